@@ -1,0 +1,36 @@
+import type { Contender, ContenderOptions, PlaceRequest } from './contender.ts'
+import { insertOrder, type Order, type PlacedOrder } from './order.ts'
+import { appendByHand } from './outbox-by-hand.ts'
+
+/** The work in a transaction and nothing else: what a retry does twice. The limit of what is possible. */
+export function bareTransaction({ pool, event }: ContenderOptions): Contender {
+  async function place(order: Order, refused: boolean): Promise<PlacedOrder | undefined> {
+    const client = await pool.connect()
+    try {
+      await client.query('BEGIN')
+      const placed = await insertOrder(client, order)
+      if (event) await appendByHand(client, placed)
+      await client.query(refused ? 'ROLLBACK' : 'COMMIT')
+      return refused ? undefined : placed
+    } catch (error) {
+      await client.query('ROLLBACK')
+      throw error
+    } finally {
+      client.release()
+    }
+  }
+
+  return {
+    mount(app) {
+      app.post('/orders', async (req, res) => {
+        res.status(201).json(await place(req.body, false))
+      })
+    },
+    async place({ order, refused = false }: PlaceRequest) {
+      const placed = await place(order, refused)
+      // What the route's res.json() would do.
+      JSON.stringify(placed)
+      return placed === undefined ? 422 : 201
+    },
+  }
+}

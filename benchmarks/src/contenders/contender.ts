@@ -1,0 +1,29 @@
+import type { Express } from 'express'
+import type { Pool } from 'pg'
+import type { Order } from './order.ts'
+
+/** One way of placing an order. */
+export interface Contender {
+  /** Over HTTP: as somebody would write the route. */
+  mount(app: Express): void
+  /** The same without HTTP. Returns the status that a client would have seen. */
+  place(request: PlaceRequest): Promise<number>
+  /** Begins the same and stays in the middle of it. Returns what gives it up. */
+  hold?(request: PlaceRequest): Promise<() => Promise<unknown>>
+}
+
+export interface PlaceRequest {
+  /** Nobody but who looks at keys takes notice. */
+  readonly key: string | undefined
+  readonly order: Order
+  /** Whether the handler refuses the order after it has written it. @default false */
+  readonly refused?: boolean
+}
+
+export interface ContenderOptions {
+  readonly pool: Pool
+  /** Whether an order also appends an event to the outbox. */
+  readonly event: boolean
+  /** Whether the store prepares its statements; the handler's own are the same either way. */
+  readonly prepare: boolean
+}

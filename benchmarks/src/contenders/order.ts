@@ -1,0 +1,36 @@
+import type { ClientBase } from 'pg'
+
+/** The work that every contender does for a POST /orders. */
+export interface Order {
+  readonly customer: string
+  readonly item: string
+  readonly cents: number
+}
+
+export interface PlacedOrder extends Order {
+  readonly id: string
+  readonly state: string
+}
+
+export const ORDER: Order = { customer: 'customer-17', item: 'kettle', cents: 4_900 }
+
+export const ORDERS_TABLE = `create table orders (
+  id bigint generated always as identity primary key,
+  customer text not null,
+  item text not null,
+  cents integer not null,
+  state text not null default 'placed',
+  placed_at timestamptz not null default now()
+)`
+
+/** One row, one statement; the same text for all. */
+export async function insertOrder(
+  client: Pick<ClientBase, 'query'>,
+  { customer, item, cents }: Order,
+): Promise<PlacedOrder> {
+  const { rows } = await client.query<PlacedOrder>(
+    'insert into orders (customer, item, cents) values ($1, $2, $3) returning id, customer, item, cents, state',
+    [customer, item, cents],
+  )
+  return rows[0] as PlacedOrder
+}

@@ -1,0 +1,75 @@
+import { quantile } from './median.ts'
+
+/** How a number of requests went. */
+export interface Load {
+  readonly requests: number
+  readonly seconds: number
+  /** Milliseconds. */
+  readonly p50: number
+  readonly p99: number
+}
+
+/** Sends `requests`, `concurrency` of them at any time: as soon as one is answered, the next. */
+export async function closedLoop(
+  { requests, concurrency }: { requests: number; concurrency: number },
+  send: (index: number) => Promise<void>,
+): Promise<Load> {
+  const latencies: number[] = []
+  let next = 0
+
+  async function sendAll(): Promise<void> {
+    while (next < requests) {
+      const index = next
+      next += 1
+      const sentAt = performance.now()
+      await send(index)
+      latencies.push(performance.now() - sentAt)
+    }
+  }
+
+  const startedAt = performance.now()
+  await Promise.all(Array.from({ length: concurrency }, sendAll))
+  return summary(latencies, performance.now() - startedAt)
+}
+
+/**
+ * Sends at a fixed rate whatever the answers take, until told to stop. A request's latency counts
+ * from when it was due, so that a stall is felt by all who would have come during it.
+ */
+export async function openLoop(
+  { perSecond, until }: { perSecond: number; until: Promise<unknown> },
+  send: () => Promise<void>,
+): Promise<Load> {
+  const latencies: number[] = []
+  const underWay = new Set<Promise<void>>()
+  const startedAt = performance.now()
+  let stopped = false
+  const stop = () => {
+    stopped = true
+  }
+  until.then(stop, stop)
+
+  for (let sent = 0; !stopped; ) {
+    const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
+    for (; sent < due; sent += 1) {
+      const dueAt = startedAt + (sent / perSecond) * 1000
+      const sending = send().then(() => {
+        latencies.push(performance.now() - dueAt)
+        underWay.delete(sending)
+      })
+      underWay.add(sending)
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  await Promise.all(underWay)
+  return summary(latencies, performance.now() - startedAt)
+}
+
+function summary(latencies: readonly number[], milliseconds: number): Load {
+  return {
+    requests: latencies.length,
+    seconds: milliseconds / 1000,
+    p50: quantile(latencies, 0.5),
+    p99: quantile(latencies, 0.99),
+  }
+}

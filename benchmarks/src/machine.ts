@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { cpus, loadavg, totalmem } from 'node:os'
+import type { BenchResult } from './run-benches.ts'
+
+/** Where and with what it was measured. */
+export interface Machine {
+  readonly date: string
+  readonly processors: number
+  readonly processor: string
+  readonly memoryGiB: number
+  readonly platform: string
+  readonly node: string
+  /** Runnable processes before we began: above 0.5 somebody else was measured too. */
+  readonly loadBefore: number
+  readonly packages: Readonly<Record<string, string>>
+}
+
+export function machine(): Machine {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    processors: cpus().length,
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    platform: `${process.platform} ${process.arch}`,
+    node: process.version,
+    loadBefore: loadavg()[0] ?? 0,
+    packages: Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
+  }
+}
+
+export function machineLines(machine: Machine, results: readonly BenchResult[]): string[] {
+  const postgres = new Set(results.flatMap(({ report }) => report.postgresVersion ?? []))
+  const versions = Object.entries(machine.packages).map(([name, version]) => `${name} ${version}`)
+  return [
+    `- ${machine.date}, ${machine.platform}, ${machine.processors} × ${machine.processor}, ${machine.memoryGiB} GiB`,
+    `- Node ${machine.node}${[...postgres].map((version) => `, PostgreSQL ${version}`).join('')}`,
+    `- ${versions.join(', ')}`,
+    `- load average before the run: ${machine.loadBefore.toFixed(2)}`,
+  ]
+}
+
+const PACKAGES = ['@oncekey/core', '@oncekey/express', '@oncekey/postgres', 'express', 'pg']
+
+function versionOf(name: string): string {
+  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
+  return JSON.parse(readFileSync(manifest, 'utf8')).version
+}

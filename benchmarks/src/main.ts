@@ -1,0 +1,36 @@
+import { writeFileSync } from 'node:fs'
+import { countsBench } from './benches/counts.ts'
+import { expressMemoryBench } from './benches/express-memory.ts'
+import { expressPostgresBench } from './benches/express-postgres.ts'
+import { growthBench } from './benches/growth.ts'
+import { memoryFootprintBench } from './benches/memory-footprint.ts'
+import { purgeBench } from './benches/purge.ts'
+import { machine, machineLines } from './machine.ts'
+import { chosenFrom, USAGE } from './options.ts'
+import { reportText } from './report.ts'
+import { runBenches } from './run-benches.ts'
+
+/** Cheap ones first. A bench that joins is a file in `benches/` and a line here. */
+const benches = [
+  memoryFootprintBench,
+  expressMemoryBench,
+  countsBench,
+  expressPostgresBench,
+  growthBench,
+  purgeBench,
+]
+
+const chosen = chosenFrom(process.argv.slice(2), benches)
+if (chosen.help) {
+  console.log(`${USAGE}\n`)
+  for (const { name, about } of benches) console.log(`  ${name.padEnd(18)}${about}`)
+} else {
+  const before = machine()
+  const results = await runBenches(chosen.benches, chosen.options, ({ bench, report }) => {
+    console.log(`\n## ${bench}\n\n${reportText(report)}`)
+  })
+  console.log(`\n## Machine\n\n${machineLines(before, results).join('\n')}`)
+  if (chosen.json !== undefined) {
+    writeFileSync(chosen.json, `${JSON.stringify({ machine: before, results }, null, 2)}\n`)
+  }
+}

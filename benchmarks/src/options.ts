@@ -1,0 +1,100 @@
+import { parseArgs } from 'node:util'
+import type { Bench } from './bench.ts'
+
+/** How much of everything; the defaults are for a look in some minutes, not for the record. */
+export interface BenchOptions {
+  /** Interleaved rounds that count, after one that does not. @default 9 */
+  readonly rounds: number
+  /** Requests of one contender in one round. @default 2000 */
+  readonly requests: number
+  /** Requests under way at once, Postgres benches. @default [1, 16, 50] */
+  readonly concurrency: readonly number[]
+  /** Requests counted in each row of `counts`. @default 40 */
+  readonly counted: number
+  /** Sizes of the records table that `growth` compares, the smallest first. @default [10_000, 1_000_000] */
+  readonly records: readonly number[]
+  /** Expired records that `purge` takes away under load. @default 100_000 */
+  readonly expired: number
+  /** Records that `memory-footprint` fills the memory store with. @default 100_000 */
+  readonly memoryRecords: number
+  /** Folder for a `.cpuprofile` of every program that is measured. @default none */
+  readonly cpuProf: string | undefined
+}
+
+export const defaultOptions: BenchOptions = {
+  rounds: 9,
+  requests: 2_000,
+  concurrency: [1, 16, 50],
+  counted: 40,
+  records: [10_000, 1_000_000],
+  expired: 100_000,
+  memoryRecords: 100_000,
+  cpuProf: undefined,
+}
+
+export const USAGE = `pnpm bench [name…] [options]
+
+  --json FILE          also writes everything as JSON
+  --rounds N           interleaved rounds (${defaultOptions.rounds})
+  --requests N         requests of a contender in a round (${defaultOptions.requests})
+  --concurrency A,B    requests at once (${defaultOptions.concurrency})
+  --counted N          requests counted in each row of counts (${defaultOptions.counted})
+  --records A,B        table sizes of growth (${defaultOptions.records})
+  --expired N          records that purge takes away (${defaultOptions.expired})
+  --memory-records N   records of memory-footprint (${defaultOptions.memoryRecords})
+  --cpu-prof FOLDER    a .cpuprofile of every program that is measured
+
+All benches, or those that are named:`
+
+/** What a command line asks for. Throws what is wrong with it. */
+export function chosenFrom(
+  args: string[],
+  benches: readonly Bench[],
+): { help: boolean; benches: readonly Bench[]; options: BenchOptions; json: string | undefined } {
+  const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true })
+  const named = positionals.map((name) => {
+    const bench = benches.find((bench) => bench.name === name)
+    if (bench === undefined) throw new Error(`There is no bench "${name}".\n\n${USAGE}`)
+    return bench
+  })
+  return {
+    help: values.help ?? false,
+    benches: named.length === 0 ? benches : named,
+    json: values.json,
+    options: {
+      rounds: count(values.rounds) ?? defaultOptions.rounds,
+      requests: count(values.requests) ?? defaultOptions.requests,
+      concurrency: values.concurrency?.split(',').map(whole) ?? defaultOptions.concurrency,
+      counted: count(values.counted) ?? defaultOptions.counted,
+      records: values.records?.split(',').map(whole) ?? defaultOptions.records,
+      expired: count(values.expired) ?? defaultOptions.expired,
+      memoryRecords: count(values['memory-records']) ?? defaultOptions.memoryRecords,
+      cpuProf: values['cpu-prof'],
+    },
+  }
+}
+
+const FLAGS = {
+  help: { type: 'boolean' },
+  json: { type: 'string' },
+  rounds: { type: 'string' },
+  requests: { type: 'string' },
+  concurrency: { type: 'string' },
+  counted: { type: 'string' },
+  records: { type: 'string' },
+  expired: { type: 'string' },
+  'memory-records': { type: 'string' },
+  'cpu-prof': { type: 'string' },
+} as const
+
+function count(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : whole(text)
+}
+
+function whole(text: string): number {
+  const number = Number(text.replaceAll('_', ''))
+  if (!Number.isSafeInteger(number) || number < 1) {
+    throw new Error(`"${text}" is not a whole number above 0.\n\n${USAGE}`)
+  }
+  return number
+}

@@ -1,0 +1,45 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** How long each process of a server has been on a processor, in microseconds. */
+export type PostgresCpu = ReadonlyMap<string, number>
+
+/** Empty where the system does not say; it is Linux that does. */
+export function postgresCpu(postmaster: number): PostgresCpu {
+  const micros = new Map<string, number>()
+  for (const pid of listed('/proc').filter((name) => /^\d+$/.test(name))) {
+    if (pid !== `${postmaster}` && parentOf(pid) !== postmaster) continue
+    micros.set(pid, Number(read(`/proc/${pid}/schedstat`).split(' ')[0]) / 1000)
+  }
+  return micros
+}
+
+/** What was used in between, by those who were there at the end. `undefined` if that is not known. */
+export function cpuMicrosBetween(before: PostgresCpu, after: PostgresCpu): number | undefined {
+  if (after.size === 0) return undefined
+  let total = 0
+  for (const [pid, micros] of after) total += micros - (before.get(pid) ?? 0)
+  return total
+}
+
+/** After the name, which is in brackets and may hold any character. */
+function parentOf(pid: string): number {
+  const stat = read(`/proc/${pid}/stat`)
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+}
+
+/** Empty when the process has just ended. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function listed(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,93 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'tsdown'
+import type { BenchOptions } from './options.ts'
+import type { Answer, Verbs } from './verbs.ts'
+
+/** The programs that are measured, as JavaScript in a folder of their own. */
+export interface Programs {
+  start<V extends Verbs>(name: string, nodeFlags?: readonly string[]): Promise<Program<V>>
+  remove(): void
+}
+
+/** A process of its own that does what it is asked to. */
+export interface Program<V extends Verbs> {
+  call<Name extends keyof V & string>(
+    verb: Name,
+    ...given: Parameters<V[Name]>
+  ): Promise<Awaited<ReturnType<V[Name]>>>
+  stop(): Promise<void>
+}
+
+/**
+ * Builds `programs/*.ts` as the packages are built for npm. Loaders that run TypeScript will not do:
+ * tsx has esbuild name every function as it is made, which costs some microseconds a request.
+ */
+export async function bundlePrograms({
+  cpuProf,
+}: Pick<BenchOptions, 'cpuProf'>): Promise<Programs> {
+  const here = fileURLToPath(new URL('..', import.meta.url))
+  const source = join(here, 'src', 'programs')
+  mkdirSync(join(here, 'dist'), { recursive: true })
+  const outDir = mkdtempSync(join(here, 'dist', 'programs-'))
+  await build({
+    config: false,
+    cwd: here,
+    entry: readdirSync(source).map((file) => join(source, file)),
+    outDir,
+    platform: 'node',
+    target: 'node20.19',
+    sourcemap: true,
+    dts: false,
+    fixedExtension: false,
+    deps: { alwaysBundle: [/^@oncekey\//] },
+    logLevel: 'silent',
+  })
+  return {
+    start: (name, nodeFlags = []) =>
+      startProgram(join(outDir, `${name}.js`), [
+        ...nodeFlags,
+        ...(cpuProf === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${cpuProf}`]),
+      ]),
+    remove: () => rmSync(outDir, { recursive: true, force: true }),
+  }
+}
+
+async function startProgram<V extends Verbs>(path: string, flags: string[]): Promise<Program<V>> {
+  const child = fork(path, {
+    execArgv: flags,
+    env: { ...process.env, NODE_ENV: 'production' },
+    // Its stdout would be in the middle of our tables.
+    stdio: ['ignore', 2, 2, 'ipc'],
+  })
+  const ended = once(child, 'exit')
+  const waiting = new Map<number, (answer: Answer) => void>()
+  let calls = 0
+  child.on('message', (answer: Answer) => {
+    waiting.get(answer.id)?.(answer)
+    waiting.delete(answer.id)
+  })
+  void ended.then(() => {
+    for (const [id, settle] of waiting) settle({ id, error: `${path} ended` })
+  })
+
+  return {
+    async call(verb, ...given) {
+      calls += 1
+      const id = calls
+      const answered = new Promise<Answer>((settle) => waiting.set(id, settle))
+      child.send({ id, verb, given })
+      const { value, error } = await answered
+      if (error !== undefined) throw new Error(`${verb}: ${error}`)
+      return value as never
+    },
+    async stop() {
+      // Whoever is profiled writes the profile on its way out, so it is asked rather than killed.
+      if (child.connected) child.disconnect()
+      await ended
+    },
+  }
+}

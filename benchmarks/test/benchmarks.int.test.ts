@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import type { Bench } from '../src/bench.ts'
+import { countsBench } from '../src/benches/counts.ts'
+import { expressMemoryBench } from '../src/benches/express-memory.ts'
+import { expressPostgresBench } from '../src/benches/express-postgres.ts'
+import { growthBench } from '../src/benches/growth.ts'
+import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
+import { purgeBench } from '../src/benches/purge.ts'
+import { budgetLine } from '../src/budget.ts'
+import type { BenchOptions } from '../src/options.ts'
+import { type Report, reportText } from '../src/report.ts'
+import { runBenches } from '../src/run-benches.ts'
+
+const tiny: BenchOptions = {
+  rounds: 1,
+  requests: 20,
+  concurrency: [1, 4],
+  counted: 3,
+  records: [100, 1_000],
+  expired: 2_000,
+  memoryRecords: 1_000,
+  cpuProf: undefined,
+}
+
+test.each([
+  { bench: memoryFootprintBench, rows: [3] },
+  { bench: expressMemoryBench, rows: [3] },
+  // Entrants at two concurrencies, over HTTP and without, without an event and with one.
+  { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
+  { bench: growthBench, rows: [6] },
+  { bench: purgeBench, rows: [2] },
+])(
+  '$bench.name fills its tables and its budget lines',
+  async ({ bench, rows }) => {
+    const report = await run(bench)
+    expect(report.tables.map((table) => table.rows.length)).toEqual(rows)
+    for (const table of report.tables) {
+      for (const row of table.rows) expect(row).toHaveLength(table.columns.length)
+    }
+    expect(report.budgets).not.toHaveLength(0)
+    expect(reportText(report)).not.toMatch(/NaN|undefined/)
+    for (const { measured } of report.budgets) expect(measured).toBeGreaterThan(0)
+  },
+  120_000,
+)
+
+test('what a request costs is what the design says, counted', async () => {
+  const { tables, budgets } = await run(countsBench)
+  const rows = new Map(
+    tables[0]?.rows.map(([entrant, request, ...counts]) => [`${entrant}: ${request}`, counts]),
+  )
+  // Statements, round trips to the answer, round trips in all, WAL flushes.
+  expect(rows.get('bare transaction: fresh key')).toEqual([3, 3, 3, 1])
+  expect(rows.get('claim, commit, then work: fresh key')).toEqual([5, 5, 5, 3])
+  for (const entrant of ['Oncekey', 'Oncekey, pipeline', 'Oncekey, pipeline, prepare']) {
+    expect(rows.get(`${entrant}: fresh key`)).toEqual([5, 3, 3, 1])
+    expect(rows.get(`${entrant}: fresh key, one event`)).toEqual([5, 3, 3, 1])
+    expect(rows.get(`${entrant}: no key`)).toEqual([5, 3, 3, 1])
+    expect(rows.get(`${entrant}: refused (422)`)).toEqual([5, 3, 3, 1])
+    expect(rows.get(`${entrant}: replay`)).toEqual([3, 1, 2, 0])
+    expect(rows.get(`${entrant}: other body, finished`)).toEqual([3, 1, 2, 0])
+    expect(rows.get(`${entrant}: in progress in this process`)).toEqual([0, 0, 0, 0])
+    expect(rows.get(`${entrant}: in progress in another`)).toEqual([3, 1, 2, 0])
+  }
+  expect(rows.get('Oncekey, prepare: fresh key')).toEqual([5, 5, 5, 1])
+  expect(budgets.map(budgetLine).filter((line) => line.includes('missed'))).toEqual([])
+}, 120_000)
+
+async function run(bench: Bench): Promise<Report> {
+  const [result] = await runBenches([bench], tiny)
+  return result!.report
+}

@@ -1,0 +1,95 @@
+import { readUpTo } from './body-bytes.ts'
+import type { FrozenRequest } from './frozen-request.ts'
+import type { ResolvedOptions } from './options.ts'
+import { type Problem, readProblem } from './problem.ts'
+import { startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
+
+/** The server's words, all of them unless `streamed`. */
+export interface Answer {
+  readonly kind: 'answer'
+  readonly response: Response
+  readonly problem: Problem | undefined
+  /** The body is still on its way, and nobody here will notice if it is cut. */
+  readonly streamed: boolean
+}
+
+/** Whether the request took effect is not known. */
+export interface Loss {
+  readonly kind: 'lost'
+  readonly reason: 'network-error' | 'timeout' | 'body-lost'
+  readonly error: unknown
+}
+
+/**
+ * Sends the request once. A response whose body does not arrive whole is lost like one that never
+ * came: its status alone is not what the caller asked for. Throws only the reason of `call`.
+ */
+export async function attempt(
+  request: FrozenRequest,
+  options: ResolvedOptions & { readonly response: 'buffer' | 'stream' },
+  call: TimeLimit,
+): Promise<Answer | Loss> {
+  const limit = startLimit(call.signal, options.attemptTimeoutMs)
+  let reason: Loss['reason'] = 'network-error'
+  let streamed = false
+  try {
+    const response = await untilAborted(limit.signal, send(request, options, limit.signal))
+    reason = 'body-lost'
+    const answer = await receive(response, options, limit.signal)
+    streamed = answer.streamed
+    return answer
+  } catch (error) {
+    if (call.signal.aborted) throw call.signal.reason
+    return { kind: 'lost', reason: limit.ranOut() ? 'timeout' : reason, error }
+  } finally {
+    // The caller's signal keeps its hold on a body that is still arriving.
+    if (streamed) limit.stopClock()
+    else limit.end()
+  }
+}
+
+async function send(
+  request: FrozenRequest,
+  options: ResolvedOptions,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { url, method, headers, body, rest } = request
+  return options.fetch(url, {
+    ...rest,
+    method,
+    headers: new Headers(headers),
+    signal,
+    ...(body !== undefined && { body }),
+  })
+}
+
+async function receive(
+  response: Response,
+  options: ResolvedOptions & { readonly response: 'buffer' | 'stream' },
+  signal: AbortSignal,
+): Promise<Answer> {
+  const { maxResponseBytes } = options
+  const wantsStream = options.response === 'stream' && response.status < 400
+  if (response.body == null) return answer(response, false)
+  if (wantsStream || isEventStream(response) || announcedBytes(response) > maxResponseBytes) {
+    return answer(response, true)
+  }
+  // A clone, because a Response made of the bytes would lose `url`, `redirected` and `type`. What is
+  // read of the original waits in the clone's branch.
+  const kept = response.clone()
+  const bytes = await readUpTo(response.body, maxResponseBytes, signal)
+  if (bytes === undefined) return answer(kept, true)
+  return answer(kept, false, readProblem(kept.headers.get('content-type'), bytes))
+}
+
+function answer(response: Response, streamed: boolean, problem?: Problem): Answer {
+  return { kind: 'answer', response, problem, streamed }
+}
+
+function isEventStream(response: Response): boolean {
+  return /^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '')
+}
+
+function announcedBytes(response: Response): number {
+  return Number(response.headers.get('content-length') ?? 0)
+}

@@ -1,0 +1,35 @@
+import type { Answer, Loss } from './attempt.ts'
+import type { ResolvedOptions } from './options.ts'
+
+/**
+ * How long to wait after attempt number `attempt`: exponential with full jitter, so that the clients
+ * of a server that fell over do not come back in step. `Retry-After` is the least, with the jitter on
+ * top. Infinity if the server asks for more than we wait: coming earlier would be to no avail.
+ */
+export function delayAfter(
+  outcome: Answer | Loss,
+  attempt: number,
+  options: ResolvedOptions,
+): number {
+  const ceiling = Math.min(options.maxDelayMs, options.baseDelayMs * 2 ** (attempt - 1))
+  const jitter = Math.round(options.random() * ceiling)
+  if (outcome.kind === 'lost') return jitter
+  const asked = retryAfterMs(outcome.response.headers, options.now) ?? 0
+  return asked > options.maxRetryAfterMs ? Number.POSITIVE_INFINITY : asked + jitter
+}
+
+/** RFC 9110 section 10.2.3: seconds or a date. Undefined if absent or neither. */
+export function retryAfterMs(headers: Headers, now: () => number): number | undefined {
+  const value = headers.get('retry-after')?.trim() ?? ''
+  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000
+  const at = dateMs(value)
+  if (at === undefined) return undefined
+  // By the server's own clock where it can be seen: those of browsers are off by minutes.
+  return Math.max(0, at - (dateMs(headers.get('date') ?? '') ?? now()))
+}
+
+function dateMs(value: string): number | undefined {
+  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined
+  const ms = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`)
+  return Number.isNaN(ms) ? undefined : ms
+}

@@ -1,0 +1,61 @@
+/**
+ * Why a call ended without an answer:
+ * - `attempts-exhausted`: the last attempt that was allowed failed too;
+ * - `deadline-exceeded`: there is no time left for another attempt;
+ * - `request-too-large`: a body that can be read only once does not fit into memory; nothing was sent;
+ * - `storage-failed`: the pending key could not be kept; nothing was sent.
+ */
+export type RetryErrorCode =
+  | 'attempts-exhausted'
+  | 'deadline-exceeded'
+  | 'request-too-large'
+  | 'storage-failed'
+
+/**
+ * No answer arrived. With `attempts` above 0 the request may have taken effect: send it again with
+ * `key`, not with a new one.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await fetch('/orders', { method: 'POST', body })
+ * } catch (error) {
+ *   if (error instanceof RetryError && error.key !== undefined) {
+ *     await retryLater({ idempotencyKey: error.key })
+ *   } else throw error
+ * }
+ * ```
+ */
+export class RetryError extends Error {
+  readonly code: RetryErrorCode
+  /** How many requests were sent. */
+  readonly attempts: number
+  /** Undefined if the call ended before it had one. */
+  readonly key: string | undefined
+
+  constructor(
+    code: RetryErrorCode,
+    message: string,
+    facts: {
+      readonly attempts: number
+      readonly key: string | undefined
+      readonly cause?: unknown
+    },
+  ) {
+    super(message, { cause: facts.cause })
+    this.name = 'RetryError'
+    this.code = code
+    this.attempts = facts.attempts
+    this.key = facts.key
+  }
+}
+
+/** Options or a call that cannot work, said before anything is sent: the message tells what to write instead. */
+export class OptionsError extends TypeError {
+  readonly code: 'options-invalid' = 'options-invalid'
+
+  constructor(message: string) {
+    super(message)
+    this.name = 'OptionsError'
+  }
+}

@@ -1,0 +1,7 @@
+export { isReplayed, keyOf } from './answer.ts'
+export { type CallInit, createFetch, type OncekeyFetch } from './create-fetch.ts'
+export { OptionsError, RetryError, type RetryErrorCode } from './errors.ts'
+export type { KeyFormat } from './key.ts'
+export type { FetchOptions, RetryEvent } from './options.ts'
+export type { PendingOptions, PendingStorage } from './pending-keys.ts'
+export type { RetryReason } from './verdict.ts'

@@ -1,0 +1,194 @@
+import { OptionsError } from './errors.ts'
+import { type KeyFormat, randomKey } from './key.ts'
+import type { PendingOptions, PendingStorage } from './pending-keys.ts'
+import type { RetryReason } from './verdict.ts'
+
+/** What is about to be tried again, and why. */
+export interface RetryEvent {
+  /** The number of the attempt that failed; the first is 1. */
+  readonly attempt: number
+  /** The wait until the next one. Milliseconds. */
+  readonly delayMs: number
+  readonly reason: RetryReason
+  readonly key: string
+  /** The status of an answer that asks for another attempt. */
+  readonly status: number | undefined
+  /** What a lost attempt failed with. */
+  readonly error: unknown
+}
+
+/** Every one has a default: `createFetch()` is complete. */
+export interface FetchOptions {
+  /** Methods that get a key and retries; others pass untouched. @default ['POST', 'PATCH'] */
+  readonly methods?: readonly string[]
+  /** The header that carries the key. @default 'Idempotency-Key' */
+  readonly header?: string
+  /**
+   * `bare` is what Stripe and most APIs read, some literally, quotes and all; Oncekey takes both.
+   * `quoted` is for servers that go by draft-07 section 2.1 to the letter. @default 'bare'
+   */
+  readonly keyFormat?: KeyFormat
+  /** Makes the key of a call that brings none. @default a random UUID */
+  readonly makeKey?: () => string
+  /**
+   * How many attempts may fail. A 409 `in-progress` is none: an earlier attempt is still being worked
+   * on, and `deadlineMs` bounds the waiting for it. @default 6
+   */
+  readonly maxAttempts?: number
+  /** How long one attempt may take, with its body. Milliseconds. @default 35_000, so that a server's own 30 s come first */
+  readonly attemptTimeoutMs?: number
+  /** How long a call may take, with all attempts and waits. Milliseconds. @default 120_000 */
+  readonly deadlineMs?: number
+  /** The ceiling of the first wait; it doubles with each attempt. Milliseconds. @default 500 */
+  readonly baseDelayMs?: number
+  /** What the ceiling grows to. Milliseconds. @default 10_000 */
+  readonly maxDelayMs?: number
+  /** The longest `Retry-After` that is waited for; a longer one makes that answer the last. Milliseconds. @default 60_000 */
+  readonly maxRetryAfterMs?: number
+  /**
+   * `buffer`: a response arrives whole or is tried again. `stream`: it is handed over as soon as it
+   * begins, and a body that is cut is the caller's affair. @default 'buffer'
+   */
+  readonly response?: 'buffer' | 'stream'
+  /** Responses with more than this are handed over as streams. Bytes. @default 8_388_608 */
+  readonly maxResponseBytes?: number
+  /** The most that is read of a request body which can be read only once; more is refused. Bytes. @default 8_388_608 */
+  readonly maxRequestBytes?: number
+  /** Keeps keys of unfinished calls beyond the page. @default none */
+  readonly pending?: PendingOptions
+  /** Called before each wait. What it throws ends the call. */
+  readonly onRetry?: (event: RetryEvent) => void
+  /** What sends an attempt. @default the global `fetch`, looked up at each attempt */
+  readonly fetch?: typeof fetch
+  /** Jitter's source, from 0 to below 1; for tests. @default Math.random */
+  readonly random?: () => number
+  /** The wall clock, for `Retry-After` dates and the age of pending keys. Milliseconds. @default Date.now */
+  readonly now?: () => number
+}
+
+/** Options after construction: nothing optional is left to decide. */
+export interface ResolvedOptions {
+  readonly methods: ReadonlySet<string>
+  readonly header: string
+  readonly keyFormat: KeyFormat
+  readonly makeKey: () => string
+  readonly maxAttempts: number
+  readonly attemptTimeoutMs: number
+  readonly deadlineMs: number
+  readonly baseDelayMs: number
+  readonly maxDelayMs: number
+  readonly maxRetryAfterMs: number
+  readonly response: 'buffer' | 'stream'
+  readonly maxResponseBytes: number
+  readonly maxRequestBytes: number
+  readonly pending: Required<PendingOptions> | undefined
+  readonly onRetry: (event: RetryEvent) => void
+  readonly fetch: typeof fetch
+  readonly random: () => number
+  readonly now: () => number
+}
+
+/** Validates and completes options, once. Throws `OptionsError` that says what to write instead. */
+export function resolveOptions(options: FetchOptions): ResolvedOptions {
+  const send = func('fetch', options.fetch)
+  return {
+    methods: methodSet(options.methods ?? ['POST', 'PATCH']),
+    header: headerName(options.header ?? 'Idempotency-Key'),
+    keyFormat: oneOf('keyFormat', options.keyFormat ?? 'bare', ['bare', 'quoted']),
+    makeKey: func('makeKey', options.makeKey) ?? randomKey,
+    maxAttempts: positive('maxAttempts', options.maxAttempts ?? 6),
+    attemptTimeoutMs: milliseconds('attemptTimeoutMs', options.attemptTimeoutMs ?? 35_000, 1),
+    deadlineMs: milliseconds('deadlineMs', options.deadlineMs ?? 120_000, 1),
+    baseDelayMs: milliseconds('baseDelayMs', options.baseDelayMs ?? 500, 0),
+    maxDelayMs: milliseconds('maxDelayMs', options.maxDelayMs ?? 10_000, 0),
+    maxRetryAfterMs: milliseconds('maxRetryAfterMs', options.maxRetryAfterMs ?? 60_000, 0),
+    response: responseMode(options.response ?? 'buffer'),
+    maxResponseBytes: positive('maxResponseBytes', options.maxResponseBytes ?? 8 * 1024 * 1024),
+    maxRequestBytes: positive('maxRequestBytes', options.maxRequestBytes ?? 8 * 1024 * 1024),
+    pending: options.pending && pendingOptions(options.pending),
+    onRetry: func('onRetry', options.onRetry) ?? (() => {}),
+    // As a plain call: a browser's fetch refuses to be a method of something else.
+    fetch: (input, init) => (send ?? globalThis.fetch)(input, init),
+    random: func('random', options.random) ?? Math.random,
+    now: func('now', options.now) ?? Date.now,
+  }
+}
+
+/** Checks how responses are to be handed over, of the options or of one call. */
+export function responseMode(mode: 'buffer' | 'stream'): 'buffer' | 'stream' {
+  return oneOf('response', mode, ['buffer', 'stream'])
+}
+
+function pendingOptions(pending: PendingOptions): Required<PendingOptions> {
+  const methods = ['getItem', 'setItem', 'removeItem'] as const
+  const storage: PendingStorage | undefined = pending?.storage
+  if (!methods.every((name) => typeof storage?.[name] === 'function')) {
+    throw new OptionsError(
+      'pending.storage needs getItem, setItem and removeItem: write `pending: { storage: localStorage }`.',
+    )
+  }
+  if (globalThis.crypto?.subtle === undefined) {
+    throw new OptionsError(
+      'pending needs crypto.subtle, which browsers give to secure contexts only: serve the page over HTTPS or from localhost, or leave `pending` out.',
+    )
+  }
+  const { prefix = 'oncekey:', expiresAfterMs = 23 * 60 * 60 * 1000 } = pending
+  if (typeof prefix !== 'string') {
+    throw new OptionsError(`pending.prefix must be a string, not ${JSON.stringify(prefix)}.`)
+  }
+  return { storage, prefix, expiresAfterMs: positive('pending.expiresAfterMs', expiresAfterMs) }
+}
+
+function methodSet(methods: readonly string[]): ReadonlySet<string> {
+  if (!Array.isArray(methods) || methods.length === 0) {
+    throw new OptionsError("methods must be a list that is not empty: write `methods: ['POST']`.")
+  }
+  return new Set(methods.map((method) => String(method).toUpperCase()))
+}
+
+function headerName(header: string): string {
+  // RFC 9110 section 5.1: a token.
+  if (typeof header !== 'string' || !/^[!#$%&'*+\-.^_`|~\w]+$/.test(header)) {
+    throw new OptionsError(
+      `header must be the name of a header, such as 'Idempotency-Key', not ${JSON.stringify(header)}.`,
+    )
+  }
+  return header
+}
+
+function milliseconds(option: string, value: number, least: number): number {
+  // setTimeout fires at once above 2^31 - 1.
+  if (!Number.isInteger(value) || value < least || value > 2 ** 31 - 1) {
+    throw new OptionsError(
+      `${option} must be a whole number of milliseconds from ${least} to 2_147_483_647, not ${value}.`,
+    )
+  }
+  return value
+}
+
+function positive(option: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new OptionsError(`${option} must be a positive whole number, not ${value}.`)
+  }
+  return value
+}
+
+function oneOf<Choice extends string>(
+  option: string,
+  value: Choice,
+  choices: readonly Choice[],
+): Choice {
+  if (!choices.includes(value)) {
+    throw new OptionsError(
+      `${option} must be ${choices.map((choice) => `'${choice}'`).join(' or ')}, not ${JSON.stringify(value)}.`,
+    )
+  }
+  return value
+}
+
+function func<F>(option: string, value: F): F {
+  if (value !== undefined && typeof value !== 'function') {
+    throw new OptionsError(`${option} must be a function, not ${JSON.stringify(value)}.`)
+  }
+  return value
+}

@@ -1,0 +1,133 @@
+import { RetryError } from './errors.ts'
+import type { FrozenRequest } from './frozen-request.ts'
+
+/** Where keys of unfinished calls are kept. `localStorage` is one; it may also be asynchronous. */
+export interface PendingStorage {
+  getItem(name: string): string | null | Promise<string | null>
+  setItem(name: string, value: string): void | Promise<void>
+  removeItem(name: string): void | Promise<void>
+}
+
+/**
+ * Keeps the key of a call with an `operation` until the call has a final answer. Calls on one page
+ * never note two keys for one request; two tabs in the same instant may.
+ */
+export interface PendingOptions {
+  readonly storage: PendingStorage
+  /** What the names of the entries begin with. @default 'oncekey:' */
+  readonly prefix?: string
+  /**
+   * The age at which an entry is forgotten. Milliseconds; less than the server keeps keys, or a late
+   * retry runs again. @default 82_800_000, an hour below the usual day
+   */
+  readonly expiresAfterMs?: number
+}
+
+/** A key that outlives the page. */
+export interface PendingKey {
+  readonly key: string
+  /** Whether it was there already: an earlier call may have taken effect. */
+  readonly resumed: boolean
+  /** Forgets the key. Never throws: the answer is here, and an entry that stays expires. */
+  settle(): Promise<void>
+}
+
+/**
+ * Finds or notes the key of an operation. The same operation with the same method, URL, content type
+ * and body has the same key until it is settled, on this page and, with a storage that outlives
+ * it, on the next.
+ */
+export type ClaimPendingKey = (
+  operation: string,
+  request: FrozenRequest,
+  makeKey: () => string,
+) => Promise<PendingKey>
+
+/** Opens pending keys on a storage. */
+export function pendingKeys(options: {
+  readonly storage: PendingStorage
+  readonly prefix: string
+  readonly expiresAfterMs: number
+  readonly now: () => number
+}): ClaimPendingKey {
+  const { storage, prefix, expiresAfterMs, now } = options
+  const turns = new Map<string, Promise<unknown>>()
+
+  return async (operation, request, makeKey) => {
+    const name = `${prefix}${operation}:${await fingerprint(request)}`
+    const { key, resumed } = await inTurn(name, () => findOrNote(name, makeKey))
+    return { key, resumed, settle: () => inTurn(name, () => forget(name, key)) }
+  }
+
+  async function findOrNote(name: string, makeKey: () => string) {
+    try {
+      const entry = parseEntry(await storage.getItem(name))
+      if (entry !== undefined && now() - entry.since < expiresAfterMs) {
+        return { key: entry.key, resumed: true }
+      }
+    } catch (error) {
+      throw storageFailed(error)
+    }
+    const key = makeKey()
+    try {
+      // Before the first attempt, or a page that dies during it would not know its key.
+      await storage.setItem(name, JSON.stringify({ key, since: now() }))
+    } catch (error) {
+      throw storageFailed(error)
+    }
+    return { key, resumed: false }
+  }
+
+  async function forget(name: string, key: string) {
+    try {
+      // A call that shared this key may have settled it, and the entry be a newer one's.
+      if (parseEntry(await storage.getItem(name))?.key === key) await storage.removeItem(name)
+    } catch {}
+  }
+
+  /** One after the other per entry, or two calls at once would both find nothing. */
+  async function inTurn<T>(name: string, task: () => Promise<T>): Promise<T> {
+    const turn = (turns.get(name) ?? Promise.resolve()).then(task)
+    const over = turn.then(
+      () => {},
+      () => {},
+    )
+    turns.set(name, over)
+    try {
+      return await turn
+    } finally {
+      if (turns.get(name) === over) turns.delete(name)
+    }
+  }
+}
+
+interface Entry {
+  readonly key: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+}
+
+function parseEntry(text: string | null): Entry | undefined {
+  try {
+    const { key, since } = JSON.parse(text ?? '') as Entry
+    return typeof key === 'string' && typeof since === 'number' ? { key, since } : undefined
+  } catch {
+    // Not ours, or half-written: as good as absent.
+    return undefined
+  }
+}
+
+function storageFailed(cause: unknown): RetryError {
+  return new RetryError(
+    'storage-failed',
+    'The storage of pending keys failed, and without its key a reload could run the operation twice. Nothing was sent; leave `operation` out to send without.',
+    { attempts: 0, key: undefined, cause },
+  )
+}
+
+async function fingerprint({ method, url, headers, body }: FrozenRequest): Promise<string> {
+  const head = JSON.stringify([method, url, headers.get('content-type')])
+  const bytes = await new Blob([`${head.length}:${head}`, body ?? '']).arrayBuffer()
+  const digest = await crypto.subtle.digest('SHA-256', bytes)
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,60 @@
+/** A clock whose signal is aborted when its time is over, or its parent's. */
+export interface TimeLimit {
+  readonly signal: AbortSignal
+  /** Whether it was this clock, not the parent, that aborted the signal. */
+  ranOut(): boolean
+  remainingMs(): number
+  /** Stops the clock; the signal still follows its parent. */
+  stopClock(): void
+  /** Stops the clock and lets go of the parent. */
+  end(): void
+}
+
+/**
+ * Starts a clock. By hand and not with `AbortSignal.any` and `AbortSignal.timeout`, because both leave
+ * a listener or a timer behind at a parent that outlives the call, and browsers got `any` in 2024 only.
+ */
+export function startLimit(parent: AbortSignal | null | undefined, ms: number): TimeLimit {
+  const controller = new AbortController()
+  const endsAt = performance.now() + ms
+  let ranOut = false
+
+  const timer = setTimeout(() => {
+    if (controller.signal.aborted) return
+    ranOut = true
+    controller.abort(new DOMException(`Not done within ${ms} ms`, 'TimeoutError'))
+  }, ms)
+  const follow = () => controller.abort(parent?.reason)
+  if (parent?.aborted) follow()
+  else parent?.addEventListener('abort', follow, { once: true })
+
+  return {
+    signal: controller.signal,
+    ranOut: () => ranOut,
+    remainingMs: () => endsAt - performance.now(),
+    stopClock: () => clearTimeout(timer),
+    end() {
+      clearTimeout(timer)
+      parent?.removeEventListener('abort', follow)
+    },
+  }
+}
+
+/** What `promise` comes to, or the signal's reason as soon as it is aborted. */
+export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+/** Waits. Rejects with the signal's reason as soon as it is aborted. */
+export function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const slept = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  return untilAborted(signal, slept).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,50 @@
+import { isReplayed } from './answer.ts'
+import type { Answer, Loss } from './attempt.ts'
+
+/** Why an attempt is not the last: nothing or half of it came back, or the answer asks for another. */
+export type RetryReason = Loss['reason'] | 'in-progress' | 'status'
+
+/** Statuses below 500 that speak of the moment and not of the request. */
+const MOMENTARY: ReadonlySet<number> = new Set([408, 425, 429])
+
+/** draft-ietf-httpapi-idempotency-key-header-07 section 2.7, for servers that are not Oncekey. */
+const IN_PROGRESS_TITLE = 'A request is outstanding for this Idempotency-Key'
+
+/** Why to try again with the same key; undefined if this is what the caller gets. */
+export function retryReason(outcome: Answer | Loss): RetryReason | undefined {
+  if (outcome.kind === 'lost') return outcome.reason
+  const { response, problem } = outcome
+  // The server knows best that the same request will fare no better.
+  if (problem?.retry === 'never' || problem?.retry === 'new-key') return undefined
+  if (isInProgress(outcome)) return 'in-progress'
+  return isMomentary(response.status) ? 'status' : undefined
+}
+
+/** 4xx that a handler says, hardly ever the session check, router or proxy in front of it. */
+const HANDLERS_OWN: ReadonlySet<number> = new Set([402, 410, 412, 422])
+
+/**
+ * Whether an answer says what became of the request, so that its key is done with. After an earlier
+ * attempt whose outcome is unknown (`inDoubt`), a 401 or 404 may come from what stands in front of
+ * the record, of a request that did take effect: then only an answer from behind it counts.
+ */
+export function isFinal(answer: Answer, inDoubt: boolean): boolean {
+  const { response, problem } = answer
+  if (problem?.retry === 'new-key') return true
+  if (isMomentary(response.status) || isInProgress(answer)) return false
+  if (problem?.code === 'outcome-unknown') return false
+  return (
+    response.status < 400 || !inDoubt || isReplayed(response) || HANDLERS_OWN.has(response.status)
+  )
+}
+
+function isInProgress({ response, problem }: Answer): boolean {
+  return (
+    response.status === 409 &&
+    (problem?.code === 'in-progress' || problem?.title === IN_PROGRESS_TITLE)
+  )
+}
+
+function isMomentary(status: number): boolean {
+  return status >= 500 || MOMENTARY.has(status)
+}

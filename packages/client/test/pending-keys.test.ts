@@ -1,0 +1,246 @@
+import {
+  createFetch,
+  type FetchOptions,
+  isReplayed,
+  keyOf,
+  type PendingStorage,
+} from '@oncekey/client'
+import { expect, test, vi } from 'vitest'
+import { answer, drop, problem, type Step, scriptedServer } from './scripted-server.ts'
+
+const quick = { baseDelayMs: 1, maxDelayMs: 2, maxAttempts: 1 }
+const order = { method: 'POST', body: '{"item":"violin"}', operation: 'order' }
+
+/** What `localStorage` is, and what is in it. */
+function memory(): PendingStorage & { readonly items: Map<string, string> } {
+  const items = new Map<string, string>()
+  return {
+    items,
+    getItem: (name) => items.get(name) ?? null,
+    setItem: (name, value) => void items.set(name, value),
+    removeItem: (name) => void items.delete(name),
+  }
+}
+
+/** A page that was just loaded: nothing in memory, the storage as the last one left it. */
+function page(storage: PendingStorage, options: FetchOptions = {}) {
+  return createFetch({ ...quick, ...options, pending: { storage, ...options.pending } })
+}
+
+test('after a reload the same operation goes on with the same key', async () => {
+  const server = await scriptedServer(drop, answer(201), answer(201))
+  const storage = memory()
+  await expect(page(storage)(server.url, order)).rejects.toMatchObject({
+    code: 'attempts-exhausted',
+  })
+  await page(storage)(server.url, order)
+  await page(storage)(server.url, order)
+
+  const [lost, again, next] = server.keys()
+  expect(again).toBe(lost)
+  expect(next).not.toBe(lost)
+  expect(storage.items.size).toBe(0)
+})
+
+test('the key is in the storage before the first attempt', async () => {
+  const storage = memory()
+  const server = await scriptedServer((response, { key }) => {
+    const [name, value] = [...storage.items][0] ?? []
+    answer(name?.startsWith('oncekey:order:') && value?.includes(key ?? '?') ? 201 : 500)(response)
+  })
+  expect((await page(storage)(server.url, order)).status).toBe(201)
+})
+
+const others: readonly (readonly [string, string, object])[] = [
+  ['operation', '/', { ...order, operation: 'reorder' }],
+  ['body', '/', { ...order, body: '{"item":"viola"}' }],
+  ['path', '/b', order],
+  ['query', '/?b', order],
+  ['method', '/', { ...order, method: 'PATCH' }],
+  ['content type', '/', { ...order, headers: { 'content-type': 'application/json' } }],
+]
+
+test.each(others)('another %s has another key', async (_, path, init) => {
+  const server = await scriptedServer(drop)
+  const storage = memory()
+  await page(storage)(`${server.url}/`, order).catch(() => {})
+  await page(storage)(server.url + path, init).catch(() => {})
+  expect(new Set(server.keys()).size).toBe(2)
+  expect(storage.items.size).toBe(2)
+})
+
+test('other headers, such as a fresh access token, do not change the key', async () => {
+  const server = await scriptedServer(drop)
+  const storage = memory()
+  await page(storage)(server.url, { ...order, headers: { authorization: 'a' } }).catch(() => {})
+  await page(storage)(server.url, { ...order, headers: { authorization: 'b' } }).catch(() => {})
+  expect(new Set(server.keys()).size).toBe(1)
+})
+
+const replayed = { 'x-idempotency-replayed': 'true' }
+const ends: readonly (readonly [string, Step, { first: boolean; inDoubt: boolean }])[] = [
+  ['201', answer(201), { first: true, inDoubt: true }],
+  ['303', answer(303), { first: true, inDoubt: true }],
+  ['402', answer(402), { first: true, inDoubt: true }],
+  ['422 of the handler', answer(422), { first: true, inDoubt: true }],
+  ['422 key-reused', problem(422, 'key-reused', 'new-key'), { first: true, inDoubt: true }],
+  ['400 key-invalid', problem(400, 'key-invalid', 'new-key'), { first: true, inDoubt: true }],
+  ['410 result-gone', problem(410, 'result-gone', 'never'), { first: true, inDoubt: true }],
+  ['401', answer(401), { first: true, inDoubt: false }],
+  ['404', answer(404), { first: true, inDoubt: false }],
+  ['409', answer(409), { first: true, inDoubt: false }],
+  ['404, replayed', answer(404, '', replayed), { first: true, inDoubt: true }],
+  ['409 in-progress', problem(409, 'in-progress', 'same-key'), { first: false, inDoubt: false }],
+  [
+    '409 outcome-unknown',
+    problem(409, 'outcome-unknown', 'never'),
+    { first: false, inDoubt: false },
+  ],
+  ['429', answer(429), { first: false, inDoubt: false }],
+  ['500', answer(500), { first: false, inDoubt: false }],
+  [
+    '500 that advises never',
+    problem(500, 'transaction-ended', 'never'),
+    { first: false, inDoubt: false },
+  ],
+  ['503', answer(503), { first: false, inDoubt: false }],
+]
+
+test.each(ends)('%s: whether it settles the key of a call', async (_, step, settles) => {
+  const init = { ...order, redirect: 'manual' } as const
+  // The first wait is none; another one would outlast the deadline.
+  const waits = () => [0, 0.99].values()
+  const options = (random = waits()) => ({
+    random: () => random.next().value ?? 0.99,
+    baseDelayMs: 50_000,
+    maxDelayMs: 50_000,
+    deadlineMs: 20_000,
+  })
+
+  const first = memory()
+  await page(first, { ...options(), random: () => 0.99 })((await scriptedServer(step)).url, init)
+  expect(first.items.size === 0).toBe(settles.first)
+
+  const retried = memory()
+  const { url } = await scriptedServer(drop, step)
+  await page(retried, { ...options(), maxAttempts: 2 })(url, init)
+  expect(retried.items.size === 0).toBe(settles.inDoubt)
+
+  const resumed = memory()
+  const server = await scriptedServer(drop, step)
+  await page(resumed)(server.url, init).catch(() => {})
+  await page(resumed, { ...options(), random: () => 0.99 })(server.url, init)
+  expect(resumed.items.size === 0).toBe(settles.inDoubt)
+})
+
+test('a key that is too old is not sent again', async () => {
+  const server = await scriptedServer(drop)
+  const storage = memory()
+  let now = 1_000_000
+  const load = () => page(storage, { now: () => now, pending: { storage, expiresAfterMs: 1000 } })
+  await load()(server.url, order).catch(() => {})
+  now += 999
+  await load()(server.url, order).catch(() => {})
+  now += 1
+  await load()(server.url, order).catch(() => {})
+  const [first, young, old] = server.keys()
+  expect(young).toBe(first)
+  expect(old).not.toBe(first)
+  expect(storage.items.size).toBe(1)
+})
+
+test('calls of one operation at once have one key, also with a slow storage', async () => {
+  const items = memory()
+  const slow = <T>(value: T) => new Promise<T>((resolve) => setTimeout(() => resolve(value), 2))
+  const storage: PendingStorage = {
+    getItem: async (name) => slow(await items.getItem(name)),
+    setItem: async (name, value) => slow(await items.setItem(name, value)),
+    removeItem: async (name) => slow(await items.removeItem(name)),
+  }
+  const server = await scriptedServer((response) => void setTimeout(answer(201), 100, response))
+  const fetch = page(storage)
+  await Promise.all(Array.from({ length: 50 }, () => fetch(server.url, order)))
+  expect(server.seen.length).toBe(50)
+  expect(new Set(server.keys()).size).toBe(1)
+  expect(items.items.size).toBe(0)
+})
+
+test("a call that ends late leaves a newer call's key alone", async () => {
+  const held: (() => void)[] = []
+  const server = await scriptedServer((response) => void held.push(() => answer(201)(response)))
+  const storage = memory()
+  const fetch = page(storage)
+  const [first, second] = [fetch(server.url, order), fetch(server.url, order)]
+  await vi.waitFor(() => expect(held.length).toBe(2))
+  held[0]?.()
+  await Promise.race([first, second])
+  const third = fetch(server.url, order)
+  await vi.waitFor(() => expect(held.length).toBe(3))
+  held[1]?.()
+  await Promise.all([first, second])
+  expect(storage.items.size).toBe(1)
+  held[2]?.()
+  await third
+  expect(storage.items.size).toBe(0)
+})
+
+test.each(['getItem', 'setItem'] as const)(
+  'a storage whose %s fails ends the call before anything is sent',
+  async (name) => {
+    const server = await scriptedServer(answer(201))
+    const full = new Error('QuotaExceededError')
+    const storage = { ...memory(), [name]: () => Promise.reject(full) }
+    await expect(page(storage)(server.url, order)).rejects.toMatchObject({
+      name: 'RetryError',
+      code: 'storage-failed',
+      attempts: 0,
+      cause: full,
+    })
+    expect(server.seen.length).toBe(0)
+    expect((await page(storage)(server.url, { method: 'POST' })).status).toBe(201)
+  },
+)
+
+test.each([
+  ['fails', () => Promise.reject(new Error('gone'))],
+  ['hangs', () => new Promise<void>(() => {})],
+])('an answer is handed over though the storage %s to forget its key', async (_, removeItem) => {
+  const server = await scriptedServer(answer(201, 'done', replayed))
+  const fetch = page({ ...memory(), removeItem }, { deadlineMs: 1000 })
+  const response = await fetch(server.url, order)
+  expect(await response.text()).toBe('done')
+  expect(isReplayed(response)).toBe(true)
+})
+
+test.each(['', 'not json', 'null', '{"key":7}'])(
+  'an entry of %j is as good as absent',
+  async (text) => {
+    const server = await scriptedServer(answer(201))
+    const storage = { ...memory(), getItem: () => text }
+    expect(keyOf(await page(storage)(server.url, order))).toBe(server.keys()[0])
+  },
+)
+
+test('an operation covers a method that is not covered', async () => {
+  const server = await scriptedServer(answer(200))
+  await page(memory())(server.url, { method: 'DELETE', operation: 'cancel' })
+  expect(server.keys()).toEqual([expect.any(String)])
+})
+
+test.each([
+  ['without pending keys', createFetch(quick), {}, 'pending: { storage: localStorage }'],
+  ['with a key of its own', page(memory()), { idempotencyKey: 'k' }, 'one place'],
+  [
+    'with a header of its own',
+    page(memory()),
+    { headers: { 'idempotency-key': 'k' } },
+    'one place',
+  ],
+  ['with a form, whose boundary is random', page(memory()), { body: new FormData() }, 'boundary'],
+] as const)('an operation %s is refused', async (_, fetch, init, hint) => {
+  const call = fetch('http://127.0.0.1:1/', { ...order, ...init })
+  await expect(call).rejects.toMatchObject({
+    code: 'options-invalid',
+    message: expect.stringContaining(hint),
+  })
+})

@@ -1,0 +1,74 @@
+import { memoryStore } from '@oncekey/core'
+import { describe, it } from 'vitest'
+import type { StoreFixture } from '../store/store-fixture.ts'
+import { adapterBehaviours, runAdapterBehaviour } from './adapter-behaviours.ts'
+import type { ServeSite } from './adapter-fixture.ts'
+
+/** An adapter that joins the suite. */
+export interface AdapterSuite {
+  /** As the report shall call it: `express 5`. */
+  readonly name: string
+  readonly serve: ServeSite
+  /** What to run over. @default the memory store, in both modes */
+  readonly stores?: readonly AdapterSuiteStore[]
+  /** For each test. Milliseconds. @default 30_000 */
+  readonly timeoutMs?: number
+}
+
+/** A store the adapter is tested over. */
+export interface AdapterSuiteStore {
+  readonly name: string
+  /** A fixture for one test, as `describeStore` takes it. */
+  create(): StoreFixture | Promise<StoreFixture>
+}
+
+/**
+ * Registers the whole adapter contract with Vitest, over real HTTP: one test for each sentence of
+ * it. What the store cannot do is skipped and says why.
+ */
+export function describeAdapter(suite: AdapterSuite): void {
+  const { name, serve, stores = memoryStores, timeoutMs = 30_000 } = suite
+  for (const store of stores) {
+    describe(`adapter contract: ${name}, ${store.name}`, () => {
+      for (const group of adapterBehaviours()) {
+        describe(group.title, () => {
+          for (const behaviour of group.behaviours) {
+            it(behaviour.title, { timeout: timeoutMs }, async ({ skip }) => {
+              const skipped = await runAdapterBehaviour(behaviour, serve, () => store.create())
+              if (skipped !== undefined) skip(skipped)
+            })
+          }
+        })
+      }
+    })
+  }
+}
+
+/** The memory store in both modes, with every hook that the suite can use. */
+export const memoryStores: readonly AdapterSuiteStore[] = (['transaction', 'lease'] as const).map(
+  (mode) => ({ name: `memory store in ${mode} mode`, create: () => memoryFixture(mode) }),
+)
+
+const DAY_MS = 24 * 60 * 60 * 1000
+
+function memoryFixture(mode: 'transaction' | 'lease'): StoreFixture {
+  let now = Date.now()
+  const store = memoryStore({ mode, now: () => now })
+  const fixture: StoreFixture<Parameters<typeof write>[0]> = {
+    store,
+    write,
+    written: (id, within) => (within ? within.get(id) === true : store.data.has(id)),
+    events: () => store.events,
+    expireResults() {
+      now += DAY_MS
+    },
+  }
+  return fixture as StoreFixture
+}
+
+function write(
+  transaction: { set(name: string, value: unknown): void; get(name: string): unknown },
+  id: string,
+): void {
+  transaction.set(id, true)
+}

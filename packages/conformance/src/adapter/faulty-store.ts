@@ -1,0 +1,54 @@
+import type { Attempt, Claim, Completion, Decision, Store } from '@oncekey/core'
+
+/**
+ * What is to happen in place of a store's own act, which is handed over to be called, or not. No
+ * stand-in for a store, but for its failures: a reply that is lost, a server that is away.
+ */
+export interface Faults {
+  readonly begin?: (begin: () => Promise<Decision>, claim: Claim) => Promise<Decision>
+  readonly open?: (open: () => Promise<Attempt>) => Promise<Attempt>
+  readonly complete?: (
+    complete: () => Promise<'stored' | 'superseded'>,
+    by: {
+      readonly completion: Completion
+      readonly attempt: Attempt
+      /** `undefined` on a route called without a key. */
+      readonly claim: Claim | undefined
+    },
+  ) => Promise<'stored' | 'superseded'>
+  readonly abandon?: (abandon: () => Promise<void>) => Promise<void>
+}
+
+/** The same store, with these faults. */
+export function faultyStore(store: Store, faults: Faults): Store {
+  function faulty(attempt: Attempt, claim: Claim | undefined): Attempt {
+    return {
+      number: attempt.number,
+      transaction: () => attempt.transaction(),
+      renew: (leaseMs) => attempt.renew(leaseMs),
+      release: () => attempt.release(),
+      complete(completion) {
+        const complete = () => attempt.complete(completion)
+        return faults.complete?.(complete, { completion, attempt, claim }) ?? complete()
+      },
+      abandon() {
+        const abandon = () => attempt.abandon()
+        return faults.abandon?.(abandon) ?? abandon()
+      },
+    }
+  }
+
+  return {
+    capabilities: store.capabilities,
+    async begin(claim) {
+      const begin = () => store.begin(claim)
+      const decision = await (faults.begin?.(begin, claim) ?? begin())
+      if (decision.kind !== 'run') return decision
+      return { kind: 'run', attempt: faulty(decision.attempt, claim) }
+    },
+    async open(options) {
+      const open = () => store.open(options)
+      return faulty(await (faults.open?.(open) ?? open()), undefined)
+    },
+  }
+}

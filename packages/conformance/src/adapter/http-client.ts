@@ -1,0 +1,87 @@
+import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+
+/** A request, where it differs from a POST of `{ "amount": 1 }` to the path of the test. */
+export interface Asked {
+  readonly method?: string
+  /** Path and query. */
+  readonly path?: string
+  /** A list sends a line for each. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Sent as it is, in place of `body`. */
+  readonly text?: string
+  /** Hangs up. */
+  readonly signal?: AbortSignal
+}
+
+/** An answer as it came over the wire. */
+export interface Answer {
+  readonly status: number
+  /** Names in lower case, a pair per line. */
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly bytes: Buffer
+  readonly text: string
+  /** The values of one header, `undefined` if it did not come; several joined as HTTP allows. */
+  header(name: string): string | undefined
+  json(): Record<string, unknown>
+  /** The code of a problem; `undefined` where it is none. */
+  readonly code: string | undefined
+}
+
+export interface HttpClient {
+  ask(asked: Asked): Promise<Answer>
+  close(): void
+}
+
+/** A client that keeps its connections, as real ones do: what a server leaves on one, the next meets. */
+export function httpClient(url: string, defaultPath: string): HttpClient {
+  const agent = new Agent({ keepAlive: true })
+  return {
+    ask: (asked) => ask(url, agent, { path: defaultPath, ...asked }),
+    close: () => agent.destroy(),
+  }
+}
+
+function ask(url: string, agent: Agent, asked: Asked): Promise<Answer> {
+  const { method = 'POST', path, headers, body = { amount: 1 }, text, signal } = asked
+  const hasBody = method !== 'GET' && method !== 'DELETE'
+  const sent = text ?? JSON.stringify(body)
+  return new Promise((resolve, reject) => {
+    const outgoing: ClientRequest = request(new URL(path ?? '/', url), { method, agent })
+    outgoing.on('error', reject)
+    outgoing.on('response', (incoming) => answerOf(incoming).then(resolve, reject))
+    signal?.addEventListener('abort', () => outgoing.destroy(new Error('hung up')))
+    for (const [name, value] of Object.entries(headers ?? {})) outgoing.setHeader(name, value)
+    if (hasBody && !outgoing.hasHeader('content-type')) {
+      outgoing.setHeader('content-type', 'application/json')
+    }
+    outgoing.end(hasBody ? sent : undefined)
+  })
+}
+
+async function answerOf(incoming: IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk as Buffer)
+  const bytes = Buffer.concat(chunks)
+  const text = bytes.toString()
+  const { rawHeaders } = incoming
+  const headers = rawHeaders.flatMap((name, i) =>
+    i % 2 === 0 ? [[name.toLowerCase(), rawHeaders[i + 1] as string] as const] : [],
+  )
+  const header = (name: string): string | undefined => {
+    const values = headers.filter(([other]) => other === name).map(([, value]) => value)
+    return values.length === 0 ? undefined : values.join(', ')
+  }
+  const json = (): Record<string, unknown> => JSON.parse(text)
+  const isProblem = header('content-type')?.startsWith('application/problem+json') === true
+  return {
+    status: incoming.statusCode ?? 0,
+    headers,
+    bytes,
+    text,
+    header,
+    json,
+    code: isProblem ? (json().code as string) : undefined,
+  }
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { eventually } from '../eventually.ts'
+import type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter-behaviours.ts'
+import { counted, created, expectProblem, expectReplay } from './adapter-context.ts'
+import type { ReplyBody } from './adapter-fixture.ts'
+
+const MAX = 10_000
+const options = { maxResponseBytes: MAX }
+
+/** A response over `maxResponseBytes` is not kept. */
+export function largeResponses(): AdapterBehaviourGroup {
+  return {
+    title: 'a response that is too large to be kept',
+    behaviours: [
+      ...(['bytes', 'stream'] as const).flatMap((kind) => [
+        atTheCap(kind),
+        undone(kind),
+        delivered(kind),
+      ]),
+      {
+        title: 'is stopped at the cap in transaction mode, however much the stream has left',
+        needs: ['transaction mode'],
+        async run({ serve, name }) {
+          let pulled = 0
+          let isStopped = false
+          async function* endless(): AsyncGenerator<Uint8Array> {
+            try {
+              for (;;) {
+                await new Promise((resolve) => setImmediate(resolve))
+                pulled += 1000
+                yield Buffer.alloc(1000)
+              }
+            } finally {
+              isStopped = true
+            }
+          }
+          const site = await serve(() => created({ body: { kind: 'stream', chunks: endless() } }), {
+            options,
+          })
+          expectProblem(await site.post(name()), 500, 'response-too-large')
+          await eventually('the stream to be stopped', async () => isStopped || undefined)
+          // What was read ahead, at most: buffers of a few hundred kilobytes, not the endless rest.
+          assert.ok(pulled < 100 * MAX, `${pulled} bytes were pulled`)
+        },
+      },
+      {
+        title: 'does not count when it is not kept anyway: a 500 is delivered whole',
+        async run({ serve, name }) {
+          const site = await serve(() => ({ status: 500, body: bodyOf('bytes', 2 * MAX) }), {
+            options,
+          })
+          const answer = await site.post(name())
+          assert.equal(answer.status, 500)
+          assert.equal(answer.bytes.length, 2 * MAX)
+        },
+      },
+    ],
+  }
+}
+
+function atTheCap(kind: 'bytes' | 'stream'): AdapterBehaviour {
+  return {
+    title: `is not one of ${kind} at the cap exactly`,
+    async run({ serve, name }) {
+      const { handler, runs } = counted(() => created({ body: bodyOf(kind, MAX) }))
+      const site = await serve(handler, { options })
+      const key = name()
+      const first = await site.post(key)
+      assert.equal(first.bytes.length, MAX)
+      expectReplay(await site.post(key), first)
+      assert.equal(runs(), 1)
+    },
+  }
+}
+
+function undone(kind: 'bytes' | 'stream'): AdapterBehaviour {
+  return {
+    title: `in transaction mode, of ${kind}: 500 response-too-large, everything undone`,
+    needs: ['transaction mode', 'transactions', 'events'],
+    async run({ serve, name, fixture, written, committed }) {
+      const [key, row, subject] = [name(), name(), name()]
+      const { handler, runs } = counted(async ({ context }) => {
+        await fixture.write?.(await context.transaction(), row)
+        context.emit({ type: 'order.created', subject })
+        const headers = [['location', '/orders/1']] as const
+        return created({ headers, body: bodyOf(kind, MAX + 1) })
+      })
+      const site = await serve(handler, { options })
+      const answer = await site.post(key)
+      expectProblem(answer, 500, 'response-too-large')
+      assert.equal(answer.header('location'), undefined, 'a header of what was undone')
+      assert.equal(await written(row), false)
+      assert.deepEqual(await committed(subject), [])
+      expectProblem(await site.post(key), 500, 'response-too-large')
+      assert.equal(runs(), 2)
+    },
+  }
+}
+
+function delivered(kind: 'bytes' | 'stream'): AdapterBehaviour {
+  return {
+    title: `in lease mode, of ${kind}: delivered once, and 410 result-gone from then on`,
+    needs: ['lease mode'],
+    async run({ serve, name }) {
+      const { handler, runs } = counted(() => created({ body: bodyOf(kind, 5 * MAX) }))
+      const site = await serve(handler, { options })
+      const key = name()
+      const first = await site.post(key)
+      assert.equal(first.status, 201)
+      assert.ok(first.bytes.equals(Buffer.alloc(5 * MAX, 'x')))
+      for (let n = 0; n < 2; n += 1) expectProblem(await site.post(key), 410, 'result-gone')
+      assert.equal(runs(), 1)
+    },
+  }
+}
+
+function bodyOf(kind: 'bytes' | 'stream', length: number): ReplyBody {
+  const bytes = Buffer.alloc(length, 'x')
+  if (kind === 'bytes') return { kind, bytes }
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < length; at += 1024) {
+      await new Promise((resolve) => setImmediate(resolve))
+      yield bytes.subarray(at, at + 1024)
+    }
+  }
+  return { kind, chunks: chunks() }
+}

@@ -1,0 +1,332 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Call, Reply, Route, ServeSite, Site } from '@oncekey/conformance'
+import {
+  type Begun,
+  checkScopeOption,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type EngineRequest,
+  type HandlerContext,
+  OncekeyError,
+  type PlainResponse,
+  type Run,
+  resolveScope,
+  type Verdict,
+} from '@oncekey/core'
+
+/**
+ * The steps of an adapter for no framework at all, each of them right. A broken adapter is this one
+ * with one step replaced.
+ */
+export interface Steps {
+  options(options: EngineOptions<unknown>): EngineOptions<unknown>
+  scope(site: Site): Site['scope']
+  covers(engine: Engine<unknown>, method: string): boolean
+  request(request: EngineRequest, exchange: Exchange): EngineRequest
+  begin(
+    engine: Engine<unknown>,
+    request: EngineRequest,
+    exchange: Exchange,
+  ): Promise<Begun<unknown>>
+  context(context: HandlerContext, exchange: Exchange): HandlerContext
+  body(parsed: unknown): unknown
+  onHangUp(run: Run, exchange: Exchange): void
+  onThrow(run: Run | undefined, error: unknown): RenderedReply | 'no answer'
+  /** What the handler's answer is to be, before it is asked about. */
+  reply(reply: RenderedReply, exchange: Exchange): RenderedReply
+  /** What is stored of it. */
+  kept(response: PlainResponse, exchange: Exchange): PlainResponse
+  beforeCompletion(reply: RenderedReply, exchange: Exchange): void
+  maxBytes(run: Run): number
+  verdict(verdict: Verdict, exchange: Exchange): Verdict
+  /** A problem or a replay, about to be written. */
+  answer(response: PlainResponse, kind: 'replay' | 'problem', exchange: Exchange): PlainResponse
+  outside(
+    headers: Readonly<Record<string, string>>,
+    when: 'first' | 'replaced',
+  ): Readonly<Record<string, string>>
+  write(
+    exchange: Exchange,
+    response: PlainResponse,
+    outside: Readonly<Record<string, string>>,
+  ): void
+  drain(engine: Engine<unknown>): Engine<unknown>['drain']
+}
+
+/** One request and its answer. */
+export interface Exchange {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly text: string
+  readonly outside: Readonly<Record<string, string>>
+  readonly site: Site
+  readonly key: string
+}
+
+export interface RenderedReply {
+  readonly status: number
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly removed: readonly string[]
+  readonly body: Buffer | AsyncIterable<Uint8Array>
+}
+
+export const rightSteps: Steps = {
+  options: (options) => options,
+  scope: (site) => site.scope,
+  covers: (engine, method) => engine.covers(method),
+  request: (request) => request,
+  begin: (engine, request) => engine.begin(request),
+  context: (context) => context,
+  body: (parsed) => parsed,
+  onHangUp: () => {},
+  onThrow: (_, error) => json(500, { error: codeOf(error) }),
+  reply: (reply) => reply,
+  kept: (response) => response,
+  beforeCompletion: () => {},
+  maxBytes: (run) => run.maxResponseBytes,
+  verdict: (verdict) => verdict,
+  answer: (response) => response,
+  outside: (headers) => headers,
+  write: writeHead,
+  drain: (engine) => engine.drain,
+}
+
+/** Serves sites with these steps. */
+export function plainAdapter(steps: Steps): ServeSite {
+  return async (site) => {
+    const scope = steps.scope(site)
+    checkScopeOption(scope)
+    const engine = createEngine(steps.options(site.options))
+    let isClosed = false
+
+    async function exchange(req: IncomingMessage, res: ServerResponse): Promise<void> {
+      const outside = site.outside()
+      const text = await textOf(req)
+      const key = String(req.headers['idempotency-key'])
+      const now: Exchange = { req, res, text, outside, site, key }
+      const route = site.routes.find(
+        ({ method, path }) => method === req.method && path === req.url?.split('?')[0],
+      )
+      if (route === undefined) return void res.writeHead(404).end()
+      if (!steps.covers(engine, req.method ?? '')) return uncovered(route, now)
+      let begun: Begun<unknown>
+      try {
+        begun = await steps.begin(engine, steps.request(requestOf(now), now), now)
+      } catch (error) {
+        const problem = json(500, { error: codeOf(error) })
+        return void (await send(now, problem, outside))
+      }
+      if (begun.kind !== 'run') return answer(now, begun.response, begun.kind)
+      const { run } = begun
+      res.once('close', () => {
+        if (!res.writableEnded) steps.onHangUp(run, now)
+      })
+      await covered(route, run, now)
+    }
+
+    function requestOf(now: Exchange): EngineRequest {
+      const { req, res, text } = now
+      const gone = new AbortController()
+      res.once('close', () => gone.abort())
+      const { fingerprint } = site
+      return {
+        method: req.method ?? '',
+        target: req.url ?? '',
+        scope: resolveScope(
+          typeof scope === 'function'
+            ? () => scope((name) => req.headers[name] as string | undefined)
+            : (scope as 'dangerously-shared'),
+          req,
+        ),
+        header: (name) => req.headersDistinct[name] ?? [],
+        fingerprintInput: () => ({
+          method: req.method ?? '',
+          target: req.url ?? '',
+          contentType: req.headers['content-type'],
+          body:
+            fingerprint !== undefined
+              ? { kind: 'chosen', value: fingerprint(JSON.parse(text)) }
+              : text === ''
+                ? { kind: 'none' }
+                : { kind: 'bytes', bytes: Buffer.from(text) },
+        }),
+        signal: gone.signal,
+      }
+    }
+
+    async function covered(route: Route, run: Run, now: Exchange): Promise<void> {
+      const context = steps.context(run.context, now)
+      const work = handle(
+        route,
+        callOf(now, () => context),
+        run,
+      )
+      const first = await Promise.race([work, run.interrupted])
+      if (first === 'no answer') return
+      if ('kind' in first) return answer(now, first.response, first.kind)
+      const reply = steps.reply(first, now)
+      const collected = await Promise.race([
+        collect(reply, steps.maxBytes(run), () => isClosed),
+        run.interrupted,
+      ])
+      if ('kind' in collected) return answer(now, collected.response, collected.kind)
+      const { status, headers, removed } = reply
+      const changes = [...headers, ...removed.map((name) => [name, null] as const)]
+      steps.beforeCompletion(reply, now)
+      const kept = (body: Uint8Array) => steps.kept({ status, headers: changes, body }, now)
+      const { bytes, rest } = collected
+      const asked = rest === undefined ? run.complete(kept(bytes)) : run.passThrough(kept(bytes))
+      const verdict = steps.verdict(await asked, now)
+      if (verdict.kind !== 'send') {
+        await rest?.return?.(undefined)
+        return answer(now, verdict.response, verdict.kind)
+      }
+      await send(now, { ...reply, body: bytes }, outsideOf(now, 'first', reply), rest)
+    }
+
+    async function uncovered(route: Route, now: Exchange): Promise<void> {
+      const call = callOf(now, () => {
+        throw new OncekeyError('not-covered', 'not here')
+      })
+      const reply = await handle(route, call, undefined)
+      if (reply !== 'no answer') await send(now, reply, outsideOf(now, 'first', reply))
+    }
+
+    async function handle(
+      route: Route,
+      call: Call,
+      run: Run | undefined,
+    ): Promise<RenderedReply | 'no answer'> {
+      try {
+        return rendered(await route.handler(call))
+      } catch (error) {
+        return steps.onThrow(run, error)
+      }
+    }
+
+    function callOf({ text }: Exchange, context: () => HandlerContext): Call {
+      return {
+        get context() {
+          return context()
+        },
+        body: text === '' ? undefined : steps.body(JSON.parse(text)),
+      }
+    }
+
+    function answer(now: Exchange, response: PlainResponse, kind: 'replay' | 'problem'): void {
+      const answered = steps.answer(response, kind, now)
+      steps.write(now, answered, steps.outside(now.outside, 'replaced'))
+      now.res.end(answered.body)
+    }
+
+    async function send(
+      now: Exchange,
+      { status, headers, body }: RenderedReply,
+      outside: Readonly<Record<string, string>>,
+      rest?: AsyncIterator<Uint8Array>,
+    ): Promise<void> {
+      const { res } = now
+      if (!res.headersSent) steps.write(now, { status, headers, body: NO_BYTES }, outside)
+      if (rest === undefined) return void res.end(body)
+      res.write(body)
+      for (let next = await rest.next(); !next.done && !res.destroyed; next = await rest.next()) {
+        res.write(next.value)
+      }
+      res.end()
+    }
+
+    function outsideOf(now: Exchange, when: 'first' | 'replaced', { removed }: RenderedReply) {
+      const headers = Object.entries(steps.outside(now.outside, when))
+      return Object.fromEntries(headers.filter(([name]) => !removed.includes(name)))
+    }
+
+    const server = createServer((req, res) => {
+      exchange(req, res).catch(() => res.destroy())
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      drain: steps.drain(engine),
+      async close() {
+        isClosed = true
+        server.closeAllConnections()
+        await new Promise((resolve) => server.close(resolve))
+      },
+    }
+  }
+}
+
+/** The whole body, or as much of it as may be kept and what is left. */
+async function collect(
+  { body }: RenderedReply,
+  maxBytes: number,
+  isClosed: () => boolean,
+): Promise<{ readonly bytes: Buffer; readonly rest?: AsyncIterator<Uint8Array> }> {
+  const rest = 'length' in body ? [body][Symbol.iterator]() : body[Symbol.asyncIterator]()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for (let next = await rest.next(); !next.done; next = await rest.next()) {
+    chunks.push(next.value)
+    size += next.value.length
+    if (size > maxBytes || isClosed()) {
+      return { bytes: Buffer.concat(chunks), rest: rest as AsyncIterator<Uint8Array> }
+    }
+  }
+  return { bytes: Buffer.concat(chunks) }
+}
+
+export function rendered(reply: Reply): RenderedReply {
+  const { status = 200, headers = [], removed = [], body = { kind: 'none' } } = reply
+  const typed = (type: string) =>
+    headers.some(([name]) => name === 'content-type')
+      ? headers
+      : [...headers, ['content-type', type] as const]
+  switch (body.kind) {
+    case 'none':
+      return { status, headers, removed, body: Buffer.alloc(0) }
+    case 'json': {
+      const bytes = Buffer.from(JSON.stringify(body.value))
+      return { status, headers: typed('application/json'), removed, body: bytes }
+    }
+    case 'text':
+      return { status, headers: typed('text/plain'), removed, body: Buffer.from(body.text) }
+    case 'bytes':
+      return { status, headers, removed, body: Buffer.from(body.bytes) }
+    case 'stream':
+      return { status, headers, removed, body: body.chunks }
+  }
+}
+
+export function json(status: number, value: unknown): RenderedReply {
+  return rendered({ status, body: { kind: 'json', value } })
+}
+
+function codeOf(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  return code ?? message
+}
+
+function writeHead(
+  { res }: Exchange,
+  { status, headers }: PlainResponse,
+  outside: Readonly<Record<string, string>>,
+): void {
+  for (const [name, value] of Object.entries(outside)) res.setHeader(name, value)
+  const names = new Set(headers.map(([name]) => name))
+  for (const name of names) {
+    const values = headers.filter(([other]) => other === name).map(([, value]) => value)
+    if (values[0] === null) res.removeHeader(name)
+    else res.setHeader(name, values.length === 1 ? (values[0] as string) : (values as string[]))
+  }
+  res.statusCode = status
+}
+
+const NO_BYTES = new Uint8Array()
+
+async function textOf(req: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of req) text += chunk
+  return text
+}

@@ -1,0 +1,289 @@
+import {
+  type Attempt,
+  type Claim,
+  type Completion,
+  type Decision,
+  OncekeyError,
+  type OutboxEvent,
+  type Store,
+  type StoredResponse,
+} from '@oncekey/core'
+
+/** What all instances of a plain store share, as they would a database. */
+export interface Table {
+  readonly rows: Map<string, Row>
+  readonly events: OutboxEvent[]
+  readonly written: Set<string>
+  now: number
+  /** Ends whatever still waits. */
+  isClosed: boolean
+}
+
+export interface Row {
+  state: 'running' | 'finished'
+  fingerprint: string
+  token: string
+  number: number
+  leaseUntil: number
+  finishedAt: number
+  response: unknown
+}
+
+/** A handler's transaction: the rows it wrote wait here for the commit. */
+export interface PlainTransaction {
+  readonly staged: Set<string>
+  isOver: boolean
+}
+
+export type Verb = 'complete' | 'release' | 'abandon' | 'renew' | 'transaction'
+
+/** The steps of a store, each of them right. A broken store is this one with one step replaced. */
+export interface Steps {
+  id(claim: Claim): string
+  /** Asked before the record is. */
+  isLocked(id: string, claim: Claim, table: Table): boolean
+  look(id: string, table: Table): Row | undefined
+  /** Between the look and the claim: nothing, which makes the two one. */
+  afterLook(row: Row | undefined): Promise<void> | undefined
+  matches(row: Row, claim: Claim): boolean
+  onMismatch(row: Row, claim: Claim, table: Table): void
+  isOwnClaim(row: Row, claim: Claim): boolean
+  hasLapsed(row: Row, table: Table): boolean
+  onBusy(id: string, table: Table): void
+  retryAfterMs(): number
+  holds(claim: Claim): boolean
+  leaseMs(leaseMs: number): number
+  newRow(claim: Claim, before: Row | undefined): Pick<Row, 'fingerprint' | 'number'>
+  whenStillBusy(claim: Claim, waitedMs: number): 'ask again' | 'in-progress'
+  owns(row: Row | undefined, token: string, verb: Verb, table: Table): boolean
+  encode(response: StoredResponse): unknown
+  decode(kept: unknown): StoredResponse | null
+  handOut(transaction: PlainTransaction): PlainTransaction
+  revoke(transaction: PlainTransaction): void
+  write(transaction: PlainTransaction, id: string, table: Table): void
+  undo(transaction: PlainTransaction, table: Table): void
+  /** Response, writes and events in one turn of the event loop. */
+  commit(parts: CommitParts): 'stored' | 'superseded' | Promise<'stored' | 'superseded'>
+  /** What an end finds that has nothing left to end. */
+  onEndedAgain(): void
+  keylessId(): string | undefined
+  free(row: Row, id: string, verb: 'release' | 'abandon', table: Table): void
+  isResultGone(row: Row, table: Table): boolean
+}
+
+export interface CommitParts {
+  readonly table: Table
+  readonly completion: Completion
+  readonly owns: () => boolean
+  readonly storeResponse: () => void
+  readonly commitWrites: () => void
+}
+
+export const DAY_MS = 24 * 60 * 60 * 1000
+
+/** The way to a database and back. */
+export async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+export function rightSteps(mode: 'transaction' | 'lease'): Steps {
+  return {
+    id: ({ namespace, scope, key }) => JSON.stringify([namespace, scope, key]),
+    isLocked: () => false,
+    look(id, table) {
+      const row = table.rows.get(id)
+      if (row?.state !== 'finished' || row.finishedAt + 7 * DAY_MS > table.now) return row
+      table.rows.delete(id)
+      return undefined
+    },
+    afterLook: () => undefined,
+    matches: (row, claim) => claim.fingerprints.includes(row.fingerprint),
+    onMismatch: () => {},
+    isOwnClaim: (row, claim) => row.token === claim.token,
+    hasLapsed: (row, table) => row.leaseUntil <= table.now,
+    onBusy: () => {},
+    retryAfterMs: () => 1000,
+    holds: (claim) => claim.whenUnknown === 'hold',
+    leaseMs: (leaseMs) => (mode === 'lease' ? leaseMs : Number.POSITIVE_INFINITY),
+    newRow: (claim, before) => ({
+      fingerprint: before?.fingerprint ?? claim.fingerprints[0],
+      number: (before?.number ?? 0) + 1,
+    }),
+    whenStillBusy: (claim, waitedMs) =>
+      waitedMs < claim.waitMs && !claim.signal.aborted ? 'ask again' : 'in-progress',
+    owns: (row, token) => row?.state === 'running' && row.token === token,
+    encode: (response) => structuredClone(response),
+    decode: (kept) => structuredClone(kept) as StoredResponse,
+    handOut: (transaction) => transaction,
+    revoke(transaction) {
+      transaction.isOver = true
+    },
+    write(transaction, id) {
+      if (transaction.isOver) throw transactionOver()
+      transaction.staged.add(id)
+    },
+    undo: () => {},
+    commit({ table, completion, owns, storeResponse, commitWrites }) {
+      if (!owns()) return 'superseded'
+      storeResponse()
+      if (completion.writes === 'keep') {
+        commitWrites()
+        table.events.push(...completion.events)
+      }
+      return 'stored'
+    },
+    free(row, id, verb, table) {
+      if (verb === 'release' || mode === 'transaction') {
+        table.rows.delete(id)
+        return
+      }
+      row.leaseUntil = table.now
+      row.token = ''
+    },
+    onEndedAgain: () => {},
+    keylessId: () => undefined,
+    isResultGone: (row, table) => row.finishedAt + DAY_MS <= table.now,
+  }
+}
+
+/** A store of rows with a database's delay before each step, kept simple enough to be seen through. */
+export function plainStore(
+  mode: 'transaction' | 'lease',
+  table: Table,
+  steps: Steps = rightSteps(mode),
+): Store<PlainTransaction> {
+  const handedOut = new Map<string, Attempt<PlainTransaction>>()
+
+  return {
+    capabilities: { name: 'plain', mode, transactions: true, concurrency: 'many' },
+
+    async begin(claim) {
+      const startedAt = performance.now()
+      for (;;) {
+        await turn()
+        if (table.isClosed) throw new Error('The table is closed.')
+        const decision = await decide(claim)
+        if (decision.kind !== 'in-progress') return decision
+        const next = steps.whenStillBusy(claim, performance.now() - startedAt)
+        if (next === 'in-progress') return decision
+        await new Promise((resolve) => setTimeout(resolve, 2))
+        if (claim.signal.aborted && steps.whenStillBusy(claim, 0) === 'in-progress') return decision
+      }
+    },
+
+    async open() {
+      await turn()
+      return attemptOn(steps.keylessId(), '', 1)
+    },
+  }
+
+  async function decide(claim: Claim): Promise<Decision<PlainTransaction>> {
+    const id = steps.id(claim)
+    const inProgress = { kind: 'in-progress', retryAfterMs: steps.retryAfterMs() } as const
+    if (steps.isLocked(id, claim, table)) return inProgress
+    const row = steps.look(id, table)
+    const pause = steps.afterLook(row)
+    if (pause !== undefined) await pause
+
+    if (row !== undefined && !steps.matches(row, claim)) {
+      steps.onMismatch(row, claim, table)
+      return { kind: 'mismatch' }
+    }
+    if (row?.state === 'finished') {
+      const response = steps.isResultGone(row, table) ? null : steps.decode(row.response)
+      if (response === null || response.body === null) return { kind: 'result-gone' }
+      return { kind: 'replay', response, fingerprint: row.fingerprint }
+    }
+    if (row !== undefined && steps.isOwnClaim(row, claim)) {
+      const own = handedOut.get(claim.token) ?? attemptOn(id, row.token, row.number)
+      return { kind: 'run', attempt: own }
+    }
+    if (row !== undefined && !steps.hasLapsed(row, table)) {
+      steps.onBusy(id, table)
+      return inProgress
+    }
+    if (row !== undefined && steps.holds(claim)) {
+      return { kind: 'unknown', since: new Date(row.leaseUntil) }
+    }
+    const { token } = claim
+    const { fingerprint, number } = steps.newRow(claim, row)
+    const leaseUntil = table.now + steps.leaseMs(claim.leaseMs)
+    table.rows.set(id, {
+      state: 'running',
+      fingerprint,
+      token,
+      number,
+      leaseUntil,
+      finishedAt: 0,
+      response: undefined,
+    })
+    const attempt = attemptOn(id, token, number)
+    handedOut.set(token, attempt)
+    return { kind: 'run', attempt }
+  }
+
+  function attemptOn(
+    id: string | undefined,
+    token: string,
+    number: number,
+  ): Attempt<PlainTransaction> {
+    const transaction: PlainTransaction = { staged: new Set(), isOver: false }
+    let hasEnded = false
+    const rowNow = (): Row | undefined => (id === undefined ? undefined : table.rows.get(id))
+    const owns = (verb: Verb): boolean =>
+      id === undefined ? !hasEnded : steps.owns(rowNow(), token, verb, table)
+
+    const end = async (verb: 'release' | 'abandon'): Promise<void> => {
+      steps.revoke(transaction)
+      await turn()
+      if (hasEnded) steps.onEndedAgain()
+      else steps.undo(transaction, table)
+      const row = rowNow()
+      if (owns(verb) && row !== undefined && id !== undefined) steps.free(row, id, verb, table)
+      hasEnded = true
+    }
+
+    return {
+      number,
+      async transaction() {
+        if (transaction.isOver || !owns('transaction')) throw transactionOver()
+        return steps.handOut(transaction)
+      },
+      async complete(completion) {
+        steps.revoke(transaction)
+        await turn()
+        if (completion.writes === 'undo') steps.undo(transaction, table)
+        const outcome = await steps.commit({
+          table,
+          completion,
+          owns: () => owns('complete'),
+          storeResponse() {
+            const row = rowNow()
+            if (row === undefined) return
+            row.state = 'finished'
+            row.finishedAt = table.now
+            row.response = steps.encode(completion.response)
+          },
+          commitWrites() {
+            for (const written of transaction.staged) table.written.add(written)
+          },
+        })
+        hasEnded = true
+        return outcome
+      },
+      release: () => end('release'),
+      abandon: () => end('abandon'),
+      async renew(leaseMs) {
+        await turn()
+        const row = rowNow()
+        if (!owns('renew')) return 'stale'
+        if (row !== undefined) row.leaseUntil = table.now + steps.leaseMs(leaseMs)
+        return 'held'
+      },
+    }
+  }
+}
+
+function transactionOver(): OncekeyError {
+  return new OncekeyError('transaction-over', 'The transaction is over.')
+}

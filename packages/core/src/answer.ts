@@ -1,0 +1,115 @@
+import { type RequestFacts, tell, warnOnce } from './diagnostics.ts'
+import { OncekeyError, type ProblemCode } from './errors.ts'
+import type { ResolvedOptions } from './options.ts'
+import { isProblemCode, problem } from './problem.ts'
+import { unseal } from './seal.ts'
+import type { Claim, Decision } from './store.ts'
+import type { HeaderChange, PlainResponse } from './stored-response.ts'
+
+/** An answer that is not the handler's: the stored response, or a problem of Oncekey's own. */
+export type Answer =
+  | { readonly kind: 'replay'; readonly response: PlainResponse }
+  | {
+      readonly kind: 'problem'
+      readonly code: ProblemCode
+      readonly detail: string
+      readonly response: PlainResponse
+      /** `outcome-unknown`: when the lost attempt was last known to run. */
+      readonly since?: Date
+      /** What the store threw, for the caller's own logs; never sent. */
+      readonly cause?: unknown
+    }
+
+/** A problem as an answer. */
+export function problemAnswer(
+  options: Pick<ResolvedOptions<never>, 'docsUrl'>,
+  code: ProblemCode,
+  detail: string,
+  retryAfterMs?: number,
+): Extract<Answer, { kind: 'problem' }> {
+  const response = problem(code, detail, {
+    docsUrl: options.docsUrl,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+  return { kind: 'problem', code, detail, response }
+}
+
+/** The stored response, opened and marked as a replay. */
+export function replayAnswer<Tx>(
+  options: ResolvedOptions<Tx>,
+  claim: Claim,
+  decision: Extract<Decision, { kind: 'replay' }>,
+): Answer {
+  const stored = unseal(decision.response, options.seal, {
+    ...claim,
+    fingerprints: [decision.fingerprint, ...claim.fingerprints],
+  })
+  if (stored.body === null)
+    throw new TypeError('a store must answer result-gone for a response without a body')
+  return markedAsReplay(options, { ...stored, body: stored.body })
+}
+
+/** A response that no handler made now, and that says so. */
+export function markedAsReplay<Tx>(
+  options: ResolvedOptions<Tx>,
+  { status, headers, body }: PlainResponse,
+): Extract<Answer, { kind: 'replay' }> {
+  const marks = options.replayedHeaders.map((name): HeaderChange => [name, 'true'])
+  return { kind: 'replay', response: { status, headers: [...headers, ...marks], body } }
+}
+
+/**
+ * What a client is told when a store throws. Misuse (`store-not-migrated`, …) is thrown on, to the
+ * app's own error handling; everything else is an answer, because there is no bypass.
+ */
+export function storeFailure<Tx>(
+  options: ResolvedOptions<Tx>,
+  facts: RequestFacts,
+  during: 'begin' | 'complete',
+  error: unknown,
+): Answer {
+  reportFailure(facts, during, error)
+  const code = error instanceof OncekeyError ? error.code : undefined
+  const answer = (told: ProblemCode, detail: string): Answer => ({
+    ...problemAnswer(options, told, detail),
+    cause: error,
+  })
+  if (isProblemCode(code)) return answer(code, DETAILS[code] ?? (error as Error).message)
+  if (during === 'complete') return answer('commit-failed', DETAILS['commit-failed'])
+  if (code !== undefined) throw error
+  return answer('store-unavailable', DETAILS['store-unavailable'])
+}
+
+/** Tells operators; a process in which nobody listens is warned once per kind of error. */
+export function reportFailure(
+  facts: RequestFacts,
+  during: 'begin' | 'complete' | 'abandon' | 'renew',
+  error: unknown,
+): void {
+  if (tell('oncekey:error', () => ({ ...facts, during, error }))) return
+  const text = messageOf(error)
+  const code = error instanceof OncekeyError ? error.code : 'store-unavailable'
+  warnOnce(
+    `${during}:${code}`,
+    `${code} during ${during} (${facts.route}): ${text.replace(/\.$/, '')}. Said once; subscribe to the diagnostics channel "oncekey:error" for all.`,
+  )
+}
+
+/** An AggregateError, which is what a refused connection to "localhost" throws, has no message but a code. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.message || ('code' in error ? String(error.code) : error.name)
+}
+
+const DETAILS = {
+  'store-busy':
+    'More requests are running than this server takes at once. Send the same request again later.',
+  'store-unavailable':
+    'The store that remembers requests cannot be reached, so the request was not run. Send it again later.',
+  'commit-failed':
+    'Send the same request again with the same key: the answer will tell whether it took effect.',
+  'transaction-aborted': 'A statement of the request failed, so nothing of it was kept.',
+  'transaction-ended':
+    'The transaction ended before the response did, so the response could not be kept with it.',
+} satisfies Partial<Record<ProblemCode, string>> as Partial<Record<ProblemCode, string>> &
+  Record<'commit-failed' | 'store-unavailable', string>

@@ -1,0 +1,72 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+import type { Decision } from './store.ts'
+
+/** What every message says of the request it is about. `key` is undefined where none came. */
+export interface RequestFacts {
+  readonly namespace: string
+  readonly scope: string
+  readonly key: string | undefined
+  /** Method and path without its query: for grouping. */
+  readonly route: string
+}
+
+/** `oncekey:decision`: the store answered a claim. */
+export interface DecisionMessage extends RequestFacts {
+  readonly decision: Decision['kind']
+}
+
+/** `oncekey:end`: an attempt ended. `superseded`: another won; `failed`: nothing is known to be kept. */
+export interface EndMessage extends RequestFacts {
+  readonly attempt: number
+  readonly status: number | undefined
+  readonly disposition: 'commit' | 'refuse' | 'release' | 'abandon'
+  readonly outcome: 'stored' | 'undone' | 'superseded' | 'failed'
+}
+
+/** `oncekey:events-undone`: a handler emitted events and its response undid them. */
+export interface EventsUndoneMessage extends RequestFacts {
+  readonly status: number | undefined
+  readonly types: readonly string[]
+}
+
+/** `oncekey:error`: a failure that a client was told of only by its code, or that nobody waited for. */
+export interface ErrorMessage extends RequestFacts {
+  readonly error: unknown
+  readonly during: 'begin' | 'complete' | 'abandon' | 'renew'
+}
+
+/** Every channel and what is published on it; subscribe with `node:diagnostics_channel`. */
+export interface Messages {
+  readonly 'oncekey:decision': DecisionMessage
+  readonly 'oncekey:end': EndMessage
+  readonly 'oncekey:events-undone': EventsUndoneMessage
+  readonly 'oncekey:error': ErrorMessage
+}
+
+const channels: Readonly<Record<keyof Messages, Channel>> = {
+  'oncekey:decision': channel('oncekey:decision'),
+  'oncekey:end': channel('oncekey:end'),
+  'oncekey:events-undone': channel('oncekey:events-undone'),
+  'oncekey:error': channel('oncekey:error'),
+}
+
+/** Free when nobody subscribes: a message is only made when someone listens. Returns whether someone did. */
+export function tell<Name extends keyof Messages>(
+  name: Name,
+  message: () => Messages[Name],
+): boolean {
+  const { hasSubscribers } = channels[name]
+  if (hasSubscribers) channels[name].publish(message())
+  return hasSubscribers
+}
+
+const warned = new Set<string>()
+// Ids may hold paths, which clients choose.
+const MAX_WARNINGS = 500
+
+/** Says something once per process and `id`, on the runtime's own warning channel. */
+export function warnOnce(id: string, message: string): void {
+  if (warned.has(id) || warned.size >= MAX_WARNINGS) return
+  warned.add(id)
+  process.emitWarning(message, { code: 'ONCEKEY', type: 'OncekeyWarning' })
+}

@@ -1,0 +1,203 @@
+import { type Answer, problemAnswer, replayAnswer, storeFailure } from './answer.ts'
+import { type RequestFacts, tell } from './diagnostics.ts'
+import type { ProblemCode } from './errors.ts'
+import { acceptedFingerprints, type FingerprintInput } from './fingerprint.ts'
+import { readKey } from './key.ts'
+import {
+  type EngineOptions,
+  milliseconds,
+  type ResolvedOptions,
+  resolveOptions,
+} from './options.ts'
+import { claimOf, type Question } from './question.ts'
+import { reconcile } from './reconcile.ts'
+import { type Run, startRun } from './run.ts'
+import type { Attempt, Claim } from './store.ts'
+import { underWay } from './under-way.ts'
+
+/** A request as an adapter describes it, before any router rewrote it. */
+export interface EngineRequest {
+  readonly method: string
+  /** Path and query as the client sent them. */
+  readonly target: string
+  /** Every line of a header, by its lower-case name. */
+  header(name: string): readonly string[]
+  readonly scope: string
+  /** What the key stands for; asked for only when a key came. May throw what is wrong with the body. */
+  fingerprintInput(): FingerprintInput | Promise<FingerprintInput>
+  /** Aborted when the client is gone: ends waiting, never a handler. */
+  readonly signal?: AbortSignal
+}
+
+/** What a request comes to: a handler to run, or an answer without one. */
+export type Begun<Tx> = { readonly kind: 'run'; readonly run: Run<Tx> } | Answer
+
+/**
+ * The one flow that every adapter stands on, in two phases: `begin`, and then the run's `complete`
+ * or `abandon`.
+ */
+export interface Engine<Tx> {
+  readonly options: ResolvedOptions<Tx>
+  /** Whether requests of this method are covered; others the adapter passes on untouched. */
+  covers(method: string): boolean
+  /** Key, fingerprint, claim. Throws only what the app's own code has to change, or threw. */
+  begin(request: EngineRequest): Promise<Begun<Tx>>
+  /** The claim alone, for callers that bring their own key. */
+  ask(question: Question): Promise<Begun<Tx>>
+  /**
+   * Stops claiming (503 `draining`) and waits until what was under way has ended, at most
+   * `deadlineMs` (default 30_000). Returns how many claims and attempts are still under way.
+   */
+  drain(options?: { readonly deadlineMs?: number }): Promise<number>
+}
+
+/** Builds an engine; options are validated here. */
+export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
+  const resolved = resolveOptions(options)
+  const { store, headerName } = resolved
+  const active = underWay()
+  let draining = false
+
+  async function begin(request: EngineRequest): Promise<Begun<Tx>> {
+    const reading = readKey(request.header(resolved.header), resolved.strict)
+    if (reading.kind === 'invalid') {
+      return refused('key-invalid', `The ${headerName} header cannot be used: ${reading.reason}.`)
+    }
+    const key = reading.kind === 'key' ? reading.key : undefined
+    const facts = factsOf(request, key)
+    const traceparent = traceparentOf(request)
+    if (key === undefined) return withoutKey(facts, traceparent)
+    if (!resolved.validateKey(key)) {
+      return refused('key-invalid', 'The key does not have the form that this API asks for.')
+    }
+    const fingerprints = acceptedFingerprints(await request.fingerprintInput(), resolved.seal)
+    return ask({ facts, fingerprints, traceparent, signal: request.signal })
+  }
+
+  async function ask(question: Question): Promise<Begun<Tx>> {
+    if (draining) return refused('draining', ELSEWHERE)
+    const { whenUnknown } = resolved
+    active.begin()
+    try {
+      if (typeof whenUnknown !== 'function') {
+        return await decide(claimOf(question, resolved, whenUnknown), question)
+      }
+      const claim = claimOf(question, resolved, 'hold')
+      const held = await decide(claim, question)
+      if (held.kind !== 'problem' || held.code !== 'outcome-unknown') return held
+      const retake = () => decide(claimOf(question, resolved, 'retake'), question)
+      return await reconcile(whenUnknown, resolved, claim, held, retake)
+    } finally {
+      active.end()
+    }
+  }
+
+  /** One atomic question to the store, and what its answer means. */
+  async function decide(claim: Claim, question: Question): Promise<Begun<Tx>> {
+    const { facts } = question
+    try {
+      const decision = await store.begin(claim)
+      tell('oncekey:decision', () => ({ ...facts, decision: decision.kind }))
+      switch (decision.kind) {
+        case 'run':
+          return { kind: 'run', run: start(decision.attempt, question) }
+        case 'replay':
+          return replayAnswer(resolved, claim, decision)
+        case 'mismatch':
+          return refused(
+            'key-reused',
+            'This key was used with another request: another body, path or method. Use a new key for a new request.',
+          )
+        case 'in-progress':
+          return refused(
+            'in-progress',
+            'The first request with this key is still running. Send the same request again later.',
+            decision.retryAfterMs,
+          )
+        case 'unknown':
+          return {
+            ...refused(
+              'outcome-unknown',
+              `The first request with this key was last seen on ${decision.since.toISOString()}. An operator has to find out what it did.`,
+            ),
+            since: decision.since,
+          }
+        case 'result-gone':
+          return refused(
+            'result-gone',
+            'The request was carried out once; its response is not kept any more. Read the current state instead.',
+          )
+      }
+    } catch (error) {
+      return storeFailure(resolved, facts, 'begin', error)
+    }
+  }
+
+  async function withoutKey(
+    facts: RequestFacts,
+    traceparent: string | undefined,
+  ): Promise<Begun<Tx>> {
+    if (resolved.required) {
+      return refused(
+        'key-missing',
+        `Send ${headerName}: a value of your own, new for every operation and the same on every retry of it.`,
+      )
+    }
+    if (draining) return refused('draining', ELSEWHERE)
+    active.begin()
+    try {
+      const attempt = await store.open({ leaseMs: resolved.leaseMs })
+      const question: Question = { facts, traceparent, fingerprints: [''], signal: undefined }
+      return { kind: 'run', run: start(attempt, question) }
+    } catch (error) {
+      return storeFailure(resolved, facts, 'begin', error)
+    } finally {
+      active.end()
+    }
+  }
+
+  function start(attempt: Attempt<Tx>, question: Question): Run<Tx> {
+    active.begin()
+    return startRun({
+      options: resolved,
+      attempt,
+      question,
+      askAgain: () => decide(claimOf(question, resolved, 'hold'), question),
+      onOver: active.end,
+    })
+  }
+
+  function factsOf(request: EngineRequest, key: string | undefined): RequestFacts {
+    const query = request.target.indexOf('?')
+    const path = query === -1 ? request.target : request.target.slice(0, query)
+    return {
+      namespace: resolved.namespace,
+      scope: request.scope,
+      key,
+      route: `${request.method} ${path}`,
+    }
+  }
+
+  function refused(code: ProblemCode, detail: string, retryAfterMs?: number) {
+    return problemAnswer(resolved, code, detail, retryAfterMs)
+  }
+
+  async function drain({ deadlineMs = 30_000 } = {}): Promise<number> {
+    milliseconds('deadlineMs', deadlineMs, 0)
+    draining = true
+    await active.none(deadlineMs)
+    return active.count
+  }
+
+  return { options: resolved, covers: (method) => resolved.methods.has(method), begin, ask, drain }
+}
+
+const ELSEWHERE = 'Send the same request again; another server will take it.'
+
+/** W3C Trace Context, so that an event can be followed back to the request that caused it. */
+function traceparentOf(request: EngineRequest): string | undefined {
+  const [value] = request.header('traceparent')
+  return value !== undefined && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value)
+    ? value
+    : undefined
+}

@@ -1,0 +1,74 @@
+/**
+ * Everything that can go wrong has one code, here; each has a row in `docs/errors.md`.
+ * Codes that are answered over HTTP have their status in `problem.ts`.
+ */
+export type ErrorCode =
+  // misuse: the code that uses Oncekey has to change
+  | 'options-invalid'
+  | 'scope-invalid'
+  | 'body-unseen'
+  | 'fingerprint-required'
+  | 'mounted-twice'
+  | 'not-covered'
+  | 'event-invalid'
+  | 'attempt-over'
+  | 'result-invalid'
+  | 'seal-key-missing'
+  | 'seal-broken'
+  | 'transaction-over'
+  | 'transaction-unsupported'
+  | 'transaction-control'
+  | 'store-not-migrated'
+  | 'store-too-new'
+  // outcomes and failures a client is told about
+  | ProblemCode
+
+/** The codes a client can meet, each answered as RFC 9457 problem details. */
+export type ProblemCode =
+  | 'key-missing'
+  | 'key-invalid'
+  | 'key-reused'
+  | 'in-progress'
+  | 'outcome-unknown'
+  | 'result-gone'
+  | 'response-too-large'
+  | 'transaction-aborted'
+  | 'transaction-ended'
+  | 'handler-timeout'
+  | 'store-busy'
+  | 'store-unavailable'
+  | 'commit-failed'
+  | 'draining'
+
+/**
+ * The one error class: `code` tells which, `cause` why.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await runJob()
+ * } catch (error) {
+ *   if (error instanceof OncekeyError && error.code === 'in-progress') await retryLater()
+ *   else throw error
+ * }
+ * ```
+ */
+export class OncekeyError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'OncekeyError'
+    this.code = code
+  }
+}
+
+/** Options that cannot work, said at construction: the message tells what to write instead. */
+export class OptionsError extends TypeError {
+  readonly code: 'options-invalid' = 'options-invalid'
+
+  constructor(message: string) {
+    super(message)
+    this.name = 'OptionsError'
+  }
+}

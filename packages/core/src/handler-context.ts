@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto'
+import { deriveKey } from './derive-key.ts'
+import { OncekeyError } from './errors.ts'
+import { type EmittedEvent, type OutboxEvent, outboxEvent } from './event.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { Question } from './question.ts'
+import type { Attempt } from './store.ts'
+
+/**
+ * What a handler sees, the same on every adapter and store, with a key or without: handler code
+ * never branches on whether a key came. Everything but `key`, `scope`, `attempt`, `signal` and
+ * `deriveKey` throws once the response has ended.
+ */
+export interface HandlerContext<Tx = unknown> {
+  /** The client's key; `undefined` on a route that does not require one. */
+  readonly key: string | undefined
+  readonly scope: string
+  /** 1; 2 after a takeover, and so on. */
+  readonly attempt: number
+  /** Aborts when the handler has run out of time or its lease is lost: stop, nothing more will be kept. */
+  readonly signal: AbortSignal
+  /**
+   * The transaction that commits with the response. Later use throws `transaction-over`.
+   *
+   * @example
+   * ```ts
+   * const tx = await transaction()
+   * await tx.query('insert into orders (id) values ($1)', [id])
+   * ```
+   */
+  transaction(): Promise<Tx>
+  /** Adds an event; it is written by the statement that stores the response, or not at all. */
+  emit(event: EmittedEvent): void
+  /** This response, whatever its status, keeps writes and events: a declined payment's ledger row. */
+  keep(): void
+  /** Nothing happened outside: whatever this response is, a retry may run again. */
+  release(): void
+  /** A key for a call further down, the same on every attempt of this request. */
+  deriveKey(label: string): string
+}
+
+/** The context, and the engine's side of it. */
+export interface OpenContext<Tx> {
+  readonly context: HandlerContext<Tx>
+  /** What the handler asked to become of its response, if it did. */
+  wish(): 'commit' | 'retry' | undefined
+  released(): boolean
+  abort(reason: OncekeyError): void
+  close(): void
+}
+
+/** Opens the context of one run; `events` collects what the handler emits. */
+export function handlerContext<Tx>(run: {
+  readonly options: ResolvedOptions<Tx>
+  readonly attempt: Attempt<Tx>
+  readonly question: Question
+  readonly events: OutboxEvent[]
+}): OpenContext<Tx> {
+  const { options, attempt, question, events } = run
+  const { facts } = question
+  let open = true
+  let asked: 'keep' | 'release' | undefined
+  let aborted: OncekeyError | undefined
+  let controller: AbortController | undefined
+  let ownKey = facts.key
+
+  function signal(): AbortSignal {
+    if (controller === undefined) {
+      controller = new AbortController()
+      if (aborted !== undefined) controller.abort(aborted)
+    }
+    return controller.signal
+  }
+
+  async function transaction(): Promise<Tx> {
+    if (!open) {
+      throw new OncekeyError(
+        'transaction-over',
+        'transaction(): the response has ended, and the transaction with it.',
+      )
+    }
+    if (options.response === 'stream') {
+      throw new OncekeyError(
+        'transaction-unsupported',
+        "transaction(): this route says response: 'stream', so it is on record before its first byte. Answer with a buffered response where writes must commit with it.",
+      )
+    }
+    return attempt.transaction()
+  }
+
+  function emit(event: EmittedEvent): void {
+    assertOpen('emit')
+    events.push(
+      outboxEvent(event, { source: options.eventSource, traceparent: question.traceparent }),
+    )
+  }
+
+  function keep(): void {
+    assertOpen('keep')
+    asked = 'keep'
+  }
+
+  function release(): void {
+    assertOpen('release')
+    asked = 'release'
+  }
+
+  function childKey(label: string): string {
+    // Without a client's key there is no other attempt to agree with: one random owner per request.
+    ownKey ??= randomUUID()
+    return deriveKey({ ...facts, key: ownKey }, label)
+  }
+
+  function assertOpen(verb: string): void {
+    if (!open)
+      throw new OncekeyError(
+        'attempt-over',
+        `${verb}(): the response has ended; call it before answering.`,
+      )
+  }
+
+  const context = Object.create(SIGNAL_ON_DEMAND) as Unfinished<HandlerContext<Tx>>
+  context[MAKE_SIGNAL] = signal
+  context.key = facts.key
+  context.scope = facts.scope
+  context.attempt = attempt.number
+  context.transaction = transaction
+  context.emit = emit
+  context.keep = keep
+  context.release = release
+  context.deriveKey = childKey
+
+  return {
+    context,
+    wish: () => (asked === 'keep' ? 'commit' : asked === 'release' ? 'retry' : undefined),
+    released: () => asked === 'release',
+    abort(reason) {
+      aborted ??= reason
+      controller?.abort(reason)
+    },
+    close() {
+      open = false
+    },
+  }
+}
+
+const MAKE_SIGNAL = Symbol('make signal')
+
+/**
+ * An AbortController costs more than the rest of the context, and most handlers never ask for one.
+ * On a prototype, because a getter in a literal makes every context a shape of its own: with the
+ * garbage it leaves, 1.5 µs a request.
+ */
+const SIGNAL_ON_DEMAND = {
+  get signal(): AbortSignal {
+    return (this as unknown as Unfinished<HandlerContext>)[MAKE_SIGNAL]()
+  },
+}
+
+type Unfinished<Whole> = { -readonly [Part in keyof Whole]: Whole[Part] } & {
+  [MAKE_SIGNAL]: () => AbortSignal
+}

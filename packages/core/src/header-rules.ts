@@ -1,0 +1,54 @@
+/**
+ * Headers that speak of one exchange and not of the answer, or that give something away. They are
+ * never stored: a replay gets its own, or none.
+ */
+const NEVER_REPLAYED = new Set([
+  // identity and session
+  'set-cookie',
+  'set-cookie2',
+  'www-authenticate',
+  'proxy-authenticate',
+  'authentication-info',
+  'proxy-authentication-info',
+  // this connection, RFC 9110 section 7.6.1
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  // made anew for every message
+  'date',
+  'age',
+  'content-length',
+  'strict-transport-security',
+  // this request
+  'x-request-id',
+  'request-id',
+  'x-correlation-id',
+  'x-amzn-trace-id',
+  'x-cloud-trace-context',
+  'traceparent',
+  'tracestate',
+  'x-trace-id',
+  'server-timing',
+  'x-response-time',
+  'x-runtime',
+  // counters of this moment
+  'ratelimit',
+  'ratelimit-policy',
+])
+
+const NEVER_REPLAYED_PREFIXES = ['access-control-', 'ratelimit-', 'x-ratelimit-', 'x-rate-limit-']
+
+/** Says of a header, by its lower-case name, whether replays carry it; `undefined` leaves it to the rules above. */
+export type ReplayHeader = (name: string) => boolean | undefined
+
+/** Whether a header the handler set is stored and replayed. `name` is lower-case. */
+export function isReplayed(name: string, override: ReplayHeader | undefined): boolean {
+  return (
+    override?.(name) ??
+    (!NEVER_REPLAYED.has(name) && !NEVER_REPLAYED_PREFIXES.some((p) => name.startsWith(p)))
+  )
+}

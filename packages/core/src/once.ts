@@ -1,0 +1,166 @@
+import type { Answer } from './answer.ts'
+import { createEngine, type Engine } from './engine.ts'
+import { OncekeyError, OptionsError } from './errors.ts'
+import { acceptedFingerprints } from './fingerprint.ts'
+import type { HandlerContext } from './handler-context.ts'
+import { checkedKey } from './key.ts'
+import { type EngineOptions, positive } from './options.ts'
+import type { Run, Verdict } from './run.ts'
+import { checkScope } from './scope.ts'
+
+/** The engine's options that mean something outside HTTP. */
+export type OnceOptions<Tx> = Pick<
+  EngineOptions<Tx>,
+  'store' | 'whenUnknown' | 'waitMs' | 'handlerTimeoutMs' | 'leaseMs' | 'seal' | 'eventSource'
+> & {
+  /** A constant per use: jobs of different kinds never meet. */
+  readonly namespace: string
+  /** The largest result that is kept, as JSON. Bytes. @default 1_048_576 */
+  readonly maxResultBytes?: number
+}
+
+/** One call: whose it is, which it is, and what it is about. */
+export interface Call {
+  /** Who the key belongs to. */
+  readonly scope: string
+  /** The same for every retry: a job's id, a message's id. At most 255 printable ASCII characters. */
+  readonly key: string
+  /** JSON that a retry must repeat; another input under the same key throws `key-reused`. */
+  readonly input?: unknown
+}
+
+/** A function's result, and whether it is an earlier call's. */
+export interface Outcome<Result> {
+  readonly value: Result
+  readonly replayed: boolean
+}
+
+/**
+ * The same guarantee for a function: jobs, queue consumers, scripts. Its result (JSON), its writes
+ * and its events are kept together, and a repeated call gets the result without running.
+ *
+ * The function's own error undoes everything, is thrown on, and leaves the key as a 5xx would.
+ * Throws {@link OncekeyError}: `key-invalid`, `scope-invalid`, `fingerprint-required` and
+ * `result-invalid` are misuse; the others are those a client of an HTTP route is told, such as
+ * `in-progress`, `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
+ *
+ * @example
+ * ```ts
+ * const invoiceOnce = once({ store, namespace: 'invoices' })
+ *
+ * await invoiceOnce.run({ scope: tenant, key: job.id, input: job.data }, async ({ transaction, emit }) => {
+ *   const tx = await transaction()
+ *   await tx.query('insert into invoices (id) values ($1)', [job.id])
+ *   emit({ type: 'invoice.created', subject: job.id })
+ *   return { id: job.id }
+ * })
+ * ```
+ */
+export function once<Tx>(options: OnceOptions<Tx>): {
+  run<Result>(
+    call: Call,
+    work: (context: HandlerContext<Tx>) => Result | Promise<Result>,
+  ): Promise<Outcome<Result>>
+  drain: Engine<Tx>['drain']
+} {
+  if (options?.namespace === undefined) {
+    throw new OptionsError(
+      "namespace is missing: write `namespace: 'invoices'`, a constant of this use of once().",
+    )
+  }
+  const { maxResultBytes = 1024 * 1024, ...rest } = options
+  const engine = createEngine<Tx>({
+    ...rest,
+    maxResponseBytes: positive('maxResultBytes', maxResultBytes),
+  })
+
+  async function run<Result>(
+    call: Call,
+    work: (context: HandlerContext<Tx>) => Result | Promise<Result>,
+  ): Promise<Outcome<Result>> {
+    const facts = {
+      namespace: options.namespace,
+      scope: checkScope(call.scope),
+      key: checkKey(call.key),
+      route: options.namespace,
+    }
+    const fingerprints = acceptedFingerprints(
+      {
+        method: 'CALL',
+        target: options.namespace,
+        contentType: undefined,
+        body: call.input === undefined ? { kind: 'none' } : { kind: 'parsed', value: call.input },
+      },
+      options.seal,
+    )
+    const begun = await engine.ask({
+      facts,
+      fingerprints,
+      traceparent: undefined,
+      signal: undefined,
+    })
+    return begun.kind === 'run' ? finish(begun.run, work) : answered(begun)
+  }
+
+  return { run, drain: engine.drain }
+}
+
+async function finish<Tx, Result>(
+  run: Run<Tx>,
+  work: (context: HandlerContext<Tx>) => Result | Promise<Result>,
+): Promise<Outcome<Result>> {
+  const working = (async () => work(run.context))()
+  let first: { readonly value: Result } | Answer
+  try {
+    first = await Promise.race([working.then((value) => ({ value })), run.interrupted])
+  } catch (error) {
+    const verdict = await run.abandon()
+    // Given up, and the work ended because its signal said so: that it timed out is the story.
+    if (verdict.kind === 'problem') return answered({ cause: error, ...verdict })
+    throw error
+  }
+  if ('kind' in first) {
+    // The late end of work that was given up is nobody's any more.
+    working.catch(() => {})
+    return answered(first)
+  }
+  const verdict: Verdict = await run.complete({
+    status: 200,
+    headers: [],
+    body: await resultBytes(run, first.value),
+  })
+  return verdict.kind === 'send' ? { value: first.value, replayed: false } : answered(verdict)
+}
+
+function answered<Result>(answer: Answer): Outcome<Result> {
+  if (answer.kind === 'problem') {
+    const { code, detail, cause } = answer
+    throw new OncekeyError(code, detail, cause === undefined ? {} : { cause })
+  }
+  const text = new TextDecoder().decode(answer.response.body)
+  return { value: (text === '' ? undefined : JSON.parse(text)) as Result, replayed: true }
+}
+
+async function resultBytes<Tx>(run: Run<Tx>, value: unknown): Promise<Uint8Array> {
+  let cause: unknown
+  try {
+    const text = value === undefined ? '' : JSON.stringify(value)
+    if (text !== undefined) return new TextEncoder().encode(text)
+  } catch (error) {
+    cause = error
+  }
+  await run.abandon()
+  throw new OncekeyError(
+    'result-invalid',
+    'The result of a function run once must be JSON, or undefined.',
+    cause === undefined ? {} : { cause },
+  )
+}
+
+function checkKey(key: string): string {
+  if (typeof key === 'string' && checkedKey(key).kind === 'key') return key
+  throw new OncekeyError(
+    'key-invalid',
+    'key must be 1 to 255 printable ASCII characters, the same for every retry.',
+  )
+}

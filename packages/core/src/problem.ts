@@ -1,0 +1,100 @@
+import type { ProblemCode } from './errors.ts'
+import type { HeaderChange, PlainResponse } from './stored-response.ts'
+
+/** What a client may do next: send the same key again, start over with a new one, or neither. */
+export type RetryAdvice = 'same-key' | 'new-key' | 'never'
+
+interface ProblemType {
+  readonly status: number
+  readonly title: string
+  readonly retry: RetryAdvice
+  /** Whether `Retry-After` is sent. */
+  readonly soon?: true
+}
+
+/**
+ * Every answer that is Oncekey's own, as RFC 9457 problem details. The only file with status codes.
+ * Titles are those of draft-ietf-httpapi-idempotency-key-header-07 section 2.7 where it has one.
+ */
+const PROBLEMS: Readonly<Record<ProblemCode, ProblemType>> = {
+  'key-missing': { status: 400, title: 'Idempotency-Key is missing', retry: 'new-key' },
+  'key-invalid': { status: 400, title: 'Idempotency-Key is not valid', retry: 'new-key' },
+  'key-reused': { status: 422, title: 'Idempotency-Key is already used', retry: 'new-key' },
+  'in-progress': {
+    status: 409,
+    title: 'A request is outstanding for this Idempotency-Key',
+    retry: 'same-key',
+    soon: true,
+  },
+  'outcome-unknown': {
+    status: 409,
+    title: 'It is not known how the first request with this Idempotency-Key ended',
+    retry: 'never',
+  },
+  'result-gone': {
+    status: 410,
+    title: 'The request was completed; its result is no longer kept',
+    retry: 'never',
+  },
+  'response-too-large': {
+    status: 500,
+    title: 'The response is too large to be kept',
+    retry: 'never',
+  },
+  'transaction-aborted': {
+    status: 500,
+    title: 'The transaction of the request was aborted',
+    retry: 'same-key',
+  },
+  'transaction-ended': {
+    status: 500,
+    title: 'The transaction of the request was ended early',
+    retry: 'never',
+  },
+  'handler-timeout': {
+    status: 503,
+    title: 'The request took too long',
+    retry: 'same-key',
+    soon: true,
+  },
+  'store-busy': { status: 503, title: 'Too many requests at once', retry: 'same-key', soon: true },
+  'store-unavailable': {
+    status: 503,
+    title: 'Idempotency cannot be ensured now',
+    retry: 'same-key',
+    soon: true,
+  },
+  'commit-failed': {
+    status: 503,
+    title: 'It is not known whether the request took effect',
+    retry: 'same-key',
+    soon: true,
+  },
+  draining: { status: 503, title: 'The server is shutting down', retry: 'same-key', soon: true },
+}
+
+/** The answer for `code`. `docsUrl` becomes the problem's type and a `describedby` link. */
+export function problem(
+  code: ProblemCode,
+  detail: string,
+  options: { readonly docsUrl: string | undefined; readonly retryAfterMs?: number },
+): PlainResponse {
+  const { status, title, retry, soon } = PROBLEMS[code]
+  const { docsUrl, retryAfterMs = 1000 } = options
+  const type = docsUrl === undefined ? `urn:oncekey:problem:${code}` : `${docsUrl}#${code}`
+  const headers: HeaderChange[] = [
+    ['content-type', 'application/problem+json'],
+    ['cache-control', 'no-store'],
+  ]
+  if (soon) headers.push(['retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000)))])
+  if (docsUrl !== undefined) headers.push(['link', `<${type}>; rel="describedby"`])
+  const body = JSON.stringify({ type, title, status, detail, code, retry })
+  return { status, headers, body: new TextEncoder().encode(body) }
+}
+
+const CODES: ReadonlySet<string> = new Set(Object.keys(PROBLEMS))
+
+/** Whether an error's code is one that a client is answered with. */
+export function isProblemCode(code: unknown): code is ProblemCode {
+  return typeof code === 'string' && CODES.has(code)
+}

@@ -1,0 +1,39 @@
+import { OncekeyError } from './errors.ts'
+
+/**
+ * Who a key belongs to, chosen by the server: a function of the request (tenant, user, API key), or
+ * this literal, which says that every caller shares one space of keys, so that whoever guesses a key
+ * is shown its stored response.
+ */
+export type Scope<Req> = ((request: Req) => string) | 'dangerously-shared'
+
+const MAX_BYTES = 255
+
+/** The scope of one request. Throws `scope-invalid` rather than fall back to a shared one. */
+export function resolveScope<Req>(scope: Scope<Req>, request: Req): string {
+  return scope === 'dangerously-shared' ? '' : checkScope(scope(request))
+}
+
+/** At most 255 bytes of well-formed text without control characters, and not empty. */
+export function checkScope(scope: unknown): string {
+  if (typeof scope !== 'string' || scope === '') {
+    throw new OncekeyError(
+      'scope-invalid',
+      `scope() must return a non-empty string, and returned ${scope === '' ? '""' : typeof scope}. ` +
+        'Return the id of the tenant, user or API key; authenticate before idempotency().',
+    )
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (!scope.isWellFormed() || /[\x00-\x1f\x7f]/.test(scope) || utf8Length(scope) > MAX_BYTES) {
+    throw new OncekeyError(
+      'scope-invalid',
+      `scope() must return at most ${MAX_BYTES} bytes of text without control characters; hash a longer identifier.`,
+    )
+  }
+  return scope
+}
+
+function utf8Length(text: string): number {
+  // A UTF-16 unit is at most three bytes, so short scopes need no encoding.
+  return text.length * 3 <= MAX_BYTES ? text.length : new TextEncoder().encode(text).length
+}

@@ -1,0 +1,82 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { canonicalJson, unambiguousText } from '../src/canonical-json.ts'
+
+describe('canonical JSON', () => {
+  it('is what RFC 8785 section 3.2.2 gives for its own example', () => {
+    const text = String.raw`{
+      "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+      "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
+      "literals": [null, true, false]
+    }`
+    // 1E30 is over 2^53, so this library leaves the example itself to its bytes.
+    expect(canonicalJson(new TextEncoder().encode(text))).toBeUndefined()
+    expect(canonicalJson(new TextEncoder().encode(text.replace('1E30, ', '')))).toBe(
+      String.raw`{"literals":[null,true,false],"numbers":[333333333.3333333,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}`,
+    )
+  })
+
+  it('sorts keys by UTF-16 units, RFC 8785 section 3.2.3', () => {
+    const keys = ['\u20ac', '\r', '\ufb33', '1', '\u{1f600}', '\u0080', '\u00f6']
+    const sorted = ['\r', '1', '\u0080', '\u00f6', '\u20ac', '\u{1f600}', '\ufb33']
+    const text = canonicalJson({ value: Object.fromEntries(keys.map((key) => [key, 0])) })
+    expect(Object.keys(JSON.parse(text as string)).sort()).toEqual(sorted)
+    expect(text).toBe(`{${sorted.map((key) => `${JSON.stringify(key)}:0`).join(',')}}`)
+  })
+
+  it('is the same for any order of keys, and parses to what it was made from', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = canonicalJson({ value })
+        if (text === undefined) return
+        expect(canonicalJson({ value: reversed(value) })).toBe(text)
+        expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)))
+      }),
+    )
+  })
+})
+
+describe('the text of a value that has no canonical form', () => {
+  it('tells any two JSON values apart', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
+        const same = JSON.stringify(one) === JSON.stringify(other)
+        expect(unambiguousText(one) === unambiguousText(other)).toBe(same)
+      }),
+    )
+  })
+
+  it('tells apart what looks alike when joined', () => {
+    const values = [
+      [],
+      {},
+      [[]],
+      [{}],
+      ['a', 'b'],
+      ['a;string:"b"'],
+      { a: 1, b: 2 },
+      { a: { b: 2 } },
+      { 'a=': 1 },
+      ['1'],
+      [1],
+      { 0: 1 },
+      [null],
+      ['null'],
+      [undefined],
+      [1n],
+      [true],
+      ['true'],
+    ]
+    expect(new Set(values.map(unambiguousText)).size).toBe(values.length)
+  })
+})
+
+function reversed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(reversed)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, child]) => [key, reversed(child)]),
+  )
+}

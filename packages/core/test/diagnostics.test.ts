@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest'
+import { tell, warnOnce } from '../src/diagnostics.ts'
+import { createEngine } from '../src/engine.ts'
+import { OncekeyError } from '../src/errors.ts'
+import { post, response } from './post.ts'
+import { published, warned } from './published.ts'
+import { storeThat } from './stores.ts'
+
+const engineOver = (error: unknown) =>
+  createEngine({
+    store: storeThat({
+      begin: [
+        () => {
+          throw error
+        },
+      ],
+    }),
+  })
+
+describe('a channel', () => {
+  it('costs no message while nobody listens', async () => {
+    const message = () => {
+      throw new Error('made for nobody')
+    }
+    expect(tell('oncekey:decision', message)).toBe(false)
+  })
+
+  it('gets the message while somebody does, and says so', async () => {
+    const message = {
+      namespace: 'http',
+      scope: 's',
+      key: 'k',
+      route: 'POST /',
+      decision: 'run',
+    } as const
+    let heard: boolean | undefined
+    const messages = await published('oncekey:decision', () => {
+      heard = tell('oncekey:decision', () => message)
+    })
+    expect(heard).toBe(true)
+    expect(messages).toEqual([message])
+  })
+})
+
+describe('a failure', () => {
+  it('is warned of once per kind where nobody listens', async () => {
+    // What net.connect throws for "localhost": no message, only a code.
+    const refused = Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' })
+    const messages = await warned(async () => {
+      await engineOver(refused).begin(post('k-1'))
+      await engineOver(new Error('another message')).begin(post('k-2', { target: '/refunds' }))
+      await engineOver(new OncekeyError('store-busy', 'The pool is empty.')).begin(post('k-3'))
+    })
+    expect(messages).toEqual([
+      'store-unavailable during begin (POST /orders): ECONNREFUSED. Said once; subscribe to the diagnostics channel "oncekey:error" for all.',
+      'store-busy during begin (POST /orders): The pool is empty. Said once; subscribe to the diagnostics channel "oncekey:error" for all.',
+    ])
+  })
+
+  it('is not warned of where somebody listens, who gets every one', async () => {
+    const messages = await warned(async () => {
+      const errors = await published('oncekey:error', async () => {
+        const engine = engineOver(new OncekeyError('draining', 'x'))
+        await engine.begin(post('k-1'))
+        await engine.begin(post('k-1'))
+      })
+      expect(errors).toHaveLength(2)
+    })
+    expect(messages).toEqual([])
+  })
+
+  it('of something that is no error is shown as it is', async () => {
+    const store = storeThat({ attempt: { abandon: () => Promise.reject('a string') } })
+    const messages = await warned(async () => {
+      const begun = await createEngine({ store }).begin(post('k-1'))
+      if (begun.kind === 'run') await begun.run.complete(response(500))
+    })
+    expect(messages).toEqual([
+      'store-unavailable during abandon (POST /orders): a string. Said once; subscribe to the diagnostics channel "oncekey:error" for all.',
+    ])
+  })
+})
+
+describe('a warning', () => {
+  it('is said once per id, on the channel of the runtime', async () => {
+    const messages = await warned(() => {
+      warnOnce('id-1', 'first')
+      warnOnce('id-1', 'again')
+      warnOnce('id-2', 'second')
+    })
+    expect(messages).toEqual(['first', 'second'])
+  })
+
+  // Last in this file: it uses the warnings up.
+  it('is not said for ever: ids may hold paths, which clients choose', async () => {
+    const messages = await warned(() => {
+      for (let i = 0; i < 2000; i++) warnOnce(`route ${i}`, `warning ${i}`)
+    })
+    expect(messages.length).toBeLessThanOrEqual(500)
+    expect(messages.length).toBeGreaterThan(400)
+  })
+})

@@ -1,0 +1,184 @@
+import { describe, expect, it } from 'vitest'
+import { deferred } from '../src/deferred.ts'
+import { createEngine } from '../src/engine.ts'
+import { memoryStore } from '../src/memory-store.ts'
+import { once } from '../src/once.ts'
+import type { Run } from '../src/run.ts'
+import type { Decision } from '../src/store.ts'
+import { post, response } from './post.ts'
+import { attemptThat, storeThat } from './stores.ts'
+
+async function running(engine: ReturnType<typeof createEngine>, key = 'k-1'): Promise<Run> {
+  const begun = await engine.begin(post(key))
+  if (begun.kind !== 'run') throw new Error(begun.kind)
+  return begun.run
+}
+
+/** Whether a promise is still pending after everything that can happen at once has happened. */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  const pending = Symbol('pending')
+  const immediate = new Promise((resolve) => setImmediate(resolve, pending))
+  return (await Promise.race([promise, immediate])) === pending
+}
+
+const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+
+describe('drain()', () => {
+  it('resolves at once where nothing is under way', async () => {
+    expect(await createEngine({ store: memoryStore() }).drain()).toBe(0)
+  })
+
+  it('refuses new requests, with a key and without', async () => {
+    const store = storeThat()
+    const engine = createEngine({ store, required: false })
+    await engine.drain()
+    for (const request of [post('k-1'), post(undefined)]) {
+      expect(await engine.begin(request)).toMatchObject({
+        kind: 'problem',
+        code: 'draining',
+        detail: 'Send the same request again; another server will take it.',
+        response: { status: 503 },
+      })
+    }
+    expect(store.claims).toEqual([])
+  })
+
+  it('waits for a running attempt, and for its commit', async () => {
+    const commit = deferred<'stored'>()
+    const engine = createEngine({
+      store: storeThat({ attempt: { complete: () => commit.promise } }),
+    })
+    const run = await running(engine)
+    const drained = engine.drain()
+    expect(await isPending(drained)).toBe(true)
+    const verdict = run.complete(response())
+    expect(await isPending(drained)).toBe(true)
+    commit.resolve('stored')
+    expect(await drained).toBe(0)
+    expect(await verdict).toEqual({ kind: 'send' })
+  })
+
+  it('waits for a claim that was in flight when it was called, and for the attempt that it wins', async () => {
+    const answer = deferred<Decision>()
+    const engine = createEngine({ store: storeThat({ begin: [() => answer.promise] }) })
+    const begun = engine.begin(post('k-1'))
+    await Promise.resolve()
+    const drained = engine.drain()
+    expect(await isPending(drained)).toBe(true)
+
+    answer.resolve({ kind: 'run', attempt: attemptThat() })
+    const won = await begun
+    if (won.kind !== 'run') throw new Error(won.kind)
+    expect(await isPending(drained)).toBe(true)
+    await won.run.complete(response())
+    expect(await drained).toBe(0)
+  })
+
+  it('waits for a claim in flight that wins nothing, or fails', async () => {
+    const answer = deferred<Decision>()
+    const failure = deferred<void>()
+    const engine = createEngine({
+      store: storeThat({
+        begin: [
+          () => answer.promise,
+          async () => {
+            await failure.promise
+            throw new Error('gone')
+          },
+        ],
+      }),
+    })
+    const begun = [engine.begin(post('k-1')), engine.begin(post('k-2'))]
+    await isPending(Promise.all(begun))
+    const drained = engine.drain()
+    answer.resolve({ kind: 'mismatch' })
+    expect(await isPending(drained)).toBe(true)
+    failure.resolve()
+    expect(await drained).toBe(0)
+  })
+
+  it('waits for an attempt without a key that was being opened', async () => {
+    const opened = deferred<ReturnType<typeof attemptThat>>()
+    const engine = createEngine({
+      store: storeThat({ open: () => opened.promise }),
+      required: false,
+    })
+    const begun = engine.begin(post(undefined))
+    const drained = engine.drain()
+    expect(await isPending(drained)).toBe(true)
+    opened.resolve(attemptThat())
+    const won = await begun
+    if (won.kind !== 'run') throw new Error(won.kind)
+    await won.run.abandon()
+    expect(await drained).toBe(0)
+  })
+
+  it('refuses a request whose body was still coming', async () => {
+    const body = deferred<void>()
+    const store = storeThat()
+    const engine = createEngine({ store })
+    const request = post('k-1')
+    const begun = engine.begin({
+      ...request,
+      fingerprintInput: async () => {
+        await body.promise
+        return request.fingerprintInput()
+      },
+    })
+    expect(await engine.drain()).toBe(0)
+    body.resolve()
+    expect(await begun).toMatchObject({ code: 'draining' })
+    expect(store.claims).toEqual([])
+  })
+
+  it('gives up at its deadline and says how many are still under way; they end as ever', async () => {
+    const store = memoryStore()
+    const engine = createEngine({ store })
+    const runs = [await running(engine as never, 'k-1'), await running(engine as never, 'k-2')]
+    expect(await engine.drain({ deadlineMs: 0 })).toBe(2)
+    await runs[0]?.complete(response())
+    expect(await engine.drain({ deadlineMs: 1 })).toBe(1)
+    await runs[1]?.complete(response())
+    expect(await engine.drain()).toBe(0)
+  })
+
+  it('may be called twice at the same time', async () => {
+    const engine = createEngine({ store: storeThat() })
+    const run = await running(engine)
+    const drained = [engine.drain(), engine.drain()]
+    await run.abandon()
+    expect(await Promise.all(drained)).toEqual([0, 0])
+  })
+
+  it('leaves no timer behind', async () => {
+    const before = timers()
+    const engine = createEngine({ store: storeThat() })
+    const run = await running(engine)
+    const drained = engine.drain({ deadlineMs: 60_000 })
+    await run.abandon()
+    await drained
+    expect(timers()).toBe(before)
+  })
+
+  it('refuses a deadline that no timer keeps, and then drains nothing', async () => {
+    const engine = createEngine({ store: storeThat() })
+    await expect(engine.drain({ deadlineMs: Number.POSITIVE_INFINITY })).rejects.toMatchObject({
+      code: 'options-invalid',
+      message: expect.stringMatching(/^deadlineMs must be .* not Infinity\.$/),
+    })
+    await (await running(engine)).abandon()
+  })
+
+  it('of once() lets a running function finish and throws draining to later calls', async () => {
+    const jobs = once({ store: memoryStore(), namespace: 'jobs' })
+    const work = deferred<string>()
+    const first = jobs.run({ scope: 't-1', key: 'j-1' }, () => work.promise)
+    const drained = jobs.drain()
+    await expect(jobs.run({ scope: 't-1', key: 'j-2' }, () => 1)).rejects.toMatchObject({
+      code: 'draining',
+    })
+    work.resolve('done')
+    expect(await first).toEqual({ value: 'done', replayed: false })
+    expect(await drained).toBe(0)
+  })
+})

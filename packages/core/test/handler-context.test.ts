@@ -1,0 +1,171 @@
+import { describe, expect, it } from 'vitest'
+import { createEngine } from '../src/engine.ts'
+import { OncekeyError } from '../src/errors.ts'
+import type { OutboxEvent } from '../src/event.ts'
+import { handlerContext } from '../src/handler-context.ts'
+import { memoryStore } from '../src/memory-store.ts'
+import { resolveOptions } from '../src/options.ts'
+import type { Attempt } from '../src/store.ts'
+import { post, response } from './post.ts'
+import { attemptThat } from './stores.ts'
+
+function opened(attempt: Attempt = attemptThat(), key: string | undefined = 'k-1') {
+  const events: OutboxEvent[] = []
+  const facts = { namespace: 'http', scope: 'customer-1', key, route: 'POST /orders' }
+  const handler = handlerContext({
+    options: resolveOptions({ store: memoryStore() as never }),
+    attempt,
+    question: { facts, fingerprints: ['x'], traceparent: undefined, signal: undefined },
+    events,
+  })
+  return { ...handler, events }
+}
+
+/** How many AbortControllers are made while something happens. */
+async function controllersMade(happens: () => unknown): Promise<number> {
+  const { AbortController } = globalThis
+  let made = 0
+  globalThis.AbortController = class extends AbortController {
+    constructor() {
+      super()
+      made++
+    }
+  }
+  try {
+    await happens()
+  } finally {
+    globalThis.AbortController = AbortController
+  }
+  return made
+}
+
+describe('the context of a handler', () => {
+  it('says whose request this is, and which attempt', () => {
+    const { context } = opened(attemptThat([], { number: 2 }))
+    expect(context).toMatchObject({ key: 'k-1', scope: 'customer-1', attempt: 2 })
+  })
+
+  it('can be taken apart', async () => {
+    const { context, events, wish } = opened()
+    const { transaction, emit, keep, deriveKey, signal } = context
+    expect(await transaction()).toBe('tx')
+    emit({ type: 'order.created' })
+    keep()
+    expect(events).toHaveLength(1)
+    expect(wish()).toBe('commit')
+    expect(deriveKey('charge')).toMatch(/^oncekey-/)
+    expect(signal.aborted).toBe(false)
+  })
+
+  it('derives the same keys on every attempt of one request', () => {
+    expect(opened().context.deriveKey('charge')).toBe(
+      opened(attemptThat([], { number: 2 })).context.deriveKey('charge'),
+    )
+    expect(opened().context.deriveKey('charge')).not.toBe(
+      opened(attemptThat(), 'k-2').context.deriveKey('charge'),
+    )
+  })
+
+  it('has its events in the order they were emitted', () => {
+    const { context, events } = opened()
+    for (const type of ['a', 'b', 'c']) context.emit({ type })
+    expect(events.map(({ type }) => type)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('takes the last of keep() and release()', () => {
+    const { context, wish, released } = opened()
+    expect(wish()).toBeUndefined()
+    context.release()
+    expect([wish(), released()]).toEqual(['retry', true])
+    context.keep()
+    expect([wish(), released()]).toEqual(['commit', false])
+  })
+})
+
+describe('the signal', () => {
+  it('costs no AbortController in a request whose handler does not ask for it', async () => {
+    const engine = createEngine({ store: memoryStore() })
+    const made = await controllersMade(async () => {
+      for (const status of [201, 404, 500]) {
+        const begun = await engine.begin(post(`k-${status}`))
+        if (begun.kind !== 'run') throw new Error(begun.kind)
+        begun.run.context.keep()
+        await begun.run.complete(response(status))
+      }
+    })
+    expect(made).toBe(0)
+  })
+
+  it('costs none either where it would be aborted', async () => {
+    const made = await controllersMade(() => {
+      const { abort, close } = opened()
+      abort(new OncekeyError('handler-timeout', 'late'))
+      close()
+    })
+    expect(made).toBe(0)
+  })
+
+  it('is one, however often it is asked for', async () => {
+    const { context } = opened()
+    const made = await controllersMade(() => {
+      expect(context.signal).toBe(context.signal)
+    })
+    expect(made).toBe(1)
+  })
+
+  it('is aborted with the reason, also when it is asked for only afterwards', () => {
+    const reason = new OncekeyError('handler-timeout', 'late')
+    const before = opened()
+    const { signal } = before.context
+    before.abort(reason)
+    expect(signal.reason).toBe(reason)
+    const after = opened()
+    after.abort(reason)
+    expect(after.context.signal.reason).toBe(reason)
+  })
+
+  it('keeps its first reason', () => {
+    const first = new OncekeyError('attempt-over', 'The lease was lost.')
+    const { context, abort } = opened()
+    abort(first)
+    abort(new OncekeyError('handler-timeout', 'late'))
+    expect(context.signal.reason).toBe(first)
+  })
+})
+
+describe('once the response has ended, the context', () => {
+  const ended = () => {
+    const handler = opened()
+    handler.close()
+    return handler
+  }
+
+  it.each(['emit', 'keep', 'release'] as const)('throws from %s()', (verb) => {
+    const { context, events } = ended()
+    expect(() => context[verb]({ type: 'a' } as never)).toThrow(
+      expect.objectContaining({
+        code: 'attempt-over',
+        message: `${verb}(): the response has ended; call it before answering.`,
+      }),
+    )
+    expect(events).toEqual([])
+  })
+
+  it('has no transaction any more, and asks no store for it', async () => {
+    const calls: string[] = []
+    const handler = opened(attemptThat(calls))
+    handler.close()
+    await expect(handler.context.transaction()).rejects.toMatchObject({
+      code: 'transaction-over',
+      message: 'transaction(): the response has ended, and the transaction with it.',
+    })
+    expect(calls).toEqual([])
+  })
+
+  it('still says whose request this was, and derives keys', () => {
+    const { context } = ended()
+    expect(context).toMatchObject({ key: 'k-1', scope: 'customer-1', attempt: 1 })
+    expect(context.deriveKey('charge')).toBe(opened().context.deriveKey('charge'))
+    expect(context.signal.aborted).toBe(false)
+  })
+})

@@ -1,0 +1,191 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type Deferred, deferred } from '../src/deferred.ts'
+import { createEngine } from '../src/engine.ts'
+import type { OncekeyError } from '../src/errors.ts'
+import { keepLease } from '../src/lease.ts'
+import { memoryStore } from '../src/memory-store.ts'
+import { resolveOptions } from '../src/options.ts'
+import type { Attempt } from '../src/store.ts'
+import { post, response } from './post.ts'
+import { published } from './published.ts'
+import { attemptThat, storeThat } from './stores.ts'
+
+const LEASE_MS = 900
+const facts = { namespace: 'http', scope: 's', key: 'k-1', route: 'POST /' }
+
+/** A lease on an attempt whose store answers each renewal as told. */
+function leaseOn(renew: (ask: number) => Promise<'held' | 'stale'>, lengthMs = LEASE_MS) {
+  const askedAt: number[] = []
+  const lost: string[] = []
+  const attempt = attemptThat([], {
+    renew(leaseMs) {
+      expect(leaseMs).toBe(lengthMs)
+      askedAt.push(performance.now())
+      return renew(askedAt.length)
+    },
+  })
+  const options = resolveOptions({ store: storeThat({ mode: 'lease' }), leaseMs: lengthMs })
+  const lease = keepLease(attempt, options, facts, (reason: OncekeyError) => {
+    expect(reason.code).toBe('attempt-over')
+    lost.push(`${performance.now()}: ${reason.message}`)
+  })
+  return { askedAt, lost, stop: () => lease?.stop() }
+}
+
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
+
+describe('a lease', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  })
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
+  it('is renewed three times in its length, for as long as it is kept', async () => {
+    const { askedAt, lost, stop } = leaseOn(async () => 'held')
+    await pass(3 * LEASE_MS)
+    stop()
+    expect(askedAt).toEqual([300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700])
+    expect(lost).toEqual([])
+  })
+
+  it('is not renewed once it is stopped', async () => {
+    const { askedAt, stop } = leaseOn(async () => 'held')
+    await pass(300)
+    stop()
+    await pass(10 * LEASE_MS)
+    expect(askedAt).toEqual([300])
+  })
+
+  it('is lost as soon as the store says so, and is not asked for again', async () => {
+    const { askedAt, lost } = leaseOn(async (ask) => (ask === 2 ? 'stale' : 'held'))
+    await pass(10 * LEASE_MS)
+    expect(askedAt).toEqual([300, 600])
+    expect(lost).toEqual(['600: The lease was lost to another attempt.'])
+  })
+
+  it('is lost when the store cannot be reached for its length, and not earlier', async () => {
+    const errors = await published('oncekey:error', async () => {
+      const { askedAt, lost } = leaseOn(() => Promise.reject(new Error('ECONNRESET')))
+      await pass(LEASE_MS - 1)
+      expect(lost).toEqual([])
+      await pass(10 * LEASE_MS)
+      expect(askedAt).toEqual([300, 600])
+      expect(lost).toEqual(['900: The lease ran out: the store could not be reached to renew it.'])
+    })
+    expect(errors).toMatchObject([{ during: 'renew' }, { during: 'renew' }])
+  })
+
+  it('is lost when the store does not even answer', async () => {
+    const { askedAt, lost } = leaseOn(() => new Promise(() => {}))
+    await pass(10 * LEASE_MS)
+    expect(askedAt).toEqual([300])
+    expect(lost).toEqual(['900: The lease ran out: the store could not be reached to renew it.'])
+  })
+
+  it('is lost on time also where its third is no whole number of milliseconds', async () => {
+    const { lost } = leaseOn(() => new Promise(() => {}), 100)
+    await pass(10 * LEASE_MS)
+    expect(lost).toEqual(['100: The lease ran out: the store could not be reached to renew it.'])
+  })
+
+  it('is counted from when a renewal was asked for, because the store may have been quick', async () => {
+    const answers: Deferred<'held' | 'stale'>[] = []
+    const { askedAt, lost } = leaseOn(() => {
+      const answer = deferred<'held' | 'stale'>()
+      answers.push(answer)
+      return answer.promise
+    })
+    await pass(800)
+    answers[0]?.resolve('held')
+    await pass(399)
+    expect(lost).toEqual([])
+    await pass(1)
+    expect(askedAt).toEqual([300, 900])
+    expect(lost).toEqual(['1200: The lease ran out: the store could not be reached to renew it.'])
+  })
+
+  it('survives one renewal that fails', async () => {
+    await published('oncekey:error', async () => {
+      const { lost, stop } = leaseOn(async (ask) => {
+        if (ask === 1) throw new Error('ECONNRESET')
+        return 'held'
+      })
+      await pass(3 * LEASE_MS)
+      stop()
+      expect(lost).toEqual([])
+    })
+  })
+
+  it.each([
+    ['stale', () => Promise.resolve('stale' as const)],
+    ['an error', () => Promise.reject(new Error('gone'))],
+  ])('that was stopped makes nothing of an answer that is %s', async (_, answer) => {
+    const late = deferred<void>()
+    const errors = await published('oncekey:error', async () => {
+      const { lost, stop } = leaseOn(async () => {
+        await late.promise
+        return answer()
+      })
+      await pass(300)
+      stop()
+      late.resolve()
+      await pass(10 * LEASE_MS)
+      expect(lost).toEqual([])
+    })
+    expect(errors).toEqual([])
+  })
+
+  it('keeps the key of a slow handler on a real store', async () => {
+    const store = memoryStore({ mode: 'lease', now: () => performance.now() })
+    const engine = createEngine({ store, leaseMs: LEASE_MS })
+    const begun = await engine.begin(post('k-1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    for (let i = 0; i < 20; i++) {
+      await pass(LEASE_MS / 2)
+      expect(await engine.begin(post('k-1'))).toMatchObject({ code: 'in-progress' })
+    }
+    expect(await begun.run.complete(response())).toEqual({ kind: 'send' })
+  })
+
+  it('is none in transaction mode, or without a key', () => {
+    const attempt = attemptThat()
+    const lost = () => {}
+    const transaction = resolveOptions({ store: storeThat() })
+    const lease = resolveOptions({ store: storeThat({ mode: 'lease' }) })
+    expect(keepLease(attempt, transaction, facts, lost)).toBeUndefined()
+    expect(keepLease(attempt, lease, { ...facts, key: undefined }, lost)).toBeUndefined()
+  })
+})
+
+describe('a handler whose lease is lost', () => {
+  async function lostRun(attempt: Partial<Attempt>) {
+    const store = storeThat({ mode: 'lease', attempt })
+    const engine = createEngine({ store, leaseMs: 30 })
+    const begun = await engine.begin(post('k-1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    const { signal } = begun.run.context
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    return { run: begun.run, signal, store }
+  }
+
+  it('learns of it by its signal, and what it answers is decided by the store', async () => {
+    const { run, signal } = await lostRun({
+      renew: async () => 'stale',
+      complete: async () => 'stored',
+    })
+    expect(signal.reason).toMatchObject({
+      code: 'attempt-over',
+      message: 'The lease was lost to another attempt.',
+    })
+    expect(await run.complete(response())).toEqual({ kind: 'send' })
+  })
+
+  it('learns of it also when the store hangs', async () => {
+    const { run, signal } = await lostRun({ renew: () => new Promise(() => {}) })
+    expect(signal.reason).toMatchObject({ message: expect.stringMatching(/^The lease ran out/) })
+    await run.abandon()
+  })
+})

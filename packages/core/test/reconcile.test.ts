@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest'
+import { deriveKey } from '../src/derive-key.ts'
+import { createEngine } from '../src/engine.ts'
+import { memoryStore } from '../src/memory-store.ts'
+import type { Decision } from '../src/store.ts'
+import type { Reconciliation, UnknownOutcome, WhenUnknown } from '../src/when-unknown.ts'
+import { post, response } from './post.ts'
+import { published } from './published.ts'
+import { attemptThat, storeThat } from './stores.ts'
+
+const text = (body: Uint8Array) => new TextDecoder().decode(body)
+
+/** An engine over a key whose first attempt was lost. */
+async function afterALostAttempt(whenUnknown: WhenUnknown, options: object = {}) {
+  const store = memoryStore({ mode: 'lease' })
+  const lost = await createEngine({ store }).begin(post('k-1'))
+  if (lost.kind !== 'run') throw new Error(lost.kind)
+  await lost.run.abandon()
+  return createEngine({ store, whenUnknown, ...options })
+}
+
+describe('an attempt that ended without saying how', () => {
+  it('is run again by default, as attempt 2', async () => {
+    const engine = await afterALostAttempt('retake')
+    const begun = await engine.begin(post('k-1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    expect(begun.run.context.attempt).toBe(2)
+    await begun.run.complete(response())
+    expect((await engine.begin(post('k-1'))).kind).toBe('replay')
+  })
+
+  it('is held for an operator where the options say so', async () => {
+    const engine = await afterALostAttempt('hold')
+    for (let i = 0; i < 2; i++) {
+      expect(await engine.begin(post('k-1'))).toMatchObject({
+        code: 'outcome-unknown',
+        since: expect.any(Date),
+        response: { status: 409 },
+      })
+    }
+  })
+})
+
+describe('a function that finds out', () => {
+  it('is told which attempt it is about, and has the keys of its outside calls', async () => {
+    const asked: UnknownOutcome[] = []
+    const before = new Date()
+    const engine = await afterALostAttempt((outcome) => {
+      asked.push(outcome)
+      return 'hold'
+    })
+    await engine.begin(post('k-1'))
+    expect(asked).toMatchObject([{ namespace: 'http', scope: 'customer-1', key: 'k-1' }])
+    expect(Number(asked[0]?.since)).toBeGreaterThanOrEqual(Math.floor(Number(before)))
+    expect(asked[0]?.deriveKey('charge')).toBe(
+      deriveKey({ namespace: 'http', scope: 'customer-1', key: 'k-1' }, 'charge'),
+    )
+  })
+
+  it('is not asked about keys of which all is known', async () => {
+    const whenUnknown = () => {
+      throw new Error('was asked')
+    }
+    const engine = createEngine({ store: memoryStore({ mode: 'lease' }), whenUnknown })
+    const begun = await engine.begin(post('k-1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    expect(await engine.begin(post('k-1'))).toMatchObject({ code: 'in-progress' })
+    await begun.run.complete(response())
+    expect((await engine.begin(post('k-1'))).kind).toBe('replay')
+  })
+
+  it("may find it still unclear: 'hold' answers 409", async () => {
+    const engine = await afterALostAttempt(async () => 'hold' as const)
+    expect(await engine.begin(post('k-1'))).toMatchObject({ code: 'outcome-unknown' })
+  })
+
+  it("may find that nothing happened: 'retake' runs the handler again", async () => {
+    const engine = await afterALostAttempt(async () => 'retake' as const)
+    const begun = await engine.begin(post('k-1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    expect(begun.run.context.attempt).toBe(2)
+    await begun.run.abandon()
+  })
+
+  it('may find the response: it is stored and answered, marked as a replay', async () => {
+    const engine = await afterALostAttempt(() => ({
+      status: 201,
+      headers: { Location: '/orders/1', 'Set-Cookie': 'a=1' },
+      body: '{"id":"o-1"}',
+    }))
+    const found = await engine.begin(post('k-1'))
+    if (found.kind !== 'replay') throw new Error(found.kind)
+    expect(found.response).toMatchObject({
+      status: 201,
+      headers: [
+        ['location', '/orders/1'],
+        ['set-cookie', 'a=1'],
+        ['X-Idempotency-Replayed', 'true'],
+      ],
+    })
+    const again = await engine.begin(post('k-1'))
+    if (again.kind !== 'replay') throw new Error(again.kind)
+    expect(again.response.headers).toEqual([
+      ['location', '/orders/1'],
+      ['X-Idempotency-Replayed', 'true'],
+    ])
+    expect([text(found.response.body), text(again.response.body)]).toEqual([
+      '{"id":"o-1"}',
+      '{"id":"o-1"}',
+    ])
+  })
+
+  it.each([200, 402, 429, 500])(
+    'may find a response of %i, which is kept whatever its status would mean of a handler',
+    async (status) => {
+      let asked = 0
+      const engine = await afterALostAttempt(() => {
+        asked++
+        return { status, body: new Uint8Array([1]) }
+      })
+      for (let i = 0; i < 2; i++) {
+        expect(await engine.begin(post('k-1'))).toMatchObject({
+          kind: 'replay',
+          response: { status },
+        })
+      }
+      expect(asked).toBe(1)
+    },
+  )
+
+  it('may find a response without a body', async () => {
+    const engine = await afterALostAttempt(() => ({ status: 204 }))
+    expect(await engine.begin(post('k-1'))).toMatchObject({
+      kind: 'replay',
+      response: { status: 204, headers: [['X-Idempotency-Replayed', 'true']] },
+    })
+  })
+
+  it.each([
+    [undefined, 'undefined'],
+    [null, 'null'],
+    ['retry', "'retry'"],
+    [{ body: 'x' }, "{ body: 'x' }"],
+    [{ status: 99 }, '{ status: 99 }'],
+    [{ status: '201' }, "{ status: '201' }"],
+  ])(
+    'cannot find %j: it is told what to return, and the key is not taken',
+    async (found, shown) => {
+      const engine = await afterALostAttempt(() => found as Reconciliation)
+      await expect(engine.begin(post('k-1'))).rejects.toMatchObject({
+        code: 'options-invalid',
+        message: `whenUnknown() must return 'retake', 'hold' or { status, headers?, body? }, not ${shown}.`,
+      })
+      await expect(engine.begin(post('k-1'))).rejects.toMatchObject({ code: 'options-invalid' })
+      expect(await engine.drain({ deadlineMs: 0 })).toBe(0)
+    },
+  )
+
+  it('may throw: the app gets its error, and the key is not taken', async () => {
+    const error = new Error('the gateway is down')
+    let down = true
+    const engine = await afterALostAttempt(() => {
+      if (down) throw error
+      return 'retake'
+    })
+    await expect(engine.begin(post('k-1'))).rejects.toBe(error)
+    down = false
+    const begun = await engine.begin(post('k-1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    await begun.run.abandon()
+    expect(await engine.drain()).toBe(0)
+  })
+
+  it('is asked by each of two requests at once, and one of them stores what it found', async () => {
+    let asked = 0
+    const engine = await afterALostAttempt(async () => {
+      asked++
+      await new Promise((resolve) => setImmediate(resolve))
+      return { status: 201, body: 'found' }
+    })
+    const answers = await Promise.all([engine.begin(post('k-1')), engine.begin(post('k-1'))])
+    expect(asked).toBe(2)
+    for (const answer of answers) {
+      expect(['replay', 'in-progress']).toContain(
+        answer.kind === 'problem' ? answer.code : answer.kind,
+      )
+    }
+    expect(answers.some(({ kind }) => kind === 'replay')).toBe(true)
+    expect((await engine.begin(post('k-1'))).kind).toBe('replay')
+  })
+
+  const unknown: Decision = { kind: 'unknown', since: new Date(0) }
+
+  it('is not believed where another attempt has finished in the meantime', async () => {
+    const response = { status: 200, headers: [], body: new Uint8Array(), seal: null }
+    const store = storeThat({
+      mode: 'lease',
+      begin: [() => unknown, () => ({ kind: 'replay', response, fingerprint: 'x' })],
+    })
+    const engine = createEngine({ store, whenUnknown: () => ({ status: 201 }) })
+    expect(await engine.begin(post('k-1'))).toMatchObject({
+      kind: 'replay',
+      response: { status: 200 },
+    })
+    expect(store.claims.map(({ whenUnknown }) => whenUnknown)).toEqual(['hold', 'retake'])
+  })
+
+  it('finds a response that could not be stored: 503, never a success', async () => {
+    const attempt = attemptThat([], { complete: () => Promise.reject(new Error('gone')) })
+    const store = storeThat({
+      mode: 'lease',
+      begin: [() => unknown, () => ({ kind: 'run', attempt })],
+    })
+    const engine = createEngine({ store, whenUnknown: () => ({ status: 201 }) })
+    await published('oncekey:error', async () => {
+      expect(await engine.begin(post('k-1'))).toMatchObject({ code: 'commit-failed' })
+    })
+    expect(await engine.drain()).toBe(0)
+  })
+})

@@ -1,0 +1,29 @@
+import type { Readable } from 'node:stream'
+import { CAPTURE, type Capture, type CapturedResponse } from './capture.ts'
+import { abandon } from './settle.ts'
+
+/**
+ * Knows the streams that are piped into a response: to stop them when another answer is sent, and
+ * to notice that a client which hung up took the pipe with it, so that `end()` will never be called.
+ */
+export function followSources(capture: Capture): void {
+  capture.res.on('pipe', attached)
+}
+
+function attached(this: CapturedResponse, source: Readable): void {
+  const capture = this[CAPTURE]
+  if (capture.phase === 'over') return
+  if (capture.sources === undefined) {
+    capture.sources = new Set()
+    this.on('unpipe', stopped)
+  }
+  capture.sources.add(source)
+  // What was piped after the client had gone is not unpipe'd any more, only destroyed.
+  source.once('close', () => stopped.call(this, source))
+}
+
+function stopped(this: CapturedResponse, source: Readable): void {
+  const capture = this[CAPTURE]
+  capture.sources?.delete(source)
+  if (this.destroyed && !capture.ended && !source.readableEnded) abandon(capture)
+}

@@ -1,0 +1,45 @@
+import { type ServerResponse, validateHeaderValue } from 'node:http'
+
+/**
+ * Applies what `writeHead` was given, in any of its forms, as header changes on the response, and
+ * returns status and reason. Throws what Node would, before anything is on record.
+ */
+export function writeHeadArguments(
+  res: ServerResponse,
+  [given, ...rest]: readonly unknown[],
+): { readonly status: number; readonly reason: string } {
+  const status = Number(given) | 0
+  if (status < 100 || status > 999) {
+    throw Object.assign(new RangeError(`Invalid status code: ${String(given)}`), {
+      code: 'ERR_HTTP_INVALID_STATUS_CODE',
+    })
+  }
+  const [reason, headers] =
+    typeof rest[0] === 'string' ? rest : [res.statusMessage, rest[1] ?? rest[0]]
+  setAll(res, headers)
+  if (reason) validateHeaderValue('statusMessage', reason as string)
+  return { status, reason: (reason as string | undefined) ?? '' }
+}
+
+function setAll(res: ServerResponse, headers: unknown): void {
+  if (Array.isArray(headers)) {
+    for (const [name] of pairs(headers)) res.removeHeader(name)
+    for (const [name, value] of pairs(headers)) res.appendHeader(name, value)
+  } else if (typeof headers === 'object' && headers !== null) {
+    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  }
+}
+
+/** Of a list of pairs, or of the flat form of `rawHeaders`; a name may come again in both. */
+function* pairs(headers: readonly unknown[]): Generator<[name: string, value: string]> {
+  if (Array.isArray(headers[0])) {
+    yield* headers as [string, string][]
+    return
+  }
+  if (headers.length % 2 !== 0) {
+    throw Object.assign(new TypeError('The argument "headers" must have a value for each name.'), {
+      code: 'ERR_INVALID_ARG_VALUE',
+    })
+  }
+  for (let i = 0; i < headers.length; i += 2) yield [headers[i] as string, headers[i + 1] as string]
+}

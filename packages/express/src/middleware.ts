@@ -1,0 +1,105 @@
+import type { ServerResponse } from 'node:http'
+import {
+  type Begun,
+  checkScopeOption,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type HandlerContext,
+  OncekeyError,
+  type Scope,
+} from '@oncekey/core'
+import { captureResponse } from './capture-response.ts'
+import { type ExpressRequest, readRequest } from './read-request.ts'
+import { writeResponse } from './write-response.ts'
+
+/** The engine's options, and the two that are functions of an Express request. */
+export interface IdempotencyOptions<Tx, Req extends ExpressRequest> extends EngineOptions<Tx> {
+  /** Who a key belongs to: `(req) => req.user.id`. Authenticate before this middleware. */
+  readonly scope: Scope<Req>
+  /**
+   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
+   * Method, URL and content type always count. @default the body as it came
+   */
+  readonly fingerprint?: (req: Req) => unknown
+}
+
+/** The middleware, and what belongs to it. */
+export interface IdempotencyMiddleware<Tx, Req extends ExpressRequest> {
+  (req: Req, res: ServerResponse, next: (error?: unknown) => void): Promise<void>
+  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  of(req: ExpressRequest): HandlerContext<Tx>
+  /** On shutdown: new requests get 503, running ones finish. Returns how many did not by the deadline. */
+  drain: Engine<Tx>['drain']
+}
+
+/**
+ * Makes the routes behind it run once per `Idempotency-Key`, for Express 4.18+ and 5.
+ *
+ * Mount it after authentication and the body parser, before anything that changes the body.
+ *
+ * @example
+ * ```ts
+ * const once = idempotency({ store: postgresStore({ client: pool }), scope: (req) => req.user.id })
+ *
+ * app.post('/orders', express.json(), once, async (req, res) => {
+ *   const { transaction, emit } = once.of(req)
+ *   const tx = await transaction()
+ *   // …
+ *   res.status(201).json(order)
+ * })
+ * ```
+ */
+export function idempotency<Tx, Req extends ExpressRequest = ExpressRequest>(
+  options: IdempotencyOptions<Tx, Req>,
+): IdempotencyMiddleware<Tx, Req> {
+  checkScopeOption(options?.scope)
+  const engine = createEngine(options)
+
+  async function idempotency(
+    req: Req,
+    res: ServerResponse,
+    next: (error?: unknown) => void,
+  ): Promise<void> {
+    if (!engine.covers(req.method ?? '')) return next()
+    let begun: Begun<Tx>
+    try {
+      if (req.idempotency !== undefined) throw mountedTwice()
+      begun = await engine.begin(readRequest(req, res, options))
+    } catch (error) {
+      return next(error)
+    }
+    if (res.headersSent) return giveBack(begun)
+    if (begun.kind !== 'run') return writeResponse(res, begun.response)
+
+    req.idempotency = begun.run.context
+    captureResponse(res, begun.run)
+    next()
+  }
+
+  function of(req: ExpressRequest): HandlerContext<Tx> {
+    if (req.idempotency === undefined) {
+      throw new OncekeyError(
+        'not-covered',
+        `once.of(req): idempotency() did not run for ${req.method} ${req.originalUrl}. Mount it before this handler; it covers ${[...engine.options.methods].join(', ')}.`,
+      )
+    }
+    return req.idempotency as HandlerContext<Tx>
+  }
+
+  return Object.assign(idempotency, { of, drain: engine.drain })
+}
+
+function mountedTwice(): OncekeyError {
+  return new OncekeyError(
+    'mounted-twice',
+    'idempotency() runs twice for this request: on the app or router and again on the route. Mount it once.',
+  )
+}
+
+/** Something else, such as a timeout, answered in the meantime: the handler does not run. */
+async function giveBack(begun: Begun<unknown>): Promise<void> {
+  if (begun.kind !== 'run') return
+  begun.run.context.release()
+  await begun.run.abandon()
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type EngineRequest, type HandlerContext, resolveScope, type Scope } from '@oncekey/core'
+import { bodyOf } from './body.ts'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** What `once.of(req)` returns, loosely typed; on covered requests only. */
+      idempotency?: HandlerContext
+    }
+  }
+}
+
+/** What is read of an Express request; `Express.Request` brings what the app added to it, such as `user`. */
+export interface ExpressRequest extends IncomingMessage, Express.Request {
+  originalUrl: string
+  // biome-ignore lint/suspicious/noExplicitAny: what Express calls it; `unknown` would spread to the route's handlers
+  body?: any
+}
+
+/** An Express request in the engine's words. */
+export function readRequest<Req extends ExpressRequest>(
+  req: Req,
+  res: ServerResponse,
+  options: {
+    readonly scope: Scope<Req>
+    readonly fingerprint?: (req: Req) => unknown
+    readonly waitMs?: number
+  },
+): EngineRequest {
+  const method = req.method ?? ''
+  const target = req.originalUrl
+  return {
+    method,
+    target,
+    scope: resolveScope(options.scope, req),
+    // Only a route that waits has something to end early, and it is dear to make.
+    ...(options.waitMs ? { signal: goneSignal(res) } : {}),
+    header: (name) => headerLines(req, name),
+    fingerprintInput: () => ({
+      method,
+      target,
+      contentType: req.headers['content-type'],
+      body:
+        options.fingerprint === undefined
+          ? bodyOf(req)
+          : { kind: 'chosen', value: options.fingerprint(req) },
+    }),
+  }
+}
+
+/** Aborted when the client is gone. A request's own `close` only says that it was read. */
+function goneSignal(res: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  if (res.destroyed) gone.abort()
+  res.once('close', () => gone.abort())
+  return gone.signal
+}
+
+function headerLines(req: IncomingMessage, name: string): readonly string[] {
+  const value = req.headers[name]
+  if (value === undefined) return []
+  if (typeof value !== 'string') return value
+  // Node joins repeated lines with a comma; telling them apart is dear, so only where it can matter.
+  return value.includes(',') ? (req.headersDistinct[name] ?? [value]) : [value]
+}

@@ -1,0 +1,110 @@
+import type { ServerResponse } from 'node:http'
+import type { PlainResponse, Verdict } from '@oncekey/core'
+import type { Capture } from './capture.ts'
+import { decoded } from './content-coding.ts'
+import { deafen } from './deaf-response.ts'
+import { headerChanges, restoreHeaders } from './header-changes.ts'
+import { writeResponse } from './write-response.ts'
+
+/** Asks the run for its verdict and carries it out. Only here do bytes leave. */
+export async function settle(capture: Capture): Promise<void> {
+  capture.phase = 'settling'
+  try {
+    const verdict = await verdictOf(capture)
+    if (verdict.kind === 'send') pass(capture)
+    else replace(capture, verdict.response)
+  } catch (error) {
+    // What is on record is on record: a retry gets it.
+    capture.native.destroy.call(capture.res, error as Error)
+  }
+}
+
+function verdictOf(capture: Capture): Promise<Verdict> {
+  const { run, res, before, status } = capture
+  const headers = headerChanges(before, res.getHeaders())
+  if (!capture.ended || capture.size > run.maxResponseBytes) {
+    return run.passThrough({ status, headers })
+  }
+  const body = status === 204 || status === 304 ? NO_BYTES : joined(capture.chunks)
+  const coding = res.getHeader('content-encoding')
+  if (typeof coding !== 'string' || coding === before['content-encoding']) {
+    return run.complete({ status, headers, body })
+  }
+  try {
+    const plain = decoded(coding, body, run.maxResponseBytes)
+    if (plain === undefined) return run.complete({ status, headers, body })
+    const decodedHeaders = headers.filter(([name]) => name !== 'content-encoding')
+    return run.complete({ status, headers: decodedHeaders, body: plain })
+  } catch {
+    // Larger than maxResponseBytes before it was compressed, or not what its header says: not kept.
+    return run.passThrough({ status, headers })
+  }
+}
+
+/** The handler's response goes out as it was written. */
+function pass(capture: Capture): void {
+  if (capture.phase === 'over') return
+  const { res, native, chunks, whole } = capture
+  handBack(capture)
+  res.statusCode = capture.status
+  res.statusMessage = capture.reason
+  if (whole !== undefined) {
+    native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
+  } else {
+    // In pieces, as it was written: Node then frames it as it would have.
+    if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
+    for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
+    if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
+    else res.emit('drain')
+  }
+  capture.releaseConnection?.()
+}
+
+/** Sends another answer in place of the handler's, and none of the handler's headers with it. */
+export function replace(capture: Capture, response: PlainResponse): void {
+  if (capture.phase === 'over') return
+  const { native } = capture
+  const res: ServerResponse = capture.res
+  handBack(capture)
+  // Past any middleware mounted inside, which may be half way through the other response.
+  res.write = native.write
+  res.end = native.end
+  restoreHeaders(res, capture.before)
+  res.statusMessage = ''
+  if (capture.onEnd !== undefined) res.once('finish', capture.onEnd)
+  writeResponse(res, response)
+  deafen(res)
+  for (const source of capture.sources ?? []) source.destroy()
+  capture.releaseConnection?.()
+}
+
+/** There will be no whole response: undone first, so that the client may retry once it notices. */
+export function abandon(capture: Capture, error?: Error): void {
+  const { res, native, run } = capture
+  if (capture.phase === 'over' || capture.phase === 'settling') return
+  capture.phase = 'settling'
+  void run.abandon().then((verdict) => {
+    if (verdict.kind !== 'send') return replace(capture, verdict.response)
+    handBack(capture)
+    native.destroy.call(res, error)
+    capture.releaseConnection?.()
+  })
+}
+
+function handBack(capture: Capture): void {
+  const { native } = capture
+  const res: ServerResponse = capture.res
+  capture.phase = 'over'
+  capture.res._header = null
+  res.finished = false
+  // `write` and `end` stay: a middleware mounted inside may have put its own over them.
+  res.writeHead = native.writeHead
+  res.flushHeaders = native.flushHeaders
+  res.destroy = native.destroy
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
+}
+
+const NO_BYTES = new Uint8Array()

@@ -1,0 +1,106 @@
+import { Readable } from 'node:stream'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+import { type EngineOptions, type MemoryTransaction, memoryStore } from '@oncekey/core'
+import { idempotency } from '@oncekey/express'
+import compression from 'compression'
+import type { Response } from 'express'
+import { describe, expect, test } from 'vitest'
+import { connectTo, header, post, type WireResponse } from './connection.ts'
+import { heldStore } from './held-store.ts'
+import { expressVersions, quietApp, served } from './served.ts'
+
+const order = { id: 1, lines: Array.from({ length: 200 }, (_, n) => ({ sku: `a-${n}` })) }
+const text = JSON.stringify(order)
+
+const writers: Record<string, (res: Response) => unknown> = {
+  json: (res) => res.status(201).json(order),
+  'write and end': (res) => {
+    res.status(201).type('json')
+    res.write(text.slice(0, 100))
+    res.end(text.slice(100))
+  },
+  'a pipe': (res) =>
+    Readable.from([text.slice(0, 100), text.slice(100)]).pipe(res.status(201).type('json')),
+}
+
+for (const [version, express] of expressVersions) {
+  for (const where of ['outside', 'inside'] as const) {
+    const app = (
+      write: (res: Response) => unknown,
+      options?: Partial<EngineOptions<MemoryTransaction>>,
+    ) => {
+      const store = memoryStore()
+      const once = idempotency({ store, scope: 'dangerously-shared', ...options })
+      const app = quietApp(express)
+      const compress = compression()
+      app.use(express.json(), ...(where === 'outside' ? [compress, once] : [once, compress]))
+      app.post('/', (_, res) => write(res))
+      return app
+    }
+    const ask = (port: number, coding: string) =>
+      post(port, '/', { 'Idempotency-Key': 'k', 'Accept-Encoding': coding })
+
+    describe(`${version}, compression mounted ${where}`, () => {
+      for (const [title, write] of Object.entries(writers)) {
+        test.each(['gzip', 'br'])(`${title}, %s, and replays in every coding`, async (coding) => {
+          const port = await served(app(write))
+          const first = await ask(port, coding)
+          expect(first.status).toBe(201)
+          expect(header(first, 'content-encoding')).toBe(coding)
+          expect(plain(first)).toBe(text)
+          for (const other of ['gzip', 'br', 'identity']) {
+            const again = await ask(port, other)
+            expect(header(again, 'x-idempotency-replayed')).toBe('true')
+            const compressed = where === 'outside' && other !== 'identity'
+            expect(header(again, 'content-encoding')).toBe(compressed ? other : undefined)
+            expect(again.status).toBe(201)
+            expect(plain(again)).toBe(text)
+          }
+        })
+      }
+
+      test('a problem is readable whatever the handler had begun to compress', async () => {
+        const port = await served(app(writers.json!, { maxResponseBytes: 1000 }))
+        const answer = await ask(port, 'gzip')
+        expect(answer.status).toBe(500)
+        expect(JSON.parse(plain(answer)).code).toBe('response-too-large')
+      })
+
+      test('a problem is readable when the handler never began', async () => {
+        const port = await served(
+          app(() => {}, { handlerTimeoutMs: 20, docsUrl: `https://x.test/${'long'.repeat(500)}` }),
+        )
+        const answer = await ask(port, 'gzip')
+        expect(JSON.parse(plain(answer)).code).toBe('handler-timeout')
+      })
+
+      test('a body that is larger than the limit before it is compressed is not kept', async () => {
+        const zeros = (res: Response) => res.send(Buffer.alloc(100_000))
+        const port = await served(
+          app((res) => zeros(res.type('text')), { maxResponseBytes: 50_000 }),
+        )
+        const answer = await ask(port, 'gzip')
+        expect(JSON.parse(plain(answer)).code).toBe('response-too-large')
+      })
+    })
+  }
+
+  test(`${version}: nothing that compression makes leaves before the commit`, async () => {
+    const store = heldStore()
+    const app = quietApp(express)
+    app.use(compression(), express.json(), idempotency({ store, scope: 'dangerously-shared' }))
+    app.post('/', (_, res) => void res.json(order))
+    const connection = await connectTo(await served(app))
+    connection.post('/', { 'Idempotency-Key': 'k', 'Accept-Encoding': 'gzip' })
+    await store.asked()
+    expect(connection.received()).toBe('')
+    store.letGo()
+    expect(plain(await connection.response())).toBe(text)
+  })
+}
+
+function plain(response: WireResponse): string {
+  const coding = header(response, 'content-encoding')
+  if (coding === 'gzip') return gunzipSync(response.body).toString()
+  return (coding === 'br' ? brotliDecompressSync(response.body) : response.body).toString()
+}

@@ -1,0 +1,37 @@
+import { isUtf8 } from 'node:buffer'
+import type { PlainResponse } from '@oncekey/core'
+import type { FastifyReply } from 'fastify'
+
+/** Puts status and headers of a replay or a problem on a reply. Headers that were set before stay, unless it changes them. */
+export function putAnswer(reply: FastifyReply, { status, headers }: PlainResponse): void {
+  reply.code(status)
+  const lines = new Map<string, string[]>()
+  for (const [name, value] of headers) {
+    if (value === null) reply.removeHeader(name)
+    else lines.set(name, [...(lines.get(name) ?? []), value])
+  }
+  for (const [name, values] of lines) {
+    reply.removeHeader(name)
+    reply.header(name, values.length === 1 ? values[0] : values)
+  }
+}
+
+/** The body as the first response was when hooks of the app saw it: text as a string. */
+export function bodyOf({ headers, body }: PlainResponse): string | Buffer | null {
+  if (body.length === 0) return null
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  const [, type] = headers.find(([name]) => name === 'content-type') ?? []
+  return type != null && /json|text|xml/.test(type) && isUtf8(bytes) ? bytes.toString() : bytes
+}
+
+/** Past whatever hooks made of it on its way here: they made it once already, of the first response. */
+export function exactBody(reply: FastifyReply, answer: PlainResponse): string | Buffer | null {
+  for (const name of MADE_OF_THE_BODY) {
+    if (!answer.headers.some(([own]) => own === name)) reply.removeHeader(name)
+  }
+  putAnswer(reply, answer)
+  return bodyOf(answer)
+}
+
+/** What `reply.send` and compressing hooks add for a body that is not sent as they saw it. */
+const MADE_OF_THE_BODY = ['content-type', 'content-encoding', 'content-length']

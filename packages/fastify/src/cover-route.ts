@@ -1,0 +1,72 @@
+import { OncekeyError } from '@oncekey/core'
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { claim } from './claim.ts'
+import type { Coverage, Coverages } from './coverage.ts'
+import { beginExchange, exchangeOf } from './exchange.ts'
+import { type BodyStream, keepBody } from './kept-body.ts'
+
+/**
+ * Puts our hooks on a route that is being registered: the body is kept as the last `preParsing` left
+ * it (decompressed), and the claim is the last `preHandler`, so that whatever lets a request in, or
+ * does not, has run before anything is answered from the store.
+ */
+export function coverRoute(route: RouteOptions, covered: Coverages): void {
+  const coverage = covered.ofRoute(route)
+  if (![route.method].flat().some((method) => coverage?.engine.covers(method))) return
+
+  runLast(route, 'preParsing', begin(coverage as Coverage))
+  runLast(route, 'preHandler', claim)
+  const { handler } = route
+  route.handler = function idempotent(request, reply) {
+    const returned = handler.call(this, request, reply)
+    const exchange = exchangeOf(request)
+    if (exchange !== null) exchange.returned = returned
+    return returned
+  }
+}
+
+/**
+ * Fails requests that nobody may think covered: Fastify shows a plugin only the routes that are
+ * registered after it was loaded, and without `await` that is later than it looks.
+ */
+export function requireCoverage({
+  engine,
+}: Coverage): (request: FastifyRequest, reply: FastifyReply, done: Done) => void {
+  return function requireCoverage(request, _reply, done) {
+    const seen = exchangeOf(request) !== null || !engine.covers(request.method)
+    if (seen || request.is404 || request.routeOptions.config.idempotency === false) done()
+    else done(notCovered(request))
+  }
+}
+
+function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
+  return new OncekeyError(
+    'not-covered',
+    `${method} ${routeOptions.url} was registered before the idempotency plugin was loaded, so it is not covered. Write \`await app.register(idempotency, …)\` before the route, put the route into a plugin registered after it, or say \`config: { idempotency: false }\`.`,
+  )
+}
+
+function begin(coverage: Coverage) {
+  const { header, methods } = coverage.engine.options
+  const keeps = coverage.fingerprint === undefined
+  return function begin(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done) {
+    const exchange = beginExchange(request, coverage)
+    if (keeps && request.raw.headers[header] !== undefined && methods.has(request.method)) {
+      exchange.body = keepBody(body)
+    }
+    done()
+  }
+}
+
+/** Last even of the hooks that plugins registered later add to the route: those see it in this same tick. */
+function runLast(route: RouteOptions, name: 'preParsing' | 'preHandler', hook: unknown): void {
+  const hooks = route as unknown as Record<string, unknown>
+  // A new list: the one given may be another route's too.
+  const moveLast = () => {
+    hooks[name] = [[hooks[name] ?? []].flat().filter((other) => other !== hook), hook].flat()
+  }
+  moveLast()
+  queueMicrotask(moveLast)
+}
+
+type Done = (error?: Error) => void

@@ -1,0 +1,62 @@
+import type { Readable } from 'node:stream'
+import type { Answer, PlainResponse, Run } from '@oncekey/core'
+import type { FastifyRequest } from 'fastify'
+import type { Coverage } from './coverage.ts'
+import type { KeptBody } from './kept-body.ts'
+import type { ReplyHeaders } from './reply-headers.ts'
+
+/**
+ * One request on a covered route, from its body to the end of its response.
+ *
+ *   unclaimed ──the claim won──▶ open ──the first payload──▶ settling ──the verdict──▶ over
+ *   unclaimed ──a replay or a problem──▶ answered ──sent──▶ over
+ *   settling ──the stream broke: the app's error handler answers──▶ open
+ *   open ──no answer in time──▶ over
+ */
+export interface Exchange {
+  readonly coverage: Coverage
+  phase: 'unclaimed' | 'answered' | 'open' | 'settling' | 'over'
+  body: KeptBody | undefined
+  run: Run | undefined
+  /** Headers that were set before the handler: not its own, so neither stored nor taken back. */
+  before: ReplyHeaders
+  /** `answered`: what is sent instead of a handler's response. */
+  answer: PlainResponse | undefined
+  /** The engine gave the handler up; what is collected meanwhile is worth nothing. */
+  interruption: Answer | undefined
+  /** The stream that is being collected. */
+  source: Readable | undefined
+  /** What the handler returned. */
+  returned: unknown
+}
+
+/** A symbol, so that what an app may see of a request is `request.idempotency` alone. */
+export const EXCHANGE: unique symbol = Symbol('oncekey.exchange')
+
+/** The exchange of a request; `null` on routes that the plugin has not seen. */
+export function exchangeOf(request: FastifyRequest): Exchange | null {
+  return (request as ExchangedRequest)[EXCHANGE]
+}
+
+/** Begins the exchange of a request. */
+export function beginExchange(request: FastifyRequest, coverage: Coverage): Exchange {
+  const exchange: Exchange = {
+    coverage,
+    phase: 'unclaimed',
+    body: undefined,
+    run: undefined,
+    before: NO_HEADERS,
+    answer: undefined,
+    interruption: undefined,
+    source: undefined,
+    returned: undefined,
+  }
+  ;(request as ExchangedRequest)[EXCHANGE] = exchange
+  return exchange
+}
+
+interface ExchangedRequest extends FastifyRequest {
+  [EXCHANGE]: Exchange | null
+}
+
+const NO_HEADERS: ReplyHeaders = {}

@@ -1,0 +1,53 @@
+import { createHash, type Hash } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import type { Readable } from 'node:stream'
+
+/** A body as it came: its bytes, or, where they are many, what is enough to tell it from another. */
+export interface KeptBody {
+  chunks: Uint8Array[]
+  size: number
+  hash: Hash | undefined
+  /** Whether all of it was read. */
+  ended: boolean
+}
+
+export type BodyStream = Readable
+
+/** Longer bodies are hashed as they pass. Which form a body gets depends on its size alone. */
+const MOST_KEPT_BYTES = 1024 * 1024
+
+/**
+ * Listens to a body that others read: a content type parser, a pipe, an iterator. It goes on flowing,
+ * or waiting, as if nobody had listened: `stream.on('data')` would start it before its reader is there.
+ */
+export function keepBody(stream: BodyStream): KeptBody {
+  const kept: KeptBody = { chunks: [], size: 0, hash: undefined, ended: false }
+  listen.call(stream, 'data', (chunk: Uint8Array | string) => {
+    keep(kept, typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(stream)) : chunk)
+  })
+  listen.call(stream, 'end', () => {
+    kept.ended = true
+  })
+  return kept
+}
+
+/** What the body's fingerprint is made of. */
+export function keptBytes({ chunks, size, hash }: KeptBody): Uint8Array {
+  if (hash !== undefined) return hash.copy().digest()
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)
+}
+
+const listen = EventEmitter.prototype.on
+
+function keep(kept: KeptBody, chunk: Uint8Array): void {
+  kept.size += chunk.length
+  kept.chunks.push(chunk)
+  if (kept.hash === undefined && kept.size <= MOST_KEPT_BYTES) return
+  kept.hash ??= createHash('sha256')
+  for (const bytes of kept.chunks) kept.hash.update(bytes)
+  kept.chunks = []
+}
+
+function encodingOf(stream: BodyStream): BufferEncoding {
+  return stream.readableEncoding ?? 'utf8'
+}

@@ -1,0 +1,281 @@
+import { PassThrough } from 'node:stream'
+import { type MemoryTransaction, memoryStore } from '@oncekey/core'
+import { describe, expect, test } from 'vitest'
+import { coveredApp, post, until } from './app.ts'
+
+const modes = ['transaction', 'lease'] as const
+
+describe('a handler that does not answer in time', () => {
+  test('is answered for with 503, its headers and writes undone, its late reply ignored', async () => {
+    const { app, store } = await coveredApp({ handlerTimeoutMs: 30 })
+    const events: string[] = []
+    app.addHook('onRequest', async (_request, reply) => void reply.header('x-app', 'app'))
+    app.addHook('onResponse', async (_request, reply) => void events.push(`${reply.statusCode}`))
+    let late: Promise<unknown> | undefined
+    let runs = 0
+    app.post('/x', async (request, reply) => {
+      runs += 1
+      const { idempotency } = request
+      const tx = (await idempotency?.transaction()) as MemoryTransaction
+      tx.set('row', 1)
+      reply.code(201).header('x-mine', '1').header('x-app', 'mine')
+      const wait = runs === 1 ? 80 : 0
+      late = new Promise((resolve) => setTimeout(resolve, wait))
+      await late
+      if (runs === 1) events.push(String(idempotency?.signal.aborted))
+      return { id: runs }
+    })
+    const got = await post(app, '/x', { key: 'k' })
+    expect(got).toMatchObject({ status: 503 })
+    expect(JSON.parse(got.body).code).toBe('handler-timeout')
+    expect(got.headers).toMatchObject({ 'x-app': 'app', 'retry-after': '1' })
+    expect(got.headers['x-mine']).toBeUndefined()
+    expect(Number(got.headers['content-length'])).toBe(got.bytes.length)
+    await late
+    expect(store.data.size).toBe(0)
+    expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 201, body: '{"id":2}' })
+    expect((await post(app, '/x', { key: 'k' })).replayed).toBe(true)
+    expect(events).toEqual(['503', 'true', '201', '201'])
+  })
+
+  test('its late errors, callbacks and hijacking are ignored as well', async () => {
+    const { app } = await coveredApp({ handlerTimeoutMs: 20 })
+    let done = 0
+    app.post('/throws', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      done += 1
+      throw new Error('late')
+    })
+    app.post('/sends', (_request, reply) => {
+      setTimeout(() => {
+        done += 1
+        reply.code(201).send({ late: true })
+        reply.send({ later: true })
+      }, 50)
+    })
+    for (const path of ['/throws', '/sends']) {
+      expect((await post(app, path, { key: path })).status).toBe(503)
+    }
+    await until(() => done === 2)
+    await new Promise((resolve) => setImmediate(resolve))
+  })
+
+  test('a stream that stalls is cut off, and 503 answered', async () => {
+    const { app } = await coveredApp({ handlerTimeoutMs: 40 })
+    const source = new PassThrough()
+    app.post('/x', async (_request, reply) => {
+      source.write('half')
+      return reply.type('text/csv').send(source)
+    })
+    const got = await post(app, '/x', { key: 'k' })
+    expect(got.status).toBe(503)
+    expect(got.headers['content-type']).toBe('application/problem+json')
+    expect(source.destroyed).toBe(true)
+  })
+
+  test("Fastify's own handlerTimeout is an error reply like any other", async () => {
+    const { app } = await coveredApp()
+    let runs = 0
+    app.post('/x', { handlerTimeout: 30 }, async () => {
+      runs += 1
+      if (runs === 1) await new Promise((resolve) => setTimeout(resolve, 60))
+      return { runs }
+    })
+    expect((await post(app, '/x', { key: 'k' })).status).toBe(503)
+    expect((await post(app, '/x', { key: 'k' })).body).toBe('{"runs":2}')
+  })
+})
+
+test('what is claimed too late for a handler to run is given back', async () => {
+  const store = memoryStore({ mode: 'lease' })
+  let slow = true
+  const { app } = await coveredApp({
+    store: {
+      ...store,
+      async begin(claim) {
+        if (slow) await new Promise((resolve) => setTimeout(resolve, 60))
+        return store.begin(claim)
+      },
+    },
+  })
+  let runs = 0
+  app.post('/x', { handlerTimeout: 20 }, async () => ({ runs: ++runs }))
+  expect((await post(app, '/x', { key: 'k' })).status).toBe(503)
+  await new Promise((resolve) => setTimeout(resolve, 80))
+  slow = false
+  expect((await post(app, '/x', { key: 'k' })).body).toBe('{"runs":1}')
+})
+
+describe('a client that hangs up', () => {
+  for (const mode of modes) {
+    for (const [name, answer] of Object.entries({
+      returns: { id: 1 },
+      'returns nothing': undefined,
+    })) {
+      test(`does not stop a handler that ${name}: its result is kept (${mode})`, async () => {
+        const { app, store } = await coveredApp({ store: memoryStore({ mode }) })
+        let runs = 0
+        let release: (() => void) | undefined
+        app.post('/x', async (request, reply) => {
+          runs += 1
+          const tx = (await request.idempotency?.transaction()) as MemoryTransaction
+          await new Promise<void>((resolve) => {
+            release = resolve
+          })
+          tx.set('row', 1)
+          reply.code(answer === undefined ? 204 : 201)
+          return answer
+        })
+        const gone = new AbortController()
+        const first = post(app, '/x', { key: 'k', signal: gone.signal })
+        await until(() => release)
+        gone.abort()
+        await expect(first).rejects.toThrow()
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        expect((await post(app, '/x', { key: 'k' })).status).toBe(409)
+        release?.()
+        await until(async () => (await post(app, '/x', { key: 'k' })).status !== 409)
+        expect(await post(app, '/x', { key: 'k' })).toMatchObject({ replayed: true })
+        expect(runs).toBe(1)
+        expect(store.data.get('row')).toBe(1)
+      })
+    }
+  }
+
+  test('does not stop a callback, and an error is an error', async () => {
+    const { app } = await coveredApp()
+    const release: (() => void)[] = []
+    app.post('/sends', (_request, reply) => {
+      release.push(() => reply.send({ id: 1 }))
+    })
+    app.post('/throws', async () => {
+      await new Promise<void>((resolve) => release.push(resolve))
+      throw Object.assign(new Error('no'), { statusCode: 404 })
+    })
+    for (const [path, status] of [
+      ['/sends', 200],
+      ['/throws', 404],
+    ] as const) {
+      const gone = new AbortController()
+      const first = post(app, path, { key: path, signal: gone.signal })
+      await until(() => release.length)
+      gone.abort()
+      await expect(first).rejects.toThrow()
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      release.pop()?.()
+      await until(async () => (await post(app, path, { key: path })).replayed)
+      expect((await post(app, path, { key: path })).status).toBe(status)
+    }
+  })
+
+  test('while it waits for another attempt, waits no longer', async () => {
+    const { app } = await coveredApp({ waitMs: 60_000 })
+    let release: (() => void) | undefined
+    app.post('/x', async () => {
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+      return 'ok'
+    })
+    const first = post(app, '/x', { key: 'k' })
+    await until(() => release)
+    const gone = new AbortController()
+    const second = post(app, '/x', { key: 'k', signal: gone.signal })
+    setTimeout(() => gone.abort(), 30)
+    await expect(second).rejects.toThrow()
+    const third = post(app, '/x', { key: 'k' })
+    release?.()
+    expect((await first).body).toBe('ok')
+    expect(await third).toMatchObject({ body: 'ok', replayed: true })
+  })
+})
+
+describe('a reply that leaves past Fastify', () => {
+  const WAYS = {
+    'reply.hijack() and reply.raw.end()': (reply) => {
+      reply.hijack()
+      reply.raw.end('raw')
+    },
+    'reply.hijack(), and raw later': (reply) => {
+      reply.hijack()
+      setTimeout(() => reply.raw.writeHead(201).end('raw'), 20)
+    },
+    'reply.raw.end() alone': (reply) => {
+      reply.raw.end('raw')
+    },
+    'reply.raw.write() and end()': (reply) => {
+      reply.raw.write('r')
+      reply.raw.end('aw')
+    },
+  } satisfies Record<string, (reply: import('fastify').FastifyReply) => void>
+
+  for (const [name, answer] of Object.entries(WAYS)) {
+    for (const mode of modes) {
+      for (const how of ['async', 'callback'] as const) {
+        test(`${name}: nothing is kept, and the key is not stuck (${mode}, ${how})`, async () => {
+          const { app, store } = await coveredApp({ store: memoryStore({ mode }) })
+          let runs = 0
+          app.post('/x', (request, reply) => {
+            runs += 1
+            const work = async () => {
+              const tx = (await request.idempotency?.transaction()) as MemoryTransaction
+              tx.set('row', runs)
+              answer(reply)
+            }
+            return how === 'async' ? work() : void work()
+          })
+          expect((await post(app, '/x', { key: 'k' })).body).toBe('raw')
+          await until(async () => (await post(app, '/x', { key: 'k' })).status !== 409)
+          expect((await post(app, '/x', { key: 'k' })).replayed).toBe(false)
+          expect(runs).toBeGreaterThan(1)
+          expect(store.data.size).toBe(0)
+
+          const headers = { 'idempotency-key': 'i' }
+          const send = () => app.inject({ method: 'POST', url: '/x', headers })
+          expect((await send()).body).toBe('raw')
+          await until(async () => (await send()).statusCode !== 409)
+        })
+      }
+    }
+  }
+
+  test('and whose client hangs up ends with the connection', async () => {
+    const { app } = await coveredApp()
+    let runs = 0
+    app.post('/x', (_request, reply) => {
+      runs += 1
+      reply.hijack()
+      if (runs > 1) reply.raw.end('second')
+    })
+    const gone = new AbortController()
+    const first = post(app, '/x', { key: 'k', signal: gone.signal })
+    await until(() => runs)
+    gone.abort()
+    await expect(first).rejects.toThrow()
+    await until(async () => (await post(app, '/x', { key: 'k' })).body === 'second')
+  })
+
+  test('and never ends is cut off in time', async () => {
+    const { app } = await coveredApp({ handlerTimeoutMs: 30 })
+    app.post('/x', (_request, reply) => {
+      reply.hijack()
+      reply.raw.write('half')
+    })
+    await expect(post(app, '/x', { key: 'k' })).rejects.toThrow(/aborted|hang up/)
+  })
+
+  test('with its head only: the rest through Fastify is passed on, and nothing kept', async () => {
+    const { app } = await coveredApp()
+    let runs = 0
+    app.post('/x', async (_request, reply) => {
+      runs += 1
+      reply.raw.writeHead(201, { 'x-raw': '1' })
+      const { Readable } = await import('node:stream')
+      return reply.send(Readable.from(['streamed']))
+    })
+    const sent = { key: 'k' }
+    expect(await post(app, '/x', sent)).toMatchObject({ status: 201, body: 'streamed' })
+    await until(async () => (await post(app, '/x', sent)).status === 201)
+    expect(runs).toBe(2)
+  })
+})

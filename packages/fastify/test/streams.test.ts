@@ -1,0 +1,127 @@
+import { PassThrough, Readable } from 'node:stream'
+import { memoryStore } from '@oncekey/core'
+import { describe, expect, test } from 'vitest'
+import { coveredApp, post, until } from './app.ts'
+
+const lease = () => memoryStore({ mode: 'lease' })
+
+function endless() {
+  const source = Readable.from(
+    (async function* () {
+      for (;;) yield Buffer.alloc(1000, 'a')
+    })(),
+  )
+  return source
+}
+
+describe('a stream past maxResponseBytes', () => {
+  test('is undone and refused where there is a transaction, its source destroyed at the cap', async () => {
+    const { app, store } = await coveredApp({ maxResponseBytes: 10_000 })
+    const source = endless()
+    app.post('/x', async (request, reply) => {
+      const tx = (await request.idempotency?.transaction()) as { set(k: string, v: unknown): void }
+      tx.set('row', 1)
+      return reply.code(201).header('x-mine', '1').type('text/csv').send(source)
+    })
+    const got = await post(app, '/x', { key: 'k' })
+    expect(got.status).toBe(500)
+    expect(JSON.parse(got.body).code).toBe('response-too-large')
+    expect(got.headers['x-mine']).toBeUndefined()
+    await until(() => source.destroyed)
+    expect(store.data.size).toBe(0)
+  })
+
+  test('is delivered once on a lease, and then gone', async () => {
+    const { app } = await coveredApp({ store: lease(), maxResponseBytes: 10 })
+    const parts = ['first ', 'second ', 'third ', 'fourth']
+    app.post('/x', async (_request, reply) => reply.type('text/plain').send(Readable.from(parts)))
+    expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 200, body: parts.join('') })
+    expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 410 })
+  })
+
+  test('of the web too', async () => {
+    const { app } = await coveredApp({ maxResponseBytes: 10_000 })
+    let cancelled = false
+    app.post(
+      '/x',
+      async () =>
+        new ReadableStream({
+          pull: (controller) => controller.enqueue(new Uint8Array(1000)),
+          cancel() {
+            cancelled = true
+          },
+        }),
+    )
+    expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
+    await until(() => cancelled)
+  })
+
+  test('a string or buffer past it is the same', async () => {
+    const { app } = await coveredApp({ maxResponseBytes: 10 })
+    app.post('/x', async () => 'a'.repeat(11))
+    expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
+  })
+})
+
+test('a stream that breaks half way is an error reply, and leaves the key free', async () => {
+  const { app } = await coveredApp()
+  let runs = 0
+  app.post('/x', async (_request, reply) => {
+    runs += 1
+    const parts = async function* () {
+      yield 'half'
+      if (runs === 1) throw new Error('broke')
+      yield ' whole'
+    }
+    return reply.code(201).type('text/plain').send(Readable.from(parts()))
+  })
+  expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
+  expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 201, body: 'half whole' })
+  expect((await post(app, '/x', { key: 'k' })).replayed).toBe(true)
+})
+
+test('a stream that holds anything but bytes and text is an error, not a crash', async () => {
+  const { app } = await coveredApp()
+  app.post('/x', async () => Readable.from([{ an: 'object' }]))
+  expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
+})
+
+test("response: 'stream' lets the first part through before the last is made", async () => {
+  const { app } = await coveredApp({ response: 'stream' })
+  const source = new PassThrough()
+  app.post('/x', async (_request, reply) => reply.type('text/event-stream').send(source))
+  app.post('/json', async () => ({ id: 1 }))
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  source.write('data: 1\n\n')
+  const response = await fetch(`${app.listeningOrigin}/x`, {
+    method: 'POST',
+    headers: { 'idempotency-key': 'k' },
+  })
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe('data: 1\n\n')
+  source.end('data: 2\n\n')
+  expect(Buffer.from((await reader.read()).value ?? []).toString()).toBe('data: 2\n\n')
+  expect((await post(app, '/x', { key: 'k' })).status).toBe(410)
+  expect((await post(app, '/json', { key: 'j' })).body).toBe('{"id":1}')
+  expect((await post(app, '/json', { key: 'j' })).status).toBe(410)
+})
+
+test('a stream is collected to its end also for a client that has gone', async () => {
+  const { app } = await coveredApp()
+  const source = new PassThrough()
+  let runs = 0
+  app.post('/x', async (_request, reply) => {
+    runs += 1
+    return reply.type('text/plain').send(source)
+  })
+  const gone = new AbortController()
+  const first = post(app, '/x', { key: 'k', signal: gone.signal })
+  await until(() => runs)
+  source.write('one ')
+  gone.abort()
+  await expect(first).rejects.toThrow()
+  source.end('two')
+  await until(async () => (await post(app, '/x', { key: 'k' })).replayed)
+  expect((await post(app, '/x', { key: 'k' })).body).toBe('one two')
+  expect(runs).toBe(1)
+})

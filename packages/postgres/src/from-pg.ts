@@ -1,0 +1,206 @@
+import { OncekeyError } from '@oncekey/core'
+import { within } from './deadline.ts'
+import { type PgSession, pgSessions } from './pg-session.ts'
+import { oneMessage, type PgWire, preparedByName } from './pg-wire.ts'
+import type {
+  BeginOptions,
+  Isolation,
+  QueryOptions,
+  SqlClient,
+  SqlTransaction,
+  Statement,
+} from './sql-client.ts'
+import { isOutcomeKnown } from './sql-state.ts'
+import { transactionHandle } from './transaction-handle.ts'
+
+/**
+ * A `Pool` of `pg`, down to what is used of it. Both forms of `connect` are here so that TypeScript
+ * finds the pool's own client type among its overloads.
+ */
+export interface PgPool<Client = unknown> {
+  connect(): Promise<Client>
+  connect(
+    callback: (
+      error: Error | undefined,
+      client: Client | undefined,
+      done: (release?: unknown) => void,
+    ) => void,
+  ): void
+  readonly options: { readonly max?: number | undefined }
+  readonly totalCount: number
+}
+
+/** A client that a `pg` pool handed out, down to what is used of it. */
+export interface PgClient {
+  query(config: PgQuery): Promise<PgResult>
+  release(error?: Error | boolean): void
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+  /** Whether it sends a query without waiting for the answer to the one before. */
+  readonly pipeline?: boolean
+  /** `I` outside a transaction. */
+  getTransactionStatus?(): string | null
+  readonly connection?: { readonly stream?: { destroy(): unknown } }
+}
+
+export interface PgQuery {
+  readonly text: string
+  readonly name?: string
+  readonly values?: unknown[]
+  readonly types?: { getTypeParser(): (value: unknown) => string }
+}
+
+export interface PgResult {
+  readonly command: string
+  readonly rows: unknown[]
+}
+
+/** The port on a `pg` pool. */
+export function fromPg<Client>(
+  pool: PgPool<Client>,
+  options: { readonly prepare: boolean },
+): SqlClient<Client> {
+  const poolSize = pool.options.max ?? 10
+  const borrow = pgSessions(pool as PgPool<PgClient>, poolSize)
+  const wire = options.prepare ? preparedByName() : oneMessage()
+
+  return {
+    concurrency: 'many',
+    poolSize,
+
+    async query<Row>(statement: Statement<Row>, { timeoutMs, signal }: QueryOptions) {
+      const until = performance.now() + timeoutMs
+      const session = await borrow(timeoutMs)
+      try {
+        const work = wire.one(session.client, statement)
+        const { rows } = await within(until - performance.now(), work, unanswered, signal)
+        session.release()
+        return rows as Row[]
+      } catch (error) {
+        settle(session, error)
+        throw error
+      }
+    },
+
+    async begin<Row>({ isolation, first, timeoutMs }: BeginOptions<Row>) {
+      const until = performance.now() + timeoutMs
+      const session = await borrow(timeoutMs)
+      try {
+        const work = wire.two(session.client, begin(isolation), first)
+        const [, { rows }] = await within(until - performance.now(), work, unanswered)
+        return { rows: rows as Row[], transaction: pgTransaction<Client>(session, wire) }
+      } catch (error) {
+        await undo(session, error)
+        throw error
+      }
+    },
+  }
+}
+
+function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction<Client> {
+  const { client } = session
+  const guard = transactionHandle(client, { statements: { query: textOf }, refused: REFUSED })
+
+  return {
+    handle: guard.handle as Client,
+
+    async query<Row>(statement: Statement<Row>) {
+      const { rows } = await wire.one(client, statement)
+      return rows as Row[]
+    },
+
+    async commit<Row>(last: Statement<Row>, { timeoutMs }: { timeoutMs: number }) {
+      guard.revoke()
+      try {
+        const work = afterHandler(() => wire.two(client, last, COMMIT))
+        const [{ rows }, { command }] = await within(timeoutMs, work, unanswered)
+        if (command !== 'COMMIT') throw notCommitted()
+        session.release()
+        return rows as Row[]
+      } catch (error) {
+        await undo(session, error)
+        throw error
+      }
+    },
+
+    async rollback<Row>({ timeoutMs, next }: { timeoutMs: number; next?: Statement<Row> }) {
+      guard.revoke()
+      try {
+        const work = afterHandler(() =>
+          next === undefined ? rolledBack() : wire.two(client, ROLLBACK, next),
+        )
+        const [, { rows }] = await within(timeoutMs, work, unanswered)
+        session.release()
+        return rows as Row[]
+      } catch (error) {
+        settle(session, error)
+        throw error
+      }
+    },
+
+    destroy(reason) {
+      guard.revoke()
+      session.destroy(reason)
+    },
+  }
+
+  /** A query that the handler did not wait for is still its own; without pipelining, one at a time. */
+  function afterHandler<T>(end: () => Promise<T>): Promise<T> {
+    const settled = client.pipeline === true ? undefined : guard.settled()
+    return settled === undefined ? end() : settled.then(end)
+  }
+
+  async function rolledBack(): Promise<[unknown, { rows: unknown[] }]> {
+    return [await wire.one(client, ROLLBACK), { rows: [] }]
+  }
+}
+
+/** After an error outside of a transaction: ordinary ones leave a connection as good as new. */
+function settle(session: PgSession, error: unknown): void {
+  if (isOutcomeKnown(error)) session.release()
+  else session.destroy(asError(error))
+}
+
+/** After an error inside of one. */
+async function undo(session: PgSession, error: unknown): Promise<void> {
+  const rolledBack = error instanceof OncekeyError && error.code === 'transaction-aborted'
+  if (!rolledBack && !isOutcomeKnown(error)) return session.destroy(asError(error))
+  try {
+    if (session.client.getTransactionStatus?.() !== 'I') {
+      await within(UNDO_TIMEOUT_MS, session.client.query({ text: 'ROLLBACK' }), unanswered)
+    }
+    session.release()
+  } catch (lost) {
+    session.destroy(asError(lost))
+  }
+}
+
+function begin(isolation: Isolation): Statement {
+  const text = `BEGIN ISOLATION LEVEL ${isolation.toUpperCase()}`
+  return { name: 'begin', text, values: [] }
+}
+
+function textOf(argument: unknown): string | undefined {
+  if (typeof argument === 'string') return argument
+  return (argument as { text?: string } | undefined)?.text
+}
+
+function unanswered(): OncekeyError {
+  return new OncekeyError('store-unavailable', 'The PostgreSQL server did not answer in time.')
+}
+
+function notCommitted(): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    'COMMIT was answered by a rollback: a statement of the transaction had failed before.',
+  )
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+const COMMIT: Statement = { name: 'commit', text: 'COMMIT', values: [] }
+const ROLLBACK: Statement = { name: 'rollback', text: 'ROLLBACK', values: [] }
+const REFUSED = ['release', 'end', 'connect']
+const UNDO_TIMEOUT_MS = 1_000

@@ -1,0 +1,16 @@
+export type { PgPool } from './from-pg.ts'
+export { type MigrateOptions, migrate } from './migrate.ts'
+export type { PostgresClient } from './postgres-client.ts'
+export { type Purged, type PurgeOptions, purge } from './purge.ts'
+export type {
+  BeginOptions,
+  Begun,
+  Isolation,
+  QueryOptions,
+  SqlClient,
+  SqlTransaction,
+  SqlValue,
+  Statement,
+} from './sql-client.ts'
+export type { PostgresStoreOptions } from './store/options.ts'
+export { postgresStore } from './store/postgres-store.ts'

@@ -1,0 +1,202 @@
+/**
+ * The records of finished keys, the outbox, and the functions that the store calls.
+ *
+ * Functions, because then lock, snapshot and read are one round trip, and because their plans are
+ * kept by the session whether or not the driver prepares statements. A later migration may add
+ * functions, or overloads, but keeps these: the processes of the version before are still running.
+ */
+export function recordsAndOutbox(schema: string): string[] {
+  return [
+    `create table ${schema}.records (
+      namespace text collate "C" not null,
+      scope text collate "C" not null,
+      key text collate "C" not null,
+      fingerprint text not null,
+      status integer not null,
+      headers text,
+      body bytea,
+      seal text,
+      completed_at timestamptz not null default clock_timestamp(),
+      constraint records_pkey primary key (namespace, scope, key)
+    )`,
+
+    // What 'purge' goes through: every record is in one of the two.
+    `create index records_with_result on ${schema}.records (completed_at) where body is not null`,
+    `create index records_without_result on ${schema}.records (completed_at) where body is null`,
+
+    // 'data' is json, not jsonb: exact text, and jsonb refuses \\u0000. A sequence that hands out
+    // numbers in blocks would give events that follow one another numbers that do not.
+    `create table ${schema}.outbox (
+      slot smallint not null check (slot between 0 and 63),
+      xid xid8 not null default pg_current_xact_id(),
+      seq bigint generated always as identity (cache 1),
+      id uuid not null,
+      type text not null,
+      source text not null,
+      subject text,
+      ordering_key text not null,
+      data json not null,
+      headers jsonb not null,
+      occurred_at timestamptz not null,
+      constraint outbox_pkey primary key (slot, seq)
+    )`,
+    `create index outbox_slot_xid on ${schema}.outbox (slot, xid)`,
+
+    // 'enable_seqscan' in every function that reads records: its plan is kept by the session, and one
+    // made while the table was a page long would go on reading all of it until somebody analyses it.
+
+    // The record of a key, as JSON; null where there is none.
+    `create function ${schema}.find_record(in_namespace text, in_scope text, in_key text)
+    returns text language plpgsql stable set enable_seqscan = off as $$
+    declare
+      kept ${schema}.records;
+    begin
+      select * into kept from ${schema}.records r
+        where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
+      if kept.fingerprint is null then
+        return null;
+      end if;
+      return ${schema}.record_json(kept);
+    end $$`,
+
+    `create function ${schema}.record_json(kept ${schema}.records) returns text
+    language sql immutable as $$
+      select json_build_object('fingerprint', kept.fingerprint, 'status', kept.status,
+        'headers', kept.headers, 'body', encode(kept.body, 'hex'), 'seal', kept.seal)::text
+    $$`,
+
+    // The question a request puts: lock first, then read the record. VOLATILE, so that the read has a
+    // snapshot of its own, taken after the lock was tried: who finished before is seen. Answers in
+    // JSON: a row of columns takes longer to plan than all that is done here.
+    `create function ${schema}.claim(in_lock bigint, in_namespace text, in_scope text, in_key text,
+      in_attempt text, in_backstop_ms integer, in_read boolean)
+    returns text language plpgsql volatile set enable_seqscan = off as $$
+    declare
+      won boolean := pg_try_advisory_xact_lock(in_lock);
+      kept ${schema}.records;
+    begin
+      if in_read then
+        select * into kept from ${schema}.records r
+          where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
+        if kept.fingerprint is not null then
+          return '{"state":"finished","record":' || ${schema}.record_json(kept) || '}';
+        end if;
+      end if;
+      if not won then
+        return '{"state":"in-progress"}';
+      end if;
+      return ${schema}.start_attempt(in_attempt, in_backstop_ms);
+    end $$`,
+
+    // Waits until whoever has the key's lock has ended, and reads the record: VOLATILE again, or it
+    // would read in the snapshot from before the wait. The lock is shared and let go at once, with
+    // the statement: who waits never stands in the way of who runs, or of a refusal being kept.
+    `create function ${schema}.wait_for_end(in_lock bigint, in_namespace text, in_scope text,
+      in_key text, in_wait_ms integer)
+    returns text language plpgsql volatile set enable_seqscan = off as $$
+    declare
+      kept ${schema}.records;
+    begin
+      perform set_config('lock_timeout', in_wait_ms::text, true);
+      perform pg_advisory_xact_lock_shared(in_lock);
+      select * into kept from ${schema}.records r
+        where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
+      if kept.fingerprint is not null then
+        return '{"state":"finished","record":' || ${schema}.record_json(kept) || '}';
+      end if;
+      return '{"state":"outdated"}';
+    exception when lock_not_available then
+      return '{"state":"in-progress"}';
+    end $$`,
+
+    // Marks the transaction as this attempt's, and sees to it that a host which is lost does not
+    // hold the key for ever. Says where it runs, for whoever has to end it from outside.
+    `create function ${schema}.start_attempt(in_attempt text, in_backstop_ms integer)
+    returns text language plpgsql volatile as $$
+    declare
+      ignored text;
+    begin
+      ignored := set_config('oncekey.attempt', in_attempt, true);
+      if in_backstop_ms > 0 then
+        ignored := set_config('idle_in_transaction_session_timeout', in_backstop_ms::text, true);
+      end if;
+      return '{"state":"run","backend":' || pg_backend_pid() || ',"started":"'
+        || (extract(epoch from transaction_timestamp()) * 1000000)::bigint || '"}';
+    end $$`,
+
+    `create function ${schema}.append_events(in_events json) returns void
+    language plpgsql volatile as $$
+    begin
+      insert into ${schema}.outbox
+          (slot, id, type, source, subject, ordering_key, data, headers, occurred_at)
+        select e.slot, e.id, e.type, e.source, e.subject, e.ordering_key, e.data::json, e.headers,
+            e.occurred_at
+          from rows from (json_to_recordset(in_events) as (
+            slot smallint, id uuid, type text, source text, subject text, ordering_key text,
+            data text, headers jsonb, occurred_at timestamptz
+          )) with ordinality as e
+            (slot, id, type, source, subject, ordering_key, data, headers, occurred_at, position)
+          order by e.position;
+    end $$`,
+
+    // The end of an attempt: record and events, or nothing. Raises when the transaction is not this
+    // attempt's any more: a handler that committed by itself has given up the lock, and what follows
+    // would be committed piece by piece. Raises when another has the record: COMMIT may be on its way
+    // behind this, and no rows would be no error.
+    `create function ${schema}.complete(in_attempt text, in_namespace text, in_scope text,
+      in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,
+      in_seal text, in_events json)
+    returns void language plpgsql volatile as $$
+    begin
+      if current_setting('oncekey.attempt', true) is distinct from in_attempt then
+        raise exception 'the transaction of this attempt has ended' using errcode = 'OK001';
+      end if;
+      insert into ${schema}.records
+          (namespace, scope, key, fingerprint, status, headers, body, seal)
+        values (in_namespace, in_scope, in_key, in_fingerprint, in_status, in_headers, in_body,
+          in_seal)
+        on conflict on constraint records_pkey do nothing;
+      if not found then
+        raise exception 'another attempt has completed this key' using errcode = 'OK002';
+      end if;
+      if in_events is not null then
+        perform ${schema}.append_events(in_events);
+      end if;
+    end $$`,
+
+    // The end of an attempt that had no key.
+    `create function ${schema}.end_attempt(in_attempt text, in_events json) returns void
+    language plpgsql volatile as $$
+    begin
+      if current_setting('oncekey.attempt', true) is distinct from in_attempt then
+        raise exception 'the transaction of this attempt has ended' using errcode = 'OK001';
+      end if;
+      if in_events is not null then
+        perform ${schema}.append_events(in_events);
+      end if;
+    end $$`,
+
+    // A refusal, kept after the handler's writes were undone. Its lock went with them. Those who were
+    // waiting for it have it now, for an instant; who has it longer is the next attempt, and then the
+    // record is that one's to write.
+    `create function ${schema}.refuse(in_lock bigint, in_namespace text, in_scope text, in_key text,
+      in_fingerprint text, in_status integer, in_headers text, in_body bytea, in_seal text)
+    returns text language plpgsql volatile as $$
+    begin
+      if not pg_try_advisory_xact_lock(in_lock) then
+        begin
+          perform set_config('lock_timeout', '500ms', true);
+          perform pg_advisory_xact_lock(in_lock);
+        exception when lock_not_available then
+          return 'superseded';
+        end;
+      end if;
+      insert into ${schema}.records
+          (namespace, scope, key, fingerprint, status, headers, body, seal)
+        values (in_namespace, in_scope, in_key, in_fingerprint, in_status, in_headers, in_body,
+          in_seal)
+        on conflict on constraint records_pkey do nothing;
+      return case when found then 'stored' else 'superseded' end;
+    end $$`,
+  ]
+}

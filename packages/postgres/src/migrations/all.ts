@@ -1,0 +1,4 @@
+import { recordsAndOutbox } from './0001-records-and-outbox.ts'
+
+/** In order; the first is version 1. A migration that was released is never changed. */
+export const migrations: readonly ((schema: string) => string[])[] = [recordsAndOutbox]

@@ -1,0 +1,94 @@
+import { OncekeyError } from '@oncekey/core'
+import { within } from './deadline.ts'
+import type { PgClient, PgPool } from './from-pg.ts'
+
+/** A client borrowed from a pool, until one of `release` and `destroy` is called. */
+export interface PgSession {
+  readonly client: PgClient
+  /** Gives it back, for the next one to use. Only when nothing is open and nothing is in doubt. */
+  release(): void
+  /** Takes it out of the pool and cuts its socket, whatever it is waiting for. */
+  destroy(reason: Error): void
+}
+
+/** Lends clients of one pool. */
+export function pgSessions(
+  pool: PgPool<PgClient>,
+  poolSize: number,
+): (timeoutMs: number) => Promise<PgSession> {
+  let abandoned = 0
+
+  return async function borrow(timeoutMs): Promise<PgSession> {
+    // A pool that is stuck keeps every request for a client that gave up waiting in its queue.
+    if (abandoned >= poolSize) throw busy(timeoutMs)
+    const client = await connected(timeoutMs)
+    const session = pgSession(client)
+    if (isIdle(client)) return session
+    // Somebody gave it back in the middle of a transaction: what we did on it would be theirs.
+    session.destroy(new Error('The client was released to its pool with a transaction open.'))
+    return borrow(timeoutMs)
+  }
+
+  function connected(timeoutMs: number): Promise<PgClient> {
+    const isFull = pool.totalCount >= poolSize
+    const connecting = pool.connect()
+    const late = (): Error => {
+      abandoned++
+      const arrived = (): void => void abandoned--
+      connecting
+        .then(
+          (client) => client.release(),
+          () => {},
+        )
+        .then(arrived)
+      return isFull ? busy(timeoutMs) : unreachable(timeoutMs)
+    }
+    return within(timeoutMs, connecting, late).catch((error) => {
+      throw POOL_TIMEOUT.test(String(error?.message)) ? busy(timeoutMs, error) : error
+    })
+  }
+
+  function busy(timeoutMs: number, cause?: unknown): OncekeyError {
+    return new OncekeyError(
+      'store-busy',
+      `No connection of the pool (max ${poolSize}) came free within ${Math.round(timeoutMs)} ms.`,
+      { cause },
+    )
+  }
+}
+
+function unreachable(timeoutMs: number): OncekeyError {
+  return new OncekeyError(
+    'store-unavailable',
+    `The PostgreSQL server took no connection within ${Math.round(timeoutMs)} ms.`,
+  )
+}
+
+function pgSession(client: PgClient): PgSession {
+  // A pool stops listening for errors when it hands a client out, and an 'error' event that nobody
+  // listens for ends the process. The query under way, or the next one, tells us the same.
+  client.on('error', ignore)
+  return {
+    client,
+    release() {
+      client.release()
+      client.removeListener('error', ignore)
+    },
+    destroy(reason) {
+      client.release(reason)
+      client.removeListener('error', ignore)
+      // `end()` alone waits for the answers that are still to come.
+      client.connection?.stream?.destroy()
+    },
+  }
+}
+
+function isIdle(client: PgClient): boolean {
+  const status = client.getTransactionStatus?.()
+  return status === 'I' || status === null || status === undefined
+}
+
+const ignore = (): void => {}
+
+/** What pg-pool says when its own `connectionTimeoutMillis` ends the wait for a client in use. */
+const POOL_TIMEOUT = /^timeout exceeded when trying to connect/

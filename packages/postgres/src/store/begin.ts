@@ -1,0 +1,61 @@
+import type { Claim, Decision } from '@oncekey/core'
+import { askDatabase, findRecord } from './ask-database.ts'
+import { busy } from './busy.ts'
+import { type ClaimKey, claimKey } from './claim-key.ts'
+import { patienceOf } from './patience.ts'
+import { decisionOf } from './record.ts'
+import type { Answer, StoreState } from './store-state.ts'
+import { waitElsewhere } from './wait-elsewhere.ts'
+
+/**
+ * Answers a claim: from this process where the key runs in it, else from the database, and again
+ * after waiting for as long as the claim has patience.
+ */
+export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<Decision<Tx>> {
+  const key = claimKey(store.schema, claim)
+  const patience = patienceOf(claim)
+  const arrival = store.questions.now()
+
+  for (;;) {
+    const running = store.running.get(key.id)
+    if (running !== undefined) {
+      if (running.token === claim.token) return running.decision
+      if (!claim.fingerprints.includes(running.fingerprint)) return { kind: 'mismatch' }
+      if (!(await patience.outlasts(running.ended))) return IN_PROGRESS
+      continue
+    }
+
+    let answer = await store.questions.ask(key.id, arrival, () => ask(store, claim, key))
+    if (answer?.kind === 'in-progress' && patience.leftMs() > 0) {
+      answer = await waitElsewhere(store, claim, key, patience)
+    }
+    switch (answer?.kind) {
+      case undefined:
+      case 'outdated':
+        continue
+      case 'run':
+        return answer.decision
+      case 'finished':
+        return decisionOf(answer.record, claim)
+      case 'in-progress':
+      case 'withdrawn':
+        return IN_PROGRESS
+    }
+  }
+}
+
+const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
+
+/** At once: what the database says now. */
+async function ask<Tx>(store: StoreState<Tx>, claim: Claim, key: ClaimKey): Promise<Answer<Tx>> {
+  let place = store.attempts.tryTake()
+  if (place === undefined) {
+    // Handlers have every place, maybe for long. What is finished is answered all the same.
+    const record = store.client.concurrency === 'many' && (await findRecord(store, claim))
+    if (record) return { kind: 'finished', record }
+    place = await store.attempts.take({ timeoutMs: store.acquireTimeoutMs, signal: claim.signal })
+    if (place === undefined && claim.signal.aborted) return { kind: 'withdrawn' }
+    if (place === undefined) throw busy(store.maxConcurrent, store.acquireTimeoutMs)
+  }
+  return await askDatabase(store, claim, key, place)
+}

@@ -1,0 +1,74 @@
+import { OncekeyError } from '@oncekey/core'
+import { isOutcomeKnown, sqlState } from '../sql-state.ts'
+import type { StartedJson } from './statements/start-attempt.ts'
+import type { StoreState } from './store-state.ts'
+import { terminate } from './undo.ts'
+
+/**
+ * What an error at completion or COMMIT means: `superseded`, or the error to throw.
+ *
+ * A constraint of the handler's own that was deferred to COMMIT is `transaction-aborted`, like any
+ * error of its statements: what happened is known, nothing was stored, and it is the handler's to
+ * change. `commit-failed` is for an outcome that is open, and for a server that could not.
+ */
+export function completionFailed<Tx>(
+  store: StoreState<Tx>,
+  error: unknown,
+  started: StartedJson,
+): 'superseded' {
+  if (error instanceof OncekeyError && error.code === 'transaction-aborted') throw error
+  if (!isOutcomeKnown(error)) terminate(store, started)
+  const state = sqlState(error) ?? ''
+  if (SUPERSEDED.has(state)) return 'superseded'
+  if (state === ATTEMPT_ENDED) throw transactionEnded(error)
+  if (state === IN_FAILED_TRANSACTION) throw statementFailed(error)
+  if (isOutcomeKnown(error) && !SERVER_COULD_NOT.test(state)) throw writesRefused(error)
+  throw commitFailed(error)
+}
+
+export function commitFailed(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'commit-failed',
+    `It is not known whether the response was committed: ${messageOf(cause)}`,
+    { cause },
+  )
+}
+
+/** Another attempt has the record; a serialization failure; a deadlock. */
+const SUPERSEDED = new Set(['OK002', '40001', '40P01'])
+const ATTEMPT_ENDED = 'OK001'
+const IN_FAILED_TRANSACTION = '25P02'
+
+/** Read-only after a failover, out of resources, limits, an operator: worth another try. */
+const SERVER_COULD_NOT = /^(?:25006|53|54|55|57)/
+
+function transactionEnded(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-ended',
+    'The handler ended the transaction itself, by a COMMIT or ROLLBACK that was not seen. What it ' +
+      'wrote is not one with the response, which was not stored. Leave the end of the transaction ' +
+      'to Oncekey.',
+    { cause },
+  )
+}
+
+function statementFailed(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    'A statement of the transaction failed, and the handler answered as if it had not: nothing was ' +
+      'stored. Let the error through, or put SAVEPOINT and ROLLBACK TO around the statement.',
+    { cause },
+  )
+}
+
+function writesRefused(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    `PostgreSQL refused to commit what the handler wrote: ${messageOf(cause)}`,
+    { cause },
+  )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

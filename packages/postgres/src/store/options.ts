@@ -1,0 +1,92 @@
+import { OptionsError } from '@oncekey/core'
+import { type PostgresClient, sqlClientOf } from '../postgres-client.ts'
+import { quotedSchema } from '../schema-name.ts'
+import type { Isolation, SqlClient } from '../sql-client.ts'
+
+export interface PostgresStoreOptions<Tx> {
+  /**
+   * A Pool of `pg`, or what a bridge made of another client. It stays yours: it is never ended, and
+   * listening for its 'error' events is your part.
+   */
+  readonly client: PostgresClient<Tx>
+
+  /** The schema that `migrate` created. @default 'oncekey' */
+  readonly schema?: string
+
+  /** The isolation level of the handler's transaction. @default 'read committed' */
+  readonly isolation?: Isolation
+
+  /**
+   * How many requests may hold a connection of the pool at once; half of these may be waiting for a
+   * result (`waitMs`) from another process. The rest of the pool is for what handlers query beside
+   * their transaction, and for replays. @default half of the pool, at least 1
+   */
+  readonly maxConcurrent?: number
+
+  /**
+   * How long a request waits for its turn, and then for a connection, before it is answered 503.
+   * Milliseconds. @default 5000
+   */
+  readonly acquireTimeoutMs?: number
+
+  /**
+   * How long COMMIT may take before its outcome counts as unknown: the connection is dropped and the
+   * request is answered 503. Milliseconds. @default 30000
+   */
+  readonly commitTimeoutMs?: number
+
+  /**
+   * Whether statements are prepared, by name, once per connection. Leave it off behind a pooler in
+   * transaction mode, unless it tracks prepared statements (PgBouncer's
+   * `max_prepared_statements`). @default false
+   */
+  readonly prepare?: boolean
+}
+
+export interface ResolvedOptions<Tx> {
+  readonly client: SqlClient<Tx>
+  readonly schema: string
+  /** As it goes into SQL. */
+  readonly quotedSchema: string
+  readonly isolation: Isolation
+  readonly maxConcurrent: number
+  readonly acquireTimeoutMs: number
+  readonly commitTimeoutMs: number
+}
+
+export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedOptions<Tx> {
+  const schema = options.schema ?? 'oncekey'
+  const isolation = options.isolation ?? 'read committed'
+  if (!ISOLATIONS.includes(isolation)) {
+    throw new OptionsError(
+      `isolation: ${JSON.stringify(isolation)} is none. Write 'read committed', 'repeatable read' ` +
+        "or 'serializable'.",
+    )
+  }
+  const client = sqlClientOf(options.client, { prepare: options.prepare ?? false })
+  const half = Math.max(1, Math.floor(client.poolSize / 2))
+  const maxConcurrent = positive('maxConcurrent', options.maxConcurrent ?? half)
+  if (maxConcurrent > client.poolSize) {
+    throw new OptionsError(
+      `maxConcurrent: ${maxConcurrent} requests cannot hold a connection each, the pool has ` +
+        `${client.poolSize}. Raise the pool's \`max\`, or write ${half}.`,
+    )
+  }
+  return {
+    client,
+    schema,
+    quotedSchema: quotedSchema(schema),
+    isolation,
+    maxConcurrent,
+    acquireTimeoutMs: positive('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000),
+    commitTimeoutMs: positive('commitTimeoutMs', options.commitTimeoutMs ?? 30_000),
+  }
+}
+
+function positive(name: string, value: number): number {
+  // 2^31 - 1 is as far as a timer counts.
+  if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return value
+  throw new OptionsError(`${name}: ${value} is not a whole number above 0, such as 5000.`)
+}
+
+const ISOLATIONS: readonly Isolation[] = ['read committed', 'repeatable read', 'serializable']

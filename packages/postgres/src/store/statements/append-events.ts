@@ -1,0 +1,36 @@
+import { hash } from 'node:crypto'
+import type { OutboxEvent } from '@oncekey/core'
+import type { Statement } from '../../sql-client.ts'
+
+/** Events of a route that was called without a key and asked for no transaction. */
+export function appendEventsStatement(
+  schema: string,
+): (events: readonly OutboxEvent[]) => Statement {
+  const text = `select ${schema}.append_events($1::json)`
+  return (events) => ({ name: 'append_events', text, values: [eventsJson(events)] })
+}
+
+/**
+ * One parameter for any number of events, so that the statement stays the same. `data` is a string
+ * in it: as a value of its own, PostgreSQL would decode it on the way in, and refuse \u0000.
+ */
+export function eventsJson(events: readonly OutboxEvent[]): string {
+  return JSON.stringify(
+    events.map((event) => ({
+      slot: slotOf(event.orderingKey),
+      id: event.id,
+      type: event.type,
+      source: event.source,
+      subject: event.subject,
+      ordering_key: event.orderingKey,
+      data: event.data,
+      headers: event.headers,
+      occurred_at: event.occurredAt.toISOString(),
+    })),
+  )
+}
+
+/** Which of the 64 slots an ordering key is in. The same in every release, or order would be lost. */
+function slotOf(orderingKey: string): number {
+  return hash('sha256', orderingKey, 'buffer').readUInt8(0) % 64
+}

@@ -1,0 +1,16 @@
+import type { OutboxEvent } from '@oncekey/core'
+import type { Statement } from '../../sql-client.ts'
+import { eventsJson } from './append-events.ts'
+
+/** The end of an attempt without a key: raises if the handler ended the transaction itself. */
+export function endAttemptStatement(
+  schema: string,
+): (token: string, events: readonly OutboxEvent[]) => Statement {
+  const text = `
+    select ${schema}.end_attempt($1::text, $2::json)`
+  return (token, events) => ({
+    name: 'end_attempt',
+    text,
+    values: [token, events.length === 0 ? null : eventsJson(events)],
+  })
+}

@@ -1,0 +1,119 @@
+import { OptionsError } from '@oncekey/core'
+import { migrate, postgresStore } from '@oncekey/postgres'
+import { startNode } from '@oncekey/test-servers'
+import { describe, expect, test } from 'vitest'
+import { attemptOf, claimOf, kept } from './claims.ts'
+import { testDatabase } from './test-database.ts'
+
+const database = testDatabase()
+const versionsOf = (schema: string) =>
+  database.query(`select version from ${schema}.migrations order by version`)
+
+describe('migrate', () => {
+  test('runs each migration once, however often it is called', async () => {
+    const pool = database.pool()
+    await migrate(pool, { schema: 'often' })
+    await migrate(pool, { schema: 'often' })
+    expect(await versionsOf('often')).toEqual([{ version: 1 }])
+  })
+
+  test('may be called by ten processes at once', async () => {
+    const children = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        startNode(new URL('./children/migrate.ts', import.meta.url), {
+          env: { DATABASE_URL: database.url(), SCHEMA: 'at_once' },
+        }),
+      ),
+    )
+    for (const child of children) await child.waitForLine((line) => line === 'waiting')
+    await database.query('create table go ()')
+    const exits = await Promise.all(children.map(({ exited }) => exited))
+    expect(exits.map(({ code }) => code)).toEqual(Array(10).fill(0))
+    expect(await versionsOf('at_once')).toEqual([{ version: 1 }])
+  })
+
+  test('does all or nothing', async () => {
+    const pool = database.pool()
+    await pool.query('create schema half')
+    await pool.query('create table half.outbox ()')
+    await expect(migrate(pool, { schema: 'half' })).rejects.toMatchObject({
+      code: 'store-unavailable',
+      message: expect.stringContaining('already exists'),
+    })
+    expect(
+      await database.query(
+        "select relname from pg_class where relnamespace = 'half'::regnamespace",
+      ),
+    ).toEqual([{ relname: 'outbox' }])
+    expect(pool.idleCount).toBe(pool.totalCount)
+  })
+
+  test('refuses a schema that a newer release has migrated', async () => {
+    const pool = database.pool()
+    await migrate(pool, { schema: 'newer' })
+    await pool.query('insert into newer.migrations values (99)')
+    await expect(migrate(pool, { schema: 'newer' })).rejects.toMatchObject({
+      code: 'store-too-new',
+      message: expect.stringContaining('version 99'),
+    })
+  })
+
+  test('needs no right to create a schema where it exists', async () => {
+    await database.query('create role modest login')
+    await database.query('create schema given authorization modest')
+    const pool = database.pool({ options: '-c role=modest' })
+    await migrate(pool, { schema: 'given' })
+    await migrate(pool, { schema: 'given' })
+    const store = postgresStore({ client: pool, schema: 'given' })
+    const attempt = attemptOf(await store.begin(claimOf()))
+    expect(await attempt.complete(kept('done'))).toBe('stored')
+    await pool.end()
+    await database.query('drop owned by modest')
+    await database.query('drop role modest')
+  })
+
+  test('keeps schemas apart: one key, two records', async () => {
+    const pool = database.pool()
+    const claim = claimOf()
+    for (const schema of ['one', 'two']) {
+      await migrate(pool, { schema })
+      const attempt = attemptOf(await postgresStore({ client: pool, schema }).begin(claim))
+      expect(await attempt.complete(kept(schema))).toBe('stored')
+    }
+  })
+
+  test('keys of two schemas do not wait for one another', async () => {
+    const pool = database.pool()
+    const claim = claimOf()
+    await migrate(pool, { schema: 'other' })
+    const one = attemptOf(await postgresStore({ client: pool }).begin(claim))
+    const two = attemptOf(await postgresStore({ client: pool, schema: 'other' }).begin(claim))
+    await Promise.all([one.release(), two.release()])
+  })
+
+  test.each([
+    'Upper',
+    'with space',
+    '"quoted"',
+    'a;drop',
+    '',
+    'pg_own',
+    '1st',
+    'x'.repeat(64),
+    'ö',
+  ])('refuses the schema name %j', async (schema) => {
+    const pool = database.pool()
+    await expect(migrate(pool, { schema })).rejects.toBeInstanceOf(OptionsError)
+    expect(() => postgresStore({ client: pool, schema })).toThrow(/such as "oncekey"/)
+  })
+
+  test('accepts one that is a reserved word, and one of 63 characters', async () => {
+    const pool = database.pool()
+    for (const schema of ['user', 'x'.repeat(63)]) {
+      await migrate(pool, { schema })
+      const store = postgresStore({ client: pool, schema, prepare: true })
+      const attempt = attemptOf(await store.begin(claimOf()))
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+    }
+  })
+})

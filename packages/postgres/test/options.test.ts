@@ -1,0 +1,48 @@
+import { OptionsError } from '@oncekey/core'
+import { postgresStore, type SqlClient } from '@oncekey/postgres'
+import { Client, Pool } from 'pg'
+import { describe, expect, test } from 'vitest'
+
+// Never connected: options are looked at before anybody asks for a connection.
+const pool = new Pool({ max: 10 })
+
+describe('postgresStore', () => {
+  test('says what kind of store it is', () => {
+    expect(postgresStore({ client: pool }).capabilities).toEqual({
+      name: 'postgres',
+      mode: 'transaction',
+      transactions: true,
+      concurrency: 'many',
+    })
+  })
+
+  test.each([
+    [{ isolation: 'snapshot' }, /'read committed', 'repeatable read' or 'serializable'/],
+    [{ schema: 'My Schema' }, /such as "oncekey"/],
+    [{ maxConcurrent: 0 }, /maxConcurrent: 0 is not a whole number above 0/],
+    [{ maxConcurrent: 11 }, /the pool has 10.*write 5/],
+    [{ maxConcurrent: 1.5 }, /maxConcurrent/],
+    [{ acquireTimeoutMs: 0 }, /acquireTimeoutMs/],
+    [{ acquireTimeoutMs: Number.POSITIVE_INFINITY }, /acquireTimeoutMs/],
+    [{ commitTimeoutMs: -1 }, /commitTimeoutMs/],
+    [{ commitTimeoutMs: 2 ** 31 }, /commitTimeoutMs/],
+  ])('refuses %o and says what to write instead', (options, message) => {
+    const store = () => postgresStore({ client: pool, ...(options as object) })
+    expect(store).toThrow(OptionsError)
+    expect(store).toThrow(message)
+  })
+
+  test.each([
+    ['a single connection', new Client(), /new Pool/],
+    ['a PGlite database', { query() {}, transaction() {}, execProtocol() {} }, /fromPglite\(db\)/],
+    ['nothing', undefined, /Pool of the package "pg"/],
+    ['a connection string', 'postgres://localhost', /Pool of the package "pg"/],
+  ])('refuses %s as its client', (_, client, message) => {
+    expect(() => postgresStore({ client: client as unknown as SqlClient })).toThrow(message)
+  })
+
+  test('takes half of the pool, at least one connection of it, and at most all', () => {
+    for (const max of [1, 2, 3, 100]) postgresStore({ client: new Pool({ max }) })
+    postgresStore({ client: pool, maxConcurrent: 10 })
+  })
+})

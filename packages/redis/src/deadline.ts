@@ -1,0 +1,20 @@
+/** Settles as `work` does, or rejects with `late()` once `ms` have passed. The work itself goes on. */
+export function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), ms)
+    work.then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
+  })
+}
+
+export function storeTimeout(ms: number): Error {
+  return new Error(`no answer within ${ms} ms`)
+}

@@ -1,0 +1,60 @@
+import { OptionsError } from '@oncekey/core'
+
+/**
+ * What is used of ioredis, 5 or 6: a `Redis` (single server or Sentinel) or a `Cluster` fits as it
+ * is. Two copies of ioredis may meet in one process, so a client is known by its shape.
+ */
+export interface RedisClient {
+  /** Named here as the types of ioredis have it; what is called is its twin `evalshaBuffer`. */
+  evalsha(sha1: string, keyCount: number, ...args: (string | number | Buffer)[]): Promise<unknown>
+  pipeline(commands: unknown[][]): { exec(): Promise<[Error | null, unknown][] | null> }
+  info(section: string): Promise<string>
+  /** The connection of a `Redis` while it has one. */
+  readonly stream?: { cork(): void; uncork(): void } | undefined
+  /** Of a `Cluster`. */
+  nodes?(role: 'master'): { info(section: string): Promise<string> }[]
+  readonly isCluster?: boolean
+  readonly options?: { readonly enableAutoPipelining?: boolean | undefined }
+}
+
+/** A connection that listens: ioredis again, for `SUBSCRIBE` and nothing else. */
+export interface RedisSubscriber {
+  subscribe(channel: string): Promise<unknown>
+  on(event: 'message', listener: (channel: string, message: string) => void): unknown
+}
+
+/** Throws {@link OptionsError} that says what to write instead. */
+export function checkClient(client: RedisClient): RedisClient {
+  if (has(client, 'evalshaBuffer', 'evalBuffer', 'pipeline', 'info')) return client
+  if (has(client, 'sendCommand')) {
+    throw new OptionsError(
+      'redisStore(): `client` is not of the package "ioredis". ' +
+        "Write `import { Redis } from 'ioredis'` and `redisStore({ client: new Redis(url) })`.",
+    )
+  }
+  throw new OptionsError(
+    'redisStore(): `client` is missing: write `redisStore({ client: new Redis(url) })`, ' +
+      'with a `Redis` or a `Cluster` of the package "ioredis".',
+  )
+}
+
+/** Throws {@link OptionsError} that says what to write instead. */
+export function checkSubscriber(subscriber: RedisSubscriber, client: RedisClient): RedisSubscriber {
+  if (!has(subscriber, 'subscribe', 'on')) {
+    throw new OptionsError(
+      'redisStore(): `subscriber` is not of the package "ioredis": write `subscriber: client.duplicate()`.',
+    )
+  }
+  // A Cluster subscribes on a connection of its own.
+  if (Object.is(subscriber, client) && client.isCluster !== true) {
+    throw new OptionsError(
+      'redisStore(): `subscriber` is the same connection as `client`, and one that listens takes no ' +
+        'other commands: write `subscriber: client.duplicate()`.',
+    )
+  }
+  return subscriber
+}
+
+function has(client: unknown, ...methods: string[]): boolean {
+  return methods.every((method) => typeof Reflect.get(Object(client), method) === 'function')
+}

@@ -1,0 +1,47 @@
+import { OptionsError } from '@oncekey/core'
+import { redisStore } from '@oncekey/redis'
+import { Redis } from 'ioredis'
+import { describe, expect, test } from 'vitest'
+
+const client = new Redis({ lazyConnect: true })
+const subscriber = new Redis({ lazyConnect: true })
+const nodeRedis = { sendCommand() {}, isOpen: true, connect() {} }
+
+describe('options that cannot work say what to write instead', () => {
+  test.each<[string, unknown, string]>([
+    ['no options', undefined, 'redisStore({ client: new Redis(url) })'],
+    ['no client', {}, 'redisStore({ client: new Redis(url) })'],
+    ['a url', { client: 'redis://localhost' }, 'redisStore({ client: new Redis(url) })'],
+    ['a client of node-redis', { client: nodeRedis }, "import { Redis } from 'ioredis'"],
+    ['one connection for both', { client, subscriber: client }, 'subscriber: client.duplicate()'],
+    ['another subscriber', { client, subscriber: nodeRedis }, 'subscriber: client.duplicate()'],
+    ['no time', { client, commandTimeoutMs: 0 }, '`commandTimeoutMs`'],
+    ['half a millisecond', { client, commandTimeoutMs: 0.5 }, '`commandTimeoutMs`'],
+    ['endless time', { client, commandTimeoutMs: Number.POSITIVE_INFINITY }, '`commandTimeoutMs`'],
+    ['a text for a time', { client, resultRetentionMs: '1' }, '`resultRetentionMs`'],
+    ['endless retention', { client, keyRetentionMs: 2 ** 53 }, '`keyRetentionMs`'],
+    [
+      'a key that is forgotten before its result',
+      { client, keyRetentionMs: 1_000, resultRetentionMs: 2_000 },
+      '`keyRetentionMs` must not be shorter',
+    ],
+    ['no replicas', { client, replicas: { count: 0, timeoutMs: 100 } }, '`replicas.count`'],
+    ['replicas without a time', { client, replicas: { count: 1 } }, '`replicas.timeoutMs`'],
+    ['another answer to eviction', { client, whenEvicting: 'ignore' }, "'refuse' or 'warn'"],
+  ])('%s', (_what, options, hint) => {
+    const make = () => redisStore(options as Parameters<typeof redisStore>[0])
+    expect(make).toThrow(OptionsError)
+    expect(make).toThrow(hint)
+  })
+})
+
+test('making a store neither connects nor asks anything', () => {
+  redisStore({ client, subscriber })
+  expect([client.status, subscriber.status]).toEqual(['wait', 'wait'])
+})
+
+test('an attempt has no transaction, and is told where writes belong', async () => {
+  const attempt = await redisStore({ client }).open({ leaseMs: 1_000 })
+  await expect(attempt.transaction()).rejects.toMatchObject({ code: 'transaction-unsupported' })
+  await expect(attempt.transaction()).rejects.toThrow(/emit\(\) an event.*consumer.*inbox/)
+})

@@ -1,0 +1,112 @@
+import type { StoreFixture } from '@oncekey/conformance'
+import type { Attempt, OutboxEvent, Store } from '@oncekey/core'
+import type { RedisStoreOptions } from '@oncekey/redis'
+import { redisStore } from '@oncekey/redis'
+
+/** What the tests use of a connection; both versions of ioredis and their Clusters have it. */
+export interface Connection {
+  options: unknown
+  call(command: string, ...args: (string | number)[]): Promise<unknown>
+  disconnect(): void
+}
+
+/** Makes connections for one store: its client and its subscriber. */
+export type Connect = () => RedisStoreOptions['client'] &
+  NonNullable<RedisStoreOptions['subscriber']> &
+  Connection
+
+/** A fixture for the store contract on a server, or a cluster, that tests share. */
+export function redisFixture(
+  connect: Connect,
+  read: (...command: [string, ...(string | number)[]]) => Promise<unknown[]>,
+): StoreFixture<never> {
+  const connections: Connection[] = []
+  const store = (): Store<never> => {
+    const [client, subscriber] = [connect(), connect()]
+    connections.push(client, subscriber)
+    return spaced(redisStore({ client, subscriber }), read)
+  }
+  const expire = async (pattern: string): Promise<void> => {
+    const keys = (await read('keys', pattern)).flat().map(String)
+    for (const key of keys) await read('pexpire', key, 1)
+    while ((await read('keys', pattern)).flat().length > 0);
+  }
+  return {
+    store: store(),
+    another: store,
+    events: async () => {
+      const outboxes = (await read('keys', '*outbox')).flat().map(String)
+      const entries = await Promise.all(outboxes.map((key) => read('xrange', key, '-', '+')))
+      return (entries.flat(2) as [string, string[]][])
+        .map(([id, fields]) => ({ id, event: eventIn(fields) }))
+        .sort((one, two) => inTime(one.id, two.id))
+        .map(({ event }) => event)
+    },
+    expireResults: () => expire('*:result:*'),
+    expireKeys: () => expire('*:key:*'),
+    close: () => {
+      for (const connection of connections) connection.disconnect()
+    },
+  }
+}
+
+/** An entry of the outbox, read as the relay will read it. */
+export function eventIn(fields: readonly string[]): OutboxEvent {
+  const of = (name: string): string | undefined => {
+    const at = fields.findIndex((field, index) => index % 2 === 0 && field === name)
+    return at === -1 ? undefined : fields[at + 1]
+  }
+  return {
+    id: of('id') ?? '',
+    type: of('type') ?? '',
+    source: of('source') ?? '',
+    subject: of('subject') ?? null,
+    orderingKey: of('partitionkey') ?? '',
+    data: of('data') ?? '',
+    headers: JSON.parse(of('headers') ?? '{}'),
+    occurredAt: new Date(of('time') ?? ''),
+  }
+}
+
+function inTime(one: string, two: string): number {
+  const [oneMs = 0, oneNumber = 0] = one.split('-').map(Number)
+  const [twoMs = 0, twoNumber = 0] = two.split('-').map(Number)
+  return oneMs - twoMs || oneNumber - twoNumber
+}
+
+/**
+ * Entries of different streams can be put in order by the millisecond only. So that the suite can
+ * tell which of two completions came first, they are kept that far apart here.
+ */
+function spaced(
+  store: Store<never>,
+  read: (...command: [string]) => Promise<unknown[]>,
+): Store<never> {
+  const millisecond = async (): Promise<string> => {
+    const times = (await read('time')) as string[][]
+    return times
+      .map(([seconds, micros]) => `${seconds}${micros?.padStart(6, '0').slice(0, 3)}`)
+      .join()
+  }
+  const spacedAttempt = (attempt: Attempt<never>): Attempt<never> => ({
+    ...attempt,
+    async complete(completion) {
+      const outcome = await attempt.complete(completion)
+      if (completion.events.length > 0) {
+        const completedAt = await millisecond()
+        while ((await millisecond()) === completedAt);
+      }
+      return outcome
+    },
+  })
+  return {
+    ...store,
+    open: async (options) => spacedAttempt(await store.open(options)),
+    begin: async (claim) => {
+      const decision = await store.begin(claim)
+      return decision.kind === 'run'
+        ? { kind: 'run', attempt: spacedAttempt(decision.attempt) }
+        : decision
+    },
+  }
+}

@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { waitFor } from './wait-for.ts'
+import { watch } from './watchdog.ts'
+
+export interface NodeOptions {
+  args?: string[]
+  /** Added to the variables of this process; `undefined` takes one away. */
+  env?: Record<string, string | undefined>
+  cwd?: string
+  /** Flags of Node's own, for instance `--conditions=source`. */
+  execArgv?: string[]
+  /** @default 30_000 */
+  readyTimeoutMs?: number
+}
+
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+export interface Child<Ready> {
+  pid: number
+  /** The line of JSON by which the child said that it is ready. */
+  ready: Ready
+  /** @default 'SIGKILL' */
+  kill(signal?: NodeJS.Signals): void
+  exited: Promise<Exit>
+  /** All lines so far, of stdout and stderr. */
+  output(): string
+  /** The first line, past or future, that satisfies; an error when the child ends without. */
+  waitForLine(predicate: (line: string) => boolean, timeoutMs?: number): Promise<string>
+}
+
+/**
+ * Runs a TypeScript file in a Node process of its own and waits until that prints a line of JSON
+ * with `"ready":true`. A child still there when this process ends is killed.
+ *
+ * @example
+ * const server = await startNode<{ port: number }>(new URL('./server.ts', import.meta.url))
+ * server.kill()
+ * await server.exited
+ */
+export async function startNode<Ready = unknown>(
+  script: string | URL,
+  options: NodeOptions = {},
+): Promise<Child<Ready>> {
+  const child = spawnNode(script, options)
+  const { readyTimeoutMs = 30_000 } = options
+  try {
+    const line = await child.waitForLine((text) => readyIn(text) !== undefined, readyTimeoutMs)
+    return { ...child, ready: readyIn(line) as Ready }
+  } catch (error) {
+    child.kill()
+    throw error
+  }
+}
+
+function spawnNode(script: string | URL, options: NodeOptions): Omit<Child<never>, 'ready'> {
+  const path = script instanceof URL ? fileURLToPath(script) : script
+  const { args = [], env = {}, cwd, execArgv = [] } = options
+  const child = spawn(process.execPath, ['--import', loader(), ...execArgv, path, ...args], {
+    env: { ...process.env, ...env },
+    ...(cwd !== undefined && { cwd }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const { pid } = child
+  if (pid === undefined) throw new Error(`No process could be started for ${path}`)
+  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
+  const lines = collectLines([child.stdout, child.stderr])
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) => {
+      unwatch()
+      resolve({ code, signal })
+    })
+  })
+  return {
+    pid,
+    kill: (signal = 'SIGKILL') => void child.kill(signal),
+    exited,
+    output: () => lines.all.join('\n'),
+    waitForLine: (predicate, timeoutMs = 10_000) => lines.first(predicate, timeoutMs, path),
+  }
+}
+
+/** By its url, so that scripts of packages that know nothing of tsx can be run. */
+function loader(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+}
+
+function readyIn(line: string): unknown {
+  try {
+    const value = JSON.parse(line)
+    return value?.ready === true ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+interface Lines {
+  all: string[]
+  first(predicate: (line: string) => boolean, timeoutMs: number, who: string): Promise<string>
+}
+
+function collectLines(streams: Readable[]): Lines {
+  const all: string[] = []
+  let open = streams.length
+  for (const input of streams) {
+    const lines = createInterface({ input })
+    lines.on('line', (line) => all.push(line))
+    lines.on('close', () => {
+      open -= 1
+    })
+  }
+  return {
+    all,
+    first: async (predicate, timeoutMs, who) => {
+      try {
+        const { line } = await waitFor(
+          () => {
+            const ended = open === 0
+            const line = all.find(predicate)
+            return (line !== undefined || ended) && { line }
+          },
+          { what: 'a line of output', timeoutMs },
+        )
+        if (line === undefined) throw new Error('It ended')
+        return line
+      } catch (cause) {
+        throw new Error(`${who} did not print the line awaited, but:\n${all.join('\n')}`, { cause })
+      }
+    },
+  }
+}

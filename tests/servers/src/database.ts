@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto'
+import { Client } from 'pg'
+
+export interface Database {
+  url: string
+  name: string
+  /** Disconnects whoever is left; end pools first, they report it as an error. */
+  drop(): Promise<void>
+}
+
+export interface DatabaseOptions {
+  /**
+   * Name of the database to copy, for instance a migrated one. Nobody may be connected to it.
+   * @default 'template0', an empty one
+   */
+  template?: string
+}
+
+/** Creates a database on the server of `url`: one for each test file, so that files do not meet. */
+export async function freshDatabase(
+  url: string,
+  { template = 'template0' }: DatabaseOptions = {},
+): Promise<Database> {
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await onServer(url, (client) =>
+    client.query(`CREATE DATABASE ${name} TEMPLATE ${client.escapeIdentifier(template)}`),
+  )
+  return {
+    name,
+    url: urlOf(url, name),
+    drop: () =>
+      onServer(url, async (client) => {
+        await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+      }),
+  }
+}
+
+/** Runs `work` on a connection to the database `postgres` of the server of `url`. */
+export async function onServer<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: urlOf(url, 'postgres') })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+function urlOf(url: string, database: string): string {
+  return Object.assign(new URL(url), { pathname: `/${database}` }).href
+}

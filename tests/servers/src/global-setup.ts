@@ -1,0 +1,23 @@
+// Without this import TypeScript finds no module to augment.
+import type {} from 'vitest'
+import type { TestProject } from 'vitest/node'
+import { startPostgres } from './postgres.ts'
+
+/** What a test gets by `inject('postgresUrl')`. */
+export interface SharedServers {
+  /** One Postgres for the whole run; take a `freshDatabase` of it. */
+  postgresUrl: string
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext extends SharedServers {}
+}
+
+/** Vitest's globalSetup. */
+export default async function startSharedServers(
+  project: TestProject,
+): Promise<() => Promise<void>> {
+  const postgres = await startPostgres()
+  project.provide('postgresUrl', postgres.url)
+  return postgres.stop
+}

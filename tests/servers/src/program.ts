@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+
+export interface Wanted {
+  /** As it is called on PATH. */
+  program: string
+  debianPackage: string
+  /** What to tell whoever has to install it. */
+  missing: string
+}
+
+const found = new Map<string, Promise<string>>()
+
+/**
+ * The path of a program that tests run on: the one on PATH. Where there is none, root on Debian or
+ * Ubuntu gets it through apt-get; everybody else is told what to install.
+ */
+export function findProgram(wanted: Wanted): Promise<string> {
+  const path = found.get(wanted.program) ?? find(wanted)
+  found.set(wanted.program, path)
+  return path
+}
+
+async function find(wanted: Wanted): Promise<string> {
+  return onPath(wanted.program) ?? (await install(wanted))
+}
+
+function onPath(program: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
+  return folders.map((folder) => join(folder, program)).find(isExecutable)
+}
+
+async function install({ program, debianPackage, missing }: Wanted): Promise<string> {
+  if (process.getuid?.() !== 0 || onPath('apt-get') === undefined) throw new Error(missing)
+  try {
+    await aptGet('update')
+    await aptGet('install', '--yes', '--no-install-recommends', debianPackage)
+    const path = onPath(program)
+    if (path === undefined) throw new Error('It is still not on PATH')
+    return path
+  } catch (cause) {
+    throw new Error(`${missing}\nThe attempt to install it failed.`, { cause })
+  }
+}
+
+/** Several test files may find it missing at once: dpkg lets one in, the others wait. */
+async function aptGet(...args: string[]): Promise<void> {
+  await promisify(execFile)('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

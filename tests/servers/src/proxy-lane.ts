@@ -1,0 +1,97 @@
+import type { Socket } from 'node:net'
+
+/** One direction of a connection: what arrives at one socket leaves by the other, in order. */
+export interface Lane {
+  /** To be called when what `stalled` answers has changed. */
+  update(): void
+  /** From now on loses all that arrives, ends included. */
+  abandon(): void
+}
+
+export interface LaneRules {
+  delayMs(): number
+  stalled(): boolean
+  /** Something has arrived. */
+  arrived?(): void
+  /** Something is about to leave; false loses it. */
+  pass(chunk: Buffer): boolean
+}
+
+interface Waiting {
+  item: Buffer | 'end' | 'reset'
+  dueAt: number
+}
+
+export function createLane(from: Socket, to: Socket, rules: LaneRules): Lane {
+  const waiting: Waiting[] = []
+  let timer: NodeJS.Timeout | undefined
+  let congested = false
+  let abandoned = false
+  let ended = false
+
+  function arrive(item: Waiting['item']): void {
+    waiting.push({ item, dueAt: performance.now() + rules.delayMs() })
+    update()
+  }
+
+  function update(): void {
+    if (abandoned) {
+      waiting.length = 0
+      from.resume()
+      return
+    }
+    // A socket not read from does not notice that its other end closes: half-open, as it should be.
+    if (rules.stalled() || congested) from.pause()
+    else from.resume()
+    while (!rules.stalled() && !congested) {
+      const next = waiting[0]
+      if (next === undefined) return
+      const remainingMs = next.dueAt - performance.now()
+      if (remainingMs > 0) {
+        clearTimeout(timer)
+        timer = setTimeout(update, Math.max(1, remainingMs))
+        return
+      }
+      waiting.shift()
+      leave(next.item)
+      if (abandoned) return
+    }
+  }
+
+  function leave(item: Waiting['item']): void {
+    if (item === 'end') to.end()
+    else if (item === 'reset') to.resetAndDestroy()
+    else if (rules.pass(item) && !to.write(item)) {
+      congested = true
+      from.pause()
+      to.once('drain', () => {
+        congested = false
+        update()
+      })
+    }
+  }
+
+  from.on('data', (chunk) => {
+    rules.arrived?.()
+    arrive(chunk)
+  })
+  from.on('end', () => {
+    ended = true
+    arrive('end')
+  })
+  // 'close' follows and says what there is to say.
+  from.on('error', () => {})
+  from.on('close', (hadError) => {
+    if (hadError || !ended) arrive('reset')
+  })
+  update()
+
+  return {
+    update,
+    abandon: () => {
+      abandoned = true
+      clearTimeout(timer)
+      update()
+    },
+  }
+}

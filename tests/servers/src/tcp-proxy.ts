@@ -1,0 +1,232 @@
+import { once } from 'node:events'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { freePort } from './free-port.ts'
+import { createLane, type Lane } from './proxy-lane.ts'
+
+export type ProxyTarget = number | { host: string; port: number }
+
+/** Bytes a test looks for in what a client has sent on one connection (the last 64 KiB of it). */
+export type Sent = string | Buffer | ((sent: Buffer) => boolean)
+
+export interface ProxyCounts {
+  /** Accepted. */
+  connections: number
+  /**
+   * Times a client sent something and the server answered. What a client sends before the first byte
+   * of an answer has reached it belongs to the same round trip; a `latency` of some milliseconds
+   * makes that certain for clients that pipeline. Opening a connection counts too: connect first.
+   */
+  roundTrips: number
+  bytesUp: number
+  bytesDown: number
+}
+
+/** Up is from client to server. */
+export interface TcpProxy {
+  port: number
+  /** `url` with the proxy's host and port. */
+  through(url: string): string
+  /** Connections open now. */
+  open(): number
+  /** Since the start or the last `resetCounts`. */
+  counts(): ProxyCounts
+  resetCounts(): void
+  /** Resets (RST) all connections, both ends. New ones are welcome. */
+  cut(): void
+  /** Keeps connections open, takes new ones, but passes on nothing, not even a close. */
+  stall(): void
+  /** The same in one direction only. */
+  stallUpstream(): void
+  stallDownstream(): void
+  /** Passes on what has been waiting, and all that follows. */
+  resume(): void
+  /**
+   * Loses the answer, once: passes on the first chunk that completes `sent`, and nothing after it in
+   * either direction. The server gets all the time it needs to act on it; when its side has closed,
+   * the client is reset and the promise resolves. So whoever sees the reset knows the server is done.
+   */
+  dropAfter(sent: Sent): Promise<void>
+  /** Loses the request, once: the chunk that completes `sent` is not passed on; both ends are reset. */
+  dropBefore(sent: Sent): Promise<void>
+  /** New connections are refused; those open stay. */
+  refuse(): void
+  accept(): Promise<void>
+  /** Delays every byte that much in each direction: a round trip takes twice as long. */
+  latency(ms: number): void
+  stop(): Promise<void>
+}
+
+interface Connection {
+  client: Socket
+  server: Socket
+  up: Lane
+  down: Lane
+  /** The client has sent something that was not answered yet. */
+  asked: boolean
+  /** What a trap has seen of it. */
+  sent: Buffer
+}
+
+interface Trap {
+  lose: 'request' | 'answer'
+  matches(sent: Buffer): boolean
+  sprung(): void
+}
+
+const SENT_KEPT = 64 * 1024
+
+/** Starts a proxy on a port of 127.0.0.1, in this process, to a server that speaks TCP. */
+export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
+  const { host, port: targetPort } =
+    typeof target === 'number' ? { host: '127.0.0.1', port: target } : target
+  const port = await freePort()
+  const connections = new Set<Connection>()
+  const traps = new Set<Trap>()
+  const stalled = { up: false, down: false }
+  let delayMs = 0
+  let counts = noCounts()
+  let listener: Server | undefined
+
+  function open(client: Socket): void {
+    const server = connect({ host, port: targetPort, allowHalfOpen: true, noDelay: true })
+    const connection: Connection = {
+      client,
+      server,
+      asked: false,
+      sent: Buffer.alloc(0),
+      up: createLane(client, server, {
+        delayMs: () => delayMs,
+        stalled: () => stalled.up,
+        arrived: () => {
+          connection.asked = true
+        },
+        pass: (chunk) => passUp(connection, chunk),
+      }),
+      down: createLane(server, client, {
+        delayMs: () => delayMs,
+        stalled: () => stalled.down,
+        pass: (chunk) => passDown(connection, chunk),
+      }),
+    }
+    connections.add(connection)
+    counts.connections += 1
+    for (const socket of [client, server]) {
+      socket.on('close', () => {
+        if (client.destroyed && server.destroyed) connections.delete(connection)
+      })
+    }
+  }
+
+  function passUp(connection: Connection, chunk: Buffer): boolean {
+    const trap = trapFor(connection, chunk)
+    if (trap?.lose === 'request') {
+      reset(connection)
+      trap.sprung()
+      return false
+    }
+    counts.bytesUp += chunk.length
+    if (trap) loseAnswer(connection, trap)
+    return true
+  }
+
+  function passDown(connection: Connection, chunk: Buffer): boolean {
+    counts.bytesDown += chunk.length
+    if (connection.asked) counts.roundTrips += 1
+    connection.asked = false
+    return true
+  }
+
+  function trapFor(connection: Connection, chunk: Buffer): Trap | undefined {
+    if (traps.size === 0) return undefined
+    connection.sent = Buffer.concat([connection.sent, chunk]).subarray(-SENT_KEPT)
+    const trap = [...traps].find(({ matches }) => matches(connection.sent))
+    if (trap) traps.delete(trap)
+    return trap
+  }
+
+  function set(lose: Trap['lose'], sent: Sent): Promise<void> {
+    for (const connection of connections) connection.sent = Buffer.alloc(0)
+    const matches = typeof sent === 'function' ? sent : (bytes: Buffer) => bytes.includes(sent)
+    return new Promise((sprung) => {
+      traps.add({ lose, matches, sprung })
+    })
+  }
+
+  /** Ends the server's side in good order: it reads all it was sent before it sees the end. */
+  function loseAnswer(connection: Connection, trap: Trap): void {
+    connection.up.abandon()
+    connection.down.abandon()
+    // After the chunk at hand, which leaves when this function has returned.
+    queueMicrotask(() => connection.server.end())
+    connection.server.once('close', () => {
+      reset(connection)
+      trap.sprung()
+    })
+  }
+
+  function reset(connection: Connection): void {
+    connections.delete(connection)
+    connection.up.abandon()
+    connection.down.abandon()
+    connection.client.resetAndDestroy()
+    connection.server.resetAndDestroy()
+  }
+
+  function stall(directions: Partial<typeof stalled>): void {
+    Object.assign(stalled, directions)
+    for (const { up, down } of connections) {
+      up.update()
+      down.update()
+    }
+  }
+
+  function refuse(): void {
+    listener?.close()
+    listener = undefined
+  }
+
+  async function accept(): Promise<void> {
+    if (listener) return
+    listener = createServer({ allowHalfOpen: true, noDelay: true }, open)
+    listener.listen({ port, host: '127.0.0.1' })
+    await once(listener, 'listening')
+  }
+
+  function cut(): void {
+    for (const connection of connections) reset(connection)
+  }
+
+  await accept()
+  return {
+    port,
+    through: (url) => Object.assign(new URL(url), { hostname: '127.0.0.1', port: `${port}` }).href,
+    open: () => connections.size,
+    counts: () => ({ ...counts }),
+    resetCounts: () => {
+      counts = noCounts()
+    },
+    cut,
+    stall: () => stall({ up: true, down: true }),
+    stallUpstream: () => stall({ up: true }),
+    stallDownstream: () => stall({ down: true }),
+    resume: () => stall({ up: false, down: false }),
+    dropAfter: (sent) => set('answer', sent),
+    dropBefore: (sent) => set('request', sent),
+    refuse,
+    accept,
+    latency: (ms) => {
+      delayMs = ms
+    },
+    stop: async () => {
+      const closing = listener
+      const closed = closing && once(closing, 'close')
+      refuse()
+      cut()
+      await closed
+    },
+  }
+}
+
+function noCounts(): ProxyCounts {
+  return { connections: 0, roundTrips: 0, bytesUp: 0, bytesDown: 0 }
+}

@@ -1,0 +1,44 @@
+import { execFileSync } from 'node:child_process'
+import { chownSync, mkdtempSync, realpathSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+
+/** What `spawn` is told so that the program does not run as root; empty for everyone else. */
+export interface Identity {
+  uid?: number
+  gid?: number
+}
+
+/**
+ * Postgres refuses to run as root; root's servers run as `nobody`, the one user every system has.
+ * (initdb asks for the user's name, so a number out of the air would not do.)
+ */
+export function unprivileged(): Identity {
+  if (process.getuid?.() !== 0) return {}
+  return { uid: nobody('-u'), gid: nobody('-g') }
+}
+
+function nobody(flag: '-u' | '-g'): number {
+  return Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
+}
+
+/** A new empty folder of that user, with nothing above it that would keep them out. */
+export function unprivilegedFolder(prefix: string, identity: Identity): string {
+  const { uid, gid } = identity
+  if (uid === undefined || gid === undefined) return mkdtempSync(join(tmpdir(), prefix))
+  const parent = [tmpdir(), '/tmp', '/var/tmp'].find(lettingOthersIn)
+  if (parent === undefined) throw new Error(`No temporary folder is open to other users than root`)
+  const folder = mkdtempSync(join(parent, prefix))
+  chownSync(folder, uid, gid)
+  return folder
+}
+
+function lettingOthersIn(folder: string): boolean {
+  try {
+    const path = realpathSync(folder)
+    const open = (statSync(path).mode & 0o001) !== 0
+    return open && (path === dirname(path) || lettingOthersIn(dirname(path)))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,32 @@
+export interface WaitOptions {
+  /** The condition in words, for the error: "the row to be committed". */
+  what: string
+  /** @default 10_000 */
+  timeoutMs?: number
+  /** @default 10 */
+  intervalMs?: number
+}
+
+/**
+ * Asks until `condition` returns something truthy, and returns that. A condition that throws counts
+ * as not met yet; what it threw last becomes the cause of the error that ends the wait.
+ */
+export async function waitFor<T>(
+  condition: () => T | Promise<T>,
+  { what, timeoutMs = 10_000, intervalMs = 10 }: WaitOptions,
+): Promise<Exclude<T, undefined | null | false | 0 | ''>> {
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    let thrown: unknown
+    try {
+      const value = await condition()
+      if (value) return value as Exclude<T, undefined | null | false | 0 | ''>
+    } catch (error) {
+      thrown = error
+    }
+    if (performance.now() > deadline) {
+      throw new Error(`Waited ${timeoutMs} ms in vain for ${what}`, { cause: thrown })
+    }
+    await new Promise((resolve) => setTimeout(resolve, intervalMs))
+  }
+}

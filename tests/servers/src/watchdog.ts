@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process'
+import type { Writable } from 'node:stream'
+
+/** Something that must not outlive this process. */
+export interface Leftover {
+  process?: { pid: number; signal: 'SIGKILL' | 'SIGQUIT' }
+  folder?: string
+}
+
+const leftovers = new Set<Leftover>()
+let watchdog: Writable | undefined
+
+/**
+ * Has `leftover` killed and removed once this process is gone, whichever way it goes, SIGKILL
+ * included. The returned function takes that back.
+ *
+ * A shell in a session of its own reads our pipe; the kernel closes the pipe when we end. That one
+ * way serves every end, so there are no handlers for signals and for exit here.
+ */
+export function watch(leftover: Leftover): () => void {
+  leftovers.add(leftover)
+  report()
+  return () => {
+    leftovers.delete(leftover)
+    report()
+  }
+}
+
+/**
+ * Each line says all that is to be done, so the shell needs to keep the last one only. A zombie is no
+ * longer alive: in a container nobody may ever collect it.
+ */
+const SHELL = `trap '' HUP INT TERM
+alive() {
+  kill -0 $1 || return 1
+  case $(cat /proc/$1/stat) in *') Z '*) return 1 ;; esac
+}
+last=:
+while IFS= read -r line; do last=$line; done
+eval "$last"`
+
+function report(): void {
+  watchdog ??= startWatchdog()
+  watchdog.write(`${lastWill()}\n`)
+}
+
+function startWatchdog(): Writable {
+  const shell = spawn('sh', ['-c', SHELL], {
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  shell.unref()
+  // Someone killed the watchdog: the tests go on without.
+  shell.on('error', () => {})
+  shell.stdin.on('error', () => {})
+  return shell.stdin
+}
+
+function lastWill(): string {
+  const processes = [...leftovers].flatMap((leftover) => leftover.process ?? [])
+  const folders = [...leftovers].flatMap((leftover) => leftover.folder ?? [])
+  return [
+    ...processes.map(({ pid, signal }) => `kill -${signal.slice(3)} ${pid}`),
+    ...processes.map(({ pid }) => `n=0; ${untilGone(pid)}; kill -KILL ${pid}`),
+    `rm -rf -- ${folders.map(quoted).join(' ')}`,
+  ].join('; ')
+}
+
+function untilGone(pid: number): string {
+  return `while alive ${pid} && [ $n -lt 100 ]; do sleep 0.05; n=$((n + 1)); done`
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,2 @@
+console.log('not today')
+process.exit(3)

@@ -1,0 +1,8 @@
+// Looks for redis-server and says what came of it.
+import { startRedis } from '../src/redis.ts'
+
+const message = await startRedis().then(
+  () => 'found',
+  (error: Error) => error.message,
+)
+console.log(JSON.stringify({ ready: true, message }))

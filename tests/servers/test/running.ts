@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs'
+
+/** Whether a process of that id runs. One that has ended and was not collected yet does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch {
+    return false
+  }
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
+  } catch {
+    return true
+  }
+}

@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { waitFor } from '../src/index.ts'
+
+test('it returns the first truthy value', async () => {
+  let asked = 0
+  const value = await waitFor(() => ++asked === 3 && 'third', { what: 'the third', intervalMs: 1 })
+  expect(value).toBe('third')
+  expect(asked).toBe(3)
+})
+
+test('the error says what was awaited and what the condition threw last', async () => {
+  const never = waitFor(() => Promise.reject(new Error('not there')), {
+    what: 'the bus',
+    timeoutMs: 20,
+    intervalMs: 1,
+  })
+  await expect(never).rejects.toMatchObject({
+    message: 'Waited 20 ms in vain for the bus',
+    cause: { message: 'not there' },
+  })
+})

@@ -1,0 +1,85 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseSync, Visitor } from 'oxc-parser'
+
+/** Who may import whom: the only place where this is written. An entry with a subpath allows just that subpath. */
+const mayImport: Record<string, readonly string[]> = {
+  core: [],
+  express: ['core'],
+  fastify: ['core'],
+  web: ['core'],
+  postgres: ['core'],
+  redis: ['core'],
+  outbox: ['core'],
+  webhooks: ['core', 'outbox', 'postgres/client'],
+  saga: ['core', 'outbox', 'postgres/client'],
+  client: [],
+  conformance: ['core'],
+}
+
+/** Every breach of the table by the packages in `folder`: in what they depend on, and in what their `src` imports. */
+export function findBreaches(folder: string): string[] {
+  return readdirSync(folder).flatMap((name) => {
+    const allowed = mayImport[name]
+    if (!allowed) return [`${name}: has no row in tools/check-dependencies.ts`]
+    return [
+      ...dependenciesOf(join(folder, name))
+        .filter((dependency) => !allowed.some((entry) => packageOf(entry) === dependency))
+        .map((dependency) => `${name}/package.json: depends on @oncekey/${dependency}`),
+      ...importsOf(join(folder, name, 'src'))
+        .filter(({ target }) => target !== name && !allowed.some((entry) => covers(entry, target)))
+        .map(({ file, specifier }) => `${name}/src/${file}: imports ${specifier}`),
+    ]
+  })
+}
+
+const packageOf = (entry: string) => entry.split('/')[0]
+const covers = (entry: string, target: string) => `${target}/`.startsWith(`${entry}/`)
+
+function dependenciesOf(folder: string): string[] {
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  return ['dependencies', 'peerDependencies', 'optionalDependencies']
+    .flatMap((field) => Object.keys(manifest[field] ?? {}))
+    .flatMap((name) => ours(name) ?? [])
+}
+
+function importsOf(src: string) {
+  return readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) =>
+      specifiersIn(join(src, file)).flatMap((specifier) => {
+        const target = ours(specifier) ?? outside(src, file, specifier)
+        return target ? [{ file, specifier, target }] : []
+      }),
+    )
+}
+
+const ours = (specifier: string) => specifier.match(/^@oncekey\/(.+)$/)?.[1]
+
+const outside = (src: string, file: string, specifier: string) =>
+  specifier.startsWith('.') && !resolve(src, file, '..', specifier).startsWith(resolve(src) + sep)
+    ? specifier
+    : undefined
+
+function specifiersIn(path: string): string[] {
+  const specifiers: string[] = []
+  const note = ({ source }: { source: unknown }) => {
+    const value = (source as { value?: unknown } | null)?.value
+    if (typeof value === 'string') specifiers.push(value)
+  }
+  new Visitor({
+    ImportDeclaration: note,
+    ExportNamedDeclaration: note,
+    ExportAllDeclaration: note,
+    ImportExpression: note,
+    TSImportType: note,
+  }).visit(parseSync(path, readFileSync(path, 'utf8')).program)
+  return specifiers
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const breaches = findBreaches('packages')
+  for (const breach of breaches) console.error(breach)
+  process.exitCode = breaches.length === 0 ? 0 : 1
+}

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Packs every package and judges the tarballs, which is what users get: publint and "are the types wrong".
+set -euo pipefail
+tarballs=$(mktemp -d)
+trap 'rm -rf "$tarballs"' EXIT
+pnpm --recursive --filter './packages/*' pack --pack-destination "$tarballs"
+status=0
+for tarball in "$tarballs"/*.tgz; do
+  publint --strict "$tarball" || status=1
+  attw --no-summary --profile esm-only "$tarball" || status=1
+done
+exit "$status"

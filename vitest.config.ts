@@ -1,0 +1,47 @@
+import { defineConfig } from 'vitest/config'
+
+const everywhere = (suffix: string) => [`{packages,tests,examples,tools}/**/*.${suffix}.ts`]
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    // .ci/run reads its count of tests from here.
+    reporters: process.env.VITEST_REPORT
+      ? ['default', ['json', { outputFile: process.env.VITEST_REPORT }]]
+      : ['default'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: everywhere('test'),
+          exclude: ['**/node_modules/**', ...everywhere('int.test')],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'int',
+          include: everywhere('int.test'),
+          globalSetup: './tests/servers/src/global-setup.ts',
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'types',
+          include: [],
+          typecheck: {
+            enabled: true,
+            only: true,
+            include: everywhere('test-d'),
+            tsconfig: './tsconfig.tests.json',
+          },
+        },
+      },
+    ],
+  },
+})
