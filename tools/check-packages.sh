@@ -3,10 +3,10 @@
 set -euo pipefail
 tarballs=$(mktemp -d)
 trap 'rm -rf "$tarballs"' EXIT
-pnpm --recursive --filter './packages/*' pack --pack-destination "$tarballs"
+pnpm --recursive --filter './packages/*' pack --pack-destination "$tarballs" >/dev/null
 status=0
 for tarball in "$tarballs"/*.tgz; do
   publint --strict "$tarball" || status=1
-  attw --no-summary --profile esm-only "$tarball" || status=1
+  attw --quiet --no-summary --profile esm-only "$tarball" || status=1
 done
 exit "$status"
