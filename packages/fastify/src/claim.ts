@@ -26,7 +26,7 @@ export const claim = function idempotency(
     return
   }
   begun.then((begun) => {
-    if (false) return begun.kind === 'run' ? giveBack(begun.run) : undefined
+    if (reply.sent) return begun.kind === 'run' ? giveBack(begun.run) : undefined
     if (begun.kind !== 'run') return answer(exchange, begun.response, reply, done)
     open(exchange, begun.run, request, reply)
     done()
