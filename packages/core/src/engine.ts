@@ -1,6 +1,7 @@
 import { type Answer, problemAnswer, replayAnswer, storeFailure } from './answer.ts'
+import { type Authenticate, signedBytes } from './authenticate.ts'
 import { type RequestFacts, tell } from './diagnostics.ts'
-import type { ProblemCode } from './errors.ts'
+import { OncekeyError, type ProblemCode } from './errors.ts'
 import { acceptedFingerprints, type FingerprintInput } from './fingerprint.ts'
 import { readKey } from './key.ts'
 import {
@@ -54,7 +55,7 @@ export interface Engine<Tx> {
 /** Builds an engine; options are validated here. */
 export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   const resolved = resolveOptions(options)
-  const { store, headerName } = resolved
+  const { store, headerName, authenticate } = resolved
   const active = underWay()
   let draining = false
 
@@ -62,6 +63,9 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     const reading = readKey(request.header(resolved.header), resolved.strict)
     if (reading.kind === 'invalid') {
       return refused('key-invalid', `The ${headerName} header cannot be used: ${reading.reason}.`)
+    }
+    if (authenticate !== undefined && !(await isAuthentic(request, authenticate))) {
+      return refused('not-authentic', 'Its signature or credentials do not fit what was sent.')
     }
     const key = reading.kind === 'key' ? reading.key : undefined
     const facts = factsOf(request, key)
@@ -72,6 +76,17 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     }
     const fingerprints = acceptedFingerprints(await request.fingerprintInput(), resolved.seal)
     return ask({ facts, fingerprints, traceparent, signal: request.signal })
+  }
+
+  async function isAuthentic(request: EngineRequest, authenticate: Authenticate): Promise<boolean> {
+    const { body } = await request.fingerprintInput()
+    try {
+      await authenticate(request, signedBytes(body))
+      return true
+    } catch (error) {
+      if (error instanceof OncekeyError && error.code === 'not-authentic') return false
+      throw error
+    }
   }
 
   async function ask(question: Question): Promise<Begun<Tx>> {

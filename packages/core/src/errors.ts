@@ -25,6 +25,7 @@ export type ErrorCode =
 
 /** The codes a client can meet, each answered as RFC 9457 problem details. */
 export type ProblemCode =
+  | 'not-authentic'
   | 'key-missing'
   | 'key-invalid'
   | 'key-reused'

@@ -1,4 +1,5 @@
 export type { Answer } from './answer.ts'
+export type { Authenticate, SignedRequest } from './authenticate.ts'
 export type {
   DecisionMessage,
   EndMessage,

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import type { Authenticate } from './authenticate.ts'
 import type { DispositionOverrides } from './disposition.ts'
 import { OptionsError } from './errors.ts'
 import type { ReplayHeader } from './header-rules.ts'
@@ -21,6 +22,8 @@ export interface EngineOptions<Tx> {
   readonly required?: boolean
   /** Whether only the quoted form of draft-07 section 2.1 is accepted. @default false */
   readonly strict?: boolean
+  /** Checked before anything is claimed or replayed: a webhook's signature over the bytes that came. @default none */
+  readonly authenticate?: Authenticate
   /** The form keys of this API must have, such as a UUID. @default any 1 to 255 printable ASCII characters */
   readonly validateKey?: (key: string) => boolean
   /** Response headers that mark a replay with `true`. @default 'X-Idempotency-Replayed' */
@@ -64,6 +67,7 @@ export interface ResolvedOptions<Tx> {
   readonly headerName: string
   readonly required: boolean
   readonly strict: boolean
+  readonly authenticate: Authenticate | undefined
   readonly validateKey: (key: string) => boolean
   readonly replayedHeaders: readonly string[]
   readonly replayHeader: ReplayHeader | undefined
@@ -95,6 +99,7 @@ export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<
     headerName,
     required: flag('required', options.required ?? true),
     strict: flag('strict', options.strict ?? false),
+    authenticate: callback('authenticate', options.authenticate),
     validateKey: callback('validateKey', options.validateKey) ?? (() => true),
     replayedHeaders: [options.replayedHeader ?? 'X-Idempotency-Replayed']
       .flat()

@@ -17,6 +17,7 @@ interface ProblemType {
  * Titles are those of draft-ietf-httpapi-idempotency-key-header-07 section 2.7 where it has one.
  */
 const PROBLEMS: Readonly<Record<ProblemCode, ProblemType>> = {
+  'not-authentic': { status: 401, title: 'The request is not authentic', retry: 'never' },
   'key-missing': { status: 400, title: 'Idempotency-Key is missing', retry: 'new-key' },
   'key-invalid': { status: 400, title: 'Idempotency-Key is not valid', retry: 'new-key' },
   'key-reused': { status: 422, title: 'Idempotency-Key is already used', retry: 'new-key' },

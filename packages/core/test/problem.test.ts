@@ -4,6 +4,7 @@ import { isProblemCode, problem, type RetryAdvice } from '../src/problem.ts'
 
 // Clients decide by these: changing one is a breaking change.
 const PROBLEMS: Record<ProblemCode, [status: number, retry: RetryAdvice, retryAfter: boolean]> = {
+  'not-authentic': [401, 'never', false],
   'key-missing': [400, 'new-key', false],
   'key-invalid': [400, 'new-key', false],
   'key-reused': [422, 'new-key', false],
