@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'transaction-over'
   | 'transaction-unsupported'
   | 'transaction-control'
+  | 'address-forbidden'
   | 'store-not-migrated'
   | 'store-too-new'
   // outcomes and failures a client is told about

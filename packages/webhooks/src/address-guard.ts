@@ -1,0 +1,45 @@
+import { OncekeyError, OptionsError } from '@oncekey/core'
+import ipaddr from 'ipaddr.js'
+
+/** Throws `address-forbidden` for an address that a customer's URL must not lead us to. */
+export type AddressGuard = (address: string) => void
+
+/**
+ * Lets only public unicast addresses pass, and what is listed: `'10.1.0.0/16'`, `'127.0.0.1'`. Everything
+ * with a special purpose in the IANA registries (RFC 6890) is refused, and IPv6 that only carries an
+ * IPv4 address (mapped, NAT64, 6to4, Teredo) is judged by neither, but refused.
+ */
+export function addressGuard(allowed: readonly string[] = []): AddressGuard {
+  const ranges = allowed.map(parseRange)
+  return (address) => {
+    const parsed = ipaddr.isValid(address) ? ipaddr.process(address) : undefined
+    if (parsed === undefined) throw forbidden(`"${address}" is no IP address`)
+    if (ranges.some(([base, bits]) => parsed.kind() === base.kind() && parsed.match(base, bits))) {
+      return
+    }
+    if (!isPublic(parsed)) throw forbidden(`${address} is not a public address`)
+  }
+}
+
+function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (address.range() !== 'unicast') return false
+  // IANA gives out 2000::/3 alone; what lies outside is no public address, whatever becomes of it.
+  return address.kind() === 'ipv4' || address.match(GLOBAL_UNICAST)
+}
+
+const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number]
+
+function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
+  if (ipaddr.isValid(text)) {
+    const address = ipaddr.process(text)
+    return [address, address.kind() === 'ipv4' ? 32 : 128]
+  }
+  throw new OptionsError(
+    `allowAddresses takes addresses and ranges, such as '127.0.0.1' or '10.1.0.0/16', not '${text}'.`,
+  )
+}
+
+function forbidden(why: string): OncekeyError {
+  return new OncekeyError('address-forbidden', `This URL is not delivered to: ${why}.`)
+}

@@ -1,0 +1,25 @@
+import { isIP } from 'node:net'
+import { OptionsError } from '@oncekey/core'
+import type { AddressGuard } from './address-guard.ts'
+
+/**
+ * Reads a customer's URL as the dialler will: the WHATWG parser turns `0x7f.1`, `2130706433` and full-width
+ * digits into the address they stand for. Throws an `OptionsError` for what can never be delivered to.
+ */
+export function parseEndpointUrl(
+  text: string,
+  { guard, allowHttp }: { readonly guard: AddressGuard; readonly allowHttp: boolean },
+): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined) throw new OptionsError(`"${text}" is not a URL.`)
+  if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:')) {
+    throw new OptionsError(`An endpoint's URL begins with https://, unlike "${url.protocol}//".`)
+  }
+  if (url.username || url.password) {
+    throw new OptionsError("An endpoint's URL has no user name or password: sign with a secret.")
+  }
+  const hostname = url.hostname.replace(/^\[|\]$/g, '')
+  if (isIP(hostname)) guard(hostname)
+  url.hash = ''
+  return url
+}

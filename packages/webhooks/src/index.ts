@@ -1,0 +1,6 @@
+export { type AddressGuard, addressGuard } from './address-guard.ts'
+export { generateKeyPair, generateSecret } from './generate-secret.ts'
+export { receiveWebhook, type WebhookReceiverOptions } from './receive-webhook.ts'
+export { signWebhook, type WebhookHeaders } from './sign-webhook.ts'
+export type { SigningSecret } from './signing-secret.ts'
+export { type VerifiedWebhook, verifyWebhook } from './verify-webhook.ts'

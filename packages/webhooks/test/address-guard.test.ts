@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest'
+import { addressGuard } from '../src/address-guard.ts'
+import { parseEndpointUrl } from '../src/endpoint-url.ts'
+
+const guard = addressGuard()
+
+describe('an address', () => {
+  test.each([
+    '8.8.8.8',
+    '172.15.255.255',
+    '172.32.0.1',
+    '192.167.255.255',
+    '100.63.255.255',
+    '100.128.0.1',
+    '2606:4700:4700::1111',
+    '2a00:1450:4001:80e::200e',
+  ])('%s is public', (address) => {
+    expect(() => guard(address)).not.toThrow()
+  })
+
+  test.each([
+    ['this host', '0.0.0.0'],
+    ['this network', '0.1.2.3'],
+    ['loopback', '127.0.0.1'],
+    ['loopback, further up', '127.255.255.254'],
+    ['private, class A', '10.0.0.1'],
+    ['private, class B', '172.16.0.1'],
+    ['private, class B, its end', '172.31.255.255'],
+    ['private, class C', '192.168.1.1'],
+    ['carrier-grade NAT', '100.64.0.1'],
+    ['link-local', '169.254.0.1'],
+    ['cloud metadata', '169.254.169.254'],
+    ['IETF protocol assignments', '192.0.0.1'],
+    ['TEST-NET-1', '192.0.2.1'],
+    ['TEST-NET-2', '198.51.100.1'],
+    ['TEST-NET-3', '203.0.113.1'],
+    ['6to4 relay', '192.88.99.1'],
+    ['benchmarking', '198.18.0.1'],
+    ['benchmarking, its end', '198.19.255.255'],
+    ['multicast', '224.0.0.1'],
+    ['class E', '240.0.0.1'],
+    ['broadcast', '255.255.255.255'],
+    ['unspecified', '::'],
+    ['IPv6 loopback', '::1'],
+    ['mapped loopback', '::ffff:127.0.0.1'],
+    ['mapped loopback in hex', '::ffff:7f00:1'],
+    ['mapped metadata', '::ffff:169.254.169.254'],
+    ['IPv4-compatible', '::127.0.0.1'],
+    ['IPv4-translated', '::ffff:0:127.0.0.1'],
+    ['NAT64', '64:ff9b::7f00:1'],
+    ['NAT64 to a public address', '64:ff9b::808:808'],
+    ['local NAT64', '64:ff9b:1::a00:1'],
+    ['discard-only', '100::1'],
+    ['Teredo', '2001:0:53aa:64c:0:fbff:f5ff:fffe'],
+    ['benchmarking IPv6', '2001:2::1'],
+    ['ORCHID', '2001:20::1'],
+    ['documentation', '2001:db8::1'],
+    ['newer documentation', '3fff::1'],
+    ['6to4 of loopback', '2002:7f00:1::'],
+    ['SRv6 identifiers', '5f00::1'],
+    ['unique local', 'fd00:ec2::254'],
+    ['unique local, fc', 'fc00::1'],
+    ['link-local IPv6', 'fe80::1'],
+    ['link-local with a zone', 'fe80::1%eth0'],
+    ['site-local', 'fec0::1'],
+    ['multicast IPv6', 'ff02::1'],
+    ['no address at all', 'localhost'],
+    ['an empty one', ''],
+  ])('for %s is refused: %s', (_, address) => {
+    expect(() => guard(address)).toThrow(expect.objectContaining({ code: 'address-forbidden' }))
+  })
+})
+
+describe('the allow list', () => {
+  test('lets pass what it names, and nothing beside it', () => {
+    const listed = addressGuard(['127.0.0.1', '10.1.0.0/16', 'fd00::/8'])
+    for (const address of ['127.0.0.1', '::ffff:127.0.0.1', '10.1.2.3', 'fd12::1', '8.8.8.8']) {
+      expect(() => listed(address)).not.toThrow()
+    }
+    for (const address of ['127.0.0.2', '10.2.0.1', 'fc00::1', '169.254.169.254']) {
+      expect(() => listed(address)).toThrow(address)
+    }
+  })
+
+  test('takes no names and no globs', () => {
+    for (const entry of ['localhost', '10.*', '10.0.0.0/33', '']) {
+      expect(() => addressGuard([entry])).toThrow(`not '${entry}'`)
+    }
+  })
+})
+
+describe("an endpoint's URL", () => {
+  const parse = (text: string, allowHttp = false) => parseEndpointUrl(text, { guard, allowHttp })
+
+  test.each([
+    'https://127.0.0.1/',
+    'https://0x7f.1/',
+    'https://2130706433/',
+    'https://017700000001/',
+    'https://0177.0.0.1/',
+    'https://127.1/',
+    'https://①②⑦.⓪.⓪.①/',
+    'https://[::1]/',
+    'https://[::ffff:127.0.0.1]/',
+    'https://[0:0:0:0:0:ffff:7f00:1]/',
+    'https://[64:ff9b::169.254.169.254]/',
+    'https://169.254.169.254/latest/meta-data/',
+    'https://127.0.0.1./',
+  ])('%s leads to a forbidden address, however it is spelled', (url) => {
+    expect(() => parse(url)).toThrow(expect.objectContaining({ code: 'address-forbidden' }))
+  })
+
+  test.each([
+    ['no URL', 'is not a URL'],
+    ['http://example.com/', 'begins with https://'],
+    ['ftp://example.com/', 'begins with https://'],
+    ['file:///etc/passwd', 'begins with https://'],
+    ['gopher://example.com/', 'begins with https://'],
+    ['https://user:pass@example.com/', 'no user name or password'],
+    ['https://127.0.0.1 .example.com/', 'is not a URL'],
+  ])('"%s" is refused: %s', (url, why) => {
+    expect(() => parse(url)).toThrow(why)
+  })
+
+  test('keeps its path and query, and loses its fragment', () => {
+    expect(parse('https://example.com:8443/hook?a=1#top').href).toBe(
+      'https://example.com:8443/hook?a=1',
+    )
+    expect(parse('http://example.com/', true).protocol).toBe('http:')
+  })
+})
