@@ -32,6 +32,21 @@ export async function migrate<Tx>(
   client: PostgresClient<Tx>,
   options: MigrateOptions = {},
 ): Promise<void> {
+  await migratePackage(client, { package: 'postgres', migrations }, options)
+}
+
+/** What a package's own tables are made by, in order; a migration that was released is never changed. */
+export interface PackageMigrations {
+  readonly package: string
+  readonly migrations: readonly ((schema: string) => string[])[]
+}
+
+/** The same for the tables of another package, in the same schema and with versions of its own. */
+export async function migratePackage<Tx>(
+  client: PostgresClient<Tx>,
+  tables: PackageMigrations,
+  options: MigrateOptions = {},
+): Promise<void> {
   const name = options.schema ?? 'oncekey'
   const schema = quotedSchema(name)
   const sql = sqlClientOf(client, { prepare: false })
@@ -42,24 +57,30 @@ export async function migrate<Tx>(
       first: migrationLock(lockNumber(['oncekey:migrate', name])),
       timeoutMs: TIMEOUT_MS,
     })
-    await bringUp(transaction, name, schema).catch(async (error) => {
+    await bringUp(transaction, tables, name, schema).catch(async (error) => {
       await transaction.rollback({ timeoutMs: TIMEOUT_MS }).catch(() => {})
       throw error
     })
-    await transaction.commit(schemaVersion(schema), { timeoutMs: TIMEOUT_MS })
+    await transaction.commit(schemaVersion(schema, tables.package), { timeoutMs: TIMEOUT_MS })
   } catch (error) {
     throw storeError(error, name)
   }
 }
 
-async function bringUp(transaction: SqlTransaction, name: string, schema: string): Promise<void> {
+async function bringUp(
+  transaction: SqlTransaction,
+  tables: PackageMigrations,
+  name: string,
+  schema: string,
+): Promise<void> {
   await ensureSchema(transaction, schema)
-  const version = await versionOf(transaction, schema)
-  if (version > migrations.length) throw tooNew(name, version)
-  for (const [index, migration] of migrations.entries()) {
+  const [row] = await transaction.query(schemaVersion(schema, tables.package))
+  const version = Number(row?.version)
+  if (version > tables.migrations.length) throw tooNew(tables, name, version)
+  for (const [index, migration] of tables.migrations.entries()) {
     if (index < version) continue
     await run(transaction, migration(schema))
-    await transaction.query(recordMigration(schema, index + 1))
+    await transaction.query(recordMigration(schema, tables.package, index + 1))
   }
 }
 
@@ -69,20 +90,15 @@ async function ensureSchema(transaction: SqlTransaction, schema: string): Promis
   if (state?.migrations == null) await run(transaction, [createMigrationsTable(schema)])
 }
 
-async function versionOf(transaction: SqlTransaction, schema: string): Promise<number> {
-  const [row] = await transaction.query(schemaVersion(schema))
-  return Number(row?.version)
-}
-
 async function run(transaction: SqlTransaction, texts: string[]): Promise<void> {
   for (const text of texts) await transaction.query({ name: 'migration', text, values: [] })
 }
 
-function tooNew(schema: string, version: number): OncekeyError {
+function tooNew(tables: PackageMigrations, schema: string, version: number): OncekeyError {
   return new OncekeyError(
     'store-too-new',
-    `The schema "${schema}" is at version ${version}, and this release of @oncekey/postgres knows ` +
-      `${migrations.length}. Upgrade the package, or migrate with the release that is deployed.`,
+    `The schema "${schema}" is at version ${version} of @oncekey/${tables.package}, and this release knows ` +
+      `${tables.migrations.length}. Upgrade the package, or migrate with the release that is deployed.`,
   )
 }
 

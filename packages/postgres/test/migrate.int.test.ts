@@ -51,7 +51,7 @@ describe('migrate', () => {
   test('refuses a schema that a newer release has migrated', async () => {
     const pool = database.pool()
     await migrate(pool, { schema: 'newer' })
-    await pool.query('insert into newer.migrations values (99)')
+    await pool.query("insert into newer.migrations values ('postgres', 99)")
     await expect(migrate(pool, { schema: 'newer' })).rejects.toMatchObject({
       code: 'store-too-new',
       message: expect.stringContaining('version 99'),

@@ -5,7 +5,9 @@ export function createSchema(schema: string): string {
 
 export function createMigrationsTable(schema: string): string {
   return `create table ${schema}.migrations (
-    version integer primary key,
-    applied_at timestamptz not null default now()
+    package text not null,
+    version integer not null,
+    applied_at timestamptz not null default now(),
+    primary key (package, version)
   )`
 }
