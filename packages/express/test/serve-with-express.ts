@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Call, Reply, ServeSite } from '@oncekey/conformance'
-import { idempotency } from '@oncekey/express'
+import { idempotency, keepRawBody } from '@oncekey/express'
 import type express5 from 'express'
 import type { ErrorRequestHandler, Request, Response } from 'express'
 
@@ -23,7 +23,9 @@ export function serveWith(express: typeof express5): ServeSite {
       res.set(site.outside())
       next()
     })
-    app.use(express.json(), once)
+    // Its own bytes, where they are asked for; what the parser made of them, where not.
+    const raw = site.options.authenticate !== undefined
+    app.use(express.json(raw ? { verify: keepRawBody } : {}), once)
     for (const { method, path, handler } of site.routes) {
       const verb = method.toLowerCase() as 'post'
       app[verb](path, async (req, res, next) => {

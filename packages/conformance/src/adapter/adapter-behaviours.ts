@@ -1,6 +1,7 @@
 import { type Need, type StoreFixture, unmet } from '../store/store-fixture.ts'
 import { type AdapterContext, adapterContext } from './adapter-context.ts'
 import type { ServeSite } from './adapter-fixture.ts'
+import { authenticity } from './authenticity.ts'
 import { commitFailures } from './commit-failures.ts'
 import { dispositions } from './dispositions.ts'
 import { draining } from './draining.ts'
@@ -54,6 +55,7 @@ export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {
     fingerprints(),
     running(),
     scopes(),
+    authenticity(),
     dispositions(),
     eventsUndone(),
     handlerContexts(),

@@ -7,7 +7,8 @@ import type { Engine, EngineOptions, HandlerContext } from '@oncekey/core'
  * What it has to do, in this order, on a port of its own:
  *
  * 1. set the headers of `site.outside()` on every response, before the adapter has its turn;
- * 2. parse JSON bodies, where the framework leaves that to the app;
+ * 2. parse JSON bodies, where the framework leaves that to the app, keeping their bytes where
+ *    `options.authenticate` asks for them;
  * 3. let the adapter cover every route, with `options`, `scope` and `fingerprint` translated to its
  *    framework's request; what construction throws is thrown on;
  * 4. run `route.handler` and send its reply as a handler of the framework would;

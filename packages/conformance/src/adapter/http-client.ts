@@ -38,7 +38,12 @@ export interface HttpClient {
 export function httpClient(url: string, defaultPath: string): HttpClient {
   const agent = new Agent({ keepAlive: true })
   return {
-    ask: (asked) => ask(url, agent, { path: defaultPath, ...asked }),
+    ask(asked) {
+      const answer = ask(url, agent, { path: defaultPath, ...asked })
+      // A behaviour that fails in between awaits it no more.
+      answer.catch(() => {})
+      return answer
+    },
     close: () => agent.destroy(),
   }
 }

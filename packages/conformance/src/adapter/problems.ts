@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { OncekeyError } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter-behaviours.ts'
 import { type AdapterContext, counted, created, door, expectProblem } from './adapter-context.ts'
 import type { Answer } from './http-client.ts'
@@ -78,6 +79,18 @@ interface Way {
 }
 
 const ways: Readonly<Record<string, Way>> = {
+  'not-authentic': {
+    status: 401,
+    title: 'The request is not authentic',
+    retry: 'never',
+    async ask({ serve, name }) {
+      const authenticate = () => {
+        throw new OncekeyError('not-authentic', 'a stranger')
+      }
+      const site = await serve(() => created(), { options: { authenticate } })
+      return site.post(name())
+    },
+  },
   'key-missing': {
     status: 400,
     title: 'Idempotency-Key is missing',

@@ -93,9 +93,10 @@ export const rightSteps: Steps = {
   drain: (engine) => engine.drain,
 }
 
-/** Serves sites with these steps. */
-export function plainAdapter(steps: Steps): ServeSite {
+/** Serves sites with these steps, made anew for each. */
+export function plainAdapter(stepsOf: () => Steps): ServeSite {
   return async (site) => {
+    const steps = stepsOf()
     const scope = steps.scope(site)
     checkScopeOption(scope)
     const engine = createEngine(steps.options(site.options))

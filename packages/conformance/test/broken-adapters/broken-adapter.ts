@@ -1,0 +1,44 @@
+import type { Begun, Engine, EngineRequest } from '@oncekey/core'
+import { createEngine, memoryStore } from '@oncekey/core'
+import type { Steps } from './plain-adapter.ts'
+
+/** An adapter with one fault, and the behaviours that have to find it. */
+export interface BrokenAdapter {
+  readonly fault: string
+  /** The store's. @default both */
+  readonly mode?: 'transaction' | 'lease' | 'no transactions'
+  /** What is done in place of the right steps; made anew for every site. */
+  steps(): Partial<Steps>
+  /** Titles as `group: behaviour`, or how they begin: every behaviour meant has to fail. */
+  readonly caughtBy: readonly (string | RegExp)[]
+}
+
+/** A run that no store knows of: what a bypass does. */
+export function runUnclaimed(
+  engine: Engine<unknown>,
+  request: EngineRequest,
+): Promise<Begun<unknown>> {
+  const { mode } = engine.options.store.capabilities
+  return createEngine({ store: memoryStore({ mode }) }).begin({
+    ...request,
+    header: (name) => (name === 'idempotency-key' ? ['unclaimed'] : request.header(name)),
+  })
+}
+
+/** The same request under another key. */
+export function withKey(request: EngineRequest, change: (key: string) => string): EngineRequest {
+  return {
+    ...request,
+    header(name) {
+      const lines = request.header(name)
+      return name === 'idempotency-key' ? lines.map(change) : lines
+    },
+  }
+}
+
+/** The object, but for these members. */
+export function changed<Value extends object>(value: Value, members: Partial<Value>): Value {
+  return new Proxy(value, {
+    get: (target, name) => Reflect.get(name in members ? members : target, name),
+  })
+}

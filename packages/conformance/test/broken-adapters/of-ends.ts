@@ -1,0 +1,270 @@
+import type { HandlerContext } from '@oncekey/core'
+import { type BrokenAdapter, changed, runUnclaimed } from './broken-adapter.ts'
+import { json } from './plain-adapter.ts'
+
+/** Adapters that give handlers less than they were promised, or end their attempts wrongly. */
+export const brokenEnds: readonly BrokenAdapter[] = [
+  {
+    fault: 'has dispositions of its own',
+    steps: () => ({ options: (options) => ({ ...options, disposition: otherWayRound() }) }),
+    caughtBy: [
+      /^a response of status: \d+ is/,
+      'a route that streams: leaves its key free',
+      'events that a response undoes: are told',
+      'events that a response undoes: are warned',
+      'a handler that fails: undoes',
+    ],
+  },
+  {
+    fault: 'ignores the dispositions of the app',
+    steps: () => ({ options: ({ disposition: _, ...options }) => options }),
+    caughtBy: [/^a response of status: \d+ where the app says so/],
+  },
+  {
+    fault: 'ignores keep() and release()',
+    steps: () => ({ context: (context) => changed(context, { keep() {}, release() {} }) }),
+    caughtBy: [
+      'a response of status: 402 after keep()',
+      'a response of status: 500 after keep()',
+      'a response of status: 429 after keep()',
+      'a response of status: 200 after release()',
+      'a response of status: 402 after release()',
+      'the context of a handler: throws attempt-over for keep()',
+      'the context of a handler: throws attempt-over for release()',
+    ],
+  },
+  {
+    fault: 'ignores release() in lease mode',
+    mode: 'lease',
+    steps: () => ({ context: (context) => changed(context, { release() {} }) }),
+    caughtBy: [
+      /^a response of status: \d+ after release/,
+      'an outcome that is unknown: is not one after',
+    ],
+  },
+  {
+    fault: 'drops events',
+    steps: () => ({ context: (context) => changed(context, { emit() {} }) }),
+    caughtBy: [
+      'the context of a handler: throws attempt-over for emit()',
+      'the context of a handler: refuses an event',
+      'the context of a handler: commits events',
+      'events that a response undoes: are told',
+      'a route that does not require a key: commits',
+      'a client that hangs up: while the handler',
+      'a replay: leaves writes',
+      'a route that streams: has committed',
+    ],
+  },
+  {
+    fault: 'emits an event of its own for every request',
+    steps: () => ({
+      context(context) {
+        context.emit({ type: 'request.seen' })
+        return context
+      },
+    }),
+    caughtBy: ['events that a response undoes: are no news'],
+  },
+  {
+    fault: 'counts every attempt as one more, and derives keys from chance',
+    steps: () => ({
+      context: (context) =>
+        changed(context, { attempt: context.attempt + 1, deriveKey: () => `${Math.random()}` }),
+    }),
+    caughtBy: [
+      'the context of a handler: says which key',
+      'the context of a handler: derives keys',
+      'a route that does not require a key: gives the handler',
+      'an outcome that is unknown: does not exist in transaction mode',
+      'a handler that fails: because',
+    ],
+  },
+  {
+    fault: 'gives a transaction that is none',
+    steps: () => ({ context: noTransaction }),
+    caughtBy: [
+      'the context of a handler: gives one transaction',
+      'the context of a handler: gives a transaction that is over',
+      'the context of a handler: throws transaction-over',
+      'a route that streams: has no transaction',
+    ],
+  },
+  {
+    fault: 'gives a transaction where the store has none',
+    mode: 'no transactions',
+    steps: () => ({ context: noTransaction }),
+    caughtBy: ['the context of a handler: throws transaction-unsupported'],
+  },
+  {
+    fault: 'takes an error for an answer',
+    steps: () => ({ onThrow: () => json(200, {}) }),
+    caughtBy: ['a handler that fails: '],
+  },
+  {
+    fault: 'has no time limit',
+    steps: () => ({ options: (options) => ({ ...options, handlerTimeoutMs: 60_000 }) }),
+    caughtBy: ['a handler that takes too long: ', 'a problem: of code handler-timeout'],
+  },
+  {
+    fault: 'frees the key of a client that hangs up',
+    steps: () => ({
+      onHangUp(run) {
+        run.context.release()
+        void run.abandon()
+      },
+    }),
+    caughtBy: ['a client that hangs up: leaves a key'],
+  },
+  {
+    fault: 'gives up the commit of a client that hangs up',
+    steps: () => ({
+      options: ({ store, ...options }) => ({
+        ...options,
+        store: {
+          ...store,
+          async begin(claim) {
+            const decision = await store.begin(claim)
+            if (decision.kind !== 'run') return decision
+            const { attempt } = decision
+            const complete: typeof attempt.complete = async (completion) => {
+              const isGone = await new Promise((resolve) => {
+                claim.signal.addEventListener('abort', () => resolve(true))
+                setTimeout(() => resolve(claim.signal.aborted), 100)
+              })
+              if (!isGone) return attempt.complete(completion)
+              await attempt.release()
+              throw new Error('the client is gone')
+            }
+            return { ...decision, attempt: changed(attempt, { complete }) }
+          },
+        },
+      }),
+    }),
+    caughtBy: ['a client that hangs up: while'],
+  },
+  {
+    fault: 'waits for who hung up in the middle of a stream',
+    steps: () => ({
+      reply(reply, { res }) {
+        const { body } = reply
+        if ('length' in body) return reply
+        return { ...reply, body: whileConnected(body, () => res.destroyed) }
+      },
+    }),
+    caughtBy: ['a client that hangs up: in the middle'],
+  },
+  {
+    fault: 'tries again whatever it is told to do about unknown outcomes',
+    mode: 'lease',
+    steps: () => ({ options: (options) => ({ ...options, whenUnknown: 'retake' }) }),
+    caughtBy: [
+      'an outcome that is unknown: is held with `hold`: 409',
+      'an outcome that is unknown: is held where',
+      'an outcome that is unknown: is asked',
+      'an outcome that is unknown: is what',
+      'an outcome that is unknown: stays one',
+    ],
+  },
+  {
+    fault: 'holds every unknown outcome',
+    mode: 'lease',
+    steps: () => ({ options: (options) => ({ ...options, whenUnknown: 'hold' }) }),
+    caughtBy: [
+      'an outcome that is unknown: is tried again by default',
+      'a handler that fails: because',
+    ],
+  },
+  {
+    fault: 'runs again where the result is gone',
+    mode: 'lease',
+    steps: () => ({
+      async begin(engine, request) {
+        const begun = await engine.begin(request)
+        const isGone = begun.kind === 'problem' && begun.code === 'result-gone'
+        return isGone ? runUnclaimed(engine, request) : begun
+      },
+    }),
+    caughtBy: [
+      'a key whose result is no longer kept: answers',
+      'a response that is too large to be kept: in lease mode',
+      'a route that streams: is on record',
+      'a route that streams: is so also',
+    ],
+  },
+  {
+    fault: 'keeps responses of any size',
+    steps: () => ({
+      options: (options) => ({ ...options, maxResponseBytes: 2 ** 30 }),
+    }),
+    caughtBy: [
+      'a response that is too large to be kept: in transaction mode',
+      'a response that is too large to be kept: is stopped',
+    ],
+  },
+  {
+    fault: 'takes the cap for one byte less',
+    steps: () => ({
+      options: ({ maxResponseBytes = 2, ...options }) => ({
+        ...options,
+        maxResponseBytes: maxResponseBytes - 1,
+      }),
+    }),
+    caughtBy: ['a response that is too large to be kept: is not one of'],
+  },
+  {
+    fault: 'buffers streams',
+    steps: () => ({ options: ({ response: _, ...options }) => options }),
+    caughtBy: [
+      'a route that streams: passes',
+      'a route that streams: is on record',
+      'a route that streams: is so also',
+      'a route that streams: has committed',
+      'a route that streams: has no transaction',
+    ],
+  },
+  {
+    fault: 'sends the answer whatever became of the commit',
+    steps: () => ({ verdict: () => ({ kind: 'send' }) }),
+    caughtBy: ['a commit that: ', 'a problem: of code commit-failed'],
+  },
+  {
+    fault: 'drains without waiting, and goes on claiming',
+    steps: () => ({ drain: () => async () => 0 }),
+    caughtBy: ['a server that drains: '],
+  },
+  {
+    fault: 'keeps secrets as they are',
+    steps: () => ({ options: ({ seal: _, redact: __, ...options }) => options }),
+    caughtBy: [
+      'secrets in a response: are not readable',
+      'secrets in a response: are an error',
+      'secrets in a response: are shown once',
+      'secrets in a response: are kept from the store',
+    ],
+  },
+]
+
+/** 2xx and 3xx undone, 4xx kept with its writes, and what is to be tried again kept. */
+function otherWayRound(): Record<number, 'commit' | 'refuse' | 'retry'> {
+  const of = (status: number) => (status < 400 ? 'retry' : 'commit')
+  const statuses = Array.from({ length: 400 }, (_, n) => n + 200)
+  return Object.fromEntries(statuses.map((status) => [status, of(status)]))
+}
+
+function noTransaction(context: HandlerContext): HandlerContext {
+  const none = { set() {}, get: () => undefined }
+  return changed(context, { transaction: async () => none })
+}
+
+async function* whileConnected(
+  chunks: AsyncIterable<Uint8Array>,
+  isGone: () => boolean,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    yield chunk
+    // Long enough for a hang-up to be seen, which comes on its own.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    if (isGone()) await new Promise(() => {})
+  }
+}
