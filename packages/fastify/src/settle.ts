@@ -67,10 +67,12 @@ async function captureStream(
   status: number,
 ): Promise<Captured> {
   exchange.source = stream
-  const { maxResponseBytes } = exchange.run as Run
+  const { maxResponseBytes, interrupted } = exchange.run as Run
   if (isBodiless(status)) return { body: NO_BYTES, payload: stream }
   if (maxResponseBytes === 0) return { body: undefined, payload: stream }
-  const collected = await collect(stream, maxResponseBytes)
+  // A stream that waits for what never comes does not end by being destroyed either.
+  const givenUp = interrupted.then(() => Promise.reject(new Error('The handler was given up.')))
+  const collected = await Promise.race([collect(stream, maxResponseBytes), givenUp])
   if (collected.kind === 'too-large') return { body: undefined, payload: collected.stream }
   return { body: collected.bytes, payload: collected.bytes }
 }

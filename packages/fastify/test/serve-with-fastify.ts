@@ -1,0 +1,74 @@
+import { Readable } from 'node:stream'
+import type { Call, Reply, ServeSite } from '@oncekey/conformance'
+import idempotency, { type IdempotencyOptions } from '@oncekey/fastify'
+import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+
+/** How Fastify joins the adapter contract. */
+export const serveWithFastify: ServeSite = async (site) => {
+  const { scope, fingerprint } = site
+  const once = idempotency.with({
+    ...site.options,
+    ...(scope !== undefined && {
+      scope:
+        typeof scope === 'string'
+          ? scope
+          : (request: FastifyRequest) =>
+              scope((name) => request.headers[name] as string | undefined),
+    }),
+    ...(fingerprint !== undefined && {
+      fingerprint: ({ body }: FastifyRequest) => fingerprint(body),
+    }),
+  } as IdempotencyOptions)
+
+  const app = Fastify({ forceCloseConnections: true })
+  app.addHook('onRequest', async (_, reply) => {
+    reply.headers(site.outside())
+  })
+  app.setErrorHandler((error: { code?: unknown; message: string }, _, reply) =>
+    reply.code(500).send({ error: error.code ?? error.message }),
+  )
+  await app.register(once)
+  for (const { method, path, handler } of site.routes) {
+    app.route({
+      method,
+      url: path,
+      handler: async (request, reply) => send(reply, await handler(callOf(request))),
+    })
+  }
+
+  const callOf = (request: FastifyRequest): Call => ({
+    get context() {
+      return once.of(request)
+    },
+    body: request.body,
+  })
+
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  return { url, drain: once.drain, close: () => app.close() }
+}
+
+function send(reply: FastifyReply, answer: Reply): FastifyReply {
+  const { status = 200, headers = [], removed = [], body = { kind: 'none' } } = answer
+  reply.code(status)
+  for (const name of removed) reply.removeHeader(name)
+  const names = new Set(headers.map(([name]) => name))
+  for (const name of names) {
+    const values = headers.filter(([other]) => other === name).map(([, value]) => value)
+    reply.header(name, values.length === 1 ? values[0] : values)
+  }
+  switch (body.kind) {
+    case 'none':
+      return reply.send()
+    case 'json':
+      // A string would be taken for the text to send.
+      return reply
+        .type((reply.getHeader('content-type') as string) ?? 'application/json; charset=utf-8')
+        .send(JSON.stringify(body.value))
+    case 'text':
+      return reply.send(body.text)
+    case 'bytes':
+      return reply.send(Buffer.from(body.bytes))
+    case 'stream':
+      return reply.send(Readable.from(body.chunks, { objectMode: false }))
+  }
+}
