@@ -82,7 +82,7 @@ describe('the plugin', () => {
     expect((await post(app, '/x', { method: 'HEAD', key: 'k' })).replayed).toBe(false)
   })
 
-  test('its own refusals are never stored: the first client still gets its answer (peers B1 R1, R2)', async () => {
+  test('its own refusals are never stored: the first client still gets its answer', async () => {
     const { app } = await coveredApp()
     let release: (() => void) | undefined
     app.post('/orders', async () => {

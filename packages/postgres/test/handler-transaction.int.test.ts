@@ -77,7 +77,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     await attempt.release()
   })
 
-  // [e2d] An audit insert after the response ran inside the next request's transaction.
+  // An audit insert after the response ran inside the next request's transaction.
   test('never reaches a connection once the response was stored', async () => {
     const { attempt, tx, store } = await begin(2)
     const bound = tx.query.bind(tx)
@@ -112,7 +112,6 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await database.hasOrder(late)).toBe(false)
   })
 
-  // [e2 G]
   test.each([
     ['a comment before it', '/* mine */ commit'],
     ['another statement before it', 'select 1; commit'],
@@ -143,7 +142,6 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await database.hasOrder(late)).toBe(true)
   })
 
-  // [e2 D, E]
   test('with an SQL error that the handler swallowed stores nothing and is an error', async () => {
     const { attempt, tx, pool, store, claim } = await begin()
     const id = randomUUID()
@@ -167,7 +165,6 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(command).toBe('ROLLBACK')
   })
 
-  // [e2 I]
   test('with one of several queries at once failing stores nothing', async () => {
     const { attempt, tx } = await begin()
     const ids = [randomUUID(), randomUUID(), randomUUID()]
@@ -223,7 +220,6 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await database.hasOrder(id)).toBe(false)
   })
 
-  // [e2 J]
   test('named statements first seen in a failed transaction recover', async () => {
     const pool = database.pool({ max: 1, pipeline })
     const store = storeOn(pool, { prepare })

@@ -9,7 +9,6 @@ import { storeOn, testDatabase, wires } from './test-database.ts'
 const CLIENTS = 16
 const KEYS = 960
 
-// [e1d]
 describe('serializable, different keys on an empty table', () => {
   const database = testDatabase()
 

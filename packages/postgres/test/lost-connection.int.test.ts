@@ -97,7 +97,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  // [e2b] pg-pool stops listening when it hands a client out: the 'error' event ended the process.
+  // pg-pool stops listening when it hands a client out: the 'error' event ended the process.
   test('by the server, which ends an idle transaction: the process lives on', async () => {
     const { pool, store, claim, attempt, tx, pid } = await begin()
     await tx.query("set local idle_in_transaction_session_timeout = '50ms'")

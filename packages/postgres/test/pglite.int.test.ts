@@ -50,7 +50,6 @@ describe('one session', () => {
   const store = (options = {}): Store<Transaction> =>
     postgresStore({ client: fromPglite(db), ...options })
 
-  // [e9]
   test('attempts run one after the other; a claim on a running key is answered at once', async () => {
     const running = claimOf()
     const asked = store()
@@ -95,7 +94,7 @@ describe('one session', () => {
     await attemptOf(await store().begin(again(claim))).release()
   })
 
-  // [e9] The database itself waits for the transaction, and so does a handler that asks it.
+  // The database itself waits for the transaction, and so does a handler that asks it.
   test('a handler that asks the database beside its transaction goes on when it is ended', async () => {
     const attempt = attemptOf(await store().begin(claimOf()))
     const stuck = db.query('select 1 as one')
@@ -103,7 +102,7 @@ describe('one session', () => {
     expect((await stuck).rows).toEqual([{ one: 1 }])
   })
 
-  // [e9b] When it fires, PGlite spins for ever and the event loop with it.
+  // When it fires, PGlite spins for ever and the event loop with it.
   test('no idle_in_transaction_session_timeout is ever set', async () => {
     const attempts = [
       attemptOf(await store().begin(claimOf({ leaseMs: 1 }))),
@@ -204,7 +203,7 @@ describe('the transaction a handler gets', () => {
   })
 })
 
-// [e9] Two processes open one data folder with no error, and corrupt it.
+// Two processes open one data folder with no error, and corrupt it.
 describe('a data folder', () => {
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-pglite-'))
   const dataDir = join(folder, 'data')

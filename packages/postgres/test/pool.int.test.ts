@@ -7,7 +7,6 @@ import { storeOn, testDatabase, wires } from './test-database.ts'
 
 const database = testDatabase()
 
-// [e1c]
 describe('handlers that query the pool beside their transaction', () => {
   test('all finish, on a pool of two', async () => {
     const pool = database.pool({ max: 2 })
@@ -117,7 +116,6 @@ describe('with every place taken by a slow handler', () => {
   })
 })
 
-// [e2 F]
 describe('a client that was given back with a transaction open', () => {
   test('is not used: what runs on it would be in that transaction', async () => {
     const pool = database.pool({ max: 1 })

@@ -6,7 +6,6 @@ import { storeOn, testDatabase } from './test-database.ts'
 
 const database = testDatabase()
 
-// [e1b]
 describe('1,000 retries of a finished key, fifty at a time', () => {
   test('from five processes are 1,000 replays', async () => {
     const stores = Array.from({ length: 5 }, () => storeOn(database.pool({ max: 10 })))
@@ -77,7 +76,6 @@ test('neither a claim nor a replay takes a transaction id', async () => {
   client.release()
 })
 
-// [e1]
 describe('a claim that waited for the winner’s commit', () => {
   test('reads the record in a snapshot of its own', async () => {
     const { state } = await afterWaiting('oncekey')

@@ -4,6 +4,7 @@ import { type Claim, OncekeyError, type StoredResponse } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter-behaviours.ts'
 import { type AdapterContext, counted, created, expectProblem } from './adapter-context.ts'
 import type { Reply } from './adapter-fixture.ts'
+import { lostWith } from './faulty-store.ts'
 import type { Answer } from './http-client.ts'
 import { bodies } from './reply-bodies.ts'
 
@@ -45,7 +46,7 @@ export function commitFailures(): AdapterBehaviourGroup {
           ] as const
           const site = await serve(() => created({ headers, removed: ['x-removed'] }), {
             outside: () => ({ 'x-changed': 'outside', 'x-removed': 'outside' }),
-            faults: { complete: () => Promise.reject(new Error('connection lost')) },
+            faults: { complete: lostWith(new Error('connection lost')) },
           })
           const answer = await site.post(name())
           expectProblem(answer, 503, 'commit-failed')
@@ -126,7 +127,7 @@ function replaced(
     title: `${what}, ${when}, is never told as a success: ${status} ${code}`,
     async run({ serve, name }) {
       const site = await serve(() => created(reply()), {
-        faults: { complete: () => Promise.reject(error) },
+        faults: { complete: lostWith(error) },
       })
       const answer = await site.post(name())
       expectProblem(answer, status, code)

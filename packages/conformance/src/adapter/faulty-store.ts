@@ -19,6 +19,14 @@ export interface Faults {
   readonly abandon?: (abandon: () => Promise<void>) => Promise<void>
 }
 
+/** A completion that never reaches the store: the attempt ends as one whose connection is lost. */
+export function lostWith(error: unknown): NonNullable<Faults['complete']> {
+  return async (_, { attempt }) => {
+    await attempt.abandon()
+    throw error
+  }
+}
+
 /** The same store, with these faults. */
 export function faultyStore(store: Store, faults: Faults): Store {
   function faulty(attempt: Attempt, claim: Claim | undefined): Attempt {

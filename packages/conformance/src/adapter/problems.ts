@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { OncekeyError } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter-behaviours.ts'
 import { type AdapterContext, counted, created, door, expectProblem } from './adapter-context.ts'
+import { lostWith } from './faulty-store.ts'
 import type { Answer } from './http-client.ts'
 
 /** Every answer that is not the handler's: RFC 9457 problem details, never stored. */
@@ -157,7 +158,7 @@ const ways: Readonly<Record<string, Way>> = {
     title: 'It is not known whether the request took effect',
     retry: 'same-key',
     async ask({ serve, name }) {
-      const faults = { complete: () => Promise.reject(new Error('lost')) }
+      const faults = { complete: lostWith(new Error('lost')) }
       return (await serve(() => created(), { faults })).post(name())
     },
   },

@@ -24,7 +24,8 @@ export function running(): AdapterBehaviourGroup {
           finish.open()
           expectProblem(early, 409, 'in-progress')
           assert.match(early.header('retry-after') ?? '', /^[1-9]\d*$/)
-          expectReplay(await site.post(key), await first)
+          const answer = await first
+          expectReplay(await site.post(key), answer)
           assert.equal(runs(), 1)
         },
       },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from './adapter-behaviours.ts'
 import { counted, created, door, expectProblem } from './adapter-context.ts'
+import { lostWith } from './faulty-store.ts'
 import { chunksOf } from './reply-bodies.ts'
 
 const options = { response: 'stream' } as const
@@ -90,7 +91,7 @@ export function streams(): AdapterBehaviourGroup {
         async run({ serve, name }) {
           const site = await serve(
             () => created({ body: { kind: 'stream', chunks: chunksOf(['a', 'b']) } }),
-            { options, faults: { complete: () => Promise.reject(new Error('connection lost')) } },
+            { options, faults: { complete: lostWith(new Error('connection lost')) } },
           )
           expectProblem(await site.post(name()), 503, 'commit-failed')
         },

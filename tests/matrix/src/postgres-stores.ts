@@ -1,0 +1,76 @@
+import { PGlite, type Transaction } from '@electric-sql/pglite'
+import type { AdapterSuiteStore, StoreFixture } from '@oncekey/conformance'
+import type { OutboxEvent } from '@oncekey/core'
+import { migrate, type PostgresClient, postgresStore, purge } from '@oncekey/postgres'
+import { fromPglite } from '@oncekey/postgres/pglite'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { Pool, type PoolClient, type PoolConfig } from 'pg'
+import { afterAll, beforeAll, inject } from 'vitest'
+
+interface Queryable {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+}
+
+/** The store on a `pg` Pool, however it talks to the server. */
+export function onPool(
+  name: string,
+  { config = {}, prepare = false }: { config?: PoolConfig; prepare?: boolean } = {},
+): AdapterSuiteStore {
+  let database: Database
+  let pool: Pool
+  beforeAll(async () => {
+    database = await freshDatabase(inject('postgresUrl'))
+    pool = new Pool({ connectionString: database.url, max: 20, ...config })
+    pool.on('error', () => {})
+    await prepared(pool, pool)
+  })
+  afterAll(async () => {
+    await pool.end()
+    await database.drop()
+  })
+  return { name, create: () => fixture<PoolClient>(pool, pool, { prepare }) }
+}
+
+/** The store on PGlite in memory. */
+export function onPglite(): AdapterSuiteStore {
+  let db: PGlite
+  beforeAll(async () => {
+    db = new PGlite()
+    await prepared(fromPglite(db), db)
+  })
+  afterAll(() => db.close())
+  return { name: 'PGlite', create: () => fixture<Transaction>(fromPglite(db), db) }
+}
+
+async function prepared<Tx>(client: PostgresClient<Tx>, database: Queryable): Promise<void> {
+  await migrate(client)
+  await database.query('create table orders (id text primary key)')
+}
+
+function fixture<Tx extends Queryable>(
+  client: PostgresClient<Tx>,
+  database: Queryable,
+  options: { prepare?: boolean } = {},
+): StoreFixture {
+  const made: StoreFixture<Tx> = {
+    store: postgresStore<Tx>({ client, ...options }),
+    write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
+    async written(id, within) {
+      const { rows } = await (within ?? database).query('select from orders where id = $1', [id])
+      return rows.length === 1
+    },
+    async events() {
+      const { rows } = await database.query(
+        `select id, type, source, subject, ordering_key as "orderingKey", data::text, headers,
+           occurred_at as "occurredAt"
+         from oncekey.outbox order by seq`,
+      )
+      return rows as OutboxEvent[]
+    },
+    async expireResults() {
+      await purge(client, { resultRetentionMs: 0, limit: 100_000 })
+    },
+  }
+  // What a transaction is, only the fixture knows.
+  return made as StoreFixture
+}
