@@ -1,5 +1,5 @@
 import { type Answer, problemAnswer, replayAnswer, storeFailure } from './answer.ts'
-import { type Authenticate, signedBytes } from './authenticate.ts'
+import { signedBytes } from './authenticate.ts'
 import { type RequestFacts, tell } from './diagnostics.ts'
 import { OncekeyError, type ProblemCode } from './errors.ts'
 import { acceptedFingerprints, type FingerprintInput } from './fingerprint.ts'
@@ -64,29 +64,33 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     if (reading.kind === 'invalid') {
       return refused('key-invalid', `The ${headerName} header cannot be used: ${reading.reason}.`)
     }
-    if (authenticate !== undefined && !(await isAuthentic(request, authenticate))) {
-      return refused('not-authentic', 'Its signature or credentials do not fit what was sent.')
-    }
     const key = reading.kind === 'key' ? reading.key : undefined
     const facts = factsOf(request, key)
     const traceparent = traceparentOf(request)
-    if (key === undefined) return withoutKey(facts, traceparent)
-    if (!resolved.validateKey(key)) {
-      return refused('key-invalid', 'The key does not have the form that this API asks for.')
+    let input: FingerprintInput
+    try {
+      if (authenticate !== undefined) {
+        const { body } = await request.fingerprintInput()
+        await authenticate(request, signedBytes(body))
+      }
+      if (key === undefined) return withoutKey(facts, traceparent)
+      if (!resolved.validateKey(key)) {
+        return refused('key-invalid', 'The key does not have the form that this API asks for.')
+      }
+      input = await request.fingerprintInput()
+    } catch (error) {
+      return refusalOf(error)
     }
-    const fingerprints = acceptedFingerprints(await request.fingerprintInput(), resolved.seal)
+    const fingerprints = acceptedFingerprints(input, resolved.seal)
     return ask({ facts, fingerprints, traceparent, signal: request.signal })
   }
 
-  async function isAuthentic(request: EngineRequest, authenticate: Authenticate): Promise<boolean> {
-    const { body } = await request.fingerprintInput()
-    try {
-      await authenticate(request, signedBytes(body))
-      return true
-    } catch (error) {
-      if (error instanceof OncekeyError && error.code === 'not-authentic') return false
-      throw error
-    }
+  /** What is wrong with the request itself; any other error is the app's. */
+  function refusalOf(error: unknown) {
+    if (!(error instanceof OncekeyError)) throw error
+    if (error.code === 'request-too-large') return refused(error.code, error.message)
+    if (error.code !== 'not-authentic') throw error
+    return refused(error.code, 'Its signature or credentials do not fit what was sent.')
   }
 
   async function ask(question: Question): Promise<Begun<Tx>> {

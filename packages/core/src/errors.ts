@@ -30,6 +30,7 @@ export type ProblemCode =
   | 'key-missing'
   | 'key-invalid'
   | 'key-reused'
+  | 'request-too-large'
   | 'in-progress'
   | 'outcome-unknown'
   | 'result-gone'

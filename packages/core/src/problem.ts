@@ -21,6 +21,11 @@ const PROBLEMS: Readonly<Record<ProblemCode, ProblemType>> = {
   'key-missing': { status: 400, title: 'Idempotency-Key is missing', retry: 'new-key' },
   'key-invalid': { status: 400, title: 'Idempotency-Key is not valid', retry: 'new-key' },
   'key-reused': { status: 422, title: 'Idempotency-Key is already used', retry: 'new-key' },
+  'request-too-large': {
+    status: 413,
+    title: 'The request is too large to be compared',
+    retry: 'never',
+  },
   'in-progress': {
     status: 409,
     title: 'A request is outstanding for this Idempotency-Key',

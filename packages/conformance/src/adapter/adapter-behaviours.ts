@@ -28,10 +28,15 @@ import { streams } from './streams.ts'
 import { unknownOutcomes } from './unknown-outcomes.ts'
 import { untouched } from './untouched.ts'
 
+/** What handlers of some frameworks cannot say. */
+export type Expression = 'removed headers'
+
 /** One sentence of the adapter contract and how to find out whether an adapter keeps it. */
 export interface AdapterBehaviour {
   readonly title: string
   readonly needs?: readonly Need[]
+  /** What not every framework has words for. */
+  readonly expresses?: Expression
   /** Throws where the adapter breaks the contract. */
   run(context: AdapterContext): Promise<void>
 }

@@ -1,7 +1,7 @@
 import { memoryStore } from '@oncekey/core'
 import { describe, it } from 'vitest'
 import type { StoreFixture } from '../store/store-fixture.ts'
-import { adapterBehaviours, runAdapterBehaviour } from './adapter-behaviours.ts'
+import { adapterBehaviours, type Expression, runAdapterBehaviour } from './adapter-behaviours.ts'
 import type { ServeSite } from './adapter-fixture.ts'
 
 /** An adapter that joins the suite. */
@@ -11,6 +11,8 @@ export interface AdapterSuite {
   readonly serve: ServeSite
   /** What to run over. @default the memory store, in both modes */
   readonly stores?: readonly AdapterSuiteStore[]
+  /** What the framework's handlers cannot say, and why; skipped with that reason. */
+  readonly lacks?: Readonly<Partial<Record<Expression, string>>>
   /** For each test. Milliseconds. @default 30_000 */
   readonly timeoutMs?: number
 }
@@ -27,13 +29,15 @@ export interface AdapterSuiteStore {
  * it. What the store cannot do is skipped and says why.
  */
 export function describeAdapter(suite: AdapterSuite): void {
-  const { name, serve, stores = memoryStores, timeoutMs = 30_000 } = suite
+  const { name, serve, stores = memoryStores, lacks = {}, timeoutMs = 30_000 } = suite
   for (const store of stores) {
     describe(`adapter contract: ${name}, ${store.name}`, () => {
       for (const group of adapterBehaviours()) {
         describe(group.title, () => {
           for (const behaviour of group.behaviours) {
             it(behaviour.title, { timeout: timeoutMs }, async ({ skip }) => {
+              const { expresses } = behaviour
+              if (expresses && lacks[expresses] !== undefined) skip(lacks[expresses])
               const skipped = await runAdapterBehaviour(behaviour, serve, () => store.create())
               if (skipped !== undefined) skip(skipped)
             })

@@ -34,6 +34,7 @@ export function firstAnswer(): AdapterBehaviourGroup {
       },
       {
         title: 'has the headers set outside, but for those that the handler changed or removed',
+        expresses: 'removed headers',
         async run({ serve, name }) {
           const site = await serve(
             () => created({ headers: [['x-changed', 'inside']], removed: ['x-removed'] }),

@@ -47,6 +47,7 @@ export function replayedHeaders(): AdapterBehaviourGroup {
       },
       {
         title: 'lack what the handler removed, and have what it changed, of those set outside',
+        expresses: 'removed headers',
         async run({ serve, name }) {
           const site = await serve(
             () => created({ headers: [['x-changed', 'inside']], removed: ['x-removed'] }),

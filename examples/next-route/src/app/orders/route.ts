@@ -1,0 +1,21 @@
+import { postgresStore } from '@oncekey/postgres'
+import { idempotency } from '@oncekey/web'
+import { client, db } from '../../database.ts'
+
+const once = idempotency({
+  store: postgresStore({ client }),
+  scope: (request) => request.headers.get('x-account') ?? '', // your authentication knows
+})
+
+export const POST = once(async (request) => {
+  const { item } = (await request.json()) as { item?: unknown }
+  if (typeof item !== 'string') return Response.json({ error: 'item' }, { status: 422 })
+  const tx = await once.of(request).transaction() // commits with the response
+  const { rows } = await tx.query('insert into orders (item) values ($1) returning *', [item])
+  return Response.json(rows[0], { status: 201 })
+})
+
+export async function GET(): Promise<Response> {
+  const { rows } = await db.query('select * from orders order by id')
+  return Response.json(rows)
+}

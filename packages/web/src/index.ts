@@ -1,0 +1,6 @@
+export {
+  type Handler,
+  type IdempotencyOptions,
+  type IdempotencyWrapper,
+  idempotency,
+} from './idempotency.ts'

@@ -1,0 +1,132 @@
+import { type MemoryStore, memoryStore } from '@oncekey/core'
+import { type Handler, type IdempotencyOptions, idempotency } from '@oncekey/web'
+import { describe, expect, test } from 'vitest'
+
+function wrapped(handler: Handler<[]>, options: Partial<IdempotencyOptions<unknown>> = {}) {
+  const store: MemoryStore = memoryStore()
+  const once = idempotency({ store, scope: 'dangerously-shared', ...options })
+  return { once, handle: once(handler) }
+}
+
+function post(
+  key: string,
+  body: string | ReadableStream<Uint8Array> = '{"amount":1}',
+  init: RequestInit = {},
+): Request {
+  return new Request('https://shop.example/orders', {
+    method: 'POST',
+    body,
+    ...init,
+    headers: { 'idempotency-key': key, 'content-type': 'application/json' },
+  })
+}
+
+describe('the wrapped handler', () => {
+  test('gets the very request it was called with, its body still to be read, and the rest', async () => {
+    const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
+    const handle = once(async (request, context: { params: { id: string } }) =>
+      Response.json([request === sent, await request.json(), context.params.id]),
+    )
+    const sent = post('k')
+    const response = await handle(sent, { params: { id: '7' } })
+    expect(await response.json()).toEqual([true, { amount: 1 }, '7'])
+  })
+
+  test('gets a streamed body too', async () => {
+    const { handle } = wrapped(async (request) => new Response(await request.text()))
+    const chunks = ['{"a":', '1}'].map((text) => new TextEncoder().encode(text))
+    const body = ReadableStream.from(chunks) as ReadableStream<Uint8Array>
+    const request = post('k', body, { duplex: 'half' } as RequestInit)
+    expect(await (await handle(request)).text()).toBe('{"a":1}')
+    const again = await handle(post('k', '{"a":1}'))
+    expect(again.headers.get('x-idempotency-replayed')).toBe('true')
+  })
+
+  test('runs once', async () => {
+    let runs = 0
+    const { handle } = wrapped(() => {
+      runs += 1
+      return Response.json({ runs }, { status: 201 })
+    })
+    const answers = [await handle(post('k')), await handle(post('k'))]
+    expect(await Promise.all(answers.map((answer) => answer.json()))).toEqual([
+      { runs: 1 },
+      { runs: 1 },
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([201, 201])
+    expect((await handle(post('k', '{"amount":2}'))).status).toBe(422)
+  })
+
+  test('keeps its cookies apart, and to the first client', async () => {
+    const { handle } = wrapped(() => {
+      const headers = new Headers({ location: '/orders/1' })
+      headers.append('set-cookie', 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT')
+      headers.append('set-cookie', 'b=2')
+      return new Response('done', { headers })
+    })
+    expect((await handle(post('k'))).headers.getSetCookie()).toHaveLength(2)
+    const again = await handle(post('k'))
+    expect(again.headers.getSetCookie()).toEqual([])
+    expect(again.headers.get('location')).toBe('/orders/1')
+  })
+
+  test('that returns one Response twice is told so, and its key is not stuck', async () => {
+    const shared = new Response('done')
+    const { handle } = wrapped(() => shared)
+    expect(await (await handle(post('k1'))).text()).toBe('done')
+    for (const _ of [1, 2]) await expect(handle(post('k2'))).rejects.toThrow('cannot be sent twice')
+  })
+
+  test.each([undefined, null, 'text', Response.error()])(
+    'that returns %s is told so, and its key is not stuck',
+    async (value) => {
+      const { handle } = wrapped(() => value as unknown as Response)
+      for (const _ of [1, 2])
+        await expect(handle(post('k'))).rejects.toThrow('must return a Response')
+    },
+  )
+
+  test('whose stream breaks throws, and its key is free', async () => {
+    let runs = 0
+    const { handle } = wrapped(() => {
+      runs += 1
+      if (runs > 1) return new Response('whole')
+      const start = (controller: ReadableStreamDefaultController) =>
+        controller.error(new Error('broken'))
+      return new Response(new ReadableStream({ start }))
+    })
+    await expect(handle(post('k'))).rejects.toThrow('broken')
+    expect(await (await handle(post('k'))).text()).toBe('whole')
+  })
+
+  test('is not reached by a body over maxRequestBytes', async () => {
+    let runs = 0
+    const handler = () => {
+      runs += 1
+      return new Response()
+    }
+    const { handle } = wrapped(handler, { maxRequestBytes: 10 })
+    const refused = await handle(post('k', '{"amount":100}'))
+    expect(refused.status).toBe(413)
+    expect(await refused.json()).toMatchObject({ code: 'request-too-large' })
+    expect((await handle(post('k', '{"a":1234}'))).status).toBe(200)
+    expect(runs).toBe(1)
+  })
+
+  test('cannot do with a body that was read before it', async () => {
+    const { handle } = wrapped(() => new Response())
+    const request = post('k')
+    await request.json()
+    await expect(handle(request)).rejects.toMatchObject({ code: 'body-unseen' })
+  })
+})
+
+describe('misuse', () => {
+  test('is told: wrapped twice, asked for another request, no scope', async () => {
+    const { once, handle } = wrapped(() => new Response())
+    await expect(once(handle)(post('k'))).rejects.toMatchObject({ code: 'mounted-twice' })
+    expect(() => once.of(post('k'))).toThrow(/not the|Give it the request/)
+    const options = { store: memoryStore() } as unknown as IdempotencyOptions<unknown>
+    expect(() => idempotency(options)).toThrow('scope is missing')
+  })
+})
