@@ -157,7 +157,7 @@ describe('drain()', () => {
     const drained = engine.drain({ deadlineMs: 60_000 })
     await run.abandon()
     await drained
-    expect(timers()).toBe(before)
+    expect(timers()).toBeLessThanOrEqual(before)
   })
 
   it('refuses a deadline that no timer keeps, and then drains nothing', async () => {

@@ -320,6 +320,7 @@ describe('a handler that is silent for handlerTimeoutMs', () => {
   })
 })
 
+// Fewer than before: one of the test runner's own may end in between.
 describe('no timer is left behind', () => {
   it.each<[string, (run: Run) => unknown]>([
     ['complete', (run) => run.complete(response())],
@@ -332,7 +333,7 @@ describe('no timer is left behind', () => {
       const { run } = await runUnder({}, { mode })
       expect(timers()).toBeGreaterThan(before)
       await end(run)
-      expect(timers()).toBe(before)
+      expect(timers()).toBeLessThanOrEqual(before)
     }
   })
 
@@ -340,14 +341,14 @@ describe('no timer is left behind', () => {
     const before = timers()
     const { run } = await runUnder({}, { mode: 'lease', handlerTimeoutMs: 5 })
     await run.interrupted
-    expect(timers()).toBe(before)
+    expect(timers()).toBeLessThanOrEqual(before)
   })
 
   it('by a run that was superseded and begun again', async () => {
     const before = timers()
     const { run } = await runUnder({ complete: async () => 'superseded' }, { mode: 'lease' })
     await run.complete(response())
-    expect(timers()).toBe(before)
+    expect(timers()).toBeLessThanOrEqual(before)
   })
 })
 
