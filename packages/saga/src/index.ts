@@ -1,0 +1,1 @@
+export { TerminalError } from './terminal-error.ts'
