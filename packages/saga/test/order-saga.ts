@@ -21,7 +21,32 @@ export interface Gateway {
 }
 
 /** Where a test stands between the parts of a step. */
-export type Checkpoint = (name: string) => Promise<void> | void
+export type Checkpoint = (name: string, runId: string) => Promise<void> | void
+
+/** Where `orderSaga` calls its checkpoint: before anything of a step, and after all of it. */
+export const FORWARD = [
+  'before create-order',
+  'in create-order',
+  'before charge',
+  'after charge',
+  'in charge',
+  'before reserve-stock',
+  'in reserve-stock',
+  'before ship',
+  'after ship',
+  'before confirm',
+  'in confirm',
+]
+export const BACKWARD = [
+  'before recall',
+  'after recall',
+  'before restore-stock',
+  'in restore-stock',
+  'before refund',
+  'after refund',
+  'before cancel-order',
+  'in cancel-order',
+]
 
 /** Five steps: two local, two outside, one local that emits; the last one fails where it is told to. */
 export function orderSaga(
@@ -34,79 +59,85 @@ export function orderSaga(
       local: true,
       retry: quick,
       async run({ input, runId, transaction }) {
+        await at('before create-order', runId)
         const tx = await transaction()
         await tx.query(`insert into orders values ($1, 'placed')`, [runId])
         await effect(tx, runId, 'create-order')
-        await at('in create-order')
+        await at('in create-order', runId)
         refuse(input, 'create-order')
         return { id: runId }
       },
       async compensate({ runId, transaction }) {
+        await at('before cancel-order', runId)
         const tx = await transaction()
         await tx.query(`update orders set state = 'cancelled' where id = $1`, [runId])
         await effect(tx, runId, 'cancel-order')
-        await at('in cancel-order')
+        await at('in cancel-order', runId)
       },
     })
     .step('charge', {
       retry: quick,
       async run({ input, runId, idempotencyKey, transaction }) {
-        await at('before charge')
+        await at('before charge', runId)
         refuse(input, 'charge')
         const { reference } = await gateway.call('charge', runId, idempotencyKey)
-        await at('after charge')
+        await at('after charge', runId)
         const tx = await transaction()
         await tx.query('update orders set charge = $2 where id = $1', [runId, reference])
         await effect(tx, runId, 'charge')
+        await at('in charge', runId)
         return { reference }
       },
       async compensate({ runId, idempotencyKey }) {
-        await at('before refund')
+        await at('before refund', runId)
         await gateway.call('refund', runId, idempotencyKey)
-        await at('after refund')
+        await at('after refund', runId)
       },
     })
     .step('reserve-stock', {
       local: true,
       retry: quick,
       async run({ input, runId, transaction }) {
+        await at('before reserve-stock', runId)
         const tx = await transaction()
         await tx.query('update stock set left_over = left_over - 1 where id = $1', [input.item])
         await effect(tx, runId, 'reserve-stock')
-        await at('in reserve-stock')
+        await at('in reserve-stock', runId)
         refuse(input, 'reserve-stock')
       },
       async compensate({ input, runId, transaction }) {
+        await at('before restore-stock', runId)
         const tx = await transaction()
         await tx.query('update stock set left_over = left_over + 1 where id = $1', [input.item])
         await effect(tx, runId, 'restore-stock')
-        await at('in restore-stock')
+        await at('in restore-stock', runId)
       },
     })
     .step('ship', {
       retry: quick,
       async run({ input, runId, idempotencyKey }) {
-        await at('before ship')
+        await at('before ship', runId)
         refuse(input, 'ship')
         const { reference } = await gateway.call('ship', runId, idempotencyKey)
-        await at('after ship')
+        await at('after ship', runId)
         return { reference }
       },
       async compensate({ runId, idempotencyKey }) {
-        await at('before recall')
+        await at('before recall', runId)
         await gateway.call('recall', runId, idempotencyKey)
-        await at('after recall')
+        await at('after recall', runId)
       },
     })
     .step('confirm', {
       local: true,
       retry: quick,
       async run({ input, runId, state, transaction, emit }) {
+        await at('before confirm', runId)
         const tx = await transaction()
         await tx.query(`update orders set state = 'ready' where id = $1`, [runId])
         await effect(tx, runId, 'confirm')
         emit({ type: 'order.ready', subject: runId, data: { charge: state.charge.reference } })
-        await at('in confirm')
+        await at('in confirm', runId)
         refuse(input, 'confirm')
       },
     })

@@ -61,11 +61,11 @@ describe('a run', () => {
     const id = randomUUID()
     await sagas.execute(order, { id, input: { item: 'kettle' } })
     for (const again of [
-      sagas.execute(order, { id, input: { item: 'toaster' } }),
-      sagas.submit(order, { id, input: { item: 'toaster' } }),
-      sagas.execute(other, { id, input: { item: 'kettle' } }),
+      () => sagas.execute(order, { id, input: { item: 'toaster' } }),
+      () => sagas.submit(order, { id, input: { item: 'toaster' } }),
+      () => sagas.execute(other, { id, input: { item: 'kettle' } }),
     ]) {
-      await expect(again).rejects.toMatchObject({ code: 'saga-input-mismatch', runId: id })
+      await expect(again()).rejects.toMatchObject({ code: 'saga-input-mismatch', runId: id })
     }
     expect(await sagas.get(id)).toMatchObject({ state: 'completed' })
   })
