@@ -1,9 +1,11 @@
 import type { DeadReason } from '@oncekey/core'
 import type { Definition, ResolvedStep } from './definition.ts'
+import { errorFingerprint } from './error-fingerprint.ts'
 import { failureOf } from './failure.ts'
 import { type Action, nextAction } from './next-action.ts'
 import { delayMs } from './retry-policy.ts'
 import type { Run, StepRow } from './run.ts'
+import type { StuckJson } from './statements/find-run.ts'
 import type { MoveJson } from './statements/record-move.ts'
 
 /** A change of a run, to be written in one statement, and the run as it is afterwards. */
@@ -83,7 +85,7 @@ export function failed(definition: Definition, run: Run, action: Action, failure
   }
   if (direction === 'compensate') {
     const reason = deadReason(failure)
-    const stuck = JSON.stringify({ reason, step: step.name })
+    const stuck = stuckJson(action, failure)
     return moved(run, [counted], {
       ...base,
       course: 'parked',
@@ -94,7 +96,7 @@ export function failed(definition: Definition, run: Run, action: Action, failure
   }
   if (!canGoBack(step, failure)) {
     const reason = deadReason(failure)
-    const stuck = JSON.stringify({ reason, step: step.name })
+    const stuck = stuckJson(action, failure)
     return moved(run, [counted], {
       ...base,
       course: 'parked',
@@ -137,6 +139,19 @@ function canGoBack(step: ResolvedStep, failure: Failure): boolean {
 function deadReason({ kind }: Failure): DeadReason {
   if (kind === 'poison') return 'poison'
   return kind === 'transient' ? 'exhausted' : 'permanent'
+}
+
+/** Why it waits for a person, with what is needed to find others like it. */
+function stuckJson({ step, attempt }: Action, failure: Failure): string {
+  const { name, message, code } = failureOf(failure.error)
+  const stuck: StuckJson = {
+    reason: deadReason(failure),
+    step: step.name,
+    error: { name, message, ...(code !== undefined && { code }) },
+    fingerprint: errorFingerprint({ name, message, code }),
+    attempts: attempt,
+  }
+  return JSON.stringify(stuck)
 }
 
 function failureJson(

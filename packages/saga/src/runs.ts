@@ -122,7 +122,7 @@ function listed<Tx>({ definitions }: RunnerState<Tx>, run: ListedRunJson): Liste
     version: run.version,
     state: run.state,
     stuck:
-      run.stuck !== null
+      run.stuck !== null && (run.state === 'stuck' || run.state === 'compensation-failed')
         ? { reason: run.stuck.reason, detail: `step "${run.stuck.step}" failed for good` }
         : run.unknown
           ? { reason: 'definition-unknown', detail: whyUnknown(run, definitions) }

@@ -1,4 +1,5 @@
-import { OptionsError } from '@oncekey/core'
+import { type DeadLetterSource, OptionsError } from '@oncekey/core'
+import { sagaDeadLetters } from './dead-letters.ts'
 import type { Definition } from './definition.ts'
 import { type ExecuteOptions, execute, submit } from './execute.ts'
 import { type CompensateOptions, compensate, resume, settle } from './interventions.ts'
@@ -67,6 +68,11 @@ export interface SagaRunner<Tx> {
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
   /** Ends a run that was put right by hand. */
   settle(id: string, note: string): Promise<RunState>
+  /**
+   * Runs that need a person, for `deadLetters` of `@oncekey/outbox`: redriving one resumes it,
+   * discarding it settles it. Their `origin` is the saga, their `subject` the step.
+   */
+  readonly deadLetters: DeadLetterSource
   /** Forgets runs that ended long enough ago. Milliseconds. @default 30 days, 1000 runs */
   purge(options?: { readonly retentionMs?: number; readonly limit?: number }): Promise<number>
 }
@@ -135,6 +141,7 @@ export function sagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner<Tx> {
       return state
     },
     settle: (id, note) => settle(runner, id, note),
+    deadLetters: sagaDeadLetters(runner),
     async purge({ retentionMs = 30 * 86_400_000, limit = 1_000 } = {}) {
       const { client, acquireTimeoutMs: timeoutMs, schema } = runner
       const statement = statements.purgeRuns(retentionMs, limit)

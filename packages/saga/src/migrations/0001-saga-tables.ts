@@ -15,6 +15,9 @@ export function sagaTables(schema: string): string[] {
       failed_step text,
       error json,
       stuck json,
+      stuck_at timestamptz,
+      resumes integer not null default 0,
+      resumed_at timestamptz,
       note text,
       started_at timestamptz not null default clock_timestamp(),
       ended_at timestamptz,
@@ -22,6 +25,9 @@ export function sagaTables(schema: string): string[] {
     )`,
     `create index saga_runs_open on ${schema}.saga_runs (started_at) where ended_at is null`,
     `create index saga_runs_ended on ${schema}.saga_runs (ended_at) where ended_at is not null`,
+
+    `create index saga_runs_dead on ${schema}.saga_runs (stuck_at, id)
+      where state in ('stuck', 'compensation-failed')`,
 
     // A row per step that was begun. 'begun': what it did outside is not known. 'undone': it failed,
     // and all it did was in a transaction that was rolled back.

@@ -152,7 +152,8 @@ export function sagaFunctions(schema: string): string[] {
           set state = run->>'state',
             failed_step = coalesce(failed_step, run->>'failed_step'),
             error = coalesce(error, (run->>'error')::json),
-            stuck = (run->>'stuck')::json,
+            stuck = coalesce((run->>'stuck')::json, stuck),
+            stuck_at = case when run->>'stuck' is not null then at end,
             ended_at = case when (run->>'ended')::boolean then at end
           where id = in_run;
       end if;

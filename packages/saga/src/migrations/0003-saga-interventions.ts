@@ -6,24 +6,34 @@
 export function sagaInterventions(schema: string): string[] {
   return [
     // On from where it stopped, with its attempts forgiven: forward from 'stuck', backward from
-    // 'compensation-failed'. One that only waits is due at once.
-    `create function ${schema}.saga_resume(in_run text) returns text
+    // 'compensation-failed'. One that only waits is due at once, unless only dead ones are meant.
+    `create function ${schema}.saga_resume(in_run text, in_only_dead boolean) returns text
     language plpgsql volatile as $$
     declare
       was text;
     begin
-      update ${schema}.saga_work set epoch = epoch + 1, owner = null, lost = 0, due_at = now()
-        where run_id = in_run;
+      perform from ${schema}.saga_work where run_id = in_run for no key update;
       if not found then
         return (select state from ${schema}.saga_runs where id = in_run);
       end if;
       select state into was from ${schema}.saga_runs where id = in_run for no key update;
+      if in_only_dead and was not in ('stuck', 'compensation-failed') then
+        return was;
+      end if;
+      update ${schema}.saga_work set epoch = epoch + 1, owner = null, lost = 0, due_at = now()
+        where run_id = in_run;
       if was = 'stuck' then
-        update ${schema}.saga_runs set state = 'running', stuck = null where id = in_run;
+        update ${schema}.saga_runs
+          set state = 'running', stuck_at = null, resumes = resumes + 1,
+            resumed_at = clock_timestamp()
+          where id = in_run;
         update ${schema}.saga_steps set attempts = 0
           where run_id = in_run and state in ('begun', 'undone', 'failed');
       elsif was = 'compensation-failed' then
-        update ${schema}.saga_runs set state = 'compensating', stuck = null where id = in_run;
+        update ${schema}.saga_runs
+          set state = 'compensating', stuck_at = null, resumes = resumes + 1,
+            resumed_at = clock_timestamp()
+          where id = in_run;
         update ${schema}.saga_steps set compensation_attempts = 0
           where run_id = in_run and state <> 'compensated';
       end if;
@@ -53,7 +63,8 @@ export function sagaInterventions(schema: string): string[] {
         update ${schema}.saga_work set epoch = epoch + 1, owner = null, lost = 0, due_at = now()
           where run_id = in_run;
         update ${schema}.saga_runs
-          set state = 'compensating', stuck = null, error = coalesce(error, in_error::json)
+          set state = 'compensating', stuck_at = null,
+            error = coalesce(error, in_error::json)
           where id = in_run;
         update ${schema}.saga_steps set compensation_attempts = 0
           where run_id = in_run and state <> 'compensated';
@@ -68,7 +79,8 @@ export function sagaInterventions(schema: string): string[] {
       perform from ${schema}.saga_work where run_id = in_run for no key update;
       if found then
         update ${schema}.saga_runs
-          set state = 'settled', note = in_note, stuck = null, ended_at = clock_timestamp()
+          set state = 'settled', note = in_note, stuck_at = null,
+            ended_at = clock_timestamp()
           where id = in_run and (state in ('stuck', 'compensation-failed')
             or exists (select from ${schema}.saga_work where run_id = in_run and due_at <= now()));
         if found then

@@ -1,11 +1,17 @@
 import { claimRunsStatement } from './claim-runs.ts'
 import { compensateRunStatement } from './compensate-run.ts'
+import { countDeadRunsStatement } from './count-dead-runs.ts'
+import { deadRunGroupsStatement } from './dead-run-groups.ts'
+import { deadRunStatsStatement } from './dead-run-stats.ts'
+import { findDeadRunStatement } from './find-dead-run.ts'
 import { findRunStatement } from './find-run.ts'
 import { holdRunStatement } from './hold-run.ts'
+import { listDeadRunsStatement } from './list-dead-runs.ts'
 import { listRunsStatement } from './list-runs.ts'
 import { purgeRunsStatement } from './purge-runs.ts'
 import { readRunStatement } from './read-run.ts'
 import { recordMoveStatement } from './record-move.ts'
+import { redriveDeadRunsStatement } from './redrive-dead-runs.ts'
 import { renewLeasesStatement } from './renew-leases.ts'
 import { resumeRunStatement } from './resume-run.ts'
 import { settleRunStatement } from './settle-run.ts'
@@ -16,6 +22,12 @@ import { takeRunStatement } from './take-run.ts'
 export interface Statements {
   readonly claimRuns: ReturnType<typeof claimRunsStatement>
   readonly compensateRun: ReturnType<typeof compensateRunStatement>
+  readonly countDeadRuns: ReturnType<typeof countDeadRunsStatement>
+  readonly deadRunGroups: ReturnType<typeof deadRunGroupsStatement>
+  readonly deadRunStats: ReturnType<typeof deadRunStatsStatement>
+  readonly findDeadRun: ReturnType<typeof findDeadRunStatement>
+  readonly listDeadRuns: ReturnType<typeof listDeadRunsStatement>
+  readonly redriveDeadRuns: ReturnType<typeof redriveDeadRunsStatement>
   readonly findRun: ReturnType<typeof findRunStatement>
   readonly holdRun: ReturnType<typeof holdRunStatement>
   readonly listRuns: ReturnType<typeof listRunsStatement>
@@ -34,6 +46,12 @@ export function statementsFor(schema: string): Statements {
   return {
     claimRuns: claimRunsStatement(schema),
     compensateRun: compensateRunStatement(schema),
+    countDeadRuns: countDeadRunsStatement(schema),
+    deadRunGroups: deadRunGroupsStatement(schema),
+    deadRunStats: deadRunStatsStatement(schema),
+    findDeadRun: findDeadRunStatement(schema),
+    listDeadRuns: listDeadRunsStatement(schema),
+    redriveDeadRuns: redriveDeadRunsStatement(schema),
     findRun: findRunStatement(schema),
     holdRun: holdRunStatement(schema),
     listRuns: listRunsStatement(schema),

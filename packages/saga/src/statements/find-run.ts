@@ -63,4 +63,9 @@ export interface FailureJson {
 export interface StuckJson {
   readonly reason: DeadReason
   readonly step: string
+  /** Of the last attempt. */
+  readonly error: Pick<FailureJson, 'name' | 'message' | 'code'>
+  /** The same for errors of one kind. */
+  readonly fingerprint: string
+  readonly attempts: number
 }
