@@ -149,6 +149,36 @@ describe('a lease', () => {
   })
 })
 
+test('a run that is undone while its step is under way: the step is undone too, though nobody knows what it did', async () => {
+  const undone: unknown[] = []
+  const flow = saga<null, PoolClient>('taken-back', { version: 1 })
+    .step('first', { local: true, run: () => 1, compensate: () => void undone.push('first') })
+    .step('second', {
+      run: ({ signal }) =>
+        new Promise<void>((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason))
+        }),
+      compensate: ({ result }) => void undone.push(['second', result]),
+    })
+  const [first, second] = [runnerOf([flow], { leaseMs: 300 }), runnerOf([flow])]
+  const id = randomUUID()
+  const waiting = first.execute(flow, { id, input: null })
+  await waitFor(async () => (await first.get(id))?.steps[1], { what: 'the second step to begin' })
+  expect(await second.compensate(id, { note: 'the customer called' })).toBe('compensating')
+  await waitFor(
+    async () => {
+      await second.runOnce()
+      return undone.length === 2
+    },
+    { what: 'it to be undone' },
+  )
+  await expect(waiting).rejects.toMatchObject({
+    code: 'saga-compensated',
+    cause: { message: 'the customer called' },
+  })
+  expect(undone).toEqual([['second', undefined], 'first'])
+})
+
 describe('stop()', () => {
   test('lets the step under way finish, and the rest to others at once', async () => {
     const { open, opened } = gate()

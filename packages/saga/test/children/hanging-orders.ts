@@ -14,7 +14,7 @@ const order = orderSaga(gatewayAt(process.env.GATEWAY_URL ?? ''), async (name, r
 const sagas = sagaRunner({
   client: pool,
   sagas: [order],
-  leaseMs: 1_500,
+  leaseMs: 120_000,
   concurrency: 40,
   pollMs: 50,
 })

@@ -24,7 +24,7 @@ const order = orderSaga(gatewayAt(process.env.GATEWAY_URL ?? ''), async (name, r
 subscribe('oncekey:saga-lost', (message) => {
   console.log(`lost ${(message as SagaLostMessage).runId}`)
 })
-const sagas = sagaRunner({ client: pool, sagas: [order], leaseMs: 1_000 })
+const sagas = sagaRunner({ client: pool, sagas: [order], leaseMs: 120_000 })
 for (const id of JSON.parse(process.env.RUNS ?? '[]')) {
   // Its end is the other's doing, and found by looking.
   void sagas
