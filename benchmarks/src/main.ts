@@ -5,6 +5,7 @@ import { expressPostgresBench } from './benches/express-postgres.ts'
 import { growthBench } from './benches/growth.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
+import { sagaBench } from './benches/saga.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
 import { reportText } from './report.ts'
@@ -18,6 +19,7 @@ const benches = [
   expressPostgresBench,
   growthBench,
   purgeBench,
+  sagaBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)

@@ -6,6 +6,7 @@ import { expressPostgresBench } from '../src/benches/express-postgres.ts'
 import { growthBench } from '../src/benches/growth.ts'
 import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
+import { sagaBench } from '../src/benches/saga.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
@@ -29,6 +30,7 @@ test.each([
   { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
+  { bench: sagaBench, rows: [3, 6] },
 ])(
   '$bench.name fills its tables and its budget lines',
   async ({ bench, rows }) => {
