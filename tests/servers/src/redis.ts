@@ -15,6 +15,8 @@ export interface RedisOptions {
   settings?: Record<string, string>
   /** @default 'server' */
   role?: 'server' | 'sentinel'
+  /** Added to the server's environment. */
+  env?: Readonly<Record<string, string>>
 }
 
 export interface RedisServer {
@@ -81,7 +83,7 @@ function serve(
   binary: string,
   folder: string,
   port: number,
-  { settings = {}, role = 'server' }: RedisOptions,
+  { settings = {}, role = 'server', env = {} }: RedisOptions,
   remove: () => void,
 ): RedisServer {
   const file = join(folder, 'redis.conf')
@@ -116,7 +118,7 @@ function serve(
       if (stopped) throw new Error('This Redis was stopped for good')
       await end()
       const sentinel = role === 'sentinel' ? ['--sentinel'] : []
-      const started = run(binary, [file, ...sentinel], folder, (text) => {
+      const started = run(binary, [file, ...sentinel], folder, env, (text) => {
         log = (log + text).slice(-LOG_KEPT)
       })
       try {
@@ -153,10 +155,12 @@ function run(
   binary: string,
   args: string[],
   cwd: string,
+  env: Readonly<Record<string, string>>,
   onLog: (text: string) => void,
 ): RunningRedis {
   const child = spawn(binary, args, {
     cwd,
+    env: { ...process.env, ...env },
     // A Ctrl-C is for the test run, which then stops its servers.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type RedisServer, startRedis } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { type Clock, startClock } from '../clock.ts'
+import { type Database, note } from './database.ts'
+
+/** Redis; what takes effect there are the events. */
+export async function startRedisDatabase(durable: boolean): Promise<Database> {
+  const clock = await startClock()
+  const settings = durable ? DURABLE : NOT_DURABLE
+  const server = await startRedis({ settings, env: clock.env })
+  const events = () => asked(server, receiptsByOrder)
+
+  return {
+    url: server.url,
+    port: server.port,
+    completion: /evalsha/i,
+    settings: Object.entries(settings)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', '),
+    faults: faultsOf(server, clock),
+    effects: events,
+    events,
+    leftOver: () => asked(server, runningAttempts),
+    async stop() {
+      await server.stop()
+      clock.remove()
+    },
+  }
+}
+
+function faultsOf(server: RedisServer, clock: Clock): Database['faults'] {
+  return {
+    async 'database killed'(random) {
+      await server.crash()
+      await sleep(random.between(0, 500))
+      await server.restart()
+    },
+
+    async 'database paused'(random) {
+      server.pause()
+      await sleep(random.between(200, 2_500))
+      server.resume()
+    },
+
+    async 'clients disconnected'() {
+      await server.cli('client', 'kill', 'type', 'normal')
+    },
+
+    async 'memory full'(random) {
+      await server.cli('config', 'set', 'maxmemory', '1')
+      await sleep(random.between(200, 1_500))
+      await server.cli('config', 'set', 'maxmemory', '0')
+    },
+
+    async 'scripts forgotten'() {
+      await server.cli('script', 'flush')
+    },
+
+    async 'database clock set'(random) {
+      clock.shift(random.oneOf([-3_600, -30, -3, 3, 30, 3_600]))
+      await sleep(random.between(200, 2_000))
+      clock.shift(0)
+    },
+  }
+}
+
+async function asked<T>({ url }: RedisServer, work: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(url)
+  client.on('error', () => {})
+  try {
+    return await work(client)
+  } finally {
+    client.disconnect()
+  }
+}
+
+async function receiptsByOrder(client: Redis): Promise<Map<string, string[]>> {
+  const all = new Map<string, string[]>()
+  for (let partition = 0; partition < 64; partition++) {
+    for (const [, fields] of await client.xrange(`oncekey:{${partition}}:outbox`, '-', '+')) {
+      const value = (name: string): string => fields[fields.indexOf(name) + 1] ?? ''
+      note(all, value('subject'), JSON.parse(value('data')).receipt)
+    }
+  }
+  return all
+}
+
+async function runningAttempts(client: Redis): Promise<string[]> {
+  const running: string[] = []
+  for await (const keys of client.scanStream({ match: 'oncekey:*:key:*', count: 1_000 })) {
+    for (const key of keys as string[]) {
+      if ((await client.hget(key, 'state')) === 'running') running.push(`an attempt: ${key}`)
+    }
+  }
+  return running
+}
+
+const DURABLE = {
+  appendonly: 'yes',
+  appendfsync: 'always',
+  'maxmemory-policy': 'noeviction',
+  'auto-aof-rewrite-percentage': '0',
+}
+const NOT_DURABLE = { ...DURABLE, appendonly: 'no', appendfsync: 'everysec' }
