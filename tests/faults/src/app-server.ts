@@ -11,6 +11,8 @@ export interface AppServer {
   readonly clients: TcpProxy
   readonly database: TcpProxy
   readonly clock: Clock
+  /** What it last printed, for every time that its process ended and nobody had killed it. */
+  readonly crashes: readonly string[]
   /** SIGKILL, and a new process in its place some time later. */
   killAndRestart(downMs: number): Promise<void>
   /** SIGSTOP, and SIGCONT some time later: it goes on as if nothing had been. */
@@ -29,11 +31,23 @@ export async function startAppServer(
   const database = await startProxy(databasePort)
   const port = await freePort()
   const clients = await startProxy(port)
-  const start = (): Promise<Child<unknown>> =>
-    startNode(new URL('./programs/server.ts', import.meta.url), {
+  const crashes: string[] = []
+  let killed: number | undefined
+  const start = async (): Promise<Child<unknown>> => {
+    const child = await startNode(new URL('./programs/server.ts', import.meta.url), {
       args: [JSON.stringify({ ...rest, databaseUrl: database.through(rest.databaseUrl), port })],
       env: clock.env,
     })
+    child.exited.then(() => {
+      if (child.pid !== killed) crashes.push(`${name}: ${child.output().slice(-2_000)}`)
+    })
+    return child
+  }
+  const kill = async (): Promise<void> => {
+    killed = child.pid
+    child.kill()
+    await child.exited
+  }
   let child = await start()
 
   return {
@@ -42,9 +56,9 @@ export async function startAppServer(
     clients,
     database,
     clock,
+    crashes,
     async killAndRestart(downMs) {
-      child.kill()
-      await child.exited
+      await kill()
       await sleep(downMs)
       child = await start()
     },
@@ -58,8 +72,7 @@ export async function startAppServer(
       return Number(await response.text())
     },
     async stop() {
-      child.kill()
-      await child.exited
+      await kill()
       await Promise.all([clients.stop(), database.stop()])
       clock.remove()
     },

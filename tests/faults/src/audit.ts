@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { waitFor } from '@oncekey/test-servers'
 import type { Ledger } from './ledger.ts'
 import { limits } from './limits.ts'
@@ -18,6 +19,7 @@ export async function audit(
 ): Promise<number> {
   const settledLater = await answerAll(options, clients, book)
   await compareBooks(options, stage, book)
+  for (const { crashes } of stage.servers) book.findings.crashes.push(...crashes)
   await lookForLeftOver(stage, book)
   return settledLater
 }
@@ -95,6 +97,6 @@ async function lookForLeftOver({ database, servers }: Stage, { findings }: Ledge
       { what: 'nothing to be left over', timeoutMs: limits.longestHoldMs + 5_000, intervalMs: 200 },
     )
   } catch (error) {
-    findings.leftOver.push(...(last.length > 0 ? last : [String(error)]))
+    findings.leftOver.push(...(last.length > 0 ? last : [inspect(error)]))
   }
 }

@@ -31,6 +31,7 @@ export interface Findings {
   readonly doubleCharges: string[]
   readonly misusesAnswered: string[]
   readonly stuckKeys: string[]
+  readonly crashes: string[]
   readonly leftOver: string[]
 }
 
@@ -47,6 +48,7 @@ export function ledger(): Ledger {
     doubleCharges: [],
     misusesAnswered: [],
     stuckKeys: [],
+    crashes: [],
     leftOver: [],
   }
 

@@ -39,7 +39,7 @@ export function report(result: CampaignResult): string {
 }
 
 const TITLES: Record<keyof Findings, string> = {
-  doubleEffects: 'more effects than one',
+  doubleEffects: 'more effects than there should be',
   lostSuccesses: 'successes that are not in the database',
   unequalReplays: 'answers unlike the first',
   wrongOutcomes: 'answers of another kind than the order',
@@ -48,6 +48,7 @@ const TITLES: Record<keyof Findings, string> = {
   doubleCharges: 'charges under a second key',
   misusesAnswered: 'other requests that were answered under a used key',
   stuckKeys: 'keys stuck',
+  crashes: 'processes that ended by themselves',
   leftOver: 'connections, locks or attempts left over',
 }
 const SHOWN = 5

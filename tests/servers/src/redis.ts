@@ -15,8 +15,6 @@ export interface RedisOptions {
   settings?: Record<string, string>
   /** @default 'server' */
   role?: 'server' | 'sentinel'
-  /** Added to the server's environment. */
-  env?: Readonly<Record<string, string>>
 }
 
 export interface RedisServer {
@@ -83,7 +81,7 @@ function serve(
   binary: string,
   folder: string,
   port: number,
-  { settings = {}, role = 'server', env = {} }: RedisOptions,
+  { settings = {}, role = 'server' }: RedisOptions,
   remove: () => void,
 ): RedisServer {
   const file = join(folder, 'redis.conf')
@@ -118,7 +116,7 @@ function serve(
       if (stopped) throw new Error('This Redis was stopped for good')
       await end()
       const sentinel = role === 'sentinel' ? ['--sentinel'] : []
-      const started = run(binary, [file, ...sentinel], folder, env, (text) => {
+      const started = run(binary, [file, ...sentinel], folder, (text) => {
         log = (log + text).slice(-LOG_KEPT)
       })
       try {
@@ -155,12 +153,10 @@ function run(
   binary: string,
   args: string[],
   cwd: string,
-  env: Readonly<Record<string, string>>,
   onLog: (text: string) => void,
 ): RunningRedis {
   const child = spawn(binary, args, {
     cwd,
-    env: { ...process.env, ...env },
     // A Ctrl-C is for the test run, which then stops its servers.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

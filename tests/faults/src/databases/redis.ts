@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RedisServer, startRedis } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
-import { type Clock, startClock } from '../clock.ts'
 import { type Database, note } from './database.ts'
 
-/** Redis; what takes effect there are the events. */
+/**
+ * Redis; what takes effect there are the events. Its clock goes by itself: jemalloc and libfaketime
+ * do not get on.
+ */
 export async function startRedisDatabase(durable: boolean): Promise<Database> {
-  const clock = await startClock()
   const settings = durable ? DURABLE : NOT_DURABLE
-  const server = await startRedis({ settings, env: clock.env })
+  const server = await startRedis({ settings })
   const events = () => asked(server, receiptsByOrder)
 
   return {
@@ -18,18 +19,15 @@ export async function startRedisDatabase(durable: boolean): Promise<Database> {
     settings: Object.entries(settings)
       .map(([name, value]) => `${name} ${value}`)
       .join(', '),
-    faults: faultsOf(server, clock),
+    faults: faultsOf(server),
     effects: events,
     events,
     leftOver: () => asked(server, runningAttempts),
-    async stop() {
-      await server.stop()
-      clock.remove()
-    },
+    stop: server.stop,
   }
 }
 
-function faultsOf(server: RedisServer, clock: Clock): Database['faults'] {
+function faultsOf(server: RedisServer): Database['faults'] {
   return {
     async 'database killed'(random) {
       await server.crash()
@@ -55,12 +53,6 @@ function faultsOf(server: RedisServer, clock: Clock): Database['faults'] {
 
     async 'scripts forgotten'() {
       await server.cli('script', 'flush')
-    },
-
-    async 'database clock set'(random) {
-      clock.shift(random.oneOf([-3_600, -30, -3, 3, 30, 3_600]))
-      await sleep(random.between(200, 2_000))
-      clock.shift(0)
     },
   }
 }
