@@ -36,7 +36,28 @@ export async function typecheck(consumer: Consumer, wanted: Typechecked): Promis
   }
   const project = `tsconfig.${files[0]}.json`
   consumer.write(project, JSON.stringify({ compilerOptions, files }))
-  await command(process.execPath, [tsc(compiler), '--project', project], { cwd: consumer.folder })
+  const faults = await errorsOf(consumer, [
+    tsc(compiler),
+    '--project',
+    project,
+    '--pretty',
+    'false',
+  ])
+  // What other packages declare is theirs to mend; with `skipLibCheck` off it is told all the same.
+  const ours = faults.filter((line) => !/^\S*node_modules\/(?!\S*@oncekey)/.test(line))
+  if (ours.length > 0) throw new Error(`${compiler}, ${resolution}:\n${ours.join('\n')}`)
+}
+
+async function errorsOf(consumer: Consumer, args: string[]): Promise<string[]> {
+  try {
+    await command(process.execPath, args, { cwd: consumer.folder })
+    return []
+  } catch (error) {
+    const errors = (error as Error).message.split('\n').filter((line) => /error TS\d+/.test(line))
+    // Not the compiler's word on the code: it did not run.
+    if (errors.length === 0) throw error
+    return errors
+  }
 }
 
 function tsc(compiler: 'typescript' | 'typescript5'): string {
