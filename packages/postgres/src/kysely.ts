@@ -15,10 +15,24 @@ export interface KyselyDatabase<Tx> {
 
 export interface KyselyOptions {
   /**
-   * How many connections the pool of the dialect has at most. Kysely does not show its pool, so
-   * whoever changed `max` says it here as well. @default 10, the default of `pg`
+   * The Pool that the dialect was given, which Kysely does not show. Its size is taken from it; and
+   * its clients are listened to for 'error', or one whose connection is lost while a handler runs
+   * ends the process, as it does in every transaction of Kysely's. Without it, do that yourself:
+   * `pool.on('connect', (client) => client.on('error', log))`.
    */
+  readonly pool?: KyselyPool
+  /** How many connections there are, where the dialect is on another kind of pool. @default 10 */
   readonly poolSize?: number
+}
+
+/** A `Pool` of `pg`, down to what is used of it. */
+export interface KyselyPool {
+  readonly options: { readonly max?: number | undefined }
+  on(event: 'acquire', listener: (client: Emitter) => void): unknown
+}
+
+interface Emitter {
+  on(event: 'error', listener: () => void): unknown
 }
 
 /**
@@ -26,8 +40,9 @@ export interface KyselyOptions {
  *
  * @example
  * ```ts
- * const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool: new Pool({ max: 20 }) }) })
- * const store = postgresStore({ client: fromKysely(db, { poolSize: 20 }) })
+ * const pool = new Pool({ connectionString })
+ * const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
+ * const store = postgresStore({ client: fromKysely(db, { pool }) })
  * // in a handler
  * const tx = await once.of(req).transaction()
  * await tx.insertInto('orders').values({ item }).execute()
@@ -35,20 +50,20 @@ export interface KyselyOptions {
  */
 export function fromKysely<Tx extends object>(
   db: KyselyDatabase<Tx>,
-  { poolSize = 10 }: KyselyOptions = {},
+  options: KyselyOptions = {},
 ): SqlClient<Tx> {
   const own = db as unknown as Kysely
   if (typeof own?.getExecutor !== 'function' || own.isTransaction !== false) throw notKysely()
   const dialect = own.getExecutor().adapter?.constructor.name ?? ''
   if (OTHER_DIALECT.test(dialect)) throw notPostgres(dialect)
-  if (!Number.isInteger(poolSize) || poolSize < 1) throw notASize(poolSize)
+  if (options.pool !== undefined) listenTo(options.pool)
   // Of ours, nothing goes through the user's plugins.
   const plain = own.withoutPlugins()
   const isOneSession = /pglite/i.test(dialect)
 
   return fromCallbacks<Tx>({
     concurrency: isOneSession ? 'one' : 'many',
-    poolSize: isOneSession ? 1 : poolSize,
+    poolSize: isOneSession ? 1 : sizeOf(options),
     rules: RULES,
     transaction: (isolation, body) => db.transaction().setIsolationLevel(isolation).execute(body),
     async query<Row>({ text, values }: Statement<Row>, tx?: Tx) {
@@ -56,6 +71,28 @@ export function fromKysely<Tx extends object>(
       return (await on.executeQuery(compiled(text, values))).rows as Row[]
     },
   })
+}
+
+/** The statement under way, or the next one, tells us the same. */
+function listenTo(pool: KyselyPool): void {
+  if (typeof pool.on !== 'function') throw notAPool()
+  if (listenedTo.has(pool)) return
+  listenedTo.add(pool)
+  pool.on('acquire', (client) => {
+    if (listenedTo.has(client)) return
+    listenedTo.add(client)
+    client.on('error', () => {})
+  })
+}
+
+const listenedTo = new WeakSet<object>()
+
+function sizeOf({ pool, poolSize }: KyselyOptions): number {
+  const size = poolSize ?? pool?.options.max ?? 10
+  if (Number.isInteger(size) && size > 0) return size
+  throw new OptionsError(
+    `fromKysely: poolSize: ${size} is not a whole number above 0. Write the \`max\` of the pool.`,
+  )
 }
 
 /** What a Kysely and its Transaction have in common, down to what is used of it. */
@@ -120,8 +157,9 @@ function notPostgres(adapter: string): OptionsError {
   )
 }
 
-function notASize(poolSize: number): OptionsError {
+function notAPool(): OptionsError {
   return new OptionsError(
-    `fromKysely: poolSize: ${poolSize} is not a whole number above 0. Write the \`max\` of the pool.`,
+    'fromKysely: pool: this is not a Pool of the package "pg". Write the one that PostgresDialect was ' +
+      'given, or, for another kind of pool, poolSize alone.',
   )
 }

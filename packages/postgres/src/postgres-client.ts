@@ -43,7 +43,7 @@ const bridges: readonly {
   },
   {
     shape: (_, has) => has('selectFrom') && has('getExecutor'),
-    say: 'this is a Kysely instance. Write fromKysely(db), from @oncekey/postgres/kysely.',
+    say: 'this is a Kysely instance. Write fromKysely(db, { pool }), from @oncekey/postgres/kysely.',
   },
   {
     shape: (client, has) => has('raw') && has('transaction') && 'client' in client,

@@ -25,8 +25,8 @@ export interface Bridge<Tx = unknown> {
 export interface BridgeUnderTest {
   readonly name: string
   open(options: BridgeOptions): Promise<Bridge>
-  /** What this library is, where it has no equal: a reason for the tests that it has to skip. */
-  readonly lacks?: { readonly sqlSavepoints?: string }
+  /** What this library does not have, and why. */
+  readonly lacks?: { readonly nested?: string; readonly sqlSavepoints?: string }
 }
 
 export interface BridgeOptions {

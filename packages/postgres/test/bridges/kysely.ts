@@ -9,6 +9,7 @@ interface Tables {
 
 export const kysely: BridgeUnderTest = {
   name: 'Kysely',
+  lacks: { nested: 'a Transaction of Kysely has no callback for a savepoint' },
   async open(options) {
     const { pool, exhaust } = pgPool(options)
     const db = new Kysely<Tables>({
@@ -16,7 +17,7 @@ export const kysely: BridgeUnderTest = {
       plugins: [new CamelCasePlugin()],
     })
     const bridge: Bridge<Transaction<Tables>> = {
-      client: fromKysely(db, { poolSize: options.max }),
+      client: fromKysely(db, { pool }),
       insert: (tx, id) => tx.insertInto('orders').values({ id }).execute(),
       async count(tx, id) {
         const found = await tx.selectFrom('orders').where('id', '=', id).selectAll().execute()

@@ -26,9 +26,31 @@ export const postgresJs: BridgeUnderTest = {
   },
 }
 
-export async function everyConnection(sql: Sql): Promise<() => void> {
-  const reserved = await Promise.all(Array.from({ length: sql.options.max }, () => sql.reserve()))
-  return () => {
-    for (const each of reserved) each.release()
+/**
+ * In transactions: `reserve()` loses a connection for good where it is the first to be told of the
+ * end of the one before.
+ */
+export async function everyConnection(sql: Sql): Promise<() => Promise<unknown>> {
+  const held = await Promise.all(Array.from({ length: sql.options.max }, () => hold(sql)))
+  return () => Promise.all(held.map((giveBack) => giveBack()))
+}
+
+/** Who gets a connection after one that the server has ended is told why that one was. */
+async function hold(sql: Sql): Promise<() => Promise<unknown>> {
+  try {
+    return await new Promise((resolve, reject) => {
+      const ended = sql.begin(
+        () =>
+          new Promise<void>((end) =>
+            resolve(() => {
+              end()
+              return ended
+            }),
+          ),
+      )
+      ended.catch(reject)
+    })
+  } catch {
+    return await hold(sql)
   }
 }

@@ -23,7 +23,7 @@ export const typeorm: BridgeUnderTest = {
     const { master } = dataSource.driver as unknown as { master: Parameters<typeof allOf>[0] }
     const bridge: Bridge<EntityManager> = {
       client: fromTypeorm(dataSource),
-      insert: (manager, id) => manager.save(Order, { id }),
+      insert: (manager, id) => manager.insert(Order, { id }),
       count: (manager, id) => manager.countBy(Order, { id }),
       raw: (manager, text) => manager.query(text),
       later(manager, id) {
