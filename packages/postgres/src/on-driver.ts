@@ -74,6 +74,7 @@ function libraryTransaction<Tx extends object>(
 
   async function undone(cause: unknown): Promise<never> {
     await transaction.rollback({ timeoutMs: UNDO_TIMEOUT_MS })
+    tell('rollback')
     const what = cause instanceof Error ? cause.message : String(cause)
     throw new OncekeyError('transaction-aborted', `Before COMMIT, a subscriber failed: ${what}`, {
       cause,
