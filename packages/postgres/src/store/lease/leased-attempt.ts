@@ -25,7 +25,7 @@ export function leasedAttempt<Tx>(
   const late = lateTransaction(store, () =>
     statements.openAttempt(claim, key.lock, lateBackstop(backstopOf(client, claim.leaseMs))),
   )
-  const forget = store.renewals.attend(claim.token)
+  const forget = store.renewals.attend(claim.token, claim.leaseMs)
   const end = attemptEnd(() => {
     late.over()
     forget()

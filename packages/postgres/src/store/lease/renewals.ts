@@ -9,7 +9,7 @@ import { reservedConnection } from './reserved-connection.ts'
  */
 export interface Renewals {
   /** An attempt runs from now on; returns what to call when it has ended. */
-  attend(token: string): () => void
+  attend(token: string, leaseMs: number): () => void
   renew(renewal: LeaseRenewal): Promise<'held' | 'stale'>
 }
 
@@ -36,10 +36,13 @@ export function renewals<Tx>(
   let running = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   let isSending = false
+  /** Of the longest lease in this process. */
+  let leasedUntil = 0
 
-  function attend(token: string): () => void {
+  function attend(token: string, leaseMs: number): () => void {
     running += 1
     connection.keep()
+    keepFor(leaseMs)
     return () => {
       running -= 1
       if (renewed.delete(token)) over.push(token)
@@ -54,9 +57,23 @@ export function renewals<Tx>(
     else connection.release()
   }
 
+  /** An attempt that nobody ends and nobody renews shall not keep a pool from being ended. */
+  function keepFor(leaseMs: number): void {
+    const isWatched = leasedUntil > performance.now()
+    leasedUntil = Math.max(leasedUntil, performance.now() + leaseMs)
+    if (!isWatched) watch()
+  }
+
+  function watch(): void {
+    const leftMs = leasedUntil - performance.now()
+    if (leftMs <= 0) connection.release()
+    else setTimeout(watch, Math.min(leftMs + 1, LONGEST_TIMEOUT_MS)).unref()
+  }
+
   function renew(renewal: LeaseRenewal): Promise<'held' | 'stale'> {
     const answer = asked.get(renewal.token)?.answer ?? withResolvers()
     asked.set(renewal.token, { renewal, answer })
+    keepFor(renewal.ms)
     soon(renewal.ms)
     return answer.promise
   }
@@ -97,6 +114,9 @@ export function renewals<Tx>(
 }
 
 const LONGEST_DELAY_MS = 100
+
+/** Beyond it `setTimeout` fires at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 function withResolvers(): PromiseWithResolvers<'held' | 'stale'> {
   let [resolve, reject]: [(value: 'held' | 'stale') => void, (reason: unknown) => void] = [
