@@ -5,6 +5,7 @@ import { busy } from '../busy.ts'
 import type { ClaimKey } from '../claim-key.ts'
 import type { ClaimLeaseJson } from '../statements/claim-lease.ts'
 import type { LeaseState } from './lease-state.ts'
+import { SERIALIZATION_FAILURE } from './when-serialized.ts'
 
 /**
  * Puts the claim to the database: one statement, which commits by itself. A claim whose answer is lost
@@ -69,5 +70,4 @@ function isBusy(error: unknown): boolean {
 }
 
 const WITHDRAWN = { state: 'in-progress', number: 0, left: 1_000 } as const
-const SERIALIZATION_FAILURE = '40001'
 const NOTHING = { name: 'nothing', text: 'select', values: [] }

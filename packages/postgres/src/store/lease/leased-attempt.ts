@@ -9,6 +9,7 @@ import { commitFailed, completionError, OWNED_BY_ANOTHER } from '../completion-f
 import { lateTransaction, type Opened } from '../late-transaction.ts'
 import { terminate, UNDO_TIMEOUT_MS } from '../undo.ts'
 import type { LeaseState } from './lease-state.ts'
+import { whenSerialized } from './when-serialized.ts'
 
 /**
  * The attempt that a claim has won, and committed. It has no connection until its transaction is
@@ -128,17 +129,21 @@ export function leasedAttempt<Tx>(
     }
   }
 
-  /** In autocommit, and once more where the answer was lost: each of these finds its own work done. */
+  /**
+   * In autocommit, and once more where the answer was lost: each of these finds its own work done.
+   * Again, too, where the session's own default is an isolation level that lets others get in its way.
+   */
   async function alone<Row>(
     statement: Statement<Row>,
     timeoutMs = acquireTimeoutMs,
   ): Promise<Row[]> {
+    const ask = (): Promise<Row[]> => whenSerialized(() => client.query(statement, { timeoutMs }))
     try {
-      return await client.query(statement, { timeoutMs })
+      return await ask()
     } catch (error) {
       const isBusy = error instanceof OncekeyError && error.code === 'store-busy'
       if (isBusy || isOutcomeKnown(error)) throw error
-      return await client.query(statement, { timeoutMs: acquireTimeoutMs })
+      return await ask()
     }
   }
 }

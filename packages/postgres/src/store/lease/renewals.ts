@@ -2,6 +2,7 @@ import { storeError } from '../../store-error.ts'
 import type { LeaseRenewal } from '../statements/renew-leases.ts'
 import type { StoreState } from '../store-state.ts'
 import { reservedConnection } from './reserved-connection.ts'
+import { whenSerialized } from './when-serialized.ts'
 
 /**
  * The renewals of this process. However many attempts run, they are one statement at a time, on one
@@ -92,7 +93,8 @@ export function renewals<Tx>(
     over = []
     const leases = [...batch.values()].map(({ renewal }) => renewal)
     try {
-      const [row] = await connection.query(store.statements.renewLeases(leases, ended))
+      const statement = store.statements.renewLeases(leases, ended)
+      const [row] = await whenSerialized(() => connection.query(statement))
       const held = new Set<string>(JSON.parse(row?.held ?? ''))
       for (const [token, { answer }] of batch) {
         if (held.has(token)) renewed.add(token)
