@@ -7,6 +7,7 @@ export type {
   Begun,
   Isolation,
   QueryOptions,
+  ReservedClient,
   SqlClient,
   SqlTransaction,
   SqlValue,
