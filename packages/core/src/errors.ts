@@ -19,6 +19,10 @@ export type ErrorCode =
   | 'transaction-unsupported'
   | 'transaction-control'
   | 'address-forbidden'
+  | 'delivery-timeout'
+  | 'event-taken-in'
+  | 'lease-lost'
+  | 'log-restored'
   | 'store-not-migrated'
   | 'store-too-new'
   // outcomes and failures a client is told about
