@@ -1,6 +1,20 @@
 export type { Answer } from './answer.ts'
 export type { Authenticate, SignedRequest } from './authenticate.ts'
 export type {
+  DeadLetter,
+  DeadLetterDetail,
+  DeadLetterFilter,
+  DeadLetterGroup,
+  DeadLetterPage,
+  DeadLetterPageRequest,
+  DeadLetterSource,
+  DeadLetterStats,
+  PastAttempt,
+  Redriven,
+  Resolution,
+} from './dead-letter-source.ts'
+export { deriveKey } from './derive-key.ts'
+export type {
   DecisionMessage,
   EndMessage,
   ErrorMessage,
@@ -11,7 +25,35 @@ export type {
 export type { Disposition, DispositionOverrides } from './disposition.ts'
 export { type Begun, createEngine, type Engine, type EngineRequest } from './engine.ts'
 export { type ErrorCode, OncekeyError, OptionsError, type ProblemCode } from './errors.ts'
-export type { EmittedEvent, OutboxEvent } from './event.ts'
+export { type EmittedEvent, type OutboxEvent, outboxEvent } from './event.ts'
+export {
+  type Advance,
+  type AttemptError,
+  type DeadReason,
+  type DeliveryAttempt,
+  type DeliveryVerdict,
+  type Due,
+  type DueDelivery,
+  type EventLog,
+  type EventLogCapabilities,
+  type FailedDelivery,
+  type HeldSlot,
+  type Intake,
+  type Lag,
+  type Lease,
+  type LeaseRequest,
+  type LoggedEvent,
+  type Maintenance,
+  type Page,
+  type Position,
+  type ReadRequest,
+  type Settle,
+  SLOTS,
+  type Subscription,
+  type TakeDue,
+  type TakeIn,
+  type TakenSlot,
+} from './event-log.ts'
 export {
   type Fingerprint,
   type FingerprintInput,

@@ -1,1 +1,19 @@
+export { type Backoff, type BackoffOptions, backoff } from './backoff.ts'
+export {
+  type BatchConsumerOptions,
+  type BatchContext,
+  type Consumer,
+  type ConsumerContext,
+  type ConsumerOptions,
+  type ConsumerSettings,
+  consumer,
+} from './consumer.ts'
+export {
+  type DeadLetters,
+  deadLetters,
+  type RedriveOptions,
+  type RedriveResult,
+} from './dead-letters.ts'
+export type { DeliveredEvent } from './delivered-event.ts'
 export { PermanentError } from './permanent-error.ts'
+export type { Relay, RelayOptions } from './relay-options.ts'
