@@ -1,5 +1,5 @@
-import type { Verdict } from './classify.ts'
 import { OptionsError } from '@oncekey/core'
+import type { Classify, Verdict } from './classify.ts'
 import type { ResolvedOptions } from './options.ts'
 import { retryAfterMs } from './retry-after.ts'
 import type { Exchange } from './send.ts'
@@ -15,17 +15,19 @@ export function judge(
   const kept = keptOf(exchange, verdict)
   if (verdict === 'delivered') return { ...kept, ...DELIVERED }
   if (verdict !== 'transient') {
-    return { ...kept, state: 'dead', reason: verdict, delayMs: 0, blockMs: 0, blame: 'message' }
+    const gone = verdict === 'gone'
+    return { ...kept, ...NOW, state: 'dead', reason: 'permanent', gone, blame: 'message' }
   }
   const asked = retryAfterMs(exchange.retryAfter, options.maxRetryAfterMs)
   const wait = options.waitAfter(failures + 1)
   // Who says when to come back means everything that is sent there, not this delivery alone.
-  const common = { ...kept, blockMs: asked, blame: 'endpoint' } as const
+  const common = { ...kept, gone: false, blockMs: asked, blame: 'endpoint' } as const
   if (wait === undefined) return { ...common, state: 'dead', reason: 'exhausted', delayMs: 0 }
   return { ...common, state: 'retry', reason: null, delayMs: Math.max(wait, asked) }
 }
 
-const DELIVERED = { state: 'delivered', reason: null, delayMs: 0, blockMs: 0, blame: 'none' } as const
+const NOW = { delayMs: 0, blockMs: 0 } as const
+const DELIVERED = { ...NOW, state: 'delivered', reason: null, gone: false, blame: 'none' } as const
 
 /** A refusal is one however it ends; a success that breaks off is not. */
 function verdictOn({ status, failure }: Exchange, classify: Classify): Verdict {
@@ -39,7 +41,6 @@ function verdictOn({ status, failure }: Exchange, classify: Classify): Verdict {
   return verdict === 'delivered' && failure !== undefined ? 'transient' : verdict
 }
 
-type Classify = (status: number) => Verdict
 const VERDICTS: readonly Verdict[] = ['delivered', 'transient', 'permanent', 'gone']
 
 function keptOf(

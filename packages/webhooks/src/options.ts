@@ -19,6 +19,8 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly client: PostgresClient<Tx>
   /** The schema everything of Oncekey's is in. @default 'oncekey' */
   readonly schema?: string
+  /** The name that its place in the log is kept under. @default 'webhooks' */
+  readonly consumerName?: string
   /**
    * Whose event it is: only endpoints registered for that `customer` are told of it; `undefined` is
    * nobody's business. Without it endpoints have no customer, and are told of every event.
@@ -70,6 +72,7 @@ export interface ResolvedOptions {
   /** Quoted, as it goes into statements; and as it was given. */
   readonly schema: string
   readonly schemaName: string
+  readonly consumerName: string
   readonly customerOf: ((event: EventFacts) => string | undefined) | undefined
   readonly seal: SealKeys | undefined
   readonly guard: AddressGuard
@@ -97,6 +100,7 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
     sql: sqlClientOf(options.client, { prepare: false }) as SqlClient,
     schema: quotedSchema(schemaName),
     schemaName,
+    consumerName: options.consumerName ?? 'webhooks',
     customerOf: callback('customerOf', options.customerOf),
     seal: options.seal === undefined ? undefined : checkSealKeys(options.seal),
     guard,
@@ -111,19 +115,25 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
       breakerFailures: whole('breakerFailures', options.breakerFailures ?? 5, 1),
       cooldownMs: whole('cooldownMs', options.cooldownMs ?? 5_000, 1),
       maxCooldownMs: whole('maxCooldownMs', options.maxCooldownMs ?? 300_000, 1),
-      disableAfterMs: whole('disableAfterMs', options.disableAfterMs ?? 5 * 86_400_000, 1),
+      disableAfterMs: whole('disableAfterMs', options.disableAfterMs ?? 5 * 86_400_000, 1, LONG_MS),
     },
     onFailingEndpoint: callback('onFailingEndpoint', options.onFailingEndpoint) ?? (() => {}),
   }
 }
 
-/** A whole number that PostgreSQL can keep as an integer, or, of milliseconds, add to a time. */
-export function whole(option: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value <= 2 ** 31 - 1) return value
-  throw new OptionsError(
-    `${option} must be a whole number from ${least} to ${2 ** 31 - 1}, not ${value}.`,
-  )
+/** A whole number; unless told otherwise one that a timer, and an integer of PostgreSQL, can keep. */
+export function whole(
+  option: string,
+  value: number,
+  least: number,
+  most: number = 2 ** 31 - 1,
+): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new OptionsError(`${option} must be a whole number from ${least} to ${most}, not ${value}.`)
 }
+
+/** Ten years in milliseconds: more than any retention, and a time that every database can add. */
+export const LONG_MS: number = 10 * 365 * 86_400_000
 
 function flag(option: string, value: boolean): boolean {
   if (typeof value === 'boolean') return value

@@ -39,24 +39,31 @@ export async function send(
   { dispatcher, timeoutMs, maxBodyBytes, signal }: SendOptions,
 ): Promise<Exchange> {
   const startedAt = performance.now()
-  const timeout = AbortSignal.timeout(timeoutMs)
+  const limit = timeLimit(timeoutMs, signal)
   const seen: Seen = { status: undefined, retryAfter: undefined, chunks: [], size: 0 }
   let failure: ExchangeFailure | undefined
   let truncated = false
   try {
-    truncated = await exchange(seen, url, {
-      dispatcher,
-      method: 'POST',
-      headers,
-      body,
-      signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
-      // The one limit above covers both.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    }, maxBodyBytes)
+    truncated = await exchange(
+      seen,
+      url,
+      {
+        dispatcher,
+        method: 'POST',
+        headers,
+        body,
+        signal: limit.signal,
+        // The one limit above covers both.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      },
+      maxBodyBytes,
+    )
   } catch (error) {
-    failure = failureOf(error, timeout.aborted, timeoutMs)
+    failure = failureOf(error, limit.isOver(), timeoutMs)
     truncated = seen.status !== undefined
+  } finally {
+    limit.clear()
   }
   return {
     status: seen.status,
@@ -65,6 +72,34 @@ export async function send(
     truncated,
     failure,
     durationMs: Math.round(performance.now() - startedAt),
+  }
+}
+
+interface TimeLimit {
+  /** Aborts when the time is over, or the other signal aborts. */
+  readonly signal: AbortSignal
+  isOver(): boolean
+  /** Leaves no timer and no listener behind, as `AbortSignal.any` would. */
+  clear(): void
+}
+
+function timeLimit(timeoutMs: number, outer: AbortSignal | undefined): TimeLimit {
+  const controller = new AbortController()
+  const abort = (): void => controller.abort()
+  let isOver = false
+  const timer = setTimeout(() => {
+    isOver = true
+    abort()
+  }, timeoutMs)
+  outer?.addEventListener('abort', abort)
+  if (outer?.aborted) abort()
+  return {
+    signal: controller.signal,
+    isOver: () => isOver,
+    clear() {
+      clearTimeout(timer)
+      outer?.removeEventListener('abort', abort)
+    },
   }
 }
 

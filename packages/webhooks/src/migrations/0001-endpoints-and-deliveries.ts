@@ -41,7 +41,10 @@ export function endpointsAndDeliveries(schema: string): string[] {
     `create table ${schema}.webhook_messages (
       id uuid primary key,
       type text not null,
-      customer text,
+      source text not null,
+      subject text,
+      headers json not null,
+      customer text collate "C",
       body bytea not null,
       occurred_at timestamptz not null,
       created_at timestamptz not null default now()
@@ -49,7 +52,7 @@ export function endpointsAndDeliveries(schema: string): string[] {
     `create index webhook_messages_created on ${schema}.webhook_messages (created_at)`,
 
     // 'epoch' counts claims and fences them. 'attempts' are those begun, of which 'tries' came to an
-    // outcome since the delivery was made or redriven, and 'unfinished' did not, one after the other.
+    // outcome since the delivery was made or redriven; 'unfinished' are claims since the last outcome.
     `create table ${schema}.webhook_deliveries (
       id bigint generated always as identity primary key,
       message_id uuid not null,
@@ -68,6 +71,8 @@ export function endpointsAndDeliveries(schema: string): string[] {
       redrives integer not null default 0,
       created_at timestamptz not null default now(),
       ended_at timestamptz,
+      died_at timestamptz,
+      resolved_at timestamptz,
       constraint webhook_deliveries_once unique (message_id, endpoint_id)
     ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500)`,
 
@@ -75,8 +80,10 @@ export function endpointsAndDeliveries(schema: string): string[] {
     // are leased are passed over.
     `create index webhook_deliveries_due on ${schema}.webhook_deliveries (endpoint_id, due_at, id)
       where state = 'pending'`,
-    `create index webhook_deliveries_dead on ${schema}.webhook_deliveries (ended_at, id)
+    `create index webhook_deliveries_dead on ${schema}.webhook_deliveries (died_at, id)
       where state = 'dead'`,
+    `create index webhook_deliveries_resolved on ${schema}.webhook_deliveries (resolved_at)
+      where resolved_at is not null`,
     `create index webhook_deliveries_ended on ${schema}.webhook_deliveries (ended_at)
       where state in ('delivered', 'discarded', 'ended')`,
     `create index webhook_deliveries_endpoint on ${schema}.webhook_deliveries (endpoint_id, id)`,

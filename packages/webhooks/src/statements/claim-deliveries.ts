@@ -62,7 +62,7 @@ export function claimDeliveries(
       ), poisoned as (
         update ${schema}.webhook_deliveries d
           set state = 'dead', reason = 'poison', error = 'poison', leased_until = null,
-            ended_at = now()
+            ended_at = now(), died_at = now()
           from picked p where p.poison and d.id = p.id
       ), probed as (
         update ${schema}.webhook_endpoints e

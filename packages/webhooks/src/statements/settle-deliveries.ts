@@ -6,7 +6,9 @@ export interface Settlement {
   readonly epoch: number
   readonly state: 'delivered' | 'retry' | 'dead'
   /** Why it is dead. */
-  readonly reason: 'permanent' | 'gone' | 'exhausted' | null
+  readonly reason: 'permanent' | 'exhausted' | null
+  /** Whether the receiver said that nothing will ever be taken there again. */
+  readonly gone: boolean
   /** How long until the next try; the database's clock adds it to its now. */
   readonly delayMs: number
   /** How long nothing is sent to the endpoint, because it asked for that. */
@@ -48,10 +50,10 @@ export function settleDeliveries(
     text: `
       with outcomes as materialized (
         select * from rows from (json_to_recordset($1::json) as (
-          id bigint, epoch integer, state text, reason text, "delayMs" bigint, "blockMs" bigint,
+          id bigint, epoch integer, state text, reason text, gone boolean, "delayMs" bigint, "blockMs" bigint,
           blame text, status integer, error text, message text, "durationMs" integer, body text,
           truncated boolean
-        )) with ordinality as o (id, epoch, state, reason, delay_ms, block_ms, blame, status, error,
+        )) with ordinality as o (id, epoch, state, reason, gone, delay_ms, block_ms, blame, status, error,
           message, duration_ms, body, truncated, position)
       ), settled as (
         update ${schema}.webhook_deliveries d
@@ -61,6 +63,7 @@ export function settleDeliveries(
             due_at = case o.state
               when 'retry' then now() + o.delay_ms * interval '1 millisecond' else d.due_at end,
             ended_at = case o.state when 'retry' then null else now() end,
+            died_at = case o.state when 'dead' then now() else d.died_at end,
             leased_until = null,
             attempts = d.attempts + d.unfinished,
             tries = d.tries + case o.blame when 'ours' then 0 else 1 end,
@@ -80,7 +83,7 @@ export function settleDeliveries(
             coalesce(max(s.position) filter (where o.blame = 'none'), 0) as success,
             coalesce(max(s.position) filter (where o.blame in ('message', 'endpoint')), 0) as failure,
             coalesce(max(o.block_ms), 0) as block_ms,
-            bool_or(o.reason = 'gone') is true as gone
+            bool_or(o.gone) as gone
           from settled s join outcomes o on o.position = s.position
           where o.blame <> 'ours'
           group by s.endpoint_id

@@ -1,0 +1,98 @@
+import type { DeliveredEvent } from '@oncekey/outbox'
+import { migrate } from '@oncekey/postgres'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { type Webhooks, type WebhooksOptions, webhooks } from '@oncekey/webhooks'
+import { Pool, type PoolClient, type PoolConfig } from 'pg'
+import { v7 } from 'uuid'
+import { afterAll, beforeAll, inject } from 'vitest'
+
+/** A migrated database for one test file. */
+export interface WebhooksDatabase {
+  url(): string
+  pool(config?: PoolConfig): Pool
+  query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
+  /** Webhooks that may be sent to this machine, over HTTP. */
+  hooks(options?: Partial<WebhooksOptions<PoolClient>>): Webhooks<PoolClient>
+  /** A table without rows: tests that count things do not meet. */
+  empty(): Promise<void>
+}
+
+export function webhooksDatabase(): WebhooksDatabase {
+  const pools: Pool[] = []
+  let database: Database
+  let own: Pool
+
+  const pool = (config: PoolConfig = {}): Pool => {
+    const made = new Pool({ connectionString: database.url, ...config })
+    made.on('error', () => {})
+    pools.push(made)
+    return made
+  }
+
+  beforeAll(async () => {
+    database = await freshDatabase(inject('postgresUrl'))
+    own = pool()
+    await migrate(own)
+    await webhooks({ client: own }).migrate()
+  })
+
+  afterAll(async () => {
+    await Promise.all(pools.map((each) => each.ended || each.end()))
+    await database.drop()
+  })
+
+  return {
+    url: () => database.url,
+    pool,
+    query: async (text, values) => (await own.query(text, values)).rows,
+    hooks: (options = {}) => webhooks({ client: own, ...LOCAL, ...options }),
+    empty: async () => {
+      await own.query(`truncate oncekey.webhook_endpoints, oncekey.webhook_secrets,
+        oncekey.webhook_messages, oncekey.webhook_deliveries, oncekey.webhook_attempts`)
+    },
+  }
+}
+
+export const LOCAL = { allowAddresses: ['127.0.0.1/32'], allowHttp: true } as const
+
+export function eventOf(event: Partial<DeliveredEvent> = {}): DeliveredEvent {
+  const data = event.data ?? { id: 'order-1' }
+  const id = event.id ?? v7()
+  return {
+    id,
+    type: 'order.created',
+    source: '/http',
+    subject: null,
+    orderingKey: id,
+    headers: {},
+    occurredAt: new Date(),
+    json: JSON.stringify(data),
+    ...event,
+    data,
+  }
+}
+
+/** Hands events to the consumer in a transaction, as a relay does. */
+export async function fanOut(
+  hooks: Webhooks<PoolClient>,
+  pool: Pool,
+  events: readonly DeliveredEvent[],
+): Promise<void> {
+  const { work } = hooks.consumer
+  if (work.kind !== 'batch') throw new Error('not a batch consumer')
+  const client = await pool.connect()
+  try {
+    await client.query('begin')
+    await work.handleBatch({
+      events,
+      attempt: 1,
+      signal: new AbortController().signal,
+      begin: async () => ({ transaction: client, fresh: events }),
+      emit: () => {},
+      deriveKey: () => '',
+    })
+    await client.query('commit')
+  } finally {
+    client.release()
+  }
+}
