@@ -44,7 +44,7 @@ export async function send(
   let failure: ExchangeFailure | undefined
   let truncated = false
   try {
-    truncated = await exchange(
+    const work = exchange(
       seen,
       url,
       {
@@ -59,6 +59,9 @@ export async function send(
       },
       maxBodyBytes,
     )
+    // undici hears of the signal once it is connected, and until then waits for as long as that takes.
+    work.catch(() => {})
+    truncated = await Promise.race([work, limit.over])
   } catch (error) {
     failure = failureOf(error, limit.isOver(), timeoutMs)
     truncated = seen.status !== undefined
@@ -76,8 +79,9 @@ export async function send(
 }
 
 interface TimeLimit {
-  /** Aborts when the time is over, or the other signal aborts. */
+  /** Aborts when the time is over, or the other signal aborts; then the promise rejects. */
   readonly signal: AbortSignal
+  readonly over: Promise<never>
   isOver(): boolean
   /** Leaves no timer and no listener behind, as `AbortSignal.any` would. */
   clear(): void
@@ -86,6 +90,10 @@ interface TimeLimit {
 function timeLimit(timeoutMs: number, outer: AbortSignal | undefined): TimeLimit {
   const controller = new AbortController()
   const abort = (): void => controller.abort()
+  const over = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener('abort', () => reject(controller.signal.reason))
+  })
+  over.catch(() => {})
   let isOver = false
   const timer = setTimeout(() => {
     isOver = true
@@ -95,6 +103,7 @@ function timeLimit(timeoutMs: number, outer: AbortSignal | undefined): TimeLimit
   if (outer?.aborted) abort()
   return {
     signal: controller.signal,
+    over,
     isOver: () => isOver,
     clear() {
       clearTimeout(timer)
