@@ -54,8 +54,9 @@ export function tellError(message: WebhookErrorMessage): void {
   if (errors.hasSubscribers) return void errors.publish(message)
   if (warned.has(message.during)) return
   warned.add(message.during)
+  const { error } = message
   process.emitWarning(
-    `A webhook worker failed (${message.during}): ${message.error instanceof Error ? message.error.message : String(message.error)}. Later failures of this kind are on the channel oncekey:webhook-error only.`,
+    `Webhooks, ${message.during}: ${error instanceof Error ? error.message : String(error)} (Later failures of this kind are told on the channel oncekey:webhook-error only.)`,
     { code: 'ONCEKEY', type: 'OncekeyWarning' },
   )
 }

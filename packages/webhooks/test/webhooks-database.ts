@@ -9,6 +9,7 @@ import { afterAll, beforeAll, inject } from 'vitest'
 /** A migrated database for one test file. */
 export interface WebhooksDatabase {
   url(): string
+  /** One for all, or a new one that is ended with the file. */
   pool(config?: PoolConfig): Pool
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
   /** Webhooks that may be sent to this machine, over HTTP. */
@@ -22,7 +23,8 @@ export function webhooksDatabase(): WebhooksDatabase {
   let database: Database
   let own: Pool
 
-  const pool = (config: PoolConfig = {}): Pool => {
+  const pool = (config?: PoolConfig): Pool => (config === undefined ? own : newPool(config))
+  const newPool = (config: PoolConfig = {}): Pool => {
     const made = new Pool({ connectionString: database.url, ...config })
     made.on('error', () => {})
     pools.push(made)
@@ -31,7 +33,7 @@ export function webhooksDatabase(): WebhooksDatabase {
 
   beforeAll(async () => {
     database = await freshDatabase(inject('postgresUrl'))
-    own = pool()
+    own = newPool()
     await migrate(own)
     await webhooks({ client: own }).migrate()
   })
