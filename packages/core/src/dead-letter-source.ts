@@ -98,7 +98,15 @@ export interface Redriven {
 /** What became of one that was asked for. */
 export interface Resolution {
   readonly id: string
-  readonly outcome: 'discarded' | 'already-done' | 'already-discarded' | 'retrying' | 'unknown'
+  readonly outcome:
+    | 'discarded'
+    /** It has taken effect: there is nothing to redrive. */
+    | 'already-done'
+    | 'already-discarded'
+    | 'retrying'
+    /** Dead, and left so: the rest of the filter does not match it, or somebody else has it just now. */
+    | 'not-matched'
+    | 'unknown'
 }
 
 export interface DeadLetterStats {

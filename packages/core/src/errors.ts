@@ -19,6 +19,8 @@ export type ErrorCode =
   | 'transaction-unsupported'
   | 'transaction-control'
   | 'address-forbidden'
+  | 'delivery-timeout'
+  | 'log-restored'
   | 'store-not-migrated'
   | 'store-too-new'
   // outcomes and failures a client is told about

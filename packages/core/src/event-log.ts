@@ -34,15 +34,20 @@ export interface EventLog<Tx = unknown> {
    * - Each time a slot is taken its epoch grows, and the holder before is fenced off.
    * - `share` is how many slots are fair, given the relays that have asked lately. Who holds more
    *   finishes what it has begun and lets the rest go with `release`; the log takes none away.
-   * - A slot whose last holder went without a word comes with `crashes` counted up; the next `advance`
-   *   that moves it puts that back to 0.
+   * - A slot whose last holder went without a word comes with `crashes` counted up; an `advance`
+   *   that is `calm` puts that back to 0.
    */
   lease(request: LeaseRequest): Promise<Lease>
 
-  /** Lets slots go, so that others have them at once. Fenced ones are left alone. */
+  /**
+   * Lets slots go, so that others have them at once. Fenced ones are left alone. A relay that is
+   * `leaving` no longer counts when slots are shared.
+   */
   release(request: {
     readonly consumer: string
+    readonly relay: string
     readonly slots: readonly HeldSlot[]
+    readonly leaving: boolean
   }): Promise<void>
 
   /**
@@ -54,6 +59,9 @@ export interface EventLog<Tx = unknown> {
    *   wrote them were in conflict; of one transaction in the order they were emitted in.
    * - No transaction that is open somewhere, for however long, holds others' events up.
    * - Reading moves nothing and writes nothing.
+   *
+   * Throws `log-restored` where the positions are from before the log was restored from a copy; by
+   * then its cursors are set right, and slots have to be leased anew. Some events may come again.
    */
   read(request: ReadRequest): Promise<Page>
 
@@ -228,6 +236,8 @@ export interface Advance {
   readonly consumer: string
   readonly slots: readonly (HeldSlot & {
     readonly position: Position
+    /** Nothing that was under way when a holder went without a word is ahead any more. */
+    readonly calm: boolean
     /** What was passed without success, in order; everything else that was passed is done. */
     readonly failed: readonly FailedDelivery[]
   })[]

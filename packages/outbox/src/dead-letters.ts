@@ -95,16 +95,11 @@ async function redrive(
   const matched = await source.count(filter)
   if (preview) return { matched, preview, redriven, refused }
 
-  // What dies again in the meantime is not taken a second time.
-  const until = filter.deadBefore ?? new Date()
   const portion = Math.max(1, Math.floor(ratePerSecond / 10))
   let left = Math.min(limit, Math.max(matched, filter.ids?.length ?? 0))
   while (left > 0 && signal?.aborted !== true) {
     const startedAt = performance.now()
-    const done = await source.redrive(
-      { ...filter, deadBefore: until },
-      { limit: Math.min(portion, left) },
-    )
+    const done = await source.redrive(filter, { limit: Math.min(portion, left) })
     redriven.push(...done.redriven)
     refused.push(...done.refused)
     options.onProgress?.({ redriven: redriven.length, matched })

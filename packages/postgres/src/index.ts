@@ -1,4 +1,6 @@
 export type { PgPool } from './from-pg.ts'
+export type { PostgresLogOptions } from './log/options.ts'
+export { postgresLog } from './log/postgres-log.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
 export type { PostgresClient } from './postgres-client.ts'
 export { type Purged, type PurgeOptions, purge } from './purge.ts'
