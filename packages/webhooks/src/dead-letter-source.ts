@@ -64,11 +64,7 @@ export function deadLetterSource(
       const redriven = rows.map(({ id }) => id)
       scheduled()
       const refused = await resolved((filter.ids ?? []).filter((id) => !redriven.includes(id)))
-      // What is dead still did not match, or is beyond the limit.
-      return {
-        redriven,
-        refused: refused.filter(({ outcome }) => outcome !== 'dead').map(asResolution),
-      }
+      return { redriven, refused }
     },
 
     async discard(ids, note) {
@@ -76,10 +72,7 @@ export function deadLetterSource(
       const rows = await runStatement(options, discardDeadLetters(schema, valid, note))
       const discarded = new Set(rows.map(({ id }) => id))
       const others = await resolved(ids.filter((id) => !discarded.has(id)))
-      return [
-        ...[...discarded].map((id) => ({ id, outcome: 'discarded' as const })),
-        ...others.map(asResolution),
-      ]
+      return [...[...discarded].map((id) => ({ id, outcome: 'discarded' as const })), ...others]
     },
 
     async stats() {
@@ -100,7 +93,7 @@ export function deadLetterSource(
     },
   }
 
-  async function resolved(ids: readonly string[]): Promise<{ id: string; outcome: Outcome }[]> {
+  async function resolved(ids: readonly string[]): Promise<Resolution[]> {
     if (ids.length === 0) return []
     const rows = await runStatement(options, deliveryStates(schema, ids.filter(isDeliveryId)))
     const states = new Map(rows.map(({ id, state }) => [id, state]))
@@ -108,19 +101,12 @@ export function deadLetterSource(
   }
 }
 
-type Outcome = Resolution['outcome'] | 'dead'
-
-const OUTCOMES: Readonly<Record<string, Outcome>> = {
+const OUTCOMES: Readonly<Record<string, Resolution['outcome']>> = {
   pending: 'retrying',
   delivered: 'already-done',
   discarded: 'already-discarded',
   ended: 'already-discarded',
-  dead: 'dead',
-}
-
-/** One that is dead while it was just asked for is being written by somebody else at this moment. */
-function asResolution({ id, outcome }: { id: string; outcome: Outcome }): Resolution {
-  return { id, outcome: outcome === 'dead' ? 'retrying' : outcome }
+  dead: 'not-matched',
 }
 
 function deadLetterOf(json: DeadLetterJson): DeadLetter {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { tellError } from './channels.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type LeasedDelivery, places } from './places.ts'
@@ -33,7 +34,7 @@ export function createWorker(
   const worker = resolveWorkerOptions(given, options)
   const wake = wakeup()
   let stopping = false
-  let aborter = new AbortController()
+  let aborter = newAborter()
   let loop: Promise<void> | undefined
   const taken = places(options, {
     size: worker.concurrency,
@@ -63,7 +64,7 @@ export function createWorker(
       await taken.allFreed()
       clearTimeout(timer)
       stopping = false
-      aborter = new AbortController()
+      aborter = newAborter()
       loop = undefined
     },
   }
@@ -119,6 +120,13 @@ export function createWorker(
       tellError({ error, during: 'release', deliveryIds: claimed.map(({ id }) => id) })
     }
   }
+}
+
+/** Every delivery under way listens to it. */
+function newAborter(): AbortController {
+  const aborter = new AbortController()
+  setMaxListeners(0, aborter.signal)
+  return aborter
 }
 
 /** So that workers which were started together do not ask together. */

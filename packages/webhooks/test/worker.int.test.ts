@@ -108,15 +108,15 @@ describe('claims', () => {
       return { all: Number(row?.all), hot: Number(row?.hot) }
     }
     const before = await updates()
-    expect(await claim({ limit: 40 })).toHaveLength(40)
+    expect(await claim({ limit: 10 })).toHaveLength(10)
     const after = await waitFor(
       async () => {
         const now = await updates()
-        return now.all - before.all === 40 && now
+        return now.all - before.all === 10 && now
       },
       { what: 'the statistics' },
     )
-    expect(after.hot - before.hot).toBe(40)
+    expect(after.hot - before.hot).toBe(10)
   })
 
   test('that nobody settled are free again when the lease is over, with the next attempt', async () => {
