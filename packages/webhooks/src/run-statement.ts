@@ -23,9 +23,9 @@ export async function firstRow<Row>(
   return row
 }
 
-/** `store-not-migrated` where our tables are missing; else as the store has it. */
+/** `store-not-migrated` where our tables and functions are missing; else as the store has it. */
 export function asOurs(error: unknown, schemaName: string): OncekeyError {
-  if (sqlState(error) !== UNDEFINED_TABLE) return storeError(error, schemaName)
+  if (!NOT_THERE.has(sqlState(error) ?? '')) return storeError(error, schemaName)
   return new OncekeyError(
     'store-not-migrated',
     `The tables of webhooks are missing in the schema "${schemaName}". Run \`await hooks.migrate()\` when you deploy.`,
@@ -33,5 +33,6 @@ export function asOurs(error: unknown, schemaName: string): OncekeyError {
   )
 }
 
-const UNDEFINED_TABLE = '42P01'
+/** Table, column, function, schema. */
+const NOT_THERE = new Set(['42P01', '42703', '42883', '3F000'])
 const TIMEOUT_MS = 30_000

@@ -36,11 +36,13 @@ export function settleQueue(options: ResolvedOptions): SettleQueue {
   async function writeAll(): Promise<void> {
     writing = true
     while (waiting.length > 0) {
+      // What ends a moment later shares the statement, and its commit.
+      await pause(GATHER_MS)
       const batch = waiting.slice(0, MOST)
       waiting = waiting.slice(MOST)
       if (await write(batch)) continue
       // The database may be back in a moment, and until the lease is over nobody else sends these.
-      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS))
+      await pause(AGAIN_MS)
       waiting = [...batch.filter(stillOurs), ...waiting]
     }
     writing = false
@@ -93,6 +95,11 @@ function messageOf(crossed: CrossedEndpoint): WebhookEndpointMessage {
   }
 }
 
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
 const MOST = 200
+const GATHER_MS = 10
 const AGAIN_MS = 200
 const TIMEOUT_MS = 10_000

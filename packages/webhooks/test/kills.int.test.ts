@@ -7,7 +7,7 @@ const database = webhooksDatabase()
 beforeEach(() => database.empty())
 
 /** The full size: WEBHOOK_EVENTS=10000 WEBHOOK_ENDPOINTS=20. */
-const EVENTS = Number(process.env.WEBHOOK_EVENTS ?? 500)
+const EVENTS = Number(process.env.WEBHOOK_EVENTS ?? 200)
 const ENDPOINTS = Number(process.env.WEBHOOK_ENDPOINTS ?? 10)
 const TIMEOUT_MS = 600_000
 
@@ -102,7 +102,7 @@ test(
     const total = EVENTS * ENDPOINTS
     let killed = 0
     // One is killed whenever another share of it all has been delivered.
-    const share = Math.max(total / 20, 1_000)
+    const share = Math.max(total / 20, 600)
     await waitFor(
       async () => {
         const delivered = await countOf('delivered')

@@ -1,3 +1,5 @@
+import { claimAndSettle } from './claim-and-settle.ts'
+
 /**
  * Endpoints and their secrets, what is sent to them, and how that went.
  *
@@ -101,5 +103,7 @@ export function endpointsAndDeliveries(schema: string): string[] {
       truncated boolean not null,
       primary key (delivery_id, number)
     )`,
+
+    ...claimAndSettle(schema),
   ]
 }
