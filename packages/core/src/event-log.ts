@@ -87,7 +87,7 @@ export interface EventLog<Tx = unknown> {
    * Takes up deliveries of these slots whose time has come, the oldest first, and counts a start for
    * each. What was started before and never settled (`starts` above `attempts` + 1) comes alone.
    *
-   * - `ordered`: of each ordering key only the first that is not settled.
+   * - One that was filed behind another of its ordering key comes once that one is settled.
    * - `nextInMs`: when the next one is due, if there is one.
    */
   takeDue(request: TakeDue): Promise<Due>
@@ -282,7 +282,8 @@ export interface AttemptError {
 export interface TakeDue {
   readonly consumer: string
   readonly slots: readonly HeldSlot[]
-  readonly ordered: boolean
+  /** Deliveries that this relay has under way already. */
+  readonly except: readonly string[]
   readonly limit: number
 }
 

@@ -14,13 +14,20 @@ export type {
   Resolution,
 } from './dead-letter-source.ts'
 export { deriveKey } from './derive-key.ts'
-export type {
-  DecisionMessage,
-  EndMessage,
-  ErrorMessage,
-  EventsUndoneMessage,
-  Messages,
-  RequestFacts,
+export {
+  type AlertMessage,
+  type AppendedMessage,
+  type DeadLetterMessage,
+  type DecisionMessage,
+  type DeliveryMessage,
+  type EndMessage,
+  type ErrorMessage,
+  type EventsUndoneMessage,
+  type Messages,
+  type RelayErrorMessage,
+  type RequestFacts,
+  tell,
+  warnOnce,
 } from './diagnostics.ts'
 export type { Disposition, DispositionOverrides } from './disposition.ts'
 export { type Begun, createEngine, type Engine, type EngineRequest } from './engine.ts'

@@ -16,4 +16,5 @@ export {
 } from './dead-letters.ts'
 export type { DeliveredEvent } from './delivered-event.ts'
 export { PermanentError } from './permanent-error.ts'
-export type { Relay, RelayOptions } from './relay-options.ts'
+export { createRelay, type Relay } from './relay.ts'
+export type { RelayOptions } from './relay-options.ts'
