@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { warnOnce } from '@oncekey/core'
 
 /** `oncekey:webhook-attempt`: an exchange with a receiver ended. */
 export interface WebhookAttemptMessage {
@@ -52,13 +53,9 @@ export function tellEndpoint(message: WebhookEndpointMessage): void {
 /** Nobody waits for a worker, so its failures are heard here, or else as a warning of the process. */
 export function tellError(message: WebhookErrorMessage): void {
   if (errors.hasSubscribers) return void errors.publish(message)
-  if (warned.has(message.during)) return
-  warned.add(message.during)
-  const { error } = message
-  process.emitWarning(
-    `Webhooks, ${message.during}: ${error instanceof Error ? error.message : String(error)} (Later failures of this kind are told on the channel oncekey:webhook-error only.)`,
-    { code: 'ONCEKEY', type: 'OncekeyWarning' },
+  const { error, during } = message
+  warnOnce(
+    `webhooks-${during}`,
+    `Webhooks, ${during}: ${error instanceof Error ? error.message : String(error)} (Later failures of this kind are told on the channel oncekey:webhook-error only.)`,
   )
 }
-
-const warned = new Set<WebhookErrorMessage['during']>()

@@ -1,5 +1,7 @@
+import { type EmittedEvent, outboxEvent } from '@oncekey/core'
 import type { DeliveredEvent } from '@oncekey/outbox'
 import { migrate } from '@oncekey/postgres'
+import { appendEventsStatement } from '@oncekey/postgres/client'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { type Webhooks, type WebhooksOptions, webhooks } from '@oncekey/webhooks'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
@@ -72,6 +74,16 @@ export function eventOf(event: Partial<DeliveredEvent> = {}): DeliveredEvent {
     ...event,
     data,
   }
+}
+
+/** Writes events to the outbox, as a request does that completes; their ids. */
+export async function emitEvents(pool: Pool, emitted: readonly EmittedEvent[]): Promise<string[]> {
+  const events = emitted.map((event) =>
+    outboxEvent(event, { source: '/test', traceparent: undefined }),
+  )
+  const { text, values } = appendEventsStatement('"oncekey"')(events)
+  await pool.query(text, [...values])
+  return events.map(({ id }) => id)
 }
 
 /** Hands events to the consumer in a transaction, as a relay does. */

@@ -1,8 +1,10 @@
-// Sends webhooks until it is killed; SIGTERM lets it finish.
+// Relays events to webhooks and sends them until it is killed; SIGTERM lets it finish.
+import { createRelay } from '@oncekey/outbox'
+import { postgresLog } from '@oncekey/postgres'
 import { standardWebhooks, webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
 
-const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 4 })
+const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 8 })
 const hooks = webhooks({
   client: pool,
   allowAddresses: ['127.0.0.1'],
@@ -21,8 +23,15 @@ const worker = hooks.createWorker({
   // Here processes die all the time, and no delivery is to blame.
   maxUnfinished: 1_000,
 })
+const relay = createRelay({
+  log: postgresLog({ client: pool }),
+  consumers: [hooks.consumer],
+  leaseMs: 2_000,
+})
+relay.start()
 worker.start()
 process.once('SIGTERM', async () => {
+  await relay.stop()
   await worker.stop()
   await pool.end()
 })
