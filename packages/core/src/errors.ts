@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'transaction-control'
   | 'address-forbidden'
   | 'delivery-timeout'
+  | 'event-taken-in'
+  | 'lease-lost'
   | 'log-restored'
   | 'store-not-migrated'
   | 'store-too-new'

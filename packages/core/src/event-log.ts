@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { OutboxEvent } from './event.ts'
 
@@ -87,7 +88,7 @@ export interface EventLog<Tx = unknown> {
    * Takes up deliveries of these slots whose time has come, the oldest first, and counts a start for
    * each. What was started before and never settled (`starts` above `attempts` + 1) comes alone.
    *
-   * - `ordered`: of each ordering key only the first that is not settled.
+   * - One that was filed behind another of its ordering key comes once that one is settled.
    * - `nextInMs`: when the next one is due, if there is one.
    */
   takeDue(request: TakeDue): Promise<Due>
@@ -126,6 +127,9 @@ export interface EventLog<Tx = unknown> {
     readonly events: readonly OutboxEvent[]
   }): Promise<'done' | 'duplicate'>
 
+  /** Commits events by themselves, in this order: for code that has no transaction they belong to. */
+  append(events: readonly OutboxEvent[]): Promise<void>
+
   /** How far a consumer is behind. */
   lag(consumer: string): Promise<Lag>
 
@@ -141,6 +145,11 @@ export interface EventLog<Tx = unknown> {
 
 /** The number of slots. The same in every release and every log. */
 export const SLOTS = 64
+
+/** Which slot an ordering key is in. The same in every release, or order would be lost. */
+export function slotOf(orderingKey: string): number {
+  return hash('sha256', orderingKey, 'buffer').readUInt8(0) % SLOTS
+}
 
 /** What a log can do, as data: the relay and the contract suite read it. */
 export interface EventLogCapabilities {
@@ -282,7 +291,8 @@ export interface AttemptError {
 export interface TakeDue {
   readonly consumer: string
   readonly slots: readonly HeldSlot[]
-  readonly ordered: boolean
+  /** Deliveries that this relay has under way already. */
+  readonly except: readonly string[]
   readonly limit: number
 }
 

@@ -14,13 +14,20 @@ export type {
   Resolution,
 } from './dead-letter-source.ts'
 export { deriveKey } from './derive-key.ts'
-export type {
-  DecisionMessage,
-  EndMessage,
-  ErrorMessage,
-  EventsUndoneMessage,
-  Messages,
-  RequestFacts,
+export {
+  type AlertMessage,
+  type AppendedMessage,
+  type DeadLetterMessage,
+  type DecisionMessage,
+  type DeliveryMessage,
+  type EndMessage,
+  type ErrorMessage,
+  type EventsUndoneMessage,
+  type Messages,
+  type RelayErrorMessage,
+  type RequestFacts,
+  tell,
+  warnOnce,
 } from './diagnostics.ts'
 export type { Disposition, DispositionOverrides } from './disposition.ts'
 export { type Begun, createEngine, type Engine, type EngineRequest } from './engine.ts'
@@ -50,6 +57,7 @@ export {
   type Settle,
   SLOTS,
   type Subscription,
+  slotOf,
   type TakeDue,
   type TakeIn,
   type TakenSlot,
@@ -62,6 +70,7 @@ export {
 } from './fingerprint.ts'
 export type { HandlerContext } from './handler-context.ts'
 export type { ReplayHeader } from './header-rules.ts'
+export { type MemoryLogOptions, memoryLog } from './memory-log.ts'
 export {
   type MemoryStore,
   type MemoryStoreOptions,
@@ -73,7 +82,7 @@ export { checkScopeOption, type EngineOptions, type ResolvedOptions } from './op
 export type { RetryAdvice } from './problem.ts'
 export type { Run, Verdict } from './run.ts'
 export { resolveScope, type Scope } from './scope.ts'
-export type { SealKeys } from './seal.ts'
+export { checkSealKeys, type SealKeys } from './seal.ts'
 export type { Attempt, Claim, Completion, Decision, Store, StoreCapabilities } from './store.ts'
 export type { HeaderChange, PlainResponse, StoredResponse } from './stored-response.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './when-unknown.ts'

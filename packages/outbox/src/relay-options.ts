@@ -1,4 +1,4 @@
-import type { EventLog } from '@oncekey/core'
+import { type EventLog, OptionsError } from '@oncekey/core'
 import type { Consumer } from './consumer.ts'
 
 export interface RelayOptions<Tx> {
@@ -25,20 +25,66 @@ export interface RelayOptions<Tx> {
   readonly maintainEveryMs?: number
 }
 
-/** Brings events from a log to consumers. */
-export interface Relay {
-  /** Unique; what the log knows it by. */
-  readonly id: string
-  /**
-   * One round for every consumer: takes slots, hands out what there is, waits for the handlers, moves
-   * the cursors. Returns how many were handled; 0 when there was nothing to do.
-   */
-  runOnce(): Promise<number>
-  /** Runs until stopped. Failures of the log are told on `oncekey:relay-error` and tried again. */
-  start(): void
-  /**
-   * Reads nothing more, lets what is under way finish for so long, aborts the rest, writes the cursors
-   * and lets the slots go. @default 10_000
-   */
-  stop(options?: { readonly timeoutMs?: number }): Promise<void>
+export type ResolvedRelayOptions<Tx> = Required<RelayOptions<Tx>>
+
+export function resolveRelayOptions<Tx>(options: RelayOptions<Tx>): ResolvedRelayOptions<Tx> {
+  const log = checkLog(options?.log)
+  const resolved = {
+    log,
+    consumers: checkConsumers(options.consumers, log),
+    batchSize: whole('batchSize', options.batchSize ?? 500, 1),
+    maxInFlight: whole('maxInFlight', options.maxInFlight ?? 5_000, 1),
+    leaseMs: whole('leaseMs', options.leaseMs ?? 15_000, 30),
+    minPollMs: whole('minPollMs', options.minPollMs ?? 5, 0),
+    maxPollMs: whole('maxPollMs', options.maxPollMs ?? 500, 1),
+    advanceEveryMs: whole('advanceEveryMs', options.advanceEveryMs ?? 20, 0),
+    maintainEveryMs: whole('maintainEveryMs', options.maintainEveryMs ?? 60_000, 0),
+  }
+  if (resolved.maxPollMs < resolved.minPollMs) {
+    throw new OptionsError(
+      `createRelay: maxPollMs must be at least minPollMs, ${resolved.minPollMs}, not ${resolved.maxPollMs}.`,
+    )
+  }
+  return resolved
+}
+
+function checkLog<Tx>(log: EventLog<Tx>): EventLog<Tx> {
+  if (typeof log?.read === 'function' && typeof log.capabilities === 'object') return log
+  throw new OptionsError(
+    'createRelay: log is missing: write `log: postgresLog({ client: pool })` or `log: memoryLog(store)`.',
+  )
+}
+
+function checkConsumers<Tx>(
+  consumers: readonly Consumer<Tx>[],
+  log: EventLog<Tx>,
+): readonly Consumer<Tx>[] {
+  if (!Array.isArray(consumers) || consumers.length === 0) {
+    throw new OptionsError(
+      "createRelay: consumers is empty: write `[consumer({ name: 'email', handle })]`.",
+    )
+  }
+  const names = new Set<string>()
+  for (const { name, ordered, work } of consumers as readonly Consumer<Tx>[]) {
+    if (work === undefined) {
+      throw new OptionsError('createRelay: consumers are made by consumer({ name, handle }).')
+    }
+    if (names.has(name)) {
+      throw new OptionsError(
+        `createRelay: two consumers are called "${name}", and would share a cursor.`,
+      )
+    }
+    if (ordered && !log.capabilities.ordering) {
+      throw new OptionsError(
+        `createRelay: consumer "${name}" is ordered, and the log "${log.capabilities.name}" keeps no order.`,
+      )
+    }
+    names.add(name)
+  }
+  return consumers
+}
+
+function whole(name: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value * 2 <= 2 ** 31 - 1) return value
+  throw new OptionsError(`createRelay: ${name} must be a whole number from ${least}, not ${value}.`)
 }

@@ -51,7 +51,12 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
     const next = places.map((place, at) =>
       positionOf(
         more
-          ? { ...place, to: place.to ?? present, seq: Math.max(place.seq, lastSeq) }
+          ? {
+              ...place,
+              to: place.to ?? present,
+              floor: highest[at] ?? 0,
+              seq: Math.max(place.seq, lastSeq),
+            }
           : caughtUp(place, present, highest[at] ?? 0, Number(last.seq)),
       ),
     )

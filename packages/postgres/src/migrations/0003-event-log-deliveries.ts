@@ -47,7 +47,8 @@ export function eventLogDeliveries(schema: string): string[] {
 
     // What is due in these slots, with a start counted for each. What was started and never settled
     // comes alone: one of its like may have been the end of a process.
-    `create function ${schema}.take_due(in_consumer text, in_held json, in_limit integer)
+    `create function ${schema}.take_due(in_consumer text, in_held json, in_except bigint[],
+      in_limit integer)
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
       mine smallint[];
@@ -64,7 +65,7 @@ export function eventLogDeliveries(schema: string): string[] {
         select d.id from unnest(mine) m cross join lateral (
             select id, due_at from ${schema}.deliveries
               where consumer = in_consumer and slot = m and state = 'retrying'
-                and due_at <= clock_timestamp()
+                and due_at <= clock_timestamp() and id <> all(in_except)
               order by due_at limit in_limit
           ) d
           order by d.due_at limit in_limit);
@@ -90,7 +91,7 @@ export function eventLogDeliveries(schema: string): string[] {
       select min(d.due_at) into next_at from unnest(mine) m cross join lateral (
           select due_at from ${schema}.deliveries
             where consumer = in_consumer and slot = m and state = 'retrying'
-              and due_at < 'infinity' and id <> all(due)
+              and due_at < 'infinity' and id <> all(due) and id <> all(in_except)
             order by due_at limit 1
         ) d;
       return json_build_object('deliveries', coalesce(deliveries, '[]'), 'next_in_ms',
@@ -118,6 +119,7 @@ export function eventLogDeliveries(schema: string): string[] {
             reason text, delay_ms bigint, ${tried})
           where s.slot = any(mine)
       loop
+        was := null;
         if it.state = 'done' then
           update ${schema}.deliveries d
             set state = 'resolved', resolution = 'redriven', resolved_at = clock_timestamp(),

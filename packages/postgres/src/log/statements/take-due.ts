@@ -4,11 +4,13 @@ import { heldJson } from './held-json.ts'
 
 /** Takes up deliveries whose time has come. */
 export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
-  const text = `select ${schema}.take_due($1::text, $2::json, $3::integer) as answer`
-  return ({ consumer, slots, limit }) => ({
+  const text = `
+    select ${schema}.take_due($1::text, $2::json, $3::bigint[],
+      $4::integer) as answer`
+  return ({ consumer, slots, except, limit }) => ({
     name: 'take_due',
     text,
-    values: [consumer, heldJson(slots), limit],
+    values: [consumer, heldJson(slots), `{${except.join(',')}}`, limit],
   })
 }
 
