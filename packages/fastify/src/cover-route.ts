@@ -17,6 +17,7 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
   runLast(route, 'preParsing', begin(coverage as Coverage))
   runLast(route, 'preHandler', claim)
   const { handler } = route
+  // To know, once its client has gone, whether it still runs: Fastify then drops what it returns.
   route.handler = function idempotent(request, reply) {
     const returned = handler.call(this, request, reply)
     const exchange = exchangeOf(request)
