@@ -46,16 +46,40 @@ export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<De
 
 const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
 
-/** At once: what the database says now. */
+/** At once where there is a place: what the database says now. */
 async function ask<Tx>(store: StoreState<Tx>, claim: Claim, key: ClaimKey): Promise<Answer<Tx>> {
-  let place = store.attempts.tryTake()
-  if (place === undefined) {
+  const place = store.attempts.tryTake()
+  if (place !== undefined) return await askDatabase(store, claim, key, place)
+
+  const { acquireTimeoutMs, attempts, client, maxConcurrent } = store
+  const turn = attempts.take({ timeoutMs: acquireTimeoutMs, signal: claim.signal })
+  if (client.concurrency === 'many' && !(await comesWithin(READ_AFTER_MS, turn))) {
     // Handlers have every place, maybe for long. What is finished is answered all the same.
-    const record = store.client.concurrency === 'many' && (await findRecord(store, claim))
-    if (record) return { kind: 'finished', record }
-    place = await store.attempts.take({ timeoutMs: store.acquireTimeoutMs, signal: claim.signal })
-    if (place === undefined && claim.signal.aborted) return { kind: 'withdrawn' }
-    if (place === undefined) throw busy(store.maxConcurrent, store.acquireTimeoutMs)
+    const record = await findRecord(store, claim)
+    if (record !== undefined) {
+      void turn.then((late) => late?.())
+      return { kind: 'finished', record }
+    }
   }
-  return await askDatabase(store, claim, key, place)
+  const taken = await turn
+  if (taken !== undefined) return await askDatabase(store, claim, key, taken)
+  if (claim.signal.aborted) return { kind: 'withdrawn' }
+  throw busy(maxConcurrent, acquireTimeoutMs)
+}
+
+/**
+ * Under load a place comes free in some milliseconds. To read beside it at once, as it was, is a
+ * statement more for every request that queues: of 16 at once on 10 places, a third of the throughput.
+ */
+const READ_AFTER_MS = 100
+
+function comesWithin(ms: number, event: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms)
+    const came = (): void => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+    event.then(came, came)
+  })
 }
