@@ -1,5 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
-import { isOutcomeKnown, sqlState } from '../sql-state.ts'
+import { isOutcomeKnown, sqlState, violatedConstraint } from '../sql-state.ts'
 import type { StartedJson } from './statements/start-attempt.ts'
 import type { StoreState } from './store-state.ts'
 import { terminate } from './undo.ts'
@@ -19,7 +19,7 @@ export function completionFailed<Tx>(
   if (error instanceof OncekeyError && error.code === 'transaction-aborted') throw error
   if (!isOutcomeKnown(error)) terminate(store, started)
   const state = sqlState(error) ?? ''
-  if (SUPERSEDED.has(state)) return 'superseded'
+  if (CONFLICT.has(state) || isTaken(store, state, error)) return 'superseded'
   if (state === ATTEMPT_ENDED) throw transactionEnded(error)
   if (state === IN_FAILED_TRANSACTION) throw statementFailed(error)
   if (isOutcomeKnown(error) && !SERVER_COULD_NOT.test(state)) throw writesRefused(error)
@@ -34,8 +34,13 @@ export function commitFailed(cause: unknown): OncekeyError {
   )
 }
 
-/** Another attempt has the record; a serialization failure; a deadlock. */
-const SUPERSEDED = new Set(['OK002', '40001', '40P01'])
+/** Another attempt has the record. By the constraint: the handler's own may be violated at COMMIT too. */
+function isTaken<Tx>({ schema }: StoreState<Tx>, state: string, error: unknown): boolean {
+  return state === '23505' && violatedConstraint(error) === `${schema}.records_pkey`
+}
+
+/** A serialization failure; a deadlock. */
+const CONFLICT = new Set(['40001', '40P01'])
 const ATTEMPT_ENDED = 'OK001'
 const IN_FAILED_TRANSACTION = '25P02'
 
