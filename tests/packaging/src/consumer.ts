@@ -44,7 +44,6 @@ export async function installConsumer(
     JSON.stringify({
       overrides: own,
       autoInstallPeers: false,
-      strictPeerDependencies: true,
       verifyDepsBeforeRun: false,
     }),
   )
