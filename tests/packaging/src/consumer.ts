@@ -48,6 +48,11 @@ export async function installConsumer(
     }),
   )
   await command('pnpm', ['install', '--prefer-offline', '--no-frozen-lockfile'], { cwd: folder })
+  const peerIssues = await command('pnpm', ['peers', 'check'], { cwd: folder }).catch(
+    (error: Error) => error.message,
+  )
+  // What peers of others want of one another is theirs to settle.
+  if (peerIssues.includes('@oncekey/')) throw new Error(peerIssues)
 
   const packageFolder = (name: string): string => join(folder, 'node_modules', name)
   return {
