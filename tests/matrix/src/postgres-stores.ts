@@ -39,13 +39,16 @@ export function onPool(
   return { name, create: () => fixture<PoolClient>(pool, pool, { prepare }) }
 }
 
+/** A database compiled on the way, while the other tests have the processors. */
+const SLOW_START_MS = 180_000
+
 /** The store on PGlite in memory. */
 export function onPglite(): AdapterSuiteStore {
   let db: PGlite
   beforeAll(async () => {
     db = new PGlite()
     await prepared(fromPglite(db), db)
-  })
+  }, SLOW_START_MS)
   afterAll(() => db.close())
   return { name: 'PGlite', create: () => fixture<Transaction>(fromPglite(db), db) }
 }
