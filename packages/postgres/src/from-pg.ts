@@ -6,6 +6,7 @@ import type {
   BeginOptions,
   Isolation,
   QueryOptions,
+  ReservedClient,
   SqlClient,
   SqlTransaction,
   Statement,
@@ -111,9 +112,35 @@ export function fromPgSource<Client>(
         const [, { rows }] = await within(until - performance.now(), work, unanswered)
         return { rows: rows as Row[], transaction: pgTransaction<Client>(session, wire) }
       } catch (error) {
-        await undo(session, error)
+        await undo(session, error, { isOpen: true })
         throw error
       }
+    },
+
+    async reserve({ timeoutMs }) {
+      return reserved(await borrow(timeoutMs), wire)
+    },
+  }
+}
+
+function reserved(session: PgSession, wire: PgWire): ReservedClient {
+  let isOver = false
+  return {
+    async query<Row>(statement: Statement<Row>, { timeoutMs }: { timeoutMs: number }) {
+      try {
+        const work = wire.one(session.client, statement)
+        return (await within(timeoutMs, work, unanswered)).rows as Row[]
+      } catch (error) {
+        if (!isOver && !isOutcomeKnown(error)) {
+          isOver = true
+          session.destroy(asError(error))
+        }
+        throw error
+      }
+    },
+    release() {
+      if (!isOver) session.release()
+      isOver = true
     },
   }
 }
@@ -182,12 +209,19 @@ function settle(session: PgSession, error: unknown): void {
   else session.destroy(asError(error))
 }
 
-/** After an error inside of one. */
-async function undo(session: PgSession, error: unknown): Promise<void> {
+/**
+ * After an error inside of one. Behind BEGIN it `isOpen` whatever the client says: the server sends an
+ * error at once, and only later what state it left the session in.
+ */
+async function undo(
+  session: PgSession,
+  error: unknown,
+  { isOpen = false }: { isOpen?: boolean } = {},
+): Promise<void> {
   const rolledBack = error instanceof OncekeyError && error.code === 'transaction-aborted'
   if (!rolledBack && !isOutcomeKnown(error)) return session.destroy(asError(error))
   try {
-    if (session.client.getTransactionStatus?.() !== 'I') {
+    if (isOpen || session.client.getTransactionStatus?.() !== 'I') {
       await within(UNDO_TIMEOUT_MS, session.client.query({ text: 'ROLLBACK' }), unanswered)
     }
     session.release()

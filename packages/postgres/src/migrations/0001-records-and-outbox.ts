@@ -26,7 +26,12 @@ export function recordsAndOutbox(schema: string): string[] {
 
     // 'data' is json, not jsonb: exact text, and jsonb refuses \\u0000. A sequence that hands out
     // numbers in blocks would give events that follow one another numbers that do not.
+    //
+    // Partitioned by day, in a ring of eight that is there from the start: an append can meet no day
+    // without a partition, nothing has to be created ahead, and what is old goes by TRUNCATE.
     `create table ${schema}.outbox (
+      part smallint not null
+        default (floor(extract(epoch from clock_timestamp()) / 86400)::bigint % 8)::smallint,
       slot smallint not null check (slot between 0 and 63),
       xid xid8 not null default pg_current_xact_id(),
       seq bigint generated always as identity (cache 1),
@@ -38,25 +43,33 @@ export function recordsAndOutbox(schema: string): string[] {
       data json not null,
       headers jsonb not null,
       occurred_at timestamptz not null,
-      constraint outbox_pkey primary key (slot, seq)
-    )`,
-    `create index outbox_slot_xid on ${schema}.outbox (slot, xid)`,
+      constraint outbox_pkey primary key (seq, part)
+    ) partition by list (part)`,
+    ...Array.from(
+      { length: 8 },
+      (_, part) =>
+        `create table ${schema}.outbox_${part} partition of ${schema}.outbox for values in (${part})`,
+    ),
+    `create index outbox_xid on ${schema}.outbox (xid)`,
 
     // 'enable_seqscan' in every function that reads records: its plan is kept by the session, and one
     // made while the table was a page long would go on reading all of it until somebody analyses it.
 
-    // The record of a key, as JSON; null where there is none.
+    // What is known of a key without its lock, as JSON; null where there is nothing. 'leased_attempt'
+    // is of the next migration: what a store in lease mode knows of the key. It is asked first,
+    // because an attempt that completes goes from there to the records.
     `create function ${schema}.find_record(in_namespace text, in_scope text, in_key text)
-    returns text language plpgsql stable set enable_seqscan = off as $$
+    returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
+      leased text := ${schema}.leased_attempt(in_namespace, in_scope, in_key);
       kept ${schema}.records;
     begin
       select * into kept from ${schema}.records r
         where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
       if kept.fingerprint is null then
-        return null;
+        return leased;
       end if;
-      return ${schema}.record_json(kept);
+      return '{"state":"finished","record":' || ${schema}.record_json(kept) || '}';
     end $$`,
 
     `create function ${schema}.record_json(kept ${schema}.records) returns text
@@ -73,13 +86,18 @@ export function recordsAndOutbox(schema: string): string[] {
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
       won boolean := pg_try_advisory_xact_lock(in_lock);
+      leased text;
       kept ${schema}.records;
     begin
       if in_read then
+        leased := ${schema}.leased_attempt(in_namespace, in_scope, in_key);
         select * into kept from ${schema}.records r
           where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
         if kept.fingerprint is not null then
           return '{"state":"finished","record":' || ${schema}.record_json(kept) || '}';
+        end if;
+        if leased is not null then
+          return leased;
         end if;
       end if;
       if not won then
@@ -124,12 +142,15 @@ export function recordsAndOutbox(schema: string): string[] {
         || (extract(epoch from transaction_timestamp()) * 1000000)::bigint || '"}';
     end $$`,
 
+    // The transaction has its number before the events have theirs: readers rely on it.
     `create function ${schema}.append_events(in_events json) returns void
     language plpgsql volatile as $$
+    declare
+      own_xid xid8 := pg_current_xact_id();
     begin
       insert into ${schema}.outbox
-          (slot, id, type, source, subject, ordering_key, data, headers, occurred_at)
-        select e.slot, e.id, e.type, e.source, e.subject, e.ordering_key, e.data::json, e.headers,
+          (xid, slot, id, type, source, subject, ordering_key, data, headers, occurred_at)
+        select own_xid, e.slot, e.id, e.type, e.source, e.subject, e.ordering_key, e.data::json, e.headers,
             e.occurred_at
           from rows from (json_to_recordset(in_events) as (
             slot smallint, id uuid, type text, source text, subject text, ordering_key text,
