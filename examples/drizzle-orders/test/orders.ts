@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 
@@ -7,6 +8,7 @@ export function placesOrders(): void {
     const { app } = await import('../src/app.ts')
     const server = app.listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())
+    await once(server, 'listening')
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const order = async (key: string, account = 'ana') => {
       const response = await fetch(`${url}/orders`, {
