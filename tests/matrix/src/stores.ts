@@ -1,4 +1,5 @@
 import type { AdapterSuiteStore } from '@oncekey/conformance'
+import { everyBridge } from './bridge-stores.ts'
 import { onPglite, onPool } from './postgres-stores.ts'
 import { onRedis } from './redis-store.ts'
 
@@ -17,5 +18,6 @@ export function otherWires(): AdapterSuiteStore[] {
   return [
     onPool('Postgres, pg that pipelines', { config: { pipeline: true } }),
     onPool('Postgres, pg with prepared statements', { prepare: true }),
+    ...everyBridge(),
   ]
 }
