@@ -14,7 +14,10 @@ interface Queryable {
 /** The store on a `pg` Pool, however it talks to the server. */
 export function onPool(
   name: string,
-  { config = {}, prepare = false }: { config?: PoolConfig; prepare?: boolean } = {},
+  {
+    config = {},
+    ...options
+  }: { config?: PoolConfig; prepare?: boolean; mode?: 'transaction' | 'lease' } = {},
 ): AdapterSuiteStore {
   let database: Database
   let pool: Pool
@@ -28,7 +31,7 @@ export function onPool(
     await pool.end()
     await database.drop()
   })
-  return { name, create: () => fixture<PoolClient>(pool, pool, { prepare }) }
+  return { name, create: () => fixture<PoolClient>(pool, pool, options) }
 }
 
 /** The store on PGlite in memory. */
@@ -50,7 +53,7 @@ async function prepared<Tx>(client: PostgresClient<Tx>, database: Queryable): Pr
 function fixture<Tx extends Queryable>(
   client: PostgresClient<Tx>,
   database: Queryable,
-  options: { prepare?: boolean } = {},
+  options: { prepare?: boolean; mode?: 'transaction' | 'lease' } = {},
 ): StoreFixture {
   const made: StoreFixture<Tx> = {
     store: postgresStore<Tx>({ client, ...options }),

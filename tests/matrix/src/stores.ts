@@ -8,6 +8,7 @@ export function everyStore(): AdapterSuiteStore[] {
     onPool('Postgres, pg'),
     onPool('Postgres, pg that pipelines', { config: { pipeline: true } }),
     onPool('Postgres, pg with prepared statements', { prepare: true }),
+    onPool('Postgres, pg in lease mode', { mode: 'lease' }),
     onPglite(),
     onRedis(),
   ]
