@@ -35,12 +35,67 @@ export interface ErrorMessage extends RequestFacts {
   readonly during: 'begin' | 'complete' | 'abandon' | 'renew'
 }
 
+/** `oncekey:appended`: events were committed by this process; a relay in it need not wait to look. */
+export interface AppendedMessage {
+  readonly count: number
+}
+
+/** `oncekey:delivery`: a consumer failed to take an event. */
+export interface DeliveryMessage {
+  readonly consumer: string
+  readonly eventId: string
+  readonly type: string
+  /** 1 for the first try. */
+  readonly attempt: number
+  readonly verdict: 'retrying' | 'dead'
+  /** When it will be tried again, from now. Milliseconds. */
+  readonly delayMs: number
+  readonly durationMs: number
+  readonly error: unknown
+}
+
+/** `oncekey:dead-letter`: an event became one: everything that a line of a log should say. */
+export interface DeadLetterMessage {
+  readonly consumer: string
+  readonly eventId: string
+  readonly type: string
+  readonly subject: string | null
+  readonly reason: string
+  readonly attempts: number
+  readonly occurredAt: Date
+  readonly error: { readonly name: string; readonly message: string; readonly fingerprint: string }
+}
+
+/** `oncekey:relay-error`: a relay could not do something, and will try again. */
+export interface RelayErrorMessage {
+  readonly relay: string
+  readonly consumer: string | undefined
+  readonly during: 'subscribe' | 'lease' | 'read' | 'advance' | 'retry' | 'maintain' | 'alert'
+  readonly error: unknown
+}
+
+/** `oncekey:alert`: dead letters or a lag crossed a threshold. */
+export interface AlertMessage {
+  readonly source: string
+  readonly kind: 'depth' | 'age' | 'new-error' | 'lag' | 'horizon' | 'missing-consumer'
+  /** What it is about, where it is about one: a consumer, a kind of error. */
+  readonly about: string | undefined
+  readonly value: number
+  readonly threshold: number
+  readonly text: string
+}
+
 /** Every channel and what is published on it; subscribe with `node:diagnostics_channel`. */
 export interface Messages {
   readonly 'oncekey:decision': DecisionMessage
   readonly 'oncekey:end': EndMessage
   readonly 'oncekey:events-undone': EventsUndoneMessage
   readonly 'oncekey:error': ErrorMessage
+  readonly 'oncekey:appended': AppendedMessage
+  readonly 'oncekey:delivery': DeliveryMessage
+  readonly 'oncekey:dead-letter': DeadLetterMessage
+  readonly 'oncekey:relay-error': RelayErrorMessage
+  readonly 'oncekey:alert': AlertMessage
 }
 
 const channels: Readonly<Record<keyof Messages, Channel>> = {
@@ -48,6 +103,11 @@ const channels: Readonly<Record<keyof Messages, Channel>> = {
   'oncekey:end': channel('oncekey:end'),
   'oncekey:events-undone': channel('oncekey:events-undone'),
   'oncekey:error': channel('oncekey:error'),
+  'oncekey:appended': channel('oncekey:appended'),
+  'oncekey:delivery': channel('oncekey:delivery'),
+  'oncekey:dead-letter': channel('oncekey:dead-letter'),
+  'oncekey:relay-error': channel('oncekey:relay-error'),
+  'oncekey:alert': channel('oncekey:alert'),
 }
 
 /** Free when nobody subscribes: a message is only made when someone listens. Returns whether someone did. */

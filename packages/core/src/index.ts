@@ -1,17 +1,67 @@
 export type { Answer } from './answer.ts'
 export type { Authenticate, SignedRequest } from './authenticate.ts'
 export type {
-  DecisionMessage,
-  EndMessage,
-  ErrorMessage,
-  EventsUndoneMessage,
-  Messages,
-  RequestFacts,
+  DeadLetter,
+  DeadLetterDetail,
+  DeadLetterFilter,
+  DeadLetterGroup,
+  DeadLetterPage,
+  DeadLetterPageRequest,
+  DeadLetterSource,
+  DeadLetterStats,
+  PastAttempt,
+  Redriven,
+  Resolution,
+} from './dead-letter-source.ts'
+export { deriveKey } from './derive-key.ts'
+export {
+  type AlertMessage,
+  type AppendedMessage,
+  type DeadLetterMessage,
+  type DecisionMessage,
+  type DeliveryMessage,
+  type EndMessage,
+  type ErrorMessage,
+  type EventsUndoneMessage,
+  type Messages,
+  type RelayErrorMessage,
+  type RequestFacts,
+  tell,
+  warnOnce,
 } from './diagnostics.ts'
 export type { Disposition, DispositionOverrides } from './disposition.ts'
 export { type Begun, createEngine, type Engine, type EngineRequest } from './engine.ts'
 export { type ErrorCode, OncekeyError, OptionsError, type ProblemCode } from './errors.ts'
-export type { EmittedEvent, OutboxEvent } from './event.ts'
+export { type EmittedEvent, type OutboxEvent, outboxEvent } from './event.ts'
+export {
+  type Advance,
+  type AttemptError,
+  type DeadReason,
+  type DeliveryAttempt,
+  type DeliveryVerdict,
+  type Due,
+  type DueDelivery,
+  type EventLog,
+  type EventLogCapabilities,
+  type FailedDelivery,
+  type HeldSlot,
+  type Intake,
+  type Lag,
+  type Lease,
+  type LeaseRequest,
+  type LoggedEvent,
+  type Maintenance,
+  type Page,
+  type Position,
+  type ReadRequest,
+  type Settle,
+  SLOTS,
+  type Subscription,
+  slotOf,
+  type TakeDue,
+  type TakeIn,
+  type TakenSlot,
+} from './event-log.ts'
 export {
   type Fingerprint,
   type FingerprintInput,
@@ -20,6 +70,7 @@ export {
 } from './fingerprint.ts'
 export type { HandlerContext } from './handler-context.ts'
 export type { ReplayHeader } from './header-rules.ts'
+export { type MemoryLogOptions, memoryLog } from './memory-log.ts'
 export {
   type MemoryStore,
   type MemoryStoreOptions,
@@ -31,7 +82,7 @@ export { checkScopeOption, type EngineOptions, type ResolvedOptions } from './op
 export type { RetryAdvice } from './problem.ts'
 export type { Run, Verdict } from './run.ts'
 export { resolveScope, type Scope } from './scope.ts'
-export type { SealKeys } from './seal.ts'
+export { checkSealKeys, type SealKeys } from './seal.ts'
 export type { Attempt, Claim, Completion, Decision, Store, StoreCapabilities } from './store.ts'
 export type { HeaderChange, PlainResponse, StoredResponse } from './stored-response.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './when-unknown.ts'

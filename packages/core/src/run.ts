@@ -133,6 +133,9 @@ export function startRun<Tx>(start: {
     }
     reportEnd(status, disposition, outcome)
     if (!keep) reportUndoneEvents(status)
+    else if (outcome === 'stored' && events.length > 0) {
+      tell('oncekey:appended', () => ({ count: events.length }))
+    }
     return outcome === 'stored' ? SEND : whatIsTrueNow()
   }
 

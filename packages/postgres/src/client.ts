@@ -17,6 +17,6 @@ export type {
   SqlValue,
   Statement,
 } from './sql-client.ts'
-export { sqlState } from './sql-state.ts'
-export { appendEventsStatement } from './store/statements/append-events.ts'
+export { isOutcomeKnown, sqlState } from './sql-state.ts'
+export { appendEventsStatement, eventsJson } from './store/statements/append-events.ts'
 export { storeError } from './store-error.ts'

@@ -1,6 +1,6 @@
 import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
-import { type PgSession, pgSessions } from './pg-session.ts'
+import { type PgSession, type PgSource, pgSessions } from './pg-session.ts'
 import { oneMessage, type PgWire, preparedByName } from './pg-wire.ts'
 import type {
   BeginOptions,
@@ -31,10 +31,9 @@ export interface PgPool<Client = unknown> {
   readonly totalCount: number
 }
 
-/** A client that a `pg` pool handed out, down to what is used of it. */
+/** A client of `pg`, down to what is used of it. */
 export interface PgClient {
   query(config: PgQuery): Promise<PgResult>
-  release(error?: Error | boolean): void
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   /** Whether it sends a query without waiting for the answer to the one before. */
@@ -42,6 +41,11 @@ export interface PgClient {
   /** `I` outside a transaction. */
   getTransactionStatus?(): string | null
   readonly connection?: { readonly stream?: { destroy(): unknown } }
+}
+
+/** A client that a `pg` pool handed out. */
+interface PgPoolClient extends PgClient {
+  release(error?: Error | boolean): void
 }
 
 export interface PgQuery {
@@ -61,13 +65,30 @@ export function fromPg<Client>(
   pool: PgPool<Client>,
   options: { readonly prepare: boolean },
 ): SqlClient<Client> {
+  const lender = pool as PgPool<PgPoolClient>
   const poolSize = pool.options.max ?? 10
-  const borrow = pgSessions(pool as PgPool<PgClient>, poolSize)
+  return fromPgSource<Client>(
+    {
+      poolSize,
+      isFull: () => pool.totalCount >= poolSize,
+      connect: () => lender.connect(),
+      release: (client, reason) => (client as PgPoolClient).release(reason),
+    },
+    options,
+  )
+}
+
+/** The port on anything that lends clients of `pg`. */
+export function fromPgSource<Client>(
+  source: PgSource,
+  options: { readonly prepare: boolean },
+): SqlClient<Client> {
+  const borrow = pgSessions(source)
   const wire = options.prepare ? preparedByName() : oneMessage()
 
   return {
     concurrency: 'many',
-    poolSize,
+    poolSize: source.poolSize,
 
     async query<Row>(statement: Statement<Row>, { timeoutMs, signal }: QueryOptions) {
       const until = performance.now() + timeoutMs

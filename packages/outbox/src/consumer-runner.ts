@@ -1,0 +1,154 @@
+import { OncekeyError } from '@oncekey/core'
+import type { Consumer } from './consumer.ts'
+import {
+  type Dispatcher,
+  dispatcher,
+  failedDelivery,
+  type Item,
+  type ItemEnd,
+} from './dispatcher.ts'
+import { runDubious } from './dubious.ts'
+import { lease } from './leasing.ts'
+import { absorb, read, readLoop } from './reading.ts'
+import type { ResolvedRelayOptions } from './relay-options.ts'
+import { takeDue } from './retrying.ts'
+import { lose, type RunnerState, report, runnerState } from './runner-state.ts'
+import { write, writeLoop } from './writing.ts'
+
+/**
+ * One consumer in one relay.
+ *
+ * A slot, as this relay sees it:
+ *
+ *     free ──lease──> held ──share shrank──> leaving ──all has ended, released──> free
+ *                      │                        │
+ *                      └──── epoch moved on ────┴──> lost: nothing of it counts any more
+ *
+ * An event in a slot that is held:
+ *
+ *     read ──> queued ──> under way ──┬── done ───────────────┐
+ *                │                    └── failed ─────────────┤ the cursor passes it; what failed
+ *                └── ordered, and its key is held ────────────┘ goes on file in the same commit
+ *
+ * What is on file, a delivery, is handed out until it is done or dead:
+ *
+ *     retrying ──due: a start is counted──> under way ──┬── done: off file
+ *         ^                                             ├── failed: an attempt is counted ─┬──> dead
+ *         ├─────────────────────────────────────────────┼──────────────────────────────────┘
+ *         └── the process died: started, not ended ─────┘   permanent, exhausted, poison
+ *
+ * There are two loops. One reads and hands out, the other writes, and each write waits for the one
+ * before, so that rows are never locked in two orders. Reading goes on from where was read last, not
+ * from the cursor: an event that takes long holds up the cursor of its slot, and nothing else.
+ */
+export interface ConsumerRunner {
+  /** One round, to its end: how many were handled. */
+  round(): Promise<number>
+  start(): void
+  /** There may be something to read. */
+  wake(): void
+  stop(timeoutMs: number): Promise<void>
+}
+
+export function consumerRunner<Tx>(of: {
+  readonly relay: string
+  readonly options: ResolvedRelayOptions<Tx>
+  readonly consumer: Consumer<Tx>
+  /** Runs one at a time in the whole relay. */
+  readonly alone: (work: () => Promise<void>) => Promise<void>
+}): ConsumerRunner {
+  const { relay, options, consumer, alone } = of
+  const dispatch: Dispatcher = dispatcher({
+    log: options.log,
+    consumer,
+    mayStart: (): boolean => performance.now() < state.leasedUntil,
+    ended: (item, end) => ended(state, item, end),
+    alone: (item, run, giveUp) => void alone(() => runDubious(state, item, run, giveUp)),
+  })
+  const state: RunnerState<Tx> = runnerState({ relay, options, consumer, dispatch })
+  let loops: Promise<unknown> = Promise.resolve()
+
+  return {
+    async round() {
+      state.handled = 0
+      await lease(state)
+      await takeDue(state)
+      const page = await read(state)
+      if (page !== undefined) absorb(state, page)
+      dispatch.pump()
+      await dispatch.idle()
+      await write(state, true)
+      return state.handled
+    },
+
+    start() {
+      state.running = true
+      state.stopping = false
+      loops = Promise.all([readLoop(state), writeLoop(state)])
+    },
+
+    wake() {
+      state.toRead.wake()
+    },
+
+    async stop(timeoutMs) {
+      state.running = false
+      state.toRead.wake()
+      state.toWrite.wake()
+      await loops
+      await finish(state, timeoutMs)
+    },
+  }
+}
+
+function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined): void {
+  if (state.stopping) return
+  state.handled += 1
+  if (item.kind === 'entry') {
+    item.entry.settled = true
+    if (end !== undefined) item.entry.failed = failedDelivery(item.entry, end)
+  } else {
+    state.underWay.delete(item.due.id)
+    state.settled.push({
+      slot: item.slot,
+      due: item.due,
+      verdict: end?.verdict ?? { kind: 'done' },
+      attempt: end?.attempt ?? null,
+    })
+  }
+  state.unwritten += 1
+  if (state.unwritten === state.options.batchSize) state.writeAt = 0
+  else if (state.writeAt === Number.POSITIVE_INFINITY) {
+    state.writeAt = performance.now() + state.options.advanceEveryMs
+  } else return
+  state.toWrite.wake()
+}
+
+/** Lets what is under way end for so long; what does not is for the next holder of its slot. */
+async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
+  const { consumer, dispatch, log, relay, slots } = state
+  dispatch.clear()
+  dispatch.pump()
+  await within(timeoutMs, dispatch.idle())
+  state.stopping = true
+  dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))
+  try {
+    await write(state, true)
+    const held = [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch }))
+    await log.release({ consumer: consumer.name, relay, slots: held, leaving: true })
+  } catch (error) {
+    report(state, 'advance', error)
+  }
+  for (const slot of [...slots.values()]) lose(state, slot)
+  state.leaseAt = 0
+  state.leasedUntil = 0
+}
+
+async function within(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work, late])
+  clearTimeout(timer)
+}

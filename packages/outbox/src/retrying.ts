@@ -1,0 +1,40 @@
+import type { Item } from './dispatcher.ts'
+import type { RunnerState } from './runner-state.ts'
+import { hold } from './slot.ts'
+
+/** Takes up deliveries whose time has come, and sees when the next will be. */
+export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const { consumer, dispatch, log, settled, slots, underWay } = state
+  state.dueAt = performance.now() + LOOK_EVERY_MS
+  const held = [...slots.values()].filter(({ leaving }) => !leaving)
+  const limit = Math.min(MOST_AT_ONCE, consumer.concurrency) - underWay.size
+  if (held.length === 0 || limit <= 0) return
+
+  const { deliveries, nextInMs } = await log.takeDue({
+    consumer: consumer.name,
+    slots: held.map(({ slot, epoch }) => ({ slot, epoch })),
+    except: [...underWay.keys(), ...settled.map(({ due }) => due.id)],
+    limit,
+  })
+  const items: Item[] = []
+  for (const due of deliveries) {
+    const slot = slots.get(due.event.slot)
+    if (slot === undefined) continue
+    slot.retrying += 1
+    // One that was redriven by somebody else.
+    const { orderingKey } = due.event
+    if (consumer.ordered && !slot.held.has(orderingKey)) hold(slot, orderingKey, 1)
+    underWay.set(due.id, due)
+    items.push({ kind: 'due', slot, due })
+  }
+  // After a portion there may be another.
+  const waitMs = items.length > 0 ? 0 : Math.min(nextInMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)
+  state.dueAt = Math.min(state.dueAt, performance.now() + waitMs)
+  if (items.length === 0) return
+  dispatch.add(items)
+  dispatch.pump()
+}
+
+/** Redriven ones appear unannounced. */
+const LOOK_EVERY_MS = 1_000
+const MOST_AT_ONCE = 100

@@ -1,0 +1,165 @@
+import { setTimeout } from 'node:timers/promises'
+import {
+  type DeliveryAttempt,
+  type DeliveryVerdict,
+  type LoggedEvent,
+  type RelayErrorMessage,
+  tell,
+  warnOnce,
+} from '@oncekey/core'
+import { lease } from './leasing.ts'
+import { takeDue } from './retrying.ts'
+import { delayAfterFailures, lose, type RunnerState, report } from './runner-state.ts'
+import { type Progress, passed, progressOf } from './slot.ts'
+
+/** Everything that writes to the log, one after the other, each when it is time. */
+export async function writeLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
+  let failures = 0
+  while (state.running) {
+    let during: RelayErrorMessage['during'] = 'lease'
+    try {
+      if (performance.now() >= state.leaseAt) await lease(state)
+      during = 'advance'
+      const idle = performance.now() >= state.idleAt
+      if (idle || performance.now() >= state.writeAt) await write(state, idle)
+      during = 'retry'
+      if (performance.now() >= state.dueAt) await takeDue(state)
+      failures = 0
+    } catch (error) {
+      failures += 1
+      report(state, during, error)
+      await setTimeout(delayAfterFailures(failures))
+    }
+    const next = Math.min(state.leaseAt, state.writeAt, state.dueAt, state.idleAt)
+    const waitMs = next - performance.now()
+    if (state.running && waitMs > 0) await state.toWrite.wait(waitMs)
+  }
+  for (const resolve of state.onWritten.splice(0)) resolve()
+}
+
+/** Moves cursors and files what ended. `idle`: also past where there was nothing to read. */
+export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void> {
+  const told = state.onWritten
+  state.onWritten = []
+  state.writeAt = Number.POSITIVE_INFINITY
+  state.unwritten = 0
+  if (idle) state.idleAt = performance.now() + IDLE_EVERY_MS
+  try {
+    await advance(state, idle)
+    await settle(state)
+    await release(state)
+  } catch (error) {
+    state.writeAt = 0
+    state.onWritten = [...told, ...state.onWritten]
+    throw error
+  }
+  for (const resolve of told) resolve()
+}
+
+/** An idle consumer's cursors, 64 rows, are written so often: what a crash may have others read again. */
+const IDLE_EVERY_MS = 5_000
+
+async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void> {
+  const { consumer, log, options, slots } = state
+  const moves: Progress[] = []
+  for (const slot of slots.values()) {
+    const progress = progressOf(slot, idle || slot.leaving)
+    if (progress !== undefined) moves.push(progress)
+  }
+  if (moves.length === 0) return
+  const { lost } = await log.advance({
+    consumer: consumer.name,
+    slots: moves.map(({ slot: { slot, epoch }, position, calm, failed }) => ({
+      slot,
+      epoch,
+      position,
+      calm,
+      failed,
+    })),
+  })
+  const wasFull = state.inFlight >= options.maxInFlight
+  for (const move of moves) {
+    const { slot } = move
+    if (slot.lost) continue
+    if (lost.includes(slot.slot)) {
+      lose(state, slot)
+      continue
+    }
+    if (wasFull || slot.entries.length >= state.slotLimit) state.toRead.wake()
+    passed(move)
+    state.inFlight -= move.entries
+    for (const { event, verdict, attempt } of move.failed) filed(state, event, verdict, attempt, 1)
+  }
+}
+
+async function settle<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const writing = new Set(state.settled)
+  if (writing.size === 0) return
+  const slots = new Set([...writing].map(({ slot }) => slot))
+  const { lost } = await state.log.settle({
+    consumer: state.consumer.name,
+    slots: [...slots].map(({ slot, epoch }) => ({ slot, epoch })),
+    settled: [...writing].map(({ slot: { slot }, due: { id }, verdict, attempt }) => ({
+      id,
+      slot,
+      verdict,
+      attempt,
+    })),
+  })
+  state.settled = state.settled.filter((each) => !writing.has(each))
+  for (const { slot, due, verdict, attempt } of writing) {
+    slot.retrying -= 1
+    if (lost.includes(slot.slot)) lose(state, slot)
+    else if (verdict.kind !== 'done') filed(state, due.event, verdict, attempt, due.attempts + 1)
+    // The next of its ordering key is due now.
+    if (state.consumer.ordered) state.dueAt = 0
+  }
+}
+
+/** It is on file: from now on it is known, and may be told. */
+function filed<Tx>(
+  state: RunnerState<Tx>,
+  event: LoggedEvent,
+  verdict: DeliveryVerdict,
+  attempt: DeliveryAttempt | null,
+  attempts: number,
+): void {
+  if (verdict.kind === 'retrying') {
+    state.dueAt = Math.min(state.dueAt, performance.now() + verdict.delayMs)
+    return
+  }
+  const { name: consumer } = state.consumer
+  const { name = '', message = '', fingerprint = '' } = attempt?.error ?? {}
+  const heard = tell('oncekey:dead-letter', () => ({
+    consumer,
+    eventId: event.id,
+    type: event.type,
+    subject: event.subject,
+    reason: verdict.reason,
+    attempts,
+    occurredAt: new Date(event.occurredAtMs),
+    error: { name, message, fingerprint },
+  }))
+  if (heard) return
+  warnOnce(
+    `dead-letter:${consumer}:${fingerprint}`,
+    `Consumer "${consumer}" could not take "${event.type}" ${event.id} (${verdict.reason}): ${name}: ${message} ` +
+      'It is a dead letter. Said once per kind; subscribe to the diagnostics channel "oncekey:dead-letter" for all.',
+  )
+}
+
+/** Gives up what is to be given up, once all that was begun in it has ended. */
+async function release<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const { consumer, log, relay, slots } = state
+  const gone = [...slots.values()].filter(
+    (slot) =>
+      slot.leaving &&
+      slot.entries.length === 0 &&
+      slot.retrying === 0 &&
+      slot.readAt === slot.passed,
+  )
+  if (gone.length === 0) return
+  const held = gone.map(({ slot, epoch }) => ({ slot, epoch }))
+  await log.release({ consumer: consumer.name, relay, slots: held, leaving: false })
+  for (const slot of gone) lose(state, slot)
+}

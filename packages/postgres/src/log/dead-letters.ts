@@ -1,0 +1,143 @@
+import type {
+  DeadLetter,
+  DeadLetterDetail,
+  DeadLetterSource,
+  DeadReason,
+  Resolution,
+} from '@oncekey/core'
+import type { LogState } from './log-state.ts'
+import { countDead } from './statements/count-dead.ts'
+import { deadGroups } from './statements/dead-groups.ts'
+import { isId } from './statements/dead-letter-filter.ts'
+import { deadStats } from './statements/dead-stats.ts'
+import type { DeliveryRow } from './statements/delivery-columns.ts'
+import { deliveryStates } from './statements/delivery-states.ts'
+import { discardDead } from './statements/discard-dead.ts'
+import { type AttemptJson, findDelivery } from './statements/find-delivery.ts'
+import { listDead } from './statements/list-dead.ts'
+import { redriveDead } from './statements/redrive-dead.ts'
+
+/** The dead letters of the log's consumers: deliveries that are `dead`. */
+export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSource {
+  return {
+    name: 'consumers',
+
+    async list(filter, { limit, after }) {
+      const [deadAt, id] = after?.split('.') ?? []
+      const from = deadAt === undefined || id === undefined ? undefined : ([deadAt, id] as const)
+      const rows = await ask(listDead(schema, filter, limit, from))
+      const last = rows.at(-1)
+      return {
+        items: rows.map(deadLetterOf),
+        next:
+          last === undefined || rows.length < limit
+            ? undefined
+            : `${last.dead_at_exact}.${last.id}`,
+      }
+    },
+
+    async get(id) {
+      if (!isId(id)) return undefined
+      const [row] = await ask(findDelivery(schema, id))
+      if (row === undefined) return undefined
+      const history: readonly AttemptJson[] = JSON.parse(row.history)
+      const detail: DeadLetterDetail = {
+        ...deadLetterOf(row),
+        source: row.source,
+        data: row.data,
+        headers: JSON.parse(row.headers),
+        history: history.map(({ number, started_at, duration_ms, ...error }) => ({
+          number,
+          startedAt: new Date(started_at),
+          durationMs: duration_ms,
+          error,
+        })),
+      }
+      return detail
+    },
+
+    async count(filter) {
+      const [row] = await ask(countDead(schema, filter))
+      return Number(row?.count)
+    },
+
+    async redrive(filter, { limit }) {
+      const rows = await ask(redriveDead(schema, filter, limit))
+      const redriven = rows.filter(({ outcome }) => outcome === 'redriven').map(({ id }) => id)
+      const done = rows
+        .filter(({ outcome }) => outcome === 'already-done')
+        .map(({ id }): Resolution => ({ id, outcome: 'already-done' }))
+      const touched = new Set(rows.map(({ id }) => id))
+      const others = await statesOf((filter.ids ?? []).filter((id) => !touched.has(id)))
+      return { redriven, refused: [...done, ...others] }
+    },
+
+    async discard(ids, note) {
+      const rows = await ask(discardDead(schema, ids.filter(isId), note))
+      const discarded = new Set(rows.map(({ id }) => id))
+      return [
+        ...rows.map(({ id }): Resolution => ({ id, outcome: 'discarded' })),
+        ...(await statesOf(ids.filter((id) => !discarded.has(id)))),
+      ]
+    },
+
+    async stats() {
+      const [[stats], groups] = await Promise.all([ask(deadStats(schema)), ask(deadGroups(schema))])
+      return {
+        depth: Number(stats?.depth),
+        oldestAgeMs: stats?.oldest_age_ms == null ? null : Number(stats.oldest_age_ms),
+        arrivedPerMinute: Number(stats?.arrived) / 60,
+        drainedPerMinute: Number(stats?.drained) / 60,
+        groups: groups.map((row) => ({
+          origin: row.consumer,
+          fingerprint: row.fingerprint,
+          count: Number(row.count),
+          oldestAt: new Date(Number(row.oldest_at)),
+          newestAt: new Date(Number(row.newest_at)),
+          sample: { id: row.sample, name: row.name ?? '', message: row.message ?? '' },
+        })),
+      }
+    },
+  }
+
+  async function statesOf(ids: readonly string[]): Promise<Resolution[]> {
+    if (ids.length === 0) return []
+    const rows = await ask(deliveryStates(schema, ids.filter(isId)))
+    const states = new Map(rows.map((row) => [row.id, row]))
+    return ids.map((id): Resolution => {
+      const row = states.get(id)
+      if (row === undefined) return { id, outcome: 'unknown' }
+      if (row.state === 'retrying') return { id, outcome: 'retrying' }
+      if (row.state === 'dead') return { id, outcome: 'not-matched' }
+      return { id, outcome: row.resolution === 'discarded' ? 'already-discarded' : 'already-done' }
+    })
+  }
+}
+
+function deadLetterOf(row: DeliveryRow): DeadLetter {
+  return {
+    id: row.id,
+    origin: row.consumer,
+    state: row.state,
+    eventId: row.event_id,
+    type: row.type,
+    subject: row.subject,
+    reason: row.reason as DeadReason | null,
+    error:
+      row.error_name === null
+        ? null
+        : {
+            name: row.error_name,
+            message: row.error_message ?? '',
+            code: row.error_code,
+            fingerprint: row.fingerprint ?? '',
+          },
+    attempts: Number(row.attempts),
+    redrives: Number(row.redrives),
+    occurredAt: new Date(Number(row.occurred_at)),
+    firstFailedAt: new Date(Number(row.first_failed_at)),
+    deadAt: row.dead_at === null ? null : new Date(Number(row.dead_at)),
+    resolution: row.resolution as DeadLetter['resolution'],
+    note: row.note,
+  }
+}

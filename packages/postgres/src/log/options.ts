@@ -1,0 +1,113 @@
+import { OptionsError } from '@oncekey/core'
+import { type PostgresClient, sqlClientOf } from '../postgres-client.ts'
+import { quotedSchema } from '../schema-name.ts'
+import type { SqlClient } from '../sql-client.ts'
+
+export interface PostgresLogOptions<Tx> {
+  /**
+   * A Pool of `pg`, or what a bridge made of another client; the one of the store, or one of its own.
+   * It stays yours.
+   */
+  readonly client: PostgresClient<Tx>
+
+  /** The schema that `migrate` created. @default 'oncekey' */
+  readonly schema?: string
+
+  /**
+   * How many transactions of consumers may be open at once. The rest of the pool is for reading the
+   * log, and for what consumers query beside their transaction. @default half of the pool, at least 1
+   */
+  readonly maxTransactions?: number
+
+  /**
+   * How long a statement of the log may take, its wait for a connection included. Milliseconds.
+   * @default 30000
+   */
+  readonly timeoutMs?: number
+
+  /**
+   * How long events are kept at least, once every consumer has passed them: for a consumer that is
+   * yet to come. They go by the day, so most are kept a day longer. At most six days. Milliseconds.
+   * @default 86400000, a day
+   */
+  readonly retentionMs?: number
+
+  /**
+   * How long it is remembered what a consumer has taken in: longer than anything can be delivered
+   * again, other than by a redrive, for which it is remembered anyway. Milliseconds.
+   * @default 2592000000, thirty days
+   */
+  readonly inboxRetentionMs?: number
+
+  /** How long a dead letter that was dealt with can still be looked at. Milliseconds. @default 2592000000, thirty days */
+  readonly resolvedRetentionMs?: number
+
+  /** After how long a consumer that no relay asks for is reported as missing. Milliseconds. @default 3600000, an hour */
+  readonly missingAfterMs?: number
+
+  /**
+   * After how long it holds events back no more. If it comes back, it goes on with what is left.
+   * Milliseconds. @default 604800000, seven days
+   */
+  readonly abandonedAfterMs?: number
+
+  /** Whether statements are prepared, by name, once per connection; see `postgresStore`. @default false */
+  readonly prepare?: boolean
+}
+
+export interface ResolvedLogOptions<Tx> {
+  readonly client: SqlClient<Tx>
+  readonly schemaName: string
+  /** As it goes into SQL. */
+  readonly schema: string
+  readonly maxTransactions: number
+  readonly timeoutMs: number
+  readonly retentionMs: number
+  readonly inboxRetentionMs: number
+  readonly resolvedRetentionMs: number
+  readonly missingAfterMs: number
+  readonly abandonedAfterMs: number
+}
+
+export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): ResolvedLogOptions<Tx> {
+  const schemaName = options.schema ?? 'oncekey'
+  const client = sqlClientOf(options.client, { prepare: options.prepare ?? false })
+  const half = Math.max(1, Math.floor(client.poolSize / 2))
+  const maxTransactions = whole('maxTransactions', options.maxTransactions ?? half, 1)
+  if (maxTransactions > client.poolSize) {
+    throw new OptionsError(
+      `maxTransactions: ${maxTransactions} consumers cannot hold a connection each, the pool has ` +
+        `${client.poolSize}. Raise the pool's \`max\`, or write ${half}.`,
+    )
+  }
+  const retentionMs = whole('retentionMs', options.retentionMs ?? DAY_MS, 0)
+  if (retentionMs > 6 * DAY_MS) {
+    throw new OptionsError(
+      `retentionMs: ${retentionMs} is more than the six days that the log has room for. Keep ` +
+        'events elsewhere for longer, by a consumer that writes them there.',
+    )
+  }
+  return {
+    client,
+    schemaName,
+    schema: quotedSchema(schemaName),
+    maxTransactions,
+    timeoutMs: whole('timeoutMs', options.timeoutMs ?? 30_000, 1),
+    retentionMs,
+    inboxRetentionMs: whole('inboxRetentionMs', options.inboxRetentionMs ?? 30 * DAY_MS, 0),
+    resolvedRetentionMs: whole(
+      'resolvedRetentionMs',
+      options.resolvedRetentionMs ?? 30 * DAY_MS,
+      0,
+    ),
+    missingAfterMs: whole('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
+    abandonedAfterMs: whole('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
+  }
+}
+
+function whole(name: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw new OptionsError(`${name}: ${value} is not a whole number from ${least}, such as 30000.`)
+}
+
+const DAY_MS = 86_400_000

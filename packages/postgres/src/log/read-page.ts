@@ -1,0 +1,80 @@
+import { type LoggedEvent, type Page, type ReadRequest, SLOTS } from '@oncekey/core'
+import { type Place, placeOf, placePrefix, positionOf } from './place.ts'
+import type { EventRow, ReadQuestion, SnapshotRow } from './statements/read-events.ts'
+
+/** What to ask for, and what a page makes of the answer. */
+export interface Reading {
+  readonly question: ReadQuestion
+  page(rows: readonly (EventRow | SnapshotRow)[]): Page
+}
+
+/** Slots that are at the same position, as nearly always all are, share a place. */
+export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean): Reading {
+  const places: Place[] = []
+  const numbers = new Map<string, number>()
+  const placeOfSlot: (number | null)[] = Array.from({ length: SLOTS }, () => null)
+  for (const { slot, position } of slots) {
+    let number = numbers.get(position)
+    if (number === undefined) {
+      number = places.push(placeOf(position))
+      numbers.set(position, number)
+    }
+    placeOfSlot[slot] = number
+  }
+
+  function page(rows: readonly (EventRow | SnapshotRow)[]): Page {
+    const last = rows.at(-1) as SnapshotRow
+    const present = last.data
+    const prefixes = places.map(({ from, to, floor }) => placePrefix(from, to ?? present, floor))
+    const highest = places.map(({ floor }) => floor)
+    const events: LoggedEvent[] = []
+    for (let at = 0; at < rows.length - 1; at += 1) {
+      const row = rows[at] as EventRow
+      const slot = Number(row.slot)
+      const place = (placeOfSlot[slot] ?? 1) - 1
+      highest[place] = Math.max(highest[place] ?? 0, Number(row.seq))
+      events.push({
+        slot,
+        position: prefixes[place] + row.seq,
+        id: row.id,
+        type: row.type,
+        source: row.source,
+        subject: row.subject,
+        orderingKey: row.ordering_key,
+        data: row.data,
+        headers: row.headers,
+        occurredAtMs: Number(row.occurred_at),
+      })
+    }
+    const more = events.length === limit
+    const lastSeq = Number((rows[rows.length - 2] as EventRow | undefined)?.seq ?? 0)
+    const next = places.map((place, at) =>
+      positionOf(
+        more
+          ? {
+              ...place,
+              to: place.to ?? present,
+              floor: highest[at] ?? 0,
+              seq: Math.max(place.seq, lastSeq),
+            }
+          : caughtUp(place, present, highest[at] ?? 0, Number(last.seq)),
+      ),
+    )
+    return {
+      events,
+      more,
+      next: slots.map(({ slot }) => ({ slot, position: next[(placeOfSlot[slot] ?? 1) - 1] ?? '' })),
+    }
+  }
+
+  return { question: { places, slots: placeOfSlot, types, limit, newest }, page }
+}
+
+/**
+ * All that is visible in `to` was read. What is not began after it, and is numbered above anything
+ * visible in it: what was read here, and, if `to` is the present, the highest number there is.
+ */
+function caughtUp({ to, floor }: Place, present: string, read: number, newest: number): Place {
+  if (to === null) return { from: present, to: null, floor: Math.max(floor, read, newest), seq: 0 }
+  return { from: to, to: null, floor: read, seq: 0 }
+}

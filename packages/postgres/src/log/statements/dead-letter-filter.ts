@@ -1,0 +1,41 @@
+import type { DeadLetterFilter } from '@oncekey/core'
+import type { SqlValue } from '../../sql-client.ts'
+
+/**
+ * Which dead letters a filter means: the one predicate that counting, listing and redriving share, so
+ * that what is previewed is what is done. Of a table called `d`, with parameters 1 to 9.
+ */
+export const isMeant = `d.state = 'dead'
+        and ($1::bigint[] is null or d.id = any($1::bigint[]))
+        and ($2::text[] is null or d.event_id = any($2::text[]))
+        and ($3::text is null or d.consumer = $3::text)
+        and ($4::text is null or d.type = $4::text)
+        and ($5::text is null or d.subject = $5::text)
+        and ($6::text is null or d.reason = $6::text)
+        and ($7::text is null or d.fingerprint = $7::text)
+        and ($8::timestamptz is null or d.dead_at < $8::timestamptz)
+        and ($9::timestamptz is null or d.dead_at > $9::timestamptz)`
+
+export function filterValues(filter: DeadLetterFilter): SqlValue[] {
+  return [
+    filter.ids === undefined ? null : `{${filter.ids.filter(isId).join(',')}}`,
+    filter.eventIds === undefined ? null : textArray(filter.eventIds),
+    filter.origin ?? null,
+    filter.type ?? null,
+    filter.subject ?? null,
+    filter.reason ?? null,
+    filter.fingerprint ?? null,
+    filter.deadBefore?.toISOString() ?? null,
+    filter.deadAfter?.toISOString() ?? null,
+  ]
+}
+
+/** Whether it can be the id of a delivery: others match nothing, rather than break the statement. */
+export function isId(id: string): boolean {
+  return /^\d{1,18}$/.test(id)
+}
+
+/** An array of text as one parameter. */
+export function textArray(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
+}

@@ -1,0 +1,27 @@
+import type { Statement } from '../../sql-client.ts'
+
+/** Depth, age and rates, in one row. */
+export function deadStats(schema: string): Statement<DeadStatsRow> {
+  return {
+    name: 'dead_stats',
+    text: `
+      select
+        (select count(*) from ${schema}.deliveries d where d.state = 'dead')::text as depth,
+        (select (extract(epoch from clock_timestamp() - min(d.dead_at)) * 1000)::bigint
+          from ${schema}.deliveries d where d.state = 'dead')::text as oldest_age_ms,
+        (select count(*) from ${schema}.deliveries d
+          where d.dead_at > clock_timestamp() - interval '1 hour')::text as arrived,
+        (select count(*) from ${schema}.deliveries d
+          where d.state = 'resolved'
+            and d.resolved_at > clock_timestamp() - interval '1 hour')::text as drained`,
+    values: [],
+  }
+}
+
+export interface DeadStatsRow {
+  readonly depth: string
+  readonly oldest_age_ms: string | null
+  /** In the last hour. */
+  readonly arrived: string
+  readonly drained: string
+}

@@ -1,0 +1,55 @@
+import type { Statement } from '../../sql-client.ts'
+import type { Place } from '../place.ts'
+import { textArray } from './dead-letter-filter.ts'
+
+/** The next events of some slots; the last row says in which snapshot they were read. */
+export function readEvents(
+  schema: string,
+): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
+  const text = `select * from ${schema}.read_events($1::json, $2::integer[], $3::text[], $4::integer,
+      $5::boolean)`
+  return ({ places, slots, types, limit, newest }) => ({
+    name: 'read_events',
+    text,
+    values: [
+      JSON.stringify(
+        places.map(({ from, to, floor, seq }) => ({ f: from, t: to, o: floor, s: seq })),
+      ),
+      `{${slots.map((place) => place ?? 'NULL').join(',')}}`,
+      types === null ? null : textArray(types),
+      limit,
+      String(newest),
+    ],
+  })
+}
+
+export interface ReadQuestion {
+  readonly places: readonly Place[]
+  /** Of each of the 64 slots the number of its place, from 1. */
+  readonly slots: readonly (number | null)[]
+  readonly types: readonly string[] | null
+  readonly limit: number
+  /** Whether to look for the highest number in the log. */
+  readonly newest: boolean
+}
+
+export interface EventRow {
+  readonly slot: string
+  readonly seq: string
+  readonly id: string
+  readonly type: string
+  readonly source: string
+  readonly subject: string | null
+  readonly ordering_key: string
+  readonly data: string
+  readonly headers: string
+  readonly occurred_at: string
+}
+
+export interface SnapshotRow {
+  readonly slot: null
+  /** The highest number in the log, if it was asked for and the page is not full. */
+  readonly seq: string | null
+  /** The snapshot. */
+  readonly data: string
+}

@@ -1,0 +1,36 @@
+import type { TakeDue } from '@oncekey/core'
+import type { Statement } from '../../sql-client.ts'
+import { heldJson } from './held-json.ts'
+
+/** Takes up deliveries whose time has come. */
+export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
+  const text = `
+    select ${schema}.take_due($1::text, $2::json, $3::bigint[],
+      $4::integer) as answer`
+  return ({ consumer, slots, except, limit }) => ({
+    name: 'take_due',
+    text,
+    values: [consumer, heldJson(slots), `{${except.join(',')}}`, limit],
+  })
+}
+
+/** What `answer` is, in JSON. */
+export interface DueJson {
+  readonly next_in_ms: number | null
+  readonly deliveries: readonly {
+    readonly delivery: string
+    readonly slot: number
+    readonly seq: string
+    readonly id: string
+    readonly type: string
+    readonly source: string
+    readonly subject: string | null
+    readonly ordering_key: string
+    readonly data: string
+    readonly headers: string
+    readonly occurred_at: number
+    readonly attempts: number
+    readonly starts: number
+    readonly redrives: number
+  }[]
+}

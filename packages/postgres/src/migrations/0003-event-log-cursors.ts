@@ -1,0 +1,167 @@
+/** Taking, moving and giving back the cursors of consumers. Every write is fenced by the epoch. */
+export function eventLogCursors(schema: string): string[] {
+  const held = (name: string): string =>
+    `json_to_recordset(${name}) as h (slot smallint, epoch bigint)`
+
+  return [
+    // A consumer that is new gets its cursors; one that was given up holds events back again.
+    `create function ${schema}.subscribe(in_consumer text, in_now boolean) returns void
+    language plpgsql volatile as $$
+    begin
+      insert into ${schema}.consumers as c (name) values (in_consumer)
+        on conflict on constraint consumers_pkey
+        do update set seen_at = now(), abandoned_at = null;
+      insert into ${schema}.cursors (consumer, slot, from_snapshot, floor, seq)
+        select in_consumer, s,
+            case when in_now then pg_current_snapshot() else '1:1:' end,
+            case when in_now then coalesce((select max(o.seq) from ${schema}.outbox o), 0) else 0 end,
+            0
+          from generate_series(0, 63) s
+        on conflict on constraint cursors_pkey do nothing;
+    end $$`,
+
+    // Renews, says what was lost, and takes of what is free as much as is fair.
+    `create function ${schema}.lease_slots(in_consumer text, in_relay text, in_lease_ms integer,
+      in_held json)
+    returns text language plpgsql volatile set enable_seqscan = off as $$
+    declare
+      lease interval := in_lease_ms * interval '1 millisecond';
+      others integer;
+      fair integer;
+      kept smallint[];
+      lost json;
+      taken json := '[]';
+      newest xid8;
+    begin
+      update ${schema}.consumers set seen_at = now(), abandoned_at = null
+        where name = in_consumer
+          and (seen_at < now() - interval '10 seconds' or abandoned_at is not null);
+      insert into ${schema}.relays (consumer, relay, until)
+        values (in_consumer, in_relay, now() + lease)
+        on conflict on constraint relays_pkey do update set until = now() + lease;
+      delete from ${schema}.relays where consumer = in_consumer and until < now();
+      select count(*) into others from ${schema}.relays where consumer = in_consumer;
+      fair := ceil(64.0 / greatest(others, 1));
+
+      select max(xid) into newest from ${schema}.outbox;
+      if newest >= pg_snapshot_xmax(pg_current_snapshot()) then
+        raise exception 'the events are from another life of this database' using errcode = 'OK003';
+      end if;
+
+      with renewed as (
+        update ${schema}.cursors c set lease_until = now() + lease
+          from ${held('in_held')}
+          where c.consumer = in_consumer and c.slot = h.slot and c.epoch = h.epoch
+            and c.relay = in_relay
+          returning c.slot
+      )
+      select coalesce(array_agg(r.slot), '{}') into kept from renewed r;
+      select coalesce(json_agg(h.slot), '[]') into lost
+        from ${held('in_held')} where h.slot <> all(kept);
+
+      if cardinality(kept) < fair then
+        with free as materialized (
+          select c.slot from ${schema}.cursors c
+            where c.consumer = in_consumer and (c.relay is null or c.lease_until < now())
+            order by c.slot
+            limit fair - cardinality(kept)
+            for no key update skip locked
+        ), taking as (
+          update ${schema}.cursors c
+            set crashes = case when c.relay is null then c.crashes else c.crashes + 1 end,
+              relay = in_relay, lease_until = now() + lease, epoch = c.epoch + 1
+            where c.consumer = in_consumer and c.slot = any(array(select free.slot from free))
+            returning c.slot, c.epoch::text as epoch, c.crashes, c.from_snapshot::text as f,
+              c.to_snapshot::text as t, c.floor::text as o, c.seq::text as s
+        )
+        select coalesce(json_agg(got), '[]') into taken from taking got;
+      end if;
+      return json_build_object('share', fair, 'relays', others, 'lost', lost, 'taken', taken)::text;
+    end $$`,
+
+    // A relay that leaves says so at once, for the others' share to grow.
+    `create function ${schema}.release_slots(in_consumer text, in_relay text, in_held json,
+      in_leaving boolean)
+    returns void language plpgsql volatile set enable_seqscan = off as $$
+    begin
+      update ${schema}.cursors c set relay = null, lease_until = null
+        from ${held('in_held')}
+        where c.consumer = in_consumer and c.slot = h.slot and c.epoch = h.epoch;
+      if in_leaving then
+        delete from ${schema}.relays where consumer = in_consumer and relay = in_relay;
+      end if;
+    end $$`,
+
+    // Moves cursors and files what failed, slot by slot. A cursor whose epoch is another, or that
+    // stands further already, is not moved, and nothing of its slot is filed.
+    `create function ${schema}.advance(in_consumer text, in_moves json, in_failed json)
+    returns text language plpgsql volatile set enable_seqscan = off as $$
+    declare
+      moved smallint[];
+    begin
+      with moving as (
+        update ${schema}.cursors c
+          set from_snapshot = m.f, to_snapshot = m.t, floor = m.o, seq = m.s,
+            crashes = case when m.calm then 0 else c.crashes end
+          from json_to_recordset(in_moves) as m (slot smallint, epoch bigint, f pg_snapshot,
+            t pg_snapshot, o bigint, s bigint, calm boolean)
+          where c.consumer = in_consumer and c.slot = m.slot and c.epoch = m.epoch
+            and pg_snapshot_xmax(m.f) >= pg_snapshot_xmax(c.from_snapshot)
+            and (pg_snapshot_xmax(m.f) > pg_snapshot_xmax(c.from_snapshot)
+              or c.to_snapshot is null or m.s >= c.seq)
+          returning c.slot
+      )
+      select coalesce(array_agg(m.slot), '{}') into moved from moving m;
+      if in_failed is not null then
+        perform ${schema}.file_failed(in_consumer, moved, in_failed);
+      end if;
+      return (
+        select coalesce(json_agg(m.slot), '[]')::text
+          from json_to_recordset(in_moves) as m (slot smallint) where m.slot <> all(moved)
+      );
+    end $$`,
+
+    // Counts a start on the cursor: for the event that may have killed a process.
+    `create function ${schema}.suspect(in_consumer text, in_slot smallint, in_epoch bigint,
+      in_event text)
+    returns table (starts text) language sql volatile as $$
+      update ${schema}.cursors c
+        set starts = case when c.suspect = in_event then c.starts + 1 else 1 end,
+          suspect = in_event
+        where c.consumer = in_consumer and c.slot = in_slot and c.epoch = in_epoch
+        returning c.starts::text
+    $$`,
+
+    // In a database that was restored from a dump transactions are numbered anew: the numbers that
+    // stand in the rows may be ahead of all that come. Whatever a cursor had not passed then stands,
+    // by its own number, above the place it is set to; some of what it had passed may, too.
+    // All cursors at once, because the next of them would not know the old numbers any more.
+    `create function ${schema}.rebase() returns text
+    language plpgsql volatile set enable_seqscan = off as $$
+    declare
+      life xid8 := pg_snapshot_xmax(pg_current_snapshot());
+      rebased integer := 0;
+    begin
+      lock table ${schema}.cursors in exclusive mode;
+      if not exists (select from ${schema}.cursors c where pg_snapshot_xmax(c.from_snapshot) > life)
+        and not exists (select from ${schema}.outbox o where o.xid >= life) then
+        return '0';
+      end if;
+      update ${schema}.cursors c
+        set floor = least(
+            greatest(c.floor, coalesce((select max(o.seq) from ${schema}.outbox o), 0)),
+            coalesce((
+              select min(o.seq) - 1 from ${schema}.outbox o
+                where o.slot = c.slot
+                  and not pg_visible_in_snapshot(o.xid, c.from_snapshot)
+                  and (c.to_snapshot is null or not pg_visible_in_snapshot(o.xid, c.to_snapshot)
+                    or o.seq > c.seq)
+            ), 9223372036854775807)),
+          seq = 0, from_snapshot = '1:1:', to_snapshot = null, epoch = c.epoch + 1,
+          relay = null, lease_until = null;
+      get diagnostics rebased = row_count;
+      update ${schema}.outbox set xid = '3' where xid >= life;
+      return rebased::text;
+    end $$`,
+  ]
+}

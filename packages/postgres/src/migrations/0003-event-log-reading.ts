@@ -1,0 +1,109 @@
+/**
+ * Reading by snapshot difference: what is visible in one snapshot and was not in another, by 'seq'.
+ * A plain `seq > last` loses what commits late; waiting for the oldest open transaction would hold
+ * everything up for as long as the slowest handler anywhere.
+ */
+export function eventLogReading(schema: string): string[] {
+  const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
+          o.ordering_key, o.data::text, o.headers::text,
+          (extract(epoch from o.occurred_at) * 1000)::bigint::text`
+  // Of the place that the row's slot is at; null where this reader does not have the slot.
+  const place = 'in_slots[o.slot + 1]'
+  const wanted = `not pg_visible_in_snapshot(o.xid, froms[${place}])
+            and pg_visible_in_snapshot(o.xid, tos[${place}])
+            and o.seq > seqs[${place}]
+            and (in_types is null or o.type = any(in_types))`
+
+  return [
+    // 'in_places' are the different places that the reader's slots are at; 'in_slots' says for each of
+    // the 64 which, from 1, or null. Nearly always there is one place for all of them.
+    //
+    // Whoever wrote after 'from' began has numbers above all that was visible in it: their rows come
+    // from the end of the primary key. Whoever was writing at 'from' is named in it: theirs are found
+    // by transaction. The former stand above 'start' and the latter below, so this is the order.
+    //
+    // STABLE: every query in it sees what the one snapshot sees that it returns. The last row is not
+    // an event: it says which snapshot that was, and, if asked, the highest number visible in it, for
+    // those who read a part only: then the next reading has less to pass over.
+    `create function ${schema}.read_events(in_places json, in_slots integer[], in_types text[],
+      in_limit integer, in_newest boolean)
+    returns table (slot text, seq text, id text, type text, source text, subject text,
+      ordering_key text, data text, headers text, occurred_at text)
+    language plpgsql stable
+    set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+    as $$
+    #variable_conflict use_column
+    declare
+      present pg_snapshot := pg_current_snapshot();
+      froms pg_snapshot[];
+      tos pg_snapshot[];
+      seqs bigint[];
+      start bigint;
+      writing xid8[];
+      found_rows integer := 0;
+      more integer;
+    begin
+      select array_agg(p.f order by p.n), array_agg(coalesce(p.t, present) order by p.n),
+          array_agg(p.s order by p.n), min(greatest(p.o, p.s))
+        into froms, tos, seqs, start
+        from rows from (json_to_recordset(in_places) as (
+          f pg_snapshot, t pg_snapshot, o bigint, s bigint
+        )) with ordinality as p (f, t, o, s, n);
+
+      -- Transactions are numbered anew in a restored database: this reader has been ahead of them.
+      if exists (select from unnest(froms) f
+          where pg_snapshot_xmax(f) > pg_snapshot_xmax(present)) then
+        raise exception 'the cursors are from another life of this database' using errcode = 'OK003';
+      end if;
+
+      writing := array(select distinct w from unnest(froms) f, pg_snapshot_xip(f) w);
+      if cardinality(writing) > 0 then
+        return query
+          select ${columns}
+            from ${schema}.outbox o
+            where o.xid = any(writing) and o.seq <= start and ${wanted}
+            order by o.seq limit in_limit;
+        get diagnostics found_rows = row_count;
+      end if;
+      if found_rows < in_limit then
+        return query
+          select ${columns}
+            from ${schema}.outbox o
+            where o.seq > start and ${wanted}
+            order by o.seq limit in_limit - found_rows;
+        get diagnostics more = row_count;
+        found_rows := found_rows + more;
+      end if;
+      return query
+        select null::text,
+          case when in_newest and found_rows < in_limit
+            then (select max(o.seq) from ${schema}.outbox o)::text
+          end,
+          null::text, null::text, null::text, null::text, null::text, present::text, null::text,
+          null::text;
+    end $$`,
+
+    // How far a consumer is behind, by the cursors that are written.
+    `create function ${schema}.log_lag(in_consumer text, in_limit integer)
+    returns table (events text, oldest_ms text)
+    language sql stable set enable_seqscan = off as $$
+      select count(*)::text,
+          (extract(epoch from clock_timestamp() - min(b.occurred_at)) * 1000)::bigint::text
+        from (
+          select o.occurred_at
+            from ${schema}.cursors c
+            join ${schema}.outbox o on o.slot = c.slot
+              and not pg_visible_in_snapshot(o.xid, c.from_snapshot)
+              and (c.to_snapshot is null or not pg_visible_in_snapshot(o.xid, c.to_snapshot)
+                or o.seq > c.seq)
+            where c.consumer = in_consumer
+              and (o.seq > (select min(f.floor) from ${schema}.cursors f
+                  where f.consumer = in_consumer)
+                or o.xid = any(array(select distinct w
+                  from ${schema}.cursors f, pg_snapshot_xip(f.from_snapshot) w
+                  where f.consumer = in_consumer)))
+            limit in_limit
+        ) b
+    $$`,
+  ]
+}
