@@ -7,6 +7,7 @@ import { onRedis } from './redis-store.ts'
 export function everyStore(): AdapterSuiteStore[] {
   return [
     onPool('Postgres, pg'),
+    onPool('Postgres, pg in lease mode', { mode: 'lease' }),
     onPool('Postgres, pg behind PgBouncer', { behindPgBouncer: true }),
     onPglite(),
     onRedis(),
