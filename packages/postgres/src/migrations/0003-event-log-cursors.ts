@@ -7,14 +7,19 @@ export function eventLogCursors(schema: string): string[] {
     // A consumer that is new gets its cursors; one that was given up holds events back again.
     `create function ${schema}.subscribe(in_consumer text, in_now boolean) returns void
     language plpgsql volatile as $$
+    declare
+      start record;
     begin
+      -- Before anything is written, and in one snapshot.
+      select ${schema}.present_snapshot() as present, coalesce(max(o.seq), 0) as newest into start
+        from ${schema}.outbox o;
       insert into ${schema}.consumers as c (name) values (in_consumer)
         on conflict on constraint consumers_pkey
         do update set seen_at = now(), abandoned_at = null;
       insert into ${schema}.cursors (consumer, slot, from_snapshot, floor, seq)
         select in_consumer, s,
-            case when in_now then pg_current_snapshot() else '1:1:' end,
-            case when in_now then coalesce((select max(o.seq) from ${schema}.outbox o), 0) else 0 end,
+            case when in_now then start.present else '1:1:' end,
+            case when in_now then start.newest else 0 end,
             0
           from generate_series(0, 63) s
         on conflict on constraint cursors_pkey do nothing;
@@ -139,7 +144,7 @@ export function eventLogCursors(schema: string): string[] {
     `create function ${schema}.rebase() returns text
     language plpgsql volatile set enable_seqscan = off as $$
     declare
-      life xid8 := pg_snapshot_xmax(pg_current_snapshot());
+      life xid8 := pg_snapshot_xmax(${schema}.present_snapshot());
       rebased integer := 0;
     begin
       lock table ${schema}.cursors in exclusive mode;
