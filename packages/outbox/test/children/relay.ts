@@ -17,6 +17,7 @@ const relay = createRelay<PoolClient>({
   consumers: [
     consumer<PoolClient>({
       name: 'once',
+      maxStarts: Number(process.env.MAX_STARTS ?? 3),
       async handle({ event, transaction, emit }) {
         if (event.subject === deadly) process.exit(9)
         const tx = await transaction()
