@@ -152,19 +152,21 @@ export function eventLogCursors(schema: string): string[] {
         and not exists (select from ${schema}.outbox o where o.xid >= life) then
         return '0';
       end if;
-      update ${schema}.cursors c
-        set floor = least(
+      with places as materialized (
+        select c.consumer, c.slot, least(
             greatest(c.floor, coalesce((select max(o.seq) from ${schema}.outbox o), 0)),
             coalesce((
               select min(o.seq) - 1 from ${schema}.outbox o
-                where o.slot = c.slot
-                  and not pg_visible_in_snapshot(o.xid, c.from_snapshot)
-                  and (c.to_snapshot is null or not pg_visible_in_snapshot(o.xid, c.to_snapshot)
-                    or o.seq > c.seq)
-            ), 9223372036854775807)),
-          seq = 0, from_snapshot = '1:1:', to_snapshot = null, epoch = c.epoch + 1,
-          relay = null, lease_until = null;
+                where o.slot = c.slot and ${schema}.is_ahead(o.xid, o.seq, c)
+            ), 9223372036854775807)) as passed
+          from ${schema}.cursors c
+      )
+      update ${schema}.cursors c
+        set floor = p.passed, seq = p.passed, from_snapshot = '1:1:', to_snapshot = null,
+          epoch = c.epoch + 1, relay = null, lease_until = null
+        from places p where p.consumer = c.consumer and p.slot = c.slot;
       get diagnostics rebased = row_count;
+      delete from ${schema}.relays;
       update ${schema}.outbox set xid = '3' where xid >= life;
       return rebased::text;
     end $$`,

@@ -105,6 +105,14 @@ export function eventLogReading(schema: string): string[] {
           null::text;
     end $$`,
 
+    // Whether an event is one that a cursor has not passed.
+    `create function ${schema}.is_ahead(in_xid xid8, in_seq bigint, at ${schema}.cursors)
+    returns boolean language sql immutable as $$
+      select not pg_visible_in_snapshot(in_xid, at.from_snapshot)
+        and case when at.to_snapshot is null or pg_visible_in_snapshot(in_xid, at.to_snapshot)
+          then in_seq > at.seq else true end
+    $$`,
+
     // How far a consumer is behind, by the cursors that are written.
     `create function ${schema}.log_lag(in_consumer text, in_limit integer)
     returns table (events text, oldest_ms text)
@@ -114,10 +122,7 @@ export function eventLogReading(schema: string): string[] {
         from (
           select o.occurred_at
             from ${schema}.cursors c
-            join ${schema}.outbox o on o.slot = c.slot
-              and not pg_visible_in_snapshot(o.xid, c.from_snapshot)
-              and (c.to_snapshot is null or not pg_visible_in_snapshot(o.xid, c.to_snapshot)
-                or o.seq > c.seq)
+            join ${schema}.outbox o on o.slot = c.slot and ${schema}.is_ahead(o.xid, o.seq, c)
             where c.consumer = in_consumer
               and (o.seq > (select min(f.floor) from ${schema}.cursors f
                   where f.consumer = in_consumer)
