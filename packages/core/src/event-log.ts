@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { OutboxEvent } from './event.ts'
 
@@ -126,6 +127,9 @@ export interface EventLog<Tx = unknown> {
     readonly events: readonly OutboxEvent[]
   }): Promise<'done' | 'duplicate'>
 
+  /** Commits events by themselves, in this order: for code that has no transaction they belong to. */
+  append(events: readonly OutboxEvent[]): Promise<void>
+
   /** How far a consumer is behind. */
   lag(consumer: string): Promise<Lag>
 
@@ -141,6 +145,11 @@ export interface EventLog<Tx = unknown> {
 
 /** The number of slots. The same in every release and every log. */
 export const SLOTS = 64
+
+/** Which slot an ordering key is in. The same in every release, or order would be lost. */
+export function slotOf(orderingKey: string): number {
+  return hash('sha256', orderingKey, 'buffer').readUInt8(0) % SLOTS
+}
 
 /** What a log can do, as data: the relay and the contract suite read it. */
 export interface EventLogCapabilities {

@@ -57,6 +57,7 @@ export {
   type Settle,
   SLOTS,
   type Subscription,
+  slotOf,
   type TakeDue,
   type TakeIn,
   type TakenSlot,
@@ -69,6 +70,7 @@ export {
 } from './fingerprint.ts'
 export type { HandlerContext } from './handler-context.ts'
 export type { ReplayHeader } from './header-rules.ts'
+export { type MemoryLogOptions, memoryLog } from './memory-log.ts'
 export {
   type MemoryStore,
   type MemoryStoreOptions,

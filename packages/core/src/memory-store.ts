@@ -1,5 +1,6 @@
 import { OptionsError } from './errors.ts'
 import type { OutboxEvent } from './event.ts'
+import { type MemoryOutbox, memoryOutbox } from './memory-outbox.ts'
 import {
   keptResponse,
   memoryRecords,
@@ -58,12 +59,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const { mode, now } = resolved
   const records = memoryRecords(resolved)
   const data = new Map<string, unknown>()
-  const events: OutboxEvent[] = []
+  const outbox = memoryOutbox()
 
-  return {
+  const store: MemoryStore = {
     capabilities: { name: 'memory', mode, transactions: true, concurrency: 'many' },
     data,
-    events,
+    events: outbox.events,
 
     async begin(claim) {
       const id = recordId(claim)
@@ -87,6 +88,8 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       return attemptOn(undefined, 1)
     },
   }
+  insides.set(store, { data, outbox })
+  return store
 
   /** Atomic because it never awaits. */
   function decide(id: string, claim: Claim): Decision<MemoryTransaction> {
@@ -156,7 +159,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
         const response = keptResponse(completion.response)
         if (completion.writes === 'keep') {
           staged?.commitTo(data)
-          append(completion.events)
+          outbox.append(completion.events)
         }
         ended = 'stored'
         if (record !== undefined) {
@@ -187,12 +190,6 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     }
   }
 
-  function append(committed: readonly OutboxEvent[]): void {
-    for (const event of committed) events.push(event)
-    // A splice for every 100,000 costs nothing; a shift for every event would.
-    if (events.length >= 2 * EVENTS_KEPT) events.splice(0, events.length - EVENTS_KEPT)
-  }
-
   function free(record: RunningRecord): void {
     records.forget(record)
     wake(record)
@@ -209,7 +206,17 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   }
 }
 
-const EVENTS_KEPT = 100_000
+/** For the log that reads what a store has committed, and commits with it. */
+export interface MemoryInsides {
+  readonly data: Map<string, unknown>
+  readonly outbox: MemoryOutbox
+}
+
+const insides = new WeakMap<MemoryStore, MemoryInsides>()
+
+export function insidesOf(store: MemoryStore): MemoryInsides | undefined {
+  return insides.get(store)
+}
 
 /**
  * The lengths keep ('ab', 'c') and ('a', 'bc') apart. Joined, not added up: V8 would keep every part

@@ -11,11 +11,12 @@ export type {
   Begun,
   Isolation,
   QueryOptions,
+  ReservedClient,
   SqlClient,
   SqlTransaction,
   SqlValue,
   Statement,
 } from './sql-client.ts'
-export { sqlState } from './sql-state.ts'
-export { appendEventsStatement } from './store/statements/append-events.ts'
+export { isOutcomeKnown, sqlState } from './sql-state.ts'
+export { appendEventsStatement, eventsJson } from './store/statements/append-events.ts'
 export { storeError } from './store-error.ts'

@@ -1,4 +1,6 @@
+export { type AppendOptions, type AppendTarget, append, transact } from './append.ts'
 export type { PgPool } from './from-pg.ts'
+export { type Inbox, type InboxContext, type InboxOptions, inbox, type Taken } from './log/inbox.ts'
 export type { PostgresLogOptions } from './log/options.ts'
 export { postgresLog } from './log/postgres-log.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
@@ -9,6 +11,7 @@ export type {
   Begun,
   Isolation,
   QueryOptions,
+  ReservedClient,
   SqlClient,
   SqlTransaction,
   SqlValue,

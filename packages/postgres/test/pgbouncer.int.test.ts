@@ -1,58 +1,24 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { migrate } from '@oncekey/postgres'
-import { freePort, waitFor } from '@oncekey/test-servers'
+import { type PgBouncer, startPgBouncer, waitFor } from '@oncekey/test-servers'
 import type { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { again, claimOf, eventOf, kept, refused, said } from './claims.ts'
 import { storeOn, testDatabase } from './test-database.ts'
 
-// Debian: apt-get install pgbouncer.
-describe.skipIf(!isInstalled())('behind PgBouncer in transaction mode', () => {
+describe('behind PgBouncer in transaction mode', () => {
   const database = testDatabase()
-  const folder = mkdtempSync(join(tmpdir(), 'oncekey-pgbouncer-'))
-  let pgbouncer: ChildProcess
-  let url: string
+  let pgbouncer: PgBouncer
 
   beforeAll(async () => {
-    const port = await freePort()
-    const server = new URL(database.url())
-    url = Object.assign(new URL(server), { port: `${port}` }).href
-    const name = server.pathname.slice(1)
-    const to = `host=${server.hostname} port=${server.port} dbname=${name}`
-    const as = `user=${server.username} password=${server.password}`
-    const config = join(folder, 'pgbouncer.ini')
-    writeFileSync(
-      config,
-      `[databases]
-${name} = ${to} ${as}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = 5
-`,
-    )
-    chmodSync(folder, 0o755)
-    // It refuses to run as root.
-    const identity = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {}
-    pgbouncer = spawn('pgbouncer', [config], { ...identity, cwd: folder, stdio: 'ignore' })
-    await waitFor(() => pools(1)[0]?.query('select 1'), { what: 'PgBouncer to answer' })
+    pgbouncer = await startPgBouncer(database.url(), { settings: { default_pool_size: '5' } })
   })
 
-  afterAll(() => {
-    pgbouncer.kill('SIGKILL')
-    rmSync(folder, { recursive: true, force: true })
-  })
+  afterAll(() => pgbouncer.stop())
 
   function pools(count: number, pipeline = false): Pool[] {
     return Array.from({ length: count }, () =>
-      database.pool({ connectionString: url, max: 20, pipeline }),
+      database.pool({ connectionString: pgbouncer.through(database.url()), max: 20, pipeline }),
     )
   }
 
@@ -93,12 +59,3 @@ default_pool_size = 5
     },
   )
 })
-
-function isInstalled(): boolean {
-  try {
-    execFileSync('pgbouncer', ['--version'], { stdio: 'ignore' })
-    return true
-  } catch {
-    return false
-  }
-}

@@ -3,7 +3,7 @@ import type { AdapterSuiteStore, StoreFixture } from '@oncekey/conformance'
 import type { OutboxEvent } from '@oncekey/core'
 import { migrate, type PostgresClient, postgresStore, purge } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
-import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase, type PgBouncer, startPgBouncer } from '@oncekey/test-servers'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
@@ -14,18 +14,26 @@ interface Queryable {
 /** The store on a `pg` Pool, however it talks to the server. */
 export function onPool(
   name: string,
-  { config = {}, prepare = false }: { config?: PoolConfig; prepare?: boolean } = {},
+  {
+    config = {},
+    prepare = false,
+    behindPgBouncer = false,
+  }: { config?: PoolConfig; prepare?: boolean; behindPgBouncer?: boolean } = {},
 ): AdapterSuiteStore {
   let database: Database
+  let pgbouncer: PgBouncer | undefined
   let pool: Pool
   beforeAll(async () => {
     database = await freshDatabase(inject('postgresUrl'))
-    pool = new Pool({ connectionString: database.url, max: 20, ...config })
+    pgbouncer = behindPgBouncer ? await startPgBouncer(database.url) : undefined
+    const connectionString = pgbouncer?.through(database.url) ?? database.url
+    pool = new Pool({ connectionString, max: 20, ...config })
     pool.on('error', () => {})
     await prepared(pool, pool)
   })
   afterAll(async () => {
     await pool.end()
+    await pgbouncer?.stop()
     await database.drop()
   })
   return { name, create: () => fixture<PoolClient>(pool, pool, { prepare }) }

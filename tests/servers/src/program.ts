@@ -28,7 +28,8 @@ async function find(wanted: Wanted): Promise<string> {
 }
 
 function onPath(program: string): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
+  // Debian puts servers where only root's PATH leads to.
+  const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/sbin']
   return folders.map((folder) => join(folder, program)).find(isExecutable)
 }
 

@@ -1,5 +1,6 @@
 import type { SqlClient, Statement } from '../sql-client.ts'
 import { type Places, places } from '../store/places.ts'
+import { appendEventsStatement } from '../store/statements/append-events.ts'
 import { endAttemptStatement } from '../store/statements/end-attempt.ts'
 import { storeError } from '../store-error.ts'
 import type { ResolvedLogOptions } from './options.ts'
@@ -46,6 +47,7 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
 /** The statements that are sent again and again, written once for their schema. */
 export interface LogStatements {
   readonly advance: ReturnType<typeof advance>
+  readonly appendEvents: ReturnType<typeof appendEventsStatement>
   readonly emitOnce: ReturnType<typeof emitOnce>
   readonly endAttempt: ReturnType<typeof endAttemptStatement>
   readonly heldKeys: ReturnType<typeof heldKeys>
@@ -64,6 +66,7 @@ export interface LogStatements {
 function logStatements(schema: string): LogStatements {
   return {
     advance: advance(schema),
+    appendEvents: appendEventsStatement(schema),
     emitOnce: emitOnce(schema),
     endAttempt: endAttemptStatement(schema),
     heldKeys: heldKeys(schema),

@@ -104,6 +104,10 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
       return row?.outcome ?? 'duplicate'
     },
 
+    async append(events) {
+      await ask(statements.appendEvents(events))
+    },
+
     async lag(consumer) {
       const [row] = await ask(statements.logLag(consumer, COUNTED))
       const [writer] = client.concurrency === 'one' ? [] : await ask(oldestWriter())

@@ -55,18 +55,21 @@ export function recordsAndOutbox(schema: string): string[] {
     // 'enable_seqscan' in every function that reads records: its plan is kept by the session, and one
     // made while the table was a page long would go on reading all of it until somebody analyses it.
 
-    // The record of a key, as JSON; null where there is none.
+    // What is known of a key without its lock, as JSON; null where there is nothing. 'leased_attempt'
+    // is of the next migration: what a store in lease mode knows of the key. It is asked first,
+    // because an attempt that completes goes from there to the records.
     `create function ${schema}.find_record(in_namespace text, in_scope text, in_key text)
-    returns text language plpgsql stable set enable_seqscan = off as $$
+    returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
+      leased text := ${schema}.leased_attempt(in_namespace, in_scope, in_key);
       kept ${schema}.records;
     begin
       select * into kept from ${schema}.records r
         where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
       if kept.fingerprint is null then
-        return null;
+        return leased;
       end if;
-      return ${schema}.record_json(kept);
+      return '{"state":"finished","record":' || ${schema}.record_json(kept) || '}';
     end $$`,
 
     `create function ${schema}.record_json(kept ${schema}.records) returns text
@@ -83,13 +86,18 @@ export function recordsAndOutbox(schema: string): string[] {
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
       won boolean := pg_try_advisory_xact_lock(in_lock);
+      leased text;
       kept ${schema}.records;
     begin
       if in_read then
+        leased := ${schema}.leased_attempt(in_namespace, in_scope, in_key);
         select * into kept from ${schema}.records r
           where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
         if kept.fingerprint is not null then
           return '{"state":"finished","record":' || ${schema}.record_json(kept) || '}';
+        end if;
+        if leased is not null then
+          return leased;
         end if;
       end if;
       if not won then

@@ -1,9 +1,10 @@
 import type { Claim, Decision } from '@oncekey/core'
-import { askDatabase, findRecord } from './ask-database.ts'
+import { answerOf, askDatabase, findRecord } from './ask-database.ts'
 import { busy } from './busy.ts'
 import { type ClaimKey, claimKey } from './claim-key.ts'
 import { patienceOf } from './patience.ts'
 import { decisionOf } from './record.ts'
+import type { LeasedJson } from './statements/find-record.ts'
 import type { Answer, StoreState } from './store-state.ts'
 import { waitElsewhere } from './wait-elsewhere.ts'
 
@@ -37,11 +38,21 @@ export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<De
         return answer.decision
       case 'finished':
         return decisionOf(answer.record, claim)
+      case 'leased':
+        return leasedDecision(answer.leased, claim)
       case 'in-progress':
       case 'withdrawn':
         return IN_PROGRESS
     }
   }
+}
+
+/** Of an attempt of a store in lease mode, which is not waited for: stores of two modes meet in a deploy. */
+function leasedDecision({ fingerprint, lapsed, since }: LeasedJson, claim: Claim): Decision<never> {
+  if (!claim.fingerprints.includes(fingerprint)) return { kind: 'mismatch' }
+  return lapsed && claim.whenUnknown === 'hold'
+    ? { kind: 'unknown', since: new Date(since) }
+    : IN_PROGRESS
 }
 
 const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
@@ -51,8 +62,8 @@ async function ask<Tx>(store: StoreState<Tx>, claim: Claim, key: ClaimKey): Prom
   let place = store.attempts.tryTake()
   if (place === undefined) {
     // Handlers have every place, maybe for long. What is finished is answered all the same.
-    const record = store.client.concurrency === 'many' && (await findRecord(store, claim))
-    if (record) return { kind: 'finished', record }
+    const found = store.client.concurrency === 'many' && (await findRecord(store, claim))
+    if (found && found.state === 'finished') return answerOf(found)
     place = await store.attempts.take({ timeoutMs: store.acquireTimeoutMs, signal: claim.signal })
     if (place === undefined && claim.signal.aborted) return { kind: 'withdrawn' }
     if (place === undefined) throw busy(store.maxConcurrent, store.acquireTimeoutMs)

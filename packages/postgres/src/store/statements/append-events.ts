@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto'
-import type { OutboxEvent } from '@oncekey/core'
+import { type OutboxEvent, slotOf } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
 
 /** Events of a route that was called without a key and asked for no transaction. */
@@ -28,9 +27,4 @@ export function eventsJson(events: readonly OutboxEvent[]): string {
       occurred_at: event.occurredAt.toISOString(),
     })),
   )
-}
-
-/** Which of the 64 slots an ordering key is in. The same in every release, or order would be lost. */
-function slotOf(orderingKey: string): number {
-  return hash('sha256', orderingKey, 'buffer').readUInt8(0) % 64
 }

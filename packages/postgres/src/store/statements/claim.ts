@@ -1,6 +1,6 @@
 import type { Claim } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
-import type { RecordJson } from './find-record.ts'
+import type { FoundJson } from './find-record.ts'
 import type { StartedJson } from './start-attempt.ts'
 
 /** Takes the key's lock, reads its record, and makes the transaction this attempt's. */
@@ -35,7 +35,4 @@ export interface ClaimQuestion {
 }
 
 /** What `answer` is, in JSON. */
-export type ClaimJson =
-  | StartedJson
-  | { readonly state: 'finished'; readonly record: RecordJson }
-  | { readonly state: 'in-progress' }
+export type ClaimJson = StartedJson | FoundJson | { readonly state: 'in-progress' }

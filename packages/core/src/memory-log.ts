@@ -1,0 +1,277 @@
+import { OptionsError } from './errors.ts'
+import {
+  type EventLog,
+  type HeldSlot,
+  type Lease,
+  type LoggedEvent,
+  type Page,
+  type ReadRequest,
+  SLOTS,
+  slotOf,
+  type TakenSlot,
+} from './event-log.ts'
+import { memoryDeadLetters } from './memory-dead-letters.ts'
+import { memoryDeliveries } from './memory-deliveries.ts'
+import { memoryInbox } from './memory-inbox.ts'
+import { insidesOf, type MemoryStore } from './memory-store.ts'
+import type { MemoryTransaction } from './memory-transaction.ts'
+
+export interface MemoryLogOptions {
+  /** The log's clock, milliseconds since 1970. @default one that no step of the wall clock moves */
+  readonly now?: () => number
+}
+
+interface Cursor {
+  /** The number of the first event that is not passed. */
+  at: number
+  relay: string | undefined
+  leaseUntil: number
+  epoch: number
+  crashes: number
+  suspect: string | undefined
+  starts: number
+}
+
+interface Subscriber {
+  readonly cursors: readonly Cursor[]
+  readonly relays: Map<string, number>
+  seenAt: number
+}
+
+/**
+ * The events of a {@link memoryStore} as a log: the whole contract in one process, for tests and
+ * examples. What consumers write in their transactions is the store's `data`. One log for a store;
+ * events are kept until every consumer has passed them. Throws {@link OptionsError}.
+ *
+ * @example
+ * ```ts
+ * const store = memoryStore()
+ * const relay = createRelay({ log: memoryLog(store), consumers: [email] })
+ * ```
+ */
+export function memoryLog(
+  store: MemoryStore,
+  options: MemoryLogOptions = {},
+): EventLog<MemoryTransaction> {
+  const inside = insidesOf(store)
+  if (inside === undefined) {
+    throw new OptionsError('memoryLog: give what memoryStore() returned: `memoryLog(store)`.')
+  }
+  const now = options.now ?? (() => performance.timeOrigin + performance.now())
+  const { outbox } = inside
+  const inbox = memoryInbox(inside)
+  const deliveries = memoryDeliveries(now)
+  const subscribers = new Map<string, Subscriber>()
+  const slots = new WeakMap<object, number>()
+  outbox.keepFrom(() =>
+    Math.min(
+      outbox.first + outbox.events.length,
+      ...[...subscribers.values()].flatMap(({ cursors }) => cursors.map(({ at }) => at)),
+    ),
+  )
+
+  return {
+    capabilities: {
+      name: 'memory',
+      transactions: true,
+      ordering: true,
+      concurrency: 'many',
+      maxTransactions: 1_000_000,
+    },
+
+    async subscribe({ consumer, startAt }) {
+      const known = subscribers.get(consumer)
+      if (known !== undefined) return
+      const at = startAt === 'now' ? outbox.first + outbox.events.length : outbox.first
+      const cursors = Array.from(
+        { length: SLOTS },
+        (): Cursor => ({
+          at,
+          relay: undefined,
+          leaseUntil: 0,
+          epoch: 0,
+          crashes: 0,
+          suspect: undefined,
+          starts: 0,
+        }),
+      )
+      subscribers.set(consumer, { cursors, relays: new Map(), seenAt: now() })
+    },
+
+    async retire(consumer) {
+      subscribers.delete(consumer)
+    },
+
+    async lease({ consumer, relay, leaseMs, holding }) {
+      const subscriber = subscribers.get(consumer)
+      if (subscriber === undefined) return { share: 0, relays: 0, taken: [], lost: [] }
+      return shareOut(subscriber, relay, leaseMs, holding)
+    },
+
+    async release({ consumer, relay, slots: held, leaving }) {
+      for (const { slot } of held.filter((each) => isHeld(consumer, each))) {
+        const cursor = cursorOf(consumer, slot)
+        if (cursor === undefined) continue
+        cursor.relay = undefined
+        cursor.leaseUntil = 0
+      }
+      if (leaving) subscribers.get(consumer)?.relays.delete(relay)
+    },
+
+    async read(request) {
+      return page(request)
+    },
+
+    async advance({ consumer, slots: moves }) {
+      const lost: number[] = []
+      for (const move of moves) {
+        const cursor = cursorOf(consumer, move.slot)
+        const at = Number(move.position)
+        if (cursor === undefined || !isHeld(consumer, move) || at < cursor.at) {
+          lost.push(move.slot)
+          continue
+        }
+        cursor.at = at
+        if (move.calm) cursor.crashes = 0
+        for (const failed of move.failed) deliveries.file(consumer, failed)
+      }
+      outbox.trim()
+      return { lost }
+    },
+
+    async suspect({ consumer, slot, eventId }) {
+      const cursor = cursorOf(consumer, slot.slot)
+      if (cursor === undefined || !isHeld(consumer, slot)) return 'lost'
+      cursor.starts = cursor.suspect === eventId ? cursor.starts + 1 : 1
+      cursor.suspect = eventId
+      return cursor.starts
+    },
+
+    async takeDue(request) {
+      return deliveries.takeDue(request, heldOf(request.consumer, request.slots))
+    },
+
+    async settle(request) {
+      const mine = heldOf(request.consumer, request.slots)
+      deliveries.settle(request, mine)
+      return { lost: request.slots.map(({ slot }) => slot).filter((slot) => !mine.has(slot)) }
+    },
+
+    async held({ consumer, slots: asked }) {
+      return deliveries.held(consumer, asked)
+    },
+
+    takeIn: inbox.takeIn,
+    emit: inbox.emit,
+
+    async append(events) {
+      outbox.append(events)
+    },
+
+    async lag(consumer) {
+      const cursors = subscribers.get(consumer)?.cursors ?? []
+      let count = 0
+      let oldest: number | null = null
+      for (const [index, event] of outbox.events.entries()) {
+        const cursor = cursors[slotAt(event)]
+        if (cursor === undefined || outbox.first + index < cursor.at) continue
+        count += 1
+        oldest ??= event.occurredAt.getTime()
+      }
+      return { events: count, oldestMs: oldest === null ? null : now() - oldest, horizon: null }
+    },
+
+    deadLetters: memoryDeadLetters(deliveries, inbox, now),
+
+    async maintain() {
+      return { dropped: outbox.trim(), missing: [], abandoned: [] }
+    },
+  }
+
+  function shareOut(
+    { cursors, relays }: Subscriber,
+    relay: string,
+    leaseMs: number,
+    holding: readonly HeldSlot[],
+  ): Lease {
+    const time = now()
+    relays.set(relay, time + leaseMs)
+    for (const [name, until] of relays) if (until < time) relays.delete(name)
+    const share = Math.ceil(SLOTS / relays.size)
+
+    const lost: number[] = []
+    let held = 0
+    for (const { slot, epoch } of holding) {
+      const cursor = cursors[slot]
+      if (cursor?.relay !== relay || String(cursor.epoch) !== epoch) lost.push(slot)
+      else {
+        cursor.leaseUntil = time + leaseMs
+        held += 1
+      }
+    }
+    const taken: TakenSlot[] = []
+    for (const [slot, cursor] of cursors.entries()) {
+      if (held + taken.length >= share) break
+      if (cursor.relay !== undefined && cursor.leaseUntil >= time) continue
+      if (cursor.relay !== undefined) cursor.crashes += 1
+      cursor.relay = relay
+      cursor.leaseUntil = time + leaseMs
+      cursor.epoch += 1
+      const { epoch, at, crashes } = cursor
+      taken.push({ slot, epoch: String(epoch), position: String(at), crashes })
+    }
+    return { share, relays: relays.size, taken, lost }
+  }
+
+  function page({ types, slots: asked, limit }: ReadRequest): Page {
+    const places = new Map(asked.map(({ slot, position }) => [slot, Number(position)]))
+    const events: LoggedEvent[] = []
+    let at = Math.max(outbox.first, Math.min(...places.values()))
+    const end = outbox.first + outbox.events.length
+    for (; at < end && events.length < limit; at += 1) {
+      const event = outbox.events[at - outbox.first]
+      if (event === undefined) break
+      const slot = slotAt(event)
+      const place = places.get(slot)
+      if (place === undefined || at < place) continue
+      if (types !== null && !types.includes(event.type)) continue
+      const { occurredAt, headers, ...rest } = event
+      events.push({
+        ...rest,
+        slot,
+        position: String(at + 1),
+        headers: JSON.stringify(headers),
+        occurredAtMs: occurredAt.getTime(),
+      })
+    }
+    return {
+      events,
+      more: events.length === limit,
+      next: asked.map(({ slot, position }) => ({
+        slot,
+        position: String(Math.max(Number(position), at)),
+      })),
+    }
+  }
+
+  function slotAt(event: { readonly orderingKey: string }): number {
+    let slot = slots.get(event)
+    if (slot === undefined) {
+      slot = slotOf(event.orderingKey)
+      slots.set(event, slot)
+    }
+    return slot
+  }
+
+  function cursorOf(consumer: string, slot: number): Cursor | undefined {
+    return subscribers.get(consumer)?.cursors[slot]
+  }
+
+  function isHeld(consumer: string, { slot, epoch }: HeldSlot): boolean {
+    return String(cursorOf(consumer, slot)?.epoch) === epoch
+  }
+
+  function heldOf(consumer: string, asked: readonly HeldSlot[]): Set<number> {
+    return new Set(asked.filter((each) => isHeld(consumer, each)).map(({ slot }) => slot))
+  }
+}

@@ -1,0 +1,45 @@
+import type { OutboxEvent } from './event.ts'
+
+/** The events that a memory store has committed, numbered from 0; the oldest are forgotten. */
+export interface MemoryOutbox {
+  /** From number `first` on. */
+  readonly events: OutboxEvent[]
+  readonly first: number
+  append(committed: readonly OutboxEvent[]): void
+  /** Who reads it says up to which number it may be forgotten; without readers, the last 100,000 are kept. */
+  keepFrom(number: () => number): void
+  /** Forgets what may be forgotten; says how many that were. */
+  trim(): number
+}
+
+export function memoryOutbox(): MemoryOutbox {
+  const events: OutboxEvent[] = []
+  const readers: (() => number)[] = []
+  let first = 0
+
+  return {
+    events,
+    get first() {
+      return first
+    },
+    append(committed) {
+      for (const event of committed) events.push(event)
+      // A splice for every 100,000 costs nothing; a shift for every event would.
+      if (events.length >= 2 * EVENTS_KEPT) forget(events.length - EVENTS_KEPT)
+    },
+    keepFrom(number) {
+      readers.push(number)
+    },
+    trim: () => (readers.length === 0 ? 0 : forget(events.length)),
+  }
+
+  function forget(atMost: number): number {
+    const needed = Math.min(...readers.map((reader) => reader()), first + atMost)
+    const count = Math.max(0, needed - first)
+    events.splice(0, count)
+    first += count
+    return count
+  }
+}
+
+const EVENTS_KEPT = 100_000

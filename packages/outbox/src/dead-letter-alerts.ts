@@ -1,0 +1,220 @@
+import {
+  type AlertMessage,
+  type DeadLetterSource,
+  type DeadLetterStats,
+  type EventLog,
+  OptionsError,
+  tell,
+  warnOnce,
+} from '@oncekey/core'
+
+export type Alert = AlertMessage
+
+export interface AlertOptions {
+  /** Whose dead letters: `log.deadLetters`, those of webhooks, of sagas. */
+  readonly source: DeadLetterSource
+  /** Also how far these consumers of a log are behind. @default none */
+  readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
+  /** More dead letters than this. @default 100 */
+  readonly maxDepth?: number
+  /** A dead letter older than this. Milliseconds. @default 86_400_000, a day */
+  readonly maxAgeMs?: number
+  /** A consumer whose oldest event waits longer. Milliseconds. @default 60_000 */
+  readonly maxLagMs?: number
+  /** A writing transaction, anywhere in the database cluster, open longer. Milliseconds. @default 600_000 */
+  readonly maxHorizonMs?: number
+  /** Whether a kind of error that was not among the dead letters before is worth an alert. @default true */
+  readonly newErrors?: boolean
+  /** How long the same is not said again. Milliseconds. @default 3_600_000, an hour */
+  readonly repeatAfterMs?: number
+  /** Called with each alert; also told on `oncekey:alert`. What it throws is told on `oncekey:relay-error`. */
+  readonly onAlert?: (alert: Alert) => unknown
+  /** How often `start` looks. Milliseconds. @default 30_000 */
+  readonly everyMs?: number
+}
+
+type ResolvedAlertOptions = Required<Omit<AlertOptions, 'lag' | 'onAlert'>> & {
+  readonly lag: AlertOptions['lag']
+  readonly onAlert: AlertOptions['onAlert']
+}
+
+export interface DeadLetterAlerts {
+  /** Looks once; returns what was said. */
+  check(): Promise<readonly Alert[]>
+  start(): void
+  stop(): void
+}
+
+/**
+ * Says when dead letters pile up, grow old, or show an error that was not there before, and when
+ * consumers fall behind. Throws `OptionsError`.
+ *
+ * @example
+ * ```ts
+ * const alerts = deadLetterAlerts({
+ *   source: log.deadLetters,
+ *   maxDepth: 20,
+ *   onAlert: ({ text }) => pager.page(text),
+ * })
+ * alerts.start()
+ * ```
+ */
+export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
+  const resolved = resolve(options)
+  const { source, onAlert, repeatAfterMs, everyMs } = resolved
+  const saidAt = new Map<string, number>()
+  let known: Set<string> | undefined
+  let timer: NodeJS.Timeout | undefined
+  let started = false
+
+  return { check, start, stop }
+
+  async function check(): Promise<readonly Alert[]> {
+    const stats = await source.stats()
+    const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...(await ofLag())]
+    const said = alerts.filter(isNews)
+    for (const alert of said) await say(alert)
+    return said
+  }
+
+  function start(): void {
+    if (started) return
+    started = true
+    void again()
+  }
+
+  function stop(): void {
+    started = false
+    clearTimeout(timer)
+  }
+
+  async function again(): Promise<void> {
+    await check().catch(failed)
+    if (!started) return
+    timer = setTimeout(again, everyMs)
+    timer.unref()
+  }
+
+  function ofStats({ depth, oldestAgeMs }: DeadLetterStats): Alert[] {
+    const { maxDepth, maxAgeMs } = resolved
+    const alerts: Alert[] = []
+    if (depth > maxDepth) {
+      const text = `${depth} dead letters of ${source.name}, more than ${maxDepth}.`
+      alerts.push(alertOf('depth', undefined, depth, maxDepth, text))
+    }
+    if (oldestAgeMs !== null && oldestAgeMs > maxAgeMs) {
+      const text = `The oldest dead letter of ${source.name} is ${inWords(oldestAgeMs)} old, more than ${inWords(maxAgeMs)}.`
+      alerts.push(alertOf('age', undefined, oldestAgeMs, maxAgeMs, text))
+    }
+    return alerts
+  }
+
+  /** What is there at the first look is not new. */
+  function ofNewErrors({ groups }: DeadLetterStats): Alert[] {
+    const before = known
+    known ??= new Set()
+    const alerts: Alert[] = []
+    for (const { origin, fingerprint, count, sample } of groups) {
+      const kind = `${origin} ${fingerprint}`
+      if (known.has(kind)) continue
+      known.add(kind)
+      if (before === undefined || !resolved.newErrors) continue
+      const text = `A new kind of error among the dead letters of ${origin}: ${sample.name}: ${sample.message} (${count}, such as ${sample.id}).`
+      alerts.push(alertOf('new-error', kind, count, 0, text))
+    }
+    return alerts
+  }
+
+  async function ofLag(): Promise<Alert[]> {
+    const { lag, maxLagMs, maxHorizonMs } = resolved
+    const alerts: Alert[] = []
+    for (const consumer of lag?.consumers ?? []) {
+      const behind = await lag?.log.lag(consumer)
+      if (behind === undefined) continue
+      const { events, oldestMs, horizon } = behind
+      if (oldestMs !== null && oldestMs > maxLagMs) {
+        const text = `Consumer "${consumer}" is ${events} events and ${inWords(oldestMs)} behind.`
+        alerts.push(alertOf('lag', consumer, oldestMs, maxLagMs, text))
+      }
+      if (horizon !== null && horizon.ageMs > maxHorizonMs) {
+        const text = `A transaction has been writing for ${inWords(horizon.ageMs)} (pid ${horizon.pid}): nothing written since can be cleaned up.`
+        alerts.push(alertOf('horizon', horizon.pid, horizon.ageMs, maxHorizonMs, text))
+      }
+    }
+    return alerts
+  }
+
+  function alertOf(
+    kind: Alert['kind'],
+    about: string | undefined,
+    value: number,
+    threshold: number,
+    text: string,
+  ): Alert {
+    return { source: source.name, kind, about, value, threshold, text }
+  }
+
+  function isNews({ kind, about }: Alert): boolean {
+    const name = `${kind} ${about}`
+    const last = saidAt.get(name)
+    if (last !== undefined && performance.now() - last < repeatAfterMs) return false
+    saidAt.set(name, performance.now())
+    return true
+  }
+
+  async function say(alert: Alert): Promise<void> {
+    const heard = tell('oncekey:alert', () => alert)
+    if (onAlert === undefined) {
+      if (!heard) warnOnce(`alert:${alert.kind}:${alert.about}`, alert.text)
+      return
+    }
+    try {
+      await onAlert(alert)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  function failed(error: unknown): void {
+    const heard = tell('oncekey:relay-error', () => ({
+      relay: 'alerts',
+      consumer: undefined,
+      during: 'alert',
+      error,
+    }))
+    if (!heard)
+      warnOnce(`alert-error:${source.name}`, `Dead letters could not be watched: ${error}`)
+  }
+}
+
+function inWords(ms: number): string {
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`
+  return `${Math.round(ms / 3_600_000)} h`
+}
+
+function resolve(options: AlertOptions): ResolvedAlertOptions {
+  if (typeof options?.source?.stats !== 'function') {
+    throw new OptionsError('deadLetterAlerts: source is missing: write `source: log.deadLetters`.')
+  }
+  if (options.onAlert !== undefined && typeof options.onAlert !== 'function') {
+    throw new OptionsError('deadLetterAlerts: onAlert must be a function.')
+  }
+  return {
+    source: options.source,
+    lag: options.lag,
+    maxDepth: least('maxDepth', options.maxDepth ?? 100),
+    maxAgeMs: least('maxAgeMs', options.maxAgeMs ?? 86_400_000),
+    maxLagMs: least('maxLagMs', options.maxLagMs ?? 60_000),
+    maxHorizonMs: least('maxHorizonMs', options.maxHorizonMs ?? 600_000),
+    newErrors: options.newErrors ?? true,
+    repeatAfterMs: least('repeatAfterMs', options.repeatAfterMs ?? 3_600_000),
+    onAlert: options.onAlert,
+    everyMs: least('everyMs', options.everyMs ?? 30_000),
+  }
+}
+
+function least(name: string, value: number): number {
+  if (Number.isFinite(value) && value >= 0) return value
+  throw new OptionsError(`deadLetterAlerts: ${name} must be a number from 0, not ${value}.`)
+}

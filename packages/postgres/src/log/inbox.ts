@@ -1,0 +1,124 @@
+import {
+  type EmittedEvent,
+  type Intake,
+  OncekeyError,
+  OptionsError,
+  type OutboxEvent,
+  outboxEvent,
+  tell,
+} from '@oncekey/core'
+import { openIntake } from './intake.ts'
+import { logState } from './log-state.ts'
+import { type PostgresLogOptions, resolveLogOptions } from './options.ts'
+
+export interface InboxOptions<Tx>
+  extends Pick<
+    PostgresLogOptions<Tx>,
+    'client' | 'schema' | 'maxTransactions' | 'timeoutMs' | 'prepare'
+  > {
+  /** Who takes the messages in: what one has taken in another still can. */
+  readonly consumer: string
+}
+
+/** What a message is taken in with: writes and events of one commit, with the mark that it was. */
+export interface InboxContext<Tx> {
+  readonly transaction: Tx
+  emit(event: EmittedEvent): void
+}
+
+export type Taken<Result> =
+  | { readonly kind: 'done'; readonly result: Result }
+  /** It was taken in before: there is nothing to do but to acknowledge it. */
+  | { readonly kind: 'duplicate' }
+
+export interface Inbox<Tx> {
+  /**
+   * Takes in one message, once, however often it is delivered and to however many processes. What
+   * `work` throws undoes everything, and the message can be taken in again. Acknowledge it to its
+   * queue after this has resolved.
+   *
+   * Throws what `work` throws; `store-busy`, `store-unavailable`; `commit-failed` where it is not known
+   * whether it was taken in: the next delivery finds out.
+   */
+  take<Result>(
+    messageId: string,
+    work: (context: InboxContext<Tx>) => Promise<Result> | Result,
+  ): Promise<Taken<Result>>
+
+  /** Many messages in one transaction: `fresh` are those that were not taken in before. */
+  takeMany<Result>(
+    messageIds: readonly string[],
+    work: (
+      context: InboxContext<Tx> & { readonly fresh: ReadonlySet<string> },
+    ) => Promise<Result> | Result,
+  ): Promise<Taken<Result>>
+}
+
+/**
+ * The inbox for consumers of any queue: SQS, Kafka, RabbitMQ, BullMQ. Throws `OptionsError`.
+ *
+ * @example
+ * ```ts
+ * const billing = inbox({ client: pool, consumer: 'billing' })
+ * await billing.take(message.MessageId, async ({ transaction, emit }) => {
+ *   await transaction.query('update accounts set …')
+ *   emit({ type: 'account.charged', subject: account.id })
+ * })
+ * await sqs.deleteMessage(…)
+ * ```
+ */
+export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
+  const { consumer } = options
+  if (typeof consumer !== 'string' || consumer === '') {
+    throw new OptionsError("inbox: consumer says who takes messages in, such as 'billing'.")
+  }
+  const log = logState(resolveLogOptions(options))
+
+  return {
+    take: (messageId, work) => take([checkId(messageId)], work),
+    takeMany: (messageIds, work) => take([...new Set(messageIds.map(checkId))], work),
+  }
+
+  async function take<Result>(
+    eventIds: readonly string[],
+    work: (
+      context: InboxContext<Tx> & { readonly fresh: ReadonlySet<string> },
+    ) => Promise<Result> | Result,
+  ): Promise<Taken<Result>> {
+    const intake = await openIntake(log, { consumer, eventIds, timeoutMs: log.timeoutMs })
+    try {
+      if (intake.fresh.size === 0) return { kind: 'duplicate' }
+      return { kind: 'done', result: await run(intake, work) }
+    } finally {
+      // Nothing is left to undo after a commit.
+      await intake.rollback()
+    }
+  }
+
+  async function run<Result>(
+    intake: Intake<Tx>,
+    work: (
+      context: InboxContext<Tx> & { readonly fresh: ReadonlySet<string> },
+    ) => Promise<Result> | Result,
+  ): Promise<Result> {
+    const events: OutboxEvent[] = []
+    let over = false
+    const emit = (event: EmittedEvent): void => {
+      if (over) throw new OncekeyError('attempt-over', 'emit(): the message has been taken in.')
+      events.push(outboxEvent(event, { source: `/${consumer}`, traceparent: undefined }))
+    }
+    const result = await work({ transaction: intake.handle, fresh: intake.fresh, emit })
+    over = true
+    await intake.commit(events)
+    if (events.length > 0) tell('oncekey:appended', () => ({ count: events.length }))
+    return result
+  }
+}
+
+function checkId(messageId: string): string {
+  if (typeof messageId === 'string' && messageId !== '' && !messageId.includes('\0'))
+    return messageId
+  throw new OptionsError(
+    `inbox: a message is known by its id, which must be text, not ${JSON.stringify(messageId) ?? String(messageId)}.`,
+  )
+}

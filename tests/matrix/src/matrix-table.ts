@@ -1,0 +1,94 @@
+/** What became of one sentence of the contract, at one adapter on one store. */
+export interface Outcome {
+  readonly adapter: string
+  readonly store: string
+  /** As the contract calls it: `keys > are at most 255 characters`. */
+  readonly behaviour: string
+  /** Why it was skipped; `undefined` if it was kept. */
+  readonly skipped: string | undefined
+}
+
+/** The page `docs/matrix.md` for a run. Throws when something is missing without a reason. */
+export function matrixPage(outcomes: readonly Outcome[], others: readonly string[]): string {
+  const adapters = namesIn(outcomes, 'adapter')
+  const stores = namesIn(outcomes, 'store')
+  for (const adapter of adapters) {
+    for (const store of stores) {
+      const isRun = outcomes.some((one) => one.adapter === adapter && one.store === store)
+      if (!isRun && !others.includes(store)) {
+        throw new Error(`${adapter} was not run on ${store}, and nothing says why.`)
+      }
+    }
+  }
+  const head = `| | ${stores.join(' | ')} |\n|---|${stores.map(() => '---:|').join('')}`
+  const rows = adapters.map((adapter) => {
+    const cells = stores.map((store) => cellText(outcomes, adapter, store))
+    return `| ${adapter} | ${cells.join(' | ')} |`
+  })
+  return `# Matrix
+
+Every adapter on every store, over real HTTP and real servers: how many of the ${namesIn(outcomes, 'behaviour').length} sentences of the
+adapter contract were tested and kept. A test writes this page (\`npx -y pnpm@12 matrix\`), and CI fails
+when a run differs from it.
+
+${[head, ...rows].join('\n')}
+
+\`–\`: ${OTHERS}
+
+## What is skipped, and why
+
+${skips(outcomes).join('\n\n')}
+`
+}
+
+const OTHERS = `not run. It is the first column's store with its statements sent another way, which no
+adapter can tell; one adapter is enough to see that the store keeps its promises.`
+
+function cellText(outcomes: readonly Outcome[], adapter: string, store: string): string {
+  const cell = outcomes.filter((one) => one.adapter === adapter && one.store === store)
+  return cell.length === 0 ? '–' : `${cell.filter(({ skipped }) => skipped === undefined).length}`
+}
+
+function skips(outcomes: readonly Outcome[]): string[] {
+  const sentences = new Map<string, Outcome[]>()
+  for (const outcome of outcomes.filter(({ skipped }) => skipped !== undefined)) {
+    const { behaviour, skipped } = outcome
+    if (!skipped) throw new Error(`“${behaviour}” was skipped without a reason.`)
+    const sentence = JSON.stringify([behaviour, skipped])
+    sentences.set(sentence, [...(sentences.get(sentence) ?? []), outcome])
+  }
+  const sections = new Map<string, string[]>()
+  for (const cells of sentences.values()) {
+    const { behaviour, skipped } = cells[0] as Outcome
+    const title = `**${where(cells, outcomes)}**: ${skipped}`
+    sections.set(title, [...(sections.get(title) ?? []), `- ${behaviour}`])
+  }
+  return [...sections].map(([title, lines]) => [title, '', ...lines].join('\n'))
+}
+
+/** Adapters that skip it on every store, stores that skip it at every adapter, and what is left. */
+function where(cells: readonly Outcome[], outcomes: readonly Outcome[]): string {
+  const { behaviour } = cells[0] as Outcome
+  const all = outcomes.filter((one) => one.behaviour === behaviour)
+  const covered = (part: 'adapter' | 'store', within: readonly Outcome[]) =>
+    namesIn(within, part).filter((name) =>
+      all.filter((one) => one[part] === name).every((one) => within.includes(one)),
+    )
+  const adapters = covered('adapter', cells)
+  if (adapters.length === namesIn(all, 'adapter').length) return 'Everywhere'
+  const stores = covered('store', cells)
+  const left = cells.filter(
+    ({ adapter, store }) => !adapters.includes(adapter) && !stores.includes(store),
+  )
+  const others = namesIn(all, 'store').filter((store) => !stores.includes(store))
+  const most = stores.length > others.length
+  return [
+    ...adapters,
+    ...(most ? [`every store but ${others.join(' and ')}`] : stores),
+    ...left.map(({ adapter, store }) => `${adapter} on ${store}`),
+  ].join('; ')
+}
+
+function namesIn(outcomes: readonly Outcome[], part: 'adapter' | 'store' | 'behaviour'): string[] {
+  return [...new Set(outcomes.map((outcome) => outcome[part]))]
+}
