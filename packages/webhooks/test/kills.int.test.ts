@@ -102,10 +102,10 @@ test(
     const hire = async () => void workers.add(await startWorker(env))
     const killOne = async () => {
       const [victim] = workers
+      await hire()
       victim?.kill()
       workers.delete(victim!)
       killed += 1
-      await hire()
     }
     let killed = 0
     await Promise.all([hire(), hire()])

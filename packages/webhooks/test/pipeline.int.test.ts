@@ -108,6 +108,7 @@ describe('events of the outbox', () => {
     await waitFor(async () => (await worker.deliverOnce()) === 1, { what: 'the second try' })
     expect(verified(receiver.received[1]!, secret)).toBe(event.id)
     await hooks.endpoints.rotateSecret(endpoint.id)
+    receiver.answer(200)
     expect(await hooks.endpoints.ping(endpoint.id)).toMatchObject({ isDelivered: true })
     const [delivery] = await hooks.deliveries.list()
     expect(await hooks.deliveries.get(delivery!.id)).toMatchObject({
