@@ -8,6 +8,7 @@ import { growthBench } from './benches/growth.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
+import { webhooksBench } from './benches/webhooks.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
 import { reportText } from './report.ts'
@@ -24,6 +25,7 @@ const benches = [
   expressPostgresBench,
   growthBench,
   purgeBench,
+  webhooksBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)
