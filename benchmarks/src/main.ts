@@ -9,6 +9,7 @@ import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
 import { webhooksBench } from './benches/webhooks.ts'
+import { sagaBench } from './benches/saga.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
 import { reportText } from './report.ts'
@@ -26,6 +27,7 @@ const benches = [
   growthBench,
   purgeBench,
   webhooksBench,
+  sagaBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)

@@ -10,6 +10,7 @@ import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
 import { redisPeersBench } from '../src/benches/redis-peers.ts'
 import { webhooksBench } from '../src/benches/webhooks.ts'
+import { sagaBench } from '../src/benches/saga.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
@@ -35,6 +36,7 @@ test.each([
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
   { bench: webhooksBench, rows: [2, 3] },
+  { bench: sagaBench, rows: [3, 6] },
 ])(
   '$bench.name fills its tables and its budget lines',
   async ({ bench, rows }) => {
