@@ -9,6 +9,8 @@ import { growthBench } from '../src/benches/growth.ts'
 import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
 import { redisPeersBench } from '../src/benches/redis-peers.ts'
+import { sagaBench } from '../src/benches/saga.ts'
+import { webhooksBench } from '../src/benches/webhooks.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
@@ -33,6 +35,8 @@ test.each([
   { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
+  { bench: webhooksBench, rows: [2, 3] },
+  { bench: sagaBench, rows: [3, 6] },
 ])(
   '$bench.name fills its tables and its budget lines',
   async ({ bench, rows }) => {

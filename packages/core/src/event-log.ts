@@ -219,7 +219,7 @@ export interface Page {
   readonly events: readonly LoggedEvent[]
   /** Of each slot that was asked for: where to read on, which may be further than its last event. */
   readonly next: readonly { readonly slot: number; readonly position: Position }[]
-  /** Whether there may be more: it stopped at `limit`. */
+  /** Whether there may be more already: it stopped at `limit`, or looked at how things were before. */
   readonly more: boolean
 }
 

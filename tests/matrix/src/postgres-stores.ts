@@ -16,9 +16,14 @@ export function onPool(
   name: string,
   {
     config = {},
-    prepare = false,
     behindPgBouncer = false,
-  }: { config?: PoolConfig; prepare?: boolean; behindPgBouncer?: boolean } = {},
+    ...options
+  }: {
+    config?: PoolConfig
+    behindPgBouncer?: boolean
+    prepare?: boolean
+    mode?: 'transaction' | 'lease'
+  } = {},
 ): AdapterSuiteStore {
   let database: Database
   let pgbouncer: PgBouncer | undefined
@@ -36,7 +41,7 @@ export function onPool(
     await pgbouncer?.stop()
     await database.drop()
   })
-  return { name, create: () => fixture<PoolClient>(pool, pool, { prepare }) }
+  return { name, create: () => fixture<PoolClient>(pool, pool, options) }
 }
 
 /** A database compiled on the way, while the other tests have the processors. */
@@ -61,7 +66,7 @@ async function prepared<Tx>(client: PostgresClient<Tx>, database: Queryable): Pr
 function fixture<Tx extends Queryable>(
   client: PostgresClient<Tx>,
   database: Queryable,
-  options: { prepare?: boolean } = {},
+  options: { prepare?: boolean; mode?: 'transaction' | 'lease' } = {},
 ): StoreFixture {
   const made: StoreFixture<Tx> = {
     store: postgresStore<Tx>({ client, ...options }),
