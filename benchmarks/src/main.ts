@@ -8,6 +8,7 @@ import { growthBench } from './benches/growth.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
+import { sagaBench } from './benches/saga.ts'
 import { webhooksBench } from './benches/webhooks.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
@@ -26,6 +27,7 @@ const benches = [
   growthBench,
   purgeBench,
   webhooksBench,
+  sagaBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)

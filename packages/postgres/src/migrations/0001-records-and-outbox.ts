@@ -3,7 +3,7 @@
  *
  * Functions, because then lock, snapshot and read are one round trip, and because their plans are
  * kept by the session whether or not the driver prepares statements. A later migration may add
- * functions, or overloads, but keeps these: the processes of the version before are still running.
+ * functions under other names, but keeps these: the processes of the version before are still running.
  */
 export function recordsAndOutbox(schema: string): string[] {
   return [

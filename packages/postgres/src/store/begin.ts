@@ -83,8 +83,9 @@ async function ask<Tx>(store: StoreState<Tx>, claim: Claim, key: ClaimKey): Prom
 }
 
 /**
- * Under load a place comes free in some milliseconds. To read beside it at once, as it was, is a
- * statement more for every request that queues: of 16 at once on 10 places, a third of the throughput.
+ * Under load a place comes free in some milliseconds. To read beside it at once is a statement more
+ * for every request that queues: 16 at once on 10 places had, by processor time, 0.51 of the bare
+ * transaction's throughput with it, and 0.62 without.
  */
 const READ_AFTER_MS = 100
 
