@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { matrixReporter } from './tests/matrix/src/matrix-reporter.ts'
 
 const everywhere = (suffix: string) => [`{packages,tests,examples,tools}/**/*.${suffix}.ts`]
 
@@ -9,9 +10,13 @@ export default defineConfig({
     // A second try on machines that are shared and noisy; the report says who needed it.
     retry: process.env.CI ? 1 : 0,
     // .ci/run reads its count of tests from here.
-    reporters: process.env.VITEST_REPORT
-      ? ['default', ['json', { outputFile: process.env.VITEST_REPORT }]]
-      : ['default'],
+    reporters: [
+      'default',
+      matrixReporter(),
+      ...(process.env.VITEST_REPORT
+        ? [['json', { outputFile: process.env.VITEST_REPORT }] as const]
+        : []),
+    ],
     projects: [
       {
         extends: true,

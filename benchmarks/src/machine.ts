@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { cpus, loadavg, totalmem } from 'node:os'
 import type { BenchResult } from './run-benches.ts'
 
@@ -40,9 +39,25 @@ export function machineLines(machine: Machine, results: readonly BenchResult[]):
   ]
 }
 
-const PACKAGES = ['@oncekey/core', '@oncekey/express', '@oncekey/postgres', 'express', 'pg']
+const PACKAGES = [
+  '@oncekey/core',
+  '@oncekey/express',
+  '@oncekey/fastify',
+  '@oncekey/postgres',
+  '@oncekey/redis',
+  'express',
+  'fastify',
+  'ioredis',
+  'pg',
+  '@node-idempotency/core',
+  '@node-idempotency/storage-adapter-redis',
+  'express-idempotency',
+  'express-idempotency-redis-adapter',
+  '@aws-lambda-powertools/idempotency',
+]
 
+/** Read from where it lies: not every package exports its manifest. */
 function versionOf(name: string): string {
-  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
+  const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url)
   return JSON.parse(readFileSync(manifest, 'utf8')).version
 }

@@ -2,9 +2,14 @@ import { writeFileSync } from 'node:fs'
 import { countsBench } from './benches/counts.ts'
 import { expressMemoryBench } from './benches/express-memory.ts'
 import { expressPostgresBench } from './benches/express-postgres.ts'
+import { fastifyMemoryBench } from './benches/fastify-memory.ts'
+import { fastifyStoresBench } from './benches/fastify-stores.ts'
 import { growthBench } from './benches/growth.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
+import { redisPeersBench } from './benches/redis-peers.ts'
+import { sagaBench } from './benches/saga.ts'
+import { webhooksBench } from './benches/webhooks.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
 import { reportText } from './report.ts'
@@ -14,10 +19,15 @@ import { runBenches } from './run-benches.ts'
 const benches = [
   memoryFootprintBench,
   expressMemoryBench,
+  fastifyMemoryBench,
+  redisPeersBench,
+  fastifyStoresBench,
   countsBench,
   expressPostgresBench,
   growthBench,
   purgeBench,
+  webhooksBench,
+  sagaBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)

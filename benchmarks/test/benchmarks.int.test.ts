@@ -3,9 +3,14 @@ import type { Bench } from '../src/bench.ts'
 import { countsBench } from '../src/benches/counts.ts'
 import { expressMemoryBench } from '../src/benches/express-memory.ts'
 import { expressPostgresBench } from '../src/benches/express-postgres.ts'
+import { fastifyMemoryBench } from '../src/benches/fastify-memory.ts'
+import { fastifyStoresBench } from '../src/benches/fastify-stores.ts'
 import { growthBench } from '../src/benches/growth.ts'
 import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
+import { redisPeersBench } from '../src/benches/redis-peers.ts'
+import { sagaBench } from '../src/benches/saga.ts'
+import { webhooksBench } from '../src/benches/webhooks.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
@@ -25,10 +30,13 @@ const tiny: BenchOptions = {
 test.each([
   { bench: memoryFootprintBench, rows: [3] },
   { bench: expressMemoryBench, rows: [3] },
+  { bench: fastifyMemoryBench, rows: [3] },
   // Entrants at two concurrencies, over HTTP and without, without an event and with one.
   { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
+  { bench: webhooksBench, rows: [2, 3] },
+  { bench: sagaBench, rows: [3, 6] },
 ])(
   '$bench.name fills its tables and its budget lines',
   async ({ bench, rows }) => {
@@ -43,6 +51,27 @@ test.each([
   },
   120_000,
 )
+
+test('fastify-stores has a line for each store, fresh and replayed, beside the bare handler', async () => {
+  const { tables } = await run(fastifyStoresBench)
+  expect(tables.map((table) => table.rows.length)).toEqual([13])
+}, 120_000)
+
+test('a request costs two round trips to Redis, a replay one', async () => {
+  const report = await run(redisPeersBench)
+  const { tables } = report
+  // Ours and three peers, two kinds of request; then both kinds with Express alone beside them.
+  expect(tables.map((table) => table.rows.length)).toEqual([8, 5, 5])
+  expect(reportText(report)).not.toMatch(/NaN|undefined/)
+  const rows = new Map(
+    tables[0]?.rows.map(([who, request, ...cost]) => [`${who}: ${request}`, cost]),
+  )
+  expect(rows.get('Oncekey: fresh key')?.[0]).toBe(2)
+  expect(rows.get('Oncekey: replay')?.[0]).toBe(1)
+  // Whoever claims with SET NX asks again for what is there.
+  expect(rows.get('@node-idempotency/core: fresh key')).toEqual([2, 'set 2'])
+  expect(rows.get('@node-idempotency/core: replay')).toEqual([2, 'get 1, set 1'])
+}, 240_000)
 
 test('what a request costs is what the design says, counted', async () => {
   const { tables, budgets } = await run(countsBench)

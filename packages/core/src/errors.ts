@@ -25,6 +25,16 @@ export type ErrorCode =
   | 'log-restored'
   | 'store-not-migrated'
   | 'store-too-new'
+  | 'saga-unknown'
+  | 'saga-input-mismatch'
+  | 'saga-result-invalid'
+  | 'saga-past-pivot'
+  // how a saga stands that somebody waits for
+  | 'saga-in-progress'
+  | 'saga-compensated'
+  | 'saga-compensation-failed'
+  | 'saga-stuck'
+  | 'saga-settled'
   // outcomes and failures a client is told about
   | ProblemCode
 

@@ -82,7 +82,7 @@ export { checkScopeOption, type EngineOptions, type ResolvedOptions } from './op
 export type { RetryAdvice } from './problem.ts'
 export type { Run, Verdict } from './run.ts'
 export { resolveScope, type Scope } from './scope.ts'
-export type { SealKeys } from './seal.ts'
+export { checkSealKeys, type SealKeys } from './seal.ts'
 export type { Attempt, Claim, Completion, Decision, Store, StoreCapabilities } from './store.ts'
 export type { HeaderChange, PlainResponse, StoredResponse } from './stored-response.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './when-unknown.ts'

@@ -1,11 +1,12 @@
 import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
-import { type PgSession, pgSessions } from './pg-session.ts'
+import { type PgSession, type PgSource, pgSessions } from './pg-session.ts'
 import { oneMessage, type PgWire, preparedByName } from './pg-wire.ts'
 import type {
   BeginOptions,
   Isolation,
   QueryOptions,
+  ReservedClient,
   SqlClient,
   SqlTransaction,
   Statement,
@@ -30,10 +31,9 @@ export interface PgPool<Client = unknown> {
   readonly totalCount: number
 }
 
-/** A client that a `pg` pool handed out, down to what is used of it. */
+/** A client of `pg`, down to what is used of it. */
 export interface PgClient {
   query(config: PgQuery): Promise<PgResult>
-  release(error?: Error | boolean): void
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   /** Whether it sends a query without waiting for the answer to the one before. */
@@ -41,6 +41,11 @@ export interface PgClient {
   /** `I` outside a transaction. */
   getTransactionStatus?(): string | null
   readonly connection?: { readonly stream?: { destroy(): unknown } }
+}
+
+/** A client that a `pg` pool handed out. */
+interface PgPoolClient extends PgClient {
+  release(error?: Error | boolean): void
 }
 
 export interface PgQuery {
@@ -60,13 +65,30 @@ export function fromPg<Client>(
   pool: PgPool<Client>,
   options: { readonly prepare: boolean },
 ): SqlClient<Client> {
+  const lender = pool as PgPool<PgPoolClient>
   const poolSize = pool.options.max ?? 10
-  const borrow = pgSessions(pool as PgPool<PgClient>, poolSize)
+  return fromPgSource<Client>(
+    {
+      poolSize,
+      isFull: () => pool.totalCount >= poolSize,
+      connect: () => lender.connect(),
+      release: (client, reason) => (client as PgPoolClient).release(reason),
+    },
+    options,
+  )
+}
+
+/** The port on anything that lends clients of `pg`. */
+export function fromPgSource<Client>(
+  source: PgSource,
+  options: { readonly prepare: boolean },
+): SqlClient<Client> {
+  const borrow = pgSessions(source)
   const wire = options.prepare ? preparedByName() : oneMessage()
 
   return {
     concurrency: 'many',
-    poolSize,
+    poolSize: source.poolSize,
 
     async query<Row>(statement: Statement<Row>, { timeoutMs, signal }: QueryOptions) {
       const until = performance.now() + timeoutMs
@@ -90,9 +112,35 @@ export function fromPg<Client>(
         const [, { rows }] = await within(until - performance.now(), work, unanswered)
         return { rows: rows as Row[], transaction: pgTransaction<Client>(session, wire) }
       } catch (error) {
-        await undo(session, error)
+        await undo(session, error, { isOpen: true })
         throw error
       }
+    },
+
+    async reserve({ timeoutMs }) {
+      return reserved(await borrow(timeoutMs), wire)
+    },
+  }
+}
+
+function reserved(session: PgSession, wire: PgWire): ReservedClient {
+  let isOver = false
+  return {
+    async query<Row>(statement: Statement<Row>, { timeoutMs }: { timeoutMs: number }) {
+      try {
+        const work = wire.one(session.client, statement)
+        return (await within(timeoutMs, work, unanswered)).rows as Row[]
+      } catch (error) {
+        if (!isOver && !isOutcomeKnown(error)) {
+          isOver = true
+          session.destroy(asError(error))
+        }
+        throw error
+      }
+    },
+    release() {
+      if (!isOver) session.release()
+      isOver = true
     },
   }
 }
@@ -161,12 +209,19 @@ function settle(session: PgSession, error: unknown): void {
   else session.destroy(asError(error))
 }
 
-/** After an error inside of one. */
-async function undo(session: PgSession, error: unknown): Promise<void> {
+/**
+ * After an error inside of one. Behind BEGIN it `isOpen` whatever the client says: the server sends an
+ * error at once, and only later what state it left the session in.
+ */
+async function undo(
+  session: PgSession,
+  error: unknown,
+  { isOpen = false }: { isOpen?: boolean } = {},
+): Promise<void> {
   const rolledBack = error instanceof OncekeyError && error.code === 'transaction-aborted'
   if (!rolledBack && !isOutcomeKnown(error)) return session.destroy(asError(error))
   try {
-    if (session.client.getTransactionStatus?.() !== 'I') {
+    if (isOpen || session.client.getTransactionStatus?.() !== 'I') {
       await within(UNDO_TIMEOUT_MS, session.client.query({ text: 'ROLLBACK' }), unanswered)
     }
     session.release()

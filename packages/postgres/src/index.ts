@@ -11,6 +11,7 @@ export type {
   Begun,
   Isolation,
   QueryOptions,
+  ReservedClient,
   SqlClient,
   SqlTransaction,
   SqlValue,

@@ -1,6 +1,16 @@
 import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
-import type { PgClient, PgPool } from './from-pg.ts'
+import type { PgClient } from './from-pg.ts'
+
+/** Where clients of `pg` come from: its own pool, or a library's. */
+export interface PgSource {
+  readonly poolSize: number
+  /** Whether there is no room for another client in it. */
+  isFull(): boolean
+  connect(): Promise<PgClient>
+  /** With a reason, the client is not to be used again. */
+  release(client: PgClient, reason?: Error): void
+}
 
 /** A client borrowed from a pool, until one of `release` and `destroy` is called. */
 export interface PgSession {
@@ -12,17 +22,15 @@ export interface PgSession {
 }
 
 /** Lends clients of one pool. */
-export function pgSessions(
-  pool: PgPool<PgClient>,
-  poolSize: number,
-): (timeoutMs: number) => Promise<PgSession> {
+export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgSession> {
+  const { poolSize } = source
   let abandoned = 0
 
   return async function borrow(timeoutMs): Promise<PgSession> {
     // A pool that is stuck keeps every request for a client that gave up waiting in its queue.
     if (abandoned >= poolSize) throw busy(timeoutMs)
     const client = await connected(timeoutMs)
-    const session = pgSession(client)
+    const session = pgSession(source, client)
     if (isIdle(client)) return session
     // Somebody gave it back in the middle of a transaction: what we did on it would be theirs.
     session.destroy(new Error('The client was released to its pool with a transaction open.'))
@@ -30,14 +38,14 @@ export function pgSessions(
   }
 
   function connected(timeoutMs: number): Promise<PgClient> {
-    const isFull = pool.totalCount >= poolSize
-    const connecting = pool.connect()
+    const isFull = source.isFull()
+    const connecting = source.connect()
     const late = (): Error => {
       abandoned++
       const arrived = (): void => void abandoned--
       connecting
         .then(
-          (client) => client.release(),
+          (client) => source.release(client),
           () => {},
         )
         .then(arrived)
@@ -64,18 +72,18 @@ function unreachable(timeoutMs: number): OncekeyError {
   )
 }
 
-function pgSession(client: PgClient): PgSession {
+function pgSession(source: PgSource, client: PgClient): PgSession {
   // A pool stops listening for errors when it hands a client out, and an 'error' event that nobody
   // listens for ends the process. The query under way, or the next one, tells us the same.
   client.on('error', ignore)
   return {
     client,
     release() {
-      client.release()
+      source.release(client)
       client.removeListener('error', ignore)
     },
     destroy(reason) {
-      client.release(reason)
+      source.release(client, reason)
       client.removeListener('error', ignore)
       // `end()` alone waits for the answers that are still to come.
       client.connection?.stream?.destroy()
@@ -90,5 +98,5 @@ function isIdle(client: PgClient): boolean {
 
 const ignore = (): void => {}
 
-/** What pg-pool says when its own `connectionTimeoutMillis` ends the wait for a client in use. */
-const POOL_TIMEOUT = /^timeout exceeded when trying to connect/
+/** What pg-pool and Knex say when a timeout of their own ends the wait for a client in use. */
+const POOL_TIMEOUT = /timeout exceeded when trying to connect|Timeout acquiring a connection/

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { PgClient, PgResult } from './from-pg.ts'
+import { inliner } from './inlined.ts'
 import type { Statement } from './sql-client.ts'
-import { sqlLiteral } from './sql-literal.ts'
 
 /** How statements of ours go to the server. The second of two never runs if the first has failed. */
 export interface PgWire {
@@ -16,7 +16,7 @@ export interface PgWire {
  * for bound statements that are not prepared.
  */
 export function oneMessage(): PgWire {
-  const pieces = new Map<string, readonly string[]>()
+  const inlined = inliner()
 
   return {
     one: (client, { text, values }) =>
@@ -26,19 +26,6 @@ export function oneMessage(): PgWire {
       // A result each, because there are two of them.
       return (await client.query({ text, types: TEXT })) as unknown as [PgResult, PgResult]
     },
-  }
-
-  function inlined({ text, values }: Statement): string {
-    if (values.length === 0) return text
-    let split = pieces.get(text)
-    if (split === undefined) {
-      split = text.split(/\$(\d+)/)
-      pieces.set(text, split)
-    }
-    // Every other piece is the number of a parameter.
-    return split
-      .map((piece, at) => (at % 2 === 0 ? piece : sqlLiteral(values[Number(piece) - 1] ?? null)))
-      .join('')
   }
 }
 

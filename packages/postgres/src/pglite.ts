@@ -1,7 +1,5 @@
-import { OncekeyError } from '@oncekey/core'
 import { lockDataFolder } from './data-folder-lock.ts'
-import { within } from './deadline.ts'
-import { beginDeferred, type CallbackDriver } from './deferred-transaction.ts'
+import { fromCallbacks } from './deferred-transaction.ts'
 import type { SqlClient, Statement } from './sql-client.ts'
 
 /** A PGlite database, down to what is used of it. */
@@ -35,35 +33,27 @@ export interface PgliteTransaction {
 export function fromPglite<Tx extends PgliteTransaction>(db: PgliteDatabase<Tx>): SqlClient<Tx> {
   lockDataFolder(db)
 
-  const driver: CallbackDriver<Tx> = {
-    transaction: (body) => db.transaction(body),
-    async query<Row>({ text, values }: Statement<Row>, tx: PgliteTransaction = db) {
-      const { rows } = await tx.query<Row>(text, [...values])
+  return fromCallbacks<Tx>({
+    concurrency: 'one',
+    poolSize: 1,
+    transaction: (isolation, body) =>
+      db.transaction(async (tx) => {
+        await tx.query(`set transaction isolation level ${isolation}`)
+        await body(tx)
+      }),
+    async query<Row>({ text, values }: Statement<Row>, tx?: Tx) {
+      const { rows } = await (tx ?? db).query<Row>(text, [...values])
       return rows
     },
     rules: {
       statements: { query: textOf, exec: textOf, sql: textOf },
       refused: ['rollback'],
     },
-  }
-
-  return {
-    concurrency: 'one',
-    poolSize: 1,
-    query: (statement, { timeoutMs }) => within(timeoutMs, driver.query(statement), busy),
-    begin: (options) => beginDeferred(driver, options),
-  }
+  })
 }
 
 /** The text of a query, or the first piece of a template. */
 function textOf(argument: unknown): string | undefined {
   const text = Array.isArray(argument) ? argument[0] : argument
   return typeof text === 'string' ? text : undefined
-}
-
-function busy(): OncekeyError {
-  return new OncekeyError(
-    'store-busy',
-    'PGlite was in another transaction for too long: it has a single session.',
-  )
 }

@@ -2,7 +2,9 @@ import { OptionsError } from '@oncekey/core'
 import { type PostgresClient, sqlClientOf } from './postgres-client.ts'
 import { quotedSchema } from './schema-name.ts'
 import type { SqlClient, Statement } from './sql-client.ts'
+import { purgeAttempts } from './statements/purge-attempts.ts'
 import { purgeKeys } from './statements/purge-keys.ts'
+import { purgeLeases } from './statements/purge-leases.ts'
 import { purgeResults } from './statements/purge-results.ts'
 import { storeError } from './store-error.ts'
 
@@ -17,7 +19,8 @@ export interface PurgeOptions {
    */
   readonly resultRetentionMs?: number
   /**
-   * How long a key is remembered; after that it is as if it had never been used. At least
+   * How long a key is remembered; after that it is as if it had never been used. That goes for
+   * attempts of lease mode whose outcome is unknown, too, from the end of their lease. At least
    * `resultRetentionMs`. Milliseconds. @default 604800000, seven days
    */
   readonly keyRetentionMs?: number
@@ -66,7 +69,11 @@ export async function purge<Tx>(
   try {
     const results = await counted(sql, purgeResults(schema, resultRetentionMs, limit))
     const keys = await counted(sql, purgeKeys(schema, keyRetentionMs, limit))
-    return { results, keys, more: results === limit || keys === limit }
+    const attempts = await counted(sql, purgeAttempts(schema, keyRetentionMs, limit))
+    // A lease is found by its attempt's token: not before the attempt is gone for sure.
+    const leases = await counted(sql, purgeLeases(schema, keyRetentionMs + DAY_MS, limit))
+    const more = [results, keys, attempts, leases].includes(limit)
+    return { results, keys: keys + attempts, more }
   } catch (error) {
     throw storeError(error, name)
   }

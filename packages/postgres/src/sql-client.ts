@@ -20,6 +20,19 @@ export interface SqlClient<Tx = unknown> {
    * Rejects as `query` does, and then nothing is open.
    */
   begin<Row>(options: BeginOptions<Row>): Promise<Begun<Tx, Row>>
+
+  /**
+   * Lends one connection until it is released, for statements in autocommit that must not queue
+   * behind anybody's. A bridge may lack it: then they are asked for like any other.
+   */
+  reserve?(options: { readonly timeoutMs: number }): Promise<ReservedClient>
+}
+
+/** A connection that was set aside. After an error whose outcome is unknown it is gone. */
+export interface ReservedClient {
+  query<Row>(statement: Statement<Row>, options: { readonly timeoutMs: number }): Promise<Row[]>
+  /** Gives it back, if it is still there. */
+  release(): void
 }
 
 export interface QueryOptions {

@@ -3,10 +3,20 @@ import { OncekeyError } from '@oncekey/core'
 /** What a guarded transaction lets through, as each driver words it. */
 export interface HandleRules {
   /** The methods that send SQL, each with how its text is found in the arguments. */
-  readonly statements: Readonly<Record<string, (argument: unknown) => string | undefined>>
+  readonly statements: Readonly<Record<string, TextOf>>
   /** The methods that would end the transaction or give its connection away. */
   readonly refused: readonly string[]
+  /** Where the transaction is itself a function: how SQL is found in what it is called with. */
+  readonly called?: TextOf
+  /** The methods that hand a transaction inside of this one to a callback: it ends with this one. */
+  readonly nested?: readonly string[]
+  /** Where statements are sent later than they are made: calls `check` when one is about to be. */
+  readonly lazy?: (statement: unknown, check: () => void) => void
+  /** The transaction, with `check` called before anything that was built with it is sent. */
+  readonly checked?: (transaction: object, check: () => void) => object
 }
+
+type TextOf = (argument: unknown) => string | undefined
 
 export interface TransactionHandle<Tx> {
   readonly handle: Tx
@@ -27,53 +37,80 @@ export function transactionHandle<Tx extends object>(
   let over = false
   const underWay = new Set<unknown>()
 
-  const handle: Tx = new Proxy(transaction, {
-    get(target, property) {
-      if (over && !isStatement(property)) throw transactionOver()
-      const value: unknown = Reflect.get(target, property, target)
-      return typeof value === 'function' ? guarded(target, property, value) : value
-    },
-    set(target, property, value) {
-      if (over) throw transactionOver()
-      return Reflect.set(target, property, value, target)
-    },
-  })
-
   return {
-    handle,
+    handle: guard((rules.checked?.(transaction, check) ?? transaction) as Tx),
     revoke() {
       over = true
     },
     settled: () => (underWay.size === 0 ? undefined : Promise.allSettled(underWay)),
   }
 
-  // `this` stays the driver's object: its private fields are not on the proxy.
-  function guarded(target: Tx, property: string | symbol, method: unknown): unknown {
-    const call = method as (...args: unknown[]) => unknown
-    return (...args: unknown[]): unknown => {
-      const misuse = misuseOf(property, args)
-      if (misuse !== undefined) return failed(property, args, misuse)
-      const result = call.apply(target, args)
-      if (isStatement(property) && result instanceof Promise) {
-        const done = (): void => void underWay.delete(result)
-        underWay.add(result)
-        result.then(done, done)
+  function guard<T extends object>(guarded: T): T {
+    const handle: T = new Proxy(guarded, {
+      get(target, property) {
+        if (over && !isStatement(property)) throw transactionOver()
+        const value: unknown = Reflect.get(target, property, target)
+        return typeof value === 'function' ? method(target, property, value) : value
+      },
+      set(target, property, value) {
+        if (over) throw transactionOver()
+        return Reflect.set(target, property, value, target)
+      },
+      apply(target, _, args: unknown[]) {
+        const call = target as (...args: unknown[]) => unknown
+        const misuse = controlIn(rules.called?.(args[0]))
+        if (rules.lazy !== undefined) return later(call(...args), misuse)
+        check(misuse)
+        return call(...args)
+      },
+    })
+    return handle
+
+    // `this` stays the driver's object: its private fields are not on the proxy.
+    function method(target: T, property: string | symbol, value: unknown): unknown {
+      const call = value as (...args: unknown[]) => unknown
+      return (...args: unknown[]): unknown => {
+        const misuse = misuseOf(property, args)
+        if (rules.lazy !== undefined && isStatement(property)) {
+          return later(call.apply(target, args), misuse)
+        }
+        if (misuse !== undefined) return failed(property, args, misuse)
+        const result = call.apply(target, isNested(property) ? args.map(inside) : args)
+        if (isStatement(property) && result instanceof Promise) {
+          const done = (): void => void underWay.delete(result)
+          underWay.add(result)
+          result.then(done, done)
+        }
+        return result === target ? handle : result
       }
-      return result === target ? handle : result
     }
+  }
+
+  function check(misuse?: OncekeyError): void {
+    if (over) throw transactionOver()
+    if (misuse !== undefined) throw misuse
+  }
+
+  function later(statement: unknown, misuse: OncekeyError | undefined): unknown {
+    rules.lazy?.(statement, () => check(misuse))
+    return statement
+  }
+
+  function inside(argument: unknown): unknown {
+    if (typeof argument !== 'function') return argument
+    return (transaction: object) => argument(guard(transaction))
   }
 
   function misuseOf(property: string | symbol, args: unknown[]): OncekeyError | undefined {
     if (over) return transactionOver()
     if (typeof property !== 'string') return undefined
     if (rules.refused.includes(property)) return transactionControl(`${property}()`)
-    const text = rules.statements[property]?.(args[0])
-    const control = text === undefined ? null : TRANSACTION_CONTROL.exec(text)
-    return control === null ? undefined : transactionControl(control[0].trim().toUpperCase())
+    return controlIn(rules.statements[property]?.(args[0]))
   }
 
   // A statement fails as the driver's do: late use is often not awaited, and `.catch` must see it.
   function failed(property: string | symbol, args: unknown[], error: OncekeyError): unknown {
+    if (isNested(property)) return Promise.reject(error)
     const callback = args.find((argument) => typeof argument === 'function')
     if (callback !== undefined) {
       process.nextTick(callback as (error: Error) => void, error)
@@ -86,6 +123,16 @@ export function transactionHandle<Tx extends object>(
   function isStatement(property: string | symbol): boolean {
     return typeof property === 'string' && Object.hasOwn(rules.statements, property)
   }
+
+  function isNested(property: string | symbol): boolean {
+    return typeof property === 'string' && rules.nested?.includes(property) === true
+  }
+}
+
+/** What is wrong with a statement that would end the transaction or begin another. */
+export function controlIn(text: string | undefined): OncekeyError | undefined {
+  const control = text === undefined ? null : TRANSACTION_CONTROL.exec(text)
+  return control === null ? undefined : transactionControl(control[0].trim().toUpperCase())
 }
 
 // ROLLBACK TO and RELEASE end a savepoint, which is the handler's own business.

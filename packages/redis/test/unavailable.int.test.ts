@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { redisStore } from '@oncekey/redis'
 import {
@@ -249,7 +250,11 @@ describe('a Redis that refuses', () => {
   let client: Redis
   beforeAll(async () => {
     server = await startRedis({
-      settings: { 'enable-debug-command': 'yes', 'loading-process-events-interval-bytes': '1024' },
+      settings: {
+        'enable-debug-command': 'yes',
+        'enable-protected-configs': 'yes',
+        'loading-process-events-interval-bytes': '1024',
+      },
     })
   })
   afterAll(() => server.stop())
@@ -344,6 +349,30 @@ describe('a Redis that refuses', () => {
       expect((await errorOf(attempt.complete(completionOf()))).code).toBe('commit-failed')
     } finally {
       await client.config('SET', 'min-replicas-to-write', '0')
+    }
+    expect(await attempt.complete(completionOf())).toBe('stored')
+  })
+
+  test('writes, because it cannot save them', async () => {
+    const store = redisStore({ client })
+    const claim = claimOf()
+    const attempt = await run(store, claim)
+    const gone = join(server.folder, 'gone')
+    mkdirSync(gone)
+    await client.config('SET', 'dir', gone)
+    rmdirSync(gone)
+    await client.config('SET', 'save', '3600 1')
+    const savedIs = async (status: string): Promise<boolean> =>
+      (await client.info('persistence')).includes(`rdb_last_bgsave_status:${status}`)
+    try {
+      await client.bgsave()
+      await waitFor(() => savedIs('err'), { what: 'the save to fail' })
+      const begun = await errorOf(store.begin(claimOf()))
+      expect(begun.code).toBe('store-unavailable')
+      expect(begun.message).toContain('cannot write to its disk')
+      expect((await errorOf(attempt.complete(completionOf()))).code).toBe('commit-failed')
+    } finally {
+      await client.config('SET', 'dir', server.folder, 'save', '')
     }
     expect(await attempt.complete(completionOf())).toBe('stored')
   })

@@ -1,17 +1,16 @@
 import {
-  type Begun,
   checkScopeOption,
   createEngine,
   type Engine,
   type EngineOptions,
+  type EngineRequest,
   type HandlerContext,
   OncekeyError,
-  type Run,
+  resolveScope,
   type Scope,
 } from '@oncekey/core'
-import { captureResponse } from './capture-response.ts'
-import { readRequest } from './read-request.ts'
-import { responseOf } from './response-of.ts'
+import { answerOnce } from './answer-once.ts'
+import { readRequest, resolveRequestOptions } from './read-request.ts'
 
 /** The engine's options, and those that are about a fetch request. */
 export interface IdempotencyOptions<Tx> extends EngineOptions<Tx> {
@@ -59,6 +58,7 @@ export interface IdempotencyWrapper<Tx> {
  */
 export function idempotency<Tx>(options: IdempotencyOptions<Tx>): IdempotencyWrapper<Tx> {
   checkScopeOption(options?.scope)
+  const { fingerprint, maxRequestBytes } = resolveRequestOptions(options)
   const engine = createEngine(options)
   const contexts = new WeakMap<Request, HandlerContext<Tx>>()
 
@@ -66,11 +66,21 @@ export function idempotency<Tx>(options: IdempotencyOptions<Tx>): IdempotencyWra
     return async function idempotency(request: Request, ...rest: Rest): Promise<Response> {
       if (!engine.covers(request.method)) return handler(request, ...rest)
       if (contexts.has(request)) throw wrappedTwice()
-      const begun: Begun<Tx> = await engine.begin(readRequest(request, options))
-      if (begun.kind !== 'run') return responseOf(begun.response)
-      contexts.set(request, begun.run.context)
-      return answerOf(begun.run, async () => handler(request, ...rest))
+      return answerOnce(engine, reading(request), NOTHING, async (context) => {
+        contexts.set(request, context)
+        return handler(request, ...rest)
+      })
     }
+  }
+
+  function reading(request: Request): EngineRequest {
+    return readRequest(request, {
+      scope: resolveScope(options.scope, request),
+      chosen: fingerprint && (() => fingerprint(unread(request))),
+      readBefore: async () => undefined,
+      hint: READ_BEFORE,
+      maxRequestBytes,
+    })
   }
 
   function of(request: Request): HandlerContext<Tx> {
@@ -85,23 +95,9 @@ export function idempotency<Tx>(options: IdempotencyOptions<Tx>): IdempotencyWra
   return Object.assign(wrap, { of, drain: engine.drain })
 }
 
-async function answerOf(run: Run, handle: () => Promise<Response>): Promise<Response> {
-  const handled = handle().then(
-    (response) => ({ kind: 'response', response }) as const,
-    async (error) => {
-      const verdict = await run.abandon()
-      if (verdict.kind === 'send') throw error
-      // It had been given up before it threw, and that is answered.
-      return verdict
-    },
-  )
-  const first = await Promise.race([handled, run.interrupted])
-  if (first.kind === 'response') return captureResponse(run, first.response)
-  // Nobody is there for what comes now, nor for how it fails.
-  handled
-    .then((late) => (late.kind === 'response' ? late.response?.body?.cancel() : undefined))
-    .catch(() => {})
-  return responseOf(first.response)
+/** A copy that `fingerprint` may read; where there is none to be made, the request, for its headers. */
+function unread(request: Request): Request {
+  return request.bodyUsed ? request : request.clone()
 }
 
 function wrappedTwice(): OncekeyError {
@@ -110,3 +106,9 @@ function wrappedTwice(): OncekeyError {
     'idempotency() wraps this handler twice for one request. Wrap it once.',
   )
 }
+
+/** A fetch handler's response has every header it will have from us. */
+const NOTHING = new Headers()
+
+const READ_BEFORE =
+  'It was read before the wrapped handler was called. Hand over a clone, or say what counts with `fingerprint`.'

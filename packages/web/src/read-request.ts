@@ -1,20 +1,20 @@
-import {
-  type EngineRequest,
-  OncekeyError,
-  type RequestBody,
-  resolveScope,
-  type Scope,
-} from '@oncekey/core'
+import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
+import { collect } from './collect.ts'
+
+/** What is said of a request besides the request itself. */
+export interface RequestReading {
+  readonly scope: string
+  /** What the app's own `fingerprint` function makes of it, if there is one. */
+  readonly chosen: (() => unknown) | undefined
+  /** The body where it was read before, and is known all the same; `undefined` where it is lost. */
+  readonly readBefore: () => Promise<Uint8Array | undefined>
+  /** What to do where it is lost. */
+  readonly hint: string
+  readonly maxRequestBytes: number
+}
 
 /** A fetch request in the engine's words. The handler can still read its body: a clone is read here. */
-export function readRequest(
-  request: Request,
-  options: {
-    readonly scope: Scope<Request>
-    readonly fingerprint?: (request: Request) => unknown
-    readonly maxRequestBytes?: number
-  },
-): EngineRequest {
+export function readRequest(request: Request, reading: RequestReading): EngineRequest {
   const { method, headers } = request
   const { pathname, search } = new URL(request.url)
   const target = pathname + search
@@ -22,15 +22,30 @@ export function readRequest(
   return {
     method,
     target,
-    scope: resolveScope(options.scope, request),
+    scope: reading.scope,
     signal: request.signal,
     header: (name) => linesOf(headers, name),
     async fingerprintInput() {
-      body ??= bodyOf(request, options)
+      body ??= bodyOf(request, reading)
       const contentType = headers.get('content-type') ?? undefined
       return { method, target, contentType, body: await body }
     },
   }
+}
+
+/** Validates what is about requests, once. */
+export function resolveRequestOptions<Req>(options: {
+  readonly fingerprint?: (request: Req) => unknown
+  readonly maxRequestBytes?: number
+}): { fingerprint: ((request: Req) => unknown) | undefined; maxRequestBytes: number } {
+  const { fingerprint, maxRequestBytes = 1024 * 1024 } = options
+  if (fingerprint !== undefined && typeof fingerprint !== 'function') {
+    throw new OptionsError('fingerprint must be a function: `(request) => …what counts`.')
+  }
+  if (!Number.isSafeInteger(maxRequestBytes) || maxRequestBytes < 1) {
+    throw new OptionsError('maxRequestBytes must be a positive whole number.')
+  }
+  return { fingerprint, maxRequestBytes }
 }
 
 /** Lines of one header come joined; the engine refuses a list of keys as it does several lines. */
@@ -39,52 +54,28 @@ function linesOf(headers: Headers, name: string): readonly string[] {
   return value === null ? [] : [value]
 }
 
-async function bodyOf(
-  request: Request,
-  options: Parameters<typeof readRequest>[1],
-): Promise<RequestBody> {
-  const { fingerprint, maxRequestBytes = 1024 * 1024 } = options
-  if (request.bodyUsed) {
-    return {
-      kind: 'unseen',
-      hint: 'It was read before the wrapped handler was called. Hand over a clone, or say what counts with `fingerprint`.',
-    }
-  }
-  if (fingerprint !== undefined) {
-    return { kind: 'chosen', value: await fingerprint(request.clone()) }
-  }
+async function bodyOf(request: Request, reading: RequestReading): Promise<RequestBody> {
+  const { chosen, readBefore, hint, maxRequestBytes } = reading
+  if (chosen !== undefined) return { kind: 'chosen', value: await chosen() }
   if (request.body === null) return { kind: 'none' }
-  const bytes = await atMost(maxRequestBytes, request.clone().body as ReadableStream<Uint8Array>)
+  const bytes = request.bodyUsed ? await readBefore() : await read(request.clone(), maxRequestBytes)
+  if (bytes === undefined) return { kind: 'unseen', hint }
+  if (bytes.length > maxRequestBytes) throw tooLarge(maxRequestBytes)
   return bytes.length === 0 ? { kind: 'none' } : { kind: 'bytes', bytes }
 }
 
-async function atMost(maxBytes: number, stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
-  const reader = stream.getReader()
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return joined(chunks, size)
-    chunks.push(value)
-    size += value.length
-    if (size > maxBytes) {
-      // Not awaited: of a clone it resolves when the other half is given up as well.
-      reader.cancel().catch(() => {})
-      throw new OncekeyError(
-        'request-too-large',
-        `The body is over ${maxBytes} bytes, which is the most that is compared.`,
-      )
-    }
-  }
+async function read({ body }: Request, maxBytes: number): Promise<Uint8Array> {
+  const reader = (body as ReadableStream<Uint8Array>).getReader()
+  const collected = await collect(reader, maxBytes)
+  if (collected.kind === 'whole') return collected.bytes
+  // Not awaited: of a clone it resolves when the other half is given up as well.
+  reader.cancel().catch(() => {})
+  throw tooLarge(maxBytes)
 }
 
-/** The chunks as one. */
-export function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.length
-  }
-  return whole
+function tooLarge(maxBytes: number): OncekeyError {
+  return new OncekeyError(
+    'request-too-large',
+    `The body is over ${maxBytes} bytes, which is the most that is compared.`,
+  )
 }

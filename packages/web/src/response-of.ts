@@ -1,9 +1,15 @@
 import type { PlainResponse } from '@oncekey/core'
 
-/** A replay or a problem, as a response. */
-export function responseOf({ status, headers, body }: PlainResponse): Response {
-  const lines = new Headers()
-  for (const [name, value] of headers) if (value !== null) lines.append(name, value)
+/** A replay or a problem, as a response. Headers that were set before stay, unless it changes them. */
+export function responseOf({ status, headers, body }: PlainResponse, before: Headers): Response {
+  const lines = new Headers(before)
+  const written = new Set<string>()
+  for (const [name, value] of headers) {
+    if (value === null) lines.delete(name)
+    else if (written.has(name)) lines.append(name, value)
+    else lines.set(name, value)
+    written.add(name)
+  }
   return new Response(isBodiless(status) ? null : new Uint8Array(body), { status, headers: lines })
 }
 

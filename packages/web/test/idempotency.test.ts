@@ -86,6 +86,44 @@ describe('the wrapped handler', () => {
     },
   )
 
+  test('that locked its body is told so, and its key is not stuck', async () => {
+    const { handle } = wrapped(() => {
+      const response = new Response('done')
+      response.body?.getReader()
+      return response
+    })
+    for (const _ of [1, 2]) await expect(handle(post('k'))).rejects.toThrow('nobody has read')
+  })
+
+  test.each(['gzip', 'deflate'] as const)(
+    'that compresses with %s is kept decoded, for clients of replays that may not accept it',
+    async (format) => {
+      const { handle } = wrapped(() => {
+        const body = new Blob(['[1,2,3]']).stream().pipeThrough(new CompressionStream(format))
+        return new Response(body as ReadableStream, { headers: { 'content-encoding': format } })
+      })
+      const first = await handle(post('k'))
+      expect(first.headers.get('content-encoding')).toBe(format)
+      const plain = first.body?.pipeThrough(new DecompressionStream(format))
+      expect(await new Response(plain).json()).toEqual([1, 2, 3])
+      const again = await handle(post('k'))
+      expect(again.headers.get('content-encoding')).toBeNull()
+      expect(await again.json()).toEqual([1, 2, 3])
+    },
+  )
+
+  test('with a coding that is not known, or not what it says, is kept as it is, or not at all', async () => {
+    const { handle } = wrapped(async (request) => {
+      const coding = await request.text()
+      return new Response('plain', { headers: { 'content-encoding': coding } })
+    })
+    for (const _ of [1, 2]) {
+      const answer = await handle(post('br', 'br'))
+      expect([answer.headers.get('content-encoding'), await answer.text()]).toEqual(['br', 'plain'])
+    }
+    expect((await handle(post('gzip', 'gzip'))).status).toBe(500)
+  })
+
   test('whose stream breaks throws, and its key is free', async () => {
     let runs = 0
     const { handle } = wrapped(() => {
@@ -118,6 +156,8 @@ describe('the wrapped handler', () => {
     const request = post('k')
     await request.json()
     await expect(handle(request)).rejects.toMatchObject({ code: 'body-unseen' })
+    const chosen = wrapped(() => new Response(), { fingerprint: ({ headers }) => headers.get('a') })
+    expect((await chosen.handle(request)).status).toBe(200)
   })
 })
 

@@ -1,10 +1,13 @@
 import { isIP } from 'node:net'
 import { OptionsError } from '@oncekey/core'
 import type { AddressGuard } from './address-guard.ts'
+import { isLocalhost } from './resolve-name.ts'
 
 /**
  * Reads a customer's URL as the dialler will: the WHATWG parser turns `0x7f.1`, `2130706433` and full-width
  * digits into the address they stand for. Throws an `OptionsError` for what can never be delivered to.
+ *
+ * Where a name leads is not asked here: what counts is where it leads when it is dialled.
  */
 export function parseEndpointUrl(
   text: string,
@@ -18,8 +21,14 @@ export function parseEndpointUrl(
   if (url.username || url.password) {
     throw new OptionsError("An endpoint's URL has no user name or password: sign with a secret.")
   }
+  if (url.href.length > LONGEST) {
+    throw new OptionsError(`An endpoint's URL has at most ${LONGEST} characters.`)
+  }
   const hostname = url.hostname.replace(/^\[|\]$/g, '')
   if (isIP(hostname)) guard(hostname)
+  if (isLocalhost(hostname)) guard('127.0.0.1')
   url.hash = ''
   return url
 }
+
+const LONGEST = 2_048

@@ -1,13 +1,7 @@
-import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { Agent, buildConnector } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
-
-/** How a name becomes addresses: `dns.lookup`, with all of them. */
-export type Resolve = (
-  hostname: string,
-  callback: (error: Error | null, addresses: LookupAddress[]) => void,
-) => void
+import type { ResolveName } from './resolve-name.ts'
 
 /**
  * An undici agent that dials guarded addresses only. The address that is checked is the one that is
@@ -16,11 +10,11 @@ export type Resolve = (
  */
 export function guardedAgent(
   guard: AddressGuard,
-  options: { readonly connectTimeoutMs: number; readonly resolve?: Resolve },
+  options: { readonly connectTimeoutMs: number; readonly resolve: ResolveName },
 ): Agent {
   const connect = buildConnector({
     timeout: options.connectTimeoutMs,
-    lookup: guardedLookup(guard, options.resolve ?? resolveAll),
+    lookup: guardedLookup(guard, options.resolve),
   })
   return new Agent({
     // A connection that is kept would outlive what was checked.
@@ -39,27 +33,28 @@ export function guardedAgent(
   })
 }
 
-function guardedLookup(guard: AddressGuard, resolve: Resolve): LookupFunction {
+function guardedLookup(guard: AddressGuard, resolve: ResolveName): LookupFunction {
   return (hostname, { all }, callback) => {
-    resolve(hostname, (error, addresses) => {
-      const failure = error ?? firstForbidden(guard, addresses)
-      if (failure) return callback(failure, '', 0)
-      const [first] = addresses
-      if (all) callback(null, addresses)
-      else callback(null, first?.address ?? '', first?.family)
-    })
+    guardedAddresses(hostname, guard, resolve).then(
+      (addresses) => {
+        const [first] = addresses
+        if (all) callback(null, addresses)
+        else callback(null, first?.address ?? '', first?.family)
+      },
+      (error) => callback(error, '', 0),
+    )
   }
 }
 
-function firstForbidden(guard: AddressGuard, addresses: readonly LookupAddress[]): Error | null {
-  try {
-    for (const { address } of addresses) guard(address)
-    return null
-  } catch (error) {
-    return error as Error
+async function guardedAddresses(
+  hostname: string,
+  guard: AddressGuard,
+  resolve: ResolveName,
+): Promise<{ address: string; family: number }[]> {
+  const addresses = await resolve(hostname)
+  if (addresses.length === 0) {
+    throw Object.assign(new Error(`"${hostname}" has no address.`), { code: 'ENOTFOUND' })
   }
-}
-
-function resolveAll(hostname: string, callback: Parameters<Resolve>[1]): void {
-  dnsLookup(hostname, { all: true, verbatim: true }, callback)
+  addresses.forEach(guard)
+  return addresses.map((address) => ({ address, family: isIP(address) }))
 }

@@ -31,6 +31,14 @@ export function parseSecret(secret: SigningSecret): ParsedSecret {
   return prefix === 'whsk' ? privateKey(bytes) : { version: 'v1a', publicKey: publicKey(bytes) }
 }
 
+/** The public half of an ed25519 key, as it is published; of an HMAC secret there is none. */
+export function publicKeyOf(secret: SigningSecret): SigningSecret | undefined {
+  const { publicKey } = parseSecret(secret)
+  if (publicKey === undefined) return undefined
+  const point = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+  return `whpk_${point.toString('base64')}`
+}
+
 function hmacSecret(key: Buffer): ParsedSecret {
   expectLength('whsec_', key, key.length >= 24 && key.length <= 64, '24 to 64')
   return { version: 'v1', signature: (signed) => createHmac('sha256', key).update(signed).digest() }

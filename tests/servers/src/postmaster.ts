@@ -22,7 +22,7 @@ export async function startPostmaster(cluster: Cluster, port: number): Promise<P
   const child = spawn(join(cluster.binDir, 'postgres'), ['-D', cluster.dataDir, '-p', `${port}`], {
     ...cluster.identity,
     cwd: cluster.folder,
-    env: serverEnv,
+    env: { ...serverEnv, ...cluster.env },
     // A Ctrl-C is for the test run, which then stops its servers.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],

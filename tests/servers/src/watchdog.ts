@@ -5,6 +5,8 @@ import type { Writable } from 'node:stream'
 export interface Leftover {
   process?: { pid: number; signal: 'SIGKILL' | 'SIGQUIT' }
   folder?: string
+  /** Where a volume is mounted. */
+  mount?: string
 }
 
 const leftovers = new Set<Leftover>()
@@ -60,9 +62,11 @@ function startWatchdog(): Writable {
 function lastWill(): string {
   const processes = [...leftovers].flatMap((leftover) => leftover.process ?? [])
   const folders = [...leftovers].flatMap((leftover) => leftover.folder ?? [])
+  const mounts = [...leftovers].flatMap((leftover) => leftover.mount ?? [])
   return [
     ...processes.map(({ pid, signal }) => `kill -${signal.slice(3)} ${pid}`),
     ...processes.map(({ pid }) => `n=0; ${untilGone(pid)}; kill -KILL ${pid}`),
+    ...mounts.map((mount) => `umount -l ${quoted(mount)}`),
     `rm -rf -- ${folders.map(quoted).join(' ')}`,
   ].join('; ')
 }

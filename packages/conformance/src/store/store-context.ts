@@ -84,6 +84,8 @@ export function storeContext(fixture: StoreFixture, modelRuns: number): StoreCon
     ...first,
     token: randomUUID(),
     leaseMs: 60 * 60 * 1000,
+    // Another request has a connection of its own to be lost.
+    signal: new AbortController().signal,
     ...differently,
   })
 

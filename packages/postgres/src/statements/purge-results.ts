@@ -16,7 +16,7 @@ export function purgeResults(
           limit $2::integer
           for update skip locked
       ), purged as (
-        update ${schema}.records set body = null, headers = null, seal = null
+        update ${schema}.records set body = null, headers = null, seal = null, token = null
           where ctid = any(array(select ctid from due))
           returning 1
       )

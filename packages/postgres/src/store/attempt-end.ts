@@ -20,11 +20,12 @@ export function attemptEnd(then: () => void): AttemptEnd {
       return ended
     },
     async undo(end) {
-      ended ??= end()
+      // Why an end failed has been said to whoever asked for it.
+      if (ended !== undefined) return void (await ended.catch(() => {}))
+      ended = end()
         .then((): Outcome => 'superseded')
         .finally(then)
-      // Why a completion failed has been said to whoever asked for it.
-      await ended.catch(() => {})
+      await ended
     },
   }
 }

@@ -1,5 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
-import { isOutcomeKnown, sqlState } from '../sql-state.ts'
+import { isOutcomeKnown, sqlState, violatedConstraint } from '../sql-state.ts'
 import type { StartedJson } from './statements/start-attempt.ts'
 import type { StoreState } from './store-state.ts'
 import { terminate } from './undo.ts'
@@ -16,14 +16,22 @@ export function completionFailed<Tx>(
   error: unknown,
   started: StartedJson,
 ): 'superseded' {
-  if (error instanceof OncekeyError && error.code === 'transaction-aborted') throw error
-  if (!isOutcomeKnown(error)) terminate(store, started)
+  if (SUPERSEDED.has(sqlState(error) ?? '') || isTaken(store, error)) return 'superseded'
+  const failure = completionError(error)
+  if (failure.code === 'commit-failed' && !isOutcomeKnown(error)) terminate(store, started)
+  throw failure
+}
+
+/** The same error in the words of the contract. */
+export function completionError(error: unknown): OncekeyError {
+  if (error instanceof OncekeyError && error.code === 'transaction-aborted') return error
   const state = sqlState(error) ?? ''
-  if (SUPERSEDED.has(state)) return 'superseded'
-  if (state === ATTEMPT_ENDED) throw transactionEnded(error)
-  if (state === IN_FAILED_TRANSACTION) throw statementFailed(error)
-  if (isOutcomeKnown(error) && !SERVER_COULD_NOT.test(state)) throw writesRefused(error)
-  throw commitFailed(error)
+  if (state === ATTEMPT_ENDED) return transactionEnded(error)
+  if (state === IN_FAILED_TRANSACTION) return statementFailed(error)
+  if (!isOutcomeKnown(error) || SERVER_COULD_NOT.test(state) || SUPERSEDED.has(state)) {
+    return commitFailed(error)
+  }
+  return writesRefused(error)
 }
 
 export function commitFailed(cause: unknown): OncekeyError {
@@ -34,8 +42,17 @@ export function commitFailed(cause: unknown): OncekeyError {
   )
 }
 
-/** Another attempt has the record; a serialization failure; a deadlock. */
-const SUPERSEDED = new Set(['OK002', '40001', '40P01'])
+/** Another attempt has the key, or its record. */
+export const OWNED_BY_ANOTHER = 'OK002'
+
+/** That; a serialization failure; a deadlock. */
+const SUPERSEDED = new Set([OWNED_BY_ANOTHER, '40001', '40P01'])
+
+/** Another attempt has the record. By the constraint: the handler's own may be violated at COMMIT too. */
+function isTaken<Tx>({ schema }: StoreState<Tx>, error: unknown): boolean {
+  return sqlState(error) === '23505' && violatedConstraint(error) === `${schema}.records_pkey`
+}
+
 const ATTEMPT_ENDED = 'OK001'
 const IN_FAILED_TRANSACTION = '25P02'
 

@@ -18,7 +18,7 @@ export function keyedAttempt<Tx>(
   key: ClaimKey,
   place: Place,
   transaction: SqlTransaction<Tx>,
-  started: StartedJson,
+  started: StartedJson & { readonly number: number },
 ): Decision<Tx> {
   const end = attemptEnd(() => {
     place()
@@ -28,7 +28,7 @@ export function keyedAttempt<Tx>(
   const decision: Decision<Tx> = {
     kind: 'run',
     attempt: {
-      number: 1,
+      number: started.number,
       async transaction() {
         if (end.isOver()) throw transactionOver()
         return transaction.handle

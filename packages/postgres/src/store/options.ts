@@ -10,6 +10,14 @@ export interface PostgresStoreOptions<Tx> {
    */
   readonly client: PostgresClient<Tx>
 
+  /**
+   * How an attempt owns its key. `transaction`: handler, response and events are one transaction, and a
+   * process that dies leaves nothing. `lease`, for handlers that call the outside world: the claim is
+   * committed before the handler runs and no connection is held until `transaction()`; an attempt
+   * that ends without saying how is unknown, and `whenUnknown` decides. @default 'transaction'
+   */
+  readonly mode?: 'transaction' | 'lease'
+
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
 
@@ -19,7 +27,9 @@ export interface PostgresStoreOptions<Tx> {
   /**
    * How many requests may hold a connection of the pool at once; half of these may be waiting for a
    * result (`waitMs`) from another process. The rest of the pool is for what handlers query beside
-   * their transaction, and for replays. @default half of the pool, at least 1
+   * their transaction, and for replays. In lease mode these are handlers that have asked for their
+   * transaction; one connection more is set aside to renew leases. @default half of the pool, at
+   * least 1
    */
   readonly maxConcurrent?: number
 
@@ -45,6 +55,7 @@ export interface PostgresStoreOptions<Tx> {
 
 export interface ResolvedOptions<Tx> {
   readonly client: SqlClient<Tx>
+  readonly mode: 'transaction' | 'lease'
   readonly schema: string
   /** As it goes into SQL. */
   readonly quotedSchema: string
@@ -63,9 +74,14 @@ export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedO
         "or 'serializable'.",
     )
   }
+  const mode = options.mode ?? 'transaction'
+  if (mode !== 'transaction' && mode !== 'lease') {
+    throw new OptionsError(`mode: ${JSON.stringify(mode)} is none. Write 'transaction' or 'lease'.`)
+  }
   const client = sqlClientOf(options.client, { prepare: options.prepare ?? false })
   const half = Math.max(1, Math.floor(client.poolSize / 2))
   const maxConcurrent = positive('maxConcurrent', options.maxConcurrent ?? half)
+  if (mode === 'lease') checkLeases(client, maxConcurrent)
   if (maxConcurrent > client.poolSize) {
     throw new OptionsError(
       `maxConcurrent: ${maxConcurrent} requests cannot hold a connection each, the pool has ` +
@@ -74,12 +90,38 @@ export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedO
   }
   return {
     client,
+    mode,
     schema,
     quotedSchema: quotedSchema(schema),
     isolation,
     maxConcurrent,
     acquireTimeoutMs: positive('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000),
     commitTimeoutMs: positive('commitTimeoutMs', options.commitTimeoutMs ?? 30_000),
+  }
+}
+
+/** Beside the handlers' transactions there have to be one connection that renews and one that claims. */
+function checkLeases(
+  { concurrency, poolSize }: Pick<SqlClient, 'concurrency' | 'poolSize'>,
+  maxConcurrent: number,
+): void {
+  if (concurrency === 'one') {
+    throw new OptionsError(
+      "mode: 'lease' cannot work on a client with a single session, such as PGlite: nobody could " +
+        'renew a lease, or see one, while a handler has its transaction. Leave `mode` out, or use a server.',
+    )
+  }
+  if (poolSize < 3) {
+    throw new OptionsError(
+      `mode: 'lease' needs a pool of at least 3 connections, and this has ${poolSize}: one renews the ` +
+        'leases, one claims and completes, the others are for `transaction()`. Write `max: 3` or more.',
+    )
+  }
+  if (maxConcurrent > poolSize - 2) {
+    throw new OptionsError(
+      `maxConcurrent: with mode: 'lease' two of the pool's ${poolSize} connections are for claims and ` +
+        `renewals. Write ${poolSize - 2} at most, or raise the pool's \`max\`.`,
+    )
   }
 }
 

@@ -1,12 +1,17 @@
 import type { Store } from '@oncekey/core'
 import { begin } from './begin.ts'
 import { keylessAttempt } from './keyless-attempt.ts'
-import { type PostgresStoreOptions, resolveOptions } from './options.ts'
+import { beginLease } from './lease/begin-lease.ts'
+import { leaseState } from './lease/lease-state.ts'
+import { type PostgresStoreOptions, type ResolvedOptions, resolveOptions } from './options.ts'
 import { storeState } from './store-state.ts'
 
 /**
  * Records in PostgreSQL, in the handler's own transaction: response, writes and events are one
  * commit, and a process that dies at any point leaves the key free and nothing behind.
+ *
+ * `mode: 'lease'` is for handlers that call the outside world, which no transaction takes back: see
+ * {@link PostgresStoreOptions.mode}. Response, writes and events are one commit in it, too.
  *
  * @example
  * ```ts
@@ -16,7 +21,9 @@ import { storeState } from './store-state.ts'
  * ```
  */
 export function postgresStore<Tx>(options: PostgresStoreOptions<Tx>): Store<Tx> {
-  const state = storeState(resolveOptions(options))
+  const resolved = resolveOptions(options)
+  if (resolved.mode === 'lease') return leaseStore(resolved)
+  const state = storeState(resolved)
 
   return {
     capabilities: {
@@ -26,6 +33,15 @@ export function postgresStore<Tx>(options: PostgresStoreOptions<Tx>): Store<Tx> 
       concurrency: state.client.concurrency,
     },
     begin: (claim) => begin(state, claim),
+    open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
+  }
+}
+
+function leaseStore<Tx>(options: ResolvedOptions<Tx>): Store<Tx> {
+  const state = leaseState(options)
+  return {
+    capabilities: { name: 'postgres', mode: 'lease', transactions: true, concurrency: 'many' },
+    begin: (claim) => beginLease(state, claim),
     open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
   }
 }

@@ -4,7 +4,7 @@ import { type Places, places } from './places.ts'
 import { type Questions, questions } from './questions.ts'
 import { type RunningKeys, runningKeys } from './running-keys.ts'
 import { type Statements, statementsFor } from './statements/all.ts'
-import type { RecordJson } from './statements/find-record.ts'
+import type { LeasedJson, RecordJson } from './statements/find-record.ts'
 
 /** One store: its options, and what it knows in this process. */
 export interface StoreState<Tx> extends ResolvedOptions<Tx> {
@@ -14,7 +14,7 @@ export interface StoreState<Tx> extends ResolvedOptions<Tx> {
   /** Of these, for those who only wait for another process. */
   readonly waiters: Places
   readonly maxWaiters: number
-  /** For reads in autocommit, from the rest of the pool. */
+  /** For reads in autocommit, and for claims of lease mode, from the rest of the pool. */
   readonly readers: Places
   readonly running: RunningKeys<Tx>
   readonly questions: Questions<Answer<Tx>>
@@ -26,6 +26,8 @@ export interface StoreState<Tx> extends ResolvedOptions<Tx> {
 export type Answer<Tx> =
   | { readonly kind: 'run'; readonly decision: Decision<Tx> }
   | { readonly kind: 'finished'; readonly record: RecordJson }
+  /** A store in lease mode has it. */
+  | { readonly kind: 'leased'; readonly leased: LeasedJson }
   | { readonly kind: 'in-progress' }
   /** It has changed since: ask again. */
   | { readonly kind: 'outdated' }
@@ -33,7 +35,8 @@ export type Answer<Tx> =
   | { readonly kind: 'withdrawn' }
 
 export function storeState<Tx>(options: ResolvedOptions<Tx>): StoreState<Tx> {
-  const { client, maxConcurrent, quotedSchema } = options
+  const { client, maxConcurrent, mode, quotedSchema } = options
+  const renewing = mode === 'lease' ? 1 : 0
   const maxWaiters = Math.floor(maxConcurrent / 2)
   return {
     ...options,
@@ -41,7 +44,7 @@ export function storeState<Tx>(options: ResolvedOptions<Tx>): StoreState<Tx> {
     attempts: places(maxConcurrent),
     waiters: places(maxWaiters),
     maxWaiters,
-    readers: places(Math.max(1, client.poolSize - maxConcurrent)),
+    readers: places(Math.max(1, client.poolSize - maxConcurrent - renewing)),
     running: runningKeys(),
     questions: questions(
       ({ kind }) => kind === 'finished',

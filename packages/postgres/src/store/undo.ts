@@ -29,4 +29,4 @@ export function terminate<Tx>(store: StoreState<Tx>, { backend, started }: Start
 }
 
 /** Short: a rollback takes no time, unless a statement is still running before it. */
-const UNDO_TIMEOUT_MS = 1_000
+export const UNDO_TIMEOUT_MS = 1_000

@@ -1,15 +1,13 @@
 import type { Claim } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
-import type { RecordJson } from './find-record.ts'
+import type { FoundJson } from './find-record.ts'
 import type { StartedJson } from './start-attempt.ts'
 
 /** Takes the key's lock, reads its record, and makes the transaction this attempt's. */
 export function claimStatement(
   schema: string,
 ): (question: ClaimQuestion) => Statement<{ answer: string }> {
-  const text = `
-    select ${schema}.claim($1::bigint, $2::text, $3::text, $4::text, $5::text, $6::integer,
-      $7::boolean) as answer`
+  const text = `select ${schema}.claim($1, $2, $3, $4, $5, $6, $7) as answer`
 
   return ({ claim, lock, backstopMs, readsRecord }) => ({
     name: 'claim',
@@ -35,7 +33,4 @@ export interface ClaimQuestion {
 }
 
 /** What `answer` is, in JSON. */
-export type ClaimJson =
-  | StartedJson
-  | { readonly state: 'finished'; readonly record: RecordJson }
-  | { readonly state: 'in-progress' }
+export type ClaimJson = StartedJson | FoundJson | { readonly state: 'in-progress' }

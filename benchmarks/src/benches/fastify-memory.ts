@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import type { Bench } from '../bench.ts'
+import {
+  CONNECTIONS,
+  CPU_NOTE,
+  httpContender,
+  lineCells,
+  lineColumns,
+  linesOf,
+  measured,
+} from '../http-contender.ts'
+import type { FastifyServer, FastifyStore } from '../programs/fastify-server.ts'
+import { interleaved } from '../rounds.ts'
+
+/** What the plugin costs where the store costs next to nothing. */
+export const fastifyMemoryBench: Bench = {
+  name: 'fastify-memory',
+  about: 'Fastify alone against Fastify with idempotency on memoryStore: fresh keys, replays',
+
+  async run({ rounds, requests }, programs) {
+    const start = async (name: string, store: FastifyStore, keyOf: (index: number) => string) => {
+      const program = await programs.start<FastifyServer>('fastify-server')
+      return httpContender(name, program, await program.call('listen', store, ''), keyOf)
+    }
+    const contenders = await Promise.all([
+      start('bare Fastify', 'none', () => randomUUID()),
+      start('Oncekey, every key fresh', 'memory', () => randomUUID()),
+      start('Oncekey, every request a replay', 'memory', (index) => `key-${index % 100}`),
+    ])
+    const samples = await interleaved(
+      rounds,
+      contenders.map((contender) => () => measured(contender, requests)),
+    )
+    await Promise.all(contenders.map(({ stop }) => stop()))
+
+    const lines = linesOf(contenders, samples)
+    const fresh = lines[1] as (typeof lines)[number]
+    const budget = (by: string, measured: number) =>
+      ({
+        what: `Fastify, memory store, fresh keys against the bare handler, by ${by}`,
+        bound: 'at least',
+        limit: 0.85,
+        measured,
+      }) as const
+    return {
+      tables: [
+        {
+          title: `${requests} POSTs a round on ${CONNECTIONS} connections, ${rounds} rounds`,
+          columns: lineColumns('bare'),
+          rows: lines.map(lineCells),
+        },
+      ],
+      budgets: [
+        budget('throughput', fresh.rate.median),
+        budget('processor time', fresh.cpu.median),
+      ],
+      notes: [CPU_NOTE],
+    }
+  },
+}

@@ -1,0 +1,36 @@
+import { Idempotency } from '@node-idempotency/core'
+import { RedisStorageAdapter } from '@node-idempotency/storage-adapter-redis'
+import type { RedisPeer } from './redis-peer.ts'
+
+/**
+ * Its Express plugin is not on npm, so this is what that does: ask the core, send what it remembers,
+ * and have it remember what `res.send` is given, without waiting for it to be stored.
+ */
+export const nodeIdempotency: RedisPeer = async (app, place, url) => {
+  const storage = new RedisStorageAdapter({ url })
+  await storage.connect()
+  const idempotency = new Idempotency(storage)
+
+  app.use(async (req, res, next) => {
+    const { headers, originalUrl: path, method, body } = req
+    const request = { headers, path, method, body }
+    const earlier = await idempotency.onRequest(request)
+    if (earlier !== undefined) {
+      const { statusCode, contentType } = earlier.additional as Record<string, unknown>
+      res.set('idempotent-replayed', 'true').set('content-type', String(contentType))
+      res.status(Number(statusCode)).send(earlier.body)
+      return
+    }
+    const send = res.send.bind(res)
+    res.send = (body) => {
+      res.send = send
+      const additional = { statusCode: res.statusCode, contentType: res.get('content-type') }
+      void idempotency.onResponse(request, { body, additional })
+      return send(body)
+    }
+    next()
+  })
+  app.post('/orders', (req, res) => {
+    res.status(201).json(place(req.body))
+  })
+}

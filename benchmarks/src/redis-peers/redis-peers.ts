@@ -1,0 +1,20 @@
+import { expressIdempotency } from './express-idempotency.ts'
+import { nodeIdempotency } from './node-idempotency.ts'
+import { oncekey } from './oncekey.ts'
+import { powertools } from './powertools.ts'
+import type { RedisPeer } from './redis-peer.ts'
+
+/** By the name that a program is told; ours is the one that the others are compared with. */
+export const redisPeers = {
+  'bare Express': (app, place) => {
+    app.post('/orders', (req, res) => {
+      res.status(201).json(place(req.body))
+    })
+  },
+  Oncekey: oncekey,
+  '@node-idempotency/core': nodeIdempotency,
+  'express-idempotency': expressIdempotency,
+  '@aws-lambda-powertools/idempotency': powertools,
+} satisfies Record<string, RedisPeer>
+
+export type RedisPeerName = keyof typeof redisPeers

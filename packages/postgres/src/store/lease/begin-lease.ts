@@ -1,0 +1,63 @@
+import type { Claim, Decision } from '@oncekey/core'
+import { type ClaimKey, claimKey } from '../claim-key.ts'
+import { patienceOf } from '../patience.ts'
+import { decisionOf } from '../record.ts'
+import type { ClaimLeaseJson } from '../statements/claim-lease.ts'
+import { askLease, giveBack } from './ask-lease.ts'
+import type { LeaseState } from './lease-state.ts'
+import { leasedAttempt } from './leased-attempt.ts'
+
+/**
+ * Answers a claim in lease mode. Always from the database, also where the key runs in this process:
+ * its lease may be another's by now. And again after waiting, for as long as the claim has patience.
+ */
+export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
+  const key = claimKey(store.schema, claim)
+  if (claim.waitMs <= 0) return answered(store, claim, key, await askLease(store, claim, key))
+
+  const patience = patienceOf(claim)
+  // Before the first question: an end between its answer and the wait must not be missed.
+  const watch = store.endings.watch(key.id)
+  try {
+    for (;;) {
+      watch.reset()
+      const answer = await askLease(store, claim, key)
+      if (answer.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
+        // Nobody would run the handler of a caller who is gone, so it must not win the key.
+        await giveBack(store, claim)
+        return IN_PROGRESS
+      }
+      if (answer.state !== 'in-progress' || patience.leftMs() === 0) {
+        return answered(store, claim, key, answer)
+      }
+      const { namespace, scope } = claim
+      const { number } = answer
+      await watch.next({ ...key, namespace, scope, key: claim.key, number }, answer.left, patience)
+      if (claim.signal.aborted) return answered(store, claim, key, answer)
+    }
+  } finally {
+    watch.stop()
+  }
+}
+
+function answered<Tx>(
+  store: LeaseState<Tx>,
+  claim: Claim,
+  key: ClaimKey,
+  answer: ClaimLeaseJson,
+): Decision<Tx> {
+  switch (answer.state) {
+    case 'run':
+      return store.own.get(claim.token) ?? leasedAttempt(store, claim, key, answer.number)
+    case 'finished':
+      return decisionOf(answer.record, claim)
+    case 'mismatch':
+      return { kind: 'mismatch' }
+    case 'in-progress':
+      return { kind: 'in-progress', retryAfterMs: Math.min(answer.left, 1_000) }
+    case 'unknown':
+      return { kind: 'unknown', since: new Date(answer.since) }
+  }
+}
+
+const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const

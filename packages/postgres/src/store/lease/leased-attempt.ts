@@ -1,0 +1,166 @@
+import { type Claim, type Completion, type Decision, OncekeyError } from '@oncekey/core'
+import type { Statement } from '../../sql-client.ts'
+import { isOutcomeKnown, sqlState } from '../../sql-state.ts'
+import { storeError } from '../../store-error.ts'
+import { attemptEnd, type Outcome, transactionOver } from '../attempt-end.ts'
+import { backstopOf } from '../backstop.ts'
+import type { ClaimKey } from '../claim-key.ts'
+import { commitFailed, completionError, OWNED_BY_ANOTHER } from '../completion-failed.ts'
+import { lateTransaction, type Opened } from '../late-transaction.ts'
+import { terminate, UNDO_TIMEOUT_MS } from '../undo.ts'
+import type { LeaseState } from './lease-state.ts'
+import { whenSerialized } from './when-serialized.ts'
+
+/**
+ * The attempt that a claim has won, and committed. It has no connection until its transaction is
+ * asked for, which begins with the lock on its row: whoever lost the lease gets none, and whoever has
+ * it cannot lose the key before the transaction is over.
+ */
+export function leasedAttempt<Tx>(
+  store: LeaseState<Tx>,
+  claim: Claim,
+  key: ClaimKey,
+  number: number,
+): Decision<Tx> {
+  const { acquireTimeoutMs, client, commitTimeoutMs, schema, statements } = store
+  const late = lateTransaction(store, () =>
+    statements.openAttempt(claim, key.lock, lateBackstop(backstopOf(client, claim.leaseMs))),
+  )
+  const forget = store.renewals.attend(claim.token, claim.leaseMs)
+  const end = attemptEnd(() => {
+    late.over()
+    forget()
+    store.own.delete(claim.token)
+    store.endings.ended(key.id, number)
+  })
+
+  const decision: Decision<Tx> = {
+    kind: 'run',
+    attempt: {
+      number,
+      async transaction() {
+        if (end.isOver()) throw transactionOver()
+        const { transaction } = await late.open().catch((error) => {
+          throw TAKEN_OVER.has(sqlState(error) ?? '') ? lost(error) : error
+        })
+        if (end.isOver()) throw transactionOver()
+        return transaction.handle
+      },
+      complete: (completion) =>
+        end.complete(() => (completion.writes === 'keep' ? keep(completion) : refuse(completion))),
+      release: () => end.undo(() => undone(statements.releaseAttempt(claim))),
+      abandon: () => end.undo(() => undone(statements.abandonAttempt(claim))),
+      async renew(leaseMs) {
+        if (end.isOver()) return 'stale'
+        const { namespace, scope, key: name, token } = claim
+        return store.renewals.renew({ namespace, scope, key: name, token, ms: Math.ceil(leaseMs) })
+      },
+    },
+  }
+  store.own.set(claim.token, decision)
+  store.endings.begun(key.id, number)
+  return decision
+
+  async function keep(completion: Completion): Promise<Outcome> {
+    const opened = late.opened ?? (await late.stillOpening())
+    if (opened === undefined) return await completeAlone(completion)
+    try {
+      const last = statements.completeAttempt(claim, completion, { inTransaction: true })
+      await opened.transaction.commit(last, { timeoutMs: commitTimeoutMs })
+      return 'stored'
+    } catch (error) {
+      return await afterFailure(error, opened)
+    }
+  }
+
+  /** COMMIT failed, or its answer was lost. What is true is asked for; and the key does not wait for the lease. */
+  async function afterFailure(error: unknown, { started }: Opened<Tx>): Promise<Outcome> {
+    if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
+    const failure = completionError(error)
+    if (failure.code === 'commit-failed' && !isOutcomeKnown(error)) terminate(store, started)
+    const outcome = await alone(statements.abandonAttempt(claim)).catch(() => [])
+    const truth = outcome[0]?.outcome
+    if (truth === 'stored' || truth === 'superseded') return truth
+    throw failure
+  }
+
+  async function refuse({ response }: Completion): Promise<Outcome> {
+    const completion: Completion = { response, events: [], writes: 'undo' }
+    const opened = late.opened ?? (await late.stillOpening())
+    if (opened === undefined) return await completeAlone(completion)
+    const next = statements.completeAttempt(claim, completion, { inTransaction: false })
+    try {
+      await opened.transaction.rollback({ next, timeoutMs: commitTimeoutMs })
+      return 'stored'
+    } catch (error) {
+      if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
+      if (!isOutcomeKnown(error)) terminate(store, opened.started)
+      return await completeAlone(completion)
+    }
+  }
+
+  async function completeAlone(completion: Completion): Promise<Outcome> {
+    const statement = statements.completeAttempt(claim, completion, { inTransaction: false })
+    try {
+      await alone(statement, commitTimeoutMs)
+      return 'stored'
+    } catch (error) {
+      if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
+      if (error instanceof OncekeyError && error.code === 'store-busy') throw error
+      throw commitFailed(error)
+    }
+  }
+
+  async function undone(next: Statement): Promise<void> {
+    const opened = late.opened ?? (await late.stillOpening())
+    if (opened !== undefined) {
+      try {
+        await opened.transaction.rollback({ next, timeoutMs: UNDO_TIMEOUT_MS })
+        return
+      } catch {
+        // What may still run there holds the row.
+        terminate(store, opened.started)
+      }
+    }
+    try {
+      await alone(next)
+    } catch (error) {
+      throw storeError(error, schema)
+    }
+  }
+
+  /**
+   * In autocommit, and once more where the answer was lost: each of these finds its own work done.
+   * Again, too, where the session's own default is an isolation level that lets others get in its way.
+   */
+  async function alone<Row>(
+    statement: Statement<Row>,
+    timeoutMs = acquireTimeoutMs,
+  ): Promise<Row[]> {
+    const ask = (): Promise<Row[]> => whenSerialized(() => client.query(statement, { timeoutMs }))
+    try {
+      return await ask()
+    } catch (error) {
+      const isBusy = error instanceof OncekeyError && error.code === 'store-busy'
+      if (isBusy || isOutcomeKnown(error)) throw error
+      return await ask()
+    }
+  }
+}
+
+/** The row was another's when its lock was asked for, or became so meanwhile. */
+const TAKEN_OVER = new Set([OWNED_BY_ANOTHER, '40001'])
+
+function lost(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-over',
+    'transaction(): the lease ran out, and another attempt has the key by now. Nothing that this ' +
+      'one writes can be kept.',
+    { cause },
+  )
+}
+
+/** A handler may be busy elsewhere with its transaction open, for longer than a short lease. */
+function lateBackstop(ms: number): number {
+  return ms === 0 ? 0 : Math.max(ms, 60_000)
+}

@@ -1,0 +1,67 @@
+import type { ReservedClient, SqlClient, Statement } from '../../sql-client.ts'
+import { isOutcomeKnown } from '../../sql-state.ts'
+
+/**
+ * A connection that is kept while it may be needed. Handlers that hold all the others of the pool,
+ * each waiting for one more, would otherwise stop the renewals of their own leases, and lose them.
+ */
+export interface ReservedConnection {
+  /** From now on there shall be one. */
+  keep(): void
+  query<Row>(statement: Statement<Row>): Promise<Row[]>
+  /** It goes back to the pool. */
+  release(): void
+}
+
+export function reservedConnection(
+  client: Pick<SqlClient, 'query' | 'reserve'>,
+  timeoutMs: number,
+): ReservedConnection {
+  let current: Promise<ReservedClient> | undefined
+
+  function connection(): Promise<ReservedClient> | undefined {
+    if (current !== undefined || client.reserve === undefined) return current
+    const made = client.reserve({ timeoutMs })
+    current = made
+    made.catch(() => drop(made))
+    return made
+  }
+
+  function drop(made: Promise<ReservedClient>): void {
+    if (current === made) current = undefined
+  }
+
+  async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
+    const asked = connection()
+    if (asked === undefined) return await client.query(statement, { timeoutMs })
+    const reserved = await asked
+    try {
+      return await reserved.query(statement, { timeoutMs })
+    } catch (error) {
+      if (!isOutcomeKnown(error)) drop(asked)
+      throw error
+    }
+  }
+
+  return {
+    keep: () => void connection(),
+    async query(statement) {
+      const before = current
+      try {
+        return await ask(statement)
+      } catch (error) {
+        // It may have been lost long ago, while nobody used it.
+        if (before === undefined || current !== undefined) throw error
+        return await ask(statement)
+      }
+    },
+    release() {
+      const made = current
+      current = undefined
+      made?.then(
+        (reserved) => reserved.release(),
+        () => {},
+      )
+    },
+  }
+}

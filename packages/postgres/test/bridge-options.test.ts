@@ -1,0 +1,116 @@
+import { OptionsError } from '@oncekey/core'
+import { type PostgresClient, postgresStore } from '@oncekey/postgres'
+import { fromDrizzle } from '@oncekey/postgres/drizzle'
+import { fromKnex } from '@oncekey/postgres/knex'
+import { fromKysely, type KyselyOptions } from '@oncekey/postgres/kysely'
+import { fromPostgresJs } from '@oncekey/postgres/postgres-js'
+import { fromTypeorm } from '@oncekey/postgres/typeorm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { drizzle as drizzleOnProxy } from 'drizzle-orm/pg-proxy'
+import { drizzle as drizzleOnPostgresJs } from 'drizzle-orm/postgres-js'
+import createKnex from 'knex'
+import { DummyDriver, Kysely, PostgresDialect, SqliteAdapter, SqliteDialect } from 'kysely'
+import { Client, Pool } from 'pg'
+import postgres from 'postgres'
+import { DataSource } from 'typeorm'
+import { describe, expect, test } from 'vitest'
+
+// None of these ever connects: options are looked at before anybody asks for a connection.
+const pool = new Pool({ max: 7 })
+const sql = postgres({ max: 7 })
+const knex = createKnex({ client: 'pg', connection: {}, pool: { max: 7 } })
+const kysely = new Kysely<object>({ dialect: new PostgresDialect({ pool }) })
+const dataSource = new DataSource({ type: 'postgres' })
+const prisma = { $transaction() {}, $queryRawUnsafe() {}, $connect() {} }
+
+describe('postgresStore', () => {
+  test.each([
+    ['Drizzle', drizzle({ client: pool }), 'fromDrizzle(db), from @oncekey/postgres/drizzle'],
+    ['Knex', knex, 'fromKnex(knex), from @oncekey/postgres/knex'],
+    ['Kysely', kysely, 'fromKysely(db, { pool }), from @oncekey/postgres/kysely'],
+    ['postgres.js', sql, 'fromPostgresJs(sql), from @oncekey/postgres/postgres-js'],
+    ['TypeORM', dataSource, 'fromTypeorm(dataSource), from @oncekey/postgres/typeorm'],
+    ['Prisma', prisma, 'docs/bridges.md'],
+  ])('knows %s by its shape and says what to write', (_, client, message) => {
+    const store = () => postgresStore({ client: client as unknown as PostgresClient })
+    expect(store).toThrow(OptionsError)
+    expect(store).toThrow(message)
+  })
+
+  test('lists every bridge where it knows nothing', () => {
+    const store = () => postgresStore({ client: {} as PostgresClient })
+    for (const name of ['Drizzle', 'Knex', 'Kysely', 'Pglite', 'PostgresJs', 'Typeorm']) {
+      expect(store).toThrow(`from${name}(`)
+    }
+  })
+
+  test('prepares nothing through a bridge, and says so', () => {
+    expect(() => postgresStore({ client: fromPostgresJs(sql), prepare: true })).toThrow(
+      /^prepare: .*Leave `prepare` off/,
+    )
+  })
+})
+
+describe('the size of the pool', () => {
+  test.each([
+    ['Drizzle on pg', fromDrizzle(drizzle({ client: pool }))],
+    ['Drizzle on postgres.js', fromDrizzle(drizzleOnPostgresJs({ client: sql }))],
+    ['Knex', fromKnex(knex)],
+    ['Knex on a Pool', fromKnex(createKnex({ client: 'pg', connectionPool: pool }))],
+    ['Kysely', fromKysely(kysely, { pool })],
+    ['Kysely, told', fromKysely(kysely, { poolSize: 7 })],
+    ['postgres.js', fromPostgresJs(sql)],
+  ])('of %s is its own', (_, client) => {
+    expect(client).toMatchObject({ concurrency: 'many', poolSize: 7 })
+  })
+
+  test('of Kysely alone is what pg’s is by default', () => {
+    expect(fromKysely(kysely).poolSize).toBe(10)
+  })
+})
+
+describe('a bridge', () => {
+  const options = (value: object) => value as KyselyOptions
+  const sqlite = new Kysely<object>({
+    dialect: Object.assign(new SqliteDialect({ database: {} as never }), {
+      createAdapter: () => new SqliteAdapter(),
+      createDriver: () => new DummyDriver(),
+    }),
+  })
+
+  test.each<[string, (wrong: never) => unknown, unknown, RegExp]>([
+    ['fromDrizzle', fromDrizzle, kysely, /what drizzle\(…\) of.* returned/],
+    ['fromDrizzle', fromDrizzle, pool, /what drizzle\(…\) of.* returned/],
+    ['fromDrizzle', fromDrizzle, undefined, /what drizzle\(…\) of.* returned/],
+    ['fromDrizzle', fromDrizzle, drizzle({ client: new Client() }), /client: new Pool/],
+    ['fromDrizzle', fromDrizzle, drizzleOnProxy(async () => ({ rows: [] })), /client: new Pool/],
+    ['fromKnex', fromKnex, pool, /Write fromKnex\(Knex\(/],
+    ['fromKnex', fromKnex, undefined, /Write fromKnex\(Knex\(/],
+    ['fromKnex', fromKnex, createKnex({ client: 'pg' }), /has no pool/],
+    ['fromKysely', fromKysely, pool, /new Kysely\(/],
+    ['fromKysely', fromKysely, undefined, /new Kysely\(/],
+    ['fromKysely', fromKysely, sqlite, /for another database \(SqliteAdapter\)/],
+    ['fromPostgresJs', fromPostgresJs, pool, /fromPostgresJs\(postgres\(url\)\)/],
+    ['fromPostgresJs', fromPostgresJs, undefined, /fromPostgresJs\(postgres\(url\)\)/],
+    ['fromPostgresJs', fromPostgresJs, postgres, /fromPostgresJs\(postgres\(url\)\)/],
+    ['fromTypeorm', fromTypeorm, pool, /fromTypeorm\(dataSource\)/],
+    ['fromTypeorm', fromTypeorm, undefined, /fromTypeorm\(dataSource\)/],
+    ['fromTypeorm', fromTypeorm, dataSource, /await dataSource.initialize\(\)/],
+  ])('%s refuses what it was not made for and says what to write', (_, bridge, wrong, message) => {
+    expect(() => bridge(wrong as never)).toThrow(OptionsError)
+    expect(() => bridge(wrong as never)).toThrow(message)
+  })
+
+  test('fromKysely looks at its options', () => {
+    expect(() => fromKysely(kysely, { poolSize: 0 })).toThrow(/poolSize: 0.*`max` of the pool/)
+    expect(() => fromKysely(kysely, options({ pool: {} }))).toThrow(/pool: this is not a Pool/)
+  })
+
+  test('fromKysely listens to a client of the pool once', () => {
+    const listened = new Pool()
+    for (let time = 0; time < 3; time += 1) fromKysely(kysely, { pool: listened })
+    const client = new Client()
+    for (let time = 0; time < 3; time += 1) listened.emit('acquire', client)
+    expect(client.listenerCount('error')).toBe(1)
+  })
+})

@@ -1,0 +1,15 @@
+import type { BridgeUnderTest } from './bridge.ts'
+import { drizzleBridges } from './drizzle.ts'
+import { knexBridge } from './knex.ts'
+import { kysely } from './kysely.ts'
+import { postgresJs } from './postgres-js.ts'
+import { typeorm } from './typeorm.ts'
+
+/** Every library that there is a bridge for, on a real server. */
+export const bridges: readonly BridgeUnderTest[] = [
+  ...drizzleBridges,
+  knexBridge,
+  kysely,
+  postgresJs,
+  typeorm,
+]

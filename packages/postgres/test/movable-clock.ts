@@ -1,0 +1,20 @@
+import type { TestDatabase } from './test-database.ts'
+
+/**
+ * A clock for leases that a test can move: a function of the same name, found before PostgreSQL's own
+ * on connections with these `options`. What the store does stays as it is.
+ */
+export async function movableClock(database: TestDatabase): Promise<(ms: number) => Promise<void>> {
+  await database.query('create schema test_clock')
+  await database.query('create table test_clock.ahead (ms bigint not null)')
+  await database.query('insert into test_clock.ahead values (0)')
+  await database.query(
+    `create function test_clock.clock_timestamp() returns timestamptz language sql volatile as
+       'select pg_catalog.clock_timestamp() + ms * interval ''1 ms'' from test_clock.ahead'`,
+  )
+  return async (ms) => {
+    await database.query('update test_clock.ahead set ms = ms + $1', [Math.ceil(ms)])
+  }
+}
+
+export const clockOptions = '-c search_path=test_clock,pg_catalog,public'

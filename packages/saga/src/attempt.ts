@@ -1,0 +1,148 @@
+import { deriveKey, OncekeyError, type OutboxEvent, outboxEvent } from '@oncekey/core'
+import type { Definition } from './definition.ts'
+import { tell } from './diagnostics.ts'
+import { isResultInvalid } from './failure.ts'
+import { jsonText } from './json-value.ts'
+import type { Held } from './leases.ts'
+import { type Failure, failed, type Move, succeeded } from './move.ts'
+import type { Action } from './next-action.ts'
+import type { Run } from './run.ts'
+import type { RunnerState } from './runner-state.ts'
+import type { CompensationContext } from './step.ts'
+import { type StepTransaction, stepTransaction, type Written } from './step-transaction.ts'
+import { TerminalError } from './terminal-error.ts'
+
+/** What came of an attempt: the move that is written, or why none was. */
+export type Attempted =
+  | { readonly kind: 'moved'; readonly move: Move }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'in-doubt'; readonly error: unknown }
+
+/** Tries a step, or its compensation, once, and writes what came of it. */
+export async function attemptStep<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  held: Held,
+  run: Run,
+  action: Action,
+): Promise<Attempted> {
+  const { step, direction, attempt } = action
+  const facts = { runId: run.id, saga: run.saga, version: run.version, step: step.name }
+  const message = { ...facts, direction, attempt }
+  const transaction = stepTransaction(runner, held, step)
+  const events: OutboxEvent[] = []
+  const startedAt = performance.now()
+
+  let end: { readonly result: string } | Failure
+  tell('oncekey:saga-attempt', () => message)
+  try {
+    const value = await called(runner, definition, held, run, action, transaction, events)
+    const what = `The result of step "${step.name}" of saga "${run.saga}"`
+    end = { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
+  } catch (error) {
+    end = failureFrom(action, error, performance.now() - startedAt)
+  }
+  if (held.lost.aborted) {
+    await transaction.abandon()
+    return { kind: 'lost' }
+  }
+
+  let move: Move
+  let written: Written
+  if ('result' in end) {
+    move = succeeded(definition, run, action, end.result)
+    written = await transaction.commit(move, events)
+  } else {
+    move = failed(definition, run, action, end)
+    written = await transaction.rollback(move)
+  }
+  if (written.kind === 'refused') {
+    // Nothing of it was kept: the attempt has failed after all.
+    const failure = failureFrom(action, written.error, performance.now() - startedAt)
+    move = failed(definition, run, action, failure)
+    written = await stepTransaction(runner, held, step).rollback(move)
+  }
+  if (written.kind === 'refused') return { kind: 'in-doubt', error: written.error }
+  if (written.kind !== 'written') return written
+  const { outcome } = move
+  if (outcome !== 'begun') {
+    const durationMs = performance.now() - startedAt
+    tell('oncekey:saga-recorded', () => ({ ...message, outcome, durationMs }))
+  }
+  return { kind: 'moved', move }
+}
+
+/** Calls the step's own function, for as long as it may take and the run is not lost. */
+async function called<Tx>(
+  runner: RunnerState<Tx>,
+  { name }: Definition,
+  held: Held,
+  run: Run,
+  action: Action,
+  transaction: StepTransaction<Tx>,
+  events: OutboxEvent[],
+): Promise<unknown> {
+  const { step, direction, position, attempt } = action
+  const timeout = new AbortController()
+  const signal = AbortSignal.any([held.lost, timeout.signal])
+  const timer = setTimeout(() => timeout.abort(timedOut(action)), step.timeoutMs)
+  let isOpen = true
+  const row = run.steps.get(position)
+  const label = direction === 'run' ? step.name : `compensate ${step.name}`
+
+  const context: CompensationContext<unknown, unknown, unknown, unknown> = {
+    input: run.input,
+    state: stateBefore(run, position),
+    result: row?.state === 'done' ? row.result : undefined,
+    runId: run.id,
+    attempt,
+    signal,
+    idempotencyKey: deriveKey({ namespace: 'saga', scope: run.saga, key: run.id }, label),
+    transaction: () => transaction.open(),
+    emit(event) {
+      if (!isOpen) throw attemptOver()
+      const source = runner.eventSource ?? `/saga/${name}`
+      events.push(outboxEvent(event, { source, traceparent: undefined }))
+    },
+  }
+  try {
+    signal.throwIfAborted()
+    const call = direction === 'run' ? step.run : step.compensate
+    return await Promise.race([(async () => call?.(context))(), rejected(signal)])
+  } finally {
+    isOpen = false
+    clearTimeout(timer)
+  }
+}
+
+/** The results of the steps before one, by name. */
+export function stateBefore(run: Run, position: number): Record<string, unknown> {
+  const before = [...run.steps.values()].filter((row) => row.position < position)
+  return Object.fromEntries(before.map(({ name, result }) => [name, result]))
+}
+
+function failureFrom({ step, direction }: Action, error: unknown, durationMs: number): Failure {
+  if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent' }
+  const isTerminal = error instanceof TerminalError || step.isTerminal(error)
+  // Of a compensation nothing is undone: that it cannot succeed is for a person to know.
+  const kind = !isTerminal ? 'transient' : direction === 'run' ? 'terminal' : 'permanent'
+  return { error, durationMs, kind }
+}
+
+function rejected(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
+
+function timedOut({ step, direction }: Action): Error {
+  const what = direction === 'run' ? `Step "${step.name}"` : `The compensation of "${step.name}"`
+  return new OncekeyError('handler-timeout', `${what} took longer than ${step.timeoutMs} ms.`)
+}
+
+function attemptOver(): OncekeyError {
+  return new OncekeyError(
+    'attempt-over',
+    'emit(): the attempt has ended; call it before returning.',
+  )
+}

@@ -1,0 +1,198 @@
+import { OncekeyError } from '@oncekey/core'
+import type { Definition } from './definition.ts'
+import { drive } from './drive.ts'
+import { errorOf } from './failure.ts'
+import { whyUnknown } from './known-definition.ts'
+import { pause } from './pause.ts'
+import { type ResolvedRequest, type RunRequest, resolveRequest } from './run-request.ts'
+import type { RunnerState } from './runner-state.ts'
+import { SagaError } from './saga-error.ts'
+import { startRun } from './start-run.ts'
+import type { FoundRunJson } from './statements/find-run.ts'
+import { sagaStoreError } from './store-error.ts'
+
+export interface ExecuteOptions {
+  /** How long to wait for the end; then `saga-in-progress`, and the run goes on. Milliseconds. @default no limit */
+  readonly waitMs?: number
+  /** Stops waiting; the run goes on. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Begins a run, or finds the one of that id, brings it forward here when nobody else does, and waits
+ * for its end.
+ */
+export async function execute<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  request: RunRequest<unknown> & ExecuteOptions,
+): Promise<unknown> {
+  const { signal, waitMs } = request
+  const until = waitMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + waitMs
+  const resolved = resolveRequest(definition, request, runner.maxResultBytes)
+  signal?.throwIfAborted()
+  if (runner.draining) throw draining()
+
+  if (!runner.driving.has(resolved.id)) {
+    const started = await startRun(runner, definition, resolved, runner.node)
+    if (started !== undefined) void drive(runner, definition, started)
+  }
+  for (let looks = 0; ; looks++) {
+    await patiently(runner.driving.get(resolved.id), until, signal)
+    const found = await findRun(runner, resolved.id)
+    checkSame(definition, resolved, found)
+    const own = runner.definitions.get(found.definition)
+    if (isOver(found)) return resultOf(resolved.id, found, own)
+    if (own === undefined) throw unknownDefinition(runner, resolved.id, found)
+    if (runner.draining) throw draining()
+    const dueInMs = found.due_in_ms ?? LOOK_MS
+    if (dueInMs <= 0 && (await takeAndDrive(runner, own, resolved.id))) continue
+    // Another process has it: it may end long before its lease does.
+    const lookMs = Math.min(LOOK_MS, FIRST_LOOK_MS * 2 ** looks)
+    const ms = found.owned ? lookMs : Math.min(Math.max(dueInMs, FIRST_LOOK_MS), LOOK_MS)
+    await patiently(pause(ms, signal), until, signal)
+    if (performance.now() >= until) throw inProgress(resolved.id)
+  }
+}
+
+/** A run that nobody waits for: it is there for the loop of whoever comes first. */
+export async function submit<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  request: RunRequest<unknown>,
+): Promise<{ id: string; isNew: boolean }> {
+  const resolved = resolveRequest(definition, request, runner.maxResultBytes)
+  const started = await startRun(runner, definition, resolved, null)
+  if (started === undefined) {
+    checkSame(definition, resolved, await findRun(runner, resolved.id))
+  }
+  return { id: resolved.id, isNew: started !== undefined }
+}
+
+async function takeAndDrive<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  id: string,
+): Promise<boolean> {
+  const { client, statements, node, leaseMs, acquireTimeoutMs } = runner
+  const askedAt = performance.now()
+  const statement = statements.takeRun({ id, epoch: null, owner: node, leaseMs })
+  const [row] = await asked(runner, client.query(statement, { timeoutMs: acquireTimeoutMs }))
+  if (row?.run == null) return false
+  void drive(runner, definition, { json: JSON.parse(row.run), askedAt })
+  return true
+}
+
+async function findRun<Tx>(runner: RunnerState<Tx>, id: string): Promise<FoundRunJson> {
+  const { client, statements, acquireTimeoutMs } = runner
+  const timeoutMs = acquireTimeoutMs
+  const [row] = await asked(runner, client.query(statements.findRun(id), { timeoutMs }))
+  if (row !== undefined) return JSON.parse(row.run)
+  throw new SagaError('saga-unknown', `There is no run ${id} of a saga: it was purged.`, {
+    runId: id,
+  })
+}
+
+async function asked<Tx, T>({ schema }: RunnerState<Tx>, asking: Promise<T>): Promise<T> {
+  return await asking.catch((error) => {
+    throw sagaStoreError(error, schema)
+  })
+}
+
+function checkSame(
+  { name }: Definition,
+  { id, fingerprint }: ResolvedRequest,
+  found: FoundRunJson,
+): void {
+  if (found.saga === name && found.fingerprint === fingerprint) return
+  const what = found.saga === name ? 'another input' : `saga "${found.saga}"`
+  throw new SagaError('saga-input-mismatch', `Run ${id} was begun with ${what}; it is as it was.`, {
+    runId: id,
+  })
+}
+
+function isOver({ state }: FoundRunJson): boolean {
+  return state !== 'running' && state !== 'compensating'
+}
+
+function resultOf(id: string, found: FoundRunJson, definition: Definition | undefined): unknown {
+  const { state, saga, failed_step: step, error } = found
+  const about = {
+    runId: id,
+    step: step ?? found.stuck?.step,
+    ...(error !== null && { cause: errorOf(error) }),
+  }
+  const why = error === null ? '' : `: ${error.message}`
+  switch (state) {
+    case 'completed': {
+      const run = { input: found.input, state: found.results }
+      return definition === undefined ? found.results : definition.result(run)
+    }
+    case 'compensated':
+      throw new SagaError(
+        'saga-compensated',
+        `Saga "${saga}" was undone because step "${step}" failed${why}`,
+        about,
+      )
+    case 'compensation-failed':
+      throw new SagaError(
+        'saga-compensation-failed',
+        `Saga "${saga}" failed${why}; and what it had done could not be undone yet.`,
+        about,
+      )
+    case 'settled':
+      throw new SagaError(
+        'saga-settled',
+        `Saga "${saga}" was ended by hand: ${found.note ?? ''}`,
+        about,
+      )
+    default:
+      throw new SagaError(
+        'saga-stuck',
+        `Saga "${saga}" waits for an operator at step "${found.stuck?.step}".`,
+        about,
+      )
+  }
+}
+
+function unknownDefinition<Tx>(
+  { definitions }: RunnerState<Tx>,
+  runId: string,
+  found: FoundRunJson,
+): SagaError {
+  const why = whyUnknown(found, definitions)
+  return new SagaError('saga-unknown', `Run ${runId} cannot go on here. ${why}`, { runId })
+}
+
+/** Waits, but no longer than whoever waits does. */
+async function patiently(
+  what: Promise<unknown> | undefined,
+  until: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (what === undefined) return
+  const given = new AbortController()
+  const leftMs = until - performance.now()
+  const late = leftMs === Number.POSITIVE_INFINITY ? [] : [pause(leftMs, given.signal)]
+  const stopped = new Promise<never>((_, reject) => {
+    const stop = () => reject(signal?.reason)
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { signal: given.signal })
+  })
+  try {
+    await Promise.race([what, stopped, ...late])
+  } finally {
+    given.abort()
+  }
+}
+
+function inProgress(runId: string): SagaError {
+  return new SagaError('saga-in-progress', `Run ${runId} has not ended yet; it goes on.`, { runId })
+}
+
+function draining(): OncekeyError {
+  return new OncekeyError('draining', 'This process is shutting down and begins nothing more.')
+}
+
+const FIRST_LOOK_MS = 10
+const LOOK_MS = 500

@@ -1,0 +1,37 @@
+import type { SagaAlert } from './alert.ts'
+import { reportError, tell } from './diagnostics.ts'
+import type { Move } from './move.ts'
+import type { RunnerState } from './runner-state.ts'
+
+/** Says that a run needs a person: to the hook, to the channel, and if neither hears it, as a warning. */
+export function raiseAlert<Tx>(runner: RunnerState<Tx>, { run, json, parked }: Move): void {
+  const failure = json.failures.at(-1)
+  const step = failure?.step
+  const kind = json.run?.state === 'compensation-failed' ? 'compensation-failed' : 'stuck'
+  alert(runner, {
+    kind,
+    runId: run.id,
+    saga: run.saga,
+    version: run.version,
+    ...(step !== undefined && { step }),
+    ...(parked !== undefined && { reason: parked }),
+    ...(failure !== undefined && { error: JSON.parse(failure.error) }),
+    message:
+      kind === 'stuck'
+        ? `Saga "${run.saga}" ${run.id} can neither go on nor back: step "${step}" has failed for good. Find out what it did, then resume(id), or compensate(id, { pastPivot: true }).`
+        : `Saga "${run.saga}" ${run.id} could not undo step "${step}". Put right what is in the way, then resume(id); or undo it by hand and settle(id, note).`,
+  })
+}
+
+export function alert<Tx>({ onAlert }: RunnerState<Tx>, about: SagaAlert): void {
+  const heard = tell('oncekey:saga-alert', () => about)
+  if (onAlert === undefined) {
+    if (!heard) process.emitWarning(about.message, { code: 'ONCEKEY', type: 'OncekeyWarning' })
+    return
+  }
+  try {
+    onAlert(about)
+  } catch (error) {
+    reportError({ error, during: 'alert', runId: about.runId })
+  }
+}

@@ -1,0 +1,40 @@
+import { OptionsError } from '@oncekey/core'
+import { type Backoff, backoff } from '@oncekey/outbox'
+
+/** How often a step is tried, and how long between two tries. */
+export interface Retry {
+  /**
+   * Attempts in all, the first included.
+   * @default 10 before the pivot; 20 for a pivot, a retriable step and a compensation
+   */
+  readonly maxAttempts?: number
+  /** How long to wait after an attempt failed; the database's clock adds it. @default backoff({ capMs: 60_000 }) */
+  readonly backoff?: Backoff
+}
+
+export type RetryPolicy = Required<Retry>
+
+/** Validates and completes, once. */
+export function retryPolicy(what: string, retry: Retry, maxAttempts: number): RetryPolicy {
+  const policy = {
+    maxAttempts: retry.maxAttempts ?? maxAttempts,
+    backoff: retry.backoff ?? backoff({ capMs: 60_000 }),
+  }
+  const { maxAttempts: most } = policy
+  if (!(Number.isInteger(most) && most >= 1 && most < 2 ** 31)) {
+    throw new OptionsError(`${what}.maxAttempts: ${most} is not a whole number from 1, such as 10.`)
+  }
+  if (typeof policy.backoff !== 'function') {
+    throw new OptionsError(`${what}.backoff: write backoff({ baseMs: 500 }), of @oncekey/outbox.`)
+  }
+  return policy
+}
+
+/** How long to wait after so many failures. */
+export function delayMs(policy: RetryPolicy, failures: number): number {
+  const ms = policy.backoff(failures)
+  if (Number.isFinite(ms) && ms >= 0) return Math.min(Math.round(ms), 2 ** 31 - 1)
+  throw new OptionsError(
+    `backoff(${failures}) returned ${ms}, which is not a time in milliseconds.`,
+  )
+}

@@ -1,0 +1,55 @@
+import { fingerprint, type HandlerContext, OptionsError } from '@oncekey/core'
+import type { Definition } from './definition.ts'
+import { jsonText } from './json-value.ts'
+
+/** Which run, and what it is about. */
+export type RunRequest<Input> = {
+  /** JSON. The same id with another input is an error. */
+  readonly input: Input
+} & (
+  | {
+      /** Unique among all runs of all sagas: an order's id, an event's id. */
+      readonly id: string
+    }
+  | {
+      /** Of the request that this is about: its key names the run, so that a retry finds it again. */
+      readonly context: Pick<HandlerContext, 'deriveKey'>
+    }
+)
+
+export interface ResolvedRequest {
+  readonly id: string
+  readonly input: string
+  /** Of the input alone: which saga it is for is compared by itself. */
+  readonly fingerprint: string
+}
+
+export function resolveRequest(
+  { name }: Definition,
+  request: RunRequest<unknown>,
+  maxBytes: number,
+): ResolvedRequest {
+  const { input } = request
+  return {
+    id: idOf(name, request),
+    input: jsonText(`The input of saga "${name}"`, input, maxBytes),
+    fingerprint: fingerprint({
+      method: 'RUN',
+      target: name,
+      contentType: undefined,
+      body: input === undefined ? { kind: 'none' } : { kind: 'parsed', value: input },
+    }),
+  }
+}
+
+function idOf(name: string, request: RunRequest<unknown>): string {
+  if ('context' in request) return request.context.deriveKey(`saga ${name}`)
+  const { id } = request
+  const isGood =
+    typeof id === 'string' && id !== '' && id.length <= 255 && /^[\x20-\x7e]+$/.test(id)
+  if (isGood) return id
+  throw new OptionsError(
+    'id: write 1 to 255 printable ASCII characters, the same for every retry; or ' +
+      '`context: once.of(req)`, for the id to come from the request.',
+  )
+}

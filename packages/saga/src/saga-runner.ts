@@ -1,0 +1,170 @@
+import { type DeadLetterSource, OptionsError } from '@oncekey/core'
+import { sagaDeadLetters } from './dead-letters.ts'
+import type { Definition } from './definition.ts'
+import { type ExecuteOptions, execute, submit } from './execute.ts'
+import { type CompensateOptions, compensate, resume, settle } from './interventions.ts'
+import { leases } from './leases.ts'
+import { type Loop, startLoop } from './loop.ts'
+import { pause } from './pause.ts'
+import { takeDue } from './poll.ts'
+import type { RunRequest } from './run-request.ts'
+import { resolveOptions, type SagaRunnerOptions } from './runner-options.ts'
+import type { RunnerState } from './runner-state.ts'
+import {
+  getRun,
+  type ListedRun,
+  type ListFilter,
+  listRuns,
+  type RunState,
+  type WholeRun,
+} from './runs.ts'
+import { definition, type Saga } from './saga.ts'
+import { statementsFor } from './statements/all.ts'
+import { sagaStoreError } from './store-error.ts'
+
+/** Runs sagas, together with the other processes that have a runner on the same schema. */
+export interface SagaRunner<Tx> {
+  /** How this process is called in the work it has. */
+  readonly node: string
+
+  /**
+   * Begins a run, or finds the one of that id, brings it forward here when nobody else does, and
+   * resolves with its result. However often it is called, each step takes effect once.
+   *
+   * Rejects with {@link SagaError}: `saga-compensated` (its `cause` is what failed),
+   * `saga-compensation-failed`, `saga-stuck`, `saga-settled`, `saga-in-progress` after `waitMs`,
+   * `saga-input-mismatch`, `saga-unknown`. Another rejection, such as a database that does not
+   * answer, says nothing about the run: it goes on, and calling again finds it.
+   */
+  execute<Input, Result>(
+    // biome-ignore lint/suspicious/noExplicitAny: the state is the saga's own business
+    saga: Saga<Input, any, Tx, Result>,
+    request: RunRequest<Input> & ExecuteOptions,
+  ): Promise<Result>
+
+  /** Puts a run on record for the loop, here or elsewhere, and does not wait: for event consumers and slow flows. */
+  submit<Input>(
+    // biome-ignore lint/suspicious/noExplicitAny: neither state nor result are asked for
+    saga: Saga<Input, any, Tx, any>,
+    request: RunRequest<Input>,
+  ): Promise<{ readonly id: string; readonly isNew: boolean }>
+
+  /** Takes what is due, at most `concurrency` runs, and brings each forward. Returns how many. */
+  runOnce(): Promise<number>
+  /** Does that until `stop`. Without it, a run whose process died is only gone on with when it is executed again. */
+  start(): void
+  /**
+   * Takes nothing more, lets steps that are under way finish for so long, and lets their runs go for
+   * others to go on with at once; aborts the rest, which others take when their lease is over.
+   */
+  stop(options?: { readonly timeoutMs?: number }): Promise<void>
+
+  /** A run with its steps and its story. */
+  get(id: string): Promise<WholeRun | undefined>
+  list(filter?: ListFilter): Promise<ListedRun[]>
+  /** Has a run that is stuck, waits, or could not be undone go on now, with its attempts forgiven. Returns its state. */
+  resume(id: string): Promise<RunState>
+  /** Undoes what a run has done, also one that is under way. Throws `saga-past-pivot`. */
+  compensate(id: string, options?: CompensateOptions): Promise<RunState>
+  /** Ends a run that was put right by hand. */
+  settle(id: string, note: string): Promise<RunState>
+  /**
+   * Runs that need a person, for `deadLetters` of `@oncekey/outbox`: redriving one resumes it,
+   * discarding it settles it. Their `origin` is the saga, their `subject` the step.
+   */
+  readonly deadLetters: DeadLetterSource
+  /** Forgets runs that ended long enough ago. Milliseconds. @default 30 days, 1000 runs */
+  purge(options?: { readonly retentionMs?: number; readonly limit?: number }): Promise<number>
+}
+
+/**
+ * Makes a runner. It opens and closes nothing: `migrate` and `migrateSagas` have to have run.
+ *
+ * @example
+ * ```ts
+ * const sagas = sagaRunner({ client: pool, sagas: [order] })
+ * sagas.start()
+ * const placed = await sagas.execute(order, { id: 'order-17', input: { cents: 4_200 } })
+ * ```
+ */
+export function sagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner<Tx> {
+  const resolved = resolveOptions(options)
+  const statements = statementsFor(resolved.quotedSchema)
+  const runner: RunnerState<Tx> = {
+    ...resolved,
+    statements,
+    leases: leases(resolved, statements),
+    driving: new Map(),
+    draining: false,
+  }
+  let loop: Loop | undefined
+
+  return {
+    node: runner.node,
+    // The type of the result is what the saga says of itself.
+    execute: async (of, request) => (await execute(runner, ours(of), request)) as never,
+    async submit(of, request) {
+      const submitted = await submit(runner, ours(of), request)
+      loop?.wake()
+      return submitted
+    },
+    async runOnce() {
+      const driven = await takeDue(runner, runner.concurrency)
+      await Promise.all(driven)
+      return driven.length
+    },
+    start() {
+      if (runner.draining) throw new OptionsError('start: this runner was stopped. Make another.')
+      loop ??= startLoop(runner)
+    },
+    async stop({ timeoutMs = 10_000 } = {}) {
+      runner.draining = true
+      await loop?.stop()
+      const finished = Promise.all(runner.driving.values())
+      const patience = new AbortController()
+      await Promise.race([finished, pause(timeoutMs, patience.signal)])
+      patience.abort()
+      runner.leases.abandon(new OptionsError('The runner was stopped.'))
+      await Promise.all(runner.driving.values())
+    },
+    get: (id) => getRun(runner, id),
+    list: (filter = {}) => listRuns(runner, filter),
+    async resume(id) {
+      const state = await resume(runner, id)
+      loop?.wake()
+      return state
+    },
+    async compensate(id, how = {}) {
+      const found = await getRun(runner, id)
+      const state = await compensate(runner, id, how, forwardFrom(found))
+      loop?.wake()
+      return state
+    },
+    settle: (id, note) => settle(runner, id, note),
+    deadLetters: sagaDeadLetters(runner),
+    async purge({ retentionMs = 30 * 86_400_000, limit = 1_000 } = {}) {
+      const { client, acquireTimeoutMs: timeoutMs, schema } = runner
+      const statement = statements.purgeRuns(retentionMs, limit)
+      const [row] = await client.query(statement, { timeoutMs }).catch((error) => {
+        throw sagaStoreError(error, schema)
+      })
+      return Number(row?.count)
+    },
+  }
+
+  function ours(of: object): Definition {
+    const made = definition(of)
+    if (runner.definitions.get(made.id)?.name === made.name) return made
+    throw new OptionsError(
+      `saga "${made.name}" version ${made.version} is not one of this runner's: list it in \`sagas\`.`,
+    )
+  }
+
+  /** Where a definition is not known, from the first step on: then it takes somebody who knows. */
+  function forwardFrom(run: WholeRun | undefined): number {
+    const known = [...runner.definitions.values()].find(
+      ({ name, version }) => name === run?.saga && version === run.version,
+    )
+    return known?.forwardFrom ?? 0
+  }
+}

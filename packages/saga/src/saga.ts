@@ -1,0 +1,107 @@
+import { type Definition, definitionOf, type ResolvedStep, resolveStep } from './definition.ts'
+import type { Step, Stored } from './step.ts'
+
+/**
+ * A saga: named steps in order, each with what undoes it. Immutable; `step` and `result` return
+ * another one.
+ */
+export interface Saga<Input, State, Tx, Result = State> {
+  readonly name: string
+  readonly version: number
+
+  /** The next step. `context.state` has the results of those before, by name. */
+  step<const Name extends string, StepResult>(
+    name: Name,
+    step: Step<Input, State, StepResult, Tx>,
+  ): Saga<
+    Input,
+    Flat<State & { readonly [key in Name]: Stored<StepResult> }>,
+    Tx,
+    Flat<State & { readonly [key in Name]: Stored<StepResult> }>
+  >
+
+  /**
+   * What `execute` resolves with, made of what the steps returned. A pure function: it is called each
+   * time somebody asks. @default the results of all steps, by name
+   */
+  result<Final>(
+    pick: (run: { readonly input: Input; readonly state: State }) => Final,
+  ): Saga<Input, State, Tx, Final>
+
+  /** Never there: they carry the types. */
+  readonly types?: { readonly input: Input; readonly tx: Tx; readonly result: Result }
+}
+
+/** Any saga, as a runner takes it. */
+// biome-ignore lint/suspicious/noExplicitAny: inputs and states of many sagas have nothing in common
+export type AnySaga<Tx> = Saga<any, any, Tx, any>
+
+type Flat<Type> = { readonly [key in keyof Type]: Type[key] }
+
+export interface SagaOptions {
+  /**
+   * Raise it when steps are added, removed, renamed, reordered or change their kind, and keep the
+   * version before registered until its last run has ended.
+   */
+  readonly version: number
+}
+
+/**
+ * Begins the definition of a saga. `Input` is JSON; `Tx` is what the client's transactions are, such
+ * as `PoolClient` of `pg`.
+ *
+ * @example
+ * ```ts
+ * const order = saga<OrderInput, PoolClient>('order', { version: 1 })
+ *   .step('create-order', {
+ *     local: true,
+ *     async run({ input, runId, transaction }) {
+ *       const tx = await transaction()
+ *       await tx.query('insert into orders (id, cents) values ($1, $2)', [runId, input.cents])
+ *       return { orderId: runId }
+ *     },
+ *     async compensate({ runId, transaction }) {
+ *       const tx = await transaction()
+ *       await tx.query(`update orders set state = 'cancelled' where id = $1`, [runId])
+ *     },
+ *   })
+ *   .step('charge', {
+ *     run: ({ input, idempotencyKey, signal }) => gateway.charge(input, { idempotencyKey, signal }),
+ *     compensate: ({ idempotencyKey, runId }) => gateway.refund(runId, { idempotencyKey }),
+ *   })
+ * ```
+ */
+export function saga<Input, Tx = unknown>(
+  name: string,
+  options: SagaOptions,
+  // biome-ignore lint/complexity/noBannedTypes: a state without steps has no keys
+): Saga<Input, {}, Tx> {
+  return sagaWith(name, options, [], ({ state }) => state)
+}
+
+/** What a saga is made of. Throws where it is none of ours. */
+export function definition(of: object): Definition {
+  const found = definitions.get(Object(of))
+  if (found === undefined) throw new TypeError('Not a saga: make one with saga(name, { version }).')
+  return found
+}
+
+const definitions = new WeakMap<object, Definition>()
+
+function sagaWith<Input, State, Tx, Result>(
+  name: string,
+  options: SagaOptions,
+  steps: readonly ResolvedStep[],
+  pick: Definition['result'],
+): Saga<Input, State, Tx, Result> {
+  const made = definitionOf(name, options?.version, steps, pick)
+  const self: Saga<Input, State, Tx, Result> = {
+    name,
+    version: made.version,
+    step: (stepName, step) =>
+      sagaWith(name, options, [...steps, resolveStep(name, steps, stepName, step)], pick),
+    result: (chosen) => sagaWith(name, options, steps, chosen as Definition['result']),
+  }
+  definitions.set(self, made)
+  return self
+}

@@ -1,0 +1,49 @@
+import type { Definition } from './definition.ts'
+import type { Taken } from './drive.ts'
+import type { ResolvedRequest } from './run-request.ts'
+import type { RunnerState } from './runner-state.ts'
+import { sagaStoreError } from './store-error.ts'
+
+/** Writes a run that begins; `undefined` where there is one of that id already. */
+export async function startRun<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  { id, input, fingerprint }: ResolvedRequest,
+  owner: string | null,
+): Promise<Taken | undefined> {
+  const { client, statements, leaseMs, acquireTimeoutMs, schema } = runner
+  const [first] = definition.steps
+  const begun = first === undefined || first.local ? null : first.name
+  const statement = statements.startRun({
+    id,
+    saga: definition.name,
+    version: definition.version,
+    definition: definition.id,
+    plan: JSON.stringify(definition.plan),
+    input,
+    fingerprint,
+    leaseMs: owner === null ? 0 : leaseMs,
+    owner,
+    begun,
+  })
+  const askedAt = performance.now()
+  const rows = await client.query(statement, { timeoutMs: acquireTimeoutMs }).catch((error) => {
+    throw sagaStoreError(error, schema)
+  })
+  if (rows.length === 0) return undefined
+  const row = { attempts: 0, compensation_attempts: 0, result: null, state: 'begun' as const }
+  return {
+    askedAt,
+    json: {
+      id,
+      saga: definition.name,
+      version: definition.version,
+      definition: definition.id,
+      state: 'running',
+      input: JSON.parse(input),
+      epoch: 1,
+      lost: 0,
+      steps: begun === null ? [] : [{ ...row, position: 0, name: begun }],
+    },
+  }
+}

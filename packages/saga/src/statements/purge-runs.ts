@@ -1,0 +1,28 @@
+import type { Statement } from '@oncekey/postgres/client'
+
+/** Forgets runs that ended long enough ago, with all that is known of them. */
+export function purgeRunsStatement(
+  schema: string,
+): (retentionMs: number, limit: number) => Statement<{ count: string }> {
+  const text = `
+    with due as materialized (
+      select id from ${schema}.saga_runs
+        where ended_at <= now() - $1::bigint * interval '1 millisecond'
+        order by ended_at
+        limit $2::integer
+        for update skip locked
+    ), steps as (
+      delete from ${schema}.saga_steps where run_id in (select id from due)
+    ), failures as (
+      delete from ${schema}.saga_failures where run_id in (select id from due)
+    ), runs as (
+      delete from ${schema}.saga_runs where id in (select id from due) returning 1
+    )
+    select count(*)::text as count from runs`
+
+  return (retentionMs, limit) => ({
+    name: 'saga_purge_runs',
+    text,
+    values: [retentionMs, limit],
+  })
+}

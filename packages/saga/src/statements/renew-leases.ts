@@ -1,0 +1,35 @@
+import type { Statement } from '@oncekey/postgres/client'
+
+/**
+ * Lengthens the leases of all the runs that a process drives, in one statement, and returns those
+ * that it still has. A run whose row is locked is in a step's transaction, which holds it anyway.
+ */
+export function renewLeasesStatement(
+  schema: string,
+): (held: readonly HeldJson[], leaseMs: number) => Statement<{ id: string }> {
+  const text = `
+    with held as materialized (
+      select h.id, h.epoch from json_to_recordset($1::json) as h (id text, epoch bigint)
+    ), free as materialized (
+      select w.run_id from ${schema}.saga_work w
+        join held on held.id = w.run_id and held.epoch = w.epoch
+        for no key update of w skip locked
+    ), renewed as (
+      update ${schema}.saga_work w
+        set due_at = clock_timestamp() + $2::integer * interval '1 millisecond'
+        from free where w.run_id = free.run_id
+    )
+    select w.run_id as id from ${schema}.saga_work w
+      join held on held.id = w.run_id and held.epoch = w.epoch`
+
+  return (held, leaseMs) => ({
+    name: 'saga_renew_leases',
+    text,
+    values: [JSON.stringify(held), leaseMs],
+  })
+}
+
+export interface HeldJson {
+  readonly id: string
+  readonly epoch: number
+}

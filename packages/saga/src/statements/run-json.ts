@@ -1,0 +1,25 @@
+import type { RunStateJson } from './find-run.ts'
+
+/** A run as `saga_snapshot` writes it, for who drives it. */
+export interface RunJson {
+  readonly id: string
+  readonly saga: string
+  readonly version: number
+  readonly definition: string
+  readonly state: RunStateJson
+  readonly input: unknown
+  readonly epoch: number
+  readonly lost: number
+  readonly steps: readonly StepJson[]
+}
+
+export interface StepJson {
+  readonly position: number
+  readonly name: string
+  readonly state: StepStateJson
+  readonly attempts: number
+  readonly compensation_attempts: number
+  readonly result: unknown
+}
+
+export type StepStateJson = 'begun' | 'undone' | 'done' | 'failed' | 'compensated'

@@ -1,0 +1,160 @@
+import { OncekeyError, type OutboxEvent } from '@oncekey/core'
+import { isOutcomeKnown, type SqlTransaction, sqlState } from '@oncekey/postgres/client'
+import type { ResolvedStep } from './definition.ts'
+import type { Held } from './leases.ts'
+import type { Move } from './move.ts'
+import type { RunnerState } from './runner-state.ts'
+
+/** The transaction of one attempt, if it asks for one, and the way its outcome is written. */
+export interface StepTransaction<Tx> {
+  /** Opened when first asked for, and only for who still has the run. */
+  open(): Promise<Tx>
+  /** Writes a move together with what the step wrote. */
+  commit(move: Move, events: readonly OutboxEvent[]): Promise<Written>
+  /** Undoes what the step wrote, and writes a move. */
+  rollback(move: Move): Promise<Written>
+  /** Undoes what the step wrote and writes nothing. */
+  abandon(): Promise<void>
+}
+
+/**
+ * - `written`: all of it.
+ * - `refused`: none of it, because of what the step itself wrote or did.
+ * - `lost`: none of it; the run is another's by now.
+ * - `in-doubt`: nobody knows; the database has to be asked.
+ */
+export type Written =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'refused'; readonly error: unknown }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'in-doubt'; readonly error: unknown }
+
+export function stepTransaction<Tx>(
+  runner: RunnerState<Tx>,
+  held: Held,
+  step: Pick<ResolvedStep, 'timeoutMs'>,
+): StepTransaction<Tx> {
+  const { client, leaseMs, statements, acquireTimeoutMs, commitTimeoutMs } = runner
+  const { id, epoch } = held
+  let opening: Promise<SqlTransaction<Tx>> | undefined
+  let isOver = false
+
+  return {
+    async open() {
+      if (isOver) throw over()
+      opening ??= begin()
+      const transaction = await opening
+      if (isOver) throw over()
+      return transaction.handle
+    },
+
+    async commit(move, events) {
+      const transaction = await end()
+      try {
+        if (transaction === undefined) {
+          await client.query(record(move, events, false), { timeoutMs: commitTimeoutMs })
+        } else {
+          await transaction.commit(record(move, events, true), { timeoutMs: commitTimeoutMs })
+        }
+        return WRITTEN
+      } catch (error) {
+        return writtenOf(error)
+      }
+    },
+
+    async rollback(move) {
+      const transaction = await end()
+      const next = record(move, [], false)
+      try {
+        if (transaction === undefined) await client.query(next, { timeoutMs: commitTimeoutMs })
+        else await transaction.rollback({ next, timeoutMs: commitTimeoutMs })
+        return WRITTEN
+      } catch (error) {
+        return writtenOf(error)
+      }
+    },
+
+    async abandon() {
+      const transaction = await end()
+      // Where the server does not hear of it, the connection is gone, and the transaction with it.
+      await transaction?.rollback({ timeoutMs: UNDO_TIMEOUT_MS }).catch(() => {})
+    },
+  }
+
+  async function begin(): Promise<SqlTransaction<Tx>> {
+    const first = statements.holdRun({ id, epoch, leaseMs, backstopMs: backstopMs() })
+    try {
+      const { transaction } = await client.begin({
+        isolation: 'read committed',
+        first,
+        timeoutMs: acquireTimeoutMs,
+      })
+      return transaction
+    } catch (error) {
+      throw sqlState(error) === LOST ? lostRun(error) : error
+    }
+  }
+
+  /** An opening that failed, or that the step did not wait for, is over all the same. */
+  async function end(): Promise<SqlTransaction<Tx> | undefined> {
+    isOver = true
+    return await opening?.catch(() => undefined)
+  }
+
+  /**
+   * A host that is lost sends nothing, not even that it is gone. Never on PGlite, which spins for ever
+   * when the timeout fires.
+   */
+  function backstopMs(): number {
+    if (client.concurrency === 'one') return 0
+    return Math.min(Math.max(step.timeoutMs, leaseMs) + 5_000, 2 ** 31 - 1)
+  }
+
+  function record(move: Move, events: readonly OutboxEvent[], within: boolean) {
+    return statements.recordMove({ id, epoch, leaseMs, within, move: move.json, events })
+  }
+}
+
+function writtenOf(error: unknown): Written {
+  const state = sqlState(error)
+  if (state === LOST) return { kind: 'lost' }
+  if (error instanceof OncekeyError && error.code === 'transaction-aborted') {
+    return { kind: 'refused', error }
+  }
+  if (!isOutcomeKnown(error)) return { kind: 'in-doubt', error }
+  return { kind: 'refused', error: state === undefined ? error : refusedBy(state, error) }
+}
+
+function refusedBy(state: string, cause: unknown): unknown {
+  if (state === TRANSACTION_ENDED) {
+    return new OncekeyError(
+      'transaction-ended',
+      'The step ended its transaction itself, by a COMMIT or ROLLBACK that was not seen. Leave the ' +
+        'end of the transaction to Oncekey.',
+      { cause },
+    )
+  }
+  if (state === IN_FAILED_TRANSACTION) {
+    return new OncekeyError(
+      'transaction-aborted',
+      'A statement of the step failed, and the step went on as if it had not: nothing was kept. Let ' +
+        'the error through, or put SAVEPOINT and ROLLBACK TO around the statement.',
+      { cause },
+    )
+  }
+  return cause
+}
+
+function lostRun(cause: unknown): OncekeyError {
+  return new OncekeyError('attempt-over', 'Another process has taken this run over.', { cause })
+}
+
+function over(): OncekeyError {
+  return new OncekeyError('transaction-over', 'The attempt has ended, and its transaction with it.')
+}
+
+const WRITTEN: Written = { kind: 'written' }
+const TRANSACTION_ENDED = 'OK001'
+const LOST = 'OK003'
+const IN_FAILED_TRANSACTION = '25P02'
+const UNDO_TIMEOUT_MS = 1_000

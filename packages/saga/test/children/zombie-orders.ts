@@ -1,0 +1,34 @@
+// Drives orders, each of which waits at the point that its id names until somebody else has ended it.
+import { subscribe } from 'node:diagnostics_channel'
+import { type SagaLostMessage, sagaRunner } from '@oncekey/saga'
+import { waitFor } from '@oncekey/test-servers'
+import { Pool } from 'pg'
+import { gatewayAt } from '../gateway-server.ts'
+import { orderSaga } from '../order-saga.ts'
+
+const pool = new Pool({ connectionString: process.env.DATABASE_URL })
+pool.on('error', () => {})
+const order = orderSaga(gatewayAt(process.env.GATEWAY_URL ?? ''), async (name, runId) => {
+  if (!runId.endsWith(`: ${name}`)) return
+  console.log(`at ${runId}`)
+  await waitFor(
+    async () =>
+      (
+        await pool.query('select from oncekey.saga_runs where id = $1 and ended_at is not null', [
+          runId,
+        ])
+      ).rowCount,
+    { what: `${runId} to be ended by another`, timeoutMs: 30_000 },
+  )
+})
+subscribe('oncekey:saga-lost', (message) => {
+  console.log(`lost ${(message as SagaLostMessage).runId}`)
+})
+const sagas = sagaRunner({ client: pool, sagas: [order], leaseMs: 120_000 })
+for (const id of JSON.parse(process.env.RUNS ?? '[]')) {
+  // Its end is the other's doing, and found by looking.
+  void sagas
+    .execute(order, { id, input: { item: 'kettle' } })
+    .then((result) => console.log(`result ${id} ${result}`))
+}
+console.log(JSON.stringify({ ready: true }))

@@ -1,0 +1,76 @@
+import { OptionsError } from '@oncekey/core'
+import { saga, sagaRunner } from '@oncekey/saga'
+import { describe, expect, test } from 'vitest'
+
+const run = () => 1
+const compensate = () => {}
+const flow = () => saga<null>('order', { version: 1 })
+// Never asked: what is tested is said before.
+const client = { concurrency: 'many', poolSize: 2, begin() {}, query() {} } as never
+
+describe('a saga that cannot work is refused where it is written', () => {
+  test.each([
+    ['without a version', () => saga('order', {} as never), /\{ version: 1 \}/],
+    [
+      'with a name that is none',
+      () => saga('my order', { version: 1 }),
+      /"my order" is not a name/,
+    ],
+    ['with a step without run', () => flow().step('a', {} as never), /write \{ run: async/],
+    ['with two steps of a name', () => flow().step('a', { run }).step('a', { run }), /another/],
+    [
+      'with a pivot that compensates',
+      () => flow().step('a', { kind: 'pivot', run, compensate }),
+      /only goes forward, so compensate would never be called/,
+    ],
+    [
+      'with a compensatable step after the pivot',
+      () => flow().step('a', { kind: 'pivot', run }).step('b', { run }),
+      /Write kind: 'retriable'/,
+    ],
+    [
+      'with two pivots',
+      () => flow().step('a', { kind: 'pivot', run }).step('b', { kind: 'pivot', run }),
+      /comes after the pivot step "a"/,
+    ],
+    ['with a kind that is none', () => flow().step('a', { kind: 'x' as never, run }), /kind is/],
+    [
+      'with no attempts',
+      () => flow().step('a', { run, retry: { maxAttempts: 0 } }),
+      /retry\.maxAttempts: 0 is not a whole number from 1/,
+    ],
+    ['with no time', () => flow().step('a', { run, timeoutMs: 0 }), /timeoutMs is not/],
+  ])('%s', (_, make, message) => {
+    expect(make).toThrow(OptionsError)
+    expect(make).toThrow(message)
+  })
+})
+
+describe('a runner that cannot work is refused', () => {
+  const order = flow().step('a', { run })
+  test.each([
+    ['without sagas', () => sagaRunner({ client, sagas: [] }), /write `sagas: \[order\]`/],
+    ['with an empty saga', () => sagaRunner({ client, sagas: [flow()] }), /has no steps/],
+    [
+      'with two of one version',
+      () => sagaRunner({ client, sagas: [order, flow().step('b', { run })] }),
+      /two of "order" version 1\. Raise the version/,
+    ],
+    ['with no lease', () => sagaRunner({ client, sagas: [order], leaseMs: 0 }), /leaseMs: 0/],
+    ['without a client', () => sagaRunner({ sagas: [order] } as never), /not a client/],
+  ])('%s', (_, make, message) => {
+    expect(make).toThrow(OptionsError)
+    expect(make).toThrow(message)
+  })
+
+  test('a saga that it was not given', async () => {
+    const sagas = sagaRunner({ client, sagas: [order] })
+    const other = saga<null>('other', { version: 1 }).step('a', { run })
+    await expect(sagas.execute(other, { id: 'x', input: null })).rejects.toThrow(/list it in/)
+  })
+
+  test.each(['', 'ü', 'x'.repeat(256), 7 as never])('an id that is none: %j', async (id) => {
+    const sagas = sagaRunner({ client, sagas: [order] })
+    await expect(sagas.execute(order, { id, input: null })).rejects.toThrow(/1 to 255 printable/)
+  })
+})

@@ -1,0 +1,164 @@
+import { randomUUID } from 'node:crypto'
+import { backoff } from '@oncekey/outbox'
+import { SagaError, saga, sagaRunner, TerminalError } from '@oncekey/saga'
+import type { PoolClient } from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type GatewayServer, gatewayServer } from './gateway-server.ts'
+import { orderSaga } from './order-saga.ts'
+import { sagaDatabase } from './saga-database.ts'
+
+const database = sagaDatabase()
+let gateway: GatewayServer
+beforeAll(async () => {
+  gateway = await gatewayServer()
+})
+afterAll(() => gateway.close())
+
+const effectsOf = async (run: string) =>
+  (await database.query<{ step: string }>('select step from effects where run = $1', [run])).map(
+    ({ step }) => step,
+  )
+const eventsOf = (run: string) =>
+  database.query('select type, data from oncekey.outbox where subject = $1', [run])
+const stepsOf = (run: string) =>
+  database.query<{ name: string; state: string }>(
+    'select name, state from oncekey.saga_steps where run_id = $1 order by position',
+    [run],
+  )
+
+describe('a run', () => {
+  test('goes through its steps in order, and its result is made of theirs', async () => {
+    const order = orderSaga(gateway)
+    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const id = randomUUID()
+    const result = await sagas.execute(order, { id, input: { item: 'kettle' } })
+    const [charge, ship] = gateway.callsOf(id)
+    expect(result).toBe(`charge-${charge?.key}`)
+    expect([charge?.action, ship?.action]).toEqual(['charge', 'ship'])
+    expect(charge?.key).not.toBe(ship?.key)
+    expect(await effectsOf(id)).toEqual(['create-order', 'charge', 'reserve-stock', 'confirm'])
+    expect(await eventsOf(id)).toEqual([{ type: 'order.ready', data: { charge: result } }])
+    expect(await sagas.get(id)).toMatchObject({ state: 'completed', owner: undefined })
+  })
+
+  test('executed again it does nothing more, and has the same result', async () => {
+    const order = orderSaga(gateway)
+    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const id = randomUUID()
+    const first = await sagas.execute(order, { id, input: { item: 'kettle' } })
+    const calls = gateway.callsOf(id).length
+    expect(await sagas.execute(order, { id, input: { item: 'kettle' } })).toBe(first)
+    expect(gateway.callsOf(id)).toHaveLength(calls)
+    expect(await effectsOf(id)).toHaveLength(4)
+  })
+
+  test('of the same id with another input, or for another saga, is refused and left as it is', async () => {
+    const order = orderSaga(gateway)
+    const other = saga<{ item: string }, PoolClient>('other', { version: 1 }).step('only', {
+      run: () => 1,
+    })
+    const sagas = sagaRunner({ client: database.pool(), sagas: [order, other] })
+    const id = randomUUID()
+    await sagas.execute(order, { id, input: { item: 'kettle' } })
+    for (const again of [
+      () => sagas.execute(order, { id, input: { item: 'toaster' } }),
+      () => sagas.submit(order, { id, input: { item: 'toaster' } }),
+      () => sagas.execute(other, { id, input: { item: 'kettle' } }),
+    ]) {
+      await expect(again()).rejects.toMatchObject({ code: 'saga-input-mismatch', runId: id })
+    }
+    expect(await sagas.get(id)).toMatchObject({ state: 'completed' })
+  })
+
+  test('fifty at once of one id, in two processes, are one run', async () => {
+    const order = orderSaga(gateway)
+    const runners = [0, 1].map(() => sagaRunner({ client: database.pool(), sagas: [order] }))
+    const id = randomUUID()
+    const results = await Promise.all(
+      Array.from({ length: 50 }, (_, n) =>
+        runners[n % 2]!.execute(order, { id, input: { item: 'kettle' } }),
+      ),
+    )
+    expect(new Set(results).size).toBe(1)
+    expect(gateway.callsOf(id)).toHaveLength(2)
+    expect(await effectsOf(id)).toHaveLength(4)
+  })
+})
+
+describe('a step that fails for good', () => {
+  test.each([
+    ['create-order', [], []],
+    ['charge', ['refund'], ['create-order', 'cancel-order']],
+    ['reserve-stock', ['charge', 'refund'], ['create-order', 'charge', 'cancel-order']],
+    [
+      'ship',
+      ['charge', 'recall', 'refund'],
+      ['create-order', 'charge', 'reserve-stock', 'restore-stock', 'cancel-order'],
+    ],
+    [
+      'confirm',
+      ['charge', 'ship', 'recall', 'refund'],
+      ['create-order', 'charge', 'reserve-stock', 'restore-stock', 'cancel-order'],
+    ],
+  ])('%s: what was done is undone, backwards', async (failAt, calls, effects) => {
+    const order = orderSaga(gateway)
+    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const id = randomUUID()
+    const input = { item: 'kettle', failAt }
+    const failure = await sagas.execute(order, { id, input }).catch((error) => error)
+    expect(failure).toBeInstanceOf(SagaError)
+    expect(failure).toMatchObject({ code: 'saga-compensated', step: failAt, runId: id })
+    expect(failure.cause).toBeInstanceOf(TerminalError)
+    expect(failure.cause).toMatchObject({
+      message: `${failAt} refused`,
+      details: { step: failAt },
+    })
+    expect(gateway.callsOf(id).map(({ action }) => action)).toEqual(calls)
+    expect(await effectsOf(id)).toEqual(effects)
+    expect(await eventsOf(id)).toEqual([])
+    // The same for whoever comes later.
+    await expect(sagas.execute(order, { id, input })).rejects.toMatchObject({
+      code: 'saga-compensated',
+      cause: { name: 'TerminalError', details: { step: failAt } },
+    })
+  })
+
+  test('a compensation has a key of its own for the outside', async () => {
+    const order = orderSaga(gateway)
+    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const id = randomUUID()
+    const input = { item: 'kettle', failAt: 'confirm' }
+    await sagas.execute(order, { id, input }).catch(() => {})
+    const keys = gateway.callsOf(id).map(({ key }) => key)
+    expect(new Set(keys).size).toBe(4)
+  })
+})
+
+test('keeps the steps for reading', async () => {
+  const flaky = saga<null, PoolClient>('flaky', { version: 1 })
+    .step('first', { local: true, run: () => ({ n: 1 }) })
+    .step('second', {
+      retry: { backoff: backoff({ baseMs: 1 }) },
+      run({ attempt, state }) {
+        if (attempt < 3) throw new Error(`not yet, ${attempt}`)
+        return state.first.n + attempt
+      },
+    })
+  const sagas = sagaRunner({ client: database.pool(), sagas: [flaky] })
+  const id = randomUUID()
+  expect(await sagas.execute(flaky, { id, input: null })).toEqual({ first: { n: 1 }, second: 4 })
+  expect(await stepsOf(id)).toEqual([
+    { name: 'first', state: 'done' },
+    { name: 'second', state: 'done' },
+  ])
+  const run = await sagas.get(id)
+  expect(run?.timeline.map(({ text }) => text.replace(/after \d+ ms/, 'after n ms'))).toEqual([
+    'saga "flaky" version 1 started',
+    expect.stringContaining('first'),
+    expect.stringContaining('second begun'),
+    'second failed, attempt 1, after n ms: not yet, 1',
+    'second failed, attempt 2, after n ms: not yet, 2',
+    'second done',
+    'ended: completed',
+  ])
+})

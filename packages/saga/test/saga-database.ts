@@ -1,0 +1,46 @@
+import { migrate } from '@oncekey/postgres'
+import { migrateSagas } from '@oncekey/saga'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { Pool, type PoolConfig } from 'pg'
+import { afterAll, beforeAll, inject } from 'vitest'
+import { ORDERS_TABLES } from './order-saga.ts'
+
+/** A migrated database for one test file, with the tables that the steps of orders write. */
+export interface SagaDatabase {
+  url(): string
+  /** A pool that is ended with the file. Its idle clients may be lost: tests do that to them. */
+  pool(config?: PoolConfig): Pool
+  query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
+}
+
+export function sagaDatabase(serverUrl: () => string = () => inject('postgresUrl')): SagaDatabase {
+  const pools: Pool[] = []
+  let database: Database
+  let own: Pool
+
+  const pool = (config: PoolConfig = {}): Pool => {
+    const made = new Pool({ connectionString: database.url, ...config })
+    made.on('error', () => {})
+    pools.push(made)
+    return made
+  }
+
+  beforeAll(async () => {
+    database = await freshDatabase(serverUrl())
+    own = pool({ max: 4 })
+    await migrate(own)
+    await migrateSagas(own)
+    await own.query(ORDERS_TABLES)
+  })
+
+  afterAll(async () => {
+    await Promise.all(pools.map((each) => each.ended || each.end()))
+    await database.drop()
+  })
+
+  return {
+    url: () => database.url,
+    pool,
+    query: async (text, values) => (await own.query(text, values)).rows,
+  }
+}

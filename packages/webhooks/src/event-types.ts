@@ -1,0 +1,31 @@
+import { OptionsError } from '@oncekey/core'
+
+/**
+ * Checks what an endpoint wants to hear of: types as they are emitted (`order.created`), everything
+ * that begins so (`order.*`, also `order.item.added`), or everything (`*`).
+ */
+export function checkEventTypes(types: readonly string[]): readonly string[] {
+  const fits = Array.isArray(types) && types.length > 0 && types.length <= MOST
+  if (!fits) {
+    throw new OptionsError(
+      `types: list 1 to ${MOST} event types, such as ['order.created', 'refund.*'], or ['*'] for all.`,
+    )
+  }
+  for (const type of types) {
+    if (typeof type === 'string' && PATTERN.test(type) && type.length <= 255) continue
+    throw new OptionsError(
+      `types: ${JSON.stringify(type)} is not an event type. Write 'order.created', or a '*' for the rest of it: 'order.*'.`,
+    )
+  }
+  return [...new Set(types)]
+}
+
+/** All that an endpoint can have written to be told of this type: the index finds it by them. */
+export function patternsOf(type: string): string[] {
+  const segments = type.split('.')
+  const prefixes = segments.slice(1).map((_, at) => `${segments.slice(0, at + 1).join('.')}.*`)
+  return ['*', ...prefixes, type]
+}
+
+const MOST = 100
+const PATTERN = /^(?:\*|[^\s.*]+(?:\.[^\s.*]+)*(?:\.\*)?)$/

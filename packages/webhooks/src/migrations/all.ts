@@ -1,0 +1,7 @@
+import type { PackageMigrations } from '@oncekey/postgres/client'
+import { endpointsAndDeliveries } from './0001-endpoints-and-deliveries.ts'
+
+export const webhookMigrations: PackageMigrations = {
+  package: 'webhooks',
+  migrations: [endpointsAndDeliveries],
+}

@@ -1,0 +1,84 @@
+import { OptionsError } from '@oncekey/core'
+import type { Statement } from '@oncekey/postgres/client'
+import { LONG_MS, type ResolvedOptions, whole } from './options.ts'
+import { firstRow } from './run-statement.ts'
+import { endDeliveries } from './statements/end-deliveries.ts'
+import { expireDeliveries } from './statements/expire-deliveries.ts'
+import { purgeDeadLetters } from './statements/purge-dead-letters.ts'
+import { purgeDeliveries } from './statements/purge-deliveries.ts'
+import { purgeEndpoints } from './statements/purge-endpoints.ts'
+import { purgeMessages } from './statements/purge-messages.ts'
+
+export interface PurgeWebhooksOptions {
+  /** How many rows of each kind one call takes at most. @default 1000 */
+  readonly limit?: number
+  /** How long deliveries are kept after they were delivered, discarded or ended. Milliseconds. @default 604_800_000, seven days */
+  readonly retentionMs?: number
+  /** How long dead letters are kept. Milliseconds. @default 2_592_000_000, thirty days */
+  readonly deadRetentionMs?: number
+  /** How long deliveries wait for an endpoint that is disabled before they are ended. Milliseconds. @default 2_592_000_000, thirty days */
+  readonly disabledRetentionMs?: number
+  /**
+   * How long a message marks its event as fanned out, though its deliveries are gone: longer than the
+   * log may bring it again. Milliseconds. @default 2_592_000_000, thirty days
+   */
+  readonly messageRetentionMs?: number
+}
+
+/** What one call took away. */
+export interface PurgedWebhooks {
+  /** Deliveries, dead letters included. */
+  readonly deliveries: number
+  /** Deliveries that were ended: their endpoint was deleted, or disabled for too long. */
+  readonly ended: number
+  readonly messages: number
+  readonly endpoints: number
+  /** Whether there may be more: it stopped at `limit`. */
+  readonly more: boolean
+}
+
+/** In small batches that wait for nobody, by the database's clock; safe beside live traffic. */
+export async function purgeWebhooks(
+  resolved: ResolvedOptions,
+  options: PurgeWebhooksOptions = {},
+): Promise<PurgedWebhooks> {
+  const { schema } = resolved
+  const limit = whole('limit', options.limit ?? 1_000, 1)
+  const retentionMs = span('retentionMs', options.retentionMs ?? 7 * DAY_MS)
+  const deadRetentionMs = span('deadRetentionMs', options.deadRetentionMs ?? 30 * DAY_MS)
+  const disabledMs = span('disabledRetentionMs', options.disabledRetentionMs ?? 30 * DAY_MS)
+  const messageMs = span(
+    'messageRetentionMs',
+    options.messageRetentionMs ?? Math.max(30 * DAY_MS, retentionMs),
+  )
+  if (messageMs < retentionMs) {
+    throw new OptionsError(
+      `messageRetentionMs: write at least retentionMs, ${retentionMs}: a message outlives its deliveries.`,
+    )
+  }
+  const counts = {
+    orphans: await counted(endDeliveries(schema, null, limit)),
+    expired: await counted(expireDeliveries(schema, disabledMs, limit)),
+    deliveries: await counted(purgeDeliveries(schema, retentionMs, limit)),
+    dead: await counted(purgeDeadLetters(schema, deadRetentionMs, limit)),
+    messages: await counted(purgeMessages(schema, messageMs, limit)),
+    endpoints: await counted(purgeEndpoints(schema, retentionMs, limit)),
+  }
+  return {
+    deliveries: counts.deliveries + counts.dead,
+    ended: counts.orphans + counts.expired,
+    messages: counts.messages,
+    endpoints: counts.endpoints,
+    more: Object.values(counts).includes(limit),
+  }
+
+  async function counted(statement: Statement<{ count: string }>): Promise<number> {
+    return Number((await firstRow(resolved, statement))?.count)
+  }
+}
+
+function span(name: string, ms: number): number {
+  return whole(name, ms, 0, LONG_MS)
+}
+
+const DAY_MS = 86_400_000

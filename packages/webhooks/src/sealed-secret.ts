@@ -1,0 +1,63 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { OncekeyError, type SealKeys } from '@oncekey/core'
+import type { SigningSecret } from './signing-secret.ts'
+import type { StoredSecret } from './statements/claim-deliveries.ts'
+
+const FORMAT = 'oncekey-webhook-secret-1'
+const NONCE = 12
+const TAG = 16
+// Said, because without it a tag cut down to four bytes would be taken for one.
+const GCM = { authTagLength: TAG }
+
+/** A secret as it is kept: AES-256-GCM bound to its endpoint, or as it is where there are no keys. */
+export function sealSecret(
+  secret: SigningSecret,
+  endpointId: string,
+  seal: SealKeys | undefined,
+): StoredSecret {
+  if (seal === undefined) return { secret, seal: null }
+  const nonce = randomBytes(NONCE)
+  const cipher = createCipheriv('aes-256-gcm', keyNamed(seal, seal.current), nonce, GCM)
+  cipher.setAAD(boundTo(endpointId))
+  const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()])
+  return {
+    secret: Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64'),
+    seal: seal.current,
+  }
+}
+
+/** Throws `seal-key-missing` when its key is no longer listed, `seal-broken` when it does not open. */
+export function openSecret(
+  stored: StoredSecret,
+  endpointId: string,
+  seal: SealKeys | undefined,
+): SigningSecret {
+  if (stored.seal === null) return stored.secret
+  const key = keyNamed(seal, stored.seal)
+  const bytes = Buffer.from(stored.secret, 'base64')
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), GCM)
+    decipher.setAAD(boundTo(endpointId))
+    decipher.setAuthTag(bytes.subarray(NONCE, NONCE + TAG))
+    return decipher.update(bytes.subarray(NONCE + TAG), undefined, 'utf8') + decipher.final('utf8')
+  } catch (cause) {
+    throw new OncekeyError(
+      'seal-broken',
+      `A secret of the endpoint ${endpointId} does not open with the key it names: it was changed, or moved here from another endpoint.`,
+      { cause },
+    )
+  }
+}
+
+function keyNamed(seal: SealKeys | undefined, id: string): Uint8Array {
+  const key = seal?.keys[id]
+  if (key !== undefined) return key
+  throw new OncekeyError(
+    'seal-key-missing',
+    `A webhook secret is sealed with the key "${id}", which seal.keys does not list. Keep a retired key listed until the secrets under it have been rotated.`,
+  )
+}
+
+function boundTo(endpointId: string): Uint8Array {
+  return Buffer.from(`${FORMAT}:${endpointId}`)
+}

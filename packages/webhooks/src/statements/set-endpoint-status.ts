@@ -1,0 +1,27 @@
+import type { Statement } from '@oncekey/postgres/client'
+import { type EndpointRow, endpointJson } from './endpoint-row.ts'
+
+/**
+ * Pauses, disables, enables or deletes an endpoint; one that was deleted stays so. One that is enabled
+ * starts with a clean slate: no failures, nothing to wait for.
+ */
+export function setEndpointStatus(
+  schema: string,
+  id: string,
+  status: 'enabled' | 'paused' | 'disabled' | 'deleted',
+  reason: string | null,
+): Statement<EndpointRow> {
+  return {
+    name: 'set_endpoint_status',
+    text: `
+      update ${schema}.webhook_endpoints e
+        set status = $2::text, reason = $3::text, changed_at = now(),
+          failing_since = case when $2::text = 'enabled' then null else e.failing_since end,
+          warned = case when $2::text = 'enabled' then 0 else e.warned end,
+          failures = case when $2::text = 'enabled' then 0 else e.failures end,
+          blocked_until = case when $2::text = 'enabled' then null else e.blocked_until end
+        where e.id = $1::uuid and e.status <> 'deleted'
+        returning ${endpointJson('e')}`,
+    values: [id, status, reason],
+  }
+}

@@ -1,0 +1,80 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Child, freePort, startNode, startProxy, type TcpProxy } from '@oncekey/test-servers'
+import { type Clock, startClock } from './clock.ts'
+import type { ServerOptions } from './programs/server-options.ts'
+
+/** A server's process between two proxies: one that clients come through, one on its way to the database. */
+export interface AppServer {
+  readonly name: string
+  /** Where clients send to. */
+  readonly url: string
+  readonly clients: TcpProxy
+  readonly database: TcpProxy
+  readonly clock: Clock
+  /** What it last printed, for every time that its process ended and nobody had killed it. */
+  readonly crashes: readonly string[]
+  /** SIGKILL, and a new process in its place some time later. */
+  killAndRestart(downMs: number): Promise<void>
+  /** SIGSTOP, and SIGCONT some time later: it goes on as if nothing had been. */
+  pause(forMs: number): Promise<void>
+  /** Connections of its pool that are not back. */
+  leftOver(): Promise<number>
+  stop(): Promise<void>
+}
+
+export async function startAppServer(
+  name: string,
+  options: Omit<ServerOptions, 'port'> & { readonly databasePort: number },
+): Promise<AppServer> {
+  const { databasePort, ...rest } = options
+  const clock = await startClock()
+  const database = await startProxy(databasePort)
+  const port = await freePort()
+  const clients = await startProxy(port)
+  const crashes: string[] = []
+  let killed: number | undefined
+  const start = async (): Promise<Child<unknown>> => {
+    const child = await startNode(new URL('./programs/server.ts', import.meta.url), {
+      args: [JSON.stringify({ ...rest, databaseUrl: database.through(rest.databaseUrl), port })],
+      env: clock.env,
+    })
+    child.exited.then(() => {
+      if (child.pid !== killed) crashes.push(`${name}: ${child.output().slice(-2_000)}`)
+    })
+    return child
+  }
+  const kill = async (): Promise<void> => {
+    killed = child.pid
+    child.kill()
+    await child.exited
+  }
+  let child = await start()
+
+  return {
+    name,
+    url: `http://127.0.0.1:${clients.port}`,
+    clients,
+    database,
+    clock,
+    crashes,
+    async killAndRestart(downMs) {
+      await kill()
+      await sleep(downMs)
+      child = await start()
+    },
+    async pause(forMs) {
+      child.kill('SIGSTOP')
+      await sleep(forMs)
+      child.kill('SIGCONT')
+    },
+    async leftOver() {
+      const response = await fetch(`http://127.0.0.1:${port}/left-over`)
+      return Number(await response.text())
+    },
+    async stop() {
+      await kill()
+      await Promise.all([clients.stop(), database.stop()])
+      clock.remove()
+    },
+  }
+}

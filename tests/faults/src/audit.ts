@@ -1,0 +1,102 @@
+import { inspect } from 'node:util'
+import { waitFor } from '@oncekey/test-servers'
+import type { Ledger } from './ledger.ts'
+import { limits } from './limits.ts'
+import type { CampaignOptions } from './options.ts'
+import { orderOf, outcomeOf } from './order.ts'
+import type { Shopper } from './shopper.ts'
+import type { Stage } from './stage.ts'
+
+/**
+ * When nothing is broken any more: every order gets its answer, the same that anybody had before, and
+ * is then looked for in the books. Returns how many orders had none until now.
+ */
+export async function audit(
+  options: CampaignOptions,
+  stage: Stage,
+  clients: Shopper,
+  book: Ledger,
+): Promise<number> {
+  const settledLater = await answerAll(options, clients, book)
+  await compareBooks(options, stage, book)
+  for (const { crashes } of stage.servers) book.findings.crashes.push(...crashes)
+  await lookForLeftOver(stage, book)
+  return settledLater
+}
+
+async function answerAll(
+  { seed, orders, concurrency }: CampaignOptions,
+  clients: Shopper,
+  book: Ledger,
+): Promise<number> {
+  let settledLater = 0
+  let next = 1
+  const ask = async (): Promise<void> => {
+    while (next <= orders) {
+      const order = orderOf(seed, next++)
+      if (!book.first.has(order.number)) settledLater++
+      // Whoever held the key is gone or has lost it by then; the rest is for a machine with much to do.
+      const answer = await clients.settle(order, limits.longestHoldMs + 15_000)
+      if (answer === undefined) book.findings.stuckKeys.push(order.key)
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, ask))
+  return settledLater
+}
+
+async function compareBooks(
+  { seed, orders }: CampaignOptions,
+  { database, gateway }: Stage,
+  { first, findings }: Ledger,
+): Promise<void> {
+  const effects = await database.effects()
+  const events = await database.events()
+  for (let number = 1; number <= orders; number++) {
+    const { key, kind } = orderOf(seed, number)
+    const written = effects.get(key) ?? []
+    const emitted = events.get(key) ?? []
+    effects.delete(key)
+    const answer = first.get(number)
+    const receipt = answer === undefined ? undefined : receiptIn(answer.body)
+    const expected = outcomeOf(kind).effects
+
+    if (written.length > expected) findings.doubleEffects.push(`${key} (${kind}): ${written}`)
+    if (answer !== undefined && expected === 1 && !written.includes(String(receipt))) {
+      findings.lostSuccesses.push(`${key}: a client has ${receipt}, there is ${written}`)
+    }
+    if (`${written.toSorted()}` !== `${emitted.toSorted()}`) {
+      findings.eventsUnlikeEffects.push(`${key}: ${written} took effect, ${emitted} was emitted`)
+    }
+    const charges = gateway.charges.get(key)?.size ?? 0
+    if (charges > 1) findings.doubleCharges.push(`${key}: ${charges} keys`)
+  }
+  for (const [key, written] of effects) findings.strayEffects.push(`${key}: ${written}`)
+}
+
+function receiptIn(body: string): string | undefined {
+  return JSON.parse(body).receipt
+}
+
+async function lookForLeftOver({ database, servers }: Stage, { findings }: Ledger): Promise<void> {
+  const look = async (): Promise<string[]> => {
+    const borrowed = await Promise.all(
+      servers.map(async (server) => {
+        const count = await server.leftOver()
+        return count === 0 ? [] : [`${count} connections of ${server.name}`]
+      }),
+    )
+    return [...borrowed.flat(), ...(await database.leftOver())]
+  }
+  let last: string[] = []
+  try {
+    await waitFor(
+      async () => {
+        last = await look()
+        return last.length === 0
+      },
+      { what: 'nothing to be left over', timeoutMs: limits.longestHoldMs + 5_000, intervalMs: 200 },
+    )
+  } catch (error) {
+    findings.leftOver.push(...(last.length > 0 ? last : [inspect(error)]))
+  }
+}

@@ -1,0 +1,130 @@
+import { audit } from './audit.ts'
+import { type Ledger, ledger } from './ledger.ts'
+import type { CampaignOptions } from './options.ts'
+import { type Order, orderOf } from './order.ts'
+import { type ScheduledFault, schedule } from './schedule.ts'
+import { serverFaults } from './server-faults.ts'
+import { type Shopper, shopper } from './shopper.ts'
+import { type Stage, setStage } from './stage.ts'
+
+export interface CampaignResult {
+  readonly options: CampaignOptions
+  readonly settings: string
+  readonly ledger: Ledger
+  /** By name: how often it was made. */
+  readonly faults: ReadonlyMap<string, number>
+  readonly requests: number
+  /** Orders that had no answer while faults were made, and got it afterwards. */
+  readonly settledLater: number
+  readonly seconds: number
+}
+
+/**
+ * Orders are placed, faults are made, and when both have ended the books are read: they must balance
+ * whatever happened. `tell` hears how far it is.
+ */
+export async function runCampaign(
+  options: CampaignOptions,
+  tell: (progress: string) => void = () => {},
+): Promise<CampaignResult> {
+  const startedAt = performance.now()
+  const book = ledger()
+  const stage = await setStage(options)
+  let requests = 0
+  try {
+    const pickUrl = (): string => {
+      const server = stage.servers[Math.floor(Math.random() * stage.servers.length)]
+      return server?.url ?? ''
+    }
+    const clients = shopper(pickUrl, book, () => requests++)
+    const faults = faultMaker(options, stage)
+    await placeAll(options, clients, (begun) => {
+      faults.at(begun)
+      if (begun % 1_000 === 0) tell(`${begun} of ${options.orders} orders, ${faults.made()} faults`)
+    })
+    await faults.ended()
+    tell('asking for the answers that are missing, and for all of them again')
+    const settledLater = await audit(options, stage, clients, book)
+    return {
+      options,
+      settings: stage.database.settings,
+      ledger: book,
+      faults: faults.byName,
+      requests,
+      settledLater,
+      seconds: (performance.now() - startedAt) / 1_000,
+    }
+  } finally {
+    await stage.stop()
+  }
+}
+
+/** So many at once, one after the other. */
+async function placeAll(
+  { seed, orders, concurrency }: CampaignOptions,
+  clients: Shopper,
+  onBegin: (begun: number) => void,
+): Promise<void> {
+  let begun = 0
+  const next = (): Order | undefined => {
+    if (begun === orders) return undefined
+    begun++
+    onBegin(begun)
+    return orderOf(seed, begun)
+  }
+  const place = async (): Promise<void> => {
+    for (let order = next(); order !== undefined; order = next()) await clients.place(order)
+  }
+  await Promise.all(Array.from({ length: concurrency }, place))
+}
+
+interface FaultMaker {
+  /** Makes those that are due. */
+  at(begun: number): void
+  made(): number
+  readonly byName: ReadonlyMap<string, number>
+  /** All are made and mended. Rejects with the first that could not be. */
+  ended(): Promise<void>
+}
+
+function faultMaker({ seed, orders, faults }: CampaignOptions, stage: Stage): FaultMaker {
+  const ofServers = serverFaults(stage.database.completion)
+  const ofDatabase = stage.database.faults
+  const due = schedule({
+    seed,
+    orders,
+    faults,
+    servers: stage.servers.length,
+    serverFaults: Object.keys(ofServers),
+    databaseFaults: Object.keys(ofDatabase),
+  })
+  const byName = new Map<string, number>()
+  // Targets have their faults at the same time as one another, each its own one by one.
+  const lanes = new Map<ScheduledFault['target'], Promise<void>>()
+  let made = 0
+
+  async function make({ name, target, random }: ScheduledFault): Promise<void> {
+    if (target === 'database') await ofDatabase[name]?.(random)
+    else await ofServers[name]?.(stage.servers[target] as Stage['servers'][number], random)
+    byName.set(name, (byName.get(name) ?? 0) + 1)
+    made++
+  }
+
+  return {
+    byName,
+    made: () => made,
+    at(begun) {
+      while (due[0] !== undefined && due[0].atOrder <= begun) {
+        const fault = due.shift() as ScheduledFault
+        const before = lanes.get(fault.target) ?? Promise.resolve()
+        const after = before.then(() => make(fault))
+        // Reported by `ended`; until then nobody listens.
+        after.catch(() => {})
+        lanes.set(fault.target, after)
+      }
+    },
+    async ended() {
+      await Promise.all(lanes.values())
+    },
+  }
+}

@@ -1,0 +1,28 @@
+import type { Random } from '../random.ts'
+
+/** The server below all of them, and what can be done to it and read from it. */
+export interface Database {
+  /** Not by a proxy. */
+  readonly url: string
+  readonly port: number
+  /** What a client sends when it wants something to be kept: its answer is the one to lose. */
+  readonly completion: RegExp
+  /** Each breaks it and mends it again. */
+  readonly faults: Readonly<Record<string, (random: Random) => Promise<void>>>
+  /** By order: how often it took effect. */
+  effects(): Promise<Map<string, string[]>>
+  /** By order: the receipts of its events. */
+  events(): Promise<Map<string, string[]>>
+  /** Attempts, locks and transactions that are still there, in words. */
+  leftOver(): Promise<string[]>
+  /** Settings that matter to what was proven. */
+  readonly settings: string
+  stop(): Promise<void>
+}
+
+/** Adds to what is known of a name. */
+export function note(all: Map<string, string[]>, name: string, value: string): void {
+  const known = all.get(name)
+  if (known === undefined) all.set(name, [value])
+  else known.push(value)
+}

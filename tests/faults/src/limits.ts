@@ -1,0 +1,12 @@
+/** The times everything in a campaign goes by, short enough for a fault to outlast them. Milliseconds. */
+export const limits = {
+  handlerTimeoutMs: 4_000,
+  leaseMs: 2_000,
+  acquireTimeoutMs: 1_500,
+  commitTimeoutMs: 3_000,
+  commandTimeoutMs: 1_500,
+  /** A client's patience with one request. */
+  requestTimeoutMs: 8_000,
+  /** In transaction mode the store's backstop is twice the handler's time. */
+  longestHoldMs: 8_000,
+} as const

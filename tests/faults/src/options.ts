@@ -1,0 +1,74 @@
+import { randomInt } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { BROKEN, type Broken } from './programs/broken-store.ts'
+
+export const STORES = ['postgres', 'postgres-lease', 'redis'] as const
+export type StoreName = (typeof STORES)[number]
+
+export interface CampaignOptions {
+  readonly store: StoreName
+  /** How many orders are placed. */
+  readonly orders: number
+  /** How many faults are made while they are. */
+  readonly faults: number
+  /** Repeats orders and faults. */
+  readonly seed: string
+  /** How many orders are under way at once. */
+  readonly concurrency: number
+  /** A store that is wrong, to see that it is found out. */
+  readonly broken: Broken | undefined
+  /** Redis without its append-only file: to see what is lost. */
+  readonly durable: boolean
+}
+
+export const USAGE = `pnpm faults [options]
+
+  --store NAME        ${STORES.join(', ')} (postgres)
+  --ops N             orders to place (2000)
+  --faults N          faults to make meanwhile (40)
+  --seed TEXT         repeats orders and faults (a new one each time; it is printed)
+  --concurrency N     orders at once (24)
+  --broken NAME       a store that is wrong and must be found out: ${BROKEN.join(', ')}
+  --not-durable       Redis without its append-only file`
+
+/** What a command line asks for; `undefined` for help. Throws what is wrong with it. */
+export function campaignOptions(args: string[]): CampaignOptions | undefined {
+  const { values } = parseArgs({ args, options: FLAGS })
+  if (values.help) return undefined
+  return {
+    store: oneOf('store', values.store, STORES),
+    orders: count('ops', values.ops),
+    faults: count('faults', values.faults),
+    seed: values.seed ?? randomInt(2 ** 31).toString(36),
+    concurrency: count('concurrency', values.concurrency),
+    broken: values.broken === undefined ? undefined : oneOf('broken', values.broken, BROKEN),
+    durable: !values['not-durable'],
+  }
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new Error(`--${name} takes a whole number, not "${text}".\n\n${USAGE}`)
+}
+
+function oneOf<Choice extends string>(
+  name: string,
+  value: string,
+  choices: readonly Choice[],
+): Choice {
+  const choice = choices.find((choice) => choice === value)
+  if (choice !== undefined) return choice
+  throw new Error(`--${name} takes one of ${choices.join(', ')}, not "${value}".\n\n${USAGE}`)
+}
+
+const FLAGS = {
+  store: { type: 'string', default: 'postgres' },
+  ops: { type: 'string', default: '2000' },
+  faults: { type: 'string', default: '40' },
+  seed: { type: 'string' },
+  concurrency: { type: 'string', default: '24' },
+  broken: { type: 'string' },
+  'not-durable': { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const

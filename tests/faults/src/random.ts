@@ -1,0 +1,23 @@
+import { hash } from 'node:crypto'
+import { uniformInt } from 'pure-rand/distribution/uniformInt'
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
+
+/** Chance that a seed repeats. */
+export interface Random {
+  /** A whole number, both ends included. */
+  between(least: number, most: number): number
+  /** True in so many of a hundred cases. */
+  percent(share: number): boolean
+  oneOf<T>(choices: readonly T[]): T
+}
+
+/** The same for the same parts, whatever else was drawn before: order 7 is order 7 in every run of its seed. */
+export function randomOf(...parts: readonly (string | number)[]): Random {
+  const generator = xoroshiro128plus(hash('sha256', parts.join('/'), 'buffer').readInt32LE(0))
+  const between = (least: number, most: number): number => uniformInt(generator, least, most)
+  return {
+    between,
+    percent: (share) => between(1, 100) <= share,
+    oneOf: (choices) => choices[between(0, choices.length - 1)] as (typeof choices)[number],
+  }
+}

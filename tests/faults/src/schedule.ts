@@ -1,0 +1,44 @@
+import { type Random, randomOf } from './random.ts'
+
+/** One fault: what, to whom, and when. What it draws beside that comes from its own chance. */
+export interface ScheduledFault {
+  /** It happens when this many orders have been begun. */
+  readonly atOrder: number
+  readonly name: string
+  /** A server by its index, or the database. Faults of one target come one after the other. */
+  readonly target: number | 'database'
+  readonly random: Random
+}
+
+/** The faults of a seed, in the order they come. */
+export function schedule(of: {
+  readonly seed: string
+  readonly orders: number
+  readonly faults: number
+  readonly servers: number
+  readonly serverFaults: readonly string[]
+  readonly databaseFaults: readonly string[]
+}): ScheduledFault[] {
+  const { seed, orders, faults, servers, serverFaults, databaseFaults } = of
+  return Array.from({ length: faults }, (_, index) => {
+    const random = randomOf(seed, 'fault', index)
+    const atOrder = Math.floor((orders * (index + 1)) / (faults + 1))
+    // Every kind has its turn, however few there are; a shuffle would leave some out.
+    const all = [...serverFaults, ...databaseFaults]
+    const name = index < all.length ? rotated(all, seed)[index] : random.oneOf(all)
+    if (name === undefined) throw new Error('There is no fault to make.')
+    const isOfServer = serverFaults.includes(name)
+    return {
+      atOrder,
+      name,
+      target: isOfServer ? random.between(0, servers - 1) : 'database',
+      random,
+    }
+  })
+}
+
+/** So that a small campaign begins elsewhere with each seed. */
+function rotated(names: readonly string[], seed: string): string[] {
+  const start = randomOf(seed, 'first fault').between(0, names.length - 1)
+  return [...names.slice(start), ...names.slice(0, start)]
+}

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createFetch } from '@oncekey/client'
+import type { FinalAnswer, Ledger } from './ledger.ts'
+import { limits } from './limits.ts'
+import { bodyOf, type Order } from './order.ts'
+
+/** Who sends orders. Half of them use the client that retries, half do it the way it is often done. */
+export interface Shopper {
+  /** Sends it, as often as the order says, until there is an answer or patience ends. */
+  place(order: Order): Promise<void>
+  /** Sends it until there is an answer, however long that takes; `undefined` when time is up. */
+  settle(order: Order, withinMs: number): Promise<FinalAnswer | undefined>
+}
+
+/** `pickUrl` says where the next request goes: a load balancer that notices nothing. */
+export function shopper(pickUrl: () => string, ledger: Ledger, onRequest: () => void): Shopper {
+  const send: typeof fetch = (input, init) => {
+    onRequest()
+    const { pathname } = new URL(String(input))
+    return fetch(`${pickUrl()}${pathname}`, init)
+  }
+  const retrying = createFetch({
+    fetch: send,
+    attemptTimeoutMs: limits.requestTimeoutMs,
+    deadlineMs: 30_000,
+    baseDelayMs: 50,
+    maxDelayMs: 1_000,
+  })
+
+  async function place(order: Order): Promise<void> {
+    const copies = Array.from({ length: order.copies }, (_, copy) =>
+      (order.number + copy) % 2 === 0 ? withClient(order) : byHand(order, NAIVE_TRIES),
+    )
+    const answers = await Promise.all(copies)
+    if (!answers.some(Boolean)) return
+    if (order.again) await byHand(order, 1)
+    if (order.misused) await misuse(order)
+  }
+
+  async function withClient(order: Order): Promise<FinalAnswer | undefined> {
+    try {
+      const response = await retrying(`http://shop/orders`, {
+        ...requestOf(bodyOf(order)),
+        idempotencyKey: order.key,
+      })
+      return await noted(order, response)
+    } catch {
+      // It had patience, and no answer came: the ledger has none either.
+      return undefined
+    }
+  }
+
+  async function byHand(order: Order, tries: number): Promise<FinalAnswer | undefined> {
+    for (let attempt = 1; attempt <= tries; attempt++) {
+      const answer = await once(order)
+      if (answer !== undefined) return answer
+      if (attempt < tries) await sleep(Math.min(25 * 2 ** attempt, 1_000))
+    }
+    return undefined
+  }
+
+  async function once(order: Order): Promise<FinalAnswer | undefined> {
+    try {
+      return await noted(order, await request(bodyOf(order), order.key))
+    } catch {
+      return undefined
+    }
+  }
+
+  async function misuse(order: Order): Promise<void> {
+    try {
+      const response = await request(bodyOf(order, '-and-another'), order.key)
+      await response.arrayBuffer()
+      if (response.status < 500) ledger.sawMisuse(order, response.status)
+    } catch {
+      // Lost on the way.
+    }
+  }
+
+  async function noted(order: Order, response: Response): Promise<FinalAnswer | undefined> {
+    const body = await response.text()
+    const contentType = response.headers.get('content-type')
+    if (response.status >= 500 || contentType?.startsWith('application/problem+json')) {
+      return undefined
+    }
+    const replayed = response.headers.get('x-idempotency-replayed') === 'true'
+    const answer = { status: response.status, contentType, body, replayed }
+    ledger.saw(order, answer)
+    return answer
+  }
+
+  function request(body: string, key: string): Promise<Response> {
+    const request = requestOf(body)
+    return send('http://shop/orders', {
+      ...request,
+      headers: { ...request.headers, 'idempotency-key': key },
+      signal: AbortSignal.timeout(limits.requestTimeoutMs),
+    })
+  }
+
+  return {
+    place,
+    async settle(order, withinMs) {
+      const until = performance.now() + withinMs
+      for (;;) {
+        const answer = await once(order)
+        if (answer !== undefined || performance.now() > until) return answer
+        await sleep(50)
+      }
+    },
+  }
+}
+
+function requestOf(body: string) {
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body }
+}
+
+const NAIVE_TRIES = 6

@@ -1,0 +1,54 @@
+import { type AppServer, startAppServer } from './app-server.ts'
+import type { Database } from './databases/database.ts'
+import { startPostgresDatabase } from './databases/postgres.ts'
+import { startRedisDatabase } from './databases/redis.ts'
+import { type Gateway, startGateway } from './gateway.ts'
+import type { CampaignOptions } from './options.ts'
+
+/** Everything that runs: one database, one gateway, several servers. */
+export interface Stage {
+  readonly database: Database
+  readonly gateway: Gateway
+  readonly servers: readonly AppServer[]
+  stop(): Promise<void>
+}
+
+export async function setStage(options: CampaignOptions): Promise<Stage> {
+  const { store, broken, durable } = options
+  const stops: (() => Promise<void>)[] = []
+  const stop = async (): Promise<void> => {
+    for (const stop of stops.reverse()) await stop()
+  }
+  try {
+    const database = await (store === 'redis'
+      ? startRedisDatabase(durable)
+      : startPostgresDatabase())
+    stops.push(database.stop)
+    const gateway = await startGateway()
+    stops.push(gateway.stop)
+    const servers: AppServer[] = []
+    for (const { name, adapter, pipeline } of SERVERS) {
+      const server = await startAppServer(name, {
+        adapter,
+        pipeline,
+        store,
+        broken,
+        databaseUrl: database.url,
+        databasePort: database.port,
+        gatewayUrl: gateway.url,
+      })
+      stops.push(server.stop)
+      servers.push(server)
+    }
+    return { database, gateway, servers, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+const SERVERS = [
+  { name: 'express', adapter: 'express', pipeline: false },
+  { name: 'fastify', adapter: 'fastify', pipeline: false },
+  { name: 'express, pipelining', adapter: 'express', pipeline: true },
+] as const

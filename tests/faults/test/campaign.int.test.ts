@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import { runCampaign } from '../src/campaign.ts'
+import type { CampaignOptions } from '../src/options.ts'
+import { findingsIn, report } from '../src/report.ts'
+
+const campaign = (options: Partial<CampaignOptions>) =>
+  runCampaign({
+    store: 'postgres',
+    orders: 300,
+    faults: 26,
+    seed: 'small',
+    concurrency: 24,
+    broken: undefined,
+    durable: true,
+    ...options,
+  })
+
+describe('a small campaign of faults', { timeout: 240_000 }, () => {
+  it.each(['postgres', 'redis'] as const)('leaves the books balanced on %s', async (store) => {
+    const result = await campaign({ store })
+    expect(findingsIn(result), report(result)).toBe(0)
+    const made = [...result.faults.values()].reduce((sum, count) => sum + count, 0)
+    expect(made).toBe(26)
+    expect(result.ledger.first.size).toBe(300)
+  })
+
+  it('finds a store that commits writes and record one after the other', async () => {
+    const { ledger } = await campaign({ broken: 'writes-beside', orders: 100, faults: 8 })
+    expect(ledger.findings.doubleEffects).not.toEqual([])
+  })
+
+  it('finds a store whose records no other process sees', async () => {
+    const { ledger } = await campaign({ broken: 'each-for-itself', orders: 60, faults: 0 })
+    expect(ledger.findings.doubleEffects).not.toEqual([])
+    expect(ledger.findings.unequalReplays).not.toEqual([])
+  })
+})

@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest'
+import { matrixPage, type Outcome } from '../src/matrix-table.ts'
+
+function outcomes(adapters: string[], stores: string[]): Outcome[] {
+  return adapters.flatMap((adapter) =>
+    stores.flatMap((store) => [
+      { adapter, store, behaviour: 'keys: are short', skipped: undefined },
+      {
+        adapter,
+        store,
+        behaviour: 'events: are committed',
+        skipped: store === 'Redis' ? 'needs a transaction' : undefined,
+      },
+      {
+        adapter,
+        store,
+        behaviour: 'headers: are removed',
+        skipped: adapter === 'fetch' ? 'fetch cannot say' : undefined,
+      },
+    ]),
+  )
+}
+
+test('the page counts what was kept, and says of what was not where and why', () => {
+  const page = matrixPage(outcomes(['Express 5', 'fetch'], ['Postgres', 'Redis']), [])
+  expect(page).toContain(`| | Postgres | Redis |
+|---|---:|---:|
+| Express 5 | 3 | 2 |
+| fetch | 2 | 1 |
+`)
+  expect(page).toContain('the 3 sentences')
+  expect(page).toContain('**Redis**: needs a transaction\n\n- events: are committed\n')
+  expect(page).toContain('**fetch**: fetch cannot say\n\n- headers: are removed\n')
+})
+
+test('what is skipped in one place only is told by both names', () => {
+  const all = outcomes(['Express 5', 'Fastify 5'], ['Postgres', 'PGlite'])
+  const one = all.map((outcome) =>
+    outcome.adapter === 'Fastify 5' && outcome.store === 'PGlite'
+      ? { ...outcome, skipped: 'not now' }
+      : outcome,
+  )
+  expect(matrixPage(one, [])).toContain(`**Fastify 5 on PGlite**: not now
+
+- keys: are short
+- events: are committed
+- headers: are removed
+`)
+})
+
+test('what most stores skip is told by those that do not', () => {
+  const all = outcomes(['Express 5', 'Fastify 5'], ['Postgres', 'PGlite', 'Redis']).map((one) =>
+    one.store === 'Redis' ? one : { ...one, skipped: 'has transactions' },
+  )
+  expect(matrixPage(all, [])).toContain('**every store but Redis**: has transactions')
+})
+
+test('a store that is run at one adapter only has to be said to be', () => {
+  const all = outcomes(['Express 5', 'Fastify 5'], ['Postgres'])
+  const single = outcomes(['Express 5'], ['Postgres, prepared'])
+  expect(matrixPage(all, [{ why: 'One is enough.', outcomes: single }])).toContain(
+    'One is enough.\n\n| | Postgres, prepared |\n|---|---:|\n| Express 5 | 3 |\n',
+  )
+  expect(() => matrixPage([...all, ...single], [])).toThrow(
+    'Fastify 5 was not run on Postgres, prepared, and nothing says why.',
+  )
+})
+
+test('nothing is skipped without a reason', () => {
+  const all = outcomes(['Express 5'], ['Postgres']).map((one) => ({ ...one, skipped: '' }))
+  expect(() => matrixPage(all, [])).toThrow('“keys: are short” was skipped without a reason.')
+})

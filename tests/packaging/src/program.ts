@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { waitFor } from '@oncekey/test-servers'
+import { cleanEnv } from './command.ts'
+
+/** A server that a user wrote, as it runs on a Node of their own. */
+export interface ServerProgram {
+  stop(): Promise<void>
+}
+
+/** Starts a script that listens on `env.PORT`, and waits until it takes requests. */
+export async function startServer(
+  node: string,
+  script: string,
+  { cwd, env }: { cwd: string; env: Record<string, string> & { PORT: string } },
+): Promise<ServerProgram> {
+  const child = spawn(node, [script], {
+    cwd,
+    env: { ...cleanEnv(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+  }
+  let hasEnded = false
+  const ended = once(child, 'exit').then(() => {
+    hasEnded = true
+  })
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  try {
+    const state = await waitFor(
+      async () =>
+        hasEnded ? 'ended' : await fetch(`http://127.0.0.1:${env.PORT}/`).then(() => 'up'),
+      { what: `${script} to listen`, timeoutMs: 30_000 },
+    )
+    if (state === 'ended') throw new Error('It ended')
+  } catch (cause) {
+    await stop()
+    throw new Error(`${script} did not start on ${node}:\n${output}`, { cause })
+  }
+  return { stop }
+}

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { command } from './command.ts'
+import type { Consumer } from './consumer.ts'
+
+export interface Typechecked {
+  readonly files: readonly string[]
+  readonly resolution: 'nodenext' | 'bundler'
+  /** @default 'typescript' */
+  readonly compiler?: 'typescript' | 'typescript5'
+  /** Settings that differ. */
+  readonly settings?: Readonly<Record<string, unknown>>
+}
+
+/** Typechecks files of a consumer with settings that forgive nothing, in the packages they use either. */
+export async function typecheck(consumer: Consumer, wanted: Typechecked): Promise<void> {
+  const { files, resolution, compiler = 'typescript', settings = {} } = wanted
+  const compilerOptions = {
+    target: 'es2023',
+    lib: ['es2023'],
+    types: ['node'],
+    module: resolution === 'nodenext' ? 'nodenext' : 'esnext',
+    moduleResolution: resolution,
+    noEmit: true,
+    strict: true,
+    skipLibCheck: false,
+    // TypeScript's own.
+    skipDefaultLibCheck: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noImplicitOverride: true,
+    isolatedModules: true,
+    allowImportingTsExtensions: true,
+    ...settings,
+  }
+  const project = `tsconfig.${files[0]}.json`
+  consumer.write(project, JSON.stringify({ compilerOptions, files }))
+  const faults = await errorsOf(consumer, [
+    tsc(compiler),
+    '--project',
+    project,
+    '--pretty',
+    'false',
+  ])
+  // What other packages declare is theirs to mend; with `skipLibCheck` off it is told all the same.
+  const ours = faults.filter((line) => !/^\S*node_modules\/(?!\S*@oncekey)/.test(line))
+  if (ours.length > 0) throw new Error(`${compiler}, ${resolution}:\n${ours.join('\n')}`)
+}
+
+async function errorsOf(consumer: Consumer, args: string[]): Promise<string[]> {
+  try {
+    await command(process.execPath, args, { cwd: consumer.folder })
+    return []
+  } catch (error) {
+    const errors = (error as Error).message.split('\n').filter((line) => /error TS\d+/.test(line))
+    // Not the compiler's word on the code: it did not run.
+    if (errors.length === 0) throw error
+    return errors
+  }
+}
+
+function tsc(compiler: 'typescript' | 'typescript5'): string {
+  const manifest = createRequire(import.meta.url).resolve(`${compiler}/package.json`)
+  const { bin } = JSON.parse(readFileSync(manifest, 'utf8'))
+  return join(dirname(manifest), bin.tsc)
+}
+
+/** A module that has all of `entries` checked: what they export, it exports. */
+export function exportsOf(entries: readonly string[]): string {
+  return entries.map((entry, at) => `export * as entry${at} from '${entry}'\n`).join('')
+}
+
+/** The same as a CommonJS module. */
+export function requiresOf(entries: readonly string[]): string {
+  const names = entries.map((_, at) => `entry${at}`)
+  const imports = entries.map((entry, at) => `import entry${at} = require('${entry}')\n`).join('')
+  return `${imports}export = { ${names.join(', ')} }\n`
+}

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { Installed } from '../src/installed.ts'
+import { oldestNode } from '../src/node-versions.ts'
+import { everyPackage, manifestIn, type Package, workspace } from '../src/packages.ts'
+import { faultsOfMap } from '../src/source-map.ts'
+
+/** What is in each tarball, as it lies in `node_modules`. */
+export function describeTarballs(installed: () => Installed): void {
+  describe.each(everyPackage())('the tarball of $manifest.name', (source) => {
+    testTarball(source, installed)
+  })
+}
+
+function testTarball({ folder, manifest: { name, exports } }: Package, installed: () => Installed) {
+  const packed = () => manifestIn(installed().consumer.packageFolder(name))
+  const files = () => installed().consumer.filesOf(name)
+  const read = (file: string) =>
+    readFileSync(join(installed().consumer.packageFolder(name), file), 'utf8')
+
+  test('says what it is, what it runs on and under which licence', () => {
+    const { description, keywords, scripts, ...rest } = packed()
+    expect(rest).toMatchObject({
+      name: `@oncekey/${folder}`,
+      license: 'MIT',
+      author: 'Oncekey contributors',
+      type: 'module',
+      sideEffects: false,
+      engines: { node: `>=${oldestNode.replace(/\.0$/, '')}` },
+      publishConfig: { access: 'public' },
+    })
+    expect(description).toMatch(/^[A-Z].{20,}\.$/)
+    expect(keywords?.length).toBeGreaterThanOrEqual(4)
+    // Nothing runs where it is installed.
+    expect(scripts).toBeUndefined()
+  })
+
+  test('holds what is built, its source, a README and the licence, and nothing else', () => {
+    expect(files()).toEqual(
+      expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js', 'src/index.ts']),
+    )
+    const known = /^((dist|src)\/.*|LICENSE|README\.md|package\.json)$/
+    const test = /(^|\/)test\/|\.(test|test-d)\./
+    expect(files().filter((file) => !known.test(file) || test.test(file))).toEqual([])
+    expect(read('LICENSE')).toBe(readFileSync(join(workspace, 'LICENSE'), 'utf8'))
+    // Nor anything of the machine that it was built on.
+    expect(files().filter((file) => read(file).includes(workspace))).toEqual([])
+    const { bytes = 0 } = installed().tarballs.find((tarball) => tarball.name === name) ?? {}
+    expect(bytes).toBeLessThan(256 * 1024)
+  })
+
+  test('has a README that begins with what it is for', ({ skip }) => {
+    const sources = files().filter((file) => file.startsWith('src/'))
+    if (sources.length <= 2) skip('there is nothing in it yet but a place in the workspace')
+    expect(read('README.md')).toMatch(new RegExp(`^# ${name}\n\n.{40,}`))
+  })
+
+  test('exports what the workspace does, built, each with its types', () => {
+    expect(Object.keys(packed().exports)).toEqual(Object.keys(exports))
+    for (const [subpath, target] of Object.entries(packed().exports)) {
+      if (subpath === './package.json') continue
+      // TypeScript takes the first condition that it knows.
+      expect([subpath, Object.keys(target as object)]).toEqual([subpath, ['types', 'default']])
+      for (const path of Object.values(target as Record<string, string>)) {
+        expect(files()).toContain(path.slice('./'.length))
+      }
+    }
+  })
+
+  test('depends on versions that can be had, in ranges', () => {
+    const { dependencies = {}, peerDependencies = {} } = packed()
+    for (const [dependency, range] of Object.entries({ ...dependencies, ...peerDependencies })) {
+      const ours = dependency.startsWith('@oncekey/')
+      expect([dependency, range]).toEqual([
+        dependency,
+        expect.stringMatching(ours ? /^\^\d+\.\d+\.\d+$/ : /^(\^|>=)\d+\./),
+      ])
+    }
+  })
+
+  test('has source maps from its code and its types to the source that it ships', () => {
+    const built = files().filter((file) => /^dist\/.*\.(js|d\.ts)$/.test(file))
+    const folder = installed().consumer.packageFolder(name)
+    expect(built.flatMap((file) => faultsOfMap(folder, file))).toEqual([])
+    expect(built.length).toBeGreaterThanOrEqual(2)
+  })
+}

@@ -1,0 +1,125 @@
+import { EventEmitter } from 'node:events'
+import {
+  type Attempt,
+  type Claim,
+  type Decision,
+  OncekeyError,
+  type Store,
+  type StoredResponse,
+} from '@oncekey/core'
+
+/** A store as somebody else would write it: a Map, in lease mode, without transactions. */
+export function myStore(): Store<never> {
+  const records = new Map<string, Row>()
+  const ends = new EventEmitter().setMaxListeners(0)
+
+  return {
+    capabilities: { name: 'mine', mode: 'lease', transactions: false, concurrency: 'many' },
+
+    async begin(claim) {
+      const id = JSON.stringify([claim.namespace, claim.scope, claim.key])
+      const until = performance.now() + claim.waitMs
+      for (;;) {
+        const decision = decide(id, claim)
+        const leftMs = until - performance.now()
+        if (decision.kind !== 'in-progress' || leftMs <= 0 || claim.signal.aborted) return decision
+        const { leaseUntil = 0 } = records.get(id) ?? {}
+        await endOf(id, Math.min(leftMs, Math.max(1, leaseUntil - Date.now())), claim.signal)
+        // Whoever is gone must not win a key.
+        if (claim.signal.aborted) return decision
+      }
+    },
+
+    open: async () => attemptOn('', undefined, 1),
+  }
+
+  function decide(id: string, claim: Claim): Decision<never> {
+    const row = records.get(id)
+    if (row === undefined) return run(id, claim, claim.fingerprints[0], 1)
+    if (!claim.fingerprints.includes(row.fingerprint)) return { kind: 'mismatch' }
+    if (row.response !== undefined) {
+      const { response, fingerprint } = row
+      if (response.body === null) return { kind: 'result-gone' }
+      return { kind: 'replay', response: structuredClone(response), fingerprint }
+    }
+    if (row.token === claim.token) {
+      return { kind: 'run', attempt: attemptOn(id, row.token, row.number) }
+    }
+    const leftMs = row.leaseUntil - Date.now()
+    if (leftMs > 0) return { kind: 'in-progress', retryAfterMs: Math.min(leftMs, 1000) }
+    if (claim.whenUnknown === 'hold') return { kind: 'unknown', since: new Date(row.leaseUntil) }
+    return run(id, claim, row.fingerprint, row.number + 1)
+  }
+
+  function run(id: string, claim: Claim, fingerprint: string, number: number): Decision<never> {
+    const { token, leaseMs } = claim
+    const leaseUntil = Date.now() + leaseMs
+    records.set(id, { fingerprint, token, number, leaseUntil, response: undefined })
+    return { kind: 'run', attempt: attemptOn(id, token, number) }
+  }
+
+  /** Without a token, and so without a record, for a request that came without a key. */
+  function attemptOn(id: string, token: string | undefined, number: number): Attempt<never> {
+    let hasEnded = false
+    const own = (): Row | undefined => {
+      const row = records.get(id)
+      return row?.response === undefined && row?.token === token ? row : undefined
+    }
+    const end = (work: (row: Row) => void): void => {
+      const row = own()
+      if (row !== undefined) work(row)
+      hasEnded = true
+      ends.emit(id)
+    }
+
+    return {
+      number,
+      async transaction() {
+        throw new OncekeyError('transaction-unsupported', 'A Map has no transactions.')
+      },
+      async complete({ response }) {
+        if (token === undefined) return 'stored'
+        const row = records.get(id)
+        if (row?.token === token && row.response !== undefined) return 'stored'
+        if (own() === undefined) return 'superseded'
+        end((mine) => {
+          mine.response = structuredClone(response)
+        })
+        return 'stored'
+      },
+      release: async () => end(() => records.delete(id)),
+      abandon: async () =>
+        end((row) => {
+          row.leaseUntil = Date.now()
+          row.token = ''
+        }),
+      async renew(leaseMs) {
+        const row = own()
+        if (row !== undefined) row.leaseUntil = Date.now() + leaseMs
+        return row === undefined && (token !== undefined || hasEnded) ? 'stale' : 'held'
+      },
+    }
+  }
+
+  function endOf(id: string, withinMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer)
+        ends.off(id, wake)
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, withinMs)
+      ends.on(id, wake)
+      signal.addEventListener('abort', wake)
+    })
+  }
+}
+
+interface Row {
+  readonly fingerprint: string
+  token: string
+  readonly number: number
+  leaseUntil: number
+  response: StoredResponse | undefined
+}

@@ -1,0 +1,177 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync, writeFileSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { freePort } from './free-port.ts'
+import { findPgBouncer } from './pgbouncer-binary.ts'
+import { type Identity, unprivileged, unprivilegedFolder } from './unprivileged.ts'
+import { waitFor } from './wait-for.ts'
+import { watch } from './watchdog.ts'
+
+export interface PgBouncerOptions {
+  /** Lines of the section `[pgbouncer]`. Unless told otherwise it pools by transaction. */
+  settings?: Record<string, string>
+}
+
+export interface PgBouncer {
+  port: number
+  /** `url`, of any database of its server, with the pooler's host and port. */
+  through(url: string): string
+  /** What it has logged lately. */
+  log(): string
+  /** Ends it and removes its files. */
+  stop(): Promise<void>
+}
+
+const LOG_KEPT = 256 * 1024
+
+/**
+ * Starts a PgBouncer of our own before the server of `url`, whose user and password it signs in with:
+ * a free port of 127.0.0.1, its files in a new temporary folder.
+ *
+ * It pools by transaction, and hands its connections out in turns, so that whoever relies on having
+ * the same one again is soon found out.
+ */
+export async function startPgBouncer(
+  url: string,
+  { settings = {} }: PgBouncerOptions = {},
+): Promise<PgBouncer> {
+  const binary = await findPgBouncer()
+  // Like Postgres it refuses to run as root.
+  const identity = unprivileged()
+  const folder = unprivilegedFolder('oncekey-pgbouncer-', identity)
+  const unwatch = watch({ folder })
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+    unwatch()
+  }
+  try {
+    return await startSomewhere({ binary, identity, folder, url, settings, remove })
+  } catch (error) {
+    remove()
+    throw error
+  }
+}
+
+interface Wanted {
+  binary: string
+  identity: Identity
+  folder: string
+  url: string
+  settings: Record<string, string>
+  remove(): void
+}
+
+async function startSomewhere(wanted: Wanted, attempts = 5): Promise<PgBouncer> {
+  const { folder, url, remove } = wanted
+  const port = await freePort()
+  const through = (other: string): string =>
+    Object.assign(new URL(other), { hostname: '127.0.0.1', port: `${port}` }).href
+  const conf = join(folder, 'pgbouncer.ini')
+  writeFileSync(conf, confOf(wanted, port))
+  const running = run(wanted, conf)
+  try {
+    await waitFor(() => running.isGone() || answers(through(url)), {
+      what: 'PgBouncer to take connections',
+      timeoutMs: 30_000,
+    })
+    if (running.isGone()) throw new Error('PgBouncer ended while it started')
+  } catch (cause) {
+    await running.end()
+    // Someone else was given the same port and was faster.
+    const taken = running.log().includes('Address already in use')
+    if (taken && attempts > 1) return startSomewhere(wanted, attempts - 1)
+    throw new Error(`PgBouncer did not start on port ${port}. Its log:\n${running.log()}`, {
+      cause,
+    })
+  }
+  let stopped = false
+  return {
+    port,
+    through,
+    log: running.log,
+    stop: async () => {
+      if (stopped) return
+      stopped = true
+      await running.end()
+      remove()
+    },
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    await client.query('select 1')
+    return true
+  } finally {
+    await client.end()
+  }
+}
+
+interface Running {
+  isGone(): boolean
+  log(): string
+  end(): Promise<void>
+}
+
+function run({ binary, identity, folder }: Wanted, conf: string): Running {
+  const child = spawn(binary, [conf], {
+    ...identity,
+    cwd: folder,
+    // A Ctrl-C is for the test run, which then stops its servers.
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let log = ''
+  const stderr = child.stderr as Socket
+  stderr.setEncoding('utf8').on('data', (text: string) => {
+    log = (log + text).slice(-LOG_KEPT)
+  })
+  const { pid } = child
+  if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
+  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
+  let gone = false
+  const closed = once(child, 'close').then(() => {
+    gone = true
+    unwatch()
+  })
+  // A server someone forgot to stop keeps no script from ending; then the watchdog stops it.
+  child.unref()
+  stderr.unref()
+
+  return {
+    isGone: () => gone,
+    log: () => log,
+    end: async () => {
+      child.ref()
+      stderr.ref()
+      child.kill('SIGKILL')
+      await closed
+    },
+  }
+}
+
+function confOf({ url, settings }: Wanted, port: number): string {
+  const { hostname, port: serverPort, username, password } = new URL(url)
+  const server = { host: hostname, port: serverPort, user: username, password }
+  const pgbouncer = {
+    listen_addr: '127.0.0.1',
+    listen_port: `${port}`,
+    unix_socket_dir: '',
+    // Whoever comes is let in, and signed in as the user of `url`.
+    auth_type: 'any',
+    pool_mode: 'transaction',
+    server_round_robin: '1',
+    ...settings,
+  }
+  const lines = Object.entries(pgbouncer).map(([name, value]) => `${name} = ${value}\n`)
+  const signIn = Object.entries(server).map(
+    ([name, value]) => `${name}=${decodeURIComponent(value)}`,
+  )
+  return `[databases]\n* = ${signIn.join(' ')}\n[pgbouncer]\n${lines.join('')}`
+}
