@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type EventLog, type LoggedEvent, OptionsError, type Position } from '@oncekey/core'
 import { append, postgresLog, transact } from '@oncekey/postgres'
+import { waitFor } from '@oncekey/test-servers'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { eventOf } from './claims.ts'
 import { testDatabase } from './test-database.ts'
@@ -113,6 +114,21 @@ describe('old events', () => {
              source, subject, ordering_key, data, headers, occurred_at from moved`,
     )
   const left = async () => (await database.query('select from oncekey.outbox')).length
+  /** A transaction in any database of the server, another test's too, holds cursors back for the moment. */
+  const areDropped = (
+    log: EventLog<never>,
+    readers: readonly Awaited<ReturnType<typeof readerOn>>[],
+  ) =>
+    waitFor(
+      async () => {
+        for (const { read, advance } of readers) {
+          await read()
+          await advance()
+        }
+        return (await log.maintain()).dropped > 0
+      },
+      { what: 'the day to be taken away', timeoutMs: 30_000 },
+    )
   beforeEach(async () => {
     await database.query('truncate oncekey.outbox')
     await database.query('delete from oncekey.consumers')
@@ -128,8 +144,7 @@ describe('old events', () => {
     expect((await log.maintain()).dropped).toBe(0)
     expect(await left()).toBe(2)
     expect(await two.read()).toHaveLength(2)
-    await two.advance()
-    expect((await log.maintain()).dropped).toBeGreaterThan(0)
+    await areDropped(log, [one, two])
     expect(await left()).toBe(0)
   })
 
@@ -152,14 +167,10 @@ describe('old events', () => {
     const [one, two] = [await readerOn(log, 'one'), await readerOn(log, 'two')]
     await log.append([eventOf()])
     await yesterday()
-    for (const reader of [one, two]) {
-      await reader.read()
-      await reader.advance()
-    }
     const writer = await pool.connect()
     await writer.query('begin')
     await append(writer, { type: 'open' })
-    expect((await log.maintain()).dropped).toBeGreaterThan(0)
+    await areDropped(log, [one, two])
     await log.append([eventOf()])
     await writer.query('commit')
     writer.release()
@@ -179,7 +190,7 @@ describe('old events', () => {
     expect(await left()).toBe(count)
     await old.query('commit')
     old.release()
-    expect((await log.maintain()).dropped).toBeGreaterThan(0)
+    await areDropped(log, [])
   })
 
   test('meet a partition on every day there will be', async () => {
@@ -197,10 +208,10 @@ describe('old events', () => {
     await log.subscribe({ consumer: 'renamed', types: null, startAt: 'beginning' })
     await log.append([eventOf()])
     await yesterday()
-    for (const name of ['one', 'two']) {
-      const reader = await readerOn(log, name)
-      await reader.read()
-      await reader.advance()
+    const readers = [await readerOn(log, 'one'), await readerOn(log, 'two')]
+    for (const { read, advance } of readers) {
+      await read()
+      await advance()
     }
     await database.query(
       "update oncekey.consumers set seen_at = now() - interval '2 hours' where name = 'renamed'",
@@ -213,7 +224,8 @@ describe('old events', () => {
     )
     const given = await log.maintain()
     expect(given.abandoned).toEqual(['renamed'])
-    expect(given.dropped).toBeGreaterThan(0)
+    if (given.dropped === 0) await areDropped(log, readers)
+    expect(await left()).toBe(0)
   })
 
   test('forget what was taken in long ago, but not for a dead letter that may come back', async () => {

@@ -16,7 +16,7 @@ const campaign = (options: Partial<CampaignOptions>) =>
   })
 
 describe('a small campaign of faults', { timeout: 240_000 }, () => {
-  it.each(['postgres', 'redis'] as const)('leaves the books balanced on %s', async (store) => {
+  it.each(['postgres', 'postgres-lease', 'redis'] as const)('leaves the books balanced on %s', async (store) => {
     const result = await campaign({ store })
     expect(findingsIn(result), report(result)).toBe(0)
     const made = [...result.faults.values()].reduce((sum, count) => sum + count, 0)
