@@ -4,13 +4,19 @@ import { type RedisServer, startRedis } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, beforeAll } from 'vitest'
+import { moveClock } from './log-clock.ts'
 
 let server: RedisServer | undefined
+let reader: Redis
 const url = (): string => server?.url ?? process.env.REDIS_URL ?? ''
 beforeAll(async () => {
   server = process.env.REDIS_URL === undefined ? await startRedis() : undefined
+  reader = new Redis(url())
 })
-afterAll(() => server?.stop())
+afterAll(async () => {
+  reader.disconnect()
+  await server?.stop()
+})
 
 /** Every option of the clients that changes what goes over the wire, in as few runs as can be. */
 const clients = {
@@ -28,6 +34,7 @@ for (const [name, connect] of Object.entries(clients)) {
       return {
         log: redisLog({ client: one }),
         another: () => redisLog({ client: two }),
+        advance: (ms) => moveClock([reader], ms),
         close: () => {
           for (const connection of connections) connection.disconnect()
         },

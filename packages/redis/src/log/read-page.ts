@@ -6,18 +6,20 @@ import { type LoggedEntry, loggedEntry } from './logged-entry.ts'
 type Unreadable = LoggedEntry & { readonly kind: 'unreadable' }
 
 /**
- * One page out of many streams. Each page begins with another slot, so that one with much to read
- * does not keep the others from being read.
+ * One page out of many streams. It begins behind `lastFull`, the slot that the page before had no room
+ * for the rest of, so that one with much to read does not keep the others from being read.
  */
 export async function readPage(
   log: LogState,
   request: ReadRequest,
   found: (slot: number, entry: Unreadable) => void,
-  turn: number,
-): Promise<Page> {
+  lastFull: number,
+): Promise<Page & { readonly lastFull: number }> {
   const { types, limit } = request
-  const first = request.slots.length === 0 ? 0 : turn % request.slots.length
-  const slots = [...request.slots.slice(first), ...request.slots.slice(0, first)]
+  const slots = [
+    ...request.slots.filter(({ slot }) => slot > lastFull),
+    ...request.slots.filter(({ slot }) => slot <= lastFull),
+  ]
   const each = limitOfEach(limit, log.portions(slots).length)
   const answers = await log.askSlots(readEntriesScript, slots, (some) => ({
     slots: some,
@@ -27,14 +29,14 @@ export async function readPage(
 
   const events: LoggedEvent[] = []
   const next: Page['next'][number][] = []
-  let more = false
+  let full: number | undefined
   for (const slot of answers.flat()) {
     const taken = take(slot, limit - events.length, found)
     for (const event of taken.events) events.push(event)
     next.push({ slot: slot.slot, position: taken.position })
-    more ||= taken.more
+    if (taken.more) full ??= slot.slot
   }
-  return { events, next, more }
+  return { events, next, more: full !== undefined, lastFull: full ?? lastFull }
 }
 
 /** In a cluster all slots are asked at once, and what is over is read again. */

@@ -42,7 +42,8 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
   const unreadable = unreadableEntries()
   /** By this process: their cursors are there, unless they were lost or the consumer was retired. */
   const subscribed = new Set<string>()
-  let reads = 0
+  /** Of each consumer the slot behind which its next page begins. */
+  const turns = new Map<string, number>()
 
   return {
     capabilities: {
@@ -79,13 +80,12 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
     },
 
     async read(request) {
-      reads += 1
-      return readPage(
-        log,
-        request,
-        (slot, entry) => unreadable.add(request.consumer, slot, entry),
-        reads,
-      )
+      const { consumer } = request
+      const found: Parameters<typeof readPage>[2] = (slot, entry) =>
+        unreadable.add(consumer, slot, entry)
+      const { lastFull, ...page } = await readPage(log, request, found, turns.get(consumer) ?? -1)
+      turns.set(consumer, lastFull)
+      return page
     },
 
     async advance({ consumer, slots: moves }) {
