@@ -21,7 +21,7 @@ async function moveOne(server: Redis, ms: number): Promise<void> {
   }
   for (const pattern of ['*oncekey:*:due:*', '*oncekey:*:relays:*']) {
     for (const key of await server.keys(pattern)) {
-      for (const member of await server.zrange(key, 0, -1))
+      for (const member of await server.zrange(key, 0, '-1'))
         await server.zincrby(key, String(-ms), member)
     }
   }
