@@ -119,7 +119,7 @@ export interface EventLog<Tx = unknown> {
   /**
    * The same for a handler that asked for no transaction and emitted events: the mark and the events
    * in one commit. `duplicate`: it had been taken in before, and nothing was written.
-   * Without transactions: the events are appended, whatever was before.
+   * Without transactions a log may append the events whatever was before; or know that they were.
    */
   emit(request: {
     readonly consumer: string
