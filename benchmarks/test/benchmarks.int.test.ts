@@ -71,7 +71,7 @@ test('a request costs two round trips to Redis, a replay one', async () => {
   // Whoever claims with SET NX asks again for what is there.
   expect(rows.get('@node-idempotency/core: fresh key')).toEqual([2, 'set 2'])
   expect(rows.get('@node-idempotency/core: replay')).toEqual([2, 'get 1, set 1'])
-}, 120_000)
+}, 240_000)
 
 test('what a request costs is what the design says, counted', async () => {
   const { tables, budgets } = await run(countsBench)

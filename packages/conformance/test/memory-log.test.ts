@@ -1,21 +1,9 @@
 import { describeLog } from '@oncekey/conformance'
 import { memoryLog, memoryStore } from '@oncekey/core'
+import { memoryLogFixture } from './broken-logs/memory-fixture.ts'
 
-describeLog({
-  name: 'memory',
-  create() {
-    let now = Date.now()
-    const store = memoryStore()
-    return {
-      log: memoryLog(store, { now: () => now }),
-      advance: (ms) => {
-        now += ms
-      },
-      write: (transaction, id) => transaction.set(id, true),
-      written: (id) => store.data.has(id),
-    }
-  },
-})
+// The log that broken ones are made of, whole.
+describeLog({ name: 'memory', create: () => memoryLogFixture() })
 
 // As a third party would begin: no hooks, real time.
 describeLog({

@@ -18,6 +18,7 @@ afterEach(async () => {
 async function startRelay(url: string, env: Record<string, string> = {}): Promise<Child<unknown>> {
   const child = await startNode(new URL('./children/relay.ts', import.meta.url), {
     env: { DATABASE_URL: url, ...env },
+    readyTimeoutMs: 120_000,
   })
   children.push(child)
   return child
@@ -27,7 +28,7 @@ describe('relays that are killed at random', () => {
   const database = logDatabase()
 
   test('hand every event to every consumer, take effect once, and never move a cursor back', {
-    timeout: KILLS * 15_000 + 120_000,
+    timeout: KILLS * 30_000 + 180_000,
   }, async () => {
     const start = () => startRelay(database.url())
     const relays = [start(), start(), start()]
@@ -85,7 +86,7 @@ describe('relays that are killed at random', () => {
         const plain = await database.effects('plain')
         return expected.every((each) => once[each]) && subjects.every((each) => plain[each])
       },
-      { what: 'every event to reach every consumer', timeoutMs: 60_000, intervalMs: 200 },
+      { what: 'every event to reach every consumer', timeoutMs: 120_000, intervalMs: 200 },
     )
     const once = await database.effects('once')
     expect(Object.entries(once).filter(([, count]) => count !== 1)).toEqual([])

@@ -7,7 +7,7 @@ import { attemptOf, claimOf, kept } from './claims.ts'
 import { testDatabase } from './test-database.ts'
 
 const database = testDatabase()
-const everyVersion = migrations.map((_, at) => ({ version: at + 1 }))
+const everyVersion = migrations.map((_, index) => ({ version: index + 1 }))
 const versionsOf = (schema: string) =>
   database.query(`select version from ${schema}.migrations order by version`)
 

@@ -83,7 +83,7 @@ describe('events of the outbox', () => {
     expect(await marks()).toHaveLength(1)
   })
 
-  test('of PGlite are delivered by the same code', async () => {
+  test('of PGlite are delivered by the same code', { timeout: 180_000 }, async () => {
     const db = new PGlite()
     onTestFinished(() => db.close())
     const client = fromPglite(db)

@@ -55,10 +55,9 @@ function pageOf(modules: readonly TestModule[]): string {
 
 /** Files in which stores are run at one adapter, and what the page says of that. */
 const ONE_ADAPTER: Readonly<Record<string, string>> = {
-  'express-bridges.int.test.ts': `Through the connection of an ORM or a query builder, at one adapter: only the sentences that need the
-store's transactions, events or records. The rest does not come near to a library.`,
-  'other-wires.int.test.ts': `The store of the first column with the same statements, sent another way. No adapter can tell, so one
-is enough to see that the store keeps its promises.`,
+  'other-wires.int.test.ts': `The store of the first column with the same statements, sent another way: pipelined, prepared, by
+another driver, on the connection of an ORM. No adapter can tell, so one is enough to see that the store
+keeps its promises.`,
 }
 
 function outcomesOf(module: TestModule): Outcome[] {

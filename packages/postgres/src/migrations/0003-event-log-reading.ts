@@ -52,7 +52,8 @@ export function eventLogReading(schema: string): string[] {
     returns table (slot text, seq text, id text, type text, source text, subject text,
       ordering_key text, data text, headers text, occurred_at text)
     language plpgsql stable
-    set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+    set enable_seqscan = off set enable_bitmapscan = off set max_parallel_workers_per_gather = 0
+    set plan_cache_mode = force_generic_plan
     as $$
     #variable_conflict use_column
     declare
@@ -80,11 +81,12 @@ export function eventLogReading(schema: string): string[] {
 
       writing := array(select distinct w from unnest(froms) f, pg_snapshot_xip(f) w);
       if cardinality(writing) > 0 then
+        -- Written so that the primary key is of no use: it would be read from its beginning.
         return query
           select ${columns}
             from ${schema}.outbox o
-            where o.xid = any(writing) and o.seq <= start and ${wanted}
-            order by o.seq limit in_limit;
+            where o.xid = any(writing) and (o.seq <= start) is true and ${wanted}
+            order by o.seq + 0 limit in_limit;
         get diagnostics found_rows = row_count;
       end if;
       if found_rows < in_limit then
