@@ -9,6 +9,7 @@ import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
 import { sagaBench } from './benches/saga.ts'
+import { webhooksBench } from './benches/webhooks.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
 import { reportText } from './report.ts'
@@ -25,6 +26,7 @@ const benches = [
   expressPostgresBench,
   growthBench,
   purgeBench,
+  webhooksBench,
   sagaBench,
 ]
 

@@ -1,4 +1,5 @@
 import { type RedisServer, startProxy } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
 
 /** What a number of requests cost in Redis, each of them. */
 export interface RedisCost {
@@ -20,29 +21,33 @@ export async function redisCounter(redis: RedisServer): Promise<RedisCounter> {
   const proxy = await startProxy(redis.port)
   // So that what a client sends at once is one round trip, however the bytes are cut on their way.
   proxy.latency(2)
+  const looker = new Redis(redis.url)
   return {
     url: proxy.through(redis.url),
     async count(requests, send) {
-      await settled(redis)
-      await redis.cli('config', 'resetstat')
+      await settled(looker)
+      await looker.config('RESETSTAT')
       proxy.resetCounts()
       for (let index = 0; index < requests; index += 1) {
         await send(index)
         // Some store the response after they have sent it.
-        await settled(redis)
+        await settled(looker)
       }
-      const calls = await commandCalls(redis)
+      const calls = await commandCalls(looker)
       return {
         roundTrips: proxy.counts().roundTrips / requests,
         commands: [...calls].map(([name, count]) => `${name} ${count / requests}`).join(', '),
       }
     },
-    stop: () => proxy.stop(),
+    async stop() {
+      looker.disconnect()
+      await proxy.stop()
+    },
   }
 }
 
 /** Done when two looks in a row find nothing new. */
-async function settled(redis: RedisServer): Promise<void> {
+async function settled(redis: Redis): Promise<void> {
   const look = async (): Promise<string> => JSON.stringify([...(await commandCalls(redis))])
   let before = await look()
   for (;;) {
@@ -53,9 +58,9 @@ async function settled(redis: RedisServer): Promise<void> {
   }
 }
 
-/** `redis-cli` asks for `config` and `info`; nobody who is measured does so for a request. */
-async function commandCalls(redis: RedisServer): Promise<Map<string, number>> {
-  const stats = await redis.cli('info', 'commandstats')
+/** What a connection asks for itself, and whoever looks, is nobody's request. */
+async function commandCalls(redis: Redis): Promise<Map<string, number>> {
+  const stats = await redis.info('commandstats')
   const found = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]
   return new Map(
     found

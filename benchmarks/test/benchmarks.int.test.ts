@@ -10,6 +10,7 @@ import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
 import { redisPeersBench } from '../src/benches/redis-peers.ts'
 import { sagaBench } from '../src/benches/saga.ts'
+import { webhooksBench } from '../src/benches/webhooks.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
 import { type Report, reportText } from '../src/report.ts'
@@ -34,6 +35,7 @@ test.each([
   { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
   { bench: growthBench, rows: [6] },
   { bench: purgeBench, rows: [2] },
+  { bench: webhooksBench, rows: [2, 3] },
   { bench: sagaBench, rows: [3, 6] },
 ])(
   '$bench.name fills its tables and its budget lines',
@@ -69,7 +71,7 @@ test('a request costs two round trips to Redis, a replay one', async () => {
   // Whoever claims with SET NX asks again for what is there.
   expect(rows.get('@node-idempotency/core: fresh key')).toEqual([2, 'set 2'])
   expect(rows.get('@node-idempotency/core: replay')).toEqual([2, 'get 1, set 1'])
-}, 120_000)
+}, 240_000)
 
 test('what a request costs is what the design says, counted', async () => {
   const { tables, budgets } = await run(countsBench)

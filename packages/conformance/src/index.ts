@@ -23,6 +23,15 @@ export {
   memoryStores,
 } from './adapter/describe-adapter.ts'
 export { type Faults, faultyStore } from './adapter/faulty-store.ts'
+export { describeLog, type LogSuite } from './log/describe-log.ts'
+export {
+  type LogBehaviour,
+  type LogBehaviourGroup,
+  logBehaviours,
+  runLogBehaviour,
+} from './log/log-behaviours.ts'
+export type { LogContext } from './log/log-context.ts'
+export type { LogFixture, LogNeed, OpenAppend } from './log/log-fixture.ts'
 export { describeStore, type StoreSuite } from './store/describe-store.ts'
 export {
   runStoreBehaviour,

@@ -12,7 +12,7 @@ const MAX_DEPTH = 64
 export function canonicalJson(body: Uint8Array | { readonly value: unknown }): string | undefined {
   try {
     const value = body instanceof Uint8Array ? parse(body) : body.value
-    return isFaithful(value) ? canonicalize(value) : undefined
+    return flatJson(value) ?? (isFaithful(value) ? canonicalize(value) : undefined)
   } catch {
     // Not JSON, or not canonicalisable (a lone surrogate, a circle): the caller takes another form.
     return undefined
@@ -24,6 +24,32 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 function parse(bytes: Uint8Array): unknown {
   if (bytes.length > MAX_BYTES) throw new RangeError('too large to canonicalise')
   return JSON.parse(utf8.decode(bytes))
+}
+
+/**
+ * The same for what most bodies are, one object of strings, safe integers, booleans and nulls: written
+ * by `JSON.stringify` at once, which is RFC 8785 but for the order of the keys. With the walk and the
+ * library it takes 3.3 µs for three members, like this 1.7.
+ */
+function flatJson(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  if (Object.getPrototypeOf(value) !== Object.prototype) return undefined
+  const keys = Object.keys(value)
+  if (keys.length === 0 || keys.length > 32) return undefined
+  const sorted: Record<string, unknown> = {}
+  for (const key of keys.sort()) {
+    const member = (value as Record<string, unknown>)[key]
+    const isPlain =
+      typeof member === 'string'
+        ? member.length < 1_000 && member.isWellFormed()
+        : typeof member === 'number'
+          ? Number.isSafeInteger(member)
+          : typeof member === 'boolean' || member === null
+    // A key that is an index, or `__proto__`, would not stay where it is put.
+    if (!isPlain || !/^[a-z][\w-]*$/i.test(key) || key === 'toJSON') return undefined
+    sorted[key] = member
+  }
+  return JSON.stringify(sorted)
 }
 
 /** Looks level by level, so that a body nested 100,000 deep costs no stack. */

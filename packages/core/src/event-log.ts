@@ -119,7 +119,7 @@ export interface EventLog<Tx = unknown> {
   /**
    * The same for a handler that asked for no transaction and emitted events: the mark and the events
    * in one commit. `duplicate`: it had been taken in before, and nothing was written.
-   * Without transactions: the events are appended, whatever was before.
+   * Without transactions a log may append the events whatever was before; or know that they were.
    */
   emit(request: {
     readonly consumer: string
@@ -219,7 +219,7 @@ export interface Page {
   readonly events: readonly LoggedEvent[]
   /** Of each slot that was asked for: where to read on, which may be further than its last event. */
   readonly next: readonly { readonly slot: number; readonly position: Position }[]
-  /** Whether there may be more: it stopped at `limit`. */
+  /** Whether there may be more already: it stopped at `limit`, or looked at how things were before. */
   readonly more: boolean
 }
 

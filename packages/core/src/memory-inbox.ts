@@ -20,7 +20,11 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
 
     async takeIn({ consumer, eventIds, timeoutMs }) {
       const marks = eventIds.map((eventId) => markOf(consumer, eventId))
-      await turn(marks, timeoutMs)
+      const until = performance.now() + timeoutMs
+      // Nothing may come between the last look and what follows.
+      for (let busy = isBusy(marks); busy !== undefined; busy = isBusy(marks)) {
+        await endOf(busy, until, timeoutMs)
+      }
       const fresh = new Set(eventIds.filter((_, at) => !processed.has(marks[at] ?? '')))
       let letGo = (): void => {}
       const ended = new Promise<void>((resolve) => {
@@ -53,7 +57,10 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
 
     async emit({ consumer, eventId, events }) {
       const mark = markOf(consumer, eventId)
-      await turn([mark], LONGEST_MS)
+      const until = performance.now() + LONGEST_MS
+      for (let busy = isBusy([mark]); busy !== undefined; busy = isBusy([mark])) {
+        await endOf(busy, until, LONGEST_MS)
+      }
       if (processed.has(mark)) return 'duplicate'
       processed.add(mark)
       outbox.append(events)
@@ -61,26 +68,23 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
     },
   }
 
-  /** Returns when nobody is taking one of these in; the caller goes on without another wait. */
-  async function turn(marks: readonly string[], timeoutMs: number): Promise<void> {
-    const until = performance.now() + timeoutMs
-    for (;;) {
-      const busy = marks.map((mark) => pending.get(mark)).find((each) => each !== undefined)
-      if (busy === undefined) return
-      let timer: NodeJS.Timeout | undefined
-      const late = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, Math.max(0, until - performance.now()))
-      })
-      await Promise.race([busy, late])
-      clearTimeout(timer)
-      if (performance.now() >= until) {
-        throw new OncekeyError(
-          'store-busy',
-          `The event is being taken in by another transaction, which did not end within ${timeoutMs} ms.`,
-        )
-      }
-    }
+  function isBusy(marks: readonly string[]): Promise<void> | undefined {
+    return marks.map((mark) => pending.get(mark)).find((each) => each !== undefined)
   }
+}
+
+async function endOf(busy: Promise<void>, until: number, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, until - performance.now()))
+  })
+  await Promise.race([busy, late])
+  clearTimeout(timer)
+  if (performance.now() < until) return
+  throw new OncekeyError(
+    'store-busy',
+    `The event is being taken in by another transaction, which did not end within ${timeoutMs} ms.`,
+  )
 }
 
 const LONGEST_MS = 60_000

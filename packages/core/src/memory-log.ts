@@ -40,8 +40,8 @@ interface Subscriber {
 
 /**
  * The events of a {@link memoryStore} as a log: the whole contract in one process, for tests and
- * examples. What consumers write in their transactions is the store's `data`. One log for a store;
- * events are kept until every consumer has passed them. Throws {@link OptionsError}.
+ * examples. What consumers write in their transactions is the store's `data`. One log for a store; the
+ * last 100,000 events are kept, and all that a consumer has yet to pass. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -135,7 +135,6 @@ export function memoryLog(
         if (move.calm) cursor.crashes = 0
         for (const failed of move.failed) deliveries.file(consumer, failed)
       }
-      outbox.trim()
       return { lost }
     },
 

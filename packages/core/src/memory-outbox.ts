@@ -6,7 +6,7 @@ export interface MemoryOutbox {
   readonly events: OutboxEvent[]
   readonly first: number
   append(committed: readonly OutboxEvent[]): void
-  /** Who reads it says up to which number it may be forgotten; without readers, the last 100,000 are kept. */
+  /** Who reads it says which number it has yet to read; the last 100,000 are kept in any case. */
   keepFrom(number: () => number): void
   /** Forgets what may be forgotten; says how many that were. */
   trim(): number
@@ -25,17 +25,17 @@ export function memoryOutbox(): MemoryOutbox {
     append(committed) {
       for (const event of committed) events.push(event)
       // A splice for every 100,000 costs nothing; a shift for every event would.
-      if (events.length >= 2 * EVENTS_KEPT) forget(events.length - EVENTS_KEPT)
+      if (events.length >= 2 * EVENTS_KEPT) trim()
     },
     keepFrom(number) {
       readers.push(number)
     },
-    trim: () => (readers.length === 0 ? 0 : forget(events.length)),
+    trim,
   }
 
-  function forget(atMost: number): number {
-    const needed = Math.min(...readers.map((reader) => reader()), first + atMost)
-    const count = Math.max(0, needed - first)
+  function trim(): number {
+    const kept = first + events.length - EVENTS_KEPT
+    const count = Math.max(0, Math.min(kept, ...readers.map((reader) => reader())) - first)
     events.splice(0, count)
     first += count
     return count

@@ -109,7 +109,8 @@ export interface Attempt<Tx = unknown> {
    * With `writes: 'undo'` writes are undone, `events` is empty and only the response is kept.
    *
    * `superseded`: this attempt no longer owned the key (lease lost, another commit won, a
-   * serialization conflict). Nothing of it was written.
+   * serialization conflict). Nothing of it was written. In lease mode a completion that is sent again,
+   * because its reply was lost, is `stored` and changes nothing.
    *
    * Throws `commit-failed` when the outcome cannot be known (the next claim tells the truth),
    * `transaction-aborted` when the handler swallowed an SQL error, `transaction-ended` when the

@@ -1,3 +1,4 @@
+import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { canonicalJson, unambiguousText } from '../src/canonical-json.ts'
@@ -32,6 +33,32 @@ describe('canonical JSON', () => {
         expect(canonicalJson({ value: reversed(value) })).toBe(text)
         expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)))
       }),
+    )
+  })
+})
+
+describe('an object of plain members', () => {
+  // Index keys come first in an object whatever their order; `toJSON` and `__proto__` mean something.
+  const key = fc.oneof(
+    fc.constantFrom('a', 'b', 'B', 'b-1', 'b_1', '10', '9', '01', 'toJSON', '__proto__', '', 'é'),
+    fc.string(),
+  )
+  const member = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('\ud800', '\u2028', '\u007f', -0, 1e21, 2 ** 53, 0.1, Number.NaN, undefined),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+  )
+
+  it('has the text that the library gives it, though it is not asked', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, member), { maxLength: 40 }), (members) => {
+        const value = Object.fromEntries(members)
+        const text = canonicalJson({ value })
+        if (text !== undefined) expect(text).toBe(canonicalize(value))
+      }),
+      { numRuns: 2_000 },
     )
   })
 })

@@ -161,9 +161,9 @@ describe('a lease', () => {
 })
 
 describe('a handler whose lease is lost', () => {
-  async function lostRun(attempt: Partial<Attempt>) {
+  async function lostRun(attempt: Partial<Attempt>, leaseMs = 30) {
     const store = storeThat({ mode: 'lease', attempt })
-    const engine = createEngine({ store, leaseMs: 30 })
+    const engine = createEngine({ store, leaseMs })
     const begun = await engine.begin(post('k-1'))
     if (begun.kind !== 'run') throw new Error(begun.kind)
     const { signal } = begun.run.context
@@ -172,10 +172,9 @@ describe('a handler whose lease is lost', () => {
   }
 
   it('learns of it by its signal, and what it answers is decided by the store', async () => {
-    const { run, signal } = await lostRun({
-      renew: async () => 'stale',
-      complete: async () => 'stored',
-    })
+    // Long enough not to run out while the question is asked.
+    const attempt: Partial<Attempt> = { renew: async () => 'stale', complete: async () => 'stored' }
+    const { run, signal } = await lostRun(attempt, 900)
     expect(signal.reason).toMatchObject({
       code: 'attempt-over',
       message: 'The lease was lost to another attempt.',

@@ -10,6 +10,7 @@ import {
   type Scope,
 } from '@oncekey/core'
 import { captureResponse } from './capture-response.ts'
+import { toDictionaries } from './dictionary-mode.ts'
 import { type ExpressRequest, readRequest } from './read-request.ts'
 import { writeResponse } from './write-response.ts'
 
@@ -62,6 +63,7 @@ export function idempotency<Tx, Req extends ExpressRequest = ExpressRequest>(
     next: (error?: unknown) => void,
   ): Promise<void> {
     if (!engine.covers(req.method ?? '')) return next()
+    toDictionaries(req, res)
     let begun: Begun<Tx>
     try {
       if (req.idempotency !== undefined) throw mountedTwice()

@@ -23,7 +23,7 @@ export function capture(
     exchange.phase = 'over'
     done(null, exactBody(reply, exchange.answer))
   } else if (phase === 'open' && !reply.raw.headersSent && isPayload(payload)) {
-    return settle(exchange as Exchange, reply, payload)
+    return settle(exchange as Exchange, reply, payload, done)
   } else if (phase === 'settling') {
     if (payload !== undefined) reply.log.warn(SENT_TWICE)
   } else if (phase !== 'over' || !reply.raw.headersSent) {

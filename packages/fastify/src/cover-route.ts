@@ -17,6 +17,7 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
   runLast(route, 'preParsing', begin(coverage as Coverage))
   runLast(route, 'preHandler', claim)
   const { handler } = route
+  // To know, once its client has gone, whether it still runs: Fastify then drops what it returns.
   route.handler = function idempotent(request, reply) {
     const returned = handler.call(this, request, reply)
     const exchange = exchangeOf(request)
@@ -47,12 +48,15 @@ function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
 }
 
 function begin(coverage: Coverage) {
-  const { header, methods } = coverage.engine.options
+  const { header, methods, authenticate } = coverage.engine.options
   const keeps = coverage.fingerprint === undefined
+  const signed = authenticate !== undefined
   return function begin(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done) {
     const exchange = beginExchange(request, coverage)
-    if (keeps && request.raw.headers[header] !== undefined && methods.has(request.method)) {
-      exchange.body = keepBody(body)
+    // What was signed is looked at whether or not a key came.
+    const asked = signed || request.raw.headers[header] !== undefined
+    if (keeps && asked && methods.has(request.method)) {
+      exchange.body = keepBody(body, { whole: signed })
     }
     done()
   }

@@ -19,11 +19,13 @@ const MOST_KEPT_BYTES = 1024 * 1024
 /**
  * Listens to a body that others read: a content type parser, a pipe, an iterator. It goes on flowing,
  * or waiting, as if nobody had listened: `stream.on('data')` would start it before its reader is there.
+ * `whole` keeps all of its bytes, however many: what was signed cannot be told by a hash.
  */
-export function keepBody(stream: BodyStream): KeptBody {
+export function keepBody(stream: BodyStream, { whole }: { readonly whole: boolean }): KeptBody {
   const kept: KeptBody = { chunks: [], size: 0, hash: undefined, ended: false }
+  const most = whole ? Number.POSITIVE_INFINITY : MOST_KEPT_BYTES
   listen.call(stream, 'data', (chunk: Uint8Array | string) => {
-    keep(kept, typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(stream)) : chunk)
+    keep(kept, typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(stream)) : chunk, most)
   })
   listen.call(stream, 'end', () => {
     kept.ended = true
@@ -39,10 +41,10 @@ export function keptBytes({ chunks, size, hash }: KeptBody): Uint8Array {
 
 const listen = EventEmitter.prototype.on
 
-function keep(kept: KeptBody, chunk: Uint8Array): void {
+function keep(kept: KeptBody, chunk: Uint8Array, most: number): void {
   kept.size += chunk.length
   kept.chunks.push(chunk)
-  if (kept.hash === undefined && kept.size <= MOST_KEPT_BYTES) return
+  if (kept.hash === undefined && kept.size <= most) return
   kept.hash ??= createHash('sha256')
   for (const bytes of kept.chunks) kept.hash.update(bytes)
   kept.chunks = []

@@ -22,8 +22,8 @@ export interface Once<Tx> extends FastifyPluginAsync {
 }
 
 /**
- * Makes the routes registered after it run once per `Idempotency-Key`, for Fastify 5. Every hook of a
- * route runs before its claim, so nobody is answered from the store who is not let in.
+ * Makes the routes registered after it run once per `Idempotency-Key`, for Fastify 4 and 5. Every
+ * hook of a route runs before its claim, so nobody is answered from the store who is not let in.
  *
  * @example
  * ```ts
@@ -71,7 +71,7 @@ function withOptions<Tx>(options: IdempotencyOptions<Tx>): Once<Tx> {
 function asPlugin<Options extends object>(
   plugin: FastifyPluginAsync<Options>,
 ): FastifyPluginAsync<Options> {
-  return fastifyPlugin(plugin, { fastify: '5.x', name: '@oncekey/fastify' })
+  return fastifyPlugin(plugin, { fastify: '4.x || 5.x', name: '@oncekey/fastify' })
 }
 
 function install(fastify: FastifyInstance, covered: Coverages): void {

@@ -14,20 +14,30 @@ import { headerChanges, headersOf, type ReplyHeaders, restoreHeaders } from './r
  * Asks the run for its verdict on the handler's response, and resolves with what is sent. Does not
  * reject: Fastify would take the error through `onSend` once more.
  */
-export async function settle(
+export function settle(
   exchange: Exchange,
   reply: FastifyReply,
   given: Payload,
-): Promise<unknown> {
+  done: (error: null, payload: unknown) => void,
+): Promise<unknown> | undefined {
   const payload = unwrapped(given, reply)
-  const status = reply.statusCode
   // As Fastify will, which is after they were kept.
-  if (status === 204 && payload !== null) reply.removeHeader('content-type')
+  if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
   const after = headersOf(reply)
   const headers = headerChanges(exchange.before, after)
+  if (headers.every(isSendable)) return hold(exchange, reply, payload, { after, headers })
   // Fastify will find out and make an error of it; that error is the response then.
-  if (!headers.every(isSendable)) return payload
+  done(null, payload)
+  return undefined
+}
 
+async function hold(
+  exchange: Exchange,
+  reply: FastifyReply,
+  payload: Captured['payload'],
+  { after, headers }: { after: ReplyHeaders; headers: readonly HeaderChange[] },
+): Promise<unknown> {
+  const status = reply.statusCode
   exchange.phase = 'settling'
   let captured: Captured
   try {

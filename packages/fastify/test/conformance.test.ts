@@ -1,4 +1,7 @@
 import { describeAdapter } from '@oncekey/conformance'
-import { serveWithFastify } from './serve-with-fastify.ts'
+import Fastify from 'fastify'
+import Fastify4 from 'fastify4'
+import { serveWith } from './serve-with-fastify.ts'
 
-describeAdapter({ name: 'Fastify 5', serve: serveWithFastify })
+describeAdapter({ name: 'Fastify 5', serve: serveWith(Fastify) })
+describeAdapter({ name: 'Fastify 4', serve: serveWith(Fastify4) })

@@ -1,10 +1,14 @@
 import { Readable } from 'node:stream'
-import type { Call, Reply, ServeSite } from '@oncekey/conformance'
+import type { Call, Reply, ServedSite, ServeSite, Site } from '@oncekey/conformance'
 import idempotency, { type IdempotencyOptions } from '@oncekey/fastify'
-import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, fastify } from 'fastify'
 
-/** How Fastify joins the adapter contract. */
-export const serveWithFastify: ServeSite = async (site) => {
+/** How Fastify joins the adapter contract, 4 and 5. */
+export function serveWith(Fastify: typeof fastify): ServeSite {
+  return (site) => serve(Fastify, site)
+}
+
+async function serve(Fastify: typeof fastify, site: Site): Promise<ServedSite> {
   const { scope, fingerprint } = site
   const once = idempotency.with({
     ...site.options,

@@ -273,3 +273,57 @@ describe.each(['before', 'after'])('onSend hooks added %s the plugin', (when) =>
     expect(seen).toEqual(['{"id":1}', '{"id":1}', body, bytes, bytes])
   })
 })
+
+describe('response schemas and serializers', () => {
+  const response = {
+    '2xx': { type: 'object', properties: { id: { type: 'number' } } },
+    '4xx': { type: 'object', properties: { error: { type: 'string' } } },
+    '5xx': { type: 'object', properties: { error: { type: 'string' } } },
+  }
+
+  test('shape what a handler answers; a replay is that again, and a problem is whole', async () => {
+    const { app } = await coveredApp()
+    app.post('/x', { schema: { response } }, async () => ({ id: 1, secret: 2 }))
+    expect(await post(app, '/x', { key: 'k', body: {} })).toMatchObject({ body: '{"id":1}' })
+    const again = await post(app, '/x', { key: 'k', body: {} })
+    expect(again).toMatchObject({ body: '{"id":1}', replayed: true })
+    const reused = await post(app, '/x', { key: 'k', body: { a: 1 } })
+    expect(JSON.parse(reused.body)).toMatchObject({ status: 422, code: 'key-reused' })
+  })
+
+  test('of the app are applied to what a handler answers, once', async () => {
+    const { app } = await coveredApp()
+    app.setSerializerCompiler(() => (data) => JSON.stringify({ compiled: data }))
+    app.post('/compiled', { schema: { response } }, async () => ({ id: 1 }))
+    app.register(async (child) => {
+      child.setReplySerializer((payload) => JSON.stringify({ wrapped: payload }))
+      child.post('/wrapped', async () => ({ id: 1 }))
+    })
+    for (const path of ['/compiled', '/wrapped']) {
+      const first = await post(app, path, { key: path, body: {} })
+      expect(first.body).toBe(`{"${path.slice(1)}":{"id":1}}`)
+      expect(await post(app, path, { key: path, body: {} })).toMatchObject({
+        body: first.body,
+        replayed: true,
+      })
+      const reused = await post(app, path, { key: path, body: { a: 1 } })
+      expect(JSON.parse(reused.body)).toMatchObject({ code: 'key-reused' })
+    }
+  })
+
+  test('shape what the error handler of a child app answers, and that is kept', async () => {
+    const { app } = await coveredApp()
+    app.register(async (child) => {
+      child.setErrorHandler((error: Error, _request, reply) =>
+        reply.code(409).send({ error: error.message, stack: 'of no concern' }),
+      )
+      child.post('/x', { schema: { response } }, async () => {
+        throw new Error('sold out')
+      })
+    })
+    for (const replayed of [false, true]) {
+      const got = await post(app, '/x', { key: 'k', body: {} })
+      expect(got).toMatchObject({ status: 409, body: '{"error":"sold out"}', replayed })
+    }
+  })
+})

@@ -117,7 +117,8 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
     })
   }
   state.unwritten += 1
-  if (state.unwritten === state.options.batchSize) state.writeAt = 0
+  // Before there is no more room to read; else as many as come in that time share a write.
+  if (state.unwritten === Math.ceil(state.options.maxInFlight / 4)) state.writeAt = 0
   else if (state.writeAt === Number.POSITIVE_INFINITY) {
     state.writeAt = performance.now() + state.options.advanceEveryMs
   } else return

@@ -51,7 +51,7 @@ export interface ConsumerSettings {
    * its ordering key, and only that, until it succeeds or is dead. @default false
    */
   readonly ordered?: boolean
-  /** How many are under way at once in each relay. @default 10 */
+  /** How many are under way at once in each relay. @default 50 */
   readonly concurrency?: number
   /** How often an event is tried before it is dead. @default 10 */
   readonly maxAttempts?: number
@@ -128,7 +128,7 @@ export function consumer<Tx = unknown, Data = unknown>(
     types: checkTypes(name, options.types),
     startAt: oneOf(name, 'startAt', options.startAt ?? 'beginning', ['beginning', 'now']),
     ordered: flag(name, 'ordered', options.ordered ?? false),
-    concurrency: whole(name, 'concurrency', options.concurrency ?? 10),
+    concurrency: whole(name, 'concurrency', options.concurrency ?? 50),
     maxAttempts: whole(name, 'maxAttempts', options.maxAttempts ?? 10),
     attemptTimeoutMs: whole(name, 'attemptTimeoutMs', options.attemptTimeoutMs ?? 30_000),
     backoff: callback(name, 'backoff', options.backoff) ?? backoff(),

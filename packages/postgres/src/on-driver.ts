@@ -26,6 +26,7 @@ export function onDriver<Driver, Tx extends object>(
     concurrency: driver.concurrency,
     poolSize: driver.poolSize,
     query: (statement, options) => driver.query(statement, options),
+    ...(driver.reserve !== undefined && { reserve: driver.reserve }),
 
     async begin<Row>(options: BeginOptions<Row>) {
       const { rows, transaction } = await driver.begin(options)

@@ -10,6 +10,15 @@ export function sqlState(error: unknown): string | undefined {
   return undefined
 }
 
+/** The constraint that an error says was violated, with its schema. Drivers spell the fields in two ways. */
+export function violatedConstraint(error: unknown): string | undefined {
+  for (let at = error; isObject(at); at = at.cause) {
+    const name = at.constraint ?? at.constraint_name
+    if (typeof name === 'string') return `${at.schema ?? at.schema_name}.${name}`
+  }
+  return undefined
+}
+
 /**
  * Whether an error that ended a COMMIT says that nothing was committed. It does when the server
  * itself reported an ordinary error; a lost connection, a shutdown, or a failure in the server's
@@ -23,8 +32,16 @@ export function isOutcomeKnown(error: unknown): boolean {
 /** Connection (08), killed (25P03, 25P04), unknown by name (40003), shutdown (57P), storage. */
 const UNSURE = /^(?:08|25P03|25P04|40003|57P|58|F0|XX)/
 
-function isObject(
-  value: unknown,
-): value is { cause?: unknown; code?: unknown; severity?: unknown } {
+interface ErrorFields {
+  readonly cause?: unknown
+  readonly code?: unknown
+  readonly severity?: unknown
+  readonly schema?: unknown
+  readonly schema_name?: unknown
+  readonly constraint?: unknown
+  readonly constraint_name?: unknown
+}
+
+function isObject(value: unknown): value is ErrorFields {
   return typeof value === 'object' && value !== null
 }

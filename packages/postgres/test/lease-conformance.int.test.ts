@@ -11,7 +11,6 @@ const kinds = [
   { name: 'one message, real leases', clock: 'real' },
   { name: 'pipelined, repeatable read', pipeline: true, isolation: 'repeatable read' },
   { name: 'prepared, serializable', prepare: true, isolation: 'serializable' },
-  { name: 'prepared and pipelined', prepare: true, pipeline: true },
 ] as const
 
 for (const { name, ...options } of kinds) {

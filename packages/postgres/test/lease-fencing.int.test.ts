@@ -8,7 +8,7 @@ import { storeOn, testDatabase, wires } from './test-database.ts'
 const insert = 'insert into orders values ($1)'
 const SHORT_MS = 50
 
-describe.each(wires)('a worker that lost its lease, $wire', ({ pipeline, prepare }) => {
+describe.each(wires.slice(0, 2))('a worker that lost its lease, $wire', ({ pipeline, prepare }) => {
   const database = testDatabase()
   const process = () => storeOn(database.pool({ pipeline }), { prepare, mode: 'lease' })
 

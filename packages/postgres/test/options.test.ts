@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 
 // Never connected: options are looked at before anybody asks for a connection.
 const pool = new Pool({ max: 10 })
+const single = { query: async () => [], begin: async () => ({}) }
 
 describe('postgresStore', () => {
   test('says what kind of store it is', () => {
@@ -16,7 +17,30 @@ describe('postgresStore', () => {
     })
   })
 
+  test('in lease mode says so', () => {
+    expect(postgresStore({ client: pool, mode: 'lease' }).capabilities).toEqual({
+      name: 'postgres',
+      mode: 'lease',
+      transactions: true,
+      concurrency: 'many',
+    })
+  })
+
+  test.each([1, 2])('in lease mode refuses a pool of %i: who would renew?', (max) => {
+    const store = () => postgresStore({ client: new Pool({ max }), mode: 'lease' })
+    expect(store).toThrow(OptionsError)
+    expect(store).toThrow(/at least 3 connections.*Write `max: 3`/)
+  })
+
+  test('in lease mode refuses a client with a single session', () => {
+    const client = { ...single, concurrency: 'one', poolSize: 1 } as unknown as SqlClient
+    expect(() => postgresStore({ client, mode: 'lease' })).toThrow(/PGlite.*Leave `mode` out/)
+    postgresStore({ client })
+  })
+
   test.each([
+    [{ mode: 'leases' }, /Write 'transaction' or 'lease'/],
+    [{ mode: 'lease', maxConcurrent: 9 }, /two of the pool's 10.*Write 8 at most/],
     [{ isolation: 'snapshot' }, /'read committed', 'repeatable read' or 'serializable'/],
     [{ schema: 'My Schema' }, /such as "oncekey"/],
     [{ maxConcurrent: 0 }, /maxConcurrent: 0 is not a whole number above 0/],

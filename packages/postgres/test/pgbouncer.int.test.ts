@@ -11,7 +11,9 @@ describe('behind PgBouncer in transaction mode', () => {
   let pgbouncer: PgBouncer
 
   beforeAll(async () => {
-    pgbouncer = await startPgBouncer(database.url(), { settings: { default_pool_size: '5' } })
+    pgbouncer = await startPgBouncer(database.url(), {
+      settings: { default_pool_size: '5', max_client_conn: '500' },
+    })
   })
 
   afterAll(() => pgbouncer.stop())
@@ -58,4 +60,44 @@ describe('behind PgBouncer in transaction mode', () => {
       await waitFor(async () => (await database.locks()) === 0, { what: 'every lock to be let go' })
     },
   )
+
+  test.each([false, true])('the same in lease mode: pipeline %s', async (pipeline) => {
+    const clients = pools(2, pipeline)
+    for (const client of clients) await migrate(client)
+    // Handlers in transactions hold connections of the pooler, too; one of its five has to be free.
+    const stores = clients.map((client) =>
+      storeOn(client, { mode: 'lease', maxConcurrent: 2, acquireTimeoutMs: 30_000 }),
+    )
+    const claims = Array.from({ length: 50 }, () => claimOf())
+    const effects = new Map<string, number>()
+    const request = async (index: number): Promise<void> => {
+      const claim = claims[(index * 7) % claims.length]
+      const waitMs = index % 3 === 0 ? 0 : 5_000
+      if (claim === undefined) return
+      const decision = await stores[index % 2]?.begin(again(claim, { waitMs }))
+      if (decision?.kind !== 'run') return
+      const { attempt } = decision
+      if (index % 2 === 0) {
+        await (await attempt.transaction()).query('insert into orders values ($1)', [randomUUID()])
+      }
+      expect(await attempt.renew(60_000)).toBe('held')
+      if (index % 11 === 0) return attempt.abandon()
+      const outcome = await attempt.complete(
+        index % 13 < 4 ? refused(claim.key) : kept(claim.key, [eventOf()]),
+      )
+      if (outcome === 'stored') effects.set(claim.key, (effects.get(claim.key) ?? 0) + 1)
+    }
+    let next = 0
+    const client = async (): Promise<void> => {
+      while (next < 300) await request(next++)
+    }
+    await Promise.all(Array.from({ length: 30 }, client))
+    expect([...effects.values()]).toEqual(Array(50).fill(1))
+    for (const claim of claims) {
+      const replay = await storeOn(clients[0] as Pool, { mode: 'lease' }).begin(again(claim))
+      expect(said(replay)).toMatch(new RegExp(`^replay (201|422) ${claim.key}$`))
+    }
+    await waitFor(async () => (await database.locks()) === 0, { what: 'every lock to be let go' })
+    expect(await database.query('select from oncekey.attempts')).toEqual([])
+  })
 })

@@ -24,16 +24,19 @@ export interface RedisSubscriber {
 }
 
 /** Throws {@link OptionsError} that says what to write instead. */
-export function checkClient(client: RedisClient): RedisClient {
+export function checkClient(
+  client: RedisClient,
+  of: 'redisStore' | 'redisLog' = 'redisStore',
+): RedisClient {
   if (has(client, 'evalshaBuffer', 'evalBuffer', 'pipeline', 'info')) return client
   if (has(client, 'sendCommand')) {
     throw new OptionsError(
-      'redisStore(): `client` is not of the package "ioredis". ' +
-        "Write `import { Redis } from 'ioredis'` and `redisStore({ client: new Redis(url) })`.",
+      `${of}(): \`client\` is not of the package "ioredis". ` +
+        `Write \`import { Redis } from 'ioredis'\` and \`${of}({ client: new Redis(url) })\`.`,
     )
   }
   throw new OptionsError(
-    'redisStore(): `client` is missing: write `redisStore({ client: new Redis(url) })`, ' +
+    `${of}(): \`client\` is missing: write \`${of}({ client: new Redis(url) })\`, ` +
       'with a `Redis` or a `Cluster` of the package "ioredis".',
   )
 }

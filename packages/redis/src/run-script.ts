@@ -32,7 +32,10 @@ export interface ScriptRunner {
  * The client's own deadlines are the user's to set, and ioredis' default is none: a call waits for
  * ever while Redis is down. So every call has one here.
  */
-export function scriptRunner({ client, commandTimeoutMs }: ResolvedOptions): ScriptRunner {
+export function scriptRunner({
+  client,
+  commandTimeoutMs,
+}: Pick<ResolvedOptions, 'client' | 'commandTimeoutMs'>): ScriptRunner {
   const call = caller(client)
 
   async function send<Question, Reply>(
@@ -41,10 +44,10 @@ export function scriptRunner({ client, commandTimeoutMs }: ResolvedOptions): Scr
   ): Promise<Reply> {
     const args = argumentsOf(script, question)
     try {
-      return script.reply(await call('evalshaBuffer', script.sha, args))
+      return script.reply(await call('evalshaBuffer', script.sha, args), question)
     } catch (error) {
       if (!isUnseen(error)) throw error
-      return script.reply(await call('evalBuffer', script.text, args))
+      return script.reply(await call('evalBuffer', script.text, args), question)
     }
   }
 
@@ -76,7 +79,7 @@ export function scriptRunner({ client, commandTimeoutMs }: ResolvedOptions): Scr
         throw error
       }
     }
-    return { reply: script.reply(answers[0]), acknowledged: integerIn(answers[1]) }
+    return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
   }
 
   return {

@@ -1,5 +1,5 @@
 import { OptionsError } from '@oncekey/core'
-import { redisStore } from '@oncekey/redis'
+import { redisLog, redisStore } from '@oncekey/redis'
 import { Redis } from 'ioredis'
 import { describe, expect, test } from 'vitest'
 
@@ -44,4 +44,29 @@ test('an attempt has no transaction, and is told where writes belong', async () 
   const attempt = await redisStore({ client }).open({ leaseMs: 1_000 })
   await expect(attempt.transaction()).rejects.toMatchObject({ code: 'transaction-unsupported' })
   await expect(attempt.transaction()).rejects.toThrow(/emit\(\) an event.*consumer.*inbox/)
+})
+
+describe('options of a log that cannot work', () => {
+  test.each<[string, unknown, string]>([
+    ['no options', undefined, 'redisLog({ client: new Redis(url) })'],
+    ['a client of node-redis', { client: nodeRedis }, 'redisLog({ client: new Redis(url) })'],
+    ['no time', { client, commandTimeoutMs: 0 }, '`commandTimeoutMs`'],
+    ['a time beyond timers', { client, commandTimeoutMs: 2 ** 31 }, '`commandTimeoutMs`'],
+    ['negative retention', { client, retentionMs: -1 }, '`retentionMs`'],
+    ['no memory of what was emitted', { client, emittedRetentionMs: 0 }, '`emittedRetentionMs`'],
+    ['half a millisecond', { client, abandonedAfterMs: 0.5 }, '`abandonedAfterMs`'],
+  ])('%s', (_, options, said) => {
+    const make = () => redisLog(options as never)
+    expect(make).toThrow(OptionsError)
+    expect(make).toThrow(said)
+  })
+
+  test('what is left out has its default, and nothing is sent yet', () => {
+    expect(redisLog({ client }).capabilities).toMatchObject({
+      name: 'redis',
+      transactions: false,
+      ordering: false,
+    })
+    expect(client.status).toBe('wait')
+  })
 })

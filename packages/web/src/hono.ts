@@ -73,7 +73,7 @@ export function idempotency<Tx, E extends Env = any>(
     if (!engine.covers(c.req.method)) return next()
     if (c.get('idempotency') !== undefined) throw mountedTwice()
     // Those of `c.res` and those of `c.header()`, without making either of them.
-    const before = c.newResponse(null, 200).headers
+    const before = new Headers(c.newResponse(null, 200).headers)
     let answered = false
     try {
       const answer = await answerOnce(engine, reading(c), before, async (context) => {

@@ -30,8 +30,10 @@ function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number]
 
 function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
-  if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
-  if (ipaddr.isValid(text)) {
+  // As anybody writes them: '127.1' and '10/8' are too clever for a list that lets things pass.
+  const isPlain = /^(?:\d+\.\d+\.\d+\.\d+|[\da-f:]*:[\da-f:]*)(?:\/\d+)?$/i.test(text)
+  if (isPlain && ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
+  if (isPlain && ipaddr.isValid(text)) {
     const address = ipaddr.process(text)
     return [address, address.kind() === 'ipv4' ? 32 : 128]
   }

@@ -53,7 +53,7 @@ async function outcomeOf(
     }
     return judge(exchange, claimed.tries, options)
   } catch (error) {
-    tellError({ error, during: 'sign', deliveryIds: [claimed.id] })
+    tellError({ error, during: 'attempt', deliveryIds: [claimed.id] })
     const { code, name, message } = error as { code?: string; name?: string; message?: string }
     return ours(code ?? name ?? 'error', keepable(String(message)), OURS_AGAIN_MS)
   }

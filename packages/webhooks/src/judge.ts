@@ -47,7 +47,8 @@ function keptOf(
   { status, failure, durationMs, body, truncated }: Exchange,
   verdict: Verdict,
 ): Pick<Settlement, 'status' | 'error' | 'message' | 'durationMs' | 'body' | 'truncated'> {
-  const error = failure?.error ?? (verdict === 'delivered' ? null : `status ${status}`)
+  const refusal = verdict === 'delivered' ? null : `status ${status}`
+  const error = failure === undefined ? refusal : keepable(failure.error)
   return {
     status: status ?? null,
     error,

@@ -72,7 +72,7 @@ export function createWorker(
   async function work(): Promise<void> {
     let idleMs = LEAST_POLL_MS
     while (!stopping) {
-      const claimed = taken.free() > 0 ? await claimOrTell() : []
+      const claimed = await claimOrTell()
       for (const leased of claimed) void taken.take(leased)
       const reason = await wake.after(jittered(idleMs))
       // Who was woken may have come too early: what was fanned out is committed in a moment.
@@ -91,12 +91,14 @@ export function createWorker(
   }
 
   async function claim(): Promise<LeasedDelivery[]> {
+    const limit = taken.free()
+    if (limit <= 0) return []
     // From before the question: our lease is over no later than the database's.
     const leaseEnd = performance.now() + worker.leaseMs
     const rows = await runStatement(
       options,
       claimDeliveries(options.schema, {
-        limit: taken.free(),
+        limit,
         perEndpoint: worker.endpointConcurrency,
         underWay: taken.perEndpoint,
         leaseMs: worker.leaseMs,

@@ -62,6 +62,17 @@ describe('an address', () => {
     ['unique local, fc', 'fc00::1'],
     ['link-local IPv6', 'fe80::1'],
     ['link-local with a zone', 'fe80::1%eth0'],
+    ['Teredo relay to loopback', '2001::7f00:1'],
+    ['6to4 of metadata', '2002:a9fe:a9fe::1'],
+    ['metadata of AWS on IPv6', 'fd00:ec2::23'],
+    ['metadata of Oracle', '192.0.0.192'],
+    ['metadata of Alibaba', '100.100.100.200'],
+    ['DS-Lite', '192.0.0.2'],
+    ['mapped, spelled out', '0:0:0:0:0:ffff:169.254.169.254'],
+    ['loopback in octal', '0177.0.0.1'],
+    ['loopback in hex', '0x7f000001'],
+    ['loopback as one number', '2130706433'],
+    ['a short form', '127.1'],
     ['site-local', 'fec0::1'],
     ['multicast IPv6', 'ff02::1'],
     ['no address at all', 'localhost'],
@@ -83,7 +94,7 @@ describe('the allow list', () => {
   })
 
   test('takes no names and no globs', () => {
-    for (const entry of ['localhost', '10.*', '10.0.0.0/33', '']) {
+    for (const entry of ['localhost', '10.*', '10.0.0.0/33', '127.1', '10/8', '0x7f.0.0.1', '']) {
       expect(() => addressGuard([entry])).toThrow(`not '${entry}'`)
     }
   })
@@ -106,6 +117,24 @@ describe("an endpoint's URL", () => {
     'https://[64:ff9b::169.254.169.254]/',
     'https://169.254.169.254/latest/meta-data/',
     'https://127.0.0.1./',
+    'https://0/',
+    'https://0x7f.0x0.0x0.0x1/',
+    'https://0xA9FEA9FE/',
+    'https://0251.0376.0251.0376/',
+    'https://169.254.43518/',
+    'https://127.0.0.%31/',
+    'https://127。0。0。1/',
+    'https://127.0.0.1\u00ad/',
+    'https:127.0.0.1',
+    'https:\\\\127.0.0.1\\',
+    'ht\ttps://127.0\n.0.1/',
+    'https://[::]/',
+    'https://[2002:7f00:1::]/',
+    'https://[2001:0:53aa:64c::1]/',
+    'https://[fd00:ec2::254]/',
+    'https://localhost/',
+    'https://LOCALHOST./',
+    'https://hooks.localhost/',
   ])('%s leads to a forbidden address, however it is spelled', (url) => {
     expect(() => parse(url)).toThrow(expect.objectContaining({ code: 'address-forbidden' }))
   })
@@ -118,6 +147,13 @@ describe("an endpoint's URL", () => {
     ['gopher://example.com/', 'begins with https://'],
     ['https://user:pass@example.com/', 'no user name or password'],
     ['https://127.0.0.1 .example.com/', 'is not a URL'],
+    ['https://[fe80::1%25eth0]/', 'is not a URL'],
+    ['https://[fe80::1%eth0]/', 'is not a URL'],
+    ['https://256.0.0.1/', 'is not a URL'],
+    ['https://1.2.3.4.5/', 'is not a URL'],
+    ['https://example.com@127.0.0.1/', 'no user name or password'],
+    ['https://127.0.0.1#@example.com:x@/', 'not a public address'],
+    [`https://example.com/${'x'.repeat(2_100)}`, 'at most 2048 characters'],
   ])('"%s" is refused: %s', (url, why) => {
     expect(() => parse(url)).toThrow(why)
   })
@@ -127,5 +163,8 @@ describe("an endpoint's URL", () => {
       'https://example.com:8443/hook?a=1',
     )
     expect(parse('http://example.com/', true).protocol).toBe('http:')
+    // Names stay names, whatever their letters: where they lead is checked when they are dialled.
+    expect(parse('https://bücher.example/').hostname).toBe('xn--bcher-kva.example')
+    expect(parse('https://metadata.google.internal./').hostname).toBe('metadata.google.internal.')
   })
 })

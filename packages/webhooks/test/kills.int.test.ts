@@ -14,6 +14,7 @@ const TIMEOUT_MS = EVENTS > 1_000 ? 3_600_000 : 120_000
 const startWorker = (env: Record<string, string> = {}) =>
   startNode(new URL('./children/worker.ts', import.meta.url), {
     env: { DATABASE_URL: database.url(), TIMEOUT_MS: '1000', ...env },
+    readyTimeoutMs: 120_000,
   })
 
 const countOf = async (state: string) => {
@@ -98,14 +99,15 @@ test(
     for (const { url } of receivers) await hooks.endpoints.register({ url, types: ['order.*'] })
 
     const workers = new Set<Child<unknown>>()
-    const env = { CONCURRENCY: '100', ENDPOINT_CONCURRENCY: '25' }
+    // Not so many that this one process, which is all of the receivers, answers too late by itself.
+    const env = { CONCURRENCY: '30', TIMEOUT_MS: EVENTS > 1_000 ? '5000' : '1000' }
     const hire = async () => void workers.add(await startWorker(env))
     const killOne = async () => {
       const [victim] = workers
+      await hire()
       victim?.kill()
       workers.delete(victim!)
       killed += 1
-      await hire()
     }
     let killed = 0
     await Promise.all([hire(), hire()])

@@ -16,13 +16,16 @@ const campaign = (options: Partial<CampaignOptions>) =>
   })
 
 describe('a small campaign of faults', { timeout: 240_000 }, () => {
-  it.each(['postgres', 'redis'] as const)('leaves the books balanced on %s', async (store) => {
-    const result = await campaign({ store })
-    expect(findingsIn(result), report(result)).toBe(0)
-    const made = [...result.faults.values()].reduce((sum, count) => sum + count, 0)
-    expect(made).toBe(26)
-    expect(result.ledger.first.size).toBe(300)
-  })
+  it.each(['postgres', 'postgres-lease', 'redis'] as const)(
+    'leaves the books balanced on %s',
+    async (store) => {
+      const result = await campaign({ store })
+      expect(findingsIn(result), report(result)).toBe(0)
+      const made = [...result.faults.values()].reduce((sum, count) => sum + count, 0)
+      expect(made).toBe(26)
+      expect(result.ledger.first.size).toBe(300)
+    },
+  )
 
   it('finds a store that commits writes and record one after the other', async () => {
     const { ledger } = await campaign({ broken: 'writes-beside', orders: 100, faults: 8 })

@@ -43,14 +43,22 @@ function files(): string[] {
 
 function pageOf(modules: readonly TestModule[]): string {
   const inOrder = [...modules].sort((one, two) => (one.moduleId < two.moduleId ? -1 : 1))
-  const others = inOrder.filter(({ moduleId }) => basename(moduleId) === OTHERS)
-  const every = inOrder.filter((module) => !others.includes(module))
-  const otherStores = others.flatMap(outcomesOf).map(({ store }) => store)
-  return matrixPage([...every, ...others].flatMap(outcomesOf), otherStores)
+  const whyOf = ({ moduleId }: TestModule) => ONE_ADAPTER[basename(moduleId)]
+  return matrixPage(
+    inOrder.filter((module) => whyOf(module) === undefined).flatMap(outcomesOf),
+    inOrder.flatMap((module) => {
+      const why = whyOf(module)
+      return why === undefined ? [] : [{ why, outcomes: outcomesOf(module) }]
+    }),
+  )
 }
 
-/** Where one adapter is run on what needs no more than one. */
-const OTHERS = `other-wires.int.test.ts`
+/** Files in which stores are run at one adapter, and what the page says of that. */
+const ONE_ADAPTER: Readonly<Record<string, string>> = {
+  'other-wires.int.test.ts': `The store of the first column with the same statements, sent another way: pipelined, prepared, by
+another driver, on the connection of an ORM. No adapter can tell, so one is enough to see that the store
+keeps its promises.`,
+}
 
 function outcomesOf(module: TestModule): Outcome[] {
   return [...module.children.suites()].flatMap((suite) => {

@@ -8,45 +8,45 @@ export interface Outcome {
   readonly skipped: string | undefined
 }
 
+/** Stores that are run at one adapter, and why that is enough. */
+export interface Single {
+  readonly why: string
+  readonly outcomes: readonly Outcome[]
+}
+
 /** The page `docs/matrix.md` for a run. Throws when something is missing without a reason. */
-export function matrixPage(outcomes: readonly Outcome[], others: readonly string[]): string {
+export function matrixPage(outcomes: readonly Outcome[], singles: readonly Single[]): string {
+  const all = [...outcomes, ...singles.flatMap((single) => single.outcomes)]
+  return `# Matrix
+
+Every adapter on every store, over real HTTP and real servers: how many of the ${namesIn(all, 'behaviour').length} sentences of the
+adapter contract were tested and kept. A test writes this page (\`npx -y pnpm@12 matrix\`), and CI fails
+when a run differs from it.
+
+${table(outcomes)}
+
+${singles.map(({ why, outcomes }) => `${why}\n\n${table(outcomes)}\n\n`).join('')}## What is skipped, and why
+
+${skips(all).join('\n\n')}
+`
+}
+
+function table(outcomes: readonly Outcome[]): string {
   const adapters = namesIn(outcomes, 'adapter')
   const stores = namesIn(outcomes, 'store')
-  for (const adapter of adapters) {
-    for (const store of stores) {
-      const isRun = outcomes.some((one) => one.adapter === adapter && one.store === store)
-      if (!isRun && !others.includes(store)) {
-        throw new Error(`${adapter} was not run on ${store}, and nothing says why.`)
-      }
-    }
-  }
   const head = `| | ${stores.join(' | ')} |\n|---|${stores.map(() => '---:|').join('')}`
   const rows = adapters.map((adapter) => {
     const cells = stores.map((store) => cellText(outcomes, adapter, store))
     return `| ${adapter} | ${cells.join(' | ')} |`
   })
-  return `# Matrix
-
-Every adapter on every store, over real HTTP and real servers: how many of the ${namesIn(outcomes, 'behaviour').length} sentences of the
-adapter contract were tested and kept. A test writes this page (\`npx -y pnpm@12 matrix\`), and CI fails
-when a run differs from it.
-
-${[head, ...rows].join('\n')}
-
-\`–\`: ${OTHERS}
-
-## What is skipped, and why
-
-${skips(outcomes).join('\n\n')}
-`
+  return [head, ...rows].join('\n')
 }
-
-const OTHERS = `not run. It is the first column's store with its statements sent another way, which no
-adapter can tell; one adapter is enough to see that the store keeps its promises.`
 
 function cellText(outcomes: readonly Outcome[], adapter: string, store: string): string {
   const cell = outcomes.filter((one) => one.adapter === adapter && one.store === store)
-  return cell.length === 0 ? '–' : `${cell.filter(({ skipped }) => skipped === undefined).length}`
+  if (cell.length === 0)
+    throw new Error(`${adapter} was not run on ${store}, and nothing says why.`)
+  return `${cell.filter(({ skipped }) => skipped === undefined).length}`
 }
 
 function skips(outcomes: readonly Outcome[]): string[] {

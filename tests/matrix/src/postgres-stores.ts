@@ -16,9 +16,14 @@ export function onPool(
   name: string,
   {
     config = {},
-    prepare = false,
     behindPgBouncer = false,
-  }: { config?: PoolConfig; prepare?: boolean; behindPgBouncer?: boolean } = {},
+    ...options
+  }: {
+    config?: PoolConfig
+    behindPgBouncer?: boolean
+    prepare?: boolean
+    mode?: 'transaction' | 'lease'
+  } = {},
 ): AdapterSuiteStore {
   let database: Database
   let pgbouncer: PgBouncer | undefined
@@ -36,8 +41,11 @@ export function onPool(
     await pgbouncer?.stop()
     await database.drop()
   })
-  return { name, create: () => fixture<PoolClient>(pool, pool, { prepare }) }
+  return { name, create: () => fixture<PoolClient>(pool, pool, options) }
 }
+
+/** A database compiled on the way, while the other tests have the processors. */
+const SLOW_START_MS = 180_000
 
 /** The store on PGlite in memory. */
 export function onPglite(): AdapterSuiteStore {
@@ -45,7 +53,7 @@ export function onPglite(): AdapterSuiteStore {
   beforeAll(async () => {
     db = new PGlite()
     await prepared(fromPglite(db), db)
-  })
+  }, SLOW_START_MS)
   afterAll(() => db.close())
   return { name: 'PGlite', create: () => fixture<Transaction>(fromPglite(db), db) }
 }
@@ -58,7 +66,7 @@ async function prepared<Tx>(client: PostgresClient<Tx>, database: Queryable): Pr
 function fixture<Tx extends Queryable>(
   client: PostgresClient<Tx>,
   database: Queryable,
-  options: { prepare?: boolean } = {},
+  options: { prepare?: boolean; mode?: 'transaction' | 'lease' } = {},
 ): StoreFixture {
   const made: StoreFixture<Tx> = {
     store: postgresStore<Tx>({ client, ...options }),

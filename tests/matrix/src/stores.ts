@@ -1,4 +1,5 @@
 import type { AdapterSuiteStore } from '@oncekey/conformance'
+import { everyBridge } from './bridge-stores.ts'
 import { onPglite, onPool } from './postgres-stores.ts'
 import { onRedis } from './redis-store.ts'
 
@@ -6,6 +7,7 @@ import { onRedis } from './redis-store.ts'
 export function everyStore(): AdapterSuiteStore[] {
   return [
     onPool('Postgres, pg'),
+    onPool('Postgres, pg in lease mode', { mode: 'lease' }),
     onPool('Postgres, pg behind PgBouncer', { behindPgBouncer: true }),
     onPglite(),
     onRedis(),
@@ -17,5 +19,6 @@ export function otherWires(): AdapterSuiteStore[] {
   return [
     onPool('Postgres, pg that pipelines', { config: { pipeline: true } }),
     onPool('Postgres, pg with prepared statements', { prepare: true }),
+    ...everyBridge(),
   ]
 }

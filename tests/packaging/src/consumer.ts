@@ -44,11 +44,15 @@ export async function installConsumer(
     JSON.stringify({
       overrides: own,
       autoInstallPeers: false,
-      strictPeerDependencies: true,
       verifyDepsBeforeRun: false,
     }),
   )
   await command('pnpm', ['install', '--prefer-offline', '--no-frozen-lockfile'], { cwd: folder })
+  const peerIssues = await command('pnpm', ['peers', 'check'], { cwd: folder }).catch(
+    (error: Error) => error.message,
+  )
+  // What peers of others want of one another is theirs to settle.
+  if (peerIssues.includes('@oncekey/')) throw new Error(peerIssues)
 
   const packageFolder = (name: string): string => join(folder, 'node_modules', name)
   return {

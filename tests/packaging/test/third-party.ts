@@ -11,9 +11,12 @@ import { snippetOf } from '../src/readme.ts'
 
 const page = 'packages/conformance/README.md'
 
+/** Another test run inside this one. */
+const SLOW = { timeout: 180_000 }
+
 /** Somebody with a store and an adapter of their own, who does to the letter what the README says. */
 export function describeThirdParty(installed: () => Installed): void {
-  describe('a third party that follows the README of @oncekey/conformance', () => {
+  describe('a third party that follows the README of @oncekey/conformance', SLOW, () => {
     test('holds its store and its adapter to the contracts', async () => {
       const { consumer } = installed()
       consumer.write('src/my-store.ts', source('tests/packaging/third-party/my-store.ts'))

@@ -9,7 +9,7 @@ const entries = packages.flatMap((one) => one.entries)
 
 /** What the compiler of a consumer who forgives nothing says. */
 export function describeTypes(installed: () => Installed): void {
-  describe('a strict consumer typechecks', () => {
+  describe('a strict consumer typechecks', { timeout: 180_000 }, () => {
     test.each([
       { resolution: 'nodenext', compiler: 'typescript' },
       { resolution: 'bundler', compiler: 'typescript' },

@@ -36,7 +36,10 @@ function onPath(program: string): string | undefined {
 async function install({ program, debianPackage, missing }: Wanted): Promise<string> {
   if (process.getuid?.() !== 0 || onPath('apt-get') === undefined) throw new Error(missing)
   try {
-    await aptGet('update')
+    await updateLists()
+    const installed = onPath(program)
+    // Another process was about it too, and was faster.
+    if (installed !== undefined) return installed
     await aptGet('install', '--yes', '--no-install-recommends', debianPackage)
     const path = onPath(program)
     if (path === undefined) throw new Error('It is still not on PATH')
@@ -46,7 +49,19 @@ async function install({ program, debianPackage, missing }: Wanted): Promise<str
   }
 }
 
-/** Several test files may find it missing at once: dpkg lets one in, the others wait. */
+/** Several test files may miss a program at once. The lock of the lists fails whoever is second, at once. */
+async function updateLists(attemptsLeft = 300): Promise<void> {
+  try {
+    await aptGet('update')
+  } catch (error) {
+    const isLocked = String((error as { stderr?: string }).stderr).includes('/lists/lock')
+    if (!isLocked || attemptsLeft === 0) throw error
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    await updateLists(attemptsLeft - 1)
+  }
+}
+
+/** For the lock of dpkg itself it waits. */
 async function aptGet(...args: string[]): Promise<void> {
   await promisify(execFile)('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },

@@ -34,6 +34,21 @@ export function lostReply(): StoreBehaviourGroup {
         },
       },
       {
+        title:
+          'in lease mode is told `stored` when its completion is sent again, and changes nothing',
+        needs: ['lease mode', 'another instance'],
+        async run({ claim, retry, begin, run, another }) {
+          const first = claim()
+          const attempt = await run(first)
+          const again = await run(first, await another())
+          const response = responseOf('as it was sent')
+          assert.equal(await attempt.complete(completionOf({ response })), 'stored')
+          const late = completionOf({ response: responseOf('as it was sent again') })
+          assert.equal(await again.complete(late), 'stored')
+          expectReplay(await begin(retry(first)), response)
+        },
+      },
+      {
         // The transaction of a lost claim may be gone already, or may still have to be noticed.
         title: 'in transaction mode gets `run` again or `in-progress`, never a second attempt',
         needs: ['transaction mode', 'attempts side by side'],

@@ -22,6 +22,7 @@ import { expiredKeyBlocks } from './expired-key-blocks.ts'
 import { expiredResultRunsAgain } from './expired-result-runs-again.ts'
 import { fingerprintIsKey } from './fingerprint-is-key.ts'
 import { finishedWhileLooking } from './finished-while-looking.ts'
+import { forgetsWhoCompleted } from './forgets-who-completed.ts'
 import { forgottenFingerprint } from './forgotten-fingerprint.ts'
 import { headerObject } from './header-object.ts'
 import { holdsInTransactionMode } from './holds-in-transaction-mode.ts'
@@ -86,6 +87,7 @@ export const brokenStores: readonly BrokenStore[] = [
   expiredResultRunsAgain,
   fingerprintIsKey,
   finishedWhileLooking,
+  forgetsWhoCompleted,
   forgottenFingerprint,
   headerObject,
   holdsInTransactionMode,

@@ -56,6 +56,8 @@ export interface Steps {
   newRow(claim: Claim, before: Row | undefined): Pick<Row, 'fingerprint' | 'number'>
   whenStillBusy(claim: Claim, waitedMs: number): 'ask again' | 'in-progress'
   owns(row: Row | undefined, token: string, verb: Verb, table: Table): boolean
+  /** Whether a completion is one that was carried out before, and is sent again. */
+  wasCompletedBy(row: Row | undefined, token: string): boolean
   encode(response: StoredResponse): unknown
   decode(kept: unknown): StoredResponse | null
   handOut(transaction: PlainTransaction): PlainTransaction
@@ -112,6 +114,7 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
     whenStillBusy: (claim, waitedMs) =>
       waitedMs < claim.waitMs && !claim.signal.aborted ? 'ask again' : 'in-progress',
     owns: (row, token) => row?.state === 'running' && row.token === token,
+    wasCompletedBy: (row, token) => row?.state === 'finished' && row.token === token,
     encode: (response) => structuredClone(response),
     decode: (kept) => structuredClone(kept) as StoredResponse,
     handOut: (transaction) => transaction,
@@ -269,7 +272,7 @@ export function plainStore(
           },
         })
         hasEnded = true
-        return outcome
+        return steps.wasCompletedBy(rowNow(), token) ? 'stored' : outcome
       },
       release: () => end('release'),
       abandon: () => end('abandon'),

@@ -46,11 +46,11 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
         occurredAtMs: Number(row.occurred_at),
       })
     }
-    const more = events.length === limit
+    const isFull = events.length === limit
     const lastSeq = Number((rows[rows.length - 2] as EventRow | undefined)?.seq ?? 0)
     const next = places.map((place, at) =>
       positionOf(
-        more
+        isFull
           ? {
               ...place,
               to: place.to ?? present,
@@ -62,7 +62,8 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
     )
     return {
       events,
-      more,
+      // Those who read up to an older snapshot have not seen the present yet.
+      more: isFull || places.some(({ to }) => to !== null),
       next: slots.map(({ slot }) => ({ slot, position: next[(placeOfSlot[slot] ?? 1) - 1] ?? '' })),
     }
   }

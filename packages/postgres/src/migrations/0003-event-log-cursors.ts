@@ -7,14 +7,19 @@ export function eventLogCursors(schema: string): string[] {
     // A consumer that is new gets its cursors; one that was given up holds events back again.
     `create function ${schema}.subscribe(in_consumer text, in_now boolean) returns void
     language plpgsql volatile as $$
+    declare
+      start record;
     begin
+      -- Before anything is written, and in one snapshot.
+      select ${schema}.present_snapshot() as present, coalesce(max(o.seq), 0) as newest into start
+        from ${schema}.outbox o;
       insert into ${schema}.consumers as c (name) values (in_consumer)
         on conflict on constraint consumers_pkey
         do update set seen_at = now(), abandoned_at = null;
       insert into ${schema}.cursors (consumer, slot, from_snapshot, floor, seq)
         select in_consumer, s,
-            case when in_now then pg_current_snapshot() else '1:1:' end,
-            case when in_now then coalesce((select max(o.seq) from ${schema}.outbox o), 0) else 0 end,
+            case when in_now then start.present else '1:1:' end,
+            case when in_now then start.newest else 0 end,
             0
           from generate_series(0, 63) s
         on conflict on constraint cursors_pkey do nothing;
@@ -139,7 +144,7 @@ export function eventLogCursors(schema: string): string[] {
     `create function ${schema}.rebase() returns text
     language plpgsql volatile set enable_seqscan = off as $$
     declare
-      life xid8 := pg_snapshot_xmax(pg_current_snapshot());
+      life xid8 := pg_snapshot_xmax(${schema}.present_snapshot());
       rebased integer := 0;
     begin
       lock table ${schema}.cursors in exclusive mode;
@@ -147,19 +152,21 @@ export function eventLogCursors(schema: string): string[] {
         and not exists (select from ${schema}.outbox o where o.xid >= life) then
         return '0';
       end if;
-      update ${schema}.cursors c
-        set floor = least(
+      with places as materialized (
+        select c.consumer, c.slot, least(
             greatest(c.floor, coalesce((select max(o.seq) from ${schema}.outbox o), 0)),
             coalesce((
               select min(o.seq) - 1 from ${schema}.outbox o
-                where o.slot = c.slot
-                  and not pg_visible_in_snapshot(o.xid, c.from_snapshot)
-                  and (c.to_snapshot is null or not pg_visible_in_snapshot(o.xid, c.to_snapshot)
-                    or o.seq > c.seq)
-            ), 9223372036854775807)),
-          seq = 0, from_snapshot = '1:1:', to_snapshot = null, epoch = c.epoch + 1,
-          relay = null, lease_until = null;
+                where o.slot = c.slot and ${schema}.is_ahead(o.xid, o.seq, c)
+            ), 9223372036854775807)) as passed
+          from ${schema}.cursors c
+      )
+      update ${schema}.cursors c
+        set floor = p.passed, seq = p.passed, from_snapshot = '1:1:', to_snapshot = null,
+          epoch = c.epoch + 1, relay = null, lease_until = null
+        from places p where p.consumer = c.consumer and p.slot = c.slot;
       get diagnostics rebased = row_count;
+      delete from ${schema}.relays;
       update ${schema}.outbox set xid = '3' where xid >= life;
       return rebased::text;
     end $$`,

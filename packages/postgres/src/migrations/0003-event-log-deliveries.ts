@@ -94,8 +94,8 @@ export function eventLogDeliveries(schema: string): string[] {
               and due_at < 'infinity' and id <> all(due) and id <> all(in_except)
             order by due_at limit 1
         ) d;
-      return json_build_object('deliveries', coalesce(deliveries, '[]'), 'next_in_ms',
-        greatest(0, ceil(extract(epoch from next_at - clock_timestamp()) * 1000)))::text;
+      return json_build_object('deliveries', coalesce(deliveries, '[]'), 'next_in_ms', case when next_at is not null then
+        greatest(0, ceil(extract(epoch from next_at - clock_timestamp()) * 1000)) end)::text;
     end $$`,
 
     // How they ended. With the last of an ordering key that stood in the way, the next one is due.

@@ -15,6 +15,28 @@ export function eventLogReading(schema: string): string[] {
             and (in_types is null or o.type = any(in_types))`
 
   return [
+    // The snapshot of the statement, with the same visible in it, and one thing more: whoever is not in
+    // it, neither visible nor among those in progress, has begun after it. PostgreSQL's own ends at the
+    // last transaction that has completed: those beyond may have been writing for long, and have taken
+    // numbers below what others have committed since. They are named as in progress here. 'age' knows
+    // the next transaction to begin, as long as this one has not begun to write itself.
+    `create function ${schema}.present_snapshot() returns pg_snapshot
+    language plpgsql stable as $$
+    declare
+      own pg_snapshot := pg_current_snapshot();
+      ends bigint := pg_snapshot_xmax(own)::text::bigint;
+      beyond integer := age(pg_snapshot_xmax(own)::xid);
+    begin
+      if beyond <= 0 then
+        return own;
+      end if;
+      return pg_snapshot_xmin(own)::text || ':' || (ends + beyond)::text || ':' || (
+        select string_agg(x, ',' order by x::bigint) from (
+          select w::text as x from pg_snapshot_xip(own) w
+          union all select b::text from generate_series(ends, ends + beyond - 1) b
+        ) x);
+    end $$`,
+
     // 'in_places' are the different places that the reader's slots are at; 'in_slots' says for each of
     // the 64 which, from 1, or null. Nearly always there is one place for all of them.
     //
@@ -30,11 +52,12 @@ export function eventLogReading(schema: string): string[] {
     returns table (slot text, seq text, id text, type text, source text, subject text,
       ordering_key text, data text, headers text, occurred_at text)
     language plpgsql stable
-    set enable_seqscan = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan
+    set enable_seqscan = off set enable_bitmapscan = off set max_parallel_workers_per_gather = 0
+    set plan_cache_mode = force_generic_plan
     as $$
     #variable_conflict use_column
     declare
-      present pg_snapshot := pg_current_snapshot();
+      present pg_snapshot := ${schema}.present_snapshot();
       froms pg_snapshot[];
       tos pg_snapshot[];
       seqs bigint[];
@@ -58,11 +81,12 @@ export function eventLogReading(schema: string): string[] {
 
       writing := array(select distinct w from unnest(froms) f, pg_snapshot_xip(f) w);
       if cardinality(writing) > 0 then
+        -- Written so that the primary key is of no use: it would be read from its beginning.
         return query
           select ${columns}
             from ${schema}.outbox o
-            where o.xid = any(writing) and o.seq <= start and ${wanted}
-            order by o.seq limit in_limit;
+            where o.xid = any(writing) and (o.seq <= start) is true and ${wanted}
+            order by o.seq + 0 limit in_limit;
         get diagnostics found_rows = row_count;
       end if;
       if found_rows < in_limit then
@@ -83,6 +107,14 @@ export function eventLogReading(schema: string): string[] {
           null::text;
     end $$`,
 
+    // Whether an event is one that a cursor has not passed.
+    `create function ${schema}.is_ahead(in_xid xid8, in_seq bigint, at ${schema}.cursors)
+    returns boolean language sql immutable as $$
+      select not pg_visible_in_snapshot(in_xid, at.from_snapshot)
+        and case when at.to_snapshot is null or pg_visible_in_snapshot(in_xid, at.to_snapshot)
+          then in_seq > at.seq else true end
+    $$`,
+
     // How far a consumer is behind, by the cursors that are written.
     `create function ${schema}.log_lag(in_consumer text, in_limit integer)
     returns table (events text, oldest_ms text)
@@ -92,10 +124,7 @@ export function eventLogReading(schema: string): string[] {
         from (
           select o.occurred_at
             from ${schema}.cursors c
-            join ${schema}.outbox o on o.slot = c.slot
-              and not pg_visible_in_snapshot(o.xid, c.from_snapshot)
-              and (c.to_snapshot is null or not pg_visible_in_snapshot(o.xid, c.to_snapshot)
-                or o.seq > c.seq)
+            join ${schema}.outbox o on o.slot = c.slot and ${schema}.is_ahead(o.xid, o.seq, c)
             where c.consumer = in_consumer
               and (o.seq > (select min(f.floor) from ${schema}.cursors f
                   where f.consumer = in_consumer)

@@ -3,6 +3,7 @@ import { answerOf, askDatabase, findRecord } from './ask-database.ts'
 import { busy } from './busy.ts'
 import { type ClaimKey, claimKey } from './claim-key.ts'
 import { patienceOf } from './patience.ts'
+import type { Place } from './places.ts'
 import { decisionOf } from './record.ts'
 import type { LeasedJson } from './statements/find-record.ts'
 import type { Answer, StoreState } from './store-state.ts'
@@ -57,16 +58,49 @@ function leasedDecision({ fingerprint, lapsed, since }: LeasedJson, claim: Claim
 
 const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
 
-/** At once: what the database says now. */
+/** At once where there is a place: what the database says now. */
 async function ask<Tx>(store: StoreState<Tx>, claim: Claim, key: ClaimKey): Promise<Answer<Tx>> {
-  let place = store.attempts.tryTake()
-  if (place === undefined) {
+  const place = store.attempts.tryTake()
+  if (place !== undefined) return await askDatabase(store, claim, key, place)
+
+  const { acquireTimeoutMs, attempts, client, maxConcurrent } = store
+  const turn = attempts.take({ timeoutMs: acquireTimeoutMs, signal: claim.signal })
+  if (client.concurrency === 'many' && !(await comesWithin(READ_AFTER_MS, turn))) {
     // Handlers have every place, maybe for long. What is finished is answered all the same.
-    const found = store.client.concurrency === 'many' && (await findRecord(store, claim))
-    if (found && found.state === 'finished') return answerOf(found)
-    place = await store.attempts.take({ timeoutMs: store.acquireTimeoutMs, signal: claim.signal })
-    if (place === undefined && claim.signal.aborted) return { kind: 'withdrawn' }
-    if (place === undefined) throw busy(store.maxConcurrent, store.acquireTimeoutMs)
+    const found = await findRecord(store, claim).catch((error) => {
+      giveUp(turn)
+      throw error
+    })
+    if (found?.state === 'finished') {
+      giveUp(turn)
+      return answerOf(found)
+    }
   }
-  return await askDatabase(store, claim, key, place)
+  const taken = await turn
+  if (taken !== undefined) return await askDatabase(store, claim, key, taken)
+  if (claim.signal.aborted) return { kind: 'withdrawn' }
+  throw busy(maxConcurrent, acquireTimeoutMs)
+}
+
+/**
+ * Under load a place comes free in some milliseconds. To read beside it at once is a statement more
+ * for every request that queues: 16 at once on 10 places had, by processor time, 0.51 of the bare
+ * transaction's throughput with it, and 0.62 without.
+ */
+const READ_AFTER_MS = 100
+
+/** The place that somebody is still queueing for goes to the next as soon as it comes. */
+function giveUp(turn: Promise<Place | undefined>): void {
+  void turn.then((late) => late?.())
+}
+
+function comesWithin(ms: number, event: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms)
+    const came = (): void => {
+      clearTimeout(timer)
+      resolve(true)
+    }
+    event.then(came, came)
+  })
 }

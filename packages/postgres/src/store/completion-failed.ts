@@ -1,5 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
-import { isOutcomeKnown, sqlState } from '../sql-state.ts'
+import { isOutcomeKnown, sqlState, violatedConstraint } from '../sql-state.ts'
 import type { StartedJson } from './statements/start-attempt.ts'
 import type { StoreState } from './store-state.ts'
 import { terminate } from './undo.ts'
@@ -16,9 +16,9 @@ export function completionFailed<Tx>(
   error: unknown,
   started: StartedJson,
 ): 'superseded' {
+  if (SUPERSEDED.has(sqlState(error) ?? '') || isTaken(store, error)) return 'superseded'
   const failure = completionError(error)
   if (failure.code === 'commit-failed' && !isOutcomeKnown(error)) terminate(store, started)
-  if (SUPERSEDED.has(sqlState(error) ?? '')) return 'superseded'
   throw failure
 }
 
@@ -47,6 +47,12 @@ export const OWNED_BY_ANOTHER = 'OK002'
 
 /** That; a serialization failure; a deadlock. */
 const SUPERSEDED = new Set([OWNED_BY_ANOTHER, '40001', '40P01'])
+
+/** Another attempt has the record. By the constraint: the handler's own may be violated at COMMIT too. */
+function isTaken<Tx>({ schema }: StoreState<Tx>, error: unknown): boolean {
+  return sqlState(error) === '23505' && violatedConstraint(error) === `${schema}.records_pkey`
+}
+
 const ATTEMPT_ENDED = 'OK001'
 const IN_FAILED_TRANSACTION = '25P02'
 

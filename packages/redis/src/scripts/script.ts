@@ -15,7 +15,7 @@ export interface Script<Question, Reply> {
   keys(question: Question): readonly string[]
   args(question: Question): readonly ScriptArgument[]
   /** Throws on what the script never answers: then it was not the script that answered. */
-  reply(raw: unknown): Reply
+  reply(raw: unknown, question: Question): Reply
 }
 
 export type ScriptArgument = string | number | Buffer

@@ -1,7 +1,7 @@
 /**
  * Claiming and settling are functions: their plans are kept by the session, whether or not the driver
- * prepares statements, and planning them took longer than running them. `enable_seqscan` is off in
- * both, because a plan that was made while a table was a page long would go on reading all of it.
+ * prepares statements. `enable_seqscan` is off in both, because a plan that was made while a table was
+ * a page long would go on reading all of it.
  */
 export function claimAndSettle(schema: string): string[] {
   return [claimFunction(schema), settleFunction(schema)]

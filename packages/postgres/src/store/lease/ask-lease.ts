@@ -1,7 +1,6 @@
 import { type Claim, OncekeyError } from '@oncekey/core'
 import { isOutcomeKnown, sqlState } from '../../sql-state.ts'
 import { storeError } from '../../store-error.ts'
-import { busy } from '../busy.ts'
 import type { ClaimKey } from '../claim-key.ts'
 import type { ClaimLeaseJson } from '../statements/claim-lease.ts'
 import type { LeaseState } from './lease-state.ts'
@@ -21,7 +20,7 @@ export async function askLease<Tx>(
   const statement = statements.claimLease(claim, lock)
   const reader = await readers.take({ timeoutMs: acquireTimeoutMs, signal: claim.signal })
   if (reader === undefined && claim.signal.aborted) return WITHDRAWN
-  if (reader === undefined) throw busy(store.maxConcurrent, acquireTimeoutMs)
+  if (reader === undefined) throw noConnection(acquireTimeoutMs)
   const until = performance.now() + acquireTimeoutMs
   try {
     return await ask().catch(again)
@@ -63,6 +62,13 @@ export async function giveBack<Tx>(store: LeaseState<Tx>, claim: Claim): Promise
   const { acquireTimeoutMs, client, statements } = store
   const options = { timeoutMs: acquireTimeoutMs }
   await client.query(statements.giveBackAttempt(claim), options).catch(() => {})
+}
+
+function noConnection(timeoutMs: number): OncekeyError {
+  return new OncekeyError(
+    'store-busy',
+    `The connections of the pool that are for claims were in use for ${timeoutMs} ms. Raise its \`max\`, or lower \`maxConcurrent\`.`,
+  )
 }
 
 function isBusy(error: unknown): boolean {

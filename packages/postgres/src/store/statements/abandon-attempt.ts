@@ -5,7 +5,7 @@ import type { Statement } from '../../sql-client.ts'
 export function abandonAttemptStatement(
   schema: string,
 ): (claim: Claim) => Statement<{ outcome: 'abandoned' | 'stored' | 'superseded' }> {
-  const text = `select ${schema}.abandon_attempt($1::text, $2::text, $3::text, $4::text) as outcome`
+  const text = `select ${schema}.abandon_attempt($1, $2, $3, $4) as outcome`
 
   return ({ namespace, scope, key, token }) => ({
     name: 'abandon_attempt',

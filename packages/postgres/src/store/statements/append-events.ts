@@ -5,7 +5,7 @@ import type { Statement } from '../../sql-client.ts'
 export function appendEventsStatement(
   schema: string,
 ): (events: readonly OutboxEvent[]) => Statement {
-  const text = `select ${schema}.append_events($1::json)`
+  const text = `select ${schema}.append_events($1)`
   return (events) => ({ name: 'append_events', text, values: [eventsJson(events)] })
 }
 

@@ -7,8 +7,8 @@ export function claimLeaseStatement(
   schema: string,
 ): (claim: Claim, lock: string) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.claim_lease($1::bigint, $2::text, $3::text, $4::text, $5::json, $6::text,
-      $7::bigint, $8::boolean) as answer`
+    select ${schema}.claim_lease($1, $2, $3, $4, $5, $6,
+      $7, $8) as answer`
 
   return (claim, lock) => ({
     name: 'claim_lease',

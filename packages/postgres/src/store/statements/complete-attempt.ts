@@ -14,8 +14,8 @@ export function completeAttemptStatement(
   options: { readonly inTransaction: boolean },
 ) => Statement<{ outcome: 'stored' }> {
   const text = `
-    select ${schema}.complete_attempt($1::text, $2::text, $3::text, $4::text, $5::integer,
-      $6::text, $7::bytea, $8::text, $9::json, $10::boolean) as outcome`
+    select ${schema}.complete_attempt($1, $2, $3, $4, $5,
+      $6, $7, $8, $9, $10) as outcome`
 
   return (claim, { response, events }, { inTransaction }) => ({
     name: 'complete_attempt',

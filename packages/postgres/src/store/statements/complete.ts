@@ -6,9 +6,7 @@ import { eventsJson } from './append-events.ts'
 export function completeStatement(
   schema: string,
 ): (claim: Claim, completion: Completion) => Statement {
-  const text = `
-    select ${schema}.complete($1::text, $2::text, $3::text, $4::text, $5::text, $6::integer,
-      $7::text, $8::bytea, $9::text, $10::json)`
+  const text = `select ${schema}.complete($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 
   return (claim, { response, events }) => ({
     name: 'complete',

@@ -6,8 +6,7 @@ import { eventsJson } from './append-events.ts'
 export function endAttemptStatement(
   schema: string,
 ): (token: string, events: readonly OutboxEvent[]) => Statement {
-  const text = `
-    select ${schema}.end_attempt($1::text, $2::json)`
+  const text = `select ${schema}.end_attempt($1, $2)`
   return (token, events) => ({
     name: 'end_attempt',
     text,

@@ -16,6 +16,6 @@ export interface AwaitedAttempt {
 export function endedAttemptsStatement(
   schema: string,
 ): (attempts: readonly AwaitedAttempt[]) => Statement<{ ended: string }> {
-  const text = `select ${schema}.ended_attempts($1::json) as ended`
+  const text = `select ${schema}.ended_attempts($1) as ended`
   return (attempts) => ({ name: 'ended_attempts', text, values: [JSON.stringify(attempts)] })
 }

@@ -3,7 +3,7 @@ import type { Statement } from '../../sql-client.ts'
 
 /** Undoes a claim whose handler never ran. */
 export function giveBackAttemptStatement(schema: string): (claim: Claim) => Statement {
-  const text = `select ${schema}.give_back_attempt($1::text, $2::text, $3::text, $4::text)`
+  const text = `select ${schema}.give_back_attempt($1, $2, $3, $4)`
 
   return ({ namespace, scope, key, token }) => ({
     name: 'give_back_attempt',

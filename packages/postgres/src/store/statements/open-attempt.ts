@@ -6,8 +6,8 @@ export function openAttemptStatement(
   schema: string,
 ): (claim: Claim, lock: string, backstopMs: number) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.open_attempt($1::bigint, $2::text, $3::text, $4::text, $5::text,
-      $6::integer) as answer`
+    select ${schema}.open_attempt($1, $2, $3, $4, $5,
+      $6) as answer`
 
   return ({ namespace, scope, key, token }, lock, backstopMs) => ({
     name: 'open_attempt',

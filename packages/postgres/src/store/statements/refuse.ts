@@ -9,9 +9,7 @@ export function refuseStatement(
   lock: string,
   response: StoredResponse,
 ) => Statement<{ outcome: 'stored' | 'superseded' }> {
-  const text = `
-    select ${schema}.refuse($1::bigint, $2::text, $3::text, $4::text, $5::text, $6::integer,
-      $7::text, $8::bytea, $9::text) as outcome`
+  const text = `select ${schema}.refuse($1, $2, $3, $4, $5, $6, $7, $8, $9) as outcome`
 
   return (claim, lock, response) => ({
     name: 'refuse',

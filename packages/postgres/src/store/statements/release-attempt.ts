@@ -3,7 +3,7 @@ import type { Statement } from '../../sql-client.ts'
 
 /** Forgets an attempt, if it still has its key. */
 export function releaseAttemptStatement(schema: string): (claim: Claim) => Statement {
-  const text = `select ${schema}.release_attempt($1::text, $2::text, $3::text, $4::text)`
+  const text = `select ${schema}.release_attempt($1, $2, $3, $4)`
 
   return ({ namespace, scope, key, token }) => ({
     name: 'release_attempt',

@@ -13,7 +13,7 @@ export interface LeaseRenewal {
 export function renewLeasesStatement(
   schema: string,
 ): (renewals: readonly LeaseRenewal[], over: readonly string[]) => Statement<{ held: string }> {
-  const text = `select ${schema}.renew_leases($1::json, $2::json) as held`
+  const text = `select ${schema}.renew_leases($1, $2) as held`
 
   return (renewals, over) => ({
     name: 'renew_leases',

@@ -11,8 +11,8 @@ export function replaceAttemptStatement(
   backstopMs: number,
 ) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.replace_attempt($1::bigint, $2::text, $3::text, $4::text, $5::integer,
-      $6::text, $7::integer) as answer`
+    select ${schema}.replace_attempt($1, $2, $3, $4, $5,
+      $6, $7) as answer`
 
   return ({ namespace, scope, key, token }, lock, number, backstopMs) => ({
     name: 'replace_attempt',

@@ -6,8 +6,7 @@ import type { RecordJson } from './find-record.ts'
 export function waitForEndStatement(
   schema: string,
 ): (claim: Claim, lock: string, waitMs: number) => Statement<{ answer: string }> {
-  const text = `
-    select ${schema}.wait_for_end($1::bigint, $2::text, $3::text, $4::text, $5::integer) as answer`
+  const text = `select ${schema}.wait_for_end($1, $2, $3, $4, $5) as answer`
 
   return ({ namespace, scope, key }, lock, waitMs) => ({
     name: 'wait_for_end',

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import type { LogBehaviourGroup } from './log-behaviours.ts'
+import { allSlots } from './log-context.ts'
+
+/** Slots are held by one relay at a time, and shared fairly. */
+export function leasing(): LogBehaviourGroup {
+  return {
+    title: 'leasing',
+    behaviours: [
+      {
+        title: 'gives a relay that is alone every slot',
+        async run({ reader }) {
+          const by = await reader()
+          assert.deepEqual(
+            [...by.slots.keys()].sort((a, b) => a - b),
+            [...allSlots],
+          )
+        },
+      },
+      {
+        title: 'gives a slot to one relay at a time',
+        async run({ reader, another, name }) {
+          const consumer = name()
+          const others = [await reader({ consumer })]
+          for (let more = 0; more < 3; more += 1) {
+            others.push(await reader({ consumer, log: await another() }))
+          }
+          for (const by of others) await by.lease()
+          const held = others.flatMap(({ slots }) => [...slots.keys()])
+          assert.equal(new Set(held).size, held.length)
+        },
+      },
+      {
+        title: 'says what share is fair, and takes nothing away by itself',
+        async run({ reader, name }) {
+          const consumer = name()
+          const one = await reader({ consumer })
+          const two = await reader({ consumer })
+          assert.equal(two.slots.size, 0)
+          const { share, lost } = await one.lease()
+          assert.equal(share, 32)
+          assert.deepEqual(lost, [])
+          assert.equal(one.slots.size, 64)
+        },
+      },
+      {
+        title: 'shares out what is let go, and no more than is fair',
+        async run({ log, reader, name }) {
+          const consumer = name()
+          const one = await reader({ consumer })
+          const two = await reader({ consumer })
+          const leaving = [...one.slots.values()].slice(0, 40)
+          await log.release({ consumer, relay: one.relay, slots: leaving, leaving: false })
+          const { taken } = await two.lease()
+          assert.equal(taken.length, 32)
+          assert.ok(taken.every(({ slot }) => leaving.some((each) => each.slot === slot)))
+        },
+      },
+      {
+        title: 'leaves who has left out of the shares',
+        async run({ reader, name }) {
+          const consumer = name()
+          const one = await reader({ consumer })
+          const two = await reader({ consumer })
+          assert.equal((await one.lease()).share, 32)
+          await two.release(true)
+          assert.equal((await one.lease()).share, 64)
+        },
+      },
+      {
+        title: 'takes over what ran out, and not what is renewed',
+        async run({ reader, name, shortLeaseMs, pass }) {
+          const consumer = name()
+          const one = await reader({ consumer, leaseMs: shortLeaseMs })
+          const renewing = await reader({ consumer: `${consumer}-renewed`, leaseMs: shortLeaseMs })
+          await pass(shortLeaseMs * 0.7)
+          assert.deepEqual((await renewing.lease()).lost, [])
+          await pass(shortLeaseMs * 0.7)
+          const two = await reader({ consumer })
+          assert.equal(two.slots.size, 64)
+          assert.deepEqual(
+            [...(await one.lease()).lost].sort((a, b) => a - b),
+            [...allSlots],
+          )
+          const three = await reader({ consumer: `${consumer}-renewed` })
+          assert.equal(three.slots.size, 0)
+        },
+      },
+      {
+        title: 'raises the epoch each time a slot is taken',
+        async run({ reader, name }) {
+          const consumer = name()
+          const epochs: bigint[] = []
+          for (let taken = 0; taken < 3; taken += 1) {
+            const by = await reader({ consumer })
+            epochs.push(BigInt(by.slots.get(7)?.epoch ?? -1))
+            await by.release(true)
+          }
+          assert.ok((epochs[0] ?? 0n) < (epochs[1] ?? 0n) && (epochs[1] ?? 0n) < (epochs[2] ?? 0n))
+        },
+      },
+      {
+        title: 'counts holders that went without a word, until an advance is calm',
+        async run({ reader, name, shortLeaseMs, pass, append, event }) {
+          const consumer = name()
+          const crashesOf = async (leaseMs?: number) => {
+            const by = await reader({ consumer, ...(leaseMs === undefined ? {} : { leaseMs }) })
+            return { by, crashes: by.slots.get(0)?.crashes }
+          }
+          assert.equal((await crashesOf(shortLeaseMs)).crashes, 0)
+          await pass(shortLeaseMs * 1.4)
+          const second = await crashesOf(shortLeaseMs)
+          assert.equal(second.crashes, 1)
+          await append(event())
+          await second.by.readAll()
+          await second.by.advance()
+          await pass(shortLeaseMs * 1.4)
+          const third = await crashesOf()
+          assert.equal(third.crashes, 2)
+          await third.by.advance([], true)
+          await third.by.release(true)
+          assert.equal((await crashesOf()).crashes, 0)
+        },
+      },
+      {
+        title: 'leaves a slot alone that is released by who has lost it',
+        async run({ reader, name, shortLeaseMs, pass }) {
+          const consumer = name()
+          const one = await reader({ consumer, leaseMs: shortLeaseMs })
+          await pass(shortLeaseMs * 1.4)
+          const two = await reader({ consumer })
+          await one.release()
+          const three = await reader({ consumer })
+          assert.equal(three.slots.size, 0)
+          assert.deepEqual((await two.lease()).lost, [])
+        },
+      },
+    ],
+  }
+}

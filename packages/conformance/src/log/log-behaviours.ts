@@ -1,0 +1,55 @@
+import { advancing } from './advancing.ts'
+import { deadLettersGroup } from './dead-letters.ts'
+import { deliveries } from './deliveries.ts'
+import { inbox } from './inbox.ts'
+import { leasing } from './leasing.ts'
+import { type LogContext, logContext } from './log-context.ts'
+import { type LogFixture, type LogNeed, unmetByLog } from './log-fixture.ts'
+import { openTransactions } from './open-transactions.ts'
+import { reading } from './reading.ts'
+import { retention } from './retention.ts'
+import { suspects } from './suspects.ts'
+
+/** One sentence of the contract and how to find out whether a log keeps it. */
+export interface LogBehaviour {
+  readonly title: string
+  readonly needs?: readonly LogNeed[]
+  /** Throws where the log breaks the contract. */
+  run(context: LogContext): Promise<void>
+}
+
+export interface LogBehaviourGroup {
+  readonly title: string
+  readonly behaviours: readonly LogBehaviour[]
+}
+
+/** The log contract as data: what `describeLog` registers, for any other runner. */
+export function logBehaviours(): readonly LogBehaviourGroup[] {
+  return [
+    reading(),
+    openTransactions(),
+    leasing(),
+    advancing(),
+    suspects(),
+    deliveries(),
+    inbox(),
+    deadLettersGroup(),
+    retention(),
+  ]
+}
+
+/** Tries one behaviour on a fixture of its own. Returns why it was skipped, if it was. */
+export async function runLogBehaviour<Tx>(
+  behaviour: LogBehaviour,
+  create: () => LogFixture<Tx> | Promise<LogFixture<Tx>>,
+): Promise<string | undefined> {
+  // What a transaction is, only the fixture knows: the suite hands it from one hook to the other.
+  const fixture = (await create()) as LogFixture
+  try {
+    const reason = unmetByLog(fixture, behaviour.needs)
+    if (reason === undefined) await behaviour.run(logContext(fixture))
+    return reason
+  } finally {
+    await fixture.close?.()
+  }
+}

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import type { LogBehaviourGroup } from './log-behaviours.ts'
+import { find, idsOf } from './log-context.ts'
+
+/** Whoever reads on gets every event once. */
+export function reading(): LogBehaviourGroup {
+  return {
+    title: 'reading',
+    behaviours: [
+      {
+        title: 'gives every event once to whoever reads on, page by page',
+        async run({ reader, events, append }) {
+          const by = await reader()
+          const given = events(57)
+          await append(...given.slice(0, 40))
+          const read = await by.readAll(7)
+          await append(...given.slice(40))
+          read.push(...(await by.readAll(7)))
+          assert.deepEqual(idsOf(read).sort(), idsOf(given).sort())
+          assert.deepEqual((await by.read()).events, [])
+        },
+      },
+      {
+        title: 'gives no more than was asked for, and says whether there may be more',
+        async run({ reader, events, append }) {
+          const by = await reader()
+          await append(...events(5))
+          const first = await by.read(3)
+          assert.equal(first.events.length, 3)
+          assert.equal(first.more, true)
+          const second = await by.read(3)
+          assert.equal(second.events.length, 2)
+          // It may take another look to know.
+          const { events: none, more } = second.more ? await by.read(3) : second
+          assert.equal(more, false)
+          assert.equal(second.more ? none.length : 0, 0)
+        },
+      },
+      {
+        title: 'gives the events of an ordering key in the order they were appended',
+        needs: ['ordering'],
+        async run({ reader, events, append, name }) {
+          const by = await reader()
+          const [one, two] = [
+            events(20, { orderingKey: name() }),
+            events(20, { orderingKey: name() }),
+          ]
+          for (let at = 0; at < 20; at += 4) {
+            await append(...one.slice(at, at + 4), ...two.slice(at, at + 4))
+          }
+          const read = idsOf(await by.readAll(7))
+          const inOrder = (of: readonly { id: string }[]): string[] =>
+            read.filter((id) => of.some((event) => event.id === id))
+          assert.deepEqual(inOrder(one), idsOf(one))
+          assert.deepEqual(inOrder(two), idsOf(two))
+        },
+      },
+      {
+        title: 'gives events as they were written',
+        async run({ reader, event, append }) {
+          const by = await reader()
+          const given = event({
+            type: 'order.created',
+            source: '/shop/orders?x=1',
+            subject: 'ordér-"1"',
+            data: '{"b":[1,{"a":null}],"text":"Zoë \\u0001 🧾","big":1.5e300}',
+            headers: { traceparent: '00-1-2-01', 'x-empty': '' },
+            occurredAt: new Date('2026-02-03T04:05:06.789Z'),
+          })
+          const plain = event({ subject: null, data: 'null' })
+          await append(given, plain)
+          const read = await by.readAll()
+          const one = find(read, given)
+          assert.equal(one.type, given.type)
+          assert.equal(one.source, given.source)
+          assert.equal(one.subject, given.subject)
+          assert.equal(one.orderingKey, given.orderingKey)
+          assert.deepEqual(JSON.parse(one.data), JSON.parse(given.data))
+          assert.deepEqual(JSON.parse(one.headers), given.headers)
+          assert.equal(one.occurredAtMs, given.occurredAt.getTime())
+          assert.equal(find(read, plain).subject, null)
+        },
+      },
+      {
+        title: 'moves nothing: the same positions give the same events',
+        async run({ log, reader, events, append }) {
+          const by = await reader()
+          await append(...events(9))
+          const slots = [...by.positions].map(([slot, position]) => ({ slot, position }))
+          const ask = () => log.read({ consumer: by.consumer, types: null, slots, limit: 100 })
+          const [once, twice] = [await ask(), await ask()]
+          assert.equal(once.events.length, 9)
+          assert.deepEqual(idsOf(once.events), idsOf(twice.events))
+        },
+      },
+      {
+        title: 'goes on behind an event from its position, in its slot',
+        async run({ log, reader, events, append, name }) {
+          const by = await reader()
+          await append(...events(6, { orderingKey: name() }))
+          const read = await by.readAll()
+          for (const [at, { slot, position }] of read.entries()) {
+            const slots = [{ slot, position }]
+            const { events: rest } = await log.read({
+              consumer: by.consumer,
+              types: null,
+              slots,
+              limit: 100,
+            })
+            const behind = read.slice(at + 1).filter((event) => event.slot === slot)
+            assert.deepEqual(idsOf(rest), idsOf(behind))
+          }
+        },
+      },
+      {
+        title: 'gives only the slots that are asked for, and all of their events',
+        async run({ log, reader, events, append }) {
+          const by = await reader()
+          const given = events(60)
+          await append(...given)
+          const found: string[] = []
+          for (const parity of [0, 1]) {
+            let slots: readonly { slot: number; position: string }[] = [...by.positions]
+              .filter(([slot]) => slot % 2 === parity)
+              .map(([slot, position]) => ({ slot, position }))
+            for (let more = true; more; ) {
+              const page = await log.read({ consumer: by.consumer, types: null, slots, limit: 11 })
+              assert.ok(page.events.every(({ slot }) => slot % 2 === parity))
+              found.push(...idsOf(page.events))
+              slots = page.next
+              more = page.more
+            }
+          }
+          assert.deepEqual(found.sort(), idsOf(given).sort())
+        },
+      },
+      {
+        title: 'keeps slots apart that are read from different places',
+        async run({ log, reader, events, append }) {
+          const by = await reader()
+          const given = events(60)
+          await append(...given)
+          // Every slot on from an event of its own, all in one question.
+          const all = await by.readAll()
+          const bySlot = new Map<number, typeof all>()
+          for (const event of all)
+            bySlot.set(event.slot, [...(bySlot.get(event.slot) ?? []), event])
+          const slots = [...bySlot].map(([slot, of], at) => ({
+            slot,
+            position: of[at % of.length]?.position ?? '',
+          }))
+          const expected = [...bySlot].flatMap(([, of], at) => of.slice((at % of.length) + 1))
+          let asked: readonly { slot: number; position: string }[] = slots
+          const read: string[] = []
+          for (let more = true; more; ) {
+            const page = await log.read({
+              consumer: by.consumer,
+              types: null,
+              slots: asked,
+              limit: 9,
+            })
+            read.push(...idsOf(page.events))
+            asked = page.next
+            more = page.more
+          }
+          assert.deepEqual(read.sort(), idsOf(expected).sort())
+        },
+      },
+      {
+        title: 'gives only the types that are asked for, and passes the others',
+        async run({ reader, event, append }) {
+          const by = await reader({ types: ['a.wanted', 'b."quoted" \\ {x}'] })
+          const wanted = [event({ type: 'a.wanted' }), event({ type: 'b."quoted" \\ {x}' })]
+          await append(event({ type: 'a' }), ...wanted, event({ type: 'a.wanted.not' }))
+          assert.deepEqual(idsOf(await by.readAll()).sort(), idsOf(wanted).sort())
+          await append(event({ type: 'other' }), event({ type: 'a.wanted' }))
+          assert.equal((await by.readAll()).length, 1)
+        },
+      },
+      {
+        title: 'begins with the next event, or with the oldest there is, as a new consumer asks',
+        async run({ reader, event, append }) {
+          const [before, after] = [event(), event()]
+          await append(before)
+          const fromNow = await reader({ startAt: 'now' })
+          const fromBeginning = await reader({ startAt: 'beginning' })
+          await append(after)
+          assert.deepEqual(idsOf(await fromNow.readAll()), [after.id])
+          const old = idsOf(await fromBeginning.readAll())
+          assert.ok(old.includes(before.id) && old.includes(after.id))
+        },
+      },
+      {
+        title: 'goes on where it was for a consumer that subscribes again, whatever it asks for',
+        async run({ log, reader, event, append }) {
+          const by = await reader()
+          const given = event()
+          await append(given)
+          await log.subscribe({ consumer: by.consumer, types: null, startAt: 'now' })
+          await by.release(true)
+          const again = await reader({ consumer: by.consumer })
+          assert.deepEqual(idsOf(await again.readAll()), [given.id])
+        },
+      },
+    ],
+  }
+}

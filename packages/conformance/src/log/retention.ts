@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import type { LogBehaviourGroup } from './log-behaviours.ts'
+import { idsOf } from './log-context.ts'
+
+/** Nothing is taken away that somebody has yet to read. */
+export function retention(): LogBehaviourGroup {
+  return {
+    title: 'retention',
+    behaviours: [
+      {
+        title: 'keeps what one consumer has passed and another has not',
+        async run({ log, reader, events, append }) {
+          const [fast, slow] = [await reader(), await reader()]
+          const given = events(10)
+          await append(...given)
+          await fast.readAll()
+          await fast.advance()
+          await log.maintain()
+          assert.deepEqual(idsOf(await slow.readAll()).sort(), idsOf(given).sort())
+        },
+      },
+      {
+        title: 'keeps what is read and not passed',
+        async run({ log, reader, events, append, name }) {
+          const consumer = name()
+          const one = await reader({ consumer })
+          const given = events(4)
+          await append(...given)
+          await one.readAll()
+          await log.maintain()
+          await one.release(true)
+          const two = await reader({ consumer })
+          assert.deepEqual(idsOf(await two.readAll()).sort(), idsOf(given).sort())
+        },
+      },
+      {
+        title: 'says how far a consumer is behind',
+        async run({ log, reader, events, append }) {
+          const by = await reader()
+          assert.deepEqual(
+            [(await log.lag(by.consumer)).events, (await log.lag(by.consumer)).oldestMs],
+            [0, null],
+          )
+          await append(...events(6))
+          await by.read(2)
+          const lag = await log.lag(by.consumer)
+          assert.equal(lag.events, 6)
+          assert.ok(lag.oldestMs !== null)
+          await by.readAll()
+          await by.advance()
+          assert.equal((await log.lag(by.consumer)).events, 0)
+        },
+      },
+      {
+        title: 'forgets a consumer that is retired: it begins anew',
+        async run({ log, reader, events, append, name }) {
+          const consumer = name()
+          await reader({ consumer })
+          await append(...events(2))
+          await log.retire(consumer)
+          const anew = await reader({ consumer })
+          assert.equal(anew.slots.size, 64)
+          assert.deepEqual(await anew.readAll(), [])
+        },
+      },
+    ],
+  }
+}

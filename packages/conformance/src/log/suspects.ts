@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict'
+import type { LogBehaviourGroup } from './log-behaviours.ts'
+
+/** Starts of an event that may kill processes are counted by the cursor. */
+export function suspects(): LogBehaviourGroup {
+  return {
+    title: 'suspects',
+    behaviours: [
+      {
+        title: 'are counted from one holder to the next; another event begins at 1',
+        async run({ log, reader, name, event }) {
+          const consumer = name()
+          const [one, other] = [event().id, event().id]
+          const first = await reader({ consumer })
+          const count = (by: typeof first, eventId: string) =>
+            log.suspect({ consumer, slot: by.held(5), eventId })
+          assert.equal(await count(first, one), 1)
+          assert.equal(await count(first, one), 2)
+          await first.release(true)
+          const second = await reader({ consumer })
+          assert.equal(await count(second, one), 3)
+          assert.equal(await count(second, other), 1)
+        },
+      },
+      {
+        title: 'are not counted for who has lost the slot',
+        async run({ log, reader, name, event }) {
+          const consumer = name()
+          const { id: eventId } = event()
+          const first = await reader({ consumer })
+          await first.release(true)
+          const second = await reader({ consumer })
+          assert.equal(await log.suspect({ consumer, slot: first.held(5), eventId }), 'lost')
+          assert.equal(await log.suspect({ consumer, slot: second.held(5), eventId }), 1)
+        },
+      },
+    ],
+  }
+}

@@ -1,0 +1,182 @@
+import type { BrokenLog } from './broken-log.ts'
+
+/** Faults in who holds what, and in moving cursors. */
+export const ofHolding: readonly BrokenLog[] = [
+  {
+    fault: 'gives every slot to whoever asks',
+    replaced: (log) => ({
+      async lease(request) {
+        const lease = await log.lease(request)
+        const taken = Array.from({ length: 64 }, (_, slot) => ({
+          slot,
+          epoch: '1',
+          position: '0',
+          crashes: 0,
+        }))
+        return { ...lease, lost: [], taken: request.holding.length > 0 ? [] : taken }
+      },
+    }),
+    caughtBy: ['leasing: gives a slot to one relay at a time'],
+  },
+  {
+    fault: 'leaves the last slot to nobody',
+    replaced: (log) => ({
+      async lease(request) {
+        const lease = await log.lease(request)
+        return { ...lease, taken: lease.taken.filter(({ slot }) => slot !== 63) }
+      },
+    }),
+    caughtBy: ['leasing: gives a relay that is alone every slot'],
+  },
+  {
+    fault: 'finds any share fair',
+    replaced: (log) => ({
+      async lease(request) {
+        const relay = 'one for all'
+        return await log.lease({ ...request, relay })
+      },
+    }),
+    caughtBy: [
+      'leasing: says what share is fair, and takes nothing away by itself',
+      'leasing: shares out what is let go, and no more than is fair',
+    ],
+  },
+  {
+    fault: 'counts relays that have left',
+    replaced: (log) => ({ release: (request) => log.release({ ...request, leaving: false }) }),
+    caughtBy: ['leasing: leaves who has left out of the shares'],
+  },
+  {
+    fault: 'does not renew',
+    replaced: (log) => ({ lease: (request) => log.lease({ ...request, holding: [] }) }),
+    caughtBy: ['leasing: takes over what ran out, and not what is renewed'],
+  },
+  {
+    fault: 'has one epoch for ever, so that nobody is fenced off',
+    replaced: (log) => {
+      const epochs = new Map<string, string>()
+      const real = (consumer: string, slots: readonly { slot: number }[]): any[] =>
+        slots.map((each) => ({ ...each, epoch: epochs.get(`${consumer} ${each.slot}`) ?? '' }))
+      return {
+        async lease(request) {
+          const holding = real(request.consumer, request.holding)
+          const lease = await log.lease({ ...request, holding })
+          for (const { slot, epoch } of lease.taken)
+            epochs.set(`${request.consumer} ${slot}`, epoch)
+          return { ...lease, taken: lease.taken.map((each) => ({ ...each, epoch: '1' })) }
+        },
+        release: (request) =>
+          log.release({ ...request, slots: real(request.consumer, request.slots) }),
+        advance: (move) => log.advance({ ...move, slots: real(move.consumer, move.slots) }),
+        takeDue: (request) =>
+          log.takeDue({ ...request, slots: real(request.consumer, request.slots) }),
+        settle: (request) =>
+          log.settle({ ...request, slots: real(request.consumer, request.slots) }),
+        suspect: (request) =>
+          log.suspect({ ...request, slot: real(request.consumer, [request.slot])[0] }),
+      }
+    },
+    caughtBy: [
+      'leasing: raises the epoch each time a slot is taken',
+      'leasing: leaves a slot alone that is released by who has lost it',
+      'advancing: does nothing for who has lost the slot: neither cursor nor failures',
+      'advancing: moves the slots that are held, where others are lost',
+      'suspects: are not counted for who has lost the slot',
+      'deliveries: are not settled by who has lost the slot',
+      'deliveries: come to who holds their slot, and to nobody else',
+    ],
+  },
+  {
+    fault: 'never notices a crash',
+    replaced: (log) => ({
+      async lease(request) {
+        const lease = await log.lease(request)
+        return { ...lease, taken: lease.taken.map((each) => ({ ...each, crashes: 0 })) }
+      },
+    }),
+    caughtBy: ['leasing: counts holders that went without a word, until an advance is calm'],
+  },
+  {
+    fault: 'forgets crashes with any advance',
+    replaced: (log) => ({
+      advance: (move) =>
+        log.advance({ ...move, slots: move.slots.map((each) => ({ ...each, calm: true })) }),
+    }),
+    caughtBy: ['leasing: counts holders that went without a word, until an advance is calm'],
+  },
+  {
+    fault: 'advances all slots or none',
+    replaced: (log) => ({
+      async advance(move) {
+        const lost: number[] = []
+        for (const { slot, epoch } of move.slots) {
+          const nothing = { slot, epoch, position: '999999999', calm: false, failed: [] }
+          if (epoch === '' || nothing.slot < 0) lost.push(slot)
+        }
+        const first = await log.advance({ ...move, slots: move.slots.slice(0, 1) })
+        if (first.lost.length > 0 || lost.length > 0) {
+          return { lost: move.slots.map(({ slot }) => slot) }
+        }
+        return await log.advance(move)
+      },
+    }),
+    caughtBy: ['advancing: moves the slots that are held, where others are lost'],
+  },
+  {
+    fault: 'says that cursors moved, and moves none',
+    replaced: (log) => ({ advance: async () => ({ lost: [] }), lag: log.lag }),
+    caughtBy: [
+      'advancing: is where the next holder begins',
+      'advancing: stops behind an event in the middle of a page',
+      'advancing: never goes back',
+      'retention: says how far a consumer is behind',
+    ],
+  },
+  {
+    fault: 'moves cursors and forgets what failed',
+    replaced: (log) => ({
+      advance: (move) =>
+        log.advance({ ...move, slots: move.slots.map((each) => ({ ...each, failed: [] })) }),
+    }),
+    caughtBy: [
+      'advancing: files what failed together with the move, and leaves the rest off file',
+      'advancing: may be sent again, after its answer was lost',
+      'deliveries: come when they are due, and not before',
+      'dead letters: are listed the oldest first, in pages, each once',
+    ],
+  },
+  {
+    fault: 'counts the starts of any event together',
+    replaced: (log) => ({
+      suspect: (request) => log.suspect({ ...request, eventId: 'any' }),
+    }),
+    caughtBy: ['suspects: are counted from one holder to the next; another event begins at 1'],
+  },
+  {
+    fault: 'takes away what was read, whoever has not passed it',
+    replaced: (log) => {
+      const gone = new Set<string>()
+      const read = new Set<string>()
+      return {
+        async read(request) {
+          const page = await log.read(request)
+          for (const { id } of page.events) read.add(id)
+          return { ...page, events: page.events.filter(({ id }) => !gone.has(id)) }
+        },
+        async maintain() {
+          for (const id of read) gone.add(id)
+          return await log.maintain()
+        },
+      }
+    },
+    caughtBy: [
+      'retention: keeps what one consumer has passed and another has not',
+      'retention: keeps what is read and not passed',
+    ],
+  },
+  {
+    fault: 'keeps a consumer that is retired',
+    replaced: () => ({ retire: async () => {} }),
+    caughtBy: ['retention: forgets a consumer that is retired: it begins anew'],
+  },
+]

@@ -1,0 +1,185 @@
+import type { EventLog, LoggedEvent, ReadRequest } from '@oncekey/core'
+import type { BrokenLog } from './broken-log.ts'
+
+/** Faults in what is read. */
+export const ofReading: readonly BrokenLog[] = [
+  {
+    fault: 'gives the last event of a page again with the next',
+    replaced: (log) => {
+      const kept = new Map<string, LoggedEvent>()
+      return {
+        async read(request) {
+          const page = await log.read(request)
+          const again = kept.get(request.consumer)
+          const last = page.events.at(-1)
+          if (last !== undefined) kept.set(request.consumer, last)
+          return again === undefined ? page : { ...page, events: [again, ...page.events] }
+        },
+      }
+    },
+    caughtBy: ['reading: gives every event once to whoever reads on, page by page'],
+  },
+  {
+    fault: 'loses what was opened before something that was read: a plain number',
+    replaced: (log) => {
+      // Numbers are taken in the order of writing; here an event's id stands for it, as it was made.
+      const late = new Set<string>()
+      let opened = 0
+      return {
+        async append(events) {
+          // What is committed by open() comes alone, after something else was read.
+          for (const { id } of events) if (opened > 0) late.add(id)
+          await log.append(events)
+        },
+        async read(request) {
+          const page = await log.read(request)
+          opened += page.events.length
+          return { ...page, events: page.events.filter(({ id }) => !late.has(id)) }
+        },
+      }
+    },
+    caughtBy: [
+      'open transactions: hold nobody up, and their events come when they commit',
+      'open transactions: that commit between two pages are neither lost nor come twice',
+      'open transactions: that span any number of readings come once each, to whoever takes over in between',
+    ],
+  },
+  {
+    fault: 'gives more than was asked for',
+    replaced: (log) => ({ read: (request) => log.read({ ...request, limit: request.limit + 1 }) }),
+    caughtBy: ['reading: gives no more than was asked for, and says whether there may be more'],
+  },
+  {
+    fault: 'never says that there is more',
+    replaced: (log) => ({
+      read: async (request) => ({ ...(await log.read(request)), more: false }),
+    }),
+    caughtBy: ['reading: gives no more than was asked for, and says whether there may be more'],
+  },
+  {
+    fault: 'gives a page in any order',
+    replaced: (log) => changed(log, (events) => [...events].reverse()),
+    caughtBy: ['reading: gives the events of an ordering key in the order they were appended'],
+  },
+  {
+    fault: 'rounds times, forgets headers and takes no subject for an empty one',
+    replaced: (log) =>
+      changed(log, (events) =>
+        events.map((event) => ({
+          ...event,
+          headers: '{}',
+          subject: event.subject ?? '',
+          occurredAtMs: Math.floor(event.occurredAtMs / 1000) * 1000,
+        })),
+      ),
+    caughtBy: ['reading: gives events as they were written'],
+  },
+  {
+    fault: 'takes what was read for done',
+    replaced: (log) => {
+      const given = new Set<string>()
+      return changed(log, (events, { consumer }) =>
+        events.filter(({ id }) => {
+          const isNew = !given.has(consumer + id)
+          given.add(consumer + id)
+          return isNew
+        }),
+      )
+    },
+    caughtBy: [
+      'reading: moves nothing: the same positions give the same events',
+      'retention: keeps what is read and not passed',
+    ],
+  },
+  {
+    fault: 'gives every event the position of the end of its page',
+    replaced: (log) => ({
+      async read(request) {
+        const page = await log.read(request)
+        const ends = new Map(page.next.map(({ slot, position }) => [slot, position]))
+        return {
+          ...page,
+          events: page.events.map((event) => ({ ...event, position: ends.get(event.slot) ?? '' })),
+        }
+      },
+    }),
+    caughtBy: [
+      'reading: goes on behind an event from its position, in its slot',
+      'reading: keeps slots apart that are read from different places',
+      'advancing: stops behind an event in the middle of a page',
+    ],
+  },
+  {
+    fault: 'gives the events of slots that were not asked for',
+    replaced: (log) => ({
+      async read(request) {
+        const [first] = request.slots
+        const slots = Array.from({ length: 64 }, (_, slot) => ({
+          slot,
+          position: first?.position ?? '0',
+        }))
+        const page = await log.read({ ...request, slots })
+        const asked = new Set(request.slots.map(({ slot }) => slot))
+        return { ...page, next: page.next.filter(({ slot }) => asked.has(slot)) }
+      },
+    }),
+    caughtBy: ['reading: gives only the slots that are asked for, and all of their events'],
+  },
+  {
+    fault: 'reads all slots from the place of the first',
+    replaced: (log) => ({
+      read(request) {
+        const position = request.slots[0]?.position ?? '0'
+        const slots = request.slots.map(({ slot }) => ({ slot, position }))
+        return log.read({ ...request, slots })
+      },
+    }),
+    caughtBy: ['reading: keeps slots apart that are read from different places'],
+  },
+  {
+    fault: 'gives all types to everybody',
+    replaced: (log) => ({ read: (request) => log.read({ ...request, types: null }) }),
+    caughtBy: ['reading: gives only the types that are asked for, and passes the others'],
+  },
+  {
+    fault: 'begins with the next event, whatever is asked for',
+    replaced: (log) => ({ subscribe: (it) => log.subscribe({ ...it, startAt: 'now' }) }),
+    caughtBy: [
+      'reading: begins with the next event, or with the oldest there is, as a new consumer asks',
+    ],
+  },
+  {
+    fault: 'begins anew when a consumer subscribes again',
+    replaced: (log) => ({
+      async subscribe(subscription) {
+        await log.retire(subscription.consumer)
+        await log.subscribe(subscription)
+      },
+    }),
+    caughtBy: [
+      'reading: goes on where it was for a consumer that subscribes again, whatever it asks for',
+      'advancing: is where the next holder begins',
+    ],
+  },
+  {
+    fault: 'shows the events of a transaction that was rolled back',
+    replaced: (log) => ({ append: log.append }),
+    open: (log) => async (events) => {
+      await log.append(events)
+      return { commit: async () => {}, rollback: async () => {} }
+    },
+    caughtBy: ['open transactions: that are rolled back leave nothing'],
+  },
+]
+
+function changed(
+  log: EventLog<any>,
+  change: (events: readonly LoggedEvent[], request: ReadRequest) => readonly LoggedEvent[],
+): Pick<EventLog, 'read'> {
+  return {
+    async read(request) {
+      const page = await log.read(request)
+      return { ...page, events: change(page.events, request) }
+    },
+  }
+}

@@ -1,0 +1,219 @@
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { deadLetters } from '@oncekey/outbox'
+import { natsPublisher } from '@oncekey/outbox/nats'
+import { postgresLog, transact } from '@oncekey/postgres'
+import { type NatsServer, startNats, startProxy, waitFor } from '@oncekey/test-servers'
+import type { Pool, PoolClient } from 'pg'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import {
+  distinct,
+  emitNumbered,
+  expectAllInOrder,
+  impatient,
+  type Numbered,
+  relaying,
+} from './broker-stream.ts'
+import { logDatabase } from './log-database.ts'
+
+const database = logDatabase()
+let pool: Pool
+let nats: NatsServer
+const connections: NatsConnection[] = []
+let names = 0
+
+beforeAll(async () => {
+  pool = database.pool()
+  nats = await startNats()
+})
+afterEach(async () => {
+  await Promise.all(connections.splice(0).map((connection) => connection.close()))
+})
+afterAll(() => nats?.stop())
+
+async function connected(url = nats.url): Promise<NatsConnection> {
+  const connection = await connect({
+    servers: url,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 50,
+  })
+  connections.push(connection)
+  return connection
+}
+
+/** A stream of its own for a test, and what is in it. */
+async function freshStream(settings: object = {}) {
+  names += 1
+  const name = `s${names}`
+  const manager = await jetstreamManager(await connected())
+  await manager.streams.add({ name, subjects: [`${name}.>`], ...settings })
+  const messages = async () => {
+    const { state } = await manager.streams.info(name)
+    const found = []
+    for (let seq = 1; seq <= state.last_seq; seq += 1) {
+      const message = await manager.streams.getMessage(name, { seq })
+      if (message) found.push(message)
+    }
+    return found
+  }
+  const numbered = async (): Promise<Numbered[]> =>
+    (await messages()).map((message) => ({
+      ...message.json<{ key: string; n: number }>(),
+      id: message.header.get('ce-id'),
+    }))
+  const count = async () => (await manager.streams.info(name)).state.messages
+  return { name, messages, numbered, count }
+}
+
+test('an event is a CloudEvents message in binary mode, its id what JetStream knows it by', async () => {
+  const stream = await freshStream()
+  const publisher = natsPublisher<PoolClient>({
+    ...impatient,
+    name: stream.name,
+    jetstream: jetstream(await connected()),
+    subject: ({ type }) => `${stream.name}.${type}`,
+  })
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+  await relaying(pool, [publisher], async () => {
+    await transact(pool, (_, emit) =>
+      emit({
+        type: 'order.created',
+        subject: 'größe 100% "x"',
+        source: '/shop',
+        data: { sum: 5 },
+        headers: { traceparent, tenant: 'acme', 'Nats-Msg-Id': 'mine', 'ce-type': 'other' },
+      }),
+    )
+    await waitFor(async () => (await stream.count()) === 1, { what: 'the message' })
+  })
+  const [message] = await stream.messages()
+  expect(message?.subject).toBe(`${stream.name}.order.created`)
+  expect(message?.string()).toBe('{"sum":5}')
+  const headers = Object.fromEntries([...(message?.header ?? [])].map(([k, [v]]) => [k, v]))
+  expect(headers).toEqual({
+    'Nats-Msg-Id': headers['ce-id'],
+    tenant: 'acme',
+    traceparent,
+    'ce-specversion': '1.0',
+    'ce-id': expect.stringMatching(/^[0-9a-f-]{36}$/),
+    'ce-source': '/shop',
+    'ce-type': 'order.created',
+    'ce-subject': 'gr%C3%B6%C3%9Fe%20100%25%20%22x%22',
+    'ce-time': expect.stringMatching(/^\d{4}-.*Z$/),
+    'ce-datacontenttype': 'application/json',
+    'ce-partitionkey': 'gr%C3%B6%C3%9Fe%20100%25%20%22x%22',
+    'ce-traceparent': traceparent,
+  })
+})
+
+test('a server that is killed in mid-stream and is away for a while loses nothing, and no order', async () => {
+  const stream = await freshStream()
+  const keys = Array.from({ length: 20 }, (_, at) => `${stream.name}-k${at}`)
+  const publisher = natsPublisher<PoolClient>({
+    ...impatient,
+    attemptTimeoutMs: 1_000,
+    name: stream.name,
+    jetstream: jetstream(await connected()),
+    subject: ({ type }) => `${stream.name}.${type}`,
+  })
+  await relaying(pool, [publisher], async () => {
+    await emitNumbered(pool, keys, 10)
+    await waitFor(async () => (await stream.count()) > 50, { what: 'some to be there' })
+    await nats.crash()
+    await emitNumbered(pool, keys, 10, 10)
+    await nats.restart()
+    await waitFor(async () => distinct(await stream.numbered()) === 400, {
+      what: 'all events',
+      timeoutMs: 40_000,
+      intervalMs: 250,
+    })
+  })
+  const all = await stream.numbered()
+  expectAllInOrder(all, keys, 20)
+  // What was sent again had the same id, and the stream's window knew it.
+  expect(all).toHaveLength(400)
+})
+
+test('an acknowledgement that is lost brings the event again under its id, and the stream drops it', async () => {
+  const stream = await freshStream()
+  const proxy = await startProxy(nats.port)
+  try {
+    const js = jetstream(await connected(proxy.through(nats.url)))
+    const duplicates: boolean[] = []
+    const publisher = natsPublisher<PoolClient>({
+      ...impatient,
+      attemptTimeoutMs: 500,
+      name: stream.name,
+      jetstream: {
+        jetstreamManager: (check) => js.jetstreamManager(check),
+        async publish(...message) {
+          duplicates.push((await js.publish(...message)).duplicate)
+        },
+      },
+      subject: ({ type }) => `${stream.name}.${type}`,
+    })
+    await relaying(pool, [publisher], async () => {
+      const lost = proxy.dropAfter(`${stream.name}.order.numbered`)
+      await emitNumbered(pool, [stream.name], 1)
+      await lost
+      await emitNumbered(pool, [stream.name], 4, 1)
+      await waitFor(async () => (await stream.count()) === 5, {
+        what: 'all five',
+        timeoutMs: 30_000,
+      })
+    })
+    expectAllInOrder(await stream.numbered(), [stream.name], 5)
+    expect(await stream.count()).toBe(5)
+    expect(duplicates.filter(Boolean)).not.toEqual([])
+  } finally {
+    await proxy.stop()
+  }
+})
+
+test.each([
+  ['no stream takes the subject', (name: string) => `nobody.${name}`, '{}', 'PermanentError'],
+  ['the subject is none', () => 'a..b c', '{}', 'PermanentError'],
+  [
+    'the message is larger than the stream takes',
+    (name: string) => `${name}.x`,
+    'x'.repeat(3_000),
+    'JetStreamApiError',
+  ],
+  [
+    'the message is larger than the server takes',
+    (name: string) => `${name}.x`,
+    'x'.repeat(1_100_000),
+    'InvalidArgumentError',
+  ],
+])('when %s the event is a dead letter at once', async (_, subject, data, error) => {
+  const stream = await freshStream({ max_msg_size: 2_000 })
+  const publisher = natsPublisher<PoolClient>({
+    ...impatient,
+    name: stream.name,
+    jetstream: jetstream(await connected()),
+    subject: () => subject(stream.name),
+  })
+  const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
+  const [letter] = await relaying(pool, [publisher], async () => {
+    await transact(pool, (_tx, emit) => emit({ type: 'order.large', data }))
+    return waitFor(
+      async () => {
+        const { items } = await dead.list({ origin: stream.name })
+        return items.length > 0 && items
+      },
+      { what: 'the dead letter' },
+    )
+  })
+  expect(letter).toMatchObject({ attempts: 1, error: { name: error } })
+})
+
+test('options that cannot work are said at once', async () => {
+  const js = jetstream(await connected())
+  expect(() => natsPublisher({ name: 'x', jetstream: undefined as never })).toThrow(
+    /jetstream\(connection\)/,
+  )
+  expect(() => natsPublisher({ name: 'x', jetstream: js, subject: 'a' as never })).toThrow(
+    /event\.type/,
+  )
+  expect(() => natsPublisher({ name: 'not this', jetstream: js })).toThrow(/name must be/)
+})

@@ -1,0 +1,185 @@
+import { deadLetters } from '@oncekey/outbox'
+import { redisPublisher } from '@oncekey/outbox/redis'
+import { postgresLog, transact } from '@oncekey/postgres'
+import { type RedisServer, startProxy, startRedis, waitFor } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import type { Pool, PoolClient } from 'pg'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import {
+  distinct,
+  emitNumbered,
+  expectAllInOrder,
+  impatient,
+  type Numbered,
+  relaying,
+} from './broker-stream.ts'
+import { logDatabase } from './log-database.ts'
+
+const database = logDatabase()
+let pool: Pool
+let redis: RedisServer
+const clients: Redis[] = []
+let names = 0
+
+beforeAll(async () => {
+  pool = database.pool()
+  redis = await startRedis({ settings: { appendonly: 'yes', appendfsync: 'always' } })
+})
+afterEach(() => {
+  for (const client of clients.splice(0)) client.disconnect()
+})
+afterAll(() => redis?.stop())
+
+function connected(url = redis.url): Redis {
+  const client = new Redis(url, { retryStrategy: () => 50 })
+  // It reconnects; what fails for it, the publisher says.
+  client.on('error', () => {})
+  clients.push(client)
+  return client
+}
+
+/** A stream of its own for a test, and what is in it. */
+function freshStream() {
+  names += 1
+  const name = `stream${names}`
+  const reader = connected()
+  const entries = async () =>
+    (await reader.xrange(name, '-', '+')).map(([, fields]) => {
+      const pairs = fields.flatMap((field, at) => (at % 2 ? [] : [[field, fields[at + 1]]]))
+      return Object.fromEntries(pairs) as Record<string, string>
+    })
+  const numbered = async (): Promise<Numbered[]> =>
+    (await entries()).map(({ ce_id, data }) => ({ ...JSON.parse(String(data)), id: String(ce_id) }))
+  return { name, reader, entries, numbered }
+}
+
+test('an event is an entry with the attributes of CloudEvents, its headers and its data', async () => {
+  const { name, entries } = freshStream()
+  const publisher = redisPublisher<PoolClient>({
+    ...impatient,
+    name,
+    client: connected(),
+    stream: name,
+    maxLength: 1_000,
+  })
+  await relaying(pool, [publisher], async () => {
+    await transact(pool, (_, emit) =>
+      emit({
+        type: 'order.created',
+        subject: '1',
+        source: '/shop',
+        data: { sum: 5 },
+        headers: { tenant: 'acme' },
+      }),
+    )
+    await waitFor(async () => (await entries()).length === 1, { what: 'the entry' })
+  })
+  expect(await entries()).toEqual([
+    {
+      ce_specversion: '1.0',
+      ce_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      ce_source: '/shop',
+      ce_type: 'order.created',
+      ce_subject: '1',
+      ce_time: expect.stringMatching(/^\d{4}-.*Z$/),
+      ce_datacontenttype: 'application/json',
+      ce_partitionkey: '1',
+      header_tenant: 'acme',
+      data: '{"sum":5}',
+    },
+  ])
+})
+
+test('a Redis that is killed in mid-stream and comes back has lost nothing, and no order', async () => {
+  const { name, numbered } = freshStream()
+  const keys = Array.from({ length: 20 }, (_, at) => `${name}-k${at}`)
+  const publisher = redisPublisher<PoolClient>({
+    ...impatient,
+    attemptTimeoutMs: 1_000,
+    name,
+    client: connected(),
+    stream: name,
+  })
+  await relaying(pool, [publisher], async () => {
+    await emitNumbered(pool, keys, 10)
+    await waitFor(async () => (await numbered()).length > 50, { what: 'some to be there' })
+    await redis.crash()
+    await emitNumbered(pool, keys, 10, 10)
+    await redis.restart()
+    await waitFor(async () => distinct(await numbered()) === 400, {
+      what: 'all events',
+      timeoutMs: 40_000,
+      intervalMs: 100,
+    })
+  })
+  expectAllInOrder(await numbered(), keys, 20)
+})
+
+test('an answer that is lost brings the event again under its id', async () => {
+  const { name, numbered } = freshStream()
+  const proxy = await startProxy(redis.port)
+  try {
+    const publisher = redisPublisher<PoolClient>({
+      ...impatient,
+      name,
+      client: connected(proxy.through(redis.url)),
+      stream: () => name,
+    })
+    await relaying(pool, [publisher], async () => {
+      const lost = proxy.dropAfter('"n":0}')
+      await emitNumbered(pool, [name], 5)
+      await lost
+      await waitFor(async () => distinct(await numbered()) === 5, { what: 'all five' })
+    })
+    const all = await numbered()
+    expectAllInOrder(all, [name], 5)
+    expect(all.filter(({ n }) => n === 0)).toHaveLength(2)
+  } finally {
+    await proxy.stop()
+  }
+})
+
+test('a Redis that is out of memory is waited for; a key that is no stream is for the dead letters', async () => {
+  const { name, reader, entries } = freshStream()
+  await reader.set(`${name}-text`, 'text')
+  await reader.config('SET', 'maxmemory', '1')
+  const publisher = redisPublisher<PoolClient>({
+    ...impatient,
+    name,
+    client: connected(),
+    stream: ({ subject }) => String(subject),
+  })
+  const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
+  const letters = await relaying(pool, [publisher], async () => {
+    await transact(pool, (_, emit) => {
+      emit({ type: 'order.created', subject: name })
+      emit({ type: 'order.created', subject: `${name}-text` })
+    })
+    await waitFor(
+      async () =>
+        (await database.query('select from oncekey.deliveries where consumer = $1', [name]))
+          .length > 0,
+      { what: 'a failure' },
+    )
+    await reader.config('SET', 'maxmemory', '0')
+    await waitFor(async () => (await entries()).length === 1, { what: 'the entry' })
+    return waitFor(
+      async () => {
+        const { items } = await dead.list({ origin: name })
+        return items.length > 0 && items
+      },
+      { what: 'the dead letter' },
+    )
+  })
+  expect(letters).toHaveLength(1)
+  expect(letters[0]).toMatchObject({ subject: `${name}-text`, reason: 'permanent' })
+})
+
+test('options that cannot work are said at once', () => {
+  const client = connected()
+  const made = (options: object) => () =>
+    redisPublisher({ name: 'x', client, stream: 's', ...options })
+  expect(made({ client: {} })).toThrow(/new Redis\(url\)/)
+  expect(made({ stream: '' })).toThrow(/stream must be/)
+  expect(made({ maxLength: 0 })).toThrow(/whole number/)
+})

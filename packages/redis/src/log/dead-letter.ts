@@ -1,0 +1,57 @@
+import type { AttemptError, DeadLetter, DeliveryAttempt, PastAttempt } from '@oncekey/core'
+import type { KeptDelivery } from '../scripts/log/page-dead.ts'
+import { eventOnFile } from './logged-entry.ts'
+
+/** What scripts keep of a delivery: see `scripts/log/delivery.ts`. */
+interface State {
+  readonly consumer: string
+  readonly state: DeadLetter['state']
+  readonly reason?: DeadLetter['reason']
+  readonly attempts: number
+  readonly redrives: number
+  readonly first_failed_at: number
+  readonly dead_at?: number
+  readonly resolution?: DeadLetter['resolution']
+  readonly tries: number
+}
+
+/** As an operator sees it. */
+export function deadLetterOf(
+  slot: number,
+  { number, state: stateText, event: eventText, note, lastTry }: KeptDelivery,
+): DeadLetter {
+  const state: State = JSON.parse(stateText)
+  const event = eventOnFile(eventText, '')
+  return {
+    id: `${slot}-${number}`,
+    origin: state.consumer,
+    state: state.state,
+    eventId: event.id,
+    type: event.type,
+    subject: event.subject,
+    reason: state.reason ?? null,
+    error: lastTry === '' ? null : withoutStack(JSON.parse(lastTry)),
+    attempts: state.attempts,
+    redrives: state.redrives,
+    occurredAt: new Date(event.occurredAtMs),
+    firstFailedAt: new Date(state.first_failed_at),
+    deadAt: state.dead_at === undefined ? null : new Date(state.dead_at),
+    resolution: state.resolution ?? null,
+    note: note === '' ? null : note,
+  }
+}
+
+/** How many attempts there were in its whole life. */
+export function triesOf({ state }: KeptDelivery): number {
+  return (JSON.parse(state) as State).tries
+}
+
+export function pastAttempt(text: string, number: number): PastAttempt {
+  const { startedAtMs, durationMs, error }: DeliveryAttempt = JSON.parse(text)
+  return { number, startedAt: new Date(startedAtMs), durationMs: Math.round(durationMs), error }
+}
+
+function withoutStack({ error }: DeliveryAttempt): Omit<AttemptError, 'stack'> {
+  const { name, message, code, fingerprint } = error
+  return { name, message, code, fingerprint }
+}

@@ -1,0 +1,139 @@
+import type { DeadLetterSource, Resolution } from '@oncekey/core'
+import { countDeadScript } from '../scripts/log/count-dead.ts'
+import { discardDeadScript } from '../scripts/log/discard-dead.ts'
+import { type FoundDelivery, findDeliveriesScript } from '../scripts/log/find-deliveries.ts'
+import { redriveDeadScript } from '../scripts/log/redrive-dead.ts'
+import { deadGroups } from './dead-groups.ts'
+import { type DeadOne, deadInOrder, type Place, placeOf } from './dead-in-order.ts'
+import { deadLetterOf, pastAttempt, triesOf } from './dead-letter.ts'
+import type { LogState } from './log-state.ts'
+import { eventOnFile } from './logged-entry.ts'
+import { allSlots } from './slot-keys.ts'
+
+/** The dead letters of the log's consumers: deliveries that are `dead`. */
+export function logDeadLetters(log: LogState): DeadLetterSource {
+  return {
+    name: 'consumers',
+
+    async list(filter, { limit, after }) {
+      const items: DeadOne[] = []
+      for await (const each of deadInOrder(log, filter, after as Place | undefined)) {
+        items.push(each)
+        if (items.length === limit) break
+      }
+      const last = items.at(-1)
+      return {
+        items: items.map(({ letter }) => letter),
+        next: last === undefined || items.length < limit ? undefined : placeOf(last),
+      }
+    },
+
+    async get(id) {
+      const [found] = await find(log, [id])
+      if (found === undefined) return undefined
+      const { source, headers, data } = eventOnFile(found.event, found.data)
+      const forgotten = triesOf(found) - found.tries.length
+      return {
+        ...deadLetterOf(found.slot, found),
+        source,
+        data,
+        headers: JSON.parse(headers),
+        history: found.tries.map((text, at) => pastAttempt(text, forgotten + at + 1)),
+      }
+    },
+
+    async count(filter) {
+      let count = 0
+      for await (const _ of deadInOrder(log, filter)) count += 1
+      return count
+    },
+
+    async redrive(filter, { limit }) {
+      const taken: DeadOne[] = []
+      if (limit > 0) {
+        for await (const each of deadInOrder(log, filter)) {
+          taken.push(each)
+          if (taken.length === limit) break
+        }
+      }
+      const asked = byConsumerInSlot(taken)
+      const outcomes = (await log.askSlots(redriveDeadScript, asked, (slots) => ({ slots }))).flat()
+      const redriven = new Set(
+        outcomes.filter(({ outcome }) => outcome === 'redriven').map(({ id }) => id),
+      )
+      const meanwhile = outcomes.filter((each): each is Resolution => each.outcome !== 'redriven')
+      const touched = new Set(outcomes.map(({ id }) => id))
+      const others = (filter.ids ?? []).filter((id) => !touched.has(id))
+      return {
+        redriven: taken.map(({ letter }) => letter.id).filter((id) => redriven.has(id)),
+        refused: [...meanwhile, ...(await statesOf(log, others))],
+      }
+    },
+
+    async discard(ids, note) {
+      const outcomes = await log.askSlots(discardDeadScript, slotsOf(ids), (slots) => ({
+        note,
+        slots,
+      }))
+      const byId = new Map(outcomes.flat().map((each) => [each.id, each]))
+      return ids.map((id) => byId.get(id) ?? { id, outcome: 'unknown' })
+    },
+
+    async stats() {
+      const counts = await log.askSlots(countDeadScript, allSlots, (slots) => ({ slots }))
+      const sum = (of: (each: (typeof counts)[number]) => number): number =>
+        counts.reduce((total, each) => total + of(each), 0)
+      const depth = sum((each) => each.depth)
+      return {
+        depth,
+        oldestAgeMs: depth === 0 ? null : Math.max(...counts.map((each) => each.oldestAgeMs)),
+        arrivedPerMinute: sum((each) => each.arrived) / 60,
+        drainedPerMinute: sum((each) => each.drained) / 60,
+        groups: depth === 0 ? [] : await deadGroups(deadInOrder(log, {})),
+      }
+    },
+  }
+}
+
+/** One script puts back those of one consumer in one slot. */
+function byConsumerInSlot(
+  letters: readonly DeadOne[],
+): { slot: number; consumer: string; numbers: number[] }[] {
+  const groups = new Map<string, { slot: number; consumer: string; numbers: number[] }>()
+  for (const { slot, number, letter } of letters) {
+    const name = `${slot} ${letter.origin}`
+    const group = groups.get(name) ?? { slot, consumer: letter.origin, numbers: [] }
+    group.numbers.push(number)
+    groups.set(name, group)
+  }
+  return [...groups.values()]
+}
+
+async function statesOf(log: LogState, ids: readonly string[]): Promise<Resolution[]> {
+  const found = new Map((await find(log, ids)).map((each) => [`${each.slot}-${each.number}`, each]))
+  return ids.map((id): Resolution => {
+    const each = found.get(id)
+    if (each === undefined) return { id, outcome: 'unknown' }
+    const { state, resolution } = deadLetterOf(each.slot, each)
+    if (state === 'retrying') return { id, outcome: 'retrying' }
+    if (state === 'dead') return { id, outcome: 'not-matched' }
+    return { id, outcome: resolution === 'discarded' ? 'already-discarded' : 'already-done' }
+  })
+}
+
+/** By their ids; those that are not there are left out. */
+async function find(log: LogState, ids: readonly string[]): Promise<FoundDelivery[]> {
+  const found = await log.askSlots(findDeliveriesScript, slotsOf(ids), (slots) => ({ slots }))
+  return found.flat()
+}
+
+/** What is no id of ours is nowhere. */
+function slotsOf(ids: readonly string[]): { slot: number; numbers: string[] }[] {
+  const bySlot = new Map<number, string[]>()
+  for (const id of new Set(ids)) {
+    const [, slot, number] = /^(\d{1,2})-([1-9]\d{0,14})$/.exec(id) ?? []
+    if (slot === undefined || number === undefined || !allSlots.includes(Number(slot))) continue
+    bySlot.set(Number(slot), [...(bySlot.get(Number(slot)) ?? []), number])
+  }
+  return [...bySlot].map(([slot, numbers]) => ({ slot, numbers }))
+}

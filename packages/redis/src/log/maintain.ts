@@ -1,0 +1,27 @@
+import type { Maintenance } from '@oncekey/core'
+import { trimSlotsScript } from '../scripts/log/trim-slots.ts'
+import type { LogState } from './log-state.ts'
+import { allSlots } from './slot-keys.ts'
+
+/** Takes away what has been kept long enough, and says which consumers hold the rest and are gone. */
+export async function maintainLog(log: LogState): Promise<Maintenance> {
+  const { retentionMs, missingAfterMs, abandonedAfterMs, resolvedRetentionMs } = log
+  const trimmed = await log.askSlots(trimSlotsScript, allSlots, (slots) => ({
+    slots,
+    retentionMs,
+    missingAfterMs,
+    abandonedAfterMs,
+    resolvedRetentionMs,
+  }))
+  const missing = new Map<string, number>()
+  const abandoned = new Set<string>()
+  for (const { consumer, seenAtMs, isAbandoned } of trimmed.flatMap(({ silent }) => silent)) {
+    if (isAbandoned) abandoned.add(consumer)
+    else missing.set(consumer, Math.max(missing.get(consumer) ?? 0, seenAtMs))
+  }
+  return {
+    dropped: trimmed.reduce((sum, { dropped }) => sum + dropped, 0),
+    missing: [...missing].map(([consumer, at]) => ({ consumer, lastSeenAt: new Date(at) })),
+    abandoned: [...abandoned],
+  }
+}

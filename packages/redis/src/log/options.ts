@@ -1,0 +1,66 @@
+import { OptionsError } from '@oncekey/core'
+import { checkClient, type RedisClient } from '../redis-client.ts'
+
+/** Options of `redisLog`. */
+export interface RedisLogOptions {
+  /** An ioredis `Redis` or `Cluster`, 5 or 6; the one of the store, or one of its own. It stays yours. */
+  readonly client: RedisClient
+  /** How long Redis may take to answer one command, reconnecting included. Milliseconds. @default 5_000 */
+  readonly commandTimeoutMs?: number
+  /**
+   * How long events are kept at least, once every consumer has passed them: for a consumer that is
+   * yet to come. Milliseconds. @default 86_400_000 (24 h)
+   */
+  readonly retentionMs?: number
+  /**
+   * How long it is remembered that a consumer has emitted for an event: longer than the event can be
+   * delivered again. Milliseconds. @default 604_800_000 (7 d)
+   */
+  readonly emittedRetentionMs?: number
+  /** How long a dead letter that was dealt with can still be looked at. Milliseconds. @default 2_592_000_000 (30 d) */
+  readonly resolvedRetentionMs?: number
+  /** After how long a consumer that no relay asks for is reported as missing. Milliseconds. @default 3_600_000 (1 h) */
+  readonly missingAfterMs?: number
+  /**
+   * After how long it holds events back no more. If it comes back, it goes on with what is left.
+   * Milliseconds. @default 604_800_000 (7 d)
+   */
+  readonly abandonedAfterMs?: number
+}
+
+/** Options after construction: nothing optional is left to decide. */
+export type ResolvedLogOptions = Required<RedisLogOptions>
+
+/** Validates and completes options, once. Throws {@link OptionsError}. */
+export function resolveLogOptions(options: RedisLogOptions): ResolvedLogOptions {
+  const resolved: ResolvedLogOptions = {
+    client: checkClient(options?.client, 'redisLog'),
+    commandTimeoutMs: whole('commandTimeoutMs', options.commandTimeoutMs ?? 5_000, 1),
+    retentionMs: whole('retentionMs', options.retentionMs ?? DAY_MS, 0),
+    emittedRetentionMs: whole('emittedRetentionMs', options.emittedRetentionMs ?? 7 * DAY_MS, 1),
+    resolvedRetentionMs: whole(
+      'resolvedRetentionMs',
+      options.resolvedRetentionMs ?? 30 * DAY_MS,
+      0,
+    ),
+    missingAfterMs: whole('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
+    abandonedAfterMs: whole('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
+  }
+  if (resolved.commandTimeoutMs > LONGEST_TIMEOUT_MS) {
+    throw new OptionsError(
+      `redisLog(): \`commandTimeoutMs\` must be at most ${LONGEST_TIMEOUT_MS}, not ${resolved.commandTimeoutMs}.`,
+    )
+  }
+  return resolved
+}
+
+function whole(option: string, value: number, least: number): number {
+  if (Number.isInteger(value) && value >= least && value <= LONGEST_RETENTION_MS) return value
+  throw new OptionsError(
+    `redisLog(): \`${option}\` must be a whole number from ${least} to ${LONGEST_RETENTION_MS}, not ${value}.`,
+  )
+}
+
+const DAY_MS = 86_400_000
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+const LONGEST_RETENTION_MS = 100 * 365 * DAY_MS

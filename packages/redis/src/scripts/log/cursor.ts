@@ -1,0 +1,65 @@
+/**
+ * Lua for every script about cursors. A consumer's cursor in one slot is JSON in the slot's hash of
+ * consumers, under the consumer's name:
+ *   at           the id of the last entry that it has passed
+ *   relay        who holds the slot; empty: nobody
+ *   epoch        of the last time it was taken, digits. It grows with each taking, and is no less than
+ *                the time: one that a failover lost is not given out again
+ *   lease_until  by the server's clock, milliseconds
+ *   crashes      how often in a row its holder went without a word
+ *   suspect      an event that may end processes, and
+ *   starts       how often it was started
+ *   seen         when a relay asked for the consumer last, milliseconds
+ *   abandoned    true once it holds no events back any more
+ */
+export const cursorLua = `
+local function cursor_of(consumers, consumer)
+  local raw = redis.call('HGET', consumers, consumer)
+  return raw and cjson.decode(raw)
+end
+
+local function keep(consumers, consumer, cursor)
+  redis.call('HSET', consumers, consumer, cjson.encode(cursor))
+end
+
+local function is_held(cursor, epoch)
+  return cursor and cursor.relay ~= '' and cursor.epoch == epoch
+end
+`
+
+/** Lua: the server's clock. A number of Lua is exact up to 2^53, which microseconds reach in 2255. */
+export const clockLua = `
+local time = redis.call('TIME')
+local now_us = time[1] * 1000000 + time[2]
+local now = math.floor(now_us / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+`
+
+/** Lua: ids of entries, which are two numbers of any length, and where a stream ends. */
+export const entryIdLua = `
+local function is_later(one, other)
+  local a, b = string.match(one, '^(%d+)%-(%d+)$')
+  local x, y = string.match(other, '^(%d+)%-(%d+)$')
+  if a == x then
+    a, x = b, y
+  end
+  if #a ~= #x then
+    return #a > #x
+  end
+  return a > x
+end
+
+-- The last id that was ever given out, also by a stream that was trimmed since.
+local function last_id(stream)
+  local info = redis.pcall('XINFO', 'STREAM', stream)
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then
+      return info[i + 1]
+    end
+  end
+  return '0-0'
+end
+`

@@ -1,0 +1,66 @@
+import type { HeldSlot } from '@oncekey/core'
+import { dueKey, slotKeys } from '../../log/slot-keys.ts'
+import { integerIn, listIn, type Script, script } from '../script.ts'
+import { clockLua, cursorLua } from './cursor.ts'
+import { deliveryLua } from './delivery.ts'
+
+/** Looks which deliveries come next in slots that are held, and changes nothing. */
+export const nextDueScript: Script<NextDueQuestion, NextDue[]> = script({
+  name: 'next-due',
+  text: `${clockLua}${cursorLua}${deliveryLua}
+-- For each slot:
+-- KEYS[i]     its consumers
+-- KEYS[i + 1] its deliveries
+-- KEYS[i + 2] the consumer's deliveries that are retrying
+-- ARGV[1]     consumer
+-- ARGV[2]     at most so many of each slot
+-- ARGV[3..]   the epoch with which each slot is held
+local next = {}
+for i = 1, #KEYS, 3 do
+  local slot = (i - 1) / 3
+  local due = redis.call('ZRANGE', KEYS[i + 2], 0, ARGV[2] - 1, 'WITHSCORES')
+  if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[3 + slot]) then
+    for d = 1, #due, 2 do
+      local in_ms, dubious = math.max(0, due[d + 1] - now), 0
+      if in_ms == 0 then
+        local state = state_of(KEYS[i + 1], due[d])
+        dubious = state and state.starts > state.attempts and 1 or 0
+      end
+      next[#next + 1] = {slot, tonumber(due[d]), in_ms, dubious}
+    end
+  end
+end
+return next
+`,
+  keys: ({ consumer, slots }) =>
+    slots.flatMap(({ slot }) => {
+      const { consumers, deliveries } = slotKeys(slot)
+      return [consumers, deliveries, dueKey(slot, consumer)]
+    }),
+  args: ({ consumer, most, slots }) => [consumer, most, ...slots.map(({ epoch }) => epoch)],
+  reply: (raw, { slots }) =>
+    listIn(raw).map((each) => {
+      const [at, number, inMs, dubious] = listIn(each).map(integerIn)
+      const { slot, epoch } = slots[at as number] as HeldSlot
+      return {
+        slot,
+        epoch,
+        number: number as number,
+        inMs: inMs as number,
+        isDubious: dubious === 1,
+      }
+    }),
+})
+
+export interface NextDueQuestion {
+  readonly consumer: string
+  readonly slots: readonly HeldSlot[]
+  readonly most: number
+}
+
+export interface NextDue extends HeldSlot {
+  readonly number: number
+  readonly inMs: number
+  /** It was started before and never settled. */
+  readonly isDubious: boolean
+}

@@ -1,0 +1,103 @@
+import { slotKeys } from '../../log/slot-keys.ts'
+import { integerIn, listIn, type Script, script, textIn } from '../script.ts'
+import { clockLua, cursorLua, entryIdLua } from './cursor.ts'
+import { deliveryLua } from './delivery.ts'
+
+/**
+ * Takes away what every consumer of a slot has passed and has been kept long enough. A consumer that
+ * no relay has asked for in a long time holds nothing back any more. Where there is no consumer nothing
+ * is taken: there may be one whose cursors are still to come, or a reader that is none of ours.
+ */
+export const trimSlotsScript: Script<TrimSlotsQuestion, TrimmedSlots> = script({
+  name: 'trim-slots',
+  text: `${clockLua}${cursorLua}${entryIdLua}${deliveryLua}
+-- For each slot:
+-- KEYS[i]     its consumers
+-- KEYS[i + 1] its outbox
+-- KEYS[i + 2] its deliveries
+-- KEYS[i + 3] what was dealt with
+-- ARGV[1]     how long entries are kept, milliseconds
+-- ARGV[2]     after how long a consumer is missing, milliseconds
+-- ARGV[3]     after how long it holds nothing back, milliseconds
+-- ARGV[4]     how long a dead letter is kept that was dealt with, milliseconds
+local dropped, silent = 0, {}
+for i = 1, #KEYS, 4 do
+  local consumers = redis.call('HGETALL', KEYS[i])
+  local passed = nil
+  for c = 1, #consumers, 2 do
+    local cursor = cjson.decode(consumers[c + 1])
+    local abandoned = now - cursor.seen > tonumber(ARGV[3])
+    if abandoned and not cursor.abandoned then
+      cursor.abandoned = true
+      keep(KEYS[i], consumers[c], cursor)
+      silent[#silent + 1] = {consumers[c], cursor.seen, 'abandoned'}
+    elseif not abandoned and now - cursor.seen > tonumber(ARGV[2]) then
+      silent[#silent + 1] = {consumers[c], cursor.seen, 'missing'}
+    end
+    if not abandoned and (not passed or is_later(passed, cursor.at)) then
+      passed = cursor.at
+    end
+  end
+  if #consumers > 0 then
+    local old = digits(math.max(0, now - ARGV[1])) .. '-0'
+    local upto = old
+    if passed and is_later(old, passed) then
+      local ms, number = string.match(passed, '^(%d+)%-(%d+)$')
+      upto = ms .. '-' .. digits(number + 1)
+    end
+    dropped = dropped + redis.call('XTRIM', KEYS[i + 1], 'MINID', upto)
+  end
+  local over = redis.call('ZRANGEBYSCORE', KEYS[i + 3], '-inf', digits(now - ARGV[4]), 'LIMIT', 0, 100)
+  for _, n in ipairs(over) do
+    local state = state_of(KEYS[i + 2], n)
+    if state then
+      forget(KEYS[i + 2], n, state)
+    end
+    redis.call('ZREM', KEYS[i + 3], n)
+  end
+end
+return {dropped, silent}
+`,
+  keys: ({ slots }) =>
+    slots.flatMap((slot) => {
+      const { consumers, deliveries, outbox, resolved } = slotKeys(slot)
+      return [consumers, outbox, deliveries, resolved]
+    }),
+  args: ({ retentionMs, missingAfterMs, abandonedAfterMs, resolvedRetentionMs }) => [
+    retentionMs,
+    missingAfterMs,
+    abandonedAfterMs,
+    resolvedRetentionMs,
+  ],
+  reply(raw) {
+    const [dropped, silent] = listIn(raw)
+    return {
+      dropped: integerIn(dropped),
+      silent: listIn(silent).map((each) => {
+        const [consumer, seen, how] = listIn(each)
+        return {
+          consumer: textIn(consumer),
+          seenAtMs: integerIn(seen),
+          isAbandoned: textIn(how) === 'abandoned',
+        }
+      }),
+    }
+  },
+})
+
+export interface TrimSlotsQuestion {
+  readonly slots: readonly number[]
+  readonly retentionMs: number
+  readonly missingAfterMs: number
+  readonly abandonedAfterMs: number
+  readonly resolvedRetentionMs: number
+}
+
+export interface TrimmedSlots {
+  readonly dropped: number
+  readonly silent: readonly {
+    readonly consumer: string
+    readonly seenAtMs: number
+    readonly isAbandoned: boolean
+  }[]
+}

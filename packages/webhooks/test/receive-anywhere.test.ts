@@ -1,0 +1,223 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { memoryStore } from '@oncekey/core'
+import { idempotency as express, keepRawBody } from '@oncekey/express'
+import fastifyPlugin from '@oncekey/fastify'
+import { idempotency as web } from '@oncekey/web'
+import { generateKeyPair, generateSecret, receiveWebhook, signWebhook } from '@oncekey/webhooks'
+import expressApp from 'express'
+import fastify from 'fastify'
+import { describe, expect, onTestFinished, test } from 'vitest'
+
+/** A site with one route for webhooks, and one with the same store and keys of clients. */
+interface Site {
+  post(path: string, headers: Record<string, string>, body: string): Promise<Response>
+  readonly effects: string[]
+}
+type Options = Parameters<typeof receiveWebhook>[0]
+
+const sites: Record<string, (options: Options) => Promise<Site>> = {
+  async express(options) {
+    const effects: string[] = []
+    const store = memoryStore()
+    const app = expressApp()
+    app.use(expressApp.json({ verify: keepRawBody }))
+    const effect: expressApp.RequestHandler = (req, res) => {
+      effects.push(req.body.type)
+      res.json({ number: effects.length })
+    }
+    app.post('/webhooks', express({ store, ...receiveWebhook(options) }), effect)
+    app.post('/orders', express({ store, scope: 'dangerously-shared' }), effect)
+    const server = app.listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    onTestFinished(() => void server.close())
+    return { effects, post: poster((server.address() as AddressInfo).port) }
+  },
+
+  async fastify(options) {
+    const effects: string[] = []
+    const store = memoryStore()
+    const app = fastify()
+    await app.register(fastifyPlugin, { store, scope: 'dangerously-shared' })
+    const effect = async (request: { body: unknown }) => {
+      effects.push((request.body as { type: string }).type)
+      return { number: effects.length }
+    }
+    app.post('/webhooks', { config: { idempotency: receiveWebhook(options) } }, effect)
+    app.post('/orders', effect)
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    onTestFinished(() => app.close())
+    return { effects, post: poster((app.server.address() as AddressInfo).port) }
+  },
+
+  async web(options) {
+    const effects: string[] = []
+    const store = memoryStore()
+    const effect = async (request: Request) => {
+      effects.push(((await request.json()) as { type: string }).type)
+      return Response.json({ number: effects.length })
+    }
+    const routes: Record<string, (request: Request) => Promise<Response>> = {
+      '/webhooks': web({ store, ...receiveWebhook(options) })(effect),
+      '/orders': web({ store, scope: 'dangerously-shared' })(effect),
+    }
+    return {
+      effects,
+      post: async (path, headers, body) =>
+        routes[path]!(
+          new Request(`http://site.example${path}`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', ...headers },
+            body,
+          }),
+        ),
+    }
+  },
+}
+
+function poster(port: number): Site['post'] {
+  return (path, headers, body) =>
+    fetch(`http://127.0.0.1:${port}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body,
+    })
+}
+
+const body = '{"type":"invoice.paid","data":{"id":1}}'
+const secret = generateSecret()
+
+describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
+  const deliver = async (
+    { post }: Site,
+    { id, secrets = [secret], ago = 0, sent = body }: Delivery,
+  ) => {
+    const timestamp = new Date(Date.now() - ago * 1_000)
+    const headers = { ...signWebhook({ id, body, secrets, timestamp }) }
+    const response = await post('/webhooks', headers, sent)
+    return {
+      status: response.status,
+      replayed: response.headers.get('x-idempotency-replayed'),
+      answer: await response.json(),
+    }
+  }
+
+  test('takes effect once, however often and at once it is delivered', async () => {
+    const one = await site({ secrets: [secret] })
+    expect(await deliver(one, { id: 'msg-1', ago: 60 })).toMatchObject({
+      status: 200,
+      replayed: null,
+      answer: { number: 1 },
+    })
+    const again = await Promise.all(Array.from({ length: 20 }, () => deliver(one, { id: 'msg-1' })))
+    for (const each of again) {
+      expect(each).toMatchObject({ status: 200, replayed: 'true', answer: { number: 1 } })
+    }
+    expect(await deliver(one, { id: 'msg-2' })).toMatchObject({ answer: { number: 2 } })
+    expect(one.effects).toEqual(['invoice.paid', 'invoice.paid'])
+  })
+
+  test('is verified before anything is claimed or replayed', async () => {
+    const one = await site({ secrets: [secret] })
+    await deliver(one, { id: 'msg-1' })
+    const refused = { status: 401, replayed: null, answer: { code: 'not-authentic' } }
+    const other = generateSecret()
+    expect(await deliver(one, { id: 'msg-1', secrets: [other] })).toMatchObject(refused)
+    expect(await deliver(one, { id: 'msg-1', ago: 301 })).toMatchObject(refused)
+    expect(await deliver(one, { id: 'msg-1', ago: -301 })).toMatchObject(refused)
+    const changed = body.replace('paid', 'void')
+    expect(await deliver(one, { id: 'msg-2', sent: changed })).toMatchObject(refused)
+    // Equal JSON, other bytes.
+    expect(await deliver(one, { id: 'msg-2', sent: ` ${body}` })).toMatchObject(refused)
+    expect((await one.post('/webhooks', {}, body)).status).toBe(401)
+    // A forger's try has not used the id up.
+    expect(await deliver(one, { id: 'msg-2' })).toMatchObject({ status: 200, replayed: null })
+  })
+
+  test('is taken under each of the secrets in force, of either kind', async () => {
+    const pair = generateKeyPair()
+    const one = await site({ secrets: async () => [secret, pair.publicKey] })
+    expect(await deliver(one, { id: 'msg-1', secrets: [pair.secret] })).toMatchObject({
+      status: 200,
+    })
+    expect(await deliver(one, { id: 'msg-2', secrets: [generateSecret(), secret] })).toMatchObject({
+      status: 200,
+    })
+  })
+
+  test('never meets a key that a client chose', async () => {
+    const one = await site({ secrets: [secret] })
+    await deliver(one, { id: 'msg-1' })
+    const order = await one.post('/orders', { 'idempotency-key': 'msg-1' }, body)
+    expect(order.headers.get('x-idempotency-replayed')).toBeNull()
+    expect(await order.json()).toEqual({ number: 2 })
+    // Nor does a client's key header mean anything on a route for webhooks.
+    const headers = { ...signWebhook({ id: 'msg-3', body, secrets: [secret] }) }
+    const sent = await one.post('/webhooks', { ...headers, 'idempotency-key': 'msg-1' }, body)
+    expect(await sent.json()).toEqual({ number: 3 })
+  })
+
+  test('without an id, or with two, is refused', async () => {
+    const one = await site({ secrets: [secret] })
+    const { 'webhook-id': id, ...rest } = signWebhook({ id: 'msg-1', body, secrets: [secret] })
+    expect((await one.post('/webhooks', rest, body)).status).toBe(401)
+    const twice = { ...rest, 'webhook-id': `${id}, ${id}` }
+    expect([400, 401]).toContain((await one.post('/webhooks', twice, body)).status)
+    expect(one.effects).toEqual([])
+  })
+})
+
+test('a body of megabytes is verified by its bytes', async () => {
+  const app = fastify({ bodyLimit: 10_000_000 })
+  await app.register(fastifyPlugin, {
+    store: memoryStore(),
+    ...receiveWebhook({ secrets: [secret] }),
+  })
+  app.post('/', async () => 'taken')
+  const large = JSON.stringify({ type: 'report.ready', data: 'x'.repeat(3_000_000) })
+  const headers = { ...signWebhook({ id: 'msg-1', body: large, secrets: [secret] }) }
+  const deliver = () =>
+    app.inject({
+      method: 'POST',
+      url: '/',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: large,
+    })
+  expect((await deliver()).statusCode).toBe(200)
+  expect((await deliver()).headers['x-idempotency-replayed']).toBe('true')
+  await app.close()
+})
+
+interface Delivery {
+  readonly id: string
+  readonly secrets?: string[]
+  readonly ago?: number
+  readonly sent?: string
+}
+
+test('an id that came on two lines is not authentic', async () => {
+  const store = memoryStore()
+  const app = expressApp()
+  app.use(
+    expressApp.raw({ type: () => true }),
+    express({ store, ...receiveWebhook({ secrets: [secret] }) }),
+  )
+  app.post('/', (_req, res) => void res.end())
+  const server = createServer(app)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { request } = await import('node:http')
+  const headers = signWebhook({ id: 'msg-1', body, secrets: [secret] })
+  const status = await new Promise((resolve) => {
+    const sent = request({
+      port: (server.address() as AddressInfo).port,
+      host: '127.0.0.1',
+      method: 'POST',
+      path: '/',
+      headers: { ...headers, 'webhook-signature': [headers['webhook-signature'], 'v1,AAAA'] },
+    })
+    sent.on('response', (response) => resolve(response.statusCode))
+    sent.end(body)
+  })
+  expect(status).toBe(401)
+})

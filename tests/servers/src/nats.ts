@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from './free-port.ts'
+import { findProgram } from './program.ts'
+import { waitFor } from './wait-for.ts'
+import { watch } from './watchdog.ts'
+
+export interface NatsServer {
+  url: string
+  port: number
+  /** Holds its streams; its own, removed by `stop`. */
+  folder: string
+  pid(): number
+  log(): string
+  /** SIGKILL; done once the process is gone. */
+  crash(): Promise<void>
+  /** Starts again, same port and streams; a running server is killed first. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+const LOG_KEPT = 64 * 1024
+
+/** Starts a NATS server with JetStream: a free port of 127.0.0.1, streams in a new temporary folder. */
+export async function startNats(): Promise<NatsServer> {
+  const binary = await findProgram({
+    program: 'nats-server',
+    debianPackage: 'nats-server',
+    missing: MISSING,
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'oncekey-nats-'))
+  const unwatch = watch({ folder })
+  const port = await freePort()
+  let running: Running | undefined
+  let log = ''
+
+  const crash = async (): Promise<void> => {
+    const ending = running
+    running = undefined
+    await ending?.end()
+  }
+  const server: NatsServer = {
+    url: `nats://127.0.0.1:${port}`,
+    port,
+    folder,
+    pid: () => {
+      if (!running) throw new Error('This NATS server is not running')
+      return running.pid
+    },
+    log: () => log,
+    crash,
+    restart: async () => {
+      await crash()
+      const started = run(
+        binary,
+        ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', folder],
+        (text) => {
+          log = (log + text).slice(-LOG_KEPT)
+        },
+      )
+      try {
+        await waitFor(() => started.isGone() || isOpen(port), {
+          what: 'NATS to listen',
+          timeoutMs: 30_000,
+        })
+        if (started.isGone()) throw new Error('NATS ended while it started')
+      } catch (cause) {
+        await started.end()
+        throw new Error(`NATS did not start on port ${port}. Its log:\n${log}`, { cause })
+      }
+      running = started
+    },
+    stop: async () => {
+      await crash()
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+      unwatch()
+    },
+  }
+  try {
+    await server.restart()
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  return server
+}
+
+interface Running {
+  pid: number
+  isGone(): boolean
+  end(): Promise<void>
+}
+
+function run(binary: string, args: string[], onLog: (text: string) => void): Running {
+  const child = spawn(binary, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  const output = child.stderr as unknown as Socket
+  output.setEncoding('utf8').on('data', onLog)
+  const { pid } = child
+  if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
+  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
+  let gone = false
+  const closed = once(child, 'close').then(() => {
+    gone = true
+    unwatch()
+  })
+  child.unref()
+  output.unref()
+  return {
+    pid,
+    isGone: () => gone,
+    end: async () => {
+      child.ref()
+      output.ref()
+      child.kill('SIGKILL')
+      await closed
+    },
+  }
+}
+
+async function isOpen(port: number): Promise<boolean> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  try {
+    // The server speaks first.
+    await once(socket, 'data')
+    return true
+  } finally {
+    socket.destroy()
+  }
+}
+
+const MISSING = `These tests run on a real NATS, and there is no nats-server on PATH. Install version 2.9 or newer:
+  Debian, Ubuntu   sudo apt-get install nats-server
+  macOS            brew install nats-server`
