@@ -6,7 +6,7 @@ import { findingsIn, report } from '../src/report.ts'
 const campaign = (options: Partial<CampaignOptions>) =>
   runCampaign({
     store: 'postgres',
-    orders: 300,
+    orders: 160,
     faults: 26,
     seed: 'small',
     concurrency: 24,
@@ -23,7 +23,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
       expect(findingsIn(result), report(result)).toBe(0)
       const made = [...result.faults.values()].reduce((sum, count) => sum + count, 0)
       expect(made).toBe(26)
-      expect(result.ledger.first.size).toBe(300)
+      expect(result.ledger.first.size).toBe(160)
     },
   )
 
