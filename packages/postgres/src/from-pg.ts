@@ -1,6 +1,6 @@
 import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
-import { type PgSession, type PgSource, pgSessions } from './pg-session.ts'
+import { ignoreError, type PgSession, type PgSource, pgSessions } from './pg-session.ts'
 import { oneMessage, type PgWire, preparedByName } from './pg-wire.ts'
 import type {
   BeginOptions,
@@ -71,11 +71,29 @@ export function fromPg<Client>(
     {
       poolSize,
       isFull: () => pool.totalCount >= poolSize,
-      connect: () => lender.connect(),
-      release: (client, reason) => (client as PgPoolClient).release(reason),
+      connect: () => listenedTo(lender),
+      release(client, reason) {
+        ;(client as PgPoolClient).release(reason)
+        client.removeListener('error', ignoreError)
+      },
     },
     options,
   )
+}
+
+/**
+ * A client that somebody listens to from the instant it leaves the pool. A promise would be an instant
+ * late: a server that dies says so in the bytes behind those that end the login, and an 'error' event
+ * that nobody listens for ends the process.
+ */
+function listenedTo(pool: PgPool<PgPoolClient>): Promise<PgPoolClient> {
+  return new Promise((resolve, reject) => {
+    pool.connect((error, client) => {
+      if (client === undefined) return reject(error)
+      client.on('error', ignoreError)
+      resolve(client)
+    })
+  })
 }
 
 /** The port on anything that lends clients of `pg`. */

@@ -75,16 +75,16 @@ function unreachable(timeoutMs: number): OncekeyError {
 function pgSession(source: PgSource, client: PgClient): PgSession {
   // A pool stops listening for errors when it hands a client out, and an 'error' event that nobody
   // listens for ends the process. The query under way, or the next one, tells us the same.
-  client.on('error', ignore)
+  client.on('error', ignoreError)
   return {
     client,
     release() {
       source.release(client)
-      client.removeListener('error', ignore)
+      client.removeListener('error', ignoreError)
     },
     destroy(reason) {
       source.release(client, reason)
-      client.removeListener('error', ignore)
+      client.removeListener('error', ignoreError)
       // `end()` alone waits for the answers that are still to come.
       client.connection?.stream?.destroy()
     },
@@ -96,7 +96,8 @@ function isIdle(client: PgClient): boolean {
   return status === 'I' || status === null || status === undefined
 }
 
-const ignore = (): void => {}
+/** The query under way, or the next one, tells of the same. */
+export const ignoreError = (): void => {}
 
 /** What pg-pool and Knex say when a timeout of their own ends the wait for a client in use. */
 const POOL_TIMEOUT = /timeout exceeded when trying to connect|Timeout acquiring a connection/
