@@ -2,10 +2,10 @@ import { afterAll, beforeAll } from 'vitest'
 import { type Installed, installEveryPackage } from '../src/installed.ts'
 import { nodeBinary } from '../src/node-binary.ts'
 import { testedNodes } from '../src/node-versions.ts'
+import { describeTypes } from './declarations.ts'
 import { describeNodes } from './nodes.ts'
 import { describeTarballs } from './tarballs.ts'
 import { describeThirdParty } from './third-party.ts'
-import { describeTypes } from './types.ts'
 
 let installed: Installed | undefined
 
