@@ -143,7 +143,7 @@ function filed<Tx>(
   if (heard) return
   warnOnce(
     `dead-letter:${consumer}:${fingerprint}`,
-    `Consumer "${consumer}" could not take "${event.type}" ${event.id} (${verdict.reason}): ${name}: ${message}. ` +
+    `Consumer "${consumer}" could not take "${event.type}" ${event.id} (${verdict.reason}): ${name}: ${message.replace(/\.$/, '')}. ` +
       'It is a dead letter. Said once per kind; subscribe to the diagnostics channel "oncekey:dead-letter" for all.',
   )
 }

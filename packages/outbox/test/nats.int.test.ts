@@ -3,7 +3,14 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { deadLetters } from '@oncekey/outbox'
 import { natsPublisher } from '@oncekey/outbox/nats'
 import { postgresLog, transact } from '@oncekey/postgres'
-import { type NatsServer, startNats, startProxy, waitFor } from '@oncekey/test-servers'
+import {
+  type GivenOrOwn,
+  givenOrOwn,
+  type NatsServer,
+  startNats,
+  startProxy,
+  waitFor,
+} from '@oncekey/test-servers'
 import type { Pool, PoolClient } from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import {
@@ -18,20 +25,23 @@ import { logDatabase } from './log-database.ts'
 
 const database = logDatabase()
 let pool: Pool
-let nats: NatsServer
+let nats: GivenOrOwn<NatsServer>
 const connections: NatsConnection[] = []
+/** Of streams: a server that was given to the tests is left as it was. */
+const removals: (() => Promise<unknown>)[] = []
 let names = 0
 
 beforeAll(async () => {
   pool = database.pool()
-  nats = await startNats()
+  nats = await givenOrOwn('NATS_URL', startNats)
 })
 afterEach(async () => {
+  await Promise.all(removals.splice(0).map((remove) => remove()))
   await Promise.all(connections.splice(0).map((connection) => connection.close()))
 })
 afterAll(() => nats?.stop())
 
-async function connected(url = nats.url): Promise<NatsConnection> {
+async function connected(url = nats.url()): Promise<NatsConnection> {
   const connection = await connect({
     servers: url,
     maxReconnectAttempts: -1,
@@ -42,11 +52,12 @@ async function connected(url = nats.url): Promise<NatsConnection> {
 }
 
 /** A stream of its own for a test, and what is in it. */
-async function freshStream(settings: object = {}) {
+async function freshStream(settings: object = {}, url = nats.url()) {
   names += 1
-  const name = `s${names}`
-  const manager = await jetstreamManager(await connected())
+  const name = `oncekey-${process.pid}-${names}`
+  const manager = await jetstreamManager(await connected(url))
   await manager.streams.add({ name, subjects: [`${name}.>`], ...settings })
+  removals.push(() => manager.streams.delete(name))
   const messages = async () => {
     const { state } = await manager.streams.info(name)
     const found = []
@@ -107,21 +118,22 @@ test('an event is a CloudEvents message in binary mode, its id what JetStream kn
 })
 
 test('a server that is killed in mid-stream and is away for a while loses nothing, and no order', async () => {
-  const stream = await freshStream()
+  const own = await nats.own()
+  const stream = await freshStream({}, own.url)
   const keys = Array.from({ length: 20 }, (_, at) => `${stream.name}-k${at}`)
   const publisher = natsPublisher<PoolClient>({
     ...impatient,
     attemptTimeoutMs: 1_000,
     name: stream.name,
-    jetstream: jetstream(await connected()),
+    jetstream: jetstream(await connected(own.url)),
     subject: ({ type }) => `${stream.name}.${type}`,
   })
   await relaying(pool, [publisher], async () => {
     await emitNumbered(pool, keys, 10)
     await waitFor(async () => (await stream.count()) > 50, { what: 'some to be there' })
-    await nats.crash()
+    await own.crash()
     await emitNumbered(pool, keys, 10, 10)
-    await nats.restart()
+    await own.restart()
     await waitFor(async () => distinct(await stream.numbered()) === 400, {
       what: 'all events',
       timeoutMs: 40_000,
@@ -136,9 +148,9 @@ test('a server that is killed in mid-stream and is away for a while loses nothin
 
 test('an acknowledgement that is lost brings the event again under its id, and the stream drops it', async () => {
   const stream = await freshStream()
-  const proxy = await startProxy(nats.port)
+  const proxy = await startProxy(nats.address())
   try {
-    const js = jetstream(await connected(proxy.through(nats.url)))
+    const js = jetstream(await connected(proxy.through(nats.url())))
     const duplicates: boolean[] = []
     const publisher = natsPublisher<PoolClient>({
       ...impatient,

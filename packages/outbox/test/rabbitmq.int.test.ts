@@ -1,7 +1,14 @@
 import { deadLetters } from '@oncekey/outbox'
 import { rabbitmqPublisher } from '@oncekey/outbox/rabbitmq'
 import { postgresLog, transact } from '@oncekey/postgres'
-import { type RabbitServer, startProxy, startRabbit, waitFor } from '@oncekey/test-servers'
+import {
+  type GivenOrOwn,
+  givenOrOwn,
+  type RabbitServer,
+  startProxy,
+  startRabbit,
+  waitFor,
+} from '@oncekey/test-servers'
 import type { Pool, PoolClient } from 'pg'
 import { type AsyncMessage, Connection } from 'rabbitmq-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -17,24 +24,27 @@ import { logDatabase } from './log-database.ts'
 
 const database = logDatabase()
 let pool: Pool
-let rabbit: RabbitServer
+let rabbit: GivenOrOwn<RabbitServer>
 const connections: Connection[] = []
+/** Of exchanges and queues: a server that was given to the tests is left as it was. */
+const removals: (() => Promise<unknown>)[] = []
 let names = 0
 let lasting: Awaited<ReturnType<typeof freshExchange>>
 
 beforeAll(async () => {
   pool = database.pool()
-  rabbit = await startRabbit()
+  rabbit = await givenOrOwn('RABBITMQ_URL', startRabbit)
   // What was declared just before a SIGKILL is not on disk yet: for seconds, and in RabbitMQ 3.10 for
   // minutes if it is a quorum queue.
-  lasting = await freshExchange('classic')
+  lasting = await freshExchange('classic', (await rabbit.own()).url)
 }, 180_000)
 afterAll(async () => {
+  await Promise.all(removals.map((remove) => remove()))
   for (const connection of connections.splice(0)) connection.unsafeDestroy()
   await rabbit?.stop()
 })
 
-function connected(url = rabbit.url): Connection {
+function connected(url = rabbit.url()): Connection {
   const connection = new Connection({ url, retryLow: 50, retryHigh: 500, acquireTimeout: 3_000 })
   // It reconnects; what fails for it, the publisher says.
   connection.on('error', () => {})
@@ -43,13 +53,14 @@ function connected(url = rabbit.url): Connection {
 }
 
 /** An exchange with a queue for every key that begins with `order.`, and what has come there. */
-async function freshExchange(kind: 'quorum' | 'classic' = 'quorum') {
+async function freshExchange(kind: 'quorum' | 'classic' = 'quorum', url = rabbit.url()) {
   names += 1
-  const name = `x${names}`
+  const name = `oncekey-${process.pid}-${names}`
   const messages: AsyncMessage[] = []
   const queue = { queue: name, durable: true, arguments: { 'x-queue-type': kind } }
   const exchange = { exchange: name, type: 'topic', durable: true }
-  const consumer = connected().createConsumer(
+  const connection = connected(url)
+  const consumer = connection.createConsumer(
     {
       queue: name,
       queueOptions: queue,
@@ -63,6 +74,11 @@ async function freshExchange(kind: 'quorum' | 'classic' = 'quorum') {
   consumer.on('error', () => {})
   await new Promise<void>((resolve) => {
     consumer.once('ready', resolve)
+  })
+  removals.push(async () => {
+    await consumer.close()
+    await connection.queueDelete(name)
+    await connection.exchangeDelete({ exchange: name })
   })
   const numbered = (): Numbered[] =>
     messages.map(({ messageId, body }) => ({ ...body, id: String(messageId) }))
@@ -175,12 +191,12 @@ test.each([
 
 test('a confirm that is lost brings the event again under its id', async () => {
   const { name, numbered } = await freshExchange()
-  const proxy = await startProxy(rabbit.port)
+  const proxy = await startProxy(rabbit.address())
   try {
     const publisher = rabbitmqPublisher<PoolClient>({
       ...impatient,
       name,
-      connection: connected(proxy.through(rabbit.url)),
+      connection: connected(proxy.through(rabbit.url())),
       exchange: name,
     })
     await relaying(pool, [publisher], async () => {
@@ -200,19 +216,20 @@ test('a confirm that is lost brings the event again under its id', async () => {
 
 test('a broker that is killed in mid-stream and comes back has lost nothing, and no order', async () => {
   const { name, numbered } = lasting
+  const own = await rabbit.own()
   const keys = Array.from({ length: 20 }, (_, at) => `${name}-k${at}`)
   const publisher = rabbitmqPublisher<PoolClient>({
     ...impatient,
     name,
-    connection: connected(),
+    connection: connected(own.url),
     exchange: name,
   })
   await relaying(pool, [publisher], async () => {
     await emitNumbered(pool, keys, 5)
     await waitFor(() => numbered().length > 20, { what: 'some to be there' })
-    await rabbit.crash()
+    await own.crash()
     await emitNumbered(pool, keys, 5, 5)
-    await rabbit.restart()
+    await own.restart()
     await waitFor(() => distinct(numbered()) === 200, { what: 'all events', timeoutMs: 60_000 })
   })
   expectAllInOrder(numbered(), keys, 10)

@@ -1,7 +1,14 @@
 import { deadLetters } from '@oncekey/outbox'
 import { redisPublisher } from '@oncekey/outbox/redis'
 import { postgresLog, transact } from '@oncekey/postgres'
-import { type RedisServer, startProxy, startRedis, waitFor } from '@oncekey/test-servers'
+import {
+  type GivenOrOwn,
+  givenOrOwn,
+  type RedisServer,
+  startProxy,
+  startRedis,
+  waitFor,
+} from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import type { Pool, PoolClient } from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -17,20 +24,25 @@ import { logDatabase } from './log-database.ts'
 
 const database = logDatabase()
 let pool: Pool
-let redis: RedisServer
+let redis: GivenOrOwn<RedisServer>
 const clients: Redis[] = []
+/** Of keys: a server that was given to the tests is left as it was. */
+const removals: (() => Promise<unknown>)[] = []
 let names = 0
 
 beforeAll(async () => {
   pool = database.pool()
-  redis = await startRedis({ settings: { appendonly: 'yes', appendfsync: 'always' } })
+  redis = await givenOrOwn('REDIS_URL', () =>
+    startRedis({ settings: { appendonly: 'yes', appendfsync: 'always' } }),
+  )
 })
-afterEach(() => {
+afterEach(async () => {
+  await Promise.all(removals.splice(0).map((remove) => remove()))
   for (const client of clients.splice(0)) client.disconnect()
 })
 afterAll(() => redis?.stop())
 
-function connected(url = redis.url): Redis {
+function connected(url = redis.url()): Redis {
   const client = new Redis(url, { retryStrategy: () => 50 })
   // It reconnects; what fails for it, the publisher says.
   client.on('error', () => {})
@@ -39,10 +51,11 @@ function connected(url = redis.url): Redis {
 }
 
 /** A stream of its own for a test, and what is in it. */
-function freshStream() {
+function freshStream(url = redis.url()) {
   names += 1
-  const name = `stream${names}`
-  const reader = connected()
+  const name = `oncekey-${process.pid}-${names}`
+  const reader = connected(url)
+  removals.push(() => reader.del(name))
   const entries = async () =>
     (await reader.xrange(name, '-', '+')).map(([, fields]) => {
       const pairs = fields.flatMap((field, at) => (at % 2 ? [] : [[field, fields[at + 1]]]))
@@ -91,21 +104,22 @@ test('an event is an entry with the attributes of CloudEvents, its headers and i
 })
 
 test('a Redis that is killed in mid-stream and comes back has lost nothing, and no order', async () => {
-  const { name, numbered } = freshStream()
+  const own = await redis.own()
+  const { name, numbered } = freshStream(own.url)
   const keys = Array.from({ length: 20 }, (_, at) => `${name}-k${at}`)
   const publisher = redisPublisher<PoolClient>({
     ...impatient,
     attemptTimeoutMs: 1_000,
     name,
-    client: connected(),
+    client: connected(own.url),
     stream: name,
   })
   await relaying(pool, [publisher], async () => {
     await emitNumbered(pool, keys, 10)
     await waitFor(async () => (await numbered()).length > 50, { what: 'some to be there' })
-    await redis.crash()
+    await own.crash()
     await emitNumbered(pool, keys, 10, 10)
-    await redis.restart()
+    await own.restart()
     await waitFor(async () => distinct(await numbered()) === 400, {
       what: 'all events',
       timeoutMs: 40_000,
@@ -117,12 +131,12 @@ test('a Redis that is killed in mid-stream and comes back has lost nothing, and 
 
 test('an answer that is lost brings the event again under its id', async () => {
   const { name, numbered } = freshStream()
-  const proxy = await startProxy(redis.port)
+  const proxy = await startProxy(redis.address())
   try {
     const publisher = redisPublisher<PoolClient>({
       ...impatient,
       name,
-      client: connected(proxy.through(redis.url)),
+      client: connected(proxy.through(redis.url())),
       stream: () => name,
     })
     await relaying(pool, [publisher], async () => {
@@ -140,13 +154,14 @@ test('an answer that is lost brings the event again under its id', async () => {
 })
 
 test('a Redis that is out of memory is waited for; a key that is no stream is for the dead letters', async () => {
-  const { name, reader, entries } = freshStream()
+  const own = await redis.own()
+  const { name, reader, entries } = freshStream(own.url)
   await reader.set(`${name}-text`, 'text')
   await reader.config('SET', 'maxmemory', '1')
   const publisher = redisPublisher<PoolClient>({
     ...impatient,
     name,
-    client: connected(),
+    client: connected(own.url),
     stream: ({ subject }) => String(subject),
   })
   const dead = deadLetters(postgresLog({ client: pool }).deadLetters)

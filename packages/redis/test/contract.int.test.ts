@@ -1,15 +1,15 @@
 import { describeStore } from '@oncekey/conformance'
-import { type RedisServer, startRedis } from '@oncekey/test-servers'
+import { type GivenOrOwn, givenOrOwn, type RedisServer, startRedis } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, beforeAll } from 'vitest'
 import { type Connect, redisFixture } from './redis-fixture.ts'
 
-let server: RedisServer | undefined
+let server: GivenOrOwn<RedisServer>
 let reader: Redis
 
 beforeAll(async () => {
-  server = process.env.REDIS_URL === undefined ? await startRedis() : undefined
+  server = await givenOrOwn('REDIS_URL', startRedis)
   reader = new Redis(url())
 })
 afterAll(async () => {
@@ -17,7 +17,7 @@ afterAll(async () => {
   await server?.stop()
 })
 
-const url = (): string => server?.url ?? process.env.REDIS_URL ?? ''
+const url = (): string => server.url()
 
 /** Every option of the clients that changes what goes over the wire, in as few runs as can be. */
 const clients: Record<string, Connect> = {

@@ -1,16 +1,16 @@
 import { describeLog } from '@oncekey/conformance'
 import { redisLog } from '@oncekey/redis'
-import { type RedisServer, startRedis } from '@oncekey/test-servers'
+import { type GivenOrOwn, givenOrOwn, type RedisServer, startRedis } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
 import { afterAll, beforeAll } from 'vitest'
 import { moveClock } from './log-clock.ts'
 
-let server: RedisServer | undefined
+let server: GivenOrOwn<RedisServer>
 let reader: Redis
-const url = (): string => server?.url ?? process.env.REDIS_URL ?? ''
+const url = (): string => server.url()
 beforeAll(async () => {
-  server = process.env.REDIS_URL === undefined ? await startRedis() : undefined
+  server = await givenOrOwn('REDIS_URL', startRedis)
   reader = new Redis(url())
 })
 afterAll(async () => {

@@ -1,0 +1,51 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { givenOrOwn } from '../src/index.ts'
+
+afterEach(() => vi.unstubAllEnvs())
+
+function starter() {
+  const calls = { started: 0, stopped: 0 }
+  const start = async () => {
+    calls.started += 1
+    const stop = async () => {
+      calls.stopped += 1
+    }
+    return { url: 'redis://127.0.0.1:7001', stop }
+  }
+  return { calls, start }
+}
+
+test('a server that the environment names is used, and none is started or stopped', async () => {
+  vi.stubEnv('SOME_URL', 'redis://:secret@redis.test:7000/1')
+  const { calls, start } = starter()
+  const server = await givenOrOwn('SOME_URL', start)
+  expect(server.url()).toBe('redis://:secret@redis.test:7000/1')
+  expect(server.address()).toEqual({ host: 'redis.test', port: 7000 })
+  await server.stop()
+  expect(calls).toEqual({ started: 0, stopped: 0 })
+})
+
+test('what a test kills is our own, even so', async () => {
+  vi.stubEnv('SOME_URL', 'redis://redis.test:7000')
+  const { calls, start } = starter()
+  const server = await givenOrOwn('SOME_URL', start)
+  const [one, other] = await Promise.all([server.own(), server.own()])
+  expect(one).toBe(other)
+  expect(one.url).toBe('redis://127.0.0.1:7001')
+  await server.stop()
+  expect(calls).toEqual({ started: 1, stopped: 1 })
+})
+
+test('without one the own server serves for both', async () => {
+  vi.stubEnv('SOME_URL', undefined)
+  const { calls, start } = starter()
+  const server = await givenOrOwn('SOME_URL', start)
+  expect(server.url()).toBe((await server.own()).url)
+  await server.stop()
+  expect(calls).toEqual({ started: 1, stopped: 1 })
+})
+
+test('a URL without a port is refused with the name of its variable', async () => {
+  vi.stubEnv('SOME_URL', 'nats://nats.test')
+  await expect(givenOrOwn('SOME_URL', starter().start)).rejects.toThrow(/SOME_URL needs a port/)
+})
