@@ -1,4 +1,4 @@
-import type { AttemptError, DeadReason } from './event-log.ts'
+import type { AttemptError, DeadReason } from './delivery.ts'
 
 /**
  * Whatever keeps dead letters: the log for its consumers, webhooks for their endpoints, sagas for

@@ -13,6 +13,17 @@ export type {
   Redriven,
   Resolution,
 } from './dead-letter-source.ts'
+export type {
+  AttemptError,
+  DeadReason,
+  DeliveryAttempt,
+  DeliveryVerdict,
+  Due,
+  DueDelivery,
+  FailedDelivery,
+  Settle,
+  TakeDue,
+} from './delivery.ts'
 export { deriveKey } from './derive-key.ts'
 export {
   type AlertMessage,
@@ -35,15 +46,8 @@ export { type ErrorCode, OncekeyError, OptionsError, type ProblemCode } from './
 export { type EmittedEvent, type OutboxEvent, outboxEvent } from './event.ts'
 export {
   type Advance,
-  type AttemptError,
-  type DeadReason,
-  type DeliveryAttempt,
-  type DeliveryVerdict,
-  type Due,
-  type DueDelivery,
   type EventLog,
   type EventLogCapabilities,
-  type FailedDelivery,
   type HeldSlot,
   type Intake,
   type Lag,
@@ -54,11 +58,9 @@ export {
   type Page,
   type Position,
   type ReadRequest,
-  type Settle,
   SLOTS,
   type Subscription,
   slotOf,
-  type TakeDue,
   type TakeIn,
   type TakenSlot,
 } from './event-log.ts'

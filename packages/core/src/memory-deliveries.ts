@@ -1,5 +1,6 @@
 import type { DeadLetter, DeadLetterDetail, PastAttempt } from './dead-letter-source.ts'
-import type { Due, FailedDelivery, LoggedEvent, Position, Settle, TakeDue } from './event-log.ts'
+import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
+import type { LoggedEvent, Position } from './event-log.ts'
 
 /** A delivery as the memory log keeps it. */
 export interface MemoryDelivery {
