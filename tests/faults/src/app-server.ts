@@ -37,6 +37,8 @@ export async function startAppServer(
     const child = await startNode(new URL('./programs/server.ts', import.meta.url), {
       args: [JSON.stringify({ ...rest, databaseUrl: database.through(rest.databaseUrl), port })],
       env: clock.env,
+      // A machine that is busy with a campaign is slow to start anything.
+      readyTimeoutMs: 120_000,
     })
     child.exited.then(() => {
       if (child.pid !== killed) crashes.push(`${name}: ${child.output().slice(-2_000)}`)

@@ -40,6 +40,7 @@ export async function runCampaign(
     const faults = faultMaker(options, stage)
     await placeAll(options, clients, (begun) => {
       faults.at(begun)
+      faults.mustBeMended()
       if (begun % 1_000 === 0) tell(`${begun} of ${options.orders} orders, ${faults.made()} faults`)
     })
     await faults.ended()
@@ -83,6 +84,8 @@ interface FaultMaker {
   at(begun: number): void
   made(): number
   readonly byName: ReadonlyMap<string, number>
+  /** Throws if one could not be made or mended: the campaign would go on with less than it should have. */
+  mustBeMended(): void
   /** All are made and mended. Rejects with the first that could not be. */
   ended(): Promise<void>
 }
@@ -102,6 +105,7 @@ function faultMaker({ seed, orders, faults }: CampaignOptions, stage: Stage): Fa
   // Targets have their faults at the same time as one another, each its own one by one.
   const lanes = new Map<ScheduledFault['target'], Promise<void>>()
   let made = 0
+  let broken: { readonly error: unknown } | undefined
 
   async function make({ name, target, random }: ScheduledFault): Promise<void> {
     if (target === 'database') await ofDatabase[name]?.(random)
@@ -118,10 +122,14 @@ function faultMaker({ seed, orders, faults }: CampaignOptions, stage: Stage): Fa
         const fault = due.shift() as ScheduledFault
         const before = lanes.get(fault.target) ?? Promise.resolve()
         const after = before.then(() => make(fault))
-        // Reported by `ended`; until then nobody listens.
-        after.catch(() => {})
+        after.catch((error) => {
+          broken ??= { error }
+        })
         lanes.set(fault.target, after)
       }
+    },
+    mustBeMended() {
+      if (broken !== undefined) throw broken.error
     },
     async ended() {
       await Promise.all(lanes.values())
