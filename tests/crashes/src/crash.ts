@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto'
+import { type Child, startNode, startProxy, type TcpProxy, waitFor } from '@oncekey/test-servers'
+import type { Database } from './databases/database.ts'
+import { type FirstRequest, sendFirst } from './first-request.ts'
+import { keyFor, POINTS, type Point } from './points.ts'
+import {
+  ADAPTERS,
+  type Adapter,
+  type ServerOptions,
+  type Serving,
+} from './programs/server-options.ts'
+
+/** A server that was killed with requests at every point, and the one that took its place. */
+export interface Crash {
+  readonly requests: readonly DeadRequest[]
+  readonly heir: Serving
+  stop(): void
+}
+
+export interface DeadRequest {
+  readonly adapter: Adapter
+  readonly point: Point
+  readonly key: string
+  readonly body: string
+  /** All that the client got. */
+  readonly received: Buffer
+}
+
+/** One request on its way: which adapter serves it, and how far it comes. */
+type Place = Pick<DeadRequest, 'adapter' | 'point'>
+
+/** Each adapter with a request at each point. */
+const EVERYWHERE: readonly Place[] = ADAPTERS.flatMap((adapter) =>
+  POINTS.map((point) => ({ adapter, point })),
+)
+
+/** Starts a server, sends it the requests, and kills it (SIGKILL) when every one is where it should be. */
+export async function crash(
+  database: Database,
+  server: Pick<ServerOptions, 'store' | 'broken'>,
+  places: readonly Place[] = EVERYWHERE,
+): Promise<Crash> {
+  const wire = await startProxy(database.port)
+  const options = { ...server, outsideUrl: database.url }
+  const [dying, heir] = await Promise.all([
+    start({ ...options, databaseUrl: wire.through(database.url), stops: true }),
+    start({ ...options, databaseUrl: database.url, stops: false }),
+  ])
+  try {
+    await warmUp(dying.ready.express.retake)
+    const sent = await Promise.all(places.map((place) => bring(place, dying, wire, database)))
+    dying.kill('SIGKILL')
+    await dying.exited
+    const requests = sent.map(async ({ first, ...request }) => {
+      return { ...request, received: await first.rest() }
+    })
+    return { requests: await Promise.all(requests), heir: heir.ready, stop: () => heir.kill() }
+  } catch (cause) {
+    dying.kill()
+    heir.kill()
+    throw new Error(`It did not come to the crash:\n${dying.output()}`, { cause })
+  } finally {
+    await wire.stop()
+  }
+}
+
+function start(options: ServerOptions): Promise<Child<Serving>> {
+  return startNode<Serving>(new URL('./programs/server.ts', import.meta.url), {
+    args: [JSON.stringify(options)],
+  })
+}
+
+/** Where a script is new to Redis, its first answer is that, and not what the wire is watched for. */
+async function warmUp(url: string): Promise<void> {
+  const order = randomUUID()
+  const { status } = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': order },
+    body: JSON.stringify({ order }),
+  })
+  if (status !== 201) throw new Error(`The first request of all was answered ${status}`)
+}
+
+/** Has a request go as far as its point. */
+async function bring(
+  { adapter, point }: Place,
+  dying: Child<Serving>,
+  wire: TcpProxy,
+  database: Database,
+): Promise<Omit<DeadRequest, 'received'> & { first: FirstRequest }> {
+  const key = keyFor(point)
+  const body = JSON.stringify({ order: key, large: point === 'flushing' })
+  const held = onWire(point, key, wire, database)
+  const first = await sendFirst(dying.ready[adapter].retake, key, body)
+  let isThere = false
+  const place = point === 'flushing' ? first.begun : (held ?? said(dying, `reached ${key}`))
+  place.then(() => {
+    isThere = true
+  })
+  await waitFor(() => isThere, { what: `${adapter} to be at "${point}"`, timeoutMs: 30_000 })
+  return { adapter, point, key, body, first }
+}
+
+async function said(child: Child<Serving>, line: string): Promise<void> {
+  await child.waitForLine((each) => each === line, 30_000)
+}
+
+/** Resolves when the request is there, if it is a place on the wire. */
+function onWire(
+  point: Point,
+  key: string,
+  wire: TcpProxy,
+  database: Database,
+): Promise<void> | undefined {
+  if (point === 'claim unanswered') return wire.holdAfter(database.claim(key))
+  if (point === 'completing') return wire.holdBefore(database.completion(key))
+  if (point === 'commit unanswered') return wire.holdAfter(database.completion(key))
+  return undefined
+}

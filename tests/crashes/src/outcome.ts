@@ -1,0 +1,115 @@
+import { waitFor } from '@oncekey/test-servers'
+import type { Crash, DeadRequest } from './crash.ts'
+import type { Database } from './databases/database.ts'
+import { LEASE_MS } from './programs/server-options.ts'
+
+/** What came of a request whose server was killed, as it was seen from outside. */
+export interface Outcome {
+  /** Before anybody sent it again. */
+  readonly received: string
+  readonly left: { readonly effects: number; readonly events: number }
+  readonly blockedFor: 'nothing' | 'its lease' | 'longer than its lease'
+  /** The same again, to a server that holds what is unknown; then to one that runs it again; and once more. */
+  readonly answers: readonly string[]
+  /** Another body under the same key. */
+  readonly otherBody: string
+  /** Of the one whose receipt the client has, or of one that nobody knows. */
+  readonly effects: readonly string[]
+  readonly events: readonly string[]
+  readonly stored: 'what was answered' | 'something else'
+  readonly leftOver: readonly string[]
+}
+
+export async function outcomeOf(
+  { requests, heir }: Crash,
+  at: Pick<DeadRequest, 'adapter' | 'point'>,
+  database: Database,
+): Promise<Outcome> {
+  const isIt = (each: DeadRequest): boolean =>
+    each.adapter === at.adapter && each.point === at.point
+  const { key, body, received } = requests.find(isIt) as DeadRequest
+  const { retake, hold } = heir[at.adapter]
+  const left = {
+    effects: (await database.effects(key)).length,
+    events: (await database.events(key)).length,
+  }
+  const leaseLeftMs = await database.leaseLeftMs(key)
+  const onHold = await settled(hold, key, body)
+  const onRetake = await settled(retake, key, body)
+  const again = await settled(hold, key, body)
+  const otherBody = await post(retake, key, JSON.stringify({ order: key, other: true }))
+  const { receipt } = JSON.parse(onRetake.bytes.toString())
+  const named = (line: string): string =>
+    line.startsWith(receipt) ? line.replace(receipt, 'answered') : line.replace(/^\S+/, 'lost')
+  const stored = await database.stored(key)
+  const sameBytes = stored?.equals(onRetake.bytes) === true && again.bytes.equals(onRetake.bytes)
+
+  return {
+    received: partOf(received, onRetake.bytes),
+    left,
+    blockedFor: blockedFor(leaseLeftMs),
+    answers: [onHold, onRetake, again].map(({ summary }) => summary),
+    otherBody: otherBody.summary,
+    effects: (await database.effects(key)).map(named).toSorted(),
+    events: (await database.events(key)).map(named),
+    stored: sameBytes ? 'what was answered' : 'something else',
+    leftOver: await leftOver(database, key),
+  }
+}
+
+interface Answered {
+  readonly summary: string
+  readonly bytes: Buffer
+}
+
+async function post(url: string, key: string, body: string): Promise<Answered> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'idempotency-key': key },
+    body,
+  })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  const { attempt, code } = JSON.parse(bytes.toString())
+  const replayed = response.headers.get('x-idempotency-replayed') === 'true' ? ', replayed' : ''
+  return { bytes, summary: `${response.status} ${code ?? `attempt ${attempt}`}${replayed}` }
+}
+
+/** Asks for as long as the answer is that it still runs: no lock and no lease of the dead lasts for ever. */
+async function settled(url: string, key: string, body: string): Promise<Answered> {
+  return await waitFor(
+    async () => {
+      const answered = await post(url, key, body)
+      return answered.summary !== '409 in-progress' && answered
+    },
+    { what: `the key "${key}" to come free`, timeoutMs: 20_000 },
+  )
+}
+
+function blockedFor(leaseLeftMs: number | undefined): Outcome['blockedFor'] {
+  if (leaseLeftMs === undefined) return 'nothing'
+  return leaseLeftMs <= LEASE_MS ? 'its lease' : 'longer than its lease'
+}
+
+function partOf(received: Buffer, answer: Buffer): string {
+  if (received.length === 0) return 'nothing'
+  const head = received.indexOf('\r\n\r\n')
+  const part = received.subarray(head + 4)
+  if (head === -1 || part.length === 0) return 'no body'
+  if (!answer.subarray(0, part.length).equals(part)) return 'something else'
+  return part.length < answer.length ? 'a part' : 'all of it'
+}
+
+/** The database notices the end of a connection a moment later. */
+async function leftOver(database: Database, key: string): Promise<string[]> {
+  let last: string[] = []
+  const isClean = async (): Promise<boolean> => {
+    last = await database.leftOver(key)
+    return last.length === 0
+  }
+  try {
+    await waitFor(isClean, { what: 'nothing to be left over' })
+  } catch (error) {
+    if (last.length === 0) throw error
+  }
+  return last
+}

@@ -1,0 +1,31 @@
+import type { Broken } from '../../../faults/src/programs/broken-store.ts'
+
+export const ADAPTERS = ['express', 'fastify', 'fetch', 'hono'] as const
+export type Adapter = (typeof ADAPTERS)[number]
+
+export const STORES = ['postgres', 'postgres-lease', 'redis'] as const
+export type StoreName = (typeof STORES)[number]
+
+/** What a server's process is started with, as JSON in its first argument. */
+export interface ServerOptions {
+  readonly store: StoreName
+  readonly broken?: Broken
+  /** As the store reaches it. */
+  readonly databaseUrl: string
+  /** Where handlers write that have no transaction. */
+  readonly outsideUrl: string
+  /** Whether requests stop at the point that their key names. */
+  readonly stops: boolean
+}
+
+/** Where it serves orders, by what a retry does whose first attempt ended without saying how. */
+export type Serving = Readonly<Record<Adapter, { readonly retake: string; readonly hold: string }>>
+
+/** How long a dead process blocks its keys in lease mode. Milliseconds. */
+export const LEASE_MS = 1_500
+
+/** Longer than any test: what a test sees come free in time does so for another reason. Milliseconds. */
+export const NEVER_MS = 300_000
+
+/** More than the kernel takes for a client that does not read: Linux keeps 4 MiB of what is sent. */
+export const LARGE_BYTES = 6 * 1024 * 1024
