@@ -10,6 +10,8 @@ export type StoreName = (typeof STORES)[number]
 export interface ServerOptions {
   readonly store: StoreName
   readonly broken?: Broken
+  /** Handlers ask for no transaction, and write beside it. */
+  readonly writesOutside?: boolean
   /** As the store reaches it. */
   readonly databaseUrl: string
   /** Where handlers write that have no transaction. */
@@ -28,4 +30,4 @@ export const LEASE_MS = 1_500
 export const NEVER_MS = 300_000
 
 /** More than the kernel takes for a client that does not read: Linux keeps 4 MiB of what is sent. */
-export const LARGE_BYTES = 6 * 1024 * 1024
+export const LARGE_BYTES = 5 * 1024 * 1024
