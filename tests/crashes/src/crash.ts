@@ -3,12 +3,7 @@ import { type Child, startNode, startProxy, type TcpProxy, waitFor } from '@once
 import type { Database } from './databases/database.ts'
 import { type FirstRequest, sendFirst } from './first-request.ts'
 import { keyFor, POINTS, type Point } from './points.ts'
-import {
-  ADAPTERS,
-  type Adapter,
-  type ServerOptions,
-  type Serving,
-} from './programs/server-options.ts'
+import type { Adapter, ServerOptions, Serving } from './programs/server-options.ts'
 
 /** A server that was killed with requests at every point, and the one that took its place. */
 export interface Crash {
@@ -24,21 +19,18 @@ export interface DeadRequest {
   readonly body: string
   /** All that the client got. */
   readonly received: Buffer
+  /** When the process was dead; `undefined` where no attempt is on record. */
+  readonly leaseLeftMs: number | undefined
 }
 
 /** One request on its way: which adapter serves it, and how far it comes. */
 type Place = Pick<DeadRequest, 'adapter' | 'point'>
 
-/** Each adapter with a request at each point. */
-const EVERYWHERE: readonly Place[] = ADAPTERS.flatMap((adapter) =>
-  POINTS.map((point) => ({ adapter, point })),
-)
-
 /** Starts a server, sends it the requests, and kills it (SIGKILL) when every one is where it should be. */
 export async function crash(
   database: Database,
-  server: Pick<ServerOptions, 'store' | 'broken'>,
-  places: readonly Place[] = EVERYWHERE,
+  server: Pick<ServerOptions, 'store' | 'broken' | 'writesOutside'>,
+  places: readonly Place[],
 ): Promise<Crash> {
   const wire = await startProxy(database.port)
   const options = { ...server, outsideUrl: database.url }
@@ -52,7 +44,8 @@ export async function crash(
     dying.kill('SIGKILL')
     await dying.exited
     const requests = sent.map(async ({ first, ...request }) => {
-      return { ...request, received: await first.rest() }
+      const leaseLeftMs = await database.leaseLeftMs(request.key)
+      return { ...request, leaseLeftMs, received: await first.rest() }
     })
     return { requests: await Promise.all(requests), heir: heir.ready, stop: () => heir.kill() }
   } catch (cause) {
@@ -62,6 +55,11 @@ export async function crash(
   } finally {
     await wire.stop()
   }
+}
+
+/** Each adapter with a request at each point. */
+export function everyPoint(adapters: readonly Adapter[]): Place[] {
+  return adapters.flatMap((adapter) => POINTS.map((point) => ({ adapter, point })))
 }
 
 function start(options: ServerOptions): Promise<Child<Serving>> {
@@ -87,7 +85,7 @@ async function bring(
   dying: Child<Serving>,
   wire: TcpProxy,
   database: Database,
-): Promise<Omit<DeadRequest, 'received'> & { first: FirstRequest }> {
+): Promise<Omit<DeadRequest, 'received' | 'leaseLeftMs'> & { first: FirstRequest }> {
   const key = keyFor(point)
   const body = JSON.stringify({ order: key, large: point === 'flushing' })
   const held = onWire(point, key, wire, database)

@@ -8,7 +8,7 @@ export interface Outcome {
   /** Before anybody sent it again. */
   readonly received: string
   readonly left: { readonly effects: number; readonly events: number }
-  readonly blockedFor: 'nothing' | 'its lease' | 'longer than its lease'
+  readonly blockedFor: 'nothing' | 'its lease' | 'more than its lease' | 'less than its lease'
   /** The same again, to a server that holds what is unknown; then to one that runs it again; and once more. */
   readonly answers: readonly string[]
   /** Another body under the same key. */
@@ -27,14 +27,14 @@ export async function outcomeOf(
 ): Promise<Outcome> {
   const isIt = (each: DeadRequest): boolean =>
     each.adapter === at.adapter && each.point === at.point
-  const { key, body, received } = requests.find(isIt) as DeadRequest
+  const { key, body, received, leaseLeftMs } = requests.find(isIt) as DeadRequest
   const { retake, hold } = heir[at.adapter]
   const left = {
     effects: (await database.effects(key)).length,
     events: (await database.events(key)).length,
   }
-  const leaseLeftMs = await database.leaseLeftMs(key)
   const onHold = await settled(hold, key, body)
+  const leftThenMs = await database.leaseLeftMs(key)
   const onRetake = await settled(retake, key, body)
   const again = await settled(hold, key, body)
   const otherBody = await post(retake, key, JSON.stringify({ order: key, other: true }))
@@ -42,17 +42,20 @@ export async function outcomeOf(
   const named = (line: string): string =>
     line.startsWith(receipt) ? line.replace(receipt, 'answered') : line.replace(/^\S+/, 'lost')
   const stored = await database.stored(key)
-  const sameBytes = stored?.equals(onRetake.bytes) === true && again.bytes.equals(onRetake.bytes)
+  const answers = [onHold, onRetake, again]
+  const bodies = answers.filter(({ summary }) => summary.startsWith('201'))
 
   return {
     received: partOf(received, onRetake.bytes),
     left,
-    blockedFor: blockedFor(leaseLeftMs),
-    answers: [onHold, onRetake, again].map(({ summary }) => summary),
+    blockedFor: blockedFor(leaseLeftMs, leftThenMs),
+    answers: answers.map(({ summary }) => summary),
     otherBody: otherBody.summary,
     effects: (await database.effects(key)).map(named).toSorted(),
     events: (await database.events(key)).map(named),
-    stored: sameBytes ? 'what was answered' : 'something else',
+    stored: bodies.every(({ bytes }) => stored?.equals(bytes))
+      ? 'what was answered'
+      : 'something else',
     leftOver: await leftOver(database, key),
   }
 }
@@ -85,9 +88,11 @@ async function settled(url: string, key: string, body: string): Promise<Answered
   )
 }
 
-function blockedFor(leaseLeftMs: number | undefined): Outcome['blockedFor'] {
-  if (leaseLeftMs === undefined) return 'nothing'
-  return leaseLeftMs <= LEASE_MS ? 'its lease' : 'longer than its lease'
+/** By what was left of the lease when the process was dead, and when the first answer came. */
+function blockedFor(leftAtDeathMs = 0, leftThenMs = 0): Outcome['blockedFor'] {
+  if (leftThenMs > 0) return 'less than its lease'
+  if (leftAtDeathMs > LEASE_MS) return 'more than its lease'
+  return leftAtDeathMs === 0 ? 'nothing' : 'its lease'
 }
 
 function partOf(received: Buffer, answer: Buffer): string {

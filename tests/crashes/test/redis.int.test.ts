@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Crash, crash } from '../src/crash.ts'
+import { type Crash, crash, everyPoint } from '../src/crash.ts'
 import type { Database } from '../src/databases/database.ts'
 import { redisDatabase } from '../src/databases/redis.ts'
 import { type Outcome, outcomeOf } from '../src/outcome.ts'
@@ -45,7 +45,7 @@ describe('a server on redis that is killed', () => {
   let dead: Crash
   beforeAll(async () => {
     database = await redisDatabase()
-    dead = await crash(database, { store: 'redis' })
+    dead = await crash(database, { store: 'redis' }, everyPoint(ADAPTERS))
   })
   afterAll(async () => {
     dead?.stop()

@@ -18,7 +18,7 @@ export async function postgresDatabase(serverUrl: string): Promise<Database> {
     url,
     port: Number(new URL(url).port),
     claim: (key) => all('.claim', key),
-    completion: (key) => all('.complete', key, 'COMMIT'),
+    completion: (key) => all('.complete', key),
     effects: (order) =>
       values(
         "select receipt || ' ' || step as value from effects where order_key = $1 order by step",

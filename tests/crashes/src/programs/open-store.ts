@@ -22,12 +22,8 @@ export async function openStore(options: ServerOptions): Promise<OpenStore> {
   return options.store === 'redis' ? onRedis(options) : await onPostgres(options)
 }
 
-async function onPostgres({
-  broken,
-  databaseUrl,
-  store,
-  stops,
-}: ServerOptions): Promise<OpenStore> {
+async function onPostgres(options: ServerOptions): Promise<OpenStore> {
+  const { broken, databaseUrl, store, stops, writesOutside } = options
   const pool = new Pool({
     connectionString: databaseUrl,
     max: 50,
@@ -44,7 +40,7 @@ async function onPostgres({
   return {
     store: (broken === undefined ? sound : await brokenStore(broken, sound, pool)) as Store,
     async write(context, { order, receipt, step }) {
-      const tx = (await context.transaction()) as PoolClient
+      const tx = writesOutside ? pool : ((await context.transaction()) as PoolClient)
       await tx.query('insert into effects values ($1, $2, $3)', [order, receipt, step])
     },
   }

@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs'
 import type { Broken } from '../../../faults/src/programs/broken-store.ts'
 
 export const ADAPTERS = ['express', 'fastify', 'fetch', 'hono'] as const
@@ -29,5 +30,11 @@ export const LEASE_MS = 1_500
 /** Longer than any test: what a test sees come free in time does so for another reason. Milliseconds. */
 export const NEVER_MS = 300_000
 
-/** More than the kernel takes for a client that does not read: Linux keeps 4 MiB of what is sent. */
-export const LARGE_BYTES = 5 * 1024 * 1024
+/** What a large response has: more than the kernel takes for a client that does not read. */
+export function largeBytes(): number {
+  const limits = '/proc/sys/net/ipv4/tcp_wmem'
+  const most = existsSync(limits) ? Number(readFileSync(limits, 'utf8').split(/\s+/)[2]) : 4 * MIB
+  return most + MIB
+}
+
+const MIB = 1024 * 1024

@@ -14,14 +14,15 @@ import { openStore } from './open-store.ts'
 import {
   ADAPTERS,
   type Adapter,
-  LARGE_BYTES,
   LEASE_MS,
+  largeBytes,
   NEVER_MS,
   type ServerOptions,
 } from './server-options.ts'
 
 const options: ServerOptions = JSON.parse(process.argv[2] ?? '')
 const { store, write } = await openStore(options)
+const largest = largeBytes()
 
 const handler: SiteHandler = async ({ context, body }) => {
   const { order, large } = body as { order: string; large: boolean }
@@ -35,7 +36,7 @@ const handler: SiteHandler = async ({ context, body }) => {
   return {
     status: 201,
     headers: [['content-type', 'application/json']],
-    body: { kind: 'bytes', bytes: Buffer.from(answer.padEnd(large ? LARGE_BYTES : 0)) },
+    body: { kind: 'bytes', bytes: Buffer.from(answer.padEnd(large ? largest : 0)) },
   }
 }
 
@@ -60,7 +61,7 @@ async function serve(adapter: Adapter, whenUnknown: WhenUnknown): Promise<string
       whenUnknown,
       leaseMs: LEASE_MS,
       handlerTimeoutMs: NEVER_MS,
-      maxResponseBytes: LARGE_BYTES * 2,
+      maxResponseBytes: largest * 2,
     },
     scope: 'dangerously-shared',
     fingerprint: undefined,
