@@ -11,7 +11,7 @@ const undone: Outcome = {
   received: 'nothing',
   left: { effects: 0, events: 0 },
   blockedFor: 'nothing',
-  answers: ['201 attempt 1', '201 attempt 1, replayed', '201 attempt 1, replayed'],
+  answers: ['201 attempt 1', '201 attempt 1, replayed'],
   otherBody: '422 key-reused',
   effects: ['answered ordered', 'answered paid'],
   events: ['answered'],
@@ -23,7 +23,7 @@ const undone: Outcome = {
 const done: Outcome = {
   ...undone,
   left: { effects: 2, events: 1 },
-  answers: Array(3).fill('201 attempt 1, replayed'),
+  answers: ['201 attempt 1, replayed'],
 }
 
 /** The claim was committed, and nothing else: one server holds that, the other runs it as attempt 2. */
