@@ -3,7 +3,7 @@ import { type Child, startNode, startProxy, type TcpProxy, waitFor } from '@once
 import type { Database } from './databases/database.ts'
 import { type FirstRequest, sendFirst } from './first-request.ts'
 import { keyFor, POINTS, type Point } from './points.ts'
-import type { Adapter, ServerOptions, Serving } from './programs/server-options.ts'
+import type { Adapter, OrderRequest, ServerOptions, Serving } from './programs/server-options.ts'
 
 /** A server that was killed with requests at every point, and the one that took its place. */
 export interface Crash {
@@ -12,9 +12,15 @@ export interface Crash {
   stop(): void
 }
 
-export interface DeadRequest {
+/** A request on its way: which adapter serves it, how far it comes, and whether it writes beside its transaction. */
+export interface Place {
   readonly adapter: Adapter
   readonly point: Point
+  readonly outside?: boolean
+}
+
+export interface DeadRequest {
+  readonly place: Place
   readonly key: string
   readonly body: string
   /** All that the client got. */
@@ -23,13 +29,10 @@ export interface DeadRequest {
   readonly leaseLeftMs: number | undefined
 }
 
-/** One request on its way: which adapter serves it, and how far it comes. */
-type Place = Pick<DeadRequest, 'adapter' | 'point'>
-
 /** Starts a server, sends it the requests, and kills it (SIGKILL) when every one is where it should be. */
 export async function crash(
   database: Database,
-  server: Pick<ServerOptions, 'store' | 'broken' | 'writesOutside'>,
+  server: Pick<ServerOptions, 'store' | 'broken'>,
   places: readonly Place[],
 ): Promise<Crash> {
   const wire = await startProxy(database.port)
@@ -81,22 +84,24 @@ async function warmUp(url: string): Promise<void> {
 
 /** Has a request go as far as its point. */
 async function bring(
-  { adapter, point }: Place,
+  place: Place,
   dying: Child<Serving>,
   wire: TcpProxy,
   database: Database,
 ): Promise<Omit<DeadRequest, 'received' | 'leaseLeftMs'> & { first: FirstRequest }> {
+  const { adapter, point, outside = false } = place
   const key = keyFor(point)
-  const body = JSON.stringify({ order: key, large: point === 'flushing' })
+  const large = point === 'flushing'
+  const body = JSON.stringify({ order: key, large, outside } satisfies OrderRequest)
   const held = onWire(point, key, wire, database)
   const first = await sendFirst(dying.ready[adapter].retake, key, body)
   let isThere = false
-  const place = point === 'flushing' ? first.begun : (held ?? said(dying, `reached ${key}`))
-  place.then(() => {
+  const there = large ? first.begun : (held ?? said(dying, `reached ${key}`))
+  there.then(() => {
     isThere = true
   })
   await waitFor(() => isThere, { what: `${adapter} to be at "${point}"`, timeoutMs: 30_000 })
-  return { adapter, point, key, body, first }
+  return { place, key, body, first }
 }
 
 async function said(child: Child<Serving>, line: string): Promise<void> {

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import { waitFor } from '@oncekey/test-servers'
-import type { Crash, DeadRequest } from './crash.ts'
+import type { Crash, Place } from './crash.ts'
 import type { Database } from './databases/database.ts'
 import { LEASE_MS } from './programs/server-options.ts'
 
@@ -22,12 +23,12 @@ export interface Outcome {
 
 export async function outcomeOf(
   { requests, heir }: Crash,
-  at: Pick<DeadRequest, 'adapter' | 'point'>,
+  at: Place,
   database: Database,
 ): Promise<Outcome> {
-  const isIt = (each: DeadRequest): boolean =>
-    each.adapter === at.adapter && each.point === at.point
-  const { key, body, received, leaseLeftMs } = requests.find(isIt) as DeadRequest
+  const request = requests.find(({ place }) => isDeepStrictEqual(place, at))
+  if (request === undefined) throw new Error(`No request was there: ${JSON.stringify(at)}`)
+  const { key, body, received, leaseLeftMs } = request
   const { retake, hold } = heir[at.adapter]
   const left = {
     effects: (await database.effects(key)).length,

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type Crash, crash, everyPoint } from '../src/crash.ts'
+import { type Crash, crash, everyPoint, type Place } from '../src/crash.ts'
 import type { Database } from '../src/databases/database.ts'
 import { postgresDatabase } from '../src/databases/postgres.ts'
 import { type Outcome, outcomeOf } from '../src/outcome.ts'
 import { POINTS, type Point } from '../src/points.ts'
-import { ADAPTERS, type Adapter } from '../src/programs/server-options.ts'
+import { ADAPTERS, type StoreName } from '../src/programs/server-options.ts'
 
 /** Claim, writes, event and response were one transaction, which is gone: the key was free at once. */
 const undone: Outcome = {
@@ -46,68 +46,67 @@ const atTheEnd = {
   flushing: { ...done, received: 'a part' },
 }
 
-interface Case {
-  readonly name: string
-  readonly server: Parameters<typeof crash>[1]
-  readonly adapters: readonly Adapter[]
-  readonly expected: Readonly<Record<Point, Outcome>>
+const inTransactionMode: Readonly<Record<Point, Outcome>> = {
+  'claim unanswered': undone,
+  claimed: undone,
+  written: undone,
+  completing: undone,
+  ...atTheEnd,
 }
 
-const cases: readonly Case[] = [
-  {
-    name: 'in transaction mode',
-    server: { store: 'postgres' },
-    adapters: ADAPTERS,
-    expected: {
-      'claim unanswered': undone,
-      claimed: undone,
-      written: undone,
-      completing: undone,
-      ...atTheEnd,
-    },
-  },
-  {
-    name: 'in lease mode',
-    server: { store: 'postgres-lease' },
-    adapters: ADAPTERS,
-    expected: {
-      'claim unanswered': unknown,
-      claimed: unknown,
-      written: unknown,
-      completing: unknown,
-      ...atTheEnd,
-    },
-  },
-  {
-    name: 'in lease mode, with handlers that ask for no transaction',
-    server: { store: 'postgres-lease', writesOutside: true },
-    // What is different is below what an adapter can tell.
-    adapters: ['express'],
-    expected: {
-      'claim unanswered': unknown,
-      claimed: unknown,
-      written: unknownBut(['lost ordered']),
-      completing: unknownBut(['lost ordered', 'lost paid']),
-      ...atTheEnd,
-    },
-  },
-]
+const inLeaseMode: typeof inTransactionMode = {
+  'claim unanswered': unknown,
+  claimed: unknown,
+  written: unknown,
+  completing: unknown,
+  ...atTheEnd,
+}
 
-describe.each(cases)('a server that is killed, $name', ({ server, adapters, expected }) => {
+const outsideOfTransaction: typeof inTransactionMode = {
+  ...inLeaseMode,
+  written: unknownBut(['lost ordered']),
+  completing: unknownBut(['lost ordered', 'lost paid']),
+}
+
+describe('a server in transaction mode that is killed', () => {
+  const killed = killedServer('postgres', everyPoint(ADAPTERS))
+
+  describe.each(ADAPTERS)('with a request of %s', (adapter) => {
+    test.each(POINTS)('%s', async (point) => {
+      expect(await killed.outcome({ adapter, point })).toEqual(inTransactionMode[point])
+    })
+  })
+})
+
+describe('a server in lease mode that is killed', () => {
+  // What is different without a transaction is below what an adapter can tell.
+  const outside = everyPoint(['express']).map((place) => ({ ...place, outside: true }))
+  const killed = killedServer('postgres-lease', [...everyPoint(ADAPTERS), ...outside])
+
+  describe.each(ADAPTERS)('with a request of %s', (adapter) => {
+    test.each(POINTS)('%s', async (point) => {
+      expect(await killed.outcome({ adapter, point })).toEqual(inLeaseMode[point])
+    })
+  })
+
+  describe('with a request whose handler asks for no transaction', () => {
+    test.each(outside)('$point', async (place) => {
+      expect(await killed.outcome(place)).toEqual(outsideOfTransaction[place.point])
+    })
+  })
+})
+
+/** Killed before the first of the tests. */
+function killedServer(store: StoreName, places: readonly Place[]) {
   let database: Database
   let dead: Crash
   beforeAll(async () => {
     database = await postgresDatabase(inject('postgresUrl'))
-    dead = await crash(database, server, everyPoint(adapters))
-  })
+    dead = await crash(database, { store }, places)
+  }, 120_000)
   afterAll(async () => {
     dead?.stop()
     await database.stop()
   })
-
-  describe.each(adapters)('with a request of %s', (adapter) => {
-    test.each(POINTS)('%s', async (point) => {
-      expect(await outcomeOf(dead, { adapter, point }, database)).toEqual(expected[point])
-    })
-  })
-})
+  return { outcome: (place: Place) => outcomeOf(dead, place, database) }
+}

@@ -9,7 +9,8 @@ import { NEVER_MS, type ServerOptions } from './server-options.ts'
 /** A store of this process, and how handlers write. */
 export interface OpenStore {
   readonly store: Store
-  write(context: HandlerContext, row: Effect): Promise<void>
+  /** In the transaction, if there is one and it is wanted. */
+  write(context: HandlerContext, row: Effect, outside: boolean): Promise<void>
 }
 
 export interface Effect {
@@ -23,7 +24,7 @@ export async function openStore(options: ServerOptions): Promise<OpenStore> {
 }
 
 async function onPostgres(options: ServerOptions): Promise<OpenStore> {
-  const { broken, databaseUrl, store, stops, writesOutside } = options
+  const { broken, databaseUrl, store, stops } = options
   const pool = new Pool({
     connectionString: databaseUrl,
     max: 50,
@@ -39,8 +40,8 @@ async function onPostgres(options: ServerOptions): Promise<OpenStore> {
   })
   return {
     store: (broken === undefined ? sound : await brokenStore(broken, sound, pool)) as Store,
-    async write(context, { order, receipt, step }) {
-      const tx = writesOutside ? pool : ((await context.transaction()) as PoolClient)
+    async write(context, { order, receipt, step }, outside) {
+      const tx = outside ? pool : ((await context.transaction()) as PoolClient)
       await tx.query('insert into effects values ($1, $2, $3)', [order, receipt, step])
     },
   }

@@ -11,14 +11,21 @@ export type StoreName = (typeof STORES)[number]
 export interface ServerOptions {
   readonly store: StoreName
   readonly broken?: Broken
-  /** Handlers ask for no transaction, and write beside it. */
-  readonly writesOutside?: boolean
   /** As the store reaches it. */
   readonly databaseUrl: string
   /** Where handlers write that have no transaction. */
   readonly outsideUrl: string
   /** Whether requests stop at the point that their key names. */
   readonly stops: boolean
+}
+
+/** The body of a request. */
+export interface OrderRequest {
+  readonly order: string
+  /** Its answer is larger than the kernel takes for a client that does not read. */
+  readonly large: boolean
+  /** Its handler asks for no transaction, and writes beside it. */
+  readonly outside: boolean
 }
 
 /** Where it serves orders, by what a retry does whose first attempt ended without saying how. */

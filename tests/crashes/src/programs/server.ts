@@ -17,6 +17,7 @@ import {
   LEASE_MS,
   largeBytes,
   NEVER_MS,
+  type OrderRequest,
   type ServerOptions,
 } from './server-options.ts'
 
@@ -25,12 +26,12 @@ const { store, write } = await openStore(options)
 const largest = largeBytes()
 
 const handler: SiteHandler = async ({ context, body }) => {
-  const { order, large } = body as { order: string; large: boolean }
+  const { order, large, outside } = body as OrderRequest
   const receipt = randomUUID()
   await reached('claimed', context.key)
-  await write(context, { order, receipt, step: 'ordered' })
+  await write(context, { order, receipt, step: 'ordered' }, outside)
   await reached('written', context.key)
-  await write(context, { order, receipt, step: 'paid' })
+  await write(context, { order, receipt, step: 'paid' }, outside)
   context.emit({ type: 'order.placed', subject: order, data: { receipt } })
   const answer = JSON.stringify({ receipt, attempt: context.attempt })
   return {
