@@ -36,13 +36,14 @@ export async function crash(
   places: readonly Place[],
 ): Promise<Crash> {
   const wire = await startProxy(database.port)
-  const options = { ...server, outsideUrl: database.url }
+  const adapters = [...new Set(places.map(({ adapter }) => adapter))]
+  const options = { ...server, adapters, outsideUrl: database.url }
   const [dying, heir] = await Promise.all([
     start({ ...options, databaseUrl: wire.through(database.url), stops: true }),
     start({ ...options, databaseUrl: database.url, stops: false }),
   ])
   try {
-    await warmUp(dying.ready.express.retake)
+    await Promise.all(adapters.map((adapter) => warmUp(dying.ready[adapter].retake)))
     const sent = await Promise.all(places.map((place) => bring(place, dying, wire, database)))
     dying.kill('SIGKILL')
     await dying.exited
@@ -68,6 +69,8 @@ export function everyPoint(adapters: readonly Adapter[]): Place[] {
 function start(options: ServerOptions): Promise<Child<Serving>> {
   return startNode<Serving>(new URL('./programs/server.ts', import.meta.url), {
     args: [JSON.stringify(options)],
+    // A start is seconds of a processor's time, and others want it, too.
+    readyTimeoutMs: 100_000,
   })
 }
 

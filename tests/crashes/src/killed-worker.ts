@@ -31,6 +31,7 @@ export async function killWorker(
   } satisfies WorkerOptions
   const worker = await startNode(new URL('./programs/worker.ts', import.meta.url), {
     args: [JSON.stringify(options)],
+    readyTimeoutMs: 100_000,
   })
   try {
     await waitFor(() => there.size === places.length, {

@@ -9,6 +9,8 @@ export type StoreName = (typeof STORES)[number]
 
 /** What a server's process is started with, as JSON in its first argument. */
 export interface ServerOptions {
+  /** Those that requests will come through: each takes its time to load. */
+  readonly adapters: readonly Adapter[]
   readonly store: StoreName
   readonly broken?: Broken
   /** As the store reaches it. */

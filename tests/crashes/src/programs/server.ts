@@ -3,16 +3,9 @@
 import { randomUUID } from 'node:crypto'
 import type { ServeSite, SiteHandler } from '@oncekey/conformance'
 import type { Store, WhenUnknown } from '@oncekey/core'
-import express from 'express'
-import { fastify } from 'fastify'
-import { serveWith as serveWithExpress } from '../../../../packages/express/test/serve-with-express.ts'
-import { serveWith as serveWithFastify } from '../../../../packages/fastify/test/serve-with-fastify.ts'
-import { serveWithFetch } from '../../../../packages/web/test/serve-with-fetch.ts'
-import { serveWithHono } from '../../../../packages/web/test/serve-with-hono.ts'
 import { pointOf } from '../points.ts'
 import { openStore } from './open-store.ts'
 import {
-  ADAPTERS,
   type Adapter,
   LEASE_MS,
   largeBytes,
@@ -41,22 +34,17 @@ const handler: SiteHandler = async ({ context, body }) => {
   }
 }
 
-const adapters: Record<Adapter, ServeSite> = {
-  express: serveWithExpress(express),
-  fastify: serveWithFastify(fastify),
-  fetch: serveWithFetch,
-  hono: serveWithHono,
-}
 const serving = await Promise.all(
-  ADAPTERS.map(async (adapter) => {
-    const [retake, hold] = await Promise.all([serve(adapter, 'retake'), serve(adapter, 'hold')])
+  options.adapters.map(async (adapter) => {
+    const serveSite = await adapterOf(adapter)
+    const [retake, hold] = await Promise.all([serve(serveSite, 'retake'), serve(serveSite, 'hold')])
     return [adapter, { retake, hold }] as const
   }),
 )
 console.log(JSON.stringify({ ready: true, ...Object.fromEntries(serving) }))
 
-async function serve(adapter: Adapter, whenUnknown: WhenUnknown): Promise<string> {
-  const { url } = await adapters[adapter]({
+async function serve(serveSite: ServeSite, whenUnknown: WhenUnknown): Promise<string> {
+  const { url } = await serveSite({
     options: {
       store: stopping(store),
       whenUnknown,
@@ -94,5 +82,22 @@ function stopping(store: Store): Store {
       }
       return { kind: 'run', attempt: { ...attempt, complete } }
     },
+  }
+}
+
+async function adapterOf(adapter: Adapter): Promise<ServeSite> {
+  switch (adapter) {
+    case 'express': {
+      const { serveWith } = await import('../../../../packages/express/test/serve-with-express.ts')
+      return serveWith((await import('express')).default)
+    }
+    case 'fastify': {
+      const { serveWith } = await import('../../../../packages/fastify/test/serve-with-fastify.ts')
+      return serveWith((await import('fastify')).fastify)
+    }
+    case 'fetch':
+      return (await import('../../../../packages/web/test/serve-with-fetch.ts')).serveWithFetch
+    case 'hono':
+      return (await import('../../../../packages/web/test/serve-with-hono.ts')).serveWithHono
   }
 }
