@@ -2,11 +2,9 @@ import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { freePort } from './free-port.ts'
 import { createLane, type Lane } from './proxy-lane.ts'
+import { proxyTraps, type Sent, type Trap } from './proxy-traps.ts'
 
 export type ProxyTarget = number | { host: string; port: number }
-
-/** Bytes a test looks for in what a client has sent on one connection (the last 64 KiB of it). */
-export type Sent = string | Buffer | ((sent: Buffer) => boolean)
 
 export interface ProxyCounts {
   /** Accepted. */
@@ -48,6 +46,14 @@ export interface TcpProxy {
   dropAfter(sent: Sent): Promise<void>
   /** Loses the request, once: the chunk that completes `sent` is not passed on; both ends are reset. */
   dropBefore(sent: Sent): Promise<void>
+  /**
+   * Stops time on one connection, once: the chunk that completes `sent` is not passed on, and nothing
+   * after it in either direction. Resolves when it is there. A client that closes takes the server's
+   * side along: it never gets what was held.
+   */
+  holdBefore(sent: Sent): Promise<void>
+  /** The same one step later: that chunk is passed on, and its answer is held. Resolves when the answer is there. */
+  holdAfter(sent: Sent): Promise<void>
   /** New connections are refused; those open stay. */
   refuse(): void
   accept(): Promise<void>
@@ -63,17 +69,7 @@ interface Connection {
   down: Lane
   /** The client has sent something that was not answered yet. */
   asked: boolean
-  /** What a trap has seen of it. */
-  sent: Buffer
 }
-
-interface Trap {
-  lose: 'request' | 'answer'
-  matches(sent: Buffer): boolean
-  sprung(): void
-}
-
-const SENT_KEPT = 64 * 1024
 
 /** Starts a proxy on a port of 127.0.0.1, in this process, to a server that speaks TCP. */
 export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
@@ -81,7 +77,7 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     typeof target === 'number' ? { host: '127.0.0.1', port: target } : target
   const port = await freePort()
   const connections = new Set<Connection>()
-  const traps = new Set<Trap>()
+  const traps = proxyTraps<Connection>()
   const stalled = { up: false, down: false }
   let delayMs = 0
   let counts = noCounts()
@@ -93,7 +89,6 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
       client,
       server,
       asked: false,
-      sent: Buffer.alloc(0),
       up: createLane(client, server, {
         delayMs: () => delayMs,
         stalled: () => stalled.up,
@@ -118,14 +113,16 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
   }
 
   function passUp(connection: Connection, chunk: Buffer): boolean {
-    const trap = trapFor(connection, chunk)
-    if (trap?.lose === 'request') {
-      reset(connection)
+    const trap = traps.sprungBy(connection, chunk)
+    if (trap?.at === 'request') {
+      if (trap.does === 'hold') hold(connection)
+      else reset(connection)
       trap.sprung()
       return false
     }
     counts.bytesUp += chunk.length
-    if (trap) loseAnswer(connection, trap)
+    if (trap?.does === 'hold') holdAnswer(connection, trap)
+    else if (trap) loseAnswer(connection, trap)
     return true
   }
 
@@ -134,22 +131,6 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     if (connection.asked) counts.roundTrips += 1
     connection.asked = false
     return true
-  }
-
-  function trapFor(connection: Connection, chunk: Buffer): Trap | undefined {
-    if (traps.size === 0) return undefined
-    connection.sent = Buffer.concat([connection.sent, chunk]).subarray(-SENT_KEPT)
-    const trap = [...traps].find(({ matches }) => matches(connection.sent))
-    if (trap) traps.delete(trap)
-    return trap
-  }
-
-  function set(lose: Trap['lose'], sent: Sent): Promise<void> {
-    for (const connection of connections) connection.sent = Buffer.alloc(0)
-    const matches = typeof sent === 'function' ? sent : (bytes: Buffer) => bytes.includes(sent)
-    return new Promise((sprung) => {
-      traps.add({ lose, matches, sprung })
-    })
   }
 
   /** Ends the server's side in good order: it reads all it was sent before it sees the end. */
@@ -162,6 +143,22 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
       reset(connection)
       trap.sprung()
     })
+  }
+
+  function hold({ client, server, up, down }: Connection): void {
+    up.abandon()
+    down.abandon()
+    const close = (): void => {
+      server.destroy()
+      client.destroy()
+    }
+    client.once('end', close)
+    client.once('close', close)
+  }
+
+  function holdAnswer(connection: Connection, trap: Trap): void {
+    hold(connection)
+    connection.server.once('data', trap.sprung)
   }
 
   function reset(connection: Connection): void {
@@ -210,8 +207,10 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     stallUpstream: () => stall({ up: true }),
     stallDownstream: () => stall({ down: true }),
     resume: () => stall({ up: false, down: false }),
-    dropAfter: (sent) => set('answer', sent),
-    dropBefore: (sent) => set('request', sent),
+    dropAfter: (sent) => traps.set({ does: 'drop', at: 'answer' }, sent),
+    dropBefore: (sent) => traps.set({ does: 'drop', at: 'request' }, sent),
+    holdBefore: (sent) => traps.set({ does: 'hold', at: 'request' }, sent),
+    holdAfter: (sent) => traps.set({ does: 'hold', at: 'answer' }, sent),
     refuse,
     accept,
     latency: (ms) => {

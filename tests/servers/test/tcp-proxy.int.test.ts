@@ -216,6 +216,34 @@ describe('between a pg client and Postgres', () => {
     expect(await things()).toBe(0)
   })
 
+  test('holdBefore: the commit is under way until its client is gone, and never arrives', async () => {
+    const held = proxy.holdBefore('COMMIT')
+    const other = await throughProxy()
+    await client.query('BEGIN')
+    await client.query('INSERT INTO things VALUES (1)')
+    const committing = client.query('COMMIT').catch(() => 'lost')
+    await held
+    await other.query('INSERT INTO things VALUES (2)')
+    expect(await things()).toBe(1)
+    client.end().catch(() => {})
+    expect(await committing).toBe('lost')
+    await waitFor(async () => (await backends()) === 1, { what: 'its backend to end' })
+    expect(await things()).toBe(1)
+    await other.end()
+  })
+
+  test('holdAfter: the commit has happened, and its client does not know', async () => {
+    const held = proxy.holdAfter('COMMIT')
+    await client.query('BEGIN')
+    await client.query('INSERT INTO things VALUES (1)')
+    const answer = client.query('COMMIT').catch(() => 'lost')
+    await held
+    expect(await things()).toBe(1)
+    client.end().catch(() => {})
+    expect(await answer).toBe('lost')
+    await waitFor(async () => (await backends()) === 0, { what: 'its backend to end' })
+  })
+
   test('refuse turns new connections away and keeps the old ones', async () => {
     proxy.refuse()
     await expect(throughProxy()).rejects.toMatchObject({ code: 'ECONNREFUSED' })

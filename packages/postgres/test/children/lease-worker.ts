@@ -1,4 +1,4 @@
-// Claims a key in lease mode and goes as far as it is told; then it waits to be killed, or for SIGCONT.
+// Claims a key in lease mode and does what it is told, with a stop in between that SIGCONT ends.
 import { postgresStore } from '@oncekey/postgres'
 import { Pool } from 'pg'
 import { attemptOf, claimOf, kept } from '../claims.ts'
@@ -12,7 +12,6 @@ const claim = claimOf({ key: KEY ?? '', leaseMs: Number(LEASE_MS) })
 const attempt = attemptOf(await store.begin(claim))
 
 const steps: Record<string, () => Promise<unknown>> = {
-  transaction: () => attempt.transaction(),
   async write() {
     const tx = await attempt.transaction()
     await tx.query('insert into orders values ($1)', [ORDER])

@@ -1,0 +1,44 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+
+/** A client that takes the first bytes of its answer, and no more for as long as the server lives. */
+export interface FirstRequest {
+  /** Resolves when they are there. */
+  readonly begun: Promise<unknown>
+  /** After the server's end: all that has left it. */
+  rest(): Promise<Buffer>
+}
+
+export async function sendFirst(url: string, key: string, body: string): Promise<FirstRequest> {
+  const { hostname, port, pathname, host } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const chunks: Buffer[] = []
+  // A server that is killed resets what it has not read to its end.
+  socket.on('error', () => {})
+  socket.once('data', () => socket.pause())
+  socket.on('data', (chunk) => chunks.push(chunk))
+  const begun = once(socket, 'data')
+  begun.catch(() => {})
+  await once(socket, 'connect')
+  socket.write(
+    [
+      `POST ${pathname} HTTP/1.1`,
+      `Host: ${host}`,
+      'Content-Type: application/json',
+      `Content-Length: ${body.length}`,
+      `Idempotency-Key: ${key}`,
+      '',
+      body,
+    ].join('\r\n'),
+  )
+  return {
+    begun,
+    async rest() {
+      if (!socket.closed) {
+        socket.resume()
+        await once(socket, 'close')
+      }
+      return Buffer.concat(chunks)
+    },
+  }
+}

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Crash, crash, everyPoint } from '../src/crash.ts'
+import type { Database } from '../src/databases/database.ts'
+import { redisDatabase } from '../src/databases/redis.ts'
+import { type Outcome, outcomeOf } from '../src/outcome.ts'
+import { POINTS, type Point } from '../src/points.ts'
+import { ADAPTERS } from '../src/programs/server-options.ts'
+
+/**
+ * The claim is on record, and nothing else: one server holds that, the other runs it as attempt 2. What
+ * the first has written is outside of what Redis can take back; its event was never there.
+ */
+const unknown = (lost: readonly string[]): Outcome => ({
+  received: 'nothing',
+  left: { effects: lost.length, events: 0 },
+  blockedFor: 'its lease',
+  answers: ['409 outcome-unknown', '201 attempt 2', '201 attempt 2, replayed'],
+  otherBody: '422 key-reused',
+  effects: ['answered ordered', 'answered paid', ...lost],
+  events: ['answered'],
+  stored: 'what was answered',
+  leftOver: [],
+})
+
+/** Response and event are on record, and a retry is answered from there. */
+const done: Outcome = {
+  ...unknown([]),
+  left: { effects: 2, events: 1 },
+  blockedFor: 'nothing',
+  answers: ['201 attempt 1, replayed'],
+}
+
+const expected: Record<Point, Outcome> = {
+  'claim unanswered': unknown([]),
+  claimed: unknown([]),
+  written: unknown(['lost ordered']),
+  completing: unknown(['lost ordered', 'lost paid']),
+  'commit unanswered': done,
+  committed: done,
+  flushing: { ...done, received: 'a part' },
+}
+
+describe('a server on redis that is killed', () => {
+  let database: Database
+  let dead: Crash
+  beforeAll(async () => {
+    database = await redisDatabase()
+    dead = await crash(database, { store: 'redis' }, everyPoint(ADAPTERS))
+  }, 120_000)
+  afterAll(async () => {
+    dead?.stop()
+    await database.stop()
+  })
+
+  describe.each(ADAPTERS)('with a request of %s', (adapter) => {
+    test.each(POINTS)('%s', async (point) => {
+      expect(await outcomeOf(dead, { adapter, point }, database)).toEqual(expected[point])
+    })
+  })
+})
