@@ -12,6 +12,9 @@ const campaign = (options: Partial<CampaignOptions>) =>
     concurrency: 24,
     broken: undefined,
     durable: true,
+    replicas: 2,
+    minReplicas: 1,
+    only: '',
     ...options,
   })
 
