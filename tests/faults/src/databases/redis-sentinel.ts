@@ -93,7 +93,7 @@ function failoverFaults(group: SentinelGroup): Database['faults'] {
       wire.resume()
     },
 
-    async 'failover commanded'(random) {
+    async 'primary replaced by command'(random) {
       const primary = await whole(group)
       const sentinel = random.oneOf(group.sentinels)
       await waitFor(async () => (await sentinel.cli('sentinel', 'failover', group.name)) === 'OK', {
