@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { memoryStore, type Store } from '@oncekey/core'
@@ -15,18 +16,20 @@ const verbs = {
   async listen(kind: SoakStore, url: string, retentionMs: number): Promise<number> {
     const store = stores[kind](url, retentionMs) as Store<PoolClient>
     const { transactions } = store.capabilities
-    const once = idempotency({ store, scope: () => 'account-1' })
+    const idempotent = idempotency({ store, scope: () => 'account-1' })
     const app = express()
-    app.post('/orders', express.json(), once, async (req, res) => {
+    app.post('/orders', express.json(), idempotent, async (req, res) => {
       const order: Order = req.body
       const writes = transactions && kind !== 'memory'
       const placed = writes
-        ? await insertOrder(await once.of(req).transaction(), order)
+        ? await insertOrder(await idempotent.of(req).transaction(), order)
         : { id: 'order-1', ...order, state: 'placed' }
       res.status(201).json(placed)
     })
     const server = app.listen(0, '127.0.0.1')
-    await new Promise((listening) => server.once('listening', listening))
+    // Connections stay: what is counted is to be ours, not what comes and goes with the load.
+    server.keepAliveTimeout = 0
+    await once(server, 'listening')
     return (server.address() as AddressInfo).port
   },
 
@@ -58,7 +61,7 @@ function forgetting(retentionMs: number) {
 
 /** The purge runs in the process that serves, as it does where there is no other. */
 function purgedPool(connectionString: string, retentionMs: number): Pool {
-  const pool = new Pool({ connectionString, max: 20 })
+  const pool = new Pool({ connectionString, max: 20, idleTimeoutMillis: 0 })
   let purging = false
   setInterval(async () => {
     if (purging) return

@@ -42,14 +42,17 @@ describe('a relay', () => {
     const relay = createRelay({
       log: memoryLog(store),
       consumers: [
-        consumer({ name: 'one', handle: ({ event }) => seen.push([event.data, event.headers]) }),
+        consumer({
+          name: 'one',
+          handle: ({ event, traceparent }) => seen.push([event.data, event.headers, traceparent]),
+        }),
         consumer({ name: 'two', types: ['nothing'], handle: () => seen.push('wrong') }),
       ],
     })
     await emit(store, 'a')
     expect(await relay.runOnce()).toBe(1)
     expect(await relay.runOnce()).toBe(0)
-    expect(seen).toEqual([[{ subject: 'a' }, { traceparent: '00-1-2-01' }]])
+    expect(seen).toEqual([[{ subject: 'a' }, { traceparent: '00-1-2-01' }, '00-1-2-01']])
     await relay.stop()
   })
 

@@ -30,6 +30,19 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     },
   )
 
+  // Two primaries at once, twice: the old one wakes up, or was reached by clients all along.
+  it('leaves the books balanced on redis-sentinel, when its primary is replaced', async () => {
+    const result = await campaign({
+      store: 'redis-sentinel',
+      only: 'primary',
+      seed: 's2',
+      orders: 60,
+      faults: 2,
+    })
+    expect(findingsIn(result), report(result)).toBe(0)
+    expect([...result.faults.keys()]).toEqual(['primary paused', 'primary cut off'])
+  })
+
   it('finds a store that commits writes and record one after the other', async () => {
     const { ledger } = await campaign({ broken: 'writes-beside', orders: 100, faults: 8 })
     expect(ledger.findings.doubleEffects).not.toEqual([])

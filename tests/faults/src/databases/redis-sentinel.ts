@@ -27,6 +27,7 @@ export async function startSentinelDatabase(options: CampaignOptions): Promise<D
   const group = await startSentinelGroup({ replicas: 2, settings, behindProxies: true })
   const members = [group.primary, ...group.replicas]
   await Promise.all(group.sentinels.map(lookOften))
+  await setDownAfter(group, DOWN_AFTER_MS)
 
   return {
     ports: members.map(({ port }) => port),
@@ -45,7 +46,11 @@ export async function startSentinelDatabase(options: CampaignOptions): Promise<D
     settings: `${described(settings)}; completions wait for ${replicas} of 2 replicas`,
     faults: { ...failoverFaults(group), ...passingFaults(() => whole(group)) },
     ...redisBooks(async () => (await whole(group)).url),
-    whole: async () => void (await whole(group)),
+    async whole() {
+      await whole(group)
+      // The books are read now: nobody is to be replaced because the machine has much to do.
+      await setDownAfter(group, 60_000)
+    },
     stop: group.stop,
   }
 }
@@ -167,6 +172,15 @@ async function agreedPrimary(group: SentinelGroup): Promise<RedisServer | undefi
 function wireOf({ wires }: SentinelGroup, server: RedisServer): TcpProxy {
   return wires.get(server) as TcpProxy
 }
+
+async function setDownAfter({ sentinels, name }: SentinelGroup, ms: number): Promise<void> {
+  for (const { cli } of sentinels) {
+    await cli('sentinel', 'set', name, 'down-after-milliseconds', `${ms}`)
+  }
+}
+
+/** How long a primary says nothing before it is replaced. */
+const DOWN_AFTER_MS = 1_500
 
 /**
  * By default a sentinel looks every ten seconds who is what, and tells the others every two: a primary
