@@ -101,7 +101,7 @@ test('soak has a line for each store, the course of each, and six budgets for ea
   const { tables, budgets } = await run(soakBench)
   expect(tables.map((table) => table.rows.length)).toEqual([4, 10, 10, 10, 10])
   expect(budgets).toHaveLength(24)
-}, 120_000)
+}, 240_000)
 
 async function run(bench: Bench): Promise<Report> {
   const [result] = await runBenches([bench], tiny)
