@@ -7,5 +7,7 @@ export interface Bench {
   readonly name: string
   /** One line, for `--help`. */
   readonly about: string
+  /** It takes long, so it is not among all of them. */
+  readonly onlyByName?: true
   run(options: BenchOptions, programs: Programs): Promise<Report>
 }

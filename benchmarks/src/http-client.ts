@@ -15,7 +15,12 @@ export interface HttpClient {
 
 /** Keep-alive connections, one request at a time on each. An answer that was not expected is an error. */
 export function httpClient(port: number, connections: number): HttpClient {
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections, pipelining: 1 })
+  const pool = new Pool(`http://127.0.0.1:${port}`, {
+    connections,
+    pipelining: 1,
+    // Unless a server says how long it keeps them.
+    keepAliveTimeout: 600_000,
+  })
 
   return {
     post: ({ path, headers, body, expectedStatus }) =>

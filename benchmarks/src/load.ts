@@ -34,11 +34,13 @@ export async function closedLoop(
 
 /**
  * Sends at a fixed rate whatever the answers take, until told to stop. A request's latency counts
- * from when it was due, so that a stall is felt by all who would have come during it.
+ * from when it was due, so that a stall is felt by all who would have come during it. `onEnd` hears
+ * of each, with what `send` returned.
  */
-export async function openLoop(
+export async function openLoop<End>(
   { perSecond, until }: { perSecond: number; until: Promise<unknown> },
-  send: () => Promise<void>,
+  send: () => Promise<End>,
+  onEnd: (latencyMs: number, end: End) => void = () => {},
 ): Promise<Load> {
   const latencies: number[] = []
   const underWay = new Set<Promise<void>>()
@@ -53,8 +55,10 @@ export async function openLoop(
     const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
     for (; sent < due; sent += 1) {
       const dueAt = startedAt + (sent / perSecond) * 1000
-      const sending = send().then(() => {
-        latencies.push(performance.now() - dueAt)
+      const sending = send().then((end) => {
+        const latencyMs = performance.now() - dueAt
+        latencies.push(latencyMs)
+        onEnd(latencyMs, end)
         underWay.delete(sending)
       })
       underWay.add(sending)

@@ -9,6 +9,7 @@ import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
 import { sagaBench } from './benches/saga.ts'
+import { soakBench } from './benches/soak.ts'
 import { webhooksBench } from './benches/webhooks.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
@@ -28,6 +29,7 @@ const benches = [
   purgeBench,
   webhooksBench,
   sagaBench,
+  soakBench,
 ]
 
 const chosen = chosenFrom(process.argv.slice(2), benches)

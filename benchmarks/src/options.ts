@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly expired: number
   /** Records that `memory-footprint` fills the memory store with. @default 100_000 */
   readonly memoryRecords: number
+  /** How long `soak` loads each store. @default 600 */
+  readonly seconds: number
   /** Folder for a `.cpuprofile` of every program that is measured. @default none */
   readonly cpuProf: string | undefined
 }
@@ -29,6 +31,7 @@ export const defaultOptions: BenchOptions = {
   records: [10_000, 1_000_000],
   expired: 100_000,
   memoryRecords: 100_000,
+  seconds: 600,
   cpuProf: undefined,
 }
 
@@ -42,9 +45,10 @@ export const USAGE = `pnpm bench [name…] [options]
   --records A,B        table sizes of growth (${defaultOptions.records})
   --expired N          records that purge takes away (${defaultOptions.expired})
   --memory-records N   records of memory-footprint (${defaultOptions.memoryRecords})
+  --seconds N          how long soak loads each store (${defaultOptions.seconds})
   --cpu-prof FOLDER    a .cpuprofile of every program that is measured
 
-All benches, or those that are named:`
+All benches but soak, or those that are named:`
 
 /** What a command line asks for. Throws what is wrong with it. */
 export function chosenFrom(
@@ -59,7 +63,7 @@ export function chosenFrom(
   })
   return {
     help: values.help ?? false,
-    benches: named.length === 0 ? benches : named,
+    benches: named.length === 0 ? benches.filter(({ onlyByName }) => !onlyByName) : named,
     json: values.json,
     options: {
       rounds: count(values.rounds) ?? defaultOptions.rounds,
@@ -69,6 +73,7 @@ export function chosenFrom(
       records: values.records?.split(',').map(whole) ?? defaultOptions.records,
       expired: count(values.expired) ?? defaultOptions.expired,
       memoryRecords: count(values['memory-records']) ?? defaultOptions.memoryRecords,
+      seconds: count(values.seconds) ?? defaultOptions.seconds,
       cpuProf: values['cpu-prof'],
     },
   }
@@ -84,6 +89,7 @@ const FLAGS = {
   records: { type: 'string' },
   expired: { type: 'string' },
   'memory-records': { type: 'string' },
+  seconds: { type: 'string' },
   'cpu-prof': { type: 'string' },
 } as const
 

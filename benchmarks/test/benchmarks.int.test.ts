@@ -10,6 +10,7 @@ import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
 import { redisPeersBench } from '../src/benches/redis-peers.ts'
 import { sagaBench } from '../src/benches/saga.ts'
+import { soakBench } from '../src/benches/soak.ts'
 import { webhooksBench } from '../src/benches/webhooks.ts'
 import { budgetLine } from '../src/budget.ts'
 import type { BenchOptions } from '../src/options.ts'
@@ -24,6 +25,7 @@ const tiny: BenchOptions = {
   records: [100, 1_000],
   expired: 2_000,
   memoryRecords: 1_000,
+  seconds: 2,
   cpuProf: undefined,
 }
 
@@ -94,6 +96,12 @@ test('what a request costs is what the design says, counted', async () => {
   expect(rows.get('Oncekey, prepare: fresh key')).toEqual([5, 5, 5, 1])
   expect(budgets.map(budgetLine).filter((line) => line.includes('missed'))).toEqual([])
 }, 120_000)
+
+test('soak has a line for each store, the course of each, and six budgets for each', async () => {
+  const { tables, budgets } = await run(soakBench)
+  expect(tables.map((table) => table.rows.length)).toEqual([4, 10, 10, 10, 10])
+  expect(budgets).toHaveLength(24)
+}, 240_000)
 
 async function run(bench: Bench): Promise<Report> {
   const [result] = await runBenches([bench], tiny)

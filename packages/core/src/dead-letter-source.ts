@@ -104,7 +104,7 @@ export interface Resolution {
     | 'already-done'
     | 'already-discarded'
     | 'retrying'
-    /** Dead, and left so: the rest of the filter does not match it, or somebody else has it just now. */
+    /** Dead, and left so: the rest of the filter does not match it, the limit was reached, or somebody else has it just now. */
     | 'not-matched'
     | 'unknown'
 }

@@ -8,8 +8,8 @@ import type { Attempt } from './store.ts'
 
 /**
  * What a handler sees, the same on every adapter and store, with a key or without: handler code
- * never branches on whether a key came. Everything but `key`, `scope`, `attempt`, `signal` and
- * `deriveKey` throws once the response has ended.
+ * never branches on whether a key came. Everything but `key`, `scope`, `attempt`, `traceparent`,
+ * `signal` and `deriveKey` throws once the response has ended.
  */
 export interface HandlerContext<Tx = unknown> {
   /** The client's key; `undefined` on a route that does not require one. */
@@ -17,6 +17,8 @@ export interface HandlerContext<Tx = unknown> {
   readonly scope: string
   /** 1; 2 after a takeover, and so on. */
   readonly attempt: number
+  /** Of the request (W3C Trace Context), where it came with one: `emit` writes it on events. */
+  readonly traceparent: string | undefined
   /** Aborts when the handler has run out of time or its lease is lost: stop, nothing more will be kept. */
   readonly signal: AbortSignal
   /**
@@ -124,6 +126,7 @@ export function handlerContext<Tx>(run: {
   context.key = facts.key
   context.scope = facts.scope
   context.attempt = attempt.number
+  context.traceparent = question.traceparent
   context.transaction = transaction
   context.emit = emit
   context.keep = keep

@@ -234,6 +234,9 @@ type Unfinished<Whole> = { -readonly [Part in keyof Whole]: Whole[Part] } & {
 
 /** Getters that make a function when it is asked for: consumers take what they use out of the context. */
 const EACH = {
+  get traceparent(): string | undefined {
+    return firstOf(runOf(this)).headers.traceparent
+  },
   get signal(): AbortSignal {
     return signalOf(runOf(this))
   },

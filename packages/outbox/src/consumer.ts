@@ -8,6 +8,8 @@ export interface ConsumerContext<Tx = unknown, Data = unknown> {
   readonly event: DeliveredEvent<Data>
   /** 1 on the first try, 2 on the next, and so on; it starts again at 1 after a redrive. */
   readonly attempt: number
+  /** Of the event, where it has one: `emit` writes it on the events that follow from it. */
+  readonly traceparent: string | undefined
   /** Aborts when the attempt has run out of time, or the relay is told to stop and cannot wait: what is done after that is not kept. */
   readonly signal: AbortSignal
   /**

@@ -69,7 +69,7 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
       return { matched, sample: items }
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
-    discard(ids, note) {
+    async discard(ids, note) {
       if (typeof note !== 'string' || note.trim() === '') {
         throw new OptionsError(
           "discard: a note says why, for whoever looks later: discard(ids, 'customer closed the account').",
@@ -91,23 +91,35 @@ async function redrive(
     throw new OptionsError(`redrive: ratePerSecond must be a number above 0, not ${ratePerSecond}.`)
   }
   const redriven: string[] = []
-  const refused: Resolution[] = []
+  const refused = new Map<string, Resolution>()
   const matched = await source.count(filter)
-  if (preview) return { matched, preview, redriven, refused }
+  if (preview) return { matched, preview, redriven, refused: [] }
 
   const portion = Math.max(1, Math.floor(ratePerSecond / 10))
-  let left = Math.min(limit, Math.max(matched, filter.ids?.length ?? 0))
-  while (left > 0 && signal?.aborted !== true) {
+  let { ids } = filter
+  let left = Math.min(limit, Math.max(matched, ids?.length ?? 0))
+  while (left > 0 && ids?.length !== 0 && signal?.aborted !== true) {
     const startedAt = performance.now()
-    const done = await source.redrive(filter, { limit: Math.min(portion, left) })
+    const asked = ids === undefined ? filter : { ...filter, ids }
+    const done = await source.redrive(asked, { limit: Math.min(portion, left) })
     redriven.push(...done.redriven)
-    refused.push(...done.refused)
+    for (const id of done.redriven) refused.delete(id)
+    for (const each of done.refused) refused.set(each.id, each)
     options.onProgress?.({ redriven: redriven.length, matched })
-    if (done.redriven.length === 0) break
+    const settled = settledBy(done)
+    if (settled.size === 0) break
+    // What is settled is not asked for again: it would be told once more, as what it has become.
+    ids = ids?.filter((id) => !settled.has(id))
     left -= done.redriven.length
     if (left > 0) await pause((portion * 1000) / ratePerSecond - (performance.now() - startedAt))
   }
-  return { matched, preview, redriven, refused }
+  return { matched, preview, redriven, refused: [...refused.values()] }
+}
+
+/** Those of which there is nothing more to say; the others may only wait for the next portion. */
+function settledBy({ redriven, refused }: Redriven): Set<string> {
+  const over = refused.filter(({ outcome }) => outcome !== 'not-matched')
+  return new Set([...redriven, ...over.map(({ id }) => id)])
 }
 
 async function pause(ms: number): Promise<void> {

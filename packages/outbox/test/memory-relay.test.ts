@@ -42,14 +42,17 @@ describe('a relay', () => {
     const relay = createRelay({
       log: memoryLog(store),
       consumers: [
-        consumer({ name: 'one', handle: ({ event }) => seen.push([event.data, event.headers]) }),
+        consumer({
+          name: 'one',
+          handle: ({ event, traceparent }) => seen.push([event.data, event.headers, traceparent]),
+        }),
         consumer({ name: 'two', types: ['nothing'], handle: () => seen.push('wrong') }),
       ],
     })
     await emit(store, 'a')
     expect(await relay.runOnce()).toBe(1)
     expect(await relay.runOnce()).toBe(0)
-    expect(seen).toEqual([[{ subject: 'a' }, { traceparent: '00-1-2-01' }]])
+    expect(seen).toEqual([[{ subject: 'a' }, { traceparent: '00-1-2-01' }, '00-1-2-01']])
     await relay.stop()
   })
 
@@ -265,5 +268,38 @@ describe('the event bus', () => {
     expect(await second.runOnce()).toBe(1)
     await second.stop()
     expect(seen).toContain('audit order.shipped')
+  })
+})
+
+describe('dead letters that are asked for by id', () => {
+  // They were told of once in every portion, and those put back as what they had become.
+  it('are redriven in portions, and each that is refused is told of once', async () => {
+    const store = memoryStore()
+    const log = memoryLog(store)
+    const subjects = Array.from({ length: 7 }, (_, at) => `order-${at}`)
+    const handle = () => {
+      throw new PermanentError('no')
+    }
+    const relay = createRelay({ log, consumers: [consumer({ name: 'print', handle })] })
+    await emit(store, ...subjects)
+    await relay.runOnce()
+    await relay.stop()
+    const dead = deadLetters(log.deadLetters)
+    const { items } = await dead.list()
+    // Took effect after all: a whole portion of which there is nothing to put back.
+    const eventIds = items.slice(0, 2).map(({ eventId }) => eventId)
+    await (await log.takeIn({ consumer: 'print', eventIds, timeoutMs: 1_000 })).commit([])
+    const ids = items.map(({ id }) => id)
+    const result = await dead.redrive({ ids: [...ids, 'no such'] }, { ratePerSecond: 20 })
+    expect(result).toEqual({
+      matched: 7,
+      preview: false,
+      redriven: ids.slice(2),
+      refused: [
+        { id: ids[0], outcome: 'already-done' },
+        { id: ids[1], outcome: 'already-done' },
+        { id: 'no such', outcome: 'unknown' },
+      ],
+    })
   })
 })

@@ -77,16 +77,18 @@ describe('what cannot work is refused at construction, and told what to write', 
     ],
     ['a backoff that shrinks', () => backoff({ factor: 0.5 }), 'factor'],
     ['a cap below the base', () => backoff({ baseMs: 100, capMs: 50 }), 'at least baseMs'],
-    [
-      'a note that says nothing',
-      () => deadLetters(log.deadLetters).discard(['1'], ' '),
-      'a note says why',
-    ],
     ['alerts about nothing', () => deadLetterAlerts({} as never), 'log.deadLetters'],
     ['a memory log without its store', () => memoryLog({} as never), 'memoryLog(store)'],
   ])('%s', (_, construct, message) => {
     expect(construct).toThrow(OptionsError)
     expect(construct).toThrow(message)
+  })
+
+  // It threw where its neighbours reject.
+  it('a note that says nothing', async () => {
+    const discard = deadLetters(log.deadLetters).discard(['1'], ' ')
+    await expect(discard).rejects.toThrow(OptionsError)
+    await expect(discard).rejects.toThrow('a note says why')
   })
 
   it('a redrive at no rate', async () => {

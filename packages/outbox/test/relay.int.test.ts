@@ -480,6 +480,35 @@ describe('dead letters', () => {
     expect(Object.values(await database.effects(name))).toEqual(Array(6).fill(1))
   })
 
+  // They were told of once in every portion, and those put back as what they had become.
+  test('that are asked for by id are redriven in portions, and each that is refused is told of once', async () => {
+    const name = nameOf('by-id')
+    const log = postgresLog({ client: database.pool() })
+    const dead = deadLetters(log.deadLetters)
+    const handle = () => {
+      throw new PermanentError('no')
+    }
+    await relaying([consumer<PoolClient>({ ...now, name, handle })], async () => {
+      await Promise.all(Array.from({ length: 7 }, () => database.emit(nameOf('order'))))
+      await waitFor(async () => (await dead.preview({ origin: name })).matched === 7, {
+        what: 'seven dead letters',
+      })
+    })
+    const { items } = await dead.list({ origin: name })
+    const eventIds = items.slice(0, 2).map(({ eventId }) => eventId)
+    await (await log.takeIn({ consumer: name, eventIds, timeoutMs: 5_000 })).commit([])
+    const ids = items.map(({ id }) => id)
+    const result = await dead.redrive({ ids: [...ids, 'no such'] }, { ratePerSecond: 20 })
+    expect(result.redriven.toSorted()).toEqual(ids.slice(2).toSorted())
+    expect(result.refused.toSorted((one, other) => one.id.localeCompare(other.id))).toEqual(
+      [
+        { id: ids[0], outcome: 'already-done' },
+        { id: ids[1], outcome: 'already-done' },
+        { id: 'no such', outcome: 'unknown' },
+      ].toSorted((one, other) => String(one.id).localeCompare(String(other.id))),
+    )
+  })
+
   test('raise alerts when they are many, or new in kind, and say the same once', async () => {
     const name = nameOf('alerting')
     const { deadLetters: source } = postgresLog({ client: database.pool() })

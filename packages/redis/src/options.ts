@@ -25,7 +25,8 @@ export interface RedisStoreOptions {
   readonly keyRetentionMs?: number
   /**
    * How many replicas must have a completion before it counts (`WAIT`); fewer within `timeoutMs`
-   * throw `commit-failed`. See the README for what this promises and what not.
+   * throw `commit-failed`, and `store-unavailable` where it was to be replayed. See the README for
+   * what this promises and what not.
    * @default none: the primary alone
    */
   readonly replicas?: Replicas

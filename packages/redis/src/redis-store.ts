@@ -10,10 +10,10 @@ import {
 } from '@oncekey/core'
 import { endings } from './endings.ts'
 import { evictionGuard } from './eviction.ts'
-import { type RedisStoreOptions, resolveOptions } from './options.ts'
+import { type RedisStoreOptions, type Replicas, resolveOptions } from './options.ts'
 import { openAttemptKeys, type RecordKeys, recordKeys } from './record-keys.ts'
 import { responseIn } from './result-bytes.ts'
-import { scriptRunner } from './run-script.ts'
+import { type Replicated, type Sent, scriptRunner } from './run-script.ts'
 import { abandonScript } from './scripts/abandon.ts'
 import { appendEventsScript } from './scripts/append-events.ts'
 import { type ClaimReply, claimScript } from './scripts/claim.ts'
@@ -86,11 +86,27 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   async function ask(claim: Claim, keys: RecordKeys, listens: boolean): Promise<ClaimReply> {
     // Whoever asks again with the same token wants the attempt after all.
     givenUp.delete(claim.token)
-    const { reply, sent } = scripts.run(claimScript, { keys, claim, keyRetentionMs, listens })
+    const question = { keys, claim, keyRetentionMs, listens }
+    const reply = await heard(claim, keys, scripts.run(claimScript, question))
+    if (replicas === undefined || !isOver(reply)) return reply
+    // The client is about to be told of a completion, and it is not known yet who has that: whoever
+    // completed may have been told that it is on too few servers, or nothing.
+    const again = await heard(claim, keys, scripts.runReplicated(claimScript, question, replicas))
+    if (isOver(again.reply) && again.acknowledged < replicas.count) {
+      throw storeError('store-unavailable', tooFew(again.acknowledged, replicas))
+    }
+    return again.reply
+  }
+
+  async function heard<Reply extends ClaimReply | Replicated<ClaimReply>>(
+    { token }: Claim,
+    keys: RecordKeys,
+    { reply, sent }: Sent<Reply>,
+  ): Promise<Reply> {
     try {
       return await reply
     } catch (error) {
-      if (!isRefusal(error)) giveUp(claim.token, keys, sent)
+      if (!isRefusal(error)) giveUp(token, keys, sent)
       throw storeError('store-unavailable', error)
     }
   }
@@ -101,13 +117,18 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
    * its connection. In a cluster a claim that is redirected can come last, so it is undone again
    * should its answer still come.
    */
-  function giveUp(token: string, keys: RecordKeys, sent: Promise<ClaimReply>): void {
+  function giveUp(
+    token: string,
+    keys: RecordKeys,
+    sent: Promise<ClaimReply | Replicated<ClaimReply>>,
+  ): void {
     const giveBack = (): void => scripts.runInOrder(giveBackScript, { keys, token, keyRetentionMs })
     givenUp.add(token)
     giveBack()
     sent.then(
       (late) => {
-        if (givenUp.delete(token) && late.kind === 'run') giveBack()
+        const { kind } = 'acknowledged' in late ? late.reply : late
+        if (givenUp.delete(token) && kind === 'run') giveBack()
       },
       () => givenUp.delete(token),
     )
@@ -195,12 +216,10 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   ): Promise<Reply> {
     try {
       if (replicas === undefined) return await scripts.run(script, question).reply
-      const { reply, acknowledged } = await scripts.runReplicated(script, question, replicas)
+      const replicated = scripts.runReplicated(script, question, replicas)
+      const { reply, acknowledged } = await replicated.reply
       if (reply === 'superseded' || acknowledged >= replicas.count) return reply
-      throw new Error(
-        `${acknowledged} of ${replicas.count} replicas had it within ${replicas.timeoutMs} ms; ` +
-          'the primary has it, and a failover could lose it',
-      )
+      throw tooFew(acknowledged, replicas)
     } catch (error) {
       throw storeError('commit-failed', error)
     }
@@ -249,6 +268,17 @@ async function unsupported(): Promise<never> {
     'transaction(): Redis has none that could take your writes along, because what a script has done ' +
       'stays done when it fails half-way. emit() an event, which is stored with the response, and ' +
       'write in its consumer, behind an inbox; or use a store of @oncekey/postgres.',
+  )
+}
+
+function isOver({ kind }: ClaimReply): boolean {
+  return kind === 'replay' || kind === 'result-gone'
+}
+
+function tooFew(acknowledged: number, { count, timeoutMs }: Replicas): Error {
+  return new Error(
+    `${acknowledged} of ${count} replicas had it within ${timeoutMs} ms; ` +
+      'the primary has it, and a failover could lose it',
   )
 }
 

@@ -9,10 +9,7 @@ export interface ScriptRunner {
    * One round trip. Rejects with the client's error, or when there was no answer in time; `sent` is
    * what becomes of the command after all.
    */
-  run<Question, Reply>(
-    script: Script<Question, Reply>,
-    question: Question,
-  ): { readonly reply: Promise<Reply>; readonly sent: Promise<Reply> }
+  run<Question, Reply>(script: Script<Question, Reply>, question: Question): Sent<Reply>
 
   /**
    * The whole text at once, and no waiting: so it follows what was sent before it, while a digest that
@@ -20,12 +17,25 @@ export interface ScriptRunner {
    */
   runInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): void
 
-  /** The same as `run`, and how many replicas have what was written (`WAIT`), in the same round trip. */
+  /**
+   * The same as `run`, and how many replicas have what was written (`WAIT`), in the same round trip:
+   * by this script, or by anybody before it, for Redis goes by the end of its log when a command was done.
+   */
   runReplicated<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
     replicas: Replicas,
-  ): Promise<{ readonly reply: Reply; readonly acknowledged: number }>
+  ): Sent<Replicated<Reply>>
+}
+
+export interface Sent<Reply> {
+  readonly reply: Promise<Reply>
+  readonly sent: Promise<Reply>
+}
+
+export interface Replicated<Reply> {
+  readonly reply: Reply
+  readonly acknowledged: number
 }
 
 /**
@@ -55,7 +65,7 @@ export function scriptRunner({
     script: Script<Question, Reply>,
     question: Question,
     replicas: Replicas,
-  ): Promise<{ reply: Reply; acknowledged: number }> {
+  ): Promise<Replicated<Reply>> {
     const args = argumentsOf(script, question)
     const callAndWait = async (...command: [method: string, script: string]): Promise<unknown[]> =>
       inOnePipeline(client, [
@@ -95,7 +105,7 @@ export function scriptRunner({
     runReplicated(script, question, replicas) {
       const withinMs = commandTimeoutMs + replicas.timeoutMs
       const sent = sendReplicated(script, question, replicas)
-      return within(withinMs, sent, () => storeTimeout(withinMs))
+      return { sent, reply: within(withinMs, sent, () => storeTimeout(withinMs)) }
     },
   }
 }

@@ -192,6 +192,30 @@ describe('redisStore and redisLog together', () => {
     expect((await dead.stats()).depth).toBe(0)
   })
 
+  // They were told of once in every portion, and those put back as what they had become.
+  test('dead letters asked for by id are redriven in portions, and what is refused is told once', async () => {
+    await order(...Array.from({ length: 7 }, (_, at) => `order-${at}`))
+    const handle = () => {
+      throw new PermanentError('no paper')
+    }
+    const relay = createRelay<never>({
+      log: logOf(),
+      consumers: [consumer<never>({ name: 'print', handle })],
+    })
+    await relay.runOnce()
+    await relay.stop()
+    const dead = deadLetters(logOf().deadLetters)
+    const ids = (await dead.list()).items.map(({ id }) => id)
+    const [given = '', ...others] = ids
+    await dead.discard([given], 'no such printer any more')
+    const result = await dead.redrive({ ids: [...ids, 'no such'] }, { ratePerSecond: 20 })
+    expect(result.redriven.toSorted()).toEqual(others.toSorted())
+    expect(result.refused).toEqual([
+      { id: given, outcome: 'already-discarded' },
+      { id: 'no such', outcome: 'unknown' },
+    ])
+  })
+
   test('a consumer that asks for a transaction is told that there is none', async () => {
     await order('order-1')
     let thrown: unknown

@@ -117,6 +117,15 @@ describe.each(clients)('through %s', (_name, connect) => {
     expect(await roundTripsDuring(complete)).toBe(1)
   })
 
+  test('with `replicas`, a replay is one round trip more: whether they have it is asked then', async () => {
+    const store = await warmStore({ replicas: { count: 1, timeoutMs: 5_000 } })
+    const claim = claimOf()
+    await (await run(store, claim)).complete(completionOf())
+    const replay = async () => expect((await store.begin(retryOf(claim))).kind).toBe('replay')
+    expect(await wire.commandsDuring(replay)).toEqual(['evalsha', 'evalsha', 'wait'])
+    expect(await roundTripsDuring(replay)).toBe(2)
+  })
+
   test('waiting is not polling: two questions, whatever the wait', async () => {
     const store = await warmStore({ subscriber })
     const claim = claimOf()

@@ -102,7 +102,7 @@ async function called<Tx>(
     emit(event) {
       if (!isOpen) throw attemptOver()
       const source = runner.eventSource ?? `/saga/${name}`
-      events.push(outboxEvent(event, { source, traceparent: undefined }))
+      events.push(outboxEvent(event, { source, traceparent: run.traceparent }))
     },
   }
   try {

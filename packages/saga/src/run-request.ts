@@ -10,10 +10,19 @@ export type RunRequest<Input> = {
   | {
       /** Unique among all runs of all sagas: an order's id, an event's id. */
       readonly id: string
+      /**
+       * Of what caused the run (W3C Trace Context), such as `event.headers.traceparent`: events of
+       * its steps carry it. @default none
+       */
+      readonly traceparent?: string | undefined
     }
   | {
-      /** Of the request that this is about: its key names the run, so that a retry finds it again. */
-      readonly context: Pick<HandlerContext, 'deriveKey'>
+      /**
+       * Of the request, or the consumer, that this is about: its key names the run, so that a retry
+       * finds it again, and events of its steps carry its `traceparent`.
+       */
+      readonly context: Pick<HandlerContext, 'deriveKey'> &
+        Partial<Pick<HandlerContext, 'traceparent'>>
     }
 )
 
@@ -22,6 +31,7 @@ export interface ResolvedRequest {
   readonly input: string
   /** Of the input alone: which saga it is for is compared by itself. */
   readonly fingerprint: string
+  readonly traceparent: string | null
 }
 
 export function resolveRequest(
@@ -32,6 +42,7 @@ export function resolveRequest(
   const { input } = request
   return {
     id: idOf(name, request),
+    traceparent: ('context' in request ? request.context : request).traceparent ?? null,
     input: jsonText(`The input of saga "${name}"`, input, maxBytes),
     fingerprint: fingerprint({
       method: 'RUN',

@@ -8,6 +8,8 @@ export interface Run {
   readonly definition: string
   readonly state: 'running' | 'compensating'
   readonly input: unknown
+  /** Of what caused it; its events carry it. */
+  readonly traceparent: string | undefined
   /** How many processes vanished with it since it last came forward. */
   readonly lost: number
   /** By position; of those that were begun. */
@@ -42,6 +44,7 @@ export function runOf(json: RunJson): Run {
     definition: json.definition,
     state: json.state === 'compensating' ? 'compensating' : 'running',
     input: json.input,
+    traceparent: json.traceparent ?? undefined,
     lost: json.lost,
     steps: new Map(json.steps.map((step) => [step.position, stepOf(step)])),
   }

@@ -8,7 +8,7 @@ import { sagaStoreError } from './store-error.ts'
 export async function startRun<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
-  { id, input, fingerprint }: ResolvedRequest,
+  { id, input, fingerprint, traceparent }: ResolvedRequest,
   owner: string | null,
 ): Promise<Taken | undefined> {
   const { client, statements, leaseMs, acquireTimeoutMs, schema } = runner
@@ -25,6 +25,7 @@ export async function startRun<Tx>(
     leaseMs: owner === null ? 0 : leaseMs,
     owner,
     begun,
+    traceparent,
   })
   const askedAt = performance.now()
   const rows = await client.query(statement, { timeoutMs: acquireTimeoutMs }).catch((error) => {
@@ -41,6 +42,7 @@ export async function startRun<Tx>(
       definition: definition.id,
       state: 'running',
       input: JSON.parse(input),
+      traceparent,
       epoch: 1,
       lost: 0,
       steps: begun === null ? [] : [{ ...row, position: 0, name: begun }],

@@ -175,5 +175,5 @@ function play(definition: Definition, all: Plan[], { crashes = false } = {}): Pl
 
 function runFrom(rows: ReadonlyMap<number, StepRow>, state: Run['state']): Run {
   const about = { id: 'x', saga: 'any', version: 1, definition: 'any', input: null, lost: 0 }
-  return { ...about, state, steps: new Map(rows) }
+  return { ...about, traceparent: undefined, state, steps: new Map(rows) }
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { backoff } from '@oncekey/outbox'
 import { SagaError, saga, sagaRunner, TerminalError } from '@oncekey/saga'
+import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type GatewayServer, gatewayServer } from './gateway-server.ts'
@@ -39,6 +40,42 @@ describe('a run', () => {
     expect(await effectsOf(id)).toEqual(['create-order', 'charge', 'reserve-stock', 'confirm'])
     expect(await eventsOf(id)).toEqual([{ type: 'order.ready', data: { charge: result } }])
     expect(await sagas.get(id)).toMatchObject({ state: 'completed', owner: undefined })
+  })
+
+  // Events of a saga stood alone: nobody could follow them back to the request.
+  test('has the trace of what caused it on its events, also when another process goes on', async () => {
+    const traced = saga<null, PoolClient>('traced', { version: 1 })
+      .step('first', { run: ({ emit, runId }) => emit({ type: 'traced', subject: runId }) })
+      .step('second', { run: ({ emit, runId }) => emit({ type: 'traced', subject: runId }) })
+    const here = sagaRunner({ client: database.pool(), sagas: [traced] })
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const ids = [randomUUID(), randomUUID(), randomUUID()] as const
+    const [given, submitted, none] = ids
+    await here.execute(traced, { id: given, input: null, traceparent })
+    await here.submit(traced, { id: submitted, input: null, traceparent })
+    await here.execute(traced, { id: none, input: null })
+    // The key of a request, or of an event, brings its trace with it.
+    const context = { deriveKey: () => randomUUID(), traceparent }
+    const { id: ofContext } = await here.submit(traced, { context, input: null })
+    const elsewhere = sagaRunner({ client: database.pool(), sagas: [traced] })
+    for (const id of [submitted, ofContext]) {
+      await waitFor(
+        async () => {
+          await elsewhere.runOnce()
+          return (await elsewhere.get(id))?.state === 'completed'
+        },
+        { what: 'the other process to go on' },
+      )
+    }
+    const tracesOf = (run: string) =>
+      database.query(
+        `select headers->>'traceparent' as traceparent from oncekey.outbox where subject = $1`,
+        [run],
+      )
+    for (const id of [given, submitted, ofContext]) {
+      expect(await tracesOf(id)).toEqual([{ traceparent }, { traceparent }])
+    }
+    expect(await tracesOf(none)).toEqual([{ traceparent: null }, { traceparent: null }])
   })
 
   test('executed again it does nothing more, and has the same result', async () => {

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Child, freePort, startNode, startProxy, type TcpProxy } from '@oncekey/test-servers'
+import { type Child, freePort, startNode, startProxy } from '@oncekey/test-servers'
 import { type Clock, startClock } from './clock.ts'
+import type { Database } from './databases/database.ts'
 import type { ServerOptions } from './programs/server-options.ts'
+import { startWires, type Wire } from './wire.ts'
 
-/** A server's process between two proxies: one that clients come through, one on its way to the database. */
+/** A server's process between two wires: one that clients come through, one on its way to the database. */
 export interface AppServer {
   readonly name: string
   /** Where clients send to. */
   readonly url: string
-  readonly clients: TcpProxy
-  readonly database: TcpProxy
+  readonly clients: Wire
+  readonly database: Wire
   readonly clock: Clock
   /** What it last printed, for every time that its process ended and nobody had killed it. */
   readonly crashes: readonly string[]
@@ -24,18 +26,18 @@ export interface AppServer {
 
 export async function startAppServer(
   name: string,
-  options: Omit<ServerOptions, 'port'> & { readonly databasePort: number },
+  { ports, reachedBy }: Database,
+  rest: Omit<ServerOptions, 'port' | 'database'>,
 ): Promise<AppServer> {
-  const { databasePort, ...rest } = options
   const clock = await startClock()
-  const database = await startProxy(databasePort)
+  const database = await startWires(ports)
   const port = await freePort()
   const clients = await startProxy(port)
   const crashes: string[] = []
   let killed: number | undefined
   const start = async (): Promise<Child<unknown>> => {
     const child = await startNode(new URL('./programs/server.ts', import.meta.url), {
-      args: [JSON.stringify({ ...rest, databaseUrl: database.through(rest.databaseUrl), port })],
+      args: [JSON.stringify({ ...rest, database: reachedBy(database.ports), port })],
       env: clock.env,
       // A machine that is busy with a campaign is slow to start anything.
       readyTimeoutMs: 120_000,

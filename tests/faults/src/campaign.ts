@@ -90,7 +90,7 @@ interface FaultMaker {
   ended(): Promise<void>
 }
 
-function faultMaker({ seed, orders, faults }: CampaignOptions, stage: Stage): FaultMaker {
+function faultMaker({ seed, orders, faults, only }: CampaignOptions, stage: Stage): FaultMaker {
   const ofServers = serverFaults(stage.database.completion)
   const ofDatabase = stage.database.faults
   const due = schedule({
@@ -98,8 +98,8 @@ function faultMaker({ seed, orders, faults }: CampaignOptions, stage: Stage): Fa
     orders,
     faults,
     servers: stage.servers.length,
-    serverFaults: Object.keys(ofServers),
-    databaseFaults: Object.keys(ofDatabase),
+    serverFaults: Object.keys(ofServers).filter((name) => name.includes(only)),
+    databaseFaults: Object.keys(ofDatabase).filter((name) => name.includes(only)),
   })
   const byName = new Map<string, number>()
   // Targets have their faults at the same time as one another, each its own one by one.
@@ -133,6 +133,7 @@ function faultMaker({ seed, orders, faults }: CampaignOptions, stage: Stage): Fa
     },
     async ended() {
       await Promise.all(lanes.values())
+      await stage.database.whole()
     },
   }
 }

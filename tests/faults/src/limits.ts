@@ -5,6 +5,7 @@ export const limits = {
   acquireTimeoutMs: 1_500,
   commitTimeoutMs: 3_000,
   commandTimeoutMs: 1_500,
+  replicationTimeoutMs: 300,
   /** A client's patience with one request. */
   requestTimeoutMs: 8_000,
   /** In transaction mode the store's backstop is twice the handler's time. */

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { BROKEN, type Broken } from './programs/broken-store.ts'
 
-export const STORES = ['postgres', 'postgres-lease', 'redis'] as const
+export const STORES = ['postgres', 'postgres-lease', 'redis', 'redis-sentinel'] as const
 export type StoreName = (typeof STORES)[number]
 
 export interface CampaignOptions {
@@ -19,6 +19,12 @@ export interface CampaignOptions {
   readonly broken: Broken | undefined
   /** Redis without its append-only file: to see what is lost. */
   readonly durable: boolean
+  /** Of redis-sentinel: how many of two replicas a completion waits for (`WAIT`); 0 for none. */
+  readonly replicas: number
+  /** Of redis-sentinel: with how many replicas a primary takes writes (`min-replicas-to-write`). */
+  readonly minReplicas: number
+  /** Only faults whose name has this in it. */
+  readonly only: string
 }
 
 export const USAGE = `pnpm faults [options]
@@ -29,7 +35,10 @@ export const USAGE = `pnpm faults [options]
   --seed TEXT         repeats orders and faults (a new one each time; it is printed)
   --concurrency N     orders at once (24)
   --broken NAME       a store that is wrong and must be found out: ${BROKEN.join(', ')}
-  --not-durable       Redis without its append-only file`
+  --not-durable       Redis without its append-only file
+  --replicas N        of redis-sentinel: replicas that a completion waits for, 0 to 2 (2)
+  --min-replicas N    of redis-sentinel: without so many its primary takes no writes (1)
+  --only TEXT         only faults whose name has this in it`
 
 /** What a command line asks for; `undefined` for help. Throws what is wrong with it. */
 export function campaignOptions(args: string[]): CampaignOptions | undefined {
@@ -43,6 +52,9 @@ export function campaignOptions(args: string[]): CampaignOptions | undefined {
     concurrency: count('concurrency', values.concurrency),
     broken: values.broken === undefined ? undefined : oneOf('broken', values.broken, BROKEN),
     durable: !values['not-durable'],
+    replicas: count('replicas', values.replicas),
+    minReplicas: count('min-replicas', values['min-replicas']),
+    only: values.only,
   }
 }
 
@@ -70,5 +82,8 @@ const FLAGS = {
   concurrency: { type: 'string', default: '24' },
   broken: { type: 'string' },
   'not-durable': { type: 'boolean', default: false },
+  replicas: { type: 'string', default: '2' },
+  'min-replicas': { type: 'string', default: '1' },
+  only: { type: 'string', default: '' },
   help: { type: 'boolean', default: false },
 } as const

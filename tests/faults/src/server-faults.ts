@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TcpProxy } from '@oncekey/test-servers'
 import type { AppServer } from './app-server.ts'
 import { limits } from './limits.ts'
 import type { Random } from './random.ts'
+import type { Wire } from './wire.ts'
 
 export type ServerFault = (server: AppServer, random: Random) => Promise<void>
 
@@ -28,7 +28,7 @@ export function serverFaults(completion: RegExp): Readonly<Record<string, Server
 function onWire(
   hop: 'clients' | 'database',
   asked: RegExp,
-  wire: (server: AppServer) => TcpProxy,
+  wire: (server: AppServer) => Wire,
 ): Record<string, ServerFault> {
   const sent = (bytes: Buffer): boolean => asked.test(bytes.toString('latin1'))
   const between = hop === 'clients' ? 'to clients' : 'to the database'

@@ -2,6 +2,7 @@ import { type AppServer, startAppServer } from './app-server.ts'
 import type { Database } from './databases/database.ts'
 import { startPostgresDatabase } from './databases/postgres.ts'
 import { startRedisDatabase } from './databases/redis.ts'
+import { startSentinelDatabase } from './databases/redis-sentinel.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import type { CampaignOptions } from './options.ts'
 
@@ -14,27 +15,23 @@ export interface Stage {
 }
 
 export async function setStage(options: CampaignOptions): Promise<Stage> {
-  const { store, broken, durable } = options
+  const { store, broken } = options
   const stops: (() => Promise<void>)[] = []
   const stop = async (): Promise<void> => {
     for (const stop of stops.reverse()) await stop()
   }
   try {
-    const database = await (store === 'redis'
-      ? startRedisDatabase(durable)
-      : startPostgresDatabase())
+    const database = await startDatabase(options)
     stops.push(database.stop)
     const gateway = await startGateway()
     stops.push(gateway.stop)
     const servers: AppServer[] = []
     for (const { name, adapter, pipeline } of SERVERS) {
-      const server = await startAppServer(name, {
+      const server = await startAppServer(name, database, {
         adapter,
         pipeline,
         store,
         broken,
-        databaseUrl: database.url,
-        databasePort: database.port,
         gatewayUrl: gateway.url,
       })
       stops.push(server.stop)
@@ -45,6 +42,12 @@ export async function setStage(options: CampaignOptions): Promise<Stage> {
     await stop()
     throw error
   }
+}
+
+function startDatabase(options: CampaignOptions): Promise<Database> {
+  if (options.store === 'redis') return startRedisDatabase(options)
+  if (options.store === 'redis-sentinel') return startSentinelDatabase(options)
+  return startPostgresDatabase()
 }
 
 const SERVERS = [

@@ -12,6 +12,9 @@ const campaign = (options: Partial<CampaignOptions>) =>
     concurrency: 24,
     broken: undefined,
     durable: true,
+    replicas: 2,
+    minReplicas: 1,
+    only: '',
     ...options,
   })
 
@@ -26,6 +29,19 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
       expect(result.ledger.first.size).toBe(160)
     },
   )
+
+  // Two primaries at once, twice: the old one wakes up, or was reached by clients all along.
+  it('leaves the books balanced on redis-sentinel, when its primary is replaced', async () => {
+    const result = await campaign({
+      store: 'redis-sentinel',
+      only: 'primary',
+      seed: 's2',
+      orders: 60,
+      faults: 2,
+    })
+    expect(findingsIn(result), report(result)).toBe(0)
+    expect([...result.faults.keys()]).toEqual(['primary paused', 'primary cut off'])
+  })
 
   it('finds a store that commits writes and record one after the other', async () => {
     const { ledger } = await campaign({ broken: 'writes-beside', orders: 100, faults: 8 })

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Daemon, startDaemon } from './daemon.ts'
 import { freePort } from './free-port.ts'
 import { findProgram } from './program.ts'
 import { waitFor } from './wait-for.ts'
@@ -35,7 +35,7 @@ export async function startNats(): Promise<NatsServer> {
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-nats-'))
   const unwatch = watch({ folder })
   const port = await freePort()
-  let running: Running | undefined
+  let running: Daemon | undefined
   let log = ''
 
   const crash = async (): Promise<void> => {
@@ -55,9 +55,10 @@ export async function startNats(): Promise<NatsServer> {
     crash,
     restart: async () => {
       await crash()
-      const started = run(
+      const started = startDaemon(
         binary,
         ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', folder],
+        {},
         (text) => {
           log = (log + text).slice(-LOG_KEPT)
         },
@@ -87,38 +88,6 @@ export async function startNats(): Promise<NatsServer> {
     throw error
   }
   return server
-}
-
-interface Running {
-  pid: number
-  isGone(): boolean
-  end(): Promise<void>
-}
-
-function run(binary: string, args: string[], onLog: (text: string) => void): Running {
-  const child = spawn(binary, args, { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
-  const output = child.stderr as unknown as Socket
-  output.setEncoding('utf8').on('data', onLog)
-  const { pid } = child
-  if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
-  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
-  let gone = false
-  const closed = once(child, 'close').then(() => {
-    gone = true
-    unwatch()
-  })
-  child.unref()
-  output.unref()
-  return {
-    pid,
-    isGone: () => gone,
-    end: async () => {
-      child.ref()
-      output.ref()
-      child.kill('SIGKILL')
-      await closed
-    },
-  }
 }
 
 async function isOpen(port: number): Promise<boolean> {

@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { rmSync, writeFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { Client } from 'pg'
+import { startDaemon } from './daemon.ts'
 import { freePort } from './free-port.ts'
 import { findPgBouncer } from './pgbouncer-binary.ts'
 import { type Identity, unprivileged, unprivilegedFolder } from './unprivileged.ts'
@@ -65,13 +63,16 @@ interface Wanted {
 }
 
 async function startSomewhere(wanted: Wanted, attempts = 5): Promise<PgBouncer> {
-  const { folder, url, remove } = wanted
+  const { binary, identity, folder, url, remove } = wanted
   const port = await freePort()
   const through = (other: string): string =>
     Object.assign(new URL(other), { hostname: '127.0.0.1', port: `${port}` }).href
   const conf = join(folder, 'pgbouncer.ini')
   writeFileSync(conf, confOf(wanted, port))
-  const running = run(wanted, conf)
+  let log = ''
+  const running = startDaemon(binary, [conf], { ...identity, cwd: folder }, (text) => {
+    log = (log + text).slice(-LOG_KEPT)
+  })
   try {
     await waitFor(() => running.isGone() || answers(through(url)), {
       what: 'PgBouncer to take connections',
@@ -81,9 +82,9 @@ async function startSomewhere(wanted: Wanted, attempts = 5): Promise<PgBouncer> 
   } catch (cause) {
     await running.end()
     // Someone else was given the same port and was faster.
-    const taken = running.log().includes('Address already in use')
+    const taken = log.includes('Address already in use')
     if (taken && attempts > 1) return startSomewhere(wanted, attempts - 1)
-    throw new Error(`PgBouncer did not start on port ${port}. Its log:\n${running.log()}`, {
+    throw new Error(`PgBouncer did not start on port ${port}. Its log:\n${log}`, {
       cause,
     })
   }
@@ -91,7 +92,7 @@ async function startSomewhere(wanted: Wanted, attempts = 5): Promise<PgBouncer> 
   return {
     port,
     through,
-    log: running.log,
+    log: () => log,
     stop: async () => {
       if (stopped) return
       stopped = true
@@ -110,49 +111,6 @@ async function answers(url: string): Promise<boolean> {
     return true
   } finally {
     await client.end()
-  }
-}
-
-interface Running {
-  isGone(): boolean
-  log(): string
-  end(): Promise<void>
-}
-
-function run({ binary, identity, folder }: Wanted, conf: string): Running {
-  const child = spawn(binary, [conf], {
-    ...identity,
-    cwd: folder,
-    // A Ctrl-C is for the test run, which then stops its servers.
-    detached: true,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  let log = ''
-  const stderr = child.stderr as Socket
-  stderr.setEncoding('utf8').on('data', (text: string) => {
-    log = (log + text).slice(-LOG_KEPT)
-  })
-  const { pid } = child
-  if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
-  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
-  let gone = false
-  const closed = once(child, 'close').then(() => {
-    gone = true
-    unwatch()
-  })
-  // A server someone forgot to stop keeps no script from ending; then the watchdog stops it.
-  child.unref()
-  stderr.unref()
-
-  return {
-    isGone: () => gone,
-    log: () => log,
-    end: async () => {
-      child.ref()
-      stderr.ref()
-      child.kill('SIGKILL')
-      await closed
-    },
   }
 }
 

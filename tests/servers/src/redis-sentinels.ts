@@ -1,4 +1,5 @@
 import { type RedisServer, startRedis } from './redis.ts'
+import { startProxy, type TcpProxy } from './tcp-proxy.ts'
 import { waitFor } from './wait-for.ts'
 
 /** A primary, its replicas, and three sentinels that watch them. */
@@ -8,43 +9,75 @@ export interface SentinelGroup {
   sentinels: RedisServer[]
   /** By which sentinels know the primary, whoever it is. */
   name: string
-  /** The port of whom the sentinels take for the primary now. */
+  /**
+   * With `behindProxies`: by which the servers reach each other, and the sentinels them, because each
+   * server says that it is found there. Its own port is for clients.
+   */
+  wires: ReadonlyMap<RedisServer, TcpProxy>
+  /** The port of whom the sentinels take for the primary now: of its proxy, where there is one. */
   primaryPort(): Promise<number>
   stop(): Promise<void>
 }
 
+export interface SentinelGroupOptions {
+  /** @default 1 */
+  replicas?: number
+  settings?: Record<string, string>
+  /** @default false */
+  behindProxies?: boolean
+}
+
 /** Starts them and waits until the sentinels know of the replicas and of each other. */
 export async function startSentinelGroup(
-  options: { replicas?: number; settings?: Record<string, string> } = {},
+  options: SentinelGroupOptions = {},
 ): Promise<SentinelGroup> {
-  const { replicas: count = 1, settings = {} } = options
+  const { replicas: count = 1, settings = {}, behindProxies = false } = options
   const servers: RedisServer[] = []
+  const wires = new Map<RedisServer, TcpProxy>()
   const start = async (...args: Parameters<typeof startRedis>): Promise<RedisServer> => {
     const server = await startRedis(...args)
     servers.push(server)
     return server
   }
+  const startMember = async (): Promise<RedisServer> => {
+    const server = await start({ settings: { 'repl-diskless-sync-delay': '0', ...settings } })
+    if (behindProxies) wires.set(server, await announceProxy(server))
+    return server
+  }
   const stop = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.stop()))
+    await Promise.all([...wires.values()].map((wire) => wire.stop()))
   }
   try {
-    const primary = await start({ settings })
-    const replicas = await startReplicas(primary, count, (of) =>
-      start({ settings: { ...settings, ...of } }),
-    )
+    const primary = await startMember()
+    const port = wires.get(primary)?.port ?? primary.port
+    const replicas = await Promise.all(Array.from({ length: count }, startMember))
+    await Promise.all(replicas.map((replica) => follow(replica, port)))
     const sentinels = await Promise.all(
-      Array.from({ length: 3 }, () => start({ role: 'sentinel', settings: watching(primary) })),
+      Array.from({ length: 3 }, () => start({ role: 'sentinel', settings: watching(port) })),
     )
-    await waitFor(() => allKnow(sentinels, count), { what: 'the sentinels to know each other' })
+    await waitFor(() => allKnow(sentinels, count), {
+      what: 'the sentinels to know each other',
+      timeoutMs: 30_000,
+    })
     const primaryPort = async (): Promise<number> => {
       const [, port] = (await askAny(sentinels, 'get-master-addr-by-name', NAME)).split('\n')
       return Number(port)
     }
-    return { primary, replicas, sentinels, name: NAME, primaryPort, stop }
+    return { primary, replicas, sentinels, name: NAME, wires, primaryPort, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** Written down in its settings as well, so it is known after a restart. */
+async function announceProxy(server: RedisServer): Promise<TcpProxy> {
+  const proxy = await startProxy(server.port)
+  const { port } = proxy
+  await server.cli('config', 'set', 'replica-announce-ip', HOST, 'replica-announce-port', `${port}`)
+  await server.cli('config', 'rewrite')
+  return proxy
 }
 
 /** Starts a primary's replicas and waits until they have its data. */
@@ -54,23 +87,32 @@ export async function startReplicas(
   start: (settings: Record<string, string>) => Promise<RedisServer> = (settings) =>
     startRedis({ settings }),
 ): Promise<RedisServer[]> {
-  const settings = { replicaof: `127.0.0.1 ${primary.port}`, 'repl-diskless-sync-delay': '0' }
+  const settings = { replicaof: `${HOST} ${primary.port}`, 'repl-diskless-sync-delay': '0' }
   const replicas = await Promise.all(Array.from({ length: count }, () => start(settings)))
-  for (const replica of replicas) {
-    await waitFor(
-      async () => (await replica.cli('info', 'replication')).includes('master_link_status:up'),
-      { what: 'the replica to have the data', timeoutMs: 30_000 },
-    )
-  }
+  await Promise.all(replicas.map(haveData))
   return replicas
 }
 
+async function follow(replica: RedisServer, port: number): Promise<void> {
+  await replica.cli('replicaof', HOST, `${port}`)
+  await replica.cli('config', 'rewrite')
+  await haveData(replica)
+}
+
+async function haveData(replica: RedisServer): Promise<void> {
+  await waitFor(
+    async () => (await replica.cli('info', 'replication')).includes('master_link_status:up'),
+    { what: 'the replica to have the data', timeoutMs: 30_000 },
+  )
+}
+
 const NAME = 'oncekey'
+const HOST = '127.0.0.1'
 
 /** Quick to notice, for a test waits for it. */
-function watching(primary: RedisServer): Record<string, string> {
+function watching(port: number): Record<string, string> {
   return {
-    'sentinel monitor': `${NAME} 127.0.0.1 ${primary.port} 2`,
+    'sentinel monitor': `${NAME} ${HOST} ${port} 2`,
     'sentinel down-after-milliseconds': `${NAME} 500`,
     'sentinel failover-timeout': `${NAME} 3000`,
   }

@@ -1,10 +1,9 @@
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { type Daemon, startDaemon } from './daemon.ts'
 import { freePort } from './free-port.ts'
 import { findRedis } from './redis-binary.ts'
 import { waitFor } from './wait-for.ts'
@@ -86,7 +85,7 @@ function serve(
 ): RedisServer {
   const file = join(folder, 'redis.conf')
   writeFileSync(file, confOf({ ...settingsFor(role), port: `${port}`, dir: folder, ...settings }))
-  let running: RunningRedis | undefined
+  let running: Daemon | undefined
   let stopped = false
   let log = ''
 
@@ -99,7 +98,7 @@ function serve(
     running = undefined
     await ending?.end()
   }
-  const mustRun = (): RunningRedis => {
+  const mustRun = (): Daemon => {
     if (!running) throw new Error('This Redis is not running')
     return running
   }
@@ -116,7 +115,7 @@ function serve(
       if (stopped) throw new Error('This Redis was stopped for good')
       await end()
       const sentinel = role === 'sentinel' ? ['--sentinel'] : []
-      const started = run(binary, [file, ...sentinel], folder, (text) => {
+      const started = startDaemon(binary, [file, ...sentinel], { cwd: folder }, (text) => {
         log = (log + text).slice(-LOG_KEPT)
       })
       try {
@@ -138,51 +137,6 @@ function serve(
       stopped = true
       await end()
       remove()
-    },
-  }
-}
-
-interface RunningRedis {
-  pid: number
-  isGone(): boolean
-  /** SIGKILL, which reaches a paused process too. */
-  end(): Promise<void>
-}
-
-function run(
-  binary: string,
-  args: string[],
-  cwd: string,
-  onLog: (text: string) => void,
-): RunningRedis {
-  const child = spawn(binary, args, {
-    cwd,
-    // A Ctrl-C is for the test run, which then stops its servers.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const outputs = [child.stdout, child.stderr] as unknown as Socket[]
-  for (const output of outputs) output.setEncoding('utf8').on('data', onLog)
-  const { pid } = child
-  if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
-  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
-  let gone = false
-  const closed = once(child, 'close').then(() => {
-    gone = true
-    unwatch()
-  })
-  // A server someone forgot to stop keeps no script from ending; then the watchdog stops it.
-  child.unref()
-  for (const output of outputs) output.unref()
-
-  return {
-    pid,
-    isGone: () => gone,
-    end: async () => {
-      child.ref()
-      for (const output of outputs) output.ref()
-      child.kill('SIGKILL')
-      await closed
     },
   }
 }

@@ -21,6 +21,18 @@ export function handlerContexts(): AdapterBehaviourGroup {
         },
       },
       {
+        title: 'says which trace the request is part of, and nothing where it says nothing itself',
+        async run({ serve, name }) {
+          const site = await serve(({ context: { traceparent = 'none' } }) =>
+            created({ body: { kind: 'json', value: traceparent } }),
+          )
+          const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+          const traced = await site.post(name(), { headers: { traceparent } })
+          assert.equal(traced.json(), traceparent)
+          assert.equal((await site.post(name())).json(), 'none')
+        },
+      },
+      {
         title:
           'derives keys that stay the same on every attempt, and differ by label, key and scope',
         async run({ serve, name }) {

@@ -8,6 +8,8 @@ export interface RunJson {
   readonly definition: string
   readonly state: RunStateJson
   readonly input: unknown
+  /** Of what caused it. */
+  readonly traceparent: string | null
   readonly epoch: number
   readonly lost: number
   readonly steps: readonly StepJson[]

@@ -8,8 +8,8 @@ export function startRunStatement(schema: string): (run: NewRun) => Statement<{ 
   const text = `
     with run as (
       insert into ${schema}.saga_runs
-          (id, saga, version, definition, plan, input, fingerprint)
-        values ($1::text, $2::text, $3::integer, $4::text, $5::json, $6::json, $7::text)
+          (id, saga, version, definition, plan, input, fingerprint, traceparent)
+        values ($1::text, $2::text, $3::integer, $4::text, $5::json, $6::json, $7::text, $11::text)
         on conflict on constraint saga_runs_pkey do nothing
         returning id
     ), work as (
@@ -35,6 +35,7 @@ export function startRunStatement(schema: string): (run: NewRun) => Statement<{ 
       run.leaseMs,
       run.owner,
       run.begun,
+      run.traceparent,
     ],
   })
 }
@@ -53,4 +54,5 @@ export interface NewRun {
   readonly owner: string | null
   /** The first step, where it reaches outside: it is on record before it runs. */
   readonly begun: string | null
+  readonly traceparent: string | null
 }

@@ -1,10 +1,12 @@
+import type { DatabaseAddress } from '../programs/server-options.ts'
 import type { Random } from '../random.ts'
 
 /** The server below all of them, and what can be done to it and read from it. */
 export interface Database {
-  /** Not by a proxy. */
-  readonly url: string
-  readonly port: number
+  /** Of its servers; there is a proxy before each, on the way of every server of the shop. */
+  readonly ports: readonly number[]
+  /** How it is reached by ports that lead to those, in the same order. */
+  reachedBy(ports: readonly number[]): DatabaseAddress
   /** What a client sends when it wants something to be kept: its answer is the one to lose. */
   readonly completion: RegExp
   /** Each breaks it and mends it again. */
@@ -15,6 +17,8 @@ export interface Database {
   events(): Promise<Map<string, string[]>>
   /** Attempts, locks and transactions that are still there, in words. */
   leftOver(): Promise<string[]>
+  /** Resolves when it has got over all faults. */
+  whole(): Promise<void>
   /** Settings that matter to what was proven. */
   readonly settings: string
   stop(): Promise<void>

@@ -24,8 +24,10 @@ export async function startPostgresDatabase(): Promise<Database> {
   const pairs = (sql: string) => asked(server, (pool) => byKey(pool, sql))
 
   return {
-    url: server.url,
-    port: server.port,
+    ports: [server.port],
+    reachedBy: ([port]) => ({
+      url: Object.assign(new URL(server.url), { hostname: '127.0.0.1', port: `${port}` }).href,
+    }),
     completion: /COMMIT/,
     settings: Object.entries(SETTINGS)
       .map(([name, value]) => `${name}=${value}`)
@@ -34,6 +36,7 @@ export async function startPostgresDatabase(): Promise<Database> {
     effects: () => pairs('select key, receipt::text as value from effects'),
     events: () => pairs(`select subject as key, data->>'receipt' as value from oncekey.outbox`),
     leftOver: () => asked(server, openTransactions),
+    whole: async () => {},
     async stop() {
       await server.stop()
       clock.remove()

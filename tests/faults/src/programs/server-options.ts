@@ -12,10 +12,22 @@ export interface ServerOptions {
   readonly adapter: 'express' | 'fastify'
   readonly store: StoreName
   readonly broken: Broken | undefined
-  readonly databaseUrl: string
+  readonly database: DatabaseAddress
   readonly gatewayUrl: string
   readonly port: number
   readonly pipeline: boolean
+}
+
+export type DatabaseAddress = { readonly url: string } | SentinelAddress
+
+/** The primary that sentinels name. */
+interface SentinelAddress {
+  readonly sentinels: { readonly host: string; readonly port: number }[]
+  readonly name: string
+  /** By the address that sentinels give: where to go instead. */
+  readonly natMap: Record<string, { readonly host: string; readonly port: number }>
+  /** How many have to have a completion; 0 to ask nobody. */
+  readonly replicas: number
 }
 
 /** A store of this process, and what it has borrowed and not given back. */
@@ -25,9 +37,11 @@ export interface ServerStore {
 }
 
 export async function serverStore(options: ServerOptions): Promise<ServerStore> {
-  if (options.store === 'redis') return redis(options)
+  const { database } = options
+  if (!('url' in database)) return redis(new Redis({ ...database, ...CONNECTING }), database)
+  if (options.store === 'redis') return redis(new Redis(database.url, CONNECTING))
   const pool = new Pool({
-    connectionString: options.databaseUrl,
+    connectionString: database.url,
     max: 10,
     connectionTimeoutMillis: limits.acquireTimeoutMs,
     pipeline: options.pipeline,
@@ -47,14 +61,20 @@ export async function serverStore(options: ServerOptions): Promise<ServerStore> 
   }
 }
 
-function redis({ databaseUrl }: ServerOptions): ServerStore {
-  const client = new Redis(databaseUrl, {
-    maxRetriesPerRequest: 1,
-    retryStrategy: () => 100,
-    commandTimeout: limits.commandTimeoutMs,
-    connectTimeout: limits.acquireTimeoutMs,
-  })
+function redis(client: Redis, { replicas } = { replicas: 0 }): ServerStore {
   client.on('error', () => {})
-  const store = redisStore({ client, commandTimeoutMs: limits.commandTimeoutMs })
+  const { commandTimeoutMs, replicationTimeoutMs } = limits
+  const store = redisStore({
+    client,
+    commandTimeoutMs,
+    ...(replicas > 0 && { replicas: { count: replicas, timeoutMs: replicationTimeoutMs } }),
+  })
   return { store: store as Store<never> as Store<PoolClient>, leftOver: () => 0 }
+}
+
+const CONNECTING = {
+  maxRetriesPerRequest: 1,
+  retryStrategy: () => 100,
+  commandTimeout: limits.commandTimeoutMs,
+  connectTimeout: limits.acquireTimeoutMs,
 }

@@ -1,0 +1,43 @@
+import { startProxy, type TcpProxy } from '@oncekey/test-servers'
+
+/** What can be done to the way from one to another. */
+export type Wire = Pick<
+  TcpProxy,
+  | 'cut'
+  | 'stall'
+  | 'stallDownstream'
+  | 'resume'
+  | 'dropAfter'
+  | 'dropBefore'
+  | 'refuse'
+  | 'accept'
+  | 'latency'
+>
+
+export interface Wires extends Wire {
+  /** In the order of their targets. */
+  readonly ports: readonly number[]
+  stop(): Promise<void>
+}
+
+/** A proxy before each of these ports. What is done to one is done to all: whoever is behind them, it is one way. */
+export async function startWires(targets: readonly number[]): Promise<Wires> {
+  const proxies = await Promise.all(targets.map((port) => startProxy(port)))
+  const each = (act: (proxy: TcpProxy) => void) => (): void => proxies.forEach(act)
+  const all = async (act: (proxy: TcpProxy) => Promise<void>): Promise<void> => {
+    await Promise.all(proxies.map(act))
+  }
+  return {
+    ports: proxies.map(({ port }) => port),
+    cut: each((proxy) => proxy.cut()),
+    stall: each((proxy) => proxy.stall()),
+    stallDownstream: each((proxy) => proxy.stallDownstream()),
+    resume: each((proxy) => proxy.resume()),
+    refuse: each((proxy) => proxy.refuse()),
+    latency: (ms) => each((proxy) => proxy.latency(ms))(),
+    accept: () => all((proxy) => proxy.accept()),
+    dropAfter: (sent) => Promise.race(proxies.map((proxy) => proxy.dropAfter(sent))),
+    dropBefore: (sent) => Promise.race(proxies.map((proxy) => proxy.dropBefore(sent))),
+    stop: () => all((proxy) => proxy.stop()),
+  }
+}

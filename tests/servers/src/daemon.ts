@@ -1,0 +1,51 @@
+import { type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { watch } from './watchdog.ts'
+
+/** A server's process, until it ends. */
+export interface Daemon {
+  pid: number
+  isGone(): boolean
+  /** SIGKILL, which reaches a paused process too; done once it is gone. */
+  end(): Promise<void>
+}
+
+/** Starts a server that stays in the foreground; `onLog` hears what it prints. */
+export function startDaemon(
+  binary: string,
+  args: string[],
+  options: Pick<SpawnOptions, 'cwd' | 'uid' | 'gid'>,
+  onLog: (text: string) => void,
+): Daemon {
+  const child = spawn(binary, args, {
+    ...options,
+    // A Ctrl-C is for the test run, which then stops its servers.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const outputs = [child.stdout, child.stderr] as unknown as Socket[]
+  for (const output of outputs) output.setEncoding('utf8').on('data', onLog)
+  const { pid } = child
+  if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
+  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
+  let gone = false
+  const closed = once(child, 'close').then(() => {
+    gone = true
+    unwatch()
+  })
+  // A server someone forgot to stop keeps no script from ending; then the watchdog stops it.
+  child.unref()
+  for (const output of outputs) output.unref()
+
+  return {
+    pid,
+    isGone: () => gone,
+    end: async () => {
+      child.ref()
+      for (const output of outputs) output.ref()
+      child.kill('SIGKILL')
+      await closed
+    },
+  }
+}
