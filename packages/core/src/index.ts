@@ -13,6 +13,7 @@ export type {
   Redriven,
   Resolution,
 } from './dead-letter-source.ts'
+export { type Deadline, type Deadlines, deadlines } from './deadlines.ts'
 export { deriveKey } from './derive-key.ts'
 export {
   type AlertMessage,
