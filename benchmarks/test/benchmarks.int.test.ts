@@ -32,7 +32,7 @@ const tiny: BenchOptions = {
 test.each([
   { bench: memoryFootprintBench, rows: [3] },
   { bench: expressMemoryBench, rows: [3] },
-  { bench: fastifyMemoryBench, rows: [3] },
+  { bench: fastifyMemoryBench, rows: [4] },
   // Entrants at two concurrencies, over HTTP and without, without an event and with one.
   { bench: expressPostgresBench, rows: [12, 12, 12, 12] },
   { bench: growthBench, rows: [6] },

@@ -142,4 +142,5 @@ function budgetsAgainstPeers(kind: string, lines: readonly Line[]): Budget[] {
 
 const NOTES = [
   'Not the same work: ours claims with a token and a lease, compares a fingerprint of the request on the server, and sends the response once it is stored. @node-idempotency/core (its Express plugin is not on npm; this is what it does) and express-idempotency send it first and store it then; express-idempotency looks before it claims, so two requests at once both run; @aws-lambda-powertools/idempotency keeps a return value, and compares no payload here, because with Redis it forgets what to compare with.',
+  'Processor time is what each spends on a request, also after its answer: what is stored late is not free, it is only not waited for. Throughput and latency of those two leave a round trip out that ours waits for. express-idempotency has no option to wait; who calls @node-idempotency/core himself could await its onResponse.',
 ]

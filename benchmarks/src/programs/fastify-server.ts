@@ -8,6 +8,7 @@ import { redisStore } from '@oncekey/redis'
 import fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { Pool } from 'pg'
+import { leastPlugin } from '../contenders/least-plugin.ts'
 import { answer, cpuMicros } from '../verbs.ts'
 
 let runs = 0
@@ -15,6 +16,7 @@ let runs = 0
 const verbs = {
   async listen(kind: FastifyStore, url: string): Promise<number> {
     const app = fastify()
+    if (kind === 'least plugin') leastPlugin(app)
     const store = (await storeOf[kind](url)) as Store<unknown> | undefined
     if (store !== undefined)
       await app.register(idempotency.with({ store, scope: () => 'account-1' }))
@@ -33,6 +35,7 @@ const verbs = {
 
 const storeOf = {
   none: () => undefined,
+  'least plugin': () => undefined,
   memory: () => memoryStore({ maxRecords: 10_000_000 }),
   'memory, lease mode': () => memoryStore({ mode: 'lease', maxRecords: 10_000_000 }),
   Redis: (url: string) => redisStore({ client: new Redis(url) }),

@@ -27,29 +27,45 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 /**
- * The same for what most bodies are, one object of strings, safe integers, booleans and nulls: written
- * by `JSON.stringify` at once, which is RFC 8785 but for the order of the keys. With the walk and the
- * library it takes 3.3 µs for three members, like this 1.7.
+ * The same for what most bodies are, one object of plain strings, safe integers, booleans and nulls:
+ * put together in one pass. With the walk and the library it takes 3.3 µs for three members, like
+ * this 0.5.
  */
 function flatJson(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   if (Object.getPrototypeOf(value) !== Object.prototype) return undefined
   const keys = Object.keys(value)
   if (keys.length === 0 || keys.length > 32) return undefined
-  const sorted: Record<string, unknown> = {}
-  for (const key of keys.sort()) {
-    const member = (value as Record<string, unknown>)[key]
-    const isPlain =
-      typeof member === 'string'
-        ? member.length < 1_000 && member.isWellFormed()
-        : typeof member === 'number'
-          ? Number.isSafeInteger(member)
-          : typeof member === 'boolean' || member === null
-    // A key that is an index, or `__proto__`, would not stay where it is put.
-    if (!isPlain || !/^[a-z][\w-]*$/i.test(key) || key === 'toJSON') return undefined
-    sorted[key] = member
+  let text = ''
+  for (const key of inOrder(keys)) {
+    const member = plainJson((value as Record<string, unknown>)[key])
+    // `toJSON` is looked for by who canonicalises, and other keys may have to be escaped.
+    if (member === undefined || !/^[a-z][\w-]*$/i.test(key) || key === 'toJSON') return undefined
+    text += `${text === '' ? '{' : ','}"${key}":${member}`
   }
-  return JSON.stringify(sorted)
+  return `${text}}`
+}
+
+/** The JSON of a value with nothing in it to be sorted, lost or too long; of others `undefined`. */
+function plainJson(value: unknown): string | undefined {
+  if (typeof value === 'string') {
+    if (value.length >= 1_000) return undefined
+    if (/^[ !#-[\]-~]*$/.test(value)) return `"${value}"`
+    return value.isWellFormed() ? JSON.stringify(value) : undefined
+  }
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? `${value}` : undefined
+  return typeof value === 'boolean' || value === null ? `${value}` : undefined
+}
+
+/** Sorted where it lies, by UTF-16 code units: for so few, `sort` costs more than all the rest. */
+function inOrder(keys: string[]): string[] {
+  for (let at = 1; at < keys.length; at += 1) {
+    const key = keys[at] as string
+    let to = at
+    for (; to > 0 && (keys[to - 1] as string) > key; to -= 1) keys[to] = keys[to - 1] as string
+    keys[to] = key
+  }
+  return keys
 }
 
 /** Looks level by level, so that a body nested 100,000 deep costs no stack. */

@@ -12,9 +12,10 @@ import {
 } from './options.ts'
 import { claimOf, type Question } from './question.ts'
 import { reconcile } from './reconcile.ts'
-import { type Run, startRun } from './run.ts'
+import { type Run, runStarter } from './run.ts'
 import type { Attempt, Claim } from './store.ts'
 import { underWay } from './under-way.ts'
+import type { WhenUnknown } from './when-unknown.ts'
 
 /** A request as an adapter describes it, before any router rewrote it. */
 export interface EngineRequest {
@@ -27,7 +28,7 @@ export interface EngineRequest {
   /** What the key stands for; asked for only when a key came. May throw what is wrong with the body. */
   fingerprintInput(): FingerprintInput | Promise<FingerprintInput>
   /** Aborted when the client is gone: ends waiting, never a handler. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What a request comes to: a handler to run, or an answer without one. */
@@ -57,6 +58,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   const resolved = resolveOptions(options)
   const { store, headerName, authenticate } = resolved
   const active = underWay()
+  const startRun = runStarter<Tx>(resolved.handlerTimeoutMs)
   let draining = false
 
   async function begin(request: EngineRequest): Promise<Begun<Tx>> {
@@ -77,12 +79,13 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       if (!resolved.validateKey(key)) {
         return refused('key-invalid', 'The key does not have the form that this API asks for.')
       }
-      input = await request.fingerprintInput()
+      const given = request.fingerprintInput()
+      input = 'then' in given ? await given : given
     } catch (error) {
       return refusalOf(error)
     }
     const fingerprints = acceptedFingerprints(input, resolved.seal)
-    return ask({ facts, fingerprints, traceparent, signal: request.signal })
+    return await ask({ facts, fingerprints, traceparent, signal: request.signal })
   }
 
   /** What is wrong with the request itself; any other error is the app's. */
@@ -93,14 +96,17 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     return refused(error.code, 'Its signature or credentials do not fit what was sent.')
   }
 
-  async function ask(question: Question): Promise<Begun<Tx>> {
-    if (draining) return refused('draining', ELSEWHERE)
+  function ask(question: Question): Promise<Begun<Tx>> {
+    if (draining) return Promise.resolve(refused('draining', ELSEWHERE))
     const { whenUnknown } = resolved
+    return typeof whenUnknown === 'function'
+      ? askOrReconcile(whenUnknown, question)
+      : decide(claimOf(question, resolved, whenUnknown), question)
+  }
+
+  async function askOrReconcile(whenUnknown: Reconcile, question: Question): Promise<Begun<Tx>> {
     active.begin()
     try {
-      if (typeof whenUnknown !== 'function') {
-        return await decide(claimOf(question, resolved, whenUnknown), question)
-      }
       const claim = claimOf(question, resolved, 'hold')
       const held = await decide(claim, question)
       if (held.kind !== 'problem' || held.code !== 'outcome-unknown') return held
@@ -114,6 +120,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   /** One atomic question to the store, and what its answer means. */
   async function decide(claim: Claim, question: Question): Promise<Begun<Tx>> {
     const { facts } = question
+    active.begin()
     try {
       const decision = await store.begin(claim)
       tell('oncekey:decision', () => ({ ...facts, decision: decision.kind }))
@@ -149,6 +156,8 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       }
     } catch (error) {
       return storeFailure(resolved, facts, 'begin', error)
+    } finally {
+      active.end()
     }
   }
 
@@ -177,13 +186,11 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   function start(attempt: Attempt<Tx>, question: Question): Run<Tx> {
     active.begin()
-    return startRun({
-      options: resolved,
-      attempt,
-      question,
-      askAgain: () => decide(claimOf(question, resolved, 'hold'), question),
-      onOver: active.end,
-    })
+    return startRun({ options: resolved, attempt, question, askAgain, onOver: active.end })
+  }
+
+  function askAgain(question: Question): Promise<Begun<Tx>> {
+    return decide(claimOf(question, resolved, 'hold'), question)
   }
 
   function factsOf(request: EngineRequest, key: string | undefined): RequestFacts {
@@ -210,6 +217,8 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   return { options: resolved, covers: (method) => resolved.methods.has(method), begin, ask, drain }
 }
+
+type Reconcile = Extract<WhenUnknown, (...args: never[]) => unknown>
 
 const ELSEWHERE = 'Send the same request again; another server will take it.'
 

@@ -81,11 +81,17 @@ function keyed(
 }
 
 function partsOf(input: FingerprintInput): { tag: string; parts: string | Uint8Array } {
-  const mediaType = input.contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  const mediaType = mediaTypeOf(input.contentType)
   const { tag, part } = bodyPart(input.body, mediaType)
   const head =
     lengthPrefixed(input.method) + lengthPrefixed(input.target) + lengthPrefixed(mediaType)
   return { tag, parts: typeof part === 'string' ? head + part : concat(head, part) }
+}
+
+function mediaTypeOf(contentType: string | undefined): string {
+  // What nearly all send, and how they write it.
+  if (contentType === 'application/json') return contentType
+  return contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }
 
 type BodyPart = {

@@ -41,41 +41,49 @@ export interface HandlerContext<Tx = unknown> {
   deriveKey(label: string): string
 }
 
-/** The context, and the engine's side of it. */
-export interface OpenContext<Tx> {
-  readonly context: HandlerContext<Tx>
-  /** What the handler asked to become of its response, if it did. */
-  wish(): 'commit' | 'retry' | undefined
-  released(): boolean
-  abort(reason: OncekeyError): void
-  close(): void
-}
-
-/** Opens the context of one run; `events` collects what the handler emits. */
-export function handlerContext<Tx>(run: {
+/** What a run knows of its handler: what it was told, what it asked for. */
+export interface Handling<Tx> {
   readonly options: ResolvedOptions<Tx>
   readonly attempt: Attempt<Tx>
   readonly question: Question
+  /** What the handler emitted. */
   readonly events: OutboxEvent[]
-}): OpenContext<Tx> {
-  const { options, attempt, question, events } = run
+  /** Whether the response is still to come. */
+  open: boolean
+  /** What the handler asked to become of its response, if it did. */
+  wish: 'commit' | 'retry' | undefined
+  aborted: OncekeyError | undefined
+  controller: AbortController | undefined
+  context: HandlerContext<Tx> | undefined
+}
+
+/** The handler's context, made when it is first asked for: its functions cost more than a claim. */
+export function contextOf<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
+  handling.context ??= handlerContext(handling)
+  return handling.context
+}
+
+/** Aborts the handler's signal, now or as soon as it asks for one. */
+export function abort<Tx>(handling: Handling<Tx>, reason: OncekeyError): void {
+  handling.aborted ??= reason
+  handling.controller?.abort(reason)
+}
+
+function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
+  const { options, attempt, question, events } = handling
   const { facts } = question
-  let open = true
-  let asked: 'keep' | 'release' | undefined
-  let aborted: OncekeyError | undefined
-  let controller: AbortController | undefined
   let ownKey = facts.key
 
   function signal(): AbortSignal {
-    if (controller === undefined) {
-      controller = new AbortController()
-      if (aborted !== undefined) controller.abort(aborted)
+    if (handling.controller === undefined) {
+      handling.controller = new AbortController()
+      if (handling.aborted !== undefined) handling.controller.abort(handling.aborted)
     }
-    return controller.signal
+    return handling.controller.signal
   }
 
   async function transaction(): Promise<Tx> {
-    if (!open) {
+    if (!handling.open) {
       throw new OncekeyError(
         'transaction-over',
         'transaction(): the response has ended, and the transaction with it.',
@@ -99,12 +107,12 @@ export function handlerContext<Tx>(run: {
 
   function keep(): void {
     assertOpen('keep')
-    asked = 'keep'
+    handling.wish = 'commit'
   }
 
   function release(): void {
     assertOpen('release')
-    asked = 'release'
+    handling.wish = 'retry'
   }
 
   function childKey(label: string): string {
@@ -114,7 +122,7 @@ export function handlerContext<Tx>(run: {
   }
 
   function assertOpen(verb: string): void {
-    if (!open)
+    if (!handling.open)
       throw new OncekeyError(
         'attempt-over',
         `${verb}(): the response has ended; call it before answering.`,
@@ -132,19 +140,7 @@ export function handlerContext<Tx>(run: {
   context.keep = keep
   context.release = release
   context.deriveKey = childKey
-
-  return {
-    context,
-    wish: () => (asked === 'keep' ? 'commit' : asked === 'release' ? 'retry' : undefined),
-    released: () => asked === 'release',
-    abort(reason) {
-      aborted ??= reason
-      controller?.abort(reason)
-    },
-    close() {
-      open = false
-    },
-  }
+  return context
 }
 
 const MAKE_SIGNAL = Symbol('make signal')

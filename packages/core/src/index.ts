@@ -13,6 +13,7 @@ export type {
   Redriven,
   Resolution,
 } from './dead-letter-source.ts'
+export { type Deadline, type Deadlines, deadlines } from './deadlines.ts'
 export type {
   AttemptError,
   DeadReason,

@@ -307,7 +307,7 @@ describe('a handler that is silent for handlerTimeoutMs', () => {
   })
 
   it('is not interrupted while its response is being stored', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
     onTestFinished(() => void vi.useRealTimers())
     const commit = deferred<'stored'>()
     const { run } = await runUnder({ complete: () => commit.promise }, options)

@@ -41,5 +41,5 @@ export function captureResponse(res: ServerResponse, run: Run): void {
   res.destroy = heldMethods.destroy
   holdConnection(capture)
   followSources(capture)
-  void run.interrupted.then((answer) => replace(capture, answer.response))
+  run.onInterrupted((answer) => replace(capture, answer.response))
 }

@@ -35,7 +35,7 @@ export function readRequest<Req extends ExpressRequest>(
     target,
     scope: resolveScope(options.scope, req),
     // Only a route that waits has something to end early, and it is dear to make.
-    ...(options.waitMs ? { signal: goneSignal(res) } : {}),
+    signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
     fingerprintInput: () => ({
       method,

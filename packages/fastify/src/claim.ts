@@ -62,6 +62,5 @@ function open(exchange: Exchange, run: Run, request: FastifyRequest, reply: Fast
   exchange.run = run
   exchange.body = undefined
   exchange.before = headersOf(reply)
-  request.idempotency = run.context
   watchOutcome(exchange, run, request, reply)
 }

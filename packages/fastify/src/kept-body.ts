@@ -7,8 +7,7 @@ export interface KeptBody {
   chunks: Uint8Array[]
   size: number
   hash: Hash | undefined
-  /** Whether all of it was read. */
-  ended: boolean
+  readonly stream: BodyStream
 }
 
 export type BodyStream = Readable
@@ -22,15 +21,17 @@ const MOST_KEPT_BYTES = 1024 * 1024
  * `whole` keeps all of its bytes, however many: what was signed cannot be told by a hash.
  */
 export function keepBody(stream: BodyStream, { whole }: { readonly whole: boolean }): KeptBody {
-  const kept: KeptBody = { chunks: [], size: 0, hash: undefined, ended: false }
+  const kept: KeptBody = { chunks: [], size: 0, hash: undefined, stream }
   const most = whole ? Number.POSITIVE_INFINITY : MOST_KEPT_BYTES
   listen.call(stream, 'data', (chunk: Uint8Array | string) => {
     keep(kept, typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(stream)) : chunk, most)
   })
-  listen.call(stream, 'end', () => {
-    kept.ended = true
-  })
   return kept
+}
+
+/** Whether all of it was read. Asked of the stream: a listener for its end is dearer than the hash. */
+export function isWhole({ stream }: KeptBody): boolean {
+  return stream.readableEnded
 }
 
 /** What the body's fingerprint is made of. */

@@ -14,7 +14,7 @@ export function watchOutcome(
   request: FastifyRequest,
   reply: FastifyReply,
 ): void {
-  void run.interrupted.then((answer) => interrupt(exchange, reply, answer))
+  run.onInterrupted((answer) => interrupt(exchange, reply, answer))
   reply.raw.on('close', () => {
     if (exchange.phase === 'open') void closed(exchange, run, request, reply)
   })

@@ -4,7 +4,7 @@ import fastifyPlugin from 'fastify-plugin'
 import { capture } from './capture.ts'
 import { coverRoute, requireCoverage } from './cover-route.ts'
 import { type Coverages, coverages } from './coverage.ts'
-import { EXCHANGE } from './exchange.ts'
+import { EXCHANGE, exchangeOf } from './exchange.ts'
 import type { IdempotencyOptions } from './options.ts'
 
 /** The plugin, as `register` takes it. */
@@ -81,12 +81,17 @@ function install(fastify: FastifyInstance, covered: Coverages): void {
       'The idempotency plugin is registered already, here or on a parent. What one route needs goes into its `config.idempotency`.',
     )
   }
-  fastify.decorateRequest('idempotency', null)
+  // Looked up when it is asked for: a handler that does without it does not pay for one.
+  fastify.decorateRequest('idempotency', { getter: contextOf })
   fastify.decorateRequest(EXCHANGE, null)
   fastify.addHook('onRoute', (route) => coverRoute(route, covered))
   fastify.addHook('preHandler', requireCoverage(covered.plugin))
   fastify.addHook('onSend', capture)
   drainOnClose(fastify, covered)
+}
+
+function contextOf(this: FastifyRequest): HandlerContext | null {
+  return exchangeOf(this)?.run?.context ?? null
 }
 
 /**

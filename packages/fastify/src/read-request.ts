@@ -7,7 +7,7 @@ import {
 } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from './exchange.ts'
-import { type KeptBody, keptBytes } from './kept-body.ts'
+import { isWhole, type KeptBody, keptBytes } from './kept-body.ts'
 
 /** A Fastify request in the engine's words. */
 export function readRequest(
@@ -23,7 +23,7 @@ export function readRequest(
     scope: resolveScope(scope, request),
     header: (name) => headerLines(raw, name),
     // Only who waits has to know that the client is gone; a signal costs more than all the rest here.
-    ...(engine.options.waitMs > 0 && { signal: goneSignal(reply) }),
+    signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
     fingerprintInput() {
       const contentType = raw.headers['content-type']
       if (fingerprint === undefined) {
@@ -58,7 +58,7 @@ function goneSignal({ raw }: FastifyReply): AbortSignal {
 }
 
 function bodyOf(raw: IncomingMessage, kept: KeptBody | undefined): RequestBody {
-  if (kept?.ended) return { kind: 'bytes', bytes: keptBytes(kept) }
+  if (kept !== undefined && isWhole(kept)) return { kind: 'bytes', bytes: keptBytes(kept) }
   if (!hasBody(raw) && !kept?.size) return { kind: 'none' }
   return {
     kind: 'unseen',

@@ -25,37 +25,54 @@ export function settle(
   if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
   const after = headersOf(reply)
   const headers = headerChanges(exchange.before, after)
-  if (headers.every(isSendable)) return hold(exchange, reply, payload, { after, headers })
-  // Fastify will find out and make an error of it; that error is the response then.
-  done(null, payload)
-  return undefined
+  if (!headers.every(isSendable)) {
+    // Fastify will find out and make an error of it; that error is the response then.
+    done(null, payload)
+    return undefined
+  }
+  exchange.phase = 'settling'
+  const head: Head = { status: reply.statusCode, headers, after }
+  return isStream(payload)
+    ? holdStream(exchange, reply, payload, head)
+    : hold(exchange, reply, captureWhole(payload, head.status), head)
 }
 
-async function hold(
+/** Status and headers as they were when the response was sent, and what of the headers is the handler's. */
+interface Head extends Omit<PlainResponse, 'body'> {
+  readonly after: ReplyHeaders
+}
+
+async function holdStream(
   exchange: Exchange,
   reply: FastifyReply,
-  payload: Captured['payload'],
-  { after, headers }: { after: ReplyHeaders; headers: readonly HeaderChange[] },
+  stream: Readable,
+  head: Head,
 ): Promise<unknown> {
-  const status = reply.statusCode
-  exchange.phase = 'settling'
   let captured: Captured
   try {
-    captured = isStream(payload)
-      ? await captureStream(exchange, payload, status)
-      : captureWhole(payload, status)
+    captured = await captureStream(exchange, stream, head.status)
   } catch (error) {
     return streamBroke(exchange, reply, error)
   }
-  const verdict = await verdictOn(captured.body, { status, headers }, exchange, after)
-  exchange.phase = 'over'
-  // Someone wrote past Fastify meanwhile.
-  if (reply.raw.headersSent) return noPayload()
-  if (verdict.kind !== 'send') return replace(exchange, reply, verdict.response)
-  // As they were when it was sent, whatever the handler did since.
-  reply.code(status)
-  restoreHeaders(reply, after)
-  return captured.payload
+  return hold(exchange, reply, captured, head)
+}
+
+function hold(
+  exchange: Exchange,
+  reply: FastifyReply,
+  { body, payload }: Captured,
+  head: Head,
+): Promise<unknown> {
+  return verdictOn(body, head, exchange).then((verdict) => {
+    exchange.phase = 'over'
+    // Someone wrote past Fastify meanwhile.
+    if (reply.raw.headersSent) return noPayload()
+    if (verdict.kind !== 'send') return replace(exchange, reply, verdict.response)
+    // As they were when it was sent, whatever the handler did since.
+    if (reply.statusCode !== head.status) reply.code(head.status)
+    restoreHeaders(reply, head.after)
+    return payload
+  })
 }
 
 /** The bytes to keep, `undefined` where they are not collected, and what is sent of them. */
@@ -94,24 +111,23 @@ function isBodiless(status: number): boolean {
 /** Past a compressor the plain bytes are kept: the client of a replay may accept another coding. */
 function verdictOn(
   body: Uint8Array | undefined,
-  head: Omit<PlainResponse, 'body'>,
+  { status, headers, after }: Head,
   { run, before }: Exchange,
-  after: ReplyHeaders,
 ): Promise<Verdict> {
   const { complete, passThrough, maxResponseBytes } = run as Run
-  if (body === undefined) return passThrough(head)
+  if (body === undefined) return passThrough({ status, headers })
   const coding = after['content-encoding']
   if (typeof coding !== 'string' || coding === before['content-encoding'] || body === NO_BYTES) {
-    return complete({ ...head, body })
+    return complete({ status, headers, body })
   }
   try {
     const plain = decoded(coding, body, maxResponseBytes)
-    if (plain === undefined) return complete({ ...head, body })
-    const headers = head.headers.filter(([name]) => name !== 'content-encoding')
-    return complete({ ...head, headers, body: plain })
+    if (plain === undefined) return complete({ status, headers, body })
+    const others = headers.filter(([name]) => name !== 'content-encoding')
+    return complete({ status, headers: others, body: plain })
   } catch {
     // Larger than maxResponseBytes before it was compressed, or not what its header says: not kept.
-    return passThrough(head)
+    return passThrough({ status, headers })
   }
 }
 

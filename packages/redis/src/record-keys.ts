@@ -51,5 +51,7 @@ export function openAttemptKeys(
 const PARTITIONS = 64
 
 function partitionOf(text: string): string {
-  return `oncekey:{${hash('sha256', text, 'buffer').readUInt8(0) % PARTITIONS}}:`
+  // As text, though a byte is read: a Buffer of its own costs three times the hash.
+  const firstByte = Number.parseInt(hash('sha256', text, 'hex').slice(0, 2), 16)
+  return `oncekey:{${firstByte % PARTITIONS}}:`
 }

@@ -1,18 +1,22 @@
+import { isUtf8 } from 'node:buffer'
 import type { StoredResponse } from '@oncekey/core'
 
 /**
- * A response as one string of bytes: the length of its head, the head as JSON, the body as it is.
- * `null` where there is no body to keep. Redis never looks inside: Lua's own JSON library would make
- * other bytes of a body, and other numbers of large ones.
+ * A response is kept as one string of bytes: the length of its head in four, the head as JSON, the body
+ * as it is. Redis never looks inside: Lua's own JSON library would make other bytes of a body, and
+ * other numbers of large ones. Here are the head and the body; the script puts them together.
  */
-export function resultBytes({ status, headers, body, seal }: StoredResponse): Buffer | null {
-  if (body === null) return null
-  const head = Buffer.from(JSON.stringify({ status, headers, seal } satisfies Head))
-  const result = Buffer.allocUnsafe(LENGTH_BYTES + head.length + body.length)
-  result.writeUInt32BE(head.length)
-  result.set(head, LENGTH_BYTES)
-  result.set(body, LENGTH_BYTES + head.length)
-  return result
+export function headText({ status, headers, seal }: Head): string {
+  return JSON.stringify({ status, headers, seal } satisfies Head)
+}
+
+/**
+ * The body as the client sends it: text where it is text, which makes one string of the whole command;
+ * a Buffer among its arguments has every one of them copied by itself.
+ */
+export function bodyArgument(body: Uint8Array): string | Buffer {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  return isUtf8(bytes) ? bytes.toString() : bytes
 }
 
 /** The response again. Throws on bytes that are no result. */

@@ -1,3 +1,4 @@
+import { deadlines } from '@oncekey/core'
 import { storeTimeout, within } from './deadline.ts'
 import type { Replicas, ResolvedOptions } from './options.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -47,6 +48,26 @@ export function scriptRunner({
   commandTimeoutMs,
 }: Pick<ResolvedOptions, 'client' | 'commandTimeoutMs'>): ScriptRunner {
   const call = caller(client)
+  const clock = deadlines<(error: Error) => void>(commandTimeoutMs, (reject) =>
+    reject(storeTimeout(commandTimeoutMs)),
+  )
+
+  /** As `within` does it, for what every request asks. */
+  function inTime<Reply>(sent: Promise<Reply>): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const deadline = clock.start(reject)
+      sent.then(
+        (reply) => {
+          clock.stop(deadline)
+          resolve(reply)
+        },
+        (error) => {
+          clock.stop(deadline)
+          reject(error)
+        },
+      )
+    })
+  }
 
   async function send<Question, Reply>(
     script: Script<Question, Reply>,
@@ -95,7 +116,7 @@ export function scriptRunner({
   return {
     run(script, question) {
       const sent = send(script, question)
-      return { sent, reply: within(commandTimeoutMs, sent, () => storeTimeout(commandTimeoutMs)) }
+      return { sent, reply: inTime(sent) }
     },
 
     runInOrder(script, question) {

@@ -2,7 +2,7 @@ import type { Completion, Fingerprint } from '@oncekey/core'
 import { ENDED_CHANNEL } from '../endings.ts'
 import { entryArguments } from '../outbox-entry.ts'
 import { ID_IN_RECORD_KEY, type RecordKeys } from '../record-keys.ts'
-import { resultBytes } from '../result-bytes.ts'
+import { bodyArgument, headText } from '../result-bytes.ts'
 import { RECORD_VERSION } from './claim.ts'
 import { type Script, script, wordIn } from './script.ts'
 
@@ -26,8 +26,9 @@ export const completeScript: Script<CompleteQuestion, 'stored' | 'superseded'> =
 -- ARGV[2]   fingerprint of the request
 -- ARGV[3]   how long to remember the key, milliseconds
 -- ARGV[4]   how long to keep the result, milliseconds; '0' for not at all
--- ARGV[5]   the result
--- ARGV[6..] for each event the number of its fields and values, then these
+-- ARGV[5]   the head of the result
+-- ARGV[6]   its body
+-- ARGV[7..] for each event the number of its fields and values, then these
 local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'awaited')
 local version, state, token, awaited = record[1], record[2], record[3], record[4]
 
@@ -44,10 +45,10 @@ end
 if ARGV[4] == '0' then
   redis.call('DEL', KEYS[2])
 else
-  redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[4])
+  redis.call('SET', KEYS[2], struct.pack('>I4', #ARGV[5]) .. ARGV[5] .. ARGV[6], 'PX', ARGV[4])
 end
 -- Event by event: a call with the arguments of a thousand does not fit on Lua's stack.
-local at = 6
+local at = 7
 while at <= #ARGV do
   local last = at + ARGV[at]
   redis.call('XADD', KEYS[3], '*', unpack(ARGV, at + 1, last))
@@ -68,13 +69,14 @@ return 'stored'
 `,
   keys: ({ keys }) => [keys.record, keys.result, keys.outbox],
   args: ({ token, fingerprint, completion, keyRetentionMs, resultRetentionMs }) => {
-    const result = resultBytes(completion.response)
+    const { response } = completion
     return [
       token,
       fingerprint,
       keyRetentionMs,
-      result === null ? 0 : resultRetentionMs,
-      result ?? '',
+      response.body === null ? 0 : resultRetentionMs,
+      response.body === null ? '' : headText(response),
+      response.body === null ? '' : bodyArgument(response.body),
       ...(completion.writes === 'keep' ? entryArguments(completion.events) : []),
     ]
   },

@@ -1,0 +1,61 @@
+import { hash } from 'node:crypto'
+import { EventEmitter } from 'node:events'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+
+/**
+ * The least that any plugin with our promises has to do on Fastify, and nothing that it would need
+ * besides: keep the body as it comes, make one SHA-256 of it, ask before the handler and wait, keep
+ * the response and wait, each of which may be a round trip. It sets no timer, checks no header, gives
+ * the handler nothing, and is wrong in most of the cases that the conformance suite has.
+ */
+export function leastPlugin(app: FastifyInstance): void {
+  const records = new Map<string, Kept>()
+  app.decorateRequest(KEPT, null)
+
+  app.addHook('preParsing', (request, _reply, body, done) => {
+    const kept: Kept = { chunks: [], fingerprint: '', status: 0, body: '' }
+    ;(request as KeptRequest)[KEPT] = kept
+    EventEmitter.prototype.on.call(body, 'data', (chunk) => kept.chunks.push(chunk))
+    done()
+  })
+
+  app.addHook('preHandler', async (request, reply) => {
+    const key = request.headers['idempotency-key'] as string
+    const kept = (request as KeptRequest)[KEPT] as Kept
+    const [bytes = Buffer.alloc(0)] = kept.chunks
+    kept.fingerprint = hash('sha256', `${request.method}${request.url}${bytes.toString()}`)
+    const earlier = await find(key)
+    if (earlier === undefined) records.set(key, kept)
+    else if (earlier.fingerprint !== kept.fingerprint) return reply.code(422).send('')
+    else return reply.code(earlier.status).type('application/json').send(earlier.body)
+  })
+
+  app.addHook('onSend', async (request, reply, payload) => {
+    const kept = (request as KeptRequest)[KEPT] as Kept
+    await keep(kept, reply.statusCode, payload as string)
+    return payload
+  })
+
+  async function find(key: string): Promise<Kept | undefined> {
+    return records.get(key)
+  }
+
+  async function keep(kept: Kept, status: number, body: string): Promise<void> {
+    kept.chunks = []
+    kept.status = status
+    kept.body = body
+  }
+}
+
+interface Kept {
+  chunks: Uint8Array[]
+  fingerprint: string
+  status: number
+  body: string
+}
+
+const KEPT = Symbol('kept')
+
+interface KeptRequest extends FastifyRequest {
+  [KEPT]: Kept | null
+}
