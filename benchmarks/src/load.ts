@@ -38,7 +38,7 @@ export async function closedLoop(
  */
 export async function openLoop(
   { perSecond, until }: { perSecond: number; until: Promise<unknown> },
-  send: () => Promise<void>,
+  send: (index: number) => Promise<void>,
 ): Promise<Load> {
   const latencies: number[] = []
   const underWay = new Set<Promise<void>>()
@@ -53,7 +53,7 @@ export async function openLoop(
     const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
     for (; sent < due; sent += 1) {
       const dueAt = startedAt + (sent / perSecond) * 1000
-      const sending = send().then(() => {
+      const sending = send(sent).then(() => {
         latencies.push(performance.now() - dueAt)
         underWay.delete(sending)
       })

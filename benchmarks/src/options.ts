@@ -17,6 +17,16 @@ export interface BenchOptions {
   readonly expired: number
   /** Records that `memory-footprint` fills the memory store with. @default 100_000 */
   readonly memoryRecords: number
+  /** Events of the backlog that `relay` drains. @default 100_000 */
+  readonly events: number
+  /** Jobs of the backlog of `relay-peers`. @default 20_000 */
+  readonly jobs: number
+  /** Events a second of `latency`. @default 1000 */
+  readonly rate: number
+  /** How long `latency` looks at each turn. @default 5 */
+  readonly seconds: number
+  /** How long `latency` holds an old snapshot open. @default 60 */
+  readonly heldSeconds: number
   /** Folder for a `.cpuprofile` of every program that is measured. @default none */
   readonly cpuProf: string | undefined
 }
@@ -29,6 +39,11 @@ export const defaultOptions: BenchOptions = {
   records: [10_000, 1_000_000],
   expired: 100_000,
   memoryRecords: 100_000,
+  events: 100_000,
+  jobs: 20_000,
+  rate: 1_000,
+  seconds: 5,
+  heldSeconds: 60,
   cpuProf: undefined,
 }
 
@@ -42,6 +57,11 @@ export const USAGE = `pnpm bench [name…] [options]
   --records A,B        table sizes of growth (${defaultOptions.records})
   --expired N          records that purge takes away (${defaultOptions.expired})
   --memory-records N   records of memory-footprint (${defaultOptions.memoryRecords})
+  --events N           events in the backlog of relay (${defaultOptions.events})
+  --jobs N             jobs in the backlog of relay-peers (${defaultOptions.jobs})
+  --rate N             events a second of latency (${defaultOptions.rate})
+  --seconds N          how long latency looks at each turn (${defaultOptions.seconds})
+  --held-seconds N     how long latency holds an old snapshot open (${defaultOptions.heldSeconds})
   --cpu-prof FOLDER    a .cpuprofile of every program that is measured
 
 All benches, or those that are named:`
@@ -69,6 +89,11 @@ export function chosenFrom(
       records: values.records?.split(',').map(whole) ?? defaultOptions.records,
       expired: count(values.expired) ?? defaultOptions.expired,
       memoryRecords: count(values['memory-records']) ?? defaultOptions.memoryRecords,
+      events: count(values.events) ?? defaultOptions.events,
+      jobs: count(values.jobs) ?? defaultOptions.jobs,
+      rate: count(values.rate) ?? defaultOptions.rate,
+      seconds: count(values.seconds) ?? defaultOptions.seconds,
+      heldSeconds: count(values['held-seconds']) ?? defaultOptions.heldSeconds,
       cpuProf: values['cpu-prof'],
     },
   }
@@ -84,6 +109,11 @@ const FLAGS = {
   records: { type: 'string' },
   expired: { type: 'string' },
   'memory-records': { type: 'string' },
+  events: { type: 'string' },
+  jobs: { type: 'string' },
+  rate: { type: 'string' },
+  seconds: { type: 'string' },
+  'held-seconds': { type: 'string' },
   'cpu-prof': { type: 'string' },
 } as const
 
