@@ -64,7 +64,7 @@ async function drained(
     const handled = sum(progress.map((each) => each.handled))
     if (handled > events) throw new Error(`${handled} events were handled, not ${events}`)
     if (handled < events) {
-      await setTimeout(5)
+      await setTimeout(50)
       continue
     }
     const postgresMicros = cpuMicrosBetween(before, postgresCpu(server.pid()))

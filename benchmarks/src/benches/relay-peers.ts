@@ -89,7 +89,7 @@ async function drained({ jobs, program }: Contender, { server }: DurablePostgres
   for (;;) {
     const { total, lastAt } = await program.call('progress')
     if (total < jobs) {
-      await setTimeout(5)
+      await setTimeout(50)
       continue
     }
     // What is written after the last job belongs to the work, and so do connections that are closed.
