@@ -10,6 +10,8 @@ export interface DurablePostgres {
   readonly version: string
   /** A database of its own, with the tables of all contenders, empty. */
   database(): Promise<string>
+  /** One with nothing in it. */
+  emptyDatabase(): Promise<string>
   /** Flushes of the write-ahead log by the processes that serve clients, since the server started. */
   walFlushes(): Promise<number>
   stop(): Promise<void>
@@ -46,6 +48,7 @@ export async function durablePostgres(
     server,
     version: rows[0]?.version ?? '',
     database: async () => (await freshDatabase(server.url, { template: template.name })).url,
+    emptyDatabase: async () => (await freshDatabase(server.url)).url,
     walFlushes: () => onClient(server.url, walFlushes),
     stop: () => server.stop(),
   }

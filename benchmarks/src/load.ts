@@ -39,7 +39,7 @@ export async function closedLoop(
  */
 export async function openLoop<End>(
   { perSecond, until }: { perSecond: number; until: Promise<unknown> },
-  send: () => Promise<End>,
+  send: (index: number) => Promise<End>,
   onEnd: (latencyMs: number, end: End) => void = () => {},
 ): Promise<Load> {
   const latencies: number[] = []
@@ -55,7 +55,7 @@ export async function openLoop<End>(
     const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
     for (; sent < due; sent += 1) {
       const dueAt = startedAt + (sent / perSecond) * 1000
-      const sending = send().then((end) => {
+      const sending = send(sent).then((end) => {
         const latencyMs = performance.now() - dueAt
         latencies.push(latencyMs)
         onEnd(latencyMs, end)

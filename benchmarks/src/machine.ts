@@ -43,6 +43,7 @@ const PACKAGES = [
   '@oncekey/core',
   '@oncekey/express',
   '@oncekey/fastify',
+  '@oncekey/outbox',
   '@oncekey/postgres',
   '@oncekey/redis',
   'express',
@@ -54,6 +55,9 @@ const PACKAGES = [
   'express-idempotency',
   'express-idempotency-redis-adapter',
   '@aws-lambda-powertools/idempotency',
+  'graphile-worker',
+  'pg-boss',
+  'pg-transactional-outbox',
 ]
 
 /** Read from where it lies: not every package exports its manifest. */

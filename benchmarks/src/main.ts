@@ -1,13 +1,18 @@
 import { writeFileSync } from 'node:fs'
 import { countsBench } from './benches/counts.ts'
+import { emitBench } from './benches/emit.ts'
 import { expressMemoryBench } from './benches/express-memory.ts'
 import { expressPostgresBench } from './benches/express-postgres.ts'
 import { fastifyMemoryBench } from './benches/fastify-memory.ts'
 import { fastifyStoresBench } from './benches/fastify-stores.ts'
 import { growthBench } from './benches/growth.ts'
+import { inboxBench } from './benches/inbox.ts'
+import { latencyBench } from './benches/latency.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
 import { purgeBench } from './benches/purge.ts'
 import { redisPeersBench } from './benches/redis-peers.ts'
+import { relayBench } from './benches/relay.ts'
+import { relayPeersBench } from './benches/relay-peers.ts'
 import { sagaBench } from './benches/saga.ts'
 import { soakBench } from './benches/soak.ts'
 import { webhooksBench } from './benches/webhooks.ts'
@@ -29,6 +34,11 @@ const benches = [
   purgeBench,
   webhooksBench,
   sagaBench,
+  relayBench,
+  relayPeersBench,
+  latencyBench,
+  inboxBench,
+  emitBench,
   soakBench,
 ]
 

@@ -17,8 +17,18 @@ export interface BenchOptions {
   readonly expired: number
   /** Records that `memory-footprint` fills the memory store with. @default 100_000 */
   readonly memoryRecords: number
-  /** How long `soak` loads each store. @default 600 */
+  /** Events of the backlog that `relay` drains. @default 100_000 */
+  readonly events: number
+  /** Jobs of the backlog of `relay-peers`. @default 20_000 */
+  readonly jobs: number
+  /** Events a second of `latency`. @default 1000 */
+  readonly rate: number
+  /** How long `latency` looks at each turn. @default 5 */
   readonly seconds: number
+  /** How long `latency` holds an old snapshot open. @default 60 */
+  readonly heldSeconds: number
+  /** How long `soak` loads each store. @default 600 */
+  readonly soakSeconds: number
   /** Folder for a `.cpuprofile` of every program that is measured. @default none */
   readonly cpuProf: string | undefined
 }
@@ -31,7 +41,12 @@ export const defaultOptions: BenchOptions = {
   records: [10_000, 1_000_000],
   expired: 100_000,
   memoryRecords: 100_000,
-  seconds: 600,
+  events: 100_000,
+  jobs: 20_000,
+  rate: 1_000,
+  seconds: 5,
+  heldSeconds: 60,
+  soakSeconds: 600,
   cpuProf: undefined,
 }
 
@@ -45,7 +60,12 @@ export const USAGE = `pnpm bench [name…] [options]
   --records A,B        table sizes of growth (${defaultOptions.records})
   --expired N          records that purge takes away (${defaultOptions.expired})
   --memory-records N   records of memory-footprint (${defaultOptions.memoryRecords})
-  --seconds N          how long soak loads each store (${defaultOptions.seconds})
+  --events N           events in the backlog of relay (${defaultOptions.events})
+  --jobs N             jobs in the backlog of relay-peers (${defaultOptions.jobs})
+  --rate N             events a second of latency (${defaultOptions.rate})
+  --seconds N          how long latency looks at each turn (${defaultOptions.seconds})
+  --held-seconds N     how long latency holds an old snapshot open (${defaultOptions.heldSeconds})
+  --soak-seconds N     how long soak loads each store (${defaultOptions.soakSeconds})
   --cpu-prof FOLDER    a .cpuprofile of every program that is measured
 
 All benches but soak, or those that are named:`
@@ -73,7 +93,12 @@ export function chosenFrom(
       records: values.records?.split(',').map(whole) ?? defaultOptions.records,
       expired: count(values.expired) ?? defaultOptions.expired,
       memoryRecords: count(values['memory-records']) ?? defaultOptions.memoryRecords,
+      events: count(values.events) ?? defaultOptions.events,
+      jobs: count(values.jobs) ?? defaultOptions.jobs,
+      rate: count(values.rate) ?? defaultOptions.rate,
       seconds: count(values.seconds) ?? defaultOptions.seconds,
+      heldSeconds: count(values['held-seconds']) ?? defaultOptions.heldSeconds,
+      soakSeconds: count(values['soak-seconds']) ?? defaultOptions.soakSeconds,
       cpuProf: values['cpu-prof'],
     },
   }
@@ -89,7 +114,12 @@ const FLAGS = {
   records: { type: 'string' },
   expired: { type: 'string' },
   'memory-records': { type: 'string' },
+  events: { type: 'string' },
+  jobs: { type: 'string' },
+  rate: { type: 'string' },
   seconds: { type: 'string' },
+  'held-seconds': { type: 'string' },
+  'soak-seconds': { type: 'string' },
   'cpu-prof': { type: 'string' },
 } as const
 

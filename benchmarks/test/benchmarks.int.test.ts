@@ -1,14 +1,19 @@
 import { expect, test } from 'vitest'
 import type { Bench } from '../src/bench.ts'
 import { countsBench } from '../src/benches/counts.ts'
+import { emitBench } from '../src/benches/emit.ts'
 import { expressMemoryBench } from '../src/benches/express-memory.ts'
 import { expressPostgresBench } from '../src/benches/express-postgres.ts'
 import { fastifyMemoryBench } from '../src/benches/fastify-memory.ts'
 import { fastifyStoresBench } from '../src/benches/fastify-stores.ts'
 import { growthBench } from '../src/benches/growth.ts'
+import { inboxBench } from '../src/benches/inbox.ts'
+import { latencyBench } from '../src/benches/latency.ts'
 import { memoryFootprintBench } from '../src/benches/memory-footprint.ts'
 import { purgeBench } from '../src/benches/purge.ts'
 import { redisPeersBench } from '../src/benches/redis-peers.ts'
+import { relayBench } from '../src/benches/relay.ts'
+import { relayPeersBench } from '../src/benches/relay-peers.ts'
 import { sagaBench } from '../src/benches/saga.ts'
 import { soakBench } from '../src/benches/soak.ts'
 import { webhooksBench } from '../src/benches/webhooks.ts'
@@ -25,7 +30,12 @@ const tiny: BenchOptions = {
   records: [100, 1_000],
   expired: 2_000,
   memoryRecords: 1_000,
-  seconds: 2,
+  events: 500,
+  jobs: 100,
+  rate: 50,
+  seconds: 1,
+  heldSeconds: 2,
+  soakSeconds: 2,
   cpuProf: undefined,
 }
 
@@ -39,6 +49,10 @@ test.each([
   { bench: purgeBench, rows: [2] },
   { bench: webhooksBench, rows: [2, 3] },
   { bench: sagaBench, rows: [3, 6] },
+  { bench: relayBench, rows: [3] },
+  { bench: relayPeersBench, rows: [4] },
+  { bench: inboxBench, rows: [4, 4] },
+  { bench: emitBench, rows: [6] },
 ])(
   '$bench.name fills its tables and its budget lines',
   async ({ bench, rows }) => {
@@ -53,6 +67,13 @@ test.each([
   },
   120_000,
 )
+
+test('latency has a line for each way and situation, and a budget for each of ours', async () => {
+  const { tables, budgets } = await run(latencyBench)
+  expect(tables.map((table) => table.rows.length)).toEqual([15])
+  for (const cell of tables[0]?.rows.flat() ?? []) expect(cell).not.toBeNaN()
+  expect(budgets).toHaveLength(16)
+}, 240_000)
 
 test('fastify-stores has a line for each store, fresh and replayed, beside the bare handler', async () => {
   const { tables } = await run(fastifyStoresBench)

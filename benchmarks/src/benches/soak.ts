@@ -16,10 +16,11 @@ import { trendOf } from '../trend.ts'
 /** Whether a server that is busy for long stays as it is. */
 export const soakBench: Bench = {
   name: 'soak',
-  about: 'a server at 80 % of saturation for --seconds: memory, handles, latency, on each store',
+  about:
+    'a server at 80 % of saturation for --soak-seconds: memory, handles, latency, on each store',
   onlyByName: true,
 
-  async run({ seconds, requests }, programs) {
+  async run({ soakSeconds: seconds, requests }, programs) {
     const postgres = await durablePostgres({ checkpoint_timeout: '1min', max_wal_size: '1GB' })
     const redis = await startRedis({ settings: { appendonly: 'yes' } })
     try {

@@ -34,3 +34,19 @@ export async function insertOrder(
   )
   return rows[0] as PlacedOrder
 }
+
+/** The same for many, in one statement. */
+export async function insertOrders(
+  client: Pick<ClientBase, 'query'>,
+  orders: readonly Order[],
+): Promise<void> {
+  await client.query(
+    `insert into orders (customer, item, cents)
+       select * from unnest($1::text[], $2::text[], $3::integer[])`,
+    [
+      orders.map(({ customer }) => customer),
+      orders.map(({ item }) => item),
+      orders.map(({ cents }) => cents),
+    ],
+  )
+}

@@ -106,7 +106,7 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
   state.handled += 1
   if (item.kind === 'entry') {
     item.entry.settled = true
-    if (end !== undefined) item.entry.failed = failedDelivery(item.entry, end)
+    if (end !== undefined) item.entry.failed = failedDelivery(item.event, end)
   } else {
     state.underWay.delete(item.due.id)
     state.settled.push({

@@ -15,8 +15,18 @@ import { triedOnce, verdictOf } from './verdict.ts'
 
 /** Something to hand out: an event from the log, or a delivery that is due again. */
 export type Item =
-  | { readonly kind: 'entry'; readonly slot: Slot; readonly entry: Entry }
-  | { readonly kind: 'due'; readonly slot: Slot; readonly due: DueDelivery }
+  | {
+      readonly kind: 'entry'
+      readonly slot: Slot
+      readonly event: LoggedEvent
+      readonly entry: Entry
+    }
+  | {
+      readonly kind: 'due'
+      readonly slot: Slot
+      readonly event: LoggedEvent
+      readonly due: DueDelivery
+    }
 
 /** Hands items to a consumer, as many at once as it takes, and says how each ended. */
 export interface Dispatcher {
@@ -60,7 +70,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   const { log, consumer } = options
   const concurrency = consumer.concurrency
   const batchSize = consumer.work.kind === 'batch' ? consumer.work.batchSize : 1
-  let queue: Item[] = []
+  let queue: (Item | undefined)[] = []
   let head = 0
   let running = 0
   let pumping = false
@@ -128,6 +138,8 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
 
   function next(): Item {
     const item = queue[head] as Item
+    // Not kept until the queue is cut.
+    queue[head] = undefined
     head += 1
     if (head > 1_000 && head * 2 > queue.length) {
       queue = queue.slice(head)
@@ -139,7 +151,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   /** Ordered: not beside another of its key, and not before one that has failed. */
   function mayRun(item: Item): boolean {
     if (!consumer.ordered) return true
-    const key = eventOf(item).orderingKey
+    const key = item.event.orderingKey
     const waiting = busyKeys.get(key)
     if (waiting !== undefined) {
       waiting.push(item)
@@ -183,11 +195,17 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     let over = false
     let attempt: Attempt | undefined
     const number = attemptOf(items[0] as Item)
-    attempt = startAttempt(log, consumer, items.map(eventOf), number, (outcome) => {
-      over = true
-      if (attempt !== undefined) attempts.delete(attempt)
-      end(outcome)
-    })
+    attempt = startAttempt(
+      log,
+      consumer,
+      items.map(({ event }) => event),
+      number,
+      (outcome) => {
+        over = true
+        if (attempt !== undefined) attempts.delete(attempt)
+        end(outcome)
+      },
+    )
     if (!over) attempts.add(attempt)
   }
 
@@ -260,7 +278,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   function settle(item: Item, end: ItemEnd | undefined): void {
     if (item.slot.lost) return
     if (consumer.ordered) {
-      const key = eventOf(item).orderingKey
+      const key = item.event.orderingKey
       const stays = end?.verdict.kind === 'retrying'
       if (item.kind === 'entry' && stays) hold(item.slot, key, 1)
       if (item.kind === 'due' && !stays) hold(item.slot, key, -1)
@@ -271,7 +289,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
 
   function freeKey(item: Item): void {
     if (!consumer.ordered) return
-    const key = eventOf(item).orderingKey
+    const key = item.event.orderingKey
     const waiting = busyKeys.get(key)
     for (let other = waiting?.shift(); other !== undefined; other = waiting?.shift()) {
       waitingForKeys -= 1
@@ -288,8 +306,8 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   function tellOf(item: Item, { verdict, error }: ItemEnd, attempt: DeliveryAttempt): void {
     tell('oncekey:delivery', () => ({
       consumer: consumer.name,
-      eventId: eventOf(item).id,
-      type: eventOf(item).type,
+      eventId: item.event.id,
+      type: item.event.type,
       attempt: attemptOf(item),
       verdict: verdict.kind,
       delayMs: verdict.kind === 'retrying' ? verdict.delayMs : 0,
@@ -306,10 +324,6 @@ const PARKED: ItemEnd = {
   error: undefined,
 }
 
-export function eventOf(item: Item): LoggedEvent {
-  return item.kind === 'entry' ? item.entry.event : item.due.event
-}
-
 function attemptOf(item: Item): number {
   return item.kind === 'entry' ? 1 : item.due.attempts + 1
 }
@@ -320,7 +334,7 @@ function isDubious(item: Item): boolean {
   return item.slot.crashes >= 2
 }
 
-/** An entry as it goes on file. */
-export function failedDelivery(entry: Entry, { verdict, attempt }: ItemEnd): FailedDelivery {
-  return { event: entry.event, verdict, attempt }
+/** An event as it goes on file. */
+export function failedDelivery(event: LoggedEvent, { verdict, attempt }: ItemEnd): FailedDelivery {
+  return { event, verdict, attempt }
 }

@@ -24,10 +24,10 @@ export async function runDubious<Tx>(
 
 async function startsOf<Tx>(state: RunnerState<Tx>, item: Item): Promise<number | 'lost'> {
   if (item.kind === 'due') return item.due.starts - item.due.attempts
-  const { slot, entry } = item
+  const { slot, event } = item
   for (let failures = 1; !slot.lost; failures += 1) {
     try {
-      const eventId = entry.event.id
+      const eventId = event.id
       return await state.log.suspect({ consumer: state.consumer.name, slot, eventId })
     } catch (error) {
       report(state, 'advance', error)

@@ -81,10 +81,10 @@ export function absorb<Tx>(state: RunnerState<Tx>, { asked, events, next, more }
   for (const event of events) {
     const slot = slots[event.slot]
     if (slot === undefined || slot.lost) continue
-    const entry = { event, slot, settled: false, failed: undefined }
+    const entry = { position: event.position, settled: false, failed: undefined }
     slot.entries.push(entry)
     slot.read += 1
-    items.push({ kind: 'entry', slot, entry })
+    items.push({ kind: 'entry', slot, event, entry })
   }
   state.inFlight += items.length
   for (const { slot: number, position } of next) {

@@ -25,7 +25,7 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     const { orderingKey } = due.event
     if (consumer.ordered && !slot.held.has(orderingKey)) hold(slot, orderingKey, 1)
     underWay.set(due.id, due)
-    items.push({ kind: 'due', slot, due })
+    items.push({ kind: 'due', slot, event: due.event, due })
   }
   // After a portion there may be another.
   const waitMs = items.length > 0 ? 0 : Math.min(nextInMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)

@@ -1,9 +1,11 @@
-import type { FailedDelivery, HeldSlot, LoggedEvent, Position, TakenSlot } from '@oncekey/core'
+import type { FailedDelivery, HeldSlot, Position, TakenSlot } from '@oncekey/core'
 
-/** An event that was read and is not passed yet. */
+/**
+ * The place of an event that was read and is not passed yet. Not the event: thousands that have ended
+ * wait for their cursor to be written, and what was theirs would be copied by every collection of garbage.
+ */
 export interface Entry {
-  readonly event: LoggedEvent
-  readonly slot: Slot
+  readonly position: Position
   settled: boolean
   failed: FailedDelivery | undefined
 }
@@ -74,7 +76,7 @@ export function progressOf(slot: Slot, idle: boolean): Progress | undefined {
     if (entry === slot.calmAfter) calm = true
   }
   const position =
-    settled === entries.length ? slot.readAt : (entries[settled - 1]?.event.position ?? slot.passed)
+    settled === entries.length ? slot.readAt : (entries[settled - 1]?.position ?? slot.passed)
   const moved = settled > 0 || (idle && position !== slot.passed) || calm
   return moved ? { slot, position, calm, failed, entries: settled } : undefined
 }

@@ -1,7 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
 import { ignoreError, type PgSession, type PgSource, pgSessions } from './pg-session.ts'
-import { oneMessage, type PgWire, preparedByName } from './pg-wire.ts'
+import { oneMessage, type PgWire, preparedByName, sent } from './pg-wire.ts'
 import type {
   BeginOptions,
   Isolation,
@@ -34,6 +34,7 @@ export interface PgPool<Client = unknown> {
 /** A client of `pg`, down to what is used of it. */
 export interface PgClient {
   query(config: PgQuery): Promise<PgResult>
+  query(config: PgQuery, callback: (error: Error | null, result: PgResult) => void): void
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
   /** Whether it sends a query without waiting for the answer to the one before. */
@@ -240,7 +241,7 @@ async function undo(
   if (!rolledBack && !isOutcomeKnown(error)) return session.destroy(asError(error))
   try {
     if (isOpen || session.client.getTransactionStatus?.() !== 'I') {
-      await within(UNDO_TIMEOUT_MS, session.client.query({ text: 'ROLLBACK' }), unanswered)
+      await within(UNDO_TIMEOUT_MS, sent(session.client, { text: 'ROLLBACK' }), unanswered)
     }
     session.release()
   } catch (lost) {

@@ -1,0 +1,205 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Bench } from '../bench.ts'
+import type { Budget } from '../budget.ts'
+import { type DurablePostgres, durablePostgres, onClient } from '../durable-postgres.ts'
+import { median, quantile } from '../median.ts'
+import type { BenchOptions } from '../options.ts'
+import type { LatencyApp } from '../programs/latency-app.ts'
+import type { Program, Programs } from '../programs.ts'
+import type { QueueName } from '../queues/queues.ts'
+import type { Table } from '../report.ts'
+import { interleaved } from '../rounds.ts'
+
+/** How soon after its request an event is with its handler. */
+export const latencyBench: Bench = {
+  name: 'latency',
+  about: 'from commit to handler at a fixed rate: quiet, with slow handlers, with an old snapshot',
+
+  async run(options, programs) {
+    const postgres = await durablePostgres({ 'pg_stat_statements.track': 'none' })
+    try {
+      const pairs: Pair[] = []
+      for (const entrant of ENTRANTS) pairs.push(await start(programs, postgres, entrant))
+      const turns = pairs.flatMap((pair) =>
+        pair.entrant.percents.map((slowPercent) => ({ pair, slowPercent })),
+      )
+      const samples = await interleaved(
+        Math.min(options.rounds, MOST_ROUNDS),
+        turns.map(
+          ({ pair, slowPercent }) =>
+            () =>
+              inTurn(pair, slowPercent, options),
+        ),
+      )
+      const lines = turns.map(({ pair: { entrant }, slowPercent }, at): Line => {
+        const situation = slowPercent === 0 ? QUIET : SLOW
+        return { entrant, situation, samples: samples[at] ?? [] }
+      })
+      for (const pair of pairs) lines.push(...(await withOldSnapshot(pair, options)))
+      await Promise.all(pairs.map(({ stop }) => stop()))
+      return { ...reportOf(lines, options), postgresVersion: postgres.version }
+    } finally {
+      await postgres.stop()
+    }
+  },
+}
+
+interface Entrant {
+  readonly name: string
+  readonly queue: QueueName
+  /** Whether requests are taken by the process that has the handlers. */
+  readonly together: boolean
+  /** How many of a hundred handlers take two seconds, in turns. */
+  readonly percents: readonly number[]
+}
+
+const ENTRANTS: readonly Entrant[] = [
+  { name: 'Oncekey', queue: 'Oncekey', together: false, percents: [0, 1] },
+  { name: 'Oncekey, one process', queue: 'Oncekey', together: true, percents: [0, 1] },
+  { name: 'graphile-worker', queue: 'graphile-worker', together: false, percents: [0, 1] },
+  // A batch takes as long as its slowest: it would never catch up.
+  { name: 'pg-boss', queue: 'pg-boss', together: false, percents: [0] },
+]
+
+const QUIET = 'quiet'
+const SLOW = '1 % of handlers take 2 s'
+const CONCURRENCY = 50
+const MOST_ROUNDS = 3
+
+/** Who takes requests, and who has the handlers. */
+interface Pair {
+  readonly entrant: Entrant
+  readonly url: string
+  readonly requests: Program<LatencyApp>
+  readonly handlers: Program<LatencyApp>
+  /** Jobs so far. */
+  sent: number
+  stop(): Promise<void>
+}
+
+async function start(
+  programs: Programs,
+  postgres: DurablePostgres,
+  entrant: Entrant,
+): Promise<Pair> {
+  const url = await postgres.emptyDatabase()
+  const open = async () => {
+    const program = await programs.start<LatencyApp>('latency-app')
+    await program.call('open', entrant.queue, url, CONCURRENCY)
+    return program
+  }
+  const handlers = await open()
+  await handlers.call('prepare')
+  const requests = entrant.together ? handlers : await open()
+  const stop = async () => {
+    await Promise.all([...new Set([requests, handlers])].map((program) => program.stop()))
+  }
+  return { entrant, url, requests, handlers, sent: 0, stop }
+}
+
+/** Milliseconds of every event. */
+interface Sample {
+  readonly fromCommit: readonly number[]
+  readonly fromRequest: readonly number[]
+  /** A second, that were really sent. */
+  readonly rate: number
+}
+
+interface Line {
+  readonly entrant: Entrant
+  readonly situation: string
+  readonly samples: readonly Sample[]
+}
+
+async function inTurn(pair: Pair, slowPercent: number, options: BenchOptions): Promise<Sample> {
+  await pair.handlers.call('slow', slowPercent)
+  await pair.handlers.call('consume')
+  const sample = await measured(pair, options)
+  await settled(pair)
+  return sample
+}
+
+/** The first and the last of the time that a snapshot is held, which no row version can be cleared before. */
+async function withOldSnapshot(pair: Pair, options: BenchOptions): Promise<Line[]> {
+  const { entrant, handlers, url } = pair
+  const windows = Math.max(2, Math.ceil(options.heldSeconds / options.seconds))
+  await handlers.call('slow', 0)
+  await handlers.call('consume')
+  const samples = await onClient(url, async (client) => {
+    await client.query('begin isolation level repeatable read')
+    await client.query('select count(*) from orders')
+    const samples: Sample[] = []
+    for (let n = 0; n < windows; n += 1) samples.push(await measured(pair, options))
+    await client.query('commit')
+    return samples
+  })
+  await settled(pair)
+  const line = (situation: string, sample: Sample | undefined): Line => ({
+    entrant,
+    situation,
+    samples: sample === undefined ? [] : [sample],
+  })
+  return [
+    line('an old snapshot, at first', samples[0]),
+    line(`an old snapshot, after ${(windows - 1) * options.seconds} s`, samples.at(-1)),
+  ]
+}
+
+async function measured(pair: Pair, { rate, seconds }: BenchOptions): Promise<Sample> {
+  const { requests, handlers } = pair
+  const from = pair.sent
+  const load = await requests.call('send', { from, perSecond: rate, seconds })
+  const to = from + load.requests
+  pair.sent = to
+  let entered: readonly number[] = []
+  while (entered.length < to - from) {
+    await setTimeout(100)
+    entered = await handlers.call('entered', from, to)
+  }
+  const { asked, committed } = await requests.call('sent', from, to)
+  return {
+    fromCommit: entered.map((at, n) => at - (committed[n] ?? Number.NaN)),
+    fromRequest: entered.map((at, n) => at - (asked[n] ?? Number.NaN)),
+    rate: load.requests / load.seconds,
+  }
+}
+
+async function settled({ handlers }: Pair): Promise<void> {
+  while ((await handlers.call('pending')) > 0) await setTimeout(100)
+  await handlers.call('stop')
+}
+
+function reportOf(lines: readonly Line[], { rate, seconds }: BenchOptions) {
+  const of = (samples: readonly Sample[], part: 'fromCommit' | 'fromRequest', share: number) =>
+    median(samples.map((sample) => quantile(sample[part], share)))
+  const table: Table = {
+    title: `Milliseconds to the handler, ${rate.toLocaleString('en')} requests a second, ${seconds} s at a time`,
+    columns: ['', '', 'events/s', 'from commit: p50', 'p99', 'from the request: p50', 'p99'],
+    rows: lines.map(({ entrant, situation, samples }) => [
+      entrant.name,
+      situation,
+      Math.round(median(samples.map((sample) => sample.rate))),
+      of(samples, 'fromCommit', 0.5),
+      of(samples, 'fromCommit', 0.99),
+      of(samples, 'fromRequest', 0.5),
+      of(samples, 'fromRequest', 0.99),
+    ]),
+  }
+  const budgets = lines
+    .filter(({ entrant }) => entrant.queue === 'Oncekey')
+    .flatMap(({ entrant, situation, samples }): Budget[] => {
+      const budget = (what: string, share: number, limit: number): Budget => ({
+        what: `${entrant.name}, ${situation}: ${what} from commit to handler, ms`,
+        bound: 'at most',
+        limit,
+        measured: of(samples, 'fromCommit', share),
+      })
+      return [budget('p50', 0.5, 10), budget('p99', 0.99, 50)]
+    })
+  return { tables: [table], budgets, notes: NOTES }
+}
+
+const NOTES = [
+  'Each request inserts an order and adds an event or job, in one commit: ours with a key and its response, the peers in a bare transaction. From commit: from when the process of the request knew of it; from the request: from when it was sent, commit included. Oncekey: a relay as it is without options, in a process of its own or in that of the requests, which then wakes it. graphile-worker is told by NOTIFY; localQueue of 500. pg-boss polls, every half second where it found nothing, at once where it did.',
+  'The old snapshot is a REPEATABLE READ transaction that stays open: what is updated or deleted meanwhile leaves row versions that nobody may clear away.',
+]

@@ -1,0 +1,149 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Bench } from '../bench.ts'
+import type { Budget } from '../budget.ts'
+import { type DurablePostgres, durablePostgres } from '../durable-postgres.ts'
+import { median, pairwiseRatio } from '../median.ts'
+import { cpuMicrosBetween, postgresCpu } from '../postgres-cpu.ts'
+import type { QueueRunner } from '../programs/queue-runner.ts'
+import type { Program, Programs } from '../programs.ts'
+import { type QueueName, queues } from '../queues/queues.ts'
+import type { Table } from '../report.ts'
+import { interleaved } from '../rounds.ts'
+
+/** The same backlog, handed to a function that does nothing, by us and by peers. */
+export const relayPeersBench: Bench = {
+  name: 'relay-peers',
+  about: 'jobs a second out of a backlog: ours, graphile-worker, pg-boss, pg-transactional-outbox',
+
+  async run({ rounds, jobs }, programs) {
+    const postgres = await durablePostgres({ 'pg_stat_statements.track': 'none' })
+    try {
+      const contenders: Contender[] = []
+      for (const name of NAMES) {
+        const contender = await start(programs, postgres, name, jobs)
+        await checkWork(contender)
+        contenders.push(contender)
+      }
+      const samples = await interleaved(
+        rounds,
+        contenders.map((contender) => () => drained(contender, postgres)),
+      )
+      await Promise.all(contenders.map(({ program }) => program.stop()))
+      return { ...reportOf(contenders, samples, rounds), postgresVersion: postgres.version }
+    } finally {
+      await postgres.stop()
+    }
+  },
+}
+
+const NAMES = Object.keys(queues) as QueueName[]
+const CONCURRENCY = 50
+
+interface Contender {
+  readonly name: QueueName
+  readonly jobs: number
+  readonly program: Program<QueueRunner>
+}
+
+async function start(
+  programs: Programs,
+  postgres: DurablePostgres,
+  name: QueueName,
+  jobs: number,
+): Promise<Contender> {
+  const program = await programs.start<QueueRunner>('queue-runner')
+  await program.call('open', name, await postgres.emptyDatabase(), CONCURRENCY)
+  // Each of its batches goes over the whole backlog: as many as the others have would take minutes.
+  const share = name === 'pg-transactional-outbox' ? 10 : 1
+  return { name, jobs: Math.ceil(jobs / share), program }
+}
+
+/** Nobody is measured who does not hand out each job, once, and remember that it was done. */
+async function checkWork({ name, program }: Contender): Promise<void> {
+  await program.call('fill', CHECKED)
+  await program.call('start')
+  while ((await program.call('pending')) > 0) await setTimeout(20)
+  await program.call('stop')
+  const times = await program.call('times')
+  const wrong = times.filter((each) => each !== 1).length
+  if (times.length !== CHECKED || wrong > 0) {
+    throw new Error(`${name} did not handle each of ${CHECKED} jobs once: ${times}`)
+  }
+}
+
+const CHECKED = 100
+
+interface Sample {
+  readonly jobs: number
+  readonly seconds: number
+  /** Microseconds on a processor, for a job. */
+  readonly client: number
+  readonly server: number
+}
+
+async function drained({ jobs, program }: Contender, { server }: DurablePostgres): Promise<Sample> {
+  await program.call('fill', jobs)
+  const cpu = await program.call('cpuMicros')
+  const before = postgresCpu(server.pid())
+  const startedAt = await program.call('start')
+  for (;;) {
+    const { total, lastAt } = await program.call('progress')
+    if (total < jobs) {
+      await setTimeout(50)
+      continue
+    }
+    // What is written after the last job belongs to the work, and so do connections that are closed.
+    const handled = postgresCpu(server.pid())
+    await program.call('stop')
+    const stopped = new Map([...handled, ...postgresCpu(server.pid())])
+    const postgresMicros = cpuMicrosBetween(before, stopped)
+    return {
+      jobs,
+      seconds: (lastAt - startedAt) / 1000,
+      client: ((await program.call('cpuMicros')) - cpu) / jobs,
+      server: (postgresMicros ?? Number.NaN) / jobs,
+    }
+  }
+}
+
+function reportOf(contenders: readonly Contender[], samples: Sample[][], rounds: number) {
+  const rates = samples.map((own) => own.map(({ jobs, seconds }) => jobs / seconds))
+  const cpus = samples.map((own) => own.map(({ client, server }) => client + server))
+  const [ours = []] = rates
+  const [oursCpu = []] = cpus
+  const table: Table = {
+    title: `A backlog handed to a function that does nothing, one process, ${rounds} rounds`,
+    columns: [
+      '',
+      'jobs',
+      'jobs/s',
+      'Oncekey against it',
+      'Oncekey against it, by CPU',
+      'process CPU µs/job',
+      'Postgres CPU µs/job',
+    ],
+    rows: contenders.map(({ name, jobs }, at) => [
+      name,
+      jobs,
+      Math.round(median(rates[at] ?? [])),
+      pairwiseRatio(ours, rates[at] ?? []),
+      pairwiseRatio(cpus[at] ?? [], oursCpu),
+      median((samples[at] ?? []).map(({ client }) => client)),
+      median((samples[at] ?? []).map(({ server }) => server)),
+    ]),
+  }
+  const budgets = contenders.slice(1).map(
+    ({ name }, at): Budget => ({
+      what: `Oncekey against ${name}`,
+      bound: 'at least',
+      limit: 1,
+      measured: pairwiseRatio(ours, rates[at + 1] ?? []).median,
+    }),
+  )
+  return { tables: [table], budgets, notes: NOTES }
+}
+
+const NOTES = [
+  `Each has first handled ${CHECKED} jobs, each of them once. Measured from its start to the last job handed out. Oncekey: as it is. graphile-worker: ${CONCURRENCY} concurrent jobs, localQueue of 500, completeJobBatchDelay 0. pg-boss: two workers with batches of 500, no priorities, told to go on at once after a batch instead of by their interval; no maintenance. pg-transactional-outbox: its polling listener, ${CONCURRENCY} messages at once, all marked parallel, asked for again when half are done, without its two protections; a tenth of the backlog, because each batch goes over all of it: that is in its favour.`,
+  'Not the same promises: the peers are queues, a row is taken away or marked when its job is done, and who wants it twice puts it there twice. Ours is a log that any number of consumers read, and writes a cursor for each batch. The peers’ jobs were added in batches, our events one transaction each.',
+]
