@@ -75,11 +75,13 @@ async function freshExchange(kind: 'quorum' | 'classic' = 'quorum', url = rabbit
   await new Promise<void>((resolve) => {
     consumer.once('ready', resolve)
   })
-  removals.push(async () => {
-    await consumer.close()
-    await connection.queueDelete(name)
-    await connection.exchangeDelete({ exchange: name })
-  })
+  if (rabbit.isGiven && url === rabbit.url()) {
+    removals.push(async () => {
+      await consumer.close()
+      await connection.queueDelete(name)
+      await connection.exchangeDelete({ exchange: name })
+    })
+  }
   const numbered = (): Numbered[] =>
     messages.map(({ messageId, body }) => ({ ...body, id: String(messageId) }))
   return { name, messages, numbered }

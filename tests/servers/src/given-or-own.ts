@@ -1,4 +1,6 @@
 export interface GivenOrOwn<Server> {
+  /** Whether the environment named it: then it is left as it was. */
+  readonly isGiven: boolean
   /** Of the server that tests use and leave as it is. */
   url(): string
   /** Where it listens, for a proxy. */
@@ -24,6 +26,7 @@ export async function givenOrOwn<Server extends { url: string; stop(): Promise<v
   const { hostname, port } = new URL(url)
   if (port === '') throw new Error(`${variable} needs a port: "${url}".`)
   return {
+    isGiven: given !== undefined,
     url: () => url,
     address: () => ({ host: hostname, port: Number(port) }),
     own,
