@@ -14,7 +14,11 @@ export const inboxBench: Bench = {
   about: 'a consumer that inserts a row: in autocommit, in the inbox, and in batches of the inbox',
 
   async run({ rounds, requests, concurrency }, programs) {
-    const postgres = await durablePostgres({ 'pg_stat_statements.track': 'none' })
+    const postgres = await durablePostgres({
+      'pg_stat_statements.track': 'none',
+      // Four relays, each with as many connections as it handles events at once.
+      max_connections: '400',
+    })
     try {
       const tables: Table[] = []
       const budgets: Budget[] = []
