@@ -39,9 +39,12 @@ beforeAll(async () => {
   lasting = await freshExchange('classic', (await rabbit.own()).url)
 }, 180_000)
 afterAll(async () => {
-  await Promise.all(removals.map((remove) => remove()))
-  for (const connection of connections.splice(0)) connection.unsafeDestroy()
-  await rabbit?.stop()
+  try {
+    await Promise.all(removals.map((remove) => remove()))
+  } finally {
+    for (const connection of connections.splice(0)) connection.unsafeDestroy()
+    await rabbit?.stop()
+  }
 })
 
 function connected(url = rabbit.url()): Connection {
