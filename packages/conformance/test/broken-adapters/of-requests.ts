@@ -181,6 +181,16 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     caughtBy: ['scopes: of two namespaces'],
   },
   {
+    fault: 'reads no trace from a request',
+    steps: () => ({
+      request: (request) => ({
+        ...request,
+        header: (name) => (name === 'traceparent' ? [] : request.header(name)),
+      }),
+    }),
+    caughtBy: ['the context of a handler: says which trace'],
+  },
+  {
     fault: 'runs handlers without a claim where the store fails',
     steps: () => ({
       async begin(engine, request) {
