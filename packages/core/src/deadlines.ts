@@ -57,6 +57,9 @@ export function deadlines<Waiting>(
     else before.after = after
     if (after === undefined) last = before
     else after.before = before
+    // One that grew old in the heap would keep all that came after it until the next full collection.
+    deadline.before = undefined
+    deadline.after = undefined
     if (first === undefined) timer?.unref()
   }
 

@@ -69,6 +69,15 @@ describe('deadlines', () => {
     expect(late).toEqual(['b at 100', 'c at 200'])
   })
 
+  it('hold on to no other once they are stopped, so that one grown old keeps none that came later', () => {
+    const { start, stop } = clock()
+    const [first, middle, last] = [start('a'), start('b'), start('c')]
+    for (const stopped of [middle, first, last]) {
+      stop(stopped)
+      expect([stopped.before, stopped.after]).toEqual([undefined, undefined])
+    }
+  })
+
   it('start anew from the call that says who was late', () => {
     const late: string[] = []
     const { start } = deadlines<string>(100, (who) => {
