@@ -44,7 +44,10 @@ export interface HandlerContext<Tx = unknown> {
 /** What a run knows of its handler: what it was told, what it asked for. */
 export interface Handling<Tx> {
   readonly options: ResolvedOptions<Tx>
-  readonly attempt: Attempt<Tx>
+  /** Of the attempt, from 1. */
+  readonly number: number
+  /** Let go of once the run is over. */
+  attempt: Attempt<Tx> | undefined
   readonly question: Question
   /** What the handler emitted. */
   readonly events: OutboxEvent[]
@@ -70,7 +73,7 @@ export function abort<Tx>(handling: Handling<Tx>, reason: OncekeyError): void {
 }
 
 function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
-  const { options, attempt, question, events } = handling
+  const { options, question, events } = handling
   const { facts } = question
   let ownKey = facts.key
 
@@ -83,7 +86,8 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
   }
 
   async function transaction(): Promise<Tx> {
-    if (!handling.open) {
+    const { attempt } = handling
+    if (!handling.open || attempt === undefined) {
       throw new OncekeyError(
         'transaction-over',
         'transaction(): the response has ended, and the transaction with it.',
@@ -133,7 +137,7 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
   context[MAKE_SIGNAL] = signal
   context.key = facts.key
   context.scope = facts.scope
-  context.attempt = attempt.number
+  context.attempt = handling.number
   context.traceparent = question.traceparent
   context.transaction = transaction
   context.emit = emit

@@ -3,12 +3,12 @@ import { type EndMessage, tell, warnOnce } from './diagnostics.ts'
 import { type Disposition, dispositionOf } from './disposition.ts'
 import { OptionsError } from './errors.ts'
 import { isReplayed } from './header-rules.ts'
-import type { Running, Verdict } from './run.ts'
+import type { Ending, Running, Verdict } from './run.ts'
 import { seal } from './seal.ts'
 import type { PlainResponse, StoredResponse } from './stored-response.ts'
 
 /** What becomes of a whole response: kept with its writes, kept alone, or undone. */
-export function settle<Tx>(running: Running<Tx>, response: PlainResponse): Promise<Verdict> {
+export function settle<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<Verdict> {
   const { options } = running
   const disposition = dispositionFor(running, response.status)
   if (disposition === 'retry') return undo(running, response.status)
@@ -20,7 +20,7 @@ export function settle<Tx>(running: Running<Tx>, response: PlainResponse): Promi
 
 /** What becomes of one whose body is not there to be kept. */
 export async function settleUncollected<Tx>(
-  running: Running<Tx>,
+  running: Ending<Tx>,
   { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
 ): Promise<Verdict> {
   const { options } = running
@@ -38,7 +38,7 @@ export async function settleUncollected<Tx>(
 }
 
 /** Everything undone; the handler's own answer, if it has one, is sent and not kept. */
-export async function undo<Tx>(running: Running<Tx>, status: number | undefined): Promise<Verdict> {
+export async function undo<Tx>(running: Ending<Tx>, status: number | undefined): Promise<Verdict> {
   const { attempt } = running
   const { facts } = running.question
   const release = running.wish === 'retry'
@@ -59,7 +59,7 @@ function dispositionFor<Tx>({ wish, options }: Running<Tx>, status: number): Dis
 }
 
 async function store<Tx>(
-  running: Running<Tx>,
+  running: Ending<Tx>,
   disposition: 'commit' | 'refuse',
   given: PlainResponse,
   body: Uint8Array | null,
@@ -146,14 +146,14 @@ function redacted(
 }
 
 function reportEnd<Tx>(
-  { attempt, question }: Running<Tx>,
+  { number, question }: Running<Tx>,
   status: number | undefined,
   disposition: EndMessage['disposition'],
   outcome: EndMessage['outcome'],
 ): void {
   tell('oncekey:end', () => ({
     ...question.facts,
-    attempt: attempt.number,
+    attempt: number,
     status,
     disposition,
     outcome,

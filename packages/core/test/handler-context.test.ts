@@ -14,6 +14,7 @@ function opened(attempt: Attempt = attemptThat(), key: string | undefined = 'k-1
   const facts = { namespace: 'http', scope: 'customer-1', key, route: 'POST /orders' }
   const handling: Handling<unknown> = {
     options: resolveOptions({ store: memoryStore() as never }),
+    number: attempt.number,
     attempt,
     question: { facts, fingerprints: ['x'], traceparent: undefined, signal: undefined },
     events,
