@@ -7,7 +7,7 @@ import { watch } from './watchdog.ts'
 export interface Daemon {
   pid: number
   isGone(): boolean
-  /** SIGKILL, which reaches a paused process too; done once it is gone. */
+  /** SIGKILL, to it and to what it has started beside it, which reaches a paused process too; done once it is gone. */
   end(): Promise<void>
 }
 
@@ -15,12 +15,12 @@ export interface Daemon {
 export function startDaemon(
   binary: string,
   args: string[],
-  options: Pick<SpawnOptions, 'cwd' | 'uid' | 'gid'>,
+  options: Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'>,
   onLog: (text: string) => void,
 ): Daemon {
   const child = spawn(binary, args, {
     ...options,
-    // A Ctrl-C is for the test run, which then stops its servers.
+    // A group of its own: a Ctrl-C is for the test run, which then stops its servers.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -28,7 +28,7 @@ export function startDaemon(
   for (const output of outputs) output.setEncoding('utf8').on('data', onLog)
   const { pid } = child
   if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
-  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
+  const unwatch = watch({ group: pid })
   let gone = false
   const closed = once(child, 'close').then(() => {
     gone = true
@@ -44,8 +44,16 @@ export function startDaemon(
     end: async () => {
       child.ref()
       for (const output of outputs) output.ref()
-      child.kill('SIGKILL')
+      killGroup(pid)
       await closed
     },
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
 }

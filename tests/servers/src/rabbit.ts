@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { type Daemon, startDaemon } from './daemon.ts'
 import { freePort } from './free-port.ts'
 import { findProgram } from './program.ts'
 import { type Identity, unprivileged, unprivilegedFolder } from './unprivileged.ts'
@@ -34,7 +34,7 @@ export async function startRabbit(): Promise<RabbitServer> {
   const unwatch = watch({ folder })
   const port = await freePort()
   const environment = environmentOf(folder, port, await freePort())
-  let running: Running | undefined
+  let running: Daemon | undefined
 
   const log = (): string => {
     const file = join(folder, 'output.log')
@@ -135,48 +135,12 @@ function environmentOf(folder: string, port: number, distribution: number): Node
   }
 }
 
-interface Running {
-  pid: number
-  isGone(): boolean
-  end(): Promise<void>
-}
-
-function run(binary: string, env: NodeJS.ProcessEnv, folder: string, identity: Identity): Running {
-  // The script becomes the Erlang machine.
-  const child = spawn(binary, [], {
-    cwd: folder,
-    env,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    ...identity,
-  })
+/** The script becomes the Erlang machine, which starts others beside it. */
+function run(binary: string, env: NodeJS.ProcessEnv, folder: string, identity: Identity): Daemon {
   const file = join(folder, 'output.log')
-  for (const output of [child.stdout, child.stderr]) {
-    output.on('data', (text) => {
-      if (existsSync(folder)) appendFileSync(file, text)
-    })
-  }
-  const { pid } = child
-  if (pid === undefined) throw new Error(`No process could be started for ${binary}`)
-  const unwatch = watch({ process: { pid, signal: 'SIGKILL' } })
-  let gone = false
-  const exited = once(child, 'exit').then(() => {
-    gone = true
-    unwatch()
+  return startDaemon(binary, [], { cwd: folder, env, ...identity }, (text) => {
+    if (existsSync(folder)) appendFileSync(file, text)
   })
-  return {
-    pid,
-    isGone: () => gone,
-    end: async () => {
-      try {
-        // With what Erlang has started beside it.
-        process.kill(-pid, 'SIGKILL')
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-      }
-      await exited
-    },
-  }
 }
 
 /** It says hello once it takes connections: an unknown protocol is answered with the one it wants. */

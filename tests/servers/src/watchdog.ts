@@ -4,6 +4,8 @@ import type { Writable } from 'node:stream'
 /** Something that must not outlive this process. */
 export interface Leftover {
   process?: { pid: number; signal: 'SIGKILL' | 'SIGQUIT' }
+  /** The process that leads a group; all of it is killed. */
+  group?: number
   folder?: string
   /** Where a volume is mounted. */
   mount?: string
@@ -61,11 +63,15 @@ function startWatchdog(): Writable {
 
 function lastWill(): string {
   const processes = [...leftovers].flatMap((leftover) => leftover.process ?? [])
+  const groups = [...leftovers].flatMap((leftover) => leftover.group ?? [])
   const folders = [...leftovers].flatMap((leftover) => leftover.folder ?? [])
   const mounts = [...leftovers].flatMap((leftover) => leftover.mount ?? [])
   return [
+    ...groups.map((group) => `kill -KILL -- -${group}`),
     ...processes.map(({ pid, signal }) => `kill -${signal.slice(3)} ${pid}`),
     ...processes.map(({ pid }) => `n=0; ${untilGone(pid)}; kill -KILL ${pid}`),
+    // Before what they write to is removed.
+    ...groups.map((group) => `n=0; ${untilGone(group)}`),
     ...mounts.map((mount) => `umount -l ${quoted(mount)}`),
     `rm -rf -- ${folders.map(quoted).join(' ')}`,
   ].join('; ')
