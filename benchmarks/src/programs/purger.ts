@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { purge } from '@oncekey/postgres'
 import { Pool } from 'pg'
 import { answer } from '../verbs.ts'
@@ -9,8 +10,11 @@ const verbs = {
     pool = new Pool({ connectionString: url, max: 1 })
   },
 
-  /** As one would schedule it, batch after batch, but only for so long. */
-  async purgeFor(ms: number): Promise<{ results: number; keys: number; more: boolean }> {
+  /** Batch after batch as one would schedule it, but only for so long. */
+  async purgeFor(
+    ms: number,
+    pauseMs: number,
+  ): Promise<{ results: number; keys: number; more: boolean }> {
     const until = performance.now() + ms
     const total = { results: 0, keys: 0, more: true }
     while (total.more && performance.now() < until) {
@@ -18,6 +22,7 @@ const verbs = {
       total.results += results
       total.keys += keys
       total.more = more
+      await sleep(pauseMs)
     }
     return total
   },

@@ -41,7 +41,8 @@ export interface Purged {
  * @example
  * ```ts
  * setInterval(async () => {
- *   while ((await purge(pool)).more);
+ *   // The pause is for those who are served meanwhile: without one, batches keep a processor and the WAL busy.
+ *   while ((await purge(pool)).more) await sleep(50)
  * }, 60_000)
  * ```
  */
