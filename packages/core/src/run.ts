@@ -107,12 +107,13 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
       'handler-timeout',
       `It was given up after ${seconds} s and undone. Send the same request again.`,
     )
-    void end(running, giveUp, answer)
+    const ended = end(running, giveUp, answer)
     // After the end is taken: what a listener of the signal answers is late.
     abort(
       running,
       new OncekeyError('handler-timeout', `The handler took longer than ${seconds} s.`),
     )
+    void ended.then(() => interrupt(running, answer))
   }
 
   return startRun
@@ -134,14 +135,20 @@ async function untilOver<Tx>(running: Running<Tx>, ending: Promise<Verdict>): Pr
 function letGo<Tx>(running: Running<Tx>): void {
   running.attempt = undefined
   running.deadline = undefined
-  running.listeners = NOBODY
+  // Given up: they are yet to be told.
+  if (running.interruption === undefined) running.listeners = NOBODY
 }
 
 async function giveUp<Tx>(running: Ending<Tx>, answer: Answer): Promise<Answer> {
   await undo(running, undefined)
   running.interruption = answer
-  for (const listener of running.listeners) listener(answer)
   return answer
+}
+
+function interrupt<Tx>(running: Running<Tx>, answer: Answer): void {
+  const { listeners } = running
+  running.listeners = NOBODY
+  for (const listener of listeners) listener(answer)
 }
 
 const NOBODY: never[] = []
