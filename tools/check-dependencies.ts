@@ -6,9 +6,10 @@ import { parseSync, Visitor } from 'oxc-parser'
 /** Who may import whom: the only place where this is written. An entry with a subpath allows just that subpath. */
 const mayImport: Record<string, readonly string[]> = {
   core: [],
-  express: ['core'],
-  fastify: ['core'],
-  web: ['core'],
+  node: ['core'],
+  express: ['core', 'node'],
+  fastify: ['core', 'node'],
+  web: ['core', 'node'],
   postgres: ['core'],
   redis: ['core'],
   outbox: ['core'],

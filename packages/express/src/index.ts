@@ -1,7 +1,7 @@
-export { keepRawBody } from './body.ts'
+export { keepRawBody } from '@oncekey/node'
+export type { ExpressRequest } from './express-request.ts'
 export {
   type IdempotencyMiddleware,
   type IdempotencyOptions,
   idempotency,
 } from './middleware.ts'
-export type { ExpressRequest } from './read-request.ts'

@@ -9,10 +9,9 @@ import {
   OncekeyError,
   type Scope,
 } from '@oncekey/core'
-import { captureResponse } from './capture-response.ts'
+import { captureResponse, readRequest, writeResponse } from '@oncekey/node'
 import { toDictionaries } from './dictionary-mode.ts'
-import { type ExpressRequest, readRequest } from './read-request.ts'
-import { writeResponse } from './write-response.ts'
+import type { ExpressRequest } from './express-request.ts'
 
 /** The engine's options, and the two that are functions of an Express request. */
 export interface IdempotencyOptions<Tx, Req extends ExpressRequest> extends EngineOptions<Tx> {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestBody } from '@oncekey/core'
-import type { ExpressRequest } from './read-request.ts'
+import type { NodeRequest } from './read-request.ts'
 
 const rawBodies = new WeakMap<IncomingMessage, Uint8Array>()
 
@@ -13,7 +13,7 @@ export function keepRawBody(req: IncomingMessage, _res: unknown, bytes: Uint8Arr
 }
 
 /** The body as far as it can be seen after the app's parsers ran. */
-export function bodyOf(req: ExpressRequest): RequestBody {
+export function bodyOf(req: NodeRequest): RequestBody {
   if (!hasBody(req)) return { kind: 'none' }
   const bytes = rawBodies.get(req)
   if (bytes !== undefined) return { kind: 'bytes', bytes }

@@ -1,25 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type EngineRequest, type HandlerContext, resolveScope, type Scope } from '@oncekey/core'
+import { type EngineRequest, resolveScope, type Scope } from '@oncekey/core'
 import { bodyOf } from './body.ts'
 
-declare global {
-  namespace Express {
-    interface Request {
-      /** What `once.of(req)` returns, loosely typed; on covered requests only. */
-      idempotency?: HandlerContext
-    }
-  }
-}
-
-/** What is read of an Express request; `Express.Request` brings what the app added to it, such as `user`. */
-export interface ExpressRequest extends IncomingMessage, Express.Request {
-  originalUrl: string
-  // biome-ignore lint/suspicious/noExplicitAny: what Express calls it; `unknown` would spread to the route's handlers
+/** What is read of a request: Node's own, and what Connect, Express and body parsers put on it. */
+export interface NodeRequest extends IncomingMessage {
+  /** The URL before a router took its mount path off. */
+  originalUrl?: string
+  // biome-ignore lint/suspicious/noExplicitAny: what body parsers call it; `unknown` would spread to handlers
   body?: any
 }
 
-/** An Express request in the engine's words. */
-export function readRequest<Req extends ExpressRequest>(
+/** A request in the engine's words. */
+export function readRequest<Req extends NodeRequest>(
   req: Req,
   res: ServerResponse,
   options: {
@@ -29,7 +21,7 @@ export function readRequest<Req extends ExpressRequest>(
   },
 ): EngineRequest {
   const method = req.method ?? ''
-  const target = req.originalUrl
+  const target = req.originalUrl ?? req.url ?? ''
   return {
     method,
     target,

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { PlainResponse, Verdict } from '@oncekey/core'
+import { decoded } from '../response/content-coding.ts'
+import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
-import { decoded } from './content-coding.ts'
 import { deafen } from './deaf-response.ts'
 import { headerChanges, restoreHeaders } from './header-changes.ts'
-import { writeResponse } from './write-response.ts'
 
 /** Asks the run for its verdict and carries it out. Only here do bytes leave. */
 export async function settle(capture: Capture): Promise<void> {
