@@ -2,8 +2,16 @@ import { PGlite } from '@electric-sql/pglite'
 import { migrate } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 
+// Next.js bundles this file into every route and into instrumentation.ts: what they have to share is
+// kept outside the bundles.
+const shared = globalThis as { db?: PGlite }
+shared.db ??= new PGlite(process.env.DATA_FOLDER)
+
 /** Embedded, in memory or in a folder; a `pg` Pool takes its place on a server. */
-export const db = new PGlite(process.env.DATA_FOLDER)
+export const db: PGlite = shared.db
 export const client = fromPglite(db)
-await migrate(client)
-await db.query('create table if not exists orders (id serial primary key, item text not null)')
+
+export async function prepareDatabase(): Promise<void> {
+  await migrate(client)
+  await db.query('create table if not exists orders (id serial primary key, item text not null)')
+}

@@ -109,7 +109,8 @@ function lockPath(folder: string): string {
   try {
     return `${realpathSync(folder)}.oncekey.lock`
   } catch {
-    return `${join(realParent(folder), basename(folder))}.oncekey.lock`
+    // Turbopack would otherwise deploy every file of the app that this path might name.
+    return `${join(/* turbopackIgnore: true */ realParent(folder), basename(folder))}.oncekey.lock`
   }
 }
 

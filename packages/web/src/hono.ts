@@ -70,7 +70,11 @@ export function idempotency<Tx, E extends Env = any>(
   const engine = createEngine(options)
 
   async function idempotency(c: AnyContext, next: Next): Promise<void> {
-    if (!engine.covers(c.req.method)) return next()
+    // Not `return next()`: what `next` resolves to is Hono's own, and no Response.
+    if (!engine.covers(c.req.method)) {
+      await next()
+      return
+    }
     if (c.get('idempotency') !== undefined) throw mountedTwice()
     // Those of `c.res` and those of `c.header()`, without making either of them.
     const before = new Headers(c.newResponse(null, 200).headers)

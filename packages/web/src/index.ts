@@ -4,3 +4,4 @@ export {
   type IdempotencyWrapper,
   idempotency,
 } from './idempotency.ts'
+export type { AnswerOf } from './thrown-answer.ts'

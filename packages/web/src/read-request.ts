@@ -58,19 +58,39 @@ async function bodyOf(request: Request, reading: RequestReading): Promise<Reques
   const { chosen, readBefore, hint, maxRequestBytes } = reading
   if (chosen !== undefined) return { kind: 'chosen', value: await chosen() }
   if (request.body === null) return { kind: 'none' }
-  const bytes = request.bodyUsed ? await readBefore() : await read(request.clone(), maxRequestBytes)
+  const bytes = request.bodyUsed ? await readBefore() : await read(request, maxRequestBytes)
   if (bytes === undefined) return { kind: 'unseen', hint }
   if (bytes.length > maxRequestBytes) throw tooLarge(maxRequestBytes)
   return bytes.length === 0 ? { kind: 'none' } : { kind: 'bytes', bytes }
 }
 
-async function read({ body }: Request, maxBytes: number): Promise<Uint8Array> {
-  const reader = (body as ReadableStream<Uint8Array>).getReader()
+async function read(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const reader = (copyOf(request).body as ReadableStream<Uint8Array>).getReader()
   const collected = await collect(reader, maxBytes)
+  // Whatever the handler would find in it now is not what was sent.
+  if (request.bodyUsed) throw noCopy(request)
   if (collected.kind === 'whole') return collected.bytes
   // Not awaited: of a clone it resolves when the other half is given up as well.
   reader.cancel().catch(() => {})
   throw tooLarge(maxBytes)
+}
+
+/**
+ * A clone whose body can be read while the handler reads the original's. Throws `body-unseen` where
+ * the runtime's `clone()` does not make one: reading it would leave the handler an empty body.
+ */
+export function copyOf(request: Request): Request {
+  const copy = request.clone()
+  if (copy === request || (copy.body !== null && copy.body === request.body)) throw noCopy(request)
+  if (typeof copy.body?.getReader !== 'function' && copy.body !== null) throw noCopy(request)
+  return copy
+}
+
+function noCopy(request: Request): OncekeyError {
+  return new OncekeyError(
+    'body-unseen',
+    `The body of ${request.method} ${request.url} cannot be compared: clone() of this runtime's Request does not make an independent copy with a stream to read. Hand over a standard Request: \`new Request(url, { method, headers, body })\`.`,
+  )
 }
 
 function tooLarge(maxBytes: number): OncekeyError {

@@ -1,6 +1,6 @@
 import { type MemoryTransaction, memoryStore, type Store } from '@oncekey/core'
 import { type IdempotencyOptions, idempotency } from '@oncekey/web/hono'
-import { type Context, type Env, Hono } from 'hono'
+import { type Context, type Env, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
@@ -126,6 +126,26 @@ describe('the handler', () => {
     app.onError((error, c) => c.text(error.message, 500))
     const answer = await app.request('/orders')
     expect(await answer.text()).toMatch(/GET \/orders.*it covers POST, PATCH/)
+  })
+
+  test('of a method that is not covered fails as it does behind any other middleware', async () => {
+    const { once } = site()
+    const other: MiddlewareHandler = async (_, next) => {
+      await next()
+    }
+    const errorOf = async (middleware: MiddlewareHandler) => {
+      const one = new Hono()
+      const errors: string[] = []
+      one.onError((error, c) => {
+        errors.push(error.message)
+        return c.text('failed', 500)
+      })
+      one.use(middleware)
+      one.get('/orders', () => undefined as unknown as Response)
+      const answer = await one.request('/orders')
+      return [answer.status, await answer.text(), errors]
+    }
+    expect(await errorOf(once)).toEqual(await errorOf(other))
   })
 
   test.each([

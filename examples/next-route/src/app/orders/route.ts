@@ -1,17 +1,24 @@
 import { postgresStore } from '@oncekey/postgres'
 import { idempotency } from '@oncekey/web'
+import { redirect } from 'next/navigation'
+import type { NextRequest } from 'next/server'
 import { client, db } from '../../database.ts'
 
 const once = idempotency({
   store: postgresStore({ client }),
-  scope: (request) => request.headers.get('x-account') ?? '', // your authentication knows
+  scope: (request: NextRequest) => request.headers.get('x-account') ?? '', // your authentication knows
 })
 
-export const POST = once(async (request) => {
+export const POST = once(async (request: NextRequest) => {
   const { item } = (await request.json()) as { item?: unknown }
   if (typeof item !== 'string') return Response.json({ error: 'item' }, { status: 422 })
   const tx = await once.of(request).transaction() // commits with the response
-  const { rows } = await tx.query('insert into orders (item) values ($1) returning *', [item])
+  const { rows } = await tx.query<{ id: number }>(
+    'insert into orders (item) values ($1) returning *',
+    [item],
+  )
+  // `redirect()` throws; what was written is kept all the same, and a retry is redirected there again.
+  if (request.nextUrl.searchParams.has('redirect')) redirect(`/orders/${rows[0]?.id}`)
   return Response.json(rows[0], { status: 201 })
 })
 

@@ -1,0 +1,6 @@
+/** Next.js calls this once when a server starts, and not when it builds: the place to migrate. */
+export async function register(): Promise<void> {
+  if (process.env.NEXT_RUNTIME !== 'nodejs') return
+  const { prepareDatabase } = await import('./database.ts')
+  await prepareDatabase()
+}
