@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { Client } from 'pg'
 import { freshDatabase, onServer } from './database.ts'
 import { unpackPostgres } from './embedded-postgres.ts'
 import { freePort } from './free-port.ts'
-import { type Cluster, createCluster, hasStatementStatistics } from './postgres-cluster.ts'
+import { type Cluster, createCluster } from './postgres-cluster.ts'
 import { type Postmaster, releaseSharedMemory, startPostmaster } from './postmaster.ts'
 import { unprivileged, unprivilegedFolder } from './unprivileged.ts'
 import { mountVolume } from './volume.ts'
+import { waitFor } from './wait-for.ts'
 import { watch } from './watchdog.ts'
 
 export interface PostgresOptions {
@@ -35,6 +37,8 @@ export interface PostgresServer {
   url: string
   port: number
   dataDir: string
+  /** What it was started with. */
+  options: PostgresOptions
   /** Of the postmaster; another one after each restart. */
   pid(): number
   /** What the server has logged lately. */
@@ -43,6 +47,11 @@ export interface PostgresServer {
   createDatabase(): Promise<string>
   /** SIGKILL to the postmaster; done once its last process is gone. */
   crash(): Promise<void>
+  /**
+   * SIGKILL to one backend, as the OOM killer does it: the postmaster ends all the others and recovers.
+   * Done once it takes connections again.
+   */
+  crashBackend(pid: number): Promise<void>
   /** Starts again, same port and data; a running server is shut down first, a crashed one recovers. */
   restart(): Promise<void>
   /** Ends it and removes all that it has written. */
@@ -54,6 +63,25 @@ export const durable: Record<string, string> = { fsync: 'on', full_page_writes: 
 
 /** Starts a Postgres of our own: a free port of 127.0.0.1, data in a new temporary folder. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
+  const password = randomBytes(12).toString('hex')
+  const server = await startOn(options, password, (cluster) =>
+    createCluster(cluster, password, options.settings ?? {}),
+  )
+  try {
+    await addStatementStatistics(server)
+    return server
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
+
+/** Starts a server on the data that `fill` puts into a new folder. */
+export async function startOn(
+  options: PostgresOptions,
+  password: string,
+  fill: (cluster: Cluster) => Promise<void>,
+): Promise<PostgresServer> {
   const identity = unprivileged()
   const folder = unprivilegedFolder('oncekey-postgres-', identity)
   const unwatch = watch({ folder })
@@ -68,11 +96,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     if (options.volumeBytes) unmount = mountVolume(dataDir, options.volumeBytes, identity)
     const binDir = options.binDir ?? unpackPostgres(join(folder, 'server'))
     const cluster = { folder, dataDir, binDir, identity, env: options.env ?? {}, log: '' }
-    const password = randomBytes(12).toString('hex')
-    await createCluster(cluster, password, options.settings ?? {})
-    const server = serve(cluster, await startSomewhere(cluster), password, remove)
-    if (hasStatementStatistics(binDir)) await addStatementStatistics(server)
-    return server
+    await fill(cluster)
+    return serve(cluster, options, await startSomewhere(cluster), password, remove)
   } catch (error) {
     remove()
     throw error
@@ -93,6 +118,7 @@ async function startSomewhere(cluster: Cluster, attempts = 5): Promise<Postmaste
 
 function serve(
   cluster: Cluster,
+  options: PostgresOptions,
   first: Postmaster,
   password: string,
   remove: () => void,
@@ -110,6 +136,7 @@ function serve(
     url,
     port,
     dataDir: cluster.dataDir,
+    options,
     pid: () => {
       if (!postmaster) throw new Error('This Postgres is not running')
       return postmaster.pid
@@ -117,6 +144,7 @@ function serve(
     log: () => cluster.log,
     createDatabase: async () => (await freshDatabase(url)).url,
     crash: () => end('SIGKILL'),
+    crashBackend: (pid) => crashBackend(url, pid),
     restart: async () => {
       if (stopped) throw new Error('This Postgres was stopped for good')
       await end('SIGINT')
@@ -132,12 +160,25 @@ function serve(
   }
 }
 
+async function crashBackend(url: string, pid: number): Promise<void> {
+  const witness = new Client({ connectionString: url })
+  witness.on('error', () => {})
+  await witness.connect()
+  const ended = new Promise((resolve) => witness.once('end', resolve))
+  process.kill(pid, 'SIGKILL')
+  await ended
+  await waitFor(() => onServer(url, async () => true), {
+    what: 'Postgres to recover from the loss of a backend',
+    timeoutMs: 60_000,
+  })
+}
+
 /** In the database `postgres` only: it sees the statements of all, and theirs stay clean. */
-async function addStatementStatistics(server: PostgresServer): Promise<void> {
-  try {
-    await onServer(server.url, (client) => client.query('CREATE EXTENSION pg_stat_statements'))
-  } catch (error) {
-    await server.stop()
-    throw error
-  }
+async function addStatementStatistics({ url }: PostgresServer): Promise<void> {
+  await onServer(url, async (client) => {
+    const { rows } = await client.query(
+      `SELECT FROM pg_available_extensions WHERE name = 'pg_stat_statements'`,
+    )
+    if (rows.length > 0) await client.query('CREATE EXTENSION pg_stat_statements')
+  })
 }

@@ -57,6 +57,8 @@ export interface TcpProxy {
   /** New connections are refused; those open stay. */
   refuse(): void
   accept(): Promise<void>
+  /** Leads new connections to another server, as an address does that moves at a failover; those open stay. */
+  retarget(target: ProxyTarget): void
   /** Delays every byte that much in each direction: a round trip takes twice as long. */
   latency(ms: number): void
   stop(): Promise<void>
@@ -73,8 +75,7 @@ interface Connection {
 
 /** Starts a proxy on a port of 127.0.0.1, in this process, to a server that speaks TCP. */
 export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
-  const { host, port: targetPort } =
-    typeof target === 'number' ? { host: '127.0.0.1', port: target } : target
+  let address = addressOf(target)
   const port = await freePort()
   const connections = new Set<Connection>()
   const traps = proxyTraps<Connection>()
@@ -84,7 +85,7 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
   let listener: Server | undefined
 
   function open(client: Socket): void {
-    const server = connect({ host, port: targetPort, allowHalfOpen: true, noDelay: true })
+    const server = connect({ ...address, allowHalfOpen: true, noDelay: true })
     const connection: Connection = {
       client,
       server,
@@ -213,6 +214,9 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     holdAfter: (sent) => traps.set({ does: 'hold', at: 'answer' }, sent),
     refuse,
     accept,
+    retarget: (next) => {
+      address = addressOf(next)
+    },
     latency: (ms) => {
       delayMs = ms
     },
@@ -224,6 +228,10 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
       await closed
     },
   }
+}
+
+function addressOf(target: ProxyTarget): { host: string; port: number } {
+  return typeof target === 'number' ? { host: '127.0.0.1', port: target } : target
 }
 
 function noCounts(): ProxyCounts {
