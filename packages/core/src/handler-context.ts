@@ -126,11 +126,13 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
   }
 
   function assertOpen(verb: string): void {
-    if (!handling.open)
-      throw new OncekeyError(
-        'attempt-over',
-        `${verb}(): the response has ended; call it before answering.`,
-      )
+    if (handling.open) return
+    throw new OncekeyError(
+      'attempt-over',
+      options.response === 'stream'
+        ? `${verb}(): this route says response: 'stream', so it is on record since its first byte. Call it before writing.`
+        : `${verb}(): the response has ended; call it before answering.`,
+    )
   }
 
   const context = Object.create(SIGNAL_ON_DEMAND) as Unfinished<HandlerContext<Tx>>

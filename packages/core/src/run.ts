@@ -15,15 +15,19 @@ export type Verdict = { readonly kind: 'send' } | Answer
 /** One handler running under one attempt. It ends exactly once: the first end counts, later ones get its verdict. */
 export interface Run<Tx = unknown> {
   readonly context: HandlerContext<Tx>
-  /** Past this many bytes an adapter stops collecting and calls `passThrough`; 0 on a route that streams. */
+  /** Past this many bytes of a stream an adapter stops collecting and calls `passThrough`; 0 on a route that streams. */
   readonly maxResponseBytes: number
   /** Resolves if the engine ends the run before a response came: answer this, and nothing the handler sends. */
   readonly interrupted: Promise<Answer>
   /** The same without a promise: for one run in a million there is something to say. */
   onInterrupted(listener: (answer: Answer) => void): void
-  /** The handler answered. Resolves after the commit; only then may the first byte leave. Never rejects. */
+  /** The handler answered, and this is all of it. Resolves after the commit; only then may the first byte leave. Never rejects. */
   complete(response: PlainResponse): Promise<Verdict>
-  /** The response is not collected; `send`: it is on record without its body and may stream through. Never rejects. */
+  /**
+   * The handler goes on writing and its response is not collected. On a route that streams it is put on
+   * record without its body, and may pass through: `send`. On any other it is over the cap and undone:
+   * a run is not committed before its handler has ended. Never rejects.
+   */
   passThrough(head: Pick<PlainResponse, 'status' | 'headers'>): Promise<Verdict>
   /** The handler will never answer: it threw, or its stream broke. Never rejects. */
   abandon(): Promise<Verdict>

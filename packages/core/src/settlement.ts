@@ -1,40 +1,53 @@
 import { problemAnswer, reportFailure, storeFailure } from './answer.ts'
 import { type EndMessage, tell, warnOnce } from './diagnostics.ts'
 import { type Disposition, dispositionOf } from './disposition.ts'
-import { OptionsError } from './errors.ts'
+import { OncekeyError, OptionsError } from './errors.ts'
+import { abort } from './handler-context.ts'
 import { isReplayed } from './header-rules.ts'
 import type { Ending, Running, Verdict } from './run.ts'
 import { seal } from './seal.ts'
 import type { PlainResponse, StoredResponse } from './stored-response.ts'
 
-/** What becomes of a whole response: kept with its writes, kept alone, or undone. */
+/**
+ * What becomes of a whole response: kept with its writes, kept alone, or undone. In lease mode one over
+ * `maxResponseBytes` is on record without its body: its handler has ended, and what it did outside is done.
+ */
 export function settle<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<Verdict> {
   const { options } = running
   const disposition = dispositionFor(running, response.status)
   if (disposition === 'retry') return undo(running, response.status)
-  const streams = options.response === 'stream'
-  if (!streams && response.body.length > options.maxResponseBytes)
-    return settleUncollected(running, response)
-  return store(running, disposition, response, streams ? null : response.body)
+  if (options.response === 'stream') return store(running, disposition, response, null)
+  if (response.body.length <= options.maxResponseBytes) {
+    return store(running, disposition, response, response.body)
+  }
+  if (options.store.capabilities.mode === 'transaction') return tooLarge(running, response.status)
+  return store(running, disposition, { ...response, body: NO_BYTES }, null)
 }
 
-/** What becomes of one whose body is not there to be kept. */
-export async function settleUncollected<Tx>(
+/**
+ * What becomes of a response whose handler is still writing it. A route that streams is on record with
+ * its first byte. Any other is over the cap, and committing now would keep half of what its handler does.
+ */
+export function settleUncollected<Tx>(
   running: Ending<Tx>,
   { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
 ): Promise<Verdict> {
-  const { options } = running
   const disposition = dispositionFor(running, status)
   if (disposition === 'retry') return undo(running, status)
-  if (options.response === 'buffer' && options.store.capabilities.mode === 'transaction') {
-    await undo(running, status)
-    return problemAnswer(
-      options,
-      'response-too-large',
-      `It is over ${options.maxResponseBytes} bytes, so the request was undone.`,
-    )
-  }
-  return store(running, disposition, { status, headers, body: new Uint8Array() }, null)
+  if (running.options.response === 'buffer') return tooLarge(running, status)
+  return store(running, disposition, { status, headers, body: NO_BYTES }, null)
+}
+
+async function tooLarge<Tx>(running: Ending<Tx>, status: number): Promise<Verdict> {
+  const { maxResponseBytes } = running.options
+  await undo(running, status)
+  const answer = problemAnswer(
+    running.options,
+    'response-too-large',
+    `It is over ${maxResponseBytes} bytes, so nothing of the request was kept.`,
+  )
+  abort(running, new OncekeyError('response-too-large', answer.detail))
+  return answer
 }
 
 /** Everything undone; the handler's own answer, if it has one, is sent and not kept. */
@@ -176,3 +189,4 @@ function reportUndoneEvents<Tx>(
 }
 
 const SEND: Verdict = { kind: 'send' }
+const NO_BYTES = new Uint8Array()

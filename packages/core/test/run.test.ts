@@ -147,7 +147,7 @@ describe('a response that is too large', () => {
     const verdict = await run.complete(response(201, '12345'))
     expect(verdict).toMatchObject({
       code: 'response-too-large',
-      detail: 'It is over 4 bytes, so the request was undone.',
+      detail: 'It is over 4 bytes, so nothing of the request was kept.',
       response: { status: 500 },
     })
     expect(calls).toEqual(['abandon'])
@@ -171,11 +171,16 @@ describe('a response that is too large', () => {
     expect(calls).toEqual(['abandon'])
   })
 
-  it('means the same for an adapter that stops collecting', async () => {
-    const { run, calls } = await runUnder({}, options)
-    expect(codeOf(await run.passThrough({ status: 200, headers: [] }))).toBe('response-too-large')
-    expect(calls).toEqual(['abandon'])
-  })
+  it.each(['transaction', 'lease'] as const)(
+    'is undone in %s mode where its handler is still writing, and tells it so',
+    async (mode) => {
+      const { run, calls } = await runUnder({}, { ...options, mode })
+      const { signal } = run.context
+      expect(codeOf(await run.passThrough({ status: 200, headers: [] }))).toBe('response-too-large')
+      expect(calls).toEqual(['abandon'])
+      expect(signal.reason).toMatchObject({ code: 'response-too-large' })
+    },
+  )
 })
 
 describe('a route that streams', () => {

@@ -5,7 +5,10 @@ export type Collected =
   | { readonly kind: 'whole'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'part'; readonly chunks: readonly Uint8Array[] }
 
-/** Reads to the end, at most a chunk past `maxBytes`, and nothing where that is 0. */
+/**
+ * Reads to the end, at most two chunks past `maxBytes`, and nothing where that is 0. Two, because a
+ * body that was there at once is one chunk however large, and the second read says that it was all.
+ */
 export async function collect(reader: Reader, maxBytes: number): Promise<Collected> {
   const chunks: Uint8Array[] = []
   let size = 0
@@ -16,7 +19,11 @@ export async function collect(reader: Reader, maxBytes: number): Promise<Collect
     // A copy: a source may use its buffer again.
     chunks.push(value.slice())
     size += value.length
-    if (size > maxBytes) return { kind: 'part', chunks }
+    if (size <= maxBytes) continue
+    const next = await reader.read()
+    if (next.done) return { kind: 'whole', bytes: joined(chunks, size) }
+    chunks.push(next.value.slice())
+    return { kind: 'part', chunks }
   }
 }
 

@@ -12,11 +12,10 @@ export function largeResponses(): AdapterBehaviourGroup {
   return {
     title: 'a response that is too large to be kept',
     behaviours: [
-      ...(['bytes', 'stream'] as const).flatMap((kind) => [
-        atTheCap(kind),
-        undone(kind),
-        delivered(kind),
-      ]),
+      ...(['bytes', 'stream'] as const).flatMap((kind) => [atTheCap(kind), undone(kind)]),
+      delivered(),
+      notEndedEarly(),
+      keptToTheLast(),
       {
         title: 'is stopped at the cap in transaction mode, however much the stream has left',
         needs: ['transaction mode'],
@@ -97,12 +96,12 @@ function undone(kind: 'bytes' | 'stream'): AdapterBehaviour {
   }
 }
 
-function delivered(kind: 'bytes' | 'stream'): AdapterBehaviour {
+function delivered(): AdapterBehaviour {
   return {
-    title: `in lease mode, of ${kind}: delivered once, and 410 result-gone from then on`,
+    title: 'in lease mode, of bytes: delivered once, and 410 result-gone from then on',
     needs: ['lease mode'],
     async run({ serve, name }) {
-      const { handler, runs } = counted(() => created({ body: bodyOf(kind, 5 * MAX) }))
+      const { handler, runs } = counted(() => created({ body: bodyOf('bytes', 5 * MAX) }))
       const site = await serve(handler, { options })
       const key = name()
       const first = await site.post(key)
@@ -110,6 +109,65 @@ function delivered(kind: 'bytes' | 'stream'): AdapterBehaviour {
       assert.ok(first.bytes.equals(Buffer.alloc(5 * MAX, 'x')))
       for (let n = 0; n < 2; n += 1) expectProblem(await site.post(key), 410, 'result-gone')
       assert.equal(runs(), 1)
+    },
+  }
+}
+
+/** Committed at the cap, a handler that goes on would have half of its work kept. */
+function notEndedEarly(): AdapterBehaviour {
+  return {
+    title:
+      'in lease mode, while its stream is still written: 500 response-too-large, and no half of the work is kept',
+    needs: ['lease mode'],
+    async run({ serve, name, fixture, written, committed }) {
+      const [debit, credit, subject] = [name(), name(), name()]
+      const { capabilities } = fixture.store
+      const stores = capabilities.transactions && fixture.written !== undefined
+      const { handler, runs } = counted(async ({ context }) => {
+        async function* chunks(): AsyncGenerator<Uint8Array> {
+          if (stores) await fixture.write?.(await context.transaction(), debit)
+          context.emit({ type: 'debited', subject })
+          for (let n = 0; n < 3; n += 1) yield Buffer.alloc(MAX, 'x')
+          if (stores) await fixture.write?.(await context.transaction(), credit)
+          context.emit({ type: 'credited', subject })
+        }
+        return created({ body: { kind: 'stream', chunks: chunks() } })
+      })
+      const site = await serve(handler, { options })
+      const key = name()
+      expectProblem(await site.post(key), 500, 'response-too-large')
+      if (stores) assert.deepEqual([await written(debit), await written(credit)], [false, false])
+      if (fixture.events !== undefined) assert.deepEqual(await committed(subject), [])
+      // Not on record as done: its key is as any other attempt's that did not say how it ended.
+      expectProblem(await site.post(key), 500, 'response-too-large')
+      assert.equal(runs(), 2)
+    },
+  }
+}
+
+function keptToTheLast(): AdapterBehaviour {
+  return {
+    title:
+      'is not one of a stream at the cap, and what is written and emitted up to its end is kept',
+    needs: ['transactions', 'events'],
+    async run({ serve, name, fixture, written, committed }) {
+      const [first, last, subject] = [name(), name(), name()]
+      const site = await serve(
+        async ({ context }) => {
+          async function* chunks(): AsyncGenerator<Uint8Array> {
+            await fixture.write?.(await context.transaction(), first)
+            yield Buffer.alloc(MAX / 2, 'x')
+            await fixture.write?.(await context.transaction(), last)
+            yield Buffer.alloc(MAX / 2, 'x')
+            context.emit({ type: 'order.created', subject })
+          }
+          return created({ body: { kind: 'stream', chunks: chunks() } })
+        },
+        { options },
+      )
+      assert.equal((await site.post(name())).status, 201)
+      assert.deepEqual([await written(first), await written(last)], [true, true])
+      assert.deepEqual(await committed(subject), ['order.created'])
     },
   }
 }

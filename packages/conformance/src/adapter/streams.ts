@@ -87,6 +87,44 @@ export function streams(): AdapterBehaviourGroup {
         },
       },
       {
+        title:
+          'is over with its first byte: emit(), keep() and release() throw attempt-over from then on, so that nothing is lost in silence',
+        needs: ['events'],
+        async run({ serve, name, committed }) {
+          const subject = name()
+          const codes: unknown[] = []
+          const site = await serve(
+            ({ context }) => {
+              context.emit({ type: 'chat.asked', subject })
+              async function* chunks(): AsyncGenerator<Uint8Array> {
+                // More than frameworks read ahead, so that the last of it is written late.
+                for (let n = 0; n < 40; n += 1) {
+                  await new Promise((resolve) => setImmediate(resolve))
+                  yield Buffer.alloc(64 * 1024, 'x')
+                }
+                const late = [
+                  () => context.emit({ type: 'chat.answered', subject }),
+                  () => context.keep(),
+                  () => context.release(),
+                ]
+                for (const act of late) {
+                  try {
+                    act()
+                  } catch (error) {
+                    codes.push((error as { code?: unknown }).code)
+                  }
+                }
+              }
+              return created({ body: { kind: 'stream', chunks: chunks() } })
+            },
+            { options },
+          )
+          assert.equal((await site.post(name())).bytes.length, 40 * 64 * 1024)
+          assert.deepEqual(codes, ['attempt-over', 'attempt-over', 'attempt-over'])
+          assert.deepEqual(await committed(subject), ['chat.asked'])
+        },
+      },
+      {
         title: 'sends nothing of the stream where it cannot be put on record',
         async run({ serve, name }) {
           const site = await serve(

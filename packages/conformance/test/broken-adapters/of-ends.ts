@@ -187,7 +187,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     }),
     caughtBy: [
       'a key whose result is no longer kept: answers',
-      'a response that is too large to be kept: in lease mode',
+      'a response that is too large to be kept: in lease mode, of bytes',
       'a route that streams: is on record',
       'a route that streams: is so also',
     ],
@@ -201,6 +201,17 @@ export const brokenEnds: readonly BrokenAdapter[] = [
       'a response that is too large to be kept: in transaction mode',
       'a response that is too large to be kept: is stopped',
     ],
+  },
+  {
+    fault: 'takes what it has at the cap for the whole response',
+    mode: 'lease',
+    steps: () => ({ tooLarge: (run, collected) => run.complete(collected) }),
+    caughtBy: ['a response that is too large to be kept: in lease mode, while'],
+  },
+  {
+    fault: 'keeps the writes of a handler, and not those of its stream',
+    steps: () => ({ maxBytes: () => 0, tooLarge: (run, collected) => run.complete(collected) }),
+    caughtBy: ['a response that is too large to be kept: is not one of a stream at the cap, and'],
   },
   {
     fault: 'takes the cap for one byte less',
@@ -221,6 +232,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
       'a route that streams: is so also',
       'a route that streams: has committed',
       'a route that streams: has no transaction',
+      'a route that streams: is over',
     ],
   },
   {

@@ -40,6 +40,8 @@ export interface Steps {
   kept(response: PlainResponse, exchange: Exchange): PlainResponse
   beforeCompletion(reply: RenderedReply, exchange: Exchange): void
   maxBytes(run: Run): number
+  /** What is asked about a response whose stream is not at its end. */
+  tooLarge(run: Run, collected: PlainResponse): Promise<Verdict>
   verdict(verdict: Verdict, exchange: Exchange): Verdict
   /** A problem or a replay, about to be written. */
   answer(response: PlainResponse, kind: 'replay' | 'problem', exchange: Exchange): PlainResponse
@@ -86,6 +88,7 @@ export const rightSteps: Steps = {
   kept: (response) => response,
   beforeCompletion: () => {},
   maxBytes: (run) => run.maxResponseBytes,
+  tooLarge: (run, { status, headers }) => run.passThrough({ status, headers }),
   verdict: (verdict) => verdict,
   answer: (response) => response,
   outside: (headers) => headers,
@@ -178,7 +181,8 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       steps.beforeCompletion(reply, now)
       const kept = (body: Uint8Array) => steps.kept({ status, headers: changes, body }, now)
       const { bytes, rest } = collected
-      const asked = rest === undefined ? run.complete(kept(bytes)) : run.passThrough(kept(bytes))
+      const asked =
+        rest === undefined ? run.complete(kept(bytes)) : steps.tooLarge(run, kept(bytes))
       const verdict = steps.verdict(await asked, now)
       if (verdict.kind !== 'send') {
         await rest?.return?.(undefined)
@@ -271,7 +275,7 @@ async function collect(
   for (let next = await rest.next(); !next.done; next = await rest.next()) {
     chunks.push(next.value)
     size += next.value.length
-    if (size > maxBytes || isClosed()) {
+    if (!('length' in body) && (size > maxBytes || isClosed())) {
       return { bytes: Buffer.concat(chunks), rest: rest as AsyncIterator<Uint8Array> }
     }
   }

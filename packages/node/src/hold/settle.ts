@@ -22,9 +22,7 @@ export async function settle(capture: Capture): Promise<void> {
 function verdictOf(capture: Capture): Promise<Verdict> {
   const { run, res, before, status } = capture
   const headers = headerChanges(before, res.getHeaders())
-  if (!capture.ended || capture.size > run.maxResponseBytes) {
-    return run.passThrough({ status, headers })
-  }
+  if (!capture.ended) return run.passThrough({ status, headers })
   const body = status === 204 || status === 304 ? NO_BYTES : joined(capture.chunks)
   const coding = res.getHeader('content-encoding')
   if (typeof coding !== 'string' || coding === before['content-encoding']) {
