@@ -8,6 +8,7 @@ export interface KeptBody {
   size: number
   hash: Hash | undefined
   readonly stream: BodyStream
+  readonly listener: (chunk: Uint8Array | string) => void
 }
 
 export type BodyStream = Readable
@@ -21,12 +22,28 @@ const MOST_KEPT_BYTES = 1024 * 1024
  * `whole` keeps all of its bytes, however many: what was signed cannot be told by a hash.
  */
 export function keepBody(stream: BodyStream, { whole }: { readonly whole: boolean }): KeptBody {
-  const kept: KeptBody = { chunks: [], size: 0, hash: undefined, stream }
   const most = whole ? Number.POSITIVE_INFINITY : MOST_KEPT_BYTES
-  listen.call(stream, 'data', (chunk: Uint8Array | string) => {
-    keep(kept, typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(stream)) : chunk, most)
-  })
+  const kept: KeptBody = {
+    chunks: [],
+    size: 0,
+    hash: undefined,
+    stream,
+    listener(chunk) {
+      keep(kept, typeof chunk === 'string' ? Buffer.from(chunk, encodingOf(stream)) : chunk, most)
+    },
+  }
+  keepListening(kept)
   return kept
+}
+
+/** Starts listening, or goes on after `stopListening`. */
+export function keepListening({ stream, listener }: KeptBody): void {
+  EventEmitter.prototype.on.call(stream, 'data', listener)
+}
+
+/** Nothing may flow meanwhile: it would be missing. */
+export function stopListening({ stream, listener }: KeptBody): void {
+  EventEmitter.prototype.removeListener.call(stream, 'data', listener)
 }
 
 /** Whether all of it was read. Asked of the stream: a listener for its end is dearer than the hash. */
@@ -39,8 +56,6 @@ export function keptBytes({ chunks, size, hash }: KeptBody): Uint8Array {
   if (hash !== undefined) return hash.copy().digest()
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)
 }
-
-const listen = EventEmitter.prototype.on
 
 function keep(kept: KeptBody, chunk: Uint8Array, most: number): void {
   kept.size += chunk.length

@@ -1,13 +1,9 @@
 import type { IncomingMessage } from 'node:http'
-import {
-  type EngineRequest,
-  type FingerprintInput,
-  type RequestBody,
-  resolveScope,
-} from '@oncekey/core'
+import { type EngineRequest, type FingerprintInput, resolveScope } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from './exchange.ts'
-import { isWhole, type KeptBody, keptBytes } from './kept-body.ts'
+import type { KeptBody } from './kept-body.ts'
+import { bodyOf } from './request-body.ts'
 
 /** A Fastify request in the engine's words. */
 export function readRequest(
@@ -27,7 +23,11 @@ export function readRequest(
     fingerprintInput() {
       const contentType = raw.headers['content-type']
       if (fingerprint === undefined) {
-        return { method, target, contentType, body: bodyOf(raw, exchange.body) }
+        const body = bodyOf(raw, exchange.body as KeptBody)
+        const seen = { method, target, contentType }
+        return body instanceof Promise
+          ? body.then((body) => ({ ...seen, body }))
+          : { ...seen, body }
       }
       return chosen({ method, target, contentType }, fingerprint(request))
     },
@@ -55,20 +55,4 @@ function goneSignal({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
   raw.once('close', () => controller.abort())
   return controller.signal
-}
-
-function bodyOf(raw: IncomingMessage, kept: KeptBody | undefined): RequestBody {
-  if (kept !== undefined && isWhole(kept)) return { kind: 'bytes', bytes: keptBytes(kept) }
-  if (!hasBody(raw) && !kept?.size) return { kind: 'none' }
-  return {
-    kind: 'unseen',
-    hint: 'The parser of its content type had not read it when the handler was to run; say what counts with `fingerprint: (request) => …`.',
-  }
-}
-
-/** RFC 9112 section 6.3: a request has a body if it says how long it is, or that it is chunked. */
-function hasBody({ headers }: IncomingMessage): boolean {
-  if (headers['transfer-encoding'] !== undefined) return true
-  const length = headers['content-length']
-  return length !== undefined && length !== '0'
 }

@@ -7,7 +7,7 @@ import compress from '@fastify/compress'
 import multipart from '@fastify/multipart'
 import { memoryStore } from '@oncekey/core'
 import type { FastifyInstance } from 'fastify'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import idempotency from '../src/index.ts'
 import { bareApp, coveredApp, post, type Sent } from './app.ts'
 
@@ -286,28 +286,142 @@ describe('compressed request bodies', () => {
   }
 })
 
-test('HTTP/2 requests, with a body and without', async () => {
-  const { app } = await coveredApp({
-    server: { http2: true, serverFactory: (handler: never) => createServer(handler) } as never,
-  })
-  app.post('/x', async (request) => ({ got: request.body ?? null }))
+const http2Server = {
+  http2: true,
+  serverFactory: (handler: never) => createServer(handler),
+} as never
+
+/** A client of HTTP/2 that says no length, as Node's does. */
+async function http2Client(app: FastifyInstance) {
   await app.listen({ host: '127.0.0.1', port: 0 })
   const session = connect(app.listeningOrigin)
-  const send = async (key: string, body?: string) => {
+  onTestFinished(() => session.close())
+  return async (key: string, body?: string | Buffer, type = 'application/json') => {
     const stream = session.request({
       ':method': 'POST',
       ':path': '/x',
       'idempotency-key': key,
-      ...(body && { 'content-type': 'application/json' }),
+      ...(body !== undefined && { 'content-type': type }),
     })
     stream.end(body)
     const [headers] = await once(stream, 'response')
     return [headers[':status'], await text(stream), headers['x-idempotency-replayed']]
   }
+}
+
+/** A parser that hands the stream on, for the handler to read. */
+const handOn = (app: FastifyInstance) =>
+  app.addContentTypeParser('*', (_request, body, done) => done(null, body))
+
+describe('whether a body that nobody has read is there is told by what can be read', () => {
+  const body = '--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n1\r\n--b--\r\n'
+  const type = 'multipart/form-data; boundary=b'
+
+  test('HTTP/2: an upload without a length is as over HTTP/1.1', async () => {
+    const { app } = await coveredApp({ server: http2Server })
+    await app.register(multipart)
+    app.post('/x', async (request) => (await (await request.file())?.toBuffer())?.toString())
+    const send = await http2Client(app)
+    for (const key of ['a', 'a']) {
+      const [status, answer] = await send(key, body, type)
+      expect(status).toBe(500)
+      expect(JSON.parse(answer as string).code).toBe('fingerprint-required')
+    }
+  })
+
+  test('HTTP/2: a stream that a parser hands on is unseen, and an empty one is no body', async () => {
+    const { app } = await coveredApp({ server: http2Server })
+    handOn(app)
+    app.post('/x', async (request) => ({ got: await text(request.body as Readable) }))
+    const send = await http2Client(app)
+    const [status, answer] = await send('a', 'frames', 'video/mp4')
+    expect([status, JSON.parse(answer as string).code]).toEqual([500, 'body-unseen'])
+    expect(await send('b', '', 'video/mp4')).toEqual([200, '{"got":""}', undefined])
+    expect(await send('b', '', 'video/mp4')).toEqual([200, '{"got":""}', 'true'])
+  })
+
+  test('HTTP/1.1: chunked, and nothing in it', async () => {
+    const { app } = await coveredApp()
+    handOn(app)
+    app.post('/x', async (request) => ({ got: await text(request.body as Readable) }))
+    const headers = { 'content-type': 'video/mp4', 'transfer-encoding': 'chunked' }
+    for (const replayed of [false, true]) {
+      const got = await post(app, '/x', { key: 'k', headers, chunks: [] })
+      expect(got).toMatchObject({ status: 200, body: '{"got":""}', replayed })
+    }
+    expect((await post(app, '/x', { key: 'l', headers, chunks: ['frames'] })).status).toBe(500)
+  })
+
+  test('a parser that waited, and then hands on, loses nothing', async () => {
+    const fingerprint = () => 'one'
+    const { app } = await coveredApp()
+    handOn(app)
+    app.post('/x', { config: { idempotency: { fingerprint } } }, async (request) => ({
+      got: await text(request.body as Readable),
+    }))
+    const headers = { 'content-type': 'video/mp4' }
+    const got = await post(app, '/x', { key: 'k', headers, chunks: ['a', 'b'] })
+    expect(got.body).toBe('{"got":"ab"}')
+  })
+
+  test('inject: a payload that is a stream', async () => {
+    const { app } = await coveredApp()
+    handOn(app)
+    app.post('/x', async (request) => ({ got: await text(request.body as Readable) }))
+    const send = (key: string, parts: string[]) =>
+      app.inject({
+        method: 'POST',
+        url: '/x',
+        headers: { 'idempotency-key': key, 'content-type': 'video/mp4' },
+        payload: PassThrough.from(parts),
+      })
+    expect((await send('a', ['frames'])).json()).toMatchObject({ code: 'body-unseen' })
+    expect((await send('b', [])).json()).toEqual({ got: '' })
+  })
+
+  test('inject: a payload that is a stream and is parsed counts like any other', async () => {
+    const { app } = await coveredApp()
+    app.post('/x', async (request) => request.body)
+    const send = (parts: string[]) =>
+      app.inject({
+        method: 'POST',
+        url: '/x',
+        headers: { 'idempotency-key': 'k', 'content-type': 'application/json' },
+        payload: PassThrough.from(parts),
+      })
+    expect((await send(['{"a":', '1}'])).json()).toEqual({ a: 1 })
+    expect((await send(['{"a":1}'])).headers['x-idempotency-replayed']).toBe('true')
+    expect((await send(['{"a":2}'])).statusCode).toBe(422)
+  })
+
+  test('inject: no payload at all', async () => {
+    const { app } = await coveredApp()
+    app.post('/x', async () => 'ok')
+    const send = () =>
+      app.inject({ method: 'POST', url: '/x', headers: { 'idempotency-key': 'k' } })
+    expect((await send()).body).toBe('ok')
+    expect((await send()).headers['x-idempotency-replayed']).toBe('true')
+  })
+
+  test("a content type that nothing parses is the client's mistake: Fastify's own 415", async () => {
+    const { app, store } = await coveredApp()
+    app.post('/x', async () => 'ok')
+    const headers = { 'content-type': 'video/mp4' }
+    for (const _ of [1, 2]) {
+      const got = await post(app, '/x', { key: 'k', headers, body: Buffer.from('frames') })
+      expect(got).toMatchObject({ status: 415, replayed: false })
+    }
+    expect(store.data.size).toBe(0)
+  })
+})
+
+test('HTTP/2 requests, with a body and without', async () => {
+  const { app } = await coveredApp({ server: http2Server })
+  app.post('/x', async (request) => ({ got: request.body ?? null }))
+  const send = await http2Client(app)
   expect(await send('a')).toEqual([200, '{"got":null}', undefined])
   expect(await send('a')).toEqual([200, '{"got":null}', 'true'])
   expect(await send('b', '{"item":1}')).toEqual([200, '{"got":{"item":1}}', undefined])
   expect(await send('b', '{"item":1}')).toEqual([200, '{"got":{"item":1}}', 'true'])
   expect((await send('b', '{"item":2}'))[0]).toBe(422)
-  session.close()
 })
