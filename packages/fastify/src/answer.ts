@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { PlainResponse } from '@oncekey/core'
 import type { FastifyReply } from 'fastify'
+import { isAscii, type ReplyHeaders } from './reply-headers.ts'
 
 /** Puts status and headers of a replay or a problem on a reply. Headers that were set before stay, unless it changes them. */
 export function putAnswer(reply: FastifyReply, { status, headers }: PlainResponse): void {
@@ -24,14 +25,28 @@ export function bodyOf({ headers, body }: PlainResponse): string | Buffer | null
   return type != null && /json|text|xml/.test(type) && isUtf8(bytes) ? bytes.toString() : bytes
 }
 
-/** Past whatever hooks made of it on its way here: they made it once already, of the first response. */
-export function exactBody(reply: FastifyReply, answer: PlainResponse): string | Buffer | null {
+/**
+ * Past whatever hooks made of it on its way here: they made it once already, of the first response.
+ * `before`: the headers that were set outside the handler.
+ */
+export function exactBody(
+  reply: FastifyReply,
+  answer: PlainResponse,
+  before: ReplyHeaders,
+): string | Buffer | null {
   for (const name of MADE_OF_THE_BODY) {
-    if (!answer.headers.some(([own]) => own === name)) reply.removeHeader(name)
+    if (answer.headers.some(([own]) => own === name)) continue
+    const outside = name === 'content-length' ? undefined : before[name]
+    if (outside === undefined) reply.removeHeader(name)
+    else reply.header(name, outside)
   }
   putAnswer(reply, answer)
-  return bodyOf(answer)
+  const body = bodyOf(answer)
+  // Node writes the head in the encoding of the body that comes with it. Stored values are bytes.
+  return typeof body === 'string' && !answer.headers.every(([, value]) => isAscii(value))
+    ? Buffer.from(body)
+    : body
 }
 
 /** What `reply.send` and compressing hooks add for a body that is not sent as they saw it. */
-const MADE_OF_THE_BODY = ['content-type', 'content-encoding', 'content-length']
+const MADE_OF_THE_BODY = ['content-type', 'content-encoding', 'content-length', 'transfer-encoding']

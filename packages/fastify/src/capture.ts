@@ -1,13 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { exactBody } from './answer.ts'
-import { type Exchange, exchangeOf } from './exchange.ts'
+import { exchangeOf } from './exchange.ts'
 import { isPayload } from './payload.ts'
 import { settle } from './settle.ts'
 
+type Done = (error?: Error | null, payload?: unknown) => void
+
 /**
- * `onSend`: holds a response back until the run says that it is on record.
+ * The last `onSend` of a covered route: holds a response back until the run says that it is on
+ * record. Being the last, it sees what the client is to get, and every other hook sees what it would
+ * see without this plugin.
  *
- * While the verdict is out, Fastify takes the reply for unsent, and sends again: what a handler
+ * While a stream is collected, Fastify takes the reply for unsent, and sends again: what a handler
  * returns after it sent, an error it throws then. Such a payload is dropped here, by never calling
  * `done`: the first one was the response, as it is without this plugin.
  */
@@ -15,22 +19,37 @@ export function capture(
   request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,
-  done: (error?: Error | null, payload?: unknown) => void,
-): Promise<unknown> | undefined {
+  done: Done,
+): void {
   const exchange = exchangeOf(request)
   const phase = exchange?.phase
-  if (phase === 'answered' && exchange?.answer !== undefined) {
+  if (exchange === null) {
+    done()
+  } else if (phase === 'answered' && exchange.answer !== undefined) {
     exchange.phase = 'over'
-    done(null, exactBody(reply, exchange.answer))
+    done(null, exactBody(reply, exchange.answer, exchange.before))
   } else if (phase === 'open' && !reply.raw.headersSent && isPayload(payload)) {
-    return settle(exchange as Exchange, reply, payload, done)
+    settle(exchange, reply, payload, done)
   } else if (phase === 'settling') {
     if (payload !== undefined) reply.log.warn(SENT_TWICE)
   } else if (phase !== 'over' || !reply.raw.headersSent) {
-    // Not covered, or an error of a later hook, or one for Fastify to find in what was sent.
+    // Not covered, or one for Fastify to find an error in.
     done()
   }
-  return undefined
+}
+
+/**
+ * `callNotFound()` goes on under the hooks of the app's 404 handler, where a route's own are not
+ * among them. Nowhere else does this one do anything.
+ */
+export function captureNotFound(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: Done,
+): void {
+  if (exchangeOf(request) !== null && request.is404) capture(request, reply, payload, done)
+  else done()
 }
 
 const SENT_TWICE = 'the reply was sent already; what was sent or thrown after it is ignored'

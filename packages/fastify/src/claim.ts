@@ -5,6 +5,7 @@ import { type Exchange, exchangeOf } from './exchange.ts'
 import { watchOutcome } from './outcome.ts'
 import { readRequest } from './read-request.ts'
 import { headersOf } from './reply-headers.ts'
+import { trailersOf } from './reply-trailers.ts'
 
 /** The last `preHandler`: asks the engine, and lets the handler run or answers in its place. */
 export const claim = function idempotency(
@@ -41,6 +42,10 @@ function answer(
 ): void {
   exchange.phase = 'answered'
   exchange.answer = response
+  exchange.before = {
+    'content-type': reply.getHeader('content-type'),
+    'content-encoding': reply.getHeader('content-encoding'),
+  }
   putAnswer(reply, response)
   try {
     // Not `null`, which Fastify takes for JSON.
@@ -62,5 +67,6 @@ function open(exchange: Exchange, run: Run, request: FastifyRequest, reply: Fast
   exchange.run = run
   exchange.body = undefined
   exchange.before = headersOf(reply)
+  exchange.trailersBefore = trailersOf(reply)
   watchOutcome(exchange, run, request, reply)
 }

@@ -1,5 +1,6 @@
 import { OncekeyError } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { capture } from './capture.ts'
 import { claim } from './claim.ts'
 import type { Coverage, Coverages } from './coverage.ts'
 import { beginExchange, exchangeOf } from './exchange.ts'
@@ -7,8 +8,9 @@ import { type BodyStream, keepBody } from './kept-body.ts'
 
 /**
  * Puts our hooks on a route that is being registered: the body is kept as the last `preParsing` left
- * it (decompressed), and the claim is the last `preHandler`, so that whatever lets a request in, or
- * does not, has run before anything is answered from the store.
+ * it (decompressed); the claim is the last `preHandler`, so that whatever lets a request in, or does
+ * not, has run before anything is answered from the store; and what is kept of a response is what the
+ * last `onSend` left.
  */
 export function coverRoute(route: RouteOptions, covered: Coverages): void {
   const coverage = covered.ofRoute(route)
@@ -16,6 +18,7 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
 
   runLast(route, 'preParsing', begin(coverage as Coverage))
   runLast(route, 'preHandler', claim)
+  runLast(route, 'onSend', capture)
   const { handler } = route
   // To know, once its client has gone, whether it still runs: Fastify then drops what it returns.
   route.handler = function idempotent(request, reply) {
@@ -63,7 +66,11 @@ function begin(coverage: Coverage) {
 }
 
 /** Last even of the hooks that plugins registered later add to the route: those see it in this same tick. */
-function runLast(route: RouteOptions, name: 'preParsing' | 'preHandler', hook: unknown): void {
+function runLast(
+  route: RouteOptions,
+  name: 'preParsing' | 'preHandler' | 'onSend',
+  hook: unknown,
+): void {
   const hooks = route as unknown as Record<string, unknown>
   // A new list: the one given may be another route's too.
   const moveLast = () => {

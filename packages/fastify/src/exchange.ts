@@ -1,9 +1,10 @@
-import type { Readable } from 'node:stream'
 import type { Answer, PlainResponse, Run } from '@oncekey/core'
 import type { FastifyRequest } from 'fastify'
+import type { Source } from './collect.ts'
 import type { Coverage } from './coverage.ts'
 import type { KeptBody } from './kept-body.ts'
 import type { ReplyHeaders } from './reply-headers.ts'
+import type { ReplyTrailers } from './reply-trailers.ts'
 
 /**
  * One request on a covered route, from its body to the end of its response.
@@ -20,12 +21,13 @@ export interface Exchange {
   run: Run | undefined
   /** Headers that were set before the handler: not its own, so neither stored nor taken back. */
   before: ReplyHeaders
+  trailersBefore: ReplyTrailers
   /** `answered`: what is sent instead of a handler's response. */
   answer: PlainResponse | undefined
   /** The engine gave the handler up; what is collected meanwhile is worth nothing. */
   interruption: Answer | undefined
   /** The stream that is being collected. */
-  source: Readable | undefined
+  source: Source | undefined
   /** What the handler returned. */
   returned: unknown
 }
@@ -46,6 +48,7 @@ export function beginExchange(request: FastifyRequest, coverage: Coverage): Exch
     body: undefined,
     run: undefined,
     before: NO_HEADERS,
+    trailersBefore: null,
     answer: undefined,
     interruption: undefined,
     source: undefined,

@@ -1,8 +1,10 @@
 import type { Answer, Run } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { exactBody } from './answer.ts'
+import { closeSource } from './collect.ts'
 import type { Exchange } from './exchange.ts'
 import { restoreHeaders } from './reply-headers.ts'
+import { restoreTrailers } from './reply-trailers.ts'
 
 /**
  * The ends of a run that no payload tells of: the engine gave the handler up; the response was
@@ -26,7 +28,7 @@ export function watchOutcome(
  */
 function interrupt(exchange: Exchange, reply: FastifyReply, answer: Answer): void {
   exchange.interruption = answer
-  if (exchange.phase === 'settling') return void exchange.source?.destroy()
+  if (exchange.phase === 'settling') stopSource(exchange)
   if (exchange.phase !== 'open') return
   exchange.phase = 'over'
   // The handler is writing it past Fastify: cut off, because what it says was undone.
@@ -34,7 +36,7 @@ function interrupt(exchange: Exchange, reply: FastifyReply, answer: Answer): voi
 
   reply.hijack()
   resetReply(exchange, reply)
-  const body = exactBody(reply, answer.response) ?? ''
+  const body = exactBody(reply, answer.response, exchange.before) ?? ''
   reply.raw.writeHead(answer.response.status, {
     ...(reply.getHeaders() as Record<string, string>),
     'content-length': Buffer.byteLength(body),
@@ -42,9 +44,17 @@ function interrupt(exchange: Exchange, reply: FastifyReply, answer: Answer): voi
   reply.raw.end(body)
 }
 
+/** What its stream still holds is worth nothing. */
+export function stopSource(exchange: Exchange): void {
+  const { source } = exchange
+  exchange.source = undefined
+  if (source !== undefined) closeSource(source)
+}
+
 /** Nothing of the handler's response stays on the reply. */
-export function resetReply({ before }: Exchange, reply: FastifyReply): void {
-  restoreHeaders(reply, before)
+export function resetReply(exchange: Exchange, reply: FastifyReply): void {
+  restoreHeaders(reply, exchange.before)
+  restoreTrailers(reply, exchange.trailersBefore)
   // HTTP/2 has no such thing, and Node warns who touches it.
   if (reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
 }

@@ -1,7 +1,7 @@
 import { type Engine, type HandlerContext, OncekeyError } from '@oncekey/core'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
-import { capture } from './capture.ts'
+import { captureNotFound } from './capture.ts'
 import { coverRoute, requireCoverage } from './cover-route.ts'
 import { type Coverages, coverages } from './coverage.ts'
 import { EXCHANGE, exchangeOf } from './exchange.ts'
@@ -86,7 +86,7 @@ function install(fastify: FastifyInstance, covered: Coverages): void {
   fastify.decorateRequest(EXCHANGE, null)
   fastify.addHook('onRoute', (route) => coverRoute(route, covered))
   fastify.addHook('preHandler', requireCoverage(covered.plugin))
-  fastify.addHook('onSend', capture)
+  fastify.addHook('onSend', captureNotFound)
   drainOnClose(fastify, covered)
 }
 

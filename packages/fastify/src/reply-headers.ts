@@ -16,7 +16,7 @@ export function headersOf(reply: FastifyReply): ReplyHeaders {
 }
 
 /** What a handler changed: a line per value it set, `null` for a header it removed. */
-export function headerChanges(before: ReplyHeaders, after: ReplyHeaders): readonly HeaderChange[] {
+export function headerChanges(before: ReplyHeaders, after: ReplyHeaders): HeaderChange[] {
   const changes: HeaderChange[] = []
   for (const name in after) {
     const value = after[name]
@@ -39,6 +39,24 @@ export function restoreHeaders(reply: FastifyReply, then: ReplyHeaders): void {
   for (const name in then) {
     if (!isSame(now[name], then[name])) reply.header(name, then[name])
   }
+}
+
+/**
+ * Header values as the bytes that leave, one character each. Node writes the head of an HTTP/1
+ * response in the encoding of the body that comes with it, so beside a string it is UTF-8.
+ */
+export function asSentBeside(payload: unknown, changes: HeaderChange[]): readonly HeaderChange[] {
+  if (typeof payload !== 'string' || payload === '') return changes
+  if (changes.every(([, value]) => isAscii(value))) return changes
+  return changes.map(([name, value]) => [
+    name,
+    value === null ? null : Buffer.from(value, 'utf8').toString('latin1'),
+  ])
+}
+
+export function isAscii(value: string | null): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a range of bytes.
+  return value === null || !/[^\x00-\x7f]/.test(value)
 }
 
 function isSame(

@@ -1,40 +1,51 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http'
-import type { Readable } from 'node:stream'
 import type { HeaderChange, PlainResponse, Run, Verdict } from '@oncekey/core'
 import type { FastifyReply } from 'fastify'
 import { exactBody } from './answer.ts'
-import { collect } from './collect.ts'
+import { collect, type Source } from './collect.ts'
 import { decoded } from './content-coding.ts'
 import type { Exchange } from './exchange.ts'
-import { resetReply } from './outcome.ts'
+import { resetReply, stopSource } from './outcome.ts'
 import { type Payload, unwrapped } from './payload.ts'
-import { headerChanges, headersOf, type ReplyHeaders, restoreHeaders } from './reply-headers.ts'
+import {
+  asSentBeside,
+  headerChanges,
+  headersOf,
+  type ReplyHeaders,
+  restoreHeaders,
+} from './reply-headers.ts'
+import { hasTrailers } from './reply-trailers.ts'
+import { countAsSent, countAsUnsent } from './sent-state.ts'
 
 /**
- * Asks the run for its verdict on the handler's response, and resolves with what is sent. Does not
- * reject: Fastify would take the error through `onSend` once more.
+ * Asks the run for its verdict on the handler's response, and calls `done` with what is sent. That is
+ * no promise, because between the resolving of one and what Fastify does then, others have their turn.
  */
-export function settle(
-  exchange: Exchange,
-  reply: FastifyReply,
-  given: Payload,
-  done: (error: null, payload: unknown) => void,
-): Promise<unknown> | undefined {
+export function settle(exchange: Exchange, reply: FastifyReply, given: Payload, done: Done): void {
   const payload = unwrapped(given, reply)
   // As Fastify will, which is after they were kept.
   if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
+  frameOnce(reply)
   const after = headersOf(reply)
-  const headers = headerChanges(exchange.before, after)
-  if (!headers.every(isSendable)) {
+  const changes = headerChanges(exchange.before, after)
+  if (!changes.every(isSendable)) {
     // Fastify will find out and make an error of it; that error is the response then.
     done(null, payload)
-    return undefined
+    return
   }
   exchange.phase = 'settling'
+  const isHttp1 = reply.request.raw.httpVersionMajor === 1
+  const headers = isHttp1 ? asSentBeside(payload, changes) : changes
   const head: Head = { status: reply.statusCode, headers, after }
-  return isStream(payload)
-    ? holdStream(exchange, reply, payload, head)
-    : hold(exchange, reply, captureWhole(payload, head.status), head)
+  if (isStream(payload)) void holdStream(exchange, reply, payload, head, done)
+  else void hold(exchange, reply, captureWhole(payload, head.status), head, done)
+}
+
+/** Framing is made anew for every message: the length is known, and where it is not, Node sends chunks. */
+function frameOnce(reply: FastifyReply): void {
+  if (reply.hasHeader('transfer-encoding')) reply.removeHeader('transfer-encoding')
+  // Fastify sends trailers in chunks, and leaves a length where it is.
+  if (hasTrailers(reply)) reply.removeHeader('content-length')
 }
 
 /** Status and headers as they were when the response was sent, and what of the headers is the handler's. */
@@ -45,40 +56,48 @@ interface Head extends Omit<PlainResponse, 'body'> {
 async function holdStream(
   exchange: Exchange,
   reply: FastifyReply,
-  stream: Readable,
+  stream: Source,
   head: Head,
-): Promise<unknown> {
+  done: Done,
+): Promise<void> {
   let captured: Captured
   try {
     captured = await captureStream(exchange, stream, head.status)
   } catch (error) {
-    return streamBroke(exchange, reply, error)
+    return streamBroke(exchange, reply, error, done)
   }
-  return hold(exchange, reply, captured, head)
+  return hold(exchange, reply, captured, head, done)
 }
 
-function hold(
+async function hold(
   exchange: Exchange,
   reply: FastifyReply,
   { body, payload }: Captured,
   head: Head,
-): Promise<unknown> {
-  return verdictOn(body, head, exchange).then((verdict) => {
-    exchange.phase = 'over'
-    // Someone wrote past Fastify meanwhile.
-    if (reply.raw.headersSent) return noPayload()
-    if (verdict.kind !== 'send') return replace(exchange, reply, verdict.response)
+  done: Done,
+): Promise<void> {
+  if (body !== undefined) countAsSent(reply)
+  const verdict = await verdictOn(body, head, exchange)
+  exchange.phase = 'over'
+  // Someone wrote past Fastify meanwhile.
+  if (!countAsUnsent(reply)) return
+  try {
+    if (verdict.kind !== 'send') return done(null, replace(exchange, reply, verdict.response))
     // As they were when it was sent, whatever the handler did since.
     if (reply.statusCode !== head.status) reply.code(head.status)
     restoreHeaders(reply, head.after)
-    return payload
-  })
+    done(null, payload)
+  } catch (error) {
+    // What is on record is on record: a retry gets it.
+    reply.log.error({ err: error }, 'the response was kept and could not be sent')
+    reply.raw.destroy(error as Error)
+  }
 }
 
 /** The bytes to keep, `undefined` where they are not collected, and what is sent of them. */
 interface Captured {
   readonly body: Uint8Array | undefined
-  readonly payload: string | Buffer | Readable | null
+  readonly payload: string | Buffer | Source | null
 }
 
 function captureWhole(payload: string | Buffer | null, status: number): Captured {
@@ -90,7 +109,7 @@ function captureWhole(payload: string | Buffer | null, status: number): Captured
 
 async function captureStream(
   exchange: Exchange,
-  stream: Readable,
+  stream: Source,
   status: number,
 ): Promise<Captured> {
   exchange.source = stream
@@ -99,7 +118,7 @@ async function captureStream(
   if (maxResponseBytes === 0) return { body: undefined, payload: stream }
   // A stream that waits for what never comes does not end by being destroyed either.
   const givenUp = interrupted.then(() => Promise.reject(new Error('The handler was given up.')))
-  const collected = await Promise.race([collect(stream, maxResponseBytes), givenUp])
+  const collected = await Promise.race([collect(stream, maxResponseBytes).collected, givenUp])
   if (collected.kind === 'too-large') return { body: undefined, payload: collected.stream }
   return { body: collected.bytes, payload: collected.bytes }
 }
@@ -117,43 +136,37 @@ function verdictOn(
   const { complete, passThrough, maxResponseBytes } = run as Run
   if (body === undefined) return passThrough({ status, headers })
   const coding = after['content-encoding']
-  if (typeof coding !== 'string' || coding === before['content-encoding'] || body === NO_BYTES) {
-    return complete({ status, headers, body })
-  }
-  try {
-    const plain = decoded(coding, body, maxResponseBytes)
-    if (plain === undefined) return complete({ status, headers, body })
-    const others = headers.filter(([name]) => name !== 'content-encoding')
-    return complete({ status, headers: others, body: plain })
-  } catch {
-    // Larger than maxResponseBytes before it was compressed, or not what its header says: not kept.
-    return passThrough({ status, headers })
-  }
+  const plain =
+    typeof coding === 'string' && coding !== before['content-encoding'] && body.length > 0
+      ? decoded(coding, body, maxResponseBytes)
+      : undefined
+  // Empty, in a coding that is not known, or not what its header says: kept as it came.
+  if (plain === undefined) return complete({ status, headers, body })
+  if (plain === 'too-large') return passThrough({ status, headers })
+  const others = headers.filter(([name]) => name !== 'content-encoding')
+  return complete({ status, headers: others, body: plain })
 }
 
 /** Sends another answer in place of the handler's, and none of the handler's headers with it. */
 function replace(exchange: Exchange, reply: FastifyReply, response: PlainResponse) {
-  exchange.source?.destroy()
+  stopSource(exchange)
   resetReply(exchange, reply)
-  return exactBody(reply, response)
+  return exactBody(reply, response, exchange.before)
 }
 
 /** Nothing has left yet, so the app's error handler answers, and that is the response. */
-function streamBroke(exchange: Exchange, reply: FastifyReply, error: unknown): unknown {
+function streamBroke(exchange: Exchange, reply: FastifyReply, error: unknown, done: Done): void {
   if (exchange.interruption !== undefined) {
     exchange.phase = 'over'
-    return replace(exchange, reply, exchange.interruption.response)
+    if (!reply.raw.headersSent) done(null, replace(exchange, reply, exchange.interruption.response))
+    return
   }
   exchange.phase = 'open'
   exchange.source = undefined
   reply.send(error instanceof Error ? error : new Error('The stream that was sent broke.'))
-  return noPayload()
 }
 
-/** A payload that never comes ends this way to the client, and nothing waits for it. */
-function noPayload(): Promise<never> {
-  return new Promise(() => {})
-}
+type Done = (error: null, payload: unknown) => void
 
 function isSendable([name, value]: HeaderChange): boolean {
   try {
@@ -165,7 +178,7 @@ function isSendable([name, value]: HeaderChange): boolean {
   }
 }
 
-function isStream(payload: Captured['payload']): payload is Readable {
+function isStream(payload: Captured['payload']): payload is Source {
   return payload !== null && typeof payload === 'object' && !Buffer.isBuffer(payload)
 }
 

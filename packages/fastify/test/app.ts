@@ -2,22 +2,32 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type MemoryStore, memoryStore } from '@oncekey/core'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify4 from 'fastify4'
 import { onTestFinished } from 'vitest'
 import idempotency, { type IdempotencyOptions } from '../src/index.ts'
 
+/** What is Fastify's to do is tested on both versions. */
+export const fastifyVersions: readonly [name: string, factory: typeof Fastify][] = [
+  ['Fastify 5', Fastify],
+  ['Fastify 4', Fastify4],
+]
+
 /** A plugin on a store of its own, and an app that is closed with the test. */
 export async function coveredApp(
-  options: Partial<IdempotencyOptions> & { server?: FastifyServerOptions } = {},
+  options: Partial<IdempotencyOptions> & {
+    server?: FastifyServerOptions
+    factory?: typeof Fastify
+  } = {},
 ): Promise<{ app: FastifyInstance; store: MemoryStore }> {
-  const { server, ...rest } = options
+  const { server, factory, ...rest } = options
   const store = memoryStore()
-  const app = bareApp(server)
+  const app = bareApp(server, factory)
   await app.register(idempotency, { store, scope: () => 'ana', ...rest })
   return { app, store: (rest.store as MemoryStore | undefined) ?? store }
 }
 
-export function bareApp(server: FastifyServerOptions = {}): FastifyInstance {
-  const app = Fastify({ forceCloseConnections: true, ...server })
+export function bareApp(server: FastifyServerOptions = {}, factory = Fastify): FastifyInstance {
+  const app = factory({ forceCloseConnections: true, ...server })
   onTestFinished(() => app.close())
   return app
 }

@@ -1,7 +1,7 @@
-import { PassThrough, Readable } from 'node:stream'
+import { PassThrough, Readable, Stream } from 'node:stream'
 import { memoryStore } from '@oncekey/core'
 import { describe, expect, test } from 'vitest'
-import { coveredApp, post, until } from './app.ts'
+import { coveredApp, fastifyVersions, post, until } from './app.ts'
 
 const lease = () => memoryStore({ mode: 'lease' })
 
@@ -125,4 +125,55 @@ test('a stream is collected to its end also for a client that has gone', async (
   await until(async () => (await post(app, '/x', { key: 'k' })).replayed)
   expect((await post(app, '/x', { key: 'k' })).body).toBe('one two')
   expect(runs).toBe(1)
+})
+
+describe('a stream that stalls', () => {
+  test.each(
+    fastifyVersions.flatMap((version) =>
+      (['destroy', 'close', 'abort'] as const).map((way) => [version[0], version[1], way] as const),
+    ),
+  )(
+    'is stopped at the timeout in the way it knows, and 503 answered: %s, %3$s()',
+    async (_version, factory, way) => {
+      const { app } = await coveredApp({ factory, handlerTimeoutMs: 30 })
+      const stopped: string[] = []
+      app.post('/x', async (_request, reply) => {
+        const stream = Object.assign(new Stream(), {
+          readable: true,
+          [way]: () => stopped.push(way),
+        })
+        setImmediate(() => stream.emit('data', 'half'))
+        return reply.type('text/plain').send(stream)
+      })
+      const got = await post(app, '/x', { key: 'k' })
+      expect(got.status).toBe(503)
+      expect(JSON.parse(got.body).code).toBe('handler-timeout')
+      expect(stopped).toEqual([way])
+    },
+  )
+})
+
+test('what says that it is chunked has one framing, as a stream and as a whole', async () => {
+  const { app } = await coveredApp()
+  app.post('/stream', async (_request, reply) =>
+    reply
+      .header('transfer-encoding', 'chunked')
+      .type('text/plain')
+      .send(Readable.from(['a', 'b'])),
+  )
+  app.post('/text', async (_request, reply) =>
+    reply.header('transfer-encoding', 'chunked').send('ab'),
+  )
+  app.post(
+    '/fetched',
+    async () => new Response('ab', { headers: { 'transfer-encoding': 'chunked' } }),
+  )
+  for (const path of ['/stream', '/text', '/fetched']) {
+    for (const replayed of [false, true]) {
+      const got = await post(app, path, { key: path })
+      expect(got).toMatchObject({ status: 200, body: 'ab', replayed })
+      expect(got.headers).toMatchObject({ 'content-length': '2' })
+      expect(got.headers['transfer-encoding']).toBeUndefined()
+    }
+  }
 })

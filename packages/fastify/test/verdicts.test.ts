@@ -1,9 +1,10 @@
+import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
 import { type MemoryStore, memoryStore, type Store } from '@oncekey/core'
-import type { FastifyInstance, onSendHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, onSendHookHandler } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import idempotency from '../src/index.ts'
-import { bareApp, coveredApp, post } from './app.ts'
+import { bareApp, coveredApp, fastifyVersions, post } from './app.ts'
 
 /** A store whose attempts end as said. */
 function endingStore(end: () => Promise<'stored' | 'superseded'>, store = memoryStore()): Store {
@@ -72,6 +73,20 @@ describe('a response that was not kept is not sent', () => {
       expect(errors).toEqual([])
     })
   }
+
+  test('its trailers are not sent with the problem', async () => {
+    const { app } = await coveredApp({
+      store: endingStore(() => Promise.reject(new Error('lost'))),
+    })
+    app.post('/x', async (_request, reply) => {
+      reply.trailer('x-charge', async () => 'ch_1')
+      return reply.code(201).send({ charge: 'ch_1' })
+    })
+    const got = await post(app, '/x', { key: 'k' })
+    expect(got).toMatchObject({ status: 503, trailers: {} })
+    expect(got.headers.trailer).toBeUndefined()
+    expect(Number(got.headers['content-length'])).toBe(got.bytes.length)
+  })
 
   test('superseded by a kept response, that one is the answer', async () => {
     const store: MemoryStore = memoryStore()
@@ -205,8 +220,8 @@ describe('error replies have dispositions like any other', () => {
     }
   })
 
-  test('an error of a hook that runs after it hangs nothing; what the handler answered is kept', async () => {
-    const { app } = await coveredApp()
+  test('an error of a hook that was added after the plugin is the response as well', async () => {
+    const { app, store } = await coveredApp()
     let fails = true
     app.addHook('onSend', async () => {
       if (fails) {
@@ -214,9 +229,23 @@ describe('error replies have dispositions like any other', () => {
         throw new Error('a hook')
       }
     })
-    app.post('/x', async () => ({ id: 1 }))
+    let runs = 0
+    app.post('/x', async (request) => {
+      runs += 1
+      const tx = (await request.idempotency?.transaction()) as { set(k: string, v: unknown): void }
+      tx.set('row', runs)
+      return { runs }
+    })
     expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
-    expect(await post(app, '/x', { key: 'k' })).toMatchObject({ body: '{"id":1}', replayed: true })
+    expect(store.data.size).toBe(0)
+    expect(await post(app, '/x', { key: 'k' })).toMatchObject({
+      body: '{"runs":2}',
+      replayed: false,
+    })
+    expect(await post(app, '/x', { key: 'k' })).toMatchObject({
+      body: '{"runs":2}',
+      replayed: true,
+    })
   })
 
   test('an error handler that throws, at the end of all handlers, hangs nothing and keeps nothing', async () => {
@@ -273,6 +302,89 @@ describe.each(['before', 'after'])('onSend hooks added %s the plugin', (when) =>
     expect(seen).toEqual(['{"id":1}', '{"id":1}', body, bytes, bytes])
   })
 })
+
+describe('what is set outside the handler', () => {
+  test('a content type that an onRequest hook set is on the replay, too', async () => {
+    const { app } = await coveredApp()
+    app.addHook('onRequest', async (_request, reply) => void reply.type('text/csv'))
+    app.post('/x', async () => 'a,b')
+    const first = await post(app, '/x', { key: 'k' })
+    const again = await post(app, '/x', { key: 'k' })
+    expect(again).toMatchObject({ body: 'a,b', replayed: true })
+    expect(again.headers['content-type']).toBe(first.headers['content-type'])
+    const reused = await post(app, '/x', { key: 'k', body: {} })
+    expect(reused.headers['content-type']).toBe('application/problem+json')
+  })
+
+  test.each(['before', 'after'])(
+    'cookies that a plugin registered %s sends with the response are kept if replayHeader says so',
+    async (when) => {
+      const app = bareApp()
+      const replayHeader = (name: string) => (name === 'set-cookie' ? true : undefined)
+      if (when === 'before') await app.register(cookie)
+      await app.register(idempotency, { store: memoryStore(), scope: () => 'ana', replayHeader })
+      if (when === 'after') await app.register(cookie)
+      app.post('/x', async (_request, reply) => reply.setCookie('order', '1').send('ok'))
+      for (const replayed of [false, true]) {
+        const got = await post(app, '/x', { key: 'k' })
+        expect(got).toMatchObject({ replayed })
+        expect(got.headers['set-cookie']).toEqual(['order=1; SameSite=Lax'])
+      }
+    },
+  )
+})
+
+describe('a handler that goes on after it sent', () => {
+  test.each(fastifyVersions)(
+    'sees that it was sent while the verdict is out, and stops where it would (%s)',
+    async (_version, factory) => {
+      const { app, store } = await coveredApp({ factory, store: slowStore() })
+      const charges: number[] = []
+      const refuse = (reply: FastifyReply) => void reply.code(402).send({ no: 1 })
+      app.post('/x', async (_request, reply) => {
+        refuse(reply)
+        await new Promise((resolve) => setImmediate(resolve))
+        if (reply.sent) return
+        charges.push(1)
+      })
+      expect(await post(app, '/x', { key: 'k' })).toMatchObject({ status: 402, body: '{"no":1}' })
+      expect(charges).toEqual([])
+      expect(store).toBeDefined()
+    },
+  )
+
+  test('and uses its buffer again has sent, and kept, what was in it', async () => {
+    const { app } = await coveredApp({ store: slowStore() })
+    app.post('/x', async (_request, reply) => {
+      const buffer = Buffer.from('mine')
+      reply.type('text/plain').send(buffer)
+      await new Promise((resolve) => setImmediate(resolve))
+      buffer.write('hers')
+      return reply
+    })
+    for (const replayed of [false, true]) {
+      expect(await post(app, '/x', { key: 'k' })).toMatchObject({ body: 'mine', replayed })
+    }
+  })
+})
+
+/** A store whose verdict takes as long as a round trip. */
+function slowStore(): Store {
+  const store = memoryStore()
+  return {
+    ...store,
+    async begin(claim) {
+      const decision = await store.begin(claim)
+      if (decision.kind !== 'run') return decision
+      const { attempt } = decision
+      const complete: typeof attempt.complete = async (completion) => {
+        await new Promise((resolve) => setTimeout(resolve, 20))
+        return attempt.complete(completion)
+      }
+      return { ...decision, attempt: { ...attempt, complete } }
+    },
+  }
+}
 
 describe('response schemas and serializers', () => {
   const response = {
