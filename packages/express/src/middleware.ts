@@ -9,7 +9,7 @@ import {
   OncekeyError,
   type Scope,
 } from '@oncekey/core'
-import { captureResponse, readRequest, writeResponse } from '@oncekey/node'
+import { holdBack, readRequest, writeResponse } from '@oncekey/node'
 import { toDictionaries } from './dictionary-mode.ts'
 import type { ExpressRequest } from './express-request.ts'
 
@@ -74,7 +74,8 @@ export function idempotency<Tx, Req extends ExpressRequest = ExpressRequest>(
     if (begun.kind !== 'run') return writeResponse(res, begun.response)
 
     req.idempotency = begun.run.context
-    captureResponse(res, begun.run)
+    const held = holdBack(res, begun.run)
+    begun.run.onInterrupted(({ response }) => held.replace(response))
     next()
   }
 

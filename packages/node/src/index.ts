@@ -1,4 +1,5 @@
-export { captureResponse } from './hold/capture-response.ts'
+export type { HeldRun } from './hold/capture.ts'
+export { type HeldResponse, holdBack } from './hold/hold-back.ts'
 export { keepRawBody } from './request/body.ts'
 export { type NodeRequest, readRequest } from './request/read-request.ts'
 export { writeResponse } from './response/write-response.ts'

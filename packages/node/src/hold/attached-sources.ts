@@ -25,5 +25,5 @@ function attached(this: CapturedResponse, source: Readable): void {
 function stopped(this: CapturedResponse, source: Readable): void {
   const capture = this[CAPTURE]
   capture.sources?.delete(source)
-  if (this.destroyed && !capture.ended && !source.readableEnded) abandon(capture)
+  if (capture.internals.isGone(this) && !capture.ended && !source.readableEnded) abandon(capture)
 }

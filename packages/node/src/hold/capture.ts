@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { Run } from '@oncekey/core'
+import type { HeaderChange, Run } from '@oncekey/core'
+import type { Internals } from './internals.ts'
 
 /**
  * One response that is held back, from the handler's first call to the verdict.
@@ -8,29 +9,45 @@ import type { Run } from '@oncekey/core'
  *   open ──first byte, writeHead──▶ frozen ──end(), too many bytes, or a route that streams──▶ settling
  *   settling ──the verdict is in, the answer leaves──▶ over
  *   open, frozen ──another answer was sent, or nobody will finish this one──▶ over
+ *   open ──handed back──▶ over
  */
 export interface Capture {
   readonly res: CapturedResponse
-  readonly run: Run
+  readonly run: HeldRun
+  readonly internals: Internals
   /** The methods as they were before: those of Node, or of a middleware mounted outside. */
   readonly native: NativeMethods
   /** Headers that were set before the handler: not its own, so neither stored nor taken back. */
   readonly before: OutgoingHttpHeaders
   phase: 'open' | 'frozen' | 'settling' | 'over'
+  /** Whether anything was written to the response while it was held. */
+  begun: boolean
   /** Whether the handler called `end()`. */
   ended: boolean
   status: number
   reason: string
+  /** What the handler changed of the headers, as it was when the head was written. */
+  headers: readonly HeaderChange[]
+  /** Headers with several values, as they were then: the handler may still hold, and change, the lists. */
+  lists: readonly HeaderList[]
   chunks: Uint8Array[]
   size: number
-  /** What `end` was given, where it was given everything: passed on as it is, a string stays a string. */
+  /** What `end` was given, where it was given everything: a string as it is, or the copy of the bytes. */
   whole: { readonly chunk: string | Uint8Array; readonly encoding: BufferEncoding } | undefined
   onEnd: Callback | undefined
   /** Streams that are piped into the response. */
   sources: Set<Readable> | undefined
-  /** Lets the connection be destroyed again, and does it if someone asked meanwhile. */
+  /** Lets the connection be ended again, and does it if someone asked meanwhile. */
   releaseConnection: (() => void) | undefined
+  /** Takes the net away that catches what methods kept from before the capture pass on. */
+  releaseSends: (() => void) | undefined
+  onOver: (() => void) | undefined
 }
+
+/** What a held response asks of a run: whether, and with what, it may leave. */
+export type HeldRun = Pick<Run, 'maxResponseBytes' | 'complete' | 'passThrough' | 'abandon'>
+
+export type HeaderList = readonly [name: string, values: readonly string[]]
 
 export type Callback = (error?: Error | null) => void
 
@@ -39,14 +56,8 @@ export type NativeMethods = Pick<
   'write' | 'end' | 'writeHead' | 'flushHeaders' | 'destroy'
 >
 
-/**
- * The fields of Node's own by which Node, Express and most middleware tell how far a response is.
- * Setting them makes `headersSent`, `writableEnded`, and the errors of late `setHeader` and `write`
- * calls what they would be, for those who ask and for those who look (`on-headers`, sessions).
- */
 export interface CapturedResponse extends ServerResponse {
   [CAPTURE]: Capture
-  _header: string | null
 }
 
 /** A property: a WeakMap costs the garbage collector more than all the rest of a capture. */

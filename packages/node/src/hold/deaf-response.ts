@@ -1,16 +1,19 @@
 import type { ServerResponse } from 'node:http'
+import { facade } from './facade.ts'
+import { isHttp2, streamOf } from './internals.ts'
 
 type Method = (...given: unknown[]) => unknown
 
 /**
  * Another answer was sent, and the handler may still be at work: whatever it does from here on is
- * silently nothing. An error would go to Express, which would destroy a connection that by then
+ * silently nothing. An error would go to the framework, which would destroy a connection that by then
  * serves another request.
  */
 export function deafen(res: ServerResponse): void {
-  const methods = res as unknown as Record<string, Method>
+  const methods = res as unknown as Record<string, Method | undefined>
   const silence = (name: string, isDone: () => boolean) => {
-    const method = methods[name] as Method
+    const method = methods[name]
+    if (method === undefined) return
     // Until it is done the caller is a middleware mounted outside that took its time.
     methods[name] = (...given) => (isDone() ? ignore(res, given) : method.apply(res, given))
   }
@@ -20,12 +23,9 @@ export function deafen(res: ServerResponse): void {
   for (const name of ['write', 'end', 'flushHeaders', 'destroy']) {
     silence(name, () => res.writableEnded)
   }
-  const { statusCode, statusMessage } = res
-  Object.defineProperties(res, {
-    statusCode: { configurable: true, get: () => statusCode, set: () => {} },
-    statusMessage: { configurable: true, get: () => statusMessage, set: () => {} },
-  })
-  shieldConnection(res)
+  fix(res, 'statusCode')
+  if (isHttp2(res)) shieldStream(res)
+  else shieldConnection(res)
 }
 
 /** Truthy, so that no writer waits for `drain`; callbacks are called. */
@@ -35,14 +35,27 @@ function ignore(res: ServerResponse, given: readonly unknown[]): unknown {
   return res
 }
 
+/** What is written to the property from here on is forgotten. */
+function fix(res: ServerResponse, name: 'statusCode' | 'statusMessage'): void {
+  const value = res[name]
+  Object.defineProperty(res, name, { configurable: true, get: () => value, set: () => {} })
+}
+
 /** What Express's last error handler destroys is `req.socket`. */
-function shieldConnection({ req }: ServerResponse): void {
+function shieldConnection(res: ServerResponse): void {
+  fix(res, 'statusMessage')
+  const { req } = res
+  if (!req?.socket) return
   const { socket } = req
-  req.socket = new Proxy(socket, {
-    get(target, name) {
-      if (name === 'destroy') return () => target
-      const value = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+  req.socket = facade(socket, { destroy: () => socket })
+}
+
+/** Over HTTP/2 that is the stream, and nothing but this response is on it. */
+function shieldStream(res: ServerResponse): void {
+  const stream = streamOf(res)
+  const { destroy } = stream
+  stream.destroy = (error) => {
+    const isHandlers = error === undefined && !stream.closed && stream.session?.destroyed === false
+    return isHandlers && !stream.writableFinished ? stream : destroy.call(stream, error)
+  }
 }

@@ -1,4 +1,5 @@
 import { type ServerResponse, validateHeaderValue } from 'node:http'
+import { isHttp2 } from './internals.ts'
 
 /**
  * Applies what `writeHead` was given, in any of its forms, as header changes on the response, and
@@ -14,11 +15,15 @@ export function writeHeadArguments(
       code: 'ERR_HTTP_INVALID_STATUS_CODE',
     })
   }
-  const [reason, headers] =
-    typeof rest[0] === 'string' ? rest : [res.statusMessage, rest[1] ?? rest[0]]
+  const [reason, headers] = typeof rest[0] === 'string' ? rest : [reasonOf(res), rest[1] ?? rest[0]]
   setAll(res, headers)
   if (reason) validateHeaderValue('statusMessage', reason as string)
   return { status, reason: (reason as string | undefined) ?? '' }
+}
+
+/** HTTP/2 has none, and warns of those who ask. */
+function reasonOf(res: ServerResponse): string {
+  return isHttp2(res) ? '' : res.statusMessage
 }
 
 function setAll(res: ServerResponse, headers: unknown): void {

@@ -1,22 +1,47 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { HeaderChange } from '@oncekey/core'
+import type { Capture, HeaderList } from './capture.ts'
 
-/** What a handler changed: a line per value it set, `null` for a header it removed. */
-export function headerChanges(
-  before: OutgoingHttpHeaders,
-  after: OutgoingHttpHeaders,
-): readonly HeaderChange[] {
+/** The headers as they are now. Lists are copied: `appendHeader` adds to the one that is there. */
+export function copiedHeaders(res: ServerResponse): OutgoingHttpHeaders {
+  const headers = res.getHeaders()
+  for (const name in headers) {
+    const value = headers[name]
+    if (Array.isArray(value)) headers[name] = [...value]
+  }
+  return headers
+}
+
+/** Notes what the headers are as the head is written: later changes are not part of the response. */
+export function freezeHeaders(capture: Capture): void {
+  const { before } = capture
+  const after = capture.res.getHeaders()
   const changes: HeaderChange[] = []
+  let lists: HeaderList[] | undefined
   for (const name in after) {
     const value = after[name]
+    const list = Array.isArray(value) ? value.map(String) : undefined
+    if (list !== undefined) {
+      lists ??= []
+      lists.push([name, list])
+    }
     if (isSame(before[name], value)) continue
-    if (Array.isArray(value)) for (const line of value) changes.push([name, String(line)])
-    else changes.push([name, String(value)])
+    if (list === undefined) changes.push([name, String(value)])
+    else for (const line of list) changes.push([name, line])
   }
   for (const name in before) {
     if (after[name] === undefined) changes.push([name, null])
   }
-  return changes
+  capture.headers = changes
+  if (lists !== undefined) capture.lists = lists
+}
+
+/** Puts lists back that were changed in place since the head was written. */
+export function restoreLists({ res, lists }: Capture): void {
+  for (const [name, values] of lists) {
+    if (isSame(res.getHeader(name), values as string[])) continue
+    res.setHeader(name, values)
+  }
 }
 
 /** Takes back whatever was changed since. */
@@ -32,7 +57,10 @@ export function restoreHeaders(res: ServerResponse, before: OutgoingHttpHeaders)
 type Value = OutgoingHttpHeaders[string]
 
 function isSame(one: Value, other: Value): boolean {
-  return (
-    one === other || (one !== undefined && other !== undefined && String(one) === String(other))
-  )
+  if (one === other && !Array.isArray(one)) return true
+  if (one === undefined || other === undefined) return false
+  if (!Array.isArray(one) || !Array.isArray(other)) {
+    return !Array.isArray(one) && !Array.isArray(other) && String(one) === String(other)
+  }
+  return one.length === other.length && one.every((line, at) => String(line) === String(other[at]))
 }

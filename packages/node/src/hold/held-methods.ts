@@ -1,6 +1,14 @@
 import { ServerResponse } from 'node:http'
-import { CAPTURE, type Callback, type Capture, type CapturedResponse } from './capture.ts'
+import {
+  CAPTURE,
+  type Callback,
+  type Capture,
+  type CapturedResponse,
+  type NativeMethods,
+} from './capture.ts'
 import { writeHeadArguments } from './head.ts'
+import { freezeHeaders } from './header-changes.ts'
+import { isHttp2 } from './internals.ts'
 import { abandon, settle } from './settle.ts'
 
 const { prototype: bare } = ServerResponse
@@ -10,24 +18,25 @@ const { prototype: bare } = ServerResponse
  * requests. Once the response is over they hand on to what they replaced: a middleware mounted
  * inside may have kept them.
  */
-export const heldMethods: Pick<
-  ServerResponse,
-  'write' | 'end' | 'writeHead' | 'flushHeaders' | 'destroy'
-> = { write, end, writeHead, flushHeaders, destroy } as never
+export const heldMethods: NativeMethods = {
+  write,
+  end,
+  writeHead,
+  flushHeaders,
+  destroy,
+} as never
 
 function write(this: CapturedResponse, ...given: unknown[]): boolean {
   const capture = this[CAPTURE]
   if (capture.phase === 'over') return capture.native.write.apply(this, given as never)
-  // The "write after end" that it is.
-  if (capture.ended) return bare.write.apply(this, given as never)
-
   const { chunk, encoding, callback } = writeArguments(given)
+  if (capture.ended) return writeAfterEnd(this, given, callback)
+
   const bytes = bytesOf(this, chunk, encoding)
   writeImplicitHead(capture)
   collect(capture, bytes)
+  settleIfTooLarge(capture)
   if (callback !== undefined) process.nextTick(callback)
-  if (capture.phase === 'frozen' && capture.size > capture.run.maxResponseBytes)
-    void settle(capture)
   // False until `drain`, only while the verdict is out on something that is not collected whole.
   return capture.phase !== 'settling'
 }
@@ -35,20 +44,27 @@ function write(this: CapturedResponse, ...given: unknown[]): boolean {
 function end(this: CapturedResponse, ...given: unknown[]): ServerResponse {
   const capture = this[CAPTURE]
   if (capture.phase === 'over') return capture.native.end.apply(this, given as never)
-  if (capture.ended) return bare.end.apply(this, given as never)
-
   const { chunk, encoding, callback } = writeArguments(given)
+  if (capture.ended) return endAfterEnd(this, given, callback)
+
   const bytes = chunk ? bytesOf(this, chunk, encoding) : undefined
   writeImplicitHead(capture)
-  capture.ended = true
-  this.finished = true
-  capture.onEnd = callback
   if (bytes !== undefined) {
-    if (capture.size === 0) capture.whole = { chunk: chunk as string | Uint8Array, encoding }
+    if (capture.size === 0) {
+      capture.whole = { chunk: typeof chunk === 'string' ? chunk : bytes, encoding }
+    }
     collect(capture, bytes)
   }
-  if (capture.phase === 'frozen') void settle(capture)
+  endBy(capture, callback)
   return this
+}
+
+/** The response is whole. */
+export function endBy(capture: Capture, callback?: Callback): void {
+  capture.ended = true
+  capture.onEnd = callback
+  capture.internals.markEnded(capture.res)
+  if (capture.phase === 'frozen') void settle(capture)
 }
 
 function writeHead(this: CapturedResponse, ...given: unknown[]): ServerResponse {
@@ -58,11 +74,13 @@ function writeHead(this: CapturedResponse, ...given: unknown[]): ServerResponse 
   if (capture.phase !== 'open') return bare.writeHead.apply(this, given as never)
 
   const { status, reason } = writeHeadArguments(this, given)
-  capture.phase = 'frozen'
+  this.statusCode = status
   capture.status = status
   capture.reason = reason
-  this.statusCode = status
-  this._header = 'held back'
+  freezeHeaders(capture)
+  capture.phase = 'frozen'
+  capture.begun = true
+  capture.internals.markHeadSent(this)
   return this
 }
 
@@ -87,9 +105,16 @@ function writeImplicitHead({ phase, res }: Capture): void {
   if (phase === 'open') res.writeHead(res.statusCode)
 }
 
-function collect(capture: Capture, bytes: Uint8Array): void {
+export function collect(capture: Capture, bytes: Uint8Array): void {
   capture.chunks.push(bytes)
   capture.size += bytes.length
+}
+
+/** Of a response that is still being written, and that the run does not want whole, only the head is asked about. */
+export function settleIfTooLarge(capture: Capture): void {
+  if (capture.phase === 'frozen' && capture.size > capture.run.maxResponseBytes) {
+    void settle(capture)
+  }
 }
 
 function writeArguments([chunk, encoding, callback]: readonly unknown[]): {
@@ -110,11 +135,33 @@ function writeArguments([chunk, encoding, callback]: readonly unknown[]): {
   }
 }
 
-/** A copy, because the caller may use its buffer again once the write's callback was called. */
+/** A copy, because the caller may use its buffer again; the copy is what is stored and what is sent. */
 function bytesOf(res: ServerResponse, chunk: unknown, encoding: BufferEncoding): Uint8Array {
   if (typeof chunk === 'string') return Buffer.from(chunk, encoding)
   if (chunk instanceof Uint8Array) return Buffer.from(chunk)
   // Throws what Node throws for what is neither.
   bare.write.call(res, chunk, 'utf8')
   throw new TypeError('not a chunk')
+}
+
+/** The "write after end" that it is. */
+function writeAfterEnd(
+  res: ServerResponse,
+  given: readonly unknown[],
+  callback: Callback | undefined,
+): boolean {
+  if (!isHttp2(res)) return bare.write.apply(res, given as never)
+  const error = Object.assign(new Error('write after end'), { code: 'ERR_STREAM_WRITE_AFTER_END' })
+  if (callback !== undefined) process.nextTick(callback, error)
+  return false
+}
+
+function endAfterEnd(
+  res: ServerResponse,
+  given: readonly unknown[],
+  callback: Callback | undefined,
+): ServerResponse {
+  if (!isHttp2(res)) return bare.end.apply(res, given as never)
+  if (callback !== undefined) process.nextTick(callback)
+  return res
 }

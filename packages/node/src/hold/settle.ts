@@ -4,7 +4,8 @@ import { decoded } from '../response/content-coding.ts'
 import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
 import { deafen } from './deaf-response.ts'
-import { headerChanges, restoreHeaders } from './header-changes.ts'
+import { restoreHeaders, restoreLists } from './header-changes.ts'
+import { isHttp2 } from './internals.ts'
 
 /** Asks the run for its verdict and carries it out. Only here do bytes leave. */
 export async function settle(capture: Capture): Promise<void> {
@@ -15,13 +16,12 @@ export async function settle(capture: Capture): Promise<void> {
     else replace(capture, verdict.response)
   } catch (error) {
     // What is on record is on record: a retry gets it.
-    capture.native.destroy.call(capture.res, error as Error)
+    giveUp(capture, error)
   }
 }
 
 function verdictOf(capture: Capture): Promise<Verdict> {
-  const { run, res, before, status } = capture
-  const headers = headerChanges(before, res.getHeaders())
+  const { run, res, before, status, headers } = capture
   if (!capture.ended) return run.passThrough({ status, headers })
   const body = status === 204 || status === 304 ? NO_BYTES : joined(capture.chunks)
   const coding = res.getHeader('content-encoding')
@@ -45,7 +45,8 @@ function pass(capture: Capture): void {
   const { res, native, chunks, whole } = capture
   handBack(capture)
   res.statusCode = capture.status
-  res.statusMessage = capture.reason
+  if (!isHttp2(res)) res.statusMessage = capture.reason
+  restoreLists(capture)
   if (whole !== undefined) {
     native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
   } else {
@@ -55,50 +56,68 @@ function pass(capture: Capture): void {
     if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
     else res.emit('drain')
   }
-  capture.releaseConnection?.()
+  letGo(capture)
 }
 
 /** Sends another answer in place of the handler's, and none of the handler's headers with it. */
 export function replace(capture: Capture, response: PlainResponse): void {
   if (capture.phase === 'over') return
-  const { native } = capture
+  const { native, internals } = capture
   const res: ServerResponse = capture.res
   handBack(capture)
   // Past any middleware mounted inside, which may be half way through the other response.
   res.write = native.write
   res.end = native.end
   restoreHeaders(res, capture.before)
-  res.statusMessage = ''
+  internals.dropTrailers(res)
+  if (!isHttp2(res)) res.statusMessage = ''
   if (capture.onEnd !== undefined) res.once('finish', capture.onEnd)
   writeResponse(res, response)
   deafen(res)
   for (const source of capture.sources ?? []) source.destroy()
-  capture.releaseConnection?.()
+  letGo(capture)
 }
 
 /** There will be no whole response: undone first, so that the client may retry once it notices. */
 export function abandon(capture: Capture, error?: Error): void {
-  const { res, native, run } = capture
+  const { run } = capture
   if (capture.phase === 'over' || capture.phase === 'settling') return
   capture.phase = 'settling'
   void run.abandon().then((verdict) => {
-    if (verdict.kind !== 'send') return replace(capture, verdict.response)
-    handBack(capture)
-    native.destroy.call(res, error)
-    capture.releaseConnection?.()
+    try {
+      if (verdict.kind !== 'send') replace(capture, verdict.response)
+      else giveUp(capture, error)
+    } catch (error) {
+      giveUp(capture, error)
+    }
   })
 }
 
-function handBack(capture: Capture): void {
-  const { native } = capture
+/** Nothing can be sent that would be an answer. */
+function giveUp(capture: Capture, error: unknown): void {
+  const { res, native } = capture
+  if (capture.phase !== 'over') handBack(capture)
+  native.destroy?.call(res, error as Error)
+  letGo(capture)
+}
+
+/** From here on what is written is written. */
+export function handBack(capture: Capture): void {
+  const { native, internals } = capture
   const res: ServerResponse = capture.res
   capture.phase = 'over'
-  capture.res._header = null
-  res.finished = false
+  internals.unmark(res)
+  capture.releaseSends?.()
   // `write` and `end` stay: a middleware mounted inside may have put its own over them.
   res.writeHead = native.writeHead
   res.flushHeaders = native.flushHeaders
   res.destroy = native.destroy
+}
+
+/** The response is on its way, or will never be. */
+export function letGo(capture: Capture): void {
+  capture.releaseConnection?.()
+  capture.onOver?.()
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {

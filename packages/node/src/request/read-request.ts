@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type EngineRequest, resolveScope, type Scope } from '@oncekey/core'
+import { internalsOf } from '../hold/internals.ts'
 import { bodyOf } from './body.ts'
 
 /** What is read of a request: Node's own, and what Connect, Express and body parsers put on it. */
@@ -44,7 +45,7 @@ export function readRequest<Req extends NodeRequest>(
 /** Aborted when the client is gone. A request's own `close` only says that it was read. */
 function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController()
-  if (res.destroyed) gone.abort()
+  if (internalsOf(res).isGone(res)) gone.abort()
   res.once('close', () => gone.abort())
   return gone.signal
 }
