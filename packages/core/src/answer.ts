@@ -2,6 +2,9 @@ import { type RequestFacts, tell, warnOnce } from './diagnostics.ts'
 import { OncekeyError, type ProblemCode } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
 import { isProblemCode, problem } from './problem.ts'
+import type { Question } from './question.ts'
+import { takeReasonPhrase } from './response/reason-phrase.ts'
+import { replayVariant } from './response/replay-variant.ts'
 import { unseal } from './seal.ts'
 import type { Claim, Decision } from './store.ts'
 import type { HeaderChange, PlainResponse } from './stored-response.ts'
@@ -34,28 +37,32 @@ export function problemAnswer(
   return { kind: 'problem', code, detail, response }
 }
 
-/** The stored response, opened and marked as a replay. */
+/** The stored response, opened, in a coding that the client accepts, and marked as a replay. */
 export function replayAnswer<Tx>(
   options: ResolvedOptions<Tx>,
   claim: Claim,
   decision: Extract<Decision, { kind: 'replay' }>,
-): Answer {
+  question: Question,
+): Promise<Answer> {
   const stored = unseal(decision.response, options.seal, {
     ...claim,
     fingerprints: [decision.fingerprint, ...claim.fingerprints],
   })
   if (stored.body === null)
     throw new TypeError('a store must answer result-gone for a response without a body')
-  return markedAsReplay(options, { ...stored, body: stored.body })
+  const { status, headers, body } = stored
+  return markedAsReplay(options, takeReasonPhrase({ status, headers, body }), question)
 }
 
-/** A response that no handler made now, and that says so. */
-export function markedAsReplay<Tx>(
-  options: ResolvedOptions<Tx>,
-  { status, headers, body }: PlainResponse,
-): Extract<Answer, { kind: 'replay' }> {
-  const marks = options.replayedHeaders.map((name): HeaderChange => [name, 'true'])
-  return { kind: 'replay', response: { status, headers: [...headers, ...marks], body } }
+/** A response that no handler made now, as this client can read it, and that says so. */
+export async function markedAsReplay<Tx>(
+  { maxResponseBytes, replayedHeaders }: ResolvedOptions<Tx>,
+  response: PlainResponse,
+  { request }: Question,
+): Promise<Extract<Answer, { kind: 'replay' }>> {
+  const variant = await replayVariant(response, request, maxResponseBytes)
+  const marks = replayedHeaders.map((name): HeaderChange => [name, 'true'])
+  return { kind: 'replay', response: { ...variant, headers: [...variant.headers, ...marks] } }
 }
 
 /**

@@ -75,7 +75,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
         const { body } = await request.fingerprintInput()
         await authenticate(request, signedBytes(body))
       }
-      if (key === undefined) return withoutKey(facts, traceparent)
+      if (key === undefined) return withoutKey(facts, traceparent, request)
       if (!resolved.validateKey(key)) {
         return refused('key-invalid', 'The key does not have the form that this API asks for.')
       }
@@ -85,7 +85,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       return refusalOf(error)
     }
     const fingerprints = acceptedFingerprints(input, resolved.seal)
-    return await ask({ facts, fingerprints, traceparent, signal: request.signal })
+    return await ask({ facts, fingerprints, traceparent, signal: request.signal, request })
   }
 
   /** What is wrong with the request itself; any other error is the app's. */
@@ -111,7 +111,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       const held = await decide(claim, question)
       if (held.kind !== 'problem' || held.code !== 'outcome-unknown') return held
       const retake = () => decide(claimOf(question, resolved, 'retake'), question)
-      return await reconcile(whenUnknown, resolved, claim, held, retake)
+      return await reconcile(whenUnknown, resolved, claim, held, retake, question)
     } finally {
       active.end()
     }
@@ -128,7 +128,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
         case 'run':
           return { kind: 'run', run: start(decision.attempt, question) }
         case 'replay':
-          return replayAnswer(resolved, claim, decision)
+          return await replayAnswer(resolved, claim, decision, question)
         case 'mismatch':
           return refused(
             'key-reused',
@@ -164,6 +164,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   async function withoutKey(
     facts: RequestFacts,
     traceparent: string | undefined,
+    request: EngineRequest,
   ): Promise<Begun<Tx>> {
     if (resolved.required) {
       return refused(
@@ -175,7 +176,8 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     active.begin()
     try {
       const attempt = await store.open({ leaseMs: resolved.leaseMs })
-      const question: Question = { facts, traceparent, fingerprints: [''], signal: undefined }
+      const signal = undefined
+      const question: Question = { facts, traceparent, fingerprints: [''], signal, request }
       return { kind: 'run', run: start(attempt, question) }
     } catch (error) {
       return storeFailure(resolved, facts, 'begin', error)

@@ -1,3 +1,6 @@
+import { isFraming } from './response/framing.ts'
+import { isReasonPhrase } from './response/reason-phrase.ts'
+
 /**
  * Headers that speak of one exchange and not of the answer, or that give something away. They are
  * never stored: a replay gets its own, or none.
@@ -10,18 +13,11 @@ const NEVER_REPLAYED = new Set([
   'proxy-authenticate',
   'authentication-info',
   'proxy-authentication-info',
-  // this connection, RFC 9110 section 7.6.1
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
+  // this connection
   'upgrade',
   // made anew for every message
   'date',
   'age',
-  'content-length',
   'strict-transport-security',
   // this request
   'x-request-id',
@@ -45,8 +41,17 @@ const NEVER_REPLAYED_PREFIXES = ['access-control-', 'ratelimit-', 'x-ratelimit-'
 /** Says of a header, by its lower-case name, whether replays carry it; `undefined` leaves it to the rules above. */
 export type ReplayHeader = (name: string) => boolean | undefined
 
-/** Whether a header the handler set is stored and replayed. `name` is lower-case. */
-export function isReplayed(name: string, override: ReplayHeader | undefined): boolean {
+/**
+ * Whether a header the handler set is stored and replayed. `name` is lower-case. What frames a
+ * message is never the handler's to say; only the length that a HEAD tells is a fact of the answer.
+ */
+export function isReplayed(
+  name: string,
+  override: ReplayHeader | undefined,
+  method?: string,
+): boolean {
+  if (name === 'content-length') return method === 'HEAD' && override?.(name) !== false
+  if (isFraming(name) || isReasonPhrase(name)) return false
   return (
     override?.(name) ??
     (!NEVER_REPLAYED.has(name) && !NEVER_REPLAYED_PREFIXES.some((p) => name.startsWith(p)))

@@ -83,6 +83,7 @@ export {
 export { type Call, type OnceOptions, type Outcome, once } from './once.ts'
 export { checkScopeOption, type EngineOptions, type ResolvedOptions } from './options.ts'
 export type { RetryAdvice } from './problem.ts'
+export { framingHeaders, isFraming } from './response/framing.ts'
 export type { Run, Verdict } from './run.ts'
 export { resolveScope, type Scope } from './scope.ts'
 export { checkSealKeys, type SealKeys } from './seal.ts'

@@ -98,6 +98,7 @@ export function once<Tx>(options: OnceOptions<Tx>): {
       fingerprints,
       traceparent: undefined,
       signal: undefined,
+      request: undefined,
     })
     return begun.kind === 'run' ? finish(begun.run, work) : answered(begun)
   }

@@ -43,13 +43,16 @@ export interface EngineOptions<Tx> {
   readonly handlerTimeoutMs?: number
   /** Lease mode: how long an attempt owns its key without renewing; it renews three times as often. Milliseconds. @default 15_000 */
   readonly leaseMs?: number
-  /** The largest body that is kept. Bytes. @default 1_048_576 */
+  /** The largest body that is kept, as it leaves: coded, if it is. Bytes. @default 1_048_576 */
   readonly maxResponseBytes?: number
   /** `stream`: the response is passed through as it is written and its body not kept (server-sent events). @default 'buffer' */
   readonly response?: 'buffer' | 'stream'
   /** Seals stored headers and bodies with AES-256-GCM, and makes fingerprints HMACs. @default none */
   readonly seal?: SealKeys
-  /** Changes what is stored of a response, not what the first client gets: removes a secret that is shown once. */
+  /**
+   * Changes what is stored of a response, not what the first client gets: removes a secret that is
+   * shown once. A coded body comes decoded, where that can be done, and is kept so.
+   */
   readonly redact?: (response: PlainResponse) => PlainResponse
   /** CloudEvents `source` of emitted events. @default '/' + namespace */
   readonly eventSource?: string

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { RequestFacts } from './diagnostics.ts'
+import type { EngineRequest } from './engine.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Claim } from './store.ts'
@@ -11,6 +12,8 @@ export interface Question {
   readonly fingerprints: readonly [Fingerprint, ...Fingerprint[]]
   readonly traceparent: string | undefined
   readonly signal: AbortSignal | undefined
+  /** The request that the answer is for; `undefined` for a call of `once`. */
+  readonly request?: Pick<EngineRequest, 'method' | 'header'> | undefined
 }
 
 /** The question as a store is asked it. Every claim has a token of its own, so each is a new attempt. */

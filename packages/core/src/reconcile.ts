@@ -4,6 +4,7 @@ import { deriveKey } from './derive-key.ts'
 import type { Begun } from './engine.ts'
 import { OptionsError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
+import type { Question } from './question.ts'
 import type { Claim } from './store.ts'
 import type { PlainResponse } from './stored-response.ts'
 import type { Reconciliation, WhenUnknown } from './when-unknown.ts'
@@ -18,6 +19,7 @@ export async function reconcile<Tx>(
   claim: Claim,
   held: Extract<Answer, { kind: 'problem' }>,
   retake: () => Promise<Begun<Tx>>,
+  question: Question,
 ): Promise<Begun<Tx>> {
   const { namespace, scope, key } = claim
   const since = held.since ?? new Date(0)
@@ -38,7 +40,7 @@ export async function reconcile<Tx>(
   // What was found is what is true of the key, whatever its status would mean for a handler's answer.
   retaken.run.context.keep()
   const verdict = await retaken.run.complete(response)
-  return verdict.kind === 'send' ? markedAsReplay(options, response) : verdict
+  return verdict.kind === 'send' ? markedAsReplay(options, response, question) : verdict
 }
 
 function plainResponse(found: Exclude<Reconciliation, string>): PlainResponse {

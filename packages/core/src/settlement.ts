@@ -4,6 +4,8 @@ import { type Disposition, dispositionOf } from './disposition.ts'
 import { OncekeyError, OptionsError } from './errors.ts'
 import { abort } from './handler-context.ts'
 import { isReplayed } from './header-rules.ts'
+import { withReasonPhrase } from './response/reason-phrase.ts'
+import { codingOf, uncoded } from './response/uncoded.ts'
 import type { Ending, Running, Verdict } from './run.ts'
 import { seal } from './seal.ts'
 import type { PlainResponse, StoredResponse } from './stored-response.ts'
@@ -81,9 +83,15 @@ async function store<Tx>(
   const { facts } = running.question
   const { status } = given
   const keep = disposition === 'commit'
+  // What redact() has to see must be readable, and is as much a body to keep as any.
+  const readable =
+    options.redact === undefined || body === null
+      ? given
+      : await withoutCoding(given, options.maxResponseBytes)
+  if (readable === 'too-large') return settleUncollected(running, given)
   let response: StoredResponse
   try {
-    response = storedForm(running, given, body)
+    response = storedForm(running, readable, body === null ? null : readable.body)
   } catch (error) {
     // redact() threw: rather nothing kept than a secret in the clear.
     await undo(running, status)
@@ -130,20 +138,29 @@ function storedForm<Tx>(
   response: PlainResponse,
   body: Uint8Array | null,
 ): StoredResponse {
-  const { facts, fingerprints } = question
+  const { facts, fingerprints, request } = question
   const headers = response.headers.filter(([name]) =>
-    isReplayed(name.toLowerCase(), options.replayHeader),
+    isReplayed(name.toLowerCase(), options.replayHeader, request?.method),
   )
   const { redact } = options
   const kept = redact === undefined ? response : redacted(redact, { ...response, headers })
   const form: StoredResponse = {
     status: kept.status,
-    headers: redact === undefined ? headers : kept.headers,
+    headers: withReasonPhrase(redact === undefined ? { ...response, headers } : kept),
     body: body === null ? null : kept.body,
     seal: null,
   }
   if (options.seal === undefined || facts.key === undefined) return form
   return seal(form, options.seal, { ...facts, key: facts.key, fingerprint: fingerprints[0] })
+}
+
+async function withoutCoding(
+  response: PlainResponse,
+  maxBytes: number,
+): Promise<PlainResponse | 'too-large'> {
+  const coding = codingOf(response)
+  if (coding === undefined) return response
+  return (await uncoded(response, coding, maxBytes)) ?? response
 }
 
 /** Throws where the app's function returned no response: storing it unredacted is the one wrong answer. */

@@ -1,15 +1,19 @@
 /**
  * One change a handler made to the response's headers: a line it set, or, with `null`, a header set
- * before it that it removed. A header with several values is several changes.
+ * before it that it removed. A header with several values is several changes. Values are bytes, a
+ * character each, as Node and fetch have them. `added` is a line beside those that are set already;
+ * only answers have it, never what a handler made.
  */
-export type HeaderChange = readonly [name: string, value: string | null]
+export type HeaderChange = readonly [name: string, value: string | null, how?: 'added']
 
 /** A response as plain data: as a handler made it, as a replay, or as a problem. */
 export interface PlainResponse {
   readonly status: number
   readonly headers: readonly HeaderChange[]
-  /** The bytes before any content coding. */
+  /** The bytes as they leave: coded, where a `Content-Encoding` says so. */
   readonly body: Uint8Array
+  /** The reason phrase, where it is not the status's own and the protocol has one (HTTP/1.1). */
+  readonly reason?: string
 }
 
 /** A response as a store keeps it. Opaque to the store: it returns what it was given, byte for byte. */

@@ -1,5 +1,5 @@
 import type { Engine, EngineRequest, HandlerContext, Run } from '@oncekey/core'
-import { captureResponse } from './capture-response.ts'
+import { captureResponse, type Exchange } from './capture-response.ts'
 import { responseOf } from './response-of.ts'
 
 /** The response that a thrown error stands for, if it is one. */
@@ -19,12 +19,12 @@ export async function answerOnce<Tx>(
   const begun = await engine.begin(request)
   if (begun.kind !== 'run') return responseOf(begun.response, before)
   const { run } = begun
-  return answerOf(run, before, () => handle(run.context), thrownAnswer)
+  return answerOf(run, { method: request.method, before }, () => handle(run.context), thrownAnswer)
 }
 
 async function answerOf(
   run: Run,
-  before: Headers,
+  exchange: Exchange,
   handle: () => Promise<Response | undefined>,
   thrownAnswer: ThrownAnswer,
 ): Promise<Response> {
@@ -44,10 +44,10 @@ async function answerOf(
       },
     )
   const first = await Promise.race([handled, run.interrupted])
-  if (first.kind === 'response') return captureResponse(run, first.response, before)
+  if (first.kind === 'response') return captureResponse(run, first.response, exchange)
   // Nobody is there for what comes now, nor for how it fails.
   handled
     .then((late) => (late.kind === 'response' ? late.response?.body?.cancel() : undefined))
     .catch(() => {})
-  return responseOf(first.response, before)
+  return responseOf(first.response, exchange.before)
 }

@@ -1,15 +1,22 @@
-import type { Answer, PlainResponse, Run, Verdict } from '@oncekey/core'
+import type { Answer, Run, Verdict } from '@oncekey/core'
 import { type Collected, collect, type Reader } from './collect.ts'
-import { decoded, isKnownCoding } from './content-coding.ts'
+import { framedAnew } from './framing.ts'
 import { headerChanges } from './header-changes.ts'
 import { isBodiless, responseOf } from './response-of.ts'
+
+/** What of a request its answer depends on, and the headers that were set outside the handler. */
+export interface Exchange {
+  readonly method: string
+  readonly before: Headers
+}
 
 /** Asks the run for its verdict on the handler's response, and makes what is sent. */
 export async function captureResponse(
   run: Run,
   response: Response | undefined,
-  before: Headers,
+  exchange: Exchange,
 ): Promise<Response> {
+  const { before } = exchange
   if (!isSendable(response)) {
     await run.abandon()
     throw new TypeError(
@@ -30,7 +37,7 @@ export async function captureResponse(
     return responseOf(collected.response, before)
   }
   const verdict = await verdictOn(run, response, collected, before)
-  if (verdict.kind === 'send') return sent(response, collected, reader)
+  if (verdict.kind === 'send') return sent(response, collected, reader, exchange)
   reader?.cancel().catch(() => {})
   return responseOf(verdict.response, before)
 }
@@ -43,32 +50,31 @@ function isSendable(response: unknown): response is Response {
   return bodyUsed === false && body?.locked !== true
 }
 
-async function verdictOn(
+function verdictOn(
   run: Run,
-  { status, headers }: Response,
+  { status, statusText, headers }: Response,
   collected: Collected,
   before: Headers,
 ): Promise<Verdict> {
-  const changes = headerChanges(before, headers).filter(([name]) => name !== 'content-length')
-  const head = { status, headers: changes }
+  const head = { status, headers: headerChanges(before, headers) }
   if (collected.kind === 'part') return run.passThrough(head)
-  const coding = changes.find(([name]) => name === 'content-encoding')?.[1]
-  if (coding == null || collected.bytes.length === 0 || !isKnownCoding(coding)) {
-    return run.complete({ ...head, body: collected.bytes })
+  return run.complete({ ...head, body: collected.bytes, ...(statusText && { reason: statusText }) })
+}
+
+function sent(
+  response: Response,
+  collected: Collected,
+  reader: Reader | undefined,
+  { method, before }: Exchange,
+): Response {
+  const { status, statusText } = response
+  const isWhole = collected.kind === 'whole'
+  // What is passed through as it is written is framed by who writes it.
+  const headers = isWhole ? framedAnew(response.headers, before, method) : response.headers
+  if (reader === undefined || (isWhole && collected.bytes.length === 0)) {
+    return new Response(null, { status, statusText, headers })
   }
-  const body = await decoded(coding, collected.bytes, run.maxResponseBytes)
-  if (body === undefined) return run.passThrough(head)
-  return run.complete({ ...uncoded(head), body })
-}
-
-function uncoded(head: Omit<PlainResponse, 'body'>): Omit<PlainResponse, 'body'> {
-  return { ...head, headers: head.headers.filter(([name]) => name !== 'content-encoding') }
-}
-
-function sent(response: Response, collected: Collected, reader: Reader | undefined): Response {
-  const { status, statusText, headers } = response
-  if (reader === undefined) return new Response(null, { status, statusText, headers })
-  const body = collected.kind === 'whole' ? collected.bytes : all(collected.chunks, reader)
+  const body = isWhole ? collected.bytes : all(collected.chunks, reader)
   return new Response(body, { status, statusText, headers })
 }
 

@@ -6,7 +6,8 @@ export function headerChanges(before: Headers, after: Headers): HeaderChange[] {
   // `Headers` joins the values of every header but `Set-Cookie`, and so does HTTP.
   for (const name of new Set(after.keys())) {
     const values = valuesOf(after, name)
-    if (String(values) === String(valuesOf(before, name))) continue
+    // An empty value is no absent one.
+    if (before.has(name) && String(values) === String(valuesOf(before, name))) continue
     for (const value of values) changes.push([name, value])
   }
   for (const name of new Set(before.keys())) {

@@ -1,16 +1,26 @@
 import type { PlainResponse } from '@oncekey/core'
 
 /** A replay or a problem, as a response. Headers that were set before stay, unless it changes them. */
-export function responseOf({ status, headers, body }: PlainResponse, before: Headers): Response {
+export function responseOf(
+  { status, headers, body, reason }: PlainResponse,
+  before: Headers,
+): Response {
   const lines = new Headers(before)
+  // What is said of another message: this one is framed by the runtime.
+  for (const name of ['content-length', 'transfer-encoding']) lines.delete(name)
   const written = new Set<string>()
-  for (const [name, value] of headers) {
+  for (const [name, value, how] of headers) {
     if (value === null) lines.delete(name)
-    else if (written.has(name)) lines.append(name, value)
+    else if (how === 'added' || written.has(name)) lines.append(name, value)
     else lines.set(name, value)
     written.add(name)
   }
-  return new Response(isBodiless(status) ? null : new Uint8Array(body), { status, headers: lines })
+  const isEmpty = isBodiless(status) || body.length === 0
+  return new Response(isEmpty ? null : new Uint8Array(body), {
+    status,
+    headers: lines,
+    ...(reason !== undefined && { statusText: reason }),
+  })
 }
 
 /** Statuses that a Response must not have a body with. */

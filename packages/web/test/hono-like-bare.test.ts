@@ -107,15 +107,20 @@ describe('a first response is that of Hono without the middleware, and a replay 
       headers: { origin: 'https://shop.example', 'x-request-id': 'r1' },
     }
     const expected = await seen(await post(bare, 'k', asked))
+    // What streams with the helper is buffered, and a buffered answer has a length.
+    delete (expected.headers as Record<string, unknown>)['transfer-encoding']
     expect(await seen(await post(app, 'k', asked))).toEqual(expected)
 
     const again = await post(app, 'k', asked)
     expect(replayed(again)).toBe(true)
     const { headers, ...rest } = await seen(again)
-    const { 'transfer-encoding': _, ...kept } = expected.headers as Record<string, unknown>
     expect({ ...rest, headers }).toEqual({
       ...expected,
-      headers: { ...kept, 'set-cookie': ['outside=1; Path=/'], 'x-idempotency-replayed': 'true' },
+      headers: {
+        ...(expected.headers as object),
+        'set-cookie': ['outside=1; Path=/'],
+        'x-idempotency-replayed': 'true',
+      },
     })
   })
 })
@@ -141,18 +146,21 @@ describe('beside the middleware of Hono', () => {
     expect(await unzipped(await post(app, 'k', gzip))).toEqual(body)
   })
 
-  test('compress inside: the bytes before it are kept', async () => {
+  test('compress inside: what it made is kept, and decoded for who cannot read it', async () => {
     const { app, once } = site()
     app.post('/orders', once, compress(), (c) => c.json(body))
     expect(await unzipped(await post(app, 'k', gzip))).toEqual(body)
-    const again = await post(app, 'k')
+    const repeated = await post(app, 'k', gzip)
+    expect(replayed(repeated)).toBe(true)
+    expect(await unzipped(repeated)).toEqual(body)
+    const again = await post(app, 'k', { headers: { 'accept-encoding': 'identity' } })
     expect([replayed(again), again.headers.get('content-encoding')]).toEqual([true, null])
     expect(again.headers.get('vary')).toBe('Accept-Encoding')
     expect(await again.json()).toEqual(body)
   })
 
-  test('compress inside: what is larger than maxResponseBytes before it is too large', async () => {
-    const { app, once, store } = site({ maxResponseBytes: 1000 })
+  test('compress inside: what is larger than maxResponseBytes behind it is too large', async () => {
+    const { app, once, store } = site({ maxResponseBytes: 100 })
     app.post('/orders', once, compress(), async (c) => {
       const tx = await c.var.idempotency.transaction()
       tx.set('order', 1)

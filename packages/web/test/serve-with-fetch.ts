@@ -44,7 +44,8 @@ export const serveWithFetch: ServeSite = async (site) => {
     const outside = site.outside()
     const answer = await found.handle(request).catch(failure)
     for (const [name, value] of Object.entries(outside)) {
-      if (!answer.headers.has(name)) answer.headers.set(name, value)
+      if (name === 'vary') answer.headers.append(name, value)
+      else if (!answer.headers.has(name)) answer.headers.set(name, value)
     }
     return answer
   }

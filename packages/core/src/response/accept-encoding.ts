@@ -1,0 +1,37 @@
+/**
+ * Whether a client that sent this `Accept-Encoding` can be given a body in this coding, as RFC 9110
+ * section 12.5.3 has it. No header at all accepts every coding; an empty one accepts none but
+ * `identity`.
+ */
+export function accepts(acceptEncoding: string | undefined, coding: string): boolean {
+  if (acceptEncoding === undefined) return true
+  const weights = weightsOf(acceptEncoding)
+  const weight = weights.get(canonicalCoding(coding)) ?? weights.get('*')
+  return weight === undefined ? canonicalCoding(coding) === 'identity' : weight > 0
+}
+
+/** Lower-case, and by the one name of codings that have two (RFC 9110 section 8.4.1). */
+export function canonicalCoding(coding: string): string {
+  const name = coding.trim().toLowerCase()
+  if (name === 'x-gzip') return 'gzip'
+  return name === 'x-compress' ? 'compress' : name
+}
+
+function weightsOf(acceptEncoding: string): Map<string, number> {
+  const weights = new Map<string, number>()
+  for (const item of acceptEncoding.split(',')) {
+    const [name = '', ...parameters] = item.split(';')
+    const coding = canonicalCoding(name)
+    if (coding !== '') weights.set(coding, weightOf(parameters))
+  }
+  return weights
+}
+
+/** What is no weight at all counts as 1, its default: the coding was named, after all. */
+function weightOf(parameters: readonly string[]): number {
+  for (const parameter of parameters) {
+    const [, weight] = /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(parameter) ?? []
+    if (weight !== undefined) return Number.isNaN(Number(weight)) ? 1 : Number(weight)
+  }
+  return 1
+}
