@@ -19,6 +19,7 @@ export type {
   Statement,
 } from './sql-client.ts'
 export { isOutcomeKnown, sqlState } from './sql-state.ts'
+export { type ReservedConnection, reservedConnection } from './store/lease/reserved-connection.ts'
 export { appendEventsStatement, eventsJson } from './store/statements/append-events.ts'
 export { storeError } from './store-error.ts'
 export type { HandleRules } from './transaction-handle.ts'

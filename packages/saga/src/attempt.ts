@@ -1,11 +1,12 @@
 import { deriveKey, OncekeyError, type OutboxEvent, outboxEvent } from '@oncekey/core'
 import type { Definition } from './definition.ts'
-import { tell } from './diagnostics.ts'
+import { reportError, tell } from './diagnostics.ts'
 import { isResultInvalid } from './failure.ts'
 import { jsonText } from './json-value.ts'
 import type { Held } from './leases.ts'
-import { type Failure, failed, type Move, succeeded } from './move.ts'
+import { type Failure, failed, givenBack, type Move, succeeded } from './move.ts'
 import type { Action } from './next-action.ts'
+import { asStep } from './places.ts'
 import type { Run } from './run.ts'
 import type { RunnerState } from './runner-state.ts'
 import type { CompensationContext } from './step.ts'
@@ -16,6 +17,7 @@ import { TerminalError } from './terminal-error.ts'
 export type Attempted =
   | { readonly kind: 'moved'; readonly move: Move }
   | { readonly kind: 'lost' }
+  | { readonly kind: 'cancelled' }
   | { readonly kind: 'in-doubt'; readonly error: unknown }
 
 /** Tries a step, or its compensation, once, and writes what came of it. */
@@ -33,14 +35,17 @@ export async function attemptStep<Tx>(
   const events: OutboxEvent[] = []
   const startedAt = performance.now()
 
-  let end: { readonly result: string } | Failure
+  let end: { readonly result: string } | Failure | CutShort
   tell('oncekey:saga-attempt', () => message)
   try {
     const value = await called(runner, definition, held, run, action, transaction, events)
     const what = `The result of step "${step.name}" of saga "${run.saga}"`
     end = { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
   } catch (error) {
-    end = failureFrom(action, error, performance.now() - startedAt)
+    // What a runner that stops aborted has not failed: it is tried again elsewhere, uncounted.
+    end = runner.stopping
+      ? { hasEnded: !held.left.aborted }
+      : failureFrom(run, action, error, performance.now() - startedAt)
   }
   if (held.lost.aborted) {
     await transaction.abandon()
@@ -49,7 +54,10 @@ export async function attemptStep<Tx>(
 
   let move: Move
   let written: Written
-  if ('result' in end) {
+  if ('hasEnded' in end) {
+    move = givenBack(run, { now: end.hasEnded })
+    written = await transaction.rollback(move)
+  } else if ('result' in end) {
     move = succeeded(definition, run, action, end.result)
     written = await transaction.commit(move, events)
   } else {
@@ -58,7 +66,8 @@ export async function attemptStep<Tx>(
   }
   if (written.kind === 'refused') {
     // Nothing of it was kept: the attempt has failed after all.
-    const failure = failureFrom(action, written.error, performance.now() - startedAt)
+    const durationMs = performance.now() - startedAt
+    const failure = failureFrom(run, action, written.error, durationMs)
     move = failed(definition, run, action, failure)
     written = await stepTransaction(runner, held, step).rollback(move)
   }
@@ -72,7 +81,16 @@ export async function attemptStep<Tx>(
   return { kind: 'moved', move }
 }
 
-/** Calls the step's own function, for as long as it may take and the run is not lost. */
+/** An attempt that the end of its process aborted, and whether its function has returned since. */
+interface CutShort {
+  readonly hasEnded: boolean
+}
+
+/**
+ * Calls the step's own function, for as long as it may take and the run is not lost. A function that
+ * is asked to end, because the run was cancelled or the runner stops, is waited for: what it does
+ * until it returns is done before anything is undone or tried again elsewhere.
+ */
 async function called<Tx>(
   runner: RunnerState<Tx>,
   { name }: Definition,
@@ -84,7 +102,8 @@ async function called<Tx>(
 ): Promise<unknown> {
   const { step, direction, position, attempt } = action
   const timeout = new AbortController()
-  const signal = AbortSignal.any([held.lost, timeout.signal])
+  const over = AbortSignal.any([held.lost, held.left, timeout.signal])
+  const signal = AbortSignal.any([over, held.ending])
   const timer = setTimeout(() => timeout.abort(timedOut(action)), step.timeoutMs)
   let isOpen = true
   const row = run.steps.get(position)
@@ -108,7 +127,7 @@ async function called<Tx>(
   try {
     signal.throwIfAborted()
     const call = direction === 'run' ? step.run : step.compensate
-    return await Promise.race([(async () => call?.(context))(), rejected(signal)])
+    return await Promise.race([asStep(async () => call?.(context)), rejected(over)])
   } finally {
     isOpen = false
     clearTimeout(timer)
@@ -121,12 +140,27 @@ export function stateBefore(run: Run, position: number): Record<string, unknown>
   return Object.fromEntries(before.map(({ name, result }) => [name, result]))
 }
 
-function failureFrom({ step, direction }: Action, error: unknown, durationMs: number): Failure {
+function failureFrom(
+  run: Run,
+  { step, direction }: Action,
+  error: unknown,
+  durationMs: number,
+): Failure {
   if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent' }
-  const isTerminal = error instanceof TerminalError || step.isTerminal(error)
+  const isTerminal = error instanceof TerminalError || saysTerminal(step, error, run.id)
   // Of a compensation nothing is undone: that it cannot succeed is for a person to know.
   const kind = !isTerminal ? 'transient' : direction === 'run' ? 'terminal' : 'permanent'
   return { error, durationMs, kind }
+}
+
+/** An `isTerminal` that throws is told of, and answers nothing: the error is tried again. */
+function saysTerminal(step: Action['step'], failure: unknown, runId: string): boolean {
+  try {
+    return step.isTerminal(failure) === true
+  } catch (error) {
+    reportError({ error, during: 'is-terminal', runId })
+    return false
+  }
 }
 
 function rejected(signal: AbortSignal): Promise<never> {

@@ -34,7 +34,7 @@ export interface SagaLostMessage {
 /** `oncekey:saga-error`: a failure that nobody waited for. */
 export interface SagaErrorMessage {
   readonly error: unknown
-  readonly during: 'poll' | 'renew' | 'drive' | 'alert'
+  readonly during: 'poll' | 'renew' | 'drive' | 'alert' | 'backoff' | 'is-terminal'
   readonly runId?: string
 }
 

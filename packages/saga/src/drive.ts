@@ -28,7 +28,7 @@ export function drive<Tx>(
   taken: Taken,
 ): Promise<void> {
   const { id } = taken.json
-  const driving = whole(runner, definition, taken)
+  const driving = driveToEnd(runner, definition, taken)
     .catch((error) => reportError({ error, during: 'drive', runId: id }))
     .finally(() => {
       if (runner.driving.get(id) === driving) runner.driving.delete(id)
@@ -37,21 +37,27 @@ export function drive<Tx>(
   return driving
 }
 
-async function whole<Tx>(
+async function driveToEnd<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
   first: Taken,
 ): Promise<void> {
   let taken: Taken | undefined = first
-  // Again only after a commit whose answer was lost; then the database says how it ended.
+  // Again only after a cancellation, and after a commit whose answer was lost: the database says how it ended.
   for (let doubts = 0; taken !== undefined; doubts++) {
-    const { id, epoch }: RunJson = taken.json
-    const held = runner.leases.hold({ id, epoch, askedAt: taken.askedAt })
+    const { id, epoch, move }: RunJson = taken.json
     const run = runOf(taken.json)
+    const { askedAt }: Taken = taken
+    const held = runner.leases.hold({ id, epoch, move, state: run.state, askedAt })
     taken = undefined
     try {
       const stopped = await forward(runner, definition, held, run)
       if (stopped?.kind === 'lost') tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
+      if (stopped?.kind === 'cancelled') {
+        // What the run has to undo is on record now; whoever undoes it reads that anew.
+        taken = await retake(runner, id, epoch)
+        doubts -= 1
+      }
       if (stopped?.kind === 'in-doubt') {
         reportError({ error: stopped.error, during: 'drive', runId: id })
         if (doubts < MAX_DOUBTS && !held.lost.aborted) taken = await retake(runner, id, epoch)
@@ -85,7 +91,7 @@ async function forward<Tx>(
       !action.step.local &&
       !run.steps.has(action.position)
     ) {
-      move = beginStep(run, action)
+      move = beginStep(definition, run, action)
     } else {
       const attempted = await attemptStep(runner, definition, held, run, action)
       if (attempted.kind !== 'moved') return attempted

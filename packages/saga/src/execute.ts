@@ -33,20 +33,32 @@ export async function execute<Tx>(
   signal?.throwIfAborted()
   if (runner.draining) throw draining()
 
-  if (!runner.driving.has(resolved.id)) {
-    const started = await startRun(runner, definition, resolved, runner.node)
-    if (started !== undefined) void drive(runner, definition, started)
-  }
-  for (let looks = 0; ; looks++) {
+  if (!runner.driving.has(resolved.id)) await begin(runner, definition, resolved)
+  for (let looks = 0, begun = 1; ; looks++) {
     await patiently(runner.driving.get(resolved.id), until, signal)
     const found = await findRun(runner, resolved.id)
+    if (found === undefined) {
+      // It was put on record, and a failover took that back: it begins again, with the same keys.
+      if (begun++ === MAX_BEGINNINGS) throw vanished(resolved.id)
+      await begin(runner, definition, resolved)
+      continue
+    }
     checkSame(definition, resolved, found)
     const own = runner.definitions.get(found.definition)
     if (isOver(found)) return resultOf(resolved.id, found, own)
     if (own === undefined) throw unknownDefinition(runner, resolved.id, found)
     if (runner.draining) throw draining()
     const dueInMs = found.due_in_ms ?? LOOK_MS
-    if (dueInMs <= 0 && (await takeAndDrive(runner, own, resolved.id))) continue
+    if (dueInMs <= 0) {
+      if (runner.places.take()) {
+        if (await takeAndDrive(runner, own, resolved.id)) continue
+      } else {
+        const freed = Promise.race([runner.places.freed(), pause(LOOK_MS, signal)])
+        await patiently(freed, until, signal)
+        if (performance.now() >= until) throw inProgress(resolved.id)
+        continue
+      }
+    }
     // Another process has it: it may end long before its lease does.
     const lookMs = Math.min(LOOK_MS, FIRST_LOOK_MS * 2 ** looks)
     const ms = found.owned ? lookMs : Math.min(Math.max(dueInMs, FIRST_LOOK_MS), LOOK_MS)
@@ -64,11 +76,35 @@ export async function submit<Tx>(
   const resolved = resolveRequest(definition, request, runner.maxResultBytes)
   const started = await startRun(runner, definition, resolved, null)
   if (started === undefined) {
-    checkSame(definition, resolved, await findRun(runner, resolved.id))
+    const found = await findRun(runner, resolved.id)
+    if (found === undefined) throw vanished(resolved.id)
+    checkSame(definition, resolved, found)
   }
   return { id: resolved.id, isNew: started !== undefined }
 }
 
+/** Puts a run on record, and drives it where there is a place; else whoever has one first does. */
+async function begin<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  request: ResolvedRequest,
+): Promise<void> {
+  const hasPlace = runner.places.take()
+  let driving: Promise<void> | undefined
+  try {
+    const started = await startRun(runner, definition, request, hasPlace ? runner.node : null)
+    if (started !== undefined && hasPlace) driving = drive(runner, definition, started)
+  } finally {
+    if (hasPlace) givePlaceBack(runner, driving)
+  }
+}
+
+function givePlaceBack<Tx>({ places }: RunnerState<Tx>, after: Promise<void> | undefined): void {
+  if (after === undefined) places.giveBack()
+  else void after.then(() => places.giveBack())
+}
+
+/** In the place that was taken for it. */
 async function takeAndDrive<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
@@ -77,20 +113,22 @@ async function takeAndDrive<Tx>(
   const { client, statements, node, leaseMs, acquireTimeoutMs } = runner
   const askedAt = performance.now()
   const statement = statements.takeRun({ id, epoch: null, owner: node, leaseMs })
-  const [row] = await asked(runner, client.query(statement, { timeoutMs: acquireTimeoutMs }))
-  if (row?.run == null) return false
-  void drive(runner, definition, { json: JSON.parse(row.run), askedAt })
-  return true
+  let driving: Promise<void> | undefined
+  try {
+    const [row] = await asked(runner, client.query(statement, { timeoutMs: acquireTimeoutMs }))
+    if (row?.run == null) return false
+    driving = drive(runner, definition, { json: JSON.parse(row.run), askedAt })
+    return true
+  } finally {
+    givePlaceBack(runner, driving)
+  }
 }
 
-async function findRun<Tx>(runner: RunnerState<Tx>, id: string): Promise<FoundRunJson> {
+async function findRun<Tx>(runner: RunnerState<Tx>, id: string): Promise<FoundRunJson | undefined> {
   const { client, statements, acquireTimeoutMs } = runner
   const timeoutMs = acquireTimeoutMs
   const [row] = await asked(runner, client.query(statements.findRun(id), { timeoutMs }))
-  if (row !== undefined) return JSON.parse(row.run)
-  throw new SagaError('saga-unknown', `There is no run ${id} of a saga: it was purged.`, {
-    runId: id,
-  })
+  return row === undefined ? undefined : JSON.parse(row.run)
 }
 
 async function asked<Tx, T>({ schema }: RunnerState<Tx>, asking: Promise<T>): Promise<T> {
@@ -186,6 +224,14 @@ async function patiently(
   }
 }
 
+function vanished(id: string): SagaError {
+  return new SagaError(
+    'saga-unknown',
+    `There is no run ${id} of a saga any more: it was purged, or the database lost it again and again.`,
+    { runId: id },
+  )
+}
+
 function inProgress(runId: string): SagaError {
   return new SagaError('saga-in-progress', `Run ${runId} has not ended yet; it goes on.`, { runId })
 }
@@ -196,3 +242,4 @@ function draining(): OncekeyError {
 
 const FIRST_LOOK_MS = 10
 const LOOK_MS = 500
+const MAX_BEGINNINGS = 3

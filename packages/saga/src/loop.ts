@@ -1,4 +1,5 @@
 import { reportError } from './diagnostics.ts'
+import { mendDueTimes } from './mend-due-times.ts'
 import { pause } from './pause.ts'
 import { takeDue } from './poll.ts'
 import type { RunnerState } from './runner-state.ts'
@@ -35,6 +36,7 @@ export function startLoop<Tx>(runner: RunnerState<Tx>): Loop {
       let found = 0
       try {
         found = await look()
+        await mendDueTimes(runner)
         await tellUnknown(runner)
       } catch (error) {
         reportError({ error, during: 'poll' })

@@ -17,12 +17,17 @@ export interface Move {
   /** How the attempt went, for those who watch. */
   readonly outcome: 'begun' | 'done' | 'retry' | 'failed'
   readonly parked?: DeadReason
+  /** The position of the step that was tried; none for a move that is no attempt's. */
+  readonly own?: number
+  /** It begins, or is, a step from which there is no way back: no cancellation may come between. */
+  readonly isGuarded?: boolean
 }
 
 /** A step that reaches outside is on record before it runs, and its compensation with it. */
-export function beginStep(run: Run, { position, step }: Action): Move {
+export function beginStep({ forwardFrom }: Definition, run: Run, { position, step }: Action): Move {
   const begun = newRow(position, step)
-  return moved(run, [begun], { course: 'go-on', outcome: 'begun' })
+  const isGuarded = position >= forwardFrom
+  return { ...moved(run, [begun], { course: 'go-on', outcome: 'begun' }), isGuarded }
 }
 
 /** An attempt that did what it should. `result` is JSON. */
@@ -32,6 +37,7 @@ export function succeeded(
   { direction, position, step, attempt }: Action,
   result: string,
 ): Move {
+  const { forwardFrom } = definition
   const row = run.steps.get(position) ?? newRow(position, step)
   const now: StepRow =
     direction === 'run'
@@ -41,12 +47,14 @@ export function succeeded(
   const next = nextAction(definition, after)
   if (next === undefined) {
     const state = direction === 'run' ? 'completed' : 'compensated'
-    return moved(run, [now], { course: 'ended', outcome: 'done', run: { state, ended: true } })
+    const end = moved(run, [now], { course: 'ended', outcome: 'done', run: { state, ended: true } })
+    return { ...end, own: position }
   }
   // The next one is put on record by the same statement.
   const isNew = next.direction === 'run' && !next.step.local && !after.steps.has(next.position)
   const rows = isNew ? [now, newRow(next.position, next.step)] : [now]
-  return moved(run, rows, { course: 'go-on', outcome: 'done' })
+  const isGuarded = direction === 'run' && rows.some((each) => each.position >= forwardFrom)
+  return { ...moved(run, rows, { course: 'go-on', outcome: 'done' }), own: position, isGuarded }
 }
 
 /** An attempt that failed, and how. */
@@ -69,6 +77,10 @@ export interface Failure {
  * pivot there is no way back, and it waits for somebody who makes it possible to go on.
  */
 export function failed(definition: Definition, run: Run, action: Action, failure: Failure): Move {
+  return { ...afterFailure(definition, run, action, failure), own: action.position }
+}
+
+function afterFailure(definition: Definition, run: Run, action: Action, failure: Failure): Move {
   const { direction, position, step, attempt } = action
   const policy = direction === 'run' ? step.retry : step.compensationRetry
   const row = run.steps.get(position) ?? newRow(position, step)
@@ -80,7 +92,7 @@ export function failed(definition: Definition, run: Run, action: Action, failure
 
   const isOver = failure.kind !== 'transient' || attempt >= policy.maxAttempts
   if (!isOver) {
-    const ms = delayMs(policy, attempt)
+    const ms = delayMs(policy, attempt, run.id)
     return moved(run, [counted], { ...base, course: 'wait', outcome: 'retry', waitMs: ms })
   }
   if (direction === 'compensate') {
@@ -128,6 +140,15 @@ export function ended(run: Run): Move {
 /** Lets others have it, from now on. */
 export function letGo(run: Run): Move {
   return moved(run, [], { course: 'wait', outcome: 'begun', waitMs: 0 })
+}
+
+/**
+ * An attempt that the end of its process cut short, and that counts for nothing. Others may go on
+ * at once where it has ended (`now`), and when the lease is over where it may still be doing something.
+ */
+export function givenBack(run: Run, { now }: { readonly now: boolean }): Move {
+  const move = letGo(run)
+  return { ...move, json: { ...move.json, next: { kind: 'give-back', now } } }
 }
 
 /** Before the pivot always; at the pivot only if it is known to have done nothing. */

@@ -1,5 +1,6 @@
 import { OptionsError } from '@oncekey/core'
 import { type Backoff, backoff } from '@oncekey/outbox'
+import { reportError } from './diagnostics.ts'
 
 /** How often a step is tried, and how long between two tries. */
 export interface Retry {
@@ -18,7 +19,7 @@ export type RetryPolicy = Required<Retry>
 export function retryPolicy(what: string, retry: Retry, maxAttempts: number): RetryPolicy {
   const policy = {
     maxAttempts: retry.maxAttempts ?? maxAttempts,
-    backoff: retry.backoff ?? backoff({ capMs: 60_000 }),
+    backoff: retry.backoff ?? DEFAULT_BACKOFF,
   }
   const { maxAttempts: most } = policy
   if (!(Number.isInteger(most) && most >= 1 && most < 2 ** 31)) {
@@ -30,11 +31,21 @@ export function retryPolicy(what: string, retry: Retry, maxAttempts: number): Re
   return policy
 }
 
-/** How long to wait after so many failures. */
-export function delayMs(policy: RetryPolicy, failures: number): number {
-  const ms = policy.backoff(failures)
-  if (Number.isFinite(ms) && ms >= 0) return Math.min(Math.round(ms), 2 ** 31 - 1)
-  throw new OptionsError(
-    `backoff(${failures}) returned ${ms}, which is not a time in milliseconds.`,
-  )
+/**
+ * How long to wait after so many failures. A `backoff` that throws or returns no time is told of, and
+ * the default one is asked in its place: the attempt has failed, and nothing else is wrong with it.
+ */
+export function delayMs(policy: RetryPolicy, failures: number, runId: string): number {
+  try {
+    const ms = policy.backoff(failures)
+    if (Number.isFinite(ms) && ms >= 0) return Math.min(Math.round(ms), 2 ** 31 - 1)
+    throw new OptionsError(
+      `backoff(${failures}) returned ${String(ms)}, which is not a time in milliseconds.`,
+    )
+  } catch (error) {
+    reportError({ error, during: 'backoff', runId })
+    return Math.round(DEFAULT_BACKOFF(failures))
+  }
 }
+
+const DEFAULT_BACKOFF = backoff({ capMs: 60_000 })

@@ -24,6 +24,11 @@ export interface SagaRunnerOptions<Tx> {
   readonly leaseMs?: number
   /** How many runs `start` and `runOnce` drive at once; `execute` comes on top. @default half of the pool, at least 1 */
   readonly concurrency?: number
+  /**
+   * How many runs `execute` drives at once; further ones are put on record and wait for their turn.
+   * @default what the pool has left beside `concurrency` and one connection for renewals, at least 1
+   */
+  readonly executeConcurrency?: number
   /** How often the loop looks for runs that are due. Milliseconds. @default 500 */
   readonly pollMs?: number
   /** How often processes may vanish in the middle of a step before it counts as failed. @default 5 */
@@ -49,6 +54,7 @@ export interface ResolvedOptions<Tx> {
   readonly node: string
   readonly leaseMs: number
   readonly concurrency: number
+  readonly executeConcurrency: number
   readonly pollMs: number
   readonly maxLost: number
   readonly maxResultBytes: number
@@ -64,13 +70,16 @@ export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOpti
   const schema = options?.schema ?? 'oncekey'
   const client = sqlClientOf(options?.client, { prepare: options?.prepare ?? false })
   const half = Math.max(1, Math.floor(client.poolSize / 2))
+  const concurrency = whole('concurrency', options.concurrency ?? half, 1)
+  const left = Math.max(1, client.poolSize - concurrency - 1)
   return {
     client,
     schema,
     quotedSchema: quotedSchema(schema),
     node: options.node ?? `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
     leaseMs: whole('leaseMs', options.leaseMs ?? 15_000, 100),
-    concurrency: whole('concurrency', options.concurrency ?? half, 1),
+    concurrency,
+    executeConcurrency: whole('executeConcurrency', options.executeConcurrency ?? left, 1),
     pollMs: whole('pollMs', options.pollMs ?? 500, 1),
     maxLost: whole('maxLost', options.maxLost ?? 5, 1),
     maxResultBytes: whole('maxResultBytes', options.maxResultBytes ?? 262_144, 1),

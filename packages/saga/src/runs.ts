@@ -122,16 +122,20 @@ function listed<Tx>({ definitions }: RunnerState<Tx>, run: ListedRunJson): Liste
     version: run.version,
     state: run.state,
     stuck:
-      run.stuck !== null && (run.state === 'stuck' || run.state === 'compensation-failed')
+      run.stuck !== null && isParked(run)
         ? { reason: run.stuck.reason, detail: `step "${run.stuck.step}" failed for good` }
         : run.unknown
           ? { reason: 'definition-unknown', detail: whyUnknown(run, definitions) }
           : undefined,
     failedStep: run.failed_step ?? undefined,
-    error: run.error ?? undefined,
+    error: run.error ?? (isParked(run) ? run.stuck?.error : undefined),
     startedAt: new Date(run.started_at),
     endedAt: dateOf(run.ended_at),
   }
+}
+
+function isParked({ state }: ListedRunJson): boolean {
+  return state === 'stuck' || state === 'compensation-failed'
 }
 
 function dateOf(ms: number | null): Date | undefined {

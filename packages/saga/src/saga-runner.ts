@@ -1,4 +1,4 @@
-import { type DeadLetterSource, OptionsError } from '@oncekey/core'
+import { type DeadLetterSource, OncekeyError, OptionsError } from '@oncekey/core'
 import { sagaDeadLetters } from './dead-letters.ts'
 import type { Definition } from './definition.ts'
 import { type ExecuteOptions, execute, submit } from './execute.ts'
@@ -6,6 +6,7 @@ import { type CompensateOptions, compensate, resume, settle } from './interventi
 import { leases } from './leases.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { pause } from './pause.ts'
+import { places } from './places.ts'
 import { takeDue } from './poll.ts'
 import type { RunRequest } from './run-request.ts'
 import { resolveOptions, type SagaRunnerOptions } from './runner-options.ts'
@@ -54,8 +55,10 @@ export interface SagaRunner<Tx> {
   /** Does that until `stop`. Without it, a run whose process died is only gone on with when it is executed again. */
   start(): void
   /**
-   * Takes nothing more, lets steps that are under way finish for so long, and lets their runs go for
-   * others to go on with at once; aborts the rest, which others take when their lease is over.
+   * Takes nothing more, and lets steps that are under way finish for so long; their runs are others'
+   * to go on with at once. The rest is aborted and given back, its attempts uncounted: at once where
+   * the step's function returns within a second, otherwise for when its lease is over. Resolves two
+   * seconds after `timeoutMs` at the latest, also where the database does not answer.
    */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>
 
@@ -94,8 +97,10 @@ export function sagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner<Tx> {
     ...resolved,
     statements,
     leases: leases(resolved, statements),
+    places: places(resolved.executeConcurrency),
     driving: new Map(),
     draining: false,
+    stopping: false,
   }
   let loop: Loop | undefined
 
@@ -119,13 +124,16 @@ export function sagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner<Tx> {
     },
     async stop({ timeoutMs = 10_000 } = {}) {
       runner.draining = true
-      await loop?.stop()
-      const finished = Promise.all(runner.driving.values())
-      const patience = new AbortController()
-      await Promise.race([finished, pause(timeoutMs, patience.signal)])
-      patience.abort()
-      runner.leases.abandon(new OptionsError('The runner was stopped.'))
-      await Promise.all(runner.driving.values())
+      const reason = new OncekeyError('draining', 'This saga runner was stopped.')
+      await within(timeoutMs, async () => {
+        await loop?.stop()
+        await Promise.all(runner.driving.values())
+      })
+      runner.stopping = true
+      runner.leases.end(reason)
+      await within(RETURN_MS, () => Promise.all(runner.driving.values()))
+      runner.leases.leave(reason)
+      await within(GIVE_BACK_MS, () => Promise.all(runner.driving.values()))
     },
     get: (id) => getRun(runner, id),
     list: (filter = {}) => listRuns(runner, filter),
@@ -137,6 +145,7 @@ export function sagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner<Tx> {
     async compensate(id, how = {}) {
       const found = await getRun(runner, id)
       const state = await compensate(runner, id, how, forwardFrom(found))
+      if (state === 'compensating') runner.leases.cancel(id)
       loop?.wake()
       return state
     },
@@ -168,3 +177,14 @@ export function sagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner<Tx> {
     return known?.forwardFrom ?? 0
   }
 }
+
+/** Waits, but no longer than so; what is waited for never rejects. */
+async function within(ms: number, what: () => Promise<unknown>): Promise<void> {
+  const patience = new AbortController()
+  await Promise.race([what(), pause(ms, patience.signal)])
+  patience.abort()
+}
+
+/** How long the functions of aborted steps have to return, and their runs to be given back. */
+const RETURN_MS = 1_000
+const GIVE_BACK_MS = 1_000

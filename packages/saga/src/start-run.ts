@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Definition } from './definition.ts'
 import type { Taken } from './drive.ts'
 import type { ResolvedRequest } from './run-request.ts'
@@ -14,8 +15,10 @@ export async function startRun<Tx>(
   const { client, statements, leaseMs, acquireTimeoutMs, schema } = runner
   const [first] = definition.steps
   const begun = first === undefined || first.local ? null : first.name
+  const move = randomUUID()
   const statement = statements.startRun({
     id,
+    move,
     saga: definition.name,
     version: definition.version,
     definition: definition.id,
@@ -44,6 +47,7 @@ export async function startRun<Tx>(
       input: JSON.parse(input),
       traceparent,
       epoch: 1,
+      move,
       lost: 0,
       steps: begun === null ? [] : [{ ...row, position: 0, name: begun }],
     },

@@ -1,5 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { OncekeyError, type OutboxEvent } from '@oncekey/core'
-import { isOutcomeKnown, type SqlTransaction, sqlState } from '@oncekey/postgres/client'
+import {
+  isOutcomeKnown,
+  type SqlTransaction,
+  type Statement,
+  sqlState,
+} from '@oncekey/postgres/client'
 import type { ResolvedStep } from './definition.ts'
 import type { Held } from './leases.ts'
 import type { Move } from './move.ts'
@@ -19,12 +25,14 @@ export interface StepTransaction<Tx> {
 
 /**
  * - `written`: all of it.
+ * - `cancelled`: the step that was tried, and nothing that leads on: the run is to be undone.
  * - `refused`: none of it, because of what the step itself wrote or did.
  * - `lost`: none of it; the run is another's by now.
  * - `in-doubt`: nobody knows; the database has to be asked.
  */
 export type Written =
   | { readonly kind: 'written' }
+  | { readonly kind: 'cancelled' }
   | { readonly kind: 'refused'; readonly error: unknown }
   | { readonly kind: 'lost' }
   | { readonly kind: 'in-doubt'; readonly error: unknown }
@@ -50,28 +58,22 @@ export function stepTransaction<Tx>(
 
     async commit(move, events) {
       const transaction = await end()
-      try {
-        if (transaction === undefined) {
-          await client.query(record(move, events, false), { timeoutMs: commitTimeoutMs })
-        } else {
-          await transaction.commit(record(move, events, true), { timeoutMs: commitTimeoutMs })
-        }
-        return WRITTEN
-      } catch (error) {
-        return writtenOf(error)
-      }
+      const timeoutMs = commitTimeoutMs
+      return await write(move, events, transaction !== undefined, (last) =>
+        transaction === undefined
+          ? client.query(last, { timeoutMs })
+          : transaction.commit(last, { timeoutMs }),
+      )
     },
 
     async rollback(move) {
       const transaction = await end()
-      const next = record(move, [], false)
-      try {
-        if (transaction === undefined) await client.query(next, { timeoutMs: commitTimeoutMs })
-        else await transaction.rollback({ next, timeoutMs: commitTimeoutMs })
-        return WRITTEN
-      } catch (error) {
-        return writtenOf(error)
-      }
+      const timeoutMs = commitTimeoutMs
+      return await write(move, [], false, (next) =>
+        transaction === undefined
+          ? client.query(next, { timeoutMs })
+          : transaction.rollback({ next, timeoutMs }),
+      )
     },
 
     async abandon() {
@@ -82,23 +84,57 @@ export function stepTransaction<Tx>(
   }
 
   async function begin(): Promise<SqlTransaction<Tx>> {
-    const first = statements.holdRun({ id, epoch, leaseMs, backstopMs: backstopMs() })
+    const { move, state } = held
+    const first = statements.holdRun({
+      id,
+      epoch,
+      move,
+      state,
+      leaseMs,
+      backstopMs: backstopMs(),
+    })
     try {
       const { transaction } = await client.begin({
         isolation: 'read committed',
         first,
         timeoutMs: acquireTimeoutMs,
       })
+      held.isLocked = true
       return transaction
     } catch (error) {
-      throw sqlState(error) === LOST ? lostRun(error) : error
+      if (sqlState(error) === LOST) throw lostRun(error)
+      throw sqlState(error) === CANCELLED ? cancelledRun(error) : error
+    }
+  }
+
+  /** Runs a move's statement. The move that it names as its own is the one before the next. */
+  async function write(
+    move: Move,
+    events: readonly OutboxEvent[],
+    within: boolean,
+    run: (statement: Statement<{ outcome: string }>) => Promise<{ outcome: string }[]>,
+  ): Promise<Written> {
+    const next = randomUUID()
+    const { move: before, state } = held
+    const { json, own = null, isGuarded: guarded = false } = move
+    const about = { id, epoch, before, next, state, leaseMs, within, guarded, own, events }
+    try {
+      const [row] = await run(statements.recordMove({ ...about, move: json }))
+      held.move = next
+      if (row?.outcome === 'cancelled') return CANCELLED_RUN
+      held.state = move.run.state
+      return WRITTEN
+    } catch (error) {
+      return writtenOf(error)
     }
   }
 
   /** An opening that failed, or that the step did not wait for, is over all the same. */
   async function end(): Promise<SqlTransaction<Tx> | undefined> {
     isOver = true
-    return await opening?.catch(() => undefined)
+    const transaction = await opening?.catch(() => undefined)
+    held.isLocked = false
+    return transaction
   }
 
   /**
@@ -108,10 +144,6 @@ export function stepTransaction<Tx>(
   function backstopMs(): number {
     if (client.concurrency === 'one') return 0
     return Math.min(Math.max(step.timeoutMs, leaseMs) + 5_000, 2 ** 31 - 1)
-  }
-
-  function record(move: Move, events: readonly OutboxEvent[], within: boolean) {
-    return statements.recordMove({ id, epoch, leaseMs, within, move: move.json, events })
   }
 }
 
@@ -149,12 +181,18 @@ function lostRun(cause: unknown): OncekeyError {
   return new OncekeyError('attempt-over', 'Another process has taken this run over.', { cause })
 }
 
+function cancelledRun(cause: unknown): OncekeyError {
+  return new OncekeyError('attempt-over', 'This run was cancelled.', { cause })
+}
+
 function over(): OncekeyError {
   return new OncekeyError('transaction-over', 'The attempt has ended, and its transaction with it.')
 }
 
 const WRITTEN: Written = { kind: 'written' }
+const CANCELLED_RUN: Written = { kind: 'cancelled' }
 const TRANSACTION_ENDED = 'OK001'
 const LOST = 'OK003'
+const CANCELLED = 'OK004'
 const IN_FAILED_TRANSACTION = '25P02'
 const UNDO_TIMEOUT_MS = 1_000

@@ -5,7 +5,10 @@ import type { ListedRunJson } from './statements/list-runs.ts'
 
 const told = new WeakMap<object, { at: number; readonly ids: Set<string> }>()
 
-/** Once a minute: runs that are due and that nobody with these definitions can go on with. Each is told of once. */
+/**
+ * Once a minute: tells of runs that are due and that nobody with these definitions can go on with, of
+ * each once.
+ */
 export async function tellUnknown<Tx>(runner: RunnerState<Tx>): Promise<void> {
   const before = told.get(runner) ?? { at: Number.NEGATIVE_INFINITY, ids: new Set<string>() }
   if (performance.now() - before.at < EVERY_MS) return

@@ -160,7 +160,7 @@ function play(definition: Definition, all: Plan[], { crashes = false } = {}): Pl
     if (action === undefined) return ended(run)
     const { direction, position, step, attempt } = action
     if (direction === 'run' && !step.local && !run.steps.has(position))
-      return beginStep(run, action)
+      return beginStep(definition, run, action)
     const plan = all[position] as Plan
     const list = direction === 'run' ? plan.run : plan.undo
     const how = list[Math.min(attempt, list.length) - 1] as Way

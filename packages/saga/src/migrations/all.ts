@@ -2,6 +2,7 @@ import { sagaTables } from './0001-saga-tables.ts'
 import { sagaFunctions } from './0002-saga-functions.ts'
 import { sagaInterventions } from './0003-saga-interventions.ts'
 import { sagaTraces } from './0004-saga-traces.ts'
+import { sagaMoves } from './0005-saga-moves.ts'
 
 /** In order; the first is version 1. A migration that was released is never changed. */
 export const migrations: readonly ((schema: string) => string[])[] = [
@@ -9,4 +10,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   sagaFunctions,
   sagaInterventions,
   sagaTraces,
+  sagaMoves,
 ]

@@ -8,11 +8,12 @@ import { findRunStatement } from './find-run.ts'
 import { holdRunStatement } from './hold-run.ts'
 import { listDeadRunsStatement } from './list-dead-runs.ts'
 import { listRunsStatement } from './list-runs.ts'
+import { mendDueTimesStatement } from './mend-due-times.ts'
 import { purgeRunsStatement } from './purge-runs.ts'
 import { readRunStatement } from './read-run.ts'
 import { recordMoveStatement } from './record-move.ts'
 import { redriveDeadRunsStatement } from './redrive-dead-runs.ts'
-import { renewLeasesStatement } from './renew-leases.ts'
+import { renewLeasesStatement, watchRunsStatement } from './renew-leases.ts'
 import { resumeRunStatement } from './resume-run.ts'
 import { settleRunStatement } from './settle-run.ts'
 import { startRunStatement } from './start-run.ts'
@@ -31,6 +32,7 @@ export interface Statements {
   readonly findRun: ReturnType<typeof findRunStatement>
   readonly holdRun: ReturnType<typeof holdRunStatement>
   readonly listRuns: ReturnType<typeof listRunsStatement>
+  readonly mendDueTimes: ReturnType<typeof mendDueTimesStatement>
   readonly purgeRuns: ReturnType<typeof purgeRunsStatement>
   readonly readRun: ReturnType<typeof readRunStatement>
   readonly recordMove: ReturnType<typeof recordMoveStatement>
@@ -39,6 +41,7 @@ export interface Statements {
   readonly settleRun: ReturnType<typeof settleRunStatement>
   readonly startRun: ReturnType<typeof startRunStatement>
   readonly takeRun: ReturnType<typeof takeRunStatement>
+  readonly watchRuns: ReturnType<typeof watchRunsStatement>
 }
 
 /** `schema` is quoted. */
@@ -55,6 +58,7 @@ export function statementsFor(schema: string): Statements {
     findRun: findRunStatement(schema),
     holdRun: holdRunStatement(schema),
     listRuns: listRunsStatement(schema),
+    mendDueTimes: mendDueTimesStatement(schema),
     purgeRuns: purgeRunsStatement(schema),
     readRun: readRunStatement(schema),
     recordMove: recordMoveStatement(schema),
@@ -63,5 +67,6 @@ export function statementsFor(schema: string): Statements {
     settleRun: settleRunStatement(schema),
     startRun: startRunStatement(schema),
     takeRun: takeRunStatement(schema),
+    watchRuns: watchRunsStatement(schema),
   }
 }

@@ -6,7 +6,7 @@ export function claimRunsStatement(
   schema: string,
 ): (claim: ClaimRuns) => Statement<{ runs: string | null }> {
   const text = `
-    select ${schema}.saga_claim($1::json, $2::text, $3::integer, $4::integer)::text as runs`
+    select ${schema}.saga_claim_2($1::json, $2::text, $3::integer, $4::integer)::text as runs`
 
   return ({ known, owner, leaseMs, limit }) => ({
     name: 'saga_claim_runs',

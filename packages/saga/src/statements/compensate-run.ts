@@ -6,7 +6,7 @@ export function compensateRunStatement(
   schema: string,
 ): (compensate: CompensateRun) => Statement<{ state: RunStateJson | 'past-pivot' | null }> {
   const text = `
-    select ${schema}.saga_compensate($1::text, $2::integer, $3::text, $4::boolean) as state`
+    select ${schema}.saga_compensate_2($1::text, $2::integer, $3::text, $4::boolean) as state`
 
   return ({ id, forwardFrom, error, pastPivot }) => ({
     name: 'saga_compensate_run',

@@ -3,20 +3,31 @@ import { eventsJson, type Statement } from '@oncekey/postgres/client'
 import type { RunStateJson } from './find-run.ts'
 import type { StepStateJson } from './run-json.ts'
 
-/** Writes a move of a run, all or nothing; raises where somebody else has the run by now. */
-export function recordMoveStatement(schema: string): (move: RecordMove) => Statement {
+/**
+ * Writes a move of a run, all or nothing; raises where somebody else has the run by now, or where the
+ * move before is not on record. Answers `cancelled` where an operator has cancelled the run since:
+ * then the attempt's own step was written, and nothing that leads on.
+ */
+export function recordMoveStatement(
+  schema: string,
+): (move: RecordMove) => Statement<{ outcome: 'written' | 'cancelled' }> {
   const text = `
-    select ${schema}.saga_record($1::text, $2::bigint, $3::integer, $4::boolean, $5::json,
-      $6::json)::text`
+    select ${schema}.saga_record_2($1::text, $2::bigint, $3::text, $4::text, $5::text, $6::integer,
+      $7::boolean, $8::boolean, $9::integer, $10::json, $11::json) as outcome`
 
-  return ({ id, epoch, leaseMs, within, move, events }) => ({
+  return ({ id, epoch, before, next, state, leaseMs, within, guarded, own, move, events }) => ({
     name: 'saga_record_move',
     text,
     values: [
       id,
       epoch,
+      before,
+      next,
+      state,
       leaseMs,
       String(within),
+      String(guarded),
+      own,
       JSON.stringify(move),
       events.length === 0 ? null : eventsJson(events),
     ],
@@ -26,15 +37,24 @@ export function recordMoveStatement(schema: string): (move: RecordMove) => State
 export interface RecordMove {
   readonly id: string
   readonly epoch: number
+  /** The names of the move before this one, and of this one. */
+  readonly before: string
+  readonly next: string
+  /** Of the run, as its owner knows it. */
+  readonly state: 'running' | 'compensating'
   readonly leaseMs: number
   /** Whether it ends the transaction of a step. */
   readonly within: boolean
+  /** Whether it begins a step from which there is no way back. */
+  readonly guarded: boolean
+  /** The position of the step that was tried; null for a move that is no attempt's. */
+  readonly own: number | null
   readonly move: MoveJson
   readonly events: readonly OutboxEvent[]
 }
 
 /**
- * A move as `saga_record` reads it. What is JSON by itself is a string in it: as a value of its own,
+ * A move as `saga_record_2` reads it. What is JSON by itself is a string in it: as a value of its own,
  * PostgreSQL would decode it on the way in, and refuse \u0000.
  */
 export interface MoveJson {
@@ -63,6 +83,7 @@ export interface MoveJson {
   readonly next:
     | { readonly kind: 'hold' }
     | { readonly kind: 'wait'; readonly ms: number }
+    | { readonly kind: 'give-back'; readonly now: boolean }
     | { readonly kind: 'park' }
     | { readonly kind: 'end' }
 }

@@ -17,7 +17,7 @@ export function redriveDeadRunsStatement(
         order by r.stuck_at, r.id
         limit $10::integer
     )
-    select id, ${schema}.saga_resume(id, true) as state from due`
+    select id, ${schema}.saga_resume_2(id, true) as state from due`
 
   return (filter, limit) => ({
     name: 'saga_redrive_dead_runs',

@@ -5,6 +5,6 @@ import type { RunStateJson } from './find-run.ts'
 export function resumeRunStatement(
   schema: string,
 ): (id: string) => Statement<{ state: RunStateJson | null }> {
-  const text = `select ${schema}.saga_resume($1::text, false) as state`
+  const text = `select ${schema}.saga_resume_2($1::text, false) as state`
   return (id) => ({ name: 'saga_resume_run', text, values: [id] })
 }

@@ -1,6 +1,6 @@
 import type { RunStateJson } from './find-run.ts'
 
-/** A run as `saga_snapshot` writes it, for who drives it. */
+/** A run as `saga_snapshot_2` writes it, for who drives it. */
 export interface RunJson {
   readonly id: string
   readonly saga: string
@@ -11,6 +11,8 @@ export interface RunJson {
   /** Of what caused it. */
   readonly traceparent: string | null
   readonly epoch: number
+  /** The name of the last move on record. */
+  readonly move: string
   readonly lost: number
   readonly steps: readonly StepJson[]
 }

@@ -13,8 +13,10 @@ export function startRunStatement(schema: string): (run: NewRun) => Statement<{ 
         on conflict on constraint saga_runs_pkey do nothing
         returning id
     ), work as (
-      insert into ${schema}.saga_work (run_id, definition, due_at, owner, epoch)
-        select id, $4::text, now() + $8::integer * interval '1 millisecond', $9::text, 1 from run
+      insert into ${schema}.saga_work
+          (run_id, definition, due_at, due_in_ms, owner, epoch, move, move_epoch)
+        select id, $4::text, now() + $8::integer * interval '1 millisecond', $8::integer, $9::text, 1,
+          $12::text, 1 from run
     ), step as (
       insert into ${schema}.saga_steps (run_id, position, name, state)
         select id, 0, $10::text, 'begun' from run where $10::text is not null
@@ -36,6 +38,7 @@ export function startRunStatement(schema: string): (run: NewRun) => Statement<{ 
       run.owner,
       run.begun,
       run.traceparent,
+      run.move,
     ],
   })
 }
@@ -55,4 +58,6 @@ export interface NewRun {
   /** The first step, where it reaches outside: it is on record before it runs. */
   readonly begun: string | null
   readonly traceparent: string | null
+  /** The name of its first move. */
+  readonly move: string
 }

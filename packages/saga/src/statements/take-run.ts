@@ -5,7 +5,7 @@ export function takeRunStatement(
   schema: string,
 ): (take: TakeRun) => Statement<{ run: string | null }> {
   const text = `
-    select ${schema}.saga_take($1::text, $2::bigint, $3::text, $4::integer)::text as run`
+    select ${schema}.saga_take_2($1::text, $2::bigint, $3::text, $4::integer)::text as run`
 
   return ({ id, epoch, owner, leaseMs }) => ({
     name: 'saga_take_run',

@@ -16,6 +16,7 @@ const sagas = sagaRunner({
   sagas: [order],
   leaseMs: 120_000,
   concurrency: 40,
+  executeConcurrency: 40,
   pollMs: 50,
 })
 const runs: { id: string; input: OrderInput }[] = JSON.parse(process.env.RUNS ?? '[]')

@@ -1,0 +1,41 @@
+/**
+ * `saga_hold_2`: makes the transaction one of this run's. From here to its end nobody else can take
+ * the run, and whoever lost it stops here, before the first write: OK003 where the epoch or the move
+ * before is another one, OK004 where the run was cancelled since (`in_state` is the state its owner
+ * believes it to be in).
+ *
+ * The lease is lengthened only when half of it is over, so that a short step does not touch the
+ * index. The server ends the transaction after `in_backstop_ms` of silence, because a host that is
+ * lost does not say so.
+ */
+export function holdRun(schema: string): string {
+  return `create function ${schema}.saga_hold_2(in_run text, in_epoch bigint, in_move text,
+      in_state text, in_lease_ms integer, in_backstop_ms integer)
+    returns text language plpgsql volatile set enable_seqscan = off as $$
+    declare
+      held_until timestamptz;
+      ignored text;
+    begin
+      select w.due_at into held_until from ${schema}.saga_work w
+        where w.run_id = in_run and w.epoch = in_epoch and w.move = in_move
+        for no key update;
+      if not found then
+        raise exception 'another process has this run of a saga' using errcode = 'OK003';
+      end if;
+      perform from ${schema}.saga_runs r where r.id = in_run and r.state = in_state;
+      if not found then
+        raise exception 'this run of a saga was cancelled' using errcode = 'OK004';
+      end if;
+      if held_until < clock_timestamp() + in_lease_ms * interval '0.5 milliseconds' then
+        update ${schema}.saga_work
+          set due_at = clock_timestamp() + in_lease_ms * interval '1 millisecond',
+            due_in_ms = in_lease_ms
+          where run_id = in_run;
+      end if;
+      ignored := set_config('oncekey.saga', in_run || ' ' || in_epoch || ' ' || in_move, true);
+      if in_backstop_ms > 0 then
+        ignored := set_config('idle_in_transaction_session_timeout', in_backstop_ms::text, true);
+      end if;
+      return 'held';
+    end $$`
+}

@@ -1,0 +1,133 @@
+/**
+ * What an operator may do to a run, beside whoever drives it. None of these waits for a step, whose
+ * transaction may be open for long: they lock the run and skip work that is locked. Each answers the
+ * state the run was left in, or null where there is none.
+ */
+export function interventions(schema: string): string[] {
+  return [compensateRun(schema), resumeRun(schema), settleRun(schema)]
+}
+
+/**
+ * `saga_compensate_2`: undoes what was done. From `in_forward_from` on a saga only goes forward: a
+ * run that began one of those steps is left as it is, unless whoever asks knows better.
+ *
+ * A run that a process drives is only marked: that process sees the state at its next question,
+ * aborts its step, and compensates once the step has ended; if it is gone, others do when its lease
+ * is over. An owner of the release before does not look, so its run is taken away from it.
+ */
+function compensateRun(schema: string): string {
+  return `create function ${schema}.saga_compensate_2(in_run text, in_forward_from integer,
+      in_error text, in_past_pivot boolean)
+    returns text language plpgsql volatile as $$
+    declare
+      was text;
+      owner_looks boolean;
+    begin
+      select r.state into was from ${schema}.saga_runs r where r.id = in_run for no key update;
+      if not found or was not in ('running', 'stuck', 'compensation-failed') then
+        return was;
+      end if;
+      if not in_past_pivot and exists (
+        select from ${schema}.saga_steps
+          where run_id = in_run and position >= in_forward_from and state in ('begun', 'done')
+      ) then
+        return 'past-pivot';
+      end if;
+      update ${schema}.saga_runs
+        set state = 'compensating', stuck_at = null, error = coalesce(error, in_error::json)
+        where id = in_run;
+      update ${schema}.saga_steps set compensation_attempts = 0
+        where run_id = in_run and state <> 'compensated' and compensation_attempts > 0;
+      select w.move_epoch = w.epoch into owner_looks
+        from ${schema}.saga_work w where w.run_id = in_run;
+      if owner_looks then
+        perform from ${schema}.saga_work w
+          where w.run_id = in_run and (w.owner is null or w.due_at <= clock_timestamp())
+          for no key update skip locked;
+      else
+        perform from ${schema}.saga_work w where w.run_id = in_run for no key update;
+      end if;
+      if found then
+        ${takeAway(schema)}
+      end if;
+      return 'compensating';
+    end $$`
+}
+
+/**
+ * `saga_resume_2`: has a run go on from where it stopped, with its attempts forgiven: forward from
+ * 'stuck', backward from 'compensation-failed'. One that only waits is due at once, unless only dead
+ * ones are meant; one that a process drives goes on as it does.
+ */
+function resumeRun(schema: string): string {
+  return `create function ${schema}.saga_resume_2(in_run text, in_only_dead boolean) returns text
+    language plpgsql volatile as $$
+    declare
+      was text;
+    begin
+      select r.state into was from ${schema}.saga_runs r where r.id = in_run for no key update;
+      if not found or was not in ('running', 'compensating', 'stuck', 'compensation-failed')
+        or in_only_dead and was not in ('stuck', 'compensation-failed')
+      then
+        return was;
+      end if;
+      perform from ${schema}.saga_work w
+        where w.run_id = in_run and (w.owner is null or w.due_at <= clock_timestamp())
+        for no key update skip locked;
+      if not found then
+        return was;
+      end if;
+      ${takeAway(schema)}
+      if was = 'stuck' then
+        update ${schema}.saga_runs
+          set state = 'running', stuck_at = null, resumes = resumes + 1,
+            resumed_at = clock_timestamp()
+          where id = in_run;
+        update ${schema}.saga_steps set attempts = 0
+          where run_id = in_run and state in ('begun', 'undone', 'failed');
+        return 'running';
+      elsif was = 'compensation-failed' then
+        update ${schema}.saga_runs
+          set state = 'compensating', stuck_at = null, resumes = resumes + 1,
+            resumed_at = clock_timestamp()
+          where id = in_run;
+        update ${schema}.saga_steps set compensation_attempts = 0
+          where run_id = in_run and state <> 'compensated';
+        return 'compensating';
+      end if;
+      return was;
+    end $$`
+}
+
+/** `saga_settle_2`: ends a run that somebody has put right by hand; none that is being driven. */
+function settleRun(schema: string): string {
+  return `create function ${schema}.saga_settle_2(in_run text, in_note text) returns text
+    language plpgsql volatile as $$
+    declare
+      was text;
+    begin
+      select r.state into was from ${schema}.saga_runs r where r.id = in_run for no key update;
+      if not found then
+        return null;
+      end if;
+      perform from ${schema}.saga_work w
+        where w.run_id = in_run and (was in ('stuck', 'compensation-failed') or w.due_at <= now())
+        for no key update skip locked;
+      if not found then
+        return was;
+      end if;
+      update ${schema}.saga_runs
+        set state = 'settled', note = in_note, stuck_at = null, ended_at = clock_timestamp()
+        where id = in_run;
+      delete from ${schema}.saga_work where run_id = in_run;
+      return 'settled';
+    end $$`
+}
+
+/** The work, locked, becomes nobody's and is due; whoever had it can record nothing any more. */
+function takeAway(schema: string): string {
+  return `update ${schema}.saga_work
+          set epoch = epoch + 1, move = gen_random_uuid()::text, move_epoch = epoch + 1,
+            owner = null, lost = 0, due_at = now(), due_in_ms = 0
+          where run_id = in_run;`
+}

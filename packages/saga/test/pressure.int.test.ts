@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto'
+import { backoff } from '@oncekey/outbox'
+import { type AnySaga, saga, sagaRunner } from '@oncekey/saga'
+import { waitFor } from '@oncekey/test-servers'
+import type { Pool, PoolClient } from 'pg'
+import { describe, expect, test } from 'vitest'
+import { sagaDatabase } from './saga-database.ts'
+
+const database = sagaDatabase()
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+describe('more runs than connections', () => {
+  test('steps that take longer than a lease, in transactions: none is lost, each begins once', async () => {
+    const begun: string[] = []
+    const flow = saga<null, PoolClient>('crowded', { version: 1 })
+      .step('write', {
+        local: true,
+        async run({ runId, transaction }) {
+          const tx = await transaction()
+          begun.push(runId)
+          await tx.query('insert into effects values ($1, $2)', [runId, 'write'])
+          await sleep(450)
+        },
+      })
+      .step('call', { run: () => 'called' })
+    const sagas = sagaRunner<PoolClient>({
+      client: database.pool({ max: 8 }),
+      sagas: [flow],
+      leaseMs: 300,
+      maxLost: 1,
+    })
+    const ids = Array.from({ length: 24 }, () => randomUUID())
+    const ends = await Promise.all(ids.map((id) => sagas.execute(flow, { id, input: null })))
+    expect(ends).toEqual(ids.map(() => ({ write: null, call: 'called' })))
+    expect([...begun].sort()).toEqual([...ids].sort())
+  }, 60_000)
+
+  test('what has no place waits on record, and another process may have it', async () => {
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const flow = (wait: Promise<void> | undefined) =>
+      saga<null, PoolClient>('queued', { version: 1 }).step('call', { run: () => wait })
+    const busy = sagaRunner<PoolClient>({
+      client: database.pool(),
+      sagas: [flow(held)],
+      executeConcurrency: 1,
+    })
+    const first = busy.execute(flow(held), { id: randomUUID(), input: null })
+    const id = randomUUID()
+    const second = busy.execute(flow(held), { id, input: null })
+    await expect(
+      busy.execute(flow(held), { id: randomUUID(), input: null, waitMs: 30 }),
+    ).rejects.toMatchObject({ code: 'saga-in-progress' })
+    await waitFor(() => busy.get(id), { what: 'the second run to be on record' })
+    const other = sagaRunner<PoolClient>({ client: database.pool(), sagas: [flow(undefined)] })
+    expect(await other.runOnce()).toBe(2)
+    expect(await second).toEqual({ call: null })
+    letGo()
+    await first
+  })
+
+  test('a step that executes another saga has a place for it', async () => {
+    const inner = saga<null, PoolClient>('inner', { version: 1 }).step('call', { run: () => 'in' })
+    const outer: AnySaga<PoolClient> = saga<null, PoolClient>('outer', { version: 1 }).step(
+      'call',
+      {
+        run: ({ idempotencyKey }) => sagas.execute(inner, { id: idempotencyKey, input: null }),
+      },
+    )
+    const sagas = sagaRunner<PoolClient>({
+      client: database.pool(),
+      sagas: [inner, outer],
+      executeConcurrency: 1,
+    })
+    expect(await sagas.execute(outer, { id: randomUUID(), input: null })).toEqual({
+      call: { call: 'in' },
+    })
+  })
+})
+
+describe('a callback of the saga that throws is an ordinary failed attempt', () => {
+  const connections = (pool: Pool) => pool.totalCount - pool.idleCount
+
+  test.each([
+    [
+      'isTerminal throws',
+      {
+        isTerminal: () => {
+          throw new Error('broken')
+        },
+      },
+    ],
+    ['isTerminal answers nothing', { isTerminal: () => undefined as unknown as boolean }],
+    [
+      'backoff throws',
+      {
+        backoff: () => {
+          throw new Error('broken')
+        },
+      },
+    ],
+    ['backoff answers no time', { backoff: () => Number.NaN }],
+    ['backoff answers text', { backoff: () => 'soon' as unknown as number }],
+  ] as [string, { isTerminal?: () => boolean; backoff?: () => number }][])(
+    '%s: tried again, told of, and no connection is left open',
+    async (_, { isTerminal, backoff: wait }) => {
+      const told: unknown[] = []
+      let calls = 0
+      const undone: string[] = []
+      const flow = saga<null, PoolClient>('broken-callback', { version: 1 })
+        .step('first', { local: true, run: () => 1, compensate: () => void undone.push('first') })
+        .step('write', {
+          ...(isTerminal !== undefined && { isTerminal }),
+          retry: { maxAttempts: 3, backoff: wait ?? backoff({ baseMs: 1 }) },
+          async run({ transaction }) {
+            await transaction()
+            if (++calls < 3) throw new Error('declined')
+            return 'done'
+          },
+        })
+      const pool = database.pool({ max: 5 })
+      const sagas = sagaRunner<PoolClient>({ client: pool, sagas: [flow] })
+      const id = randomUUID()
+      const { subscribe, unsubscribe } = await import('node:diagnostics_channel')
+      const listen = (message: unknown) => void told.push((message as { during: string }).during)
+      subscribe('oncekey:saga-error', listen)
+      const running = sagas.execute(flow, { id, input: null })
+      // The default backoff would take seconds: it is made due instead.
+      await waitFor(
+        async () => {
+          await database.query(
+            'update oncekey.saga_work set due_at = now() where run_id = $1 and owner is null',
+            [id],
+          )
+          return calls === 3
+        },
+        { what: 'three attempts' },
+      )
+      expect(await running).toEqual({ first: 1, write: 'done' })
+      unsubscribe('oncekey:saga-error', listen)
+      expect(undone).toEqual([])
+      if (wait !== undefined) expect(told).toEqual(['backoff', 'backoff'])
+      await waitFor(() => connections(pool) === 0, { what: 'every connection to be idle' })
+    },
+  )
+})
+
+test('a run that is stuck says why in a list', async () => {
+  const flow = saga<null, PoolClient>('stuck', { version: 1 }).step('pay', {
+    kind: 'pivot',
+    retry: { maxAttempts: 1 },
+    run: () => Promise.reject(new Error('the bank does not answer')),
+  })
+  const sagas = sagaRunner<PoolClient>({ client: database.pool(), sagas: [flow], onAlert() {} })
+  const id = randomUUID()
+  await sagas.execute(flow, { id, input: null }).catch(() => {})
+  const [listed] = await sagas.list({ saga: 'stuck' })
+  expect(listed).toMatchObject({
+    id,
+    state: 'stuck',
+    error: { message: 'the bank does not answer' },
+  })
+})
+
+test('a run whose time was set before the clock was put back is due within a minute', async () => {
+  const flow = saga<null, PoolClient>('clocked', { version: 1 }).step('call', { run: () => 1 })
+  const sagas = sagaRunner<PoolClient>({ client: database.pool(), sagas: [flow], pollMs: 10 })
+  const ids = [randomUUID(), randomUUID()]
+  for (const id of ids) await sagas.submit(flow, { id, input: null })
+  const [leased, waiting] = ids
+  // As an hour's step back of the server's clock leaves them.
+  await database.query(
+    `update oncekey.saga_work set due_in_ms = 15000, due_at = now() + interval '1 hour',
+       owner = 'gone' where run_id = $1`,
+    [leased],
+  )
+  await database.query(
+    `update oncekey.saga_work set due_in_ms = 500, due_at = now() + interval '1 hour'
+       where run_id = $1`,
+    [waiting],
+  )
+  sagas.start()
+  for (const id of ids) {
+    await waitFor(async () => (await sagas.get(id))?.state === 'completed', { what: id })
+  }
+  await sagas.stop()
+})

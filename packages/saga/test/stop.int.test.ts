@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type AnySaga,
+  type SagaRunner,
+  type SagaRunnerOptions,
+  saga,
+  sagaRunner,
+} from '@oncekey/saga'
+import { startProxy, waitFor } from '@oncekey/test-servers'
+import type { PoolClient } from 'pg'
+import { describe, expect, test } from 'vitest'
+import { sagaDatabase } from './saga-database.ts'
+
+const database = sagaDatabase()
+const runnerOf = (
+  sagas: AnySaga<PoolClient>[],
+  options: Partial<SagaRunnerOptions<PoolClient>> = {},
+): SagaRunner<PoolClient> => sagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
+const workOf = async (id: string) =>
+  (
+    await database.query<{ owner: string | null; lost: number; due: boolean }>(
+      'select owner, lost, due_at <= now() as due from oncekey.saga_work where run_id = $1',
+      [id],
+    )
+  )[0]
+
+describe('a deploy is not a crash', () => {
+  test.each(['that heeds its signal', 'that does not return'])(
+    'ten graceful stops in the middle of a step %s: its attempts are uncounted, nothing is undone',
+    async (how) => {
+      const starts: number[] = []
+      const undone: string[] = []
+      const flow = (last: boolean) =>
+        saga<null, PoolClient>(`deployed-${how.length}`, { version: 1 })
+          .step('first', { local: true, run: () => 1, compensate: () => void undone.push('first') })
+          .step('slow', {
+            retry: { maxAttempts: 2 },
+            run({ signal, attempt }) {
+              starts.push(attempt)
+              if (last) return 'done'
+              return new Promise((_, reject) => {
+                if (how === 'that does not return') return
+                signal.addEventListener('abort', () => reject(signal.reason))
+              })
+            },
+          })
+      const id = randomUUID()
+      for (let n = 0; n < 10; n++) {
+        const old = runnerOf([flow(false)], { maxLost: 3, pollMs: 5, leaseMs: 60_000 })
+        if (n === 0) await old.submit(flow(false), { id, input: null })
+        old.start()
+        await waitFor(() => starts.length > n, { what: 'the step to begin' })
+        await old.stop({ timeoutMs: 1 })
+        const work = await workOf(id)
+        expect(work).toMatchObject({ owner: null, lost: 0, due: how === 'that heeds its signal' })
+        await database.query('update oncekey.saga_work set due_at = now() where run_id = $1', [id])
+      }
+      const last = runnerOf([flow(true)], { maxLost: 3 })
+      expect(await last.execute(flow(true), { id, input: null })).toEqual({
+        first: 1,
+        slow: 'done',
+      })
+      expect(new Set(starts)).toEqual(new Set([1]))
+      expect(undone).toEqual([])
+    },
+    60_000,
+  )
+
+  test('a compensation that a stop aborts is given back, too', async () => {
+    const calls: string[] = []
+    const flow = (last: boolean) =>
+      saga<null, PoolClient>('deployed-back', { version: 1 })
+        .step('first', {
+          run: () => 1,
+          compensationRetry: { maxAttempts: 1 },
+          compensate({ signal }) {
+            calls.push('undo')
+            if (last) return
+            return new Promise((_, reject) => {
+              signal.addEventListener('abort', () => reject(signal.reason))
+            })
+          },
+        })
+        .step('second', {
+          retry: { maxAttempts: 1 },
+          run: () => Promise.reject(new Error('declined')),
+        })
+    const id = randomUUID()
+    const old = runnerOf([flow(false)])
+    const waiting = old.execute(flow(false), { id, input: null }).catch((error) => error)
+    await waitFor(() => calls.length, { what: 'the compensation to begin' })
+    await old.stop({ timeoutMs: 1 })
+    expect(await waiting).toMatchObject({ code: 'draining' })
+    await expect(
+      runnerOf([flow(true)]).execute(flow(true), { id, input: null }),
+    ).rejects.toMatchObject({ code: 'saga-compensated', cause: { message: 'declined' } })
+    expect(calls).toEqual(['undo', 'undo'])
+  })
+})
+
+test('stop() ends in time beside a database that does not answer', async () => {
+  const url = new URL(database.url())
+  const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })
+  const pool = database.pool({ connectionString: proxy.through(database.url()) })
+  let begun = false
+  const flow = saga<null, PoolClient>('half-open', { version: 1 }).step('write', {
+    local: true,
+    async run({ transaction, signal }) {
+      await transaction()
+      begun = true
+      await new Promise((_, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason)),
+      )
+    },
+  })
+  const sagas = sagaRunner<PoolClient>({ client: pool, sagas: [flow], pollMs: 20 })
+  sagas.start()
+  await sagas.submit(flow, { id: randomUUID(), input: null })
+  await waitFor(() => begun, { what: 'the step to begin' })
+  proxy.stall()
+  let stopped = false
+  void sagas.stop({ timeoutMs: 100 }).then(() => {
+    stopped = true
+  })
+  await waitFor(() => stopped, { what: 'stop() to resolve', timeoutMs: 4_000 })
+  await proxy.stop()
+})
