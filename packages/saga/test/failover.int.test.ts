@@ -1,0 +1,148 @@
+import { randomUUID } from 'node:crypto'
+import { migrate } from '@oncekey/postgres'
+import { migrateSagas, type Saga, saga, sagaRunner } from '@oncekey/saga'
+import {
+  type PostgresServer,
+  type PostgresStandby,
+  startPostgres,
+  startStandby,
+  waitFor,
+} from '@oncekey/test-servers'
+import { Client, Pool, type PoolClient } from 'pg'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+let primary: PostgresServer
+let standby: PostgresStandby
+let pool: Pool
+
+beforeEach(async () => {
+  primary = await startPostgres()
+  const { hostname: host, username: user, password, port } = new URL(primary.url)
+  pool = new Pool({ host, user, password, port: Number(port), database: 'postgres', max: 6 })
+  pool.on('error', () => {})
+  await migrate(pool)
+  await migrateSagas(pool)
+  await pool.query('create table effects (run text, step text)')
+  standby = await startStandby(primary)
+}, 120_000)
+
+afterEach(async () => {
+  await pool.end()
+  await standby.stop()
+  await primary.stop()
+})
+
+/** The primary is gone, and the application is sent to what was its standby; its runner lives on. */
+async function failOver(): Promise<void> {
+  await primary.crash()
+  await standby.promote()
+  Object.assign(pool.options, { port: standby.port })
+}
+
+async function onStandby<Row extends object>(text: string, values: unknown[] = []): Promise<Row[]> {
+  const client = new Client({ connectionString: standby.url })
+  await client.connect()
+  try {
+    return (await client.query<Row>(text, values)).rows
+  } finally {
+    await client.end()
+  }
+}
+
+function gate() {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open: () => open() }
+}
+
+function order(
+  calls: string[],
+  gate: (step: string) => Promise<void>,
+): Saga<null, object, PoolClient, unknown> {
+  const write =
+    (step: string) =>
+    async ({ runId, transaction }: { runId: string; transaction(): Promise<PoolClient> }) => {
+      await (await transaction()).query('insert into effects values ($1, $2)', [runId, step])
+    }
+  return saga<null, PoolClient>('order', { version: 1 })
+    .step('reserve', {
+      local: true,
+      run: async (context) => {
+        await gate('reserve')
+        await write('reserve')(context)
+      },
+    })
+    .step('charge', {
+      run: async ({ idempotencyKey }) => {
+        calls.push(idempotencyKey)
+        await gate('charge')
+      },
+    })
+    .step('confirm', { local: true, run: write('confirm') })
+}
+
+describe('an asynchronous failover in the middle of a step', () => {
+  test('that takes the step before back: it is done again, and the run ends with the effects of all of its steps', async () => {
+    const calls: string[] = []
+    const [reserving, charging] = [gate(), gate()]
+    const flow = order(calls, (step) => (step === 'reserve' ? reserving : charging).opened)
+    const sagas = sagaRunner<PoolClient>({
+      client: pool,
+      sagas: [flow],
+      leaseMs: 1_500,
+      pollMs: 50,
+    })
+    const id = randomUUID()
+    await sagas.submit(flow, { id, input: null })
+    sagas.start()
+    await waitFor(async () => (await sagas.get(id))?.owner, { what: 'the run to be taken' })
+    // That this process has the run is on both servers, under the same epoch; what comes is not.
+    await standby.caughtUp()
+    standby.cutOff()
+    reserving.open()
+    await waitFor(() => calls.length, { what: 'the charge to begin, its step before committed' })
+    await failOver()
+    expect(await onStandby('select from effects where run = $1', [id])).toEqual([])
+    charging.open()
+    await waitFor(async () => (await sagas.get(id).catch(() => undefined))?.state === 'completed', {
+      what: 'the run to end on the new primary',
+      timeoutMs: 30_000,
+    })
+    expect(await onStandby('select step from effects where run = $1 order by step', [id])).toEqual([
+      { step: 'confirm' },
+      { step: 'reserve' },
+    ])
+    // Outside it was called again, under its own key.
+    expect(new Set(calls).size).toBe(1)
+    await sagas.stop({ timeoutMs: 100 })
+  }, 120_000)
+
+  test('that takes the run itself back: whoever waits for it begins it again under the same keys', async () => {
+    const calls: string[] = []
+    const charging = gate()
+    const flow = order(calls, async (step) => {
+      if (step === 'charge') await charging.opened
+    })
+    const sagas = sagaRunner<PoolClient>({
+      client: pool,
+      sagas: [flow],
+      leaseMs: 1_500,
+      pollMs: 50,
+    })
+    standby.cutOff()
+    const id = randomUUID()
+    const waiting = sagas.execute(flow, { id, input: null })
+    await waitFor(() => calls.length, { what: 'the charge to begin' })
+    await failOver()
+    charging.open()
+    await waiting
+    expect(await onStandby('select step from effects where run = $1 order by step', [id])).toEqual([
+      { step: 'confirm' },
+      { step: 'reserve' },
+    ])
+    expect(new Set(calls).size).toBe(1)
+    await sagas.stop({ timeoutMs: 100 })
+  }, 120_000)
+})
