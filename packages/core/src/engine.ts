@@ -91,7 +91,8 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   /** What is wrong with the request itself; any other error is the app's. */
   function refusalOf(error: unknown) {
     if (!(error instanceof OncekeyError)) throw error
-    if (error.code === 'request-too-large') return refused(error.code, error.message)
+    const { code, message } = error
+    if (code === 'request-too-large' || code === 'body-unsupported') return refused(code, message)
     if (error.code !== 'not-authentic') throw error
     return refused(error.code, 'Its signature or credentials do not fit what was sent.')
   }

@@ -45,6 +45,7 @@ export type ProblemCode =
   | 'key-invalid'
   | 'key-reused'
   | 'request-too-large'
+  | 'body-unsupported'
   | 'in-progress'
   | 'outcome-unknown'
   | 'result-gone'

@@ -26,6 +26,11 @@ const PROBLEMS: Readonly<Record<ProblemCode, ProblemType>> = {
     title: 'The request is too large to be compared',
     retry: 'never',
   },
+  'body-unsupported': {
+    status: 415,
+    title: 'The type of the request body is not supported',
+    retry: 'never',
+  },
   'in-progress': {
     status: 409,
     title: 'A request is outstanding for this Idempotency-Key',

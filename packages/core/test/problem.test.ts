@@ -9,6 +9,7 @@ const PROBLEMS: Record<ProblemCode, [status: number, retry: RetryAdvice, retryAf
   'key-invalid': [400, 'new-key', false],
   'key-reused': [422, 'new-key', false],
   'request-too-large': [413, 'never', false],
+  'body-unsupported': [415, 'never', false],
   'in-progress': [409, 'same-key', true],
   'outcome-unknown': [409, 'never', false],
   'result-gone': [410, 'never', false],

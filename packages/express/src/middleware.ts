@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import {
-  type Begun,
   checkScopeOption,
   createEngine,
   type Engine,
@@ -9,7 +8,7 @@ import {
   OncekeyError,
   type Scope,
 } from '@oncekey/core'
-import { holdBack, readRequest, writeResponse } from '@oncekey/node'
+import { coverRequest } from '@oncekey/node'
 import { toDictionaries } from './dictionary-mode.ts'
 import type { ExpressRequest } from './express-request.ts'
 
@@ -63,19 +62,14 @@ export function idempotency<Tx, Req extends ExpressRequest = ExpressRequest>(
   ): Promise<void> {
     if (!engine.covers(req.method ?? '')) return next()
     toDictionaries(req, res)
-    let begun: Begun<Tx>
     try {
       if (req.idempotency !== undefined) throw mountedTwice()
-      begun = await engine.begin(readRequest(req, res, options))
+      const covered = await coverRequest(engine, req, res, options)
+      if (covered === undefined) return
+      req.idempotency = covered.context
     } catch (error) {
       return next(error)
     }
-    if (res.headersSent) return giveBack(begun)
-    if (begun.kind !== 'run') return writeResponse(res, begun.response)
-
-    req.idempotency = begun.run.context
-    const held = holdBack(res, begun.run)
-    begun.run.onInterrupted(({ response }) => held.replace(response))
     next()
   }
 
@@ -97,11 +91,4 @@ function mountedTwice(): OncekeyError {
     'mounted-twice',
     'idempotency() runs twice for this request: on the app or router and again on the route. Mount it once.',
   )
-}
-
-/** Something else, such as a timeout, answered in the meantime: the handler does not run. */
-async function giveBack(begun: Begun<unknown>): Promise<void> {
-  if (begun.kind !== 'run') return
-  begun.run.context.release()
-  await begun.run.abandon()
 }

@@ -127,7 +127,18 @@ for (const [version, express] of expressVersions) {
 
     test('a parser for another type', async () => {
       const port = await serve([express.json(), express.urlencoded({ extended: true })])
-      expect(await ask(port, 'text/plain', 'a=1')).toEqual(unseen)
+      const { status, body } = await post(
+        port,
+        '/',
+        { 'Idempotency-Key': 'k', 'Content-Type': 'text/plain; charset=utf-8' },
+        'a=1',
+      )
+      expect(status).toBe(415)
+      expect(JSON.parse(String(body))).toMatchObject({
+        code: 'body-unsupported',
+        retry: 'never',
+        detail: expect.stringContaining('text/plain'),
+      })
     })
 
     test('a parser mounted behind', async () => {

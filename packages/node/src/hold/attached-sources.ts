@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { isGone } from '../internals.ts'
 import { CAPTURE, type Capture, type CapturedResponse } from './capture.ts'
 import { abandon } from './settle.ts'
 
@@ -25,5 +26,5 @@ function attached(this: CapturedResponse, source: Readable): void {
 function stopped(this: CapturedResponse, source: Readable): void {
   const capture = this[CAPTURE]
   capture.sources?.delete(source)
-  if (capture.internals.isGone(this) && !capture.ended && !source.readableEnded) abandon(capture)
+  if (isGone(this) && !capture.ended && !source.readableEnded) abandon(capture)
 }

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { HeaderChange, Run } from '@oncekey/core'
-import type { Internals } from './internals.ts'
+import type { Internals } from '../internals.ts'
 
 /**
  * One response that is held back, from the handler's first call to the verdict.

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
+import { isHttp2, streamOf } from '../internals.ts'
 import { facade } from './facade.ts'
-import { isHttp2, streamOf } from './internals.ts'
 
 type Method = (...given: unknown[]) => unknown
 

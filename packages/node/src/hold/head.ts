@@ -1,5 +1,5 @@
 import { type ServerResponse, validateHeaderValue } from 'node:http'
-import { isHttp2 } from './internals.ts'
+import { isHttp2 } from '../internals.ts'
 
 /**
  * Applies what `writeHead` was given, in any of its forms, as header changes on the response, and

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { type Http2Stream, isHttp2, streamOf } from '../internals.ts'
 import type { Capture } from './capture.ts'
 import { facade } from './facade.ts'
-import { type Http2Stream, isHttp2, streamOf } from './internals.ts'
 import { abandon } from './settle.ts'
 
 /**

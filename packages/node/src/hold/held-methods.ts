@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http'
+import { isHttp2 } from '../internals.ts'
 import {
   CAPTURE,
   type Callback,
@@ -8,7 +9,6 @@ import {
 } from './capture.ts'
 import { writeHeadArguments } from './head.ts'
 import { freezeHeaders } from './header-changes.ts'
-import { isHttp2 } from './internals.ts'
 import { abandon, settle } from './settle.ts'
 
 const { prototype: bare } = ServerResponse

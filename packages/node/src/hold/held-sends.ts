@@ -1,6 +1,6 @@
+import { interceptSends } from '../internals.ts'
 import type { Capture } from './capture.ts'
 import { collect, endBy, settleIfTooLarge } from './held-methods.ts'
-import { interceptSends } from './internals.ts'
 
 /**
  * Methods of Node that somebody kept from before the response was held write past the ones that hold

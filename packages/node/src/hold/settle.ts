@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { PlainResponse, Verdict } from '@oncekey/core'
+import { isHttp2 } from '../internals.ts'
 import { decoded } from '../response/content-coding.ts'
 import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
 import { deafen } from './deaf-response.ts'
 import { restoreHeaders, restoreLists } from './header-changes.ts'
-import { isHttp2 } from './internals.ts'
 
 /** Asks the run for its verdict and carries it out. Only here do bytes leave. */
 export async function settle(capture: Capture): Promise<void> {

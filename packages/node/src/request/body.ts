@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http'
-import type { RequestBody } from '@oncekey/core'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OncekeyError, type RequestBody, warnOnce } from '@oncekey/core'
+import { hasBody, readBody } from './peek.ts'
 import type { NodeRequest } from './read-request.ts'
 
 const rawBodies = new WeakMap<IncomingMessage, Uint8Array>()
@@ -12,28 +13,59 @@ export function keepRawBody(req: IncomingMessage, _res: unknown, bytes: Uint8Arr
   rawBodies.set(req, bytes)
 }
 
-/** The body as far as it can be seen after the app's parsers ran. */
-export function bodyOf(req: NodeRequest): RequestBody {
-  if (!hasBody(req)) return { kind: 'none' }
+/** How a body is found that no parser left on the request. */
+export interface BodyReading {
+  /** Reads it, at most this many bytes; whoever reads the request afterwards gets it once more. */
+  readonly maxBytes?: number
+  /** What to do where it is not read, and nothing else did. @default body parsers of Express */
+  readonly hint?: string
+}
+
+/**
+ * The body of a request, after the parsers of the app ran: what they made of it, or `none` where there
+ * is none, whatever the headers announced. Throws `body-unsupported` where there were parsers, and none
+ * for what came: the client's mistake, or one that a warning tells the app of.
+ */
+export function bodyOf(
+  req: NodeRequest,
+  res: ServerResponse,
+  { maxBytes, hint = MOUNT_A_PARSER }: BodyReading = {},
+): RequestBody | Promise<RequestBody> {
+  const parsed = parsedBody(req)
+  if (parsed !== undefined) return parsed
+  const isThere = hasBody(req, res)
+  if (isThere === false) return NONE
+  const isUntouched = !req.readableDidRead && !req.readableEncoding
+  if (maxBytes !== undefined && isUntouched) return bytesOf(req, res, maxBytes)
+  const unseen = (): RequestBody => {
+    if ('body' in req && isUntouched) throw unsupported(req)
+    return { kind: 'unseen', hint }
+  }
+  return isThere === true ? unseen() : isThere.then((isThere) => (isThere ? unseen() : NONE))
+}
+
+const NONE: RequestBody = { kind: 'none' }
+
+async function bytesOf(
+  req: NodeRequest,
+  res: ServerResponse,
+  maxBytes: number,
+): Promise<RequestBody> {
+  const bytes = await readBody(req, res, maxBytes)
+  if (bytes.length === 0) return NONE
+  rawBodies.set(req, bytes)
+  return { kind: 'bytes', bytes }
+}
+
+function parsedBody(req: NodeRequest): RequestBody | undefined {
   const bytes = rawBodies.get(req)
   if (bytes !== undefined) return { kind: 'bytes', bytes }
   const { body } = req
+  if (body === undefined || (body === null && !req.readableDidRead)) return undefined
   if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
   if (typeof body === 'string') return { kind: 'bytes', bytes: new TextEncoder().encode(body) }
-  if (body !== undefined && (!isEmptyObject(body) || wasParsed(req))) {
-    return { kind: 'parsed', value: body }
-  }
-  return {
-    kind: 'unseen',
-    hint: 'Mount express.json() (or the parser for its content type) before idempotency(), or say what counts with `fingerprint: (req) => …`.',
-  }
-}
-
-/** RFC 9112 section 6.3: a request has a body if it says how long it is, or that it is chunked. */
-function hasBody(req: IncomingMessage): boolean {
-  if (req.headers['transfer-encoding'] !== undefined) return true
-  const length = req.headers['content-length']
-  return length !== undefined && length !== '0'
+  if (!isEmptyObject(body) || wasParsed(req)) return { kind: 'parsed', value: body }
+  return undefined
 }
 
 /** Express 4's parsers leave an empty object also where they did not parse, and so did not read. */
@@ -45,3 +77,17 @@ function wasParsed(req: IncomingMessage): boolean {
 function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
+
+/** Parsers leave their mark, `req.body`, also where they let a body pass. */
+function unsupported(req: NodeRequest): OncekeyError {
+  const type = req.headers['content-type'] ?? 'no content type'
+  const path = (req.originalUrl ?? req.url)?.split('?', 1)[0]
+  warnOnce(
+    'body-unsupported',
+    `body-unsupported: ${req.method} ${path} came with a body of ${type}, which no parser mounted before idempotency() takes. If one behind it does, mount that before, or say what counts with \`fingerprint: (req) => …\`. Said once.`,
+  )
+  return new OncekeyError('body-unsupported', `The server does not take a body of ${type} here.`)
+}
+
+const MOUNT_A_PARSER =
+  'Mount express.json() (or the parser for its content type) before idempotency(), or say what counts with `fingerprint: (req) => …`.'

@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type EngineRequest, resolveScope, type Scope } from '@oncekey/core'
-import { internalsOf } from '../hold/internals.ts'
-import { bodyOf } from './body.ts'
+import {
+  type EngineRequest,
+  type FingerprintInput,
+  type RequestBody,
+  resolveScope,
+  type Scope,
+} from '@oncekey/core'
+import { isGone } from '../internals.ts'
+import { type BodyReading, bodyOf } from './body.ts'
+import { readBody } from './peek.ts'
 
 /** What is read of a request: Node's own, and what Connect, Express and body parsers put on it. */
 export interface NodeRequest extends IncomingMessage {
@@ -11,14 +18,21 @@ export interface NodeRequest extends IncomingMessage {
   body?: any
 }
 
+/** What counts of a request in place of its body; it may be a promise. `bytes` reads the body and puts it back. */
+export type ChooseWhatCounts<Req> = (req: Req, bytes: () => Promise<Uint8Array>) => unknown
+
+/** How much of a body is read where nothing else is said. Bytes. */
+export const MAX_REQUEST_BYTES = 1_048_576
+
 /** A request in the engine's words. */
 export function readRequest<Req extends NodeRequest>(
   req: Req,
   res: ServerResponse,
   options: {
     readonly scope: Scope<Req>
-    readonly fingerprint?: (req: Req) => unknown
+    readonly fingerprint?: ChooseWhatCounts<Req>
     readonly waitMs?: number
+    readonly body?: BodyReading
   },
 ): EngineRequest {
   const method = req.method ?? ''
@@ -30,22 +44,29 @@ export function readRequest<Req extends NodeRequest>(
     // Only a route that waits has something to end early, and it is dear to make.
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
-    fingerprintInput: () => ({
-      method,
-      target,
-      contentType: req.headers['content-type'],
-      body:
-        options.fingerprint === undefined
-          ? bodyOf(req)
-          : { kind: 'chosen', value: options.fingerprint(req) },
-    }),
+    fingerprintInput: () => {
+      const of = (body: RequestBody): FingerprintInput => ({
+        method,
+        target,
+        contentType: req.headers['content-type'],
+        body,
+      })
+      if (options.fingerprint !== undefined) {
+        const chosen = (value: unknown) => of({ kind: 'chosen', value })
+        const bytes = () => readBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
+        const value = options.fingerprint(req, bytes)
+        return value instanceof Promise ? value.then(chosen) : chosen(value)
+      }
+      const body = bodyOf(req, res, options.body)
+      return body instanceof Promise ? body.then(of) : of(body)
+    },
   }
 }
 
 /** Aborted when the client is gone. A request's own `close` only says that it was read. */
 function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController()
-  if (internalsOf(res).isGone(res)) gone.abort()
+  if (isGone(res)) gone.abort()
   res.once('close', () => gone.abort())
   return gone.signal
 }
@@ -55,5 +76,14 @@ function headerLines(req: IncomingMessage, name: string): readonly string[] {
   if (value === undefined) return []
   if (typeof value !== 'string') return value
   // Node joins repeated lines with a comma; telling them apart is dear, so only where it can matter.
-  return value.includes(',') ? (req.headersDistinct[name] ?? [value]) : [value]
+  return value.includes(',') ? linesOf(req, name) : [value]
+}
+
+/** `headersDistinct` is not there for HTTP/2. */
+function linesOf({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
+  const lines: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() === name) lines.push(rawHeaders[i + 1] as string)
+  }
+  return lines
 }

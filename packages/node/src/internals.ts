@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /**
  * Every field and method of Node's own that its documentation does not promise is touched in this
@@ -15,8 +15,6 @@ export interface Internals {
   unmark(res: ServerResponse): void
   /** Forgets what `addTrailers` was given. */
   dropTrailers(res: ServerResponse): void
-  /** Whether the client is gone. */
-  isGone(res: ServerResponse): boolean
 }
 
 /** Those of HTTP/1, or those of the compatibility layer of `node:http2`. */
@@ -27,6 +25,28 @@ export function internalsOf(res: ServerResponse): Internals {
 /** Told by the request, because an import of `node:http2` is slow to load. */
 export function isHttp2(res: ServerResponse): boolean {
   return res.req?.httpVersionMajor >= 2
+}
+
+/** Whether the client of a response is gone. */
+export function isGone(res: ServerResponse): boolean {
+  if (!isHttp2(res)) return res.destroyed
+  const { closed, destroyed } = streamOf(res)
+  return closed || destroyed
+}
+
+/** Whether all of a request has come, read or not. `readableEnded` says that it was read, too. */
+export function hasEnded(req: IncomingMessage): boolean {
+  return (req as unknown as { _readableState: { ended: boolean } })._readableState.ended
+}
+
+/**
+ * Sends `100 Continue` to a client that waits for it before it sends its body. Node has sent it unless
+ * the app listens to `checkContinue`.
+ */
+export function askForBody(req: IncomingMessage, res: ServerResponse): void {
+  const internal = res as unknown as { _sent100?: boolean }
+  if (req.headers.expect === undefined || internal._sent100 || isHttp2(res)) return
+  if (/100-continue/i.test(req.headers.expect)) res.writeContinue()
 }
 
 /** What is used of a stream of `node:http2`. */
@@ -81,7 +101,6 @@ const http1: Internals = {
   dropTrailers(res) {
     ;(res as unknown as Fields)._trailer = ''
   },
-  isGone: (res) => res.destroyed,
 }
 
 /** There they are getters of the stream's state, so own properties stand before them. */
@@ -105,10 +124,6 @@ const http2: Internals = {
       const trailers = Reflect.get(res, kind) as object
       for (const name of Object.keys(trailers)) Reflect.deleteProperty(trailers, name)
     }
-  },
-  isGone(res) {
-    const { closed, destroyed } = streamOf(res)
-    return closed || destroyed
   },
 }
 

@@ -1,0 +1,6 @@
+import { describeAdapter } from '@oncekey/conformance'
+import { serveWithConnect, serveWithNodeHttp, serveWithNodeHttp2 } from './serve-with-node.ts'
+
+describeAdapter({ name: 'node:http', serve: serveWithNodeHttp })
+describeAdapter({ name: 'node:http2', serve: serveWithNodeHttp2 })
+describeAdapter({ name: 'Connect', serve: serveWithConnect })
