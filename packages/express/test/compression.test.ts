@@ -28,11 +28,12 @@ for (const [version, express] of expressVersions) {
     const app = (
       write: (res: Response) => unknown,
       options?: Partial<EngineOptions<MemoryTransaction>>,
+      compressing?: { readonly threshold: number },
     ) => {
       const store = memoryStore()
       const once = idempotency({ store, scope: 'dangerously-shared', ...options })
       const app = quietApp(express)
-      const compress = compression()
+      const compress = compression(compressing)
       app.use(express.json(), ...(where === 'outside' ? [compress, once] : [once, compress]))
       app.post('/', (_, res) => write(res))
       return app
@@ -51,16 +52,19 @@ for (const [version, express] of expressVersions) {
           for (const other of ['gzip', 'br', 'identity']) {
             const again = await ask(port, other)
             expect(header(again, 'x-idempotency-replayed')).toBe('true')
-            const compressed = where === 'outside' && other !== 'identity'
-            expect(header(again, 'content-encoding')).toBe(compressed ? other : undefined)
+            // Outside it works on the replay; inside it made what is replayed, or decoded for others.
+            const isCoded = where === 'outside' ? other !== 'identity' : other === coding
+            expect(header(again, 'content-encoding')).toBe(isCoded ? other : undefined)
             expect(again.status).toBe(201)
             expect(plain(again)).toBe(text)
+            expect(header(again, 'vary')).toBe('Accept-Encoding')
+            if (where === 'inside' && isCoded) expect(again.body).toEqual(first.body)
           }
         })
       }
 
       test('a problem is readable whatever the handler had begun to compress', async () => {
-        const port = await served(app(writers.json!, { maxResponseBytes: 1000 }))
+        const port = await served(app(writers.json!, { maxResponseBytes: 50 }))
         const answer = await ask(port, 'gzip')
         expect(answer.status).toBe(500)
         expect(JSON.parse(plain(answer)).code).toBe('response-too-large')
@@ -74,14 +78,34 @@ for (const [version, express] of expressVersions) {
         expect(JSON.parse(plain(answer)).code).toBe('handler-timeout')
       })
 
-      test('a body that is larger than the limit before it is compressed is not kept', async () => {
+      test('what counts of a body is what is kept of it: outside all of it, inside what is left', async () => {
         const zeros = (res: Response) => res.send(Buffer.alloc(100_000))
         const port = await served(
           app((res) => zeros(res.type('text')), { maxResponseBytes: 50_000 }),
         )
-        const answer = await ask(port, 'gzip')
-        expect(JSON.parse(plain(answer)).code).toBe('response-too-large')
+        const answers = [await ask(port, 'gzip'), await ask(port, 'gzip')]
+        if (where === 'outside') {
+          for (const answer of answers) {
+            expect(JSON.parse(plain(answer)).code).toBe('response-too-large')
+          }
+        } else {
+          expect(answers.map(plain)).toEqual(Array(2).fill('\0'.repeat(100_000)))
+          expect(header(answers[1]!, 'x-idempotency-replayed')).toBe('true')
+        }
       })
+
+      test.each([200, 204, 205, 304])(
+        'an empty %i, with no threshold below which it leaves bodies alone',
+        async (status) => {
+          const port = await served(
+            app((res) => res.status(status).type('text').end(), {}, { threshold: 0 }),
+          )
+          const answers = [await ask(port, 'gzip'), await ask(port, 'gzip')]
+          expect(answers.map((answer) => answer.status)).toEqual([status, status])
+          expect(header(answers[1]!, 'x-idempotency-replayed')).toBe('true')
+          if (status === 200) expect(answers.map(plain)).toEqual(['', ''])
+        },
+      )
     })
   }
 

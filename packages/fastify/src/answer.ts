@@ -1,20 +1,31 @@
 import { isUtf8 } from 'node:buffer'
 import type { PlainResponse } from '@oncekey/core'
 import type { FastifyReply } from 'fastify'
+import { putReason } from './reason-phrase.ts'
 import { isAscii, type ReplyHeaders } from './reply-headers.ts'
 
 /** Puts status and headers of a replay or a problem on a reply. Headers that were set before stay, unless it changes them. */
-export function putAnswer(reply: FastifyReply, { status, headers }: PlainResponse): void {
-  reply.code(status)
+export function putAnswer(reply: FastifyReply, answer: PlainResponse): void {
+  reply.code(answer.status)
+  putReason(reply, answer)
   const lines = new Map<string, string[]>()
-  for (const [name, value] of headers) {
+  for (const [name, value, how] of answer.headers) {
     if (value === null) reply.removeHeader(name)
+    else if (how === 'added') addLine(reply, name, value)
     else lines.set(name, [...(lines.get(name) ?? []), value])
   }
   for (const [name, values] of lines) {
     reply.removeHeader(name)
     reply.header(name, values.length === 1 ? values[0] : values)
   }
+}
+
+/** Beside what is set already; an answer is put on a reply before hooks see it, and once more after. */
+function addLine(reply: FastifyReply, name: string, value: string): void {
+  const there = [reply.getHeader(name) ?? []].flat().map(String)
+  if (there.includes(value)) return
+  reply.removeHeader(name)
+  reply.header(name, [...there, value])
 }
 
 /** The body as the first response was when hooks of the app saw it: text as a string. */
@@ -43,9 +54,8 @@ export function exactBody(
   putAnswer(reply, answer)
   const body = bodyOf(answer)
   // Node writes the head in the encoding of the body that comes with it. Stored values are bytes.
-  return typeof body === 'string' && !answer.headers.every(([, value]) => isAscii(value))
-    ? Buffer.from(body)
-    : body
+  const bytes = [...answer.headers.map(([, value]) => value), answer.reason ?? null]
+  return typeof body === 'string' && !bytes.every(isAscii) ? Buffer.from(body) : body
 }
 
 /** What `reply.send` and compressing hooks add for a body that is not sent as they saw it. */

@@ -3,10 +3,11 @@ import type { HeaderChange, PlainResponse, Run, Verdict } from '@oncekey/core'
 import type { FastifyReply } from 'fastify'
 import { exactBody } from './answer.ts'
 import { collect, type Source } from './collect.ts'
-import { decoded } from './content-coding.ts'
 import type { Exchange } from './exchange.ts'
+import { frameAnew } from './framing.ts'
 import { resetReply, stopSource } from './outcome.ts'
 import { type Payload, unwrapped } from './payload.ts'
+import { reasonOf } from './reason-phrase.ts'
 import {
   asSentBeside,
   headerChanges,
@@ -14,7 +15,6 @@ import {
   type ReplyHeaders,
   restoreHeaders,
 } from './reply-headers.ts'
-import { hasTrailers } from './reply-trailers.ts'
 import { countAsSent, countAsUnsent } from './sent-state.ts'
 
 /**
@@ -25,7 +25,7 @@ export function settle(exchange: Exchange, reply: FastifyReply, given: Payload, 
   const payload = unwrapped(given, reply)
   // As Fastify will, which is after they were kept.
   if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
-  frameOnce(reply)
+  frameAnew(exchange, reply)
   const after = headersOf(reply)
   const changes = headerChanges(exchange.before, after)
   if (!changes.every(isSendable)) {
@@ -36,16 +36,9 @@ export function settle(exchange: Exchange, reply: FastifyReply, given: Payload, 
   exchange.phase = 'settling'
   const isHttp1 = reply.request.raw.httpVersionMajor === 1
   const headers = isHttp1 ? asSentBeside(payload, changes) : changes
-  const head: Head = { status: reply.statusCode, headers, after }
+  const head: Head = { status: reply.statusCode, headers, after, ...reasonOf(reply, payload) }
   if (isStream(payload)) void holdStream(exchange, reply, payload, head, done)
   else void hold(exchange, reply, captureWhole(payload, head.status), head, done)
-}
-
-/** Framing is made anew for every message: the length is known, and where it is not, Node sends chunks. */
-function frameOnce(reply: FastifyReply): void {
-  if (reply.hasHeader('transfer-encoding')) reply.removeHeader('transfer-encoding')
-  // Fastify sends trailers in chunks, and leaves a length where it is.
-  if (hasTrailers(reply)) reply.removeHeader('content-length')
 }
 
 /** Status and headers as they were when the response was sent, and what of the headers is the handler's. */
@@ -127,24 +120,13 @@ function isBodiless(status: number): boolean {
   return status < 200 || status === 204 || status === 304
 }
 
-/** Past a compressor the plain bytes are kept: the client of a replay may accept another coding. */
 function verdictOn(
   body: Uint8Array | undefined,
-  { status, headers, after }: Head,
-  { run, before }: Exchange,
+  { after: _, ...head }: Head,
+  { run }: Exchange,
 ): Promise<Verdict> {
-  const { complete, passThrough, maxResponseBytes } = run as Run
-  if (body === undefined) return passThrough({ status, headers })
-  const coding = after['content-encoding']
-  const plain =
-    typeof coding === 'string' && coding !== before['content-encoding'] && body.length > 0
-      ? decoded(coding, body, maxResponseBytes)
-      : undefined
-  // Empty, in a coding that is not known, or not what its header says: kept as it came.
-  if (plain === undefined) return complete({ status, headers, body })
-  if (plain === 'too-large') return passThrough({ status, headers })
-  const others = headers.filter(([name]) => name !== 'content-encoding')
-  return complete({ status, headers: others, body: plain })
+  const { complete, passThrough } = run as Run
+  return body === undefined ? passThrough(head) : complete({ ...head, body })
 }
 
 /** Sends another answer in place of the handler's, and none of the handler's headers with it. */

@@ -270,8 +270,6 @@ const HEADERS: Table = {
       .header('transfer-encoding', 'chunked')
       .type('text/plain')
       .send(Readable.from(['a', 'bc'])),
-  'says what connection it wants': async (_request, reply) =>
-    reply.header('connection', 'close').send('ok'),
   'has an empty coded body': async (_request, reply) =>
     reply.header('content-encoding', 'gzip').code(202).send(''),
   'has trailers': async (_request, reply) => {

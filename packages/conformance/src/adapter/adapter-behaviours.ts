@@ -2,6 +2,7 @@ import { type Need, type StoreFixture, unmet } from '../store/store-fixture.ts'
 import { type AdapterContext, adapterContext } from './adapter-context.ts'
 import type { ServeSite } from './adapter-fixture.ts'
 import { authenticity } from './authenticity.ts'
+import { codedBodies } from './coded-bodies.ts'
 import { commitFailures } from './commit-failures.ts'
 import { dispositions } from './dispositions.ts'
 import { draining } from './draining.ts'
@@ -10,6 +11,7 @@ import { eventsUndone } from './events-undone.ts'
 import { fingerprints } from './fingerprints.ts'
 import { firstAnswer } from './first-answer.ts'
 import { firstByte } from './first-byte.ts'
+import { framing } from './framing.ts'
 import { handlerContexts } from './handler-contexts.ts'
 import { handlerTimeout } from './handler-timeout.ts'
 import { hangUps } from './hang-ups.ts'
@@ -57,6 +59,8 @@ export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {
     firstByte(),
     replays(),
     replayedHeaders(),
+    codedBodies(),
+    framing(),
     fingerprints(),
     running(),
     scopes(),

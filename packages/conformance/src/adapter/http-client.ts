@@ -50,7 +50,7 @@ export function httpClient(url: string, defaultPath: string): HttpClient {
 
 function ask(url: string, agent: Agent, asked: Asked): Promise<Answer> {
   const { method = 'POST', path, headers, body = { amount: 1 }, text, signal } = asked
-  const hasBody = method !== 'GET' && method !== 'DELETE'
+  const hasBody = !['GET', 'HEAD', 'DELETE'].includes(method)
   const sent = text ?? JSON.stringify(body)
   return new Promise((resolve, reject) => {
     const outgoing: ClientRequest = request(new URL(path ?? '/', url), { method, agent })

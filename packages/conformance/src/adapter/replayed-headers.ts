@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter-behaviours.ts'
 import { created } from './adapter-context.ts'
+import type { ReplyBody } from './adapter-fixture.ts'
 
 /** Which of the first answer's headers a replay has: those that the handler set, but for a list. */
 export function replayedHeaders(): AdapterBehaviourGroup {
@@ -28,6 +29,17 @@ export function replayedHeaders(): AdapterBehaviourGroup {
           }
         },
       },
+      {
+        title: 'may be empty, which is not to be absent',
+        async run({ serve, name }) {
+          const headers = [['x-empty', '']] as const
+          const site = await serve(() => created({ headers }))
+          const key = name()
+          assert.equal((await site.post(key)).header('x-empty'), '')
+          assert.equal((await site.post(key)).header('x-empty'), '')
+        },
+      },
+      ...bodyKinds.map(repeatsBytes),
       {
         title: 'are not those set outside: these are made anew for each exchange',
         async run({ serve, name }) {
@@ -106,6 +118,34 @@ export function replayedHeaders(): AdapterBehaviourGroup {
         },
       },
     ],
+  }
+}
+
+/** How a body was written must not tell how the head before it is encoded. */
+const bodyKinds: readonly ReplyBody[] = [
+  { kind: 'json', value: { id: 1 } },
+  { kind: 'text', text: 'text' },
+  { kind: 'bytes', bytes: Buffer.from([0xff, 0xfe]) },
+  { kind: 'none' },
+]
+
+function repeatsBytes(body: ReplyBody): AdapterBehaviour {
+  return {
+    title: `have the bytes of the first ones, beyond ASCII too, before a body of kind ${body.kind}`,
+    async run({ serve, name }) {
+      const headers = [
+        ['content-disposition', 'attachment; filename="caf\u00e9.txt"'],
+        ['x-utf-8', Buffer.from('Zo\u00eb \u{1f9fe}').toString('latin1')],
+      ] as const
+      const site = await serve(() => created({ headers, body }))
+      const key = name()
+      const first = await site.post(key)
+      const again = await site.post(key)
+      for (const [name] of headers) {
+        assert.ok(first.header(name))
+        assert.equal(again.header(name), first.header(name))
+      }
+    },
   }
 }
 

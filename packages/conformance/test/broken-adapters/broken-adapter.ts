@@ -36,6 +36,15 @@ export function withKey(request: EngineRequest, change: (key: string) => string)
   }
 }
 
+/** The same request with other lines of one header. */
+export function withHeader(
+  request: EngineRequest,
+  name: string,
+  lines: readonly string[],
+): EngineRequest {
+  return { ...request, header: (asked) => (asked === name ? lines : request.header(asked)) }
+}
+
 /** The object, but for these members. */
 export function changed<Value extends object>(value: Value, members: Partial<Value>): Value {
   return new Proxy(value, {

@@ -9,6 +9,7 @@ import {
   type EngineOptions,
   type EngineRequest,
   type HandlerContext,
+  isFraming,
   OncekeyError,
   type PlainResponse,
   type Run,
@@ -43,6 +44,8 @@ export interface Steps {
   /** What is asked about a response whose stream is not at its end. */
   tooLarge(run: Run, collected: PlainResponse): Promise<Verdict>
   verdict(verdict: Verdict, exchange: Exchange): Verdict
+  /** What of the handler's headers is sent; framing is not the handler's to say. */
+  sent(headers: RenderedReply['headers'], exchange: Exchange): RenderedReply['headers']
   /** A problem or a replay, about to be written. */
   answer(response: PlainResponse, kind: 'replay' | 'problem', exchange: Exchange): PlainResponse
   outside(
@@ -54,6 +57,8 @@ export interface Steps {
     response: PlainResponse,
     outside: Readonly<Record<string, string>>,
   ): void
+  /** The body, when all of it is there. */
+  end(exchange: Exchange, body: Uint8Array): void
   drain(engine: Engine<unknown>): Engine<unknown>['drain']
 }
 
@@ -90,9 +95,11 @@ export const rightSteps: Steps = {
   maxBytes: (run) => run.maxResponseBytes,
   tooLarge: (run, { status, headers }) => run.passThrough({ status, headers }),
   verdict: (verdict) => verdict,
+  sent: (headers, { req }) => headers.filter(([name]) => isHandlers(name, req.method)),
   answer: (response) => response,
   outside: (headers) => headers,
   write: writeHead,
+  end: endWith,
   drain: (engine) => engine.drain,
 }
 
@@ -223,7 +230,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
     function answer(now: Exchange, response: PlainResponse, kind: 'replay' | 'problem'): void {
       const answered = steps.answer(response, kind, now)
       steps.write(now, answered, steps.outside(now.outside, 'replaced'))
-      now.res.end(answered.body)
+      steps.end(now, answered.body)
     }
 
     async function send(
@@ -233,8 +240,9 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       rest?: AsyncIterator<Uint8Array>,
     ): Promise<void> {
       const { res } = now
-      if (!res.headersSent) steps.write(now, { status, headers, body: NO_BYTES }, outside)
-      if (rest === undefined) return void res.end(body)
+      const sent = steps.sent(headers, now)
+      if (!res.headersSent) steps.write(now, { status, headers: sent, body: NO_BYTES }, outside)
+      if (rest === undefined) return steps.end(now, body as Buffer)
       res.write(body)
       for (let next = await rest.next(); !next.done && !res.destroyed; next = await rest.next()) {
         res.write(next.value)
@@ -321,11 +329,26 @@ function writeHead(
   for (const [name, value] of Object.entries(outside)) res.setHeader(name, value)
   const names = new Set(headers.map(([name]) => name))
   for (const name of names) {
-    const values = headers.filter(([other]) => other === name).map(([, value]) => value)
+    const lines = headers.filter(([other]) => other === name)
+    const values = lines.map(([, value]) => value)
     if (values[0] === null) res.removeHeader(name)
+    else if (lines[0]?.[2] === 'added') res.appendHeader(name, values as string[])
     else res.setHeader(name, values.length === 1 ? (values[0] as string) : (values as string[]))
   }
   res.statusCode = status
+}
+
+function isHandlers(name: string, method: string | undefined): boolean {
+  return name === 'content-length' ? method === 'HEAD' : !isFraming(name)
+}
+
+/** Apart from `end`, which would take the bytes of the head for text. */
+function endWith({ res }: Exchange, body: Uint8Array): void {
+  if (res.statusCode !== 204 && res.statusCode !== 304 && !res.hasHeader('content-length')) {
+    res.setHeader('content-length', body.length)
+  }
+  if (body.length > 0) res.write(body)
+  res.end()
 }
 
 const NO_BYTES = new Uint8Array()

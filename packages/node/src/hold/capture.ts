@@ -28,6 +28,8 @@ export interface Capture {
   reason: string
   /** What the handler changed of the headers, as it was when the head was written. */
   headers: readonly HeaderChange[]
+  /** Whether a header has bytes beyond ASCII; a string that is sent with the head would recode them. */
+  beyondAscii: boolean
   /** Headers with several values, as they were then: the handler may still hold, and change, the lists. */
   lists: readonly HeaderList[]
   chunks: Uint8Array[]

@@ -21,6 +21,7 @@ export function freezeHeaders(capture: Capture): void {
   for (const name in after) {
     const value = after[name]
     const list = Array.isArray(value) ? value.map(String) : undefined
+    if (BEYOND_ASCII.test(String(value))) capture.beyondAscii = true
     if (list !== undefined) {
       lists ??= []
       lists.push([name, list])
@@ -35,6 +36,8 @@ export function freezeHeaders(capture: Capture): void {
   capture.headers = changes
   if (lists !== undefined) capture.lists = lists
 }
+
+const BEYOND_ASCII = /[\x80-\xff]/
 
 /** Puts lists back that were changed in place since the head was written. */
 export function restoreLists({ res, lists }: Capture): void {

@@ -59,6 +59,7 @@ export function holdBack(res: ServerResponse, run: HeldRun): HeldResponse {
     status: 200,
     reason: '',
     headers: [],
+    beyondAscii: false,
     lists: [],
     chunks: [],
     size: 0,

@@ -1,7 +1,7 @@
-import type { ServerResponse } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { PlainResponse, Verdict } from '@oncekey/core'
 import { isHttp2 } from '../internals.ts'
-import { decoded } from '../response/content-coding.ts'
+import { frameAnew, isWithoutBody } from '../response/framing.ts'
 import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
 import { deafen } from './deaf-response.ts'
@@ -21,22 +21,11 @@ export async function settle(capture: Capture): Promise<void> {
 }
 
 function verdictOf(capture: Capture): Promise<Verdict> {
-  const { run, res, before, status, headers } = capture
+  const { run, res, status, reason, headers } = capture
   if (!capture.ended) return run.passThrough({ status, headers })
-  const body = status === 204 || status === 304 ? NO_BYTES : joined(capture.chunks)
-  const coding = res.getHeader('content-encoding')
-  if (typeof coding !== 'string' || coding === before['content-encoding']) {
-    return run.complete({ status, headers, body })
-  }
-  try {
-    const plain = decoded(coding, body, run.maxResponseBytes)
-    if (plain === undefined) return run.complete({ status, headers, body })
-    const decodedHeaders = headers.filter(([name]) => name !== 'content-encoding')
-    return run.complete({ status, headers: decodedHeaders, body: plain })
-  } catch {
-    // Larger than maxResponseBytes before it was compressed, or not what its header says: not kept.
-    return run.passThrough({ status, headers })
-  }
+  const body = isWithoutBody(res, status) ? NO_BYTES : joined(capture.chunks)
+  const isOwn = reason !== '' && reason !== STATUS_CODES[status]
+  return run.complete({ status, headers, body, ...(isOwn && { reason }) })
 }
 
 /** The handler's response goes out as it was written. */
@@ -47,7 +36,8 @@ function pass(capture: Capture): void {
   res.statusCode = capture.status
   if (!isHttp2(res)) res.statusMessage = capture.reason
   restoreLists(capture)
-  if (whole !== undefined) {
+  if (capture.ended) frameAnew(capture)
+  if (whole !== undefined && !capture.beyondAscii) {
     native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
   } else {
     // In pieces, as it was written: Node then frames it as it would have.

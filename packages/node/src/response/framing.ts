@@ -1,0 +1,31 @@
+import type { ServerResponse } from 'node:http'
+import { framingHeaders } from '@oncekey/core'
+import type { Capture } from '../hold/capture.ts'
+
+/**
+ * Takes off the response what the handler said of the message that it is sent as: where it came from
+ * an upstream, it is about another one. Node frames what is sent, and a length is the one there is.
+ */
+export function frameAnew({ res, before, size, status, whole, beyondAscii }: Capture): void {
+  const response: ServerResponse = res
+  const isChunked = whole === undefined && size > 0 && !response.hasHeader('content-length')
+  for (const name of framingHeaders) {
+    if (!response.hasHeader(name)) continue
+    // Announces what `addTrailers` was given; only in chunks do trailers leave at all.
+    if (name === 'trailer' && isChunked) continue
+    const outside = before[name]
+    if (outside === undefined) response.removeHeader(name)
+    else response.setHeader(name, outside)
+  }
+  if (status === 204 || status === 304) response.removeHeader('content-length')
+  else if (isWithoutBody(response, status)) return
+  // Node tells the length of what it is given at once, but not of what is written apart from the end.
+  else if (response.hasHeader('content-length') || (whole !== undefined && beyondAscii)) {
+    response.setHeader('content-length', size)
+  }
+}
+
+/** Whether bytes that are written are not sent: RFC 9110 sections 9.3.2, 15.3.5 and 15.4.5. */
+export function isWithoutBody({ req }: ServerResponse, status: number): boolean {
+  return status === 204 || status === 304 || req?.method === 'HEAD'
+}
