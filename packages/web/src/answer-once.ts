@@ -2,6 +2,9 @@ import type { Engine, EngineRequest, HandlerContext, Run } from '@oncekey/core'
 import { captureResponse, type Exchange } from './capture-response.ts'
 import { responseOf } from './response-of.ts'
 
+/** What a handler came to; `sent`: it was answered past us, and this only says so. */
+export type Handled = Response | undefined | { readonly sent: Response }
+
 /** The response that a thrown error stands for, if it is one. */
 type ThrownAnswer = (error: unknown) => Promise<Response | undefined> | undefined
 
@@ -13,19 +16,24 @@ export async function answerOnce<Tx>(
   engine: Engine<Tx>,
   request: EngineRequest,
   before: Headers,
-  handle: (context: HandlerContext<Tx>) => Promise<Response | undefined>,
+  handle: (context: HandlerContext<Tx>, run: Run<Tx>) => Promise<Handled>,
   thrownAnswer: ThrownAnswer = () => undefined,
 ): Promise<Response> {
   const begun = await engine.begin(request)
   if (begun.kind !== 'run') return responseOf(begun.response, before)
   const { run } = begun
-  return answerOf(run, { method: request.method, before }, () => handle(run.context), thrownAnswer)
+  return answerOf(
+    run,
+    { method: request.method, before },
+    () => handle(run.context, run),
+    thrownAnswer,
+  )
 }
 
 async function answerOf(
   run: Run,
   exchange: Exchange,
-  handle: () => Promise<Response | undefined>,
+  handle: () => Promise<Handled>,
   thrownAnswer: ThrownAnswer,
 ): Promise<Response> {
   const handled = handle()
@@ -44,10 +52,21 @@ async function answerOf(
       },
     )
   const first = await Promise.race([handled, run.interrupted])
-  if (first.kind === 'response') return captureResponse(run, first.response, exchange)
+  if (first.kind === 'response') {
+    const { response } = first
+    return isSent(response) ? response.sent : captureResponse(run, response, exchange)
+  }
   // Nobody is there for what comes now, nor for how it fails.
   handled
-    .then((late) => (late.kind === 'response' ? late.response?.body?.cancel() : undefined))
+    .then((late) => {
+      if (late.kind !== 'response' || isSent(late.response)) return
+      return late.response?.body?.cancel()
+    })
     .catch(() => {})
   return responseOf(first.response, exchange.before)
+}
+
+/** Whatever a handler gave back instead of a Response. */
+function isSent(handled: Handled): handled is { readonly sent: Response } {
+  return typeof handled === 'object' && handled !== null && 'sent' in handled
 }

@@ -11,6 +11,7 @@ import {
 } from '@oncekey/core'
 import type { Context, Env, HonoRequest, MiddlewareHandler, Next } from 'hono'
 import { answerOnce } from './answer-once.ts'
+import { alreadySent, type RawResponse, watchRawResponse } from './raw-response.ts'
 import { readRequest, resolveRequestOptions } from './read-request.ts'
 
 /** The engine's options, and those that are about a request of Hono. */
@@ -79,10 +80,13 @@ export function idempotency<Tx, E extends Env = any>(
     // Those of `c.res` and those of `c.header()`, without making either of them.
     const before = new Headers(c.newResponse(null, 200).headers)
     let answered = false
+    let raw: RawResponse | undefined
     try {
-      const answer = await answerOnce(engine, reading(c), before, async (context) => {
+      const answer = await answerOnce(engine, reading(c), before, async (context, run) => {
         c.set('idempotency', context)
+        raw = await watchRawResponse(c.env, run)
         await next()
+        if (raw?.finish(c.error)) return { sent: alreadySent() }
         if (answered || !c.finalized) return undefined
         // Answered outside meanwhile, and sent: by Hono's `timeout`, for one.
         if (c.error !== undefined && c.res.bodyUsed) throw c.error
@@ -90,8 +94,9 @@ export function idempotency<Tx, E extends Env = any>(
         return c.res
       })
       answered = true
-      putResponse(c, answer)
+      putResponse(c, raw?.isUsed ? alreadySent() : answer)
     } catch (error) {
+      raw?.finish(error)
       // For `app.onError`, which starts from the headers that are there: none of a response that was undone.
       putResponse(c, new Response(null, { headers: before }))
       throw error

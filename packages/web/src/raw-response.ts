@@ -1,0 +1,78 @@
+import type { Run } from '@oncekey/core'
+import type { HeldResponse, holdBack } from '@oncekey/node'
+
+/** The response of Node under a Hono context, held back from the moment a handler asks for it. */
+export interface RawResponse {
+  /** Whether the handler answered through it, or the run was interrupted after it had begun to. */
+  readonly isUsed: boolean
+  /**
+   * The handler has returned, or failed. `true`: the response of Node is what it answered, and it is
+   * settled from there. `false`: nothing was written to it, and it is as it was.
+   */
+  finish(error?: unknown): boolean
+}
+
+/**
+ * Watches `c.env.outgoing` of @hono/node-server, which handlers write to by themselves when they
+ * return `RESPONSE_ALREADY_SENT`. Nothing is held until a handler reads it, so that requests that are
+ * answered with a Response cost no more. `undefined` on every other runtime.
+ */
+export async function watchRawResponse(
+  env: { outgoing?: unknown } | undefined,
+  run: Run,
+): Promise<RawResponse | undefined> {
+  const outgoing = env?.outgoing
+  if (env === undefined || !isNodeResponse(outgoing)) return undefined
+  hold ??= (await import('@oncekey/node')).holdBack
+  const holds = hold
+  let held: HeldResponse | undefined
+  let isReplaced = false
+
+  Object.defineProperty(env, 'outgoing', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      if (held === undefined) {
+        const holding = holds(outgoing, run)
+        held = holding
+        run.onInterrupted(({ response }) => {
+          isReplaced = true
+          holding.replace(response)
+        })
+      }
+      return outgoing
+    },
+  })
+
+  return {
+    get isUsed() {
+      return isReplaced || (held?.begun ?? false)
+    },
+    finish(error) {
+      Object.defineProperty(env, 'outgoing', {
+        configurable: true,
+        enumerable: true,
+        writable: true,
+        value: outgoing,
+      })
+      if (held === undefined || isReplaced) return isReplaced
+      if (held.handBack()) return false
+      if (error !== undefined) held.abandon(error as Error)
+      return true
+    },
+  }
+}
+
+/** What tells @hono/node-server that its response was, or will be, sent by somebody else. */
+export function alreadySent(): Response {
+  return new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
+}
+
+type NodeResponse = Parameters<typeof holdBack>[0]
+
+function isNodeResponse(outgoing: unknown): outgoing is NodeResponse {
+  const { writeHead, end } = (outgoing ?? {}) as Partial<NodeResponse>
+  return typeof writeHead === 'function' && typeof end === 'function'
+}
+
+let hold: typeof holdBack | undefined

@@ -1,0 +1,164 @@
+import { once as emitted } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { type MemoryTransaction, memoryStore } from '@oncekey/core'
+import { type IdempotencyOptions, idempotency } from '@oncekey/web/hono'
+import { type Context, type Env, Hono } from 'hono'
+import { afterEach, describe, expect, test } from 'vitest'
+
+type NodeContext = Pick<Context<{ Bindings: HttpBindings }>, 'env' | 'json'>
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+/** A Hono app on Node's server whose handler writes to Node's response by itself. */
+async function site(
+  handler: (c: NodeContext, run: number) => Response | Promise<Response>,
+  options: Partial<IdempotencyOptions<MemoryTransaction, Env>> & {
+    mode?: 'transaction' | 'lease'
+  } = {},
+) {
+  const { mode = 'transaction', ...others } = options
+  const store = memoryStore({ mode })
+  const once = idempotency({ store, scope: 'dangerously-shared', ...others })
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  const runs = { count: 0 }
+  app.use(async (c, next) => {
+    c.header('x-outside', 'outside')
+    await next()
+  })
+  app.post('/', once, async (c) => {
+    runs.count += 1
+    if (others.response !== 'stream') (await once.of(c).transaction()).set('order', runs.count)
+    return await handler(c, runs.count)
+  })
+  app.onError((error, c) => c.json({ error: error.message }, 500))
+  const server = createAdaptorServer(app)
+  server.listen(0, '127.0.0.1')
+  await emitted(server, 'listening')
+  closing.push(() => new Promise((resolve) => server.close(resolve)))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const ask = async (key = 'k') => {
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'idempotency-key': key, connection: 'close' },
+      body: '{}',
+    })
+    return {
+      status: answer.status,
+      type: answer.headers.get('content-type'),
+      body: await answer.text(),
+      replayed: answer.headers.get('x-idempotency-replayed'),
+    }
+  }
+  return { ask, runs, store }
+}
+
+describe('a handler that writes to the response of Node', () => {
+  const handlers: Record<string, (c: NodeContext, run: number) => Response | Promise<Response>> = {
+    'in one go': (c, run) => {
+      c.env.outgoing.writeHead(201, { 'content-type': 'application/json' }).end(`{"id":${run}}`)
+      return RESPONSE_ALREADY_SENT
+    },
+    'in pieces, after it has returned': (c, run) => {
+      const { outgoing } = c.env
+      outgoing.writeHead(201, { 'content-type': 'application/json' })
+      setImmediate(() => {
+        outgoing.write('{"id":')
+        setImmediate(() => outgoing.end(`${run}}`))
+      })
+      return RESPONSE_ALREADY_SENT
+    },
+    'through methods that it took off it': (c, run) => {
+      const { outgoing } = c.env
+      const { end } = outgoing
+      outgoing.statusCode = 201
+      outgoing.setHeader('content-type', 'application/json')
+      Reflect.apply(end, outgoing, [`{"id":${run}}`])
+      return RESPONSE_ALREADY_SENT
+    },
+  }
+
+  test.each(Object.entries(handlers))(
+    '%s answers once: the same status, type and bytes on every retry, its writes kept',
+    async (_, handler) => {
+      for (const mode of ['transaction', 'lease'] as const) {
+        const { ask, runs, store } = await site(handler, { mode })
+        const first = { status: 201, type: 'application/json', body: '{"id":1}' }
+        expect(await ask()).toEqual({ ...first, replayed: null })
+        expect(await ask()).toEqual({ ...first, replayed: 'true' })
+        expect(runs.count).toBe(1)
+        expect(store.data.get('order')).toBe(1)
+      }
+    },
+  )
+
+  test('a failure undoes what it wrote, and the key is free', async () => {
+    const { ask, runs, store } = await site((c) => {
+      c.env.outgoing.writeHead(500).end('failed')
+      return RESPONSE_ALREADY_SENT
+    })
+    for (const run of [1, 2]) {
+      expect(await ask()).toMatchObject({ status: 500, body: 'failed', replayed: null })
+      expect(runs.count).toBe(run)
+    }
+    expect(store.data.size).toBe(0)
+  })
+
+  test('and then throws: nothing of it leaves, everything is undone', async () => {
+    const { ask, runs, store } = await site((c) => {
+      c.env.outgoing.writeHead(201, { 'content-type': 'application/json' })
+      c.env.outgoing.write('{"id":')
+      throw new Error('broken')
+    })
+    for (const run of [1, 2]) {
+      await expect(ask()).rejects.toThrow('fetch failed')
+      expect(runs.count).toBe(run)
+    }
+    expect(store.data.size).toBe(0)
+  })
+
+  test('for longer than it may: the client gets 503, and nothing that comes later', async () => {
+    const { ask, store } = await site(
+      (c) => {
+        c.env.outgoing.writeHead(201, { 'content-type': 'text/plain' })
+        c.env.outgoing.write('half of it')
+        return RESPONSE_ALREADY_SENT
+      },
+      { handlerTimeoutMs: 50 },
+    )
+    const answer = await ask()
+    expect(answer).toMatchObject({ status: 503, type: 'application/problem+json' })
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'handler-timeout' })
+    expect(store.data.size).toBe(0)
+  })
+
+  test('on a route that streams: passed through as written, and gone on a retry', async () => {
+    const { ask, runs } = await site(
+      (c) => {
+        c.env.outgoing.writeHead(200, { 'content-type': 'text/event-stream' })
+        c.env.outgoing.write('data: 1\n\n')
+        setImmediate(() => c.env.outgoing.end('data: 2\n\n'))
+        return RESPONSE_ALREADY_SENT
+      },
+      { response: 'stream', mode: 'lease' },
+    )
+    expect(await ask()).toMatchObject({ status: 200, body: 'data: 1\n\ndata: 2\n\n' })
+    expect(await ask()).toMatchObject({ status: 410 })
+    expect(runs.count).toBe(1)
+  })
+})
+
+test('a handler that looks at the response of Node and answers with a Response is as ever', async () => {
+  const { ask, runs } = await site((c, run) => {
+    expect(c.env.outgoing.headersSent).toBe(false)
+    return c.json({ id: run }, 201)
+  })
+  const first = { status: 201, type: 'application/json', body: '{"id":1}' }
+  expect(await ask()).toEqual({ ...first, replayed: null })
+  expect(await ask()).toEqual({ ...first, replayed: 'true' })
+  expect(runs.count).toBe(1)
+})
