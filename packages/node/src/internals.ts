@@ -82,6 +82,29 @@ export function interceptSends(res: ServerResponse, send: Send): (() => void) | 
   }
 }
 
+/**
+ * Removes a header as if it had never been set. Node remembers which of these were removed, and then
+ * leaves out what it would have said itself: the chunks, the length, the connection, the date.
+ */
+export function unsetHeader(res: ServerResponse, name: string): void {
+  const { sendDate } = res
+  if (isHttp2(res)) {
+    res.removeHeader(name)
+  } else {
+    const fields = res as unknown as Removed
+    const { _removedTE, _removedContLen, _removedConnection } = fields
+    res.removeHeader(name)
+    Object.assign(fields, { _removedTE, _removedContLen, _removedConnection })
+  }
+  if (sendDate !== undefined) res.sendDate = sendDate
+}
+
+interface Removed {
+  _removedTE: boolean
+  _removedContLen: boolean
+  _removedConnection: boolean
+}
+
 interface Fields {
   _header: string | null
   _trailer: string

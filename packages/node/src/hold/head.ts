@@ -1,5 +1,5 @@
 import { type ServerResponse, validateHeaderValue } from 'node:http'
-import { isHttp2 } from '../internals.ts'
+import { isHttp2, unsetHeader } from '../internals.ts'
 
 /**
  * Applies what `writeHead` was given, in any of its forms, as header changes on the response, and
@@ -28,7 +28,7 @@ function reasonOf(res: ServerResponse): string {
 
 function setAll(res: ServerResponse, headers: unknown): void {
   if (Array.isArray(headers)) {
-    for (const [name] of pairs(headers)) res.removeHeader(name)
+    for (const [name] of pairs(headers)) unsetHeader(res, name)
     for (const [name, value] of pairs(headers)) res.appendHeader(name, value)
   } else if (typeof headers === 'object' && headers !== null) {
     for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)

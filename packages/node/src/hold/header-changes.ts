@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { HeaderChange } from '@oncekey/core'
+import { unsetHeader } from '../internals.ts'
 import type { Capture, HeaderList } from './capture.ts'
 
 /** The headers as they are now. Lists are copied: `appendHeader` adds to the one that is there. */
@@ -50,7 +51,7 @@ export function restoreLists({ res, lists }: Capture): void {
 /** Takes back whatever was changed since. */
 export function restoreHeaders(res: ServerResponse, before: OutgoingHttpHeaders): void {
   for (const name of res.getHeaderNames()) {
-    if (before[name] === undefined) res.removeHeader(name)
+    if (before[name] === undefined) unsetHeader(res, name)
   }
   for (const [name, value] of Object.entries(before)) {
     if (value !== undefined && !isSame(res.getHeader(name), value)) res.setHeader(name, value)

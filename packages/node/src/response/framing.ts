@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { framingHeaders } from '@oncekey/core'
 import type { Capture } from '../hold/capture.ts'
+import { unsetHeader } from '../internals.ts'
 
 /**
  * Takes off the response what the handler said of the message that it is sent as: where it came from
@@ -14,10 +15,10 @@ export function frameAnew({ res, before, size, status, whole, beyondAscii }: Cap
     // Announces what `addTrailers` was given; only in chunks do trailers leave at all.
     if (name === 'trailer' && isChunked) continue
     const outside = before[name]
-    if (outside === undefined) response.removeHeader(name)
+    if (outside === undefined) unsetHeader(response, name)
     else response.setHeader(name, outside)
   }
-  if (status === 204 || status === 304) response.removeHeader('content-length')
+  if (status === 204 || status === 304) unsetHeader(response, 'content-length')
   else if (isWithoutBody(response, status)) return
   // Node tells the length of what it is given at once, but not of what is written apart from the end.
   else if (response.hasHeader('content-length') || (whole !== undefined && beyondAscii)) {

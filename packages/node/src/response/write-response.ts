@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { PlainResponse } from '@oncekey/core'
-import { isHttp2 } from '../internals.ts'
+import { isHttp2, unsetHeader } from '../internals.ts'
 import { isWithoutBody } from './framing.ts'
 
 /** Writes a replay or a problem. Headers that were set before the middleware stay, unless it changes them. */
@@ -14,7 +14,7 @@ export function writeResponse(res: ServerResponse, response: PlainResponse): voi
   }
   res.statusCode = response.status
   if (response.reason !== undefined && !isHttp2(res)) res.statusMessage = response.reason
-  if (res.hasHeader('transfer-encoding')) res.removeHeader('transfer-encoding')
+  if (res.hasHeader('transfer-encoding')) unsetHeader(res, 'transfer-encoding')
   // RFC 9110 section 8.6: not sent with 204 and 304. Said elsewhere, or Node would send it chunked;
   // in answer to HEAD it is the first response's own, or none.
   if (!isWithoutBody(res, response.status)) res.setHeader('content-length', response.body.length)
