@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { exactBody } from './answer.ts'
+import { closeSource } from './collect.ts'
 import { exchangeOf } from './exchange.ts'
-import { isPayload } from './payload.ts'
+import { isPayload, isSource } from './payload.ts'
 import { settle } from './settle.ts'
 
 type Done = (error?: Error | null, payload?: unknown) => void
@@ -27,6 +28,8 @@ export function capture(
     done()
   } else if (phase === 'answered' && exchange.answer !== undefined) {
     exchange.phase = 'over'
+    // What hooks made of it, such as a compressor, is not read.
+    if (isSource(payload)) closeSource(payload)
     done(null, exactBody(reply, exchange.answer, exchange.before))
   } else if (phase === 'open' && !reply.raw.headersSent && isPayload(payload)) {
     settle(exchange, reply, payload, done)

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { bodyOf, putAnswer } from './answer.ts'
 import { type Exchange, exchangeOf } from './exchange.ts'
 import { watchOutcome } from './outcome.ts'
+import { watchRaw } from './raw-response.ts'
 import { readRequest } from './read-request.ts'
 import { headersOf } from './reply-headers.ts'
 import { trailersOf } from './reply-trailers.ts'
@@ -68,5 +69,6 @@ function open(exchange: Exchange, run: Run, request: FastifyRequest, reply: Fast
   exchange.body = undefined
   exchange.before = headersOf(reply)
   exchange.trailersBefore = trailersOf(reply)
+  watchRaw(exchange, reply)
   watchOutcome(exchange, run, request, reply)
 }

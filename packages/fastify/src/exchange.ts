@@ -1,6 +1,7 @@
 import type { Answer, PlainResponse, Run } from '@oncekey/core'
+import type { HeldResponse } from '@oncekey/node'
 import type { FastifyRequest } from 'fastify'
-import type { Source } from './collect.ts'
+import type { Collection, Source } from './collect.ts'
 import type { Coverage } from './coverage.ts'
 import type { KeptBody } from './kept-body.ts'
 import type { ReplyHeaders } from './reply-headers.ts'
@@ -12,11 +13,13 @@ import type { ReplyTrailers } from './reply-trailers.ts'
  *   unclaimed ──the claim won──▶ open ──the first payload──▶ settling ──the verdict──▶ over
  *   unclaimed ──a replay or a problem──▶ answered ──sent──▶ over
  *   settling ──the stream broke: the app's error handler answers──▶ open
- *   open ──no answer in time──▶ over
+ *   open, settling a stream ──the raw response is written to, or no answer in time──▶ raw
+ *
+ * `raw`: the response is held back as one of `node:http`, whose verdict is asked for and carried out there.
  */
 export interface Exchange {
   readonly coverage: Coverage
-  phase: 'unclaimed' | 'answered' | 'open' | 'settling' | 'over'
+  phase: 'unclaimed' | 'answered' | 'open' | 'settling' | 'raw' | 'over'
   body: KeptBody | undefined
   run: Run | undefined
   /** Headers that were set before the handler: not its own, so neither stored nor taken back. */
@@ -26,8 +29,14 @@ export interface Exchange {
   answer: PlainResponse | undefined
   /** The engine gave the handler up; what is collected meanwhile is worth nothing. */
   interruption: Answer | undefined
-  /** The stream that is being collected. */
+  /** The stream that was sent, until it is stopped. */
   source: Source | undefined
+  /** While it is read. */
+  collection: Collection | undefined
+  /** Whether the reply says that it was sent, though nothing has left. */
+  countsAsSent: boolean
+  /** `raw`. */
+  held: HeldResponse | undefined
   /** What the handler returned. */
   returned: unknown
 }
@@ -52,6 +61,9 @@ export function beginExchange(request: FastifyRequest, coverage: Coverage): Exch
     answer: undefined,
     interruption: undefined,
     source: undefined,
+    collection: undefined,
+    countsAsSent: false,
+    held: undefined,
     returned: undefined,
   }
   ;(request as ExchangedRequest)[EXCHANGE] = exchange

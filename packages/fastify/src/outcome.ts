@@ -1,14 +1,14 @@
 import type { Answer, Run } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { exactBody } from './answer.ts'
 import { closeSource } from './collect.ts'
 import type { Exchange } from './exchange.ts'
+import { holdRaw } from './raw-response.ts'
 import { restoreHeaders } from './reply-headers.ts'
 import { restoreTrailers } from './reply-trailers.ts'
 
 /**
- * The ends of a run that no payload tells of: the engine gave the handler up; the response was
- * written past Fastify; a handler answered nothing to a client that had gone.
+ * The ends of a run that no payload tells of: the engine gave the handler up; a handler answered
+ * nothing to a client that had gone.
  */
 export function watchOutcome(
   exchange: Exchange,
@@ -29,19 +29,17 @@ export function watchOutcome(
 function interrupt(exchange: Exchange, reply: FastifyReply, answer: Answer): void {
   exchange.interruption = answer
   if (exchange.phase === 'settling') stopSource(exchange)
-  if (exchange.phase !== 'open') return
-  exchange.phase = 'over'
-  // The handler is writing it past Fastify: cut off, because what it says was undone.
-  if (reply.sent || reply.raw.headersSent) return void reply.raw.destroy()
-
-  reply.hijack()
-  resetReply(exchange, reply)
-  const body = exactBody(reply, answer.response, exchange.before) ?? ''
-  reply.raw.writeHead(answer.response.status, {
-    ...(reply.getHeaders() as Record<string, string>),
-    'content-length': Buffer.byteLength(body),
-  })
-  reply.raw.end(body)
+  if (exchange.phase === 'open') {
+    // Written by something that kept Node's methods from before: cut off, because what it says was undone.
+    if (reply.raw.headersSent) {
+      exchange.phase = 'over'
+      reply.raw.destroy()
+      return
+    }
+    reply.hijack()
+    holdRaw(exchange, reply)
+  }
+  if (exchange.phase === 'raw') exchange.held?.replace(answer.response)
 }
 
 /** What its stream still holds is worth nothing. */
@@ -59,24 +57,27 @@ export function resetReply(exchange: Exchange, reply: FastifyReply): void {
   if (reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
 }
 
+/**
+ * The handler goes on, and its response is kept. Fastify does not send `undefined` to a client that
+ * has gone, so that is done here. What was hijacked is answered by whoever did it, or in time.
+ */
 async function closed(
   exchange: Exchange,
   run: Run,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<void> {
-  if (reply.sent || reply.raw.headersSent) {
+  if (reply.raw.headersSent) {
     exchange.phase = 'over'
     request.log.warn(
-      `${request.method} ${request.originalUrl} was answered through reply.raw or after reply.hijack(), so nothing of it was kept`,
+      `${request.method} ${request.originalUrl} was answered by methods of its raw response that were kept from before the handler, so nothing of it was kept`,
     )
     await run.abandon()
     return
   }
-  // The handler goes on, and its response is kept. Fastify sends what it returns, but not `undefined`.
+  if (reply.sent || !isPromise(exchange.returned)) return
   const returned = await Promise.resolve(exchange.returned).catch(() => FAILED)
-  if (isPromise(exchange.returned) && returned === undefined && exchange.phase === 'open')
-    reply.send()
+  if (returned === undefined && exchange.phase === 'open' && !reply.sent) reply.send()
 }
 
 const FAILED = Symbol('the handler threw, which Fastify answers')

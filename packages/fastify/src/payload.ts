@@ -10,7 +10,7 @@ export type Payload = string | Buffer | Source | ReadableStream | Response | nul
 export function isPayload(payload: unknown): payload is Payload {
   if (payload == null || typeof payload === 'string' || Buffer.isBuffer(payload)) return true
   if (isResponse(payload)) return !payload.bodyUsed && !payload.body?.locked
-  return isWebStream(payload) ? !payload.locked : isStream(payload)
+  return isWebStream(payload) ? !payload.locked : isSource(payload)
 }
 
 /** Without its wrappings: the parts of a `Response` on the reply, a web stream as one of Node's. */
@@ -34,6 +34,7 @@ function isWebStream(payload: unknown): payload is ReadableStream {
   return typeof (payload as ReadableStream).getReader === 'function'
 }
 
-function isStream(payload: unknown): payload is Source {
-  return typeof (payload as Source).pipe === 'function'
+/** Whether it is a stream, of any age. */
+export function isSource(payload: unknown): payload is Source {
+  return typeof (payload as Source | null | undefined)?.pipe === 'function'
 }

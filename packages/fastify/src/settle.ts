@@ -6,7 +6,7 @@ import { collect, type Source } from './collect.ts'
 import type { Exchange } from './exchange.ts'
 import { frameAnew } from './framing.ts'
 import { resetReply, stopSource } from './outcome.ts'
-import { type Payload, unwrapped } from './payload.ts'
+import { isSource, type Payload, unwrapped } from './payload.ts'
 import { reasonOf } from './reason-phrase.ts'
 import {
   asSentBeside,
@@ -37,7 +37,7 @@ export function settle(exchange: Exchange, reply: FastifyReply, given: Payload, 
   const isHttp1 = reply.request.raw.httpVersionMajor === 1
   const headers = isHttp1 ? asSentBeside(payload, changes) : changes
   const head: Head = { status: reply.statusCode, headers, after, ...reasonOf(reply, payload) }
-  if (isStream(payload)) void holdStream(exchange, reply, payload, head, done)
+  if (isSource(payload)) void holdStream(exchange, reply, payload, head, done)
   else void hold(exchange, reply, captureWhole(payload, head.status), head, done)
 }
 
@@ -69,11 +69,11 @@ async function hold(
   head: Head,
   done: Done,
 ): Promise<void> {
-  if (body !== undefined) countAsSent(reply)
+  if (body !== undefined) countAsSent(exchange, reply)
   const verdict = await verdictOn(body, head, exchange)
   exchange.phase = 'over'
   // Someone wrote past Fastify meanwhile.
-  if (!countAsUnsent(reply)) return
+  if (!countAsUnsent(exchange, reply)) return
   try {
     if (verdict.kind !== 'send') return done(null, replace(exchange, reply, verdict.response))
     // As they were when it was sent, whatever the handler did since.
@@ -111,7 +111,9 @@ async function captureStream(
   if (maxResponseBytes === 0) return { body: undefined, payload: stream }
   // A stream that waits for what never comes does not end by being destroyed either.
   const givenUp = interrupted.then(() => Promise.reject(new Error('The handler was given up.')))
-  const collected = await Promise.race([collect(stream, maxResponseBytes).collected, givenUp])
+  exchange.collection = collect(stream, maxResponseBytes)
+  const collected = await Promise.race([exchange.collection.collected, givenUp])
+  exchange.collection = undefined
   if (collected.kind === 'too-large') return { body: undefined, payload: collected.stream }
   return { body: collected.bytes, payload: collected.bytes }
 }
@@ -138,6 +140,9 @@ function replace(exchange: Exchange, reply: FastifyReply, response: PlainRespons
 
 /** Nothing has left yet, so the app's error handler answers, and that is the response. */
 function streamBroke(exchange: Exchange, reply: FastifyReply, error: unknown, done: Done): void {
+  exchange.collection = undefined
+  // It was diverted to the raw response, which will hear of it.
+  if (exchange.phase === 'raw') return
   if (exchange.interruption !== undefined) {
     exchange.phase = 'over'
     if (!reply.raw.headersSent) done(null, replace(exchange, reply, exchange.interruption.response))
@@ -158,10 +163,6 @@ function isSendable([name, value]: HeaderChange): boolean {
   } catch {
     return false
   }
-}
-
-function isStream(payload: Captured['payload']): payload is Source {
-  return payload !== null && typeof payload === 'object' && !Buffer.isBuffer(payload)
 }
 
 const NO_BYTES = new Uint8Array()

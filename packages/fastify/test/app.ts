@@ -1,5 +1,8 @@
+import { once } from 'node:events'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { connect, createServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { type MemoryStore, memoryStore } from '@oncekey/core'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import Fastify4 from 'fastify4'
@@ -105,6 +108,29 @@ async function portOf(app: FastifyInstance): Promise<number> {
 function bytesOf(body: unknown): Buffer {
   if (Buffer.isBuffer(body)) return body
   return Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+}
+
+export const http2Server = {
+  http2: true,
+  serverFactory: (handler: never) => createServer(handler),
+} as never
+
+/** A client of HTTP/2 that says no length, as Node's does. */
+export async function http2Client(app: FastifyInstance) {
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const session = connect(app.listeningOrigin)
+  onTestFinished(() => session.close())
+  return async (key: string, body?: string | Buffer, type = 'application/json') => {
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/x',
+      'idempotency-key': key,
+      ...(body !== undefined && { 'content-type': type }),
+    })
+    stream.end(body)
+    const [headers] = await once(stream, 'response')
+    return [headers[':status'], await text(stream), headers['x-idempotency-replayed']]
+  }
 }
 
 /** Waits for a condition, not for a guess of time. */

@@ -1,5 +1,3 @@
-import { once } from 'node:events'
-import { connect, createServer } from 'node:http2'
 import { PassThrough, type Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
@@ -7,9 +5,9 @@ import compress from '@fastify/compress'
 import multipart from '@fastify/multipart'
 import { memoryStore } from '@oncekey/core'
 import type { FastifyInstance } from 'fastify'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import idempotency from '../src/index.ts'
-import { bareApp, coveredApp, post, type Sent } from './app.ts'
+import { bareApp, coveredApp, http2Client, http2Server, post, type Sent } from './app.ts'
 
 const statusOf = async (app: FastifyInstance, sent: Sent) =>
   (await post(app, '/x', { key: 'k', ...sent })).status
@@ -285,29 +283,6 @@ describe('compressed request bodies', () => {
     })
   }
 })
-
-const http2Server = {
-  http2: true,
-  serverFactory: (handler: never) => createServer(handler),
-} as never
-
-/** A client of HTTP/2 that says no length, as Node's does. */
-async function http2Client(app: FastifyInstance) {
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  const session = connect(app.listeningOrigin)
-  onTestFinished(() => session.close())
-  return async (key: string, body?: string | Buffer, type = 'application/json') => {
-    const stream = session.request({
-      ':method': 'POST',
-      ':path': '/x',
-      'idempotency-key': key,
-      ...(body !== undefined && { 'content-type': type }),
-    })
-    stream.end(body)
-    const [headers] = await once(stream, 'response')
-    return [headers[':status'], await text(stream), headers['x-idempotency-replayed']]
-  }
-}
 
 /** A parser that hands the stream on, for the handler to read. */
 const handOn = (app: FastifyInstance) =>

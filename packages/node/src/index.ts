@@ -1,6 +1,7 @@
 export { type Covered, type Covering, coverRequest } from './cover-request.ts'
 export type { HeldRun } from './hold/capture.ts'
 export { type HeldResponse, holdBack } from './hold/hold-back.ts'
+export { type Internals, internalsOf } from './internals.ts'
 export {
   type IdempotencyMiddleware,
   type IdempotencyOptions,
