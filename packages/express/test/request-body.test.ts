@@ -2,7 +2,7 @@ import { memoryStore } from '@oncekey/core'
 import { type IdempotencyOptions, idempotency, keepRawBody } from '@oncekey/express'
 import type { ErrorRequestHandler, Request, RequestHandler } from 'express'
 import { describe, expect, test } from 'vitest'
-import { post } from './connection.ts'
+import { connectTo, header, post } from './connection.ts'
 import { expressVersions, quietApp, served } from './served.ts'
 
 const codeOf: ErrorRequestHandler = (error, _, res, __) =>
@@ -112,6 +112,26 @@ for (const [version, express] of expressVersions) {
       expect((await ask()).status).toBe(200)
       expect((await ask()).status).toBe(200)
       expect(await send(port, json, '{"a":1}')).toBe('key-reused')
+    })
+
+    test.each([
+      ['chunked', [express.json()], undefined],
+      ['chunked, no parser', [], undefined],
+      ['a length of 0 that an adapter of a serverless host makes a number', [], 0],
+    ])('a body that is announced and empty is none: %s', async (_, parsers, length) => {
+      const numeric: RequestHandler = (req, _, next) => {
+        if (length !== undefined) Reflect.set(req.headers, 'content-length', length)
+        next()
+      }
+      const port = await serve([numeric, ...parsers])
+      for (const replayed of [undefined, 'true']) {
+        const connection = await connectTo(port)
+        connection.write(
+          `POST / HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n${length === undefined ? 'Transfer-Encoding: chunked\r\n\r\n0\r\n' : 'Content-Length: 0\r\n'}\r\n`,
+        )
+        const answer = await connection.response()
+        expect([answer.status, header(answer, 'x-idempotency-replayed')]).toEqual([200, replayed])
+      }
     })
   })
 

@@ -10,7 +10,8 @@ import { askForBody, hasEnded, isGone } from '../internals.ts'
 export function hasBody(req: IncomingMessage, res: ServerResponse): boolean | Promise<boolean> {
   const length = req.headers['content-length']
   if (length !== undefined) return Number(length) > 0
-  if (req.headers['transfer-encoding'] === undefined && req.httpVersionMajor < 2) return false
+  const mayBeUnannounced = req.httpVersionMajor >= 2
+  if (req.headers['transfer-encoding'] === undefined && !mayBeUnannounced) return false
   // Whoever read it knows; that it was empty cannot be told any more.
   if (req.readableLength > 0 || req.readableDidRead) return true
   if (hasEnded(req)) return false
