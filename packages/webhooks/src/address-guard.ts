@@ -18,6 +18,8 @@ export function addressGuard(allowed: readonly string[] = []): AddressGuard {
       return
     }
     if (!isPublic(parsed)) throw forbidden(`${address} is not a public address`)
+    const service = CLOUD_SERVICES[parsed.toString()]
+    if (service !== undefined) throw forbidden(`${address} is ${service}`)
   }
 }
 
@@ -25,6 +27,11 @@ function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   if (address.range() !== 'unicast') return false
   // IANA gives out 2000::/3 alone; what lies outside is no public address, whatever becomes of it.
   return address.kind() === 'ipv4' || address.match(GLOBAL_UNICAST)
+}
+
+/** Services for the inside of a cloud that have addresses from the public range. */
+const CLOUD_SERVICES: Readonly<Record<string, string>> = {
+  '168.63.129.16': "Azure's WireServer, which serves virtual machines",
 }
 
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number]

@@ -33,7 +33,7 @@ export interface WebhookEndpointMessage {
 /** `oncekey:webhook-error`: something of ours failed, which no receiver is to blame for. */
 export interface WebhookErrorMessage {
   readonly error: unknown
-  readonly during: 'claim' | 'attempt' | 'settle' | 'release' | 'hook'
+  readonly during: 'claim' | 'attempt' | 'classify' | 'schedule' | 'settle' | 'release' | 'hook'
   readonly deliveryIds: readonly string[]
 }
 

@@ -15,8 +15,11 @@ export function classifyByStatus(status: number): Verdict {
   return 'permanent'
 }
 
-/** RFC 9110 and 6585: timeout, misdirected, too early, too many. */
-const TRANSIENT: ReadonlySet<number> = new Set([408, 421, 425, 429])
+/**
+ * RFC 9110, 4918 and 6585: timeout, conflict, misdirected, locked, too early, too many. A conflict is
+ * what an idempotent receiver answers while the first attempt is still running there.
+ */
+const TRANSIENT: ReadonlySet<number> = new Set([408, 409, 421, 423, 425, 429])
 
 /**
  * Retries everything but a 410, as the Standard Webhooks specification and most senders do: a bad

@@ -1,7 +1,9 @@
 import { OptionsError } from '@oncekey/core'
-import type { Classify, Verdict } from './classify.ts'
+import { tellError } from './channels.ts'
+import { type Classify, classifyByStatus, type Verdict } from './classify.ts'
 import type { ResolvedOptions } from './options.ts'
 import { retryAfterMs } from './retry-after.ts'
+import { resolveSchedule, standardSchedule } from './retry-schedule.ts'
 import type { Exchange } from './send.ts'
 import type { Settlement } from './statements/settle-deliveries.ts'
 
@@ -19,7 +21,7 @@ export function judge(
     return { ...kept, ...NOW, state: 'dead', reason: 'permanent', gone, blame: 'message' }
   }
   const asked = retryAfterMs(exchange.retryAfter, options.maxRetryAfterMs)
-  const wait = options.waitAfter(failures + 1)
+  const wait = waitAfter(failures + 1, options)
   // Who says when to come back means everything that is sent there, not this delivery alone.
   const common = { ...kept, gone: false, blockMs: asked, blame: 'endpoint' } as const
   if (wait === undefined) return { ...common, state: 'dead', reason: 'exhausted', delayMs: 0 }
@@ -29,16 +31,43 @@ export function judge(
 const NOW = { delayMs: 0, blockMs: 0 } as const
 const DELIVERED = { ...NOW, state: 'delivered', reason: null, gone: false, blame: 'none' } as const
 
+/** The app's own schedule; the standard one where that throws or answers no time, which is told. */
+function waitAfter(
+  failures: number,
+  options: Pick<ResolvedOptions, 'waitAfter'>,
+): number | undefined {
+  try {
+    return options.waitAfter(failures)
+  } catch (error) {
+    tellError({ error, during: 'schedule', deliveryIds: [] })
+    return standardWait(failures)
+  }
+}
+
+const standardWait = resolveSchedule(standardSchedule)
+
 /** A refusal is one however it ends; a success that breaks off is not. */
 function verdictOn({ status, failure }: Exchange, classify: Classify): Verdict {
   if (status === undefined) return 'transient'
-  const verdict = classify(status)
-  if (!VERDICTS.includes(verdict)) {
+  const verdict = classified(status, classify)
+  return verdict === 'delivered' && failure !== undefined ? 'transient' : verdict
+}
+
+/**
+ * Asks the app's own `classify`. Where it throws or returns no verdict that is told, and the default
+ * decides: a delivery that nobody judges would be tried for ever.
+ */
+function classified(status: number, classify: Classify): Verdict {
+  try {
+    const verdict = classify(status)
+    if (VERDICTS.includes(verdict)) return verdict
     throw new OptionsError(
       `classify(${status}) returned ${String(verdict)}: return 'delivered', 'transient', 'permanent' or 'gone'.`,
     )
+  } catch (error) {
+    tellError({ error, during: 'classify', deliveryIds: [] })
+    return classifyByStatus(status)
   }
-  return verdict === 'delivered' && failure !== undefined ? 'transient' : verdict
 }
 
 const VERDICTS: readonly Verdict[] = ['delivered', 'transient', 'permanent', 'gone']

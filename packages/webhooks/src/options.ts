@@ -38,7 +38,7 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly timeoutMs?: number
   /** How much of an answer is read and kept. Bytes. @default 16_384 */
   readonly maxResponseBytes?: number
-  /** What a status means; `standardWebhooks` retries everything but 410. @default transient: 5xx, 408, 421, 425, 429 */
+  /** What a status means; `standardWebhooks` retries everything but 410. @default transient: 5xx, 408, 409, 421, 423, 425, 429 */
   readonly classify?: Classify
   /** The waits between attempts, in milliseconds; after the last one a delivery is dead. @default ten attempts over 75 hours */
   readonly schedule?: RetrySchedule

@@ -8,21 +8,39 @@ export type ResolveName = (hostname: string) => Promise<readonly string[]>
  * four threads, so that four names with a dead name server would hold up every other. It also reads
  * `/etc/hosts`, which names what is inside.
  */
-export function nameServers(): ResolveName {
+export function nameServers(servers?: readonly string[]): ResolveName {
   const resolver = new Resolver({ timeout: 2_000, tries: 2 })
+  if (servers !== undefined) resolver.setServers(servers)
   return async (hostname) => {
     // RFC 6761: never asked about, and always this.
     if (isLocalhost(hostname)) return ['127.0.0.1']
-    const found = await Promise.allSettled([
-      resolver.resolve4(hostname),
-      resolver.resolve6(hostname),
-    ])
+    const questions = [resolver.resolve4(hostname), resolver.resolve6(hostname)]
+    const found = await Promise.allSettled(
+      questions.map((question) => Promise.race([question, graceAfter(questions, question)])),
+    )
     const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
     const [v4] = found
-    if (addresses.length === 0 && v4.status === 'rejected') throw v4.reason
+    if (addresses.length === 0 && v4?.status === 'rejected') throw v4.reason
     return addresses
   }
 }
+
+/**
+ * Resolves with nothing a moment after another question was answered with addresses: some name
+ * servers answer one and drop the other. What comes later is neither checked nor dialled.
+ */
+async function graceAfter(
+  questions: readonly Promise<string[]>[],
+  own: Promise<string[]>,
+): Promise<string[]> {
+  const others = questions.filter((question) => question !== own)
+  await Promise.any(others).catch(() => new Promise(() => {}))
+  await new Promise((resolve) => setTimeout(resolve, RESOLUTION_DELAY_MS))
+  return []
+}
+
+/** RFC 8305 section 8. */
+const RESOLUTION_DELAY_MS = 50
 
 export function isLocalhost(hostname: string): boolean {
   return /(?:^|\.)localhost\.?$/i.test(hostname)

@@ -48,6 +48,25 @@ describe('a signature', () => {
     expect(verifyWebhook({ ...delivery(theirs), secrets: [secret] }).id).toBe('msg-2')
   })
 
+  test('of an id with a dot in it is refused: it would also fit another id and another body', () => {
+    const secret = generateSecret()
+    const { 'webhook-signature': signature } = signWebhook({
+      id: 'a',
+      timestamp: new Date(1790000000 * 1000),
+      body: '1790000000.5',
+      secrets: [secret],
+    })
+    const moved = {
+      'webhook-id': 'a.1790000000',
+      'webhook-timestamp': '1790000000',
+      'webhook-signature': signature,
+    }
+    const now = new Date(1790000000 * 1000)
+    expect(codeOf(() => verifyWebhook({ ...delivery(moved, '5'), secrets: [secret], now }))).toBe(
+      'not-authentic',
+    )
+  })
+
   test('of an ed25519 key is checked with its public half', () => {
     const { secret, publicKey } = generateKeyPair()
     const headers = signWebhook({ id: 'msg-1', body, secrets: [secret] })
