@@ -1,8 +1,8 @@
 /**
  * One change a handler made to the response's headers: a line it set, or, with `null`, a header set
  * before it that it removed. A header with several values is several changes. Values are bytes, a
- * character each, as Node and fetch have them. `added` is a line beside those that are set already;
- * only answers have it, never what a handler made.
+ * character each, as Node and fetch have them. An `added` line goes beside those that are set
+ * already; it is Oncekey's own, for a body that it decoded.
  */
 export type HeaderChange = readonly [name: string, value: string | null, how?: 'added']
 

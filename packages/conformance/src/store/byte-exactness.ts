@@ -112,6 +112,7 @@ const headers: readonly [[string, HeaderChange[]], ...[string, HeaderChange[]][]
       ['Content-Type', 'text/plain; charset="utf-8"'],
       ['x-empty', ''],
       ['x-latin', 'caf\u00e9'],
+      ['x-bytes', Buffer.from(Array.from({ length: 128 }, (_, n) => n + 128)).toString('latin1')],
       ['__proto__', 'x'],
       ['x-quoted', '\\"{}[]\'%00'],
     ],

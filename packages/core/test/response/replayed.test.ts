@@ -1,0 +1,201 @@
+import { deflateSync, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { createEngine } from '../../src/engine.ts'
+import { memoryStore } from '../../src/memory-store.ts'
+import type { EngineOptions } from '../../src/options.ts'
+import type { HeaderChange, PlainResponse } from '../../src/stored-response.ts'
+import { post } from '../post.ts'
+
+const TEXT = '{"id":"o-1","secret":"s"}'
+const text = (body: Uint8Array) => new TextDecoder().decode(body)
+const accepting = (codings: string) => ({ headers: { 'accept-encoding': codings } })
+
+type Options = Partial<EngineOptions<never>>
+
+/** An engine over a key with this response, and the replay that a client gets of it. */
+async function kept(response: PlainResponse, options: Options = {}, method = 'POST') {
+  const store = memoryStore()
+  const engine = createEngine({ store, methods: [method], ...options } as EngineOptions<never>)
+  const begun = await engine.begin(post('k', { method }))
+  if (begun.kind !== 'run') throw new Error(begun.kind)
+  const verdict = await begun.run.complete(response)
+  const replay = async (differently: Parameters<typeof post>[1] = {}): Promise<PlainResponse> => {
+    const again = await engine.begin(post('k', { ...differently, method }))
+    if (again.kind === 'run') throw new Error('it ran again')
+    return again.response
+  }
+  return { verdict, replay, store }
+}
+
+function coded(bytes: Uint8Array, coding = 'gzip', headers: readonly HeaderChange[] = []) {
+  return { status: 201, headers: [['content-encoding', coding], ...headers] as const, body: bytes }
+}
+
+const lines = ({ headers }: PlainResponse, name: string) =>
+  headers.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value)
+
+describe('a stored response', () => {
+  it('is the same object of bytes for who accepts its coding', async () => {
+    const bytes = gzipSync(TEXT)
+    const { replay } = await kept(coded(bytes))
+    expect((await replay()).body).toEqual(bytes)
+    expect(lines(await replay(accepting('gzip')), 'content-encoding')).toEqual(['gzip'])
+  })
+
+  it('is opened before it is decoded', async () => {
+    const seal = { current: 'k1', keys: { k1: new Uint8Array(32) } }
+    const { replay } = await kept(coded(gzipSync(TEXT)), { seal })
+    expect(text((await replay(accepting('identity'))).body)).toBe(TEXT)
+  })
+
+  it('that was stored decoded by an earlier release is replayed as it is', async () => {
+    const { replay } = await kept({
+      status: 200,
+      headers: [['vary', 'Accept-Encoding']],
+      body: Buffer.from(TEXT),
+    })
+    for (const codings of ['gzip', 'identity']) {
+      const again = await replay(accepting(codings))
+      expect(text(again.body)).toBe(TEXT)
+      expect(lines(again, 'vary')).toEqual(['Accept-Encoding'])
+    }
+  })
+
+  it('says that it varies once, beside what it says already, and not where it varies by all', async () => {
+    for (const [vary, seen] of [
+      [[], ['Accept-Encoding']],
+      [['Accept'], ['Accept', 'Accept-Encoding']],
+      [
+        ['Accept', 'ACCEPT-ENCODING, Cookie'],
+        ['Accept', 'ACCEPT-ENCODING, Cookie'],
+      ],
+      [['*'], ['*']],
+    ] as const) {
+      const headers = vary.map((value): HeaderChange => ['Vary', value])
+      const { replay } = await kept(coded(gzipSync(TEXT), 'gzip', headers))
+      expect(lines(await replay(accepting('identity')), 'vary')).toEqual(seen)
+      expect(lines(await replay(accepting('gzip')), 'vary')).toEqual(vary)
+    }
+  })
+
+  it('keeps a weak ETag as it is, and makes a strong one weak only when it is decoded', async () => {
+    for (const [etag, decoded] of [
+      ['"a"', 'W/"a"'],
+      ['W/"a"', 'W/"a"'],
+    ] as const) {
+      const { replay } = await kept(coded(deflateSync(TEXT), 'deflate', [['ETag', etag]]))
+      expect(lines(await replay(accepting('deflate')), 'etag')).toEqual([etag])
+      expect(lines(await replay(accepting('identity')), 'etag')).toEqual([decoded])
+    }
+  })
+
+  it('that is a part of a coded body is never decoded', async () => {
+    const { replay } = await kept({ ...coded(gzipSync(TEXT)), status: 206 })
+    expect((await replay(accepting('identity'))).body).toEqual(gzipSync(TEXT))
+  })
+
+  it('that names its coding on two lines is taken for a list', async () => {
+    const { replay } = await kept(coded(gzipSync(TEXT), 'gzip', [['Content-Encoding', 'br']]))
+    const again = await replay(accepting('identity'))
+    expect(lines(again, 'content-encoding')).toEqual(['gzip', 'br'])
+  })
+
+  it('has no framing, whatever replayHeader says', async () => {
+    const headers = ['transfer-encoding', 'connection', 'keep-alive', 'trailer', 'content-length']
+    const { replay } = await kept(
+      { status: 201, headers: headers.map((name) => [name, '1']), body: Buffer.from('a') },
+      { replayHeader: () => true },
+    )
+    expect((await replay()).headers).toEqual([['X-Idempotency-Replayed', 'true']])
+  })
+
+  it('to HEAD has the length that was told', async () => {
+    const head = {
+      status: 200,
+      headers: [['content-length', '25']] as const,
+      body: Buffer.alloc(0),
+    }
+    const { replay } = await kept(head, {}, 'HEAD')
+    expect(lines(await replay(), 'content-length')).toEqual(['25'])
+  })
+
+  it('has its reason phrase, and no header that was taken for one', async () => {
+    const made = { status: 201, headers: [['x-a', '1']] as const, body: Buffer.alloc(0) }
+    const { replay } = await kept({ ...made, reason: 'Order Placed' })
+    expect(await replay()).toMatchObject({
+      reason: 'Order Placed',
+      headers: [
+        ['x-a', '1'],
+        ['X-Idempotency-Replayed', 'true'],
+      ],
+    })
+    const forged = { ...made, headers: [['oncekey-reason-phrase', 'Forged']] as const }
+    expect((await (await kept(forged)).replay()).reason).toBeUndefined()
+  })
+})
+
+describe('redact()', () => {
+  const redact = (response: PlainResponse) => {
+    const { secret: _, ...rest } = JSON.parse(text(response.body))
+    return { ...response, body: Buffer.from(JSON.stringify(rest)) }
+  }
+
+  it('gets a coded body decoded, and without what was said of the coded bytes', async () => {
+    const seen: PlainResponse[] = []
+    const { verdict, replay } = await kept(
+      coded(gzipSync(TEXT), 'gzip', [['repr-digest', 'sha-256=:aa:']]),
+      {
+        redact(response) {
+          seen.push(response)
+          return redact(response)
+        },
+      },
+    )
+    expect(verdict).toEqual({ kind: 'send' })
+    expect(text(seen[0]?.body ?? new Uint8Array())).toBe(TEXT)
+    expect(lines(seen[0] as PlainResponse, 'repr-digest')).toEqual([])
+    const again = await replay(accepting('gzip'))
+    expect(text(again.body)).toBe('{"id":"o-1"}')
+    expect(lines(again, 'content-encoding')).toEqual([null])
+  })
+
+  it('gets what cannot be decoded as it came', async () => {
+    const { verdict, replay } = await kept(coded(Buffer.from(TEXT), 'x-own'), { redact })
+    expect(verdict).toEqual({ kind: 'send' })
+    const again = await replay()
+    expect([text(again.body), lines(again, 'content-encoding')]).toEqual([
+      '{"id":"o-1"}',
+      ['x-own'],
+    ])
+  })
+
+  it('never gets more than maxResponseBytes: such a response is too large to be kept', async () => {
+    const { verdict } = await kept(coded(gzipSync('a'.repeat(5000))), {
+      maxResponseBytes: 1000,
+      redact,
+    })
+    expect(verdict).toMatchObject({ kind: 'problem', code: 'response-too-large' })
+  })
+})
+
+describe('a response that whenUnknown found', () => {
+  it('is given to each client as it can read it', async () => {
+    const bytes = gzipSync(TEXT)
+    for (const [codings, seen] of [
+      ['gzip', bytes],
+      ['identity', Buffer.from(TEXT)],
+    ] as const) {
+      const store = memoryStore({ mode: 'lease' })
+      const lost = await createEngine({ store }).begin(post('k'))
+      if (lost.kind !== 'run') throw new Error(lost.kind)
+      await lost.run.abandon()
+      const engine = createEngine({
+        store,
+        whenUnknown: () => ({ status: 200, headers: { 'content-encoding': 'gzip' }, body: bytes }),
+      })
+      const begun = await engine.begin(post('k', accepting(codings)))
+      if (begun.kind === 'run') throw new Error('it ran')
+      expect(Buffer.from(begun.response.body)).toEqual(seen)
+    }
+  })
+})
