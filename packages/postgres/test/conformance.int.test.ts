@@ -31,6 +31,7 @@ function fixtures(
 ): () => StoreFixture<PoolClient> {
   const { pipeline = false, ...rest } = options
   const pools: Pool[] = []
+  let other: ReturnType<typeof storeOn> | undefined
   // Two pools, as of two processes, for all tests: connecting is what takes time.
   const pool = (index: number): Pool => {
     pools[index] ??= database.pool({ max: 20, pipeline })
@@ -40,6 +41,7 @@ function fixtures(
   return () => ({
     store: storeOn(pool(0), rest),
     another: () => storeOn(pool(1), rest),
+    otherMode: () => (other ??= storeOn(pool(1), { ...rest, mode: 'lease' })),
     write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
     async written(id, within) {
       const text = 'select id from orders where id = $1'

@@ -24,6 +24,7 @@ function fixtures(
 ): () => StoreFixture<PoolClient> {
   const { pipeline = false, clock, ...rest } = options
   const pools: Pool[] = []
+  let other: ReturnType<typeof storeOn> | undefined
   // Two pools, as of two processes, for all tests: connecting is what takes time.
   const pool = (index: number): Pool => {
     const moved = clock === 'real' ? {} : { options: clockOptions }
@@ -40,6 +41,7 @@ function fixtures(
   return () => ({
     store: storeOn(pool(0), { ...rest, mode: 'lease' }),
     another: () => storeOn(pool(1), { ...rest, mode: 'lease' }),
+    otherMode: () => (other ??= storeOn(pool(1), { ...rest, mode: 'transaction' })),
     ...(clock !== 'real' && { advance }),
     write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
     async written(id, within) {

@@ -8,6 +8,7 @@ import { keys } from './keys.ts'
 import { lease } from './lease.ts'
 import { lostReply } from './lost-reply.ts'
 import { mismatch } from './mismatch.ts'
+import { mixedModes } from './mixed-modes.ts'
 import { model } from './model.ts'
 import { open } from './open.ts'
 import { recordDecidesFirst } from './record-decides-first.ts'
@@ -53,6 +54,7 @@ export function storeBehaviours(): readonly StoreBehaviourGroup[] {
     abort(),
     lostReply(),
     resultGone(),
+    mixedModes(),
     model(),
   ]
 }

@@ -16,6 +16,9 @@ export interface StoreFixture<Tx = unknown> {
   /** A store on the same data, as another process has it: nothing shared but what is stored. */
   another?(): Store<Tx> | Promise<Store<Tx>>
 
+  /** A store of the other mode on the same data; for stores that have both. The same one each time. */
+  otherMode?(): Store<Tx>
+
   /** Moves the store's clock on. Without it lease tests take real, short leases and wait. Milliseconds. */
   advance?(ms: number): void | Promise<void>
 
@@ -43,6 +46,7 @@ export type Need =
   | 'transactions'
   | 'attempts side by side'
   | 'another instance'
+  | 'other mode'
   | 'events'
   | 'expiring results'
   | 'expiring keys'
@@ -72,6 +76,9 @@ const needs: Record<Need, (fixture: StoreFixture) => string | undefined> = {
 
   'another instance': ({ another }) =>
     another === undefined ? 'the fixture lacks another()' : undefined,
+
+  'other mode': ({ otherMode }) =>
+    otherMode === undefined ? 'the fixture lacks otherMode()' : undefined,
 
   events: ({ events }) => (events === undefined ? 'the fixture lacks events()' : undefined),
 

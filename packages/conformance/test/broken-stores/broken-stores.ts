@@ -6,6 +6,7 @@ import { alwaysAttemptOne } from './always-attempt-one.ts'
 import { alwaysHolds } from './always-holds.ts'
 import { alwaysWaits } from './always-waits.ts'
 import { attemptsFromZero } from './attempts-from-zero.ts'
+import { blindToTheOtherMode } from './blind-to-the-other-mode.ts'
 import { bodyOnly } from './body-only.ts'
 import type { BrokenStore } from './broken-store.ts'
 import { busyFreesKey } from './busy-frees-key.ts'
@@ -46,6 +47,7 @@ import { oneLifetime } from './one-lifetime.ts'
 import { ownClaimUnknown } from './own-claim-unknown.ts'
 import { processClock } from './process-clock.ts'
 import { refusalForgotten } from './refusal-forgotten.ts'
+import { refusalOverAClaim } from './refusal-over-a-claim.ts'
 import { releaseDoesNothing } from './release-does-nothing.ts'
 import { releaseRemembers } from './release-remembers.ts'
 import { releaseWithoutOwner } from './release-without-owner.ts'
@@ -72,6 +74,7 @@ export const brokenStores: readonly BrokenStore[] = [
   alwaysHolds,
   alwaysWaits,
   attemptsFromZero,
+  blindToTheOtherMode,
   bodyOnly,
   busyFreesKey,
   caseBlindKeys,
@@ -111,6 +114,7 @@ export const brokenStores: readonly BrokenStore[] = [
   ownClaimUnknown,
   processClock,
   refusalForgotten,
+  refusalOverAClaim,
   releaseDoesNothing,
   releaseRemembers,
   releaseWithoutOwner,

@@ -17,8 +17,10 @@ export function plainFixture(
     table.now += ms
   }
   const steps = stepsOf(rightSteps(mode))
+  const otherMode = mode === 'lease' ? 'transaction' : 'lease'
   return {
     store: plainStore(mode, table, steps),
+    otherMode: () => plainStore(otherMode, table, stepsOf(rightSteps(otherMode))),
     another: () => plainStore(mode, table, steps),
     advance,
     close() {

@@ -79,6 +79,8 @@ export interface CommitParts {
   readonly owns: () => boolean
   readonly storeResponse: () => void
   readonly commitWrites: () => void
+  /** Lets go of the key, as a rollback does. */
+  readonly free: () => void
 }
 
 export const DAY_MS = 24 * 60 * 60 * 1000
@@ -232,6 +234,7 @@ export function plainStore(
   ): Attempt<PlainTransaction> {
     const transaction: PlainTransaction = { staged: new Set(), isOver: false }
     let hasEnded = false
+    const claimed = id === undefined ? undefined : table.rows.get(id)
     const rowNow = (): Row | undefined => (id === undefined ? undefined : table.rows.get(id))
     const owns = (verb: Verb): boolean =>
       id === undefined ? !hasEnded : steps.owns(rowNow(), token, verb, table)
@@ -260,9 +263,14 @@ export function plainStore(
           table,
           completion,
           owns: () => owns('complete'),
+          free() {
+            if (id !== undefined) table.rows.delete(id)
+          },
           storeResponse() {
-            const row = rowNow()
+            if (id === undefined) return
+            const row = rowNow() ?? claimed
             if (row === undefined) return
+            table.rows.set(id, row)
             row.state = 'finished'
             row.finishedAt = table.now
             row.response = steps.encode(completion.response)

@@ -1,13 +1,16 @@
 import type { Claim } from '@oncekey/core'
 import type { SqlTransaction } from '../sql-client.ts'
+import { sqlState } from '../sql-state.ts'
 import { storeError } from '../store-error.ts'
 import { backstopOf } from './backstop.ts'
 import { busy } from './busy.ts'
 import type { ClaimKey } from './claim-key.ts'
-import { keyedAttempt } from './keyed-attempt.ts'
+import { keyedAttempt, type WonKey } from './keyed-attempt.ts'
+import { SERIALIZATION_FAILURE, whenSerialized } from './lease/when-serialized.ts'
 import type { Place } from './places.ts'
 import type { ClaimJson } from './statements/claim.ts'
 import type { FoundJson, LeasedJson } from './statements/find-record.ts'
+import type { StartedJson } from './statements/start-attempt.ts'
 import type { Answer, StoreState } from './store-state.ts'
 import { undo } from './undo.ts'
 
@@ -23,26 +26,19 @@ export async function askDatabase<Tx>(
 ): Promise<Answer<Tx>> {
   const { acquireTimeoutMs: timeoutMs, client, isolation, statements } = store
   const backstopMs = backstopOf(client, claim.leaseMs)
-  // A row that is not there is a conflict to SERIALIZABLE, with whoever inserts beside it: on a small
-  // table, nine attempts of ten would fail. It has to be looked for outside.
-  const readsRecord = isolation !== 'serializable'
+  // SERIALIZABLE takes a row that is not there for a conflict with whoever inserts one beside it: on a
+  // small table nine attempts of ten would fail. So the record is only looked for outside.
+  const readsRecord = isolation !== 'serializable' || client.concurrency === 'one'
   try {
-    let found = readsRecord ? undefined : await findRecord(store, claim)
-    if (found !== undefined && !isTakenOver(found, claim)) {
-      place()
-      return answerOf(found)
-    }
     const first = statements.claim({ claim, lock: key.lock, backstopMs, readsRecord })
     const { rows, transaction } = await client.begin({ isolation, first, timeoutMs })
-    let answer: ClaimJson = JSON.parse(rows[0]?.answer ?? '')
-    if (answer.state === 'leased') found = answer
-    const taken = found?.state === 'leased' && isTakenOver(found, claim) ? found : undefined
-    if (taken !== undefined && answer.state !== 'in-progress') {
-      answer = await replaceAttempt(store, claim, key, transaction, taken, backstopMs)
-    }
+    const turn = { store, claim, key, transaction, backstopMs }
+    const answer = await won(turn, JSON.parse(rows[0]?.answer ?? '')).catch(async (error) => {
+      await undo(store, transaction, undefined)
+      throw error
+    })
     if (answer.state === 'run') {
-      const started = { ...answer, number: (taken?.number ?? 0) + 1 }
-      return { kind: 'run', decision: keyedAttempt(store, claim, key, place, transaction, started) }
+      return { kind: 'run', decision: keyedAttempt(store, claim, key, place, transaction, answer) }
     }
     // Nobody has to wait for this: nothing was written, and the record decides, not the lock.
     undo(store, transaction, undefined).finally(place)
@@ -52,6 +48,60 @@ export async function askDatabase<Tx>(
     throw storeError(error, store.schema)
   }
 }
+
+/** A claim whose transaction is open. */
+interface Turn<Tx> {
+  readonly store: StoreState<Tx>
+  readonly claim: Claim
+  readonly key: ClaimKey
+  readonly transaction: SqlTransaction<Tx>
+  readonly backstopMs: number
+}
+
+/** What the claim's own transaction said, corrected by what it could not see. */
+async function won<Tx>(
+  turn: Turn<Tx>,
+  said: ClaimJson,
+): Promise<Exclude<ClaimJson, StartedJson> | WonKey> {
+  const answer = await lookedAgain(turn, said)
+  if (answer.state === 'leased' && isTakenOver(answer, turn.claim)) return replaced(turn, answer)
+  return answer.state === 'run' ? { ...answer, number: 1, replaced: 0 } : answer
+}
+
+/**
+ * Above READ COMMITTED a transaction reads in the snapshot that it had before the lock was asked for,
+ * and who had the lock until then may have finished in between. So with the lock in hand the record is
+ * looked for once more, in a snapshot of its own.
+ */
+async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, answer: ClaimJson): Promise<ClaimJson> {
+  const { client, isolation } = store
+  if (isolation === 'read committed' || client.concurrency === 'one') return answer
+  // Without the lock it is at most a moment old, unless the record was not looked for at all.
+  const isOpen =
+    answer.state === 'run' || (answer.state === 'in-progress' && isolation === 'serializable')
+  return (isOpen ? await findRecord(store, claim) : undefined) ?? answer
+}
+
+/** An attempt of lease mode whose outcome is unknown makes room for this one. */
+async function replaced<Tx>(
+  { store, claim, key, transaction, backstopMs }: Turn<Tx>,
+  { number }: LeasedJson,
+): Promise<{ state: 'in-progress' } | WonKey> {
+  try {
+    const statement = store.statements.replaceAttempt(claim, key.lock, number, backstopMs)
+    const [row] = await transaction.query(statement)
+    const started: ReplaceJson = JSON.parse(row?.answer ?? '')
+    return started.state === 'run'
+      ? { ...started, number: number + 1, replaced: number }
+      : { state: 'in-progress' }
+  } catch (error) {
+    // Above READ COMMITTED this is how it is said that the row has changed since the snapshot.
+    if (sqlState(error) === SERIALIZATION_FAILURE) return { state: 'in-progress' }
+    throw error
+  }
+}
+
+type ReplaceJson = StartedJson | { readonly state: 'in-progress' }
 
 export function answerOf(found: FoundJson): Answer<never> {
   return found.state === 'finished'
@@ -65,24 +115,6 @@ function isTakenOver(found: FoundJson, { fingerprints, whenUnknown }: Claim): bo
   return fingerprints.includes(found.fingerprint)
 }
 
-async function replaceAttempt<Tx>(
-  { statements }: StoreState<Tx>,
-  claim: Claim,
-  { lock }: ClaimKey,
-  transaction: SqlTransaction<Tx>,
-  leased: LeasedJson,
-  backstopMs: number,
-): Promise<ClaimJson> {
-  try {
-    const statement = statements.replaceAttempt(claim, lock, leased.number, backstopMs)
-    const [row] = await transaction.query(statement)
-    return JSON.parse(row?.answer ?? '')
-  } catch (error) {
-    transaction.destroy(error as Error)
-    throw error
-  }
-}
-
 /** What is known of a key, in a snapshot of its own. */
 export async function findRecord<Tx>(
   store: StoreState<Tx>,
@@ -92,7 +124,8 @@ export async function findRecord<Tx>(
   const reader = await readers.take({ timeoutMs: acquireTimeoutMs })
   if (reader === undefined) throw busy(store.maxConcurrent, acquireTimeoutMs)
   try {
-    const [row] = await client.query(statements.findRecord(claim), { timeoutMs: acquireTimeoutMs })
+    const options = { timeoutMs: acquireTimeoutMs }
+    const [row] = await whenSerialized(() => client.query(statements.findRecord(claim), options))
     return row?.answer == null ? undefined : JSON.parse(row.answer)
   } catch (error) {
     throw storeError(error, schema)

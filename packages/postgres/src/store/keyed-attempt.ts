@@ -1,12 +1,23 @@
 import type { Claim, Completion, Decision } from '@oncekey/core'
 import type { SqlTransaction } from '../sql-client.ts'
+import { sqlState } from '../sql-state.ts'
 import { attemptEnd, type Outcome, transactionOver } from './attempt-end.ts'
 import type { ClaimKey } from './claim-key.ts'
 import { completionFailed } from './completion-failed.ts'
+import { SERIALIZATION_FAILURE } from './lease/when-serialized.ts'
 import type { Place } from './places.ts'
+import { askReadCommitted } from './read-committed.ts'
 import type { StartedJson } from './statements/start-attempt.ts'
 import type { StoreState } from './store-state.ts'
 import { undo } from './undo.ts'
+
+/** Where the transaction of a claim runs that has won its key. */
+export interface WonKey extends StartedJson {
+  /** Of this attempt. */
+  readonly number: number
+  /** Of the attempt of lease mode that it has taken over; 0 where there was none. */
+  readonly replaced: number
+}
 
 /**
  * The attempt that a claim has won: its transaction is open, and holds the key's lock. Entered into
@@ -18,7 +29,7 @@ export function keyedAttempt<Tx>(
   key: ClaimKey,
   place: Place,
   transaction: SqlTransaction<Tx>,
-  started: StartedJson & { readonly number: number },
+  started: WonKey,
 ): Decision<Tx> {
   const end = attemptEnd(() => {
     place()
@@ -62,9 +73,14 @@ export function keyedAttempt<Tx>(
   }
 
   async function refuse({ response }: Completion): Promise<Outcome> {
+    const next = store.statements.refuse(claim, key.lock, response, started.replaced)
+    const options = { timeoutMs: store.commitTimeoutMs }
     try {
-      const next = store.statements.refuse(claim, key.lock, response)
-      const [row] = await transaction.rollback({ next, timeoutMs: store.commitTimeoutMs })
+      const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
+        // Undone, and in autocommit at a level that the session was set to.
+        if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
+        return askReadCommitted(store.client, next, options)
+      })
       return row?.outcome ?? 'superseded'
     } catch (error) {
       return completionFailed(store, error, started)

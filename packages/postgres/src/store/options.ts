@@ -21,7 +21,11 @@ export interface PostgresStoreOptions<Tx> {
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
 
-  /** The isolation level of the handler's transaction. @default 'read committed' */
+  /**
+   * The isolation level of the handler's transaction. Above 'read committed' every first claim of a key
+   * is one question more, on a second connection: the transaction's own snapshot is older than the
+   * key's lock. @default 'read committed'
+   */
   readonly isolation?: Isolation
 
   /**
@@ -88,6 +92,9 @@ export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedO
         `${client.poolSize}. Raise the pool's \`max\`, or write ${half}.`,
     )
   }
+  if (isolation !== 'read committed' && client.concurrency === 'many') {
+    checkFreshLooks(isolation, client, maxConcurrent)
+  }
   return {
     client,
     mode,
@@ -123,6 +130,20 @@ function checkLeases(
         `renewals. Write ${poolSize - 2} at most, or raise the pool's \`max\`.`,
     )
   }
+}
+
+/** Beside the handlers' transactions there has to be a connection that sees what they cannot. */
+function checkFreshLooks(
+  isolation: Isolation,
+  { poolSize }: Pick<SqlClient, 'poolSize'>,
+  maxConcurrent: number,
+): void {
+  if (maxConcurrent < poolSize) return
+  throw new OptionsError(
+    `isolation: '${isolation}' needs a connection beside those of the running requests, to look for a ` +
+      `record in a snapshot of its own. Write \`max: ${maxConcurrent + 1}\` for the pool, or a ` +
+      '`maxConcurrent` below its size.',
+  )
 }
 
 function positive(name: string, value: number): number {

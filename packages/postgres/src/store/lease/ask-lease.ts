@@ -2,6 +2,7 @@ import { type Claim, OncekeyError } from '@oncekey/core'
 import { isOutcomeKnown, sqlState } from '../../sql-state.ts'
 import { storeError } from '../../store-error.ts'
 import type { ClaimKey } from '../claim-key.ts'
+import { askReadCommitted } from '../read-committed.ts'
 import type { ClaimLeaseJson } from '../statements/claim-lease.ts'
 import type { LeaseState } from './lease-state.ts'
 import { SERIALIZATION_FAILURE } from './when-serialized.ts'
@@ -31,12 +32,14 @@ export async function askLease<Tx>(
   }
 
   async function ask(): Promise<ClaimLeaseJson> {
-    const [row] = await client.query(statement, { timeoutMs: until - performance.now() })
-    return JSON.parse(row?.answer ?? '')
+    return answerOf(await client.query(statement, { timeoutMs: until - performance.now() }))
   }
 
   async function again(error: unknown): Promise<ClaimLeaseJson> {
-    if (sqlState(error) === SERIALIZATION_FAILURE) return await askReadCommitted()
+    if (sqlState(error) === SERIALIZATION_FAILURE) {
+      const options = { timeoutMs: acquireTimeoutMs }
+      return answerOf(await askReadCommitted(client, statement, options))
+    }
     if (isBusy(error) || isOutcomeKnown(error)) throw error
     try {
       if (performance.now() >= until) throw error
@@ -46,15 +49,6 @@ export async function askLease<Tx>(
       throw lost
     }
   }
-
-  /** The session's own default is another level, which conflicts with others' claims. */
-  async function askReadCommitted(): Promise<ClaimLeaseJson> {
-    const timeoutMs = acquireTimeoutMs
-    const isolation = 'read committed'
-    const { rows, transaction } = await client.begin({ isolation, first: statement, timeoutMs })
-    await transaction.commit(NOTHING, { timeoutMs })
-    return JSON.parse(rows[0]?.answer ?? '')
-  }
 }
 
 /** Undoes a claim that nobody runs a handler for. Only tried: the lease ends it, too. */
@@ -62,6 +56,10 @@ export async function giveBack<Tx>(store: LeaseState<Tx>, claim: Claim): Promise
   const { acquireTimeoutMs, client, statements } = store
   const options = { timeoutMs: acquireTimeoutMs }
   await client.query(statements.giveBackAttempt(claim), options).catch(() => {})
+}
+
+function answerOf([row]: { answer: string }[]): ClaimLeaseJson {
+  return JSON.parse(row?.answer ?? '')
 }
 
 function noConnection(timeoutMs: number): OncekeyError {
@@ -76,4 +74,3 @@ function isBusy(error: unknown): boolean {
 }
 
 const WITHDRAWN = { state: 'in-progress', number: 0, left: 1_000 } as const
-const NOTHING = { name: 'nothing', text: 'select', values: [] }

@@ -7,11 +7,11 @@ export function claimLeaseStatement(
   schema: string,
 ): (claim: Claim, lock: string) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.claim_lease($1, $2, $3, $4, $5, $6,
+    select ${schema}.claim_lease_2($1, $2, $3, $4, $5, $6,
       $7, $8) as answer`
 
   return (claim, lock) => ({
-    name: 'claim_lease',
+    name: 'claim_lease_2',
     text,
     values: [
       lock,
