@@ -78,7 +78,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
       await attempt.complete(refused('no'))
     })
     expect(costs).toEqual({
-      statements: [begun, rolledBack, handled, claimed, expect.stringContaining('.refuse(')],
+      statements: [begun, rolledBack, handled, claimed, expect.stringContaining('.refuse_2(')],
       roundTrips: 3 + 2 * ride,
       flushes: 1,
     })

@@ -43,7 +43,7 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
         await attempt.complete(kept('done', [eventOf(), eventOf()]))
       })
       expect(costs).toEqual({
-        statements: [calls('claim_lease'), calls('complete_attempt')],
+        statements: [calls('claim_lease_2'), calls('complete_attempt')],
         roundTrips: 2,
         flushes: 2,
       })
@@ -60,7 +60,7 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
           begun,
           'COMMIT',
           handled,
-          calls('claim_lease'),
+          calls('claim_lease_2'),
           calls('complete_attempt'),
           calls('open_attempt'),
         ],
@@ -80,7 +80,7 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
           begun,
           'ROLLBACK',
           handled,
-          calls('claim_lease'),
+          calls('claim_lease_2'),
           calls('complete_attempt'),
           calls('open_attempt'),
         ],
@@ -101,7 +101,7 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
       })
       await attempt.release()
       expect(costs).toEqual({
-        statements: [calls('claim_lease'), calls('claim_lease'), calls('claim_lease')],
+        statements: [calls('claim_lease_2'), calls('claim_lease_2'), calls('claim_lease_2')],
         roundTrips: 3,
         flushes: 0,
       })
@@ -114,13 +114,13 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
       const costs = await costsOf(async (other) => {
         expect((await other.begin(again(held, { whenUnknown: 'hold' }))).kind).toBe('unknown')
       })
-      expect(costs).toEqual({ statements: [calls('claim_lease')], roundTrips: 1, flushes: 0 })
+      expect(costs).toEqual({ statements: [calls('claim_lease_2')], roundTrips: 1, flushes: 0 })
       let attempt: Attempt<PoolClient> | undefined
       expect(
         await costsOf(async (other) => {
           attempt = attemptOf(await other.begin(again(retaken)))
         }),
-      ).toEqual({ statements: [calls('claim_lease')], roundTrips: 1, flushes: 1 })
+      ).toEqual({ statements: [calls('claim_lease_2')], roundTrips: 1, flushes: 1 })
       await attempt?.release()
     })
 

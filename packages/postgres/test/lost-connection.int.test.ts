@@ -80,7 +80,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
 
   test('in the refusal’s own COMMIT: 503, and the retry finds what became of it', async () => {
     const { proxy, store, claim, attempt, id } = await begin()
-    const lost = proxy.dropAfter('.refuse(')
+    const lost = proxy.dropAfter('.refuse_2(')
     await expect(attempt.complete(refused('no'))).rejects.toMatchObject({ code: 'commit-failed' })
     await lost
     expect(said(await store.begin(again(claim)))).toBe('replay 422 no')

@@ -190,7 +190,7 @@ describe('those who wait', () => {
       what: 'three to wait',
     })
     const results = await attempt?.query(
-      `rollback; select oncekey.refuse(7, 'n', 's', 'k', 'f', 422, '[]', 'no', null) as outcome`,
+      `rollback; select oncekey.refuse_2(7, 'n', 's', 'k', 'f', 422, '[]', 'no', null, 0) as outcome`,
     )
     expect((results as unknown as QueryResult[])[1]?.rows).toEqual([{ outcome: 'stored' }])
     for (const answer of answers) expect((await answer).rowCount).toBe(1)
