@@ -22,7 +22,16 @@ export function settle<Tx>(running: Ending<Tx>, response: PlainResponse): Promis
   if (response.body.length <= options.maxResponseBytes) {
     return store(running, disposition, response, response.body)
   }
-  if (options.store.capabilities.mode === 'transaction') return tooLarge(running, response.status)
+  return overTheCap(running, disposition, response)
+}
+
+function overTheCap<Tx>(
+  running: Ending<Tx>,
+  disposition: 'commit' | 'refuse',
+  response: PlainResponse,
+): Promise<Verdict> {
+  const { mode } = running.options.store.capabilities
+  if (mode === 'transaction') return tooLarge(running, response.status)
   return store(running, disposition, { ...response, body: NO_BYTES }, null)
 }
 
@@ -88,7 +97,7 @@ async function store<Tx>(
     options.redact === undefined || body === null
       ? given
       : await withoutCoding(given, options.maxResponseBytes)
-  if (readable === 'too-large') return settleUncollected(running, given)
+  if (readable === 'too-large') return overTheCap(running, disposition, given)
   let response: StoredResponse
   try {
     response = storedForm(running, readable, body === null ? null : readable.body)

@@ -178,6 +178,19 @@ describe('redact()', () => {
   })
 })
 
+describe('redact() in lease mode', () => {
+  it('never gets more than maxResponseBytes either: the response is on record without its body', async () => {
+    const store = memoryStore({ mode: 'lease' })
+    const { verdict, replay } = await kept(coded(gzipSync('a'.repeat(5000))), {
+      store: store as never,
+      maxResponseBytes: 1000,
+      redact: (response) => response,
+    })
+    expect(verdict).toEqual({ kind: 'send' })
+    expect((await replay()).status).toBe(410)
+  })
+})
+
 describe('a response that whenUnknown found', () => {
   it('is given to each client as it can read it', async () => {
     const bytes = gzipSync(TEXT)
