@@ -12,9 +12,15 @@ export interface NatsJetStream {
     subject: string,
     data: string,
     options: { msgID: string; timeout: number; headers: MsgHdrs },
-  ): Promise<unknown>
+  ): Promise<{ readonly stream: string; readonly seq: number; readonly duplicate: boolean }>
   jetstreamManager(checkAPI: boolean): Promise<{
-    readonly streams: { find(subject: string): Promise<string> }
+    readonly streams: {
+      find(subject: string): Promise<string>
+      getMessage(
+        stream: string,
+        query: { seq: number },
+      ): Promise<{ readonly subject: string } | null>
+    }
   }>
 }
 
@@ -29,9 +35,10 @@ export interface NatsPublisherOptions extends PublisherSettings {
 }
 
 /**
- * Publishes events to NATS JetStream: one is done when a stream has acknowledged it. Its id is the
- * `Nats-Msg-Id`, so that the stream drops what comes again within its `duplicate_window` (2 minutes
- * unless it says otherwise). Messages are CloudEvents 1.0 in binary mode, with `ce-` headers.
+ * Publishes events to NATS JetStream: one is done when a stream has acknowledged it. The `Nats-Msg-Id`
+ * is the publisher's name and the event's id, so that the stream drops what this publisher sends again
+ * within its `duplicate_window` (2 minutes unless it says otherwise), and nothing that another one
+ * sends of the same event. The event's id alone is the header `ce-id`. Messages are CloudEvents 1.0 in binary mode, with `ce-` headers.
  * Throws {@link OptionsError}.
  *
  * @example
@@ -65,11 +72,12 @@ export function natsPublisher<Tx = unknown>({
     async publish(event, timeout) {
       const on = subjectOf(event, subject)
       try {
-        await jetstream.publish(on, event.json, {
-          msgID: event.id,
+        const { stream, seq, duplicate } = await jetstream.publish(on, event.json, {
+          msgID: `${settings.name}:${event.id}`,
           timeout,
           headers: headersOf(event),
         })
+        if (duplicate) await expectOurs(jetstream, stream, seq, on)
       } catch (error) {
         if (isUnheard(error)) await expectStream(jetstream, on, error)
         throw error
@@ -119,6 +127,26 @@ async function expectStream(
     if ((error as Error | null)?.name !== 'StreamNotFoundError') throw error
     throw new PermanentError(`No stream takes the subject "${subject}".`, { cause })
   }
+}
+
+/**
+ * The stream dropped it as sent before. It was, if what it kept is on the same subject; if not, two
+ * publishers have one name, and this one's message is lost where nobody would miss it.
+ */
+async function expectOurs(
+  jetstream: NatsJetStream,
+  stream: string,
+  seq: number,
+  subject: string,
+): Promise<void> {
+  const { streams } = await jetstream.jetstreamManager(false)
+  const kept = await streams.getMessage(stream, { seq })
+  // What was taken from the stream meanwhile had arrived there.
+  if (kept === null || kept.subject === subject) return
+  throw new PermanentError(
+    `The stream "${stream}" has this event from another publisher of the same name, on subject ` +
+      `"${kept.subject}", and dropped what was for "${subject}". Give each publisher a name of its own.`,
+  )
 }
 
 function isUnheard(error: unknown): boolean {

@@ -61,7 +61,7 @@ export interface RabbitPublisher<Tx = unknown> extends Consumer<Tx> {
  *
  * @example
  * ```ts
- * const rabbit = new Connection('amqp://127.0.0.1')
+ * const rabbit = new Connection('amqp://guest:guest@127.0.0.1')
  * const broker = rabbitmqPublisher({ name: 'rabbit', connection: rabbit, exchange: 'shop' })
  * const relay = createRelay({ log, consumers: [broker] })
  * // at the end: relay.stop(), broker.close(), rabbit.close()
@@ -136,11 +136,17 @@ function envelopeOf(
   }
 }
 
-/** There is one exchange, so it is not somebody else's that is missing. */
+/**
+ * What is about the message. `NOT_FOUND`: there is one exchange, so it is not somebody else's that is
+ * missing. `CODEC`: the client refused to write it, because its headers are larger than a frame
+ * (`frameMax` of the connection, 8 KB unless it says otherwise).
+ */
 function isPermanent(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
-  return name === 'AMQPChannelError' && code === 'NOT_FOUND'
+  return name === 'AMQPChannelError' && ABOUT_THE_MESSAGE.has(String(code))
 }
+
+const ABOUT_THE_MESSAGE = new Set(['NOT_FOUND', 'CODEC'])
 
 function unroutable({ exchange, routingKey }: RabbitEnvelope, why: string): PermanentError {
   return new PermanentError(

@@ -76,7 +76,7 @@ async function freshStream(settings: object = {}, url = nats.url()) {
   return { name, messages, numbered, count }
 }
 
-test('an event is a CloudEvents message in binary mode, its id what JetStream knows it by', async () => {
+test('an event is a CloudEvents message in binary mode, with a message id of its publisher', async () => {
   const stream = await freshStream()
   const publisher = natsPublisher<PoolClient>({
     ...impatient,
@@ -102,7 +102,7 @@ test('an event is a CloudEvents message in binary mode, its id what JetStream kn
   expect(message?.string()).toBe('{"sum":5}')
   const headers = Object.fromEntries([...(message?.header ?? [])].map(([k, [v]]) => [k, v]))
   expect(headers).toEqual({
-    'Nats-Msg-Id': headers['ce-id'],
+    'Nats-Msg-Id': `${stream.name}:${headers['ce-id']}`,
     tenant: 'acme',
     traceparent,
     'ce-specversion': '1.0',
@@ -115,6 +115,53 @@ test('an event is a CloudEvents message in binary mode, its id what JetStream kn
     'ce-partitionkey': 'gr%C3%B6%C3%9Fe%20100%25%20%22x%22',
     'ce-traceparent': traceparent,
   })
+})
+
+test('two publishers into one stream: each event arrives once from each', async () => {
+  const stream = await freshStream()
+  const js = jetstream(await connected())
+  const to = (name: string) =>
+    natsPublisher<PoolClient>({
+      ...impatient,
+      name: `${stream.name}-${name}`,
+      jetstream: js,
+      subject: ({ type }) => `${stream.name}.${name}.${type}`,
+    })
+  await relaying(pool, [to('billing'), to('shipping')], async () => {
+    await emitNumbered(pool, ['a', 'b', 'c', 'd'], 5)
+    await waitFor(async () => (await stream.count()) === 40, { what: 'both copies of all' })
+  })
+  const subjects = (await stream.messages()).map(({ subject }) => subject.split('.')[1])
+  expect(subjects.filter((name) => name === 'billing')).toHaveLength(20)
+  expect(subjects.filter((name) => name === 'shipping')).toHaveLength(20)
+})
+
+test('a message that the stream drops for another publisher of the same name is a dead letter', async () => {
+  const stream = await freshStream()
+  const js = jetstream(await connected())
+  let answers = 0
+  const publisher = natsPublisher<PoolClient>({
+    ...impatient,
+    name: stream.name,
+    jetstream: {
+      jetstreamManager: (check) => js.jetstreamManager(check),
+      async publish(subject, data, options) {
+        // As if a publisher of that name had been quicker, to a subject of its own.
+        if (answers++ === 0) await js.publish(`${stream.name}.theirs`, data, options)
+        return await js.publish(subject, data, options)
+      },
+    },
+    subject: () => `${stream.name}.ours`,
+  })
+  await relaying(pool, [publisher], async () => {
+    await emitNumbered(pool, ['a'], 2)
+    await waitFor(async () => (await stream.count()) === 2, { what: 'theirs, and our second' })
+  })
+  const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
+  const { items } = await dead.list({ origin: stream.name })
+  expect(items.map(({ error }) => error?.message)).toEqual([
+    expect.stringContaining('Give each publisher a name of its own'),
+  ])
 })
 
 test('a server that is killed in mid-stream and is away for a while loses nothing, and no order', async () => {
@@ -159,7 +206,9 @@ test('an acknowledgement that is lost brings the event again under its id, and t
       jetstream: {
         jetstreamManager: (check) => js.jetstreamManager(check),
         async publish(...message) {
-          duplicates.push((await js.publish(...message)).duplicate)
+          const ack = await js.publish(...message)
+          duplicates.push(ack.duplicate)
+          return ack
         },
       },
       subject: ({ type }) => `${stream.name}.${type}`,

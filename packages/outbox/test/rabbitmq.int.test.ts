@@ -170,7 +170,8 @@ test.each([
   ['there is no such exchange', { exchange: 'nowhere' }, /no exchange 'nowhere'/],
   ['it is too large', { maxMessageBytes: 10 }, /more than maxMessageBytes/],
   ['its routing key is too long', { routingKey: () => 'x'.repeat(256) }, /no routing key/],
-])('when %s the event is a dead letter', async (_, options, message) => {
+  ['its headers are larger than a frame', {}, /frame size of \d+ bytes exceeds/, 9_000],
+])('when %s the event is a dead letter', async (_, options, message, headerBytes = 1) => {
   names += 1
   const name = `dead${names}`
   const publisher = rabbitmqPublisher<PoolClient>({
@@ -182,7 +183,13 @@ test.each([
   })
   const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
   const [letter] = await relaying(pool, [publisher], async () => {
-    await transact(pool, (_tx, emit) => emit({ type: 'order.lost', data: 'x'.repeat(100) }))
+    await transact(pool, (_tx, emit) =>
+      emit({
+        type: 'order.lost',
+        data: 'x'.repeat(100),
+        headers: { note: 'x'.repeat(headerBytes) },
+      }),
+    )
     return waitFor(
       async () => {
         const { items } = await dead.list({ origin: name })
@@ -191,6 +198,7 @@ test.each([
       { what: 'the dead letter' },
     )
   })
+  expect(letter).toMatchObject({ attempts: 1 })
   expect(letter?.error?.message).toMatch(message)
 })
 
