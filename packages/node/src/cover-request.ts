@@ -8,6 +8,8 @@ import { writeResponse } from './response/write-response.ts'
 /** What an adapter says of its requests. */
 export interface Covering<Req extends NodeRequest> {
   readonly scope: Scope<Req>
+  /** Path and query as the client sent them. @default `req.originalUrl`, or `req.url` */
+  readonly target?: string
   readonly fingerprint?: ChooseWhatCounts<Req>
   readonly waitMs?: number
   readonly body?: BodyReading

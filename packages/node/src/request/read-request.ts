@@ -30,13 +30,14 @@ export function readRequest<Req extends NodeRequest>(
   res: ServerResponse,
   options: {
     readonly scope: Scope<Req>
+    readonly target?: string
     readonly fingerprint?: ChooseWhatCounts<Req>
     readonly waitMs?: number
     readonly body?: BodyReading
   },
 ): EngineRequest {
   const method = req.method ?? ''
-  const target = req.originalUrl ?? req.url ?? ''
+  const target = options.target ?? req.originalUrl ?? req.url ?? ''
   return {
     method,
     target,

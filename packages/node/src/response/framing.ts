@@ -22,6 +22,8 @@ export function frameAnew({ res, before, size, status, whole, beyondAscii }: Cap
   else if (isWithoutBody(response, status)) return
   // Node tells the length of what it is given at once, but not of what is written apart from the end.
   else if (response.hasHeader('content-length') || (whole !== undefined && beyondAscii)) {
+    // Last, or Node recodes a Content-Disposition that comes after it.
+    if (beyondAscii) unsetHeader(response, 'content-length')
     response.setHeader('content-length', size)
   }
 }

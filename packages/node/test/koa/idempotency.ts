@@ -1,0 +1,47 @@
+import {
+  checkScopeOption,
+  createEngine,
+  type EngineOptions,
+  type HandlerContext,
+  OncekeyError,
+  type Scope,
+} from '@oncekey/core'
+import { coverRequest } from '@oncekey/node'
+import type { Context, Next } from 'koa'
+
+export interface IdempotencyOptions<Tx> extends EngineOptions<Tx> {
+  readonly scope: Scope<Context>
+  readonly fingerprint?: (ctx: Context, bytes: () => Promise<Uint8Array>) => unknown
+}
+
+export function idempotency<Tx>(options: IdempotencyOptions<Tx>) {
+  const { scope, fingerprint, waitMs, ...rest } = options
+  checkScopeOption(scope)
+  const engine = createEngine({ ...rest, ...(waitMs !== undefined && { waitMs }) })
+  const contexts = new WeakMap<Context, HandlerContext<Tx>>()
+
+  async function idempotency(ctx: Context, next: Next): Promise<void> {
+    if (!engine.covers(ctx.method)) return next()
+    const covered = await coverRequest(engine, ctx.req, ctx.res, {
+      scope: typeof scope === 'string' ? scope : () => scope(ctx),
+      target: ctx.originalUrl,
+      body: { maxBytes: 1_048_576 },
+      ...(fingerprint && { fingerprint: (_, bytes) => fingerprint(ctx, bytes) }),
+      ...(waitMs !== undefined && { waitMs }),
+    })
+    if (covered === undefined) {
+      ctx.respond = false // a replay or a problem is on its way
+      return
+    }
+    contexts.set(ctx, covered.context)
+    await next()
+  }
+
+  function of(ctx: Context): HandlerContext<Tx> {
+    const context = contexts.get(ctx)
+    if (context === undefined) throw new OncekeyError('not-covered', 'Mount idempotency() first.')
+    return context
+  }
+
+  return Object.assign(idempotency, { of, drain: engine.drain })
+}
