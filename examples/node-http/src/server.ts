@@ -1,0 +1,15 @@
+import { createServer } from 'node:http'
+import { app, once } from './app.ts'
+
+const port = Number(process.env.PORT ?? 3000)
+const server = createServer(app).listen(port, '127.0.0.1', () => {
+  console.log(`http://127.0.0.1:${port} takes orders. Try it, twice:
+
+  curl -i http://127.0.0.1:${port}/orders -H 'X-Account: ana' \\
+    -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-key' -d '{"item":"violin"}'`)
+})
+
+process.on('SIGTERM', async () => {
+  await once.drain()
+  server.close()
+})
