@@ -83,12 +83,12 @@ describe('a database that was restored from a dump', () => {
     const warned = new Promise<string>((resolve) =>
       process.once('warning', ({ message }) => resolve(message)),
     )
-    const position = '1000000000:1000000000:||0|0'
+    const position = 'another life|1000000000:1000000000:||0|0'
     const slots = [{ slot: 0, position }]
     const running = log.read({ consumer: 'restored', types: null, slots, limit: 1 })
     await expect(running).rejects.toMatchObject({ code: 'log-restored' })
-    expect(await warned).toContain('restored from a copy')
     const after = await readerOn(postgresLog({ client: pool }) as EventLog<never>, 'restored')
+    expect(await warned).toContain('restored from a copy')
     const [fresh] = [eventOf()]
     await log.append([fresh])
     const ids = idsOf(await after.read())

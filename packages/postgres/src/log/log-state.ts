@@ -1,3 +1,4 @@
+import type { Subscription } from '@oncekey/core'
 import type { SqlClient, Statement } from '../sql-client.ts'
 import { type Places, places } from '../store/places.ts'
 import { appendEventsStatement } from '../store/statements/append-events.ts'
@@ -22,6 +23,8 @@ import { takeIn } from './statements/take-in.ts'
 export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
   readonly client: SqlClient<Tx>
   readonly statements: LogStatements
+  /** By consumer: what this process subscribed, and in which life of the server. */
+  readonly subscribed: Map<string, { readonly subscription: Subscription; readonly life: string }>
   /** Places for the transactions of consumers. */
   readonly transactions: Places
   /** Runs a statement in autocommit; rejects with one of the contract's codes. */
@@ -33,6 +36,7 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
   return {
     ...options,
     statements: logStatements(schema),
+    subscribed: new Map(),
     transactions: places(options.maxTransactions),
     async ask(statement) {
       try {

@@ -5,6 +5,8 @@ import type { Position } from '@oncekey/core'
  * in `to` all up to number `seq`. What began after `from` is numbered above `floor`.
  */
 export interface Place {
+  /** The life of the server that the numbers are of: see decision 114. */
+  readonly life: string
   readonly from: string
   /** `null`: the next reading takes a snapshot of its own. */
   readonly to: string | null
@@ -12,18 +14,18 @@ export interface Place {
   readonly seq: number
 }
 
-export function positionOf({ from, to, floor, seq }: Place): Position {
-  return `${placePrefix(from, to, floor)}${seq}`
+export function positionOf(place: Place): Position {
+  return `${placePrefix(place)}${place.seq}`
 }
 
 /** All of a position but its number: the same for every event of a page. */
-export function placePrefix(from: string, to: string | null, floor: number): string {
-  return `${from}|${to ?? ''}|${floor}|`
+export function placePrefix({ life, from, to, floor }: Omit<Place, 'seq'>): string {
+  return `${life}|${from}|${to ?? ''}|${floor}|`
 }
 
 export function placeOf(position: Position): Place {
-  const [from = '', to = '', floor, seq] = position.split('|')
-  return { from, to: to === '' ? null : to, floor: Number(floor), seq: Number(seq) }
+  const [life = '', from = '', to = '', floor, seq] = position.split('|')
+  return { life, from, to: to === '' ? null : to, floor: Number(floor), seq: Number(seq) }
 }
 
 /** The number that an event's position ends with. */

@@ -1,22 +1,13 @@
-import {
-  type DueDelivery,
-  type EventLog,
-  type Lease,
-  type LeaseRequest,
-  type LoggedEvent,
-  OncekeyError,
-} from '@oncekey/core'
-import { sqlState } from '../sql-state.ts'
+import { type DueDelivery, type EventLog, type LoggedEvent, OncekeyError } from '@oncekey/core'
 import { logDeadLetters } from './dead-letters.ts'
 import { openIntake } from './intake.ts'
-import { type LogState, logState } from './log-state.ts'
+import { leased, subscribed } from './leasing.ts'
+import { logState } from './log-state.ts'
 import { maintainLog } from './maintain.ts'
 import { type PostgresLogOptions, resolveLogOptions } from './options.ts'
-import { positionOf } from './place.ts'
 import { readingOf } from './read-page.ts'
-import type { LeaseJson } from './statements/lease-slots.ts'
+import { isFromAnotherLife } from './rebase.ts'
 import { oldestWriter } from './statements/oldest-writer.ts'
-import { rebaseCursors } from './statements/rebase-cursors.ts'
 import type { DueJson } from './statements/take-due.ts'
 
 /**
@@ -42,9 +33,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
       maxTransactions: log.maxTransactions,
     },
 
-    async subscribe(subscription) {
-      await ask(statements.subscribe(subscription))
-    },
+    subscribe: (subscription) => subscribed(log, subscription),
 
     async retire(consumer) {
       await ask(statements.retire(consumer))
@@ -59,10 +48,8 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     async read(request) {
       reads += 1
       const reading = readingOf(request, reads % NEWEST_EVERY === 0)
-      const rows = await ask(statements.readEvents(reading.question)).catch(async (error) => {
-        if (!isFromAnotherLife(error)) throw error
-        await rebased(log)
-        throw restored(error)
+      const rows = await ask(statements.readEvents(reading.question)).catch((error) => {
+        throw isFromAnotherLife(error) ? restored(error) : error
       })
       return reading.page(rows)
     },
@@ -124,46 +111,11 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
   }
 }
 
-async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Promise<Lease> {
-  const ask = () => log.ask(log.statements.leaseSlots(request))
-  const [row] = await ask().catch(async (error) => {
-    if (!isFromAnotherLife(error)) throw error
-    await rebased(log)
-    return ask()
-  })
-  const { share, relays, lost, taken }: LeaseJson = JSON.parse(row?.answer ?? '')
-  return {
-    share,
-    relays,
-    lost,
-    taken: taken.map(({ slot, epoch, crashes, f, t, o, s }) => ({
-      slot,
-      epoch,
-      crashes,
-      position: positionOf({ from: f, to: t, floor: Number(o), seq: Number(s) }),
-    })),
-  }
-}
-
-async function rebased<Tx>({ ask, schema, schemaName }: LogState<Tx>): Promise<void> {
-  const [row] = await ask(rebaseCursors(schema))
-  if (Number(row?.rebased) === 0) return
-  process.emitWarning(
-    `The database of the schema "${schemaName}" was restored from a copy. ${row?.rebased} cursors ` +
-      'were set right; events that had been delivered shortly before the copy was made may be ' +
-      'delivered again.',
-    { code: 'ONCEKEY', type: 'OncekeyWarning' },
-  )
-}
-
-function isFromAnotherLife(error: unknown): boolean {
-  return sqlState(error) === 'OK003'
-}
-
 function restored(cause: unknown): OncekeyError {
   return new OncekeyError(
     'log-restored',
-    'The database was restored from a copy: the cursors were set right, and slots must be leased anew.',
+    'The database crashed, failed over, was restarted or restored since this reader took its slots: ' +
+      'what it remembered is forgotten, and it goes on from what is on record.',
     { cause },
   )
 }

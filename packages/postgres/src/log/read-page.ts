@@ -25,7 +25,7 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
   function page(rows: readonly (EventRow | SnapshotRow)[]): Page {
     const last = rows.at(-1) as SnapshotRow
     const present = last.data
-    const prefixes = places.map(({ from, to, floor }) => placePrefix(from, to ?? present, floor))
+    const prefixes = places.map((place) => placePrefix({ ...place, to: place.to ?? present }))
     const highest = places.map(({ floor }) => floor)
     const events: LoggedEvent[] = []
     for (let at = 0; at < rows.length - 1; at += 1) {
@@ -75,7 +75,10 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
  * All that is visible in `to` was read. What is not began after it, and is numbered above anything
  * visible in it: what was read here, and, if `to` is the present, the highest number there is.
  */
-function caughtUp({ to, floor }: Place, present: string, read: number, newest: number): Place {
-  if (to === null) return { from: present, to: null, floor: Math.max(floor, read, newest), seq: 0 }
-  return { from: to, to: null, floor: read, seq: 0 }
+function caughtUp(place: Place, present: string, read: number, newest: number): Place {
+  const { life, to, floor } = place
+  if (to === null) {
+    return { life, from: present, to: null, floor: Math.max(floor, read, newest), seq: 0 }
+  }
+  return { life, from: to, to: null, floor: read, seq: 0 }
 }

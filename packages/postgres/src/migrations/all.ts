@@ -2,6 +2,7 @@ import { recordsAndOutbox } from './0001-records-and-outbox.ts'
 import { leases } from './0002-leases.ts'
 import { eventLog } from './0003-event-log.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
+import { serverLife } from './server-life.ts'
 
 /** In order; the first is version 1. A migration that was released is never changed. */
 export const migrations: readonly ((schema: string) => string[])[] = [
@@ -9,4 +10,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   leases,
   eventLog,
   freshSnapshots,
+  serverLife,
 ]

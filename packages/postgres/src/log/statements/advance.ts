@@ -1,18 +1,22 @@
 import type { Advance, FailedDelivery } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
-import { placeOf, seqOf } from '../place.ts'
+import { type Place, placeOf, seqOf } from '../place.ts'
+import { epochNumber, heldLife, lifeOfAll } from './held-json.ts'
 import { attemptFields, verdictFields } from './verdict-fields.ts'
 
 /** Moves cursors and files what failed, in one statement; `lost` is a JSON list of slots. */
 export function advance(schema: string): (move: Advance) => Statement<{ lost: string }> {
-  const text = `select ${schema}.advance($1::text, $2::json, $3::json) as lost`
+  const text = `select ${schema}.advance($1::text, ${schema}.still_held($2::json, $4::text),
+      $3::json) as lost`
   return ({ consumer, slots }) => {
     const failed = slots.flatMap((slot) => slot.failed)
     const inOrder = [...slots].sort((one, other) => one.slot - other.slot)
-    const moves = inOrder.map(({ slot, epoch, position, calm }) => {
-      const { from, to, floor, seq } = placeOf(position)
-      return { slot, epoch, f: from, t: to, o: floor, s: seq, calm }
+    const places = inOrder.map(({ position }) => placeOf(position))
+    const moves = inOrder.map(({ slot, epoch, calm }, at) => {
+      const { from, to, floor, seq } = places[at] as Place
+      return { slot, epoch: epochNumber(epoch), f: from, t: to, o: floor, s: seq, calm }
     })
+    const life = lifeOfAll([heldLife(slots), ...places.map((place) => place.life)])
     return {
       name: 'advance',
       text,
@@ -20,6 +24,7 @@ export function advance(schema: string): (move: Advance) => Statement<{ lost: st
         consumer,
         JSON.stringify(moves),
         failed.length === 0 ? null : JSON.stringify(failed.map(failedFields)),
+        life,
       ],
     }
   }

@@ -1,13 +1,14 @@
 import type { Statement } from '../../sql-client.ts'
 import type { Place } from '../place.ts'
 import { textArray } from './dead-letter-filter.ts'
+import { lifeOfAll } from './held-json.ts'
 
 /** The next events of some slots; the last row says in which snapshot they were read. */
 export function readEvents(
   schema: string,
 ): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
-  const text = `select * from ${schema}.read_events($1::json, $2::integer[], $3::text[], $4::integer,
-      $5::boolean)`
+  const text = `select * from ${schema}.read_events(${schema}.in_life($1::json, $6::text), $2::integer[],
+      $3::text[], $4::integer, $5::boolean)`
   return ({ places, slots, types, limit, newest }) => ({
     name: 'read_events',
     text,
@@ -19,6 +20,7 @@ export function readEvents(
       types === null ? null : textArray(types),
       limit,
       String(newest),
+      lifeOfAll(places.map(({ life }) => life)),
     ],
   })
 }

@@ -1,11 +1,12 @@
 import type { Settle } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
-import { heldJson } from './held-json.ts'
+import { heldJson, heldLife } from './held-json.ts'
 import { attemptFields, verdictFields } from './verdict-fields.ts'
 
 /** Files how deliveries ended; `lost` is a JSON list of slots. */
 export function settleDeliveries(schema: string): (request: Settle) => Statement<{ lost: string }> {
-  const text = `select ${schema}.settle($1::text, $2::json, $3::json) as lost`
+  const text = `select ${schema}.settle($1::text, ${schema}.still_held($2::json, $4::text),
+      $3::json) as lost`
   return ({ consumer, slots, settled }) => ({
     name: 'settle',
     text,
@@ -20,6 +21,7 @@ export function settleDeliveries(schema: string): (request: Settle) => Statement
           ...attemptFields(attempt),
         })),
       ),
+      heldLife(slots),
     ],
   })
 }

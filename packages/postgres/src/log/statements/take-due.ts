@@ -1,16 +1,16 @@
 import type { TakeDue } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
-import { heldJson } from './held-json.ts'
+import { heldJson, heldLife } from './held-json.ts'
 
 /** Takes up deliveries whose time has come. */
 export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.take_due($1::text, $2::json, $3::bigint[],
+    select ${schema}.take_due($1::text, ${schema}.still_held($2::json, $5::text), $3::bigint[],
       $4::integer) as answer`
   return ({ consumer, slots, except, limit }) => ({
     name: 'take_due',
     text,
-    values: [consumer, heldJson(slots), `{${except.join(',')}}`, limit],
+    values: [consumer, heldJson(slots), `{${except.join(',')}}`, limit, heldLife(slots)],
   })
 }
 

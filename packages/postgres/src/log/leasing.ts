@@ -1,0 +1,59 @@
+import type { Lease, LeaseRequest, Subscription } from '@oncekey/core'
+import { violatedConstraint } from '../sql-state.ts'
+import type { LogState } from './log-state.ts'
+import { positionOf } from './place.ts'
+import { isFromAnotherLife, rebased } from './rebase.ts'
+import { heldEpoch } from './statements/held-json.ts'
+import type { LeaseJson } from './statements/lease-slots.ts'
+import { presentLife } from './statements/present-life.ts'
+
+export async function subscribed<Tx>(
+  { ask, statements, subscribed }: LogState<Tx>,
+  subscription: Subscription,
+): Promise<void> {
+  const [row] = await ask(statements.subscribe(subscription))
+  subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
+}
+
+export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Promise<Lease> {
+  const ask = () => log.ask(log.statements.leaseSlots(request))
+  const [row] = await ask().catch(async (error) => {
+    if (isFromAnotherLife(error)) await rebased(log)
+    else if (!isUnknownConsumer(log, error) || !(await subscribedAnew(log, request))) throw error
+    return ask()
+  })
+  const { share, relays, life, lost, taken }: LeaseJson = JSON.parse(row?.answer ?? '')
+  return {
+    share,
+    relays,
+    lost,
+    taken: taken.map(({ slot, epoch, crashes, f, t, o, s }) => ({
+      slot,
+      epoch: heldEpoch(epoch, life),
+      crashes,
+      position: positionOf({ life, from: f, to: t, floor: Number(o), seq: Number(s) }),
+    })),
+  }
+}
+
+/**
+ * A consumer that is not known has been retired; unless the server has another life now, which may be
+ * from before it was subscribed.
+ */
+async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest): Promise<boolean> {
+  const before = log.subscribed.get(consumer)
+  const [row] = await log.ask(presentLife(log.schema))
+  if (before === undefined || row === undefined || row.life === before.life) return false
+  await subscribed(log, before.subscription)
+  const { startAt } = before.subscription
+  process.emitWarning(
+    `Consumer "${consumer}" was not known any more after the database had failed over or was ` +
+      `restored: it begins anew ${startAt === 'now' ? 'now' : 'with the oldest event'}.`,
+    { code: 'ONCEKEY', type: 'OncekeyWarning' },
+  )
+  return true
+}
+
+function isUnknownConsumer<Tx>({ schemaName }: LogState<Tx>, error: unknown): boolean {
+  return violatedConstraint(error) === `${schemaName}.relays_consumer_fkey`
+}

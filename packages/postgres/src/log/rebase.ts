@@ -1,0 +1,19 @@
+import { sqlState } from '../sql-state.ts'
+import type { LogState } from './log-state.ts'
+import { rebaseCursors } from './statements/rebase-cursors.ts'
+
+/** Sets all cursors right in a database that was restored, and says so. */
+export async function rebased<Tx>({ ask, schema, schemaName }: LogState<Tx>): Promise<void> {
+  const [row] = await ask(rebaseCursors(schema))
+  if (Number(row?.rebased) === 0) return
+  process.emitWarning(
+    `The database of the schema "${schemaName}" was restored from a copy. ${row?.rebased} cursors ` +
+      'were set right; events that had been delivered shortly before the copy was made may be ' +
+      'delivered again.',
+    { code: 'ONCEKEY', type: 'OncekeyWarning' },
+  )
+}
+
+export function isFromAnotherLife(error: unknown): boolean {
+  return sqlState(error) === 'OK003'
+}
