@@ -1,8 +1,9 @@
-import { type RequestFacts, tell, warnOnce } from './diagnostics.ts'
+import { type ErrorMessage, tell, warnOfFailure } from './diagnostics.ts'
 import { OncekeyError, type ProblemCode } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
 import { isProblemCode, problem } from './problem.ts'
 import type { Question } from './question.ts'
+import { factsOf } from './request/route.ts'
 import { takeReasonPhrase } from './response/reason-phrase.ts'
 import { replayVariant } from './response/replay-variant.ts'
 import { unseal } from './seal.ts'
@@ -44,7 +45,7 @@ export function replayAnswer<Tx>(
   decision: Extract<Decision, { kind: 'replay' }>,
   question: Question,
 ): Promise<Answer> {
-  const stored = unseal(decision.response, options.seal, {
+  const stored = unseal(decision.response, question.seal, {
     ...claim,
     fingerprints: [decision.fingerprint, ...claim.fingerprints],
   })
@@ -71,11 +72,11 @@ export async function markedAsReplay<Tx>(
  */
 export function storeFailure<Tx>(
   options: ResolvedOptions<Tx>,
-  facts: RequestFacts,
+  question: Question,
   during: 'begin' | 'complete',
   error: unknown,
 ): Answer {
-  reportFailure(facts, during, error)
+  reportFailure(question, during, error)
   const code = error instanceof OncekeyError ? error.code : undefined
   const answer = (told: ProblemCode, detail: string): Answer => ({
     ...problemAnswer(options, told, detail),
@@ -87,18 +88,18 @@ export function storeFailure<Tx>(
   return answer('store-unavailable', DETAILS['store-unavailable'])
 }
 
-/** Tells operators; a process in which nobody listens is warned once per kind of error. */
+/** Tells operators; a process in which nobody listens is warned, once a minute per kind of error. */
 export function reportFailure(
-  facts: RequestFacts,
-  during: 'begin' | 'complete' | 'abandon' | 'renew',
+  question: Question,
+  during: ErrorMessage['during'],
   error: unknown,
 ): void {
-  if (tell('oncekey:error', () => ({ ...facts, during, error }))) return
+  if (tell('oncekey:error', () => ({ ...factsOf(question), during, error }))) return
   const text = messageOf(error)
   const code = error instanceof OncekeyError ? error.code : 'store-unavailable'
-  warnOnce(
+  warnOfFailure(
     `${during}:${code}`,
-    `${code} during ${during} (${facts.route}): ${text.replace(/\.$/, '')}. Said once; subscribe to the diagnostics channel "oncekey:error" for all.`,
+    `${code} during ${during} (${factsOf(question).route}): ${text.replace(/\.$/, '')}. Said once a minute; subscribe to the diagnostics channel "oncekey:error" for all.`,
   )
 }
 

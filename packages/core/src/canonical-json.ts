@@ -1,5 +1,6 @@
 import canonicalize from 'canonicalize'
 import { OncekeyError } from './errors.ts'
+import { hasUnfaithfulNumber } from './request/faithful-numbers.ts'
 
 const MAX_BYTES = 256 * 1024
 const MAX_DEPTH = 64
@@ -23,7 +24,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 function parse(bytes: Uint8Array): unknown {
   if (bytes.length > MAX_BYTES) throw new RangeError('too large to canonicalise')
-  return JSON.parse(utf8.decode(bytes))
+  const text = utf8.decode(bytes)
+  if (hasUnfaithfulNumber(text)) throw new RangeError('a number that a double cannot hold')
+  return JSON.parse(text)
 }
 
 /**
@@ -81,9 +84,12 @@ function isFaithful(root: unknown): boolean {
         if (!Number.isFinite(value)) return false
         if (Number.isInteger(value) && !Number.isSafeInteger(value)) return false
       } else if (typeof value === 'object' && value !== null) {
+        // Before they are listed: a list of a million is over the limit by its length alone.
+        if (Array.isArray(value) && size + value.length * 4 > MAX_BYTES) return false
         const children = Object.values(value)
         if (children.length === 0 && isOpaque(value)) return false
         size += children.length * 4
+        if (size > MAX_BYTES) return false
         for (const child of children) next.push(child)
       } else if (typeof value !== 'boolean' && value !== null) return false
       if (size > MAX_BYTES) return false
@@ -104,11 +110,94 @@ function hasJson(value: object): value is { toJSON(): unknown } {
 }
 
 /**
+ * The JSON of a value too large to be canonicalised, its keys in the order they came; `undefined` for
+ * one that is not, or that is not plain JSON throughout, of which `JSON.stringify` would lose something.
+ * 10 MB take some three times what parsing them took.
+ */
+export function largeJson(value: unknown): string | undefined {
+  try {
+    if (!isPlainJson(value, 0)) return undefined
+    const text = JSON.stringify(value)
+    return text.length > MAX_BYTES && text.isWellFormed() ? text : undefined
+  } catch {
+    // Too long for a string.
+    return undefined
+  }
+}
+
+function isPlainJson(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true
+    case 'number':
+      return Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
+    case 'object':
+      break
+    default:
+      return false
+  }
+  if (value === null) return true
+  if (depth > MAX_DEPTH || hasJson(value)) return false
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index += 1) {
+      if (!isPlainJson(value[index], depth + 1)) return false
+    }
+    return true
+  }
+  const prototype = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return false
+  for (const key of Object.keys(value)) {
+    if (!isPlainJson((value as Record<string, unknown>)[key], depth + 1)) return false
+  }
+  return true
+}
+
+/**
  * A text that tells any two JSON values apart, for the values {@link canonicalJson} refuses. Keys
- * stay in the order they came, and a stack of its own keeps deep nesting from overflowing.
+ * stay in the order they came.
  * Throws `fingerprint-required` for what is not data: all Maps would look alike.
  */
 export function unambiguousText(root: unknown): string {
+  return shallowText(root, 0) ?? deepText(root)
+}
+
+/** `undefined` past a depth at which it might overflow the stack: nested that deep, or a circle. */
+function shallowText(value: unknown, depth: number): string | undefined {
+  if (typeof value !== 'object' || value === null) return scalarText(value)
+  if (depth > MAX_RECURSION) return undefined
+  if (hasJson(value)) return shallowText(value.toJSON(), depth + 1)
+  if (Array.isArray(value)) return listText(value, depth)
+  const keys = Object.keys(value)
+  if (keys.length === 0 && isOpaque(value)) throw notData(value)
+  let text = '{'
+  for (const key of keys) {
+    const child = shallowText((value as Record<string, unknown>)[key], depth + 1)
+    if (child === undefined) return undefined
+    text += `${JSON.stringify(key)}=${child}`
+  }
+  return `${text}}`
+}
+
+function listText(list: readonly unknown[], depth: number): string | undefined {
+  let text = '['
+  for (let index = 0; index < list.length; index += 1) {
+    if (list[index] === undefined && !(index in list)) continue
+    const child = shallowText(list[index], depth + 1)
+    if (child === undefined) return undefined
+    text += `"${index}"=${child}`
+  }
+  return `${text}]`
+}
+
+function scalarText(value: unknown): string {
+  return `${typeof value}:${typeof value === 'string' ? JSON.stringify(value) : String(value)};`
+}
+
+const MAX_RECURSION = 500
+
+/** The same with a stack of its own. */
+function deepText(root: unknown): string {
   const parts: string[] = []
   const around = new Set<object>()
   const stack: Step[] = [{ value: root }]
@@ -124,9 +213,7 @@ export function unambiguousText(root: unknown): string {
       continue
     }
     if (typeof value !== 'object' || value === null) {
-      parts.push(
-        `${typeof value}:${typeof value === 'string' ? JSON.stringify(value) : String(value)};`,
-      )
+      parts.push(scalarText(value))
       continue
     }
     const children = Object.entries(value)

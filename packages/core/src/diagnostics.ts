@@ -6,7 +6,7 @@ export interface RequestFacts {
   readonly namespace: string
   readonly scope: string
   readonly key: string | undefined
-  /** Method and path without its query: for grouping. */
+  /** Method and the pattern of the route, `POST /orders/:id`: for grouping. */
   readonly route: string
 }
 
@@ -32,7 +32,8 @@ export interface EventsUndoneMessage extends RequestFacts {
 /** `oncekey:error`: a failure that a client was told of only by its code, or that nobody waited for. */
 export interface ErrorMessage extends RequestFacts {
   readonly error: unknown
-  readonly during: 'begin' | 'complete' | 'abandon' | 'renew'
+  /** `option`: a function that is an option threw, or returned what cannot be used, after the handler. */
+  readonly during: 'begin' | 'complete' | 'abandon' | 'renew' | 'option'
 }
 
 /** `oncekey:appended`: events were committed by this process; a relay in it need not wait to look. */
@@ -121,12 +122,47 @@ export function tell<Name extends keyof Messages>(
 }
 
 const warned = new Set<string>()
-// Ids may hold paths, which clients choose.
 const MAX_WARNINGS = 500
+const ONE_MORE_EVERY_MS = 60_000
+let oneMoreAt = 0
 
-/** Says something once per process and `id`, on the runtime's own warning channel. */
-export function warnOnce(id: string, message: string): void {
-  if (warned.has(id) || warned.size >= MAX_WARNINGS) return
+/**
+ * Says something once per process and `id`, on the runtime's own warning channel. Ids may hold what
+ * clients choose, so past 500 there is one more a minute, and the oldest is forgotten for it.
+ */
+export function warnOnce(id: string, message: string, now: number = performance.now()): void {
+  if (warned.has(id)) return
+  if (warned.size >= MAX_WARNINGS) {
+    if (now < oneMoreAt) return
+    oneMoreAt = now + ONE_MORE_EVERY_MS
+    const [oldest] = warned
+    warned.delete(oldest as string)
+  }
   warned.add(id)
+  warn(message)
+}
+
+const failures = new Map<string, { saidAt: number; since: number }>()
+const FAILURE_EVERY_MS = 60_000
+
+/**
+ * Says that something fails, at most once a minute for each kind of failure, and with the next one how
+ * often it did meanwhile. `kind` must be one of a few: it is never a path, an id or a message.
+ */
+export function warnOfFailure(
+  kind: string,
+  message: string,
+  now: number = performance.now(),
+): void {
+  const last = failures.get(kind)
+  if (last !== undefined && now - last.saidAt < FAILURE_EVERY_MS) {
+    last.since += 1
+    return
+  }
+  failures.set(kind, { saidAt: now, since: 0 })
+  warn(last?.since ? `${message} (${last.since} more since the last warning)` : message)
+}
+
+function warn(message: string): void {
   process.emitWarning(message, { code: 'ONCEKEY', type: 'OncekeyWarning' })
 }

@@ -1,9 +1,8 @@
 import { type Answer, problemAnswer, replayAnswer, storeFailure } from './answer.ts'
-import { signedBytes } from './authenticate.ts'
-import { type RequestFacts, tell } from './diagnostics.ts'
+import { tell } from './diagnostics.ts'
+import { isPromise, withinTime } from './engine/option-function.ts'
 import { OncekeyError, type ProblemCode } from './errors.ts'
 import { acceptedFingerprints, type FingerprintInput } from './fingerprint.ts'
-import { readKey } from './key.ts'
 import {
   type EngineOptions,
   milliseconds,
@@ -11,7 +10,9 @@ import {
   resolveOptions,
 } from './options.ts'
 import { claimOf, type Question } from './question.ts'
-import { reconcile } from './reconcile.ts'
+import { reconciler } from './reconcile.ts'
+import { authenticated, countedInput, isValidKey, keyOf, sealOf } from './request/option-answers.ts'
+import { factsOf } from './request/route.ts'
 import { type Run, runStarter } from './run.ts'
 import type { Attempt, Claim } from './store.ts'
 import { underWay } from './under-way.ts'
@@ -24,7 +25,12 @@ export interface EngineRequest {
   readonly target: string
   /** Every line of a header, by its lower-case name. */
   header(name: string): readonly string[]
-  readonly scope: string
+  /** Who the key belongs to; a promise where the app's function takes its time. */
+  readonly scope: string | Promise<string>
+  /** The framework's request: what the app's functions among the options are called with. */
+  readonly native?: unknown
+  /** The route's pattern, `/orders/:id`, once the router knows it: asked for when there is something to say. */
+  route?(): string | undefined
   /** What the key stands for; asked for only when a key came. May throw what is wrong with the body. */
   fingerprintInput(): FingerprintInput | Promise<FingerprintInput>
   /** Aborted when the client is gone: ends waiting, never a handler. */
@@ -56,36 +62,56 @@ export interface Engine<Tx> {
 /** Builds an engine; options are validated here. */
 export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   const resolved = resolveOptions(options)
-  const { store, headerName, authenticate } = resolved
+  const { store, headerName } = resolved
+  // What a transaction is does not matter to the functions of the app.
+  const answers = resolved as ResolvedOptions<unknown>
   const active = underWay()
   const startRun = runStarter<Tx>(resolved.handlerTimeoutMs)
+  const reconcile = reconciler(resolved)
   let draining = false
 
   async function begin(request: EngineRequest): Promise<Begun<Tx>> {
-    const reading = readKey(request.header(resolved.header), resolved.strict)
-    if (reading.kind === 'invalid') {
-      return refused('key-invalid', `The ${headerName} header cannot be used: ${reading.reason}.`)
-    }
-    const key = reading.kind === 'key' ? reading.key : undefined
-    const facts = factsOf(request, key)
-    const traceparent = traceparentOf(request)
-    let input: FingerprintInput
+    let question: Question
     try {
-      if (authenticate !== undefined) {
-        const { body } = await request.fingerprintInput()
-        await authenticate(request, signedBytes(body))
+      const scope = isPromise(request.scope)
+        ? await withinTime('scope', resolved.handlerTimeoutMs, request.scope)
+        : request.scope
+      const found = keyOf(answers, request)
+      const reading = isPromise(found) ? await found : found
+      if (reading.kind === 'invalid') {
+        const what = resolved.key === undefined ? `The ${headerName} header` : 'The key'
+        return refused('key-invalid', `${what} cannot be used: ${reading.reason}.`)
       }
-      if (key === undefined) return withoutKey(facts, traceparent, request)
-      if (!resolved.validateKey(key)) {
+      const key = reading.kind === 'key' ? reading.key : undefined
+      const facts = { namespace: resolved.namespace, scope, key }
+      const traceparent = traceparentOf(request)
+      if (resolved.authenticate !== undefined) {
+        const { body } = await request.fingerprintInput()
+        await authenticated(answers, request, body)
+      }
+      if (key === undefined) return withoutKey({ ...UNKEYED, facts, traceparent, request })
+      const isValid = isValidKey(answers, key)
+      if (!(isPromise(isValid) ? await isValid : isValid)) {
         return refused('key-invalid', 'The key does not have the form that this API asks for.')
       }
       const given = request.fingerprintInput()
-      input = 'then' in given ? await given : given
+      const counted = countedInput(answers, request, isPromise(given) ? await given : given)
+      const sealing = sealOf(answers)
+      const seal = isPromise(sealing) ? await sealing : sealing
+      const prints = acceptedFingerprints(isPromise(counted) ? await counted : counted, seal)
+      question = {
+        facts,
+        fingerprints: prints.accepted,
+        olderFingerprints: prints.older,
+        seal,
+        traceparent,
+        signal: request.signal,
+        request,
+      }
     } catch (error) {
       return refusalOf(error)
     }
-    const fingerprints = acceptedFingerprints(input, resolved.seal)
-    return await ask({ facts, fingerprints, traceparent, signal: request.signal, request })
+    return await ask(question)
   }
 
   /** What is wrong with the request itself; any other error is the app's. */
@@ -105,14 +131,15 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       : decide(claimOf(question, resolved, whenUnknown), question)
   }
 
-  async function askOrReconcile(whenUnknown: Reconcile, question: Question): Promise<Begun<Tx>> {
+  async function askOrReconcile(find: Find, question: Question): Promise<Begun<Tx>> {
     active.begin()
     try {
       const claim = claimOf(question, resolved, 'hold')
       const held = await decide(claim, question)
       if (held.kind !== 'problem' || held.code !== 'outcome-unknown') return held
-      const retake = () => decide(claimOf(question, resolved, 'retake'), question)
-      return await reconcile(whenUnknown, resolved, claim, held, retake, question)
+      const asAgain = (policy: 'retake' | 'hold') =>
+        decide(claimOf(question, resolved, policy), question)
+      return await reconcile(find, claim, held, asAgain, question)
     } finally {
       active.end()
     }
@@ -120,11 +147,14 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   /** One atomic question to the store, and what its answer means. */
   async function decide(claim: Claim, question: Question): Promise<Begun<Tx>> {
-    const { facts } = question
     active.begin()
     try {
-      const decision = await store.begin(claim)
-      tell('oncekey:decision', () => ({ ...facts, decision: decision.kind }))
+      let decision = await store.begin(claim)
+      if (decision.kind === 'mismatch' && question.olderFingerprints !== undefined) {
+        const older = question.olderFingerprints()
+        decision = await store.begin({ ...claim, fingerprints: [...claim.fingerprints, ...older] })
+      }
+      tell('oncekey:decision', () => ({ ...factsOf(question), decision: decision.kind }))
       switch (decision.kind) {
         case 'run':
           return { kind: 'run', run: start(decision.attempt, question) }
@@ -156,17 +186,13 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
           )
       }
     } catch (error) {
-      return storeFailure(resolved, facts, 'begin', error)
+      return storeFailure(resolved, question, 'begin', error)
     } finally {
       active.end()
     }
   }
 
-  async function withoutKey(
-    facts: RequestFacts,
-    traceparent: string | undefined,
-    request: EngineRequest,
-  ): Promise<Begun<Tx>> {
+  async function withoutKey(question: Question): Promise<Begun<Tx>> {
     if (resolved.required) {
       return refused(
         'key-missing',
@@ -177,11 +203,9 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
     active.begin()
     try {
       const attempt = await store.open({ leaseMs: resolved.leaseMs })
-      const signal = undefined
-      const question: Question = { facts, traceparent, fingerprints: [''], signal, request }
       return { kind: 'run', run: start(attempt, question) }
     } catch (error) {
-      return storeFailure(resolved, facts, 'begin', error)
+      return storeFailure(resolved, question, 'begin', error)
     } finally {
       active.end()
     }
@@ -194,17 +218,6 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   function askAgain(question: Question): Promise<Begun<Tx>> {
     return decide(claimOf(question, resolved, 'hold'), question)
-  }
-
-  function factsOf(request: EngineRequest, key: string | undefined): RequestFacts {
-    const query = request.target.indexOf('?')
-    const path = query === -1 ? request.target : request.target.slice(0, query)
-    return {
-      namespace: resolved.namespace,
-      scope: request.scope,
-      key,
-      route: `${request.method} ${path}`,
-    }
   }
 
   function refused(code: ProblemCode, detail: string, retryAfterMs?: number) {
@@ -221,7 +234,15 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   return { options: resolved, covers: (method) => resolved.methods.has(method), begin, ask, drain }
 }
 
-type Reconcile = Extract<WhenUnknown, (...args: never[]) => unknown>
+type Find = Extract<WhenUnknown, (...args: never[]) => unknown>
+
+/** What a request without a key does not ask for. */
+const UNKEYED = {
+  fingerprints: [''],
+  olderFingerprints: undefined,
+  seal: undefined,
+  signal: undefined,
+} as const
 
 const ELSEWHERE = 'Send the same request again; another server will take it.'
 

@@ -5,6 +5,7 @@
 export type ErrorCode =
   // misuse: the code that uses Oncekey has to change
   | 'options-invalid'
+  | 'option-timeout'
   | 'scope-invalid'
   | 'body-unseen'
   | 'fingerprint-required'
@@ -52,6 +53,7 @@ export type ProblemCode =
   | 'response-too-large'
   | 'transaction-aborted'
   | 'transaction-ended'
+  | 'option-failed'
   | 'handler-timeout'
   | 'store-busy'
   | 'store-unavailable'
@@ -59,7 +61,8 @@ export type ProblemCode =
   | 'draining'
 
 /**
- * The one error class: `code` tells which, `cause` why.
+ * The one error class: `code` tells which, `cause` why. `instanceof` goes by what an error says of itself
+ * and not by which copy of this package made it: two are in a process more often than one thinks.
  *
  * @example
  * ```ts
@@ -79,6 +82,11 @@ export class OncekeyError extends Error {
     this.name = 'OncekeyError'
     this.code = code
   }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: of a class that extends this one it is that class
+    return isInstance(OncekeyError, this, value)
+  }
 }
 
 /** Options that cannot work, said at construction: the message tells what to write instead. */
@@ -89,4 +97,20 @@ export class OptionsError extends TypeError {
     super(message)
     this.name = 'OptionsError'
   }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: of a class that extends this one it is that class
+    return isInstance(OptionsError, this, value)
+  }
+}
+
+/** By name and code for the class itself; a class that extends it is told by its prototype, as any. */
+function isInstance(
+  base: typeof OncekeyError | typeof OptionsError,
+  asked: unknown,
+  value: unknown,
+): boolean {
+  if (asked !== base) return Function.prototype[Symbol.hasInstance].call(asked as never, value)
+  if (!(value instanceof Error)) return false
+  return value.name === base.name && typeof (value as { code?: unknown }).code === 'string'
 }

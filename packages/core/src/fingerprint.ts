@@ -1,5 +1,5 @@
 import { createHmac, hash } from 'node:crypto'
-import { canonicalJson, unambiguousText } from './canonical-json.ts'
+import { canonicalJson, largeJson, unambiguousText } from './canonical-json.ts'
 import { OncekeyError } from './errors.ts'
 import type { SealKeys } from './seal.ts'
 
@@ -27,8 +27,10 @@ export interface FingerprintInput {
   readonly method: string
   /** Path and query as the client sent them, not as a router rewrote them. */
   readonly target: string
-  /** The whole header; its parameters (a multipart boundary, a charset) are left out. */
+  /** The whole header. Its parameters count, but for a boundary, which is random, and `charset=utf-8`. */
   readonly contentType: string | undefined
+  /** What else chose the handler, such as `accept-version=2` where a router goes by it. */
+  readonly parts?: readonly string[]
   readonly body: RequestBody
 }
 
@@ -49,20 +51,40 @@ export function fingerprint(
   return hmac === undefined ? plain(tag, parts) : keyed(tag, parts, hmac.keyId, hmac.key)
 }
 
+/** The fingerprints of a request, as a claim carries them. */
+export interface Fingerprints {
+  /** The one that a new record gets, then those under other keys of the seal. */
+  readonly accepted: readonly [Fingerprint, ...Fingerprint[]]
+  /**
+   * Those of an algorithm before, where it made others of this request: asked about only once a record
+   * does not fit, because a release before may have written it.
+   */
+  readonly older: (() => readonly Fingerprint[]) | undefined
+}
+
 /**
- * Every fingerprint under which the record of this request may be stored, the one that new records
- * get first. Sealed: an HMAC per seal key, so that rotating keys refuses no retry, and the plain one,
- * so that beginning to seal does not either.
+ * Every fingerprint under which the record of this request may be stored. Sealed: an HMAC per seal key,
+ * so that rotating keys refuses no retry, and the plain one, so that beginning to seal does not either.
  */
 export function acceptedFingerprints(
   input: FingerprintInput,
   seal: SealKeys | undefined,
+): Fingerprints {
+  const { older, ...current } = partsOf(input)
+  return {
+    accepted: underEveryKey(current, seal),
+    older: older && (() => underEveryKey(older(), seal)),
+  }
+}
+
+function underEveryKey(
+  { tag, parts }: Parts,
+  seal: SealKeys | undefined,
 ): readonly [Fingerprint, ...Fingerprint[]] {
-  const { tag, parts } = partsOf(input)
   if (seal === undefined) return [plain(tag, parts)]
   const by = (keyId: string) => keyed(tag, parts, keyId, seal.keys[keyId] as Uint8Array)
-  const older = Object.keys(seal.keys).filter((keyId) => keyId !== seal.current)
-  return [by(seal.current), ...older.map(by), plain(tag, parts)]
+  const retired = Object.keys(seal.keys).filter((keyId) => keyId !== seal.current)
+  return [by(seal.current), ...retired.map(by), plain(tag, parts)]
 }
 
 function plain(tag: string, parts: string | Uint8Array): Fingerprint {
@@ -80,29 +102,68 @@ function keyed(
   return `${tag}.${keyId}:${createHmac('sha256', hmacKey).update(parts).digest('base64url')}`
 }
 
-function partsOf(input: FingerprintInput): { tag: string; parts: string | Uint8Array } {
-  const mediaType = mediaTypeOf(input.contentType)
-  const { tag, part } = bodyPart(input.body, mediaType)
-  const head =
+interface Parts {
+  readonly tag: string
+  readonly parts: string | Uint8Array
+}
+
+/**
+ * Algorithm 1 knows method, target, media type and body. Algorithm 2 adds the parameters of the content
+ * type and the parts that an adapter names, and is used only where there are any: all other requests
+ * keep the fingerprint they always had, so that releases can run side by side.
+ */
+function partsOf(input: FingerprintInput): Parts & { readonly older?: () => Parts } {
+  const { mediaType, parameters } = contentTypeOf(input.contentType)
+  const { kind, part, older } = bodyPart(input.body, mediaType)
+  const known =
     lengthPrefixed(input.method) + lengthPrefixed(input.target) + lengthPrefixed(mediaType)
-  return { tag, parts: typeof part === 'string' ? head + part : concat(head, part) }
+  const added = [parameters, ...(input.parts ?? [])]
+  const first = (): Parts => {
+    const before = older?.() ?? { kind, part }
+    return { tag: `${before.kind}1`, parts: joined(known, before.part) }
+  }
+  if (older === undefined && added.length === 1 && parameters === '') return first()
+  const head = known + lengthPrefixed(String(added.length)) + added.map(lengthPrefixed).join('')
+  return { tag: `${kind}2`, parts: joined(head, part), older: first }
 }
 
-function mediaTypeOf(contentType: string | undefined): string {
+function contentTypeOf(header: string | undefined): ContentType {
   // What nearly all send, and how they write it.
-  if (contentType === 'application/json') return contentType
-  return contentType?.split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  if (header === undefined || header === 'application/json') {
+    return { mediaType: header ?? '', parameters: '' }
+  }
+  const [mediaType = '', ...rest] = header.toLowerCase().split(';')
+  if (rest.length === 0) return { mediaType: mediaType.trim(), parameters: '' }
+  // Values may be case-sensitive; their quotes say nothing.
+  const written = header.split(';').slice(1)
+  const parameters = written
+    .map((parameter) => {
+      const [name = '', ...value] = parameter.split('=')
+      return `${name.trim().toLowerCase()}=${value
+        .join('=')
+        .trim()
+        .replace(/^"(.*)"$/, '$1')}`
+    })
+    .filter((parameter) => !/^(=|boundary=.*|charset=utf-?8)$/i.test(parameter))
+  return { mediaType: mediaType.trim(), parameters: parameters.sort().join(';') }
 }
 
-type BodyPart = {
-  readonly tag: 'json1' | 'text1' | 'bytes1'
+interface ContentType {
+  readonly mediaType: string
+  readonly parameters: string
+}
+
+interface BodyPart {
+  readonly kind: 'json' | 'text' | 'bytes'
   readonly part: string | Uint8Array
+  /** What the algorithm before made of it, if that was something else. */
+  readonly older?: () => BodyPart
 }
 
 function bodyPart(body: RequestBody, mediaType: string): BodyPart {
   switch (body.kind) {
     case 'none':
-      return { tag: 'bytes1', part: '' }
+      return { kind: 'bytes', part: '' }
     case 'chosen':
       return parsedPart(body)
     case 'unseen':
@@ -114,7 +175,7 @@ function bodyPart(body: RequestBody, mediaType: string): BodyPart {
     case 'bytes': {
       refuseMultipart(mediaType)
       const json = isJson(mediaType) ? canonicalJson(body.bytes) : undefined
-      return json === undefined ? { tag: 'bytes1', part: body.bytes } : { tag: 'json1', part: json }
+      return json === undefined ? { kind: 'bytes', part: body.bytes } : { kind: 'json', part: json }
     }
     case 'parsed':
       refuseMultipart(mediaType)
@@ -131,10 +192,12 @@ function refuseMultipart(mediaType: string): void {
 }
 
 function parsedPart(body: { readonly value: unknown }): BodyPart {
-  if (body.value instanceof Uint8Array) return { tag: 'bytes1', part: body.value }
+  if (body.value instanceof Uint8Array) return { kind: 'bytes', part: body.value }
   const json = canonicalJson(body)
-  if (json !== undefined) return { tag: 'json1', part: json }
-  return { tag: 'text1', part: unambiguousText(body.value) }
+  if (json !== undefined) return { kind: 'json', part: json }
+  const text = (): BodyPart => ({ kind: 'text', part: unambiguousText(body.value) })
+  const large = largeJson(body.value)
+  return large === undefined ? text() : { kind: 'text', part: large, older: text }
 }
 
 function isJson(mediaType: string): boolean {
@@ -145,7 +208,8 @@ function lengthPrefixed(part: string): string {
   return `${part.length}:${part}`
 }
 
-function concat(head: string, body: Uint8Array): Uint8Array {
+function joined(head: string, body: string | Uint8Array): string | Uint8Array {
+  if (typeof body === 'string') return head + body
   const prefix = new TextEncoder().encode(head)
   const whole = new Uint8Array(prefix.length + body.length)
   whole.set(prefix)

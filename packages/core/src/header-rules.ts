@@ -1,3 +1,4 @@
+import { afterHandler, returnedWrongly } from './engine/option-function.ts'
 import { isFraming } from './response/framing.ts'
 import { isReasonPhrase } from './response/reason-phrase.ts'
 
@@ -50,10 +51,18 @@ export function isReplayed(
   override: ReplayHeader | undefined,
   method?: string,
 ): boolean {
-  if (name === 'content-length') return method === 'HEAD' && override?.(name) !== false
+  if (name === 'content-length') return method === 'HEAD' && asked(override, name) !== false
   if (isFraming(name) || isReasonPhrase(name)) return false
   return (
-    override?.(name) ??
+    asked(override, name) ??
     (!NEVER_REPLAYED.has(name) && !NEVER_REPLAYED_PREFIXES.some((p) => name.startsWith(p)))
   )
+}
+
+/** A promise would be taken for yes, and replay a session's cookie. */
+function asked(override: ReplayHeader | undefined, name: string): boolean | undefined {
+  if (override === undefined) return undefined
+  const returned: unknown = afterHandler('replayHeader', () => override(name))
+  if (returned === undefined || typeof returned === 'boolean') return returned
+  throw returnedWrongly('replayHeader', returned, 'true, false or undefined, at once')
 }

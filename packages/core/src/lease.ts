@@ -1,7 +1,7 @@
 import { reportFailure } from './answer.ts'
-import type { RequestFacts } from './diagnostics.ts'
 import { OncekeyError } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
+import type { Question } from './question.ts'
 import type { Attempt } from './store.ts'
 
 /**
@@ -12,10 +12,11 @@ import type { Attempt } from './store.ts'
 export function keepLease<Tx>(
   attempt: Attempt<Tx>,
   options: ResolvedOptions<Tx>,
-  facts: RequestFacts,
+  question: Question,
   lost: (reason: OncekeyError) => void,
 ): { stop(): void } | undefined {
-  if (options.store.capabilities.mode !== 'lease' || facts.key === undefined) return undefined
+  if (options.store.capabilities.mode !== 'lease' || question.facts.key === undefined)
+    return undefined
   const { leaseMs } = options
   let heldUntil = performance.now() + leaseMs
   let asking = false
@@ -39,7 +40,7 @@ export function keepLease<Tx>(
       if (answer === 'held') heldUntil = askedAt + leaseMs
       else lose('The lease was lost to another attempt.')
     } catch (error) {
-      if (!stopped) reportFailure(facts, 'renew', error)
+      if (!stopped) reportFailure(question, 'renew', error)
     } finally {
       asking = false
     }

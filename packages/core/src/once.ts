@@ -1,10 +1,13 @@
 import type { Answer } from './answer.ts'
+import { isPromise } from './engine/option-function.ts'
 import { createEngine, type Engine } from './engine.ts'
 import { OncekeyError, OptionsError } from './errors.ts'
 import { acceptedFingerprints } from './fingerprint.ts'
 import type { HandlerContext } from './handler-context.ts'
 import { checkedKey } from './key.ts'
-import { type EngineOptions, positive } from './options.ts'
+import { type EngineOptions, positive, type ResolvedOptions } from './options.ts'
+import { sealOf } from './request/option-answers.ts'
+import { lostInJson } from './response/lost-in-json.ts'
 import type { Run, Verdict } from './run.ts'
 import { checkScope } from './scope.ts'
 
@@ -36,7 +39,7 @@ export interface Outcome<Result> {
 }
 
 /**
- * The same guarantee for a function: jobs, queue consumers, scripts. Its result (JSON), its writes
+ * The same guarantee for a function: jobs, queue consumers, scripts. Its result (plain JSON: a `Date` would come back as a string), its writes
  * and its events are kept together, and a repeated call gets the result without running.
  *
  * The function's own error undoes everything, is thrown on, and leaves the key as a 5xx would.
@@ -84,18 +87,22 @@ export function once<Tx>(options: OnceOptions<Tx>): {
       key: checkKey(call.key),
       route: options.namespace,
     }
-    const fingerprints = acceptedFingerprints(
+    const sealing = sealOf(engine.options as ResolvedOptions<unknown>)
+    const seal = isPromise(sealing) ? await sealing : sealing
+    const { accepted: fingerprints, older } = acceptedFingerprints(
       {
         method: 'CALL',
         target: options.namespace,
         contentType: undefined,
         body: call.input === undefined ? { kind: 'none' } : { kind: 'parsed', value: call.input },
       },
-      options.seal,
+      seal,
     )
     const begun = await engine.ask({
       facts,
       fingerprints,
+      olderFingerprints: older,
+      seal,
       traceparent: undefined,
       signal: undefined,
       request: undefined,
@@ -130,7 +137,9 @@ async function finish<Tx, Result>(
     headers: [],
     body: await resultBytes(run, first.value),
   })
-  return verdict.kind === 'send' ? { value: first.value, replayed: false } : answered(verdict)
+  if (verdict.kind === 'send') return { value: first.value, replayed: false }
+  if (verdict.kind === 'failure') throw verdict.error
+  return answered(verdict)
 }
 
 function answered<Result>(answer: Answer): Outcome<Result> {
@@ -143,18 +152,14 @@ function answered<Result>(answer: Answer): Outcome<Result> {
 }
 
 async function resultBytes<Tx>(run: Run<Tx>, value: unknown): Promise<Uint8Array> {
-  let cause: unknown
-  try {
-    const text = value === undefined ? '' : JSON.stringify(value)
-    if (text !== undefined) return new TextEncoder().encode(text)
-  } catch (error) {
-    cause = error
+  const lost = value === undefined ? undefined : lostInJson(value)
+  if (lost === undefined) {
+    return new TextEncoder().encode(value === undefined ? '' : JSON.stringify(value))
   }
   await run.abandon()
   throw new OncekeyError(
     'result-invalid',
-    'The result of a function run once must be JSON, or undefined.',
-    cause === undefined ? {} : { cause },
+    `The result of a function run once must be plain JSON, or undefined, so that a repeated call gets the same value: ${lost}`,
   )
 }
 

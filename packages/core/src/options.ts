@@ -1,23 +1,43 @@
 import { inspect } from 'node:util'
 import type { Authenticate } from './authenticate.ts'
-import type { DispositionOverrides } from './disposition.ts'
+import type { Disposition, DispositionOverrides } from './disposition.ts'
 import { OptionsError } from './errors.ts'
 import type { ReplayHeader } from './header-rules.ts'
-import { checkSealKeys, type SealKeys } from './seal.ts'
+import { checkSealKeys, type Seal } from './seal.ts'
 import type { Store } from './store.ts'
 import type { PlainResponse } from './stored-response.ts'
 import type { WhenUnknown } from './when-unknown.ts'
 
-/** What every adapter takes, beside its own `scope` and `fingerprint`. */
-export interface EngineOptions<Tx> {
+/**
+ * What every adapter takes, beside its own `scope` and `fingerprint`. `Req` is the framework's request.
+ *
+ * Options that are functions may be async, except `replayHeader`. What they throw goes to the
+ * framework's error handler, as does `options-invalid` for what they must not return and `option-timeout`
+ * past `handlerTimeoutMs`; nothing is stored then.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: adapters say which request; options without functions fit all
+export interface EngineOptions<Tx, Req = any> {
   /** Where keys and responses are kept. */
   readonly store: Store<Tx>
   /** A constant per use, so that client keys, webhook ids and jobs never meet. @default 'http' */
   readonly namespace?: string
   /** Methods that are covered; others pass untouched. @default ['POST', 'PATCH'] */
   readonly methods?: readonly string[]
-  /** The request header that carries the key. @default 'Idempotency-Key' */
-  readonly header?: string
+  /**
+   * The request header that carries the key; of several, the first that came. Two that came with
+   * different keys are refused. @default 'Idempotency-Key'
+   */
+  readonly header?: string | readonly string[]
+  /**
+   * Where the key is, if not in a header: a form field, a member of a webhook's body. `undefined` where
+   * there is none. `raw` brings the bytes of the body, where the adapter has them. @default the header
+   */
+  readonly key?: (
+    request: Req,
+    raw: () => Promise<Uint8Array>,
+  ) => string | undefined | null | Promise<string | undefined | null>
+  /** What counts of the URL, where it is signed or stamped anew on every retry. @default path and query as they came */
+  readonly url?: (request: Req) => string | Promise<string>
   /** Whether a request without a key is refused; if not, it runs with a transaction and events but no record. @default true */
   readonly required?: boolean
   /** Whether only the quoted form of draft-07 section 2.1 is accepted. @default false */
@@ -25,13 +45,17 @@ export interface EngineOptions<Tx> {
   /** Checked before anything is claimed or replayed: a webhook's signature over the bytes that came. @default none */
   readonly authenticate?: Authenticate
   /** The form keys of this API must have, such as a UUID. @default any 1 to 255 printable ASCII characters */
-  readonly validateKey?: (key: string) => boolean
+  readonly validateKey?: (key: string) => boolean | Promise<boolean>
   /** Response headers that mark a replay with `true`. @default 'X-Idempotency-Replayed' */
   readonly replayedHeader?: string | readonly string[]
   /** Says of a header (lower-case) whether replays carry it; `undefined` leaves it to the standard list. */
   readonly replayHeader?: ReplayHeader
-  /** Dispositions of single statuses. @default 2xx and 3xx commit, 4xx refuse, 5xx 401 407 408 421 423 425 429 retry */
-  readonly disposition?: DispositionOverrides
+  /**
+   * Dispositions of single statuses; or a function of the response, for protocols that answer 200 for
+   * everything. It returns `undefined` where the status decides, and gets an empty body where the
+   * response streams. @default 2xx and 3xx commit, 4xx refuse, 5xx 401 407 408 421 423 425 429 retry
+   */
+  readonly disposition?: DispositionOverrides | DispositionOf<Req>
   /**
    * Lease mode: what to do when an attempt ended without saying how. `retake` runs the handler
    * again and is safe only with `deriveKey` at every outside call. @default 'retake'
@@ -47,42 +71,53 @@ export interface EngineOptions<Tx> {
   readonly maxResponseBytes?: number
   /** `stream`: the response is passed through as it is written and its body not kept (server-sent events). @default 'buffer' */
   readonly response?: 'buffer' | 'stream'
-  /** Seals stored headers and bodies with AES-256-GCM, and makes fingerprints HMACs. @default none */
-  readonly seal?: SealKeys
+  /** Seals stored headers and bodies with AES-256-GCM, and makes fingerprints HMACs. A function may bring the keys. @default none */
+  readonly seal?: Seal
   /**
    * Changes what is stored of a response, not what the first client gets: removes a secret that is
    * shown once. A coded body comes decoded, where that can be done, and is kept so.
    */
-  readonly redact?: (response: PlainResponse) => PlainResponse
+  readonly redact?: (response: PlainResponse) => PlainResponse | Promise<PlainResponse>
   /** CloudEvents `source` of emitted events. @default '/' + namespace */
   readonly eventSource?: string
   /** A page that documents the problem codes; becomes each problem's `type` and a `describedby` link. */
   readonly docsUrl?: string
 }
 
+/** What becomes of a response, by more than its status. */
+export type DispositionOf<Req> = (
+  response: PlainResponse,
+  request: Req,
+) => Disposition | undefined | Promise<Disposition | undefined>
+
 /** Options after construction: nothing optional is left to decide. */
 export interface ResolvedOptions<Tx> {
   readonly store: Store<Tx>
   readonly namespace: string
   readonly methods: ReadonlySet<string>
-  /** Lower-case, to look it up by; as it was written, for messages. */
+  /** Lower-case, to look it up by. */
   readonly header: string
+  readonly headers: readonly string[]
+  /** As it was written, for messages. */
   readonly headerName: string
+  readonly key: EngineOptions<Tx>['key']
+  readonly url: EngineOptions<Tx>['url']
   readonly required: boolean
   readonly strict: boolean
   readonly authenticate: Authenticate | undefined
-  readonly validateKey: (key: string) => boolean
+  readonly validateKey: EngineOptions<Tx>['validateKey']
   readonly replayedHeaders: readonly string[]
   readonly replayHeader: ReplayHeader | undefined
   readonly disposition: DispositionOverrides
+  readonly dispositionOf: DispositionOf<never> | undefined
   readonly whenUnknown: WhenUnknown
   readonly waitMs: number
   readonly handlerTimeoutMs: number
   readonly leaseMs: number
   readonly maxResponseBytes: number
   readonly response: 'buffer' | 'stream'
-  readonly seal: SealKeys | undefined
-  readonly redact: ((response: PlainResponse) => PlainResponse) | undefined
+  readonly seal: Seal | undefined
+  readonly redact: EngineOptions<Tx>['redact']
   readonly eventSource: string
   readonly docsUrl: string | undefined
 }
@@ -90,7 +125,9 @@ export interface ResolvedOptions<Tx> {
 /** Validates and completes options, once. Throws `OptionsError` that says what to write instead. */
 export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<Tx> {
   const store = checkStore(options?.store)
-  const headerName = httpToken('header', options.header ?? 'Idempotency-Key')
+  const headerNames = headerList(options.header ?? 'Idempotency-Key')
+  const [headerName] = headerNames
+  const { disposition = {} } = options
   const namespace = word('namespace', options.namespace ?? 'http', 64)
   const handlerTimeoutMs = milliseconds('handlerTimeoutMs', options.handlerTimeoutMs ?? 30_000, 1)
   const leaseMs = milliseconds('leaseMs', options.leaseMs ?? 15_000, 30)
@@ -99,16 +136,20 @@ export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<
     namespace,
     methods: methodSet(options.methods ?? ['POST', 'PATCH']),
     header: headerName.toLowerCase(),
+    headers: headerNames.map((name) => name.toLowerCase()),
     headerName,
+    key: callback('key', options.key),
+    url: callback('url', options.url),
     required: flag('required', options.required ?? true),
     strict: flag('strict', options.strict ?? false),
     authenticate: callback('authenticate', options.authenticate),
-    validateKey: callback('validateKey', options.validateKey) ?? (() => true),
+    validateKey: callback('validateKey', options.validateKey),
     replayedHeaders: [options.replayedHeader ?? 'X-Idempotency-Replayed']
       .flat()
       .map((name) => httpToken('replayedHeader', name)),
     replayHeader: callback('replayHeader', options.replayHeader),
-    disposition: checkDispositions(options.disposition ?? {}),
+    disposition: typeof disposition === 'function' ? {} : checkDispositions(disposition),
+    dispositionOf: typeof disposition === 'function' ? disposition : undefined,
     whenUnknown: checkWhenUnknown(options.whenUnknown ?? 'retake'),
     waitMs: milliseconds('waitMs', options.waitMs ?? 0, 0),
     handlerTimeoutMs,
@@ -116,7 +157,7 @@ export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<
     leaseMs: store.capabilities.mode === 'lease' ? leaseMs : handlerTimeoutMs * 2,
     maxResponseBytes: positive('maxResponseBytes', options.maxResponseBytes ?? 1024 * 1024),
     response: oneOf('response', options.response ?? 'buffer', ['buffer', 'stream']),
-    seal: options.seal === undefined ? undefined : checkSealKeys(options.seal),
+    seal: checkSeal(options.seal),
     redact: callback('redact', options.redact),
     eventSource: word('eventSource', options.eventSource ?? `/${namespace}`, 255),
     docsUrl: options.docsUrl === undefined ? undefined : checkUrl(options.docsUrl),
@@ -157,6 +198,15 @@ function methodSet(methods: readonly string[]): ReadonlySet<string> {
     )
   }
   return new Set(methods.map((method: string) => method.toUpperCase()))
+}
+
+function headerList(given: string | readonly string[]): readonly [string, ...string[]] {
+  const [first, ...others] = [given].flat()
+  return [httpToken('header', first as string), ...others.map((name) => httpToken('header', name))]
+}
+
+function checkSeal(seal: Seal | undefined): Seal | undefined {
+  return seal === undefined || typeof seal === 'function' ? seal : checkSealKeys(seal)
 }
 
 function checkDispositions(overrides: DispositionOverrides): DispositionOverrides {

@@ -62,6 +62,11 @@ const PROBLEMS: Readonly<Record<ProblemCode, ProblemType>> = {
     title: 'The transaction of the request was ended early',
     retry: 'never',
   },
+  'option-failed': {
+    status: 500,
+    title: 'A function of the application failed',
+    retry: 'same-key',
+  },
   'handler-timeout': {
     status: 503,
     title: 'The request took too long',

@@ -2,18 +2,24 @@ import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import type { RequestFacts } from './diagnostics.ts'
 import type { EngineRequest } from './engine.ts'
-import type { Fingerprint } from './fingerprint.ts'
+import type { Fingerprint, Fingerprints } from './fingerprint.ts'
 import type { ResolvedOptions } from './options.ts'
+import type { SealKeys } from './seal.ts'
 import type { Claim } from './store.ts'
 
 /** What a request asks of a key, in the engine's words: what `begin` makes of a request, and `once` of a call. */
 export interface Question {
-  readonly facts: RequestFacts
+  /** Whose it is. `route` only where it is known from the start. */
+  readonly facts: Omit<RequestFacts, 'route'> & Partial<Pick<RequestFacts, 'route'>>
   readonly fingerprints: readonly [Fingerprint, ...Fingerprint[]]
+  /** Asked about once a record does not fit; see {@link Fingerprints}. */
+  readonly olderFingerprints?: Fingerprints['older']
+  /** What its response is sealed with, as it was when it was asked. */
+  readonly seal?: SealKeys | undefined
   readonly traceparent: string | undefined
   readonly signal: AbortSignal | undefined
   /** The request that the answer is for; `undefined` for a call of `once`. */
-  readonly request?: Pick<EngineRequest, 'method' | 'header'> | undefined
+  readonly request?: EngineRequest | undefined
 }
 
 /** The question as a store is asked it. Every claim has a token of its own, so each is a new attempt. */

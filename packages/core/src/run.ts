@@ -10,7 +10,17 @@ import type { Attempt } from './store.ts'
 import type { PlainResponse } from './stored-response.ts'
 
 /** What an adapter does with the response it captured: let it go as it is, or answer this instead. */
-export type Verdict = { readonly kind: 'send' } | Answer
+export type Verdict = { readonly kind: 'send' } | Answer | Failure
+
+/**
+ * A function that is an option of the app's failed after the handler, and everything was undone. `error`
+ * is for the framework's error handler; `response` is sent where there is none.
+ */
+export interface Failure {
+  readonly kind: 'failure'
+  readonly error: unknown
+  readonly response: PlainResponse
+}
 
 /** One handler running under one attempt. It ends exactly once: the first end counts, later ones get its verdict. */
 export interface Run<Tx = unknown> {
@@ -78,7 +88,7 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
       listeners: NOBODY,
     }
     running.deadline = clock.start(running)
-    running.lease = keepLease(attempt, options, question.facts, (reason) => abort(running, reason))
+    running.lease = keepLease(attempt, options, question, (reason) => abort(running, reason))
 
     const run = Object.create(ON_DEMAND) as Unfinished<Tx>
     run[RUNNING] = running

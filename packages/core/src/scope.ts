@@ -1,3 +1,4 @@
+import { isPromise } from './engine/option-function.ts'
 import { OncekeyError } from './errors.ts'
 
 /**
@@ -5,13 +6,19 @@ import { OncekeyError } from './errors.ts'
  * this literal, which says that every caller shares one space of keys, so that whoever guesses a key
  * is shown its stored response.
  */
-export type Scope<Req> = ((request: Req) => string) | 'dangerously-shared'
+export type Scope<Req> = ((request: Req) => string | Promise<string>) | 'dangerously-shared'
 
 const MAX_BYTES = 255
 
 /** The scope of one request. Throws `scope-invalid` rather than fall back to a shared one. */
-export function resolveScope<Req>(scope: Scope<Req>, request: Req): string {
-  return scope === 'dangerously-shared' ? '' : checkScope(scope(request))
+export function resolveScope<Req>(scope: Scope<Req>, request: Req): string | Promise<string> {
+  if (scope === 'dangerously-shared') return ''
+  const returned = scope(request)
+  if (!isPromise(returned)) return checkScope(returned)
+  const checked = returned.then(checkScope)
+  // Whoever refuses the request before it asks for the scope does not wait for it.
+  checked.catch(() => {})
+  return checked
 }
 
 /** At most 255 bytes of well-formed text without control characters, and not empty. */

@@ -10,6 +10,9 @@ export interface SealKeys {
   readonly keys: Readonly<Record<string, Uint8Array>>
 }
 
+/** The keys, or what brings them: asked for every request, so that they may come from a vault and change. */
+export type Seal = SealKeys | (() => SealKeys | Promise<SealKeys>)
+
 /** What a sealed response is bound to: moved to another record, it does not open. */
 export interface SealedFor {
   readonly namespace: string

@@ -1,9 +1,13 @@
 import { problemAnswer, reportFailure, storeFailure } from './answer.ts'
 import { type EndMessage, tell, warnOnce } from './diagnostics.ts'
 import { type Disposition, dispositionOf } from './disposition.ts'
-import { OncekeyError, OptionsError } from './errors.ts'
+import { afterHandler, callOption, isPromise, returnedWrongly } from './engine/option-function.ts'
+import { OncekeyError } from './errors.ts'
 import { abort } from './handler-context.ts'
 import { isReplayed } from './header-rules.ts'
+import type { Question } from './question.ts'
+import { factsOf } from './request/route.ts'
+import { checkedResponse } from './response/checked-response.ts'
 import { withReasonPhrase } from './response/reason-phrase.ts'
 import { codingOf, uncoded } from './response/uncoded.ts'
 import type { Ending, Running, Verdict } from './run.ts'
@@ -15,14 +19,14 @@ import type { PlainResponse, StoredResponse } from './stored-response.ts'
  * `maxResponseBytes` is on record without its body: its handler has ended, and what it did outside is done.
  */
 export function settle<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<Verdict> {
-  const { options } = running
-  const disposition = dispositionFor(running, response.status)
-  if (disposition === 'retry') return undo(running, response.status)
-  if (options.response === 'stream') return store(running, disposition, response, null)
-  if (response.body.length <= options.maxResponseBytes) {
-    return store(running, disposition, response, response.body)
-  }
-  return overTheCap(running, disposition, response)
+  return disposed(running, response, (disposition) => {
+    const { options } = running
+    if (options.response === 'stream') return store(running, disposition, response, null)
+    if (response.body.length <= options.maxResponseBytes) {
+      return store(running, disposition, response, response.body)
+    }
+    return overTheCap(running, disposition, response)
+  })
 }
 
 function overTheCap<Tx>(
@@ -43,10 +47,44 @@ export function settleUncollected<Tx>(
   running: Ending<Tx>,
   { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
 ): Promise<Verdict> {
-  const disposition = dispositionFor(running, status)
-  if (disposition === 'retry') return undo(running, status)
-  if (running.options.response === 'buffer') return tooLarge(running, status)
-  return store(running, disposition, { status, headers, body: NO_BYTES }, null)
+  const response = { status, headers, body: NO_BYTES }
+  return disposed(running, response, (disposition) => {
+    if (running.options.response === 'buffer') return tooLarge(running, status)
+    return store(running, disposition, response, null)
+  })
+}
+
+/** Undone where that is its disposition, or where nobody can tell; else what is to be done. */
+function disposed<Tx>(
+  running: Ending<Tx>,
+  response: PlainResponse,
+  keep: (disposition: 'commit' | 'refuse') => Promise<Verdict>,
+): Promise<Verdict> {
+  const act = (disposition: Disposition) =>
+    disposition === 'retry' ? undo(running, response.status) : keep(disposition)
+  try {
+    const disposition = dispositionFor(running, response)
+    if (!isPromise(disposition)) return act(disposition)
+    return disposition.then(act, (error) => optionFailed(running, response.status, error))
+  } catch (error) {
+    return optionFailed(running, response.status, error)
+  }
+}
+
+/** A function of the app's failed: rather nothing kept than a secret in the clear, or half a response. */
+async function optionFailed<Tx>(
+  running: Ending<Tx>,
+  status: number,
+  error: unknown,
+): Promise<Verdict> {
+  await undo(running, status)
+  reportFailure(running.question, 'option', error)
+  const { response } = problemAnswer(
+    running.options,
+    'option-failed',
+    'Nothing of the request was kept. Send it again.',
+  )
+  return { kind: 'failure', error, response }
 }
 
 async function tooLarge<Tx>(running: Ending<Tx>, status: number): Promise<Verdict> {
@@ -64,22 +102,39 @@ async function tooLarge<Tx>(running: Ending<Tx>, status: number): Promise<Verdic
 /** Everything undone; the handler's own answer, if it has one, is sent and not kept. */
 export async function undo<Tx>(running: Ending<Tx>, status: number | undefined): Promise<Verdict> {
   const { attempt } = running
-  const { facts } = running.question
   const release = running.wish === 'retry'
   let outcome: 'undone' | 'failed' = 'undone'
   try {
     await (release ? attempt.release() : attempt.abandon())
   } catch (error) {
     outcome = 'failed'
-    reportFailure(facts, 'abandon', error)
+    reportFailure(running.question, 'abandon', error)
   }
   reportUndoneEvents(running, status)
   reportEnd(running, status, release ? 'release' : 'abandon', outcome)
   return SEND
 }
 
-function dispositionFor<Tx>({ wish, options }: Running<Tx>, status: number): Disposition {
-  return wish ?? dispositionOf(status, options.disposition)
+function dispositionFor<Tx>(
+  { wish, options, question }: Running<Tx>,
+  response: PlainResponse,
+): Disposition | Promise<Disposition> {
+  if (wish !== undefined) return wish
+  const byStatus = () => dispositionOf(response.status, options.disposition)
+  const { dispositionOf: ofApp, handlerTimeoutMs } = options
+  if (ofApp === undefined) return byStatus()
+  return afterHandler('disposition', () =>
+    callOption(
+      'disposition',
+      handlerTimeoutMs,
+      () => ofApp(response, question.request?.native as never),
+      (returned) => {
+        if (returned === undefined) return byStatus()
+        if (returned === 'commit' || returned === 'refuse' || returned === 'retry') return returned
+        throw returnedWrongly('disposition', returned, "'commit', 'refuse', 'retry' or undefined")
+      },
+    ),
+  )
 }
 
 async function store<Tx>(
@@ -88,8 +143,7 @@ async function store<Tx>(
   given: PlainResponse,
   body: Uint8Array | null,
 ): Promise<Verdict> {
-  const { options, attempt, events } = running
-  const { facts } = running.question
+  const { options, attempt, events, question } = running
   const { status } = given
   const keep = disposition === 'commit'
   // What redact() has to see must be readable, and is as much a body to keep as any.
@@ -100,11 +154,10 @@ async function store<Tx>(
   if (readable === 'too-large') return overTheCap(running, disposition, given)
   let response: StoredResponse
   try {
-    response = storedForm(running, readable, body === null ? null : readable.body)
+    const form = storedForm(running, readable, body === null ? null : readable.body)
+    response = isPromise(form) ? await form : form
   } catch (error) {
-    // redact() threw: rather nothing kept than a secret in the clear.
-    await undo(running, status)
-    return storeFailure(options, facts, 'complete', error)
+    return optionFailed(running, status, error)
   }
   let outcome: 'stored' | 'superseded'
   try {
@@ -115,7 +168,7 @@ async function store<Tx>(
     })
   } catch (error) {
     reportEnd(running, status, disposition, 'failed')
-    return storeFailure(options, facts, 'complete', error)
+    return storeFailure(options, question, 'complete', error)
   }
   reportEnd(running, status, disposition, outcome)
   if (!keep) reportUndoneEvents(running, status)
@@ -130,14 +183,16 @@ async function whatIsTrueNow<Tx>({ options, question, askAgain }: Running<Tx>): 
   const lost = problemAnswer(
     options,
     'commit-failed',
-    'The request collided with another one and was undone. Send it again with the same key.',
+    `${COLLIDED} Send it again with the same key.`,
   )
-  if (question.facts.key === undefined) return lost
-  // It throws misuse, which was reported; the retry will meet it where the app can be told.
-  const begun = await askAgain(question).catch(() => lost)
-  if (begun.kind !== 'run') return begun
-  begun.run.context.release()
-  await begun.run.abandon()
+  if (question.facts.key !== undefined) {
+    // It throws misuse, which was reported; the retry will meet it where the app can be told.
+    const begun = await askAgain(question).catch(() => lost)
+    if (begun.kind !== 'run') return begun
+    begun.run.context.release()
+    await begun.run.abandon()
+  }
+  reportFailure(question, 'complete', new OncekeyError('commit-failed', COLLIDED))
   return lost
 }
 
@@ -146,21 +201,45 @@ function storedForm<Tx>(
   { options, question }: Running<Tx>,
   response: PlainResponse,
   body: Uint8Array | null,
-): StoredResponse {
-  const { facts, fingerprints, request } = question
-  const headers = response.headers.filter(([name]) =>
-    isReplayed(name.toLowerCase(), options.replayHeader, request?.method),
-  )
+): StoredResponse | Promise<StoredResponse> {
+  const replayed = { ...response, headers: replayedHeaders(options, question, response) }
   const { redact } = options
-  const kept = redact === undefined ? response : redacted(redact, { ...response, headers })
-  const form: StoredResponse = {
-    status: kept.status,
-    headers: withReasonPhrase(redact === undefined ? { ...response, headers } : kept),
-    body: body === null ? null : kept.body,
-    seal: null,
-  }
-  if (options.seal === undefined || facts.key === undefined) return form
-  return seal(form, options.seal, { ...facts, key: facts.key, fingerprint: fingerprints[0] })
+  if (redact === undefined) return sealed(question, replayed, body)
+  const kept = afterHandler('redact', () =>
+    callOption(
+      'redact',
+      options.handlerTimeoutMs,
+      () => redact(replayed),
+      (returned) =>
+        checkedResponse(
+          'redact',
+          returned,
+          'the response to store, `{ ...response, body }`',
+          returned,
+        ),
+    ),
+  )
+  const form = (kept: PlainResponse) => sealed(question, kept, body === null ? null : kept.body)
+  return isPromise(kept) ? kept.then(form) : form(kept)
+}
+
+function replayedHeaders<Tx>(
+  { replayHeader }: Running<Tx>['options'],
+  { request }: Question,
+  { headers }: PlainResponse,
+): PlainResponse['headers'] {
+  return headers.filter(([name]) => isReplayed(name.toLowerCase(), replayHeader, request?.method))
+}
+
+function sealed(
+  { facts, fingerprints, seal: keys }: Question,
+  response: PlainResponse,
+  body: Uint8Array | null,
+): StoredResponse {
+  const { status } = response
+  const form: StoredResponse = { status, headers: withReasonPhrase(response), body, seal: null }
+  if (keys === undefined || facts.key === undefined) return form
+  return seal(form, keys, { ...facts, key: facts.key, fingerprint: fingerprints[0] })
 }
 
 async function withoutCoding(
@@ -172,18 +251,6 @@ async function withoutCoding(
   return (await uncoded(response, coding, maxBytes)) ?? response
 }
 
-/** Throws where the app's function returned no response: storing it unredacted is the one wrong answer. */
-function redacted(
-  redact: (response: PlainResponse) => PlainResponse,
-  response: PlainResponse,
-): PlainResponse {
-  const kept = redact(response)
-  if (Array.isArray(kept?.headers) && kept.body instanceof Uint8Array) return kept
-  throw new OptionsError(
-    'redact() must return the response to store: `redact: (response) => ({ ...response, body })`.',
-  )
-}
-
 function reportEnd<Tx>(
   { number, question }: Running<Tx>,
   status: number | undefined,
@@ -191,7 +258,7 @@ function reportEnd<Tx>(
   outcome: EndMessage['outcome'],
 ): void {
   tell('oncekey:end', () => ({
-    ...question.facts,
+    ...factsOf(question),
     attempt: number,
     status,
     disposition,
@@ -204,7 +271,7 @@ function reportUndoneEvents<Tx>(
   status: number | undefined,
 ): void {
   if (events.length === 0) return
-  const { facts } = question
+  const facts = factsOf(question)
   const types = events.map((event) => event.type)
   tell('oncekey:events-undone', () => ({ ...facts, status, types }))
   warnOnce(
@@ -214,5 +281,6 @@ function reportUndoneEvents<Tx>(
   )
 }
 
+const COLLIDED = 'The request collided with another one and was undone.'
 const SEND: Verdict = { kind: 'send' }
 const NO_BYTES = new Uint8Array()

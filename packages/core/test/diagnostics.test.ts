@@ -52,8 +52,8 @@ describe('a failure', () => {
       await engineOver(new OncekeyError('store-busy', 'The pool is empty.')).begin(post('k-3'))
     })
     expect(messages).toEqual([
-      'store-unavailable during begin (POST /orders): ECONNREFUSED. Said once; subscribe to the diagnostics channel "oncekey:error" for all.',
-      'store-busy during begin (POST /orders): The pool is empty. Said once; subscribe to the diagnostics channel "oncekey:error" for all.',
+      'store-unavailable during begin (POST /orders): ECONNREFUSED. Said once a minute; subscribe to the diagnostics channel "oncekey:error" for all.',
+      'store-busy during begin (POST /orders): The pool is empty. Said once a minute; subscribe to the diagnostics channel "oncekey:error" for all.',
     ])
   })
 
@@ -76,7 +76,7 @@ describe('a failure', () => {
       if (begun.kind === 'run') await begun.run.complete(response(500))
     })
     expect(messages).toEqual([
-      'store-unavailable during abandon (POST /orders): a string. Said once; subscribe to the diagnostics channel "oncekey:error" for all.',
+      'store-unavailable during abandon (POST /orders): a string. Said once a minute; subscribe to the diagnostics channel "oncekey:error" for all.',
     ])
   })
 })
@@ -94,9 +94,16 @@ describe('a warning', () => {
   // Last in this file: it uses the warnings up.
   it('is not said for ever: ids may hold paths, which clients choose', async () => {
     const messages = await warned(() => {
-      for (let i = 0; i < 2000; i++) warnOnce(`route ${i}`, `warning ${i}`)
+      for (let i = 0; i < 2000; i++) warnOnce(`route ${i}`, `warning ${i}`, 0)
     })
-    expect(messages.length).toBeLessThanOrEqual(500)
+    expect(messages.length).toBeLessThanOrEqual(501)
     expect(messages.length).toBeGreaterThan(400)
+  })
+
+  it('is said for ever all the same, one more a minute', async () => {
+    const messages = await warned(() => {
+      for (let i = 0; i < 9; i++) warnOnce(`later ${i}`, `later ${i}`, (i + 1) * 30_000)
+    })
+    expect(messages).toEqual(['later 1', 'later 3', 'later 5', 'later 7'])
   })
 })

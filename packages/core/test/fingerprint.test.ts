@@ -28,6 +28,68 @@ function of(body: RequestBody, differently: Partial<FingerprintInput> = {}): str
 const tagOf = (print: string) => print.slice(0, print.indexOf(':'))
 const hmac = { keyId: 'k1', key: new Uint8Array(32).fill(1) }
 
+describe('the content type', () => {
+  const print = (contentType: string) => of(bytes('{}'), { contentType })
+
+  it('counts with its parameters', () => {
+    const types = ['v=1', 'v=2', 'v=1;profile="a b"', 'charset=utf-16'].map(
+      (parameters) => `application/json;${parameters}`,
+    )
+    expect(new Set(['application/json', ...types].map(print)).size).toBe(5)
+    expect(tagOf(print('application/json; v=1'))).toBe('json2')
+  })
+
+  it('is the same however its parameters are written, and without those that say nothing', () => {
+    expect(print('application/json; v=1; a="x"')).toBe(print('Application/JSON;A=x;V=1'))
+    for (const nothing of ['charset=utf-8', 'charset="UTF8"', 'boundary=x7', '']) {
+      expect(print(`application/json; ${nothing}`)).toBe(print('application/json'))
+    }
+  })
+})
+
+describe('the parts that an adapter names', () => {
+  it('count, each by itself', () => {
+    const print = (...parts: string[]) => of(bytes('{}'), { parts })
+    const all = [print(), print('v=1'), print('v=2'), print('v', '=2'), print('v=2', '')]
+    expect(new Set(all).size).toBe(5)
+  })
+})
+
+describe('a large parsed body', () => {
+  const list = (last: unknown) =>
+    parsed([...Array.from({ length: 100_000 }, (_, id) => ({ id })), last])
+
+  it('counts as its JSON, of which nothing is lost', () => {
+    expect(tagOf(of(list(1)))).toBe('text2')
+    expect(of(list(1))).toBe(of(list(1)))
+    expect(of(list(1))).not.toBe(of(list('1')))
+  })
+
+  it.each([
+    ['a Date', new Date(0)],
+    ['undefined', undefined],
+    ['NaN', Number.NaN],
+  ])('or as before where JSON would lose %s', (_, value) => {
+    expect(tagOf(of(list(value)))).toBe('text1')
+    expect(of(list(value))).not.toBe(of(list(null)))
+  })
+})
+
+describe('what an older release stored', () => {
+  it('is known by the fingerprint of the algorithm that it had', () => {
+    const input = { method: 'POST', target: '/', body: parsed({ a: 1 }) }
+    const contentType = 'application/json; v=1'
+    const now = acceptedFingerprints({ ...input, contentType }, undefined)
+    const then = acceptedFingerprints({ ...input, contentType: 'application/json' }, undefined)
+    expect(now.older?.()).toEqual(then.accepted)
+    expect(then.older).toBeUndefined()
+    const large = { ...input, contentType: undefined, body: parsed(['x'.repeat(300_000)]) }
+    expect(acceptedFingerprints(large, undefined).older?.()).toEqual([
+      expect.stringMatching(/^text1:/),
+    ])
+  })
+})
+
 // A changed digest turns the retries that are on their way into 422s: an algorithm may be added under
 // a new tag, while the old one is still accepted; the one under an existing tag never changes.
 describe('the digest of an algorithm never changes', () => {
@@ -174,6 +236,36 @@ describe('what would be lost in canonical form counts as it came', () => {
     expect(tagOf(of(parsed({ account: 9007199254740992 })))).toBe('text1')
   })
 
+  it.each([
+    ['4503599627370497.25', '4503599627370497.00'],
+    ['1e-400', '0'],
+    ['0.1000000000000000055511151231257827', '0.1'],
+    ['1.23456789012345e-320', '1.23456789012346e-320'],
+    ['12345678901234567.5', '12345678901234567.6'],
+  ])('a decimal past what a double holds: %s is not %s', (one, other) => {
+    expect(JSON.parse(one)).toBe(JSON.parse(other))
+    const print = (amount: string) => of(bytes(`{"amount":${amount}}`))
+    expect(print(one)).not.toBe(print(other))
+    expect(tagOf(print(one))).toBe('bytes1')
+  })
+
+  it.each([
+    '0.30000000000000004',
+    '1.10',
+    '12.50',
+    '100',
+    '5e-324',
+    '1E3',
+    '0.000',
+    '-0.0',
+    '2.50e1',
+  ])('and no other number: %s is told by its value', (amount) => {
+    expect(tagOf(of(bytes(`{"amount":${amount}}`)))).toBe('json1')
+    expect(
+      of(bytes(`{ "amount": ${amount}, "id": "1e-400 12345678901234567.25 \\" 1e999" }`)),
+    ).toBe(of(bytes(`{"id":"1e-400 12345678901234567.25 \\" 1e999","amount":${amount}}`)))
+  })
+
   it('a number past the largest', () => {
     expect(tagOf(of(bytes('{"a":1e400}')))).toBe('bytes1')
     expect(of(bytes('{"a":1e400}'))).not.toBe(of(bytes('{"a":1e401}')))
@@ -208,8 +300,8 @@ describe('what would be lost in canonical form counts as it came', () => {
     expect(tagOf(of(bytes(ofSize(256 * 1024))))).toBe('json1')
     expect(tagOf(of(bytes(ofSize(256 * 1024 + 1))))).toBe('bytes1')
     expect(tagOf(of(parsed('x'.repeat(256 * 1024))))).toBe('json1')
-    expect(tagOf(of(parsed('x'.repeat(256 * 1024 + 1))))).toBe('text1')
-    expect(tagOf(of(parsed(Array.from({ length: 100_000 }, () => 0))))).toBe('text1')
+    expect(tagOf(of(parsed('x'.repeat(256 * 1024 + 1))))).toBe('text2')
+    expect(tagOf(of(parsed(Array.from({ length: 150_000 }, () => 0))))).toBe('text2')
   })
 
   it.each([
@@ -342,8 +434,8 @@ describe('with seal keys a fingerprint is an HMAC', () => {
   })
 
   it('under every listed key, the current first, and plain, so that rotation refuses no retry', () => {
-    const prints = acceptedFingerprints(input, { current: 'k2', keys })
-    expect(prints).toEqual([
+    const { accepted } = acceptedFingerprints(input, { current: 'k2', keys })
+    expect(accepted).toEqual([
       fingerprint(input, { keyId: 'k2', key: keys.k2 }),
       fingerprint(input, { keyId: 'k1', key: keys.k1 }),
       fingerprint(input),
@@ -351,6 +443,6 @@ describe('with seal keys a fingerprint is an HMAC', () => {
   })
 
   it('and without them there is one, the plain one', () => {
-    expect(acceptedFingerprints(input, undefined)).toEqual([fingerprint(input)])
+    expect(acceptedFingerprints(input, undefined).accepted).toEqual([fingerprint(input)])
   })
 })

@@ -13,6 +13,8 @@ import { attemptThat, storeThat } from './stores.ts'
 const LEASE_MS = 900
 const facts = { namespace: 'http', scope: 's', key: 'k-1', route: 'POST /' }
 
+const question = { facts, fingerprints: ['f'], traceparent: undefined, signal: undefined } as const
+
 /** A lease on an attempt whose store answers each renewal as told. */
 function leaseOn(renew: (ask: number) => Promise<'held' | 'stale'>, lengthMs = LEASE_MS) {
   const askedAt: number[] = []
@@ -25,7 +27,7 @@ function leaseOn(renew: (ask: number) => Promise<'held' | 'stale'>, lengthMs = L
     },
   })
   const options = resolveOptions({ store: storeThat({ mode: 'lease' }), leaseMs: lengthMs })
-  const lease = keepLease(attempt, options, facts, (reason: OncekeyError) => {
+  const lease = keepLease(attempt, options, question, (reason: OncekeyError) => {
     expect(reason.code).toBe('attempt-over')
     lost.push(`${performance.now()}: ${reason.message}`)
   })
@@ -157,8 +159,10 @@ describe('a lease', () => {
     const lost = () => {}
     const transaction = resolveOptions({ store: storeThat() })
     const lease = resolveOptions({ store: storeThat({ mode: 'lease' }) })
-    expect(keepLease(attempt, transaction, facts, lost)).toBeUndefined()
-    expect(keepLease(attempt, lease, { ...facts, key: undefined }, lost)).toBeUndefined()
+    expect(keepLease(attempt, transaction, question, lost)).toBeUndefined()
+    expect(
+      keepLease(attempt, lease, { ...question, facts: { ...facts, key: undefined } }, lost),
+    ).toBeUndefined()
   })
 })
 

@@ -194,6 +194,12 @@ describe('a result that cannot be kept', () => {
     ['a circle', circle],
     ['a function', () => 1],
     ['a symbol', Symbol('a')],
+    ['a Date', new Date()],
+    ['a Map in a list', [new Map()]],
+    ['not a number', { amount: Number.NaN }],
+    ['undefined in a list', [undefined]],
+    ['of a class', new (class Order {})()],
+    ['bytes', new Uint8Array(1)],
   ])('because it is %s throws result-invalid, and nothing is kept', async (_, value) => {
     const store = memoryStore()
     const { run } = once({ store, namespace: 'jobs' })
@@ -205,7 +211,9 @@ describe('a result that cannot be kept', () => {
         }),
       ).rejects.toMatchObject({
         code: 'result-invalid',
-        message: 'The result of a function run once must be JSON, or undefined.',
+        message: expect.stringMatching(
+          /^The result of a function run once must be plain JSON, or undefined, .*: \$/,
+        ),
       })
     })
     expect(store.events).toEqual([])

@@ -16,6 +16,7 @@ const PROBLEMS: Record<ProblemCode, [status: number, retry: RetryAdvice, retryAf
   'response-too-large': [500, 'never', false],
   'transaction-aborted': [500, 'same-key', false],
   'transaction-ended': [500, 'never', false],
+  'option-failed': [500, 'same-key', false],
   'handler-timeout': [503, 'same-key', true],
   'store-busy': [503, 'same-key', true],
   'store-unavailable': [503, 'same-key', true],

@@ -442,6 +442,13 @@ describe('redact()', () => {
     expect(Buffer.from(sent.body).toString()).toBe('secret')
   })
 
+  it('may be async', async () => {
+    const redact = async () => response(201, 'redacted')
+    const { run, completions } = await runUnder({}, { redact })
+    expect(await run.complete(response(201, 'secret'))).toEqual({ kind: 'send' })
+    expect(Buffer.from(completions[0]?.response.body as Uint8Array).toString()).toBe('redacted')
+  })
+
   it.each<[string, () => unknown]>([
     [
       'throws',
@@ -450,16 +457,27 @@ describe('redact()', () => {
       },
     ],
     ['returns nothing, because it changed its argument', () => undefined],
-    ['is async', async () => response()],
+    [
+      'rejects',
+      async () => {
+        throw new Error('a bug in redact')
+      },
+    ],
+    ['has a header that cannot be sent', () => response(200, 'x', [['a', 'b\nc']])],
+    ['has no status', () => ({ ...response(), status: undefined })],
     ['returns text as the body', () => ({ ...response(), body: 'text' })],
   ])('that %s keeps nothing, rather than a secret in the clear', async (_, redact) => {
     const { run, calls } = await runUnder({}, { redact: redact as never })
     run.context.emit({ type: 'order.created' })
     const messages = await published('oncekey:error', async () => {
-      expect(codeOf(await run.complete(response(201, 'secret')))).toBe('commit-failed')
+      expect(await run.complete(response(201, 'secret'))).toMatchObject({
+        kind: 'failure',
+        error: { code: expect.stringMatching(/^option(-failed|s-invalid)$/) },
+        response: { status: 500 },
+      })
     })
     expect(calls).toEqual(['abandon'])
-    expect(messages).toHaveLength(1)
+    expect(messages).toMatchObject([{ during: 'option' }])
   })
 })
 

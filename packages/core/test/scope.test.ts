@@ -34,11 +34,15 @@ describe('a scope', () => {
     ['undefined', undefined],
     ['object', null],
     ['number', 7],
-    ['object', Promise.resolve('u-1')],
   ])('is refused where the function returned %s, and never shared instead', (type, value) => {
     expect(() => resolveScope(() => value as never, {})).toThrow(
       invalid(new RegExp(`returned ${type}.*authenticate before`)),
     )
+  })
+
+  it('may take its time, and is checked then as well', async () => {
+    expect(await resolveScope(async () => 'u-1', {})).toBe('u-1')
+    await expect(resolveScope(async () => '', {})).rejects.toMatchObject({ code: 'scope-invalid' })
   })
 
   it('may be 255 bytes of UTF-8, and no more', () => {

@@ -64,7 +64,7 @@ export function idempotency<Tx, Req extends ExpressRequest = ExpressRequest>(
     toDictionaries(req, res)
     try {
       if (req.idempotency !== undefined) throw mountedTwice()
-      const covered = await coverRequest(engine, req, res, options)
+      const covered = await coverRequest(engine, req, res, options, next)
       if (covered === undefined) return
       req.idempotency = covered.context
     } catch (error) {

@@ -51,15 +51,16 @@ function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
 }
 
 function begin(coverage: Coverage) {
-  const { header, methods, authenticate } = coverage.engine.options
+  const { headers, key, methods, authenticate } = coverage.engine.options
   const keeps = coverage.fingerprint === undefined
   const signed = authenticate !== undefined
   return function begin(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done) {
     const exchange = beginExchange(request, coverage)
     // What was signed is looked at whether or not a key came.
-    const asked = signed || request.raw.headers[header] !== undefined
+    const came = (header: string) => request.raw.headers[header] !== undefined
+    const asked = signed || key !== undefined || headers.some(came)
     if (keeps && asked && methods.has(request.method)) {
-      exchange.body = keepBody(body, { whole: signed })
+      exchange.body = keepBody(body, { whole: signed || key !== undefined })
     }
     done()
   }

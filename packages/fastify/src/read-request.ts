@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { type EngineRequest, type FingerprintInput, resolveScope } from '@oncekey/core'
+import { type EngineRequest, resolveScope } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from './exchange.ts'
 import type { KeptBody } from './kept-body.ts'
@@ -17,6 +17,8 @@ export function readRequest(
     method,
     target,
     scope: resolveScope(scope, request),
+    native: request,
+    route: () => request.routeOptions.url,
     header: (name) => headerLines(raw, name),
     // Only who waits has to know that the client is gone; a signal costs more than all the rest here.
     signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
@@ -29,16 +31,10 @@ export function readRequest(
           ? body.then((body) => ({ ...seen, body }))
           : { ...seen, body }
       }
-      return chosen({ method, target, contentType }, fingerprint(request))
+      const body = { kind: 'chosen', value: fingerprint(request) } as const
+      return { method, target, contentType, body }
     },
   }
-}
-
-async function chosen(
-  input: Omit<FingerprintInput, 'body'>,
-  value: unknown,
-): Promise<FingerprintInput> {
-  return { ...input, body: { kind: 'chosen', value: await value } }
 }
 
 /** `headers` of the raw request: those of Fastify's may have been changed by a schema. */

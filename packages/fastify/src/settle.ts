@@ -75,6 +75,7 @@ async function hold(
   // Someone wrote past Fastify meanwhile.
   if (!countAsUnsent(exchange, reply)) return
   try {
+    if (verdict.kind === 'failure') return fail(exchange, reply, verdict.error)
     if (verdict.kind !== 'send') return done(null, replace(exchange, reply, verdict.response))
     // As they were when it was sent, whatever the handler did since.
     if (reply.statusCode !== head.status) reply.code(head.status)
@@ -136,6 +137,13 @@ function replace(exchange: Exchange, reply: FastifyReply, response: PlainRespons
   stopSource(exchange)
   resetReply(exchange, reply)
   return exactBody(reply, response, exchange.before)
+}
+
+/** Everything was undone; the app's error handler answers, and nothing asks about that any more. */
+function fail(exchange: Exchange, reply: FastifyReply, error: unknown): void {
+  stopSource(exchange)
+  resetReply(exchange, reply)
+  reply.send(error)
 }
 
 /** Nothing has left yet, so the app's error handler answers, and that is the response. */

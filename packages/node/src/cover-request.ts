@@ -26,7 +26,8 @@ export interface Covered<Tx> {
  * All of a request before its handler, for any framework that lets a handler write to a response of
  * `node:http`: asks the engine, and either answers (a replay, a problem), or holds the response back
  * from here on and returns what the handler needs. `undefined`: it is answered, and the handler does
- * not run. Rejects with what the framework's error handling is to see; nothing is claimed then.
+ * not run. Rejects with what the framework's error handling is to see; nothing is claimed then. `fail` gets
+ * what it is to see after the handler, when everything was undone.
  *
  * @example
  * ```ts
@@ -39,6 +40,7 @@ export async function coverRequest<Tx, Req extends NodeRequest>(
   req: Req,
   res: ServerResponse,
   options: Covering<Req>,
+  fail?: (error: unknown) => void,
 ): Promise<Covered<Tx> | undefined> {
   const begun = await engine.begin(readRequest(req, res, options))
   // Something else, such as a timeout, answered in the meantime: the handler does not run.
@@ -47,13 +49,17 @@ export async function coverRequest<Tx, Req extends NodeRequest>(
     writeResponse(res, begun.response)
     return undefined
   }
-  return hold(begun.run, res)
+  return hold(begun.run, res, fail)
 }
 
 /** Nothing of a request runs whose response cannot be held back. */
-async function hold<Tx>(run: Run<Tx>, res: ServerResponse): Promise<Covered<Tx>> {
+async function hold<Tx>(
+  run: Run<Tx>,
+  res: ServerResponse,
+  fail: ((error: unknown) => void) | undefined,
+): Promise<Covered<Tx>> {
   try {
-    const held = holdBack(res, run)
+    const held = holdBack(res, run, fail)
     run.onInterrupted(({ response }) => held.replace(response))
     return { context: run.context, held }
   } catch (error) {

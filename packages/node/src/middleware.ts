@@ -81,7 +81,7 @@ export function idempotency<Tx, Req extends NodeRequest = NodeRequest>(
     let covered: Awaited<ReturnType<typeof coverRequest<Tx, Req>>>
     try {
       if (CONTEXT in req) throw mountedTwice()
-      covered = await coverRequest(engine, req, res, covering)
+      covered = await coverRequest(engine, req, res, covering, next)
     } catch (error) {
       await next(error)
       return

@@ -47,6 +47,7 @@ async function answerOf(
       async (error) => {
         const verdict = await run.abandon()
         if (verdict.kind === 'send') throw error
+        if (verdict.kind === 'failure') throw verdict.error
         // It had been given up before it threw, and that is answered.
         return verdict
       },

@@ -39,6 +39,7 @@ export async function captureResponse(
   const verdict = await verdictOn(run, response, collected, before)
   if (verdict.kind === 'send') return sent(response, collected, reader, exchange)
   reader?.cancel().catch(() => {})
+  if (verdict.kind === 'failure') throw verdict.error
   return responseOf(verdict.response, before)
 }
 

@@ -106,6 +106,8 @@ export function idempotency<Tx, E extends Env = any>(
   function reading(c: AnyContext): EngineRequest {
     return readRequest(c.req.raw, {
       scope: resolveScope(options.scope, c),
+      native: c,
+      route: () => routeOf(c),
       chosen: fingerprint && (() => fingerprint(c)),
       readBefore: () => keptBody(c.req),
       hint: READ_PAST_HONO,
@@ -123,6 +125,12 @@ export function idempotency<Tx, E extends Env = any>(
   }
 
   return Object.assign(idempotency, { of, drain: engine.drain })
+}
+
+/** The pattern of what answers: the last of the matched routes that is not middleware for all paths. */
+function routeOf({ req }: AnyContext): string | undefined {
+  const route = req.matchedRoutes.findLast(({ path }) => path !== '*' && path !== '/*')
+  return route?.path
 }
 
 /** Without the first line Hono would keep the headers of the response that was there. */

@@ -89,6 +89,7 @@ export function idempotency<Tx, Req extends Request = Request>(
   function reading(request: Req): EngineRequest {
     return readRequest(request, {
       scope: resolveScope(options.scope, request),
+      native: request,
       chosen: fingerprint && (() => fingerprint(unread(request))),
       readBefore: async () => undefined,
       hint: READ_BEFORE,

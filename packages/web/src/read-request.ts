@@ -3,7 +3,10 @@ import { collect } from './collect.ts'
 
 /** What is said of a request besides the request itself. */
 export interface RequestReading {
-  readonly scope: string
+  readonly scope: EngineRequest['scope']
+  /** What the app's functions are called with. */
+  readonly native: unknown
+  readonly route?: () => string | undefined
   /** What the app's own `fingerprint` function makes of it, if there is one. */
   readonly chosen: (() => unknown) | undefined
   /** The body where it was read before, and is known all the same; `undefined` where it is lost. */
@@ -23,6 +26,8 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
     method,
     target,
     scope: reading.scope,
+    native: reading.native,
+    ...(reading.route && { route: reading.route }),
     signal: request.signal,
     header: (name) => linesOf(headers, name),
     async fingerprintInput() {
@@ -56,7 +61,7 @@ function linesOf(headers: Headers, name: string): readonly string[] {
 
 async function bodyOf(request: Request, reading: RequestReading): Promise<RequestBody> {
   const { chosen, readBefore, hint, maxRequestBytes } = reading
-  if (chosen !== undefined) return { kind: 'chosen', value: await chosen() }
+  if (chosen !== undefined) return { kind: 'chosen', value: chosen() }
   if (request.body === null) return { kind: 'none' }
   const bytes = request.bodyUsed ? await readBefore() : await read(request, maxRequestBytes)
   if (bytes === undefined) return { kind: 'unseen', hint }

@@ -47,6 +47,7 @@ export async function act(world: World, actor: number, options: ActorOptions): P
     body: new TextEncoder().encode(body),
   })
   if (verdict.kind === 'send') world.answers.set(actor, body)
+  else if (verdict.kind === 'failure') throw verdict.error
   else answered(verdict)
 
   function answered(answer: Answer): void {

@@ -17,6 +17,7 @@ import { handlerTimeout } from './handler-timeout.ts'
 import { hangUps } from './hang-ups.ts'
 import { keys } from './keys.ts'
 import { largeResponses } from './large-responses.ts'
+import { optionFunctions } from './option-functions.ts'
 import { optionalKeys } from './optional-keys.ts'
 import { problems } from './problems.ts'
 import { replayedHeaders } from './replayed-headers.ts'
@@ -65,6 +66,7 @@ export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {
     running(),
     scopes(),
     authenticity(),
+    optionFunctions(),
     dispositions(),
     eventsUndone(),
     handlerContexts(),

@@ -74,7 +74,7 @@ export function adapterContext(serveSite: ServeSite, fixture: StoreFixture): Ada
         () => client.close(),
         () => site.close(),
       )
-      const header = options?.header ?? 'Idempotency-Key'
+      const header = [options?.header ?? 'Idempotency-Key'].flat()[0] as string
       return {
         ...site,
         post: (key, asked = {}) =>

@@ -38,7 +38,7 @@ export interface Site {
 /** A scope in the suite's words: told a header of the request. */
 export type SiteScope =
   | 'dangerously-shared'
-  | ((header: (name: string) => string | undefined) => string)
+  | ((header: (name: string) => string | undefined) => string | Promise<string>)
 
 export interface Route {
   readonly method: string

@@ -41,7 +41,8 @@ export function eventsUndone(): AdapterBehaviourGroup {
       {
         title: 'are warned of once per route',
         async run({ serve, name }) {
-          const path = `/orders-${name()}`
+          // Letters alone: a segment with digits is taken for an id where no router knows the route.
+          const path = `/orders-${name().replace(/\d/g, (digit) => 'ghijklmnop'.charAt(Number(digit)))}`
           const warnings: string[] = []
           const listen = ({ message }: Error): void => {
             if (message.includes(path)) warnings.push(message)

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import type { EngineOptions } from '@oncekey/core'
 import { type BrokenAdapter, runUnclaimed, withKey } from './broken-adapter.ts'
 
 /** Adapters that misread the request, or who may run. */
@@ -64,7 +65,11 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     steps: () => ({
       options: ({ header: _, ...options }) => ({ ...options, strict: false }),
     }),
-    caughtBy: ['keys: the header that carries', 'keys: with `strict`'],
+    caughtBy: [
+      'keys: the header that carries',
+      'keys: with `strict`',
+      'an option that is a function: is not needed',
+    ],
   },
   {
     fault: 'covers every method',
@@ -110,6 +115,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     caughtBy: [
       'a key used with another request: with',
       'a key used with another request: by a stranger',
+      'an option that is a function: that throws is an error of the app, and nothing runs: fingerprint',
       'a key used with another request: is told so',
       'a key whose result is no longer kept: still tells',
       'a problem: of code key-reused',
@@ -132,6 +138,54 @@ export const brokenRequests: readonly BrokenAdapter[] = [
       }),
     }),
     caughtBy: ['an outcome that is unknown: is held with `hold` also'],
+  },
+  {
+    fault: 'knows nothing of options that are functions',
+    steps: () => ({
+      options: (options) => eachFunction(options, () => undefined),
+      scope: () => 'dangerously-shared',
+      request: (request) => ({
+        ...request,
+        fingerprintInput: async () => {
+          const { body, ...input } = await request.fingerprintInput()
+          if (body.kind === 'chosen' && body.value instanceof Promise) body.value.catch(() => {})
+          return { ...input, body: { kind: 'none' } }
+        },
+      }),
+    }),
+    caughtBy: [
+      /^an option that is a function: (?!may be async|that finds out|is not needed|.*: fingerprint$)/,
+      /^an option that is a function: that (rejects|returns|never answers).*: fingerprint$/,
+    ],
+  },
+  {
+    fault: 'knows nothing of options that are functions, in lease mode',
+    mode: 'lease',
+    steps: () => ({ options: (options) => eachFunction(options, () => undefined) }),
+    caughtBy: ['an option that is a function: that finds out'],
+  },
+  {
+    fault: 'takes a promise for an answer',
+    steps: () => ({
+      options: (options) =>
+        eachFunction(
+          options,
+          (call) =>
+            (...given: unknown[]) =>
+              answeredAtOnce(call(...given)),
+        ),
+      scope: ({ scope }) =>
+        typeof scope === 'function' ? (header) => answeredAtOnce(scope(header)) : scope,
+      request: (request) => ({
+        ...request,
+        async fingerprintInput() {
+          const input = await request.fingerprintInput()
+          if (input.body.kind === 'chosen') answeredAtOnce(input.body.value)
+          return input
+        },
+      }),
+    }),
+    caughtBy: ['an option that is a function: may be async'],
   },
   {
     fault: 'lets in everybody',
@@ -274,3 +328,21 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     caughtBy: ['a request whose key is running: does not hold up'],
   },
 ]
+
+/** The options, with something in place of each function among them. */
+function eachFunction(
+  options: EngineOptions<unknown>,
+  change: (call: (...given: unknown[]) => unknown) => unknown,
+): EngineOptions<unknown> {
+  const entries = Object.entries(options).map(([name, value]) => [
+    name,
+    typeof value === 'function' ? change(value) : value,
+  ])
+  return Object.fromEntries(entries)
+}
+
+function answeredAtOnce<Value>(value: Value): Value {
+  if (!(value instanceof Promise)) return value
+  value.catch(() => {})
+  throw new Error('not at once')
+}

@@ -47,7 +47,11 @@ export interface Steps {
   /** What of the handler's headers is sent; framing is not the handler's to say. */
   sent(headers: RenderedReply['headers'], exchange: Exchange): RenderedReply['headers']
   /** A problem or a replay, about to be written. */
-  answer(response: PlainResponse, kind: 'replay' | 'problem', exchange: Exchange): PlainResponse
+  answer(
+    response: PlainResponse,
+    kind: 'replay' | 'problem' | 'failure',
+    exchange: Exchange,
+  ): PlainResponse
   outside(
     headers: Readonly<Record<string, string>>,
     when: 'first' | 'replaced',
@@ -145,6 +149,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       return {
         method: req.method ?? '',
         target: req.url ?? '',
+        native: req,
         scope: resolveScope(
           typeof scope === 'function'
             ? () => scope((name) => req.headers[name] as string | undefined)
@@ -191,6 +196,11 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       const asked =
         rest === undefined ? run.complete(kept(bytes)) : steps.tooLarge(run, kept(bytes))
       const verdict = steps.verdict(await asked, now)
+      if (verdict.kind === 'failure') {
+        const failed = json(500, { error: codeOf(verdict.error) })
+        await rest?.return?.(undefined)
+        return void (await send(now, failed, outsideOf(now, 'first', failed)))
+      }
       if (verdict.kind !== 'send') {
         await rest?.return?.(undefined)
         return answer(now, verdict.response, verdict.kind)
@@ -227,7 +237,11 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       }
     }
 
-    function answer(now: Exchange, response: PlainResponse, kind: 'replay' | 'problem'): void {
+    function answer(
+      now: Exchange,
+      response: PlainResponse,
+      kind: 'replay' | 'problem' | 'failure',
+    ): void {
       const answered = steps.answer(response, kind, now)
       steps.write(now, answered, steps.outside(now.outside, 'replaced'))
       steps.end(now, answered.body)

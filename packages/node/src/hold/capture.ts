@@ -44,6 +44,8 @@ export interface Capture {
   /** Takes the net away that catches what methods kept from before the capture pass on. */
   releaseSends: (() => void) | undefined
   onOver: (() => void) | undefined
+  /** Where a failure of the app goes that comes after the handler: to the framework's error handler. */
+  readonly fail: ((error: unknown) => void) | undefined
 }
 
 /** What a held response asks of a run: whether, and with what, it may leave. */

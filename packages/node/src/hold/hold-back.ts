@@ -31,7 +31,8 @@ export interface HeldResponse {
  * it: `write`, `end`, a pipe, a framework's `send`, and also methods of Node that somebody had kept
  * from before. Once the response is whole it is given to `run.complete`; past `run.maxResponseBytes`
  * its head goes to `run.passThrough`; a response that nobody will finish goes to `run.abandon`. The verdict
- * of the three is carried out.
+ * of the three is carried out. `fail` is given what an option of the app threw after the handler; the
+ * response is then as it was before. Without it a 500 is sent.
  *
  * The response's own methods are replaced for this one request, because only they see every byte and
  * every header. To handlers and loggers it looks as if the response had been written: from its first
@@ -45,7 +46,11 @@ export interface HeldResponse {
  * await handler(req, res)
  * ```
  */
-export function holdBack(res: ServerResponse, run: HeldRun): HeldResponse {
+export function holdBack(
+  res: ServerResponse,
+  run: HeldRun,
+  fail?: (error: unknown) => void,
+): HeldResponse {
   const { write, end, writeHead, flushHeaders, destroy } = res
   const capture: Capture = {
     res: res as CapturedResponse,
@@ -69,6 +74,7 @@ export function holdBack(res: ServerResponse, run: HeldRun): HeldResponse {
     releaseConnection: undefined,
     releaseSends: undefined,
     onOver: undefined,
+    fail,
   }
   capture.res[CAPTURE] = capture
   res.write = heldMethods.write

@@ -13,6 +13,7 @@ export async function settle(capture: Capture): Promise<void> {
   try {
     const verdict = await verdictOf(capture)
     if (verdict.kind === 'send') pass(capture)
+    else if (verdict.kind === 'failure' && capture.fail !== undefined) fail(capture, verdict.error)
     else replace(capture, verdict.response)
   } catch (error) {
     // What is on record is on record: a retry gets it.
@@ -65,6 +66,23 @@ export function replace(capture: Capture, response: PlainResponse): void {
   writeResponse(res, response)
   deafen(res)
   for (const source of capture.sources ?? []) source.destroy()
+  letGo(capture)
+}
+
+/** The framework's error handler answers: with the response as it was before its handler. */
+function fail(capture: Capture, error: unknown): void {
+  if (capture.phase === 'over') return
+  const { native, internals, fail } = capture
+  const res: ServerResponse = capture.res
+  handBack(capture)
+  res.write = native.write
+  res.end = native.end
+  restoreHeaders(res, capture.before)
+  internals.dropTrailers(res)
+  if (!isHttp2(res)) res.statusMessage = ''
+  res.statusCode = 200
+  for (const source of capture.sources ?? []) source.destroy()
+  fail?.(error)
   letGo(capture)
 }
 

@@ -42,6 +42,8 @@ export function readRequest<Req extends NodeRequest>(
     method,
     target,
     scope: resolveScope(options.scope, req),
+    native: req,
+    route: () => routeOf(req),
     // Only a route that waits has something to end early, and it is dear to make.
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
@@ -53,15 +55,22 @@ export function readRequest<Req extends NodeRequest>(
         body,
       })
       if (options.fingerprint !== undefined) {
-        const chosen = (value: unknown) => of({ kind: 'chosen', value })
         const bytes = () => readBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
-        const value = options.fingerprint(req, bytes)
-        return value instanceof Promise ? value.then(chosen) : chosen(value)
+        return of({ kind: 'chosen', value: options.fingerprint(req, bytes) })
       }
       const body = bodyOf(req, res, options.body)
       return body instanceof Promise ? body.then(of) : of(body)
     },
   }
+}
+
+/** What Express's router knows once it has found the route; `undefined` before, and without one. */
+function routeOf(req: NodeRequest): string | undefined {
+  const { baseUrl = '', route } = req as NodeRequest & {
+    baseUrl?: string
+    route?: { path?: unknown }
+  }
+  return typeof route?.path === 'string' ? baseUrl + route.path : undefined
 }
 
 /** Aborted when the client is gone. A request's own `close` only says that it was read. */

@@ -1,0 +1,42 @@
+/**
+ * Whether a JSON text has a number that `JSON.parse` would change, so that two different texts could
+ * become one value: `4503599627370497.25`, `1e-400`, `12345678901234567890`.
+ */
+export function hasUnfaithfulNumber(json: string): boolean {
+  // Up to 15 digits without an exponent a double holds any decimal. Most bodies have nothing else.
+  if (!SUSPECT.test(json)) return false
+  for (const [token] of json.matchAll(STRING_OR_NUMBER)) {
+    if (!token.startsWith('"') && !isFaithful(token)) return true
+  }
+  return false
+}
+
+const SUSPECT = /[\d.]{16}|(?:^|[:,[\s-])[\d.]+[eE]/
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+
+/** A double holds it if it has at most 15 digits that count, or if it comes out as it went in. */
+function isFaithful(token: string): boolean {
+  const value = Number(token)
+  const written = decimal(token)
+  if (!Number.isFinite(value)) return false
+  if (value === 0) return written.digits === ''
+  if (written.digits.length <= 15 && Math.abs(value) > SMALLEST_EXACT) return true
+  const held = decimal(String(value))
+  return held.digits === written.digits && held.exponent === written.exponent
+}
+
+/** Below it a double has fewer digits. */
+const SMALLEST_EXACT = 1e-300
+
+/** A number as its digits, without zeros around them, and the power of ten of the last one. */
+function decimal(token: string): { readonly digits: string; readonly exponent: number } {
+  const [, whole = '', fraction = '', power = '0'] = NUMBER.exec(token) ?? []
+  const digits = (whole + fraction).replace(/^0+/, '')
+  const significant = digits.replace(/0+$/, '')
+  return {
+    digits: significant,
+    exponent: Number(power) - fraction.length + digits.length - significant.length,
+  }
+}
+
+const NUMBER = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/

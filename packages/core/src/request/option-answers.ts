@@ -1,0 +1,138 @@
+import { signedBytes } from '../authenticate.ts'
+import { callOption, isPromise, returnedWrongly } from '../engine/option-function.ts'
+import type { EngineRequest } from '../engine.ts'
+import { OptionsError } from '../errors.ts'
+import type { FingerprintInput } from '../fingerprint.ts'
+import { checkedKey, type KeyReading, readKey } from '../key.ts'
+import type { ResolvedOptions } from '../options.ts'
+import { checkSealKeys, type SealKeys } from '../seal.ts'
+
+type Options = ResolvedOptions<unknown>
+
+/** The key of a request: from where the app says it is, else from the headers that may carry it. */
+export function keyOf(options: Options, request: EngineRequest): KeyReading | Promise<KeyReading> {
+  const { key, headers, handlerTimeoutMs } = options
+  if (key !== undefined) {
+    const raw = async () => signedBytes((await request.fingerprintInput()).body)
+    return callOption('key', handlerTimeoutMs, () => key(request.native, raw), checkKey)
+  }
+  if (headers.length === 1) return readKey(request.header(options.header), options.strict)
+  const readings = headers.map((name) => readKey(request.header(name), options.strict))
+  const came = readings.filter(({ kind }) => kind !== 'missing')
+  const [first = MISSING] = came
+  const invalid = came.find(({ kind }) => kind === 'invalid')
+  if (invalid !== undefined) return invalid
+  return came.every((other) => 'key' in other && 'key' in first && other.key === first.key)
+    ? first
+    : { kind: 'invalid', reason: 'two headers carry different keys' }
+}
+
+const MISSING: KeyReading = { kind: 'missing' }
+
+function checkKey(returned: unknown): KeyReading {
+  if (returned === undefined || returned === null) return MISSING
+  if (typeof returned === 'string') return checkedKey(returned)
+  throw returnedWrongly('key', returned, 'a string, or undefined where there is none')
+}
+
+/** Throws what `authenticate` throws. To refuse it throws; `false` would be taken for consent. */
+export function authenticated(
+  options: Options,
+  request: EngineRequest,
+  body: FingerprintInput['body'],
+): undefined | Promise<undefined> {
+  const { authenticate, handlerTimeoutMs } = options
+  return callOption(
+    'authenticate',
+    handlerTimeoutMs,
+    () => authenticate?.(request, signedBytes(body)),
+    (returned) => {
+      if ((returned as unknown as boolean) !== false) return undefined
+      throw returnedWrongly(
+        'authenticate',
+        returned,
+        'nothing: it throws `not-authentic` to refuse',
+      )
+    },
+  )
+}
+
+/** Whether a key has the form that the app wants. */
+export function isValidKey(options: Options, key: string): boolean | Promise<boolean> {
+  const { validateKey, handlerTimeoutMs } = options
+  if (validateKey === undefined) return true
+  return callOption(
+    'validateKey',
+    handlerTimeoutMs,
+    () => validateKey(key),
+    (returned) => {
+      if (typeof returned === 'boolean') return returned
+      throw returnedWrongly('validateKey', returned, 'true or false')
+    },
+  )
+}
+
+/** What the fingerprint is made of, with what the app says of the URL and the body. */
+export function countedInput(
+  { url, handlerTimeoutMs }: Options,
+  request: EngineRequest,
+  input: FingerprintInput,
+): FingerprintInput | Promise<FingerprintInput> {
+  const body = chosenBody(handlerTimeoutMs, input)
+  if (url === undefined)
+    return isPromise(body) ? body.then((body) => ({ ...input, body })) : { ...input, body }
+  const target = callOption('url', handlerTimeoutMs, () => url(request.native), checkUrl)
+  if (!isPromise(target) && !isPromise(body)) return { ...input, target, body }
+  return Promise.all([target, body]).then(([target, body]) => ({ ...input, target, body }))
+}
+
+function chosenBody(
+  limitMs: number,
+  { body }: FingerprintInput,
+): FingerprintInput['body'] | Promise<FingerprintInput['body']> {
+  if (body.kind !== 'chosen') return body
+  return callOption(
+    'fingerprint',
+    limitMs,
+    () => body.value,
+    (value) => {
+      if (isData(value, 0)) return { kind: 'chosen', value } as const
+      throw new OptionsError(
+        'fingerprint() must return what tells one request from another, as JSON or bytes. It returned undefined, or something with a function or a number that is none in it, which would make different requests the same.',
+      )
+    },
+  )
+}
+
+function checkUrl(returned: unknown): string {
+  if (typeof returned === 'string') return returned
+  throw returnedWrongly('url', returned, 'what counts of the URL, as a string')
+}
+
+/** Circles, and what only looks like data, the fingerprint itself refuses. */
+function isData(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'undefined':
+      return depth > 0
+    case 'number':
+      return Number.isFinite(value)
+    case 'function':
+    case 'symbol':
+      return false
+    case 'object':
+      if (value === null || value instanceof Uint8Array || depth > 32) return true
+      for (const member of Object.values(value)) if (!isData(member, depth + 1)) return false
+      return true
+    default:
+      return true
+  }
+}
+
+/** The keys that responses are sealed with now. */
+export function sealOf({
+  seal,
+  handlerTimeoutMs,
+}: Options): SealKeys | undefined | Promise<SealKeys | undefined> {
+  if (typeof seal !== 'function') return seal
+  return callOption('seal', handlerTimeoutMs, seal, (keys) => checkSealKeys(keys as SealKeys))
+}
