@@ -1,0 +1,24 @@
+import {
+  checkPlainSecret,
+  expectHmac,
+  notAuthentic,
+  requiredHeader,
+  type WebhookSender,
+} from './webhook-sender.ts'
+
+/**
+ * GitHub: `X-Hub-Signature-256: sha256=<hex>` over the body; the id is `X-GitHub-Delivery`, the same
+ * when a delivery is sent again, and not signed (docs.github.com, "Validating webhook deliveries").
+ */
+export const github: WebhookSender = {
+  name: 'GitHub',
+  idHeader: 'x-github-delivery',
+  isIdSigned: false,
+  checkSecret: (secret) => checkPlainSecret('GitHub', secret),
+  verify(delivery) {
+    const [, hex] =
+      /^sha256=([\da-f]{64})$/i.exec(requiredHeader(delivery, 'x-hub-signature-256')) ?? []
+    if (hex === undefined) throw notAuthentic('x-hub-signature-256 is no SHA-256')
+    expectHmac(delivery, [delivery.body], [hex], 'hex')
+  },
+}

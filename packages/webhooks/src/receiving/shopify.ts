@@ -1,0 +1,22 @@
+import {
+  checkPlainSecret,
+  expectHmac,
+  requiredHeader,
+  type WebhookSender,
+} from './webhook-sender.ts'
+
+/**
+ * Shopify: `X-Shopify-Hmac-SHA256: <base64>` over the body with the app's client secret; the id is
+ * `X-Shopify-Webhook-Id`, the same on every retry, and not signed (shopify.dev, "Deliver webhooks
+ * through HTTPS").
+ */
+export const shopify: WebhookSender = {
+  name: 'Shopify',
+  idHeader: 'x-shopify-webhook-id',
+  isIdSigned: false,
+  checkSecret: (secret) => checkPlainSecret('Shopify', secret),
+  verify(delivery) {
+    const signature = requiredHeader(delivery, 'x-shopify-hmac-sha256')
+    expectHmac(delivery, [delivery.body], [signature], 'base64')
+  },
+}
