@@ -67,9 +67,10 @@ export interface Deliveries {
   /**
    * Has it sent now, with a schedule that begins anew: in place of the try that was scheduled, out of
    * the dead letters, or once more although it was delivered. `under-way`: it is being sent at this
-   * moment; `ended`: there is nowhere to send it any more. `undefined` where there is none of that id.
+   * moment; `held`: its endpoint is paused or disabled, and it goes when that ends; `ended`: there is
+   * nowhere to send it any more. `undefined` where there is none of that id.
    */
-  retry(id: string): Promise<'scheduled' | 'under-way' | 'ended' | undefined>
+  retry(id: string): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
 }
 
 export function deliveries(options: ResolvedOptions, scheduled: () => void): Deliveries {

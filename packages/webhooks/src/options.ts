@@ -52,7 +52,11 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly maxCooldownMs?: number
   /** How long everything sent to an endpoint may fail before it is disabled. Milliseconds. @default 432_000_000, five days */
   readonly disableAfterMs?: number
-  /** Called when an endpoint has failed for 50, 70, 90 and 100 % of that time, and when it is disabled. */
+  /** How many attempts must have failed by then, too. @default 20 */
+  readonly disableAfterAttempts?: number
+  /** Of how many events: refusing a few says nothing about the endpoint. @default 5 */
+  readonly disableAfterEvents?: number
+  /** Called when an endpoint has failed 50, 70, 90 and 100 % of all that, and when it is disabled. */
   readonly onFailingEndpoint?: (message: WebhookEndpointMessage) => void | Promise<void>
 }
 
@@ -116,6 +120,8 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
       cooldownMs: whole('cooldownMs', options.cooldownMs ?? 5_000, 1),
       maxCooldownMs: whole('maxCooldownMs', options.maxCooldownMs ?? 300_000, 1),
       disableAfterMs: whole('disableAfterMs', options.disableAfterMs ?? 5 * 86_400_000, 1, LONG_MS),
+      disableAfterAttempts: whole('disableAfterAttempts', options.disableAfterAttempts ?? 20, 1),
+      disableAfterEvents: whole('disableAfterEvents', options.disableAfterEvents ?? 5, 1),
     },
     onFailingEndpoint: callback('onFailingEndpoint', options.onFailingEndpoint) ?? (() => {}),
   }

@@ -354,6 +354,8 @@ test('an endpoint that failed is told of once at 50, 70, 90 and 100 %, and then 
   const hooks = database.hooks({
     ...LOCAL,
     disableAfterMs: 100_000,
+    disableAfterAttempts: 1,
+    disableAfterEvents: 1,
     onFailingEndpoint: (message) => void told.push(message),
   })
   const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -396,4 +398,73 @@ test('an endpoint that failed is told of once at 50, 70, 90 and 100 %, and then 
   await failAfter(0)
   await failAfter(51)
   expect(told.slice(4).map(({ failingPercent }) => failingPercent)).toEqual([50])
+})
+
+describe('an endpoint is not disabled', () => {
+  const past = (seconds: number) =>
+    database.query(
+      `update oncekey.webhook_endpoints
+         set failing_since = now() - $1 * interval '1 second' where failing_since is not null`,
+      [seconds],
+    )
+
+  test('for two events that it refused, however far apart', async () => {
+    const receiver = await startReceiver(404)
+    const hooks = database.hooks({ ...LOCAL, disableAfterMs: 100_000 })
+    const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+    for (const _ of [1, 2]) {
+      await fanOut(hooks, database.pool(), [eventOf()])
+      await hooks.createWorker().deliverOnce()
+      await past(1_000_000)
+    }
+    expect(await hooks.endpoints.get(endpoint.id)).toMatchObject({ status: 'enabled' })
+  })
+
+  test('for one event, however often it is tried; for many it is', async () => {
+    const receiver = await startReceiver(503)
+    const hooks = database.hooks({
+      ...LOCAL,
+      schedule: Array.from({ length: 30 }, () => 0),
+      breakerFailures: 1_000,
+      disableAfterMs: 100_000,
+    })
+    const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+    const worker = hooks.createWorker()
+    await fanOut(hooks, database.pool(), [eventOf()])
+    for (let n = 0; n < 25; n++) {
+      expect(await worker.deliverOnce()).toBe(1)
+      await past(1_000_000)
+    }
+    expect(await hooks.endpoints.get(endpoint.id)).toMatchObject({ status: 'enabled' })
+    for (let n = 0; n < 4; n++) {
+      await fanOut(hooks, database.pool(), [eventOf()])
+      await worker.deliverOnce()
+      await past(1_000_000)
+    }
+    expect(await hooks.endpoints.get(endpoint.id)).toMatchObject({
+      status: 'disabled',
+      reason: 'failing',
+    })
+  })
+
+  test('at the first attempt at a new URL: that starts with a clean slate', async () => {
+    const receiver = await startReceiver(503)
+    const hooks = database.hooks({
+      ...LOCAL,
+      disableAfterMs: 100_000,
+      disableAfterAttempts: 1,
+      disableAfterEvents: 1,
+    })
+    const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+    await fanOut(hooks, database.pool(), [eventOf()])
+    await hooks.createWorker().deliverOnce()
+    await past(1_000_000)
+    const moved = await startReceiver(503)
+    const updated = await hooks.endpoints.update(endpoint.id, { url: moved.url })
+    expect(updated).toMatchObject({ status: 'enabled', failingSince: null })
+    await fanOut(hooks, database.pool(), [eventOf()])
+    await hooks.createWorker().deliverOnce()
+    expect(moved.received.length).toBeGreaterThan(0)
+    expect(await hooks.endpoints.get(endpoint.id)).toMatchObject({ status: 'enabled' })
+  })
 })

@@ -176,7 +176,14 @@ test('outcomes of one endpoint that are written together count in their order', 
   const { claimDeliveries } = await import('../src/statements/claim-deliveries.ts')
   const hooks = database.hooks()
   const { endpoint } = await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
-  const policy = { breakerFailures: 100, cooldownMs: 1, maxCooldownMs: 1, disableAfterMs: 10 ** 9 }
+  const policy = {
+    breakerFailures: 100,
+    cooldownMs: 1,
+    maxCooldownMs: 1,
+    disableAfterMs: 10 ** 9,
+    disableAfterAttempts: 20,
+    disableAfterEvents: 5,
+  }
   const settle = async (...taken: boolean[]) => {
     await fanOut(hooks, database.pool(), events(taken.length))
     const claim = claimDeliveries('oncekey', {

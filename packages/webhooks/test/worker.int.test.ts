@@ -325,6 +325,28 @@ describe('a manual retry', () => {
     expect(receiver.received).toHaveLength(2)
   })
 
+  test('goes now, before all that waits, also where the breaker holds the endpoint', async () => {
+    const hooks = database.hooks({ breakerFailures: 1, cooldownMs: 3_600_000, schedule: [0, 0, 0] })
+    const receiver = await startReceiver(503)
+    const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+    await fanOut(hooks, database.pool(), events(3))
+    const worker = hooks.createWorker()
+    await worker.deliverOnce()
+    expect(await worker.deliverOnce()).toBe(0)
+    const [newest] = await hooks.deliveries.list()
+    receiver.answer(200)
+    expect(await hooks.deliveries.retry(newest!.id)).toBe('scheduled')
+    expect(await worker.deliverOnce()).toBe(1)
+    expect(receiver.received.at(-1)?.headers['webhook-id']).toBe(newest?.eventId)
+    expect(await hooks.deliveries.get(newest!.id)).toMatchObject({ state: 'delivered' })
+
+    await hooks.endpoints.pause(endpoint.id)
+    expect(await hooks.deliveries.retry(newest!.id)).toBe('held')
+    expect(await worker.deliverOnce()).toBe(0)
+    await hooks.endpoints.resume(endpoint.id)
+    expect(await worker.deliverOnce()).toBeGreaterThan(0)
+  })
+
   test('sends what was delivered once more under the same id, and waits for what is under way', async () => {
     const hooks = database.hooks()
     const [ends, arrived] = [gate(), gate()]

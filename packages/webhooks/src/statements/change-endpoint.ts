@@ -21,6 +21,10 @@ export function changeEndpoint(
             else array(select json_array_elements_text($3::json)) end,
           description = coalesce($4::text, e.description),
           failures = case when $2::text <> e.url then 0 else e.failures end,
+          failing_since = case when $2::text <> e.url then null else e.failing_since end,
+          failed_attempts = case when $2::text <> e.url then 0 else e.failed_attempts end,
+          failed_events = case when $2::text <> e.url then 0 else e.failed_events end,
+          warned = case when $2::text <> e.url then 0 else e.warned end,
           blocked_until = case when $2::text <> e.url then null else e.blocked_until end,
           changed_at = now()
         where e.id = $1::uuid and e.status <> 'deleted'

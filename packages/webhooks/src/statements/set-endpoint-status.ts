@@ -19,6 +19,8 @@ export function setEndpointStatus(
           failing_since = case when $2::text = 'enabled' then null else e.failing_since end,
           warned = case when $2::text = 'enabled' then 0 else e.warned end,
           failures = case when $2::text = 'enabled' then 0 else e.failures end,
+          failed_attempts = case when $2::text = 'enabled' then 0 else e.failed_attempts end,
+          failed_events = case when $2::text = 'enabled' then 0 else e.failed_events end,
           blocked_until = case when $2::text = 'enabled' then null else e.blocked_until end
         where e.id = $1::uuid and e.status <> 'deleted'
         returning ${endpointJson('e')}`,

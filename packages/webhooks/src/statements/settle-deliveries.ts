@@ -30,9 +30,11 @@ export interface EndpointPolicy {
   readonly cooldownMs: number
   readonly maxCooldownMs: number
   readonly disableAfterMs: number
+  readonly disableAfterAttempts: number
+  readonly disableAfterEvents: number
 }
 
-/** Writes how attempts ended, in the order they did. How: `migrations/claim-and-settle.ts`. */
+/** Writes how attempts ended, in the order they did. How: `schema/functions/settle-deliveries.ts`. */
 export function settleDeliveries(
   schema: string,
   settlements: readonly Settlement[],
@@ -41,14 +43,16 @@ export function settleDeliveries(
   return {
     name: 'settle_deliveries',
     text: `
-      select ${schema}.settle_webhooks($1::json, $2::integer, $3::bigint, $4::bigint, $5::bigint)
-        as crossed`,
+      select ${schema}.settle_webhooks_2($1::json, $2::integer, $3::bigint, $4::bigint, $5::bigint,
+        $6::integer, $7::integer) as crossed`,
     values: [
       JSON.stringify(settlements),
       policy.breakerFailures,
       policy.cooldownMs,
       policy.maxCooldownMs,
       policy.disableAfterMs,
+      policy.disableAfterAttempts,
+      policy.disableAfterEvents,
     ],
   }
 }
