@@ -129,5 +129,6 @@ test('migrations run once, from any number of processes at once, beside those of
   await Promise.all(pools.map((client) => webhooks({ client, schema: 'at_once' }).migrate()))
   expect(await database.query('select package, version from at_once.migrations')).toEqual([
     { package: 'webhooks', version: 1 },
+    { package: 'webhooks', version: 2 },
   ])
 })
