@@ -15,6 +15,7 @@ import { authenticated, countedInput, isValidKey, keyOf, sealOf } from './reques
 import { factsOf } from './request/route.ts'
 import { type Run, runStarter } from './run.ts'
 import type { Attempt, Claim } from './store.ts'
+import { isTraceparent } from './telemetry/trace-context.ts'
 import { underWay } from './under-way.ts'
 import type { WhenUnknown } from './when-unknown.ts'
 
@@ -249,7 +250,5 @@ const ELSEWHERE = 'Send the same request again; another server will take it.'
 /** W3C Trace Context, so that an event can be followed back to the request that caused it. */
 function traceparentOf(request: EngineRequest): string | undefined {
   const [value] = request.header('traceparent')
-  return value !== undefined && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value)
-    ? value
-    : undefined
+  return value !== undefined && isTraceparent(value) ? value : undefined
 }

@@ -5,6 +5,7 @@ import { type EmittedEvent, type OutboxEvent, outboxEvent } from './event.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Question } from './question.ts'
 import type { Attempt } from './store.ts'
+import { currentTraceparent } from './telemetry/trace-context.ts'
 
 /**
  * What a handler sees, the same on every adapter and store, with a key or without: handler code
@@ -17,7 +18,7 @@ export interface HandlerContext<Tx = unknown> {
   readonly scope: string
   /** 1; 2 after a takeover, and so on. */
   readonly attempt: number
-  /** Of the request (W3C Trace Context), where it came with one: `emit` writes it on events. */
+  /** Of the request (W3C Trace Context), where it came with one: `emit` writes it on events, unless a trace is active (`provideTraceparent`). */
   readonly traceparent: string | undefined
   /** Aborts when the handler has run out of time or its lease is lost: stop, nothing more will be kept. */
   readonly signal: AbortSignal
@@ -56,6 +57,8 @@ export interface Handling<Tx> {
   /** What the handler asked to become of its response, if it did. */
   wish: 'commit' | 'retry' | undefined
   aborted: OncekeyError | undefined
+  /** There was no connection for its transaction: not its fault, and nothing to be held for. */
+  busy: OncekeyError | undefined
   controller: AbortController | undefined
   context: HandlerContext<Tx> | undefined
 }
@@ -99,14 +102,20 @@ function handlerContext<Tx>(handling: Handling<Tx>): HandlerContext<Tx> {
         "transaction(): this route says response: 'stream', so it is on record before its first byte. Answer with a buffered response where writes must commit with it.",
       )
     }
-    return attempt.transaction()
+    try {
+      const transaction = await attempt.transaction()
+      handling.busy = undefined
+      return transaction
+    } catch (error) {
+      if (error instanceof OncekeyError && error.code === 'store-busy') handling.busy = error
+      throw error
+    }
   }
 
   function emit(event: EmittedEvent): void {
     assertOpen('emit')
-    events.push(
-      outboxEvent(event, { source: options.eventSource, traceparent: question.traceparent }),
-    )
+    const traceparent = currentTraceparent(question.traceparent)
+    events.push(outboxEvent(event, { source: options.eventSource, traceparent }))
   }
 
   function keep(): void {

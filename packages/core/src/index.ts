@@ -39,6 +39,7 @@ export {
   type RelayErrorMessage,
   type RequestFacts,
   tell,
+  warnOfFailure,
   warnOnce,
 } from './diagnostics.ts'
 export type { Disposition, DispositionOverrides } from './disposition.ts'
@@ -81,12 +82,18 @@ export {
   memoryStore,
 } from './memory-store.ts'
 export { type Call, type OnceOptions, type Outcome, once } from './once.ts'
-export { checkScopeOption, type EngineOptions, type ResolvedOptions } from './options.ts'
+export {
+  checkScopeOption,
+  type DispositionOf,
+  type EngineOptions,
+  type ResolvedOptions,
+} from './options.ts'
 export type { RetryAdvice } from './problem.ts'
 export { framingHeaders, isFraming } from './response/framing.ts'
-export type { Run, Verdict } from './run.ts'
+export type { Failure, Run, Verdict } from './run.ts'
 export { resolveScope, type Scope } from './scope.ts'
-export { checkSealKeys, type SealKeys } from './seal.ts'
+export { checkSealKeys, type Seal, type SealKeys } from './seal.ts'
 export type { Attempt, Claim, Completion, Decision, Store, StoreCapabilities } from './store.ts'
 export type { HeaderChange, PlainResponse, StoredResponse } from './stored-response.ts'
+export { type ActiveTraceparent, provideTraceparent } from './telemetry/trace-context.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './when-unknown.ts'

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { type Answer, problemAnswer } from './answer.ts'
 import { type Deadline, deadlines } from './deadlines.ts'
 import { deferred } from './deferred.ts'
@@ -51,6 +52,8 @@ export interface Running<Tx> extends Handling<Tx> {
   /** Asks once more after the key was lost: what is true of it now? */
   readonly askAgain: (question: Handling<Tx>['question']) => Promise<Begun<Tx>>
   readonly onOver: () => void
+  /** The async context of the request, for what the clock of all requests does about this one. */
+  scope: AsyncResource | undefined
   deadline: Deadline<Running<Tx>> | undefined
   lease: { stop(): void } | undefined
   ending: Promise<Verdict> | undefined
@@ -65,7 +68,9 @@ export interface Ending<Tx> extends Running<Tx> {
 
 /** Puts handlers under attempts: each gets its context, its clock, and its one end. */
 export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => Run<Tx> {
-  const clock = deadlines<Running<Tx>>(handlerTimeoutMs, timeOut)
+  const clock = deadlines<Running<Tx>>(handlerTimeoutMs, (running) => {
+    running.scope?.runInAsyncScope(timeOut, undefined, running)
+  })
 
   function startRun({ options, attempt, question, askAgain, onOver }: Start<Tx>): Run<Tx> {
     const running: Running<Tx> = {
@@ -79,8 +84,11 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
       open: true,
       wish: undefined,
       aborted: undefined,
+      busy: undefined,
       controller: undefined,
       context: undefined,
+      // 0.1 µs, where AsyncLocalStorage.snapshot() takes 35 on Node 20.
+      scope: new AsyncResource('oncekey.run', UNTRACKED),
       deadline: undefined,
       lease: undefined,
       ending: undefined,
@@ -149,6 +157,7 @@ async function untilOver<Tx>(running: Running<Tx>, ending: Promise<Verdict>): Pr
 function letGo<Tx>(running: Running<Tx>): void {
   running.attempt = undefined
   running.deadline = undefined
+  running.scope = undefined
   // Given up: they are yet to be told.
   if (running.interruption === undefined) running.listeners = NOBODY
 }
@@ -165,6 +174,8 @@ function interrupt<Tx>(running: Running<Tx>, answer: Answer): void {
   for (const listener of listeners) listener(answer)
 }
 
+/** Nobody is told of its end, so there is nothing to follow it for. */
+const UNTRACKED = { requireManualDestroy: true }
 const NOBODY: never[] = []
 const RUNNING = Symbol('running')
 

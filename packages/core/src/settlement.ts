@@ -99,10 +99,14 @@ async function tooLarge<Tx>(running: Ending<Tx>, status: number): Promise<Verdic
   return answer
 }
 
-/** Everything undone; the handler's own answer, if it has one, is sent and not kept. */
+/**
+ * Everything undone; the handler's own answer, if it has one, is sent and not kept. Where it failed
+ * because it got no transaction the client is told that the store is busy, and the key is free.
+ */
 export async function undo<Tx>(running: Ending<Tx>, status: number | undefined): Promise<Verdict> {
   const { attempt } = running
-  const release = running.wish === 'retry'
+  const busy = status === undefined || status >= 500 ? running.busy : undefined
+  const release = running.wish === 'retry' || busy !== undefined
   let outcome: 'undone' | 'failed' = 'undone'
   try {
     await (release ? attempt.release() : attempt.abandon())
@@ -112,7 +116,9 @@ export async function undo<Tx>(running: Ending<Tx>, status: number | undefined):
   }
   reportUndoneEvents(running, status)
   reportEnd(running, status, release ? 'release' : 'abandon', outcome)
-  return SEND
+  return busy === undefined
+    ? SEND
+    : storeFailure(running.options, running.question, 'complete', busy)
 }
 
 function dispositionFor<Tx>(

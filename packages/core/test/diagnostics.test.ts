@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { tell, warnOnce } from '../src/diagnostics.ts'
+import { tell, warnOfFailure, warnOnce } from '../src/diagnostics.ts'
 import { createEngine } from '../src/engine.ts'
 import { OncekeyError } from '../src/errors.ts'
 import { post, response } from './post.ts'
@@ -89,6 +89,17 @@ describe('a warning', () => {
       warnOnce('id-2', 'second')
     })
     expect(messages).toEqual(['first', 'second'])
+  })
+
+  it('of a failure is said once a minute for ever, and how often it was not said', async () => {
+    const messages = await warned(() => {
+      for (let n = 0; n <= 6; n++) warnOfFailure('begin:store-away', 'away', n * 25_000)
+    })
+    expect(messages).toEqual([
+      'away',
+      'away (2 more since the last warning)',
+      'away (2 more since the last warning)',
+    ])
   })
 
   // Last in this file: it uses the warnings up.

@@ -535,3 +535,71 @@ describe('with seal keys', () => {
     expect(await problemOf(forgetful)).toMatchObject({ code: 'key-reused' })
   })
 })
+
+describe('a record of a release before, which knew fewer things to tell requests apart by', () => {
+  const typed = (key: string, contentType: string) =>
+    post(key, {
+      fingerprintInput: () => ({
+        method: 'POST',
+        target: '/orders',
+        contentType,
+        body: { kind: 'parsed', value: { item: 'book' } },
+      }),
+    })
+
+  it('is replayed, and asked about only once what counts now does not fit', async () => {
+    const store = memoryStore()
+    const asked: number[] = []
+    const counting = {
+      ...store,
+      begin: (claim: Claim) => {
+        asked.push(claim.fingerprints.length)
+        return store.begin(claim)
+      },
+    }
+    const engine = createEngine({ store: counting })
+    // What it stored for any parameters is what is stored now where there are none.
+    const begun = await engine.begin(typed('k-1', 'application/json'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    await begun.run.complete(response())
+    expect((await engine.begin(typed('k-1', 'application/json; v=1'))).kind).toBe('replay')
+    expect(asked).toEqual([1, 1, 2])
+  })
+
+  it('is none for the requests of this release: two versions are two requests', async () => {
+    const engine = createEngine({ store: memoryStore() })
+    const begun = await engine.begin(typed('k-1', 'application/json; v=1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    await begun.run.complete(response())
+    expect(await engine.begin(typed('k-1', 'application/json; v=2'))).toMatchObject({
+      code: 'key-reused',
+    })
+    expect(await engine.begin(typed('k-1', 'application/json'))).toMatchObject({
+      code: 'key-reused',
+    })
+  })
+})
+
+describe('the route in messages', () => {
+  const routeOf = async (differently: Parameters<typeof post>[1]) => {
+    const engine = createEngine({ store: memoryStore() })
+    const [message] = await published('oncekey:decision', async () => {
+      await engine.begin(post('k-1', differently))
+    })
+    return (message as { route: string }).route
+  }
+
+  it('is the pattern that the router knows', async () => {
+    expect(await routeOf({ target: '/orders/42', route: () => '/orders/:id' })).toBe(
+      'POST /orders/:id',
+    )
+  })
+
+  it.each([
+    ['/orders/42/items?x=1', 'POST /orders/:id/items'],
+    ['/v1/orders', 'POST /v1/orders'],
+    ['/users/6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'POST /users/:id'],
+  ])('is %s without its ids where no router says it', async (target, route) => {
+    expect(await routeOf({ target })).toBe(route)
+  })
+})

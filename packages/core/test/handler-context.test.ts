@@ -21,6 +21,7 @@ function opened(attempt: Attempt = attemptThat(), key: string | undefined = 'k-1
     open: true,
     wish: undefined,
     aborted: undefined,
+    busy: undefined,
     controller: undefined,
     context: undefined,
   }

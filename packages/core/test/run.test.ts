@@ -481,6 +481,20 @@ describe('redact()', () => {
   })
 })
 
+describe('a collision at the commit', () => {
+  it('is told to those who operate, and not only to the client', async () => {
+    const again = { kind: 'run', attempt: attemptThat() } as const
+    const first = attemptThat([], { complete: async () => 'superseded' })
+    const store = storeThat({ begin: [() => ({ kind: 'run', attempt: first }), () => again] })
+    const begun = await createEngine({ store }).begin(post('k-1'))
+    if (begun.kind !== 'run') throw new Error(begun.kind)
+    const messages = await published('oncekey:error', async () => {
+      expect(codeOf(await begun.run.complete(response()))).toBe('commit-failed')
+    })
+    expect(messages).toMatchObject([{ during: 'complete', error: { code: 'commit-failed' } }])
+  })
+})
+
 describe('an attempt that was superseded', () => {
   const replay: Decision = {
     kind: 'replay',

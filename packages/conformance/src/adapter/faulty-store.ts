@@ -7,6 +7,7 @@ import type { Attempt, Claim, Completion, Decision, Store } from '@oncekey/core'
 export interface Faults {
   readonly begin?: (begin: () => Promise<Decision>, claim: Claim) => Promise<Decision>
   readonly open?: (open: () => Promise<Attempt>) => Promise<Attempt>
+  readonly transaction?: (transaction: () => Promise<unknown>) => Promise<unknown>
   readonly complete?: (
     complete: () => Promise<'stored' | 'superseded'>,
     by: {
@@ -32,7 +33,10 @@ export function faultyStore(store: Store, faults: Faults): Store {
   function faulty(attempt: Attempt, claim: Claim | undefined): Attempt {
     return {
       number: attempt.number,
-      transaction: () => attempt.transaction(),
+      transaction() {
+        const transaction = () => attempt.transaction()
+        return faults.transaction?.(transaction) ?? transaction()
+      },
       renew: (leaseMs) => attempt.renew(leaseMs),
       release: () => attempt.release(),
       complete(completion) {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter-behaviours.ts'
 import { created, door, expectProblem } from './adapter-context.ts'
 import type { SiteHandler } from './adapter-fixture.ts'
@@ -52,6 +54,47 @@ export function handlerTimeout(): AdapterBehaviourGroup {
           assert.equal(await written(row), false)
           assert.deepEqual(await committed(subject), [])
           assert.equal((await site.post(key)).status, 201)
+        },
+      },
+      {
+        title:
+          'has its listeners, and the channels, called in the async context of its own request',
+        async run({ serve, name }) {
+          const users = new AsyncLocalStorage<string>()
+          const [quick, slow] = [name(), name()]
+          const seen: unknown[] = []
+          const noticed = door()
+          const onEnd = (message: unknown): void => {
+            if ((message as { key?: unknown }).key !== slow) return
+            seen.push(users.getStore())
+            noticed.open()
+          }
+          let user = 'ada'
+          const site = await serve(
+            ({ context }) => {
+              if (context.key === quick) return created()
+              context.signal.addEventListener('abort', () => seen.push(users.getStore()))
+              return NEVER
+            },
+            {
+              options: { handlerTimeoutMs: 50 },
+              outside() {
+                users.enterWith(user)
+                return {}
+              },
+            },
+          )
+          // Who comes first sets the clock that goes off for the second.
+          await site.post(quick)
+          user = 'ben'
+          subscribe('oncekey:end', onEnd)
+          try {
+            expectProblem(await site.post(slow), 503, 'handler-timeout')
+            await noticed.opened
+          } finally {
+            unsubscribe('oncekey:end', onEnd)
+          }
+          assert.deepEqual(seen, ['ben', 'ben'])
         },
       },
       harmless('answers after all', () => created({ headers: [['x-late', '1']] })),

@@ -37,6 +37,32 @@ export function storeFailures(): AdapterBehaviourGroup {
           assert.equal(runs(), 1)
         },
       },
+      {
+        title:
+          'has no connection left for a handler’s transaction is busy: 503 store-busy, and its key is free',
+        needs: ['transactions'],
+        async run({ serve, name }) {
+          let isFull = true
+          const { handler, runs } = counted(async ({ context }) => {
+            await context.transaction()
+            return created({ headers: [['x-attempt', String(context.attempt)]] })
+          })
+          const site = await serve(handler, {
+            options: { whenUnknown: 'hold' },
+            faults: {
+              transaction: (transaction) =>
+                isFull
+                  ? Promise.reject(new OncekeyError('store-busy', 'no connection'))
+                  : transaction(),
+            },
+          })
+          const key = name()
+          expectProblem(await site.post(key), 503, 'store-busy')
+          isFull = false
+          assert.equal((await site.post(key)).header('x-attempt'), '1')
+          assert.equal(runs(), 2)
+        },
+      },
       throwsOn('is not migrated', 'store-not-migrated'),
       throwsOn('is of a later version', 'store-too-new'),
       {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { HandlerContext } from '@oncekey/core'
 import { type BrokenAdapter, changed, runUnclaimed } from './broken-adapter.ts'
 import { json } from './plain-adapter.ts'
@@ -91,6 +92,19 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     ],
   },
   {
+    fault: 'tells a handler that there is no connection as an error like any other',
+    steps: () => ({
+      context: (context) =>
+        changed(context, {
+          transaction: () =>
+            context.transaction().catch(() => Promise.reject(new Error('no transaction'))),
+        }),
+      verdict: (verdict) =>
+        verdict.kind === 'problem' && verdict.code === 'store-busy' ? { kind: 'send' } : verdict,
+    }),
+    caughtBy: ['a store that: has no connection left'],
+  },
+  {
     fault: 'gives a transaction where the store has none',
     mode: 'no transactions',
     steps: () => ({ context: noTransaction }),
@@ -105,6 +119,17 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     fault: 'has no time limit',
     steps: () => ({ options: (options) => ({ ...options, handlerTimeoutMs: 60_000 }) }),
     caughtBy: ['a handler that takes too long: ', 'a problem: of code handler-timeout'],
+  },
+  {
+    fault: 'asks the engine in another context than the request’s',
+    steps() {
+      const elsewhere = new AsyncResource('elsewhere')
+      return {
+        begin: (engine, request) =>
+          elsewhere.runInAsyncScope(() => engine.begin(request), undefined),
+      }
+    },
+    caughtBy: ['a handler that takes too long: has its listeners'],
   },
   {
     fault: 'frees the key of a client that hangs up',

@@ -63,7 +63,14 @@ function parsedBody(req: NodeRequest): RequestBody | undefined {
   const { body } = req
   if (body === undefined || (body === null && !req.readableDidRead)) return undefined
   if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
-  if (typeof body === 'string') return { kind: 'bytes', bytes: new TextEncoder().encode(body) }
+  if (typeof body === 'string') {
+    const bytes = new TextEncoder().encode(body)
+    // `"42"` without its quotes is what a JSON parser made of it, and is not 42.
+    if (isJson(req) && Number(req.headers['content-length']) !== bytes.length) {
+      return { kind: 'parsed', value: body }
+    }
+    return { kind: 'bytes', bytes }
+  }
   if (!isEmptyObject(body) || wasParsed(req)) return { kind: 'parsed', value: body }
   return undefined
 }
@@ -72,6 +79,10 @@ function parsedBody(req: NodeRequest): RequestBody | undefined {
 function wasParsed(req: IncomingMessage): boolean {
   const type = req.headers['content-type'] ?? ''
   return req.readableDidRead && /json|x-www-form-urlencoded/i.test(type)
+}
+
+function isJson({ headers }: IncomingMessage): boolean {
+  return /^application\/([^;]+\+)?json\b/i.test(headers['content-type'] ?? '')
 }
 
 function isEmptyObject(value: unknown): boolean {
