@@ -213,3 +213,87 @@ async function exchange(port: number, ask: (connection: Connection) => void): Pr
   const response = await connection.response()
   return { response, raw: connection.received() }
 }
+
+describe('a server that shuts down while a response waits for its commit', () => {
+  test.each(['close', 'closeIdleConnections', 'closeAllConnections'] as const)(
+    'sends it all the same: %s()',
+    async (how) => {
+      const store = heldStore()
+      const once = idempotency({ store, scope: 'dangerously-shared' })
+      const server = createServer((req: NodeRequest, res) => {
+        void once(req, res, () => res.end('committed'))
+      })
+      const { url, close } = await listening(server)
+      onTestFinished(close)
+      const connection = await connectTo(Number(new URL(url).port))
+      connection.post('/', { 'Idempotency-Key': 'k' })
+      await store.asked()
+      server[how]()
+      store.letGo()
+      expect(String((await connection.response()).body)).toBe('committed')
+    },
+  )
+})
+
+test.each([
+  ['undefined', undefined],
+  ['null', null],
+])('writeHead with headers after a reason that is %s keeps the headers', async (_, reason) => {
+  const port = await serve((_, res) => {
+    res.writeHead(201, reason as never, { 'X-Own': '1' } as never).end('made')
+  }, true)
+  for (const _ of ['first', 'again']) {
+    const { response } = await exchange(port, (connection) =>
+      connection.post('/', { 'Idempotency-Key': 'k' }),
+    )
+    expect([response.status, header(response, 'x-own')]).toEqual([201, '1'])
+  }
+})
+
+test('an end that is called twice on a response without a body leaves the next request its drain', async () => {
+  let drained = 0
+  const port = await serve(async (req, res) => {
+    if (req.url === '/redirect') {
+      res.writeHead(303, { Location: '/' }).end()
+      res.end()
+      return
+    }
+    const piece = 'x'.repeat(100_000)
+    res.on('drain', () => {
+      drained++
+    })
+    for (let i = 0; i < 20; i++) {
+      if (!res.write(piece)) await new Promise((resolve) => res.once('drain', resolve))
+    }
+    res.end()
+  }, true)
+  const connection = await connectTo(port)
+  connection.post('/redirect', { 'Idempotency-Key': '1' })
+  expect((await connection.response()).status).toBe(303)
+  // Not covered: straight to Node, on the same connection.
+  connection.write('PUT / HTTP/1.1\r\nHost: x\r\n\r\n')
+  expect((await connection.response()).body.length).toBe(2_000_000)
+  expect(drained).toBeGreaterThan(0)
+})
+
+test('a client that half-closes once it has asked finds its answer when it asks again', async () => {
+  const store = heldStore()
+  const once = idempotency({ store, scope: 'dangerously-shared' })
+  const { url, close } = await listening(
+    createServer((req: NodeRequest, res) => {
+      void once(req, res, () => res.end('committed'))
+    }),
+  )
+  onTestFinished(close)
+  const port = Number(new URL(url).port)
+  const connection = await connectTo(port)
+  connection.post('/', { 'Idempotency-Key': 'k' })
+  await store.asked()
+  connection.socket.end()
+  await new Promise((resolve) => setImmediate(resolve))
+  store.letGo()
+  await connection.ended
+  const again = await connectTo(port)
+  again.post('/', { 'Idempotency-Key': 'k' })
+  expect(header(await again.response(), 'x-idempotency-replayed')).toBe('true')
+})
