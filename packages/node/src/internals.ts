@@ -82,6 +82,11 @@ export function interceptSends(res: ServerResponse, send: Send): (() => void) | 
   }
 }
 
+/** Whether a callback is the one by which `end` of Node tells that all has left; Node 24 gives it with the last bytes. */
+export function isFinish(callback: unknown): boolean {
+  return typeof callback === 'function' && callback.name === 'bound onFinish'
+}
+
 /**
  * Removes a header as if it had never been set. Node remembers which of these were removed, and then
  * leaves out what it would have said itself: the chunks, the length, the connection, the date.

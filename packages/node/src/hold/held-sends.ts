@@ -1,4 +1,4 @@
-import { interceptSends } from '../internals.ts'
+import { interceptSends, isFinish } from '../internals.ts'
 import type { Capture } from './capture.ts'
 import { collect, endBy, settleIfTooLarge } from './held-methods.ts'
 
@@ -14,9 +14,11 @@ export function catchKeptMethods(capture: Capture): void {
         capture,
         typeof data === 'string' ? Buffer.from(data, encodingOf(encoding)) : Buffer.from(data),
       )
-      if (typeof callback === 'function') process.nextTick(callback as () => void)
+      if (typeof callback === 'function' && !isFinish(callback)) {
+        process.nextTick(callback as () => void)
+      }
     }
-    // The callback of an empty piece is `end`'s own, for the `finish` that comes when the bytes leave.
+    // `finish` comes when the bytes leave.
     process.nextTick(seeWhetherItEnded, capture)
     return capture.phase !== 'settling'
   })

@@ -1,4 +1,5 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import type { PlainResponse, Verdict } from '@oncekey/core'
 import { isHttp2 } from '../internals.ts'
 import { frameAnew, isWithoutBody } from '../response/framing.ts'
@@ -38,6 +39,7 @@ function pass(capture: Capture): void {
   if (!isHttp2(res)) res.statusMessage = capture.reason
   restoreLists(capture)
   if (capture.ended) frameAnew(capture)
+  uncork(res)
   if (whole !== undefined && !capture.beyondAscii) {
     native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
   } else {
@@ -61,6 +63,7 @@ export function replace(capture: Capture, response: PlainResponse): void {
   res.end = native.end
   restoreHeaders(res, capture.before)
   internals.dropTrailers(res)
+  uncork(res)
   if (!isHttp2(res)) res.statusMessage = ''
   if (capture.onEnd !== undefined) res.once('finish', capture.onEnd)
   writeResponse(res, response)
@@ -86,6 +89,11 @@ function fail(capture: Capture, error: unknown): void {
   letGo(capture)
 }
 
+/** Node 22 and 24 send what is written to a corked response after the chunk that ends it. */
+function uncork(res: ServerResponse): void {
+  while (res.writableCorked > 0) res.uncork()
+}
+
 /** There will be no whole response: undone first, so that the client may retry once it notices. */
 export function abandon(capture: Capture, error?: Error): void {
   const { run } = capture
@@ -105,6 +113,8 @@ export function abandon(capture: Capture, error?: Error): void {
 function giveUp(capture: Capture, error: unknown): void {
   const { res, native } = capture
   if (capture.phase !== 'over') handBack(capture)
+  // Its turn on the connection is yet to come, and Node 24 would leave the client waiting for it then.
+  if (res.socket === null) res.once('socket', (turn: Socket) => turn.destroy())
   native.destroy?.call(res, error as Error)
   letGo(capture)
 }
