@@ -6,7 +6,7 @@ import {
   OncekeyError,
   type Scope,
 } from '@oncekey/core'
-import { coverRequest } from '@oncekey/node'
+import { type Covering, coverRequest, type NodeRequest } from '@oncekey/node'
 import type { Context, Next } from 'koa'
 
 export interface IdempotencyOptions<Tx> extends EngineOptions<Tx> {
@@ -22,13 +22,15 @@ export function idempotency<Tx>(options: IdempotencyOptions<Tx>) {
 
   async function idempotency(ctx: Context, next: Next): Promise<void> {
     if (!engine.covers(ctx.method)) return next()
-    const covered = await coverRequest(engine, ctx.req, ctx.res, {
+    const reading = {
       scope: typeof scope === 'string' ? scope : () => scope(ctx),
       target: ctx.originalUrl,
       body: { maxBytes: 1_048_576 },
       ...(fingerprint && { fingerprint: (_, bytes) => fingerprint(ctx, bytes) }),
       ...(waitMs !== undefined && { waitMs }),
-    })
+    } satisfies Covering<NodeRequest>
+    const fail = (error: unknown) => ctx.onerror(error as Error)
+    const covered = await coverRequest(engine, ctx.req, ctx.res, reading, fail)
     if (covered === undefined) {
       ctx.respond = false // a replay or a problem is on its way
       return

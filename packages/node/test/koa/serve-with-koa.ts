@@ -28,16 +28,7 @@ export const serveWithKoa: ServeSite = async (site) => {
     ctx.set(site.outside())
     return next()
   })
-  app.use(async (ctx, next) => {
-    try {
-      await next()
-    } catch (error) {
-      if (ctx.headerSent) throw error
-      const { code, message } = error as { code?: string; message?: string }
-      ctx.status = 500
-      ctx.body = { error: code ?? message }
-    }
-  })
+  app.context.onerror = answerError
   app.use(once)
   app.use(async (ctx) => {
     const route = site.routes.find(({ method, path }) => method === ctx.method && path === ctx.path)
@@ -53,6 +44,14 @@ export const serveWithKoa: ServeSite = async (site) => {
   })
   const { url, close } = await listening(createServer(app.callback()))
   return { url, drain: once.drain, close }
+}
+
+/** As koa-onerror does: errors of middleware, and those that come after it, are answered here. */
+function answerError(this: Context, error: (Error & { code?: string }) | null): void {
+  if (error === null || this.headerSent || !this.writable) return
+  this.res.statusCode = 500
+  this.res.setHeader('content-type', 'application/json')
+  this.res.end(JSON.stringify({ error: error.code ?? error.message }))
 }
 
 async function jsonOf(ctx: Context): Promise<unknown> {
