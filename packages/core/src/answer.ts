@@ -26,13 +26,14 @@ export type Answer =
 
 /** A problem as an answer. */
 export function problemAnswer(
-  options: Pick<ResolvedOptions<never>, 'docsUrl'>,
+  { docsUrl, problemStatus }: Pick<ResolvedOptions<never>, 'docsUrl' | 'problemStatus'>,
   code: ProblemCode,
   detail: string,
   retryAfterMs?: number,
 ): Extract<Answer, { kind: 'problem' }> {
   const response = problem(code, detail, {
-    docsUrl: options.docsUrl,
+    docsUrl,
+    problemStatus,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   })
   return { kind: 'problem', code, detail, response }

@@ -3,6 +3,7 @@ import type { Authenticate } from './authenticate.ts'
 import type { Disposition, DispositionOverrides } from './disposition.ts'
 import { OptionsError } from './errors.ts'
 import type { ReplayHeader } from './header-rules.ts'
+import { isProblemCode, type ProblemStatuses } from './problem.ts'
 import { checkSealKeys, type Seal } from './seal.ts'
 import type { Store } from './store.ts'
 import type { PlainResponse } from './stored-response.ts'
@@ -38,6 +39,11 @@ export interface EngineOptions<Tx, Req = any> {
   ) => string | undefined | null | Promise<string | undefined | null>
   /** What counts of the URL, where it is signed or stamped anew on every retry. @default path and query as they came */
   readonly url?: (request: Req) => string | Promise<string>
+  /**
+   * What has to be the same for a key that comes again: the `request`, or nothing beside the `key`,
+   * where a signature vouches for that. @default 'request'
+   */
+  readonly compares?: 'request' | 'key'
   /** Whether a request without a key is refused; if not, it runs with a transaction and events but no record. @default true */
   readonly required?: boolean
   /** Whether only the quoted form of draft-07 section 2.1 is accepted. @default false */
@@ -80,6 +86,11 @@ export interface EngineOptions<Tx, Req = any> {
   readonly redact?: (response: PlainResponse) => PlainResponse | Promise<PlainResponse>
   /** CloudEvents `source` of emitted events. @default '/' + namespace */
   readonly eventSource?: string
+  /**
+   * Other statuses for problems, for clients that read nothing else: `{ 'in-progress': 503 }`.
+   * @default those of docs/errors.md
+   */
+  readonly problemStatus?: ProblemStatuses
   /** A page that documents the problem codes; becomes each problem's `type` and a `describedby` link. */
   readonly docsUrl?: string
 }
@@ -102,6 +113,7 @@ export interface ResolvedOptions<Tx> {
   readonly headerName: string
   readonly key: EngineOptions<Tx>['key']
   readonly url: EngineOptions<Tx>['url']
+  readonly compares: 'request' | 'key'
   readonly required: boolean
   readonly strict: boolean
   readonly authenticate: Authenticate | undefined
@@ -119,6 +131,7 @@ export interface ResolvedOptions<Tx> {
   readonly seal: Seal | undefined
   readonly redact: EngineOptions<Tx>['redact']
   readonly eventSource: string
+  readonly problemStatus: ProblemStatuses
   readonly docsUrl: string | undefined
 }
 
@@ -140,6 +153,7 @@ export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<
     headerName,
     key: callback('key', options.key),
     url: callback('url', options.url),
+    compares: oneOf('compares', options.compares ?? 'request', ['request', 'key']),
     required: flag('required', options.required ?? true),
     strict: flag('strict', options.strict ?? false),
     authenticate: callback('authenticate', options.authenticate),
@@ -160,6 +174,7 @@ export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<
     seal: checkSeal(options.seal),
     redact: callback('redact', options.redact),
     eventSource: word('eventSource', options.eventSource ?? `/${namespace}`, 255),
+    problemStatus: checkProblemStatuses(options.problemStatus ?? {}),
     docsUrl: options.docsUrl === undefined ? undefined : checkUrl(options.docsUrl),
   }
 }
@@ -226,6 +241,22 @@ function checkWhenUnknown(policy: WhenUnknown): WhenUnknown {
   throw new OptionsError(
     `whenUnknown must be 'retake', 'hold' or a function that finds out, not ${shown(policy)}.`,
   )
+}
+
+function checkProblemStatuses(statuses: ProblemStatuses): ProblemStatuses {
+  for (const [code, status] of Object.entries(statuses)) {
+    if (!isProblemCode(code)) {
+      throw new OptionsError(
+        `problemStatus: ${shown(code)} is no code of a problem; write \`{ 'in-progress': 503 }\`.`,
+      )
+    }
+    if (!Number.isInteger(status) || status < 200 || status > 599) {
+      throw new OptionsError(
+        `problemStatus['${code}'] must be a final status, such as 503, not ${shown(status)}.`,
+      )
+    }
+  }
+  return statuses
 }
 
 /** It goes into a Link header and gets a fragment. */

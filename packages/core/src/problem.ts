@@ -89,14 +89,26 @@ const PROBLEMS: Readonly<Record<ProblemCode, ProblemType>> = {
   draining: { status: 503, title: 'The server is shutting down', retry: 'same-key', soon: true },
 }
 
+/** Statuses to answer instead of the standard ones, by code. */
+export type ProblemStatuses = Readonly<Partial<Record<ProblemCode, number>>>
+
+/** Whoever chose one of them for a problem means that it passes. */
+const SOON: ReadonlySet<number> = new Set([425, 429, 503])
+
 /** The answer for `code`. `docsUrl` becomes the problem's type and a `describedby` link. */
 export function problem(
   code: ProblemCode,
   detail: string,
-  options: { readonly docsUrl: string | undefined; readonly retryAfterMs?: number },
+  options: {
+    readonly docsUrl: string | undefined
+    readonly problemStatus?: ProblemStatuses
+    readonly retryAfterMs?: number
+  },
 ): PlainResponse {
-  const { status, title, retry, soon } = PROBLEMS[code]
-  const { docsUrl, retryAfterMs = 1000 } = options
+  const { title, retry, ...standard } = PROBLEMS[code]
+  const { docsUrl, problemStatus, retryAfterMs = 1000 } = options
+  const status = problemStatus?.[code] ?? standard.status
+  const soon = standard.soon ?? SOON.has(status)
   const type = docsUrl === undefined ? `urn:oncekey:problem:${code}` : `${docsUrl}#${code}`
   const headers: HeaderChange[] = [
     ['content-type', 'application/problem+json'],

@@ -26,6 +26,7 @@ describe('options', () => {
       methods: new Set(['POST', 'PATCH']),
       header: 'idempotency-key',
       headerName: 'Idempotency-Key',
+      compares: 'request',
       required: true,
       strict: false,
       validateKey: undefined,
@@ -46,6 +47,7 @@ describe('options', () => {
       seal: undefined,
       redact: undefined,
       eventSource: '/http',
+      problemStatus: {},
       docsUrl: undefined,
     })
     expect(resolveOptions({ store: lease }).leaseMs).toBe(15_000)
@@ -123,6 +125,15 @@ describe('options that cannot work are refused at construction, and the message 
     [{ namespace: 'a b' }, `${words('namespace', 64)}"a b".`],
     [{ namespace: 7 }, `${words('namespace', 64)}7.`],
     [{ namespace: 'n'.repeat(65) }, `${words('namespace', 64)}"${'n'.repeat(65)}".`],
+    [
+      { problemStatus: { 'in-progres': 503 } },
+      'problemStatus: "in-progres" is no code of a problem; write `{ \'in-progress\': 503 }`.',
+    ],
+    [
+      { problemStatus: { 'in-progress': 100 } },
+      "problemStatus['in-progress'] must be a final status, such as 503, not 100.",
+    ],
+    [{ compares: 'body' }, "compares must be 'request' or 'key', not \"body\"."],
     [{ eventSource: 'é' }, `${words('eventSource', 255)}"é".`],
     [{ methods: [] }, "methods must be a list of methods, such as ['POST'], not []."],
     [{ methods: 'POST' }, `methods must be a list of methods, such as ['POST'], not "POST".`],

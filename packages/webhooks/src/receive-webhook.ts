@@ -1,28 +1,43 @@
-import { type Authenticate, OptionsError } from '@oncekey/core'
-import { parseSecret, type SigningSecret } from './signing-secret.ts'
-import { verifyWebhook } from './verify-webhook.ts'
+import {
+  type Authenticate,
+  type Disposition,
+  OptionsError,
+  type PlainResponse,
+} from '@oncekey/core'
+import { pathScope } from './receiving/path-scope.ts'
+import { standard } from './receiving/standard-webhooks.ts'
+import type { WebhookSender } from './receiving/webhook-sender.ts'
 
 /** What `receiveWebhook` makes: options that every adapter takes. */
 export interface WebhookReceiverOptions {
-  readonly header: 'webhook-id'
+  readonly header?: string
+  readonly key?: (request: unknown, raw: () => Promise<Uint8Array>) => Promise<string | undefined>
   readonly namespace: string
-  readonly scope: 'dangerously-shared'
+  readonly scope: (request: unknown) => string
   readonly methods: readonly ['POST']
+  readonly compares: 'request' | 'key'
+  readonly disposition: (response: PlainResponse) => Disposition
+  readonly problemStatus: typeof PROBLEM_STATUS
   readonly authenticate: Authenticate
 }
 
 /**
  * Options for `idempotency` of any adapter, with which a route takes each webhook once: the signature
- * is checked over the bytes that came, and `webhook-id` is the key, in a namespace of its own.
+ * is checked over the bytes that came, and the sender's id is the key, in a namespace of its own.
  *
- * One sender's ids are unique to it, so the keys of one route are shared; with several senders on one
- * route, give each a `namespace`.
+ * - Where the signature covers the id, the id alone says which webhook it is. Otherwise another body
+ *   under a used id is refused, 422 `key-reused`.
+ * - Only a 2xx of the handler is final. Whatever else it answers is undone and leaves the id free, so
+ *   that a receiver which was mended gets what it refused before.
+ * - Answers are for senders that read the status alone: one that comes while the first attempt is
+ *   running is 503 with `Retry-After`, and one whose response is not kept any more is 200.
+ * - Keys belong to the path they came to: the same id at two routes is two webhooks.
  *
  * @example
  * ```ts
  * const received = idempotency({ store, ...receiveWebhook({ secrets: [process.env.SECRET] }) })
  *
- * app.post('/webhooks', express.raw({ type: () => true }), received, async (req, res) => {
+ * app.post('/webhooks', express.raw({ type: () => true, limit: '1mb' }), received, async (req, res) => {
  *   const event = JSON.parse(req.body)
  *   // … once, in `await received.of(req).transaction()`
  *   res.status(204).end()
@@ -30,44 +45,67 @@ export interface WebhookReceiverOptions {
  * ```
  */
 export function receiveWebhook({
+  sender = standard,
   secrets,
   namespace = 'webhooks',
   toleranceSeconds = 300,
 }: {
+  /** Who sends: `stripe`, `github`, `shopify`, `slack`, `svix`, or `standard`. @default standard */
+  readonly sender?: WebhookSender
   /** All that may be in force; a function where they change while the process runs. */
-  readonly secrets:
-    | readonly SigningSecret[]
-    | (() => readonly SigningSecret[] | Promise<readonly SigningSecret[]>)
+  readonly secrets: Secrets | (() => Secrets | Promise<Secrets>)
   /** One per sender, so that their ids never meet. @default 'webhooks' */
   readonly namespace?: string
   /** How far the sender's clock and ours may be apart. Seconds. @default 300 */
   readonly toleranceSeconds?: number
 }): WebhookReceiverOptions {
-  if (typeof secrets !== 'function') checkSecrets(secrets)
+  if (typeof sender?.verify !== 'function') {
+    throw new OptionsError('sender must be one of those exported, such as `stripe`.')
+  }
+  const fixed = typeof secrets === 'function' ? undefined : checked(sender, secrets)
   if (!(toleranceSeconds > 0)) {
     throw new OptionsError(`toleranceSeconds must be over 0, not ${toleranceSeconds}.`)
   }
+  const { idHeader, idInBody, isIdSigned } = sender
   return {
-    header: 'webhook-id',
+    ...(idHeader !== undefined && { header: idHeader }),
+    ...(idInBody !== undefined && { key: async (_, raw) => idInBody(await raw()) }),
     namespace,
-    scope: 'dangerously-shared',
+    scope: pathScope,
     methods: ['POST'],
+    compares: isIdSigned ? 'key' : 'request',
+    disposition: ({ status }) => (status >= 200 && status < 300 ? 'commit' : 'retry'),
+    problemStatus: PROBLEM_STATUS,
     async authenticate(request, body) {
-      verifyWebhook({
+      const current =
+        fixed ?? checked(sender, await (secrets as () => Secrets | Promise<Secrets>)())
+      sender.verify({
         header: (name) => only(request.header(name)),
         body,
-        secrets: typeof secrets === 'function' ? await secrets() : secrets,
+        secrets: current,
         toleranceSeconds,
+        now: new Date(),
       })
     },
   }
 }
 
-function checkSecrets(secrets: readonly SigningSecret[]): void {
+/** As they come from the environment; one that is missing there is refused. */
+type Secrets = readonly (string | undefined)[]
+
+const PROBLEM_STATUS = { 'in-progress': 503, 'outcome-unknown': 503, 'result-gone': 200 } as const
+
+function checked(sender: WebhookSender, secrets: Secrets): readonly string[] {
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new OptionsError('secrets is missing: write `secrets: [process.env.WEBHOOK_SECRET]`.')
   }
-  secrets.forEach(parseSecret)
+  return secrets.map((secret, at) => {
+    if (secret === undefined) {
+      throw new OptionsError(`secrets[${at}] is undefined: is its environment variable set?`)
+    }
+    sender.checkSecret(secret)
+    return secret
+  })
 }
 
 /** A header that came twice says nothing. */

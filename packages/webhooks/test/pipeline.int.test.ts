@@ -1,12 +1,17 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { PGlite } from '@electric-sql/pglite'
+import { memoryStore } from '@oncekey/core'
+import { idempotency } from '@oncekey/express'
 import { createRelay } from '@oncekey/outbox'
 import { migrate, postgresLog } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 import { waitFor } from '@oncekey/test-servers'
-import { webhooks } from '@oncekey/webhooks'
+import { receiveWebhook, webhooks } from '@oncekey/webhooks'
+import express from 'express'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { startReceiver, verified } from './receiver.ts'
-import { emitEvents, LOCAL, webhooksDatabase } from './webhooks-database.ts'
+import { emitEvents, eventOf, fanOut, LOCAL, webhooksDatabase } from './webhooks-database.ts'
 
 const database = webhooksDatabase()
 beforeEach(() => database.empty())
@@ -131,4 +136,55 @@ test('migrations run once, from any number of processes at once, beside those of
     { package: 'webhooks', version: 1 },
     { package: 'webhooks', version: 2 },
   ])
+})
+
+test('a sender of ours gives a receiver of ours, whose first attempt hangs and fails, the event until it is taken', async () => {
+  let finishFirst = () => {}
+  const first = new Promise<void>((resolve) => {
+    finishFirst = resolve
+  })
+  const effects: number[] = []
+  const statuses: number[] = []
+  let secret = ''
+  const received = idempotency({
+    store: memoryStore(),
+    ...receiveWebhook({ secrets: () => [secret] }),
+  })
+  const app = express()
+  app.use((_, res, next) => {
+    res.on('close', () => void statuses.push(res.statusCode))
+    next()
+  })
+  app.post('/', express.raw({ type: () => true, limit: '1mb' }), received, async (_, res) => {
+    effects.push(effects.length)
+    if (effects.length > 1) return void res.status(204).end()
+    await first
+    res.status(500).end()
+  })
+  const server = app.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+
+  const hooks = database.hooks({ ...LOCAL, timeoutMs: 200, schedule: [0, 0, 0, 0, 0, 0, 0, 0] })
+  const { port } = server.address() as AddressInfo
+  const endpoint = await hooks.endpoints.register({
+    url: `http://127.0.0.1:${port}/`,
+    types: ['*'],
+  })
+  secret = endpoint.secret
+  await fanOut(hooks, database.pool(), [eventOf()])
+  const worker = hooks.createWorker()
+  // The first attempt takes too long; the next ones are told that it still runs.
+  await worker.deliverOnce()
+  await worker.deliverOnce()
+  expect(statuses).toContain(503)
+  finishFirst()
+  await waitFor(
+    async () => {
+      await worker.deliverOnce()
+      return (await hooks.deliveries.list())[0]?.state === 'delivered'
+    },
+    { what: 'the delivery' },
+  )
+  expect(effects).toEqual([0, 1])
 })

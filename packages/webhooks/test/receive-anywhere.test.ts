@@ -1,13 +1,23 @@
+import { createHmac } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { memoryStore } from '@oncekey/core'
 import { idempotency as express, keepRawBody } from '@oncekey/express'
 import fastifyPlugin from '@oncekey/fastify'
 import { idempotency as web } from '@oncekey/web'
-import { generateKeyPair, generateSecret, receiveWebhook, signWebhook } from '@oncekey/webhooks'
+import { idempotency as hono } from '@oncekey/web/hono'
+import {
+  generateKeyPair,
+  generateSecret,
+  github,
+  receiveWebhook,
+  signWebhook,
+  stripe,
+} from '@oncekey/webhooks'
 import expressApp from 'express'
-import fastify from 'fastify'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import fastify, { type FastifyReply } from 'fastify'
+import { type Context, Hono } from 'hono'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
 /** A site with one route for webhooks, and one with the same store and keys of clients. */
 interface Site {
@@ -16,17 +26,22 @@ interface Site {
 }
 type Options = Parameters<typeof receiveWebhook>[0]
 
-const sites: Record<string, (options: Options) => Promise<Site>> = {
-  async express(options) {
+/** What the routes' handler answers, once it may. */
+type Answer = (effect: number) => number | Promise<number>
+const well: Answer = () => 200
+
+const sites: Record<string, (options: Options, answer?: Answer) => Promise<Site>> = {
+  async express(options, answer = well) {
     const effects: string[] = []
     const store = memoryStore()
     const app = expressApp()
     app.use(expressApp.json({ verify: keepRawBody }))
-    const effect: expressApp.RequestHandler = (req, res) => {
+    const effect: expressApp.RequestHandler = async (req, res) => {
       effects.push(req.body.type)
-      res.json({ number: effects.length })
+      res.status(await answer(effects.length)).json({ number: effects.length })
     }
-    app.post('/webhooks', express({ store, ...receiveWebhook(options) }), effect)
+    const received = express({ store, ...receiveWebhook(options) })
+    app.post(['/webhooks', '/shipping'], received, effect)
     app.post('/orders', express({ store, scope: 'dangerously-shared' }), effect)
     const server = app.listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
@@ -34,43 +49,72 @@ const sites: Record<string, (options: Options) => Promise<Site>> = {
     return { effects, post: poster((server.address() as AddressInfo).port) }
   },
 
-  async fastify(options) {
+  async fastify(options, answer = well) {
     const effects: string[] = []
     const store = memoryStore()
     const app = fastify()
     await app.register(fastifyPlugin, { store, scope: 'dangerously-shared' })
-    const effect = async (request: { body: unknown }) => {
+    const effect = async (request: { body: unknown }, reply: FastifyReply) => {
       effects.push((request.body as { type: string }).type)
+      reply.code(await answer(effects.length))
       return { number: effects.length }
     }
-    app.post('/webhooks', { config: { idempotency: receiveWebhook(options) } }, effect)
+    const config = { idempotency: receiveWebhook(options) }
+    app.post('/webhooks', { config }, effect)
+    app.post('/shipping', { config }, effect)
     app.post('/orders', effect)
     await app.listen({ port: 0, host: '127.0.0.1' })
     onTestFinished(() => app.close())
     return { effects, post: poster((app.server.address() as AddressInfo).port) }
   },
 
-  async web(options) {
+  async web(options, answer = well) {
     const effects: string[] = []
     const store = memoryStore()
     const effect = async (request: Request) => {
       effects.push(((await request.json()) as { type: string }).type)
-      return Response.json({ number: effects.length })
+      const status = await answer(effects.length)
+      return Response.json({ number: effects.length }, { status })
     }
+    const received = web({ store, ...receiveWebhook(options) })
     const routes: Record<string, (request: Request) => Promise<Response>> = {
-      '/webhooks': web({ store, ...receiveWebhook(options) })(effect),
+      '/webhooks': received(effect),
+      '/shipping': received(effect),
       '/orders': web({ store, scope: 'dangerously-shared' })(effect),
     }
     return {
       effects,
       post: async (path, headers, body) =>
-        routes[path]!(
+        routes[path.split('?')[0] as string]!(
           new Request(`http://site.example${path}`, {
             method: 'POST',
             headers: { 'content-type': 'application/json', ...headers },
             body,
           }),
         ),
+    }
+  },
+
+  async hono(options, answer = well) {
+    const effects: string[] = []
+    const store = memoryStore()
+    const app = new Hono()
+    const effect = async (c: Context) => {
+      effects.push((await c.req.json()).type)
+      const status = (await answer(effects.length)) as 200
+      return c.json({ number: effects.length }, status)
+    }
+    const received = hono({ store, ...receiveWebhook(options) })
+    for (const path of ['/webhooks', '/shipping']) app.post(path, received, effect)
+    app.post('/orders', hono({ store, scope: 'dangerously-shared' }), effect)
+    return {
+      effects,
+      post: async (path, headers, body) =>
+        app.request(path, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body,
+        }),
     }
   },
 }
@@ -143,6 +187,91 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
     expect(await deliver(one, { id: 'msg-2', secrets: [generateSecret(), secret] })).toMatchObject({
       status: 200,
     })
+  })
+
+  test.each([404, 400, 422, 302, 500])(
+    'that its handler answered %i is not done: it runs again once the handler was mended',
+    async (status) => {
+      const one = await site({ secrets: [secret] }, (effect) => (effect === 1 ? status : 200))
+      expect((await deliver(one, { id: 'msg-1' })).status).toBe(status)
+      expect(await deliver(one, { id: 'msg-1' })).toMatchObject({ status: 200, replayed: null })
+      expect(await deliver(one, { id: 'msg-1' })).toMatchObject({ status: 200, replayed: 'true' })
+      expect(one.effects).toHaveLength(2)
+    },
+  )
+
+  test('that is authentic is known by its id alone, whatever else changed', async () => {
+    const one = await site({ secrets: [secret] })
+    expect(await deliver(one, { id: 'msg-1' })).toMatchObject({ status: 200, replayed: null })
+    const reworded = '{"type":"invoice.paid","data":{"id":1,"sent":2}}'
+    const headers = { ...signWebhook({ id: 'msg-1', body: reworded, secrets: [secret] }) }
+    const again = await one.post('/webhooks?attempt=2', headers, reworded)
+    expect([again.status, again.headers.get('x-idempotency-replayed')]).toEqual([200, 'true'])
+    expect(one.effects).toHaveLength(1)
+  })
+
+  test('that comes while the first attempt is running is asked to come again, by the status alone', async () => {
+    let finish = () => {}
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve
+    })
+    const one = await site({ secrets: [secret] }, async () => {
+      await finished
+      return 200
+    })
+    const first = deliver(one, { id: 'msg-1' })
+    await vi.waitFor(() => expect(one.effects).toHaveLength(1))
+    const headers = { ...signWebhook({ id: 'msg-1', body, secrets: [secret] }) }
+    const second = await one.post('/webhooks', headers, body)
+    expect([second.status, second.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(await second.json()).toMatchObject({ code: 'in-progress', status: 503 })
+    finish()
+    expect(await first).toMatchObject({ status: 200 })
+  })
+
+  test('at two routes is two webhooks', async () => {
+    const one = await site({ secrets: [secret] })
+    const headers = { ...signWebhook({ id: 'msg-1', body, secrets: [secret] }) }
+    for (const path of ['/webhooks', '/shipping']) {
+      const answer = await one.post(path, headers, body)
+      expect([answer.status, answer.headers.get('x-idempotency-replayed')]).toEqual([200, null])
+    }
+    expect(one.effects).toHaveLength(2)
+  })
+
+  test('of Stripe is known by the id of its event, in the body', async () => {
+    const one = await site({ sender: stripe, secrets: ['whsec_stripe'] })
+    const sent = '{"id":"evt_1","type":"charge.succeeded"}'
+    const at = Math.floor(Date.now() / 1000)
+    const signed = (time: number) => ({
+      'stripe-signature': `t=${time},v1=${createHmac('sha256', 'whsec_stripe').update(`${time}.${sent}`).digest('hex')}`,
+    })
+    expect((await one.post('/webhooks', signed(at), sent)).status).toBe(200)
+    const again = await one.post('/webhooks', signed(at + 60), sent)
+    expect([again.status, again.headers.get('x-idempotency-replayed')]).toEqual([200, 'true'])
+    expect((await one.post('/webhooks', { 'stripe-signature': 't=1,v1=00' }, sent)).status).toBe(
+      401,
+    )
+    expect(one.effects).toEqual(['charge.succeeded'])
+  })
+
+  test('of GitHub, whose id is not signed, is refused with another body under a used id', async () => {
+    const one = await site({ sender: github, secrets: ['hush'] })
+    const send = (sent: string) =>
+      one.post(
+        '/webhooks',
+        {
+          'x-github-delivery': '72d3162e',
+          'x-hub-signature-256': `sha256=${createHmac('sha256', 'hush').update(sent).digest('hex')}`,
+        },
+        sent,
+      )
+    const statuses = [
+      (await send('{"type":"push"}')).status,
+      (await send('{"type":"pull"}')).status,
+    ]
+    expect(statuses).toEqual([200, 422])
+    expect(one.effects).toEqual(['push'])
   })
 
   test('never meets a key that a client chose', async () => {

@@ -72,12 +72,20 @@ export function isValidKey(options: Options, key: string): boolean | Promise<boo
   )
 }
 
+const KEY_ALONE: FingerprintInput = {
+  method: '',
+  target: '',
+  contentType: undefined,
+  body: { kind: 'none' },
+}
+
 /** What the fingerprint is made of, with what the app says of the URL and the body. */
 export function countedInput(
-  { url, handlerTimeoutMs }: Options,
+  { url, compares, handlerTimeoutMs }: Options,
   request: EngineRequest,
   input: FingerprintInput,
 ): FingerprintInput | Promise<FingerprintInput> {
+  if (compares === 'key') return KEY_ALONE
   const body = chosenBody(handlerTimeoutMs, input)
   if (url === undefined)
     return isPromise(body) ? body.then((body) => ({ ...input, body })) : { ...input, body }
