@@ -18,8 +18,8 @@ export interface Question {
   readonly seal?: SealKeys | undefined
   readonly traceparent: string | undefined
   readonly signal: AbortSignal | undefined
-  /** The request that the answer is for; `undefined` for a call of `once`. */
-  readonly request?: EngineRequest | undefined
+  /** The request that the answer is for, until the run is over; `undefined` for a call of `once`. */
+  request?: EngineRequest | undefined
 }
 
 /** The question as a store is asked it. Every claim has a token of its own, so each is a new attempt. */

@@ -156,6 +156,7 @@ async function untilOver<Tx>(running: Running<Tx>, ending: Promise<Verdict>): Pr
  */
 function letGo<Tx>(running: Running<Tx>): void {
   running.attempt = undefined
+  running.question.request = undefined
   running.deadline = undefined
   running.scope = undefined
   // Given up: they are yet to be told.
