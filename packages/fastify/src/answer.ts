@@ -54,8 +54,11 @@ export function exactBody(
   putAnswer(reply, answer)
   const body = bodyOf(answer)
   // Node writes the head in the encoding of the body that comes with it. Stored values are bytes.
-  const bytes = [...answer.headers.map(([, value]) => value), answer.reason ?? null]
-  return typeof body === 'string' && !bytes.every(isAscii) ? Buffer.from(body) : body
+  return typeof body !== 'string' || hasAsciiHead(answer) ? body : Buffer.from(body)
+}
+
+function hasAsciiHead({ headers, reason }: PlainResponse): boolean {
+  return headers.every(([, value]) => isAscii(value)) && isAscii(reason ?? null)
 }
 
 /** What `reply.send` and compressing hooks add for a body that is not sent as they saw it. */

@@ -6,7 +6,7 @@ import type { FastifyReply } from 'fastify'
 export type ReplyHeaders = Readonly<Record<string, OutgoingHttpHeader | undefined>>
 
 /** The headers as they are now. Lists are copied: Fastify adds cookies to the one it has. */
-export function headersOf(reply: FastifyReply): ReplyHeaders {
+export function headersOf(reply: FastifyReply): Record<string, OutgoingHttpHeader | undefined> {
   const headers: Record<string, OutgoingHttpHeader | undefined> = reply.getHeaders()
   for (const name in headers) {
     const value = headers[name]

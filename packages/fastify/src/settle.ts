@@ -25,8 +25,8 @@ export function settle(exchange: Exchange, reply: FastifyReply, given: Payload, 
   const payload = unwrapped(given, reply)
   // As Fastify will, which is after they were kept.
   if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
-  frameAnew(exchange, reply)
   const after = headersOf(reply)
+  frameAnew(exchange, reply, after)
   const changes = headerChanges(exchange.before, after)
   if (!changes.every(isSendable)) {
     // Fastify will find out and make an error of it; that error is the response then.
