@@ -5,6 +5,7 @@ import { claim } from './claim.ts'
 import type { Coverage, Coverages } from './coverage.ts'
 import { beginExchange, exchangeOf } from './exchange.ts'
 import { type BodyStream, keepBody } from './kept-body.ts'
+import { type ChosenBy, chosenBy } from './route-constraints.ts'
 
 /**
  * Puts our hooks on a route that is being registered: the body is kept as the last `preParsing` left
@@ -16,7 +17,7 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
   const coverage = covered.ofRoute(route)
   if (![route.method].flat().some((method) => coverage?.engine.covers(method))) return
 
-  runLast(route, 'preParsing', begin(coverage as Coverage))
+  runLast(route, 'preParsing', begin(coverage as Coverage, chosenBy(route)))
   runLast(route, 'preHandler', claim)
   runLast(route, 'onSend', capture)
   const { handler } = route
@@ -50,12 +51,12 @@ function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
   )
 }
 
-function begin(coverage: Coverage) {
+function begin(coverage: Coverage, chosen: ChosenBy | undefined) {
   const { headers, key, methods, authenticate } = coverage.engine.options
   const keeps = coverage.fingerprint === undefined
   const signed = authenticate !== undefined
   return function begin(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done) {
-    const exchange = beginExchange(request, coverage)
+    const exchange = beginExchange(request, coverage, chosen)
     // What was signed is looked at whether or not a key came.
     const came = (header: string) => request.raw.headers[header] !== undefined
     const asked = signed || key !== undefined || headers.some(came)

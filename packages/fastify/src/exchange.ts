@@ -6,6 +6,7 @@ import type { Coverage } from './coverage.ts'
 import type { KeptBody } from './kept-body.ts'
 import type { ReplyHeaders } from './reply-headers.ts'
 import type { ReplyTrailers } from './reply-trailers.ts'
+import type { ChosenBy } from './route-constraints.ts'
 
 /**
  * One request on a covered route, from its body to the end of its response.
@@ -19,6 +20,7 @@ import type { ReplyTrailers } from './reply-trailers.ts'
  */
 export interface Exchange {
   readonly coverage: Coverage
+  readonly chosenBy: ChosenBy | undefined
   phase: 'unclaimed' | 'answered' | 'open' | 'settling' | 'raw' | 'over'
   body: KeptBody | undefined
   run: Run | undefined
@@ -50,9 +52,14 @@ export function exchangeOf(request: FastifyRequest): Exchange | null {
 }
 
 /** Begins the exchange of a request. */
-export function beginExchange(request: FastifyRequest, coverage: Coverage): Exchange {
+export function beginExchange(
+  request: FastifyRequest,
+  coverage: Coverage,
+  chosenBy?: ChosenBy,
+): Exchange {
   const exchange: Exchange = {
     coverage,
+    chosenBy,
     phase: 'unclaimed',
     body: undefined,
     run: undefined,

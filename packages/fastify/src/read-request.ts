@@ -24,15 +24,16 @@ export function readRequest(
     signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
     fingerprintInput() {
       const contentType = raw.headers['content-type']
+      const parts = exchange.chosenBy?.(raw)
+      const seen = { method, target, contentType, ...(parts && { parts }) }
       if (fingerprint === undefined) {
         const body = bodyOf(raw, exchange.body as KeptBody)
-        const seen = { method, target, contentType }
         return body instanceof Promise
           ? body.then((body) => ({ ...seen, body }))
           : { ...seen, body }
       }
       const body = { kind: 'chosen', value: fingerprint(request) } as const
-      return { method, target, contentType, body }
+      return { ...seen, body }
     },
   }
 }

@@ -95,6 +95,27 @@ describe('whoever is not let in is not answered from the store [e8f 1, e8f 10]',
   }
 })
 
+test('what did not come from the handler is not kept: a guard, a parser, validation, the router', async () => {
+  const app = bareApp()
+  await cover(app)
+  const schema = { body: { type: 'object', required: ['item'], properties: { item: {} } } }
+  app.post('/x', { schema, preHandler: auth }, secret)
+  const allowed = { authorization: 'ana' }
+  for (const [status, path, body, headers] of [
+    [404, '/y', {}, allowed],
+    [415, '/x', '<x/>', { ...allowed, 'content-type': 'text/xml' }],
+    [400, '/x', '{', allowed],
+    [400, '/x', {}, allowed],
+    [401, '/x', { item: 1 }, {}],
+  ] as const) {
+    const got = await post(app, path, { key: 'k', body, headers })
+    expect(got).toMatchObject({ status, replayed: false })
+  }
+  const ana = { key: 'k', body: { item: 1 }, headers: allowed }
+  expect(await post(app, '/x', ana)).toMatchObject({ status: 200, replayed: false })
+  expect(await post(app, '/x', ana)).toMatchObject({ status: 200, replayed: true })
+})
+
 test('a request that validation refuses claims nothing', async () => {
   const store = memoryStore()
   let claims = 0

@@ -51,6 +51,45 @@ describe('the fingerprint is made of the body as it came', () => {
     expect(await at('/1?a=1', { 'content-type': 'application/json; charset=utf-8' })).toBe(200)
   })
 
+  test('what else has the router choose counts: version, host, constraints of the app', async () => {
+    const secret = {
+      name: 'secret',
+      storage() {
+        const handlers: Record<string, unknown> = {}
+        return {
+          get: (key: string) => handlers[key] ?? null,
+          set(key: string, handler: unknown) {
+            handlers[key] = handler
+          },
+        }
+      },
+      deriveConstraint: (raw: { headers: Record<string, string> }) => raw.headers['x-secret'],
+      validate: () => true,
+    }
+    const { app } = await coveredApp({
+      server: { routerOptions: { constraints: { secret } } } as never,
+    })
+    const add = (constraints: Record<string, string>, answer: string) =>
+      app.route({ method: 'POST', url: '/x', constraints, handler: async () => answer })
+    add({ version: '1.0.0' }, 'one')
+    add({ version: '2.0.0' }, 'two')
+    add({ host: 'a.example' }, 'a')
+    add({ host: 'b.example' }, 'b')
+    add({ secret: 'alpha' }, 'alpha')
+    add({ secret: 'beta' }, 'beta')
+    for (const [header, first, other, answer] of [
+      ['accept-version', '1.x', '2.x', 'one'],
+      ['host', 'a.example', 'b.example', 'a'],
+      ['x-secret', 'alpha', 'beta', 'alpha'],
+    ] as const) {
+      const send = (value: string) =>
+        post(app, '/x', { key: header, body: '1', headers: { [header]: value } })
+      expect(await send(first)).toMatchObject({ status: 200, body: answer, replayed: false })
+      expect(await send(first)).toMatchObject({ status: 200, body: answer, replayed: true })
+      expect((await send(other)).status).toBe(422)
+    }
+  })
+
   test('the url counts as the client sent it, not as rewriteUrl made it', async () => {
     const { app } = await coveredApp({
       server: { rewriteUrl: (raw) => (raw.url as string).replace(/^\/v\d/, '') },
