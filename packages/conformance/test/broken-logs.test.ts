@@ -5,6 +5,7 @@ import { memoryLogFixture } from './broken-logs/memory-fixture.ts'
 import { ofDeadLetters, ofDeliveries } from './broken-logs/of-deliveries.ts'
 import { ofHolding } from './broken-logs/of-holding.ts'
 import { ofReading } from './broken-logs/of-reading.ts'
+import { ofSubscriptions } from './broken-logs/of-subscriptions.ts'
 
 const behaviours = logBehaviours().flatMap((group) =>
   group.behaviours.map((behaviour) => ({ title: `${group.title}: ${behaviour.title}`, behaviour })),
@@ -12,7 +13,8 @@ const behaviours = logBehaviours().flatMap((group) =>
 const everFailed = new Set<string>()
 
 describe('the log contract rejects a log that', () => {
-  for (const broken of [...ofReading, ...ofHolding, ...ofDeliveries, ...ofDeadLetters]) {
+  const all = [...ofReading, ...ofSubscriptions, ...ofHolding, ...ofDeliveries, ...ofDeadLetters]
+  for (const broken of all) {
     it(broken.fault, { timeout: 60_000 }, async () => {
       const failed = await failedBy(broken)
       expect(failed).toEqual(expect.arrayContaining([...broken.caughtBy]))

@@ -16,8 +16,9 @@ export type DeliveryVerdict =
 /**
  * `permanent`: the consumer said that trying again cannot help. `exhausted`: it was tried as often as
  * it may be. `poison`: it was started again and again and the process never lived to say how it ended.
+ * `unwanted`: a release took events of its type when it was read, and no release does any more.
  */
-export type DeadReason = 'permanent' | 'exhausted' | 'poison'
+export type DeadReason = 'permanent' | 'exhausted' | 'poison' | 'unwanted'
 
 /** One try. */
 export interface DeliveryAttempt {
@@ -42,6 +43,8 @@ export interface TakeDue {
   /** Deliveries that this relay has under way already. */
   readonly except: readonly string[]
   readonly limit: number
+  /** Only these types; the others belong to another release. @default null, all of them */
+  readonly types?: readonly string[] | null
 }
 
 export interface Due {

@@ -78,7 +78,14 @@ export interface RelayErrorMessage {
 /** `oncekey:alert`: dead letters or a lag crossed a threshold. */
 export interface AlertMessage {
   readonly source: string
-  readonly kind: 'depth' | 'age' | 'new-error' | 'lag' | 'horizon' | 'missing-consumer'
+  readonly kind:
+    | 'depth'
+    | 'age'
+    | 'new-error'
+    | 'lag'
+    | 'horizon'
+    | 'missing-consumer'
+    | 'types-differ'
   /** What it is about, where it is about one: a consumer, a kind of error. */
   readonly about: string | undefined
   readonly value: number

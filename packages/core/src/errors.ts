@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'event-taken-in'
   | 'lease-lost'
   | 'log-restored'
+  | 'subscription-changed'
   | 'store-not-migrated'
   | 'store-too-new'
   | 'saga-unknown'

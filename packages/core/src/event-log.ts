@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Standing } from './contracts/subscription-record.ts'
 import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
 import type { OutboxEvent } from './event.ts'
@@ -23,8 +24,21 @@ export interface EventLog<Tx = unknown> {
    *
    * - A consumer that is new starts where `startAt` says; one that is known goes on where it was.
    * - From then on no event that it has not passed is taken away, until it is `retired`.
+   * - Its list of types is on record.
    */
   subscribe(subscription: Subscription): Promise<void>
+
+  /**
+   * Puts on record which types a relay takes for a consumer, and says what it may do: releases with
+   * different lists may run side by side. A relay asks again with each lease; `undefined` where the
+   * consumer is not known.
+   *
+   * - What is wanted is the union of the lists of all relays that are alive, and of those that may be
+   *   restarting: see `SubscriptionRecord`.
+   * - From the moment this has returned no `read` passes an event that any of them takes.
+   * - A relay that leaves with `release` takes its list along.
+   */
+  want(request: Want): Promise<Standing | undefined>
 
   /** Forgets a consumer and its cursors, so that it holds no events back; its dead letters stay. */
   retire(consumer: string): Promise<void>
@@ -38,6 +52,7 @@ export interface EventLog<Tx = unknown> {
    *   finishes what it has begun and lets the rest go with `release`; the log takes none away.
    * - A slot whose last holder went without a word comes with `crashes` counted up; an `advance`
    *   that is `calm` puts that back to 0.
+   * - One that is `waiting` renews what it holds, takes nothing, and does not count in the shares.
    */
   lease(request: LeaseRequest): Promise<Lease>
 
@@ -61,6 +76,8 @@ export interface EventLog<Tx = unknown> {
    *   wrote them were in conflict; of one transaction in the order they were emitted in.
    * - No transaction that is open somewhere, for however long, holds others' events up.
    * - Reading moves nothing and writes nothing.
+   * - Only what is wanted is read: `types` in normal form is what `want` answered, or it throws
+   *   `subscription-changed` and the reader asks again.
    *
    * Throws `log-restored` where the positions are from before the log was restored from a copy; by
    * then its cursors are set right, and slots have to be leased anew. Some events may come again.
@@ -90,6 +107,7 @@ export interface EventLog<Tx = unknown> {
    * each. What was started before and never settled (`starts` above `attempts` + 1) comes alone.
    *
    * - One that was filed behind another of its ordering key comes once that one is settled.
+   * - Only those of the given types, if there are any given: the others are another release's.
    * - `nextInMs`: when the next one is due, if there is one.
    */
   takeDue(request: TakeDue): Promise<Due>
@@ -168,10 +186,19 @@ export interface EventLogCapabilities {
 
 export interface Subscription {
   readonly consumer: string
-  /** Only these types, or all. */
+  /** Only these types, or all; `order.*` means all that begin so, `*` all. */
   readonly types: readonly string[] | null
   /** Where one that is new begins: with the oldest event there is, or with the next. */
   readonly startAt: 'beginning' | 'now'
+}
+
+export interface Want {
+  readonly consumer: string
+  readonly relay: string
+  /** The list of this relay's release, or all. */
+  readonly types: readonly string[] | null
+  /** For how long it counts as alive. Milliseconds. */
+  readonly leaseMs: number
 }
 
 export interface LeaseRequest {
@@ -181,6 +208,8 @@ export interface LeaseRequest {
   readonly leaseMs: number
   /** What it believes it holds: the log says which of these it has lost. */
   readonly holding: readonly HeldSlot[]
+  /** It gives way to another release: it keeps what it holds until that has ended. @default false */
+  readonly waiting?: boolean
 }
 
 /** A slot and the proof of holding it. */

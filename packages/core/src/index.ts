@@ -1,5 +1,23 @@
 export type { Answer } from './answer.ts'
 export type { Authenticate, SignedRequest } from './authenticate.ts'
+export {
+  isTypePattern,
+  meansType,
+  normalTypes,
+  patternsOf,
+  splitTypes,
+} from './contracts/event-types.ts'
+export {
+  departed,
+  type Enrolment,
+  enrolled,
+  type Standing,
+  type SubscriptionRecord,
+  standingOf,
+  subscriptionRecord,
+  type WantedList,
+  wantedIn,
+} from './contracts/subscription-record.ts'
 export type {
   DeadLetter,
   DeadLetterDetail,
@@ -65,6 +83,7 @@ export {
   slotOf,
   type TakeIn,
   type TakenSlot,
+  type Want,
 } from './event-log.ts'
 export {
   type Fingerprint,

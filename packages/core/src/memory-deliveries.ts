@@ -1,3 +1,4 @@
+import { meansType } from './contracts/event-types.ts'
 import type { DeadLetter, DeadLetterDetail, PastAttempt } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
 import type { LoggedEvent, Position } from './event-log.ts'
@@ -78,10 +79,11 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
       all.push(delivery)
     },
 
-    takeDue({ consumer, except, limit }, mine) {
+    takeDue({ consumer, except, limit, types = null }, mine) {
       const waiting = [...mine]
         .flatMap((slot) => retryingOf(consumer, slot))
         .filter(({ id }) => !except.includes(id))
+        .filter(({ event }) => types === null || meansType(types, event.type))
         .sort((one, other) => one.dueAt - other.dueAt)
       let due = waiting.filter(({ dueAt }) => dueAt <= now()).slice(0, limit)
       const dubious = due.find(({ starts, attempts }) => starts > attempts)

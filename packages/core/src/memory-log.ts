@@ -1,8 +1,17 @@
-import { OptionsError } from './errors.ts'
+import { meansType, normalTypes } from './contracts/event-types.ts'
+import {
+  departed,
+  enrolled,
+  type SubscriptionRecord,
+  standingOf,
+  wantedIn,
+} from './contracts/subscription-record.ts'
+import { OncekeyError, OptionsError } from './errors.ts'
 import {
   type EventLog,
   type HeldSlot,
   type Lease,
+  type LeaseRequest,
   type LoggedEvent,
   type Page,
   type ReadRequest,
@@ -35,7 +44,7 @@ interface Cursor {
 interface Subscriber {
   readonly cursors: readonly Cursor[]
   readonly relays: Map<string, number>
-  seenAt: number
+  record: SubscriptionRecord
 }
 
 /**
@@ -79,9 +88,13 @@ export function memoryLog(
       maxTransactions: 1_000_000,
     },
 
-    async subscribe({ consumer, startAt }) {
+    async subscribe({ consumer, startAt, types }) {
       const known = subscribers.get(consumer)
-      if (known !== undefined) return
+      const enrolment = { types, relay: undefined, leaseMs: 0, nowMs: now() }
+      if (known !== undefined) {
+        known.record = enrolled(known.record, enrolment)
+        return
+      }
       const at = startAt === 'now' ? outbox.first + outbox.events.length : outbox.first
       const cursors = Array.from(
         { length: SLOTS },
@@ -95,17 +108,25 @@ export function memoryLog(
           starts: 0,
         }),
       )
-      subscribers.set(consumer, { cursors, relays: new Map(), seenAt: now() })
+      const record = enrolled(null, enrolment)
+      subscribers.set(consumer, { cursors, relays: new Map(), record })
+    },
+
+    async want({ consumer, relay, types, leaseMs }) {
+      const known = subscribers.get(consumer)
+      if (known === undefined) return undefined
+      known.record = enrolled(known.record, { types, relay, leaseMs, nowMs: now() })
+      return standingOf(known.record, types, now())
     },
 
     async retire(consumer) {
       subscribers.delete(consumer)
     },
 
-    async lease({ consumer, relay, leaseMs, holding }) {
-      const subscriber = subscribers.get(consumer)
+    async lease(request) {
+      const subscriber = subscribers.get(request.consumer)
       if (subscriber === undefined) return { share: 0, relays: 0, taken: [], lost: [] }
-      return shareOut(subscriber, relay, leaseMs, holding)
+      return shareOut(subscriber, request)
     },
 
     async release({ consumer, relay, slots: held, leaving }) {
@@ -115,10 +136,15 @@ export function memoryLog(
         cursor.relay = undefined
         cursor.leaseUntil = 0
       }
-      if (leaving) subscribers.get(consumer)?.relays.delete(relay)
+      const subscriber = subscribers.get(consumer)
+      if (!leaving || subscriber === undefined) return
+      subscriber.relays.delete(relay)
+      subscriber.record = departed(subscriber.record, relay, now())
     },
 
     async read(request) {
+      const record = subscribers.get(request.consumer)?.record
+      if (record !== undefined) checkWanted(request, wantedIn(record, now()))
       return page(request)
     },
 
@@ -189,14 +215,13 @@ export function memoryLog(
 
   function shareOut(
     { cursors, relays }: Subscriber,
-    relay: string,
-    leaseMs: number,
-    holding: readonly HeldSlot[],
+    { relay, leaseMs, holding, waiting = false }: LeaseRequest,
   ): Lease {
     const time = now()
-    relays.set(relay, time + leaseMs)
+    if (waiting) relays.delete(relay)
+    else relays.set(relay, time + leaseMs)
     for (const [name, until] of relays) if (until < time) relays.delete(name)
-    const share = Math.ceil(SLOTS / relays.size)
+    const share = waiting ? 0 : Math.ceil(SLOTS / relays.size)
 
     const lost: number[] = []
     let held = 0
@@ -233,7 +258,7 @@ export function memoryLog(
       const slot = slotAt(event)
       const place = places.get(slot)
       if (place === undefined || at < place) continue
-      if (types !== null && !types.includes(event.type)) continue
+      if (types !== null && !meansType(types, event.type)) continue
       const { occurredAt, headers, ...rest } = event
       events.push({
         ...rest,
@@ -273,4 +298,12 @@ export function memoryLog(
   function heldOf(consumer: string, asked: readonly HeldSlot[]): Set<number> {
     return new Set(asked.filter((each) => isHeld(consumer, each)).map(({ slot }) => slot))
   }
+}
+
+function checkWanted({ consumer, types }: ReadRequest, wanted: readonly string[]): void {
+  if (normalTypes(types).join('\n') === wanted.join('\n')) return
+  throw new OncekeyError(
+    'subscription-changed',
+    `Consumer "${consumer}" is wanted with ${JSON.stringify(wanted)} now.`,
+  )
 }

@@ -1,4 +1,4 @@
-import { type EmittedEvent, OptionsError } from '@oncekey/core'
+import { type EmittedEvent, isTypePattern, OptionsError } from '@oncekey/core'
 import { type Backoff, backoff } from './backoff.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
 import { PermanentError } from './permanent-error.ts'
@@ -41,7 +41,10 @@ export interface BatchContext<Tx = unknown, Data = unknown> {
 export interface ConsumerSettings {
   /** Its place in the log is kept under this name: a consumer that is renamed begins anew. */
   readonly name: string
-  /** Only events of these types. @default all of them */
+  /**
+   * Only events of these types; `order.*` means all that begin so (also `order.item.added`), `*` all.
+   * @default all of them
+   */
   readonly types?: readonly string[]
   /**
    * Where a consumer begins that is new to the log: with the oldest event it has, or with the next.
@@ -172,13 +175,11 @@ function checkName(name: unknown): string {
 function checkTypes(name: string, types: readonly string[] | undefined): readonly string[] | null {
   if (types === undefined) return null
   const good =
-    Array.isArray(types) &&
-    types.length > 0 &&
-    types.every((type) => typeof type === 'string' && type !== '')
+    Array.isArray(types) && types.length > 0 && types.every((type) => isTypePattern(type))
   if (good) return [...new Set(types)]
   throw wrong(
     name,
-    `types must be a list of event types, such as ['order.created'], not ${shown(types)}`,
+    `types must be a list of event types, such as ['order.created'], ['order.*'] or ['*'], not ${shown(types)}`,
   )
 }
 

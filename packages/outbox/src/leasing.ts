@@ -1,5 +1,6 @@
 import { lose, type RunnerState } from './runner-state.ts'
 import { type Slot, slotOf } from './slot.ts'
+import { stand } from './standing.ts'
 
 /** Renews what is held, takes what is free, and marks what is more than a fair share for leaving. */
 export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
@@ -10,17 +11,23 @@ export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
     state.subscribed = true
   }
   const askedAt = performance.now()
+  const { name, types } = consumer
+  const standing = await log.want({ consumer: name, relay, types, leaseMs: options.leaseMs })
+  if (standing !== undefined) stand(state, standing)
+  const { reads } = state.standing
   const { share, taken, lost } = await log.lease({
     consumer: consumer.name,
     relay,
     leaseMs: options.leaseMs,
     holding: [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch })),
+    waiting: !reads,
   })
-  state.leaseAt = askedAt + (options.leaseMs / 3) * (0.9 + Math.random() / 5)
+  const untilNextMs = (options.leaseMs / 3) * (0.9 + Math.random() / 5)
+  state.leaseAt = askedAt + (reads ? untilNextMs : Math.min(untilNextMs, LOOK_EVERY_MS))
   state.leasedUntil = askedAt + options.leaseMs
   for (const number of lost) lose(state, slots.get(number))
   await take(state, taken.map(slotOf))
-  shareOut(state, share)
+  shareOut(state, reads ? share : 0)
   state.dispatch.pump()
 }
 
@@ -57,3 +64,6 @@ function shareOut<Tx>(state: RunnerState<Tx>, share: number): void {
     slot.leaving = leaving
   }
 }
+
+/** Who gives way looks so often whether it is its turn again. Milliseconds. */
+const LOOK_EVERY_MS = 1_000

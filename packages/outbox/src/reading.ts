@@ -2,7 +2,9 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 import type { Page } from '@oncekey/core'
 import type { Item } from './dispatcher.ts'
 import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
-import type { Slot } from './slot.ts'
+import { setAside } from './set-aside.ts'
+import type { Entry, Slot } from './slot.ts'
+import { takes } from './standing.ts'
 
 /**
  * Reads and hands out until told to stop: at once when there is more, or when it is woken; else after
@@ -59,14 +61,14 @@ export interface ReadPage extends Page {
 export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undefined> {
   const { batchSize, maxInFlight } = state.options
   const room = Math.min(batchSize, maxInFlight - state.inFlight)
-  if (room <= 0 || performance.now() >= state.leasedUntil) return undefined
+  if (room <= 0 || performance.now() >= state.leasedUntil || !state.standing.reads) return undefined
   const asked = [...state.slots.values()].filter(
     ({ leaving, entries }) => !leaving && entries.length < state.slotLimit,
   )
   if (asked.length === 0) return undefined
   const page = await state.log.read({
     consumer: state.consumer.name,
-    types: state.consumer.types,
+    types: state.standing.wanted,
     slots: asked.map(({ slot, readAt }) => ({ slot, position: readAt })),
     limit: room,
   })
@@ -81,12 +83,13 @@ export function absorb<Tx>(state: RunnerState<Tx>, { asked, events, next, more }
   for (const event of events) {
     const slot = slots[event.slot]
     if (slot === undefined || slot.lost) continue
-    const entry = { position: event.position, settled: false, failed: undefined }
+    const entry: Entry = { position: event.position, settled: false, failed: undefined }
     slot.entries.push(entry)
     slot.read += 1
-    items.push({ kind: 'entry', slot, event, entry })
+    state.inFlight += 1
+    if (takes(state.consumer, event.type)) items.push({ kind: 'entry', slot, event, entry })
+    else setAside(state, slot, event, entry)
   }
-  state.inFlight += items.length
   for (const { slot: number, position } of next) {
     const slot = slots[number]
     if (slot === undefined || slot.lost) continue

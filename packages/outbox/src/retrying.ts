@@ -1,6 +1,8 @@
 import type { Item } from './dispatcher.ts'
 import type { RunnerState } from './runner-state.ts'
+import { giveUp } from './set-aside.ts'
 import { hold } from './slot.ts'
+import { takes } from './standing.ts'
 
 /** Takes up deliveries whose time has come, and sees when the next will be. */
 export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
@@ -15,6 +17,8 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     slots: held.map(({ slot, epoch }) => ({ slot, epoch })),
     except: [...underWay.keys(), ...settled.map(({ due }) => due.id)],
     limit,
+    // While there are other releases, theirs is left to them.
+    types: state.standing.alone ? null : consumer.types,
   })
   const items: Item[] = []
   for (const due of deliveries) {
@@ -24,11 +28,15 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     // One that was redriven by somebody else.
     const { orderingKey } = due.event
     if (consumer.ordered && !slot.held.has(orderingKey)) hold(slot, orderingKey, 1)
+    if (!takes(consumer, due.event.type)) {
+      giveUp(state, slot, due)
+      continue
+    }
     underWay.set(due.id, due)
     items.push({ kind: 'due', slot, event: due.event, due })
   }
   // After a portion there may be another.
-  const waitMs = items.length > 0 ? 0 : Math.min(nextInMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)
+  const waitMs = deliveries.length > 0 ? 0 : Math.min(nextInMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)
   state.dueAt = Math.min(state.dueAt, performance.now() + waitMs)
   if (items.length === 0) return
   dispatch.add(items)

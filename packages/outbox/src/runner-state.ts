@@ -3,8 +3,10 @@ import {
   type DeliveryVerdict,
   type DueDelivery,
   type EventLog,
+  normalTypes,
   OncekeyError,
   type RelayErrorMessage,
+  type Standing,
   tell,
   warnOnce,
 } from '@oncekey/core'
@@ -34,6 +36,8 @@ export interface RunnerState<Tx> {
   /** Called when all that has ended so far is written. */
   onWritten: (() => void)[]
   subscribed: boolean
+  /** What is to be read, and by whom: other releases of the consumer may want other types. */
+  standing: Standing
   running: boolean
   /** Nothing that ends now counts. */
   stopping: boolean
@@ -74,6 +78,7 @@ export function runnerState<Tx>(of: {
     settled: [],
     onWritten: [],
     subscribed: false,
+    standing: { wanted: normalTypes(of.consumer.types), reads: true, alone: true },
     running: false,
     stopping: false,
     inFlight: 0,
@@ -106,6 +111,12 @@ export function report<Tx>(
   during: RelayErrorMessage['during'],
   error: unknown,
 ): void {
+  if (error instanceof OncekeyError && error.code === 'subscription-changed') {
+    // Another release has come or gone: what this one may do is asked with the next lease, at once.
+    state.leaseAt = 0
+    state.toWrite.wake()
+    return
+  }
   if (error instanceof OncekeyError && error.code === 'log-restored') {
     for (const slot of [...state.slots.values()]) lose(state, slot)
     state.leaseAt = 0

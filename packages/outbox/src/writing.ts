@@ -111,8 +111,8 @@ async function settle<Tx>(state: RunnerState<Tx>): Promise<void> {
     slot.retrying -= 1
     if (lost.includes(slot.slot)) lose(state, slot)
     else if (verdict.kind !== 'done') filed(state, due.event, verdict, attempt, due.attempts + 1)
-    // The next of its ordering key is due now.
-    if (state.consumer.ordered) state.dueAt = 0
+    // What waited behind it is due now.
+    state.dueAt = 0
   }
 }
 

@@ -40,6 +40,11 @@ describe('what cannot work is refused at construction, and told what to write', 
       'attemptTimeoutMs',
     ],
     [
+      'a pattern that is none',
+      () => consumer({ name: 'a', handle, types: ['*.created'] }),
+      "['order.*']",
+    ],
+    [
       'a backoff that is a number',
       () => consumer({ name: 'a', handle, backoff: 5 as never }),
       'backoff must be a function',

@@ -88,6 +88,15 @@ function clockMovedOn(ms: number): string[] {
     `update oncekey.cursors set lease_until = lease_until ${earlier}`,
     `update oncekey.relays set until = until ${earlier}`,
     `update oncekey.deliveries set due_at = due_at ${earlier}, dead_at = dead_at ${earlier}`,
+    `update oncekey.consumers c set subscriptions = (
+        select json_build_object('version', s->'version', 'lists', (
+            select json_agg(json_build_object('types', l->'types', 'left', l->'left',
+                'since', (l->>'since')::bigint - ${ms}, 'seenAt', (l->>'seenAt')::bigint - ${ms},
+                'relays', (select coalesce(json_object_agg(key, value::bigint - ${ms}), '{}')
+                  from json_each_text(l->'relays'))))
+              from json_array_elements(s->'lists') l))::text
+          from (select c.subscriptions::json as s) x)
+      where c.subscriptions is not null`,
   ]
 }
 

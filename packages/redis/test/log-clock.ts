@@ -1,3 +1,4 @@
+import type { SubscriptionRecord } from '@oncekey/core'
 import type { Redis } from 'ioredis'
 
 /**
@@ -18,6 +19,18 @@ async function moveOne(server: Redis, ms: number): Promise<void> {
       moved[consumer] = JSON.stringify({ ...cursor, lease_until: cursor.lease_until - ms })
     }
     if (Object.keys(moved).length > 0) await server.hset(key, moved)
+  }
+  for (const key of await server.keys('*oncekey:*:subscriptions:*')) {
+    const record: SubscriptionRecord = JSON.parse((await server.get(key)) ?? '')
+    const lists = record.lists.map((list) => ({
+      ...list,
+      since: list.since - ms,
+      seenAt: list.seenAt - ms,
+      relays: Object.fromEntries(
+        Object.entries(list.relays).map(([relay, until]) => [relay, until - ms]),
+      ),
+    }))
+    await server.set(key, JSON.stringify({ ...record, lists }))
   }
   for (const pattern of ['*oncekey:*:due:*', '*oncekey:*:relays:*']) {
     for (const key of await server.keys(pattern)) {

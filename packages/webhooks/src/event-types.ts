@@ -20,12 +20,5 @@ export function checkEventTypes(types: readonly string[]): readonly string[] {
   return [...new Set(types)]
 }
 
-/** All that an endpoint can have written to be told of this type: the index finds it by them. */
-export function patternsOf(type: string): string[] {
-  const segments = type.split('.')
-  const prefixes = segments.slice(1).map((_, at) => `${segments.slice(0, at + 1).join('.')}.*`)
-  return ['*', ...prefixes, type]
-}
-
 const MOST = 100
 const PATTERN = /^(?:\*|[^\s.*]+(?:\.[^\s.*]+)*(?:\.\*)?)$/

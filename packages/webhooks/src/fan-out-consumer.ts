@@ -1,7 +1,6 @@
-import { OptionsError } from '@oncekey/core'
+import { OptionsError, patternsOf } from '@oncekey/core'
 import { type Consumer, consumer, type DeliveredEvent } from '@oncekey/outbox'
 import type { Statement } from '@oncekey/postgres/client'
-import { patternsOf } from './event-types.ts'
 import type { ResolvedOptions } from './options.ts'
 import { webhookBody } from './payload.ts'
 import { type FanOutMessage, fanOut } from './statements/fan-out.ts'

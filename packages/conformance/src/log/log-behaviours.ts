@@ -8,6 +8,7 @@ import { type LogFixture, type LogNeed, unmetByLog } from './log-fixture.ts'
 import { openTransactions } from './open-transactions.ts'
 import { reading } from './reading.ts'
 import { retention } from './retention.ts'
+import { subscriptions } from './subscriptions.ts'
 import { suspects } from './suspects.ts'
 
 /** One sentence of the contract and how to find out whether a log keeps it. */
@@ -28,6 +29,7 @@ export function logBehaviours(): readonly LogBehaviourGroup[] {
   return [
     reading(),
     openTransactions(),
+    subscriptions(),
     leasing(),
     advancing(),
     suspects(),

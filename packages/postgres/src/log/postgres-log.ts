@@ -1,4 +1,11 @@
-import { type DueDelivery, type EventLog, type LoggedEvent, OncekeyError } from '@oncekey/core'
+import {
+  type DueDelivery,
+  type EventLog,
+  type LoggedEvent,
+  OncekeyError,
+  type ReadRequest,
+} from '@oncekey/core'
+import { sqlState } from '../sql-state.ts'
 import { logDeadLetters } from './dead-letters.ts'
 import { openIntake } from './intake.ts'
 import { leased, subscribed } from './leasing.ts'
@@ -9,6 +16,7 @@ import { readingOf } from './read-page.ts'
 import { isFromAnotherLife } from './rebase.ts'
 import { oldestWriter } from './statements/oldest-writer.ts'
 import type { DueJson } from './statements/take-due.ts'
+import { leave, putOnRecord, want } from './subscriptions.ts'
 
 /**
  * The outbox of {@link postgresStore} as a log that consumers read. Throws `OptionsError`.
@@ -33,7 +41,12 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
       maxTransactions: log.maxTransactions,
     },
 
-    subscribe: (subscription) => subscribed(log, subscription),
+    async subscribe(subscription) {
+      await subscribed(log, subscription)
+      await putOnRecord(log, subscription.consumer, subscription.types)
+    },
+
+    want: (request) => want(log, request),
 
     async retire(consumer) {
       await ask(statements.retire(consumer))
@@ -43,12 +56,14 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
 
     async release(request) {
       await ask(statements.releaseSlots(request))
+      if (request.leaving) await leave(log, request.consumer, request.relay)
     },
 
     async read(request) {
       reads += 1
       const reading = readingOf(request, reads % NEWEST_EVERY === 0)
       const rows = await ask(statements.readEvents(reading.question)).catch((error) => {
+        if (sqlState(error) === OTHER_TYPES) throw changed(request, error)
         throw isFromAnotherLife(error) ? restored(error) : error
       })
       return reading.page(rows)
@@ -119,6 +134,16 @@ function restored(cause: unknown): OncekeyError {
     { cause },
   )
 }
+
+function changed({ consumer }: ReadRequest, cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'subscription-changed',
+    `Other types are wanted of consumer "${consumer}" now than this reader asks for.`,
+    { cause },
+  )
+}
+
+const OTHER_TYPES = 'OK004'
 
 function dueDelivery(row: DueJson['deliveries'][number]): DueDelivery {
   const event: LoggedEvent = {

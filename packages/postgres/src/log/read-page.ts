@@ -1,4 +1,12 @@
-import { type LoggedEvent, type Page, type ReadRequest, SLOTS } from '@oncekey/core'
+import {
+  type LoggedEvent,
+  meansType,
+  normalTypes,
+  type Page,
+  type ReadRequest,
+  SLOTS,
+  splitTypes,
+} from '@oncekey/core'
 import { type Place, placeOf, placePrefix, positionOf } from './place.ts'
 import type { EventRow, ReadQuestion, SnapshotRow } from './statements/read-events.ts'
 
@@ -9,7 +17,16 @@ export interface Reading {
 }
 
 /** Slots that are at the same position, as nearly always all are, share a place. */
-export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean): Reading {
+export function readingOf(
+  { consumer, slots, types: asked, limit }: ReadRequest,
+  newest: boolean,
+): Reading {
+  const wanted = normalTypes(asked)
+  const parts = splitTypes(wanted)
+  // The statement compares whole types; where there are beginnings it gives all, and they are told apart here.
+  const types = parts === null || parts.beginnings.length > 0 ? null : parts.whole
+  const isWanted = (type: string): boolean =>
+    parts === null || types !== null || meansType(wanted, type)
   const places: Place[] = []
   const numbers = new Map<string, number>()
   const placeOfSlot: (number | null)[] = Array.from({ length: SLOTS }, () => null)
@@ -33,6 +50,7 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
       const slot = Number(row.slot)
       const place = (placeOfSlot[slot] ?? 1) - 1
       highest[place] = Math.max(highest[place] ?? 0, Number(row.seq))
+      if (!isWanted(row.type)) continue
       events.push({
         slot,
         position: prefixes[place] + row.seq,
@@ -46,7 +64,7 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
         occurredAtMs: Number(row.occurred_at),
       })
     }
-    const isFull = events.length === limit
+    const isFull = rows.length - 1 === limit
     const lastSeq = Number((rows[rows.length - 2] as EventRow | undefined)?.seq ?? 0)
     const next = places.map((place, at) =>
       positionOf(
@@ -68,7 +86,10 @@ export function readingOf({ slots, types, limit }: ReadRequest, newest: boolean)
     }
   }
 
-  return { question: { places, slots: placeOfSlot, types, limit, newest }, page }
+  return {
+    question: { consumer, wanted, places, slots: placeOfSlot, types, limit, newest },
+    page,
+  }
 }
 
 /**

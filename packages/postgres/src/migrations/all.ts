@@ -3,6 +3,7 @@ import { leases } from './0002-leases.ts'
 import { eventLog } from './0003-event-log.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { serverLife } from './server-life.ts'
+import { subscriptions } from './subscriptions.ts'
 
 /** In order; the first is version 1. A migration that was released is never changed. */
 export const migrations: readonly ((schema: string) => string[])[] = [
@@ -11,4 +12,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   eventLog,
   freshSnapshots,
   serverLife,
+  subscriptions,
 ]

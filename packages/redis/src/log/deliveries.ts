@@ -11,12 +11,13 @@ import { eventOnFile } from './logged-entry.ts'
  * nothing of it is started.
  */
 export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
-  const { consumer, slots: held, except, limit } = request
+  const { consumer, slots: held, except, limit, types = null } = request
   const under = new Set(except)
   const looked = await log.askSlots(nextDueScript, held, (slots) => ({
     consumer,
     slots,
     most: limit + except.length + 1,
+    types,
   }))
   const waiting = looked
     .flat()

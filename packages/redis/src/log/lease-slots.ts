@@ -17,7 +17,7 @@ export async function leaseSlots(
   request: LeaseRequest,
   isSubscribed: boolean,
 ): Promise<Lease> {
-  const { consumer, relay, leaseMs, holding } = request
+  const { consumer, relay, leaseMs, holding, waiting = false } = request
   const epochs = new Map(holding.map(({ slot, epoch }) => [slot, epoch]))
   const asked = allSlots.map((slot) => ({ slot, epoch: epochs.get(slot) ?? '' }))
   const states = (
@@ -30,6 +30,10 @@ export async function leaseSlots(
   if (unknown.length > 0 && isSubscribed) await restore(log, consumer, unknown)
   if (unknown.length === SLOTS) return { share: 0, relays: 0, taken: [], lost }
 
+  if (waiting) {
+    await log.ask(countRelaysScript, { consumer, relay, leaseMs: 0 })
+    return { share: 0, relays: 0, taken: [], lost }
+  }
   const relays = await log.ask(countRelaysScript, { consumer, relay, leaseMs })
   const share = Math.ceil(SLOTS / relays)
   let wanted = share - inState('held').length

@@ -15,13 +15,14 @@ export async function readPage(
   found: (slot: number, entry: Unreadable) => void,
   lastFull: number,
 ): Promise<Page & { readonly lastFull: number }> {
-  const { types, limit } = request
+  const { consumer, types, limit } = request
   const slots = [
     ...request.slots.filter(({ slot }) => slot > lastFull),
     ...request.slots.filter(({ slot }) => slot <= lastFull),
   ]
   const each = limitOfEach(limit, log.portions(slots).length)
   const answers = await log.askSlots(readEntriesScript, slots, (some) => ({
+    consumer,
     slots: some,
     types,
     limit: each,

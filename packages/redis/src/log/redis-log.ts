@@ -22,6 +22,7 @@ import { maintainLog } from './maintain.ts'
 import { type RedisLogOptions, resolveLogOptions } from './options.ts'
 import { readPage } from './read-page.ts'
 import { allSlots } from './slot-keys.ts'
+import { leave, putOnRecord, want } from './subscriptions.ts'
 import { unreadableEntries } from './unreadable-entries.ts'
 
 /**
@@ -57,8 +58,11 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
     async subscribe(subscription) {
       await log.ask(isRetiredScript, { consumer: subscription.consumer, begins: true })
       await log.askSlots(subscribeScript, allSlots, (slots) => ({ slots, subscription }))
+      await putOnRecord(log, subscription.consumer, subscription.types)
       subscribed.add(subscription.consumer)
     },
+
+    want: (request) => want(log, request),
 
     async retire(consumer) {
       subscribed.delete(consumer)
@@ -76,7 +80,9 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
     async release({ consumer, relay, slots: held, leaving }) {
       for (const { slot } of held) unreadable.forget(consumer, slot)
       await log.askSlots(releaseSlotsScript, held, (slots) => ({ consumer, slots }))
-      if (leaving) await log.ask(countRelaysScript, { consumer, relay, leaseMs: 0 })
+      if (!leaving) return
+      await log.ask(countRelaysScript, { consumer, relay, leaseMs: 0 })
+      await leave(log, consumer, relay)
     },
 
     async read(request) {

@@ -39,6 +39,11 @@ export function relaysKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:relays:${consumer}`
 }
 
+/** The record of what the releases of a consumer want, JSON: see `SubscriptionRecord` of @oncekey/core. */
+export function subscriptionsKey(consumer: string): string {
+  return `oncekey:{${partitionOf(consumer)}}:subscriptions:${consumer}`
+}
+
 /** The mark that a consumer was retired. */
 export function retiredKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:retired:${consumer}`

@@ -8,11 +8,11 @@ export function leaseSlots(
 ): (request: LeaseRequest) => Statement<{ answer: string }> {
   const text = `
     select ${schema}.lease_slots_2($1::text, $2::text, $3::integer,
-      ${schema}.still_held($4::json, $5::text)) as answer`
-  return ({ consumer, relay, leaseMs, holding }) => ({
+      ${schema}.still_held($4::json, $5::text), $6::boolean) as answer`
+  return ({ consumer, relay, leaseMs, holding, waiting = false }) => ({
     name: 'lease_slots',
     text,
-    values: [consumer, relay, leaseMs, heldJson(holding), heldLife(holding)],
+    values: [consumer, relay, leaseMs, heldJson(holding), heldLife(holding), String(waiting)],
   })
 }
 

@@ -8,8 +8,9 @@ export function readEvents(
   schema: string,
 ): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
   const text = `select * from ${schema}.read_events(${schema}.in_life($1::json, $6::text), $2::integer[],
-      $3::text[], $4::integer, $5::boolean)`
-  return ({ places, slots, types, limit, newest }) => ({
+      $3::text[], $4::integer, $5::boolean)
+    where (select ${schema}.is_wanted($7::text, $8::text))`
+  return ({ consumer, wanted, places, slots, types, limit, newest }) => ({
     name: 'read_events',
     text,
     values: [
@@ -21,11 +22,16 @@ export function readEvents(
       limit,
       String(newest),
       lifeOfAll(places.map(({ life }) => life)),
+      consumer,
+      JSON.stringify(wanted),
     ],
   })
 }
 
 export interface ReadQuestion {
+  readonly consumer: string
+  /** What must be on record, in normal form. */
+  readonly wanted: readonly string[]
   readonly places: readonly Place[]
   /** Of each of the 64 slots the number of its place, from 1. */
   readonly slots: readonly (number | null)[]

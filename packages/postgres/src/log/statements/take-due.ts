@@ -1,17 +1,29 @@
-import type { TakeDue } from '@oncekey/core'
+import { splitTypes, type TakeDue } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
+import { textArray } from './dead-letter-filter.ts'
 import { heldJson, heldLife } from './held-json.ts'
 
 /** Takes up deliveries whose time has come. */
 export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.take_due($1::text, ${schema}.still_held($2::json, $5::text), $3::bigint[],
-      $4::integer) as answer`
-  return ({ consumer, slots, except, limit }) => ({
-    name: 'take_due',
-    text,
-    values: [consumer, heldJson(slots), `{${except.join(',')}}`, limit, heldLife(slots)],
-  })
+    select ${schema}.take_due_2($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
+      $4::integer, $5::text[], $6::text[]) as answer`
+  return ({ consumer, slots, except, limit, types = null }) => {
+    const parts = splitTypes(types)
+    return {
+      name: 'take_due',
+      text,
+      values: [
+        consumer,
+        heldJson(slots),
+        `{${except.join(',')}}`,
+        limit,
+        parts === null ? null : textArray(parts.whole),
+        parts === null ? null : textArray(parts.beginnings),
+        heldLife(slots),
+      ],
+    }
+  }
 }
 
 /** What `answer` is, in JSON. */

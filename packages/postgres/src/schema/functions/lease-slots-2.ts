@@ -5,10 +5,13 @@
  * A slot is free where nobody has it; where its relay is not among those that have asked lately;
  * where it was taken in another life of the server; and where its relay is the one that asks and does
  * not know of it, because the answer was lost or what it knew was forgotten.
+ *
+ * Who waits, because it gives way to another release of the consumer, keeps what it holds, takes nothing
+ * and is none of those who share.
  */
 export function leaseSlots2(schema: string): string {
   return `create function ${schema}.lease_slots_2(in_consumer text, in_relay text,
-      in_lease_ms integer, in_held json)
+      in_lease_ms integer, in_held json, in_waiting boolean)
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
       here text := ${schema}.name_life();
@@ -23,10 +26,10 @@ export function leaseSlots2(schema: string): string {
       update ${schema}.consumers set seen_at = now(), abandoned_at = null
         where name = in_consumer
           and (seen_at not between now() - interval '10 seconds' and now() or abandoned_at is not null);
-      insert into ${schema}.relays (consumer, relay, until, lease_ms)
-        values (in_consumer, in_relay, now() + lease, in_lease_ms)
+      insert into ${schema}.relays (consumer, relay, until, lease_ms, waiting)
+        values (in_consumer, in_relay, now() + lease, in_lease_ms, in_waiting)
         on conflict on constraint relays_pkey
-        do update set until = now() + lease, lease_ms = in_lease_ms;
+        do update set until = now() + lease, lease_ms = in_lease_ms, waiting = in_waiting;
       -- Who is renewing at this moment has its row locked, and stays. A lease that ends later than its
       -- length from now is of a clock that was put back since.
       delete from ${schema}.relays r
@@ -35,8 +38,8 @@ export function leaseSlots2(schema: string): string {
             where x.consumer = in_consumer and x.relay <> in_relay
               and (x.until < now() or x.until > now() + x.lease_ms * interval '1 millisecond')
             for update skip locked));
-      select count(*) into others from ${schema}.relays where consumer = in_consumer;
-      fair := ceil(64.0 / greatest(others, 1));
+      select count(*) into others from ${schema}.relays where consumer = in_consumer and not waiting;
+      fair := case when in_waiting then 0 else ceil(64.0 / greatest(others, 1)) end;
 
       select max(xid) into newest from ${schema}.outbox;
       if newest >= pg_snapshot_xmax(pg_current_snapshot()) or exists (

@@ -11,6 +11,8 @@
  *   starts       how often it was started
  *   seen         when a relay asked for the consumer last, milliseconds
  *   abandoned    true once it holds no events back any more
+ *   wanted       the types that must be read, as one text, of
+ *   wanted_version  that version of the record of subscriptions
  */
 export const cursorLua = `
 local function cursor_of(consumers, consumer)

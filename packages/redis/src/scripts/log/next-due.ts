@@ -1,4 +1,4 @@
-import type { HeldSlot } from '@oncekey/core'
+import { type HeldSlot, splitTypes } from '@oncekey/core'
 import { dueKey, slotKeys } from '../../log/slot-keys.ts'
 import { integerIn, listIn, type Script, script } from '../script.ts'
 import { clockLua, cursorLua } from './cursor.ts'
@@ -14,19 +14,53 @@ export const nextDueScript: Script<NextDueQuestion, NextDue[]> = script({
 -- KEYS[i + 2] the consumer's deliveries that are retrying
 -- ARGV[1]     consumer
 -- ARGV[2]     at most so many of each slot
--- ARGV[3..]   the epoch with which each slot is held
+-- ARGV[3]     number of types; ARGV[4] of beginnings of types; both '0': whatever the type
+-- ARGV[5..]   the types, the beginnings, and then the epoch with which each slot is held
+local whole, beginnings = {}, {}
+local at = 5 + ARGV[3] + ARGV[4]
+local all = at == 5
+for i = 5, at - 1 do
+  if i < 5 + ARGV[3] then
+    whole[ARGV[i]] = true
+  else
+    beginnings[#beginnings + 1] = ARGV[i]
+  end
+end
+
+-- Looks into the event only where types are asked for: while two releases run side by side.
+local function is_meant(deliveries, n)
+  if all then
+    return true
+  end
+  local raw = redis.call('HGET', deliveries, n .. ':event')
+  local kind = raw and cjson.decode(raw).type
+  if not kind or whole[kind] then
+    return kind ~= nil
+  end
+  for _, beginning in ipairs(beginnings) do
+    if string.sub(kind, 1, #beginning) == beginning then
+      return true
+    end
+  end
+  return false
+end
+
 local next = {}
 for i = 1, #KEYS, 3 do
   local slot = (i - 1) / 3
-  local due = redis.call('ZRANGE', KEYS[i + 2], 0, ARGV[2] - 1, 'WITHSCORES')
-  if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[3 + slot]) then
+  local due = redis.call('ZRANGE', KEYS[i + 2], 0, all and ARGV[2] - 1 or -1, 'WITHSCORES')
+  if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at + slot]) then
+    local left = tonumber(ARGV[2])
     for d = 1, #due, 2 do
-      local in_ms, dubious = math.max(0, due[d + 1] - now), 0
-      if in_ms == 0 then
-        local state = state_of(KEYS[i + 1], due[d])
-        dubious = state and state.starts > state.attempts and 1 or 0
+      if left > 0 and is_meant(KEYS[i + 1], due[d]) then
+        left = left - 1
+        local in_ms, dubious = math.max(0, due[d + 1] - now), 0
+        if in_ms == 0 then
+          local state = state_of(KEYS[i + 1], due[d])
+          dubious = state and state.starts > state.attempts and 1 or 0
+        end
+        next[#next + 1] = {slot, tonumber(due[d]), in_ms, dubious}
       end
-      next[#next + 1] = {slot, tonumber(due[d]), in_ms, dubious}
     end
   end
 end
@@ -37,7 +71,15 @@ return next
       const { consumers, deliveries } = slotKeys(slot)
       return [consumers, deliveries, dueKey(slot, consumer)]
     }),
-  args: ({ consumer, most, slots }) => [consumer, most, ...slots.map(({ epoch }) => epoch)],
+  args: ({ consumer, most, types, slots }) => [
+    consumer,
+    most,
+    splitTypes(types)?.whole.length ?? 0,
+    splitTypes(types)?.beginnings.length ?? 0,
+    ...(splitTypes(types)?.whole ?? []),
+    ...(splitTypes(types)?.beginnings ?? []),
+    ...slots.map(({ epoch }) => epoch),
+  ],
   reply: (raw, { slots }) =>
     listIn(raw).map((each) => {
       const [at, number, inMs, dubious] = listIn(each).map(integerIn)
@@ -56,6 +98,8 @@ export interface NextDueQuestion {
   readonly consumer: string
   readonly slots: readonly HeldSlot[]
   readonly most: number
+  /** Only these, or all. */
+  readonly types: readonly string[] | null
 }
 
 export interface NextDue extends HeldSlot {

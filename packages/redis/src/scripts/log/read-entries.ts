@@ -1,5 +1,7 @@
+import { normalTypes, OncekeyError, splitTypes } from '@oncekey/core'
 import { slotKeys } from '../../log/slot-keys.ts'
 import { bytesIn, integerIn, listIn, type Script, script, textIn } from '../script.ts'
+import { cursorLua } from './cursor.ts'
 
 /**
  * Reads on in streams, changing nothing. Entries of other types are passed here, so that they do not
@@ -7,16 +9,45 @@ import { bytesIn, integerIn, listIn, type Script, script, textIn } from '../scri
  */
 export const readEntriesScript: Script<ReadEntriesQuestion, SlotEntries[]> = script({
   name: 'read-entries',
-  text: `
--- KEYS[i]  the outbox of each slot
--- ARGV[1]  at most so many entries, of all slots together
--- ARGV[2]  number of types; '0': all types
--- ARGV[3..] the types, and then for each slot the id of the entry to read on from
-local left, wanted = tonumber(ARGV[1]), nil
-local at = 3 + ARGV[2]
-for i = 3, at - 1 do
-  wanted = wanted or {}
-  wanted[ARGV[i]] = true
+  text: `${cursorLua}
+-- For each slot:
+-- KEYS[i]     its outbox
+-- KEYS[i + 1] its consumers
+-- ARGV[1]     at most so many entries, of all slots together
+-- ARGV[2]     consumer
+-- ARGV[3]     what is read, as one text: what must stand beside the cursors
+-- ARGV[4]     number of types; '0': all types
+-- ARGV[5]     number of beginnings of types
+-- ARGV[6..]   the types, the beginnings, and then for each slot the id of the entry to read on from
+local left = tonumber(ARGV[1])
+local whole, beginnings = {}, {}
+local at = 6 + ARGV[4] + ARGV[5]
+local all = at == 6
+for i = 6, at - 1 do
+  if i < 6 + ARGV[4] then
+    whole[ARGV[i]] = true
+  else
+    beginnings[#beginnings + 1] = ARGV[i]
+  end
+end
+
+for i = 2, #KEYS, 2 do
+  local cursor = cursor_of(KEYS[i], ARGV[2])
+  if cursor and cursor.wanted and cursor.wanted ~= ARGV[3] then
+    return 'changed'
+  end
+end
+
+local function is_wanted(kind)
+  if all or not kind or whole[kind] then
+    return true
+  end
+  for _, beginning in ipairs(beginnings) do
+    if string.sub(kind, 1, #beginning) == beginning then
+      return true
+    end
+  end
+  return false
 end
 
 local function type_of(fields)
@@ -28,34 +59,42 @@ local function type_of(fields)
 end
 
 local pages = {}
-for i = 1, #KEYS do
-  local position, entries, more = ARGV[at + i - 1], {}, 1
+for i = 1, #KEYS, 2 do
+  local position, entries, more = ARGV[at + (i - 1) / 2], {}, 1
   -- What is passed here costs time too, and the server has nothing else to give meanwhile.
   if left > 0 then
     local found = redis.call('XRANGE', KEYS[i], '(' .. position, '+', 'COUNT', left)
     more = #found == left and 1 or 0
     for _, entry in ipairs(found) do
-      local kind = wanted and type_of(entry[2])
-      if not kind or wanted[kind] then
+      if is_wanted(not all and type_of(entry[2])) then
         entries[#entries + 1] = entry
       end
       position = entry[1]
     end
     left = left - #found
   end
-  pages[i] = {position, more, entries}
+  pages[#pages + 1] = {position, more, entries}
 end
 return pages
 `,
-  keys: ({ slots }) => slots.map(({ slot }) => slotKeys(slot).outbox),
-  args: ({ limit, types, slots }) => [
+  keys: ({ slots }) =>
+    slots.flatMap(({ slot }) => {
+      const { consumers, outbox } = slotKeys(slot)
+      return [outbox, consumers]
+    }),
+  args: ({ consumer, limit, types, slots }) => [
     limit,
-    types?.length ?? 0,
-    ...(types ?? []),
+    consumer,
+    JSON.stringify(normalTypes(types)),
+    splitTypes(types)?.whole.length ?? 0,
+    splitTypes(types)?.beginnings.length ?? 0,
+    ...(splitTypes(types)?.whole ?? []),
+    ...(splitTypes(types)?.beginnings ?? []),
     ...slots.map(({ position }) => position),
   ],
-  reply: (raw, { slots }) =>
-    listIn(raw).map((page, at) => {
+  reply(raw, { consumer, slots }) {
+    if (!Array.isArray(raw) && textIn(raw) === 'changed') throw subscriptionChanged(consumer)
+    return listIn(raw).map((page, at) => {
       const [position, more, entries] = listIn(page)
       return {
         slot: slots[at]?.slot as number,
@@ -67,10 +106,19 @@ return pages
           return { id: textIn(id), fields: listIn(fields).map(bytesIn) }
         }),
       }
-    }),
+    })
+  },
 })
 
+function subscriptionChanged(consumer: string): OncekeyError {
+  return new OncekeyError(
+    'subscription-changed',
+    `Other types are wanted of consumer "${consumer}" now than this reader asks for.`,
+  )
+}
+
 export interface ReadEntriesQuestion {
+  readonly consumer: string
   readonly slots: readonly { readonly slot: number; readonly position: string }[]
   readonly types: readonly string[] | null
   readonly limit: number

@@ -1,0 +1,77 @@
+import {
+  departed,
+  enrolled,
+  OncekeyError,
+  type Standing,
+  type SubscriptionRecord,
+  standingOf,
+  subscriptionRecord,
+  type Want,
+  wantedIn,
+} from '@oncekey/core'
+import {
+  findSubscriptionsScript,
+  setSubscriptionsScript,
+  spreadWantedScript,
+} from '../scripts/log/subscriptions.ts'
+import type { LogState } from './log-state.ts'
+import { allSlots } from './slot-keys.ts'
+
+/** Puts on record what a relay wants; `undefined` where no slot knows the consumer. */
+export async function want(log: LogState, request: Want): Promise<Standing | undefined> {
+  const { consumer, types } = request
+  const changed = await change(log, consumer, (record, nowMs) =>
+    enrolled(record, { ...request, nowMs }),
+  )
+  return changed && standingOf(changed.record, types, changed.nowMs)
+}
+
+/** Puts a list on record, of nobody who is alive by that. */
+export async function putOnRecord(
+  log: LogState,
+  consumer: string,
+  types: readonly string[] | null,
+): Promise<void> {
+  await change(log, consumer, (record, nowMs) =>
+    enrolled(record, { types, relay: undefined, leaseMs: 0, nowMs }),
+  )
+}
+
+/** Takes a relay that leaves off the record. */
+export async function leave(log: LogState, consumer: string, relay: string): Promise<void> {
+  await change(log, consumer, (record, nowMs) =>
+    record === null ? null : departed(record, relay, nowMs),
+  )
+}
+
+/** Compares and sets, until nobody has come in between; then every slot is told. */
+async function change(
+  log: LogState,
+  consumer: string,
+  of: (record: SubscriptionRecord | null, nowMs: number) => SubscriptionRecord | null,
+): Promise<{ record: SubscriptionRecord; nowMs: number } | undefined> {
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    const { record: before, nowMs } = await log.ask(findSubscriptionsScript, { consumer })
+    const record = of(subscriptionRecord(before), nowMs)
+    if (record === null) return undefined
+    const after = JSON.stringify(record)
+    const outcome = await log.ask(setSubscriptionsScript, { consumer, before, after })
+    if (outcome === 'changed') continue
+    const known = await log.askSlots(spreadWantedScript, allSlots, (slots) => ({
+      slots,
+      consumer,
+      version: record.version,
+      wanted: JSON.stringify(wantedIn(record, nowMs)),
+    }))
+    if (known.some((count) => count > 0)) return { record, nowMs }
+    // It was retired: nothing is to be left of it.
+    await log.ask(setSubscriptionsScript, { consumer, before: after, after: '' })
+    return undefined
+  }
+  throw new OncekeyError(
+    'store-busy',
+    `The subscriptions of consumer "${consumer}" were changed by others ${MOST_TRIES} times in a row.`,
+  )
+}
+
+const MOST_TRIES = 50
