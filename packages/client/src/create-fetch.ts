@@ -159,8 +159,12 @@ async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer
   for (let failures = 0; ; ) {
     call.attempts += 1
     const outcome = await attempt(request, options, limit)
-    const reason = retryReason(outcome)
-    if (reason === undefined) return outcome as Answer
+    const reason = retryReason(outcome, call.attempts, options.shouldRetry)
+    if (reason === undefined) {
+      if (outcome.kind === 'answer') return outcome
+      call.lastError = outcome.error
+      return ended('attempts-exhausted', call, outcome)
+    }
 
     if (outcome.kind === 'lost') call.lastError = outcome.error
     if (reason !== 'in-progress') failures += 1

@@ -18,8 +18,13 @@ export function delayAfter(
   return asked > options.maxRetryAfterMs ? Number.POSITIVE_INFINITY : asked + jitter
 }
 
-/** RFC 9110 section 10.2.3: seconds or a date. Undefined if absent or neither. */
+/**
+ * RFC 9110 section 10.2.3: seconds or a date; or `retry-after-ms`, which some vendors send beside it.
+ * Undefined if absent or neither.
+ */
 export function retryAfterMs(headers: Headers, now: () => number): number | undefined {
+  const exact = headers.get('retry-after-ms')?.trim() ?? ''
+  if (/^\d+(\.\d+)?$/.test(exact)) return Math.ceil(Number(exact))
   const value = headers.get('retry-after')?.trim() ?? ''
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000
   const at = dateMs(value)

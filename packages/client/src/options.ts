@@ -1,7 +1,7 @@
 import { OptionsError } from './errors.ts'
 import { type KeyFormat, randomKey } from './key.ts'
 import type { PendingOptions, PendingStorage } from './pending-keys.ts'
-import type { RetryReason } from './verdict.ts'
+import type { RetryReason, ShouldRetry } from './verdict.ts'
 
 /** What is about to be tried again, and why. */
 export interface RetryEvent {
@@ -56,6 +56,11 @@ export interface FetchOptions {
   readonly maxRequestBytes?: number
   /** Keeps keys of unfinished calls beyond the page. @default none */
   readonly pending?: PendingOptions
+  /**
+   * Decides before the rules do: `true` tries again with the same key, `false` hands over what came,
+   * `undefined` leaves it to the rules. Not called for what its signal ended. @default the rules
+   */
+  readonly shouldRetry?: ShouldRetry
   /** Called before each wait. What it throws ends the call. */
   readonly onRetry?: (event: RetryEvent) => void
   /** What sends an attempt. @default the global `fetch`, looked up at each attempt */
@@ -82,6 +87,7 @@ export interface ResolvedOptions {
   readonly maxResponseBytes: number
   readonly maxRequestBytes: number
   readonly pending: Required<PendingOptions> | undefined
+  readonly shouldRetry: ShouldRetry
   readonly onRetry: (event: RetryEvent) => void
   readonly fetch: typeof fetch
   readonly random: () => number
@@ -106,6 +112,7 @@ export function resolveOptions(options: FetchOptions): ResolvedOptions {
     maxResponseBytes: positive('maxResponseBytes', options.maxResponseBytes ?? 8 * 1024 * 1024),
     maxRequestBytes: positive('maxRequestBytes', options.maxRequestBytes ?? 8 * 1024 * 1024),
     pending: options.pending && pendingOptions(options.pending),
+    shouldRetry: func('shouldRetry', options.shouldRetry) ?? (() => undefined),
     onRetry: func('onRetry', options.onRetry) ?? (() => {}),
     // As a plain call: a browser's fetch refuses to be a method of something else.
     fetch: (input, init) => (send ?? globalThis.fetch)(input, init),

@@ -11,7 +11,9 @@ export function readProblem(
   contentType: string | null,
   bytes: Uint8Array<ArrayBuffer>,
 ): Problem | undefined {
-  if (!contentType?.toLowerCase().startsWith('application/problem+json')) return undefined
+  const type = contentType?.toLowerCase() ?? ''
+  if (type.startsWith('application/json')) return stripesProblem(parsed(bytes))
+  if (!type.startsWith('application/problem+json')) return undefined
   const said = parsed(bytes)
   if (said === undefined) return undefined
   const text = (name: string) => (typeof said[name] === 'string' ? said[name] : undefined)
@@ -21,6 +23,13 @@ export function readProblem(
     title: text('title'),
     retry: retry === 'same-key' || retry === 'new-key' || retry === 'never' ? retry : undefined,
   }
+}
+
+/** `{ "error": { "code": … } }`, as Stripe and those after it answer; it advises nothing. */
+function stripesProblem(said: Record<string, unknown> | undefined): Problem | undefined {
+  const { code, type } = (said?.error ?? {}) as { code?: unknown; type?: unknown }
+  const found = [code, type].find((name) => name === 'idempotency_key_in_use')
+  return typeof found === 'string' ? { code: found, title: undefined, retry: undefined } : undefined
 }
 
 function parsed(bytes: Uint8Array<ArrayBuffer>): Record<string, unknown> | undefined {

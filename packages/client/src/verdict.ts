@@ -5,19 +5,57 @@ import type { Answer, Loss } from './attempt.ts'
 export type RetryReason = Loss['reason'] | 'in-progress' | 'status'
 
 /** Statuses below 500 that speak of the moment and not of the request. */
-const MOMENTARY: ReadonlySet<number> = new Set([408, 425, 429])
+const MOMENTARY: ReadonlySet<number> = new Set([408, 423, 425, 429])
+
+/** What other servers call a 409 for a key whose first request still runs: Stripe, and those after it. */
+const IN_PROGRESS_CODES: ReadonlySet<string> = new Set(['in-progress', 'idempotency_key_in_use'])
 
 /** draft-ietf-httpapi-idempotency-key-header-07 section 2.7, for servers that are not Oncekey. */
 const IN_PROGRESS_TITLE = 'A request is outstanding for this Idempotency-Key'
 
+/** What the app says of an outcome: try again, or not; undefined leaves it to the rules. */
+export type ShouldRetry = (outcome: {
+  /** The answer, if one came; its body may not be read. */
+  readonly response: Response | undefined
+  /** What a lost attempt failed with. */
+  readonly error: unknown
+  /** The number of the attempt; the first is 1. */
+  readonly attempt: number
+}) => boolean | undefined
+
 /** Why to try again with the same key; undefined if this is what the caller gets. */
-export function retryReason(outcome: Answer | Loss): RetryReason | undefined {
+export function retryReason(
+  outcome: Answer | Loss,
+  attempt: number,
+  shouldRetry: ShouldRetry,
+): RetryReason | undefined {
+  const isLost = outcome.kind === 'lost'
+  const said = shouldRetry({
+    response: isLost ? undefined : outcome.response,
+    error: isLost ? outcome.error : undefined,
+    attempt,
+  })
+  const reason = ruledReason(outcome)
+  if (said === undefined) return reason
+  return said ? (reason ?? 'status') : undefined
+}
+
+function ruledReason(outcome: Answer | Loss): RetryReason | undefined {
   if (outcome.kind === 'lost') return outcome.reason
   const { response, problem } = outcome
+  const advice = serverAdvice(response.headers)
+  if (advice === false) return undefined
   // The server knows best that the same request will fare no better.
   if (problem?.retry === 'never' || problem?.retry === 'new-key') return undefined
   if (isInProgress(outcome)) return 'in-progress'
-  return isMomentary(response.status) ? 'status' : undefined
+  return advice === true || isMomentary(response.status) ? 'status' : undefined
+}
+
+/** `Stripe-Should-Retry` and `x-should-retry`, as several vendors' clients read them. */
+function serverAdvice(headers: Headers): boolean | undefined {
+  const said = headers.get('stripe-should-retry') ?? headers.get('x-should-retry')
+  if (said === 'true') return true
+  return said === 'false' ? false : undefined
 }
 
 /** 4xx that a handler says, hardly ever the session check, router or proxy in front of it. */
@@ -41,7 +79,10 @@ export function isFinal(answer: Answer, inDoubt: boolean): boolean {
 function isInProgress({ response, problem }: Answer): boolean {
   return (
     response.status === 409 &&
-    (problem?.code === 'in-progress' || problem?.title === IN_PROGRESS_TITLE)
+    (IN_PROGRESS_CODES.has(problem?.code ?? '') ||
+      problem?.title === IN_PROGRESS_TITLE ||
+      // Nobody says when to come back to a conflict that stays one.
+      response.headers.has('retry-after'))
   )
 }
 

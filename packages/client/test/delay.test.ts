@@ -17,6 +17,12 @@ const forms: readonly (readonly [string, Record<string, string>, number | undefi
     { 'retry-after': 'Mon, 05 Jan 2026 12:30:02 GMT', date: 'Mon, 05 Jan 2026 12:30:00 GMT' },
     2000,
   ],
+  [
+    'milliseconds, as some vendors send them',
+    { 'retry-after-ms': '1500', 'retry-after': '2' },
+    1500,
+  ],
+  ['milliseconds that are none', { 'retry-after-ms': 'x', 'retry-after': '2' }, 2000],
   ['nothing', {}, 0],
   ['a negative number', { 'retry-after': '-5' }, 0],
   ['words', { 'retry-after': 'soon' }, 0],

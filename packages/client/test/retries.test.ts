@@ -11,7 +11,17 @@ const retried: readonly (readonly [string, Step])[] = [
   ['a server that says nothing', stall],
   ['408', answer(408)],
   ['409 in-progress', problem(409, 'in-progress', 'same-key')],
+  ['409 of a foreign server with Retry-After', answer(409, '', { 'retry-after': '0' })],
+  [
+    '409 of Stripe for a key in use',
+    answer(409, '{"error":{"code":"idempotency_key_in_use"}}', {
+      'content-type': 'application/json',
+    }),
+  ],
+  ['423', answer(423)],
   ['425', answer(425)],
+  ['400 with Stripe-Should-Retry: true', answer(400, '', { 'stripe-should-retry': 'true' })],
+  ['404 with x-should-retry: true', answer(404, '', { 'x-should-retry': 'true' })],
   ['429', answer(429)],
   ['500', answer(500)],
   ['500 with a page instead of a problem', answer(500, '<h1>', { 'content-type': 'text/html' })],
@@ -49,6 +59,13 @@ const handedOver: readonly (readonly [string, Step, number])[] = [
   ['409 of the handler', answer(409), 409],
   ['409 with another problem', problem(409, 'sold-out', 'whatever'), 409],
   ['409 outcome-unknown', problem(409, 'outcome-unknown', 'never'), 409],
+  ['500 with Stripe-Should-Retry: false', answer(500, '', { 'stripe-should-retry': 'false' }), 500],
+  ['503 with x-should-retry: false', answer(503, '', { 'x-should-retry': 'false' }), 503],
+  [
+    '409 of an API of JSON',
+    answer(409, '{"error":{"code":"sold_out"}}', { 'content-type': 'application/json' }),
+    409,
+  ],
   ['410 result-gone', problem(410, 'result-gone', 'never'), 410],
   ['422 key-reused', problem(422, 'key-reused', 'new-key'), 422],
   ['500 that advises never', problem(500, 'response-too-large', 'never'), 500],
@@ -60,6 +77,35 @@ test.each(handedOver)('%s is handed over at once', async (_, step, status) => {
   const response = await createFetch(quick)(server.url, { ...post, redirect: 'manual' })
   expect(response.status).toBe(status)
   expect(server.seen.length).toBe(1)
+})
+
+test('shouldRetry decides before the rules, and leaves the rest to them', async () => {
+  const asked: unknown[] = []
+  const fetch = createFetch({
+    ...quick,
+    shouldRetry({ response, error, attempt }) {
+      asked.push([response?.status, error instanceof Error, attempt])
+      if (response?.status === 404) return true
+      return response?.status === 502 ? false : undefined
+    },
+  })
+  const server = await scriptedServer(answer(404), answer(500), drop, answer(502))
+  expect((await fetch(server.url, post)).status).toBe(502)
+  expect(new Set(server.keys()).size).toBe(1)
+  expect(asked).toEqual([
+    [404, false, 1],
+    [500, false, 2],
+    [undefined, true, 3],
+    [502, false, 4],
+  ])
+})
+
+test('shouldRetry may give a lost attempt up: nobody knows what became of it, and its key is told', async () => {
+  const server = await scriptedServer(drop)
+  const fetch = createFetch({ ...quick, shouldRetry: () => false })
+  const error = await fetch(server.url, post).catch((error) => error)
+  expect(error).toMatchObject({ code: 'attempts-exhausted', attempts: 1, key: server.keys()[0] })
+  expect(server.seen).toHaveLength(1)
 })
 
 test("a 409 with the draft's title is tried again, whoever the server is", async () => {
