@@ -6,7 +6,7 @@ export function within<T>(
   ms: number,
   work: Promise<T>,
   late: () => Error,
-  signal?: AbortSignal,
+  signal?: AbortSignal | undefined,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => over(() => reject(late())), ms)

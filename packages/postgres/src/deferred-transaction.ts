@@ -17,7 +17,10 @@ export interface CallbackDriver<Tx extends object> {
   readonly poolSize: number
   /** Opens a transaction, runs `body` in it, commits when it resolves, rolls back when it rejects. */
   transaction(isolation: Isolation, body: (tx: Tx) => Promise<void>): Promise<void>
-  /** Runs a statement in the transaction, or in autocommit. Aborted: stops it, if it can. */
+  /**
+   * Runs a statement in the transaction, or in autocommit. Aborted: stops it on the server, if it can.
+   * Only what cannot be committing is ever aborted.
+   */
   query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal): Promise<Row[]>
   /**
    * Whether statements that are sent one after the other arrive so. Then COMMIT does not wait for
@@ -45,13 +48,16 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
 
     async query<Row>(statement: Statement<Row>, { timeoutMs, signal }: QueryOptions) {
       const stop = new AbortController()
-      const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal])
-      const late = (): Error => {
-        const error = busy('Nothing could be asked', timeoutMs)
+      const isRead = statement.cancellable === true
+      // A driver does not say whether it has sent a statement, or will later: one that writes is in doubt.
+      const late = (): Error => (isRead ? busy('Nothing could be asked', timeoutMs) : unanswered())
+      const stoppable = isRead ? stop.signal : undefined
+      try {
+        return await within(timeoutMs, driver.query(statement, undefined, stoppable), late, signal)
+      } catch (error) {
         stop.abort(error)
-        return error
+        throw error
       }
-      return await within(timeoutMs, driver.query(statement, undefined, either), late, signal)
     },
 
     async begin<Row>(options: BeginOptions<Row>) {
@@ -86,8 +92,9 @@ async function begun<Tx extends object, Row>(
     guard.revoke()
   })
 
+  const stop = new AbortController()
   try {
-    const work = driver.query(first, tx)
+    const work = driver.query(first, tx, stop.signal)
     const rows = await within(until - performance.now(), work, unanswered)
     return {
       rows,
@@ -117,6 +124,7 @@ async function begun<Tx extends object, Row>(
       },
     }
   } catch (error) {
+    stop.abort(error)
     end(ROLLBACK).catch(() => {})
     throw error
   }

@@ -2,6 +2,8 @@ import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
 import { ignoreError, type PgSession, type PgSource, pgSessions } from './pg-session.ts'
 import { oneMessage, type PgWire, preparedByName, sent } from './pg-wire.ts'
+import type { OutsideClient } from './sql/given-up-session.ts'
+import { isSessionFit } from './sql/session-fitness.ts'
 import type {
   BeginOptions,
   Isolation,
@@ -11,7 +13,6 @@ import type {
   SqlTransaction,
   Statement,
 } from './sql-client.ts'
-import { isOutcomeKnown } from './sql-state.ts'
 import { transactionHandle } from './transaction-handle.ts'
 
 /**
@@ -29,6 +30,8 @@ export interface PgPool<Client = unknown> {
   ): void
   readonly options: { readonly max?: number | undefined }
   readonly totalCount: number
+  /** The class of its clients. */
+  readonly Client?: unknown
 }
 
 /** A client of `pg`, down to what is used of it. */
@@ -42,6 +45,10 @@ export interface PgClient {
   /** `I` outside a transaction. */
   getTransactionStatus?(): string | null
   readonly connection?: { readonly stream?: { destroy(): unknown } }
+  readonly host?: string
+  readonly port?: number
+  readonly processID?: number | null
+  readonly secretKey?: unknown
 }
 
 /** A client that a `pg` pool handed out. */
@@ -77,6 +84,7 @@ export function fromPg<Client>(
         ;(client as PgPoolClient).release(reason)
         client.removeListener('error', ignoreError)
       },
+      ...(typeof pool.Client === 'function' && { connectOutside: () => outside(pool) }),
     },
     options,
   )
@@ -97,6 +105,16 @@ function listenedTo(pool: PgPool<PgPoolClient>): Promise<PgPoolClient> {
   })
 }
 
+async function outside(pool: PgPool<unknown>): Promise<OutsideClient> {
+  const Client = pool.Client as new (
+    options: unknown,
+  ) => OutsideClient & { connect(): Promise<unknown>; on(event: 'error', ignore: () => void): void }
+  const client = new Client(pool.options)
+  client.on('error', ignoreError)
+  await client.connect()
+  return client
+}
+
 /** The port on anything that lends clients of `pg`. */
 export function fromPgSource<Client>(
   source: PgSource,
@@ -114,7 +132,9 @@ export function fromPgSource<Client>(
       const session = await borrow(timeoutMs)
       try {
         const work = wire.one(session.client, statement)
-        const { rows } = await within(until - performance.now(), work, unanswered, signal)
+        const timeoutMs = until - performance.now()
+        const mayCancel = statement.cancellable === true
+        const { rows } = await answered(session, work, { timeoutMs, mayCancel, signal })
         session.release()
         return rows as Row[]
       } catch (error) {
@@ -128,7 +148,8 @@ export function fromPgSource<Client>(
       const session = await borrow(timeoutMs)
       try {
         const work = wire.two(session.client, begin(isolation), first)
-        const [, { rows }] = await within(until - performance.now(), work, unanswered)
+        const timeoutMs = until - performance.now()
+        const [, { rows }] = await answered(session, work, { timeoutMs, mayCancel: true })
         return { rows: rows as Row[], transaction: pgTransaction<Client>(session, wire) }
       } catch (error) {
         await undo(session, error, { isOpen: true })
@@ -148,9 +169,10 @@ function reserved(session: PgSession, wire: PgWire): ReservedClient {
     async query<Row>(statement: Statement<Row>, { timeoutMs }: { timeoutMs: number }) {
       try {
         const work = wire.one(session.client, statement)
-        return (await within(timeoutMs, work, unanswered)).rows as Row[]
+        const mayCancel = statement.cancellable === true
+        return (await answered(session, work, { timeoutMs, mayCancel })).rows as Row[]
       } catch (error) {
-        if (!isOver && !isOutcomeKnown(error)) {
+        if (!isOver && !isSessionFit(error)) {
           isOver = true
           session.destroy(asError(error))
         }
@@ -180,7 +202,10 @@ function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction
       guard.revoke()
       try {
         const work = afterHandler(() => wire.two(client, last, COMMIT))
-        const [{ rows }, { command }] = await within(timeoutMs, work, unanswered)
+        const [{ rows }, { command }] = await answered(session, work, {
+          timeoutMs,
+          mayCancel: false,
+        })
         if (command !== 'COMMIT') throw notCommitted()
         session.release()
         return rows as Row[]
@@ -196,7 +221,8 @@ function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction
         const work = afterHandler(() =>
           next === undefined ? rolledBack() : wire.two(client, ROLLBACK, next),
         )
-        const [, { rows }] = await within(timeoutMs, work, unanswered)
+        // The handler may have sent a COMMIT of its own, and `next` is one.
+        const [, { rows }] = await answered(session, work, { timeoutMs, mayCancel: false })
         session.release()
         return rows as Row[]
       } catch (error) {
@@ -222,9 +248,33 @@ function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction
   }
 }
 
+/** The answer to what was sent, or a session that is given up. */
+async function answered<T>(
+  session: PgSession,
+  work: Promise<T>,
+  options: {
+    readonly timeoutMs: number
+    /** Whether the server may be told to stop: nothing of it can be on its way to being committed. */
+    readonly mayCancel: boolean
+    readonly signal?: AbortSignal | undefined
+  },
+): Promise<T> {
+  let isPending = true
+  const settled = (): void => {
+    isPending = false
+  }
+  work.then(settled, settled)
+  try {
+    return await within(options.timeoutMs, work, unanswered, options.signal)
+  } catch (error) {
+    if (isPending) session.giveUp(asError(error), work, options)
+    throw error
+  }
+}
+
 /** After an error outside of a transaction: ordinary ones leave a connection as good as new. */
 function settle(session: PgSession, error: unknown): void {
-  if (isOutcomeKnown(error)) session.release()
+  if (isSessionFit(error)) session.release()
   else session.destroy(asError(error))
 }
 
@@ -238,7 +288,7 @@ async function undo(
   { isOpen = false }: { isOpen?: boolean } = {},
 ): Promise<void> {
   const rolledBack = error instanceof OncekeyError && error.code === 'transaction-aborted'
-  if (!rolledBack && !isOutcomeKnown(error)) return session.destroy(asError(error))
+  if (!rolledBack && !isSessionFit(error)) return session.destroy(asError(error))
   try {
     if (isOpen || session.client.getTransactionStatus?.() !== 'I') {
       await within(UNDO_TIMEOUT_MS, sent(session.client, { text: 'ROLLBACK' }), unanswered)

@@ -1,6 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
 import type { PgClient } from './from-pg.ts'
+import { type OutsideClient, serverHasEnded } from './sql/given-up-session.ts'
 
 /** Where clients of `pg` come from: its own pool, or a library's. */
 export interface PgSource {
@@ -10,15 +11,22 @@ export interface PgSource {
   connect(): Promise<PgClient>
   /** With a reason, the client is not to be used again. */
   release(client: PgClient, reason?: Error): void
+  /** A connection to the same server that counts to no pool. */
+  connectOutside?(): Promise<OutsideClient>
 }
 
-/** A client borrowed from a pool, until one of `release` and `destroy` is called. */
+/** A client borrowed from a pool, until one of `release`, `destroy` and `giveUp` is called; what is called later does nothing. */
 export interface PgSession {
   readonly client: PgClient
   /** Gives it back, for the next one to use. Only when nothing is open and nothing is in doubt. */
   release(): void
   /** Takes it out of the pool and cuts its socket, whatever it is waiting for. */
   destroy(reason: Error): void
+  /**
+   * Nobody waits for its `answer` any more. Destroyed once the server has ended with it, and not
+   * before: see {@link serverHasEnded}.
+   */
+  giveUp(reason: Error, answer: Promise<unknown>, options: { readonly mayCancel: boolean }): void
 }
 
 /** Lends clients of one pool. */
@@ -76,18 +84,31 @@ function pgSession(source: PgSource, client: PgClient): PgSession {
   // A pool stops listening for errors when it hands a client out, and an 'error' event that nobody
   // listens for ends the process. The query under way, or the next one, tells us the same.
   client.on('error', ignoreError)
+  let isOver = false
+  const destroy = (reason: Error): void => {
+    source.release(client, reason)
+    client.removeListener('error', ignoreError)
+    // `end()` alone waits for the answers that are still to come.
+    client.connection?.stream?.destroy()
+  }
+  const once = (end: () => void): void => {
+    if (isOver) return
+    isOver = true
+    end()
+  }
   return {
     client,
-    release() {
-      source.release(client)
-      client.removeListener('error', ignoreError)
-    },
-    destroy(reason) {
-      source.release(client, reason)
-      client.removeListener('error', ignoreError)
-      // `end()` alone waits for the answers that are still to come.
-      client.connection?.stream?.destroy()
-    },
+    release: () =>
+      once(() => {
+        source.release(client)
+        client.removeListener('error', ignoreError)
+      }),
+    destroy: (reason) => once(() => destroy(reason)),
+    giveUp: (reason, answer, { mayCancel }) =>
+      once(() => {
+        const ended = serverHasEnded({ client, answer, mayCancel }, source.connectOutside)
+        void ended.then(() => destroy(reason))
+      }),
   }
 }
 

@@ -38,7 +38,7 @@ export interface ReservedClient {
 export interface QueryOptions {
   /** For all of it: the connection and the answer. Milliseconds. */
   readonly timeoutMs: number
-  /** Aborted while the statement is under way: the connection is destroyed and `query` rejects. */
+  /** Aborted while the statement is under way: `query` rejects, and the statement is stopped if it may be. */
   readonly signal?: AbortSignal
 }
 
@@ -98,6 +98,11 @@ export interface Statement<Row = unknown> {
   readonly name: string
   readonly text: string
   readonly values: readonly SqlValue[]
+  /**
+   * It writes nothing: once nobody waits for its answer, the server may be told to stop. One that
+   * writes must not be, because cancelled in its wait for a synchronous standby it is committed.
+   */
+  readonly cancellable?: true
   /** Never set: carries the type of its rows. */
   readonly row?: Row
 }

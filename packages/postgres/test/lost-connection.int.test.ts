@@ -208,10 +208,12 @@ describe('the plain way', () => {
     const { terminateBackend } = await import('../src/store/statements/terminate-backend.ts')
     const end = ({ text, values }: ReturnType<typeof terminateBackend>) =>
       database.query(text, [...values])
-    expect(await end(terminateBackend(rows[0].pid, `${Number(rows[0].started) + 1}`))).toEqual([])
+    const meant = { backend: rows[0].pid, started: rows[0].started, mayCommit: false }
+    const later = `${Number(meant.started) + 1}`
+    expect(await end(terminateBackend({ ...meant, started: later }))).toEqual([])
     await client.query('commit')
     await client.query('begin')
-    expect(await end(terminateBackend(rows[0].pid, rows[0].started))).toEqual([])
+    expect(await end(terminateBackend(meant))).toEqual([])
     await client.query('commit')
     client.release()
   })

@@ -18,7 +18,8 @@ export function completionFailed<Tx>(
 ): 'superseded' {
   if (SUPERSEDED.has(sqlState(error) ?? '') || isTaken(store, error)) return 'superseded'
   const failure = completionError(error)
-  if (failure.code === 'commit-failed' && !isOutcomeKnown(error)) terminate(store, started)
+  if (failure.code === 'commit-failed' && !isOutcomeKnown(error))
+    terminate(store, started, { mayCommit: true })
   throw failure
 }
 

@@ -14,17 +14,25 @@ export async function undo<Tx>(
   try {
     await transaction.rollback({ timeoutMs: UNDO_TIMEOUT_MS })
   } catch {
-    if (started !== undefined) terminate(store, started)
+    if (started !== undefined) terminate(store, started, { mayCommit: false })
   }
 }
 
 /**
  * Ends what may still be open on the server, if it is: a statement that runs there is not stopped by
  * the loss of its connection, and until it is, it holds the key. In the background, and only tried.
+ *
+ * Once COMMIT may be on its way the backend can come to wait for a synchronous standby at any instant,
+ * and must not be ended in that: the commit would be seen by all, and a failover would take it back.
+ * Where there are such standbys it is left alone, and keeps its key until it has ended by itself.
  */
-export function terminate<Tx>(store: StoreState<Tx>, { backend, started }: StartedJson): void {
+export function terminate<Tx>(
+  store: StoreState<Tx>,
+  { backend, started }: StartedJson,
+  { mayCommit }: { readonly mayCommit: boolean },
+): void {
   if (store.client.concurrency === 'one') return
-  const statement: Statement = store.statements.terminateBackend(backend, started)
+  const statement: Statement = store.statements.terminateBackend({ backend, started, mayCommit })
   store.client.query(statement, { timeoutMs: store.acquireTimeoutMs }).catch(() => {})
 }
 

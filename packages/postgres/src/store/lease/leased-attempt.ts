@@ -77,7 +77,8 @@ export function leasedAttempt<Tx>(
   async function afterFailure(error: unknown, { started }: Opened<Tx>): Promise<Outcome> {
     if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
     const failure = completionError(error)
-    if (failure.code === 'commit-failed' && !isOutcomeKnown(error)) terminate(store, started)
+    if (failure.code === 'commit-failed' && !isOutcomeKnown(error))
+      terminate(store, started, { mayCommit: true })
     const outcome = await alone(statements.abandonAttempt(claim)).catch(() => [])
     const truth = outcome[0]?.outcome
     if (truth === 'stored' || truth === 'superseded') return truth
@@ -94,7 +95,7 @@ export function leasedAttempt<Tx>(
       return 'stored'
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
-      if (!isOutcomeKnown(error)) terminate(store, opened.started)
+      if (!isOutcomeKnown(error)) terminate(store, opened.started, { mayCommit: true })
       return await completeAlone(completion)
     }
   }
@@ -119,7 +120,7 @@ export function leasedAttempt<Tx>(
         return
       } catch {
         // What may still run there holds the row.
-        terminate(store, opened.started)
+        terminate(store, opened.started, { mayCommit: true })
       }
     }
     try {

@@ -1,5 +1,5 @@
+import { isSessionFit } from '../../sql/session-fitness.ts'
 import type { ReservedClient, SqlClient, Statement } from '../../sql-client.ts'
-import { isOutcomeKnown } from '../../sql-state.ts'
 
 /**
  * A connection that is kept while it may be needed. Handlers that hold all the others of the pool,
@@ -38,7 +38,7 @@ export function reservedConnection(
     try {
       return await reserved.query(statement, { timeoutMs })
     } catch (error) {
-      if (!isOutcomeKnown(error)) drop(asked)
+      if (!isSessionFit(error)) drop(asked)
       throw error
     }
   }

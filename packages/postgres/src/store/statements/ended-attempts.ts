@@ -17,5 +17,10 @@ export function endedAttemptsStatement(
   schema: string,
 ): (attempts: readonly AwaitedAttempt[]) => Statement<{ ended: string }> {
   const text = `select ${schema}.ended_attempts($1) as ended`
-  return (attempts) => ({ name: 'ended_attempts', text, values: [JSON.stringify(attempts)] })
+  return (attempts) => ({
+    name: 'ended_attempts',
+    text,
+    values: [JSON.stringify(attempts)],
+    cancellable: true,
+  })
 }

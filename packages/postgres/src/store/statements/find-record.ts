@@ -11,6 +11,7 @@ export function findRecordStatement(
     name: 'find_record',
     text,
     values: [namespace, scope, key],
+    cancellable: true,
   })
 }
 

@@ -1,14 +1,27 @@
 import type { Statement } from '../../sql-client.ts'
 
-/** Ends a server process, but only while it is still in the transaction that is meant. */
-export function terminateBackend(backend: number, started: string): Statement {
+/**
+ * Ends a server process, but only while it is still in the transaction that is meant, and never in its
+ * wait for a synchronous standby.
+ */
+export function terminateBackend(meant: MeantBackend): Statement {
   return {
     name: 'terminate_backend',
     text: `
       select pg_terminate_backend(pid)::text
         from pg_stat_activity
         where pid = $1::integer
-          and (extract(epoch from xact_start) * 1000000)::bigint = $2::bigint`,
-    values: [backend, started],
+          and (extract(epoch from xact_start) * 1000000)::bigint = $2::bigint
+          and wait_event is distinct from 'SyncRep'
+          and (not $3::boolean or current_setting('synchronous_standby_names') = '')`,
+    values: [meant.backend, meant.started, String(meant.mayCommit)],
   }
+}
+
+export interface MeantBackend {
+  readonly backend: number
+  /** When its transaction began, in microseconds. */
+  readonly started: string
+  /** COMMIT was sent: from one instant to the next it may be in that wait. */
+  readonly mayCommit: boolean
 }

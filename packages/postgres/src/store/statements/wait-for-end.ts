@@ -12,6 +12,7 @@ export function waitForEndStatement(
     name: 'wait_for_end',
     text,
     values: [lock, namespace, scope, key, waitMs],
+    cancellable: true,
   })
 }
 

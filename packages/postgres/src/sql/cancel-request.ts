@@ -1,0 +1,33 @@
+import { connect } from 'node:net'
+
+/** What a client of `pg` knows of its backend, down to what is used of it. */
+export interface Cancellable {
+  readonly host?: string
+  readonly port?: number
+  readonly processID?: number | null
+  readonly secretKey?: unknown
+}
+
+/**
+ * Asks the server to stop what it does for a client, as Ctrl-C in psql does: on a connection of its own,
+ * which needs no login and takes no place among `max_connections`. Only tried; whether it worked is told
+ * by the client's own answer.
+ */
+export function sendCancelRequest({ host, port, processID, secretKey }: Cancellable): void {
+  if (host === undefined || port === undefined) return
+  if (typeof processID !== 'number' || typeof secretKey !== 'number') return
+  const message = Buffer.alloc(16)
+  message.writeInt32BE(16, 0)
+  message.writeInt32BE(CANCEL_REQUEST, 4)
+  message.writeInt32BE(processID, 8)
+  message.writeInt32BE(secretKey, 12)
+  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
+  socket.setTimeout(TIMEOUT_MS, () => socket.destroy())
+  socket.on('error', () => {})
+  socket.unref()
+  socket.end(message)
+}
+
+/** The number that the protocol has for it. */
+const CANCEL_REQUEST = 80_877_102
+const TIMEOUT_MS = 5_000
