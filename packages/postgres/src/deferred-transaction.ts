@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import { OncekeyError } from '@oncekey/core'
 import { within } from './deadline.ts'
+import { isReadOnlyServer } from './sql/session-fitness.ts'
+import { weedReadOnlySessions } from './sql/weed-sessions.ts'
 import type {
   BeginOptions,
   Begun,
@@ -41,6 +43,10 @@ export interface CallbackDriver<Tx extends object> {
 export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): SqlClient<Tx> {
   const { concurrency, poolSize } = driver
   let abandoned = 0
+  const weed = weedReadOnlySessions(driver)
+  const seen = (error: unknown): void => {
+    if (isReadOnlyServer(error)) weed()
+  }
 
   return {
     concurrency,
@@ -56,6 +62,7 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
         return await within(timeoutMs, driver.query(statement, undefined, stoppable), late, signal)
       } catch (error) {
         stop.abort(error)
+        seen(error)
         throw error
       }
     },
@@ -73,7 +80,10 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
         return busy('No transaction could be opened', timeoutMs)
       }
       const opened = await within(timeoutMs, opening, late)
-      return await begun(driver, opened, options, until)
+      return await begun(driver, opened, options, until).catch((error) => {
+        seen(error)
+        throw error
+      })
     },
   }
 }

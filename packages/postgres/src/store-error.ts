@@ -1,4 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
+import { isReadOnlyServer } from './sql/session-fitness.ts'
 import { sqlState } from './sql-state.ts'
 
 /** What went wrong with a statement of ours, as one of the codes the contract knows. */
@@ -11,6 +12,15 @@ export function storeError(error: unknown, schema: string): OncekeyError {
       'store-not-migrated',
       `The schema "${schema}" is missing, or older than this release of @oncekey/postgres. ` +
         `Run \`await migrate(pool${options})\` when you deploy.`,
+      { cause: error },
+    )
+  }
+  if (isReadOnlyServer(error)) {
+    return new OncekeyError(
+      'store-unavailable',
+      'The PostgreSQL server takes no writes: it is a standby, or was told to be read-only ' +
+        '(default_transaction_read_only). The connection was closed, so that the next one goes to the ' +
+        'server that the address leads to by then.',
       { cause: error },
     )
   }

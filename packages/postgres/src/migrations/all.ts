@@ -4,6 +4,7 @@ import { eventLog } from './0003-event-log.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { serverLife } from './server-life.ts'
 import { subscriptions } from './subscriptions.ts'
+import { serversThatTakeWrites } from './servers-that-take-writes.ts'
 
 /** In order; the first is version 1. A migration that was released is never changed. */
 export const migrations: readonly ((schema: string) => string[])[] = [
@@ -13,4 +14,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   freshSnapshots,
   serverLife,
   subscriptions,
+  serversThatTakeWrites,
 ]

@@ -20,7 +20,7 @@ export const postgresJs: BridgeUnderTest = {
       isOwn: (tx) => typeof tx === 'function' && typeof tx.savepoint === 'function',
       ends: (tx) => [() => tx.prepare('mine')],
       exhaust: () => everyConnection(sql),
-      end: () => sql.end(),
+      end: () => sql.end({ timeout: 2 }),
     }
     return bridge as Bridge
   },

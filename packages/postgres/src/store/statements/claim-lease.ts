@@ -8,7 +8,8 @@ export function claimLeaseStatement(
 ): (claim: Claim, lock: string) => Statement<{ answer: string }> {
   const text = `
     select ${schema}.claim_lease_2($1, $2, $3, $4, $5, $6,
-      $7, $8) as answer`
+      $7, $8) as answer
+      where ${schema}.takes_writes()`
 
   return (claim, lock) => ({
     name: 'claim_lease_2',

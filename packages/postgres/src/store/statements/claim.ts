@@ -7,7 +7,7 @@ import type { StartedJson } from './start-attempt.ts'
 export function claimStatement(
   schema: string,
 ): (question: ClaimQuestion) => Statement<{ answer: string }> {
-  const text = `select ${schema}.claim($1, $2, $3, $4, $5, $6, $7) as answer`
+  const text = `select ${schema}.claim_2($1, $2, $3, $4, $5, $6, $7) as answer`
 
   return ({ claim, lock, backstopMs, readsRecord }) => ({
     name: 'claim',

@@ -5,7 +5,7 @@ import type { Statement } from '../../sql-client.ts'
 export function findRecordStatement(
   schema: string,
 ): (claim: Claim) => Statement<{ answer: string | null }> {
-  const text = `select ${schema}.find_record($1, $2, $3) as answer`
+  const text = `select ${schema}.find_record($1, $2, $3) as answer where ${schema}.takes_writes()`
 
   return ({ namespace, scope, key }) => ({
     name: 'find_record',

@@ -4,7 +4,7 @@ import type { Statement } from '../../sql-client.ts'
 export function startAttemptStatement(
   schema: string,
 ): (token: string, backstopMs: number) => Statement<{ answer: string }> {
-  const text = `select ${schema}.start_attempt($1, $2) as answer`
+  const text = `select ${schema}.start_attempt($1, $2) as answer where ${schema}.takes_writes()`
   return (token, backstopMs) => ({ name: 'start_attempt', text, values: [token, backstopMs] })
 }
 

@@ -6,7 +6,7 @@ import type { RecordJson } from './find-record.ts'
 export function waitForEndStatement(
   schema: string,
 ): (claim: Claim, lock: string, waitMs: number) => Statement<{ answer: string }> {
-  const text = `select ${schema}.wait_for_end($1, $2, $3, $4, $5) as answer`
+  const text = `select ${schema}.wait_for_end($1, $2, $3, $4, $5) as answer where ${schema}.takes_writes()`
 
   return ({ namespace, scope, key }, lock, waitMs) => ({
     name: 'wait_for_end',
