@@ -22,7 +22,7 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 const insert = 'insert into orders values (gen_random_uuid())'
-const claimed = expect.stringContaining('.claim(')
+const claimed = expect.stringContaining('.claim_2(')
 const completed = expect.stringContaining('.complete(')
 const rolledBack = 'ROLLBACK'
 const begun = expect.stringMatching(/^BEGIN/)

@@ -67,7 +67,7 @@ test('neither a claim nor a replay takes a transaction id', async () => {
   const client = await database.pool().connect()
   await client.query('begin')
   const { rows } = await client.query(
-    "select oncekey.claim(1, $1, $2, $3, 'token', 60000, true)::json->>'state' as state",
+    "select oncekey.claim_2(1, $1, $2, $3, 'token', 60000, true)::json->>'state' as state",
     [claim.namespace, claim.scope, claim.key],
   )
   expect(rows).toEqual([{ state: 'finished' }])
@@ -152,7 +152,7 @@ describe('a plan made while the table was a page long', () => {
     const pool = database.pool({ max: 1 })
     const claims = (from: number) =>
       pool.query(
-        `select ${schema}.claim(i, 'growing', 's', i::text, 't', 0, true)
+        `select ${schema}.claim_2(i, 'growing', 's', i::text, 't', 0, true)
            from generate_series($1::int, $1::int + 9) i`,
         [from],
       )

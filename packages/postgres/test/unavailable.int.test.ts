@@ -20,7 +20,7 @@ describe('a database that was not migrated', () => {
   })
 
   test('or is at an older version, without a function this release calls', async () => {
-    await database.query('drop function oncekey.claim')
+    await database.query('drop function oncekey.claim_2')
     const pool = database.pool()
     await expect(storeOn(pool).begin(claimOf())).rejects.toMatchObject({
       code: 'store-not-migrated',
