@@ -3,8 +3,8 @@ import { leases } from './0002-leases.ts'
 import { eventLog } from './0003-event-log.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { serverLife } from './server-life.ts'
-import { subscriptions } from './subscriptions.ts'
 import { serversThatTakeWrites } from './servers-that-take-writes.ts'
+import { subscriptions } from './subscriptions.ts'
 
 /** In order; the first is version 1. A migration that was released is never changed. */
 export const migrations: readonly ((schema: string) => string[])[] = [

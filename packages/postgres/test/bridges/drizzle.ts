@@ -49,7 +49,12 @@ export const drizzleBridges: readonly BridgeUnderTest[] = [
       const client = postgres(url, { max, onnotice: () => {} })
       const db = drizzleOnPostgresJs({ client, schema })
       const exhaust = () => everyConnection(client)
-      return { client: fromDrizzle(db), ...drizzleWork, exhaust, end: () => client.end({ timeout: 2 }) } as Bridge
+      return {
+        client: fromDrizzle(db),
+        ...drizzleWork,
+        exhaust,
+        end: () => client.end({ timeout: 2 }),
+      } as Bridge
     },
   },
 ]
