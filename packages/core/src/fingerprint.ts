@@ -70,9 +70,10 @@ export function acceptedFingerprints(
   input: FingerprintInput,
   seal: SealKeys | undefined,
 ): Fingerprints {
-  const { older, ...current } = partsOf(input)
+  const parts = partsOf(input)
+  const { older } = parts
   return {
-    accepted: underEveryKey(current, seal),
+    accepted: underEveryKey(parts, seal),
     older: older && (() => underEveryKey(older(), seal)),
   }
 }
@@ -117,12 +118,14 @@ function partsOf(input: FingerprintInput): Parts & { readonly older?: () => Part
   const { kind, part, older } = bodyPart(input.body, mediaType)
   const known =
     lengthPrefixed(input.method) + lengthPrefixed(input.target) + lengthPrefixed(mediaType)
+  if (older === undefined && parameters === '' && input.parts === undefined) {
+    return { tag: `${kind}1`, parts: joined(known, part) }
+  }
   const added = [parameters, ...(input.parts ?? [])]
   const first = (): Parts => {
     const before = older?.() ?? { kind, part }
     return { tag: `${before.kind}1`, parts: joined(known, before.part) }
   }
-  if (older === undefined && added.length === 1 && parameters === '') return first()
   const head = known + lengthPrefixed(String(added.length)) + added.map(lengthPrefixed).join('')
   return { tag: `${kind}2`, parts: joined(head, part), older: first }
 }

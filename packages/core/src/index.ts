@@ -108,6 +108,7 @@ export {
   type ResolvedOptions,
 } from './options.ts'
 export type { RetryAdvice } from './problem.ts'
+export { withoutIds } from './request/route.ts'
 export { framingHeaders, isFraming } from './response/framing.ts'
 export type { Failure, Run, Verdict } from './run.ts'
 export { resolveScope, type Scope } from './scope.ts'

@@ -74,11 +74,15 @@ export function reconciler<Tx>(
     if (found === 'hold') return held
     const retaken = await askAgain('retake')
     if (found === 'retake' || retaken.kind !== 'run') return retaken
+    // A run lets go of the request once it is over, and this is an answer to it.
+    const { request } = question
     // What was found is what is true of the key, whatever its status would mean for a handler's answer.
     retaken.run.context.keep()
     const verdict = await retaken.run.complete(found)
     if (verdict.kind === 'failure') throw verdict.error
-    return verdict.kind === 'send' ? markedAsReplay(options, found, question) : verdict
+    return verdict.kind === 'send'
+      ? markedAsReplay(options, found, { ...question, request })
+      : verdict
   }
 }
 

@@ -208,8 +208,9 @@ function storedForm<Tx>(
   response: PlainResponse,
   body: Uint8Array | null,
 ): StoredResponse | Promise<StoredResponse> {
-  const replayed = { ...response, headers: replayedHeaders(options, question, response) }
   const { redact } = options
+  const headers = replayedHeaders(options, question, response)
+  const replayed = { ...response, headers }
   if (redact === undefined) return sealed(question, replayed, body)
   const kept = afterHandler('redact', () =>
     callOption(

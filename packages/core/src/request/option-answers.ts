@@ -86,6 +86,7 @@ export function countedInput(
   input: FingerprintInput,
 ): FingerprintInput | Promise<FingerprintInput> {
   if (compares === 'key') return KEY_ALONE
+  if (url === undefined && input.body.kind !== 'chosen') return input
   const body = chosenBody(handlerTimeoutMs, input)
   if (url === undefined)
     return isPromise(body) ? body.then((body) => ({ ...input, body })) : { ...input, body }

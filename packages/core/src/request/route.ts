@@ -16,7 +16,7 @@ function routeOf({ facts, request }: Question): string {
  * A path as the pattern it most likely has, where no router says it: `/orders/42/items` is
  * `/orders/:id/items`. Messages and metrics are grouped by it, and there are as many paths as orders.
  */
-function withoutIds(target: string): string {
+export function withoutIds(target: string): string {
   const [path = ''] = target.split('?', 1)
   return path
     .split('/')

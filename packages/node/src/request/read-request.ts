@@ -5,6 +5,7 @@ import {
   type RequestBody,
   resolveScope,
   type Scope,
+  withoutIds,
 } from '@oncekey/core'
 import { isGone } from '../internals.ts'
 import { type BodyReading, bodyOf } from './body.ts'
@@ -70,7 +71,8 @@ function routeOf(req: NodeRequest): string | undefined {
     baseUrl?: string
     route?: { path?: unknown }
   }
-  return typeof route?.path === 'string' ? baseUrl + route.path : undefined
+  // Of a mount path it keeps the URL and not the pattern.
+  return typeof route?.path === 'string' ? withoutIds(baseUrl) + route.path : undefined
 }
 
 /** Aborted when the client is gone. A request's own `close` only says that it was read. */
