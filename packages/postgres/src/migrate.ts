@@ -1,10 +1,12 @@
+import { setTimeout } from 'node:timers/promises'
 import { OncekeyError } from '@oncekey/core'
 import { lockNumber } from './lock-number.ts'
 import { createMigrationsTable, createSchema } from './migrations/0000-schema.ts'
 import { migrations } from './migrations/all.ts'
 import { type PostgresClient, sqlClientOf } from './postgres-client.ts'
 import { quotedSchema } from './schema-name.ts'
-import type { SqlTransaction } from './sql-client.ts'
+import type { SqlClient, SqlTransaction } from './sql-client.ts'
+import { sqlState } from './sql-state.ts'
 import { migrationLock } from './statements/migration-lock.ts'
 import { recordMigration } from './statements/record-migration.ts'
 import { schemaState } from './statements/schema-state.ts'
@@ -20,7 +22,9 @@ export interface MigrateOptions {
  * Creates the schema, or brings it up to this version: all of it or nothing, in one transaction.
  * Run it when you deploy; as often as you like, and from any number of processes at once.
  *
- * Processes of the version before go on working beside it. Throws `store-too-new` where a newer
+ * Processes of the version before go on working beside it: it waits a second at a time for the lock on a
+ * table that is read or written, and lets those go first who have queued behind it. Throws `store-busy`
+ * where it has got none for half a minute, and `store-too-new` where a newer
  * version has been here.
  *
  * @example
@@ -51,20 +55,38 @@ export async function migratePackage<Tx>(
   const schema = quotedSchema(name)
   const sql = sqlClientOf(client, { prepare: false })
 
-  try {
-    const { transaction } = await sql.begin({
-      isolation: 'read committed',
-      first: migrationLock(lockNumber(['oncekey:migrate', name])),
-      timeoutMs: TIMEOUT_MS,
-    })
-    await bringUp(transaction, tables, name, schema).catch(async (error) => {
-      await transaction.rollback({ timeoutMs: TIMEOUT_MS }).catch(() => {})
-      throw error
-    })
-    await transaction.commit(schemaVersion(schema, tables.package), { timeoutMs: TIMEOUT_MS })
-  } catch (error) {
-    throw storeError(error, name)
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return await migrateOnce(sql, tables, name, schema)
+    } catch (error) {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw storeError(error, name)
+      if (left === 1) throw locked(name, error)
+      // Those who queued behind it go first.
+      await setTimeout(PAUSE_MS)
+    }
   }
+}
+
+async function migrateOnce<Tx>(
+  sql: SqlClient<Tx>,
+  tables: PackageMigrations,
+  name: string,
+  schema: string,
+): Promise<void> {
+  const { transaction } = await sql.begin({
+    isolation: 'read committed',
+    first: migrationLock(lockNumber(['oncekey:migrate', name])),
+    timeoutMs: TIMEOUT_MS,
+  })
+  try {
+    // A statement that waits for its lock has everybody wait who comes behind it, readers included.
+    await run(transaction, [`set local lock_timeout = '${LOCK_TIMEOUT_MS}ms'`])
+    await bringUp(transaction, tables, name, schema)
+  } catch (error) {
+    await transaction.rollback({ timeoutMs: TIMEOUT_MS }).catch(() => {})
+    throw error
+  }
+  await transaction.commit(schemaVersion(schema, tables.package), { timeoutMs: TIMEOUT_MS })
 }
 
 async function bringUp(
@@ -102,4 +124,18 @@ function tooNew(tables: PackageMigrations, schema: string, version: number): Onc
   )
 }
 
+function locked(schema: string, cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'store-busy',
+    `The schema "${schema}" was not migrated, and nothing was changed: somebody has held a lock on one of ` +
+      `its tables through ${TRIES} tries of ${LOCK_TIMEOUT_MS} ms, such as a dump or a long transaction. ` +
+      'Run it again when that has ended; pg_stat_activity says who it is.',
+    { cause },
+  )
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
+const LOCK_TIMEOUT_MS = 1_000
+const PAUSE_MS = 500
+const TRIES = 20
 const TIMEOUT_MS = 60_000
