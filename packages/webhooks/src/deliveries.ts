@@ -73,7 +73,12 @@ export interface Deliveries {
   retry(id: string): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
 }
 
-export function deliveries(options: ResolvedOptions, scheduled: () => void): Deliveries {
+/** Of everybody, or of one customer's endpoints. */
+export function deliveries(
+  options: ResolvedOptions,
+  scheduled: () => void,
+  customer: string | null = null,
+): Deliveries {
   const { schema } = options
   return {
     async list({ endpointId, eventId, state, before, limit = 100 } = {}) {
@@ -87,6 +92,7 @@ export function deliveries(options: ResolvedOptions, scheduled: () => void): Del
         endpointId: endpointId ?? null,
         eventId: eventId ?? null,
         state: state ?? null,
+        customer,
         before: before ?? null,
         limit: whole('limit', limit, 1),
       })

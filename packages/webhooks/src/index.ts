@@ -15,6 +15,7 @@ export type {
 export type { Endpoint } from './endpoint.ts'
 export type { EndpointSecret, EndpointSecrets } from './endpoint-secrets.ts'
 export type { EndpointFilter, Endpoints, NewEndpoint, RegisteredEndpoint } from './endpoints.ts'
+export type { CustomerEndpoints, CustomerWebhooks } from './for-customer.ts'
 export { generateKeyPair, generateSecret } from './generate-secret.ts'
 export type { EventFacts, WebhooksOptions } from './options.ts'
 export type { PingResult } from './ping-endpoint.ts'

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import { OncekeyError, type SealKeys } from '@oncekey/core'
+import { OncekeyError, type SealKeys, warnOnce } from '@oncekey/core'
 import type { SigningSecret } from './signing-secret.ts'
 import type { StoredSecret } from './statements/claim-deliveries.ts'
 
@@ -15,7 +15,10 @@ export function sealSecret(
   endpointId: string,
   seal: SealKeys | undefined,
 ): StoredSecret {
-  if (seal === undefined) return { secret, seal: null }
+  if (seal === undefined) {
+    warnOfUnsealed()
+    return { secret, seal: null }
+  }
   const nonce = randomBytes(NONCE)
   const cipher = createCipheriv('aes-256-gcm', keyNamed(seal, seal.current), nonce, GCM)
   cipher.setAAD(boundTo(endpointId))
@@ -24,6 +27,14 @@ export function sealSecret(
     secret: Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64'),
     seal: seal.current,
   }
+}
+
+function warnOfUnsealed(): void {
+  warnOnce(
+    'webhooks-unsealed',
+    'A signing secret was stored as it is: whoever reads the table can sign webhooks. Write ' +
+      "`webhooks({ seal: { current: 'k1', keys: { k1: key } } })`, with a key of 32 bytes. Said once.",
+  )
 }
 
 /** Throws `seal-key-missing` when its key is no longer listed, `seal-broken` when it does not open. */

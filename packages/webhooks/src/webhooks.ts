@@ -5,6 +5,7 @@ import { deadLetterSource } from './dead-letter-source.ts'
 import { type Deliveries, deliveries } from './deliveries.ts'
 import { type Endpoints, endpoints } from './endpoints.ts'
 import { fanOutConsumer } from './fan-out-consumer.ts'
+import { type CustomerWebhooks, forCustomer } from './for-customer.ts'
 import { webhookMigrations } from './migrations/all.ts'
 import { resolveOptions, type WebhooksOptions } from './options.ts'
 import { type PurgedWebhooks, type PurgeWebhooksOptions, purgeWebhooks } from './purge-webhooks.ts'
@@ -21,6 +22,8 @@ export interface Webhooks<Tx = unknown> {
   /** What sends them; opens nothing and starts nothing by itself. */
   createWorker(options?: WorkerOptions): WebhookWorker
   readonly deliveries: Deliveries
+  /** What one customer may see and do, for the routes that customers reach. */
+  forCustomer(customer: string): CustomerWebhooks
   /** For `deadLetters()` of `@oncekey/outbox`. */
   readonly deadLetters: DeadLetterSource
   /** Takes away what has been kept long enough; call it now and then, until there is no `more`. */
@@ -48,12 +51,15 @@ export function webhooks<Tx = unknown>(options: WebhooksOptions<Tx>): Webhooks<T
   const wakeWorkers = (): void => {
     for (const wake of woken) wake()
   }
+  const all = endpoints(resolved)
   return {
     migrate: () => migratePackage(resolved.sql, webhookMigrations, { schema: resolved.schemaName }),
-    endpoints: endpoints(resolved),
+    endpoints: all,
     consumer: fanOutConsumer<Tx>(resolved.consumerName, resolved, wakeWorkers),
     createWorker: (worker = {}) => createWorker(resolved, worker, woken),
     deliveries: deliveries(resolved, wakeWorkers),
+    forCustomer: (customer) =>
+      forCustomer(customer, all, (of) => deliveries(resolved, wakeWorkers, of)),
     deadLetters: deadLetterSource(resolved, wakeWorkers),
     purge: (purgeOptions) => purgeWebhooks(resolved, purgeOptions),
   }

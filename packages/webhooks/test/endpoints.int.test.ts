@@ -468,3 +468,41 @@ describe('an endpoint is not disabled', () => {
     expect(await hooks.endpoints.get(endpoint.id)).toMatchObject({ status: 'enabled' })
   })
 })
+
+test('for a customer, an endpoint or delivery of somebody else is as one that is not there', async () => {
+  const receiver = await startReceiver(503)
+  const hooks = database.hooks({ ...LOCAL, customerOf: (event) => event.headers.customer })
+  const [ana, bob] = [hooks.forCustomer('ana'), hooks.forCustomer('bob')]
+  const { endpoint } = await ana.endpoints.register({ url: receiver.url, types: ['*'] })
+  expect(endpoint.customer).toBe('ana')
+  await fanOut(hooks, database.pool(), [eventOf({ headers: { customer: 'ana' } })])
+  await hooks.createWorker().deliverOnce()
+  const [delivery] = await ana.deliveries.list()
+  expect(delivery).toMatchObject({ endpointId: endpoint.id })
+
+  expect(await bob.endpoints.list()).toEqual([])
+  expect(await bob.endpoints.secrets(endpoint.id)).toEqual([])
+  expect(await bob.deliveries.list()).toEqual([])
+  expect(await bob.deliveries.list({ endpointId: endpoint.id })).toEqual([])
+  for (const act of [
+    () => bob.endpoints.get(endpoint.id),
+    () => bob.endpoints.update(endpoint.id, { url: 'https://bob.example/' }),
+    () => bob.endpoints.pause(endpoint.id),
+    () => bob.endpoints.resume(endpoint.id),
+    () => bob.endpoints.disable(endpoint.id),
+    () => bob.endpoints.enable(endpoint.id),
+    () => bob.endpoints.delete(endpoint.id),
+    () => bob.endpoints.ping(endpoint.id),
+    () => bob.endpoints.rotateSecret(endpoint.id),
+    () => bob.deliveries.get(delivery!.id),
+    () => bob.deliveries.retry(delivery!.id),
+  ])
+    expect(await act()).toBeUndefined()
+  expect(receiver.received).toHaveLength(1)
+
+  expect(await ana.endpoints.get(endpoint.id)).toEqual(await hooks.endpoints.get(endpoint.id))
+  expect(await ana.endpoints.secrets(endpoint.id)).toHaveLength(1)
+  expect(await ana.deliveries.get(delivery!.id)).toMatchObject({ id: delivery!.id })
+  expect(await ana.endpoints.pause(endpoint.id)).toMatchObject({ status: 'paused' })
+  expect(() => hooks.forCustomer('')).toThrow(/forCustomer/)
+})

@@ -8,11 +8,12 @@ export function listDeliveries(
     readonly endpointId: string | null
     readonly eventId: string | null
     readonly state: string | null
+    readonly customer: string | null
     readonly before: string | null
     readonly limit: number
   },
 ): Statement<DeliveryRow> {
-  const { endpointId, eventId, state, before, limit } = filter
+  const { endpointId, eventId, state, customer, before, limit } = filter
   return {
     name: 'list_deliveries',
     text: `
@@ -23,8 +24,11 @@ export function listDeliveries(
           and ($2::uuid is null or d.message_id = $2::uuid)
           and ($3::text is null or d.state = $3::text)
           and ($4::bigint is null or d.id < $4::bigint)
+          and ($6::text is null or exists (
+            select from ${schema}.webhook_endpoints e
+              where e.id = d.endpoint_id and e.customer = $6::text))
         order by d.id desc
         limit $5::integer`,
-    values: [endpointId, eventId, state, before, limit],
+    values: [endpointId, eventId, state, before, limit, customer],
   }
 }
