@@ -16,13 +16,7 @@ export async function subscribed<Tx>(
 }
 
 export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Promise<Lease> {
-  const ask = () => log.ask(log.statements.leaseSlots(request))
-  const [row] = await ask().catch(async (error) => {
-    if (isFromAnotherLife(error)) await rebased(log)
-    else if (!isUnknownConsumer(log, error) || !(await subscribedAnew(log, request))) throw error
-    return ask()
-  })
-  const { share, relays, life, lost, taken }: LeaseJson = JSON.parse(row?.answer ?? '')
+  const { share, relays, life, lost, taken } = await ask(log, request)
   return {
     share,
     relays,
@@ -33,6 +27,19 @@ export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Prom
       crashes,
       position: positionOf({ life, from: f, to: t, floor: Number(o), seq: Number(s) }),
     })),
+  }
+}
+
+/** Once more after what was in the way was set right: of a database that was restored, two things. */
+async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Promise<LeaseJson> {
+  try {
+    const [row] = await log.ask(log.statements.leaseSlots(request))
+    return JSON.parse(row?.answer ?? '')
+  } catch (error) {
+    if (tries === 1) throw error
+    if (isFromAnotherLife(error)) await rebased(log)
+    else if (!isUnknownConsumer(log, error) || !(await subscribedAnew(log, request))) throw error
+    return ask(log, request, tries - 1)
   }
 }
 

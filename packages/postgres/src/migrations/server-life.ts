@@ -1,5 +1,7 @@
 import { leaseSlots2 } from '../schema/functions/lease-slots-2.ts'
 import { inLife, life, nameLife, stillHeld } from '../schema/functions/life.ts'
+import { numbersAreOurs, systemIdentifier } from '../schema/functions/numbering.ts'
+import { rebase2 } from '../schema/functions/rebase-2.ts'
 
 /** What a relay remembers is of one life of the server: see decision 114. */
 export function serverLife(schema: string): string[] {
@@ -19,6 +21,15 @@ export function serverLife(schema: string): string[] {
     `alter table ${schema}.cursors add column leased_in text`,
     // How long the lease is that ends then; null: of the release before.
     `alter table ${schema}.relays add column lease_ms integer`,
+    // One row, that a dump takes along, and that is not true where it is restored.
+    `create table ${schema}.numbering (
+      system text,
+      written_by xid8 not null default pg_current_xact_id()
+    )`,
+    systemIdentifier(schema),
+    `insert into ${schema}.numbering (system) values (${schema}.system_identifier())`,
+    numbersAreOurs(schema),
+    rebase2(schema),
     leaseSlots2(schema),
   ]
 }

@@ -41,11 +41,13 @@ export function leaseSlots2(schema: string): string {
       select count(*) into others from ${schema}.relays where consumer = in_consumer and not waiting;
       fair := case when in_waiting then 0 else ceil(64.0 / greatest(others, 1)) end;
 
+      -- Numbers that are ahead of this server's are another's, too, where only a part came along.
       select max(xid) into newest from ${schema}.outbox;
-      if newest >= pg_snapshot_xmax(pg_current_snapshot()) or exists (
-          select from ${schema}.cursors c where c.consumer = in_consumer
-            and pg_snapshot_xmax(c.from_snapshot) > pg_snapshot_xmax(pg_current_snapshot())) then
-        raise exception 'the events are from another life of this database' using errcode = 'OK003';
+      if not ${schema}.numbers_are_ours() or newest >= pg_snapshot_xmax(pg_current_snapshot())
+        or exists (select from ${schema}.cursors c where c.consumer = in_consumer
+          and pg_snapshot_xmax(c.from_snapshot) > pg_snapshot_xmax(pg_current_snapshot())) then
+        raise exception 'the events and cursors have numbers of another server'
+          using errcode = 'OK003';
       end if;
 
       select coalesce(array_agg(c.slot), '{}') into kept

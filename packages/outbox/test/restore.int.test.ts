@@ -1,0 +1,184 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { consumer, createRelay } from '@oncekey/outbox'
+import { append, migrate, postgresLog, transact } from '@oncekey/postgres'
+import {
+  findSystemPostgres,
+  type PostgresServer,
+  startPostgres,
+  waitFor,
+} from '@oncekey/test-servers'
+import { Pool, type PoolClient } from 'pg'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+const binDir = findSystemPostgres()
+const run = promisify(execFile)
+
+// pg_dump is not among the programs of npm's Postgres.
+describe.skipIf(binDir === undefined)('a dump that is restored', () => {
+  const servers: PostgresServer[] = []
+  const pools: Pool[] = []
+  const start = async (): Promise<PostgresServer> => {
+    const server = await startPostgres(binDir === undefined ? {} : { binDir })
+    servers.push(server)
+    return server
+  }
+  const poolOn = (connectionString: string): Pool => {
+    const pool = new Pool({ connectionString })
+    pool.on('error', () => {})
+    pools.push(pool)
+    return pool
+  }
+  let old: PostgresServer
+  let from: string
+  let seen: Set<string>
+  let warnings: string[]
+  const onWarning = ({ message }: Error): void => void warnings.push(message)
+
+  beforeEach(async () => {
+    warnings = []
+    process.on('warning', onWarning)
+    seen = new Set()
+    old = await start()
+    from = await old.createDatabase()
+  })
+  afterEach(async () => {
+    process.off('warning', onWarning)
+    await Promise.all(pools.splice(0).map((pool) => pool.end()))
+    await Promise.all(servers.splice(0).map((server) => server.stop()))
+  })
+
+  const relayOn = (url: string, names = ['shipping']) =>
+    createRelay<PoolClient>({
+      minPollMs: 2,
+      maxPollMs: 20,
+      advanceEveryMs: 5,
+      log: postgresLog({ client: poolOn(url) }),
+      consumers: names.map((name) =>
+        consumer<PoolClient>({ name, handle: ({ event }) => void seen.add(`${name} ${event.id}`) }),
+      ),
+    })
+  const emit = async (pool: Pool, count: number): Promise<void> => {
+    for (let at = 0; at < count; at += 1) {
+      await transact(pool, (_, emit) => emit({ type: 'order.created' }))
+    }
+  }
+  const idsIn = async (pool: Pool): Promise<string[]> =>
+    (await pool.query<{ id: string }>('select id from oncekey.outbox')).rows.map(({ id }) => id)
+  const missing = async (ids: readonly string[], name = 'shipping'): Promise<string[]> => {
+    const missing = () => ids.filter((id) => !seen.has(`${name} ${id}`))
+    await waitFor(() => missing().length === 0, {
+      what: 'all events',
+      timeoutMs: 15_000,
+    }).catch(() => {})
+    return missing()
+  }
+  const copied = async (to: string): Promise<void> => {
+    const file = join('/tmp', `oncekey-${process.pid}-${Date.now()}.dump`)
+    const programs = binDir ?? ''
+    await run(join(programs, 'pg_dump'), ['--format=custom', `--file=${file}`, from])
+    await run(join(programs, 'pg_restore'), ['--no-owner', `--dbname=${to}`, file])
+    await run('rm', [file])
+  }
+
+  /** Delivered, passed and unread events, one that was in flight, numbers used up, in `from`. */
+  const lived = async (): Promise<{ unread: string[] }> => {
+    const pool = poolOn(from)
+    await migrate(pool)
+    // An old database is far ahead of a new one.
+    for (let at = 0; at < 2_000; at += 1) await pool.query('select pg_current_xact_id()')
+    const relay = relayOn(from)
+    relay.start()
+    await emit(pool, 50)
+    expect(await missing(await idsIn(pool))).toEqual([])
+    const late = await pool.connect()
+    await late.query('begin')
+    const [event] = await append(late, { type: 'late' })
+    await emit(pool, 5)
+    expect(await missing(await idsIn(pool))).toEqual([])
+    await relay.stop()
+    await late.query('commit')
+    late.release()
+    const before = new Set(seen)
+    await emit(pool, 10)
+    const all = await idsIn(pool)
+    seen = new Set(before)
+    expect(all).toContain(event?.id)
+    return { unread: all.filter((id) => !before.has(`shipping ${id}`)) }
+  }
+
+  test('into another server, with the application up before the relay, leaves no event out', {
+    timeout: 120_000,
+  }, async () => {
+    const { unread } = await lived()
+    const young = await start()
+    const to = await young.createDatabase()
+    await copied(to)
+    const pool = poolOn(to)
+    await emit(pool, 300)
+    // The new server's numbers have passed the old one's before the relay looks.
+    for (let at = 0; at < 3_000; at += 1) await pool.query('select pg_current_xact_id()')
+    const relay = relayOn(to)
+    relay.start()
+    expect(await missing([...unread, ...(await idsIn(pool)).slice(-300)])).toEqual([])
+    await emit(pool, 20)
+    expect(await missing((await idsIn(pool)).slice(-20))).toEqual([])
+    await relay.stop()
+    expect(warnings.join()).toContain('restored')
+  })
+
+  test('into a server whose numbers are still behind leaves no event out', {
+    timeout: 120_000,
+  }, async () => {
+    const { unread } = await lived()
+    const young = await start()
+    const to = await young.createDatabase()
+    await copied(to)
+    const pool = poolOn(to)
+    await emit(pool, 30)
+    const relay = relayOn(to)
+    relay.start()
+    expect(await missing([...unread, ...(await idsIn(pool)).slice(-30)])).toEqual([])
+    await relay.stop()
+  })
+
+  test('into the same server, under a relay that lives on, leaves no event out', {
+    timeout: 120_000,
+  }, async () => {
+    const pool = poolOn(from)
+    await migrate(pool)
+    const to = await old.createDatabase()
+    await emit(pool, 20)
+    await copied(to)
+    const [name, copy] = [from, to].map((url) => new URL(url).pathname.slice(1))
+    const relay = relayOn(from)
+    relay.start()
+    await emit(pool, 200)
+    expect(await missing(await idsIn(pool))).toEqual([])
+    const admin = poolOn(old.url)
+    await admin.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname in ('${name}', '${copy}')`,
+    )
+    const swap = async (text: string) =>
+      waitFor(
+        () =>
+          admin.query(text).then(
+            () => true,
+            async () => {
+              await admin.query(
+                `select pg_terminate_backend(pid) from pg_stat_activity where datname in ('${name}', '${copy}')`,
+              )
+              return false
+            },
+          ),
+        { what: text },
+      )
+    await swap(`alter database ${name} rename to ${name}_old`)
+    await swap(`alter database ${copy} rename to ${name}`)
+    const again = poolOn(from)
+    await emit(again, 100)
+    expect(await missing(await idsIn(again))).toEqual([])
+    await relay.stop()
+  })
+})

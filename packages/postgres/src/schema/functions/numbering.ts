@@ -1,0 +1,30 @@
+/**
+ * Whose numbers stand in the rows: whether this server has handed out the transaction numbers in the
+ * outbox and in the cursors. It has not where they came with a dump or from a publisher: that copies
+ * the row which says so, in a transaction of another number. A crash, a failover and a physical copy
+ * leave the row as it was written; what is on record then is of numbers that were flushed.
+ */
+export function numbersAreOurs(schema: string): string {
+  return `create function ${schema}.numbers_are_ours() returns boolean
+    language plpgsql stable as $$
+    declare
+      present_system text := ${schema}.system_identifier();
+    begin
+      return exists (select from ${schema}.numbering)
+        and not exists (
+          select from ${schema}.numbering n
+            where n.xmin <> n.written_by::xid or n.system <> present_system
+        );
+    end $$`
+}
+
+/** Of the cluster; null where the service that runs it does not let one see that. */
+export function systemIdentifier(schema: string): string {
+  return `create function ${schema}.system_identifier() returns text
+    language plpgsql stable as $$
+    begin
+      return (select c.system_identifier::text from pg_control_system() c);
+    exception when others then
+      return null;
+    end $$`
+}

@@ -1,0 +1,110 @@
+/**
+ * A database server as a reader of its log depends on it: numbers are handed out in memory, are used
+ * up by who rolls back, and are remembered only as far as the WAL that mentions them was flushed.
+ */
+export interface Server extends Durable {
+  /** Another one after a crash, a promotion, a restore. */
+  readonly life: number
+  /** Which server counts: another one only where a dump is restored. */
+  readonly numbering: number
+  /** The highest number that a record of the WAL mentions, flushed or not. */
+  readonly mentioned: number
+  readonly open: readonly Open[]
+  /** What a crash leaves. */
+  readonly flushed: Durable
+}
+
+/** A transaction that has its number and has not ended. */
+export interface Open {
+  readonly xid: number
+  readonly event: number
+  /** `undefined`: it has written nothing yet. */
+  readonly seq?: number
+}
+
+export interface Row {
+  readonly xid: number
+  readonly seq: number
+  readonly event: number
+}
+
+/** What the WAL holds. */
+export interface Durable {
+  readonly nextXid: number
+  readonly nextSeq: number
+  readonly rows: readonly Row[]
+  readonly cursor: Cursor
+}
+
+/** What was visible, and how high the numbers of what was visible went. */
+export interface Cursor {
+  readonly numbering: number
+  readonly xmax: number
+  readonly inProgress: readonly number[]
+  readonly floor: number
+}
+
+export function newServer(): Server {
+  const cursor = { numbering: 0, xmax: 1, inProgress: [], floor: 0 }
+  const durable = { nextXid: 1, nextSeq: 1, rows: [], cursor }
+  return { ...durable, life: 0, numbering: 0, mentioned: 0, open: [], flushed: durable }
+}
+
+export function begin(server: Server, event: number): Server {
+  const { nextXid, open } = server
+  return { ...server, nextXid: nextXid + 1, open: [...open, { xid: nextXid, event }] }
+}
+
+export function append(server: Server, xid: number): Server {
+  const seq = server.nextSeq
+  const open = server.open.map((each) => (each.xid === xid ? { ...each, seq } : each))
+  return { ...server, open, nextSeq: seq + 1, mentioned: Math.max(server.mentioned, xid) }
+}
+
+/** Visible at once; on record at once only where COMMIT waits for the flush. */
+export function commit(server: Server, xid: number, synchronous: boolean): Server {
+  const { open, rows } = server
+  const written = open.filter((each) => each.xid === xid && each.seq !== undefined) as Row[]
+  const committed = {
+    ...server,
+    open: open.filter((each) => each.xid !== xid),
+    rows: [...rows, ...written],
+  }
+  return synchronous ? flush(committed) : committed
+}
+
+export function rollback(server: Server, xid: number): Server {
+  return { ...server, open: server.open.filter((each) => each.xid !== xid) }
+}
+
+/** An UPDATE of the cursor, in a transaction that gets a number of its own for it. */
+export function writeCursor(server: Server, cursor: Cursor, synchronous: boolean): Server {
+  const { nextXid } = server
+  const written = { ...server, cursor, nextXid: nextXid + 1, mentioned: nextXid }
+  return synchronous ? flush(written) : written
+}
+
+export function flush(server: Server): Server {
+  const { mentioned, nextSeq, rows, cursor } = server
+  return { ...server, flushed: { nextXid: mentioned + 1, nextSeq, rows, cursor } }
+}
+
+/** Goes on from what was flushed, here or as far as it had come to a standby. */
+export function recover(server: Server, from: Durable): Server {
+  const { life, numbering } = server
+  return {
+    ...from,
+    life: life + 1,
+    numbering,
+    mentioned: from.nextXid - 1,
+    open: [],
+    flushed: from,
+  }
+}
+
+/** A dump in a server of its own, whose numbers have come so far. */
+export function restore(server: Server, dump: Durable, nextXid: number): Server {
+  const { life, numbering } = server
+  const restored = { ...dump, nextXid }
+  return { ...recover({ ...server, life }, restored), numbering: numbering + 1 }
+}
