@@ -28,7 +28,8 @@ export function settle(exchange: Exchange, reply: FastifyReply, given: Payload, 
   const after = headersOf(reply)
   frameAnew(exchange, reply, after)
   const changes = headerChanges(exchange.before, after)
-  if (!changes.every(isSendable)) {
+  const reason = reasonOf(reply, payload)
+  if (!changes.every(isSendable) || !isSendable(['x-reason', reason.reason ?? null])) {
     // Fastify will find out and make an error of it; that error is the response then.
     done(null, payload)
     return
@@ -36,7 +37,7 @@ export function settle(exchange: Exchange, reply: FastifyReply, given: Payload, 
   exchange.phase = 'settling'
   const isHttp1 = reply.request.raw.httpVersionMajor === 1
   const headers = isHttp1 ? asSentBeside(payload, changes) : changes
-  const head: Head = { status: reply.statusCode, headers, after, ...reasonOf(reply, payload) }
+  const head: Head = { status: reply.statusCode, headers, after, ...reason }
   if (isSource(payload)) void holdStream(exchange, reply, payload, head, done)
   else void hold(exchange, reply, captureWhole(payload, head.status), head, done)
 }

@@ -1,3 +1,4 @@
+import { OptionsError } from '../errors.ts'
 import type { HeaderChange, PlainResponse } from '../stored-response.ts'
 
 /**
@@ -6,13 +7,20 @@ import type { HeaderChange, PlainResponse } from '../stored-response.ts'
  */
 const NAME = 'oncekey-reason-phrase'
 
-/** The headers as they are stored. */
+/** The headers as they are stored. Throws where `redact` made a phrase that could never be sent. */
 export function withReasonPhrase({
   headers,
   reason,
 }: Pick<PlainResponse, 'headers' | 'reason'>): readonly HeaderChange[] {
-  return reason ? [...headers, [NAME, reason]] : headers
+  if (!reason) return headers
+  if (!SENDABLE.test(reason)) {
+    throw new OptionsError('redact() must leave `reason` as it was, change it to text, or drop it.')
+  }
+  return [...headers, [NAME, reason]]
 }
+
+/** RFC 9112 section 4; beyond ASCII a character is a byte. */
+const SENDABLE = /^[\t\x20-\x7e\x80-\xff]+$/
 
 /** The response as it was, its reason phrase apart from the headers again. */
 export function takeReasonPhrase(response: PlainResponse): PlainResponse {

@@ -159,6 +159,15 @@ describe('redact()', () => {
     expect(lines(again, 'content-encoding')).toEqual([null])
   })
 
+  it('cannot put a reason phrase on record that could never be sent', async () => {
+    const made = { status: 201, headers: [], body: Buffer.from(TEXT), reason: 'Order Placed' }
+    const { verdict, store } = await kept(made, {
+      redact: (response) => ({ ...response, reason: 'Order\r\nPlaced' }),
+    })
+    expect(verdict).toMatchObject({ kind: 'problem' })
+    expect((await createEngine({ store }).begin(post('k'))).kind).toBe('run')
+  })
+
   it('gets what cannot be decoded as it came', async () => {
     const { verdict, replay } = await kept(coded(Buffer.from(TEXT), 'x-own'), { redact })
     expect(verdict).toEqual({ kind: 'send' })

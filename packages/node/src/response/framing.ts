@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { framingHeaders } from '@oncekey/core'
+import { isFraming } from '@oncekey/core'
 import type { Capture } from '../hold/capture.ts'
 import { unsetHeader } from '../internals.ts'
 
@@ -7,16 +7,11 @@ import { unsetHeader } from '../internals.ts'
  * Takes off the response what the handler said of the message that it is sent as: where it came from
  * an upstream, it is about another one. Node frames what is sent, and a length is the one there is.
  */
-export function frameAnew({ res, before, size, status, whole, beyondAscii }: Capture): void {
+export function frameAnew(capture: Capture): void {
+  const { res, headers, size, status, whole, beyondAscii } = capture
   const response: ServerResponse = res
-  const isChunked = whole === undefined && size > 0 && !response.hasHeader('content-length')
-  for (const name of framingHeaders) {
-    if (!response.hasHeader(name)) continue
-    // Announces what `addTrailers` was given; only in chunks do trailers leave at all.
-    if (name === 'trailer' && isChunked) continue
-    const outside = before[name]
-    if (outside === undefined) unsetHeader(response, name)
-    else response.setHeader(name, outside)
+  for (const [name, value] of headers) {
+    if (value !== null && isFraming(name)) unframe(capture, name)
   }
   if (status === 204 || status === 304) unsetHeader(response, 'content-length')
   else if (isWithoutBody(response, status)) return
@@ -26,6 +21,16 @@ export function frameAnew({ res, before, size, status, whole, beyondAscii }: Cap
     if (beyondAscii) unsetHeader(response, 'content-length')
     response.setHeader('content-length', size)
   }
+}
+
+function unframe({ res, before, whole, size }: Capture, name: string): void {
+  const response: ServerResponse = res
+  const isChunked = whole === undefined && size > 0 && !response.hasHeader('content-length')
+  // Announces what `addTrailers` was given; only in chunks do trailers leave at all.
+  if (name === 'trailer' && isChunked) return
+  const outside = before[name]
+  if (outside === undefined) unsetHeader(response, name)
+  else response.setHeader(name, outside)
 }
 
 /** Whether bytes that are written are not sent: RFC 9110 sections 9.3.2, 15.3.5 and 15.4.5. */
