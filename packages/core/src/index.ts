@@ -116,4 +116,11 @@ export { checkSealKeys, type Seal, type SealKeys } from './seal.ts'
 export type { Attempt, Claim, Completion, Decision, Store, StoreCapabilities } from './store.ts'
 export type { HeaderChange, PlainResponse, StoredResponse } from './stored-response.ts'
 export { type ActiveTraceparent, provideTraceparent } from './telemetry/trace-context.ts'
+export {
+  callLater,
+  endsWithin,
+  type Later,
+  LONGEST_TIMER_MS,
+  waitedFor,
+} from './time/durations.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './when-unknown.ts'

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { inspect } from 'node:util'
 import type { AttemptError } from '@oncekey/core'
 
 /**
@@ -15,12 +16,15 @@ export function attemptError(thrown: unknown): AttemptError {
 
 function ofError(error: Error): AttemptError {
   const code: unknown = Reflect.get(error, 'code')
-  const cause = error.cause === undefined ? '' : `\n[cause] ${described(error.cause)}`
+  const chain = [
+    error.stack ?? `${error.name}: ${error.message}`,
+    ...behind(error, new Set([error])),
+  ]
   return kept(
     String(error.name),
     String(error.message),
     typeof code === 'string' || typeof code === 'number' ? String(code) : null,
-    error.stack === undefined ? null : `${error.stack}${cause}`,
+    chain.join('\n'),
   )
 }
 
@@ -28,10 +32,31 @@ function ofValue(thrown: unknown): AttemptError {
   return kept('NonError', `${described(thrown)} was thrown, which is not an Error.`, null, null)
 }
 
-function described(value: unknown): string {
-  if (value instanceof Error) return value.stack ?? String(value)
-  return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+/** The causes of an error and, of one that stands for many, these: each once, and not without end. */
+function behind(error: Error, seen: Set<unknown>): string[] {
+  const errors: unknown = Reflect.get(error, 'errors')
+  const inside = Array.isArray(errors) ? errors.slice(0, MOST_ERRORS) : []
+  const found: string[] = []
+  const add = (what: string, value: unknown): void => {
+    if (seen.has(value) || seen.size > MOST_CAUSES) return
+    seen.add(value)
+    found.push(`[${what}] ${described(value)}`)
+    if (value instanceof Error) found.push(...behind(value, seen))
+  }
+  for (const [at, each] of inside.entries()) add(`errors ${at}`, each)
+  if (error.cause !== undefined) add('cause', error.cause)
+  return found
 }
+
+/** Whatever it is: circular, a BigInt, with getters that throw. */
+function described(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (value instanceof Error) return value.stack ?? `${value.name}: ${value.message}`
+  return inspect(value, { depth: 3, maxArrayLength: 20, maxStringLength: 500, breakLength: 120 })
+}
+
+const MOST_ERRORS = 10
+const MOST_CAUSES = 20
 
 function kept(
   name: string,

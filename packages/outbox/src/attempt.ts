@@ -78,13 +78,20 @@ function start<Tx>(run: Run<Tx>): void {
     fail(run, error)
     return
   }
-  if (!isThenable(result)) {
-    succeed(run)
+  try {
+    if (!isThenable(result)) {
+      succeed(run)
+      return
+    }
+  } catch (error) {
+    // A `then` that throws when it is looked at.
+    fail(run, error)
     return
   }
   const { consumer } = run
   run.timer = setTimeout(() => abort(run, tooSlow(consumer)), consumer.attemptTimeoutMs)
-  result.then(
+  // What is a promise by its `then` alone may throw there, or answer twice.
+  Promise.resolve(result).then(
     () => succeed(run),
     (error) => fail(run, error),
   )

@@ -1,4 +1,4 @@
-import { OncekeyError } from '@oncekey/core'
+import { endsWithin, OncekeyError } from '@oncekey/core'
 import type { Consumer } from './consumer.ts'
 import {
   type Dispatcher,
@@ -76,7 +76,7 @@ export function consumerRunner<Tx>(of: {
       const page = await read(state)
       if (page !== undefined) absorb(state, page)
       dispatch.pump()
-      await dispatch.idle()
+      await endOfRound(state)
       await write(state, true)
       return state.handled
     },
@@ -84,7 +84,8 @@ export function consumerRunner<Tx>(of: {
     start() {
       state.running = true
       state.stopping = false
-      loops = Promise.all([readLoop(state), writeLoop(state)])
+      // A stop may have given up on the loops before, which wait for a database that does not answer.
+      loops = loops.then(() => Promise.all([readLoop(state), writeLoop(state)]))
     },
 
     wake() {
@@ -95,8 +96,9 @@ export function consumerRunner<Tx>(of: {
       state.running = false
       state.toRead.wake()
       state.toWrite.wake()
-      await loops
-      await finish(state, timeoutMs)
+      const until = performance.now() + timeoutMs
+      await endsWithin(loops, timeoutMs + CLOSING_MS)
+      await finish(state, Math.max(0, until - performance.now()))
     },
   }
 }
@@ -119,37 +121,60 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
   state.unwritten += 1
   // Before there is no more room to read; else as many as come in that time share a write.
   if (state.unwritten === Math.ceil(state.options.maxInFlight / 4)) state.writeAt = 0
+  // The next of its ordering key waits for this to be on record.
+  else if (item.kind === 'due' && state.consumer.ordered) state.writeAt = 0
   else if (state.writeAt === Number.POSITIVE_INFINITY) {
     state.writeAt = performance.now() + state.options.advanceEveryMs
   } else return
   state.toWrite.wake()
 }
 
-/** Lets what is under way end for so long; what does not is for the next holder of its slot. */
+/** However long it takes: what is held is renewed meanwhile, and what has ended is written. */
+async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const idle = state.dispatch.idle()
+  while (!(await endsWithin(idle, Math.max(1, state.leaseAt - performance.now())))) {
+    await lease(state)
+    await write(state, false)
+  }
+}
+
+/**
+ * Lets what is under way end for so long. What does not is for the next holder of its slot, and so is
+ * what had not begun: a delivery is given back with its start uncounted, because nobody died of it.
+ */
 async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
   const { consumer, dispatch, log, relay, slots } = state
   dispatch.clear()
   dispatch.pump()
-  await within(timeoutMs, dispatch.idle())
+  await endsWithin(dispatch.idle(), timeoutMs)
   state.stopping = true
+  giveBack(state)
   dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))
-  try {
-    await write(state, true)
-    const held = [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch }))
-    await log.release({ consumer: consumer.name, relay, slots: held, leaving: true })
-  } catch (error) {
-    report(state, 'advance', error)
-  }
+  const closing = (async () => {
+    try {
+      await write(state, true)
+      const held = [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch }))
+      await log.release({ consumer: consumer.name, relay, slots: held, leaving: true })
+    } catch (error) {
+      report(state, 'advance', error)
+    }
+  })()
+  // A database that does not answer keeps nobody: its leases run out.
+  const closed = await endsWithin(closing, Math.max(timeoutMs, CLOSING_MS))
+  if (!closed) report(state, 'advance', new Error('The log did not answer when the relay stopped.'))
   for (const slot of [...slots.values()]) lose(state, slot)
   state.leaseAt = 0
   state.leasedUntil = 0
 }
 
-async function within(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([work, late])
-  clearTimeout(timer)
+function giveBack<Tx>(state: RunnerState<Tx>): void {
+  for (const due of state.underWay.values()) {
+    const slot = state.slots.get(due.event.slot)
+    if (slot === undefined) continue
+    state.settled.push({ slot, due, verdict: { kind: 'retrying', delayMs: 0 }, attempt: null })
+  }
+  state.underWay.clear()
 }
+
+/** For the last writes of a relay that stops. Milliseconds. */
+const CLOSING_MS = 500

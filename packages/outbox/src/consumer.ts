@@ -137,7 +137,7 @@ export function consumer<Tx = unknown, Data = unknown>(
     maxAttempts: whole(name, 'maxAttempts', options.maxAttempts ?? 10),
     attemptTimeoutMs: whole(name, 'attemptTimeoutMs', options.attemptTimeoutMs ?? 30_000),
     backoff: callback(name, 'backoff', options.backoff) ?? backoff(),
-    isPermanent: (error) => error instanceof PermanentError || isPermanent(error) === true,
+    isPermanent: (error) => error instanceof PermanentError || isPermanent(error),
     maxStarts: whole(name, 'maxStarts', options.maxStarts ?? 3),
     work: checkWork(name, options),
   }

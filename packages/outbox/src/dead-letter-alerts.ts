@@ -1,8 +1,11 @@
 import {
   type AlertMessage,
+  callLater,
   type DeadLetterSource,
   type DeadLetterStats,
   type EventLog,
+  endsWithin,
+  type Later,
   OptionsError,
   tell,
   warnOnce,
@@ -27,7 +30,11 @@ export interface AlertOptions {
   readonly newErrors?: boolean
   /** How long the same is not said again. Milliseconds. @default 3_600_000, an hour */
   readonly repeatAfterMs?: number
-  /** Called with each alert; also told on `oncekey:alert`. What it throws is told on `oncekey:relay-error`. */
+  /**
+   * Called with each alert; also told on `oncekey:alert`. What it throws is told on
+   * `oncekey:relay-error`, and the alert is said again with the next look; so is one that takes longer
+   * than 30 seconds.
+   */
   readonly onAlert?: (alert: Alert) => unknown
   /** How often `start` looks. Milliseconds. @default 30_000 */
   readonly everyMs?: number
@@ -64,7 +71,8 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   const { source, onAlert, repeatAfterMs, everyMs } = resolved
   const saidAt = new Map<string, number>()
   let known: Set<string> | undefined
-  let timer: NodeJS.Timeout | undefined
+  const untold = new Set<string>()
+  let timer: Later | undefined
   let started = false
 
   return { check, start, stop }
@@ -73,7 +81,15 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     const stats = await source.stats()
     const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...(await ofLag())]
     const said = alerts.filter(isNews)
-    for (const alert of said) await say(alert)
+    for (const alert of said) {
+      // What was not taken is said again the next time.
+      const isTaken = await say(alert)
+      if (!isTaken) saidAt.delete(nameOf(alert))
+      // A kind of error is new only once.
+      if (alert.kind !== 'new-error' || alert.about === undefined) continue
+      if (isTaken) untold.delete(alert.about)
+      else untold.add(alert.about)
+    }
     return said
   }
 
@@ -85,14 +101,13 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
 
   function stop(): void {
     started = false
-    clearTimeout(timer)
+    timer?.cancel()
   }
 
   async function again(): Promise<void> {
     await check().catch(failed)
     if (!started) return
-    timer = setTimeout(again, everyMs)
-    timer.unref()
+    timer = callLater(again, everyMs).unref()
   }
 
   function ofStats({ depth, oldestAgeMs }: DeadLetterStats): Alert[] {
@@ -116,7 +131,8 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     const alerts: Alert[] = []
     for (const { origin, fingerprint, count, sample } of groups) {
       const kind = `${origin} ${fingerprint}`
-      if (known.has(kind)) continue
+      const isUntold = before !== undefined && untold.has(kind)
+      if (known.has(kind) && !isUntold) continue
       known.add(kind)
       if (before === undefined || !resolved.newErrors) continue
       const text = `A new kind of error among the dead letters of ${origin}: ${sample.name}: ${sample.message} (${count}, such as ${sample.id}).`
@@ -154,24 +170,27 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     return { source: source.name, kind, about, value, threshold, text }
   }
 
-  function isNews({ kind, about }: Alert): boolean {
-    const name = `${kind} ${about}`
+  function isNews(alert: Alert): boolean {
+    const name = nameOf(alert)
     const last = saidAt.get(name)
     if (last !== undefined && performance.now() - last < repeatAfterMs) return false
     saidAt.set(name, performance.now())
     return true
   }
 
-  async function say(alert: Alert): Promise<void> {
+  async function say(alert: Alert): Promise<boolean> {
     const heard = tell('oncekey:alert', () => alert)
     if (onAlert === undefined) {
       if (!heard) warnOnce(`alert:${alert.kind}:${alert.about}`, alert.text)
-      return
+      return true
     }
     try {
-      await onAlert(alert)
+      const isTaken = await endsWithin(Promise.resolve(onAlert(alert)), LONGEST_ALERT_MS)
+      if (!isTaken) throw new Error(`onAlert took longer than ${LONGEST_ALERT_MS / 1_000} s.`)
+      return true
     } catch (error) {
       failed(error)
+      return false
     }
   }
 
@@ -186,6 +205,12 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
       warnOnce(`alert-error:${source.name}`, `Dead letters could not be watched: ${error}`)
   }
 }
+
+function nameOf({ kind, about }: Alert): string {
+  return `${kind} ${about}`
+}
+
+const LONGEST_ALERT_MS = 30_000
 
 function inWords(ms: number): string {
   if (ms < 120_000) return `${Math.round(ms / 1_000)} s`

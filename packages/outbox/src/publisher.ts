@@ -2,6 +2,7 @@ import { type Backoff, backoff } from './backoff.ts'
 import { type Consumer, type ConsumerSettings, consumer } from './consumer.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
 import { type OutageGate, outageGate } from './outage.ts'
+import { saysPermanent } from './verdict.ts'
 
 /** What every publisher takes: the settings of a consumer, with other defaults. */
 export interface PublisherSettings extends ConsumerSettings {
@@ -43,7 +44,7 @@ export function publisher<Tx>(
   })
   const either: Consumer<Tx> = {
     ...made,
-    isPermanent: (error) => isPermanent(error) || made.isPermanent(error),
+    isPermanent: (error) => isPermanent(error) || saysPermanent(made.isPermanent, error),
   }
   const gate: OutageGate = outageGate({
     name: made.name,

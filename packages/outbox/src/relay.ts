@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Maintenance, OptionsError, tell, warnOnce } from '@oncekey/core'
+import { type Maintenance, OptionsError, tell, waitedFor, warnOnce } from '@oncekey/core'
 import { consumerRunner } from './consumer-runner.ts'
 import {
   type RelayOptions,
@@ -22,7 +22,9 @@ export interface Relay {
   start(): void
   /**
    * Reads nothing more, lets what is under way end for `timeoutMs`, aborts the rest, writes the cursors
-   * and lets the slots go. What was aborted is delivered again. Milliseconds. @default 10_000
+   * and lets the slots go. What was aborted is delivered again, and is not counted as a start. `Infinity`
+   * waits for all of it. Where the log does not answer it resolves about a second later, and the leases
+   * run out. Milliseconds. @default 10_000
    */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>
 }
@@ -77,6 +79,7 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
     },
 
     async stop({ timeoutMs = 10_000 } = {}) {
+      waitedFor('relay.stop: timeoutMs', timeoutMs, 0)
       endBackground()
       endBackground = () => {}
       await Promise.all(runners.map((runner) => runner.stop(timeoutMs)))

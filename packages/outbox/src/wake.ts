@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { callLater } from '@oncekey/core'
 
 /**
  * Tells of events that were committed in this process, whatever store they were committed by: by the
@@ -28,9 +29,9 @@ export function pause(): Pause {
         return Promise.resolve()
       }
       return new Promise((resolve) => {
-        const timer = setTimeout(done, ms)
+        const later = callLater(done, ms)
         function done(): void {
-          clearTimeout(timer)
+          later.cancel()
           resume = undefined
           woken = false
           resolve()

@@ -1,6 +1,14 @@
-import { type EmittedEvent, OptionsError, type OutboxEvent, outboxEvent, tell } from '@oncekey/core'
+import {
+  type EmittedEvent,
+  OncekeyError,
+  OptionsError,
+  type OutboxEvent,
+  outboxEvent,
+  tell,
+} from '@oncekey/core'
 import { type PostgresClient, sqlClientOf } from './postgres-client.ts'
 import { quotedSchema } from './schema-name.ts'
+import { isOutcomeKnown } from './sql-state.ts'
 import { appendEventsStatement } from './store/statements/append-events.ts'
 import { storeError } from './store-error.ts'
 
@@ -51,6 +59,8 @@ export async function append(
  * Runs `work` in a transaction of its own and commits what it wrote together with what it emitted.
  * Events are kept back until `work` is done, so that their order is that of the commits.
  *
+ * Throws what `work` throws; `commit-failed` where it is not known whether it was committed.
+ *
  * @example
  * ```ts
  * await transact(pool, async (tx, emit) => {
@@ -84,9 +94,22 @@ export async function transact<Tx, Result>(
     throw error
   }
   const last = events.length === 0 ? nothing : appendEventsStatement(schema)(events)
-  await transaction.commit(last, { timeoutMs })
+  await transaction.commit(last, { timeoutMs }).catch((error) => {
+    throw isOutcomeKnown(error) ? error : outcomeUnknown(error)
+  })
   if (events.length > 0) tell('oncekey:appended', () => ({ count: events.length }))
   return result
+}
+
+/** The one error of which nobody knows what it left. */
+function outcomeUnknown(cause: unknown): unknown {
+  if (cause instanceof OncekeyError && cause.code === 'transaction-aborted') return cause
+  return new OncekeyError(
+    'commit-failed',
+    'transact: the answer to COMMIT was lost, and it is not known whether the transaction was ' +
+      'committed with its events. Look whether its writes are there before running it again.',
+    { cause },
+  )
 }
 
 function outboxEventOf(event: EmittedEvent, { eventSource = '/' }: AppendOptions): OutboxEvent {

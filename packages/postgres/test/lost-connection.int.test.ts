@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { Claim, Store } from '@oncekey/core'
+import { transact } from '@oncekey/postgres'
 import { startNode, startProxy, type TcpProxy, waitFor } from '@oncekey/test-servers'
 import type { Pool, PoolClient } from 'pg'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -46,6 +47,24 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
     expect(await database.hasOrder(id)).toBe(true)
     await whole(pool)
+  })
+
+  test('in the COMMIT of transact(): the error says that the outcome is not known', async () => {
+    const { port } = new URL(database.url())
+    const proxy = await startProxy(Number(port))
+    proxies.push(proxy)
+    const connectionString = proxy.through(database.url())
+    const pool = database.pool({ pipeline, connectionString, max: 4 })
+    const id = randomUUID()
+    let lost: Promise<unknown> | undefined
+    const transacting = transact(pool, async (tx, emit) => {
+      await tx.query(insert, [id])
+      lost = proxy.dropAfter('COMMIT')
+      emit({ type: 'order.created', subject: id })
+    })
+    await expect(transacting).rejects.toMatchObject({ code: 'commit-failed' })
+    await lost
+    expect(await database.hasOrder(id)).toBe(true)
   })
 
   test('in COMMIT, before the server had it: 503, and the retry runs', async () => {
