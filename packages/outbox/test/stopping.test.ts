@@ -72,7 +72,7 @@ describe('a relay that is stopped', () => {
         calls += 1
         attempts.push(attempt)
         if (calls === 1) throw new Error('no')
-        if (hangs) return new Promise(() => {})
+        return hangs ? new Promise(() => {}) : undefined
       },
     })
     for (let deploys = 0; deploys < 5; deploys += 1) {
