@@ -164,7 +164,7 @@ describe('redact()', () => {
     const { verdict, store } = await kept(made, {
       redact: (response) => ({ ...response, reason: 'Order\r\nPlaced' }),
     })
-    expect(verdict).toMatchObject({ kind: 'problem' })
+    expect(verdict).toMatchObject({ kind: 'failure' })
     expect((await createEngine({ store }).begin(post('k'))).kind).toBe('run')
   })
 
