@@ -79,8 +79,9 @@ export interface EventLog<Tx = unknown> {
    * - Only what is wanted is read: `types` in normal form is what `want` answered, or it throws
    *   `subscription-changed` and the reader asks again.
    *
-   * Throws `log-restored` where the positions are from before the log was restored from a copy; by
-   * then its cursors are set right, and slots have to be leased anew. Some events may come again.
+   * Throws `log-restored` where the positions are of another life of the log than this: it crashed,
+   * failed over or was restored since, and numbers may have been handed out again. Slots have to be
+   * leased anew; some events may come again.
    */
   read(request: ReadRequest): Promise<Page>
 
@@ -249,6 +250,11 @@ export interface Page {
   readonly events: readonly LoggedEvent[]
   /** Of each slot that was asked for: where to read on, which may be further than its last event. */
   readonly next: readonly { readonly slot: number; readonly position: Position }[]
+  /**
+   * Whether anything was passed, wanted or not; a log may leave it out. Where nothing was, there is no
+   * need to write where reading goes on.
+   */
+  readonly passed?: boolean
   /** Whether there may be more already: it stopped at `limit`, or looked at how things were before. */
   readonly more: boolean
 }
@@ -302,7 +308,7 @@ export interface Intake<Tx> {
 export interface Lag {
   /** Events not yet passed; counted up to 10,000. */
   readonly events: number
-  /** How long the oldest of them has been waiting. */
+  /** How long the oldest of them has been waiting, by the clock of the log: not by `occurredAtMs`. */
   readonly oldestMs: number | null
   /** How long the oldest writing transaction has been open, and who has it: it does not stop the log, but retention waits for it. */
   readonly horizon: { readonly ageMs: number; readonly pid: string } | null

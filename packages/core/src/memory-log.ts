@@ -201,9 +201,9 @@ export function memoryLog(
         const cursor = cursors[slotAt(event)]
         if (cursor === undefined || outbox.first + index < cursor.at) continue
         count += 1
-        oldest ??= event.occurredAt.getTime()
+        oldest ??= outbox.waitingMs(event)
       }
-      return { events: count, oldestMs: oldest === null ? null : now() - oldest, horizon: null }
+      return { events: count, oldestMs: oldest, horizon: null }
     },
 
     deadLetters: memoryDeadLetters(deliveries, inbox, now),

@@ -6,6 +6,8 @@ export interface MemoryOutbox {
   readonly events: OutboxEvent[]
   readonly first: number
   append(committed: readonly OutboxEvent[]): void
+  /** How long an event has been here, whatever time it bears. */
+  waitingMs(event: OutboxEvent): number
   /** Who reads it says which number it has yet to read; the last 100,000 are kept in any case. */
   keepFrom(number: () => number): void
   /** Forgets what may be forgotten; says how many that were. */
@@ -13,6 +15,7 @@ export interface MemoryOutbox {
 }
 
 export function memoryOutbox(): MemoryOutbox {
+  const appended = new WeakMap<OutboxEvent, number>()
   const events: OutboxEvent[] = []
   const readers: (() => number)[] = []
   let first = 0
@@ -23,10 +26,14 @@ export function memoryOutbox(): MemoryOutbox {
       return first
     },
     append(committed) {
-      for (const event of committed) events.push(event)
+      for (const event of committed) {
+        events.push(event)
+        appended.set(event, performance.now())
+      }
       // A splice for every 100,000 costs nothing; a shift for every event would.
       if (events.length >= 2 * EVENTS_KEPT) trim()
     },
+    waitingMs: (event) => performance.now() - (appended.get(event) ?? performance.now()),
     keepFrom(number) {
       readers.push(number)
     },

@@ -76,7 +76,9 @@ export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undef
 }
 
 /** Takes a page in: what it has is queued, and the next page begins behind it. */
-export function absorb<Tx>(state: RunnerState<Tx>, { asked, events, next, more }: ReadPage): void {
+export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
+  const { asked, events, next, more, passed = true } = page
+  state.hasPassed ||= passed
   const slots: (Slot | undefined)[] = []
   for (const slot of asked) slots[slot.slot] = slot
   const items: Item[] = []

@@ -52,6 +52,10 @@ export interface RunnerState<Tx> {
   dueAt: number
   /** When cursors are moved that have nothing to pass but emptiness. */
   idleAt: number
+  /** Whether anything was read or passed over since they were moved last. */
+  hasPassed: boolean
+  /** When they are moved although nothing was. */
+  emptyAt: number
 }
 
 export interface SettledDelivery {
@@ -89,6 +93,8 @@ export function runnerState<Tx>(of: {
     leasedUntil: 0,
     dueAt: 0,
     idleAt: 0,
+    hasPassed: false,
+    emptyAt: performance.now() + 600_000,
   }
 }
 

@@ -43,13 +43,20 @@ export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<
   state.onWritten = []
   state.writeAt = Number.POSITIVE_INFINITY
   state.unwritten = 0
-  if (idle) state.idleAt = performance.now() + IDLE_EVERY_MS
+  const now = performance.now()
+  if (idle) state.idleAt = now + IDLE_EVERY_MS
+  const passing = idle && (state.hasPassed || now >= state.emptyAt)
+  if (passing) {
+    state.hasPassed = false
+    state.emptyAt = now + EMPTY_EVERY_MS
+  }
   try {
-    await advance(state, idle)
+    await advance(state, passing)
     await settle(state)
     await release(state)
   } catch (error) {
     state.writeAt = 0
+    state.hasPassed ||= passing
     state.onWritten = [...told, ...state.onWritten]
     throw error
   }
@@ -58,6 +65,9 @@ export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<
 
 /** An idle consumer's cursors, 64 rows, are written so often: what a crash may have others read again. */
 const IDLE_EVERY_MS = 5_000
+
+/** And so often where nothing was passed at all: for the sake of retention, which goes by the cursors. */
+const EMPTY_EVERY_MS = 600_000
 
 async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void> {
   const { consumer, log, options, slots } = state

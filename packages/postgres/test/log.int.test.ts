@@ -103,6 +103,60 @@ describe('a database that was restored from a dump', () => {
   })
 })
 
+describe('a lease', () => {
+  const database = testDatabase()
+
+  test('that ends later than its length from now is none: the clock was put back', async () => {
+    const log = postgresLog({ client: database.pool() }) as EventLog<never>
+    const asked = { consumer: 'put-back', leaseMs: 15_000, holding: [] }
+    await log.subscribe({ consumer: asked.consumer, types: null, startAt: 'now' })
+    await log.lease({ ...asked, relay: 'gone' })
+    const { taken } = await log.lease({ ...asked, relay: 'heir' })
+    expect(taken).toEqual([])
+    await database.query(
+      "update oncekey.relays set until = until + interval '1 hour' where relay = 'gone'",
+    )
+    await database.query("update oncekey.cursors set lease_until = lease_until + interval '1 hour'")
+    expect((await log.lease({ ...asked, relay: 'heir' })).taken).toHaveLength(64)
+  })
+
+  test('of another life of the server holds nothing, although its epoch is given again', async () => {
+    const log = postgresLog({ client: database.pool() }) as EventLog<never>
+    const asked = { consumer: 'fenced', leaseMs: 15_000, holding: [] }
+    await log.subscribe({ consumer: asked.consumer, types: null, startAt: 'now' })
+    const before = await log.lease({ ...asked, relay: 'before' })
+    await log.append([eventOf()])
+    const slots = before.taken
+    const { next } = await log.read({ consumer: 'fenced', types: null, slots, limit: 10 })
+    // As a crash leaves it, that took the lease back.
+    await database.query('truncate oncekey.life')
+    await database.query('delete from oncekey.relays')
+    await database.query(
+      "update oncekey.cursors set epoch = 0, relay = null where consumer = 'fenced'",
+    )
+    const after = await log.lease({ ...asked, relay: 'after' })
+    const epochs = (taken: typeof slots) => taken.map(({ epoch }) => Number.parseInt(epoch, 10))
+    expect(epochs(after.taken)).toEqual(epochs(slots))
+    const all = slots.map(({ slot }) => slot)
+    const moves = slots.map((slot, at) => ({
+      ...slot,
+      position: next[at]?.position ?? '',
+      calm: false,
+      failed: [],
+    }))
+    expect((await log.advance({ consumer: 'fenced', slots: moves })).lost.length).toBe(64)
+    expect(await log.settle({ consumer: 'fenced', slots, settled: [] })).toEqual({ lost: all })
+    expect(
+      await log.suspect({ consumer: 'fenced', slot: slots[0] as (typeof slots)[0], eventId: 'e' }),
+    ).toBe('lost')
+    await log.release({ consumer: 'fenced', relay: 'before', slots, leaving: false })
+    const holding = after.taken
+    expect((await log.lease({ ...asked, relay: 'after', holding })).lost).toEqual([])
+    const reading = log.read({ consumer: 'fenced', types: null, slots, limit: 10 })
+    await expect(reading).rejects.toMatchObject({ code: 'log-restored' })
+  })
+})
+
 describe('old events', () => {
   const database = testDatabase()
   const yesterday = () =>

@@ -52,6 +52,18 @@ export function retention(): LogBehaviourGroup {
         },
       },
       {
+        title:
+          'says how long an event has been waiting by its own clock, not by that of who emitted it',
+        async run({ log, reader, event, append }) {
+          for (const occurredAt of [new Date(0), new Date('2100-01-01T00:00:00Z')]) {
+            const by = await reader()
+            await append(event({ occurredAt }))
+            const { oldestMs } = await log.lag(by.consumer)
+            assert.ok(oldestMs !== null && oldestMs >= 0 && oldestMs < 60 * 60 * 1000)
+          }
+        },
+      },
+      {
         title: 'forgets a consumer that is retired: it begins anew',
         async run({ log, reader, events, append, name }) {
           const consumer = name()

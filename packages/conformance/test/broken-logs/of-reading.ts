@@ -162,6 +162,25 @@ export const ofReading: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'tells how long events have been waiting by the time they bear',
+    replaced: (log) => {
+      let occurredAtMs = Date.now()
+      return {
+        async append(events) {
+          occurredAtMs = Math.min(...events.map(({ occurredAt }) => occurredAt.getTime()))
+          await log.append(events)
+        },
+        async lag(consumer) {
+          const lag = await log.lag(consumer)
+          return { ...lag, oldestMs: lag.oldestMs === null ? null : Date.now() - occurredAtMs }
+        },
+      }
+    },
+    caughtBy: [
+      'retention: says how long an event has been waiting by its own clock, not by that of who emitted it',
+    ],
+  },
+  {
     fault: 'shows the events of a transaction that was rolled back',
     replaced: (log) => ({ append: log.append }),
     open: (log) => async (events) => {

@@ -6,11 +6,14 @@ import { isFromAnotherLife, rebased } from './rebase.ts'
 import { heldEpoch } from './statements/held-json.ts'
 import type { LeaseJson } from './statements/lease-slots.ts'
 import { presentLife } from './statements/present-life.ts'
+import { useUpNumber } from './statements/use-up-number.ts'
 
 export async function subscribed<Tx>(
   { ask, statements, subscribed }: LogState<Tx>,
   subscription: Subscription,
 ): Promise<void> {
+  // Its snapshot names all numbers beyond the last transaction that has completed: this one.
+  await ask(useUpNumber())
   const [row] = await ask(statements.subscribe(subscription))
   subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
 }

@@ -33,18 +33,21 @@ export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
 
 export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
   const { client, schema, schemaName, timeoutMs } = options
+
+  async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
+    try {
+      return await client.query(statement, { timeoutMs })
+    } catch (error) {
+      throw storeError(error, schemaName)
+    }
+  }
+
   return {
     ...options,
     statements: logStatements(schema),
     subscribed: new Map(),
     transactions: places(options.maxTransactions),
-    async ask(statement) {
-      try {
-        return await client.query(statement, { timeoutMs })
-      } catch (error) {
-        throw storeError(error, schemaName)
-      }
-    },
+    ask,
   }
 }
 

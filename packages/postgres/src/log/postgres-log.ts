@@ -7,13 +7,14 @@ import {
 } from '@oncekey/core'
 import { sqlState } from '../sql-state.ts'
 import { logDeadLetters } from './dead-letters.ts'
+import { inReach } from './in-reach.ts'
 import { openIntake } from './intake.ts'
 import { leased, subscribed } from './leasing.ts'
-import { logState } from './log-state.ts'
+import { type LogState, logState } from './log-state.ts'
 import { maintainLog } from './maintain.ts'
 import { type PostgresLogOptions, resolveLogOptions } from './options.ts'
 import { readingOf } from './read-page.ts'
-import { isFromAnotherLife } from './rebase.ts'
+import { isFromAnotherLife, rebased } from './rebase.ts'
 import { oldestWriter } from './statements/oldest-writer.ts'
 import type { DueJson } from './statements/take-due.ts'
 import { leave, putOnRecord, want } from './subscriptions.ts'
@@ -30,7 +31,6 @@ import { leave, putOnRecord, want } from './subscriptions.ts'
 export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
   const log = logState(resolveLogOptions(options))
   const { ask, client, statements } = log
-  let reads = 0
 
   return {
     capabilities: {
@@ -60,9 +60,8 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     },
 
     async read(request) {
-      reads += 1
-      const reading = readingOf(request, reads % NEWEST_EVERY === 0)
-      const rows = await ask(statements.readEvents(reading.question)).catch((error) => {
+      const reading = readingOf(request, LOOKED_AT)
+      const rows = await inReach(log, statements.readEvents(reading.question)).catch((error) => {
         if (sqlState(error) === OTHER_TYPES) throw changed(request, error)
         throw isFromAnotherLife(error) ? restored(error) : error
       })
@@ -111,7 +110,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     },
 
     async lag(consumer) {
-      const [row] = await ask(statements.logLag(consumer, COUNTED))
+      const [row] = await lagOf(log, consumer)
       const [writer] = client.concurrency === 'one' ? [] : await ask(oldestWriter())
       return {
         events: Number(row?.events),
@@ -124,6 +123,15 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
 
     maintain: () => maintainLog(log),
   }
+}
+
+async function lagOf<Tx>(log: LogState<Tx>, consumer: string) {
+  const ask = () => log.ask(log.statements.logLag(consumer, COUNTED))
+  return await ask().catch(async (error) => {
+    if (!isFromAnotherLife(error)) throw error
+    await rebased(log)
+    return ask()
+  })
 }
 
 function restored(cause: unknown): OncekeyError {
@@ -164,5 +172,5 @@ function dueDelivery(row: DueJson['deliveries'][number]): DueDelivery {
 
 const COUNTED = 10_000
 
-/** What others read is passed over again and again in between; to look each time costs as much as reading nothing. */
-const NEWEST_EVERY = 16
+/** Rows in one reading, most of which may be of no use to it: some ten milliseconds. */
+const LOOKED_AT = 20_000

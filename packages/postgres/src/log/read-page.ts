@@ -19,7 +19,7 @@ export interface Reading {
 /** Slots that are at the same position, as nearly always all are, share a place. */
 export function readingOf(
   { consumer, slots, types: asked, limit }: ReadRequest,
-  newest: boolean,
+  scan: number,
 ): Reading {
   const wanted = normalTypes(asked)
   const parts = splitTypes(wanted)
@@ -65,41 +65,40 @@ export function readingOf(
       })
     }
     const isFull = rows.length - 1 === limit
-    const lastSeq = Number((rows[rows.length - 2] as EventRow | undefined)?.seq ?? 0)
+    const floors = highest.map((floor) => Math.max(floor, Number(last.source)))
+    const isCut = isFull || last.type === 'stopped'
+    const lastSeq = Number((isFull ? (rows[rows.length - 2] as EventRow) : last).seq ?? 0)
     const next = places.map((place, at) =>
       positionOf(
-        isFull
+        isCut
           ? {
               ...place,
               to: place.to ?? present,
-              floor: highest[at] ?? 0,
+              floor: floors[at] ?? 0,
               seq: Math.max(place.seq, lastSeq),
             }
-          : caughtUp(place, present, highest[at] ?? 0, Number(last.seq)),
+          : caughtUp(place, present, floors[at] ?? 0),
       ),
     )
     return {
       events,
       // Those who read up to an older snapshot have not seen the present yet.
-      more: isFull || places.some(({ to }) => to !== null),
+      more: isCut || places.some(({ to }) => to !== null),
+      passed: rows.length > 1 || last.seq !== null,
       next: slots.map(({ slot }) => ({ slot, position: next[(placeOfSlot[slot] ?? 1) - 1] ?? '' })),
     }
   }
 
   return {
-    question: { consumer, wanted, places, slots: placeOfSlot, types, limit, newest },
+    question: { consumer, wanted, places, slots: placeOfSlot, types, limit, scan },
     page,
   }
 }
 
 /**
  * All that is visible in `to` was read. What is not began after it, and is numbered above anything
- * visible in it: what was read here, and, if `to` is the present, the highest number there is.
+ * visible in it that was looked at.
  */
-function caughtUp(place: Place, present: string, read: number, newest: number): Place {
-  const { life, to, floor } = place
-  if (to === null) {
-    return { life, from: present, to: null, floor: Math.max(floor, read, newest), seq: 0 }
-  }
-  return { life, from: to, to: null, floor: read, seq: 0 }
+function caughtUp({ life, to }: Place, present: string, floor: number): Place {
+  return { life, from: to ?? present, to: null, floor, seq: 0 }
 }

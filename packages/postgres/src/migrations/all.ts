@@ -1,6 +1,7 @@
 import { recordsAndOutbox } from './0001-records-and-outbox.ts'
 import { leases } from './0002-leases.ts'
 import { eventLog } from './0003-event-log.ts'
+import { boundedReading } from './bounded-reading.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { serverLife } from './server-life.ts'
 import { serversThatTakeWrites } from './servers-that-take-writes.ts'
@@ -15,4 +16,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   serverLife,
   subscriptions,
   serversThatTakeWrites,
+  boundedReading,
 ]

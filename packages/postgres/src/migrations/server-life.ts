@@ -1,6 +1,6 @@
 import { leaseSlots2 } from '../schema/functions/lease-slots-2.ts'
 import { inLife, life, nameLife, stillHeld } from '../schema/functions/life.ts'
-import { numbersAreOurs, systemIdentifier } from '../schema/functions/numbering.ts'
+import { numbersAreOurs, systemIdentifier } from '../schema/functions/numbers-are-ours.ts'
 import { rebase2 } from '../schema/functions/rebase-2.ts'
 
 /** What a relay remembers is of one life of the server: see decision 114. */

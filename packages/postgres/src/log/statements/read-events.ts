@@ -7,10 +7,10 @@ import { lifeOfAll } from './held-json.ts'
 export function readEvents(
   schema: string,
 ): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
-  const text = `select * from ${schema}.read_events(${schema}.in_life($1::json, $6::text), $2::integer[],
-      $3::text[], $4::integer, $5::boolean)
+  const text = `select * from ${schema}.read_events_2(${schema}.in_life($1::json, $6::text), $2::integer[],
+      $3::text[], $4::integer, $5::integer)
     where (select ${schema}.is_wanted($7::text, $8::text))`
-  return ({ consumer, wanted, places, slots, types, limit, newest }) => ({
+  return ({ consumer, wanted, places, slots, types, limit, scan }) => ({
     name: 'read_events',
     text,
     values: [
@@ -20,7 +20,7 @@ export function readEvents(
       `{${slots.map((place) => place ?? 'NULL').join(',')}}`,
       types === null ? null : textArray(types),
       limit,
-      String(newest),
+      scan,
       lifeOfAll(places.map(({ life }) => life)),
       consumer,
       JSON.stringify(wanted),
@@ -37,8 +37,8 @@ export interface ReadQuestion {
   readonly slots: readonly (number | null)[]
   readonly types: readonly string[] | null
   readonly limit: number
-  /** Whether to look for the highest number in the log. */
-  readonly newest: boolean
+  /** How many rows are looked at, wanted or not. */
+  readonly scan: number
 }
 
 export interface EventRow {
@@ -56,8 +56,12 @@ export interface EventRow {
 
 export interface SnapshotRow {
   readonly slot: null
-  /** The highest number in the log, if it was asked for and the page is not full. */
+  /** The highest number that was looked at; null where there was none, and where the page is full. */
   readonly seq: string | null
+  /** Whether there may be more behind that number. */
+  readonly type: 'stopped' | null
+  /** The highest number that was looked at and is visible up to where all places are read. */
+  readonly source: string | null
   /** The snapshot. */
   readonly data: string
 }
