@@ -1,4 +1,5 @@
 import { v7 } from 'uuid'
+import { attributeFault, headerFault, sizeFault } from './contracts/event-limits.ts'
 import { OncekeyError } from './errors.ts'
 
 /**
@@ -58,19 +59,39 @@ export function outboxEvent(
     checkText(emitted, 'headers', name)
     checkText(emitted, `headers.${name}`, value)
   }
+  checkLimits(emitted, defaults.source)
   const id = v7()
+  const data = jsonText(emitted)
+  const tooLarge = sizeFault(data, emitted.headers ?? {})
+  if (tooLarge !== undefined) throw invalid(`event "${emitted.type}": ${tooLarge}.`)
   return {
     id,
     type: emitted.type,
     source: emitted.source ?? defaults.source,
     subject: emitted.subject ?? null,
     orderingKey: emitted.orderingKey ?? emitted.subject ?? id,
-    data: jsonText(emitted),
+    data,
     headers:
       defaults.traceparent === undefined
         ? { ...emitted.headers }
         : { traceparent: defaults.traceparent, ...emitted.headers },
     occurredAt: new Date(),
+  }
+}
+
+function checkLimits(emitted: EmittedEvent, defaultSource: string): void {
+  const { type, subject, orderingKey, source = defaultSource, headers = {} } = emitted
+  for (const [name, value] of Object.entries({ type, subject, orderingKey, source })) {
+    if (value === undefined) continue
+    const fault = attributeFault(name as 'type', value)
+    if (fault !== undefined) {
+      throw invalid(`\`${name}\` of event ${JSON.stringify(type.slice(0, 100))} ${fault}.`)
+    }
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    const fault = headerFault(name, value)
+    if (fault !== undefined)
+      throw invalid(`header ${JSON.stringify(name)} of event "${type}" ${fault}.`)
   }
 }
 

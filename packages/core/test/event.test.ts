@@ -170,3 +170,32 @@ describe('an event is refused in the line that emits it', () => {
     expect(stack).toContain('event.test.ts')
   })
 })
+
+describe('what not every log and publisher can carry', () => {
+  it.each<[string, object, string]>([
+    ['a subject of 2,700 bytes', { subject: 's'.repeat(2_700) }, '2700 bytes long'],
+    ['an ordering key over 1,024 bytes', { orderingKey: 'é'.repeat(600) }, '1200 bytes long'],
+    ['a type with a line break', { type: 'order\ncreated' }, 'control character'],
+    ['a subject with a control character', { subject: 'a\u0007' }, 'control character'],
+    ['a type that is a pattern', { type: 'order.*' }, 'any type'],
+    ['a source that is no URI reference', { source: 'the shop' }, 'no URI reference'],
+    ['a source with half an escape', { source: '/%4' }, 'no URI reference'],
+    ['a header with a space in its name', { headers: { 'my tenant': 'a' } }, 'no name of a header'],
+    ['a header with a line break', { headers: { tenant: 'a\r\nb' } }, 'control character'],
+    ['a header with a space at its end', { headers: { tenant: 'a ' } }, 'a space at an end'],
+    ['headers of 10 KB', { headers: { tenant: 'a'.repeat(10_000) } }, 'bytes together'],
+    ['10 MB of data', { data: 'x'.repeat(10_000_000) }, 'keep it elsewhere'],
+  ])('is refused where it is emitted: %s', (_, event, why) => {
+    expect(refusal({ type: 'order.created', ...event })).toContain(why)
+  })
+
+  it('takes 1 MB of data, and text of any language', () => {
+    const event = made({
+      type: 'order.created',
+      subject: 'ordér-"1" 注文',
+      data: 'x'.repeat(1_048_576),
+      headers: { tenant: 'Zoë' },
+    })
+    expect(event.data.length).toBe(1_048_578)
+  })
+})
