@@ -1,0 +1,30 @@
+// A process of one release: begins orders and drives what is due until it is stopped, or killed.
+import { sagaRunner } from '@oncekey/saga'
+import { Pool, type PoolClient } from 'pg'
+import { deployedOrders } from '../deployed-orders.ts'
+import { gatewayAt } from '../gateway-server.ts'
+
+const { DATABASE_URL, GATEWAY_URL = '', RELEASE = '1', NAME = '' } = process.env
+const pool = new Pool({ connectionString: DATABASE_URL, max: 8 })
+pool.on('error', () => {})
+const { first, second } = deployedOrders(gatewayAt(GATEWAY_URL))
+const sagas = sagaRunner<PoolClient>({
+  client: pool,
+  sagas: RELEASE === '1' ? [first] : [first, second],
+  leaseMs: 2_000,
+  pollMs: 20,
+})
+sagas.start()
+
+let n = 0
+let isStopping = false
+process.on('SIGTERM', async () => {
+  isStopping = true
+  await sagas.stop({ timeoutMs: 5 })
+  process.exit(0)
+})
+console.log(JSON.stringify({ ready: true }))
+while (!isStopping && n < 12) {
+  await sagas.submit(RELEASE === '1' ? first : second, { id: `${NAME}/${++n}`, input: null })
+  await new Promise((resolve) => setTimeout(resolve, 15))
+}
