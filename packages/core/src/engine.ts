@@ -11,7 +11,14 @@ import {
 } from './options.ts'
 import { claimOf, type Question } from './question.ts'
 import { reconciler } from './reconcile.ts'
-import { authenticated, countedInput, isValidKey, keyOf, sealOf } from './request/option-answers.ts'
+import {
+  authenticated,
+  countedInput,
+  inputOf,
+  isValidKey,
+  keyOf,
+  sealOf,
+} from './request/option-answers.ts'
 import { factsOf } from './request/route.ts'
 import { type Run, runStarter } from './run.ts'
 import type { Attempt, Claim } from './store.ts'
@@ -87,7 +94,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       const facts = { namespace: resolved.namespace, scope, key }
       const traceparent = traceparentOf(request)
       if (resolved.authenticate !== undefined) {
-        const { body } = await request.fingerprintInput()
+        const { body } = await inputOf(request)
         await authenticated(answers, request, body)
       }
       if (key === undefined) return withoutKey({ ...UNKEYED, facts, traceparent, request })
@@ -95,11 +102,12 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       if (!(isPromise(isValid) ? await isValid : isValid)) {
         return refused('key-invalid', 'The key does not have the form that this API asks for.')
       }
-      const given = request.fingerprintInput()
-      const counted = countedInput(answers, request, isPromise(given) ? await given : given)
+      const given = inputOf(request)
+      const counting = countedInput(answers, request, isPromise(given) ? await given : given)
+      const counted = isPromise(counting) ? await counting : counting
       const sealing = sealOf(answers)
       const seal = isPromise(sealing) ? await sealing : sealing
-      const prints = acceptedFingerprints(isPromise(counted) ? await counted : counted, seal)
+      const prints = acceptedFingerprints(counted, seal)
       question = {
         facts,
         fingerprints: prints.accepted,

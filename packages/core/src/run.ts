@@ -107,7 +107,10 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
     return run
   }
 
-  /** The first end wins: from here on the context is closed and the clocks are stopped. */
+  /**
+   * The first end wins: from here on the context is closed and the clock is stopped. The lease is kept until
+   * the store is told, because functions of the app are still to be asked, and they may take their time.
+   */
   function end<Given>(
     running: Running<Tx>,
     how: (running: Ending<Tx>, given: Given) => Promise<Verdict>,
@@ -116,7 +119,6 @@ export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => 
     if (running.ending !== undefined) return running.ending
     running.open = false
     clock.stop(running.deadline as Deadline<Running<Tx>>)
-    running.lease?.stop()
     running.ending = untilOver(running, how(running as Ending<Tx>, given))
     return running.ending
   }
@@ -145,6 +147,7 @@ async function untilOver<Tx>(running: Running<Tx>, ending: Promise<Verdict>): Pr
   try {
     return await ending
   } finally {
+    running.lease?.stop()
     letGo(running)
     running.onOver()
   }

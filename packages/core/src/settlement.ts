@@ -12,7 +12,7 @@ import { withReasonPhrase } from './response/reason-phrase.ts'
 import { codingOf, uncoded } from './response/uncoded.ts'
 import type { Ending, Running, Verdict } from './run.ts'
 import { seal } from './seal.ts'
-import type { PlainResponse, StoredResponse } from './stored-response.ts'
+import type { HeaderChange, PlainResponse, StoredResponse } from './stored-response.ts'
 
 /**
  * What becomes of a whole response: kept with its writes, kept alone, or undone. In lease mode one over
@@ -108,6 +108,7 @@ export async function undo<Tx>(running: Ending<Tx>, status: number | undefined):
   const busy = status === undefined || status >= 500 ? running.busy : undefined
   const release = running.wish === 'retry' || busy !== undefined
   let outcome: 'undone' | 'failed' = 'undone'
+  running.lease?.stop()
   try {
     await (release ? attempt.release() : attempt.abandon())
   } catch (error) {
@@ -133,7 +134,7 @@ function dispositionFor<Tx>(
     callOption(
       'disposition',
       handlerTimeoutMs,
-      () => ofApp(response, question.request?.native as never),
+      () => ofApp(ownCopy(response), question.request?.native as never),
       (returned) => {
         if (returned === undefined) return byStatus()
         if (returned === 'commit' || returned === 'refuse' || returned === 'retry') return returned
@@ -166,6 +167,7 @@ async function store<Tx>(
     return optionFailed(running, status, error)
   }
   let outcome: 'stored' | 'superseded'
+  running.lease?.stop()
   try {
     outcome = await attempt.complete({
       response,
@@ -216,7 +218,7 @@ function storedForm<Tx>(
     callOption(
       'redact',
       options.handlerTimeoutMs,
-      () => redact(replayed),
+      () => redact(ownCopy(replayed)),
       (returned) =>
         checkedResponse(
           'redact',
@@ -228,6 +230,15 @@ function storedForm<Tx>(
   )
   const form = (kept: PlainResponse) => sealed(question, kept, body === null ? null : kept.body)
   return isPromise(kept) ? kept.then(form) : form(kept)
+}
+
+/** For a function of the app's, which may write over what it is given: that is what is sent and kept. */
+function ownCopy(response: PlainResponse): PlainResponse {
+  return {
+    ...response,
+    headers: response.headers.map((line): HeaderChange => [...line]),
+    body: new Uint8Array(response.body),
+  }
 }
 
 function replayedHeaders<Tx>(

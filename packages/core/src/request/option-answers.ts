@@ -9,11 +9,27 @@ import { checkSealKeys, type SealKeys } from '../seal.ts'
 
 type Options = ResolvedOptions<unknown>
 
+/**
+ * What a request's fingerprint is made of. A `fingerprint` function that takes its time is under way from
+ * here on, and may fail while something else is asked for, or where nobody asks what it found: that is
+ * told where it is asked for, and must end no process.
+ */
+export function inputOf(request: EngineRequest): FingerprintInput | Promise<FingerprintInput> {
+  const input = request.fingerprintInput()
+  return isPromise(input) ? input.then(heeded) : heeded(input)
+}
+
+function heeded(input: FingerprintInput): FingerprintInput {
+  const { body } = input
+  if (body.kind === 'chosen' && isPromise(body.value)) body.value.then(undefined, () => {})
+  return input
+}
+
 /** The key of a request: from where the app says it is, else from the headers that may carry it. */
 export function keyOf(options: Options, request: EngineRequest): KeyReading | Promise<KeyReading> {
   const { key, headers, handlerTimeoutMs } = options
   if (key !== undefined) {
-    const raw = async () => signedBytes((await request.fingerprintInput()).body)
+    const raw = async () => signedBytes((await inputOf(request)).body)
     return callOption('key', handlerTimeoutMs, () => key(request.native, raw), checkKey)
   }
   if (headers.length === 1) return readKey(request.header(options.header), options.strict)
@@ -88,11 +104,15 @@ export function countedInput(
   if (compares === 'key') return KEY_ALONE
   if (url === undefined && input.body.kind !== 'chosen') return input
   const body = chosenBody(handlerTimeoutMs, input)
-  if (url === undefined)
-    return isPromise(body) ? body.then((body) => ({ ...input, body })) : { ...input, body }
-  const target = callOption('url', handlerTimeoutMs, () => url(request.native), checkUrl)
-  if (!isPromise(target) && !isPromise(body)) return { ...input, target, body }
-  return Promise.all([target, body]).then(([target, body]) => ({ ...input, target, body }))
+  // One after the other, so that neither fails while only the other is waited for.
+  const withBody = (body: FingerprintInput['body']) => {
+    if (url === undefined) return { ...input, body }
+    const target = callOption('url', handlerTimeoutMs, () => url(request.native), checkUrl)
+    return isPromise(target)
+      ? target.then((target) => ({ ...input, target, body }))
+      : { ...input, target, body }
+  }
+  return isPromise(body) ? body.then(withBody) : withBody(body)
 }
 
 function chosenBody(
