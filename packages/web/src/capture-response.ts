@@ -1,6 +1,6 @@
 import type { Answer, Run, Verdict } from '@oncekey/core'
 import { type Collected, collect, type Reader } from './collect.ts'
-import { framedAnew } from './framing.ts'
+import { frameAnew } from './framing.ts'
 import { headerChanges } from './header-changes.ts'
 import { isBodiless, responseOf } from './response-of.ts'
 
@@ -23,6 +23,9 @@ export async function captureResponse(
       'The handler must return a Response of its own making, with a body that nobody has read: the same Response cannot be sent twice.',
     )
   }
+  // As it was returned: what is sent is what is on record, whatever the handler does with it later.
+  const { status, statusText } = response
+  const head: Head = { status, statusText, headers: new Headers(response.headers) }
   const reader = isBodiless(response.status) ? undefined : response.body?.getReader()
   let collected: Collected | Answer
   try {
@@ -30,18 +33,23 @@ export async function captureResponse(
     collected = await Promise.race([whole, run.interrupted])
   } catch (error) {
     await run.abandon()
+    // Not awaited: a source that hangs may never say that it was stopped.
+    reader?.cancel().catch(() => {})
     throw error
   }
   if (collected.kind === 'problem' || collected.kind === 'replay') {
     reader?.cancel().catch(() => {})
     return responseOf(collected.response, before)
   }
-  const verdict = await verdictOn(run, response, collected, before)
-  if (verdict.kind === 'send') return sent(response, collected, reader, exchange)
+  const verdict = await verdictOn(run, head, collected, before)
+  if (verdict.kind === 'send') return sent(head, collected, reader, exchange)
   reader?.cancel().catch(() => {})
   if (verdict.kind === 'failure') throw verdict.error
   return responseOf(verdict.response, before)
 }
+
+/** Status and headers of a response, in a copy of ours. */
+type Head = Pick<Response, 'status' | 'statusText' | 'headers'>
 
 const EMPTY: Collected = { kind: 'whole', bytes: new Uint8Array() }
 
@@ -53,7 +61,7 @@ function isSendable(response: unknown): response is Response {
 
 function verdictOn(
   run: Run,
-  { status, statusText, headers }: Response,
+  { status, statusText, headers }: Head,
   collected: Collected,
   before: Headers,
 ): Promise<Verdict> {
@@ -63,15 +71,14 @@ function verdictOn(
 }
 
 function sent(
-  response: Response,
+  { status, statusText, headers }: Head,
   collected: Collected,
   reader: Reader | undefined,
   { method, before }: Exchange,
 ): Response {
-  const { status, statusText } = response
   const isWhole = collected.kind === 'whole'
   // What is passed through as it is written is framed by who writes it.
-  const headers = isWhole ? framedAnew(response.headers, before, method) : response.headers
+  if (isWhole) frameAnew(headers, before, method)
   if (reader === undefined || (isWhole && collected.bytes.length === 0)) {
     return new Response(null, { status, statusText, headers })
   }

@@ -16,15 +16,28 @@ export async function collect(reader: Reader, maxBytes: number): Promise<Collect
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return { kind: 'whole', bytes: joined(chunks, size) }
-    // A copy: a source may use its buffer again.
-    chunks.push(value.slice())
-    size += value.length
+    const chunk = copied(value)
+    chunks.push(chunk)
+    size += chunk.length
     if (size <= maxBytes) continue
     const next = await reader.read()
     if (next.done) return { kind: 'whole', bytes: joined(chunks, size) }
-    chunks.push(next.value.slice())
+    chunks.push(copied(next.value))
     return { kind: 'part', chunks }
   }
+}
+
+/**
+ * A copy, because a source may use its buffer again. Not by `slice`: that of Node's own class of bytes
+ * returns the same memory. A string is sent as UTF-8, as @hono/node-server does; anything else could
+ * only be sent as something else.
+ */
+function copied(chunk: unknown): Uint8Array<ArrayBuffer> {
+  if (typeof chunk === 'string') return new TextEncoder().encode(chunk)
+  // By its name: a test runner's class may be of another realm.
+  const name = Object.prototype.toString.call(chunk)
+  if (name === '[object Uint8Array]') return new Uint8Array(chunk as Uint8Array)
+  throw new TypeError('A stream that is sent must hold bytes or strings.')
 }
 
 function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {

@@ -174,3 +174,84 @@ describe('misuse', () => {
     expect(() => idempotency(options)).toThrow('scope is missing')
   })
 })
+
+describe('a response is sent as it was returned', () => {
+  const answers = async (handler: Handler<[]>) => {
+    const { handle } = wrapped(handler)
+    return [await handle(post('k')), await handle(post('k'))]
+  }
+  const bodyOf = (chunks: readonly unknown[]) => {
+    const waiting = [...chunks]
+    const pull = (controller: ReadableStreamDefaultController) => {
+      const next = waiting.shift()
+      if (next === undefined) controller.close()
+      else controller.enqueue(typeof next === 'function' ? next() : next)
+    }
+    return new ReadableStream({ pull }, { highWaterMark: 0 })
+  }
+
+  test('where a source writes every chunk over the one before', async () => {
+    const buffer = Buffer.alloc(2)
+    const both = await answers(() => {
+      return new Response(bodyOf([1, 2, 3].map((n) => () => buffer.fill(String(n)))))
+    })
+    expect(await Promise.all(both.map((answer) => answer.text()))).toEqual(['112233', '112233'])
+  })
+
+  test('where a stream holds strings, which @hono/node-server sends as UTF-8', async () => {
+    const both = await answers(() => new Response(bodyOf(['Zoë', ' 12'])))
+    expect(await Promise.all(both.map((answer) => answer.text()))).toEqual(['Zoë 12', 'Zoë 12'])
+  })
+
+  test('and not at all where a stream holds what is no bytes: its source is stopped, and the key is free', async () => {
+    let runs = 0
+    let isCancelled = false
+    const { handle } = wrapped(() => {
+      runs += 1
+      if (runs > 1) return new Response('bytes')
+      return new Response(
+        new ReadableStream({
+          start: (controller) => controller.enqueue(new ArrayBuffer(8)),
+          cancel() {
+            isCancelled = true
+          },
+        }),
+      )
+    })
+    await expect(handle(post('k'))).rejects.toThrow(
+      'A stream that is sent must hold bytes or strings.',
+    )
+    expect(isCancelled).toBe(true)
+    expect(await (await handle(post('k'))).text()).toBe('bytes')
+  })
+
+  test('whatever the handler does with its headers while it is put on record', async () => {
+    const store = memoryStore()
+    let returned = new Response()
+    const once = idempotency({
+      store: {
+        ...store,
+        async begin(claim) {
+          const decision = await store.begin(claim)
+          if (decision.kind !== 'run') return decision
+          const { attempt } = decision
+          const complete: typeof attempt.complete = (completion) => {
+            returned.headers.set('x-order', 'late')
+            returned.headers.append('set-cookie', 'late=1')
+            return attempt.complete(completion)
+          }
+          return { kind: 'run', attempt: { ...attempt, complete } }
+        },
+      },
+      scope: 'dangerously-shared',
+    })
+    const handle = once(() => {
+      returned = new Response('made', { headers: { 'x-order': '1' } })
+      return returned
+    })
+    for (const answer of [await handle(post('k')), await handle(post('k'))]) {
+      expect(answer.headers.get('x-order')).toBe('1')
+      expect(answer.headers.getSetCookie()).toEqual([])
+    }
+  })
+})

@@ -28,6 +28,11 @@ export function bodies(): readonly BodyCase[] {
       'a stream of 200 pieces',
       Array.from({ length: 200 }, (_, n) => `${n},`),
     ),
+    {
+      what: 'a stream that uses one buffer for all of its pieces',
+      bytes: Buffer.from('111222333'),
+      reply: () => ({ body: { kind: 'stream', chunks: inOneBuffer(['111', '222', '333']) } }),
+    },
     { what: 'no body', bytes: Buffer.alloc(0), reply: () => ({ body: { kind: 'none' } }) },
     { what: '204', bytes: Buffer.alloc(0), reply: () => ({ status: 204, body: { kind: 'none' } }) },
     {
@@ -77,6 +82,15 @@ export async function* chunksOf(pieces: readonly string[]): AsyncGenerator<Uint8
   for (const piece of pieces) {
     await new Promise((resolve) => setImmediate(resolve))
     yield Buffer.from(piece)
+  }
+}
+
+/** Pieces of one length, each written over the one before once somebody asks for more. */
+async function* inOneBuffer(pieces: readonly string[]): AsyncGenerator<Uint8Array> {
+  const buffer = Buffer.alloc(3)
+  for await (const piece of chunksOf(pieces)) {
+    buffer.set(piece)
+    yield buffer
   }
 }
 

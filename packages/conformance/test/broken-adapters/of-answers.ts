@@ -15,6 +15,11 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
     ],
   },
   {
+    fault: 'holds the memory of a stream’s pieces, and no copy of it',
+    steps: () => ({ piece: (bytes) => bytes }),
+    caughtBy: [/^the first answer: .*one buffer/],
+  },
+  {
     fault: 'drops what headers a handler set, and does not tell it what was sent',
     steps: () => ({ reply: (reply) => ({ ...reply, headers: [] }), body: () => ({}) }),
     caughtBy: [

@@ -37,6 +37,8 @@ export interface Steps {
   onThrow(run: Run | undefined, error: unknown): RenderedReply | 'no answer'
   /** What the handler's answer is to be, before it is asked about. */
   reply(reply: RenderedReply, exchange: Exchange): RenderedReply
+  /** What is held of a piece of a stream until the rest is there. */
+  piece(bytes: Uint8Array): Uint8Array
   /** What is stored of it. */
   kept(response: PlainResponse, exchange: Exchange): PlainResponse
   beforeCompletion(reply: RenderedReply, exchange: Exchange): void
@@ -94,6 +96,7 @@ export const rightSteps: Steps = {
   onHangUp: () => {},
   onThrow: (_, error) => json(500, { error: codeOf(error) }),
   reply: (reply) => reply,
+  piece: (bytes) => Buffer.from(bytes),
   kept: (response) => response,
   beforeCompletion: () => {},
   maxBytes: (run) => run.maxResponseBytes,
@@ -184,7 +187,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       if ('kind' in first) return answer(now, first.response, first.kind)
       const reply = steps.reply(first, now)
       const collected = await Promise.race([
-        collect(reply, steps.maxBytes(run), () => isClosed),
+        collect(reply, steps.piece, steps.maxBytes(run), () => isClosed),
         run.interrupted,
       ])
       if ('kind' in collected) return answer(now, collected.response, collected.kind)
@@ -288,6 +291,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
 /** The whole body, or as much of it as may be kept and what is left. */
 async function collect(
   { body }: RenderedReply,
+  piece: Steps['piece'],
   maxBytes: number,
   isClosed: () => boolean,
 ): Promise<{ readonly bytes: Buffer; readonly rest?: AsyncIterator<Uint8Array> }> {
@@ -295,7 +299,7 @@ async function collect(
   const chunks: Uint8Array[] = []
   let size = 0
   for (let next = await rest.next(); !next.done; next = await rest.next()) {
-    chunks.push(next.value)
+    chunks.push(piece(next.value))
     size += next.value.length
     if (!('length' in body) && (size > maxBytes || isClosed())) {
       return { bytes: Buffer.concat(chunks), rest: rest as AsyncIterator<Uint8Array> }
