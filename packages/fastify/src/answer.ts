@@ -61,5 +61,18 @@ function hasAsciiHead({ headers, reason }: PlainResponse): boolean {
   return headers.every(([, value]) => isAscii(value)) && isAscii(reason ?? null)
 }
 
-/** What `reply.send` and compressing hooks add for a body that is not sent as they saw it. */
-const MADE_OF_THE_BODY = ['content-type', 'content-encoding', 'content-length', 'transfer-encoding']
+/**
+ * What `reply.send` and hooks of the app add for the body they see: a compressor, @fastify/etag. It is not
+ * the one that the first answer was made of: that was a stream, or written past them.
+ */
+export const MADE_OF_THE_BODY = [
+  'content-type',
+  'content-encoding',
+  'content-length',
+  'transfer-encoding',
+  'etag',
+  'content-digest',
+  'repr-digest',
+  'digest',
+  'content-md5',
+]

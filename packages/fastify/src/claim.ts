@@ -1,6 +1,6 @@
 import type { Engine, PlainResponse, Run } from '@oncekey/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { bodyOf, putAnswer } from './answer.ts'
+import { bodyOf, MADE_OF_THE_BODY, putAnswer } from './answer.ts'
 import { type Exchange, exchangeOf } from './exchange.ts'
 import { watchOutcome } from './outcome.ts'
 import { watchRaw } from './raw-response.ts'
@@ -43,10 +43,9 @@ function answer(
 ): void {
   exchange.phase = 'answered'
   exchange.answer = response
-  exchange.before = {
-    'content-type': reply.getHeader('content-type'),
-    'content-encoding': reply.getHeader('content-encoding'),
-  }
+  exchange.before = Object.fromEntries(
+    MADE_OF_THE_BODY.map((name) => [name, reply.getHeader(name)]),
+  )
   putAnswer(reply, response)
   try {
     // Not `null`, which Fastify takes for JSON.
