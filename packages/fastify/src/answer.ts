@@ -65,7 +65,7 @@ function hasAsciiHead({ headers, reason }: PlainResponse): boolean {
  * What `reply.send` and hooks of the app add for the body they see: a compressor, @fastify/etag. It is not
  * the one that the first answer was made of: that was a stream, or written past them.
  */
-export const MADE_OF_THE_BODY = [
+export const MADE_OF_THE_BODY: readonly string[] = [
   'content-type',
   'content-encoding',
   'content-length',

@@ -210,8 +210,8 @@ describe('a response is sent as it was returned', () => {
       runs += 1
       if (runs > 1) return new Response('bytes')
       return new Response(
-        new ReadableStream({
-          start: (controller) => controller.enqueue(new ArrayBuffer(8)),
+        new ReadableStream<never>({
+          start: (controller) => controller.enqueue(new ArrayBuffer(8) as never),
           cancel() {
             isCancelled = true
           },
