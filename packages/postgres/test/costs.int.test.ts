@@ -23,7 +23,7 @@ afterAll(() => server.stop())
 
 const insert = 'insert into orders values (gen_random_uuid())'
 const claimed = expect.stringContaining('.claim_2(')
-const completed = expect.stringContaining('.complete(')
+const completed = expect.stringContaining('.complete_2(')
 const rolledBack = 'ROLLBACK'
 const begun = expect.stringMatching(/^BEGIN/)
 const handled = expect.stringMatching(/^insert into orders/)
@@ -150,7 +150,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
       await attempt.complete(kept('done', [eventOf(), eventOf()]))
     })
     expect(costs).toEqual({
-      statements: [expect.stringContaining('.append_events(')],
+      statements: [expect.stringContaining('.append_events_2(')],
       roundTrips: 1,
       flushes: 1,
     })
@@ -167,7 +167,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
         begun,
         'COMMIT',
         handled,
-        expect.stringContaining('.end_attempt('),
+        expect.stringContaining('.end_attempt_2('),
         expect.stringContaining('.start_attempt('),
       ],
       roundTrips: 3 + 2 * ride,

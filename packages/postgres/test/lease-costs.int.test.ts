@@ -43,7 +43,7 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
         await attempt.complete(kept('done', [eventOf(), eventOf()]))
       })
       expect(costs).toEqual({
-        statements: [calls('claim_lease_2'), calls('complete_attempt')],
+        statements: [calls('claim_lease_2'), calls('complete_attempt_2')],
         roundTrips: 2,
         flushes: 2,
       })
@@ -61,7 +61,7 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
           'COMMIT',
           handled,
           calls('claim_lease_2'),
-          calls('complete_attempt'),
+          calls('complete_attempt_2'),
           calls('open_attempt'),
         ],
         roundTrips: 4 + 2 * ride,
@@ -81,7 +81,7 @@ describe.each(wires.filter(({ pipeline, prepare }) => prepare || !pipeline))(
           'ROLLBACK',
           handled,
           calls('claim_lease_2'),
-          calls('complete_attempt'),
+          calls('complete_attempt_2'),
           calls('open_attempt'),
         ],
         roundTrips: 4 + 2 * ride,

@@ -3,6 +3,7 @@ import { leases } from './0002-leases.ts'
 import { eventLog } from './0003-event-log.ts'
 import { boundedReading } from './bounded-reading.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
+import { handlerRoles } from './handler-roles.ts'
 import { serverLife } from './server-life.ts'
 import { serversThatTakeWrites } from './servers-that-take-writes.ts'
 import { subscriptions } from './subscriptions.ts'
@@ -17,4 +18,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   subscriptions,
   serversThatTakeWrites,
   boundedReading,
+  handlerRoles,
 ]

@@ -5,8 +5,8 @@ import type { Statement } from '../../sql-client.ts'
 export function appendEventsStatement(
   schema: string,
 ): (events: readonly OutboxEvent[]) => Statement {
-  const text = `select ${schema}.append_events($1)`
-  return (events) => ({ name: 'append_events', text, values: [eventsJson(events)] })
+  const text = `select ${schema}.append_events_2($1) as outcome`
+  return (events) => ({ name: 'append_events_2', text, values: [eventsJson(events)] })
 }
 
 /**

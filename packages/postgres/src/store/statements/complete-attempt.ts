@@ -14,11 +14,11 @@ export function completeAttemptStatement(
   options: { readonly inTransaction: boolean },
 ) => Statement<{ outcome: 'stored' }> {
   const text = `
-    select ${schema}.complete_attempt($1, $2, $3, $4, $5,
+    select ${schema}.complete_attempt_2($1, $2, $3, $4, $5,
       $6, $7, $8, $9, $10) as outcome`
 
   return (claim, { response, events }, { inTransaction }) => ({
-    name: 'complete_attempt',
+    name: 'complete_attempt_2',
     text,
     values: [
       claim.token,

@@ -6,10 +6,10 @@ import { eventsJson } from './append-events.ts'
 export function completeStatement(
   schema: string,
 ): (claim: Claim, completion: Completion) => Statement {
-  const text = `select ${schema}.complete($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+  const text = `select ${schema}.complete_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as outcome`
 
   return (claim, { response, events }) => ({
-    name: 'complete',
+    name: 'complete_2',
     text,
     values: [
       claim.token,

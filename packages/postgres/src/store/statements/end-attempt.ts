@@ -6,9 +6,9 @@ import { eventsJson } from './append-events.ts'
 export function endAttemptStatement(
   schema: string,
 ): (token: string, events: readonly OutboxEvent[]) => Statement {
-  const text = `select ${schema}.end_attempt($1, $2)`
+  const text = `select ${schema}.end_attempt_2($1, $2) as outcome`
   return (token, events) => ({
-    name: 'end_attempt',
+    name: 'end_attempt_2',
     text,
     values: [token, events.length === 0 ? null : eventsJson(events)],
   })
