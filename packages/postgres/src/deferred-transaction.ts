@@ -110,6 +110,8 @@ async function begun<Tx extends object, Row>(
       rows,
       transaction: {
         handle: guard.handle,
+        mayHaveEnded: guard.mayHaveEnded,
+        revoke: guard.revoke,
         async query(statement) {
           if (loss !== undefined) throw loss.reason
           return await driver.query(statement, tx)

@@ -192,6 +192,8 @@ function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction
 
   return {
     handle: guard.handle as Client,
+    mayHaveEnded: guard.mayHaveEnded,
+    revoke: guard.revoke,
 
     async query<Row>(statement: Statement<Row>) {
       const { rows } = await wire.one(client, statement)

@@ -1,7 +1,7 @@
 import { OptionsError } from '@oncekey/core'
 import { fromCallbacks } from './deferred-transaction.ts'
 import type { Isolation, SqlClient, Statement } from './sql-client.ts'
-import { controlIn, type HandleRules } from './transaction-handle.ts'
+import type { HandleRules } from './transaction-handle.ts'
 
 /** A database of Kysely, down to what is used of it. */
 export interface KyselyDatabase<Tx> {
@@ -125,11 +125,12 @@ const RULES: HandleRules = {
   statements: { executeQuery: (query) => (query as Partial<CompiledQuery>).sql },
   refused: ['commit', 'rollback'],
   // Whatever is built with the transaction is compiled when it is sent, and passes here.
-  checked: (transaction, check) =>
+  checked: (transaction, check, look) =>
     (transaction as Kysely).withPlugin({
       transformQuery({ node }) {
         check()
-        const misuse = controlIn(node.kind === 'RawNode' ? node.sqlFragments?.[0] : undefined)
+        // What is not raw is built by Kysely, which has no words for the end of a transaction.
+        const misuse = node.kind === 'RawNode' ? look(node.sqlFragments?.join(' ')) : undefined
         if (misuse !== undefined) throw misuse
         return node
       },

@@ -49,6 +49,11 @@ function libraryTransaction<Tx extends object>(
   const guard = transactionHandle(tx, rules)
   return {
     handle: guard.handle,
+    mayHaveEnded: () => transaction.mayHaveEnded() || guard.mayHaveEnded(),
+    revoke() {
+      guard.revoke()
+      transaction.revoke()
+    },
     query: (statement) => transaction.query(statement),
 
     async commit(last, options) {

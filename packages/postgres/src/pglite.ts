@@ -52,8 +52,8 @@ export function fromPglite<Tx extends PgliteTransaction>(db: PgliteDatabase<Tx>)
   })
 }
 
-/** The text of a query, or the first piece of a template. */
+/** The text of a query, or the pieces of a template. */
 function textOf(argument: unknown): string | undefined {
-  const text = Array.isArray(argument) ? argument[0] : argument
+  const text = Array.isArray(argument) ? argument.join(' ') : argument
   return typeof text === 'string' ? text : undefined
 }

@@ -110,10 +110,10 @@ const RULES: HandleRules = {
   },
 }
 
-/** The text of a query, or the first piece of a template. */
+/** The text of a query, or the pieces of a template. */
 function textOf(argument: unknown): string | undefined {
   if (typeof argument === 'string') return argument
-  return Array.isArray(argument) && 'raw' in argument ? String(argument[0]) : undefined
+  return Array.isArray(argument) && 'raw' in argument ? argument.join(' ') : undefined
 }
 
 function rowsOf(result: RawResult, rename: Renaming | undefined): object[] {

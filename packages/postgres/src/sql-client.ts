@@ -65,6 +65,15 @@ export interface SqlTransaction<Tx = unknown> {
   query<Row>(statement: Statement<Row>): Promise<Row[]>
 
   /**
+   * Whether something was sent through the handle that can have ended the transaction. Where it is not
+   * known, `true`: then the server is asked.
+   */
+  mayHaveEnded(): boolean
+
+  /** Closes the handle ahead of a `rollback`, which may be preceded by a question to the server. */
+  revoke(): void
+
+  /**
    * Runs `last` and COMMIT, in the same round trip where the driver can. Resolves only if the server
    * said that it committed. Otherwise rejects with the driver's error, or with
    * `transaction-aborted` when COMMIT was answered by a rollback; whether anything can have been

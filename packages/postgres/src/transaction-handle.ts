@@ -12,8 +12,15 @@ export interface HandleRules {
   readonly nested?: readonly string[]
   /** Where statements are sent later than they are made: calls `check` when one is about to be. */
   readonly lazy?: (statement: unknown, check: () => void) => void
-  /** The transaction, with `check` called before anything that was built with it is sent. */
-  readonly checked?: (transaction: object, check: () => void) => object
+  /**
+   * The transaction, with `check` called before anything that was built with it is sent, and `look` with
+   * its text, which says what is wrong with that.
+   */
+  readonly checked?: (
+    transaction: object,
+    check: () => void,
+    look: (text: string | undefined) => OncekeyError | undefined,
+  ) => object
 }
 
 type TextOf = (argument: unknown) => string | undefined
@@ -22,6 +29,11 @@ export interface TransactionHandle<Tx> {
   readonly handle: Tx
   /** From now on nothing reaches the connection, which may soon be in somebody else's transaction. */
   revoke(): void
+  /**
+   * Whether a statement went out that can have ended the transaction: one whose text holds the word for
+   * it, wherever, or whose text was not to be seen. `false` is certain, and `true` is for the server to judge.
+   */
+  mayHaveEnded(): boolean
   /** Until the statements under way are done, if there are any: some drivers take one at a time. */
   settled(): Promise<unknown> | undefined
 }
@@ -35,13 +47,15 @@ export function transactionHandle<Tx extends object>(
   rules: HandleRules,
 ): TransactionHandle<Tx> {
   let over = false
+  let mayHaveEnded = false
   const underWay = new Set<unknown>()
 
   return {
-    handle: guard((rules.checked?.(transaction, check) ?? transaction) as Tx),
+    handle: guard((rules.checked?.(transaction, check, looked) ?? transaction) as Tx),
     revoke() {
       over = true
     },
+    mayHaveEnded: () => mayHaveEnded,
     settled: () => (underWay.size === 0 ? undefined : Promise.allSettled(underWay)),
   }
 
@@ -58,7 +72,7 @@ export function transactionHandle<Tx extends object>(
       },
       apply(target, _, args: unknown[]) {
         const call = target as (...args: unknown[]) => unknown
-        const misuse = controlIn(rules.called?.(args[0]))
+        const misuse = rules.called === undefined ? undefined : looked(rules.called(args[0]))
         if (rules.lazy !== undefined) return later(call(...args), misuse)
         check(misuse)
         return call(...args)
@@ -105,7 +119,14 @@ export function transactionHandle<Tx extends object>(
     if (over) return transactionOver()
     if (typeof property !== 'string') return undefined
     if (rules.refused.includes(property)) return transactionControl(`${property}()`)
-    return controlIn(rules.statements[property]?.(args[0]))
+    const textOf = isStatement(property) ? rules.statements[property] : undefined
+    return textOf === undefined ? undefined : looked(textOf(args[0]))
+  }
+
+  /** What is wrong with a statement by its first words; and whether any of them may end the transaction. */
+  function looked(text: string | undefined): OncekeyError | undefined {
+    if (text === undefined || ENDS.test(text)) mayHaveEnded = true
+    return controlIn(text)
   }
 
   // A statement fails as the driver's do: late use is often not awaited, and `.catch` must see it.
@@ -138,6 +159,9 @@ export function controlIn(text: string | undefined): OncekeyError | undefined {
 // ROLLBACK TO and RELEASE end a savepoint, which is the handler's own business.
 const TRANSACTION_CONTROL =
   /^[\s;]*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
+
+/** No statement ends a transaction without one of these words. Many others have them, too. */
+const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
 
 function transactionOver(): OncekeyError {
   return new OncekeyError(

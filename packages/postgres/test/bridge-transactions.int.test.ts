@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Attempt } from '@oncekey/core'
 import { type PostgresStoreOptions, postgresStore } from '@oncekey/postgres'
 import { startProxy, type TcpProxy, waitFor } from '@oncekey/test-servers'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -42,6 +43,43 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       expect(await database.hasOrder(id)).toBe(true)
       expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
       await whole(bridge)
+    })
+
+    describe.each(['transaction', 'lease'] as const)('in %s mode', (mode) => {
+      const ends = {
+        'is kept': (attempt: Attempt) => attempt.complete(kept('done')),
+        'is refused': (attempt: Attempt) => attempt.complete(refused('no')),
+        fails: (attempt: Attempt) => attempt.abandon(),
+        'is released': (attempt: Attempt) => attempt.release(),
+      }
+
+      test.each(Object.entries(ends))(
+        'which it has committed itself, behind a comment, is not carried out again where it %s',
+        async (_, end) => {
+          const { bridge, attempt, tx, store, claim } = await begin({ mode })
+          const id = randomUUID()
+          await bridge.insert(tx, id)
+          await bridge.raw(tx, '/* mine */ commit')
+          await expect(end(attempt)).rejects.toMatchObject({ code: 'transaction-ended' })
+          expect(await database.hasOrder(id)).toBe(true)
+          expect(said(await store.begin(again(claim)))).toBe('result-gone')
+          await whole(bridge)
+        },
+      )
+
+      test.each(Object.entries(ends))(
+        'that only speaks of an end is like any other where it %s',
+        async (_, end) => {
+          const { bridge, attempt, tx, store, claim } = await begin({ mode })
+          await bridge.raw(tx, "select case when true then 'commit' end as rollback")
+          expect(await end(attempt)).toBe(
+            _.startsWith('is ') && _ !== 'is released' ? 'stored' : undefined,
+          )
+          const next = await store.begin(again(claim))
+          expect(said(next)).not.toBe('result-gone')
+          if (next.kind === 'run') await next.attempt.release()
+        },
+      )
     })
 
     test('is undone by a refusal, which is replayed', async () => {
@@ -144,7 +182,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
         code: 'transaction-ended',
       })
-      await attemptOf(await store.begin(again(claim))).release()
+      expect(said(await store.begin(again(claim)))).toBe('result-gone')
       await whole(bridge)
     })
 

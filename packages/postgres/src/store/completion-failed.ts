@@ -29,6 +29,7 @@ export function completionError(error: unknown): OncekeyError {
   const state = sqlState(error) ?? ''
   if (state === ATTEMPT_ENDED) return transactionEnded(error)
   if (state === IN_FAILED_TRANSACTION) return statementFailed(error)
+  if (state === READ_ONLY) return readOnly(error)
   if (!isOutcomeKnown(error) || SERVER_COULD_NOT.test(state) || SUPERSEDED.has(state)) {
     return commitFailed(error)
   }
@@ -54,18 +55,19 @@ function isTaken<Tx>({ schema }: StoreState<Tx>, error: unknown): boolean {
   return sqlState(error) === '23505' && violatedConstraint(error) === `${schema}.records_pkey`
 }
 
-const ATTEMPT_ENDED = 'OK001'
+export const ATTEMPT_ENDED = 'OK001'
 const IN_FAILED_TRANSACTION = '25P02'
+const READ_ONLY = '25006'
 
-/** Read-only after a failover, out of resources, limits, an operator: worth another try. */
-const SERVER_COULD_NOT = /^(?:25006|53|54|55|57)/
+/** Out of resources, limits, an operator: worth another try. */
+const SERVER_COULD_NOT = /^(?:53|54|55|57)/
 
-function transactionEnded(cause: unknown): OncekeyError {
+export function transactionEnded(cause?: unknown): OncekeyError {
   return new OncekeyError(
     'transaction-ended',
     'The handler ended the transaction itself, by a COMMIT or ROLLBACK that was not seen. What it ' +
-      'wrote is not one with the response, which was not stored. Leave the end of the transaction ' +
-      'to Oncekey.',
+      'wrote is not one with the response, which was not stored. So that a retry does not write it once ' +
+      'more, the key is spent: it is answered `result-gone`. Leave the end of the transaction to Oncekey.',
     { cause },
   )
 }
@@ -75,6 +77,16 @@ function statementFailed(cause: unknown): OncekeyError {
     'transaction-aborted',
     'A statement of the transaction failed, and the handler answered as if it had not: nothing was ' +
       'stored. Let the error through, or put SAVEPOINT and ROLLBACK TO around the statement.',
+    { cause },
+  )
+}
+
+/** A claim takes no read-only server, and a server that becomes one ends its connections. */
+function readOnly(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    'The transaction is read-only, by SET TRANSACTION READ ONLY of the handler: the response could not be ' +
+      'stored in it. Leave that statement out, or read on a connection of your own.',
     { cause },
   )
 }

@@ -3,7 +3,8 @@ import type { SqlTransaction } from '../sql-client.ts'
 import { sqlState } from '../sql-state.ts'
 import { attemptEnd, type Outcome, transactionOver } from './attempt-end.ts'
 import type { ClaimKey } from './claim-key.ts'
-import { completionFailed } from './completion-failed.ts'
+import { ATTEMPT_ENDED, completionFailed, transactionEnded } from './completion-failed.ts'
+import { endedByHandler } from './ended-by-handler.ts'
 import { SERIALIZATION_FAILURE } from './lease/when-serialized.ts'
 import type { Place } from './places.ts'
 import { askReadCommitted } from './read-committed.ts'
@@ -46,8 +47,8 @@ export function keyedAttempt<Tx>(
       },
       complete: (completion) =>
         end.complete(() => (completion.writes === 'keep' ? keep(completion) : refuse(completion))),
-      release: () => end.undo(() => undo(store, transaction, started)),
-      abandon: () => end.undo(() => undo(store, transaction, started)),
+      release: () => end.undo(undone),
+      abandon: () => end.undo(undone),
       // The lock lasts as long as the transaction.
       async renew() {
         return end.isOver() ? 'stale' : 'held'
@@ -68,13 +69,29 @@ export function keyedAttempt<Tx>(
       await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
       return 'stored'
     } catch (error) {
+      if (sqlState(error) === ATTEMPT_ENDED) await spend()
       return completionFailed(store, error, started)
     }
+  }
+
+  async function undone(): Promise<void> {
+    const isOver = await endedByHandler(store, transaction, started)
+    await undo(store, transaction, started)
+    if (!isOver) return
+    await spend()
+    throw transactionEnded()
+  }
+
+  /** What the handler committed by itself cannot be undone, and shall not be done again. */
+  async function spend(): Promise<void> {
+    const options = { timeoutMs: store.commitTimeoutMs }
+    await store.client.query(store.statements.spendKey(claim), options)
   }
 
   async function refuse({ response }: Completion): Promise<Outcome> {
     const next = store.statements.refuse(claim, key.lock, response, started.replaced)
     const options = { timeoutMs: store.commitTimeoutMs }
+    if (await endedByHandler(store, transaction, started)) await undone()
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
         // Undone, and in autocommit at a level that the session was set to.

@@ -5,9 +5,15 @@ import { storeError } from '../../store-error.ts'
 import { attemptEnd, type Outcome, transactionOver } from '../attempt-end.ts'
 import { backstopOf } from '../backstop.ts'
 import type { ClaimKey } from '../claim-key.ts'
-import { commitFailed, completionError, OWNED_BY_ANOTHER } from '../completion-failed.ts'
+import {
+  commitFailed,
+  completionError,
+  OWNED_BY_ANOTHER,
+  transactionEnded,
+} from '../completion-failed.ts'
+import { endedByHandler } from '../ended-by-handler.ts'
 import { lateTransaction, type Opened } from '../late-transaction.ts'
-import { terminate, UNDO_TIMEOUT_MS } from '../undo.ts'
+import { terminate, UNDO_TIMEOUT_MS, undo } from '../undo.ts'
 import type { LeaseState } from './lease-state.ts'
 import { whenSerialized } from './when-serialized.ts'
 
@@ -77,6 +83,10 @@ export function leasedAttempt<Tx>(
   async function afterFailure(error: unknown, { started }: Opened<Tx>): Promise<Outcome> {
     if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
     const failure = completionError(error)
+    if (failure.code === 'transaction-ended') {
+      await completeAlone(SPENT)
+      throw failure
+    }
     if (failure.code === 'commit-failed' && !isOutcomeKnown(error))
       terminate(store, started, { mayCommit: true })
     const outcome = await alone(statements.abandonAttempt(claim)).catch(() => [])
@@ -89,6 +99,7 @@ export function leasedAttempt<Tx>(
     const completion: Completion = { response, events: [], writes: 'undo' }
     const opened = late.opened ?? (await late.stillOpening())
     if (opened === undefined) return await completeAlone(completion)
+    await notEnded(opened)
     const next = statements.completeAttempt(claim, completion, { inTransaction: false })
     try {
       await opened.transaction.rollback({ next, timeoutMs: commitTimeoutMs })
@@ -115,6 +126,7 @@ export function leasedAttempt<Tx>(
   async function undone(next: Statement): Promise<void> {
     const opened = late.opened ?? (await late.stillOpening())
     if (opened !== undefined) {
+      await notEnded(opened)
       try {
         await opened.transaction.rollback({ next, timeoutMs: UNDO_TIMEOUT_MS })
         return
@@ -128,6 +140,14 @@ export function leasedAttempt<Tx>(
     } catch (error) {
       throw storeError(error, schema)
     }
+  }
+
+  /** What the handler committed by itself cannot be undone, and shall not be done again. */
+  async function notEnded({ transaction, started }: Opened<Tx>): Promise<void> {
+    if (!(await endedByHandler(store, transaction, started))) return
+    await undo(store, transaction, started)
+    await completeAlone(SPENT)
+    throw transactionEnded()
   }
 
   /**
@@ -147,6 +167,13 @@ export function leasedAttempt<Tx>(
       return await ask()
     }
   }
+}
+
+/** A record without a response: the key is answered `result-gone`. */
+const SPENT: Completion = {
+  response: { status: 500, headers: [], body: null, seal: null },
+  events: [],
+  writes: 'undo',
 }
 
 /** The row was another's when its lock was asked for, or became so meanwhile. */

@@ -13,8 +13,10 @@ import { refuseStatement } from './refuse.ts'
 import { releaseAttemptStatement } from './release-attempt.ts'
 import { renewLeasesStatement } from './renew-leases.ts'
 import { replaceAttemptStatement } from './replace-attempt.ts'
+import { spendKeyStatement } from './spend-key.ts'
 import { startAttemptStatement } from './start-attempt.ts'
 import { terminateBackend } from './terminate-backend.ts'
+import { transactionState } from './transaction-state.ts'
 import { waitForEndStatement } from './wait-for-end.ts'
 
 /** Every statement of the store, written once for its schema. */
@@ -34,8 +36,10 @@ export interface Statements {
   readonly releaseAttempt: ReturnType<typeof releaseAttemptStatement>
   readonly renewLeases: ReturnType<typeof renewLeasesStatement>
   readonly replaceAttempt: ReturnType<typeof replaceAttemptStatement>
+  readonly spendKey: ReturnType<typeof spendKeyStatement>
   readonly startAttempt: ReturnType<typeof startAttemptStatement>
   readonly terminateBackend: typeof terminateBackend
+  readonly transactionState: typeof transactionState
   readonly waitForEnd: ReturnType<typeof waitForEndStatement>
 }
 
@@ -57,8 +61,10 @@ export function statementsFor(schema: string): Statements {
     releaseAttempt: releaseAttemptStatement(schema),
     renewLeases: renewLeasesStatement(schema),
     replaceAttempt: replaceAttemptStatement(schema),
+    spendKey: spendKeyStatement(schema),
     startAttempt: startAttemptStatement(schema),
     terminateBackend,
+    transactionState,
     waitForEnd: waitForEndStatement(schema),
   }
 }
