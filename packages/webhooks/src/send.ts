@@ -1,3 +1,4 @@
+import { callLater } from '@oncekey/core'
 import { type Dispatcher, request } from 'undici'
 
 /** What one exchange with a receiver came to. */
@@ -95,7 +96,7 @@ function timeLimit(timeoutMs: number, outer: AbortSignal | undefined): TimeLimit
   })
   over.catch(() => {})
   let isOver = false
-  const timer = setTimeout(() => {
+  const timer = callLater(() => {
     isOver = true
     abort()
   }, timeoutMs)
@@ -106,7 +107,7 @@ function timeLimit(timeoutMs: number, outer: AbortSignal | undefined): TimeLimit
     over,
     isOver: () => isOver,
     clear() {
-      clearTimeout(timer)
+      timer.cancel()
       outer?.removeEventListener('abort', abort)
     },
   }
@@ -129,6 +130,11 @@ async function exchange(
   const response = await request(url, options)
   seen.status = response.statusCode
   seen.retryAfter = response.headers['retry-after']
+  if (response.statusCode === NO_CONTENT) {
+    // It ends with its headers, whatever length they give (RFC 9112 section 6.3): undici would go by that.
+    response.body.on('error', () => {}).destroy()
+    return false
+  }
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     seen.chunks.push(chunk)
     seen.size += chunk.length
@@ -137,6 +143,8 @@ async function exchange(
   }
   return false
 }
+
+const NO_CONTENT = 204
 
 function failureOf(error: unknown, timedOut: boolean, timeoutMs: number): ExchangeFailure {
   if (timedOut) return { error: 'timeout', message: `No complete answer within ${timeoutMs} ms.` }

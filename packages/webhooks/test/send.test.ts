@@ -1,3 +1,4 @@
+import { createServer as createH2cServer, createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -30,6 +31,12 @@ async function hostile(answer: (socket: Socket) => void, tls = false): Promise<s
     server.close()
   })
   return `${tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
+}
+
+async function listening(server: Server, protocol: string): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  return `${protocol}://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
 }
 
 async function outcome(
@@ -148,6 +155,58 @@ describe('a receiver that', () => {
       more()
     })
     expect((await outcome(url, { timeoutMs: 10_000 })).error).toBe('UND_ERR_HEADERS_OVERFLOW')
+  })
+
+  test('speaks HTTP/2 only is not delivered to: over TLS no protocol is agreed on', async () => {
+    const server = createSecureServer({ key, cert, allowHTTP1: false }, (_, response) =>
+      response.end(),
+    )
+    let streams = 0
+    server.on('stream', () => {
+      streams += 1
+    })
+    const url = await listening(server, 'https')
+    const trusting = new Agent({ connect: { ca: cert } })
+    expect(await outcome(url, { timeoutMs: 5_000, agent: trusting })).toMatchObject({
+      status: undefined,
+      error: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+    })
+    await trusting.close()
+    expect(streams).toBe(0)
+  })
+
+  test('speaks HTTP/2 only, without TLS, is not delivered to: its first frame is no answer', async () => {
+    const server = createH2cServer((_, response) => response.end())
+    server.on('sessionError', () => {})
+    const url = await listening(server, 'http')
+    expect(await outcome(url, { timeoutMs: 5_000 })).toMatchObject({
+      status: undefined,
+      error: 'HTTPParserError',
+    })
+  })
+
+  test.each([
+    [15 * 1024, { status: 200, error: undefined }],
+    [17 * 1024, { status: undefined, error: 'UND_ERR_HEADERS_OVERFLOW' }],
+  ])('answers with %i bytes of headers: 16 KB are read', async (size, expected) => {
+    const url = await hostile((socket) =>
+      socket.end(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(size)}\r\ncontent-length: 0\r\n\r\n`),
+    )
+    expect(await outcome(url, { timeoutMs: 5_000 })).toMatchObject(expected)
+  })
+
+  test.each([
+    ['and a body', 'hello'],
+    ['and none', ''],
+  ])('answers 204 with a content-length of 5 %s has taken it', async (_, body) => {
+    const url = await hostile((socket) =>
+      socket.end(`HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n${body}`),
+    )
+    expect(await outcome(url, { timeoutMs: 5_000 })).toMatchObject({
+      status: 204,
+      failure: undefined,
+      size: 0,
+    })
   })
 
   test.each([301, 302, 303, 307, 308])(
