@@ -1,6 +1,6 @@
 import { OptionsError } from '@oncekey/core'
 import { generateKeyPair, generateSecret } from './generate-secret.ts'
-import { type ResolvedOptions, whole } from './options.ts'
+import { type ResolvedOptions, wholeMs } from './options.ts'
 import { firstRow, runStatement } from './run-statement.ts'
 import { openSecret, sealSecret } from './sealed-secret.ts'
 import { parseSecret, publicKeyOf, type SigningSecret } from './signing-secret.ts'
@@ -49,7 +49,7 @@ export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
     },
 
     async rotateSecret(id, { overlapMs = 86_400_000, signature, secret } = {}) {
-      whole('overlapMs', overlapMs, 0)
+      wholeMs('overlapMs', overlapMs, 0)
       if (!isUuid(id)) return undefined
       const [newest] = await inForce(id)
       const version = signature ?? (newest === undefined ? 'v1' : parseSecret(newest.kept).version)

@@ -1,4 +1,5 @@
 import { isIP, type LookupFunction } from 'node:net'
+import { LONGEST_TIMER_MS } from '@oncekey/core'
 import { Agent, buildConnector } from 'undici'
 import type { AddressGuard } from './address-guard.ts'
 import type { ResolveName } from './resolve-name.ts'
@@ -13,7 +14,7 @@ export function guardedAgent(
   options: { readonly connectTimeoutMs: number; readonly resolve: ResolveName },
 ): Agent {
   const connect = buildConnector({
-    timeout: options.connectTimeoutMs,
+    timeout: Math.min(options.connectTimeoutMs, LONGEST_TIMER_MS),
     lookup: guardedLookup(guard, options.resolve),
   })
   return new Agent({

@@ -98,7 +98,7 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
   }
   const schemaName = options.schema ?? 'oncekey'
   const guard = addressGuard(options.allowAddresses ?? [])
-  const timeoutMs = whole('timeoutMs', options.timeoutMs ?? 10_000, 1)
+  const timeoutMs = wholeMs('timeoutMs', options.timeoutMs ?? 10_000, 1)
   const resolve = callback('resolve', options.resolve) ?? nameServers()
   return {
     sql: sqlClientOf(options.client, { prepare: false }) as SqlClient,
@@ -114,12 +114,12 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
     maxResponseBytes: whole('maxResponseBytes', options.maxResponseBytes ?? 16_384, 0),
     classify: callback('classify', options.classify) ?? classifyByStatus,
     waitAfter: resolveSchedule(options.schedule ?? standardSchedule),
-    maxRetryAfterMs: whole('maxRetryAfterMs', options.maxRetryAfterMs ?? 3_600_000, 0),
+    maxRetryAfterMs: wholeMs('maxRetryAfterMs', options.maxRetryAfterMs ?? 3_600_000, 0),
     policy: {
       breakerFailures: whole('breakerFailures', options.breakerFailures ?? 5, 1),
-      cooldownMs: whole('cooldownMs', options.cooldownMs ?? 5_000, 1),
-      maxCooldownMs: whole('maxCooldownMs', options.maxCooldownMs ?? 300_000, 1),
-      disableAfterMs: whole('disableAfterMs', options.disableAfterMs ?? 5 * 86_400_000, 1, LONG_MS),
+      cooldownMs: wholeMs('cooldownMs', options.cooldownMs ?? 5_000, 1),
+      maxCooldownMs: wholeMs('maxCooldownMs', options.maxCooldownMs ?? 300_000, 1),
+      disableAfterMs: wholeMs('disableAfterMs', options.disableAfterMs ?? 5 * 86_400_000, 1),
       disableAfterAttempts: whole('disableAfterAttempts', options.disableAfterAttempts ?? 20, 1),
       disableAfterEvents: whole('disableAfterEvents', options.disableAfterEvents ?? 5, 1),
     },
@@ -127,7 +127,7 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
   }
 }
 
-/** A whole number; unless told otherwise one that a timer, and an integer of PostgreSQL, can keep. */
+/** A whole number; unless told otherwise one that an integer of PostgreSQL can keep. */
 export function whole(
   option: string,
   value: number,
@@ -138,8 +138,13 @@ export function whole(
   throw new OptionsError(`${option} must be a whole number from ${least} to ${most}, not ${value}.`)
 }
 
+/** A length of time that ends: what leases and waits of the database, and exchanges, are bounded by. */
+export function wholeMs(option: string, ms: number, leastMs: number): number {
+  return whole(option, ms, leastMs, LONG_MS)
+}
+
 /** Ten years in milliseconds: more than any retention, and a time that every database can add. */
-export const LONG_MS: number = 10 * 365 * 86_400_000
+const LONG_MS: number = 10 * 365 * 86_400_000
 
 function flag(option: string, value: boolean): boolean {
   if (typeof value === 'boolean') return value

@@ -1,6 +1,6 @@
 import { OptionsError } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
-import { LONG_MS, type ResolvedOptions, whole } from './options.ts'
+import { type ResolvedOptions, whole, wholeMs } from './options.ts'
 import { firstRow } from './run-statement.ts'
 import { endDeliveries } from './statements/end-deliveries.ts'
 import { expireDeliveries } from './statements/expire-deliveries.ts'
@@ -78,7 +78,7 @@ export async function purgeWebhooks(
 }
 
 function span(name: string, ms: number): number {
-  return whole(name, ms, 0, LONG_MS)
+  return wholeMs(name, ms, 0)
 }
 
 const DAY_MS = 86_400_000

@@ -1,3 +1,5 @@
+import { callLater } from '@oncekey/core'
+
 /** A sleep that can be ended from outside; a call while nobody sleeps ends the next one at once. */
 export interface Wakeup {
   readonly now: () => void
@@ -16,9 +18,9 @@ export function wakeup(): Wakeup {
     async after(ms) {
       if (!called) {
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms)
+          const timer = callLater(resolve, ms)
           wake = () => {
-            clearTimeout(timer)
+            timer.cancel()
             resolve()
           }
         })

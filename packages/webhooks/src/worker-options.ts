@@ -1,5 +1,5 @@
 import { OptionsError } from '@oncekey/core'
-import { type ResolvedOptions, whole } from './options.ts'
+import { type ResolvedOptions, whole, wholeMs } from './options.ts'
 
 export interface WorkerOptions {
   /** How many deliveries are under way at once. @default 50 */
@@ -30,7 +30,7 @@ export function resolveWorkerOptions(
   { timeoutMs }: ResolvedOptions,
 ): ResolvedWorkerOptions {
   const concurrency = whole('concurrency', worker.concurrency ?? 50, 1)
-  const leaseMs = whole('leaseMs', worker.leaseMs ?? timeoutMs + 20_000, 1)
+  const leaseMs = wholeMs('leaseMs', worker.leaseMs ?? timeoutMs + 20_000, 1)
   // An exchange may take timeoutMs, and then its outcome has to be written.
   if (leaseMs < timeoutMs + LEAST_MARGIN_MS) {
     throw new OptionsError(
@@ -41,7 +41,7 @@ export function resolveWorkerOptions(
     concurrency,
     endpointConcurrency: whole('endpointConcurrency', worker.endpointConcurrency ?? 5, 1),
     leaseMs,
-    pollMs: whole('pollMs', worker.pollMs ?? 1_000, 1),
+    pollMs: wholeMs('pollMs', worker.pollMs ?? 1_000, 1),
     maxUnfinished: whole('maxUnfinished', worker.maxUnfinished ?? 5, 1),
   }
 }

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { endsWithin, waitedFor } from '@oncekey/core'
 import { tellError } from './channels.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type LeasedDelivery, places } from './places.ts'
@@ -14,9 +15,13 @@ export interface WebhookWorker {
   deliverOnce(): Promise<number>
   /** Works until stopped. Failures of the database are told on `oncekey:webhook-error` and tried again. */
   start(): void
-  /** Claims nothing more, lets what is under way end for so long, aborts the rest, and writes how it all went. */
+  /**
+   * Claims nothing more, lets what is under way end for so long, aborts the rest, and writes how it all
+   * went. An attempt that it aborts is no try, no failure of the endpoint, and no sign of poison. Beside a
+   * database that does not answer it resolves half a second later at most; leases then do the rest.
+   */
   stop(options?: {
-    /** Milliseconds. @default 10_000 */
+    /** Milliseconds, or `Infinity`. @default 10_000 */
     readonly timeoutMs?: number
   }): Promise<void>
 }
@@ -33,46 +38,45 @@ export function createWorker(
 ): WebhookWorker {
   const worker = resolveWorkerOptions(given, options)
   const wake = wakeup()
-  let stopping = false
-  let aborter = newAborter()
-  let loop: Promise<void> | undefined
+  let run = newRun()
   const taken = places(options, {
     size: worker.concurrency,
-    signal: () => aborter.signal,
+    signal: () => run.aborter.signal,
     freed: wake.now,
   })
 
   return {
     async deliverOnce() {
-      const claimed = await claim()
+      const claimed = await claim(run)
       await Promise.all(claimed.map(taken.take))
       return claimed.length
     },
 
     start() {
-      if (loop !== undefined) return
+      if (run.loop !== undefined) return
       woken.add(wake.now)
-      loop = work()
+      run.loop = work(run)
     },
 
     async stop({ timeoutMs = 10_000 } = {}) {
-      stopping = true
+      waitedFor('worker.stop: timeoutMs', timeoutMs, 0)
+      const stopped = run
+      stopped.isStopping = true
       woken.delete(wake.now)
       wake.now()
-      await loop
-      const timer = setTimeout(() => aborter.abort(), timeoutMs)
-      await taken.allFreed()
-      clearTimeout(timer)
-      stopping = false
-      aborter = newAborter()
-      loop = undefined
+      const ended = Promise.resolve(stopped.loop).then(taken.allFreed)
+      if (!(await endsWithin(ended, timeoutMs))) {
+        stopped.aborter.abort()
+        await endsWithin(ended, CLOSING_MS)
+      }
+      if (run === stopped) run = newRun()
     },
   }
 
-  async function work(): Promise<void> {
+  async function work(own: Run): Promise<void> {
     let idleMs = LEAST_POLL_MS
-    while (!stopping) {
-      const claimed = await claimOrTell()
+    while (!own.isStopping) {
+      const claimed = await claimOrTell(own)
       for (const leased of claimed) void taken.take(leased)
       const reason = await wake.after(jittered(idleMs))
       // Who was woken may have come too early: what was fanned out is committed in a moment.
@@ -81,16 +85,16 @@ export function createWorker(
     }
   }
 
-  async function claimOrTell(): Promise<LeasedDelivery[]> {
+  async function claimOrTell(own: Run): Promise<LeasedDelivery[]> {
     try {
-      return await claim()
+      return await claim(own)
     } catch (error) {
       tellError({ error, during: 'claim', deliveryIds: [] })
       return []
     }
   }
 
-  async function claim(): Promise<LeasedDelivery[]> {
+  async function claim(own: Run): Promise<LeasedDelivery[]> {
     const limit = taken.free()
     if (limit <= 0) return []
     // From before the question: our lease is over no later than the database's.
@@ -109,7 +113,7 @@ export function createWorker(
     const claimed = rows.map(({ delivery }) => JSON.parse(delivery) as ClaimedDelivery)
     // An answer that was long on its way: there is no time left to send, and to write down the outcome.
     const isLate = leaseEnd - performance.now() < options.timeoutMs
-    if (!isLate && !stopping) return claimed.map((delivery) => ({ delivery, leaseEnd }))
+    if (!isLate && !own.isStopping) return claimed.map((delivery) => ({ delivery, leaseEnd }))
     await giveBack(claimed)
     return []
   }
@@ -124,11 +128,21 @@ export function createWorker(
   }
 }
 
-/** Every delivery under way listens to it. */
-function newAborter(): AbortController {
+/**
+ * From one start to the next stop. A stop that did not wait for a claim leaves it to its own run: what
+ * comes of it is given back, also when the worker has been started again.
+ */
+interface Run {
+  isStopping: boolean
+  loop: Promise<void> | undefined
+  readonly aborter: AbortController
+}
+
+function newRun(): Run {
   const aborter = new AbortController()
+  // Every delivery under way listens to it.
   setMaxListeners(0, aborter.signal)
-  return aborter
+  return { isStopping: false, loop: undefined, aborter }
 }
 
 /** So that workers which were started together do not ask together. */
@@ -137,3 +151,5 @@ function jittered(ms: number): number {
 }
 
 const LEAST_POLL_MS = 25
+/** For writing down what was aborted. */
+const CLOSING_MS = 500

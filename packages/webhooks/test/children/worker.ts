@@ -21,7 +21,7 @@ const worker = hooks.createWorker({
   leaseMs: Number(process.env.TIMEOUT_MS) + 1_000,
   pollMs: 50,
   // Here processes die all the time, and no delivery is to blame.
-  maxUnfinished: 1_000,
+  maxUnfinished: Number(process.env.MAX_UNFINISHED ?? 1_000),
 })
 const relay = createRelay({
   log: postgresLog({ client: pool }),
@@ -32,7 +32,7 @@ relay.start()
 worker.start()
 process.once('SIGTERM', async () => {
   await relay.stop()
-  await worker.stop()
+  await worker.stop({ timeoutMs: Number(process.env.STOP_TIMEOUT_MS ?? 10_000) })
   await pool.end()
 })
 console.log(JSON.stringify({ ready: true }))
