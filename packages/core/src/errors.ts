@@ -20,6 +20,8 @@ export type ErrorCode =
   | 'transaction-unsupported'
   | 'transaction-control'
   | 'address-forbidden'
+  | 'proxy-unavailable'
+  | 'proxy-refused'
   | 'delivery-timeout'
   | 'event-taken-in'
   | 'lease-lost'

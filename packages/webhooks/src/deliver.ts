@@ -1,3 +1,4 @@
+import { OncekeyError } from '@oncekey/core'
 import { tellAttempt, tellError } from './channels.ts'
 import { judge, keepable } from './judge.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -44,12 +45,23 @@ async function outcomeOf(
         body: Buffer.from(claimed.body, 'base64'),
         attempt: claimed.number,
         secrets: claimed.secrets ?? [],
+        headers: claimed.headers,
+        tls: claimed.tls,
       },
       options,
       signal,
     )
     if (exchange.status === undefined && signal.aborted) {
       return ours('aborted', 'The worker was stopped before an answer came.', 0)
+    }
+    if (exchange.failure?.error === 'proxy-unavailable') {
+      const { error, message } = exchange.failure
+      tellError({
+        error: new OncekeyError(error, message),
+        during: 'attempt',
+        deliveryIds: [claimed.id],
+      })
+      return ours(error, keepable(message), OURS_AGAIN_MS)
     }
     return judge(exchange, claimed.tries, options)
   } catch (error) {
@@ -77,5 +89,5 @@ function ours(error: string, message: string, delayMs: number): Omit<Settlement,
   }
 }
 
-/** Keys and secrets are put right by people. */
+/** Keys, secrets and proxies are put right by people. */
 const OURS_AGAIN_MS = 60_000

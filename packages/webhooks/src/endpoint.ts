@@ -9,6 +9,12 @@ export interface Endpoint {
   /** `order.created`, `order.*`, `*`. */
   readonly types: readonly string[]
   readonly description: string
+  /** The names of its own headers; what they say is not shown. */
+  readonly headers: readonly string[]
+  /** Whether it has a CA or a client certificate of its own. */
+  readonly tls: boolean
+  /** Deliveries a second at most; null for as many as there are. */
+  readonly rate: number | null
   /**
    * `paused`: nothing is sent, what happens is kept for later. `disabled`: the same, because it
    * failed for too long or answered 410, or somebody said so.

@@ -3,6 +3,7 @@ import { v7 } from 'uuid'
 import { type Endpoint, endpointOf } from './endpoint.ts'
 import { type EndpointSecrets, endpointSecrets, newSecret } from './endpoint-secrets.ts'
 import { parseEndpointUrl } from './endpoint-url.ts'
+import { type ChangedWays, type EndpointWays, storedWays } from './endpoint-ways.ts'
 import { checkEventTypes } from './event-types.ts'
 import { type ResolvedOptions, whole } from './options.ts'
 import { type PingResult, pingEndpoint } from './ping-endpoint.ts'
@@ -18,7 +19,7 @@ import { insertEndpoint } from './statements/insert-endpoint.ts'
 import { listEndpoints } from './statements/list-endpoints.ts'
 import { setEndpointStatus } from './statements/set-endpoint-status.ts'
 
-export interface NewEndpoint {
+export interface NewEndpoint extends EndpointWays {
   /** `https://…`. Checked now as far as it can be, and again whenever it is dialled. */
   readonly url: string
   /** What it is told of: `order.created`, `order.*`, or `*` for all. */
@@ -65,7 +66,7 @@ export interface Endpoints extends EndpointSecrets {
       readonly url?: string
       readonly types?: readonly string[]
       readonly description?: string
-    },
+    } & ChangedWays,
   ): Promise<Endpoint | undefined>
   /** Sends nothing until `resume`; what happens in the meantime is kept, and sent then. */
   pause(id: string, reason?: string): Promise<Endpoint | undefined>
@@ -83,7 +84,7 @@ export interface Endpoints extends EndpointSecrets {
 export function endpoints(options: ResolvedOptions): Endpoints {
   const { schema } = options
   return {
-    async register({ url, types, customer, description = '', signature = 'v1', secret }) {
+    async register({ url, types, customer, description = '', signature = 'v1', secret, ...ways }) {
       const id = v7()
       const made = newSecret(signature, secret)
       const row = await firstRow(
@@ -95,6 +96,7 @@ export function endpoints(options: ResolvedOptions): Endpoints {
           types: checkEventTypes(types),
           description: checkText('description', description),
           secret: sealSecret(made.kept, id, options.seal),
+          ways: storedWays(ways, id, options),
         }),
       )
       return { endpoint: endpointOf(row as NonNullable<typeof row>), secret: made.shown }
@@ -115,12 +117,13 @@ export function endpoints(options: ResolvedOptions): Endpoints {
 
     get: (id) => changed(id, () => findEndpoint(schema, id)),
 
-    update: (id, { url, types, description }) =>
+    update: (id, { url, types, description, ...ways }) =>
       changed(id, () =>
         changeEndpoint(schema, id, {
           url: url === undefined ? null : parseEndpointUrl(url, options).href,
           types: types === undefined ? null : checkEventTypes(types),
           description: description === undefined ? null : checkText('description', description),
+          ways: storedWays(ways, id, options),
         }),
       ),
 

@@ -14,6 +14,8 @@ export type {
 } from './deliveries.ts'
 export type { Endpoint } from './endpoint.ts'
 export type { EndpointSecret, EndpointSecrets } from './endpoint-secrets.ts'
+export type { EndpointTls } from './endpoint-tls.ts'
+export type { ChangedWays, EndpointWays } from './endpoint-ways.ts'
 export type { EndpointFilter, Endpoints, NewEndpoint, RegisteredEndpoint } from './endpoints.ts'
 export type { CustomerEndpoints, CustomerWebhooks } from './for-customer.ts'
 export { generateKeyPair, generateSecret } from './generate-secret.ts'

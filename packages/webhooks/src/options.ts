@@ -9,6 +9,8 @@ import type { Dispatcher } from 'undici'
 import { type AddressGuard, addressGuard } from './address-guard.ts'
 import type { WebhookEndpointMessage } from './channels.ts'
 import { type Classify, classifyByStatus } from './classify.ts'
+import { resolveProxy } from './egress-proxy.ts'
+import type { EndpointTls } from './endpoint-tls.ts'
 import { guardedAgent } from './guarded-agent.ts'
 import { nameServers, type ResolveName } from './resolve-name.ts'
 import { type RetrySchedule, resolveSchedule, standardSchedule } from './retry-schedule.ts'
@@ -34,6 +36,12 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly allowHttp?: boolean
   /** How a name becomes addresses, each of which is checked. @default the name servers of the system */
   readonly resolve?: ResolveName
+  /**
+   * What deliveries go through, by CONNECT: `'http://proxy.internal:3128'`. Addresses are looked up and
+   * checked here, and the proxy is told the address. With `resolves: true` it is told the name, and trusted
+   * to refuse what is inside. @default none
+   */
+  readonly proxy?: string | { readonly url: string; readonly resolves?: boolean }
   /** For a whole exchange, the answer's body included. Milliseconds. @default 10_000 */
   readonly timeoutMs?: number
   /** How much of an answer is read and kept. Bytes. @default 16_384 */
@@ -82,6 +90,8 @@ export interface ResolvedOptions {
   readonly guard: AddressGuard
   readonly allowHttp: boolean
   readonly dispatcher: Dispatcher
+  /** One for an endpoint with certificates of its own, to be destroyed after the exchange. */
+  readonly dispatcherWith: (tls: EndpointTls) => Dispatcher
   readonly timeoutMs: number
   readonly maxResponseBytes: number
   readonly classify: Classify
@@ -99,7 +109,11 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
   const schemaName = options.schema ?? 'oncekey'
   const guard = addressGuard(options.allowAddresses ?? [])
   const timeoutMs = wholeMs('timeoutMs', options.timeoutMs ?? 10_000, 1)
-  const resolve = callback('resolve', options.resolve) ?? nameServers()
+  const dial = {
+    connectTimeoutMs: timeoutMs,
+    resolve: callback('resolve', options.resolve) ?? nameServers(),
+    proxy: resolveProxy(options.proxy, timeoutMs),
+  }
   return {
     sql: sqlClientOf(options.client, { prepare: false }) as SqlClient,
     schema: quotedSchema(schemaName),
@@ -109,7 +123,8 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
     seal: options.seal === undefined ? undefined : checkSealKeys(options.seal),
     guard,
     allowHttp: flag('allowHttp', options.allowHttp ?? false),
-    dispatcher: guardedAgent(guard, { connectTimeoutMs: timeoutMs, resolve }),
+    dispatcher: guardedAgent(guard, dial),
+    dispatcherWith: (tls) => guardedAgent(guard, { ...dial, tls }),
     timeoutMs,
     maxResponseBytes: whole('maxResponseBytes', options.maxResponseBytes ?? 16_384, 0),
     classify: callback('classify', options.classify) ?? classifyByStatus,

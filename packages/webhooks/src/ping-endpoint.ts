@@ -7,6 +7,7 @@ import { firstRow, runStatement } from './run-statement.ts'
 import { signAndSend } from './sign-and-send.ts'
 import { isUuid } from './statements/dead-letter-predicate.ts'
 import { findEndpoint } from './statements/find-endpoint.ts'
+import { findWays, type WaysJson } from './statements/find-ways.ts'
 import { listSecrets, type SecretJson } from './statements/list-secrets.ts'
 
 /** What a test of an endpoint came to. */
@@ -30,6 +31,8 @@ export async function pingEndpoint(
   const endpoint = row && endpointOf(row)
   if (endpoint === undefined || endpoint.status === 'deleted') return undefined
   const secrets = await runStatement(options, listSecrets(options.schema, id))
+  const ways = await firstRow(options, findWays(options.schema, id))
+  if (ways === undefined) return undefined
   const exchange = await signAndSend(
     {
       endpointId: id,
@@ -44,6 +47,7 @@ export async function pingEndpoint(
       ),
       attempt: 1,
       secrets: secrets.map(({ secret }) => JSON.parse(secret) as SecretJson),
+      ...(JSON.parse(ways.ways) as WaysJson),
     },
     options,
   )

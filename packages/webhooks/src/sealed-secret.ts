@@ -1,19 +1,21 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { OncekeyError, type SealKeys, warnOnce } from '@oncekey/core'
-import type { SigningSecret } from './signing-secret.ts'
 import type { StoredSecret } from './statements/claim-deliveries.ts'
 
-const FORMAT = 'oncekey-webhook-secret-1'
 const NONCE = 12
 const TAG = 16
 // Said, because without it a tag cut down to four bytes would be taken for one.
 const GCM = { authTagLength: TAG }
 
+/** What is sealed is opened as nothing else. */
+export type SealedAs = 'secret' | 'headers' | 'tls'
+
 /** A secret as it is kept: AES-256-GCM bound to its endpoint, or as it is where there are no keys. */
 export function sealSecret(
-  secret: SigningSecret,
+  secret: string,
   endpointId: string,
   seal: SealKeys | undefined,
+  as: SealedAs = 'secret',
 ): StoredSecret {
   if (seal === undefined) {
     warnOfUnsealed()
@@ -21,7 +23,7 @@ export function sealSecret(
   }
   const nonce = randomBytes(NONCE)
   const cipher = createCipheriv('aes-256-gcm', keyNamed(seal, seal.current), nonce, GCM)
-  cipher.setAAD(boundTo(endpointId))
+  cipher.setAAD(boundTo(endpointId, as))
   const sealed = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()])
   return {
     secret: Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64'),
@@ -42,13 +44,14 @@ export function openSecret(
   stored: StoredSecret,
   endpointId: string,
   seal: SealKeys | undefined,
-): SigningSecret {
+  as: SealedAs = 'secret',
+): string {
   if (stored.seal === null) return stored.secret
   const key = keyNamed(seal, stored.seal)
   const bytes = Buffer.from(stored.secret, 'base64')
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE), GCM)
-    decipher.setAAD(boundTo(endpointId))
+    decipher.setAAD(boundTo(endpointId, as))
     decipher.setAuthTag(bytes.subarray(NONCE, NONCE + TAG))
     return decipher.update(bytes.subarray(NONCE + TAG), undefined, 'utf8') + decipher.final('utf8')
   } catch (cause) {
@@ -69,6 +72,6 @@ function keyNamed(seal: SealKeys | undefined, id: string): Uint8Array {
   )
 }
 
-function boundTo(endpointId: string): Uint8Array {
-  return Buffer.from(`${FORMAT}:${endpointId}`)
+function boundTo(endpointId: string, as: SealedAs): Uint8Array {
+  return Buffer.from(`oncekey-webhook-${as}-1:${endpointId}`)
 }

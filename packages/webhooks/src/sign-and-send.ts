@@ -1,3 +1,4 @@
+import { openWays } from './endpoint-ways.ts'
 import type { ResolvedOptions } from './options.ts'
 import { openSecret } from './sealed-secret.ts'
 import { type Exchange, send } from './send.ts'
@@ -13,6 +14,9 @@ export interface Outgoing {
   readonly attempt: number
   /** In force, the newest first: a receiver who knows any of them accepts it. */
   readonly secrets: readonly StoredSecret[]
+  /** The endpoint's own. */
+  readonly headers: StoredSecret | null
+  readonly tls: StoredSecret | null
 }
 
 /**
@@ -20,13 +24,15 @@ export interface Outgoing {
  * it could not be signed, and then nothing was sent.
  */
 export async function signAndSend(
-  { endpointId, url, messageId, body, attempt, secrets }: Outgoing,
+  { endpointId, url, messageId, body, attempt, secrets, ...ways }: Outgoing,
   options: ResolvedOptions,
   signal?: AbortSignal,
 ): Promise<Exchange> {
+  const own = openWays(ways, endpointId, options)
   const headers = {
-    'content-type': 'application/json',
     'user-agent': 'Oncekey-Webhooks',
+    ...own.headers,
+    'content-type': 'application/json',
     ...signWebhook({
       id: messageId,
       body,
@@ -36,10 +42,15 @@ export async function signAndSend(
     // Not signed: for a receiver's logs, not for its decisions.
     'x-delivery-attempt': String(attempt),
   }
-  return send(url, headers, body, {
-    dispatcher: options.dispatcher,
-    timeoutMs: options.timeoutMs,
-    maxBodyBytes: options.maxResponseBytes,
-    ...(signal !== undefined && { signal }),
-  })
+  const dispatcher = own.tls === undefined ? options.dispatcher : options.dispatcherWith(own.tls)
+  try {
+    return await send(url, headers, body, {
+      dispatcher,
+      timeoutMs: options.timeoutMs,
+      maxBodyBytes: options.maxResponseBytes,
+      ...(signal !== undefined && { signal }),
+    })
+  } finally {
+    if (dispatcher !== options.dispatcher) await dispatcher.destroy()
+  }
 }

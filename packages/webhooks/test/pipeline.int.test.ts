@@ -135,6 +135,7 @@ test('migrations run once, from any number of processes at once, beside those of
   expect(await database.query('select package, version from at_once.migrations')).toEqual([
     { package: 'webhooks', version: 1 },
     { package: 'webhooks', version: 2 },
+    { package: 'webhooks', version: 3 },
   ])
 })
 

@@ -14,7 +14,7 @@ export interface ClaimQuestion {
   readonly mostUnfinished: number
 }
 
-/** Takes deliveries that are due and gives back what to send. How: `migrations/claim-and-settle.ts`. */
+/** Takes deliveries that are due and gives back what to send. How: `schema/functions/claim-at-a-rate.ts`. */
 export function claimDeliveries(
   schema: string,
   question: ClaimQuestion,
@@ -23,8 +23,8 @@ export function claimDeliveries(
   return {
     name: 'claim_deliveries',
     text: `
-      select ${schema}.claim_webhooks($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
-        $6::integer) as delivery`,
+      select ${schema}.claim_webhooks_2($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
+        $6::integer, true) as delivery`,
     values: [
       limit,
       perEndpoint,
@@ -51,6 +51,9 @@ export interface ClaimedDelivery {
   readonly body: string
   /** In force, the newest first. */
   readonly secrets: readonly StoredSecret[] | null
+  /** The endpoint's own, as they are kept. */
+  readonly headers: StoredSecret | null
+  readonly tls: StoredSecret | null
 }
 
 /** A secret as it is kept; `seal` names the key it is sealed with. */

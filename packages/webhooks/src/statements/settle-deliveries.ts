@@ -34,7 +34,7 @@ export interface EndpointPolicy {
   readonly disableAfterEvents: number
 }
 
-/** Writes how attempts ended, in the order they did. How: `schema/functions/settle-deliveries.ts`. */
+/** Writes how attempts ended, in the order they did. How: `schema/functions/settle-and-end-probes.ts`. */
 export function settleDeliveries(
   schema: string,
   settlements: readonly Settlement[],
@@ -43,7 +43,7 @@ export function settleDeliveries(
   return {
     name: 'settle_deliveries',
     text: `
-      select ${schema}.settle_webhooks_2($1::json, $2::integer, $3::bigint, $4::bigint, $5::bigint,
+      select ${schema}.settle_webhooks_3($1::json, $2::integer, $3::bigint, $4::bigint, $5::bigint,
         $6::integer, $7::integer) as crossed`,
     values: [
       JSON.stringify(settlements),

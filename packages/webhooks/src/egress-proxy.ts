@@ -1,0 +1,83 @@
+import { isIPv6, type Socket } from 'node:net'
+import { LONGEST_TIMER_MS, OncekeyError, OptionsError } from '@oncekey/core'
+import { Client } from 'undici'
+
+export interface EgressProxy {
+  readonly url: URL
+  /** Whether it is given names, and trusted with where they lead. */
+  readonly resolves: boolean
+  readonly connectTimeoutMs: number
+}
+
+/**
+ * Has the proxy connect to the first of the addresses that it can (CONNECT, RFC 9110 section 9.3.6).
+ * Throws `proxy-unavailable` where the proxy itself is at fault, and `proxy-refused` where it reached it,
+ * and did not get to the endpoint.
+ */
+export async function openTunnel(
+  proxy: EgressProxy,
+  hosts: readonly string[],
+  port: number,
+): Promise<Socket> {
+  let refused: unknown
+  for (const host of hosts) {
+    try {
+      return await tunnelTo(proxy, `${isIPv6(host) ? `[${host}]` : host}:${port}`)
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'proxy-refused') throw error
+      refused = error
+    }
+  }
+  throw refused
+}
+
+async function tunnelTo(proxy: EgressProxy, authority: string): Promise<Socket> {
+  const client = new Client(proxy.url.origin, {
+    connect: { timeout: Math.min(proxy.connectTimeoutMs, LONGEST_TIMER_MS) },
+    headersTimeout: 0,
+  })
+  try {
+    const { statusCode, socket } = await client.connect({
+      path: authority,
+      headers: { host: authority, ...credentials(proxy.url) },
+    })
+    if (statusCode === 200) return socket as Socket
+    socket.on('error', () => {}).destroy()
+    if (statusCode === 407) throw unavailable('it does not know the user name and password')
+    throw new OncekeyError(
+      'proxy-refused',
+      `The egress proxy answered ${statusCode} to CONNECT ${authority}.`,
+    )
+  } catch (error) {
+    if (error instanceof OncekeyError) throw error
+    throw unavailable((error as Error).message, error)
+  }
+}
+
+function credentials({ username, password }: URL): Record<string, string> {
+  if (username === '') return {}
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+function unavailable(why: string, cause?: unknown): OncekeyError {
+  return new OncekeyError('proxy-unavailable', `The egress proxy cannot be used: ${why}.`, {
+    cause,
+  })
+}
+
+/** Reads `proxy` of the options. Throws an `OptionsError` that says what to write instead. */
+export function resolveProxy(
+  proxy: string | { readonly url: string; readonly resolves?: boolean } | undefined,
+  timeoutMs: number,
+): EgressProxy | undefined {
+  if (proxy === undefined) return undefined
+  const { url: text, resolves = false } = typeof proxy === 'string' ? { url: proxy } : proxy
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new OptionsError("proxy must be a URL such as 'http://proxy.internal:3128'.")
+  }
+  if (typeof resolves !== 'boolean') throw new OptionsError('proxy.resolves must be true or false.')
+  // Sooner than the exchange is given up, so that a proxy that is gone is no endpoint's fault.
+  return { url, resolves, connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)) }
+}
