@@ -87,7 +87,7 @@ async function isShared(
   relays: number,
 ): Promise<boolean> {
   const { rows } = await client.query<{ slots: number }>(
-    'select count(*)::int as slots from oncekey.cursors where lease_until > now() group by relay',
+    'select count(*)::int as slots from oncekey.cursors where relay is not null group by relay',
   )
   return rows.length === relays && rows.every(({ slots }) => slots === SLOTS / relays)
 }
