@@ -131,6 +131,10 @@ export function fromPgSource<Client>(
       const until = performance.now() + timeoutMs
       const session = await borrow(timeoutMs)
       try {
+        if (signal?.aborted) {
+          session.release()
+          throw signal.reason
+        }
         const work = wire.one(session.client, statement)
         const timeoutMs = until - performance.now()
         const mayCancel = statement.cancellable === true

@@ -35,9 +35,12 @@ export async function serverHasEnded(
   { client, answer, mayCancel }: GivenUp,
   connectOutside: (() => Promise<OutsideClient>) | undefined,
 ): Promise<void> {
-  if (mayCancel) sendCancelRequest(client)
   for (;;) {
+    // Again each time: one that comes before the statement does is lost.
+    if (mayCancel) sendCancelRequest(client)
     if (await settlesWithin(FIRST_LOOK_MS, answer)) return
+    if (mayCancel) sendCancelRequest(client)
+    if (mayCancel && (await settlesWithin(FIRST_LOOK_MS, answer))) return
     if (!(await isWorking(client, connectOutside))) return
     if (await settlesWithin(NEXT_LOOK_MS, answer)) return
   }
