@@ -91,6 +91,31 @@ describe.each(['read committed', 'serializable'] as const)(
       }
     })
 
+    test('and has let go of the key once that is said: who retakes it then is not told in-progress', async () => {
+      const claim = claimOf()
+      await attemptOf(await leased().begin(claim)).abandon()
+      const [pool, rollback] = [database.pool(), gate()]
+      pool.on('connect', (client) => {
+        const send = client.query.bind(client)
+        const query = (...args: unknown[]) => Reflect.apply(send, undefined, args)
+        client.query = ((...args: unknown[]) =>
+          JSON.stringify(args[0]).includes('ROLLBACK')
+            ? rollback.opened().then(() => query(...args))
+            : query(...args)) as typeof client.query
+      })
+      const store = storeOn(pool, { mode: 'transaction', isolation })
+      let isAnswered = false
+      const answer = store.begin(again(claim, { whenUnknown: 'hold' })).finally(() => {
+        isAnswered = true
+      })
+      await rollback.reached
+      expect(await database.locks()).toBeGreaterThan(0)
+      expect(isAnswered).toBe(false)
+      rollback.open()
+      expect(said(await answer)).toBe('unknown')
+      await attemptOf(await store.begin(again(claim))).release()
+    })
+
     test('of fifty claims in both modes one runs', async () => {
       const claim = claimOf()
       const decisions = await Promise.all(
@@ -112,3 +137,19 @@ describe.each(['read committed', 'serializable'] as const)(
     }
   },
 )
+
+/** Holds up whoever comes to it until it is opened. */
+function gate() {
+  let [reach, open] = [(): void => {}, (): void => {}]
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve
+  })
+  const isOpen = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const opened = (): Promise<void> => {
+    reach()
+    return isOpen
+  }
+  return { reached, opened, open: () => open() }
+}

@@ -129,7 +129,7 @@ describe('a plan made while the table was a page long', () => {
   test('would read the whole table if it could', async () => {
     await database.query('create schema plain')
     const [row] = await database.query<{ text: string }>(
-      "select pg_get_functiondef('oncekey.claim'::regproc) as text",
+      "select pg_get_functiondef('oncekey.claim_2'::regproc) as text",
     )
     const text = row?.text ?? ''
     expect(text).toContain('enable_seqscan')

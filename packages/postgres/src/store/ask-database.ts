@@ -40,8 +40,10 @@ export async function askDatabase<Tx>(
     if (answer.state === 'run') {
       return { kind: 'run', decision: keyedAttempt(store, claim, key, place, transaction, answer) }
     }
-    // Nobody has to wait for this: nothing was written, and the record decides, not the lock.
-    undo(store, transaction, undefined).finally(place)
+    const undone = undo(store, transaction, undefined).finally(place)
+    // A record decides by itself, and nobody has to wait for this. An attempt of lease mode does not:
+    // who comes next, because of this answer, must not find the key's lock taken by who gave it.
+    if (answer.state === 'leased') await undone
     return answer.state === 'in-progress' ? { kind: 'in-progress' } : answerOf(answer)
   } catch (error) {
     place()
