@@ -5,6 +5,7 @@ import type { DeliveredEvent } from './delivered-event.ts'
 import { PermanentError } from './permanent-error.ts'
 import { type PublisherSettings, publisher } from './publisher.ts'
 import { sharedSends } from './shared-sends.ts'
+import { toldByApp } from './told-by-app.ts'
 
 /** What is used of a `Producer` of `@platformatic/kafka`; another client fits behind one function. */
 export interface KafkaProducer {
@@ -62,17 +63,22 @@ export function kafkaPublisher<Tx = unknown>({
   })
   return publisher<Tx>(settings, {
     isPermanent,
-    publish: async (event) => send(messageOf(event, topic)),
+    prepare(event) {
+      const to = topicOf(event, topic)
+      return async () => send(messageOf(event, to))
+    },
   })
 }
 
-function messageOf(event: DeliveredEvent, topic: KafkaPublisherOptions['topic']): KafkaMessage {
-  const to = typeof topic === 'string' ? topic : topic(event)
-  if (!isTopic(to)) {
-    throw new PermanentError(
-      `kafkaPublisher: ${JSON.stringify(to)} is no name of a topic (event "${event.type}").`,
-    )
-  }
+function topicOf(event: DeliveredEvent, topic: KafkaPublisherOptions['topic']): string {
+  const to = toldByApp('kafkaPublisher: topic', topic, event)
+  if (isTopic(to)) return to
+  throw new PermanentError(
+    `kafkaPublisher: ${JSON.stringify(to)} is no name of a topic (event "${event.type}").`,
+  )
+}
+
+function messageOf(event: DeliveredEvent, topic: string): KafkaMessage {
   const headers = new Map<Buffer, Buffer>()
   const add = (name: string, value: string) => headers.set(Buffer.from(name), Buffer.from(value))
   for (const [name, value] of ownHeaders(event, /^(ce_|content-type$)/i)) add(name, value)
@@ -80,7 +86,7 @@ function messageOf(event: DeliveredEvent, topic: KafkaPublisherOptions['topic'])
     if (name !== 'datacontenttype') add(`ce_${name}`, value)
   }
   add('content-type', DATA_CONTENT_TYPE)
-  return { topic: to, key: Buffer.from(event.orderingKey), value: Buffer.from(event.json), headers }
+  return { topic, key: Buffer.from(event.orderingKey), value: Buffer.from(event.json), headers }
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Consumer } from './consumer.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
 import { PermanentError } from './permanent-error.ts'
 import { type PublisherSettings, publisher } from './publisher.ts'
+import { toldByApp } from './told-by-app.ts'
 
 /** What is used of `jetstream(connection)` of `@nats-io/jetstream`. */
 export interface NatsJetStream {
@@ -69,25 +70,26 @@ export function natsPublisher<Tx = unknown>({
   }
   return publisher<Tx>(settings, {
     isPermanent,
-    async publish(event, timeout) {
+    prepare(event) {
       const on = subjectOf(event, subject)
-      try {
-        const { stream, seq, duplicate } = await jetstream.publish(on, event.json, {
-          msgID: `${settings.name}:${event.id}`,
-          timeout,
-          headers: headersOf(event),
-        })
-        if (duplicate) await expectOurs(jetstream, stream, seq, on)
-      } catch (error) {
-        if (isUnheard(error)) await expectStream(jetstream, on, error)
-        throw error
+      const msgID = `${settings.name}:${event.id}`
+      const headers = headersOf(event)
+      return async (timeout) => {
+        try {
+          const options = { msgID, timeout, headers }
+          const { stream, seq, duplicate } = await jetstream.publish(on, event.json, options)
+          if (duplicate) await expectOurs(jetstream, stream, seq, on)
+        } catch (error) {
+          if (isUnheard(error)) await expectStream(jetstream, on, error)
+          throw error
+        }
       }
     },
   })
 }
 
 function subjectOf(event: DeliveredEvent, subject: (event: DeliveredEvent) => string): string {
-  const on = subject(event)
+  const on = toldByApp('natsPublisher: subject', subject, event)
   // Wildcards are for subscribers, and white space would end the subject on the wire.
   if (typeof on === 'string' && /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(on)) return on
   throw new PermanentError(

@@ -23,16 +23,22 @@ export interface PublisherSettings extends ConsumerSettings {
 }
 
 export interface Publishing {
-  /** Resolves when the broker has taken responsibility for the event. */
-  readonly publish: (event: DeliveredEvent, timeoutMs: number) => Promise<unknown>
+  /**
+   * Makes of an event what the broker is sent, with the app's functions. What it throws is about this
+   * event and says nothing about the broker, which is not asked.
+   */
+  readonly prepare: (event: DeliveredEvent) => Send
   /** Failures of this broker that no further try can help with. */
   readonly isPermanent: (error: unknown) => boolean
 }
 
+/** Resolves when the broker has taken responsibility for the event. */
+export type Send = (timeoutMs: number) => Promise<unknown>
+
 /** A consumer that hands events to a broker, and waits for it while it is down. */
 export function publisher<Tx>(
   settings: PublisherSettings,
-  { publish, isPermanent }: Publishing,
+  { prepare, isPermanent }: Publishing,
 ): Consumer<Tx> {
   const made: Consumer<Tx> = consumer<Tx>({
     ...settings,
@@ -40,7 +46,10 @@ export function publisher<Tx>(
     concurrency: settings.concurrency ?? 100,
     maxAttempts: settings.maxAttempts ?? 10_000,
     backoff: settings.backoff ?? backoff({ capMs: 30_000 }),
-    handle: ({ event, signal }) => gate.pass(signal, () => publish(event, made.attemptTimeoutMs)),
+    handle: ({ event, signal }) => {
+      const send = prepare(event)
+      return gate.pass(signal, () => send(made.attemptTimeoutMs))
+    },
   })
   const either: Consumer<Tx> = {
     ...made,

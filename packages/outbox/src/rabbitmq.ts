@@ -5,6 +5,7 @@ import type { Consumer } from './consumer.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
 import { PermanentError } from './permanent-error.ts'
 import { type PublisherSettings, publisher } from './publisher.ts'
+import { toldByApp } from './told-by-app.ts'
 
 /** What is used of a `Connection` of `rabbitmq-client`. */
 export interface RabbitConnection {
@@ -89,18 +90,20 @@ export function rabbitmqPublisher<Tx = unknown>({
 
   const consumer = publisher<Tx>(settings, {
     isPermanent,
-    async publish(event) {
-      const body = Buffer.from(event.json)
-      if (body.length > maxMessageBytes) throw tooLarge(event, body.length, maxMessageBytes)
+    prepare(event) {
+      const bytes = Buffer.byteLength(event.json)
+      if (bytes > maxMessageBytes) throw tooLarge(event, bytes, maxMessageBytes)
       const envelope = envelopeOf(event, exchange, routingKey)
-      try {
-        await open().send(envelope, body)
-        // What no queue took is returned first and confirmed then; the client tells in the next turn.
-        await setImmediate()
-        const why = returned.get(event.id)
-        if (why !== undefined) throw unroutable(envelope, why)
-      } finally {
-        returned.delete(event.id)
+      return async () => {
+        try {
+          await open().send(envelope, Buffer.from(event.json))
+          // What no queue took is returned first and confirmed then; the client tells in the next turn.
+          await setImmediate()
+          const why = returned.get(event.id)
+          if (why !== undefined) throw unroutable(envelope, why)
+        } finally {
+          returned.delete(event.id)
+        }
       }
     },
   })
@@ -112,7 +115,7 @@ function envelopeOf(
   exchange: string,
   routingKey: (event: DeliveredEvent) => string,
 ): RabbitEnvelope {
-  const key = routingKey(event)
+  const key = toldByApp('rabbitmqPublisher: routingKey', routingKey, event)
   if (typeof key !== 'string' || Buffer.byteLength(key) > 255) {
     throw new PermanentError(
       `rabbitmqPublisher: ${JSON.stringify(key)} is no routing key: text of at most 255 bytes.`,

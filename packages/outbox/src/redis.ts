@@ -4,6 +4,7 @@ import type { Consumer } from './consumer.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
 import { PermanentError } from './permanent-error.ts'
 import { type PublisherSettings, publisher } from './publisher.ts'
+import { toldByApp } from './told-by-app.ts'
 
 /** What is used of a client of `ioredis`, single or cluster. */
 export interface RedisStreamsClient {
@@ -44,12 +45,15 @@ export function redisPublisher<Tx = unknown>({
   const trim = maxLength === null ? [] : ['MAXLEN', '~', maxLength]
   return publisher<Tx>(settings, {
     isPermanent,
-    publish: async (event) => client.xadd(keyOf(event, stream), ...trim, '*', ...fieldsOf(event)),
+    prepare(event) {
+      const key = keyOf(event, stream)
+      return async () => client.xadd(key, ...trim, '*', ...fieldsOf(event))
+    },
   })
 }
 
 function keyOf(event: DeliveredEvent, stream: RedisPublisherOptions['stream']): string {
-  const key = typeof stream === 'string' ? stream : stream(event)
+  const key = toldByApp('redisPublisher: stream', stream, event)
   if (typeof key === 'string' && key !== '') return key
   throw new PermanentError(
     `redisPublisher: ${JSON.stringify(key)} is no key of a stream (event "${event.type}").`,
