@@ -36,13 +36,18 @@ export async function migrate<Tx>(
   client: PostgresClient<Tx>,
   options: MigrateOptions = {},
 ): Promise<void> {
-  await migratePackage(client, { package: 'postgres', migrations }, options)
+  await migratePackage(client, { package: 'postgres', migrations, last: nameTheLife }, options)
 }
+
+/** Before anything is written: a database that was copied from another goes on with its numbers. */
+const nameTheLife = (schema: string): string => `select ${schema}.name_life()`
 
 /** What a package's own tables are made by, in order; a migration that was released is never changed. */
 export interface PackageMigrations {
   readonly package: string
   readonly migrations: readonly ((schema: string) => string[])[]
+  /** Run each time, after what had to be migrated. */
+  readonly last?: (schema: string) => string
 }
 
 /** The same for the tables of another package, in the same schema and with versions of its own. */
@@ -104,6 +109,7 @@ async function bringUp(
     await run(transaction, migration(schema))
     await transaction.query(recordMigration(schema, tables.package, index + 1))
   }
+  if (tables.last !== undefined) await run(transaction, [tables.last(schema)])
 }
 
 async function ensureSchema(transaction: SqlTransaction, schema: string): Promise<void> {

@@ -22,12 +22,19 @@ export function life(schema: string): string {
     end $$`
 }
 
-/** The same, named anew where it has no name. */
+/**
+ * The same, named anew where it has no name.
+ *
+ * A sequence logs 32 numbers ahead, and a database that was made from a template goes on with the
+ * source's unlogged rest: a crash sets it back below rows that are committed. So whoever names a life
+ * first takes each sequence past that rest.
+ */
 export function nameLife(schema: string): string {
   return `create function ${schema}.name_life() returns text
     language plpgsql volatile as $$
     declare
       here text := ${schema}.life();
+      sequence regclass;
     begin
       if here is null then
         lock table ${schema}.life in share row exclusive mode;
@@ -38,6 +45,13 @@ export function nameLife(schema: string): string {
           insert into ${schema}.life (database)
             select d.oid from pg_database d where d.datname = current_database();
           here := ${schema}.life();
+          for sequence in
+            select c.oid from pg_class c
+              where c.relnamespace = '${schema}'::regnamespace
+                and case when c.relkind = 'S' then has_sequence_privilege(c.oid, 'usage') end
+          loop
+            perform nextval(sequence) from generate_series(1, 33);
+          end loop;
         end if;
       end if;
       return here;
