@@ -86,7 +86,7 @@ export function idempotency<Tx, E extends Env = any>(
         c.set('idempotency', context)
         raw = await watchRawResponse(c.env, run)
         await next()
-        if (raw?.finish(c.error)) return { sent: alreadySent() }
+        if (raw?.finish(c.finalized ? c.res : undefined, c.error)) return { sent: alreadySent() }
         if (answered || !c.finalized) return undefined
         // Answered outside meanwhile, and sent: by Hono's `timeout`, for one.
         if (c.error !== undefined && c.res.bodyUsed) throw c.error
@@ -96,7 +96,7 @@ export function idempotency<Tx, E extends Env = any>(
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
     } catch (error) {
-      raw?.finish(error)
+      raw?.finish(undefined, error)
       // For `app.onError`, which starts from the headers that are there: none of a response that was undone.
       putResponse(c, new Response(null, { headers: before }))
       throw error

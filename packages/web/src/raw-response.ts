@@ -6,10 +6,11 @@ export interface RawResponse {
   /** Whether the handler answered through it, or the run was interrupted after it had begun to. */
   readonly isUsed: boolean
   /**
-   * The handler has returned, or failed. `true`: the response of Node is what it answered, and it is
-   * settled from there. `false`: nothing was written to it, and it is as it was.
+   * The handler has returned, or failed. `true`: the response of Node is what it answered, or will answer
+   * where `returned` says so, and it is settled from there. `false`: nothing was written to it, and it is
+   * as it was. Throws where it left before it could be held back.
    */
-  finish(error?: unknown): boolean
+  finish(returned: Response | undefined, error?: unknown): boolean
 }
 
 /**
@@ -28,18 +29,20 @@ export async function watchRawResponse(
   let held: HeldResponse | undefined
   let isReplaced = false
 
+  function holdNow(response: NodeResponse): void {
+    const holding = holds(response, run)
+    held = holding
+    run.onInterrupted(({ response }) => {
+      isReplaced = true
+      holding.replace(response)
+    })
+  }
+
   Object.defineProperty(env, 'outgoing', {
     configurable: true,
     enumerable: true,
     get() {
-      if (held === undefined) {
-        const holding = holds(outgoing, run)
-        held = holding
-        run.onInterrupted(({ response }) => {
-          isReplaced = true
-          holding.replace(response)
-        })
-      }
+      if (held === undefined) holdNow(outgoing)
       return outgoing
     },
   })
@@ -48,15 +51,21 @@ export async function watchRawResponse(
     get isUsed() {
       return isReplaced || (held?.begun ?? false)
     },
-    finish(error) {
+    finish(returned, error) {
       Object.defineProperty(env, 'outgoing', {
         configurable: true,
         enumerable: true,
         writable: true,
         value: outgoing,
       })
-      if (held === undefined || isReplaced) return isReplaced
-      if (held.handBack()) return false
+      if (isReplaced) return true
+      if (returned?.headers.has(ALREADY_SENT)) {
+        if (held === undefined && outgoing.headersSent) throw sentBefore()
+        // It may be yet to come: from a proxy, or a transport that was given the response.
+        if (held === undefined) holdNow(outgoing)
+        if (!(held as HeldResponse | undefined)?.begun) return true
+      }
+      if (held === undefined || held.handBack()) return false
       if (error !== undefined) held.abandon(error as Error)
       return true
     },
@@ -65,7 +74,15 @@ export async function watchRawResponse(
 
 /** What tells @hono/node-server that its response was, or will be, sent by somebody else. */
 export function alreadySent(): Response {
-  return new Response(null, { headers: { 'x-hono-already-sent': 'true' } })
+  return new Response(null, { headers: { [ALREADY_SENT]: 'true' } })
+}
+
+const ALREADY_SENT = 'x-hono-already-sent'
+
+function sentBefore(): TypeError {
+  return new TypeError(
+    'The handler answered through a response of Node that it had from before idempotency(), so nothing of it was kept. Take it from c.env.outgoing in the handler.',
+  )
 }
 
 type NodeResponse = Parameters<typeof holdBack>[0]

@@ -16,7 +16,11 @@ afterEach(async () => {
 
 /** A Hono app on Node's server whose handler writes to Node's response by itself. */
 async function site(
-  handler: (c: NodeContext, run: number) => Response | Promise<Response>,
+  handler: (
+    c: NodeContext,
+    run: number,
+    before: HttpBindings['outgoing'],
+  ) => Response | Promise<Response>,
   options: Partial<IdempotencyOptions<MemoryTransaction, Env>> & {
     mode?: 'transaction' | 'lease'
   } = {},
@@ -26,14 +30,17 @@ async function site(
   const once = idempotency({ store, scope: 'dangerously-shared', ...others })
   const app = new Hono<{ Bindings: HttpBindings }>()
   const runs = { count: 0 }
+  /** Node's response as a middleware outside finds it. */
+  const before: Partial<Pick<HttpBindings, 'outgoing'>> = {}
   app.use(async (c, next) => {
     c.header('x-outside', 'outside')
+    before.outgoing = c.env.outgoing
     await next()
   })
   app.post('/', once, async (c) => {
     runs.count += 1
     if (others.response !== 'stream') (await once.of(c).transaction()).set('order', runs.count)
-    return await handler(c, runs.count)
+    return await handler(c, runs.count, before.outgoing as HttpBindings['outgoing'])
   })
   app.onError((error, c) => c.json({ error: error.message }, 500))
   const server = createAdaptorServer(app)
@@ -61,6 +68,13 @@ describe('a handler that writes to the response of Node', () => {
   const handlers: Record<string, (c: NodeContext, run: number) => Response | Promise<Response>> = {
     'in one go': (c, run) => {
       c.env.outgoing.writeHead(201, { 'content-type': 'application/json' }).end(`{"id":${run}}`)
+      return RESPONSE_ALREADY_SENT
+    },
+    'in one go, after it has returned': (c, run) => {
+      const { outgoing } = c.env
+      setImmediate(() => {
+        outgoing.writeHead(201, { 'content-type': 'application/json' }).end(`{"id":${run}}`)
+      })
       return RESPONSE_ALREADY_SENT
     },
     'in pieces, after it has returned': (c, run) => {
@@ -133,6 +147,38 @@ describe('a handler that writes to the response of Node', () => {
     const answer = await ask()
     expect(answer).toMatchObject({ status: 503, type: 'application/problem+json' })
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'handler-timeout' })
+    expect(store.data.size).toBe(0)
+  })
+
+  test('never, though it said so: the client gets 503, and everything is undone', async () => {
+    const { ask, runs, store } = await site(() => RESPONSE_ALREADY_SENT, { handlerTimeoutMs: 50 })
+    for (const run of [1, 2]) {
+      expect(await ask()).toMatchObject({ status: 503, type: 'application/problem+json' })
+      expect(runs.count).toBe(run)
+    }
+    expect(store.data.size).toBe(0)
+  })
+
+  test('that it had from before, once it has returned: held back and replayed all the same', async () => {
+    const { ask, runs } = await site((_, run, before) => {
+      setImmediate(() => before.writeHead(201, { 'content-type': 'text/x-id' }).end(String(run)))
+      return RESPONSE_ALREADY_SENT
+    })
+    const first = { status: 201, type: 'text/x-id', body: '1' }
+    expect(await ask()).toEqual({ ...first, replayed: null })
+    expect(await ask()).toEqual({ ...first, replayed: 'true' })
+    expect(runs.count).toBe(1)
+  })
+
+  test('that it had from before, at once: what left is not on record, and no retry is left waiting', async () => {
+    const { ask, runs, store } = await site((_, run, before) => {
+      before.writeHead(201, { 'content-type': 'text/x-id' }).end(String(run))
+      return RESPONSE_ALREADY_SENT
+    })
+    for (const run of [1, 2]) {
+      expect(await ask()).toMatchObject({ status: 201, body: String(run), replayed: null })
+      expect(runs.count).toBe(run)
+    }
     expect(store.data.size).toBe(0)
   })
 
