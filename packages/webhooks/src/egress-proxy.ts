@@ -1,5 +1,5 @@
 import { isIPv6, type Socket } from 'node:net'
-import { LONGEST_TIMER_MS, OncekeyError, OptionsError } from '@oncekey/core'
+import { callLater, LONGEST_TIMER_MS, OncekeyError, OptionsError } from '@oncekey/core'
 import { Client } from 'undici'
 
 export interface EgressProxy {
@@ -7,6 +7,8 @@ export interface EgressProxy {
   /** Whether it is given names, and trusted with where they lead. */
   readonly resolves: boolean
   readonly connectTimeoutMs: number
+  /** For all of it: nobody waits for longer. */
+  readonly timeoutMs: number
 }
 
 /**
@@ -19,26 +21,39 @@ export async function openTunnel(
   hosts: readonly string[],
   port: number,
 ): Promise<Socket> {
+  const aborter = new AbortController()
+  const limit = callLater(() => aborter.abort(), proxy.timeoutMs)
   let refused: unknown
-  for (const host of hosts) {
-    try {
-      return await tunnelTo(proxy, `${isIPv6(host) ? `[${host}]` : host}:${port}`)
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== 'proxy-refused') throw error
-      refused = error
+  try {
+    for (const host of hosts) {
+      try {
+        const authority = `${isIPv6(host) ? `[${host}]` : host}:${port}`
+        return await tunnelTo(proxy, authority, aborter.signal)
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'proxy-refused') throw error
+        refused = error
+      }
     }
+    throw refused
+  } finally {
+    limit.cancel()
   }
-  throw refused
 }
 
-async function tunnelTo(proxy: EgressProxy, authority: string): Promise<Socket> {
+async function tunnelTo(
+  proxy: EgressProxy,
+  authority: string,
+  signal: AbortSignal,
+): Promise<Socket> {
   const client = new Client(proxy.url.origin, {
     connect: { timeout: Math.min(proxy.connectTimeoutMs, LONGEST_TIMER_MS) },
+    // The signal covers it.
     headersTimeout: 0,
   })
   try {
     const { statusCode, socket } = await client.connect({
       path: authority,
+      signal,
       headers: { host: authority, ...credentials(proxy.url) },
     })
     if (statusCode === 200) return socket as Socket
@@ -49,6 +64,7 @@ async function tunnelTo(proxy: EgressProxy, authority: string): Promise<Socket> 
       `The egress proxy answered ${statusCode} to CONNECT ${authority}.`,
     )
   } catch (error) {
+    await client.destroy()
     if (error instanceof OncekeyError) throw error
     throw unavailable((error as Error).message, error)
   }
@@ -79,5 +95,5 @@ export function resolveProxy(
   }
   if (typeof resolves !== 'boolean') throw new OptionsError('proxy.resolves must be true or false.')
   // Sooner than the exchange is given up, so that a proxy that is gone is no endpoint's fault.
-  return { url, resolves, connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)) }
+  return { url, resolves, connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)), timeoutMs }
 }

@@ -1,7 +1,14 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createServer as createSecure } from 'node:https'
-import { type AddressInfo, connect, type Server } from 'node:net'
+import {
+  type AddressInfo,
+  connect,
+  createServer as createTcpServer,
+  type Server,
+  type Socket,
+} from 'node:net'
+import { waitFor } from '@oncekey/test-servers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { addressGuard } from '../src/address-guard.ts'
 import { resolveProxy } from '../src/egress-proxy.ts'
@@ -54,9 +61,13 @@ interface Through {
   readonly proxy: Parameters<typeof resolveProxy>[0]
   readonly addresses?: readonly string[]
   readonly allowed?: readonly string[]
+  readonly timeoutMs?: number
 }
 
-async function outcome(url: string, { proxy, addresses, allowed = ['127.0.0.1'] }: Through) {
+async function outcome(
+  url: string,
+  { proxy, addresses, allowed = ['127.0.0.1'], timeoutMs = 5_000 }: Through,
+) {
   const dispatcher = guardedAgent(addressGuard(allowed), {
     connectTimeoutMs: 60_000,
     resolve: async () => {
@@ -64,12 +75,12 @@ async function outcome(url: string, { proxy, addresses, allowed = ['127.0.0.1'] 
       return addresses
     },
     tls: { ca: cert },
-    proxy: resolveProxy(proxy, 5_000),
+    proxy: resolveProxy(proxy, timeoutMs),
   })
   onTestFinished(() => dispatcher.destroy())
   const { status, failure } = await send(url, {}, Buffer.from('{}'), {
     dispatcher,
-    timeoutMs: 5_000,
+    timeoutMs,
     maxBodyBytes: 100,
   })
   return failure?.error ?? status
@@ -129,6 +140,20 @@ describe('an egress proxy', () => {
       const through = { proxy: `http://127.0.0.1:${port}`, addresses: ['8.8.8.8'] }
       expect(await outcome('https://hooks.example/', through)).toBe('proxy-unavailable')
     }
+  })
+
+  test('that takes a connection and never answers is left when the time is over', async () => {
+    const sockets = new Set<Socket>()
+    const server = createTcpServer((socket) => {
+      sockets.add(socket)
+      socket.on('error', () => {}).resume()
+      socket.once('close', () => sockets.delete(socket))
+    })
+    const proxy = `http://127.0.0.1:${await listening(server)}`
+    const through = { proxy, addresses: ['8.8.8.8', '8.8.4.4'], timeoutMs: 300 }
+    expect(await outcome('https://hooks.example/', through)).toBe('timeout')
+    // A connection that nobody waits for any more would be kept for ever.
+    await waitFor(() => sockets.size === 0, { what: 'the connection to end' })
   })
 
   test('is given as a URL', () => {

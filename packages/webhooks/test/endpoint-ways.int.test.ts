@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { waitFor } from '@oncekey/test-servers'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -133,6 +133,18 @@ describe('certificates of an endpoint', () => {
     expect(shown).toEqual([false, true])
   })
 
+  test('free their place when the handshake never ends', async () => {
+    const hooks = database.hooks({ timeoutMs: 300 })
+    const silent = createTcpServer((socket) => socket.on('error', () => {}).resume())
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void silent.close())
+    const url = `https://127.0.0.1:${(silent.address() as AddressInfo).port}/`
+    await hooks.endpoints.register({ url, types: ['*'], tls: { ca: cert } })
+    await fanOut(hooks, database.pool(), events(1))
+    expect(await hooks.createWorker().deliverOnce()).toBe(1)
+    expect(await hooks.deliveries.list()).toMatchObject([{ state: 'pending', error: 'timeout' }])
+  })
+
   test('are checked when they are given', async () => {
     const { endpoints } = database.hooks()
     for (const tls of [{}, { cert }, { key }, { ca: 'nonsense' }, { ca: cert.slice(0, 200) }]) {
@@ -209,6 +221,20 @@ describe('the rate of an endpoint', () => {
         .endpoints.register({ url: 'https://hooks.example/', types: ['*'], rate: rate as number }),
     ).rejects.toMatchObject({ code: 'options-invalid' })
   })
+})
+
+test('an endpoint that is deleted leaves nothing secret behind', async () => {
+  const hooks = database.hooks()
+  const { endpoint } = await hooks.endpoints.register({
+    url: 'https://hooks.example/',
+    types: ['*'],
+    headers: { authorization: 's3cret' },
+    tls: { ca: cert, cert, key },
+  })
+  expect(await hooks.endpoints.delete(endpoint.id)).toMatchObject({ headers: [], tls: false })
+  expect(await database.query('select headers, tls from oncekey.webhook_endpoints')).toEqual([
+    { headers: null, tls: null },
+  ])
 })
 
 test('a worker of the release before is given nothing that it would send without headers or certificates', async () => {

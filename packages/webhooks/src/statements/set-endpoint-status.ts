@@ -2,8 +2,8 @@ import type { Statement } from '@oncekey/postgres/client'
 import { type EndpointRow, endpointJson } from './endpoint-row.ts'
 
 /**
- * Pauses, disables, enables or deletes an endpoint; one that was deleted stays so. One that is enabled
- * starts with a clean slate: no failures, nothing to wait for.
+ * Pauses, disables, enables or deletes an endpoint; one that was deleted stays so, and keeps nothing
+ * secret. One that is enabled starts with a clean slate: no failures, nothing to wait for.
  */
 export function setEndpointStatus(
   schema: string,
@@ -16,6 +16,8 @@ export function setEndpointStatus(
     text: `
       update ${schema}.webhook_endpoints e
         set status = $2::text, reason = $3::text, changed_at = now(),
+          headers = case when $2::text = 'deleted' then null else e.headers end,
+          tls = case when $2::text = 'deleted' then null else e.tls end,
           failing_since = case when $2::text = 'enabled' then null else e.failing_since end,
           warned = case when $2::text = 'enabled' then 0 else e.warned end,
           failures = case when $2::text = 'enabled' then 0 else e.failures end,
