@@ -214,6 +214,34 @@ describe('the rate of an endpoint', () => {
     },
   )
 
+  test('and a breaker cost nothing on disk while nothing is due, nor more locks than there is room', async () => {
+    const hooks = database.hooks()
+    const of = { url: 'https://hooks.example/', types: ['*'] }
+    for (let n = 0; n < 5; n += 1) await hooks.endpoints.register({ ...of, rate: 10 })
+    await hooks.endpoints.register(of)
+    await fanOut(hooks, database.pool(), events(2))
+    await database.query(`update oncekey.webhook_endpoints set failures = 9 where rate is null`)
+    const claim = `select oncekey.claim_webhooks_2(3, 5, '[]', 30000, 5, 5, true)`
+    const client = await database.pool().connect()
+    onTestFinished(() => client.release())
+    await client.query('begin')
+    const { rowCount } = await client.query(claim)
+    expect(rowCount).toBe(3)
+    const { rows: open } = await database
+      .pool()
+      .query('select id from oncekey.webhook_endpoints for update skip locked')
+    expect(open).toHaveLength(3)
+    await client.query('rollback')
+
+    await database.query(`update oncekey.webhook_deliveries set due_at = now() + interval '1 hour'`)
+    await client.query('begin')
+    await client.query(claim)
+    const { rows } = await client.query('select pg_current_xact_id_if_assigned() as written')
+    await client.query('commit')
+    // A lock on a row is a write, too.
+    expect(rows).toEqual([{ written: null }])
+  })
+
   test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, '5'])('cannot be %s', async (rate) => {
     await expect(
       database

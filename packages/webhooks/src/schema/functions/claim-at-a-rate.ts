@@ -7,7 +7,8 @@
  * are locked in materialized CTEs: a plain subquery could be run again and take more than its limit.
  *
  * An endpoint that has a rate, or is probed, is locked first, and is passed over where another worker is
- * just claiming for it: so the limit is one for all workers. A claim takes up to a tenth of a second's
+ * just claiming for it: so the limit is one for all workers. A lock is a write, so only as many are locked
+ * as there is room for, and only where something is due. A claim takes up to a tenth of a second's
  * worth, and the next one waits for as long as that is worth; nothing is saved up. In no second are there
  * more than `rate`: what came before the last claim of it is less than its length is worth, because a
  * claim of several is worth a tenth more.
@@ -40,10 +41,17 @@ export function claimAtARate(schema: string): string {
             and (in_able or e.headers is null and e.tls is null)
       ), gated as materialized (
         select e.id from ${schema}.webhook_endpoints e
-          where e.id = any(array(select k.id from known k where k.probed or k.rate is not null))
+          where e.id = any(array(
+              select k.id from known k
+                where (k.probed or k.rate is not null) and exists (
+                  select from ${schema}.webhook_deliveries d
+                    where d.endpoint_id = k.id and d.state = 'pending' and d.due_at <= now()
+                      and (d.leased_until is null or d.leased_until <= now()))
+                order by random()
+                limit in_limit
+            ))
             and (e.blocked_until is null or e.blocked_until <= now())
             and (e.rate_free_at is null or e.rate_free_at <= now())
-          order by e.id
           for no key update of e skip locked
       ), ready as materialized (
         select k.id, k.probed, k.rate,
