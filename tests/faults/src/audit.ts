@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { waitFor } from '@oncekey/test-servers'
-import type { Ledger } from './ledger.ts'
+import { type Ledger, receiptIn } from './ledger.ts'
 import { limits } from './limits.ts'
 import type { CampaignOptions } from './options.ts'
 import { orderOf, outcomeOf } from './order.ts'
@@ -18,6 +18,7 @@ export async function audit(
   book: Ledger,
 ): Promise<number> {
   const settledLater = await answerAll(options, clients, book)
+  book.conclude(stage.database.mayLose)
   await compareBooks(options, stage, book)
   for (const { crashes } of stage.servers) book.findings.crashes.push(...crashes)
   await lookForLeftOver(stage, book)
@@ -51,6 +52,7 @@ async function compareBooks(
 ): Promise<void> {
   const effects = await database.effects()
   const events = await database.events()
+  const records = await database.records?.()
   for (let number = 1; number <= orders; number++) {
     const { key, kind } = orderOf(seed, number)
     const written = effects.get(key) ?? []
@@ -61,20 +63,19 @@ async function compareBooks(
     const expected = outcomeOf(kind).effects
 
     if (written.length > expected) findings.doubleEffects.push(`${key} (${kind}): ${written}`)
-    if (answer !== undefined && expected === 1 && !written.includes(String(receipt))) {
+    if (answer !== undefined && expected === 1 && !written.includes(`${receipt}`)) {
       findings.lostSuccesses.push(`${key}: a client has ${receipt}, there is ${written}`)
     }
     if (`${written.toSorted()}` !== `${emitted.toSorted()}`) {
       findings.eventsUnlikeEffects.push(`${key}: ${written} took effect, ${emitted} was emitted`)
     }
+    if (answer !== undefined && records !== undefined && !records.has(answer.body)) {
+      findings.answersUnlikeRecord.push(`${key}: ${answer.body} is on no record`)
+    }
     const charges = gateway.charges.get(key)?.size ?? 0
     if (charges > 1) findings.doubleCharges.push(`${key}: ${charges} keys`)
   }
   for (const [key, written] of effects) findings.strayEffects.push(`${key}: ${written}`)
-}
-
-function receiptIn(body: string): string | undefined {
-  return JSON.parse(body).receipt
 }
 
 async function lookForLeftOver({ database, servers }: Stage, { findings }: Ledger): Promise<void> {

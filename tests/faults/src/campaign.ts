@@ -36,9 +36,14 @@ export async function runCampaign(
       const server = stage.servers[Math.floor(Math.random() * stage.servers.length)]
       return server?.url ?? ''
     }
-    const clients = shopper(pickUrl, book, () => requests++)
-    const faults = faultMaker(options, stage)
-    await placeAll(options, clients, (begun) => {
+    const clients = shopper(pickUrl, book, {
+      onRequest: () => requests++,
+      // Where its record is lost, whoever comes first has the key.
+      misuses: !stage.database.mayLose,
+    })
+    const faults = faultMaker(options, stage, book)
+    await placeAll(options, clients, async (begun) => {
+      await faults.room(begun)
       faults.at(begun)
       faults.mustBeMended()
       if (begun % 1_000 === 0) tell(`${begun} of ${options.orders} orders, ${faults.made()} faults`)
@@ -64,22 +69,26 @@ export async function runCampaign(
 async function placeAll(
   { seed, orders, concurrency }: CampaignOptions,
   clients: Shopper,
-  onBegin: (begun: number) => void,
+  onBegin: (begun: number) => Promise<void>,
 ): Promise<void> {
   let begun = 0
-  const next = (): Order | undefined => {
+  const next = async (): Promise<Order | undefined> => {
     if (begun === orders) return undefined
-    begun++
-    onBegin(begun)
-    return orderOf(seed, begun)
+    const number = ++begun
+    await onBegin(number)
+    return orderOf(seed, number)
   }
   const place = async (): Promise<void> => {
-    for (let order = next(); order !== undefined; order = next()) await clients.place(order)
+    for (let order = await next(); order !== undefined; order = await next()) {
+      await clients.place(order)
+    }
   }
   await Promise.all(Array.from({ length: concurrency }, place))
 }
 
 interface FaultMaker {
+  /** Waits for the fault before, where orders have to. */
+  room(begun: number): Promise<void>
   /** Makes those that are due. */
   at(begun: number): void
   made(): number
@@ -90,7 +99,16 @@ interface FaultMaker {
   ended(): Promise<void>
 }
 
-function faultMaker({ seed, orders, faults, only }: CampaignOptions, stage: Stage): FaultMaker {
+function faultMaker(
+  { seed, orders, faults, only }: CampaignOptions,
+  stage: Stage,
+  book: Ledger,
+): FaultMaker {
+  const shop = {
+    urls: stage.servers.map(({ url }) => url),
+    hasBegun: (order: string) => stage.gateway.charges.has(order),
+    book,
+  }
   const ofServers = serverFaults(stage.database.completion)
   const ofDatabase = stage.database.faults
   const due = schedule({
@@ -108,7 +126,7 @@ function faultMaker({ seed, orders, faults, only }: CampaignOptions, stage: Stag
   let broken: { readonly error: unknown } | undefined
 
   async function make({ name, target, random }: ScheduledFault): Promise<void> {
-    if (target === 'database') await ofDatabase[name]?.(random)
+    if (target === 'database') await ofDatabase[name]?.(random, shop)
     else await ofServers[name]?.(stage.servers[target] as Stage['servers'][number], random)
     byName.set(name, (byName.get(name) ?? 0) + 1)
     made++
@@ -117,6 +135,10 @@ function faultMaker({ seed, orders, faults, only }: CampaignOptions, stage: Stag
   return {
     byName,
     made: () => made,
+    async room(begun) {
+      const isDue = (due[0]?.atOrder ?? Number.POSITIVE_INFINITY) <= begun
+      if (stage.database.ordersWait && isDue) await lanes.get('database')
+    },
     at(begun) {
       while (due[0] !== undefined && due[0].atOrder <= begun) {
         const fault = due.shift() as ScheduledFault

@@ -2,6 +2,7 @@
 export const limits = {
   handlerTimeoutMs: 4_000,
   leaseMs: 2_000,
+  waitMs: 400,
   acquireTimeoutMs: 1_500,
   commitTimeoutMs: 3_000,
   commandTimeoutMs: 1_500,

@@ -2,7 +2,15 @@ import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { BROKEN, type Broken } from './programs/broken-store.ts'
 
-export const STORES = ['postgres', 'postgres-lease', 'redis', 'redis-sentinel'] as const
+export const STORES = [
+  'postgres',
+  'postgres-lease',
+  'postgres-mixed',
+  'postgres-standby-async',
+  'postgres-standby-sync',
+  'redis',
+  'redis-sentinel',
+] as const
 export type StoreName = (typeof STORES)[number]
 
 export interface CampaignOptions {

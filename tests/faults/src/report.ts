@@ -20,6 +20,7 @@ export function report(result: CampaignResult): string {
     ['of these replays', counts.replays],
     ['keys used for something else', counts.misuses],
     ['orders that got their answer only afterwards', settledLater],
+    ['answers that an asynchronous failover lost', counts.lost],
     [`faults (${made.map(([name, count]) => `${name} ${count}`).join(', ')})`, total],
     ...Object.entries(TITLES).map(([name, title]): [string, number] => [
       `**${title}**`,
@@ -50,5 +51,8 @@ const TITLES: Record<keyof Findings, string> = {
   stuckKeys: 'keys stuck',
   crashes: 'processes that ended by themselves',
   leftOver: 'connections, locks or attempts left over',
+  takenBack: 'answers that a synchronous failover took back',
+  answersUnlikeRecord: 'answers that are not what is on record',
+  ranOnReplica: 'orders that a server ran while its pool was on a replica',
 }
 const SHOWN = 5

@@ -13,7 +13,11 @@ export interface Shopper {
 }
 
 /** `pickUrl` says where the next request goes: a load balancer that notices nothing. */
-export function shopper(pickUrl: () => string, ledger: Ledger, onRequest: () => void): Shopper {
+export function shopper(
+  pickUrl: () => string,
+  ledger: Ledger,
+  { onRequest, misuses }: { readonly onRequest: () => void; readonly misuses: boolean },
+): Shopper {
   const send: typeof fetch = (input, init) => {
     onRequest()
     const { pathname } = new URL(String(input))
@@ -31,10 +35,11 @@ export function shopper(pickUrl: () => string, ledger: Ledger, onRequest: () => 
     const copies = Array.from({ length: order.copies }, (_, copy) =>
       (order.number + copy) % 2 === 0 ? withClient(order) : byHand(order, NAIVE_TRIES),
     )
+    if (order.copies > 1) await hangUp(order)
     const answers = await Promise.all(copies)
     if (!answers.some(Boolean)) return
     if (order.again) await byHand(order, 1)
-    if (order.misused) await misuse(order)
+    if (order.misused && misuses) await misuse(order)
   }
 
   async function withClient(order: Order): Promise<FinalAnswer | undefined> {
@@ -67,6 +72,16 @@ export function shopper(pickUrl: () => string, ledger: Ledger, onRequest: () => 
     }
   }
 
+  /** Whoever holds the key is likely to be at it still: the server waits with this one when it goes. */
+  async function hangUp(order: Order): Promise<void> {
+    try {
+      const response = await request(bodyOf(order), order.key, 10 + (order.number % 10) * 20)
+      await noted(order, response)
+    } catch {
+      // It has hung up.
+    }
+  }
+
   async function misuse(order: Order): Promise<void> {
     try {
       const response = await request(bodyOf(order, '-and-another'), order.key)
@@ -89,12 +104,16 @@ export function shopper(pickUrl: () => string, ledger: Ledger, onRequest: () => 
     return answer
   }
 
-  function request(body: string, key: string): Promise<Response> {
+  function request(
+    body: string,
+    key: string,
+    patienceMs: number = limits.requestTimeoutMs,
+  ): Promise<Response> {
     const request = requestOf(body)
     return send('http://shop/orders', {
       ...request,
       headers: { ...request.headers, 'idempotency-key': key },
-      signal: AbortSignal.timeout(limits.requestTimeoutMs),
+      signal: AbortSignal.timeout(patienceMs),
     })
   }
 

@@ -1,6 +1,7 @@
 import { type AppServer, startAppServer } from './app-server.ts'
 import type { Database } from './databases/database.ts'
 import { startPostgresDatabase } from './databases/postgres.ts'
+import { startReplicatedDatabase } from './databases/postgres-standby.ts'
 import { startRedisDatabase } from './databases/redis.ts'
 import { startSentinelDatabase } from './databases/redis-sentinel.ts'
 import { type Gateway, startGateway } from './gateway.ts'
@@ -47,6 +48,9 @@ export async function setStage(options: CampaignOptions): Promise<Stage> {
 function startDatabase(options: CampaignOptions): Promise<Database> {
   if (options.store === 'redis') return startRedisDatabase(options)
   if (options.store === 'redis-sentinel') return startSentinelDatabase(options)
+  if (options.store === 'postgres-standby-async' || options.store === 'postgres-standby-sync') {
+    return startReplicatedDatabase(options.store === 'postgres-standby-sync')
+  }
   return startPostgresDatabase()
 }
 

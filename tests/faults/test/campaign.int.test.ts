@@ -19,7 +19,7 @@ const campaign = (options: Partial<CampaignOptions>) =>
   })
 
 describe('a small campaign of faults', { timeout: 240_000 }, () => {
-  it.each(['postgres', 'postgres-lease', 'redis'] as const)(
+  it.each(['postgres', 'postgres-lease', 'postgres-mixed', 'redis'] as const)(
     'leaves the books balanced on %s',
     async (store) => {
       const result = await campaign({ store })
@@ -41,6 +41,49 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     })
     expect(findingsIn(result), report(result)).toBe(0)
     expect([...result.faults.keys()]).toEqual(['primary paused', 'primary cut off'])
+  })
+
+  it('leaves the books balanced where a standby takes over that had not everything', async () => {
+    const result = await campaign({
+      store: 'postgres-standby-async',
+      only: 'standby',
+      seed: 'a1',
+      orders: 120,
+      faults: 3,
+    })
+    expect(findingsIn(result), report(result)).toBe(0)
+    expect(result.faults.size).toBe(3)
+    expect(result.ledger.counts.lost).toBeGreaterThan(0)
+  })
+
+  it('loses nothing that was answered where a standby takes over that COMMIT waits for', async () => {
+    const result = await campaign({
+      store: 'postgres-standby-sync',
+      only: 'standby',
+      seed: 'a1',
+      orders: 120,
+      faults: 3,
+    })
+    expect(findingsIn(result), report(result)).toBe(0)
+    expect(result.faults.size).toBe(3)
+    // They were committed where nobody is led any more.
+    expect(result.ledger.lost.size).toBeGreaterThan(0)
+  })
+
+  it('finds a store that ends a COMMIT which waits for its standby', async () => {
+    const { ledger } = await campaign({
+      store: 'postgres-standby-sync',
+      broken: 'ends-waiting-commits',
+      only: 'failover',
+      orders: 60,
+      faults: 1,
+    })
+    expect(ledger.findings.takenBack).not.toEqual([])
+  })
+
+  it('finds a server that stores a body out of a buffer that it goes on using', async () => {
+    const { ledger } = await campaign({ broken: 'reused-buffer', orders: 60, faults: 0 })
+    expect(ledger.findings.answersUnlikeRecord).not.toEqual([])
   })
 
   it('finds a store that commits writes and record one after the other', async () => {

@@ -16,12 +16,7 @@ export async function startPostgresDatabase(): Promise<Database> {
     env: clock.env,
     volumeBytes: VOLUME_BYTES,
   })
-  await asked(server, async (pool) => {
-    await migrate(pool)
-    await pool.query('create table effects (key text not null, receipt uuid not null)')
-    await pool.query('create index on effects (key)')
-  })
-  const pairs = (sql: string) => asked(server, (pool) => byKey(pool, sql))
+  await createBooks(server)
 
   return {
     ports: [server.port],
@@ -32,10 +27,9 @@ export async function startPostgresDatabase(): Promise<Database> {
     settings: Object.entries(SETTINGS)
       .map(([name, value]) => `${name}=${value}`)
       .join(', '),
-    faults: faultsOf(server, clock),
-    effects: () => pairs('select key, receipt::text as value from effects'),
-    events: () => pairs(`select subject as key, data->>'receipt' as value from oncekey.outbox`),
-    leftOver: () => asked(server, openTransactions),
+    faults: { ...passingFaults(() => server), ...ownFaults(server, clock) },
+    mayLose: false,
+    ...postgresBooks(() => server),
     whole: async () => {},
     async stop() {
       await server.stop()
@@ -44,16 +38,40 @@ export async function startPostgresDatabase(): Promise<Database> {
   }
 }
 
-function faultsOf(server: PostgresServer, clock: Clock): Database['faults'] {
+/** The tables of the shop, and whom some of its handlers write as. */
+export async function createBooks(server: PostgresServer): Promise<void> {
+  await asked(server, async (pool) => {
+    await migrate(pool)
+    await pool.query('create table effects (key text not null, receipt uuid not null)')
+    await pool.query('create index on effects (key)')
+    await pool.query('create role shopkeeper')
+    await pool.query('grant insert on effects to shopkeeper')
+  })
+}
+
+/** What is in whichever server counts when it is asked for. */
+export function postgresBooks(server: () => PostgresServer) {
+  const pairs = (sql: string) => asked(server(), (pool) => byKey(pool, sql))
+  return {
+    effects: () => pairs('select key, receipt::text as value from effects'),
+    events: () => pairs(`select subject as key, data->>'receipt' as value from oncekey.outbox`),
+    records: () => asked(server(), recordedBodies),
+    leftOver: () => asked(server(), openTransactions),
+  }
+}
+
+/** Those that a server gets over by itself, whoever follows it. */
+export function passingFaults(current: () => PostgresServer): Database['faults'] {
   return {
     async 'database killed'() {
+      const server = current()
       await server.crash()
       await server.restart()
     },
 
     async 'backends terminated'(random) {
       const share = random.between(20, 100)
-      await asked(server, (pool) =>
+      await asked(current(), (pool) =>
         pool.query(
           `select pg_terminate_backend(pid) from pg_stat_activity
             where backend_type = 'client backend' and pid <> pg_backend_pid()
@@ -64,14 +82,14 @@ function faultsOf(server: PostgresServer, clock: Clock): Database['faults'] {
     },
 
     async 'no connection free'(random) {
-      const held = await holdConnections(server)
+      const held = await holdConnections(current())
       await sleep(random.between(200, 1_500))
       await Promise.all(held.map((client) => client.end().catch(() => {})))
     },
 
     // Handlers wait in the middle of their transactions, until there is no place left for another.
     async 'table locked'(random) {
-      await asked(server, async (pool) => {
+      await asked(current(), async (pool) => {
         const client = await pool.connect()
         try {
           await client.query('begin; lock table effects in access exclusive mode')
@@ -82,7 +100,11 @@ function faultsOf(server: PostgresServer, clock: Clock): Database['faults'] {
         }
       })
     },
+  }
+}
 
+function ownFaults(server: PostgresServer, clock: Clock): Database['faults'] {
+  return {
     async 'disk full'(random) {
       const filler = join(server.dataDir, 'filler')
       try {
@@ -103,7 +125,10 @@ function faultsOf(server: PostgresServer, clock: Clock): Database['faults'] {
 }
 
 /** Of its own connections, which nobody waits for: a campaign asks rarely. */
-async function asked<T>({ url }: PostgresServer, work: (pool: Pool) => Promise<T>): Promise<T> {
+export async function asked<T>(
+  { url }: PostgresServer,
+  work: (pool: Pool) => Promise<T>,
+): Promise<T> {
   return waitFor(async () => ({ answer: await attempt() }), {
     what: 'Postgres to answer',
     timeoutMs: 30_000,
@@ -126,6 +151,14 @@ async function byKey(pool: Pool, sql: string): Promise<Map<string, string[]>> {
   const { rows } = await pool.query<{ key: string; value: string }>(sql)
   for (const { key, value } of rows) note(all, key, value)
   return all
+}
+
+/** As text, which all answers of the shop are. */
+export async function recordedBodies(pool: Pool): Promise<Set<string>> {
+  const { rows } = await pool.query<{ body: string }>(
+    `select convert_from(body, 'UTF8') as body from oncekey.records where body is not null`,
+  )
+  return new Set(rows.map(({ body }) => body))
 }
 
 async function openTransactions(pool: Pool): Promise<string[]> {
@@ -180,7 +213,7 @@ async function bringBack(server: PostgresServer): Promise<void> {
 }
 
 /** Killed processes lose nothing that was written without fsync; a power cut would. */
-const SETTINGS = {
+export const SETTINGS = {
   max_connections: '60',
   max_wal_size: '96MB',
   min_wal_size: '32MB',

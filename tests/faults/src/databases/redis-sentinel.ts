@@ -44,6 +44,7 @@ export async function startSentinelDatabase(options: CampaignOptions): Promise<D
     }),
     completion: /evalsha/i,
     settings: `${described(settings)}; completions wait for ${replicas} of 2 replicas`,
+    mayLose: false,
     faults: { ...failoverFaults(group), ...passingFaults(() => whole(group)) },
     ...redisBooks(async () => (await whole(group)).url),
     async whole() {

@@ -13,6 +13,7 @@ export async function startRedisDatabase({ durable }: CampaignOptions): Promise<
     reachedBy: ([port]) => ({ url: `redis://127.0.0.1:${port}` }),
     completion: /evalsha/i,
     settings: described(settings),
+    mayLose: false,
     faults: {
       async 'database killed'(random) {
         await server.crash()

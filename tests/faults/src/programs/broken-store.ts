@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '@oncekey/core'
 import type { Pool, PoolClient } from 'pg'
 
@@ -8,8 +9,16 @@ import type { Pool, PoolClient } from 'pg'
  *   that keeps its records in a transaction of its own
  * - `each-for-itself`: the broken store of that name from the conformance package: records of one
  *   process that no other sees, and that are gone with it
+ * - `ends-waiting-commits`: cancels a COMMIT that waits for its standby; Postgres answers it with a
+ *   success, and only the primary has it
+ * - `reused-buffer`: the body that it stores is still written to by the next request
  */
-export const BROKEN = ['writes-beside', 'each-for-itself'] as const
+export const BROKEN = [
+  'writes-beside',
+  'each-for-itself',
+  'ends-waiting-commits',
+  'reused-buffer',
+] as const
 export type Broken = (typeof BROKEN)[number]
 
 /** The store with its fault; handlers write through the pool. */
@@ -18,6 +27,11 @@ export async function brokenStore(
   store: Store<PoolClient>,
   pool: Pool,
 ): Promise<Store<PoolClient>> {
+  if (broken === 'reused-buffer') return reusedBuffer(store)
+  if (broken === 'ends-waiting-commits') {
+    endWaitingCommits(pool)
+    return store
+  }
   const faulty = broken === 'writes-beside' ? store : await fromConformance()
   const transaction = async (): Promise<PoolClient> => pool as unknown as PoolClient
   return {
@@ -28,6 +42,37 @@ export async function brokenStore(
       return { kind: 'run', attempt: { ...decision.attempt, transaction } }
     },
   }
+}
+
+function reusedBuffer(store: Store<PoolClient>): Store<PoolClient> {
+  const shared = Buffer.alloc(64 * 1024)
+  return {
+    ...store,
+    async begin(claim) {
+      const decision = await store.begin(claim)
+      if (decision.kind !== 'run') return decision
+      const { attempt } = decision
+      const complete: typeof attempt.complete = async (completion) => {
+        const { body } = completion.response
+        if (body === null) return attempt.complete(completion)
+        shared.set(body)
+        await sleep(5)
+        const response = { ...completion.response, body: shared.subarray(0, body.length) }
+        return attempt.complete({ ...completion, response })
+      }
+      return { kind: 'run', attempt: { ...attempt, complete } }
+    },
+  }
+}
+
+function endWaitingCommits(pool: Pool): void {
+  const look = setInterval(() => {
+    // Beside a database that is away there is nothing to end.
+    pool
+      .query(`select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`)
+      .catch(() => {})
+  }, 100)
+  look.unref()
 }
 
 async function fromConformance(): Promise<Store<PoolClient>> {

@@ -28,6 +28,7 @@ export async function placeOrder(
   await charge(shop.gatewayUrl, order, context)
   if (shop.transactions) {
     const tx = await context.transaction()
+    if (Math.random() < 0.3) await tx.query('set local role shopkeeper')
     await tx.query('insert into effects (key, receipt) values ($1, $2)', [order, receipt])
   }
   context.emit({ type: 'order.placed', subject: order, data: { receipt } })

@@ -53,12 +53,17 @@ export async function serverStore(options: ServerOptions): Promise<ServerStore> 
     client: pool,
     acquireTimeoutMs,
     commitTimeoutMs,
-    ...(options.store === 'postgres-lease' && { mode: 'lease' as const }),
+    ...(isLeased(options) && { mode: 'lease' as const }),
   })
   return {
     store: options.broken === undefined ? store : await brokenStore(options.broken, store, pool),
     leftOver: () => pool.totalCount - pool.idleCount + pool.waitingCount,
   }
+}
+
+/** Of a mixed shop one server: the others have transactions, on the same schema and for the same keys. */
+function isLeased({ store, adapter }: ServerOptions): boolean {
+  return store === 'postgres-lease' || (store === 'postgres-mixed' && adapter === 'fastify')
 }
 
 function redis(client: Redis, { replicas } = { replicas: 0 }): ServerStore {

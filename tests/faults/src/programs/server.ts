@@ -17,7 +17,10 @@ const engine = {
   scope: 'dangerously-shared',
   handlerTimeoutMs: limits.handlerTimeoutMs,
   leaseMs: limits.leaseMs,
+  waitMs: limits.waitMs,
 } as const
+
+const scratch = Buffer.alloc(4_096)
 
 await (adapter === 'express' ? serveExpress(kept) : serveFastify(kept))
 console.log(JSON.stringify({ ready: true }))
@@ -28,7 +31,8 @@ async function serveExpress({ leftOver }: ServerStore): Promise<void> {
   app.use(express.json())
   app.post('/orders', idempotent, async (req, res) => {
     const { status, body } = await placeOrder(req.body, idempotent.of(req), shop)
-    res.status(status).json(body)
+    if (Math.random() < 0.5) res.status(status).json(body)
+    else sendFromScratch(res, status, body)
   })
   app.get('/left-over', (_, res) => res.json(leftOver()))
   app.use(((_error, _req, res, _next) => {
@@ -36,6 +40,13 @@ async function serveExpress({ leftOver }: ServerStore): Promise<void> {
   }) satisfies express.ErrorRequestHandler)
   const server = app.listen(port, '127.0.0.1')
   await once(server, 'listening')
+}
+
+/** As encoders do that own one buffer: by the next line it is of another answer. */
+function sendFromScratch(res: express.Response, status: number, body: object): void {
+  const length = scratch.write(JSON.stringify(body))
+  res.status(status).type('json').end(scratch.subarray(0, length))
+  scratch.fill('#')
 }
 
 async function serveFastify({ leftOver }: ServerStore): Promise<void> {

@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  type PostgresServer,
+  type PostgresStandby,
+  replicateSynchronously,
+  startPostgres,
+  startProxy,
+  startStandby,
+  type TcpProxy,
+} from '@oncekey/test-servers'
+import { receiptIn } from '../ledger.ts'
+import type { Database, Shop } from './database.ts'
+import {
+  asked,
+  createBooks,
+  passingFaults,
+  postgresBooks,
+  recordedBodies,
+  SETTINGS,
+} from './postgres.ts'
+
+interface Pair {
+  primary: PostgresServer
+  standby: PostgresStandby
+  readonly isSynchronous: boolean
+  /** Where the shop thinks that its database is. */
+  readonly address: TcpProxy
+}
+
+/** Postgres with one standby that takes over, and gets a new standby of its own when it has. */
+export async function startReplicatedDatabase(isSynchronous: boolean): Promise<Database> {
+  const primary = await startPostgres({ settings: SETTINGS })
+  await createBooks(primary)
+  const standby = await startStandby(primary)
+  await replicateSynchronously(primary, isSynchronous)
+  const address = await startProxy(primary.port)
+  const pair: Pair = { primary, standby, isSynchronous, address }
+
+  return {
+    ports: [address.port],
+    reachedBy: ([port]) => ({
+      url: Object.assign(new URL(primary.url), { hostname: '127.0.0.1', port: `${port}` }).href,
+    }),
+    completion: /COMMIT/,
+    settings: Object.entries({
+      ...SETTINGS,
+      synchronous_standby_names: isSynchronous ? "'*'" : "''",
+    })
+      .map(([name, value]) => `${name}=${value}`)
+      .join(', '),
+    faults: { ...standbyFaults(pair), ...passingFaults(() => pair.primary) },
+    mayLose: !isSynchronous,
+    ordersWait: true,
+    ...postgresBooks(() => pair.primary),
+    whole: async () => {},
+    async stop() {
+      await address.stop()
+      await pair.standby.stop()
+      await pair.primary.stop()
+    },
+  }
+}
+
+function standbyFaults(pair: Pair): Database['faults'] {
+  return {
+    // Under synchronous replication COMMIT waits meanwhile, for longer than the store has patience.
+    async 'standby away'(random) {
+      pair.standby.cutOff()
+      await sleep(random.between(200, 5_000))
+      await pair.standby.reconnect()
+      await pair.standby.caughtUp()
+    },
+
+    async 'failover to the standby'(random, { book }) {
+      pair.standby.cutOff()
+      await sleep(random.between(100, 2_000))
+      for (const receipt of await failOver(pair)) book.lost.add(receipt)
+    },
+
+    async 'pool on the standby'(random, shop) {
+      const { address, primary, standby } = pair
+      address.retarget(standby.port)
+      address.cut()
+      await sleep(random.between(0, 500))
+      await probe(shop, `probe-${random.between(0, 2 ** 30)}`)
+      address.retarget(primary.port)
+      address.cut()
+    },
+  }
+}
+
+/**
+ * The primary dies, its standby takes over, and the shop is led there once it has been read: what the
+ * dead one had on record and this one has not is lost. Returns the receipts.
+ */
+async function failOver(pair: Pair): Promise<string[]> {
+  const { primary: old, standby: promoted, address, isSynchronous } = pair
+  address.refuse()
+  address.cut()
+  await old.crash()
+  await promoted.promote()
+  const kept = await asked(promoted, recordedBodies)
+  pair.primary = promoted
+  address.retarget(promoted.port)
+  await address.accept()
+
+  // Nobody is led there any more: it starts to be read.
+  await old.restart()
+  const had = await asked(old, recordedBodies)
+  await old.stop()
+  pair.standby = await startStandby(promoted)
+  await replicateSynchronously(promoted, isSynchronous)
+  return [...had].filter((body) => !kept.has(body)).map((body) => receiptIn(body))
+}
+
+/** An order that no server may run now. Its key is used for nothing else. */
+async function probe({ urls, hasBegun, book }: Shop, order: string): Promise<void> {
+  await Promise.all(
+    urls.map(async (url, index) => {
+      const key = `${order}-${index}`
+      const answer = await fetch(`${url}/orders`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': key },
+        body: JSON.stringify({ order: key, kind: 'refused', takesMs: 0 }),
+        signal: AbortSignal.timeout(3_000),
+      }).catch(() => undefined)
+      if (hasBegun(key)) book.findings.ranOnReplica.push(`${key}: ${answer?.status}`)
+      else if (answer !== undefined && answer.status !== 503) {
+        book.findings.ranOnReplica.push(`${key}: answered ${answer.status}`)
+      }
+      await answer?.arrayBuffer()
+    }),
+  )
+}
