@@ -118,7 +118,7 @@ export function leasedAttempt<Tx>(
       return 'stored'
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
-      if (error instanceof OncekeyError && error.code === 'store-busy') throw error
+      if (isBusy(error)) throw error
       throw commitFailed(error)
     }
   }
@@ -136,7 +136,11 @@ export function leasedAttempt<Tx>(
       }
     }
     try {
-      await alone(next)
+      await alone(next).catch((error) => {
+        // The handler may have had no transaction for the same reason. Its key must not wait for that.
+        if (isBusy(error)) return whenSerialized(() => store.renewals.besides(next))
+        throw error
+      })
     } catch (error) {
       throw storeError(error, schema)
     }
@@ -162,8 +166,7 @@ export function leasedAttempt<Tx>(
     try {
       return await ask()
     } catch (error) {
-      const isBusy = error instanceof OncekeyError && error.code === 'store-busy'
-      if (isBusy || isOutcomeKnown(error)) throw error
+      if (isBusy(error) || isOutcomeKnown(error)) throw error
       return await ask()
     }
   }
@@ -174,6 +177,10 @@ const SPENT: Completion = {
   response: { status: 500, headers: [], body: null, seal: null },
   events: [],
   writes: 'undo',
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof OncekeyError && error.code === 'store-busy'
 }
 
 /** The row was another's when its lock was asked for, or became so meanwhile. */

@@ -1,3 +1,4 @@
+import type { Statement } from '../../sql-client.ts'
 import { storeError } from '../../store-error.ts'
 import type { LeaseRenewal } from '../statements/renew-leases.ts'
 import type { StoreState } from '../store-state.ts'
@@ -12,6 +13,11 @@ export interface Renewals {
   /** An attempt runs from now on; returns what to call when it has ended. */
   attend(token: string, leaseMs: number): () => void
   renew(renewal: LeaseRenewal): Promise<'held' | 'stale'>
+  /**
+   * Sends what is short and cannot wait, while attempts run, on the connection of the renewals: who has
+   * used up the rest of the pool is often waiting for just that.
+   */
+  besides(statement: Statement): Promise<unknown>
 }
 
 interface Asked {
@@ -112,7 +118,7 @@ export function renewals<Tx>(
     else if (running === 0) rest()
   }
 
-  return { attend, renew }
+  return { attend, renew, besides: (statement) => connection.query(statement) }
 }
 
 const LONGEST_DELAY_MS = 100
