@@ -70,8 +70,7 @@ export function endBy(capture: Capture, callback?: Callback): void {
 function writeHead(this: CapturedResponse, ...given: unknown[]): ServerResponse {
   const capture = this[CAPTURE]
   if (capture.phase === 'over') return capture.native.writeHead.apply(this, given as never)
-  // Throws that the headers are sent.
-  if (capture.phase !== 'open') return bare.writeHead.apply(this, given as never)
+  if (capture.phase !== 'open') return writeHeadAgain(this, given, capture.begun)
 
   const { status, reason } = writeHeadArguments(this, given)
   this.statusCode = status
@@ -142,6 +141,19 @@ function bytesOf(res: ServerResponse, chunk: unknown, encoding: BufferEncoding):
   // Throws what Node throws for what is neither.
   bare.write.call(res, chunk, 'utf8')
   throw new TypeError('not a chunk')
+}
+
+/** Throws that the headers are sent; where the response was given up before, this is nothing any more. */
+function writeHeadAgain(
+  res: ServerResponse,
+  given: readonly unknown[],
+  begun: boolean,
+): ServerResponse {
+  if (!isHttp2(res)) return bare.writeHead.apply(res, given as never)
+  if (!begun) return res
+  throw Object.assign(new Error('Response has already been initiated.'), {
+    code: 'ERR_HTTP2_HEADERS_SENT',
+  })
 }
 
 /** The "write after end" that it is. */
