@@ -27,7 +27,10 @@ async function thrownBy(handle: (res: Http2ServerResponse) => void): Promise<unk
   await emitted(server, 'listening')
   const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
   const request = client.request({ ':method': 'POST', 'idempotency-key': 'k' })
-  request.on('error', () => {}).resume().end()
+  request
+    .on('error', () => {})
+    .resume()
+    .end()
   await new Promise((resolve) => request.on('close', resolve))
   client.close()
   server.close()
