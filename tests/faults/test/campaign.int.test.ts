@@ -81,6 +81,17 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(ledger.findings.takenBack).not.toEqual([])
   })
 
+  it('finds a store that lets handlers run while its pool is on a replica', async () => {
+    const { ledger } = await campaign({
+      store: 'postgres-standby-sync',
+      broken: 'runs-anyway',
+      only: 'pool',
+      orders: 60,
+      faults: 1,
+    })
+    expect(ledger.findings.ranOnReplica).not.toEqual([])
+  })
+
   it('finds a server that stores a body out of a buffer that it goes on using', async () => {
     const { ledger } = await campaign({ broken: 'reused-buffer', orders: 60, faults: 0 })
     expect(ledger.findings.answersUnlikeRecord).not.toEqual([])

@@ -11,12 +11,14 @@ import type { Pool, PoolClient } from 'pg'
  *   process that no other sees, and that are gone with it
  * - `ends-waiting-commits`: cancels a COMMIT that waits for its standby; Postgres answers it with a
  *   success, and only the primary has it
+ * - `runs-anyway`: where the database takes no claim, it keeps one in its own memory, and runs the handler
  * - `reused-buffer`: the body that it stores is still written to by the next request
  */
 export const BROKEN = [
   'writes-beside',
   'each-for-itself',
   'ends-waiting-commits',
+  'runs-anyway',
   'reused-buffer',
 ] as const
 export type Broken = (typeof BROKEN)[number]
@@ -31,6 +33,10 @@ export async function brokenStore(
   if (broken === 'ends-waiting-commits') {
     endWaitingCommits(pool)
     return store
+  }
+  if (broken === 'runs-anyway') {
+    const own = await fromConformance()
+    return { ...store, begin: (claim) => store.begin(claim).catch(() => own.begin(claim)) }
   }
   const faulty = broken === 'writes-beside' ? store : await fromConformance()
   const transaction = async (): Promise<PoolClient> => pool as unknown as PoolClient
