@@ -12,7 +12,7 @@ await createTables()
 
 export const once = idempotency({
   store: postgresStore({ client }),
-  scope: (req) => String(req.headers['x-account']), // who the key belongs to: your authentication knows
+  scope: (req) => String(req.headers['x-account'] ?? ''), // who the key belongs to: your authentication knows
 })
 
 export const app: Express = express()

@@ -13,7 +13,7 @@ await db.query('create table if not exists orders (id serial primary key, item t
 
 export const once = idempotency({
   store: postgresStore({ client }),
-  scope: (req) => String(req.headers['x-account']), // who the key belongs to: your authentication knows
+  scope: (req) => String(req.headers['x-account'] ?? ''), // who the key belongs to: your authentication knows
 })
 
 /** Listens to a server of `node:http`, of `node:https`, or of the compatibility API of `node:http2`. */

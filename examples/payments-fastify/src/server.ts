@@ -10,7 +10,7 @@ await pool.query('create table if not exists payments (id serial primary key, ce
 
 const once = idempotency.with({
   store: postgresStore({ client: pool }),
-  scope: (request) => String(request.headers['x-account']), // your authentication knows
+  scope: (request) => String(request.headers['x-account'] ?? ''), // your authentication knows
 })
 
 const app = Fastify()

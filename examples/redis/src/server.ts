@@ -18,7 +18,7 @@ const once = idempotency({
   // Durable as the server is: `appendonly yes`, `maxmemory-policy noeviction`, and `replicas` to wait
   // for copies. What a Redis loses or evicts, a retry runs again.
   store: redisStore({ client, subscriber }),
-  scope: (req) => String(req.headers['x-account']), // your authentication knows
+  scope: (req) => String(req.headers['x-account'] ?? ''), // your authentication knows
   // After a crash nobody knows how far the handler came. For as long as the lease lasts a retry is
   // told 409; then it runs again ('hold' would wait for you instead).
   leaseMs: 5_000,

@@ -43,7 +43,7 @@ const worker = hooks.createWorker({ leaseMs: 2_000, pollMs: 50 })
 
 const once = idempotency.with({
   store: postgresStore<Tx>({ client }),
-  scope: (request) => String(request.headers['x-customer']),
+  scope: (request) => String(request.headers['x-customer'] ?? ''),
   waitMs: 2_000,
 })
 const app = Fastify()

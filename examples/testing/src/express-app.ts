@@ -4,7 +4,7 @@ import express from 'express'
 
 /** The store is a parameter, so that a test may give it another one. */
 export function createApp<Tx>(store: Store<Tx>): express.Express {
-  const once = idempotency({ store, scope: (req) => String(req.headers['x-account']) })
+  const once = idempotency({ store, scope: (req) => String(req.headers['x-account'] ?? '') })
   const app = express()
   app.post('/orders', express.json(), once, (req, res) => {
     const { emit } = once.of(req)

@@ -6,7 +6,7 @@ export async function createApp<Tx>(store: Store<Tx>): Promise<FastifyInstance> 
   const app = fastify()
   await app.register(idempotency, {
     store,
-    scope: (request) => String(request.headers['x-account']),
+    scope: (request) => String(request.headers['x-account'] ?? ''),
   })
   app.post<{ Body: { item: string } }>('/orders', async (request, reply) => {
     reply.code(201)

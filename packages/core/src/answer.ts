@@ -1,5 +1,6 @@
 import { type ErrorMessage, tell, warnOfFailure } from './diagnostics.ts'
 import { OncekeyError, type ProblemCode } from './errors.ts'
+import { isKeyed } from './fingerprint.ts'
 import type { ResolvedOptions } from './options.ts'
 import { isProblemCode, problem } from './problem.ts'
 import type { Question } from './question.ts'
@@ -49,6 +50,7 @@ export function replayAnswer<Tx>(
   const stored = unseal(decision.response, question.seal, {
     ...claim,
     fingerprints: [decision.fingerprint, ...claim.fingerprints],
+    wasSealed: isKeyed(decision.fingerprint),
   })
   if (stored.body === null)
     throw new TypeError('a store must answer result-gone for a response without a body')

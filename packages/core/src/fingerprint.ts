@@ -88,6 +88,11 @@ function underEveryKey(
   return [by(seal.current), ...retired.map(by), plain(tag, parts)]
 }
 
+/** Whether a fingerprint was made with a key of the seal, as that of every sealed record is. */
+export function isKeyed(fingerprint: Fingerprint): boolean {
+  return fingerprint.slice(0, fingerprint.indexOf(':')).includes('.')
+}
+
 function plain(tag: string, parts: string | Uint8Array): Fingerprint {
   return `${tag}:${hash('sha256', parts, 'base64url')}`
 }

@@ -10,6 +10,9 @@ export type Scope<Req> = ((request: Req) => string | Promise<string>) | 'dangero
 
 const MAX_BYTES = 255
 
+/** What `String()` and templates make of nothing, or of a whole object in the place of its id. */
+const NOTHING_AS_TEXT = /^(?:undefined|null|NaN|\[object \w+\]|\s+)$/
+
 /** The scope of one request. Throws `scope-invalid` rather than fall back to a shared one. */
 export function resolveScope<Req>(scope: Scope<Req>, request: Req): string | Promise<string> {
   if (scope === 'dangerously-shared') return ''
@@ -21,13 +24,20 @@ export function resolveScope<Req>(scope: Scope<Req>, request: Req): string | Pro
   return checked
 }
 
-/** At most 255 bytes of well-formed text without control characters, and not empty. */
+/** At most 255 bytes of well-formed text without control characters, and neither empty nor a missing value's text. */
 export function checkScope(scope: unknown): string {
   if (typeof scope !== 'string' || scope === '') {
     throw new OncekeyError(
       'scope-invalid',
       `scope() must return a non-empty string, and returned ${scope === '' ? '""' : typeof scope}. ` +
         'Return the id of the tenant, user or API key; authenticate before idempotency().',
+    )
+  }
+  if (NOTHING_AS_TEXT.test(scope)) {
+    throw new OncekeyError(
+      'scope-invalid',
+      `scope() returned "${scope}", which is what a missing value becomes as text: every caller without one ` +
+        'would share it. Authenticate before idempotency(), and let scope() throw where nobody is known.',
     )
   }
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused

@@ -51,7 +51,8 @@ export function seal(response: StoredResponse, seal: SealKeys, owner: SealedFor)
 
 /**
  * Opens what {@link seal} made. Throws `seal-key-missing` when its key is no longer listed, and
- * `seal-broken` when it is not as it was sealed, or not where.
+ * `seal-broken` when it is not as it was sealed, or not where. In clear it takes
+ * a record from before sealing began, and no other.
  */
 export function unseal(
   response: StoredResponse,
@@ -59,9 +60,15 @@ export function unseal(
   owner: Omit<SealedFor, 'fingerprint'> & {
     /** The request's own, under every key: one taken over after a rotation is on record under two. */
     readonly fingerprints: readonly string[]
+    /** Whether the record says, by a fingerprint made with a key of the seal, that it was sealed. */
+    readonly wasSealed: boolean
   },
 ): StoredResponse {
-  if (response.seal === null || response.body === null) return response
+  if (response.body === null) return response
+  if (response.seal === null) {
+    if (owner.wasSealed) throw sealTakenOff()
+    return response
+  }
   const key = keyNamed(seal, response.seal)
   const owners = owner.fingerprints.map((fingerprint) =>
     boundTo({ ...owner, fingerprint }, response),
@@ -90,6 +97,13 @@ function opened(sealed: Uint8Array, key: Uint8Array, owners: readonly Uint8Array
     'seal-broken',
     'A stored response does not open with the key it names: it was changed, or moved here from another record.',
     { cause },
+  )
+}
+
+function sealTakenOff(): OncekeyError {
+  return new OncekeyError(
+    'seal-broken',
+    'A stored response is in clear, but its fingerprint was made with a key of the seal: the seal was taken off, and what stands there may be anything.',
   )
 }
 

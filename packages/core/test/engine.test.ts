@@ -505,6 +505,26 @@ describe('with seal keys', () => {
     await expect(unsealing.begin(post('k-1'))).rejects.toMatchObject({ code: 'seal-key-missing' })
   })
 
+  it.each([
+    ['the same engine', { current: 'k1', keys: { k1 } }],
+    ['one with the next key', { current: 'k2', keys: { k1, k2 } }],
+  ])('a record whose seal was taken off is not replayed by %s', async (_, keys) => {
+    const store = memoryStore()
+    await (await runOf(createEngine({ store, seal }))).complete(response(201, 'card 4242'))
+    const taken = {
+      ...store,
+      async begin(claim: Claim) {
+        const decision = await store.begin(claim)
+        if (decision.kind !== 'replay') return decision
+        const body = Buffer.from('forged')
+        return { ...decision, response: { ...decision.response, body, seal: null } }
+      },
+    }
+    await expect(createEngine({ store: taken, seal: keys }).begin(post('k-1'))).rejects.toThrow(
+      expect.objectContaining({ code: 'seal-broken', message: expect.stringMatching(/taken off/) }),
+    )
+  })
+
   it('a retry is known across the start of sealing and a rotation', async () => {
     const store = memoryStore()
     const plain = createEngine({ store })

@@ -40,6 +40,19 @@ describe('a scope', () => {
     )
   })
 
+  it.each([undefined, null, Number.NaN, {}, [{}], new Map(), ' ', undefined])(
+    'is refused where it is what a missing id becomes as text: %s',
+    (value) => {
+      expect(() => resolveScope(() => String(value), {})).toThrow(
+        invalid(/missing value becomes as text.*Authenticate before/),
+      )
+    },
+  )
+
+  it('may contain such a word', () => {
+    expect(checkScope('user:null-island')).toBe('user:null-island')
+  })
+
   it('may take its time, and is checked then as well', async () => {
     expect(await resolveScope(async () => 'u-1', {})).toBe('u-1')
     await expect(resolveScope(async () => '', {})).rejects.toMatchObject({ code: 'scope-invalid' })

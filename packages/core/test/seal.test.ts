@@ -9,7 +9,7 @@ const keys = {
 }
 const owner = { namespace: 'http', scope: 'customer-1', key: 'k-1', fingerprint: 'json1.k1:x' }
 const { fingerprint, ...rest } = owner
-const reader = { ...rest, fingerprints: [fingerprint] }
+const reader = { ...rest, fingerprints: [fingerprint], wasSealed: true }
 const response: StoredResponse = {
   status: 201,
   headers: [
@@ -99,6 +99,12 @@ describe('a sealed response', () => {
     )
   })
 
+  it('is not taken for one from before sealing began, when its seal was taken off', () => {
+    const taken = { ...response, body: new TextEncoder().encode('forged') }
+    expect(() => unseal(taken, keys, reader)).toThrow(broken)
+    expect(() => unseal({ ...seal(response, keys, owner), seal: null }, keys, reader)).toThrow(broken)
+  })
+
   it('says what broke it in its cause', () => {
     const sealed = seal(response, keys, owner)
     expect(() => unseal(sealed, { ...keys, keys: { k1: keys.keys.k2 } }, reader)).toThrow(
@@ -134,7 +140,8 @@ describe('rotating keys', () => {
   })
 
   it('leaves what was stored before sealing began as it is', () => {
-    expect(unseal(response, keys, reader)).toBe(response)
+    const before = { ...reader, fingerprints: ['json1:x'], wasSealed: false }
+    expect(unseal(response, keys, before)).toBe(response)
   })
 })
 
