@@ -12,7 +12,7 @@ export function recordMoveStatement(
   schema: string,
 ): (move: RecordMove) => Statement<{ outcome: 'written' | 'cancelled' }> {
   const text = `
-    select ${schema}.saga_record_2($1::text, $2::bigint, $3::text, $4::text, $5::text, $6::integer,
+    select ${schema}.saga_record_3($1::text, $2::bigint, $3::text, $4::text, $5::text, $6::integer,
       $7::boolean, $8::boolean, $9::integer, $10::json, $11::json) as outcome`
 
   return ({ id, epoch, before, next, state, leaseMs, within, guarded, own, move, events }) => ({

@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto'
+import { saga, sagaRunner } from '@oncekey/saga'
+import type { PoolClient } from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sagaDatabase } from './saga-database.ts'
+
+const suffix = randomUUID().slice(0, 8)
+const app = `app_${suffix}`
+const tenant = `tenant_${suffix}`
+const database = sagaDatabase()
+
+/** The grants of a saga runner that docs/grants.md has, to the role of this test. */
+async function grantRunner(): Promise<void> {
+  const { readFile } = await import('node:fs/promises')
+  const page = await readFile(new URL('../../../docs/grants.md', import.meta.url), 'utf8')
+  const [, section = ''] = page.split(/^## Sagas\n/m)
+  const [, sql = ''] = /```sql\n(.*?)```/s.exec(section) ?? []
+  expect(sql).not.toBe('')
+  await database.query(sql.replaceAll(/\bapp;/g, `${app};`))
+}
+
+beforeAll(async () => {
+  await database.query(
+    `create role ${app} login password 'secret'; create role ${tenant} login password 'secret'`,
+  )
+  await database.query(`
+    grant ${tenant} to ${app};
+    create table notes (role name default current_user, id text);
+    grant insert on notes to ${tenant}`)
+  await grantRunner()
+})
+
+// Before the database is dropped: the roles outlive it.
+afterAll(async () => {
+  await database.query(`drop owned by ${tenant}, ${app}; drop role ${tenant}, ${app}`)
+})
+
+function urlOf(role: string): string {
+  const url = new URL(database.url())
+  url.username = role
+  url.password = 'secret'
+  return url.href
+}
+
+describe('a runner with what is written in docs/grants.md, and nothing else', () => {
+  test('has steps that take the role of their tenant, emit, fail, and are undone', async () => {
+    const noting = saga<{ fails: boolean }, PoolClient>('noting', { version: 1 })
+      .step('note', {
+        async run({ transaction, emit, runId }) {
+          const tx = await transaction()
+          await tx.query(`set local role ${tenant}`)
+          await tx.query('insert into notes (id) values ($1)', [runId])
+          emit({ type: 'noted', subject: runId })
+        },
+        async compensate({ transaction, runId }) {
+          const tx = await transaction()
+          await tx.query(`set local role ${tenant}`)
+          await tx.query('insert into notes (id) values ($1)', [`${runId} undone`])
+        },
+      })
+      .step('second', {
+        retry: { maxAttempts: 1 },
+        run({ input }) {
+          if (input.fails) throw new Error('no')
+        },
+      })
+    const sagas = sagaRunner({
+      client: database.pool({ connectionString: urlOf(app) }),
+      sagas: [noting],
+    })
+    const [good, bad] = [randomUUID(), randomUUID()]
+    await sagas.execute(noting, { id: good, input: { fails: false } })
+    await expect(sagas.execute(noting, { id: bad, input: { fails: true } })).rejects.toMatchObject({
+      code: 'saga-compensated',
+    })
+    expect(await sagas.get(good)).toMatchObject({ state: 'completed' })
+    const notes = await database.query('select role, id from notes order by id')
+    expect(notes).toHaveLength(3)
+    expect(notes).toContainEqual({ role: tenant, id: `${bad} undone` })
+    const events = 'select from oncekey.outbox where subject = $1'
+    expect(await database.query(events, [good])).toHaveLength(1)
+    await sagas.runOnce()
+    await sagas.list()
+    await sagas.purge({ retentionMs: 0 })
+  })
+
+  test('is the only one: who logs in as the tenant writes no move', async () => {
+    const pool = database.pool({ connectionString: urlOf(tenant) })
+    const call = `select oncekey.saga_record_3('r', 1, 'm', 'n', 'running', 1000, false, false, 0,
+      '{"next":{"kind":"hold"}}', null)`
+    await expect(pool.query(call)).rejects.toMatchObject({ code: '42501' })
+  })
+})
