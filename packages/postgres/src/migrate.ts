@@ -1,15 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
-import { OncekeyError } from '@oncekey/core'
+import { OncekeyError, OptionsError } from '@oncekey/core'
 import { lockNumber } from './lock-number.ts'
 import { createMigrationsTable, createSchema } from './migrations/0000-schema.ts'
 import { migrations } from './migrations/all.ts'
 import { type PostgresClient, sqlClientOf } from './postgres-client.ts'
+import { missingObjects } from './schema/missing-objects.ts'
 import { quotedSchema } from './schema-name.ts'
 import type { SqlClient, SqlTransaction } from './sql-client.ts'
 import { sqlState } from './sql-state.ts'
 import { migrationLock } from './statements/migration-lock.ts'
 import { recordMigration } from './statements/record-migration.ts'
-import { schemaState } from './statements/schema-state.ts'
+import { type SchemaState, schemaState } from './statements/schema-state.ts'
 import { schemaVersion } from './statements/schema-version.ts'
 import { storeError } from './store-error.ts'
 
@@ -24,8 +25,9 @@ export interface MigrateOptions {
  *
  * Processes of the version before go on working beside it: it waits a second at a time for the lock on a
  * table that is read or written, and lets those go first who have queued behind it. Throws `store-busy`
- * where it has got none for half a minute, and `store-too-new` where a newer
- * version has been here.
+ * where it has got none for half a minute, `store-too-new` where a newer version has been here,
+ * `store-not-migrated` where a part of the schema was dropped, and `OptionsError` for a server older than
+ * PostgreSQL 13 or a database that is not in UTF8.
  *
  * @example
  * ```ts
@@ -64,6 +66,7 @@ export async function migratePackage<Tx>(
     try {
       return await migrateOnce(sql, tables, name, schema)
     } catch (error) {
+      if (error instanceof OptionsError) throw error
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw storeError(error, name)
       if (left === 1) throw locked(name, error)
       // Those who queued behind it go first.
@@ -106,14 +109,26 @@ async function bringUp(
   if (version > tables.migrations.length) throw tooNew(tables, name, version)
   for (const [index, migration] of tables.migrations.entries()) {
     if (index < version) continue
-    await run(transaction, migration(schema))
+    try {
+      await run(transaction, migration(schema))
+    } catch (error) {
+      if (OTHERWISE_THAN_LEFT.has(sqlState(error) ?? ''))
+        throw halfThere(tables, name, version, error)
+      throw error
+    }
     await transaction.query(recordMigration(schema, tables.package, index + 1))
+  }
+  const texts = tables.migrations.flatMap((migration) => migration(schema))
+  const missing = await transaction.query(missingObjects(schema, texts))
+  if (missing.length > 0) {
+    throw halfThere(tables, name, tables.migrations.length, undefined, missing)
   }
   if (tables.last !== undefined) await run(transaction, [tables.last(schema)])
 }
 
 async function ensureSchema(transaction: SqlTransaction, schema: string): Promise<void> {
   const [state] = await transaction.query(schemaState(schema))
+  if (state !== undefined) checkServer(state)
   if (state?.schema == null) await run(transaction, [createSchema(schema)])
   if (state?.migrations == null) await run(transaction, [createMigrationsTable(schema)])
 }
@@ -130,6 +145,41 @@ function tooNew(tables: PackageMigrations, schema: string, version: number): Onc
   )
 }
 
+/** Said before anything is created: what is missed later would be missed by a function half-way through. */
+function checkServer({ server, server_suits: suits, encoding }: SchemaState): void {
+  if (!suits) {
+    throw new OptionsError(
+      `The server is PostgreSQL ${server}; Oncekey needs 13 or newer. Nothing was changed.`,
+    )
+  }
+  if (encoding !== 'UTF8') {
+    throw new OptionsError(
+      `The database is encoded in ${encoding}, which cannot hold every key, response and event. Create ` +
+        "one with `encoding 'UTF8' template template0`, and migrate that. Nothing was changed.",
+    )
+  }
+}
+
+function halfThere(
+  tables: PackageMigrations,
+  schema: string,
+  version: number,
+  cause?: unknown,
+  missing: readonly { missing: string }[] = [],
+): OncekeyError {
+  const what =
+    missing.length === 0
+      ? (cause as Error).message
+      : `${missing.map((each) => each.missing).join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`
+  return new OncekeyError(
+    'store-not-migrated',
+    `The schema "${schema}" is not as ${version === 0 ? 'an empty one is' : `version ${version} of @oncekey/${tables.package} leaves it`}: ` +
+      `${what}. Somebody has dropped a part of it, or made a part by hand, and nothing was changed. Restore ` +
+      `that part from a backup; or drop the rest, which forgets every key and event, and migrate again.`,
+    { cause },
+  )
+}
+
 function locked(schema: string, cause: unknown): OncekeyError {
   return new OncekeyError(
     'store-busy',
@@ -140,6 +190,11 @@ function locked(schema: string, cause: unknown): OncekeyError {
   )
 }
 
+/** Something is there that a migration makes, or is not there that one before it has made. */
+const OTHERWISE_THAN_LEFT = new Set([
+  ...['42P07', '42701', '42710', '42723', '42P06'],
+  ...['42P01', '42703', '42704', '42883'],
+])
 const LOCK_NOT_AVAILABLE = '55P03'
 const LOCK_TIMEOUT_MS = 1_000
 const PAUSE_MS = 500

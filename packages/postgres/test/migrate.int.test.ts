@@ -39,8 +39,8 @@ describe('migrate', () => {
     await pool.query('create schema half')
     await pool.query('create table half.outbox ()')
     await expect(migrate(pool, { schema: 'half' })).rejects.toMatchObject({
-      code: 'store-unavailable',
-      message: expect.stringContaining('already exists'),
+      code: 'store-not-migrated',
+      message: expect.stringMatching(/"half".*an empty one.*relation "outbox" already exists/),
     })
     expect(
       await database.query(
@@ -48,6 +48,49 @@ describe('migrate', () => {
       ),
     ).toEqual([{ relname: 'outbox' }])
     expect(pool.idleCount).toBe(pool.totalCount)
+  })
+
+  test.each([
+    ['the list of what has run', 'drop table dropped.migrations', /empty one is.*already exists/],
+    ['a table', 'drop table dropped.leases', /leaves it: table leases is missing/],
+    [
+      'a function and a partition',
+      'drop function dropped.life; drop table dropped.outbox_3',
+      /is missing|are missing/,
+    ],
+    [
+      'a table that a later migration changes',
+      'drop table dropped.outbox cascade; delete from dropped.migrations where version > 3',
+      /version 3 of @oncekey\/postgres leaves it/,
+    ],
+  ])('says what is wrong where somebody has dropped %s', async (_, dropping, message) => {
+    const pool = database.pool()
+    await pool.query('drop schema if exists dropped cascade')
+    await migrate(pool, { schema: 'dropped' })
+    await pool.query(dropping)
+    await expect(migrate(pool, { schema: 'dropped' })).rejects.toMatchObject({
+      code: 'store-not-migrated',
+      message: expect.stringMatching(message),
+    })
+  })
+
+  test('refuses a database that is not in UTF8, before it creates anything', async () => {
+    const url = new URL(database.url())
+    const name = `latin_${process.pid}`
+    await database.query(
+      `create database ${name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0`,
+    )
+    url.pathname = name
+    const pool = database.pool({ connectionString: url.href })
+    await expect(migrate(pool)).rejects.toMatchObject({
+      code: 'options-invalid',
+      message: expect.stringMatching(/encoded in LATIN1/),
+    })
+    expect((await pool.query("select to_regnamespace('oncekey') as it")).rows).toEqual([
+      { it: null },
+    ])
+    await pool.end()
+    await database.query(`drop database ${name}`)
   })
 
   test('refuses a schema that a newer release has migrated', async () => {

@@ -1,12 +1,18 @@
 import type { Statement } from '../sql-client.ts'
 
-/** What is there of a schema; text, or null where it is missing. */
+/** PostgreSQL 13: the first with `xid8` and `pg_current_snapshot()`. */
+export const OLDEST_SERVER = 130_000
+
+/** What is there of a schema; text, or null where it is missing. And what the server is. */
 export function schemaState(schema: string): Statement<SchemaState> {
   return {
     name: 'schema_state',
     text: `
       select to_regnamespace($1::text)::text as schema,
-             to_regclass($1::text || '.migrations')::text as migrations`,
+             to_regclass($1::text || '.migrations')::text as migrations,
+             current_setting('server_version') as server,
+             current_setting('server_version_num')::integer >= ${OLDEST_SERVER} as server_suits,
+             current_setting('server_encoding') as encoding`,
     values: [schema],
   }
 }
@@ -14,4 +20,7 @@ export function schemaState(schema: string): Statement<SchemaState> {
 export interface SchemaState {
   schema: string | null
   migrations: string | null
+  server: string
+  server_suits: boolean
+  encoding: string
 }

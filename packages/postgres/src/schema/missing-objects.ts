@@ -1,0 +1,36 @@
+import type { Statement } from '../sql-client.ts'
+
+/**
+ * Which of the tables and functions that `texts`, the migrations that have run, leave behind are not in the
+ * schema: somebody has dropped them. Their names are read out of those texts.
+ */
+export function missingObjects(
+  schema: string,
+  texts: readonly string[],
+): Statement<{ missing: string }> {
+  const made = new Map<string, { name: string; kind: string }>()
+  for (const text of texts) {
+    for (const [, act, kind, name] of text.matchAll(MADE)) {
+      const object = { kind: String(kind), name: String(name) }
+      if (act === 'drop') made.delete(`${kind} ${name}`)
+      else made.set(`${kind} ${name}`, object)
+    }
+  }
+  return {
+    name: 'missing_objects',
+    text: `
+      select o.kind || ' ' || o.name as missing
+        from json_to_recordset($2::json) as o (kind text, name text)
+        where not case o.kind
+          when 'table' then exists (select from pg_class c
+            where c.relnamespace = to_regnamespace($1) and c.relname = o.name)
+          else exists (select from pg_proc p
+            where p.pronamespace = to_regnamespace($1) and p.proname = o.name) end
+        order by 1`,
+    values: [schema, JSON.stringify([...made.values()])],
+  }
+}
+
+/** At the beginning of a line: what a function's body makes is not part of the schema. */
+const MADE =
+  /^\s*(create(?: unlogged)?|drop) (table|function)(?: if exists)? (?:"[^"]+"|\w+)\.(\w+)/gm
