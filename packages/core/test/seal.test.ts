@@ -102,7 +102,9 @@ describe('a sealed response', () => {
   it('is not taken for one from before sealing began, when its seal was taken off', () => {
     const taken = { ...response, body: new TextEncoder().encode('forged') }
     expect(() => unseal(taken, keys, reader)).toThrow(broken)
-    expect(() => unseal({ ...seal(response, keys, owner), seal: null }, keys, reader)).toThrow(broken)
+    expect(() => unseal({ ...seal(response, keys, owner), seal: null }, keys, reader)).toThrow(
+      broken,
+    )
   })
 
   it('says what broke it in its cause', () => {
