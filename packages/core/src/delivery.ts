@@ -43,6 +43,8 @@ export interface TakeDue {
   /** Deliveries that this relay has under way already. */
   readonly except: readonly string[]
   readonly limit: number
+  /** Of data and headers. @default PAGE_BYTES */
+  readonly maxBytes?: number
   /** Only these types; the others belong to another release. @default null, all of them */
   readonly types?: readonly string[] | null
 }

@@ -70,6 +70,7 @@ export interface EventLog<Tx = unknown> {
   /**
    * The next events after the given positions: at most `limit`, with the position of each.
    *
+   * - It ends with the event that brings it to about `maxBytes`, however large that one is.
    * - Every event that was committed is read exactly once by whoever reads on from `next`, in
    *   whatever order transactions commit.
    * - Of one ordering key, events come in the order of their commits, where the transactions that
@@ -107,6 +108,7 @@ export interface EventLog<Tx = unknown> {
    * Takes up deliveries of these slots whose time has come, the oldest first, and counts a start for
    * each. What was started before and never settled (`starts` above `attempts` + 1) comes alone.
    *
+   * - They end with the one that brings them to about `maxBytes`; starts are counted of those that come.
    * - One that was filed behind another of its ordering key comes once that one is settled.
    * - Only those of the given types, if there are any given: the others are another release's.
    * - `nextInMs`: when the next one is due, if there is one.
@@ -244,6 +246,8 @@ export interface ReadRequest {
   readonly types: readonly string[] | null
   readonly slots: readonly { readonly slot: number; readonly position: Position }[]
   readonly limit: number
+  /** Of data and headers. @default PAGE_BYTES */
+  readonly maxBytes?: number
 }
 
 export interface Page {

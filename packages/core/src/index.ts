@@ -1,5 +1,6 @@
 export type { Answer } from './answer.ts'
 export type { Authenticate, SignedRequest } from './authenticate.ts'
+export { bytesOfEvent, PAGE_BYTES, upToBytes } from './contracts/event-bytes.ts'
 export {
   isTypePattern,
   meansType,

@@ -1,3 +1,4 @@
+import { bytesOfEvent, PAGE_BYTES, upToBytes } from './contracts/event-bytes.ts'
 import { meansType } from './contracts/event-types.ts'
 import type { DeadLetter, DeadLetterDetail, PastAttempt } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
@@ -79,15 +80,18 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
       all.push(delivery)
     },
 
-    takeDue({ consumer, except, limit, types = null }, mine) {
+    takeDue({ consumer, except, limit, types = null, maxBytes = PAGE_BYTES }, mine) {
       const waiting = [...mine]
         .flatMap((slot) => retryingOf(consumer, slot))
         .filter(({ id }) => !except.includes(id))
         .filter(({ event }) => types === null || meansType(types, event.type))
         .sort((one, other) => one.dueAt - other.dueAt)
-      let due = waiting.filter(({ dueAt }) => dueAt <= now()).slice(0, limit)
+      let due: readonly MemoryDelivery[] = waiting
+        .filter(({ dueAt }) => dueAt <= now())
+        .slice(0, limit)
       const dubious = due.find(({ starts, attempts }) => starts > attempts)
       if (dubious !== undefined) due = [dubious]
+      due = upToBytes(due, maxBytes, ({ event }) => bytesOfEvent(event))
       for (const each of due) each.starts += 1
       const next = waiting.find((each) => !due.includes(each) && Number.isFinite(each.dueAt))
       return {

@@ -1,3 +1,4 @@
+import { bytesOfEvent, PAGE_BYTES } from './contracts/event-bytes.ts'
 import { meansType, normalTypes } from './contracts/event-types.ts'
 import {
   departed,
@@ -247,12 +248,13 @@ export function memoryLog(
     return { share, relays: relays.size, taken, lost }
   }
 
-  function page({ types, slots: asked, limit }: ReadRequest): Page {
+  function page({ types, slots: asked, limit, maxBytes = PAGE_BYTES }: ReadRequest): Page {
     const places = new Map(asked.map(({ slot, position }) => [slot, Number(position)]))
     const events: LoggedEvent[] = []
     let at = Math.max(outbox.first, Math.min(...places.values()))
     const end = outbox.first + outbox.events.length
-    for (; at < end && events.length < limit; at += 1) {
+    let bytes = 0
+    for (; at < end && events.length < limit && bytes < maxBytes; at += 1) {
       const event = outbox.events[at - outbox.first]
       if (event === undefined) break
       const slot = slotAt(event)
@@ -267,10 +269,11 @@ export function memoryLog(
         headers: JSON.stringify(headers),
         occurredAtMs: occurredAt.getTime(),
       })
+      bytes += bytesOfEvent(events.at(-1) as LoggedEvent)
     }
     return {
       events,
-      more: events.length === limit,
+      more: events.length === limit || bytes >= maxBytes,
       next: asked.map(({ slot, position }) => ({
         slot,
         position: String(Math.max(Number(position), at)),

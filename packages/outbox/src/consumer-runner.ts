@@ -12,8 +12,8 @@ import { lease } from './leasing.ts'
 import { absorb, read, readLoop } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
 import { takeDue } from './retrying.ts'
-import { lose, type RunnerState, report, runnerState } from './runner-state.ts'
-import { write, writeLoop } from './writing.ts'
+import { letGo, lose, type RunnerState, report, runnerState } from './runner-state.ts'
+import { write, writeAll, writeLoop } from './writing.ts'
 
 /**
  * One consumer in one relay.
@@ -77,7 +77,7 @@ export function consumerRunner<Tx>(of: {
       if (page !== undefined) absorb(state, page)
       dispatch.pump()
       await endOfRound(state)
-      await write(state, true)
+      await writeAll(state, true)
       return state.handled
     },
 
@@ -108,7 +108,8 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
   state.handled += 1
   if (item.kind === 'entry') {
     item.entry.settled = true
-    if (end !== undefined) item.entry.failed = failedDelivery(item.event, end)
+    if (end === undefined) letGo(state, item.entry)
+    else item.entry.failed = failedDelivery(item.event, end)
   } else {
     state.underWay.delete(item.due.id)
     state.settled.push({
@@ -121,6 +122,9 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
   state.unwritten += 1
   // Before there is no more room to read; else as many as come in that time share a write.
   if (state.unwritten === Math.ceil(state.options.maxInFlight / 4)) state.writeAt = 0
+  // What failed is kept until it is on file.
+  else if (end !== undefined && state.inFlightBytes >= state.options.maxInFlightBytes)
+    state.writeAt = 0
   // The next of its ordering key waits for this to be on record.
   else if (item.kind === 'due' && state.consumer.ordered) state.writeAt = 0
   else if (state.writeAt === Number.POSITIVE_INFINITY) {
@@ -152,7 +156,7 @@ async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<vo
   dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))
   const closing = (async () => {
     try {
-      await write(state, true)
+      await writeAll(state, true)
       const held = [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch }))
       await log.release({ consumer: consumer.name, relay, slots: held, leaving: true })
     } catch (error) {

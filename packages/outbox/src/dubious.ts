@@ -3,7 +3,7 @@ import { attemptError } from './attempt-error.ts'
 import type { Consumer } from './consumer.ts'
 import type { Item, ItemEnd } from './dispatcher.ts'
 import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
-import { write } from './writing.ts'
+import { writeAll } from './writing.ts'
 
 /**
  * Runs what processes may have died of: the start is counted first, and its end is written before the
@@ -48,7 +48,7 @@ function poison<Tx>({ name }: Consumer<Tx>, starts: number): ItemEnd {
 
 /** By the loop that writes, where it runs: writes have an order. */
 function written<Tx>(state: RunnerState<Tx>): Promise<void> {
-  if (!state.running) return write(state, false)
+  if (!state.running) return writeAll(state, false)
   return new Promise((resolve) => {
     state.onWritten.push(resolve)
     state.writeAt = 0

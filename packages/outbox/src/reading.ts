@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import type { Page } from '@oncekey/core'
+import { bytesOfEvent, PAGE_BYTES, type Page } from '@oncekey/core'
 import type { Item } from './dispatcher.ts'
 import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
 import { setAside } from './set-aside.ts'
@@ -59,9 +59,16 @@ export interface ReadPage extends Page {
 
 /** The next page; nothing where there is no room for one, or no slot to read. */
 export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undefined> {
-  const { batchSize, maxInFlight } = state.options
+  const { batchSize, maxInFlight, maxInFlightBytes } = state.options
   const room = Math.min(batchSize, maxInFlight - state.inFlight)
-  if (room <= 0 || performance.now() >= state.leasedUntil || !state.standing.reads) return undefined
+  const roomBytes = Math.min(PAGE_BYTES, maxInFlightBytes - state.inFlightBytes)
+  if (
+    room <= 0 ||
+    roomBytes <= 0 ||
+    performance.now() >= state.leasedUntil ||
+    !state.standing.reads
+  )
+    return undefined
   const asked = [...state.slots.values()].filter(
     ({ leaving, entries }) => !leaving && entries.length < state.slotLimit,
   )
@@ -71,6 +78,7 @@ export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undef
     types: state.standing.wanted,
     slots: asked.map(({ slot, readAt }) => ({ slot, position: readAt })),
     limit: room,
+    maxBytes: roomBytes,
   })
   return { asked, ...page }
 }
@@ -85,10 +93,12 @@ export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
   for (const event of events) {
     const slot = slots[event.slot]
     if (slot === undefined || slot.lost) continue
-    const entry: Entry = { position: event.position, settled: false, failed: undefined }
+    const bytes = bytesOfEvent(event)
+    const entry: Entry = { position: event.position, settled: false, failed: undefined, bytes }
     slot.entries.push(entry)
     slot.read += 1
     state.inFlight += 1
+    state.inFlightBytes += bytes
     if (takes(state.consumer, event.type)) items.push({ kind: 'entry', slot, event, entry })
     else setAside(state, slot, event, entry)
   }

@@ -13,6 +13,11 @@ export interface RelayOptions<Tx> {
    * delivered again after a crash. @default 5000
    */
   readonly maxInFlight?: number
+  /**
+   * How much of them, and as much again of what is retried, a consumer keeps in memory: nothing more is
+   * read above it. A largest event fits in any case. Bytes. @default 16_777_216
+   */
+  readonly maxInFlightBytes?: number
   /** How long a relay holds slots without renewing; after a crash others wait that long. Milliseconds. @default 15_000 */
   readonly leaseMs?: number
   /** How long it waits at least before it looks for events again. Milliseconds. @default 5 */
@@ -34,6 +39,7 @@ export function resolveRelayOptions<Tx>(options: RelayOptions<Tx>): ResolvedRela
     consumers: checkConsumers(options.consumers, log),
     batchSize: whole('batchSize', options.batchSize ?? 500, 1),
     maxInFlight: whole('maxInFlight', options.maxInFlight ?? 5_000, 1),
+    maxInFlightBytes: whole('maxInFlightBytes', options.maxInFlightBytes ?? 16_777_216, 1),
     leaseMs: whole('leaseMs', options.leaseMs ?? 15_000, 30),
     minPollMs: whole('minPollMs', options.minPollMs ?? 5, 0),
     maxPollMs: whole('maxPollMs', options.maxPollMs ?? 500, 1),

@@ -1,3 +1,4 @@
+import { bytesOfEvent, PAGE_BYTES } from '@oncekey/core'
 import type { Item } from './dispatcher.ts'
 import type { RunnerState } from './runner-state.ts'
 import { giveUp } from './set-aside.ts'
@@ -10,13 +11,17 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
   state.dueAt = performance.now() + LOOK_EVERY_MS
   const held = [...slots.values()].filter(({ leaving }) => !leaving)
   const limit = Math.min(MOST_AT_ONCE, consumer.concurrency) - underWay.size
-  if (held.length === 0 || limit <= 0) return
+  const kept = [...underWay.values(), ...settled.map(({ due }) => due)]
+  const bytes = kept.reduce((sum, { event }) => sum + bytesOfEvent(event), 0)
+  const roomBytes = Math.min(PAGE_BYTES, state.options.maxInFlightBytes - bytes)
+  if (held.length === 0 || limit <= 0 || roomBytes <= 0) return
 
   const { deliveries, nextInMs } = await log.takeDue({
     consumer: consumer.name,
     slots: held.map(({ slot, epoch }) => ({ slot, epoch })),
     except: [...underWay.keys(), ...settled.map(({ due }) => due.id)],
     limit,
+    maxBytes: roomBytes,
     // While there are other releases, theirs is left to them.
     types: state.standing.alone ? null : consumer.types,
   })

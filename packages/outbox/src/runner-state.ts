@@ -13,7 +13,7 @@ import {
 import type { Consumer } from './consumer.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
-import type { Slot } from './slot.ts'
+import type { Entry, Slot } from './slot.ts'
 import { type Pause, pause } from './wake.ts'
 
 /** What the parts of one consumer's runner share: see `consumer-runner.ts`. Times are of `performance.now()`. */
@@ -43,6 +43,8 @@ export interface RunnerState<Tx> {
   stopping: boolean
   /** Entries of all slots. */
   inFlight: number
+  /** What their events take up that are still kept. */
+  inFlightBytes: number
   handled: number
   /** How many have ended since the last write. */
   unwritten: number
@@ -86,6 +88,7 @@ export function runnerState<Tx>(of: {
     running: false,
     stopping: false,
     inFlight: 0,
+    inFlightBytes: 0,
     handled: 0,
     unwritten: 0,
     writeAt: Number.POSITIVE_INFINITY,
@@ -103,12 +106,22 @@ export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
   if (slot === undefined || slot.lost) return
   slot.lost = true
   state.inFlight -= slot.entries.length
+  for (const entry of slot.entries) letGo(state, entry)
   if (state.slots.get(slot.slot) === slot) state.slots.delete(slot.slot)
   state.settled = state.settled.filter((each) => each.slot !== slot)
   for (const [id, { event }] of state.underWay) {
     if (event.slot === slot.slot) state.underWay.delete(id)
   }
   state.toRead.wake()
+}
+
+/** The entry's event is not kept any more: there may be room for others. */
+export function letGo<Tx>(state: RunnerState<Tx>, entry: Entry): void {
+  const { maxInFlightBytes } = state.options
+  const wasFull = state.inFlightBytes >= maxInFlightBytes
+  state.inFlightBytes -= entry.bytes
+  entry.bytes = 0
+  if (wasFull && state.inFlightBytes < maxInFlightBytes) state.toRead.wake()
 }
 
 /** Says that something went wrong, and will be tried again. */

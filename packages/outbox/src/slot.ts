@@ -1,4 +1,10 @@
-import type { FailedDelivery, HeldSlot, Position, TakenSlot } from '@oncekey/core'
+import {
+  bytesOfEvent,
+  type FailedDelivery,
+  type HeldSlot,
+  type Position,
+  type TakenSlot,
+} from '@oncekey/core'
 
 /**
  * The place of an event that was read and is not passed yet. Not the event: thousands that have ended
@@ -8,6 +14,8 @@ export interface Entry {
   readonly position: Position
   settled: boolean
   failed: FailedDelivery | undefined
+  /** What its event takes up for as long as it is kept: until it is done, or on file. */
+  bytes: number
 }
 
 /**
@@ -61,16 +69,21 @@ export interface Progress {
   readonly calm: boolean
   readonly failed: readonly FailedDelivery[]
   readonly entries: number
+  /** Of what failed. */
+  readonly bytes: number
 }
 
 /** Looks at the front of the slot; takes nothing away before it is written. `idle`: also where nothing was read. */
-export function progressOf(slot: Slot, idle: boolean): Progress | undefined {
+export function progressOf(slot: Slot, idle: boolean, maxBytes: number): Progress | undefined {
   const { entries } = slot
   const failed: FailedDelivery[] = []
   let settled = 0
   let calm = slot.calmAfter === 'now'
+  let bytes = 0
   for (const entry of entries) {
-    if (!entry.settled) break
+    // What goes on file is bounded by bytes: one statement carries it.
+    if (!entry.settled || bytes >= maxBytes) break
+    bytes += entry.failed === undefined ? 0 : bytesOfFailed(entry.failed)
     settled += 1
     if (entry.failed !== undefined) failed.push(entry.failed)
     if (entry === slot.calmAfter) calm = true
@@ -78,7 +91,13 @@ export function progressOf(slot: Slot, idle: boolean): Progress | undefined {
   const position =
     settled === entries.length ? slot.readAt : (entries[settled - 1]?.position ?? slot.passed)
   const moved = settled > 0 || (idle && position !== slot.passed) || calm
-  return moved ? { slot, position, calm, failed, entries: settled } : undefined
+  return moved ? { slot, position, calm, failed, entries: settled, bytes } : undefined
+}
+
+/** About how much a failure takes up in a statement: its event, and what was tried. */
+export function bytesOfFailed({ event, attempt }: FailedDelivery): number {
+  const { message = '', stack = '' } = attempt?.error ?? {}
+  return bytesOfEvent(event) + message.length + (stack?.length ?? 0)
 }
 
 /** The write is done. */

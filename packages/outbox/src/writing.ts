@@ -3,13 +3,14 @@ import {
   type DeliveryAttempt,
   type DeliveryVerdict,
   type LoggedEvent,
+  PAGE_BYTES,
   type RelayErrorMessage,
   tell,
   warnOnce,
 } from '@oncekey/core'
 import { lease } from './leasing.ts'
 import { takeDue } from './retrying.ts'
-import { delayAfterFailures, lose, type RunnerState, report } from './runner-state.ts'
+import { delayAfterFailures, letGo, lose, type RunnerState, report } from './runner-state.ts'
 import { type Progress, passed, progressOf } from './slot.ts'
 
 /** Everything that writes to the log, one after the other, each when it is time. */
@@ -37,8 +38,17 @@ export async function writeLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
   for (const resolve of state.onWritten.splice(0)) resolve()
 }
 
-/** Moves cursors and files what ended. `idle`: also past where there was nothing to read. */
-export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void> {
+/** The same, until nothing of what has ended is left to write. */
+export async function writeAll<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void> {
+  while (await write(state, idle));
+}
+
+/**
+ * Moves cursors and files what ended, as much as goes in a statement; says whether there is more, which
+ * is written next, because leases may have to be renewed in between. `idle`: also past where there was
+ * nothing to read.
+ */
+export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
   const told = state.onWritten
   state.onWritten = []
   state.writeAt = Number.POSITIVE_INFINITY
@@ -51,9 +61,15 @@ export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<
     state.emptyAt = now + EMPTY_EVERY_MS
   }
   try {
-    await advance(state, passing)
-    await settle(state)
+    const isAdvanced = await advance(state, passing)
+    const isSettled = await settle(state)
     await release(state)
+    if (!isAdvanced || !isSettled) {
+      state.writeAt = 0
+      state.hasPassed ||= passing
+      state.onWritten = [...told, ...state.onWritten]
+      return true
+    }
   } catch (error) {
     state.writeAt = 0
     state.hasPassed ||= passing
@@ -61,6 +77,7 @@ export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<
     throw error
   }
   for (const resolve of told) resolve()
+  return false
 }
 
 /** An idle consumer's cursors, 64 rows, are written so often: what a crash may have others read again. */
@@ -69,14 +86,19 @@ const IDLE_EVERY_MS = 5_000
 /** And so often where nothing was passed at all: for the sake of retention, which goes by the cursors. */
 const EMPTY_EVERY_MS = 600_000
 
-async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void> {
+/** Whether all that could be moved was. */
+async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
   const { consumer, log, options, slots } = state
   const moves: Progress[] = []
+  let bytes = 0
   for (const slot of slots.values()) {
-    const progress = progressOf(slot, idle || slot.leaving)
-    if (progress !== undefined) moves.push(progress)
+    const progress = progressOf(slot, idle || slot.leaving, PAGE_BYTES - bytes)
+    if (progress === undefined) continue
+    moves.push(progress)
+    bytes += progress.bytes
+    if (bytes >= PAGE_BYTES) break
   }
-  if (moves.length === 0) return
+  if (moves.length === 0) return true
   const { lost } = await log.advance({
     consumer: consumer.name,
     slots: moves.map(({ slot: { slot, epoch }, position, calm, failed }) => ({
@@ -96,15 +118,18 @@ async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void>
       continue
     }
     if (wasFull || slot.entries.length >= state.slotLimit) state.toRead.wake()
+    for (const entry of slot.entries.slice(0, move.entries)) letGo(state, entry)
     passed(move)
     state.inFlight -= move.entries
     for (const { event, verdict, attempt } of move.failed) filed(state, event, verdict, attempt, 1)
   }
+  return bytes < PAGE_BYTES
 }
 
-async function settle<Tx>(state: RunnerState<Tx>): Promise<void> {
-  const writing = new Set(state.settled)
-  if (writing.size === 0) return
+/** Whether all that had ended was. */
+async function settle<Tx>(state: RunnerState<Tx>): Promise<boolean> {
+  const writing = new Set(state.settled.slice(0, MOST_SETTLED))
+  if (writing.size === 0) return true
   const slots = new Set([...writing].map(({ slot }) => slot))
   const { lost } = await state.log.settle({
     consumer: state.consumer.name,
@@ -124,7 +149,11 @@ async function settle<Tx>(state: RunnerState<Tx>): Promise<void> {
     // What waited behind it is due now.
     state.dueAt = 0
   }
+  return writing.size < MOST_SETTLED
 }
+
+/** In one statement: each may have an error of some kilobytes. */
+const MOST_SETTLED = 500
 
 /** It is on file: from now on it is known, and may be told. */
 function filed<Tx>(

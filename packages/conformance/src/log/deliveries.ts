@@ -33,6 +33,23 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
+        title: 'end by their bytes, and only those that come are counted as started',
+        async run({ reader, events, append }) {
+          const by = await reader()
+          const given = events(4, { data: `"${'x'.repeat(200_000)}"` })
+          await append(...given)
+          await by.advance((await by.readAll()).map((each) => retrying(each)))
+          const taken: string[] = []
+          for (let round = 0; round < 4; round += 1) {
+            const { deliveries: due } = await by.takeDue({ maxBytes: 2_000, except: taken })
+            assert.equal(due.length, 1)
+            assert.equal(due[0]?.starts, 2)
+            taken.push(...due.map(({ id }) => id))
+          }
+          assert.equal(new Set(taken).size, 4)
+        },
+      },
+      {
         title: 'come with the event as it was read, and what was counted',
         async run({ reader, event, append }) {
           const by = await reader()

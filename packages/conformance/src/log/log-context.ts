@@ -23,7 +23,10 @@ export interface Reader {
   /** Asks for slots once more; returns what was taken and lost. */
   lease(): Promise<{ taken: readonly TakenSlot[]; lost: readonly number[]; share: number }>
   /** The next page, and reads on from there. */
-  read(limit?: number): Promise<{ events: readonly LoggedEvent[]; more: boolean }>
+  read(
+    limit?: number,
+    maxBytes?: number,
+  ): Promise<{ events: readonly LoggedEvent[]; more: boolean }>
   /** Pages until there are no more. */
   readAll(limit?: number): Promise<LoggedEvent[]>
   /** Moves the cursors of all its slots to where it has read. */
@@ -32,6 +35,7 @@ export interface Reader {
   takeDue(options?: {
     except?: readonly string[]
     limit?: number
+    maxBytes?: number
   }): Promise<{ deliveries: readonly DueDelivery[]; nextInMs: number | null }>
   settle(
     due: DueDelivery,
@@ -147,11 +151,12 @@ function readerOf(
       return lease
     },
 
-    async read(limit = 100) {
+    async read(limit = 100, maxBytes) {
       const page = await log.read({
         consumer,
         types,
         limit,
+        ...(maxBytes === undefined ? {} : { maxBytes }),
         slots: [...positions].map(([slot, position]) => ({ slot, position })),
       })
       for (const { slot, position } of page.next) positions.set(slot, position)
@@ -185,8 +190,8 @@ function readerOf(
       await log.release({ consumer, relay, slots: heldSlots(), leaving })
     },
 
-    takeDue: ({ except = [], limit = 100 } = {}) =>
-      log.takeDue({ consumer, slots: heldSlots(), except, limit }),
+    takeDue: ({ except = [], limit = 100, ...rest } = {}) =>
+      log.takeDue({ consumer, slots: heldSlots(), except, limit, ...rest }),
 
     async settle({ id, event }, verdict) {
       const { lost } = await log.settle({

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import type { LogBehaviourGroup } from './log-behaviours.ts'
 import { find, idsOf } from './log-context.ts'
 
@@ -34,6 +35,26 @@ export function reading(): LogBehaviourGroup {
           const { events: none, more } = second.more ? await by.read(3) : second
           assert.equal(more, false)
           assert.equal(second.more ? none.length : 0, 0)
+        },
+      },
+      {
+        title: 'ends a page by its bytes, gives one however large it is, and goes on behind it',
+        async run({ reader, event, append }) {
+          const by = await reader()
+          // Each of them a hundred times what a page may have, but text that can be packed very small.
+          const large = Array.from({ length: 6 }, () => event({ data: `"${'x'.repeat(200_000)}"` }))
+          const mixed = Array.from({ length: 6 }, () =>
+            event({ data: JSON.stringify(randomBytes(30_000).toString('base64')) }),
+          )
+          await append(...large, ...mixed)
+          const read: string[] = []
+          for (let more = true, pages = 0; more && pages < 100; pages += 1) {
+            const page = await by.read(100, 2_000)
+            assert.ok(page.events.length <= 1, `${page.events.length} events in one page`)
+            read.push(...idsOf(page.events))
+            more = page.more
+          }
+          assert.deepEqual(read.sort(), idsOf([...large, ...mixed]).sort())
         },
       },
       {

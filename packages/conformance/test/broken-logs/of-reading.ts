@@ -50,6 +50,17 @@ export const ofReading: readonly BrokenLog[] = [
     caughtBy: ['reading: gives no more than was asked for, and says whether there may be more'],
   },
   {
+    fault: 'bounds pages by number and not by bytes',
+    replaced: (log) => ({
+      read: (request) => log.read({ ...request, maxBytes: Number.MAX_SAFE_INTEGER }),
+      takeDue: (request) => log.takeDue({ ...request, maxBytes: Number.MAX_SAFE_INTEGER }),
+    }),
+    caughtBy: [
+      'reading: ends a page by its bytes, gives one however large it is, and goes on behind it',
+      'deliveries: end by their bytes, and only those that come are counted as started',
+    ],
+  },
+  {
     fault: 'never says that there is more',
     replaced: (log) => ({
       read: async (request) => ({ ...(await log.read(request)), more: false }),

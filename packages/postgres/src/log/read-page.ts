@@ -2,6 +2,7 @@ import {
   type LoggedEvent,
   meansType,
   normalTypes,
+  PAGE_BYTES,
   type Page,
   type ReadRequest,
   SLOTS,
@@ -18,7 +19,7 @@ export interface Reading {
 
 /** Slots that are at the same position, as nearly always all are, share a place. */
 export function readingOf(
-  { consumer, slots, types: asked, limit }: ReadRequest,
+  { consumer, slots, types: asked, limit, maxBytes = PAGE_BYTES }: ReadRequest,
   scan: number,
 ): Reading {
   const wanted = normalTypes(asked)
@@ -64,7 +65,8 @@ export function readingOf(
         occurredAtMs: Number(row.occurred_at),
       })
     }
-    const isFull = rows.length - 1 === limit
+    // By the number of its events, or by their bytes: it goes on behind the last of them.
+    const isFull = rows.length - 1 === limit || (last.type === 'stopped' && last.seq === null)
     const floors = highest.map((floor) => Math.max(floor, Number(last.source)))
     const isCut = isFull || last.type === 'stopped'
     const lastSeq = Number((isFull ? (rows[rows.length - 2] as EventRow) : last).seq ?? 0)
@@ -90,7 +92,7 @@ export function readingOf(
   }
 
   return {
-    question: { consumer, wanted, places, slots: placeOfSlot, types, limit, scan },
+    question: { consumer, wanted, places, slots: placeOfSlot, types, limit, scan, bytes: maxBytes },
     page,
   }
 }

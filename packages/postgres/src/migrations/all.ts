@@ -1,6 +1,7 @@
 import { recordsAndOutbox } from './0001-records-and-outbox.ts'
 import { leases } from './0002-leases.ts'
 import { eventLog } from './0003-event-log.ts'
+import { boundedBytes } from './bounded-bytes.ts'
 import { boundedReading } from './bounded-reading.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { handlerRoles } from './handler-roles.ts'
@@ -19,4 +20,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   serversThatTakeWrites,
   boundedReading,
   handlerRoles,
+  boundedBytes,
 ]

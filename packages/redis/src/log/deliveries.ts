@@ -1,4 +1,4 @@
-import type { Due, EventLog, TakeDue } from '@oncekey/core'
+import { type Due, type EventLog, PAGE_BYTES, type TakeDue } from '@oncekey/core'
 import { type NextDue, nextDueScript } from '../scripts/log/next-due.ts'
 import { pageRetryingScript } from '../scripts/log/page-retrying.ts'
 import { startDeliveriesScript } from '../scripts/log/start-deliveries.ts'
@@ -11,7 +11,7 @@ import { eventOnFile } from './logged-entry.ts'
  * nothing of it is started.
  */
 export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
-  const { consumer, slots: held, except, limit, types = null } = request
+  const { consumer, slots: held, except, limit, types = null, maxBytes = PAGE_BYTES } = request
   const under = new Set(except)
   const looked = await log.askSlots(nextDueScript, held, (slots) => ({
     consumer,
@@ -36,6 +36,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   const started = await log.askSlots(startDeliveriesScript, [...bySlot.values()], (slots) => ({
     consumer,
     slots,
+    maxBytes,
   }))
   const byId = new Map(started.flat().map((each) => [idOf(each), each]))
   return {
@@ -46,7 +47,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
       const { event, data, attempts, starts, redrives } = delivery
       return { id: idOf(each), event: eventOnFile(event, data), attempts, starts, redrives }
     }),
-    nextInMs: waiting.find((each) => !chosen.has(each))?.inMs ?? null,
+    nextInMs: waiting.find((each) => !byId.has(idOf(each)))?.inMs ?? null,
   }
 }
 

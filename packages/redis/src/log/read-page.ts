@@ -1,4 +1,4 @@
-import type { LoggedEvent, Page, ReadRequest } from '@oncekey/core'
+import { type LoggedEvent, PAGE_BYTES, type Page, type ReadRequest } from '@oncekey/core'
 import { readEntriesScript, type SlotEntries } from '../scripts/log/read-entries.ts'
 import type { LogState } from './log-state.ts'
 import { type LoggedEntry, loggedEntry } from './logged-entry.ts'
@@ -15,7 +15,7 @@ export async function readPage(
   found: (slot: number, entry: Unreadable) => void,
   lastFull: number,
 ): Promise<Page & { readonly lastFull: number }> {
-  const { consumer, types, limit } = request
+  const { consumer, types, limit, maxBytes = PAGE_BYTES } = request
   const slots = [
     ...request.slots.filter(({ slot }) => slot > lastFull),
     ...request.slots.filter(({ slot }) => slot <= lastFull),
@@ -26,6 +26,7 @@ export async function readPage(
     slots: some,
     types,
     limit: each,
+    maxBytes,
   }))
 
   const events: LoggedEvent[] = []

@@ -7,10 +7,10 @@ import { lifeOfAll } from './held-json.ts'
 export function readEvents(
   schema: string,
 ): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
-  const text = `select * from ${schema}.read_events_2(${schema}.in_life($1::json, $6::text), $2::integer[],
-      $3::text[], $4::integer, $5::integer)
+  const text = `select * from ${schema}.read_events_3(${schema}.in_life($1::json, $6::text), $2::integer[],
+      $3::text[], $4::integer, $5::integer, $9::bigint)
     where (select ${schema}.is_wanted($7::text, $8::text))`
-  return ({ consumer, wanted, places, slots, types, limit, scan }) => ({
+  return ({ consumer, wanted, places, slots, types, limit, scan, bytes }) => ({
     name: 'read_events',
     text,
     values: [
@@ -24,6 +24,7 @@ export function readEvents(
       lifeOfAll(places.map(({ life }) => life)),
       consumer,
       JSON.stringify(wanted),
+      bytes,
     ],
   })
 }
@@ -39,6 +40,8 @@ export interface ReadQuestion {
   readonly limit: number
   /** How many rows are looked at, wanted or not. */
   readonly scan: number
+  /** The page ends with the event that brings it to so many. */
+  readonly bytes: number
 }
 
 export interface EventRow {

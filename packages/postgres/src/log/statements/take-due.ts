@@ -1,4 +1,4 @@
-import { splitTypes, type TakeDue } from '@oncekey/core'
+import { PAGE_BYTES, splitTypes, type TakeDue } from '@oncekey/core'
 import type { Statement } from '../../sql-client.ts'
 import { textArray } from './dead-letter-filter.ts'
 import { heldJson, heldLife } from './held-json.ts'
@@ -6,9 +6,9 @@ import { heldJson, heldLife } from './held-json.ts'
 /** Takes up deliveries whose time has come. */
 export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.take_due_2($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
-      $4::integer, $5::text[], $6::text[]) as answer`
-  return ({ consumer, slots, except, limit, types = null }) => {
+    select ${schema}.take_due_3($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
+      $4::integer, $5::text[], $6::text[], $8::bigint) as answer`
+  return ({ consumer, slots, except, limit, types = null, maxBytes = PAGE_BYTES }) => {
     const parts = splitTypes(types)
     return {
       name: 'take_due',
@@ -21,6 +21,7 @@ export function takeDue(schema: string): (request: TakeDue) => Statement<{ answe
         parts === null ? null : textArray(parts.whole),
         parts === null ? null : textArray(parts.beginnings),
         heldLife(slots),
+        maxBytes,
       ],
     }
   }

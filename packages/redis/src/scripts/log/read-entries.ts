@@ -16,15 +16,16 @@ export const readEntriesScript: Script<ReadEntriesQuestion, SlotEntries[]> = scr
 -- ARGV[1]     at most so many entries, of all slots together
 -- ARGV[2]     consumer
 -- ARGV[3]     what is read, as one text: what must stand beside the cursors
--- ARGV[4]     number of types; '0': all types
--- ARGV[5]     number of beginnings of types
--- ARGV[6..]   the types, the beginnings, and then for each slot the id of the entry to read on from
-local left = tonumber(ARGV[1])
+-- ARGV[4]     the page ends with the entry that brings it to so many bytes
+-- ARGV[5]     number of types; '0': all types
+-- ARGV[6]     number of beginnings of types
+-- ARGV[7..]   the types, the beginnings, and then for each slot the id of the entry to read on from
+local left, bytes_left = tonumber(ARGV[1]), tonumber(ARGV[4])
 local whole, beginnings = {}, {}
-local at = 6 + ARGV[4] + ARGV[5]
-local all = at == 6
-for i = 6, at - 1 do
-  if i < 6 + ARGV[4] then
+local at = 7 + ARGV[5] + ARGV[6]
+local all = at == 7
+for i = 7, at - 1 do
+  if i < 7 + ARGV[5] then
     whole[ARGV[i]] = true
   else
     beginnings[#beginnings + 1] = ARGV[i]
@@ -58,20 +59,44 @@ local function type_of(fields)
   end
 end
 
+local function bytes_in(fields)
+  local bytes = 0
+  for i = 1, #fields do
+    bytes = bytes + #fields[i]
+  end
+  return bytes
+end
+
 local pages = {}
 for i = 1, #KEYS, 2 do
   local position, entries, more = ARGV[at + (i - 1) / 2], {}, 1
   -- What is passed here costs time too, and the server has nothing else to give meanwhile.
-  if left > 0 then
-    local found = redis.call('XRANGE', KEYS[i], '(' .. position, '+', 'COUNT', left)
-    more = #found == left and 1 or 0
+  -- A few at first: how large they are is only known once they are here.
+  local count = 16
+  while left > 0 and bytes_left > 0 and more == 1 do
+    count = math.min(count, left)
+    local found = redis.call('XRANGE', KEYS[i], '(' .. position, '+', 'COUNT', count)
+    more = #found == count and 1 or 0
+    local passed, bytes = 0, 0
     for _, entry in ipairs(found) do
+      if bytes >= bytes_left then
+        more = 1
+        break
+      end
       if is_wanted(not all and type_of(entry[2])) then
         entries[#entries + 1] = entry
       end
+      bytes = bytes + bytes_in(entry[2])
       position = entry[1]
+      passed = passed + 1
     end
-    left = left - #found
+    left = left - passed
+    bytes_left = bytes_left - bytes
+    -- As many more as fit in what is left, if they are like these.
+    if #found > 0 then
+      local each = math.max(1, bytes / #found)
+      count = math.max(1, math.min(left, math.floor(bytes_left / each)))
+    end
   end
   pages[#pages + 1] = {position, more, entries}
 end
@@ -82,10 +107,11 @@ return pages
       const { consumers, outbox } = slotKeys(slot)
       return [outbox, consumers]
     }),
-  args: ({ consumer, limit, types, slots }) => [
+  args: ({ consumer, limit, maxBytes, types, slots }) => [
     limit,
     consumer,
     JSON.stringify(normalTypes(types)),
+    maxBytes,
     splitTypes(types)?.whole.length ?? 0,
     splitTypes(types)?.beginnings.length ?? 0,
     ...(splitTypes(types)?.whole ?? []),
@@ -122,6 +148,7 @@ export interface ReadEntriesQuestion {
   readonly slots: readonly { readonly slot: number; readonly position: string }[]
   readonly types: readonly string[] | null
   readonly limit: number
+  readonly maxBytes: number
 }
 
 export interface SlotEntries {

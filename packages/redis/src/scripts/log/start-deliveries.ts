@@ -12,18 +12,21 @@ export const startDeliveriesScript: Script<StartDeliveriesQuestion, StartedDeliv
 -- KEYS[i]     its consumers
 -- KEYS[i + 1] its deliveries
 -- ARGV[1]     consumer
--- ARGV[2..]   for each slot its epoch, how many deliveries, their numbers
-local at, started = 2, {}
+-- ARGV[2]     they end with the one that brings them to so many bytes
+-- ARGV[3..]   for each slot its epoch, how many deliveries, their numbers
+local at, started = 3, {}
+local bytes_left = tonumber(ARGV[2])
 for i = 1, #KEYS, 2 do
   local held = is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at])
   local last = at + 1 + ARGV[at + 1]
   for d = at + 2, last do
     local n = ARGV[d]
-    local state = held and state_of(KEYS[i + 1], n)
+    local state = held and bytes_left > 0 and state_of(KEYS[i + 1], n)
     if state and state.state == 'retrying' then
       state.starts = state.starts + 1
       keep_state(KEYS[i + 1], n, state)
       local kept = redis.call('HMGET', KEYS[i + 1], n .. ':event', n .. ':data')
+      bytes_left = bytes_left - #(kept[1] or '') - #(kept[2] or '')
       started[#started + 1] = {(i - 1) / 2, tonumber(n), state.attempts, state.starts,
         state.redrives, kept[1], kept[2]}
     end
@@ -37,8 +40,9 @@ return started
       const { consumers, deliveries } = slotKeys(slot)
       return [consumers, deliveries]
     }),
-  args: ({ consumer, slots }) => [
+  args: ({ consumer, slots, maxBytes }) => [
     consumer,
+    maxBytes,
     ...slots.flatMap(({ epoch, numbers }) => [epoch, numbers.length, ...numbers]),
   ],
   reply: (raw, { slots }) =>
@@ -58,6 +62,7 @@ return started
 
 export interface StartDeliveriesQuestion {
   readonly consumer: string
+  readonly maxBytes: number
   readonly slots: readonly (HeldSlot & { readonly numbers: readonly number[] })[]
 }
 
