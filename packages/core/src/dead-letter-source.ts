@@ -110,12 +110,13 @@ export interface Resolution {
 }
 
 export interface DeadLetterStats {
+  /** Counted up to 100,000 where counting them all takes long. */
   readonly depth: number
   readonly oldestAgeMs: number | null
   /** Of the last hour, by the minute. */
   readonly arrivedPerMinute: number
   readonly drainedPerMinute: number
-  /** The largest first; at most 100. */
+  /** The largest first; at most 100. Where there are many, of the 10,000 newest. */
   readonly groups: readonly DeadLetterGroup[]
 }
 

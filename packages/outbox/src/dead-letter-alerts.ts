@@ -113,8 +113,12 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   function ofStats({ depth, oldestAgeMs }: DeadLetterStats): Alert[] {
     const { maxDepth, maxAgeMs } = resolved
     const alerts: Alert[] = []
-    if (depth > maxDepth) {
-      const text = `${depth} dead letters of ${source.name}, more than ${maxDepth}.`
+    // A source need not count further: there may be any number more.
+    if (depth > maxDepth || depth === COUNTED) {
+      const text =
+        depth === COUNTED
+          ? `${depth} dead letters of ${source.name} or more; maxDepth is ${maxDepth}.`
+          : `${depth} dead letters of ${source.name}, more than ${maxDepth}.`
       alerts.push(alertOf('depth', undefined, depth, maxDepth, text))
     }
     if (oldestAgeMs !== null && oldestAgeMs > maxAgeMs) {
@@ -211,6 +215,9 @@ function nameOf({ kind, about }: Alert): string {
 }
 
 const LONGEST_ALERT_MS = 30_000
+
+/** How far a source counts at least. */
+const COUNTED = 100_000
 
 function inWords(ms: number): string {
   if (ms < 120_000) return `${Math.round(ms / 1_000)} s`

@@ -1,7 +1,7 @@
 import type { Statement } from '../../sql-client.ts'
 import { milliseconds } from './delivery-columns.ts'
 
-/** Dead letters by consumer and kind of error, the largest group first. */
+/** The newest 10,000 dead letters by consumer and kind of error, the largest group first. */
 export function deadGroups(schema: string): Statement<DeadGroupRow> {
   return {
     name: 'dead_groups',
@@ -11,8 +11,10 @@ export function deadGroups(schema: string): Statement<DeadGroupRow> {
           max(d.id)::text as sample,
           (array_agg(d.error_name order by d.id desc))[1] as name,
           (array_agg(d.error_message order by d.id desc))[1] as message
-        from ${schema}.deliveries d
-        where d.state = 'dead'
+        from (
+          select * from ${schema}.deliveries n where n.state = 'dead'
+            order by n.dead_at desc, n.id desc limit 10000
+        ) d
         group by d.consumer, d.fingerprint
         order by count(*) desc, d.consumer
         limit 100`,
