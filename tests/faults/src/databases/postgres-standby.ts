@@ -8,6 +8,7 @@ import {
   startStandby,
   type TcpProxy,
 } from '@oncekey/test-servers'
+import type { Pool } from 'pg'
 import { receiptIn } from '../ledger.ts'
 import type { Database, Shop } from './database.ts'
 import {
@@ -72,8 +73,10 @@ function standbyFaults(pair: Pair): Database['faults'] {
     },
 
     async 'failover to the standby'(random, { book }) {
+      const had = (await asked(pair.primary, recordedBodies)).size
       pair.standby.cutOff()
-      await sleep(random.between(100, 2_000))
+      await untilUnreplicated(pair, had)
+      await sleep(random.between(0, 1_000))
       for (const receipt of await failOver(pair)) book.lost.add(receipt)
     },
 
@@ -87,6 +90,22 @@ function standbyFaults(pair: Pair): Database['faults'] {
       address.cut()
     },
   }
+}
+
+/**
+ * Waits until there is something that a failover takes: a commit that the standby has not received, or
+ * one that waits for it. For five seconds at most: there may be no order left.
+ */
+async function untilUnreplicated({ primary }: Pair, had: number): Promise<void> {
+  for (const until = Date.now() + 5_000; Date.now() < until; await sleep(20)) {
+    if ((await asked(primary, recordedBodies)).size > had) return
+    if (await asked(primary, commitsWait)) return
+  }
+}
+
+async function commitsWait(pool: Pool): Promise<boolean> {
+  const text = "select from pg_stat_activity where wait_event = 'SyncRep'"
+  return ((await pool.query(text)).rowCount ?? 0) > 0
 }
 
 /**
