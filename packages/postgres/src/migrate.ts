@@ -27,7 +27,7 @@ export interface MigrateOptions {
  * table that is read or written, and lets those go first who have queued behind it. Throws `store-busy`
  * where it has got none for half a minute, `store-too-new` where a newer version has been here,
  * `store-not-migrated` where a part of the schema was dropped, and `OptionsError` for a server older than
- * PostgreSQL 13 or a database that is not in UTF8.
+ * PostgreSQL 14 or a database that is not in UTF8.
  *
  * @example
  * ```ts
@@ -149,7 +149,7 @@ function tooNew(tables: PackageMigrations, schema: string, version: number): Onc
 function checkServer({ server, server_suits: suits, encoding }: SchemaState): void {
   if (!suits) {
     throw new OptionsError(
-      `The server is PostgreSQL ${server}; Oncekey needs 13 or newer. Nothing was changed.`,
+      `The server is PostgreSQL ${server}; Oncekey needs 14 or newer. Nothing was changed.`,
     )
   }
   if (encoding !== 'UTF8') {

@@ -1,7 +1,7 @@
 import type { Statement } from '../sql-client.ts'
 
-/** PostgreSQL 13: the first with `xid8` and `pg_current_snapshot()`. */
-export const OLDEST_SERVER = 130_000
+/** PostgreSQL 14: the first with `pg_column_compression()` and `idle_session_timeout`. */
+export const OLDEST_SERVER = 140_000
 
 /** What is there of a schema; text, or null where it is missing. And what the server is. */
 export function schemaState(schema: string): Statement<SchemaState> {
