@@ -80,12 +80,18 @@ export function idempotency<Tx, E extends Env = any>(
     // Those of `c.res` and those of `c.header()`, without making either of them.
     const before = new Headers(c.newResponse(null, 200).headers)
     let answered = false
+    let isRunning = false
     let raw: RawResponse | undefined
     try {
       const answer = await answerOnce(engine, reading(c), before, async (context, run) => {
         c.set('idempotency', context)
         raw = await watchRawResponse(c.env, run)
-        await next()
+        isRunning = true
+        try {
+          await next()
+        } finally {
+          isRunning = false
+        }
         if (raw?.finish(c.finalized ? c.res : undefined, c.error)) return { sent: alreadySent() }
         if (answered || !c.finalized) return undefined
         // Answered outside meanwhile, and sent: by Hono's `timeout`, for one.
@@ -95,6 +101,7 @@ export function idempotency<Tx, E extends Env = any>(
       })
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
+      if (isRunning) takeNoMoreCookies(c)
     } catch (error) {
       raw?.finish(undefined, error)
       // For `app.onError`, which starts from the headers that are there: none of a response that was undone.
@@ -137,6 +144,17 @@ function routeOf({ req }: AnyContext): string | undefined {
 function putResponse(c: AnyContext, response: Response): void {
   c.res = undefined
   c.res = response
+}
+
+/**
+ * The handler was given up, and what it did is undone, but it still runs and shares the context with
+ * the middleware outside: a login that comes too late must not put its cookie on the answer.
+ */
+function takeNoMoreCookies(c: AnyContext): void {
+  const { header } = c
+  c.header = (name, value, options) => {
+    if (name.toLowerCase() !== 'set-cookie') header(name, value, options)
+  }
 }
 
 /** What validators and `c.req.json()` leave: the bytes, or the text that they were. Not a form, whose boundary is made anew. */

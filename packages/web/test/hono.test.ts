@@ -2,6 +2,7 @@ import { type MemoryTransaction, memoryStore, type Store } from '@oncekey/core'
 import { type IdempotencyOptions, idempotency } from '@oncekey/web/hono'
 import { type Context, type Env, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { stream, streamSSE } from 'hono/streaming'
@@ -515,4 +516,34 @@ test('a stream() whose callback throws is undone where its onError says so', asy
     const answer = await post(app, 'k')
     expect([await answer.text(), replayed(answer)]).toEqual(['half and half', again])
   }
+})
+
+test('a login whose handler was given up puts no cookie on the answer, however long that is on its way', async () => {
+  const { app, once } = site({ handlerTimeoutMs: 30 })
+  let late = () => {}
+  const isLate = new Promise<void>((resolve) => {
+    late = resolve
+  })
+  let done = () => {}
+  const isDone = new Promise<void>((resolve) => {
+    done = resolve
+  })
+  app.use(async (c, next) => {
+    c.header('set-cookie', 'theme=dark')
+    await next()
+    late()
+    await isDone
+    c.header('x-after', '1')
+  })
+  app.post('/orders', once, async (c) => {
+    await isLate
+    c.header('set-cookie', 'session=SECRET', { append: true })
+    setCookie(c, 'session', 'SECRET')
+    done()
+    return c.json({ ok: true })
+  })
+  const answer = await post(app, 'k')
+  expect(answer.status).toBe(503)
+  expect(answer.headers.getSetCookie()).toEqual(['theme=dark'])
+  expect(answer.headers.get('x-after')).toBe('1')
 })
