@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseSync, Visitor } from 'oxc-parser'
+import { sourcesIn, specifiersIn } from './imports.ts'
 
 /** Who may import whom: the only place where this is written. An entry with a subpath allows just that subpath. */
 const mayImport: Record<string, readonly string[]> = {
@@ -15,6 +15,9 @@ const mayImport: Record<string, readonly string[]> = {
   outbox: ['core'],
   webhooks: ['core', 'outbox', 'postgres/client'],
   saga: ['core', 'outbox', 'postgres/client'],
+  dashboard: ['core'],
+  telemetry: ['core'],
+  cli: ['core', 'outbox', 'postgres', 'redis', 'saga', 'webhooks'],
   client: [],
   conformance: ['core'],
 }
@@ -46,14 +49,12 @@ function dependenciesOf(folder: string): string[] {
 }
 
 function importsOf(src: string) {
-  return readdirSync(src, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts'))
-    .flatMap((file) =>
-      specifiersIn(join(src, file)).flatMap((specifier) => {
-        const target = ours(specifier) ?? outside(src, file, specifier)
-        return target ? [{ file, specifier, target }] : []
-      }),
-    )
+  return sourcesIn(src).flatMap((file) =>
+    specifiersIn(join(src, file)).flatMap((specifier) => {
+      const target = ours(specifier) ?? outside(src, file, specifier)
+      return target ? [{ file, specifier, target }] : []
+    }),
+  )
 }
 
 const ours = (specifier: string) => specifier.match(/^@oncekey\/(.+)$/)?.[1]
@@ -62,22 +63,6 @@ const outside = (src: string, file: string, specifier: string) =>
   specifier.startsWith('.') && !resolve(src, file, '..', specifier).startsWith(resolve(src) + sep)
     ? specifier
     : undefined
-
-function specifiersIn(path: string): string[] {
-  const specifiers: string[] = []
-  const note = ({ source }: { source: unknown }) => {
-    const value = (source as { value?: unknown } | null)?.value
-    if (typeof value === 'string') specifiers.push(value)
-  }
-  new Visitor({
-    ImportDeclaration: note,
-    ExportNamedDeclaration: note,
-    ExportAllDeclaration: note,
-    ImportExpression: note,
-    TSImportType: note,
-  }).visit(parseSync(path, readFileSync(path, 'utf8')).program)
-  return specifiers
-}
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const breaches = findBreaches('packages')

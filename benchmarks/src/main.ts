@@ -6,6 +6,7 @@ import { expressPostgresBench } from './benches/express-postgres.ts'
 import { fastifyMemoryBench } from './benches/fastify-memory.ts'
 import { fastifyStoresBench } from './benches/fastify-stores.ts'
 import { growthBench } from './benches/growth.ts'
+import { hotKeyBench } from './benches/hot-key.ts'
 import { inboxBench } from './benches/inbox.ts'
 import { latencyBench } from './benches/latency.ts'
 import { memoryFootprintBench } from './benches/memory-footprint.ts'
@@ -31,6 +32,7 @@ const benches = [
   countsBench,
   expressPostgresBench,
   growthBench,
+  hotKeyBench,
   purgeBench,
   webhooksBench,
   sagaBench,

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { migrateSagas, type Saga, type SagaRunner, saga, sagaRunner } from '@oncekey/saga'
+import { migrate } from '@oncekey/postgres'
+import { createSagaRunner, type Saga, type SagaRunner, saga, sagaMigrations } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import { Pool, type PoolClient } from 'pg'
 import type { Bench } from '../bench.ts'
@@ -104,7 +105,7 @@ function ofSaga(pool: Pool, local: boolean): { run(): Promise<unknown> } {
       },
     })
   }
-  const sagas: SagaRunner<PoolClient> = sagaRunner({ client: pool, sagas: [flow] })
+  const sagas: SagaRunner<PoolClient> = createSagaRunner({ client: pool, sagas: [flow] })
   return { run: () => sagas.execute(flow, { id: randomUUID(), input: null }) }
 }
 
@@ -168,7 +169,7 @@ async function stepsPerSecond(
 async function databaseOf(postgres: DurablePostgres): Promise<string> {
   const url = await postgres.database()
   const pool = new Pool({ connectionString: url, max: 1 })
-  await migrateSagas(pool)
+  await migrate(pool, { also: [sagaMigrations] })
   await pool.end()
   return url
 }

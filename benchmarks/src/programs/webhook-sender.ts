@@ -4,6 +4,7 @@ import {
   generateSecret,
   signWebhook,
   type WebhookAttemptMessage,
+  webhookMigrations,
   webhooks,
 } from '@oncekey/webhooks'
 import { Pool } from 'pg'
@@ -23,8 +24,7 @@ let pool: Pool
 const verbs = {
   async open(url: string): Promise<void> {
     pool = new Pool({ connectionString: url, max: 10 })
-    await migrate(pool)
-    await webhooks({ client: pool }).migrate()
+    await migrate(pool, { also: [webhookMigrations] })
   },
 
   /** Seconds until every living endpoint has been told of every event. */

@@ -36,7 +36,7 @@ function order(key: string, body: object, path = '/orders'): Promise<Response> {
 
 const isReplay = ({ headers }: Response) => headers.get('x-idempotency-replayed') === 'true'
 
-describe('the route, built by next build and served by Next.js', () => {
+describe('the route, built by next build and served by Next.js', { timeout: 60_000 }, () => {
   test('places an order once, however often and however many at once', async () => {
     const first = await order('violin', { item: 'violin' })
     expect(first.status).toBe(201)

@@ -10,7 +10,7 @@ await pool.query('create table if not exists payments (id serial primary key, ce
 
 const once = idempotency({
   store: postgresStore({ client: pool }),
-  scope: (req) => String(req.headers['x-account'] ?? ''), // who the key belongs to: your authentication knows
+  scope: (req) => String(req.headers['x-account'] ?? ''), // the key's owner, from your authentication
 })
 
 const app = express()

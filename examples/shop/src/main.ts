@@ -15,6 +15,8 @@ const orders = Number(process.env.ORDERS ?? 120)
 const url = process.env.DATABASE_URL
 const folder = mkdtempSync(join(tmpdir(), 'shop-'))
 process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+const interrupted = () => process.exit(130)
+process.on('SIGINT', interrupted)
 const say = (text: string) => console.log(text)
 
 const outside = await outsideWorld()
@@ -64,6 +66,16 @@ const stuck = await until(async () => {
 say(
   `The customer refused ${buyer.refused()} webhooks; dead letters: ${stuck.mails} e-mails, ${stuck.deliveries} webhooks.`,
 )
+if (process.argv.includes('--serve')) {
+  say(`
+The mail server is still down, and what could not be sent waits for somebody:
+  ${first.url}/ops      the dashboard: dead letters by kind of error, keys, consumers, audit
+  ${first.url}/metrics  what Prometheus scrapes
+Press Ctrl+C, and the mail server comes up, everything is redriven, and the books are balanced.`)
+  process.off('SIGINT', interrupted)
+  await new Promise((resolve) => process.once('SIGINT', resolve))
+  process.on('SIGINT', interrupted)
+}
 outside.mailIsUp = true
 await until(async () => {
   await call('/redrive', 'POST', {})

@@ -1,5 +1,5 @@
 import { backoff } from '@oncekey/outbox'
-import { saga, TerminalError } from '@oncekey/saga'
+import { PermanentError, saga } from '@oncekey/saga'
 import type { Tx } from './database.ts'
 import type { Outside } from './outside-client.ts'
 
@@ -30,7 +30,7 @@ export function orderSaga(outside: Outside) {
       async run({ input, idempotencyKey, signal }) {
         const { id, cents, card } = input
         const answer = await outside.post('/charges', { id, cents, card }, idempotencyKey, signal)
-        if (answer.status === 402) throw new TerminalError('card declined')
+        if (answer.status === 402) throw new PermanentError('card declined')
       },
       // Also when nobody knows whether the card was charged: the gateway does.
       compensate: async ({ input, idempotencyKey, signal }) =>
@@ -42,7 +42,7 @@ export function orderSaga(outside: Outside) {
       async run({ input, idempotencyKey, signal }) {
         const { id, address } = input
         const answer = await outside.post('/shipments', { id, address }, idempotencyKey, signal)
-        if (answer.status === 422) throw new TerminalError('no such address')
+        if (answer.status === 422) throw new PermanentError('no such address')
       },
     })
     .step('confirm', {

@@ -22,6 +22,8 @@ export async function serverProcess(
   async function start(): Promise<void> {
     const child = spawn(process.execPath, ['--import', 'tsx', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      // A group of its own: Ctrl+C is for the story, which decides what becomes of its processes.
+      detached: true,
       env: { ...process.env, ...env, PORT: String(port) },
     })
     const orphaned = () => child.kill('SIGKILL')

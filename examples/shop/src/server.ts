@@ -1,11 +1,15 @@
 // One process of the shop: the API, the relay, the sagas, the webhooks.
 import { randomUUID } from 'node:crypto'
+import { dashboard } from '@oncekey/dashboard'
+import { toNode } from '@oncekey/dashboard/node'
 import idempotency from '@oncekey/fastify'
 import { createRelay, deadLetters } from '@oncekey/outbox'
 import { migrate, postgresLog, postgresStore } from '@oncekey/postgres'
-import { migrateSagas, sagaRunner } from '@oncekey/saga'
-import { webhooks } from '@oncekey/webhooks'
+import { createSagaRunner, sagaMigrations } from '@oncekey/saga'
+import { prometheus } from '@oncekey/telemetry/prometheus'
+import { webhookMigrations, webhooks } from '@oncekey/webhooks'
 import Fastify from 'fastify'
+import { register } from 'prom-client'
 import { openDatabase, TABLES, type Tx } from './database.ts'
 import { type Order, orderSaga } from './order-saga.ts'
 import { outsideAt } from './outside-client.ts'
@@ -25,24 +29,24 @@ const hooks = webhooks<Tx>({
   cooldownMs: 50,
   maxCooldownMs: 200,
 })
-await migrate(client)
-await migrateSagas(client)
-await hooks.migrate()
+await migrate(client, { also: [sagaMigrations, webhookMigrations] })
 for (const text of TABLES) await database.query(text)
 
 const outside = outsideAt(env('OUTSIDE_URL'))
 const order = orderSaga(outside)
-const sagas = sagaRunner<Tx>({ client, sagas: [order], leaseMs: 2_000, pollMs: 50 })
+const sagas = createSagaRunner<Tx>({ client, sagas: [order], leaseMs: 2_000, pollMs: 50 })
 const log = postgresLog<Tx>({ client })
+const consumers = [...reactions(sagas, order, outside), hooks.consumer]
 const relay = createRelay<Tx>({
   log,
-  consumers: [...reactions(sagas, order, outside), hooks.consumer],
+  consumers,
   leaseMs: 2_000,
 })
 const worker = hooks.createWorker({ leaseMs: 2_000, pollMs: 50 })
 
+const store = postgresStore<Tx>({ client })
 const once = idempotency.with({
-  store: postgresStore<Tx>({ client }),
+  store,
   scope: (request) => String(request.headers['x-customer'] ?? ''),
   waitMs: 2_000,
 })
@@ -86,6 +90,36 @@ app.post('/redrive', { config: { idempotency: false } }, async () => {
     ),
   )
   return { redriven: results.map(({ redriven }) => redriven.length) }
+})
+
+// What somebody on call looks at. A real shop asks its own login who it is.
+const watched = {
+  deadLetters: [log.deadLetters, sagas.deadLetters, hooks.deadLetters],
+  lag: { log, consumers: consumers.map(({ name }) => name) },
+}
+const show = toNode(
+  dashboard({
+    ...watched,
+    store,
+    title: 'The shop',
+    basePath: '/ops',
+    authorize: () => ({ actor: 'you@shop.example', may: 'all' }),
+  }),
+)
+await app.register(async (scope) => {
+  scope.removeAllContentTypeParsers()
+  scope.addContentTypeParser('*', (_, __, done) => done(null))
+  for (const url of ['/ops', '/ops/*']) {
+    scope.all(url, { config: { idempotency: false } }, (request, reply) => {
+      reply.hijack()
+      show(request.raw, reply.raw)
+    })
+  }
+})
+prometheus({ register, ...watched, ...(store.keys && { keys: store.keys }) })
+app.get('/metrics', async (_, reply) => {
+  reply.type(register.contentType)
+  return register.metrics()
 })
 
 await app.listen({ host: '127.0.0.1', port: Number(env('PORT')) })

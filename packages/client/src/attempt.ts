@@ -2,6 +2,7 @@ import { readUpTo } from './body-bytes.ts'
 import type { FrozenRequest } from './frozen-request.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Problem, readProblem } from './problem.ts'
+import type { LossReason } from './should-retry.ts'
 import { startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
 
 /** The server's words, all of them unless `streamed`. */
@@ -16,7 +17,7 @@ export interface Answer {
 /** Whether the request took effect is not known. */
 export interface Loss {
   readonly kind: 'lost'
-  readonly reason: 'network-error' | 'timeout' | 'body-lost'
+  readonly reason: LossReason
   readonly error: unknown
 }
 

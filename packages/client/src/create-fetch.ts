@@ -6,8 +6,9 @@ import { type FrozenRequest, freezeRequest, isRequest } from './frozen-request.t
 import { keyLine, keyOfLine } from './key.ts'
 import { type FetchOptions, type ResolvedOptions, resolveOptions, responseMode } from './options.ts'
 import { type ClaimPendingKey, type PendingKey, pendingKeys } from './pending-keys.ts'
+import type { RetryReason } from './should-retry.ts'
 import { sleep, startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
-import { isFinal, type RetryReason, retryReason } from './verdict.ts'
+import { isFinal, retryReason, unheeded } from './verdict.ts'
 
 /** What `fetch` takes, and what concerns the key. */
 export interface CallInit extends RequestInit {
@@ -199,7 +200,7 @@ function unanswered(code: RetryErrorCode, call: Call, cause: unknown): RetryErro
 
 function tell(call: Call, outcome: Answer | Loss, reason: RetryReason, delayMs: number): void {
   const { options, attempts, key } = call
-  options.onRetry({
+  const told: unknown = options.onRetry({
     attempt: attempts,
     delayMs,
     reason,
@@ -207,4 +208,5 @@ function tell(call: Call, outcome: Answer | Loss, reason: RetryReason, delayMs: 
     status: outcome.kind === 'answer' ? outcome.response.status : undefined,
     error: outcome.kind === 'lost' ? outcome.error : undefined,
   })
+  unheeded(told)
 }

@@ -1,7 +1,7 @@
 import { OptionsError } from './errors.ts'
 import { type KeyFormat, randomKey } from './key.ts'
 import type { PendingOptions, PendingStorage } from './pending-keys.ts'
-import type { RetryReason, ShouldRetry } from './verdict.ts'
+import type { RetryReason, ShouldRetry } from './should-retry.ts'
 
 /** What is about to be tried again, and why. */
 export interface RetryEvent {
@@ -58,10 +58,10 @@ export interface FetchOptions {
   readonly pending?: PendingOptions
   /**
    * Decides before the rules do: `true` tries again with the same key, `false` hands over what came,
-   * `undefined` leaves it to the rules. Not called for what its signal ended. @default the rules
+   * anything else, a promise too, leaves it to the rules. Not called for what its signal ended. @default the rules
    */
   readonly shouldRetry?: ShouldRetry
-  /** Called before each wait. What it throws ends the call. */
+  /** Called before each wait, which does not wait for a promise. What it throws ends the call. */
   readonly onRetry?: (event: RetryEvent) => void
   /** What sends an attempt. @default the global `fetch`, looked up at each attempt */
   readonly fetch?: typeof fetch
@@ -175,7 +175,7 @@ function milliseconds(option: string, value: number, least: number): number {
 
 function positive(option: string, value: number): number {
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new OptionsError(`${option} must be a positive whole number, not ${value}.`)
+    throw new OptionsError(`${option} must be a positive whole number, from 1, not ${value}.`)
   }
   return value
 }

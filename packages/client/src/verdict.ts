@@ -1,8 +1,6 @@
 import { isReplayed } from './answer.ts'
 import type { Answer, Loss } from './attempt.ts'
-
-/** Why an attempt is not the last: nothing or half of it came back, or the answer asks for another. */
-export type RetryReason = Loss['reason'] | 'in-progress' | 'status'
+import type { RetryReason, ShouldRetry } from './should-retry.ts'
 
 /** Statuses below 500 that speak of the moment and not of the request. */
 const MOMENTARY: ReadonlySet<number> = new Set([408, 423, 425, 429])
@@ -12,16 +10,6 @@ const IN_PROGRESS_CODES: ReadonlySet<string> = new Set(['in-progress', 'idempote
 
 /** draft-ietf-httpapi-idempotency-key-header-07 section 2.7, for servers that are not Oncekey. */
 const IN_PROGRESS_TITLE = 'A request is outstanding for this Idempotency-Key'
-
-/** What the app says of an outcome: try again, or not; undefined leaves it to the rules. */
-export type ShouldRetry = (outcome: {
-  /** The answer, if one came; its body may not be read. */
-  readonly response: Response | undefined
-  /** What a lost attempt failed with. */
-  readonly error: unknown
-  /** The number of the attempt; the first is 1. */
-  readonly attempt: number
-}) => boolean | undefined
 
 /** Why to try again with the same key; undefined if this is what the caller gets. */
 export function retryReason(
@@ -36,8 +24,17 @@ export function retryReason(
     attempt,
   })
   const reason = ruledReason(outcome)
-  if (said === undefined) return reason
+  // A promise is no answer: taken for `true`, it would send again what has succeeded.
+  if (typeof said !== 'boolean') {
+    unheeded(said)
+    return reason
+  }
   return said ? (reason ?? 'status') : undefined
+}
+
+/** What a callback answered that nobody waits for: one that rejects would end a process. */
+export function unheeded(answer: unknown): void {
+  if (answer instanceof Promise) answer.catch(() => {})
 }
 
 function ruledReason(outcome: Answer | Loss): RetryReason | undefined {

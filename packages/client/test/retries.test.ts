@@ -100,6 +100,24 @@ test('shouldRetry decides before the rules, and leaves the rest to them', async 
   ])
 })
 
+test.each<[string, () => unknown]>([
+  ['a promise', async () => true],
+  ['a promise that rejects', () => Promise.reject(new Error('no'))],
+  ['null', () => null],
+  ['a word', () => 'yes'],
+])('shouldRetry that answers %s leaves it to the rules', async (_, shouldRetry) => {
+  const server = await scriptedServer(answer(503), answer(201, 'order 1'), answer(500))
+  const fetch = createFetch({ ...quick, shouldRetry: shouldRetry as () => undefined })
+  expect((await fetch(`${server.url}/orders`, post)).status).toBe(201)
+  expect(server.seen.length).toBe(2)
+})
+
+test('an onRetry that rejects later ends nothing', async () => {
+  const server = await scriptedServer(answer(503), answer(201, 'order 1'))
+  const fetch = createFetch({ ...quick, onRetry: () => Promise.reject(new Error('no log')) })
+  expect((await fetch(`${server.url}/orders`, post)).status).toBe(201)
+})
+
 test('shouldRetry may give a lost attempt up: nobody knows what became of it, and its key is told', async () => {
   const server = await scriptedServer(drop)
   const fetch = createFetch({ ...quick, shouldRetry: () => false })

@@ -1,10 +1,12 @@
+export { adapterBehaviours, runAdapterBehaviour } from './adapter/adapter-behaviours.ts'
 export {
-  type AdapterBehaviour,
-  type AdapterBehaviourGroup,
-  adapterBehaviours,
-  runAdapterBehaviour,
-} from './adapter/adapter-behaviours.ts'
-export type { AdapterContext } from './adapter/adapter-context.ts'
+  type AdapterSuite,
+  type AdapterSuiteStore,
+  describeAdapter,
+  memoryStores,
+} from './adapter/describe-adapter.ts'
+export type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter/site/adapter-behaviour.ts'
+export type { AdapterContext } from './adapter/site/adapter-context.ts'
 export type {
   Call,
   Reply,
@@ -15,29 +17,15 @@ export type {
   Site,
   SiteHandler,
   SiteScope,
-} from './adapter/adapter-fixture.ts'
-export {
-  type AdapterSuite,
-  type AdapterSuiteStore,
-  describeAdapter,
-  memoryStores,
-} from './adapter/describe-adapter.ts'
-export { type Faults, faultyStore } from './adapter/faulty-store.ts'
+} from './adapter/site/adapter-fixture.ts'
+export { type Faults, faultyStore } from './adapter/site/faulty-store.ts'
 export { describeLog, type LogSuite } from './log/describe-log.ts'
-export {
-  type LogBehaviour,
-  type LogBehaviourGroup,
-  logBehaviours,
-  runLogBehaviour,
-} from './log/log-behaviours.ts'
-export type { LogContext } from './log/log-context.ts'
-export type { LogFixture, LogNeed, OpenAppend } from './log/log-fixture.ts'
+export type { LogBehaviour, LogBehaviourGroup } from './log/fixture/log-behaviour.ts'
+export type { LogContext } from './log/fixture/log-context.ts'
+export type { LogFixture, LogNeed, OpenAppend } from './log/fixture/log-fixture.ts'
+export { logBehaviours, runLogBehaviour } from './log/log-behaviours.ts'
 export { describeStore, type StoreSuite } from './store/describe-store.ts'
-export {
-  runStoreBehaviour,
-  type StoreBehaviour,
-  type StoreBehaviourGroup,
-  storeBehaviours,
-} from './store/store-behaviours.ts'
-export type { StoreContext } from './store/store-context.ts'
-export type { Need, StoreFixture } from './store/store-fixture.ts'
+export type { StoreBehaviour, StoreBehaviourGroup } from './store/fixture/store-behaviour.ts'
+export type { StoreContext } from './store/fixture/store-context.ts'
+export type { Need, StoreFixture } from './store/fixture/store-fixture.ts'
+export { runStoreBehaviour, storeBehaviours } from './store/store-behaviours.ts'

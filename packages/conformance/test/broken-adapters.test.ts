@@ -1,5 +1,5 @@
 import { type AdapterBehaviour, adapterBehaviours, runAdapterBehaviour } from '@oncekey/conformance'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { BrokenAdapter } from './broken-adapters/broken-adapter.ts'
 import { brokenAnswers } from './broken-adapters/of-answers.ts'
 import { brokenEnds } from './broken-adapters/of-ends.ts'
@@ -14,7 +14,7 @@ const behaviours = adapterBehaviours().flatMap((group) =>
 
 describe('the adapter contract rejects an adapter that', () => {
   for (const broken of brokenAdapters) {
-    it(broken.fault, { timeout: 60_000 }, async () => {
+    test(broken.fault, { timeout: 60_000 }, async () => {
       const named = behaviours.filter(({ title }) => isNamedBy(broken, title))
       const outcomes = await Promise.all(
         named.map(
@@ -34,7 +34,7 @@ describe('the adapter contract rejects an adapter that', () => {
 })
 
 describe('every behaviour of the adapter contract', () => {
-  it('is failed by one of these adapters, and so can fail', () => {
+  test('is failed by one of these adapters, and so can fail', () => {
     const titles = behaviours.map(({ title }) => title)
     expect(
       titles.filter((title) => !brokenAdapters.some((broken) => isNamedBy(broken, title))),

@@ -1,10 +1,11 @@
 import { logBehaviours, runLogBehaviour } from '@oncekey/conformance'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { BrokenLog } from './broken-logs/broken-log.ts'
 import { memoryLogFixture } from './broken-logs/memory-fixture.ts'
 import { ofDeadLetters, ofDeliveries } from './broken-logs/of-deliveries.ts'
 import { ofHolding } from './broken-logs/of-holding.ts'
 import { ofReading } from './broken-logs/of-reading.ts'
+import { ofRetiring } from './broken-logs/of-retiring.ts'
 import { ofSubscriptions } from './broken-logs/of-subscriptions.ts'
 
 const behaviours = logBehaviours().flatMap((group) =>
@@ -13,9 +14,16 @@ const behaviours = logBehaviours().flatMap((group) =>
 const everFailed = new Set<string>()
 
 describe('the log contract rejects a log that', () => {
-  const all = [...ofReading, ...ofSubscriptions, ...ofHolding, ...ofDeliveries, ...ofDeadLetters]
+  const all = [
+    ...ofReading,
+    ...ofSubscriptions,
+    ...ofHolding,
+    ...ofDeliveries,
+    ...ofDeadLetters,
+    ...ofRetiring,
+  ]
   for (const broken of all) {
-    it(broken.fault, { timeout: 60_000 }, async () => {
+    test(broken.fault, { timeout: 60_000 }, async () => {
       const failed = await failedBy(broken)
       expect(failed).toEqual(expect.arrayContaining([...broken.caughtBy]))
     })
@@ -23,7 +31,7 @@ describe('the log contract rejects a log that', () => {
 })
 
 describe('every behaviour of the log contract', () => {
-  it('is failed by one of these logs, and so can fail', () => {
+  test('is failed by one of these logs, and so can fail', () => {
     expect(behaviours.map(({ title }) => title).filter((title) => !everFailed.has(title))).toEqual(
       [],
     )

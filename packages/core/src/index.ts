@@ -1,24 +1,5 @@
-export type { Answer } from './answer.ts'
-export type { Authenticate, SignedRequest } from './authenticate.ts'
-export { bytesOfEvent, PAGE_BYTES, upToBytes } from './contracts/event-bytes.ts'
-export {
-  isTypePattern,
-  meansType,
-  normalTypes,
-  patternsOf,
-  splitTypes,
-} from './contracts/event-types.ts'
-export {
-  departed,
-  type Enrolment,
-  enrolled,
-  type Standing,
-  type SubscriptionRecord,
-  standingOf,
-  subscriptionRecord,
-  type WantedList,
-  wantedIn,
-} from './contracts/subscription-record.ts'
+export { type Act, checkedAct } from './contracts/act.ts'
+export { boundedPage, rowsToRead } from './contracts/bounded-page.ts'
 export type {
   DeadLetter,
   DeadLetterDetail,
@@ -31,8 +12,8 @@ export type {
   PastAttempt,
   Redriven,
   Resolution,
-} from './dead-letter-source.ts'
-export { type Deadline, type Deadlines, deadlines } from './deadlines.ts'
+  RetryingFilter,
+} from './contracts/dead-letter-source.ts'
 export type {
   AttemptError,
   DeadReason,
@@ -43,8 +24,109 @@ export type {
   FailedDelivery,
   Settle,
   TakeDue,
-} from './delivery.ts'
-export { deriveKey } from './derive-key.ts'
+} from './contracts/delivery.ts'
+export { checkEvents, type EmittedEvent, type OutboxEvent, outboxEvent } from './contracts/event.ts'
+export { bytesOfEvent, PAGE_BYTES, upToBytes } from './contracts/event-bytes.ts'
+export type {
+  Advance,
+  EventLog,
+  EventLogCapabilities,
+  Intake,
+  Lag,
+  Maintenance,
+  Subscription,
+  TakeIn,
+  Want,
+} from './contracts/event-log.ts'
+export {
+  isTypePattern,
+  meansType,
+  normalTypes,
+  patternsOf,
+  splitTypes,
+} from './contracts/event-types.ts'
+export type { Fingerprint } from './contracts/fingerprint.ts'
+export {
+  type ActResult,
+  checkKeyFilter,
+  checkPageLimit,
+  type KeyAttempt,
+  type KeyDetail,
+  type KeyFilter,
+  type KeyName,
+  type KeyPage,
+  type KeyPageRequest,
+  type KeyResponse,
+  type KeyState,
+  type KeySummary,
+  type Keys,
+  keyTarget,
+} from './contracts/keys.ts'
+export type { LoggedEvent, Page, ReadRequest } from './contracts/logged-event.ts'
+export type {
+  Operation,
+  OperationFilter,
+  OperationPage,
+  OperationPageRequest,
+  Operations,
+} from './contracts/operations.ts'
+export { type Retired, type RetireOptions, retirement } from './contracts/retirement.ts'
+export {
+  type HeldSlot,
+  type Lease,
+  type LeaseRequest,
+  type Position,
+  SLOTS,
+  slotOf,
+  type TakenSlot,
+} from './contracts/slots.ts'
+export type {
+  Attempt,
+  Claim,
+  Completion,
+  Decision,
+  Store,
+  StoreCapabilities,
+} from './contracts/store.ts'
+export type { HeaderChange, PlainResponse, StoredResponse } from './contracts/stored-response.ts'
+export {
+  departed,
+  type Enrolment,
+  enrolled,
+  type Standing,
+  type SubscriptionRecord,
+  standingOf,
+  subscriptionRecord,
+  type WantedList,
+  wantedIn,
+} from './contracts/subscription-record.ts'
+export type { Reconciliation, UnknownOutcome, WhenUnknown } from './contracts/when-unknown.ts'
+export { createEngine, type Engine } from './engine/engine.ts'
+export type { HandlerContext } from './engine/handler-context.ts'
+export type { Begun, HandlerRun } from './engine/handler-run.ts'
+export { type Call, type OnceOptions, type Outcome, once } from './engine/once.ts'
+export type { DispositionOf, EngineOptions, ResolvedOptions } from './engine/options.ts'
+export type { Answer, Failure, RunOutcome } from './engine/outcome.ts'
+export { checkScopeOption } from './engine/resolve-options.ts'
+export { type ErrorCode, OncekeyError, OptionsError, type ProblemCode } from './errors/errors.ts'
+export { type MemoryLogOptions, memoryLog } from './memory/memory-log.ts'
+export {
+  type MemoryStore,
+  type MemoryTransaction,
+  memoryStore,
+} from './memory/memory-store.ts'
+export type { MemoryStoreOptions } from './memory/memory-store-options.ts'
+export type { Authenticate, SignedRequest } from './request/authenticate.ts'
+export { deriveKey } from './request/derive-key.ts'
+export type { EngineRequest } from './request/engine-request.ts'
+export { type FingerprintInput, fingerprint, type RequestBody } from './request/fingerprint.ts'
+export { withoutIds } from './request/route.ts'
+export { resolveScope, type Scope } from './request/scope.ts'
+export { checkSealKeys, type Seal, type SealKeys } from './request/seal.ts'
+export type { Disposition, DispositionOverrides } from './response/disposition.ts'
+export { framingHeaders, isFraming } from './response/framing.ts'
+export type { ReplayHeader } from './response/header-rules.ts'
+export type { RetryAdvice } from './response/problem.ts'
 export {
   type AlertMessage,
   type AppendedMessage,
@@ -60,68 +142,26 @@ export {
   tell,
   warnOfFailure,
   warnOnce,
-} from './diagnostics.ts'
-export type { Disposition, DispositionOverrides } from './disposition.ts'
-export { type Begun, createEngine, type Engine, type EngineRequest } from './engine.ts'
-export { type ErrorCode, OncekeyError, OptionsError, type ProblemCode } from './errors.ts'
-export { type EmittedEvent, type OutboxEvent, outboxEvent } from './event.ts'
-export {
-  type Advance,
-  type EventLog,
-  type EventLogCapabilities,
-  type HeldSlot,
-  type Intake,
-  type Lag,
-  type Lease,
-  type LeaseRequest,
-  type LoggedEvent,
-  type Maintenance,
-  type Page,
-  type Position,
-  type ReadRequest,
-  SLOTS,
-  type Subscription,
-  slotOf,
-  type TakeIn,
-  type TakenSlot,
-  type Want,
-} from './event-log.ts'
-export {
-  type Fingerprint,
-  type FingerprintInput,
-  fingerprint,
-  type RequestBody,
-} from './fingerprint.ts'
-export type { HandlerContext } from './handler-context.ts'
-export type { ReplayHeader } from './header-rules.ts'
-export { type MemoryLogOptions, memoryLog } from './memory-log.ts'
-export {
-  type MemoryStore,
-  type MemoryStoreOptions,
-  type MemoryTransaction,
-  memoryStore,
-} from './memory-store.ts'
-export { type Call, type OnceOptions, type Outcome, once } from './once.ts'
-export {
-  checkScopeOption,
-  type DispositionOf,
-  type EngineOptions,
-  type ResolvedOptions,
-} from './options.ts'
-export type { RetryAdvice } from './problem.ts'
-export { withoutIds } from './request/route.ts'
-export { framingHeaders, isFraming } from './response/framing.ts'
-export type { Failure, Run, Verdict } from './run.ts'
-export { resolveScope, type Scope } from './scope.ts'
-export { checkSealKeys, type Seal, type SealKeys } from './seal.ts'
-export type { Attempt, Claim, Completion, Decision, Store, StoreCapabilities } from './store.ts'
-export type { HeaderChange, PlainResponse, StoredResponse } from './stored-response.ts'
+} from './telemetry/channels.ts'
+export { type Trace, type TracedContext, traceOf } from './telemetry/trace.ts'
 export { type ActiveTraceparent, provideTraceparent } from './telemetry/trace-context.ts'
+export {
+  type DeliveredFacts,
+  type DeliverTrace,
+  deliverTrace,
+  type PublishTrace,
+  publishTrace,
+  type RequestTrace,
+  requestTrace,
+} from './telemetry/traces.ts'
+export { type Deadline, type Deadlines, deadlines } from './time/deadlines.ts'
 export {
   callLater,
   endsWithin,
   type Later,
+  LONGEST_KEPT_MS,
   LONGEST_TIMER_MS,
+  sleep,
   waitedFor,
+  wholeMs,
 } from './time/durations.ts'
-export type { Reconciliation, UnknownOutcome, WhenUnknown } from './when-unknown.ts'

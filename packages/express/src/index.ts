@@ -1,7 +1,7 @@
 export { keepRawBody } from '@oncekey/node'
-export type { ExpressRequest } from './express-request.ts'
+export type { ExpressRequest } from './middleware/express-request.ts'
 export {
   type IdempotencyMiddleware,
   type IdempotencyOptions,
   idempotency,
-} from './middleware.ts'
+} from './middleware/middleware.ts'

@@ -1,5 +1,5 @@
 import { describeAdapter } from '@oncekey/conformance'
-import { serveWith } from './serve-with-express.ts'
-import { expressVersions } from './served.ts'
+import { serveWith } from './support/serve-with-express.ts'
+import { expressVersions } from './support/served.ts'
 
 for (const [name, express] of expressVersions) describeAdapter({ name, serve: serveWith(express) })

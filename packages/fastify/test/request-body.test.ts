@@ -12,6 +12,22 @@ import { bareApp, coveredApp, http2Client, http2Server, post, type Sent } from '
 const statusOf = async (app: FastifyInstance, sent: Sent) =>
   (await post(app, '/x', { key: 'k', ...sent })).status
 
+test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+  const signed: string[] = []
+  const { app } = await coveredApp({
+    fingerprint: () => 'the order',
+    key: async (_: unknown, raw: () => Promise<Uint8Array>) =>
+      JSON.parse(Buffer.from(await raw()).toString()).id,
+    authenticate: (_: unknown, bytes: Uint8Array) =>
+      void signed.push(Buffer.from(bytes).toString()),
+  })
+  app.post('/x', async (request) => request.body)
+  for (const body of ['{"id":"o-1"}', '{"id":"o-1","at":2}']) {
+    expect((await post(app, '/x', { body })).body).toBe('{"id":"o-1"}')
+    expect(signed.pop()).toBe(body)
+  }
+})
+
 describe('the fingerprint is made of the body as it came', () => {
   const schema = {
     body: {

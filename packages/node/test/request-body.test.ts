@@ -45,6 +45,20 @@ async function serveEcho(
 
 const key = { 'Idempotency-Key': 'k' }
 
+test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+  const signed: string[] = []
+  const port = await serveEcho({
+    fingerprint: async (_, bytes) => JSON.parse(Buffer.from(await bytes()).toString()).id,
+    key: async (_, raw) => JSON.parse(Buffer.from(await raw()).toString()).id,
+    authenticate: (_, bytes) => void signed.push(Buffer.from(bytes).toString()),
+  })
+  for (const body of ['{"id":"o-1"}', '{"id":"o-1","at":2}']) {
+    const answer = await post(port, '/', {}, body)
+    expect([answer.status, String(answer.body)]).toEqual([200, '{"id":"o-1"}'])
+    expect(signed.pop()).toBe(body)
+  }
+})
+
 describe('a body that nothing parsed', () => {
   test.each([
     ['small', '{"amount":1}'],

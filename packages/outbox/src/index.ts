@@ -1,4 +1,4 @@
-export { type Backoff, type BackoffOptions, backoff } from './backoff.ts'
+export { type Backoff, type BackoffOptions, backoff } from './consumer/backoff.ts'
 export {
   type BatchConsumerOptions,
   type BatchContext,
@@ -7,21 +7,21 @@ export {
   type ConsumerOptions,
   type ConsumerSettings,
   consumer,
-} from './consumer.ts'
+} from './consumer/consumer.ts'
+export type { DeliveredEvent } from './consumer/delivered-event.ts'
+export { PermanentError } from './consumer/permanent-error.ts'
 export {
   type Alert,
   type AlertOptions,
   type DeadLetterAlerts,
   deadLetterAlerts,
-} from './dead-letter-alerts.ts'
+} from './dead-letters/dead-letter-alerts.ts'
 export {
   type DeadLetters,
   deadLetters,
   type RedriveOptions,
   type RedriveResult,
-} from './dead-letters.ts'
-export type { DeliveredEvent } from './delivered-event.ts'
-export { type EventBus, type EventBusOptions, eventBus } from './event-bus.ts'
-export { PermanentError } from './permanent-error.ts'
-export { createRelay, type Relay } from './relay.ts'
-export type { RelayOptions } from './relay-options.ts'
+} from './dead-letters/dead-letters.ts'
+export { createEventBus, type EventBus, type EventBusOptions } from './relay/event-bus.ts'
+export { createRelay, type Relay } from './relay/relay.ts'
+export type { RelayOptions } from './relay/relay-options.ts'

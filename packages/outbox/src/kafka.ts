@@ -1,18 +1,21 @@
 import { OptionsError } from '@oncekey/core'
-import { cloudEventAttributes, DATA_CONTENT_TYPE, ownHeaders } from './cloud-event.ts'
-import type { Consumer } from './consumer.ts'
-import type { DeliveredEvent } from './delivered-event.ts'
-import { PermanentError } from './permanent-error.ts'
-import { type PublisherSettings, publisher } from './publisher.ts'
-import { sharedSends } from './shared-sends.ts'
-import { toldByApp } from './told-by-app.ts'
+import type { Consumer } from './consumer/consumer.ts'
+import type { DeliveredEvent } from './consumer/delivered-event.ts'
+import { PermanentError } from './consumer/permanent-error.ts'
+import { cloudEventAttributes, DATA_CONTENT_TYPE, ownHeaders } from './publishers/cloud-event.ts'
+import { destinationFrom } from './publishers/destination-option.ts'
+import { MISSING_FOR_MS, type PublisherSettings, publisher } from './publishers/publisher.ts'
+import { sharedSends } from './publishers/shared-sends.ts'
 
-/** What is used of a `Producer` of `@platformatic/kafka`; another client fits behind one function. */
+/**
+ * The part of a `Producer` of `@platformatic/kafka` that is used. Another client fits behind
+ * `send`.
+ */
 export interface KafkaProducer {
-  /** Resolves when all replicas in sync have all of the messages. */
+  /** Resolves when all in-sync replicas have all of the messages. */
   send(options: {
     messages: KafkaMessage[]
-    /** All replicas that are in sync. */
+    /** Acknowledged by all in-sync replicas. */
     acks: -1
     idempotent: false
   }): Promise<unknown>
@@ -28,17 +31,17 @@ export interface KafkaMessage {
 export interface KafkaPublisherOptions extends PublisherSettings {
   /** `new Producer({ clientId, bootstrapBrokers })` of `@platformatic/kafka`. */
   readonly producer: KafkaProducer
-  /** Where to publish, one for all or one for each event. */
+  /** The topic: one for all events, or a function of the event. */
   readonly topic: string | ((event: DeliveredEvent) => string)
-  /** How many messages one request takes at most. @default 100 */
+  /** The most messages in one request. @default 100 */
   readonly batchSize?: number
 }
 
 /**
- * Publishes events to Kafka: one is done when all replicas in sync have it. The ordering key is the
- * message's key, so that one partition has all of it. What is handed in while a request is under way
- * goes with the next. Messages are CloudEvents 1.0 in binary mode, with `ce_` headers; whoever consumes
- * knows what comes again by `ce_id`. Throws {@link OptionsError}.
+ * Publishes events to Kafka. An event is done when all in-sync replicas have it. The ordering key
+ * is the message's key, so all events of a key are in one partition. Events that come in during a
+ * request go with the next one. Messages are CloudEvents 1.0 in binary mode, with `ce_` headers;
+ * consumers recognize a redelivery by `ce_id`. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -57,21 +60,25 @@ export function kafkaPublisher<Tx = unknown>({
   const send = sharedSends<KafkaMessage>({
     batchSize,
     isPermanent,
-    // Not idempotent: a producer that numbers its batches after the fact gives the number of one whose
-    // answer was lost to the next, which the broker then drops as a duplicate.
+    // Not idempotent: this client numbers a batch after the answer, so when an answer is lost the
+    // next batch gets the same number, and the broker drops it as a duplicate.
     send: (messages) => producer.send({ messages, acks: -1, idempotent: false }),
   })
   return publisher<Tx>(settings, {
+    isForOne: typeof topic === 'string',
     isPermanent,
+    // Cannot be told apart: the client rejects with the errors of all its tries, of whatever kind.
+    isOfDestination: () => false,
+    missingForMs: MISSING_FOR_MS,
     prepare(event) {
       const to = topicOf(event, topic)
-      return async () => send(messageOf(event, to))
+      return { to, send: (timeoutMs) => send(to, messageOf(event, to), timeoutMs) }
     },
   })
 }
 
 function topicOf(event: DeliveredEvent, topic: KafkaPublisherOptions['topic']): string {
-  const to = toldByApp('kafkaPublisher: topic', topic, event)
+  const to = destinationFrom('kafkaPublisher: topic', topic, event)
   if (isTopic(to)) return to
   throw new PermanentError(
     `kafkaPublisher: ${JSON.stringify(to)} is no name of a topic (event "${event.type}").`,
@@ -90,8 +97,8 @@ function messageOf(event: DeliveredEvent, topic: string): KafkaMessage {
 }
 
 /**
- * What the broker said of a message, wherever in the chain of errors; under the name the protocol has
- * for it. An unknown topic may be one that is being made, and is not among them.
+ * Finds, anywhere in the chain of errors, the broker's refusal of a message, by the name that the
+ * protocol has for it. An unknown topic is not permanent: it may be about to be created.
  */
 function isPermanent(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false

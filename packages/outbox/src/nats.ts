@@ -1,13 +1,19 @@
 import { headers, type MsgHdrs } from '@nats-io/transport-node'
-import { OptionsError } from '@oncekey/core'
-import { cloudEventAttributes, ownHeaders } from './cloud-event.ts'
-import type { Consumer } from './consumer.ts'
-import type { DeliveredEvent } from './delivered-event.ts'
-import { PermanentError } from './permanent-error.ts'
-import { type PublisherSettings, publisher } from './publisher.ts'
-import { toldByApp } from './told-by-app.ts'
+import { OptionsError, wholeMs } from '@oncekey/core'
+import type { Consumer } from './consumer/consumer.ts'
+import type { DeliveredEvent } from './consumer/delivered-event.ts'
+import { PermanentError } from './consumer/permanent-error.ts'
+import { cloudEventAttributes, ownHeaders } from './publishers/cloud-event.ts'
+import { destinationFrom } from './publishers/destination-option.ts'
+import { MissingDestinationError } from './publishers/missing-destination-error.ts'
+import {
+  MISSING_FOR_MS,
+  type MissingSettings,
+  type PublisherSettings,
+  publisher,
+} from './publishers/publisher.ts'
 
-/** What is used of `jetstream(connection)` of `@nats-io/jetstream`. */
+/** The part of `jetstream(connection)` of `@nats-io/jetstream` that is used. */
 export interface NatsJetStream {
   publish(
     subject: string,
@@ -25,22 +31,24 @@ export interface NatsJetStream {
   }>
 }
 
-export interface NatsPublisherOptions extends PublisherSettings {
-  /** `jetstream(connection)`; let the connection reconnect for ever: `maxReconnectAttempts: -1`. */
+export interface NatsPublisherOptions extends PublisherSettings, MissingSettings {
+  /**
+   * `jetstream(connection)`. Have the connection reconnect for ever: `maxReconnectAttempts: -1`.
+   */
   readonly jetstream: NatsJetStream
   /**
-   * The subject an event is published on. Streams that take it are yours to make.
-   * @default its type, such as `order.created`
+   * The subject to publish an event on. You create the streams that take it.
+   * @default the event's type, such as `order.created`
    */
   readonly subject?: (event: DeliveredEvent) => string
 }
 
 /**
- * Publishes events to NATS JetStream: one is done when a stream has acknowledged it. The `Nats-Msg-Id`
- * is the publisher's name and the event's id, so that the stream drops what this publisher sends again
- * within its `duplicate_window` (2 minutes unless it says otherwise), and nothing that another one
- * sends of the same event. The event's id alone is the header `ce-id`. Messages are CloudEvents 1.0 in binary mode, with `ce-` headers.
- * Throws {@link OptionsError}.
+ * Publishes events to NATS JetStream. An event is done when a stream has acknowledged it. The
+ * `Nats-Msg-Id` is the publisher's name and the event's id: within its `duplicate_window` (2
+ * minutes by default) a stream drops what this publisher sends again, and nothing that another
+ * publisher sends of the same event. The header `ce-id` is the event's id alone. Messages are
+ * CloudEvents 1.0 in binary mode, with `ce-` headers. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -56,6 +64,7 @@ export interface NatsPublisherOptions extends PublisherSettings {
 export function natsPublisher<Tx = unknown>({
   jetstream,
   subject = ({ type }) => type,
+  missingForMs = MISSING_FOR_MS,
   ...settings
 }: NatsPublisherOptions): Consumer<Tx> {
   if (typeof jetstream?.publish !== 'function') {
@@ -69,28 +78,32 @@ export function natsPublisher<Tx = unknown>({
     )
   }
   return publisher<Tx>(settings, {
+    isForOne: false,
     isPermanent,
+    isOfDestination,
+    missingForMs: wholeMs('natsPublisher: missingForMs', missingForMs, 0),
     prepare(event) {
-      const on = subjectOf(event, subject)
+      const to = subjectOf(event, subject)
       const msgID = `${settings.name}:${event.id}`
       const headers = headersOf(event)
-      return async (timeout) => {
+      const send = async (timeout: number): Promise<void> => {
         try {
           const options = { msgID, timeout, headers }
-          const { stream, seq, duplicate } = await jetstream.publish(on, event.json, options)
-          if (duplicate) await expectOurs(jetstream, stream, seq, on)
+          const { stream, seq, duplicate } = await jetstream.publish(to, event.json, options)
+          if (duplicate) await expectOurs(jetstream, stream, seq, to)
         } catch (error) {
-          if (isUnheard(error)) await expectStream(jetstream, on, error)
+          if (isUnheard(error)) await expectStream(jetstream, to, error)
           throw error
         }
       }
+      return { to, send }
     },
   })
 }
 
 function subjectOf(event: DeliveredEvent, subject: (event: DeliveredEvent) => string): string {
-  const on = toldByApp('natsPublisher: subject', subject, event)
-  // Wildcards are for subscribers, and white space would end the subject on the wire.
+  const on = destinationFrom('natsPublisher: subject', subject, event)
+  // Wildcards are for subscribers only, and white space would end the subject on the wire.
   if (typeof on === 'string' && /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(on)) return on
   throw new PermanentError(
     `natsPublisher: ${JSON.stringify(on)} is no subject to publish on (event "${event.type}").`,
@@ -104,7 +117,9 @@ function headersOf(event: DeliveredEvent): MsgHdrs {
   return made
 }
 
-/** As the binding has it: space, quote, percent and all that is not printable ASCII. */
+/**
+ * Percent-encodes space, quote, percent and all that is not printable ASCII, as the binding says.
+ */
 function encoded(value: string): string {
   return value.replace(/[^\x21\x23\x24\x26-\x7e]+/g, (text) =>
     [...Buffer.from(text)]
@@ -114,8 +129,8 @@ function encoded(value: string): string {
 }
 
 /**
- * Nobody took the subject: there is no such stream, or it has no leader just now. Only the first is
- * for good, and the server tells; one that does not answer has not.
+ * No stream answered on the subject: either none takes it, or its stream has no leader just now.
+ * Asks the server which. Rejects with the server's own error where that does not answer either.
  */
 async function expectStream(
   jetstream: NatsJetStream,
@@ -127,13 +142,14 @@ async function expectStream(
     await streams.find(subject)
   } catch (error) {
     if ((error as Error | null)?.name !== 'StreamNotFoundError') throw error
-    throw new PermanentError(`No stream takes the subject "${subject}".`, { cause })
+    throw new MissingDestinationError(`No stream takes the subject "${subject}".`, { cause })
   }
 }
 
 /**
- * The stream dropped it as sent before. It was, if what it kept is on the same subject; if not, two
- * publishers have one name, and this one's message is lost where nobody would miss it.
+ * The stream dropped the message as a duplicate. That is right if the message it kept is on the
+ * same subject. If not, two publishers share a name, and this one's message would be lost
+ * unnoticed.
  */
 async function expectOurs(
   jetstream: NatsJetStream,
@@ -143,7 +159,7 @@ async function expectOurs(
 ): Promise<void> {
   const { streams } = await jetstream.jetstreamManager(false)
   const kept = await streams.getMessage(stream, { seq })
-  // What was taken from the stream meanwhile had arrived there.
+  // A message that was removed from the stream meanwhile had arrived there.
   if (kept === null || kept.subject === subject) return
   throw new PermanentError(
     `The stream "${stream}" has this event from another publisher of the same name, on subject ` +
@@ -155,7 +171,7 @@ function isUnheard(error: unknown): boolean {
   return (error as Error | null)?.name === 'JetStreamNotEnabled'
 }
 
-/** By name: two copies of the client have two classes. */
+/** Goes by name: two copies of the client have two classes. */
 function isPermanent(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
   return (
@@ -164,8 +180,19 @@ function isPermanent(error: unknown): boolean {
   )
 }
 
-/** What the client does not send at all: over `max_payload`, a header that is none. */
+/** The stream answered that it is full or has failed, or the user may not publish there. */
+function isOfDestination(error: unknown): boolean {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
+  return (
+    (name === 'JetStreamApiError' && code === STREAM_COULD_NOT_STORE) ||
+    name === 'PermissionViolationError'
+  )
+}
+
+const STREAM_COULD_NOT_STORE = 10077
+
+/** The client refuses to send it: larger than `max_payload`, or an invalid header. */
 const ABOUT_THE_MESSAGE = new Set(['InvalidArgumentError', 'InvalidSubjectError'])
 
-/** Larger than the stream takes; headers larger than 64 KiB; a stream that is sealed. */
+/** Larger than the stream takes; headers larger than 64 KiB; a sealed stream. */
 const REFUSALS = new Set([10054, 10097, 10109])

@@ -1,13 +1,19 @@
 import { setImmediate } from 'node:timers/promises'
-import { OptionsError } from '@oncekey/core'
-import { cloudEventAttributes, DATA_CONTENT_TYPE, ownHeaders } from './cloud-event.ts'
-import type { Consumer } from './consumer.ts'
-import type { DeliveredEvent } from './delivered-event.ts'
-import { PermanentError } from './permanent-error.ts'
-import { type PublisherSettings, publisher } from './publisher.ts'
-import { toldByApp } from './told-by-app.ts'
+import { OptionsError, wholeMs } from '@oncekey/core'
+import type { Consumer } from './consumer/consumer.ts'
+import type { DeliveredEvent } from './consumer/delivered-event.ts'
+import { PermanentError } from './consumer/permanent-error.ts'
+import { cloudEventAttributes, DATA_CONTENT_TYPE, ownHeaders } from './publishers/cloud-event.ts'
+import { destinationFrom } from './publishers/destination-option.ts'
+import { MissingDestinationError } from './publishers/missing-destination-error.ts'
+import {
+  MISSING_FOR_MS,
+  type MissingSettings,
+  type PublisherSettings,
+  publisher,
+} from './publishers/publisher.ts'
 
-/** What is used of a `Connection` of `rabbitmq-client`. */
+/** The part of a `Connection` of `rabbitmq-client` that is used. */
 export interface RabbitConnection {
   createPublisher(options: { confirm: true; maxAttempts: 1 }): RabbitChannel
 }
@@ -35,30 +41,35 @@ export interface RabbitReturn {
   replyText: string
 }
 
-export interface RabbitPublisherOptions extends PublisherSettings {
+export interface RabbitPublisherOptions extends PublisherSettings, MissingSettings {
   /** `new Connection(url)` of `rabbitmq-client`, which reconnects by itself. */
   readonly connection: RabbitConnection
-  /** Where to publish; `''` is the default exchange, whose routing keys are names of queues. */
+  /** The exchange; `''` is the default exchange, whose routing keys are the names of queues. */
   readonly exchange: string
   /** @default the event's type, such as `order.created` */
   readonly routingKey?: (event: DeliveredEvent) => string
   /**
-   * The largest message the broker takes. To find out by sending it would end the channel, and with it
-   * all that is under way. Bytes. @default 16_777_216 (RabbitMQ 4; its `max_message_size`)
+   * The largest message the broker takes. A larger one closes the channel, and everything under way
+   * is sent again; from then on the limit that the broker named counts until the process ends.
+   * Bytes. @default 16_777_216 (RabbitMQ 4; its `max_message_size`)
    */
   readonly maxMessageBytes?: number
 }
 
-/** Its channel is closed by `close`; a connection that is closed first waits for that. */
+/**
+ * `close` closes its channel. Call it before the connection's own `close`, which waits for the
+ * channel.
+ */
 export interface RabbitPublisher<Tx = unknown> extends Consumer<Tx> {
   close(): Promise<void>
 }
 
 /**
- * Publishes events to RabbitMQ, persistent and mandatory: one is done when the broker has confirmed it,
- * and dead if no queue took it. Messages are CloudEvents 1.0 in binary mode, with `cloudEvents:` headers;
- * `messageId` is the event's id, by which whoever consumes knows what comes again: the broker does not.
- * Throws {@link OptionsError}.
+ * Publishes events to RabbitMQ as persistent, mandatory messages. An event is done when the broker
+ * has confirmed it. Where no queue takes it, it is retried for `missingForMs`. Messages are
+ * CloudEvents 1.0 in binary mode, with `cloudEvents:` headers. `messageId` is the event's id: the
+ * broker detects no duplicates, and consumers recognize a redelivery by it. Throws
+ * {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -73,14 +84,16 @@ export function rabbitmqPublisher<Tx = unknown>({
   exchange,
   routingKey = ({ type }) => type,
   maxMessageBytes = 16 * 1024 * 1024,
+  missingForMs = MISSING_FOR_MS,
   ...settings
 }: RabbitPublisherOptions): RabbitPublisher<Tx> {
   check(connection, exchange, routingKey, maxMessageBytes)
   const returned = new Map<string, string>()
+  let mostBytes = maxMessageBytes
   let channel: RabbitChannel | undefined
   const open = (): RabbitChannel => {
     if (channel !== undefined) return channel
-    // Tries are the relay's.
+    // One attempt: the relay does the retrying.
     channel = connection.createPublisher({ confirm: true, maxAttempts: 1 })
     channel.on('basic.return', ({ messageId, replyText }) => {
       if (messageId !== undefined) returned.set(messageId, replyText)
@@ -89,22 +102,30 @@ export function rabbitmqPublisher<Tx = unknown>({
   }
 
   const consumer = publisher<Tx>(settings, {
+    isForOne: false,
     isPermanent,
+    isOfDestination,
+    missingForMs: wholeMs('rabbitmqPublisher: missingForMs', missingForMs, 0),
     prepare(event) {
       const bytes = Buffer.byteLength(event.json)
-      if (bytes > maxMessageBytes) throw tooLarge(event, bytes, maxMessageBytes)
+      if (bytes > mostBytes) throw tooLarge(event, bytes, mostBytes)
       const envelope = envelopeOf(event, exchange, routingKey)
-      return async () => {
+      const send = async (): Promise<void> => {
         try {
           await open().send(envelope, Buffer.from(event.json))
-          // What no queue took is returned first and confirmed then; the client tells in the next turn.
+          // The broker returns an unroutable message before it confirms it, and the client emits
+          // that in the next turn of the event loop.
           await setImmediate()
           const why = returned.get(event.id)
           if (why !== undefined) throw unroutable(envelope, why)
+        } catch (error) {
+          mostBytes = Math.min(mostBytes, limitOf(error) ?? mostBytes)
+          throw error
         } finally {
           returned.delete(event.id)
         }
       }
+      return { to: envelope.routingKey, send }
     },
   })
   return { ...consumer, close: async () => channel?.close() }
@@ -115,7 +136,7 @@ function envelopeOf(
   exchange: string,
   routingKey: (event: DeliveredEvent) => string,
 ): RabbitEnvelope {
-  const key = toldByApp('rabbitmqPublisher: routingKey', routingKey, event)
+  const key = destinationFrom('rabbitmqPublisher: routingKey', routingKey, event)
   if (typeof key !== 'string' || Buffer.byteLength(key) > 255) {
     throw new PermanentError(
       `rabbitmqPublisher: ${JSON.stringify(key)} is no routing key: text of at most 255 bytes.`,
@@ -131,7 +152,7 @@ function envelopeOf(
     mandatory: true,
     durable: true,
     messageId: event.id,
-    // A short string of the protocol.
+    // The protocol limits it to a short string of 255 bytes.
     type: Buffer.byteLength(event.type) > 255 ? '' : event.type,
     timestamp: Math.floor(event.occurredAt.getTime() / 1000),
     contentType: DATA_CONTENT_TYPE,
@@ -140,26 +161,43 @@ function envelopeOf(
 }
 
 /**
- * What is about the message. `NOT_FOUND`: there is one exchange, so it is not somebody else's that is
- * missing. `CODEC`: the client refused to write it, because its headers are larger than a frame
- * (`frameMax` of the connection, 8 KB unless it says otherwise).
+ * The client refused to write the message, because its headers are larger than a frame (`frameMax`
+ * of the connection, 8 KB by default). A missing exchange is not permanent: it is missing for every
+ * message, and may be about to be created.
  */
 function isPermanent(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
-  return name === 'AMQPChannelError' && ABOUT_THE_MESSAGE.has(String(code))
+  return name === 'AMQPChannelError' && code === 'CODEC'
 }
 
-const ABOUT_THE_MESSAGE = new Set(['NOT_FOUND', 'CODEC'])
+/**
+ * The broker's own limit, named in the error with which it closes the channel over a message that
+ * is too large. The client gives that error to the message it sent first, whichever that is, so all
+ * messages are retried, and the one that is too large is recognized by its size.
+ */
+function limitOf(error: unknown): number | undefined {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  if (code !== 'PRECONDITION_FAILED') return undefined
+  const [, limit] = /message size \d+ .*max(?:imum)? size (\d+)/.exec(String(message)) ?? []
+  return limit === undefined ? undefined : Number(limit)
+}
 
-function unroutable({ exchange, routingKey }: RabbitEnvelope, why: string): PermanentError {
-  return new PermanentError(
+/**
+ * A queue behind this routing key refused the message because it is full. The broker is not down.
+ */
+function isOfDestination(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === 'NACK'
+}
+
+function unroutable({ exchange, routingKey }: RabbitEnvelope, why: string): Error {
+  return new MissingDestinationError(
     `No queue took it from exchange "${exchange}" with routing key "${routingKey}": ${why}.`,
   )
 }
 
 function tooLarge(event: DeliveredEvent, bytes: number, most: number): PermanentError {
   return new PermanentError(
-    `Event "${event.type}" has ${bytes} bytes of data, more than maxMessageBytes, ${most}.`,
+    `Event "${event.type}" has ${bytes} bytes of data, more than maxMessageBytes or the broker's own limit, ${most}.`,
   )
 }
 

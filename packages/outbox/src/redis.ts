@@ -1,12 +1,12 @@
 import { OptionsError } from '@oncekey/core'
-import { cloudEventAttributes } from './cloud-event.ts'
-import type { Consumer } from './consumer.ts'
-import type { DeliveredEvent } from './delivered-event.ts'
-import { PermanentError } from './permanent-error.ts'
-import { type PublisherSettings, publisher } from './publisher.ts'
-import { toldByApp } from './told-by-app.ts'
+import type { Consumer } from './consumer/consumer.ts'
+import type { DeliveredEvent } from './consumer/delivered-event.ts'
+import { PermanentError } from './consumer/permanent-error.ts'
+import { cloudEventAttributes } from './publishers/cloud-event.ts'
+import { destinationFrom } from './publishers/destination-option.ts'
+import { MISSING_FOR_MS, type PublisherSettings, publisher } from './publishers/publisher.ts'
 
-/** What is used of a client of `ioredis`, single or cluster. */
+/** The part of an `ioredis` client, single or cluster, that is used. */
 export interface RedisStreamsClient {
   xadd(...args: [key: string, ...args: (string | number)[]]): Promise<unknown>
 }
@@ -14,20 +14,20 @@ export interface RedisStreamsClient {
 export interface RedisPublisherOptions extends PublisherSettings {
   /** `new Redis(url)` of `ioredis`, which reconnects by itself. */
   readonly client: RedisStreamsClient
-  /** The key of the stream, one for all or one for each event. */
+  /** The key of the stream: one for all events, or a function of the event. */
   readonly stream: string | ((event: DeliveredEvent) => string)
   /**
-   * About how many entries a stream keeps; older ones are trimmed, read or not.
+   * About how many entries a stream keeps. Older ones are trimmed whether they were read or not.
    * @default null, which keeps them all
    */
   readonly maxLength?: number | null
 }
 
 /**
- * Publishes events to Redis Streams: one is done when `XADD` is answered. An entry has the attributes
- * of CloudEvents 1.0 as fields `ce_…` (there is no binding for Redis: these are Kafka's names), the data
- * as `data`, and the event's headers as `header_…`. Redis knows no duplicate: who reads does, by `ce_id`.
- * Throws {@link OptionsError}.
+ * Publishes events to Redis Streams. An event is done when Redis has answered `XADD`. An entry has
+ * the attributes of CloudEvents 1.0 as fields `ce_…` (Redis has no binding, so these are Kafka's
+ * names), the data as `data`, and the event's headers as `header_…`. Redis detects no duplicates;
+ * readers recognize a redelivery by `ce_id`. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -44,16 +44,19 @@ export function redisPublisher<Tx = unknown>({
   check(client, stream, maxLength)
   const trim = maxLength === null ? [] : ['MAXLEN', '~', maxLength]
   return publisher<Tx>(settings, {
+    isForOne: typeof stream === 'string',
     isPermanent,
+    isOfDestination,
+    missingForMs: MISSING_FOR_MS,
     prepare(event) {
-      const key = keyOf(event, stream)
-      return async () => client.xadd(key, ...trim, '*', ...fieldsOf(event))
+      const to = keyOf(event, stream)
+      return { to, send: async () => client.xadd(to, ...trim, '*', ...fieldsOf(event)) }
     },
   })
 }
 
 function keyOf(event: DeliveredEvent, stream: RedisPublisherOptions['stream']): string {
-  const key = toldByApp('redisPublisher: stream', stream, event)
+  const key = destinationFrom('redisPublisher: stream', stream, event)
   if (typeof key === 'string' && key !== '') return key
   throw new PermanentError(
     `redisPublisher: ${JSON.stringify(key)} is no key of a stream (event "${event.type}").`,
@@ -66,9 +69,17 @@ function fieldsOf(event: DeliveredEvent): string[] {
   return [...fields, ...own, 'data', event.json]
 }
 
-/** Something else is kept under the key. What is busy, full, read-only or loading may not be for long. */
+/**
+ * The key holds something other than a stream, or the entry is too large. A Redis that is busy,
+ * full, read-only or loading may recover, so those errors are retried.
+ */
 function isPermanent(error: unknown): boolean {
   return /^(WRONGTYPE|ERR string exceeds maximum)/.test(String((error as Error | null)?.message))
+}
+
+/** The user may not write to this key; other keys may be allowed. */
+function isOfDestination(error: unknown): boolean {
+  return /^NOPERM.*\bkeys?\b/.test(String((error as Error | null)?.message))
 }
 
 function check(client: unknown, stream: unknown, maxLength: unknown): void {

@@ -2,11 +2,22 @@
  * For packages that keep tables of their own beside these: any client as the port it is bridged to,
  * and what goes into the log in their own transactions.
  */
-export { type CallbackDriver, fromCallbacks } from './deferred-transaction.ts'
-export { lockNumber } from './lock-number.ts'
-export { type MigrateOptions, migratePackage, type PackageMigrations } from './migrate.ts'
-export { type PostgresClient, sqlClientOf } from './postgres-client.ts'
-export { quotedSchema } from './schema-name.ts'
+export type { CallbackDriver } from './bridges/callback-driver.ts'
+export { fromCallbacks } from './bridges/deferred-transaction.ts'
+export { type PostgresClient, sqlClientOf } from './bridges/postgres-client.ts'
+export type { HandleRules } from './bridges/transaction-handle.ts'
+export { appendEventsStatement, eventsJson } from './commit/append-events.ts'
+export {
+  type MigrateOptions,
+  migratePackage,
+  type PackageMigrations,
+  postgresMigrations,
+} from './schema/migrate.ts'
+export { type MigrationPlan, migratedVersions, planMigrations } from './schema/migration-plan.ts'
+export { functionsWithoutJit } from './schema/migrations/functions-without-jit.ts'
+export { lockNumber } from './sql/lock-number.ts'
+export { type ReservedConnection, reservedConnection } from './sql/reserved-connection.ts'
+export { quotedSchema } from './sql/schema-name.ts'
 export type {
   BeginOptions,
   Begun,
@@ -17,9 +28,6 @@ export type {
   SqlTransaction,
   SqlValue,
   Statement,
-} from './sql-client.ts'
-export { isOutcomeKnown, sqlState } from './sql-state.ts'
-export { type ReservedConnection, reservedConnection } from './store/lease/reserved-connection.ts'
-export { appendEventsStatement, eventsJson } from './store/statements/append-events.ts'
-export { storeError } from './store-error.ts'
-export type { HandleRules } from './transaction-handle.ts'
+} from './sql/sql-client.ts'
+export { isOutcomeKnown, sqlState } from './sql/sql-state.ts'
+export { storeError } from './sql/store-error.ts'

@@ -1,11 +1,18 @@
-export { type AppendOptions, type AppendTarget, append, transact } from './append.ts'
-export type { PgPool } from './from-pg.ts'
+export type { PostgresClient } from './bridges/postgres-client.ts'
+export { type AppendOptions, type AppendTarget, append, transact } from './log/append.ts'
 export { type Inbox, type InboxContext, type InboxOptions, inbox, type Taken } from './log/inbox.ts'
 export type { PostgresLogOptions } from './log/options.ts'
 export { postgresLog } from './log/postgres-log.ts'
-export { type MigrateOptions, migrate } from './migrate.ts'
-export type { PostgresClient } from './postgres-client.ts'
-export { type Purged, type PurgeOptions, purge } from './purge.ts'
+export { type ConsumerSummary, postgresConsumers } from './operator/consumers.ts'
+export {
+  type EventFilter,
+  type EventPlace,
+  type EventSummary,
+  type Events,
+  postgresEvents,
+} from './operator/events.ts'
+export { type MigrateOptions, migrate, type PackageMigrations } from './schema/migrate.ts'
+export type { PgPool } from './sql/pg/pg-client.ts'
 export type {
   BeginOptions,
   Begun,
@@ -16,6 +23,7 @@ export type {
   SqlTransaction,
   SqlValue,
   Statement,
-} from './sql-client.ts'
-export type { PostgresStoreOptions } from './store/options.ts'
+} from './sql/sql-client.ts'
+export type { PostgresStoreOptions } from './store/attempt/options.ts'
 export { postgresStore } from './store/postgres-store.ts'
+export { type Purged, type PurgeOptions, purge } from './store/purge.ts'

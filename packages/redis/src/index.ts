@@ -1,5 +1,5 @@
+export type { RedisClient, RedisSubscriber } from './client/redis-client.ts'
 export type { RedisLogOptions } from './log/options.ts'
 export { redisLog } from './log/redis-log.ts'
-export type { RedisStoreOptions } from './options.ts'
-export type { RedisClient, RedisSubscriber } from './redis-client.ts'
-export { redisStore } from './redis-store.ts'
+export type { RedisStoreOptions } from './store/options.ts'
+export { redisStore } from './store/redis-store.ts'

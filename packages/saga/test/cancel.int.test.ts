@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import {
   type AnySaga,
+  createSagaRunner,
   type SagaRunner,
   type SagaRunnerOptions,
   saga,
-  sagaRunner,
 } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
@@ -15,7 +15,8 @@ const database = sagaDatabase()
 const runnerOf = (
   sagas: AnySaga<PoolClient>[],
   options: Partial<SagaRunnerOptions<PoolClient>> = {},
-): SagaRunner<PoolClient> => sagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
+): SagaRunner<PoolClient> =>
+  createSagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
 const stepOf = async (sagas: SagaRunner<PoolClient>, id: string, name: string) =>
   (await sagas.get(id))?.steps.find((step) => step.name === name)
 /** Until when the run's owner has it. Milliseconds. */
@@ -87,6 +88,7 @@ describe('a run that is cancelled while its step is under way', () => {
     const id = randomUUID()
     const undone = expect(owner.execute(flow, { id, input: null })).rejects.toMatchObject({
       code: 'saga-compensated',
+      message: `Saga "${flow.name}" was undone: an operator had it undone`,
     })
     await waitFor(() => story.includes('charging'), { what: 'the charge to begin' })
     expect(await runnerOf([flow]).compensate(id)).toBe('compensating')
@@ -143,6 +145,153 @@ describe('a run that is cancelled while its step is under way', () => {
     letGo()
     await undone
     expect(ran).toEqual(['prepare', 'undo prepare'])
+  })
+})
+
+describe('a local pivot that is cancelled before its commit', () => {
+  test.each(['writes in its transaction', 'only emits an event'])(
+    'and %s leaves nothing: the run is undone as a whole',
+    async (does) => {
+      let letGo = () => {}
+      const held = new Promise<void>((resolve) => {
+        letGo = resolve
+      })
+      const ran: string[] = []
+      const flow = saga<null, PoolClient>(`local-pivot-${does.replaceAll(' ', '-')}`, {
+        version: 1,
+      })
+        .step('reserve', {
+          local: true,
+          run: () => void ran.push('reserve'),
+          compensate: () => void ran.push('undo reserve'),
+        })
+        .step('confirm', {
+          local: true,
+          kind: 'pivot',
+          async run({ runId, transaction, emit }) {
+            if (does === 'only emits an event') emit({ type: 'order.ready', subject: runId })
+            else {
+              const tx = await transaction()
+              await tx.query('insert into effects values ($1, $2)', [runId, 'confirmed'])
+            }
+            ran.push('confirming')
+            await held
+          },
+        })
+        .step('send', { kind: 'retriable', run: () => void ran.push('send') })
+      const sagas = runnerOf([flow])
+      const id = randomUUID()
+      const undone = expect(sagas.execute(flow, { id, input: null })).rejects.toMatchObject({
+        code: 'saga-compensated',
+      })
+      await waitFor(() => ran.includes('confirming'), { what: 'the pivot to be under way' })
+      expect(await sagas.compensate(id)).toBe('compensating')
+      letGo()
+      await undone
+      expect(ran).toEqual(['reserve', 'confirming', 'undo reserve'])
+      expect(await database.query('select from effects where run = $1', [id])).toEqual([])
+      expect(await database.query('select from oncekey.outbox where subject = $1', [id])).toEqual(
+        [],
+      )
+      expect(await stepOf(sagas, id, 'confirm')).toBeUndefined()
+    },
+  )
+
+  test('and a local step after it, where an operator says that the pivot did not happen', async () => {
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const ran: string[] = []
+    const flow = saga<null, PoolClient>('past-local-pivot', { version: 1 })
+      .step('reserve', { run: () => {}, compensate: () => void ran.push('undo reserve') })
+      .step('pay', { kind: 'pivot', run: () => {} })
+      .step('book', {
+        local: true,
+        kind: 'retriable',
+        async run({ runId, transaction }) {
+          const tx = await transaction()
+          await tx.query('insert into effects values ($1, $2)', [runId, 'booked'])
+          ran.push('booking')
+          await held
+        },
+      })
+    const sagas = runnerOf([flow])
+    const id = randomUUID()
+    const undone = expect(sagas.execute(flow, { id, input: null })).rejects.toMatchObject({
+      code: 'saga-compensated',
+    })
+    await waitFor(() => ran.includes('booking'), { what: 'the booking to be under way' })
+    await sagas.compensate(id, { pastPivot: true })
+    letGo()
+    await undone
+    expect(ran).toEqual(['booking', 'undo reserve'])
+    expect(await database.query('select from effects where run = $1', [id])).toEqual([])
+  })
+})
+
+describe('an operator at a process that knows another saga under the name and version of the run', () => {
+  function drifted(name: string) {
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const ran: string[] = []
+    const undoable = (step: string) => ({
+      run: () => void ran.push(step),
+      compensate: () => void ran.push(`undo ${step}`),
+    })
+    const began = saga<null, PoolClient>(name, { version: 1 })
+      .step('reserve', {
+        async run() {
+          ran.push('reserve')
+          if (name === 'before-its-pivot') await held
+        },
+        compensate: () => void ran.push('undo reserve'),
+      })
+      .step('pay', { kind: 'pivot', run: () => void ran.push('pay') })
+      .step('send', {
+        kind: 'retriable',
+        async run() {
+          ran.push('send')
+          await held
+        },
+      })
+    const changed = saga<null, PoolClient>(name, { version: 1 })
+      .step('reserve', undoable('reserve'))
+      .step('check', undoable('check'))
+      .step('score', undoable('score'))
+      .step('pay', { kind: 'pivot', run: () => {} })
+    return { began, changed, ran, letGo: () => letGo() }
+  }
+
+  test('does not undo a run past its pivot: where that is, the run says itself', async () => {
+    const { began, changed, ran, letGo } = drifted('past-its-pivot')
+    const owner = runnerOf([began])
+    const id = randomUUID()
+    const running = owner.execute(began, { id, input: null })
+    await waitFor(() => ran.includes('send'), { what: 'the pivot to be done' })
+    await expect(runnerOf([changed]).compensate(id)).rejects.toMatchObject({
+      code: 'saga-past-pivot',
+    })
+    letGo()
+    await running
+    expect(ran).toEqual(['reserve', 'pay', 'send'])
+  })
+
+  test('undoes one before its pivot, also where it knows no version of the saga', async () => {
+    const { began, ran, letGo } = drifted('before-its-pivot')
+    const other = saga<null, PoolClient>('another', { version: 1 }).step('one', { run() {} })
+    const owner = runnerOf([began])
+    const id = randomUUID()
+    const undone = expect(owner.execute(began, { id, input: null })).rejects.toMatchObject({
+      code: 'saga-compensated',
+    })
+    await waitFor(() => ran.length, { what: 'it to begin' })
+    expect(await runnerOf([other]).compensate(id)).toBe('compensating')
+    letGo()
+    await undone
+    expect(ran).toEqual(['reserve', 'undo reserve'])
   })
 })
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { migrate } from '@oncekey/postgres'
-import { type AnySaga, migrateSagas, type Saga, saga, sagaRunner } from '@oncekey/saga'
+import { type AnySaga, createSagaRunner, type Saga, saga, sagaMigrations } from '@oncekey/saga'
 import {
   countStatements,
   durable,
@@ -20,8 +20,7 @@ beforeAll(async () => {
   server = await startPostgres({ settings: { ...durable, wal_writer_delay: '10s' } })
   const database = await freshDatabase(server.url)
   const pool = new Pool({ connectionString: database.url, max: 1 })
-  await migrate(pool)
-  await migrateSagas(pool)
+  await migrate(pool, { also: [sagaMigrations] })
   await pool.query('create table notes (step text)')
   await pool.end()
   template = database.name
@@ -64,7 +63,7 @@ test.each([
     const { url } = await freshDatabase(server.url, { template })
     const pool = new Pool({ connectionString: url, max: 1 })
     const flow = ofSteps(kind, steps)
-    const sagas = sagaRunner({ client: pool, sagas: [flow] })
+    const sagas = createSagaRunner({ client: pool, sagas: [flow] })
     await pool.query('select 1')
     await resetStatements(url)
     const before = await flushesNow()

@@ -1,4 +1,4 @@
-import { sagaRunner } from '@oncekey/saga'
+import { createSagaRunner } from '@oncekey/saga'
 import { startNode, waitFor } from '@oncekey/test-servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type GatewayServer, gatewayServer } from './gateway-server.ts'
@@ -51,7 +51,7 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
       await leasesEnd()
     }
     const order = orderSaga(gateway)
-    const sagas = sagaRunner({ client: database.pool(), sagas: [order], pollMs: 50 })
+    const sagas = createSagaRunner({ client: database.pool(), sagas: [order], pollMs: 50 })
     sagas.start()
     await waitFor(
       async () => {
@@ -130,7 +130,11 @@ describe('a process that was stopped and wakes after others have ended its runs'
     for (const id of runs) await child.waitForLine((line) => line === `at ${id}`)
     child.kill('SIGSTOP')
     await leasesEnd()
-    const sagas = sagaRunner({ client: database.pool(), sagas: [orderSaga(gateway)], pollMs: 50 })
+    const sagas = createSagaRunner({
+      client: database.pool(),
+      sagas: [orderSaga(gateway)],
+      pollMs: 50,
+    })
     sagas.start()
     for (const id of runs) {
       await waitFor(async () => (await sagas.get(id))?.state === 'completed', {

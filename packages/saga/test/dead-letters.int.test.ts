@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { deadLetters } from '@oncekey/outbox'
-import { saga, sagaRunner, TerminalError } from '@oncekey/saga'
+import { createSagaRunner, PermanentError, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { beforeEach, expect, test } from 'vitest'
@@ -26,11 +26,15 @@ const refund = saga<number, PoolClient>('refund', { version: 1 })
   })
   .step('ship', {
     run() {
-      throw new TerminalError('no such address')
+      throw new PermanentError('no such address')
     },
   })
 const runner = () =>
-  sagaRunner<PoolClient>({ client: database.pool(), sagas: [capture, refund], onAlert: () => {} })
+  createSagaRunner<PoolClient>({
+    client: database.pool(),
+    sagas: [capture, refund],
+    onAlert: () => {},
+  })
 
 /** Two runs of one saga and one of the other, all dead. */
 let ids: string[]
@@ -72,11 +76,73 @@ test('dead runs are listed page by page, with why and how', async () => {
   })
   const detail = await dead.get(ids[2] as string)
   expect(detail?.history.map(({ number, error }) => [number, error.name])).toEqual([
-    [1, 'TerminalError'],
+    [1, 'PermanentError'],
     [1, 'RangeError'],
     [2, 'RangeError'],
   ])
   expect(await dead.get('nobody')).toBeUndefined()
+})
+
+test('runs that have failed and are on their way again are listed, with when they go on', async () => {
+  const slow = { maxAttempts: 5, backoff: () => 60_000 }
+  const patient = saga<number, PoolClient>('patient', { version: 1 }).step('ask', {
+    retry: slow,
+    run() {
+      throw new Error('not yet')
+    },
+  })
+  const sagas = createSagaRunner<PoolClient>({
+    client: database.pool(),
+    sagas: [patient, capture, refund],
+  })
+  const waiting = ['w1', 'w2', 'w3']
+  for (const [n, id] of waiting.entries()) {
+    await sagas.submit(patient, { id, input: n })
+  }
+  const dead = deadLetters(sagas.deadLetters)
+  const haveFailed = async () => {
+    await sagas.runOnce()
+    return (await dead.retrying()).items.length === 3
+  }
+  await waitFor(haveFailed, { what: 'three runs to have failed once' })
+  const first = await dead.retrying({}, { limit: 2 })
+  const second = await dead.retrying({}, { limit: 2, after: first.next ?? '' })
+  expect([...first.items, ...second.items].map(({ id }) => id)).toEqual(waiting)
+  expect(second.next).toBeUndefined()
+  expect(first.items[0]).toMatchObject({
+    origin: 'patient',
+    state: 'retrying',
+    type: 'running',
+    subject: 'ask',
+    error: { name: 'Error', message: 'not yet' },
+    attempts: 1,
+    deadAt: null,
+  })
+  expect(first.items[0]?.dueAt?.getTime()).toBeGreaterThan(Date.now())
+  expect((await dead.retrying({ origin: 'capture' })).items).toEqual([])
+  expect((await dead.retrying({ subject: 'nothing' })).items).toEqual([])
+})
+
+test('who stops waiting for a run that is between two attempts hears so, and the run goes on', async () => {
+  const slow = { maxAttempts: 5, backoff: () => 60_000 }
+  const patient = saga<number, PoolClient>('patient', { version: 1 }).step('ask', {
+    retry: slow,
+    run() {
+      throw new Error('not yet')
+    },
+  })
+  const sagas = createSagaRunner<PoolClient>({ client: database.pool(), sagas: [patient] })
+  const waiting = new AbortController()
+  const run = sagas.execute(patient, { id: 'p1', input: 1, signal: waiting.signal })
+  const outcome = run.catch((error) => error)
+  const dead = deadLetters(sagas.deadLetters)
+  await waitFor(async () => (await dead.retrying({ origin: 'patient' })).items.length === 1, {
+    what: 'the run to have failed once',
+  })
+  const reason = new Error('the client is gone')
+  waiting.abort(reason)
+  expect(await outcome).toBe(reason)
+  expect((await sagas.get('p1'))?.state).toBe('running')
 })
 
 test('what is previewed is what is redriven, by any part of the filter', async () => {
@@ -94,6 +160,7 @@ test('what is previewed is what is redriven, by any part of the filter', async (
     [{ eventIds: [ids[0] as string] }, 1],
     [{ deadBefore: new Date(0) }, 0],
     [{ deadAfter: new Date(0) }, 3],
+    [{ retired: true }, 0],
   ] as const) {
     expect(await dead.preview(filter), JSON.stringify(filter)).toMatchObject({ matched: count })
   }

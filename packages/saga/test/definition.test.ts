@@ -1,5 +1,5 @@
 import { OptionsError } from '@oncekey/core'
-import { saga, sagaRunner } from '@oncekey/saga'
+import { createSagaRunner, saga } from '@oncekey/saga'
 import { describe, expect, test } from 'vitest'
 
 const run = () => 1
@@ -49,28 +49,28 @@ describe('a saga that cannot work is refused where it is written', () => {
 describe('a runner that cannot work is refused', () => {
   const order = flow().step('a', { run })
   test.each([
-    ['without sagas', () => sagaRunner({ client, sagas: [] }), /write `sagas: \[order\]`/],
-    ['with an empty saga', () => sagaRunner({ client, sagas: [flow()] }), /has no steps/],
+    ['without sagas', () => createSagaRunner({ client, sagas: [] }), /write `sagas: \[order\]`/],
+    ['with an empty saga', () => createSagaRunner({ client, sagas: [flow()] }), /has no steps/],
     [
       'with two of one version',
-      () => sagaRunner({ client, sagas: [order, flow().step('b', { run })] }),
+      () => createSagaRunner({ client, sagas: [order, flow().step('b', { run })] }),
       /two of "order" version 1\. Raise the version/,
     ],
-    ['with no lease', () => sagaRunner({ client, sagas: [order], leaseMs: 0 }), /leaseMs: 0/],
-    ['without a client', () => sagaRunner({ sagas: [order] } as never), /not a client/],
+    ['with no lease', () => createSagaRunner({ client, sagas: [order], leaseMs: 0 }), /leaseMs: 0/],
+    ['without a client', () => createSagaRunner({ sagas: [order] } as never), /not a client/],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(OptionsError)
     expect(make).toThrow(message)
   })
 
   test('a saga that it was not given', async () => {
-    const sagas = sagaRunner({ client, sagas: [order] })
+    const sagas = createSagaRunner({ client, sagas: [order] })
     const other = saga<null>('other', { version: 1 }).step('a', { run })
     await expect(sagas.execute(other, { id: 'x', input: null })).rejects.toThrow(/list it in/)
   })
 
   test.each(['', 'ü', 'x'.repeat(256), 7 as never])('an id that is none: %j', async (id) => {
-    const sagas = sagaRunner({ client, sagas: [order] })
+    const sagas = createSagaRunner({ client, sagas: [order] })
     await expect(sagas.execute(order, { id, input: null })).rejects.toThrow(/1 to 255 printable/)
   })
 })

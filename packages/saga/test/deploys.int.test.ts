@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { sagaRunner } from '@oncekey/saga'
+import { createSagaRunner } from '@oncekey/saga'
 import { startNode, waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -43,7 +43,7 @@ test('two releases side by side, stopped gracefully and killed in turn: every ru
   }
 
   const { first, second } = deployedOrders(gateway)
-  const sagas = sagaRunner<PoolClient>({
+  const sagas = createSagaRunner<PoolClient>({
     client: database.pool(),
     sagas: [first, second],
     pollMs: 20,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { migrate } from '@oncekey/postgres'
-import { migrateSagas, type Saga, saga, sagaRunner } from '@oncekey/saga'
+import { createSagaRunner, type Saga, saga, sagaMigrations } from '@oncekey/saga'
 import {
   type PostgresServer,
   type PostgresStandby,
@@ -20,8 +20,7 @@ beforeEach(async () => {
   const { hostname: host, username: user, password, port } = new URL(primary.url)
   pool = new Pool({ host, user, password, port: Number(port), database: 'postgres', max: 6 })
   pool.on('error', () => {})
-  await migrate(pool)
-  await migrateSagas(pool)
+  await migrate(pool, { also: [sagaMigrations] })
   await pool.query('create table effects (run text, step text)')
   standby = await startStandby(primary)
 }, 120_000)
@@ -88,7 +87,7 @@ describe('an asynchronous failover in the middle of a step', () => {
     const calls: string[] = []
     const [reserving, charging] = [gate(), gate()]
     const flow = order(calls, (step) => (step === 'reserve' ? reserving : charging).opened)
-    const sagas = sagaRunner<PoolClient>({
+    const sagas = createSagaRunner<PoolClient>({
       client: pool,
       sagas: [flow],
       leaseMs: 1_500,
@@ -125,7 +124,7 @@ describe('an asynchronous failover in the middle of a step', () => {
     const flow = order(calls, async (step) => {
       if (step === 'charge') await charging.opened
     })
-    const sagas = sagaRunner<PoolClient>({
+    const sagas = createSagaRunner<PoolClient>({
       client: pool,
       sagas: [flow],
       leaseMs: 1_500,

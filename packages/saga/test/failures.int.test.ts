@@ -3,13 +3,13 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { backoff } from '@oncekey/outbox'
 import {
   type AnySaga,
+  createSagaRunner,
+  PermanentError,
   type Retry,
   type SagaAlert,
   type SagaRunner,
   type SagaRunnerOptions,
   saga,
-  sagaRunner,
-  TerminalError,
 } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
@@ -31,7 +31,7 @@ function runnerOf(
   options: Partial<SagaRunnerOptions<PoolClient>> = {},
 ): { sagas: SagaRunner<PoolClient>; alerts: SagaAlert[] } {
   const alerts: SagaAlert[] = []
-  const made = sagaRunner<PoolClient>({
+  const made = createSagaRunner<PoolClient>({
     client: database.pool(),
     sagas,
     onAlert: (alert) => alerts.push(alert),
@@ -113,6 +113,29 @@ describe('attempts', () => {
     ])
   })
 
+  test('one that ends a moment after its time is over has ended before it is tried again or undone', async () => {
+    const story: string[] = []
+    const flow = saga<null, PoolClient>('ends-late', { version: 1 }).step('charge', {
+      timeoutMs: 1_000,
+      retry: { maxAttempts: 2, backoff: AT_ONCE },
+      async run({ signal, attempt }) {
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        // Until it is undone, which it must not be.
+        const giveUpAt = performance.now() + 300
+        while (!story.includes('refunded') && performance.now() < giveUpAt) {
+          await new Promise((resolve) => setImmediate(resolve))
+        }
+        story.push(`charged ${attempt}`)
+      },
+      compensate: () => void story.push('refunded'),
+    })
+    const { sagas } = runnerOf([flow])
+    await expect(sagas.execute(flow, { id: randomUUID(), input: null })).rejects.toMatchObject({
+      cause: { code: 'handler-timeout' },
+    })
+    expect(story).toEqual(['charged 1', 'charged 2', 'refunded'])
+  })
+
   test('emit() and transaction() of one that is over reach nothing', async () => {
     let late: (() => Promise<unknown>) | undefined
     let emit: (() => void) | undefined
@@ -127,6 +150,98 @@ describe('attempts', () => {
     await sagas.execute(flow, { id: randomUUID(), input: null })
     await expect(late?.()).rejects.toMatchObject({ code: 'transaction-over' })
     expect(emit).toThrow(expect.objectContaining({ code: 'attempt-over' }))
+  })
+
+  test.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('pager is down')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('pager is down'))],
+  ])('an alert whose hook %s is told of, and ends no process', async (how, onAlert) => {
+    const flow = saga<null, PoolClient>(`alert-${how}`, { version: 1 }).step('send', {
+      kind: 'retriable',
+      retry: { maxAttempts: 1 },
+      run() {
+        throw new Error('no')
+      },
+    })
+    const { sagas } = runnerOf([flow], { onAlert: onAlert as () => void })
+    const told: unknown[] = []
+    const listen = (message: unknown) => void told.push(message)
+    subscribe('oncekey:saga-error', listen)
+    const id = randomUUID()
+    await expect(sagas.execute(flow, { id, input: null })).rejects.toMatchObject({
+      code: 'saga-stuck',
+    })
+    await waitFor(() => told.length, { what: 'the failure to be told' })
+    unsubscribe('oncekey:saga-error', listen)
+    const error = expect.objectContaining({ message: 'pager is down' })
+    expect(told).toEqual([{ during: 'alert', runId: id, error }])
+  })
+
+  test('a run that is stuck again says where it is stuck now', async () => {
+    const broken = new Set(['pay', 'send'])
+    const step = (name: string) => ({
+      retry: { maxAttempts: 1 },
+      run() {
+        if (broken.has(name)) throw new Error(`${name} failed`)
+      },
+    })
+    const flow = saga<null, PoolClient>('stuck-twice', { version: 1 })
+      .step('pay', { kind: 'pivot', ...step('pay') })
+      .step('send', { kind: 'retriable', ...step('send') })
+    const { sagas } = runnerOf([flow])
+    const id = randomUUID()
+    for (const at of ['pay', 'send']) {
+      await expect(sagas.execute(flow, { id, input: null })).rejects.toMatchObject({
+        code: 'saga-stuck',
+        step: at,
+        message: expect.stringContaining(`"${at}"`),
+      })
+      expect(await sagas.get(id)).toMatchObject({
+        failedStep: at,
+        stuck: { detail: expect.stringContaining(`"${at}"`) },
+        error: { message: `${at} failed` },
+      })
+      broken.delete(at)
+      expect(await sagas.resume(id)).toBe('running')
+    }
+    await sagas.execute(flow, { id, input: null })
+    expect(await sagas.get(id)).toMatchObject({ state: 'completed' })
+  })
+
+  test('a run that waits for its next attempt is settled, and one that is driven is not', async () => {
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    let tries = 0
+    const flow = saga<boolean, PoolClient>('settled-waiting', { version: 1 }).step('send', {
+      kind: 'retriable',
+      retry: { backoff: () => 3_600_000 },
+      async run({ input }) {
+        tries += 1
+        if (input) await held
+        throw new Error('not yet')
+      },
+    })
+    const { sagas } = runnerOf([flow])
+    const [waiting, driven] = [randomUUID(), randomUUID()]
+    await sagas.submit(flow, { id: waiting, input: false })
+    await sagas.runOnce()
+    expect(await sagas.settle(waiting, 'sent by hand')).toBe('settled')
+    await expect(sagas.execute(flow, { id: waiting, input: false })).rejects.toMatchObject({
+      code: 'saga-settled',
+    })
+    await sagas.submit(flow, { id: driven, input: true })
+    const driving = sagas.runOnce()
+    await waitFor(() => tries === 2, { what: 'the step to be under way' })
+    expect(await sagas.settle(driven, 'sent by hand')).toBe('running')
+    letGo()
+    await driving
   })
 
   test('a step that swallowed an SQL error has failed, and says why', async () => {
@@ -195,10 +310,10 @@ describe('before the pivot', () => {
     expect(alerts).toEqual([])
   })
 
-  test('isTerminal declares errors of others terminal', async () => {
+  test('isPermanent declares errors of others terminal', async () => {
     let calls = 0
     const flow = saga<null, PoolClient>('declared', { version: 1 }).step('call', {
-      isTerminal: (error) => error instanceof RangeError,
+      isPermanent: (error) => error instanceof RangeError,
       run() {
         calls++
         throw new RangeError('out of stock')
@@ -233,7 +348,7 @@ describe('the pivot', () => {
 
   test('that says it did nothing has everything undone', async () => {
     const flow = flowWith('pivot-refused', () => {
-      throw new TerminalError('declined')
+      throw new PermanentError('declined')
     })
     const { sagas } = runnerOf([flow])
     const id = randomUUID()
@@ -309,7 +424,7 @@ describe('the pivot', () => {
 
   test.each([
     ['exhausted', () => new Error('down')],
-    ['permanent', () => new TerminalError('no such address')],
+    ['permanent', () => new PermanentError('no such address')],
   ])('after it, a step that fails for good (%s) waits for a person', async (reason, error) => {
     const flow = saga<null, PoolClient>(`after-pivot-${reason}`, { version: 1 })
       .step('capture', { kind: 'pivot', run: () => 1 })
@@ -336,7 +451,7 @@ describe('a compensation', () => {
       .step('second', { run: () => 2, compensationRetry: retry, compensate: undo })
       .step('third', {
         run() {
-          throw new TerminalError('no')
+          throw new PermanentError('no')
         },
       })
   const undone: string[] = []
@@ -399,7 +514,7 @@ describe('a compensation', () => {
 
   test('that cannot be made to work is settled by hand, with a note', async () => {
     const flow = stubborn('by-hand', () => {
-      throw new TerminalError('the card is gone')
+      throw new PermanentError('the card is gone')
     })
     const { sagas, alerts } = runnerOf([flow])
     const id = randomUUID()

@@ -3,10 +3,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { backoff } from '@oncekey/outbox'
 import {
   type AnySaga,
+  createSagaRunner,
   type SagaRunner,
   type SagaRunnerOptions,
   saga,
-  sagaRunner,
 } from '@oncekey/saga'
 import { startProxy, waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
@@ -17,7 +17,8 @@ const database = sagaDatabase()
 const runnerOf = (
   sagas: AnySaga<PoolClient>[],
   options: Partial<SagaRunnerOptions<PoolClient>> = {},
-): SagaRunner<PoolClient> => sagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
+): SagaRunner<PoolClient> =>
+  createSagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
 const workOf = async (id: string) =>
   (
     await database.query<{ owner: string | null; epoch: string; lost: number; due: Date }>(
@@ -278,7 +279,7 @@ describe('a commit that the connection is lost in', () => {
         })
         .step('after', { local: true, run: () => 'after' })
       const pool = database.pool({ connectionString: proxy.through(database.url()) })
-      const sagas = sagaRunner<PoolClient>({ client: pool, sagas: [flow] })
+      const sagas = createSagaRunner<PoolClient>({ client: pool, sagas: [flow] })
       const id = randomUUID()
       const failures: unknown[] = []
       const listen = (message: unknown) => void failures.push(message)

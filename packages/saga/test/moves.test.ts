@@ -1,10 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Definition, definitionOf, type ResolvedStep, resolveStep } from '../src/definition.ts'
-import { beginStep, ended, failed, type Move, succeeded } from '../src/move.ts'
-import { nextAction } from '../src/next-action.ts'
-import type { Run, StepRow } from '../src/run.ts'
-import type { StepKind } from '../src/step.ts'
+import {
+  type Definition,
+  definitionOf,
+  type ResolvedStep,
+  resolveStep,
+} from '../src/definition/definition.ts'
+import type { StepKind } from '../src/definition/step.ts'
+import { beginStep, ended, failed, type Move, succeeded } from '../src/run/move.ts'
+import { nextAction } from '../src/run/next-action.ts'
+import type { Run, StepRow } from '../src/run/run.ts'
 
 /** What a step is, and how its attempts end: the last way is the way of all that follow. */
 interface Plan {

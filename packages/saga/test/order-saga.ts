@@ -1,5 +1,5 @@
 import { backoff } from '@oncekey/outbox'
-import { type Saga, saga, TerminalError } from '@oncekey/saga'
+import { PermanentError, type Saga, saga } from '@oncekey/saga'
 import type { ClientBase } from 'pg'
 
 /** What steps of orders write. Counters, so that an effect that comes twice is seen. */
@@ -149,5 +149,5 @@ async function effect(tx: ClientBase, run: string, step: string): Promise<void> 
 }
 
 function refuse({ failAt }: OrderInput, step: string): void {
-  if (failAt === step) throw new TerminalError(`${step} refused`, { details: { step } })
+  if (failAt === step) throw new PermanentError(`${step} refused`, { details: { step } })
 }

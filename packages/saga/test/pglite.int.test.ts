@@ -1,14 +1,13 @@
 import { PGlite, type Transaction } from '@electric-sql/pglite'
 import { migrate } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
-import { migrateSagas, saga, sagaRunner, TerminalError } from '@oncekey/saga'
+import { createSagaRunner, PermanentError, saga, sagaMigrations } from '@oncekey/saga'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 let db: PGlite
 beforeAll(async () => {
   db = new PGlite()
-  await migrate(fromPglite(db))
-  await migrateSagas(fromPglite(db))
+  await migrate(fromPglite(db), { also: [sagaMigrations] })
   await db.query('create table notes (run text, step text)')
 })
 afterAll(() => db.close())
@@ -28,12 +27,12 @@ const flow = saga<{ fail: boolean }, Transaction>('on-pglite', { version: 1 })
     local: true,
     run({ input, emit, runId }) {
       emit({ type: 'ended', subject: runId })
-      if (input.fail) throw new TerminalError('no')
+      if (input.fail) throw new PermanentError('no')
     },
   })
 
 test('the same sagas run on PGlite, twenty at once', async () => {
-  const sagas = sagaRunner({ client: fromPglite(db), sagas: [flow] })
+  const sagas = createSagaRunner({ client: fromPglite(db), sagas: [flow] })
   const ids = Array.from({ length: 20 }, (_, n) => `run-${n}`)
   const ends = await Promise.allSettled(
     ids.map((id, n) => sagas.execute(flow, { id, input: { fail: n % 2 === 1 } })),

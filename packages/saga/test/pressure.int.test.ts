@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { backoff } from '@oncekey/outbox'
-import { type AnySaga, saga, sagaRunner } from '@oncekey/saga'
+import { type AnySaga, createSagaRunner, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { Pool, PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
@@ -24,7 +24,7 @@ describe('more runs than connections', () => {
         },
       })
       .step('call', { run: () => 'called' })
-    const sagas = sagaRunner<PoolClient>({
+    const sagas = createSagaRunner<PoolClient>({
       client: database.pool({ max: 8 }),
       sagas: [flow],
       leaseMs: 300,
@@ -43,7 +43,7 @@ describe('more runs than connections', () => {
     })
     const flow = (wait: Promise<void> | undefined) =>
       saga<null, PoolClient>('queued', { version: 1 }).step('call', { run: () => wait })
-    const busy = sagaRunner<PoolClient>({
+    const busy = createSagaRunner<PoolClient>({
       client: database.pool(),
       sagas: [flow(held)],
       executeConcurrency: 1,
@@ -55,11 +55,67 @@ describe('more runs than connections', () => {
       busy.execute(flow(held), { id: randomUUID(), input: null, waitMs: 30 }),
     ).rejects.toMatchObject({ code: 'saga-in-progress' })
     await waitFor(() => busy.get(id), { what: 'the second run to be on record' })
-    const other = sagaRunner<PoolClient>({ client: database.pool(), sagas: [flow(undefined)] })
+    const other = createSagaRunner<PoolClient>({
+      client: database.pool(),
+      sagas: [flow(undefined)],
+    })
     expect(await other.runOnce()).toBe(2)
     expect(await second).toEqual({ call: null })
     letGo()
     await first
+  })
+
+  test('three hundred at once on four connections ask a few times each, not all for every one that ends', async () => {
+    const flow = saga<number, PoolClient>('stormed', { version: 1 }).step('write', {
+      local: true,
+      async run({ runId, transaction }) {
+        const tx = await transaction()
+        await tx.query('insert into effects values ($1, $2)', [runId, 'write'])
+      },
+    })
+    const pool = database.pool({ max: 4 })
+    let asked = 0
+    pool.on('acquire', () => {
+      asked += 1
+    })
+    const sagas = createSagaRunner<PoolClient>({
+      client: pool,
+      sagas: [flow],
+      acquireTimeoutMs: 50_000,
+    })
+    const ids = Array.from({ length: 300 }, () => randomUUID())
+    await Promise.all(ids.map((id, n) => sagas.execute(flow, { id, input: n })))
+    expect(asked).toBeLessThan(ids.length * 15)
+  })
+
+  test('who stops waiting leaves the line, and a place that comes goes to the next', async () => {
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const flow = saga<boolean, PoolClient>('lined-up', { version: 1 }).step('call', {
+      run: ({ input }) => (input ? held : undefined),
+    })
+    const sagas = createSagaRunner<PoolClient>({
+      client: database.pool(),
+      sagas: [flow],
+      executeConcurrency: 1,
+    })
+    const execute = (input: boolean, more: object = {}) =>
+      sagas.execute(flow, { id: randomUUID(), input, ...more })
+    const first = execute(true)
+    const gone = [
+      execute(false, { waitMs: 50 }),
+      execute(false, { signal: AbortSignal.timeout(50) }),
+    ]
+    expect(await Promise.allSettled(gone)).toMatchObject([
+      { reason: { code: 'saga-in-progress' } },
+      { reason: { name: 'TimeoutError' } },
+    ])
+    const others = [execute(false), execute(false)]
+    letGo()
+    expect(await Promise.all([first, ...others])).toHaveLength(3)
+    expect(await execute(false)).toEqual({ call: null })
   })
 
   test('a step that executes another saga has a place for it', async () => {
@@ -70,7 +126,7 @@ describe('more runs than connections', () => {
         run: ({ idempotencyKey }) => sagas.execute(inner, { id: idempotencyKey, input: null }),
       },
     )
-    const sagas = sagaRunner<PoolClient>({
+    const sagas = createSagaRunner<PoolClient>({
       client: database.pool(),
       sagas: [inner, outer],
       executeConcurrency: 1,
@@ -86,14 +142,14 @@ describe('a callback of the saga that throws is an ordinary failed attempt', () 
 
   test.each([
     [
-      'isTerminal throws',
+      'isPermanent throws',
       {
-        isTerminal: () => {
+        isPermanent: () => {
           throw new Error('broken')
         },
       },
     ],
-    ['isTerminal answers nothing', { isTerminal: () => undefined as unknown as boolean }],
+    ['isPermanent answers nothing', { isPermanent: () => undefined as unknown as boolean }],
     [
       'backoff throws',
       {
@@ -104,16 +160,16 @@ describe('a callback of the saga that throws is an ordinary failed attempt', () 
     ],
     ['backoff answers no time', { backoff: () => Number.NaN }],
     ['backoff answers text', { backoff: () => 'soon' as unknown as number }],
-  ] as [string, { isTerminal?: () => boolean; backoff?: () => number }][])(
+  ] as [string, { isPermanent?: () => boolean; backoff?: () => number }][])(
     '%s: tried again, told of, and no connection is left open',
-    async (_, { isTerminal, backoff: wait }) => {
+    async (_, { isPermanent, backoff: wait }) => {
       const told: unknown[] = []
       let calls = 0
       const undone: string[] = []
       const flow = saga<null, PoolClient>('broken-callback', { version: 1 })
         .step('first', { local: true, run: () => 1, compensate: () => void undone.push('first') })
         .step('write', {
-          ...(isTerminal !== undefined && { isTerminal }),
+          ...(isPermanent !== undefined && { isPermanent }),
           retry: { maxAttempts: 3, backoff: wait ?? backoff({ baseMs: 1 }) },
           async run({ transaction }) {
             await transaction()
@@ -122,7 +178,7 @@ describe('a callback of the saga that throws is an ordinary failed attempt', () 
           },
         })
       const pool = database.pool({ max: 5 })
-      const sagas = sagaRunner<PoolClient>({ client: pool, sagas: [flow] })
+      const sagas = createSagaRunner<PoolClient>({ client: pool, sagas: [flow] })
       const id = randomUUID()
       const { subscribe, unsubscribe } = await import('node:diagnostics_channel')
       const listen = (message: unknown) => void told.push((message as { during: string }).during)
@@ -154,7 +210,11 @@ test('a run that is stuck says why in a list', async () => {
     retry: { maxAttempts: 1 },
     run: () => Promise.reject(new Error('the bank does not answer')),
   })
-  const sagas = sagaRunner<PoolClient>({ client: database.pool(), sagas: [flow], onAlert() {} })
+  const sagas = createSagaRunner<PoolClient>({
+    client: database.pool(),
+    sagas: [flow],
+    onAlert() {},
+  })
   const id = randomUUID()
   await sagas.execute(flow, { id, input: null }).catch(() => {})
   const [listed] = await sagas.list({ saga: 'stuck' })
@@ -167,7 +227,7 @@ test('a run that is stuck says why in a list', async () => {
 
 test('a run whose time was set before the clock was put back is due within a minute', async () => {
   const flow = saga<null, PoolClient>('clocked', { version: 1 }).step('call', { run: () => 1 })
-  const sagas = sagaRunner<PoolClient>({ client: database.pool(), sagas: [flow], pollMs: 10 })
+  const sagas = createSagaRunner<PoolClient>({ client: database.pool(), sagas: [flow], pollMs: 10 })
   const ids = [randomUUID(), randomUUID()]
   for (const id of ids) await sagas.submit(flow, { id, input: null })
   const [leased, waiting] = ids

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type SagaRunner, saga, sagaRunner } from '@oncekey/saga'
+import { createSagaRunner, type SagaRunner, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
@@ -44,7 +44,7 @@ function shop() {
       })
       .step('second', { run: () => void calls.push('second') })
   const runner = (name: string, wait?: Promise<void>): SagaRunner<PoolClient> =>
-    sagaRunner<PoolClient>({ client: database.pool(), sagas: [flow(name, wait)] })
+    createSagaRunner<PoolClient>({ client: database.pool(), sagas: [flow(name, wait)] })
   const known = async (id: string) =>
     String(
       (

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { saga, sagaRunner } from '@oncekey/saga'
+import { createSagaRunner, saga } from '@oncekey/saga'
 import type { PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
@@ -64,7 +64,7 @@ describe('a runner with what is written in docs/grants.md, and nothing else', ()
           if (input.fails) throw new Error('no')
         },
       })
-    const sagas = sagaRunner({
+    const sagas = createSagaRunner({
       client: database.pool({ connectionString: urlOf(app) }),
       sagas: [noting],
     })

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { memoryStore, type Store } from '@oncekey/core'
 import { idempotency } from '@oncekey/express'
 import { postgresStore } from '@oncekey/postgres'
-import { SagaError, sagaRunner } from '@oncekey/saga'
+import { createSagaRunner, SagaError } from '@oncekey/saga'
 import express from 'express'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type GatewayServer, gatewayServer } from './gateway-server.ts'
@@ -28,7 +28,7 @@ describe.each([
   beforeAll(async () => {
     gateway = await gatewayServer()
     const order = orderSaga(gateway)
-    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const once = idempotency({
       store: store(),
       scope: () => 'customer-1',

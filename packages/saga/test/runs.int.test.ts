@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { backoff } from '@oncekey/outbox'
-import { SagaError, saga, sagaRunner, TerminalError } from '@oncekey/saga'
+import { backoff, deadLetters } from '@oncekey/outbox'
+import { createSagaRunner, PermanentError, SagaError, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -30,7 +30,7 @@ const stepsOf = (run: string) =>
 describe('a run', () => {
   test('goes through its steps in order, and its result is made of theirs', async () => {
     const order = orderSaga(gateway)
-    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
     const result = await sagas.execute(order, { id, input: { item: 'kettle' } })
     const [charge, ship] = gateway.callsOf(id)
@@ -47,7 +47,7 @@ describe('a run', () => {
     const traced = saga<null, PoolClient>('traced', { version: 1 })
       .step('first', { run: ({ emit, runId }) => emit({ type: 'traced', subject: runId }) })
       .step('second', { run: ({ emit, runId }) => emit({ type: 'traced', subject: runId }) })
-    const here = sagaRunner({ client: database.pool(), sagas: [traced] })
+    const here = createSagaRunner({ client: database.pool(), sagas: [traced] })
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     const ids = [randomUUID(), randomUUID(), randomUUID()] as const
     const [given, submitted, none] = ids
@@ -57,7 +57,7 @@ describe('a run', () => {
     // The key of a request, or of an event, brings its trace with it.
     const context = { deriveKey: () => randomUUID(), traceparent }
     const { id: ofContext } = await here.submit(traced, { context, input: null })
-    const elsewhere = sagaRunner({ client: database.pool(), sagas: [traced] })
+    const elsewhere = createSagaRunner({ client: database.pool(), sagas: [traced] })
     for (const id of [submitted, ofContext]) {
       await waitFor(
         async () => {
@@ -80,7 +80,7 @@ describe('a run', () => {
 
   test('executed again it does nothing more, and has the same result', async () => {
     const order = orderSaga(gateway)
-    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
     const first = await sagas.execute(order, { id, input: { item: 'kettle' } })
     const calls = gateway.callsOf(id).length
@@ -94,7 +94,7 @@ describe('a run', () => {
     const other = saga<{ item: string }, PoolClient>('other', { version: 1 }).step('only', {
       run: () => 1,
     })
-    const sagas = sagaRunner({ client: database.pool(), sagas: [order, other] })
+    const sagas = createSagaRunner({ client: database.pool(), sagas: [order, other] })
     const id = randomUUID()
     await sagas.execute(order, { id, input: { item: 'kettle' } })
     for (const again of [
@@ -109,7 +109,7 @@ describe('a run', () => {
 
   test('fifty at once of one id, in two processes, are one run', async () => {
     const order = orderSaga(gateway)
-    const runners = [0, 1].map(() => sagaRunner({ client: database.pool(), sagas: [order] }))
+    const runners = [0, 1].map(() => createSagaRunner({ client: database.pool(), sagas: [order] }))
     const id = randomUUID()
     const results = await Promise.all(
       Array.from({ length: 50 }, (_, n) =>
@@ -139,13 +139,13 @@ describe('a step that fails for good', () => {
     ],
   ])('%s: what was done is undone, backwards', async (failAt, calls, effects) => {
     const order = orderSaga(gateway)
-    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
     const input = { item: 'kettle', failAt }
     const failure = await sagas.execute(order, { id, input }).catch((error) => error)
     expect(failure).toBeInstanceOf(SagaError)
     expect(failure).toMatchObject({ code: 'saga-compensated', step: failAt, runId: id })
-    expect(failure.cause).toBeInstanceOf(TerminalError)
+    expect(failure.cause).toBeInstanceOf(PermanentError)
     expect(failure.cause).toMatchObject({
       message: `${failAt} refused`,
       details: { step: failAt },
@@ -156,13 +156,13 @@ describe('a step that fails for good', () => {
     // The same for whoever comes later.
     await expect(sagas.execute(order, { id, input })).rejects.toMatchObject({
       code: 'saga-compensated',
-      cause: { name: 'TerminalError', details: { step: failAt } },
+      cause: { name: 'PermanentError', details: { step: failAt } },
     })
   })
 
   test('a compensation has a key of its own for the outside', async () => {
     const order = orderSaga(gateway)
-    const sagas = sagaRunner({ client: database.pool(), sagas: [order] })
+    const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
     const input = { item: 'kettle', failAt: 'confirm' }
     await sagas.execute(order, { id, input }).catch(() => {})
@@ -181,7 +181,7 @@ test('keeps the steps for reading', async () => {
         return state.first.n + attempt
       },
     })
-  const sagas = sagaRunner({ client: database.pool(), sagas: [flaky] })
+  const sagas = createSagaRunner({ client: database.pool(), sagas: [flaky] })
   const id = randomUUID()
   expect(await sagas.execute(flaky, { id, input: null })).toEqual({ first: { n: 1 }, second: 4 })
   expect(await stepsOf(id)).toEqual([
@@ -198,4 +198,28 @@ test('keeps the steps for reading', async () => {
     'second done',
     'ended: completed',
   ])
+})
+
+test('what no database could be asked is refused, and says what to write', async () => {
+  const flow = saga<null, PoolClient>('asked', { version: 1 }).step('only', { run: () => 1 })
+  const sagas = createSagaRunner({ client: database.pool(), sagas: [flow] })
+  const id = randomUUID()
+  for (const waitMs of [Number.NaN, -1, '100' as never]) {
+    await expect(sagas.execute(flow, { id, input: null, waitMs })).rejects.toMatchObject({
+      code: 'options-invalid',
+    })
+  }
+  expect(await sagas.get(id)).toBeUndefined()
+  for (const how of [{ retentionMs: Number.NaN }, { retentionMs: -1 }, { limit: 0 }]) {
+    await expect(sagas.purge(how)).rejects.toMatchObject({ code: 'options-invalid' })
+  }
+  await expect(sagas.settle(id, 'by hand\0')).rejects.toMatchObject({ code: 'options-invalid' })
+  const dead = deadLetters(sagas.deadLetters)
+  await expect(dead.discard([id], 'by hand\0')).rejects.toMatchObject({ code: 'options-invalid' })
+  for (const none of ['a\0', 'ä', '', 'x'.repeat(256)]) {
+    expect(await sagas.get(none)).toBeUndefined()
+    for (const act of [sagas.resume(none), sagas.compensate(none), sagas.settle(none, 'note')]) {
+      await expect(act).rejects.toMatchObject({ code: 'saga-unknown' })
+    }
+  }
 })

@@ -1,5 +1,5 @@
 import { migrate } from '@oncekey/postgres'
-import { migrateSagas } from '@oncekey/saga'
+import { sagaMigrations } from '@oncekey/saga'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
@@ -28,8 +28,7 @@ export function sagaDatabase(serverUrl: () => string = () => inject('postgresUrl
   beforeAll(async () => {
     database = await freshDatabase(serverUrl())
     own = pool({ max: 4 })
-    await migrate(own)
-    await migrateSagas(own)
+    await migrate(own, { also: [sagaMigrations] })
     await own.query(ORDERS_TABLES)
   })
 

@@ -1,5 +1,5 @@
 import type { Transaction } from '@electric-sql/pglite'
-import { type Stored, saga, sagaRunner, TerminalError } from '@oncekey/saga'
+import { createSagaRunner, PermanentError, type Stored, saga } from '@oncekey/saga'
 import type { Pool, PoolClient } from 'pg'
 import { expectTypeOf, test } from 'vitest'
 
@@ -44,7 +44,7 @@ test('what steps returned is known by name to those after them', () => {
 })
 
 test('the result is the state, or what is made of it', async () => {
-  const sagas = sagaRunner({ client: {} as Pool, sagas: [order] })
+  const sagas = createSagaRunner({ client: {} as Pool, sagas: [order] })
   const input = { cents: 1 }
   expectTypeOf(await sagas.execute(order, { id: 'x', input })).toEqualTypeOf<{
     readonly create: { id: string }
@@ -60,7 +60,7 @@ test('the result is the state, or what is made of it', async () => {
 })
 
 test('an input is the saga’s own, and a run has an id', () => {
-  const sagas = sagaRunner({ client: {} as Pool, sagas: [order] })
+  const sagas = createSagaRunner({ client: {} as Pool, sagas: [order] })
   // @ts-expect-error cents is a number
   sagas.execute(order, { id: 'x', input: { cents: '1' } })
   // @ts-expect-error neither id nor context
@@ -73,7 +73,7 @@ test('a saga fits runners of its own kind of transaction', () => {
     run: async ({ transaction }) => (await (await transaction()).query('select 1')).rows.length,
   })
   // @ts-expect-error its steps want a transaction of PGlite
-  sagaRunner<PoolClient>({ client: {} as Pool, sagas: [onPglite] })
+  createSagaRunner<PoolClient>({ client: {} as Pool, sagas: [onPglite] })
 })
 
 test('what is kept of nothing is null', () => {
@@ -81,5 +81,5 @@ test('what is kept of nothing is null', () => {
   expectTypeOf<Stored<undefined>>().toEqualTypeOf<null>()
   expectTypeOf<Stored<string | undefined>>().toEqualTypeOf<string | null>()
   expectTypeOf<Stored<number>>().toEqualTypeOf<number>()
-  expectTypeOf(new TerminalError('no', { details: 1 }).details).toBeUnknown()
+  expectTypeOf(new PermanentError('no', { details: 1 }).details).toBeUnknown()
 })

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import {
   type AnySaga,
+  createSagaRunner,
   type SagaRunner,
   type SagaRunnerOptions,
   saga,
-  sagaRunner,
 } from '@oncekey/saga'
 import { startProxy, waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
@@ -15,7 +15,8 @@ const database = sagaDatabase()
 const runnerOf = (
   sagas: AnySaga<PoolClient>[],
   options: Partial<SagaRunnerOptions<PoolClient>> = {},
-): SagaRunner<PoolClient> => sagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
+): SagaRunner<PoolClient> =>
+  createSagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
 const workOf = async (id: string) =>
   (
     await database.query<{ owner: string | null; lost: number; due: boolean }>(
@@ -23,6 +24,49 @@ const workOf = async (id: string) =>
       [id],
     )
   )[0]
+
+test.each([NaN, -1, -Infinity, '1000', null])(
+  'a stop is not given %s: it throws, and the runner goes on',
+  async (timeoutMs) => {
+    const flow = saga<null, PoolClient>('stopped-for', { version: 1 }).step('only', {
+      local: true,
+      run: () => 1,
+    })
+    const runner = runnerOf([flow])
+    await expect(runner.stop({ timeoutMs: timeoutMs as number })).rejects.toThrow(
+      /stop: timeoutMs must be milliseconds from 0, or Infinity/,
+    )
+    expect(await runner.execute(flow, { id: randomUUID(), input: null })).toEqual({ only: 1 })
+    await runner.stop()
+  },
+)
+
+test.each([30 * 86_400_000, 2 ** 31, Infinity])(
+  'a stop that may take %d ms lets a step finish that is under way',
+  async (timeoutMs) => {
+    let finish: (() => void) | undefined
+    let aborted = false
+    const flow = saga<null, PoolClient>('stopped-late', { version: 1 }).step('slow', {
+      run: ({ signal }) =>
+        new Promise<string>((resolve) => {
+          signal.addEventListener('abort', () => {
+            aborted = true
+          })
+          finish = () => resolve('done')
+        }),
+    })
+    const runner = runnerOf([flow])
+    const run = runner.execute(flow, { id: randomUUID(), input: null })
+    await waitFor(() => finish !== undefined, { what: 'the step to begin' })
+    const stopped = runner.stop({ timeoutMs })
+    // A timer that has overflowed rings before this one does.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    finish?.()
+    expect(await run).toEqual({ slow: 'done' })
+    await stopped
+    expect(aborted).toBe(false)
+  },
+)
 
 describe('a deploy is not a crash', () => {
   test.each(['that heeds its signal', 'that does not return'])(
@@ -113,7 +157,7 @@ test('stop() ends in time beside a database that does not answer', async () => {
       )
     },
   })
-  const sagas = sagaRunner<PoolClient>({ client: pool, sagas: [flow], pollMs: 20 })
+  const sagas = createSagaRunner<PoolClient>({ client: pool, sagas: [flow], pollMs: 20 })
   sagas.start()
   await sagas.submit(flow, { id: randomUUID(), input: null })
   await waitFor(() => begun, { what: 'the step to begin' })

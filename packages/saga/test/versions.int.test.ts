@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { type SagaAlert, saga, sagaRunner } from '@oncekey/saga'
+import { createSagaRunner, type SagaAlert, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
 
 const database = sagaDatabase()
@@ -16,7 +16,7 @@ const begun = async (name: string): Promise<string> => {
         throw new Error('gateway is down')
       },
     })
-  const runner = sagaRunner({ client: database.pool(), sagas: [before] })
+  const runner = createSagaRunner({ client: database.pool(), sagas: [before] })
   const { id } = await runner.submit(before, { id: randomUUID(), input: null })
   expect(await runner.runOnce()).toBe(1)
   return id
@@ -28,7 +28,7 @@ test('a step that was renamed while runs were under way: nobody guesses, and it 
     .step('reserve', { local: true, run: () => 'reserved' })
     .step('capture', { run: () => 'captured' })
   const alerts: SagaAlert[] = []
-  const runner = sagaRunner<PoolClient>({
+  const runner = createSagaRunner<PoolClient>({
     client: database.pool(),
     sagas: [after],
     onAlert: (alert) => alerts.push(alert),
@@ -67,7 +67,7 @@ test('a new version beside the old one: runs end with what they began with', asy
   const second = saga<null, PoolClient>('versioned', { version: 2 }).step('pay', {
     run: () => 'paid by the second',
   })
-  const runner = sagaRunner({ client: database.pool(), sagas: [second, first] })
+  const runner = createSagaRunner({ client: database.pool(), sagas: [second, first] })
   // A retried request names the new version, and finds the run it began with.
   expect(await runner.execute(second, { id, input: null })).toEqual({
     reserve: 'reserved',
@@ -81,7 +81,7 @@ test('a new version beside the old one: runs end with what they began with', asy
 test('a version that nobody has registered any more is named', async () => {
   const id = await begun('gone')
   const second = saga<null, PoolClient>('gone', { version: 2 }).step('pay', { run: () => 1 })
-  const runner = sagaRunner({ client: database.pool(), sagas: [second] })
+  const runner = createSagaRunner({ client: database.pool(), sagas: [second] })
   await expect(runner.execute(second, { id, input: null })).rejects.toMatchObject({
     code: 'saga-unknown',
     message: expect.stringMatching(/version 1, and version 2 is registered here/),
@@ -93,7 +93,7 @@ test('lists page by page, and purges what ended long ago', async () => {
   const flow = saga<number, PoolClient>('paged', { version: 1 }).step('only', {
     run: ({ input }) => input,
   })
-  const runner = sagaRunner({ client: database.pool(), sagas: [flow] })
+  const runner = createSagaRunner({ client: database.pool(), sagas: [flow] })
   for (const n of [1, 2, 3, 4, 5]) await runner.execute(flow, { id: `paged-${n}`, input: n })
   const first = await runner.list({ saga: 'paged', limit: 3 })
   const after = first.at(-1)?.id ?? ''
@@ -112,11 +112,93 @@ test('lists page by page, and purges what ended long ago', async () => {
   ).toEqual([])
 })
 
+describe('a step that becomes local, or no longer is, without a new version', () => {
+  const story: string[] = []
+  const charging = (name: string, local: boolean, run: () => Promise<void>) =>
+    saga<null, PoolClient>(name, { version: 1 }).step('charge', {
+      local,
+      retry: { maxAttempts: 2, backoff: () => 0 },
+      run,
+      compensate: () => void story.push(`${name} refunded`),
+    })
+  const runnerFor = (flow: ReturnType<typeof charging>) =>
+    createSagaRunner<PoolClient>({ client: database.pool(), sagas: [flow] })
+  const failing = async () => {
+    throw new Error('no answer')
+  }
+
+  test('local before, outside now: it is on record before it runs, and undone when cancelled', async () => {
+    let letGo = () => {}
+    const held = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const before = charging('was-local', true, failing)
+    const now = charging('was-local', false, async () => {
+      story.push('was-local charged')
+      await held
+      await failing()
+    })
+    const id = randomUUID()
+    const first = runnerFor(before)
+    await first.submit(before, { id, input: null })
+    await first.runOnce()
+    const runner = runnerFor(now)
+    const running = runner.runOnce()
+    await waitFor(() => story.includes('was-local charged'), { what: 'the charge' })
+    expect((await runner.get(id))?.steps).toMatchObject([{ state: 'begun', attempts: 1 }])
+    await runner.compensate(id)
+    letGo()
+    await running
+    expect(story).toContain('was-local refunded')
+    expect(await runner.get(id)).toMatchObject({ state: 'compensated' })
+  })
+
+  test('outside before, local now: what the attempt outside may have done is undone', async () => {
+    const before = charging('was-outside', false, failing)
+    const now = charging('was-outside', true, failing)
+    const id = randomUUID()
+    const first = runnerFor(before)
+    await first.submit(before, { id, input: null })
+    await first.runOnce()
+    const runner = runnerFor(now)
+    await runner.runOnce()
+    expect(await runner.get(id)).toMatchObject({ state: 'compensated' })
+    expect(story).toContain('was-outside refunded')
+  })
+
+  test('a pivot that is local now and may have happened outside is not undone', async () => {
+    const pivot = (local: boolean) =>
+      saga<null, PoolClient>('pivot-was-outside', { version: 1 })
+        .step('reserve', { run: () => {}, compensate: () => void story.push('unreserved') })
+        .step('pay', {
+          local,
+          kind: 'pivot',
+          retry: { maxAttempts: 2, backoff: () => 0 },
+          run: failing,
+        })
+    const id = randomUUID()
+    const first = createSagaRunner<PoolClient>({ client: database.pool(), sagas: [pivot(false)] })
+    await first.submit(pivot(false), { id, input: null })
+    await first.runOnce()
+    const sagas = [pivot(true)]
+    const runner = createSagaRunner<PoolClient>({
+      client: database.pool(),
+      sagas,
+      onAlert: () => {},
+    })
+    await runner.runOnce()
+    expect(await runner.get(id)).toMatchObject({ state: 'stuck' })
+    expect(story).not.toContain('unreserved')
+  })
+})
+
 test('tables that are missing are said to be, and how to make them', async () => {
   const flow = saga<null, PoolClient>('nowhere', { version: 1 }).step('only', { run: () => 1 })
-  const runner = sagaRunner({ client: database.pool(), sagas: [flow], schema: 'nowhere' })
+  const runner = createSagaRunner({ client: database.pool(), sagas: [flow], schema: 'nowhere' })
   await expect(runner.execute(flow, { id: 'x', input: null })).rejects.toMatchObject({
     code: 'store-not-migrated',
-    message: expect.stringContaining("migrateSagas(pool, { schema: 'nowhere' })"),
+    message: expect.stringContaining(
+      "migrate(pool, { schema: 'nowhere', also: [sagaMigrations] })",
+    ),
   })
 })

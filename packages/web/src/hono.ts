@@ -10,9 +10,10 @@ import {
   type Scope,
 } from '@oncekey/core'
 import type { Context, Env, HonoRequest, MiddlewareHandler, Next } from 'hono'
-import { answerOnce } from './answer-once.ts'
-import { alreadySent, type RawResponse, watchRawResponse } from './raw-response.ts'
-import { readRequest, resolveRequestOptions } from './read-request.ts'
+import { answerOnce } from './handling/answer-once.ts'
+import { guardLateAnswers } from './hono/late-answer.ts'
+import { alreadySent, type RawResponse, watchRawResponse } from './hono/raw-response.ts'
+import { readRequest, resolveRequestOptions } from './request/read-request.ts'
 
 /** The engine's options, and those that are about a request of Hono. */
 export interface IdempotencyOptions<Tx, E extends Env> extends EngineOptions<Tx> {
@@ -82,6 +83,7 @@ export function idempotency<Tx, E extends Env = any>(
     let answered = false
     let isRunning = false
     let raw: RawResponse | undefined
+    const late = guardLateAnswers(c)
     try {
       const answer = await answerOnce(engine, reading(c), before, async (context, run) => {
         c.set('idempotency', context)
@@ -101,7 +103,7 @@ export function idempotency<Tx, E extends Env = any>(
       })
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
-      if (isRunning) takeNoMoreCookies(c)
+      if (isRunning) late.refuse()
     } catch (error) {
       raw?.finish(undefined, error)
       // For `app.onError`, which starts from the headers that are there: none of a response that was undone.
@@ -144,17 +146,6 @@ function routeOf({ req }: AnyContext): string | undefined {
 function putResponse(c: AnyContext, response: Response): void {
   c.res = undefined
   c.res = response
-}
-
-/**
- * The handler was given up, and what it did is undone, but it still runs and shares the context with
- * the middleware outside: a login that comes too late must not put its cookie on the answer.
- */
-function takeNoMoreCookies(c: AnyContext): void {
-  const { header } = c
-  c.header = (name, value, options) => {
-    if (name.toLowerCase() !== 'set-cookie') header(name, value, options)
-  }
 }
 
 /** What validators and `c.req.json()` leave: the bytes, or the text that they were. Not a form, whose boundary is made anew. */

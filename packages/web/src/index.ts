@@ -3,5 +3,5 @@ export {
   type IdempotencyOptions,
   type IdempotencyWrapper,
   idempotency,
-} from './idempotency.ts'
-export type { AnswerOf } from './thrown-answer.ts'
+} from './fetch/idempotency.ts'
+export type { AnswerOf } from './fetch/thrown-answer.ts'

@@ -2,6 +2,7 @@ import { type MemoryTransaction, memoryStore, type Store } from '@oncekey/core'
 import { type IdempotencyOptions, idempotency } from '@oncekey/web/hono'
 import { type Context, type Env, Hono, type MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { compress } from 'hono/compress'
 import { setCookie } from 'hono/cookie'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
@@ -12,6 +13,20 @@ import { describe, expect, test, vi } from 'vitest'
 import { post, replayed, site } from './hono-app.ts'
 
 type Options = Partial<IdempotencyOptions<MemoryTransaction, Env>>
+
+test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+  const signed: string[] = []
+  const { app, once } = site({
+    fingerprint: async (c) => (await c.req.json()).id,
+    key: async (_, raw) => JSON.parse(Buffer.from(await raw()).toString()).id,
+    authenticate: (_, bytes) => void signed.push(Buffer.from(bytes).toString()),
+  })
+  app.post('/orders', once, async (c) => c.text(await c.req.text()))
+  for (const body of ['{"id":"o-1"}', '{"id":"o-1","at":2}']) {
+    expect(JSON.parse(await (await post(app, 'k', { body })).text())).toEqual({ id: 'o-1' })
+    expect(signed.pop()).toBe(body)
+  }
+})
 
 describe('mounted', () => {
   const ways: Record<string, (options: ReturnType<typeof site>) => { app: Hono; path: string }> = {
@@ -518,6 +533,88 @@ test('a stream() whose callback throws is undone where its onError says so', asy
   }
 })
 
+describe('a handler that was given up changes nothing of the answer by', () => {
+  const login = (c: Context) =>
+    c.json({ token: 'SECRET' }, 200, { 'set-cookie': 'session=SECRET', 'x-login': '1' })
+  const ways: Record<string, (c: Context, kept: Context['header']) => void | Promise<void>> = {
+    'c.res': (c) => {
+      c.res = login(c)
+    },
+    'c.res, after it took away the one that was there': (c) => {
+      c.res = undefined
+      c.res = login(c)
+    },
+    'the headers of c.res': (c) => {
+      c.res.headers.append('set-cookie', 'session=SECRET')
+      c.res.headers.set('set-cookie', 'session=SECRET')
+    },
+    'a copy of c.res with a cookie': (c) => {
+      c.res = new Response(c.res.body, { headers: { 'set-cookie': 'session=SECRET' }, status: 503 })
+    },
+    'a c.header that it kept': (_, header) => header('set-cookie', 'session=SECRET'),
+    'a redirect': (c) => {
+      c.res = c.redirect('/in', 302)
+      c.header('Set-Cookie', 'session=SECRET')
+    },
+    'an error that onError answers': () => {
+      throw new Error('late')
+    },
+    'an HTTPException with a response': (c) => {
+      throw new HTTPException(401, { res: login(c) })
+    },
+  }
+
+  test.each(Object.keys(ways))('%s', async (way) => {
+    const { app, once } = site({ handlerTimeoutMs: 30 })
+    const late = signal()
+    const done = signal()
+    app.use(async (c, next) => {
+      c.header('set-cookie', 'theme=dark')
+      await next()
+      late.give()
+      await done.given
+      // What outer middleware does with any answer.
+      c.res = new Response(c.res.body, c.res)
+      c.header('x-after', '1')
+    })
+    app.onError((error, c) => (error instanceof HTTPException ? error.getResponse() : login(c)))
+    // Stands where Hono has dealt with what the handler threw.
+    app.post('/orders', once, async (_, next) => {
+      try {
+        await next()
+      } finally {
+        done.give()
+      }
+    })
+    app.post('/orders', async (c) => {
+      const { header } = c
+      await late.given
+      await ways[way]?.(c, header)
+      return login(c)
+    })
+    const answer = await post(app, 'k')
+    expect(answer.status).toBe(503)
+    expect(answer.headers.getSetCookie()).toEqual(['theme=dark'])
+    expect(answer.headers.get('x-login')).toBe(null)
+    expect(answer.headers.get('x-after')).toBe('1')
+    expect(await answer.json()).toMatchObject({ code: 'handler-timeout' })
+  })
+})
+
+test('middleware outside still makes another answer of the 503 of a handler that was given up', async () => {
+  const { app, once } = site({ handlerTimeoutMs: 30 })
+  app.use(async (c, next) => {
+    await next()
+    const { code } = (await c.res.json()) as { code: string }
+    c.res = c.json({ envelope: code }, 504)
+  })
+  app.use(compress({ threshold: 0 }))
+  app.post('/orders', once, () => new Promise<Response>(() => {}))
+  const answer = await post(app, 'k')
+  expect(answer.status).toBe(504)
+  expect(await answer.json()).toEqual({ envelope: 'handler-timeout' })
+})
+
 test('a login whose handler was given up puts no cookie on the answer, however long that is on its way', async () => {
   const { app, once } = site({ handlerTimeoutMs: 30 })
   let late = () => {}
@@ -547,3 +644,12 @@ test('a login whose handler was given up puts no cookie on the answer, however l
   expect(answer.headers.getSetCookie()).toEqual(['theme=dark'])
   expect(answer.headers.get('x-after')).toBe('1')
 })
+
+/** What one side of a test tells the other. */
+function signal(): { readonly given: Promise<void>; give(): void } {
+  let give = () => {}
+  const given = new Promise<void>((resolve) => {
+    give = resolve
+  })
+  return { given, give: () => give() }
+}

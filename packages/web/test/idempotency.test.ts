@@ -21,6 +21,19 @@ function post(
   })
 }
 
+test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+  const signed: string[] = []
+  const { handle } = wrapped(async (request) => new Response(await request.text()), {
+    fingerprint: async (request) => ((await request.json()) as { id: string }).id,
+    key: async (_, raw) => JSON.parse(Buffer.from(await raw()).toString()).id,
+    authenticate: (_, bytes) => void signed.push(Buffer.from(bytes).toString()),
+  })
+  for (const body of ['{"id":"o-1"}', '{"id":"o-1","at":2}']) {
+    expect(await (await handle(post('k', body))).text()).toBe('{"id":"o-1"}')
+    expect(signed.pop()).toBe(body)
+  }
+})
+
 describe('the wrapped handler', () => {
   test('gets the very request it was called with, its body still to be read, and the rest', async () => {
     const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import type { Claim } from '@oncekey/core'
 import { postgresStore } from '@oncekey/postgres'
 import type { Pool } from 'pg'
-import { again, attemptOf, claimOf, kept, said } from '../../../packages/postgres/test/claims.ts'
+import {
+  again,
+  attemptOf,
+  claimOf,
+  kept,
+  said,
+} from '../../../packages/postgres/test/database/claims.ts'
 
 /** Requests in both modes, beside something else that goes on in the same schemas. */
 export interface Traffic {

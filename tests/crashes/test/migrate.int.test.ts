@@ -2,8 +2,8 @@ import { migrate } from '@oncekey/postgres'
 import { type Database, freshDatabase, type Sent, waitFor } from '@oncekey/test-servers'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { migratePackage } from '../../../packages/postgres/src/migrate.ts'
-import { migrations } from '../../../packages/postgres/src/migrations/all.ts'
+import { migratePackage } from '../../../packages/postgres/src/schema/migrate.ts'
+import { migrations } from '../../../packages/postgres/src/schema/migrations/all.ts'
 import { all } from '../src/databases/database.ts'
 import { killWorker, type WorkPlace } from '../src/killed-worker.ts'
 import { schemaShape, versionsIn } from '../src/schema-shape.ts'
@@ -17,7 +17,8 @@ interface MigrationPoint {
   readonly after?: number
 }
 
-const commit = (quoted: string): Sent => all(`${quoted}.migrations`, "'postgres';COMMIT")
+// As a statement of its own; the word stands in bodies of functions, too.
+const commit = (quoted: string): Sent => all(`${quoted}.migrations`, '\0COMMIT\0')
 
 const POINTS: readonly MigrationPoint[] = [
   {

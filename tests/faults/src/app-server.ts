@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { type Child, freePort, startNode, startProxy } from '@oncekey/test-servers'
-import { type Clock, startClock } from './clock.ts'
+import { type Clock, freePort, startClock, startProxy } from '@oncekey/test-servers'
 import type { Database } from './databases/database.ts'
+import { keepProcess } from './kept-process.ts'
 import type { ServerOptions } from './programs/server-options.ts'
+import { startReframingProxy } from './reframing-proxy.ts'
 import { startWires, type Wire } from './wire.ts'
 
 /** A server's process between two wires: one that clients come through, one on its way to the database. */
@@ -25,34 +25,19 @@ export interface AppServer {
 }
 
 export async function startAppServer(
-  name: string,
+  { name, behindProxy }: { readonly name: string; readonly behindProxy: boolean },
   { ports, reachedBy }: Database,
   rest: Omit<ServerOptions, 'port' | 'database'>,
 ): Promise<AppServer> {
-  const clock = await startClock()
+  const clock = await startClock({ looks: 'every second' })
   const database = await startWires(ports)
   const port = await freePort()
-  const clients = await startProxy(port)
-  const crashes: string[] = []
-  let killed: number | undefined
-  const start = async (): Promise<Child<unknown>> => {
-    const child = await startNode(new URL('./programs/server.ts', import.meta.url), {
-      args: [JSON.stringify({ ...rest, database: reachedBy(database.ports), port })],
-      env: clock.env,
-      // A machine that is busy with a campaign is slow to start anything.
-      readyTimeoutMs: 120_000,
-    })
-    child.exited.then(() => {
-      if (child.pid !== killed) crashes.push(`${name}: ${child.output().slice(-2_000)}`)
-    })
-    return child
-  }
-  const kill = async (): Promise<void> => {
-    killed = child.pid
-    child.kill()
-    await child.exited
-  }
-  let child = await start()
+  const proxy = behindProxy ? await startReframingProxy(port) : undefined
+  const clients = await startProxy(proxy?.port ?? port)
+  const kept = await keepProcess(name, new URL('./programs/server.ts', import.meta.url), {
+    args: () => ({ ...rest, database: reachedBy(database.ports), port }),
+    env: clock.env,
+  })
 
   return {
     name,
@@ -60,24 +45,16 @@ export async function startAppServer(
     clients,
     database,
     clock,
-    crashes,
-    async killAndRestart(downMs) {
-      await kill()
-      await sleep(downMs)
-      child = await start()
-    },
-    async pause(forMs) {
-      child.kill('SIGSTOP')
-      await sleep(forMs)
-      child.kill('SIGCONT')
-    },
+    crashes: kept.crashes,
+    killAndRestart: kept.killAndRestart,
+    pause: kept.pause,
     async leftOver() {
       const response = await fetch(`http://127.0.0.1:${port}/left-over`)
       return Number(await response.text())
     },
     async stop() {
-      await kill()
-      await Promise.all([clients.stop(), database.stop()])
+      await kept.kill()
+      await Promise.all([clients.stop(), proxy?.stop(), database.stop()])
       clock.remove()
     },
   }

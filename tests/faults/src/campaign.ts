@@ -1,8 +1,9 @@
 import { audit } from './audit.ts'
+import { type FaultPlan, faultMaker } from './fault-maker.ts'
 import { type Ledger, ledger } from './ledger.ts'
 import type { CampaignOptions } from './options.ts'
 import { type Order, orderOf } from './order.ts'
-import { type ScheduledFault, schedule } from './schedule.ts'
+import { schedule } from './schedule.ts'
 import { serverFaults } from './server-faults.ts'
 import { type Shopper, shopper } from './shopper.ts'
 import { type Stage, setStage } from './stage.ts'
@@ -41,7 +42,7 @@ export async function runCampaign(
       // Where its record is lost, whoever comes first has the key.
       misuses: !stage.database.mayLose,
     })
-    const faults = faultMaker(options, stage, book)
+    const faults = faultMaker(faultsOf(options, stage, book))
     await placeAll(options, clients, async (begun) => {
       await faults.room(begun)
       faults.at(begun)
@@ -86,24 +87,11 @@ async function placeAll(
   await Promise.all(Array.from({ length: concurrency }, place))
 }
 
-interface FaultMaker {
-  /** Waits for the fault before, where orders have to. */
-  room(begun: number): Promise<void>
-  /** Makes those that are due. */
-  at(begun: number): void
-  made(): number
-  readonly byName: ReadonlyMap<string, number>
-  /** Throws if one could not be made or mended: the campaign would go on with less than it should have. */
-  mustBeMended(): void
-  /** All are made and mended. Rejects with the first that could not be. */
-  ended(): Promise<void>
-}
-
-function faultMaker(
+function faultsOf(
   { seed, orders, faults, only }: CampaignOptions,
   stage: Stage,
   book: Ledger,
-): FaultMaker {
+): FaultPlan {
   const shop = {
     urls: stage.servers.map(({ url }) => url),
     hasBegun: (order: string) => stage.gateway.charges.has(order),
@@ -111,51 +99,19 @@ function faultMaker(
   }
   const ofServers = serverFaults(stage.database.completion)
   const ofDatabase = stage.database.faults
-  const due = schedule({
-    seed,
-    orders,
-    faults,
-    servers: stage.servers.length,
-    serverFaults: Object.keys(ofServers).filter((name) => name.includes(only)),
-    databaseFaults: Object.keys(ofDatabase).filter((name) => name.includes(only)),
-  })
-  const byName = new Map<string, number>()
-  // Targets have their faults at the same time as one another, each its own one by one.
-  const lanes = new Map<ScheduledFault['target'], Promise<void>>()
-  let made = 0
-  let broken: { readonly error: unknown } | undefined
-
-  async function make({ name, target, random }: ScheduledFault): Promise<void> {
-    if (target === 'database') await ofDatabase[name]?.(random, shop)
-    else await ofServers[name]?.(stage.servers[target] as Stage['servers'][number], random)
-    byName.set(name, (byName.get(name) ?? 0) + 1)
-    made++
-  }
-
   return {
-    byName,
-    made: () => made,
-    async room(begun) {
-      const isDue = (due[0]?.atOrder ?? Number.POSITIVE_INFINITY) <= begun
-      if (stage.database.ordersWait && isDue) await lanes.get('database')
-    },
-    at(begun) {
-      while (due[0] !== undefined && due[0].atOrder <= begun) {
-        const fault = due.shift() as ScheduledFault
-        const before = lanes.get(fault.target) ?? Promise.resolve()
-        const after = before.then(() => make(fault))
-        after.catch((error) => {
-          broken ??= { error }
-        })
-        lanes.set(fault.target, after)
-      }
-    },
-    mustBeMended() {
-      if (broken !== undefined) throw broken.error
-    },
-    async ended() {
-      await Promise.all(lanes.values())
-      await stage.database.whole()
+    due: schedule({
+      seed,
+      orders,
+      faults,
+      servers: stage.servers.length,
+      serverFaults: Object.keys(ofServers).filter((name) => name.includes(only)),
+      databaseFaults: Object.keys(ofDatabase).filter((name) => name.includes(only)),
+    }),
+    database: stage.database,
+    async make({ name, target, random }) {
+      if (target === 'database') await ofDatabase[name]?.(random, shop)
+      else await ofServers[name]?.(stage.servers[target] as Stage['servers'][number], random)
     },
   }
 }

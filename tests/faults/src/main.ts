@@ -1,15 +1,33 @@
 import { runCampaign } from './campaign.ts'
-import { campaignOptions, USAGE } from './options.ts'
+import { runEventCampaign } from './events/event-campaign.ts'
+import { eventFindingsIn, eventReport } from './events/event-report.ts'
+import { campaignOptions, eventCampaignOptions, USAGE } from './options.ts'
 import { findingsIn, report } from './report.ts'
 
-const options = campaignOptions(process.argv.slice(2))
-if (options === undefined) {
-  console.log(USAGE)
-} else {
-  const { store, orders, faults, seed } = options
-  console.error(`${orders} orders and ${faults} faults on ${store}, --seed ${seed}`)
-  const result = await runCampaign(options, (progress) => console.error(progress))
+const tell = (progress: string): void => console.error(progress)
+
+/** Resolves with how much was found. */
+async function run(args: string[]): Promise<number> {
+  const events = eventCampaignOptions(args)
+  if (events !== undefined) {
+    const { store, operations, faults, seed } = events
+    tell(`${operations} operations and ${faults} faults on ${store}, --seed ${seed}`)
+    const result = await runEventCampaign(events, tell)
+    console.log(`\n${eventReport(result)}`)
+    return eventFindingsIn(result)
+  }
+  const orders = campaignOptions(args)
+  if (orders === undefined) {
+    console.log(USAGE)
+    return 0
+  }
+  tell(
+    `${orders.orders} orders and ${orders.faults} faults on ${orders.store}, --seed ${orders.seed}`,
+  )
+  const result = await runCampaign(orders, tell)
   console.log(`\n${report(result)}`)
-  // Said outright: Node 20 waits for ever for a handle of a killed child when it ends by itself.
-  process.exit(findingsIn(result) === 0 ? 0 : 1)
+  return findingsIn(result)
 }
+
+// Said outright: Node 20 waits for ever for a handle of a killed child when it ends by itself.
+process.exit((await run(process.argv.slice(2))) === 0 ? 0 : 1)

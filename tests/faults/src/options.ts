@@ -1,5 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import { EVENT_STORES, type EventCampaignOptions } from './events/options.ts'
+import { BROKEN_RELAYS } from './events/programs/broken-relay.ts'
 import { BROKEN, type Broken } from './programs/broken-store.ts'
 
 export const STORES = [
@@ -37,12 +39,15 @@ export interface CampaignOptions {
 
 export const USAGE = `pnpm faults [options]
 
+  --campaign NAME     orders, events (orders)
   --store NAME        ${STORES.join(', ')} (postgres)
-  --ops N             orders to place (2000)
+  --ops N             orders to place, or operations that produce events (2000)
   --faults N          faults to make meanwhile (40)
   --seed TEXT         repeats orders and faults (a new one each time; it is printed)
   --concurrency N     orders at once (24)
-  --broken NAME       a store that is wrong and must be found out: ${BROKEN.join(', ')}
+  --minutes N         of events: for how long they are produced at most, faults included (60)
+  --broken NAME       a store that is wrong and must be found out: ${BROKEN.join(', ')};
+                      of events a relay: ${BROKEN_RELAYS.join(', ')}
   --not-durable       Redis without its append-only file
   --replicas N        of redis-sentinel: replicas that a completion waits for, 0 to 2 (2)
   --min-replicas N    of redis-sentinel: without so many its primary takes no writes (1)
@@ -53,12 +58,34 @@ export function campaignOptions(args: string[]): CampaignOptions | undefined {
   const { values } = parseArgs({ args, options: FLAGS })
   if (values.help) return undefined
   return {
+    ...sharedOptions(values),
     store: oneOf('store', values.store, STORES),
     orders: count('ops', values.ops),
+    broken: values.broken === undefined ? undefined : oneOf('broken', values.broken, BROKEN),
+  }
+}
+
+/** The same for a campaign of events; `undefined` where that is not what is asked for. */
+export function eventCampaignOptions(args: string[]): EventCampaignOptions | undefined {
+  const { values } = parseArgs({ args, options: FLAGS })
+  const campaign = oneOf('campaign', values.campaign, ['orders', 'events'])
+  if (values.help || campaign === 'orders') return undefined
+  return {
+    ...sharedOptions(values),
+    store: oneOf('store', values.store, EVENT_STORES),
+    operations: count('ops', values.ops),
+    minutes: count('minutes', values.minutes),
+    broken: values.broken === undefined ? undefined : oneOf('broken', values.broken, BROKEN_RELAYS),
+  }
+}
+
+type Values = ReturnType<typeof parseArgs<{ args: string[]; options: typeof FLAGS }>>['values']
+
+function sharedOptions(values: Values): Omit<CampaignOptions, 'store' | 'orders' | 'broken'> {
+  return {
     faults: count('faults', values.faults),
     seed: values.seed ?? randomInt(2 ** 31).toString(36),
     concurrency: count('concurrency', values.concurrency),
-    broken: values.broken === undefined ? undefined : oneOf('broken', values.broken, BROKEN),
     durable: !values['not-durable'],
     replicas: count('replicas', values.replicas),
     minReplicas: count('min-replicas', values['min-replicas']),
@@ -83,11 +110,13 @@ function oneOf<Choice extends string>(
 }
 
 const FLAGS = {
+  campaign: { type: 'string', default: 'orders' },
   store: { type: 'string', default: 'postgres' },
   ops: { type: 'string', default: '2000' },
   faults: { type: 'string', default: '40' },
   seed: { type: 'string' },
   concurrency: { type: 'string', default: '24' },
+  minutes: { type: 'string', default: '60' },
   broken: { type: 'string' },
   'not-durable': { type: 'boolean', default: false },
   replicas: { type: 'string', default: '2' },

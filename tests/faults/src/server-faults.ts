@@ -16,22 +16,22 @@ export function serverFaults(completion: RegExp): Readonly<Record<string, Server
 
     async 'server clock set'({ clock }, random) {
       clock.shift(random.oneOf([-86_400, -60, -5, 5, 60, 86_400]))
-      await sleep(random.between(200, 2_000))
+      await sleep(random.between(1_200, 3_000))
       clock.shift(0)
     },
 
-    ...onWire('clients', /"takesMs":/, ({ clients }) => clients),
-    ...onWire('database', completion, ({ database }) => database),
+    ...wireFaults<AppServer>('to clients', /"takesMs":/, ({ clients }) => clients),
+    ...wireFaults<AppServer>('to the database', completion, ({ database }) => database),
   }
 }
 
-function onWire(
-  hop: 'clients' | 'database',
+/** What can be done to a wire. `asked` is what the question looks like that gets lost, or its answer. */
+export function wireFaults<Target>(
+  between: string,
   asked: RegExp,
-  wire: (server: AppServer) => Wire,
-): Record<string, ServerFault> {
+  wire: (of: Target) => Wire,
+): Record<string, (of: Target, random: Random) => Promise<void>> {
   const sent = (bytes: Buffer): boolean => asked.test(bytes.toString('latin1'))
-  const between = hop === 'clients' ? 'to clients' : 'to the database'
   return {
     async [`wire ${between} cut`](server) {
       wire(server).cut()

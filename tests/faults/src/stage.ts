@@ -1,7 +1,7 @@
 import { type AppServer, startAppServer } from './app-server.ts'
 import type { Database } from './databases/database.ts'
 import { startPostgresDatabase } from './databases/postgres.ts'
-import { startReplicatedDatabase } from './databases/postgres-standby.ts'
+import { type OnRecord, startReplicatedDatabase } from './databases/postgres-standby.ts'
 import { startRedisDatabase } from './databases/redis.ts'
 import { startSentinelDatabase } from './databases/redis-sentinel.ts'
 import { type Gateway, startGateway } from './gateway.ts'
@@ -27,14 +27,9 @@ export async function setStage(options: CampaignOptions): Promise<Stage> {
     const gateway = await startGateway()
     stops.push(gateway.stop)
     const servers: AppServer[] = []
-    for (const { name, adapter, pipeline } of SERVERS) {
-      const server = await startAppServer(name, database, {
-        adapter,
-        pipeline,
-        store,
-        broken,
-        gatewayUrl: gateway.url,
-      })
+    for (const { name, adapter, pipeline, behindProxy } of SERVERS) {
+      const rest = { adapter, pipeline, store, broken, gatewayUrl: gateway.url }
+      const server = await startAppServer({ name, behindProxy }, database, rest)
       stops.push(server.stop)
       servers.push(server)
     }
@@ -45,17 +40,28 @@ export async function setStage(options: CampaignOptions): Promise<Stage> {
   }
 }
 
-function startDatabase(options: CampaignOptions): Promise<Database> {
+export interface DatabaseNeeds {
+  /** What a failover may lose, where it is not answers. */
+  readonly onRecord?: OnRecord
+  /** Of a Postgres whose programs are all wanted, `pg_dump` among them. */
+  readonly binDir?: string | undefined
+}
+
+export function startDatabase(
+  options: Pick<CampaignOptions, 'store' | 'durable' | 'replicas' | 'minReplicas'>,
+  { onRecord, binDir }: DatabaseNeeds = {},
+): Promise<Database> {
   if (options.store === 'redis') return startRedisDatabase(options)
   if (options.store === 'redis-sentinel') return startSentinelDatabase(options)
   if (options.store === 'postgres-standby-async' || options.store === 'postgres-standby-sync') {
-    return startReplicatedDatabase(options.store === 'postgres-standby-sync')
+    return startReplicatedDatabase(options.store === 'postgres-standby-sync', onRecord)
   }
-  return startPostgresDatabase()
+  return startPostgresDatabase(binDir === undefined ? {} : { binDir })
 }
 
 const SERVERS = [
-  { name: 'express', adapter: 'express', pipeline: false },
-  { name: 'fastify', adapter: 'fastify', pipeline: false },
-  { name: 'express, pipelining', adapter: 'express', pipeline: true },
+  { name: 'express', adapter: 'express', pipeline: false, behindProxy: false },
+  { name: 'fastify', adapter: 'fastify', pipeline: false, behindProxy: false },
+  { name: 'node:http, pipelining', adapter: 'node', pipeline: true, behindProxy: false },
+  { name: 'hono, behind a proxy', adapter: 'hono', pipeline: false, behindProxy: true },
 ] as const

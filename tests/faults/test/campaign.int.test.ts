@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { runCampaign } from '../src/campaign.ts'
 import type { CampaignOptions } from '../src/options.ts'
 import { findingsIn, report } from '../src/report.ts'
@@ -19,7 +19,7 @@ const campaign = (options: Partial<CampaignOptions>) =>
   })
 
 describe('a small campaign of faults', { timeout: 240_000 }, () => {
-  it.each(['postgres', 'postgres-lease', 'postgres-mixed', 'redis'] as const)(
+  test.each(['postgres', 'postgres-lease', 'postgres-mixed', 'redis'] as const)(
     'leaves the books balanced on %s',
     async (store) => {
       const result = await campaign({ store })
@@ -31,7 +31,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
   )
 
   // Two primaries at once, twice: the old one wakes up, or was reached by clients all along.
-  it('leaves the books balanced on redis-sentinel, when its primary is replaced', async () => {
+  test('leaves the books balanced on redis-sentinel, when its primary is replaced', async () => {
     const result = await campaign({
       store: 'redis-sentinel',
       only: 'primary',
@@ -43,7 +43,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect([...result.faults.keys()]).toEqual(['primary paused', 'primary cut off'])
   })
 
-  it('leaves the books balanced where a standby takes over that had not everything', async () => {
+  test('leaves the books balanced where a standby takes over that had not everything', async () => {
     const result = await campaign({
       store: 'postgres-standby-async',
       only: 'standby',
@@ -56,7 +56,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(result.ledger.counts.lost).toBeGreaterThan(0)
   })
 
-  it('loses nothing that was answered where a standby takes over that COMMIT waits for', async () => {
+  test('loses nothing that was answered where a standby takes over that COMMIT waits for', async () => {
     const result = await campaign({
       store: 'postgres-standby-sync',
       only: 'standby',
@@ -70,7 +70,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(result.ledger.lost.size).toBeGreaterThan(0)
   })
 
-  it('finds a store that ends a COMMIT which waits for its standby', async () => {
+  test('finds a store that ends a COMMIT which waits for its standby', async () => {
     const { ledger } = await campaign({
       store: 'postgres-standby-sync',
       broken: 'ends-waiting-commits',
@@ -81,7 +81,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(ledger.findings.takenBack).not.toEqual([])
   })
 
-  it('finds a store that lets handlers run while its pool is on a replica', async () => {
+  test('finds a store that lets handlers run while its pool is on a replica', async () => {
     const { ledger } = await campaign({
       store: 'postgres-standby-sync',
       broken: 'runs-anyway',
@@ -92,17 +92,17 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(ledger.findings.ranOnReplica).not.toEqual([])
   })
 
-  it('finds a server that stores a body out of a buffer that it goes on using', async () => {
+  test('finds a server that stores a body out of a buffer that it goes on using', async () => {
     const { ledger } = await campaign({ broken: 'reused-buffer', orders: 60, faults: 0 })
     expect(ledger.findings.answersUnlikeRecord).not.toEqual([])
   })
 
-  it('finds a store that commits writes and record one after the other', async () => {
+  test('finds a store that commits writes and record one after the other', async () => {
     const { ledger } = await campaign({ broken: 'writes-beside', orders: 100, faults: 8 })
     expect(ledger.findings.doubleEffects).not.toEqual([])
   })
 
-  it('finds a store whose records no other process sees', async () => {
+  test('finds a store whose records no other process sees', async () => {
     const { ledger } = await campaign({ broken: 'each-for-itself', orders: 60, faults: 0 })
     expect(ledger.findings.doubleEffects).not.toEqual([])
     expect(ledger.findings.unequalReplays).not.toEqual([])

@@ -4,8 +4,11 @@ import { migrate, postgresStore, purge } from '@oncekey/postgres'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
-import { bridges } from '../../../packages/postgres/test/bridges/all.ts'
-import type { Bridge, BridgeUnderTest } from '../../../packages/postgres/test/bridges/bridge.ts'
+import { bridges } from '../../../packages/postgres/test/bridges/driven/all.ts'
+import type {
+  Bridge,
+  BridgeUnderTest,
+} from '../../../packages/postgres/test/bridges/driven/bridge.ts'
 
 /** The Postgres store through every library that there is a bridge for. */
 export function everyBridge(): AdapterSuiteStore[] {

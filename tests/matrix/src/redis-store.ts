@@ -3,7 +3,7 @@ import { redisStore } from '@oncekey/redis'
 import { type RedisServer, startRedis } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll } from 'vitest'
-import { eventIn } from '../../../packages/redis/test/redis-fixture.ts'
+import { eventIn } from '../../../packages/redis/test/servers/redis-fixture.ts'
 
 /** The store on one Redis. */
 export function onRedis(): AdapterSuiteStore {

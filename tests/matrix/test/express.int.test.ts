@@ -1,6 +1,6 @@
 import { describeAdapter } from '@oncekey/conformance'
 import express from 'express'
-import { serveWith } from '../../../packages/express/test/serve-with-express.ts'
+import { serveWith } from '../../../packages/express/test/support/serve-with-express.ts'
 import { everyStore } from '../src/stores.ts'
 
 describeAdapter({ name: 'Express 5', serve: serveWith(express), stores: everyStore() })

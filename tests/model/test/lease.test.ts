@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { ActorOptions } from '../src/actor.ts'
 import { explore } from '../src/explore.ts'
 
@@ -11,7 +11,7 @@ const actors = (
 describe('three requests with one key, in every order their steps can come', {
   timeout: 120_000,
 }, () => {
-  it.each(['retake', 'hold'] as const)(
+  test.each(['retake', 'hold'] as const)(
     'write once, emit once and answer alike, with %s',
     async (whenUnknown) => {
       const explored = await explore({ actors: actors({ whenUnknown }), lapses: 2, crashes: 1 })
@@ -22,20 +22,20 @@ describe('three requests with one key, in every order their steps can come', {
     },
   )
 
-  it('do so, too, when a handler writes and then fails', async () => {
+  test('do so, too, when a handler writes and then fails', async () => {
     const fails = [true, false, false]
     const explored = await explore({ actors: actors({}, fails), lapses: 2, crashes: 1 })
     expect(explored.violation).toBeUndefined()
   })
 
-  it('write twice where the row is not locked and an empty completion is no error', async () => {
+  test('write twice where the row is not locked and an empty completion is no error', async () => {
     const unlocked = actors({ fencing: 'completion-only' })
     const { violation } = await explore({ actors: unlocked, lapses: 1, crashes: 0 })
     expect(violation?.what).toMatch(/written by actors|events/)
     expect(violation?.steps).toContain('lease runs out')
   })
 
-  it('write twice where a completion does not ask whose attempt it is', async () => {
+  test('write twice where a completion does not ask whose attempt it is', async () => {
     const { violation } = await explore({
       actors: actors({ fencing: 'unfenced' }),
       lapses: 1,

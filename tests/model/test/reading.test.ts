@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Bounds, exploreReading } from '../src/reading/explore.ts'
 
 const bounds = (given: Partial<Bounds>): Bounds => ({
@@ -21,7 +21,7 @@ const faults = [
 describe('a reader by snapshot difference, whatever the order of all steps', {
   timeout: 120_000,
 }, () => {
-  it.each(
+  test.each(
     faults.flatMap(([what, fault]) => [
       [what, 'on', fault] as const,
       [what, 'off', fault] as const,
@@ -36,7 +36,7 @@ describe('a reader by snapshot difference, whatever the order of all steps', {
     },
   )
 
-  it.each(faults)(
+  test.each(faults)(
     'loses an event of a database that %s, where positions are believed as long as they fit',
     (_, fault) => {
       const { lost } = exploreReading(bounds({ ...fault, rule: 'as-long-as-it-fits' }))
@@ -44,7 +44,7 @@ describe('a reader by snapshot difference, whatever the order of all steps', {
     },
   )
 
-  it('loses nothing by either rule of a database that nothing happens to', () => {
+  test('loses nothing by either rule of a database that nothing happens to', () => {
     for (const rule of ['as-long-as-it-fits', 'by-life'] as const) {
       const { lost } = exploreReading(bounds({ rule, writes: 2 }))
       expect(lost).toBeUndefined()

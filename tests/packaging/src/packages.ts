@@ -27,6 +27,7 @@ export interface Manifest {
   readonly files?: readonly string[]
   readonly scripts?: Readonly<Record<string, string>>
   readonly exports: Readonly<Record<string, unknown>>
+  readonly bin?: Readonly<Record<string, string>>
   readonly publishConfig?: { readonly access?: string; readonly exports?: Record<string, unknown> }
   readonly dependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { freePort, freshDatabase } from '@oncekey/test-servers'
 import { describe, expect, inject, test } from 'vitest'
 import { command } from '../src/command.ts'
@@ -46,8 +47,26 @@ function testNode(version: string, installed: () => Installed): void {
     const node = await nodeBinary(version)
     const args = ['--enable-source-maps', 'throws.mjs']
     expect(await command(node, args, { cwd: consumer.folder })).toMatch(
-      /core[/\\]src[/\\]memory-store\.ts:\d+/,
+      /core[/\\]src[/\\]memory[/\\]memory-store\.ts:\d+/,
     )
+  })
+
+  test('the command line creates a schema and looks into it', async () => {
+    const { consumer } = installed()
+    const node = await nodeBinary(version)
+    const program = join(consumer.packageFolder('oncekey'), 'bin', 'oncekey.js')
+    const database = await freshDatabase(inject('postgresUrl'))
+    const oncekey = (...args: string[]) =>
+      command(node, [program, ...args, '--database', database.url], { cwd: consumer.folder })
+    try {
+      expect(await oncekey('migrate', '--with', 'saga', '--with', 'webhooks')).toMatch(
+        /^postgres: went/,
+      )
+      expect(await oncekey('keys', 'list')).toBe('There are no such keys.\n')
+      expect(JSON.parse(await oncekey('sagas', 'list', '--json'))).toEqual({ items: [] })
+    } finally {
+      await database.drop()
+    }
   })
 
   test("the README's program makes a payment once", async () => {

@@ -74,6 +74,7 @@ export function myStore(): Store<never> {
 
     return {
       number,
+      askedAt: performance.now(),
       async transaction() {
         throw new OncekeyError('transaction-unsupported', 'A Map has no transactions.')
       },

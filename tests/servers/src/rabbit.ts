@@ -25,15 +25,17 @@ export interface RabbitServer {
 
 /**
  * Starts a RabbitMQ of our own: node name, ports of 127.0.0.1 and all files are its own. No management,
- * and no epmd: nobody needs to find this node by its name.
+ * and no epmd: nobody needs to find this node by its name. `settings` go into its rabbitmq.conf.
  */
-export async function startRabbit(): Promise<RabbitServer> {
+export async function startRabbit(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<RabbitServer> {
   const binary = await findRabbit()
   const identity = unprivileged()
   const folder = unprivilegedFolder('oncekey-rabbit-', identity)
   const unwatch = watch({ folder })
   const port = await freePort()
-  const environment = environmentOf(folder, port, await freePort())
+  const environment = environmentOf(folder, port, await freePort(), settings)
   let running: Daemon | undefined
 
   const log = (): string => {
@@ -97,13 +99,19 @@ async function findRabbit(): Promise<string> {
   return existsSync(debians) ? debians : onPath
 }
 
-function environmentOf(folder: string, port: number, distribution: number): NodeJS.ProcessEnv {
+function environmentOf(
+  folder: string,
+  port: number,
+  distribution: number,
+  given: Readonly<Record<string, string>>,
+): NodeJS.ProcessEnv {
   const settings = {
     'listeners.tcp.1': `127.0.0.1:${port}`,
     'log.console': 'true',
     'log.console.level': 'info',
     'disk_free_limit.absolute': '50MB',
     'vm_memory_high_watermark.absolute': '512MB',
+    ...given,
   }
   const file = join(folder, 'rabbitmq.conf')
   writeFileSync(

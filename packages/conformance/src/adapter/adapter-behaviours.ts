@@ -1,54 +1,36 @@
-import { type Need, type StoreFixture, unmet } from '../store/store-fixture.ts'
-import { type AdapterContext, adapterContext } from './adapter-context.ts'
-import type { ServeSite } from './adapter-fixture.ts'
-import { authenticity } from './authenticity.ts'
-import { codedBodies } from './coded-bodies.ts'
-import { commitFailures } from './commit-failures.ts'
-import { dispositions } from './dispositions.ts'
-import { draining } from './draining.ts'
-import { errorsOfTheApp } from './errors-of-the-app.ts'
-import { eventsUndone } from './events-undone.ts'
-import { fingerprints } from './fingerprints.ts'
-import { firstAnswer } from './first-answer.ts'
-import { firstByte } from './first-byte.ts'
-import { framing } from './framing.ts'
-import { handlerContexts } from './handler-contexts.ts'
-import { handlerTimeout } from './handler-timeout.ts'
-import { hangUps } from './hang-ups.ts'
-import { keys } from './keys.ts'
-import { largeResponses } from './large-responses.ts'
-import { optionFunctions } from './option-functions.ts'
-import { optionalKeys } from './optional-keys.ts'
-import { problems } from './problems.ts'
-import { replayedHeaders } from './replayed-headers.ts'
-import { replays } from './replays.ts'
-import { resultsGone } from './results-gone.ts'
-import { running } from './running.ts'
-import { scopes } from './scopes.ts'
-import { secrets } from './secrets.ts'
-import { storeFailures } from './store-failures.ts'
-import { streams } from './streams.ts'
-import { unknownOutcomes } from './unknown-outcomes.ts'
-import { untouched } from './untouched.ts'
-
-/** What handlers of some frameworks cannot say. */
-export type Expression = 'removed headers'
-
-/** One sentence of the adapter contract and how to find out whether an adapter keeps it. */
-export interface AdapterBehaviour {
-  readonly title: string
-  readonly needs?: readonly Need[]
-  /** What not every framework has words for. */
-  readonly expresses?: Expression
-  /** Throws where the adapter breaks the contract. */
-  run(context: AdapterContext): Promise<void>
-}
-
-/** The sentences about one subject. */
-export interface AdapterBehaviourGroup {
-  readonly title: string
-  readonly behaviours: readonly AdapterBehaviour[]
-}
+import { type StoreFixture, unmet } from '../store/fixture/store-fixture.ts'
+import { commitFailures } from './outcomes/commit-failures.ts'
+import { dispositions } from './outcomes/dispositions.ts'
+import { errorsOfTheApp } from './outcomes/errors-of-the-app.ts'
+import { eventsUndone } from './outcomes/events-undone.ts'
+import { handlerTimeout } from './outcomes/handler-timeout.ts'
+import { hangUps } from './outcomes/hang-ups.ts'
+import { resultsGone } from './outcomes/results-gone.ts'
+import { storeFailures } from './outcomes/store-failures.ts'
+import { unknownOutcomes } from './outcomes/unknown-outcomes.ts'
+import { authenticity } from './requests/authenticity.ts'
+import { draining } from './requests/draining.ts'
+import { fingerprints } from './requests/fingerprints.ts'
+import { handlerContexts } from './requests/handler-contexts.ts'
+import { keys } from './requests/keys.ts'
+import { optionFunctions } from './requests/option-functions.ts'
+import { optionalKeys } from './requests/optional-keys.ts'
+import { running } from './requests/running.ts'
+import { scopes } from './requests/scopes.ts'
+import { secrets } from './requests/secrets.ts'
+import { untouched } from './requests/untouched.ts'
+import { codedBodies } from './responses/coded-bodies.ts'
+import { firstAnswer } from './responses/first-answer.ts'
+import { firstByte } from './responses/first-byte.ts'
+import { framing } from './responses/framing.ts'
+import { largeResponses } from './responses/large-responses.ts'
+import { problems } from './responses/problems.ts'
+import { replayedHeaders } from './responses/replayed-headers.ts'
+import { replays } from './responses/replays.ts'
+import { streams } from './responses/streams.ts'
+import type { AdapterBehaviour, AdapterBehaviourGroup } from './site/adapter-behaviour.ts'
+import { adapterContext } from './site/adapter-context.ts'
+import type { ServeSite } from './site/adapter-fixture.ts'
 
 /** The adapter contract as data: what `describeAdapter` registers, for any other runner. */
 export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {

@@ -1,8 +1,9 @@
 import { memoryStore } from '@oncekey/core'
-import { describe, it } from 'vitest'
-import type { StoreFixture } from '../store/store-fixture.ts'
-import { adapterBehaviours, type Expression, runAdapterBehaviour } from './adapter-behaviours.ts'
-import type { ServeSite } from './adapter-fixture.ts'
+import { describeGroups } from '../behaviour/describe-groups.ts'
+import type { StoreFixture } from '../store/fixture/store-fixture.ts'
+import { adapterBehaviours, runAdapterBehaviour } from './adapter-behaviours.ts'
+import type { Expression } from './site/adapter-behaviour.ts'
+import type { ServeSite } from './site/adapter-fixture.ts'
 
 /** An adapter that joins the suite. */
 export interface AdapterSuite {
@@ -31,19 +32,10 @@ export interface AdapterSuiteStore {
 export function describeAdapter(suite: AdapterSuite): void {
   const { name, serve, stores = memoryStores, lacks = {}, timeoutMs = 30_000 } = suite
   for (const store of stores) {
-    describe(`adapter contract: ${name}, ${store.name}`, () => {
-      for (const group of adapterBehaviours()) {
-        describe(group.title, () => {
-          for (const behaviour of group.behaviours) {
-            it(behaviour.title, { timeout: timeoutMs }, async ({ skip }) => {
-              const { expresses } = behaviour
-              if (expresses && lacks[expresses] !== undefined) skip(lacks[expresses])
-              const skipped = await runAdapterBehaviour(behaviour, serve, () => store.create())
-              if (skipped !== undefined) skip(skipped)
-            })
-          }
-        })
-      }
+    const title = `adapter contract: ${name}, ${store.name}`
+    describeGroups(title, adapterBehaviours(), timeoutMs, async (behaviour) => {
+      const lacking = behaviour.expresses && lacks[behaviour.expresses]
+      return lacking ?? (await runAdapterBehaviour(behaviour, serve, () => store.create()))
     })
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { dead, find, idsOf, retrying } from './log-context.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { dead, find, idsOf, retrying } from './fixture/log-context.ts'
 
 /** Cursors move forward, for who holds them. */
 export function advancing(): LogBehaviourGroup {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import type { DeadLetterFilter, LoggedEvent } from '@oncekey/core'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { dead, find, idsOf, type LogContext, type Reader, retrying } from './log-context.ts'
+import type { DeadLetter, DeadLetterFilter, LoggedEvent } from '@oncekey/core'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { dead, find, idsOf, type LogContext, type Reader, retrying } from './fixture/log-context.ts'
 
 /** What is dead can be looked at, put back and given up. */
 export function deadLettersGroup(): LogBehaviourGroup {
@@ -168,6 +168,46 @@ export function deadLettersGroup(): LogBehaviourGroup {
           )
           assert.equal(await log.deadLetters.count({ origin: by.consumer }), 0)
           assert.deepEqual((await by.takeDue()).deliveries, [])
+        },
+      },
+      {
+        title: 'that are on their way again are listed apart, with when they are tried next',
+        async run(context) {
+          const { log } = context
+          const by = await context.reader()
+          await context.append(...context.events(5, { type: 'order.placed' }))
+          const read = await by.readAll()
+          const [first, ...others] = read
+          assert.ok(first)
+          await by.advance([dead(first), ...others.map((event) => retrying(event))])
+          const listed: DeadLetter[] = []
+          let after: string | undefined
+          do {
+            const page = await log.deadLetters.listRetrying(
+              { origin: by.consumer },
+              { limit: 3, ...(after === undefined ? {} : { after }) },
+            )
+            assert.ok(page.items.length <= 3)
+            listed.push(...page.items)
+            after = page.next
+          } while (after !== undefined)
+          assert.deepEqual(listed.map(({ eventId }) => eventId).sort(), idsOf(others).sort())
+          for (const letter of listed) {
+            assert.deepEqual(
+              [letter.state, letter.attempts, letter.deadAt, letter.error?.message],
+              ['retrying', 1, null, 'no route to the printer'],
+            )
+            assert.ok(letter.dueAt instanceof Date && !Number.isNaN(letter.dueAt.getTime()))
+          }
+          for (const [filter, count] of [
+            [{ type: 'order.placed', subject: 'order-1' }, 4],
+            [{ type: 'nothing.like.it' }, 0],
+            [{ subject: 'nobody' }, 0],
+          ] as const) {
+            const asked = { ...filter, origin: by.consumer }
+            const page = await log.deadLetters.listRetrying(asked, { limit: 100 })
+            assert.equal(page.items.length, count)
+          }
         },
       },
       {

@@ -1,6 +1,6 @@
-import { describe, it } from 'vitest'
+import { describeGroups } from '../behaviour/describe-groups.ts'
+import type { LogFixture } from './fixture/log-fixture.ts'
 import { logBehaviours, runLogBehaviour } from './log-behaviours.ts'
-import type { LogFixture } from './log-fixture.ts'
 
 /** A log that joins the suite. */
 export interface LogSuite<Tx> {
@@ -23,16 +23,7 @@ export interface LogSuite<Tx> {
  */
 export function describeLog<Tx>(suite: LogSuite<Tx>): void {
   const { name, create, timeoutMs = 30_000 } = suite
-  describe(`log contract: ${name}`, () => {
-    for (const group of logBehaviours()) {
-      describe(group.title, () => {
-        for (const behaviour of group.behaviours) {
-          it(behaviour.title, { timeout: timeoutMs }, async ({ skip }) => {
-            const skipped = await runLogBehaviour(behaviour, create)
-            if (skipped !== undefined) skip(skipped)
-          })
-        }
-      })
-    }
-  })
+  describeGroups(`log contract: ${name}`, logBehaviours(), timeoutMs, (behaviour) =>
+    runLogBehaviour(behaviour, create),
+  )
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { idsOf } from './log-context.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { idsOf } from './fixture/log-context.ts'
 
 /** What is taken in takes effect once, with what was written and emitted, or not at all. */
 export function inbox(): LogBehaviourGroup {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { allSlots } from './log-context.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { allSlots } from './fixture/log-context.ts'
 
 /** Slots are held by one relay at a time, and shared fairly. */
 export function leasing(): LogBehaviourGroup {

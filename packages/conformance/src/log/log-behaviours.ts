@@ -1,28 +1,17 @@
 import { advancing } from './advancing.ts'
 import { deadLettersGroup } from './dead-letters.ts'
 import { deliveries } from './deliveries.ts'
+import type { LogBehaviour, LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { logContext } from './fixture/log-context.ts'
+import { type LogFixture, unmetByLog } from './fixture/log-fixture.ts'
 import { inbox } from './inbox.ts'
 import { leasing } from './leasing.ts'
-import { type LogContext, logContext } from './log-context.ts'
-import { type LogFixture, type LogNeed, unmetByLog } from './log-fixture.ts'
 import { openTransactions } from './open-transactions.ts'
 import { reading } from './reading.ts'
 import { retention } from './retention.ts'
+import { retiring } from './retiring.ts'
 import { subscriptions } from './subscriptions.ts'
 import { suspects } from './suspects.ts'
-
-/** One sentence of the contract and how to find out whether a log keeps it. */
-export interface LogBehaviour {
-  readonly title: string
-  readonly needs?: readonly LogNeed[]
-  /** Throws where the log breaks the contract. */
-  run(context: LogContext): Promise<void>
-}
-
-export interface LogBehaviourGroup {
-  readonly title: string
-  readonly behaviours: readonly LogBehaviour[]
-}
 
 /** The log contract as data: what `describeLog` registers, for any other runner. */
 export function logBehaviours(): readonly LogBehaviourGroup[] {
@@ -37,6 +26,7 @@ export function logBehaviours(): readonly LogBehaviourGroup[] {
     inbox(),
     deadLettersGroup(),
     retention(),
+    retiring(),
   ]
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import type { OutboxEvent } from '@oncekey/core'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { idsOf } from './log-context.ts'
-import type { OpenAppend } from './log-fixture.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { idsOf } from './fixture/log-context.ts'
+import type { OpenAppend } from './fixture/log-fixture.ts'
 
 /** Transactions commit in another order than they began in. */
 export function openTransactions(): LogBehaviourGroup {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { find, idsOf } from './log-context.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { find, idsOf } from './fixture/log-context.ts'
 
 /** Whoever reads on gets every event once. */
 export function reading(): LogBehaviourGroup {
@@ -19,6 +19,24 @@ export function reading(): LogBehaviourGroup {
           read.push(...(await by.readAll(7)))
           assert.deepEqual(idsOf(read).sort(), idsOf(given).sort())
           assert.deepEqual((await by.read()).events, [])
+        },
+      },
+      {
+        title: 'gives nothing of an append that has an event in it which emit() would refuse',
+        async run({ reader, event, append }) {
+          const by = await reader()
+          const refused = [
+            event({ subject: 's'.repeat(1_025) }),
+            event({ orderingKey: 'k'.repeat(2_700) }),
+            event({ type: '' }),
+            event({ source: 'no reference' }),
+            event({ headers: { trace: 'two\nlines' } }),
+            event({ data: `"${'d'.repeat(2 * 1_048_576)}"` }),
+          ]
+          for (const each of refused) {
+            await assert.rejects(append(event(), each), { code: 'event-invalid' })
+          }
+          assert.deepEqual(await by.readAll(), [])
         },
       },
       {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { idsOf } from './log-context.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { idsOf } from './fixture/log-context.ts'
 
 /** Nothing is taken away that somebody has yet to read. */
 export function retention(): LogBehaviourGroup {
@@ -49,6 +49,18 @@ export function retention(): LogBehaviourGroup {
           await by.readAll()
           await by.advance()
           assert.equal((await log.lag(by.consumer)).events, 0)
+        },
+      },
+      {
+        title: 'says that it does not know a consumer, and not that it is up to date',
+        async run({ log, reader, events, append, name }) {
+          const consumer = name()
+          await append(...events(2))
+          assert.equal((await log.lag(consumer)).known, false)
+          await reader({ consumer })
+          assert.equal((await log.lag(consumer)).known, true)
+          await log.retire(consumer)
+          assert.equal((await log.lag(consumer)).known, false)
         },
       },
       {

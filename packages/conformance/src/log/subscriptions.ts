@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
-import { idsOf, type LogContext } from './log-context.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
+import { idsOf, type LogContext } from './fixture/log-context.ts'
 
 /** Releases of a consumer that take different types run side by side, and nothing is passed over. */
 export function subscriptions(): LogBehaviourGroup {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { LogBehaviourGroup } from './log-behaviours.ts'
+import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 
 /** Starts of an event that may kill processes are counted by the cursor. */
 export function suspects(): LogBehaviourGroup {

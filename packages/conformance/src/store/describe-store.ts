@@ -1,6 +1,6 @@
-import { describe, it } from 'vitest'
+import { describeGroups } from '../behaviour/describe-groups.ts'
+import type { StoreFixture } from './fixture/store-fixture.ts'
 import { runStoreBehaviour, storeBehaviours } from './store-behaviours.ts'
-import type { StoreFixture } from './store-fixture.ts'
 
 /** A store that joins the suite. */
 export interface StoreSuite<Tx> {
@@ -28,16 +28,7 @@ export interface StoreSuite<Tx> {
  */
 export function describeStore<Tx>(suite: StoreSuite<Tx>): void {
   const { name, create, modelRuns = 50, timeoutMs = 30_000 } = suite
-  describe(`store contract: ${name}`, () => {
-    for (const group of storeBehaviours()) {
-      describe(group.title, () => {
-        for (const behaviour of group.behaviours) {
-          it(behaviour.title, { timeout: timeoutMs }, async ({ skip }) => {
-            const skipped = await runStoreBehaviour(behaviour, create, { modelRuns })
-            if (skipped !== undefined) skip(skipped)
-          })
-        }
-      })
-    }
-  })
+  describeGroups(`store contract: ${name}`, storeBehaviours(), timeoutMs, (behaviour) =>
+    runStoreBehaviour(behaviour, create, { modelRuns }),
+  )
 }

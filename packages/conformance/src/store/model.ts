@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
 import type { Attempt, OutboxEvent } from '@oncekey/core'
 import fc from 'fast-check'
-import type { StoreBehaviourGroup } from './store-behaviours.ts'
-import { completionOf, fingerprintOf, responseOf, type StoreContext } from './store-context.ts'
+import type { StoreBehaviourGroup } from './fixture/store-behaviour.ts'
+import {
+  completionOf,
+  fingerprintOf,
+  responseOf,
+  type StoreContext,
+} from './fixture/store-context.ts'
 
 /**
  * Random histories of claims and ends, some of them at once, against a model of one key. Operations

@@ -1,38 +1,27 @@
-import { abandon } from './abandon.ts'
-import { abort } from './abort.ts'
-import { byteExactness } from './byte-exactness.ts'
-import { claimOnce } from './claim-once.ts'
-import { endsOnce } from './ends-once.ts'
-import { events } from './events.ts'
-import { keys } from './keys.ts'
-import { lease } from './lease.ts'
-import { lostReply } from './lost-reply.ts'
-import { mismatch } from './mismatch.ts'
-import { mixedModes } from './mixed-modes.ts'
+import { abandon } from './attempts/abandon.ts'
+import { endsOnce } from './attempts/ends-once.ts'
+import { events } from './attempts/events.ts'
+import { lease } from './attempts/lease.ts'
+import { lostReply } from './attempts/lost-reply.ts'
+import { release } from './attempts/release.ts'
+import { transaction } from './attempts/transaction.ts'
+import { unknownOutcome } from './attempts/unknown-outcome.ts'
+import { abort } from './claims/abort.ts'
+import { byteExactness } from './claims/byte-exactness.ts'
+import { claimOnce } from './claims/claim-once.ts'
+import { keys } from './claims/keys.ts'
+import { mismatch } from './claims/mismatch.ts'
+import { mixedModes } from './claims/mixed-modes.ts'
+import { open } from './claims/open.ts'
+import { recordDecidesFirst } from './claims/record-decides-first.ts'
+import { resultGone } from './claims/result-gone.ts'
+import { waiting } from './claims/waiting.ts'
+import type { StoreBehaviour, StoreBehaviourGroup } from './fixture/store-behaviour.ts'
+import { storeContext } from './fixture/store-context.ts'
+import { type StoreFixture, unmet } from './fixture/store-fixture.ts'
 import { model } from './model.ts'
-import { open } from './open.ts'
-import { recordDecidesFirst } from './record-decides-first.ts'
-import { release } from './release.ts'
-import { resultGone } from './result-gone.ts'
-import { type StoreContext, storeContext } from './store-context.ts'
-import { type Need, type StoreFixture, unmet } from './store-fixture.ts'
-import { transaction } from './transaction.ts'
-import { unknownOutcome } from './unknown-outcome.ts'
-import { waiting } from './waiting.ts'
-
-/** One sentence of the contract and how to find out whether a store keeps it. */
-export interface StoreBehaviour {
-  readonly title: string
-  readonly needs?: readonly Need[]
-  /** Throws where the store breaks the contract. */
-  run(context: StoreContext): Promise<void>
-}
-
-/** The sentences about one subject. */
-export interface StoreBehaviourGroup {
-  readonly title: string
-  readonly behaviours: readonly StoreBehaviour[]
-}
+import { operatorActs } from './operator/operator-acts.ts'
+import { operatorKeys } from './operator/operator-keys.ts'
 
 /** The store contract as data: what `describeStore` registers, for any other runner. */
 export function storeBehaviours(): readonly StoreBehaviourGroup[] {
@@ -55,6 +44,8 @@ export function storeBehaviours(): readonly StoreBehaviourGroup[] {
     lostReply(),
     resultGone(),
     mixedModes(),
+    operatorKeys(),
+    operatorActs(),
     model(),
   ]
 }

@@ -9,12 +9,12 @@ import {
   type EngineOptions,
   type EngineRequest,
   type HandlerContext,
+  type HandlerRun,
   isFraming,
   OncekeyError,
   type PlainResponse,
-  type Run,
+  type RunOutcome,
   resolveScope,
-  type Verdict,
 } from '@oncekey/core'
 
 /**
@@ -33,8 +33,8 @@ export interface Steps {
   ): Promise<Begun<unknown>>
   context(context: HandlerContext, exchange: Exchange): HandlerContext
   body(parsed: unknown): unknown
-  onHangUp(run: Run, exchange: Exchange): void
-  onThrow(run: Run | undefined, error: unknown): RenderedReply | 'no answer'
+  onHangUp(run: HandlerRun, exchange: Exchange): void
+  onThrow(run: HandlerRun | undefined, error: unknown): RenderedReply | 'no answer'
   /** What the handler's answer is to be, before it is asked about. */
   reply(reply: RenderedReply, exchange: Exchange): RenderedReply
   /** What is held of a piece of a stream until the rest is there. */
@@ -42,10 +42,10 @@ export interface Steps {
   /** What is stored of it. */
   kept(response: PlainResponse, exchange: Exchange): PlainResponse
   beforeCompletion(reply: RenderedReply, exchange: Exchange): void
-  maxBytes(run: Run): number
+  maxBytes(run: HandlerRun): number
   /** What is asked about a response whose stream is not at its end. */
-  tooLarge(run: Run, collected: PlainResponse): Promise<Verdict>
-  verdict(verdict: Verdict, exchange: Exchange): Verdict
+  tooLarge(run: HandlerRun, collected: PlainResponse): Promise<RunOutcome>
+  verdict(verdict: RunOutcome, exchange: Exchange): RunOutcome
   /** What of the handler's headers is sent; framing is not the handler's to say. */
   sent(headers: RenderedReply['headers'], exchange: Exchange): RenderedReply['headers']
   /** A problem or a replay, about to be written. */
@@ -175,7 +175,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       }
     }
 
-    async function covered(route: Route, run: Run, now: Exchange): Promise<void> {
+    async function covered(route: Route, run: HandlerRun, now: Exchange): Promise<void> {
       const context = steps.context(run.context, now)
       const work = handle(
         route,
@@ -222,7 +222,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
     async function handle(
       route: Route,
       call: Call,
-      run: Run | undefined,
+      run: HandlerRun | undefined,
     ): Promise<RenderedReply | 'no answer'> {
       try {
         return rendered(await route.handler(call))

@@ -36,6 +36,15 @@ export const ofDeliveries: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'shows what is dead where it is asked what is retrying',
+    replaced: (log) => ({
+      deadLetters: { ...log.deadLetters, listRetrying: log.deadLetters.list },
+    }),
+    caughtBy: [
+      'dead letters: that are on their way again are listed apart, with when they are tried next',
+    ],
+  },
+  {
     fault: 'settles nothing',
     replaced: () => ({ settle: async () => ({ lost: [] }) }),
     caughtBy: [
@@ -89,6 +98,24 @@ export const ofDeliveries: readonly BrokenLog[] = [
         }),
     }),
     caughtBy: ['deliveries: filed behind one that was settled in the meantime are due at once'],
+  },
+  {
+    fault: 'hands out what is due, whatever is before it in the log',
+    replaced: (log) => ({
+      takeDue: ({ run, ...request }) => log.takeDue(request),
+    }),
+    caughtBy: [
+      'deliveries: come in runs to who is in order: with the first of a key what waits for it',
+      'deliveries: do not come to who is in order while one before them is to wait',
+      'deliveries: that were redriven come to who is in order before what is behind them in the log',
+    ],
+  },
+  {
+    fault: 'hands out whole runs behind what a process may have died of',
+    replaced: (log) => due(log, (each) => ({ ...each, starts: each.attempts + 1 })),
+    caughtBy: [
+      'deliveries: that were started and never settled come alone to who is in order, too',
+    ],
   },
   {
     fault: 'does not know what is held',

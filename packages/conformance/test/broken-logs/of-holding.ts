@@ -176,7 +176,11 @@ export const ofHolding: readonly BrokenLog[] = [
   },
   {
     fault: 'keeps a consumer that is retired',
-    replaced: () => ({ retire: async () => {} }),
-    caughtBy: ['retention: forgets a consumer that is retired: it begins anew'],
+    replaced: () => ({ retire: async () => ({ kept: 0, discarded: 0 }) }),
+    caughtBy: [
+      'retention: forgets a consumer that is retired: it begins anew',
+      'retiring: keeps what is dead and what is retrying apart from the dead letters there are',
+      'retiring: leaves nothing to a consumer of that name: no delivery, no letter, no group',
+    ],
   },
 ]

@@ -45,6 +45,26 @@ export const ofReading: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'appends what comes before an event that it refuses',
+    replaced: (log) => ({
+      async append(events) {
+        for (const event of events) await log.append([event])
+      },
+    }),
+    caughtBy: [
+      'reading: gives nothing of an append that has an event in it which emit() would refuse',
+    ],
+  },
+  {
+    fault: 'says nothing of an append that it refuses',
+    replaced: (log) => ({
+      append: (events) => log.append(events).catch(() => {}),
+    }),
+    caughtBy: [
+      'reading: gives nothing of an append that has an event in it which emit() would refuse',
+    ],
+  },
+  {
     fault: 'gives more than was asked for',
     replaced: (log) => ({ read: (request) => log.read({ ...request, limit: request.limit + 1 }) }),
     caughtBy: ['reading: gives no more than was asked for, and says whether there may be more'],
@@ -171,6 +191,13 @@ export const ofReading: readonly BrokenLog[] = [
       'reading: goes on where it was for a consumer that subscribes again, whatever it asks for',
       'advancing: is where the next holder begins',
     ],
+  },
+  {
+    fault: 'tells of a consumer that it does not know that it is not behind',
+    replaced: (log) => ({
+      lag: async (consumer) => ({ ...(await log.lag(consumer)), known: true }),
+    }),
+    caughtBy: ['retention: says that it does not know a consumer, and not that it is up to date'],
   },
   {
     fault: 'tells how long events have been waiting by the time they bear',

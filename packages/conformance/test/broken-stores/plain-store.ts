@@ -69,6 +69,8 @@ export interface Steps {
   /** What an end finds that has nothing left to end. */
   onEndedAgain(): void
   keylessId(): string | undefined
+  /** When the attempt was asked for. */
+  timing(): { readonly askedAt?: number }
   free(row: Row, id: string, verb: 'release' | 'abandon', table: Table): void
   isResultGone(row: Row, table: Table): boolean
 }
@@ -147,6 +149,7 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
     },
     onEndedAgain: () => {},
     keylessId: () => undefined,
+    timing: () => ({ askedAt: performance.now() }),
     isResultGone: (row, table) => row.finishedAt + DAY_MS <= table.now,
   }
 }
@@ -251,6 +254,7 @@ export function plainStore(
 
     return {
       number,
+      ...steps.timing(),
       async transaction() {
         if (transaction.isOver || !owns('transaction')) throw transactionOver()
         return steps.handOut(transaction)

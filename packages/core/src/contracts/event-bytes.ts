@@ -1,12 +1,12 @@
-/** What a page of events, or of deliveries, has at most, but for its last. Bytes. */
+/** The most that a page of events or deliveries has, not counting its last item. Bytes. */
 export const PAGE_BYTES: number = 4 * 1_048_576
 
-/** About how much an event takes up: its data and headers, and what is around them. Bytes. */
+/** The approximate size of an event: its data, its headers, and the rest of it. Bytes. */
 export function bytesOfEvent({ data, headers }: { data: string; headers: string }): number {
   return data.length + headers.length + 200
 }
 
-/** The first of these, up to the one that brings them to so many bytes. */
+/** The leading items, up to the one that brings them to this size. */
 export function upToBytes<Each>(
   all: readonly Each[],
   maxBytes: number,

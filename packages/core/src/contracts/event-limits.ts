@@ -1,9 +1,12 @@
-/** What every log and publisher can carry. Said at `emit()`, where the line that is at fault is in the stack. */
+/**
+ * The limits that every log and publisher can carry. `emit()` checks them, where the line at fault
+ * is in the stack.
+ */
 const MOST_BYTES = { type: 255, subject: 1_024, orderingKey: 1_024, source: 2_048 } as const
 const MOST_HEADERS_BYTES = 8_192
 const MOST_DATA_BYTES = 2 * 1_048_576
 
-/** What is wrong with one of the attributes of an event, if anything is. */
+/** Returns what is wrong with one of an event's attributes, or `undefined`. */
 export function attributeFault(name: keyof typeof MOST_BYTES, value: string): string | undefined {
   const bytes = Buffer.byteLength(value)
   if (bytes > MOST_BYTES[name]) {
@@ -17,7 +20,10 @@ export function attributeFault(name: keyof typeof MOST_BYTES, value: string): st
   return undefined
 }
 
-/** The same for a header: what HTTP, NATS, Kafka and RabbitMQ all take for a name and a value. */
+/**
+ * Returns what is wrong with a header: HTTP, NATS, Kafka and RabbitMQ must all accept its name and
+ * value.
+ */
 export function headerFault(name: string, value: string): string | undefined {
   if (!TOKEN.test(name)) return "is no name of a header: letters, digits and any of !#$%&'*+-.^_`|~"
   if (CONTROL.test(value)) return 'has a control character in its value'

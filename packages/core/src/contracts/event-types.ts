@@ -1,33 +1,36 @@
 /**
- * Whether a list of types means an event of this type. A list names types as they are emitted
- * (`order.created`), everything that begins so (`order.*`, also `order.item.added`), or everything
- * (`*`). Consumers, logs and webhook endpoints all ask here.
+ * Whether a list of types includes a type. An entry is a type as emitted (`order.created`), a
+ * prefix (`order.*`, which also matches `order.item.added`), or everything (`*`). Consumers, logs
+ * and webhook endpoints all use this function.
  */
 export function meansType(types: readonly string[], type: string): boolean {
   return patternsOf(type).some((pattern) => types.includes(pattern))
 }
 
-/** All that a list can have in it to mean this type: a database finds the list by them. */
+/** All entries that include this type, for a database that looks lists up by entry. */
 export function patternsOf(type: string): string[] {
   const segments = type.split('.')
   const prefixes = segments.slice(1).map((_, at) => `${segments.slice(0, at + 1).join('.')}.*`)
   return ['*', ...prefixes, type]
 }
 
-/** Whether it is a type, or a `*` for all of them, or one that ends in `.*`. */
+/** Whether a text is a valid entry: a type, `*`, or a prefix that ends in `.*`. */
 export function isTypePattern(pattern: unknown): pattern is string {
   if (typeof pattern !== 'string' || pattern === '') return false
   return pattern === '*' || !pattern.replace(/(?<=[^.])\.\*$/, '').includes('*')
 }
 
-/** Whether whatever the other list means this one means, too. */
+/** Whether this list includes every type that the other one includes. */
 export function coversTypes(types: readonly string[], others: readonly string[]): boolean {
   return others.every((other) =>
     other.endsWith('.*') ? isCovered(types, other) : meansType(types, other),
   )
 }
 
-/** The same list in one form: sorted, each once, without what another entry means already. */
+/**
+ * The normal form of a list: sorted, without duplicates and without entries that another one
+ * includes.
+ */
 export function normalTypes(types: readonly string[] | null): readonly string[] {
   if (types === null || types.includes('*')) return ['*']
   const all = [...new Set(types)].sort()
@@ -37,7 +40,10 @@ export function normalTypes(types: readonly string[] | null): readonly string[] 
   })
 }
 
-/** What a statement or a script can compare by: whole types, and beginnings that end in a dot. */
+/**
+ * A list in the form that a statement or a script compares by: whole types, and prefixes that end
+ * in a dot.
+ */
 export function splitTypes(types: readonly string[] | null): {
   readonly whole: readonly string[]
   readonly beginnings: readonly string[]
@@ -51,7 +57,7 @@ export function splitTypes(types: readonly string[] | null): {
 }
 
 function isCovered(types: readonly string[], beginning: string): boolean {
-  // `order.item.*` is meant by itself, by `order.*` and by `*`.
+  // `order.item.*` is included by itself, by `order.*` and by `*`.
   return (
     patternsOf(beginning.slice(0, -2)).some(
       (pattern) => pattern.endsWith('*') && types.includes(pattern),

@@ -1,62 +1,70 @@
 import { coversTypes, normalTypes } from './event-types.ts'
 
 /**
- * Who wants which types of one consumer: what a log keeps so that two releases of a consumer can run
- * side by side. Every log keeps it as one JSON text that it compares and sets; the rules are here.
+ * Which relays want which types of one consumer. A log keeps this so that two releases of a
+ * consumer can run side by side. Every log stores it as one JSON text that it compares and sets;
+ * the rules are here.
  *
- * A list of types is wanted while a relay with that list is alive. The newest list stays wanted for a
- * while after its last relay has gone, however it went, and an older one if its relays went without a
- * word: either may be restarting. What is wanted is the union of these, and nobody may read less.
+ * A list of types is wanted while a relay with that list is alive. The newest list stays wanted for
+ * a while after its last relay has gone, however it went, and so does an older one if its relays
+ * disappeared without leaving: either may be restarting. The types wanted are the union of these
+ * lists, and no relay may read fewer.
  */
 export interface SubscriptionRecord {
   /** Grows with each change. */
   readonly version: number
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly lists: readonly WantedList[]
 }
 
 export interface WantedList {
   /** In normal form. */
   readonly types: readonly string[]
-  /** When the list came. Milliseconds since 1970, by the log's clock, as all times here. */
+  /**
+   * When the list was first seen. Milliseconds since 1970 by the log's clock, like all times here.
+   */
   readonly since: number
-  /** When a relay with it was heard of last. */
+  /** When a relay with it was last seen. */
   readonly seenAt: number
-  /** The last relay with it has said that it leaves. */
+  /** True if the last relay with it left with `release`. */
   readonly left: boolean
   /** The relays that have it, and until when each counts as alive. */
   readonly relays: Readonly<Record<string, number>>
 }
 
-/** What a relay may do, given what is on record. */
+/** What a relay may do, given the record. */
 export interface Standing {
-  /** The types that must be read, in normal form: the union of all lists that are wanted. */
+  /** The types that must be read, in normal form: the union of all wanted lists. */
   readonly wanted: readonly string[]
   /**
-   * Whether this relay reads. One whose list covers all that is wanted does; while there is one, those
-   * with less give way. Where no list covers all, the oldest that is alive reads, and files what only
-   * another takes.
+   * Whether this relay reads. A relay whose list covers everything wanted does, and while there is
+   * one, relays with smaller lists give way. If no list covers everything, the relays of the oldest
+   * live list read, and file the events that only another list takes.
    */
   readonly reads: boolean
-  /** Whether all that is wanted is this relay's own list. */
+  /** Whether this relay's own list is everything that is wanted. */
   readonly alone: boolean
 }
 
 export interface Enrolment {
   readonly types: readonly string[] | null
-  /** `undefined`: nobody is alive by this, the list is only put on record. */
+  /** `undefined`: the list is only recorded, and no relay counts as alive by it. */
   readonly relay: string | undefined
   readonly leaseMs: number
   readonly nowMs: number
 }
 
-/** The record with this relay and its list in it. */
+/** Returns the record with this relay and its list added. */
 export function enrolled(
   record: SubscriptionRecord | null,
   { types: asked, relay, leaseMs, nowMs }: Enrolment,
 ): SubscriptionRecord {
   const types = normalTypes(asked)
-  const before = withoutRelay(record?.lists ?? [], relay, nowMs)
+  const before = withoutRelay(
+    (record?.lists ?? []).map((list) => inTime(list, leaseMs, nowMs)),
+    relay,
+    nowMs,
+  )
   const known = before.find((list) => isSame(list.types, types))
   const relays = known?.relays ?? {}
   const list: WantedList = {
@@ -70,7 +78,7 @@ export function enrolled(
   return next(record, [...others, list], nowMs)
 }
 
-/** The record without this relay, which has said that it leaves. */
+/** Returns the record without this relay, which is leaving. */
 export function departed(
   record: SubscriptionRecord,
   relay: string,
@@ -79,7 +87,7 @@ export function departed(
   return next(record, withoutRelay(record.lists, relay, nowMs), nowMs)
 }
 
-/** The union of what is wanted, in normal form: what a log compares a reader's list with. */
+/** The union of the wanted lists, in normal form. A log compares it with a reader's list. */
 export function wantedIn({ lists }: SubscriptionRecord, nowMs: number): readonly string[] {
   return normalTypes(wantedLists(lists, nowMs).flatMap(({ types }) => types))
 }
@@ -119,7 +127,23 @@ function next(
   }
 }
 
-/** A relay has one list; it is taken out of whatever it had before, with those whose time is over. */
+/**
+ * Drops relays whose expiry is much later than this relay's own. Their expiry dates from before the
+ * clock was put back: they may be long gone, and others would give way to them.
+ */
+function inTime(list: WantedList, leaseMs: number, nowMs: number): WantedList {
+  const most = nowMs + 10 * leaseMs
+  const relays =
+    leaseMs === 0
+      ? Object.entries(list.relays)
+      : Object.entries(list.relays).map(([relay, until]) => [relay, Math.min(until, most)] as const)
+  return { ...list, seenAt: Math.min(list.seenAt, nowMs), relays: Object.fromEntries(relays) }
+}
+
+/**
+ * Removes a relay from its earlier list, because it has one list at a time, and drops relays that
+ * have expired.
+ */
 function withoutRelay(
   lists: readonly WantedList[],
   relay: string | undefined,
@@ -154,5 +178,8 @@ function isSame(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((type, at) => type === other[at])
 }
 
-/** How long a list is kept that nobody alive has: longer than any restart, shorter than a rollback is noticed. */
+/**
+ * How long a list without a live relay is kept: longer than any restart, shorter than it takes to
+ * notice a rollback.
+ */
 const REMEMBERED_MS = 600_000

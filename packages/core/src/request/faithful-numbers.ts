@@ -1,9 +1,10 @@
 /**
- * Whether a JSON text has a number that `JSON.parse` would change, so that two different texts could
- * become one value: `4503599627370497.25`, `1e-400`, `12345678901234567890`.
+ * Whether a JSON text has a number that `JSON.parse` would change, so that two different texts
+ * could become the same value: `4503599627370497.25`, `1e-400`, `12345678901234567890`.
  */
 export function hasUnfaithfulNumber(json: string): boolean {
-  // Up to 15 digits without an exponent a double holds any decimal. Most bodies have nothing else.
+  // A double holds any decimal of up to 15 digits without an exponent, and most bodies have nothing
+  // else.
   if (!SUSPECT.test(json)) return false
   for (const [token] of json.matchAll(STRING_OR_NUMBER)) {
     if (!token.startsWith('"') && !isFaithful(token)) return true
@@ -14,7 +15,7 @@ export function hasUnfaithfulNumber(json: string): boolean {
 const SUSPECT = /[\d.]{16}|(?:^|[:,[\s-])[\d.]+[eE]/
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
-/** A double holds it if it has at most 15 digits that count, or if it comes out as it went in. */
+/** A double holds a number of at most 15 significant digits, or one that it prints unchanged. */
 function isFaithful(token: string): boolean {
   const value = Number(token)
   const written = decimal(token)
@@ -25,10 +26,10 @@ function isFaithful(token: string): boolean {
   return held.digits === written.digits && held.exponent === written.exponent
 }
 
-/** Below it a double has fewer digits. */
+/** Below this, a double has fewer digits. */
 const SMALLEST_EXACT = 1e-300
 
-/** A number as its digits, without zeros around them, and the power of ten of the last one. */
+/** The digits of a number without the zeros around them, and the power of ten of the last one. */
 function decimal(token: string): { readonly digits: string; readonly exponent: number } {
   const [, whole = '', fraction = '', power = '0'] = NUMBER.exec(token) ?? []
   const digits = (whole + fraction).replace(/^0+/, '')

@@ -1,20 +1,34 @@
-import type { RequestFacts } from '../diagnostics.ts'
-import type { Question } from '../question.ts'
+import type { RequestFacts } from '../telemetry/channels.ts'
+import type { EngineRequest } from './engine-request.ts'
 
-/** What messages say of a request. Made when there is something to say: a router knows its route late. */
-export function factsOf(question: Question): RequestFacts {
+/**
+ * The facts of a request for messages. Call it only when there is a message to publish: a router
+ * knows its route late.
+ */
+export function factsOf(question: {
+  readonly facts: Omit<RequestFacts, 'route'> & Partial<Pick<RequestFacts, 'route'>>
+  readonly request?: EngineRequest | undefined
+}): RequestFacts {
   return { ...question.facts, route: routeOf(question) }
 }
 
-function routeOf({ facts, request }: Question): string {
+/** Method and route pattern, as far as they are known by now. */
+export function routeOf({
+  facts,
+  request,
+}: {
+  readonly facts: { readonly namespace: string; readonly route?: string }
+  readonly request?: EngineRequest | undefined
+}): string {
   if (facts.route !== undefined) return facts.route
   if (request === undefined) return facts.namespace
   return `${request.method} ${request.route?.() ?? withoutIds(request.target)}`
 }
 
 /**
- * A path as the pattern it most likely has, where no router says it: `/orders/42/items` is
- * `/orders/:id/items`. Messages and metrics are grouped by it, and there are as many paths as orders.
+ * Guesses the route pattern of a path where no router provides it: `/orders/42/items` becomes
+ * `/orders/:id/items`. Messages and metrics are grouped by route, and there are as many paths as
+ * orders.
  */
 export function withoutIds(target: string): string {
   const [path = ''] = target.split('?', 1)

@@ -10,7 +10,7 @@ export function accepts(acceptEncoding: string | undefined, coding: string): boo
   return weight === undefined ? canonicalCoding(coding) === 'identity' : weight > 0
 }
 
-/** Lower-case, and by the one name of codings that have two (RFC 9110 section 8.4.1). */
+/** The coding in lower case, under one name where it has two (RFC 9110 section 8.4.1). */
 export function canonicalCoding(coding: string): string {
   const name = coding.trim().toLowerCase()
   if (name === 'x-gzip') return 'gzip'
@@ -27,7 +27,7 @@ function weightsOf(acceptEncoding: string): Map<string, number> {
   return weights
 }
 
-/** What is no weight at all counts as 1, its default: the coding was named, after all. */
+/** An invalid weight counts as 1, the default, because the coding was named. */
 function weightOf(parameters: readonly string[]): number {
   for (const parameter of parameters) {
     const [, weight] = /^\s*q\s*=\s*([\d.]+)\s*$/i.exec(parameter) ?? []

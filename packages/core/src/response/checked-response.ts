@@ -1,9 +1,10 @@
-import { returnedWrongly } from '../engine/option-function.ts'
-import type { HeaderChange, PlainResponse } from '../stored-response.ts'
+import type { HeaderChange, PlainResponse } from '../contracts/stored-response.ts'
+import { returnedWrongly } from '../options/call-option.ts'
 
 /**
- * A response that a function of the app made up or changed, checked before it is stored: a status and
- * header lines that can be sent, and bytes. One that cannot be sent would fail at every retry.
+ * Checks a response that an option of the app made or changed, before it is stored: the status and
+ * header lines must be sendable, and the body bytes. One that cannot be sent would fail on every
+ * retry.
  */
 export function checkedResponse(
   option: string,

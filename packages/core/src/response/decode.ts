@@ -1,13 +1,13 @@
 import type { InputType, ZlibOptions } from 'node:zlib'
 import { canonicalCoding } from './accept-encoding.ts'
 
-/** The bytes before their content coding; `too-large`: there are more of them than the limit. */
+/** The decoded bytes; `too-large` where there are more than the limit. */
 export type Decoded = Uint8Array | 'too-large' | undefined
 
 /**
- * Undoes a content coding, up to `maxBytes` of what comes out, so that no body can fill the memory.
- * `undefined` for what cannot be undone: a coding that this runtime does not know, a list of
- * codings, no bytes, bytes that are not what the coding says.
+ * Decodes a content coding, up to `maxBytes` of output, so that no body can fill the memory.
+ * `undefined` for what cannot be decoded: an unknown coding, a list of codings, an empty or damaged
+ * body.
  */
 export async function decode(
   coding: string,
@@ -29,17 +29,18 @@ type Decoders = ReadonlyMap<string, readonly Decoder[]>
 
 let loading: Promise<Decoders | undefined> | undefined
 
-/** Loaded when it is first needed: a fetch runtime may not have it, and has `DecompressionStream`. */
+/** Loaded on first use: a fetch runtime may lack it and has `DecompressionStream` instead. */
 function zlibDecoders(): Promise<Decoders | undefined> {
   loading ??= import('node:zlib').then(
     (zlib) => {
       const decoders = new Map([
         ['gzip', [ofZlib(zlib.gunzip)]],
-        // "deflate" is the zlib format, but some send it raw, which clients take as well.
+        // "deflate" is the zlib format, but some servers send raw deflate, which clients accept
+        // too.
         ['deflate', [ofZlib(zlib.inflate), ofZlib(zlib.inflateRaw)]],
         ['br', [ofZlib(zlib.brotliDecompress)]],
       ])
-      // From Node 22.15 on.
+      // Available from Node 22.15 on.
       if ('zstdDecompress' in zlib)
         decoders.set('zstd', [ofZlib(zlib.zstdDecompress as Decompress)])
       return decoders

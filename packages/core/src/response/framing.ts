@@ -1,7 +1,7 @@
 /**
- * Headers that frame one message on one connection (RFC 9110 section 7.6.1, RFC 9112 section 6). A
- * buffered response is framed anew by whatever sends it, so a handler's own, such as those it copied
- * from an upstream, would contradict that: two framings in one message, which clients refuse.
+ * Headers that frame one message on one connection (RFC 9110 section 7.6.1, RFC 9112 section 6).
+ * Whatever sends a buffered response frames it anew. The handler's own framing headers, such as
+ * those copied from an upstream, would put two framings into one message, which clients refuse.
  */
 const FRAMING: ReadonlySet<string> = new Set([
   'transfer-encoding',
@@ -12,10 +12,10 @@ const FRAMING: ReadonlySet<string> = new Set([
   'te',
 ])
 
-/** Whether a buffered answer must go without this header, by its lower-case name. */
+/** Whether a buffered response must be sent without this header, given in lower case. */
 export function isFraming(name: string): boolean {
   return FRAMING.has(name)
 }
 
-/** Those names, for who asks a response of Node whether it has one of them. */
+/** The same names as a list, for code that checks a Node response for each of them. */
 export const framingHeaders: readonly string[] = [...FRAMING]

@@ -1,7 +1,7 @@
 /**
- * Says what of a value would not come back from JSON as it is: a `Date` becomes a string, a `Map` an empty
- * object, `NaN` null. `undefined` where nothing is lost. Members that are undefined are not lost: they
- * read the same when they are not there.
+ * Describes the part of a value that would not survive JSON: a `Date` becomes a string, a `Map` an
+ * empty object, `NaN` null. `undefined` where nothing is lost. Undefined members are not a loss,
+ * because reading them gives undefined either way.
  */
 export function lostInJson(root: unknown): string | undefined {
   const around = new Set<object>()

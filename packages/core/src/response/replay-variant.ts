@@ -1,12 +1,12 @@
-import type { EngineRequest } from '../engine.ts'
-import type { PlainResponse } from '../stored-response.ts'
+import type { PlainResponse } from '../contracts/stored-response.ts'
+import type { EngineRequest } from '../request/engine-request.ts'
 import { accepts } from './accept-encoding.ts'
 import { codingOf, uncoded } from './uncoded.ts'
 
 /**
- * A kept response as this client can read it: byte for byte as it left, or, where its coding is not
- * among those that the client accepts, decoded. What cannot be decoded, or is larger than `maxBytes`
- * then, stays as it is, and so does everything for a client that accepts neither form.
+ * A stored response in a form that this client can read: byte for byte as it was sent, or decoded
+ * if the client does not accept its coding. It stays as it is if it cannot be decoded, if the
+ * result is larger than `maxBytes`, or if the client accepts neither form.
  */
 export async function replayVariant(
   response: PlainResponse,

@@ -1,4 +1,4 @@
-import type { HeaderChange, PlainResponse } from '../stored-response.ts'
+import type { HeaderChange, PlainResponse } from '../contracts/stored-response.ts'
 import { decode } from './decode.ts'
 
 /** The one content coding of a response; `undefined` where it has none, or several. */
@@ -13,18 +13,18 @@ export function codingOf({ headers }: Pick<PlainResponse, 'headers'>): string | 
 }
 
 /**
- * The same response without its content coding: another representation, so what was said of the
- * coded bytes goes with them. Digests are left out, a strong validator becomes a weak one (RFC 9110
- * section 8.8.3.3), and caches are told what made the difference.
+ * Removes the content coding of a response. The result is another representation: digests of the
+ * coded bytes are dropped, a strong validator becomes a weak one (RFC 9110 section 8.8.3.3), and
+ * `Vary` tells caches what made the difference.
  *
- * `undefined` where the coding cannot be undone, `too-large` where more than `maxBytes` come out.
+ * `undefined` where the body cannot be decoded, `too-large` where the result is over `maxBytes`.
  */
 export async function uncoded(
   response: PlainResponse,
   coding: string,
   maxBytes: number,
 ): Promise<PlainResponse | 'too-large' | undefined> {
-  // A part of the coded bytes is no part of the plain ones.
+  // A range of the coded bytes is no range of the decoded ones.
   if (response.status === 206) return undefined
   const body = await decode(coding, response.body, maxBytes)
   if (body === undefined || body === 'too-large') return body
@@ -36,7 +36,7 @@ export async function uncoded(
   }
 }
 
-/** Of the bytes as they were coded: RFC 9530, its predecessor RFC 3230, RFC 1864. */
+/** Digests of the coded bytes: RFC 9530, its predecessor RFC 3230, RFC 1864. */
 const OF_CODED_BYTES = new Set([
   'content-encoding',
   'content-digest',

@@ -1,13 +1,14 @@
-import { OptionsError } from '../errors.ts'
+import { OptionsError } from '../errors/errors.ts'
 
-/** Says in which trace the code that asks runs now, as a W3C `traceparent`; `undefined` where in none. */
+/** Returns the W3C `traceparent` of the trace that the calling code runs in, or `undefined`. */
 export type ActiveTraceparent = () => string | undefined
 
 let active: ActiveTraceparent | undefined
 
 /**
- * Lets events carry the trace that is active where they are emitted, instead of the header that the
- * request came with: what a tracing library calls once, at its start. Returns what takes it back.
+ * Makes events carry the trace that is active where they are emitted, instead of the request's
+ * `traceparent` header. A tracing library calls it once at its start. Returns a function that
+ * undoes it.
  *
  * @example
  * ```ts
@@ -31,7 +32,7 @@ export function provideTraceparent(source: ActiveTraceparent): () => void {
   }
 }
 
-/** The active trace, else that of the request. What is no traceparent is not taken for one. */
+/** The active trace, or else the request's. An invalid traceparent is ignored. */
 export function currentTraceparent(ofRequest: string | undefined): string | undefined {
   const now = active?.()
   return now !== undefined && isTraceparent(now) ? now : ofRequest

@@ -1,18 +1,26 @@
-import { OptionsError } from '../errors.ts'
+import { OptionsError } from '../errors/errors.ts'
 
-/** The longest that a timer of Node can be set for: one set for longer rings at once. Milliseconds. */
+/** The longest time that one timer of Node takes: a longer one fires at once. Milliseconds. */
 export const LONGEST_TIMER_MS: number = 2 ** 31 - 1
 
-/** What `callLater` set, to be called off. */
+/**
+ * The longest retention or lease: a hundred years, which databases, Redis and `Date` can each add
+ * to their clock. Milliseconds.
+ */
+export const LONGEST_KEPT_MS: number = 100 * 365 * 86_400_000
+
+/** A call scheduled with `callLater`. */
 export interface Later {
-  /** It does not keep the process. */
+  /** Keeps the process alive, which is the default. */
+  ref(): Later
+  /** Lets the process exit while it waits. */
   unref(): Later
   cancel(): void
 }
 
 /**
- * A timer for any length of time: longer than Node's go in several, and `Infinity` never rings. All
- * waiting whose length somebody gives goes through here.
+ * Schedules a call after any length of time. Times longer than Node's timers take are split into
+ * several; `Infinity` never fires. Every wait whose length the user chooses goes through here.
  */
 export function callLater(call: () => void, ms: number): Later {
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -26,6 +34,11 @@ export function callLater(call: () => void, ms: number): Later {
   }
 
   const later: Later = {
+    ref() {
+      isRef = true
+      timer?.ref()
+      return later
+    },
     unref() {
       isRef = false
       timer?.unref()
@@ -36,7 +49,21 @@ export function callLater(call: () => void, ms: number): Later {
   return later
 }
 
-/** Resolves with whether `work` ended in that time; rejects with what it rejects with. */
+/** Resolves after `ms`, never for `Infinity`; or when the signal aborts. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = (): void => {
+      later.cancel()
+      signal?.removeEventListener('abort', over)
+      resolve()
+    }
+    const later = callLater(over, ms)
+    if (signal?.aborted) over()
+    else signal?.addEventListener('abort', over)
+  })
+}
+
+/** Resolves with whether `work` resolved within `ms`; rejects if `work` rejects in that time. */
 export async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
   let later: Later | undefined
   const late = new Promise<false>((resolve) => {
@@ -49,10 +76,26 @@ export async function endsWithin(work: Promise<unknown>, ms: number): Promise<bo
   }
 }
 
-/** A length of time that is waited for: a number from `leastMs`, or `Infinity`. Throws `OptionsError`. */
+/** Checks a time to wait: a number from `leastMs`, or `Infinity`. Throws `OptionsError`. */
 export function waitedFor(option: string, ms: unknown, leastMs: number): number {
   if (typeof ms === 'number' && ms >= leastMs) return ms
   throw new OptionsError(
     `${option} must be milliseconds from ${leastMs}, or Infinity, not ${String(ms)}.`,
+  )
+}
+
+/**
+ * Checks a time in whole milliseconds: a lease, a retention, a statement timeout. Throws
+ * `OptionsError`.
+ */
+export function wholeMs(
+  option: string,
+  ms: unknown,
+  leastMs: number,
+  mostMs: number = LONGEST_KEPT_MS,
+): number {
+  if (typeof ms === 'number' && Number.isInteger(ms) && ms >= leastMs && ms <= mostMs) return ms
+  throw new OptionsError(
+    `${option} must be a whole number of milliseconds from ${leastMs} to ${mostMs}, not ${String(ms)}.`,
   )
 }

@@ -1,10 +1,10 @@
 import { deflateSync, gzipSync } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
-import { createEngine } from '../../src/engine.ts'
-import { memoryStore } from '../../src/memory-store.ts'
-import type { EngineOptions } from '../../src/options.ts'
-import type { HeaderChange, PlainResponse } from '../../src/stored-response.ts'
-import { post } from '../post.ts'
+import { describe, expect, test } from 'vitest'
+import type { HeaderChange, PlainResponse } from '../../src/contracts/stored-response.ts'
+import { createEngine } from '../../src/engine/engine.ts'
+import type { EngineOptions } from '../../src/engine/options.ts'
+import { memoryStore } from '../../src/memory/memory-store.ts'
+import { post } from '../support/post.ts'
 
 const TEXT = '{"id":"o-1","secret":"s"}'
 const text = (body: Uint8Array) => new TextDecoder().decode(body)
@@ -18,13 +18,13 @@ async function kept(response: PlainResponse, options: Options = {}, method = 'PO
   const engine = createEngine({ store, methods: [method], ...options } as EngineOptions<never>)
   const begun = await engine.begin(post('k', { method }))
   if (begun.kind !== 'run') throw new Error(begun.kind)
-  const verdict = await begun.run.complete(response)
+  const outcome = await begun.run.complete(response)
   const replay = async (differently: Parameters<typeof post>[1] = {}): Promise<PlainResponse> => {
     const again = await engine.begin(post('k', { ...differently, method }))
     if (again.kind === 'run') throw new Error('it ran again')
     return again.response
   }
-  return { verdict, replay, store }
+  return { outcome, replay, store }
 }
 
 function coded(bytes: Uint8Array, coding = 'gzip', headers: readonly HeaderChange[] = []) {
@@ -35,20 +35,20 @@ const lines = ({ headers }: PlainResponse, name: string) =>
   headers.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value)
 
 describe('a stored response', () => {
-  it('is the same object of bytes for who accepts its coding', async () => {
+  test('is the same object of bytes for who accepts its coding', async () => {
     const bytes = gzipSync(TEXT)
     const { replay } = await kept(coded(bytes))
     expect((await replay()).body).toEqual(bytes)
     expect(lines(await replay(accepting('gzip')), 'content-encoding')).toEqual(['gzip'])
   })
 
-  it('is opened before it is decoded', async () => {
+  test('is opened before it is decoded', async () => {
     const seal = { current: 'k1', keys: { k1: new Uint8Array(32) } }
     const { replay } = await kept(coded(gzipSync(TEXT)), { seal })
     expect(text((await replay(accepting('identity'))).body)).toBe(TEXT)
   })
 
-  it('that was stored decoded by an earlier release is replayed as it is', async () => {
+  test('that was stored decoded by an earlier release is replayed as it is', async () => {
     const { replay } = await kept({
       status: 200,
       headers: [['vary', 'Accept-Encoding']],
@@ -61,7 +61,7 @@ describe('a stored response', () => {
     }
   })
 
-  it('says that it varies once, beside what it says already, and not where it varies by all', async () => {
+  test('says that it varies once, beside what it says already, and not where it varies by all', async () => {
     for (const [vary, seen] of [
       [[], ['Accept-Encoding']],
       [['Accept'], ['Accept', 'Accept-Encoding']],
@@ -78,7 +78,7 @@ describe('a stored response', () => {
     }
   })
 
-  it('keeps a weak ETag as it is, and makes a strong one weak only when it is decoded', async () => {
+  test('keeps a weak ETag as it is, and makes a strong one weak only when it is decoded', async () => {
     for (const [etag, decoded] of [
       ['"a"', 'W/"a"'],
       ['W/"a"', 'W/"a"'],
@@ -89,18 +89,18 @@ describe('a stored response', () => {
     }
   })
 
-  it('that is a part of a coded body is never decoded', async () => {
+  test('that is a part of a coded body is never decoded', async () => {
     const { replay } = await kept({ ...coded(gzipSync(TEXT)), status: 206 })
     expect((await replay(accepting('identity'))).body).toEqual(gzipSync(TEXT))
   })
 
-  it('that names its coding on two lines is taken for a list', async () => {
+  test('that names its coding on two lines is taken for a list', async () => {
     const { replay } = await kept(coded(gzipSync(TEXT), 'gzip', [['Content-Encoding', 'br']]))
     const again = await replay(accepting('identity'))
     expect(lines(again, 'content-encoding')).toEqual(['gzip', 'br'])
   })
 
-  it('has no framing, whatever replayHeader says', async () => {
+  test('has no framing, whatever replayHeader says', async () => {
     const headers = ['transfer-encoding', 'connection', 'keep-alive', 'trailer', 'content-length']
     const { replay } = await kept(
       { status: 201, headers: headers.map((name) => [name, '1']), body: Buffer.from('a') },
@@ -109,7 +109,7 @@ describe('a stored response', () => {
     expect((await replay()).headers).toEqual([['X-Idempotency-Replayed', 'true']])
   })
 
-  it('to HEAD has the length that was told', async () => {
+  test('to HEAD has the length that was told', async () => {
     const head = {
       status: 200,
       headers: [['content-length', '25']] as const,
@@ -119,7 +119,7 @@ describe('a stored response', () => {
     expect(lines(await replay(), 'content-length')).toEqual(['25'])
   })
 
-  it('has its reason phrase, and no header that was taken for one', async () => {
+  test('has its reason phrase, and no header that was taken for one', async () => {
     const made = { status: 201, headers: [['x-a', '1']] as const, body: Buffer.alloc(0) }
     const { replay } = await kept({ ...made, reason: 'Order Placed' })
     expect(await replay()).toMatchObject({
@@ -140,9 +140,9 @@ describe('redact()', () => {
     return { ...response, body: Buffer.from(JSON.stringify(rest)) }
   }
 
-  it('gets a coded body decoded, and without what was said of the coded bytes', async () => {
+  test('gets a coded body decoded, and without what was said of the coded bytes', async () => {
     const seen: PlainResponse[] = []
-    const { verdict, replay } = await kept(
+    const { outcome, replay } = await kept(
       coded(gzipSync(TEXT), 'gzip', [['repr-digest', 'sha-256=:aa:']]),
       {
         redact(response) {
@@ -151,7 +151,7 @@ describe('redact()', () => {
         },
       },
     )
-    expect(verdict).toEqual({ kind: 'send' })
+    expect(outcome).toEqual({ kind: 'send' })
     expect(text(seen[0]?.body ?? new Uint8Array())).toBe(TEXT)
     expect(lines(seen[0] as PlainResponse, 'repr-digest')).toEqual([])
     const again = await replay(accepting('gzip'))
@@ -159,18 +159,18 @@ describe('redact()', () => {
     expect(lines(again, 'content-encoding')).toEqual([null])
   })
 
-  it('cannot put a reason phrase on record that could never be sent', async () => {
+  test('cannot put a reason phrase on record that could never be sent', async () => {
     const made = { status: 201, headers: [], body: Buffer.from(TEXT), reason: 'Order Placed' }
-    const { verdict, store } = await kept(made, {
+    const { outcome, store } = await kept(made, {
       redact: (response) => ({ ...response, reason: 'Order\r\nPlaced' }),
     })
-    expect(verdict).toMatchObject({ kind: 'failure' })
+    expect(outcome).toMatchObject({ kind: 'failure' })
     expect((await createEngine({ store }).begin(post('k'))).kind).toBe('run')
   })
 
-  it('gets what cannot be decoded as it came', async () => {
-    const { verdict, replay } = await kept(coded(Buffer.from(TEXT), 'x-own'), { redact })
-    expect(verdict).toEqual({ kind: 'send' })
+  test('gets what cannot be decoded as it came', async () => {
+    const { outcome, replay } = await kept(coded(Buffer.from(TEXT), 'x-own'), { redact })
+    expect(outcome).toEqual({ kind: 'send' })
     const again = await replay()
     expect([text(again.body), lines(again, 'content-encoding')]).toEqual([
       '{"id":"o-1"}',
@@ -178,30 +178,30 @@ describe('redact()', () => {
     ])
   })
 
-  it('never gets more than maxResponseBytes: such a response is too large to be kept', async () => {
-    const { verdict } = await kept(coded(gzipSync('a'.repeat(5000))), {
+  test('never gets more than maxResponseBytes: such a response is too large to be kept', async () => {
+    const { outcome } = await kept(coded(gzipSync('a'.repeat(5000))), {
       maxResponseBytes: 1000,
       redact,
     })
-    expect(verdict).toMatchObject({ kind: 'problem', code: 'response-too-large' })
+    expect(outcome).toMatchObject({ kind: 'problem', code: 'response-too-large' })
   })
 })
 
 describe('redact() in lease mode', () => {
-  it('never gets more than maxResponseBytes either: the response is on record without its body', async () => {
+  test('never gets more than maxResponseBytes either: the response is on record without its body', async () => {
     const store = memoryStore({ mode: 'lease' })
-    const { verdict, replay } = await kept(coded(gzipSync('a'.repeat(5000))), {
+    const { outcome, replay } = await kept(coded(gzipSync('a'.repeat(5000))), {
       store: store as never,
       maxResponseBytes: 1000,
       redact: (response) => response,
     })
-    expect(verdict).toEqual({ kind: 'send' })
+    expect(outcome).toEqual({ kind: 'send' })
     expect((await replay()).status).toBe(410)
   })
 })
 
 describe('a response that whenUnknown found', () => {
-  it('is given to each client as it can read it', async () => {
+  test('is given to each client as it can read it', async () => {
     const bytes = gzipSync(TEXT)
     for (const [codings, seen] of [
       ['gzip', bytes],

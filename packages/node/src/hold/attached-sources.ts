@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
-import { isGone } from '../internals.ts'
+import { isGone } from '../internals/internals.ts'
 import { CAPTURE, type Capture, type CapturedResponse } from './capture.ts'
-import { abandon } from './settle.ts'
+import { abandon } from './finish.ts'
 
 /**
  * Knows the streams that are piped into a response: to stop them when another answer is sent, and

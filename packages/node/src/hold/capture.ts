@@ -1,13 +1,13 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { HeaderChange, Run } from '@oncekey/core'
-import type { Internals } from '../internals.ts'
+import type { HandlerRun, HeaderChange } from '@oncekey/core'
+import type { Internals } from '../internals/internals.ts'
 
 /**
  * One response that is held back, from the handler's first call to the verdict.
  *
- *   open ──first byte, writeHead──▶ frozen ──end(), too many bytes, or a route that streams──▶ settling
- *   settling ──the verdict is in, the answer leaves──▶ over
+ *   open ──first byte, writeHead──▶ frozen ──end(), too many bytes, or a route that streams──▶ finishing
+ *   finishing ──the verdict is in, the answer leaves──▶ over
  *   open, frozen ──another answer was sent, or nobody will finish this one──▶ over
  *   open ──handed back──▶ over
  */
@@ -19,7 +19,7 @@ export interface Capture {
   readonly native: NativeMethods
   /** Headers that were set before the handler: not its own, so neither stored nor taken back. */
   readonly before: OutgoingHttpHeaders
-  phase: 'open' | 'frozen' | 'settling' | 'over'
+  phase: 'open' | 'frozen' | 'finishing' | 'over'
   /** Whether anything was written to the response while it was held. */
   begun: boolean
   /** Whether the handler called `end()`. */
@@ -49,7 +49,7 @@ export interface Capture {
 }
 
 /** What a held response asks of a run: whether, and with what, it may leave. */
-export type HeldRun = Pick<Run, 'maxResponseBytes' | 'complete' | 'passThrough' | 'abandon'>
+export type HeldRun = Pick<HandlerRun, 'maxResponseBytes' | 'complete' | 'passThrough' | 'abandon'>
 
 export type HeaderList = readonly [name: string, values: readonly string[]]
 

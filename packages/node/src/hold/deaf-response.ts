@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { isHttp2, streamOf } from '../internals.ts'
+import { isHttp2, streamOf } from '../internals/internals.ts'
 import { facade } from './facade.ts'
 
 type Method = (...given: unknown[]) => unknown

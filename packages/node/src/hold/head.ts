@@ -1,5 +1,5 @@
 import { type ServerResponse, validateHeaderValue } from 'node:http'
-import { isHttp2, unsetHeader } from '../internals.ts'
+import { isHttp2, unsetHeader } from '../internals/internals.ts'
 
 /**
  * Applies what `writeHead` was given, in any of its forms, as header changes on the response, and
@@ -15,10 +15,21 @@ export function writeHeadArguments(
       code: 'ERR_HTTP_INVALID_STATUS_CODE',
     })
   }
+  if (status < 200) throw informational(status)
   const [reason, headers] = typeof rest[0] === 'string' ? rest : [reasonOf(res), rest[1] ?? rest[0]]
   setAll(res, headers)
   if (reason) validateHeaderValue('statusMessage', reason as string)
   return { status, reason: (reason as string | undefined) ?? '' }
+}
+
+/** Node would send it and no other, and the client, and every replay, would wait for the one to come. */
+function informational(status: number): RangeError {
+  return Object.assign(
+    new RangeError(
+      `${status} cannot be the answer to a covered request. Send hints with res.writeEarlyHints() or res.writeProcessing(), then answer with 200 to 599.`,
+    ),
+    { code: 'ERR_HTTP_INVALID_STATUS_CODE' },
+  )
 }
 
 /** HTTP/2 has none, and warns of those who ask. */

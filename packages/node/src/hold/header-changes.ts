@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { HeaderChange } from '@oncekey/core'
-import { unsetHeader } from '../internals.ts'
+import { unsetHeader } from '../internals/internals.ts'
 import type { Capture, HeaderList } from './capture.ts'
 
 /** The headers as they are now. Lists are copied: `appendHeader` adds to the one that is there. */

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { type Http2Stream, isHttp2, streamOf } from '../internals.ts'
+import { type Http2Stream, isHttp2, streamOf } from '../internals/internals.ts'
 import type { Capture } from './capture.ts'
 import { facade } from './facade.ts'
-import { abandon } from './settle.ts'
+import { abandon } from './finish.ts'
 
 /**
  * An error that comes after the first byte is answered, by Express and others, by destroying the
@@ -75,26 +75,36 @@ function holdQueued(capture: Capture, req: IncomingMessage): void {
   })
 }
 
-/** HTTP/2: what `res.socket.destroy` destroys is the stream, and the connection stays. */
+/**
+ * HTTP/2: what `res.socket.destroy` destroys is the stream, and the connection stays. A handler may
+ * also close the stream, with a code for the client; a client that hangs up does not pass here.
+ */
 function holdStream(capture: Capture, stream: Http2Stream): void {
-  const { destroy } = stream
-  let asked = false
+  const { destroy, close } = stream
+  let asked: (() => unknown) | undefined
 
   stream.destroy = (error) => {
     const hungUp = error !== undefined || stream.closed || stream.session?.destroyed !== false
     if (hungUp || !isUnderWay(capture)) return destroy.call(stream, error)
-    asked = true
+    asked ??= () => !stream.writableEnded && stream.destroy()
     if (!capture.ended) abandon(capture)
     return stream
   }
 
+  stream.close = (...given) => {
+    if (stream.closed || !isUnderWay(capture)) return close.apply(stream, given)
+    asked ??= () => stream.close(...given)
+    if (!capture.ended) abandon(capture)
+  }
+
   capture.releaseConnection = () => {
     stream.destroy = destroy
-    if (asked && !stream.writableEnded) stream.destroy()
+    stream.close = close
+    asked?.()
   }
 }
 
 /** Between the first byte and the verdict. */
 function isUnderWay({ phase }: Capture): boolean {
-  return phase === 'frozen' || phase === 'settling'
+  return phase === 'frozen' || phase === 'finishing'
 }

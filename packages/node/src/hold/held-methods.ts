@@ -1,5 +1,5 @@
 import { ServerResponse } from 'node:http'
-import { isHttp2 } from '../internals.ts'
+import { isHttp2 } from '../internals/internals.ts'
 import {
   CAPTURE,
   type Callback,
@@ -7,9 +7,9 @@ import {
   type CapturedResponse,
   type NativeMethods,
 } from './capture.ts'
+import { abandon, finish } from './finish.ts'
 import { writeHeadArguments } from './head.ts'
 import { freezeHeaders } from './header-changes.ts'
-import { abandon, settle } from './settle.ts'
 
 const { prototype: bare } = ServerResponse
 
@@ -35,10 +35,10 @@ function write(this: CapturedResponse, ...given: unknown[]): boolean {
   const bytes = bytesOf(this, chunk, encoding)
   writeImplicitHead(capture)
   collect(capture, bytes)
-  settleIfTooLarge(capture)
+  finishIfTooLarge(capture)
   if (callback !== undefined) process.nextTick(callback)
   // False until `drain`, only while the verdict is out on something that is not collected whole.
-  return capture.phase !== 'settling'
+  return capture.phase !== 'finishing'
 }
 
 function end(this: CapturedResponse, ...given: unknown[]): ServerResponse {
@@ -64,7 +64,7 @@ export function endBy(capture: Capture, callback?: Callback): void {
   capture.ended = true
   capture.onEnd = callback
   capture.internals.markEnded(capture.res)
-  if (capture.phase === 'frozen') void settle(capture)
+  if (capture.phase === 'frozen') void finish(capture)
 }
 
 function writeHead(this: CapturedResponse, ...given: unknown[]): ServerResponse {
@@ -87,7 +87,7 @@ function flushHeaders(this: CapturedResponse): void {
   const capture = this[CAPTURE]
   if (capture.phase === 'over') capture.native.flushHeaders.call(this)
   else writeImplicitHead(capture)
-  if (capture.phase === 'frozen' && capture.run.maxResponseBytes === 0) void settle(capture)
+  if (capture.phase === 'frozen' && capture.run.maxResponseBytes === 0) void finish(capture)
 }
 
 /** A stream that broke, or a handler that gave up: there will be no whole response. */
@@ -110,9 +110,9 @@ export function collect(capture: Capture, bytes: Uint8Array): void {
 }
 
 /** Of a response that is still being written, and that the run does not want whole, only the head is asked about. */
-export function settleIfTooLarge(capture: Capture): void {
+export function finishIfTooLarge(capture: Capture): void {
   if (capture.phase === 'frozen' && capture.size > capture.run.maxResponseBytes) {
-    void settle(capture)
+    void finish(capture)
   }
 }
 

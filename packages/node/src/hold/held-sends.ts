@@ -1,6 +1,6 @@
-import { interceptSends, isFinish } from '../internals.ts'
+import { interceptSends, isFinish } from '../internals/internals.ts'
 import type { Capture } from './capture.ts'
-import { collect, endBy, settleIfTooLarge } from './held-methods.ts'
+import { collect, endBy, finishIfTooLarge } from './held-methods.ts'
 
 /**
  * Methods of Node that somebody kept from before the response was held write past the ones that hold
@@ -20,14 +20,14 @@ export function catchKeptMethods(capture: Capture): void {
     }
     // `finish` comes when the bytes leave.
     process.nextTick(seeWhetherItEnded, capture)
-    return capture.phase !== 'settling'
+    return capture.phase !== 'finishing'
   })
 }
 
 function seeWhetherItEnded(capture: Capture): void {
   if (capture.ended) return
   if (capture.res.finished && capture.phase === 'frozen') endBy(capture)
-  else settleIfTooLarge(capture)
+  else finishIfTooLarge(capture)
 }
 
 function encodingOf(given: unknown): BufferEncoding {

@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { PlainResponse } from '@oncekey/core'
-import { internalsOf } from '../internals.ts'
+import { internalsOf } from '../internals/internals.ts'
 import { followSources } from './attached-sources.ts'
 import { CAPTURE, type Capture, type CapturedResponse, type HeldRun } from './capture.ts'
+import { abandon, handBack, letGo, replace } from './finish.ts'
 import { copiedHeaders } from './header-changes.ts'
 import { holdConnection } from './held-connection.ts'
 import { heldMethods } from './held-methods.ts'
 import { catchKeptMethods } from './held-sends.ts'
-import { abandon, handBack, letGo, replace } from './settle.ts'
 
 /** A response that is being held back: what an adapter may ask of it, and do with it. */
 export interface HeldResponse {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OncekeyError, type RequestBody, warnOnce } from '@oncekey/core'
+import type { NodeRequest } from './node-request.ts'
 import { hasBody, readBody } from './peek.ts'
-import type { NodeRequest } from './read-request.ts'
 
 const rawBodies = new WeakMap<IncomingMessage, Uint8Array>()
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OncekeyError } from '@oncekey/core'
-import { askForBody, hasEnded, isGone } from '../internals.ts'
+import { askForBody, hasEnded, isGone } from '../internals/internals.ts'
 
 /**
  * Whether a request has a body, by what can be read of it. Where its headers announce one without

@@ -7,17 +7,10 @@ import {
   type Scope,
   withoutIds,
 } from '@oncekey/core'
-import { isGone } from '../internals.ts'
+import { isGone } from '../internals/internals.ts'
 import { type BodyReading, bodyOf } from './body.ts'
+import type { NodeRequest } from './node-request.ts'
 import { readBody } from './peek.ts'
-
-/** What is read of a request: Node's own, and what Connect, Express and body parsers put on it. */
-export interface NodeRequest extends IncomingMessage {
-  /** The URL before a router took its mount path off. */
-  originalUrl?: string
-  // biome-ignore lint/suspicious/noExplicitAny: what body parsers call it; `unknown` would spread to handlers
-  body?: any
-}
 
 /** What counts of a request in place of its body; it may be a promise. `bytes` reads the body and puts it back. */
 export type ChooseWhatCounts<Req> = (req: Req, bytes: () => Promise<Uint8Array>) => unknown
@@ -62,6 +55,7 @@ export function readRequest<Req extends NodeRequest>(
       const body = bodyOf(req, res, options.body)
       return body instanceof Promise ? body.then(of) : of(body)
     },
+    rawBody: () => bodyOf(req, res, options.body),
   }
 }
 

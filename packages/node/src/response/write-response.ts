@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { PlainResponse } from '@oncekey/core'
-import { isHttp2, unsetHeader } from '../internals.ts'
-import { isWithoutBody } from './framing.ts'
+import { isHttp2, unsetHeader } from '../internals/internals.ts'
+import { isWithoutBody } from './without-body.ts'
 
 /** Writes a replay or a problem. Headers that were set before the middleware stay, unless it changes them. */
 export function writeResponse(res: ServerResponse, response: PlainResponse): void {

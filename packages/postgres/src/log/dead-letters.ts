@@ -1,21 +1,31 @@
-import type {
-  DeadLetter,
-  DeadLetterDetail,
-  DeadLetterSource,
-  DeadReason,
-  Resolution,
+import {
+  boundedPage,
+  type DeadLetter,
+  type DeadLetterDetail,
+  type DeadLetterSource,
+  type DeadReason,
+  type Resolution,
+  rowsToRead,
 } from '@oncekey/core'
+import { pageToken, partsOfToken } from '../sql/page-token.ts'
 import type { LogState } from './log-state.ts'
-import { countDead } from './statements/count-dead.ts'
-import { deadGroups } from './statements/dead-groups.ts'
 import { isId } from './statements/dead-letter-filter.ts'
-import { deadStats } from './statements/dead-stats.ts'
-import type { DeliveryRow } from './statements/delivery-columns.ts'
-import { deliveryStates } from './statements/delivery-states.ts'
-import { discardDead } from './statements/discard-dead.ts'
-import { type AttemptJson, findDelivery } from './statements/find-delivery.ts'
-import { listDead } from './statements/list-dead.ts'
-import { redriveDead } from './statements/redrive-dead.ts'
+import {
+  countDead,
+  deadGroups,
+  deadStats,
+  discardDead,
+  listDead,
+  redriveDead,
+} from './statements/dead-letters.ts'
+import {
+  type AttemptJson,
+  type DeliveryRow,
+  deliveryStates,
+  findDelivery,
+  listRetrying,
+  type RetryingCursor,
+} from './statements/delivery-list.ts'
 
 /** The dead letters of the log's consumers: deliveries that are `dead`. */
 export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSource {
@@ -25,7 +35,7 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
     async list(filter, { limit, after }) {
       const [deadAt, id] = after?.split('.') ?? []
       const from = deadAt === undefined || id === undefined ? undefined : ([deadAt, id] as const)
-      const rows = await ask(listDead(schema, filter, limit, from))
+      const rows = await ask(listDead(schema)(filter, limit, from))
       const last = rows.at(-1)
       return {
         items: rows.map(deadLetterOf),
@@ -36,9 +46,24 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
       }
     },
 
+    async listRetrying(filter, { limit, after }) {
+      const read = rowsToRead(limit)
+      const [consumer, slot, dueAt, id] =
+        after === undefined ? [] : partsOfToken('listRetrying', after, [4])
+      const cursor: RetryingCursor | undefined =
+        consumer === undefined ? undefined : [consumer, slot ?? '', dueAt ?? '', id ?? '']
+      const rows = await ask(listRetrying(schema)(filter, read, cursor))
+      const isMeant = (row: (typeof rows)[number]): boolean => row.is_meant === 'true'
+      const { shown, last } = boundedPage(rows, { read, limit, isMeant })
+      return {
+        items: shown.map(deadLetterOf),
+        next: last && pageToken([last.consumer, last.slot, last.due_exact, last.id]),
+      }
+    },
+
     async get(id) {
       if (!isId(id)) return undefined
-      const [row] = await ask(findDelivery(schema, id))
+      const [row] = await ask(findDelivery(schema)(id))
       if (row === undefined) return undefined
       const history: readonly AttemptJson[] = JSON.parse(row.history)
       const detail: DeadLetterDetail = {
@@ -57,12 +82,12 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
     },
 
     async count(filter) {
-      const [row] = await ask(countDead(schema, filter))
+      const [row] = await ask(countDead(schema)(filter))
       return Number(row?.count)
     },
 
     async redrive(filter, { limit }) {
-      const rows = await ask(redriveDead(schema, filter, limit))
+      const rows = filter.retired === true ? [] : await ask(redriveDead(schema)(filter, limit))
       const redriven = rows.filter(({ outcome }) => outcome === 'redriven').map(({ id }) => id)
       const done = rows
         .filter(({ outcome }) => outcome === 'already-done')
@@ -73,7 +98,7 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
     },
 
     async discard(ids, note) {
-      const rows = await ask(discardDead(schema, ids.filter(isId), note))
+      const rows = await ask(discardDead(schema)(ids.filter(isId), note))
       const discarded = new Set(rows.map(({ id }) => id))
       return [
         ...rows.map(({ id }): Resolution => ({ id, outcome: 'discarded' })),
@@ -102,13 +127,14 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
 
   async function statesOf(ids: readonly string[]): Promise<Resolution[]> {
     if (ids.length === 0) return []
-    const rows = await ask(deliveryStates(schema, ids.filter(isId)))
+    const rows = await ask(deliveryStates(schema)(ids.filter(isId)))
     const states = new Map(rows.map((row) => [row.id, row]))
     return ids.map((id): Resolution => {
       const row = states.get(id)
       if (row === undefined) return { id, outcome: 'unknown' }
       if (row.state === 'retrying') return { id, outcome: 'retrying' }
       if (row.state === 'dead') return { id, outcome: 'not-matched' }
+      if (row.state === 'retired') return { id, outcome: 'retired' }
       return { id, outcome: row.resolution === 'discarded' ? 'already-discarded' : 'already-done' }
     })
   }
@@ -137,6 +163,7 @@ function deadLetterOf(row: DeliveryRow): DeadLetter {
     occurredAt: new Date(Number(row.occurred_at)),
     firstFailedAt: new Date(Number(row.first_failed_at)),
     deadAt: row.dead_at === null ? null : new Date(Number(row.dead_at)),
+    dueAt: row.due_at === null ? null : new Date(Number(row.due_at)),
     resolution: row.resolution as DeadLetter['resolution'],
     note: row.note,
   }

@@ -1,11 +1,11 @@
-import type { Statement } from '../sql-client.ts'
-import { sqlState } from '../sql-state.ts'
+import type { Statement } from '../sql/sql-client.ts'
+import { sqlState } from '../sql/sql-state.ts'
 import type { LogState } from './log-state.ts'
-import { useUpNumber } from './statements/use-up-number.ts'
+import { useUpNumber } from './statements/reading.ts'
 
 /**
- * Asks for something that takes a snapshot; where too many transactions have begun since the last that
- * has completed, this ends one.
+ * Runs a statement that takes a snapshot. The server refuses it when too many transactions have begun
+ * since the last one that completed; then this completes one, and asks again.
  */
 export async function inReach<Tx, Row>(
   log: LogState<Tx>,

@@ -37,8 +37,9 @@ export interface Inbox<Tx> {
    * `work` throws undoes everything, and the message can be taken in again. Acknowledge it to its
    * queue after this has resolved.
    *
-   * Throws what `work` throws; `store-busy`, `store-unavailable`; `commit-failed` where it is not known
-   * whether it was taken in: the next delivery finds out.
+   * Throws what `work` throws; `OptionsError` for an id that is no text, or is longer than 2,000 bytes;
+   * `store-busy`, `store-unavailable`; `commit-failed` where it is not known whether it was taken in: the
+   * next delivery finds out.
    */
   take<Result>(
     messageId: string,
@@ -75,8 +76,8 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
   const log = logState(resolveLogOptions(options))
 
   return {
-    take: (messageId, work) => take([checkId(messageId)], work),
-    takeMany: (messageIds, work) => take([...new Set(messageIds.map(checkId))], work),
+    take: async (messageId, work) => take([checkId(messageId)], work),
+    takeMany: async (messageIds, work) => take([...new Set(messageIds.map(checkId))], work),
   }
 
   async function take<Result>(
@@ -116,9 +117,22 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
 }
 
 function checkId(messageId: string): string {
-  if (typeof messageId === 'string' && messageId !== '' && !messageId.includes('\0'))
-    return messageId
+  const isText =
+    typeof messageId === 'string' &&
+    messageId !== '' &&
+    !messageId.includes('\0') &&
+    messageId.isWellFormed()
+  if (!isText) {
+    throw new OptionsError(
+      `inbox: a message is known by its id, which must be text, not ${JSON.stringify(messageId) ?? String(messageId)}.`,
+    )
+  }
+  const bytes = Buffer.byteLength(messageId)
+  if (bytes <= MOST_ID_BYTES) return messageId
   throw new OptionsError(
-    `inbox: a message is known by its id, which must be text, not ${JSON.stringify(messageId) ?? String(messageId)}.`,
+    `inbox: the id of a message may have ${MOST_ID_BYTES} bytes, which an index has room for, not ${bytes}. ` +
+      "Write a digest of it: createHash('sha256').update(id).digest('hex').",
   )
 }
+
+const MOST_ID_BYTES = 2_000

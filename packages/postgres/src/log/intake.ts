@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { type Intake, OncekeyError, type OutboxEvent, type TakeIn } from '@oncekey/core'
-import type { SqlTransaction } from '../sql-client.ts'
-import { isOutcomeKnown, sqlState } from '../sql-state.ts'
-import { backstopOf } from '../store/backstop.ts'
-import { commitFailed } from '../store/completion-failed.ts'
-import type { Place } from '../store/places.ts'
-import { storeError } from '../store-error.ts'
+import { type Began, markOf } from '../commit/attempt-mark.ts'
+import { commitFailed } from '../commit/completion-error.ts'
+import { backstopOf } from '../sql/backstop.ts'
+import type { Permit } from '../sql/concurrency-limit.ts'
+import type { SqlTransaction } from '../sql/sql-client.ts'
+import { isOutcomeKnown, sqlState } from '../sql/sql-state.ts'
+import { storeError } from '../sql/store-error.ts'
 import type { LogState } from './log-state.ts'
-import type { TakenInJson } from './statements/take-in.ts'
+import type { TakenInJson } from './statements/intake.ts'
 
 /** Opens a consumer's transaction; its first statement marks the events as taken in. */
 export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promise<Intake<Tx>> {
   const { client, schemaName, transactions, maxTransactions, statements } = log
   const { consumer, eventIds, timeoutMs } = request
   const until = performance.now() + timeoutMs
-  const place = await transactions.take({ timeoutMs })
-  if (place === undefined) {
+  const permit = await transactions.take({ timeoutMs })
+  if (permit === undefined) {
     throw new OncekeyError(
       'store-busy',
       `${maxTransactions} transactions of consumers are open (maxTransactions), and none ended ` +
@@ -30,10 +31,11 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
       first: statements.takeIn({ token, backstopMs, consumer, eventIds }),
       timeoutMs: Math.max(1, until - performance.now()),
     })
-    const { fresh }: TakenInJson = JSON.parse(rows[0]?.answer ?? '')
-    return intake(log, transaction, { token, place, fresh: new Set(fresh) })
+    const { fresh, started }: TakenInJson = JSON.parse(rows[0]?.answer ?? '')
+    const began = { mark: markOf(client, token), started: started.started }
+    return intake(log, transaction, { began, permit, fresh: new Set(fresh) })
   } catch (error) {
-    place()
+    permit()
     throw storeError(error, schemaName)
   }
 }
@@ -41,14 +43,14 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
 function intake<Tx>(
   { statements, timeoutMs }: LogState<Tx>,
   transaction: SqlTransaction<Tx>,
-  { token, place, fresh }: { token: string; place: Place; fresh: ReadonlySet<string> },
+  { began, permit, fresh }: { began: Began; permit: Permit; fresh: ReadonlySet<string> },
 ): Intake<Tx> {
   let ended: Promise<void> | undefined
   return {
     handle: transaction.handle,
     fresh,
     commit(events) {
-      ended ??= commit(events).finally(place)
+      ended ??= commit(events).finally(permit)
       return ended
     },
     async rollback() {
@@ -57,20 +59,20 @@ function intake<Tx>(
         () => {},
       )
       await ended.catch(() => {})
-      place()
+      permit()
     },
   }
 
   async function commit(events: readonly OutboxEvent[]): Promise<void> {
     try {
-      await transaction.commit(statements.endAttempt(token, events), { timeoutMs })
+      await transaction.commit(statements.endAttempt(began, events), { timeoutMs })
     } catch (error) {
       throw intakeError(error)
     }
   }
 }
 
-/** The next attempt finds out what is true: the inbox knows. */
+/** Whatever the error says, the next attempt reads in the inbox whether this one was committed. */
 function intakeError(error: unknown): unknown {
   if (error instanceof OncekeyError) return error
   if (sqlState(error) === ATTEMPT_ENDED) {

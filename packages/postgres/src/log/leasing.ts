@@ -1,18 +1,17 @@
 import type { Lease, LeaseRequest, Subscription } from '@oncekey/core'
-import { violatedConstraint } from '../sql-state.ts'
+import { violatedConstraint } from '../sql/sql-state.ts'
 import type { LogState } from './log-state.ts'
-import { positionOf } from './place.ts'
 import { isFromAnotherLife, rebased } from './rebase.ts'
-import { heldEpoch } from './statements/held-json.ts'
-import type { LeaseJson } from './statements/lease-slots.ts'
-import { presentLife } from './statements/present-life.ts'
-import { useUpNumber } from './statements/use-up-number.ts'
+import { heldEpoch } from './statements/held-slots.ts'
+import { positionOf } from './statements/position.ts'
+import { presentLife, useUpNumber } from './statements/reading.ts'
+import type { LeaseJson } from './statements/slots.ts'
 
 export async function subscribed<Tx>(
   { ask, statements, subscribed }: LogState<Tx>,
   subscription: Subscription,
 ): Promise<void> {
-  // Its snapshot names all numbers beyond the last transaction that has completed: this one.
+  // The cursor's snapshot counts every number above the last completed transaction as open: complete one.
   await ask(useUpNumber())
   const [row] = await ask(statements.subscribe(subscription))
   subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
@@ -33,7 +32,10 @@ export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Prom
   }
 }
 
-/** Once more after what was in the way was set right: of a database that was restored, two things. */
+/**
+ * Asks again after a repair. A restored database may need two: of its cursors, and of the subscription of a
+ * consumer that the copy does not know.
+ */
 async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Promise<LeaseJson> {
   try {
     const [row] = await log.ask(log.statements.leaseSlots(request))
@@ -47,8 +49,8 @@ async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Pro
 }
 
 /**
- * A consumer that is not known has been retired; unless the server has another life now, which may be
- * from before it was subscribed.
+ * Subscribes an unknown consumer again if the server has begun another life, whose state may be older than
+ * the subscription. In the same life, an unknown consumer has been retired.
  */
 async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest): Promise<boolean> {
   const before = log.subscribed.get(consumer)

@@ -1,42 +1,34 @@
 import type { Subscription } from '@oncekey/core'
-import type { SqlClient, Statement } from '../sql-client.ts'
-import { type Places, places } from '../store/places.ts'
-import { appendEventsStatement } from '../store/statements/append-events.ts'
-import { endAttemptStatement } from '../store/statements/end-attempt.ts'
-import { storeError } from '../store-error.ts'
+import { appendEventsStatement } from '../commit/append-events.ts'
+import { endAttempt } from '../commit/attempt-mark.ts'
+import { type ConcurrencyLimit, concurrencyLimit } from '../sql/concurrency-limit.ts'
+import type { SqlClient, Statement } from '../sql/sql-client.ts'
+import { storeError } from '../sql/store-error.ts'
 import type { ResolvedLogOptions } from './options.ts'
-import { advance } from './statements/advance.ts'
-import { emitOnce } from './statements/emit-once.ts'
-import { heldKeys } from './statements/held-keys.ts'
-import { leaseSlots } from './statements/lease-slots.ts'
-import { logLag } from './statements/log-lag.ts'
-import { readEvents } from './statements/read-events.ts'
-import { releaseSlots } from './statements/release-slots.ts'
-import { retire } from './statements/retire.ts'
-import { settleDeliveries } from './statements/settle-deliveries.ts'
-import { subscribe } from './statements/subscribe.ts'
-import { suspectEvent } from './statements/suspect-event.ts'
-import { takeDue } from './statements/take-due.ts'
-import { takeIn } from './statements/take-in.ts'
+import { heldKeys, recordVerdicts, takeDue } from './statements/deliveries.ts'
+import { emitOnce, takeIn } from './statements/intake.ts'
+import { logLag, readEvents } from './statements/reading.ts'
+import { advance, leaseSlots, releaseSlots, suspectEvent } from './statements/slots.ts'
+import { retire, subscribe } from './statements/subscriptions.ts'
 
-/** What the parts of one log share. */
+/** One log in this process: its options, its statements and its tables. */
 export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
   readonly client: SqlClient<Tx>
   readonly statements: LogStatements
-  /** By consumer: what this process subscribed, and in which life of the server. */
+  /** By consumer: what this process subscribed, and the life of the server in which it did. */
   readonly subscribed: Map<string, { readonly subscription: Subscription; readonly life: string }>
-  /** Places for the transactions of consumers. */
-  readonly transactions: Places
-  /** Runs a statement in autocommit; rejects with one of the contract's codes. */
-  ask<Row>(statement: Statement<Row>): Promise<Row[]>
+  /** One permit for every transaction of a consumer. */
+  readonly transactions: ConcurrencyLimit
+  /** Runs a statement in autocommit. Rejects with one of the contract's codes. */
+  ask<Row>(statement: Statement<Row>, within?: { readonly timeoutMs: number }): Promise<Row[]>
 }
 
 export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
   const { client, schema, schemaName, timeoutMs } = options
 
-  async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
+  async function ask<Row>(statement: Statement<Row>, within = { timeoutMs }): Promise<Row[]> {
     try {
-      return await client.query(statement, { timeoutMs })
+      return await client.query(statement, within)
     } catch (error) {
       throw storeError(error, schemaName)
     }
@@ -46,7 +38,7 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
     ...options,
     statements: logStatements(schema),
     subscribed: new Map(),
-    transactions: places(options.maxTransactions),
+    transactions: concurrencyLimit(options.maxTransactions),
     ask,
   }
 }
@@ -56,14 +48,14 @@ export interface LogStatements {
   readonly advance: ReturnType<typeof advance>
   readonly appendEvents: ReturnType<typeof appendEventsStatement>
   readonly emitOnce: ReturnType<typeof emitOnce>
-  readonly endAttempt: ReturnType<typeof endAttemptStatement>
+  readonly endAttempt: ReturnType<typeof endAttempt>
   readonly heldKeys: ReturnType<typeof heldKeys>
   readonly leaseSlots: ReturnType<typeof leaseSlots>
   readonly logLag: ReturnType<typeof logLag>
   readonly readEvents: ReturnType<typeof readEvents>
   readonly releaseSlots: ReturnType<typeof releaseSlots>
   readonly retire: ReturnType<typeof retire>
-  readonly settleDeliveries: ReturnType<typeof settleDeliveries>
+  readonly recordVerdicts: ReturnType<typeof recordVerdicts>
   readonly subscribe: ReturnType<typeof subscribe>
   readonly suspectEvent: ReturnType<typeof suspectEvent>
   readonly takeDue: ReturnType<typeof takeDue>
@@ -75,14 +67,14 @@ function logStatements(schema: string): LogStatements {
     advance: advance(schema),
     appendEvents: appendEventsStatement(schema),
     emitOnce: emitOnce(schema),
-    endAttempt: endAttemptStatement(schema),
+    endAttempt: endAttempt(schema),
     heldKeys: heldKeys(schema),
     leaseSlots: leaseSlots(schema),
     logLag: logLag(schema),
     readEvents: readEvents(schema),
     releaseSlots: releaseSlots(schema),
     retire: retire(schema),
-    settleDeliveries: settleDeliveries(schema),
+    recordVerdicts: recordVerdicts(schema),
     subscribe: subscribe(schema),
     suspectEvent: suspectEvent(schema),
     takeDue: takeDue(schema),

@@ -1,25 +1,23 @@
 import type { Maintenance } from '@oncekey/core'
+import { askReadCommitted } from '../sql/read-committed.ts'
+import { storeError } from '../sql/store-error.ts'
 import type { LogState } from './log-state.ts'
-import { abandonConsumers } from './statements/abandon-consumers.ts'
-import { dropPassed } from './statements/drop-passed.ts'
-import { missingConsumers } from './statements/missing-consumers.ts'
-import { partsOver } from './statements/parts-over.ts'
-import { purgeProcessed } from './statements/purge-processed.ts'
-import { purgeResolved } from './statements/purge-resolved.ts'
+import { dropPassed, partsOver, purgeProcessed, purgeResolved } from './statements/retention.ts'
+import { abandonConsumers, missingConsumers } from './statements/subscriptions.ts'
 
-/** Takes away what has been kept long enough, in portions that nobody waits for. */
+/** Deletes what has been kept for its retention, in portions that block nobody. */
 export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
   const { ask, schema } = log
-  const abandoned = await ask(abandonConsumers(schema, log.abandonedAfterMs))
-  const missing = await ask(missingConsumers(schema, log.missingAfterMs))
+  const abandoned = await ask(abandonConsumers(schema)(log.abandonedAfterMs))
+  const missing = await ask(missingConsumers(schema)(log.missingAfterMs))
 
   let dropped = 0
-  for (const { part } of await ask(partsOver(schema, log.retentionMs))) {
-    const [row] = await ask(dropPassed(schema, Number(part)))
+  for (const { part } of await ask(partsOver(schema)(log.retentionMs))) {
+    const [row] = await emptied(log, Number(part))
     dropped += Number(row?.dropped ?? 0)
   }
-  await inPortions(() => ask(purgeProcessed(schema, log.inboxRetentionMs, PORTION)))
-  await inPortions(() => ask(purgeResolved(schema, log.resolvedRetentionMs, PORTION)))
+  await inPortions(() => ask(purgeProcessed(schema)(log.inboxRetentionMs, PORTION)))
+  await inPortions(() => ask(purgeResolved(schema)(log.resolvedRetentionMs, PORTION)))
 
   return {
     dropped,
@@ -31,7 +29,19 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
   }
 }
 
-/** The rest waits for the next time. */
+/**
+ * Empties a partition at READ COMMITTED, which looks at it after taking its lock. At a higher level, to
+ * which the session may be set, it would be seen as it was before, without what was committed meanwhile.
+ */
+async function emptied<Tx>({ client, schema, schemaName, timeoutMs }: LogState<Tx>, part: number) {
+  try {
+    return await askReadCommitted(client, dropPassed(schema)(part), { timeoutMs })
+  } catch (error) {
+    throw storeError(error, schemaName)
+  }
+}
+
+/** At most {@link MOST_PORTIONS}; the next maintenance takes the rest. */
 async function inPortions(purge: () => Promise<{ count: string }[]>): Promise<void> {
   for (let portion = 0; portion < MOST_PORTIONS; portion += 1) {
     const [row] = await purge()

@@ -1,7 +1,7 @@
-import { OptionsError } from '@oncekey/core'
-import { type PostgresClient, sqlClientOf } from '../postgres-client.ts'
-import { quotedSchema } from '../schema-name.ts'
-import type { SqlClient } from '../sql-client.ts'
+import { OptionsError, wholeMs } from '@oncekey/core'
+import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { quotedSchema } from '../sql/schema-name.ts'
+import type { SqlClient } from '../sql/sql-client.ts'
 
 export interface PostgresLogOptions<Tx> {
   /**
@@ -80,7 +80,7 @@ export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): Resolved
         `${client.poolSize}. Raise the pool's \`max\`, or write ${half}.`,
     )
   }
-  const retentionMs = whole('retentionMs', options.retentionMs ?? DAY_MS, 0)
+  const retentionMs = wholeMs('retentionMs', options.retentionMs ?? DAY_MS, 0)
   if (retentionMs > 6 * DAY_MS) {
     throw new OptionsError(
       `retentionMs: ${retentionMs} is more than the six days that the log has room for. Keep ` +
@@ -92,16 +92,16 @@ export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): Resolved
     schemaName,
     schema: quotedSchema(schemaName),
     maxTransactions,
-    timeoutMs: whole('timeoutMs', options.timeoutMs ?? 30_000, 1),
+    timeoutMs: wholeMs('timeoutMs', options.timeoutMs ?? 30_000, 1),
     retentionMs,
-    inboxRetentionMs: whole('inboxRetentionMs', options.inboxRetentionMs ?? 30 * DAY_MS, 0),
-    resolvedRetentionMs: whole(
+    inboxRetentionMs: wholeMs('inboxRetentionMs', options.inboxRetentionMs ?? 30 * DAY_MS, 0),
+    resolvedRetentionMs: wholeMs(
       'resolvedRetentionMs',
       options.resolvedRetentionMs ?? 30 * DAY_MS,
       0,
     ),
-    missingAfterMs: whole('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
-    abandonedAfterMs: whole('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
+    missingAfterMs: wholeMs('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
+    abandonedAfterMs: wholeMs('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
   }
 }
 

@@ -1,11 +1,13 @@
 import {
+  checkEvents,
   type DueDelivery,
   type EventLog,
   type LoggedEvent,
   OncekeyError,
   type ReadRequest,
+  retirement,
 } from '@oncekey/core'
-import { sqlState } from '../sql-state.ts'
+import { sqlState } from '../sql/sql-state.ts'
 import { logDeadLetters } from './dead-letters.ts'
 import { inReach } from './in-reach.ts'
 import { openIntake } from './intake.ts'
@@ -15,8 +17,8 @@ import { maintainLog } from './maintain.ts'
 import { type PostgresLogOptions, resolveLogOptions } from './options.ts'
 import { readingOf } from './read-page.ts'
 import { isFromAnotherLife, rebased } from './rebase.ts'
-import { oldestWriter } from './statements/oldest-writer.ts'
-import type { DueJson } from './statements/take-due.ts'
+import type { DueJson } from './statements/deliveries.ts'
+import { oldestWriter } from './statements/reading.ts'
 import { leave, putOnRecord, want } from './subscriptions.ts'
 
 /**
@@ -48,8 +50,12 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
 
     want: (request) => want(log, request),
 
-    async retire(consumer) {
-      await ask(statements.retire(consumer))
+    async retire(consumer, options) {
+      const choice = retirement(options)
+      const [row] = await ask(statements.retire(consumer, choice), { timeoutMs: RETIRE_MS })
+      const count = Number(row?.count)
+      const isKept = choice.remaining === 'keep'
+      return { kept: isKept ? count : 0, discarded: isKept ? 0 : count }
     },
 
     lease: (request) => leased(log, request),
@@ -85,12 +91,12 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     },
 
     async settle(request) {
-      const [row] = await ask(statements.settleDeliveries(request))
+      const [row] = await ask(statements.recordVerdicts(request))
       return { lost: JSON.parse(row?.lost ?? '[]') }
     },
 
-    async held({ consumer, slots }) {
-      const rows = await ask(statements.heldKeys(consumer, slots))
+    async held({ consumer, slots, orderingKeys }) {
+      const rows = await ask(statements.heldKeys(consumer, slots, orderingKeys))
       return rows.map((row) => ({
         slot: Number(row.slot),
         orderingKey: row.ordering_key,
@@ -106,6 +112,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     },
 
     async append(events) {
+      checkEvents(events)
       await ask(statements.appendEvents(events))
     },
 
@@ -113,6 +120,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
       const [row] = await lagOf(log, consumer)
       const [writer] = client.concurrency === 'one' ? [] : await ask(oldestWriter())
       return {
+        known: row?.known === 'true',
         events: Number(row?.events),
         oldestMs: row?.oldest_ms == null ? null : Number(row.oldest_ms),
         horizon: writer === undefined ? null : { ageMs: Number(writer.age_ms), pid: writer.pid },
@@ -146,12 +154,15 @@ function restored(cause: unknown): OncekeyError {
 function changed({ consumer }: ReadRequest, cause: unknown): OncekeyError {
   return new OncekeyError(
     'subscription-changed',
-    `Other types are wanted of consumer "${consumer}" now than this reader asks for.`,
+    `The types on record for consumer "${consumer}" are no longer those that this reader asks for.`,
     { cause },
   )
 }
 
 const OTHER_TYPES = 'OK004'
+
+/** Retiring rewrites the consumer's deliveries: a million in a minute. */
+const RETIRE_MS = 600_000
 
 function dueDelivery(row: DueJson['deliveries'][number]): DueDelivery {
   const event: LoggedEvent = {
@@ -170,7 +181,8 @@ function dueDelivery(row: DueJson['deliveries'][number]): DueDelivery {
   return { id, event, attempts, starts, redrives }
 }
 
+/** A lag is counted up to this. */
 const COUNTED = 10_000
 
-/** Rows in one reading, most of which may be of no use to it: some ten milliseconds. */
+/** How many rows one reading looks at, wanted or not: some ten milliseconds of work. */
 const LOOKED_AT = 20_000

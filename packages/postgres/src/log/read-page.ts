@@ -8,53 +8,60 @@ import {
   SLOTS,
   splitTypes,
 } from '@oncekey/core'
-import { type Place, placeOf, placePrefix, positionOf } from './place.ts'
-import type { EventRow, ReadQuestion, SnapshotRow } from './statements/read-events.ts'
+import {
+  type ParsedPosition,
+  parsePosition,
+  positionOf,
+  positionPrefix,
+} from './statements/position.ts'
+import type { EventRow, ReadQuestion, SnapshotRow } from './statements/reading.ts'
 
-/** What to ask for, and what a page makes of the answer. */
+/** A question to the log, and how its rows become a page. */
 export interface Reading {
   readonly question: ReadQuestion
   page(rows: readonly (EventRow | SnapshotRow)[]): Page
 }
 
-/** Slots that are at the same position, as nearly always all are, share a place. */
+/** Slots that are at the same position, as nearly always all are, share a position. */
 export function readingOf(
   { consumer, slots, types: asked, limit, maxBytes = PAGE_BYTES }: ReadRequest,
   scan: number,
 ): Reading {
   const wanted = normalTypes(asked)
   const parts = splitTypes(wanted)
-  // The statement compares whole types; where there are beginnings it gives all, and they are told apart here.
+  // The statement compares whole types only. With prefixes it returns every type, and this filters them.
   const types = parts === null || parts.beginnings.length > 0 ? null : parts.whole
   const isWanted = (type: string): boolean =>
     parts === null || types !== null || meansType(wanted, type)
-  const places: Place[] = []
+  const positions: ParsedPosition[] = []
   const numbers = new Map<string, number>()
-  const placeOfSlot: (number | null)[] = Array.from({ length: SLOTS }, () => null)
+  const positionOfSlot: (number | null)[] = Array.from({ length: SLOTS }, () => null)
   for (const { slot, position } of slots) {
     let number = numbers.get(position)
     if (number === undefined) {
-      number = places.push(placeOf(position))
+      number = positions.push(parsePosition(position))
       numbers.set(position, number)
     }
-    placeOfSlot[slot] = number
+    positionOfSlot[slot] = number
   }
 
   function page(rows: readonly (EventRow | SnapshotRow)[]): Page {
     const last = rows.at(-1) as SnapshotRow
     const present = last.data
-    const prefixes = places.map((place) => placePrefix({ ...place, to: place.to ?? present }))
-    const highest = places.map(({ floor }) => floor)
+    const prefixes = positions.map((position) =>
+      positionPrefix({ ...position, to: position.to ?? present }),
+    )
+    const highest = positions.map(({ floor }) => floor)
     const events: LoggedEvent[] = []
     for (let at = 0; at < rows.length - 1; at += 1) {
       const row = rows[at] as EventRow
       const slot = Number(row.slot)
-      const place = (placeOfSlot[slot] ?? 1) - 1
-      highest[place] = Math.max(highest[place] ?? 0, Number(row.seq))
+      const index = (positionOfSlot[slot] ?? 1) - 1
+      highest[index] = Math.max(highest[index] ?? 0, Number(row.seq))
       if (!isWanted(row.type)) continue
       events.push({
         slot,
-        position: prefixes[place] + row.seq,
+        position: prefixes[index] + row.seq,
         id: row.id,
         type: row.type,
         source: row.source,
@@ -65,42 +72,54 @@ export function readingOf(
         occurredAtMs: Number(row.occurred_at),
       })
     }
-    // By the number of its events, or by their bytes: it goes on behind the last of them.
+    // A page that is full, by its events or by their bytes, ends with its last event.
     const isFull = rows.length - 1 === limit || (last.type === 'stopped' && last.seq === null)
     const floors = highest.map((floor) => Math.max(floor, Number(last.source)))
     const isCut = isFull || last.type === 'stopped'
     const lastSeq = Number((isFull ? (rows[rows.length - 2] as EventRow) : last).seq ?? 0)
-    const next = places.map((place, at) =>
+    const next = positions.map((position, at) =>
       positionOf(
         isCut
           ? {
-              ...place,
-              to: place.to ?? present,
+              ...position,
+              to: position.to ?? present,
               floor: floors[at] ?? 0,
-              seq: Math.max(place.seq, lastSeq),
+              seq: Math.max(position.seq, lastSeq),
             }
-          : caughtUp(place, present, floors[at] ?? 0),
+          : caughtUp(position, present, floors[at] ?? 0),
       ),
     )
     return {
       events,
-      // Those who read up to an older snapshot have not seen the present yet.
-      more: isCut || places.some(({ to }) => to !== null),
+      // Positions that read up to an older snapshot have not reached the present one yet.
+      more: isCut || positions.some(({ to }) => to !== null),
       passed: rows.length > 1 || last.seq !== null,
-      next: slots.map(({ slot }) => ({ slot, position: next[(placeOfSlot[slot] ?? 1) - 1] ?? '' })),
+      next: slots.map(({ slot }) => ({
+        slot,
+        position: next[(positionOfSlot[slot] ?? 1) - 1] ?? '',
+      })),
     }
   }
 
   return {
-    question: { consumer, wanted, places, slots: placeOfSlot, types, limit, scan, bytes: maxBytes },
+    question: {
+      consumer,
+      wanted,
+      positions,
+      slots: positionOfSlot,
+      types,
+      limit,
+      scan,
+      bytes: maxBytes,
+    },
     page,
   }
 }
 
 /**
- * All that is visible in `to` was read. What is not began after it, and is numbered above anything
- * visible in it that was looked at.
+ * Everything visible in `to` was read. What is not visible in it began later, and has a number above all
+ * visible rows that were looked at.
  */
-function caughtUp({ life, to }: Place, present: string, floor: number): Place {
+function caughtUp({ life, to }: ParsedPosition, present: string, floor: number): ParsedPosition {
   return { life, from: to ?? present, to: null, floor, seq: 0 }
 }

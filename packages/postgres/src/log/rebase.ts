@@ -1,8 +1,8 @@
-import { sqlState } from '../sql-state.ts'
+import { sqlState } from '../sql/sql-state.ts'
 import type { LogState } from './log-state.ts'
-import { rebaseCursors } from './statements/rebase-cursors.ts'
+import { rebaseCursors } from './statements/reading.ts'
 
-/** Sets all cursors right in a database that was restored, and says so. */
+/** Repairs all cursors of a restored database, and warns of what may be delivered again. */
 export async function rebased<Tx>({ ask, schema, schemaName }: LogState<Tx>): Promise<void> {
   const [row] = await ask(rebaseCursors(schema))
   if (Number(row?.rebased) === 0) return

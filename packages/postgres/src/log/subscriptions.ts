@@ -13,7 +13,7 @@ import {
 import type { LogState } from './log-state.ts'
 import { findSubscriptions, setSubscriptions } from './statements/subscriptions.ts'
 
-/** Puts on record what a relay wants; `undefined` where the consumer is not known. */
+/** Records what a relay wants. `undefined` if the consumer is unknown. */
 export async function want<Tx>(log: LogState<Tx>, request: Want): Promise<Standing | undefined> {
   const { consumer, types } = request
   const changed = await change(log, consumer, (record, nowMs) =>
@@ -22,7 +22,7 @@ export async function want<Tx>(log: LogState<Tx>, request: Want): Promise<Standi
   return changed && standingOf(changed.record, types, changed.nowMs)
 }
 
-/** Puts a list on record, of nobody who is alive by that. */
+/** Records a list of types without a relay, so it does not count as one that is alive. */
 export async function putOnRecord<Tx>(
   log: LogState<Tx>,
   consumer: string,
@@ -33,27 +33,27 @@ export async function putOnRecord<Tx>(
   )
 }
 
-/** Takes a relay that leaves off the record. */
+/** Removes a relay that leaves from the record. */
 export async function leave<Tx>(log: LogState<Tx>, consumer: string, relay: string): Promise<void> {
   await change(log, consumer, (record, nowMs) =>
     record === null ? null : departed(record, relay, nowMs),
   )
 }
 
-/** Compares and sets, until nobody has come in between. */
+/** Changes the record by compare and set, and tries again when somebody else came in between. */
 async function change<Tx>(
   { ask, schema }: LogState<Tx>,
   consumer: string,
   of: (record: SubscriptionRecord | null, nowMs: number) => SubscriptionRecord | null,
 ): Promise<{ record: SubscriptionRecord; nowMs: number } | undefined> {
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    const [found] = await ask(findSubscriptions(schema, consumer))
+    const [found] = await ask(findSubscriptions(schema)(consumer))
     if (found === undefined) return undefined
     const nowMs = Number(found.now_ms)
     const record = of(subscriptionRecord(found.record), nowMs)
     if (record === null) return undefined
     const [set] = await ask(
-      setSubscriptions(schema, {
+      setSubscriptions(schema)({
         consumer,
         before: found.record,
         after: JSON.stringify(record),

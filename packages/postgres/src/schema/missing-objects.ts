@@ -1,4 +1,4 @@
-import type { Statement } from '../sql-client.ts'
+import type { Statement } from '../sql/sql-client.ts'
 
 /**
  * Which of the tables and functions that `texts`, the migrations that have run, leave behind are not in the

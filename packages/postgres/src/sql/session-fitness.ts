@@ -1,8 +1,8 @@
-import { isOutcomeKnown, sqlState } from '../sql-state.ts'
+import { isOutcomeKnown, sqlState } from './sql-state.ts'
 
 /**
- * Whether a session is as good as new after an error, once nothing is open in it. Where it is not, it
- * must not go back to its pool: there it would fail everybody after, in the same way, for ever.
+ * Whether a session can go back to its pool after an error, once nothing is open in it. An unfit session in
+ * the pool would fail every later statement in the same way.
  *
  * An error of the statement leaves the session fit. These are about the session:
  *
@@ -12,6 +12,8 @@ import { isOutcomeKnown, sqlState } from '../sql-state.ts'
  * | `08`           | connection exception                          | the server, a pooler, a proxy             |
  * | `25006`        | takes no writes                               | a standby, or `default_transaction_read_only` |
  * | `25P03` `25P04`| ended: idle in a transaction; a long one      | timeouts of the server                    |
+ * | `42501`        | may not do what every session may             | SET ROLE of a handler; or a grant is missing |
+ * | `OK006`        | `client_encoding` is not UTF8                 | SET of a handler                          |
  * | `26000`        | a prepared statement is not there             | `DEALLOCATE`, `DISCARD`, a pooler         |
  * | `42P05`        | it is there already                           | a pooler that mixes sessions              |
  * | `0A000`        | its plan changed its result; not on a standby | a migration beside it; `serializable`     |
@@ -26,17 +28,43 @@ export function isSessionFit(error: unknown): boolean {
   return state !== undefined && isOutcomeKnown(error) && !UNFIT.has(state) && !isFatal(error)
 }
 
-/** The server takes no writes: it is a standby, or was told to be read-only. */
+/** The server takes no writes: it is a standby, or is configured as read-only. */
 export function isReadOnlyServer(error: unknown): boolean {
   return sqlState(error) === READ_ONLY
 }
 
+/** Raised by our functions: the session's client encoding is not UTF8. */
+export function isOtherEncoding(error: unknown): boolean {
+  return sqlState(error) === OTHER_ENCODING
+}
+
+/**
+ * An earlier user of the session left a role or an encoding set in it. If the failed transaction itself set
+ * it, the rollback resets it.
+ */
+export function isSetInSession(error: unknown): boolean {
+  return SET_IN_SESSION.has(sqlState(error) ?? '')
+}
+
+/** One of our prepared statements is missing from the session, or already exists in it. */
+export function isPreparedElsewhere(error: unknown): boolean {
+  return NOT_PREPARED.has(sqlState(error) ?? '')
+}
+
 const READ_ONLY = '25006'
+const OTHER_ENCODING = 'OK006'
+const SET_IN_SESSION = new Set([OTHER_ENCODING, '42501'])
+const NOT_PREPARED = new Set(['26000', '42P05'])
 
-/** Beside those whose outcome is unknown. */
-const UNFIT = new Set([READ_ONLY, '26000', '42P05', '0A000', '53200', '53300'])
+/** In addition to the states that leave the outcome unknown. */
+const UNFIT = new Set([
+  READ_ONLY,
+  ...SET_IN_SESSION,
+  ...NOT_PREPARED,
+  ...['0A000', '53200', '53300'],
+])
 
-/** Severities may be translated: what is not seen here is seen when the connection closes. */
+/** Servers translate severities. What this misses shows when the connection closes. */
 function isFatal(error: unknown): boolean {
   for (let at = error; typeof at === 'object' && at !== null; at = (at as Error).cause) {
     const { severity } = at as { severity?: unknown }

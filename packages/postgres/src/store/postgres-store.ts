@@ -1,10 +1,16 @@
 import type { Store } from '@oncekey/core'
-import { begin } from './begin.ts'
-import { keylessAttempt } from './keyless-attempt.ts'
+import { postgresKeys } from '../operator/keys.ts'
+import { postgresOperations } from '../operator/operations.ts'
+import { keylessAttempt } from './attempt/keyless-attempt.ts'
+import {
+  type PostgresStoreOptions,
+  type ResolvedOptions,
+  resolveOptions,
+} from './attempt/options.ts'
+import { storeState } from './attempt/store-state.ts'
 import { beginLease } from './lease/begin-lease.ts'
 import { leaseState } from './lease/lease-state.ts'
-import { type PostgresStoreOptions, type ResolvedOptions, resolveOptions } from './options.ts'
-import { storeState } from './store-state.ts'
+import { begin } from './transaction/begin.ts'
 
 /**
  * Records in PostgreSQL, in the handler's own transaction: response, writes and events are one
@@ -34,6 +40,8 @@ export function postgresStore<Tx>(options: PostgresStoreOptions<Tx>): Store<Tx> 
     },
     begin: (claim) => begin(state, claim),
     open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
+    keys: postgresKeys(state),
+    operations: postgresOperations(state),
   }
 }
 
@@ -43,5 +51,7 @@ function leaseStore<Tx>(options: ResolvedOptions<Tx>): Store<Tx> {
     capabilities: { name: 'postgres', mode: 'lease', transactions: true, concurrency: 'many' },
     begin: (claim) => beginLease(state, claim),
     open: async ({ leaseMs }) => keylessAttempt(state, leaseMs),
+    keys: postgresKeys(state),
+    operations: postgresOperations(state),
   }
 }

@@ -1,7 +1,7 @@
 // Claims a key in lease mode and does what it is told, with a stop in between that SIGCONT ends.
 import { postgresStore } from '@oncekey/postgres'
 import { Pool } from 'pg'
-import { attemptOf, claimOf, kept } from '../claims.ts'
+import { attemptOf, claimOf, kept } from '../database/claims.ts'
 
 const { DATABASE_URL, KEY, LEASE_MS, ORDER, STEPS = '' } = process.env
 const say = (what: object) => console.log(JSON.stringify(what))

@@ -2,7 +2,7 @@
 import { PGlite } from '@electric-sql/pglite'
 import { migrate, postgresStore } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
-import { attemptOf, claimOf, kept } from '../claims.ts'
+import { attemptOf, claimOf, kept } from '../database/claims.ts'
 
 const client = fromPglite(new PGlite(process.env.DATA_DIR ?? ''))
 await migrate(client)

@@ -1,6 +1,6 @@
 import type { AttemptError, DeadLetter, DeliveryAttempt, PastAttempt } from '@oncekey/core'
-import type { KeptDelivery } from '../scripts/log/page-dead.ts'
 import { eventOnFile } from './logged-entry.ts'
+import type { KeptDelivery } from './scripts/deliveries/page-dead.ts'
 
 /** What scripts keep of a delivery: see `scripts/log/delivery.ts`. */
 interface State {
@@ -18,7 +18,8 @@ interface State {
 /** As an operator sees it. */
 export function deadLetterOf(
   slot: number,
-  { number, state: stateText, event: eventText, note, lastTry }: KeptDelivery,
+  { number, state: stateText, event: eventText, note, lastTry }: Omit<KeptDelivery, 'diedAtUs'>,
+  dueAtMs?: number,
 ): DeadLetter {
   const state: State = JSON.parse(stateText)
   const event = eventOnFile(eventText, '')
@@ -36,6 +37,7 @@ export function deadLetterOf(
     occurredAt: new Date(event.occurredAtMs),
     firstFailedAt: new Date(state.first_failed_at),
     deadAt: state.dead_at === undefined ? null : new Date(state.dead_at),
+    dueAt: dueAtMs === undefined ? null : new Date(dueAtMs),
     resolution: state.resolution ?? null,
     note: note === '' ? null : note,
   }

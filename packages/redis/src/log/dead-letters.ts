@@ -1,14 +1,22 @@
 import type { DeadLetterSource, Resolution } from '@oncekey/core'
-import { countDeadScript } from '../scripts/log/count-dead.ts'
-import { discardDeadScript } from '../scripts/log/discard-dead.ts'
-import { type FoundDelivery, findDeliveriesScript } from '../scripts/log/find-deliveries.ts'
-import { redriveDeadScript } from '../scripts/log/redrive-dead.ts'
 import { deadGroups } from './dead-groups.ts'
-import { type DeadOne, deadInOrder, type Place, placeOf } from './dead-in-order.ts'
+import {
+  type DeadOne,
+  deadInOrder,
+  inPortions,
+  type Place,
+  placeOf,
+  slotsOf,
+} from './dead-in-order.ts'
 import { deadLetterOf, pastAttempt, triesOf } from './dead-letter.ts'
+import { allSlots } from './keys/slot-keys.ts'
+import { consumersOf, listRetrying } from './list-retrying.ts'
 import type { LogState } from './log-state.ts'
 import { eventOnFile } from './logged-entry.ts'
-import { allSlots } from './slot-keys.ts'
+import { countDeadScript } from './scripts/deliveries/count-dead.ts'
+import { discardDeadScript } from './scripts/deliveries/discard-dead.ts'
+import { type FoundDelivery, findDeliveriesScript } from './scripts/deliveries/find-deliveries.ts'
+import { type RedriveOutcome, redriveDeadScript } from './scripts/deliveries/redrive-dead.ts'
 
 /** The dead letters of the log's consumers: deliveries that are `dead`. */
 export function logDeadLetters(log: LogState): DeadLetterSource {
@@ -28,6 +36,8 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       }
     },
 
+    listRetrying: (filter, page) => listRetrying(log, filter, page),
+
     async get(id) {
       const [found] = await find(log, [id])
       if (found === undefined) return undefined
@@ -43,6 +53,10 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
     },
 
     async count(filter) {
+      if (Object.values(filter).every((wanted) => wanted === undefined || wanted === false)) {
+        const counts = await log.askSlots(countDeadScript, allSlots, (slots) => ({ slots }))
+        return counts.reduce((total, { depth }) => total + depth, 0)
+      }
       let count = 0
       for await (const _ of deadInOrder(log, filter)) count += 1
       return count
@@ -50,14 +64,20 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
 
     async redrive(filter, { limit }) {
       const taken: DeadOne[] = []
-      if (limit > 0) {
+      const there = new Set(await consumersOf(log))
+      if (limit > 0 && filter.retired !== true) {
         for await (const each of deadInOrder(log, filter)) {
+          // Retired by a release that left its letters as they were.
+          if (!there.has(each.letter.origin)) continue
           taken.push(each)
           if (taken.length === limit) break
         }
       }
-      const asked = byConsumerInSlot(taken)
-      const outcomes = (await log.askSlots(redriveDeadScript, asked, (slots) => ({ slots }))).flat()
+      const outcomes: RedriveOutcome[] = []
+      for (const asked of inPortions(byConsumerInSlot(taken))) {
+        const some = await log.askSlots(redriveDeadScript, asked, (slots) => ({ slots }))
+        outcomes.push(...some.flat())
+      }
       const redriven = new Set(
         outcomes.filter(({ outcome }) => outcome === 'redriven').map(({ id }) => id),
       )
@@ -66,16 +86,16 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       const others = (filter.ids ?? []).filter((id) => !touched.has(id))
       return {
         redriven: taken.map(({ letter }) => letter.id).filter((id) => redriven.has(id)),
-        refused: [...meanwhile, ...(await statesOf(log, others))],
+        refused: [...meanwhile, ...(await statesOf(log, others, there))],
       }
     },
 
     async discard(ids, note) {
-      const outcomes = await log.askSlots(discardDeadScript, slotsOf(ids), (slots) => ({
-        note,
-        slots,
-      }))
-      const byId = new Map(outcomes.flat().map((each) => [each.id, each]))
+      const byId = new Map<string, Resolution>()
+      for (const asked of inPortions(slotsOf(ids))) {
+        const some = await log.askSlots(discardDeadScript, asked, (slots) => ({ note, slots }))
+        for (const each of some.flat()) byId.set(each.id, each)
+      }
       return ids.map((id) => byId.get(id) ?? { id, outcome: 'unknown' })
     },
 
@@ -109,31 +129,29 @@ function byConsumerInSlot(
   return [...groups.values()]
 }
 
-async function statesOf(log: LogState, ids: readonly string[]): Promise<Resolution[]> {
+async function statesOf(
+  log: LogState,
+  ids: readonly string[],
+  there: ReadonlySet<string>,
+): Promise<Resolution[]> {
   const found = new Map((await find(log, ids)).map((each) => [`${each.slot}-${each.number}`, each]))
   return ids.map((id): Resolution => {
     const each = found.get(id)
     if (each === undefined) return { id, outcome: 'unknown' }
-    const { state, resolution } = deadLetterOf(each.slot, each)
+    const { state, origin, resolution } = deadLetterOf(each.slot, each)
     if (state === 'retrying') return { id, outcome: 'retrying' }
-    if (state === 'dead') return { id, outcome: 'not-matched' }
+    if (state === 'dead') return { id, outcome: there.has(origin) ? 'not-matched' : 'retired' }
+    if (state === 'retired') return { id, outcome: 'retired' }
     return { id, outcome: resolution === 'discarded' ? 'already-discarded' : 'already-done' }
   })
 }
 
 /** By their ids; those that are not there are left out. */
 async function find(log: LogState, ids: readonly string[]): Promise<FoundDelivery[]> {
-  const found = await log.askSlots(findDeliveriesScript, slotsOf(ids), (slots) => ({ slots }))
-  return found.flat()
-}
-
-/** What is no id of ours is nowhere. */
-function slotsOf(ids: readonly string[]): { slot: number; numbers: string[] }[] {
-  const bySlot = new Map<number, string[]>()
-  for (const id of new Set(ids)) {
-    const [, slot, number] = /^(\d{1,2})-([1-9]\d{0,14})$/.exec(id) ?? []
-    if (slot === undefined || number === undefined || !allSlots.includes(Number(slot))) continue
-    bySlot.set(Number(slot), [...(bySlot.get(Number(slot)) ?? []), number])
+  const found: FoundDelivery[] = []
+  for (const asked of inPortions(slotsOf(ids))) {
+    const some = await log.askSlots(findDeliveriesScript, asked, (slots) => ({ slots }))
+    found.push(...some.flat())
   }
-  return [...bySlot].map(([slot, numbers]) => ({ slot, numbers }))
+  return found
 }

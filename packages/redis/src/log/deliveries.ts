@@ -1,9 +1,9 @@
-import { type Due, type EventLog, PAGE_BYTES, type TakeDue } from '@oncekey/core'
-import { type NextDue, nextDueScript } from '../scripts/log/next-due.ts'
-import { pageRetryingScript } from '../scripts/log/page-retrying.ts'
-import { startDeliveriesScript } from '../scripts/log/start-deliveries.ts'
+import { type Due, type EventLog, PAGE_BYTES, type TakeDue, upToBytes } from '@oncekey/core'
 import type { LogState } from './log-state.ts'
 import { eventOnFile } from './logged-entry.ts'
+import { type NextDue, nextDueScript } from './scripts/deliveries/next-due.ts'
+import { pageRetryingScript } from './scripts/deliveries/page-retrying.ts'
+import { startDeliveriesScript } from './scripts/deliveries/start-deliveries.ts'
 
 /**
  * Looks what is due in all slots, chooses, and counts a start for what was chosen. Only the holder of
@@ -13,17 +13,21 @@ import { eventOnFile } from './logged-entry.ts'
 export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   const { consumer, slots: held, except, limit, types = null, maxBytes = PAGE_BYTES } = request
   const under = new Set(except)
-  const looked = await log.askSlots(nextDueScript, held, (slots) => ({
-    consumer,
-    slots,
-    most: limit + except.length + 1,
-    types,
-  }))
+  const most = limit + except.length + 1
+  // Where types are asked for, events are looked into: up to 2,000 in a slot, so each by itself. A
+  // cluster is asked so anyway.
+  const isWhole = types === null || log.client.isCluster === true
+  const portions = isWhole ? [held] : held.map((slot) => [slot])
+  const looks = portions.map((portion) =>
+    log.askSlotsThere(nextDueScript, portion, (slots) => ({ consumer, slots, most, types })),
+  )
+  const looked = (await Promise.all(looks)).flatMap(({ replies }) => replies)
   const waiting = looked
     .flat()
     .filter((each) => !under.has(idOf(each)))
     .sort((one, other) => one.inMs - other.inMs)
-  const due = waiting.filter(({ inMs }) => inMs === 0).slice(0, limit)
+  const first = waiting.filter(({ inMs }) => inMs === 0).slice(0, limit)
+  const due = upToBytes(first, maxBytes, ({ bytes }) => bytes)
   const dubious = due.find(({ isDubious }) => isDubious)
   const chosen = new Set(dubious === undefined ? due : [dubious])
 
@@ -36,7 +40,6 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   const started = await log.askSlots(startDeliveriesScript, [...bySlot.values()], (slots) => ({
     consumer,
     slots,
-    maxBytes,
   }))
   const byId = new Map(started.flat().map((each) => [idOf(each), each]))
   return {
@@ -54,7 +57,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
 /** What an ordered consumer would have to hold. */
 export async function heldKeys(
   log: LogState,
-  { consumer, slots: asked }: Parameters<EventLog['held']>[0],
+  { consumer, slots: asked, orderingKeys }: Parameters<EventLog['held']>[0],
 ): ReturnType<EventLog['held']> {
   const held = new Map<string, { slot: number; orderingKey: string; count: number }>()
   for (const slot of asked) {
@@ -62,6 +65,7 @@ export async function heldKeys(
       const events = await log.ask(pageRetryingScript, { consumer, slot, from, most: PAGE })
       for (const text of events) {
         const { orderingKey } = eventOnFile(text, '')
+        if (orderingKeys !== undefined && !orderingKeys.includes(orderingKey)) continue
         const each = held.get(orderingKey) ?? { slot, orderingKey, count: 0 }
         each.count += 1
         held.set(orderingKey, each)

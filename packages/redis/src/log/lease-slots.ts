@@ -1,11 +1,11 @@
 import { type Lease, type LeaseRequest, SLOTS, type TakenSlot } from '@oncekey/core'
-import { countRelaysScript } from '../scripts/log/count-relays.ts'
-import { isRetiredScript } from '../scripts/log/is-retired.ts'
-import { renewSlotsScript } from '../scripts/log/renew-slots.ts'
-import { subscribeScript } from '../scripts/log/subscribe.ts'
-import { takeSlotsScript } from '../scripts/log/take-slots.ts'
-import type { LogState } from './log-state.ts'
-import { allSlots } from './slot-keys.ts'
+import { allSlots } from './keys/slot-keys.ts'
+import { isAway, type LogState } from './log-state.ts'
+import { countRelaysScript } from './scripts/consumers/count-relays.ts'
+import { isRetiredScript } from './scripts/consumers/is-retired.ts'
+import { renewSlotsScript } from './scripts/consumers/renew-slots.ts'
+import { subscribeScript } from './scripts/consumers/subscribe.ts'
+import { takeSlotsScript } from './scripts/consumers/take-slots.ts'
 
 /**
  * Counts the relays, renews what is held, takes what is free up to a fair share. Three questions,
@@ -20,21 +20,29 @@ export async function leaseSlots(
   const { consumer, relay, leaseMs, holding, waiting = false } = request
   const epochs = new Map(holding.map(({ slot, epoch }) => [slot, epoch]))
   const asked = allSlots.map((slot) => ({ slot, epoch: epochs.get(slot) ?? '' }))
-  const states = (
-    await log.askSlots(renewSlotsScript, asked, (slots) => ({ consumer, relay, leaseMs, slots }))
-  ).flat()
+  const renewed = await log.askSlotsThere(renewSlotsScript, asked, (slots) => ({
+    consumer,
+    relay,
+    leaseMs,
+    slots,
+  }))
+  const away = new Set(renewed.away.map(({ slot }) => slot))
+  const there = allSlots.filter((slot) => !away.has(slot))
+  const states = renewed.replies.flat()
   const inState = (wanted: (typeof states)[number]): number[] =>
-    allSlots.filter((slot) => states[slot] === wanted)
-  const lost = inState('lost')
+    there.filter((_, at) => states[at] === wanted)
+  // What is held of a node that is away is not renewed: whoever is heard there first takes it anew.
+  const lost = [...inState('lost'), ...[...away].filter((slot) => epochs.has(slot))]
   const unknown = inState('unknown')
   if (unknown.length > 0 && isSubscribed) await restore(log, consumer, unknown)
   if (unknown.length === SLOTS) return { share: 0, relays: 0, taken: [], lost }
 
   if (waiting) {
-    await log.ask(countRelaysScript, { consumer, relay, leaseMs: 0 })
+    await countRelays(log, consumer, relay, 0)
     return { share: 0, relays: 0, taken: [], lost }
   }
-  const relays = await log.ask(countRelaysScript, { consumer, relay, leaseMs })
+  // Where the node that counts them is away, what is free goes to who is first, and is shared out later.
+  const relays = (await countRelays(log, consumer, relay, leaseMs)) ?? 1
   const share = Math.ceil(SLOTS / relays)
   let wanted = share - inState('held').length
   let free = inState('free')
@@ -42,16 +50,31 @@ export async function leaseSlots(
   while (wanted > 0 && free.length > 0) {
     const slots = free.slice(0, wanted)
     free = free.slice(slots.length)
-    const answers = await log.askSlots(takeSlotsScript, slots, (some) => ({
+    const { replies } = await log.askSlotsThere(takeSlotsScript, slots, (some) => ({
       consumer,
       relay,
       leaseMs,
       slots: some,
     }))
-    taken.push(...answers.flat())
+    taken.push(...replies.flat())
     wanted = share - inState('held').length - taken.length
   }
   return { share, relays, taken, lost }
+}
+
+/** `undefined` where the node that counts them is away. */
+async function countRelays(
+  log: LogState,
+  consumer: string,
+  relay: string,
+  leaseMs: number,
+): Promise<number | undefined> {
+  try {
+    return await log.ask(countRelaysScript, { consumer, relay, leaseMs })
+  } catch (error) {
+    if (log.client.isCluster === true && isAway(error)) return undefined
+    throw error
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
-import { type ScriptRunner, scriptRunner } from '../run-script.ts'
-import type { Script } from '../scripts/script.ts'
-import { storeError } from '../store-error.ts'
+import { type ScriptRunner, scriptRunner } from '../client/run-script.ts'
+import type { Script } from '../client/script.ts'
+import { isRefusal, storeError } from '../client/store-error.ts'
 import type { ResolvedLogOptions } from './options.ts'
 
 /** What the parts of one log share. */
@@ -17,8 +17,24 @@ export interface LogState extends ResolvedLogOptions {
     items: readonly Item[],
     question: (some: readonly Item[]) => Question,
   ): Promise<Reply[]>
+  /**
+   * The same, of those whose node answers: a node of a cluster that is away keeps nobody from the slots
+   * of the others. Rejects where none answers, and with what a node says against being asked at all.
+   */
+  askSlotsThere<Item, Question, Reply>(
+    script: Script<Question, Reply>,
+    items: readonly Item[],
+    question: (some: readonly Item[]) => Question,
+  ): Promise<{ readonly replies: readonly Reply[]; readonly away: readonly Item[] }>
   /** Cut up as `askSlots` does it. */
   portions<Item>(items: readonly Item[]): readonly (readonly Item[])[]
+}
+
+/** Nothing was heard of the node, or it cannot serve its slots just now; it has not refused the command. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof OncekeyError) || error.code !== 'store-unavailable') return false
+  if (!isRefusal(error.cause)) return true
+  return /^(CLUSTERDOWN|MASTERDOWN|LOADING|TRYAGAIN)/.test((error.cause as Error).message)
 }
 
 export function logState(options: ResolvedLogOptions): LogState {
@@ -45,6 +61,18 @@ export function logState(options: ResolvedLogOptions): LogState {
     ...options,
     ask,
     portions,
+    async askSlotsThere(script, items, question) {
+      const asked = portions(items)
+      const answers = await Promise.allSettled(asked.map((some) => ask(script, question(some))))
+      const failed = answers.filter((answer) => answer.status === 'rejected')
+      const toldOf = failed.find(({ reason }) => !isAway(reason)) ?? failed[0]
+      const isNoneThere = failed.length === answers.length
+      if (toldOf !== undefined && (isNoneThere || !isAway(toldOf.reason))) throw toldOf.reason
+      return {
+        replies: answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])),
+        away: asked.flatMap((some, at) => (answers[at]?.status === 'rejected' ? some : [])),
+      }
+    },
     askSlots: (script, items, question) =>
       Promise.all(portions(items).map((some) => ask(script, question(some)))),
   }

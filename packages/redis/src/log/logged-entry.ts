@@ -1,6 +1,7 @@
 import type { LoggedEvent } from '@oncekey/core'
-import type { FiledEvent } from '../scripts/log/advance.ts'
-import type { Entry } from '../scripts/log/read-entries.ts'
+import { inLife } from './keys/life.ts'
+import type { FiledEvent } from './scripts/reading/advance.ts'
+import type { Entry } from './scripts/reading/read-entries.ts'
 
 /** An entry as an event; or, of one that is no event, what goes on file in its place. */
 export type LoggedEntry =
@@ -12,16 +13,16 @@ export type LoggedEntry =
  * what lacks an id or a type, or has data or headers that are not JSON, is a dead letter with its
  * fields for data. It must neither stop its slot nor go unnoticed.
  */
-export function loggedEntry(slot: number, { id: position, fields }: Entry): LoggedEntry {
+export function loggedEntry(slot: number, { id, fields }: Entry, life: string): LoggedEntry {
   const values = new Map<string, string>()
   for (let at = 0; at + 1 < fields.length; at += 2) {
     values.set(String(fields[at]), String(fields[at + 1]))
   }
-  const event = eventOf(slot, position, values)
+  const event = eventOf(slot, id, values)
   const why = whyUnreadable(event)
   return why === undefined
-    ? { kind: 'event', event }
-    : { kind: 'unreadable', position, filed: unreadable(event, values, why) }
+    ? { kind: 'event', event: { ...event, position: inLife(id, life) } }
+    : { kind: 'unreadable', position: id, filed: unreadable(event, values, why) }
 }
 
 /** An event on file, without its data. */

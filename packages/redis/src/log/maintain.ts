@@ -1,18 +1,24 @@
 import type { Maintenance } from '@oncekey/core'
-import { trimSlotsScript } from '../scripts/log/trim-slots.ts'
+import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
-import { allSlots } from './slot-keys.ts'
+import { type TrimmedSlots, trimSlotsScript } from './scripts/reading/trim-slots.ts'
 
 /** Takes away what has been kept long enough, and says which consumers hold the rest and are gone. */
 export async function maintainLog(log: LogState): Promise<Maintenance> {
   const { retentionMs, missingAfterMs, abandonedAfterMs, resolvedRetentionMs } = log
-  const trimmed = await log.askSlots(trimSlotsScript, allSlots, (slots) => ({
-    slots,
-    retentionMs,
-    missingAfterMs,
-    abandonedAfterMs,
-    resolvedRetentionMs,
-  }))
+  const trimmed: TrimmedSlots[] = []
+  // Another script each time, so that others are served in between.
+  for (let more = true; more; ) {
+    const { replies: some } = await log.askSlotsThere(trimSlotsScript, allSlots, (slots) => ({
+      slots,
+      retentionMs,
+      missingAfterMs,
+      abandonedAfterMs,
+      resolvedRetentionMs,
+    }))
+    trimmed.push(...some)
+    more = some.some((each) => each.more)
+  }
   const missing = new Map<string, number>()
   const abandoned = new Set<string>()
   for (const { consumer, seenAtMs, isAbandoned } of trimmed.flatMap(({ silent }) => silent)) {

@@ -1,5 +1,5 @@
-import { OptionsError } from '@oncekey/core'
-import { checkClient, type RedisClient } from '../redis-client.ts'
+import { LONGEST_TIMER_MS, wholeMs } from '@oncekey/core'
+import { checkClient, type RedisClient } from '../client/redis-client.ts'
 
 /** Options of `redisLog`. */
 export interface RedisLogOptions {
@@ -35,7 +35,12 @@ export type ResolvedLogOptions = Required<RedisLogOptions>
 export function resolveLogOptions(options: RedisLogOptions): ResolvedLogOptions {
   const resolved: ResolvedLogOptions = {
     client: checkClient(options?.client, 'redisLog'),
-    commandTimeoutMs: whole('commandTimeoutMs', options.commandTimeoutMs ?? 5_000, 1),
+    commandTimeoutMs: whole(
+      'commandTimeoutMs',
+      options.commandTimeoutMs ?? 5_000,
+      1,
+      LONGEST_TIMER_MS,
+    ),
     retentionMs: whole('retentionMs', options.retentionMs ?? DAY_MS, 0),
     emittedRetentionMs: whole('emittedRetentionMs', options.emittedRetentionMs ?? 7 * DAY_MS, 1),
     resolvedRetentionMs: whole(
@@ -46,21 +51,11 @@ export function resolveLogOptions(options: RedisLogOptions): ResolvedLogOptions 
     missingAfterMs: whole('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
     abandonedAfterMs: whole('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
   }
-  if (resolved.commandTimeoutMs > LONGEST_TIMEOUT_MS) {
-    throw new OptionsError(
-      `redisLog(): \`commandTimeoutMs\` must be at most ${LONGEST_TIMEOUT_MS}, not ${resolved.commandTimeoutMs}.`,
-    )
-  }
   return resolved
 }
 
-function whole(option: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value <= LONGEST_RETENTION_MS) return value
-  throw new OptionsError(
-    `redisLog(): \`${option}\` must be a whole number from ${least} to ${LONGEST_RETENTION_MS}, not ${value}.`,
-  )
+function whole(option: string, value: number, least: number, most?: number): number {
+  return wholeMs(`redisLog(): \`${option}\``, value, least, most)
 }
 
 const DAY_MS = 86_400_000
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
-const LONGEST_RETENTION_MS = 100 * 365 * DAY_MS

@@ -1,7 +1,14 @@
-import { type LoggedEvent, PAGE_BYTES, type Page, type ReadRequest } from '@oncekey/core'
-import { readEntriesScript, type SlotEntries } from '../scripts/log/read-entries.ts'
+import {
+  bytesOfEvent,
+  type LoggedEvent,
+  PAGE_BYTES,
+  type Page,
+  type ReadRequest,
+} from '@oncekey/core'
+import { inLife, lifeOf } from './keys/life.ts'
 import type { LogState } from './log-state.ts'
 import { type LoggedEntry, loggedEntry } from './logged-entry.ts'
+import { readEntriesScript, type SlotEntries } from './scripts/reading/read-entries.ts'
 
 type Unreadable = LoggedEntry & { readonly kind: 'unreadable' }
 
@@ -20,21 +27,35 @@ export async function readPage(
     ...request.slots.filter(({ slot }) => slot > lastFull),
     ...request.slots.filter(({ slot }) => slot <= lastFull),
   ]
-  const each = limitOfEach(limit, log.portions(slots).length)
-  const answers = await log.askSlots(readEntriesScript, slots, (some) => ({
-    consumer,
-    slots: some,
-    types,
-    limit: each,
-    maxBytes,
-  }))
+  const portions = log.portions(slots).length
+  const share = { limit: limitOfEach(limit, portions), maxBytes: bytesOfEach(maxBytes, portions) }
+  // Of a node that is away nothing is read: its slots stay where they are.
+  const ask = async (some: ReadRequest['slots'], most: typeof share, isShare: boolean) => {
+    const { replies } = await log.askSlotsThere(readEntriesScript, some, (asked) => ({
+      consumer,
+      slots: asked,
+      types,
+      ...most,
+      isShare,
+    }))
+    return replies.flat()
+  }
 
   const events: LoggedEvent[] = []
   const next: Page['next'][number][] = []
   let full: number | undefined
-  for (const slot of answers.flat()) {
-    const taken = take(slot, limit - events.length, found)
-    for (const event of taken.events) events.push(event)
+  let bytes = 0
+  for (let slot of await ask(slots, share, portions > 1)) {
+    const room = { limit: limit - events.length, maxBytes: maxBytes - bytes }
+    if (isTooLarge(slot) && room.limit > 0 && room.maxBytes > 0) {
+      const again = { slot: slot.slot, position: slot.position }
+      slot = (await ask([again], room, false))[0] ?? slot
+    }
+    const taken = take(slot, room.limit, found)
+    for (const event of taken.events) {
+      events.push(event)
+      bytes += bytesOfEvent(event)
+    }
     next.push({ slot: slot.slot, position: taken.position })
     if (taken.more) full ??= slot.slot
   }
@@ -46,19 +67,30 @@ function limitOfEach(limit: number, portions: number): number {
   return portions <= 1 ? limit : Math.max(Math.ceil(limit / portions), Math.min(limit, 16))
 }
 
+/** So that all of them together are a page; what is larger is asked for by itself. */
+function bytesOfEach(maxBytes: number, portions: number): number {
+  return portions <= 1 ? maxBytes : Math.max(1, Math.floor(maxBytes / portions))
+}
+
+/** Its next entry did not fit in its share. */
+function isTooLarge({ entries, more }: SlotEntries): boolean {
+  return more && entries.length === 0
+}
+
 function take(
   { slot, asked, position, more, entries }: SlotEntries,
   room: number,
   found: (slot: number, entry: Unreadable) => void,
 ): { events: LoggedEvent[]; position: string; more: boolean } {
   const events: LoggedEvent[] = []
+  const life = lifeOf(asked)
   let last = asked
   for (const entry of entries) {
     if (events.length === room) return { events, position: last, more: true }
-    const logged = loggedEntry(slot, entry)
+    const logged = loggedEntry(slot, entry, life)
     if (logged.kind === 'event') events.push(logged.event)
     else found(slot, logged)
-    last = entry.id
+    last = inLife(entry.id, life)
   }
   return { events, position, more }
 }

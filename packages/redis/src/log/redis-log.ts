@@ -1,27 +1,27 @@
 import { randomUUID } from 'node:crypto'
-import { type EventLog, OncekeyError, type Settle } from '@oncekey/core'
-import { openAttemptKeys } from '../record-keys.ts'
-import { appendEventsScript } from '../scripts/append-events.ts'
-import { advanceScript } from '../scripts/log/advance.ts'
-import { countRelaysScript } from '../scripts/log/count-relays.ts'
-import { emitOnceScript } from '../scripts/log/emit-once.ts'
-import { forgetRelaysScript } from '../scripts/log/forget-relays.ts'
-import { isRetiredScript } from '../scripts/log/is-retired.ts'
-import { measureLagScript } from '../scripts/log/measure-lag.ts'
-import { releaseSlotsScript } from '../scripts/log/release-slots.ts'
-import { retireScript } from '../scripts/log/retire.ts'
-import { settleDeliveriesScript } from '../scripts/log/settle-deliveries.ts'
-import { subscribeScript } from '../scripts/log/subscribe.ts'
-import { suspectEventScript } from '../scripts/log/suspect-event.ts'
+import { checkEvents, type EventLog, OncekeyError, type Settle } from '@oncekey/core'
+import { evictionWatch } from '../client/eviction.ts'
+import { openAttemptKeys } from '../store/record/record-keys.ts'
+import { appendEventsScript } from '../stream/append-events.ts'
 import { logDeadLetters } from './dead-letters.ts'
 import { heldKeys, takeDue } from './deliveries.ts'
+import { entryIdOf } from './keys/life.ts'
+import { allSlots } from './keys/slot-keys.ts'
+import { lagOf } from './lag.ts'
 import { leaseSlots } from './lease-slots.ts'
 import { type LogState, logState } from './log-state.ts'
 import { filedText } from './logged-entry.ts'
 import { maintainLog } from './maintain.ts'
 import { type RedisLogOptions, resolveLogOptions } from './options.ts'
 import { readPage } from './read-page.ts'
-import { allSlots } from './slot-keys.ts'
+import { beginAnew, retire } from './retire.ts'
+import { countRelaysScript } from './scripts/consumers/count-relays.ts'
+import { releaseSlotsScript } from './scripts/consumers/release-slots.ts'
+import { subscribeScript } from './scripts/consumers/subscribe.ts'
+import { settleDeliveriesScript } from './scripts/deliveries/settle-deliveries.ts'
+import { advanceScript } from './scripts/reading/advance.ts'
+import { emitOnceScript } from './scripts/reading/emit-once.ts'
+import { suspectEventScript } from './scripts/reading/suspect-event.ts'
 import { leave, putOnRecord, want } from './subscriptions.ts'
 import { unreadableEntries } from './unreadable-entries.ts'
 
@@ -41,6 +41,7 @@ import { unreadableEntries } from './unreadable-entries.ts'
 export function redisLog(options: RedisLogOptions): EventLog<never> {
   const log: LogState = logState(resolveLogOptions(options))
   const unreadable = unreadableEntries()
+  const lookForEviction = evictionWatch(log)
   /** By this process: their cursors are there, unless they were lost or the consumer was retired. */
   const subscribed = new Set<string>()
   /** Of each consumer the slot behind which its next page begins. */
@@ -56,18 +57,19 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
     },
 
     async subscribe(subscription) {
-      await log.ask(isRetiredScript, { consumer: subscription.consumer, begins: true })
+      await beginAnew(log, subscription.consumer)
       await log.askSlots(subscribeScript, allSlots, (slots) => ({ slots, subscription }))
       await putOnRecord(log, subscription.consumer, subscription.types)
+      await lookForEviction()
       subscribed.add(subscription.consumer)
     },
 
     want: (request) => want(log, request),
 
-    async retire(consumer) {
+    async retire(consumer, options) {
+      const retired = await retire(log, consumer, options)
       subscribed.delete(consumer)
-      await log.ask(forgetRelaysScript, { consumer })
-      await log.askSlots(retireScript, allSlots, (slots) => ({ slots, consumer }))
+      return retired
     },
 
     async lease(request) {
@@ -79,7 +81,7 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
 
     async release({ consumer, relay, slots: held, leaving }) {
       for (const { slot } of held) unreadable.forget(consumer, slot)
-      await log.askSlots(releaseSlotsScript, held, (slots) => ({ consumer, slots }))
+      await log.askSlotsThere(releaseSlotsScript, held, (slots) => ({ consumer, slots }))
       if (!leaving) return
       await log.ask(countRelaysScript, { consumer, relay, leaseMs: 0 })
       await leave(log, consumer, relay)
@@ -105,12 +107,12 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
             verdict,
             attempt,
           })),
-          ...unreadable.upTo(consumer, move.slot, move.position),
+          ...unreadable.upTo(consumer, move.slot, entryIdOf(move.position)),
         ],
       }))
-      const lost = await log.askSlots(advanceScript, asked, (slots) => ({ consumer, slots }))
-      for (const { slot, position } of moves) unreadable.passed(consumer, slot, position)
-      return { lost: lost.flat() }
+      const moved = await log.askSlotsThere(advanceScript, asked, (slots) => ({ consumer, slots }))
+      for (const { slot, position } of moves) unreadable.passed(consumer, slot, entryIdOf(position))
+      return { lost: lostIn(moved) }
     },
 
     async suspect(request) {
@@ -129,32 +131,21 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
       log.ask(emitOnceScript, { consumer, eventId, events, keptMs: log.emittedRetentionMs }),
 
     async append(events) {
+      checkEvents(events)
       const [first] = events
       if (first === undefined) return
       const keys = openAttemptKeys(first.orderingKey, randomUUID())
       await log.ask(appendEventsScript, { ...keys, events })
     },
 
-    async lag(consumer) {
-      const lags = await log.askSlots(measureLagScript, allSlots, (slots) => ({
-        slots,
-        consumer,
-        most: COUNTED,
-      }))
-      const ages = lags.flatMap(({ oldestMs }) => oldestMs ?? [])
-      return {
-        events: Math.min(
-          COUNTED,
-          lags.reduce((sum, { events }) => sum + events, 0),
-        ),
-        oldestMs: ages.length === 0 ? null : Math.max(...ages),
-        horizon: null,
-      }
-    },
+    lag: (consumer) => lagOf(log, consumer),
 
     deadLetters: logDeadLetters(log),
 
-    maintain: () => maintainLog(log),
+    async maintain() {
+      await lookForEviction()
+      return maintainLog(log)
+    },
   }
 }
 
@@ -173,8 +164,19 @@ async function settle(
         attempt,
       })),
   }))
-  const lost = await log.askSlots(settleDeliveriesScript, asked, (slots) => ({ consumer, slots }))
-  return { lost: lost.flat() }
+  const ended = await log.askSlotsThere(settleDeliveriesScript, asked, (slots) => ({
+    consumer,
+    slots,
+  }))
+  return { lost: lostIn(ended) }
+}
+
+/** What a node that is away was told may not be on record: its slots are taken anew, from what is. */
+function lostIn(written: {
+  readonly replies: readonly (readonly number[])[]
+  readonly away: readonly { readonly slot: number }[]
+}): number[] {
+  return [...written.replies.flat(), ...written.away.map(({ slot }) => slot)]
 }
 
 async function unsupported(): Promise<never> {
@@ -185,5 +187,3 @@ async function unsupported(): Promise<never> {
       'writes; or by `inbox` of @oncekey/postgres.',
   )
 }
-
-const COUNTED = 10_000

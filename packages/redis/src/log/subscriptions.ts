@@ -9,20 +9,25 @@ import {
   type Want,
   wantedIn,
 } from '@oncekey/core'
+import { allSlots } from './keys/slot-keys.ts'
+import { isAway, type LogState } from './log-state.ts'
 import {
   findSubscriptionsScript,
   setSubscriptionsScript,
   spreadWantedScript,
-} from '../scripts/log/subscriptions.ts'
-import type { LogState } from './log-state.ts'
-import { allSlots } from './slot-keys.ts'
+} from './scripts/consumers/subscriptions.ts'
 
 /** Puts on record what a relay wants; `undefined` where no slot knows the consumer. */
 export async function want(log: LogState, request: Want): Promise<Standing | undefined> {
   const { consumer, types } = request
   const changed = await change(log, consumer, (record, nowMs) =>
     enrolled(record, { ...request, nowMs }),
-  )
+  ).catch((error) => {
+    // The record is on a node that is away: the relay goes on with what it knew. Should something else
+    // be wanted meanwhile, what is read says so.
+    if (log.client.isCluster === true && isAway(error)) return undefined
+    throw error
+  })
   return changed && standingOf(changed.record, types, changed.nowMs)
 }
 
@@ -57,13 +62,13 @@ async function change(
     const after = JSON.stringify(record)
     const outcome = await log.ask(setSubscriptionsScript, { consumer, before, after })
     if (outcome === 'changed') continue
-    const known = await log.askSlots(spreadWantedScript, allSlots, (slots) => ({
+    const { replies } = await log.askSlotsThere(spreadWantedScript, allSlots, (slots) => ({
       slots,
       consumer,
       version: record.version,
       wanted: JSON.stringify(wantedIn(record, nowMs)),
     }))
-    if (known.some((count) => count > 0)) return { record, nowMs }
+    if (replies.some((count) => count > 0)) return { record, nowMs }
     // It was retired: nothing is to be left of it.
     await log.ask(setSubscriptionsScript, { consumer, before: after, after: '' })
     return undefined

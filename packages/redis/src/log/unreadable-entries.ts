@@ -1,5 +1,5 @@
-import type { FiledEvent } from '../scripts/log/advance.ts'
 import type { LoggedEntry } from './logged-entry.ts'
+import type { FiledEvent } from './scripts/reading/advance.ts'
 
 /**
  * Entries that were read and are no events. Reading writes nothing; they go on file with the move of

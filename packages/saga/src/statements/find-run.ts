@@ -17,7 +17,7 @@ export function findRunStatement(schema: string): (id: string) => Statement<{ ru
       from ${schema}.saga_runs r left join ${schema}.saga_work w on w.run_id = r.id
       where r.id = $1::text`
 
-  return (id) => ({ name: 'saga_find_run', text, values: [id] })
+  return (id) => ({ name: 'saga_find_run', text, values: [id], cancellable: true })
 }
 
 /** What `run` is, in JSON. */
@@ -54,7 +54,7 @@ export interface FailureJson {
   readonly name: string
   readonly message: string
   readonly code?: string
-  /** Of a TerminalError. */
+  /** Of a PermanentError. */
   readonly details?: unknown
   readonly stack?: string
 }

@@ -41,6 +41,7 @@ export function listRunsStatement(
       limit,
       graceMs,
     ],
+    cancellable: true,
   })
 }
 

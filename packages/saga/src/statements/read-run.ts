@@ -27,7 +27,7 @@ export function readRunStatement(schema: string): (id: string) => Statement<{ ru
       from ${schema}.saga_runs r left join ${schema}.saga_work w on w.run_id = r.id
       where r.id = $1::text`
 
-  return (id) => ({ name: 'saga_read_run', text, values: [id] })
+  return (id) => ({ name: 'saga_read_run', text, values: [id], cancellable: true })
 }
 
 /** What `run` is, in JSON. */

@@ -6,13 +6,14 @@ import type { StepStateJson } from './run-json.ts'
 /**
  * Writes a move of a run, all or nothing; raises where somebody else has the run by now, or where the
  * move before is not on record. Answers `cancelled` where an operator has cancelled the run since:
- * then the attempt's own step was written, and nothing that leads on.
+ * then the attempt's own step was written, and nothing that leads on. Of a `whole` move nothing is
+ * written then, and it raises.
  */
 export function recordMoveStatement(
   schema: string,
 ): (move: RecordMove) => Statement<{ outcome: 'written' | 'cancelled' }> {
   const text = `
-    select ${schema}.saga_record_3($1::text, $2::bigint, $3::text, $4::text, $5::text, $6::integer,
+    select ${schema}.saga_record_4($1::text, $2::bigint, $3::text, $4::text, $5::text, $6::integer,
       $7::boolean, $8::boolean, $9::integer, $10::json, $11::json) as outcome`
 
   return ({ id, epoch, before, next, state, leaseMs, within, guarded, own, move, events }) => ({
@@ -80,6 +81,8 @@ export interface MoveJson {
     readonly stuck?: string
     readonly ended?: true
   }
+  /** Written altogether or not at all, also where the run was cancelled. */
+  readonly whole?: true
   readonly next:
     | { readonly kind: 'hold' }
     | { readonly kind: 'wait'; readonly ms: number }

@@ -40,7 +40,12 @@ export function watchRunsStatement(
     )
     ${stillHeld(schema)}`
 
-  return (held) => ({ name: 'saga_watch_runs', text, values: [JSON.stringify(held)] })
+  return (held) => ({
+    name: 'saga_watch_runs',
+    text,
+    values: [JSON.stringify(held)],
+    cancellable: true,
+  })
 }
 
 const stillHeld = (schema: string) => `select w.run_id as id, r.state from ${schema}.saga_work w

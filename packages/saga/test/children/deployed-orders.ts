@@ -1,5 +1,5 @@
 // A process of one release: begins orders and drives what is due until it is stopped, or killed.
-import { sagaRunner } from '@oncekey/saga'
+import { createSagaRunner } from '@oncekey/saga'
 import { Pool, type PoolClient } from 'pg'
 import { deployedOrders } from '../deployed-orders.ts'
 import { gatewayAt } from '../gateway-server.ts'
@@ -8,7 +8,7 @@ const { DATABASE_URL, GATEWAY_URL = '', RELEASE = '1', NAME = '' } = process.env
 const pool = new Pool({ connectionString: DATABASE_URL, max: 8 })
 pool.on('error', () => {})
 const { first, second } = deployedOrders(gatewayAt(GATEWAY_URL))
-const sagas = sagaRunner<PoolClient>({
+const sagas = createSagaRunner<PoolClient>({
   client: pool,
   sagas: RELEASE === '1' ? [first] : [first, second],
   leaseMs: 2_000,

@@ -1,5 +1,5 @@
 // Drives orders, each of which hangs for ever at the point that its id names, and says so.
-import { sagaRunner } from '@oncekey/saga'
+import { createSagaRunner } from '@oncekey/saga'
 import { Pool } from 'pg'
 import { gatewayAt } from '../gateway-server.ts'
 import { type OrderInput, orderSaga } from '../order-saga.ts'
@@ -11,7 +11,7 @@ const order = orderSaga(gatewayAt(process.env.GATEWAY_URL ?? ''), async (name, r
   console.log(`at ${runId}`)
   await new Promise(() => {})
 })
-const sagas = sagaRunner({
+const sagas = createSagaRunner({
   client: pool,
   sagas: [order],
   leaseMs: 120_000,

@@ -1,6 +1,6 @@
 // Drives orders, each of which waits at the point that its id names until somebody else has ended it.
 import { subscribe } from 'node:diagnostics_channel'
-import { type SagaLostMessage, sagaRunner } from '@oncekey/saga'
+import { createSagaRunner, type SagaLostMessage } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import { Pool } from 'pg'
 import { gatewayAt } from '../gateway-server.ts'
@@ -24,7 +24,7 @@ const order = orderSaga(gatewayAt(process.env.GATEWAY_URL ?? ''), async (name, r
 subscribe('oncekey:saga-lost', (message) => {
   console.log(`lost ${(message as SagaLostMessage).runId}`)
 })
-const sagas = sagaRunner({ client: pool, sagas: [order], leaseMs: 120_000 })
+const sagas = createSagaRunner({ client: pool, sagas: [order], leaseMs: 120_000 })
 for (const id of JSON.parse(process.env.RUNS ?? '[]')) {
   // Its end is the other's doing, and found by looking.
   void sagas

@@ -7,8 +7,9 @@ import {
 } from './webhook-sender.ts'
 
 /**
- * GitHub: `X-Hub-Signature-256: sha256=<hex>` over the body; the id is `X-GitHub-Delivery`, the same
- * when a delivery is sent again, and not signed (docs.github.com, "Validating webhook deliveries").
+ * GitHub: `X-Hub-Signature-256: sha256=<hex>` over the body; the id is `X-GitHub-Delivery`, the
+ * same when a delivery is sent again. It is not signed (docs.github.com, "Validating webhook
+ * deliveries").
  */
 export const github: WebhookSender = {
   name: 'GitHub',
@@ -18,7 +19,7 @@ export const github: WebhookSender = {
   verify(delivery) {
     const [, hex] =
       /^sha256=([\da-f]{64})$/i.exec(requiredHeader(delivery, 'x-hub-signature-256')) ?? []
-    if (hex === undefined) throw notAuthentic('x-hub-signature-256 is no SHA-256')
+    if (hex === undefined) throw notAuthentic('x-hub-signature-256 is not a SHA-256')
     expectHmac(delivery, [delivery.body], [hex], 'hex')
   },
 }

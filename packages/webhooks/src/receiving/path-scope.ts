@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { OptionsError } from '@oncekey/core'
 
-/** Where a request of any adapter says to which URL it came: Node's and Fastify's, Hono's, fetch's. */
+/** Where the requests of the adapters carry their URL: Node and Fastify, Hono, fetch. */
 interface AnyRequest {
   readonly originalUrl?: string
   readonly req?: { readonly url?: string }
@@ -9,20 +9,43 @@ interface AnyRequest {
 }
 
 /**
- * The path that a request came to, as the scope of its key: two routes of one app are told apart,
- * whatever ids their senders give. The query does not count.
+ * Returns the path that a request came to, as the scope of its key, so that the same id at two
+ * routes of one app means two webhooks. The query does not count, and neither does the spelling of
+ * the path: some routers treat `/Hooks`, `/hooks/`, `//hooks`, `/h%6Foks` and `/hooks;a` as
+ * `/hooks`, and an attacker who repeats a signed delivery chooses the spelling.
  */
 export function pathScope(request: unknown): string {
   const { originalUrl, req, url } = (request ?? {}) as AnyRequest
   const target = originalUrl ?? req?.url ?? url
   if (typeof target !== 'string') {
     throw new OptionsError(
-      'receiveWebhook: this adapter does not say to which URL a request came; add `scope` behind it.',
+      'receiveWebhook: the requests of this adapter carry no URL. Write `{ ...receiveWebhook(…), scope: … }`.',
     )
   }
-  const { pathname } = new URL(target, 'http://receiver')
-  return pathname.length <= LONGEST ? pathname : `sha256:${hash('sha256', pathname)}`
+  const path = spelledAlike(target)
+  return path.length <= LONGEST ? path : `sha256:${hash('sha256', path)}`
 }
 
-/** A scope has 255 bytes at most, and a path is ASCII. */
+function spelledAlike(target: string): string {
+  // One slash at the beginning: after two of them, `URL` would read a host.
+  const path = target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '').replace(/^[/\\]*/, '/')
+  const { pathname } = new URL(path, 'http://receiver')
+  const [plain = ''] = decoded(pathname).split(';', 1)
+  return encodeURI(
+    plain
+      .toLowerCase()
+      .replace(/\/{2,}/g, '/')
+      .replace(/(?<=.)\/$/, ''),
+  )
+}
+
+function decoded(pathname: string): string {
+  try {
+    return decodeURIComponent(pathname)
+  } catch {
+    return pathname
+  }
+}
+
+/** A scope has at most 255 bytes, and an encoded path is ASCII. */
 const LONGEST = 255

@@ -7,7 +7,7 @@ import {
 
 /**
  * Shopify: `X-Shopify-Hmac-SHA256: <base64>` over the body with the app's client secret; the id is
- * `X-Shopify-Webhook-Id`, the same on every retry, and not signed (shopify.dev, "Deliver webhooks
+ * `X-Shopify-Webhook-Id`, the same on every retry. It is not signed (shopify.dev, "Deliver webhooks
  * through HTTPS").
  */
 export const shopify: WebhookSender = {

@@ -23,7 +23,7 @@ export const slack: WebhookSender = {
     const given = requiredHeader(delivery, 'x-slack-request-timestamp')
     const seconds = recentSeconds(delivery, 'x-slack-request-timestamp', given)
     const [, hex] = /^v0=([\da-f]{64})$/i.exec(requiredHeader(delivery, 'x-slack-signature')) ?? []
-    if (hex === undefined) throw notAuthentic('x-slack-signature is no v0 signature')
+    if (hex === undefined) throw notAuthentic('x-slack-signature is not a v0 signature')
     expectHmac(delivery, [`v0:${seconds}:`, delivery.body], [hex], 'hex')
   },
 }

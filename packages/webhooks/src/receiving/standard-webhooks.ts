@@ -1,11 +1,13 @@
-import { parseSecret } from '../signing-secret.ts'
-import { verifyWebhook } from '../verify-webhook.ts'
+import { parseSecret } from '../signing/signing-secret.ts'
+import { verifyWebhook } from '../signing/verify-webhook.ts'
 import type { SignedDelivery, WebhookSender } from './webhook-sender.ts'
 
-/** Whoever signs as the Standard Webhooks specification has it, such as `webhooks()` of this package. */
+/**
+ * A sender that follows the Standard Webhooks specification, such as `webhooks()` of this package.
+ */
 export const standard: WebhookSender = standardHeaders('Standard Webhooks', 'webhook')
 
-/** Svix, whose headers have names of their own: `svix-id`, `svix-timestamp`, `svix-signature`. */
+/** Svix, which uses its own header names: `svix-id`, `svix-timestamp`, `svix-signature`. */
 export const svix: WebhookSender = standardHeaders('Svix', 'svix')
 
 function standardHeaders(name: string, prefix: string): WebhookSender {

@@ -9,9 +9,9 @@ import {
 } from './webhook-sender.ts'
 
 /**
- * Stripe: `Stripe-Signature: t=<seconds>,v1=<hex>[,v1=…]` over `t.body` with the endpoint's `whsec_…` as
- * it is; the id is that of the event, in the body (docs.stripe.com/webhooks, "Verify webhook
- * signatures manually").
+ * Stripe: `Stripe-Signature: t=<seconds>,v1=<hex>[,v1=…]` over `t.body` with the endpoint's
+ * `whsec_…` secret as it is; the id is the event's, in the body (docs.stripe.com/webhooks, "Verify
+ * webhook signatures manually").
  */
 export const stripe: WebhookSender = {
   name: 'Stripe',
@@ -23,7 +23,8 @@ export const stripe: WebhookSender = {
     const valuesOf = (name: string): string[] =>
       parts.flatMap((part) => (part.startsWith(`${name}=`) ? [part.slice(name.length + 1)] : []))
     const [time, second] = valuesOf('t')
-    if (time === undefined || second !== undefined) throw notAuthentic('it names no single time')
+    if (time === undefined || second !== undefined)
+      throw notAuthentic('stripe-signature does not name one time')
     const seconds = recentSeconds(delivery, 'stripe-signature', time)
     expectHmac(delivery, [`${seconds}.`, delivery.body], valuesOf('v1'), 'hex')
   },

@@ -1,15 +1,17 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { OncekeyError, OptionsError } from '@oncekey/core'
 
-/** A kind of sender: where its deliveries carry their id, and how their signature is checked. */
+/** Describes a sender: where its deliveries carry their id and how their signature is checked. */
 export interface WebhookSender {
   readonly name: string
-  /** The header that carries the id; missing where the body does. */
+  /** The header that carries the id; missing if the body carries it. */
   readonly idHeader?: string
-  /** Reads the id from the body, which is not authenticated yet. `undefined` where there is none. */
+  /**
+   * Reads the id from the body, which is not authenticated yet. Returns `undefined` if it has none.
+   */
   readonly idInBody?: (body: Uint8Array) => string | undefined
   /**
-   * Whether the signature covers the id. Then the id alone says which delivery it is; otherwise the
+   * Whether the signature covers the id. If so, the id alone identifies the delivery. If not, the
    * body is compared as well, and another body under a used id is refused.
    */
   readonly isIdSigned: boolean
@@ -19,37 +21,39 @@ export interface WebhookSender {
   verify(delivery: SignedDelivery): void
 }
 
-/** What a signature is checked by. */
+/** What a signature is checked against. */
 export interface SignedDelivery {
-  /** A header's value by its lower-case name; `undefined` where it is missing or came twice. */
+  /** A header's value by its lower-case name; `undefined` if it is missing or came twice. */
   readonly header: (name: string) => string | undefined
-  /** As it came, not as it was parsed. */
+  /** The bytes that came, not what a parser made of them. */
   readonly body: Uint8Array
-  /** All that may be in force. */
+  /** Every secret that may be in force. */
   readonly secrets: readonly string[]
-  /** How far the sender's clock and ours may be apart, where the sender signs a time. Seconds. */
+  /** How far the signed time may be from ours, if the sender signs one. Seconds. */
   readonly toleranceSeconds: number
   readonly now: Date
 }
 
-/** The value of a header that a delivery must have. */
+/** Returns a header's value. Throws `not-authentic` if it is missing or empty. */
 export function requiredHeader({ header }: SignedDelivery, name: string): string {
   const value = header(name)
   if (value === undefined || value === '') throw notAuthentic(`${name} is missing`)
   return value
 }
 
-/** The seconds that a header names, if they are within the tolerance of now. */
+/** Returns the seconds in a header. Throws `not-authentic` if they are outside the tolerance. */
 export function recentSeconds(delivery: SignedDelivery, name: string, text: string): string {
   if (!/^\d{1,12}$/.test(text)) throw notAuthentic(`the time in ${name} is not in seconds`)
   const awayMs = Math.abs(delivery.now.getTime() - Number(text) * 1000)
-  if (awayMs > delivery.toleranceSeconds * 1000) {
+  if (!(awayMs <= delivery.toleranceSeconds * 1000)) {
     throw notAuthentic(`the time in ${name} is more than ${delivery.toleranceSeconds} s away`)
   }
   return text
 }
 
-/** Whether one of the given signatures is the HMAC-SHA256 of the content under one of the secrets. */
+/**
+ * Throws `not-authentic` unless a given signature is the HMAC-SHA256 of the content under a secret.
+ */
 export function expectHmac(
   { secrets }: SignedDelivery,
   content: readonly (string | Uint8Array)[],
@@ -68,19 +72,21 @@ export function expectHmac(
   if (!isGenuine) throw notAuthentic('no signature fits a secret')
 }
 
-/** Any text is a secret of senders that use it as it is. */
+/** Checks a secret of a sender that uses the text itself as the key, so any text will do. */
 export function checkPlainSecret(name: string, secret: string): void {
   if (typeof secret === 'string' && secret !== '') return
-  throw new OptionsError(`A secret of ${name} is the text that it shows, not ${String(secret)}.`)
+  throw new OptionsError(
+    `A secret of ${name} must be the text that ${name} shows, not ${String(secret)}.`,
+  )
 }
 
-/** A member of a JSON body, where that is text. */
+/** Returns a member of a JSON body if it is text. */
 export function textMember(body: Uint8Array, name: string): string | undefined {
   try {
     const value = JSON.parse(Buffer.from(body).toString())?.[name]
     return typeof value === 'string' ? value : undefined
   } catch {
-    // No JSON: it has no id, and its signature is checked all the same.
+    // Not JSON, so it has no id. Its signature is still checked.
     return undefined
   }
 }
@@ -89,5 +95,5 @@ export function notAuthentic(why: string): OncekeyError {
   return new OncekeyError('not-authentic', `This webhook is not authentic: ${why}.`)
 }
 
-/** More than any rotation needs, and few enough that a forger cannot have us compute for long. */
+/** More than any rotation needs, and few enough that a forger cannot keep us computing. */
 const MOST_SIGNATURES = 20

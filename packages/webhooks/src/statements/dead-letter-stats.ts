@@ -1,6 +1,9 @@
 import type { Statement } from '@oncekey/postgres/client'
 
-/** How many there are, how many came and went in the last hour, and what they died of. */
+/**
+ * Counts dead letters: how many there are, how many came and went in the last hour, and why they
+ * died.
+ */
 export function deadLetterStats(schema: string): Statement<{ stats: string }> {
   return {
     name: 'dead_letter_stats',
@@ -39,10 +42,11 @@ export function deadLetterStats(schema: string): Statement<{ stats: string }> {
               from largest
           ), '[]'::json))::text as stats`,
     values: [],
+    cancellable: true,
   }
 }
 
-/** What `stats` is, in JSON. */
+/** The JSON in `stats`. */
 export interface StatsJson {
   readonly depth: number
   readonly oldestAgeMs: number | null

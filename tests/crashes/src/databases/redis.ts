@@ -1,7 +1,7 @@
 import { startRedis } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
-import { recordKeys } from '../../../../packages/redis/src/record-keys.ts'
-import { responseIn } from '../../../../packages/redis/src/result-bytes.ts'
+import { recordKeys } from '../../../../packages/redis/src/store/record/record-keys.ts'
+import { responseIn } from '../../../../packages/redis/src/store/record/result-bytes.ts'
 import { all, type Database } from './database.ts'
 
 export async function redisDatabase(): Promise<Database> {

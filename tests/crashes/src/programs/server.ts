@@ -88,7 +88,9 @@ function stopping(store: Store): Store {
 async function adapterOf(adapter: Adapter): Promise<ServeSite> {
   switch (adapter) {
     case 'express': {
-      const { serveWith } = await import('../../../../packages/express/test/serve-with-express.ts')
+      const { serveWith } = await import(
+        '../../../../packages/express/test/support/serve-with-express.ts'
+      )
       return serveWith((await import('express')).default)
     }
     case 'fastify': {

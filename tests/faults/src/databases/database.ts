@@ -1,4 +1,4 @@
-import type { Ledger } from '../ledger.ts'
+import type { Findings, Ledger } from '../ledger.ts'
 import type { DatabaseAddress } from '../programs/server-options.ts'
 import type { Random } from '../random.ts'
 
@@ -36,7 +36,7 @@ export interface Shop {
   readonly urls: readonly string[]
   /** Whether an order has been charged: its handler has begun. */
   hasBegun(order: string): boolean
-  readonly book: Ledger
+  readonly book: Pick<Ledger, 'lost'> & { readonly findings: Pick<Findings, 'ranOnReplica'> }
 }
 
 /** Adds to what is known of a name. */

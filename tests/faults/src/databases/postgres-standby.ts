@@ -26,16 +26,28 @@ interface Pair {
   readonly isSynchronous: boolean
   /** Where the shop thinks that its database is. */
   readonly address: TcpProxy
+  readonly onRecord: OnRecord
+}
+
+/** What a server has of what a failover may lose. */
+export interface OnRecord {
+  /** The names that a ledger knows it by. */
+  readonly names: (pool: Pool) => Promise<Set<string>>
+  /** A number that grows with them, for those who ask often. */
+  readonly count: (pool: Pool) => Promise<number>
 }
 
 /** Postgres with one standby that takes over, and gets a new standby of its own when it has. */
-export async function startReplicatedDatabase(isSynchronous: boolean): Promise<Database> {
+export async function startReplicatedDatabase(
+  isSynchronous: boolean,
+  onRecord: OnRecord = receipts,
+): Promise<Database> {
   const primary = await startPostgres({ settings: SETTINGS })
   await createBooks(primary)
   const standby = await startStandby(primary)
   await replicateSynchronously(primary, isSynchronous)
   const address = await startProxy(primary.port)
-  const pair: Pair = { primary, standby, isSynchronous, address }
+  const pair: Pair = { primary, standby, isSynchronous, address, onRecord }
 
   return {
     ports: [address.port],
@@ -73,11 +85,11 @@ function standbyFaults(pair: Pair): Database['faults'] {
     },
 
     async 'failover to the standby'(random, { book }) {
-      const had = (await asked(pair.primary, recordedBodies)).size
+      const had = await asked(pair.primary, pair.onRecord.count)
       pair.standby.cutOff()
       await untilUnreplicated(pair, had)
       await sleep(random.between(0, 1_000))
-      for (const receipt of await failOver(pair)) book.lost.add(receipt)
+      for (const name of await failOver(pair)) book.lost.add(name)
     },
 
     async 'pool on the standby'(random, shop) {
@@ -96,9 +108,9 @@ function standbyFaults(pair: Pair): Database['faults'] {
  * Waits until there is something that a failover takes: a commit that the standby has not received, or
  * one that waits for it. For five seconds at most: there may be no order left.
  */
-async function untilUnreplicated({ primary }: Pair, had: number): Promise<void> {
+async function untilUnreplicated({ primary, onRecord }: Pair, had: number): Promise<void> {
   for (const until = Date.now() + 5_000; Date.now() < until; await sleep(20)) {
-    if ((await asked(primary, recordedBodies)).size > had) return
+    if ((await asked(primary, onRecord.count)) > had) return
     if (await asked(primary, commitsWait)) return
   }
 }
@@ -110,26 +122,31 @@ async function commitsWait(pool: Pool): Promise<boolean> {
 
 /**
  * The primary dies, its standby takes over, and the shop is led there once it has been read: what the
- * dead one had on record and this one has not is lost. Returns the receipts.
+ * dead one had on record and this one has not is lost, and is returned.
  */
 async function failOver(pair: Pair): Promise<string[]> {
-  const { primary: old, standby: promoted, address, isSynchronous } = pair
+  const { primary: old, standby: promoted, address, isSynchronous, onRecord } = pair
   address.refuse()
   address.cut()
   await old.crash()
   await promoted.promote()
-  const kept = await asked(promoted, recordedBodies)
+  const kept = await asked(promoted, onRecord.names)
   pair.primary = promoted
   address.retarget(promoted.port)
   await address.accept()
 
   // Nobody is led there any more: it starts to be read.
   await old.restart()
-  const had = await asked(old, recordedBodies)
+  const had = await asked(old, onRecord.names)
   await old.stop()
   pair.standby = await startStandby(promoted)
   await replicateSynchronously(promoted, isSynchronous)
-  return [...had].filter((body) => !kept.has(body)).map((body) => receiptIn(body))
+  return [...had].filter((name) => !kept.has(name))
+}
+
+const receipts: OnRecord = {
+  names: async (pool) => new Set([...(await recordedBodies(pool))].map((body) => receiptIn(body))),
+  count: async (pool) => (await recordedBodies(pool)).size,
 }
 
 /** An order that no server may run now. Its key is used for nothing else. */

@@ -2,16 +2,25 @@ import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { migrate } from '@oncekey/postgres'
-import { type PostgresServer, startPostgres, waitFor } from '@oncekey/test-servers'
+import {
+  type Clock,
+  type PostgresOptions,
+  type PostgresServer,
+  startClock,
+  startPostgres,
+  waitFor,
+} from '@oncekey/test-servers'
 import { Client, Pool } from 'pg'
-import { type Clock, startClock } from '../clock.ts'
 import { limits } from '../limits.ts'
 import { type Database, note } from './database.ts'
 
 /** Postgres, with tables for what took effect. */
-export async function startPostgresDatabase(): Promise<Database> {
-  const clock = await startClock()
+export async function startPostgresDatabase(
+  options: Pick<PostgresOptions, 'binDir'> = {},
+): Promise<Database> {
+  const clock = await startClock({ looks: 'every second' })
   const server = await startPostgres({
+    ...options,
     settings: SETTINGS,
     env: clock.env,
     volumeBytes: VOLUME_BYTES,
@@ -118,7 +127,7 @@ function ownFaults(server: PostgresServer, clock: Clock): Database['faults'] {
 
     async 'database clock set'(random) {
       clock.shift(random.oneOf([-3_600, -30, -3, 3, 30, 3_600]))
-      await sleep(random.between(200, 2_000))
+      await sleep(random.between(1_200, 3_000))
       clock.shift(0)
     },
   }
@@ -214,7 +223,7 @@ async function bringBack(server: PostgresServer): Promise<void> {
 
 /** Killed processes lose nothing that was written without fsync; a power cut would. */
 export const SETTINGS = {
-  max_connections: '60',
+  max_connections: '80',
   max_wal_size: '96MB',
   min_wal_size: '32MB',
   checkpoint_timeout: '30s',

@@ -17,7 +17,9 @@ import { redisBooks } from './redis-books.ts'
  * way of their own; these reach each other, and the sentinels them, by proxies: so a primary can be
  * cut off from those who replace it while clients still write to it.
  */
-export async function startSentinelDatabase(options: CampaignOptions): Promise<Database> {
+export async function startSentinelDatabase(
+  options: Pick<CampaignOptions, 'durable' | 'minReplicas' | 'replicas'>,
+): Promise<Database> {
   const { durable, minReplicas, replicas } = options
   const settings = {
     ...redisSettings(durable),

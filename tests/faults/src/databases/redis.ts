@@ -5,7 +5,9 @@ import type { Database } from './database.ts'
 import { redisBooks } from './redis-books.ts'
 
 /** Redis. Its clock goes by itself: jemalloc and libfaketime do not get on. */
-export async function startRedisDatabase({ durable }: CampaignOptions): Promise<Database> {
+export async function startRedisDatabase({
+  durable,
+}: Pick<CampaignOptions, 'durable'>): Promise<Database> {
   const settings = redisSettings(durable)
   const server = await startRedis({ settings })
   return {

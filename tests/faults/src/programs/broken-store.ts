@@ -83,7 +83,7 @@ function endWaitingCommits(pool: Pool): void {
 
 async function fromConformance(): Promise<Store<PoolClient>> {
   const { eachForItself } = await import(
-    '../../../../packages/conformance/test/broken-stores/each-for-itself.ts'
+    '../../../../packages/conformance/test/broken-stores/of-claims/each-for-itself.ts'
   )
   return eachForItself.create('transaction').store as unknown as Store<PoolClient>
 }

@@ -9,7 +9,7 @@ import { type Broken, brokenStore } from './broken-store.ts'
 
 /** What a server's process is started with, as JSON in its first argument. */
 export interface ServerOptions {
-  readonly adapter: 'express' | 'fastify'
+  readonly adapter: 'express' | 'fastify' | 'node' | 'hono'
   readonly store: StoreName
   readonly broken: Broken | undefined
   readonly database: DatabaseAddress

@@ -1,8 +1,15 @@
 import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { idempotency as forExpress } from '@oncekey/express'
 import forFastify from '@oncekey/fastify'
+import { idempotency as forNode } from '@oncekey/node'
+import { idempotency as forHono } from '@oncekey/web/hono'
 import express from 'express'
 import Fastify from 'fastify'
+import { type Env, Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { PoolClient } from 'pg'
 import { limits } from '../limits.ts'
 import { type OrderRequest, placeOrder } from './place-order.ts'
@@ -21,8 +28,10 @@ const engine = {
 } as const
 
 const scratch = Buffer.alloc(4_096)
+const JSON_TYPE = 'application/json; charset=utf-8'
 
-await (adapter === 'express' ? serveExpress(kept) : serveFastify(kept))
+const serve = { express: serveExpress, fastify: serveFastify, node: serveNode, hono: serveHono }
+await serve[adapter](kept)
 console.log(JSON.stringify({ ready: true }))
 
 async function serveExpress({ leftOver }: ServerStore): Promise<void> {
@@ -43,9 +52,9 @@ async function serveExpress({ leftOver }: ServerStore): Promise<void> {
 }
 
 /** As encoders do that own one buffer: by the next line it is of another answer. */
-function sendFromScratch(res: express.Response, status: number, body: object): void {
+function sendFromScratch(res: ServerResponse, status: number, body: object): void {
   const length = scratch.write(JSON.stringify(body))
-  res.status(status).type('json').end(scratch.subarray(0, length))
+  res.writeHead(status, { 'content-type': JSON_TYPE }).end(scratch.subarray(0, length))
   scratch.fill('#')
 }
 
@@ -62,4 +71,45 @@ async function serveFastify({ leftOver }: ServerStore): Promise<void> {
     reply.code(500).send({ error: 'This order failed.' })
   })
   await app.listen({ port, host: '127.0.0.1' })
+}
+
+async function serveNode({ leftOver }: ServerStore): Promise<void> {
+  const idempotent = forNode<PoolClient>(engine)
+  const server = createServer((req, res) => {
+    if (req.method === 'GET') return void res.end(String(leftOver()))
+    void idempotent(req, res, (error) => {
+      const placed = error === undefined ? place(req, res) : Promise.reject(error)
+      placed.catch(() => sendFromScratch(res, 500, { error: 'This order failed.' }))
+    })
+  })
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+
+  async function place(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of req) chunks.push(chunk)
+    const order: OrderRequest = JSON.parse(Buffer.concat(chunks).toString())
+    const { status, body } = await placeOrder(order, idempotent.of(req), shop)
+    sendFromScratch(res, status, body)
+  }
+}
+
+/** Half of its answers are Responses, half are written to Node's own response. */
+async function serveHono({ leftOver }: ServerStore): Promise<void> {
+  const idempotent = forHono<PoolClient, Env>(engine)
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  app.get('/left-over', (c) => c.json(leftOver()))
+  app.post('/orders', idempotent, async (c) => {
+    const { status, body } = await placeOrder(await c.req.json(), idempotent.of(c), shop)
+    if (Math.random() < 0.5) {
+      c.header('content-type', JSON_TYPE)
+      return c.body(JSON.stringify(body), status as ContentfulStatusCode)
+    }
+    sendFromScratch(c.env.outgoing as ServerResponse, status, body)
+    return RESPONSE_ALREADY_SENT
+  })
+  app.onError((_, c) => c.json({ error: 'This order failed.' }, 500))
+  const server = createAdaptorServer(app)
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
 }

@@ -1,11 +1,13 @@
 import type { DeadLetterFilter } from '@oncekey/core'
-import type { SqlValue } from '../../sql-client.ts'
+import type { SqlValue } from '../../sql/sql-client.ts'
 
 /**
  * Which dead letters a filter means: the one predicate that counting, listing and redriving share, so
  * that what is previewed is what is done. Of a table called `d`, with parameters 1 to 9.
  */
-export const isMeant = `d.state = 'dead'
+export function isMeant({ retired = false }: DeadLetterFilter): string {
+  // Two texts: each has an index of its own.
+  return `d.state = '${retired ? 'retired' : 'dead'}'
         and ($1::bigint[] is null or d.id = any($1::bigint[]))
         and ($2::text[] is null or d.event_id = any($2::text[]))
         and ($3::text is null or d.consumer = $3::text)
@@ -15,6 +17,12 @@ export const isMeant = `d.state = 'dead'
         and ($7::text is null or d.fingerprint = $7::text)
         and ($8::timestamptz is null or d.dead_at < $8::timestamptz)
         and ($9::timestamptz is null or d.dead_at > $9::timestamptz)`
+}
+
+/** Of one that is dead: its consumer was retired by a release that left it as it was. */
+export function isForgotten(schema: string): string {
+  return `not exists (select from ${schema}.consumers c where c.name = d.consumer)`
+}
 
 export function filterValues(filter: DeadLetterFilter): SqlValue[] {
   return [

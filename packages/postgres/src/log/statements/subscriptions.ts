@@ -1,34 +1,52 @@
-import type { Statement } from '../../sql-client.ts'
+import type { RetireOptions, Subscription } from '@oncekey/core'
+import type { Statement } from '../../sql/sql-client.ts'
+
+/**
+ * Gives a consumer that is new its cursors, and says in which life of the server. Flushed, whatever
+ * the server is set to: a crash that took a subscription would leave a relay that nobody knows.
+ */
+export function subscribe(
+  schema: string,
+): (subscription: Subscription) => Statement<{ life: string }> {
+  const text = `
+    select set_config('synchronous_commit', case current_setting('synchronous_commit')
+          when 'off' then 'on' else current_setting('synchronous_commit') end, true),
+        ${schema}.subscribe($1::text, $2::boolean)::text, ${schema}.name_life() as life`
+  return ({ consumer, startAt }) => ({
+    name: 'subscribe',
+    text,
+    values: [consumer, String(startAt === 'now')],
+  })
+}
 
 /** What is on record of the releases of a consumer, and the time; no row where it is not known. */
 export function findSubscriptions(
   schema: string,
-  consumer: string,
-): Statement<{ record: string | null; now_ms: string }> {
-  return {
+): (consumer: string) => Statement<{ record: string | null; now_ms: string }> {
+  return (consumer) => ({
     name: 'find_subscriptions',
     text: `
       select subscriptions as record,
           (extract(epoch from clock_timestamp()) * 1000)::bigint::text as now_ms
         from ${schema}.consumers where name = $1::text`,
     values: [consumer],
-  }
+    cancellable: true,
+  })
 }
 
 /**
- * Puts another record in the place of that one; no row where it is another by now. Flushed, whatever
+ * Replaces one record by another; no row if it has changed meanwhile. Flushed, whatever
  * the server is set to: after a crash that took it an old release would pass what a new one takes.
  */
 export function setSubscriptions(
   schema: string,
-  change: {
-    readonly consumer: string
-    readonly before: string | null
-    readonly after: string
-    readonly wanted: string
-  },
-): Statement<{ set: string }> {
-  return {
+): (change: {
+  readonly consumer: string
+  readonly before: string | null
+  readonly after: string
+  readonly wanted: string
+}) => Statement<{ set: string }> {
+  return (change) => ({
     name: 'set_subscriptions',
     text: `
       update ${schema}.consumers
@@ -38,5 +56,47 @@ export function setSubscriptions(
           case current_setting('synchronous_commit')
             when 'off' then 'on' else current_setting('synchronous_commit') end, true)`,
     values: [change.consumer, change.before, change.after, change.wanted],
-  }
+  })
+}
+
+/** Forgets a consumer and its cursors, and sets aside what it could not take. */
+export function retire(
+  schema: string,
+): (consumer: string, choice: Required<RetireOptions>) => Statement<{ count: string }> {
+  const text = `select ${schema}.retire($1::text, $2::text, $3::text)::text as count`
+  return (consumer, { remaining, note }) => ({
+    name: 'retire',
+    text,
+    values: [consumer, remaining, note],
+  })
+}
+
+/** Consumers that no relay has asked for in that time, and that still hold events back. */
+export function missingConsumers(
+  schema: string,
+): (missingMs: number) => Statement<{ name: string; seen_at: string }> {
+  return (missingMs) => ({
+    name: 'missing_consumers',
+    text: `
+      select name, (extract(epoch from seen_at) * 1000)::bigint::text as seen_at
+        from ${schema}.consumers
+        where abandoned_at is null and seen_at < now() - $1::bigint * interval '1 millisecond'
+        order by name`,
+    values: [missingMs],
+    cancellable: true,
+  })
+}
+
+/** Consumers that have been missing for so long hold nothing back any more. */
+export function abandonConsumers(
+  schema: string,
+): (abandonedMs: number) => Statement<{ name: string }> {
+  return (abandonedMs) => ({
+    name: 'abandon_consumers',
+    text: `
+      update ${schema}.consumers set abandoned_at = now()
+        where abandoned_at is null and seen_at < now() - $1::bigint * interval '1 millisecond'
+        returning name`,
+    values: [abandonedMs],
+  })
 }

@@ -1,30 +1,34 @@
 import { type Claim, OncekeyError } from '@oncekey/core'
-import { isOutcomeKnown, sqlState } from '../../sql-state.ts'
-import { storeError } from '../../store-error.ts'
-import type { ClaimKey } from '../claim-key.ts'
-import { askReadCommitted } from '../read-committed.ts'
-import type { ClaimLeaseJson } from '../statements/claim-lease.ts'
+import type { ClaimKey } from '../../sql/claim-key.ts'
+import { askReadCommitted } from '../../sql/read-committed.ts'
+import { isOutcomeKnown, sqlState } from '../../sql/sql-state.ts'
+import { storeError } from '../../sql/store-error.ts'
+import { SERIALIZATION_FAILURE } from '../../sql/when-serialized.ts'
+import type { ClaimLeaseJson } from '../statements/leases.ts'
 import type { LeaseState } from './lease-state.ts'
-import { SERIALIZATION_FAILURE } from './when-serialized.ts'
+
+/** The database's reply, and when it was asked, by `performance.now()`. */
+export type LeaseReply = ClaimLeaseJson & { readonly askedAt: number }
 
 /**
- * Puts the claim to the database: one statement, which commits by itself. A claim whose answer is lost
- * may have won: it is sent once more, and knows its own attempt by its token. Where that fails too,
- * what it may have won is given back, because its handler does not run.
+ * Sends the claim to the database: one statement, which commits by itself. If the reply is lost the claim
+ * may have won, so it is sent once more and recognises its own attempt by its token. If that fails too, the
+ * claim is given back, because its handler will not run.
  */
 export async function askLease<Tx>(
   store: LeaseState<Tx>,
   claim: Claim,
   { lock }: ClaimKey,
-): Promise<ClaimLeaseJson> {
+): Promise<LeaseReply> {
   const { acquireTimeoutMs, client, readers, schema, statements } = store
   const statement = statements.claimLease(claim, lock)
   const reader = await readers.take({ timeoutMs: acquireTimeoutMs, signal: claim.signal })
   if (reader === undefined && claim.signal.aborted) return WITHDRAWN
   if (reader === undefined) throw noConnection(acquireTimeoutMs)
-  const until = performance.now() + acquireTimeoutMs
+  const askedAt = performance.now()
+  const until = askedAt + acquireTimeoutMs
   try {
-    return await ask().catch(again)
+    return { ...(await ask().catch(again)), askedAt }
   } catch (error) {
     throw storeError(error, schema)
   } finally {
@@ -51,7 +55,7 @@ export async function askLease<Tx>(
   }
 }
 
-/** Undoes a claim that nobody runs a handler for. Only tried: the lease ends it, too. */
+/** Undoes a claim whose handler will not run. A failure is ignored: the lease ends it as well. */
 export async function giveBack<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<void> {
   const { acquireTimeoutMs, client, statements } = store
   const options = { timeoutMs: acquireTimeoutMs }
@@ -65,7 +69,8 @@ function answerOf([row]: { answer: string }[]): ClaimLeaseJson {
 function noConnection(timeoutMs: number): OncekeyError {
   return new OncekeyError(
     'store-busy',
-    `The connections of the pool that are for claims were in use for ${timeoutMs} ms. Raise its \`max\`, or lower \`maxConcurrent\`.`,
+    `The connections of the pool that are for claims were in use for ${timeoutMs} ms. ` +
+      'Raise its `max`, or lower `maxConcurrent`.',
   )
 }
 
@@ -73,4 +78,4 @@ function isBusy(error: unknown): boolean {
   return error instanceof OncekeyError && error.code === 'store-busy'
 }
 
-const WITHDRAWN = { state: 'in-progress', number: 0, left: 1_000 } as const
+const WITHDRAWN = { state: 'in-progress', number: 0, left: 1_000, askedAt: 0 } as const

@@ -1,9 +1,8 @@
 import type { Claim, Decision } from '@oncekey/core'
-import { type ClaimKey, claimKey } from '../claim-key.ts'
-import { patienceOf } from '../patience.ts'
-import { decisionOf } from '../record.ts'
-import type { ClaimLeaseJson } from '../statements/claim-lease.ts'
-import { askLease, giveBack } from './ask-lease.ts'
+import { type ClaimKey, claimKey } from '../../sql/claim-key.ts'
+import { patienceOf } from '../attempt/patience.ts'
+import { decisionOf } from '../attempt/record.ts'
+import { askLease, giveBack, type LeaseReply } from './ask-lease.ts'
 import type { LeaseState } from './lease-state.ts'
 import { leasedAttempt } from './leased-attempt.ts'
 
@@ -16,14 +15,14 @@ export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promi
   if (claim.waitMs <= 0) return answered(store, claim, key, await askLease(store, claim, key))
 
   const patience = patienceOf(claim)
-  // Before the first question: an end between its answer and the wait must not be missed.
+  // Watch before asking: an attempt that ends between the reply and the wait must not be missed.
   const watch = store.endings.watch(key.id)
   try {
     for (;;) {
       watch.reset()
       const answer = await askLease(store, claim, key)
       if (answer.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
-        // Nobody would run the handler of a caller who is gone, so it must not win the key.
+        // The caller is gone and no handler would run, so this claim must not keep the key.
         await giveBack(store, claim)
         return IN_PROGRESS
       }
@@ -44,11 +43,11 @@ function answered<Tx>(
   store: LeaseState<Tx>,
   claim: Claim,
   key: ClaimKey,
-  answer: ClaimLeaseJson,
+  answer: LeaseReply,
 ): Decision<Tx> {
   switch (answer.state) {
     case 'run':
-      return store.own.get(claim.token) ?? leasedAttempt(store, claim, key, answer.number)
+      return store.own.get(claim.token) ?? leasedAttempt(store, claim, key, answer)
     case 'finished':
       return decisionOf(answer.record, claim)
     case 'mismatch':

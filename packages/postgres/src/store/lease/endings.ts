@@ -1,25 +1,26 @@
-import type { Patience } from '../patience.ts'
-import type { AwaitedAttempt } from '../statements/ended-attempts.ts'
-import type { StoreState } from '../store-state.ts'
+import { callLater, type Later } from '@oncekey/core'
+import type { Patience } from '../attempt/patience.ts'
+import type { StoreState } from '../attempt/store-state.ts'
+import { type AwaitedAttempt, MOST_ENDED } from '../statements/leases.ts'
 
 /**
- * Who in this process waits for which attempt to end. Attempts of this process are heard of directly.
- * Those of others are asked for, all of them by one statement at a time, whose pace does not depend on
- * how many wait: so waiting takes no more than one connection, and that only now and then.
+ * Tells waiting claims when an attempt ends. Attempts of this process report their end directly. Those of
+ * other processes are polled, all of them by one statement at a time and at a pace that does not depend on
+ * how many wait, so waiting takes one connection at most, and only now and then.
  */
 export interface Endings {
-  /** From now on an end of this key's attempt in this process is noticed. */
+  /** Starts noticing ends of this key's attempts. */
   watch(id: string): Watch
-  /** An attempt of this process has the key, and will be heard of. */
+  /** An attempt of this process holds the key, and will report its own end. */
   begun(id: string, number: number): void
   ended(id: string, number: number): void
 }
 
-/** One claim's waiting. */
+/** The wait of one claim. */
 export interface Watch {
-  /** Ends before this do not count any more: the store is about to be asked. */
+  /** Forgets the ends so far, because the store is about to be asked. */
   reset(): void
-  /** Resolves at the next end since `reset`, when the lease is over, or when there is no patience left. */
+  /** Resolves at the first end since `reset`, when the lease is over, or when patience runs out. */
   next(attempt: AwaitedAttempt, leaseLeftMs: number, patience: Patience): Promise<void>
   stop(): void
 }
@@ -28,7 +29,7 @@ type State<Tx> = Pick<StoreState<Tx>, 'acquireTimeoutMs' | 'client' | 'readers' 
 
 export function endings<Tx>(store: State<Tx>): Endings {
   const watches = new Map<string, Set<() => void>>()
-  /** What runs in this process, by key: the number of its attempt. */
+  /** The attempts that run in this process: their numbers by key. */
   const here = new Map<string, number>()
   const elsewhere = poll(store)
 
@@ -44,9 +45,9 @@ export function endings<Tx>(store: State<Tx>): Endings {
       },
       async next(attempt, leaseLeftMs, patience) {
         const stop = here.get(id) === attempt.number ? undefined : elsewhere.await(attempt, noticed)
-        const timer = setTimeout(noticed, Math.min(leaseLeftMs, LONGEST_TIMEOUT_MS))
+        const timer = callLater(noticed, leaseLeftMs)
         await patience.outlasts(notice.promise)
-        clearTimeout(timer)
+        timer.cancel()
         stop?.()
       },
       stop() {
@@ -66,9 +67,9 @@ export function endings<Tx>(store: State<Tx>): Endings {
   }
 }
 
-/** Asks for the ends of other processes' attempts, for as long as somebody waits for one. */
+/** Polls for the ends of other processes' attempts while somebody waits for one. */
 function poll<Tx>({ acquireTimeoutMs, client, readers, statements }: State<Tx>): {
-  /** Calls `ended` once the attempt is over; returns what to call when nobody waits any more. */
+  /** Calls `ended` once the attempt is over. The function it returns stops that. */
   await(attempt: AwaitedAttempt, ended: () => void): () => void
 } {
   const waiting = new Map<
@@ -76,13 +77,13 @@ function poll<Tx>({ acquireTimeoutMs, client, readers, statements }: State<Tx>):
     { readonly attempt: AwaitedAttempt; readonly who: Set<() => void> }
   >()
   let paceMs = FIRST_PACE_MS
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let timer: Later | undefined
   let isAsking = false
 
   function schedule(): void {
     if (isAsking || timer !== undefined || waiting.size === 0) return
-    // Processes that wait for the same attempt shall not ask at the same moment.
-    timer = setTimeout(() => void ask(), paceMs * (0.75 + Math.random() / 2))
+    // Jitter, so that processes that wait for the same attempt do not ask at the same moment.
+    timer = callLater(() => void ask(), paceMs * (0.75 + Math.random() / 2))
   }
 
   async function ask(): Promise<void> {
@@ -98,15 +99,16 @@ function poll<Tx>({ acquireTimeoutMs, client, readers, statements }: State<Tx>):
       )
       const [row] = await client.query(statement, { timeoutMs: acquireTimeoutMs })
       const ended = new Set<string>(JSON.parse(row?.ended ?? ''))
+      if (ended.size === MOST_ENDED) paceMs = FIRST_PACE_MS
       for (const [id, each] of attempts) {
         if (waiting.get(id) !== each) continue
         waiting.delete(id)
         if (ended.has(id)) for (const tell of each.who) tell()
-        // To the back of the queue.
+        // To the back of the queue, so that the next poll asks for others.
         else waiting.set(id, each)
       }
     } catch {
-      // Who waits asks for the truth at the end of its patience, and hears then what is wrong.
+      // A waiter that times out reads the record once more, and that read reports what is wrong.
       paceMs = LONGEST_PACE_MS
     } finally {
       reader?.()
@@ -128,7 +130,7 @@ function poll<Tx>({ acquireTimeoutMs, client, readers, statements }: State<Tx>):
         if (entry.who.size > 0) return
         if (waiting.get(id) === entry) waiting.delete(id)
         if (waiting.size > 0) return
-        clearTimeout(timer)
+        timer?.cancel()
         timer = undefined
       }
     },
@@ -147,6 +149,3 @@ function deferredEnd(): { readonly promise: Promise<void>; end(): void } {
 const FIRST_PACE_MS = 25
 const LONGEST_PACE_MS = 250
 const MOST_AT_ONCE = 1_000
-
-/** Beyond it `setTimeout` fires at once. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1

@@ -1,6 +1,6 @@
 import type { Decision } from '@oncekey/core'
-import type { ResolvedOptions } from '../options.ts'
-import { type StoreState, storeState } from '../store-state.ts'
+import type { ResolvedOptions } from '../attempt/options.ts'
+import { type StoreState, storeState } from '../attempt/store-state.ts'
 import { type Endings, endings } from './endings.ts'
 import { type Renewals, renewals } from './renewals.ts'
 

@@ -1,32 +1,32 @@
 import { type Claim, type Completion, type Decision, OncekeyError } from '@oncekey/core'
-import type { Statement } from '../../sql-client.ts'
-import { isOutcomeKnown, sqlState } from '../../sql-state.ts'
-import { storeError } from '../../store-error.ts'
-import { attemptEnd, type Outcome, transactionOver } from '../attempt-end.ts'
-import { backstopOf } from '../backstop.ts'
-import type { ClaimKey } from '../claim-key.ts'
 import {
   commitFailed,
   completionError,
   OWNED_BY_ANOTHER,
   transactionEnded,
-} from '../completion-failed.ts'
-import { endedByHandler } from '../ended-by-handler.ts'
-import { lateTransaction, type Opened } from '../late-transaction.ts'
-import { terminate, UNDO_TIMEOUT_MS, undo } from '../undo.ts'
+} from '../../commit/completion-error.ts'
+import { backstopOf } from '../../sql/backstop.ts'
+import type { ClaimKey } from '../../sql/claim-key.ts'
+import type { Statement } from '../../sql/sql-client.ts'
+import { isOutcomeKnown, sqlState } from '../../sql/sql-state.ts'
+import { storeError } from '../../sql/store-error.ts'
+import { whenSerialized } from '../../sql/when-serialized.ts'
+import { attemptEnd, type Outcome, transactionOver } from '../attempt/attempt-end.ts'
+import { endedByHandler } from '../attempt/ended-by-handler.ts'
+import { lateTransaction, type Opened } from '../attempt/late-transaction.ts'
+import { terminate, UNDO_TIMEOUT_MS, undo } from '../attempt/undo.ts'
 import type { LeaseState } from './lease-state.ts'
-import { whenSerialized } from './when-serialized.ts'
 
 /**
- * The attempt that a claim has won, and committed. It has no connection until its transaction is
- * asked for, which begins with the lock on its row: whoever lost the lease gets none, and whoever has
- * it cannot lose the key before the transaction is over.
+ * The attempt of a claim that has won and is committed. It has no connection until the handler asks for its
+ * transaction, which begins by locking the attempt's row: an attempt that lost its lease gets none, and one
+ * that got it keeps the key until the transaction is over.
  */
 export function leasedAttempt<Tx>(
   store: LeaseState<Tx>,
   claim: Claim,
   key: ClaimKey,
-  number: number,
+  { number, askedAt }: { readonly number: number; readonly askedAt: number },
 ): Decision<Tx> {
   const { acquireTimeoutMs, client, commitTimeoutMs, schema, statements } = store
   const late = lateTransaction(store, () =>
@@ -44,6 +44,7 @@ export function leasedAttempt<Tx>(
     kind: 'run',
     attempt: {
       number,
+      askedAt,
       async transaction() {
         if (end.isOver()) throw transactionOver()
         const { transaction } = await late.open().catch((error) => {
@@ -71,7 +72,7 @@ export function leasedAttempt<Tx>(
     const opened = late.opened ?? (await late.stillOpening())
     if (opened === undefined) return await completeAlone(completion)
     try {
-      const last = statements.completeAttempt(claim, completion, { inTransaction: true })
+      const last = statements.completeAttempt(claim, completion, opened.started.started)
       await opened.transaction.commit(last, { timeoutMs: commitTimeoutMs })
       return 'stored'
     } catch (error) {
@@ -79,7 +80,10 @@ export function leasedAttempt<Tx>(
     }
   }
 
-  /** COMMIT failed, or its answer was lost. What is true is asked for; and the key does not wait for the lease. */
+  /**
+   * COMMIT failed or its answer was lost: asks the database for the outcome, which also frees a key whose
+   * attempt stored nothing before its lease is over.
+   */
   async function afterFailure(error: unknown, { started }: Opened<Tx>): Promise<Outcome> {
     if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
     const failure = completionError(error)
@@ -100,7 +104,7 @@ export function leasedAttempt<Tx>(
     const opened = late.opened ?? (await late.stillOpening())
     if (opened === undefined) return await completeAlone(completion)
     await notEnded(opened)
-    const next = statements.completeAttempt(claim, completion, { inTransaction: false })
+    const next = statements.completeAttempt(claim, completion, null)
     try {
       await opened.transaction.rollback({ next, timeoutMs: commitTimeoutMs })
       return 'stored'
@@ -112,7 +116,7 @@ export function leasedAttempt<Tx>(
   }
 
   async function completeAlone(completion: Completion): Promise<Outcome> {
-    const statement = statements.completeAttempt(claim, completion, { inTransaction: false })
+    const statement = statements.completeAttempt(claim, completion, null)
     try {
       await alone(statement, commitTimeoutMs)
       return 'stored'
@@ -131,13 +135,13 @@ export function leasedAttempt<Tx>(
         await opened.transaction.rollback({ next, timeoutMs: UNDO_TIMEOUT_MS })
         return
       } catch {
-        // What may still run there holds the row.
+        // A statement that may still run there holds the attempt's row.
         terminate(store, opened.started, { mayCommit: true })
       }
     }
     try {
       await alone(next).catch((error) => {
-        // The handler may have had no transaction for the same reason. Its key must not wait for that.
+        // The handler may have got no transaction for the same reason; its key must not stay held for it.
         if (isBusy(error)) return whenSerialized(() => store.renewals.besides(next))
         throw error
       })
@@ -146,7 +150,7 @@ export function leasedAttempt<Tx>(
     }
   }
 
-  /** What the handler committed by itself cannot be undone, and shall not be done again. */
+  /** The handler's own COMMIT cannot be undone, so the key must not run again. */
   async function notEnded({ transaction, started }: Opened<Tx>): Promise<void> {
     if (!(await endedByHandler(store, transaction, started))) return
     await undo(store, transaction, started)
@@ -155,8 +159,8 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * In autocommit, and once more where the answer was lost: each of these finds its own work done.
-   * Again, too, where the session's own default is an isolation level that lets others get in its way.
+   * Runs a statement in autocommit, and once more if its answer was lost: each of these statements is safe
+   * to repeat. It is also repeated on a serialization failure, at the isolation level of the session.
    */
   async function alone<Row>(
     statement: Statement<Row>,
@@ -172,7 +176,7 @@ export function leasedAttempt<Tx>(
   }
 }
 
-/** A record without a response: the key is answered `result-gone`. */
+/** A record without a response, which answers the key with `result-gone`. */
 const SPENT: Completion = {
   response: { status: 500, headers: [], body: null, seal: null },
   events: [],
@@ -183,7 +187,7 @@ function isBusy(error: unknown): boolean {
   return error instanceof OncekeyError && error.code === 'store-busy'
 }
 
-/** The row was another's when its lock was asked for, or became so meanwhile. */
+/** Another attempt had the row when its lock was requested, or got it meanwhile. */
 const TAKEN_OVER = new Set([OWNED_BY_ANOTHER, '40001'])
 
 function lost(cause: unknown): OncekeyError {
@@ -195,7 +199,7 @@ function lost(cause: unknown): OncekeyError {
   )
 }
 
-/** A handler may be busy elsewhere with its transaction open, for longer than a short lease. */
+/** A handler may leave its transaction open and idle for longer than a short lease. */
 function lateBackstop(ms: number): number {
   return ms === 0 ? 0 : Math.max(ms, 60_000)
 }

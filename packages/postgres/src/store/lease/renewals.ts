@@ -1,21 +1,22 @@
-import type { Statement } from '../../sql-client.ts'
-import { storeError } from '../../store-error.ts'
-import type { LeaseRenewal } from '../statements/renew-leases.ts'
-import type { StoreState } from '../store-state.ts'
-import { reservedConnection } from './reserved-connection.ts'
-import { whenSerialized } from './when-serialized.ts'
+import { callLater, type Later } from '@oncekey/core'
+import { reservedConnection } from '../../sql/reserved-connection.ts'
+import type { Statement } from '../../sql/sql-client.ts'
+import { storeError } from '../../sql/store-error.ts'
+import { whenSerialized } from '../../sql/when-serialized.ts'
+import type { StoreState } from '../attempt/store-state.ts'
+import type { LeaseRenewal } from '../statements/leases.ts'
 
 /**
- * The renewals of this process. However many attempts run, they are one statement at a time, on one
- * connection that nobody else uses: what comes while a statement is under way goes with the next.
+ * The lease renewals of this process: one statement at a time, however many attempts run, on a connection
+ * that nothing else uses. Renewals that arrive while a statement is under way go into the next.
  */
 export interface Renewals {
-  /** An attempt runs from now on; returns what to call when it has ended. */
+  /** Registers a running attempt. Returns what to call when it has ended. */
   attend(token: string, leaseMs: number): () => void
   renew(renewal: LeaseRenewal): Promise<'held' | 'stale'>
   /**
-   * Sends what is short and cannot wait, while attempts run, on the connection of the renewals: who has
-   * used up the rest of the pool is often waiting for just that.
+   * Runs a short statement that cannot wait on the connection of the renewals. Handlers that hold the rest
+   * of the pool are often waiting for just this statement.
    */
   besides(statement: Statement): Promise<unknown>
 }
@@ -35,15 +36,15 @@ export function renewals<Tx>(
   store: Pick<StoreState<Tx>, 'acquireTimeoutMs' | 'client' | 'schema' | 'statements'>,
 ): Renewals {
   const connection = reservedConnection(store.client, store.acquireTimeoutMs)
-  /** To go with the next statement. */
+  /** Renewals for the next statement. */
   let asked = new Map<string, Asked>()
-  /** Tokens with a row of their own by now, and those of them whose attempts have ended since. */
+  /** Tokens that have a row of their own, and those among them whose attempts have ended. */
   const renewed = new Set<string>()
   let over: string[] = []
   let running = 0
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let timer: Later | undefined
   let isSending = false
-  /** Of the longest lease in this process. */
+  /** The longest lease in this process. */
   let leasedUntil = 0
 
   function attend(token: string, leaseMs: number): () => void {
@@ -57,14 +58,14 @@ export function renewals<Tx>(
     }
   }
 
-  /** Nothing runs here any more: the connection is given back, without a lease left behind. */
+  /** Returns the connection once no attempt runs, and leaves no lease behind. */
   function rest(): void {
     if (isSending || asked.size > 0) return
     if (over.length > 0) void send()
     else connection.release()
   }
 
-  /** An attempt that nobody ends and nobody renews shall not keep a pool from being ended. */
+  /** An attempt that is neither ended nor renewed must not keep its pool from being ended. */
   function keepFor(leaseMs: number): void {
     const isWatched = leasedUntil > performance.now()
     leasedUntil = Math.max(leasedUntil, performance.now() + leaseMs)
@@ -74,7 +75,7 @@ export function renewals<Tx>(
   function watch(): void {
     const leftMs = leasedUntil - performance.now()
     if (leftMs <= 0) connection.release()
-    else setTimeout(watch, Math.min(leftMs + 1, LONGEST_TIMEOUT_MS)).unref()
+    else callLater(watch, leftMs + 1).unref()
   }
 
   function renew(renewal: LeaseRenewal): Promise<'held' | 'stale'> {
@@ -85,10 +86,10 @@ export function renewals<Tx>(
     return answer.promise
   }
 
-  /** Not at once: what other attempts ask for within a thirtieth of a lease goes along. */
+  /** Waits a thirtieth of a lease, so that renewals of other attempts go into the same statement. */
   function soon(leaseMs: number): void {
     if (isSending || timer !== undefined) return
-    timer = setTimeout(() => void send(), Math.min(leaseMs / 30, LONGEST_DELAY_MS))
+    timer = callLater(() => void send(), Math.min(leaseMs / 30, LONGEST_DELAY_MS))
   }
 
   async function send(): Promise<void> {
@@ -107,7 +108,7 @@ export function renewals<Tx>(
         answer.resolve(held.has(token) ? 'held' : 'stale')
       }
     } catch (error) {
-      // What was to be forgotten is left to 'purge'.
+      // The rows of ended attempts that this should have deleted are left to `purge`.
       const failure = storeError(error, store.schema)
       for (const { answer } of batch.values()) answer.reject(failure)
     } finally {
@@ -122,9 +123,6 @@ export function renewals<Tx>(
 }
 
 const LONGEST_DELAY_MS = 100
-
-/** Beyond it `setTimeout` fires at once. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 function withResolvers(): PromiseWithResolvers<'held' | 'stale'> {
   let [resolve, reject]: [(value: 'held' | 'stale') => void, (reason: unknown) => void] = [

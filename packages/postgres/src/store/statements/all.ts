@@ -1,70 +1,55 @@
-import { abandonAttemptStatement } from './abandon-attempt.ts'
-import { appendEventsStatement } from './append-events.ts'
-import { claimStatement } from './claim.ts'
-import { claimLeaseStatement } from './claim-lease.ts'
-import { completeStatement } from './complete.ts'
-import { completeAttemptStatement } from './complete-attempt.ts'
-import { endAttemptStatement } from './end-attempt.ts'
-import { endedAttemptsStatement } from './ended-attempts.ts'
-import { findRecordStatement } from './find-record.ts'
-import { giveBackAttemptStatement } from './give-back-attempt.ts'
-import { openAttemptStatement } from './open-attempt.ts'
-import { refuseStatement } from './refuse.ts'
-import { releaseAttemptStatement } from './release-attempt.ts'
-import { renewLeasesStatement } from './renew-leases.ts'
-import { replaceAttemptStatement } from './replace-attempt.ts'
-import { spendKeyStatement } from './spend-key.ts'
-import { startAttemptStatement } from './start-attempt.ts'
-import { terminateBackend } from './terminate-backend.ts'
-import { transactionState } from './transaction-state.ts'
-import { waitForEndStatement } from './wait-for-end.ts'
+import { appendEventsStatement } from '../../commit/append-events.ts'
+import * as mark from '../../commit/attempt-mark.ts'
+import { terminateBackend, transactionState } from './backends.ts'
+import * as leases from './leases.ts'
+import * as records from './records.ts'
 
 /** Every statement of the store, written once for its schema. */
 export interface Statements {
-  readonly abandonAttempt: ReturnType<typeof abandonAttemptStatement>
   readonly appendEvents: ReturnType<typeof appendEventsStatement>
-  readonly claim: ReturnType<typeof claimStatement>
-  readonly claimLease: ReturnType<typeof claimLeaseStatement>
-  readonly complete: ReturnType<typeof completeStatement>
-  readonly completeAttempt: ReturnType<typeof completeAttemptStatement>
-  readonly endAttempt: ReturnType<typeof endAttemptStatement>
-  readonly endedAttempts: ReturnType<typeof endedAttemptsStatement>
-  readonly findRecord: ReturnType<typeof findRecordStatement>
-  readonly giveBackAttempt: ReturnType<typeof giveBackAttemptStatement>
-  readonly openAttempt: ReturnType<typeof openAttemptStatement>
-  readonly refuse: ReturnType<typeof refuseStatement>
-  readonly releaseAttempt: ReturnType<typeof releaseAttemptStatement>
-  readonly renewLeases: ReturnType<typeof renewLeasesStatement>
-  readonly replaceAttempt: ReturnType<typeof replaceAttemptStatement>
-  readonly spendKey: ReturnType<typeof spendKeyStatement>
-  readonly startAttempt: ReturnType<typeof startAttemptStatement>
+  readonly abandonAttempt: ReturnType<typeof leases.abandonAttempt>
+  readonly claim: ReturnType<typeof records.claim>
+  readonly claimLease: ReturnType<typeof leases.claimLease>
+  readonly complete: ReturnType<typeof records.complete>
+  readonly completeAttempt: ReturnType<typeof leases.completeAttempt>
+  readonly endAttempt: ReturnType<typeof mark.endAttempt>
+  readonly endedAttempts: ReturnType<typeof leases.endedAttempts>
+  readonly findRecord: ReturnType<typeof records.findRecord>
+  readonly giveBackAttempt: ReturnType<typeof leases.giveBackAttempt>
+  readonly openAttempt: ReturnType<typeof leases.openAttempt>
+  readonly refuse: ReturnType<typeof records.refuse>
+  readonly releaseAttempt: ReturnType<typeof leases.releaseAttempt>
+  readonly renewLeases: ReturnType<typeof leases.renewLeases>
+  readonly replaceAttempt: ReturnType<typeof records.replaceAttempt>
+  readonly spendKey: ReturnType<typeof records.spendKey>
+  readonly startAttempt: ReturnType<typeof mark.startAttempt>
+  readonly waitForEnd: ReturnType<typeof records.waitForEnd>
   readonly terminateBackend: typeof terminateBackend
   readonly transactionState: typeof transactionState
-  readonly waitForEnd: ReturnType<typeof waitForEndStatement>
 }
 
 /** `schema` is quoted. */
 export function statementsFor(schema: string): Statements {
   return {
-    abandonAttempt: abandonAttemptStatement(schema),
     appendEvents: appendEventsStatement(schema),
-    claim: claimStatement(schema),
-    claimLease: claimLeaseStatement(schema),
-    complete: completeStatement(schema),
-    completeAttempt: completeAttemptStatement(schema),
-    endAttempt: endAttemptStatement(schema),
-    endedAttempts: endedAttemptsStatement(schema),
-    findRecord: findRecordStatement(schema),
-    giveBackAttempt: giveBackAttemptStatement(schema),
-    openAttempt: openAttemptStatement(schema),
-    refuse: refuseStatement(schema),
-    releaseAttempt: releaseAttemptStatement(schema),
-    renewLeases: renewLeasesStatement(schema),
-    replaceAttempt: replaceAttemptStatement(schema),
-    spendKey: spendKeyStatement(schema),
-    startAttempt: startAttemptStatement(schema),
+    abandonAttempt: leases.abandonAttempt(schema),
+    claim: records.claim(schema),
+    claimLease: leases.claimLease(schema),
+    complete: records.complete(schema),
+    completeAttempt: leases.completeAttempt(schema),
+    endAttempt: mark.endAttempt(schema),
+    endedAttempts: leases.endedAttempts(schema),
+    findRecord: records.findRecord(schema),
+    giveBackAttempt: leases.giveBackAttempt(schema),
+    openAttempt: leases.openAttempt(schema),
+    refuse: records.refuse(schema),
+    releaseAttempt: leases.releaseAttempt(schema),
+    renewLeases: leases.renewLeases(schema),
+    replaceAttempt: records.replaceAttempt(schema),
+    spendKey: records.spendKey(schema),
+    startAttempt: mark.startAttempt(schema),
+    waitForEnd: records.waitForEnd(schema),
     terminateBackend,
     transactionState,
-    waitForEnd: waitForEndStatement(schema),
   }
 }

@@ -1,0 +1,16 @@
+import { ExitCode } from './exit-code.ts'
+
+/** A sentence for stderr that says what to do, and what the process ends with. */
+export class CliError extends Error {
+  readonly exitCode: ExitCode
+
+  constructor(exitCode: ExitCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'CliError'
+    this.exitCode = exitCode
+  }
+}
+
+export function usageError(message: string): CliError {
+  return new CliError(ExitCode.usage, message)
+}

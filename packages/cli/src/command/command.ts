@@ -1,0 +1,47 @@
+import type { Redis } from 'ioredis'
+import type { Pool } from 'pg'
+import type { Out } from '../output/out.ts'
+import type { ExitCode } from './exit-code.ts'
+import type { Given } from './given.ts'
+import type { Operand, Option } from './option.ts'
+
+/** One verb, as data: parsing, help and completion are made of it. */
+export interface Command {
+  /** `keys get`. */
+  readonly path: string
+  /** One line, without a full stop. */
+  readonly summary: string
+  /** More for `--help`: plain sentences. */
+  readonly details?: string
+  readonly operands?: readonly Operand[]
+  readonly options?: Readonly<Record<string, Option>>
+  /** Which servers it asks. */
+  readonly server: 'postgres' | 'postgres-or-redis' | 'none'
+  /** An act takes `--actor` and `--note`, and asks before it is done unless there is `--yes`. */
+  readonly act?: 'asks' | 'silent'
+  /** Whether it watches `signal` and ends by itself when that is aborted. */
+  readonly endsItself?: boolean
+  /** Without the program's name. */
+  readonly examples: readonly string[]
+  readonly run: (call: Call) => Promise<ExitCode>
+}
+
+/** What a verb is run with. */
+export interface Call {
+  readonly given: Given
+  readonly out: Out
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly signal: AbortSignal
+  readonly schema: string
+  /** Opened when first asked for; `main` closes what was opened. */
+  postgres(): Pool
+  redis(): Redis
+  /** Which of the two the command line or the environment names. Throws a usage error for neither. */
+  server(): 'postgres' | 'redis'
+  /** The password is never in it. */
+  readonly names: { readonly postgres: string | undefined; readonly redis: string | undefined }
+  /** Asks for a confirmation unless there was `--yes`; throws where nobody can be asked. */
+  confirm(what: string, word: string): Promise<void>
+  act(): { readonly actor: string; readonly note: string }
+  readStdin(): Promise<Buffer>
+}

@@ -1,0 +1,14 @@
+/** What the process ends with. */
+export const ExitCode = {
+  done: 0,
+  /** Something was found, or an act was refused and nothing has changed. */
+  found: 1,
+  /** The command line is wrong: nothing was asked of any server. */
+  usage: 2,
+  /** A server could not be reached, or did not answer in time. */
+  unreachable: 3,
+  /** SIGINT. */
+  interrupted: 130,
+} as const
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]

@@ -1,0 +1,29 @@
+import type { Command } from './command/command.ts'
+import { completionCommand } from './commands/completion.ts'
+import { consumersCommands } from './commands/consumers.ts'
+import { deadCommands } from './commands/dead.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { eventsCommands } from './commands/events.ts'
+import { grantsCommand } from './commands/grants.ts'
+import { keysCommands } from './commands/keys.ts'
+import { migrateCommand } from './commands/migrate.ts'
+import { operationsCommands } from './commands/operations.ts'
+import { purgeCommand } from './commands/purge.ts'
+import { sagasCommands } from './commands/sagas.ts'
+import { webhooksCommands } from './commands/webhooks.ts'
+
+/** Every verb there is, in the order of `--help`. */
+export const commands: readonly Command[] = [
+  doctorCommand,
+  migrateCommand,
+  grantsCommand,
+  ...keysCommands,
+  ...deadCommands,
+  ...consumersCommands,
+  ...eventsCommands,
+  ...webhooksCommands,
+  ...sagasCommands,
+  ...operationsCommands,
+  purgeCommand,
+  completionCommand(() => commands),
+]

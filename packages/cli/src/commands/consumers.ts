@@ -1,0 +1,111 @@
+import type { Lag } from '@oncekey/core'
+import type { ConsumerSummary } from '@oncekey/postgres'
+import { CliError } from '../command/cli-error.ts'
+import type { Call, Command } from '../command/command.ts'
+import { ExitCode } from '../command/exit-code.ts'
+import { logOf } from '../connection/log.ts'
+import { shownDuration } from '../output/page.ts'
+
+export const consumersCommands: readonly Command[] = [
+  {
+    path: 'consumers list',
+    summary: 'List the consumers of the log: how far behind, who reads, what is dead',
+    server: 'postgres',
+    examples: ['consumers list'],
+    run: listConsumers,
+  },
+  {
+    path: 'consumers retire',
+    summary: 'Forget a consumer that is no more, so that it holds no events back',
+    details:
+      'What it could not take, dead or retrying, is kept apart: dead list --retired shows it. With --discard it\n' +
+      'is given up instead, with note and actor. A relay that still has it begins anew, where its startAt says.\n' +
+      'Who and why are printed, and on record only with what is discarded.',
+    server: 'postgres',
+    act: 'asks',
+    operands: [{ name: 'consumer' }],
+    options: { discard: { help: 'Give up what it could not take, instead of keeping it.' } },
+    examples: ["consumers retire email-v1 --note 'renamed to email' --yes"],
+    run: retireConsumer,
+  },
+]
+
+async function listConsumers(call: Call): Promise<ExitCode> {
+  const consumers = await everyConsumer(call)
+  const log = await logOf(call)
+  const { groups } = await log.deadLetters.stats()
+  const items: (ConsumerSummary & {
+    readonly lag: Pick<Lag, 'events' | 'oldestMs'>
+    dead: number
+  })[] = []
+  // One at a time: each looks at the log, and none of them is in a hurry.
+  for (const consumer of consumers) {
+    const { events, oldestMs } = await log.lag(consumer.name)
+    const dead = groups
+      .filter(({ origin }) => origin === consumer.name)
+      .reduce((sum, { count }) => sum + count, 0)
+    items.push({ ...consumer, lag: { events, oldestMs }, dead })
+  }
+  await call.out.result({ items }, (page) => {
+    if (items.length === 0) {
+      page.line`No consumer is known here: a relay makes it known when it starts.`
+      return
+    }
+    page.table(
+      ['consumer', 'behind', 'oldest', 'relays', 'slots', 'dead', 'seen', 'types'],
+      items.map(({ name, lag, relays, heldSlots, dead, seenAt, types, abandonedAt }) => [
+        name,
+        lag.events >= 10_000 ? '10000+' : lag.events,
+        shownDuration(lag.oldestMs),
+        relays.length,
+        `${heldSlots}/64`,
+        dead,
+        `${shownDuration(Date.now() - seenAt.getTime())} ago${abandonedAt === null ? '' : ', given up'}`,
+        types ?? ['*'],
+      ]),
+    )
+  })
+  return ExitCode.done
+}
+
+async function retireConsumer(call: Call): Promise<ExitCode> {
+  const name = call.given.operand('consumer')
+  const act = call.act()
+  const isDiscarded = call.given.flag('discard')
+  const consumer = (await everyConsumer(call)).find((each) => each.name === name)
+  if (consumer === undefined) {
+    throw new CliError(
+      ExitCode.found,
+      `There is no consumer "${name}": nothing was changed. See oncekey consumers list.`,
+    )
+  }
+  if (consumer.relays.length > 0) {
+    throw new CliError(
+      ExitCode.found,
+      `Consumer "${name}" is read by ${consumer.relays.length === 1 ? 'a relay' : `${consumer.relays.length} relays`} just now: nothing was changed. Stop them first.`,
+    )
+  }
+  const log = await logOf(call)
+  const { events } = await log.lag(name)
+  await call.confirm(
+    `Consumer "${name}" is forgotten, with its place in the log: ${events >= 10_000 ? '10,000 or more' : events} events that it has not had are never delivered to it${isDiscarded ? ', nor what it could not take' : ''}.`,
+    name,
+  )
+  const left = await log.retire(
+    name,
+    isDiscarded ? { remaining: 'discard', note: `${act.note} (${act.actor})` } : {},
+  )
+  await call.out.result({ consumer: name, result: 'done', ...left, ...act }, (page) => {
+    page.line`Consumer "${name}" is forgotten (${act.actor}: ${act.note}).`
+    if (left.kept > 0)
+      page.line`${left.kept} deliveries that it could not take are kept: dead list --retired`
+    if (left.discarded > 0)
+      page.line`${left.discarded} deliveries that it could not take are discarded.`
+  })
+  return ExitCode.done
+}
+
+async function everyConsumer(call: Call) {
+  const { postgresConsumers } = await import('@oncekey/postgres')
+  return await postgresConsumers({ client: call.postgres(), schema: call.schema }).list()
+}

@@ -1,0 +1,50 @@
+import type { DeadLetterSource, EventLog } from '@oncekey/core'
+import { CliError, usageError } from '../command/cli-error.ts'
+import type { Call } from '../command/command.ts'
+import { ExitCode } from '../command/exit-code.ts'
+import { deadLetterSources } from './dead-letter-sources.ts'
+import { sagasOf } from './sagas.ts'
+import { webhooksOf } from './webhooks.ts'
+
+/** The log of the server that was named. */
+export async function logOf(call: Call): Promise<EventLog<never>> {
+  if (call.server() === 'postgres') {
+    const { postgresLog } = await import('@oncekey/postgres')
+    return postgresLog({ client: call.postgres(), schema: call.schema }) as EventLog<never>
+  }
+  const { redisLog } = await import('@oncekey/redis')
+  return redisLog({ client: call.redis() })
+}
+
+export const sourceNames = ['consumers', 'webhooks', 'sagas'] as const
+
+/** The source of dead letters that `--of` names; of consumers where it names none. */
+export async function deadLettersOf(call: Call): Promise<DeadLetterSource> {
+  return await sourceNamed(call, call.given.text('of') ?? 'consumers')
+}
+
+/** That source, or all that there are. */
+export async function everyDeadLetters(call: Call): Promise<DeadLetterSource[]> {
+  const name = call.given.has('of') ? call.given.text('of') : undefined
+  if (name !== undefined || call.server() === 'redis') return [await deadLettersOf(call)]
+  const { migratedVersions } = await import('@oncekey/postgres/client')
+  const versions = await migratedVersions(call.postgres(), { schema: call.schema })
+  if (versions === undefined) {
+    throw new CliError(
+      ExitCode.found,
+      `There is no schema ${call.schema} of Oncekey in this database: run oncekey migrate, or name the right one.`,
+    )
+  }
+  return await deadLetterSources(call, new Set(versions.keys()))
+}
+
+async function sourceNamed(call: Call, name: string): Promise<DeadLetterSource> {
+  if (name === 'consumers') return (await logOf(call)).deadLetters
+  if (call.server() === 'redis') {
+    throw usageError(`--of ${name}: they are in PostgreSQL, name it with --database.`)
+  }
+  if (name === 'webhooks') {
+    return (await webhooksOf(call)).deadLetters
+  }
+  return (await sagasOf(call)).deadLetters
+}

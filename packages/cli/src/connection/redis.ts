@@ -1,0 +1,25 @@
+import { Redis } from 'ioredis'
+import type { ServerUrl } from './server-url.ts'
+
+export type RedisConnection = Redis
+
+/** Connects once and gives up once: a person waits for the answer. */
+export function openRedis({ href }: ServerUrl, timeoutMs: number): RedisConnection {
+  const redis = new Redis(href, {
+    lazyConnect: true,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+    connectionName: 'oncekey-cli',
+  })
+  redis.on('error', (error) => lastErrors.set(redis, error))
+  return redis
+}
+
+/** Why it is closed: what a command says of it is only that it is. */
+export function lastError(redis: RedisConnection): Error | undefined {
+  return lastErrors.get(redis)
+}
+
+const lastErrors = new WeakMap<RedisConnection, Error>()

@@ -1,0 +1,25 @@
+import type { Keys, Operations, Store } from '@oncekey/core'
+import { CliError } from '../command/cli-error.ts'
+import type { Call } from '../command/command.ts'
+import { ExitCode } from '../command/exit-code.ts'
+
+/** Keys and audit of the server that was named. */
+export async function storeOf(
+  call: Call,
+): Promise<{ readonly keys: Keys; readonly operations: Operations }> {
+  const { keys, operations } = await named(call)
+  if (keys !== undefined && operations !== undefined) return { keys, operations }
+  throw new CliError(
+    ExitCode.found,
+    'The Redis store of this release cannot show its keys: name a database with --database instead.',
+  )
+}
+
+async function named(call: Call): Promise<Store<never>> {
+  if (call.server() === 'postgres') {
+    const { postgresStore } = await import('@oncekey/postgres')
+    return postgresStore({ client: call.postgres(), schema: call.schema }) as Store<never>
+  }
+  const { redisStore } = await import('@oncekey/redis')
+  return redisStore({ client: call.redis() })
+}

@@ -1,0 +1,172 @@
+import type { Call } from '../command/command.ts'
+import { shownDuration } from '../output/page.ts'
+import { type Checked, checked, type Verdict } from './finding.ts'
+
+/** Everything there is to say about a Redis. */
+export async function checkRedis(call: Call): Promise<Checked[]> {
+  const redis = call.redis()
+  const info = factsOf(await redis.info())
+  const setting = async (name: string): Promise<string | undefined> => {
+    // Managed servers do not have CONFIG.
+    const answer = (await redis.config('GET', name).catch(() => [])) as string[]
+    return answer[1]
+  }
+  return [
+    await checked('redis server', async () => serverVerdict(info)),
+    await checked('redis eviction', async () => evictionVerdict(info)),
+    await checked('redis persistence', async () =>
+      persistenceVerdict(info, await setting('save'), await setting('appendfsync')),
+    ),
+    await checked('redis replicas', async () =>
+      replicasVerdict(info, await setting('min-replicas-to-write')),
+    ),
+    await checked('redis dead letters', () => deadLettersVerdict(call)),
+  ]
+}
+
+type Facts = ReadonlyMap<string, string>
+
+function factsOf(info: string): Facts {
+  const lines = info.split(/\r?\n/).filter((line) => line.includes(':'))
+  return new Map(
+    lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+  )
+}
+
+function serverVerdict(info: Facts): Verdict {
+  const name = `${info.get('server_name') ?? 'Redis'} ${info.get('redis_version')}`
+  const isReplica = info.get('role') === 'slave'
+  return {
+    well: `${name}, ${info.get('redis_mode')}`,
+    findings: isReplica
+      ? [
+          {
+            level: 'fault',
+            what: 'The server is a replica.',
+            why: 'It takes no writes: every request is answered 503.',
+            todo: `Name its primary, ${info.get('master_host')}:${info.get('master_port')}, or go through Sentinel.`,
+          },
+        ]
+      : [],
+  }
+}
+
+function evictionVerdict(info: Facts): Verdict {
+  const most = Number(info.get('maxmemory') ?? 0)
+  const used = Number(info.get('used_memory') ?? 0)
+  const policy = info.get('maxmemory_policy') ?? 'noeviction'
+  const findings: Verdict['findings'][number][] = []
+  if (most > 0 && policy !== 'noeviction') {
+    findings.push({
+      level: 'fault',
+      what: `maxmemory-policy is ${policy}.`,
+      why: 'When memory is full, records are evicted, and a retry runs its handler again. The store refuses every claim because of it.',
+      todo: 'Set it to noeviction, here and in redis.conf.',
+      statements: ['CONFIG SET maxmemory-policy noeviction'],
+    })
+  }
+  if (most > 0 && used > most * 0.9) {
+    findings.push({
+      level: 'warning',
+      what: `${Math.round((used / most) * 100)} % of maxmemory is in use.`,
+      why: 'When it is full, every claim is refused.',
+      todo: 'Raise maxmemory, or keep results and keys for a shorter time.',
+    })
+  }
+  return {
+    well: most === 0 ? 'memory has no limit, and nothing is evicted' : 'nothing is evicted',
+    findings,
+  }
+}
+
+function persistenceVerdict(
+  info: Facts,
+  save: string | undefined,
+  appendfsync: string | undefined,
+): Verdict {
+  const hasAof = info.get('aof_enabled') === '1'
+  const findings: Verdict['findings'][number][] = []
+  if (!hasAof && save === '') {
+    findings.push({
+      level: 'fault',
+      what: 'Nothing is written to disk: neither appendonly nor save is on.',
+      why: 'A restart forgets every key, and retries run their handlers again.',
+      todo: 'Turn the append-only file on, here and in redis.conf.',
+      statements: ['CONFIG SET appendonly yes'],
+    })
+  } else if (!hasAof) {
+    findings.push({
+      level: 'warning',
+      what: `Only snapshots are written to disk${save === undefined ? '' : ` (save ${save})`}.`,
+      why: 'A crash forgets the keys since the last one, minutes ago, and their retries run again.',
+      todo: 'Turn the append-only file on, here and in redis.conf.',
+      statements: ['CONFIG SET appendonly yes'],
+    })
+  } else if (appendfsync === 'no') {
+    findings.push({
+      level: 'warning',
+      what: 'appendfsync is no.',
+      why: 'A crash of the machine forgets what the system had not written yet, half a minute or so.',
+      todo: 'Set it to everysec, or to always where not a second may be lost.',
+      statements: ['CONFIG SET appendfsync everysec'],
+    })
+  }
+  const failing = [
+    'rdb_last_bgsave_status',
+    'aof_last_write_status',
+    'aof_last_bgrewrite_status',
+  ].filter((name) => (info.get(name) ?? 'ok') !== 'ok')
+  if (failing.length > 0) {
+    findings.push({
+      level: 'fault',
+      what: `The last write to disk failed (${failing.join(', ')}).`,
+      why: 'Redis may refuse every write, and a restart loses what is in memory.',
+      todo: 'Look at its log: most often the disk is full.',
+    })
+  }
+  return { well: 'what is acknowledged is written to the append-only file', findings }
+}
+
+function replicasVerdict(info: Facts, least: string | undefined): Verdict {
+  const count = Number(info.get('connected_slaves') ?? 0)
+  const isAlone = count > 0 && least === '0'
+  return {
+    well:
+      count === 0
+        ? 'there are no replicas'
+        : `${count} connected, and min-replicas-to-write is set`,
+    findings: isAlone
+      ? [
+          {
+            level: 'warning',
+            what: `There ${count === 1 ? 'is 1 replica' : `are ${count} replicas`}, and min-replicas-to-write is 0.`,
+            why: 'A primary that was cut off goes on taking keys, and a failover forgets them: their retries run again.',
+            todo: 'Have the primary refuse writes that no replica gets, and give the store `replicas`.',
+            statements: [
+              'CONFIG SET min-replicas-to-write 1',
+              'CONFIG SET min-replicas-max-lag 10',
+            ],
+          },
+        ]
+      : [],
+  }
+}
+
+async function deadLettersVerdict(call: Call): Promise<Verdict> {
+  const { redisLog } = await import('@oncekey/redis')
+  const { depth, oldestAgeMs } = await redisLog({ client: call.redis() }).deadLetters.stats()
+  return {
+    well: 'there are no dead letters',
+    findings:
+      depth === 0
+        ? []
+        : [
+            {
+              level: 'warning',
+              what: `${depth} dead letters, the oldest ${shownDuration(oldestAgeMs)} old.`,
+              why: 'They are not tried again by themselves.',
+              todo: 'See oncekey dead groups --redis <url>; put right what they died of, then oncekey dead redrive.',
+            },
+          ],
+  }
+}

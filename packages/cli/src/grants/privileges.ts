@@ -1,0 +1,108 @@
+/** What a role may be there for. The same as the headings of docs/grants.md, where a test reads it. */
+export const purposes = [
+  'request',
+  'lease',
+  'purge',
+  'relay',
+  'webhooks',
+  'saga',
+  'operator',
+] as const
+
+export type Purpose = (typeof purposes)[number]
+
+export interface Privileges {
+  readonly tables: readonly string[]
+  readonly privileges: readonly string[]
+}
+
+const ALL = ['select', 'insert', 'update', 'delete'] as const
+
+/** The least that a role needs for each. */
+export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
+  request: [
+    { tables: ['records'], privileges: ['select', 'insert'] },
+    { tables: ['attempts'], privileges: ['select', 'delete'] },
+    { tables: ['leases'], privileges: ['select'] },
+    { tables: ['outbox'], privileges: ['insert'] },
+  ],
+  lease: [
+    { tables: ['records'], privileges: ['select', 'insert'] },
+    { tables: ['attempts'], privileges: ALL },
+    { tables: ['leases'], privileges: ALL },
+    { tables: ['outbox'], privileges: ['insert'] },
+  ],
+  purge: [
+    { tables: ['records', 'attempts', 'leases'], privileges: ['select', 'update', 'delete'] },
+  ],
+  relay: [
+    { tables: ['consumers', 'cursors', 'relays'], privileges: ALL },
+    { tables: ['deliveries', 'delivery_attempts', 'processed_events'], privileges: ALL },
+    { tables: ['outbox'], privileges: ['select', 'insert'] },
+    {
+      tables: Array.from({ length: 8 }, (_, part) => `outbox_${part}`),
+      privileges: ['select', 'truncate'],
+    },
+    { tables: ['numbering', 'life'], privileges: ALL },
+  ],
+  webhooks: [
+    {
+      tables: [
+        'webhook_endpoints',
+        'webhook_secrets',
+        'webhook_messages',
+        'webhook_deliveries',
+        'webhook_attempts',
+      ],
+      privileges: ALL,
+    },
+  ],
+  saga: [
+    { tables: ['saga_runs', 'saga_work', 'saga_steps'], privileges: ALL },
+    { tables: ['saga_failures'], privileges: ['select', 'insert', 'delete'] },
+    { tables: ['outbox'], privileges: ['insert'] },
+  ],
+  operator: [
+    { tables: ['records'], privileges: ['select', 'insert', 'delete'] },
+    { tables: ['attempts'], privileges: ['select', 'delete', 'update'] },
+    { tables: ['leases'], privileges: ['select', 'insert', 'update'] },
+    { tables: ['operations'], privileges: ['select', 'insert'] },
+  ],
+}
+
+/** Each privilege on each table once, for all of these purposes. */
+export function privilegesOf(
+  of: readonly Purpose[],
+): readonly { readonly table: string; readonly privilege: string }[] {
+  const pairs = of
+    .flatMap((purpose) => privilegesFor[purpose])
+    .flatMap(({ tables, privileges }) =>
+      tables.flatMap((table) => privileges.map((privilege) => ({ table, privilege }))),
+    )
+  return [...new Map(pairs.map((pair) => [`${pair.table} ${pair.privilege}`, pair])).values()]
+}
+
+/** GRANT statements for what is given, those tables together that get the same. */
+export function grantStatements(
+  schema: string,
+  role: string,
+  pairs: readonly { readonly table: string; readonly privilege: string }[],
+): string[] {
+  const byTable = new Map<string, string[]>()
+  for (const { table, privilege } of pairs) {
+    byTable.set(table, [...(byTable.get(table) ?? []), privilege])
+  }
+  const bySet = new Map<string, string[]>()
+  for (const [table, privileges] of byTable) {
+    const set = ORDER.filter((each) => privileges.includes(each)).join(', ')
+    bySet.set(set, [...(bySet.get(set) ?? []), `${schema}.${table}`])
+  }
+  return [...bySet].map(([set, tables]) => `grant ${set} on ${tables.join(', ')} to ${role};`)
+}
+
+/** As it goes into SQL; quoted where it would mean another role otherwise. */
+export function quotedRole(role: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(role) ? role : `"${role.replaceAll('"', '""')}"`
+}
+
+const ORDER = ['select', 'insert', 'update', 'delete', 'truncate']

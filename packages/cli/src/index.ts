@@ -1,0 +1,2 @@
+export { ExitCode } from './command/exit-code.ts'
+export { main } from './main.ts'

@@ -1,0 +1,273 @@
+import { LONGEST_TIMER_MS } from '@oncekey/core'
+import type { Pool } from 'pg'
+import { actOf } from './act/actor.ts'
+import { confirmed } from './act/confirm.ts'
+import { usageError } from './command/cli-error.ts'
+import type { Call, Command } from './command/command.ts'
+import { optionsOf } from './command/common-options.ts'
+import { ExitCode } from './command/exit-code.ts'
+import type { Given } from './command/given.ts'
+import { helpOf, overview } from './command/help.ts'
+import { findCommand, parse } from './command/parse.ts'
+import { sentenceOf } from './command/sentence.ts'
+import { commands } from './commands.ts'
+import { openPostgres } from './connection/postgres.ts'
+import { lastError, openRedis, type RedisConnection } from './connection/redis.ts'
+import {
+  POSTGRES_URL,
+  REDIS_URL,
+  type ServerUrl,
+  serverUrl,
+  withoutPasswords,
+} from './connection/server-url.ts'
+import { output } from './output/out.ts'
+import { visible } from './output/visible.ts'
+import { version } from './version.ts'
+
+/**
+ * Runs what the arguments say, in this process, and ends it: see {@link ExitCode}.
+ *
+ * @example
+ * ```ts
+ * await main(['keys', 'list', '--state', 'unknown', '--json'])
+ * ```
+ */
+export async function main(args: readonly string[]): Promise<void> {
+  // `| head` has read enough.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      process.exit(error.code === 'EPIPE' ? ExitCode.done : ExitCode.found)
+    })
+  }
+  tellWarnings(args.includes('--debug'))
+  process.on('uncaughtException', (error) => {
+    const text = args.includes('--debug') ? stackOf(error) : visible(error.message)
+    process.stderr.write(`oncekey: ${withoutPasswords(text, [])}\n`)
+    process.exit(ExitCode.found)
+  })
+  process.exit(await exitCodeOf(args))
+}
+
+/** What packages warn of is said as errors are; what Node says about itself only with `--debug`. */
+function tellWarnings(isDebug: boolean): void {
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => {
+    if (!isDebug && /^(Deprecation|Experimental)Warning$/.test(warning.name)) return
+    const text = withoutPasswords(warning.message, [])
+    process.stderr.write(`oncekey: Warning: ${visible(text)}\n`)
+  })
+}
+
+async function exitCodeOf(args: readonly string[]): Promise<ExitCode> {
+  const found = findCommand(commands, args)
+  if (found === undefined) return await withoutVerb(args)
+  const { command, rest } = found
+  const interrupted = interruption(command)
+  const opened = connections()
+  try {
+    const given = parse(command, rest)
+    if (given.flag('help')) {
+      await print(helpOf(command))
+      return ExitCode.done
+    }
+    const running = command.run(callOf(command, given, opened, interrupted))
+    return await Promise.race([running, interrupted.exitCode])
+  } catch (error) {
+    if (interrupted.signal.aborted) return await interrupted.exitCode
+    const { text, exitCode } = sentenceOf(opened.explained(error), opened.names)
+    const secrets = opened.urls()
+    process.stderr.write(`oncekey: ${visible(withoutPasswords(text, secrets))}\n`)
+    if (rest.includes('--debug')) {
+      process.stderr.write(`${withoutPasswords(stackOf(error), secrets)}\n`)
+    }
+    return exitCode
+  } finally {
+    await opened.close()
+  }
+}
+
+async function withoutVerb(args: readonly string[]): Promise<ExitCode> {
+  const [first, second] = args
+  if (first === '--version' || first === '-v' || first === 'version') {
+    await print(`${version()}\n`)
+    return ExitCode.done
+  }
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+    const asked = first === 'help' ? findCommand(commands, args.slice(1)) : undefined
+    await print(asked === undefined ? overview(commands) : helpOf(asked.command))
+    return first === undefined ? ExitCode.usage : ExitCode.done
+  }
+  if (commands.some(({ path }) => path.startsWith(`${first} `))) {
+    await print(overview(commands, first))
+    if (second === '--help' || second === '-h') return ExitCode.done
+    const what = second === undefined ? `${first} needs a verb` : `${first} has no "${second}"`
+    process.stderr.write(`oncekey: ${visible(what)}: take one of those above.\n`)
+    return ExitCode.usage
+  }
+  if (first.startsWith('-')) {
+    process.stderr.write('oncekey: The verb comes first: oncekey doctor --json, for example.\n')
+    return ExitCode.usage
+  }
+  process.stderr.write(
+    `oncekey: There is no verb "${visible(first)}": oncekey --help shows what there is.\n`,
+  )
+  return ExitCode.usage
+}
+
+function callOf(
+  command: Command,
+  given: Given,
+  opened: ReturnType<typeof connections>,
+  { signal, asking }: ReturnType<typeof interruption>,
+): Call {
+  const has = (name: string) => name in optionsOf(command)
+  const textOf = (name: string) => (has(name) ? given.text(name) : undefined)
+  const postgresText = textOf('database') ?? (has('database') ? envOf('DATABASE_URL') : undefined)
+  const redisText = textOf('redis') ?? (has('redis') ? envOf('REDIS_URL') : undefined)
+  const timeoutMs = (has('timeout') ? given.durationMs('timeout') : undefined) ?? 10_000
+  if (timeoutMs < 1 || timeoutMs > LONGEST_TIMER_MS) {
+    throw usageError('--timeout must be longer than nothing and at most 24 days, such as 10s.')
+  }
+  const { stdout, stderr, stdin } = process
+  const hasColour =
+    stdout.isTTY === true && !given.flag('no-color') && envOf('NO_COLOR') === undefined
+
+  opened.postgresText = postgresText
+  opened.redisText = redisText
+  return {
+    given,
+    signal,
+    schema: textOf('schema') ?? 'oncekey',
+    out: output({
+      stdout,
+      stderr,
+      isJson: given.flag('json'),
+      style: {
+        colour: hasColour && envOf('TERM') !== 'dumb',
+        columns: stdout.isTTY ? stdout.columns : undefined,
+      },
+    }),
+    postgres() {
+      if (postgresText === undefined) {
+        throw usageError(
+          `No database is named: write --database ${POSTGRES_URL.example}, or set DATABASE_URL.`,
+        )
+      }
+      const from = textOf('database') === undefined ? 'DATABASE_URL' : '--database'
+      return opened.postgres(serverUrl(postgresText, from, POSTGRES_URL), timeoutMs)
+    },
+    redis() {
+      if (redisText === undefined) {
+        throw usageError(`No Redis is named: write --redis ${REDIS_URL.example}, or set REDIS_URL.`)
+      }
+      const from = textOf('redis') === undefined ? 'REDIS_URL' : '--redis'
+      return opened.redis(serverUrl(redisText, from, REDIS_URL), timeoutMs)
+    },
+    server() {
+      // What is written on the command line is meant more than what is in the environment.
+      if (textOf('redis') !== undefined && textOf('database') === undefined) return 'redis'
+      if (postgresText !== undefined) return 'postgres'
+      if (redisText !== undefined) return 'redis'
+      throw usageError(
+        'No server is named: write --database <url> or --redis <url>, or set DATABASE_URL or REDIS_URL.',
+      )
+    },
+    names: opened.names,
+    act: () => actOf(given),
+    confirm: async (what, word) => {
+      if (given.flag('yes')) return
+      asking.now = true
+      await confirmed(what, word, { stdin, stderr, signal })
+      asking.now = false
+    },
+    readStdin: async () => {
+      const chunks: Buffer[] = []
+      for await (const chunk of stdin) chunks.push(Buffer.from(chunk))
+      return Buffer.concat(chunks)
+    },
+  }
+}
+
+/** What was opened, and how it is called in a sentence. */
+function connections() {
+  const names: { postgres: string | undefined; redis: string | undefined } = {
+    postgres: undefined,
+    redis: undefined,
+  }
+  let pool: Pool | undefined
+  let redis: RedisConnection | undefined
+  const opened = {
+    names,
+    postgresText: undefined as string | undefined,
+    redisText: undefined as string | undefined,
+    urls: () => [opened.postgresText, opened.redisText],
+    postgres(url: ServerUrl, timeoutMs: number): Pool {
+      names.postgres = url.name
+      pool ??= openPostgres(url, timeoutMs)
+      return pool
+    },
+    redis(url: ServerUrl, timeoutMs: number): RedisConnection {
+      names.redis = url.name
+      redis ??= openRedis(url, timeoutMs)
+      return redis
+    },
+    /** With why a connection of Redis is closed, which its commands do not say. */
+    explained(error: unknown): unknown {
+      const cause = redis && lastError(redis)
+      if (cause === undefined || !(error instanceof Error)) return error
+      return Object.assign(new Error(`redis: ${error.message}`), { cause })
+    },
+    async close(): Promise<void> {
+      redis?.disconnect()
+      const patience = new Promise<void>((resolve) => setTimeout(resolve, 1_000).unref())
+      await Promise.race([pool?.end().catch(() => {}), patience])
+    },
+  }
+  return opened
+}
+
+/**
+ * SIGINT and SIGTERM give a verb that ends by itself some seconds for it, such as a tail that takes its
+ * leave. The second one ends the process at once.
+ */
+function interruption({ act, endsItself }: Command) {
+  const controller = new AbortController()
+  /** Whether a person is asked just now, and nothing is under way. */
+  const asking = { now: false }
+  const exitCode = new Promise<ExitCode>((resolve) => {
+    const end = (): void => {
+      if (controller.signal.aborted) process.exit(ExitCode.interrupted)
+      controller.abort()
+      if (endsItself && !asking.now) {
+        setTimeout(() => resolve(ExitCode.interrupted), GRACE_MS).unref()
+        return
+      }
+      if (act !== undefined) {
+        process.stderr.write(
+          asking.now
+            ? '\noncekey: Not confirmed: nothing was changed.\n'
+            : 'oncekey: Interrupted: what was under way may have been done. Look before you repeat it.\n',
+        )
+      }
+      resolve(ExitCode.interrupted)
+    }
+    process.on('SIGINT', end)
+    process.on('SIGTERM', end)
+  })
+  return { signal: controller.signal, exitCode, asking }
+}
+
+function envOf(name: string): string | undefined {
+  const value = process.env[name]
+  return value === '' ? undefined : value
+}
+
+function print(text: string): Promise<void> {
+  return new Promise((resolve) => process.stdout.write(text, () => resolve()))
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+const GRACE_MS = 5_000

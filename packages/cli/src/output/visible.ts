@@ -1,0 +1,41 @@
+/**
+ * Text of somebody else's for a terminal: whatever could drive it, or make a line look like another,
+ * is written out. Escape sequences, other control characters, line ends, what turns the direction of
+ * writing, and what has no width.
+ */
+export function visible(text: string): string {
+  return text.replaceAll(UNSAFE, written)
+}
+
+/** The same for text of several lines: line ends and tabs stay what they are. */
+export function visibleBlock(text: string): string {
+  return text
+    .replaceAll('\r\n', '\n')
+    .replaceAll(UNSAFE, (character) =>
+      character === '\n' || character === '\t' ? character : written(character),
+    )
+}
+
+/** JSON says the same with these characters escaped, and a terminal is left alone. */
+export function visibleJson(json: string): string {
+  return json.replaceAll(UNSAFE, (character) =>
+    character === '\n' ? character : escapedUnits(character),
+  )
+}
+
+function written(character: string): string {
+  const short: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' }
+  const code = character.codePointAt(0) ?? 0
+  return short[character] ?? (code < 0x100 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`)
+}
+
+function escapedUnits(character: string): string {
+  return [...Array(character.length).keys()]
+    .map((index) => `\\u${hex(character.charCodeAt(index), 4)}`)
+    .join('')
+}
+
+const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0')
+
+/** Control, format (bidirectional marks, joiners, tags), surrogates alone, line and paragraph separators. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
+import { counted, created } from '../site/adapter-context.ts'
+import type { SiteHandler } from '../site/adapter-fixture.ts'
+
+/** A handler that fails goes the framework's own way, and leaves nothing of its work. */
+export function errorsOfTheApp(): AdapterBehaviourGroup {
+  return {
+    title: 'a handler that fails',
+    behaviours: [
+      fails('throws', () => {
+        throw new Error('broken')
+      }),
+      fails('rejects', async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        throw new Error('broken')
+      }),
+      {
+        title: 'undoes its writes and events',
+        needs: ['transactions', 'events'],
+        async run({ serve, name, fixture, written, committed }) {
+          const [row, subject] = [name(), name()]
+          const site = await serve(async ({ context }) => {
+            await fixture.write?.(await context.transaction(), row)
+            context.emit({ type: 'order.created', subject })
+            throw new Error('broken')
+          })
+          assert.equal((await site.post(name())).status, 500)
+          assert.equal(await written(row), false)
+          assert.deepEqual(await committed(subject), [])
+        },
+      },
+    ],
+  }
+}
+
+function fails(how: string, fail: SiteHandler): AdapterBehaviour {
+  return {
+    title: `because it ${how} is answered by the app, and a retry runs again`,
+    async run({ serve, name, mode }) {
+      const attempts: number[] = []
+      const { handler, runs } = counted((call) => {
+        attempts.push(call.context.attempt)
+        return runs() === 1 ? fail(call) : created()
+      })
+      const site = await serve(handler)
+      const key = name()
+      const first = await site.post(key)
+      assert.equal(first.status, 500)
+      assert.deepEqual(first.json(), { error: 'broken' })
+      const again = await site.post(key)
+      assert.equal(again.status, 201)
+      assert.equal(again.header('x-idempotency-replayed'), undefined)
+      assert.deepEqual(attempts, mode === 'lease' ? [1, 2] : [1, 1])
+    },
+  }
+}

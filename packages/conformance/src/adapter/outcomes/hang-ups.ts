@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { eventually } from '../../behaviour/eventually.ts'
+import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
+import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
+
+/** The client hangs up: the very case that retries are for. */
+export function hangUps(): AdapterBehaviourGroup {
+  return {
+    title: 'a client that hangs up',
+    behaviours: [
+      {
+        title: 'while the handler runs does not stop it: its result is kept for the retry',
+        needs: ['events'],
+        async run({ serve, name, committed }) {
+          const [started, finish] = [door(), door()]
+          const subject = name()
+          const { handler, runs } = counted(async ({ context }) => {
+            context.emit({ type: 'order.created', subject })
+            started.open()
+            await finish.opened
+            return created()
+          })
+          const site = await serve(handler)
+          const key = name()
+          const client = new AbortController()
+          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
+          await started.opened
+          client.abort()
+          assert.equal(await first, 'hung up')
+          finish.open()
+          const again = await eventually('the result', async () => {
+            const answer = await site.post(key)
+            return answer.code === 'in-progress' ? undefined : answer
+          })
+          assert.equal(again.status, 201)
+          assert.equal(again.header('x-idempotency-replayed'), 'true')
+          assert.equal(again.text, '{"id":"order-1"}')
+          assert.equal(runs(), 1)
+          assert.deepEqual(await committed(subject), ['order.created'])
+        },
+      },
+      {
+        title: 'between the handler’s answer and the commit finds the result',
+        async run({ serve, name }) {
+          const [completing, commit] = [door(), door()]
+          const { handler, runs } = counted()
+          const site = await serve(handler, {
+            faults: {
+              async complete(complete) {
+                completing.open()
+                await commit.opened
+                return complete()
+              },
+            },
+          })
+          const key = name()
+          const client = new AbortController()
+          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
+          await completing.opened
+          client.abort()
+          assert.equal(await first, 'hung up')
+          commit.open()
+          const again = await eventually('the result', async () => {
+            const answer = await site.post(key)
+            return answer.code === 'in-progress' ? undefined : answer
+          })
+          assert.equal(again.header('x-idempotency-replayed'), 'true')
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title:
+          'in the middle of a stream leaves all of it or nothing, and a key that is never stuck',
+        needs: ['events'],
+        async run({ serve, name, committed }) {
+          const [streaming, gone] = [door(), door()]
+          const subject = name()
+          async function* chunks(): AsyncGenerator<Uint8Array> {
+            yield Buffer.from('a')
+            streaming.open()
+            await gone.opened
+            yield Buffer.from('b')
+          }
+          const { handler, runs } = counted(({ context }) => {
+            if (runs() > 1) return created({ body: { kind: 'text', text: 'again' } })
+            context.emit({ type: 'order.created', subject })
+            return created({ body: { kind: 'stream', chunks: chunks() } })
+          })
+          const site = await serve(handler)
+          const key = name()
+          const client = new AbortController()
+          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
+          await streaming.opened
+          client.abort()
+          assert.equal(await first, 'hung up')
+          gone.open()
+          const again = await eventually('an end', async () => {
+            const answer = await site.post(key)
+            return answer.code === 'in-progress' ? undefined : answer
+          })
+          assert.equal(again.status, 201)
+          if (runs() === 1) {
+            // The framework went on: kept whole.
+            assert.equal(again.text, 'ab')
+            assert.equal(again.header('x-idempotency-replayed'), 'true')
+            assert.deepEqual(await committed(subject), ['order.created'])
+          } else {
+            // The hang-up stopped the stream: undone.
+            assert.equal(again.text, 'again')
+            assert.deepEqual(await committed(subject), [])
+          }
+        },
+      },
+      {
+        title: 'leaves a key that another request cannot take',
+        async run({ serve, name }) {
+          const [started, finish] = [door(), door()]
+          const { handler, runs } = counted(async () => {
+            started.open()
+            await finish.opened
+            return created()
+          })
+          const site = await serve(handler)
+          const key = name()
+          const client = new AbortController()
+          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
+          await started.opened
+          client.abort()
+          await first
+          expectProblem(await site.post(key), 409, 'in-progress')
+          finish.open()
+          assert.equal(runs(), 1)
+        },
+      },
+    ],
+  }
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { type Authenticate, OncekeyError } from '@oncekey/core'
+import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
+import { counted, expectProblem, expectReplay } from '../site/adapter-context.ts'
+
+/** Who may send a request is checked over the bytes that came, before anything is claimed or replayed. */
+export function authenticity(): AdapterBehaviourGroup {
+  return {
+    title: 'a request that `authenticate` checks',
+    behaviours: [
+      {
+        title: 'is checked over the bytes that came, spaces and all',
+        async run({ serve, name }) {
+          const { handler, runs } = counted()
+          const site = await serve(handler, { options: { authenticate } })
+          const text = '{ "amount" :  1.0 }'
+          const [key, headers] = [name(), { 'x-digest': digest(text) }]
+          const first = await site.post(key, { text, headers })
+          assert.equal(first.status, 201)
+          expectReplay(await site.post(key, { text, headers }), first)
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'is refused if it is not authentic: 401 not-authentic, no handler and no replay',
+        async run({ serve, name }) {
+          const { handler, runs } = counted()
+          const site = await serve(handler, { options: { authenticate } })
+          const text = '{"amount":1}'
+          const key = name()
+          const forged = { text, headers: { 'x-digest': digest('{"amount":2}') } }
+          expectProblem(await site.post(key, forged), 401, 'not-authentic')
+          assert.equal(runs(), 0)
+          await site.post(key, { text, headers: { 'x-digest': digest(text) } })
+          const answer = await site.post(key, forged)
+          expectProblem(answer, 401, 'not-authentic')
+          assert.doesNotMatch(answer.text, /order-1/)
+          assert.equal(runs(), 1)
+        },
+      },
+    ],
+  }
+}
+
+const digest = (text: string | Uint8Array): string =>
+  createHash('sha256').update(text).digest('hex')
+
+const authenticate: Authenticate = ({ header }, bytes) => {
+  if (header('x-digest')[0] !== digest(bytes)) {
+    throw new OncekeyError('not-authentic', 'the digest does not fit')
+  }
+}

@@ -1,0 +1,330 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { EngineOptions } from '@oncekey/core'
+import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
+import {
+  type AdapterContext,
+  counted,
+  created,
+  type Differently,
+  expectProblem,
+  expectReplay,
+} from '../site/adapter-context.ts'
+import type { SiteHandler } from '../site/adapter-fixture.ts'
+
+/** Options that are functions of the app's: called, awaited, bounded in time and checked alike. */
+export function optionFunctions(): AdapterBehaviourGroup {
+  return {
+    title: 'an option that is a function',
+    behaviours: [
+      ...Object.entries(BEFORE).flatMap(([option, given]) => [
+        mayTakeItsTime(option, given),
+        ...['throws', 'rejects', 'never answers'].map((how) => failsBefore(option, given, how)),
+        ...given.wrong.map((value) => returnsBefore(option, given, value)),
+      ]),
+      ...Object.entries(AFTER).flatMap(([option, given]) => [
+        ...given.isAsync.map(() => mayTakeItsTime(option, given)),
+        ...['throws', 'rejects', 'never answers']
+          .filter((how) => how === 'throws' || given.isAsync.length > 0)
+          .map((how) => failsAfter(option, given, how)),
+        ...given.wrong.map((value) => returnsAfter(option, given, value)),
+      ]),
+      ...whereTheKeyIs(),
+      whatCountsOfTheUrl(),
+      whatBecomesOfTheResponse(),
+      findsAnswersThatCannotBeSent(),
+    ],
+  }
+}
+
+/** An option, and a function for it that does right. */
+interface Given {
+  readonly right: () => unknown
+  /** What it must not return. */
+  readonly wrong: readonly unknown[]
+  readonly and?: Partial<EngineOptions<unknown>>
+}
+
+/** Asked before the handler runs. */
+const BEFORE: Readonly<Record<string, Given>> = {
+  scope: { right: () => 'ada', wrong: [] },
+  fingerprint: { right: () => 'all the same', wrong: [undefined, Number.NaN, () => 1] },
+  key: { right: () => 'the key', wrong: [7] },
+  url: { right: () => '/', wrong: [undefined] },
+  validateKey: { right: () => true, wrong: [undefined, 1] },
+  authenticate: { right: () => undefined, wrong: [false] },
+  seal: {
+    right: () => ({ current: 'k1', keys: { k1: SEAL_KEY } }),
+    wrong: [undefined, { current: 'k1', keys: {} }],
+  },
+}
+
+const SEAL_KEY = randomBytes(32)
+
+/** Asked when the handler has answered. */
+const AFTER: Readonly<Record<string, Given & { readonly isAsync: readonly [true] | readonly [] }>> =
+  {
+    disposition: { right: () => undefined, wrong: ['keep', null], isAsync: [true] },
+    redact: {
+      right: () => ({ status: 201, headers: [], body: Buffer.from('redacted') }),
+      wrong: [
+        undefined,
+        { status: 201, headers: [['x', 'a\nb']], body: Buffer.from('') },
+        { status: Number.NaN, headers: [], body: Buffer.from('') },
+        { status: 201, headers: [], body: 'text' },
+      ],
+      isAsync: [true],
+    },
+    replayHeader: { right: () => true, wrong: ['yes', Promise.resolve(true)], isAsync: [] },
+  }
+
+/** A site where that option is that function. */
+function siteWith(
+  { serve }: AdapterContext,
+  option: string,
+  call: () => unknown,
+  handler: SiteHandler,
+  also: Partial<EngineOptions<unknown>> = {},
+) {
+  const differently: Differently =
+    option === 'scope' || option === 'fingerprint'
+      ? { [option]: call as never, options: also }
+      : { options: { ...also, [option]: call } }
+  return serve(handler, differently)
+}
+
+const withHeader = () => created({ headers: [['x-order', '1']] })
+
+function mayTakeItsTime(option: string, { right }: Given): AdapterBehaviour {
+  return {
+    title: `may be async: ${option}`,
+    async run(context) {
+      const { handler, runs } = counted(withHeader)
+      const later = async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        return right()
+      }
+      const site = await siteWith(context, option, later, handler)
+      const key = context.name()
+      assert.equal((await site.post(key)).status, 201)
+      const again = await site.post(key)
+      assert.equal(again.status, 201)
+      assert.equal(again.header('x-idempotency-replayed'), 'true')
+      assert.equal(runs(), 1)
+    },
+  }
+}
+
+function failing(how: string): () => unknown {
+  if (how === 'never answers') return () => new Promise(() => {})
+  if (how === 'rejects') {
+    return async () => {
+      throw new Error('a bug of the app')
+    }
+  }
+  return () => {
+    throw new Error('a bug of the app')
+  }
+}
+
+function failsBefore(option: string, { right }: Given, how: string): AdapterBehaviour {
+  return {
+    title: `that ${how} is an error of the app, and nothing runs: ${option}`,
+    async run(context) {
+      const { handler, runs } = counted(withHeader)
+      let call = failing(how)
+      const site = await siteWith(context, option, () => call(), handler, { handlerTimeoutMs: 500 })
+      const key = context.name()
+      const answer = await site.post(key)
+      assert.equal(answer.status, 500, answer.text)
+      const error = how === 'never answers' ? 'option-timeout' : 'a bug of the app'
+      assert.deepEqual(answer.json(), { error })
+      assert.equal(runs(), 0)
+      call = right
+      assert.equal((await site.post(key)).status, 201, 'the key is free')
+    },
+  }
+}
+
+function returnsBefore(option: string, { right }: Given, wrong: unknown): AdapterBehaviour {
+  return {
+    title: `that returns ${shown(wrong)} is an error of the app, options-invalid, and nothing runs: ${option}`,
+    async run(context) {
+      const { handler, runs } = counted(withHeader)
+      let call = () => wrong
+      const site = await siteWith(context, option, () => call(), handler)
+      const key = context.name()
+      const answer = await site.post(key)
+      assert.equal(answer.status, 500, answer.text)
+      assert.deepEqual(answer.json(), { error: 'options-invalid' })
+      assert.equal(runs(), 0)
+      call = right
+      assert.equal((await site.post(key)).status, 201, 'the key is free')
+    },
+  }
+}
+
+function failsAfter(option: string, { right }: Given, how: string): AdapterBehaviour {
+  const error = how === 'never answers' ? 'option-timeout' : 'option-failed'
+  return {
+    title: `that ${how} is an error of the app, ${error}, and nothing is kept: ${option}`,
+    run: (context) => keepsNothing(context, option, right, failing(how), error),
+  }
+}
+
+function returnsAfter(option: string, { right }: Given, wrong: unknown): AdapterBehaviour {
+  return {
+    title: `that returns ${shown(wrong)} is an error of the app, options-invalid, and nothing is kept: ${option}`,
+    run: (context) => keepsNothing(context, option, right, () => wrong, 'options-invalid'),
+  }
+}
+
+async function keepsNothing(
+  context: AdapterContext,
+  option: string,
+  right: () => unknown,
+  wrongly: () => unknown,
+  error: string,
+): Promise<void> {
+  const { fixture, name, written, committed } = context
+  const [key, row, subject] = [name(), name(), name()]
+  const stores = fixture.store.capabilities.transactions && fixture.written !== undefined
+  const { handler, runs } = counted(async ({ context }) => {
+    if (runs() > 1) return withHeader()
+    if (stores) await fixture.write?.(await context.transaction(), row)
+    context.emit({ type: 'order.created', subject })
+    return withHeader()
+  })
+  let call = wrongly
+  const site = await siteWith(context, option, () => call(), handler, { handlerTimeoutMs: 500 })
+  const answer = await site.post(key)
+  assert.equal(answer.status, 500, answer.text)
+  assert.deepEqual(answer.json(), { error })
+  assert.equal(answer.header('x-order'), undefined, 'a header of what was undone')
+  if (stores) assert.equal(await written(row), false)
+  if (fixture.events !== undefined) assert.deepEqual(await committed(subject), [])
+  call = right
+  const again = await site.post(key)
+  assert.equal(again.status, 201, again.text)
+  assert.equal(again.header('x-idempotency-replayed'), undefined)
+  assert.equal(runs(), 2)
+}
+
+function whereTheKeyIs(): AdapterBehaviour[] {
+  const options = { authenticate: () => {} }
+  return [
+    {
+      title:
+        'finds the key elsewhere than in a header: `key`, which may read the bytes of the body',
+      async run({ serve, name }) {
+        const { handler, runs } = counted()
+        const key = async (_: unknown, raw: () => Promise<Uint8Array>) =>
+          JSON.parse(Buffer.from(await raw()).toString()).id
+        const site = await serve(handler, { options: { ...options, key } })
+        const [id, header] = [name(), name()]
+        const first = await site.post(header, { body: { id } })
+        assert.equal(first.status, 201, first.text)
+        expectReplay(await site.post(name(), { body: { id } }), first)
+        assert.equal((await site.post(header, { body: { id: name() } })).status, 201)
+        assert.equal(runs(), 2)
+        expectProblem(await site.post(header, { body: {} }), 400, 'key-missing')
+        expectProblem(await site.post(header, { body: { id: 'é' } }), 400, 'key-invalid')
+        assert.equal(runs(), 2)
+      },
+    },
+    {
+      title:
+        'is not needed for another vendor’s header: of a list of headers the one that came counts',
+      async run({ serve, name }) {
+        const { handler, runs } = counted()
+        const header = ['Idempotency-Key', 'X-Request-Key']
+        const site = await serve(handler, { options: { header } })
+        const [key, other] = [name(), name()]
+        const first = await site.post(undefined, { headers: { 'X-Request-Key': key } })
+        assert.equal(first.status, 201, first.text)
+        expectReplay(await site.post(key), first)
+        expectReplay(await site.post(key, { headers: { 'X-Request-Key': key } }), first)
+        expectProblem(
+          await site.post(key, { headers: { 'X-Request-Key': other } }),
+          400,
+          'key-invalid',
+        )
+        expectProblem(await site.post(undefined), 400, 'key-missing')
+        assert.equal(runs(), 1)
+      },
+    },
+  ]
+}
+
+function whatCountsOfTheUrl(): AdapterBehaviour {
+  return {
+    title: 'says what counts of the URL: a query that is signed anew is the same request',
+    async run({ serve, name, path }) {
+      const { handler, runs } = counted()
+      const site = await serve(handler, { options: { url: () => path } })
+      const key = name()
+      const first = await site.post(key, { path: `${path}?signature=1` })
+      expectReplay(await site.post(key, { path: `${path}?signature=2` }), first)
+      assert.equal(runs(), 1)
+    },
+  }
+}
+
+function whatBecomesOfTheResponse(): AdapterBehaviour {
+  return {
+    title:
+      'decides by the response: `disposition` sees a 200 that says it failed, and frees its key',
+    async run({ serve, name }) {
+      const { handler, runs } = counted(() => {
+        const value = runs() === 1 ? { errors: ['busy'] } : { data: {} }
+        return { status: 200, body: { kind: 'json', value } }
+      })
+      const site = await serve(handler, {
+        options: {
+          disposition: ({ body }) =>
+            'errors' in JSON.parse(Buffer.from(body).toString()) ? 'retry' : undefined,
+        },
+      })
+      const key = name()
+      assert.equal((await site.post(key)).text, '{"errors":["busy"]}')
+      const second = await site.post(key)
+      assert.equal(second.text, '{"data":{}}')
+      expectReplay(await site.post(key), second)
+      assert.equal(runs(), 2)
+    },
+  }
+}
+
+function findsAnswersThatCannotBeSent(): AdapterBehaviour {
+  return {
+    title:
+      'that finds out an answer which cannot be sent is an error of the app at every retry, and nothing is stored: whenUnknown',
+    needs: ['lease mode'],
+    async run({ serve, name }) {
+      let headers: Record<string, string> = { 'x-reason': 'No.\nReally not.' }
+      const { handler, runs } = counted(() => ({ status: 503 }))
+      const site = await serve(handler, {
+        options: { whenUnknown: () => ({ status: 402, headers, body: '{}' }) },
+      })
+      const key = name()
+      assert.equal((await site.post(key)).status, 503)
+      for (let n = 0; n < 2; n += 1) {
+        const answer = await site.post(key)
+        assert.equal(answer.status, 500, answer.text)
+        assert.deepEqual(answer.json(), { error: 'options-invalid' })
+      }
+      headers = { 'x-reason': 'No. Really not.' }
+      const found = await site.post(key)
+      assert.equal(found.status, 402)
+      assert.equal(found.header('x-reason'), 'No. Really not.')
+      assert.equal(runs(), 1)
+    },
+  }
+}
+
+function shown(value: unknown): string {
+  if (value instanceof Promise) return 'a promise where it must answer at once'
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'number') return String(value)
+  return JSON.stringify(value) ?? 'undefined'
+}

@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
+import { counted, created, door, expectProblem, expectReplay } from '../site/adapter-context.ts'
+
+/** Again, while the first request with a key is still running. */
+export function running(): AdapterBehaviourGroup {
+  return {
+    title: 'a request whose key is running',
+    behaviours: [
+      {
+        title: 'is told so: 409 in-progress with Retry-After, and the handler runs once',
+        async run({ serve, name }) {
+          const [started, finish] = [door(), door()]
+          const { handler, runs } = counted(async () => {
+            started.open()
+            await finish.opened
+            return created()
+          })
+          const site = await serve(handler)
+          const key = name()
+          const first = site.post(key)
+          await started.opened
+          const early = await site.post(key)
+          finish.open()
+          expectProblem(early, 409, 'in-progress')
+          assert.match(early.header('retry-after') ?? '', /^[1-9]\d*$/)
+          const answer = await first
+          expectReplay(await site.post(key), answer)
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'gets the one answer there is, of 50 sent at once by clients that retry',
+        async run({ serve, name }) {
+          const { handler, runs } = counted()
+          const site = await serve(handler)
+          const key = name()
+          const clients = Array.from({ length: 50 }, async () => {
+            for (;;) {
+              const answer = await site.post(key)
+              if (answer.status !== 409) return answer
+              expectProblem(answer, 409, 'in-progress')
+            }
+          })
+          const answers = await Promise.all(clients)
+          for (const { status, text } of answers) {
+            assert.equal(`${status} ${text}`, '201 {"id":"order-1"}')
+          }
+          const firsts = answers.filter((answer) => !answer.header('x-idempotency-replayed'))
+          assert.equal(firsts.length, 1)
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'waits for the result and replays it, with `waitMs`',
+        async run({ serve, name }) {
+          const [started, waiting, finish] = [door(), door(), door()]
+          const { handler, runs } = counted(async () => {
+            started.open()
+            await finish.opened
+            return created()
+          })
+          let claims = 0
+          const site = await serve(handler, {
+            options: { waitMs: 20_000 },
+            faults: {
+              begin(begin) {
+                claims += 1
+                const decision = begin()
+                if (claims === 4) waiting.open()
+                return decision
+              },
+            },
+          })
+          const key = name()
+          const first = site.post(key)
+          await started.opened
+          const waiters = [1, 2, 3].map(() => site.post(key))
+          await waiting.opened
+          finish.open()
+          for (const waiter of waiters) expectReplay(await waiter, await first)
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'is told so once its `waitMs` are over',
+        async run({ serve, name }) {
+          const [started, finish] = [door(), door()]
+          const site = await serve(
+            async () => {
+              started.open()
+              await finish.opened
+              return created()
+            },
+            { options: { waitMs: 50 } },
+          )
+          const key = name()
+          const first = site.post(key)
+          await started.opened
+          const late = await site.post(key)
+          finish.open()
+          expectProblem(late, 409, 'in-progress')
+          assert.equal((await first).status, 201)
+        },
+      },
+      {
+        title: 'waits no longer than its client does',
+        async run({ serve, name }) {
+          const [started, waiting, gone, finish] = [door(), door(), door(), door()]
+          const { handler, runs } = counted(async () => {
+            started.open()
+            await finish.opened
+            return created()
+          })
+          let claims = 0
+          const site = await serve(handler, {
+            options: { waitMs: 20_000 },
+            faults: {
+              begin(begin, claim) {
+                claims += 1
+                if (claims === 2) {
+                  claim.signal.addEventListener('abort', gone.open)
+                  waiting.open()
+                }
+                return begin()
+              },
+            },
+          })
+          const key = name()
+          const first = site.post(key)
+          await started.opened
+          const client = new AbortController()
+          const waiter = site.post(key, { signal: client.signal }).catch(() => 'hung up')
+          await waiting.opened
+          client.abort()
+          assert.equal(await waiter, 'hung up')
+          await gone.opened
+          finish.open()
+          expectReplay(await site.post(key), await first)
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'does not hold up a request with another key',
+        needs: ['attempts side by side'],
+        async run({ serve, name }) {
+          const [started, finish] = [door(), door()]
+          const slow = name()
+          const site = await serve(async ({ context }) => {
+            if (context.key !== slow) return created()
+            started.open()
+            await finish.opened
+            return created()
+          })
+          const first = site.post(slow)
+          await started.opened
+          assert.equal((await site.post(name())).status, 201)
+          finish.open()
+          assert.equal((await first).status, 201)
+        },
+      },
+    ],
+  }
+}

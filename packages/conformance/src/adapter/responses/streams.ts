@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
+import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
+import { lostWith } from '../site/faulty-store.ts'
+import { chunksOf } from '../site/reply-bodies.ts'
+
+const options = { response: 'stream' } as const
+
+/** A route that says `response: 'stream'`: server-sent events, token streams. */
+export function streams(): AdapterBehaviourGroup {
+  return {
+    title: 'a route that streams',
+    behaviours: [
+      {
+        title: 'passes chunks through as they are written, before the stream ends',
+        async run({ serve, name, path }) {
+          const seen = door()
+          async function* chunks(): AsyncGenerator<Uint8Array> {
+            yield Buffer.from('data: 1\n\n')
+            await seen.opened
+            yield Buffer.from('data: 2\n\n')
+          }
+          const headers = [['content-type', 'text/event-stream']] as const
+          const site = await serve(
+            () => created({ headers, body: { kind: 'stream', chunks: chunks() } }),
+            { options },
+          )
+          const response = await startPost(site.url + path, name())
+          assert.equal(response.status, 201)
+          assert.equal(response.headers.get('content-type'), 'text/event-stream')
+          let text = ''
+          for await (const chunk of response.body ?? []) {
+            text += Buffer.from(chunk as Uint8Array).toString()
+            seen.open()
+          }
+          assert.equal(text, 'data: 1\n\ndata: 2\n\n')
+        },
+      },
+      {
+        title:
+          'is on record from its first byte: a retry gets 410 result-gone, and nothing runs again',
+        async run({ serve, name }) {
+          const { handler, runs } = counted(() =>
+            created({ body: { kind: 'stream', chunks: chunksOf(['a', 'b']) } }),
+          )
+          const site = await serve(handler, { options })
+          const key = name()
+          assert.equal((await site.post(key)).text, 'ab')
+          for (let n = 0; n < 2; n += 1) expectProblem(await site.post(key), 410, 'result-gone')
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'is so also where its answer is no stream',
+        async run({ serve, name }) {
+          const { handler, runs } = counted()
+          const site = await serve(handler, { options })
+          const key = name()
+          assert.equal((await site.post(key)).text, '{"id":"order-1"}')
+          expectProblem(await site.post(key), 410, 'result-gone')
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'has committed its events when its first byte arrives',
+        needs: ['events'],
+        async run({ serve, name, path, committed }) {
+          const subject = name()
+          const seen = door()
+          async function* chunks(): AsyncGenerator<Uint8Array> {
+            yield Buffer.from('a')
+            await seen.opened
+            yield Buffer.from('b')
+          }
+          const site = await serve(
+            ({ context }) => {
+              context.emit({ type: 'chat.answered', subject })
+              return created({ body: { kind: 'stream', chunks: chunks() } })
+            },
+            { options },
+          )
+          const response = await startPost(site.url + path, name())
+          const before = await committed(subject)
+          seen.open()
+          await response.text()
+          assert.deepEqual(before, ['chat.answered'])
+        },
+      },
+      {
+        title:
+          'is over with its first byte: emit(), keep() and release() throw attempt-over from then on, so that nothing is lost in silence',
+        needs: ['events'],
+        async run({ serve, name, committed }) {
+          const subject = name()
+          const codes: unknown[] = []
+          const site = await serve(
+            ({ context }) => {
+              context.emit({ type: 'chat.asked', subject })
+              async function* chunks(): AsyncGenerator<Uint8Array> {
+                // More than frameworks read ahead, so that the last of it is written late.
+                for (let n = 0; n < 40; n += 1) {
+                  await new Promise((resolve) => setImmediate(resolve))
+                  yield Buffer.alloc(64 * 1024, 'x')
+                }
+                const late = [
+                  () => context.emit({ type: 'chat.answered', subject }),
+                  () => context.keep(),
+                  () => context.release(),
+                ]
+                for (const act of late) {
+                  try {
+                    act()
+                  } catch (error) {
+                    codes.push((error as { code?: unknown }).code)
+                  }
+                }
+              }
+              return created({ body: { kind: 'stream', chunks: chunks() } })
+            },
+            { options },
+          )
+          assert.equal((await site.post(name())).bytes.length, 40 * 64 * 1024)
+          assert.deepEqual(codes, ['attempt-over', 'attempt-over', 'attempt-over'])
+          assert.deepEqual(await committed(subject), ['chat.asked'])
+        },
+      },
+      {
+        title: 'sends nothing of the stream where it cannot be put on record',
+        async run({ serve, name }) {
+          const site = await serve(
+            () => created({ body: { kind: 'stream', chunks: chunksOf(['a', 'b']) } }),
+            { options, faults: { complete: lostWith(new Error('connection lost')) } },
+          )
+          expectProblem(await site.post(name()), 503, 'commit-failed')
+        },
+      },
+      {
+        title: 'leaves its key free where it answers 500: a retry runs again',
+        async run({ serve, name }) {
+          const { handler, runs } = counted(() => ({ status: 500 }))
+          const site = await serve(handler, { options })
+          const key = name()
+          await site.post(key)
+          assert.equal((await site.post(key)).status, 500)
+          assert.equal(runs(), 2)
+        },
+      },
+      {
+        title: 'has no transaction: transaction-unsupported',
+        async run({ serve, name }) {
+          const site = await serve(
+            async ({ context }) => {
+              await context.transaction()
+              return created()
+            },
+            { options },
+          )
+          assert.deepEqual((await site.post(name())).json(), { error: 'transaction-unsupported' })
+        },
+      },
+    ],
+  }
+}
+
+/** Resolves with the head of the answer, its body still to come. */
+function startPost(url: string, key: string): Promise<Response> {
+  return fetch(url, {
+    method: 'POST',
+    headers: { 'Idempotency-Key': key, 'Content-Type': 'application/json' },
+    body: '{}',
+  })
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import type { Attempt } from '@oncekey/core'
+import { eventually } from '../../behaviour/eventually.ts'
+import type { StoreBehaviour, StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
+import {
+  completionOf,
+  expectDecision,
+  expectError,
+  expectReplay,
+  responseOf,
+  type StoreContext,
+} from '../fixture/store-context.ts'
+
+/** The transaction that commits with the response, or not at all. */
+export function transaction(): StoreBehaviourGroup {
+  return {
+    title: 'the transaction',
+    behaviours: [
+      {
+        title: 'is refused with `transaction-unsupported` where the store has none',
+        needs: ['no transactions'],
+        async run({ claim, run }) {
+          const attempt = await run(claim())
+          await expectError('transaction-unsupported', () => attempt.transaction())
+        },
+      },
+      {
+        title: 'commits its writes with the response',
+        needs: ['transactions'],
+        async run({ claim, retry, begin, run, name, write, written }) {
+          const [first, id, response] = [claim(), name(), responseOf('kept')]
+          const attempt = await run(first)
+          await write(attempt, id)
+          assert.equal(await attempt.complete(completionOf({ response })), 'stored')
+          assert.equal(await written(id), true)
+          expectReplay(await begin(retry(first)), response)
+        },
+      },
+      {
+        title: 'with `undo` leaves no write, and the refusal is replayed all the same',
+        needs: ['transactions'],
+        async run({ claim, retry, begin, run, name, write, written }) {
+          const [first, id] = [claim(), name()]
+          const response = responseOf('no such card', { status: 402 })
+          const attempt = await run(first)
+          await write(attempt, id)
+          assert.equal(await attempt.complete(completionOf({ response, writes: 'undo' })), 'stored')
+          assert.equal(await written(id), false)
+          expectReplay(await begin(retry(first)), response)
+        },
+      },
+      undoneBy('release', (attempt) => attempt.release()),
+      undoneBy('abandon', (attempt) => attempt.abandon()),
+      {
+        title: 'is the same one however often it is asked for',
+        needs: ['transactions'],
+        async run({ claim, run }) {
+          const attempt = await run(claim())
+          const [one, two] = await Promise.all([attempt.transaction(), attempt.transaction()])
+          assert.equal(one, two)
+          assert.equal(await attempt.transaction(), one)
+        },
+      },
+      {
+        title: 'sees its own writes',
+        needs: ['transactions'],
+        async run({ claim, run, name, write, fixture }) {
+          const [attempt, id] = [await run(claim()), name()]
+          await write(attempt, id)
+          assert.equal(await fixture.written?.(id, await attempt.transaction()), true)
+        },
+      },
+      {
+        title: 'is seen by nobody else before the response is stored',
+        needs: ['transactions', 'attempts side by side'],
+        async run({ claim, run, name, write, written, fixture }) {
+          const [one, two] = [await run(claim()), await run(claim())]
+          const [idOne, idTwo] = [name(), name()]
+          await write(one, idOne)
+          await write(two, idTwo)
+          assert.equal(await fixture.written?.(idTwo, await one.transaction()), false)
+          assert.equal(await fixture.written?.(idOne, await two.transaction()), false)
+          assert.equal(await written(idOne), false)
+          await one.complete(completionOf())
+          await two.release()
+          assert.deepEqual([await written(idOne), await written(idTwo)], [true, false])
+        },
+      },
+      {
+        title: 'need not be asked for',
+        needs: ['transactions'],
+        async run({ claim, retry, begin, finish }) {
+          const first = claim()
+          const response = await finish(first)
+          expectReplay(await begin(retry(first)), response)
+        },
+      },
+      ...usedTooLate(),
+      {
+        title: 'of fifty clients that retry until they are answered one leaves its write',
+        needs: ['transactions'],
+        run: oneEffect,
+      },
+    ],
+  }
+}
+
+function undoneBy(how: string, end: (attempt: Attempt) => Promise<void>): StoreBehaviour {
+  return {
+    title: `is undone by \`${how}\``,
+    needs: ['transactions'],
+    async run({ claim, run, name, write, written }) {
+      const [attempt, id] = [await run(claim()), name()]
+      await write(attempt, id)
+      await end(attempt)
+      assert.equal(await written(id), false)
+    },
+  }
+}
+
+function usedTooLate(): StoreBehaviour[] {
+  const ends: [string, (attempt: Attempt) => Promise<unknown>][] = [
+    ['it was completed', (attempt) => attempt.complete(completionOf())],
+    ['it was refused', (attempt) => attempt.complete(completionOf({ writes: 'undo' }))],
+    ['it was released', (attempt) => attempt.release()],
+    ['it was abandoned', (attempt) => attempt.abandon()],
+  ]
+  return ends.map(([what, end]) => ({
+    title: `used after ${what} throws \`transaction-over\` and writes nothing`,
+    needs: ['transactions'],
+    async run({ claim, run, name, write, written, fixture }) {
+      const [attempt, early, late] = [await run(claim()), name(), name()]
+      const open = await attempt.transaction()
+      await write(attempt, early)
+      const ending = end(attempt)
+      // From the moment the attempt ends, not from the moment its end is known.
+      await expectError('transaction-over', () => fixture.write?.(open, late))
+      await ending
+      await expectError('transaction-over', () => fixture.write?.(open, late))
+      await expectError('transaction-over', () => attempt.transaction())
+      assert.equal(await written(late), false)
+    },
+  }))
+}
+
+async function oneEffect(context: StoreContext): Promise<void> {
+  const { claim, retry, begin, name, write, written } = context
+  const first = claim()
+  const ids: string[] = []
+  const client = (): Promise<true> =>
+    eventually('an answer', async () => {
+      const decision = await begin(retry(first))
+      if (decision.kind === 'replay') return true
+      if (decision.kind !== 'run') {
+        expectDecision(decision, 'in-progress')
+        return undefined
+      }
+      const { attempt } = decision
+      const id = name()
+      ids.push(id)
+      await write(attempt, id)
+      // The first ones fail, which frees the key for another client, or for this one again.
+      if (ids.length === 1) await attempt.release()
+      else if (ids.length === 2) await attempt.abandon()
+      else await attempt.complete(completionOf())
+      return undefined
+    })
+  await Promise.all(Array.from({ length: 50 }, client))
+  const left = []
+  for (const id of ids) if (await written(id)) left.push(id)
+  assert.equal(left.length, 1, `${left.length} effects`)
+}

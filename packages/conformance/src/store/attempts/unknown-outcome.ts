@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
+import {
+  completionOf,
+  countKinds,
+  expectDecision,
+  expectReplay,
+  responseOf,
+} from '../fixture/store-context.ts'
+
+/** Lease mode: what a claim is told when an attempt ended without saying how. */
+export function unknownOutcome(): StoreBehaviourGroup {
+  return {
+    title: 'an unknown outcome',
+    behaviours: [
+      {
+        title: 'is what a lease that ran out comes to, with the time since when',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
+          const first = claim({ leaseMs: shortLeaseMs })
+          await run(first)
+          await lapse(first)
+          const held = await begin(retry(first, { whenUnknown: 'hold' }))
+          const { since } = expectDecision(held, 'unknown')
+          assert.ok(since instanceof Date && !Number.isNaN(since.getTime()))
+        },
+      },
+      {
+        title: 'is held for every claim that holds, however many come',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run }) {
+          const first = claim()
+          await (await run(first)).abandon()
+          const held = Array.from({ length: 50 }, () =>
+            begin(retry(first, { whenUnknown: 'hold' })),
+          )
+          assert.deepEqual(countKinds(await Promise.all(held)), { unknown: 50 })
+        },
+      },
+      {
+        title: 'is retaken by one of the claims that retake, with the next attempt number',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run }) {
+          const first = claim()
+          await (await run(first)).abandon()
+          await begin(retry(first, { whenUnknown: 'hold' }))
+          const decisions = await Promise.all(
+            Array.from({ length: 20 }, () => begin(retry(first, { whenUnknown: 'retake' }))),
+          )
+          assert.deepEqual(countKinds(decisions), { run: 1, 'in-progress': 19 })
+          for (const decision of decisions) {
+            if (decision.kind === 'run') assert.equal(decision.attempt.number, 2)
+          }
+        },
+      },
+      {
+        title: 'once retaken, is no longer open to the attempt that was abandoned',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run }) {
+          const first = claim()
+          const before = await run(first)
+          await before.abandon()
+          const now = await run(retry(first))
+          const late = completionOf({ response: responseOf('too late') })
+          assert.notEqual(await before.complete(late).catch(() => 'thrown'), 'stored')
+          const response = responseOf('by the second attempt')
+          assert.equal(await now.complete(completionOf({ response })), 'stored')
+          expectReplay(await begin(retry(first)), response)
+        },
+      },
+      {
+        title: 'that was only reported may still be known: the attempt completes after all',
+        needs: ['lease mode'],
+        async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
+          const first = claim({ leaseMs: shortLeaseMs })
+          const attempt = await run(first)
+          await lapse(first)
+          expectDecision(await begin(retry(first, { whenUnknown: 'hold' })), 'unknown')
+          const response = responseOf('after all')
+          assert.equal(await attempt.complete(completionOf({ response })), 'stored')
+          expectReplay(await begin(retry(first, { whenUnknown: 'hold' })), response)
+        },
+      },
+      {
+        title: 'is forgotten when the attempt that retook it is released',
+        needs: ['lease mode'],
+        async run({ claim, retry, run }) {
+          const first = claim()
+          await (await run(first)).abandon()
+          await (await run(retry(first))).release()
+          assert.equal((await run(retry(first, { whenUnknown: 'hold' }))).number, 1)
+        },
+      },
+    ],
+  }
+}

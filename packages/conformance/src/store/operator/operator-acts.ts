@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict'
+import { type ActResult, type Claim, keyTarget, type Operation, type Store } from '@oncekey/core'
+import type { StoreBehaviour, StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
+import {
+  completionOf,
+  expectDecision,
+  expectError,
+  expectReplay,
+  responseOf,
+  type StoreContext,
+} from '../fixture/store-context.ts'
+import { keysOf, nameOf } from './operator-keys.ts'
+
+/** What an operator may do to keys, each with its entry in the audit trail. */
+export function operatorActs(): StoreBehaviourGroup {
+  return {
+    title: 'acts on keys',
+    behaviours: [
+      {
+        title: 'release frees an unknown key: the next request runs as the first attempt',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { claim, retry, run } = context
+          const first = claim()
+          await (await run(first)).abandon()
+          assert.equal(await release(context, first), 'done')
+          const next = await run(retry(first, { whenUnknown: 'hold' }))
+          assert.equal(next.number, 1)
+        },
+      },
+      {
+        title: 'release frees it for another request, too',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { claim, otherRequest, run } = context
+          const first = claim()
+          await (await run(first)).abandon()
+          assert.equal(await release(context, first), 'done')
+          await run(otherRequest(first))
+        },
+      },
+      {
+        title: 'after release the attempt that comes back late stores nothing',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { claim, retry, run, begin, lapse, shortLeaseMs } = context
+          const first = claim({ leaseMs: shortLeaseMs })
+          const attempt = await run(first)
+          await lapse(first)
+          assert.equal(await release(context, first), 'done')
+          const late = completionOf({ response: responseOf('too late') })
+          assert.notEqual(await attempt.complete(late).catch(() => 'thrown'), 'stored')
+          assert.equal(await attempt.renew(60_000), 'stale')
+          expectDecision(await begin(retry(first)), 'run')
+        },
+      },
+      {
+        title: 'answer finishes an unknown key: the next request gets that response, byte for byte',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { claim, retry, begin, otherRequest, run } = context
+          const first = claim()
+          await (await run(first)).abandon()
+          const bytes = Uint8Array.from({ length: 256 }, (_, index) => index)
+          const response = responseOf('', { status: 202, body: bytes })
+          assert.equal(await keysOf(context).answer(nameOf(first), response, anAct()), 'done')
+          expectReplay(await begin(retry(first)), response)
+          expectDecision(await begin(otherRequest(first)), 'mismatch')
+        },
+      },
+      {
+        title: 'after answer the attempt that comes back late changes nothing',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { claim, retry, begin, run, lapse, shortLeaseMs } = context
+          const first = claim({ leaseMs: shortLeaseMs })
+          const attempt = await run(first)
+          await lapse(first)
+          const response = responseOf('by the operator')
+          assert.equal(await keysOf(context).answer(nameOf(first), response, anAct()), 'done')
+          const late = completionOf({ response: responseOf('too late') })
+          assert.notEqual(await attempt.complete(late).catch(() => 'thrown'), 'stored')
+          expectReplay(await begin(retry(first)), response)
+        },
+      },
+      {
+        title: 'forget lets the next request with a finished key run again',
+        needs: ['operator keys'],
+        async run(context) {
+          const { claim, retry, finish, run } = context
+          const first = claim()
+          await finish(first)
+          assert.equal(await forget(context, first), 'done')
+          assert.equal((await run(retry(first))).number, 1)
+        },
+      },
+      {
+        title: 'forget takes nothing away where another request is on record',
+        needs: ['operator keys'],
+        async run(context) {
+          const { claim, retry, begin, finish } = context
+          const first = claim()
+          const response = await finish(first)
+          const named = { ...nameOf(first), fingerprint: 'json1:another' }
+          assert.equal(await keysOf(context).forget(named, anAct()), 'other-request')
+          expectReplay(await begin(retry(first)), response)
+          assert.deepEqual(await trailOf(context, first), [])
+        },
+      },
+      nothingHappens('to a running key', {
+        as: 'running',
+        prepare: async ({ run }, first) => {
+          await run(first)
+        },
+        after: async ({ begin, retry }, first) => {
+          expectDecision(await begin(retry(first)), 'in-progress')
+        },
+      }),
+      nothingHappens('to a key of which nothing is known', {
+        as: 'absent',
+        prepare: async () => {},
+        after: async ({ run, retry }, first) => {
+          await run(retry(first))
+        },
+      }),
+      {
+        title: 'release and answer leave a finished key as it is',
+        needs: ['operator keys'],
+        async run(context) {
+          const { claim, retry, begin, finish } = context
+          const first = claim()
+          const response = await finish(first)
+          assert.equal(await release(context, first), 'finished')
+          const other = responseOf('another')
+          assert.equal(await keysOf(context).answer(nameOf(first), other, anAct()), 'finished')
+          expectReplay(await begin(retry(first)), response)
+          assert.deepEqual(await trailOf(context, first), [])
+        },
+      },
+      {
+        title: 'forget leaves an unknown key as it is',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { claim, retry, begin, run } = context
+          const first = claim()
+          await (await run(first)).abandon()
+          assert.equal(await forget(context, first), 'unknown')
+          const held = await begin(retry(first, { whenUnknown: 'hold' }))
+          expectDecision(held, 'unknown')
+        },
+      },
+      {
+        title: 'of many acts on one unknown key one is done, and one is on record',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { store, another, claim, run } = context
+          const first = claim()
+          await (await run(first)).abandon()
+          const stores = [store, await another()]
+          const results = await Promise.all(
+            Array.from({ length: 6 }, (_, index) => {
+              const keys = keysOf(context, stores[index % 2])
+              return index % 3 === 0
+                ? keys.release(nameOf(first), anAct())
+                : keys.answer(nameOf(first), responseOf(`${index}`), anAct())
+            }),
+          )
+          assert.equal(results.filter((result) => result === 'done').length, 1, results.join())
+          assert.equal((await trailOf(context, first)).length, 1)
+        },
+      },
+      {
+        title: 'of an act and a claim that retakes one wins',
+        needs: ['operator keys', 'lease mode'],
+        async run(context) {
+          const { claim, retry, begin, run } = context
+          for (let round = 0; round < 5; round += 1) {
+            const first = claim()
+            await (await run(first)).abandon()
+            const [result, decision] = await Promise.all([
+              release(context, first),
+              begin(retry(first, { whenUnknown: 'retake' })),
+            ])
+            if (decision.kind === 'run') {
+              // As the second attempt of the old key, or as the first after it was released.
+              assert.equal(decision.attempt.number, result === 'done' ? 1 : 2)
+              const response = responseOf('by the claim')
+              assert.equal(await decision.attempt.complete(completionOf({ response })), 'stored')
+              expectReplay(await begin(retry(first)), response)
+            } else {
+              expectDecision(decision, 'in-progress')
+              assert.equal(result, 'done')
+            }
+          }
+        },
+      },
+      {
+        title: 'each act that is done is on record: who, what, on which key, why',
+        needs: ['operator keys'],
+        async run(context) {
+          const { claim, finish } = context
+          const first = claim()
+          await finish(first)
+          const act = { actor: 'maria@shop.example', note: "the customer's 2nd – “double” – order" }
+          const named = { ...nameOf(first), fingerprint: first.fingerprints[0] }
+          assert.equal(await keysOf(context).forget(named, act), 'done')
+          const [operation, ...others] = await trailOf(context, first)
+          assert.deepEqual(others, [])
+          assert.ok(operation)
+          assert.deepEqual(
+            [operation.actor, operation.act, operation.target, operation.note],
+            [act.actor, 'keys.forget', keyTarget(first), act.note],
+          )
+          assert.equal(operation.detail.fingerprint, first.fingerprints[0])
+          assert.ok(operation.at instanceof Date && !Number.isNaN(operation.at.getTime()))
+        },
+      },
+      {
+        title: 'the newest act comes first, page by page, each once',
+        needs: ['operator keys'],
+        async run(context) {
+          const { claim, finish, retry } = context
+          const first = claim()
+          const notes: string[] = []
+          for (const note of ['one', 'two', 'three', 'four', 'five']) {
+            await finish(retry(first))
+            const named = { ...nameOf(first), fingerprint: first.fingerprints[0] }
+            await keysOf(context).forget(named, { ...anAct(), note })
+            notes.unshift(note)
+          }
+          const listed: string[] = []
+          let after: string | undefined
+          do {
+            const filter = { target: keyTarget(first), act: 'keys.forget' }
+            const page = await operationsOf(context).list(filter, {
+              limit: 2,
+              ...(after && { after }),
+            })
+            assert.ok(page.items.length <= 2)
+            listed.push(...page.items.map(({ note }) => note))
+            after = page.next
+          } while (after !== undefined)
+          assert.deepEqual(listed, notes)
+        },
+      },
+      {
+        title: 'an act without an actor or a note is refused, and nothing happens',
+        needs: ['operator keys'],
+        async run(context) {
+          const { claim, retry, begin, finish } = context
+          const first = claim()
+          const response = await finish(first)
+          const named = { ...nameOf(first), fingerprint: first.fingerprints[0] }
+          for (const act of [
+            { actor: '', note: 'why' },
+            { actor: 'maria', note: ' ' },
+            { actor: 'm'.repeat(201), note: 'why' },
+            undefined as never,
+          ]) {
+            await expectError('options-invalid', () => keysOf(context).forget(named, act))
+          }
+          expectReplay(await begin(retry(first)), response)
+          assert.deepEqual(await trailOf(context, first), [])
+        },
+      },
+    ],
+  }
+}
+
+/** Each act answers what is the case, and leaves no trace. */
+function nothingHappens(
+  title: string,
+  {
+    as,
+    prepare,
+    after,
+  }: {
+    readonly as: ActResult
+    prepare(context: StoreContext, claim: Claim): Promise<void>
+    after(context: StoreContext, claim: Claim): Promise<void>
+  },
+): StoreBehaviour {
+  return {
+    title: `nothing happens ${title}, whatever the act: it answers \`${as}\``,
+    needs: ['operator keys', 'attempts side by side'],
+    async run(context) {
+      const first = context.claim()
+      await prepare(context, first)
+      const answer = responseOf('by the operator')
+      assert.equal(await release(context, first), as)
+      assert.equal(await keysOf(context).answer(nameOf(first), answer, anAct()), as)
+      assert.equal(await forget(context, first), as)
+      await after(context, first)
+      assert.deepEqual(await trailOf(context, first), [])
+    },
+  }
+}
+
+const anAct = () => ({ actor: 'conformance', note: 'to see what happens' })
+
+function operationsOf({ store }: StoreContext): NonNullable<Store['operations']> {
+  assert.ok(store.operations, 'a store with `keys` has `operations`')
+  return store.operations
+}
+
+function release(context: StoreContext, claim: Claim): Promise<ActResult> {
+  return keysOf(context).release(nameOf(claim), anAct())
+}
+
+function forget(context: StoreContext, claim: Claim): Promise<ActResult> {
+  const [fingerprint] = claim.fingerprints
+  return keysOf(context).forget({ ...nameOf(claim), fingerprint }, anAct())
+}
+
+async function trailOf(context: StoreContext, claim: Claim): Promise<readonly Operation[]> {
+  const page = await operationsOf(context).list({ target: keyTarget(claim) }, { limit: 100 })
+  return page.items
+}

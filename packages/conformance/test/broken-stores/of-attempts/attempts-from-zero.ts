@@ -1,0 +1,13 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** The other way to miscount. */
+export const attemptsFromZero = brokenStore({
+  fault: 'counts attempts from 0',
+  steps: (right) => ({
+    newRow(claim, before) {
+      const { fingerprint } = right.newRow(claim, before)
+      return { fingerprint, number: before === undefined ? 0 : before.number + 1 }
+    },
+  }),
+  caughtBy: ['claims: the first claim on a key gets `run`, with attempt number 1'],
+})

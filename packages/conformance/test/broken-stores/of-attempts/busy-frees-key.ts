@@ -1,0 +1,11 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** idempo's memory lock: an `ensure` that also runs for the duplicate takes the winner's mark away. */
+export const busyFreesKey = brokenStore({
+  fault: 'frees the key when it turns a claim away',
+  steps: () => ({ onBusy: (id, table) => table.rows.delete(id) }),
+  caughtBy: [
+    'claims: a claim that was turned away leaves the running attempt its key',
+    'mismatch: `in-progress` does not change the record either',
+  ],
+})

@@ -1,0 +1,12 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** A clean-up that may come late, and then takes the process with it. */
+export const endsThrow = brokenStore({
+  fault: 'throws when an attempt is ended again',
+  steps: () => ({
+    onEndedAgain() {
+      throw new Error('No such attempt.')
+    },
+  }),
+  caughtBy: ['an attempt: may be released and abandoned again and again'],
+})

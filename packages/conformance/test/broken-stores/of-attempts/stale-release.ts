@@ -1,0 +1,18 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** The same, only for running keys: found where an attempt was taken over. */
+export const staleRelease = brokenStore({
+  fault: 'ends a running attempt for whoever asks',
+  modes: ['lease'],
+  steps: (right) => ({
+    owns: (row, token, verb, table) =>
+      verb === 'release' || verb === 'abandon'
+        ? row?.state === 'running'
+        : right.owns(row, token, verb, table),
+  }),
+  caughtBy: [
+    'leases: a stale `release` does not free the key',
+    'leases: a stale `abandon` does not make the key unknown',
+    'abandon: by an attempt that ended before does nothing to the one that has the key now',
+  ],
+})

@@ -1,0 +1,10 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** idempot-js: a second order like the first conflicted with it, whatever its key. */
+export const fingerprintIsKey = brokenStore({
+  fault: 'finds records by what was asked',
+  steps: () => ({
+    id: ({ namespace, scope, fingerprints }) => `${namespace}${scope}${fingerprints}`,
+  }),
+  caughtBy: ['claims: the same request under another key is another request'],
+})

@@ -1,0 +1,13 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** Records that go on being made under an algorithm that the next deploy no longer accepts. */
+export const oldestFingerprint = brokenStore({
+  fault: 'records the last fingerprint of the list',
+  steps: (right) => ({
+    newRow: (claim, before) => ({
+      ...right.newRow(claim, before),
+      fingerprint: claim.fingerprints.at(-1) ?? '',
+    }),
+  }),
+  caughtBy: ['mismatch: a record is made under the current algorithm'],
+})

@@ -1,0 +1,15 @@
+import type { StoredResponse } from '@oncekey/core'
+import { brokenStore } from '../broken-store.ts'
+
+/** A cache in memory that keeps what it is given, not what it was. */
+export const keptByReference = brokenStore({
+  fault: 'keeps the arrays of the caller',
+  steps: () => ({
+    encode: (response) => response,
+    decode: (kept) => kept as StoredResponse,
+  }),
+  caughtBy: [
+    'byte-exact responses: what the caller does to its arrays after completing does not change the record',
+    'byte-exact responses: what a caller does to a replay does not change the record',
+  ],
+})

@@ -1,0 +1,19 @@
+import { brokenStore } from '../broken-store.ts'
+import { DAY_MS, type Table } from '../plain-store.ts'
+
+/** hono-idempotency on D1: expired for the reader, still there for the insert, blocked for good. */
+export const expiredKeyBlocks = brokenStore({
+  fault: 'blocks a key past its retention until it is purged',
+  steps: (right) => ({
+    isLocked: (id, _claim, table) => isExpired(id, table),
+    look: (id, table) => (isExpired(id, table) ? undefined : right.look(id, table)),
+  }),
+  caughtBy: [
+    'a result that is gone: a key past its retention runs again as attempt number 1, purged or not',
+  ],
+})
+
+function isExpired(id: string, { rows, now }: Table): boolean {
+  const row = rows.get(id)
+  return row?.state === 'finished' && row.finishedAt + 7 * DAY_MS <= now
+}

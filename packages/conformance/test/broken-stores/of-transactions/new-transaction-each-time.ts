@@ -1,0 +1,12 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** Writes made through the first one are not seen through the second, and may not be committed. */
+export const newTransactionEachTime = brokenStore({
+  fault: 'opens another transaction each time it is asked for',
+  steps: () => ({ handOut: () => ({ staged: new Set(), isOver: false }) }),
+  caughtBy: [
+    'the transaction: is the same one however often it is asked for',
+    'the transaction: sees its own writes',
+    'the transaction: commits its writes with the response',
+  ],
+})

@@ -1,0 +1,13 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** Used after the response, a client that is back in the pool writes into somebody else's request. */
+export const transactionNeverOver = brokenStore({
+  fault: 'lets the transaction be used after its end',
+  steps: () => ({ revoke: () => {} }),
+  caughtBy: [
+    'the transaction: used after it was completed throws `transaction-over` and writes nothing',
+    'the transaction: used after it was refused throws `transaction-over` and writes nothing',
+    'the transaction: used after it was released throws `transaction-over` and writes nothing',
+    'the transaction: used after it was abandoned throws `transaction-over` and writes nothing',
+  ],
+})

@@ -1,0 +1,14 @@
+import type { BrokenStore } from '../broken-store.ts'
+import { plainFixture } from '../plain-fixture.ts'
+
+/** Code that believes the capability and code that believes the method do different things. */
+export const transactionsDenied: BrokenStore = {
+  fault: 'says that it has no transactions, and opens them',
+  modes: ['transaction', 'lease'],
+  create(mode) {
+    const fixture = plainFixture(mode)
+    const capabilities = { ...fixture.store.capabilities, transactions: false }
+    return { ...fixture, store: { ...fixture.store, capabilities } }
+  },
+  caughtBy: ['the transaction: is refused with `transaction-unsupported` where the store has none'],
+}

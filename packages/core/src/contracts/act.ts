@@ -1,0 +1,34 @@
+import { OptionsError } from '../errors/errors.ts'
+
+/**
+ * Who acts on stored state from outside, and why. Every act writes both to the audit trail in its
+ * own commit: neither an act nor its audit entry exists without the other.
+ */
+export interface Act {
+  /**
+   * The person or program that acts, as the audit trail shows it: `'maria@shop.example'`. 1 to 200
+   * characters.
+   */
+  readonly actor: string
+  /** The reason, for later readers of the audit trail. 1 to 2,000 characters. */
+  readonly note: string
+}
+
+/** Validates an act and returns it without any extra properties. Throws {@link OptionsError}. */
+export function checkedAct(verb: string, act: Act): Act {
+  const { actor, note } = act ?? {}
+  return {
+    actor: text(verb, 'actor', actor, 200, "actor: 'maria@shop.example'"),
+    note: text(verb, 'note', note, 2_000, "note: 'the gateway confirmed the charge'"),
+  }
+}
+
+function text(verb: string, name: string, value: unknown, most: number, example: string): string {
+  if (typeof value === 'string' && value.trim() !== '' && value.length <= most) {
+    // PostgreSQL cannot store this character in text.
+    if (!value.includes('\0')) return value
+  }
+  throw new OptionsError(
+    `${verb}: \`${name}\` must be 1 to ${most} characters, without a NUL: it goes on record with the act. Write ${example}.`,
+  )
+}

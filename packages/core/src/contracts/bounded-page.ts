@@ -1,0 +1,22 @@
+/**
+ * How many rows to read for a page when no index finds the rows that match: enough that a filter is
+ * worth a round trip, but never far more than a page.
+ */
+export function rowsToRead(limit: number): number {
+  return Math.max(limit, 500)
+}
+
+/**
+ * Makes a page of the rows that were read, of which at most `read` were requested: up to `limit` of
+ * those that match. The next page continues behind `last`, which is `undefined` where there are no
+ * more rows.
+ */
+export function boundedPage<Row>(
+  rows: readonly Row[],
+  of: { readonly read: number; readonly limit: number; isMeant(row: Row): boolean },
+): { readonly shown: readonly Row[]; readonly last: Row | undefined } {
+  const meant = rows.filter(of.isMeant)
+  const shown = meant.slice(0, of.limit)
+  if (meant.length > of.limit) return { shown, last: shown.at(-1) }
+  return { shown, last: rows.length === of.read ? rows.at(-1) : undefined }
+}

@@ -1,0 +1,164 @@
+import type { AttemptError, DeadReason } from './delivery.ts'
+
+/**
+ * The contract of whatever keeps dead letters: the log for its consumers, webhooks for their
+ * endpoints, sagas for their runs. `deadLetters()` of `@oncekey/outbox` makes an operator's tool of
+ * it.
+ *
+ * - `count`, `list` and `redrive` interpret a filter with one predicate, so that a preview shows
+ *   exactly what a redrive will do.
+ * - A redriven delivery keeps its event id, so that a receiver that already took effect recognizes
+ *   it.
+ * - A redrive deletes nothing: what cannot be redriven stays, and the reason is returned.
+ */
+export interface DeadLetterSource {
+  /** What kind of dead letters these are: `consumers`, `webhooks`, `sagas`. */
+  readonly name: string
+
+  /** Lists dead letters, the oldest first. */
+  list(filter: DeadLetterFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
+  /**
+   * Lists failed deliveries that will be tried again, by origin and then in an order of the
+   * source's own. One that is tried during the listing may come twice or not at all; every other
+   * comes once. Each page examines a bounded number of rows, so with a filter it may be short and
+   * still have a `next`.
+   */
+  listRetrying(filter: RetryingFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
+  /** Returns one with every attempt, also if it is no longer dead. */
+  get(id: string): Promise<DeadLetterDetail | undefined>
+  /** Counts those that match: what `redrive` would take. */
+  count(filter: DeadLetterFilter): Promise<number>
+  /** Redrives at most `limit` of those that match, the oldest first, and none that is `retired`. */
+  redrive(filter: DeadLetterFilter, options: { readonly limit: number }): Promise<Redriven>
+  /** Marks dead or retired ones as never to be delivered. `note` records why. */
+  discard(ids: readonly string[], note: string): Promise<readonly Resolution[]>
+  stats(): Promise<DeadLetterStats>
+}
+
+/** Every given condition must hold. An empty filter matches all. */
+export interface DeadLetterFilter {
+  readonly ids?: readonly string[]
+  readonly eventIds?: readonly string[]
+  /** A consumer, an endpoint, a saga. */
+  readonly origin?: string
+  readonly type?: string
+  readonly subject?: string
+  readonly reason?: DeadReason
+  /** A kind of error: `error.fingerprint`. */
+  readonly fingerprint?: string
+  readonly deadBefore?: Date
+  readonly deadAfter?: Date
+  /**
+   * Matches only the dead letters of retired consumers. @default false, which matches none of them
+   */
+  readonly retired?: boolean
+}
+
+/** Every given condition must hold. An empty filter matches all that are retrying. */
+export type RetryingFilter = Pick<DeadLetterFilter, 'origin' | 'type' | 'subject'>
+
+export interface DeadLetterPageRequest {
+  readonly limit: number
+  /** `next` of the page before. */
+  readonly after?: string
+}
+
+export interface DeadLetterPage {
+  readonly items: readonly DeadLetter[]
+  readonly next: string | undefined
+}
+
+export interface DeadLetter {
+  /** Unique in its source. */
+  readonly id: string
+  readonly origin: string
+  /** `retired`: dead, and its consumer was retired. */
+  readonly state: 'dead' | 'retrying' | 'resolved' | 'retired'
+  readonly eventId: string
+  readonly type: string
+  readonly subject: string | null
+  readonly reason: DeadReason | null
+  /** Of the last attempt. */
+  readonly error: Omit<AttemptError, 'stack'> | null
+  readonly attempts: number
+  readonly redrives: number
+  readonly occurredAt: Date
+  readonly firstFailedAt: Date
+  readonly deadAt: Date | null
+  /**
+   * When a retrying delivery is tried next; `null` while it waits behind another of its ordering
+   * key.
+   */
+  readonly dueAt: Date | null
+  /** How an operator or a later attempt ended it. */
+  readonly resolution: 'redriven' | 'already-done' | 'discarded' | null
+  readonly note: string | null
+}
+
+export interface DeadLetterDetail extends DeadLetter {
+  readonly source: string
+  /** JSON text. */
+  readonly data: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly history: readonly PastAttempt[]
+}
+
+export interface PastAttempt {
+  readonly number: number
+  readonly startedAt: Date
+  readonly durationMs: number
+  readonly error: AttemptError
+}
+
+export interface Redriven {
+  /** The ids that are `retrying` now. */
+  readonly redriven: readonly string[]
+  /**
+   * Those that were left as they are or found to be done. Only ids that were asked for, or that
+   * matched.
+   */
+  readonly refused: readonly Resolution[]
+}
+
+/** What became of one dead letter that was asked for. */
+export interface Resolution {
+  readonly id: string
+  readonly outcome:
+    | 'discarded'
+    /** The event has taken effect, so there is nothing to redrive. */
+    | 'already-done'
+    | 'already-discarded'
+    | 'retrying'
+    /**
+     * Still dead: the rest of the filter does not match it, the limit was reached, or somebody else
+     * is working on it.
+     */
+    | 'not-matched'
+    /** Its consumer was retired, so there is nobody to deliver it to. */
+    | 'retired'
+    | 'unknown'
+}
+
+export interface DeadLetterStats {
+  /** Counted up to 100,000 where counting them all takes long. */
+  readonly depth: number
+  readonly oldestAgeMs: number | null
+  /** Rates over the last hour. */
+  readonly arrivedPerMinute: number
+  readonly drainedPerMinute: number
+  /**
+   * The largest first, at most 100. Where there are many dead letters, only the 10,000 newest are
+   * grouped.
+   */
+  readonly groups: readonly DeadLetterGroup[]
+}
+
+export interface DeadLetterGroup {
+  readonly origin: string
+  readonly fingerprint: string
+  readonly count: number
+  readonly oldestAt: Date
+  readonly newestAt: Date
+  /** One of them, as an example. */
+  readonly sample: { readonly id: string; readonly name: string; readonly message: string }
+}

@@ -1,0 +1,303 @@
+import type { DeadLetterSource } from './dead-letter-source.ts'
+import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
+import type { OutboxEvent } from './event.ts'
+import type { Page, ReadRequest } from './logged-event.ts'
+import type { Retired, RetireOptions } from './retirement.ts'
+import type { HeldSlot, Lease, LeaseRequest, Position } from './slots.ts'
+import type { Standing } from './subscription-record.ts'
+
+/**
+ * The contract of a log of events: it hands every event to every consumer at least once and
+ * remembers how far each has come. Every sentence below is tested by `describeLog` of
+ * `@oncekey/conformance`.
+ *
+ * The log is divided into {@link SLOTS} slots by ordering key. A consumer has one cursor per slot.
+ * A relay leases slots, reads on from their cursors and moves them. Every write about a slot is
+ * fenced by the epoch of its lease, so a relay that has lost a slot changes nothing in it.
+ *
+ * Positions are opaque text that the log makes and takes back. A relay may read on from a position
+ * that it has not written yet: reading ahead and recording outcomes are separate.
+ */
+export interface EventLog<Tx = unknown> {
+  readonly capabilities: EventLogCapabilities
+
+  /**
+   * Registers a consumer. May be called any number of times, from any number of processes.
+   *
+   * - A new consumer starts where `startAt` says; a known one continues where it was.
+   * - From then on no event that it has not passed is removed, until the consumer is retired.
+   * - Its list of types is recorded.
+   */
+  subscribe(subscription: Subscription): Promise<void>
+
+  /**
+   * Records which types a relay takes for a consumer, and returns what the relay may do, so that
+   * releases with different lists can run side by side. A relay calls it with each lease. Returns
+   * `undefined` for an unknown consumer.
+   *
+   * - The types wanted are the union of the lists of all relays that are alive or may be
+   *   restarting: see `SubscriptionRecord`.
+   * - Once it has returned, no `read` passes an event that any of these relays takes.
+   * - A relay that leaves with `release` takes its list out of the union.
+   */
+  want(request: Want): Promise<Standing | undefined>
+
+  /**
+   * Forgets a consumer and its cursors, so that it holds no events back. All of it happens, or
+   * nothing.
+   *
+   * - Its retrying deliveries are not tried again. With its dead ones they are kept, apart from the
+   *   dead letters of live consumers, or discarded; see `RetireOptions`.
+   * - What is kept can be listed, with `retired` in a filter, and discarded. A redrive skips it.
+   * - A consumer that subscribes under the same name later inherits none of it. It starts anew: an
+   *   event that it fails is filed, whatever became of that event before.
+   * - Whoever held a slot of the consumer has lost it, even if a new consumer of that name exists.
+   * - Events in its inbox stay taken in, for a new consumer of that name too.
+   *
+   * Throws `OptionsError`.
+   */
+  retire(consumer: string, options?: RetireOptions): Promise<Retired>
+
+  /**
+   * Renews the slots that this relay holds of a consumer, and takes its fair share of the free
+   * ones.
+   *
+   * - One relay holds a slot at a time; a slot whose lease ran out is free.
+   * - Each time a slot is taken its epoch grows, which fences the previous holder off.
+   * - `share` is the fair number of slots, given the relays that have asked lately. A relay that
+   *   holds more finishes what it has begun and lets the rest go with `release`; the log takes none
+   *   away.
+   * - A slot whose last holder disappeared without releasing it comes with `crashes` counted up. An
+   *   `advance` that is `calm` resets the count to 0.
+   * - A relay that is `waiting` renews what it holds, takes nothing, and does not count in the
+   *   shares.
+   */
+  lease(request: LeaseRequest): Promise<Lease>
+
+  /**
+   * Releases slots, so that other relays can take them at once. Slots that this relay has lost are
+   * left alone. A relay that is `leaving` no longer counts when slots are shared.
+   */
+  release(request: {
+    readonly consumer: string
+    readonly relay: string
+    readonly slots: readonly HeldSlot[]
+    readonly leaving: boolean
+  }): Promise<void>
+
+  /**
+   * Reads the next events after the given positions: at most `limit`, each with its position.
+   *
+   * - A page ends with the event that brings it to about `maxBytes`, however large that event is.
+   * - A reader that continues from `next` reads every committed event exactly once, in whatever
+   *   order transactions commit.
+   * - Events of one ordering key come in the order of their commits, where the transactions that
+   *   wrote them conflicted. Events of one transaction come in the order in which they were
+   *   emitted.
+   * - No open transaction, however long it stays open, delays the events of others.
+   * - Reading moves no cursor and writes nothing.
+   * - Only wanted types are read: `types` in normal form must be what `want` returned. Otherwise it
+   *   throws `subscription-changed` and the reader calls `want` again.
+   *
+   * Throws `log-restored` if the positions belong to an earlier life of the log, which crashed,
+   * failed over or was restored since, so that numbers may have been handed out again. Slots then
+   * have to be leased anew, and some events may come again.
+   */
+  read(request: ReadRequest): Promise<Page>
+
+  /**
+   * Moves cursors and files the deliveries that failed, in one commit: for each slot all of it or
+   * nothing. Of a slot in `lost` nothing was written. Cursors never move back.
+   *
+   * - A delivery that is already on file is left as it is.
+   */
+  advance(request: Advance): Promise<{ readonly lost: readonly number[] }>
+
+  /**
+   * Counts a start of an event that may have killed an earlier process, and returns the number of
+   * its starts. The count belongs to the cursor: another event begins at 1. Fenced: `lost`.
+   */
+  suspect(request: {
+    readonly consumer: string
+    readonly slot: HeldSlot
+    readonly eventId: string
+  }): Promise<number | 'lost'>
+
+  /**
+   * Claims the due deliveries of these slots, the oldest first, and counts a start for each. A
+   * delivery that was started before and has no recorded outcome (`starts` above `attempts` + 1)
+   * comes alone.
+   *
+   * - They end with the one that brings them to about `maxBytes`; starts are counted only for those
+   *   that are returned.
+   * - A delivery that was filed behind another of its ordering key comes once that one has ended.
+   * - Only those of the given types, if any are given: the others belong to another release.
+   * - `nextInMs` says when the next one is due, if there is one.
+   *
+   * With `run`, for a consumer that is ordered:
+   *
+   * - A delivery comes only if none of its ordering key that is before it in the log is retrying,
+   *   or if all of those come with it. A redriven delivery counts as before those that were not
+   *   waiting for it.
+   * - The followers of the first delivery of a key come in the order of the log, and no start is
+   *   counted for them: a relay that does not get to one leaves it as it is.
+   * - At most the larger of `limit` and `run` come, the first of each ordering key before any
+   *   second.
+   */
+  takeDue(request: TakeDue): Promise<Due>
+
+  /** Records how deliveries ended. Fenced by slot; nothing was written of those in `lost`. */
+  settle(request: Settle): Promise<{ readonly lost: readonly number[] }>
+
+  /**
+   * Counts the retrying deliveries of each ordering key in these slots: an ordered consumer must
+   * hold back the events behind them. Of all ordering keys, or only of those given.
+   */
+  held(request: {
+    readonly consumer: string
+    readonly slots: readonly number[]
+    readonly orderingKeys?: readonly string[]
+  }): Promise<
+    readonly { readonly slot: number; readonly orderingKey: string; readonly count: number }[]
+  >
+
+  /**
+   * Opens a transaction of the inbox, which takes events in once per consumer.
+   *
+   * - What is written through `handle`, the mark that the events were taken in, and the events
+   *   given to `commit` are one commit.
+   * - `fresh` are the events that had not been taken in before. Of any number of transactions that
+   *   take the same event in concurrently, at most one commits it.
+   *
+   * Throws `transaction-unsupported` where `capabilities.transactions` is false, and `store-busy`.
+   */
+  takeIn(request: TakeIn): Promise<Intake<Tx>>
+
+  /**
+   * The inbox for a handler that used no transaction and emitted events: the mark and the events in
+   * one commit. `duplicate`: the event had been taken in before, and nothing was written. A log
+   * without transactions may append the events in either case, or may know that they were appended.
+   */
+  emit(request: {
+    readonly consumer: string
+    readonly eventId: string
+    readonly events: readonly OutboxEvent[]
+  }): Promise<'done' | 'duplicate'>
+
+  /**
+   * Appends events in a commit of their own, in this order, for code that has no transaction.
+   * Throws `event-invalid`, and appends none, if `emit()` would have refused one of them.
+   */
+  append(events: readonly OutboxEvent[]): Promise<void>
+
+  /**
+   * Measures how far a consumer is behind. Of a consumer that never subscribed or is retired it
+   * returns `known: false`.
+   */
+  lag(consumer: string): Promise<Lag>
+
+  /** The dead letters of the consumers: all their deliveries that are `dead`. */
+  readonly deadLetters: DeadLetterSource
+
+  /**
+   * Removes events that every consumer has passed and that have been kept long enough, and reports
+   * who holds the rest. A relay calls it now and then; safe from any number of processes.
+   */
+  maintain(): Promise<Maintenance>
+}
+
+/** The abilities of a log, as data for the relay and the contract suite. */
+export interface EventLogCapabilities {
+  /** For messages and logs: `memory`, `postgres`, `redis`. */
+  readonly name: string
+  /** Whether `takeIn` works. */
+  readonly transactions: boolean
+  /** Whether the events of an ordering key are in one slot, so that consumers can be `ordered`. */
+  readonly ordering: boolean
+  /** `one`: the log has a single session, so an open transaction keeps everything else waiting. */
+  readonly concurrency: 'many' | 'one'
+  /** How many transactions of consumers may be open at once. */
+  readonly maxTransactions: number
+}
+
+export interface Subscription {
+  readonly consumer: string
+  /**
+   * Only these types, or `null` for all. `order.*` matches all types that start with `order.`, `*`
+   * matches all.
+   */
+  readonly types: readonly string[] | null
+  /** Where a new consumer starts: at the oldest event there is, or at the next one. */
+  readonly startAt: 'beginning' | 'now'
+}
+
+export interface Want {
+  readonly consumer: string
+  readonly relay: string
+  /** The types that this relay's release takes, or `null` for all. */
+  readonly types: readonly string[] | null
+  /** How long the relay counts as alive. Milliseconds. */
+  readonly leaseMs: number
+}
+
+export interface Advance {
+  readonly consumer: string
+  readonly slots: readonly (HeldSlot & {
+    readonly position: Position
+    /**
+     * True once the cursor has passed every event that was in progress when a holder disappeared.
+     */
+    readonly calm: boolean
+    /**
+     * The events that were passed without success, in order. Every other event that was passed is
+     * done.
+     */
+    readonly failed: readonly FailedDelivery[]
+  })[]
+}
+
+export interface TakeIn {
+  readonly consumer: string
+  readonly eventIds: readonly string[]
+  /** The limit for a free connection, opening it and BEGIN together. Milliseconds. */
+  readonly timeoutMs: number
+}
+
+/**
+ * A transaction of the inbox. It ends exactly once, through `commit` or `rollback`; from then on
+ * `handle` throws `transaction-over`.
+ */
+export interface Intake<Tx> {
+  readonly handle: Tx
+  readonly fresh: ReadonlySet<string>
+  /** Throws where the outcome of the commit is not known. */
+  commit(events: readonly OutboxEvent[]): Promise<void>
+  /** Never rejects. */
+  rollback(): Promise<void>
+}
+
+export interface Lag {
+  /**
+   * Whether the log knows the consumer. If not, nothing was counted: `events` is 0 and `oldestMs`
+   * is null.
+   */
+  readonly known: boolean
+  /** The number of events that it has not passed, counted up to 10,000. */
+  readonly events: number
+  /** How long the oldest of them has waited by the log's clock, not by its `occurredAtMs`. */
+  readonly oldestMs: number | null
+  /**
+   * The age of the oldest open writing transaction, and who has it. It does not stop the log, but
+   * retention waits for it.
+   */
+  readonly horizon: { readonly ageMs: number; readonly pid: string } | null
+}
+
+export interface Maintenance {
+  /** The number of events removed, in whatever portions the log removes them. */
+  readonly dropped: number
+  /** Consumers that hold events back and have no relay: most likely removed or renamed. */
+  readonly missing: readonly { readonly consumer: string; readonly lastSeenAt: Date }[]
+  /** Consumers that no longer hold events back, because they were missing for too long. */
+  readonly abandoned: readonly string[]
+}

@@ -1,0 +1,38 @@
+import { OptionsError } from '../errors/errors.ts'
+
+export interface RetireOptions {
+  /**
+   * What becomes of the consumer's retrying and dead deliveries. `keep`: they become dead letters
+   * that can be listed and discarded, but not redriven. `discard`: none of them is ever delivered.
+   *
+   * @default 'keep'
+   */
+  readonly remaining?: 'keep' | 'discard'
+  /** With `discard`: the recorded reason. @default 'The consumer was retired.' */
+  readonly note?: string
+}
+
+/** How many deliveries the consumer left behind. */
+export interface Retired {
+  readonly kept: number
+  readonly discarded: number
+}
+
+/**
+ * Validates the options of `EventLog.retire` and fills in their defaults. Throws {@link
+ * OptionsError}.
+ */
+export function retirement(options: RetireOptions = {}): Required<RetireOptions> {
+  const { remaining = 'keep', note = 'The consumer was retired.' } = options
+  if (remaining !== 'keep' && remaining !== 'discard') {
+    throw new OptionsError(
+      `retire: remaining must be 'keep' or 'discard', not ${JSON.stringify(remaining)}.`,
+    )
+  }
+  if (typeof note !== 'string' || note.trim() === '') {
+    throw new OptionsError(
+      "retire: a note says why, for whoever looks later: { remaining: 'discard', note: 'replaced by billing' }.",
+    )
+  }
+  return { remaining, note }
+}

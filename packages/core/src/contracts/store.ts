@@ -1,0 +1,169 @@
+import type { OutboxEvent } from './event.ts'
+import type { Fingerprint } from './fingerprint.ts'
+import type { Keys } from './keys.ts'
+import type { Operations } from './operations.ts'
+import type { StoredResponse } from './stored-response.ts'
+
+/**
+ * The contract of a store: it answers one question (`begin`) and keeps one promise (the attempt
+ * that it hands out ends in exactly one way). Every sentence below is tested by `describeStore` of
+ * `@oncekey/conformance`; a store that passes it works with every adapter.
+ *
+ * The outcomes of a claim are values. An exception means misuse or a broken store: an {@link
+ * OncekeyError} with one of the codes named below, or any other error for a store that cannot be
+ * reached (the engine answers 503 and does not run the handler). The store itself bounds the time
+ * of every call, because the engine waits for it.
+ */
+export interface Store<Tx = unknown> {
+  readonly capabilities: StoreCapabilities
+
+  /**
+   * Decides atomically what is true of a key.
+   *
+   * - Of any number of concurrent claims on one key at most one gets `run`. In lease mode another
+   *   gets it only after that attempt's lease ran out or the attempt was abandoned.
+   * - The record decides first: a finished key gives `replay` (or `mismatch`, or `result-gone`)
+   *   however many claims arrive at once.
+   * - `mismatch` never changes the record.
+   * - A claim repeated with the token of the running attempt, because its reply was lost, belongs
+   *   to that attempt: it gets `run` again, not `in-progress`.
+   * - With `waitMs`, a claim that meets a running attempt waits that long for its end before it
+   *   gets `in-progress`, without polling and without starving the running attempts.
+   * - Keys are compared byte by byte; namespaces and scopes never mix.
+   *
+   * Throws `store-busy` (no capacity within the store's own deadline), `store-not-migrated`.
+   */
+  begin(claim: Claim): Promise<Decision<Tx>>
+
+  /**
+   * Opens an attempt without a record, for a route called without a key: transaction and events
+   * only.
+   */
+  open(options: { leaseMs: number }): Promise<Attempt<Tx>>
+
+  /** The operator's view of the records, and acts on them. */
+  readonly keys?: Keys
+  /** The audit trail of acts through `keys`: who and why. Present whenever `keys` is. */
+  readonly operations?: Operations
+}
+
+/** The abilities of a store, as data for the engine and the contract suite. */
+export interface StoreCapabilities {
+  /** For messages and logs: `memory`, `postgres`, `redis`. */
+  readonly name: string
+  /**
+   * `transaction`: claim, handler and completion are one transaction; an attempt that dies leaves
+   * nothing and its key is free at once. `lease`: a claim is visible before the handler runs and is
+   * owned for a time; an attempt that ends without reporting its outcome is `unknown`.
+   */
+  readonly mode: 'transaction' | 'lease'
+  /** Whether `attempt.transaction()` works. */
+  readonly transactions: boolean
+  /** `one`: the store has a single session, so attempts run one after the other. */
+  readonly concurrency: 'many' | 'one'
+}
+
+/** A claim on a key, on behalf of a request. */
+export interface Claim {
+  readonly namespace: string
+  readonly scope: string
+  readonly key: string
+  /**
+   * The fingerprint of the current algorithm first, then those of older ones that a stored record
+   * may still carry.
+   */
+  readonly fingerprints: readonly [Fingerprint, ...Fingerprint[]]
+  /**
+   * Proves who owns the attempt. The caller makes it, so that a claim repeated after a lost reply
+   * finds its own record.
+   */
+  readonly token: string
+  /**
+   * How long the attempt may go without renewing; in transaction mode the backstop for a lost host.
+   * Milliseconds.
+   */
+  readonly leaseMs: number
+  /**
+   * How long to wait for the end of a running attempt; with 0 the decision comes at once.
+   * Milliseconds.
+   */
+  readonly waitMs: number
+  /** Lease mode: what to decide when an attempt ended without reporting its outcome. */
+  readonly whenUnknown: 'retake' | 'hold'
+  /** Aborted when nobody waits for the decision any more. */
+  readonly signal: AbortSignal
+}
+
+/** The store's reply to a claim. */
+export type Decision<Tx = unknown> =
+  | { readonly kind: 'run'; readonly attempt: Attempt<Tx> }
+  | {
+      readonly kind: 'replay'
+      readonly response: StoredResponse
+      readonly fingerprint: Fingerprint
+    }
+  | { readonly kind: 'in-progress'; readonly retryAfterMs: number }
+  /** The key was used with another request. Changes nothing. */
+  | { readonly kind: 'mismatch' }
+  /** Lease mode, `whenUnknown: 'hold'`: an attempt ended without reporting its outcome. */
+  | { readonly kind: 'unknown'; readonly since: Date }
+  /** Completed, but the response is no longer kept, or never was. */
+  | { readonly kind: 'result-gone' }
+
+/**
+ * The right to run the handler, won by one claim. It ends exactly once, through `complete`,
+ * `release` or `abandon`; every write it makes is fenced by its token.
+ */
+export interface Attempt<Tx = unknown> {
+  /** 1; 2 after a takeover, and so on. */
+  readonly number: number
+
+  /**
+   * Lease mode: when the claim that won this attempt was sent, by `performance.now()`. The lease is
+   * counted from here, because the store started to count no earlier, however late its reply came.
+   * Without it the lease is counted from the reply, which is too late by the way back.
+   */
+  readonly askedAt?: number
+
+  /**
+   * The transaction that commits with the response; repeated calls return the same one. From the
+   * moment the attempt ends, using it throws `transaction-over` and never reaches a connection.
+   * Throws `transaction-unsupported` where the store has none.
+   */
+  transaction(): Promise<Tx>
+
+  /**
+   * Stores the response. With `writes: 'keep'` the handler's writes and the events commit with it:
+   * all of them or none, also when the process dies at any point. With `writes: 'undo'` writes are
+   * undone, `events` is empty and only the response is kept.
+   *
+   * `superseded`: this attempt no longer owned the key (lease lost, another commit won, a
+   * serialization conflict), and nothing of it was written. In lease mode a completion that is sent
+   * again, because its reply was lost, is `stored` and changes nothing.
+   *
+   * Throws `commit-failed` when the outcome cannot be known (the next claim finds out),
+   * `transaction-aborted` when the handler swallowed an SQL error, `transaction-ended` when the
+   * handler ended the transaction itself. Nothing was stored in the last two cases.
+   */
+  complete(completion: Completion): Promise<'stored' | 'superseded'>
+
+  /** Undoes writes and forgets the claim, so that a retry runs again: nothing happened outside. */
+  release(): Promise<void>
+
+  /**
+   * Ends the attempt without an outcome (a throw, a 5xx, a timeout) and undoes writes. In
+   * transaction mode the key is then free; in lease mode it is `unknown` from now on.
+   */
+  abandon(): Promise<void>
+
+  /** Lease mode: extends the lease to `leaseMs` from now. `stale`: it is lost. */
+  renew(leaseMs: number): Promise<'held' | 'stale'>
+}
+
+/** How an attempt ended. */
+export interface Completion {
+  readonly response: StoredResponse
+  /** Committed with the response, in this order. Empty when `writes` is `undo`. */
+  readonly events: readonly OutboxEvent[]
+  readonly writes: 'keep' | 'undo'
+}

@@ -1,0 +1,31 @@
+/**
+ * An attempt that ended without reporting its outcome: the argument of a `whenUnknown` function.
+ */
+export interface UnknownOutcome {
+  readonly namespace: string
+  readonly scope: string
+  readonly key: string
+  /** When the attempt was last known to run. */
+  readonly since: Date
+  /** Derives the keys that the lost attempt used, to look up its outside calls. */
+  deriveKey(label: string): string
+}
+
+/**
+ * What a `whenUnknown` function found out: nothing happened (`retake` runs the handler again),
+ * still unclear (`hold` answers 409), or the response that the lost attempt should have had.
+ */
+export type Reconciliation =
+  | 'retake'
+  | 'hold'
+  | {
+      readonly status: number
+      readonly headers?: Readonly<Record<string, string>>
+      readonly body?: string | Uint8Array
+    }
+
+/** Lease mode: what to do with attempts that ended without reporting their outcome. */
+export type WhenUnknown =
+  | 'retake'
+  | 'hold'
+  | ((outcome: UnknownOutcome) => Reconciliation | Promise<Reconciliation>)

@@ -1,0 +1,119 @@
+import type { Claim, Decision } from '../contracts/store.ts'
+import type { HeaderChange, PlainResponse } from '../contracts/stored-response.ts'
+import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
+import { isKeyed } from '../request/fingerprint.ts'
+import { factsOf } from '../request/route.ts'
+import { unseal } from '../request/seal.ts'
+import { isProblemCode, problem } from '../response/problem.ts'
+import { takeReasonPhrase } from '../response/reason-phrase.ts'
+import { replayVariant } from '../response/replay-variant.ts'
+import { type ErrorMessage, tell, warnOfFailure } from '../telemetry/channels.ts'
+import type { ResolvedOptions } from './options.ts'
+import type { Answer } from './outcome.ts'
+import type { Question } from './question.ts'
+
+/** Makes the answer for a problem. */
+export function problemAnswer(
+  { docsUrl, problemStatus }: Pick<ResolvedOptions<never>, 'docsUrl' | 'problemStatus'>,
+  code: ProblemCode,
+  detail: string,
+  retryAfterMs?: number,
+): Extract<Answer, { kind: 'problem' }> {
+  const response = problem(code, detail, {
+    docsUrl,
+    problemStatus,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+  return { kind: 'problem', code, detail, response }
+}
+
+/** Unseals the stored response, codes it as the client accepts, and marks it as a replay. */
+export function replayAnswer<Tx>(
+  options: ResolvedOptions<Tx>,
+  claim: Claim,
+  decision: Extract<Decision, { kind: 'replay' }>,
+  question: Question,
+): Promise<Answer> {
+  const stored = unseal(decision.response, question.seal, {
+    ...claim,
+    fingerprints: [decision.fingerprint, ...claim.fingerprints],
+    wasSealed: isKeyed(decision.fingerprint),
+  })
+  if (stored.body === null)
+    throw new TypeError('a store must answer result-gone for a response without a body')
+  const { status, headers, body } = stored
+  return markedAsReplay(options, takeReasonPhrase({ status, headers, body }), question)
+}
+
+/** Marks a response as a replay, in a coding that this client accepts. */
+export async function markedAsReplay<Tx>(
+  { maxResponseBytes, replayedHeaders }: ResolvedOptions<Tx>,
+  response: PlainResponse,
+  { request }: Question,
+): Promise<Extract<Answer, { kind: 'replay' }>> {
+  const variant = await replayVariant(response, request, maxResponseBytes)
+  const marks = replayedHeaders.map((name): HeaderChange => [name, 'true'])
+  return { kind: 'replay', response: { ...variant, headers: [...variant.headers, ...marks] } }
+}
+
+/**
+ * Makes the answer for an error of the store. Misuse (`store-not-migrated`, …) is thrown on to the
+ * app's error handler. Every other error is an answer, because a request must never run without its
+ * claim.
+ */
+export function storeFailure<Tx>(
+  options: ResolvedOptions<Tx>,
+  question: Question,
+  during: 'begin' | 'complete',
+  error: unknown,
+): Answer {
+  reportFailure(question, during, error)
+  const code = error instanceof OncekeyError ? error.code : undefined
+  const answer = (told: ProblemCode, detail: string): Answer => ({
+    ...problemAnswer(options, told, detail),
+    cause: error,
+  })
+  if (isProblemCode(code)) return answer(code, DETAILS[code] ?? (error as Error).message)
+  if (during === 'complete') return answer('commit-failed', DETAILS['commit-failed'])
+  if (code !== undefined) throw error
+  return answer('store-unavailable', DETAILS['store-unavailable'])
+}
+
+/**
+ * Publishes a failure on `oncekey:error`. A process without a subscriber gets a warning instead,
+ * once a minute per kind of error.
+ */
+export function reportFailure(
+  question: Question,
+  during: ErrorMessage['during'],
+  error: unknown,
+): void {
+  if (tell('oncekey:error', () => ({ ...factsOf(question), during, error }))) return
+  const text = messageOf(error)
+  const code = error instanceof OncekeyError ? error.code : 'store-unavailable'
+  warnOfFailure(
+    `${during}:${code}`,
+    `${code} during ${during} (${factsOf(question).route}): ${text.replace(/\.$/, '')}. Said once a minute; subscribe to the diagnostics channel "oncekey:error" for all.`,
+  )
+}
+
+/**
+ * Connecting to a refused "localhost" throws an AggregateError, which has a code but no message.
+ */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.message || ('code' in error ? String(error.code) : error.name)
+}
+
+const DETAILS = {
+  'store-busy':
+    'More requests are running than this server takes at once. Send the same request again later.',
+  'store-unavailable':
+    'The store that remembers requests cannot be reached, so the request was not run. Send it again later.',
+  'commit-failed':
+    'Send the same request again with the same key: the answer will tell whether it took effect.',
+  'transaction-aborted': 'A statement of the request failed, so nothing of it was kept.',
+  'transaction-ended':
+    'The transaction ended before the response did, so the response could not be kept with it.',
+} satisfies Partial<Record<ProblemCode, string>> as Partial<Record<ProblemCode, string>> &
+  Record<'commit-failed' | 'store-unavailable', string>

@@ -1,0 +1,197 @@
+import type { PlainResponse, StoredResponse } from '../contracts/stored-response.ts'
+import { OncekeyError } from '../errors/errors.ts'
+import { afterHandler, callOption, isPromise, returnedWrongly } from '../options/call-option.ts'
+import { type Disposition, dispositionOf } from '../response/disposition.ts'
+import { tell } from '../telemetry/channels.ts'
+import { problemAnswer, reportFailure, storeFailure } from './answer.ts'
+import { abort } from './handler-context.ts'
+import type { Ending, Running } from './handler-run.ts'
+import type { RunOutcome } from './outcome.ts'
+import { ownCopy, storedForm, withoutCoding } from './stored-form.ts'
+import { reportEnd, reportUndoneEvents, SEND, undo } from './undo.ts'
+
+/**
+ * Ends a run with its whole response: keeps it with the writes, keeps it alone, or undoes
+ * everything. In lease mode, a response over `maxResponseBytes` is recorded without its body: the
+ * handler has ended, and its effects outside cannot be undone.
+ */
+export function complete<Tx>(running: Ending<Tx>, response: PlainResponse): Promise<RunOutcome> {
+  return disposed(running, response, (disposition) => {
+    const { options } = running
+    if (options.response === 'stream') return store(running, disposition, response, null)
+    if (response.body.length <= options.maxResponseBytes) {
+      return store(running, disposition, response, response.body)
+    }
+    return overTheCap(running, disposition, response)
+  })
+}
+
+function overTheCap<Tx>(
+  running: Ending<Tx>,
+  disposition: 'commit' | 'refuse',
+  response: PlainResponse,
+): Promise<RunOutcome> {
+  const { mode } = running.options.store.capabilities
+  if (mode === 'transaction') return tooLarge(running, response.status)
+  return store(running, disposition, { ...response, body: NO_BYTES }, null)
+}
+
+/**
+ * Ends a run whose handler is still writing. A route that streams is recorded at its first byte. On
+ * any other route the response is over `maxResponseBytes` and is undone: committing now would keep
+ * half of what the handler does.
+ */
+export function completeUncollected<Tx>(
+  running: Ending<Tx>,
+  { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
+): Promise<RunOutcome> {
+  const response = { status, headers, body: NO_BYTES }
+  return disposed(running, response, (disposition) => {
+    if (running.options.response === 'buffer') return tooLarge(running, status)
+    return store(running, disposition, response, null)
+  })
+}
+
+/**
+ * Applies the disposition of a response: `retry` undoes the run, and so does a disposition that
+ * cannot be determined. Otherwise calls `keep`.
+ */
+function disposed<Tx>(
+  running: Ending<Tx>,
+  response: PlainResponse,
+  keep: (disposition: 'commit' | 'refuse') => Promise<RunOutcome>,
+): Promise<RunOutcome> {
+  const act = (disposition: Disposition) =>
+    disposition === 'retry' ? undo(running, response.status) : keep(disposition)
+  try {
+    const disposition = dispositionFor(running, response)
+    if (!isPromise(disposition)) return act(disposition)
+    return disposition.then(act, (error) => optionFailed(running, response.status, error))
+  } catch (error) {
+    return optionFailed(running, response.status, error)
+  }
+}
+
+/**
+ * Undoes a run because an option of the app that is a function failed. Storing anyway could keep a
+ * secret in the clear, or half a response.
+ */
+async function optionFailed<Tx>(
+  running: Ending<Tx>,
+  status: number,
+  error: unknown,
+): Promise<RunOutcome> {
+  await undo(running, status)
+  reportFailure(running.question, 'option', error)
+  const { response } = problemAnswer(
+    running.options,
+    'option-failed',
+    'Nothing of the request was kept. Send it again.',
+  )
+  return { kind: 'failure', error, response }
+}
+
+async function tooLarge<Tx>(running: Ending<Tx>, status: number): Promise<RunOutcome> {
+  const { maxResponseBytes } = running.options
+  await undo(running, status)
+  const answer = problemAnswer(
+    running.options,
+    'response-too-large',
+    `It is over ${maxResponseBytes} bytes, so nothing of the request was kept.`,
+  )
+  abort(running, new OncekeyError('response-too-large', answer.detail))
+  return answer
+}
+
+function dispositionFor<Tx>(
+  { wish, options, question }: Running<Tx>,
+  response: PlainResponse,
+): Disposition | Promise<Disposition> {
+  if (wish !== undefined) return wish
+  const byStatus = () => dispositionOf(response.status, options.disposition)
+  const { dispositionOf: ofApp, handlerTimeoutMs } = options
+  if (ofApp === undefined) return byStatus()
+  return afterHandler('disposition', () =>
+    callOption(
+      'disposition',
+      handlerTimeoutMs,
+      () => ofApp(ownCopy(response), question.request?.native as never),
+      (returned) => {
+        if (returned === undefined) return byStatus()
+        if (returned === 'commit' || returned === 'refuse' || returned === 'retry') return returned
+        throw returnedWrongly('disposition', returned, "'commit', 'refuse', 'retry' or undefined")
+      },
+    ),
+  )
+}
+
+async function store<Tx>(
+  running: Ending<Tx>,
+  disposition: 'commit' | 'refuse',
+  given: PlainResponse,
+  body: Uint8Array | null,
+): Promise<RunOutcome> {
+  const { options, attempt, events, question } = running
+  const { status } = given
+  const keep = disposition === 'commit'
+  // redact() needs the decoded body, and that body must fit into `maxResponseBytes` as well.
+  const readable =
+    options.redact === undefined || body === null
+      ? given
+      : await withoutCoding(given, options.maxResponseBytes)
+  if (readable === 'too-large') return overTheCap(running, disposition, given)
+  let response: StoredResponse
+  try {
+    const form = storedForm(running, readable, body === null ? null : readable.body)
+    response = isPromise(form) ? await form : form
+  } catch (error) {
+    return optionFailed(running, status, error)
+  }
+  let outcome: 'stored' | 'superseded'
+  running.lease?.stop()
+  try {
+    outcome = await attempt.complete({
+      response,
+      events: keep ? events : [],
+      writes: keep ? 'keep' : 'undo',
+    })
+  } catch (error) {
+    reportEnd(running, status, disposition, 'failed')
+    return storeFailure(options, question, 'complete', error)
+  }
+  reportEnd(running, status, disposition, outcome)
+  if (!keep) reportUndoneEvents(running, status)
+  else if (outcome === 'stored' && events.length > 0) {
+    tell('oncekey:appended', () => ({ count: events.length }))
+  }
+  return outcome === 'stored' ? SEND : whatIsTrueNow(running)
+}
+
+/**
+ * After `superseded`, nothing of this attempt was kept: claims the key again to tell the client
+ * what was.
+ */
+async function whatIsTrueNow<Tx>({
+  options,
+  question,
+  askAgain,
+}: Running<Tx>): Promise<RunOutcome> {
+  const lost = problemAnswer(
+    options,
+    'commit-failed',
+    `${COLLIDED} Send it again with the same key.`,
+  )
+  if (question.facts.key !== undefined) {
+    // askAgain() throws only misuse, which is already reported; the client's retry meets it where
+    // the app's error handler can respond.
+    const begun = await askAgain(question).catch(() => lost)
+    if (begun.kind !== 'run') return begun
+    begun.run.context.release()
+    await begun.run.abandon()
+  }
+  reportFailure(question, 'complete', new OncekeyError('commit-failed', COLLIDED))
+  return lost
+}
+
+const COLLIDED = 'The request collided with another one and was undone.'
+const NO_BYTES = new Uint8Array()

@@ -1,0 +1,276 @@
+import type { Attempt, Claim } from '../contracts/store.ts'
+import type { WhenUnknown } from '../contracts/when-unknown.ts'
+import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
+import { isPromise, withinTime } from '../options/call-option.ts'
+import { milliseconds } from '../options/check-option.ts'
+import type { EngineRequest } from '../request/engine-request.ts'
+import { acceptedFingerprints } from '../request/fingerprint.ts'
+import { factsOf } from '../request/route.ts'
+import { tell } from '../telemetry/channels.ts'
+import { isTraceparent } from '../telemetry/trace-context.ts'
+import { requestTrace } from '../telemetry/traces.ts'
+import type { WatchedRequest } from '../telemetry/watched-request.ts'
+import { problemAnswer, replayAnswer, storeFailure } from './answer.ts'
+import type { Begun, HandlerRun } from './handler-run.ts'
+import type { EngineOptions, ResolvedOptions } from './options.ts'
+import { claimOf, type Question } from './question.ts'
+import { reconciler } from './reconcile.ts'
+import {
+  authenticated,
+  countedInput,
+  inputOf,
+  isValidKey,
+  keyOf,
+  rawBodyOf,
+  sealOf,
+} from './request-options.ts'
+import { resolveOptions } from './resolve-options.ts'
+import { runStarter } from './run.ts'
+import { underWay } from './under-way.ts'
+import { watchDecision, watchKey, watchRequest } from './watch-request.ts'
+
+/**
+ * The flow of a request, shared by every adapter. It has two phases: `begin`, and then the run's
+ * `complete`, `passThrough` or `abandon`.
+ */
+export interface Engine<Tx> {
+  readonly options: ResolvedOptions<Tx>
+  /** Whether requests with this method are covered. The adapter passes all others on untouched. */
+  covers(method: string): boolean
+  /**
+   * Reads the key, makes the fingerprint and claims the key. Throws only misuse and errors of the
+   * app's own functions.
+   */
+  begin(request: EngineRequest): Promise<Begun<Tx>>
+  /** Only claims a key, for callers that bring their own. */
+  ask(question: Question): Promise<Begun<Tx>>
+  /**
+   * Stops claiming keys (503 `draining`) and waits until open claims and attempts have ended, at
+   * most `deadlineMs` (default 30_000). Returns how many are still open.
+   */
+  drain(options?: { readonly deadlineMs?: number }): Promise<number>
+}
+
+/** Creates an engine and validates its options. Throws `OptionsError`. */
+export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
+  const resolved = resolveOptions(options)
+  const { store, headerName } = resolved
+  // The functions of the app do not depend on the type of the transaction.
+  const answers = resolved as ResolvedOptions<unknown>
+  const active = underWay()
+  const startRun = runStarter<Tx>(resolved.handlerTimeoutMs)
+  const reconcile = reconciler(resolved)
+  let draining = false
+
+  function begin(request: EngineRequest): Promise<Begun<Tx>> {
+    const traceparent = traceparentOf(request)
+    if (!requestTrace.isWatched) return reach(request, traceparent, undefined)
+    const { namespace } = resolved
+    return watchRequest({ namespace, traceparent, request }, (watched) =>
+      reach(request, watched.context.traceparent, watched),
+    )
+  }
+
+  async function reach(
+    request: EngineRequest,
+    traceparent: string | undefined,
+    watched: WatchedRequest | undefined,
+  ): Promise<Begun<Tx>> {
+    let question: Question
+    try {
+      const scope = isPromise(request.scope)
+        ? await withinTime('scope', resolved.handlerTimeoutMs, request.scope)
+        : request.scope
+      const found = keyOf(answers, request)
+      const reading = isPromise(found) ? await found : found
+      if (reading.kind === 'invalid') {
+        const what = resolved.key === undefined ? `The ${headerName} header` : 'The key'
+        return refused('key-invalid', `${what} cannot be used: ${reading.reason}.`)
+      }
+      const key = reading.kind === 'key' ? reading.key : undefined
+      const facts = { namespace: resolved.namespace, scope, key }
+      if (resolved.authenticate !== undefined) {
+        await authenticated(answers, request, await rawBodyOf(request))
+      }
+      if (key === undefined) return withoutKey({ ...UNKEYED, facts, traceparent, request, watched })
+      const isValid = isValidKey(answers, key)
+      if (!(isPromise(isValid) ? await isValid : isValid)) {
+        return refused('key-invalid', 'The key does not have the form that this API asks for.')
+      }
+      const given = inputOf(request)
+      const counting = countedInput(answers, request, isPromise(given) ? await given : given)
+      const counted = isPromise(counting) ? await counting : counting
+      const sealing = sealOf(answers)
+      const seal = isPromise(sealing) ? await sealing : sealing
+      const prints = acceptedFingerprints(counted, seal)
+      question = {
+        facts,
+        fingerprints: prints.accepted,
+        olderFingerprints: prints.older,
+        seal,
+        traceparent,
+        signal: request.signal,
+        request,
+        watched,
+      }
+    } catch (error) {
+      return refusalOf(error)
+    }
+    return await answerTo(question)
+  }
+
+  /**
+   * Turns an error that is the request's own fault into an answer. Any other error is the app's and
+   * is thrown on.
+   */
+  function refusalOf(error: unknown) {
+    if (!(error instanceof OncekeyError)) throw error
+    const { code, message } = error
+    if (code === 'request-too-large' || code === 'body-unsupported') return refused(code, message)
+    if (error.code !== 'not-authentic') throw error
+    return refused(error.code, 'Its signature or credentials do not fit what was sent.')
+  }
+
+  function ask(question: Question): Promise<Begun<Tx>> {
+    if (!requestTrace.isWatched) return answerTo(question)
+    const { traceparent, facts, request } = question
+    return watchRequest({ namespace: facts.namespace, traceparent, request }, (watched) =>
+      answerTo({ ...question, traceparent: watched.context.traceparent, watched }),
+    )
+  }
+
+  function answerTo(question: Question): Promise<Begun<Tx>> {
+    if (question.watched !== undefined) watchKey(question.watched, question)
+    if (draining) return Promise.resolve(refused('draining', ELSEWHERE))
+    const { whenUnknown } = resolved
+    return typeof whenUnknown === 'function'
+      ? askOrReconcile(whenUnknown, question)
+      : decide(claimOf(question, resolved, whenUnknown), question)
+  }
+
+  async function askOrReconcile(find: Find, question: Question): Promise<Begun<Tx>> {
+    active.begin()
+    try {
+      const claim = claimOf(question, resolved, 'hold')
+      const held = await decide(claim, question)
+      if (held.kind !== 'problem' || held.code !== 'outcome-unknown') return held
+      const asAgain = (policy: 'retake' | 'hold') =>
+        decide(claimOf(question, resolved, policy), question)
+      return await reconcile(find, claim, held, asAgain, question)
+    } finally {
+      active.end()
+    }
+  }
+
+  /** Sends one atomic claim to the store and turns its decision into a run or an answer. */
+  async function decide(claim: Claim, question: Question): Promise<Begun<Tx>> {
+    active.begin()
+    const { watched } = question
+    const askedAt = watched === undefined ? 0 : performance.now()
+    try {
+      let decision = await store.begin(claim)
+      if (decision.kind === 'mismatch' && question.olderFingerprints !== undefined) {
+        const older = question.olderFingerprints()
+        decision = await store.begin({ ...claim, fingerprints: [...claim.fingerprints, ...older] })
+      }
+      if (watched !== undefined) watchDecision(watched, decision.kind, askedAt)
+      tell('oncekey:decision', () => ({ ...factsOf(question), decision: decision.kind }))
+      switch (decision.kind) {
+        case 'run':
+          return { kind: 'run', run: start(decision.attempt, question) }
+        case 'replay':
+          return await replayAnswer(resolved, claim, decision, question)
+        case 'mismatch':
+          return refused(
+            'key-reused',
+            'This key was used with another request: another body, path or method. Use a new key for a new request.',
+          )
+        case 'in-progress':
+          return refused(
+            'in-progress',
+            'The first request with this key is still running. Send the same request again later.',
+            decision.retryAfterMs,
+          )
+        case 'unknown':
+          return {
+            ...refused(
+              'outcome-unknown',
+              `The first request with this key was last seen on ${decision.since.toISOString()}. An operator has to find out what it did.`,
+            ),
+            since: decision.since,
+          }
+        case 'result-gone':
+          return refused(
+            'result-gone',
+            'The request was carried out once; its response is not kept any more. Read the current state instead.',
+          )
+      }
+    } catch (error) {
+      return storeFailure(resolved, question, 'begin', error)
+    } finally {
+      active.end()
+    }
+  }
+
+  async function withoutKey(question: Question): Promise<Begun<Tx>> {
+    if (resolved.required) {
+      return refused(
+        'key-missing',
+        `Send ${headerName}: a value of your own, new for every operation and the same on every retry of it.`,
+      )
+    }
+    if (draining) return refused('draining', ELSEWHERE)
+    active.begin()
+    const { watched } = question
+    const askedAt = watched === undefined ? 0 : performance.now()
+    try {
+      const attempt = await store.open({ leaseMs: resolved.leaseMs })
+      if (watched !== undefined) watchDecision(watched, 'run', askedAt)
+      return { kind: 'run', run: start(attempt, question) }
+    } catch (error) {
+      return storeFailure(resolved, question, 'begin', error)
+    } finally {
+      active.end()
+    }
+  }
+
+  function start(attempt: Attempt<Tx>, question: Question): HandlerRun<Tx> {
+    active.begin()
+    return startRun({ options: resolved, attempt, question, askAgain, onOver: active.end })
+  }
+
+  function askAgain(question: Question): Promise<Begun<Tx>> {
+    return decide(claimOf(question, resolved, 'hold'), question)
+  }
+
+  function refused(code: ProblemCode, detail: string, retryAfterMs?: number) {
+    return problemAnswer(resolved, code, detail, retryAfterMs)
+  }
+
+  async function drain({ deadlineMs = 30_000 } = {}): Promise<number> {
+    milliseconds('deadlineMs', deadlineMs, 0)
+    draining = true
+    await active.none(deadlineMs)
+    return active.count
+  }
+
+  return { options: resolved, covers: (method) => resolved.methods.has(method), begin, ask, drain }
+}
+
+type Find = Extract<WhenUnknown, (...args: never[]) => unknown>
+
+/** The parts of a question that a request without a key does not have. */
+const UNKEYED = {
+  fingerprints: [''],
+  olderFingerprints: undefined,
+  seal: undefined,
+  signal: undefined,
+} as const
+
+const ELSEWHERE = 'Send the same request again; another server will take it.'
+
+/** The request's W3C `traceparent`, which links an event back to the request that caused it. */
+function traceparentOf(request: EngineRequest): string | undefined {
+  const [value] = request.header('traceparent')
+  return value !== undefined && isTraceparent(value) ? value : undefined
+}

@@ -1,0 +1,175 @@
+import { OncekeyError, OptionsError } from '../errors/errors.ts'
+import { isPromise } from '../options/call-option.ts'
+import { positive } from '../options/check-option.ts'
+import { acceptedFingerprints } from '../request/fingerprint.ts'
+import { checkedKey } from '../request/key.ts'
+import { checkScope } from '../request/scope.ts'
+import { lostInJson } from '../response/lost-in-json.ts'
+import { createEngine, type Engine } from './engine.ts'
+import type { HandlerContext } from './handler-context.ts'
+import type { HandlerRun } from './handler-run.ts'
+import type { EngineOptions, ResolvedOptions } from './options.ts'
+import type { Answer, RunOutcome } from './outcome.ts'
+import { sealOf } from './request-options.ts'
+
+/** The engine's options that apply outside HTTP. */
+export type OnceOptions<Tx> = Pick<
+  EngineOptions<Tx>,
+  'store' | 'whenUnknown' | 'waitMs' | 'handlerTimeoutMs' | 'leaseMs' | 'seal' | 'eventSource'
+> & {
+  /** A constant per use, so that keys of different kinds of jobs never meet. */
+  readonly namespace: string
+  /** The largest result that is kept, as JSON. Bytes. @default 1_048_576 */
+  readonly maxResultBytes?: number
+}
+
+/** One call: who it belongs to, its key, and its input. */
+export interface Call {
+  /** Who the key belongs to. */
+  readonly scope: string
+  /** The same for every retry: a job's id, a message's id. At most 255 printable ASCII characters. */
+  readonly key: string
+  /** JSON that a retry must repeat; another input under the same key throws `key-reused`. */
+  readonly input?: unknown
+}
+
+/** A function's result, and whether it is an earlier call's. */
+export interface Outcome<Result> {
+  readonly value: Result
+  readonly replayed: boolean
+}
+
+/**
+ * Gives a function the guarantee of an HTTP route: jobs, queue consumers, scripts. Its result
+ * (plain JSON: a `Date` would come back as a string), its writes and its events are kept together,
+ * and a repeated call gets the result without running.
+ *
+ * The function's own error undoes everything, is thrown on, and leaves the key as a 5xx would.
+ * Throws {@link OncekeyError}: `key-invalid`, `scope-invalid`, `fingerprint-required` and
+ * `result-invalid` are misuse; the others are those that a client of an HTTP route gets, such as
+ * `in-progress`, `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
+ *
+ * @example
+ * ```ts
+ * const invoiceOnce = once({ store, namespace: 'invoices' })
+ *
+ * await invoiceOnce.run({ scope: tenant, key: job.id, input: job.data }, async ({ transaction, emit }) => {
+ *   const tx = await transaction()
+ *   await tx.query('insert into invoices (id) values ($1)', [job.id])
+ *   emit({ type: 'invoice.created', subject: job.id })
+ *   return { id: job.id }
+ * })
+ * ```
+ */
+export function once<Tx>(options: OnceOptions<Tx>): {
+  run<Result>(
+    call: Call,
+    work: (context: HandlerContext<Tx>) => Result | Promise<Result>,
+  ): Promise<Outcome<Result>>
+  drain: Engine<Tx>['drain']
+} {
+  if (options?.namespace === undefined) {
+    throw new OptionsError(
+      "namespace is missing: write `namespace: 'invoices'`, a constant of this use of once().",
+    )
+  }
+  const { maxResultBytes = 1024 * 1024, ...rest } = options
+  const engine = createEngine<Tx>({
+    ...rest,
+    maxResponseBytes: positive('maxResultBytes', maxResultBytes),
+  })
+
+  async function run<Result>(
+    call: Call,
+    work: (context: HandlerContext<Tx>) => Result | Promise<Result>,
+  ): Promise<Outcome<Result>> {
+    const facts = {
+      namespace: options.namespace,
+      scope: checkScope(call.scope),
+      key: checkKey(call.key),
+      route: options.namespace,
+    }
+    const sealing = sealOf(engine.options as ResolvedOptions<unknown>)
+    const seal = isPromise(sealing) ? await sealing : sealing
+    const { accepted: fingerprints, older } = acceptedFingerprints(
+      {
+        method: 'CALL',
+        target: options.namespace,
+        contentType: undefined,
+        body: call.input === undefined ? { kind: 'none' } : { kind: 'parsed', value: call.input },
+      },
+      seal,
+    )
+    const begun = await engine.ask({
+      facts,
+      fingerprints,
+      olderFingerprints: older,
+      seal,
+      traceparent: undefined,
+      signal: undefined,
+      request: undefined,
+    })
+    return begun.kind === 'run' ? finish(begun.run, work) : answered(begun)
+  }
+
+  return { run, drain: engine.drain }
+}
+
+async function finish<Tx, Result>(
+  run: HandlerRun<Tx>,
+  work: (context: HandlerContext<Tx>) => Result | Promise<Result>,
+): Promise<Outcome<Result>> {
+  const working = (async () => work(run.context))()
+  let first: { readonly value: Result } | Answer
+  try {
+    first = await Promise.race([working.then((value) => ({ value })), run.interrupted])
+  } catch (error) {
+    const outcome = await run.abandon()
+    // The work ended because the timeout aborted its signal, so the caller is told about the
+    // timeout.
+    if (outcome.kind === 'problem') return answered({ cause: error, ...outcome })
+    throw error
+  }
+  if ('kind' in first) {
+    // Nobody waits for work that timed out, so its late rejection must not be unhandled.
+    working.catch(() => {})
+    return answered(first)
+  }
+  const outcome: RunOutcome = await run.complete({
+    status: 200,
+    headers: [],
+    body: await resultBytes(run, first.value),
+  })
+  if (outcome.kind === 'send') return { value: first.value, replayed: false }
+  if (outcome.kind === 'failure') throw outcome.error
+  return answered(outcome)
+}
+
+function answered<Result>(answer: Answer): Outcome<Result> {
+  if (answer.kind === 'problem') {
+    const { code, detail, cause } = answer
+    throw new OncekeyError(code, detail, cause === undefined ? {} : { cause })
+  }
+  const text = new TextDecoder().decode(answer.response.body)
+  return { value: (text === '' ? undefined : JSON.parse(text)) as Result, replayed: true }
+}
+
+async function resultBytes<Tx>(run: HandlerRun<Tx>, value: unknown): Promise<Uint8Array> {
+  const lost = value === undefined ? undefined : lostInJson(value)
+  if (lost === undefined) {
+    return new TextEncoder().encode(value === undefined ? '' : JSON.stringify(value))
+  }
+  await run.abandon()
+  throw new OncekeyError(
+    'result-invalid',
+    `The result of a function run once must be plain JSON, or undefined, so that a repeated call gets the same value: ${lost}`,
+  )
+}
+
+function checkKey(key: string): string {
+  if (typeof key === 'string' && checkedKey(key).kind === 'key') return key
+  throw new OncekeyError(
+    'key-invalid',
+    'key must be 1 to 255 printable ASCII characters, the same for every retry.',
+  )
+}

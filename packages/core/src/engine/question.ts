@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import type { Fingerprint } from '../contracts/fingerprint.ts'
+import type { Claim } from '../contracts/store.ts'
+import type { EngineRequest } from '../request/engine-request.ts'
+import type { Fingerprints } from '../request/fingerprint.ts'
+import type { SealKeys } from '../request/seal.ts'
+import type { RequestFacts } from '../telemetry/channels.ts'
+import type { WatchedRequest } from '../telemetry/watched-request.ts'
+import type { ResolvedOptions } from './options.ts'
+
+/** What the engine needs for a claim. `begin` makes one of a request, `once` of a call. */
+export interface Question {
+  /** Namespace, scope and key. `route` only where it is known from the start. */
+  readonly facts: Omit<RequestFacts, 'route'> & Partial<Pick<RequestFacts, 'route'>>
+  readonly fingerprints: readonly [Fingerprint, ...Fingerprint[]]
+  /** Tried when a record does not match; see {@link Fingerprints}. */
+  readonly olderFingerprints?: Fingerprints['older']
+  /** The keys that the response is sealed with, as they were when the request began. */
+  readonly seal?: SealKeys | undefined
+  readonly traceparent: string | undefined
+  readonly signal: AbortSignal | undefined
+  /** The request, until the run ends; `undefined` for a call of `once`. */
+  request?: EngineRequest | undefined
+  /** Present when somebody subscribes to the trace of this request. */
+  readonly watched?: WatchedRequest | undefined
+}
+
+/** Makes the claim for a question. Every claim gets a new token, so each one is a new attempt. */
+export function claimOf<Tx>(
+  question: Question,
+  options: ResolvedOptions<Tx>,
+  whenUnknown: 'retake' | 'hold',
+): Claim {
+  const { namespace, scope, key } = question.facts
+  return {
+    namespace,
+    scope,
+    key: key as string,
+    fingerprints: question.fingerprints,
+    token: randomUUID(),
+    leaseMs: options.leaseMs,
+    waitMs: options.waitMs,
+    whenUnknown,
+    signal: question.signal ?? neverAborted(options.waitMs > 0),
+  }
+}
+
+/**
+ * Claims that wait get a signal of their own: creating one costs microseconds, but adding many
+ * listeners to a shared one costs more.
+ */
+function neverAborted(isListenedTo: boolean): AbortSignal {
+  return isListenedTo ? new AbortController().signal : NEVER_ABORTED
+}
+
+const NEVER_ABORTED = new AbortController().signal
+// Claims that queue for a connection also listen. Node warns from the eleventh listener on, so the
+// limit is lifted.
+setMaxListeners(0, NEVER_ABORTED)

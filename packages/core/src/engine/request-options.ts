@@ -1,0 +1,178 @@
+import { OptionsError } from '../errors/errors.ts'
+import { callOption, isPromise, returnedWrongly } from '../options/call-option.ts'
+import { signedBytes } from '../request/authenticate.ts'
+import type { EngineRequest } from '../request/engine-request.ts'
+import type { FingerprintInput, RequestBody } from '../request/fingerprint.ts'
+import { checkedKey, type KeyReading, readKey } from '../request/key.ts'
+import { checkSealKeys, type SealKeys } from '../request/seal.ts'
+import type { ResolvedOptions } from './options.ts'
+
+type Options = ResolvedOptions<unknown>
+
+/**
+ * Reads what a request's fingerprint is made of. An async `fingerprint` function starts here and
+ * may reject while the engine awaits something else, or when nothing ever awaits it. Its rejection
+ * is handled now so that it never ends the process, and is reported where the value is awaited.
+ */
+export function inputOf(request: EngineRequest): FingerprintInput | Promise<FingerprintInput> {
+  const input = request.fingerprintInput()
+  return isPromise(input) ? input.then(heeded) : heeded(input)
+}
+
+function heeded(input: FingerprintInput): FingerprintInput {
+  const { body } = input
+  if (body.kind === 'chosen' && isPromise(body.value)) body.value.then(undefined, () => {})
+  return input
+}
+
+/** The body as it came, even where the app chose other input for the fingerprint. */
+export async function rawBodyOf(request: EngineRequest): Promise<RequestBody> {
+  return request.rawBody === undefined ? (await inputOf(request)).body : request.rawBody()
+}
+
+/**
+ * Reads the key of a request with the app's `key` function, or else from the headers that may carry
+ * it.
+ */
+export function keyOf(options: Options, request: EngineRequest): KeyReading | Promise<KeyReading> {
+  const { key, headers, handlerTimeoutMs } = options
+  if (key !== undefined) {
+    const raw = async () => signedBytes(await rawBodyOf(request))
+    return callOption('key', handlerTimeoutMs, () => key(request.native, raw), checkKey)
+  }
+  if (headers.length === 1) return readKey(request.header(options.header), options.strict)
+  const readings = headers.map((name) => readKey(request.header(name), options.strict))
+  const came = readings.filter(({ kind }) => kind !== 'missing')
+  const [first = MISSING] = came
+  const invalid = came.find(({ kind }) => kind === 'invalid')
+  if (invalid !== undefined) return invalid
+  return came.every((other) => 'key' in other && 'key' in first && other.key === first.key)
+    ? first
+    : { kind: 'invalid', reason: 'two headers carry different keys' }
+}
+
+const MISSING: KeyReading = { kind: 'missing' }
+
+function checkKey(returned: unknown): KeyReading {
+  if (returned === undefined || returned === null) return MISSING
+  if (typeof returned === 'string') return checkedKey(returned)
+  throw returnedWrongly('key', returned, 'a string, or undefined where there is none')
+}
+
+/**
+ * Calls `authenticate` and throws what it throws. It refuses only by throwing, so a returned
+ * `false` is reported as misuse rather than taken for consent.
+ */
+export function authenticated(
+  options: Options,
+  request: EngineRequest,
+  body: RequestBody,
+): undefined | Promise<undefined> {
+  const { authenticate, handlerTimeoutMs } = options
+  return callOption(
+    'authenticate',
+    handlerTimeoutMs,
+    () => authenticate?.(request, signedBytes(body)),
+    (returned) => {
+      if ((returned as unknown as boolean) !== false) return undefined
+      throw returnedWrongly(
+        'authenticate',
+        returned,
+        'nothing: it throws `not-authentic` to refuse',
+      )
+    },
+  )
+}
+
+/** Whether the app's `validateKey` accepts a key. */
+export function isValidKey(options: Options, key: string): boolean | Promise<boolean> {
+  const { validateKey, handlerTimeoutMs } = options
+  if (validateKey === undefined) return true
+  return callOption(
+    'validateKey',
+    handlerTimeoutMs,
+    () => validateKey(key),
+    (returned) => {
+      if (typeof returned === 'boolean') return returned
+      throw returnedWrongly('validateKey', returned, 'true or false')
+    },
+  )
+}
+
+const KEY_ALONE: FingerprintInput = {
+  method: '',
+  target: '',
+  contentType: undefined,
+  body: { kind: 'none' },
+}
+
+/** The fingerprint's input after the options `url`, `compares` and `fingerprint` are applied. */
+export function countedInput(
+  { url, compares, handlerTimeoutMs }: Options,
+  request: EngineRequest,
+  input: FingerprintInput,
+): FingerprintInput | Promise<FingerprintInput> {
+  if (compares === 'key') return KEY_ALONE
+  if (url === undefined && input.body.kind !== 'chosen') return input
+  const body = chosenBody(handlerTimeoutMs, input)
+  // Called one after the other, so that neither rejects while only the other is awaited.
+  const withBody = (body: FingerprintInput['body']) => {
+    if (url === undefined) return { ...input, body }
+    const target = callOption('url', handlerTimeoutMs, () => url(request.native), checkUrl)
+    return isPromise(target)
+      ? target.then((target) => ({ ...input, target, body }))
+      : { ...input, target, body }
+  }
+  return isPromise(body) ? body.then(withBody) : withBody(body)
+}
+
+function chosenBody(
+  limitMs: number,
+  { body }: FingerprintInput,
+): FingerprintInput['body'] | Promise<FingerprintInput['body']> {
+  if (body.kind !== 'chosen') return body
+  return callOption(
+    'fingerprint',
+    limitMs,
+    () => body.value,
+    (value) => {
+      if (isData(value, 0)) return { kind: 'chosen', value } as const
+      throw new OptionsError(
+        'fingerprint() must return what tells one request from another, as JSON or bytes. It returned undefined, or a value that contains a function, a symbol, NaN or Infinity, which would make different requests look the same.',
+      )
+    },
+  )
+}
+
+function checkUrl(returned: unknown): string {
+  if (typeof returned === 'string') return returned
+  throw returnedWrongly('url', returned, 'what counts of the URL, as a string')
+}
+
+/** Circles and opaque objects are refused by the fingerprint itself. */
+function isData(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'undefined':
+      return depth > 0
+    case 'number':
+      return Number.isFinite(value)
+    case 'function':
+    case 'symbol':
+      return false
+    case 'object':
+      if (value === null || value instanceof Uint8Array || depth > 32) return true
+      for (const member of Object.values(value)) if (!isData(member, depth + 1)) return false
+      return true
+    default:
+      return true
+  }
+}
+
+/** The keys to seal responses with, from the option or from the function that provides them. */
+export function sealOf({
+  seal,
+  handlerTimeoutMs,
+}: Options): SealKeys | undefined | Promise<SealKeys | undefined> {
+  if (typeof seal !== 'function') return seal
+  return callOption('seal', handlerTimeoutMs, seal, (keys) => checkSealKeys(keys as SealKeys))
+}

@@ -1,0 +1,80 @@
+import type { HeaderChange, PlainResponse, StoredResponse } from '../contracts/stored-response.ts'
+import { afterHandler, callOption, isPromise } from '../options/call-option.ts'
+import { seal } from '../request/seal.ts'
+import { checkedResponse } from '../response/checked-response.ts'
+import { isReplayed } from '../response/header-rules.ts'
+import { withReasonPhrase } from '../response/reason-phrase.ts'
+import { codingOf, uncoded } from '../response/uncoded.ts'
+import type { Running } from './handler-run.ts'
+import type { Question } from './question.ts'
+
+/**
+ * Makes the form in which the store keeps a response: without headers that must not be replayed,
+ * then redacted, then sealed.
+ */
+export function storedForm<Tx>(
+  { options, question }: Running<Tx>,
+  response: PlainResponse,
+  body: Uint8Array | null,
+): StoredResponse | Promise<StoredResponse> {
+  const { redact } = options
+  const headers = replayedHeaders(options, question, response)
+  const replayed = { ...response, headers }
+  if (redact === undefined) return sealed(question, replayed, body)
+  const kept = afterHandler('redact', () =>
+    callOption(
+      'redact',
+      options.handlerTimeoutMs,
+      () => redact(ownCopy(replayed)),
+      (returned) =>
+        checkedResponse(
+          'redact',
+          returned,
+          'the response to store, `{ ...response, body }`',
+          returned,
+        ),
+    ),
+  )
+  const form = (kept: PlainResponse) => sealed(question, kept, body === null ? null : kept.body)
+  return isPromise(kept) ? kept.then(form) : form(kept)
+}
+
+/**
+ * Copies a response for an option of the app, which may modify what it gets: the original is what
+ * is sent and kept.
+ */
+export function ownCopy(response: PlainResponse): PlainResponse {
+  return {
+    ...response,
+    headers: response.headers.map((line): HeaderChange => [...line]),
+    body: new Uint8Array(response.body),
+  }
+}
+
+function replayedHeaders<Tx>(
+  { replayHeader }: Running<Tx>['options'],
+  { request }: Question,
+  { headers }: PlainResponse,
+): PlainResponse['headers'] {
+  return headers.filter(([name]) => isReplayed(name.toLowerCase(), replayHeader, request?.method))
+}
+
+function sealed(
+  { facts, fingerprints, seal: keys }: Question,
+  response: PlainResponse,
+  body: Uint8Array | null,
+): StoredResponse {
+  const { status } = response
+  const form: StoredResponse = { status, headers: withReasonPhrase(response), body, seal: null }
+  if (keys === undefined || facts.key === undefined) return form
+  return seal(form, keys, { ...facts, key: facts.key, fingerprint: fingerprints[0] })
+}
+
+export async function withoutCoding(
+  response: PlainResponse,
+  maxBytes: number,
+): Promise<PlainResponse | 'too-large'> {
+  const coding = codingOf(response)
+  if (coding === undefined) return response
+  return (await uncoded(response, coding, maxBytes)) ?? response
+}

@@ -1,0 +1,61 @@
+import { factsOf } from '../request/route.ts'
+import { type EndMessage, tell, warnOnce } from '../telemetry/channels.ts'
+import { reportFailure, storeFailure } from './answer.ts'
+import type { Ending, Running } from './handler-run.ts'
+import type { RunOutcome } from './outcome.ts'
+import { watchEnd } from './watch-request.ts'
+
+/**
+ * Undoes everything; the handler's own answer, if it has one, is sent but not kept. If the handler
+ * failed because it got no transaction, the client is told `store-busy` and the key is free.
+ */
+export async function undo<Tx>(
+  running: Ending<Tx>,
+  status: number | undefined,
+): Promise<RunOutcome> {
+  const { attempt } = running
+  const busy = status === undefined || status >= 500 ? running.busy : undefined
+  const release = running.wish === 'retry' || busy !== undefined
+  let outcome: 'undone' | 'failed' = 'undone'
+  running.lease?.stop()
+  try {
+    await (release ? attempt.release() : attempt.abandon())
+  } catch (error) {
+    outcome = 'failed'
+    reportFailure(running.question, 'abandon', error)
+  }
+  reportUndoneEvents(running, status)
+  reportEnd(running, status, release ? 'release' : 'abandon', outcome)
+  return busy === undefined
+    ? SEND
+    : storeFailure(running.options, running.question, 'complete', busy)
+}
+
+export function reportEnd<Tx>(
+  { number, question, events }: Running<Tx>,
+  status: number | undefined,
+  disposition: EndMessage['disposition'],
+  outcome: EndMessage['outcome'],
+): void {
+  const end = { attempt: number, status, disposition, outcome }
+  tell('oncekey:end', () => ({ ...factsOf(question), ...end }))
+  if (question.watched !== undefined) watchEnd(question.watched, end, events.length)
+}
+
+export function reportUndoneEvents<Tx>(
+  { events, question }: Running<Tx>,
+  status: number | undefined,
+): void {
+  if (events.length === 0) return
+  const facts = factsOf(question)
+  const types = events.map((event) => event.type)
+  tell('oncekey:events-undone', () => ({ ...facts, status, types }))
+  warnOnce(
+    `events-undone:${facts.route}`,
+    `${facts.route} emitted ${types.join(', ')} and answered ${status ?? 'nothing'}, which undoes events with the writes. ` +
+      'Call keep() or set a disposition if they should stay. Said once per route.',
+  )
+}
+
+/** The outcome of a run whose response goes out as the handler made it. */
+export const SEND: RunOutcome = { kind: 'send' }

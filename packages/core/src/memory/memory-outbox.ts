@@ -1,0 +1,55 @@
+import type { OutboxEvent } from '../contracts/event.ts'
+
+/** The committed events of a memory store, numbered from 0; the oldest are dropped. */
+export interface MemoryOutbox {
+  /** From number `first` on. */
+  readonly events: OutboxEvent[]
+  readonly first: number
+  append(committed: readonly OutboxEvent[]): void
+  /** How long ago the event was committed, whatever its `occurredAt` says. */
+  waitingMs(event: OutboxEvent): number
+  /**
+   * Sets who tells the number of the first event that is still needed. The last 100,000 are always
+   * kept.
+   */
+  keepFrom(number: () => number): void
+  /** Drops the events that are no longer needed, and returns how many those were. */
+  trim(): number
+}
+
+export function memoryOutbox(): MemoryOutbox {
+  const appended = new WeakMap<OutboxEvent, number>()
+  const events: OutboxEvent[] = []
+  const readers: (() => number)[] = []
+  let first = 0
+
+  return {
+    events,
+    get first() {
+      return first
+    },
+    append(committed) {
+      for (const event of committed) {
+        events.push(event)
+        appended.set(event, performance.now())
+      }
+      // A splice for every 100,000 costs nothing; a shift for every event would.
+      if (events.length >= 2 * EVENTS_KEPT) trim()
+    },
+    waitingMs: (event) => performance.now() - (appended.get(event) ?? performance.now()),
+    keepFrom(number) {
+      readers.push(number)
+    },
+    trim,
+  }
+
+  function trim(): number {
+    const kept = first + events.length - EVENTS_KEPT
+    const count = Math.max(0, Math.min(kept, ...readers.map((reader) => reader())) - first)
+    events.splice(0, count)
+    first += count
+    return count
+  }
+}
+
+const EVENTS_KEPT = 100_000

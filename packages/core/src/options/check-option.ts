@@ -1,0 +1,78 @@
+import { inspect } from 'node:util'
+import { OptionsError } from '../errors/errors.ts'
+
+/** A token of HTTP: the name of a header or a method (RFC 9110 section 5.6.2). */
+export const TOKEN: RegExp = /^[!#$%&'*+.^_`|~\w-]+$/
+
+/** Checks the name of a header. Throws {@link OptionsError}, as all checks here. */
+export function httpToken(option: string, value: string): string {
+  if (typeof value !== 'string' || !TOKEN.test(value)) {
+    throw new OptionsError(
+      `${option} must be the name of a header, such as 'Idempotency-Key', not ${shown(value)}.`,
+    )
+  }
+  return value
+}
+
+/** Checks printable ASCII text without spaces, of at most `most` characters. */
+export function word(option: string, value: string, most: number): string {
+  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value) || value.length > most) {
+    throw new OptionsError(
+      `${option} must be 1 to ${most} printable ASCII characters without spaces, not ${shown(value)}.`,
+    )
+  }
+  return value
+}
+
+/** Checks a boolean. */
+export function flag(option: string, value: boolean): boolean {
+  if (typeof value !== 'boolean')
+    throw new OptionsError(`${option} must be true or false, not ${shown(value)}.`)
+  return value
+}
+
+/** Checks an optional function. */
+export function callback<Callback>(
+  option: string,
+  value: Callback | undefined,
+): Callback | undefined {
+  if (value !== undefined && typeof value !== 'function')
+    throw new OptionsError(`${option} must be a function, not ${shown(value)}.`)
+  return value
+}
+
+/** Checks a time that a timer can hold twice over: `setTimeout` fires at once above 2^31 - 1. */
+export function milliseconds(option: string, value: number, least: number): number {
+  if (!Number.isInteger(value) || value < least || value * 2 > 2 ** 31 - 1) {
+    throw new OptionsError(
+      `${option} must be a whole number of milliseconds from ${least} to 1_073_741_823, not ${shown(value)}.`,
+    )
+  }
+  return value
+}
+
+/** Checks a positive whole number, such as a number of bytes. */
+export function positive(option: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new OptionsError(`${option} must be a positive whole number, not ${shown(value)}.`)
+  return value
+}
+
+/** Checks a choice among constants. */
+export function oneOf<Choice extends string>(
+  option: string,
+  value: Choice,
+  choices: readonly Choice[],
+): Choice {
+  if (!choices.includes(value)) {
+    throw new OptionsError(
+      `${option} must be ${choices.map((choice) => `'${choice}'`).join(' or ')}, not ${shown(value)}.`,
+    )
+  }
+  return value
+}
+
+/** A value as error messages show it. */
+export function shown(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 0 })
+}

@@ -1,0 +1,31 @@
+import type { FingerprintInput, RequestBody } from './fingerprint.ts'
+
+/** A request as an adapter passes it on, before any router rewrote it. */
+export interface EngineRequest {
+  readonly method: string
+  /** Path and query as the client sent them. */
+  readonly target: string
+  /** Every line of a header, by its lower-case name. */
+  header(name: string): readonly string[]
+  /** Who the key belongs to; a promise where the app's `scope` function is async. */
+  readonly scope: string | Promise<string>
+  /** The framework's request, which options that are functions are called with. */
+  readonly native?: unknown
+  /**
+   * The route's pattern, `/orders/:id`, once the router knows it. Called only when a message is
+   * published.
+   */
+  route?(): string | undefined
+  /**
+   * The request that the key stands for. Called only when a key came. Throws if something is wrong
+   * with the body.
+   */
+  fingerprintInput(): FingerprintInput | Promise<FingerprintInput>
+  /**
+   * The body as it came, for `authenticate` and `key`, where `fingerprintInput` has what the app
+   * chose in its place. @default the body of `fingerprintInput`
+   */
+  rawBody?(): RequestBody | Promise<RequestBody>
+  /** Aborted when the client disconnects. Ends waiting, never a handler. */
+  readonly signal?: AbortSignal | undefined
+}

@@ -1,0 +1,225 @@
+import { createHmac, hash } from 'node:crypto'
+import type { Fingerprint } from '../contracts/fingerprint.ts'
+import { OncekeyError } from '../errors/errors.ts'
+import { canonicalJson, largeJson, unambiguousText } from './canonical-json.ts'
+import type { SealKeys } from './seal.ts'
+
+/** The body of a request as an adapter could see it. */
+export type RequestBody =
+  | { readonly kind: 'none' }
+  /** The bytes that came over the wire. Adapters offer them where they can. */
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** The value from a body parser, before anything validates or changes it. */
+  | { readonly kind: 'parsed'; readonly value: unknown }
+  /** The return value of the app's `fingerprint` function, in place of the body. */
+  | { readonly kind: 'chosen'; readonly value: unknown }
+  /** The request has a body that the adapter cannot see. The hint says how to change that. */
+  | { readonly kind: 'unseen'; readonly hint: string }
+
+/** The parts of a request that its fingerprint covers. */
+export interface FingerprintInput {
+  readonly method: string
+  /** Path and query as the client sent them, not as a router rewrote them. */
+  readonly target: string
+  /**
+   * The whole header. Its parameters count, except a boundary, which is random, and
+   * `charset=utf-8`.
+   */
+  readonly contentType: string | undefined
+  /** Other facts that chose the handler, such as `accept-version=2` where a router uses it. */
+  readonly parts?: readonly string[]
+  readonly body: RequestBody
+}
+
+/**
+ * Makes a fingerprint: SHA-256 over length-prefixed parts. With `hmac` it is an HMAC of them, so
+ * that a guessable body cannot be confirmed from a stolen table.
+ *
+ * A JSON body counts in its canonical form (RFC 8785): the order of its keys does not matter, and
+ * of duplicate keys the last value counts, as in parsers. Where that form would lose something (an
+ * integer over 2^53) or cost too much (depth, size), the bytes count, under another tag. Throws
+ * `fingerprint-required` or `body-unseen` where there is nothing to compare.
+ */
+export function fingerprint(
+  input: FingerprintInput,
+  hmac?: { readonly keyId: string; readonly key: Uint8Array },
+): Fingerprint {
+  const { tag, parts } = partsOf(input)
+  return hmac === undefined ? plain(tag, parts) : keyed(tag, parts, hmac.keyId, hmac.key)
+}
+
+/** The fingerprints of a request, as a claim carries them. */
+export interface Fingerprints {
+  /** The fingerprint for a new record first, then those under the other keys of the seal. */
+  readonly accepted: readonly [Fingerprint, ...Fingerprint[]]
+  /**
+   * The fingerprints of an older algorithm, where they differ. They are tried only when a record
+   * does not match, because an older release may have written it.
+   */
+  readonly older: (() => readonly Fingerprint[]) | undefined
+}
+
+/**
+ * All fingerprints under which the record of this request may be stored. With a seal, that is an
+ * HMAC per seal key, so that rotating keys refuses no retry, and the plain one, so that starting to
+ * seal does not either.
+ */
+export function acceptedFingerprints(
+  input: FingerprintInput,
+  seal: SealKeys | undefined,
+): Fingerprints {
+  const parts = partsOf(input)
+  const { older } = parts
+  return {
+    accepted: underEveryKey(parts, seal),
+    older: older && (() => underEveryKey(older(), seal)),
+  }
+}
+
+function underEveryKey(
+  { tag, parts }: Parts,
+  seal: SealKeys | undefined,
+): readonly [Fingerprint, ...Fingerprint[]] {
+  if (seal === undefined) return [plain(tag, parts)]
+  const by = (keyId: string) => keyed(tag, parts, keyId, seal.keys[keyId] as Uint8Array)
+  const retired = Object.keys(seal.keys).filter((keyId) => keyId !== seal.current)
+  return [by(seal.current), ...retired.map(by), plain(tag, parts)]
+}
+
+/** Whether a fingerprint was made with a seal key, as those of all sealed records are. */
+export function isKeyed(fingerprint: Fingerprint): boolean {
+  return fingerprint.slice(0, fingerprint.indexOf(':')).includes('.')
+}
+
+function plain(tag: string, parts: string | Uint8Array): Fingerprint {
+  return `${tag}:${hash('sha256', parts, 'base64url')}`
+}
+
+function keyed(
+  tag: string,
+  parts: string | Uint8Array,
+  keyId: string,
+  key: Uint8Array,
+): Fingerprint {
+  // HMACs use a derived key: the given one encrypts responses with AES, and a key should have one
+  // use.
+  const hmacKey = createHmac('sha256', key).update('oncekey-fingerprint-1').digest()
+  return `${tag}.${keyId}:${createHmac('sha256', hmacKey).update(parts).digest('base64url')}`
+}
+
+interface Parts {
+  readonly tag: string
+  readonly parts: string | Uint8Array
+}
+
+/**
+ * Algorithm 1 covers method, target, media type and body. Algorithm 2 adds the parameters of the
+ * content type and the parts that an adapter names. It is used only for requests that have any; all
+ * others keep the fingerprint they always had, so that releases can run side by side.
+ */
+function partsOf(input: FingerprintInput): Parts & { readonly older?: () => Parts } {
+  const { mediaType, parameters } = contentTypeOf(input.contentType)
+  const { kind, part, older } = bodyPart(input.body, mediaType)
+  const known =
+    lengthPrefixed(input.method) + lengthPrefixed(input.target) + lengthPrefixed(mediaType)
+  if (older === undefined && parameters === '' && input.parts === undefined) {
+    return { tag: `${kind}1`, parts: joined(known, part) }
+  }
+  const added = [parameters, ...(input.parts ?? [])]
+  const first = (): Parts => {
+    const before = older?.() ?? { kind, part }
+    return { tag: `${before.kind}1`, parts: joined(known, before.part) }
+  }
+  const head = known + lengthPrefixed(String(added.length)) + added.map(lengthPrefixed).join('')
+  return { tag: `${kind}2`, parts: joined(head, part), older: first }
+}
+
+function contentTypeOf(header: string | undefined): ContentType {
+  // The fast path for the header that nearly all clients send.
+  if (header === undefined || header === 'application/json') {
+    return { mediaType: header ?? '', parameters: '' }
+  }
+  const [mediaType = '', ...rest] = header.toLowerCase().split(';')
+  if (rest.length === 0) return { mediaType: mediaType.trim(), parameters: '' }
+  // Parameter values may be case-sensitive; quotes around them have no meaning.
+  const written = header.split(';').slice(1)
+  const parameters = written
+    .map((parameter) => {
+      const [name = '', ...value] = parameter.split('=')
+      return `${name.trim().toLowerCase()}=${value
+        .join('=')
+        .trim()
+        .replace(/^"(.*)"$/, '$1')}`
+    })
+    .filter((parameter) => !/^(=|boundary=.*|charset=utf-?8)$/i.test(parameter))
+  return { mediaType: mediaType.trim(), parameters: parameters.sort().join(';') }
+}
+
+interface ContentType {
+  readonly mediaType: string
+  readonly parameters: string
+}
+
+interface BodyPart {
+  readonly kind: 'json' | 'text' | 'bytes'
+  readonly part: string | Uint8Array
+  /** The body part of the older algorithm, if it differs. */
+  readonly older?: () => BodyPart
+}
+
+function bodyPart(body: RequestBody, mediaType: string): BodyPart {
+  switch (body.kind) {
+    case 'none':
+      return { kind: 'bytes', part: '' }
+    case 'chosen':
+      return parsedPart(body)
+    case 'unseen':
+      refuseMultipart(mediaType)
+      throw new OncekeyError(
+        'body-unseen',
+        `The request has a body that cannot be seen, so a retry could not be told from another request. ${body.hint}`,
+      )
+    case 'bytes': {
+      refuseMultipart(mediaType)
+      const json = isJson(mediaType) ? canonicalJson(body.bytes) : undefined
+      return json === undefined ? { kind: 'bytes', part: body.bytes } : { kind: 'json', part: json }
+    }
+    case 'parsed':
+      refuseMultipart(mediaType)
+      return parsedPart(body)
+  }
+}
+
+function refuseMultipart(mediaType: string): void {
+  if (!mediaType.startsWith('multipart/')) return
+  throw new OncekeyError(
+    'fingerprint-required',
+    `A ${mediaType} body looks different on every retry (its boundary is random). Say what counts: \`fingerprint: (req) => ({ …the fields and file hashes })\`.`,
+  )
+}
+
+function parsedPart(body: { readonly value: unknown }): BodyPart {
+  if (body.value instanceof Uint8Array) return { kind: 'bytes', part: body.value }
+  const json = canonicalJson(body)
+  if (json !== undefined) return { kind: 'json', part: json }
+  const text = (): BodyPart => ({ kind: 'text', part: unambiguousText(body.value) })
+  const large = largeJson(body.value)
+  return large === undefined ? text() : { kind: 'text', part: large, older: text }
+}
+
+function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || mediaType.endsWith('+json')
+}
+
+function lengthPrefixed(part: string): string {
+  return `${part.length}:${part}`
+}
+
+function joined(head: string, body: string | Uint8Array): string | Uint8Array {
+  if (typeof body === 'string') return head + body
+  const prefix = new TextEncoder().encode(head)
+  const whole = new Uint8Array(prefix.length + body.length)
+  whole.set(prefix)
+  whole.set(body, prefix.length)
+  return whole
+}

@@ -1,0 +1,24 @@
+/**
+ * What becomes of a response.
+ *
+ * - `commit`: writes, events and response are kept.
+ * - `refuse`: writes and events are undone; the refusal itself is kept and replayed.
+ * - `retry`: everything is undone and the key is free.
+ */
+export type Disposition = 'commit' | 'refuse' | 'retry'
+
+/**
+ * Overrides for single statuses: `{ 402: 'commit' }` keeps the ledger row of a declined payment.
+ */
+export type DispositionOverrides = Readonly<Record<number, Disposition>>
+
+/** Statuses below 500 that mean "not now" or "not you" and say nothing about the request itself. */
+const RETRY = new Set([401, 407, 408, 421, 423, 425, 429])
+
+/** 2xx and 3xx commit, 4xx refuse, 5xx and {@link RETRY} leave the key free. */
+export function dispositionOf(status: number, overrides: DispositionOverrides): Disposition {
+  const override = overrides[status]
+  if (override !== undefined) return override
+  if (status < 400) return 'commit'
+  return status >= 500 || RETRY.has(status) ? 'retry' : 'refuse'
+}

@@ -1,0 +1,53 @@
+import type { Attempt, Claim, Decision, Store } from '../../src/contracts/store.ts'
+
+/**
+ * A store that does as it is told, for what a sound one never does. It answers `run` with an attempt
+ * that ends as asked, and keeps what it was called with.
+ */
+export function storeThat(
+  behaviour: {
+    readonly mode?: 'transaction' | 'lease'
+    /** The answers to successive claims, the last one for all that follow. */
+    readonly begin?: ReadonlyArray<(claim: Claim) => Decision | Promise<Decision>>
+    readonly open?: () => Promise<Attempt>
+    readonly attempt?: Partial<Attempt>
+  } = {},
+): Store & { readonly claims: Claim[]; readonly calls: string[]; readonly attempt: Attempt } {
+  const { mode = 'transaction', begin = [] } = behaviour
+  const claims: Claim[] = []
+  const calls: string[] = []
+  const attempt = attemptThat(calls, behaviour.attempt)
+  return {
+    claims,
+    calls,
+    attempt,
+    capabilities: { name: 'misbehaving', mode, transactions: true, concurrency: 'many' },
+    async begin(claim) {
+      claims.push(claim)
+      const answer = begin[Math.min(claims.length, begin.length) - 1]
+      return answer === undefined ? { kind: 'run', attempt } : answer(claim)
+    },
+    open: behaviour.open ?? (async () => attempt),
+  }
+}
+
+/** An attempt whose verbs succeed, but for those given; `calls` gets their names. */
+export function attemptThat(calls: string[] = [], behaviour: Partial<Attempt> = {}): Attempt {
+  const { number = 1, askedAt } = behaviour
+  const called = <Verb extends keyof Attempt>(verb: Verb, answer: Attempt[Verb]): Attempt[Verb] => {
+    const act = (behaviour[verb] ?? answer) as (...args: unknown[]) => unknown
+    return ((...args: unknown[]) => {
+      calls.push(verb)
+      return act(...args)
+    }) as Attempt[Verb]
+  }
+  return {
+    number,
+    ...(askedAt !== undefined && { askedAt }),
+    transaction: called('transaction', async () => 'tx'),
+    complete: called('complete', async () => 'stored'),
+    release: called('release', async () => {}),
+    abandon: called('abandon', async () => {}),
+    renew: called('renew', async () => 'held'),
+  }
+}

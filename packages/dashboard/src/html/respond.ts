@@ -1,0 +1,47 @@
+import type { Html } from './html.ts'
+import { STYLESHEET } from './stylesheet.ts'
+
+/** A page. No browser and no proxy keeps it, and nothing in it can come from, or go, elsewhere. */
+export function answer(status: number, page: Html): Response {
+  return new Response(page.markup, {
+    status,
+    headers: { ...GUARDED, 'content-type': 'text/html; charset=utf-8' },
+  })
+}
+
+/** Dates as ISO 8601, bytes as base64. */
+export function jsonAnswer(status: number, data: unknown): Response {
+  return new Response(JSON.stringify(data, bytesAsText), {
+    status,
+    headers: { ...GUARDED, 'content-type': 'application/json' },
+  })
+}
+
+/** Relative, so that it is right behind a proxy that knows the dashboard by another path. */
+export function redirect(status: 303 | 308, to: string): Response {
+  return new Response(null, { status, headers: { ...GUARDED, location: to } })
+}
+
+export function stylesheet(): Response {
+  return new Response(STYLESHEET, {
+    headers: {
+      ...GUARDED,
+      'content-type': 'text/css; charset=utf-8',
+      'cache-control': 'public, max-age=31536000, immutable',
+    },
+  })
+}
+
+function bytesAsText(_: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value
+}
+
+const GUARDED = {
+  'cache-control': 'no-store',
+  'content-security-policy':
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const

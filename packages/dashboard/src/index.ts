@@ -1,0 +1,3 @@
+export { type Dashboard, dashboard } from './dashboard.ts'
+export type { Authorize, DashboardAct, Viewer } from './routing/access.ts'
+export type { DashboardOptions } from './routing/options.ts'

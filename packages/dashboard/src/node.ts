@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import type { Dashboard } from './dashboard.ts'
+
+/** A request as Express and Connect hand it to what is mounted at a path. */
+interface Mounted extends IncomingMessage {
+  readonly baseUrl?: string
+  readonly originalUrl?: string
+  /** What a body parser in front has left. */
+  readonly body?: unknown
+}
+
+/**
+ * The dashboard for Express, Connect and plain `node:http`. Under Express it knows the path that it is
+ * mounted at; elsewhere say `basePath`.
+ *
+ * @example
+ * ```ts
+ * app.use('/admin/oncekey', toNode(show)) // Express
+ * createServer(toNode(show)) // node:http
+ * ```
+ */
+export function toNode(
+  show: Dashboard,
+): (req: IncomingMessage, res: ServerResponse, next?: (error: unknown) => void) => void {
+  return (req, res, next) => {
+    answered(show, req, res).catch((error) => {
+      if (next !== undefined) return next(error)
+      if (!res.headersSent) res.writeHead(500)
+      res.end()
+    })
+  }
+}
+
+async function answered(show: Dashboard, req: Mounted, res: ServerResponse): Promise<void> {
+  const { baseUrl } = req
+  const request = requestOf(req)
+  const response = await show(request, baseUrl === undefined ? {} : { basePath: baseUrl })
+  res.writeHead(response.status, [...response.headers].flat())
+  res.end(req.method === 'HEAD' ? undefined : Buffer.from(await response.arrayBuffer()))
+}
+
+function requestOf(req: Mounted): Request {
+  const { method = 'GET', headers, originalUrl, url = '/' } = req
+  const host = headers.host ?? 'localhost'
+  const pairs = Object.entries(headers).flatMap(([name, value]) =>
+    // HTTP/2 has its own for method and path.
+    name.startsWith(':') || value === undefined
+      ? []
+      : [[name, Array.isArray(value) ? value.join(', ') : value] as [string, string]],
+  )
+  const hasBody = method !== 'GET' && method !== 'HEAD'
+  const body = !hasBody ? undefined : (parsedAgain(req) ?? Readable.toWeb(req))
+  return new Request(new URL(originalUrl ?? url, `http://${host}`), {
+    method,
+    headers: pairs,
+    ...(body !== undefined && { body: body as ReadableStream, duplex: 'half' }),
+  })
+}
+
+/** As it came, where a body parser was there before and has taken it. */
+function parsedAgain({ body, headers, readableEnded }: Mounted): string | undefined {
+  if (!readableEnded || typeof body !== 'object' || body === null) return undefined
+  return headers['content-type']?.startsWith('application/json')
+    ? JSON.stringify(body)
+    : new URLSearchParams(body as Record<string, string>).toString()
+}

@@ -1,0 +1,80 @@
+import type { DeadLetterGroup, DeadLetterPage, DeadLetterSource } from '@oncekey/core'
+import { type Html, html } from '../html/html.ts'
+import { choice, errorOf, field, filledIn, linkTo, nextPage, table, time } from '../html/parts.ts'
+import { type PageRoute, page } from '../routing/route.ts'
+import { sourceOf } from './source-of.ts'
+
+interface DeadLetters {
+  readonly source: string
+  readonly depth: number
+  readonly groups: readonly DeadLetterGroup[]
+  readonly page: DeadLetterPage
+}
+
+/** By kind of error, and one by one. */
+export const deadLettersPage: PageRoute = page<DeadLetters>({
+  path: 'dead-letters',
+  title: 'Dead letters',
+  inNavigation: true,
+  isConfinable: false,
+  exists: ({ deadLetters }) => deadLetters.length > 0,
+  async load({ options, query }) {
+    const source = sourceOf(options, query.get('source'))
+    const filter = filledIn(query, 'origin', 'type', 'subject', 'fingerprint')
+    const after = query.get('after')
+    const at = { limit: LIMIT, ...(after !== null && { after }) }
+    const list: DeadLetterSource['list'] =
+      query.get('state') === 'retrying' ? source.listRetrying : source.list
+    const [stats, found] = await Promise.all([source.stats(), list.call(source, filter, at)])
+    return { source: source.name, depth: stats.depth, groups: stats.groups, page: found }
+  },
+  render(data, { options, query }): Html {
+    const { source, depth, groups, page } = data
+    const next =
+      page.next && linkTo('dead-letters', { ...Object.fromEntries(query), after: page.next })
+    return html`<form class="filter" action="" method="get">
+${choice(
+  'source',
+  'Of',
+  source,
+  options.deadLetters.map(({ name }) => name),
+  null,
+)}
+${choice('state', 'State', query.get('state'), ['dead', 'retrying'], null)}
+${field('origin', 'Consumer, endpoint or saga', query.get('origin'))}
+${field('type', 'Type', query.get('type'))}
+${field('subject', 'Subject', query.get('subject'))}
+${field('fingerprint', 'Kind of error', query.get('fingerprint'))}
+<button>Look</button>
+</form>
+<h2>Kinds of error, of ${depth}</h2>
+${table(
+  ['Of', 'Error', 'How many', 'Newest', 'Oldest'],
+  groups.map(({ origin, fingerprint, count, newestAt, oldestAt, sample }) => [
+    origin,
+    html`<a href="${linkTo('dead-letters', { source, origin, fingerprint })}">${sample.name}: ${sample.message}</a>`,
+    count,
+    time(newestAt),
+    time(oldestAt),
+  ]),
+  'Nothing is dead. What cannot be delivered would be here, by its kind of error.',
+)}
+<h2>One by one, the oldest first</h2>
+${table(
+  ['Event', 'Of', 'Type', 'Subject', 'Attempts', 'Error', 'When'],
+  page.items.map((letter) => [
+    html`<a href="${linkTo('dead-letters/one', { source, id: letter.id })}">${letter.eventId}</a>`,
+    letter.origin,
+    letter.type,
+    letter.subject,
+    letter.attempts,
+    errorOf(letter.error),
+    time(letter.deadAt ?? letter.firstFailedAt),
+  ]),
+  'None like these on this page.',
+)}
+${nextPage(next)}`
+  },
+})
+
+const LIMIT = 50

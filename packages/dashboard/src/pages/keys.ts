@@ -1,0 +1,77 @@
+import type { KeyFilter, KeyPage, KeyState, Keys } from '@oncekey/core'
+import { type Html, html } from '../html/html.ts'
+import { badge, choice, field, linkTo, nextPage, table, time } from '../html/parts.ts'
+import { maySee } from '../routing/access.ts'
+import { type Asked, BadInput, Forbidden, type PageRoute, page } from '../routing/route.ts'
+
+/** Keys by what is asked for, a page at a time. */
+export const keysPage: PageRoute = page<KeyPage>({
+  path: 'keys',
+  title: 'Keys',
+  inNavigation: true,
+  isConfinable: true,
+  exists: ({ keys }) => keys !== undefined,
+  load: ({ options, viewer, query }) => {
+    const filter = filterOf(query)
+    if (filter.scope === undefined && viewer.scopes !== undefined) {
+      throw new BadInput(
+        `You see keys of these scopes: ${viewer.scopes.join(', ')}. Fill in a namespace and one of them.`,
+      )
+    }
+    if (filter.scope !== undefined && !maySee(viewer, filter.scope)) throw new Forbidden()
+    const after = query.get('after')
+    return (options.keys as Keys).list(filter, { limit: LIMIT, ...(after !== null && { after }) })
+  },
+  render(data, { query }): Html {
+    const next = data.next && linkTo('keys', { ...Object.fromEntries(query), after: data.next })
+    return html`${filterForm({ query })}
+${table(
+  ['Key', 'Namespace', 'Scope', 'State', 'Attempt', 'Status', 'When'],
+  data.items.map((item) => [
+    html`<a href="${linkTo('keys/one', { namespace: item.namespace, scope: item.scope, key: item.key })}">${item.key}</a>`,
+    item.namespace,
+    item.scope,
+    badge(item.state),
+    item.attempt?.number,
+    item.status,
+    time(item.completedAt ?? item.attempt?.claimedAt),
+  ]),
+  'No keys like these on this page.',
+)}
+${nextPage(next)}`
+  },
+})
+
+/** Also where the list itself cannot be shown: it says what to fill in. */
+export function filterForm({ query }: Pick<Asked, 'query'>): Html {
+  return html`<form class="filter" action="" method="get">
+${field('namespace', 'Namespace', query.get('namespace'), 'http')}
+${field('scope', 'Scope', query.get('scope'))}
+${field('prefix', 'Key begins with', query.get('prefix'))}
+${choice('state', 'State', query.get('state'), STATES)}
+<button>Look</button>
+</form>`
+}
+
+function filterOf(query: URLSearchParams): KeyFilter {
+  const filled = (name: string): string | undefined => query.get(name) || undefined
+  const [namespace, scope, keyPrefix, state] = ['namespace', 'scope', 'prefix', 'state'].map(filled)
+  if (state !== undefined && !STATES.includes(state as KeyState)) {
+    throw new BadInput(`There is no state "${state}". These there are: ${STATES.join(', ')}.`)
+  }
+  if (scope !== undefined && namespace === undefined) {
+    throw new BadInput('A scope is looked for in a namespace: fill in both. The usual one is http.')
+  }
+  if (keyPrefix !== undefined && scope === undefined) {
+    throw new BadInput('A key is looked for in a scope: fill in its namespace and scope, too.')
+  }
+  return {
+    ...(namespace !== undefined && { namespace }),
+    ...(scope !== undefined && { scope }),
+    ...(keyPrefix !== undefined && { keyPrefix }),
+    ...(state !== undefined && { state: state as KeyState }),
+  }
+}
+
+const STATES: readonly KeyState[] = ['unknown', 'running', 'finished', 'result-gone']
+const LIMIT = 50

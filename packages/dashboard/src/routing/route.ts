@@ -1,0 +1,57 @@
+import type { Html } from '../html/html.ts'
+import type { DashboardAct, Viewer } from './access.ts'
+import type { ResolvedOptions } from './options.ts'
+
+/** What a page is loaded with. */
+export interface Asked {
+  readonly options: ResolvedOptions
+  readonly viewer: Viewer
+  readonly query: URLSearchParams
+}
+
+/** A page: what is loaded for it, which is what the API answers, and how a person sees that. */
+export interface PageRoute<Data = unknown> {
+  readonly method: 'GET'
+  /** Below the base, without a slash in front. */
+  readonly path: string
+  /** What it is called in the navigation; undefined for one that another links to. */
+  readonly title: string
+  readonly inNavigation: boolean
+  /** Whether it shows nothing that a viewer with `scopes` must not see. */
+  readonly isConfinable: boolean
+  /** Whether there is anything to show with these options. */
+  exists(options: ResolvedOptions): boolean
+  /** Throws {@link NotFound} for what is not there. */
+  load(asked: Asked): Promise<Data>
+  render(data: Data, asked: Asked): Html
+}
+
+/** An act: it does what its name says, and leads back to a page. */
+export interface ActRoute {
+  readonly method: 'POST'
+  readonly path: string
+  readonly act: DashboardAct
+  exists(options: ResolvedOptions): boolean
+  /** Returns where to go, relative to its own path, and what the API answers. */
+  perform(form: Form, asked: Asked): Promise<{ readonly to: string; readonly result: object }>
+}
+
+export type Route = PageRoute | ActRoute
+
+/** The fields of a form, or of a JSON object. */
+export interface Form {
+  /** Throws {@link BadInput} where it is missing. */
+  text(name: string): string
+  optional(name: string): string | undefined
+}
+
+/** What was asked for is not there. The message is shown. */
+export class NotFound extends Error {}
+/** What was sent cannot be used. The message says what to send. */
+export class BadInput extends Error {}
+/** Somebody who may not see it. */
+export class Forbidden extends Error {}
+
+export function page<Data>(route: Omit<PageRoute<Data>, 'method'>): PageRoute {
+  return { method: 'GET', ...route } as PageRoute<Data> as PageRoute
+}

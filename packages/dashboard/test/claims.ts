@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto'
+import type { Claim, Store } from '@oncekey/core'
+import { waitFor } from '@oncekey/test-servers'
+
+export const NAME = { namespace: 'http', scope: 'customer-7' } as const
+
+function claimOf(key: string, leaseMs: number, scope: string): Claim {
+  return {
+    namespace: NAME.namespace,
+    scope,
+    key,
+    fingerprints: ['json1:abc'],
+    token: randomUUID(),
+    leaseMs,
+    waitMs: 0,
+    whenUnknown: 'hold',
+    signal: new AbortController().signal,
+  }
+}
+
+/** A key whose attempt has ended without saying how, on a store of lease mode. */
+export async function leaveUnknown(
+  store: Pick<Store<unknown>, 'begin' | 'keys'>,
+  key: string,
+  scope: string = NAME.scope,
+): Promise<void> {
+  await store.begin(claimOf(key, 1, scope))
+  const name = { namespace: NAME.namespace, scope, key }
+  await waitFor(async () => (await store.keys?.get(name))?.state === 'unknown', {
+    what: 'the lease to end',
+  })
+}
+
+export async function finish(
+  store: Pick<Store<unknown>, 'begin'>,
+  key: string,
+  body: string,
+  scope: string = NAME.scope,
+): Promise<void> {
+  const decision = await store.begin(claimOf(key, 60_000, scope))
+  if (decision.kind !== 'run') throw new Error(`${key} is ${decision.kind}.`)
+  await decision.attempt.complete({
+    response: {
+      status: 201,
+      headers: [['content-type', 'application/json']],
+      body: new TextEncoder().encode(body),
+      seal: null,
+    },
+    events: [],
+    writes: 'keep',
+  })
+}

@@ -1,0 +1,105 @@
+import { once as emitted } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { createAdaptorServer } from '@hono/node-server'
+import { type Keys, memoryStore } from '@oncekey/core'
+import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import { afterEach, describe, expect, test } from 'vitest'
+import { type Dashboard, dashboard } from '../src/index.ts'
+import { toNode } from '../src/node.ts'
+import { leaveUnknown, NAME } from './claims.ts'
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+const mounts: Record<string, (show: Dashboard) => Server | Promise<Server>> = {
+  'Express at a path': (show) => createServer(express().use('/ops/oncekey', toNode(show))),
+  'Express behind body parsers': (show) =>
+    createServer(
+      express()
+        .use(express.json(), express.urlencoded({ extended: false }))
+        .use('/ops/oncekey', toNode(show)),
+    ),
+  'node:http': (show) => createServer(toNode(show)),
+  Hono(show) {
+    const app = new Hono()
+    app.all('/ops/oncekey', (c) => show(c.req.raw))
+    app.all('/ops/oncekey/*', (c) => show(c.req.raw))
+    return createAdaptorServer(app) as Server
+  },
+  async Fastify(show) {
+    const app = Fastify()
+    const handle = toNode(show)
+    await app.register(async (scope) => {
+      scope.removeAllContentTypeParsers()
+      scope.addContentTypeParser('*', (_, __, done) => done(null))
+      for (const url of ['/ops/oncekey', '/ops/oncekey/*']) {
+        scope.all(url, (request, reply) => {
+          reply.hijack()
+          handle(request.raw, reply.raw)
+        })
+      }
+    })
+    await app.ready()
+    return app.server
+  },
+}
+
+describe.each(Object.entries(mounts))('%s', (_, mount) => {
+  async function site() {
+    const store = memoryStore({ mode: 'lease' })
+    await leaveUnknown(store, 'lost')
+    const show = dashboard({
+      store,
+      authorize: () => ({ actor: 'maria', may: 'all' }),
+      basePath: '/ops/oncekey',
+    })
+    const server = await mount(show)
+    server.listen(0, '127.0.0.1')
+    await emitted(server, 'listening')
+    closing.push(async () => {
+      server.closeAllConnections()
+      server.close()
+    })
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/ops/oncekey`
+    return { base, keys: store.keys as Keys }
+  }
+
+  test('shows pages whose links and styles lead below where it is mounted', async () => {
+    const { base } = await site()
+    const first = await fetch(base)
+    expect(first.url).toBe(`${base}/`)
+    const page = await fetch(`${base}/keys/one?${new URLSearchParams({ ...NAME, key: 'lost' })}`)
+    const text = await page.text()
+    const [, style] = /rel="stylesheet" href="([^"]+)"/.exec(text) ?? []
+    const css = await fetch(new URL(style as string, page.url))
+    expect([css.status, css.headers.get('content-type')]).toEqual([200, 'text/css; charset=utf-8'])
+    const [, audit] = /href="([^"]+)">Audit/.exec(text) ?? []
+    expect(new URL(audit as string, page.url).href).toBe(`${base}/audit`)
+  })
+
+  test('does an act from a form and from JSON, and leads back to the key', async () => {
+    const { base, keys } = await site()
+    const fields = { ...NAME, key: 'lost', note: 'nothing happened', confirmed: 'yes' }
+    const done = await fetch(`${base}/keys/release`, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+    })
+    expect(await done.text()).toContain('Done: release')
+    expect(await keys.get({ ...NAME, key: 'lost' })).toBeUndefined()
+    const again = await fetch(`${base}/api/v1/keys/release`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(fields),
+    })
+    expect(await again.json()).toEqual({ result: 'absent' })
+    const listed = await fetch(`${base}/api/v1/audit`)
+    expect(await listed.json()).toMatchObject({
+      items: [{ actor: 'maria', act: 'keys.release', note: 'nothing happened' }],
+    })
+  })
+})

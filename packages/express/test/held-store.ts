@@ -1,1 +1,0 @@
-export * from '../../node/test/held-store.ts'

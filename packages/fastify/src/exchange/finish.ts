@@ -1,0 +1,177 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import type { HandlerRun, HeaderChange, PlainResponse, RunOutcome } from '@oncekey/core'
+import type { FastifyReply } from 'fastify'
+import { exactBody } from '../reply/answer.ts'
+import { collect, type Source } from '../reply/collect.ts'
+import { isSource, type Payload, unwrapped } from '../reply/payload.ts'
+import { reasonOf } from '../reply/reason-phrase.ts'
+import {
+  asSentBeside,
+  headerChanges,
+  headersOf,
+  type ReplyHeaders,
+  restoreHeaders,
+} from '../reply/reply-headers.ts'
+import type { Exchange } from './exchange.ts'
+import { frameAnew } from './framing.ts'
+import { resetReply, stopSource } from './outcome.ts'
+import { countAsSent, countAsUnsent } from './sent-state.ts'
+
+/**
+ * Asks the run for its verdict on the handler's response, and calls `done` with what is sent. That is
+ * no promise, because between the resolving of one and what Fastify does then, others have their turn.
+ */
+export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, done: Done): void {
+  const payload = unwrapped(given, reply)
+  // As Fastify will, which is after they were kept.
+  if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
+  const after = headersOf(reply)
+  frameAnew(exchange, reply, after)
+  const changes = headerChanges(exchange.before, after)
+  const reason = reasonOf(reply, payload)
+  if (!changes.every(isSendable) || !isSendable(['x-reason', reason.reason ?? null])) {
+    // Fastify will find out and make an error of it; that error is the response then.
+    done(null, payload)
+    return
+  }
+  exchange.phase = 'finishing'
+  const isHttp1 = reply.request.raw.httpVersionMajor === 1
+  const headers = isHttp1 ? asSentBeside(payload, changes) : changes
+  const head: Head = { status: reply.statusCode, headers, after, ...reason }
+  if (isSource(payload)) void holdStream(exchange, reply, payload, head, done)
+  else void hold(exchange, reply, captureWhole(payload, head.status), head, done)
+}
+
+/** Status and headers as they were when the response was sent, and what of the headers is the handler's. */
+interface Head extends Omit<PlainResponse, 'body'> {
+  readonly after: ReplyHeaders
+}
+
+async function holdStream(
+  exchange: Exchange,
+  reply: FastifyReply,
+  stream: Source,
+  head: Head,
+  done: Done,
+): Promise<void> {
+  let captured: Captured
+  try {
+    captured = await captureStream(exchange, stream, head.status)
+  } catch (error) {
+    return streamBroke(exchange, reply, error, done)
+  }
+  return hold(exchange, reply, captured, head, done)
+}
+
+async function hold(
+  exchange: Exchange,
+  reply: FastifyReply,
+  { body, payload }: Captured,
+  head: Head,
+  done: Done,
+): Promise<void> {
+  if (body !== undefined) countAsSent(exchange, reply)
+  const verdict = await verdictOn(body, head, exchange)
+  exchange.phase = 'over'
+  // Someone wrote past Fastify meanwhile.
+  if (!countAsUnsent(exchange, reply)) return
+  try {
+    if (verdict.kind === 'failure') return fail(exchange, reply, verdict.error)
+    if (verdict.kind !== 'send') return done(null, replace(exchange, reply, verdict.response))
+    // As they were when it was sent, whatever the handler did since.
+    if (reply.statusCode !== head.status) reply.code(head.status)
+    restoreHeaders(reply, head.after)
+    done(null, payload)
+  } catch (error) {
+    // What is on record is on record: a retry gets it.
+    reply.log.error({ err: error }, 'the response was kept and could not be sent')
+    reply.raw.destroy(error as Error)
+  }
+}
+
+/** The bytes to keep, `undefined` where they are not collected, and what is sent of them. */
+interface Captured {
+  readonly body: Uint8Array | undefined
+  readonly payload: string | Buffer | Source | null
+}
+
+function captureWhole(payload: string | Buffer | null, status: number): Captured {
+  if (payload === null || isBodiless(status)) return { body: NO_BYTES, payload }
+  const bytes = Buffer.from(payload)
+  // Of a buffer the copy is sent, because the handler may use its own again.
+  return { body: bytes, payload: typeof payload === 'string' ? payload : bytes }
+}
+
+async function captureStream(
+  exchange: Exchange,
+  stream: Source,
+  status: number,
+): Promise<Captured> {
+  exchange.source = stream
+  const { maxResponseBytes, interrupted } = exchange.run as HandlerRun
+  if (isBodiless(status)) return { body: NO_BYTES, payload: stream }
+  if (maxResponseBytes === 0) return { body: undefined, payload: stream }
+  // A stream that waits for what never comes does not end by being destroyed either.
+  const givenUp = interrupted.then(() => Promise.reject(new Error('The handler was given up.')))
+  exchange.collection = collect(stream, maxResponseBytes)
+  const collected = await Promise.race([exchange.collection.collected, givenUp])
+  exchange.collection = undefined
+  if (collected.kind === 'too-large') return { body: undefined, payload: collected.stream }
+  return { body: collected.bytes, payload: collected.bytes }
+}
+
+function isBodiless(status: number): boolean {
+  return status < 200 || status === 204 || status === 304
+}
+
+function verdictOn(
+  body: Uint8Array | undefined,
+  { after: _, ...head }: Head,
+  { run }: Exchange,
+): Promise<RunOutcome> {
+  const { complete, passThrough } = run as HandlerRun
+  return body === undefined ? passThrough(head) : complete({ ...head, body })
+}
+
+/** Sends another answer in place of the handler's, and none of the handler's headers with it. */
+function replace(exchange: Exchange, reply: FastifyReply, response: PlainResponse) {
+  stopSource(exchange)
+  resetReply(exchange, reply)
+  return exactBody(reply, response, exchange.before)
+}
+
+/** Everything was undone; the app's error handler answers, and nothing asks about that any more. */
+function fail(exchange: Exchange, reply: FastifyReply, error: unknown): void {
+  stopSource(exchange)
+  resetReply(exchange, reply)
+  reply.send(error)
+}
+
+/** Nothing has left yet, so the app's error handler answers, and that is the response. */
+function streamBroke(exchange: Exchange, reply: FastifyReply, error: unknown, done: Done): void {
+  exchange.collection = undefined
+  // It was diverted to the raw response, which will hear of it.
+  if (exchange.phase === 'raw') return
+  if (exchange.interruption !== undefined) {
+    exchange.phase = 'over'
+    if (!reply.raw.headersSent) done(null, replace(exchange, reply, exchange.interruption.response))
+    return
+  }
+  exchange.phase = 'open'
+  exchange.source = undefined
+  reply.send(error instanceof Error ? error : new Error('The stream that was sent broke.'))
+}
+
+type Done = (error: null, payload: unknown) => void
+
+function isSendable([name, value]: HeaderChange): boolean {
+  try {
+    validateHeaderName(name)
+    if (value !== null) validateHeaderValue(name, value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const NO_BYTES = new Uint8Array()

@@ -1,0 +1,78 @@
+import type { Engine, HandlerRun, PlainResponse } from '@oncekey/core'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Exchange, exchangeOf } from '../exchange/exchange.ts'
+import { watchOutcome } from '../exchange/outcome.ts'
+import { watchRaw } from '../exchange/raw-response.ts'
+import { bodyOf, MADE_OF_THE_BODY, putAnswer } from '../reply/answer.ts'
+import { headersOf } from '../reply/reply-headers.ts'
+import { trailersOf } from '../reply/reply-trailers.ts'
+import { readRequest } from './read-request.ts'
+
+/** The last `preHandler`: asks the engine, and lets the handler run or answers in its place. */
+export const claim = function idempotency(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+): void {
+  const exchange = exchangeOf(request)
+  if (exchange === null || !exchange.coverage.engine.covers(request.method)) {
+    done()
+    return
+  }
+  let begun: ReturnType<Engine<unknown>['begin']>
+  try {
+    begun = exchange.coverage.engine.begin(readRequest(exchange, request, reply))
+  } catch (error) {
+    // The app's own `scope` threw.
+    done(error as Error)
+    return
+  }
+  begun.then((begun) => {
+    if (reply.sent) return begun.kind === 'run' ? giveBack(begun.run) : undefined
+    if (begun.kind !== 'run') return answer(exchange, begun.response, reply, done)
+    open(exchange, begun.run, request, reply)
+    done()
+  }, done)
+}
+
+function answer(
+  exchange: Exchange,
+  response: PlainResponse,
+  reply: FastifyReply,
+  done: (error?: Error) => void,
+): void {
+  exchange.phase = 'answered'
+  exchange.answer = response
+  exchange.before = Object.fromEntries(
+    MADE_OF_THE_BODY.map((name) => [name, reply.getHeader(name)]),
+  )
+  putAnswer(reply, response)
+  try {
+    // Not `null`, which Fastify takes for JSON.
+    reply.send(bodyOf(response) ?? undefined)
+  } catch (error) {
+    // A serializer that a hook had set, and that is not for text.
+    done(error as Error)
+  }
+}
+
+/** A timeout of Fastify's answered while the store was asked: the handler will not run. */
+function giveBack(run: HandlerRun): void {
+  run.context.release()
+  void run.abandon()
+}
+
+function open(
+  exchange: Exchange,
+  run: HandlerRun,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): void {
+  exchange.phase = 'open'
+  exchange.run = run
+  exchange.body = undefined
+  exchange.before = headersOf(reply)
+  exchange.trailersBefore = trailersOf(reply)
+  watchRaw(exchange, reply)
+  watchOutcome(exchange, run, request, reply)
+}

@@ -1,0 +1,106 @@
+import { finished, PassThrough, Writable } from 'node:stream'
+
+/** What a stream held, or, past `maxBytes`, a stream of all of it. */
+export type Collected =
+  | { readonly kind: 'whole'; readonly bytes: Buffer }
+  | { readonly kind: 'too-large'; readonly stream: PassThrough }
+
+/** A stream that is being read to its end. */
+export interface Collection {
+  /** Rejects when the stream breaks. */
+  readonly collected: Promise<Collected>
+  /** What was read so far and all that still comes is written to `target`; `collected` stays pending. */
+  divert(target: Writable): void
+}
+
+/** Any stream that Fastify sends, also one from before `stream.Readable`: it has events and `pipe`. */
+export type Source = NodeJS.ReadableStream
+
+/**
+ * Reads a stream to its end, at most a chunk past `maxBytes`. It is piped, which is all that Fastify
+ * asks of a stream: many that npm serves have no iterator, and some do not flow unless piped.
+ */
+export function collect(source: Source, maxBytes: number): Collection {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  let target: Writable | undefined
+  let resolve: (collected: Collected) => void
+  let reject: (error: unknown) => void
+  const collected = new Promise<Collected>((...functions) => {
+    ;[resolve, reject] = functions
+  })
+
+  const sink = new Writable({
+    objectMode: true,
+    write(chunk: unknown, _encoding, done) {
+      if (typeof chunk !== 'string' && !(chunk instanceof Uint8Array)) {
+        done(new TypeError('A stream that is sent must hold strings or bytes.'))
+        return
+      }
+      // A copy: a source may use its buffer again.
+      const bytes = Buffer.from(chunk as Uint8Array)
+      if (target !== undefined) return forward(target, bytes, done)
+      chunks.push(bytes)
+      size += bytes.length
+      if (size > maxBytes) {
+        const stream = new PassThrough()
+        // Where it is not sent, nobody else hears that its source was stopped.
+        stream.on('error', () => {})
+        divert(stream)
+        resolve({ kind: 'too-large', stream })
+      }
+      done()
+    },
+    final(done) {
+      if (target === undefined) resolve({ kind: 'whole', bytes: Buffer.concat(chunks, size) })
+      else if (!target.writableEnded) target.end()
+      done()
+    },
+  })
+
+  function divert(to: Writable): void {
+    target = to
+    for (const chunk of chunks.splice(0)) to.write(chunk)
+    to.once('close', () => {
+      if (!sink.writableEnded) closeSource(source)
+    })
+  }
+
+  function fail(error: unknown): void {
+    if (target === undefined) reject(error)
+    else if (!target.destroyed) target.destroy(error as Error)
+  }
+
+  sink.on('error', (error) => {
+    closeSource(source)
+    fail(error)
+  })
+  sink.on('close', () => {
+    if (!sink.writableFinished) fail(new Error('The stream that was sent closed before its end.'))
+  })
+  // Throws for what only looks like a stream, as it does when Fastify asks the same.
+  finished(source, { readable: true, writable: false }, (error) => {
+    if (error != null) fail(error)
+  })
+  source.pipe(sink)
+  return { collected, divert }
+}
+
+/** Stops a stream that nobody reads to its end any more, in the way it knows. */
+export function closeSource(source: Source): void {
+  const { destroy, close, abort } = source as Source & Stoppable
+  if (typeof destroy === 'function') destroy.call(source)
+  else if (typeof close === 'function') close.call(source, () => {})
+  else if (typeof abort === 'function') abort.call(source)
+}
+
+interface Stoppable {
+  destroy?(): void
+  close?(done: () => void): void
+  abort?(): void
+}
+
+function forward(target: Writable, bytes: Uint8Array, done: () => void): void {
+  if (target.writableEnded || target.destroyed) done()
+  else target.write(bytes, () => done())
+}

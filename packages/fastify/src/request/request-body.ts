@@ -1,0 +1,70 @@
+import { EventEmitter } from 'node:events'
+import { IncomingMessage } from 'node:http'
+import type { RequestBody } from '@oncekey/core'
+import { isWhole, type KeptBody, keepListening, keptBytes, stopListening } from './kept-body.ts'
+
+/**
+ * The body as far as it can be seen when the handler is to run. Whether there is one that nobody has
+ * read is told by what can be read: HTTP/2 and `inject` announce no length.
+ */
+export function bodyOf(raw: IncomingMessage, kept: KeptBody): RequestBody | Promise<RequestBody> {
+  if (isWhole(kept)) return kept.size === 0 ? NONE : { kind: 'bytes', bytes: keptBytes(kept) }
+  if (kept.size > 0) return UNSEEN
+  switch (announced(raw, kept)) {
+    case 'none':
+      return NONE
+    case 'some':
+      return UNSEEN
+    default:
+      return isThere(kept).then((there) => (there ? UNSEEN : NONE))
+  }
+}
+
+/** What the headers say. Of requests that came over HTTP/1 that is RFC 9112 section 6.3. */
+function announced(raw: IncomingMessage, { stream }: KeptBody): 'none' | 'some' | undefined {
+  if (stream !== raw) return undefined
+  const { 'content-length': length, 'transfer-encoding': coding } = raw.headers
+  if (coding === undefined && length !== undefined) return Number(length) > 0 ? 'some' : 'none'
+  if (raw instanceof IncomingMessage) return coding === undefined ? 'none' : undefined
+  const { stream: http2 } = raw as { stream?: { readonly endAfterHeaders?: boolean } }
+  return http2?.endAfterHeaders ? 'none' : undefined
+}
+
+/** Waits for the first byte or the end, and leaves both for whoever reads the body. */
+function isThere(kept: KeptBody): Promise<boolean> {
+  const { stream } = kept
+  return new Promise((resolve) => {
+    if (stream.readableLength > 0 || stream.destroyed) return resolve(true)
+    if (stream.readableFlowing || stream.listenerCount('data') > 1) {
+      // Someone reads it; what passes is kept.
+      const told = () => resolve(kept.size > 0 || !stream.readableEnded)
+      for (const event of ['data', 'end', 'close']) listen.call(stream, event, told)
+      return
+    }
+    const paused = stream.readableFlowing === false
+    // A stream that somebody listens to flows again once nobody waits for `readable`.
+    stopListening(kept)
+    const told = () => {
+      const there = stream.readableLength > 0 || stream.destroyed
+      stream.off('readable', told)
+      stream.off('close', told)
+      // After the stream has noticed that nobody waits, which takes it a tick.
+      process.nextTick(() => {
+        keepListening(kept)
+        if (paused) stream.pause()
+        resolve(there)
+      })
+    }
+    stream.once('readable', told)
+    stream.once('close', told)
+  })
+}
+
+const listen = EventEmitter.prototype.on
+
+const NONE: RequestBody = { kind: 'none' }
+
+const UNSEEN: RequestBody = {
+  kind: 'unseen',
+  hint: 'The parser of its content type had not read it when the handler was to run; say what counts with `fingerprint: (request) => …`.',
+}

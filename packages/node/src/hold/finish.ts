@@ -1,0 +1,151 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { PlainResponse, RunOutcome } from '@oncekey/core'
+import { isHttp2 } from '../internals/internals.ts'
+import { isWithoutBody } from '../response/without-body.ts'
+import { writeResponse } from '../response/write-response.ts'
+import type { Capture } from './capture.ts'
+import { deafen } from './deaf-response.ts'
+import { frameAnew } from './framing.ts'
+import { restoreHeaders, restoreLists } from './header-changes.ts'
+
+/** Asks the run for its verdict and carries it out. Only here do bytes leave. */
+export async function finish(capture: Capture): Promise<void> {
+  capture.phase = 'finishing'
+  try {
+    const verdict = await verdictOf(capture)
+    if (verdict.kind === 'send') pass(capture)
+    else if (verdict.kind === 'failure' && capture.fail !== undefined) fail(capture, verdict.error)
+    else replace(capture, verdict.response)
+  } catch (error) {
+    // What is on record is on record: a retry gets it.
+    giveUp(capture, error)
+  }
+}
+
+function verdictOf(capture: Capture): Promise<RunOutcome> {
+  const { run, res, status, reason, headers } = capture
+  if (!capture.ended) return run.passThrough({ status, headers })
+  const body = isWithoutBody(res, status) ? NO_BYTES : joined(capture.chunks)
+  const isOwn = reason !== '' && reason !== STATUS_CODES[status]
+  return run.complete({ status, headers, body, ...(isOwn && { reason }) })
+}
+
+/** The handler's response goes out as it was written. */
+function pass(capture: Capture): void {
+  if (capture.phase === 'over') return
+  const { res, native, chunks, whole } = capture
+  handBack(capture)
+  res.statusCode = capture.status
+  if (!isHttp2(res)) res.statusMessage = capture.reason
+  restoreLists(capture)
+  if (capture.ended) frameAnew(capture)
+  uncork(res)
+  if (whole !== undefined && !capture.beyondAscii) {
+    native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
+  } else {
+    // In pieces, as it was written: Node then frames it as it would have.
+    if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
+    for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
+    if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
+    else res.emit('drain')
+  }
+  letGo(capture)
+}
+
+/** Sends another answer in place of the handler's, and none of the handler's headers with it. */
+export function replace(capture: Capture, response: PlainResponse): void {
+  if (capture.phase === 'over') return
+  const { native, internals } = capture
+  const res: ServerResponse = capture.res
+  handBack(capture)
+  // Over HTTP/2 a handler may have answered on the stream itself, where nothing is held.
+  if (res.headersSent) {
+    giveUp(capture, undefined)
+    return
+  }
+  // Past any middleware mounted inside, which may be half way through the other response.
+  res.write = native.write
+  res.end = native.end
+  restoreHeaders(res, capture.before)
+  internals.dropTrailers(res)
+  uncork(res)
+  if (!isHttp2(res)) res.statusMessage = ''
+  if (capture.onEnd !== undefined) res.once('finish', capture.onEnd)
+  writeResponse(res, response)
+  deafen(res)
+  for (const source of capture.sources ?? []) source.destroy()
+  letGo(capture)
+}
+
+/** The framework's error handler answers: with the response as it was before its handler. */
+function fail(capture: Capture, error: unknown): void {
+  if (capture.phase === 'over') return
+  const { native, internals, fail } = capture
+  const res: ServerResponse = capture.res
+  handBack(capture)
+  res.write = native.write
+  res.end = native.end
+  restoreHeaders(res, capture.before)
+  internals.dropTrailers(res)
+  if (!isHttp2(res)) res.statusMessage = ''
+  res.statusCode = 200
+  for (const source of capture.sources ?? []) source.destroy()
+  fail?.(error)
+  letGo(capture)
+}
+
+/** Node 22 and 24 send what is written to a corked response after the chunk that ends it. */
+function uncork(res: ServerResponse): void {
+  while (res.writableCorked > 0) res.uncork()
+}
+
+/** There will be no whole response: undone first, so that the client may retry once it notices. */
+export function abandon(capture: Capture, error?: Error): void {
+  const { run } = capture
+  if (capture.phase === 'over' || capture.phase === 'finishing') return
+  capture.phase = 'finishing'
+  void run.abandon().then((verdict) => {
+    try {
+      if (verdict.kind !== 'send') replace(capture, verdict.response)
+      else giveUp(capture, error)
+    } catch (error) {
+      giveUp(capture, error)
+    }
+  })
+}
+
+/** Nothing can be sent that would be an answer. */
+function giveUp(capture: Capture, error: unknown): void {
+  const { res, native } = capture
+  if (capture.phase !== 'over') handBack(capture)
+  // Its turn on the connection is yet to come, and Node 24 would leave the client waiting for it then.
+  if (res.socket === null) res.once('socket', (turn: Socket) => turn.destroy())
+  native.destroy?.call(res, error as Error)
+  letGo(capture)
+}
+
+/** From here on what is written is written. */
+export function handBack(capture: Capture): void {
+  const { native, internals } = capture
+  const res: ServerResponse = capture.res
+  capture.phase = 'over'
+  internals.unmark(res)
+  capture.releaseSends?.()
+  // `write` and `end` stay: a middleware mounted inside may have put its own over them.
+  res.writeHead = native.writeHead
+  res.flushHeaders = native.flushHeaders
+  res.destroy = native.destroy
+}
+
+/** The response is on its way, or will never be. */
+export function letGo(capture: Capture): void {
+  capture.releaseConnection?.()
+  capture.onOver?.()
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
+}
+
+const NO_BYTES = new Uint8Array()

@@ -1,0 +1,142 @@
+import {
+  deriveKey,
+  type EmittedEvent,
+  type EventLog,
+  type Intake,
+  type Later,
+  type LoggedEvent,
+  OncekeyError,
+  type OutboxEvent,
+  outboxEvent,
+} from '@oncekey/core'
+import type { Consumer } from './consumer.ts'
+import { type DeliveredEvent, deliveredEvent } from './delivered-event.ts'
+
+/** How an attempt ended. Whatever the consumer does, it ends in one of these, once. */
+export type AttemptOutcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly error: unknown }
+
+/**
+ * Everything one attempt keeps. A relay makes up to 50,000 of them a second, so an attempt is one
+ * plain object that functions work on, and its optional parts are created only when the consumer
+ * asks for them.
+ */
+export interface AttemptState<Tx> {
+  readonly log: EventLog<Tx>
+  readonly consumer: Consumer<Tx>
+  readonly events: readonly LoggedEvent[]
+  readonly number: number
+  readonly end: (outcome: AttemptOutcome) => void
+  delivered: readonly DeliveredEvent[] | undefined
+  intake: Promise<Intake<Tx>> | undefined
+  emitted: OutboxEvent[] | undefined
+  controller: AbortController | undefined
+  timer: Later | undefined
+  /**
+   * Set when the attempt has ended, and says why: from then on nothing the consumer does is kept.
+   */
+  over: OncekeyError | undefined
+  /** The inbox says that this consumer has taken in all of these events before. */
+  duplicate: boolean
+}
+
+export function firstOf<Tx>({ events }: AttemptState<Tx>): DeliveredEvent {
+  return deliveredEvent(events[0] as LoggedEvent)
+}
+
+export function allOf<Tx>(state: AttemptState<Tx>): readonly DeliveredEvent[] {
+  state.delivered ??= state.events.map(deliveredEvent)
+  return state.delivered
+}
+
+export function signalOf<Tx>(state: AttemptState<Tx>): AbortSignal {
+  if (state.controller === undefined) {
+    state.controller = new AbortController()
+    if (state.over !== undefined) state.controller.abort(state.over)
+  }
+  return state.controller.signal
+}
+
+async function open<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
+  if (state.over !== undefined) throw transactionOver(state.over)
+  if (!state.log.capabilities.transactions) throw noTransactions(state.log)
+  state.intake ??= takeIn(state)
+  const intake = await state.intake
+  if (state.over !== undefined) throw transactionOver(state.over)
+  return intake
+}
+
+async function takeIn<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
+  const { consumer, events, log } = state
+  const intake = await log.takeIn({
+    consumer: consumer.name,
+    eventIds: events.map(({ id }) => id),
+    timeoutMs: consumer.attemptTimeoutMs,
+  })
+  if (intake.fresh.size > 0) return intake
+  state.duplicate = true
+  await intake.rollback()
+  throw takenIn(consumer)
+}
+
+export async function transaction<Tx>(state: AttemptState<Tx>): Promise<Tx> {
+  return (await open(state)).handle
+}
+
+export async function begin<Tx>(
+  state: AttemptState<Tx>,
+): Promise<{ transaction: Tx; fresh: DeliveredEvent[] }> {
+  const { handle, fresh } = await open(state)
+  return { transaction: handle, fresh: allOf(state).filter(({ id }) => fresh.has(id)) }
+}
+
+export function emit<Tx>(state: AttemptState<Tx>, event: EmittedEvent): void {
+  if (state.over !== undefined) {
+    throw new OncekeyError('attempt-over', 'emit(): the consumer has ended; call it before that.', {
+      cause: state.over,
+    })
+  }
+  if (state.consumer.work.kind === 'batch' && state.intake === undefined) {
+    throw new OncekeyError(
+      'transaction-unsupported',
+      'emit(): in handleBatch, ask for begin() first and emit for what is fresh: the transaction is ' +
+        'what the events are committed with.',
+    )
+  }
+  const { traceparent } = firstOf(state).headers
+  state.emitted ??= []
+  state.emitted.push(outboxEvent(event, { source: `/${state.consumer.name}`, traceparent }))
+}
+
+export function childKey<Tx>(
+  { consumer }: AttemptState<Tx>,
+  event: { readonly id: string },
+  label: string,
+): string {
+  return deriveKey({ namespace: 'consumer', scope: consumer.name, key: event.id }, label)
+}
+
+function transactionOver(cause: OncekeyError): OncekeyError {
+  return new OncekeyError(
+    'transaction-over',
+    'The consumer has ended, and its transaction with it.',
+    {
+      cause,
+    },
+  )
+}
+
+function noTransactions<Tx>({ capabilities }: EventLog<Tx>): OncekeyError {
+  return new OncekeyError(
+    'transaction-unsupported',
+    `The log "${capabilities.name}" has no transactions: use \`inbox\` of @oncekey/postgres where the consumer writes.`,
+  )
+}
+
+function takenIn<Tx>({ name }: Consumer<Tx>): OncekeyError {
+  return new OncekeyError(
+    'event-taken-in',
+    `Consumer "${name}" has taken this event in before: there is nothing left to do. Let this through.`,
+  )
+}

@@ -1,0 +1,178 @@
+import {
+  callLater,
+  type DeliverTrace,
+  deliverTrace,
+  type EventLog,
+  type LoggedEvent,
+  OncekeyError,
+  tell,
+} from '@oncekey/core'
+import { batchContext, eachContext } from './attempt-context.ts'
+import type { AttemptOutcome, AttemptState } from './attempt-state.ts'
+import type { Consumer } from './consumer.ts'
+import { deliveredEvent, deliveredFacts } from './delivered-event.ts'
+
+export interface Attempt {
+  /**
+   * Ends the attempt from outside: its signal aborts, and nothing the consumer does afterwards is
+   * kept.
+   */
+  abort(reason: OncekeyError): void
+}
+
+/**
+ * Calls a consumer with one event, or with a batch of them. `end` is called exactly once: before
+ * this function returns if the consumer is synchronous, and otherwise no later than the attempt's
+ * timeout plus the commit that may follow.
+ */
+export function startAttempt<Tx>(
+  log: EventLog<Tx>,
+  consumer: Consumer<Tx>,
+  events: readonly LoggedEvent[],
+  attempt: number,
+  end: (outcome: AttemptOutcome) => void,
+): Attempt {
+  const trace = deliverTrace.isWatched ? traceOfAttempt(consumer, events, attempt) : undefined
+  const state: AttemptState<Tx> = {
+    log,
+    consumer,
+    events,
+    number: attempt,
+    end: trace === undefined ? end : tracedEnd(trace, end, () => state.duplicate),
+    delivered: undefined,
+    intake: undefined,
+    emitted: undefined,
+    controller: undefined,
+    timer: undefined,
+    over: undefined,
+    duplicate: false,
+  }
+  if (trace === undefined) start(state)
+  else deliverTrace.start(trace, () => start(state))
+  return { abort: (reason) => abort(state, reason) }
+}
+
+function traceOfAttempt<Tx>(
+  { name }: Consumer<Tx>,
+  events: readonly LoggedEvent[],
+  attempt: number,
+): DeliverTrace {
+  return {
+    consumer: name,
+    events: events.map((event) => deliveredFacts(deliveredEvent(event))),
+    attempt,
+  }
+}
+
+function tracedEnd(
+  trace: DeliverTrace,
+  end: (outcome: AttemptOutcome) => void,
+  isDuplicate: () => boolean,
+): (outcome: AttemptOutcome) => void {
+  return (outcome) => {
+    trace.outcome = outcome.kind === 'done' && isDuplicate() ? 'duplicate' : outcome.kind
+    if (outcome.kind === 'failed') trace.error = outcome.error
+    deliverTrace.end(trace)
+    end(outcome)
+  }
+}
+
+function start<Tx>(state: AttemptState<Tx>): void {
+  let result: unknown
+  try {
+    result = call(state)
+  } catch (error) {
+    fail(state, error)
+    return
+  }
+  try {
+    if (!isThenable(result)) {
+      succeed(state)
+      return
+    }
+  } catch (error) {
+    // Reading `then` may throw: it can be a getter.
+    fail(state, error)
+    return
+  }
+  const { consumer } = state
+  state.timer = callLater(() => abort(state, tooSlow(consumer)), consumer.attemptTimeoutMs)
+  // A foreign thenable may throw from `then` or call back twice; a real promise does neither.
+  Promise.resolve(result).then(
+    () => succeed(state),
+    (error) => fail(state, error),
+  )
+}
+
+function call<Tx>(state: AttemptState<Tx>): unknown {
+  const { work } = state.consumer
+  return work.kind === 'batch'
+    ? work.handleBatch(batchContext(state))
+    : work.handle(eachContext(state))
+}
+
+function abort<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
+  if (state.over !== undefined) return
+  close(state, reason)
+  state.controller?.abort(reason)
+  void rollBack(state)
+  state.end({ kind: 'failed', error: reason })
+}
+
+function succeed<Tx>(state: AttemptState<Tx>): void {
+  if (state.over !== undefined) return
+  close(state, ENDED)
+  if (state.intake === undefined && state.emitted === undefined) {
+    state.end(DONE)
+    return
+  }
+  commit(state).then(
+    () => state.end(DONE),
+    (error) => state.end(state.duplicate ? DONE : { kind: 'failed', error }),
+  )
+}
+
+function fail<Tx>(state: AttemptState<Tx>, error: unknown): void {
+  if (state.over !== undefined) return
+  close(state, ENDED)
+  if (state.intake === undefined) state.end({ kind: 'failed', error })
+  // A duplicate made `transaction()` reject, and the consumer let that through: it is done, not
+  // failed.
+  else rollBack(state).then(() => state.end(state.duplicate ? DONE : { kind: 'failed', error }))
+}
+
+function close<Tx>(state: AttemptState<Tx>, reason: OncekeyError): void {
+  state.over = reason
+  state.timer?.cancel()
+}
+
+async function commit<Tx>(state: AttemptState<Tx>): Promise<void> {
+  const { consumer, emitted = [], events, intake, log } = state
+  if (intake !== undefined) await (await intake).commit(emitted)
+  else {
+    const { id: eventId } = events[0] as LoggedEvent
+    await log.emit({ consumer: consumer.name, eventId, events: emitted })
+  }
+  if (emitted.length > 0) tell('oncekey:appended', () => ({ count: emitted.length }))
+}
+
+/** Never rejects. An intake that is still opening is rolled back as soon as it is open. */
+async function rollBack<Tx>(state: AttemptState<Tx>): Promise<void> {
+  const intake = await state.intake?.catch(() => undefined)
+  await intake?.rollback()
+}
+
+const DONE: AttemptOutcome = { kind: 'done' }
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
+function tooSlow<Tx>({ name, attemptTimeoutMs }: Consumer<Tx>): OncekeyError {
+  return new OncekeyError(
+    'delivery-timeout',
+    `Consumer "${name}" took longer than ${attemptTimeoutMs} ms (attemptTimeoutMs).`,
+  )
+}
+
+const ENDED = new OncekeyError('attempt-over', 'The consumer has returned.')

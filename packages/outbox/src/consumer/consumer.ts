@@ -1,0 +1,234 @@
+import { type EmittedEvent, isTypePattern, OptionsError } from '@oncekey/core'
+import { type Backoff, backoff } from './backoff.ts'
+import type { DeliveredEvent } from './delivered-event.ts'
+import { PermanentError } from './permanent-error.ts'
+
+/** What a consumer's function is given for one event. */
+export interface ConsumerContext<Tx = unknown, Data = unknown> {
+  readonly event: DeliveredEvent<Data>
+  /** 1 on the first try, 2 on the next, and so on; it starts again at 1 after a redrive. */
+  readonly attempt: number
+  /** The event's `traceparent`, if it has one. `emit` passes it on to the events it adds. */
+  readonly traceparent: string | undefined
+  /**
+   * Aborts when the attempt has run out of time or the relay stops without waiting for it. Nothing
+   * the consumer does after that is kept.
+   */
+  readonly signal: AbortSignal
+  /**
+   * The transaction of the inbox: the consumer's writes, the row that says it has taken the event
+   * in, and the events it emits are one commit. Ask for it before doing anything: if the event was
+   * taken in before, it rejects, and letting that rejection through counts as done.
+   *
+   * A consumer that never asks for it costs no row per event, and may see an event twice.
+   */
+  transaction(): Promise<Tx>
+  /**
+   * Adds an event. It is committed with the transaction, or without one, together with a row that
+   * keeps a second delivery from adding it again.
+   */
+  emit(event: EmittedEvent): void
+  /** A key for a downstream call: the same on every delivery of this event to this consumer. */
+  deriveKey(label: string): string
+}
+
+/** What a consumer's function is given for a batch of events. */
+export interface BatchContext<Tx = unknown, Data = unknown> {
+  /** In the order of the log, at most `batchSize`. */
+  readonly events: readonly DeliveredEvent<Data>[]
+  readonly attempt: number
+  readonly signal: AbortSignal
+  /** Opens one inbox transaction for the batch; `fresh` are the events not taken in before. */
+  begin(): Promise<{ readonly transaction: Tx; readonly fresh: readonly DeliveredEvent<Data>[] }>
+  emit(event: EmittedEvent): void
+  deriveKey(event: DeliveredEvent<Data>, label: string): string
+}
+
+export interface ConsumerSettings {
+  /** The log keeps the consumer's cursors under this name: a renamed consumer starts again. */
+  readonly name: string
+  /**
+   * The types of events it takes. `order.*` means every type that starts with `order.` (also
+   * `order.item.added`), `*` every type. @default all of them
+   */
+  readonly types?: readonly string[]
+  /**
+   * Where a consumer that is new to the log starts: at the oldest event it has, or at the next one.
+   * @default 'beginning'
+   */
+  readonly startAt?: 'beginning' | 'now'
+  /**
+   * Whether events of one ordering key are handled one after the other, in order. An event that
+   * fails holds up its ordering key, and nothing else, until it succeeds or is dead. @default false
+   */
+  readonly ordered?: boolean
+  /** How many events are under way at once in each relay. @default 50 */
+  readonly concurrency?: number
+  /** How many attempts an event gets before it is a dead letter. @default 10 */
+  readonly maxAttempts?: number
+  /** How long one attempt may take. Milliseconds. @default 30_000 */
+  readonly attemptTimeoutMs?: number
+  /** How long to wait before the next attempt. @default backoff() */
+  readonly backoff?: Backoff
+  /**
+   * Says which errors, besides {@link PermanentError}, make an event a dead letter at once, because
+   * retrying cannot help. @default none
+   */
+  readonly isPermanent?: (error: unknown) => boolean
+  /**
+   * How often an event may be started by processes that died before its attempt ended. After that
+   * many it is poison: a dead letter. @default 3
+   */
+  readonly maxStarts?: number
+}
+
+export interface ConsumerOptions<Tx = unknown, Data = unknown> extends ConsumerSettings {
+  /**
+   * Returns or resolves when the event has taken effect; anything it throws or rejects with is a
+   * failure.
+   */
+  readonly handle: (context: ConsumerContext<Tx, Data>) => unknown
+}
+
+export interface BatchConsumerOptions<Tx = unknown, Data = unknown> extends ConsumerSettings {
+  /** The most events in one batch. @default 100 */
+  readonly batchSize?: number
+  /** Like `handle`, for a batch. When it fails, it is called again with one event at a time. */
+  readonly handleBatch: (context: BatchContext<Tx, Data>) => unknown
+}
+
+/** A named reader of the log, ready for a relay. */
+export interface Consumer<Tx = unknown> {
+  readonly name: string
+  readonly types: readonly string[] | null
+  readonly startAt: 'beginning' | 'now'
+  readonly ordered: boolean
+  readonly concurrency: number
+  readonly maxAttempts: number
+  readonly attemptTimeoutMs: number
+  readonly backoff: Backoff
+  /** {@link PermanentError} included. */
+  readonly isPermanent: (error: unknown) => boolean
+  readonly maxStarts: number
+  readonly work:
+    | { readonly kind: 'each'; readonly handle: (context: ConsumerContext<Tx>) => unknown }
+    | {
+        readonly kind: 'batch'
+        readonly batchSize: number
+        readonly handleBatch: (context: BatchContext<Tx>) => unknown
+      }
+}
+
+/**
+ * Creates a consumer: a named function that is called with every event, at least once. Throws
+ * {@link OptionsError}.
+ *
+ * @example
+ * ```ts
+ * const shipping = consumer<PoolClient>({
+ *   name: 'shipping',
+ *   types: ['order.created'],
+ *   async handle({ event, transaction, emit }) {
+ *     const tx = await transaction()
+ *     await tx.query('insert into shipments (order_id) values ($1)', [event.subject])
+ *     emit({ type: 'shipment.scheduled', subject: String(event.subject) })
+ *   },
+ * })
+ * ```
+ */
+export function consumer<Tx = unknown, Data = unknown>(
+  options: ConsumerOptions<Tx, Data> | BatchConsumerOptions<Tx, Data>,
+): Consumer<Tx> {
+  const name = checkName(options?.name)
+  const isPermanent = callback(name, 'isPermanent', options.isPermanent) ?? (() => false)
+  return {
+    name,
+    types: checkTypes(name, options.types),
+    startAt: oneOf(name, 'startAt', options.startAt ?? 'beginning', ['beginning', 'now']),
+    ordered: flag(name, 'ordered', options.ordered ?? false),
+    concurrency: whole(name, 'concurrency', options.concurrency ?? 50),
+    maxAttempts: whole(name, 'maxAttempts', options.maxAttempts ?? 10),
+    attemptTimeoutMs: whole(name, 'attemptTimeoutMs', options.attemptTimeoutMs ?? 30_000),
+    backoff: callback(name, 'backoff', options.backoff) ?? backoff(),
+    isPermanent: (error) => error instanceof PermanentError || isPermanent(error),
+    maxStarts: whole(name, 'maxStarts', options.maxStarts ?? 3),
+    work: checkWork(name, options),
+  }
+}
+
+function checkWork<Tx, Data>(
+  name: string,
+  options: ConsumerOptions<Tx, Data> | BatchConsumerOptions<Tx, Data>,
+): Consumer<Tx>['work'] {
+  const { handle, handleBatch, batchSize } = options as Partial<
+    ConsumerOptions<Tx> & BatchConsumerOptions<Tx>
+  >
+  if (typeof handle === 'function' && handleBatch === undefined && batchSize === undefined) {
+    return { kind: 'each', handle }
+  }
+  if (typeof handleBatch === 'function' && handle === undefined) {
+    if (options.ordered === true) {
+      throw wrong(
+        name,
+        'handleBatch takes events of many keys at once. Write `handle` to be ordered',
+      )
+    }
+    return { kind: 'batch', handleBatch, batchSize: whole(name, 'batchSize', batchSize ?? 100) }
+  }
+  throw wrong(name, 'give one of `handle: async ({ event }) => …` and `handleBatch`, as a function')
+}
+
+function checkName(name: unknown): string {
+  if (typeof name === 'string' && /^[\w.:/-]{1,100}$/.test(name)) return name
+  throw new OptionsError(
+    `consumer: name must be 1 to 100 letters, digits or any of _ . : / -, such as 'shipping', not ${shown(name)}.`,
+  )
+}
+
+function checkTypes(name: string, types: readonly string[] | undefined): readonly string[] | null {
+  if (types === undefined) return null
+  const good =
+    Array.isArray(types) && types.length > 0 && types.every((type) => isTypePattern(type))
+  if (good) return [...new Set(types)]
+  throw wrong(
+    name,
+    `types must be a list of event types, such as ['order.created'], ['order.*'] or ['*'], not ${shown(types)}`,
+  )
+}
+
+function whole(name: string, option: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value < 2 ** 31) return value
+  throw wrong(name, `${option} must be a whole number from 1, not ${shown(value)}`)
+}
+
+function flag(name: string, option: string, value: boolean): boolean {
+  if (typeof value === 'boolean') return value
+  throw wrong(name, `${option} must be true or false, not ${shown(value)}`)
+}
+
+function callback<Callback>(
+  name: string,
+  option: string,
+  value: Callback | undefined,
+): Callback | undefined {
+  if (value === undefined || typeof value === 'function') return value
+  throw wrong(name, `${option} must be a function, not ${shown(value)}`)
+}
+
+function oneOf<Choice extends string>(
+  name: string,
+  option: string,
+  value: Choice,
+  choices: readonly Choice[],
+): Choice {
+  if (choices.includes(value)) return value
+  throw wrong(name, `${option} must be ${choices.map((choice) => `'${choice}'`).join(' or ')}`)
+}
+
+function wrong(name: string, what: string): OptionsError {
+  return new OptionsError(`consumer "${name}": ${what}.`)
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value) ?? String(value)
+}

@@ -1,0 +1,25 @@
+/**
+ * Thrown by a consumer or a saga step when retrying cannot help; any other error is retried.
+ *
+ * In a consumer it makes the event a dead letter at once. In a saga step it also says that the step
+ * left nothing behind: a card was declined, an address does not exist. The saga cannot go on, and
+ * its earlier steps are compensated. A caller that waits for the saga finds the error as the
+ * `cause`, with its `details`, even when it waits in another process or in a later retry of the
+ * request.
+ *
+ * @example
+ * ```ts
+ * if (!isEmail(to)) throw new PermanentError(`"${to}" is not an address.`)
+ * if (answer.status === 402) throw new PermanentError('declined', { details: { code: 'card' } })
+ * ```
+ */
+export class PermanentError extends Error {
+  override readonly name = 'PermanentError'
+  /** Any JSON value; stored with the saga's run. */
+  readonly details: unknown
+
+  constructor(message: string, options: { cause?: unknown; details?: unknown } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : {})
+    this.details = options.details
+  }
+}

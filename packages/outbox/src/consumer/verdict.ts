@@ -1,0 +1,63 @@
+import { inspect } from 'node:util'
+import { type DeliveryAttempt, type DeliveryVerdict, warnOnce } from '@oncekey/core'
+import { attemptError } from './attempt-error.ts'
+import type { Consumer } from './consumer.ts'
+import { isPostponed } from './postponed-error.ts'
+
+/** Decides what becomes of an event whose attempt number `attempt` failed. */
+export function verdictOf<Tx>(
+  consumer: Consumer<Tx>,
+  error: unknown,
+  attempt: number,
+): DeliveryVerdict {
+  if (isPostponed(error)) return { kind: 'retrying', delayMs: error.delayMs }
+  if (saysPermanent(consumer.isPermanent, error)) return { kind: 'dead', reason: 'permanent' }
+  if (attempt >= consumer.maxAttempts) return { kind: 'dead', reason: 'exhausted' }
+  return { kind: 'retrying', delayMs: delayAfter(consumer, attempt) }
+}
+
+export function deliveryAttempt(
+  error: unknown,
+  startedAtMs: number,
+  durationMs: number,
+): DeliveryAttempt {
+  return { startedAtMs, durationMs, error: attemptError(error) }
+}
+
+/** Asks `isPermanent`. Where that function itself fails, the error counts as not permanent. */
+export function saysPermanent(asked: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    const permanent: unknown = asked(error)
+    if (permanent === true) return true
+    if (permanent !== false) wrongly('isPermanent', 'true or false, at once', permanent)
+  } catch (thrown) {
+    wrongly('isPermanent', 'true or false', thrown)
+  }
+  return false
+}
+
+/** Asks `backoff`. Where that function itself fails, the wait is one second. Milliseconds. */
+export function delayAfter<Tx>({ backoff }: Consumer<Tx>, attempt: number): number {
+  try {
+    const delayMs: unknown = backoff(attempt)
+    if (typeof delayMs === 'number' && delayMs >= 0) return Math.min(delayMs, LONGEST_MS)
+    wrongly('backoff', 'milliseconds from 0, at once', delayMs)
+  } catch (thrown) {
+    wrongly('backoff', 'milliseconds from 0', thrown)
+  }
+  return WHEN_UNTOLD_MS
+}
+
+/** Warns once about an option function that threw or returned the wrong thing. */
+function wrongly(option: string, must: string, got: unknown): void {
+  // A promise that rejects would end the process.
+  if (got instanceof Promise) got.catch(() => {})
+  const shown =
+    got instanceof Error
+      ? `threw ${got.name}: ${got.message}`
+      : `returned ${inspect(got, { depth: 0 })}`
+  warnOnce(`consumer-option:${option}`, `consumer: ${option} must return ${must}; it ${shown}`)
+}
+
+const WHEN_UNTOLD_MS = 1_000
+const LONGEST_MS = 365 * 86_400_000

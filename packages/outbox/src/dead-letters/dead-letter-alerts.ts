@@ -1,0 +1,268 @@
+import {
+  type AlertMessage,
+  callLater,
+  type DeadLetterSource,
+  type DeadLetterStats,
+  type EventLog,
+  endsWithin,
+  type Later,
+  OptionsError,
+  tell,
+  warnOnce,
+} from '@oncekey/core'
+
+export type Alert = AlertMessage
+
+export interface AlertOptions {
+  /** The dead letters to watch: `log.deadLetters`, those of webhooks, of sagas. */
+  readonly source: DeadLetterSource
+  /** Consumers of a log whose lag is watched as well. @default none */
+  readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
+  /** Alerts above this many dead letters. @default 100 */
+  readonly maxDepth?: number
+  /** Alerts when a dead letter is older than this. Milliseconds. @default 86_400_000, a day */
+  readonly maxAgeMs?: number
+  /** Alerts when a consumer's oldest event has waited longer. Milliseconds. @default 60_000 */
+  readonly maxLagMs?: number
+  /**
+   * Alerts when a writing transaction, anywhere in the database cluster, has been open longer.
+   * Milliseconds. @default 600_000
+   */
+  readonly maxHorizonMs?: number
+  /**
+   * Whether to alert on a kind of error that was not among the dead letters before. @default true
+   */
+  readonly newErrors?: boolean
+  /** How long the same alert is not repeated. Milliseconds. @default 3_600_000, an hour */
+  readonly repeatAfterMs?: number
+  /**
+   * Called with each alert, which is also published on `oncekey:alert`. When it throws or takes
+   * longer than 30 seconds, that is published on `oncekey:relay-error` and the next check repeats
+   * the alert.
+   */
+  readonly onAlert?: (alert: Alert) => unknown
+  /** How often `start` checks. Milliseconds. @default 30_000 */
+  readonly everyMs?: number
+}
+
+type ResolvedAlertOptions = Required<Omit<AlertOptions, 'lag' | 'onAlert'>> & {
+  readonly lag: AlertOptions['lag']
+  readonly onAlert: AlertOptions['onAlert']
+}
+
+export interface DeadLetterAlerts {
+  /** Checks once and returns the alerts that were sent. */
+  check(): Promise<readonly Alert[]>
+  start(): void
+  stop(): void
+}
+
+/**
+ * Alerts when dead letters pile up, grow old or show a new kind of error, and when consumers fall
+ * behind. Throws `OptionsError`.
+ *
+ * @example
+ * ```ts
+ * const alerts = deadLetterAlerts({
+ *   source: log.deadLetters,
+ *   maxDepth: 20,
+ *   onAlert: ({ text }) => pager.page(text),
+ * })
+ * alerts.start()
+ * ```
+ */
+export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
+  const resolved = resolve(options)
+  const { source, onAlert, repeatAfterMs, everyMs } = resolved
+  const saidAt = new Map<string, number>()
+  let known: Set<string> | undefined
+  const untold = new Set<string>()
+  /** Consumers that the log did not know at the last check. */
+  const unknown = new Set<string>()
+  let timer: Later | undefined
+  let started = false
+
+  return { check, start, stop }
+
+  async function check(): Promise<readonly Alert[]> {
+    const stats = await source.stats()
+    const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...(await ofLag())]
+    const said = alerts.filter(isNews)
+    for (const alert of said) {
+      // An alert that `onAlert` did not take is sent again with the next check.
+      const isTaken = await say(alert)
+      if (!isTaken) saidAt.delete(nameOf(alert))
+      // A kind of error is new only once.
+      if (alert.kind !== 'new-error' || alert.about === undefined) continue
+      if (isTaken) untold.delete(alert.about)
+      else untold.add(alert.about)
+    }
+    return said
+  }
+
+  function start(): void {
+    if (started) return
+    started = true
+    void again()
+  }
+
+  function stop(): void {
+    started = false
+    timer?.cancel()
+  }
+
+  async function again(): Promise<void> {
+    await check().catch(failed)
+    if (!started) return
+    timer = callLater(again, everyMs).unref()
+  }
+
+  function ofStats({ depth, oldestAgeMs }: DeadLetterStats): Alert[] {
+    const { maxDepth, maxAgeMs } = resolved
+    const alerts: Alert[] = []
+    // A source may stop counting at COUNTED, so that many means that many or more.
+    if (depth > maxDepth || depth === COUNTED) {
+      const text =
+        depth === COUNTED
+          ? `${depth} dead letters of ${source.name} or more; maxDepth is ${maxDepth}.`
+          : `${depth} dead letters of ${source.name}, more than ${maxDepth}.`
+      alerts.push(alertOf('depth', undefined, depth, maxDepth, text))
+    }
+    if (oldestAgeMs !== null && oldestAgeMs > maxAgeMs) {
+      const text = `The oldest dead letter of ${source.name} is ${inWords(oldestAgeMs)} old, more than ${inWords(maxAgeMs)}.`
+      alerts.push(alertOf('age', undefined, oldestAgeMs, maxAgeMs, text))
+    }
+    return alerts
+  }
+
+  /** Kinds of error that are there at the first check are not new. */
+  function ofNewErrors({ groups }: DeadLetterStats): Alert[] {
+    const before = known
+    known ??= new Set()
+    const alerts: Alert[] = []
+    for (const { origin, fingerprint, count, sample } of groups) {
+      const kind = `${origin} ${fingerprint}`
+      const isUntold = before !== undefined && untold.has(kind)
+      if (known.has(kind) && !isUntold) continue
+      known.add(kind)
+      if (before === undefined || !resolved.newErrors) continue
+      const text = `A new kind of error among the dead letters of ${origin}: ${sample.name}: ${sample.message} (${count}, such as ${sample.id}).`
+      alerts.push(alertOf('new-error', kind, count, 0, text))
+    }
+    return alerts
+  }
+
+  async function ofLag(): Promise<Alert[]> {
+    const { lag, maxLagMs, maxHorizonMs } = resolved
+    const alerts: Alert[] = []
+    for (const consumer of lag?.consumers ?? []) {
+      const behind = await lag?.log.lag(consumer)
+      if (behind === undefined) continue
+      const { known: isKnown, events, oldestMs, horizon } = behind
+      if (isKnown) unknown.delete(consumer)
+      // The relay of a consumer that was just deployed registers it shortly: alerts at the second
+      // check.
+      else if (unknown.has(consumer)) {
+        const text =
+          `The log knows no consumer "${consumer}", so nobody can say how far it is behind: no relay has ` +
+          'asked for it, or it was retired. Start its relay, or set its name right in lag.consumers.'
+        alerts.push(alertOf('missing-consumer', consumer, 0, 0, text))
+      } else unknown.add(consumer)
+      if (oldestMs !== null && oldestMs > maxLagMs) {
+        const text = `Consumer "${consumer}" is ${events} events and ${inWords(oldestMs)} behind.`
+        alerts.push(alertOf('lag', consumer, oldestMs, maxLagMs, text))
+      }
+      if (horizon !== null && horizon.ageMs > maxHorizonMs) {
+        const text = `A transaction has been writing for ${inWords(horizon.ageMs)} (pid ${horizon.pid}): nothing written since can be cleaned up.`
+        alerts.push(alertOf('horizon', horizon.pid, horizon.ageMs, maxHorizonMs, text))
+      }
+    }
+    return alerts
+  }
+
+  function alertOf(
+    kind: Alert['kind'],
+    about: string | undefined,
+    value: number,
+    threshold: number,
+    text: string,
+  ): Alert {
+    return { source: source.name, kind, about, value, threshold, text }
+  }
+
+  function isNews(alert: Alert): boolean {
+    const name = nameOf(alert)
+    const last = saidAt.get(name)
+    if (last !== undefined && performance.now() - last < repeatAfterMs) return false
+    saidAt.set(name, performance.now())
+    return true
+  }
+
+  async function say(alert: Alert): Promise<boolean> {
+    const heard = tell('oncekey:alert', () => alert)
+    if (onAlert === undefined) {
+      if (!heard) warnOnce(`alert:${alert.kind}:${alert.about}`, alert.text)
+      return true
+    }
+    try {
+      const isTaken = await endsWithin(Promise.resolve(onAlert(alert)), LONGEST_ALERT_MS)
+      if (!isTaken) throw new Error(`onAlert took longer than ${LONGEST_ALERT_MS / 1_000} s.`)
+      return true
+    } catch (error) {
+      failed(error)
+      return false
+    }
+  }
+
+  function failed(error: unknown): void {
+    const heard = tell('oncekey:relay-error', () => ({
+      relay: 'alerts',
+      consumer: undefined,
+      during: 'alert',
+      error,
+    }))
+    if (!heard)
+      warnOnce(`alert-error:${source.name}`, `Dead letters could not be watched: ${error}`)
+  }
+}
+
+function nameOf({ kind, about }: Alert): string {
+  return `${kind} ${about}`
+}
+
+const LONGEST_ALERT_MS = 30_000
+
+/** Every source counts at least this far. */
+const COUNTED = 100_000
+
+function inWords(ms: number): string {
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`
+  return `${Math.round(ms / 3_600_000)} h`
+}
+
+function resolve(options: AlertOptions): ResolvedAlertOptions {
+  if (typeof options?.source?.stats !== 'function') {
+    throw new OptionsError('deadLetterAlerts: source is missing: write `source: log.deadLetters`.')
+  }
+  if (options.onAlert !== undefined && typeof options.onAlert !== 'function') {
+    throw new OptionsError('deadLetterAlerts: onAlert must be a function.')
+  }
+  return {
+    source: options.source,
+    lag: options.lag,
+    maxDepth: least('maxDepth', options.maxDepth ?? 100),
+    maxAgeMs: least('maxAgeMs', options.maxAgeMs ?? 86_400_000),
+    maxLagMs: least('maxLagMs', options.maxLagMs ?? 60_000),
+    maxHorizonMs: least('maxHorizonMs', options.maxHorizonMs ?? 600_000),
+    newErrors: options.newErrors ?? true,
+    repeatAfterMs: least('repeatAfterMs', options.repeatAfterMs ?? 3_600_000),
+    onAlert: options.onAlert,
+    everyMs: least('everyMs', options.everyMs ?? 30_000),
+  }
+}
+
+function least(name: string, value: number): number {
+  if (Number.isFinite(value) && value >= 0) return value
+  throw new OptionsError(`deadLetterAlerts: ${name} must be a number from 0, not ${value}.`)
+}

@@ -1,0 +1,24 @@
+import type { DeliveredEvent } from '../consumer/delivered-event.ts'
+import { PermanentError } from '../consumer/permanent-error.ts'
+
+/**
+ * The destination of an event: a fixed name, or what the app's function returns for the event. A
+ * function that throws would throw again for the same event and says nothing about the broker, so
+ * that is a `PermanentError`.
+ */
+export function destinationFrom(
+  option: string,
+  destination: string | ((event: DeliveredEvent) => string),
+  event: DeliveredEvent,
+): unknown {
+  if (typeof destination === 'string') return destination
+  try {
+    const name: unknown = destination(event)
+    // A promise is refused by the caller; without this, one that rejects would end the process.
+    if (name instanceof Promise) name.catch(() => {})
+    return name
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new PermanentError(`${option} failed for event "${event.type}": ${message}`, { cause })
+  }
+}

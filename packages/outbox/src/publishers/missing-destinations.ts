@@ -1,0 +1,47 @@
+import { PermanentError } from '../consumer/permanent-error.ts'
+import { MissingDestinationError } from './missing-destination-error.ts'
+
+/**
+ * Remembers since when a destination has been missing. It may be created a minute later, or
+ * recreated, so its events are retried like any others for `missingForMs`, by the clock of this
+ * process, which starts over when the process restarts. After that they are dead at once, until one
+ * gets through.
+ */
+export interface MissingDestinations {
+  /** Runs `send`. Once `to` has been missing for too long, its error becomes a `PermanentError`. */
+  watch(to: string, send: () => Promise<unknown>): Promise<void>
+}
+
+export function missingDestinations(missingForMs: number): MissingDestinations {
+  const since = new Map<string, number>()
+
+  function judged(to: string, error: unknown): unknown {
+    if (!(error instanceof MissingDestinationError)) return error
+    const now = performance.now()
+    const first = since.get(to) ?? now
+    // Moves it to the end of the map, so that the least recently used one is dropped.
+    since.delete(to)
+    since.set(to, first)
+    const [oldest] = since.keys()
+    if (since.size > MOST_MISSING && oldest !== undefined) since.delete(oldest)
+    if (now - first < missingForMs) return error
+    return new PermanentError(
+      `${error.message} That has been so for more than ${missingForMs} ms (missingForMs).`,
+      { cause: error },
+    )
+  }
+
+  return {
+    async watch(to, send) {
+      try {
+        await send()
+        since.delete(to)
+      } catch (error) {
+        throw judged(to, error)
+      }
+    },
+  }
+}
+
+/** There may be any number of names, such as a subject for each order. */
+const MOST_MISSING = 10_000

@@ -1,0 +1,255 @@
+import { callLater, type Later } from '@oncekey/core'
+import type { Backoff } from '../consumer/backoff.ts'
+import { type DestinationFailure, destinations } from './destinations.ts'
+
+/** Lets sends through, and while the broker is down, one at a time. */
+export interface OutageGate {
+  /**
+   * Runs `send` at once, or when it is its turn. Rejects with the error of `send`, with the
+   * signal's reason, with an error when `waitMs` is over, or with a `PostponedError` where this
+   * destination has failed and others have not.
+   */
+  pass(to: string, signal: AbortSignal, send: () => Promise<unknown>): Promise<void>
+}
+
+export interface OutageOptions {
+  /** The publisher's name, for errors. */
+  readonly name: string
+  /** The wait between two probes, by how many have failed; 5 s at most. */
+  readonly backoff: Backoff
+  /** How long a send waits for its turn before it fails. Milliseconds. */
+  readonly waitMs: number
+  /** Whether a failure is about one event and says nothing about the broker. */
+  readonly isPermanent: (error: unknown) => boolean
+  /**
+   * What a failure says about its destination alone, or `undefined` where it says no such thing.
+   */
+  readonly destinationFailureOf: (error: unknown) => DestinationFailure | undefined
+  /**
+   * How many sends may be under way or wait at once: those that wait keep others from being
+   * started. Infinity where there is only one destination.
+   */
+  readonly concurrencyLimit: number
+}
+
+/**
+ * A broker that is down would fail every event as fast as the log can be read, and a client would
+ * buffer what it could not send. So after a failure one send at a time probes the broker, with
+ * waits between probes. The others queue, and leave together, in order, when one probe succeeds.
+ *
+ *     up ──a failure──> down: wait ──> one probes ──failure──> longer wait
+ *      ^                                  └─success: all go─┐
+ *      └────────────────────────────────────────────────────┘
+ *
+ * An answer of the broker about one destination that is apart ends an outage as a success does.
+ *
+ * The probe is the newest send to a destination that has not failed yet, if there is one: it shows
+ * whether the broker is down, or one destination. A destination that is apart holds up no other:
+ * see `destinations.ts`. The first such probe goes at once.
+ *
+ * When the sends that wait reach the concurrency limit, nothing behind them is seen. They are then
+ * put off, to see what comes next: after each failure at first, and once so many were put off that
+ * it looks like the broker, only after the fourth failure, the eighth, and so on. Where all wait
+ * for the same destination they are always put off.
+ */
+export function outageGate(options: OutageOptions): OutageGate {
+  const { name, backoff, waitMs, isPermanent, destinationFailureOf, concurrencyLimit } = options
+  let outage: Outage | undefined
+  let inside = 0
+  const waiting = new Set<Waiter>()
+  const known = destinations({ name, backoff })
+
+  async function pass(...publish: Parameters<OutageGate['pass']>): Promise<void> {
+    inside += 1
+    try {
+      await through(...publish)
+    } finally {
+      inside -= 1
+    }
+  }
+
+  async function through(
+    to: string,
+    signal: AbortSignal,
+    send: () => Promise<unknown>,
+  ): Promise<void> {
+    const isProbe = outage === undefined ? false : await turn(outage, to, signal)
+    const begunAt = known.begin(to, isProbe)
+    try {
+      // A client may never answer; the attempt ends when its signal aborts.
+      await Promise.race([send().then(() => end(to)), aborted(signal)])
+    } catch (error) {
+      if (isPermanent(error)) {
+        known.refused(to)
+        if (isProbe) letNextTry()
+      } else {
+        const isApart = known.failed(to, error, begunAt, destinationFailureOf(error))
+        if (isApart && destinationFailureOf(error) !== undefined) over()
+        else fail({ isApart, error, isProbe })
+      }
+      throw error
+    }
+  }
+
+  function turn({ error: cause }: Outage, to: string, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        waiting.delete(waiter)
+        timer.cancel()
+        signal.removeEventListener('abort', abort)
+        if (waiting.size === 0) cancelProbe()
+      }
+      const abort = (): void => {
+        leave()
+        reject(signal.reason)
+      }
+      const timer = callLater(() => {
+        leave()
+        const message = `Publisher "${name}" waited ${waitMs} ms for its broker, which has failed before.`
+        reject(new Error(message, { cause }))
+      }, waitMs)
+      const waiter: Waiter = {
+        to,
+        go(isProbe) {
+          leave()
+          resolve(isProbe)
+        },
+        putOff() {
+          leave()
+          reject(known.putOff(to, cause))
+        },
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      waiting.add(waiter)
+      schedule()
+      if (known.isOneOfMany(to) && isAllForOneInDoubt()) makeRoom()
+    })
+  }
+
+  function fail(of: {
+    readonly isApart: boolean
+    readonly error: unknown
+    readonly isProbe: boolean
+  }): void {
+    const { isApart, error, isProbe } = of
+    if (outage === undefined) {
+      if (isApart) return
+      outage = {
+        error,
+        failures: 0,
+        putOff: 0,
+        probing: false,
+        tryAt: 0,
+        tryOthersAt: 0,
+        timer: undefined,
+      }
+    } else if (!isProbe) return // It began before the outage.
+    outage.error = error
+    outage.failures += 1
+    outage.probing = false
+    outage.tryAt = performance.now() + Math.min(backoff(outage.failures), LONGEST_WAIT_MS)
+    const otherWaitMs = outage.failures === 1 ? 0 : Math.min(backoff(1), LONGEST_WAIT_MS)
+    outage.tryOthersAt = performance.now() + otherWaitMs
+    schedule()
+    // Ever more rarely: with the broker down, each round puts more of the log on file.
+    const isFew = outage.putOff < ROUNDS * concurrencyLimit
+    if (isFew || isAllForOneInDoubt() || Number.isInteger(Math.log2(outage.failures))) makeRoom()
+  }
+
+  /**
+   * Puts all but one waiting send off when they fill the concurrency limit and hide what comes
+   * next.
+   */
+  function makeRoom(): void {
+    if (inside < concurrencyLimit) return
+    const [, ...others] = waiting
+    if (outage !== undefined) outage.putOff += others.length
+    for (const { putOff } of others) putOff()
+  }
+
+  function isAllForOneInDoubt(): boolean {
+    const [first, ...others] = waiting
+    return (
+      first !== undefined && known.isInDoubt(first.to) && others.every(({ to }) => to === first.to)
+    )
+  }
+
+  function letNextTry(): void {
+    if (outage === undefined) return
+    outage.probing = false
+    schedule()
+  }
+
+  function schedule(): void {
+    if (outage === undefined || outage.probing || waiting.size === 0) return
+    const { to } = nextProbe()
+    const at = known.isInDoubt(to) ? outage.tryAt : Math.min(outage.tryAt, outage.tryOthersAt)
+    outage.timer?.cancel()
+    outage.timer = callLater(probe, Math.max(0, at - performance.now()))
+  }
+
+  function probe(): void {
+    if (outage === undefined) return
+    outage.timer = undefined
+    outage.probing = true
+    nextProbe().go(true)
+  }
+
+  /**
+   * The newest send to a destination that has not failed, or else the first. At least one waits.
+   */
+  function nextProbe(): Waiter {
+    const all = [...waiting]
+    return (all.findLast(({ to }) => !known.isInDoubt(to)) ?? all[0]) as Waiter
+  }
+
+  function cancelProbe(): void {
+    outage?.timer?.cancel()
+    if (outage !== undefined) outage.timer = undefined
+  }
+
+  function end(to: string): void {
+    known.succeeded(to)
+    over()
+  }
+
+  function over(): void {
+    if (outage === undefined) return
+    cancelProbe()
+    outage = undefined
+    for (const { go } of [...waiting]) go(false)
+  }
+
+  return { pass }
+}
+
+interface Outage {
+  error: unknown
+  /** How many failures in a row. */
+  failures: number
+  /** How many sends were put off, so that those behind them were seen. */
+  putOff: number
+  /** A probe is under way. */
+  probing: boolean
+  tryAt: number
+  /** When to probe a destination that has not failed. */
+  tryOthersAt: number
+  timer: Later | undefined
+}
+
+interface Waiter {
+  readonly to: string
+  go(isProbe: boolean): void
+  putOff(): void
+}
+
+const LONGEST_WAIT_MS = 5_000
+/** How often all waiting sends are put off before it is taken for the broker's failure. */
+const ROUNDS = 4
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}

@@ -1,0 +1,90 @@
+import { callLater, type Later } from '@oncekey/core'
+
+export interface SharedSendOptions<Message> {
+  readonly batchSize: number
+  /** Sends all of the messages or none. */
+  readonly send: (messages: Message[]) => Promise<unknown>
+  /** Whether a failure is permanent. For many messages, it may be due to only one of them. */
+  readonly isPermanent: (error: unknown) => boolean
+}
+
+/**
+ * Sends messages for one destination together, one request at a time: messages that come in during
+ * a request go with the next one, in order. Destinations do not share requests, because one refused
+ * destination would have the others' messages refused and sent again. When a request with several
+ * messages fails permanently, they are sent one by one, so that each gets an outcome of its own.
+ *
+ * A request without an answer is abandoned when the time of its last message is up, and the next
+ * one goes: a client may lose an answer for good. A message whose own time is up is not sent any
+ * more.
+ */
+export function sharedSends<Message>({
+  batchSize,
+  send,
+  isPermanent,
+}: SharedSendOptions<Message>): (to: string, message: Message, timeoutMs: number) => Promise<void> {
+  /** By destination with a request under way: the messages for its next request. */
+  const queues = new Map<string, Entry<Message>[]>()
+
+  async function run(to: string, queue: Entry<Message>[]): Promise<void> {
+    // Collects the messages of this turn of the event loop.
+    await undefined
+    while (queue.length > 0) await sendTogether(queue.splice(0, batchSize))
+    queues.delete(to)
+  }
+
+  async function sendTogether(all: readonly Entry<Message>[]): Promise<void> {
+    const entries = all.filter(isInTime)
+    if (entries.length === 0) return
+    const until = Math.max(...entries.map((entry) => entry.until))
+    const noAnswer = unanswered(until - performance.now())
+    try {
+      await Promise.race([send(entries.map(({ message }) => message)), noAnswer.rejection])
+      for (const { resolve } of entries) resolve()
+    } catch (error) {
+      if (entries.length > 1 && isPermanent(error)) {
+        for (const entry of entries) await sendTogether([entry])
+      } else {
+        for (const { reject } of entries) reject(error)
+      }
+    } finally {
+      noAnswer.cancel()
+    }
+  }
+
+  return (to, message, timeoutMs) =>
+    new Promise((resolve, reject) => {
+      const queue = queues.get(to)
+      const entry = { message, until: performance.now() + timeoutMs, resolve, reject }
+      if (queue !== undefined) {
+        queue.push(entry)
+        return
+      }
+      const begun = [entry]
+      queues.set(to, begun)
+      void run(to, begun)
+    })
+}
+
+function isInTime<Message>({ until, reject }: Entry<Message>): boolean {
+  if (performance.now() < until) return true
+  reject(new Error('Not sent: the request before it took all of its time.'))
+  return false
+}
+
+function unanswered(afterMs: number): { readonly rejection: Promise<never>; cancel(): void } {
+  let later: Later | undefined
+  const rejection = new Promise<never>((_, reject) => {
+    const giveUp = () => reject(new Error('The client did not answer the request in time.'))
+    later = callLater(giveUp, afterMs)
+  })
+  return { rejection, cancel: () => later?.cancel() }
+}
+
+interface Entry<Message> {
+  readonly message: Message
+  /** When its time is up, by `performance.now()`. */
+  readonly until: number
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}

@@ -1,0 +1,207 @@
+import { endsWithin, OncekeyError } from '@oncekey/core'
+import type { Consumer } from '../consumer/consumer.ts'
+import { type Dispatcher, dispatcher } from './dispatcher.ts'
+import { unsure } from './held-keys.ts'
+import { failedDelivery, type Item, type ItemEnd, type KeySequence } from './item.ts'
+import { lease } from './leasing.ts'
+import { absorb, read, readLoop } from './reading.ts'
+import type { ResolvedRelayOptions } from './relay-options.ts'
+import { letGo, lose, type RunnerState, report, runnerState } from './runner-state.ts'
+import { runSuspect } from './suspects.ts'
+import { takeDue } from './taking-due.ts'
+import { write, writeAll, writeLoop } from './writing.ts'
+
+/**
+ * Runs one consumer in one relay. The diagrams show the states that it moves slots, events and
+ * deliveries through.
+ *
+ * A slot, as this relay sees it:
+ *
+ *     free ──lease──> held ──share shrank──> leaving ──all has ended, released──> free
+ *                      │                        │
+ *                      └──── epoch moved on ────┴──> lost: its outcomes are dropped
+ *
+ * An event in a slot that is held:
+ *
+ *     read ──> queued ──> under way ──┬── done ───────────────┐
+ *                │                    └── failed ─────────────┤ the cursor passes it; what failed
+ *                └── ordered, and its key is held ────────────┘ goes on file in the same commit
+ *
+ * A delivery, which is an event on file, is tried until it is done or dead:
+ *
+ *   retrying ──due: a start is counted──> under way ──┬── done: off file
+ *       ^                                             ├── failed: an attempt is counted ─┬──> dead
+ *       ├─────────────────────────────────────────────┼──────────────────────────────────┘
+ *       └── the process died: started, not ended ─────┘   permanent, exhausted, poison
+ *
+ * Two loops do this. One reads events and starts them; the other writes, one write at a time, so
+ * that rows are never locked in two orders. Reading continues from the last position read, not from
+ * the cursor: a slow event holds up the cursor of its slot, and nothing else.
+ */
+export interface ConsumerRunner {
+  /** Runs one round to its end and returns how many events were handled. */
+  round(): Promise<number>
+  start(): void
+  /** Reads at once: there may be new events. */
+  wake(): void
+  stop(timeoutMs: number): Promise<void>
+}
+
+export function consumerRunner<Tx>(of: {
+  readonly relay: string
+  readonly options: ResolvedRelayOptions<Tx>
+  readonly consumer: Consumer<Tx>
+  /** Runs one piece of work at a time in the whole relay. */
+  readonly alone: (work: () => Promise<void>) => Promise<void>
+}): ConsumerRunner {
+  const { relay, options, consumer, alone } = of
+  const dispatch: Dispatcher = dispatcher({
+    log: options.log,
+    consumer,
+    mayStart: (): boolean => performance.now() < state.leasedUntil,
+    ended: (item, end) => ended(state, item, end),
+    dropped: (item) => dropped(state, item),
+    unsure: (slot, key) => unsure(state, slot, key),
+    alone: (item, run, giveUp) => void alone(() => runSuspect(state, item, run, giveUp)),
+  })
+  const state: RunnerState<Tx> = runnerState({ relay, options, consumer, dispatch })
+  let loops: Promise<unknown> = Promise.resolve()
+
+  return {
+    async round() {
+      state.handled = 0
+      await lease(state)
+      await takeDue(state)
+      const page = await read(state)
+      if (page !== undefined) absorb(state, page)
+      dispatch.pump()
+      await endOfRound(state)
+      await writeAll(state, true)
+      return state.handled
+    },
+
+    start() {
+      state.running = true
+      state.stopping = false
+      // An earlier stop() may have left its loops behind, waiting for a database that did not
+      // answer.
+      loops = loops.then(() => Promise.all([readLoop(state), writeLoop(state)]))
+    },
+
+    wake() {
+      state.toRead.wake()
+    },
+
+    async stop(timeoutMs) {
+      state.running = false
+      state.toRead.wake()
+      state.toWrite.wake()
+      const until = performance.now() + timeoutMs
+      await endsWithin(loops, timeoutMs + CLOSING_MS)
+      await finish(state, Math.max(0, until - performance.now()))
+    },
+  }
+}
+
+function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined): void {
+  if (state.stopping) return
+  state.handled += 1
+  if (item.kind === 'entry') {
+    item.entry.isEnded = true
+    if (end === undefined) letGo(state, item.entry)
+    else item.entry.failed = failedDelivery(item.event, end)
+  } else {
+    state.underWay.delete(item.due.id)
+    state.ended.push({
+      slot: item.slot,
+      due: item.due,
+      verdict: end?.verdict ?? { kind: 'done' },
+      attempt: end?.attempt ?? null,
+    })
+  }
+  state.unwritten += 1
+  // Writes at once when a quarter of maxInFlight has ended, before reading runs out of room.
+  // Otherwise everything that ends within advanceEveryMs shares one write.
+  if (state.unwritten === Math.ceil(state.options.maxInFlight / 4)) state.writeAt = 0
+  // A failed event keeps its bytes until it is on file.
+  else if (end !== undefined && state.inFlightBytes >= state.options.maxInFlightBytes)
+    state.writeAt = 0
+  // The next delivery of its ordering key waits until this outcome is on record.
+  else if (item.kind === 'due' && state.consumer.ordered && isOver(item.sequence)) state.writeAt = 0
+  else if (state.writeAt === Number.POSITIVE_INFINITY) {
+    state.writeAt = performance.now() + state.options.advanceEveryMs
+  } else return
+  state.toWrite.wake()
+}
+
+function isOver({ left, isBroken }: KeySequence): boolean {
+  return left === 0 || isBroken
+}
+
+/** The delivery was not tried and stays on file unchanged: no start of it was counted. */
+function dropped<Tx>(state: RunnerState<Tx>, item: Item): void {
+  if (item.kind !== 'due' || !state.underWay.delete(item.due.id)) return
+  item.slot.retrying -= 1
+}
+
+/**
+ * Waits until all items have ended, however long that takes, and meanwhile renews leases and
+ * writes.
+ */
+async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const idle = state.dispatch.idle()
+  for (;;) {
+    const untilLeaseMs = Math.max(1, state.leaseAt - performance.now())
+    if (await endsWithin(idle, Math.min(untilLeaseMs, SURE_AFTER_MS))) return
+    const isLeaseDue = performance.now() >= state.leaseAt
+    if (isLeaseDue) await lease(state)
+    if (isLeaseDue || state.unsure.size > 0) await write(state, false)
+  }
+}
+
+/**
+ * Waits up to `timeoutMs` for attempts to end and aborts the rest. The next holder of the slot
+ * delivers those again, and what was never started. An aborted delivery is given back with its
+ * start uncounted, because no process died of it.
+ */
+async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
+  const { consumer, dispatch, log, relay, slots } = state
+  dispatch.clear()
+  dispatch.pump()
+  await endsWithin(dispatch.idle(), timeoutMs)
+  state.stopping = true
+  giveBack(state)
+  dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))
+  const closing = (async () => {
+    try {
+      await writeAll(state, true)
+      const held = [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch }))
+      await log.release({ consumer: consumer.name, relay, slots: held, leaving: true })
+    } catch (error) {
+      report(state, 'advance', error)
+    }
+  })()
+  // Does not wait for a database that does not answer: the leases run out by themselves.
+  const closed = await endsWithin(closing, Math.max(timeoutMs, CLOSING_MS))
+  if (!closed) report(state, 'advance', new Error('The log did not answer when the relay stopped.'))
+  for (const slot of [...slots.values()]) lose(state, slot)
+  state.leaseAt = 0
+  state.leasedUntil = 0
+}
+
+function giveBack<Tx>(state: RunnerState<Tx>): void {
+  for (const due of state.underWay.values()) {
+    const slot = state.slots.get(due.event.slot)
+    // Only the first delivery of a sequence had its start counted; the others have none to take
+    // back.
+    if (slot === undefined || due.starts <= due.attempts) continue
+    state.ended.push({ slot, due, verdict: { kind: 'retrying', delayMs: 0 }, attempt: null })
+  }
+  state.underWay.clear()
+}
+
+/** In a round, where no loop writes: how long an unsure key waits at most. Milliseconds. */
+const SURE_AFTER_MS = 20
+
+/** What a stopping relay allows its last writes at least. Milliseconds. */
+const CLOSING_MS = 500

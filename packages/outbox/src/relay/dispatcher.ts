@@ -1,0 +1,316 @@
+import type { EventLog, OncekeyError } from '@oncekey/core'
+import { type Attempt, startAttempt } from '../consumer/attempt.ts'
+import type { AttemptOutcome } from '../consumer/attempt-state.ts'
+import type { Consumer } from '../consumer/consumer.ts'
+import { isPostponed } from '../consumer/postponed-error.ts'
+import { deliveryAttempt, verdictOf } from '../consumer/verdict.ts'
+import {
+  attemptOf,
+  type Item,
+  type ItemEnd,
+  isLeftOver,
+  isSuspect,
+  PARKED,
+  tellDelivery,
+} from './item.ts'
+import { itemQueue } from './item-queue.ts'
+import { hold, type Slot } from './slot.ts'
+
+/** Gives items to one consumer, at most `concurrency` at once, and reports how each ended. */
+export interface Dispatcher {
+  add(items: readonly Item[]): void
+  /** Starts as many queued items as may run now. */
+  pump(): void
+  /** How many items were added and have not ended. */
+  pending(): number
+  /** Resolves when no item is queued or under way. */
+  idle(): Promise<void>
+  /** Drops what is queued and aborts what is under way. */
+  abort(reason: OncekeyError): void
+  /** Drops what is queued. */
+  clear(): void
+  /** Ordered consumers: the log has said what it has on file of this key, so it may go on. */
+  sure(orderingKey: string): void
+}
+
+export interface DispatcherOptions<Tx> {
+  readonly log: EventLog<Tx>
+  readonly consumer: Consumer<Tx>
+  /** Whether items may be started: the lease has not run out. */
+  readonly mayStart: () => boolean
+  /** Called once for every item that ended; `end` is `undefined` for success. */
+  readonly ended: (item: Item, end: ItemEnd | undefined) => void
+  /**
+   * Ordered consumers: the item was not tried, because an earlier one of its key will be retried.
+   */
+  readonly dropped: (item: Item) => void
+  /**
+   * Ordered consumers: the relay's own count says that nothing is on file of this key any more, and
+   * the log must confirm it. The key waits until `sure` is called.
+   */
+  readonly unsure: (slot: Slot, orderingKey: string) => void
+  /** Runs a suspect with no other beside it: calls `run`, or `giveUp` without running it. */
+  readonly alone: (
+    item: Item,
+    run: () => Promise<void>,
+    giveUp: (end: ItemEnd | 'lost') => void,
+  ) => void
+}
+
+/** Creates the dispatcher of one consumer in one relay. */
+export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
+  const { log, consumer } = options
+  const concurrency = consumer.concurrency
+  const batchSize = consumer.work.kind === 'batch' ? consumer.work.batchSize : 1
+  const queue = itemQueue()
+  let running = 0
+  let pumping = false
+  const attempts = new Set<Attempt>()
+  /** Ordered consumers: keys with an item under way, and the items that wait behind it. */
+  const busyKeys = new Map<string, Item[]>()
+  let waitingForKeys = 0
+  /** Ordered consumers: keys with nothing under way that wait for `sure`. */
+  const unsure = new Set<string>()
+  /**
+   * Ordered consumers: items that are next for their key. They are already marked in `busyKeys`.
+   */
+  let turns: Item[] = []
+  let whenIdle: (() => void)[] = []
+
+  return {
+    add: queue.add,
+    pump,
+    pending,
+    idle() {
+      if (pending() === 0) return Promise.resolve()
+      return new Promise((resolve) => {
+        whenIdle.push(resolve)
+      })
+    },
+    clear,
+    sure(orderingKey) {
+      if (!unsure.delete(orderingKey)) return
+      nextOf(orderingKey)
+      pump()
+    },
+    abort(reason) {
+      clear()
+      for (const attempt of [...attempts]) attempt.abort(reason)
+    },
+  }
+
+  function pending(): number {
+    return queue.size() + turns.length + running + waitingForKeys
+  }
+
+  function clear(): void {
+    queue.clear()
+    busyKeys.clear()
+    unsure.clear()
+    waitingForKeys = 0
+    turns = []
+  }
+
+  function pump(): void {
+    // A synchronous consumer ends inside the loop and calls pump() again; the loop below continues.
+    if (pumping) return
+    pumping = true
+    try {
+      while (running < concurrency && options.mayStart()) {
+        const turn = turns.pop()
+        if (turn === undefined && queue.size() === 0) break
+        const item = turn ?? queue.take()
+        if (item.slot.lost) {
+          if (turn !== undefined) freeKey(item)
+        } else if (turn !== undefined || mayRun(item)) {
+          if (isSuspect(item)) runAlone(item)
+          else run(withCompany(item))
+        }
+      }
+    } finally {
+      pumping = false
+    }
+    if (whenIdle.length > 0 && pending() === 0) {
+      const resolves = whenIdle
+      whenIdle = []
+      for (const resolve of resolves) resolve()
+    }
+  }
+
+  /** Ordered consumers: an item waits while another of its key is under way or on file. */
+  function mayRun(item: Item): boolean {
+    if (!consumer.ordered) return true
+    if (isLeftOver(item)) {
+      options.dropped(item)
+      return false
+    }
+    const key = item.event.orderingKey
+    const waiting = busyKeys.get(key)
+    if (waiting !== undefined) {
+      waiting.push(item)
+      waitingForKeys += 1
+      return false
+    }
+    if (item.kind === 'entry' && item.slot.held.has(key)) {
+      conclude(item, PARKED)
+      return false
+    }
+    busyKeys.set(key, [])
+    return true
+  }
+
+  /** The item and as many queued events as fit in its batch. */
+  function withCompany(item: Item): Item[] {
+    const items = [item]
+    while (items.length < batchSize && item.kind === 'entry') {
+      const other = queue.peek()
+      if (other?.kind !== 'entry' || isSuspect(other)) break
+      queue.take()
+      if (!other.slot.lost) items.push(other)
+    }
+    return items
+  }
+
+  function run(items: Item[]): void {
+    running += 1
+    const startedAtMs = Date.now()
+    const started = performance.now()
+    attemptOn(items, (outcome) => {
+      running -= 1
+      const apart = items.length > 1 && outcome.kind === 'failed'
+      if (apart) oneByOne(items)
+      else for (const item of items) judge(item, outcome, startedAtMs, started)
+      pump()
+    })
+  }
+
+  function attemptOn(items: readonly Item[], end: (outcome: AttemptOutcome) => void): void {
+    let over = false
+    let attempt: Attempt | undefined
+    const number = attemptOf(items[0] as Item)
+    attempt = startAttempt(
+      log,
+      consumer,
+      items.map(({ event }) => event),
+      number,
+      (outcome) => {
+        over = true
+        if (attempt !== undefined) attempts.delete(attempt)
+        end(outcome)
+      },
+    )
+    if (!over) attempts.add(attempt)
+  }
+
+  /** Retries a failed batch at once, one event at a time and in order: most of it may be good. */
+  function oneByOne(items: readonly Item[]): void {
+    running += 1
+    const rest = [...items]
+    const go = (): void => {
+      const item = rest.shift()
+      if (item === undefined) {
+        running -= 1
+        pump()
+        return
+      }
+      if (item.slot.lost) {
+        go()
+        return
+      }
+      const startedAtMs = Date.now()
+      const started = performance.now()
+      attemptOn([item], (outcome) => {
+        judge(item, outcome, startedAtMs, started)
+        go()
+      })
+    }
+    go()
+  }
+
+  function runAlone(item: Item): void {
+    running += 1
+    const ended = (): void => {
+      running -= 1
+      pump()
+    }
+    options.alone(
+      item,
+      () =>
+        new Promise((resolve) => {
+          const startedAtMs = Date.now()
+          const started = performance.now()
+          attemptOn([item], (outcome) => {
+            judge(item, outcome, startedAtMs, started)
+            ended()
+            resolve()
+          })
+        }),
+      (end) => {
+        if (end !== 'lost') conclude(item, end)
+        freeKey(item)
+        ended()
+      },
+    )
+  }
+
+  function judge(item: Item, outcome: AttemptOutcome, startedAtMs: number, started: number): void {
+    if (outcome.kind === 'done') conclude(item, undefined)
+    else {
+      const { error } = outcome
+      // A postponed delivery was not tried. Its reason is on file from the first time; do not
+      // repeat it.
+      const isToldBefore = item.kind === 'due' && isPostponed(error)
+      const attempt = isToldBefore
+        ? null
+        : deliveryAttempt(error, startedAtMs, performance.now() - started)
+      conclude(item, { verdict: verdictOf(consumer, error, attemptOf(item)), attempt, error })
+    }
+    freeKey(item)
+  }
+
+  function conclude(item: Item, end: ItemEnd | undefined): void {
+    if (item.slot.lost) return
+    if (consumer.ordered) {
+      const key = item.event.orderingKey
+      const stays = end?.verdict.kind === 'retrying'
+      if (item.kind === 'entry' && stays) hold(item.slot, key, 1)
+      if (item.kind === 'due') {
+        item.sequence.left -= 1
+        item.sequence.isBroken ||= stays
+        if (!stays) hold(item.slot, key, -1)
+      }
+    }
+    options.ended(item, end)
+    if (end !== undefined && end.attempt !== null)
+      tellDelivery(consumer.name, item, end, end.attempt)
+  }
+
+  function freeKey(item: Item): void {
+    if (!consumer.ordered) return
+    const key = item.event.orderingKey
+    if (item.slot.held.get(key) !== 0 || item.slot.lost) {
+      nextOf(key)
+      return
+    }
+    unsure.add(key)
+    options.unsure(item.slot, key)
+  }
+
+  function nextOf(key: string): void {
+    const waiting = busyKeys.get(key)
+    for (let other = waiting?.shift(); other !== undefined; other = waiting?.shift()) {
+      waitingForKeys -= 1
+      if (other.slot.lost) continue
+      if (isLeftOver(other)) {
+        options.dropped(other)
+        continue
+      }
+      if (other.kind === 'due' || !other.slot.held.has(key)) {
+        turns.push(other)
+        return
+      }
+      conclude(other, PARKED)
+    }
+    busyKeys.delete(key)
+  }
+}

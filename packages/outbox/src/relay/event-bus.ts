@@ -1,0 +1,96 @@
+import { type EmittedEvent, OptionsError, outboxEvent, tell, waitedFor } from '@oncekey/core'
+import {
+  type Consumer,
+  type ConsumerContext,
+  type ConsumerSettings,
+  consumer,
+} from '../consumer/consumer.ts'
+import { createRelay, type Relay } from './relay.ts'
+import type { RelayOptions } from './relay-options.ts'
+
+export interface EventBusOptions<Tx> extends Omit<RelayOptions<Tx>, 'consumers'> {
+  /** CloudEvents `source` of what is published here. @default '/' */
+  readonly eventSource?: string
+}
+
+/** Publishes events, and calls the subscribers of this process with them. */
+export interface EventBus<Tx = unknown> {
+  /**
+   * Adds a subscriber; call it before `start`. A subscriber is a consumer of the log like any
+   * other: durable under its name, at least once, retried, and in effect once through
+   * `transaction()`.
+   */
+  subscribe<Data = unknown>(
+    types: string | readonly string[],
+    name: string,
+    handle: (context: ConsumerContext<Tx, Data>) => unknown,
+    settings?: Omit<ConsumerSettings, 'name' | 'types'>,
+  ): void
+  /**
+   * Commits an event on its own. Emit an event that belongs to a request's writes in that request.
+   */
+  publish(event: EmittedEvent): Promise<void>
+  start(): void
+  runOnce(): Promise<number>
+  stop(options?: { readonly timeoutMs?: number }): Promise<void>
+}
+
+/**
+ * Publish and subscribe within one process, over a log: an event that was published survives the
+ * process, and whichever instance has the subscriber handles it. `*` subscribes to everything.
+ * Throws `OptionsError`.
+ *
+ * @example
+ * ```ts
+ * const bus = createEventBus({ log })
+ * bus.subscribe('order.created', 'payment', async ({ event, transaction, emit }) => {
+ *   …
+ *   emit({ type: 'payment.processed', subject: event.subject })
+ * })
+ * bus.start()
+ * ```
+ */
+export function createEventBus<Tx>(options: EventBusOptions<Tx>): EventBus<Tx> {
+  const { eventSource = '/', ...relayOptions } = options
+  const consumers: Consumer<Tx>[] = []
+  let relay: Relay | undefined
+
+  return {
+    subscribe(types, name, handle, settings) {
+      if (relay !== undefined) {
+        throw new OptionsError(`createEventBus: subscribe "${name}" before start() or runOnce().`)
+      }
+      const of = [types].flat()
+      const everything = of.length === 1 && of[0] === '*'
+      consumers.push(
+        consumer<Tx>({
+          ...settings,
+          name,
+          handle: handle as (context: ConsumerContext<Tx>) => unknown,
+          ...(everything ? {} : { types: of }),
+        }),
+      )
+    },
+
+    async publish(event) {
+      await options.log.append([
+        outboxEvent(event, { source: eventSource, traceparent: undefined }),
+      ])
+      tell('oncekey:appended', () => ({ count: 1 }))
+    },
+
+    start() {
+      ours().start()
+    },
+    runOnce: () => ours().runOnce(),
+    async stop(stopping) {
+      if (stopping?.timeoutMs !== undefined) waitedFor('bus.stop: timeoutMs', stopping.timeoutMs, 0)
+      await relay?.stop(stopping)
+    },
+  }
+
+  function ours(): Relay {
+    relay ??= createRelay({ ...relayOptions, consumers })
+    return relay
+  }
+}

@@ -1,0 +1,81 @@
+import type { LoggedEvent } from '@oncekey/core'
+import type { RunnerState } from './runner-state.ts'
+import type { Slot } from './slot.ts'
+
+/*
+ * Ordered consumers: an event waits while deliveries of its ordering key are on file. The relay
+ * counts what it files and ends itself, but others file deliveries too, such as an operator who
+ * redrives. So it asks the log when its count of a key comes to 0, when it claims redriven
+ * deliveries, and when it has read events of keys of which it counts nothing.
+ */
+
+/** Has the log asked about the key with the next write, which is due at once. */
+export function unsure<Tx>(state: RunnerState<Tx>, slot: Slot, orderingKey: string): void {
+  state.unsure.set(orderingKey, slot)
+  state.writeAt = 0
+  state.toWrite.wake()
+}
+
+/** Asks the log about unsure keys. Called by the writer after the outcomes so far are on record. */
+export async function makeSure<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const keys = new Map(state.unsure)
+  await countAnew(state, keys)
+  for (const [key, slot] of keys) {
+    if (state.unsure.get(key) !== slot) continue
+    state.unsure.delete(key)
+    state.dispatch.sure(key)
+  }
+}
+
+/**
+ * Recounts these keys: what is on file, plus failures not yet filed, minus deliveries that have
+ * ended and are not yet recorded. Correct only between two writes, so only the writer calls it.
+ */
+export async function countAnew<Tx>(
+  state: RunnerState<Tx>,
+  keys: ReadonlyMap<string, Slot>,
+): Promise<void> {
+  if (keys.size === 0) return
+  const slots = new Set(keys.values())
+  const held = await state.log.held({
+    consumer: state.consumer.name,
+    slots: [...slots].map(({ slot }) => slot),
+    orderingKeys: [...keys.keys()],
+  })
+  const counts = new Map([...keys.keys()].map((key) => [key, 0]))
+  const count = (key: string, by: number): void => {
+    const before = counts.get(key)
+    if (before !== undefined) counts.set(key, before + by)
+  }
+  for (const { orderingKey, count: onFile } of held) count(orderingKey, onFile)
+  for (const { failed } of [...slots].flatMap(({ entries }) => entries)) {
+    if (failed?.verdict.kind === 'retrying') count(failed.event.orderingKey, 1)
+  }
+  for (const { due, verdict } of state.ended) {
+    if (verdict.kind !== 'retrying') count(due.event.orderingKey, -1)
+  }
+  for (const [key, slot] of keys) {
+    const left = counts.get(key) ?? 0
+    if (left > 0) slot.held.set(key, left)
+    else slot.held.delete(key)
+  }
+}
+
+/**
+ * What the log has on file of the keys of these events, for keys of which this relay counts
+ * nothing.
+ */
+export async function heldUnknown<Tx>(
+  { consumer, log, slots }: RunnerState<Tx>,
+  events: readonly LoggedEvent[],
+): ReturnType<RunnerState<Tx>['log']['held']> {
+  const unknown = events.filter(
+    ({ slot, orderingKey }) => slots.get(slot)?.held.has(orderingKey) === false,
+  )
+  if (!consumer.ordered || unknown.length === 0) return []
+  return await log.held({
+    consumer: consumer.name,
+    slots: [...new Set(unknown.map(({ slot }) => slot))],
+    orderingKeys: [...new Set(unknown.map(({ orderingKey }) => orderingKey))],
+  })
+}

@@ -1,0 +1,101 @@
+import {
+  type DeliveryAttempt,
+  type DeliveryVerdict,
+  type DueDelivery,
+  type FailedDelivery,
+  type LoggedEvent,
+  tell,
+} from '@oncekey/core'
+import { type Entry, type Slot, startsOf } from './slot.ts'
+
+/**
+ * One thing to give to the consumer: an event just read from the log, or a delivery that is due
+ * again.
+ */
+export type Item =
+  | {
+      readonly kind: 'entry'
+      readonly slot: Slot
+      readonly event: LoggedEvent
+      readonly entry: Entry
+    }
+  | {
+      readonly kind: 'due'
+      readonly slot: Slot
+      readonly event: LoggedEvent
+      readonly due: DueDelivery
+      /**
+       * Ordered consumers: the deliveries of its ordering key that were claimed together with it.
+       */
+      readonly sequence: KeySequence
+    }
+
+/** Deliveries of one ordering key that were claimed together, to be tried one after the other. */
+export interface KeySequence {
+  /** How many have not ended. */
+  left: number
+  /** One of them failed and will be retried, so none behind it may be tried before that. */
+  isBroken: boolean
+}
+
+/** How an item ended that did not succeed. */
+export interface ItemEnd {
+  readonly verdict: DeliveryVerdict
+  readonly attempt: DeliveryAttempt | null
+  /** What the consumer threw; `undefined` where it was not called. */
+  readonly error: unknown
+}
+
+/**
+ * The end of an event that is not tried, because an earlier event of its ordering key is on file.
+ */
+export const PARKED: ItemEnd = {
+  verdict: { kind: 'retrying', delayMs: 0 },
+  attempt: null,
+  error: undefined,
+}
+
+/** Which attempt at its event this is, from 1. */
+export function attemptOf(item: Item): number {
+  return item.kind === 'entry' ? 1 : item.due.attempts + 1
+}
+
+/**
+ * Whether an earlier delivery of its sequence failed, so that this one goes back on file untried.
+ */
+export function isLeftOver(item: Item): boolean {
+  return item.kind === 'due' && item.sequence.isBroken
+}
+
+/**
+ * Whether a process may have died of it: its last starts have no end, or its slot's holders
+ * crashed.
+ */
+export function isSuspect(item: Item): boolean {
+  if (item.kind === 'due') return startsOf(item.slot, item.due) > 1
+  return item.slot.crashes >= 2
+}
+
+/** A failed event in the form in which the log files it. */
+export function failedDelivery(event: LoggedEvent, { verdict, attempt }: ItemEnd): FailedDelivery {
+  return { event, verdict, attempt }
+}
+
+/** Publishes a failed attempt on `oncekey:delivery`. */
+export function tellDelivery(
+  consumer: string,
+  item: Item,
+  { verdict, error }: ItemEnd,
+  attempt: DeliveryAttempt,
+): void {
+  tell('oncekey:delivery', () => ({
+    consumer,
+    eventId: item.event.id,
+    type: item.event.type,
+    attempt: attemptOf(item),
+    verdict: verdict.kind,
+    delayMs: verdict.kind === 'retrying' ? verdict.delayMs : 0,
+    durationMs: attempt.durationMs,
+    error,
+  }))
+}

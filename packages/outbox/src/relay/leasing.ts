@@ -1,0 +1,71 @@
+import { lose, type RunnerState } from './runner-state.ts'
+import { type Slot, slotOf } from './slot.ts'
+import { stand } from './standing.ts'
+
+/** Renews the slots held, takes free ones, and marks those above a fair share as leaving. */
+export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const { consumer, log, options, relay, slots } = state
+  if (!state.subscribed) {
+    const { name, types, startAt } = consumer
+    await log.subscribe({ consumer: name, types, startAt })
+    state.subscribed = true
+  }
+  const askedAt = performance.now()
+  const { name, types } = consumer
+  const standing = await log.want({ consumer: name, relay, types, leaseMs: options.leaseMs })
+  if (standing !== undefined) stand(state, standing)
+  const { reads } = state.standing
+  const { share, taken, lost } = await log.lease({
+    consumer: consumer.name,
+    relay,
+    leaseMs: options.leaseMs,
+    holding: [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch })),
+    waiting: !reads,
+  })
+  const untilNextMs = (options.leaseMs / 3) * (0.9 + Math.random() / 5)
+  state.leaseAt = askedAt + (reads ? untilNextMs : Math.min(untilNextMs, LOOK_EVERY_MS))
+  state.leasedUntil = askedAt + options.leaseMs
+  for (const number of lost) lose(state, slots.get(number))
+  await take(state, taken.map(slotOf))
+  shareOut(state, reads ? share : 0)
+  state.dispatch.pump()
+}
+
+async function take<Tx>(state: RunnerState<Tx>, fresh: readonly Slot[]): Promise<void> {
+  if (fresh.length === 0) return
+  if (state.consumer.ordered) await loadHeld(state, fresh)
+  for (const slot of fresh) {
+    lose(state, state.slots.get(slot.slot))
+    state.slots.set(slot.slot, slot)
+  }
+  state.dueAt = 0
+  state.toRead.wake()
+}
+
+/** Loads how many deliveries are on file of each ordering key in these slots. */
+async function loadHeld<Tx>(
+  { consumer, log }: RunnerState<Tx>,
+  fresh: readonly Slot[],
+): Promise<void> {
+  const slots = fresh.map(({ slot }) => slot)
+  const held = await log.held({ consumer: consumer.name, slots })
+  const bySlot = new Map(fresh.map((slot) => [slot.slot, slot]))
+  for (const { slot, orderingKey, count } of held) bySlot.get(slot)?.held.set(orderingKey, count)
+}
+
+/** A relay that holds more than its share releases the slots with the fewest entries. */
+function shareOut<Tx>(state: RunnerState<Tx>, share: number): void {
+  const byWork = [...state.slots.values()].sort(
+    (one, other) => other.entries.length - one.entries.length,
+  )
+  for (const [index, slot] of byWork.entries()) {
+    const leaving = index >= share
+    if (leaving && !slot.leaving) state.writeAt = 0
+    slot.leaving = leaving
+  }
+}
+
+/**
+ * How often a relay that gives way to another release asks whether it may read again. Milliseconds.
+ */
+const LOOK_EVERY_MS = 1_000

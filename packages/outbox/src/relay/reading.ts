@@ -1,0 +1,127 @@
+import { setImmediate } from 'node:timers/promises'
+import { bytesOfEvent, PAGE_BYTES, type Page, sleep } from '@oncekey/core'
+import { heldUnknown, unsure } from './held-keys.ts'
+import type { Item } from './item.ts'
+import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
+import { setAside } from './set-aside.ts'
+import type { Entry, Slot } from './slot.ts'
+import { takes } from './standing.ts'
+
+/**
+ * Reads events and starts them until the runner stops. It reads at once while there is more or when
+ * it is woken, and otherwise after a wait that grows while there is nothing.
+ */
+export async function readLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const { minPollMs, maxPollMs } = state.options
+  let waitMs = minPollMs
+  let failures = 0
+  while (state.running) {
+    const startedAt = performance.now()
+    try {
+      if (await readThrough(state)) waitMs = minPollMs
+      failures = 0
+    } catch (error) {
+      failures += 1
+      report(state, 'read', error)
+      await state.toRead.wait(delayAfterFailures(failures))
+      continue
+    }
+    if (!state.running) return
+    await state.toRead.wait(waitMs * (0.75 + Math.random() / 2))
+    waitMs = Math.min(maxPollMs, waitMs * 1.5 + 1)
+    // Never polls more often than minPollMs, however often it is woken.
+    const restMs = startedAt + minPollMs - performance.now()
+    if (restMs > 0) await sleep(restMs)
+  }
+}
+
+/** Reads pages until there is no more; returns whether there were any events. */
+async function readThrough<Tx>(state: RunnerState<Tx>): Promise<boolean> {
+  let any = false
+  let reading: Promise<ReadPage | undefined> = read(state)
+  for (;;) {
+    const page = await reading
+    if (page === undefined || !state.running) return any
+    any ||= page.events.length > 0
+    absorb(state, page)
+    // Fetches the next page while this one is being started.
+    reading = page.more ? read(state) : Promise.resolve(undefined)
+    reading.catch(() => {})
+    state.dispatch.pump()
+    // Synchronous consumers would otherwise starve the event loop.
+    await setImmediate()
+  }
+}
+
+/** A page of the log, and the slots that it was read from. */
+export interface ReadPage extends Page {
+  readonly asked: readonly Slot[]
+  /** Ordered consumers: what others had put on file of its keys by the time it was read. */
+  readonly held: Awaited<ReturnType<typeof heldUnknown>>
+}
+
+/** Reads the next page; `undefined` where there is no room for one, or no slot to read. */
+export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undefined> {
+  const { batchSize, maxInFlight, maxInFlightBytes } = state.options
+  const room = Math.min(batchSize, maxInFlight - state.inFlight)
+  const roomBytes = Math.min(PAGE_BYTES, maxInFlightBytes - state.inFlightBytes)
+  if (
+    room <= 0 ||
+    roomBytes <= 0 ||
+    performance.now() >= state.leasedUntil ||
+    !state.standing.reads
+  )
+    return undefined
+  const asked = [...state.slots.values()].filter(
+    ({ leaving, entries }) => !leaving && entries.length < state.slotLimit,
+  )
+  if (asked.length === 0) return undefined
+  const page = await state.log.read({
+    consumer: state.consumer.name,
+    types: state.standing.wanted,
+    slots: asked.map(({ slot, readAt }) => ({ slot, position: readAt })),
+    limit: room,
+    maxBytes: roomBytes,
+  })
+  return { asked, ...page, held: await heldUnknown(state, page.events) }
+}
+
+/** Queues the events of a page and moves the slots' read positions behind it. */
+export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
+  const { asked, events, held, next, more, passed = true } = page
+  state.hasPassed ||= passed
+  const slots: (Slot | undefined)[] = []
+  for (const slot of asked) slots[slot.slot] = slot
+  for (const { slot: number, orderingKey, count } of held) {
+    const slot = slots[number]
+    if (slot === undefined || slot.lost || slot.held.has(orderingKey)) continue
+    // The delivery may have ended since, so the log is asked once more.
+    slot.held.set(orderingKey, count)
+    unsure(state, slot, orderingKey)
+    state.dueAt = 0
+  }
+  const items: Item[] = []
+  for (const event of events) {
+    const slot = slots[event.slot]
+    if (slot === undefined || slot.lost) continue
+    const bytes = bytesOfEvent(event)
+    const entry: Entry = { position: event.position, isEnded: false, failed: undefined, bytes }
+    slot.entries.push(entry)
+    slot.read += 1
+    state.inFlight += 1
+    state.inFlightBytes += bytes
+    if (takes(state.consumer, event.type)) items.push({ kind: 'entry', slot, event, entry })
+    else setAside(state, slot, event, entry)
+  }
+  for (const { slot: number, position } of next) {
+    const slot = slots[number]
+    if (slot === undefined || slot.lost) continue
+    slot.readAt = position
+    const allRead = !more || slot.read >= state.options.maxInFlight
+    // Everything that can have been under way when its last holder died has been read by now.
+    if (slot.crashes > 0 && slot.calmAfter === undefined && allRead) {
+      slot.calmAfter = slot.entries.at(-1) ?? 'now'
+    }
+  }
+  state.dispatch.add(items)
+}

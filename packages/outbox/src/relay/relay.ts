@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto'
+import { callLater, type Maintenance, OptionsError, tell, waitedFor, warnOnce } from '@oncekey/core'
+import { consumerRunner } from './consumer-runner.ts'
+import {
+  type RelayOptions,
+  type ResolvedRelayOptions,
+  resolveRelayOptions,
+} from './relay-options.ts'
+import { onAppended } from './wake.ts'
+
+/** Delivers the events of a log to consumers. */
+export interface Relay {
+  /** The id under which the log knows this relay. */
+  readonly id: string
+  /**
+   * Runs one round for every consumer: takes slots, delivers what there is, waits for the
+   * consumers, and moves the cursors. Returns how many events were handled, 0 when there was
+   * nothing to do. The relay keeps its slots between rounds; call `stop` after the last one.
+   */
+  runOnce(): Promise<number>
+  /** Runs until `stop`. Failures of the log are published on `oncekey:relay-error` and retried. */
+  start(): void
+  /**
+   * Stops reading, waits up to `timeoutMs` for attempts to end, aborts the rest, writes the cursors
+   * and releases the slots. Aborted events are delivered again, and their start is not counted.
+   * `Infinity` waits for all attempts. Where the log does not answer, `stop` resolves about a
+   * second later and the leases run out. Milliseconds. @default 10_000
+   */
+  stop(options?: { readonly timeoutMs?: number }): Promise<void>
+}
+
+/**
+ * Creates a relay. Any number of relays, in any number of processes, share the work. Throws
+ * `OptionsError`.
+ *
+ * @example
+ * ```ts
+ * const relay = createRelay({ log: postgresLog({ client: pool }), consumers: [shipping, email] })
+ * relay.start()
+ * process.once('SIGTERM', () => relay.stop())
+ * ```
+ */
+export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
+  const resolved = resolveRelayOptions(options)
+  const id = `relay-${randomUUID()}`
+  const alone = oneAtATime()
+  const runners = resolved.consumers.map((consumer) =>
+    consumerRunner({ relay: id, options: resolved, consumer, alone }),
+  )
+  let state: 'idle' | 'round' | 'running' = 'idle'
+  let endBackground = (): void => {}
+
+  return {
+    id,
+
+    async runOnce() {
+      if (state !== 'idle') throw misuse(state)
+      state = 'round'
+      try {
+        const handled = await Promise.all(runners.map((runner) => runner.round()))
+        return handled.reduce((sum, count) => sum + count, 0)
+      } finally {
+        state = 'idle'
+      }
+    },
+
+    start() {
+      if (state !== 'idle') throw misuse(state)
+      state = 'running'
+      for (const runner of runners) runner.start()
+      const endWake = onAppended(() => {
+        for (const runner of runners) runner.wake()
+      })
+      const endMaintenance = maintainNowAndThen(id, resolved)
+      endBackground = () => {
+        endWake()
+        endMaintenance()
+      }
+    },
+
+    async stop({ timeoutMs = 10_000 } = {}) {
+      waitedFor('relay.stop: timeoutMs', timeoutMs, 0)
+      endBackground()
+      endBackground = () => {}
+      await Promise.all(runners.map((runner) => runner.stop(timeoutMs)))
+      state = 'idle'
+    },
+  }
+}
+
+/** Runs pieces of work one at a time, in the order in which they were passed in. */
+function oneAtATime(): (work: () => Promise<void>) => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const mine = last.then(work)
+    last = mine.catch(() => {})
+    return mine
+  }
+}
+
+function maintainNowAndThen<Tx>(
+  relay: string,
+  { log, maintainEveryMs }: ResolvedRelayOptions<Tx>,
+): () => void {
+  if (maintainEveryMs === 0) return () => {}
+  let over = false
+  let timer = callLater(maintain, maintainEveryMs * Math.random()).unref()
+
+  async function maintain(): Promise<void> {
+    try {
+      tellOf(await log.maintain())
+    } catch (error) {
+      const heard = tell('oncekey:relay-error', () => ({
+        relay,
+        consumer: undefined,
+        during: 'maintain',
+        error,
+      }))
+      if (!heard) warnOnce('relay-error:maintain', `The log could not be maintained: ${error}`)
+    }
+    if (over) return
+    timer = callLater(maintain, maintainEveryMs).unref()
+  }
+
+  return () => {
+    over = true
+    timer.cancel()
+  }
+}
+
+function tellOf({ missing, abandoned }: Maintenance): void {
+  for (const { consumer, lastSeenAt } of missing) {
+    const text =
+      `No relay has asked for consumer "${consumer}" since ${lastSeenAt.toISOString()}, and events are ` +
+      'kept for it. If it was removed or renamed, say so: await log.retire(name).'
+    const ageMs = Date.now() - lastSeenAt.getTime()
+    const heard = tell('oncekey:alert', () => ({
+      source: 'consumers',
+      kind: 'missing-consumer',
+      about: consumer,
+      value: ageMs,
+      threshold: 0,
+      text,
+    }))
+    if (!heard) warnOnce(`missing-consumer:${consumer}`, text)
+  }
+  for (const consumer of abandoned) {
+    warnOnce(
+      `abandoned-consumer:${consumer}`,
+      `Consumer "${consumer}" has been missing for so long that events are no longer kept for it.`,
+    )
+  }
+}
+
+function misuse(state: string): OptionsError {
+  return new OptionsError(
+    state === 'running'
+      ? 'This relay was started, and runs by itself: leave out runOnce() and further start().'
+      : 'runOnce() is under way: await it before the next, or before start().',
+  )
+}

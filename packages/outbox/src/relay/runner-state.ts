@@ -1,0 +1,180 @@
+import {
+  type DeliveryAttempt,
+  type DeliveryVerdict,
+  type DueDelivery,
+  type EventLog,
+  normalTypes,
+  OncekeyError,
+  type RelayErrorMessage,
+  type Standing,
+  tell,
+  warnOnce,
+} from '@oncekey/core'
+import type { Consumer } from '../consumer/consumer.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { ResolvedRelayOptions } from './relay-options.ts'
+import type { Entry, Slot } from './slot.ts'
+import { type WakeableWait, wakeableWait } from './wake.ts'
+
+/**
+ * What the parts of `consumer-runner.ts` share. All `…At` and `…Until` are times of
+ * `performance.now()`.
+ */
+export interface RunnerState<Tx> {
+  readonly relay: string
+  readonly options: ResolvedRelayOptions<Tx>
+  readonly log: EventLog<Tx>
+  readonly consumer: Consumer<Tx>
+  readonly dispatch: Dispatcher
+  /**
+   * A slot with so many entries is not read until its cursor moves, so that other slots get their
+   * turn.
+   */
+  readonly slotLimit: number
+  /** The slots that this relay holds, by number. */
+  readonly slots: Map<number, Slot>
+  readonly toRead: WakeableWait
+  readonly toWrite: WakeableWait
+  /** Claimed deliveries that have not ended, by id. */
+  readonly underWay: Map<string, DueDelivery>
+  /** Deliveries that have ended and are not recorded yet. */
+  ended: EndedDelivery[]
+  /**
+   * Ordered consumers: keys about which the log must be asked, with their slots. See
+   * `held-keys.ts`.
+   */
+  readonly unsure: Map<string, Slot>
+  /** Called when everything that has ended so far is on record. */
+  onWritten: (() => void)[]
+  subscribed: boolean
+  /** What to read, and whether to: other releases of the consumer may take other types. */
+  standing: Standing
+  running: boolean
+  /** Outcomes are dropped from now on. */
+  stopping: boolean
+  /** How many entries all slots have. */
+  inFlight: number
+  /** The size of their events that are still in memory. */
+  inFlightBytes: number
+  handled: number
+  /** How many items have ended since the last write. */
+  unwritten: number
+  writeAt: number
+  leaseAt: number
+  leasedUntil: number
+  dueAt: number
+  /** When the cursors next move over positions that held nothing for this consumer. */
+  idleAt: number
+  /** Whether anything was read or skipped since that was last done. */
+  hasPassed: boolean
+  /** When it is next done although nothing was. */
+  emptyAt: number
+}
+
+export interface EndedDelivery {
+  readonly slot: Slot
+  readonly due: DueDelivery
+  readonly verdict: DeliveryVerdict | { readonly kind: 'done' }
+  readonly attempt: DeliveryAttempt | null
+}
+
+export function runnerState<Tx>(of: {
+  readonly relay: string
+  readonly options: ResolvedRelayOptions<Tx>
+  readonly consumer: Consumer<Tx>
+  readonly dispatch: Dispatcher
+}): RunnerState<Tx> {
+  return {
+    ...of,
+    log: of.options.log,
+    slotLimit: Math.max(100, Math.ceil(of.options.maxInFlight / 16)),
+    slots: new Map(),
+    toRead: wakeableWait(),
+    toWrite: wakeableWait(),
+    underWay: new Map(),
+    ended: [],
+    unsure: new Map(),
+    onWritten: [],
+    subscribed: false,
+    standing: { wanted: normalTypes(of.consumer.types), reads: true, alone: true },
+    running: false,
+    stopping: false,
+    inFlight: 0,
+    inFlightBytes: 0,
+    handled: 0,
+    unwritten: 0,
+    writeAt: Number.POSITIVE_INFINITY,
+    leaseAt: 0,
+    leasedUntil: 0,
+    dueAt: 0,
+    idleAt: 0,
+    hasPassed: false,
+    emptyAt: performance.now() + 600_000,
+  }
+}
+
+/** Drops a slot that this relay no longer holds, with everything that was read from it. */
+export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
+  if (slot === undefined || slot.lost) return
+  slot.lost = true
+  state.inFlight -= slot.entries.length
+  for (const entry of slot.entries) letGo(state, entry)
+  if (state.slots.get(slot.slot) === slot) state.slots.delete(slot.slot)
+  state.ended = state.ended.filter((each) => each.slot !== slot)
+  for (const [id, { event }] of state.underWay) {
+    if (event.slot === slot.slot) state.underWay.delete(id)
+  }
+  for (const [key, its] of state.unsure) {
+    if (its !== slot) continue
+    state.unsure.delete(key)
+    state.dispatch.sure(key)
+  }
+  state.toRead.wake()
+}
+
+/** Takes the entry's event off the bytes in memory, and wakes the reader if that makes room. */
+export function letGo<Tx>(state: RunnerState<Tx>, entry: Entry): void {
+  const { maxInFlightBytes } = state.options
+  const wasFull = state.inFlightBytes >= maxInFlightBytes
+  state.inFlightBytes -= entry.bytes
+  entry.bytes = 0
+  if (wasFull && state.inFlightBytes < maxInFlightBytes) state.toRead.wake()
+}
+
+/** Publishes a failure of the log on `oncekey:relay-error`. The caller tries again. */
+export function report<Tx>(
+  state: RunnerState<Tx>,
+  during: RelayErrorMessage['during'],
+  error: unknown,
+): void {
+  if (error instanceof OncekeyError && error.code === 'subscription-changed') {
+    // Another release has come or gone: renewing the lease at once tells what this one may do.
+    state.leaseAt = 0
+    state.toWrite.wake()
+    return
+  }
+  if (error instanceof OncekeyError && error.code === 'log-restored') {
+    for (const slot of [...state.slots.values()]) lose(state, slot)
+    state.leaseAt = 0
+    state.toWrite.wake()
+  }
+  const { relay, consumer } = state
+  const heard = tell('oncekey:relay-error', () => ({
+    relay,
+    consumer: consumer.name,
+    during,
+    error,
+  }))
+  if (heard) return
+  const message = error instanceof Error ? error.message : String(error)
+  warnOnce(
+    `relay-error:${consumer.name}:${during}:${message}`,
+    `The relay failed in its ${during} for consumer "${consumer.name}" and goes on trying: ${message}. ` +
+      'Said once; subscribe to the diagnostics channel "oncekey:relay-error" for all.',
+  )
+}
+
+/** How long to wait after a number of failures in a row. Milliseconds. */
+export function delayAfterFailures(failures: number): number {
+  return Math.min(5_000, 50 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2)
+}

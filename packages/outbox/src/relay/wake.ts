@@ -1,0 +1,48 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { callLater } from '@oncekey/core'
+
+/**
+ * Calls `wake` after events were committed in this process. Stores publish that on the channel
+ * `oncekey:appended`, so that store and relay need not know each other. Returns a function that
+ * unsubscribes.
+ */
+export function onAppended(wake: () => void): () => void {
+  const heard = (): void => wake()
+  subscribe('oncekey:appended', heard)
+  return () => void unsubscribe('oncekey:appended', heard)
+}
+
+/** A wait that can be cut short. */
+export interface WakeableWait {
+  /** Resolves after `ms` or when woken; at once if it was woken since it last resolved. */
+  wait(ms: number): Promise<void>
+  wake(): void
+}
+
+export function wakeableWait(): WakeableWait {
+  let woken = false
+  let resume: (() => void) | undefined
+
+  return {
+    wait(ms) {
+      if (woken) {
+        woken = false
+        return Promise.resolve()
+      }
+      return new Promise((resolve) => {
+        const later = callLater(done, ms)
+        function done(): void {
+          later.cancel()
+          resume = undefined
+          woken = false
+          resolve()
+        }
+        resume = done
+      })
+    },
+    wake() {
+      woken = true
+      resume?.()
+    },
+  }
+}

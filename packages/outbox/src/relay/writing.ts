@@ -1,0 +1,222 @@
+import {
+  type DeliveryAttempt,
+  type DeliveryVerdict,
+  type LoggedEvent,
+  PAGE_BYTES,
+  type RelayErrorMessage,
+  sleep,
+  tell,
+  upToBytes,
+  warnOnce,
+} from '@oncekey/core'
+import { makeSure } from './held-keys.ts'
+import { lease } from './leasing.ts'
+import { delayAfterFailures, letGo, lose, type RunnerState, report } from './runner-state.ts'
+import { bytesOfAttempt, type Progress, passed, progressOf } from './slot.ts'
+import { takeDue } from './taking-due.ts'
+
+/**
+ * Renews leases, moves cursors, records outcomes and claims due deliveries: one at a time, each
+ * when due.
+ */
+export async function writeLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
+  let failures = 0
+  while (state.running) {
+    let during: RelayErrorMessage['during'] = 'lease'
+    try {
+      if (performance.now() >= state.leaseAt) await lease(state)
+      during = 'advance'
+      const idle = performance.now() >= state.idleAt
+      if (idle || performance.now() >= state.writeAt) await write(state, idle)
+      during = 'retry'
+      if (performance.now() >= state.dueAt) await takeDue(state)
+      failures = 0
+    } catch (error) {
+      failures += 1
+      report(state, during, error)
+      await sleep(delayAfterFailures(failures))
+    }
+    const next = Math.min(state.leaseAt, state.writeAt, state.dueAt, state.idleAt)
+    const waitMs = next - performance.now()
+    if (state.running && waitMs > 0) await state.toWrite.wait(waitMs)
+  }
+  for (const resolve of state.onWritten.splice(0)) resolve()
+}
+
+/** Writes until every outcome is on record. */
+export async function writeAll<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<void> {
+  while (await write(state, idle));
+}
+
+/**
+ * Moves cursors and records outcomes, as much as fits in one statement each. Returns whether more
+ * is left, so that the caller can renew leases in between. With `idle`, cursors also move over
+ * positions that held nothing for this consumer.
+ */
+export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
+  const told = state.onWritten
+  state.onWritten = []
+  state.writeAt = Number.POSITIVE_INFINITY
+  state.unwritten = 0
+  const now = performance.now()
+  if (idle) state.idleAt = now + IDLE_EVERY_MS
+  const passing = idle && (state.hasPassed || now >= state.emptyAt)
+  if (passing) {
+    state.hasPassed = false
+    state.emptyAt = now + EMPTY_EVERY_MS
+  }
+  try {
+    const isAdvanced = await advance(state, passing)
+    const isRecorded = await recordVerdicts(state)
+    await makeSure(state)
+    await release(state)
+    if (!isAdvanced || !isRecorded) {
+      state.writeAt = 0
+      state.hasPassed ||= passing
+      state.onWritten = [...told, ...state.onWritten]
+      return true
+    }
+  } catch (error) {
+    state.writeAt = 0
+    state.hasPassed ||= passing
+    state.onWritten = [...told, ...state.onWritten]
+    throw error
+  }
+  for (const resolve of told) resolve()
+  return false
+}
+
+/**
+ * How often the cursors of an idle consumer, 64 rows, are written; a crash has that much read
+ * again.
+ */
+const IDLE_EVERY_MS = 5_000
+
+/** How often they are written where nothing was read at all: retention goes by the cursors. */
+const EMPTY_EVERY_MS = 600_000
+
+/** Moves cursors; returns whether all that could move did. */
+async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
+  const { consumer, log, options, slots } = state
+  const moves: Progress[] = []
+  let bytes = 0
+  for (const slot of slots.values()) {
+    const progress = progressOf(slot, idle || slot.leaving, PAGE_BYTES - bytes)
+    if (progress === undefined) continue
+    moves.push(progress)
+    bytes += progress.bytes
+    if (bytes >= PAGE_BYTES) break
+  }
+  if (moves.length === 0) return true
+  const { lost } = await log.advance({
+    consumer: consumer.name,
+    slots: moves.map(({ slot: { slot, epoch }, position, calm, failed }) => ({
+      slot,
+      epoch,
+      position,
+      calm,
+      failed,
+    })),
+  })
+  const wasFull = state.inFlight >= options.maxInFlight
+  for (const move of moves) {
+    const { slot } = move
+    if (slot.lost) continue
+    if (lost.includes(slot.slot)) {
+      lose(state, slot)
+      continue
+    }
+    if (wasFull || slot.entries.length >= state.slotLimit) state.toRead.wake()
+    for (const entry of slot.entries.slice(0, move.entries)) letGo(state, entry)
+    passed(move)
+    state.inFlight -= move.entries
+    for (const { event, verdict, attempt } of move.failed) filed(state, event, verdict, attempt, 1)
+  }
+  return bytes < PAGE_BYTES
+}
+
+/** Records the outcomes of deliveries; returns whether all of them were. */
+async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
+  const { consumer, underWay } = state
+  const writing = new Set(
+    upToBytes(state.ended.slice(0, MOST_VERDICTS), PAGE_BYTES, ({ attempt }) =>
+      bytesOfAttempt(attempt),
+    ),
+  )
+  const isAll = writing.size === state.ended.length
+  if (writing.size === 0) return true
+  const slots = new Set([...writing].map(({ slot }) => slot))
+  const { lost } = await state.log.settle({
+    consumer: consumer.name,
+    slots: [...slots].map(({ slot, epoch }) => ({ slot, epoch })),
+    settled: [...writing].map(({ slot: { slot }, due: { id }, verdict, attempt }) => ({
+      id,
+      slot,
+      verdict,
+      attempt,
+    })),
+  })
+  state.ended = state.ended.filter((each) => !writing.has(each))
+  const busy = new Set([...underWay.values()].map(({ event }) => event.orderingKey))
+  for (const { slot, due, verdict, attempt } of writing) {
+    slot.retrying -= 1
+    if (lost.includes(slot.slot)) lose(state, slot)
+    else if (verdict.kind !== 'done') filed(state, due.event, verdict, attempt, due.attempts + 1)
+    // The deliveries behind it on its key are due now, unless they were claimed together with it.
+    if (!consumer.ordered || !busy.has(due.event.orderingKey)) state.dueAt = 0
+  }
+  return isAll
+}
+
+/** Per statement, besides the limit in bytes: each outcome may carry an error of some kilobytes. */
+const MOST_VERDICTS = 500
+
+/**
+ * Called after the commit that filed a failure: schedules its retry, or reports the dead letter.
+ */
+function filed<Tx>(
+  state: RunnerState<Tx>,
+  event: LoggedEvent,
+  verdict: DeliveryVerdict,
+  attempt: DeliveryAttempt | null,
+  attempts: number,
+): void {
+  if (verdict.kind === 'retrying') {
+    state.dueAt = Math.min(state.dueAt, performance.now() + verdict.delayMs)
+    return
+  }
+  const { name: consumer } = state.consumer
+  const { name = '', message = '', fingerprint = '' } = attempt?.error ?? {}
+  const heard = tell('oncekey:dead-letter', () => ({
+    consumer,
+    eventId: event.id,
+    type: event.type,
+    subject: event.subject,
+    reason: verdict.reason,
+    attempts,
+    occurredAt: new Date(event.occurredAtMs),
+    error: { name, message, fingerprint },
+  }))
+  if (heard) return
+  warnOnce(
+    `dead-letter:${consumer}:${fingerprint}`,
+    `Consumer "${consumer}" could not take "${event.type}" ${event.id} (${verdict.reason}): ${name}: ${message.replace(/\.$/, '')}. ` +
+      'It is a dead letter. Said once per kind; subscribe to the diagnostics channel "oncekey:dead-letter" for all.',
+  )
+}
+
+/** Releases the slots that are leaving and in which everything has ended. */
+async function release<Tx>(state: RunnerState<Tx>): Promise<void> {
+  const { consumer, log, relay, slots } = state
+  const gone = [...slots.values()].filter(
+    (slot) =>
+      slot.leaving &&
+      slot.entries.length === 0 &&
+      slot.retrying === 0 &&
+      slot.readAt === slot.passed,
+  )
+  if (gone.length === 0) return
+  const held = gone.map(({ slot, epoch }) => ({ slot, epoch }))
+  await log.release({ consumer: consumer.name, relay, slots: held, leaving: false })
+  for (const slot of gone) lose(state, slot)
+}

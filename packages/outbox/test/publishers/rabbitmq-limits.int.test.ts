@@ -1,0 +1,65 @@
+import { deadLetters } from '@oncekey/outbox'
+import { rabbitmqPublisher } from '@oncekey/outbox/rabbitmq'
+import { postgresLog, transact } from '@oncekey/postgres'
+import { type RabbitServer, startRabbit, waitFor } from '@oncekey/test-servers'
+import type { PoolClient } from 'pg'
+import { Connection } from 'rabbitmq-client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { logDatabase } from '../databases/log-database.ts'
+import { impatient, relaying } from './broker-stream.ts'
+
+const database = logDatabase()
+let rabbit: RabbitServer
+let connection: Connection
+
+beforeAll(async () => {
+  rabbit = await startRabbit({ max_message_size: '100000' })
+  connection = new Connection({ url: rabbit.url, retryLow: 50, retryHigh: 500 })
+  connection.on('error', () => {})
+}, 180_000)
+afterAll(async () => {
+  connection?.unsafeDestroy()
+  await rabbit?.stop()
+})
+
+test("a message over the broker's own limit, which is below maxMessageBytes, is dead, and no other is", async () => {
+  const pool = database.pool()
+  const queue = 'small'
+  const queueOptions = { queue, durable: true }
+  await connection.queueDeclare(queueOptions)
+  const arrived = new Set<string>()
+  const consumer = connection.createConsumer({ queue, queueOptions, noAck: true }, (message) => {
+    arrived.add(String(message.messageId))
+  })
+  consumer.on('error', () => {})
+  const publisher = rabbitmqPublisher<PoolClient>({
+    ...impatient,
+    name: queue,
+    connection,
+    exchange: '',
+    routingKey: () => queue,
+    // Left at the default, which is not what this broker was configured with.
+    maxAttempts: 30,
+  })
+  const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
+  const letters = await relaying(pool, [publisher], async () => {
+    await transact(pool, (_, emit) => {
+      for (let n = 0; n < 40; n += 1) {
+        const data = n === 20 ? 'x'.repeat(200_000) : `${n}`
+        emit({ type: 'order.sized', subject: `k${n}`, data })
+      }
+    })
+    await waitFor(() => arrived.size === 39, { what: 'all that are small', timeoutMs: 60_000 })
+    return waitFor(
+      async () => {
+        const { items } = await dead.list({ origin: queue })
+        return items.length > 0 && items
+      },
+      { what: 'the dead letter', timeoutMs: 60_000 },
+    )
+  })
+  await consumer.close()
+  expect(letters).toHaveLength(1)
+  expect(letters[0]).toMatchObject({ reason: 'permanent', type: 'order.sized' })
+  expect(letters[0]?.error?.message).toContain('100000')
+})

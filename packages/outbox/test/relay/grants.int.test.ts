@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { consumer, createRelay, deadLetters, PermanentError } from '@oncekey/outbox'
+import { postgresLog } from '@oncekey/postgres'
+import { waitFor } from '@oncekey/test-servers'
+import type { PoolClient } from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { logDatabase, quick } from '../databases/log-database.ts'
+
+const role = `relay_${randomUUID().slice(0, 8)}`
+const database = logDatabase()
+
+beforeAll(async () => {
+  await database.query(`create role ${role} login password 'secret'`)
+  const page = await readFile(new URL('../../../../docs/grants.md', import.meta.url), 'utf8')
+  const [, section = ''] = page.split(/^## Relay\n/m)
+  const [, sql = ''] = /```sql\n(.*?)```/s.exec(section) ?? []
+  expect(sql).not.toBe('')
+  await database.query(sql.replaceAll(/\brelay;/g, `${role};`))
+  await database.query(`grant insert on effects to ${role}`)
+})
+
+// Before the database is dropped: the role outlives it.
+afterAll(async () => {
+  await database.query(`drop owned by ${role}; drop role ${role}`)
+})
+
+test('the grants in docs/grants.md are all that a relay needs', async () => {
+  const url = new URL(database.url())
+  url.username = role
+  url.password = 'secret'
+  const log = postgresLog({
+    client: database.pool({ connectionString: url.href }),
+    retentionMs: 0,
+    inboxRetentionMs: 0,
+    resolvedRetentionMs: 0,
+  })
+  const effects = consumer<PoolClient>({
+    name: 'effects',
+    startAt: 'beginning',
+    backoff: () => 5,
+    async handle({ event, transaction, emit, attempt }) {
+      if (event.subject === 'bad') throw new PermanentError('no')
+      if (event.subject === 'again' && attempt === 1) throw new Error('not yet')
+      const tx = await transaction()
+      await tx.query("insert into effects values ('effects', $1)", [event.subject])
+      if (event.subject === 'good') emit({ type: 'order.seen', subject: 'seen' })
+    },
+  })
+  const relay = createRelay<PoolClient>({ ...quick, log, consumers: [effects] })
+  await database.emit('good', 'again', 'bad', 'bad')
+  const letters = deadLetters(log.deadLetters)
+  relay.start()
+  await waitFor(async () => (await letters.stats()).depth === 2, { what: 'the dead letters' })
+  await waitFor(async () => Object.keys(await database.effects('effects')).length === 3, {
+    what: 'the events, the one that failed first and the one that was emitted',
+  })
+  const {
+    items: [one, two],
+  } = await letters.list()
+  await letters.redrive({ ids: [one?.id ?? ''] })
+  await letters.discard([two?.id ?? ''], 'not needed')
+  await waitFor(async () => (await letters.stats()).depth === 1, { what: 'it to die again' })
+  await relay.stop()
+
+  // As if three days had passed.
+  await database.query('update oncekey.outbox set part = (part + 5) % 8')
+  expect((await log.maintain()).dropped).toBeGreaterThan(0)
+  expect(await database.query('select from oncekey.outbox')).toEqual([])
+  await log.retire('effects')
+})

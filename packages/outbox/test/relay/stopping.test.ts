@@ -1,0 +1,255 @@
+import { memoryLog, memoryStore, outboxEvent } from '@oncekey/core'
+import {
+  type Consumer,
+  consumer,
+  createRelay,
+  deadLetterAlerts,
+  deadLetters,
+} from '@oncekey/outbox'
+import { waitFor } from '@oncekey/test-servers'
+import { describe, expect, test } from 'vitest'
+
+const quick = { leaseMs: 600, minPollMs: 1, maxPollMs: 10, advanceEveryMs: 1 } as const
+
+function logOf() {
+  const log = memoryLog(memoryStore())
+  const emit = (...subjects: string[]) =>
+    log.append(
+      subjects.map((subject) =>
+        outboxEvent({ type: 'order.created', subject }, { source: '/', traceparent: undefined }),
+      ),
+    )
+  const relay = (of: Consumer<any>) => createRelay({ ...quick, log, consumers: [of] })
+  return { log, emit, relay }
+}
+
+describe('a relay that is stopped', () => {
+  test.each([Number.POSITIVE_INFINITY, 30 * 86_400_000])(
+    'waits for what is under way, also for %s ms',
+    async (timeoutMs) => {
+      const { emit, relay } = logOf()
+      let end = (): void => {}
+      let aborted = false
+      const running = relay(
+        consumer({
+          name: 'slow',
+          handle({ signal }) {
+            signal.addEventListener('abort', () => {
+              aborted = true
+            })
+            return new Promise<void>((resolve) => {
+              end = resolve
+            })
+          },
+        }),
+      )
+      await emit('one')
+      running.start()
+      await waitFor(() => end.name === '', { what: 'the event to be under way' })
+      let stopped = false
+      const stopping = running.stop({ timeoutMs }).then(() => {
+        stopped = true
+      })
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      expect({ stopped, aborted }).toEqual({ stopped: false, aborted: false })
+      end()
+      await stopping
+      expect(aborted).toBe(false)
+    },
+  )
+
+  test('again and again by deploys gives back the deliveries it aborts: none becomes poison', async () => {
+    const { emit, relay, log } = logOf()
+    await emit('one')
+    let calls = 0
+    let hangs = true
+    const attempts: number[] = []
+    const slow = consumer({
+      name: 'slow',
+      maxStarts: 1,
+      backoff: () => 0,
+      handle({ attempt }) {
+        calls += 1
+        attempts.push(attempt)
+        if (calls === 1) throw new Error('no')
+        return hangs ? new Promise(() => {}) : undefined
+      },
+    })
+    for (let deploys = 0; deploys < 5; deploys += 1) {
+      const before = calls
+      const running = relay(slow)
+      running.start()
+      await waitFor(() => calls > before + (deploys === 0 ? 1 : 0), { what: 'a try' })
+      await running.stop({ timeoutMs: 0 })
+    }
+    hangs = false
+    const last = relay(slow)
+    last.start()
+    await waitFor(() => attempts.length > 6, { what: 'the last try' })
+    await last.stop()
+    expect(await deadLetters(log.deadLetters).list()).toMatchObject({ items: [] })
+    expect(attempts.slice(1).every((attempt) => attempt === 2)).toBe(true)
+  })
+
+  test('ends beside a log that does not answer any more', async () => {
+    const { emit, log } = logOf()
+    await emit('one')
+    let asked = false
+    const halfOpen = {
+      ...log,
+      advance: () => {
+        asked = true
+        return new Promise<never>(() => {})
+      },
+    }
+    const running = createRelay({
+      ...quick,
+      log: halfOpen,
+      consumers: [consumer({ name: 'a', handle() {} })],
+    })
+    running.start()
+    await waitFor(() => asked, { what: 'a cursor to be moved' })
+    await running.stop({ timeoutMs: 10 })
+  })
+
+  test('refuses a timeout that is not a length of time', async () => {
+    const running = logOf().relay(consumer({ name: 'a', handle() {} }))
+    await expect(running.stop({ timeoutMs: Number.NaN })).rejects.toMatchObject({
+      code: 'options-invalid',
+    })
+  })
+})
+
+describe('runOnce()', () => {
+  test('that takes longer than its lease ends, with every event delivered once', async () => {
+    const { emit, relay } = logOf()
+    const seen: string[] = []
+    const slow = consumer({
+      name: 'slow',
+      concurrency: 1,
+      async handle({ event }) {
+        seen.push(String(event.subject))
+        await new Promise((resolve) => setTimeout(resolve, 250))
+      },
+    })
+    await emit('one', 'two', 'three', 'four', 'five')
+    const once = relay(slow)
+    expect(await once.runOnce()).toBe(5)
+    expect(await once.runOnce()).toBe(0)
+    expect(seen.sort()).toEqual(['five', 'four', 'one', 'three', 'two'])
+  })
+})
+
+describe('a function of a consumer', () => {
+  test.each<[string, Partial<Parameters<typeof consumer>[0]>]>([
+    [
+      'isPermanent that rejects',
+      { isPermanent: (async () => Promise.reject(new Error('x'))) as never },
+    ],
+    [
+      'isPermanent that throws',
+      {
+        isPermanent() {
+          throw new Error('x')
+        },
+      },
+    ],
+    ['a backoff that rejects', { backoff: (async () => Promise.reject(new Error('x'))) as never }],
+    ['a backoff that is not a number', { backoff: () => Number.NaN }],
+  ])('%s leaves an ordinary failed attempt', async (_, options) => {
+    const { emit, relay, log } = logOf()
+    await emit('one')
+    const once = relay(
+      consumer({
+        name: 'failing',
+        maxAttempts: 1,
+        ...options,
+        handle() {
+          throw new Error('card declined')
+        },
+      }),
+    )
+    await once.runOnce()
+    const { items } = await deadLetters(log.deadLetters).list()
+    expect(items).toMatchObject([{ reason: 'exhausted', error: { message: 'card declined' } }])
+  })
+
+  test.each<[string, unknown]>([
+    [
+      'has a `then` that throws when it is looked at',
+      Object.defineProperty({}, 'then', {
+        get() {
+          throw new Error('card declined')
+        },
+      }),
+    ],
+    [
+      'has a `then` that throws when it is called',
+      {
+        // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+        then() {
+          throw new Error('card declined')
+        },
+      },
+    ],
+  ])('that returns what %s has failed', async (_, returned) => {
+    const { emit, relay, log } = logOf()
+    await emit('one')
+    await relay(consumer({ name: 'failing', maxAttempts: 1, handle: () => returned })).runOnce()
+    const { items } = await deadLetters(log.deadLetters).list()
+    expect(items).toMatchObject([{ error: { message: 'card declined' } }])
+  })
+
+  const circular: Record<string, unknown> = { at: 1 }
+  circular.self = circular
+  test.each<[string, unknown]>([
+    ['circular', circular],
+    ['with a BigInt', { amount: 12n }],
+    ['of many errors', new AggregateError([new Error('amount: at 12n')], 'all failed')],
+    ['deeper down', new Error('one', { cause: new Error('two', { cause: 'amount at self' }) })],
+  ])('that throws with a cause %s keeps its message and the chain', async (_, cause) => {
+    const { emit, relay, log } = logOf()
+    await emit('one')
+    const once = relay(
+      consumer({
+        name: 'failing',
+        maxAttempts: 1,
+        handle() {
+          throw new Error('card declined', { cause })
+        },
+      }),
+    )
+    await once.runOnce()
+    const { items } = await deadLetters(log.deadLetters).list()
+    const letter = await log.deadLetters.get(items[0]?.id ?? '')
+    expect(letter?.error).toMatchObject({ name: 'Error', message: 'card declined' })
+    expect(letter?.history[0]?.error.stack).toMatch(/\[cause\][\s\S]*(amount|self)/)
+  })
+})
+
+describe('an alert', () => {
+  test('that onAlert did not take is sent again by the next check', async () => {
+    const { emit, relay, log } = logOf()
+    await emit('one')
+    const failing = consumer({
+      name: 'failing',
+      maxAttempts: 1,
+      handle() {
+        throw new Error('card declined')
+      },
+    })
+    const said: string[] = []
+    const alerts = deadLetterAlerts({
+      source: log.deadLetters,
+      maxDepth: 0,
+      async onAlert({ kind }) {
+        said.push(kind)
+        if (said.length <= 2) throw new Error('pager down')
+      },
+    })
+    await alerts.check()
+    await relay(failing).runOnce()
+    for (let looks = 0; looks < 3; looks += 1) await alerts.check()
+    expect(said).toEqual(['depth', 'new-error', 'depth', 'new-error'])
+  })
+})

@@ -1,0 +1,99 @@
+import { OptionsError } from '@oncekey/core'
+import type { PgClient, PgPool } from '../sql/pg/pg-client.ts'
+import type { SqlClient } from '../sql/sql-client.ts'
+import { fromPg } from './from-pg.ts'
+import { onDriver } from './on-driver.ts'
+import { fromPglite, type PgliteDatabase, type PgliteTransaction } from './pglite.ts'
+import { fromPostgresJs, type PostgresJs } from './postgres-js.ts'
+
+/** A database of Drizzle, down to what is used of it. */
+export interface DrizzleDatabase<Tx> {
+  transaction<T>(callback: (tx: Tx) => Promise<T>): Promise<T>
+  readonly $client: unknown
+  readonly _: { readonly session: unknown }
+}
+
+/**
+ * Drizzle as a client for {@link postgresStore}: a handler's `transaction()` is Drizzle's own, with
+ * the schema, the casing and the logger of `db`.
+ *
+ * For `drizzle-orm/node-postgres` on a Pool, `drizzle-orm/postgres-js` and `drizzle-orm/pglite`. All
+ * that is said of these drivers' own bridges holds: Drizzle's transaction stands on theirs.
+ *
+ * @example
+ * ```ts
+ * const db = drizzle({ client: new Pool({ connectionString }), schema })
+ * const store = postgresStore({ client: fromDrizzle(db) })
+ * // in a handler
+ * const tx = await once.of(req).transaction()
+ * await tx.insert(orders).values({ item })
+ * ```
+ */
+export function fromDrizzle<Tx extends object>(db: DrizzleDatabase<Tx>): SqlClient<Tx> {
+  const { $client: client, _: own } = Object(db) as DrizzleDatabase<Tx>
+  const session = Object(own).session as DrizzleSession<Tx>
+  const has = (name: string): boolean => typeof Reflect.get(Object(client), name) === 'function'
+  if (typeof Object(session).transaction !== 'function') throw notDrizzle()
+
+  const wrap = async (handle: object) => ({ tx: await transactionOn(session, handle) })
+  const rules = { statements: {}, refused: ['rollback'], nested: ['transaction'] }
+  if (has('execProtocol')) {
+    return onDriver(fromPglite(client as PgliteDatabase<PgliteTransaction>), wrap, rules)
+  }
+  if (has('begin') && has('reserve')) {
+    return onDriver(fromPostgresJs(client as PostgresJs<object>), wrap, rules)
+  }
+  if (has('connect') && 'totalCount' in Object(client)) {
+    return onDriver(fromPg(client as PgPool<PgClient>, { prepare: false }), wrap, rules)
+  }
+  throw notPooled()
+}
+
+interface DrizzleSession<Tx> {
+  readonly client: unknown
+  transaction(callback: (tx: Tx) => Promise<never>): Promise<never>
+}
+
+/**
+ * Drizzle's transaction on an open one of its driver. Drizzle makes one for whoever is inside of its
+ * `transaction()`: its session is lent the guarded client in place of the pool, told that BEGIN was
+ * done, and never told to end it.
+ */
+function transactionOn<Tx>(session: DrizzleSession<Tx>, handle: object): Promise<Tx> {
+  let begun = false
+  const query = (...args: unknown[]): unknown => {
+    if (begun) return (handle as Client).query(...args)
+    begun = true
+    return Promise.resolve({ rows: [] })
+  }
+  const inside = (callback: (client: object) => unknown): unknown => callback(handle)
+  const client = { query, begin: inside, transaction: inside }
+  const lent: DrizzleSession<Tx> = Object.create(session, { client: { value: client } })
+  return new Promise((resolve, reject) => {
+    const open = lent.transaction((tx) => {
+      begun = true
+      resolve(tx)
+      return new Promise<never>(() => {})
+    })
+    open.catch(reject)
+  })
+}
+
+interface Client {
+  query(...args: unknown[]): unknown
+}
+
+function notDrizzle(): OptionsError {
+  return new OptionsError(
+    'fromDrizzle: this is not a database of Drizzle. Write fromDrizzle(db) for what drizzle(…) of ' +
+      'drizzle-orm/node-postgres, drizzle-orm/postgres-js or drizzle-orm/pglite returned.',
+  )
+}
+
+function notPooled(): OptionsError {
+  return new OptionsError(
+    'fromDrizzle: every request needs a connection of its own, and the client of this database ' +
+      'cannot give one. Write drizzle({ client: new Pool(…) }) of drizzle-orm/node-postgres, or use ' +
+      'drizzle-orm/postgres-js or drizzle-orm/pglite.',
+  )
+}

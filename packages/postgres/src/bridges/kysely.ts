@@ -1,0 +1,166 @@
+import { OptionsError } from '@oncekey/core'
+import type { Isolation, SqlClient, Statement } from '../sql/sql-client.ts'
+import { fromCallbacks } from './deferred-transaction.ts'
+import type { HandleRules } from './transaction-handle.ts'
+
+/** A database of Kysely, down to what is used of it. */
+export interface KyselyDatabase<Tx> {
+  readonly isTransaction: boolean
+  transaction(): {
+    setIsolationLevel(isolation: Isolation): {
+      execute<T>(callback: (tx: Tx) => Promise<T>): Promise<T>
+    }
+  }
+}
+
+export interface KyselyOptions {
+  /**
+   * The Pool that the dialect was given, which Kysely does not show. Its size is taken from it; and
+   * its clients are listened to for 'error', or one whose connection is lost while a handler runs
+   * ends the process, as it does in every transaction of Kysely's. Without it, do that yourself:
+   * `pool.on('connect', (client) => client.on('error', log))`.
+   */
+  readonly pool?: KyselyPool
+  /** How many connections there are, where the dialect is on another kind of pool. @default 10 */
+  readonly poolSize?: number
+}
+
+/** A `Pool` of `pg`, down to what is used of it. */
+export interface KyselyPool {
+  readonly options: { readonly max?: number | undefined }
+  on(event: 'acquire', listener: (client: Emitter) => void): unknown
+}
+
+interface Emitter {
+  on(event: 'error', listener: () => void): unknown
+}
+
+/**
+ * Kysely as a client for {@link postgresStore}: a handler's `transaction()` is a `Transaction<DB>`.
+ *
+ * @example
+ * ```ts
+ * const pool = new Pool({ connectionString })
+ * const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
+ * const store = postgresStore({ client: fromKysely(db, { pool }) })
+ * // in a handler
+ * const tx = await once.of(req).transaction()
+ * await tx.insertInto('orders').values({ item }).execute()
+ * ```
+ */
+export function fromKysely<Tx extends object>(
+  db: KyselyDatabase<Tx>,
+  options: KyselyOptions = {},
+): SqlClient<Tx> {
+  const own = db as unknown as Kysely
+  if (typeof own?.getExecutor !== 'function' || own.isTransaction !== false) throw notKysely()
+  const dialect = own.getExecutor().adapter?.constructor.name ?? ''
+  if (OTHER_DIALECT.test(dialect)) throw notPostgres(dialect)
+  if (options.pool !== undefined) listenTo(options.pool)
+  // Of ours, nothing goes through the user's plugins.
+  const plain = own.withoutPlugins()
+  const isOneSession = /pglite/i.test(dialect)
+
+  return fromCallbacks<Tx>({
+    concurrency: isOneSession ? 'one' : 'many',
+    poolSize: isOneSession ? 1 : sizeOf(options),
+    rules: RULES,
+    transaction: (isolation, body) => db.transaction().setIsolationLevel(isolation).execute(body),
+    async query<Row>({ text, values }: Statement<Row>, tx?: Tx) {
+      const on = tx === undefined ? plain : (tx as unknown as Kysely).withoutPlugins()
+      return (await on.executeQuery(compiled(text, values))).rows as Row[]
+    },
+  })
+}
+
+/** The statement under way, or the next one, tells us the same. */
+function listenTo(pool: KyselyPool): void {
+  if (typeof pool.on !== 'function') throw notAPool()
+  if (listenedTo.has(pool)) return
+  listenedTo.add(pool)
+  pool.on('acquire', (client) => {
+    if (listenedTo.has(client)) return
+    listenedTo.add(client)
+    client.on('error', () => {})
+  })
+}
+
+const listenedTo = new WeakSet<object>()
+
+function sizeOf({ pool, poolSize }: KyselyOptions): number {
+  const size = poolSize ?? pool?.options.max ?? 10
+  if (Number.isInteger(size) && size > 0) return size
+  throw new OptionsError(
+    `fromKysely: poolSize: ${size} is not a whole number above 0. Write the \`max\` of the pool.`,
+  )
+}
+
+/** What a Kysely and its Transaction have in common, down to what is used of it. */
+interface Kysely {
+  readonly isTransaction: boolean
+  getExecutor(): { readonly adapter?: { readonly constructor: { readonly name: string } } }
+  withoutPlugins(): Kysely
+  withPlugin(plugin: Plugin): Kysely
+  executeQuery(query: CompiledQuery): Promise<{ readonly rows: unknown[] }>
+}
+
+interface Plugin {
+  transformQuery(args: { readonly node: QueryNode }): QueryNode
+  transformResult(args: { readonly result: unknown }): Promise<unknown>
+}
+
+interface QueryNode {
+  readonly kind: string
+  readonly sqlFragments?: readonly string[]
+}
+
+interface CompiledQuery {
+  readonly sql: string
+  readonly parameters: readonly unknown[]
+  readonly query: QueryNode
+  readonly queryId: { readonly queryId: string }
+}
+
+const RULES: HandleRules = {
+  statements: { executeQuery: (query) => (query as Partial<CompiledQuery>).sql },
+  refused: ['commit', 'rollback'],
+  // Whatever is built with the transaction is compiled when it is sent, and passes here.
+  checked: (transaction, check, look) =>
+    (transaction as Kysely).withPlugin({
+      transformQuery({ node }) {
+        check()
+        // What is not raw is built by Kysely, which has no words for the end of a transaction.
+        const misuse = node.kind === 'RawNode' ? look(node.sqlFragments?.join(' ')) : undefined
+        if (misuse !== undefined) throw misuse
+        return node
+      },
+      transformResult: async ({ result }) => result,
+    }),
+}
+
+function compiled(sql: string, parameters: readonly unknown[]): CompiledQuery {
+  const query = { kind: 'RawNode', sqlFragments: [sql], parameters: [] }
+  return { sql, parameters, query, queryId: { queryId: 'oncekey' } }
+}
+
+const OTHER_DIALECT = /mysql|sqlite|mssql/i
+
+function notKysely(): OptionsError {
+  return new OptionsError(
+    'fromKysely: this is not a Kysely instance; its Transaction is not one. Write ' +
+      'fromKysely(new Kysely({ dialect: new PostgresDialect({ pool }) })).',
+  )
+}
+
+function notPostgres(adapter: string): OptionsError {
+  return new OptionsError(
+    `fromKysely: this Kysely is for another database (${adapter}). Write new PostgresDialect(…).`,
+  )
+}
+
+function notAPool(): OptionsError {
+  return new OptionsError(
+    'fromKysely: pool: this is not a Pool of the package "pg". Write the one that PostgresDialect was ' +
+      'given, or, for another kind of pool, poolSize alone.',
+  )
+}

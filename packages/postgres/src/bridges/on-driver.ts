@@ -1,0 +1,99 @@
+import { OncekeyError } from '@oncekey/core'
+import { within } from '../sql/deadline.ts'
+import type { BeginOptions, SqlClient, SqlTransaction } from '../sql/sql-client.ts'
+import { type HandleRules, transactionHandle } from './transaction-handle.ts'
+
+/** A library's transaction that stands on a driver's. */
+export interface Wrapped<Tx> {
+  readonly tx: Tx
+  /** Called before the last statement; what it throws undoes the transaction. */
+  ending?(): Promise<void>
+  /** Called when it is over. Nobody waits for it. */
+  ended?(how: 'commit' | 'rollback'): Promise<void>
+}
+
+/**
+ * The port on a library that sits on a driver which has one: connections, statements of ours, and the
+ * certainty of COMMIT are the driver's; `wrap` makes the library's transaction out of the driver's
+ * guarded one. So what a handler built with the library and sends too late still meets that guard.
+ */
+export function onDriver<Driver, Tx extends object>(
+  driver: SqlClient<Driver>,
+  wrap: (handle: Driver) => Promise<Wrapped<Tx>>,
+  rules: HandleRules,
+): SqlClient<Tx> {
+  return {
+    concurrency: driver.concurrency,
+    poolSize: driver.poolSize,
+    query: (statement, options) => driver.query(statement, options),
+    ...(driver.reserve !== undefined && { reserve: driver.reserve }),
+
+    async begin<Row>(options: BeginOptions<Row>) {
+      const { rows, transaction } = await driver.begin(options)
+      try {
+        const wrapped = await wrap(transaction.handle)
+        return { rows, transaction: libraryTransaction(transaction, wrapped, rules) }
+      } catch (error) {
+        await transaction.rollback({ timeoutMs: options.timeoutMs }).catch(() => {})
+        throw error
+      }
+    },
+  }
+}
+
+function libraryTransaction<Tx extends object>(
+  transaction: SqlTransaction,
+  { tx, ending, ended }: Wrapped<Tx>,
+  rules: HandleRules,
+): SqlTransaction<Tx> {
+  const guard = transactionHandle(tx, rules)
+  return {
+    handle: guard.handle,
+    mayHaveEnded: () => transaction.mayHaveEnded() || guard.mayHaveEnded(),
+    revoke() {
+      guard.revoke()
+      transaction.revoke()
+    },
+    query: (statement) => transaction.query(statement),
+
+    async commit(last, options) {
+      guard.revoke()
+      if (ending !== undefined) await within(options.timeoutMs, ending(), late).catch(undone)
+      const rows = await transaction.commit(last, options)
+      tell('commit')
+      return rows
+    },
+
+    async rollback(options) {
+      guard.revoke()
+      const rows = await transaction.rollback(options)
+      tell('rollback')
+      return rows
+    },
+
+    destroy(reason) {
+      guard.revoke()
+      transaction.destroy(reason)
+      tell('rollback')
+    },
+  }
+
+  async function undone(cause: unknown): Promise<never> {
+    await transaction.rollback({ timeoutMs: UNDO_TIMEOUT_MS })
+    tell('rollback')
+    const what = cause instanceof Error ? cause.message : String(cause)
+    throw new OncekeyError('transaction-aborted', `Before COMMIT, a subscriber failed: ${what}`, {
+      cause,
+    })
+  }
+
+  function tell(how: 'commit' | 'rollback'): void {
+    ended?.(how).catch((error) => process.emitWarning(error))
+  }
+}
+
+function late(): Error {
+  return new Error('it took too long')
+}
+
+const UNDO_TIMEOUT_MS = 1_000

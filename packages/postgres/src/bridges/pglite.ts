@@ -1,0 +1,59 @@
+import type { SqlClient, Statement } from '../sql/sql-client.ts'
+import { lockDataFolder } from './data-folder-lock.ts'
+import { fromCallbacks } from './deferred-transaction.ts'
+
+/** A PGlite database, down to what is used of it. */
+export interface PgliteDatabase<Tx> {
+  query<Row>(query: string, params?: unknown[]): Promise<{ rows: Row[] }>
+  transaction<T>(callback: (tx: Tx) => Promise<T>): Promise<T>
+  readonly closed: boolean
+  readonly dataDir?: string | undefined
+}
+
+/** A transaction of PGlite, down to what is used of it. */
+export interface PgliteTransaction {
+  query<Row>(query: string, params?: unknown[]): Promise<{ rows: Row[] }>
+}
+
+/**
+ * PGlite, PostgreSQL inside the process, as a client for {@link postgresStore}. It is one session:
+ * attempts run one after the other, and inside a handler only the transaction can be queried; the
+ * database itself waits for the transaction to end.
+ *
+ * A data folder is locked against a second process, which PGlite itself would let in, and which would
+ * corrupt it; the error says which process holds it.
+ *
+ * @example
+ * ```ts
+ * const client = fromPglite(new PGlite('./data'))
+ * await migrate(client)
+ * const store = postgresStore({ client })
+ * ```
+ */
+export function fromPglite<Tx extends PgliteTransaction>(db: PgliteDatabase<Tx>): SqlClient<Tx> {
+  lockDataFolder(db)
+
+  return fromCallbacks<Tx>({
+    concurrency: 'one',
+    poolSize: 1,
+    transaction: (isolation, body) =>
+      db.transaction(async (tx) => {
+        await tx.query(`set transaction isolation level ${isolation}`)
+        await body(tx)
+      }),
+    async query<Row>({ text, values }: Statement<Row>, tx?: Tx) {
+      const { rows } = await (tx ?? db).query<Row>(text, [...values])
+      return rows
+    },
+    rules: {
+      statements: { query: textOf, exec: textOf, sql: textOf },
+      refused: ['rollback'],
+    },
+  })
+}
+
+/** The text of a query, or the pieces of a template. */
+function textOf(argument: unknown): string | undefined {
+  const text = Array.isArray(argument) ? argument.join(' ') : argument
+  return typeof text === 'string' ? text : undefined
+}

@@ -1,0 +1,78 @@
+import { OptionsError } from '@oncekey/core'
+import type { PgPool } from '../sql/pg/pg-client.ts'
+import type { SqlClient } from '../sql/sql-client.ts'
+import { fromPg } from './from-pg.ts'
+
+/** A `pg` Pool as it is, or what a bridge such as `fromDrizzle` made of another client. */
+export type PostgresClient<Tx = unknown> = PgPool<Tx> | SqlClient<Tx>
+
+/** Known by their shape, not by their class: there may be two copies of `pg` in one process. */
+export function sqlClientOf<Tx>(
+  client: PostgresClient<Tx>,
+  options: { readonly prepare: boolean },
+): SqlClient<Tx> {
+  const has = (name: string): boolean => typeof Reflect.get(Object(client), name) === 'function'
+  if (has('begin') && has('query') && 'poolSize' in client) {
+    if (options.prepare) throw notPrepared()
+    return client
+  }
+  if (has('connect') && 'totalCount' in client) return fromPg(client, options)
+  const bridge = bridges.find(({ shape }) => shape(Object(client), has))
+  if (bridge !== undefined) throw new OptionsError(`client: ${bridge.say}`)
+  if (has('connect')) {
+    throw new OptionsError(
+      'client: this is a single connection, and every request needs one of its own. ' +
+        'Write new Pool(…) instead of new Client(…).',
+    )
+  }
+  throw new OptionsError(
+    'client: not a client for PostgreSQL that is known here. Give a Pool of the package "pg", or ' +
+      'what a bridge makes of another: fromDrizzle(db), fromKnex(knex), fromKysely(db), ' +
+      'fromPglite(db), fromPostgresJs(sql) or fromTypeorm(dataSource), from @oncekey/postgres/drizzle, ' +
+      '/knex, /kysely, /pglite, /postgres-js and /typeorm.',
+  )
+}
+
+/** What was meant to come through a bridge, by its shape, and what to write. */
+const bridges: readonly {
+  shape(client: Record<string, unknown>, has: (name: string) => boolean): boolean
+  readonly say: string
+}[] = [
+  {
+    shape: (client, has) => '_' in client && has('transaction') && has('refreshMaterializedView'),
+    say: 'this is a Drizzle database. Write fromDrizzle(db), from @oncekey/postgres/drizzle.',
+  },
+  {
+    shape: (_, has) => has('selectFrom') && has('getExecutor'),
+    say: 'this is a Kysely instance. Write fromKysely(db, { pool }), from @oncekey/postgres/kysely.',
+  },
+  {
+    shape: (client, has) => has('raw') && has('transaction') && 'client' in client,
+    say: 'this is a Knex. Write fromKnex(knex), from @oncekey/postgres/knex.',
+  },
+  {
+    shape: (_, has) => has('unsafe') && (has('begin') || has('savepoint') || has('release')),
+    say: 'this is of postgres.js. Write fromPostgresJs(sql), from @oncekey/postgres/postgres-js.',
+  },
+  {
+    shape: (_, has) => has('execProtocol'),
+    say: 'this is a PGlite database. Write fromPglite(db), from @oncekey/postgres/pglite.',
+  },
+  {
+    shape: (_, has) => has('createQueryRunner') && has('getRepository'),
+    say: 'this is a DataSource of TypeORM. Write fromTypeorm(dataSource), from @oncekey/postgres/typeorm.',
+  },
+  {
+    shape: (_, has) => has('$transaction') && has('$queryRawUnsafe'),
+    say:
+      'this is a Prisma client, which has no bridge of its own. Write it as docs/bridges.md shows, ' +
+      'or give the Pool that its adapter is on.',
+  },
+]
+
+function notPrepared(): OptionsError {
+  return new OptionsError(
+    'prepare: a bridge sends statements in the way of its library. Leave `prepare` off; it is for a ' +
+      'Pool of the package "pg".',
+  )
+}

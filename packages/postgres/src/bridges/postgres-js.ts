@@ -1,0 +1,256 @@
+import { OncekeyError, OptionsError } from '@oncekey/core'
+import { inliner } from '../sql/inlined-values.ts'
+import type { SqlClient, Statement } from '../sql/sql-client.ts'
+import { isOutcomeKnown } from '../sql/sql-state.ts'
+import { fromCallbacks } from './deferred-transaction.ts'
+import type { Close, HandleRules } from './transaction-handle.ts'
+
+/** The `sql` of postgres.js, down to what is used of it. */
+export interface PostgresJs<Tx> {
+  begin<T>(options: string, callback: (tx: Tx) => Promise<T>): Promise<unknown>
+  unsafe(query: string): unknown
+  readonly CLOSE?: unknown
+  readonly options: {
+    readonly max: number
+    readonly transform?: { readonly column?: { readonly from?: Renaming | undefined } }
+  }
+}
+
+type Renaming = (column: string) => string
+
+/**
+ * postgres.js as a client for {@link postgresStore}: a handler's `transaction()` is what `sql.begin`
+ * gives.
+ *
+ * postgres.js commits nothing after a statement that failed, even where the error was caught: such a
+ * request is answered `transaction-aborted`. Write `tx.savepoint(…)` around a statement that may fail.
+ *
+ * @example
+ * ```ts
+ * const sql = postgres(process.env.DATABASE_URL)
+ * const store = postgresStore({ client: fromPostgresJs(sql) })
+ * // in a handler
+ * const tx = await once.of(req).transaction()
+ * await tx`insert into orders ${tx({ item })}`
+ * ```
+ */
+export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClient<Tx> {
+  if (!isPostgresJs(sql)) throw notPostgresJs()
+  const inlined = inliner()
+  const rename = sql.options.transform?.column?.from ?? undefined
+
+  return fromCallbacks<Tx>({
+    concurrency: 'many',
+    poolSize: sql.options.max,
+    pipelines: true,
+    // It would write to a socket that is no more, and end the process.
+    isLost: isOfConnection,
+    rules: rulesFor(sql),
+
+    async transaction(isolation, body) {
+      let kept = false
+      try {
+        await sql.begin(`isolation level ${isolation}`, async (tx) => {
+          await body(tx)
+          kept = true
+        })
+      } catch (error) {
+        throw kept && isOfHandler(error) ? swallowed(error) : error
+      }
+    },
+
+    async query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal) {
+      // As text it is one round trip; with parameters postgres.js asks for their types first.
+      const text = inlined(statement)
+      const query = ((tx ?? sql) as PostgresJs<Tx>).unsafe(text) as Query
+      const stop = (): void => void query.cancel()
+      signal?.addEventListener('abort', stop)
+      try {
+        // Raw, so that no parser and no transform of the user's changes a value.
+        return rowsOf(await query.raw(), rename) as Row[]
+      } finally {
+        signal?.removeEventListener('abort', stop)
+      }
+    },
+  })
+}
+
+function isPostgresJs(sql: unknown): boolean {
+  return typeof sql === 'function' && 'begin' in sql && 'unsafe' in sql
+}
+
+/** A query of postgres.js: it is sent when somebody waits for it. */
+interface Query {
+  handler: (query: Query) => unknown
+  resolve(value: unknown): void
+  reject(error: unknown): void
+  /** Called with each lot of rows of a cursor; the next are asked for when its promise resolves. */
+  cursorFn?: ((rows: unknown) => unknown) | null
+  raw(): Promise<RawResult>
+  cancel(): unknown
+}
+
+interface RawResult extends ReadonlyArray<readonly (Uint8Array | null)[]> {
+  readonly columns?: readonly { readonly name: string }[]
+}
+
+function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
+  return {
+    statements: { unsafe: textOf, file: () => undefined },
+    // It would have COMMIT replaced by PREPARE TRANSACTION.
+    refused: ['prepare'],
+    nested: ['savepoint'],
+    called: textOf,
+    lazy(statement, check, opened, lost) {
+      const query = statement as Query
+      if (typeof query?.handler !== 'function' || typeof query.reject !== 'function') return
+      const send = query.handler
+      const checked = (sent: Query): unknown => {
+        try {
+          check()
+        } catch (error) {
+          return sent.reject(error)
+        }
+        if (typeof sent.cursorFn === 'function') opened(closeableCursor(sent, CLOSE))
+        else listenForStream(sent, opened)
+        const { reject } = sent
+        sent.reject = (error) => {
+          if (isOfConnection(error)) lost(error)
+          reject(error)
+        }
+        return send(sent)
+      }
+      query.handler = Object.assign(checked, send)
+    },
+  }
+}
+
+/**
+ * Of a socket, or of what postgres.js says in its place: a server's error has no `errno`. Behind one that
+ * is FATAL the server closes the connection.
+ */
+function isOfConnection(error: unknown): boolean {
+  const { errno, severity } = Object(error)
+  return errno !== undefined || severity === 'FATAL' || severity === 'PANIC'
+}
+
+/**
+ * A cursor that ends when it is told to, however long the handler takes over its rows. Of an iterator
+ * `cursorFn` is another with each step.
+ */
+function closeableCursor(query: Query, CLOSE: unknown): Close {
+  let isOver = false
+  let stop = (_: unknown): void => {}
+  let taking = query.cursorFn
+  const take = (rows: unknown): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      stop = resolve
+      if (isOver) resolve(CLOSE)
+      else Promise.resolve(taking?.(rows)).then(resolve, reject)
+    })
+  Object.defineProperty(query, 'cursorFn', {
+    get: () => take,
+    set(next: Query['cursorFn']) {
+      taking = next
+    },
+  })
+  return () => {
+    isOver = true
+    stop(CLOSE)
+  }
+}
+
+/** A COPY is answered with a stream. */
+function listenForStream(query: Query, opened: (close: Close) => void): void {
+  const { resolve } = query
+  query.resolve = (value) => {
+    const stream = Object(value) as CopyStream
+    if (typeof stream.destroy === 'function') opened(closeableCopy(stream))
+    resolve(value)
+  }
+}
+
+/** Of node:stream, with what postgres.js uses of it. */
+interface CopyStream {
+  write?: unknown
+  destroy(): unknown
+  on(event: 'error', listener: () => void): unknown
+  push(chunk: unknown): boolean
+  _read(): void
+}
+
+/**
+ * A COPY into the server fails by it, and the transaction with it. One out of the server cannot be
+ * stopped, so it is read to its end, for nobody: whatever the handler did to its stream, which would have
+ * the socket wait for ever. Until then postgres.js takes no other statement.
+ */
+function closeableCopy(stream: CopyStream): Close {
+  const push = stream.push
+  let isOver = false
+  let done = (): void => {}
+  const ended = new Promise<void>((resolve) => {
+    done = resolve
+  })
+  if (stream.write === undefined) {
+    stream.push = (chunk) => {
+      if (chunk === null) done()
+      return isOver || push.call(stream, chunk)
+    }
+  }
+  return () => {
+    isOver = true
+    // The handler has answered, and an 'error' event that nobody listens for ends the process.
+    stream.on('error', () => {})
+    if (stream.write !== undefined) return void stream.destroy()
+    stream._read()
+    return ended
+  }
+}
+
+/** The text of a query, or the pieces of a template. */
+function textOf(argument: unknown): string | undefined {
+  if (typeof argument === 'string') return argument
+  return Array.isArray(argument) && 'raw' in argument ? argument.join(' ') : undefined
+}
+
+function rowsOf(result: RawResult, rename: Renaming | undefined): object[] {
+  const names = (result.columns ?? []).map(({ name }) => name)
+  return result.map((values) => {
+    const row = Object.fromEntries(names.map((name, at) => [name, asText(values[at])]))
+    return rename === undefined ? row : byName(row, rename)
+  })
+}
+
+function asText(value: Uint8Array | null | undefined): string | null {
+  return value == null ? null : Buffer.from(value).toString()
+}
+
+/** The names have been transformed as the user wants it: what is asked for has to be as well. */
+function byName(row: object, rename: Renaming): object {
+  return new Proxy(row, {
+    get: (target, name) =>
+      Reflect.get(target, typeof name === 'symbol' || name in target ? name : rename(name)),
+  })
+}
+
+/** What `sql.begin` says in place of committing: the first error of a statement, caught or not. */
+function isOfHandler(error: unknown): boolean {
+  return isOutcomeKnown(error) && (error as { query?: string }).query !== 'commit'
+}
+
+function swallowed(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    'A statement of the transaction failed, and postgres.js commits nothing after that, even where ' +
+      'the error was caught: nothing was stored. Let the error through, or write ' +
+      'tx.savepoint((tx) => …) around the statement.',
+    { cause },
+  )
+}
+
+function notPostgresJs(): OptionsError {
+  return new OptionsError(
+    'fromPostgresJs: this is not the `sql` that postgres(…) returned; a transaction or a reserved ' +
+      'connection is not one. Write fromPostgresJs(postgres(url)).',
+  )
+}

@@ -1,0 +1,284 @@
+import { OncekeyError } from '@oncekey/core'
+import { nestedTransactions } from './nested-transactions.ts'
+
+/** What a guarded transaction lets through, as each driver words it. */
+export interface HandleRules {
+  /** The methods that send SQL, each with how its text is found in the arguments. */
+  readonly statements: Readonly<Record<string, TextOf>>
+  /** The methods that would end the transaction or give its connection away. */
+  readonly refused: readonly string[]
+  /** Where the transaction is itself a function: how SQL is found in what it is called with. */
+  readonly called?: TextOf
+  /** The methods that hand a transaction inside of this one to a callback: it ends with this one. */
+  readonly nested?: readonly string[]
+  /**
+   * Where statements are sent later than they are made: calls `check` when one is about to be, `opened`
+   * with how to close what it opens, and `lost` at once when it fails with the connection.
+   */
+  readonly lazy?: (
+    statement: unknown,
+    check: () => void,
+    opened: (close: Close) => void,
+    lost: (reason: unknown) => void,
+  ) => void
+  /**
+   * The transaction, with `check` called before anything that was built with it is sent, and `look` with
+   * its text, which says what is wrong with that.
+   */
+  readonly checked?: (
+    transaction: object,
+    check: () => void,
+    look: (text: string | undefined) => OncekeyError | undefined,
+  ) => object
+}
+
+/** Ends what was opened. A promise where the next statement has to wait for that. */
+export type Close = () => Promise<void> | void
+
+type TextOf = (argument: unknown) => string | undefined
+
+export interface TransactionHandle<Tx> {
+  readonly handle: Tx
+  /**
+   * From now on nothing reaches the connection, which may soon be in somebody else's transaction. With
+   * a reason where it was lost while the handler ran.
+   */
+  revoke(loss?: unknown): void
+  /** Why the connection was lost while the handler ran, if it was. */
+  loss(): { readonly reason: unknown } | undefined
+  /**
+   * Whether a statement went out that can have ended the transaction: one whose text holds the word for
+   * it, wherever, or whose text was not to be seen. `false` is certain, and `true` is for the server to judge.
+   */
+  mayHaveEnded(): boolean
+  /** Until the statements under way are done, if there are any: some drivers take one at a time. */
+  pendingQueries(): Promise<unknown> | undefined
+  /**
+   * Ends the cursors and streams that the handler left open. Each keeps the connection to itself until
+   * it is at its end, so that a COMMIT behind it would never be sent. What is returned is waited for.
+   */
+  closeStreams(): Promise<unknown> | undefined
+}
+
+/**
+ * A driver's transaction as a handler may have it: everything works as the driver has it, except
+ * that it cannot be ended, and that it is of no use once it was revoked.
+ */
+export function transactionHandle<Tx extends object>(
+  transaction: Tx,
+  rules: HandleRules,
+  /** Of a driver that must write nothing to a connection that is gone: whether it is, with this error. */
+  isLost?: (error: unknown) => boolean,
+): TransactionHandle<Tx> {
+  let over: (() => OncekeyError) | undefined
+  let loss: { readonly reason: unknown } | undefined
+  let mayHaveEnded = false
+  const underWay = new Set<unknown>()
+  const open = new Set<Close>()
+  const nested =
+    isLost &&
+    nestedTransactions(
+      () => loss !== undefined,
+      (error) => isLost(error) && lost(error),
+    )
+
+  return {
+    handle: guard((rules.checked?.(transaction, check, looked) ?? transaction) as Tx),
+    revoke: (reason) => (reason === undefined ? revoke() : lost(reason)),
+    loss: () => loss,
+    mayHaveEnded: () => mayHaveEnded,
+    pendingQueries: () => (underWay.size === 0 ? undefined : Promise.allSettled(underWay)),
+    closeStreams() {
+      const closing = [...open].map((close) => close()).filter((end) => end !== undefined)
+      open.clear()
+      return closing.length === 0 ? undefined : Promise.all(closing)
+    },
+  }
+
+  function revoke(): void {
+    over ??= transactionOver
+  }
+
+  function lost(reason: unknown): void {
+    loss ??= { reason }
+    over ??= () => connectionLost(reason)
+    nested?.lost(connectionLost(reason))
+  }
+
+  function guard<T extends object>(guarded: T): T {
+    const handle: T = new Proxy(guarded, {
+      get(target, property) {
+        if (over !== undefined && !isStatement(property)) throw over()
+        const value: unknown = Reflect.get(target, property, target)
+        return typeof value === 'function' ? method(target, property, value) : value
+      },
+      set(target, property, value) {
+        if (over !== undefined) throw over()
+        return Reflect.set(target, property, value, target)
+      },
+      apply(target, _, args: unknown[]) {
+        const call = target as (...args: unknown[]) => unknown
+        const misuse = rules.called === undefined ? undefined : looked(rules.called(args[0]))
+        if (rules.lazy !== undefined) return later(call(...args), misuse)
+        check(misuse)
+        return call(...args)
+      },
+    })
+    return handle
+
+    // `this` stays the driver's object: its private fields are not on the proxy.
+    function method(target: T, property: string | symbol, value: unknown): unknown {
+      const call = value as (...args: unknown[]) => unknown
+      return (...args: unknown[]): unknown => {
+        const misuse = misuseOf(property, args)
+        if (rules.lazy !== undefined && isStatement(property)) {
+          return later(call.apply(target, args), misuse)
+        }
+        if (misuse !== undefined) return failed(property, args, misuse)
+        if (isNested(property)) return inner(call.bind(target), args)
+        const result = call.apply(target, args)
+        const [stream] = args
+        if (isStatement(property) && isSubmittable(stream)) open.add(() => closeStream(stream))
+        if (isStatement(property) && result instanceof Promise) {
+          const done = (): void => void underWay.delete(result)
+          underWay.add(result)
+          result.then(done, done)
+        }
+        return result === target ? handle : result
+      }
+    }
+  }
+
+  function check(misuse?: OncekeyError): void {
+    if (over !== undefined) throw over()
+    if (misuse !== undefined) throw misuse
+  }
+
+  function later(statement: unknown, misuse: OncekeyError | undefined): unknown {
+    rules.lazy?.(
+      statement,
+      () => check(misuse),
+      (close) => open.add(close),
+      lost,
+    )
+    return statement
+  }
+
+  function inner(call: (...args: unknown[]) => unknown, args: unknown[]): unknown {
+    type Callback = (transaction: object) => unknown
+    const guarded = (wrap: (callback: Callback) => Callback): unknown[] =>
+      args.map((argument) =>
+        typeof argument === 'function'
+          ? wrap((transaction) => argument(guard(transaction)))
+          : argument,
+      )
+    if (nested === undefined) return call(...guarded((callback) => callback))
+    return nested.run((wrap) => call(...guarded(wrap)))
+  }
+
+  function misuseOf(property: string | symbol, args: unknown[]): OncekeyError | undefined {
+    if (over !== undefined) return over()
+    if (typeof property !== 'string') return undefined
+    if (rules.refused.includes(property)) return transactionControl(`${property}()`)
+    const textOf = isStatement(property) ? rules.statements[property] : undefined
+    return textOf === undefined ? undefined : looked(textOf(args[0]))
+  }
+
+  /** What is wrong with a statement by its first words; and whether any of them may end the transaction. */
+  function looked(text: string | undefined): OncekeyError | undefined {
+    if (text === undefined || ENDS.test(text)) mayHaveEnded = true
+    return controlIn(text)
+  }
+
+  // A statement fails as the driver's do: late use is often not awaited, and `.catch` must see it.
+  function failed(property: string | symbol, args: unknown[], error: OncekeyError): unknown {
+    if (isNested(property)) return Promise.reject(error)
+    const callback = args.find((argument) => typeof argument === 'function')
+    if (callback !== undefined) {
+      process.nextTick(callback as (error: Error) => void, error)
+      return undefined
+    }
+    if (isStatement(property) && !isSubmittable(args[0])) return Promise.reject(error)
+    throw error
+  }
+
+  function isStatement(property: string | symbol): boolean {
+    return typeof property === 'string' && Object.hasOwn(rules.statements, property)
+  }
+
+  function isNested(property: string | symbol): boolean {
+    return typeof property === 'string' && rules.nested?.includes(property) === true
+  }
+}
+
+/** What is wrong with a statement that would end the transaction or begin another. */
+export function controlIn(text: string | undefined): OncekeyError | undefined {
+  const control = text === undefined ? null : TRANSACTION_CONTROL.exec(text)
+  return control === null ? undefined : transactionControl(control[0].trim().toUpperCase())
+}
+
+// ROLLBACK TO and RELEASE end a savepoint, which is the handler's own business.
+const TRANSACTION_CONTROL =
+  /^[\s;]*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
+
+/** No statement ends a transaction without one of these words. Many others have them, too. */
+const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
+
+function transactionOver(): OncekeyError {
+  return new OncekeyError(
+    'transaction-over',
+    'The transaction ended with the response, and its connection may serve another request by now. ' +
+      'Await everything that writes before responding, or use the pool for what comes after.',
+  )
+}
+
+function connectionLost(cause: unknown): OncekeyError {
+  const what = cause instanceof Error ? cause.message : String(cause)
+  return new OncekeyError(
+    'transaction-over',
+    `The connection of the transaction was lost while the handler ran: ${what}. Nothing that was ` +
+      'written in it is kept. Let the error through; the retry runs again.',
+    { cause },
+  )
+}
+
+function transactionControl(what: string): OncekeyError {
+  return new OncekeyError(
+    'transaction-control',
+    `${what} on the transaction of an idempotent request: Oncekey commits it with the response. ` +
+      'To undo the writes, throw or answer with a 4xx or 5xx status; to undo a part of them, use ' +
+      'SAVEPOINT and ROLLBACK TO; for a transaction of your own, take a connection from the pool.',
+  )
+}
+
+/** A cursor has `close`, a stream has `destroy`; a Query of `pg`, which ends by itself, has neither. */
+interface Closable {
+  close?(done: () => void): unknown
+  destroy?(): unknown
+  on?(event: 'error', listener: () => void): unknown
+  /** Of what can be written to: a COPY into the server. */
+  write?: unknown
+  /** Of a QueryStream. */
+  cursor?: unknown
+  removeAllListeners?(event: 'readable'): unknown
+  resume?(): unknown
+}
+
+/**
+ * Does nothing to one that is at its end. A COPY into the server fails by it, and the transaction with
+ * it: what it was still to write was never a part of what the response speaks of. A COPY out of the
+ * server cannot be stopped without losing the transaction, so it is read to its end, for nobody.
+ */
+function closeStream(stream: Closable): void {
+  if (typeof stream.destroy !== 'function') return void stream.close?.(() => {})
+  // The handler has answered, and an 'error' event that nobody listens for ends the process.
+  stream.on?.('error', () => {})
+  if (stream.write !== undefined || stream.cursor !== undefined) return void stream.destroy()
+  stream.removeAllListeners?.('readable')
+  stream.resume?.()
+}
+
+/** pg's Query, Cursor and QueryStream: objects that are given their results rather than return them. */
+function isSubmittable(argument: unknown): argument is Closable {
+  return typeof (argument as { submit?: unknown } | undefined)?.submit === 'function'
+}

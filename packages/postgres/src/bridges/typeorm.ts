@@ -1,0 +1,96 @@
+import { OptionsError } from '@oncekey/core'
+import type { PgClient, PgPool } from '../sql/pg/pg-client.ts'
+import type { SqlClient } from '../sql/sql-client.ts'
+import { fromPg } from './from-pg.ts'
+import { onDriver } from './on-driver.ts'
+
+/** A DataSource of TypeORM, down to what is used of it. */
+export interface TypeormDataSource<Manager> {
+  readonly manager: Manager
+  readonly isInitialized: boolean
+  readonly driver: unknown
+  createQueryRunner(mode: 'master'): unknown
+}
+
+/**
+ * A DataSource of TypeORM on Postgres, initialized, as a client for {@link postgresStore}: a handler's
+ * `transaction()` is an `EntityManager` in the transaction. Subscribers are told of its start and end.
+ *
+ * @example
+ * ```ts
+ * const dataSource = await new DataSource({ type: 'postgres', url, entities }).initialize()
+ * const store = postgresStore({ client: fromTypeorm(dataSource) })
+ * // in a handler
+ * const manager = await once.of(req).transaction()
+ * await manager.insert(Order, { item })
+ * ```
+ */
+export function fromTypeorm<Manager extends object>(
+  dataSource: TypeormDataSource<Manager>,
+): SqlClient<Manager> {
+  if (typeof dataSource?.createQueryRunner !== 'function') throw notTypeorm()
+  const { master } = Object(dataSource.driver) as { master?: PgPool<PgClient> }
+  if (!dataSource.isInitialized) throw notInitialized()
+  if (master === undefined || !('totalCount' in master)) throw notPostgres()
+
+  return onDriver(
+    fromPg(master, { prepare: false }),
+    async (handle) => {
+      const runner = dataSource.createQueryRunner('master') as QueryRunner<Manager>
+      runner.databaseConnection = lent(handle, runner)
+      await runner.startTransaction()
+      return {
+        tx: runner.manager,
+        ending: () => runner.broadcaster.broadcast('BeforeTransactionCommit'),
+        ended(how) {
+          runner.isTransactionActive = false
+          return runner.broadcaster.broadcast(
+            how === 'commit' ? 'AfterTransactionCommit' : 'AfterTransactionRollback',
+          )
+        },
+      }
+    },
+    { statements: {}, refused: ['release'], nested: ['transaction'] },
+  )
+}
+
+/** A QueryRunner of TypeORM's for Postgres, down to what is used of it. */
+interface QueryRunner<Manager> {
+  readonly manager: Manager
+  readonly transactionDepth: number
+  isTransactionActive: boolean
+  /** What it queries; without one it takes a client from the pool. */
+  databaseConnection: unknown
+  readonly broadcaster: { broadcast(event: string): Promise<void> }
+  startTransaction(): Promise<void>
+}
+
+/** The guarded client. START TRANSACTION, and the isolation level that may follow it, were done. */
+function lent(handle: PgClient, runner: QueryRunner<unknown>): object {
+  const query = handle.query as (...args: unknown[]) => unknown
+  return {
+    query(...args: unknown[]): unknown {
+      if (runner.transactionDepth > 0) return query(...args)
+      return Promise.resolve({ rows: [], rowCount: null, command: 'BEGIN' })
+    },
+  }
+}
+
+function notTypeorm(): OptionsError {
+  return new OptionsError(
+    'fromTypeorm: this is not a DataSource of TypeORM. Write fromTypeorm(dataSource) for what ' +
+      "new DataSource({ type: 'postgres', … }) returned.",
+  )
+}
+
+function notInitialized(): OptionsError {
+  return new OptionsError(
+    'fromTypeorm: this DataSource has no pool yet. Write fromTypeorm(await dataSource.initialize()).',
+  )
+}
+
+function notPostgres(): OptionsError {
+  return new OptionsError(
+    "fromTypeorm: this DataSource is not for Postgres. Write new DataSource({ type: 'postgres', … }).",
+  )
+}

@@ -1,0 +1,30 @@
+import { type OutboxEvent, slotOf } from '@oncekey/core'
+import type { Statement } from '../sql/sql-client.ts'
+
+/** Appends events to the log, in autocommit or in a transaction that the caller has open. */
+export function appendEventsStatement(
+  schema: string,
+): (events: readonly OutboxEvent[]) => Statement {
+  const text = `select ${schema}.append_events_2($1) as outcome`
+  return (events) => ({ name: 'append_events_2', text, values: [eventsJson(events)] })
+}
+
+/**
+ * Events as one JSON parameter, so that the statement is the same for any number of them. `data` stays a
+ * string inside it: as a JSON value PostgreSQL would decode it on the way in, and refuse \u0000.
+ */
+export function eventsJson(events: readonly OutboxEvent[]): string {
+  return JSON.stringify(
+    events.map((event) => ({
+      slot: slotOf(event.orderingKey),
+      id: event.id,
+      type: event.type,
+      source: event.source,
+      subject: event.subject,
+      ordering_key: event.orderingKey,
+      data: event.data,
+      headers: event.headers,
+      occurred_at: event.occurredAt.toISOString(),
+    })),
+  )
+}

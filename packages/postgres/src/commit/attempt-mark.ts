@@ -1,0 +1,51 @@
+import type { OutboxEvent } from '@oncekey/core'
+import type { SqlClient, Statement } from '../sql/sql-client.ts'
+import { eventsJson } from './append-events.ts'
+
+/** The first statement of an attempt without a key: it marks the transaction as this attempt's. */
+export function startAttempt(
+  schema: string,
+): (token: string, backstopMs: number) => Statement<{ answer: string }> {
+  const text = `select ${schema}.start_attempt($1, $2) as answer where ${schema}.takes_writes()`
+  return (token, backstopMs) => ({ name: 'start_attempt', text, values: [token, backstopMs] })
+}
+
+/** The last statement of an attempt without a key. It raises unless `began` is of its transaction. */
+export function endAttempt(
+  schema: string,
+): (began: Began, events: readonly OutboxEvent[]) => Statement {
+  const text = `select ${schema}.end_attempt_3($1, $2, $3) as outcome`
+  return ({ mark, started }, events) => ({
+    name: 'end_attempt_3',
+    text,
+    values: [mark, started, events.length === 0 ? null : eventsJson(events)],
+  })
+}
+
+/** The JSON of `answer`: where the transaction runs. */
+export interface StartedJson {
+  readonly state: 'run'
+  /** The server's process. */
+  readonly backend: number
+  /** When the transaction began, in microseconds. */
+  readonly started: string
+}
+
+/** How the last statement of an attempt recognises the transaction that its first one began. */
+export interface Began {
+  /** When the transaction began, in microseconds. */
+  readonly started: string
+  /** See {@link markOf}. */
+  readonly mark: string | null
+}
+
+/**
+ * The start time identifies a transaction, because no two of a session begin in one microsecond. PGlite's
+ * clock counts milliseconds, so there the transaction also carries a setting, which RESET ALL removes.
+ */
+export function markOf(
+  { concurrency }: Pick<SqlClient, 'concurrency'>,
+  token: string,
+): string | null {
+  return concurrency === 'one' ? token : null
+}

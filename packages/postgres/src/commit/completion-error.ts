@@ -1,0 +1,103 @@
+import { OncekeyError } from '@oncekey/core'
+import { isOtherEncoding, isPreparedElsewhere } from '../sql/session-fitness.ts'
+import { isOutcomeKnown, sqlState } from '../sql/sql-state.ts'
+
+/** Translates an error of the completing statement or of COMMIT into one of the contract's codes. */
+export function completionError(error: unknown): OncekeyError {
+  if (error instanceof OncekeyError && error.code === 'transaction-aborted') return error
+  const state = sqlState(error) ?? ''
+  if (state === ATTEMPT_ENDED) return transactionEnded(error)
+  if (state === IN_FAILED_TRANSACTION) return statementFailed(error)
+  if (state === READ_ONLY) return readOnly(error)
+  if (isOtherEncoding(error)) return otherEncoding(error)
+  if (isPreparedElsewhere(error)) return notPrepared(error)
+  if (!isOutcomeKnown(error) || SERVER_COULD_NOT.test(state) || SUPERSEDED.has(state)) {
+    return commitFailed(error)
+  }
+  return writesRefused(error)
+}
+
+export function commitFailed(cause: unknown): OncekeyError {
+  const what = isOutcomeKnown(cause)
+    ? 'Nothing was committed'
+    : 'It is not known whether the response was committed'
+  return new OncekeyError('commit-failed', `${what}: ${messageOf(cause)}`, { cause })
+}
+
+/** Raised by our functions: another attempt holds the key, or has written its record. */
+export const OWNED_BY_ANOTHER = 'OK002'
+
+/** Another attempt won: our own code, a serialization failure, or a deadlock. */
+export const SUPERSEDED: ReadonlySet<string> = new Set([OWNED_BY_ANOTHER, '40001', '40P01'])
+
+export const ATTEMPT_ENDED = 'OK001'
+const IN_FAILED_TRANSACTION = '25P02'
+const READ_ONLY = '25006'
+
+/** Out of resources, over a limit, or stopped by an operator: a retry may succeed. */
+const SERVER_COULD_NOT = /^(?:53|54|55|57)/
+
+export function transactionEnded(cause?: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-ended',
+    'The handler ended the transaction itself, by a COMMIT or ROLLBACK that was not seen. What it ' +
+      'wrote is not one with the response, which was not stored. So that a retry does not write it once ' +
+      'more, the key is spent: it is answered `result-gone`. Leave the end of the transaction to Oncekey.',
+    { cause },
+  )
+}
+
+function statementFailed(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    'A statement of the transaction failed, and the handler answered as if it had not: nothing was ' +
+      'stored. Let the error through, or put SAVEPOINT and ROLLBACK TO around the statement.',
+    { cause },
+  )
+}
+
+/**
+ * The handler made the transaction read-only: a claim refuses a read-only server, and a server that becomes
+ * one ends its connections.
+ */
+function readOnly(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    'The transaction is read-only, by SET TRANSACTION READ ONLY of the handler: the response could not be ' +
+      'stored in it. Leave that statement out, or read on a connection of your own.',
+    { cause },
+  )
+}
+
+/** The handler changed client_encoding: PostgreSQL would read our text as other characters. */
+function otherEncoding(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    `${messageOf(cause)}, by a SET of the handler: its response would be kept in other characters, and ` +
+      'under another scope. Nothing was stored. Write RESET client_encoding before answering.',
+    { cause },
+  )
+}
+
+/** The handler did nothing wrong, and a retry may get a session that still has the statement. */
+function notPrepared(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'commit-failed',
+    'Nothing was committed: the prepared statement that stores the response was not where it was made. ' +
+      'There is a pooler in transaction mode that does not track prepared statements, or something on ' +
+      'the connection dropped them (DEALLOCATE, DISCARD). Leave `prepare` off.',
+    { cause },
+  )
+}
+
+function writesRefused(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'transaction-aborted',
+    `PostgreSQL refused to commit what the handler wrote: ${messageOf(cause)}`,
+    { cause },
+  )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

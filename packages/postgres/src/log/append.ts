@@ -1,0 +1,119 @@
+import {
+  type EmittedEvent,
+  OncekeyError,
+  OptionsError,
+  type OutboxEvent,
+  outboxEvent,
+  tell,
+  wholeMs,
+} from '@oncekey/core'
+import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { appendEventsStatement } from '../commit/append-events.ts'
+import { quotedSchema } from '../sql/schema-name.ts'
+import { isOutcomeKnown } from '../sql/sql-state.ts'
+import { storeError } from '../sql/store-error.ts'
+
+/** A transaction that takes text and values: a client of `pg`, a transaction of PGlite. */
+export interface AppendTarget {
+  query(text: string, values: unknown[]): Promise<unknown>
+}
+
+export interface AppendOptions {
+  /** The schema that `migrate` created. @default 'oncekey' */
+  readonly schema?: string
+  /** CloudEvents `source` of events that have none. @default '/' */
+  readonly eventSource?: string
+}
+
+/**
+ * Appends events in a transaction of yours, outside of any request: they are committed with it or not
+ * at all. Call it as the last thing before COMMIT: events are numbered when they are appended, and
+ * numbers that are taken long before their commit say little about what came first.
+ *
+ * Where the transaction need not be yours, {@link transact} sees to that. Throws `event-invalid`.
+ *
+ * @example
+ * ```ts
+ * await client.query('begin')
+ * await client.query('update orders set …')
+ * await append(client, { type: 'order.shipped', subject: order.id })
+ * await client.query('commit')
+ * ```
+ */
+export async function append(
+  transaction: AppendTarget,
+  events: EmittedEvent | readonly EmittedEvent[],
+  options: AppendOptions = {},
+): Promise<readonly OutboxEvent[]> {
+  if (typeof transaction?.query !== 'function') {
+    throw new OptionsError(
+      'append: give the transaction that the events belong to: `append(client, { type, … })`.',
+    )
+  }
+  const written = [events].flat().map((event) => outboxEventOf(event, options))
+  const statement = appendEventsStatement(quotedSchema(options.schema ?? 'oncekey'))(written)
+  if (written.length > 0) await transaction.query(statement.text, [...statement.values])
+  return written
+}
+
+/**
+ * Runs `work` in a transaction of its own and commits what it wrote together with what it emitted.
+ * Events are kept back until `work` is done, so that their order is that of the commits.
+ *
+ * Throws what `work` throws; `commit-failed` where it is not known whether it was committed.
+ *
+ * @example
+ * ```ts
+ * await transact(pool, async (tx, emit) => {
+ *   await tx.query('update orders set …')
+ *   emit({ type: 'order.shipped', subject: order.id })
+ * })
+ * ```
+ */
+export async function transact<Tx, Result>(
+  client: PostgresClient<Tx>,
+  work: (transaction: Tx, emit: (event: EmittedEvent) => void) => Promise<Result> | Result,
+  options: AppendOptions & {
+    /** Of each statement of ours. Milliseconds. @default 30000 */ readonly timeoutMs?: number
+  } = {},
+): Promise<Result> {
+  const { schema: name = 'oncekey' } = options
+  const timeoutMs = wholeMs('transact: timeoutMs', options.timeoutMs ?? 30_000, 1)
+  const schema = quotedSchema(name)
+  const sql = sqlClientOf(client, { prepare: false })
+  const events: OutboxEvent[] = []
+  const nothing = { name: 'nothing', text: 'select', values: [] }
+  const { transaction } = await sql
+    .begin({ isolation: 'read committed', first: nothing, timeoutMs })
+    .catch((error) => {
+      throw storeError(error, name)
+    })
+  let result: Result
+  try {
+    result = await work(transaction.handle, (event) => events.push(outboxEventOf(event, options)))
+  } catch (error) {
+    await transaction.rollback({ timeoutMs }).catch(() => {})
+    throw error
+  }
+  const last = events.length === 0 ? nothing : appendEventsStatement(schema)(events)
+  await transaction.commit(last, { timeoutMs }).catch((error) => {
+    throw isOutcomeKnown(error) ? error : outcomeUnknown(error)
+  })
+  if (events.length > 0) tell('oncekey:appended', () => ({ count: events.length }))
+  return result
+}
+
+/** The one error of which nobody knows what it left. */
+function outcomeUnknown(cause: unknown): unknown {
+  if (cause instanceof OncekeyError && cause.code === 'transaction-aborted') return cause
+  return new OncekeyError(
+    'commit-failed',
+    'transact: the answer to COMMIT was lost, and it is not known whether the transaction was ' +
+      'committed with its events. Look whether its writes are there before running it again.',
+    { cause },
+  )
+}
+
+function outboxEventOf(event: EmittedEvent, { eventSource = '/' }: AppendOptions): OutboxEvent {
+  return outboxEvent(event, { source: eventSource, traceparent: undefined })
+}

@@ -1,0 +1,159 @@
+import type { DeadLetterFilter } from '@oncekey/core'
+import type { Statement } from '../../sql/sql-client.ts'
+import { filterValues, isForgotten, isMeant } from './dead-letter-filter.ts'
+import { type DeliveryRow, deliveryColumns, milliseconds } from './delivery-list.ts'
+
+export function countDead(
+  schema: string,
+): (filter: DeadLetterFilter) => Statement<{ count: string }> {
+  return (filter) => ({
+    name: filter.retired === true ? 'count_retired' : 'count_dead',
+    text: `select count(*)::text as count from ${schema}.deliveries d where ${isMeant(filter)}`,
+    values: filterValues(filter),
+    cancellable: true,
+  })
+}
+
+/** Depth, age and rates, in one row; each counted up to 100,000, so that it ends in time. */
+export function deadStats(schema: string): Statement<DeadStatsRow> {
+  return {
+    name: 'dead_stats',
+    text: `
+      select
+        (select count(*) from (select from ${schema}.deliveries d
+          where d.state = 'dead' limit 100000) c)::text as depth,
+        (select (extract(epoch from clock_timestamp() - d.dead_at) * 1000)::bigint
+          from ${schema}.deliveries d where d.state = 'dead'
+          order by d.dead_at, d.id limit 1)::text as oldest_age_ms,
+        (select count(*) from (select from ${schema}.deliveries d
+          where d.dead_at > now() - interval '1 hour' limit 100000) c)::text as arrived,
+        (select count(*) from (select from ${schema}.deliveries d
+          where d.state = 'resolved'
+            and d.resolved_at > now() - interval '1 hour' limit 100000) c)::text as drained`,
+    values: [],
+    cancellable: true,
+  }
+}
+
+export interface DeadStatsRow {
+  readonly depth: string
+  readonly oldest_age_ms: string | null
+  /** In the last hour. */
+  readonly arrived: string
+  readonly drained: string
+}
+
+/** The newest 10,000 dead letters by consumer and kind of error, the largest group first. */
+export function deadGroups(schema: string): Statement<DeadGroupRow> {
+  return {
+    name: 'dead_groups',
+    text: `
+      select d.consumer, coalesce(d.fingerprint, '') as fingerprint, count(*)::text as count,
+          ${milliseconds('min(d.dead_at)')} as oldest_at, ${milliseconds('max(d.dead_at)')} as newest_at,
+          max(d.id)::text as sample,
+          (array_agg(d.error_name order by d.id desc))[1] as name,
+          (array_agg(d.error_message order by d.id desc))[1] as message
+        from (
+          select * from ${schema}.deliveries n where n.state = 'dead'
+            order by n.dead_at desc, n.id desc limit 10000
+        ) d
+        group by d.consumer, d.fingerprint
+        order by count(*) desc, d.consumer
+        limit 100`,
+    values: [],
+    cancellable: true,
+  }
+}
+
+export interface DeadGroupRow {
+  readonly consumer: string
+  readonly fingerprint: string
+  readonly count: string
+  readonly oldest_at: string
+  readonly newest_at: string
+  readonly sample: string
+  readonly name: string | null
+  readonly message: string | null
+}
+
+/** Dead letters, the oldest first; `after` is the `dead_at_exact` and `id` of one. */
+export function listDead(
+  schema: string,
+): (
+  filter: DeadLetterFilter,
+  limit: number,
+  after: readonly [deadAt: string, id: string] | undefined,
+) => Statement<DeliveryRow & { dead_at_exact: string }> {
+  return (filter, limit, after) => ({
+    name: filter.retired === true ? 'list_retired' : 'list_dead',
+    text: `
+      select ${deliveryColumns},
+        (extract(epoch from d.dead_at) * 1000000)::bigint::text as dead_at_exact
+      from ${schema}.deliveries d
+      where ${isMeant(filter)}
+        and ($10::bigint is null or (d.dead_at, d.id)
+          > (timestamptz 'epoch' + $10::bigint * interval '1 microsecond', $11::bigint))
+      order by d.dead_at, d.id
+      limit $12::integer`,
+    values: [...filterValues(filter), after?.[0] ?? null, after?.[1] ?? null, limit],
+    cancellable: true,
+  })
+}
+
+/**
+ * Puts dead letters back, the oldest first. What the consumer has taken in all the same (a commit whose
+ * answer was lost) is found in the inbox, and is done.
+ */
+export function redriveDead(
+  schema: string,
+): (
+  filter: DeadLetterFilter,
+  limit: number,
+) => Statement<{ id: string; outcome: 'redriven' | 'already-done' }> {
+  return (filter, limit) => {
+    const isDone = `exists (select from ${schema}.processed_events p
+          where p.consumer = d.consumer and p.event_id = d.event_id)`
+    return {
+      name: 'redrive_dead',
+      text: `
+      with due as materialized (
+        select d.id, ${isDone} as done
+          from ${schema}.deliveries d
+          where ${isMeant({})} and not ${isForgotten(schema)}
+          order by d.dead_at, d.id
+          limit $10::integer
+          for update of d skip locked
+      ), put as (
+        update ${schema}.deliveries d
+          set state = case when due.done then 'resolved' else 'retrying' end,
+            resolution = case when due.done then 'already-done' end,
+            resolved_at = case when due.done then clock_timestamp() end,
+            attempts = case when due.done then d.attempts else 0 end,
+            starts = case when due.done then d.starts else 0 end,
+            redrives = d.redrives + case when due.done then 0 else 1 end,
+            due_at = clock_timestamp()
+          from due
+          where d.id = due.id
+          returning d.id, due.done
+      )
+      select id::text, case when done then 'already-done' else 'redriven' end as outcome from put`,
+      values: [...filterValues(filter), limit],
+    }
+  }
+}
+
+/** Marks dead letters as never to be delivered. */
+export function discardDead(
+  schema: string,
+): (ids: readonly string[], note: string) => Statement<{ id: string }> {
+  return (ids, note) => ({
+    name: 'discard_dead',
+    text: `
+      update ${schema}.deliveries d
+        set state = 'resolved', resolution = 'discarded', note = $2::text,
+          resolved_at = clock_timestamp()
+        where d.id = any($1::bigint[]) and d.state in ('dead', 'retired')
+        returning d.id::text`,
+    values: [`{${ids.join(',')}}`, note],
+  })
+}

@@ -1,0 +1,124 @@
+import { PAGE_BYTES, type Settle, slotOf, splitTypes, type TakeDue } from '@oncekey/core'
+import { sameKey } from '../../schema/functions/expressions/key-hash.ts'
+import type { Statement } from '../../sql/sql-client.ts'
+import { textArray } from './dead-letter-filter.ts'
+import { heldJson, heldLife } from './held-slots.ts'
+import { attemptFields, verdictFields } from './verdict-fields.ts'
+
+/** Takes up deliveries whose time has come. */
+export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
+  const inOrder = `
+    select ${schema}.take_runs_2($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
+      $4::integer, $5::text[], $6::text[], $8::bigint, $9::integer) as answer`
+  const text = `
+    select ${schema}.take_due_3($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
+      $4::integer, $5::text[], $6::text[], $8::bigint) as answer`
+  return ({ consumer, slots, except, limit, run, types = null, maxBytes = PAGE_BYTES }) => {
+    const parts = splitTypes(types)
+    const values = [
+      consumer,
+      heldJson(slots),
+      `{${except.join(',')}}`,
+      limit,
+      parts === null ? null : textArray(parts.whole),
+      parts === null ? null : textArray(parts.beginnings),
+      heldLife(slots),
+      maxBytes,
+    ]
+    return run === undefined
+      ? { name: 'take_due', text, values }
+      : { name: 'take_runs', text: inOrder, values: [...values, run] }
+  }
+}
+
+/** What `answer` is, in JSON. */
+export interface DueJson {
+  readonly next_in_ms: number | null
+  readonly deliveries: readonly {
+    readonly delivery: string
+    readonly slot: number
+    readonly seq: string
+    readonly id: string
+    readonly type: string
+    readonly source: string
+    readonly subject: string | null
+    readonly ordering_key: string
+    readonly data: string
+    readonly headers: string
+    readonly occurred_at: number
+    readonly attempts: number
+    readonly starts: number
+    readonly redrives: number
+  }[]
+}
+
+/** The ordering keys that have deliveries retrying in these slots: all, or those of a list. */
+export function heldKeys(
+  schema: string,
+): (
+  consumer: string,
+  slots: readonly number[],
+  orderingKeys: readonly string[] | undefined,
+) => Statement<HeldKeyRow> {
+  const all = `
+    select slot::text, ordering_key, count(*)::text as count
+      from ${schema}.deliveries
+      where consumer = $1::text and slot = any($2::smallint[]) and state = 'retrying'
+      group by slot, ordering_key`
+  const some = `
+    select k.slot::text, k.ordering_key, d.count::text as count
+      from unnest($2::smallint[], $3::text[]) as k (slot, ordering_key)
+      cross join lateral (
+        select count(*) from ${schema}.deliveries d
+          where d.consumer = $1::text and d.slot = k.slot
+            and ${sameKey('d.ordering_key', 'k.ordering_key')}
+            and d.state = 'retrying'
+      ) d
+      where d.count > 0`
+  return (consumer, slots, orderingKeys) => {
+    if (orderingKeys === undefined) {
+      return {
+        name: 'held_keys',
+        text: all,
+        values: [consumer, `{${slots.join(',')}}`],
+        cancellable: true,
+      }
+    }
+    const keys = orderingKeys.filter((key) => slots.includes(slotOf(key)))
+    return {
+      name: 'held_some_keys',
+      text: some,
+      values: [consumer, `{${keys.map(slotOf).join(',')}}`, textArray(keys)],
+      cancellable: true,
+    }
+  }
+}
+
+export interface HeldKeyRow {
+  readonly slot: string
+  readonly ordering_key: string
+  readonly count: string
+}
+
+/** Files how deliveries ended; `lost` is a JSON list of slots. */
+export function recordVerdicts(schema: string): (request: Settle) => Statement<{ lost: string }> {
+  const text = `select ${schema}.settle_2($1::text, ${schema}.still_held($2::json, $4::text),
+      $3::json) as lost`
+  return ({ consumer, slots, settled }) => ({
+    name: 'settle',
+    text,
+    values: [
+      consumer,
+      heldJson(slots),
+      JSON.stringify(
+        settled.map(({ id, slot, verdict, attempt }) => ({
+          delivery: id,
+          slot,
+          ...verdictFields(verdict),
+          ...attemptFields(attempt),
+        })),
+      ),
+      heldLife(slots),
+    ],
+  })
+}

@@ -1,0 +1,42 @@
+import type { OutboxEvent } from '@oncekey/core'
+import { eventsJson } from '../../commit/append-events.ts'
+import type { Statement } from '../../sql/sql-client.ts'
+
+/** Marks events as taken in by a consumer, in a transaction that is marked as the intake's. */
+export function takeIn(schema: string): (intake: IntakeQuestion) => Statement<{ answer: string }> {
+  const text = `select ${schema}.take_in($1::text, $2::integer, $3::text, $4::json) as answer`
+  return ({ token, backstopMs, consumer, eventIds }) => ({
+    name: 'take_in',
+    text,
+    values: [token, backstopMs, consumer, JSON.stringify(eventIds)],
+  })
+}
+
+export interface IntakeQuestion {
+  readonly token: string
+  readonly backstopMs: number
+  readonly consumer: string
+  readonly eventIds: readonly string[]
+}
+
+/** What `answer` is, in JSON. */
+export interface TakenInJson {
+  readonly started: { readonly backend: number; readonly started: string }
+  readonly fresh: readonly string[]
+}
+
+/** Appends what a consumer emitted, unless it has taken the event in before. */
+export function emitOnce(
+  schema: string,
+): (
+  consumer: string,
+  eventId: string,
+  events: readonly OutboxEvent[],
+) => Statement<{ outcome: 'done' | 'duplicate' }> {
+  const text = `select ${schema}.emit_once($1::text, $2::text, $3::json) as outcome`
+  return (consumer, eventId, events) => ({
+    name: 'emit_once',
+    text,
+    values: [consumer, eventId, eventsJson(events)],
+  })
+}

@@ -1,0 +1,120 @@
+import type { Statement } from '../../sql/sql-client.ts'
+import { textArray } from './dead-letter-filter.ts'
+import { lifeOfAll } from './held-slots.ts'
+import type { ParsedPosition } from './position.ts'
+
+/** The next events of some slots; the last row says in which snapshot they were read. */
+export function readEvents(
+  schema: string,
+): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
+  const text = `select * from ${schema}.read_events_5(${schema}.in_life($1::json, $6::text), $2::integer[],
+      $3::text[], $4::integer, $5::integer, $9::bigint)
+    where (select ${schema}.is_wanted($7::text, $8::text))`
+  return ({ consumer, wanted, positions, slots, types, limit, scan, bytes }) => ({
+    name: 'read_events',
+    text,
+    values: [
+      JSON.stringify(
+        positions.map(({ from, to, floor, seq }) => ({ f: from, t: to, o: floor, s: seq })),
+      ),
+      `{${slots.map((number) => number ?? 'NULL').join(',')}}`,
+      types === null ? null : textArray(types),
+      limit,
+      scan,
+      lifeOfAll(positions.map(({ life }) => life)),
+      consumer,
+      JSON.stringify(wanted),
+      bytes,
+    ],
+    cancellable: true,
+  })
+}
+
+export interface ReadQuestion {
+  readonly consumer: string
+  /** What must be on record, in normal form. */
+  readonly wanted: readonly string[]
+  readonly positions: readonly ParsedPosition[]
+  /** Of each of the 64 slots the number of its position, from 1. */
+  readonly slots: readonly (number | null)[]
+  readonly types: readonly string[] | null
+  readonly limit: number
+  /** How many rows are looked at, wanted or not. */
+  readonly scan: number
+  /** The page ends with the event that brings it to so many. */
+  readonly bytes: number
+}
+
+export interface EventRow {
+  readonly slot: string
+  readonly seq: string
+  readonly id: string
+  readonly type: string
+  readonly source: string
+  readonly subject: string | null
+  readonly ordering_key: string
+  readonly data: string
+  readonly headers: string
+  readonly occurred_at: string
+}
+
+export interface SnapshotRow {
+  readonly slot: null
+  /** The highest number that was looked at; null where there was none, and where the page is full. */
+  readonly seq: string | null
+  /** Whether there may be more behind that number. */
+  readonly type: 'stopped' | null
+  /** The highest number that was looked at and is visible up to where all positions are read. */
+  readonly source: string | null
+  /** The snapshot. */
+  readonly data: string
+}
+
+/** How many events a consumer has not passed, up to a limit. */
+export function logLag(
+  schema: string,
+): (
+  consumer: string,
+  limit: number,
+) => Statement<{ known: string; events: string; oldest_ms: string | null }> {
+  const text = `
+    select exists (select from ${schema}.consumers where name = $1::text)::text as known, l.*
+      from ${schema}.log_lag_2($1::text, $2::integer) l`
+  return (consumer, limit) => ({
+    name: 'log_lag',
+    text,
+    values: [consumer, limit],
+    cancellable: true,
+  })
+}
+
+/** The server's life, named if it has no name yet. */
+export function presentLife(schema: string): Statement<{ life: string }> {
+  return { name: 'present_life', text: `select ${schema}.name_life() as life`, values: [] }
+}
+
+/** Sets all cursors right in a database that was restored; says how many, 0 if that was done. */
+export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
+  return { name: 'rebase', text: `select ${schema}.rebase_2() as rebased`, values: [] }
+}
+
+/** A transaction that has a number, and has completed when this is answered. Flushes nothing. */
+export function useUpNumber(): Statement {
+  return { name: 'use_up_number', text: 'select pg_current_xact_id()::text', values: [] }
+}
+
+/** The transaction that has been writing the longest, in any database of the cluster. */
+export function oldestWriter(): Statement<{ age_ms: string; pid: string }> {
+  return {
+    name: 'oldest_writer',
+    text: `
+      select (extract(epoch from clock_timestamp() - xact_start) * 1000)::bigint::text as age_ms,
+             pid::text
+        from pg_stat_activity
+        where backend_xid is not null and xact_start is not null and pid <> pg_backend_pid()
+        order by xact_start
+        limit 1`,
+    values: [],
+    cancellable: true,
+  }
+}

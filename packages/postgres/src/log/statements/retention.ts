@@ -1,0 +1,53 @@
+import { purgeBatch, RETENTION_AGO } from '../../sql/purge-batch.ts'
+import type { Statement } from '../../sql/sql-client.ts'
+
+/** The partitions that have events, all of them older than the retention. */
+export function partsOver(schema: string): (retentionMs: number) => Statement<{ part: string }> {
+  return (retentionMs) => ({
+    name: 'parts_over',
+    text: `select * from ${schema}.parts_over($1::bigint)`,
+    values: [retentionMs],
+  })
+}
+
+/**
+ * Empties a partition once every consumer has passed it. `dropped` is null where one has not, where
+ * the partition is in use, and where nobody can say, because rows and cursors have numbers of another
+ * server.
+ */
+export function dropPassed(
+  schema: string,
+): (part: number) => Statement<{ dropped: string | null }> {
+  return (part) => ({
+    name: 'drop_passed',
+    text: `
+      select case when ${schema}.numbers_are_ours() then ${schema}.drop_passed($1::integer) end
+          as dropped`,
+    values: [part],
+  })
+}
+
+type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }>
+
+/** Forgets events that an inbox took long ago, but none that a dead letter may still bring back. */
+export function purgeProcessed(schema: string): Purge {
+  return purgeBatch('purge_processed', {
+    due: `select p.ctid from ${schema}.processed_events p
+          where p.processed_at <= ${RETENTION_AGO}
+            and not exists (
+              select from ${schema}.deliveries d
+                where d.consumer = p.consumer and d.event_id = p.event_id
+                  and d.state not in ('resolved', 'retired'))`,
+    act: `delete from ${schema}.processed_events`,
+  })
+}
+
+/** Forgets dead letters that were redriven or discarded long ago. */
+export function purgeResolved(schema: string): Purge {
+  return purgeBatch('purge_resolved', {
+    due: `select ctid from ${schema}.deliveries
+          where state = 'resolved' and resolved_at <= ${RETENTION_AGO}
+          order by resolved_at`,
+    act: `delete from ${schema}.deliveries`,
+  })
+}

@@ -1,0 +1,107 @@
+import type { Advance, EventLog, FailedDelivery, LeaseRequest } from '@oncekey/core'
+import type { Statement } from '../../sql/sql-client.ts'
+import { epochNumber, heldJson, heldLife, lifeOfAll } from './held-slots.ts'
+import { type ParsedPosition, parsePosition, seqOf } from './position.ts'
+import { attemptFields, verdictFields } from './verdict-fields.ts'
+
+/** Renews a relay's slots and takes its share of the free ones. */
+export function leaseSlots(
+  schema: string,
+): (request: LeaseRequest) => Statement<{ answer: string }> {
+  const text = `
+    select ${schema}.lease_slots_2($1::text, $2::text, $3::integer,
+      ${schema}.still_held($4::json, $5::text), $6::boolean) as answer`
+  return ({ consumer, relay, leaseMs, holding, waiting = false }) => ({
+    name: 'lease_slots',
+    text,
+    values: [consumer, relay, leaseMs, heldJson(holding), heldLife(holding), String(waiting)],
+  })
+}
+
+/** What `answer` is, in JSON. */
+export interface LeaseJson {
+  readonly share: number
+  readonly relays: number
+  /** Of the server: what is taken is held in it, and what is read from there is of it. */
+  readonly life: string
+  readonly lost: readonly number[]
+  readonly taken: readonly {
+    readonly slot: number
+    readonly epoch: string
+    readonly crashes: number
+    /** The position: from, to, floor and seq. */
+    readonly f: string
+    readonly t: string | null
+    readonly o: string
+    readonly s: string
+  }[]
+}
+
+/** Gives slots back. */
+export function releaseSlots(
+  schema: string,
+): (request: Parameters<EventLog['release']>[0]) => Statement {
+  const text = `select ${schema}.release_slots($1::text, $2::text,
+      ${schema}.still_held($3::json, $5::text), $4::boolean)`
+  return ({ consumer, relay, slots, leaving }) => ({
+    name: 'release_slots',
+    text,
+    values: [consumer, relay, heldJson(slots), String(leaving), heldLife(slots)],
+  })
+}
+
+/** Moves cursors and files what failed, in one statement; `lost` is a JSON list of slots. */
+export function advance(schema: string): (move: Advance) => Statement<{ lost: string }> {
+  const text = `select ${schema}.advance_2($1::text, ${schema}.still_held($2::json, $4::text),
+      $3::json) as lost`
+  return ({ consumer, slots }) => {
+    const failed = slots.flatMap((slot) => slot.failed)
+    const inOrder = [...slots].sort((one, other) => one.slot - other.slot)
+    const positions = inOrder.map(({ position }) => parsePosition(position))
+    const moves = inOrder.map(({ slot, epoch, calm }, at) => {
+      const { from, to, floor, seq } = positions[at] as ParsedPosition
+      return { slot, epoch: epochNumber(epoch), f: from, t: to, o: floor, s: seq, calm }
+    })
+    const life = lifeOfAll([heldLife(slots), ...positions.map(({ life }) => life)])
+    return {
+      name: 'advance',
+      text,
+      values: [
+        consumer,
+        JSON.stringify(moves),
+        failed.length === 0 ? null : JSON.stringify(failed.map(failedFields)),
+        life,
+      ],
+    }
+  }
+}
+
+function failedFields({ event, verdict, attempt }: FailedDelivery): object {
+  return {
+    slot: event.slot,
+    seq: seqOf(event.position),
+    id: event.id,
+    type: event.type,
+    source: event.source,
+    subject: event.subject,
+    ordering_key: event.orderingKey,
+    data: event.data,
+    headers: JSON.parse(event.headers),
+    occurred_at: event.occurredAtMs,
+    ...verdictFields(verdict),
+    ...attemptFields(attempt),
+  }
+}
+
+/** Counts a start on a cursor; no row where it is somebody else's. */
+export function suspectEvent(
+  schema: string,
+): (request: Parameters<EventLog['suspect']>[0]) => Statement<{ starts: string }> {
+  const text = `select * from ${schema}.suspect($1::text, $2::smallint,
+      case when ${schema}.life() = $5::text then $3::bigint else -1 end, $4::text)`
+  return ({ consumer, slot, eventId }) => ({
+    name: 'suspect',
+    text,
+    values: [consumer, slot.slot, epochNumber(slot.epoch), eventId, heldLife([slot])],
+  })
+}

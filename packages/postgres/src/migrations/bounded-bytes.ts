@@ -1,7 +1,0 @@
-import { readEvents3 } from '../schema/functions/read-events-3.ts'
-import { takeDue3 } from '../schema/functions/take-due-3.ts'
-
-/** Pages of events and of deliveries that end at so many bytes. */
-export function boundedBytes(schema: string): string[] {
-  return [readEvents3(schema), takeDue3(schema)]
-}

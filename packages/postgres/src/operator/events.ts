@@ -1,0 +1,180 @@
+import { boundedPage, checkPageLimit, meansType, rowsToRead } from '@oncekey/core'
+import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { pageToken, partsOfToken } from '../sql/page-token.ts'
+import { quotedSchema } from '../sql/schema-name.ts'
+import type { Statement } from '../sql/sql-client.ts'
+import { storeError } from '../sql/store-error.ts'
+import {
+  type EventRow,
+  eventFrom,
+  eventsSince,
+  eventWithin,
+  lastEvent,
+  newestEvents,
+  presentPlace,
+} from './statements/events.ts'
+
+/** An event as it stands in the log. */
+export interface EventSummary {
+  readonly id: string
+  /** Its number in the log: not quite the order of commits. */
+  readonly seq: string
+  readonly type: string
+  readonly source: string
+  readonly subject: string | null
+  readonly orderingKey: string
+  /** JSON text, as it was written. */
+  readonly data: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly occurredAt: Date
+}
+
+/** All that are given must hold. */
+export interface EventFilter {
+  /** `order.created`, `order.*`. */
+  readonly types?: readonly string[]
+  readonly subject?: string
+}
+
+/** What an operator sees of the events that are still in the log. Reading changes nothing and holds nothing back. */
+export interface Events {
+  /** The newest first. A page may be short and still have a `next`: a bounded number of rows is looked at. */
+  list(
+    filter: EventFilter,
+    page: { readonly limit: number; readonly after?: string },
+  ): Promise<{ readonly items: readonly EventSummary[]; readonly next: string | undefined }>
+  /**
+   * By its id. It is looked for around the time that its id names, among some 200,000 rows; `undefined`
+   * where it is not there, or not any more.
+   */
+  get(id: string): Promise<EventSummary | undefined>
+  /** Where somebody who follows begins: behind all that is committed now. */
+  place(): Promise<EventPlace>
+  /** What was committed since, each once, in whatever order transactions commit; at most 1,000 at a time. */
+  since(place: EventPlace): Promise<{
+    readonly events: readonly EventSummary[]
+    readonly place: EventPlace
+  }>
+}
+
+/** Opaque. */
+export interface EventPlace {
+  readonly from: string
+  readonly to: string | null
+  readonly seq: string
+  readonly after: string
+}
+
+/**
+ * The events in one schema.
+ *
+ * @example
+ * ```ts
+ * await postgresEvents({ client: pool }).list({ types: ['order.*'] }, { limit: 50 })
+ * ```
+ */
+export function postgresEvents<Tx>(options: {
+  readonly client: PostgresClient<Tx>
+  /** @default 'oncekey' */
+  readonly schema?: string
+}): Events {
+  const name = options.schema ?? 'oncekey'
+  const schema = quotedSchema(name)
+  const client = sqlClientOf(options.client, { prepare: false })
+
+  return {
+    async list(filter, { limit, after }) {
+      checkPageLimit('events.list', limit)
+      const [before = null] = after === undefined ? [] : partsOfToken('events.list', after, [1])
+      const read = rowsToRead(limit)
+      const rows = await ask(newestEvents(schema)({ before, limit: read }))
+      const isMeant = (event: EventSummary): boolean => matches(filter, event)
+      const { shown, last } = boundedPage(rows.map(eventOf), { read, limit, isMeant })
+      return { items: shown, next: last && pageToken([last.seq]) }
+    },
+
+    async get(id) {
+      if (!UUID.test(id)) return undefined
+      const [last] = await ask(lastEvent(schema))
+      if (last?.seq == null) return undefined
+      const around = await numberAt(timeOf(id), BigInt(last.seq))
+      const from = around > HALF ? around - HALF : 0n
+      const asked = { id, from: String(from), to: String(around + HALF) }
+      const [row] = await ask(eventWithin(schema)(asked))
+      return row && eventOf(row)
+    },
+
+    async place() {
+      const [row] = await ask(presentPlace(schema))
+      return { from: row?.from ?? '', to: null, seq: row?.seq ?? '0', after: '0' }
+    },
+
+    async since(place) {
+      const rows = await ask(eventsSince(schema)({ ...place, limit: MOST }))
+      const to = rows.at(-1)?.data ?? place.from
+      // Each part has at most so many; what is cut off comes on the next page, which ends at the same `to`.
+      const events = rows.slice(0, -1).slice(0, MOST)
+      const last = events.at(-1)?.seq ?? '0'
+      return {
+        events: events.map(eventOf),
+        place:
+          events.length === MOST
+            ? { from: place.from, to, seq: place.seq, after: last }
+            : { from: to, to: null, seq: max(place.seq, last), after: '0' },
+      }
+    },
+  }
+
+  /** The number of the first event from a time on, found by halves; the last where the time is unknown. */
+  async function numberAt(time: number | undefined, last: bigint): Promise<bigint> {
+    if (time === undefined) return last
+    let [low, high] = [0n, last]
+    while (low < high) {
+      const middle = (low + high) / 2n
+      const [row] = await ask(eventFrom(schema)(String(middle)))
+      if (row === undefined || Number(row.occurred_at) >= time) high = middle
+      else low = BigInt(row.seq) + 1n
+    }
+    return low
+  }
+
+  async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
+    return await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
+      throw storeError(error, name)
+    })
+  }
+}
+
+function matches({ types, subject }: EventFilter, event: EventSummary): boolean {
+  return (
+    (types === undefined || meansType(types, event.type)) &&
+    (subject === undefined || event.subject === subject)
+  )
+}
+
+function eventOf(row: EventRow): EventSummary {
+  return {
+    id: row.id,
+    seq: row.seq,
+    type: row.type,
+    source: row.source,
+    subject: row.subject,
+    orderingKey: row.ordering_key,
+    data: row.data,
+    headers: JSON.parse(row.headers),
+    occurredAt: new Date(Number(row.occurred_at)),
+  }
+}
+
+/** The milliseconds that a UUIDv7 begins with. */
+function timeOf(id: string): number | undefined {
+  return id[14] === '7' ? Number.parseInt(id.replace('-', '').slice(0, 12), 16) : undefined
+}
+
+const max = (one: string, other: string): string => (BigInt(one) > BigInt(other) ? one : other)
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+/** On both sides of where an event should be: clocks differ, and a long transaction commits late. */
+const HALF = 100_000n
+const MOST = 1_000
+const TIMEOUT_MS = 10_000

@@ -1,0 +1,106 @@
+import {
+  type ActResult,
+  checkedAct,
+  type KeyDetail,
+  type KeyName,
+  type KeyResponse,
+  type Keys,
+  keyTarget,
+} from '@oncekey/core'
+import { claimKey } from '../sql/claim-key.ts'
+import { askReadCommitted } from '../sql/read-committed.ts'
+import type { SqlClient, Statement } from '../sql/sql-client.ts'
+import { sqlState } from '../sql/sql-state.ts'
+import { storeError } from '../sql/store-error.ts'
+import { SERIALIZATION_FAILURE } from '../sql/when-serialized.ts'
+import { listKeys, summaryOf } from './list-keys.ts'
+import {
+  type ActOnKey,
+  endUnknownKey,
+  findKey,
+  forgetKey,
+  type KeyDetailRow,
+} from './statements/keys.ts'
+
+/** What operators see of the keys in one schema, and may do to them. */
+export function postgresKeys(on: {
+  readonly client: SqlClient
+  readonly schema: string
+  readonly quotedSchema: string
+}): Keys {
+  const { client, schema, quotedSchema } = on
+  const lockOf = (key: KeyName) => claimKey(schema, key).lock
+
+  return {
+    async get(key, { body = false } = {}) {
+      const [row] = await ask(findKey(quotedSchema)(key, lockOf(key), body))
+      return row === undefined ? undefined : detailOf(row)
+    },
+
+    list: async (filter, page) => listKeys(ask, quotedSchema, filter, page),
+
+    release: async (key, act) =>
+      done(endUnknownKey(quotedSchema)(onKey('release', key, act), undefined)),
+
+    answer: async (key, response, act) =>
+      done(endUnknownKey(quotedSchema)(onKey('answer', key, act), response)),
+
+    forget: async ({ fingerprint, ...key }, act) =>
+      done(forgetKey(quotedSchema)(onKey('forget', key, act), fingerprint)),
+  }
+
+  function onKey(
+    verb: 'release' | 'answer' | 'forget',
+    key: KeyName,
+    act: Parameters<Keys['release']>[1],
+  ): ActOnKey {
+    const { namespace, scope, key: name } = key
+    return {
+      ...checkedAct(`keys.${verb}`, act),
+      act: `keys.${verb}`,
+      namespace,
+      scope,
+      key: name,
+      lock: lockOf(key),
+      target: keyTarget(key),
+    }
+  }
+
+  async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
+    try {
+      return await client.query(statement, { timeoutMs: TIMEOUT_MS })
+    } catch (error) {
+      throw storeError(error, schema)
+    }
+  }
+
+  /** Asked at READ COMMITTED, whatever level the session was set to. */
+  async function done(statement: Statement<{ outcome: string }>): Promise<ActResult> {
+    try {
+      const [row] = await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
+        if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
+        return askReadCommitted(client, statement, { timeoutMs: TIMEOUT_MS })
+      })
+      return row?.outcome as ActResult
+    } catch (error) {
+      throw storeError(error, schema)
+    }
+  }
+}
+
+function detailOf(row: KeyDetailRow): KeyDetail {
+  return { ...summaryOf(row), response: responseOf(row) }
+}
+
+function responseOf(row: KeyDetailRow): KeyResponse | null {
+  if (row.body_bytes === null || row.headers === null || row.status === null) return null
+  return {
+    status: Number(row.status),
+    headers: JSON.parse(row.headers),
+    body: row.body === null ? null : Buffer.from(row.body, 'hex'),
+    seal: row.seal,
+    bodyBytes: Number(row.body_bytes),
+  }
+}
+
+const TIMEOUT_MS = 10_000

@@ -1,0 +1,127 @@
+import type { Statement } from '../../sql/sql-client.ts'
+
+export interface EventRow {
+  readonly seq: string
+  readonly id: string
+  readonly type: string
+  readonly source: string
+  readonly subject: string | null
+  readonly ordering_key: string
+  readonly data: string
+  readonly headers: string
+  /** Milliseconds since 1970. */
+  readonly occurred_at: string
+}
+
+const columns = `o.seq::text, o.id::text, o.type, o.source, o.subject, o.ordering_key, o.data::text,
+          o.headers::text, (extract(epoch from o.occurred_at) * 1000)::bigint::text as occurred_at`
+
+/** The newest first, below `before`. */
+export function newestEvents(
+  schema: string,
+): (asked: { readonly before: string | null; readonly limit: number }) => Statement<EventRow> {
+  return (asked) => ({
+    name: 'newest_events',
+    text: `
+      select ${columns} from ${schema}.outbox o
+        where $1::bigint is null or o.seq < $1::bigint
+        order by o.seq desc limit $2::integer`,
+    values: [asked.before, asked.limit],
+    cancellable: true,
+  })
+}
+
+/** The first event from a number on: what there is of it to find a time by. */
+export function eventFrom(
+  schema: string,
+): (seq: string) => Statement<{ readonly seq: string; readonly occurred_at: string }> {
+  return (seq) => ({
+    name: 'event_from',
+    text: `
+      select o.seq::text, (extract(epoch from o.occurred_at) * 1000)::bigint::text as occurred_at
+        from ${schema}.outbox o where o.seq >= $1::bigint order by o.seq limit 1`,
+    values: [seq],
+    cancellable: true,
+  })
+}
+
+export function lastEvent(schema: string): Statement<{ readonly seq: string | null }> {
+  return {
+    name: 'last_event',
+    text: `select max(o.seq)::text as seq from ${schema}.outbox o`,
+    values: [],
+    cancellable: true,
+  }
+}
+
+/** An event by its id, among those with numbers from `from` to `to`: no index has the ids. */
+export function eventWithin(
+  schema: string,
+): (asked: {
+  readonly id: string
+  readonly from: string
+  readonly to: string
+}) => Statement<EventRow> {
+  return (asked) => ({
+    name: 'event_within',
+    text: `
+      select ${columns} from (
+          select * from ${schema}.outbox o where o.seq between $2::bigint and $3::bigint
+            order by o.seq limit 1000000
+        ) o where o.id = $1::uuid limit 1`,
+    values: [asked.id, asked.from, asked.to],
+    cancellable: true,
+  })
+}
+
+/** What is visible now, and the highest number of it: where somebody who follows begins. */
+export function presentPlace(
+  schema: string,
+): Statement<{ readonly from: string; readonly seq: string }> {
+  return {
+    name: 'present_place',
+    text: `
+      select pg_current_snapshot()::text as "from",
+        coalesce((select max(o.seq) from ${schema}.outbox o), 0)::text as seq`,
+    values: [],
+  }
+}
+
+/**
+ * Events that are visible in `to`, which is now where it is null, and were not in `from`: those of
+ * transactions that were open then, and those with numbers above `seq`, the highest that was visible;
+ * by their numbers, behind `after`. The last row has no id: `data` is `to`.
+ */
+export function eventsSince(
+  schema: string,
+): (asked: {
+  readonly from: string
+  readonly to: string | null
+  readonly seq: string
+  readonly after: string
+  readonly limit: number
+}) => Statement<EventRow> {
+  return (asked) => {
+    const meant = `not pg_visible_in_snapshot(o.xid, $1::pg_snapshot)
+            and pg_visible_in_snapshot(o.xid, coalesce($2::pg_snapshot, pg_current_snapshot()))`
+    return {
+      name: 'events_since',
+      text: `
+      select e.* from (
+        (select ${columns} from ${schema}.outbox o
+          where o.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))
+            and o.seq <= $3::bigint and o.seq > $4::bigint and ${meant}
+          order by o.seq limit $5::integer)
+        union all
+        (select ${columns} from ${schema}.outbox o
+          where o.seq > greatest($3::bigint, $4::bigint) and ${meant}
+          order by o.seq limit $5::integer)
+      ) e
+      union all
+      select null, null, null, null, null, null,
+        coalesce($2::pg_snapshot, pg_current_snapshot())::text, null, null`,
+      values: [asked.from, asked.to, asked.seq, asked.after, asked.limit],
+      cancellable: true,
+    }
+  }
+}

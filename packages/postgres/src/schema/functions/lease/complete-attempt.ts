@@ -1,0 +1,58 @@
+import {
+  asHandler,
+  asLogin,
+  IN_HANDLERS_TRANSACTION,
+  mayWriteRecord,
+  ROLE_OF_HANDLER,
+} from '../expressions/as-login.ts'
+
+/**
+ * The end of an attempt in lease mode: record and events, or nothing. Raises where the attempt is not the
+ * owner's any more: COMMIT may be on its way behind this, and no rows would be no error. Sent again, because
+ * its answer was lost, it finds itself and changes nothing.
+ */
+export function completeAttemptFunction(schema: string): string {
+  return `create function ${schema}.complete_attempt_2(in_token text, in_namespace text, in_scope text,
+      in_key text, in_status integer, in_headers text, in_body bytea, in_seal text,
+      in_events json, in_transaction boolean)
+    returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION}
+      set enable_seqscan = off set lock_timeout = '5s' as $$
+    declare
+      claimed text;
+      ${ROLE_OF_HANDLER}
+    begin
+      if in_transaction
+        and current_setting('oncekey.attempt', true) is distinct from in_token
+      then
+        raise exception 'the transaction of this attempt has ended' using errcode = 'OK001';
+      end if;
+      ${asLogin(mayWriteRecord(schema))}
+      delete from ${schema}.attempts a
+        where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
+          and a.token = in_token
+        returning a.fingerprint into claimed;
+      if claimed is null then
+        perform from ${schema}.records r
+          where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key
+            and r.token = in_token and not in_transaction;
+        if found then
+          ${asHandler()}
+          return 'stored';
+        end if;
+        raise exception 'another attempt has this key' using errcode = 'OK002';
+      end if;
+      insert into ${schema}.records
+          (namespace, scope, key, fingerprint, status, headers, body, seal, token)
+        values (in_namespace, in_scope, in_key, claimed, in_status, in_headers, in_body, in_seal,
+          in_token)
+        on conflict on constraint records_pkey do nothing;
+      if not found then
+        raise exception 'another attempt has completed this key' using errcode = 'OK002';
+      end if;
+      if in_events is not null then
+        perform ${schema}.append_events(in_events);
+      end if;
+      ${asHandler()}
+      return 'stored';
+    end $$`
+}

@@ -1,0 +1,130 @@
+import { bytesOf } from '../expressions/bytes-of.ts'
+
+/**
+ * The next events of some slots. 'in_places' are the different places that the reader's slots are at;
+ * 'in_slots' says for each of the 64 which, from 1, or null. Nearly always there is one for all.
+ *
+ * Whoever wrote after 'from' began has numbers above all that was visible in it: their rows come from
+ * the end of the primary key, and at most 'in_scan' of them are looked at, wanted or not. Whoever was
+ * writing at 'from' is named in it: theirs are found by transaction. The former stand above 'start' and
+ * the latter below, so this is the order.
+ *
+ * The page ends with the event that brings it to 'in_bytes', by what the rows say without being read:
+ * there is always one. 'cut' is the number of that event, where there is one.
+ *
+ * STABLE: every query in it sees what the one snapshot sees that it returns. The last row is not an
+ * event: 'data' is that snapshot; 'seq' the highest number that was looked at, null where there was
+ * none; 'source' the highest of those that every 'to' shows; 'type' says 'stopped' where there may be
+ * more behind, and 'seq' is null then where the page ends with its last event, because of its bytes.
+ */
+export function readEvents3(schema: string): string {
+  const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
+          o.ordering_key, o.data::text, o.headers::text,
+          (extract(epoch from o.occurred_at) * 1000)::bigint::text`
+  // Of the place that the row's slot is at; null where this reader does not have the slot.
+  const place = 'in_slots[o.slot + 1]'
+  const wanted = `not pg_visible_in_snapshot(o.xid, froms[${place}])
+            and pg_visible_in_snapshot(o.xid, tos[${place}])
+            and o.seq > seqs[${place}]
+            and (in_types is null or o.type = any(in_types))`
+
+  return `create function ${schema}.read_events_3(in_places json, in_slots integer[],
+      in_types text[], in_limit integer, in_scan integer, in_bytes bigint)
+    returns table (slot text, seq text, id text, type text, source text, subject text,
+      ordering_key text, data text, headers text, occurred_at text)
+    language plpgsql stable
+    set enable_seqscan = off set enable_bitmapscan = off set max_parallel_workers_per_gather = 0
+    set plan_cache_mode = force_generic_plan
+    as $$
+    #variable_conflict use_column
+    declare
+      present pg_snapshot := ${schema}.present_snapshot_2();
+      froms pg_snapshot[];
+      tos pg_snapshot[];
+      seqs bigint[];
+      start bigint;
+      writing xid8[];
+      found_rows integer := 0;
+      more integer;
+      highest bigint;
+      shown bigint;
+      looked_at integer;
+      cut bigint;
+    begin
+      select array_agg(p.f order by p.n), array_agg(coalesce(p.t, present) order by p.n),
+          array_agg(p.s order by p.n), min(greatest(p.o, p.s))
+        into froms, tos, seqs, start
+        from rows from (json_to_recordset(in_places) as (
+          f pg_snapshot, t pg_snapshot, o bigint, s bigint
+        )) with ordinality as p (f, t, o, s, n);
+
+      if exists (select from unnest(froms) f
+          where pg_snapshot_xmax(f) > pg_snapshot_xmax(present)) then
+        raise exception 'the cursors have numbers of another server' using errcode = 'OK003';
+      end if;
+
+      writing := array(select distinct w from unnest(froms) f, pg_snapshot_xip(f) w);
+      if cardinality(writing) > 0 then
+        select min(s.seq) into cut from (
+            select w.seq, sum(w.bytes) over (order by w.seq) as bytes from (
+              select o.seq, ${bytesOf('o')} as bytes from ${schema}.outbox o
+                where o.xid = any(writing) and (o.seq <= start) is true and ${wanted}
+                order by o.seq + 0 limit in_limit
+            ) w
+          ) s where s.bytes >= in_bytes;
+        -- Written so that the primary key is of no use: it would be read from its beginning.
+        return query
+          select ${columns}
+            from ${schema}.outbox o
+            where o.xid = any(writing) and (o.seq <= start) is true and ${wanted}
+              and (cut is null or o.seq <= cut)
+            order by o.seq + 0 limit in_limit;
+        get diagnostics found_rows = row_count;
+      end if;
+      if found_rows < in_limit and cut is null then
+        return query
+          select ${columns}
+            from (
+              select f.*, sum(f.bytes) over (order by f.seq rows unbounded preceding)
+                  - f.bytes as before
+                from (
+                  select o.*, ${bytesOf('o')} as bytes
+                    from (
+                      select * from ${schema}.outbox o where o.seq > start order by o.seq limit in_scan
+                    ) o
+                    where ${wanted}
+                    order by o.seq limit in_limit - found_rows
+                ) f
+            ) o
+            where o.before < in_bytes
+            order by o.seq;
+        get diagnostics more = row_count;
+        if more > 0 and found_rows + more < in_limit then
+          select min(s.seq) into cut from (
+            select f.seq, sum(f.bytes) over (order by f.seq rows unbounded preceding) as bytes
+              from (
+                select o.seq, ${bytesOf('o')} as bytes
+                  from (
+                    select * from ${schema}.outbox o where o.seq > start order by o.seq limit in_scan
+                  ) o
+                  where ${wanted}
+                  order by o.seq limit more
+              ) f
+          ) s where s.bytes >= in_bytes;
+        end if;
+        found_rows := found_rows + more;
+      end if;
+      if found_rows < in_limit and cut is null then
+        select max(s.seq), count(*), max(s.seq) filter (where not exists (
+              select from unnest(tos) t where not pg_visible_in_snapshot(s.xid, t)))
+            into highest, looked_at, shown
+          from (
+          select o.seq, o.xid from ${schema}.outbox o where o.seq > start order by o.seq limit in_scan
+        ) s;
+      end if;
+      return query
+        select null::text, highest::text, null::text,
+          case when looked_at = in_scan or cut is not null then 'stopped' end,
+          shown::text, null::text, null::text, present::text, null::text, null::text;
+    end $$`
+}

@@ -1,0 +1,38 @@
+/**
+ * Forgets a consumer and sets aside what it could not take, in one transaction. Its cursors are locked
+ * first, in the order in which everybody locks them: what is filed or settled is in, or comes too late.
+ */
+export function retireFunction(schema: string): string {
+  return `create function ${schema}.retire(in_consumer text, in_remaining text, in_note text)
+    returns bigint language plpgsql volatile set enable_seqscan = off as $$
+    declare
+      count bigint;
+    begin
+      perform from ${schema}.cursors c where c.consumer = in_consumer order by c.slot for update;
+      count := ${schema}.set_aside(in_consumer, in_remaining, in_note);
+      perform set_config('oncekey.is_set_aside', in_consumer, true);
+      delete from ${schema}.consumers where name = in_consumer;
+      perform set_config('oncekey.is_set_aside', '', true);
+      return count;
+    end $$`
+}
+
+/**
+ * For whatever else forgets a consumer, such as a process of the release before; and for a consumer that
+ * is new, which may find what one of its name left before there was anything of the kind.
+ */
+export function consumersBeginAnew(schema: string): string[] {
+  return [
+    `create function ${schema}.begin_anew() returns trigger language plpgsql as $$
+    declare
+      name text := coalesce(new.name, old.name);
+    begin
+      if name is distinct from current_setting('oncekey.is_set_aside', true) then
+        perform ${schema}.set_aside(name, 'keep', null);
+      end if;
+      return null;
+    end $$`,
+    `create trigger consumers_begin_anew after insert or delete on ${schema}.consumers
+      for each row execute function ${schema}.begin_anew()`,
+  ]
+}

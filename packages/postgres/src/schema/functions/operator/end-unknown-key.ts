@@ -1,0 +1,69 @@
+/**
+ * An operator's decision about a key whose outcome is unknown, with its entry in the audit: the key
+ * becomes free (`in_status` is null), or is finished with a response. Answers `done`, or what stood in
+ * the way; then nothing was written.
+ *
+ * Whoever has a transaction open on the key holds its lock, so the lock is waited for and not just
+ * tried: a claim in lease mode has it for an instant, too. The attempt's row is waited for as well: its
+ * completion may be under way. A lease that is renewed beside this meets the row written for its token,
+ * and comes too late or wins.
+ */
+export function endUnknownKeyFunction(schema: string): string {
+  return `create function ${schema}.end_unknown_key(in_lock bigint, in_namespace text,
+      in_scope text, in_key text, in_actor text, in_act text, in_target text, in_note text,
+      in_status integer, in_headers text, in_body bytea, in_seal text)
+    returns text language plpgsql volatile set enable_seqscan = off set lock_timeout = '1s' as $$
+    declare
+      held record;
+      kept record;
+    begin
+      ${READ_COMMITTED}
+      begin
+        perform pg_advisory_xact_lock(in_lock);
+        select a.fingerprint, a.number, a.token, a.claimed_at, coalesce(l.until, a.until) as until
+          into held
+          from ${schema}.attempts a left join ${schema}.leases l on l.token = a.token
+          where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
+          for update of a;
+      exception when lock_not_available then
+        return 'running';
+      end;
+      if held.fingerprint is null then
+        select r.body is null as is_gone into kept from ${schema}.records r
+          where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key;
+        return case when not found then 'absent' when kept.is_gone then 'result-gone'
+          else 'finished' end;
+      end if;
+      if held.until > clock_timestamp() then
+        return 'running';
+      end if;
+      if held.token is not null then
+        insert into ${schema}.leases (token, until) values (held.token, null)
+          on conflict (token) do update set until = null
+            where leases.until is null or leases.until <= clock_timestamp();
+        if not found then
+          return 'running';
+        end if;
+      end if;
+
+      delete from ${schema}.attempts a
+        where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key;
+      if in_status is not null then
+        insert into ${schema}.records
+            (namespace, scope, key, fingerprint, status, headers, body, seal)
+          values (in_namespace, in_scope, in_key, held.fingerprint, in_status, in_headers, in_body,
+            in_seal);
+      end if;
+      insert into ${schema}.operations (actor, act, target, note, detail)
+        values (in_actor, in_act, in_target, in_note, jsonb_strip_nulls(jsonb_build_object(
+          'fingerprint', held.fingerprint, 'attempts', held.number,
+          'claimedAt', held.claimed_at, 'unknownSince', held.until, 'status', in_status)));
+      return 'done';
+    end $$`
+}
+
+/** In one snapshot for all of it, what was committed while the lock was waited for would not be seen. */
+export const READ_COMMITTED = `if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'an act on a key must see what was committed a moment ago'
+          using errcode = 'serialization_failure', hint = 'Ask at READ COMMITTED.';
+      end if;`

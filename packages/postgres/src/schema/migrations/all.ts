@@ -1,0 +1,40 @@
+import { recordsAndOutbox } from './0001-records-and-outbox.ts'
+import { leases } from './0002-leases.ts'
+import { boundedBytes } from './bounded-bytes.ts'
+import { boundedLocks } from './bounded-locks.ts'
+import { boundedReading } from './bounded-reading.ts'
+import { eventLog } from './event-log/0003-event-log.ts'
+import { freshSnapshots } from './fresh-snapshots.ts'
+import { functionsWithoutJit } from './functions-without-jit.ts'
+import { handlerRoles } from './handler-roles.ts'
+import { keysOfAnyLength } from './keys-of-any-length.ts'
+import { largeTransactions } from './large-transactions.ts'
+import { operatorKeys } from './operator-keys.ts'
+import { orderByKey } from './order-by-key.ts'
+import { serverLife } from './server-life.ts'
+import { serversThatTakeWrites } from './servers-that-take-writes.ts'
+import { steadySessions } from './steady-sessions.ts'
+import { subscriptionGenerations } from './subscription-generations.ts'
+import { subscriptions } from './subscriptions.ts'
+
+/** In order; the first is version 1. A migration that was released is never changed. */
+export const migrations: readonly ((schema: string) => string[])[] = [
+  recordsAndOutbox,
+  leases,
+  eventLog,
+  freshSnapshots,
+  serverLife,
+  subscriptions,
+  serversThatTakeWrites,
+  boundedReading,
+  handlerRoles,
+  boundedBytes,
+  operatorKeys,
+  boundedLocks,
+  orderByKey,
+  largeTransactions,
+  steadySessions,
+  subscriptionGenerations,
+  keysOfAnyLength,
+  functionsWithoutJit,
+]

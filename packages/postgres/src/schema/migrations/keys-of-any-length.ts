@@ -1,0 +1,28 @@
+import { keyHash } from '../functions/expressions/key-hash.ts'
+import { advance2 } from '../functions/log/advance-2.ts'
+import { fileFailed2 } from '../functions/log/file-failed-2.ts'
+import { readEvents5 } from '../functions/log/read-events-5.ts'
+import { settle2 } from '../functions/log/settle-2.ts'
+import { takeRuns2 } from '../functions/log/take-runs-2.ts'
+
+/**
+ * Deliveries are found by a hash of their ordering key, so that a key may be of any length; and what was in
+ * progress and has been read is not looked at again with every page.
+ */
+export function keysOfAnyLength(schema: string): string[] {
+  return [
+    `create index deliveries_of_key on ${schema}.deliveries
+      (consumer, slot, ${keyHash('ordering_key')}, seq) where state = 'retrying'`,
+    `drop index ${schema}.deliveries_in_order`,
+    // Of keys that were cut before, for the index: where the event is still in the log, its own.
+    `update ${schema}.deliveries d set ordering_key = o.ordering_key
+      from ${schema}.outbox o
+      where d.state in ('retrying', 'dead') and d.ordering_key ~ '…[0-9a-f]{64}$'
+        and o.seq = d.seq and o.id::text = d.event_id and o.ordering_key <> d.ordering_key`,
+    fileFailed2(schema),
+    advance2(schema),
+    settle2(schema),
+    takeRuns2(schema),
+    readEvents5(schema),
+  ]
+}

@@ -1,0 +1,17 @@
+/**
+ * Whether an error is a driver's own timeout, such as `query_timeout` of `pg`. The server does not hear of
+ * it, and goes on with the statement.
+ */
+export function isDriverTimeout(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (at.message === 'Query read timeout') return true
+  }
+  return false
+}
+
+/** Whether a pool gave up waiting for a free client, by its own timeout: pg-pool and Knex. */
+export function isPoolTimeout(error: unknown): boolean {
+  return error instanceof Error && POOL_TIMEOUT.test(error.message)
+}
+
+const POOL_TIMEOUT = /timeout exceeded when trying to connect|Timeout acquiring a connection/

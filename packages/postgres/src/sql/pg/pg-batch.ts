@@ -1,0 +1,132 @@
+import type { SqlValue, Statement } from '../sql-client.ts'
+import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
+
+/**
+ * Sends statements with bound values in one write to the socket, with one Sync at the end. `pg` itself sends
+ * one statement per query and waits for its answer. This passes it a query with its own `submit`, as cursors
+ * do, which works on every pool except one that pipelines.
+ *
+ * After an error the server skips everything up to the Sync, so a statement never runs if the one before it
+ * failed.
+ */
+export function sentTogether(
+  client: PgClient,
+  statements: readonly BatchStatement[],
+): Promise<PgResult[]> {
+  return new Promise((resolve, reject) => {
+    // With a `query_timeout`, `pg` replaces this callback by one of its own that calls it.
+    const callback = (error: Error | null, results: PgResult[]): void =>
+      error ? reject(error) : resolve(results)
+    client.query(batch(statements, callback) as unknown as PgQuery)
+  })
+}
+
+/** Whether a client's connection can write a batch. That of `pg-native` cannot. */
+export function takesBatches({ pipeline, connection }: PgClient): boolean {
+  return pipeline !== true && typeof (connection as Partial<Connection>)?.parse === 'function'
+}
+
+/** Collects what `send` writes into one write to the socket. */
+export function inOneWrite<T>(stream: Corkable | undefined, send: () => T): T {
+  stream?.cork?.()
+  try {
+    return send()
+  } finally {
+    stream?.uncork?.()
+  }
+}
+
+interface Corkable {
+  cork?(): void
+  uncork?(): void
+}
+
+/** A statement with a name is parsed once per connection. */
+export interface BatchStatement extends Pick<Statement, 'text' | 'values'> {
+  readonly name?: string | undefined
+}
+
+type Callback = (error: Error | null, results: PgResult[]) => void
+
+/** The object that `pg` calls as answers arrive. `text` is there for tools that instrument queries. */
+function batch(statements: readonly BatchStatement[], callback: Callback) {
+  const results: Result[] = []
+  let columns: readonly string[] = []
+  let rows: Row[] = []
+
+  return {
+    text: statements.map(({ text }) => text).join(';\n'),
+    callback,
+
+    submit(connection: Connection): void {
+      inOneWrite(connection.stream, () => {
+        for (const statement of statements) write(connection, statement)
+        connection.sync()
+      })
+    },
+
+    handleRowDescription({ fields }: { fields: readonly { name: string }[] }): void {
+      columns = fields.map(({ name }) => name)
+    },
+
+    handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
+      const row: Row = {}
+      for (let at = 0; at < columns.length; at++) row[columns[at] as string] = fields[at] ?? null
+      rows.push(row)
+    },
+
+    handleCommandComplete({ text }: { text: string }, connection: Connection): void {
+      const { name, text: parsed } = statements[results.length] as BatchStatement
+      if (name !== undefined) connection.parsedStatements[name] = parsed
+      results.push({ command: text.split(' ', 1)[0] as string, rows })
+      rows = []
+    },
+
+    handleReadyForQuery(): void {
+      this.callback(null, results)
+    },
+
+    handleError(error: Error): void {
+      this.callback(error, results)
+    },
+  }
+}
+
+function write(connection: Connection, { name = '', text, values }: BatchStatement): void {
+  if (name === '' || connection.parsedStatements[name] === undefined) {
+    // A statement that was parsed and then failed still exists. Closing one that does not is no error.
+    if (name !== '') connection.close({ type: 'S', name })
+    connection.parse({ name, text, types: [] })
+  }
+  connection.bind({ statement: name, values, valueMapper })
+  connection.describe({ type: 'P', name: '' })
+  connection.execute({})
+}
+
+function valueMapper(value: SqlValue): string | Buffer | null {
+  if (value === null || typeof value === 'string') return value
+  if (typeof value === 'number') return String(value)
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+}
+
+type Row = Record<string, string | null>
+
+interface Result extends PgResult {
+  readonly rows: Row[]
+}
+
+/** The protocol as `pg` writes it. */
+interface Connection {
+  readonly stream: Corkable
+  readonly parsedStatements: Record<string, string>
+  parse(message: { name: string; text: string; types: readonly number[] }): void
+  bind(message: {
+    statement: string
+    values: readonly SqlValue[]
+    valueMapper(value: SqlValue): string | Buffer | null
+  }): void
+  describe(message: { type: 'P'; name: string }): void
+  execute(message: object): void
+  close(message: { type: 'S'; name: string }): void
+  sync(): void
+}

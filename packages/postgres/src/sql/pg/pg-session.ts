@@ -1,0 +1,130 @@
+import { OncekeyError } from '@oncekey/core'
+import { within } from '../deadline.ts'
+import { isPoolTimeout } from '../driver-timeout.ts'
+import { type OutsideClient, serverHasEnded } from './given-up-session.ts'
+import type { PgClient } from './pg-client.ts'
+
+/** Where clients of `pg` come from: its own pool, or a library's. */
+export interface PgSource {
+  readonly poolSize: number
+  /** Whether there is no room for another client in it. */
+  isFull(): boolean
+  connect(): Promise<PgClient>
+  /** With a reason, the client is not to be used again. */
+  release(client: PgClient, reason?: Error): void
+  /** A connection to the same server that counts to no pool. */
+  connectOutside?(): Promise<OutsideClient>
+}
+
+/**
+ * A client that is borrowed from a pool until one of `release`, `destroy` and `giveUp` is called. Later calls
+ * do nothing.
+ */
+export interface PgSession {
+  readonly client: PgClient
+  /** Returns the client to its pool. Nothing may be open in it, and nothing in doubt. */
+  release(): void
+  /** Takes the client out of its pool and cuts its socket, whatever it is waiting for. */
+  destroy(reason: Error): void
+  /**
+   * Destroys the client once the server has finished with the statement of `answer`, for which nobody waits
+   * any more, and not before: see {@link serverHasEnded}.
+   */
+  giveUp(reason: Error, answer: Promise<unknown>, options: { readonly mayCancel: boolean }): void
+}
+
+/** Lends clients of one pool. */
+export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgSession> {
+  const { poolSize } = source
+  let abandoned = 0
+
+  return async function borrow(timeoutMs): Promise<PgSession> {
+    // A stuck pool keeps every abandoned request for a client in its queue.
+    if (abandoned >= poolSize) throw busy(timeoutMs)
+    const client = await connected(timeoutMs)
+    const session = pgSession(source, client)
+    if (isIdle(client)) return session
+    // Somebody released it in the middle of a transaction, which our statements would become part of.
+    session.destroy(new Error('The client was released to its pool with a transaction open.'))
+    return borrow(timeoutMs)
+  }
+
+  function connected(timeoutMs: number): Promise<PgClient> {
+    const isFull = source.isFull()
+    const connecting = source.connect()
+    const late = (): Error => {
+      abandoned++
+      const arrived = (): void => void abandoned--
+      connecting
+        .then(
+          (client) => source.release(client),
+          () => {},
+        )
+        .then(arrived)
+      return isFull ? busy(timeoutMs) : unreachable(timeoutMs)
+    }
+    return within(timeoutMs, connecting, late).catch((error) => {
+      throw isPoolTimeout(error) ? poolBusy(error) : error
+    })
+  }
+
+  function busy(timeoutMs: number): OncekeyError {
+    return new OncekeyError(
+      'store-busy',
+      `No connection of the pool (max ${poolSize}) came free within ${Math.round(timeoutMs)} ms.`,
+    )
+  }
+
+  /** The pool's own timeout came first. */
+  function poolBusy(cause: Error): OncekeyError {
+    const what = `No connection of the pool (max ${poolSize}) came free: ${cause.message}`
+    return new OncekeyError('store-busy', what, { cause })
+  }
+}
+
+function unreachable(timeoutMs: number): OncekeyError {
+  return new OncekeyError(
+    'store-unavailable',
+    `The PostgreSQL server took no connection within ${Math.round(timeoutMs)} ms.`,
+  )
+}
+
+function pgSession(source: PgSource, client: PgClient): PgSession {
+  // A pool stops listening for errors when it hands a client out, and an 'error' event without a listener
+  // ends the process. The query under way, or the next one, rejects with the same error.
+  client.on('error', ignoreError)
+  let isOver = false
+  const destroy = (reason: Error): void => {
+    source.release(client, reason)
+    client.removeListener('error', ignoreError)
+    // `end()` alone would wait for the answers that are still to come.
+    client.connection?.stream?.destroy()
+  }
+  const once = (end: () => void): void => {
+    if (isOver) return
+    isOver = true
+    end()
+  }
+  return {
+    client,
+    release: () =>
+      once(() => {
+        source.release(client)
+        client.removeListener('error', ignoreError)
+      }),
+    destroy: (reason) => once(() => destroy(reason)),
+    giveUp: (reason, answer, { mayCancel }) =>
+      once(() => {
+        const ended = serverHasEnded({ client, answer, mayCancel }, source.connectOutside)
+        void ended.then(() => destroy(reason))
+      }),
+  }
+}
+
+function isIdle(client: PgClient): boolean {
+  const status = client.getTransactionStatus?.()
+  return status === 'I' || status === null || status === undefined
+}
+
+/** A listener for 'error' events: the query under way, or the next one, rejects with the same error. */
+export const ignoreError = (): void => {}

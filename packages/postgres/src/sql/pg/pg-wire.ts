@@ -1,0 +1,90 @@
+import { hash } from 'node:crypto'
+import { inliner } from '../inlined-values.ts'
+import type { Statement } from '../sql-client.ts'
+import { type BatchStatement, inOneWrite, sentTogether, takesBatches } from './pg-batch.ts'
+import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
+
+/** Sends our statements to the server. The second of two never runs if the first has failed. */
+export interface PgWire {
+  one(client: PgClient, statement: Statement): Promise<PgResult>
+  two(client: PgClient, first: Statement, second: Statement): Promise<[PgResult, PgResult]>
+}
+
+/**
+ * Values are bound, and two statements are one round trip: as one batch, or on a pool that pipelines
+ * (`pipeline: true`) as two queries that do not wait for each other. With `prepare`, every statement
+ * is parsed once for each connection, under a name.
+ */
+export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
+  const nameOf = prepare ? statementNames() : () => undefined
+  const inlined = inliner()
+
+  const one: PgWire['one'] = (client, statement) => {
+    const { text, values } = statement
+    if (values.length === 0) return sent(client, { text, types: TEXT })
+    const name = nameOf(statement)
+    if (name !== undefined && takesBatches(client)) return alone(client, { text, values, name })
+    return sent(client, { text, values: values as unknown[], types: TEXT, ...(name && { name }) })
+  }
+
+  return {
+    one,
+    async two(client, first, second) {
+      if (takesBatches(client)) {
+        const both = [first, second].map((each) => ({ ...each, name: nameOf(each) }))
+        return (await sentTogether(client, both)) as [PgResult, PgResult]
+      }
+      if (client.pipeline !== true) {
+        // A client of `pg-native`: one message with several statements takes no parameters.
+        const text = `${inlined(first)};${inlined(second)}`
+        return (await sent(client, { text, types: TEXT })) as unknown as [PgResult, PgResult]
+      }
+      const send = () => [one(client, first), one(client, second)] as const
+      const both = inOneWrite(client.connection?.stream, send)
+      const [started, ended] = await Promise.allSettled(both)
+      if (started.status === 'rejected') throw started.reason
+      if (ended.status === 'rejected') throw ended.reason
+      return [started.value, ended.value]
+    },
+  }
+}
+
+/**
+ * A name contains a hash of its text, so two stores on one pool, or two releases behind one pooler, never
+ * use one name for different statements.
+ */
+function statementNames(): (statement: Statement) => string | undefined {
+  const names = new Map<string, string>()
+  return ({ name, text, values }) => {
+    if (values.length === 0) return undefined
+    let prepared = names.get(text)
+    if (prepared === undefined) {
+      prepared = `oncekey_${name}_${hash('sha256', text).slice(0, 16)}`
+      names.set(text, prepared)
+    }
+    return prepared
+  }
+}
+
+/**
+ * A batch of one. After a batch has parsed a name and then failed, `pg` does not know that the server has
+ * it: a query of its own would parse it again, which the server refuses.
+ */
+async function alone(client: PgClient, statement: BatchStatement): Promise<PgResult> {
+  const [result] = await sentTogether(client, [statement])
+  return result as PgResult
+}
+
+/**
+ * Uses the callback and a promise of our own: the result of `pg`'s own promise survives the collections of
+ * young garbage. Reading 60,000 events promoted 33 MB of 70 that way and 2 MB this way, which is a fifth of
+ * a relay's processor time.
+ */
+export function sent(client: PgClient, query: PgQuery): Promise<PgResult> {
+  return new Promise((resolve, reject) => {
+    client.query(query, (error, result) => (error ? reject(error) : resolve(result)))
+  })
+}
+
+/** Our statements return every column as text, so no type parser of the user may change it. */
+const TEXT = { getTypeParser: () => String }

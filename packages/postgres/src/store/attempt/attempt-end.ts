@@ -1,0 +1,35 @@
+import { OncekeyError } from '@oncekey/core'
+
+/** The one end of an attempt: the first call decides how it ends, later calls get its outcome. */
+export interface AttemptEnd {
+  isOver(): boolean
+  complete(end: () => Promise<Outcome>): Promise<Outcome>
+  undo(end: () => Promise<void>): Promise<void>
+}
+
+export type Outcome = 'stored' | 'superseded'
+
+/** Calls `then` once the attempt has ended, whatever the outcome. */
+export function attemptEnd(then: () => void): AttemptEnd {
+  let ended: Promise<Outcome> | undefined
+
+  return {
+    isOver: () => ended !== undefined,
+    complete(end) {
+      ended ??= end().finally(then)
+      return ended
+    },
+    async undo(end) {
+      // The caller that began the end has been told why it failed.
+      if (ended !== undefined) return void (await ended.catch(() => {}))
+      ended = end()
+        .then((): Outcome => 'superseded')
+        .finally(then)
+      await ended
+    },
+  }
+}
+
+export function transactionOver(): OncekeyError {
+  return new OncekeyError('transaction-over', 'The attempt has ended, and its transaction with it.')
+}

@@ -1,0 +1,76 @@
+import { randomUUID } from 'node:crypto'
+import { type Attempt, type Completion, OncekeyError, type OutboxEvent } from '@oncekey/core'
+import { markOf } from '../../commit/attempt-mark.ts'
+import { commitFailed } from '../../commit/completion-error.ts'
+import { backstopOf } from '../../sql/backstop.ts'
+import { isOutcomeKnown } from '../../sql/sql-state.ts'
+import { storeError } from '../../sql/store-error.ts'
+import { attemptEnd, type Outcome, transactionOver } from './attempt-end.ts'
+import { completionFailed } from './completion-failed.ts'
+import { lateTransaction } from './late-transaction.ts'
+import type { StoreState } from './store-state.ts'
+import { undo } from './undo.ts'
+
+/** An attempt without a key. It has no record, and no connection until it needs one. */
+export function keylessAttempt<Tx>(store: StoreState<Tx>, leaseMs: number): Attempt<Tx> {
+  const token = randomUUID()
+  const late = lateTransaction(store, () =>
+    store.statements.startAttempt(token, backstopOf(store.client, leaseMs)),
+  )
+  const end = attemptEnd(late.over)
+
+  return {
+    number: 1,
+    async transaction() {
+      if (end.isOver()) throw transactionOver()
+      const { transaction } = await late.open()
+      if (end.isOver()) throw transactionOver()
+      return transaction.handle
+    },
+    complete: (completion) =>
+      end.complete(() => (completion.writes === 'keep' ? keep(completion) : refuse())),
+    release: () => end.undo(undone),
+    abandon: () => end.undo(undone),
+    async renew() {
+      return end.isOver() ? 'stale' : 'held'
+    },
+  }
+
+  async function refuse(): Promise<Outcome> {
+    await undone()
+    return 'stored'
+  }
+
+  async function undone(): Promise<void> {
+    const { transaction, started } = late.opened ?? (await late.stillOpening()) ?? {}
+    if (transaction !== undefined) await undo(store, transaction, started)
+  }
+
+  async function keep({ events }: Completion): Promise<Outcome> {
+    const { transaction, started } = late.opened ?? (await late.stillOpening()) ?? {}
+    if (transaction === undefined || started === undefined) return append(events)
+    try {
+      const last = store.statements.endAttempt(
+        { mark: markOf(store.client, token), ...started },
+        events,
+      )
+      await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
+      return 'stored'
+    } catch (error) {
+      return completionFailed(store, error, started)
+    }
+  }
+
+  async function append(events: readonly OutboxEvent[]): Promise<Outcome> {
+    if (events.length === 0) return 'stored'
+    const { statements, client, commitTimeoutMs, schema } = store
+    try {
+      await client.query(statements.appendEvents(events), { timeoutMs: commitTimeoutMs })
+      return 'stored'
+    } catch (error) {
+      const nothingSent = error instanceof OncekeyError && error.code === 'store-busy'
+      if (nothingSent || isOutcomeKnown(error)) throw storeError(error, schema)
+      throw commitFailed(error)
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import { OptionsError } from '@oncekey/core'
+import { type PostgresClient, sqlClientOf } from '../../bridges/postgres-client.ts'
+import { quotedSchema } from '../../sql/schema-name.ts'
+import type { Isolation, SqlClient } from '../../sql/sql-client.ts'
+
+export interface PostgresStoreOptions<Tx> {
+  /**
+   * A Pool of `pg`, or what a bridge made of another client. It stays yours: it is never ended, and
+   * listening for its 'error' events is your part.
+   */
+  readonly client: PostgresClient<Tx>
+
+  /**
+   * How an attempt owns its key. `transaction`: handler, response and events are one transaction, and a
+   * process that dies leaves nothing. `lease`, for handlers that call the outside world: the claim is
+   * committed before the handler runs and no connection is held until `transaction()`; an attempt
+   * that ends without saying how is unknown, and `whenUnknown` decides. @default 'transaction'
+   */
+  readonly mode?: 'transaction' | 'lease'
+
+  /** The schema that `migrate` created. @default 'oncekey' */
+  readonly schema?: string
+
+  /**
+   * The isolation level of the handler's transaction. Above 'read committed' every first claim of a key
+   * is one question more, on a second connection: the transaction's own snapshot is older than the
+   * key's lock. @default 'read committed'
+   */
+  readonly isolation?: Isolation
+
+  /**
+   * How many requests may hold a connection of the pool at once; half of these may be waiting for a
+   * result (`waitMs`) from another process. The rest of the pool is for what handlers query beside
+   * their transaction, and for replays. In lease mode these are handlers that have asked for their
+   * transaction; one connection more is set aside to renew leases. @default half of the pool, at
+   * least 1
+   */
+  readonly maxConcurrent?: number
+
+  /**
+   * How long a request waits for its turn, and then for a connection, before it is answered 503.
+   * Milliseconds. @default 5000
+   */
+  readonly acquireTimeoutMs?: number
+
+  /**
+   * How long COMMIT may take before its outcome counts as unknown: the connection is dropped and the
+   * request is answered 503. Milliseconds. @default 30000
+   */
+  readonly commitTimeoutMs?: number
+
+  /**
+   * Whether statements are parsed once per connection, under a name, instead of each time. The values
+   * are bound either way, and the round trips are as many. Leave it off behind a pooler in
+   * transaction mode, unless it tracks prepared statements (PgBouncer's
+   * `max_prepared_statements`). @default false
+   */
+  readonly prepare?: boolean
+}
+
+export interface ResolvedOptions<Tx> {
+  readonly client: SqlClient<Tx>
+  readonly mode: 'transaction' | 'lease'
+  readonly schema: string
+  /** As it goes into SQL. */
+  readonly quotedSchema: string
+  readonly isolation: Isolation
+  readonly maxConcurrent: number
+  readonly acquireTimeoutMs: number
+  readonly commitTimeoutMs: number
+}
+
+export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedOptions<Tx> {
+  const schema = options.schema ?? 'oncekey'
+  const isolation = options.isolation ?? 'read committed'
+  if (!ISOLATIONS.includes(isolation)) {
+    throw new OptionsError(
+      `isolation: ${JSON.stringify(isolation)} is none. Write 'read committed', 'repeatable read' ` +
+        "or 'serializable'.",
+    )
+  }
+  const mode = options.mode ?? 'transaction'
+  if (mode !== 'transaction' && mode !== 'lease') {
+    throw new OptionsError(`mode: ${JSON.stringify(mode)} is none. Write 'transaction' or 'lease'.`)
+  }
+  const client = sqlClientOf(options.client, { prepare: options.prepare ?? false })
+  const half = Math.max(1, Math.floor(client.poolSize / 2))
+  const maxConcurrent = positive('maxConcurrent', options.maxConcurrent ?? half)
+  if (mode === 'lease') checkLeases(client, maxConcurrent)
+  if (maxConcurrent > client.poolSize) {
+    throw new OptionsError(
+      `maxConcurrent: ${maxConcurrent} requests cannot hold a connection each, the pool has ` +
+        `${client.poolSize}. Raise the pool's \`max\`, or write ${half}.`,
+    )
+  }
+  if (isolation !== 'read committed' && client.concurrency === 'many') {
+    checkFreshLooks(isolation, client, maxConcurrent)
+  }
+  return {
+    client,
+    mode,
+    schema,
+    quotedSchema: quotedSchema(schema),
+    isolation,
+    maxConcurrent,
+    acquireTimeoutMs: positive('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000),
+    commitTimeoutMs: positive('commitTimeoutMs', options.commitTimeoutMs ?? 30_000),
+  }
+}
+
+/** Beside the handlers' transactions there have to be one connection that renews and one that claims. */
+function checkLeases(
+  { concurrency, poolSize }: Pick<SqlClient, 'concurrency' | 'poolSize'>,
+  maxConcurrent: number,
+): void {
+  if (concurrency === 'one') {
+    throw new OptionsError(
+      "mode: 'lease' cannot work on a client with a single session, such as PGlite: nobody could " +
+        'renew a lease, or see one, while a handler has its transaction. Leave `mode` out, or use a server.',
+    )
+  }
+  if (poolSize < 3) {
+    throw new OptionsError(
+      `mode: 'lease' needs a pool of at least 3 connections, and this has ${poolSize}: one renews the ` +
+        'leases, one claims and completes, the others are for `transaction()`. Write `max: 3` or more.',
+    )
+  }
+  if (maxConcurrent > poolSize - 2) {
+    throw new OptionsError(
+      `maxConcurrent: with mode: 'lease' two of the pool's ${poolSize} connections are for claims and ` +
+        `renewals. Write ${poolSize - 2} at most, or raise the pool's \`max\`.`,
+    )
+  }
+}
+
+/** Beside the handlers' transactions there has to be a connection that sees what they cannot. */
+function checkFreshLooks(
+  isolation: Isolation,
+  { poolSize }: Pick<SqlClient, 'poolSize'>,
+  maxConcurrent: number,
+): void {
+  if (maxConcurrent < poolSize) return
+  throw new OptionsError(
+    `isolation: '${isolation}' needs a connection beside those of the running requests, to look for a ` +
+      `record in a snapshot of its own. Write \`max: ${maxConcurrent + 1}\` for the pool, or a ` +
+      '`maxConcurrent` below its size.',
+  )
+}
+
+function positive(name: string, value: number): number {
+  // 2^31 - 1 is as far as a timer counts.
+  if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return value
+  throw new OptionsError(`${name}: ${value} is not a whole number above 0, such as 5000.`)
+}
+
+const ISOLATIONS: readonly Isolation[] = ['read committed', 'repeatable read', 'serializable']

@@ -1,0 +1,36 @@
+/**
+ * The questions that are under way to the database, by key. Claims of one key that arrive together share
+ * one question and its answer, so a thousand retries of a finished key cost a few reads.
+ */
+export interface Questions<Reply> {
+  /** A tick of a logical clock, to compare with the one at which a question was asked. */
+  now(): number
+  /**
+   * Asks, or joins the question that is under way. An answer to a question that was asked before `since`
+   * counts only if `isFinal`. Otherwise this resolves to `undefined`, and the caller looks again.
+   */
+  ask(id: string, since: number, ask: () => Promise<Reply>): Promise<Reply | undefined>
+}
+
+export function questions<Reply>(
+  isFinal: (answer: Reply) => boolean,
+  isShared: (answer: Reply) => boolean,
+): Questions<Reply> {
+  const open = new Map<string, { readonly askedAt: number; readonly answer: Promise<Reply> }>()
+  let clock = 0
+
+  return {
+    now: () => ++clock,
+    async ask(id, since, ask) {
+      const question = open.get(id)
+      if (question !== undefined) {
+        const answer = await question.answer
+        const counts = isFinal(answer) || (isShared(answer) && question.askedAt > since)
+        return counts ? answer : undefined
+      }
+      const answer = ask().finally(() => open.delete(id))
+      open.set(id, { askedAt: ++clock, answer })
+      return await answer
+    },
+  }
+}

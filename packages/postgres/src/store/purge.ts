@@ -1,0 +1,94 @@
+import { OptionsError, wholeMs } from '@oncekey/core'
+import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { quotedSchema } from '../sql/schema-name.ts'
+import type { SqlClient, Statement } from '../sql/sql-client.ts'
+import { storeError } from '../sql/store-error.ts'
+import { purgeAttempts, purgeKeys, purgeLeases, purgeResults } from './statements/retention.ts'
+
+export interface PurgeOptions {
+  /** The schema that `migrate` created. @default 'oncekey' */
+  readonly schema?: string
+  /** How many results, and how many keys, one call takes away at most. @default 1000 */
+  readonly limit?: number
+  /**
+   * How long a response can be replayed; after that the key answers 410. By the database's clock,
+   * from the end of the request. Milliseconds. @default 86400000, a day
+   */
+  readonly resultRetentionMs?: number
+  /**
+   * How long a key is remembered; after that it is as if it had never been used. That goes for
+   * attempts of lease mode whose outcome is unknown, too, from the end of their lease. At least
+   * `resultRetentionMs`. Milliseconds. @default 604800000, seven days
+   */
+  readonly keyRetentionMs?: number
+}
+
+/** What one call of `purge` took away. */
+export interface Purged {
+  readonly results: number
+  readonly keys: number
+  /** Whether there may be more: it stopped at `limit`. */
+  readonly more: boolean
+}
+
+/**
+ * Takes away what has been kept long enough: first the bytes of a response, later its key. In small
+ * batches that wait for nobody and for which nobody waits; safe from any number of processes.
+ *
+ * @example
+ * ```ts
+ * setInterval(async () => {
+ *   // The pause is for those who are served meanwhile: without one, batches keep a processor and the WAL busy.
+ *   while ((await purge(pool)).more) await sleep(50)
+ * }, 60_000)
+ * ```
+ */
+export async function purge<Tx>(
+  client: PostgresClient<Tx>,
+  options: PurgeOptions = {},
+): Promise<Purged> {
+  const name = options.schema ?? 'oncekey'
+  const schema = quotedSchema(name)
+  const limit = whole('limit', options.limit ?? 1_000, 1)
+  const resultRetentionMs = wholeMs('resultRetentionMs', options.resultRetentionMs ?? DAY_MS, 0)
+  const keyRetentionMs = wholeMs(
+    'keyRetentionMs',
+    options.keyRetentionMs ?? Math.max(7 * DAY_MS, resultRetentionMs),
+    0,
+  )
+  if (keyRetentionMs < resultRetentionMs) {
+    throw new OptionsError(
+      'keyRetentionMs: a key cannot be forgotten before its result. ' +
+        `Write at least resultRetentionMs, ${resultRetentionMs}.`,
+    )
+  }
+
+  const sql = sqlClientOf(client, { prepare: false })
+  try {
+    const results = await counted(sql, purgeResults(schema)(resultRetentionMs, limit))
+    const keys = await counted(sql, purgeKeys(schema)(keyRetentionMs, limit))
+    const attempts = await counted(sql, purgeAttempts(schema)(keyRetentionMs, limit))
+    // A lease is found by its attempt's token: not before the attempt is gone for sure.
+    const leases = await counted(sql, purgeLeases(schema)(keyRetentionMs + DAY_MS, limit))
+    const more = [results, keys, attempts, leases].includes(limit)
+    return { results, keys: keys + attempts, more }
+  } catch (error) {
+    throw storeError(error, name)
+  }
+}
+
+async function counted(
+  sql: SqlClient<unknown>,
+  statement: Statement<{ count: string }>,
+): Promise<number> {
+  const [row] = await sql.query(statement, { timeoutMs: TIMEOUT_MS })
+  return Number(row?.count)
+}
+
+function whole(name: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value
+  throw new OptionsError(`${name}: ${value} is not a whole number from ${least}, such as 1000.`)
+}
+
+const DAY_MS = 86_400_000
+const TIMEOUT_MS = 60_000

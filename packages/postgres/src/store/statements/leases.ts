@@ -1,0 +1,177 @@
+import type { Claim, Completion } from '@oncekey/core'
+import { eventsJson } from '../../commit/append-events.ts'
+import type { Statement } from '../../sql/sql-client.ts'
+import type { FinishedJson } from './records.ts'
+
+/** Claims a key for a time, and commits that; or says why not. */
+export function claimLease(
+  schema: string,
+): (claim: Claim, lock: string) => Statement<{ answer: string }> {
+  const text = `
+    select ${schema}.claim_lease_3($1, $2, $3, $4, $5, $6,
+      $7, $8) as answer
+      where ${schema}.takes_writes()`
+
+  return (claim, lock) => ({
+    name: 'claim_lease_3',
+    text,
+    values: [
+      lock,
+      claim.namespace,
+      claim.scope,
+      claim.key,
+      JSON.stringify(claim.fingerprints),
+      claim.token,
+      Math.ceil(claim.leaseMs),
+      String(claim.whenUnknown === 'hold'),
+    ],
+  })
+}
+
+/** What `answer` is, in JSON. */
+export type ClaimLeaseJson =
+  | { readonly state: 'run'; readonly number: number }
+  | FinishedJson
+  | { readonly state: 'mismatch' }
+  | {
+      readonly state: 'in-progress'
+      /** Of the attempt; 0 where another transaction has the key. */
+      readonly number: number
+      /** Of its lease: milliseconds. */
+      readonly left: number
+    }
+  /** `since`: milliseconds since 1970. */
+  | { readonly state: 'unknown'; readonly since: number }
+
+/** A lease to be renewed: whose, and for how long from now. */
+export interface LeaseRenewal {
+  readonly namespace: string
+  readonly scope: string
+  readonly key: string
+  readonly token: string
+  readonly ms: number
+}
+
+/** Renews leases, and forgets those of attempts that are over; answers with the tokens still held, as JSON. */
+export function renewLeases(
+  schema: string,
+): (renewals: readonly LeaseRenewal[], over: readonly string[]) => Statement<{ held: string }> {
+  const text = `select ${schema}.renew_leases($1, $2) as held`
+
+  return (renewals, over) => ({
+    name: 'renew_leases',
+    text,
+    values: [JSON.stringify(renewals), over.length === 0 ? null : JSON.stringify(over)],
+  })
+}
+
+/** An attempt whose end is waited for. */
+export interface AwaitedAttempt {
+  /** Of the key, in this process. */
+  readonly id: string
+  readonly lock: string
+  readonly namespace: string
+  readonly scope: string
+  readonly key: string
+  /** 0 where another transaction has the key. */
+  readonly number: number
+}
+
+/** Which of these attempts are over; answers with the ids of at most {@link MOST_ENDED}, as JSON. */
+export function endedAttempts(
+  schema: string,
+): (attempts: readonly AwaitedAttempt[]) => Statement<{ ended: string }> {
+  const text = `select ${schema}.ended_attempts_2($1, $2) as ended`
+  return (attempts) => ({
+    name: 'ended_attempts',
+    text,
+    values: [JSON.stringify(attempts), MOST_ENDED],
+    cancellable: true,
+  })
+}
+
+/** A lock each. A server has room for 6,400 in all, unless it is set up otherwise. */
+export const MOST_ENDED = 64
+
+/** Locks an attempt's row at the start of its transaction; raises where another attempt has the key. */
+export function openAttempt(
+  schema: string,
+): (claim: Claim, lock: string, backstopMs: number) => Statement<{ answer: string }> {
+  const text = `
+    select ${schema}.open_attempt($1, $2, $3, $4, $5,
+      $6) as answer`
+
+  return ({ namespace, scope, key, token }, lock, backstopMs) => ({
+    name: 'open_attempt',
+    text,
+    values: [lock, namespace, scope, key, token, backstopMs],
+  })
+}
+
+/**
+ * Makes a record of an attempt and writes its events; raises where another attempt has the key. In its
+ * transaction, which `started` then; with null in autocommit, where it may be sent again.
+ */
+export function completeAttempt(
+  schema: string,
+): (
+  claim: Claim,
+  completion: Completion,
+  started: string | null,
+) => Statement<{ outcome: 'stored' }> {
+  const text = `
+    select ${schema}.complete_attempt_3($1, $2, $3, $4, $5,
+      $6, $7, $8, $9, $10) as outcome`
+
+  return (claim, { response, events }, started) => ({
+    name: 'complete_attempt_3',
+    text,
+    values: [
+      claim.token,
+      claim.namespace,
+      claim.scope,
+      claim.key,
+      response.status,
+      response.body === null ? null : JSON.stringify(response.headers),
+      response.body,
+      response.seal,
+      events.length === 0 ? null : eventsJson(events),
+      started,
+    ],
+  })
+}
+
+/** Forgets an attempt, if it still has its key. */
+export function releaseAttempt(schema: string): (claim: Claim) => Statement {
+  const text = `select ${schema}.release_attempt($1, $2, $3, $4)::text`
+
+  return ({ namespace, scope, key, token }) => ({
+    name: 'release_attempt',
+    text,
+    values: [token, namespace, scope, key],
+  })
+}
+
+/** Leaves an attempt's outcome unknown, if it still has its key; and says what is true of it then. */
+export function abandonAttempt(
+  schema: string,
+): (claim: Claim) => Statement<{ outcome: 'abandoned' | 'stored' | 'superseded' }> {
+  const text = `select ${schema}.abandon_attempt($1, $2, $3, $4) as outcome`
+
+  return ({ namespace, scope, key, token }) => ({
+    name: 'abandon_attempt',
+    text,
+    values: [token, namespace, scope, key],
+  })
+}
+
+/** Undoes a claim whose handler never ran. */
+export function giveBackAttempt(schema: string): (claim: Claim) => Statement {
+  const text = `select ${schema}.give_back_attempt($1, $2, $3, $4)::text`
+
+  return ({ namespace, scope, key, token }) => ({
+    name: 'give_back_attempt',
+    text,
+    values: [token, namespace, scope, key],
+  })
+}

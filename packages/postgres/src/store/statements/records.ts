@@ -1,0 +1,184 @@
+import type { Claim, Completion, StoredResponse } from '@oncekey/core'
+import { eventsJson } from '../../commit/append-events.ts'
+import type { Began, StartedJson } from '../../commit/attempt-mark.ts'
+import type { Statement } from '../../sql/sql-client.ts'
+
+/** Takes the key's lock, reads its record, and says where the transaction runs. */
+export function claim(schema: string): (question: ClaimQuestion) => Statement<{ answer: string }> {
+  const text = `select ${schema}.claim_3($1, $2, $3, $4, $5, $6, $7) as answer`
+
+  return ({ claim, lock, mark, backstopMs, readsRecord }) => ({
+    name: 'claim',
+    text,
+    values: [lock, claim.namespace, claim.scope, claim.key, mark, backstopMs, String(readsRecord)],
+  })
+}
+
+export interface ClaimQuestion {
+  readonly claim: Claim
+  readonly lock: string
+  /** See {@link markOf}. */
+  readonly mark: string | null
+  /** After how long without a statement the server ends the transaction; 0 for never. */
+  readonly backstopMs: number
+  readonly readsRecord: boolean
+}
+
+/** What `answer` is, in JSON. */
+export type ClaimJson = StartedJson | FoundJson | { readonly state: 'in-progress' }
+
+/** What is known of a key, in a snapshot of its own. */
+export function findRecord(schema: string): (claim: Claim) => Statement<{ answer: string | null }> {
+  const text = `select ${schema}.find_record($1, $2, $3) as answer where ${schema}.takes_writes()`
+
+  return ({ namespace, scope, key }) => ({
+    name: 'find_record',
+    text,
+    values: [namespace, scope, key],
+    cancellable: true,
+  })
+}
+
+/** What `answer` is, in JSON; null where nothing is known of the key. */
+export type FoundJson = FinishedJson | LeasedJson
+
+export interface FinishedJson {
+  readonly state: 'finished'
+  readonly record: RecordJson
+}
+
+/** The key was claimed by a store in lease mode. */
+export interface LeasedJson {
+  readonly state: 'leased'
+  readonly fingerprint: string
+  readonly number: number
+  /** Its lease is over, and how it ended is not known. */
+  readonly lapsed: boolean
+  /** When the lease was, or will be, over: milliseconds since 1970. */
+  readonly since: number
+}
+
+export interface RecordJson {
+  readonly fingerprint: string
+  readonly status: number
+  /** JSON again. */
+  readonly headers: string | null
+  /** In hexadecimal; null when it is not, or no longer, kept. */
+  readonly body: string | null
+  readonly seal: string | null
+}
+
+/** Waits for the end of another process's attempt, at most `waitMs`. */
+export function waitForEnd(
+  schema: string,
+): (claim: Claim, lock: string, waitMs: number) => Statement<{ answer: string }> {
+  const text = `select ${schema}.wait_for_end($1, $2, $3, $4, $5) as answer where ${schema}.takes_writes()`
+
+  return ({ namespace, scope, key }, lock, waitMs) => ({
+    name: 'wait_for_end',
+    text,
+    values: [lock, namespace, scope, key, waitMs],
+    cancellable: true,
+  })
+}
+
+/** What `answer` is, in JSON. */
+export type WaitJson =
+  | { readonly state: 'finished'; readonly record: RecordJson }
+  /** It has ended without a record. */
+  | { readonly state: 'outdated' }
+  | { readonly state: 'in-progress' }
+
+/**
+ * Writes the record and its events; raises where the attempt does not own the key any more, or the
+ * transaction is not the one that began so.
+ */
+export function complete(
+  schema: string,
+): (claim: Claim, completion: Completion, began: Began) => Statement {
+  const text = `select ${schema}.complete_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as outcome`
+
+  return (claim, { response, events }, { mark, started }) => ({
+    name: 'complete_3',
+    text,
+    values: [
+      mark,
+      started,
+      claim.namespace,
+      claim.scope,
+      claim.key,
+      claim.fingerprints[0],
+      response.status,
+      response.body === null ? null : JSON.stringify(response.headers),
+      response.body,
+      response.seal,
+      events.length === 0 ? null : eventsJson(events),
+    ],
+  })
+}
+
+/**
+ * Writes the record of a refusal, unless another attempt has the key by now. `replaced` is the number of
+ * the attempt of lease mode that this one had taken over, or 0.
+ */
+export function refuse(
+  schema: string,
+): (
+  claim: Claim,
+  lock: string,
+  response: StoredResponse,
+  replaced: number,
+) => Statement<{ outcome: 'stored' | 'superseded' }> {
+  const text = `select ${schema}.refuse_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as outcome`
+
+  return (claim, lock, response, replaced) => ({
+    name: 'refuse_3',
+    text,
+    values: [
+      lock,
+      claim.namespace,
+      claim.scope,
+      claim.key,
+      claim.fingerprints[0],
+      response.status,
+      response.body === null ? null : JSON.stringify(response.headers),
+      response.body,
+      response.seal,
+      replaced,
+    ],
+  })
+}
+
+/** Makes a record without a response: the request is not carried out again, and has nothing to replay. */
+export function spendKey(schema: string): (claim: Claim) => Statement {
+  const text = `
+    insert into ${schema}.records (namespace, scope, key, fingerprint, status)
+      values ($1, $2, $3, $4, 500)
+      on conflict on constraint records_pkey do nothing`
+
+  return ({ namespace, scope, key, fingerprints }) => ({
+    name: 'spend_key',
+    text,
+    values: [namespace, scope, key, fingerprints[0]],
+  })
+}
+
+/** Takes an attempt of lease mode away, whose outcome is unknown, and makes the transaction this attempt's. */
+export function replaceAttempt(
+  schema: string,
+): (
+  claim: Claim,
+  lock: string,
+  number: number,
+  backstopMs: number,
+) => Statement<{ answer: string }> {
+  const text = `
+    select ${schema}.replace_attempt($1, $2, $3, $4, $5,
+      $6, $7) as answer`
+
+  return ({ namespace, scope, key, token }, lock, number, backstopMs) => ({
+    name: 'replace_attempt',
+    text,
+    values: [lock, namespace, scope, key, number, token, backstopMs],
+  })
+}

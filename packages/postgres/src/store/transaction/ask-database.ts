@@ -1,0 +1,137 @@
+import type { Claim } from '@oncekey/core'
+import { markOf, type StartedJson } from '../../commit/attempt-mark.ts'
+import { backstopOf } from '../../sql/backstop.ts'
+import type { ClaimKey } from '../../sql/claim-key.ts'
+import type { Permit } from '../../sql/concurrency-limit.ts'
+import type { SqlTransaction } from '../../sql/sql-client.ts'
+import { sqlState } from '../../sql/sql-state.ts'
+import { storeError } from '../../sql/store-error.ts'
+import { SERIALIZATION_FAILURE, whenSerialized } from '../../sql/when-serialized.ts'
+import { busy } from '../attempt/busy.ts'
+import type { DatabaseReply, StoreState } from '../attempt/store-state.ts'
+import { undo } from '../attempt/undo.ts'
+import type { ClaimJson, FoundJson, LeasedJson } from '../statements/records.ts'
+import { keyedAttempt, type WonKey } from './keyed-attempt.ts'
+
+/**
+ * Opens the transaction of an attempt, takes the key's lock in it and reads the key's record. Unless the
+ * reply is `run`, the transaction has been rolled back and the permit returned.
+ */
+export async function askDatabase<Tx>(
+  store: StoreState<Tx>,
+  claim: Claim,
+  key: ClaimKey,
+  permit: Permit,
+): Promise<DatabaseReply<Tx>> {
+  const { acquireTimeoutMs: timeoutMs, client, isolation, statements } = store
+  const backstopMs = backstopOf(client, claim.leaseMs)
+  // At SERIALIZABLE, looking for a row that does not exist conflicts with every insert beside it: on a
+  // small table nine attempts of ten would fail. There the record is read outside the transaction.
+  const readsRecord = isolation !== 'serializable' || client.concurrency === 'one'
+  try {
+    const mark = markOf(client, claim.token)
+    const first = statements.claim({ claim, lock: key.lock, mark, backstopMs, readsRecord })
+    const { rows, transaction } = await client.begin({ isolation, first, timeoutMs })
+    const turn = { store, claim, key, transaction, backstopMs }
+    const answer = await won(turn, JSON.parse(rows[0]?.answer ?? '')).catch(async (error) => {
+      await undo(store, transaction, undefined)
+      throw error
+    })
+    if (answer.state === 'run') {
+      return { kind: 'run', decision: keyedAttempt(store, claim, key, permit, transaction, answer) }
+    }
+    const undone = undo(store, transaction, undefined).finally(permit)
+    // A record stays true, so its reply does not wait for the rollback. After `leased` the next claim,
+    // made because of this reply, must not find the key's lock still held by this transaction.
+    if (answer.state === 'leased') await undone
+    return answer.state === 'in-progress' ? { kind: 'in-progress' } : answerOf(answer)
+  } catch (error) {
+    permit()
+    throw storeError(error, store.schema)
+  }
+}
+
+/** A claim whose transaction is open. */
+interface Turn<Tx> {
+  readonly store: StoreState<Tx>
+  readonly claim: Claim
+  readonly key: ClaimKey
+  readonly transaction: SqlTransaction<Tx>
+  readonly backstopMs: number
+}
+
+/** The reply of the claim's own transaction, corrected by what its snapshot could not see. */
+async function won<Tx>(
+  turn: Turn<Tx>,
+  said: ClaimJson,
+): Promise<Exclude<ClaimJson, StartedJson> | WonKey> {
+  const answer = await lookedAgain(turn, said)
+  if (answer.state === 'leased' && isTakenOver(answer, turn.claim)) return replaced(turn, answer)
+  return answer.state === 'run' ? { ...answer, number: 1, replaced: 0 } : answer
+}
+
+/**
+ * Above READ COMMITTED a transaction reads in the snapshot that it took before it had the lock, and the
+ * previous holder may have finished in between. So once the lock is held, the record is read again, in a
+ * snapshot of its own.
+ */
+async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, answer: ClaimJson): Promise<ClaimJson> {
+  const { client, isolation } = store
+  if (isolation === 'read committed' || client.concurrency === 'one') return answer
+  // Without the lock the reply is a moment old at most, unless the record was not read at all.
+  const isOpen =
+    answer.state === 'run' || (answer.state === 'in-progress' && isolation === 'serializable')
+  return (isOpen ? await findRecord(store, claim) : undefined) ?? answer
+}
+
+/** Takes the key over from an attempt of lease mode whose outcome is unknown. */
+async function replaced<Tx>(
+  { store, claim, key, transaction, backstopMs }: Turn<Tx>,
+  { number }: LeasedJson,
+): Promise<{ state: 'in-progress' } | WonKey> {
+  try {
+    const statement = store.statements.replaceAttempt(claim, key.lock, number, backstopMs)
+    const [row] = await transaction.query(statement)
+    const started: ReplaceJson = JSON.parse(row?.answer ?? '')
+    return started.state === 'run'
+      ? { ...started, number: number + 1, replaced: number }
+      : { state: 'in-progress' }
+  } catch (error) {
+    // Above READ COMMITTED the server reports a row that changed since the snapshot in this way.
+    if (sqlState(error) === SERIALIZATION_FAILURE) return { state: 'in-progress' }
+    throw error
+  }
+}
+
+type ReplaceJson = StartedJson | { readonly state: 'in-progress' }
+
+export function answerOf(found: FoundJson): DatabaseReply<never> {
+  return found.state === 'finished'
+    ? { kind: 'finished', record: found.record }
+    : { kind: 'leased', leased: found }
+}
+
+/** Whether this claim runs the handler again instead of an unknown attempt of lease mode. */
+function isTakenOver(found: FoundJson, { fingerprints, whenUnknown }: Claim): boolean {
+  if (found.state !== 'leased' || !found.lapsed || whenUnknown !== 'retake') return false
+  return fingerprints.includes(found.fingerprint)
+}
+
+/** Reads what is known of a key, in a snapshot of its own. */
+export async function findRecord<Tx>(
+  store: StoreState<Tx>,
+  claim: Claim,
+): Promise<FoundJson | undefined> {
+  const { client, acquireTimeoutMs, statements, readers, schema } = store
+  const reader = await readers.take({ timeoutMs: acquireTimeoutMs })
+  if (reader === undefined) throw busy(store.maxConcurrent, acquireTimeoutMs)
+  try {
+    const options = { timeoutMs: acquireTimeoutMs }
+    const [row] = await whenSerialized(() => client.query(statements.findRecord(claim), options))
+    return row?.answer == null ? undefined : JSON.parse(row.answer)
+  } catch (error) {
+    throw storeError(error, schema)
+  } finally {
+    reader()
+  }
+}

@@ -1,0 +1,113 @@
+import { type Claim, callLater, type Decision } from '@oncekey/core'
+import { type ClaimKey, claimKey } from '../../sql/claim-key.ts'
+import type { Permit } from '../../sql/concurrency-limit.ts'
+import { busy } from '../attempt/busy.ts'
+import { patienceOf } from '../attempt/patience.ts'
+import { decisionOf } from '../attempt/record.ts'
+import type { DatabaseReply, StoreState } from '../attempt/store-state.ts'
+import type { LeasedJson } from '../statements/records.ts'
+import { answerOf, askDatabase, findRecord } from './ask-database.ts'
+import { waitElsewhere } from './wait-elsewhere.ts'
+
+/**
+ * Decides a claim. If the key is running in this process, it waits for that attempt; otherwise it asks the
+ * database. It repeats this until there is a decision or the claim's waiting time is over.
+ */
+export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<Decision<Tx>> {
+  const key = claimKey(store.schema, claim)
+  const patience = patienceOf(claim)
+  const arrival = store.questions.now()
+
+  for (;;) {
+    const running = store.running.get(key.id)
+    if (running !== undefined) {
+      if (running.token === claim.token) return running.decision
+      if (!claim.fingerprints.includes(running.fingerprint)) return { kind: 'mismatch' }
+      if (!(await patience.outlasts(running.ended))) return IN_PROGRESS
+      continue
+    }
+
+    let answer = await store.questions.ask(key.id, arrival, () => ask(store, claim, key))
+    if (answer?.kind === 'in-progress' && patience.leftMs() > 0) {
+      answer = await waitElsewhere(store, claim, key, patience)
+    }
+    switch (answer?.kind) {
+      case undefined:
+      case 'outdated':
+        continue
+      case 'run':
+        return answer.decision
+      case 'finished':
+        return decisionOf(answer.record, claim)
+      case 'leased':
+        return leasedDecision(answer.leased, claim)
+      case 'in-progress':
+      case 'withdrawn':
+        return IN_PROGRESS
+    }
+  }
+}
+
+/**
+ * The key is held by a store in lease mode, which happens while a deploy changes the mode. Transaction mode
+ * does not wait for such an attempt.
+ */
+function leasedDecision({ fingerprint, lapsed, since }: LeasedJson, claim: Claim): Decision<never> {
+  if (!claim.fingerprints.includes(fingerprint)) return { kind: 'mismatch' }
+  return lapsed && claim.whenUnknown === 'hold'
+    ? { kind: 'unknown', since: new Date(since) }
+    : IN_PROGRESS
+}
+
+const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const
+
+/** Asks the database, as soon as there is a permit for the connection. */
+async function ask<Tx>(
+  store: StoreState<Tx>,
+  claim: Claim,
+  key: ClaimKey,
+): Promise<DatabaseReply<Tx>> {
+  const permit = store.attempts.tryTake()
+  if (permit !== undefined) return await askDatabase(store, claim, key, permit)
+
+  const { acquireTimeoutMs, attempts, client, maxConcurrent } = store
+  const turn = attempts.take({ timeoutMs: acquireTimeoutMs, signal: claim.signal })
+  if (client.concurrency === 'many' && !(await comesWithin(READ_AFTER_MS, turn))) {
+    // Handlers hold every permit, perhaps for long. A finished key can still be read and replayed.
+    const found = await findRecord(store, claim).catch((error) => {
+      giveUp(turn)
+      throw error
+    })
+    if (found?.state === 'finished') {
+      giveUp(turn)
+      return answerOf(found)
+    }
+  }
+  const taken = await turn
+  if (taken !== undefined) return await askDatabase(store, claim, key, taken)
+  if (claim.signal.aborted) return { kind: 'withdrawn' }
+  throw busy(maxConcurrent, acquireTimeoutMs)
+}
+
+/**
+ * Under load a permit comes free within milliseconds. Reading the record without this wait costs every
+ * queued request one more statement: with 16 requests on 10 permits, throughput by processor time was
+ * 0.51 of the bare transaction's with that read, and 0.62 without.
+ */
+const READ_AFTER_MS = 100
+
+/** Stays in the queue, and passes the permit on as soon as it comes. */
+function giveUp(turn: Promise<Permit | undefined>): void {
+  void turn.then((late) => late?.())
+}
+
+function comesWithin(ms: number, event: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = callLater(() => resolve(false), ms)
+    const came = (): void => {
+      timer.cancel()
+      resolve(true)
+    }
+    event.then(came, came)
+  })
+}

@@ -1,0 +1,110 @@
+import type { Claim, Completion, Decision } from '@oncekey/core'
+import { markOf, type StartedJson } from '../../commit/attempt-mark.ts'
+import { ATTEMPT_ENDED, transactionEnded } from '../../commit/completion-error.ts'
+import type { ClaimKey } from '../../sql/claim-key.ts'
+import type { Permit } from '../../sql/concurrency-limit.ts'
+import { askReadCommitted } from '../../sql/read-committed.ts'
+import type { SqlTransaction } from '../../sql/sql-client.ts'
+import { sqlState } from '../../sql/sql-state.ts'
+import { SERIALIZATION_FAILURE } from '../../sql/when-serialized.ts'
+import { attemptEnd, type Outcome, transactionOver } from '../attempt/attempt-end.ts'
+import { completionFailed } from '../attempt/completion-failed.ts'
+import { endedByHandler } from '../attempt/ended-by-handler.ts'
+import type { StoreState } from '../attempt/store-state.ts'
+import { undo } from '../attempt/undo.ts'
+
+/** The transaction of a claim that has won its key. */
+export interface WonKey extends StartedJson {
+  /** The number of this attempt. */
+  readonly number: number
+  /** The number of the attempt of lease mode that it took over; 0 for none. */
+  readonly replaced: number
+}
+
+/**
+ * The attempt that a claim has won. Its transaction is open and holds the key's lock. It is entered into the
+ * table of running keys here, and removed when it has ended.
+ */
+export function keyedAttempt<Tx>(
+  store: StoreState<Tx>,
+  claim: Claim,
+  key: ClaimKey,
+  permit: Permit,
+  transaction: SqlTransaction<Tx>,
+  started: WonKey,
+): Decision<Tx> {
+  const end = attemptEnd(() => {
+    permit()
+    forget()
+  })
+
+  const decision: Decision<Tx> = {
+    kind: 'run',
+    attempt: {
+      number: started.number,
+      async transaction() {
+        if (end.isOver()) throw transactionOver()
+        return transaction.handle
+      },
+      complete: (completion) =>
+        end.complete(() => (completion.writes === 'keep' ? keep(completion) : refuse(completion))),
+      release: () => end.undo(undone),
+      abandon: () => end.undo(undone),
+      // The lock lasts as long as the transaction.
+      async renew() {
+        return end.isOver() ? 'stale' : 'held'
+      },
+    },
+  }
+
+  const forget = store.running.add(key.id, {
+    token: claim.token,
+    fingerprint: claim.fingerprints[0],
+    decision,
+  })
+  return decision
+
+  async function keep(completion: Completion): Promise<Outcome> {
+    try {
+      const last = store.statements.complete(claim, completion, {
+        mark: markOf(store.client, claim.token),
+        started: started.started,
+      })
+      await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
+      return 'stored'
+    } catch (error) {
+      if (sqlState(error) === ATTEMPT_ENDED) await spend()
+      return completionFailed(store, error, started)
+    }
+  }
+
+  async function undone(): Promise<void> {
+    const isOver = await endedByHandler(store, transaction, started)
+    await undo(store, transaction, started)
+    if (!isOver) return
+    await spend()
+    throw transactionEnded()
+  }
+
+  /** The handler's own COMMIT cannot be undone, so the key must not run again. */
+  async function spend(): Promise<void> {
+    const options = { timeoutMs: store.commitTimeoutMs }
+    await store.client.query(store.statements.spendKey(claim), options)
+  }
+
+  async function refuse({ response }: Completion): Promise<Outcome> {
+    const next = store.statements.refuse(claim, key.lock, response, started.replaced)
+    const options = { timeoutMs: store.commitTimeoutMs }
+    if (await endedByHandler(store, transaction, started)) await undone()
+    try {
+      const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
+        // The rollback is done; the refusal failed at the isolation level that the session is set to.
+        if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
+        return askReadCommitted(store.client, next, options)
+      })
+      return row?.outcome ?? 'superseded'
+    } catch (error) {
+      return completionFailed(store, error, started)
+    }
+  }
+}

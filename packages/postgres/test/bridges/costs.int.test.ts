@@ -1,0 +1,42 @@
+import { postgresStore } from '@oncekey/postgres'
+import { startProxy } from '@oncekey/test-servers'
+import { describe, expect, test } from 'vitest'
+import { attemptOf, claimOf, kept } from '../database/claims.ts'
+import { testDatabase } from '../database/test-database.ts'
+import { bridges } from './driven/all.ts'
+
+/**
+ * Round trips of a claim and a completion, BEGIN and COMMIT included. The bare transaction has two:
+ * BEGIN and COMMIT. Kysely awaits every statement; postgres.js begins before it gives a transaction.
+ */
+const roundTrips: Record<string, number> = {
+  'Drizzle on pg': 2,
+  'Drizzle on postgres.js': 3,
+  Knex: 2,
+  Kysely: 4,
+  'postgres.js': 3,
+  TypeORM: 2,
+}
+
+describe.each(bridges)('$name', ({ name, open }) => {
+  const database = testDatabase()
+
+  test('takes as few round trips as its library allows', async () => {
+    const proxy = await startProxy(Number(new URL(database.url()).port))
+    const bridge = await open({ url: proxy.through(database.url()), max: 1 })
+    const store = postgresStore({ client: bridge.client })
+    const request = async () => attemptOf(await store.begin(claimOf())).complete(kept('done'))
+    try {
+      // What a connection does once in its life, and its library.
+      for (let time = 0; time < 2; time += 1) await request()
+      // So that what is sent together arrives together.
+      proxy.latency(3)
+      proxy.resetCounts()
+      expect(await request()).toBe('stored')
+      expect(proxy.counts().roundTrips).toBe(roundTrips[name])
+    } finally {
+      await bridge.end()
+      await proxy.stop()
+    }
+  })
+})

@@ -1,0 +1,268 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PGlite, type Transaction } from '@electric-sql/pglite'
+import { describeStore } from '@oncekey/conformance'
+import type { OutboxEvent, Store } from '@oncekey/core'
+import { migrate, postgresStore, purge } from '@oncekey/postgres'
+import { fromPglite } from '@oncekey/postgres/pglite'
+import { startNode } from '@oncekey/test-servers'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
+
+let db: PGlite
+beforeAll(async () => {
+  db = new PGlite()
+  await migrate(fromPglite(db))
+  await db.query('create table orders (id text primary key)')
+})
+afterAll(() => db.close())
+
+const hasOrder = async (id: string): Promise<boolean> =>
+  (await db.query('select from orders where id = $1', [id])).rows.length === 1
+
+describeStore<Transaction>({
+  name: 'pglite',
+  modelRuns: 20,
+  create: () => ({
+    store: postgresStore({ client: fromPglite(db) }),
+    write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
+    async written(id, within) {
+      const { rows } = await (within ?? db).query('select from orders where id = $1', [id])
+      return rows.length === 1
+    },
+    async events() {
+      const { rows } = await db.query<OutboxEvent>(
+        `select id, type, source, subject, ordering_key as "orderingKey", data::text, headers,
+           occurred_at as "occurredAt"
+         from oncekey.outbox order by seq`,
+      )
+      return rows
+    },
+    async expireResults() {
+      await purge(fromPglite(db), { resultRetentionMs: 0, limit: 100_000 })
+    },
+  }),
+})
+
+describe('one session', () => {
+  const store = (options = {}): Store<Transaction> =>
+    postgresStore({ client: fromPglite(db), ...options })
+
+  test('attempts run one after the other; a claim on a running key is answered at once', async () => {
+    const running = claimOf()
+    const asked = store()
+    const first = attemptOf(await asked.begin(running))
+    const second = asked.begin(claimOf())
+    expect(said(await asked.begin(again(running)))).toBe('in-progress')
+    expect(said(await asked.begin(again(running, { fingerprints: ['x'] })))).toBe('mismatch')
+    await first.complete(kept('done'))
+    await attemptOf(await second).release()
+  })
+
+  test('a claim in the queue is answered as soon as another has its key', async () => {
+    const [running, queued] = [claimOf(), claimOf()]
+    const asked = store()
+    const first = attemptOf(await asked.begin(running))
+    const second = asked.begin(queued)
+    const third = asked.begin(again(queued))
+    const fourth = asked.begin(again(queued, { fingerprints: ['x'] }))
+    await first.release()
+    const attempt = attemptOf(await second)
+    expect(said(await third)).toBe('in-progress')
+    expect(said(await fourth)).toBe('mismatch')
+    await attempt.release()
+  })
+
+  test('who waits too long in the queue is told so', async () => {
+    const asked = store({ acquireTimeoutMs: 1_000 })
+    const first = attemptOf(await asked.begin(claimOf()))
+    await expect(asked.begin(claimOf())).rejects.toMatchObject({ code: 'store-busy' })
+    await first.release()
+    await attemptOf(await asked.begin(claimOf())).release()
+  })
+
+  test('who waits too long for somebody else’s transaction is told so', async () => {
+    const asked = store({ acquireTimeoutMs: 50 })
+    const claim = claimOf()
+    await db.transaction(async () => {
+      await expect(asked.begin(claim)).rejects.toMatchObject({ code: 'store-busy' })
+      const keyless = await asked.open({ leaseMs: 1_000 })
+      await expect(keyless.transaction()).rejects.toMatchObject({ code: 'store-busy' })
+    })
+    await attemptOf(await store().begin(again(claim))).release()
+  })
+
+  // The database itself waits for the transaction, and so does a handler that asks it.
+  test('a handler that asks the database beside its transaction goes on when it is ended', async () => {
+    const attempt = attemptOf(await store().begin(claimOf()))
+    const stuck = db.query('select 1 as one')
+    await attempt.abandon()
+    expect((await stuck).rows).toEqual([{ one: 1 }])
+  })
+
+  // When it fires, PGlite spins for ever and the event loop with it.
+  test('no idle_in_transaction_session_timeout is ever set', async () => {
+    const attempts = [
+      attemptOf(await store().begin(claimOf({ leaseMs: 1 }))),
+      await store().open({ leaseMs: 1 }),
+    ]
+    for (const attempt of attempts) {
+      const tx = await attempt.transaction()
+      const { rows } = await tx.query('show idle_in_transaction_session_timeout')
+      expect(rows).toEqual([{ idle_in_transaction_session_timeout: '0' }])
+      await attempt.release()
+    }
+  })
+
+  test.each(['read committed', 'repeatable read', 'serializable'] as const)(
+    'isolation %s is what the handler gets',
+    async (isolation) => {
+      const claim = claimOf()
+      const asked = store({ isolation })
+      const attempt = attemptOf(await asked.begin(claim))
+      const { rows } = await (await attempt.transaction()).query('show transaction_isolation')
+      expect(rows).toEqual([{ transaction_isolation: isolation }])
+      await attempt.complete(kept('done'))
+      expect(said(await asked.begin(again(claim)))).toBe('replay 201 done')
+    },
+  )
+})
+
+describe('the transaction a handler gets', () => {
+  const begin = async () => {
+    const store = postgresStore({ client: fromPglite(db) })
+    const claim = claimOf()
+    const attempt = attemptOf(await store.begin(claim))
+    return { store, claim, attempt, tx: await attempt.transaction() }
+  }
+
+  test('is PGlite’s own, and cannot be ended', async () => {
+    const { attempt, tx } = await begin()
+    const id = randomUUID()
+    await tx.sql`insert into orders values (${id})`
+    await tx.exec('savepoint a; rollback to a')
+    for (const end of [
+      () => tx.query('commit'),
+      () => tx.exec(' ROLLBACK'),
+      () => tx.sql`commit`,
+    ]) {
+      await expect(end()).rejects.toMatchObject({ code: 'transaction-control' })
+    }
+    expect(() => tx.rollback()).toThrow(expect.objectContaining({ code: 'transaction-control' }))
+    expect(tx.closed).toBe(false)
+    expect(await attempt.complete(kept('done', [eventOf()]))).toBe('stored')
+    for (const late of [
+      () => tx.query('select 1'),
+      () => tx.exec('select 1'),
+      () => tx.sql`select 1`,
+    ]) {
+      await expect(late()).rejects.toMatchObject({ code: 'transaction-over' })
+    }
+    expect(await hasOrder(id)).toBe(true)
+  })
+
+  test('ended behind our back stores nothing and is an error', async () => {
+    const { attempt, tx, store, claim } = await begin()
+    await tx.exec('select 1; commit')
+    await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+      code: 'transaction-ended',
+    })
+    expect(said(await store.begin(again(claim)))).toBe('result-gone')
+  })
+
+  test('with an SQL error that the handler swallowed stores nothing and is an error', async () => {
+    const { attempt, tx, store, claim } = await begin()
+    const id = randomUUID()
+    await tx.query('insert into orders values ($1)', [id])
+    await tx.query('select 1 / 0').catch(() => {})
+    await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+      code: 'transaction-aborted',
+    })
+    expect(await hasOrder(id)).toBe(false)
+    await attemptOf(await store.begin(again(claim))).release()
+  })
+
+  test('with a constraint deferred to COMMIT is the handler’s error', async () => {
+    await db.query('create table deferred (id int primary key deferrable initially deferred)')
+    const { attempt, tx, store, claim } = await begin()
+    await tx.query('insert into deferred values (1), (1)')
+    await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+      code: 'transaction-aborted',
+      cause: expect.objectContaining({ code: '23505' }),
+    })
+    await attemptOf(await store.begin(again(claim))).release()
+  })
+
+  test('after a failed statement is refused and the refusal kept', async () => {
+    const { attempt, tx, store, claim } = await begin()
+    await tx.query('select 1 / 0').catch(() => {})
+    expect(await attempt.complete(refused('no'))).toBe('stored')
+    expect(said(await store.begin(again(claim)))).toBe('replay 422 no')
+  })
+})
+
+// Two processes open one data folder with no error, and corrupt it.
+describe('a data folder', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'oncekey-pglite-'))
+  const dataDir = join(folder, 'data')
+  const lock = `${dataDir}.oncekey.lock`
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('is one process’s, outlives it, and is taken over from one that was killed', async () => {
+    const script = new URL('../children/pglite.ts', import.meta.url)
+    const env = { DATA_DIR: dataDir }
+    const first = await startNode(script, { env, readyTimeoutMs: 200_000 })
+    expect(readFileSync(lock, 'utf8')).toBe(`${first.pid}\n`)
+    await expect(startNode(script, { env, readyTimeoutMs: 200_000 })).rejects.toThrow(
+      `in use by process ${first.pid}`,
+    )
+    first.kill('SIGKILL')
+    await first.exited
+
+    const own = new PGlite(dataDir)
+    const client = fromPglite(own)
+    expect(readFileSync(lock, 'utf8')).toBe(`${process.pid}\n`)
+    const store = postgresStore({ client })
+    expect(said(await store.begin(claimOf({ key: 'finished' })))).toBe('replay 201 done')
+    await attemptOf(await store.begin(claimOf({ key: 'running' }))).release()
+
+    expect(fromPglite(own)).toMatchObject({ concurrency: 'one' })
+    expect(() => fromPglite({ ...fake, dataDir: `file://${dataDir}` })).toThrow(/in use by process/)
+    symlinkSync(dataDir, join(folder, 'link'))
+    expect(() => fromPglite({ ...fake, dataDir: join(folder, 'link') })).toThrow(/in use/)
+    await own.close()
+    fromPglite({ ...fake, dataDir })
+  }, 300_000)
+
+  test('locked by a process that had our pid before us is taken over', () => {
+    const other = join(folder, 'reused')
+    writeFileSync(`${other}.oncekey.lock`, `${process.pid}\n`)
+    fromPglite({ ...fake, dataDir: other })
+    for (const [name, text] of [
+      ['empty', ''],
+      ['torn', 'not a number'],
+      ['gone', '4194305\n'],
+    ] as const) {
+      writeFileSync(join(folder, `${name}.oncekey.lock`), text)
+      fromPglite({ ...fake, dataDir: join(folder, name) })
+      expect(readFileSync(join(folder, `${name}.oncekey.lock`), 'utf8')).toBe(`${process.pid}\n`)
+    }
+  })
+
+  test.each([undefined, '', 'memory://', 'memory://x', 'idb://x', 'opfs-ahp://x'])(
+    '%j is none',
+    (inMemory) => {
+      fromPglite({ ...fake, dataDir: inMemory })
+      expect(existsSync(`${inMemory}.oncekey.lock`)).toBe(false)
+    },
+  )
+})
+
+/** A database that is only looked at. */
+const fake = {
+  closed: false,
+  query: () => Promise.reject(new Error('not asked')),
+  transaction: () => Promise.reject(new Error('not asked')),
+}

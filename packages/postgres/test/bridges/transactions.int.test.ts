@@ -1,0 +1,510 @@
+import { randomUUID } from 'node:crypto'
+import type { Attempt } from '@oncekey/core'
+import { type PostgresStoreOptions, postgresStore } from '@oncekey/postgres'
+import { startProxy, type TcpProxy, waitFor } from '@oncekey/test-servers'
+import { afterEach, describe, expect, test } from 'vitest'
+import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
+import { testDatabase } from '../database/test-database.ts'
+import { bridges } from './driven/all.ts'
+import type { Bridge } from './driven/bridge.ts'
+
+describe.each(bridges)('$name', ({ open, lacks }) => {
+  const database = testDatabase()
+  const opened: Bridge[] = []
+  const proxies: TcpProxy[] = []
+
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((bridge) => bridge.end()))
+    await Promise.all(proxies.splice(0).map((proxy) => proxy.stop()))
+  })
+
+  async function begin({
+    max = 4,
+    url = database.url(),
+    ...options
+  }: { max?: number; url?: string } & Omit<PostgresStoreOptions<unknown>, 'client'> = {}) {
+    const bridge = await open({ url, max })
+    opened.push(bridge)
+    const store = postgresStore({ client: bridge.client, ...options })
+    const claim = claimOf()
+    const attempt = attemptOf(await store.begin(claim))
+    return { bridge, store, claim, attempt, tx: await attempt.transaction() }
+  }
+
+  describe('the transaction a handler gets', () => {
+    test('is the library’s own, and what it writes commits with the response', async () => {
+      const { bridge, attempt, tx, store, claim } = await begin()
+      const id = randomUUID()
+      expect(bridge.isOwn(tx)).toBe(true)
+      await bridge.insert(tx, id)
+      expect(await bridge.count(tx, id)).toBe(1)
+      expect(await database.hasOrder(id)).toBe(false)
+      expect(await attempt.complete(kept('done', [eventOf()]))).toBe('stored')
+      expect(await database.hasOrder(id)).toBe(true)
+      expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
+      await whole(bridge)
+    })
+
+    describe.each(['transaction', 'lease'] as const)('in %s mode', (mode) => {
+      const ends = {
+        'is kept': (attempt: Attempt) => attempt.complete(kept('done')),
+        'is refused': (attempt: Attempt) => attempt.complete(refused('no')),
+        fails: (attempt: Attempt) => attempt.abandon(),
+        'is released': (attempt: Attempt) => attempt.release(),
+      }
+
+      test.each(Object.entries(ends))(
+        'which it has committed itself, behind a comment, is not carried out again where it %s',
+        async (_, end) => {
+          const { bridge, attempt, tx, store, claim } = await begin({ mode })
+          const id = randomUUID()
+          await bridge.insert(tx, id)
+          await bridge.raw(tx, '/* mine */ commit')
+          await expect(end(attempt)).rejects.toMatchObject({ code: 'transaction-ended' })
+          expect(await database.hasOrder(id)).toBe(true)
+          expect(said(await store.begin(again(claim)))).toBe('result-gone')
+          await whole(bridge)
+        },
+      )
+
+      test.each(Object.entries(ends))(
+        'that only speaks of an end is like any other where it %s',
+        async (_, end) => {
+          const { bridge, attempt, tx, store, claim } = await begin({ mode })
+          await bridge.raw(tx, "select case when true then 'commit' end as rollback")
+          expect(await end(attempt)).toBe(
+            _.startsWith('is ') && _ !== 'is released' ? 'stored' : undefined,
+          )
+          const next = await store.begin(again(claim))
+          expect(said(next)).not.toBe('result-gone')
+          if (next.kind === 'run') await next.attempt.release()
+        },
+      )
+
+      // The server shows no start of a transaction in which a statement has failed. It was taken for one
+      // that the handler had ended: nothing was done, and the key was spent.
+      test.each(['refused', 'released', 'abandoned'])(
+        'that speaks of an end, and in which a statement has failed, leaves its key be where it is %s',
+        async (how) => {
+          const { bridge, attempt, tx, store, claim } = await begin({ mode })
+          const id = randomUUID()
+          await bridge.insert(tx, id)
+          await bridge.raw(tx, 'select case when true then 1 end')
+          await errorOf(() => bridge.insert(tx, id))
+          if (how === 'refused') expect(await attempt.complete(refused('no'))).toBe('stored')
+          else await attempt[how === 'released' ? 'release' : 'abandon']()
+          expect(await database.hasOrder(id)).toBe(false)
+          const next = await store.begin(again(claim))
+          expect(said(next)).toBe(how === 'refused' ? 'replay 422 no' : 'run')
+          if (next.kind === 'run') await next.attempt.release()
+        },
+      )
+    })
+
+    // With postgres.js it ended the process, which wrote ROLLBACK, or what the handler sent next, to a
+    // socket that was no more; or the handler was told that its transaction had ended with the response.
+    test.each(['release', 'complete'] as const)(
+      'whose connection is lost says so to its handler and undoes all: then %s',
+      async (then) => {
+        const { bridge, attempt, tx, store, claim } = await begin()
+        const id = randomUUID()
+        await bridge.insert(tx, id)
+        const sleeping = bridge
+          .raw(tx, 'select pg_sleep(60)')
+          .catch(async (first: unknown) => [
+            first,
+            await errorOf(() => bridge.insert(tx, randomUUID())),
+          ])
+        const killed = `select pg_terminate_backend(pid) from pg_stat_activity
+          where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()
+            and datname = current_database()`
+        await waitFor(async () => (await database.query(killed)).length > 0, {
+          what: 'the statement to be under way',
+        })
+        for (const error of await sleeping) {
+          expect(textOf(error)).toMatch(/connection|terminat|ECONNRESET/i)
+          expect(textOf(error)).not.toContain('with the response')
+        }
+        if (then === 'release') await attempt.release()
+        else
+          await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+            code: 'commit-failed',
+          })
+        expect(await database.hasOrder(id)).toBe(false)
+        await waitFor(
+          async () => {
+            const next = await store.begin(again(claim))
+            if (next.kind === 'run') await next.attempt.release()
+            return next.kind === 'run'
+          },
+          { what: 'the key to be free' },
+        )
+      },
+    )
+
+    test('is undone by a refusal, which is replayed', async () => {
+      const { bridge, attempt, tx, store, claim } = await begin()
+      const id = randomUUID()
+      await bridge.insert(tx, id)
+      expect(await attempt.complete(refused('no'))).toBe('stored')
+      expect(await database.hasOrder(id)).toBe(false)
+      expect(said(await store.begin(again(claim)))).toBe('replay 422 no')
+      await whole(bridge)
+    })
+
+    test.each(['read committed', 'repeatable read', 'serializable'] as const)(
+      'has the isolation %s, whatever the default of the database is',
+      async (isolation) => {
+        const url = new URL(database.url())
+        const other = isolation === 'serializable' ? 'read\\ committed' : 'serializable'
+        url.searchParams.set('options', `-c default_transaction_isolation=${other}`)
+        const { bridge, attempt, tx } = await begin({ isolation, url: url.href })
+        expect(await bridge.raw(tx, 'show transaction_isolation')).toEqual([
+          // As the camel case of a plugin has it, too.
+          expect.toSatisfy((row: object) => Object.values(row)[0] === isolation),
+        ])
+        expect(await attempt.complete(kept('done'))).toBe('stored')
+      },
+    )
+
+    test('with an SQL error that the handler swallowed stores nothing and is an error', async () => {
+      const { bridge, attempt, tx, store, claim } = await begin()
+      const id = randomUUID()
+      await bridge.insert(tx, id)
+      await bridge.raw(tx, 'select 1 / 0').catch(() => {})
+      await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+        code: 'transaction-aborted',
+      })
+      expect(await database.hasOrder(id)).toBe(false)
+      await attemptOf(await store.begin(again(claim))).release()
+      await whole(bridge)
+    })
+
+    test('with an SQL error undone by SAVEPOINT by hand is stored, where the library can', async () => {
+      const { bridge, attempt, tx, store, claim } = await begin()
+      const id = randomUUID()
+      await bridge.insert(tx, id)
+      await bridge.raw(tx, 'savepoint mine')
+      await bridge.raw(tx, 'select 1 / 0').catch(() => {})
+      await bridge.raw(tx, 'rollback to savepoint mine')
+      const completion = attempt.complete(kept('done'))
+      if (lacks?.sqlSavepoints === undefined) {
+        expect(await completion).toBe('stored')
+      } else {
+        await expect(completion).rejects.toMatchObject({
+          code: 'transaction-aborted',
+          message: expect.stringContaining('tx.savepoint('),
+          cause: expect.objectContaining({ code: '22012' }),
+        })
+        await attemptOf(await store.begin(again(claim))).release()
+      }
+      expect(await database.hasOrder(id)).toBe(lacks?.sqlSavepoints === undefined)
+      await whole(bridge)
+    })
+
+    test('lets the library’s own savepoints be, and what failed inside of one', async ({
+      skip,
+    }) => {
+      if (lacks?.nested !== undefined) return skip(lacks.nested)
+      const { bridge, attempt, tx } = await begin()
+      const [first, second, third] = [randomUUID(), randomUUID(), randomUUID()]
+      await bridge.insert(tx, first)
+      const failing = bridge.nested?.(tx, async (inner) => {
+        await bridge.insert(inner, second)
+        await bridge.insert(inner, first)
+      })
+      await expect(failing).rejects.toThrow()
+      await bridge.nested?.(tx, (inner) => bridge.insert(inner, third))
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      expect(await orders([first, second, third])).toEqual([true, false, true])
+      await whole(bridge)
+    })
+
+    test('is not the handler’s to end', async () => {
+      const { bridge, attempt, tx } = await begin()
+      const id = randomUUID()
+      await bridge.insert(tx, id)
+      for (const end of bridge.ends(tx)) {
+        // Kysely says itself that a transaction cannot be destroyed.
+        expect(String(await errorOf(end))).toMatch(/Oncekey|is not supported/)
+      }
+      for (const text of ['commit', 'ROLLBACK', ' begin', "prepare transaction 'x'"]) {
+        expect(codeOf(await errorOf(() => bridge.raw(tx, text)))).toBe('transaction-control')
+      }
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      expect(await database.hasOrder(id)).toBe(true)
+      await whole(bridge)
+    })
+
+    test('ended behind our back stores nothing and is an error', async () => {
+      const { bridge, attempt, tx, store, claim } = await begin()
+      await bridge.raw(tx, 'select 1; commit')
+      await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+        code: 'transaction-ended',
+      })
+      expect(said(await store.begin(again(claim)))).toBe('result-gone')
+      await whole(bridge)
+    })
+
+    test('with a constraint deferred to COMMIT is the handler’s error', async () => {
+      const table = `deferred_${randomUUID().slice(0, 8)}`
+      await database.query(`create table ${table} (id int unique deferrable initially deferred)`)
+      const { bridge, attempt, tx, store, claim } = await begin()
+      await bridge.raw(tx, `insert into ${table} values (1), (1)`)
+      await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+        code: 'transaction-aborted',
+        cause: expect.objectContaining({ code: '23505' }),
+      })
+      await attemptOf(await store.begin(again(claim))).release()
+      await whole(bridge)
+    })
+
+    test('that fails to be serialized is superseded, also when COMMIT finds that out', async () => {
+      const { bridge, store, attempt, tx } = await begin({ isolation: 'serializable' })
+      const other = attemptOf(await store.begin(claimOf()))
+      const otherTx = await other.transaction()
+      for (const each of [tx, otherTx]) await bridge.raw(each, 'select count(*) from orders')
+      await bridge.insert(tx, randomUUID())
+      await bridge.insert(otherTx, randomUUID())
+      expect(await attempt.complete(kept('one'))).toBe('stored')
+      expect(await other.complete(kept('two'))).toBe('superseded')
+      await whole(bridge)
+    })
+  })
+
+  describe('after the response', () => {
+    test('nothing that has to do with the transaction reaches a connection', async () => {
+      const { bridge, attempt, tx, store } = await begin({ max: 2 })
+      const ids = [randomUUID(), randomUUID(), randomUUID()] as const
+      const built = bridge.later(tx, ids[0])
+      let inner: unknown
+      await bridge.nested?.(tx, async (nested) => {
+        inner = nested
+      })
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      // On the same connection, for all we know.
+      const next = attemptOf(await store.begin(claimOf()))
+      await next.transaction()
+      const late = [() => bridge.insert(tx, ids[1]), built]
+      if (inner !== undefined) late.push(() => bridge.insert(inner, ids[2]))
+      for (const write of late) {
+        expect(codeOf(await errorOf(write))).toBe('transaction-over')
+      }
+      expect(await next.complete(kept('done'))).toBe('stored')
+      expect(await orders(ids)).toEqual([false, false, false])
+      await whole(bridge)
+    })
+
+    test('a write that nobody awaited is in the transaction, or it is refused', async () => {
+      const { bridge, attempt, tx } = await begin()
+      const id = randomUUID()
+      const write = errorOf(() => bridge.insert(tx, id))
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      const refusal = codeOf(await write)
+      expect([undefined, 'transaction-over']).toContain(refusal)
+      expect(await database.hasOrder(id)).toBe(refusal === undefined)
+      await whole(bridge)
+    })
+  })
+
+  describe('the pool', () => {
+    test('whose connections are all taken is 503 in time, and loses none', async () => {
+      const { bridge, attempt, store, claim } = await begin({ max: 2, acquireTimeoutMs: 200 })
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      const giveBack = await bridge.exhaust()
+      for (let wave = 0; wave < 4; wave += 1) {
+        await expect(store.begin(claimOf())).rejects.toMatchObject({
+          code: expect.stringMatching(/^store-(?:busy|unavailable)$/),
+        })
+      }
+      await giveBack()
+      await whole(bridge)
+      const replay = () => store.begin(again(claim)).catch(() => undefined)
+      expect(said(await waitFor(replay, { what: 'the pool to be asked again' }))).toMatch(/^replay/)
+    })
+
+    test('of four serves fifty requests at once, each with its own transaction', async () => {
+      const { bridge, attempt, store } = await begin()
+      await attempt.release()
+      const ids = Array.from({ length: 50 }, () => randomUUID())
+      const outcomes = ids.map(async (id, index) => {
+        const each = attemptOf(await store.begin(claimOf()))
+        await bridge.insert(await each.transaction(), id)
+        return index % 2 === 0 ? await each.complete(kept(id)) : await each.release()
+      })
+      await Promise.all(outcomes)
+      expect(await orders(ids)).toEqual(ids.map((_, index) => index % 2 === 0))
+      await whole(bridge)
+    })
+
+    test('bounds maxConcurrent', async () => {
+      const bridge = await open({ url: database.url(), max: 3 })
+      opened.push(bridge)
+      expect(() => postgresStore({ client: bridge.client, maxConcurrent: 4 })).toThrow(
+        /the pool has 3/,
+      )
+    })
+
+    test('has nothing open after every way an attempt can end', async () => {
+      const { bridge, store, attempt } = await begin({ max: 8 })
+      await attempt.release()
+      const start = async () => attemptOf(await store.begin(claimOf()))
+      const ends = [
+        async () => void (await (await start()).complete(kept('done'))),
+        async () => void (await (await start()).complete(refused('no'))),
+        async () => (await start()).release(),
+        async () => (await start()).abandon(),
+        async () => {
+          const each = await start()
+          await bridge.raw(await each.transaction(), 'select 1 / 0').catch(() => {})
+          await each.complete(kept('done')).catch(() => {})
+        },
+        async () => {
+          const each = await store.open({ leaseMs: 1_000 })
+          await each.transaction()
+          await each.complete(kept('done'))
+        },
+      ]
+      await Promise.all(Array.from({ length: 60 }, (_, index) => ends[index % ends.length]?.()))
+      await whole(bridge)
+      const left = await database.query(
+        `select pid from pg_stat_activity
+           where datname = current_database() and state like 'idle in transaction%'`,
+      )
+      expect(left).toEqual([])
+      expect(await database.locks()).toBe(0)
+    })
+  })
+
+  describe('a connection that is lost', () => {
+    async function throughProxy(options: { commitTimeoutMs?: number } = {}) {
+      const proxy = await startProxy(Number(new URL(database.url()).port))
+      proxies.push(proxy)
+      const begun = await begin({ url: proxy.through(database.url()), ...options })
+      const id = randomUUID()
+      await begun.bridge.insert(begun.tx, id)
+      return { ...begun, proxy, id }
+    }
+    const commits = (sent: Buffer): boolean => /commit/i.test(sent.toString('latin1'))
+
+    test('in COMMIT, after the server had it: 503, and the retry is a replay', async () => {
+      const { bridge, proxy, store, claim, attempt, id } = await throughProxy()
+      const lost = proxy.dropAfter(commits)
+      await expect(attempt.complete(kept('done', [eventOf()]))).rejects.toMatchObject({
+        code: 'commit-failed',
+      })
+      await lost
+      expect(said(await settled(store, claim))).toBe('replay 201 done')
+      expect(await database.hasOrder(id)).toBe(true)
+      await whole(bridge)
+    })
+
+    test('in COMMIT, before the server had it: 503, and the retry runs', async () => {
+      const { bridge, proxy, store, claim, attempt, id } = await throughProxy()
+      const lost = proxy.dropBefore(commits)
+      await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
+      await lost
+      await attemptOf(await settled(store, claim)).release()
+      expect(await database.hasOrder(id)).toBe(false)
+      await whole(bridge)
+    })
+
+    test('in COMMIT, with silence: 503 in time, and no connection stays behind', async () => {
+      const { bridge, proxy, store, claim, attempt, id } = await throughProxy({
+        commitTimeoutMs: 200,
+      })
+      proxy.stall()
+      await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+        code: 'commit-failed',
+        cause: expect.objectContaining({ code: 'store-unavailable' }),
+      })
+      proxy.resume()
+      const decision = await settled(store, claim)
+      // Nobody took the request back: it may have arrived.
+      const isStored = said(decision) === 'replay 201 done'
+      if (!isStored) await attemptOf(decision).release()
+      expect(await database.hasOrder(id)).toBe(isStored)
+      await whole(bridge)
+    })
+
+    test('while the handler runs: nothing it sends later is written, and the key is free', async () => {
+      const { bridge, store, claim, attempt, tx } = await throughProxy()
+      const [row] = await bridge.raw(tx, 'select pg_backend_pid() as pid')
+      const { pid } = row as { pid: number }
+      await database.query('select pg_terminate_backend($1)', [pid])
+      await waitFor(
+        async () =>
+          (await database.query('select from pg_stat_activity where pid = $1', [pid])).length === 0,
+        { what: 'the backend to be gone' },
+      )
+      // Others may have its place in the pool by now.
+      const others = await Promise.all([store.begin(claimOf())])
+      const late = randomUUID()
+      expect(await errorOf(() => bridge.insert(tx, late))).toBeInstanceOf(Error)
+      await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
+      for (const other of others) {
+        expect(await attemptOf(other).complete(kept('done'))).toBe('stored')
+      }
+      await attemptOf(await settled(store, claim)).release()
+      expect(await database.hasOrder(late)).toBe(false)
+      await whole(bridge)
+    })
+
+    test('to a statement that does not end: undone all the same', async () => {
+      const { bridge, store, claim, attempt, tx } = await throughProxy()
+      const sleeping = errorOf(() => bridge.raw(tx, 'select pg_sleep(600)'))
+      await waitFor(
+        async () =>
+          (await database.query("select from pg_stat_activity where query ~ '^select pg_sleep'"))
+            .length === 1,
+        { what: 'the statement to run' },
+      )
+      await attempt.abandon()
+      expect(await sleeping).toBeInstanceOf(Error)
+      await attemptOf(await settled(store, claim)).release()
+      await whole(bridge)
+    })
+  })
+
+  async function orders(ids: readonly string[]): Promise<boolean[]> {
+    return await Promise.all(ids.map((id) => database.hasOrder(id)))
+  }
+})
+
+type Store = ReturnType<typeof postgresStore>
+
+/** What is true of a key when it is not running any more. */
+async function settled(store: Store, claim: ReturnType<typeof claimOf>) {
+  return await waitFor(
+    async () => {
+      const answer = await store.begin(again(claim)).catch(() => undefined)
+      return answer !== undefined && answer.kind !== 'in-progress' && answer
+    },
+    { what: 'the key to be free' },
+  )
+}
+
+/** Every connection of the pool can be had, so none is lost. */
+async function whole(bridge: Bridge): Promise<void> {
+  await (await bridge.exhaust())()
+}
+
+async function errorOf(act: () => unknown): Promise<unknown> {
+  try {
+    await act()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+/** Libraries wrap what their driver throws. */
+function codeOf(error: unknown): unknown {
+  const { code, cause } = Object(error)
+  return /^transaction-/.test(code) || cause === undefined ? code : codeOf(cause)
+}
+
+/** Libraries wrap what a driver says. */
+function textOf(error: unknown): string {
+  return error instanceof Error ? `${error.message} ${textOf(error.cause)}` : ''
+}

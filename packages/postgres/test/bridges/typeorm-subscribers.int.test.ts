@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto'
+import { postgresStore } from '@oncekey/postgres'
+import { fromTypeorm } from '@oncekey/postgres/typeorm'
+import { waitFor } from '@oncekey/test-servers'
+import { DataSource, type EntityManager, type EntitySubscriberInterface } from 'typeorm'
+import { afterEach, describe, expect, test } from 'vitest'
+import { again, attemptOf, claimOf, kept, refused } from '../database/claims.ts'
+import { testDatabase } from '../database/test-database.ts'
+import { Order } from './driven/typeorm.ts'
+
+describe('a subscriber of TypeORM’s', () => {
+  const database = testDatabase()
+  const sources: DataSource[] = []
+  afterEach(() => Promise.all(sources.splice(0).map((source) => source.destroy())))
+
+  async function begin(beforeCommit: (manager: EntityManager) => Promise<unknown>) {
+    const told: string[] = []
+    const subscriber: EntitySubscriberInterface = {
+      afterTransactionStart: () => void told.push('started'),
+      async beforeTransactionCommit({ manager }) {
+        told.push('committing')
+        await beforeCommit(manager)
+      },
+      afterTransactionCommit: () => void told.push('committed'),
+      afterTransactionRollback: () => void told.push('rolled back'),
+    }
+    const source = new DataSource({
+      type: 'postgres',
+      url: database.url(),
+      entities: [Order],
+      // Of its own accord it would set this one, in a statement of its own.
+      isolationLevel: 'SERIALIZABLE',
+    })
+    sources.push(source)
+    await source.initialize()
+    source.subscribers.push(subscriber)
+    const store = postgresStore({ client: fromTypeorm(source) })
+    const claim = claimOf()
+    const attempt = attemptOf(await store.begin(claim))
+    return { told, store, claim, attempt, manager: await attempt.transaction() }
+  }
+
+  test('is told of the start and the end, and may still write before COMMIT', async () => {
+    const id = randomUUID()
+    const { attempt, told } = await begin((manager) => manager.insert(Order, { id }))
+    expect(await attempt.complete(kept('done'))).toBe('stored')
+    expect(await database.hasOrder(id)).toBe(true)
+    await waitFor(() => told.length === 3, { what: 'the subscriber to be told' })
+    expect(told).toEqual(['started', 'committing', 'committed'])
+  })
+
+  test('that throws before COMMIT undoes the request', async () => {
+    const id = randomUUID()
+    const { attempt, told, manager, store, claim } = await begin(async () => {
+      throw new Error('not like this')
+    })
+    await manager.insert(Order, { id })
+    await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
+      code: 'transaction-aborted',
+      message: expect.stringContaining('not like this'),
+    })
+    expect(await database.hasOrder(id)).toBe(false)
+    await waitFor(() => told.includes('rolled back'), { what: 'the subscriber to be told' })
+    await attemptOf(await store.begin(again(claim))).release()
+  })
+
+  test('is told of a rollback', async () => {
+    const { attempt, told } = await begin(async () => {})
+    expect(await attempt.complete(refused('no'))).toBe('stored')
+    await waitFor(() => told.length === 2, { what: 'the subscriber to be told' })
+    expect(told).toEqual(['started', 'rolled back'])
+  })
+
+  test('finds the isolation level that the store was told, not that of the DataSource', async () => {
+    const { attempt, manager } = await begin(async () => {})
+    expect(await manager.query('show transaction_isolation')).toEqual([
+      { transaction_isolation: 'read committed' },
+    ])
+    await attempt.release()
+  })
+})

@@ -1,0 +1,105 @@
+import type { EventLog, Position } from '@oncekey/core'
+import { append, postgresLog } from '@oncekey/postgres'
+import { describe, expect, test } from 'vitest'
+import { eventOf } from '../database/claims.ts'
+import { testDatabase } from '../database/test-database.ts'
+
+type Slots = readonly { readonly slot: number; readonly position: Position }[]
+
+async function slotsOf(log: EventLog<never>, consumer: string): Promise<Slots> {
+  await log.subscribe({ consumer, types: ['wanted'], startAt: 'now' })
+  const { taken } = await log.lease({ consumer, relay: consumer, leaseMs: 60_000, holding: [] })
+  return taken
+}
+
+const types = ['wanted']
+
+describe('a reading', () => {
+  const database = testDatabase()
+  const fill = (count: number) =>
+    database.query(
+      `insert into oncekey.outbox (slot, id, type, source, ordering_key, data, headers, occurred_at)
+         select g % 64, gen_random_uuid(), 'other', '/', g::text, '1', '{}', now()
+           from generate_series(1, ${count}) g`,
+    )
+
+  test('looks at no more than so many rows, finds what is behind them, and loses none', async () => {
+    const log = postgresLog({ client: database.pool() }) as EventLog<never>
+    const consumer = 'rare'
+    let slots = await slotsOf(log, consumer)
+    await log.append([eventOf({ type: 'wanted', subject: 'first' })])
+    await fill(45_000)
+    await log.append([eventOf({ type: 'wanted', subject: 'last' })])
+    const subjects: (string | null)[] = []
+    let pages = 0
+    for (let more = true; more; pages += 1) {
+      const page = await log.read({ consumer, types, slots, limit: 100 })
+      if (pages === 0) expect(page).toMatchObject({ more: true, passed: true })
+      slots = page.next
+      more = page.more
+      subjects.push(...page.events.map(({ subject }) => subject))
+    }
+    expect(subjects).toEqual(['first', 'last'])
+    // 20,000 rows for each, and the end.
+    expect(pages).toBeGreaterThanOrEqual(3)
+    const empty = await log.read({ consumer, types, slots, limit: 100 })
+    expect(empty).toMatchObject({ events: [], more: false, passed: false })
+  })
+
+  test('that stopped on its way passes nothing that was in progress', async () => {
+    const pool = database.pool({ max: 5 })
+    const log = postgresLog({ client: pool }) as EventLog<never>
+    const consumer = 'in-progress'
+    let slots = await slotsOf(log, consumer)
+    const writer = await pool.connect()
+    await writer.query('begin')
+    await append(writer, { type: 'wanted', subject: 'late' })
+    await fill(25_000)
+    const read = async () => {
+      const page = await log.read({ consumer, types, slots, limit: 100 })
+      slots = page.next
+      return page
+    }
+    expect(await read()).toMatchObject({ events: [], more: true })
+    await writer.query('commit')
+    writer.release()
+    const subjects: (string | null)[] = []
+    for (let more = true; more; ) {
+      const page = await read()
+      more = page.more
+      subjects.push(...page.events.map(({ subject }) => subject))
+    }
+    expect(subjects).toEqual(['late'])
+  })
+
+  // Each number was named in the snapshot: a list of 9 MB, for every slot, with every poll.
+  test('names no subtransactions: a hundred thousand in progress leave positions as short as ever', async () => {
+    const pool = database.pool({ max: 5 })
+    const log = postgresLog({ client: pool }) as EventLog<never>
+    const consumer = 'beside-subtransactions'
+    let slots = await slotsOf(log, consumer)
+    const writer = await pool.connect()
+    await writer.query('begin')
+    await append(writer, { type: 'wanted', subject: 'with many' })
+    await writer.query(
+      `do $$ begin
+         for n in 1..100000 loop
+           begin
+             insert into orders values ('sub-' || n);
+           exception when unique_violation then null;
+           end;
+         end loop;
+       end $$`,
+    )
+    for (let polls = 0; polls < 3; polls += 1) {
+      const page = await log.read({ consumer, types, slots, limit: 100 })
+      slots = page.next
+      for (const { position } of slots) expect(position.length).toBeLessThan(10_000)
+    }
+    await slotsOf(log, 'subscribes-meanwhile')
+    await writer.query('commit')
+    writer.release()
+    const { events } = await log.read({ consumer, types, slots, limit: 100 })
+    expect(events.map(({ subject }) => subject)).toEqual(['with many'])
+  })
+})

@@ -1,0 +1,122 @@
+import { PGlite, type Transaction } from '@electric-sql/pglite'
+import { describeLog, type LogFixture } from '@oncekey/conformance'
+import type { OutboxEvent } from '@oncekey/core'
+import { append, migrate, postgresLog } from '@oncekey/postgres'
+import { fromPglite } from '@oncekey/postgres/pglite'
+import { findSystemPostgres, systemPostgresUrl } from '@oncekey/test-servers'
+import type { Pool, PoolClient } from 'pg'
+import { afterAll, beforeAll, describe, inject } from 'vitest'
+import { type TestDatabase, testDatabase } from '../database/test-database.ts'
+
+describeLog({ name: 'postgres', create: fixtures(testDatabase(), {}) })
+describeLog({ name: 'postgres, prepared', create: fixtures(testDatabase(), { prepare: true }) })
+
+const system = findSystemPostgres() === undefined ? undefined : await systemPostgresUrl()
+describe.skipIf(system === undefined)('the postgres of this system', () => {
+  const database = testDatabase(() => system ?? inject('postgresUrl'))
+  describeLog({ name: 'postgres of the system', create: fixtures(database, {}) })
+})
+
+describe('pglite', () => {
+  let db: PGlite
+  beforeAll(async () => {
+    db = new PGlite()
+    await migrate(fromPglite(db))
+    await db.query('create table orders (id text primary key)')
+  })
+  afterAll(() => db.close())
+
+  describeLog<Transaction>({
+    name: 'pglite',
+    create: () => ({
+      log: postgresLog({ client: fromPglite(db) }),
+      write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
+      advance: async (ms) => {
+        for (const text of clockMovedOn(ms)) await db.query(text)
+      },
+      written: async (id) =>
+        (await db.query('select from orders where id = $1', [id])).rows.length === 1,
+    }),
+  })
+})
+
+function fixtures(
+  database: TestDatabase,
+  options: { prepare?: boolean },
+): () => LogFixture<PoolClient> {
+  const pools: Pool[] = []
+  // Two pools, as of two processes, for all tests: connecting is what takes time.
+  const pool = (index: number): Pool => {
+    pools[index] ??= database.pool({ max: 10 })
+    return pools[index]
+  }
+  return () => {
+    const writers: PoolClient[] = []
+    return {
+      log: postgresLog({ client: pool(0), ...options }),
+      another: () => postgresLog({ client: pool(1), ...options }),
+      async open(events) {
+        const writer = await pool(1).connect()
+        writers.push(writer)
+        await writer.query('begin')
+        await append(writer, events.map(emittedOf)).then((written) =>
+          rename(writer, written, events),
+        )
+        const end = (how: string) => async () => {
+          await writer.query(how)
+          writer.release()
+          writers.splice(writers.indexOf(writer), 1)
+        }
+        return { commit: end('commit'), rollback: end('rollback') }
+      },
+      advance: async (ms) => {
+        for (const text of clockMovedOn(ms)) await database.query(text)
+      },
+      write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
+      written: (id) => database.hasOrder(id),
+      close() {
+        for (const writer of writers) writer.release(true)
+      },
+    }
+  }
+}
+
+/** As if it were so much later: everything that is compared with the clock is earlier. */
+function clockMovedOn(ms: number): string[] {
+  const earlier = `- interval '${ms} milliseconds'`
+  return [
+    `update oncekey.cursors set lease_until = lease_until ${earlier}`,
+    `update oncekey.relays set until = until ${earlier}`,
+    `update oncekey.deliveries set due_at = due_at ${earlier}, dead_at = dead_at ${earlier}`,
+    `update oncekey.consumers c set subscriptions = (
+        select json_build_object('version', s->'version', 'lists', (
+            select json_agg(json_build_object('types', l->'types', 'left', l->'left',
+                'since', (l->>'since')::bigint - ${ms}, 'seenAt', (l->>'seenAt')::bigint - ${ms},
+                'relays', (select coalesce(json_object_agg(key, value::bigint - ${ms}), '{}')
+                  from json_each_text(l->'relays'))))
+              from json_array_elements(s->'lists') l))::text
+          from (select c.subscriptions::json as s) x)
+      where c.subscriptions is not null`,
+  ]
+}
+
+function emittedOf({ type, source, subject, orderingKey, data }: OutboxEvent) {
+  return {
+    type,
+    source,
+    ...(subject === null ? {} : { subject }),
+    orderingKey,
+    data: JSON.parse(data),
+  }
+}
+
+/** The suite knows events by ids of its own. */
+async function rename(
+  writer: PoolClient,
+  written: readonly OutboxEvent[],
+  events: readonly OutboxEvent[],
+): Promise<void> {
+  for (const [at, { id }] of written.entries()) {
+    await writer.query('update oncekey.outbox set id = $1 where id = $2', [events[at]?.id, id])
+  }
+}

@@ -1,0 +1,346 @@
+import { randomUUID } from 'node:crypto'
+import { type EventLog, type LoggedEvent, OptionsError, type Position } from '@oncekey/core'
+import { append, postgresLog, transact } from '@oncekey/postgres'
+import { waitFor } from '@oncekey/test-servers'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { eventOf } from '../database/claims.ts'
+import { testDatabase } from '../database/test-database.ts'
+
+/** Takes all slots and reads on from there. */
+async function readerOn(log: EventLog<never>, consumer: string) {
+  await log.subscribe({ consumer, types: null, startAt: 'now' })
+  const { taken } = await log.lease({ consumer, relay: randomUUID(), leaseMs: 60_000, holding: [] })
+  let slots: readonly { slot: number; position: Position }[] = taken
+  const read = async (): Promise<LoggedEvent[]> => {
+    const events: LoggedEvent[] = []
+    for (let more = true; more; ) {
+      const page = await log.read({ consumer, types: null, slots, limit: 100 })
+      events.push(...page.events)
+      slots = page.next
+      more = page.more
+    }
+    return events
+  }
+  const advance = () =>
+    log.advance({
+      consumer,
+      slots: slots.map(({ slot, position }) => ({
+        slot,
+        position,
+        epoch: taken.find((each) => each.slot === slot)?.epoch ?? '',
+        calm: false,
+        failed: [],
+      })),
+    })
+  return { read, advance }
+}
+
+const idsOf = (events: readonly { id: string }[]) => events.map(({ id }) => id).sort()
+
+describe('a database that was restored from a dump', () => {
+  const database = testDatabase()
+
+  /** As a dump restores it in a younger cluster: the rows as they were, transactions numbered anew. */
+  const restore = async () => {
+    const later = (xid: string) => `((${xid})::text::bigint + 1000000000)::text::xid8`
+    const snapshotLater = (column: string) => `(
+      (pg_snapshot_xmin(${column})::text::bigint + 1000000000) || ':' ||
+      (pg_snapshot_xmax(${column})::text::bigint + 1000000000) || ':' ||
+      coalesce((select string_agg((x::text::bigint + 1000000000)::text, ',' order by x)
+        from pg_snapshot_xip(${column}) x), ''))::pg_snapshot`
+    await database.query(`update oncekey.outbox set xid = ${later('xid')}`)
+    await database.query(
+      `update oncekey.cursors set from_snapshot = ${snapshotLater('from_snapshot')},
+         to_snapshot = ${snapshotLater('to_snapshot')}`,
+    )
+  }
+
+  test('is found out, and what was not delivered is, with what comes', async () => {
+    const pool = database.pool({ max: 5 })
+    const log = postgresLog({ client: pool }) as EventLog<never>
+    const before = await readerOn(log, 'restored')
+    const other = await readerOn(log, 'restored-too')
+    const [passed, unread] = [
+      [eventOf(), eventOf()],
+      [eventOf({ orderingKey: 'a' }), eventOf({ orderingKey: 'b' })],
+    ]
+    await log.append(passed)
+    await before.read()
+    await before.advance()
+    // In flight when the cursor was written, committed before the dump.
+    const writer = await pool.connect()
+    await writer.query('begin')
+    const [late] = await append(writer, { type: 'late', subject: 'late' })
+    await log.append([eventOf({ type: 'seen' })])
+    await before.read()
+    await before.advance()
+    await writer.query('commit')
+    writer.release()
+    await log.append(unread)
+    await restore()
+
+    // A relay that is running finds out by itself.
+    const warned = new Promise<string>((resolve) =>
+      process.once('warning', ({ message }) => resolve(message)),
+    )
+    const position = 'another life|1000000000:1000000000:||0|0'
+    const slots = [{ slot: 0, position }]
+    const running = log.read({ consumer: 'restored', types: null, slots, limit: 1 })
+    await expect(running).rejects.toMatchObject({ code: 'log-restored' })
+    const after = await readerOn(postgresLog({ client: pool }) as EventLog<never>, 'restored')
+    expect(await warned).toContain('restored from a copy')
+    const [fresh] = [eventOf()]
+    await log.append([fresh])
+    const ids = idsOf(await after.read())
+    for (const { id } of [...unread, fresh, late ?? fresh]) expect(ids).toContain(id)
+    for (const { id } of passed) expect(ids).not.toContain(id)
+    const again = await readerOn(log, 'restored-too')
+    expect(idsOf(await again.read())).toEqual(
+      expect.arrayContaining(idsOf([...passed, ...unread, fresh])),
+    )
+    await other.advance()
+    expect(await after.read()).toEqual([])
+  })
+})
+
+describe('a lease', () => {
+  const database = testDatabase()
+
+  test('that ends later than its length from now is none: the clock was put back', async () => {
+    const log = postgresLog({ client: database.pool() }) as EventLog<never>
+    const asked = { consumer: 'put-back', leaseMs: 15_000, holding: [] }
+    await log.subscribe({ consumer: asked.consumer, types: null, startAt: 'now' })
+    await log.lease({ ...asked, relay: 'gone' })
+    const { taken } = await log.lease({ ...asked, relay: 'heir' })
+    expect(taken).toEqual([])
+    await database.query(
+      "update oncekey.relays set until = until + interval '1 hour' where relay = 'gone'",
+    )
+    await database.query("update oncekey.cursors set lease_until = lease_until + interval '1 hour'")
+    expect((await log.lease({ ...asked, relay: 'heir' })).taken).toHaveLength(64)
+  })
+
+  test('of another life of the server holds nothing, although its epoch is given again', async () => {
+    const log = postgresLog({ client: database.pool() }) as EventLog<never>
+    const asked = { consumer: 'fenced', leaseMs: 15_000, holding: [] }
+    await log.subscribe({ consumer: asked.consumer, types: null, startAt: 'now' })
+    const before = await log.lease({ ...asked, relay: 'before' })
+    await log.append([eventOf()])
+    const slots = before.taken
+    const { next } = await log.read({ consumer: 'fenced', types: null, slots, limit: 10 })
+    // As a crash leaves it, that took the lease back.
+    await database.query('truncate oncekey.life')
+    await database.query('delete from oncekey.relays')
+    await database.query(
+      "update oncekey.cursors set epoch = epoch - 1, relay = null where consumer = 'fenced'",
+    )
+    const after = await log.lease({ ...asked, relay: 'after' })
+    const epochs = (taken: typeof slots) => taken.map(({ epoch }) => Number.parseInt(epoch, 10))
+    expect(epochs(after.taken)).toEqual(epochs(slots))
+    const all = slots.map(({ slot }) => slot)
+    const moves = slots.map((slot, at) => ({
+      ...slot,
+      position: next[at]?.position ?? '',
+      calm: false,
+      failed: [],
+    }))
+    expect((await log.advance({ consumer: 'fenced', slots: moves })).lost.length).toBe(64)
+    expect(await log.settle({ consumer: 'fenced', slots, settled: [] })).toEqual({ lost: all })
+    expect(
+      await log.suspect({ consumer: 'fenced', slot: slots[0] as (typeof slots)[0], eventId: 'e' }),
+    ).toBe('lost')
+    await log.release({ consumer: 'fenced', relay: 'before', slots, leaving: false })
+    const holding = after.taken
+    expect((await log.lease({ ...asked, relay: 'after', holding })).lost).toEqual([])
+    const reading = log.read({ consumer: 'fenced', types: null, slots, limit: 10 })
+    await expect(reading).rejects.toMatchObject({ code: 'log-restored' })
+  })
+})
+
+describe('old events', () => {
+  const database = testDatabase()
+  const yesterday = () =>
+    database.query(
+      `with moved as (delete from oncekey.outbox returning *)
+       insert into oncekey.outbox (part, slot, xid, id, type, source, subject, ordering_key, data,
+           headers, occurred_at)
+         select (floor(extract(epoch from now()) / 86400)::bigint - 3) % 8, slot, xid, id, type,
+             source, subject, ordering_key, data, headers, occurred_at from moved`,
+    )
+  const left = async () => (await database.query('select from oncekey.outbox')).length
+  /** A transaction in any database of the server, another test's too, holds cursors back for the moment. */
+  const areDropped = (
+    log: EventLog<never>,
+    readers: readonly Awaited<ReturnType<typeof readerOn>>[],
+  ) =>
+    waitFor(
+      async () => {
+        for (const { read, advance } of readers) {
+          await read()
+          await advance()
+        }
+        return (await log.maintain()).dropped > 0
+      },
+      { what: 'the day to be taken away', timeoutMs: 30_000 },
+    )
+  beforeEach(async () => {
+    await database.query('truncate oncekey.outbox')
+    await database.query('delete from oncekey.consumers')
+  })
+
+  test('go by the day, once every consumer has passed them', async () => {
+    const log = postgresLog({ client: database.pool() }) as EventLog<never>
+    const [one, two] = [await readerOn(log, 'one'), await readerOn(log, 'two')]
+    await log.append([eventOf(), eventOf()])
+    await yesterday()
+    await one.read()
+    await one.advance()
+    expect((await log.maintain()).dropped).toBe(0)
+    expect(await left()).toBe(2)
+    expect(await two.read()).toHaveLength(2)
+    await areDropped(log, [one, two])
+    expect(await left()).toBe(0)
+  })
+
+  test('stay where a consumer has read them but not passed; today stays whatever was passed', async () => {
+    const log = postgresLog({ client: database.pool(), retentionMs: 0 }) as EventLog<never>
+    const [one, two] = [await readerOn(log, 'one'), await readerOn(log, 'two')]
+    await log.append([eventOf()])
+    await one.read()
+    await two.read()
+    await one.advance()
+    await two.advance()
+    await log.maintain()
+    expect(await left()).toBe(1)
+  })
+
+  // DROP would wait for every transaction that has appended, and have all others wait behind it.
+  test('are taken away beside transactions that have appended, which neither wait nor are waited for', async () => {
+    const pool = database.pool({ max: 5 })
+    const log = postgresLog({ client: pool }) as EventLog<never>
+    const [one, two] = [await readerOn(log, 'one'), await readerOn(log, 'two')]
+    await log.append([eventOf()])
+    await yesterday()
+    const writer = await pool.connect()
+    await writer.query('begin')
+    await append(writer, { type: 'open' })
+    await areDropped(log, [one, two])
+    await log.append([eventOf()])
+    await writer.query('commit')
+    writer.release()
+    expect(await left()).toBe(2)
+  })
+
+  test('stay for the moment where somebody reads them', async () => {
+    const pool = database.pool({ max: 5 })
+    const log = postgresLog({ client: pool, retentionMs: 0 }) as EventLog<never>
+    await log.append([eventOf()])
+    await yesterday()
+    const old = await pool.connect()
+    await old.query('begin isolation level repeatable read')
+    await old.query('select count(*) from oncekey.outbox')
+    const count = await left()
+    expect((await log.maintain()).dropped).toBe(0)
+    expect(await left()).toBe(count)
+    await old.query('commit')
+    old.release()
+    await areDropped(log, [])
+  })
+
+  test('meet a partition on every day there will be', async () => {
+    const days = await database.query<{ day: number }>(
+      `select g::int as day from generate_series(0, 400) g
+         where not exists (
+           select from pg_class c where c.relname = 'outbox_' || ((floor(extract(epoch from now()) / 86400)::bigint + g) % 8))`,
+    )
+    expect(days).toEqual([])
+  })
+
+  test('are not held for ever by a consumer that is gone: it is reported first, then given up', async () => {
+    const client = database.pool()
+    const log = postgresLog({ client }) as EventLog<never>
+    await log.subscribe({ consumer: 'renamed', types: null, startAt: 'beginning' })
+    await log.append([eventOf()])
+    await yesterday()
+    const readers = [await readerOn(log, 'one'), await readerOn(log, 'two')]
+    for (const { read, advance } of readers) {
+      await read()
+      await advance()
+    }
+    await database.query(
+      "update oncekey.consumers set seen_at = now() - interval '2 hours' where name = 'renamed'",
+    )
+    const reported = await log.maintain()
+    expect(reported.missing.map(({ consumer }) => consumer)).toEqual(['renamed'])
+    expect(reported.dropped).toBe(0)
+    await database.query(
+      "update oncekey.consumers set seen_at = now() - interval '8 days' where name = 'renamed'",
+    )
+    const given = await log.maintain()
+    expect(given.abandoned).toEqual(['renamed'])
+    if (given.dropped === 0) await areDropped(log, readers)
+    expect(await left()).toBe(0)
+  })
+
+  test('forget what was taken in long ago, but not for a dead letter that may come back', async () => {
+    const client = database.pool()
+    const log = postgresLog({ client, inboxRetentionMs: 0 })
+    const [plain, dead] = [eventOf(), eventOf()]
+    for (const { id } of [plain, dead]) {
+      const intake = await log.takeIn({ consumer: 'purged', eventIds: [id], timeoutMs: 5_000 })
+      await intake.commit([])
+    }
+    await database.query(
+      `insert into oncekey.deliveries (consumer, slot, seq, event_id, type, source, ordering_key, data,
+         headers, occurred_at, state, attempts, starts, due_at, dead_at)
+       values ('purged', 0, 1, $1, 't', '/', 'k', '1', '{}', now(), 'dead', 1, 1, now(), now())`,
+      [dead.id],
+    )
+    await log.maintain()
+    expect(
+      await database.query(
+        "select event_id from oncekey.processed_events where consumer = 'purged'",
+      ),
+    ).toEqual([{ event_id: dead.id }])
+  })
+})
+
+describe('events outside of requests', () => {
+  const database = testDatabase()
+
+  test('are committed with the writes of their transaction, or not at all', async () => {
+    const pool = database.pool()
+    const failing = transact(pool, async (tx, emit) => {
+      await tx.query("insert into orders values ('undone')")
+      emit({ type: 'order.created', subject: 'undone' })
+      throw new Error('no')
+    })
+    await expect(failing).rejects.toThrow('no')
+    const result = await transact(pool, async (tx, emit) => {
+      await tx.query("insert into orders values ('kept')")
+      emit({ type: 'order.created', subject: 'kept' })
+      return 7
+    })
+    expect(result).toBe(7)
+    expect(await database.hasOrder('undone')).toBe(false)
+    expect(await database.hasOrder('kept')).toBe(true)
+    expect(await database.query('select subject from oncekey.outbox')).toEqual([
+      { subject: 'kept' },
+    ])
+    expect(pool.idleCount).toBe(pool.totalCount)
+  })
+})
+
+describe('options', () => {
+  test.each([
+    [{ retentionMs: 7 * 86_400_000 }, 'six days'],
+    [{ maxTransactions: 0 }, 'maxTransactions'],
+    [{ maxTransactions: 11 }, 'the pool has 10'],
+    [{ timeoutMs: 1.5 }, 'timeoutMs'],
+    [{ schema: 'Bad Name' }, 'schema'],
+  ])('that cannot work are refused at once: %o', (options, message) => {
+    const client = { connect() {}, totalCount: 0, options: {} } as never
+    expect(() => postgresLog({ client, ...options })).toThrow(OptionsError)
+    expect(() => postgresLog({ client, ...options })).toThrow(message)
+  })
+})

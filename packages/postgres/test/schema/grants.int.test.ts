@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { append, migrate, purge } from '@oncekey/postgres'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { Pool, type PoolClient } from 'pg'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
+import { storeOn } from '../database/test-database.ts'
+
+const suffix = randomUUID().slice(0, 8)
+const roles = ['oncekey_owner', 'app', 'purger', 'operator'] as const
+const pools: Pool[] = []
+let database: Database
+let root: Pool
+
+/** The blocks of SQL under a heading of docs/grants.md, with roles of this test. */
+async function grantsOf(heading: string): Promise<string[]> {
+  const page = await readFile(new URL('../../../../docs/grants.md', import.meta.url), 'utf8')
+  const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? ''
+  const blocks = [...section.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => sql ?? '')
+  expect(blocks).not.toEqual([])
+  const name = new URL(database.url).pathname.slice(1)
+  return blocks.map((sql) =>
+    roles
+      .reduce(
+        (text, role) => text.replaceAll(new RegExp(`\\b${role};`, 'g'), `${nameOf(role)};`),
+        sql,
+      )
+      .replace('database shop', `database "${name}"`),
+  )
+}
+
+function nameOf(role: string): string {
+  return `${role}_${suffix}`
+}
+
+function poolOf(role: string): Pool {
+  const url = new URL(database.url)
+  url.username = nameOf(role)
+  url.password = 'secret'
+  const pool = new Pool({ connectionString: url.href })
+  pools.push(pool)
+  return pool
+}
+
+beforeAll(async () => {
+  database = await freshDatabase(inject('postgresUrl'))
+  root = new Pool({ connectionString: database.url })
+  pools.push(root)
+  for (const role of roles) await root.query(`create role ${nameOf(role)} login password 'secret'`)
+  for (const sql of await grantsOf('migrate')) await root.query(sql)
+  await migrate(poolOf('oncekey_owner'))
+})
+
+afterAll(async () => {
+  for (const role of roles) await root.query(`drop owned by ${nameOf(role)} cascade`)
+  for (const role of roles) await root.query(`drop role ${nameOf(role)}`)
+  await Promise.all(pools.map((pool) => pool.end()))
+  await database.drop()
+})
+
+test('migrate needs what is written, and runs again without more', async () => {
+  await migrate(poolOf('oncekey_owner'))
+})
+
+describe('a role with what is written for the request path', () => {
+  const modes = ['transaction', 'lease'] as const
+
+  test.each(modes)('does all that a store in %s mode does', async (mode) => {
+    const [first = '', lease = ''] = await grantsOf('The request path')
+    await root.query(mode === 'lease' ? lease : first)
+    const pool = poolOf('app')
+    const store = storeOn(pool, { mode })
+    const [one, two, three] = [claimOf(), claimOf(), claimOf()]
+    const attempt = attemptOf(await store.begin(one))
+    expect(said(await store.begin(again(one)))).toBe('in-progress')
+    await attempt.transaction()
+    expect(await attempt.renew(60_000)).toBe('held')
+    expect(await attempt.complete(kept('done', [eventOf()]))).toBe('stored')
+    expect(said(await store.begin(again(one)))).toBe('replay 201 done')
+
+    const refusing = attemptOf(await store.begin(two))
+    await refusing.transaction()
+    expect(await refusing.complete(refused('no'))).toBe('stored')
+    await attemptOf(await store.begin(three)).release()
+    await attemptOf(await store.begin(again(three))).abandon()
+    expect(await attemptOf(await store.begin(again(three))).complete(kept('late'))).toBe('stored')
+
+    const keyless = await store.open({ leaseMs: 1_000 })
+    expect(await keyless.complete(kept('done', [eventOf()]))).toBe('stored')
+    const client: PoolClient = await pool.connect()
+    await client.query('begin')
+    await append(client, { type: 'order.shipped' })
+    await client.query('commit')
+    client.release()
+  })
+
+  test('can do nothing that is not written', async () => {
+    const pool = poolOf('app')
+    for (const sql of ['update oncekey.records set status = 1', 'delete from oncekey.records']) {
+      await expect(pool.query(sql)).rejects.toMatchObject({ code: '42501' })
+    }
+  })
+})
+
+test('a role with what is written for purge purges', async () => {
+  for (const sql of await grantsOf('purge')) await root.query(sql)
+  const purged = await purge(poolOf('purger'), {
+    resultRetentionMs: 0,
+    keyRetentionMs: 0,
+    limit: 100,
+  })
+  expect(purged).toBeDefined()
+})
+
+test('a role with what is written for operators sees keys, acts on them and reads the audit', async () => {
+  const owner = storeOn(poolOf('oncekey_owner'), { mode: 'lease' })
+  for (const sql of await grantsOf('Operators')) await root.query(sql)
+  const pool = poolOf('operator')
+  const { keys, operations } = storeOn(pool)
+  const act = { actor: 'maria', note: 'to see what happens' }
+  const claim = claimOf()
+  const [fingerprint] = claim.fingerprints
+  await attemptOf(await owner.begin(claim)).abandon()
+  expect((await keys?.get(claim))?.state).toBe('unknown')
+  expect(await keys?.release(claim, act)).toBe('done')
+  await attemptOf(await owner.begin(claim)).abandon()
+  expect(await keys?.answer(claim, kept('by hand').response, act)).toBe('done')
+  expect((await keys?.list(claim, { limit: 10 }))?.items).toHaveLength(1)
+  expect(await keys?.forget({ ...claim, fingerprint }, act)).toBe('done')
+  expect((await operations?.list({}, { limit: 10 }))?.items).toHaveLength(3)
+  for (const sql of ['update oncekey.records set status = 1', 'delete from oncekey.operations']) {
+    await expect(pool.query(sql)).rejects.toMatchObject({ code: '42501' })
+  }
+})

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto'
+import { Pool, type PoolClient } from 'pg'
+import { afterAll, describe, expect, test } from 'vitest'
+import { pgWire } from '../../src/sql/pg/pg-wire.ts'
+import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
+import { storeOn, testDatabase, wires } from '../database/test-database.ts'
+
+describe.each(wires)('values, $wire', ({ pipeline, prepare }) => {
+  const database = testDatabase()
+
+  test('stand in no text that the server shows or that an instrument of the driver sees', async () => {
+    const application_name = randomUUID()
+    const pool = database.pool({ max: 4, pipeline, application_name })
+    const texts: string[] = []
+    pool.on('connect', (client) => record(client, texts))
+    const store = storeOn(pool, { prepare })
+    const shown = async (): Promise<void> => {
+      const rows = await database.query<{ query: string }>(
+        'select query from pg_stat_activity where application_name = $1',
+        [application_name],
+      )
+      texts.push(...rows.map(({ query }) => query))
+    }
+    const claim = claimOf({ scope: 'the-scope', key: `the-key-${randomUUID()}` })
+    const attempt = attemptOf(await store.begin(claim))
+    await shown()
+    const event = eventOf({ data: '{"secret":"the-event"}' })
+    expect(await attempt.complete(kept('the-response', [event]))).toBe('stored')
+    await shown()
+    expect(said(await store.begin(again(claim)))).toBe('replay 201 the-response')
+    const other = attemptOf(await store.begin(claimOf({ scope: 'the-scope' })))
+    await other.complete(refused('the-response'))
+    await shown()
+
+    const text = texts.join('\n')
+    expect(text).toMatch(/claim_3\(\$1/)
+    expect(text).toMatch(/complete_3\(\$1/)
+    expect(text).not.toMatch(/the-scope|the-key|the-event|the-response/)
+  })
+
+  test('with quotes, backslashes, bytes and nothing are what they were', async () => {
+    const store = storeOn(database.pool({ max: 2, pipeline }), { prepare })
+    const claim = claimOf({ key: `it's a "key" \\ $1 %s \u{1F511}` })
+    const attempt = attemptOf(await store.begin(claim))
+    const body = Buffer.from(Array.from({ length: 512 }, (_, at) => at % 256))
+    const completion = kept('')
+    await attempt.complete({ ...completion, response: { ...completion.response, body } })
+    const decision = await store.begin(again(claim))
+    expect(decision).toMatchObject({ kind: 'replay', response: { body, seal: null } })
+  })
+})
+
+test('a statement that failed after it was parsed is parsed again on the same connection', async () => {
+  const client = await database.pool({ max: 1 }).connect()
+  const wire = pgWire({ prepare: true })
+  const begin = { name: 'begin', text: 'BEGIN', values: [] }
+  const divided = (by: number) => ({
+    name: 'divided',
+    text: 'select 6 / $1::int as n',
+    values: [by],
+  })
+  await expect(wire.two(client, begin, divided(0))).rejects.toMatchObject({ code: '22012' })
+  await client.query('rollback')
+  const [, { rows }] = await wire.two(client, begin, divided(3))
+  expect(rows).toEqual([{ n: '2' }])
+  await client.query('rollback')
+  client.release()
+})
+
+// As `pg-native` is: a client that shows no connection that the protocol could be written on.
+// By itself it went as a query of `pg`, which had not heard of its being there: 42P05.
+test('one that failed in a batch is found when it is sent alone', async () => {
+  const client = await database.pool({ max: 1 }).connect()
+  const wire = pgWire({ prepare: true })
+  const begin = { name: 'begin', text: 'BEGIN', values: [] }
+  const divided = (by: number) => ({
+    name: 'divided',
+    text: 'select 6 / $1::int as n',
+    values: [by],
+  })
+  await expect(wire.two(client, begin, divided(0))).rejects.toMatchObject({ code: '22012' })
+  await client.query('rollback')
+  expect((await wire.one(client, divided(2))).rows).toEqual([{ n: '3' }])
+  client.release()
+})
+
+test('a client that cannot write the protocol itself claims and completes all the same', async () => {
+  class Closed extends Pool {
+    override connect(callback?: unknown): never {
+      const closed = (client: PoolClient | undefined) =>
+        client && new Proxy(client, { get: hidden })
+      return super.connect((error, client, release) =>
+        (callback as (...args: unknown[]) => void)(error, closed(client), release),
+      ) as never
+    }
+  }
+  const pool = new Closed({ connectionString: database.url(), max: 2 })
+  pools.push(pool)
+  const store = storeOn(pool)
+  const claim = claimOf()
+  await attemptOf(await store.begin(claim)).complete(kept(`it's`))
+  expect(said(await store.begin(again(claim)))).toBe(`replay 201 it's`)
+})
+
+const database = testDatabase()
+const pools: Pool[] = []
+afterAll(() => Promise.all(pools.map((pool) => pool.end())))
+
+function hidden(client: PoolClient, name: string | symbol): unknown {
+  if (name === 'connection') return undefined
+  const value = Reflect.get(client, name)
+  return typeof value === 'function' ? value.bind(client) : value
+}
+
+function record(client: PoolClient, texts: string[]): void {
+  const query = client.query as (...args: unknown[]) => unknown
+  const recorded = (...args: unknown[]): unknown => {
+    const [first] = args
+    texts.push(typeof first === 'string' ? first : (first as { text: string }).text)
+    return query.apply(client, args)
+  }
+  client.query = recorded as typeof client.query
+}

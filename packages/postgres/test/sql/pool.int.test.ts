@@ -1,0 +1,230 @@
+import { randomUUID } from 'node:crypto'
+import type { Store } from '@oncekey/core'
+import { postgresStore } from '@oncekey/postgres'
+import { fromKnex } from '@oncekey/postgres/knex'
+import { fromKysely } from '@oncekey/postgres/kysely'
+import { waitFor } from '@oncekey/test-servers'
+import createKnex from 'knex'
+import { Kysely, PostgresDialect } from 'kysely'
+import type { Pool } from 'pg'
+import { describe, expect, test } from 'vitest'
+import { again, attemptOf, claimOf, kept, refused, said } from '../database/claims.ts'
+import { storeOn, testDatabase, wires } from '../database/test-database.ts'
+
+const database = testDatabase()
+
+describe('handlers that query the pool beside their transaction', () => {
+  test('all finish, on a pool of two', async () => {
+    const pool = database.pool({ max: 2 })
+    const store = storeOn(pool)
+    const outcomes = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const attempt = attemptOf(await store.begin(claimOf()))
+        await pool.query('select 1')
+        return attempt.complete(kept('done'))
+      }),
+    )
+    expect(outcomes).toEqual(Array(10).fill('stored'))
+    await whole(pool)
+  })
+
+  test('would wait for one another for ever, had each its transaction on any client', async () => {
+    const pool = database.pool({ max: 2 })
+    const clients = await Promise.all([pool.connect(), pool.connect()])
+    const handlers = clients.map(() => pool.query('select 1'))
+    expect([pool.idleCount, pool.waitingCount]).toEqual([0, 2])
+    for (const client of clients) client.release()
+    await Promise.all(handlers)
+  })
+})
+
+describe('a pool with every client in use', () => {
+  test('is 503 in time, and a client that comes later is given back', async () => {
+    const pool = database.pool({ max: 2 })
+    const store = storeOn(pool, { acquireTimeoutMs: 500 })
+    const clients = await Promise.all([pool.connect(), pool.connect()])
+    const keyless = await store.open({ leaseMs: 1_000 })
+    await expect(store.begin(claimOf())).rejects.toMatchObject({ code: 'store-busy' })
+    await expect(keyless.transaction()).rejects.toMatchObject({ code: 'store-busy' })
+    for (const client of clients) client.release()
+    await whole(pool)
+    await keyless.transaction()
+    expect(await keyless.complete(kept('done'))).toBe('stored')
+  })
+
+  test('is not asked for more clients than it has, however many requests come', async () => {
+    const pool = database.pool({ max: 2 })
+    const store = storeOn(pool, { acquireTimeoutMs: 100 })
+    const clients = await Promise.all([pool.connect(), pool.connect()])
+    for (let wave = 0; wave < 10; wave += 1) {
+      await expect(store.begin(claimOf())).rejects.toMatchObject({ code: 'store-busy' })
+      expect(pool.waitingCount).toBeLessThanOrEqual(2)
+    }
+    for (const client of clients) client.release()
+    await whole(pool)
+    const asked = () => store.begin(claimOf()).catch(() => undefined)
+    const decision = await waitFor(asked, { what: 'the pool to be asked again' })
+    await attemptOf(decision).release()
+  })
+
+  test('whose own deadline is shorter is 503 as well', async () => {
+    const pool = database.pool({ max: 1, connectionTimeoutMillis: 1_000 })
+    const store = storeOn(pool)
+    const client = await pool.connect()
+    await expect(store.begin(claimOf())).rejects.toMatchObject({
+      code: 'store-busy',
+      message: expect.stringContaining('timeout exceeded when trying to connect'),
+    })
+    client.release()
+  })
+
+  // Kysely's was told `store-unavailable`, as if there were no server; Knex's, that it was ours.
+  test('whose own deadline is shorter is said to be busy through a bridge, too', async () => {
+    const pool = database.pool({ max: 1, connectionTimeoutMillis: 300 })
+    const db = new Kysely({ dialect: new PostgresDialect({ pool }) })
+    const client = await pool.connect()
+    const knex = createKnex({
+      client: 'pg',
+      connection: database.url(),
+      acquireConnectionTimeout: 300,
+      pool: { min: 0, max: 1 },
+    })
+    const open = await knex.transaction()
+    const stores: [Store, string][] = [
+      [postgresStore({ client: fromKysely(db, { pool }) }), 'timeout exceeded'],
+      [postgresStore({ client: fromKnex(knex) }), 'Timeout acquiring a connection'],
+    ]
+    for (const [store, message] of stores) {
+      await expect(store.begin(claimOf())).rejects.toMatchObject({
+        code: 'store-busy',
+        message: expect.stringContaining(message),
+      })
+    }
+    client.release()
+    await open.rollback()
+    for (const [store] of stores) await attemptOf(await store.begin(claimOf())).release()
+    await knex.destroy()
+  })
+})
+
+describe('with every place taken by a slow handler', () => {
+  test('what is finished is replayed at once, and what is new waits its turn', async () => {
+    const pool = database.pool({ max: 4 })
+    const store = storeOn(pool, { maxConcurrent: 2 })
+    const finished = claimOf()
+    await attemptOf(await store.begin(finished)).complete(kept('done'))
+    const slow = [attemptOf(await store.begin(claimOf())), attemptOf(await store.begin(claimOf()))]
+
+    const replays = Array.from({ length: 50 }, () => store.begin(again(finished)))
+    for (const decision of await Promise.all(replays)) {
+      expect(said(decision)).toBe('replay 201 done')
+    }
+    expect(said(await store.begin(again(finished, { fingerprints: ['x'] })))).toBe('mismatch')
+
+    const waiting = store.begin(claimOf())
+    await slow[0]?.complete(kept('done'))
+    const late = attemptOf(await waiting)
+    await Promise.all([late.release(), slow[1]?.release()])
+    await whole(pool)
+  })
+
+  test('a new key is 503 in time', async () => {
+    const store = storeOn(database.pool({ max: 2 }), { acquireTimeoutMs: 1_000 })
+    const slow = attemptOf(await store.begin(claimOf()))
+    await expect(store.begin(claimOf())).rejects.toMatchObject({
+      code: 'store-busy',
+      message: expect.stringContaining('maxConcurrent'),
+    })
+    await slow.release()
+    await attemptOf(await store.begin(claimOf())).release()
+  })
+
+  test('nobody is asked for a request whose client is gone', async () => {
+    const store = storeOn(database.pool({ max: 2 }))
+    const slow = attemptOf(await store.begin(claimOf()))
+    const caller = new AbortController()
+    const claim = claimOf({ signal: caller.signal })
+    const gone = store.begin(claim)
+    const still = store.begin(again(claim))
+    caller.abort()
+    expect(said(await gone)).toBe('in-progress')
+    await slow.release()
+    await attemptOf(await still).release()
+  })
+})
+
+describe('a client that was given back with a transaction open', () => {
+  test('is not used: what runs on it would be in that transaction', async () => {
+    const pool = database.pool({ max: 1 })
+    const theirs = randomUUID()
+    const client = await pool.connect()
+    await client.query('begin')
+    await client.query('insert into orders values ($1)', [theirs])
+    client.release()
+    const store = storeOn(pool)
+    const attempt = attemptOf(await store.begin(claimOf()))
+    expect(await attempt.complete(kept('done'))).toBe('stored')
+    expect(await database.hasOrder(theirs)).toBe(false)
+  })
+
+  test('plainly, it shows the next user what was never committed', async () => {
+    const pool = database.pool({ max: 1 })
+    const theirs = randomUUID()
+    const client = await pool.connect()
+    await client.query('begin')
+    await client.query('insert into orders values ($1)', [theirs])
+    client.release()
+    const { rowCount } = await pool.query('select from orders where id = $1', [theirs])
+    expect(rowCount).toBe(1)
+  })
+})
+
+describe.each(wires)('after every way an attempt can end, $wire', ({ pipeline, prepare }) => {
+  test('no client, transaction or lock is left', async () => {
+    const pool = database.pool({ max: 8, pipeline, application_name: `left-${randomUUID()}` })
+    const store = storeOn(pool, { prepare })
+    const ends = [
+      async () => void (await attemptOf(await store.begin(claimOf())).complete(kept('done'))),
+      async () => void (await attemptOf(await store.begin(claimOf())).complete(refused('no'))),
+      async () => attemptOf(await store.begin(claimOf())).release(),
+      async () => attemptOf(await store.begin(claimOf())).abandon(),
+      async () => {
+        const attempt = attemptOf(await store.begin(claimOf()))
+        const tx = await attempt.transaction()
+        await tx.query('select 1 / 0').catch(() => {})
+        await attempt.complete(kept('done')).catch(() => {})
+      },
+      async () => {
+        const attempt = attemptOf(await store.begin(claimOf()))
+        await (await attempt.transaction()).query('select 1; commit')
+        await attempt.complete(kept('done')).catch(() => {})
+      },
+      async () => {
+        const claim = claimOf()
+        await attemptOf(await store.begin(claim)).complete(kept('done'))
+        await store.begin(again(claim))
+        await store.begin(again(claim, { fingerprints: ['other'] }))
+      },
+      async () => {
+        const attempt = await store.open({ leaseMs: 1_000 })
+        await attempt.transaction()
+        await attempt.abandon()
+      },
+    ]
+    await Promise.all(Array.from({ length: 200 }, (_, index) => ends[index % ends.length]?.()))
+    await whole(pool)
+    const left = await database.query(
+      `select a.pid, a.state, l.locktype
+         from pg_stat_activity a left join pg_locks l using (pid)
+         where a.application_name = $1 and (a.state <> 'idle' or l.locktype is not null)`,
+      [pool.options.application_name],
+    )
+    expect(left).toEqual([])
+  })
+})
+
+async function whole(pool: Pool): Promise<void> {
+  await waitFor(() => pool.idleCount === pool.totalCount && pool.waitingCount === 0, {
+    what: 'all clients to be given back',
+  })
+}

@@ -1,0 +1,43 @@
+import { postgresLog } from '@oncekey/postgres'
+import { waitFor } from '@oncekey/test-servers'
+import { expect, test } from 'vitest'
+import { testDatabase } from '../database/test-database.ts'
+
+const database = testDatabase()
+
+// The partition was looked at in the snapshot of before the lock, and emptied with what was in it by then.
+test.each(['repeatable read', 'serializable'])(
+  'a session set to %s drops no event that was committed while it waited for its partition',
+  async (isolation) => {
+    const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
+    const log = postgresLog({ client: database.pool({ options }) })
+    const writers = database.pool()
+    const put = `insert into oncekey.outbox_PART
+        (part, slot, id, type, source, ordering_key, data, headers, occurred_at)
+      values (PART, 0, gen_random_uuid(), 't', '/', 'k', '1', '{}', now())`
+    const [day] = await database.query<{ part: string }>(
+      'select ((floor(extract(epoch from clock_timestamp()) / 86400)::bigint + 4) % 8)::text as part',
+    )
+    const text = put.replaceAll('PART', String(day?.part))
+    const count = async () => (await database.query('select from oncekey.outbox')).length
+    // The lock is waited for only 50 ms: of so many, some are in time.
+    for (let tries = 0; tries < 20; tries += 1) {
+      await database.query('truncate oncekey.outbox')
+      await database.query(text)
+      const writer = await writers.connect()
+      await writer.query('begin')
+      await writer.query(text)
+      let isOver = false
+      const maintained = log.maintain().finally(() => {
+        isOver = true
+      })
+      const isWaiting = async () =>
+        isOver || (await writer.query('select from pg_locks where not granted')).rows.length > 0
+      await waitFor(isWaiting, { what: 'the lock to be waited for', intervalMs: 1 })
+      await writer.query('commit')
+      writer.release()
+      await maintained
+      expect(await count()).toBe(2)
+    }
+  },
+)

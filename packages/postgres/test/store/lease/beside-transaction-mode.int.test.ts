@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto'
+import { waitFor } from '@oncekey/test-servers'
+import { describe, expect, test } from 'vitest'
+import { again, attemptOf, claimOf, kept, refused, said } from '../../database/claims.ts'
+import { storeOn, testDatabase } from '../../database/test-database.ts'
+
+const insert = 'insert into orders values ($1)'
+
+// While a deploy changes the mode, processes of both work on the same keys.
+describe.each(['read committed', 'serializable'] as const)(
+  'a store in lease mode and one in transaction mode, %s',
+  (isolation) => {
+    const database = testDatabase()
+    const leased = storeOnce('lease')
+    const transactional = storeOnce('transaction')
+
+    function storeOnce(mode: 'lease' | 'transaction') {
+      let made: ReturnType<typeof storeOn> | undefined
+      return () => {
+        made ??= storeOn(database.pool(), { mode, isolation })
+        return made
+      }
+    }
+
+    test('replay what the other has finished', async () => {
+      const [one, two] = [claimOf(), claimOf()]
+      await attemptOf(await leased().begin(one)).complete(kept('by lease'))
+      await attemptOf(await transactional().begin(two)).complete(kept('by transaction'))
+      expect(said(await transactional().begin(again(one)))).toBe('replay 201 by lease')
+      expect(said(await leased().begin(again(two)))).toBe('replay 201 by transaction')
+      const other = { fingerprints: ['other'] } as const
+      expect(said(await transactional().begin(again(one, other)))).toBe('mismatch')
+      expect(said(await leased().begin(again(two, other)))).toBe('mismatch')
+    })
+
+    test('see what the other is running', async () => {
+      const [one, two] = [claimOf(), claimOf()]
+      const first = attemptOf(await leased().begin(one))
+      expect(said(await transactional().begin(again(one)))).toBe('in-progress')
+      expect(said(await transactional().begin(again(one, { waitMs: 50 })))).toBe('in-progress')
+      expect(said(await transactional().begin(again(one, { fingerprints: ['x'] })))).toBe(
+        'mismatch',
+      )
+      await first.transaction()
+      expect(said(await transactional().begin(again(one)))).toBe('in-progress')
+      expect(await first.complete(kept('done'))).toBe('stored')
+
+      const second = attemptOf(await transactional().begin(two))
+      expect(said(await leased().begin(again(two)))).toBe('in-progress')
+      const waiter = leased().begin(again(two, { waitMs: 30_000 }))
+      expect(await second.complete(kept('done'))).toBe('stored')
+      expect(said(await waiter)).toBe('replay 201 done')
+    })
+
+    test('an unknown outcome is held by transaction mode, or taken over with the next number', async () => {
+      const claim = claimOf()
+      const stale = attemptOf(await leased().begin({ ...claim, leaseMs: 1 }))
+      await lapsed(claim.key)
+      const hold = () => transactional().begin(again(claim, { whenUnknown: 'hold' }))
+      expect(said(await hold())).toBe('unknown')
+      const owner = attemptOf(await transactional().begin(again(claim)))
+      expect(owner.number).toBe(2)
+      const [ours, theirs] = [randomUUID(), randomUUID()]
+      await (await owner.transaction()).query(insert, [ours])
+      expect(said(await leased().begin(again(claim)))).toBe('in-progress')
+      expect(await owner.complete(kept('done'))).toBe('stored')
+      const late = stale.transaction().then((tx) => tx.query(insert, [theirs]))
+      await expect(late).rejects.toMatchObject({ code: 'transaction-over' })
+      expect(await stale.complete(kept('stale'))).toBe('superseded')
+      expect([await database.hasOrder(ours), await database.hasOrder(theirs)]).toEqual([
+        true,
+        false,
+      ])
+      expect(
+        await database.query('select from oncekey.attempts where key = $1', [claim.key]),
+      ).toEqual([])
+    })
+
+    test('is as unknown as it was where that attempt came to nothing', async () => {
+      const claim = claimOf()
+      await attemptOf(await leased().begin(claim)).abandon()
+      await attemptOf(await transactional().begin(again(claim))).abandon()
+      for (const store of [leased(), transactional()]) {
+        expect(said(await store.begin(again(claim, { whenUnknown: 'hold' })))).toBe('unknown')
+      }
+      // A refusal is kept after its writes, and the taking over, are undone: the record decides first.
+      const refusing = attemptOf(await transactional().begin(again(claim)))
+      expect(await refusing.complete(refused('no'))).toBe('stored')
+      for (const store of [leased(), transactional()]) {
+        expect(said(await store.begin(again(claim)))).toBe('replay 422 no')
+      }
+    })
+
+    test('and has let go of the key once that is said: who retakes it then is not told in-progress', async () => {
+      const claim = claimOf()
+      await attemptOf(await leased().begin(claim)).abandon()
+      const [pool, rollback] = [database.pool(), gate()]
+      pool.on('connect', (client) => {
+        const send = client.query.bind(client)
+        const query = (...args: unknown[]) => Reflect.apply(send, undefined, args)
+        client.query = ((...args: unknown[]) =>
+          JSON.stringify(args[0]).includes('ROLLBACK')
+            ? rollback.opened().then(() => query(...args))
+            : query(...args)) as typeof client.query
+      })
+      const store = storeOn(pool, { mode: 'transaction', isolation })
+      let isAnswered = false
+      const answer = store.begin(again(claim, { whenUnknown: 'hold' })).finally(() => {
+        isAnswered = true
+      })
+      await rollback.reached
+      expect(await database.locks()).toBeGreaterThan(0)
+      expect(isAnswered).toBe(false)
+      rollback.open()
+      expect(said(await answer)).toBe('unknown')
+      await attemptOf(await store.begin(again(claim))).release()
+    })
+
+    test('of fifty claims in both modes one runs', async () => {
+      const claim = claimOf()
+      const decisions = await Promise.all(
+        Array.from({ length: 50 }, (_, index) =>
+          (index % 2 === 0 ? leased() : transactional()).begin(again(claim)),
+        ),
+      )
+      const running = decisions.filter(({ kind }) => kind === 'run')
+      expect(running.length).toBeLessThanOrEqual(1)
+      for (const { kind } of decisions) expect(['run', 'in-progress']).toContain(kind)
+      for (const decision of running) await attemptOf(decision).release()
+    })
+
+    async function lapsed(key: string): Promise<void> {
+      const text = 'select from oncekey.attempts where key = $1 and until < clock_timestamp()'
+      await waitFor(async () => (await database.query(text, [key])).length === 1, {
+        what: 'the lease to be over',
+      })
+    }
+  },
+)
+
+/** Holds up whoever comes to it until it is opened. */
+function gate() {
+  let [reach, open] = [(): void => {}, (): void => {}]
+  const reached = new Promise<void>((resolve) => {
+    reach = resolve
+  })
+  const isOpen = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const opened = (): Promise<void> => {
+    reach()
+    return isOpen
+  }
+  return { reached, opened, open: () => open() }
+}

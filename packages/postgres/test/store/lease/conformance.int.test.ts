@@ -1,0 +1,63 @@
+import { describeStore, type StoreFixture } from '@oncekey/conformance'
+import type { OutboxEvent } from '@oncekey/core'
+import { type Isolation, purge } from '@oncekey/postgres'
+import type { Pool, PoolClient } from 'pg'
+import { beforeAll } from 'vitest'
+import { clockOptions, movableClock } from '../../database/movable-clock.ts'
+import { storeOn, type TestDatabase, testDatabase } from '../../database/test-database.ts'
+
+// Every way to talk to the server, every isolation level, and leases that really run out.
+const kinds = [
+  { name: 'one message, real leases', clock: 'real' },
+  { name: 'pipelined, repeatable read', pipeline: true, isolation: 'repeatable read' },
+  { name: 'prepared, serializable', prepare: true, isolation: 'serializable' },
+] as const
+
+for (const { name, ...options } of kinds) {
+  const create = fixtures(testDatabase(), options)
+  describeStore({ name: `postgres in lease mode, ${name}`, modelRuns: 20, create })
+}
+
+function fixtures(
+  database: TestDatabase,
+  options: { pipeline?: boolean; prepare?: boolean; isolation?: Isolation; clock?: 'real' },
+): () => StoreFixture<PoolClient> {
+  const { pipeline = false, clock, ...rest } = options
+  const pools: Pool[] = []
+  let other: ReturnType<typeof storeOn> | undefined
+  // Two pools, as of two processes, for all tests: connecting is what takes time.
+  const pool = (index: number): Pool => {
+    const moved = clock === 'real' ? {} : { options: clockOptions }
+    pools[index] ??= database.pool({ max: 20, pipeline, ...moved })
+    return pools[index]
+  }
+  let advance: (ms: number) => Promise<void>
+  if (clock !== 'real') {
+    beforeAll(async () => {
+      advance = await movableClock(database)
+    })
+  }
+
+  return () => ({
+    store: storeOn(pool(0), { ...rest, mode: 'lease' }),
+    another: () => storeOn(pool(1), { ...rest, mode: 'lease' }),
+    otherMode: () => (other ??= storeOn(pool(1), { ...rest, mode: 'transaction' })),
+    ...(clock !== 'real' && { advance }),
+    write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
+    async written(id, within) {
+      const text = 'select id from orders where id = $1'
+      const rows = within ? (await within.query(text, [id])).rows : await database.query(text, [id])
+      return rows.length === 1
+    },
+    events: () =>
+      database.query<OutboxEvent>(
+        `select id, type, source, subject, ordering_key as "orderingKey", data::text, headers,
+           occurred_at as "occurredAt"
+         from oncekey.outbox order by seq`,
+      ),
+    async expireResults() {
+      await purge(pool(0), { resultRetentionMs: 0, limit: 100_000 })
+    },
+    // No expireKeys: a record is true until it is purged, however old it is.
+  })
+}

@@ -1,0 +1,112 @@
+import { OncekeyError } from '@oncekey/core'
+import type { Connection } from './connection.ts'
+import { storeTimeout, within } from './deadline.ts'
+import { isRefusal, storeError } from './store-error.ts'
+
+/**
+ * Looks before the first claim, and from then on every few seconds beside one, whether this Redis evicts
+ * keys: a record that is evicted before its time lets a retry run its handler again, and nobody would
+ * ever know.
+ *
+ * The returned function throws `store-unavailable` where it does (or warns, as the options say), and
+ * where Redis cannot be asked. A server that does not tell (INFO is not allowed) is taken at its word.
+ */
+export function evictionGuard(
+  options: Connection & { readonly whenEvicting: 'refuse' | 'warn' },
+): () => Promise<void> | undefined {
+  let isFine = false
+  let lookAt = 0
+  let looking: Promise<void> | undefined
+  const warn = evictionWarning(OF_RECORDS)
+
+  async function look(): Promise<void> {
+    try {
+      const policy = await evictionPolicy(options)
+      isFine = policy === undefined || options.whenEvicting === 'warn'
+      if (!isFine) throw new OncekeyError('store-unavailable', textOf(policy, OF_RECORDS))
+      warn(policy)
+    } finally {
+      lookAt = performance.now() + LOOK_EVERY_MS
+      looking = undefined
+    }
+  }
+
+  return () => {
+    if (isFine && performance.now() < lookAt) return undefined
+    looking ??= look()
+    if (!isFine) return looking
+    // The next claim is told. If Redis cannot be asked, this one finds out by itself.
+    looking.catch(() => {})
+    return undefined
+  }
+}
+
+/**
+ * The same for a log, whose relays had better go on: what they have delivered cannot be evicted any more.
+ * It warns, once for each policy. Never rejects.
+ */
+export function evictionWatch(options: Connection): () => Promise<void> {
+  const warn = evictionWarning(OF_EVENTS)
+  return () => evictionPolicy(options).then(warn, () => {})
+}
+
+/** The policy by which it evicts; `undefined` if it does not. */
+async function evictionPolicy({
+  client,
+  commandTimeoutMs,
+}: Connection): Promise<string | undefined> {
+  const masters = client.nodes?.('master') ?? []
+  const servers = masters.length === 0 ? [client] : masters
+  const asked = servers.map((server) =>
+    within(commandTimeoutMs, server.info('memory'), () => storeTimeout(commandTimeoutMs)),
+  )
+  const answers = await Promise.allSettled(asked)
+  const told = answers.filter((answer) => answer.status === 'fulfilled')
+  const failed = answers.find((answer) => answer.status === 'rejected')
+  if (told.length === 0 && failed !== undefined && !isRefusal(failed.reason)) {
+    throw storeError('store-unavailable', failed.reason)
+  }
+  return told.map(({ value }) => evictionPolicyIn(String(value))).find(Boolean)
+}
+
+function evictionPolicyIn(info: string): string | undefined {
+  const limit = info.match(/^maxmemory:(\d+)/m)?.[1] ?? '0'
+  const policy = info.match(/^maxmemory_policy:([\w-]+)/m)?.[1] ?? 'noeviction'
+  return limit === '0' || policy === 'noeviction' ? undefined : policy
+}
+
+/** Once for each policy, and again when it has been another in between. */
+function evictionWarning(what: Evicted): (policy: string | undefined) => void {
+  let last: string | undefined
+  return (policy) => {
+    if (policy !== undefined && policy !== last) {
+      process.emitWarning(textOf(policy, what), { code: 'ONCEKEY', type: 'OncekeyWarning' })
+    }
+    last = policy
+  }
+}
+
+function textOf(policy: string | undefined, { lost, remedy }: Evicted): string {
+  return `This Redis evicts keys when its memory is full (maxmemory-policy ${policy}), and ${lost}. ${remedy}`
+}
+
+interface Evicted {
+  readonly lost: string
+  readonly remedy: string
+}
+
+const OF_RECORDS: Evicted = {
+  lost: 'a handler whose record is evicted runs again when the client retries',
+  remedy:
+    'Set `maxmemory-policy noeviction`, ' +
+    "or accept that with redisStore({ whenEvicting: 'warn' }).",
+}
+
+const OF_EVENTS: Evicted = {
+  lost:
+    'with a stream the events in it are evicted, delivered or not, and with other keys of the log ' +
+    'dead letters, cursors, and the marks of what a consumer has emitted',
+  remedy: 'Set `maxmemory-policy noeviction`.',
+}
+
+const LOOK_EVERY_MS = 5_000

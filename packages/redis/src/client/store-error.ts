@@ -1,0 +1,47 @@
+import { OncekeyError } from '@oncekey/core'
+
+/** What went wrong with Redis, in words that say what to do; the client's own error is the cause. */
+export function storeError(
+  code: 'store-unavailable' | 'commit-failed',
+  error: unknown,
+): OncekeyError {
+  const cause = withoutArguments(error)
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1]
+  const said = hint === undefined ? text : `${hint} (${text})`
+  return code === 'store-unavailable'
+    ? new OncekeyError(code, `Redis could not be asked: ${said}`, { cause })
+    : new OncekeyError(code, `Redis did not say that the response is stored: ${said}`, { cause })
+}
+
+/** Whether Redis itself refused the command. If not, it may have been carried out all the same. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+/** ioredis attaches the command with its arguments: response, token and key are not for a log. */
+function withoutArguments(error: unknown): unknown {
+  const command = (error as { command?: { args?: unknown } } | null | undefined)?.command
+  if (command?.args !== undefined) command.args = undefined
+  return error
+}
+
+/** Redis 6 says what a script was refused behind the script's own name, and a dash. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/(^|-)READONLY/, 'the client is connected to a read-only replica; connect it to the primary'],
+  [/^LOADING/, 'it is still loading its data'],
+  [/^MASTERDOWN/, 'it is a replica that has lost its primary'],
+  [/(^|-)OOM/, 'its memory is full; raise `maxmemory` or shorten `resultRetentionMs`'],
+  [/\bCLUSTERDOWN\b/, 'the cluster is down, or does not serve the slot of this key'],
+  [
+    /^(MOVED|ASK|CROSSSLOT) /,
+    'it is a node of a cluster; give redisStore() a `Cluster` of ioredis',
+  ],
+  [/(^|-)NOREPLICAS/, 'too few replicas are connected for its `min-replicas-to-write`'],
+  [/(^|-)MISCONF/, 'it cannot write to its disk, and refuses writes until it can'],
+  [/^BUSY /, 'a script, or a function, keeps it busy'],
+  [/killed by user/i, 'the script was killed by an operator before it had written anything'],
+  [/^(NOAUTH|WRONGPASS)/, 'the client is not signed in'],
+  [/NOPERM|can't run this command/, 'its user may not use a command or a key that the store needs'],
+  [/^WRONGTYPE|against a key holding the wrong kind/, 'a key of this name is not one of the store'],
+]

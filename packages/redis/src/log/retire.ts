@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import { type Retired, type RetireOptions, retirement } from '@oncekey/core'
+import { allSlots } from './keys/slot-keys.ts'
+import type { LogState } from './log-state.ts'
+import { isRetiredScript } from './scripts/consumers/is-retired.ts'
+import { retireScript } from './scripts/consumers/retire.ts'
+import {
+  beginRetirementScript,
+  DONE,
+  endRetirementScript,
+  findRetirementScript,
+} from './scripts/consumers/retirement-mark.ts'
+import { setAsideScript } from './scripts/deliveries/set-aside.ts'
+
+/**
+ * Forgets a consumer, and then sets aside what it could not take, in portions that hold nobody up. What
+ * is to be done is on its mark: if this process dies, whoever subscribes the name next does the rest.
+ */
+export async function retire(
+  log: LogState,
+  consumer: string,
+  options: RetireOptions | undefined,
+): Promise<Retired> {
+  const choice = retirement(options)
+  const mark = JSON.stringify({ ...choice, id: randomUUID() })
+  await log.ask(beginRetirementScript, { consumer, mark })
+  await log.askSlots(retireScript, allSlots, (slots) => ({ slots, consumer }))
+  const count = await setAside(log, consumer, choice)
+  await log.ask(endRetirementScript, { consumer, mark })
+  const isKept = choice.remaining === 'keep'
+  return { kept: isKept ? count : 0, discarded: isKept ? 0 : count }
+}
+
+/** Lets a consumer that was retired begin anew: what is left of it is set aside before. */
+export async function beginAnew(log: LogState, consumer: string): Promise<void> {
+  const mark = await log.ask(findRetirementScript, { consumer })
+  if (mark === null) return
+  if (mark !== DONE) await setAside(log, consumer, choiceOf(mark))
+  await log.ask(isRetiredScript, { consumer, begins: true })
+}
+
+async function setAside(
+  log: LogState,
+  consumer: string,
+  choice: Required<RetireOptions>,
+): Promise<number> {
+  let total = 0
+  // One script at a time: each keeps the server from everybody else.
+  for (const slot of allSlots) {
+    let from = '0'
+    do {
+      const { next, count } = await log.ask(setAsideScript, { slot, consumer, from, choice })
+      total += count
+      from = next
+    } while (from !== '0')
+  }
+  return total
+}
+
+function choiceOf(mark: string): Required<RetireOptions> {
+  return retirement(mark === '' ? {} : JSON.parse(mark))
+}

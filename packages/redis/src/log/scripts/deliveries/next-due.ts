@@ -1,0 +1,121 @@
+import { type HeldSlot, splitTypes } from '@oncekey/core'
+import { integerIn, listIn, type Script, script } from '../../../client/script.ts'
+import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
+import { clockLua, cursorLua } from '../cursor.ts'
+import { deliveryLua } from '../delivery.ts'
+
+/** Looks which deliveries come next in slots that are held, and changes nothing. */
+export const nextDueScript: Script<NextDueQuestion, NextDue[]> = script({
+  name: 'next-due',
+  text: `${clockLua}${cursorLua}${deliveryLua}
+-- For each slot:
+-- KEYS[i]     its consumers
+-- KEYS[i + 1] its deliveries
+-- KEYS[i + 2] the consumer's deliveries that are retrying
+-- ARGV[1]     consumer
+-- ARGV[2]     at most so many of each slot
+-- ARGV[3]     number of types; ARGV[4] of beginnings of types; both '0': whatever the type
+-- ARGV[5..]   the types, the beginnings, and then the epoch with which each slot is held
+local whole, beginnings = {}, {}
+local at = 5 + ARGV[3] + ARGV[4]
+local all = at == 5
+for i = 5, at - 1 do
+  if i < 5 + ARGV[3] then
+    whole[ARGV[i]] = true
+  else
+    beginnings[#beginnings + 1] = ARGV[i]
+  end
+end
+
+-- Looks into the event only where types are asked for: while two releases run side by side.
+local function is_meant(deliveries, n)
+  if all then
+    return true
+  end
+  local raw = redis.call('HGET', deliveries, n .. ':event')
+  local kind = raw and cjson.decode(raw).type
+  if not kind or whole[kind] then
+    return kind ~= nil
+  end
+  for _, beginning in ipairs(beginnings) do
+    if string.sub(kind, 1, #beginning) == beginning then
+      return true
+    end
+  end
+  return false
+end
+
+-- Where types are asked for, those of others may be in front; they are their releases' to take.
+local LOOKED_AT = 2000
+local next = {}
+for i = 1, #KEYS, 3 do
+  local slot = (i - 1) / 3
+  local looked = all and tonumber(ARGV[2]) or LOOKED_AT
+  local due = redis.call('ZRANGE', KEYS[i + 2], 0, looked - 1, 'WITHSCORES')
+  if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at + slot]) then
+    local left = tonumber(ARGV[2])
+    for d = 1, #due, 2 do
+      if left == 0 then
+        break
+      end
+      if is_meant(KEYS[i + 1], due[d]) then
+        left = left - 1
+        local in_ms, dubious, bytes = math.max(0, due[d + 1] - now), 0, 0
+        if in_ms == 0 then
+          local state = state_of(KEYS[i + 1], due[d])
+          dubious = state and state.starts > state.attempts and 1 or 0
+          bytes = redis.call('HSTRLEN', KEYS[i + 1], due[d] .. ':event')
+            + redis.call('HSTRLEN', KEYS[i + 1], due[d] .. ':data')
+        end
+        next[#next + 1] = {slot, tonumber(due[d]), in_ms, dubious, bytes}
+      end
+    end
+  end
+end
+return next
+`,
+  keys: ({ consumer, slots }) =>
+    slots.flatMap(({ slot }) => {
+      const { consumers, deliveries } = slotKeys(slot)
+      return [consumers, deliveries, dueKey(slot, consumer)]
+    }),
+  args: ({ consumer, most, types, slots }) => [
+    consumer,
+    most,
+    splitTypes(types)?.whole.length ?? 0,
+    splitTypes(types)?.beginnings.length ?? 0,
+    ...(splitTypes(types)?.whole ?? []),
+    ...(splitTypes(types)?.beginnings ?? []),
+    ...slots.map(({ epoch }) => epoch),
+  ],
+  reply: (raw, { slots }) =>
+    listIn(raw).map((each) => {
+      const [at, number, inMs, dubious, bytes] = listIn(each).map(integerIn)
+      const { slot, epoch } = slots[at as number] as HeldSlot
+      return {
+        slot,
+        epoch,
+        number: number as number,
+        inMs: inMs as number,
+        isDubious: dubious === 1,
+        bytes: bytes as number,
+      }
+    }),
+})
+
+export interface NextDueQuestion {
+  readonly consumer: string
+  readonly slots: readonly HeldSlot[]
+  readonly most: number
+  /** Only these, or all. */
+  readonly types: readonly string[] | null
+}
+
+export interface NextDue extends HeldSlot {
+  readonly number: number
+  readonly inMs: number
+  /** It was started before and never settled. */
+  readonly isDubious: boolean
+  /** Of its event, once it is due. */
+  readonly bytes: number
+}

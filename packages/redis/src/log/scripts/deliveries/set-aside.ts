@@ -1,0 +1,110 @@
+import type { RetireOptions } from '@oncekey/core'
+import { integerIn, listIn, type Script, script, textIn } from '../../../client/script.ts'
+import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
+import { clockLua, cursorLua } from '../cursor.ts'
+import { deliveryLua } from '../delivery.ts'
+
+/**
+ * Sets aside what a consumer that was retired left in one slot, in portions: its deliveries lose the
+ * fields that find them, so that they are in nobody's way who has the same name later, and what was dead
+ * or retrying is 'retired', or discarded. Nothing where there is a consumer of that name again.
+ */
+export const setAsideScript: Script<SetAsideQuestion, SetAside> = script({
+  name: 'set-aside',
+  text: `${clockLua}${cursorLua}${deliveryLua}
+-- KEYS[1] the consumers of the slot
+-- KEYS[2] its deliveries
+-- KEYS[3] the consumer's deliveries that are retrying
+-- KEYS[4] what is dead
+-- KEYS[5] what died lately
+-- KEYS[6] what was dealt with
+-- KEYS[7] what is retired
+-- ARGV[1] consumer
+-- ARGV[2] what the names of its fields look like
+-- ARGV[3] where the search goes on; '0': from the beginning
+-- ARGV[4] how many fields to look at
+-- ARGV[5] 'keep' or 'discard'
+-- ARGV[6] why
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
+  return {'0', 0}
+end
+let_through(KEYS[1])
+
+-- Each at a time of its own, so that there is one order.
+local function keep_apart(n, state, died_at)
+  local at = died_at and digits(tonumber(died_at))
+  if not at or redis.call('ZCOUNT', KEYS[7], at, at) ~= 0 then
+    local last = redis.call('ZRANGE', KEYS[7], -1, -1, 'WITHSCORES')[2]
+    at = digits(math.max(now_us, (tonumber(last) or 0) + 1))
+  end
+  redis.call('ZADD', KEYS[7], at, n)
+  if state.state == 'retrying' then
+    state.reason, state.dead_at = 'retired', now
+    redis.call('ZADD', KEYS[5], digits(now_us), n .. ':' .. digits(now_us))
+  end
+  state.state = 'retired'
+end
+
+local function discard(n, state)
+  state.state, state.resolution, state.resolved_at = 'resolved', 'discarded', now
+  redis.call('HSET', KEYS[2], n .. ':note', ARGV[6])
+  redis.call('ZADD', KEYS[6], digits(now), n)
+end
+
+local count = 0
+local found = redis.call('HSCAN', KEYS[2], ARGV[3], 'MATCH', ARGV[2], 'COUNT', ARGV[4])
+for f = 1, #found[2], 2 do
+  local index, n = found[2][f], found[2][f + 1]
+  local state = state_of(KEYS[2], n)
+  if state and state.consumer == ARGV[1] and state.index == index then
+    redis.call('HDEL', KEYS[2], index)
+    state.index = ''
+    if state.state ~= 'resolved' then
+      count = count + 1
+      local died_at = redis.call('ZSCORE', KEYS[4], n)
+      redis.call('ZREM', KEYS[3], n)
+      redis.call('ZREM', KEYS[4], n)
+      if ARGV[5] == 'discard' then
+        discard(n, state)
+      else
+        keep_apart(n, state, died_at)
+      end
+    end
+    keep_state(KEYS[2], n, state)
+  end
+end
+return {found[1], count}
+`,
+  keys: ({ slot, consumer }) => {
+    const { arrived, consumers, dead, deliveries, resolved, retired } = slotKeys(slot)
+    return [consumers, deliveries, dueKey(slot, consumer), dead, arrived, resolved, retired]
+  },
+  args: ({ consumer, from, choice: { remaining, note } }) => [
+    consumer,
+    `of:${consumer.replace(/[\\*?[\]]/g, '\\$&')}\n*`,
+    from,
+    LOOKED_AT,
+    remaining,
+    note,
+  ],
+  reply(raw) {
+    const [next, count] = listIn(raw)
+    return { next: textIn(next), count: integerIn(count) }
+  },
+})
+
+export interface SetAsideQuestion {
+  readonly slot: number
+  readonly consumer: string
+  readonly from: string
+  readonly choice: Required<RetireOptions>
+}
+
+export interface SetAside {
+  /** Where the next portion begins; '0': that was the last. */
+  readonly next: string
+  readonly count: number
+}
+
+/** Fields in one script: some milliseconds. */
+const LOOKED_AT = 500

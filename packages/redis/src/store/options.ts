@@ -1,0 +1,97 @@
+import { OptionsError } from '@oncekey/core'
+import type { Connection } from '../client/connection.ts'
+import {
+  checkClient,
+  checkSubscriber,
+  type RedisClient,
+  type RedisSubscriber,
+} from '../client/redis-client.ts'
+import type { Replicas } from '../client/replicas.ts'
+
+/** Options of `redisStore`. */
+export interface RedisStoreOptions {
+  /** An ioredis `Redis` or `Cluster`, 5 or 6. It stays the caller's: to connect, to watch for errors, to close. */
+  readonly client: RedisClient
+  /**
+   * Another connection, `client.duplicate()`, on which this process is told that an attempt of
+   * another process ended. Without it a claim with `waitMs` hears only of attempts of its own
+   * process; for others it asks again once, when its time or the lease is over.
+   * @default none
+   */
+  readonly subscriber?: RedisSubscriber
+  /** How long Redis may take to answer one command, reconnecting included. Milliseconds. @default 2_000 */
+  readonly commandTimeoutMs?: number
+  /** How long a response is replayed; after it `result-gone`. Milliseconds. @default 86_400_000 (24 h) */
+  readonly resultRetentionMs?: number
+  /** How long a key is remembered once its attempt ended. Milliseconds. @default 604_800_000 (7 d) */
+  readonly keyRetentionMs?: number
+  /**
+   * How many replicas must have a completion before it counts (`WAIT`); fewer within `timeoutMs`
+   * throw `commit-failed`, and `store-unavailable` where it was to be replayed. See the README for
+   * what this promises and what not.
+   * @default none: the primary alone
+   */
+  readonly replicas?: Replicas
+  /**
+   * What to do about a Redis that is set to evict keys when its memory is full: an evicted record
+   * lets its handler run a second time. `refuse`: every claim throws `store-unavailable`.
+   * @default 'refuse'
+   */
+  readonly whenEvicting?: 'refuse' | 'warn'
+}
+
+/** Options after construction: nothing optional is left to decide. */
+export interface ResolvedOptions extends Connection {
+  readonly subscriber: RedisSubscriber | undefined
+  readonly resultRetentionMs: number
+  readonly keyRetentionMs: number
+  readonly replicas: Replicas | undefined
+  readonly whenEvicting: 'refuse' | 'warn'
+}
+
+/** Validates and completes options, once. Throws {@link OptionsError}. */
+export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
+  const client = checkClient(options?.client)
+  const resolved: ResolvedOptions = {
+    client,
+    subscriber:
+      options.subscriber === undefined ? undefined : checkSubscriber(options.subscriber, client),
+    commandTimeoutMs: options.commandTimeoutMs ?? 2_000,
+    resultRetentionMs: options.resultRetentionMs ?? 24 * 60 * 60 * 1000,
+    keyRetentionMs: options.keyRetentionMs ?? 7 * 24 * 60 * 60 * 1000,
+    replicas: options.replicas,
+    whenEvicting: options.whenEvicting ?? 'refuse',
+  }
+  wholeNumber('commandTimeoutMs', resolved.commandTimeoutMs, LONGEST_TIMEOUT_MS)
+  wholeNumber('resultRetentionMs', resolved.resultRetentionMs, LONGEST_RETENTION_MS)
+  wholeNumber('keyRetentionMs', resolved.keyRetentionMs, LONGEST_RETENTION_MS)
+  if (resolved.keyRetentionMs < resolved.resultRetentionMs) {
+    throw new OptionsError(
+      `redisStore(): \`keyRetentionMs\` must not be shorter than \`resultRetentionMs\`, or the handler of a forgotten key runs ` +
+        `again: write at least ${resolved.resultRetentionMs}.`,
+    )
+  }
+  if (resolved.replicas !== undefined) {
+    wholeNumber('replicas.count', resolved.replicas.count, 1_000)
+    wholeNumber('replicas.timeoutMs', resolved.replicas.timeoutMs, LONGEST_TIMEOUT_MS)
+  }
+  if (resolved.whenEvicting !== 'refuse' && resolved.whenEvicting !== 'warn') {
+    throw new OptionsError(
+      `redisStore(): \`whenEvicting\` is 'refuse' or 'warn', not ${JSON.stringify(resolved.whenEvicting)}.`,
+    )
+  }
+  return resolved
+}
+
+function wholeNumber(option: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return
+  throw new OptionsError(
+    `redisStore(): \`${option}\` must be a whole number from 1 to ${most}, not ${value}.`,
+  )
+}
+
+/** Two of them are added up, and beyond 2^31 - 1 `setTimeout` fires at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 30 - 1
+
+/** A hundred years: what is added to the server's clock stays a number that Redis takes for an expiry. */
+const LONGEST_RETENTION_MS = 100 * 365 * 24 * 60 * 60 * 1000

@@ -1,0 +1,305 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type Attempt,
+  type Claim,
+  type Completion,
+  type Decision,
+  type Fingerprint,
+  OncekeyError,
+  type Store,
+} from '@oncekey/core'
+import { evictionGuard } from '../client/eviction.ts'
+import type { Replicas } from '../client/replicas.ts'
+import { type Replicated, type Sent, scriptRunner } from '../client/run-script.ts'
+import type { Script } from '../client/script.ts'
+import { isRefusal, storeError } from '../client/store-error.ts'
+import { appendEventsScript } from '../stream/append-events.ts'
+import { type RedisStoreOptions, resolveOptions } from './options.ts'
+import { endings } from './record/endings.ts'
+import { openAttemptKeys, type RecordKeys, recordKeys } from './record/record-keys.ts'
+import { responseIn } from './record/result-bytes.ts'
+import { abandonScript } from './scripts/abandon.ts'
+import { type ClaimReply, claimScript } from './scripts/claim.ts'
+import { completeScript } from './scripts/complete.ts'
+import { giveBackScript } from './scripts/give-back.ts'
+import { releaseScript } from './scripts/release.ts'
+import { renewScript } from './scripts/renew.ts'
+
+/**
+ * A {@link Store} in Redis: single server, Sentinel or Cluster, through ioredis. One script for each
+ * verb: two round trips for a fresh request, one for a replay. Lease mode, by the server's clock.
+ *
+ * It has no `transaction()`. Responses are as durable as the server makes them (`appendonly`), and
+ * remembered only by one that never evicts. Throws {@link OptionsError}.
+ *
+ * @example
+ * ```ts
+ * import { Redis } from 'ioredis'
+ *
+ * const client = new Redis(process.env.REDIS_URL)
+ * const store = redisStore({ client, subscriber: client.duplicate() })
+ * const once = idempotency({ store, scope: (req) => req.user.id })
+ * ```
+ */
+export function redisStore(options: RedisStoreOptions): Store<never> {
+  const resolved = resolveOptions(options)
+  const { commandTimeoutMs, keyRetentionMs, resultRetentionMs, replicas } = resolved
+  const scripts = scriptRunner(resolved)
+  const refuseEviction = evictionGuard(resolved)
+  const ends = endings(resolved.subscriber)
+  /** Tokens of claims that nobody waits for any more, though Redis may still answer them. */
+  const givenUp = new Set<string>()
+
+  async function begin(claim: Claim): Promise<Decision<never>> {
+    await refuseEviction()
+    const keys = recordKeys(claim)
+    if (claim.waitMs > 0) return beginOrWait(claim, keys)
+    const askedAt = performance.now()
+    return decisionOf(await ask(claim, keys, false), claim, keys, askedAt)
+  }
+
+  async function beginOrWait(claim: Claim, keys: RecordKeys): Promise<Decision<never>> {
+    const waitUntil = performance.now() + claim.waitMs
+    // Before the first question: an end between its answer and the wait must not be missed.
+    const watch = ends.watch(keys.id)
+    try {
+      let hasListened = ends.isListening()
+      for (;;) {
+        watch.reset()
+        const askedAt = performance.now()
+        const reply = await ask(claim, keys, ends.isListening())
+        const leftMs = waitUntil - performance.now()
+        const isOver = leftMs <= 0 || claim.signal.aborted
+        if (reply.kind !== 'in-progress' || isOver) return decisionOf(reply, claim, keys, askedAt)
+        if (!hasListened) {
+          hasListened = true
+          // Once more, to be told of an end that came before anyone listened.
+          const isListening = await ends.listen(Math.min(leftMs, commandTimeoutMs))
+          if (isListening && !claim.signal.aborted) continue
+        }
+        await watch.next(Math.min(leftMs, reply.leaseLeftMs), claim.signal)
+        // Nobody would run the handler of a caller who is gone, so it must not win the key.
+        if (claim.signal.aborted) return decisionOf(reply, claim, keys, askedAt)
+      }
+    } finally {
+      watch.stop()
+    }
+  }
+
+  async function ask(claim: Claim, keys: RecordKeys, listens: boolean): Promise<ClaimReply> {
+    // Whoever asks again with the same token wants the attempt after all.
+    givenUp.delete(claim.token)
+    const question = { keys, claim, keyRetentionMs, listens }
+    const reply = await heard(claim, keys, scripts.run(claimScript, question))
+    if (replicas === undefined || !isOver(reply)) return reply
+    // The client is about to be told of a completion, and it is not known yet who has that: whoever
+    // completed may have been told that it is on too few servers, or nothing.
+    const again = await heard(claim, keys, scripts.runReplicated(claimScript, question, replicas))
+    if (isOver(again.reply) && again.acknowledged < replicas.count) {
+      throw storeError('store-unavailable', tooFew(again.acknowledged, replicas))
+    }
+    return again.reply
+  }
+
+  async function heard<Reply extends ClaimReply | Replicated<ClaimReply>>(
+    { token }: Claim,
+    keys: RecordKeys,
+    { reply, sent }: Sent<Reply>,
+  ): Promise<Reply> {
+    try {
+      return await reply
+    } catch (error) {
+      if (!isRefusal(error)) giveUp(token, keys, sent)
+      throw storeError('store-unavailable', error)
+    }
+  }
+
+  /**
+   * The caller is told that the handler does not run, so the key must not be left as if it did: what
+   * Redis carried out unheard, or carries out once it is back, is undone. That follows the claim on
+   * its connection. In a cluster a claim that is redirected can come last, so it is undone again
+   * should its answer still come.
+   */
+  function giveUp(
+    token: string,
+    keys: RecordKeys,
+    sent: Promise<ClaimReply | Replicated<ClaimReply>>,
+  ): void {
+    const giveBack = (): void => scripts.runInOrder(giveBackScript, { keys, token, keyRetentionMs })
+    givenUp.add(token)
+    giveBack()
+    sent.then(
+      (late) => {
+        const { kind } = 'acknowledged' in late ? late.reply : late
+        if (givenUp.delete(token) && kind === 'run') giveBack()
+      },
+      () => givenUp.delete(token),
+    )
+  }
+
+  function decisionOf(
+    reply: ClaimReply,
+    claim: Claim,
+    keys: RecordKeys,
+    askedAt: number,
+  ): Decision<never> {
+    switch (reply.kind) {
+      case 'run':
+        return { kind: 'run', attempt: attemptOn(claim.token, keys, { ...reply, askedAt }) }
+      case 'replay':
+        return {
+          kind: 'replay',
+          response: readable(() => responseIn(reply.result)),
+          fingerprint: reply.fingerprint,
+        }
+      case 'in-progress':
+        return { kind: 'in-progress', retryAfterMs: Math.min(reply.leaseLeftMs, 1000) }
+      case 'newer':
+        throw new OncekeyError(
+          'store-too-new',
+          `The record of this key has the form ${reply.version}, of a newer release of @oncekey/redis. ` +
+            'Finish that deploy; a release that is older than the records cannot share a Redis with them.',
+        )
+      default:
+        return reply
+    }
+  }
+
+  function attemptOn(
+    token: string,
+    keys: RecordKeys,
+    won: {
+      readonly number: number
+      readonly fingerprint: Fingerprint
+      readonly askedAt: number
+    },
+  ): Attempt<never> {
+    const { number, fingerprint, askedAt } = won
+    return {
+      number,
+      askedAt,
+      transaction: unsupported,
+
+      async complete(completion) {
+        try {
+          return await write(completeScript, {
+            keys,
+            token,
+            fingerprint,
+            completion,
+            keyRetentionMs,
+            resultRetentionMs,
+          })
+        } finally {
+          ends.ended(keys.id)
+        }
+      },
+
+      release: () => release(token, keys),
+
+      async abandon() {
+        await change(abandonScript, { keys, token, number, fingerprint, keyRetentionMs })
+        ends.ended(keys.id)
+      },
+
+      renew: (leaseMs) =>
+        change(renewScript, { keys, token, number, fingerprint, leaseMs, keyRetentionMs }),
+    }
+  }
+
+  async function release(token: string, keys: RecordKeys): Promise<void> {
+    await change(releaseScript, { keys, token })
+    ends.ended(keys.id)
+  }
+
+  async function change<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+  ): Promise<Reply> {
+    try {
+      return await scripts.run(script, question).reply
+    } catch (error) {
+      throw storeError('store-unavailable', error)
+    }
+  }
+
+  /** What the client will be told is stored, and so has to be on as many servers as was asked for. */
+  async function write<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+  ): Promise<Reply> {
+    try {
+      if (replicas === undefined) return await scripts.run(script, question).reply
+      const replicated = scripts.runReplicated(script, question, replicas)
+      const { reply, acknowledged } = await replicated.reply
+      if (reply === 'superseded' || acknowledged >= replicas.count) return reply
+      throw tooFew(acknowledged, replicas)
+    } catch (error) {
+      throw storeError('commit-failed', error)
+    }
+  }
+
+  /** No record, so nothing to ask Redis: only events, if there will be any, are sent. */
+  function openAttempt(): Attempt<never> {
+    const token = randomUUID()
+    let ended: 'stored' | 'undone' | undefined
+
+    async function complete({ events, writes }: Completion): Promise<'stored' | 'superseded'> {
+      if (ended !== undefined) return ended === 'stored' ? 'stored' : 'superseded'
+      const [first] = events
+      if (first !== undefined && writes === 'keep') {
+        const keys = openAttemptKeys(first.orderingKey, token)
+        await write(appendEventsScript, { ...keys, events })
+      }
+      ended = 'stored'
+      return 'stored'
+    }
+
+    const undo = async (): Promise<void> => {
+      ended ??= 'undone'
+    }
+
+    return {
+      number: 1,
+      transaction: unsupported,
+      complete,
+      release: undo,
+      abandon: undo,
+      renew: async () => (ended === undefined ? 'held' : 'stale'),
+    }
+  }
+
+  return {
+    capabilities: { name: 'redis', mode: 'lease', transactions: false, concurrency: 'many' },
+    begin,
+    open: async () => openAttempt(),
+  }
+}
+
+async function unsupported(): Promise<never> {
+  throw new OncekeyError(
+    'transaction-unsupported',
+    'transaction(): Redis has none that could take your writes along, because what a script has done ' +
+      'stays done when it fails half-way. emit() an event, which is stored with the response, and ' +
+      'write in its consumer, behind an inbox; or use a store of @oncekey/postgres.',
+  )
+}
+
+function isOver({ kind }: ClaimReply): boolean {
+  return kind === 'replay' || kind === 'result-gone'
+}
+
+function tooFew(acknowledged: number, { count, timeoutMs }: Replicas): Error {
+  return new Error(
+    `${acknowledged} of ${count} replicas had it within ${timeoutMs} ms; ` +
+      'the primary has it, and a failover could lose it',
+  )
+}
+
+function readable<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw storeError('store-unavailable', error)
+  }
+}

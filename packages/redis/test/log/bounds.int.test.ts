@@ -1,0 +1,107 @@
+import type { LoggedEvent } from '@oncekey/core'
+import { redisLog } from '@oncekey/redis'
+import { type RedisServer, startRedis } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { eventOf } from '../servers/claims.ts'
+
+let server: RedisServer
+let client: Redis
+
+beforeAll(async () => {
+  server = await startRedis()
+  client = new Redis(server.url)
+})
+beforeEach(() => client.flushall())
+afterAll(async () => {
+  client.disconnect()
+  await server.stop()
+})
+
+const consumer = 'shipping'
+
+// Found by attack: an exact XTRIM of all of it held the server up for as long as it took.
+test('a long stream is trimmed in portions, to its end, and no further than it was passed', async () => {
+  const log = redisLog({ client, retentionMs: 0 })
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const fill = `for i = 1, tonumber(ARGV[1]) do redis.call('XADD', KEYS[1], '5-' .. i, 'id', i) end`
+  await client.eval(fill, 1, 'oncekey:{5}:outbox', 50_000)
+  await client.eval(fill, 1, 'oncekey:{6}:outbox', 30_000)
+  for (const [slot, at] of [
+    [5, '5-45050'],
+    [6, '5-30000'],
+  ] as const) {
+    const key = `oncekey:{${slot}}:consumers`
+    const cursor = JSON.parse((await client.hget(key, consumer)) ?? '')
+    await client.hset(key, consumer, JSON.stringify({ ...cursor, at }))
+  }
+  expect((await log.maintain()).dropped).toBe(75_050)
+  expect(await client.xlen('oncekey:{5}:outbox')).toBe(4_950)
+  expect(await client.xlen('oncekey:{6}:outbox')).toBe(0)
+  expect((await log.maintain()).dropped).toBe(0)
+})
+
+test('an id that a number cannot hold keeps nothing from being trimmed', async () => {
+  const log = redisLog({ client, retentionMs: 0 })
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const last = '5-18446744073709551615'
+  await client.xadd('oncekey:{5}:outbox', '5-1', 'id', '1')
+  await client.xadd('oncekey:{5}:outbox', last, 'id', '2')
+  const cursor = JSON.parse((await client.hget('oncekey:{5}:consumers', consumer)) ?? '')
+  await client.hset('oncekey:{5}:consumers', consumer, JSON.stringify({ ...cursor, at: last }))
+  expect((await log.maintain()).dropped).toBe(1)
+})
+
+// Found by attack: one letter of 100,000 that was named took 29 s to find.
+test('dead letters come in one order, whether they are named, filtered or all', async () => {
+  const log = redisLog({ client })
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const events = Array.from({ length: 700 }, (_, at) =>
+    eventOf({ orderingKey: `k${at}`, type: at % 7 === 0 ? 'rare' : 'often' }),
+  )
+  for (const event of events) await log.append([event])
+  const { taken } = await log.lease({ consumer, relay: 'r', leaseMs: 60_000, holding: [] })
+  const page = await log.read({ consumer, types: null, slots: taken, limit: 1_000 })
+  expect(page.events).toHaveLength(700)
+  const verdict = { kind: 'dead', reason: 'permanent' } as const
+  await log.advance({
+    consumer,
+    slots: taken.map((held) => ({
+      ...held,
+      position: page.next.find(({ slot }) => slot === held.slot)?.position ?? '',
+      calm: false,
+      failed: page.events
+        .filter(({ slot }: LoggedEvent) => slot === held.slot)
+        .map((event) => ({ event, verdict, attempt: null })),
+    })),
+  })
+
+  const { deadLetters } = log
+  const all = await deadLetters.list({}, { limit: 1_000 })
+  expect(all.items).toHaveLength(700)
+  const ids = all.items.map(({ id }) => id)
+  const pages: string[] = []
+  for (let after: string | undefined, more = true; more; ) {
+    const some = await deadLetters.list(
+      { ids: [...ids].reverse() },
+      { limit: 90, ...(after && { after }) },
+    )
+    pages.push(...some.items.map(({ id }) => id))
+    after = some.next
+    more = after !== undefined
+  }
+  expect(pages).toEqual(ids)
+  const rare = await deadLetters.list({ type: 'rare' }, { limit: 1_000 })
+  expect(rare.items.map(({ id }) => id)).toEqual(
+    all.items.filter(({ type }) => type === 'rare').map(({ id }) => id),
+  )
+  expect(await deadLetters.count({ type: 'rare' })).toBe(100)
+
+  const discarded = await deadLetters.discard(ids.slice(0, 300), 'not wanted')
+  expect(discarded.map(({ id }) => id)).toEqual(ids.slice(0, 300))
+  expect(new Set(discarded.map(({ outcome }) => outcome))).toEqual(new Set(['discarded']))
+  const { redriven, refused } = await deadLetters.redrive({ ids }, { limit: 1_000 })
+  expect(redriven).toEqual(ids.slice(300))
+  expect(refused).toHaveLength(300)
+  expect(new Set(refused.map(({ outcome }) => outcome))).toEqual(new Set(['already-discarded']))
+})

@@ -1,0 +1,44 @@
+import { describeLog } from '@oncekey/conformance'
+import { redisLog } from '@oncekey/redis'
+import { type GivenOrOwn, givenOrOwn, type RedisServer, startRedis } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
+import { afterAll, beforeAll } from 'vitest'
+import { moveClock } from '../servers/log-clock.ts'
+
+let server: GivenOrOwn<RedisServer>
+let reader: Redis
+const url = (): string => server.url()
+beforeAll(async () => {
+  server = await givenOrOwn('REDIS_URL', startRedis)
+  reader = new Redis(url())
+})
+afterAll(async () => {
+  reader.disconnect()
+  await server?.stop()
+})
+
+/** Every option of the clients that changes what goes over the wire, in as few runs as can be. */
+const clients = {
+  'ioredis 6': () => new Redis(url()),
+  'ioredis 5 with a key prefix and numbers as strings': () =>
+    new Redis5(url(), { keyPrefix: 'app:{shop}:', stringNumbers: true }),
+}
+
+for (const [name, connect] of Object.entries(clients)) {
+  describeLog<never>({
+    name: `redis, ${name}`,
+    create: () => {
+      const connections = [connect(), connect()] as const
+      const [one, two] = connections
+      return {
+        log: redisLog({ client: one }),
+        another: () => redisLog({ client: two }),
+        advance: (ms) => moveClock([reader], ms),
+        close: () => {
+          for (const connection of connections) connection.disconnect()
+        },
+      }
+    },
+  })
+}

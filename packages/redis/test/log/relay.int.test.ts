@@ -1,0 +1,247 @@
+import { once as happens } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { type EventLog, OncekeyError, outboxEvent } from '@oncekey/core'
+import { idempotency } from '@oncekey/express'
+import { consumer, createRelay, deadLetters, PermanentError } from '@oncekey/outbox'
+import { redisLog, redisStore } from '@oncekey/redis'
+import { type Child, type RedisServer, startNode, startRedis, waitFor } from '@oncekey/test-servers'
+import express from 'express'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+
+let server: RedisServer
+let client: Redis
+const children: Child<unknown>[] = []
+beforeAll(async () => {
+  server = await startRedis({ settings: { appendonly: 'yes' } })
+  client = new Redis(server.url)
+  client.on('error', () => {})
+})
+afterAll(async () => {
+  client.disconnect()
+  await server.stop()
+})
+beforeEach(() => client.flushall())
+afterEach(async () => {
+  for (const child of children.splice(0)) {
+    child.kill()
+    await child.exited
+  }
+})
+
+const logOf = (): EventLog<never> => redisLog({ client, commandTimeoutMs: 20_000 })
+
+async function startRelay(env: Record<string, string> = {}): Promise<Child<unknown>> {
+  const child = await startNode(new URL('../children/relay.ts', import.meta.url), {
+    env: { REDIS_URL: server.url, ...env },
+    readyTimeoutMs: 60_000,
+  })
+  children.push(child)
+  return child
+}
+
+async function order(...subjects: string[]): Promise<void> {
+  const log = logOf()
+  for (const subject of subjects) {
+    const emitted = { type: 'order.created', subject }
+    await log.append([outboxEvent(emitted, { source: '/shop', traceparent: undefined })])
+  }
+}
+
+const counts = async (key: string): Promise<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(await client.hgetall(key)).map(([name, count]) => [name, Number(count)]),
+  )
+
+describe('relays that are killed in mid-batch', () => {
+  const subjects = Array.from({ length: 200 }, (_, at) => `order-${at}`)
+
+  test('lose nothing, and take effect once where the consumer knows an event again', {
+    timeout: 180_000,
+  }, async () => {
+    await order(...subjects)
+    for (const dieAfter of ['15', '40']) {
+      // Cursors are written late, so that there is much to be delivered again.
+      const dying = await startRelay({ DIE_AFTER: dieAfter, ADVANCE_EVERY_MS: '60000' })
+      expect(await dying.exited).toMatchObject({ signal: 'SIGKILL' })
+    }
+    await startRelay()
+    await waitFor(async () => (await client.hlen('mailed')) === subjects.length, {
+      what: 'every event to reach its consumers',
+      timeoutMs: 120_000,
+    })
+    expect(Object.keys(await counts('effects')).sort()).toEqual([...subjects].sort())
+    expect(Object.values(await counts('effects'))).toEqual(subjects.map(() => 1))
+    const delivered = Object.values(await counts('delivered'))
+    // The kills did hit: something came more than once, and was known again.
+    expect(delivered.some((times) => times > 1)).toBe(true)
+    // What was emitted for an event was appended once, though the event came again.
+    expect(await client.hlen('shipped')).toBe(subjects.length)
+  })
+
+  test('as is the server, which keeps the cursors: nothing is lost, and little comes again', {
+    timeout: 180_000,
+  }, async () => {
+    await order(...subjects.slice(0, 50))
+    await startRelay()
+    await waitFor(async () => (await client.hlen('mailed')) === 50, { what: 'the first half' })
+    await waitFor(
+      async () => {
+        const lags = await Promise.all(['shipping', 'email'].map((name) => logOf().lag(name)))
+        return lags.every(({ events }) => events === 0)
+      },
+      { what: 'cursors', timeoutMs: 60_000 },
+    )
+    await server.restart()
+    await order(...subjects.slice(50, 100))
+    await waitFor(async () => (await client.hlen('mailed')) === 100, {
+      what: 'the second half',
+      timeoutMs: 120_000,
+    })
+    const delivered = await counts('delivered')
+    expect(subjects.slice(0, 50).map((subject) => delivered[subject])).toEqual(Array(50).fill(1))
+    expect(Object.values(await counts('effects'))).toEqual(Array(100).fill(1))
+  })
+})
+
+describe('redisStore and redisLog together', () => {
+  test('a POST that is sent again and again emits once, and its event takes effect once', async () => {
+    const app = express()
+    const once = idempotency({
+      store: redisStore({ client, commandTimeoutMs: 20_000 }),
+      scope: () => 'shop',
+    })
+    let runs = 0
+    app.post('/orders', express.json(), once, (req, res) => {
+      runs += 1
+      once.of(req).emit({ type: 'order.created', subject: req.body.order, data: req.body })
+      res.status(201).json({ order: req.body.order })
+    })
+    const http = app.listen(0, '127.0.0.1')
+    await happens(http, 'listening')
+    const { port } = http.address() as AddressInfo
+    const post = async (key: string): Promise<number> => {
+      const { status } = await fetch(`http://127.0.0.1:${port}/orders`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': key },
+        body: JSON.stringify({ order: key }),
+      })
+      return status
+    }
+    const seen = new Set<string>()
+    const effects: string[] = []
+    const relay = createRelay<never>({
+      log: logOf(),
+      consumers: [
+        consumer<never>({
+          name: 'shipping',
+          handle({ event }) {
+            if (!seen.has(event.id)) effects.push((event.data as { order: string }).order)
+            seen.add(event.id)
+          },
+        }),
+      ],
+    })
+    relay.start()
+    const keys = Array.from({ length: 20 }, (_, at) => `order-${at}`)
+    try {
+      const answers = await Promise.all(keys.flatMap((key) => [post(key), post(key), post(key)]))
+      expect(answers.every((status) => status === 201 || status === 409)).toBe(true)
+      for (const key of keys) expect(await post(key)).toBe(201)
+      await waitFor(() => effects.length >= keys.length, { what: 'all events', timeoutMs: 30_000 })
+      // Its cursors are where there is nothing more.
+      await waitFor(async () => (await logOf().lag('shipping')).events === 0, {
+        what: 'the cursors',
+        timeoutMs: 30_000,
+      })
+    } finally {
+      await relay.stop()
+      http.close()
+    }
+    expect(runs).toBe(keys.length)
+    expect(effects.sort()).toEqual([...keys].sort())
+  })
+
+  test('what a consumer cannot take is a dead letter, and comes again once it is redriven', async () => {
+    await order('order-1')
+    let broken = true
+    const taken: string[] = []
+    const relay = createRelay<never>({
+      log: logOf(),
+      consumers: [
+        consumer<never>({
+          name: 'print',
+          handle({ event }) {
+            if (broken) throw new PermanentError('no paper')
+            taken.push(event.id)
+          },
+        }),
+      ],
+    })
+    await relay.runOnce()
+    const dead = deadLetters(logOf().deadLetters)
+    const { items } = await dead.list()
+    expect(items.map(({ subject, error }) => [subject, error?.message])).toEqual([
+      ['order-1', 'no paper'],
+    ])
+    broken = false
+    await dead.redrive({ origin: 'print' })
+    await relay.runOnce()
+    await relay.stop()
+    expect(taken).toEqual([items[0]?.eventId])
+    expect((await dead.stats()).depth).toBe(0)
+  })
+
+  // They were told of once in every portion, and those put back as what they had become.
+  test('dead letters asked for by id are redriven in portions, and what is refused is told once', async () => {
+    await order(...Array.from({ length: 7 }, (_, at) => `order-${at}`))
+    const handle = () => {
+      throw new PermanentError('no paper')
+    }
+    const relay = createRelay<never>({
+      log: logOf(),
+      consumers: [consumer<never>({ name: 'print', handle })],
+    })
+    await relay.runOnce()
+    await relay.stop()
+    const dead = deadLetters(logOf().deadLetters)
+    const ids = (await dead.list()).items.map(({ id }) => id)
+    const [given = '', ...others] = ids
+    await dead.discard([given], 'no such printer any more')
+    const result = await dead.redrive({ ids: [...ids, 'no such'] }, { ratePerSecond: 20 })
+    expect(result.redriven.toSorted()).toEqual(others.toSorted())
+    expect(result.refused).toEqual([
+      { id: given, outcome: 'already-discarded' },
+      { id: 'no such', outcome: 'unknown' },
+    ])
+  })
+
+  test('a consumer that asks for a transaction is told that there is none', async () => {
+    await order('order-1')
+    let thrown: unknown
+    const relay = createRelay<never>({
+      log: logOf(),
+      consumers: [
+        consumer<never>({
+          name: 'greedy',
+          async handle({ transaction }) {
+            thrown = await transaction().catch((error) => error)
+          },
+        }),
+      ],
+    })
+    await relay.runOnce()
+    await relay.stop()
+    expect(thrown).toBeInstanceOf(OncekeyError)
+    expect((thrown as OncekeyError).code).toBe('transaction-unsupported')
+  })
+
+  test('an ordered consumer is refused at once: the log keeps no order between requests', () => {
+    expect(() =>
+      createRelay<never>({
+        log: logOf(),
+        consumers: [consumer<never>({ name: 'ledger', ordered: true, handle: () => {} })],
+      }),
+    ).toThrow('the log "redis" keeps no order')
+  })
+})

@@ -1,0 +1,132 @@
+import type { EventLog, LoggedEvent } from '@oncekey/core'
+import { redisLog } from '@oncekey/redis'
+import { type RedisServer, startNode, startRedis } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { eventOf } from '../servers/claims.ts'
+
+let server: RedisServer
+let client: Redis
+beforeAll(async () => {
+  server = await startRedis()
+  client = new Redis(server.url)
+})
+afterAll(async () => {
+  client.disconnect()
+  await server.stop()
+})
+beforeEach(() => client.flushall())
+
+const consumer = 'email'
+const logOf = (): EventLog<never> => redisLog({ client })
+
+/** Takes all slots, reads all there is and fails with it. */
+async function fail(log: EventLog<never>): Promise<LoggedEvent[]> {
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const { taken } = await log.lease({ consumer, relay: 'r', leaseMs: 60_000, holding: [] })
+  const page = await log.read({ consumer, types: null, slots: taken, limit: 1_000 })
+  await log.advance({
+    consumer,
+    slots: page.next.map(({ slot, position }) => ({
+      slot,
+      position,
+      epoch: taken.find((each) => each.slot === slot)?.epoch ?? '',
+      calm: false,
+      failed: page.events
+        .filter((event) => event.slot === slot)
+        .map((event, at) => ({
+          event,
+          verdict:
+            at % 2 === 0
+              ? { kind: 'dead', reason: 'permanent' }
+              : { kind: 'retrying', delayMs: 3_600_000 },
+          attempt: null,
+        })),
+    })),
+  })
+  return [...page.events]
+}
+
+const counts = async (log: EventLog<never>) => ({
+  dead: await log.deadLetters.count({}),
+  retrying: (await log.deadLetters.listRetrying({}, { limit: 1_000 })).items.length,
+})
+
+// The mark, the cursors, 64 slots, the mark; once more each where the server has not seen the script.
+test.each(['1', '2', '3', '5', '6', '7', '20', '60', '66', 'never'])(
+  'retire whose process is killed at script %s leaves nothing to a consumer of that name',
+  async (dieAt) => {
+    const log = logOf()
+    await log.append(Array.from({ length: 200 }, () => eventOf()))
+    const events = await fail(log)
+    const before = await counts(log)
+    expect(before.dead + before.retrying).toBe(200)
+    const child = await startNode(new URL('../children/retire.ts', import.meta.url), {
+      env: { REDIS_URL: server.url, DIE_AT: dieAt },
+    })
+    const { signal } = await child.exited
+    expect(signal).toBe(dieAt === 'never' ? null : 'SIGKILL')
+    const isKnown = (await client.hlen('oncekey:{1}:consumers')) === 1
+    if (isKnown) {
+      expect(await counts(log)).toEqual(before)
+      await log.retire(consumer, { remaining: 'discard', note: 'replaced' })
+    } else {
+      // What it had not come to is redriven by nobody.
+      expect((await log.deadLetters.redrive({}, { limit: 1_000 })).redriven).toEqual([])
+      await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+    }
+    expect(await counts(log)).toEqual({ dead: 0, retrying: 0 })
+    expect(await log.deadLetters.count({ retired: true })).toBe(0)
+    expect(await fail(log)).toHaveLength(events.length)
+    expect(await counts(log)).toEqual(before)
+  },
+)
+
+test('what the release before retired is kept apart when a consumer of that name begins', async () => {
+  const log = logOf()
+  await log.append(Array.from({ length: 20 }, () => eventOf()))
+  await fail(log)
+  const partition = (await client.keys('oncekey:*:subscriptions:email'))[0] ?? ''
+  await client.set(partition.replace('subscriptions', 'retired'), '')
+  for (const key of await client.keys('oncekey:*:consumers')) await client.hdel(key, consumer)
+  const letters = (await log.deadLetters.list({}, { limit: 1 })).items
+  const ids = letters.map(({ id }) => id)
+  expect((await log.deadLetters.redrive({ ids }, { limit: 1 })).refused).toEqual([
+    { id: ids[0], outcome: 'retired' },
+  ])
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  expect(await counts(log)).toEqual({ dead: 0, retrying: 0 })
+  expect(await log.deadLetters.count({ retired: true })).toBe(20)
+})
+
+test('a name that is a pattern, or the beginning of another, sets aside its own', async () => {
+  const log = logOf()
+  for (const name of ['a*', 'ab', 'a[b]', 'a\nb', 'a']) {
+    await log.subscribe({ consumer: name, types: null, startAt: 'now' })
+  }
+  await log.append([eventOf()])
+  for (const name of ['a*', 'ab', 'a[b]', 'a\nb', 'a']) {
+    const asked = { consumer: name, relay: 'r', leaseMs: 60_000, holding: [] }
+    const { taken } = await log.lease(asked)
+    const page = await log.read({ consumer: name, types: null, slots: taken, limit: 10 })
+    const [event] = page.events as [LoggedEvent]
+    await log.advance({
+      consumer: name,
+      slots: page.next
+        .filter(({ slot }) => slot === event.slot)
+        .map(({ slot, position }) => ({
+          slot,
+          position,
+          epoch: taken.find((each) => each.slot === slot)?.epoch ?? '',
+          calm: false,
+          failed: [{ event, verdict: { kind: 'dead', reason: 'permanent' }, attempt: null }],
+        })),
+    })
+  }
+  let left = 5
+  for (const name of ['a', 'a*', 'a[b]', 'a\nb', 'ab']) {
+    expect(await log.retire(name)).toEqual({ kept: 1, discarded: 0 })
+    left -= 1
+    expect(await log.deadLetters.count({})).toBe(left)
+  }
+})

@@ -1,0 +1,37 @@
+import { describeStore } from '@oncekey/conformance'
+import { type GivenOrOwn, givenOrOwn, type RedisServer, startRedis } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
+import { afterAll, beforeAll } from 'vitest'
+import { type Connect, redisFixture } from '../servers/redis-fixture.ts'
+
+let server: GivenOrOwn<RedisServer>
+let reader: Redis
+
+beforeAll(async () => {
+  server = await givenOrOwn('REDIS_URL', startRedis)
+  reader = new Redis(url())
+})
+afterAll(async () => {
+  reader.disconnect()
+  await server?.stop()
+})
+
+const url = (): string => server.url()
+
+/** Every option of the clients that changes what goes over the wire, in as few runs as can be. */
+const clients: Record<string, Connect> = {
+  'ioredis 6': () => new Redis(url()),
+  'ioredis 5 with a key prefix and numbers as strings': () =>
+    new Redis5(url(), { keyPrefix: 'app:{shop}:', stringNumbers: true }),
+  'ioredis 6 that pipelines by itself': () => new Redis(url(), { enableAutoPipelining: true }),
+}
+
+for (const [name, connect] of Object.entries(clients)) {
+  describeStore({
+    name: `redis, ${name}`,
+    create: () =>
+      redisFixture(connect, async (command, ...args) => [await reader.call(command, ...args)]),
+    modelRuns: 20,
+  })
+}

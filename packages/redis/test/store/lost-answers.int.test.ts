@@ -1,0 +1,143 @@
+import { redisStore } from '@oncekey/redis'
+import {
+  type RedisServer,
+  startProxy,
+  startRedis,
+  type TcpProxy,
+  waitFor,
+} from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import {
+  claimOf,
+  completionOf,
+  errorOf,
+  eventOf,
+  expectReplay,
+  kindOf,
+  retryOf,
+  run,
+} from '../servers/claims.ts'
+
+let server: RedisServer
+let direct: Redis
+
+beforeAll(async () => {
+  server = await startRedis()
+  direct = new Redis(server.url)
+})
+afterAll(async () => {
+  direct.disconnect()
+  await server.stop()
+})
+
+describe.each([
+  ['a client that sends again what was not answered', true],
+  ['a client that does not', false],
+])('%s', (_what, autoResendUnfulfilledCommands) => {
+  let proxy: TcpProxy
+  let client: Redis
+  beforeEach(async () => {
+    proxy = await startProxy(server.port)
+    const url = proxy.through(server.url)
+    client = new Redis(url, { autoResendUnfulfilledCommands, retryStrategy: () => 20 })
+    client.on('error', () => {})
+    await run(redisStore({ client }), claimOf())
+  })
+  afterEach(async () => {
+    client.disconnect()
+    await proxy.stop()
+  })
+
+  // idempot-js: a claim that was carried out but not answered was its own rival for a day.
+  test('that loses the answer to a claim has the attempt, or leaves the key free', async () => {
+    const store = redisStore({ client })
+    await run(store, claimOf())
+    const claim = claimOf({ whenUnknown: 'hold' })
+    const lost = proxy.dropAfter(claim.token)
+    const decision = await store.begin(claim).catch((error) => error)
+    await lost
+    if (autoResendUnfulfilledCommands) {
+      expect(decision).toMatchObject({ kind: 'run', attempt: { number: 1 } })
+      expect(await decision.attempt.complete(completionOf())).toBe('stored')
+      await expectReplay(store, claim, 'done')
+    } else {
+      expect(decision).toMatchObject({ code: 'store-unavailable' })
+      await waitFor(async () => (await kindOf(store, retryOf(claim))) === 'run', {
+        what: 'the key to be free',
+      })
+    }
+  })
+
+  test('that loses the answer to a completion has stored it once, events and all', async () => {
+    const store = redisStore({ client })
+    const [claim, event] = [claimOf(), eventOf()]
+    const attempt = await run(store, claim)
+    const lost = proxy.dropAfter(event.id)
+    const outcome = await attempt
+      .complete(completionOf({ events: [event] }))
+      .catch((error) => error.code)
+    await lost
+    expect(outcome).toBe(autoResendUnfulfilledCommands ? 'stored' : 'commit-failed')
+    await expectReplay(redisStore({ client: direct }), claim, 'done')
+    expect(await attempt.complete(completionOf({ events: [event] }))).toBe('stored')
+    expect(await timesInOutbox(event.id)).toBe(1)
+  })
+
+  test('that loses a completion on its way has not stored it, or has stored it once', async () => {
+    const store = redisStore({ client })
+    const [claim, event] = [claimOf(), eventOf()]
+    const attempt = await run(store, claim)
+    const lost = proxy.dropBefore(event.id)
+    const outcome = await attempt
+      .complete(completionOf({ events: [event] }))
+      .catch((error) => error.code)
+    await lost
+    expect(outcome).toBe(autoResendUnfulfilledCommands ? 'stored' : 'commit-failed')
+    expect(await kindOf(redisStore({ client: direct }), retryOf(claim))).toBe(
+      autoResendUnfulfilledCommands ? 'replay' : 'in-progress',
+    )
+    expect(await timesInOutbox(event.id)).toBe(autoResendUnfulfilledCommands ? 1 : 0)
+  })
+
+  test('that loses the answer to events without a key has appended them once', async () => {
+    const store = redisStore({ client })
+    const event = eventOf()
+    const attempt = await store.open({ leaseMs: 1_000 })
+    const lost = proxy.dropAfter(event.id)
+    await attempt.complete(completionOf({ events: [event] })).catch(() => {})
+    await lost
+    expect(await attempt.complete(completionOf({ events: [event] }))).toBe('stored')
+    expect(await timesInOutbox(event.id)).toBe(1)
+  })
+
+  test('that is cut off from Redis in mid-request goes on when it is connected again', async () => {
+    const store = redisStore({ client })
+    const claim = claimOf()
+    const attempt = await run(store, claim)
+    const connectedAgain = new Promise((resolve) => client.once('ready', resolve))
+    proxy.cut()
+    await connectedAgain
+    expect(await attempt.complete(completionOf())).toBe('stored')
+    await expectReplay(store, claim, 'done')
+  })
+
+  test('whose connection is half open is told so in time', async () => {
+    const store = redisStore({ client, commandTimeoutMs: 200 })
+    const claim = claimOf()
+    const attempt = await run(store, claim)
+    proxy.stall()
+    expect((await errorOf(store.begin(claimOf()))).code).toBe('store-unavailable')
+    expect((await errorOf(attempt.complete(completionOf()))).code).toBe('commit-failed')
+    proxy.resume()
+    await waitFor(async () => (await kindOf(store, retryOf(claim))) === 'replay', {
+      what: 'the completion to arrive',
+    })
+  })
+})
+
+async function timesInOutbox(id: string): Promise<number> {
+  const streams = await direct.keys('*outbox')
+  const entries = await Promise.all(streams.map((stream) => direct.xrange(stream, '-', '+')))
+  return entries.flat().filter(([, fields]) => fields.includes(id)).length
+}

@@ -1,0 +1,114 @@
+import { redisStore } from '@oncekey/redis'
+import { type RedisServer, startRedis, startReplicas, waitFor } from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { Redis as Redis5 } from 'ioredis5'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  claimOf,
+  completionOf,
+  errorOf,
+  eventOf,
+  expectReplay,
+  retryOf,
+  run,
+} from '../servers/claims.ts'
+
+let primary: RedisServer
+let replica: RedisServer
+
+beforeAll(async () => {
+  primary = await startRedis()
+  replica = (await startReplicas(primary, 1))[0] as RedisServer
+})
+afterAll(async () => {
+  await replica.stop()
+  await primary.stop()
+})
+
+describe.each([
+  ['ioredis 6', () => new Redis(primary.url)],
+  ['ioredis 5', () => new Redis5(primary.url)],
+  [
+    'ioredis 6 that pipelines by itself',
+    () => new Redis(primary.url, { enableAutoPipelining: true }),
+  ],
+] as const)('with `replicas`, through %s,', (_name, connect) => {
+  test('a completion that the replica has is stored, and was there when it was said', async () => {
+    const client = connect()
+    try {
+      const store = redisStore({ client, replicas: { count: 1, timeoutMs: 5_000 } })
+      const claim = claimOf()
+      const attempt = await run(store, claim)
+      expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
+      expect(await replica.cli('keys', `*:result:*${claim.key}`)).toContain(claim.key)
+      // The scripts are unknown now, and so is the way back from there tried.
+      await client.script('FLUSH')
+      const second = await run(store, claimOf())
+      await client.script('FLUSH')
+      expect(await second.complete(completionOf())).toBe('stored')
+    } finally {
+      client.disconnect()
+    }
+  })
+
+  // Found by a campaign: the retry that follows such a 503 was shown a success that a failover then lost.
+  test('a completion that no replica has in time is `commit-failed`, and replayed once one has it', async () => {
+    const client = connect()
+    try {
+      const store = redisStore({ client, replicas: { count: 1, timeoutMs: 200 } })
+      const claim = claimOf()
+      const attempt = await run(store, claim)
+      replica.pause()
+      const error = await errorOf(attempt.complete(completionOf()))
+      expect(error.code).toBe('commit-failed')
+      expect(error.message).toContain('0 of 1 replicas had it within 200 ms')
+      const tooEarly = await errorOf(store.begin(retryOf(claim)))
+      expect(tooEarly.code).toBe('store-unavailable')
+      expect(tooEarly.message).toContain('0 of 1 replicas had it within 200 ms')
+      // Elsewhere, where nothing was written, it is no other: `WAIT` has to go by what anybody wrote.
+      const other = connect()
+      const elsewhere = redisStore({ client: other, replicas: { count: 1, timeoutMs: 200 } })
+      expect((await errorOf(elsewhere.begin(retryOf(claim)))).code).toBe('store-unavailable')
+      expect((await errorOf(attempt.complete(completionOf()))).code).toBe('commit-failed')
+      other.disconnect()
+      replica.resume()
+      await waitFor(() => store.begin(retryOf(claim)).then(({ kind }) => kind === 'replay'), {
+        what: 'the replica to have it',
+      })
+      expect(await attempt.complete(completionOf())).toBe('stored')
+      await expectReplay(store, claim, 'done')
+    } finally {
+      client.disconnect()
+    }
+  })
+
+  test('more replicas than there are is `commit-failed`', async () => {
+    const client = connect()
+    try {
+      const store = redisStore({ client, replicas: { count: 2, timeoutMs: 100 } })
+      const attempt = await run(store, claimOf())
+      const error = await errorOf(attempt.complete(completionOf()))
+      expect(error.message).toContain('1 of 2 replicas')
+      const open = await store.open({ leaseMs: 1 })
+      expect((await errorOf(open.complete(completionOf({ events: [eventOf()] })))).code).toBe(
+        'commit-failed',
+      )
+    } finally {
+      client.disconnect()
+    }
+  })
+
+  test('a completion that came too late is `superseded` all the same', async () => {
+    const client = connect()
+    try {
+      const store = redisStore({ client, replicas: { count: 2, timeoutMs: 50 } })
+      const claim = claimOf()
+      const attempt = await run(store, claim)
+      await attempt.abandon()
+      await run(store, retryOf(claim))
+      expect(await attempt.complete(completionOf())).toBe('superseded')
+    } finally {
+      client.disconnect()
+    }
+  })
+})

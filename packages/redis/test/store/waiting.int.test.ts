@@ -1,0 +1,201 @@
+import { redisStore } from '@oncekey/redis'
+import {
+  type RedisServer,
+  startProxy,
+  startRedis,
+  type TcpProxy,
+  waitFor,
+} from '@oncekey/test-servers'
+import { Redis } from 'ioredis'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { claimOf, completionOf, expectReplay, kindOf, retryOf, run } from '../servers/claims.ts'
+
+let server: RedisServer
+let proxy: TcpProxy
+const open: Redis[] = []
+
+beforeAll(async () => {
+  server = await startRedis()
+})
+afterAll(() => server.stop())
+beforeEach(async () => {
+  proxy = await startProxy(server.port)
+})
+afterEach(async () => {
+  for (const client of open.splice(0)) client.disconnect()
+  await proxy.stop()
+})
+
+function connect(url = server.url): Redis {
+  const client = new Redis(url, { retryStrategy: () => 20 })
+  client.on('error', () => {})
+  open.push(client)
+  return client
+}
+
+/** How long it took, and what it came to. */
+async function timed<T>(work: Promise<T>): Promise<{ ms: number; value: T }> {
+  const startedAt = performance.now()
+  const value = await work
+  return { ms: performance.now() - startedAt, value }
+}
+
+async function awaited(key: string): Promise<boolean> {
+  const client = connect()
+  const [record = ''] = await client.keys(`*:key:*${key}`)
+  return (await client.hget(record, 'awaited')) === '1'
+}
+
+describe('a claim that waits for an attempt of another process', () => {
+  test.each(['complete', 'release', 'abandon'] as const)(
+    'is told at once when it ends: %s',
+    async (end) => {
+      const [ours, theirs] = [
+        redisStore({ client: connect(), subscriber: connect() }),
+        redisStore({ client: connect() }),
+      ]
+      const claim = claimOf()
+      const attempt = await run(theirs, claim)
+      const waiting = timed(ours.begin(retryOf(claim, { waitMs: 30_000 })))
+      await waitFor(() => awaited(claim.key), { what: 'the claim to wait' })
+      if (end === 'complete') await attempt.complete(completionOf())
+      else await attempt[end]()
+      const { ms, value } = await waiting
+      expect(value.kind).toBe(end === 'complete' ? 'replay' : 'run')
+      expect(ms).toBeLessThan(10_000)
+    },
+  )
+
+  test('and has no subscriber asks again at its deadline, and gets the response that is there by then', async () => {
+    const [ours, theirs] = [redisStore({ client: connect() }), redisStore({ client: connect() })]
+    const claim = claimOf()
+    const attempt = await run(theirs, claim)
+    const waiting = timed(ours.begin(retryOf(claim, { waitMs: 600 })))
+    // Behind it on its connection: when this is answered, the other was, too.
+    expect(await kindOf(ours, retryOf(claim))).toBe('in-progress')
+    await attempt.complete(completionOf())
+    const { ms, value } = await waiting
+    expect(value.kind).toBe('replay')
+    expect(ms).toBeGreaterThan(500)
+  })
+
+  test('and has no subscriber takes over when the lease runs out, before its deadline', async () => {
+    const [ours, theirs] = [redisStore({ client: connect() }), redisStore({ client: connect() })]
+    const claim = claimOf({ leaseMs: 300 })
+    await run(theirs, claim)
+    const { ms, value } = await timed(ours.begin(retryOf(claim, { waitMs: 30_000 })))
+    expect(value).toMatchObject({ kind: 'run', attempt: { number: 2 } })
+    expect(ms).toBeLessThan(10_000)
+  })
+
+  test('and loses the message ends at its deadline with the response', async () => {
+    const subscriber = connect(proxy.through(server.url))
+    const ours = redisStore({ client: connect(), subscriber })
+    const theirs = redisStore({ client: connect() })
+    const claim = claimOf()
+    const attempt = await run(theirs, claim)
+    const waiting = ours.begin(retryOf(claim, { waitMs: 1_500 }))
+    await waitFor(() => awaited(claim.key), { what: 'the claim to wait' })
+    proxy.stallDownstream()
+    await attempt.complete(completionOf())
+    expect((await waiting).kind).toBe('replay')
+  })
+
+  test('and whose subscriber cannot be reached does not fail for it', async () => {
+    proxy.refuse()
+    const subscriber = connect(proxy.through(server.url))
+    const ours = redisStore({ client: connect(), subscriber, commandTimeoutMs: 200 })
+    const theirs = redisStore({ client: connect() })
+    const claim = claimOf()
+    const attempt = await run(theirs, claim)
+    const waiting = ours.begin(retryOf(claim, { waitMs: 800 }))
+    expect(await kindOf(ours, retryOf(claim))).toBe('in-progress')
+    await attempt.complete(completionOf())
+    expect((await waiting).kind).toBe('replay')
+    // Once it can be, the next wait is told.
+    await proxy.accept()
+    const next = claimOf()
+    const second = await run(theirs, next)
+    const told = timed(ours.begin(retryOf(next, { waitMs: 30_000 })))
+    await waitFor(() => awaited(next.key), { what: 'the claim to wait' })
+    await second.complete(completionOf())
+    expect((await told).ms).toBeLessThan(10_000)
+  })
+
+  test('and whose subscriber was reconnected is told again', async () => {
+    const subscriber = connect(proxy.through(server.url))
+    const ours = redisStore({ client: connect(), subscriber })
+    const theirs = redisStore({ client: connect() })
+    const first = claimOf()
+    await run(theirs, first)
+    await ours.begin(retryOf(first, { waitMs: 50 }))
+    proxy.cut()
+    const reader = connect()
+    await waitFor(
+      async () => ((await reader.pubsub('NUMSUB', 'oncekey:ended')) as [string, number])[1] === 1,
+      { what: 'the subscription' },
+    )
+    const claim = claimOf()
+    const attempt = await run(theirs, claim)
+    const waiting = timed(ours.begin(retryOf(claim, { waitMs: 30_000 })))
+    await waitFor(() => awaited(claim.key), { what: 'the claim to wait' })
+    await attempt.complete(completionOf())
+    expect((await waiting).ms).toBeLessThan(10_000)
+  })
+})
+
+describe('a claim that waits for an attempt of its own process', () => {
+  test('is told without Redis: neither subscriber nor message', async () => {
+    const store = redisStore({ client: connect() })
+    const claim = claimOf()
+    const attempt = await run(store, claim)
+    const waiting = timed(store.begin(retryOf(claim, { waitMs: 30_000 })))
+    expect(await kindOf(store, retryOf(claim))).toBe('in-progress')
+    await attempt.complete(completionOf())
+    const { ms, value } = await waiting
+    expect(value.kind).toBe('replay')
+    expect(ms).toBeLessThan(10_000)
+  })
+
+  test('is told when the completion failed, and asks what is true', async () => {
+    const client = connect(proxy.through(server.url))
+    const store = redisStore({ client, commandTimeoutMs: 200 })
+    const claim = claimOf()
+    const attempt = await run(store, claim)
+    const waiting = store.begin(retryOf(claim, { waitMs: 30_000 })).catch((error) => error.code)
+    expect(await kindOf(store, retryOf(claim))).toBe('in-progress')
+    proxy.stall()
+    await attempt.complete(completionOf()).catch(() => {})
+    expect(await waiting).toBe('store-unavailable')
+  })
+})
+
+test('two hundred claims that wait for one attempt all get its response', async () => {
+  const stores = [1, 2].map(() => redisStore({ client: connect(), subscriber: connect() }))
+  const [one, two] = stores as [(typeof stores)[0], (typeof stores)[0]]
+  const claim = claimOf()
+  const attempt = await run(one, claim)
+  const waiting = Array.from({ length: 200 }, (_, index) =>
+    (index % 2 === 0 ? one : two).begin(
+      retryOf(claim, { waitMs: 30_000, signal: new AbortController().signal }),
+    ),
+  )
+  await waitFor(() => awaited(claim.key), { what: 'the claims to wait' })
+  await attempt.complete(completionOf())
+  const kinds = (await Promise.all(waiting)).map(({ kind }) => kind)
+  expect(new Set(kinds)).toEqual(new Set(['replay']))
+})
+
+test('nothing is published for an attempt that nobody waits for', async () => {
+  const listener = connect()
+  const heard: string[] = []
+  await listener.subscribe('oncekey:ended')
+  listener.on('message', (_channel, id) => void heard.push(id))
+  const store = redisStore({ client: connect() })
+  const claim = claimOf()
+  await (await run(store, claim)).complete(completionOf())
+  await expectReplay(store, claim, 'done')
+  await connect().publish('oncekey:ended', 'the end')
+  await waitFor(() => heard.includes('the end'), { what: 'the end' })
+  expect(heard).toEqual(['the end'])
+})

@@ -1,0 +1,51 @@
+import { OptionsError } from '@oncekey/core'
+import { type Backoff, backoff } from '@oncekey/outbox'
+import { reportError } from '../telemetry/channels.ts'
+
+/** How often a step is tried, and how long between two tries. */
+export interface Retry {
+  /**
+   * Attempts in all, the first included.
+   * @default 10 before the pivot; 20 for a pivot, a retriable step and a compensation
+   */
+  readonly maxAttempts?: number
+  /** How long to wait after an attempt failed; the database's clock adds it. @default backoff({ capMs: 60_000 }) */
+  readonly backoff?: Backoff
+}
+
+export type RetryPolicy = Required<Retry>
+
+/** Validates and completes, once. */
+export function retryPolicy(what: string, retry: Retry, maxAttempts: number): RetryPolicy {
+  const policy = {
+    maxAttempts: retry.maxAttempts ?? maxAttempts,
+    backoff: retry.backoff ?? DEFAULT_BACKOFF,
+  }
+  const { maxAttempts: most } = policy
+  if (!(Number.isInteger(most) && most >= 1 && most < 2 ** 31)) {
+    throw new OptionsError(`${what}.maxAttempts: ${most} is not a whole number from 1, such as 10.`)
+  }
+  if (typeof policy.backoff !== 'function') {
+    throw new OptionsError(`${what}.backoff: write backoff({ baseMs: 500 }), of @oncekey/outbox.`)
+  }
+  return policy
+}
+
+/**
+ * How long to wait after so many failures. A `backoff` that throws or returns no time is told of, and
+ * the default one is asked in its place: the attempt has failed, and nothing else is wrong with it.
+ */
+export function delayMs(policy: RetryPolicy, failures: number, runId: string): number {
+  try {
+    const ms = policy.backoff(failures)
+    if (Number.isFinite(ms) && ms >= 0) return Math.min(Math.round(ms), 2 ** 31 - 1)
+    throw new OptionsError(
+      `backoff(${failures}) returned ${String(ms)}, which is not a time in milliseconds.`,
+    )
+  } catch (error) {
+    reportError({ error, during: 'backoff', runId })
+    return Math.round(DEFAULT_BACKOFF(failures))
+  }
+}
+
+const DEFAULT_BACKOFF = backoff({ capMs: 60_000 })

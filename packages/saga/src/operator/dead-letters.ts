@@ -1,0 +1,221 @@
+import {
+  boundedPage,
+  type DeadLetter,
+  type DeadLetterDetail,
+  type DeadLetterSource,
+  type Resolution,
+  rowsToRead,
+} from '@oncekey/core'
+import type { Statement } from '@oncekey/postgres/client'
+import { errorFingerprint } from '../run/error-fingerprint.ts'
+import type { RunsState } from '../state/runner-state.ts'
+import { sagaStoreError } from '../state/store-error.ts'
+import type { DeadRunJson } from '../statements/dead-letters/dead-run.ts'
+import type { DeadRunGroupJson } from '../statements/dead-letters/dead-run-groups.ts'
+import type { DeadRunStatsJson } from '../statements/dead-letters/dead-run-stats.ts'
+import type {
+  LastFailureJson,
+  RetryingRunRow,
+} from '../statements/dead-letters/list-retrying-runs.ts'
+import type { WholeRunJson } from '../statements/read-run.ts'
+
+/** Runs that are stuck, or could not be undone, as dead letters. */
+export function sagaDeadLetters<Tx>(runner: RunsState<Tx>): DeadLetterSource {
+  const { client, statements, acquireTimeoutMs: timeoutMs, schema } = runner
+
+  return {
+    name: 'sagas',
+
+    async list(filter, { limit, after }) {
+      const from = after === undefined ? undefined : pageFrom(after)
+      const rows = await ask(statements.listDeadRuns(filter, limit, from))
+      const runs = rows.map(({ run }): DeadRunJson => JSON.parse(run))
+      const last = runs.at(-1)
+      const isLast = last === undefined || runs.length < limit
+      return {
+        items: runs.map(deadLetterOf),
+        next: isLast ? undefined : `${last.stuck_at} ${last.id}`,
+      }
+    },
+
+    async listRetrying(filter, { limit, after }) {
+      const read = rowsToRead(limit)
+      const from = after === undefined ? undefined : pageFrom(after)
+      const place = from && ([String(from.stuck_at), from.id] as const)
+      const rows = await ask(statements.listRetryingRuns(filter, read, place))
+      const isMeant = (row: (typeof rows)[number]): boolean => row.is_meant === 'true'
+      const { shown, last } = boundedPage(rows, { read, limit, isMeant })
+      return {
+        items: shown.map(retryingOf),
+        next: last && `${last.started_exact} ${JSON.parse(last.run).id}`,
+      }
+    },
+
+    async get(id) {
+      const [found] = await ask(statements.findDeadRun(id))
+      const [row] = await ask(statements.readRun(id))
+      if (found === undefined || row === undefined) return undefined
+      return detailOf(JSON.parse(found.run), JSON.parse(row.run))
+    },
+
+    async count(filter) {
+      const [row] = await ask(statements.countDeadRuns(filter))
+      return Number(row?.count)
+    },
+
+    async redrive(filter, { limit }) {
+      const rows = await ask(statements.redriveDeadRuns(filter, limit))
+      const redriven = rows
+        .filter(({ state }) => state === 'running' || state === 'compensating')
+        .map(({ id }) => id)
+      const touched = new Set(redriven)
+      return {
+        redriven,
+        refused: await statesOf((filter.ids ?? []).filter((id) => !touched.has(id))),
+      }
+    },
+
+    async discard(ids, note) {
+      const outcomes: Resolution[] = []
+      for (const id of ids) {
+        const [before] = await statesOf([id])
+        if (before?.outcome !== 'not-matched') {
+          outcomes.push(before ?? { id, outcome: 'unknown' })
+          continue
+        }
+        const [row] = await ask(statements.settleRun(id, note))
+        outcomes.push(
+          row?.state === 'settled'
+            ? { id, outcome: 'discarded' }
+            : ((await statesOf([id]))[0] as Resolution),
+        )
+      }
+      return outcomes
+    },
+
+    async stats() {
+      const [[stats], groups] = await Promise.all([
+        ask(statements.deadRunStats()),
+        ask(statements.deadRunGroups()),
+      ])
+      const { depth, oldest_age_ms, arrived, drained }: DeadRunStatsJson = JSON.parse(
+        stats?.stats ?? '{}',
+      )
+      return {
+        depth,
+        oldestAgeMs: oldest_age_ms,
+        arrivedPerMinute: arrived / 60,
+        drainedPerMinute: drained / 60,
+        groups: groups.map((row) => {
+          const group: DeadRunGroupJson = JSON.parse(row.dead_group)
+          return {
+            origin: group.saga,
+            fingerprint: group.fingerprint,
+            count: group.count,
+            oldestAt: new Date(group.oldest_at),
+            newestAt: new Date(group.newest_at),
+            sample: { id: group.sample, name: group.name, message: group.message },
+          }
+        }),
+      }
+    },
+  }
+
+  /** What is true of runs that were asked for; `not-matched` are those that are dead. */
+  async function statesOf(ids: readonly string[]): Promise<Resolution[]> {
+    const found = await Promise.all(ids.map((id) => ask(statements.findRun(id))))
+    return ids.map((id, at): Resolution => {
+      const row = found[at]?.[0]
+      if (row === undefined) return { id, outcome: 'unknown' }
+      switch (JSON.parse(row.run).state) {
+        case 'stuck':
+        case 'compensation-failed':
+          return { id, outcome: 'not-matched' }
+        case 'running':
+        case 'compensating':
+          return { id, outcome: 'retrying' }
+        case 'settled':
+          return { id, outcome: 'already-discarded' }
+        default:
+          return { id, outcome: 'already-done' }
+      }
+    })
+  }
+
+  async function ask<Row>(statement: Statement<Row>): Promise<Row[]> {
+    return await client.query(statement, { timeoutMs }).catch((error) => {
+      throw sagaStoreError(error, schema)
+    })
+  }
+}
+
+function pageFrom(after: string): Pick<DeadRunJson, 'stuck_at' | 'id'> {
+  const space = after.indexOf(' ')
+  return { stuck_at: Number(after.slice(0, space)), id: after.slice(space + 1) }
+}
+
+function deadLetterOf(run: DeadRunJson): DeadLetter {
+  const { stuck } = run
+  const isDead = run.state === 'stuck' || run.state === 'compensation-failed'
+  const isOpen = run.state === 'running' || run.state === 'compensating'
+  const failedAt = run.first_failed_at ?? run.stuck_at ?? run.started_at
+  return {
+    id: run.id,
+    origin: run.saga,
+    state: isDead ? 'dead' : isOpen ? 'retrying' : 'resolved',
+    eventId: run.id,
+    type: run.state,
+    subject: stuck?.step ?? null,
+    reason: stuck?.reason ?? null,
+    error:
+      stuck === null
+        ? null
+        : { ...stuck.error, code: stuck.error.code ?? null, fingerprint: stuck.fingerprint },
+    attempts: stuck?.attempts ?? 0,
+    redrives: run.resumes,
+    occurredAt: dateOf(run.started_at),
+    firstFailedAt: dateOf(failedAt),
+    deadAt: run.stuck_at === null ? null : dateOf(run.stuck_at),
+    dueAt: null,
+    resolution: run.state === 'settled' ? 'discarded' : isDead || isOpen ? null : 'redriven',
+    note: run.note,
+  }
+}
+
+/** A run that is on its way, by the last failure of a step of it. */
+function retryingOf(row: RetryingRunRow): DeadLetter {
+  const run: DeadRunJson = JSON.parse(row.run)
+  const { step, attempt, error }: LastFailureJson = JSON.parse(row.failure ?? '')
+  const { name, message, code } = error
+  return {
+    ...deadLetterOf(run),
+    subject: step,
+    reason: null,
+    error: { name, message, code: code ?? null, fingerprint: errorFingerprint({ ...error, code }) },
+    attempts: attempt,
+    dueAt: row.due_at === null ? null : new Date(Number(row.due_at)),
+  }
+}
+
+function detailOf(run: DeadRunJson, whole: WholeRunJson): DeadLetterDetail {
+  return {
+    ...deadLetterOf(run),
+    source: `/saga/${run.saga}`,
+    data: JSON.stringify(whole.input),
+    headers: {},
+    history: whole.failures.map(({ attempt, failed_at, duration_ms, error }) => ({
+      number: attempt,
+      startedAt: new Date(failed_at - duration_ms),
+      durationMs: duration_ms,
+      error: {
+        name: error.name,
+        message: error.message,
+        code: error.code ?? null,
+        stack: error.stack ?? null,
+        fingerprint: errorFingerprint({ ...error, code: error.code }),
+      },
+    })),
+  }
+}
+
+const dateOf = (microseconds: number): Date => new Date(microseconds / 1_000)

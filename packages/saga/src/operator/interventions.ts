@@ -1,0 +1,88 @@
+import { OptionsError } from '@oncekey/core'
+import type { Statement } from '@oncekey/postgres/client'
+import { forwardFromOf } from '../definition/definition.ts'
+import { failureOf } from '../run/failure.ts'
+import { isRunId } from '../run/run-request.ts'
+import { SagaError } from '../run/saga-error.ts'
+import type { RunsState } from '../state/runner-state.ts'
+import { sagaStoreError } from '../state/store-error.ts'
+import type { FoundRunJson, RunStateJson } from '../statements/find-run.ts'
+
+/** Has a run go on from where it stopped, with its attempts forgiven. */
+export async function resume<Tx>(runner: RunsState<Tx>, id: string): Promise<RunStateJson> {
+  return known(id, await stateAfter(runner, id, runner.statements.resumeRun(id)))
+}
+
+export interface CompensateOptions {
+  /** Kept with the run, for whoever looks later. */
+  readonly note?: string
+  /**
+   * Also undoes a run whose pivot may have happened: whoever says so has found out that it did not,
+   * or has undone it by hand. Steps from the pivot on have no compensation. @default false
+   */
+  readonly pastPivot?: boolean
+}
+
+/**
+ * Undoes what a run has done, whoever has it at the moment. Throws `saga-past-pivot`. Where its pivot
+ * is, the run says itself: what is registered here under its name may have other steps.
+ */
+export async function compensate<Tx>(
+  runner: RunsState<Tx>,
+  id: string,
+  { note = 'an operator had it undone', pastPivot = false }: CompensateOptions,
+): Promise<RunStateJson> {
+  const forwardFrom = forwardFromOf((await findPlan(runner, id)) ?? [])
+  const error = JSON.stringify(failureOf(Object.assign(new Error(note), { name: 'Operator' })))
+  const statement = runner.statements.compensateRun({ id, forwardFrom, error, pastPivot })
+  const state = known(id, await stateAfter(runner, id, statement))
+  if (state !== 'past-pivot') return state
+  throw new SagaError(
+    'saga-past-pivot',
+    `Run ${id} has begun its pivot, or what comes after: from there a saga only goes forward. If it ` +
+      'is known not to have happened, write compensate(id, { pastPivot: true }).',
+    { runId: id },
+  )
+}
+
+/** Ends a run that somebody has put right by hand, and that nobody is driving. */
+export async function settle<Tx>(
+  runner: RunsState<Tx>,
+  id: string,
+  note: string,
+): Promise<RunStateJson> {
+  if (typeof note !== 'string' || note.trim() === '' || note.includes('\0')) {
+    throw new OptionsError(
+      "settle: a note says why, in text without NUL: settle(id, 'refunded by hand, ticket 4711').",
+    )
+  }
+  return known(id, await stateAfter(runner, id, runner.statements.settleRun(id, note)))
+}
+
+async function findPlan<Tx>(
+  { client, statements, acquireTimeoutMs: timeoutMs, schema }: RunsState<Tx>,
+  id: string,
+): Promise<FoundRunJson['plan'] | undefined> {
+  if (!isRunId(id)) return undefined
+  const [row] = await client.query(statements.findRun(id), { timeoutMs }).catch((error) => {
+    throw sagaStoreError(error, schema)
+  })
+  return row === undefined ? undefined : (JSON.parse(row.run) as FoundRunJson).plan
+}
+
+async function stateAfter<Tx, State>(
+  { client, acquireTimeoutMs: timeoutMs, schema }: RunsState<Tx>,
+  id: string,
+  statement: Statement<{ state: State }>,
+): Promise<State | undefined> {
+  if (!isRunId(id)) return undefined
+  const [row] = await client.query(statement, { timeoutMs }).catch((error) => {
+    throw sagaStoreError(error, schema)
+  })
+  return row?.state
+}
+
+function known<State>(id: string, state: State | null | undefined): State {
+  if (state !== null && state !== undefined) return state
+  throw new SagaError('saga-unknown', `There is no run ${id} of a saga.`, { runId: id })
+}

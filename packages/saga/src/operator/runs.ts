@@ -1,0 +1,161 @@
+import { type DeadReason, OptionsError } from '@oncekey/core'
+import { whyUnknown, whyUntaken } from '../definition/known-definition.ts'
+import type { StepState } from '../run/run.ts'
+import { isRunId } from '../run/run-request.ts'
+import { type TimelineEntry, timelineOf } from '../run/timeline.ts'
+import type { RunsState } from '../state/runner-state.ts'
+import { sagaStoreError } from '../state/store-error.ts'
+import type { FailureJson, FoundRunJson, RunStateJson } from '../statements/find-run.ts'
+import type { ListedRunJson } from '../statements/list-runs.ts'
+import type { WholeRunJson } from '../statements/read-run.ts'
+
+export type RunState = RunStateJson
+
+/** A run in a list. */
+export interface ListedRun {
+  readonly id: string
+  readonly saga: string
+  readonly version: number
+  /**
+   * `stuck`: it can neither go on nor back. `compensation-failed`: what was done could not be undone.
+   * `settled`: somebody ended it by hand. The others say themselves.
+   */
+  readonly state: RunState
+  /** Why it does not go on by itself. */
+  readonly stuck: Stuck | undefined
+  /** The step that failed for good, and how. */
+  readonly failedStep: string | undefined
+  readonly error: FailureJson | undefined
+  readonly startedAt: Date
+  readonly endedAt: Date | undefined
+}
+
+export interface Stuck {
+  readonly reason: DeadReason | 'definition-unknown'
+  /** The step it waits at, or in words why nobody here can go on with it. */
+  readonly detail: string
+}
+
+/** A run with all that is known of it. */
+export interface WholeRun extends ListedRun {
+  readonly input: unknown
+  /** Who has it at the moment, if anybody. */
+  readonly owner: string | undefined
+  /** Until when its owner has it, or when it is due. */
+  readonly dueAt: Date | undefined
+  readonly note: string | undefined
+  readonly steps: readonly {
+    readonly name: string
+    readonly state: StepState
+    readonly attempts: number
+    readonly compensationAttempts: number
+    readonly result: unknown
+  }[]
+  readonly timeline: readonly TimelineEntry[]
+}
+
+export interface ListFilter {
+  readonly saga?: string
+  readonly state?: RunState
+  /** Whether they need a person: stuck, compensation failed, or of a definition that is not known here. */
+  readonly stuck?: boolean
+  /** `id` of the last run of the page before. */
+  readonly after?: string
+  /** @default 100 */
+  readonly limit?: number
+}
+
+export async function getRun<Tx>(runner: RunsState<Tx>, id: string): Promise<WholeRun | undefined> {
+  if (!isRunId(id)) return undefined
+  const { client, statements, acquireTimeoutMs: timeoutMs, schema, definitions } = runner
+  const [row] = await client.query(statements.readRun(id), { timeoutMs }).catch((error) => {
+    throw sagaStoreError(error, schema)
+  })
+  if (row === undefined) return undefined
+  const run: WholeRunJson = JSON.parse(row.run)
+  const unknown =
+    run.ended_at === null &&
+    (definitions === undefined
+      ? run.due_at !== null && run.due_at < Date.now() - UNTAKEN_MS
+      : !definitions.has(run.definition))
+  return {
+    ...listed(runner, { ...run, unknown }),
+    input: run.input,
+    owner: run.owner ?? undefined,
+    dueAt: dateOf(run.due_at),
+    note: run.note ?? undefined,
+    steps: run.steps.map((step) => ({
+      name: step.name,
+      state: step.state,
+      attempts: step.attempts,
+      compensationAttempts: step.compensation_attempts,
+      result: step.result,
+    })),
+    timeline: timelineOf(run),
+  }
+}
+
+export async function listRuns<Tx>(
+  runner: RunsState<Tx>,
+  { saga, state, stuck, after, limit = 100 }: ListFilter,
+): Promise<ListedRun[]> {
+  const { client, statements, acquireTimeoutMs: timeoutMs, schema, definitions } = runner
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= 10_000)) {
+    throw new OptionsError(`limit: ${limit} is not a whole number from 1 to 10000, such as 100.`)
+  }
+  const statement = statements.listRuns({
+    known: [...(definitions?.keys() ?? [])],
+    saga: saga ?? null,
+    state: state ?? null,
+    stuck: stuck ?? null,
+    after: after ?? null,
+    limit,
+    graceMs: definitions === undefined ? UNTAKEN_MS : 0,
+  })
+  const rows = await client.query(statement, { timeoutMs }).catch((error) => {
+    throw sagaStoreError(error, schema)
+  })
+  return rows.map(({ run }) => listed(runner, JSON.parse(run)))
+}
+
+function listed<Tx>({ definitions }: RunsState<Tx>, run: ListedRunJson): ListedRun {
+  return {
+    id: run.id,
+    saga: run.saga,
+    version: run.version,
+    state: run.state,
+    stuck:
+      run.stuck !== null && isParked(run)
+        ? { reason: run.stuck.reason, detail: `step "${run.stuck.step}" failed for good` }
+        : run.unknown
+          ? {
+              reason: 'definition-unknown',
+              detail: definitions === undefined ? whyUntaken(run) : whyUnknown(run, definitions),
+            }
+          : undefined,
+    failedStep: failedStepOf(run) ?? undefined,
+    error: run.error ?? (isParked(run) ? run.stuck?.error : undefined),
+    startedAt: new Date(run.started_at),
+    endedAt: dateOf(run.ended_at),
+  }
+}
+
+/** For so long a run may be due before it is said that nobody takes it. */
+const UNTAKEN_MS = 60_000
+
+/** Of a run that is stuck, where it is now: it may have been stuck before, and gone on. */
+export function failedStepOf({
+  state,
+  failed_step,
+  stuck,
+}: Pick<FoundRunJson, 'state' | 'failed_step' | 'stuck'>): string | null {
+  return state === 'stuck' ? (stuck?.step ?? failed_step) : (failed_step ?? stuck?.step ?? null)
+}
+
+function isParked({ state }: ListedRunJson): boolean {
+  return state === 'stuck' || state === 'compensation-failed'
+}
+
+function dateOf(ms: number | null): Date | undefined {
+  return ms === null ? undefined : new Date(ms)
+}

@@ -1,0 +1,54 @@
+import type { FailureJson } from '../statements/find-run.ts'
+import type { WholeRunJson } from '../statements/read-run.ts'
+
+/** One line of a run's story, by the database's clock. */
+export interface TimelineEntry {
+  readonly at: Date
+  readonly what:
+    | 'started'
+    | 'step-begun'
+    | 'step-done'
+    | 'step-failed'
+    | 'step-compensated'
+    | 'compensation-failed'
+    | 'ended'
+  readonly step?: string
+  /** Of a failure. */
+  readonly attempt?: number
+  readonly error?: FailureJson
+  /** As a line to read. */
+  readonly text: string
+}
+
+/** What happened in a run, in order. */
+export function timelineOf(run: WholeRunJson): TimelineEntry[] {
+  const entries: TimelineEntry[] = [
+    entry(run.started_at, 'started', `saga "${run.saga}" version ${run.version} started`),
+  ]
+  for (const { name: step, begun_at, done_at, compensated_at } of run.steps) {
+    // A local step is on record when it is done, or has failed.
+    if (begun_at !== done_at) entries.push(entry(begun_at, 'step-begun', `${step} begun`, { step }))
+    if (done_at !== null) entries.push(entry(done_at, 'step-done', `${step} done`, { step }))
+    if (compensated_at !== null) {
+      entries.push(entry(compensated_at, 'step-compensated', `${step} compensated`, { step }))
+    }
+  }
+  for (const { step, direction, attempt, error, failed_at, duration_ms } of run.failures) {
+    const what = direction === 'run' ? 'step-failed' : 'compensation-failed'
+    const who = direction === 'run' ? step : `compensation of ${step}`
+    const text = `${who} failed, attempt ${attempt}, after ${duration_ms} ms: ${error.message}`
+    entries.push(entry(failed_at, what, text, { step, attempt, error }))
+  }
+  entries.sort((a, b) => a.at.getTime() - b.at.getTime())
+  if (run.ended_at !== null) entries.push(entry(run.ended_at, 'ended', `ended: ${run.state}`))
+  return entries
+}
+
+function entry(
+  at: number,
+  what: TimelineEntry['what'],
+  text: string,
+  more: { step?: string; attempt?: number; error?: FailureJson } = {},
+): TimelineEntry {
+  return { at: new Date(at), what, ...more, text }
+}

@@ -1,0 +1,231 @@
+import {
+  callLater,
+  deriveKey,
+  OncekeyError,
+  type OutboxEvent,
+  outboxEvent,
+  sleep,
+} from '@oncekey/core'
+import { PermanentError } from '@oncekey/outbox'
+import type { Definition } from '../definition/definition.ts'
+import { jsonText } from '../definition/json-value.ts'
+import type { CompensationContext } from '../definition/step.ts'
+import { isResultInvalid } from '../run/failure.ts'
+import { type Failure, failed, givenBack, type Move, succeeded } from '../run/move.ts'
+import type { Action } from '../run/next-action.ts'
+import type { Run } from '../run/run.ts'
+import { asStep } from '../state/concurrency-limit.ts'
+import type { Held } from '../state/leases.ts'
+import type { RunnerState } from '../state/runner-state.ts'
+import { reportError, type SagaStepTrace, sagaStepTrace, tell } from '../telemetry/channels.ts'
+import { type StepTransaction, stepTransaction, type Written } from './step-transaction.ts'
+
+/** What came of an attempt: the move that is written, or why none was. */
+export type Attempted =
+  | { readonly kind: 'moved'; readonly move: Move }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'in-doubt'; readonly error: unknown }
+
+/** Tries a step, or its compensation, once, and writes what came of it. */
+export function attemptStep<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  held: Held,
+  run: Run,
+  action: Action,
+): Promise<Attempted> {
+  if (!sagaStepTrace.isWatched) return tried(runner, definition, held, run, action)
+  const { saga, version, traceparent } = run
+  const { direction, attempt } = action
+  const facts = { runId: run.id, saga, version, step: action.step.name, direction, attempt }
+  const trace: SagaStepTrace = { ...facts, traceparent }
+  return sagaStepTrace.around(trace, async () => {
+    const came = await tried(runner, definition, held, run, action)
+    trace.outcome = came.kind === 'moved' ? came.move.outcome : came.kind
+    if (came.kind === 'in-doubt') trace.error = came.error
+    else if (came.kind === 'moved' && came.move.outcome !== 'done') trace.error = came.move.outcome
+    return came
+  })
+}
+
+async function tried<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  held: Held,
+  run: Run,
+  action: Action,
+): Promise<Attempted> {
+  const { step, direction, attempt } = action
+  const facts = { runId: run.id, saga: run.saga, version: run.version, step: step.name }
+  const message = { ...facts, direction, attempt }
+  const transaction = stepTransaction(runner, held, step)
+  const events: OutboxEvent[] = []
+  const startedAt = performance.now()
+
+  let end: { readonly result: string } | Failure | CutShort
+  tell('oncekey:saga-attempt', () => message)
+  try {
+    const value = await called(runner, definition, held, run, action, transaction, events)
+    const what = `The result of step "${step.name}" of saga "${run.saga}"`
+    end = { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
+  } catch (error) {
+    // What a runner that stops aborted has not failed: it is tried again elsewhere, uncounted.
+    end = runner.stopping
+      ? { hasEnded: !held.left.aborted }
+      : failureFrom(run, action, error, performance.now() - startedAt)
+  }
+  if (held.lost.aborted) {
+    await transaction.abandon()
+    return { kind: 'lost' }
+  }
+
+  let move: Move
+  let written: Written
+  if ('hasEnded' in end) {
+    move = givenBack(run, { now: end.hasEnded })
+    written = await transaction.rollback(move)
+  } else if ('result' in end) {
+    move = succeeded(definition, run, action, end.result)
+    written = await transaction.commit(move, events)
+  } else {
+    move = failed(definition, run, action, end)
+    written = await transaction.rollback(move)
+  }
+  if (written.kind === 'refused') {
+    // Nothing of it was kept: the attempt has failed after all.
+    const durationMs = performance.now() - startedAt
+    const failure = failureFrom(run, action, written.error, durationMs)
+    move = failed(definition, run, action, failure)
+    written = await stepTransaction(runner, held, step).rollback(move)
+  }
+  if (written.kind === 'refused') return { kind: 'in-doubt', error: written.error }
+  if (written.kind !== 'written') return written
+  const { outcome } = move
+  if (outcome !== 'begun') {
+    const durationMs = performance.now() - startedAt
+    tell('oncekey:saga-recorded', () => ({ ...message, outcome, durationMs }))
+  }
+  return { kind: 'moved', move }
+}
+
+/** An attempt that the end of its process aborted, and whether its function has returned since. */
+interface CutShort {
+  readonly hasEnded: boolean
+}
+
+/**
+ * Calls the step's own function, for as long as it may take and the run is not lost; when its time is
+ * over, it has up to a second to return. A function that is asked to end, because the run was cancelled or the runner stops, is waited for: what it does
+ * until it returns is done before anything is undone or tried again elsewhere.
+ */
+async function called<Tx>(
+  runner: RunnerState<Tx>,
+  { name }: Definition,
+  held: Held,
+  run: Run,
+  action: Action,
+  transaction: StepTransaction<Tx>,
+  events: OutboxEvent[],
+): Promise<unknown> {
+  const { step, direction, position, attempt } = action
+  const timeout = new AbortController()
+  const over = AbortSignal.any([held.lost, held.left, timeout.signal])
+  const signal = AbortSignal.any([over, held.ending])
+  const timer = callLater(() => timeout.abort(timedOut(action)), step.timeoutMs)
+  let isOpen = true
+  let running: Promise<unknown> | undefined
+  const row = run.steps.get(position)
+  const label = direction === 'run' ? step.name : `compensate ${step.name}`
+
+  const context: CompensationContext<unknown, unknown, unknown, unknown> = {
+    input: run.input,
+    state: stateBefore(run, position),
+    result: row?.state === 'done' ? row.result : undefined,
+    runId: run.id,
+    attempt,
+    signal,
+    idempotencyKey: deriveKey({ namespace: 'saga', scope: run.saga, key: run.id }, label),
+    transaction: () => transaction.open(),
+    emit(event) {
+      if (!isOpen) throw attemptOver()
+      const source = runner.eventSource ?? `/saga/${name}`
+      events.push(outboxEvent(event, { source, traceparent: run.traceparent }))
+    },
+  }
+  try {
+    signal.throwIfAborted()
+    const call = direction === 'run' ? step.run : step.compensate
+    running = asStep(async () => call?.(context))
+    return await Promise.race([running, rejected(over)])
+  } catch (error) {
+    const isLate = timeout.signal.aborted && !held.lost.aborted && !held.left.aborted
+    if (isLate) await endOf(running, Math.min(step.timeoutMs, RETURN_MS), held)
+    throw error
+  } finally {
+    isOpen = false
+    timer.cancel()
+  }
+}
+
+/** The results of the steps before one, by name. */
+export function stateBefore(run: Run, position: number): Record<string, unknown> {
+  const before = [...run.steps.values()].filter((row) => row.position < position)
+  return Object.fromEntries(before.map(({ name, result }) => [name, result]))
+}
+
+function failureFrom(
+  run: Run,
+  { step, direction }: Action,
+  error: unknown,
+  durationMs: number,
+): Failure {
+  if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent' }
+  const isPermanent = error instanceof PermanentError || saysPermanent(step, error, run.id)
+  // Of a compensation nothing is undone: that it cannot succeed is for a person to know.
+  const kind = !isPermanent ? 'transient' : direction === 'run' ? 'terminal' : 'permanent'
+  return { error, durationMs, kind }
+}
+
+/** An `isPermanent` that throws is told of, and answers nothing: the error is tried again. */
+function saysPermanent(step: Action['step'], failure: unknown, runId: string): boolean {
+  try {
+    return step.isPermanent(failure) === true
+  } catch (error) {
+    reportError({ error, during: 'is-permanent', runId })
+    return false
+  }
+}
+
+/** Waits for a function whose time is over, so that what it still does is not beside what undoes it. */
+async function endOf(
+  running: Promise<unknown> | undefined,
+  ms: number,
+  { lost, left }: Held,
+): Promise<void> {
+  const patience = new AbortController()
+  const stopped = AbortSignal.any([patience.signal, lost, left])
+  await Promise.race([running?.catch(() => {}), sleep(ms, stopped)])
+  patience.abort()
+}
+
+function rejected(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}
+
+function timedOut({ step, direction }: Action): Error {
+  const what = direction === 'run' ? `Step "${step.name}"` : `The compensation of "${step.name}"`
+  return new OncekeyError('handler-timeout', `${what} took longer than ${step.timeoutMs} ms.`)
+}
+
+function attemptOver(): OncekeyError {
+  return new OncekeyError(
+    'attempt-over',
+    'emit(): the attempt has ended; call it before returning.',
+  )
+}
+
+/** How long a function whose time is over has to return; no longer than its time was. */
+const RETURN_MS = 1_000

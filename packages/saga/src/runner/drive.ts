@@ -1,0 +1,141 @@
+import type { Definition } from '../definition/definition.ts'
+import { lostError } from '../run/lost-error.ts'
+import { beginStep, ended, failed, isToBegin, letGo, type Move } from '../run/move.ts'
+import { nextAction } from '../run/next-action.ts'
+import { type Run, runOf } from '../run/run.ts'
+import type { Held } from '../state/leases.ts'
+import type { RunnerState } from '../state/runner-state.ts'
+import type { RunJson } from '../statements/run-json.ts'
+import { reportError, tell } from '../telemetry/channels.ts'
+import { attemptStep } from './attempt.ts'
+import { raiseAlert } from './raise-alert.ts'
+import { stepTransaction, type Written } from './step-transaction.ts'
+
+/** A run that this process has just taken, or begun. */
+export interface Taken {
+  readonly json: RunJson
+  /** When it was asked for, by `performance.now()`. */
+  readonly askedAt: number
+}
+
+/**
+ * Brings a run forward for as long as it can go on at once: to its end, to a wait, to where it needs a
+ * person. Never rejects: what goes wrong here is told, and the run is there for whoever comes next.
+ */
+export function drive<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  taken: Taken,
+): Promise<void> {
+  const { id } = taken.json
+  const driving = driveToEnd(runner, definition, taken)
+    .catch((error) => reportError({ error, during: 'drive', runId: id }))
+    .finally(() => {
+      if (runner.driving.get(id) === driving) runner.driving.delete(id)
+    })
+  runner.driving.set(id, driving)
+  return driving
+}
+
+async function driveToEnd<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  first: Taken,
+): Promise<void> {
+  let taken: Taken | undefined = first
+  // Again only after a cancellation, and after a commit whose answer was lost: the database says how it ended.
+  for (let doubts = 0; taken !== undefined; doubts++) {
+    const { id, epoch, move }: RunJson = taken.json
+    const run = runOf(taken.json)
+    const { askedAt }: Taken = taken
+    const held = runner.leases.hold({ id, epoch, move, state: run.state, askedAt })
+    taken = undefined
+    try {
+      const stopped = await forward(runner, definition, held, run)
+      if (stopped?.kind === 'lost') tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
+      if (stopped?.kind === 'cancelled') {
+        // What the run has to undo is on record now; whoever undoes it reads that anew.
+        taken = await retake(runner, id, epoch)
+        doubts -= 1
+      }
+      if (stopped?.kind === 'in-doubt') {
+        reportError({ error: stopped.error, during: 'drive', runId: id })
+        if (doubts < MAX_DOUBTS && !held.lost.aborted) taken = await retake(runner, id, epoch)
+      }
+    } finally {
+      held.letGo()
+    }
+  }
+}
+
+/** Action after action. Returns why it stopped before it was through, if it did. */
+async function forward<Tx>(
+  runner: RunnerState<Tx>,
+  definition: Definition,
+  held: Held,
+  start: Run,
+): Promise<Exclude<Written, { kind: 'written' | 'refused' }> | undefined> {
+  let run = start
+  for (;;) {
+    const action = nextAction(definition, run)
+    let move: Move
+    if (action === undefined) {
+      move = ended(run)
+    } else if (runner.draining) {
+      move = letGo(run)
+    } else if (run.lost >= runner.maxLost) {
+      const error = lostError(action.step.name, run.lost)
+      move = failed(definition, run, action, { error, durationMs: 0, kind: 'poison' })
+    } else if (isToBegin(run, action)) {
+      move = beginStep(definition, run, action)
+    } else {
+      const attempted = await attemptStep(runner, definition, held, run, action)
+      if (attempted.kind !== 'moved') return attempted
+      if (!goesOn(runner, attempted.move)) return undefined
+      run = attempted.move.run
+      continue
+    }
+    const written = await write(runner, held, move)
+    if (written.kind === 'refused') return { kind: 'in-doubt', error: written.error }
+    if (written.kind !== 'written') return written
+    if (!goesOn(runner, move)) return undefined
+    run = move.run
+  }
+}
+
+/** A move that is no attempt's. */
+function write<Tx>(runner: RunnerState<Tx>, held: Held, move: Move): Promise<Written> {
+  return stepTransaction(runner, held, NO_STEP).commit(move, [])
+}
+
+const NO_STEP = { timeoutMs: 0 }
+
+function goesOn<Tx>(runner: RunnerState<Tx>, move: Move): boolean {
+  const { run, course, json } = move
+  const state = json.run?.state
+  if (course === 'ended' && (state === 'completed' || state === 'compensated')) {
+    tell('oncekey:saga-end', () => ({
+      runId: run.id,
+      saga: run.saga,
+      version: run.version,
+      state,
+    }))
+  }
+  if (course === 'parked') raiseAlert(runner, move)
+  return course === 'go-on'
+}
+
+async function retake<Tx>(
+  { client, statements, node, leaseMs, acquireTimeoutMs }: RunnerState<Tx>,
+  id: string,
+  epoch: number,
+): Promise<Taken | undefined> {
+  const askedAt = performance.now()
+  const [row] = await client.query(statements.takeRun({ id, epoch, owner: node, leaseMs }), {
+    timeoutMs: acquireTimeoutMs,
+  })
+  return row?.run == null ? undefined : { json: JSON.parse(row.run), askedAt }
+}
+
+/** A database that does not answer is asked so often; then the lease runs out, and others go on. */
+const MAX_DOUBTS = 3

@@ -1,0 +1,66 @@
+import { sleep } from '@oncekey/core'
+import type { RunnerState } from '../state/runner-state.ts'
+import { reportError } from '../telemetry/channels.ts'
+import { mendDueTimes } from './mend-due-times.ts'
+import { takeDue } from './poll.ts'
+import { tellUnknown } from './tell-unknown.ts'
+
+export interface Loop {
+  /** Looks again now. */
+  wake(): void
+  /** Takes nothing more. Resolves when it is not asking any more. */
+  stop(): Promise<void>
+}
+
+/**
+ * Looks for runs that are due, again and again. Full, it waits for one to be done; else for the next
+ * look, which comes a little sooner or later each time, so that processes do not ask all at once.
+ */
+export function startLoop<Tx>(runner: RunnerState<Tx>): Loop {
+  const stopping = new AbortController()
+  const mine = new Set<Promise<void>>()
+  let waking = new AbortController()
+  const running = run()
+
+  return {
+    wake: () => waking.abort(),
+    async stop() {
+      stopping.abort()
+      waking.abort()
+      await running
+    },
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      let found = 0
+      try {
+        found = await look()
+        await mendDueTimes(runner)
+        await tellUnknown(runner)
+      } catch (error) {
+        reportError({ error, during: 'poll' })
+      }
+      if (stopping.signal.aborted) return
+      if (mine.size >= runner.concurrency) await Promise.race(mine)
+      else if (found === 0) await untilNextLook()
+    }
+  }
+
+  async function look(): Promise<number> {
+    const free = runner.concurrency - mine.size
+    if (free <= 0) return 0
+    const driven = await takeDue(runner, free)
+    for (const each of driven) {
+      const done = each.finally(() => mine.delete(done))
+      mine.add(done)
+    }
+    return driven.length
+  }
+
+  async function untilNextLook(): Promise<void> {
+    waking = new AbortController()
+    const signal = AbortSignal.any([waking.signal, stopping.signal])
+    await sleep(runner.pollMs * (0.5 + Math.random()), signal)
+  }
+}

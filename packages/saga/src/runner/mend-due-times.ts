@@ -1,0 +1,17 @@
+import type { RunnerState } from '../state/runner-state.ts'
+
+const mendedAt = new WeakMap<object, number>()
+
+/**
+ * Once a minute: makes runs due that a lease or a wait keeps for longer than was asked for, because
+ * the database's clock was put back since.
+ */
+export async function mendDueTimes<Tx>(runner: RunnerState<Tx>): Promise<void> {
+  const now = performance.now()
+  if (now - (mendedAt.get(runner) ?? Number.NEGATIVE_INFINITY) < EVERY_MS) return
+  mendedAt.set(runner, now)
+  const { client, statements, acquireTimeoutMs: timeoutMs } = runner
+  await client.query(statements.mendDueTimes(), { timeoutMs })
+}
+
+const EVERY_MS = 60_000

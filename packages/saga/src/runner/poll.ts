@@ -1,0 +1,27 @@
+import type { RunnerState } from '../state/runner-state.ts'
+import { sagaStoreError } from '../state/store-error.ts'
+import type { ClaimedJson } from '../statements/claim-runs.ts'
+import { drive } from './drive.ts'
+
+/** Takes runs that are due, at most so many, and has each brought forward. */
+export async function takeDue<Tx>(
+  runner: RunnerState<Tx>,
+  limit: number,
+): Promise<Promise<void>[]> {
+  const { client, definitions, statements, node, leaseMs, acquireTimeoutMs, schema } = runner
+  const statement = statements.claimRuns({
+    known: [...definitions.keys()],
+    owner: node,
+    leaseMs,
+    limit,
+  })
+  const askedAt = performance.now()
+  const [row] = await client.query(statement, { timeoutMs: acquireTimeoutMs }).catch((error) => {
+    throw sagaStoreError(error, schema)
+  })
+  const claimed: ClaimedJson = row?.runs == null ? [] : JSON.parse(row.runs)
+  return claimed.flatMap((json) => {
+    const definition = definitions.get(json.definition)
+    return definition === undefined ? [] : [drive(runner, definition, { json, askedAt })]
+  })
+}

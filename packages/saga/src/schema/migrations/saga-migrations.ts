@@ -1,0 +1,26 @@
+import { functionsWithoutJit, type PackageMigrations } from '@oncekey/postgres/client'
+import { sagaTables } from './0001-saga-tables.ts'
+import { sagaFunctions } from './0002-saga-functions.ts'
+import { sagaInterventions } from './0003-saga-interventions.ts'
+import { sagaTraces } from './0004-saga-traces.ts'
+import { sagaMoves } from './0005-saga-moves.ts'
+import { sagaWholeMoves } from './0007-saga-whole-moves.ts'
+import { settleWhatWaits } from './0008-settle-what-waits.ts'
+import { rolesOfSteps } from './roles-of-steps.ts'
+
+/** The tables of sagas, for `migrate` of `@oncekey/postgres`. */
+export const sagaMigrations: PackageMigrations = {
+  package: 'saga',
+  // In order; the first is version 1. A migration that was released is never changed.
+  migrations: [
+    sagaTables,
+    sagaFunctions,
+    sagaInterventions,
+    sagaTraces,
+    sagaMoves,
+    rolesOfSteps,
+    sagaWholeMoves,
+    settleWhatWaits,
+    functionsWithoutJit,
+  ],
+}

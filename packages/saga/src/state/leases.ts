@@ -1,0 +1,182 @@
+import { OncekeyError } from '@oncekey/core'
+import { type ReservedConnection, reservedConnection } from '@oncekey/postgres/client'
+import type { HeldState } from '../statements/renew-leases.ts'
+import { reportError } from '../telemetry/channels.ts'
+import type { ResolvedOptions } from './runner-options.ts'
+import type { Statements } from './statements.ts'
+
+/** A run that this process has, until it lets it go or loses it. */
+export interface Held {
+  readonly id: string
+  readonly epoch: number
+  /** The name of the last move on record; the next one has to name it. */
+  move: string
+  /** Of the run, as far as this process knows. */
+  state: 'running' | 'compensating'
+  /** While a step's transaction is open: its lock on the run is the lease, whatever the clock says. */
+  isLocked: boolean
+  /** Aborts when the run is lost, or may be: stop, and write nothing. */
+  readonly lost: AbortSignal
+  /** Aborts when the attempt under way shall end: the run was cancelled, or the runner stops. */
+  readonly ending: AbortSignal
+  /** Aborts when a runner that stops does not wait for the attempt any longer. */
+  readonly left: AbortSignal
+  letGo(): void
+}
+
+export interface Leases {
+  /** From when it was asked for: the database's clock started no earlier. */
+  hold(run: HeldRun): Held
+  /** An operator cancelled this run: the step under way is aborted, and others may not begin. */
+  cancel(id: string): void
+  /** The runner stops: every attempt under way is aborted, and gives its run back when it has ended. */
+  end(reason: Error): void
+  /** What has not ended by now is not waited for. */
+  leave(reason: Error): void
+}
+
+type HeldRun = Pick<Held, 'id' | 'epoch' | 'move' | 'state'> & { readonly askedAt: number }
+
+interface Entry extends Held {
+  heldUntil: number
+  readonly losing: AbortController
+  readonly stopping: AbortController
+  readonly leaving: AbortController
+}
+
+/**
+ * Keeps the leases of all the runs of a process, in one statement three times a lease, and looks in
+ * between, once a second, whether an operator has cancelled one. A run is lost when the statement
+ * says so, and also when it could not be asked until its lease ran out.
+ *
+ * The questions have a connection of their own: in the pool they would queue behind the very steps
+ * whose leases they are.
+ */
+export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements): Leases {
+  const { leaseMs } = options
+  const connection = connectionFor(options)
+  const canAlwaysAsk = options.client.reserve !== undefined && options.client.poolSize >= 2
+  const held = new Set<Entry>()
+  let timer: NodeJS.Timeout | undefined
+  let asking = false
+  let renewedAt = 0
+
+  return {
+    hold({ askedAt, ...run }) {
+      const losing = new AbortController()
+      const stopping = new AbortController()
+      const leaving = new AbortController()
+      const entry: Entry = {
+        ...run,
+        isLocked: false,
+        losing,
+        stopping,
+        leaving,
+        lost: losing.signal,
+        ending: stopping.signal,
+        left: leaving.signal,
+        heldUntil: askedAt + leaseMs,
+        letGo() {
+          held.delete(entry)
+          if (held.size === 0) rest()
+        },
+      }
+      if (held.size === 0) renewedAt = performance.now()
+      held.add(entry)
+      connection.keep()
+      timer ??= setInterval(tick, Math.min(leaseMs / 3, WATCH_MS))
+      return entry
+    },
+    cancel(id) {
+      for (const entry of held) {
+        if (entry.id === id && entry.state === 'running') cancelled(entry)
+      }
+    },
+    end(reason) {
+      for (const entry of held) entry.stopping.abort(reason)
+    },
+    leave(reason) {
+      for (const entry of held) entry.leaving.abort(reason)
+    },
+  }
+
+  function rest(): void {
+    clearInterval(timer)
+    timer = undefined
+    if (!asking) connection.release()
+  }
+
+  function tick(): void {
+    const now = performance.now()
+    for (const entry of held) {
+      if (entry.heldUntil > now) continue
+      // Without a connection of our own, the step's transaction may be what keeps us from asking.
+      if (canAlwaysAsk || !entry.isLocked) lose(entry, overdue())
+    }
+    if (!asking && held.size > 0) void ask(now - renewedAt >= leaseMs / 3 - 1)
+  }
+
+  /** One question about all of them. What is not in the answer is not ours any more. */
+  async function ask(renews: boolean): Promise<void> {
+    const asked = [...held]
+    const askedAt = performance.now()
+    const ids = asked.map(({ id, epoch }) => ({ id, epoch }))
+    asking = true
+    if (renews) renewedAt = askedAt
+    try {
+      const rows = await connection.query<HeldState>(
+        renews ? statements.renewLeases(ids, leaseMs) : statements.watchRuns(ids),
+      )
+      const states = new Map(rows.map(({ id, state }) => [id, state]))
+      for (const entry of asked) {
+        const state = states.get(entry.id)
+        if (state === undefined) {
+          if (held.has(entry)) lose(entry, taken())
+          continue
+        }
+        if (renews) entry.heldUntil = askedAt + leaseMs
+        if (state === 'compensating' && entry.state === 'running') cancelled(entry)
+      }
+    } catch (error) {
+      reportError({ error, during: 'renew' })
+    } finally {
+      asking = false
+      if (held.size === 0) connection.release()
+    }
+  }
+
+  function cancelled({ stopping }: Entry): void {
+    stopping.abort(
+      new OncekeyError('attempt-over', 'This run was cancelled: its steps are being compensated.'),
+    )
+  }
+
+  function lose(entry: Entry, reason: Error): void {
+    entry.letGo()
+    entry.losing.abort(reason)
+  }
+}
+
+/** Of a pool of one connection none can be set aside. */
+function connectionFor<Tx>({ client, acquireTimeoutMs }: ResolvedOptions<Tx>): ReservedConnection {
+  if (client.poolSize >= 2) return reservedConnection(client, acquireTimeoutMs)
+  return {
+    keep() {},
+    query: (statement) => client.query(statement, { timeoutMs: acquireTimeoutMs }),
+    release() {},
+  }
+}
+
+function overdue(): OncekeyError {
+  return new OncekeyError(
+    'attempt-over',
+    'The lease of this run ran out: the database could not be reached to renew it.',
+  )
+}
+
+function taken(): OncekeyError {
+  return new OncekeyError('attempt-over', 'Another process has taken this run over.')
+}
+
+/** How often runs are looked at between renewals. */
+const WATCH_MS = 1_000

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { OptionsError } from '@oncekey/core'
+import {
+  type PostgresClient,
+  quotedSchema,
+  type SqlClient,
+  sqlClientOf,
+} from '@oncekey/postgres/client'
+import type { Definition } from '../definition/definition.ts'
+import { type AnySaga, definition } from '../definition/saga.ts'
+import type { SagaAlert } from '../telemetry/alert.ts'
+
+export interface SagaRunnerOptions<Tx> {
+  /** A Pool of `pg`, or what a bridge made of another client. It stays yours. */
+  readonly client: PostgresClient<Tx>
+  /** Every saga, and every version of it that still has runs. */
+  readonly sagas: readonly AnySaga<Tx>[]
+  /** The schema that `migrate` created. @default 'oncekey' */
+  readonly schema?: string
+  /** How this process is called in the work it has. @default host name, process id and a random part */
+  readonly node?: string
+  /** How long a process has a run without renewing; after a crash others wait that long. Renewed three times as often. Milliseconds. @default 15_000 */
+  readonly leaseMs?: number
+  /** How many runs `start` and `runOnce` drive at once; `execute` comes on top. @default half of the pool, at least 1 */
+  readonly concurrency?: number
+  /**
+   * How many runs `execute` drives at once; further ones are put on record and wait for their turn.
+   * @default what the pool has left beside `concurrency` and one connection for renewals, at least 1
+   */
+  readonly executeConcurrency?: number
+  /** How often the loop looks for runs that are due. Milliseconds. @default 500 */
+  readonly pollMs?: number
+  /** How often processes may vanish in the middle of a step before it counts as failed. @default 5 */
+  readonly maxLost?: number
+  /** The largest result of a step, and the largest input, as JSON. Bytes. @default 262_144 */
+  readonly maxResultBytes?: number
+  /** How long to wait for a connection and an answer. Milliseconds. @default 5000 */
+  readonly acquireTimeoutMs?: number
+  /** How long a commit may take before it is asked how it ended. Milliseconds. @default 30_000 */
+  readonly commitTimeoutMs?: number
+  /** Leave it off behind a pooler in transaction mode. @default false */
+  readonly prepare?: boolean
+  /** CloudEvents `source` of events that steps emit. @default '/saga/' + the saga's name */
+  readonly eventSource?: string
+  /**
+   * Called when a run needs a person, and not waited for; what it throws, or rejects with, is told on
+   * `oncekey:saga-error`. @default a process warning, unless the channel is listened to
+   */
+  readonly onAlert?: (alert: SagaAlert) => unknown
+}
+
+export interface ResolvedOptions<Tx> {
+  readonly client: SqlClient<Tx>
+  readonly schema: string
+  readonly quotedSchema: string
+  readonly node: string
+  readonly leaseMs: number
+  readonly concurrency: number
+  readonly executeConcurrency: number
+  readonly pollMs: number
+  readonly maxLost: number
+  readonly maxResultBytes: number
+  readonly acquireTimeoutMs: number
+  readonly commitTimeoutMs: number
+  readonly eventSource: string | undefined
+  readonly onAlert: ((alert: SagaAlert) => unknown) | undefined
+  /** By `Definition.id`. */
+  readonly definitions: ReadonlyMap<string, Definition>
+}
+
+export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOptions<Tx> {
+  const schema = options?.schema ?? 'oncekey'
+  const client = sqlClientOf(options?.client, { prepare: options?.prepare ?? false })
+  const half = Math.max(1, Math.floor(client.poolSize / 2))
+  const concurrency = whole('concurrency', options.concurrency ?? half, 1)
+  const left = Math.max(1, client.poolSize - concurrency - 1)
+  return {
+    client,
+    schema,
+    quotedSchema: quotedSchema(schema),
+    node: options.node ?? `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
+    leaseMs: whole('leaseMs', options.leaseMs ?? 15_000, 100),
+    concurrency,
+    executeConcurrency: whole('executeConcurrency', options.executeConcurrency ?? left, 1),
+    pollMs: whole('pollMs', options.pollMs ?? 500, 1),
+    maxLost: whole('maxLost', options.maxLost ?? 5, 1),
+    maxResultBytes: whole('maxResultBytes', options.maxResultBytes ?? 262_144, 1),
+    acquireTimeoutMs: whole('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000, 1),
+    commitTimeoutMs: whole('commitTimeoutMs', options.commitTimeoutMs ?? 30_000, 1),
+    eventSource: options.eventSource,
+    onAlert: options.onAlert,
+    definitions: definitionsOf(options.sagas),
+  }
+}
+
+function definitionsOf<Tx>(sagas: readonly AnySaga<Tx>[]): Map<string, Definition> {
+  if (!Array.isArray(sagas) || sagas.length === 0) {
+    throw new OptionsError('sagas is missing: write `sagas: [order]`, what saga(…) returned.')
+  }
+  const definitions = new Map<string, Definition>()
+  for (const each of sagas) {
+    const made = definition(each)
+    if (made.steps.length === 0) {
+      throw new OptionsError(
+        `saga "${made.name}" has no steps: write .step('create-order', { run }).`,
+      )
+    }
+    for (const other of definitions.values()) {
+      if (other.name !== made.name || other.version !== made.version) continue
+      throw new OptionsError(
+        `sagas: there are two of "${made.name}" version ${made.version}. Raise the version of the ` +
+          'newer one, and keep the older one registered until its last run has ended.',
+      )
+    }
+    definitions.set(made.id, made)
+  }
+  return definitions
+}
+
+/** A whole number; unless told otherwise one that a timer counts to. */
+export function whole(
+  name: string,
+  value: number,
+  least: number,
+  most: number = 2 ** 31 - 1,
+): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new OptionsError(
+    `${name}: ${value} is not a whole number from ${least} to ${most}, such as 5000.`,
+  )
+}

@@ -1,0 +1,15 @@
+import { OncekeyError } from '@oncekey/core'
+import { storeError } from '@oncekey/postgres/client'
+
+/** What went wrong with a statement of ours, as one of the codes the contract knows. */
+export function sagaStoreError(error: unknown, schema: string): OncekeyError {
+  const known = storeError(error, schema)
+  if (known.code !== 'store-not-migrated') return known
+  const named = schema === 'oncekey' ? '' : `schema: '${schema}', `
+  return new OncekeyError(
+    'store-not-migrated',
+    `The tables of sagas in schema "${schema}" are missing, or older than this release. Run ` +
+      `\`await migrate(pool, { ${named}also: [sagaMigrations] })\` when you deploy.`,
+    { cause: error },
+  )
+}

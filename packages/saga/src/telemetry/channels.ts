@@ -1,0 +1,91 @@
+import { type Channel, channel } from 'node:diagnostics_channel'
+import { type Trace, type TracedContext, traceOf } from '@oncekey/core'
+import type { SagaAlert } from './alert.ts'
+
+/** `oncekey:saga-attempt`: a step, or its compensation, is about to be tried. */
+export interface SagaAttemptMessage {
+  readonly runId: string
+  readonly saga: string
+  readonly version: number
+  readonly step: string
+  readonly direction: 'run' | 'compensate'
+  readonly attempt: number
+}
+
+/** `oncekey:saga-recorded`: how it went is committed. `retry`: it failed and is tried again. */
+export interface SagaRecordedMessage extends SagaAttemptMessage {
+  readonly outcome: 'done' | 'retry' | 'failed'
+  readonly durationMs: number
+}
+
+/** `oncekey:saga-step`: a try of a step, or of its compensation, as a trace. */
+export interface SagaStepTrace extends TracedContext, SagaAttemptMessage {
+  readonly traceparent: string | undefined
+  /** `lost`, `cancelled`, `in-doubt`: nothing was recorded. */
+  outcome?: 'begun' | 'done' | 'retry' | 'failed' | 'lost' | 'cancelled' | 'in-doubt'
+}
+
+export const sagaStepTrace: Trace<SagaStepTrace> = traceOf('oncekey:saga-step')
+
+/** `oncekey:saga-end`: a run has ended. */
+export interface SagaEndMessage {
+  readonly runId: string
+  readonly saga: string
+  readonly version: number
+  readonly state: 'completed' | 'compensated'
+}
+
+/** `oncekey:saga-lost`: a run is another process's by now; what was under way here is not kept. */
+export interface SagaLostMessage {
+  readonly runId: string
+  readonly saga: string
+}
+
+/** `oncekey:saga-error`: a failure that nobody waited for. */
+export interface SagaErrorMessage {
+  readonly error: unknown
+  readonly during: 'poll' | 'renew' | 'drive' | 'alert' | 'backoff' | 'is-permanent'
+  readonly runId?: string
+}
+
+/** Every channel and what is published on it; subscribe with `node:diagnostics_channel`. */
+export interface SagaMessages {
+  readonly 'oncekey:saga-attempt': SagaAttemptMessage
+  readonly 'oncekey:saga-recorded': SagaRecordedMessage
+  readonly 'oncekey:saga-end': SagaEndMessage
+  readonly 'oncekey:saga-lost': SagaLostMessage
+  readonly 'oncekey:saga-alert': SagaAlert
+  readonly 'oncekey:saga-error': SagaErrorMessage
+}
+
+const channels: Readonly<Record<keyof SagaMessages, Channel>> = {
+  'oncekey:saga-attempt': channel('oncekey:saga-attempt'),
+  'oncekey:saga-recorded': channel('oncekey:saga-recorded'),
+  'oncekey:saga-end': channel('oncekey:saga-end'),
+  'oncekey:saga-lost': channel('oncekey:saga-lost'),
+  'oncekey:saga-alert': channel('oncekey:saga-alert'),
+  'oncekey:saga-error': channel('oncekey:saga-error'),
+}
+
+/** Free when nobody subscribes. Returns whether somebody did. */
+export function tell<Name extends keyof SagaMessages>(
+  name: Name,
+  message: () => SagaMessages[Name],
+): boolean {
+  const { hasSubscribers } = channels[name]
+  if (hasSubscribers) channels[name].publish(message())
+  return hasSubscribers
+}
+
+/** A failure in the background: to whoever listens, else, the first of its kind, as a warning. */
+export function reportError(message: SagaErrorMessage): void {
+  if (tell('oncekey:saga-error', () => message)) return
+  const { error, during } = message
+  const text = error instanceof Error ? error.message : String(error)
+  const kind = `${during}: ${text.slice(0, 80)}`
+  if (warned.has(kind) || warned.size >= 200) return
+  warned.add(kind)
+  process.emitWarning(`Sagas (${during}): ${text}`, { code: 'ONCEKEY', type: 'OncekeyWarning' })
+}
+
+const warned = new Set<string>()

@@ -1,0 +1,284 @@
+import { type DeliveredFacts, provideTraceparent, type TracedContext } from '@oncekey/core'
+import {
+  type Attributes,
+  context as contexts,
+  type Link,
+  type MeterProvider,
+  metrics,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  type SpanContext,
+  SpanKind,
+  type SpanOptions,
+  SpanStatusCode,
+  type Tracer,
+  type TracerProvider,
+  trace as traces,
+} from '@opentelemetry/api'
+import { type Instrument, instruments } from './instruments.ts'
+import { keyDigest } from './key-digest.ts'
+import { requestOutcome } from './outcomes.ts'
+import type { Traces } from './traces.ts'
+import { watch } from './watch.ts'
+
+export interface OtelOptions {
+  /** @default the global one */
+  readonly tracerProvider?: TracerProvider
+  /** @default the global one */
+  readonly meterProvider?: MeterProvider
+  /** Whether spans have the key and its scope, and not only a digest of both. @default false */
+  readonly keys?: boolean
+}
+
+/**
+ * Spans and metrics for OpenTelemetry. A request is a span within the one of the HTTP server, with its
+ * claim, handler and completion as children; events carry the trace on. A delivery, a send to a broker, a
+ * webhook and a step of a saga are spans of their own, linked to where the event or the run was made.
+ * Returns what takes all of it back.
+ *
+ * @example
+ * ```ts
+ * import { otel } from '@oncekey/telemetry/otel'
+ *
+ * otel() // after the SDK was started
+ * ```
+ */
+export function otel(options: OtelOptions = {}): () => void {
+  const tracer = (options.tracerProvider ?? traces).getTracer(NAME)
+  const meter = (options.meterProvider ?? metrics).getMeter(NAME)
+  const stops = [provideTraceparent(activeTraceparent)]
+  const spans = spanKeeper(tracer)
+
+  stops.push(
+    spans.of('oncekey:request', {
+      begin: (context) => ({
+        name: `idempotency ${context.namespace}`,
+        kind: SpanKind.INTERNAL,
+        attributes: { 'oncekey.namespace': context.namespace },
+      }),
+      started(context, span) {
+        context.traceparent = traceparentOf(span) ?? context.traceparent
+      },
+      end(context, span) {
+        const { route, scope, key, decision, status, attempt, events } = context
+        if (route !== undefined) span.updateName(`idempotency ${route}`)
+        span.setAttributes(
+          defined({
+            'http.route': route,
+            'http.response.status_code': status,
+            'oncekey.decision': decision,
+            'oncekey.outcome': requestOutcome(context),
+            'oncekey.attempt': attempt,
+            'oncekey.events': events,
+            'oncekey.key_digest': keyDigest(scope, key),
+            ...(options.keys === true && { 'oncekey.scope': scope, 'oncekey.key': key }),
+          }),
+        )
+        phases(tracer, span, context)
+      },
+    }),
+    spans.of('oncekey:deliver', {
+      begin: ({ consumer, events, attempt }) => ({
+        name: `process ${consumer}`,
+        kind: SpanKind.CONSUMER,
+        root: true,
+        links: events.flatMap(linkTo),
+        attributes: {
+          ...messaging('process', consumer),
+          'oncekey.attempt': attempt,
+          ...(events.length > 1
+            ? { 'messaging.batch.message_count': events.length }
+            : defined({
+                'messaging.message.id': events[0]?.id,
+                'oncekey.event.type': events[0]?.type,
+              })),
+        },
+      }),
+      end: ({ outcome }, span) => void span.setAttribute('oncekey.outcome', outcome ?? 'failed'),
+    }),
+    spans.of('oncekey:publish', {
+      begin: ({ publisher, event }) => ({
+        name: `send ${publisher}`,
+        kind: SpanKind.PRODUCER,
+        links: linkTo(event),
+        attributes: { ...messaging('send', publisher), 'messaging.message.id': event.id },
+      }),
+    }),
+    spans.of('oncekey:webhook', {
+      begin: ({ url, attempt, deliveryId, endpointId, messageId }) => ({
+        name: 'POST',
+        kind: SpanKind.CLIENT,
+        root: true,
+        attributes: {
+          'http.request.method': 'POST',
+          'server.address': new URL(url).hostname,
+          'http.request.resend_count': attempt - 1,
+          'messaging.message.id': messageId,
+          'oncekey.webhook.delivery': deliveryId,
+          'oncekey.webhook.endpoint': endpointId,
+        },
+      }),
+      end: ({ status, state }, span) =>
+        void span.setAttributes(
+          defined({ 'http.response.status_code': status, 'oncekey.outcome': state }),
+        ),
+    }),
+    spans.of('oncekey:saga-step', {
+      begin: ({ saga, step, direction, attempt, runId, version, traceparent }) => ({
+        name: `${direction} ${saga} ${step}`,
+        kind: SpanKind.INTERNAL,
+        root: true,
+        links: linkToTraceparent(traceparent),
+        attributes: {
+          'oncekey.saga': saga,
+          'oncekey.saga.version': version,
+          'oncekey.saga.run': runId,
+          'oncekey.saga.step': step,
+          'oncekey.saga.direction': direction,
+          'oncekey.attempt': attempt,
+        },
+      }),
+      end: ({ outcome }, span) => void span.setAttribute('oncekey.outcome', outcome ?? 'failed'),
+    }),
+  )
+  for (const instrument of instruments()) {
+    const histogram = meter.createHistogram(instrument.name, {
+      description: instrument.description,
+      unit: 's',
+    })
+    stops.push(measure(instrument, (value, attributes) => histogram.record(value, attributes)))
+  }
+  return () => {
+    for (const stop of stops) stop()
+  }
+}
+
+interface SpanFacts extends SpanOptions {
+  readonly name: string
+}
+
+interface Spans<Context extends TracedContext> {
+  begin(context: Context): SpanFacts
+  started?(context: Context, span: Span): void
+  end?(context: Context, span: Span): void
+}
+
+/** Keeps the span of each context from its start to its end, and makes it the current one meanwhile. */
+function spanKeeper(tracer: Tracer) {
+  return {
+    of<Name extends keyof Traces>(name: Name, spans: Spans<Traces[Name]>): () => void {
+      const open = new WeakMap<object, Span>()
+      return watch(name, {
+        start(context) {
+          const { name, ...facts } = spans.begin(context)
+          const span = tracer.startSpan(name, facts)
+          open.set(context, span)
+          spans.started?.(context, span)
+          const outer = context.within
+          const current = traces.setSpan(contexts.active(), span)
+          context.within = (work) =>
+            contexts.with(current, outer === undefined ? work : () => outer(work))
+        },
+        end(context) {
+          const span = open.get(context)
+          if (span === undefined) return
+          spans.end?.(context, span)
+          if (context.error !== undefined) failed(span, context.error)
+          span.end()
+        },
+      })
+    },
+  }
+}
+
+/** What took how long, as children that are made when all of it is known. */
+function phases(tracer: Tracer, parent: Span, of: Traces['oncekey:request']): void {
+  const { claimMs, handlerMs, completionMs } = of
+  const around = traces.setSpan(contexts.active(), parent)
+  let endedAt = Date.now()
+  const past = [
+    ['completion', completionMs],
+    ['handler', handlerMs],
+    ['claim', claimMs],
+  ] as const
+  for (const [name, milliseconds] of past) {
+    if (milliseconds === undefined) continue
+    const startTime = endedAt - milliseconds
+    tracer.startSpan(name, { startTime }, around).end(endedAt)
+    endedAt = startTime
+  }
+}
+
+function failed(span: Span, error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof Error) span.recordException(error)
+  span.setStatus({ code: SpanStatusCode.ERROR, message })
+}
+
+function measure(
+  instrument: Instrument,
+  record: (value: number, attributes: Attributes) => void,
+): () => void {
+  return watch(instrument.trace, {
+    end(context) {
+      const seconds = instrument.seconds(context as never)
+      if (seconds === undefined) return
+      const values = instrument.values(context as never)
+      const attributes = instrument.labels.map((label, at) => [attributeOf(label), values[at]])
+      record(seconds, Object.fromEntries(attributes))
+    },
+  })
+}
+
+/** Labels of Prometheus have no namespace. A route is what the semantic conventions call it. */
+function attributeOf(label: string): string {
+  return label === 'route' ? 'http.route' : `oncekey.${label}`
+}
+
+function messaging(operation: 'send' | 'process', destination: string): Attributes {
+  return {
+    'messaging.system': 'oncekey',
+    'messaging.operation.name': operation,
+    'messaging.operation.type': operation,
+    'messaging.destination.name': destination,
+  }
+}
+
+/** Links, and no parents: an event may be delivered long after its trace, and to many. */
+function linkTo({ traceparent }: DeliveredFacts): Link[] {
+  return linkToTraceparent(traceparent)
+}
+
+function linkToTraceparent(traceparent: string | undefined): Link[] {
+  const [, traceId, spanId, flags] =
+    /^[\da-f]{2}-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})$/.exec(traceparent ?? '') ?? []
+  if (traceId === undefined || spanId === undefined) return []
+  const context: SpanContext = {
+    traceId,
+    spanId,
+    traceFlags: Number.parseInt(flags ?? '0', 16),
+    isRemote: true,
+  }
+  return [{ context }]
+}
+
+function traceparentOf(span: Span): string | undefined {
+  const carrier: { traceparent?: string } = {}
+  propagation.inject(traces.setSpan(ROOT_CONTEXT, span), carrier)
+  return carrier.traceparent
+}
+
+function activeTraceparent(): string | undefined {
+  const carrier: { traceparent?: string } = {}
+  propagation.inject(contexts.active(), carrier)
+  return carrier.traceparent
+}
+
+function defined(attributes: Record<string, string | number | undefined>): Attributes {
+  return Object.fromEntries(
+    Object.entries(attributes).filter(([, value]) => value !== undefined),
+  ) as Attributes
+}
+
+const NAME = '@oncekey/telemetry'

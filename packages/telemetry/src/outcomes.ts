@@ -1,0 +1,24 @@
+import type { RequestTrace } from '@oncekey/core'
+
+/**
+ * What became of a request, in one word of few, for a label:
+ *
+ * - `committed`, `refused`: a handler ran, and its response is on record; refused: without its writes
+ * - `undone`: a handler ran, and nothing of it is kept: a retry runs it again
+ * - `replayed`: answered from the record
+ * - the code of a problem that was answered, such as `in-progress` or `store-unavailable`
+ * - `failed`: an option of the app's threw
+ */
+export function requestOutcome({
+  code,
+  decision,
+  disposition,
+  outcome,
+  error,
+}: RequestTrace): string {
+  if (code !== undefined) return code
+  if (decision === 'replay' || outcome === 'superseded') return 'replayed'
+  if (outcome === 'stored') return disposition === 'refuse' ? 'refused' : 'committed'
+  if (outcome === 'undone') return 'undone'
+  return error === undefined ? 'undone' : 'failed'
+}

@@ -1,0 +1,51 @@
+import { memoryStore, once } from '@oncekey/core'
+import { afterEach, expect, test } from 'vitest'
+import { logDecisions } from '../src/index.ts'
+
+const lines: [level: string, fields: Record<string, unknown>, text: string][] = []
+const logger = {
+  info: (fields: object, text: string) => void lines.push(['info', { ...fields }, text]),
+  warn: (fields: object, text: string) => void lines.push(['warn', { ...fields }, text]),
+}
+const stops: (() => void)[] = []
+afterEach(() => {
+  lines.length = 0
+  for (const stop of stops.splice(0)) stop()
+})
+
+test('one line for each call, without its key; what failed is a warning', async () => {
+  stops.push(logDecisions(logger))
+  const invoices = once({ store: memoryStore(), namespace: 'invoices' })
+  await invoices.run({ scope: 's', key: 'the-key' }, () => 1)
+  await invoices.run({ scope: 's', key: 'the-key' }, () => 1)
+  const failing = invoices.run({ scope: 's', key: 'other' }, () => {
+    throw new Error('no')
+  })
+  await expect(failing).rejects.toThrow('no')
+  expect(lines.map(([level, , text]) => [level, text])).toEqual([
+    ['info', 'invoices committed'],
+    ['info', 'invoices replayed'],
+    ['warn', 'invoices undone'],
+  ])
+  expect(lines[0]?.[1]).toMatchObject({
+    namespace: 'invoices',
+    keyDigest: expect.stringMatching(/^[\da-f]{16}$/),
+    decision: 'run',
+    attempt: 1,
+    durationMs: expect.any(Number),
+    claimMs: expect.any(Number),
+    handlerMs: expect.any(Number),
+    completionMs: expect.any(Number),
+  })
+  expect(JSON.stringify(lines)).not.toContain('the-key')
+})
+
+test('with keys, they are shown; once it is stopped there are no lines', async () => {
+  const stop = logDecisions(logger, { keys: true })
+  const invoices = once({ store: memoryStore(), namespace: 'invoices' })
+  await invoices.run({ scope: 's', key: 'the-key' }, () => 1)
+  expect(lines[0]?.[1]).toMatchObject({ scope: 's', key: 'the-key' })
+  stop()
+  await invoices.run({ scope: 's', key: 'another' }, () => 1)
+  expect(lines).toHaveLength(1)
+})

@@ -1,0 +1,98 @@
+import type { Keys } from '@oncekey/core'
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { prometheus } from '../src/prometheus.ts'
+import { type Shop, startShop } from './shop.ts'
+
+let shop: Shop
+let stop: () => void
+const register = new Registry()
+
+beforeAll(async () => {
+  shop = await startShop()
+  stop = prometheus({
+    register,
+    deadLetters: [shop.log.deadLetters],
+    lag: { log: shop.log, consumers: ['mailer'] },
+    keys: shop.store.keys as Keys,
+  })
+})
+afterAll(() => shop.stop())
+
+/** The lines of a metric, without its buckets. */
+async function shown(name: string): Promise<string[]> {
+  const lines = (await register.metrics()).split('\n')
+  return lines.filter((line) => line.startsWith(name) && !line.includes('_bucket'))
+}
+
+test('requests are counted by route and by what became of them', async () => {
+  expect(await shop.order('a', 'violin')).toBe(201)
+  expect(await shop.order('a', 'violin')).toBe(201)
+  expect(await shop.order('b', 'refused')).toBe(422)
+  expect(await shop.order('c', 'broken')).toBe(500)
+  expect(await shop.order('a', 'cello')).toBe(422)
+  const name = 'oncekey_request_duration_seconds_count'
+  const labels = (outcome: string) =>
+    `namespace="http",route="POST /orders/:id",outcome="${outcome}"`
+  expect(await shown(name)).toEqual([
+    `${name}{${labels('committed')}} 1`,
+    `${name}{${labels('replayed')}} 1`,
+    `${name}{${labels('refused')}} 1`,
+    `${name}{${labels('undone')}} 1`,
+    `${name}{${labels('key-reused')}} 1`,
+  ])
+  expect(await shown('oncekey_claim_duration_seconds_count')).toEqual([
+    'oncekey_claim_duration_seconds_count{namespace="http",decision="run"} 3',
+    'oncekey_claim_duration_seconds_count{namespace="http",decision="replay"} 1',
+    'oncekey_claim_duration_seconds_count{namespace="http",decision="mismatch"} 1',
+  ])
+})
+
+test('deliveries, dead letters and lag', async () => {
+  await shop.deliver(1)
+  await shop.order('d', 'unmailable')
+  expect(await shown('oncekey_consumer_lag_events')).toEqual([
+    'oncekey_consumer_lag_events{consumer="mailer"} 1',
+  ])
+  await shop.deliver(2)
+  expect(await shown('oncekey_delivery_duration_seconds_count')).toEqual([
+    'oncekey_delivery_duration_seconds_count{consumer="mailer",outcome="done"} 1',
+    'oncekey_delivery_duration_seconds_count{consumer="mailer",outcome="failed"} 1',
+  ])
+  expect(await shown('oncekey_dead_letters{')).toEqual([
+    'oncekey_dead_letters{source="consumers"} 1',
+  ])
+  const [oldest] = await shown('oncekey_dead_letters_oldest_timestamp_seconds')
+  const since = Number(oldest?.split(' ')[1])
+  expect(Math.abs(Date.now() / 1_000 - since)).toBeLessThan(120)
+  expect(await shown('oncekey_consumer_lag_events')).toEqual([
+    'oncekey_consumer_lag_events{consumer="mailer"} 0',
+  ])
+  expect(await shown('oncekey_keys_unknown')).toEqual(['oncekey_keys_unknown 0'])
+})
+
+test('a database that is away is said to be, and everything else is still told', async () => {
+  const broken = new Registry()
+  const take = prometheus({
+    register: broken,
+    deadLetters: [shop.log.deadLetters],
+    keys: {
+      list: async () => {
+        throw new Error('away')
+      },
+    },
+  })
+  const text = await broken.metrics()
+  expect(text).toContain('oncekey_scrape_failed{source="keys"} 1')
+  expect(text).toContain('oncekey_scrape_failed{source="consumers"} 0')
+  expect(text).toContain('oncekey_dead_letters{source="consumers"} 1')
+  expect(text).toContain('oncekey_keys_unknown Nan')
+  take()
+  expect(await broken.metrics()).toBe('\n')
+})
+
+test('what was registered is taken back, and requests go on', async () => {
+  stop()
+  expect(await register.metrics()).toBe('\n')
+  expect(await shop.order('z', 'violin')).toBe(201)
+})

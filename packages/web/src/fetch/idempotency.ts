@@ -1,0 +1,128 @@
+import {
+  checkScopeOption,
+  createEngine,
+  type Engine,
+  type EngineOptions,
+  type EngineRequest,
+  type HandlerContext,
+  OncekeyError,
+  resolveScope,
+  type Scope,
+} from '@oncekey/core'
+import { answerOnce } from '../handling/answer-once.ts'
+import { copyOf, readRequest, resolveRequestOptions } from '../request/read-request.ts'
+import { type AnswerOf, resolveAnswerOf } from './thrown-answer.ts'
+
+/** The engine's options, and those that are about a fetch request. */
+export interface IdempotencyOptions<Tx, Req extends Request = Request> extends EngineOptions<Tx> {
+  /** Who a key belongs to. Authenticate before: what this wraps runs for whoever it is called with. */
+  readonly scope: Scope<Req>
+  /**
+   * The response that an error stands for, in frameworks whose handlers answer by throwing;
+   * `undefined` where it is a failure, which undoes everything. A response found here is treated as
+   * if the handler had returned it. @default a thrown `Response`, and what `redirect()`, `notFound()`
+   * and their like of Next.js throw
+   */
+  readonly answerOf?: AnswerOf<Req>
+  /**
+   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
+   * Method, URL and content type always count. It may read the request. @default the body as it came
+   */
+  readonly fingerprint?: (request: Req) => unknown
+  /** A larger request is refused, 413 `request-too-large`. Bytes. @default 1_048_576 */
+  readonly maxRequestBytes?: number
+}
+
+/** A route handler: whatever it is called with beside the request is passed on. */
+export type Handler<Rest extends unknown[], Req extends Request = Request> = (
+  request: Req,
+  ...rest: Rest
+) => Response | Promise<Response>
+
+/** Wraps handlers, and what belongs to them. `Req` is a framework's own request: `NextRequest`, say. */
+export interface IdempotencyWrapper<Tx, Req extends Request = Request> {
+  <Given extends Req, Rest extends unknown[]>(
+    handler: Handler<Rest, Given>,
+  ): (request: Given, ...rest: Rest) => Promise<Response>
+  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  of(request: Request): HandlerContext<Tx>
+  /** On shutdown: new requests get 503, running ones finish. Returns how many did not by the deadline. */
+  drain: Engine<Tx>['drain']
+}
+
+/**
+ * Makes a `(Request) => Response` handler run once per `Idempotency-Key`, wherever such handlers run.
+ *
+ * @example
+ * ```ts
+ * const once = idempotency({ store, scope: (request) => accountOf(request) })
+ *
+ * export const POST = once(async (request) => {
+ *   const tx = await once.of(request).transaction()
+ *   // …
+ *   return Response.json(order, { status: 201 })
+ * })
+ * ```
+ */
+export function idempotency<Tx, Req extends Request = Request>(
+  options: IdempotencyOptions<Tx, Req>,
+): IdempotencyWrapper<Tx, Req> {
+  checkScopeOption(options?.scope)
+  const answerOf = resolveAnswerOf(options.answerOf)
+  const { fingerprint, maxRequestBytes } = resolveRequestOptions(options)
+  const engine = createEngine(options)
+  const contexts = new WeakMap<Request, HandlerContext<Tx>>()
+
+  function wrap<Given extends Req, Rest extends unknown[]>(handler: Handler<Rest, Given>) {
+    return async function idempotency(request: Given, ...rest: Rest): Promise<Response> {
+      if (!engine.covers(request.method)) return handler(request, ...rest)
+      if (contexts.has(request)) throw wrappedTwice()
+      const handle = async (context: HandlerContext<Tx>) => {
+        contexts.set(request, context)
+        return handler(request, ...rest)
+      }
+      const thrownAnswer = async (error: unknown) => answerOf(error, request)
+      return answerOnce(engine, reading(request), NOTHING, handle, thrownAnswer)
+    }
+  }
+
+  function reading(request: Req): EngineRequest {
+    return readRequest(request, {
+      scope: resolveScope(options.scope, request),
+      native: request,
+      chosen: fingerprint && (() => fingerprint(unread(request))),
+      readBefore: async () => undefined,
+      hint: READ_BEFORE,
+      maxRequestBytes,
+    })
+  }
+
+  function of(request: Request): HandlerContext<Tx> {
+    const context = contexts.get(request)
+    if (context !== undefined) return context
+    throw new OncekeyError(
+      'not-covered',
+      `once.of(request): no attempt runs for ${request.method} ${request.url}. Give it the request that the wrapped handler was called with; covered are ${[...engine.options.methods].join(', ')}.`,
+    )
+  }
+
+  return Object.assign(wrap, { of, drain: engine.drain })
+}
+
+/** A copy that `fingerprint` may read; where there is none to be made, the request, for its headers. */
+function unread<Req extends Request>(request: Req): Req {
+  return request.bodyUsed ? request : (copyOf(request) as Req)
+}
+
+function wrappedTwice(): OncekeyError {
+  return new OncekeyError(
+    'mounted-twice',
+    'idempotency() wraps this handler twice for one request. Wrap it once.',
+  )
+}
+
+/** A fetch handler's response has every header it will have from us. */
+const NOTHING = new Headers()
+
+const READ_BEFORE =
+  'It was read before the wrapped handler was called. Hand over a clone, or say what counts with `fingerprint`.'

@@ -1,0 +1,99 @@
+import type { Answer, HandlerRun, RunOutcome } from '@oncekey/core'
+import { type Collected, collect, type Reader } from '../request/collect.ts'
+import { frameAnew } from './framing.ts'
+import { headerChanges } from './header-changes.ts'
+import { isBodiless, responseOf } from './response-of.ts'
+
+/** What of a request its answer depends on, and the headers that were set outside the handler. */
+export interface Exchange {
+  readonly method: string
+  readonly before: Headers
+}
+
+/** Asks the run for its verdict on the handler's response, and makes what is sent. */
+export async function captureResponse(
+  run: HandlerRun,
+  response: Response | undefined,
+  exchange: Exchange,
+): Promise<Response> {
+  const { before } = exchange
+  if (!isSendable(response)) {
+    await run.abandon()
+    throw new TypeError(
+      'The handler must return a Response of its own making, with a body that nobody has read: the same Response cannot be sent twice.',
+    )
+  }
+  // As it was returned: what is sent is what is on record, whatever the handler does with it later.
+  const { status, statusText } = response
+  const head: Head = { status, statusText, headers: new Headers(response.headers) }
+  const reader = isBodiless(response.status) ? undefined : response.body?.getReader()
+  let collected: Collected | Answer
+  try {
+    const whole = reader === undefined ? EMPTY : collect(reader, run.maxResponseBytes)
+    collected = await Promise.race([whole, run.interrupted])
+  } catch (error) {
+    await run.abandon()
+    // Not awaited: a source that hangs may never say that it was stopped.
+    reader?.cancel().catch(() => {})
+    throw error
+  }
+  if (collected.kind === 'problem' || collected.kind === 'replay') {
+    reader?.cancel().catch(() => {})
+    return responseOf(collected.response, before)
+  }
+  const verdict = await verdictOn(run, head, collected, before)
+  if (verdict.kind === 'send') return sent(head, collected, reader, exchange)
+  reader?.cancel().catch(() => {})
+  if (verdict.kind === 'failure') throw verdict.error
+  return responseOf(verdict.response, before)
+}
+
+/** Status and headers of a response, in a copy of ours. */
+type Head = Pick<Response, 'status' | 'statusText' | 'headers'>
+
+const EMPTY: Collected = { kind: 'whole', bytes: new Uint8Array() }
+
+function isSendable(response: unknown): response is Response {
+  const { status, bodyUsed, body, headers } = (response ?? {}) as Partial<Response>
+  if (typeof status !== 'number' || status < 200 || headers === undefined) return false
+  return bodyUsed === false && body?.locked !== true
+}
+
+function verdictOn(
+  run: HandlerRun,
+  { status, statusText, headers }: Head,
+  collected: Collected,
+  before: Headers,
+): Promise<RunOutcome> {
+  const head = { status, headers: headerChanges(before, headers) }
+  if (collected.kind === 'part') return run.passThrough(head)
+  return run.complete({ ...head, body: collected.bytes, ...(statusText && { reason: statusText }) })
+}
+
+function sent(
+  { status, statusText, headers }: Head,
+  collected: Collected,
+  reader: Reader | undefined,
+  { method, before }: Exchange,
+): Response {
+  const isWhole = collected.kind === 'whole'
+  // What is passed through as it is written is framed by who writes it.
+  if (isWhole) frameAnew(headers, before, method)
+  if (reader === undefined || (isWhole && collected.bytes.length === 0)) {
+    return new Response(null, { status, statusText, headers })
+  }
+  const body = isWhole ? collected.bytes : all(collected.chunks, reader)
+  return new Response(body, { status, statusText, headers })
+}
+
+function all(chunks: readonly Uint8Array[], reader: Reader): ReadableStream<Uint8Array> {
+  const waiting = [...chunks]
+  return new ReadableStream({
+    async pull(controller) {
+      const chunk = waiting.shift() ?? (await reader.read()).value
+      if (chunk === undefined) controller.close()
+      else controller.enqueue(chunk)
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
+}

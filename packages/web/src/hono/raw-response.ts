@@ -1,0 +1,95 @@
+import type { HandlerRun } from '@oncekey/core'
+import type { HeldResponse, holdBack } from '@oncekey/node'
+
+/** The response of Node under a Hono context, held back from the moment a handler asks for it. */
+export interface RawResponse {
+  /** Whether the handler answered through it, or the run was interrupted after it had begun to. */
+  readonly isUsed: boolean
+  /**
+   * The handler has returned, or failed. `true`: the response of Node is what it answered, or will answer
+   * where `returned` says so, and the held response finishes it. `false`: nothing was written to it, and it is
+   * as it was. Throws where it left before it could be held back.
+   */
+  finish(returned: Response | undefined, error?: unknown): boolean
+}
+
+/**
+ * Watches `c.env.outgoing` of @hono/node-server, which handlers write to by themselves when they
+ * return `RESPONSE_ALREADY_SENT`. Nothing is held until a handler reads it, so that requests that are
+ * answered with a Response cost no more. `undefined` on every other runtime.
+ */
+export async function watchRawResponse(
+  env: { outgoing?: unknown } | undefined,
+  run: HandlerRun,
+): Promise<RawResponse | undefined> {
+  const outgoing = env?.outgoing
+  if (env === undefined || !isNodeResponse(outgoing)) return undefined
+  hold ??= (await import('@oncekey/node')).holdBack
+  const holds = hold
+  let held: HeldResponse | undefined
+  let isReplaced = false
+
+  function holdNow(response: NodeResponse): void {
+    const holding = holds(response, run)
+    held = holding
+    run.onInterrupted(({ response }) => {
+      isReplaced = true
+      holding.replace(response)
+    })
+  }
+
+  Object.defineProperty(env, 'outgoing', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      if (held === undefined) holdNow(outgoing)
+      return outgoing
+    },
+  })
+
+  return {
+    get isUsed() {
+      return isReplaced || (held?.begun ?? false)
+    },
+    finish(returned, error) {
+      Object.defineProperty(env, 'outgoing', {
+        configurable: true,
+        enumerable: true,
+        writable: true,
+        value: outgoing,
+      })
+      if (isReplaced) return true
+      if (returned?.headers.has(ALREADY_SENT)) {
+        if (held === undefined && outgoing.headersSent) throw sentBefore()
+        // It may be yet to come: from a proxy, or a transport that was given the response.
+        if (held === undefined) holdNow(outgoing)
+        if (!(held as HeldResponse | undefined)?.begun) return true
+      }
+      if (held === undefined || held.handBack()) return false
+      if (error !== undefined) held.abandon(error as Error)
+      return true
+    },
+  }
+}
+
+/** What tells @hono/node-server that its response was, or will be, sent by somebody else. */
+export function alreadySent(): Response {
+  return new Response(null, { headers: { [ALREADY_SENT]: 'true' } })
+}
+
+const ALREADY_SENT = 'x-hono-already-sent'
+
+function sentBefore(): TypeError {
+  return new TypeError(
+    'The handler answered through a response of Node that it had from before idempotency(), so nothing of it was kept. Take it from c.env.outgoing in the handler.',
+  )
+}
+
+type NodeResponse = Parameters<typeof holdBack>[0]
+
+function isNodeResponse(outgoing: unknown): outgoing is NodeResponse {
+  const { writeHead, end } = (outgoing ?? {}) as Partial<NodeResponse>
+  return typeof writeHead === 'function' && typeof end === 'function'
+}
+
+let hold: typeof holdBack | undefined

@@ -1,0 +1,115 @@
+import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
+import { collect } from './collect.ts'
+
+/** What is said of a request besides the request itself. */
+export interface RequestReading {
+  readonly scope: EngineRequest['scope']
+  /** What the app's functions are called with. */
+  readonly native: unknown
+  readonly route?: () => string | undefined
+  /** What the app's own `fingerprint` function makes of it, if there is one. */
+  readonly chosen: (() => unknown) | undefined
+  /** The body where it was read before, and is known all the same; `undefined` where it is lost. */
+  readonly readBefore: () => Promise<Uint8Array | undefined>
+  /** What to do where it is lost. */
+  readonly hint: string
+  readonly maxRequestBytes: number
+}
+
+/** A fetch request in the engine's words. The handler can still read its body: a clone is read here. */
+export function readRequest(request: Request, reading: RequestReading): EngineRequest {
+  const { method, headers } = request
+  const { pathname, search } = new URL(request.url)
+  const target = pathname + search
+  let body: Promise<RequestBody> | undefined
+  let came: Promise<RequestBody> | undefined
+  const rawBody = (): Promise<RequestBody> => {
+    came ??= bodyThatCame(request, reading)
+    return came
+  }
+  return {
+    method,
+    target,
+    scope: reading.scope,
+    native: reading.native,
+    ...(reading.route && { route: reading.route }),
+    signal: request.signal,
+    header: (name) => linesOf(headers, name),
+    async fingerprintInput() {
+      body ??= reading.chosen === undefined ? rawBody() : chosenBody(reading.chosen)
+      const contentType = headers.get('content-type') ?? undefined
+      return { method, target, contentType, body: await body }
+    },
+    rawBody,
+  }
+}
+
+/** Validates what is about requests, once. */
+export function resolveRequestOptions<Req>(options: {
+  readonly fingerprint?: (request: Req) => unknown
+  readonly maxRequestBytes?: number
+}): { fingerprint: ((request: Req) => unknown) | undefined; maxRequestBytes: number } {
+  const { fingerprint, maxRequestBytes = 1024 * 1024 } = options
+  if (fingerprint !== undefined && typeof fingerprint !== 'function') {
+    throw new OptionsError('fingerprint must be a function: `(request) => …what counts`.')
+  }
+  if (!Number.isSafeInteger(maxRequestBytes) || maxRequestBytes < 1) {
+    throw new OptionsError('maxRequestBytes must be a positive whole number.')
+  }
+  return { fingerprint, maxRequestBytes }
+}
+
+/** Lines of one header come joined; the engine refuses a list of keys as it does several lines. */
+function linesOf(headers: Headers, name: string): readonly string[] {
+  const value = headers.get(name)
+  return value === null ? [] : [value]
+}
+
+async function chosenBody(chosen: () => unknown): Promise<RequestBody> {
+  return { kind: 'chosen', value: chosen() }
+}
+
+async function bodyThatCame(request: Request, reading: RequestReading): Promise<RequestBody> {
+  const { readBefore, hint, maxRequestBytes } = reading
+  if (request.body === null) return { kind: 'none' }
+  const bytes = request.bodyUsed ? await readBefore() : await read(request, maxRequestBytes)
+  if (bytes === undefined) return { kind: 'unseen', hint }
+  if (bytes.length > maxRequestBytes) throw tooLarge(maxRequestBytes)
+  return bytes.length === 0 ? { kind: 'none' } : { kind: 'bytes', bytes }
+}
+
+async function read(request: Request, maxBytes: number): Promise<Uint8Array> {
+  const reader = (copyOf(request).body as ReadableStream<Uint8Array>).getReader()
+  const collected = await collect(reader, maxBytes)
+  // Whatever the handler would find in it now is not what was sent.
+  if (request.bodyUsed) throw noCopy(request)
+  if (collected.kind === 'whole') return collected.bytes
+  // Not awaited: of a clone it resolves when the other half is given up as well.
+  reader.cancel().catch(() => {})
+  throw tooLarge(maxBytes)
+}
+
+/**
+ * A clone whose body can be read while the handler reads the original's. Throws `body-unseen` where
+ * the runtime's `clone()` does not make one: reading it would leave the handler an empty body.
+ */
+export function copyOf(request: Request): Request {
+  const copy = request.clone()
+  if (copy === request || (copy.body !== null && copy.body === request.body)) throw noCopy(request)
+  if (typeof copy.body?.getReader !== 'function' && copy.body !== null) throw noCopy(request)
+  return copy
+}
+
+function noCopy(request: Request): OncekeyError {
+  return new OncekeyError(
+    'body-unseen',
+    `The body of ${request.method} ${request.url} cannot be compared: clone() of this runtime's Request does not make an independent copy with a stream to read. Hand over a standard Request: \`new Request(url, { method, headers, body })\`.`,
+  )
+}
+
+function tooLarge(maxBytes: number): OncekeyError {
+  return new OncekeyError(
+    'request-too-large',
+    `The body is over ${maxBytes} bytes, which is the most that is compared.`,
+  )
+}

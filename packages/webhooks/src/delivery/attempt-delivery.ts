@@ -1,0 +1,119 @@
+import { OncekeyError } from '@oncekey/core'
+import type { ResolvedOptions } from '../options/options.ts'
+import type { ClaimedDelivery } from '../statements/claims.ts'
+import { keptText } from '../statements/kept-text.ts'
+import type { DeliveryVerdict, Verdict } from '../statements/verdicts.ts'
+import { tellAttempt, tellError, type WebhookTrace, webhookTrace } from '../telemetry/channels.ts'
+import { judge } from './judge.ts'
+import { signAndSend } from './sign-and-send.ts'
+
+/** Attempts to deliver what was claimed and resolves with the verdict to record. Never rejects. */
+export function attemptDelivery(
+  claimed: ClaimedDelivery,
+  options: ResolvedOptions,
+  signal: AbortSignal,
+): Promise<DeliveryVerdict> {
+  if (!webhookTrace.isWatched) return attempted(claimed, options, signal)
+  const { id, endpointId, messageId, number, url } = claimed
+  const trace: WebhookTrace = { deliveryId: id, endpointId, messageId, attempt: number, url }
+  return webhookTrace.around(trace, async () => {
+    const verdict = await attempted(claimed, options, signal)
+    trace.state = verdict.state
+    trace.status = verdict.status ?? undefined
+    if (verdict.error !== null) trace.error = verdict.error
+    return verdict
+  })
+}
+
+async function attempted(
+  claimed: ClaimedDelivery,
+  options: ResolvedOptions,
+  signal: AbortSignal,
+): Promise<DeliveryVerdict> {
+  const verdict = {
+    id: claimed.id,
+    epoch: claimed.epoch,
+    sent: {
+      endpointId: claimed.endpointId,
+      url: claimed.url,
+      headers: claimed.headers?.secret ?? null,
+      tls: claimed.tls?.secret ?? null,
+    },
+    ...(await verdictOf(claimed, options, signal)),
+  }
+  tellAttempt(() => ({
+    deliveryId: claimed.id,
+    endpointId: claimed.endpointId,
+    messageId: claimed.messageId,
+    attempt: claimed.number,
+    state: verdict.state,
+    status: verdict.status ?? undefined,
+    error: verdict.error ?? undefined,
+    durationMs: verdict.durationMs,
+    delayMs: verdict.state === 'retry' ? verdict.delayMs : undefined,
+  }))
+  return verdict
+}
+
+async function verdictOf(
+  claimed: ClaimedDelivery,
+  options: ResolvedOptions,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  try {
+    const exchange = await signAndSend(
+      {
+        endpointId: claimed.endpointId,
+        url: claimed.url,
+        messageId: claimed.messageId,
+        body: Buffer.from(claimed.body, 'base64'),
+        attempt: claimed.number,
+        secrets: claimed.secrets ?? [],
+        headers: claimed.headers,
+        tls: claimed.tls,
+      },
+      options,
+      signal,
+    )
+    if (exchange.status === undefined && signal.aborted) {
+      return ourFault('aborted', 'The worker was stopped before an answer came.', 0)
+    }
+    if (exchange.failure?.error === 'proxy-unavailable') {
+      const { error, message } = exchange.failure
+      tellError({
+        error: new OncekeyError(error, message),
+        during: 'attempt',
+        deliveryIds: [claimed.id],
+      })
+      return ourFault(error, keptText(message), RETRY_OUR_FAULT_MS)
+    }
+    return judge(exchange, claimed.tries, options)
+  } catch (error) {
+    tellError({ error, during: 'attempt', deliveryIds: [claimed.id] })
+    const { code, name, message } = error as { code?: string; name?: string; message?: string }
+    return ourFault(code ?? name ?? 'error', keptText(String(message)), RETRY_OUR_FAULT_MS)
+  }
+}
+
+/**
+ * A retry that counts neither as a try nor against the endpoint, because the fault is on our side.
+ */
+function ourFault(error: string, message: string, delayMs: number): Verdict {
+  return {
+    state: 'retry',
+    reason: null,
+    gone: false,
+    delayMs,
+    blockMs: 0,
+    blame: 'ours',
+    status: null,
+    error,
+    message,
+    durationMs: 0,
+    body: null,
+    truncated: false,
+  }
+}
+
+/** People have to repair keys, secrets and proxies, so an earlier retry would fail again. */
+const RETRY_OUR_FAULT_MS = 60_000

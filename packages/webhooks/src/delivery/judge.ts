@@ -1,0 +1,99 @@
+import { OptionsError } from '@oncekey/core'
+import type { ResolvedOptions } from '../options/options.ts'
+import { type Classify, classifyByStatus, type ResponseClass } from '../retry/response-class.ts'
+import { retryAfterMs } from '../retry/retry-after.ts'
+import { resolveSchedule, standardSchedule } from '../retry/retry-schedule.ts'
+import { keptText } from '../statements/kept-text.ts'
+import type { Verdict } from '../statements/verdicts.ts'
+import { tellError } from '../telemetry/channels.ts'
+import type { Exchange } from './send.ts'
+
+/**
+ * Decides what becomes of a delivery and its endpoint after an exchange. `failures` counts the
+ * tries that failed before this one.
+ */
+export function judge(
+  exchange: Exchange,
+  failures: number,
+  options: Pick<ResolvedOptions, 'classify' | 'waitAfter' | 'maxRetryAfterMs'>,
+): Verdict {
+  const responseClass = classOf(exchange, options.classify)
+  const history = historyOf(exchange, responseClass)
+  if (responseClass === 'delivered') return { ...history, ...DELIVERED }
+  if (responseClass !== 'transient') {
+    const gone = responseClass === 'gone'
+    return { ...history, ...NOW, state: 'dead', reason: 'permanent', gone, blame: 'message' }
+  }
+  const asked = retryAfterMs(exchange.retryAfter, options.maxRetryAfterMs, exchange.date)
+  const wait = waitAfter(failures + 1, options)
+  // `Retry-After` speaks for the whole endpoint, so it holds back every delivery there.
+  const common = { ...history, gone: false, blockMs: asked, blame: 'endpoint' } as const
+  if (wait === undefined) return { ...common, state: 'dead', reason: 'exhausted', delayMs: 0 }
+  return { ...common, state: 'retry', reason: null, delayMs: Math.max(wait, asked) }
+}
+
+const NOW = { delayMs: 0, blockMs: 0 } as const
+const DELIVERED = { ...NOW, state: 'delivered', reason: null, gone: false, blame: 'none' } as const
+
+/**
+ * Asks the app's own schedule. If it throws or returns no valid wait, the error is published and
+ * the standard schedule decides.
+ */
+function waitAfter(
+  failures: number,
+  options: Pick<ResolvedOptions, 'waitAfter'>,
+): number | undefined {
+  try {
+    return options.waitAfter(failures)
+  } catch (error) {
+    tellError({ error, during: 'schedule', deliveryIds: [] })
+    return standardWait(failures)
+  }
+}
+
+const standardWait = resolveSchedule(standardSchedule)
+
+/**
+ * A refusal counts by its status even if its body breaks off; a success that breaks off is retried.
+ */
+function classOf({ status, failure }: Exchange, classify: Classify): ResponseClass {
+  if (status === undefined) return 'transient'
+  const responseClass = classified(status, classify)
+  return responseClass === 'delivered' && failure !== undefined ? 'transient' : responseClass
+}
+
+/**
+ * Asks the app's own `classify`. If it throws or returns no class, the error is published and the
+ * default decides: a delivery without a verdict would be attempted forever.
+ */
+function classified(status: number, classify: Classify): ResponseClass {
+  try {
+    const responseClass = classify(status)
+    if (CLASSES.includes(responseClass)) return responseClass
+    throw new OptionsError(
+      `classify(${status}) returned ${String(responseClass)}: return 'delivered', 'transient', 'permanent' or 'gone'.`,
+    )
+  } catch (error) {
+    tellError({ error, during: 'classify', deliveryIds: [] })
+    return classifyByStatus(status)
+  }
+}
+
+const CLASSES: readonly ResponseClass[] = ['delivered', 'transient', 'permanent', 'gone']
+
+/** What the history of the delivery keeps of the exchange. */
+function historyOf(
+  { status, failure, durationMs, body, truncated }: Exchange,
+  responseClass: ResponseClass,
+): Pick<Verdict, 'status' | 'error' | 'message' | 'durationMs' | 'body' | 'truncated'> {
+  const refusal = responseClass === 'delivered' ? null : `status ${status}`
+  const error = failure === undefined ? refusal : keptText(failure.error)
+  return {
+    status: status ?? null,
+    error,
+    message: failure === undefined ? null : keptText(failure.message),
+    durationMs,
+    body: body.length === 0 ? null : Buffer.from(body).toString('base64'),
+    truncated,
+  }
+}

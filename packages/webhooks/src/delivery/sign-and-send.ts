@@ -1,0 +1,56 @@
+import type { ResolvedOptions } from '../options/options.ts'
+import { openSecret } from '../sealing/sealed-secret.ts'
+import { openWays } from '../sealing/sealed-ways.ts'
+import { signWebhook } from '../signing/sign-webhook.ts'
+import type { StoredSecret } from '../statements/secrets.ts'
+import { type Exchange, send } from './send.ts'
+
+export interface Outgoing {
+  readonly endpointId: string
+  readonly url: string
+  readonly messageId: string
+  readonly body: Uint8Array
+  /** The first is 1. */
+  readonly attempt: number
+  /** Those in force, the newest first. A receiver who knows any of them accepts the delivery. */
+  readonly secrets: readonly StoredSecret[]
+  /** The endpoint's own headers and certificates. */
+  readonly headers: StoredSecret | null
+  readonly tls: StoredSecret | null
+}
+
+/**
+ * Sends one attempt. Every attempt carries the same id and bytes, with a timestamp and signatures
+ * of its own. Rejects only if the delivery cannot be signed; nothing was sent then.
+ */
+export async function signAndSend(
+  { endpointId, url, messageId, body, attempt, secrets, ...ways }: Outgoing,
+  options: ResolvedOptions,
+  signal?: AbortSignal,
+): Promise<Exchange> {
+  const own = openWays(ways, endpointId, options)
+  const headers = {
+    'user-agent': 'Oncekey-Webhooks',
+    ...own.headers,
+    'content-type': 'application/json',
+    ...signWebhook({
+      id: messageId,
+      body,
+      secrets: secrets.map((stored) => openSecret(stored, endpointId, options.seal)),
+    }),
+    'x-event-id': messageId,
+    // Not signed: receivers may log it, but must not decide by it.
+    'x-delivery-attempt': String(attempt),
+  }
+  const dispatcher = own.tls === undefined ? options.dispatcher : options.dispatcherWith(own.tls)
+  try {
+    return await send(url, headers, body, {
+      dispatcher,
+      timeoutMs: options.timeoutMs,
+      maxBodyBytes: options.maxResponseBytes,
+      ...(signal !== undefined && { signal }),
+    })
+  } finally {
+    if (dispatcher !== options.dispatcher) await dispatcher.destroy()
+  }
+}

@@ -1,0 +1,125 @@
+import { sleep } from '@oncekey/core'
+import type { ResolvedOptions } from '../options/options.ts'
+import {
+  type CrossedEndpoint,
+  type DeliveryVerdict,
+  recordVerdicts,
+} from '../statements/verdicts.ts'
+import { tellEndpoint, tellError, type WebhookEndpointMessage } from '../telemetry/channels.ts'
+
+export interface VerdictRecorder {
+  /**
+   * Resolves when the verdict is on record, or when its lease has ended and it can no longer be
+   * recorded. Never rejects.
+   */
+  record(verdict: DeliveryVerdict, leaseEnd: number): Promise<void>
+}
+
+interface WaitingVerdict {
+  readonly verdict: DeliveryVerdict
+  readonly leaseEnd: number
+  done(): void
+}
+
+/**
+ * Writes verdicts with one statement at a time. Verdicts that arrive while a statement runs share
+ * the next one, so the busier a worker is, the fewer statements each verdict costs.
+ */
+export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
+  let waiting: WaitingVerdict[] = []
+  let writing = false
+
+  return {
+    record: (verdict, leaseEnd) =>
+      new Promise((done) => {
+        waiting.push({ verdict, leaseEnd, done })
+        if (!writing) void writeAll()
+      }),
+  }
+
+  async function writeAll(): Promise<void> {
+    writing = true
+    while (waiting.length > 0) {
+      // Attempts that end within this time share the statement and its commit.
+      await sleep(GATHER_MS)
+      const size = batchSizeOf(waiting)
+      const batch = waiting.slice(0, size)
+      waiting = waiting.slice(size)
+      if (await write(batch)) continue
+      // The database may recover, and until the leases end no other worker sends these deliveries.
+      await sleep(RETRY_MS)
+      waiting = [...batch.filter(isStillLeased), ...waiting]
+    }
+    writing = false
+  }
+
+  async function write(batch: readonly WaitingVerdict[]): Promise<boolean> {
+    try {
+      const statement = recordVerdicts(
+        options.schema,
+        batch.map(({ verdict }) => verdict),
+        options.policy,
+      )
+      const rows = await options.sql.query(statement, { timeoutMs: TIMEOUT_MS })
+      for (const { done } of batch) done()
+      for (const { crossed } of rows) void report(JSON.parse(crossed))
+      return true
+    } catch (error) {
+      const deliveryIds = batch.map(({ verdict }) => verdict.id)
+      tellError({ error, during: 'settle', deliveryIds })
+      return false
+    }
+  }
+
+  async function report(crossed: CrossedEndpoint): Promise<void> {
+    const message = messageOf(crossed)
+    tellEndpoint(message)
+    try {
+      await options.onFailingEndpoint(message)
+    } catch (error) {
+      tellError({ error, during: 'hook', deliveryIds: [] })
+    }
+  }
+}
+
+/**
+ * How many of the waiting verdicts go into one statement: at most `MOST`, as many as stay below
+ * `MOST_BYTES`, and at least one. A verdict weighs as much as the response body it keeps, which may
+ * be as long as `maxResponseBytes`, and the headers and certificates the delivery was sent with.
+ */
+function batchSizeOf(waiting: readonly WaitingVerdict[]): number {
+  let bytes = 0
+  for (const [index, { verdict }] of waiting.slice(0, MOST).entries()) {
+    const { body, sent } = verdict
+    for (const long of [body, sent.headers, sent.tls]) bytes += long?.length ?? 0
+    bytes += OTHER_BYTES
+    if (bytes > MOST_BYTES) return Math.max(index, 1)
+  }
+  return Math.min(waiting.length, MOST)
+}
+
+/** Gives up a verdict whose lease has ended: another worker may be sending the delivery by now. */
+function isStillLeased({ leaseEnd, done }: WaitingVerdict): boolean {
+  if (performance.now() < leaseEnd) return true
+  done()
+  return false
+}
+
+function messageOf(crossed: CrossedEndpoint): WebhookEndpointMessage {
+  return {
+    endpointId: crossed.id,
+    customer: crossed.customer,
+    url: crossed.url,
+    failingPercent: crossed.failingPercent ?? undefined,
+    failingSince: crossed.failingSince === null ? undefined : new Date(crossed.failingSince),
+    disabled: crossed.disabled ? (crossed.reason as 'gone' | 'failing') : undefined,
+  }
+}
+
+const MOST = 200
+const MOST_BYTES = 4 * 1024 * 1024
+/** Covers ids, words, a URL and a message of up to 500 characters. */
+const OTHER_BYTES = 3_072
+const GATHER_MS = 10
+const RETRY_MS = 200
+const TIMEOUT_MS = 10_000

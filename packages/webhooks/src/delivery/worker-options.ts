@@ -1,0 +1,58 @@
+import { OptionsError, wholeMs } from '@oncekey/core'
+import { whole } from '../options/option-checks.ts'
+import type { ResolvedOptions } from '../options/options.ts'
+
+export interface WorkerOptions {
+  /** How many deliveries may be under way at once. @default 50 */
+  readonly concurrency?: number
+  /**
+   * How many of them may go to one endpoint, so that a slow one leaves room for others.
+   * @default 5
+   */
+  readonly endpointConcurrency?: number
+  /**
+   * How long a claim belongs to this worker. After a crash, others wait that long before they send
+   * its deliveries. Milliseconds.
+   * @default timeoutMs + 20_000
+   */
+  readonly leaseMs?: number
+  /** The longest wait before it looks for deliveries again. Milliseconds. @default 1_000 */
+  readonly pollMs?: number
+  /**
+   * How often in a row a delivery may be claimed by processes that die before they record an
+   * outcome. After that it becomes a dead letter with the reason `poison`.
+   * @default 5
+   */
+  readonly maxUnfinished?: number
+}
+
+export interface ResolvedWorkerOptions {
+  readonly concurrency: number
+  readonly endpointConcurrency: number
+  readonly leaseMs: number
+  readonly pollMs: number
+  readonly maxUnfinished: number
+}
+
+export function resolveWorkerOptions(
+  worker: WorkerOptions,
+  { timeoutMs }: ResolvedOptions,
+): ResolvedWorkerOptions {
+  const concurrency = whole('concurrency', worker.concurrency ?? 50, 1)
+  const leaseMs = wholeMs('leaseMs', worker.leaseMs ?? timeoutMs + 20_000, 1)
+  // An exchange may take timeoutMs, and after it the outcome has to be recorded.
+  if (leaseMs < timeoutMs + LEAST_MARGIN_MS) {
+    throw new OptionsError(
+      `leaseMs: ${leaseMs} ends before a delivery may. Write at least timeoutMs + ${LEAST_MARGIN_MS}, ${timeoutMs + LEAST_MARGIN_MS}.`,
+    )
+  }
+  return {
+    concurrency,
+    endpointConcurrency: whole('endpointConcurrency', worker.endpointConcurrency ?? 5, 1),
+    leaseMs,
+    pollMs: wholeMs('pollMs', worker.pollMs ?? 1_000, 1),
+    maxUnfinished: whole('maxUnfinished', worker.maxUnfinished ?? 5, 1),
+  }
+}
+
+const LEAST_MARGIN_MS = 1_000

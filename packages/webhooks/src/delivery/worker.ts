@@ -1,0 +1,169 @@
+import { setMaxListeners } from 'node:events'
+import { endsWithin, waitedFor } from '@oncekey/core'
+import type { ResolvedOptions } from '../options/options.ts'
+import { type ClaimedDelivery, claimDeliveries, releaseDeliveries } from '../statements/claims.ts'
+import { runStatement } from '../statements/run-statement.ts'
+import { tellError } from '../telemetry/channels.ts'
+import { clockWatch } from './clock-watch.ts'
+import { deliveriesUnderWay, type LeasedDelivery } from './deliveries-under-way.ts'
+import { createWake } from './wake.ts'
+import { resolveWorkerOptions, type WorkerOptions } from './worker-options.ts'
+
+/**
+ * Sends deliveries that are due. Any number of workers, in any number of processes, share the work.
+ */
+export interface WebhookWorker {
+  /**
+   * Sends what is due now, once. Resolves with the number of attempts when all of them have ended.
+   */
+  deliverOnce(): Promise<number>
+  /**
+   * Works until stopped. Database failures are published on `oncekey:webhook-error` and retried.
+   */
+  start(): void
+  /**
+   * Stops claiming, gives the attempts under way `timeoutMs` to end, aborts the rest, and records
+   * every outcome. An aborted attempt counts neither as a try, nor as a failure of the endpoint,
+   * nor as a sign of poison. If the database does not answer, this resolves at most half a second
+   * after `timeoutMs`, and the leases run out by themselves.
+   */
+  stop(options?: {
+    /** Milliseconds, or `Infinity`. @default 10_000 */
+    readonly timeoutMs?: number
+  }): Promise<void>
+}
+
+/**
+ * A worker claims deliveries (each claim takes a lease by the database's clock and raises the
+ * epoch), sends them, and records the verdicts. One claim asks for as many deliveries as may still
+ * be under way. The worker claims again when a delivery ended, when this process fanned out events,
+ * or after a while. `wakers` holds a callback for every worker that has been started, for whoever
+ * schedules deliveries.
+ */
+export function createWorker(
+  options: ResolvedOptions,
+  given: WorkerOptions,
+  wakers: Set<() => void>,
+): WebhookWorker {
+  const worker = resolveWorkerOptions(given, options)
+  const wake = createWake()
+  const watchClock = clockWatch(options)
+  let period = newWorkPeriod()
+  const underWay = deliveriesUnderWay(options, {
+    most: worker.concurrency,
+    signal: () => period.aborter.signal,
+    ended: wake.now,
+  })
+
+  return {
+    async deliverOnce() {
+      const claimed = await claim(period)
+      await Promise.all(claimed.map(underWay.send))
+      return claimed.length
+    },
+
+    start() {
+      if (period.loop !== undefined) return
+      wakers.add(wake.now)
+      period.loop = work(period)
+    },
+
+    async stop({ timeoutMs = 10_000 } = {}) {
+      waitedFor('worker.stop: timeoutMs', timeoutMs, 0)
+      const stopped = period
+      stopped.isStopping = true
+      wakers.delete(wake.now)
+      wake.now()
+      const ended = Promise.resolve(stopped.loop).then(underWay.allEnded)
+      if (!(await endsWithin(ended, timeoutMs))) {
+        stopped.aborter.abort()
+        await endsWithin(ended, CLOSING_MS)
+      }
+      if (period === stopped) period = newWorkPeriod()
+    },
+  }
+
+  async function work(own: WorkPeriod): Promise<void> {
+    let idleMs = LEAST_POLL_MS
+    while (!own.isStopping) {
+      const claimed = await claimOrTell(own)
+      for (const leased of claimed) void underWay.send(leased)
+      const reason = await wake.after(jittered(idleMs))
+      // A wake may come just before the fan-out that caused it commits, so poll again soon after
+      // one.
+      if (claimed.length > 0 || reason === 'called') idleMs = LEAST_POLL_MS
+      else idleMs = Math.min(idleMs * 2, worker.pollMs)
+    }
+  }
+
+  async function claimOrTell(own: WorkPeriod): Promise<LeasedDelivery[]> {
+    try {
+      return await claim(own)
+    } catch (error) {
+      tellError({ error, during: 'claim', deliveryIds: [] })
+      return []
+    }
+  }
+
+  async function claim(own: WorkPeriod): Promise<LeasedDelivery[]> {
+    const limit = underWay.free()
+    if (limit <= 0) return []
+    await watchClock()
+    // Measured from before the statement, so that our lease ends no later than the database's.
+    const leaseEnd = performance.now() + worker.leaseMs
+    const rows = await runStatement(
+      options,
+      claimDeliveries(options.schema, {
+        limit,
+        perEndpoint: worker.endpointConcurrency,
+        underWay: underWay.perEndpoint,
+        leaseMs: worker.leaseMs,
+        breakerFailures: options.policy.breakerFailures,
+        mostUnfinished: worker.maxUnfinished,
+      }),
+    )
+    const claimed = rows.map(({ delivery }) => JSON.parse(delivery) as ClaimedDelivery)
+    // The reply took so long that too little of the lease is left to send and to record the
+    // outcome.
+    const isLate = leaseEnd - performance.now() < options.timeoutMs
+    if (!isLate && !own.isStopping) return claimed.map((delivery) => ({ delivery, leaseEnd }))
+    await giveBack(claimed)
+    return []
+  }
+
+  async function giveBack(claimed: readonly ClaimedDelivery[]): Promise<void> {
+    if (claimed.length === 0) return
+    try {
+      await runStatement(options, releaseDeliveries(options.schema, claimed))
+    } catch (error) {
+      tellError({ error, during: 'release', deliveryIds: claimed.map(({ id }) => id) })
+    }
+  }
+}
+
+/**
+ * The time from one start to the next stop. A stop that timed out may leave a claim under way. That
+ * claim belongs to its own period, so its deliveries are given back even if the worker was started
+ * again.
+ */
+interface WorkPeriod {
+  isStopping: boolean
+  loop: Promise<void> | undefined
+  readonly aborter: AbortController
+}
+
+function newWorkPeriod(): WorkPeriod {
+  const aborter = new AbortController()
+  // Every delivery under way listens to it.
+  setMaxListeners(0, aborter.signal)
+  return { isStopping: false, loop: undefined, aborter }
+}
+
+/** Spreads the polls of workers that were started together. */
+function jittered(ms: number): number {
+  return ms * (0.75 + Math.random() / 2)
+}
+
+const LEAST_POLL_MS = 25
+/** The time that `stop` allows for recording aborted attempts. */
+const CLOSING_MS = 500

@@ -1,0 +1,55 @@
+import { OncekeyError, OptionsError } from '@oncekey/core'
+import ipaddr from 'ipaddr.js'
+
+/** Throws `address-forbidden` for an address that a customer's URL must not reach. */
+export type AddressGuard = (address: string) => void
+
+/**
+ * Allows public unicast addresses and the listed ones: `'10.1.0.0/16'`, `'127.0.0.1'`. Addresses
+ * with a special purpose in the IANA registries (RFC 6890) are refused, as are IPv6 addresses that
+ * only carry an IPv4 address (NAT64, 6to4, Teredo), whatever that address is. A mapped IPv4 address
+ * counts as IPv4.
+ */
+export function addressGuard(allowed: readonly string[] = []): AddressGuard {
+  const ranges = allowed.map(parseRange)
+  return (address) => {
+    const parsed = ipaddr.isValid(address) ? ipaddr.process(address) : undefined
+    if (parsed === undefined) throw forbidden(`"${address}" is not an IP address`)
+    if (ranges.some(([base, bits]) => parsed.kind() === base.kind() && parsed.match(base, bits))) {
+      return
+    }
+    if (!isPublic(parsed)) throw forbidden(`${address} is not a public address`)
+    const service = CLOUD_SERVICES[parsed.toString()]
+    if (service !== undefined) throw forbidden(`${address} is ${service}`)
+  }
+}
+
+function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  if (address.range() !== 'unicast') return false
+  // IANA allocates only 2000::/3, so nothing outside it is public.
+  return address.kind() === 'ipv4' || address.match(GLOBAL_UNICAST)
+}
+
+/** Internal services of clouds whose addresses lie in the public range. */
+const CLOUD_SERVICES: Readonly<Record<string, string>> = {
+  '168.63.129.16': "Azure's WireServer, which serves virtual machines",
+}
+
+const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number]
+
+function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
+  // Only plain notation: a shorthand such as '127.1' or '10/8' could allow more than was meant.
+  const isPlain = /^(?:\d+\.\d+\.\d+\.\d+|[\da-f:]*:[\da-f:]*)(?:\/\d+)?$/i.test(text)
+  if (isPlain && ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
+  if (isPlain && ipaddr.isValid(text)) {
+    const address = ipaddr.process(text)
+    return [address, address.kind() === 'ipv4' ? 32 : 128]
+  }
+  throw new OptionsError(
+    `allowAddresses takes addresses and ranges such as '127.0.0.1' or '10.1.0.0/16', not '${text}'.`,
+  )
+}
+
+function forbidden(why: string): OncekeyError {
+  return new OncekeyError('address-forbidden', `This URL is not delivered to: ${why}.`)
+}

@@ -1,0 +1,99 @@
+import { isIPv6, type Socket } from 'node:net'
+import { callLater, LONGEST_TIMER_MS, OncekeyError, OptionsError } from '@oncekey/core'
+import { Client } from 'undici'
+
+export interface EgressProxy {
+  readonly url: URL
+  /** Whether the proxy resolves names itself and is trusted to refuse internal addresses. */
+  readonly resolves: boolean
+  readonly connectTimeoutMs: number
+  /** Limits opening the tunnel as a whole: no exchange waits longer. */
+  readonly timeoutMs: number
+}
+
+/**
+ * Asks the proxy to connect to the addresses in turn, until one succeeds (CONNECT, RFC 9110 section
+ * 9.3.6). Throws `proxy-unavailable` if the proxy itself fails, and `proxy-refused` if the proxy
+ * answers but does not reach the endpoint.
+ */
+export async function openTunnel(
+  proxy: EgressProxy,
+  hosts: readonly string[],
+  port: number,
+): Promise<Socket> {
+  const aborter = new AbortController()
+  const limit = callLater(() => aborter.abort(), proxy.timeoutMs)
+  let refused: unknown
+  try {
+    for (const host of hosts) {
+      try {
+        const authority = `${isIPv6(host) ? `[${host}]` : host}:${port}`
+        return await tunnelTo(proxy, authority, aborter.signal)
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'proxy-refused') throw error
+        refused = error
+      }
+    }
+    throw refused
+  } finally {
+    limit.cancel()
+  }
+}
+
+async function tunnelTo(
+  proxy: EgressProxy,
+  authority: string,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const client = new Client(proxy.url.origin, {
+    connect: { timeout: Math.min(proxy.connectTimeoutMs, LONGEST_TIMER_MS) },
+    // The signal limits this.
+    headersTimeout: 0,
+  })
+  try {
+    const { statusCode, socket } = await client.connect({
+      path: authority,
+      signal,
+      headers: { host: authority, ...credentials(proxy.url) },
+    })
+    if (statusCode === 200) return socket as Socket
+    socket.on('error', () => {}).destroy()
+    if (statusCode === 407) throw unavailable('it refused the user name and password')
+    throw new OncekeyError(
+      'proxy-refused',
+      `The egress proxy answered ${statusCode} to CONNECT ${authority}.`,
+    )
+  } catch (error) {
+    await client.destroy()
+    if (error instanceof OncekeyError) throw error
+    throw unavailable((error as Error).message, error)
+  }
+}
+
+function credentials({ username, password }: URL): Record<string, string> {
+  if (username === '') return {}
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { 'proxy-authorization': `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+function unavailable(why: string, cause?: unknown): OncekeyError {
+  return new OncekeyError('proxy-unavailable', `The egress proxy cannot be used: ${why}.`, {
+    cause,
+  })
+}
+
+/** Validates the option `proxy`. Throws an `OptionsError` that says what to write instead. */
+export function resolveProxy(
+  proxy: string | { readonly url: string; readonly resolves?: boolean } | undefined,
+  timeoutMs: number,
+): EgressProxy | undefined {
+  if (proxy === undefined) return undefined
+  const { url: text, resolves = false } = typeof proxy === 'string' ? { url: proxy } : proxy
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new OptionsError("proxy must be a URL such as 'http://proxy.internal:3128'.")
+  }
+  if (typeof resolves !== 'boolean') throw new OptionsError('proxy.resolves must be true or false.')
+  // Shorter than the exchange, so that an unreachable proxy is not counted against the endpoint.
+  return { url, resolves, connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)), timeoutMs }
+}

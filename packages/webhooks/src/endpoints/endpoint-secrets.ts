@@ -1,0 +1,94 @@
+import { OptionsError, wholeMs } from '@oncekey/core'
+import type { ResolvedOptions } from '../options/options.ts'
+import { openSecret, sealSecret } from '../sealing/sealed-secret.ts'
+import { generateKeyPair, generateSecret } from '../signing/generate-secret.ts'
+import { parseSecret, publicKeyOf, type SigningSecret } from '../signing/signing-secret.ts'
+import { isUuid } from '../statements/ids.ts'
+import { firstRow, runStatement } from '../statements/run-statement.ts'
+import { listSecrets, rotateSecret, type SecretJson } from '../statements/secrets.ts'
+
+export interface EndpointSecret {
+  /** What the receiver verifies with: the HMAC secret, or the public half of an ed25519 key. */
+  readonly secret: SigningSecret
+  readonly createdAt: Date
+  /** When it stops signing; null for the newest. */
+  readonly expiresAt: Date | null
+}
+
+export interface EndpointSecrets {
+  /** Lists the secrets in force, the newest first. Every delivery is signed with each of them. */
+  secrets(id: string): Promise<EndpointSecret[]>
+  /**
+   * Adds a new secret. The one before keeps signing beside it until the overlap is over, by the
+   * database's clock, so that the receiver can switch at any time. Use `overlapMs: 0` if the old
+   * one leaked.
+   */
+  rotateSecret(
+    id: string,
+    options?: {
+      /** Milliseconds. @default 86_400_000, a day */
+      readonly overlapMs?: number
+      /** @default the same as that of the secret before */
+      readonly signature?: 'v1' | 'v1a'
+      /** A secret of your own instead of a new one. */
+      readonly secret?: SigningSecret
+    },
+  ): Promise<{ readonly secret: SigningSecret } | undefined>
+}
+
+export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
+  const { schema } = options
+
+  return {
+    async secrets(id) {
+      return (await inForce(id)).map(({ kept, createdAt, expiresAt }) => ({
+        secret: shownOf(kept),
+        createdAt: new Date(createdAt),
+        expiresAt: expiresAt === null ? null : new Date(expiresAt),
+      }))
+    },
+
+    async rotateSecret(id, { overlapMs = 86_400_000, signature, secret } = {}) {
+      wholeMs('overlapMs', overlapMs, 0)
+      if (!isUuid(id)) return undefined
+      const [newest] = await inForce(id)
+      const version = signature ?? (newest === undefined ? 'v1' : parseSecret(newest.kept).version)
+      const { kept, shown } = newSecret(version, secret)
+      const row = await firstRow(
+        options,
+        rotateSecret(schema, id, sealSecret(kept, id, options.seal), { overlapMs, most: MOST }),
+      )
+      return row && { secret: shown }
+    },
+  }
+
+  async function inForce(id: string): Promise<(SecretJson & { readonly kept: SigningSecret })[]> {
+    if (!isUuid(id)) return []
+    const rows = await runStatement(options, listSecrets(schema, id))
+    return rows.map(({ secret }) => {
+      const json: SecretJson = JSON.parse(secret)
+      return { ...json, kept: openSecret(json, id, options.seal) }
+    })
+  }
+}
+
+/** A secret to sign with (`kept`), and the part that the receiver may know (`shown`). */
+export function newSecret(
+  version: 'v1' | 'v1a',
+  given?: SigningSecret,
+): { readonly kept: SigningSecret; readonly shown: SigningSecret } {
+  const kept = given ?? (version === 'v1a' ? generateKeyPair().secret : generateSecret())
+  if (parseSecret(kept).signature === undefined) {
+    throw new OptionsError(
+      'secret: a public key (`whpk_`) cannot sign: give its private half (`whsk_`).',
+    )
+  }
+  return { kept, shown: shownOf(kept) }
+}
+
+function shownOf(kept: SigningSecret): SigningSecret {
+  return publicKeyOf(kept) ?? kept
+}
+
+/** How many older secrets may sign beside the newest. */
+const MOST = 9

@@ -1,0 +1,200 @@
+import { OptionsError, patternsOf } from '@oncekey/core'
+import { v7 } from 'uuid'
+import { whole } from '../options/option-checks.ts'
+import type { ResolvedOptions } from '../options/options.ts'
+import { sealSecret } from '../sealing/sealed-secret.ts'
+import type { SigningSecret } from '../signing/signing-secret.ts'
+import {
+  changeEndpoint,
+  findEndpoint,
+  insertEndpoint,
+  listEndpoints,
+  setEndpointStatus,
+} from '../statements/endpoints.ts'
+import { isUuid } from '../statements/ids.ts'
+import { isKeptText } from '../statements/kept-text.ts'
+import { endDeliveries } from '../statements/purge.ts'
+import { firstRow, runStatement } from '../statements/run-statement.ts'
+import { deleteSecrets } from '../statements/secrets.ts'
+import { type Endpoint, endpointOf } from './endpoint.ts'
+import { type EndpointSecrets, endpointSecrets, newSecret } from './endpoint-secrets.ts'
+import { parseEndpointUrl } from './endpoint-url.ts'
+import { type ChangedWays, type EndpointWays, storedWays } from './endpoint-ways.ts'
+import { checkEventTypes } from './event-types.ts'
+import { type PingResult, pingEndpoint } from './ping-endpoint.ts'
+
+export interface NewEndpoint extends EndpointWays {
+  /** `https://…`. It is checked at registration, and its addresses again whenever it is dialled. */
+  readonly url: string
+  /** The event types it gets: `order.created`, `order.*`, or `*` for all. */
+  readonly types: readonly string[]
+  /** The customer it belongs to. Required with `customerOf`, refused without it. */
+  readonly customer?: string
+  readonly description?: string
+  /** `v1` signs with an HMAC, `v1a` with ed25519. @default 'v1' */
+  readonly signature?: 'v1' | 'v1a'
+  /** A secret of your own instead of a new one: `whsec_…` or `whsk_…`. */
+  readonly secret?: SigningSecret
+}
+
+export interface RegisteredEndpoint {
+  readonly endpoint: Endpoint
+  /** What the receiver verifies with: the HMAC secret, or the public half of an ed25519 key. */
+  readonly secret: SigningSecret
+}
+
+export interface EndpointFilter {
+  readonly customer?: string
+  readonly status?: 'enabled' | 'paused' | 'disabled'
+  /** Only endpoints that get events of this type. */
+  readonly type?: string
+  /** The id of the last endpoint of the previous page. */
+  readonly after?: string
+  /** @default 100 */
+  readonly limit?: number
+}
+
+/**
+ * Where events are sent. Calls for an endpoint that does not exist or was deleted resolve with
+ * `undefined`. Invalid input throws an `OptionsError` or `address-forbidden`.
+ */
+export interface Endpoints extends EndpointSecrets {
+  register(endpoint: NewEndpoint): Promise<RegisteredEndpoint>
+  /** Lists endpoints that are not deleted, the oldest first. */
+  list(filter?: EndpointFilter): Promise<Endpoint[]>
+  /** Also finds a deleted endpoint, until `purge` removes it. */
+  get(id: string): Promise<Endpoint | undefined>
+  update(
+    id: string,
+    changes: {
+      readonly url?: string
+      readonly types?: readonly string[]
+      readonly description?: string
+    } & ChangedWays,
+  ): Promise<Endpoint | undefined>
+  /** Sends nothing until `resume`, and keeps the events of that time to send them then. */
+  pause(id: string, reason?: string): Promise<Endpoint | undefined>
+  resume(id: string): Promise<Endpoint | undefined>
+  /** Like `pause`, but `purge` ends deliveries that have waited too long. */
+  disable(id: string, reason?: string): Promise<Endpoint | undefined>
+  /** Sends again, beginning with what was kept, and clears its failures. */
+  enable(id: string): Promise<Endpoint | undefined>
+  /** Deletes its secrets and ends its pending deliveries and dead letters. */
+  delete(id: string): Promise<Endpoint | undefined>
+  /**
+   * Sends one `webhook.test` now, whatever the endpoint's status, and resolves with what came back.
+   */
+  ping(id: string): Promise<PingResult | undefined>
+}
+
+export function endpoints(options: ResolvedOptions): Endpoints {
+  const { schema } = options
+  return {
+    async register({ url, types, customer, description = '', signature = 'v1', secret, ...ways }) {
+      const id = v7()
+      const made = newSecret(signature, secret)
+      const row = await firstRow(
+        options,
+        insertEndpoint(schema, {
+          id,
+          customer: checkCustomer(customer, options),
+          url: parseEndpointUrl(url, options).href,
+          types: checkEventTypes(types),
+          description: checkText('description', description),
+          secret: sealSecret(made.kept, id, options.seal),
+          ways: storedWays(ways, id, options),
+        }),
+      )
+      return { endpoint: endpointOf(row as NonNullable<typeof row>), secret: made.shown }
+    },
+
+    async list({ customer, status, type, after, limit = 100 } = {}) {
+      if (after !== undefined && !isUuid(after))
+        throw new OptionsError(`after: "${after}" is not an id.`)
+      const statement = listEndpoints(schema, {
+        customer: customer ?? null,
+        status: status ?? null,
+        patterns: type === undefined ? null : patternsOf(type),
+        after: after ?? null,
+        limit: whole('limit', limit, 1),
+      })
+      return (await runStatement(options, statement)).map(endpointOf)
+    },
+
+    get: (id) => changed(id, () => findEndpoint(schema, id)),
+
+    update: (id, { url, types, description, ...ways }) =>
+      changed(id, () =>
+        changeEndpoint(schema, id, {
+          url: url === undefined ? null : parseEndpointUrl(url, options).href,
+          types: types === undefined ? null : checkEventTypes(types),
+          description: description === undefined ? null : checkText('description', description),
+          ways: storedWays(ways, id, options),
+        }),
+      ),
+
+    pause: (id, reason) => set(id, 'paused', reason),
+    resume: (id) => set(id, 'enabled'),
+    disable: (id, reason) => set(id, 'disabled', reason),
+    enable: (id) => set(id, 'enabled'),
+
+    async delete(id) {
+      const endpoint = await set(id, 'deleted')
+      if (endpoint === undefined) return undefined
+      await runStatement(options, deleteSecrets(schema, id))
+      // In portions, so that no statement locks many rows. `purge` ends what this misses.
+      while (await endPortion(id));
+      return endpoint
+    },
+
+    ping: (id) => pingEndpoint(id, options),
+
+    ...endpointSecrets(options),
+  }
+
+  function set(
+    id: string,
+    status: Endpoint['status'],
+    reason?: string,
+  ): Promise<Endpoint | undefined> {
+    const why = reason === undefined ? null : checkText('reason', reason)
+    return changed(id, () => setEndpointStatus(schema, id, status, why))
+  }
+
+  async function changed(
+    id: string,
+    statement: () => ReturnType<typeof findEndpoint>,
+  ): Promise<Endpoint | undefined> {
+    const row = isUuid(id) ? await firstRow(options, statement()) : undefined
+    return row && endpointOf(row)
+  }
+
+  async function endPortion(id: string): Promise<boolean> {
+    const row = await firstRow(options, endDeliveries(schema, id, PORTION))
+    return Number(row?.count) === PORTION
+  }
+}
+
+/** The customer is never guessed: without it an endpoint would get everybody's events, or none. */
+function checkCustomer(
+  customer: string | undefined,
+  { customerOf }: ResolvedOptions,
+): string | null {
+  if (customerOf === undefined && customer === undefined) return null
+  if (customerOf === undefined) {
+    throw new OptionsError(
+      'customer: webhooks() has no customerOf to tell whose an event is. Write `webhooks({ customerOf: (event) => event.headers.customer })`.',
+    )
+  }
+  if (customer === undefined || customer === '') {
+    throw new OptionsError('customer is missing: write the customer that this endpoint belongs to.')
+  }
+  return checkText('customer', customer)
+}
+
+function checkText(name: string, value: string): string {
+  if (isKeptText(value)) return value
+  throw new OptionsError(`${name} must be text of at most 1,000 characters, without NUL.`)
+}
+
+const PORTION = 1_000

@@ -1,0 +1,71 @@
+import { OptionsError } from '@oncekey/core'
+import type { Endpoints, NewEndpoint } from '../endpoints/endpoints.ts'
+import type { Deliveries } from '../operator/deliveries.ts'
+
+/**
+ * One customer's endpoints and deliveries, for routes that customers reach. An id that belongs to
+ * somebody else behaves like one that does not exist.
+ */
+export interface CustomerWebhooks {
+  readonly endpoints: CustomerEndpoints
+  readonly deliveries: Deliveries
+}
+
+export interface CustomerEndpoints extends Omit<Endpoints, 'register' | 'list'> {
+  register(endpoint: Omit<NewEndpoint, 'customer'>): ReturnType<Endpoints['register']>
+  list(
+    filter?: Omit<NonNullable<Parameters<Endpoints['list']>[0]>, 'customer'>,
+  ): ReturnType<Endpoints['list']>
+}
+
+/** An endpoint's customer never changes, so a check before each act is enough. */
+export function forCustomer(
+  customer: string,
+  endpoints: Endpoints,
+  deliveries: (customer: string) => Deliveries,
+): CustomerWebhooks {
+  if (typeof customer !== 'string' || customer === '') {
+    throw new OptionsError(
+      'forCustomer: the customer is missing. Write `hooks.forCustomer(req.user.account)`.',
+    )
+  }
+  const all = deliveries(customer)
+
+  const isOwn = async (endpointId: string) =>
+    (await endpoints.get(endpointId))?.customer === customer
+
+  /** Makes a call that resolves with `undefined` unless the endpoint is the customer's. */
+  const own =
+    <Rest extends unknown[], Result>(act: (id: string, ...rest: Rest) => Promise<Result>) =>
+    async (id: string, ...rest: Rest): Promise<Result | undefined> =>
+      (await isOwn(id)) ? await act(id, ...rest) : undefined
+
+  return {
+    endpoints: {
+      register: (endpoint) => endpoints.register({ ...endpoint, customer }),
+      list: (filter = {}) => endpoints.list({ ...filter, customer }),
+      get: own(endpoints.get),
+      update: own(endpoints.update),
+      pause: own(endpoints.pause),
+      resume: own(endpoints.resume),
+      disable: own(endpoints.disable),
+      enable: own(endpoints.enable),
+      delete: own(endpoints.delete),
+      ping: own(endpoints.ping),
+      rotateSecret: own(endpoints.rotateSecret),
+      secrets: async (id) => ((await isOwn(id)) ? await endpoints.secrets(id) : []),
+    },
+    deliveries: {
+      list: all.list,
+      async get(id) {
+        const found = await all.get(id)
+        return found !== undefined && (await isOwn(found.endpointId)) ? found : undefined
+      },
+      async retry(id) {
+        const found = await all.get(id)
+        if (found === undefined || !(await isOwn(found.endpointId))) return undefined
+        return await all.retry(id)
+      },
+    },
+  }
+}

@@ -1,0 +1,187 @@
+import {
+  type AttemptError,
+  boundedPage,
+  type DeadLetter,
+  type DeadLetterSource,
+  type DeadReason,
+  type Resolution,
+  rowsToRead,
+} from '@oncekey/core'
+import type { ResolvedOptions } from '../options/options.ts'
+import { deadLetterStats, type StatsJson } from '../statements/dead-letter-stats.ts'
+import type { DeadLetterJson } from '../statements/dead-letters.ts'
+import {
+  countDeadLetters,
+  discardDeadLetters,
+  findDeadLetter,
+  listDeadLetters,
+  listRetrying,
+  redriveDeadLetters,
+} from '../statements/dead-letters.ts'
+import { type AttemptJson, deliveryStates, findDelivery } from '../statements/deliveries.ts'
+import { isDeliveryId, isUuid } from '../statements/ids.ts'
+import { firstRow, runStatement } from '../statements/run-statement.ts'
+
+/**
+ * Dead deliveries, for `deadLetters()` of `@oncekey/outbox`. The origin of a dead letter is its
+ * endpoint.
+ */
+export function deadLetterSource(
+  options: ResolvedOptions,
+  scheduled: () => void,
+): DeadLetterSource {
+  const { schema } = options
+  return {
+    name: 'webhooks',
+
+    async list(filter, page) {
+      const rows = await runStatement(options, listDeadLetters(schema, filter, page))
+      return {
+        items: rows.map(({ letter }) => deadLetterOf(JSON.parse(letter))),
+        next: rows.length === page.limit ? rows.at(-1)?.page_token : undefined,
+      }
+    },
+
+    async listRetrying(filter, { limit, after }) {
+      if (filter.origin !== undefined && !isUuid(filter.origin)) return EMPTY_PAGE
+      const read = rowsToRead(limit)
+      const rows = await runStatement(options, listRetrying(schema, filter, read, after))
+      const isMeant = (row: (typeof rows)[number]): boolean => row.is_meant === 'true'
+      const { shown, last } = boundedPage(rows, { read, limit, isMeant })
+      return {
+        items: shown.map(({ letter }) => deadLetterOf(JSON.parse(letter))),
+        next: last?.page_token,
+      }
+    },
+
+    async get(id) {
+      if (!isDeliveryId(id)) return undefined
+      const row = await firstRow(options, findDeadLetter(schema, id))
+      if (row === undefined) return undefined
+      const delivery = await firstRow(options, findDelivery(schema, id))
+      const attempts: AttemptJson[] = JSON.parse(delivery?.attempts ?? '[]')
+      return {
+        ...deadLetterOf(JSON.parse(row.letter)),
+        source: row.source,
+        data: JSON.stringify(JSON.parse(row.body).data),
+        headers: JSON.parse(row.headers),
+        history: attempts.flatMap(({ number, startedAt, durationMs, ...attempt }) => {
+          const error = errorOf(attempt)
+          if (error === null) return []
+          return [{ number, startedAt: new Date(startedAt), durationMs, error }]
+        }),
+      }
+    },
+
+    async count(filter) {
+      const row = await firstRow(options, countDeadLetters(schema, filter))
+      return Number(row?.count)
+    },
+
+    async redrive(filter, { limit }) {
+      const rows = await runStatement(options, redriveDeadLetters(schema, filter, limit))
+      const redriven = rows.map(({ id }) => id)
+      scheduled()
+      const refused = await outcomesOf((filter.ids ?? []).filter((id) => !redriven.includes(id)))
+      return { redriven, refused }
+    },
+
+    async discard(ids, note) {
+      const valid = ids.filter(isDeliveryId)
+      const rows = await runStatement(options, discardDeadLetters(schema, valid, note))
+      const discarded = new Set(rows.map(({ id }) => id))
+      const others = await outcomesOf(ids.filter((id) => !discarded.has(id)))
+      return [...[...discarded].map((id) => ({ id, outcome: 'discarded' as const })), ...others]
+    },
+
+    async stats() {
+      const row = await firstRow(options, deadLetterStats(schema))
+      const stats: StatsJson = JSON.parse(row?.stats ?? '')
+      return {
+        depth: stats.depth,
+        oldestAgeMs: stats.oldestAgeMs === null ? null : Math.round(stats.oldestAgeMs),
+        arrivedPerMinute: stats.arrived / 60,
+        drainedPerMinute: stats.drained / 60,
+        groups: stats.groups.map(({ sample, message, ...group }) => ({
+          ...group,
+          oldestAt: new Date(group.oldestAt),
+          newestAt: new Date(group.newestAt),
+          sample: { id: sample, name: NAME, message: message ?? group.fingerprint },
+        })),
+      }
+    },
+  }
+
+  async function outcomesOf(ids: readonly string[]): Promise<Resolution[]> {
+    if (ids.length === 0) return []
+    const rows = await runStatement(options, deliveryStates(schema, ids.filter(isDeliveryId)))
+    const states = new Map(rows.map(({ id, state }) => [id, state]))
+    return ids.map((id) => ({ id, outcome: OUTCOMES[states.get(id) ?? ''] ?? 'unknown' }))
+  }
+}
+
+const OUTCOMES: Readonly<Record<string, Resolution['outcome']>> = {
+  pending: 'retrying',
+  delivered: 'already-done',
+  discarded: 'already-discarded',
+  ended: 'already-discarded',
+  dead: 'not-matched',
+}
+
+function deadLetterOf(json: DeadLetterJson): DeadLetter {
+  const isRetrying = json.state === 'pending'
+  const isDead = json.state === 'dead'
+  const error = errorOf({ ...json, isTruncated: true })
+  const { id, origin, eventId, type, subject, reason, attempts, redrives, note } = json
+  return {
+    id,
+    origin,
+    state: isDead ? 'dead' : isRetrying ? 'retrying' : 'resolved',
+    eventId,
+    type,
+    subject,
+    reason: isDead ? (reason as DeadReason) : null,
+    error,
+    attempts,
+    redrives,
+    occurredAt: new Date(json.occurredAt),
+    firstFailedAt: new Date(json.firstFailedAt),
+    deadAt: json.deadAt === null ? null : new Date(json.deadAt),
+    dueAt: json.dueAt === null ? null : new Date(json.dueAt),
+    resolution: resolutionOf(json),
+    note: note ?? (json.state === 'ended' ? reason : null),
+  }
+}
+
+/** A delivery that was dead and is pending or delivered now was redriven. */
+function resolutionOf({ state, deadAt }: DeadLetterJson): DeadLetter['resolution'] {
+  if (state === 'dead' || deadAt === null) return null
+  return state === 'pending' || state === 'delivered' ? 'redriven' : 'discarded'
+}
+
+/** A receiver's refusal as an error: its status and the beginning of its answer. */
+function errorOf({
+  error,
+  status,
+  message,
+  body,
+}: Pick<
+  AttemptJson,
+  'error' | 'status' | 'message' | 'body' | 'isTruncated'
+>): AttemptError | null {
+  if (error === null) return null
+  const said = Buffer.from(body ?? '', 'base64')
+    .toString()
+    .slice(0, 200)
+  return {
+    name: NAME,
+    message: message ?? (said === '' ? error : `${error}: ${said}`),
+    code: status === null ? error : String(status),
+    stack: null,
+    fingerprint: error,
+  }
+}
+
+const NAME = 'WebhookError'
+
+const EMPTY_PAGE = { items: [], next: undefined }

@@ -1,0 +1,141 @@
+import { OptionsError } from '@oncekey/core'
+import { whole } from '../options/option-checks.ts'
+import type { ResolvedOptions } from '../options/options.ts'
+import type { DeliveryJson } from '../statements/deliveries.ts'
+import {
+  type AttemptJson,
+  findDelivery,
+  listDeliveries,
+  retryDelivery,
+} from '../statements/deliveries.ts'
+import { isDeliveryId, isUuid } from '../statements/ids.ts'
+import { firstRow, runStatement } from '../statements/run-statement.ts'
+
+/** One event for one endpoint. */
+export interface WebhookDelivery {
+  readonly id: string
+  /** The event's id, sent as `webhook-id`. */
+  readonly eventId: string
+  readonly type: string
+  readonly endpointId: string
+  /**
+   * `pending`: to be sent or retried. `dead`: given up until it is redriven. `discarded`: dead, and
+   * an operator decided that it stays so. `ended`: its endpoint was deleted, or disabled for too
+   * long.
+   */
+  readonly state: 'pending' | 'delivered' | 'dead' | 'discarded' | 'ended'
+  /** Why it is dead or ended: `permanent`, `exhausted`, `poison`, `endpoint-deleted`, `expired`. */
+  readonly reason: string | null
+  /** A word for how the last attempt failed: `timeout`, `status 500`. */
+  readonly error: string | null
+  readonly attempts: number
+  readonly redrives: number
+  readonly dueAt: Date | null
+  readonly isUnderWay: boolean
+  readonly createdAt: Date
+  readonly endedAt: Date | null
+}
+
+export interface WebhookDeliveryDetail extends WebhookDelivery {
+  /** The body that is sent, to the byte. */
+  readonly payload: string
+  /** The attempts that ended, the first one first. */
+  readonly history: readonly WebhookAttempt[]
+}
+
+export interface WebhookAttempt {
+  readonly number: number
+  readonly startedAt: Date
+  readonly durationMs: number
+  readonly status: number | null
+  readonly error: string | null
+  readonly message: string | null
+  /** The beginning of the answer's body. */
+  readonly body: string
+  readonly isTruncated: boolean
+}
+
+export interface DeliveryFilter {
+  readonly endpointId?: string
+  readonly eventId?: string
+  readonly state?: WebhookDelivery['state']
+  /** The id of the last delivery of the previous page. */
+  readonly before?: string
+  /** @default 100 */
+  readonly limit?: number
+}
+
+export interface Deliveries {
+  /** Lists deliveries, the newest first. */
+  list(filter?: DeliveryFilter): Promise<WebhookDelivery[]>
+  get(id: string): Promise<WebhookDeliveryDetail | undefined>
+  /**
+   * Schedules a delivery for now and begins its retry schedule anew. It replaces the scheduled try,
+   * redrives a dead letter, or sends a delivered one once more. `under-way`: it is being sent at
+   * this moment. `held`: its endpoint is paused or disabled, and it is sent when that ends.
+   * `ended`: it has no endpoint any more. Resolves with `undefined` if there is no such delivery.
+   */
+  retry(id: string): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
+}
+
+/** The deliveries of all endpoints, or of one customer's. */
+export function deliveries(
+  options: ResolvedOptions,
+  scheduled: () => void,
+  customer: string | null = null,
+): Deliveries {
+  const { schema } = options
+  return {
+    async list({ endpointId, eventId, state, before, limit = 100 } = {}) {
+      for (const [name, id] of Object.entries({ endpointId, eventId })) {
+        if (id !== undefined && !isUuid(id))
+          throw new OptionsError(`${name}: "${id}" is not an id.`)
+      }
+      if (before !== undefined && !isDeliveryId(before)) {
+        throw new OptionsError(`before: "${before}" is not the id of a delivery.`)
+      }
+      const statement = listDeliveries(schema, {
+        endpointId: endpointId ?? null,
+        eventId: eventId ?? null,
+        state: state ?? null,
+        customer,
+        before: before ?? null,
+        limit: whole('limit', limit, 1),
+      })
+      return (await runStatement(options, statement)).map(({ delivery }) => deliveryOf(delivery))
+    },
+
+    async get(id) {
+      if (!isDeliveryId(id)) return undefined
+      const row = await firstRow(options, findDelivery(schema, id))
+      if (row === undefined) return undefined
+      const attempts: AttemptJson[] = JSON.parse(row.attempts ?? '[]')
+      return {
+        ...deliveryOf(row.delivery),
+        payload: row.body,
+        history: attempts.map((attempt) => ({
+          ...attempt,
+          startedAt: new Date(attempt.startedAt),
+          body: Buffer.from(attempt.body ?? '', 'base64').toString(),
+        })),
+      }
+    },
+
+    async retry(id) {
+      if (!isDeliveryId(id)) return undefined
+      const row = await firstRow(options, retryDelivery(schema, id))
+      scheduled()
+      return row?.outcome as Awaited<ReturnType<Deliveries['retry']>>
+    },
+  }
+}
+
+function deliveryOf(delivery: string): WebhookDelivery {
+  const json: DeliveryJson = JSON.parse(delivery)
+  return {
+    ...json,
+    dueAt: json.dueAt === null ? null : new Date(json.dueAt),
+    createdAt: new Date(json.createdAt),
+    endedAt: json.endedAt === null ? null : new Date(json.endedAt),
+  }
+}

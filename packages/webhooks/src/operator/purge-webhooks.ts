@@ -1,0 +1,100 @@
+import { OptionsError, wholeMs } from '@oncekey/core'
+import type { Statement } from '@oncekey/postgres/client'
+import { whole } from '../options/option-checks.ts'
+import type { ResolvedOptions } from '../options/options.ts'
+import {
+  endDeliveries,
+  expireDeliveries,
+  purgeDeadLetters,
+  purgeDeliveries,
+  purgeEndpoints,
+  purgeMessages,
+} from '../statements/purge.ts'
+import { firstRow } from '../statements/run-statement.ts'
+
+export interface PurgeWebhooksOptions {
+  /** How many rows of each kind one call removes at most. @default 1000 */
+  readonly limit?: number
+  /**
+   * How long deliveries are kept after they were delivered, discarded or ended. Milliseconds.
+   *
+   * @default 604_800_000, seven days
+   */
+  readonly retentionMs?: number
+  /** How long dead letters are kept. Milliseconds. @default 2_592_000_000, thirty days */
+  readonly deadRetentionMs?: number
+  /**
+   * How long deliveries wait for a disabled endpoint before they are ended. Milliseconds.
+   *
+   * @default 2_592_000_000, thirty days
+   */
+  readonly disabledRetentionMs?: number
+  /**
+   * How long a message marks its event as fanned out after its deliveries are gone. It must be
+   * longer than the log may deliver the event again. Milliseconds.
+   * @default 2_592_000_000, thirty
+   * days
+   */
+  readonly messageRetentionMs?: number
+}
+
+/** What one call removed. */
+export interface PurgedWebhooks {
+  /** Deliveries, dead letters included. */
+  readonly deliveries: number
+  /** Deliveries that were ended because their endpoint was deleted, or disabled for too long. */
+  readonly ended: number
+  readonly messages: number
+  readonly endpoints: number
+  /** Whether there may be more, because the call stopped at `limit`. */
+  readonly more: boolean
+}
+
+/**
+ * Removes what has been kept long enough, in small batches that wait for no lock. Safe beside live
+ * traffic.
+ */
+export async function purgeWebhooks(
+  resolved: ResolvedOptions,
+  options: PurgeWebhooksOptions = {},
+): Promise<PurgedWebhooks> {
+  const { schema } = resolved
+  const limit = whole('limit', options.limit ?? 1_000, 1)
+  const retentionMs = span('retentionMs', options.retentionMs ?? 7 * DAY_MS)
+  const deadRetentionMs = span('deadRetentionMs', options.deadRetentionMs ?? 30 * DAY_MS)
+  const disabledMs = span('disabledRetentionMs', options.disabledRetentionMs ?? 30 * DAY_MS)
+  const messageMs = span(
+    'messageRetentionMs',
+    options.messageRetentionMs ?? Math.max(30 * DAY_MS, retentionMs),
+  )
+  if (messageMs < retentionMs) {
+    throw new OptionsError(
+      `messageRetentionMs: write at least retentionMs, ${retentionMs}: a message outlives its deliveries.`,
+    )
+  }
+  const counts = {
+    orphans: await counted(endDeliveries(schema, null, limit)),
+    expired: await counted(expireDeliveries(schema, disabledMs, limit)),
+    deliveries: await counted(purgeDeliveries(schema, retentionMs, limit)),
+    dead: await counted(purgeDeadLetters(schema, deadRetentionMs, limit)),
+    messages: await counted(purgeMessages(schema, messageMs, limit)),
+    endpoints: await counted(purgeEndpoints(schema, retentionMs, limit)),
+  }
+  return {
+    deliveries: counts.deliveries + counts.dead,
+    ended: counts.orphans + counts.expired,
+    messages: counts.messages,
+    endpoints: counts.endpoints,
+    more: Object.values(counts).includes(limit),
+  }
+
+  async function counted(statement: Statement<{ count: string }>): Promise<number> {
+    return Number((await firstRow(resolved, statement))?.count)
+  }
+}
+
+function span(name: string, ms: number): number {
+  return wholeMs(name, ms, 0)
+}
+
+const DAY_MS = 86_400_000

@@ -1,0 +1,13 @@
+/**
+ * `@oncekey/webhooks/receive`: taking the webhooks of others, once each. It loads `@oncekey/core`
+ * alone: no database, no HTTP client, no outbox.
+ */
+export { github } from './receiving/github.ts'
+export { receiveWebhook, type WebhookReceiverOptions } from './receiving/receive-webhook.ts'
+export { shopify } from './receiving/shopify.ts'
+export { slack } from './receiving/slack.ts'
+export { standard, svix } from './receiving/standard-webhooks.ts'
+export { stripe } from './receiving/stripe.ts'
+export type { SignedDelivery, WebhookSender } from './receiving/webhook-sender.ts'
+export type { SigningSecret } from './signing/signing-secret.ts'
+export { type VerifiedWebhook, verifyWebhook } from './signing/verify-webhook.ts'

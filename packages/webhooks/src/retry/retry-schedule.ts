@@ -1,0 +1,57 @@
+import { OptionsError } from '@oncekey/core'
+
+/**
+ * The wait after the n-th failure, in milliseconds; `undefined` gives up. A list names the waits in
+ * order and gives up after the last.
+ */
+export type RetrySchedule = readonly number[] | ((failures: number) => number | undefined)
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+
+/** Ten attempts over some 75 hours, as the Standard Webhooks specification recommends. */
+export const standardSchedule: readonly number[] = [
+  5 * SECOND,
+  5 * MINUTE,
+  30 * MINUTE,
+  2 * HOUR,
+  5 * HOUR,
+  10 * HOUR,
+  14 * HOUR,
+  20 * HOUR,
+  24 * HOUR,
+]
+
+/**
+ * Makes a schedule a function. Each wait is up to a fifth longer at random, so that deliveries that
+ * failed together are not retried together.
+ */
+export function resolveSchedule(
+  schedule: RetrySchedule,
+  random: () => number = Math.random,
+): (failures: number) => number | undefined {
+  const next = typeof schedule === 'function' ? schedule : fromList(schedule)
+  return (failures) => {
+    const wait = next(failures)
+    if (wait === undefined) return undefined
+    return Math.round(checkWait(wait) * (1 + random() / 5))
+  }
+}
+
+function fromList(waits: readonly number[]): (failures: number) => number | undefined {
+  if (!Array.isArray(waits)) {
+    throw new OptionsError('schedule: write a list of milliseconds, such as [5_000, 300_000].')
+  }
+  waits.forEach(checkWait)
+  return (failures) => waits[failures - 1]
+}
+
+function checkWait(wait: number): number {
+  if (Number.isFinite(wait) && wait >= 0 && wait <= LONGEST_MS) return wait
+  throw new OptionsError(
+    `schedule: ${wait} is not a wait in milliseconds from 0 to ${LONGEST_MS}, a year.`,
+  )
+}
+
+const LONGEST_MS = 365 * 24 * HOUR

@@ -1,0 +1,14 @@
+import { rotateWebhookSecret } from '../functions/rotate-webhook-secret.ts'
+import { whenTimesWereSet } from '../functions/webhook-times.ts'
+
+/** Times are mended after the clock was put back; concurrent rotations of a secret both count. */
+export function timesAndRotation(schema: string): string[] {
+  return [
+    `alter table ${schema}.webhook_deliveries
+      add column timed_at timestamptz not null default now()`,
+    `alter table ${schema}.webhook_endpoints
+      add column timed_at timestamptz not null default now()`,
+    ...whenTimesWereSet(schema),
+    rotateWebhookSecret(schema),
+  ]
+}

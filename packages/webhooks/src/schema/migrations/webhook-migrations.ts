@@ -1,0 +1,19 @@
+import { functionsWithoutJit, type PackageMigrations } from '@oncekey/postgres/client'
+import { endpointsAndDeliveries } from './0001-endpoints-and-deliveries.ts'
+import { failuresOfEndpoints } from './0002-failures-of-endpoints.ts'
+import { waysOfEndpoints } from './0003-ways-of-endpoints.ts'
+import { answersToWhatWasSent } from './0004-answers-to-what-was-sent.ts'
+import { timesAndRotation } from './0005-times-and-rotation.ts'
+
+/** The tables of webhooks: pass them to `migrate` of `@oncekey/postgres`, as `also`. */
+export const webhookMigrations: PackageMigrations = {
+  package: 'webhooks',
+  migrations: [
+    endpointsAndDeliveries,
+    failuresOfEndpoints,
+    waysOfEndpoints,
+    answersToWhatWasSent,
+    timesAndRotation,
+    functionsWithoutJit,
+  ],
+}

@@ -1,0 +1,77 @@
+import { createHmac, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { OptionsError } from '@oncekey/core'
+
+/**
+ * A secret in the form of the Standard Webhooks specification: `whsec_`, `whsk_` or `whpk_`, then
+ * base64.
+ */
+export type SigningSecret = string
+
+/** A parsed secret. `signature` is missing if only a public key is known. */
+export interface ParsedSecret {
+  /** `v1` is HMAC-SHA256, `v1a` is ed25519. */
+  readonly version: 'v1' | 'v1a'
+  readonly signature?: (signed: Uint8Array) => Buffer
+  /** The ed25519 public key; missing for an HMAC. */
+  readonly publicKey?: KeyObject
+}
+
+/**
+ * Parses a secret. Throws an `OptionsError` that says what a secret looks like and never reveals
+ * it.
+ *
+ * `whsec_` is an HMAC key of 24 to 64 bytes; `whsk_` an ed25519 private key, its seed of 32 bytes
+ * alone or followed by the public key; `whpk_` an ed25519 public key of 32 bytes.
+ */
+export function parseSecret(secret: SigningSecret): ParsedSecret {
+  const [, prefix, text] = /^(whsec|whsk|whpk)_([\w+/-]+={0,2})$/.exec(secret) ?? []
+  if (prefix === undefined || text === undefined) {
+    throw new OptionsError(
+      'A webhook secret is `whsec_` (HMAC), `whsk_` or `whpk_` (ed25519) and base64, such as generateSecret() makes.',
+    )
+  }
+  const bytes = Buffer.from(text, 'base64')
+  if (prefix === 'whsec') return hmacSecret(bytes)
+  return prefix === 'whsk' ? privateKey(bytes) : { version: 'v1a', publicKey: publicKey(bytes) }
+}
+
+/** The public half of an ed25519 key, in the form to publish; undefined for an HMAC secret. */
+export function publicKeyOf(secret: SigningSecret): SigningSecret | undefined {
+  const { publicKey } = parseSecret(secret)
+  if (publicKey === undefined) return undefined
+  const point = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+  return `whpk_${point.toString('base64')}`
+}
+
+function hmacSecret(key: Buffer): ParsedSecret {
+  expectLength('whsec_', key, key.length >= 24 && key.length <= 64, '24 to 64')
+  return { version: 'v1', signature: (signed) => createHmac('sha256', key).update(signed).digest() }
+}
+
+function privateKey(bytes: Buffer): ParsedSecret {
+  expectLength('whsk_', bytes, bytes.length === 32 || bytes.length === 64, '32 or 64')
+  const der = Buffer.concat([PKCS8, bytes.subarray(0, 32)])
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  return {
+    version: 'v1a',
+    signature: (signed) => sign(null, signed, key),
+    publicKey: createPublicKey(key),
+  }
+}
+
+function publicKey(bytes: Buffer): KeyObject {
+  expectLength('whpk_', bytes, bytes.length === 32, '32')
+  return createPublicKey({ key: Buffer.concat([SPKI, bytes]), format: 'der', type: 'spki' })
+}
+
+function expectLength(prefix: string, bytes: Buffer, fits: boolean, expected: string): void {
+  if (!fits) {
+    throw new OptionsError(
+      `A ${prefix} secret has ${expected} bytes after base64; this one has ${bytes.length}.`,
+    )
+  }
+}
+
+// RFC 8410: the bytes before the key itself in the DER forms of an ed25519 key.
+const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex')

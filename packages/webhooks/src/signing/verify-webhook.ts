@@ -1,0 +1,100 @@
+import { timingSafeEqual, verify } from 'node:crypto'
+import { OncekeyError, OptionsError } from '@oncekey/core'
+import { signedContent } from './signed-content.ts'
+import { type ParsedSecret, parseSecret, type SigningSecret } from './signing-secret.ts'
+
+/** What an authentic delivery states. */
+export interface VerifiedWebhook {
+  /**
+   * The same on every attempt to deliver one event: use it as the key to process the event once.
+   */
+  readonly id: string
+  readonly timestamp: Date
+}
+
+/**
+ * Checks a delivery's signature over the bytes that came, in constant time. Throws `not-authentic`
+ * if no secret fits, a header is missing, or the timestamp is outside the tolerance. Throws an
+ * `OptionsError` that says what to write instead if secrets, body, tolerance or clock are unusable.
+ *
+ * @example
+ * ```ts
+ * const { id } = verifyWebhook({ header: (name) => request.headers.get(name), body, secrets: [secret] })
+ * ```
+ */
+export function verifyWebhook({
+  header,
+  body,
+  secrets,
+  toleranceSeconds = 300,
+  now = new Date(),
+}: {
+  /** A header's value by its lower-case name. */
+  readonly header: (name: string) => string | null | undefined
+  /** The bytes that came, not what a parser made of them. */
+  readonly body: string | Uint8Array
+  /** Every secret that may be in force: `whsec_…`, `whpk_…` or `whsk_…`. */
+  readonly secrets: readonly SigningSecret[]
+  /** How old a delivery may be, and how far the clocks may differ. Seconds. @default 300 */
+  readonly toleranceSeconds?: number
+  /** @default the clock */
+  readonly now?: Date
+}): VerifiedWebhook {
+  checkTolerance(toleranceSeconds)
+  if (Number.isNaN(now.getTime()))
+    throw new OptionsError('now is an invalid Date: give one that is a time, or leave it out.')
+  if (!Array.isArray(secrets) || secrets.length === 0) {
+    throw new OptionsError('secrets is missing: write `secrets: [process.env.WEBHOOK_SECRET]`.')
+  }
+  const parsed = secrets.map(parseSecret)
+  const id = required(header, 'webhook-id')
+  // The signed text is `id.timestamp.body`: an id with a dot could claim a part of what follows.
+  if (id.includes('.')) throw notAuthentic('webhook-id has a dot in it')
+  const seconds = required(header, 'webhook-timestamp')
+  const signatures = required(header, 'webhook-signature')
+  if (!/^\d{1,12}$/.test(seconds)) throw notAuthentic('webhook-timestamp is not in seconds')
+  const timestamp = new Date(Number(seconds) * 1000)
+  if (!(Math.abs(now.getTime() - timestamp.getTime()) <= toleranceSeconds * 1000)) {
+    throw notAuthentic(`webhook-timestamp is more than ${toleranceSeconds} s away`)
+  }
+  const content = signedContent(id, seconds, body)
+  const candidates = signatures.split(' ').slice(0, MOST_SIGNATURES)
+  const isGenuine = candidates.some((candidate) =>
+    parsed.some((secret) => fits(secret, candidate, content)),
+  )
+  if (!isGenuine) throw notAuthentic('no signature fits a secret')
+  return { id, timestamp }
+}
+
+/**
+ * Throws an `OptionsError` for anything but a positive number. With NaN, a delivery of any age
+ * would pass.
+ */
+export function checkTolerance(seconds: number): void {
+  if (typeof seconds === 'number' && seconds > 0) return
+  throw new OptionsError(
+    `toleranceSeconds must be a number of seconds over 0, such as 300, not ${String(seconds)}.`,
+  )
+}
+
+/** More than any rotation needs, and few enough that a forger cannot keep us computing. */
+const MOST_SIGNATURES = 20
+
+function required(header: (name: string) => string | null | undefined, name: string): string {
+  const value = header(name)
+  if (typeof value !== 'string' || value === '') throw notAuthentic(`${name} is missing`)
+  return value
+}
+
+function fits(secret: ParsedSecret, candidate: string, content: Uint8Array): boolean {
+  const comma = candidate.indexOf(',')
+  if (candidate.slice(0, comma) !== secret.version) return false
+  const given = Buffer.from(candidate.slice(comma + 1), 'base64')
+  if (secret.publicKey !== undefined) return verify(null, content, secret.publicKey, given)
+  const expected = secret.signature?.(content)
+  return expected?.length === given.length && timingSafeEqual(expected, given)
+}
+
+function notAuthentic(why: string): OncekeyError {
+  return new OncekeyError('not-authentic', `This webhook is not authentic: ${why}.`)
+}

@@ -1,0 +1,94 @@
+import type { Statement } from '@oncekey/postgres/client'
+import type { StoredSecret } from './secrets.ts'
+
+export interface ClaimQuestion {
+  /** How many at most. */
+  readonly limit: number
+  /** How many deliveries this worker may have under way to one endpoint. */
+  readonly perEndpoint: number
+  /** How many it has under way to each endpoint already. */
+  readonly underWay: ReadonlyMap<string, number>
+  readonly leaseMs: number
+  /** Failures in a row after which an endpoint gets one delivery at a time, between cooldowns. */
+  readonly breakerFailures: number
+  /**
+   * Claims in a row without an outcome after which a delivery is dead as `poison`: it kills
+   * workers.
+   */
+  readonly mostUnfinished: number
+}
+
+/**
+ * Claims deliveries that are due and returns what to send, by
+ * `schema/functions/claim-webhooks-2.ts`.
+ */
+export function claimDeliveries(
+  schema: string,
+  question: ClaimQuestion,
+): Statement<{ delivery: string }> {
+  const { limit, perEndpoint, underWay, leaseMs, breakerFailures, mostUnfinished } = question
+  return {
+    name: 'claim_deliveries',
+    text: `
+      select ${schema}.claim_webhooks_2($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
+        $6::integer, true) as delivery`,
+    values: [
+      limit,
+      perEndpoint,
+      JSON.stringify([...underWay].map(([id, running]) => ({ id, running }))),
+      leaseMs,
+      breakerFailures,
+      mostUnfinished,
+    ],
+  }
+}
+
+/** The JSON in `delivery`. */
+export interface ClaimedDelivery {
+  readonly id: string
+  readonly epoch: number
+  /** The number of this attempt; the first is 1, and lost ones count. */
+  readonly number: number
+  /** How many attempts came to an outcome before this one. */
+  readonly tries: number
+  readonly endpointId: string
+  readonly url: string
+  readonly messageId: string
+  /** In base64. */
+  readonly body: string
+  /** Those in force, the newest first. */
+  readonly secrets: readonly StoredSecret[] | null
+  /** The endpoint's own headers, as they are stored. */
+  readonly headers: StoredSecret | null
+  readonly tls: StoredSecret | null
+}
+
+/**
+ * Gives back deliveries that were claimed and not sent: no claim is counted, and their probes end.
+ */
+export function releaseDeliveries(
+  schema: string,
+  claims: readonly { readonly id: string; readonly epoch: number }[],
+): Statement {
+  return {
+    name: 'release_deliveries',
+    text: `
+      with released as (
+        update ${schema}.webhook_deliveries d
+          set leased_until = null, unfinished = d.unfinished - 1
+          from json_to_recordset($1::json) as c (id bigint, epoch integer)
+          where d.id = c.id and d.epoch = c.epoch and d.state = 'pending'
+            and d.leased_until is not null
+          returning d.id, d.endpoint_id
+      ), probed as materialized (
+        select e.id from ${schema}.webhook_endpoints e
+          join released r on r.endpoint_id = e.id and r.id = e.probe_id
+          order by e.id
+          for no key update of e skip locked
+      )
+      update ${schema}.webhook_endpoints e
+        set blocked_until = null, probe_id = null
+        from probed p where e.id = p.id`,
+    values: [JSON.stringify(claims.map(({ id, epoch }) => ({ id, epoch })))],
+  }
+}

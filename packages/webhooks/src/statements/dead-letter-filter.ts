@@ -1,0 +1,36 @@
+import type { DeadLetterFilter } from '@oncekey/core'
+import type { SqlValue } from '@oncekey/postgres/client'
+import { isDeliveryId, isUuid } from './ids.ts'
+
+/**
+ * The condition that listing, counting and redriving share, so that a redrive takes exactly what a
+ * preview shows. It reads `d` and `m` and uses the parameters $1 to $9.
+ */
+export const deadLetterCondition: string = `
+          d.state = 'dead'
+          and ($1::json is null or d.id = any(array(select json_array_elements_text($1::json)::bigint)))
+          and ($2::json is null
+            or d.message_id = any(array(select json_array_elements_text($2::json)::uuid)))
+          and ($3::text is null or d.endpoint_id::text = $3::text)
+          and ($4::text is null or m.type = $4::text)
+          and ($5::text is null or m.subject = $5::text)
+          and ($6::text is null or d.reason = $6::text)
+          and ($7::text is null or d.error = $7::text)
+          and ($8::timestamptz is null or d.died_at < $8::timestamptz)
+          and ($9::timestamptz is null or d.died_at > $9::timestamptz)`
+
+export function deadLetterConditionValues(given: DeadLetterFilter): SqlValue[] {
+  // Endpoints are not retired as consumers are, so no dead letter has a retired origin.
+  const filter: DeadLetterFilter = given.retired === true ? { ids: [] } : given
+  return [
+    filter.ids === undefined ? null : JSON.stringify(filter.ids.filter(isDeliveryId)),
+    filter.eventIds === undefined ? null : JSON.stringify(filter.eventIds.filter(isUuid)),
+    filter.origin ?? null,
+    filter.type ?? null,
+    filter.subject ?? null,
+    filter.reason ?? null,
+    filter.fingerprint ?? null,
+    filter.deadBefore?.toISOString() ?? null,
+    filter.deadAfter?.toISOString() ?? null,
+  ]
+}

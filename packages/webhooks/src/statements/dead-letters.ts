@@ -1,0 +1,206 @@
+import type { DeadLetterFilter, DeadLetterPageRequest, RetryingFilter } from '@oncekey/core'
+import type { Statement } from '@oncekey/postgres/client'
+import { deadLetterCondition, deadLetterConditionValues } from './dead-letter-filter.ts'
+
+/** Builds the JSON of a dead letter; `d` is the delivery, `m` its message, `a` its last attempt. */
+export function deadLetterJson(schema: string): string {
+  return `json_build_object('id', d.id::text, 'origin', d.endpoint_id,
+    'state', d.state, 'eventId', d.message_id, 'type', m.type, 'subject', m.subject,
+    'reason', d.reason, 'error', d.error, 'status', a.status, 'message', a.message,
+    'body', encode(substring(a.body for 200), 'base64'), 'attempts', d.attempts,
+    'redrives', d.redrives, 'occurredAt', m.occurred_at,
+    'firstFailedAt', coalesce((
+      select min(f.started_at) from ${schema}.webhook_attempts f where f.delivery_id = d.id
+    ), d.died_at, d.created_at),
+    'deadAt', d.died_at, 'dueAt', case when d.state = 'pending' then d.due_at end,
+    'note', d.note)::text as letter`
+}
+
+export interface DeadLetterRow {
+  /** {@link DeadLetterJson}. */
+  readonly letter: string
+}
+
+export interface DeadLetterJson {
+  readonly id: string
+  readonly origin: string
+  readonly state: 'pending' | 'delivered' | 'dead' | 'discarded' | 'ended'
+  readonly eventId: string
+  readonly type: string
+  readonly subject: string | null
+  readonly reason: string | null
+  readonly error: string | null
+  readonly status: number | null
+  readonly message: string | null
+  readonly body: string | null
+  readonly attempts: number
+  readonly redrives: number
+  readonly occurredAt: string
+  readonly firstFailedAt: string
+  readonly deadAt: string | null
+  readonly dueAt: string | null
+  readonly note: string | null
+}
+
+/** The tables that `deadLetterJson` reads. */
+export function deadLetterTables(schema: string): string {
+  return `${schema}.webhook_deliveries d ${joinedTables(schema)}`
+}
+
+/** The same beside deliveries that the statement already calls `d`. */
+export function joinedTables(schema: string): string {
+  return `join ${schema}.webhook_messages m on m.id = d.message_id
+        left join lateral (
+          select a.status, a.message, a.body from ${schema}.webhook_attempts a
+            where a.delivery_id = d.id order by a.number desc limit 1
+        ) a on true`
+}
+
+/**
+ * Lists dead letters, the oldest first. `page_token` marks where the next page begins. It is text,
+ * because a JavaScript date would lose the microseconds.
+ */
+export function listDeadLetters(
+  schema: string,
+  filter: DeadLetterFilter,
+  { limit, after }: DeadLetterPageRequest,
+): Statement<DeadLetterRow & { page_token: string }> {
+  const [diedAt, id] = after?.split('|') ?? []
+  return {
+    name: 'list_dead_letters',
+    text: `
+      select ${deadLetterJson(schema)},
+          to_char(d.died_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.USZ') || '|' || d.id as page_token
+        from ${deadLetterTables(schema)}
+        where ${deadLetterCondition}
+          and ($10::timestamptz is null
+            or (d.died_at, d.id) > ($10::timestamptz, $11::bigint))
+        order by d.died_at, d.id
+        limit $12::integer`,
+    values: [...deadLetterConditionValues(filter), diedAt ?? null, id ?? null, limit],
+    cancellable: true,
+  }
+}
+
+/**
+ * Lists deliveries that have failed and will be retried, by endpoint and due time: in the order of
+ * the index by which workers find them. That index also holds deliveries that were never tried, and
+ * those of other types. `looked` bounds how many rows are read, and `is_meant` says which of them
+ * were asked for.
+ */
+export function listRetrying(
+  schema: string,
+  { origin, type, subject }: RetryingFilter,
+  looked: number,
+  after: string | undefined,
+): Statement<DeadLetterRow & { page_token: string; is_meant: 'true' | 'false' }> {
+  const [endpoint, dueAt, id] = after?.split('|') ?? []
+  return {
+    name: 'list_retrying',
+    text: `
+      select ${deadLetterJson(schema)},
+          d.endpoint_id || '|' || to_char(d.due_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.USZ')
+            || '|' || d.id as page_token,
+          (d.tries + d.redrives > 0 and ($2::text is null or m.type = $2::text)
+            and ($3::text is null or m.subject = $3::text))::text as is_meant
+        from (
+          select d.* from ${schema}.webhook_deliveries d
+            where d.state = 'pending' and ($1::text is null or d.endpoint_id = $1::uuid)
+              and ($4::uuid is null or (d.endpoint_id, d.due_at, d.id)
+                > ($4::uuid, $5::timestamptz, $6::bigint))
+            order by d.endpoint_id, d.due_at, d.id
+            limit $7::integer
+        ) d ${joinedTables(schema)}
+        order by d.endpoint_id, d.due_at, d.id`,
+    values: [
+      origin ?? null,
+      type ?? null,
+      subject ?? null,
+      endpoint ?? null,
+      dueAt ?? null,
+      id ?? null,
+      looked,
+    ],
+    cancellable: true,
+  }
+}
+
+/** Reads a delivery that is dead, was dead, or has failed and will be retried. */
+export function findDeadLetter(
+  schema: string,
+  id: string,
+): Statement<DeadLetterRow & { source: string; headers: string; body: string }> {
+  return {
+    name: 'find_dead_letter',
+    text: `
+      select ${deadLetterJson(schema)}, m.source, m.headers::text as headers,
+          convert_from(m.body, 'UTF8') as body
+        from ${deadLetterTables(schema)}
+        where d.id = $1::bigint
+          and (d.died_at is not null or d.state = 'pending' and d.tries > 0)`,
+    values: [id],
+    cancellable: true,
+  }
+}
+
+export function countDeadLetters(
+  schema: string,
+  filter: DeadLetterFilter,
+): Statement<{ count: string }> {
+  return {
+    name: 'count_dead_letters',
+    text: `
+      select count(*)::text as count
+        from ${schema}.webhook_deliveries d
+        join ${schema}.webhook_messages m on m.id = d.message_id
+        where ${deadLetterCondition}`,
+    values: deadLetterConditionValues(filter),
+    cancellable: true,
+  }
+}
+
+/**
+ * Redrives the oldest matching dead letters. Each keeps its event id and begins its schedule anew.
+ */
+export function redriveDeadLetters(
+  schema: string,
+  filter: DeadLetterFilter,
+  limit: number,
+): Statement<{ id: string }> {
+  return {
+    name: 'redrive_dead_letters',
+    text: `
+      with due as materialized (
+        select d.id
+          from ${schema}.webhook_deliveries d
+          join ${schema}.webhook_messages m on m.id = d.message_id
+          where ${deadLetterCondition}
+          order by d.died_at, d.id
+          limit $10::integer
+          for update of d skip locked
+      )
+      update ${schema}.webhook_deliveries d
+        set state = 'pending', due_at = now(), tries = 0, unfinished = 0, reason = null,
+          ended_at = null, redrives = d.redrives + 1, resolved_at = now()
+        from due where d.id = due.id
+        returning d.id::text`,
+    values: [...deadLetterConditionValues(filter), limit],
+  }
+}
+
+export function discardDeadLetters(
+  schema: string,
+  ids: readonly string[],
+  note: string,
+): Statement<{ id: string }> {
+  return {
+    name: 'discard_dead_letters',
+    text: `
+      update ${schema}.webhook_deliveries d
+        set state = 'discarded', note = $2::text, ended_at = now(), resolved_at = now()
+        where d.state = 'dead'
+          and d.id = any(array(select json_array_elements_text($1::json)::bigint))
+        returning d.id::text`,
+    values: [JSON.stringify(ids), note],
+  }
+}

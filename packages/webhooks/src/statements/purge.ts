@@ -1,0 +1,165 @@
+import type { Statement } from '@oncekey/postgres/client'
+
+/**
+ * Ends the pending and dead deliveries of deleted endpoints: of one endpoint, or of all, because an
+ * event may be fanned out at the very moment of a deletion. A delivery under way is ended too, and
+ * its verdict then changes nothing. Rows that are locked are left for the next call.
+ */
+export function endDeliveries(
+  schema: string,
+  endpointId: string | null,
+  limit: number,
+): Statement<{ count: string }> {
+  return inBatch('end_deliveries', [endpointId, limit], {
+    due: `
+        select d.id from ${schema}.webhook_endpoints e
+          join ${schema}.webhook_deliveries d on d.endpoint_id = e.id
+          where e.status = 'deleted' and ($1::uuid is null or e.id = $1::uuid)
+            and d.state in ('pending', 'dead')
+          limit $2::integer
+          for update of d skip locked`,
+    taken: `
+        update ${schema}.webhook_deliveries d
+          set state = 'ended', reason = 'endpoint-deleted', ended_at = now(), leased_until = null,
+            resolved_at = case when d.died_at is null then null else now() end
+          from due where d.id = due.id
+          returning 1`,
+  })
+}
+
+/**
+ * Ends deliveries that have waited too long for an endpoint that was disabled and stayed disabled.
+ */
+export function expireDeliveries(
+  schema: string,
+  retentionMs: number,
+  limit: number,
+): Statement<{ count: string }> {
+  return inBatch('expire_deliveries', [retentionMs, limit], {
+    due: `
+        select d.id from ${schema}.webhook_endpoints e
+          join ${schema}.webhook_deliveries d on d.endpoint_id = e.id
+          where e.status = 'disabled' and d.state = 'pending'
+            and d.created_at <= ${before('$1')}
+            and e.changed_at <= ${before('$1')}
+          limit $2::integer
+          for update of d skip locked`,
+    taken: `
+        update ${schema}.webhook_deliveries d
+          set state = 'ended', reason = 'expired', ended_at = now(), leased_until = null
+          from due where d.id = due.id
+          returning 1`,
+  })
+}
+
+/** Deletes deliveries that ended long enough ago, with their attempts. */
+export function purgeDeliveries(
+  schema: string,
+  retentionMs: number,
+  limit: number,
+): Statement<{ count: string }> {
+  return inBatch('purge_deliveries', [retentionMs, limit], {
+    due: `
+        select id from ${schema}.webhook_deliveries
+          where state in ('delivered', 'discarded', 'ended')
+            and ended_at <= ${before('$1')}
+          order by ended_at
+          limit $2::integer
+          for update skip locked`,
+    taken: deleteWithHistory(schema),
+  })
+}
+
+/** Deletes deliveries that died long enough ago and are still dead, with their attempts. */
+export function purgeDeadLetters(
+  schema: string,
+  retentionMs: number,
+  limit: number,
+): Statement<{ count: string }> {
+  return inBatch('purge_dead_letters', [retentionMs, limit], {
+    due: `
+        select id from ${schema}.webhook_deliveries
+          where state = 'dead' and died_at <= ${before('$1')}
+          order by died_at
+          limit $2::integer
+          for update skip locked`,
+    taken: deleteWithHistory(schema),
+  })
+}
+
+/** Deletes messages that are old enough and have no delivery left. */
+export function purgeMessages(
+  schema: string,
+  retentionMs: number,
+  limit: number,
+): Statement<{ count: string }> {
+  return inBatch('purge_messages', [retentionMs, limit], {
+    due: `
+        select m.id from ${schema}.webhook_messages m
+          where m.created_at <= ${before('$1')}
+            and not exists (
+              select from ${schema}.webhook_deliveries d where d.message_id = m.id
+            )
+          order by m.created_at
+          limit $2::integer
+          for update skip locked`,
+    taken: `
+        delete from ${schema}.webhook_messages m using due where m.id = due.id returning 1`,
+  })
+}
+
+/** Deletes endpoints that were deleted long enough ago and have no delivery left. */
+export function purgeEndpoints(
+  schema: string,
+  retentionMs: number,
+  limit: number,
+): Statement<{ count: string }> {
+  return inBatch('purge_endpoints', [retentionMs, limit], {
+    due: `
+        select e.id from ${schema}.webhook_endpoints e
+          where e.status = 'deleted'
+            and e.changed_at <= ${before('$1')}
+            and not exists (
+              select from ${schema}.webhook_deliveries d where d.endpoint_id = e.id
+            )
+          limit $2::integer
+          for update skip locked`,
+    taken: `
+        delete from ${schema}.webhook_endpoints e using due where e.id = due.id returning 1`,
+  })
+}
+
+/**
+ * Locks the rows that are due, at most `limit`, passing over rows that somebody else has locked,
+ * then changes or deletes them and counts them. The rows are locked in a materialized CTE: a plain
+ * subquery could run again and take more than its limit.
+ */
+function inBatch(
+  name: string,
+  values: Statement['values'],
+  { due, taken }: { readonly due: string; readonly taken: string },
+): Statement<{ count: string }> {
+  return {
+    name,
+    text: `
+      with due as materialized (${due}
+      ), taken as (${taken}
+      )
+      select count(*)::text as count from taken`,
+    values,
+  }
+}
+
+/**
+ * Data-modifying CTEs run whether or not they are read, so the attempts go with their deliveries.
+ */
+function deleteWithHistory(schema: string): string {
+  return `
+        delete from ${schema}.webhook_deliveries d using due where d.id = due.id returning 1
+      ), history as (
+        delete from ${schema}.webhook_attempts a using due where a.delivery_id = due.id`
+}
+
+function before(milliseconds: string): string {
+  return `now() - ${milliseconds}::bigint * interval '1 millisecond'`
+}

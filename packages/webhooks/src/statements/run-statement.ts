@@ -1,0 +1,47 @@
+import { OncekeyError } from '@oncekey/core'
+import { type SqlClient, type Statement, sqlState, storeError } from '@oncekey/postgres/client'
+
+/** What a statement runs on. */
+export interface WebhookTables {
+  readonly sql: SqlClient
+  /** As it was given, for messages. */
+  readonly schemaName: string
+}
+
+/** Runs a statement in autocommit. Every failure has one of the documented codes. */
+export async function runStatement<Row>(
+  { sql, schemaName }: WebhookTables,
+  statement: Statement<Row>,
+): Promise<Row[]> {
+  try {
+    return await sql.query(statement, { timeoutMs: TIMEOUT_MS })
+  } catch (error) {
+    throw codedError(error, schemaName)
+  }
+}
+
+/** Runs a statement and resolves with its first row, if there is one. */
+export async function firstRow<Row>(
+  tables: WebhookTables,
+  statement: Statement<Row>,
+): Promise<Row | undefined> {
+  const [row] = await runStatement(tables, statement)
+  return row
+}
+
+/**
+ * Makes `store-not-migrated` of a missing table or function, and the store's own error of the rest.
+ */
+function codedError(error: unknown, schemaName: string): OncekeyError {
+  if (!MISSING.has(sqlState(error) ?? '')) return storeError(error, schemaName)
+  return new OncekeyError(
+    'store-not-migrated',
+    `The tables of webhooks are missing in the schema "${schemaName}", or older than this release. Run ` +
+      `\`await migrate(pool, { ${schemaName === 'oncekey' ? '' : `schema: '${schemaName}', `}also: [webhookMigrations] })\` when you deploy.`,
+    { cause: error },
+  )
+}
+
+/** SQLSTATEs of an undefined table, column, function and schema. */
+const MISSING = new Set(['42P01', '42703', '42883', '3F000'])
+const TIMEOUT_MS = 30_000

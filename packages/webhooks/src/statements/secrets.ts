@@ -1,0 +1,57 @@
+import type { Statement } from '@oncekey/postgres/client'
+
+/** Lists the secrets in force, the newest first. */
+export function listSecrets(schema: string, endpointId: string): Statement<{ secret: string }> {
+  return {
+    name: 'list_secrets',
+    text: `
+      select json_build_object('secret', secret, 'seal', seal, 'createdAt', created_at,
+          'expiresAt', expires_at)::text as secret
+        from ${schema}.webhook_secrets
+        where endpoint_id = $1::uuid and (expires_at is null or expires_at > now())
+        order by id desc`,
+    values: [endpointId],
+    cancellable: true,
+  }
+}
+
+/** The JSON in `secret`. */
+export interface SecretJson {
+  readonly secret: string
+  readonly seal: string | null
+  readonly createdAt: string
+  readonly expiresAt: string | null
+}
+
+/**
+ * Adds a secret to an endpoint, by `schema/functions/rotate-webhook-secret.ts`. Returns no row if
+ * there is no such endpoint.
+ */
+export function rotateSecret(
+  schema: string,
+  endpointId: string,
+  secret: StoredSecret,
+  { overlapMs, most }: { readonly overlapMs: number; readonly most: number },
+): Statement<{ id: string }> {
+  return {
+    name: 'rotate_secret',
+    text: `
+      select id::text from ${schema}.rotate_webhook_secret($1::uuid, $2::text, $3::text, $4::bigint,
+        $5::integer) as id`,
+    values: [endpointId, secret.secret, secret.seal, overlapMs, most],
+  }
+}
+
+export function deleteSecrets(schema: string, endpointId: string): Statement {
+  return {
+    name: 'delete_secrets',
+    text: `delete from ${schema}.webhook_secrets where endpoint_id = $1::uuid`,
+    values: [endpointId],
+  }
+}
+
+/** A secret as it is stored; `seal` names the key it is sealed with, null if it is not sealed. */
+export interface StoredSecret {
+  readonly secret: string
+  readonly seal: string | null
+}

@@ -1,0 +1,95 @@
+import type { Statement } from '@oncekey/postgres/client'
+
+/** What became of one attempt to deliver. */
+export interface Verdict {
+  readonly state: 'delivered' | 'retry' | 'dead'
+  /** Why it is dead. */
+  readonly reason: 'permanent' | 'exhausted' | null
+  /**
+   * Whether the receiver said that it will never take anything again, which disables the endpoint.
+   */
+  readonly gone: boolean
+  /** How long until the next try. The database adds it to its own clock. */
+  readonly delayMs: number
+  /** How long nothing is sent to the endpoint, because it asked for that. */
+  readonly blockMs: number
+  /** Whose fault a failure was. `ours` counts neither as a try nor against the endpoint. */
+  readonly blame: 'none' | 'message' | 'endpoint' | 'ours'
+  readonly status: number | null
+  /** A word for the kind of failure: `timeout`, `status 500`. */
+  readonly error: string | null
+  readonly message: string | null
+  readonly durationMs: number
+  /** The beginning of the answer's body, in base64. */
+  readonly body: string | null
+  readonly truncated: boolean
+}
+
+/** A verdict with the claim that it belongs to. */
+export interface DeliveryVerdict extends Verdict {
+  readonly id: string
+  readonly epoch: number
+  readonly sent: SentAs
+}
+
+/** How the delivery was sent: what the endpoint was when the delivery was claimed. */
+export interface SentAs {
+  readonly endpointId: string
+  readonly url: string
+  /** As they are stored; null for none. */
+  readonly headers: string | null
+  readonly tls: string | null
+}
+
+export interface EndpointPolicy {
+  readonly breakerFailures: number
+  readonly cooldownMs: number
+  readonly maxCooldownMs: number
+  readonly disableAfterMs: number
+  readonly disableAfterAttempts: number
+  readonly disableAfterEvents: number
+}
+
+/** Records verdicts in the order of their attempts, by `schema/functions/settle-webhooks-4.ts`. */
+export function recordVerdicts(
+  schema: string,
+  verdicts: readonly DeliveryVerdict[],
+  policy: EndpointPolicy,
+): Statement<{ crossed: string }> {
+  return {
+    name: 'record_verdicts',
+    text: `
+      select ${schema}.settle_webhooks_4($1::json, $2::json, $3::integer, $4::bigint, $5::bigint,
+        $6::bigint, $7::integer, $8::integer) as crossed`,
+    values: [
+      JSON.stringify(verdicts.map(({ sent: _, ...outcome }) => outcome)),
+      sentAs(verdicts),
+      policy.breakerFailures,
+      policy.cooldownMs,
+      policy.maxCooldownMs,
+      policy.disableAfterMs,
+      policy.disableAfterAttempts,
+      policy.disableAfterEvents,
+    ],
+  }
+}
+
+/** How the refused ones were sent. For the others the database does not need to know. */
+function sentAs(verdicts: readonly DeliveryVerdict[]): string | null {
+  const refused = verdicts.filter(({ blame }) => blame !== 'none' && blame !== 'ours')
+  return refused.length === 0
+    ? null
+    : JSON.stringify(refused.map(({ id, sent }) => ({ id, ...sent })))
+}
+
+/** The JSON in `crossed`: an endpoint that crossed a warning line or was disabled. */
+export interface CrossedEndpoint {
+  readonly id: string
+  readonly customer: string | null
+  readonly url: string
+  readonly disabled: boolean
+  readonly reason: string | null
+  /** The line that was newly crossed: which share of the time until it is disabled has passed. */
+  readonly failingPercent: 50 | 70 | 90 | 100 | null
+  readonly failingSince: string | null
+}

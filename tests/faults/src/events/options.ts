@@ -1,0 +1,21 @@
+import type { CampaignOptions, StoreName } from '../options.ts'
+import type { BrokenRelay } from './programs/broken-relay.ts'
+
+export const EVENT_STORES = [
+  'postgres',
+  'postgres-standby-async',
+  'postgres-standby-sync',
+  'redis',
+  'redis-sentinel',
+] as const satisfies readonly StoreName[]
+export type EventStoreName = (typeof EVENT_STORES)[number]
+
+export interface EventCampaignOptions extends Omit<CampaignOptions, 'store' | 'orders' | 'broken'> {
+  readonly store: EventStoreName
+  /** How many producing operations there are: most emit one event, some none, some several. */
+  readonly operations: number
+  /** For how long they are begun at most; what is left then, with its faults, is left out. */
+  readonly minutes: number
+  /** Relays that are wrong, to see that they are found out. */
+  readonly broken: BrokenRelay | undefined
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EventLog } from '@oncekey/core'
+import type { FaultMaker } from '../fault-maker.ts'
+import type { ConsumerPlan } from './consumed.ts'
+
+/** Keeps producers from running away: faults are to meet consumers that are in the middle of something. */
+export interface Pace {
+  /** Resolves when the slowest consumer and the faults that are due have nearly caught up. */
+  room(): Promise<void>
+  stop(): void
+}
+
+export function keepPace(
+  log: Pick<EventLog, 'lag'>,
+  consumers: readonly ConsumerPlan[],
+  faults: Pick<FaultMaker, 'pending' | 'mustBeMended'>,
+): Pace {
+  let behind = 0
+  let isStopped = false
+  void watch()
+  return {
+    async room() {
+      while (!isStopped && (behind > MOST_BEHIND || faults.pending() > MOST_PENDING)) {
+        faults.mustBeMended()
+        await sleep(50)
+      }
+    },
+    stop() {
+      isStopped = true
+    },
+  }
+
+  async function watch(): Promise<void> {
+    while (!isStopped) {
+      behind = await furthest()
+      await sleep(1_000)
+    }
+  }
+
+  /** Nobody waits for a log that does not say: what it is broken by is what events are to be produced in. */
+  async function furthest(): Promise<number> {
+    let most = 0
+    for (const { name } of consumers) {
+      const events = await log.lag(name).then(
+        (lag) => lag.events,
+        () => 0,
+      )
+      most = Math.max(most, events)
+    }
+    return most
+  }
+}
+
+const MOST_BEHIND = 1_500
+const MOST_PENDING = 8

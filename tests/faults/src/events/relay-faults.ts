@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { limits } from '../limits.ts'
+import type { Random } from '../random.ts'
+import { wireFaults } from '../server-faults.ts'
+import type { RelayProcess } from './relay-process.ts'
+
+export type RelayFault = (relay: RelayProcess, random: Random) => Promise<void>
+
+/** What can be done to a relay's process and to its wire. Each mends it again. */
+export const relayFaults: Readonly<Record<string, RelayFault>> = {
+  'relay killed': (relay, random) => relay.killAndRestart(random.between(0, 500)),
+
+  // Half of the pauses outlast a lease: the process that wakes up has lost what it holds.
+  'relay paused': (relay, random) => relay.pause(random.between(100, limits.relayLeaseMs * 2)),
+
+  async 'relay clock set'({ clock }, random) {
+    clock.shift(random.oneOf([-86_400, -60, -5, 5, 60, 86_400]))
+    await sleep(random.between(1_200, 3_000))
+    clock.shift(0)
+  },
+
+  ...wireFaults<RelayProcess>('to the log', /advance|COMMIT|evalsha/i, ({ database }) => database),
+}
+
+/** Only for a relay whose release others have, too: who leaves takes its list of types along. */
+export const deployments: Readonly<Record<string, RelayFault>> = {
+  async 'relay redeployed'(relay) {
+    relay.use(relay.release() === 'old' ? 'new' : 'old')
+    await relay.redeploy(10_000)
+  },
+
+  async 'relay redeployed by force'(relay, random) {
+    relay.use(relay.release() === 'old' ? 'new' : 'old')
+    await relay.killAndRestart(random.between(0, 500))
+  },
+}

@@ -1,0 +1,71 @@
+import type { Database } from './databases/database.ts'
+import type { ScheduledFault } from './schedule.ts'
+
+/** Which faults a campaign makes, and how. */
+export interface FaultPlan {
+  /** In the order they come. */
+  readonly due: ScheduledFault[]
+  readonly database: Pick<Database, 'ordersWait' | 'whole'>
+  /** Makes one and mends it again. */
+  make(fault: ScheduledFault): Promise<void>
+}
+
+export interface FaultMaker {
+  /** Waits for the fault before, where orders have to. */
+  room(begun: number): Promise<void>
+  /** Makes those that are due. */
+  at(begun: number): void
+  made(): number
+  /** Those that are due, and are not mended yet. */
+  pending(): number
+  readonly byName: ReadonlyMap<string, number>
+  /** Throws if one could not be made or mended: the campaign would go on with less than it should have. */
+  mustBeMended(): void
+  /** All are made and mended. Rejects with the first that could not be. */
+  ended(): Promise<void>
+}
+
+/** Makes the faults of a plan while a campaign tells it how far it is. */
+export function faultMaker({ due, database, make }: FaultPlan): FaultMaker {
+  const byName = new Map<string, number>()
+  // Targets have their faults at the same time as one another, each its own one by one.
+  const lanes = new Map<ScheduledFault['target'], Promise<void>>()
+  let begun = 0
+  let made = 0
+  let broken: { readonly error: unknown } | undefined
+
+  async function makeAndCount(fault: ScheduledFault): Promise<void> {
+    await make(fault)
+    byName.set(fault.name, (byName.get(fault.name) ?? 0) + 1)
+    made++
+  }
+
+  return {
+    byName,
+    made: () => made,
+    pending: () => begun - made,
+    async room(order) {
+      const isDue = (due[0]?.atOrder ?? Number.POSITIVE_INFINITY) <= order
+      if (database.ordersWait && isDue) await lanes.get('database')
+    },
+    at(order) {
+      while (due[0] !== undefined && due[0].atOrder <= order) {
+        begun++
+        const fault = due.shift() as ScheduledFault
+        const before = lanes.get(fault.target) ?? Promise.resolve()
+        const after = before.then(() => makeAndCount(fault))
+        after.catch((error) => {
+          broken ??= { error }
+        })
+        lanes.set(fault.target, after)
+      }
+    },
+    mustBeMended() {
+      if (broken !== undefined) throw broken.error
+    },
+    async ended() {
+      await Promise.all(lanes.values())
+      await database.whole()
+    },
+  }
+}

@@ -1,0 +1,56 @@
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { findProgram } from './program.ts'
+
+/** A wall clock that one program goes by, and that can be set. */
+export interface Clock {
+  /** For the program's environment. */
+  readonly env: Readonly<Record<string, string>>
+  /** Ahead of the machine's, or behind it. */
+  shift(seconds: number): void
+  remove(): void
+}
+
+export interface ClockOptions {
+  /**
+   * When a program sees that its clock was set: it looks each time it asks for the time, which costs ten
+   * times what asking does, or every second. @default 'each time'
+   */
+  readonly looks?: 'each time' | 'every second'
+}
+
+/** From libfaketime; timers and what waits go on by the real clock, as they do when a host's is set. */
+export async function startClock({ looks = 'each time' }: ClockOptions = {}): Promise<Clock> {
+  const program = await findProgram({
+    program: 'faketime',
+    debianPackage: 'faketime',
+    missing: 'Steps of the clock are made with faketime. Install the package "faketime".',
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'oncekey-clock-'))
+  // Root's servers run as another user, who else would go by the real clock without a word.
+  chmodSync(folder, 0o755)
+  const file = join(folder, 'offset')
+  const shift = (seconds: number): void =>
+    writeFileSync(file, `${seconds < 0 ? '' : '+'}${seconds}\n`, { mode: 0o644 })
+  shift(0)
+  return {
+    env: {
+      LD_PRELOAD: libraryOf(program),
+      FAKETIME_TIMESTAMP_FILE: file,
+      ...(looks === 'each time' ? { FAKETIME_NO_CACHE: '1' } : { FAKETIME_CACHE_DURATION: '1' }),
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    },
+    shift,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+function libraryOf(program: string): string {
+  const root = dirname(dirname(program))
+  const folders = ['lib/x86_64-linux-gnu', 'lib/aarch64-linux-gnu', 'lib']
+  const paths = folders.map((folder) => join(root, folder, 'faketime', 'libfaketimeMT.so.1'))
+  const found = paths.find((path) => existsSync(path))
+  if (found === undefined) throw new Error(`There is no libfaketimeMT.so.1 at ${paths.join(', ')}`)
+  return found
+}

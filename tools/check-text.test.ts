@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest'
+import { findTextFaults } from './check-text.ts'
+import {
+  citedNumbers,
+  findDecisionFaults,
+  formatFaults,
+  readDecision,
+  renderIndex,
+} from './decisions.ts'
+
+const long = 'word '.repeat(21).trim()
+
+const record = `# 0007. Seven is enough
+
+**Date.** 2026-11-24
+
+**Context.** Eight were too many.
+
+**Decision.** There are seven. No more are added.
+
+**Consequences.** The eighth is refused.
+`
+const path = 'docs/decisions/0007-seven-is-enough.md'
+
+test('a conflict marker is named with its line', () => {
+  const text = `a\n${'<'.repeat(7)} HEAD\nb\n=======\nc\n${'>'.repeat(7)} wt/other\n`
+  expect(findTextFaults([{ path: 'docs/http.md', text }])).toEqual([
+    'docs/http.md:2: a conflict marker',
+    'docs/http.md:6: a conflict marker',
+  ])
+})
+
+test('a path that a page names and that is not there is named', () => {
+  const text = 'See `packages/core/src/there.ts` and `packages/core/src/gone.ts`.\n'
+  const there = { path: 'packages/core/src/there.ts', text: '' }
+  expect(findTextFaults([{ path: 'README.md', text }, there])).toEqual([
+    'README.md: names packages/core/src/gone.ts, which is not there',
+  ])
+})
+
+test('a line of prose over 100 columns is named with its length', () => {
+  expect(findTextFaults([{ path: 'README.md', text: `short\n${long}\n` }])).toEqual([
+    'README.md:2: 104 columns; prose has 100 at most',
+  ])
+})
+
+test('tables, code blocks and addresses may be longer than 100 columns', () => {
+  const text = `| ${long} |\n\`\`\`ts\n// ${long}\n\`\`\`\n[a page](https://x.test/${'a'.repeat(120)})\n`
+  expect(findTextFaults([{ path: 'README.md', text }])).toEqual([])
+})
+
+test('a test file that imports `it` is named', () => {
+  const text = `import { expect, it } from 'vitest'\n`
+  expect(findTextFaults([{ path: 'packages/core/test/request/key.test.ts', text }])).toEqual([
+    'packages/core/test/request/key.test.ts: imports `it` from vitest; call every test `test`',
+  ])
+})
+
+test('a record is read as its number, title, first sentence of the decision, and status', () => {
+  expect(readDecision({ path, text: record })).toEqual({
+    number: '0007',
+    file: '0007-seven-is-enough.md',
+    title: 'Seven is enough',
+    summary: 'There are seven.',
+    status: 'current',
+  })
+})
+
+test('a record of another format is named with what to write', () => {
+  expect(formatFaults({ path, text: record })).toEqual([])
+  const other = record.replace('# 0007.', '# 7:').replace('**Consequences.**', '## Consequences')
+  expect(formatFaults({ path, text: other })).toEqual([
+    `${path}: the first line must be "# 0007. Statement"`,
+    `${path}: write **Context.**, **Decision.** and **Consequences.**, once each`,
+  ])
+})
+
+test('a text cites decisions by number, by a list of numbers and by link', () => {
+  const text = 'see decision 114, decisions 0070 and 72, and [why](decisions/0003-express.md)'
+  expect(citedNumbers(text)).toEqual(['0114', '0070', '0072', '0003'])
+})
+
+test('the index says who cites a record, and is stale when a citation is added', () => {
+  const files = [{ path, text: record }]
+  const index = { path: 'docs/decisions/README.md', text: renderIndex(files) }
+  expect(findDecisionFaults([...files, index])).toEqual([])
+
+  const citing = { path: 'packages/core/src/engine/run.ts', text: '// Why: see decision 7.' }
+  expect(findDecisionFaults([...files, index, citing])).toEqual([
+    'docs/decisions/README.md: stale; write it with npx -y pnpm@12 decisions',
+  ])
+  expect(renderIndex([...files, citing])).toContain('| current | packages/core |')
+})
+
+test('a citation of a record that does not exist is named', () => {
+  const citing = { path: 'docs/http.md', text: 'See decision 8 and [x](decisions/0007-six.md).' }
+  const files = [{ path, text: record }, citing]
+  const index = { path: 'docs/decisions/README.md', text: renderIndex(files) }
+  expect(findDecisionFaults([...files, index])).toEqual([
+    'docs/http.md: cites decision 0008, which does not exist',
+    'docs/http.md: links to decisions/0007-six.md, which does not exist',
+  ])
+})

@@ -1,0 +1,64 @@
+import { pathToFileURL } from 'node:url'
+import { findDecisionFaults, readTree, type TextFile } from './decisions.ts'
+
+const COLUMNS = 100
+/** Pages that a program writes. */
+const GENERATED = ['docs/matrix.md', 'docs/decisions/README.md']
+
+/** Every breach of the rules for text: conflict markers, long lines, dead paths, names of tests. */
+export function findTextFaults(files: readonly TextFile[]): string[] {
+  const paths = new Set(files.map(({ path }) => path))
+  return files.flatMap((file) => [
+    ...(file.path.endsWith('.md') ? deadPaths(file, paths) : []),
+    ...conflictMarkers(file),
+    ...(file.path.endsWith('.md') && !GENERATED.includes(file.path) ? longLines(file) : []),
+    ...(/\.(test|test-d)\.tsx?$/.test(file.path) ? secondNameOfTests(file) : []),
+  ])
+}
+
+/** `=======` alone is not looked for: in Markdown it underlines a heading. */
+function conflictMarkers({ path, text }: TextFile): string[] {
+  if (!text.includes('<<<<<<< ') && !text.includes('>>>>>>> ')) return []
+  return numbered(text)
+    .filter(([line]) => line.startsWith('<<<<<<< ') || line.startsWith('>>>>>>> '))
+    .map(([, number]) => `${path}:${number}: a conflict marker`)
+}
+
+/** Tables, code blocks and what is long because of a link's address are exempt. */
+function longLines({ path, text }: TextFile): string[] {
+  let inCode = false
+  const faults: string[] = []
+  for (const [line, number] of numbered(text)) {
+    if (/^\s*(```|~~~)/.test(line)) inCode = !inCode
+    if (inCode || line.length <= COLUMNS || line.startsWith('|')) continue
+    const withoutAddresses = line.replace(/\]\([^)]*\)/g, ']').replace(/https?:\S+/g, '')
+    if (withoutAddresses.length <= COLUMNS) continue
+    faults.push(`${path}:${number}: ${line.length} columns; prose has ${COLUMNS} at most`)
+  }
+  return faults
+}
+
+/** Files of packages and tests that a page names and that are not there. */
+function deadPaths({ path, text }: TextFile, paths: ReadonlySet<string>): string[] {
+  return [...text.matchAll(/`((?:packages|tests|examples|tools)\/[\w./-]+\.(?:ts|sh|md))`/g)]
+    .map(([, named]) => named as string)
+    .filter((named) => !paths.has(named))
+    .map((named) => `${path}: names ${named}, which is not there`)
+}
+
+function secondNameOfTests({ path, text }: TextFile): string[] {
+  return /^import \{[^}]*\bit\b[^}]*\} from 'vitest'/m.test(text)
+    ? [`${path}: imports \`it\` from vitest; call every test \`test\``]
+    : []
+}
+
+function numbered(text: string): [line: string, number: number][] {
+  return text.split('\n').map((line, at) => [line, at + 1])
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const files = readTree('.')
+  const faults = [...findTextFaults(files), ...findDecisionFaults(files)]
+  for (const fault of faults) console.error(fault)
+  process.exitCode = faults.length === 0 ? 0 : 1
+}
