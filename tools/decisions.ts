@@ -136,7 +136,7 @@ export function readTree(root: string): TextFile[] {
     maxBuffer: 64 * 1024 * 1024,
   })
   const files: TextFile[] = []
-  for (const path of listed.split('\n')) {
+  for (const path of listed.split('\n').sort()) {
     if (!/\.(md|ts|tsx|mts|json|ya?ml|sh)$/.test(path) || path === 'pnpm-lock.yaml') continue
     try {
       files.push({ path, text: readFileSync(join(root, path), 'utf8') })
