@@ -1,0 +1,74 @@
+import { checkScopeOption, createEngine, type Engine, OptionsError } from '@oncekey/core'
+import type { RouteOptions } from 'fastify'
+import type { IdempotencyOptions, RouteIdempotency } from './options.ts'
+
+/** An engine, and what of its options is a function of the request. */
+export interface Coverage extends Pick<IdempotencyOptions, 'scope' | 'fingerprint'> {
+  readonly engine: Engine<unknown>
+}
+
+/** Every coverage of one registration: the plugin's, and one for each route that has its own options. */
+export interface Coverages {
+  readonly plugin: Coverage
+  /** The route's coverage; `undefined` where it says `false`. Throws `OptionsError` that names the route. */
+  ofRoute(route: RouteOptions): Coverage | undefined
+  drain: Engine<unknown>['drain']
+}
+
+/** Validates the plugin's options, and each route's when it is registered. */
+export function coverages(options: IdempotencyOptions): Coverages {
+  const plugin = coverage(options)
+  const all = [plugin]
+
+  function ofRoute(route: RouteOptions): Coverage | undefined {
+    const own = route.config?.idempotency
+    if (own === false) return undefined
+    if (own === undefined) return plugin
+    try {
+      const routes = coverage(merged(options, own))
+      checkMethods(route, own, routes)
+      all.push(routes)
+      return routes
+    } catch (error) {
+      if (!(error instanceof OptionsError)) throw error
+      throw new OptionsError(`config.idempotency of ${nameOf(route)}: ${error.message}`)
+    }
+  }
+
+  async function drain(limit?: { readonly deadlineMs?: number }): Promise<number> {
+    const left = await Promise.all(all.map(({ engine }) => engine.drain(limit)))
+    return left.reduce((sum, count) => sum + count, 0)
+  }
+
+  return { plugin, ofRoute, drain }
+}
+
+function coverage(options: IdempotencyOptions): Coverage {
+  checkScopeOption(options?.scope)
+  const { scope, fingerprint } = options
+  if (fingerprint !== undefined && typeof fingerprint !== 'function') {
+    throw new OptionsError('fingerprint must be a function: `(request) => …what counts`.')
+  }
+  return { engine: createEngine(options), scope, ...(fingerprint && { fingerprint }) }
+}
+
+function merged(options: IdempotencyOptions, own: RouteIdempotency): IdempotencyOptions {
+  if (typeof own !== 'object' || own === null) {
+    throw new OptionsError('it must be options for this route, or false.')
+  }
+  return { ...options, ...own }
+}
+
+/** Options on a route that would never be covered are a mistake, and one that nobody would notice. */
+function checkMethods(route: RouteOptions, own: RouteIdempotency, { engine }: Coverage): void {
+  const methods = [route.method].flat()
+  // Fastify makes a HEAD route of every GET, with the same config.
+  if (methods.includes('HEAD') || methods.some((method) => engine.covers(method))) return
+  throw new OptionsError(
+    `${methods.join(', ')} is not covered; add \`methods: [${methods.map((method) => `'${method}'`).join(', ')}]\`${own.methods ? '' : ', or write false'}.`,
+  )
+}
+
+function nameOf({ method, url }: RouteOptions): string {
+  return `${[method].flat().join(', ')} ${url}`
+}
