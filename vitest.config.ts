@@ -6,7 +6,8 @@ const everywhere = (suffix: string) => [`{packages,tests,examples,tools}/**/*.${
 export default defineConfig({
   test: {
     pool: 'forks',
-    maxWorkers: 2,
+    // Many tests wait: for a lease to end, for a server to come back.
+    maxWorkers: 3,
     // A second try on machines that are shared and noisy; the report says who needed it.
     retry: process.env.CI ? 1 : 0,
     // .ci/run reads its count of tests from here.

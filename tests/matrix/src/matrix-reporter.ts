@@ -2,14 +2,17 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Reporter, TestModule, Vitest } from 'vitest/node'
+import { compareSample } from './matrix-sample.ts'
 import { matrixPage, type Outcome } from './matrix-table.ts'
+import { isWhole } from './whole.ts'
 
 const page = fileURLToPath(new URL('../../../docs/matrix.md', import.meta.url))
 const folder = fileURLToPath(new URL('../test', import.meta.url))
 
 /**
  * Compares what the matrix has done with `docs/matrix.md`, and fails the run where they differ; with
- * `--update` it writes the page. A run of a part of the matrix, or one that failed, says nothing of it.
+ * `--update` it writes the page. A run of a sample is compared cell by cell, and what it left out is
+ * printed. A run of some of the files, or one that failed, says nothing about the page.
  */
 export function matrixReporter(): Reporter {
   let vitest: Vitest
@@ -24,6 +27,12 @@ export function matrixReporter(): Reporter {
       )
       if (run.length < files().length || run.some((module) => !module.ok())) return
       try {
+        if (!isWhole) {
+          vitest.logger.log(
+            `\n${compareSample(readFileSync(page, 'utf8'), run.flatMap(outcomesOf))}\n`,
+          )
+          return
+        }
         const written = pageOf(run)
         if (vitest.config.snapshotOptions.updateSnapshot === 'all') writeFileSync(page, written)
         else if (!existsSync(page) || readFileSync(page, 'utf8') !== written) {

@@ -89,6 +89,10 @@ function where(cells: readonly Outcome[], outcomes: readonly Outcome[]): string 
   ].join('; ')
 }
 
-function namesIn(outcomes: readonly Outcome[], part: 'adapter' | 'store' | 'behaviour'): string[] {
+/** The different values of one part, in the order in which they come. */
+export function namesIn(
+  outcomes: readonly Outcome[],
+  part: 'adapter' | 'store' | 'behaviour',
+): string[] {
   return [...new Set(outcomes.map((outcome) => outcome[part]))]
 }

@@ -2,23 +2,37 @@ import type { AdapterSuiteStore } from '@oncekey/conformance'
 import { everyBridge } from './bridge-stores.ts'
 import { onPglite, onPool } from './postgres-stores.ts'
 import { onRedis } from './redis-store.ts'
+import { isWhole } from './whole.ts'
 
-/** Every store there is. The memory store is with each adapter's own tests. */
-export function everyStore(): AdapterSuiteStore[] {
-  return [
-    onPool('Postgres, pg'),
-    onPool('Postgres, pg in lease mode', { mode: 'lease' }),
+const MAIN = 'Postgres, pg'
+
+const stores = {
+  [MAIN]: () => onPool(MAIN),
+  'Postgres, pg in lease mode': () => onPool('Postgres, pg in lease mode', { mode: 'lease' }),
+  'Postgres, pg behind PgBouncer': () =>
     onPool('Postgres, pg behind PgBouncer', { behindPgBouncer: true }),
-    onPglite(),
-    onRedis(),
-  ]
+  PGlite: onPglite,
+  Redis: onRedis,
+}
+
+export type StoreName = keyof typeof stores
+
+/**
+ * The stores for one adapter: all of them in a run of the whole matrix, else the first of the table
+ * and the sample named here. The memory store is with each adapter's own tests.
+ */
+export function everyStore({ sample }: { sample: StoreName }): AdapterSuiteStore[] {
+  const names = Object.keys(stores) as StoreName[]
+  return names
+    .filter((name) => isWhole || name === MAIN || name === sample)
+    .map((name) => stores[name]())
 }
 
 /** Other ways for the same statements to reach the same server: below what an adapter can tell. */
 export function otherWires(): AdapterSuiteStore[] {
-  return [
+  const wires = [
     onPool('Postgres, pg that pipelines', { config: { pipeline: true } }),
-    onPool('Postgres, pg with prepared statements', { prepare: true }),
-    ...everyBridge(),
+    ...(isWhole ? [onPool('Postgres, pg with prepared statements', { prepare: true })] : []),
   ]
+  return isWhole ? [...wires, ...everyBridge()] : wires
 }

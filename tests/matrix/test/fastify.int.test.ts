@@ -3,4 +3,8 @@ import Fastify from 'fastify'
 import { serveWith } from '../../../packages/fastify/test/serve-with-fastify.ts'
 import { everyStore } from '../src/stores.ts'
 
-describeAdapter({ name: 'Fastify 5', serve: serveWith(Fastify), stores: everyStore() })
+describeAdapter({
+  name: 'Fastify 5',
+  serve: serveWith(Fastify),
+  stores: everyStore({ sample: 'Redis' }),
+})

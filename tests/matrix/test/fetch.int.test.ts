@@ -5,7 +5,7 @@ import { everyStore } from '../src/stores.ts'
 describeAdapter({
   name: 'fetch',
   serve: serveWithFetch,
-  stores: everyStore(),
+  stores: everyStore({ sample: 'Postgres, pg behind PgBouncer' }),
   lacks: {
     'removed headers': 'what a fetch handler returns says nothing of the headers set outside it',
   },

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { compareSample } from '../src/matrix-sample.ts'
 import { matrixPage, type Outcome } from '../src/matrix-table.ts'
 
 function outcomes(adapters: string[], stores: string[]): Outcome[] {
@@ -69,4 +70,24 @@ test('a store that is run at one adapter only has to be said to be', () => {
 test('nothing is skipped without a reason', () => {
   const all = outcomes(['Express 5'], ['Postgres']).map((one) => ({ ...one, skipped: '' }))
   expect(() => matrixPage(all, [])).toThrow('“keys: are short” was skipped without a reason.')
+})
+
+test('a sample is compared cell by cell, and what it left out is named', () => {
+  const all = outcomes(['Express 5', 'fetch'], ['Postgres', 'Redis'])
+  const page = matrixPage(all, [])
+  const sample = all.filter(({ adapter, store }) => adapter === 'Express 5' || store === 'Redis')
+  expect(compareSample(page, sample)).toBe(
+    'A sample of the matrix was run, 3 of 4 cells. Left out (pnpm matrix runs all): fetch on Postgres.',
+  )
+  expect(compareSample(page, all)).toBe('The matrix was run whole.')
+})
+
+test('a sample that differs from the page, or is not on it, is an error', () => {
+  const page = matrixPage(outcomes(['Express 5'], ['Postgres']), [])
+  const more = [...outcomes(['Express 5'], ['Postgres'])]
+  more.push({ adapter: 'Express 5', store: 'Postgres', behaviour: 'new', skipped: undefined })
+  expect(() => compareSample(page, more)).toThrow(
+    'Express 5 on Postgres: 4 sentences were kept, and docs/matrix.md says 3. Write it: pnpm matrix',
+  )
+  expect(() => compareSample(page, outcomes(['Koa'], ['Postgres']))).toThrow('lacks it')
 })
