@@ -33,7 +33,8 @@ export interface OtelOptions {
 
 /**
  * Spans and metrics for OpenTelemetry. A request is a span within the one of the HTTP server, with its
- * claim, handler and completion as children; events carry the trace on. A delivery, a send to a broker, a
+ * claim, handler and completion as children; a replay links to the span of the request that ran the
+ * handler; events carry the trace on. A delivery, a send to a broker, a
  * webhook and a step of a saga are spans of their own, linked to where the event or the run was made.
  * Returns what takes all of it back.
  *
@@ -75,6 +76,7 @@ export function otel(options: OtelOptions = {}): () => void {
             ...(options.keys === true && { 'oncekey.scope': scope, 'oncekey.key': key }),
           }),
         )
+        span.addLinks(linkToTraceparent(context.origin))
         phases(tracer, span, context)
       },
     }),

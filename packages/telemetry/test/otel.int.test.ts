@@ -62,6 +62,8 @@ test('a request is a span with its claim, handler and completion, and no key is 
     'oncekey.decision': 'replay',
     'oncekey.outcome': 'replayed',
   })
+  expect(again?.links.map(({ context }) => context.spanId)).toEqual([first?.spanContext().spanId])
+  expect(first?.links).toEqual([])
   expect(again?.attributes['oncekey.key_digest']).toBe(first?.attributes['oncekey.key_digest'])
   const children = spans
     .getFinishedSpans()

@@ -5,8 +5,8 @@ import { isKeyed } from '../request/fingerprint.ts'
 import { factsOf } from '../request/route.ts'
 import { unseal } from '../request/seal.ts'
 import { isProblemCode, problem } from '../response/problem.ts'
-import { takeReasonPhrase } from '../response/reason-phrase.ts'
 import { replayVariant } from '../response/replay-variant.ts'
+import { takeNotes } from '../response/stored-notes.ts'
 import { type ErrorMessage, tell, warnOfFailure } from '../telemetry/channels.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { Answer } from './outcome.ts'
@@ -42,7 +42,9 @@ export function replayAnswer<Tx>(
   if (stored.body === null)
     throw new TypeError('a store must answer result-gone for a response without a body')
   const { status, headers, body } = stored
-  return markedAsReplay(options, takeReasonPhrase({ status, headers, body }), question)
+  const { response, traceparent } = takeNotes({ status, headers, body })
+  if (question.watched !== undefined) question.watched.context.origin = traceparent
+  return markedAsReplay(options, response, question)
 }
 
 /** Marks a response as a replay, in a coding that this client accepts. */

@@ -3,7 +3,7 @@ import { afterHandler, callOption, isPromise } from '../options/call-option.ts'
 import { seal } from '../request/seal.ts'
 import { checkedResponse } from '../response/checked-response.ts'
 import { isReplayed } from '../response/header-rules.ts'
-import { withReasonPhrase } from '../response/reason-phrase.ts'
+import { withNotes } from '../response/stored-notes.ts'
 import { codingOf, uncoded } from '../response/uncoded.ts'
 import type { Running } from './handler-run.ts'
 import type { Question } from './question.ts'
@@ -60,12 +60,13 @@ function replayedHeaders<Tx>(
 }
 
 function sealed(
-  { facts, fingerprints, seal: keys }: Question,
+  { facts, fingerprints, seal: keys, traceparent }: Question,
   response: PlainResponse,
   body: Uint8Array | null,
 ): StoredResponse {
-  const { status } = response
-  const form: StoredResponse = { status, headers: withReasonPhrase(response), body, seal: null }
+  const { status, reason } = response
+  const headers = withNotes(response.headers, { reason, traceparent })
+  const form: StoredResponse = { status, headers, body, seal: null }
   if (keys === undefined || facts.key === undefined) return form
   return seal(form, keys, { ...facts, key: facts.key, fingerprint: fingerprints[0] })
 }

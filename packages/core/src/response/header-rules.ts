@@ -1,6 +1,6 @@
 import { afterHandler, returnedWrongly } from '../options/call-option.ts'
 import { isFraming } from './framing.ts'
-import { isReasonPhrase } from './reason-phrase.ts'
+import { isNote } from './stored-notes.ts'
 
 /**
  * Headers that belong to one exchange rather than to the response, or that would leak something.
@@ -56,7 +56,7 @@ export function isReplayed(
   method?: string,
 ): boolean {
   if (name === 'content-length') return method === 'HEAD' && asked(override, name) !== false
-  if (isFraming(name) || isReasonPhrase(name)) return false
+  if (isFraming(name) || isNote(name)) return false
   return (
     asked(override, name) ??
     (!NEVER_REPLAYED.has(name) && !NEVER_REPLAYED_PREFIXES.some((p) => name.startsWith(p)))

@@ -16,6 +16,8 @@ export interface RequestTrace
    * own span's, which the events of the request then carry.
    */
   traceparent: string | undefined
+  /** The `traceparent` of the request whose response was replayed, if that request had one. */
+  origin?: string | undefined
   /** The store's decision; undefined where it was not asked. */
   decision?: Decision['kind']
   /** The problem that was sent in place of the handler's response. */
