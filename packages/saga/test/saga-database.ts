@@ -1,6 +1,6 @@
 import { migrate } from '@oncekey/postgres'
 import { sagaMigrations } from '@oncekey/saga'
-import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { ORDERS_TABLES } from './order-saga.ts'
@@ -30,6 +30,7 @@ export function sagaDatabase(serverUrl: () => string = () => inject('postgresUrl
     own = pool({ max: 4 })
     await migrate(own, { also: [sagaMigrations] })
     await own.query(ORDERS_TABLES)
+    await publishAllTables(database.url)
   })
 
   afterAll(async () => {

@@ -35,6 +35,21 @@ export async function freshDatabase(
   }
 }
 
+/**
+ * Publishes every table of a database, those to come included. From then on the server refuses to update
+ * or delete rows of a table that has neither a primary key nor a replica identity (55000), as it does for
+ * everybody who feeds a warehouse or a blue-green upgrade from theirs.
+ */
+export async function publishAllTables(url: string): Promise<void> {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query('CREATE PUBLICATION everything FOR ALL TABLES')
+  } finally {
+    await client.end()
+  }
+}
+
 /** Runs `work` on a connection to the database `postgres` of the server of `url`. */
 export async function onServer<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: urlOf(url, 'postgres') })

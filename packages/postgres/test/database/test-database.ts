@@ -1,5 +1,5 @@
 import { migrate, type PostgresStoreOptions, postgresStore } from '@oncekey/postgres'
-import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
@@ -33,6 +33,7 @@ export function testDatabase(serverUrl: () => string = () => inject('postgresUrl
     own = pool()
     await migrate(own)
     await own.query('create table orders (id text primary key)')
+    await publishAllTables(database.url)
   })
 
   afterAll(async () => {

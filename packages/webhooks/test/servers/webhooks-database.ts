@@ -2,7 +2,7 @@ import { type EmittedEvent, outboxEvent } from '@oncekey/core'
 import type { DeliveredEvent } from '@oncekey/outbox'
 import { migrate } from '@oncekey/postgres'
 import { appendEventsStatement } from '@oncekey/postgres/client'
-import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-servers'
 import { type Webhooks, type WebhooksOptions, webhookMigrations, webhooks } from '@oncekey/webhooks'
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { v7 } from 'uuid'
@@ -37,6 +37,7 @@ export function webhooksDatabase(): WebhooksDatabase {
     database = await freshDatabase(inject('postgresUrl'))
     own = newPool()
     await migrate(own, { also: [webhookMigrations] })
+    await publishAllTables(database.url)
   })
 
   afterAll(async () => {

@@ -11,6 +11,7 @@ import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
 import { operatorKeys } from './operator-keys.ts'
 import { orderByKey } from './order-by-key.ts'
+import { publishedTables } from './published-tables.ts'
 import { serverLife } from './server-life.ts'
 import { serversThatTakeWrites } from './servers-that-take-writes.ts'
 import { steadySessions } from './steady-sessions.ts'
@@ -37,4 +38,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   subscriptionGenerations,
   keysOfAnyLength,
   functionsWithoutJit,
+  publishedTables,
 ]
