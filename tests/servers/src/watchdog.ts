@@ -67,7 +67,8 @@ function lastWill(): string {
   const folders = [...leftovers].flatMap((leftover) => leftover.folder ?? [])
   const mounts = [...leftovers].flatMap((leftover) => leftover.mount ?? [])
   return [
-    ...groups.map((group) => `kill -KILL -- -${group}`),
+    // Not `kill -KILL -- -1`: dash takes those dashes for a process id and kills nobody.
+    ...groups.map((group) => `kill -s KILL -- -${group}`),
     ...processes.map(({ pid, signal }) => `kill -${signal.slice(3)} ${pid}`),
     ...processes.map(({ pid }) => `n=0; ${untilGone(pid)}; kill -KILL ${pid}`),
     // Before what they write to is removed.
