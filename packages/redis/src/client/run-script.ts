@@ -1,6 +1,7 @@
 import { deadlines } from '@oncekey/core'
 import type { Connection } from './connection.ts'
 import { storeTimeout, within } from './deadline.ts'
+import { isMoving, type Patience, slotMoves, whileMoving } from './moving-slot.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { Replicas } from './replicas.ts'
 import { integerIn, type Script, type ScriptArgument } from './script.ts'
@@ -9,9 +10,14 @@ import { integerIn, type Script, type ScriptArgument } from './script.ts'
 export interface ScriptRunner {
   /**
    * One round trip. Rejects with the client's error, or when there was no answer in time; `sent` is
-   * what becomes of the command after all.
+   * what becomes of the command after all. While a cluster moves the slot it is sent again until the
+   * time is up, or for `insistMs`, of which nobody waits for the rest.
    */
-  run<Question, Reply>(script: Script<Question, Reply>, question: Question): Sent<Reply>
+  run<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+    insistMs?: number,
+  ): Sent<Reply>
 
   /**
    * The whole text at once, and no waiting: so it follows what was sent before it, while a digest that
@@ -27,6 +33,7 @@ export interface ScriptRunner {
     script: Script<Question, Reply>,
     question: Question,
     replicas: Replicas,
+    insistMs?: number,
   ): Sent<Replicated<Reply>>
 }
 
@@ -46,14 +53,14 @@ export interface Replicated<Reply> {
  */
 export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRunner {
   const call = caller(client)
-  const clock = deadlines<(error: Error) => void>(commandTimeoutMs, (reject) =>
-    reject(storeTimeout(commandTimeoutMs)),
+  const clock = deadlines<Waiting>(commandTimeoutMs, ({ reject, patience }) =>
+    reject(late(commandTimeoutMs, patience)),
   )
 
   /** As `within` does it, for what every request asks. */
-  function inTime<Reply>(sent: Promise<Reply>): Promise<Reply> {
+  function inTime<Reply>(sent: Promise<Reply>, patience: Patience): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const deadline = clock.start(reject)
+      const deadline = clock.start({ reject, patience })
       sent.then(
         (reply) => {
           clock.stop(deadline)
@@ -70,13 +77,17 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   async function send<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
+    patience: Patience,
   ): Promise<Reply> {
     const args = argumentsOf(script, question)
     try {
       return script.reply(await call('evalshaBuffer', script.sha, args), question)
     } catch (error) {
-      if (!isUnseen(error)) throw error
-      return script.reply(await call('evalBuffer', script.text, args), question)
+      const inFull = () => call('evalBuffer', script.text, args)
+      if (isUnseen(error)) return script.reply(await inFull(), question)
+      if (client.isCluster !== true || !isMoving(error)) throw error
+      // In full: the node that it moves to may not have seen it.
+      return script.reply(await whileMoving(patience, error, inFull), question)
     }
   }
 
@@ -84,6 +95,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     script: Script<Question, Reply>,
     question: Question,
     replicas: Replicas,
+    patience: Patience,
   ): Promise<Replicated<Reply>> {
     const args = argumentsOf(script, question)
     const callAndWait = async (...command: [method: string, script: string]): Promise<unknown[]> =>
@@ -93,40 +105,55 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
         // at once count every replica there is.
         ['wait', replicas.count, replicas.timeoutMs],
       ])
+    // A Cluster follows the redirection of a single command only. That also puts its map right, and
+    // the script, sent again, finds its own work done.
+    const aloneFirst = async (): Promise<unknown[]> => {
+      await send(script, question, patience)
+      return callAndWait('evalBuffer', script.text)
+    }
     let answers: unknown[]
     try {
       answers = await callAndWait('evalshaBuffer', script.sha)
     } catch (error) {
-      if (isUnseen(error)) {
-        answers = await callAndWait('evalBuffer', script.text)
-      } else if (isElsewhere(error)) {
-        // A Cluster follows the redirection of a single command only. Then its map is right, and the
-        // script, sent again, finds its own work done.
-        await send(script, question)
-        answers = await callAndWait('evalshaBuffer', script.sha)
-      } else {
-        throw error
-      }
+      if (isUnseen(error)) answers = await callAndWait('evalBuffer', script.text)
+      else if (client.isCluster === true && isMoving(error)) {
+        answers = await whileMoving(patience, error, aloneFirst)
+      } else throw error
     }
     return { reply: script.reply(answers[0], question), acknowledged: integerIn(answers[1]) }
   }
 
   return {
-    run(script, question) {
-      const sent = send(script, question)
-      return { sent, reply: inTime(sent) }
+    run(script, question, insistMs = commandTimeoutMs) {
+      const patience = patienceOf(insistMs)
+      const sent = send(script, question, patience)
+      return { sent, reply: inTime(sent, patience) }
     },
 
     runInOrder(script, question) {
       call('evalBuffer', script.text, argumentsOf(script, question)).catch(() => {})
     },
 
-    runReplicated(script, question, replicas) {
+    runReplicated(script, question, replicas, insistMs = commandTimeoutMs) {
       const withinMs = commandTimeoutMs + replicas.timeoutMs
-      const sent = sendReplicated(script, question, replicas)
-      return { sent, reply: within(withinMs, sent, () => storeTimeout(withinMs)) }
+      const patience = patienceOf(insistMs)
+      const sent = sendReplicated(script, question, replicas, patience)
+      return { sent, reply: within(withinMs, sent, () => late(withinMs, patience)) }
     },
   }
+}
+
+interface Waiting {
+  readonly reject: (error: Error) => void
+  readonly patience: Patience
+}
+
+function patienceOf(ms: number): Patience {
+  return { until: performance.now() + ms, refusal: undefined }
+}
+
+function late(ms: number, { refusal }: Patience): Error {
+  return refusal === undefined ? storeTimeout(ms) : slotMoves(refusal)
 }
 
 /** The arguments as one list: as arguments of a call, those of a thousand events overflow the stack. */
@@ -194,8 +221,4 @@ function argumentsOf<Question>(
 
 function isUnseen(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT')
-}
-
-function isElsewhere(error: unknown): boolean {
-  return error instanceof Error && /^(MOVED|ASK|TRYAGAIN) /.test(error.message)
 }

@@ -229,8 +229,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     question: Question,
   ): Promise<Reply> {
     try {
-      if (replicas === undefined) return await scripts.run(script, question).reply
-      const replicated = scripts.runReplicated(script, question, replicas)
+      if (replicas === undefined) return await scripts.run(script, question, INSIST_MS).reply
+      const replicated = scripts.runReplicated(script, question, replicas, INSIST_MS)
       const { reply, acknowledged } = await replicated.reply
       if (reply === 'superseded' || acknowledged >= replicas.count) return reply
       throw tooFew(acknowledged, replicas)
@@ -284,6 +284,12 @@ async function unsupported(): Promise<never> {
       'write in its consumer, behind an inbox; or use a store of @oncekey/postgres.',
   )
 }
+
+/**
+ * How long a completion is sent again where its slot is being moved, for the client that retries after
+ * `commit-failed`. Few wait like that: no attempt begins in such a slot. Milliseconds.
+ */
+const INSIST_MS = 60_000
 
 function isOver({ kind }: ClaimReply): boolean {
   return kind === 'replay' || kind === 'result-gone'

@@ -15,6 +15,7 @@ import {
   retryOf,
   run,
 } from '../servers/claims.ts'
+import { beginToMove } from '../servers/moving-slot.ts'
 import { redisFixture } from '../servers/redis-fixture.ts'
 
 let cluster: RedisCluster
@@ -141,33 +142,13 @@ describe('a cluster', () => {
       const claim = claimOf()
       const attempt = await run(store, claim)
       const [record = ''] = (await read('keys', `*:key:*${claim.key}`)).flat() as string[]
-      await moveSlotOf(record)
+      await (await beginToMove(cluster, readers, record)).finish()
       expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
       await expectReplay(store, claim, 'done')
       expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
     },
   )
 })
-
-/** Moves the key's slot, and all that is in it, from its node to the next. */
-async function moveSlotOf(key: string): Promise<void> {
-  const slot = Number(await readers[0]?.cluster('KEYSLOT', key))
-  const counts = await Promise.all(readers.map((reader) => reader.cluster('COUNTKEYSINSLOT', slot)))
-  const from = counts.findIndex((count) => Number(count) > 0)
-  const to = (from + 1) % readers.length
-  const [source, target] = [readers[from] as Redis, readers[to] as Redis]
-  const [sourceId, targetId] = await Promise.all([
-    source.cluster('MYID') as Promise<string>,
-    target.cluster('MYID') as Promise<string>,
-  ])
-  await target.cluster('SETSLOT', slot, 'IMPORTING', sourceId)
-  await source.cluster('SETSLOT', slot, 'MIGRATING', targetId)
-  const keys = (await source.cluster('GETKEYSINSLOT', slot, 10_000)) as string[]
-  const { port } = cluster.primaries[to] ?? { port: 0 }
-  await source.call('MIGRATE', '127.0.0.1', port, '', 0, 5_000, 'KEYS', ...keys)
-  await target.cluster('SETSLOT', slot, 'NODE', targetId)
-  await source.cluster('SETSLOT', slot, 'NODE', targetId)
-}
 
 /** Sends a completion, as often as it takes, as a client would that knows nothing better. */
 async function completes(
