@@ -6,7 +6,7 @@ import {
   type LoggedEvent,
   tell,
 } from '@oncekey/core'
-import { type Entry, type Slot, startsOf } from './slot.ts'
+import { type Entry, hasSuspects, type Slot, startsOf } from './slot.ts'
 
 /**
  * One thing to give to the consumer: an event just read from the log, or a delivery that is due
@@ -73,7 +73,7 @@ export function isLeftOver(item: Item): boolean {
  */
 export function isSuspect(item: Item): boolean {
   if (item.kind === 'due') return startsOf(item.slot, item.due) > 1
-  return item.slot.crashes >= 2
+  return hasSuspects(item.slot)
 }
 
 /** A failed event in the form in which the log files it. */

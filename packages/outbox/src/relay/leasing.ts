@@ -36,6 +36,7 @@ async function take<Tx>(state: RunnerState<Tx>, fresh: readonly Slot[]): Promise
   if (state.consumer.ordered) await loadHeld(state, fresh)
   for (const slot of fresh) {
     lose(state, state.slots.get(slot.slot))
+    slot.unheard = state.unheard.get(slot.slot) ?? 0
     state.slots.set(slot.slot, slot)
   }
   state.dueAt = 0

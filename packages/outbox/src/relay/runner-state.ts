@@ -13,7 +13,7 @@ import {
 import type { Consumer } from '../consumer/consumer.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
-import type { Entry, Slot } from './slot.ts'
+import { type Entry, hasSuspects, type Slot } from './slot.ts'
 import { type WakeableWait, wakeableWait } from './wake.ts'
 
 /**
@@ -33,6 +33,8 @@ export interface RunnerState<Tx> {
   readonly slotLimit: number
   /** The slots that this relay holds, by number. */
   readonly slots: Map<number, Slot>
+  /** What `unheard` was of slots that this relay has lost, by number, for when it takes them again. */
+  readonly unheard: Map<number, number>
   readonly toRead: WakeableWait
   readonly toWrite: WakeableWait
   /** Claimed deliveries that have not ended, by id. */
@@ -89,6 +91,7 @@ export function runnerState<Tx>(of: {
     log: of.options.log,
     slotLimit: Math.max(100, Math.ceil(of.options.maxInFlight / 16)),
     slots: new Map(),
+    unheard: new Map(),
     toRead: wakeableWait(),
     toWrite: wakeableWait(),
     underWay: new Map(),
@@ -117,6 +120,8 @@ export function runnerState<Tx>(of: {
 export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
   if (slot === undefined || slot.lost) return
   slot.lost = true
+  const isStartCounted = slot.retrying > 0 || (hasSuspects(slot) && slot.entries.length > 0)
+  state.unheard.set(slot.slot, slot.unheard + (isStartCounted ? 1 : 0))
   state.inFlight -= slot.entries.length
   for (const entry of slot.entries) letGo(state, entry)
   if (state.slots.get(slot.slot) === slot) state.slots.delete(slot.slot)
@@ -169,7 +174,7 @@ export function report<Tx>(
   const message = error instanceof Error ? error.message : String(error)
   warnOnce(
     `relay-error:${consumer.name}:${during}:${message}`,
-    `The relay failed in its ${during} for consumer "${consumer.name}" and goes on trying: ${message}. ` +
+    `The relay failed in its ${during} for consumer "${consumer.name}" and goes on trying: ${message.replace(/\.$/, '')}. ` +
       'Said once; subscribe to the diagnostics channel "oncekey:relay-error" for all.',
   )
 }

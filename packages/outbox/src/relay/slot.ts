@@ -60,8 +60,9 @@ export interface Slot extends HeldSlot {
   /** How many of its deliveries are claimed and not yet recorded. */
   retrying: number
   /**
-   * How many claims of due deliveries failed without an answer since this relay took it. Each may
-   * have counted a start that came to nothing and that no process died of, since this one lives.
+   * How many starts of one event this process may have counted here without a recorded end: a claim
+   * whose answer was lost, or a slot that was lost with attempts under way. No process died of
+   * these, since this one lives.
    */
   unheard: number
 }
@@ -83,6 +84,11 @@ export function slotOf({ slot, epoch, position, crashes }: TakenSlot): Slot {
     retrying: 0,
     unheard: 0,
   }
+}
+
+/** Whether a process may have died of one of its new events: then each has its start counted. */
+export function hasSuspects({ crashes }: Slot): boolean {
+  return crashes >= 2
 }
 
 /** How many starts of the delivery, this one included, have no recorded end. */

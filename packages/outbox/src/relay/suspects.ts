@@ -31,10 +31,11 @@ async function countedStarts<Tx>(state: RunnerState<Tx>, item: Item): Promise<nu
     try {
       const eventId = event.id
       const starts = await state.log.suspect({ consumer: state.consumer.name, slot, eventId })
-      // Earlier tries that had no answer may have counted a start as well.
-      return starts === 'lost' ? starts : Math.max(1, starts - failures)
+      return starts === 'lost' ? starts : Math.max(1, starts - slot.unheard)
     } catch (error) {
       failures += 1
+      // It may have counted a start all the same.
+      slot.unheard += 1
       report(state, 'advance', error)
       await sleep(delayAfterFailures(failures))
     }

@@ -159,9 +159,13 @@ async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   state.ended = state.ended.filter((each) => !writing.has(each))
   const busy = new Set([...underWay.values()].map(({ event }) => event.orderingKey))
   for (const { slot, due, verdict, attempt } of writing) {
+    const isLost = lost.includes(slot.slot)
+    // While it still counts as claimed: its start has no recorded end.
+    if (isLost) lose(state, slot)
     slot.retrying -= 1
-    if (lost.includes(slot.slot)) lose(state, slot)
-    else if (verdict.kind !== 'done') filed(state, due.event, verdict, attempt, due.attempts + 1)
+    if (!isLost && verdict.kind !== 'done') {
+      filed(state, due.event, verdict, attempt, due.attempts + 1)
+    }
     // The deliveries behind it on its key are due now, unless they were claimed together with it.
     if (!consumer.ordered || !busy.has(due.event.orderingKey)) state.dueAt = 0
   }
