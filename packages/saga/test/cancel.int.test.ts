@@ -19,13 +19,15 @@ const runnerOf = (
   createSagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
 const stepOf = async (sagas: SagaRunner<PoolClient>, id: string, name: string) =>
   (await sagas.get(id))?.steps.find((step) => step.name === name)
-/** Until when the run's owner has it. Milliseconds. */
+/** When the lease of the run's owner ends. Milliseconds. */
 const dueOf = async (id: string) => {
   const text = 'select due_at as due from oncekey.saga_work where run_id = $1'
   return Number((await database.query<{ due: Date }>(text, [id]))[0]?.due)
 }
 
-/** A payment whose charge takes until it is let go, and tells what happens in which order. */
+/**
+ * A payment whose charge blocks until the test releases it, and which logs what happens in order.
+ */
 function payment(kind: 'outside' | 'in its transaction' = 'outside') {
   const story: unknown[] = []
   let letGo = () => {}
@@ -51,9 +53,9 @@ function payment(kind: 'outside' | 'in its transaction' = 'outside') {
   return { flow, story, letGo }
 }
 
-describe('a run that is cancelled while its step is under way', () => {
+describe('a run cancelled while its step is under way', () => {
   test.each(['here', 'elsewhere'])(
-    'by a runner %s: the step is asked to stop, and undone only once it has ended, with its result',
+    'by a runner %s aborts the step, and undoes it with its result once it has ended',
     async (where) => {
       const { flow, story, letGo } = payment()
       const owner = runnerOf([flow], { leaseMs: 300 })
@@ -66,7 +68,7 @@ describe('a run that is cancelled while its step is under way', () => {
       const by = where === 'here' ? owner : other
       expect(await by.compensate(id, { note: 'the customer called' })).toBe('compensating')
       await waitFor(() => story.includes('asked to stop'), { what: 'the signal' })
-      // Nobody begins to undo it meanwhile, here or elsewhere, however long it takes.
+      // No process begins to undo it meanwhile, however long the step takes.
       const first = await dueOf(id)
       await waitFor(async () => (await dueOf(id)) > first + 600, { what: 'two leases to pass' })
       expect(await other.runOnce()).toBe(0)
@@ -82,13 +84,13 @@ describe('a run that is cancelled while its step is under way', () => {
     },
   )
 
-  test('in the middle of its transaction: the operator does not wait for it', async () => {
+  test('does not make the operator wait for the transaction of its step', async () => {
     const { flow, story, letGo } = payment('in its transaction')
     const owner = runnerOf([flow], { leaseMs: 300 })
     const id = randomUUID()
     const undone = expect(owner.execute(flow, { id, input: null })).rejects.toMatchObject({
       code: 'saga-compensated',
-      message: `Saga "${flow.name}" was undone: an operator had it undone`,
+      message: `Saga "${flow.name}" was undone: undone by an operator`,
     })
     await waitFor(() => story.includes('charging'), { what: 'the charge to begin' })
     expect(await runnerOf([flow]).compensate(id)).toBe('compensating')
@@ -97,18 +99,18 @@ describe('a run that is cancelled while its step is under way', () => {
     await undone
     expect(story.at(-1)).toEqual(['refunded', { reference: 'ch_1' }])
     expect(story).not.toContain('shipped')
-    // What it wrote and its result are on record together, for its compensation to undo.
+    // Its writes and its result are recorded together, so that its compensation can undo them.
     expect(await database.query('select from effects where run = $1', [id])).toHaveLength(1)
   })
 
-  test('of a process that is gone: undone when its lease is over, and not before', async () => {
+  test('is undone only after the lease of its process, if that process is gone', async () => {
     const { flow, story } = payment()
     const gone = runnerOf([flow], { leaseMs: 60_000 })
     const id = randomUUID()
     await gone.submit(flow, { id, input: null })
     void gone.runOnce()
     await waitFor(() => story.includes('charging'), { what: 'the charge to begin' })
-    // As if its process had ended: nothing of it looks or renews any more.
+    // As if its process had died: it polls and renews nothing more.
     await database.query(`update oncekey.saga_work set owner = 'gone' where run_id = $1`, [id])
     const other = runnerOf([flow])
     await other.compensate(id)
@@ -119,7 +121,7 @@ describe('a run that is cancelled while its step is under way', () => {
     await gone.stop({ timeoutMs: 1 })
   })
 
-  test('does not begin its pivot, and one that began it is not cancelled', async () => {
+  test('does not begin its pivot; once the pivot has begun, the cancellation is refused', async () => {
     let letGo = () => {}
     const held = new Promise<void>((resolve) => {
       letGo = resolve
@@ -148,9 +150,9 @@ describe('a run that is cancelled while its step is under way', () => {
   })
 })
 
-describe('a local pivot that is cancelled before its commit', () => {
+describe('a local pivot cancelled before its commit', () => {
   test.each(['writes in its transaction', 'only emits an event'])(
-    'and %s leaves nothing: the run is undone as a whole',
+    'that %s leaves nothing, and the run is undone completely',
     async (does) => {
       let letGo = () => {}
       const held = new Promise<void>((resolve) => {
@@ -197,7 +199,7 @@ describe('a local pivot that is cancelled before its commit', () => {
     },
   )
 
-  test('and a local step after it, where an operator says that the pivot did not happen', async () => {
+  test('leaves nothing, nor does a local step after it, when an operator states that the pivot did not happen', async () => {
     let letGo = () => {}
     const held = new Promise<void>((resolve) => {
       letGo = resolve
@@ -230,7 +232,7 @@ describe('a local pivot that is cancelled before its commit', () => {
   })
 })
 
-describe('an operator at a process that knows another saga under the name and version of the run', () => {
+describe('an operator in a process that has a different saga registered under the same name and version', () => {
   function drifted(name: string) {
     let letGo = () => {}
     const held = new Promise<void>((resolve) => {
@@ -265,7 +267,7 @@ describe('an operator at a process that knows another saga under the name and ve
     return { began, changed, ran, letGo: () => letGo() }
   }
 
-  test('does not undo a run past its pivot: where that is, the run says itself', async () => {
+  test('cannot undo a run past its pivot, because the plan stored with the run decides where that is', async () => {
     const { began, changed, ran, letGo } = drifted('past-its-pivot')
     const owner = runnerOf([began])
     const id = randomUUID()
@@ -279,7 +281,7 @@ describe('an operator at a process that knows another saga under the name and ve
     expect(ran).toEqual(['reserve', 'pay', 'send'])
   })
 
-  test('undoes one before its pivot, also where it knows no version of the saga', async () => {
+  test('undoes a run before its pivot, even without any version of the saga registered', async () => {
     const { began, ran, letGo } = drifted('before-its-pivot')
     const other = saga<null, PoolClient>('another', { version: 1 }).step('one', { run() {} })
     const owner = runnerOf([began])
@@ -295,7 +297,7 @@ describe('an operator at a process that knows another saga under the name and ve
   })
 })
 
-test('cancelled at any moment of a quick saga, a run is whole or undone, and never both', async () => {
+test('a quick run cancelled at any moment is either completed or undone', async () => {
   let done: string[] = []
   const flow = saga<null, PoolClient>('quick', { version: 1 })
     .step('a', {

@@ -13,7 +13,8 @@ import {
 import { Client, Pool, type PoolClient } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-// A server of its own, because it counts for everybody on it; flushing by nobody but who commits.
+// A separate server, because its flush counter covers all clients, and with background flushing
+// off.
 let server: PostgresServer
 let template: string
 beforeAll(async () => {
@@ -52,7 +53,7 @@ const ofSteps = (kind: 'local' | 'outside', count: number): AnySaga<PoolClient> 
 }
 
 test.each([
-  // One to put the run on record, and one for each step.
+  // One flush to record the run, and one for each step.
   { kind: 'local', steps: 1, flushes: 2 },
   { kind: 'local', steps: 5, flushes: 6 },
   { kind: 'outside', steps: 1, flushes: 2 },

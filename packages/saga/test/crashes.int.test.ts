@@ -17,11 +17,14 @@ const effectsOf = async (run: string) =>
     ({ step }) => step,
   )
 
-/** As if whoever has runs had been silent for as long as its lease, which is long enough for any machine. */
+/**
+ * Ends all leases, as if their owners had not renewed them. The real lease is long enough for a
+ * slow machine.
+ */
 const leasesEnd = () => database.query(`update oncekey.saga_work set due_at = now()`)
 
 describe('SIGKILL at every boundary of a five-step saga', () => {
-  // Each run of its own hangs at its own point; then the process that has them all is killed.
+  // Each run hangs at a different point; then the process that drives them all is killed.
   const forward = FORWARD.map((point) => ({
     id: `forward: ${point}`,
     input: { item: `item at ${point}` },
@@ -36,7 +39,7 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
     for (const { input } of runs) {
       await database.query('insert into stock values ($1, 10)', [input.item])
     }
-    // Twice: the second process goes on with what the first one left, and dies at the same places.
+    // Twice: the second process continues what the first one left, and dies at the same points.
     for (const given of [runs, []]) {
       const child = await startNode(new URL('./children/hanging-orders.ts', import.meta.url), {
         env: {
@@ -65,7 +68,7 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
     await sagas.stop()
   })
 
-  test.each(forward)('$id: completed, each effect once', async ({ id, input }) => {
+  test.each(forward)('$id completes with each effect once', async ({ id, input }) => {
     expect(await stateOf(id)).toBe('completed')
     expect((await effectsOf(id)).sort()).toEqual(
       ['charge', 'confirm', 'create-order', 'reserve-stock'].sort(),
@@ -75,7 +78,7 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
     expect(await eventsOf(id)).toBe(1)
   })
 
-  test.each(backward)('$id: undone, each effect once', async ({ id, input }) => {
+  test.each(backward)('$id is undone with each effect once', async ({ id, input }) => {
     expect(await stateOf(id)).toBe('compensated')
     expect((await effectsOf(id)).sort()).toEqual(
       ['cancel-order', 'charge', 'create-order', 'reserve-stock', 'restore-stock'].sort(),
@@ -85,7 +88,7 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
     expect(await eventsOf(id)).toBe(0)
   })
 
-  test('a call outside is repeated for no more than the processes that died in it', () => {
+  test('an outside call is repeated at most once for each process that died in it', () => {
     const calls = runs.map(({ id }) => gateway.callsOf(id).length)
     // Four actions, one of them in three processes.
     expect(Math.max(...calls)).toBeLessThanOrEqual(4 + 2)
@@ -106,7 +109,7 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
     )[0]?.left_over
   const eventsOf = async (id: string) =>
     (await database.query('select from oncekey.outbox where subject = $1', [id])).length
-  /** How many keys each action was called with. */
+  /** The number of different keys that each action was called with. */
   const keysOf = (id: string) => {
     const keys = new Map<string, Set<string>>()
     for (const { action, key } of gateway.callsOf(id)) {
@@ -116,10 +119,10 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
   }
 })
 
-describe('a process that was stopped and wakes after others have ended its runs', () => {
+describe('a process suspended until others have ended its runs', () => {
   const runs = ['zombie: after ship', 'zombie: before reserve-stock', 'zombie: before charge']
 
-  test('writes nothing more: what it did in its transactions is undone, and it finds their result', async () => {
+  test('records nothing more: its open transactions are rolled back, and it returns the result of the others', async () => {
     const child = await startNode(new URL('./children/zombie-orders.ts', import.meta.url), {
       env: {
         DATABASE_URL: database.url(),

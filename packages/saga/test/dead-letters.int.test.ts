@@ -51,7 +51,7 @@ beforeEach(async () => {
   }
 })
 
-test('dead runs are listed page by page, with why and how', async () => {
+test('lists dead runs page by page, with reason and error', async () => {
   const dead = deadLetters(runner().deadLetters)
   const first = await dead.list({}, { limit: 2 })
   const second = await dead.list({}, { limit: 2, after: first.next ?? '' })
@@ -83,7 +83,7 @@ test('dead runs are listed page by page, with why and how', async () => {
   expect(await dead.get('nobody')).toBeUndefined()
 })
 
-test('runs that have failed and are on their way again are listed, with when they go on', async () => {
+test('lists runs that failed and are being retried, with the time of their next attempt', async () => {
   const slow = { maxAttempts: 5, backoff: () => 60_000 }
   const patient = saga<number, PoolClient>('patient', { version: 1 }).step('ask', {
     retry: slow,
@@ -123,7 +123,7 @@ test('runs that have failed and are on their way again are listed, with when the
   expect((await dead.retrying({ subject: 'nothing' })).items).toEqual([])
 })
 
-test('who stops waiting for a run that is between two attempts hears so, and the run goes on', async () => {
+test('a caller that stops waiting between two attempts gets saga-in-progress, and the run continues', async () => {
   const slow = { maxAttempts: 5, backoff: () => 60_000 }
   const patient = saga<number, PoolClient>('patient', { version: 1 }).step('ask', {
     retry: slow,
@@ -145,7 +145,7 @@ test('who stops waiting for a run that is between two attempts hears so, and the
   expect((await sagas.get('p1'))?.state).toBe('running')
 })
 
-test('what is previewed is what is redriven, by any part of the filter', async () => {
+test('redrives exactly what the preview showed, for every field of the filter', async () => {
   const dead = deadLetters(runner().deadLetters)
   const [kept] = (await dead.list()).items
   for (const [filter, count] of [
@@ -154,7 +154,7 @@ test('what is previewed is what is redriven, by any part of the filter', async (
     [{ type: 'compensation-failed' }, 1],
     [{ subject: 'charge' }, 1],
     [{ reason: 'exhausted' }, 3],
-    // Errors that differ by a number are of one kind.
+    // Errors that differ only in a number have one fingerprint.
     [{ fingerprint: kept?.error?.fingerprint ?? '' }, 2],
     [{ ids: [ids[1] as string, 'nobody'] }, 1],
     [{ eventIds: [ids[0] as string] }, 1],
@@ -187,7 +187,7 @@ test('what is previewed is what is redriven, by any part of the filter', async (
   })
 })
 
-test('redriving one that somebody drives takes nothing away from it', async () => {
+test('redriving a run that a process drives leaves it to that process', async () => {
   const sagas = runner()
   const dead = deadLetters(sagas.deadLetters)
   const [id] = ids as [string]
@@ -207,7 +207,7 @@ test('redriving one that somebody drives takes nothing away from it', async () =
   expect(await epoch()).toBe(before)
 })
 
-test('discarding one settles it, once, with its note', async () => {
+test('discarding a run settles it once, with its note', async () => {
   const sagas = runner()
   const dead = deadLetters(sagas.deadLetters)
   const [id] = ids as [string]

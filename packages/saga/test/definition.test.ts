@@ -5,23 +5,19 @@ import { describe, expect, test } from 'vitest'
 const run = () => 1
 const compensate = () => {}
 const flow = () => saga<null>('order', { version: 1 })
-// Never asked: what is tested is said before.
+// Never queried: the options are refused first.
 const client = { concurrency: 'many', poolSize: 2, begin() {}, query() {} } as never
 
-describe('a saga that cannot work is refused where it is written', () => {
+describe('refuses an invalid saga where it is defined', () => {
   test.each([
     ['without a version', () => saga('order', {} as never), /\{ version: 1 \}/],
-    [
-      'with a name that is none',
-      () => saga('my order', { version: 1 }),
-      /"my order" is not a name/,
-    ],
+    ['with an invalid name', () => saga('my order', { version: 1 }), /"my order" is not a name/],
     ['with a step without run', () => flow().step('a', {} as never), /write \{ run: async/],
-    ['with two steps of a name', () => flow().step('a', { run }).step('a', { run }), /another/],
+    ['with two steps of one name', () => flow().step('a', { run }).step('a', { run }), /another/],
     [
       'with a pivot that compensates',
       () => flow().step('a', { kind: 'pivot', run, compensate }),
-      /only goes forward, so compensate would never be called/,
+      /only goes forward from its pivot, so compensate would never be called/,
     ],
     [
       'with a compensatable step after the pivot',
@@ -31,45 +27,49 @@ describe('a saga that cannot work is refused where it is written', () => {
     [
       'with two pivots',
       () => flow().step('a', { kind: 'pivot', run }).step('b', { kind: 'pivot', run }),
-      /comes after the pivot step "a"/,
+      /follows the pivot step "a"/,
     ],
-    ['with a kind that is none', () => flow().step('a', { kind: 'x' as never, run }), /kind is/],
+    ['with an unknown kind', () => flow().step('a', { kind: 'x' as never, run }), /kind is/],
     [
-      'with no attempts',
+      'with maxAttempts 0',
       () => flow().step('a', { run, retry: { maxAttempts: 0 } }),
       /retry\.maxAttempts: 0 is not a whole number from 1/,
     ],
-    ['with no time', () => flow().step('a', { run, timeoutMs: 0 }), /timeoutMs is not/],
+    ['with timeoutMs 0', () => flow().step('a', { run, timeoutMs: 0 }), /timeoutMs is not/],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(OptionsError)
     expect(make).toThrow(message)
   })
 })
 
-describe('a runner that cannot work is refused', () => {
+describe('refuses an invalid runner', () => {
   const order = flow().step('a', { run })
   test.each([
     ['without sagas', () => createSagaRunner({ client, sagas: [] }), /write `sagas: \[order\]`/],
     ['with an empty saga', () => createSagaRunner({ client, sagas: [flow()] }), /has no steps/],
     [
-      'with two of one version',
+      'with two sagas of one name and version',
       () => createSagaRunner({ client, sagas: [order, flow().step('b', { run })] }),
       /two of "order" version 1\. Raise the version/,
     ],
-    ['with no lease', () => createSagaRunner({ client, sagas: [order], leaseMs: 0 }), /leaseMs: 0/],
+    [
+      'with leaseMs 0',
+      () => createSagaRunner({ client, sagas: [order], leaseMs: 0 }),
+      /leaseMs: 0/,
+    ],
     ['without a client', () => createSagaRunner({ sagas: [order] } as never), /not a client/],
   ])('%s', (_, make, message) => {
     expect(make).toThrow(OptionsError)
     expect(make).toThrow(message)
   })
 
-  test('a saga that it was not given', async () => {
+  test('refuses to execute a saga that was not registered', async () => {
     const sagas = createSagaRunner({ client, sagas: [order] })
     const other = saga<null>('other', { version: 1 }).step('a', { run })
     await expect(sagas.execute(other, { id: 'x', input: null })).rejects.toThrow(/list it in/)
   })
 
-  test.each(['', 'ü', 'x'.repeat(256), 7 as never])('an id that is none: %j', async (id) => {
+  test.each(['', 'ü', 'x'.repeat(256), 7 as never])('refuses the invalid id %j', async (id) => {
     const sagas = createSagaRunner({ client, sagas: [order] })
     await expect(sagas.execute(order, { id, input: null })).rejects.toThrow(/1 to 255 printable/)
   })

@@ -3,7 +3,10 @@ import { type AnySaga, saga } from '@oncekey/saga'
 import type { PoolClient } from 'pg'
 import type { Gateway } from './order-saga.ts'
 
-/** The saga of two releases: the second one notifies as well. Steps take a little while, by chance. */
+/**
+ * The saga in two releases; the second one adds a notification step. Steps take a short random
+ * time.
+ */
 export function deployedOrders(gateway: Gateway): { first: Release; second: Release } {
   const write =
     (step: string) =>

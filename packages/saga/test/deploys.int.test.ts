@@ -17,7 +17,7 @@ afterAll(() => gateway.close())
 const script = new URL('./children/deployed-orders.ts', import.meta.url)
 const DEPLOYS = 9
 
-test('two releases side by side, stopped gracefully and killed in turn: every run completes, with each effect once', async () => {
+test('two releases side by side, stopped and killed in turn, complete every run with each effect once', async () => {
   const start = (name: string, release: '1' | '2') =>
     startNode(script, {
       env: {
@@ -32,7 +32,7 @@ test('two releases side by side, stopped gracefully and killed in turn: every ru
     await pause(Math.random() * 200)
     const at = deploy % 2
     const gone = running[at]
-    // Every third of them is no deploy but a crash.
+    // Every third process is killed instead of stopped.
     gone?.kill(deploy % 3 === 2 ? 'SIGKILL' : 'SIGTERM')
     await gone?.exited
     running[at] = await start(`deploy ${deploy}`, at === 0 ? '1' : '2')
@@ -77,7 +77,7 @@ test('two releases side by side, stopped gracefully and killed in turn: every ru
     expect(new Set(calls.map(({ action }) => action))).toEqual(
       new Set(version === 1 ? ['charge'] : ['charge', 'notify']),
     )
-    // Repeated by a process that took over, it goes under the same key.
+    // A process that took over repeats it under the same key.
     expect(new Set(calls.map(({ key }) => key)).size).toBe(version)
   }
 }, 180_000)

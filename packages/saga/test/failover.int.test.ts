@@ -31,7 +31,9 @@ afterEach(async () => {
   await primary.stop()
 })
 
-/** The primary is gone, and the application is sent to what was its standby; its runner lives on. */
+/**
+ * The primary is gone, and the application is sent to its former standby; the runner keeps running.
+ */
 async function failOver(): Promise<void> {
   await primary.crash()
   await standby.promote()
@@ -82,8 +84,8 @@ function order(
     .step('confirm', { local: true, run: write('confirm') })
 }
 
-describe('an asynchronous failover in the middle of a step', () => {
-  test('that takes the step before back: it is done again, and the run ends with the effects of all of its steps', async () => {
+describe('a failover to an asynchronous standby in the middle of a step', () => {
+  test('repeats a step whose record it lost, and the run ends with the effects of all its steps', async () => {
     const calls: string[] = []
     const [reserving, charging] = [gate(), gate()]
     const flow = order(calls, (step) => (step === 'reserve' ? reserving : charging).opened)
@@ -97,7 +99,8 @@ describe('an asynchronous failover in the middle of a step', () => {
     await sagas.submit(flow, { id, input: null })
     sagas.start()
     await waitFor(async () => (await sagas.get(id))?.owner, { what: 'the run to be taken' })
-    // That this process has the run is on both servers, under the same epoch; what comes is not.
+    // Both servers record that this process has the run, under the same epoch. Later moves are not
+    // replicated.
     await standby.caughtUp()
     standby.cutOff()
     reserving.open()
@@ -113,12 +116,12 @@ describe('an asynchronous failover in the middle of a step', () => {
       { step: 'confirm' },
       { step: 'reserve' },
     ])
-    // Outside it was called again, under its own key.
+    // The outside call was repeated under its own key.
     expect(new Set(calls).size).toBe(1)
     await sagas.stop({ timeoutMs: 100 })
   }, 120_000)
 
-  test('that takes the run itself back: whoever waits for it begins it again under the same keys', async () => {
+  test('that lost the run makes the waiting caller start it again under the same keys', async () => {
     const calls: string[] = []
     const charging = gate()
     const flow = order(calls, async (step) => {

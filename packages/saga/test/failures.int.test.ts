@@ -40,8 +40,8 @@ function runnerOf(
   return { sagas: made, alerts }
 }
 
-describe('attempts', () => {
-  test('a local attempt that fails is rolled back; the next one begins anew', async () => {
+describe('an attempt', () => {
+  test('of a local step is rolled back when it fails, and the next one starts from scratch', async () => {
     const flow = saga<null, PoolClient>('local-retry', { version: 1 }).step('write', {
       local: true,
       retry,
@@ -56,7 +56,7 @@ describe('attempts', () => {
     expect(await effectsOf(id)).toEqual(['attempt 3'])
   })
 
-  test('an outside step has one key, however often it is tried', async () => {
+  test('of an outside step uses the same key every time', async () => {
     const keys: string[] = []
     const flow = saga<null, PoolClient>('keys', { version: 1 }).step('call', {
       retry,
@@ -71,7 +71,7 @@ describe('attempts', () => {
     expect(new Set(keys).size).toBe(1)
   })
 
-  test('the wait between two is in the database: another process does the next one', async () => {
+  test('can be made by another process, because the wait before it is in the database', async () => {
     const flow = (attempts: number[]) =>
       saga<null, PoolClient>('elsewhere', { version: 1 }).step('call', {
         retry: { backoff: () => 1 },
@@ -92,7 +92,7 @@ describe('attempts', () => {
     expect([here, there]).toEqual([[1], [2]])
   })
 
-  test('one that takes too long is aborted and counts as failed', async () => {
+  test('that exceeds its time limit is aborted and counts as failed', async () => {
     const reasons: unknown[] = []
     const flow = saga<null, PoolClient>('slow', { version: 1 }).step('call', {
       timeoutMs: 30,
@@ -113,14 +113,14 @@ describe('attempts', () => {
     ])
   })
 
-  test('one that ends a moment after its time is over has ended before it is tried again or undone', async () => {
+  test('that returns shortly after its time limit has ended before it is repeated or undone', async () => {
     const story: string[] = []
     const flow = saga<null, PoolClient>('ends-late', { version: 1 }).step('charge', {
       timeoutMs: 1_000,
       retry: { maxAttempts: 2, backoff: AT_ONCE },
       async run({ signal, attempt }) {
         await new Promise((resolve) => signal.addEventListener('abort', resolve))
-        // Until it is undone, which it must not be.
+        // Waits for a compensation, which must not happen.
         const giveUpAt = performance.now() + 300
         while (!story.includes('refunded') && performance.now() < giveUpAt) {
           await new Promise((resolve) => setImmediate(resolve))
@@ -136,7 +136,7 @@ describe('attempts', () => {
     expect(story).toEqual(['charged 1', 'charged 2', 'refunded'])
   })
 
-  test('emit() and transaction() of one that is over reach nothing', async () => {
+  test('that is over can neither emit events nor open a transaction', async () => {
     let late: (() => Promise<unknown>) | undefined
     let emit: (() => void) | undefined
     const flow = saga<null, PoolClient>('late', { version: 1 }).step('write', {
@@ -160,7 +160,7 @@ describe('attempts', () => {
       },
     ],
     ['rejects', () => Promise.reject(new Error('pager is down'))],
-  ])('an alert whose hook %s is told of, and ends no process', async (how, onAlert) => {
+  ])('an alert hook that %s is reported and does not end the process', async (how, onAlert) => {
     const flow = saga<null, PoolClient>(`alert-${how}`, { version: 1 }).step('send', {
       kind: 'retriable',
       retry: { maxAttempts: 1 },
@@ -182,7 +182,7 @@ describe('attempts', () => {
     expect(told).toEqual([{ during: 'alert', runId: id, error }])
   })
 
-  test('a run that is stuck again says where it is stuck now', async () => {
+  test('that leaves a run stuck again replaces the step it is stuck at', async () => {
     const broken = new Set(['pay', 'send'])
     const step = (name: string) => ({
       retry: { maxAttempts: 1 },
@@ -213,7 +213,7 @@ describe('attempts', () => {
     expect(await sagas.get(id)).toMatchObject({ state: 'completed' })
   })
 
-  test('a run that waits for its next attempt is settled, and one that is driven is not', async () => {
+  test('can be replaced by settling the run while it waits, but not while a process drives it', async () => {
     let letGo = () => {}
     const held = new Promise<void>((resolve) => {
       letGo = resolve
@@ -244,7 +244,7 @@ describe('attempts', () => {
     await driving
   })
 
-  test('a step that swallowed an SQL error has failed, and says why', async () => {
+  test('that swallowed an SQL error has failed, and its error explains why', async () => {
     const flow = saga<null, PoolClient>('swallowed', { version: 1 }).step('write', {
       local: true,
       retry: { maxAttempts: 1 },
@@ -262,7 +262,7 @@ describe('attempts', () => {
     expect(await database.query(`select from oncekey.outbox where type = 'never'`)).toEqual([])
   })
 
-  test('a step that committed by itself has failed, and says why', async () => {
+  test('that committed its transaction itself has failed, and its error explains why', async () => {
     await database.query(
       `create or replace procedure sly() language plpgsql as 'begin commit; end'`,
     )
@@ -278,8 +278,8 @@ describe('attempts', () => {
   })
 })
 
-describe('before the pivot', () => {
-  test('a step whose attempts are used up is undone like the others', async () => {
+describe('a step before the pivot', () => {
+  test('that used up its attempts is undone like the steps before it', async () => {
     const flow = saga<null, PoolClient>('exhausted', { version: 1 })
       .step('write', {
         local: true,
@@ -310,7 +310,7 @@ describe('before the pivot', () => {
     expect(alerts).toEqual([])
   })
 
-  test('isPermanent declares errors of others terminal', async () => {
+  test('fails for good on an error that isPermanent accepts', async () => {
     let calls = 0
     const flow = saga<null, PoolClient>('declared', { version: 1 }).step('call', {
       isPermanent: (error) => error instanceof RangeError,
@@ -346,7 +346,7 @@ describe('the pivot', () => {
         },
       })
 
-  test('that says it did nothing has everything undone', async () => {
+  test('that throws PermanentError has the run undone', async () => {
     const flow = flowWith('pivot-refused', () => {
       throw new PermanentError('declined')
     })
@@ -358,7 +358,7 @@ describe('the pivot', () => {
     expect(await effectsOf(id)).toEqual(['reserved', 'freed'])
   })
 
-  test('that is done leaves only forward: what follows is tried again', async () => {
+  test('once done leaves only the way forward: later steps are retried', async () => {
     const flow = flowWith('pivot-done', () => {})
     const { sagas } = runnerOf([flow])
     const id = randomUUID()
@@ -366,7 +366,7 @@ describe('the pivot', () => {
     expect(await effectsOf(id)).toEqual(['reserved'])
   })
 
-  test('whose outcome is not known waits for a person: neither forward nor back', async () => {
+  test('whose outcome is unknown leaves the run stuck until a person decides', async () => {
     let isDown = true
     const flow = flowWith('pivot-unknown', () => {
       if (isDown) throw new Error('timeout')
@@ -391,7 +391,7 @@ describe('the pivot', () => {
     expect((await sagas.get(id))?.state).toBe('completed')
   })
 
-  test('that is local is known to have done nothing when it fails', async () => {
+  test('that is local has had no effect when it fails, so the run is undone', async () => {
     const flow = flowWith(
       'pivot-local',
       () => {
@@ -407,7 +407,7 @@ describe('the pivot', () => {
     expect(await effectsOf(id)).toEqual(['reserved', 'freed'])
   })
 
-  test('found not to have happened, a person has the run undone', async () => {
+  test('can be declared not to have happened by a person, who has the run undone', async () => {
     const flow = flowWith('pivot-undone', () => {
       throw new Error('timeout')
     })
@@ -425,23 +425,26 @@ describe('the pivot', () => {
   test.each([
     ['exhausted', () => new Error('down')],
     ['permanent', () => new PermanentError('no such address')],
-  ])('after it, a step that fails for good (%s) waits for a person', async (reason, error) => {
-    const flow = saga<null, PoolClient>(`after-pivot-${reason}`, { version: 1 })
-      .step('capture', { kind: 'pivot', run: () => 1 })
-      .step('tell', {
-        kind: 'retriable',
-        retry,
-        run() {
-          throw error()
-        },
+  ])(
+    'once done, leaves the run stuck at a later step that fails for good (%s)',
+    async (reason, error) => {
+      const flow = saga<null, PoolClient>(`after-pivot-${reason}`, { version: 1 })
+        .step('capture', { kind: 'pivot', run: () => 1 })
+        .step('tell', {
+          kind: 'retriable',
+          retry,
+          run() {
+            throw error()
+          },
+        })
+      const { sagas, alerts } = runnerOf([flow])
+      const id = randomUUID()
+      await expect(sagas.execute(flow, { id, input: null })).rejects.toMatchObject({
+        code: 'saga-stuck',
       })
-    const { sagas, alerts } = runnerOf([flow])
-    const id = randomUUID()
-    await expect(sagas.execute(flow, { id, input: null })).rejects.toMatchObject({
-      code: 'saga-stuck',
-    })
-    expect(alerts).toEqual([expect.objectContaining({ kind: 'stuck', step: 'tell', reason })])
-  })
+      expect(alerts).toEqual([expect.objectContaining({ kind: 'stuck', step: 'tell', reason })])
+    },
+  )
 })
 
 describe('a compensation', () => {
@@ -456,7 +459,7 @@ describe('a compensation', () => {
       })
   const undone: string[] = []
 
-  test('that fails is tried again, and those before it only after it', async () => {
+  test('that fails is retried before the compensations of earlier steps run', async () => {
     let left = 2
     const flow = stubborn('stubborn', () => {
       if (left-- > 0) throw new Error('refund is down')
@@ -470,7 +473,7 @@ describe('a compensation', () => {
     expect(undone).toContain(id)
   })
 
-  test('that always fails is an alert, a line in the list, and never swallowed', async () => {
+  test('that always fails raises an alert, appears in the list, and is not swallowed', async () => {
     let isDown = true
     const flow = stubborn('hopeless', () => {
       if (isDown) throw new Error('refund is down')
@@ -512,7 +515,7 @@ describe('a compensation', () => {
     expect(undone).toContain(id)
   })
 
-  test('that cannot be made to work is settled by hand, with a note', async () => {
+  test('that cannot succeed can be settled by hand, with a note', async () => {
     const flow = stubborn('by-hand', () => {
       throw new PermanentError('the card is gone')
     })
@@ -536,8 +539,8 @@ describe('a result', () => {
     ['a Date', () => ({ at: new Date() }), /at is a Date.*toISOString/],
     ['a Map', () => new Map(), /it is a Map/],
     ['a bigint', () => ({ cents: [10n] }), /cents\.0 is a bigint/],
-    ['not a number', () => Number.NaN, /it is NaN/],
-  ])('that is %s is an error that says so, and is undone', async (name, result, message) => {
+    ['NaN', () => Number.NaN, /it is NaN/],
+  ])('that is %s fails the step with an error that says so', async (name, result, message) => {
     const undone: unknown[] = []
     const flow = saga<null, PoolClient>(`result-${name.replaceAll(' ', '-')}`, { version: 1 }).step(
       'make',
@@ -551,7 +554,7 @@ describe('a result', () => {
     expect(undone).toEqual([undefined])
   })
 
-  test('of a pivot that cannot be kept is not undone: it happened', async () => {
+  test('of a pivot that cannot be stored leaves the run stuck, because the pivot happened', async () => {
     const flow = saga<null, PoolClient>('result-of-pivot', { version: 1 }).step('capture', {
       kind: 'pivot',
       run: () => ({ at: new Date() }),
@@ -563,7 +566,7 @@ describe('a result', () => {
     expect(alerts).toEqual([expect.objectContaining({ kind: 'stuck', reason: 'permanent' })])
   })
 
-  test('comes back as it went in, with every character', async () => {
+  test('is read back unchanged, with every character', async () => {
     const odd = { text: 'a\u0000b \ud800 \u2028 \\ \' "', list: [1.5, null, true], nothing: null }
     const flow = saga<typeof odd, PoolClient>('characters', { version: 1 })
       .step('make', { run: ({ input }) => input })
@@ -583,7 +586,7 @@ describe('a result', () => {
     })
   })
 
-  test('of nothing is null, in the process that made it as in any other', async () => {
+  test('of undefined is null, in the process that produced it and in every other', async () => {
     const seen: unknown[] = []
     const flow = saga<null, PoolClient>('nothing', { version: 1 })
       .step('make', { run: () => {} })

@@ -2,7 +2,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Gateway } from './order-saga.ts'
 
-/** What the outside has seen: every call, in order. It keeps the ledger, whoever dies on our side. */
+/**
+ * Records every call that reaches the outside, in order. It keeps the ledger when processes under
+ * test die.
+ */
 export interface GatewayServer extends Gateway {
   readonly url: string
   readonly calls: { readonly action: string; readonly runId: string; readonly key: string }[]

@@ -26,7 +26,7 @@ const workOf = async (id: string) =>
       [id],
     )
   )[0]
-/** As if the process that has it had been silent for as long as its lease. */
+/** Ends the lease, as if its owner had not renewed it. */
 const expire = (id: string) =>
   database.query(`update oncekey.saga_work set due_at = now() - interval '1 s' where run_id = $1`, [
     id,
@@ -40,7 +40,7 @@ const gate = () => {
 }
 
 describe('a lease', () => {
-  test('is renewed while a step takes longer than it', async () => {
+  test('is renewed while a step takes longer than the lease', async () => {
     const { open, opened } = gate()
     const flow = saga<null, PoolClient>('long', { version: 1 }).step('wait', { run: () => opened })
     const sagas = runnerOf([flow], { leaseMs: 300 })
@@ -56,7 +56,7 @@ describe('a lease', () => {
     expect((await sagas.get(id))?.steps).toMatchObject([{ attempts: 1 }])
   })
 
-  test('that is lost aborts the signal of the step, and keeps nothing of it', async () => {
+  test('when lost aborts the step, and nothing of the step is recorded', async () => {
     const aborted: unknown[] = []
     const flow = (isFirst: boolean) =>
       saga<null, PoolClient>('stolen', { version: 1 }).step('wait', {
@@ -87,7 +87,7 @@ describe('a lease', () => {
     expect(aborted).toEqual([expect.objectContaining({ code: 'attempt-over' })])
   })
 
-  test('lost in the middle of a local step: its writes are refused before the first', async () => {
+  test('lost in the middle of a local step refuses even its first write', async () => {
     const { open, opened } = gate()
     const flow = (wait: Promise<void> | undefined) =>
       saga<null, PoolClient>('fenced', { version: 1 }).step('write', {
@@ -112,7 +112,7 @@ describe('a lease', () => {
     ])
   })
 
-  test('two processes that resume at once: one does', async () => {
+  test('lets one of two processes resume a run at the same time', async () => {
     let calls = 0
     const flow = saga<null, PoolClient>('race', { version: 1 }).step('call', {
       run: () => void calls++,
@@ -126,14 +126,14 @@ describe('a lease', () => {
     }
   })
 
-  test('a step that takes its processes with it again and again counts as failed', async () => {
+  test('lost maxLost times in one step counts as a failure of that step', async () => {
     const flow = saga<null, PoolClient>('poison', { version: 1 }).step('call', {
       run: () => new Promise<void>(() => {}),
     })
     const id = randomUUID()
     const left: SagaRunner<PoolClient>[] = []
     for (let n = 0; n < 3; n++) {
-      // Each holds on for ever, and then its lease is over.
+      // Each attempt hangs until its lease ends.
       const runner = runnerOf([flow], { maxLost: 3, leaseMs: 60_000 })
       left.push(runner)
       if (n === 0) await runner.submit(flow, { id, input: null })
@@ -150,7 +150,7 @@ describe('a lease', () => {
   })
 })
 
-test('a run that is undone while its step is under way: the step is undone too, though nobody knows what it did', async () => {
+test('taken away while a step is under way has that step undone too, because its effect is unknown', async () => {
   const undone: unknown[] = []
   const flow = saga<null, PoolClient>('taken-back', { version: 1 })
     .step('first', { local: true, run: () => 1, compensate: () => void undone.push('first') })
@@ -174,7 +174,7 @@ test('a run that is undone while its step is under way: the step is undone too, 
 })
 
 describe('stop()', () => {
-  test('lets the step under way finish, and the rest to others at once', async () => {
+  test('lets the step under way finish, and leaves the rest of the run to other processes at once', async () => {
     const { open, opened } = gate()
     const flow = saga<null, PoolClient>('drained', { version: 1 })
       .step('first', { run: () => opened })
@@ -218,8 +218,8 @@ describe('stop()', () => {
   })
 })
 
-describe('whoever waits', () => {
-  test('may stop waiting: the run goes on', async () => {
+describe('a waiting caller', () => {
+  test('can stop waiting, and the run continues', async () => {
     const { open, opened } = gate()
     const flow = saga<null, PoolClient>('impatient', { version: 1 }).step('wait', {
       run: () => opened,
@@ -237,7 +237,7 @@ describe('whoever waits', () => {
     expect(await sagas.execute(flow, { id, input: null })).toEqual({ wait: null })
   })
 
-  test('hears of the end in another process', async () => {
+  test('learns that the run ended in another process', async () => {
     const { open, opened } = gate()
     const flow = saga<null, PoolClient>('heard', { version: 1 }).step('wait', {
       run: async () => {
@@ -255,7 +255,7 @@ describe('whoever waits', () => {
   })
 })
 
-describe('a commit that the connection is lost in', () => {
+describe('a commit whose connection is lost', () => {
   test.each([
     { kind: 'local', lose: 'dropAfter', attempts: 1 },
     { kind: 'local', lose: 'dropBefore', attempts: 2 },

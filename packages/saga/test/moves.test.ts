@@ -11,16 +11,16 @@ import { beginStep, ended, failed, type Move, succeeded } from '../src/run/move.
 import { nextAction } from '../src/run/next-action.ts'
 import type { Run, StepRow } from '../src/run/run.ts'
 
-/** What a step is, and how its attempts end: the last way is the way of all that follow. */
+/** What a step does, and how its attempts end. The last entry repeats for all further attempts. */
 interface Plan {
   readonly local: boolean
   readonly compensates: boolean
   readonly run: readonly Way[]
   readonly undo: readonly Way[]
 }
-type Way = 'ok' | 'transient' | 'terminal' | 'poison'
+type Way = 'ok' | 'transient' | 'permanent' | 'poison'
 
-const way = fc.constantFrom<Way>('ok', 'ok', 'ok', 'transient', 'transient', 'terminal', 'poison')
+const way = fc.constantFrom<Way>('ok', 'ok', 'ok', 'transient', 'transient', 'permanent', 'poison')
 const ways = fc.array(way, { minLength: 1, maxLength: 4 })
 const plan: fc.Arbitrary<Plan> = fc.record({
   local: fc.boolean(),
@@ -37,8 +37,8 @@ type Plans = typeof plans extends fc.Arbitrary<infer Value> ? Value : never
 
 const MAX_ATTEMPTS = 3
 
-describe('the moves of any saga, whatever its attempts do', () => {
-  test('end it as the rules say', () => {
+describe('a saga of any steps, with any outcomes of its attempts', () => {
+  test('ends as the rules say, with each effect once and in order', () => {
     fc.assert(
       fc.property(plans, (given) => {
         const { definition, all } = sagaOf(given)
@@ -48,7 +48,8 @@ describe('the moves of any saga, whatever its attempts do', () => {
         const ran = effects.filter(({ what }) => what === 'ran').map(({ at }) => at)
         const undone = effects.filter(({ what }) => what === 'undone').map(({ at }) => at)
 
-        // Forward in order, each once; backward in order, each once, and only before the pivot.
+        // Each step runs once, in order; each is undone once, in reverse order, and only before the
+        // pivot.
         expect(ran).toEqual(ran.map((_, at) => at))
         expect(undone).toEqual([...new Set(undone)].sort((a, b) => b - a))
         expect(undone.every((at) => at < forwardFrom)).toBe(true)
@@ -58,7 +59,8 @@ describe('the moves of any saga, whatever its attempts do', () => {
             expect(undone).toEqual([])
             break
           case 'compensated':
-            // Whatever was done before the pivot, and can be undone, is; the pivot itself is not done.
+            // Everything done before the pivot that has a compensation is undone; the pivot itself
+            // is not done.
             expect(ran.every((at) => at < forwardFrom)).toBe(true)
             for (const at of ran) if (all[at]?.compensates) expect(undone).toContain(at)
             break
@@ -78,7 +80,7 @@ describe('the moves of any saga, whatever its attempts do', () => {
     )
   })
 
-  test('are all there is: a run read back from what was written goes on in the same way', () => {
+  test('continues in the same way when every move is made from recorded data only', () => {
     fc.assert(
       fc.property(plans, (given) => {
         const { definition, all } = sagaOf(given)
@@ -129,7 +131,7 @@ interface Played {
   readonly last: Move
 }
 
-/** Plays a run to where it stops. With crashes, each move is made by who has only what was written. */
+/** Drives a run until it stops. With crashes, each move is made from recorded data only. */
 function play(definition: Definition, all: Plan[], { crashes = false } = {}): Played {
   const effects: Played['effects'] = []
   const rows = new Map<number, StepRow>()
@@ -158,7 +160,7 @@ function play(definition: Definition, all: Plan[], { crashes = false } = {}): Pl
     }
     carried = move.run
   }
-  throw new Error('It never ends')
+  throw new Error('The run does not end')
 
   function nextMove(run: Run): Move {
     const action = nextAction(definition, run)
@@ -170,8 +172,8 @@ function play(definition: Definition, all: Plan[], { crashes = false } = {}): Pl
     const list = direction === 'run' ? plan.run : plan.undo
     const how = list[Math.min(attempt, list.length) - 1] as Way
     if (how !== 'ok') {
-      const kind = how === 'terminal' && direction === 'compensate' ? 'permanent' : how
-      return failed(definition, run, action, { error: how, durationMs: 1, kind })
+      const hadNoEffect = how === 'permanent' && direction === 'run'
+      return failed(definition, run, action, { error: how, durationMs: 1, kind: how, hadNoEffect })
     }
     effects.push({ what: direction === 'run' ? 'ran' : 'undone', at: position })
     return succeeded(definition, run, action, JSON.stringify({ position }))

@@ -2,7 +2,7 @@ import { backoff } from '@oncekey/outbox'
 import { PermanentError, type Saga, saga } from '@oncekey/saga'
 import type { ClientBase } from 'pg'
 
-/** What steps of orders write. Counters, so that an effect that comes twice is seen. */
+/** Tables that the steps of orders write. They count effects, so that a repeated effect shows. */
 export const ORDERS_TABLES = `
   create table orders (id text primary key, state text not null, charge text);
   create table stock (id text primary key, left_over integer not null);
@@ -11,19 +11,19 @@ export const ORDERS_TABLES = `
 
 export interface OrderInput {
   readonly item: string
-  /** The step that fails for good; none otherwise. */
+  /** The step that fails for good, if any. */
   readonly failAt?: string
 }
 
-/** Anything that moves money or parcels: the same key twice is one effect. */
+/** Anything that moves money or parcels. A repeated key is one effect. */
 export interface Gateway {
   call(action: string, runId: string, idempotencyKey: string): Promise<{ reference: string }>
 }
 
-/** Where a test stands between the parts of a step. */
+/** Where a test can pause or kill a step. */
 export type Checkpoint = (name: string, runId: string) => Promise<void> | void
 
-/** Where `orderSaga` calls its checkpoint: before anything of a step, and after all of it. */
+/** The points where `orderSaga` calls its checkpoint: before and after the work of each step. */
 export const FORWARD = [
   'before create-order',
   'in create-order',
@@ -48,7 +48,9 @@ export const BACKWARD = [
   'in cancel-order',
 ]
 
-/** Five steps: two local, two outside, one local that emits; the last one fails where it is told to. */
+/**
+ * Five steps: two local, two outside, one local that emits an event. The last one fails on request.
+ */
 export function orderSaga(
   gateway: Gateway,
   at: Checkpoint = () => {},

@@ -11,7 +11,7 @@ const database = sagaDatabase()
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe('more runs than connections', () => {
-  test('steps that take longer than a lease, in transactions: none is lost, each begins once', async () => {
+  test('keep their leases while their steps run in transactions for longer than a lease', async () => {
     const begun: string[] = []
     const flow = saga<null, PoolClient>('crowded', { version: 1 })
       .step('write', {
@@ -36,7 +36,7 @@ describe('more runs than connections', () => {
     expect([...begun].sort()).toEqual([...ids].sort())
   }, 60_000)
 
-  test('what has no place waits on record, and another process may have it', async () => {
+  test('are recorded while this process has no capacity, and another process may take them', async () => {
     let letGo = () => {}
     const held = new Promise<void>((resolve) => {
       letGo = resolve
@@ -65,7 +65,7 @@ describe('more runs than connections', () => {
     await first
   })
 
-  test('three hundred at once on four connections ask a few times each, not all for every one that ends', async () => {
+  test('query a few times each, with three hundred callers on four connections', async () => {
     const flow = saga<number, PoolClient>('stormed', { version: 1 }).step('write', {
       local: true,
       async run({ runId, transaction }) {
@@ -88,7 +88,7 @@ describe('more runs than connections', () => {
     expect(asked).toBeLessThan(ids.length * 15)
   })
 
-  test('who stops waiting leaves the line, and a place that comes goes to the next', async () => {
+  test('pass free capacity to the next caller when one stops waiting', async () => {
     let letGo = () => {}
     const held = new Promise<void>((resolve) => {
       letGo = resolve
@@ -118,7 +118,7 @@ describe('more runs than connections', () => {
     expect(await execute(false)).toEqual({ call: null })
   })
 
-  test('a step that executes another saga has a place for it', async () => {
+  test('always have capacity for a saga that a step executes', async () => {
     const inner = saga<null, PoolClient>('inner', { version: 1 }).step('call', { run: () => 'in' })
     const outer: AnySaga<PoolClient> = saga<null, PoolClient>('outer', { version: 1 }).step(
       'call',
@@ -137,7 +137,7 @@ describe('more runs than connections', () => {
   })
 })
 
-describe('a callback of the saga that throws is an ordinary failed attempt', () => {
+describe('a callback that throws', () => {
   const connections = (pool: Pool) => pool.totalCount - pool.idleCount
 
   test.each([
@@ -149,7 +149,7 @@ describe('a callback of the saga that throws is an ordinary failed attempt', () 
         },
       },
     ],
-    ['isPermanent answers nothing', { isPermanent: () => undefined as unknown as boolean }],
+    ['isPermanent returns undefined', { isPermanent: () => undefined as unknown as boolean }],
     [
       'backoff throws',
       {
@@ -158,10 +158,10 @@ describe('a callback of the saga that throws is an ordinary failed attempt', () 
         },
       },
     ],
-    ['backoff answers no time', { backoff: () => Number.NaN }],
-    ['backoff answers text', { backoff: () => 'soon' as unknown as number }],
+    ['backoff returns NaN', { backoff: () => Number.NaN }],
+    ['backoff returns text', { backoff: () => 'soon' as unknown as number }],
   ] as [string, { isPermanent?: () => boolean; backoff?: () => number }][])(
-    '%s: tried again, told of, and no connection is left open',
+    'when %s, the failed attempt is retried and reported, and no connection stays open',
     async (_, { isPermanent, backoff: wait }) => {
       const told: unknown[] = []
       let calls = 0
@@ -184,7 +184,7 @@ describe('a callback of the saga that throws is an ordinary failed attempt', () 
       const listen = (message: unknown) => void told.push((message as { during: string }).during)
       subscribe('oncekey:saga-error', listen)
       const running = sagas.execute(flow, { id, input: null })
-      // The default backoff would take seconds: it is made due instead.
+      // The default backoff takes seconds, so the test makes the run due.
       await waitFor(
         async () => {
           await database.query(
@@ -204,7 +204,7 @@ describe('a callback of the saga that throws is an ordinary failed attempt', () 
   )
 })
 
-test('a run that is stuck says why in a list', async () => {
+test('a stuck run shows the reason in a list', async () => {
   const flow = saga<null, PoolClient>('stuck', { version: 1 }).step('pay', {
     kind: 'pivot',
     retry: { maxAttempts: 1 },
@@ -225,13 +225,13 @@ test('a run that is stuck says why in a list', async () => {
   })
 })
 
-test('a run whose time was set before the clock was put back is due within a minute', async () => {
+test('a run scheduled before the clock was set back becomes due within a minute', async () => {
   const flow = saga<null, PoolClient>('clocked', { version: 1 }).step('call', { run: () => 1 })
   const sagas = createSagaRunner<PoolClient>({ client: database.pool(), sagas: [flow], pollMs: 10 })
   const ids = [randomUUID(), randomUUID()]
   for (const id of ids) await sagas.submit(flow, { id, input: null })
   const [leased, waiting] = ids
-  // As an hour's step back of the server's clock leaves them.
+  // The rows as they are after the server's clock was set back an hour.
   await database.query(
     `update oncekey.saga_work set due_in_ms = 15000, due_at = now() + interval '1 hour',
        owner = 'gone' where run_id = $1`,

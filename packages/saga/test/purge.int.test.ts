@@ -6,9 +6,10 @@ import { sagaDatabase } from './saga-database.ts'
 
 const database = sagaDatabase()
 
-// A run that was purged before `execute` looked at it was taken for one that a failover took back, and
-// begun again: its steps took effect up to three times, and the caller was told `saga-unknown`.
-test('who waits in execute finds the end of a run, however soon it is purged', async () => {
+// Regression: `execute` took a run that was purged before it looked for one that a failover had
+// lost, and started it again. Its steps took effect up to three times, and the caller got
+// `saga-unknown`.
+test('a caller waiting in execute finds the end of a run, however soon it is purged', async () => {
   await database.query('create table if not exists made (run text not null)')
   const flow = saga<null, PoolClient>('purged', { version: 1 }).step('make', {
     local: true,
@@ -33,7 +34,7 @@ test('who waits in execute finds the end of a run, however soon it is purged', a
   }
   const made = await database.query<{ run: string }>('select run from made')
   expect(made).toHaveLength(50)
-  // What ended long enough ago is gone all the same.
+  // Runs that ended long ago are purged nevertheless.
   await database.query(`update oncekey.saga_runs set ended_at = ended_at - interval '61 seconds'`)
   expect(await operator.purge({ retentionMs: 0 })).toBe(50)
 })

@@ -5,7 +5,7 @@ import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
 
-// The statements of the release before this one, which calls the functions it was released with.
+// The statements of the previous release, which calls the functions it was released with.
 const database = sagaDatabase()
 const before = {
   async claim(id: string, known: string): Promise<number> {
@@ -57,8 +57,8 @@ function shop() {
   return { calls, flow, runner, held, letGo: () => letGo(), known }
 }
 
-describe('beside a process of the release before', () => {
-  test('a run that it takes over is refused to whoever had it here', async () => {
+describe('beside a process of the previous release', () => {
+  test('a run that it takes over is refused to the runner that had it here', async () => {
     const { calls, flow, runner, held, letGo, known } = shop()
     const here = runner('taken-over', held)
     const id = randomUUID()
@@ -77,7 +77,7 @@ describe('beside a process of the release before', () => {
     expect(calls).toEqual(['first'])
   })
 
-  test('a run that it let go is gone on with here', async () => {
+  test('a run that it gave up continues here', async () => {
     const { calls, flow, runner, known } = shop()
     const here = runner('let-go')
     const { id } = await here.submit(flow('let-go'), { id: randomUUID(), input: null })
@@ -88,7 +88,7 @@ describe('beside a process of the release before', () => {
     expect(calls).toEqual(['second'])
   })
 
-  test('a run that it drives is taken from it when it is cancelled: it does not look', async () => {
+  test('cancelling a run that it drives takes the run away, because it does not poll for cancellations', async () => {
     const { calls, flow, runner, known } = shop()
     const here = runner('cancelled')
     const { id } = await here.submit(flow('cancelled'), { id: randomUUID(), input: null })
@@ -102,7 +102,7 @@ describe('beside a process of the release before', () => {
     expect(calls).toEqual(['-first'])
   })
 
-  test('its leases are not taken for those of a clock that was put back', async () => {
+  test('its leases are not mistaken for those of a clock that was set back', async () => {
     const { flow, runner, known } = shop()
     const here = runner('leased')
     const { id } = await here.submit(flow('leased'), { id: randomUUID(), input: null })

@@ -9,7 +9,7 @@ const app = `app_${suffix}`
 const tenant = `tenant_${suffix}`
 const database = sagaDatabase()
 
-/** The grants of a saga runner that docs/grants.md has, to the role of this test. */
+/** Grants this test's role what docs/grants.md gives a saga runner. */
 async function grantRunner(): Promise<void> {
   const { readFile } = await import('node:fs/promises')
   const page = await readFile(new URL('../../../docs/grants.md', import.meta.url), 'utf8')
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await grantRunner()
 })
 
-// Before the database is dropped: the roles outlive it.
+// Before the database is dropped, because roles outlive it.
 afterAll(async () => {
   await database.query(`drop owned by ${tenant}, ${app}; drop role ${tenant}, ${app}`)
 })
@@ -42,8 +42,8 @@ function urlOf(role: string): string {
   return url.href
 }
 
-describe('a runner with what is written in docs/grants.md, and nothing else', () => {
-  test('has steps that take the role of their tenant, emit, fail, and are undone', async () => {
+describe('a runner with exactly the grants of docs/grants.md', () => {
+  test('runs steps that switch to their tenant’s role, emit events, fail and are undone', async () => {
     const noting = saga<{ fails: boolean }, PoolClient>('noting', { version: 1 })
       .step('note', {
         async run({ transaction, emit, runId }) {
@@ -84,7 +84,7 @@ describe('a runner with what is written in docs/grants.md, and nothing else', ()
     await sagas.purge({ retentionMs: 0 })
   })
 
-  test('is the only one: who logs in as the tenant writes no move', async () => {
+  test('writes moves that a login as the tenant cannot write', async () => {
     const pool = database.pool({ connectionString: urlOf(tenant) })
     const call = `select oncekey.saga_record_3('r', 1, 'm', 'n', 'running', 1000, false, false, 0,
       '{"next":{"kind":"hold"}}', null)`

@@ -22,7 +22,10 @@ describe.each([
   let gateway: GatewayServer
   let url: string
   let close: () => void
-  /** Makes the handler throw after the saga has ended: as if the process had died before it answered. */
+  /**
+   * Makes the handler throw after the saga has ended, as if the process had died before it
+   * responded.
+   */
   let dieOnce = false
 
   beforeAll(async () => {
@@ -80,7 +83,7 @@ describe.each([
     }
   }
 
-  test('a POST runs the saga and answers with its result; its retry is a replay', async () => {
+  test('a POST runs the saga and responds with its result; its retry is a replay', async () => {
     const key = randomUUID()
     const first = await post(key, { item: 'kettle' })
     expect(first).toMatchObject({
@@ -91,7 +94,7 @@ describe.each([
     expect(await post(key, { item: 'kettle' })).toEqual({ ...first, replayed: true })
   })
 
-  test('a POST whose handler died after the saga is retried: the run is found, not repeated', async () => {
+  test('a retry after the handler died finds the run and does not repeat it', async () => {
     const key = randomUUID()
     dieOnce = true
     const calls = gateway.calls.length
@@ -101,7 +104,7 @@ describe.each([
     expect(gateway.calls.length - calls).toBe(2)
   })
 
-  test('an undone saga is an answer, and is replayed as one', async () => {
+  test('the response for an undone saga is stored and replayed', async () => {
     const key = randomUUID()
     const first = await post(key, { item: 'kettle', failAt: 'ship' })
     expect(first).toEqual({
@@ -115,7 +118,7 @@ describe.each([
     })
   })
 
-  test('the same key with another body is 422 before any saga is asked', async () => {
+  test('the same key with another body gets 422 before any saga is looked up', async () => {
     const key = randomUUID()
     await post(key, { item: 'kettle' })
     expect(await post(key, { item: 'toaster' })).toMatchObject({
@@ -124,7 +127,7 @@ describe.each([
     })
   })
 
-  test('fifty of one POST at once are one run', async () => {
+  test('fifty concurrent copies of one POST are one run', async () => {
     const key = randomUUID()
     const calls = gateway.calls.length
     const answers = await Promise.all(

@@ -28,7 +28,7 @@ const stepsOf = (run: string) =>
   )
 
 describe('a run', () => {
-  test('goes through its steps in order, and its result is made of theirs', async () => {
+  test('runs its steps in order and builds its result from theirs', async () => {
     const order = orderSaga(gateway)
     const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
@@ -42,8 +42,9 @@ describe('a run', () => {
     expect(await sagas.get(id)).toMatchObject({ state: 'completed', owner: undefined })
   })
 
-  // Events of a saga stood alone: nobody could follow them back to the request.
-  test('has the trace of what caused it on its events, also when another process goes on', async () => {
+  // Regression: events of a saga had no trace context, so nobody could follow them back to the
+  // request.
+  test('puts the trace context of its cause on its events, even after another process took over', async () => {
     const traced = saga<null, PoolClient>('traced', { version: 1 })
       .step('first', { run: ({ emit, runId }) => emit({ type: 'traced', subject: runId }) })
       .step('second', { run: ({ emit, runId }) => emit({ type: 'traced', subject: runId }) })
@@ -54,7 +55,7 @@ describe('a run', () => {
     await here.execute(traced, { id: given, input: null, traceparent })
     await here.submit(traced, { id: submitted, input: null, traceparent })
     await here.execute(traced, { id: none, input: null })
-    // The key of a request, or of an event, brings its trace with it.
+    // The context of a request or an event also provides its traceparent.
     const context = { deriveKey: () => randomUUID(), traceparent }
     const { id: ofContext } = await here.submit(traced, { context, input: null })
     const elsewhere = createSagaRunner({ client: database.pool(), sagas: [traced] })
@@ -78,7 +79,7 @@ describe('a run', () => {
     expect(await tracesOf(none)).toEqual([{ traceparent: null }, { traceparent: null }])
   })
 
-  test('executed again it does nothing more, and has the same result', async () => {
+  test('returns the same result when executed again, without running any step', async () => {
     const order = orderSaga(gateway)
     const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
@@ -89,7 +90,7 @@ describe('a run', () => {
     expect(await effectsOf(id)).toHaveLength(4)
   })
 
-  test('of the same id with another input, or for another saga, is refused and left as it is', async () => {
+  test('is not affected by a request with the same id and another input or saga, which is refused', async () => {
     const order = orderSaga(gateway)
     const other = saga<{ item: string }, PoolClient>('other', { version: 1 }).step('only', {
       run: () => 1,
@@ -107,7 +108,7 @@ describe('a run', () => {
     expect(await sagas.get(id)).toMatchObject({ state: 'completed' })
   })
 
-  test('fifty at once of one id, in two processes, are one run', async () => {
+  test('is one run for fifty concurrent calls with one id in two processes', async () => {
     const order = orderSaga(gateway)
     const runners = [0, 1].map(() => createSagaRunner({ client: database.pool(), sagas: [order] }))
     const id = randomUUID()
@@ -137,7 +138,7 @@ describe('a step that fails for good', () => {
       ['charge', 'ship', 'recall', 'refund'],
       ['create-order', 'charge', 'reserve-stock', 'restore-stock', 'cancel-order'],
     ],
-  ])('%s: what was done is undone, backwards', async (failAt, calls, effects) => {
+  ])('%s has the steps before it undone in reverse order', async (failAt, calls, effects) => {
     const order = orderSaga(gateway)
     const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
@@ -153,14 +154,14 @@ describe('a step that fails for good', () => {
     expect(gateway.callsOf(id).map(({ action }) => action)).toEqual(calls)
     expect(await effectsOf(id)).toEqual(effects)
     expect(await eventsOf(id)).toEqual([])
-    // The same for whoever comes later.
+    // The same for later callers.
     await expect(sagas.execute(order, { id, input })).rejects.toMatchObject({
       code: 'saga-compensated',
       cause: { name: 'PermanentError', details: { step: failAt } },
     })
   })
 
-  test('a compensation has a key of its own for the outside', async () => {
+  test('is compensated under a different idempotency key', async () => {
     const order = orderSaga(gateway)
     const sagas = createSagaRunner({ client: database.pool(), sagas: [order] })
     const id = randomUUID()
@@ -171,7 +172,7 @@ describe('a step that fails for good', () => {
   })
 })
 
-test('keeps the steps for reading', async () => {
+test('leaves the steps readable', async () => {
   const flaky = saga<null, PoolClient>('flaky', { version: 1 })
     .step('first', { local: true, run: () => ({ n: 1 }) })
     .step('second', {
@@ -200,7 +201,7 @@ test('keeps the steps for reading', async () => {
   ])
 })
 
-test('what no database could be asked is refused, and says what to write', async () => {
+test('refuses invalid requests before any query, and says what to write', async () => {
   const flow = saga<null, PoolClient>('asked', { version: 1 }).step('only', { run: () => 1 })
   const sagas = createSagaRunner({ client: database.pool(), sagas: [flow] })
   const id = randomUUID()

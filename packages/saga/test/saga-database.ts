@@ -8,7 +8,7 @@ import { ORDERS_TABLES } from './order-saga.ts'
 /** A migrated database for one test file, with the tables that the steps of orders write. */
 export interface SagaDatabase {
   url(): string
-  /** A pool that is ended with the file. Its idle clients may be lost: tests do that to them. */
+  /** A pool that ends with the file. Tests may kill its idle clients. */
   pool(config?: PoolConfig): Pool
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
 }

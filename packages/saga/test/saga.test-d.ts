@@ -32,7 +32,7 @@ const order = saga<Order, PoolClient>('order', { version: 1 })
   })
   .step('notify', { kind: 'retriable', run: async () => {} })
 
-test('what steps returned is known by name to those after them', () => {
+test('later steps see the results of earlier ones by name', () => {
   order.step('look', {
     run({ state }) {
       expectTypeOf(state.charge).toBeNumber()
@@ -43,7 +43,7 @@ test('what steps returned is known by name to those after them', () => {
   })
 })
 
-test('the result is the state, or what is made of it', async () => {
+test('the result is the state, or what `result` makes of it', async () => {
   const sagas = createSagaRunner({ client: {} as Pool, sagas: [order] })
   const input = { cents: 1 }
   expectTypeOf(await sagas.execute(order, { id: 'x', input })).toEqualTypeOf<{
@@ -59,7 +59,7 @@ test('the result is the state, or what is made of it', async () => {
   }>()
 })
 
-test('an input is the saga’s own, and a run has an id', () => {
+test('a run needs an id and the input of its saga', () => {
   const sagas = createSagaRunner({ client: {} as Pool, sagas: [order] })
   // @ts-expect-error cents is a number
   sagas.execute(order, { id: 'x', input: { cents: '1' } })
@@ -68,7 +68,7 @@ test('an input is the saga’s own, and a run has an id', () => {
   sagas.execute(order, { context: { deriveKey: (label) => label }, input: { cents: 1 } })
 })
 
-test('a saga fits runners of its own kind of transaction', () => {
+test('a saga fits only runners with its transaction type', () => {
   const onPglite = saga<null, Transaction>('pglite', { version: 1 }).step('only', {
     run: async ({ transaction }) => (await (await transaction()).query('select 1')).rows.length,
   })
@@ -76,7 +76,7 @@ test('a saga fits runners of its own kind of transaction', () => {
   createSagaRunner<PoolClient>({ client: {} as Pool, sagas: [onPglite] })
 })
 
-test('what is kept of nothing is null', () => {
+test('an undefined result is stored as null', () => {
   expectTypeOf<Stored<void>>().toEqualTypeOf<null>()
   expectTypeOf<Stored<undefined>>().toEqualTypeOf<null>()
   expectTypeOf<Stored<string | undefined>>().toEqualTypeOf<string | null>()

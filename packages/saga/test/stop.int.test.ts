@@ -26,7 +26,7 @@ const workOf = async (id: string) =>
   )[0]
 
 test.each([NaN, -1, -Infinity, '1000', null])(
-  'a stop is not given %s: it throws, and the runner goes on',
+  'stop() refuses the timeout %s, and the runner keeps running',
   async (timeoutMs) => {
     const flow = saga<null, PoolClient>('stopped-for', { version: 1 }).step('only', {
       local: true,
@@ -42,7 +42,7 @@ test.each([NaN, -1, -Infinity, '1000', null])(
 )
 
 test.each([30 * 86_400_000, 2 ** 31, Infinity])(
-  'a stop that may take %d ms lets a step finish that is under way',
+  'stop() with a timeout of %d ms lets the step under way finish',
   async (timeoutMs) => {
     let finish: (() => void) | undefined
     let aborted = false
@@ -59,7 +59,7 @@ test.each([30 * 86_400_000, 2 ** 31, Infinity])(
     const run = runner.execute(flow, { id: randomUUID(), input: null })
     await waitFor(() => finish !== undefined, { what: 'the step to begin' })
     const stopped = runner.stop({ timeoutMs })
-    // A timer that has overflowed rings before this one does.
+    // An overflowing timer would fire before this one.
     await new Promise((resolve) => setTimeout(resolve, 50))
     finish?.()
     expect(await run).toEqual({ slow: 'done' })
@@ -70,7 +70,7 @@ test.each([30 * 86_400_000, 2 ** 31, Infinity])(
 
 describe('a deploy is not a crash', () => {
   test.each(['that heeds its signal', 'that does not return'])(
-    'ten graceful stops in the middle of a step %s: its attempts are uncounted, nothing is undone',
+    'ten graceful stops in the middle of a step %s count no attempt and undo nothing',
     async (how) => {
       const starts: number[] = []
       const undone: string[] = []
@@ -110,7 +110,7 @@ describe('a deploy is not a crash', () => {
     60_000,
   )
 
-  test('a compensation that a stop aborts is given back, too', async () => {
+  test('a compensation that a stop aborts is given up, too', async () => {
     const calls: string[] = []
     const flow = (last: boolean) =>
       saga<null, PoolClient>('deployed-back', { version: 1 })
@@ -142,7 +142,7 @@ describe('a deploy is not a crash', () => {
   })
 })
 
-test('stop() ends in time beside a database that does not answer', async () => {
+test('stop() resolves in time while the database does not answer', async () => {
   const url = new URL(database.url())
   const proxy = await startProxy({ host: url.hostname, port: Number(url.port) })
   const pool = database.pool({ connectionString: proxy.through(database.url()) })

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
 
 const database = sagaDatabase()
-/** Begins a run of two steps that waits after the first, as if its process were gone. */
+/** Starts a run of two steps that waits after the first, as if its process were gone. */
 const begun = async (name: string): Promise<string> => {
   const before = saga<null, PoolClient>(name, { version: 1 })
     .step('reserve', { local: true, run: () => 'reserved' })
@@ -22,7 +22,7 @@ const begun = async (name: string): Promise<string> => {
   return id
 }
 
-test('a step that was renamed while runs were under way: nobody guesses, and it is said', async () => {
+test('a run whose step was renamed stays untouched, and an alert says so', async () => {
   const id = await begun('renamed')
   const after = saga<null, PoolClient>('renamed', { version: 1 })
     .step('reserve', { local: true, run: () => 'reserved' })
@@ -59,7 +59,7 @@ test('a step that was renamed while runs were under way: nobody guesses, and it 
   expect((await runner.get(id))?.steps).toMatchObject([{ state: 'done' }, { state: 'begun' }])
 })
 
-test('a new version beside the old one: runs end with what they began with', async () => {
+test('runs end with the version they started with, beside a newer one', async () => {
   const id = await begun('versioned')
   const first = saga<null, PoolClient>('versioned', { version: 1 })
     .step('reserve', { local: true, run: () => 'reserved' })
@@ -68,7 +68,7 @@ test('a new version beside the old one: runs end with what they began with', asy
     run: () => 'paid by the second',
   })
   const runner = createSagaRunner({ client: database.pool(), sagas: [second, first] })
-  // A retried request names the new version, and finds the run it began with.
+  // A retried request names the new version, and finds the run of the old one.
   expect(await runner.execute(second, { id, input: null })).toEqual({
     reserve: 'reserved',
     charge: 'charged by the first',
@@ -78,7 +78,7 @@ test('a new version beside the old one: runs end with what they began with', asy
   })
 })
 
-test('a version that nobody has registered any more is named', async () => {
+test('names a version that is no longer registered', async () => {
   const id = await begun('gone')
   const second = saga<null, PoolClient>('gone', { version: 2 }).step('pay', { run: () => 1 })
   const runner = createSagaRunner({ client: database.pool(), sagas: [second] })
@@ -112,7 +112,7 @@ test('lists page by page, and purges what ended long ago', async () => {
   ).toEqual([])
 })
 
-describe('a step that becomes local, or no longer is, without a new version', () => {
+describe('a step whose `local` changed without a new version', () => {
   const story: string[] = []
   const charging = (name: string, local: boolean, run: () => Promise<void>) =>
     saga<null, PoolClient>(name, { version: 1 }).step('charge', {
@@ -127,7 +127,7 @@ describe('a step that becomes local, or no longer is, without a new version', ()
     throw new Error('no answer')
   }
 
-  test('local before, outside now: it is on record before it runs, and undone when cancelled', async () => {
+  test('from local to outside is recorded before it runs, and undone when cancelled', async () => {
     let letGo = () => {}
     const held = new Promise<void>((resolve) => {
       letGo = resolve
@@ -153,7 +153,7 @@ describe('a step that becomes local, or no longer is, without a new version', ()
     expect(await runner.get(id)).toMatchObject({ state: 'compensated' })
   })
 
-  test('outside before, local now: what the attempt outside may have done is undone', async () => {
+  test('from outside to local has the possible effect of its earlier attempt undone', async () => {
     const before = charging('was-outside', false, failing)
     const now = charging('was-outside', true, failing)
     const id = randomUUID()
@@ -166,7 +166,7 @@ describe('a step that becomes local, or no longer is, without a new version', ()
     expect(story).toContain('was-outside refunded')
   })
 
-  test('a pivot that is local now and may have happened outside is not undone', async () => {
+  test('if it is the pivot and may have happened outside, is not undone', async () => {
     const pivot = (local: boolean) =>
       saga<null, PoolClient>('pivot-was-outside', { version: 1 })
         .step('reserve', { run: () => {}, compensate: () => void story.push('unreserved') })
@@ -192,7 +192,7 @@ describe('a step that becomes local, or no longer is, without a new version', ()
   })
 })
 
-test('tables that are missing are said to be, and how to make them', async () => {
+test('reports missing tables and how to create them', async () => {
   const flow = saga<null, PoolClient>('nowhere', { version: 1 }).step('only', { run: () => 1 })
   const runner = createSagaRunner({ client: database.pool(), sagas: [flow], schema: 'nowhere' })
   await expect(runner.execute(flow, { id: 'x', input: null })).rejects.toMatchObject({

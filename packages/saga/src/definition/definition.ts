@@ -3,16 +3,22 @@ import { OptionsError } from '@oncekey/core'
 import { type Retry, type RetryPolicy, retryPolicy } from './retry-policy.ts'
 import type { AttemptContext, CompensationContext, Step, StepKind } from './step.ts'
 
-/** A saga after construction: nothing optional is left to decide. */
+/** A saga after construction, with every default filled in. */
 export interface Definition {
   readonly name: string
   readonly version: number
   readonly steps: readonly ResolvedStep[]
-  /** Of all that a run begun with it relies on: name, version, and the steps' names and kinds in order. */
+  /**
+   * Identifies what a run depends on: the name, the version, and the steps' names and kinds in
+   * order.
+   */
   readonly id: string
-  /** The same for reading. */
+  /** The steps' names and kinds, kept with each run so that other processes can read them. */
   readonly plan: readonly { readonly name: string; readonly kind: StepKind }[]
-  /** From this position on it only goes forward; the number of steps where it can always be undone. */
+  /**
+   * The position of the first step that cannot be undone; the number of steps if all of them can
+   * be.
+   */
   readonly forwardFrom: number
   result(run: { readonly input: unknown; readonly state: unknown }): unknown
 }
@@ -54,13 +60,15 @@ export function definitionOf(
   }
 }
 
-/** From which position on a saga of these steps only goes forward; their number where from none. */
+/**
+ * The position of the first step that cannot be undone; the number of steps if all of them can be.
+ */
 export function forwardFromOf(plan: readonly { readonly kind: string }[]): number {
   const position = plan.findIndex(({ kind }) => kind !== 'compensatable')
   return position === -1 ? plan.length : position
 }
 
-/** Validates and completes a step that comes after `before`. */
+/** Validates a step and fills in its defaults. `before` has the steps that precede it. */
 export function resolveStep<Input, State, Result, Tx>(
   saga: string,
   before: readonly ResolvedStep[],
@@ -70,7 +78,7 @@ export function resolveStep<Input, State, Result, Tx>(
   checkName(`step of saga "${saga}"`, name)
   const what = `step "${name}" of saga "${saga}"`
   if (before.some((other) => other.name === name)) {
-    throw new OptionsError(`${what}: there is one of that name already. Give it another.`)
+    throw new OptionsError(`${what}: a step before it has the same name. Give it another.`)
   }
   if (typeof step?.run !== 'function') {
     throw new OptionsError(`${what}: write { run: async (context) => … }.`)
@@ -90,7 +98,7 @@ export function resolveStep<Input, State, Result, Tx>(
     timeoutMs,
     retry: policy('retry', step.retry, kind === 'compensatable' ? 10 : 20),
     compensationRetry: policy('compensationRetry', step.compensationRetry, 20),
-    // Types were checked where the step was written; a runner sees many sagas as one.
+    // `step()` has checked the types. A runner holds many sagas, whose types it cannot know.
     run: (context) => step.run(context as never),
     compensate: step.compensate && ((context) => step.compensate?.(context as never)),
     isPermanent: (error) => step.isPermanent?.(error) ?? false,
@@ -108,14 +116,14 @@ function checkKind(
   }
   if (kind !== 'compensatable' && hasCompensation) {
     throw new OptionsError(
-      `${what}: from the pivot on a saga only goes forward, so compensate would never be called. ` +
+      `${what}: a saga only goes forward from its pivot, so compensate would never be called. ` +
         'Leave it out, or leave kind out.',
     )
   }
   if (before !== undefined && before.kind !== 'compensatable' && kind !== 'retriable') {
     throw new OptionsError(
-      `${what}: it comes after the ${before.kind} step "${before.name}", from which on a saga only ` +
-        "goes forward. Write kind: 'retriable', or put it before.",
+      `${what}: it follows the ${before.kind} step "${before.name}", after which a saga only goes ` +
+        "forward. Write kind: 'retriable', or move this step before it.",
     )
   }
 }

@@ -1,9 +1,9 @@
 import { OncekeyError } from '@oncekey/core'
 
 /**
- * A result or an input as it is kept, checked: JSON that comes back as what went in. A Date would
- * come back as a string, and only in the run that crashed. `undefined` is kept as null.
- * Throws `saga-result-invalid`.
+ * Checks a result or an input and returns it as JSON text. Values that JSON would change are
+ * refused: a Date would come back as a string, but only in the process that resumes the run.
+ * `undefined` is stored as null. Throws `saga-result-invalid`.
  */
 export function jsonText(what: string, value: unknown, maxBytes: number): string {
   const problem = firstProblem(value, '', new Set())

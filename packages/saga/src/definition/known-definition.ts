@@ -1,6 +1,6 @@
 import type { Definition } from './definition.ts'
 
-/** What a run says of the saga it began with. */
+/** What a run records about the saga it was started with. */
 interface Origin {
   readonly saga: string
   readonly version: number
@@ -9,8 +9,8 @@ interface Origin {
 }
 
 /**
- * Why a run cannot go on here, in words: the saga it began with is not among those registered.
- * Nothing is guessed: a step that was renamed may have been done under its old name.
+ * Explains why a run cannot continue here: its definition is not registered. Similar definitions
+ * are never matched, because a renamed step may already have run under its old name.
  */
 export function whyUnknown(
   { saga, version, plan }: Origin,
@@ -33,10 +33,13 @@ export function whyUnknown(
   return `${began}, with the steps ${plan.map(({ name }) => name).join(', ')}; ${difference}. Give the changed saga a new version, and register the one that this run began with beside it.`
 }
 
-/** The same where no saga is known, and only time tells. */
+/**
+ * Explains why a run does not continue, in a process that has no sagas registered and sees only
+ * that the run is overdue.
+ */
 export function whyUntaken({ saga, version }: Origin): string {
   return (
-    `It has been due for more than a minute, and no runner takes it: none is running that has saga ` +
-    `"${saga}" version ${version} registered with these steps, or all of them are at work.`
+    `It has been due for more than a minute, and no runner has taken it. Either no running ` +
+    `process has registered saga "${saga}" version ${version} with these steps, or all are busy.`
   )
 }

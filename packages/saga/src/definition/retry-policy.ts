@@ -2,20 +2,23 @@ import { OptionsError } from '@oncekey/core'
 import { type Backoff, backoff } from '@oncekey/outbox'
 import { reportError } from '../telemetry/channels.ts'
 
-/** How often a step is tried, and how long between two tries. */
+/** How many times a step is attempted, and how long to wait between attempts. */
 export interface Retry {
   /**
-   * Attempts in all, the first included.
+   * All attempts count, including the first.
    * @default 10 before the pivot; 20 for a pivot, a retriable step and a compensation
    */
   readonly maxAttempts?: number
-  /** How long to wait after an attempt failed; the database's clock adds it. @default backoff({ capMs: 60_000 }) */
+  /**
+   * The wait after a failed attempt; the database's clock adds it. @default backoff({ capMs: 60_000
+   * })
+   */
   readonly backoff?: Backoff
 }
 
 export type RetryPolicy = Required<Retry>
 
-/** Validates and completes, once. */
+/** Validates the options and fills in the defaults. */
 export function retryPolicy(what: string, retry: Retry, maxAttempts: number): RetryPolicy {
   const policy = {
     maxAttempts: retry.maxAttempts ?? maxAttempts,
@@ -32,8 +35,8 @@ export function retryPolicy(what: string, retry: Retry, maxAttempts: number): Re
 }
 
 /**
- * How long to wait after so many failures. A `backoff` that throws or returns no time is told of, and
- * the default one is asked in its place: the attempt has failed, and nothing else is wrong with it.
+ * The wait after this many failures. If `backoff` throws or does not return a duration, that error
+ * is reported and the default backoff is used; the run continues.
  */
 export function delayMs(policy: RetryPolicy, failures: number, runId: string): number {
   try {

@@ -2,14 +2,14 @@ import { type Definition, definitionOf, type ResolvedStep, resolveStep } from '.
 import type { Step, Stored } from './step.ts'
 
 /**
- * A saga: named steps in order, each with what undoes it. Immutable; `step` and `result` return
- * another one.
+ * Named steps in order, each with the function that undoes it. Immutable: `step` and `result`
+ * return a new saga.
  */
 export interface Saga<Input, State, Tx, Result = State> {
   readonly name: string
   readonly version: number
 
-  /** The next step. `context.state` has the results of those before, by name. */
+  /** Adds the next step. Its `context.state` holds the results of the steps before it, by name. */
   step<const Name extends string, StepResult>(
     name: Name,
     step: Step<Input, State, StepResult, Tx>,
@@ -21,18 +21,18 @@ export interface Saga<Input, State, Tx, Result = State> {
   >
 
   /**
-   * What `execute` resolves with, made of what the steps returned. A pure function: it is called each
-   * time somebody asks. @default the results of all steps, by name
+   * Builds what `execute` resolves with from the steps' results. It must be pure: each caller that
+   * waits for the run calls it. @default the results of all steps, by name
    */
   result<Final>(
     pick: (run: { readonly input: Input; readonly state: State }) => Final,
   ): Saga<Input, State, Tx, Final>
 
-  /** Never there: they carry the types. */
+  /** Never set; it only carries the types. */
   readonly types?: { readonly input: Input; readonly tx: Tx; readonly result: Result }
 }
 
-/** Any saga, as a runner takes it. */
+/** Any saga that a runner accepts. */
 // biome-ignore lint/suspicious/noExplicitAny: inputs and states of many sagas have nothing in common
 export type AnySaga<Tx> = Saga<any, any, Tx, any>
 
@@ -40,15 +40,15 @@ type Flat<Type> = { readonly [key in keyof Type]: Type[key] }
 
 export interface SagaOptions {
   /**
-   * Raise it when steps are added, removed, renamed, reordered or change their kind, and keep the
-   * version before registered until its last run has ended.
+   * Raise it when you add, remove, rename or reorder steps, or change a step's kind. Keep the
+   * previous version registered until its last run has ended.
    */
   readonly version: number
 }
 
 /**
- * Begins the definition of a saga. `Input` is JSON; `Tx` is what the client's transactions are, such
- * as `PoolClient` of `pg`.
+ * Begins the definition of a saga. `Input` must be JSON. `Tx` is the client's transaction type,
+ * such as `PoolClient` of `pg`.
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export function saga<Input, Tx = unknown>(
   return sagaWith(name, options, [], ({ state }) => state)
 }
 
-/** What a saga is made of. Throws where it is none of ours. */
+/** The definition behind a saga. Throws if `of` was not made by `saga()`. */
 export function definition(of: object): Definition {
   const found = definitions.get(Object(of))
   if (found === undefined) throw new TypeError('Not a saga: make one with saga(name, { version }).')

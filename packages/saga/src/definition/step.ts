@@ -2,32 +2,35 @@ import type { EmittedEvent } from '@oncekey/core'
 import type { Retry } from './retry-policy.ts'
 
 /**
- * What a step may be to its saga.
+ * The role of a step in its saga.
  *
- * - `compensatable`: may be undone later. The default.
- * - `pivot`: decides. Before it everything can be undone; once it is done the saga only goes forward.
- * - `retriable`: after the pivot; is tried until it succeeds.
+ * - `compensatable`: can be undone later. The default.
+ * - `pivot`: the decision. Everything before it can be undone; after it the saga only goes forward.
+ * - `retriable`: comes after the pivot and is attempted until it succeeds.
  */
 export type StepKind = 'compensatable' | 'pivot' | 'retriable'
 
-/** One step of a saga. `State` is what the steps before it returned, by name. */
+/** One step of a saga. `State` holds the results of the steps before it, by name. */
 export interface Step<Input, State, Result, Tx> {
   /** @default 'compensatable' */
   readonly kind?: StepKind
 
   /**
-   * Says that everything this step does is in its transaction. A failed attempt has then done
-   * nothing: it is not put on record beforehand, costs one commit, and needs no compensation unless
-   * it is done. @default false: it reaches outside
+   * Declares that the step writes only through its transaction. A failed attempt is then rolled
+   * back completely, so the step is recorded only when it succeeds: one commit, and no compensation
+   * unless it succeeded. @default false: the step has effects outside the database
    */
   readonly local?: boolean
 
-  /** Does it. Its result is JSON, or nothing, and is kept; a failure other than a permanent one is tried again. */
+  /**
+   * Does the work. The result is stored; it must be JSON or undefined. A failure is retried unless
+   * it is permanent.
+   */
   run(context: StepContext<Input, State, Tx>): Result | Promise<Result>
 
   /**
-   * Undoes it, when a later step, or this one, failed for good. It is on record before `run` is
-   * called, so it must cope with a `run` that never happened, or whose outcome nobody knows.
+   * Undoes the step after this step or a later one failed for good. It is recorded before `run` is
+   * called, so it must cope with a `run` that never started or whose outcome is unknown.
    */
   compensate?(context: CompensationContext<Input, State, Result, Tx>): unknown
 
@@ -35,41 +38,44 @@ export interface Step<Input, State, Result, Tx> {
   readonly compensationRetry?: Retry
 
   /**
-   * How long one attempt may take; then its signal aborts, and it counts as failed. Whatever it returns
-   * within a second after that (or `timeoutMs`, if that is less) is waited for, so that it is not tried
-   * again or undone while it runs. Milliseconds. @default 60_000
+   * Time limit of one attempt. When it expires, the signal aborts and the attempt counts as failed.
+   * The runner then waits for the function to return, for up to a second or `timeoutMs` if that is
+   * less, so that a retry or a compensation does not overlap with it. Milliseconds. @default 60_000
    */
   readonly timeoutMs?: number
 
   /**
-   * Whether an error is permanent, beside {@link PermanentError}: this step did nothing that is left,
-   * and trying again cannot help. @default none
+   * Classifies further errors as permanent, beside {@link PermanentError}: the step left no effect,
+   * and another attempt cannot succeed. @default none
    */
   isPermanent?(error: unknown): boolean
 }
 
-/** What `run` and `compensate` are given. */
+/** The argument of `run` and `compensate`. */
 export interface AttemptContext<Input, State, Tx> {
-  /** What the run was started with. */
+  /** The input that the run was started with. */
   readonly input: Input
   /** The results of the steps before this one, by name. */
   readonly state: State
   readonly runId: string
-  /** 1 for the first. */
+  /** Counts from 1. */
   readonly attempt: number
-  /** Aborts when the attempt has taken too long, or the run was lost to another process: stop. */
+  /**
+   * Aborts when the attempt exceeds its time limit, the run is cancelled or lost to another
+   * process, or the runner stops.
+   */
   readonly signal: AbortSignal
   /**
-   * For calls outside: the same on every attempt of this step in this run, and another one for its
-   * compensation.
+   * The key to send with calls to other systems. It is the same for every attempt of this step in
+   * this run, and different for its compensation.
    */
   readonly idempotencyKey: string
   /**
-   * The transaction that commits with the step's own row; opened when first asked for, so call the
-   * outside before it. Whoever has lost the run does not get one.
+   * The transaction that also commits the step's record. It opens on the first call, so call other
+   * systems before that. Throws if another process has taken the run.
    */
   transaction(): Promise<Tx>
-  /** Adds an event; it is written by the statement that records the step, or not at all. */
+  /** Adds an event. It is written in the statement that records the step, or not at all. */
   emit(event: EmittedEvent): void
 }
 
@@ -77,11 +83,11 @@ export interface StepContext<Input, State, Tx> extends AttemptContext<Input, Sta
 
 export interface CompensationContext<Input, State, Result, Tx>
   extends AttemptContext<Input, State, Tx> {
-  /** What `run` returned; undefined where it is not known to have finished. */
+  /** What `run` returned, or undefined if it is not known to have finished. */
   readonly result: Stored<Result> | undefined
 }
 
-/** A result as it comes back from its row: `undefined` was kept as null. */
+/** A result as read from its row: `undefined` is stored as null. */
 // biome-ignore lint/suspicious/noConfusingVoidType: what a function that returns nothing is inferred to return
 export type Stored<Result> = [Result] extends [undefined | void]
   ? null

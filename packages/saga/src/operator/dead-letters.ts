@@ -10,16 +10,12 @@ import type { Statement } from '@oncekey/postgres/client'
 import { errorFingerprint } from '../run/error-fingerprint.ts'
 import type { RunsState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
-import type { DeadRunJson } from '../statements/dead-letters/dead-run.ts'
-import type { DeadRunGroupJson } from '../statements/dead-letters/dead-run-groups.ts'
-import type { DeadRunStatsJson } from '../statements/dead-letters/dead-run-stats.ts'
-import type {
-  LastFailureJson,
-  RetryingRunRow,
-} from '../statements/dead-letters/list-retrying-runs.ts'
-import type { WholeRunJson } from '../statements/read-run.ts'
+import type { DeadRunGroupJson, DeadRunStatsJson } from '../statements/dead-run-stats.ts'
+import type { DeadRunJson } from '../statements/dead-runs.ts'
+import type { LastFailureJson, RetryingRunRow } from '../statements/retrying-runs.ts'
+import type { WholeRunJson } from '../statements/runs.ts'
 
-/** Runs that are stuck, or could not be undone, as dead letters. */
+/** Presents runs that are stuck or could not be undone as dead letters. */
 export function sagaDeadLetters<Tx>(runner: RunsState<Tx>): DeadLetterSource {
   const { client, statements, acquireTimeoutMs: timeoutMs, schema } = runner
 
@@ -121,7 +117,7 @@ export function sagaDeadLetters<Tx>(runner: RunsState<Tx>): DeadLetterSource {
     },
   }
 
-  /** What is true of runs that were asked for; `not-matched` are those that are dead. */
+  /** The current outcome for each id; a run that is still dead is `not-matched`. */
   async function statesOf(ids: readonly string[]): Promise<Resolution[]> {
     const found = await Promise.all(ids.map((id) => ask(statements.findRun(id))))
     return ids.map((id, at): Resolution => {
@@ -182,7 +178,7 @@ function deadLetterOf(run: DeadRunJson): DeadLetter {
   }
 }
 
-/** A run that is on its way, by the last failure of a step of it. */
+/** A run that is being retried, described by the last failure of one of its steps. */
 function retryingOf(row: RetryingRunRow): DeadLetter {
   const run: DeadRunJson = JSON.parse(row.run)
   const { step, attempt, error }: LastFailureJson = JSON.parse(row.failure ?? '')

@@ -6,31 +6,33 @@ import { isRunId } from '../run/run-request.ts'
 import { SagaError } from '../run/saga-error.ts'
 import type { RunsState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
-import type { FoundRunJson, RunStateJson } from '../statements/find-run.ts'
+import type { RunStateJson } from '../statements/run-json.ts'
+import type { FoundRunJson } from '../statements/runs.ts'
 
-/** Has a run go on from where it stopped, with its attempts forgiven. */
+/** Makes a run continue from where it stopped, with its attempts counted from zero. */
 export async function resume<Tx>(runner: RunsState<Tx>, id: string): Promise<RunStateJson> {
   return known(id, await stateAfter(runner, id, runner.statements.resumeRun(id)))
 }
 
 export interface CompensateOptions {
-  /** Kept with the run, for whoever looks later. */
+  /** Stored with the run, for later readers. */
   readonly note?: string
   /**
-   * Also undoes a run whose pivot may have happened: whoever says so has found out that it did not,
-   * or has undone it by hand. Steps from the pivot on have no compensation. @default false
+   * Undoes a run even if its pivot may have happened: the operator has verified that it did not, or
+   * has undone it by hand. Steps from the pivot on have no compensation. @default false
    */
   readonly pastPivot?: boolean
 }
 
 /**
- * Undoes what a run has done, whoever has it at the moment. Throws `saga-past-pivot`. Where its pivot
- * is, the run says itself: what is registered here under its name may have other steps.
+ * Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. The plan
+ * stored with the run decides where its pivot is, because the saga registered here under that name
+ * may have other steps.
  */
 export async function compensate<Tx>(
   runner: RunsState<Tx>,
   id: string,
-  { note = 'an operator had it undone', pastPivot = false }: CompensateOptions,
+  { note = 'undone by an operator', pastPivot = false }: CompensateOptions,
 ): Promise<RunStateJson> {
   const forwardFrom = forwardFromOf((await findPlan(runner, id)) ?? [])
   const error = JSON.stringify(failureOf(Object.assign(new Error(note), { name: 'Operator' })))
@@ -39,13 +41,13 @@ export async function compensate<Tx>(
   if (state !== 'past-pivot') return state
   throw new SagaError(
     'saga-past-pivot',
-    `Run ${id} has begun its pivot, or what comes after: from there a saga only goes forward. If it ` +
-      'is known not to have happened, write compensate(id, { pastPivot: true }).',
+    `Run ${id} has begun its pivot or a later step, from which a saga only goes forward. If you ` +
+      'know that it did not happen, write compensate(id, { pastPivot: true }).',
     { runId: id },
   )
 }
 
-/** Ends a run that somebody has put right by hand, and that nobody is driving. */
+/** Ends a run that somebody has put right by hand and that no process is driving. */
 export async function settle<Tx>(
   runner: RunsState<Tx>,
   id: string,

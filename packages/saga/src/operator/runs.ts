@@ -5,25 +5,25 @@ import { isRunId } from '../run/run-request.ts'
 import { type TimelineEntry, timelineOf } from '../run/timeline.ts'
 import type { RunsState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
-import type { FailureJson, FoundRunJson, RunStateJson } from '../statements/find-run.ts'
-import type { ListedRunJson } from '../statements/list-runs.ts'
-import type { WholeRunJson } from '../statements/read-run.ts'
+import type { FailureJson, RunStateJson } from '../statements/run-json.ts'
+import type { ListedRunJson } from '../statements/run-lists.ts'
+import type { FoundRunJson, WholeRunJson } from '../statements/runs.ts'
 
 export type RunState = RunStateJson
 
-/** A run in a list. */
+/** A run as lists show it. */
 export interface ListedRun {
   readonly id: string
   readonly saga: string
   readonly version: number
   /**
-   * `stuck`: it can neither go on nor back. `compensation-failed`: what was done could not be undone.
-   * `settled`: somebody ended it by hand. The others say themselves.
+   * `stuck`: it can neither go forward nor be undone. `compensation-failed`: a compensation failed
+   * for good. `settled`: an operator ended it by hand.
    */
   readonly state: RunState
-  /** Why it does not go on by itself. */
+  /** Why the run does not continue by itself. */
   readonly stuck: Stuck | undefined
-  /** The step that failed for good, and how. */
+  /** The step that failed for good. */
   readonly failedStep: string | undefined
   readonly error: FailureJson | undefined
   readonly startedAt: Date
@@ -32,16 +32,16 @@ export interface ListedRun {
 
 export interface Stuck {
   readonly reason: DeadReason | 'definition-unknown'
-  /** The step it waits at, or in words why nobody here can go on with it. */
+  /** The step that failed, or why no process continues the run. */
   readonly detail: string
 }
 
-/** A run with all that is known of it. */
+/** A run with everything that is recorded about it. */
 export interface WholeRun extends ListedRun {
   readonly input: unknown
-  /** Who has it at the moment, if anybody. */
+  /** The process that drives it now, if any. */
   readonly owner: string | undefined
-  /** Until when its owner has it, or when it is due. */
+  /** When its owner's lease ends, or, without an owner, when it is due. */
   readonly dueAt: Date | undefined
   readonly note: string | undefined
   readonly steps: readonly {
@@ -57,9 +57,12 @@ export interface WholeRun extends ListedRun {
 export interface ListFilter {
   readonly saga?: string
   readonly state?: RunState
-  /** Whether they need a person: stuck, compensation failed, or of a definition that is not known here. */
+  /**
+   * Whether they need a person: stuck, compensation failed, or started with a definition that is
+   * not registered here.
+   */
   readonly stuck?: boolean
-  /** `id` of the last run of the page before. */
+  /** The `id` of the last run on the previous page. */
   readonly after?: string
   /** @default 100 */
   readonly limit?: number
@@ -140,10 +143,13 @@ function listed<Tx>({ definitions }: RunsState<Tx>, run: ListedRunJson): ListedR
   }
 }
 
-/** For so long a run may be due before it is said that nobody takes it. */
+/** How long a run may be overdue before it is reported as not taken. Milliseconds. */
 const UNTAKEN_MS = 60_000
 
-/** Of a run that is stuck, where it is now: it may have been stuck before, and gone on. */
+/**
+ * The step that a run failed at. A stuck run names the step it is stuck at now, because it may have
+ * been stuck at another one and resumed.
+ */
 export function failedStepOf({
   state,
   failed_step,

@@ -16,37 +16,40 @@ import {
 } from './runs.ts'
 
 export interface SagaOperatorOptions<Tx> {
-  /** A Pool of `pg`, or what a bridge made of another client. It stays yours. */
+  /** A Pool of `pg`, or another client wrapped by a bridge. You keep ownership of it. */
   readonly client: PostgresClient<Tx>
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
-  /** How long to wait for a connection and an answer. Milliseconds. @default 10_000 */
+  /** How long to wait for a connection and for an answer. Milliseconds. @default 10_000 */
   readonly timeoutMs?: number
 }
 
-/** What a person may see of runs and do to them, in a program that has none of the sagas. */
+/** Inspects and manages runs from a program that does not have the sagas' code. */
 export interface SagaOperator {
-  /** A run with its steps and its story. */
+  /** A run with its steps and its timeline. */
   get(id: string): Promise<WholeRun | undefined>
-  /** Those that nobody takes count as stuck once they have been due for a minute. */
+  /** Runs that no process has taken for a minute after they were due count as stuck. */
   list(filter?: ListFilter): Promise<ListedRun[]>
-  /** Has a run that is stuck, waits, or could not be undone go on, with its attempts forgiven. Returns its state. */
+  /**
+   * Makes a run that is stuck, waiting, or failed in its compensation continue, with its attempts
+   * counted from zero. Returns its new state.
+   */
   resume(id: string): Promise<RunState>
-  /** Undoes what a run has done, also one that is under way. Throws `saga-past-pivot`. */
+  /** Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
-  /** Ends a run that was put right by hand. */
+  /** Ends a run that was put right by hand. Returns its new state. */
   settle(id: string, note: string): Promise<RunState>
   readonly deadLetters: DeadLetterSource
   /**
-   * Forgets runs that ended long enough ago, a minute at least, so that who waits finds the end.
-   * Milliseconds. @default 30 days, 1000 runs
+   * Deletes runs that ended at least `retentionMs` ago, and never within the last minute, so that
+   * callers waiting for a run still find its end. Milliseconds. @default 30 days, 1000 runs
    */
   purge(options?: { readonly retentionMs?: number; readonly limit?: number }): Promise<number>
 }
 
 /**
- * Runs of sagas for an operator's program. It drives none: what is resumed or compensated is taken up by
- * the runners. Throws `OptionsError`.
+ * Makes an operator's view of sagas. It drives no runs: the runners continue what is resumed or
+ * compensated. Throws `OptionsError`.
  *
  * @example
  * ```ts
@@ -73,7 +76,7 @@ export function sagaOperator<Tx>(options: SagaOperatorOptions<Tx>): SagaOperator
   }
 }
 
-/** Forgets runs that ended long enough ago. */
+/** Deletes runs that ended at least `retentionMs` ago. */
 export async function purgeRuns<Tx>(
   { client, statements, schema, acquireTimeoutMs: timeoutMs }: RunsState<Tx>,
   { retentionMs = 30 * 86_400_000, limit = 1_000 }: { retentionMs?: number; limit?: number } = {},

@@ -1,6 +1,8 @@
 import { hash } from 'node:crypto'
 
-/** The same for errors of one kind: their name, code and message without its numbers and ids. */
+/**
+ * Groups errors of one kind: hashes the name, the code, and the message without numbers and ids.
+ */
 export function errorFingerprint(error: {
   readonly name: string
   readonly message: string

@@ -1,8 +1,8 @@
 import { OncekeyError } from '@oncekey/core'
 import { PermanentError } from '@oncekey/outbox'
-import type { FailureJson } from '../statements/find-run.ts'
+import type { FailureJson } from '../statements/run-json.ts'
 
-/** An error as it is kept with a run: what a person, or whoever waits, needs of it. */
+/** An error as stored with a run, for operators and for callers that wait for the run. */
 export function failureOf(error: unknown): FailureJson {
   const { name, message, stack, code } = partsOf(error)
   const details = error instanceof PermanentError ? detailsOf(error.details) : undefined
@@ -15,7 +15,7 @@ export function failureOf(error: unknown): FailureJson {
   }
 }
 
-/** The error again, for whoever waits for the run. */
+/** Rebuilds the stored error for callers that wait for the run. */
 export function errorOf(failure: FailureJson): Error {
   const error =
     failure.name === 'PermanentError'
@@ -33,19 +33,19 @@ function partsOf(error: unknown): { name: string; message: string; stack?: strin
   return { name: error.name, message: error.message, ...stack, ...code }
 }
 
-/** Details that cannot be kept are said to be missing rather than lose the error they belong to. */
+/** Replaces details that cannot be stored with a note, so that the error itself is still stored. */
 function detailsOf(details: unknown): unknown {
   if (details === undefined) return undefined
   try {
     const json = JSON.stringify(details)
     if (json !== undefined && json.length <= 16_384) return JSON.parse(json)
   } catch {
-    // Said below.
+    // The note below replaces them.
   }
   return { notKept: 'details are over 16 KB, or are not JSON' }
 }
 
-/** What a text column takes, and no more than anybody reads. */
+/** Shortens the text and removes what a Postgres text column refuses. */
 function text(value: string, max: number): string {
   return String(value).replaceAll('\0', '').toWellFormed().slice(0, max).toWellFormed()
 }

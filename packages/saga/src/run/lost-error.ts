@@ -1,7 +1,7 @@
-/** Why a step counts as failed that never said so itself. */
+/** The failure recorded for a step whose processes died before they could report one. */
 export function lostError(step: string, times: number): Error {
   const error = new Error(
-    `The process that ran step "${step}" vanished ${times} times before it could say how it went.`,
+    `${times} processes in a row stopped responding while they ran step "${step}".`,
   )
   error.name = 'ProcessLost'
   return error

@@ -1,45 +1,50 @@
 import type { DeadReason } from '@oncekey/core'
 import type { Definition, ResolvedStep } from '../definition/definition.ts'
 import { delayMs } from '../definition/retry-policy.ts'
-import type { StuckJson } from '../statements/find-run.ts'
-import type { MoveJson } from '../statements/record-move.ts'
+import type { MoveJson } from '../statements/moves.ts'
+import type { StuckJson } from '../statements/run-json.ts'
 import { errorFingerprint } from './error-fingerprint.ts'
 import { failureOf } from './failure.ts'
 import { type Action, nextAction } from './next-action.ts'
 import type { Run, StepRow } from './run.ts'
 
-/** A change of a run, to be written in one statement, and the run as it is afterwards. */
+/** A change to a run, written in one statement, together with the run as it is afterwards. */
 export interface Move {
   readonly run: Run
   readonly json: MoveJson
-  /** Goes on at once; waits; has ended; or waits for an operator. */
+  /**
+   * What the run does next: continue at once, wait for its next attempt, nothing because it ended,
+   * or wait for an operator.
+   */
   readonly course: 'go-on' | 'wait' | 'ended' | 'parked'
-  /** How the attempt went, for those who watch. */
+  /** How the attempt ended, for telemetry. */
   readonly outcome: 'begun' | 'done' | 'retry' | 'failed'
   readonly parked?: DeadReason
-  /** The position of the step that was tried; none for a move that is no attempt's. */
+  /** The position of the attempted step; not set if the move does not come from an attempt. */
   readonly own?: number
-  /** It begins, or is, a step from which there is no way back: no cancellation may come between. */
-  readonly isGuarded?: boolean
+  /** It begins or completes a step that cannot be undone, so it must hold off a cancellation. */
+  readonly isIrreversible?: boolean
 }
 
 /**
- * Whether it has to be put on record first: a step that reaches outside, unless it is there. One that
- * was local when it failed before is `undone`, and begins like one that was never tried.
+ * Whether the step must be recorded before it runs, because it has effects outside the database and
+ * is not on record yet. An `undone` step was local when it failed; it begins like a new one.
  */
 export function isToBegin(run: Run, { direction, position, step }: Action): boolean {
   const state = run.steps.get(position)?.state
   return direction === 'run' && !step.local && (state === undefined || state === 'undone')
 }
 
-/** A step that reaches outside is on record before it runs, and its compensation with it. */
+/**
+ * Records a step with effects outside the database, and thereby its compensation, before it runs.
+ */
 export function beginStep({ forwardFrom }: Definition, run: Run, { position, step }: Action): Move {
   const begun: StepRow = { ...(run.steps.get(position) ?? newRow(position, step)), state: 'begun' }
-  const isGuarded = position >= forwardFrom
-  return { ...moved(run, [begun], { course: 'go-on', outcome: 'begun' }), isGuarded }
+  const isIrreversible = position >= forwardFrom
+  return { ...moved(run, [begun], { course: 'go-on', outcome: 'begun' }), isIrreversible }
 }
 
-/** An attempt that did what it should. `result` is JSON. */
+/** The move after a successful attempt. `result` is JSON text. */
 export function succeeded(
   definition: Definition,
   run: Run,
@@ -48,8 +53,9 @@ export function succeeded(
 ): Move {
   const { forwardFrom } = definition
   const row = run.steps.get(position) ?? newRow(position, step)
-  // All of it is in this commit: cancelled before, it has not happened.
-  const isWhole = direction === 'run' && step.local && position >= forwardFrom
+  // A local step from the pivot on commits completely or, if the run was cancelled first, not at
+  // all.
+  const isAtomic = direction === 'run' && step.local && position >= forwardFrom
   const now: StepRow =
     direction === 'run'
       ? { ...row, state: 'done', attempts: attempt, result: JSON.parse(result) }
@@ -59,34 +65,38 @@ export function succeeded(
   if (next === undefined) {
     const state = direction === 'run' ? 'completed' : 'compensated'
     const ending = { course: 'ended', outcome: 'done', run: { state, ended: true } } as const
-    return { ...moved(run, [now], { ...ending, isWhole }), own: position }
+    return { ...moved(run, [now], { ...ending, isAtomic }), own: position }
   }
-  // The next one is put on record by the same statement.
+  // The same statement records the next step.
   const isNew = next.direction === 'run' && !next.step.local && !after.steps.has(next.position)
   const rows = isNew ? [now, newRow(next.position, next.step)] : [now]
-  const isGuarded = direction === 'run' && rows.some((each) => each.position >= forwardFrom)
-  const on = moved(run, rows, { course: 'go-on', outcome: 'done', isWhole })
-  return { ...on, own: position, isGuarded }
+  const isIrreversible = direction === 'run' && rows.some((each) => each.position >= forwardFrom)
+  const on = moved(run, rows, { course: 'go-on', outcome: 'done', isAtomic })
+  return { ...on, own: position, isIrreversible }
 }
 
-/** An attempt that failed, and how. */
+/** A failed attempt. */
 export interface Failure {
   readonly error: unknown
   readonly durationMs: number
   /**
-   * `terminal`: it says itself that it did nothing that is left. `permanent`: another try cannot
-   * help, and what it did is not known. `poison`: processes did not live to say. Any other: `transient`.
+   * `permanent`: another attempt cannot succeed. `poison`: the processes that ran it died.
+   * Otherwise `transient`.
    */
-  readonly kind: 'terminal' | 'permanent' | 'poison' | 'transient'
+  readonly kind: 'permanent' | 'poison' | 'transient'
+  /** The step itself says that it left no effect, so the pivot can still be undone. */
+  readonly hadNoEffect: boolean
 }
 
 /**
- * What becomes of a run when an attempt has failed.
+ * Decides what becomes of a run after a failed attempt.
  *
- * Transient, and attempts are left: it waits. Otherwise, of a compensation: `compensation-failed`. Of a
- * step before the pivot: what was done is undone. Of the pivot: the same, if it is known to have done
- * nothing; else nobody can say which way to go, and it waits for somebody who finds out. After the
- * pivot there is no way back, and it waits for somebody who makes it possible to go on.
+ * - Transient with attempts left: it waits and tries again.
+ * - A compensation: the run becomes `compensation-failed`.
+ * - A step before the pivot: the run is undone.
+ * - The pivot: the run is undone if the pivot is known to have had no effect; otherwise nobody can
+ *   tell which way to go, and the run is stuck until an operator finds out.
+ * - A step after the pivot: the run cannot go back and is stuck until an operator clears the way.
  */
 export function failed(definition: Definition, run: Run, action: Action, failure: Failure): Move {
   return { ...afterFailure(definition, run, action, failure), own: action.position }
@@ -96,7 +106,8 @@ function afterFailure(definition: Definition, run: Run, action: Action, failure:
   const { direction, position, step, attempt } = action
   const policy = direction === 'run' ? step.retry : step.compensationRetry
   const row = run.steps.get(position) ?? newRow(position, step)
-  // Local now, and on record as begun: a release before reached outside in it.
+  // A local step that is on record as `begun` had effects outside the database in an earlier
+  // release.
   const isRolledBack = step.local && run.steps.get(position)?.state !== 'begun'
   const counted: StepRow =
     direction === 'run'
@@ -145,30 +156,34 @@ function afterFailure(definition: Definition, run: Run, action: Action, failure:
   })
 }
 
-/** A run with nothing to do: a crash came between the last step and the end, or an operator did. */
+/**
+ * The run has nothing left to do: a process crashed between the last step and the end, or an
+ * operator intervened.
+ */
 export function ended(run: Run): Move {
   const state = run.state === 'running' ? 'completed' : 'compensated'
   return moved(run, [], { course: 'ended', outcome: 'done', run: { state, ended: true } })
 }
 
-/** Lets others have it, from now on. */
+/** Gives the run up, so that any process may take it now. */
 export function letGo(run: Run): Move {
   return moved(run, [], { course: 'wait', outcome: 'begun', waitMs: 0 })
 }
 
 /**
- * An attempt that the end of its process cut short, and that counts for nothing. Others may go on
- * at once where it has ended (`now`), and when the lease is over where it may still be doing something.
+ * Gives up a run whose attempt was cut short by the shutdown of this process; the attempt does not
+ * count. With `now` any process may take it at once. Otherwise the step's function may still be
+ * running, and others wait until the lease ends.
  */
 export function givenBack(run: Run, { now }: { readonly now: boolean }): Move {
   const move = letGo(run)
   return { ...move, json: { ...move.json, next: { kind: 'give-back', now } } }
 }
 
-/** Before the pivot always; at the pivot only if it is known to have done nothing. */
+/** Before the pivot always; at the pivot only if it is known to have had no effect. */
 function canGoBack(step: ResolvedStep, failure: Failure, isRolledBack: boolean): boolean {
   if (step.kind === 'retriable') return false
-  return step.kind === 'compensatable' || isRolledBack || failure.kind === 'terminal'
+  return step.kind === 'compensatable' || isRolledBack || failure.hadNoEffect
 }
 
 function deadReason({ kind }: Failure): DeadReason {
@@ -176,7 +191,7 @@ function deadReason({ kind }: Failure): DeadReason {
   return kind === 'transient' ? 'exhausted' : 'permanent'
 }
 
-/** Why it waits for a person, with what is needed to find others like it. */
+/** Why the run waits for an operator, with the fingerprint that groups it with similar runs. */
 function stuckJson({ step, attempt }: Action, failure: Failure): string {
   const { name, message, code } = failureOf(failure.error)
   const stuck: StuckJson = {
@@ -214,11 +229,11 @@ interface Change {
   readonly parked?: DeadReason
   readonly failures?: MoveJson['failures']
   readonly run?: NonNullable<MoveJson['run']>
-  readonly isWhole?: boolean
+  readonly isAtomic?: boolean
 }
 
 function moved(run: Run, rows: readonly StepRow[], change: Change): Move {
-  const { course, outcome, waitMs = 0, failures = [], parked, isWhole = false } = change
+  const { course, outcome, waitMs = 0, failures = [], parked, isAtomic = false } = change
   return {
     run: withRows(run, rows),
     course,
@@ -231,12 +246,12 @@ function moved(run: Run, rows: readonly StepRow[], change: Change): Move {
         state: row.state,
         attempts: row.attempts,
         compensation_attempts: row.compensationAttempts,
-        // Once; the statement keeps it.
+        // The statement keeps the result from the first write.
         result: row.state === 'done' ? JSON.stringify(row.result) : null,
       })),
       failures,
       ...(change.run !== undefined && { run: change.run }),
-      ...(isWhole && { whole: true as const }),
+      ...(isAtomic && { whole: true as const }),
       next: nextJson(course, waitMs),
     },
   }

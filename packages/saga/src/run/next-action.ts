@@ -1,18 +1,18 @@
 import type { Definition, ResolvedStep } from '../definition/definition.ts'
 import type { Run, StepRow } from './run.ts'
 
-/** What a run has to do next. */
+/** The attempt that a run makes next. */
 export interface Action {
   readonly direction: 'run' | 'compensate'
   readonly position: number
   readonly step: ResolvedStep
-  /** 1 for the first. */
+  /** Counts from 1. */
   readonly attempt: number
 }
 
 /**
- * Forward, the first step that is not done; backward, the last one that may have left something and
- * can undo it. `undefined`: there is none, it has ended.
+ * Going forward: the first step that is not done. Going backward: the last step that may have had
+ * an effect and has a compensation. `undefined` if there is none: the run has ended.
  */
 export function nextAction(definition: Definition, run: Run): Action | undefined {
   return run.state === 'running' ? forward(definition, run) : backward(definition, run)
@@ -30,13 +30,13 @@ function backward({ steps }: Definition, run: Run): Action | undefined {
   for (let position = steps.length - 1; position >= 0; position--) {
     const step = steps[position]
     const row = run.steps.get(position)
-    if (step?.compensate === undefined || row === undefined || !hasLeftSomething(row)) continue
+    if (step?.compensate === undefined || row === undefined || !mayHaveHadEffect(row)) continue
     return { direction: 'compensate', position, step, attempt: row.compensationAttempts + 1 }
   }
   return undefined
 }
 
-/** Or may have. */
-function hasLeftSomething({ state }: StepRow): boolean {
+/** A step that was begun or failed may have had an effect, so its compensation runs too. */
+function mayHaveHadEffect({ state }: StepRow): boolean {
   return state === 'done' || state === 'begun' || state === 'failed'
 }

@@ -2,24 +2,25 @@ import { fingerprint, type HandlerContext, OptionsError } from '@oncekey/core'
 import type { Definition } from '../definition/definition.ts'
 import { jsonText } from '../definition/json-value.ts'
 
-/** Which run, and what it is about. */
+/** Identifies a run and gives its input. */
 export type RunRequest<Input> = {
-  /** JSON. The same id with another input is an error. */
+  /** Must be JSON. Throws `saga-input-mismatch` if the run exists with another input. */
   readonly input: Input
 } & (
   | {
       /** Unique among all runs of all sagas: an order's id, an event's id. */
       readonly id: string
       /**
-       * Of what caused the run (W3C Trace Context), such as `event.headers.traceparent`: events of
-       * its steps carry it. @default none
+       * The W3C trace context of the cause, such as `event.headers.traceparent`. Events of the
+       * run's steps carry it. @default none
        */
       readonly traceparent?: string | undefined
     }
   | {
       /**
-       * Of the request, or the consumer, that this is about: its key names the run, so that a retry
-       * finds it again, and events of its steps carry its `traceparent`.
+       * The context of the HTTP request or consumer that starts the run. The run's id is derived
+       * from its key, so a retry finds the same run. Events of the run's steps carry its
+       * `traceparent`.
        */
       readonly context: Pick<HandlerContext, 'deriveKey'> &
         Partial<Pick<HandlerContext, 'traceparent'>>
@@ -29,7 +30,7 @@ export type RunRequest<Input> = {
 export interface ResolvedRequest {
   readonly id: string
   readonly input: string
-  /** Of the input alone: which saga it is for is compared by itself. */
+  /** Covers the input only; the saga's name is compared separately. */
   readonly fingerprint: string
   readonly traceparent: string | null
 }
@@ -58,12 +59,12 @@ function idOf(name: string, request: RunRequest<unknown>): string {
   const { id } = request
   if (isRunId(id)) return id
   throw new OptionsError(
-    'id: write 1 to 255 printable ASCII characters, the same for every retry; or ' +
-      '`context: once.of(req)`, for the id to come from the request.',
+    'id: write 1 to 255 printable ASCII characters, the same for every retry; or write ' +
+      '`context: once.of(req)` to derive the id from the request.',
   )
 }
 
-/** Whether a run can have that id; a question about another one need not be asked. */
+/** Whether an id is valid. No query is needed for one that is not. */
 export function isRunId(id: unknown): id is string {
   return typeof id === 'string' && /^[\x20-\x7e]{1,255}$/.test(id)
 }

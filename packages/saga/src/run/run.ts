@@ -1,6 +1,6 @@
 import type { RunJson, StepJson } from '../statements/run-json.ts'
 
-/** A run as who drives it sees it. */
+/** A run as the process that drives it sees it. */
 export interface Run {
   readonly id: string
   readonly saga: string
@@ -8,11 +8,11 @@ export interface Run {
   readonly definition: string
   readonly state: 'running' | 'compensating'
   readonly input: unknown
-  /** Of what caused it; its events carry it. */
+  /** The trace context of the cause; the run's events carry it. */
   readonly traceparent: string | undefined
-  /** How many processes vanished with it since it last came forward. */
+  /** How many processes died with the run since its last recorded move. */
   readonly lost: number
-  /** By position; of those that were begun. */
+  /** The steps that were begun, by position. */
   readonly steps: ReadonlyMap<number, StepRow>
 }
 
@@ -21,18 +21,18 @@ export interface StepRow {
   readonly position: number
   readonly name: string
   readonly state: StepState
-  /** That failed, or the one that did not. */
+  /** Counts failed attempts, and the successful one if there was one. */
   readonly attempts: number
   readonly compensationAttempts: number
   readonly result: unknown
 }
 
 /**
- * - `begun`: it is on record, and what it did outside is not known.
- * - `undone`: an attempt failed, and all it did was rolled back.
- * - `done`: it did what it should.
- * - `failed`: it failed for good; what it did outside is not known.
- * - `compensated`: it was undone.
+ * - `begun`: recorded; its effects outside the database are unknown.
+ * - `undone`: an attempt failed, and the transaction with all its effects was rolled back.
+ * - `done`: it succeeded.
+ * - `failed`: it failed for good; its effects outside the database are unknown.
+ * - `compensated`: its compensation succeeded.
  */
 export type StepState = 'begun' | 'undone' | 'done' | 'failed' | 'compensated'
 

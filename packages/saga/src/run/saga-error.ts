@@ -1,6 +1,6 @@
 import { OncekeyError } from '@oncekey/core'
 
-/** How a saga stands that somebody waits for and that has no result. */
+/** Why a run has no result for the caller that waits for it. */
 export type SagaErrorCode =
   | 'saga-in-progress'
   | 'saga-compensated'
@@ -12,8 +12,9 @@ export type SagaErrorCode =
   | 'saga-past-pivot'
 
 /**
- * Why `execute` has no result. `cause` is the error of the step that failed for good: a
- * {@link PermanentError} with its details, or another error by name and message, as it was kept.
+ * Thrown by `execute` when a run has no result. `cause` is the error of the step that failed for
+ * good, rebuilt from storage: a {@link PermanentError} with its details, or another error by name
+ * and message.
  *
  * @example
  * ```ts
@@ -29,7 +30,7 @@ export class SagaError extends OncekeyError {
   declare readonly code: SagaErrorCode
   declare readonly cause?: Error
   readonly runId: string
-  /** The step that failed for good, where there is one. */
+  /** The step that failed for good, if any. */
   readonly step: string | undefined
 
   constructor(

@@ -1,7 +1,7 @@
-import type { FailureJson } from '../statements/find-run.ts'
-import type { WholeRunJson } from '../statements/read-run.ts'
+import type { FailureJson } from '../statements/run-json.ts'
+import type { WholeRunJson } from '../statements/runs.ts'
 
-/** One line of a run's story, by the database's clock. */
+/** One entry of a run's timeline, by the database's clock. */
 export interface TimelineEntry {
   readonly at: Date
   readonly what:
@@ -13,20 +13,20 @@ export interface TimelineEntry {
     | 'compensation-failed'
     | 'ended'
   readonly step?: string
-  /** Of a failure. */
+  /** Set for failures. */
   readonly attempt?: number
   readonly error?: FailureJson
-  /** As a line to read. */
+  /** A readable line. */
   readonly text: string
 }
 
-/** What happened in a run, in order. */
+/** Everything that happened in a run, in order. */
 export function timelineOf(run: WholeRunJson): TimelineEntry[] {
   const entries: TimelineEntry[] = [
     entry(run.started_at, 'started', `saga "${run.saga}" version ${run.version} started`),
   ]
   for (const { name: step, begun_at, done_at, compensated_at } of run.steps) {
-    // A local step is on record when it is done, or has failed.
+    // A local step is recorded only when it succeeds or fails, so both times are equal.
     if (begun_at !== done_at) entries.push(entry(begun_at, 'step-begun', `${step} begun`, { step }))
     if (done_at !== null) entries.push(entry(done_at, 'step-done', `${step} done`, { step }))
     if (compensated_at !== null) {

@@ -20,14 +20,14 @@ import type { RunnerState } from '../state/runner-state.ts'
 import { reportError, type SagaStepTrace, sagaStepTrace, tell } from '../telemetry/channels.ts'
 import { type StepTransaction, stepTransaction, type Written } from './step-transaction.ts'
 
-/** What came of an attempt: the move that is written, or why none was. */
+/** The result of an attempt: the recorded move, or why nothing was recorded. */
 export type Attempted =
   | { readonly kind: 'moved'; readonly move: Move }
   | { readonly kind: 'lost' }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'in-doubt'; readonly error: unknown }
 
-/** Tries a step, or its compensation, once, and writes what came of it. */
+/** Attempts a step or its compensation once, and records how it ended. */
 export function attemptStep<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
@@ -70,7 +70,8 @@ async function tried<Tx>(
     const what = `The result of step "${step.name}" of saga "${run.saga}"`
     end = { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
   } catch (error) {
-    // What a runner that stops aborted has not failed: it is tried again elsewhere, uncounted.
+    // A stopping runner aborted the attempt. It has not failed: another process repeats it, and it
+    // does not count.
     end = runner.stopping
       ? { hasEnded: !held.left.aborted }
       : failureFrom(run, action, error, performance.now() - startedAt)
@@ -93,7 +94,7 @@ async function tried<Tx>(
     written = await transaction.rollback(move)
   }
   if (written.kind === 'refused') {
-    // Nothing of it was kept: the attempt has failed after all.
+    // The database refused the whole transaction, so the attempt has failed after all.
     const durationMs = performance.now() - startedAt
     const failure = failureFrom(run, action, written.error, durationMs)
     move = failed(definition, run, action, failure)
@@ -109,15 +110,15 @@ async function tried<Tx>(
   return { kind: 'moved', move }
 }
 
-/** An attempt that the end of its process aborted, and whether its function has returned since. */
+/** An attempt aborted by the shutdown of this process, and whether its function has returned. */
 interface CutShort {
   readonly hasEnded: boolean
 }
 
 /**
- * Calls the step's own function, for as long as it may take and the run is not lost; when its time is
- * over, it has up to a second to return. A function that is asked to end, because the run was cancelled or the runner stops, is waited for: what it does
- * until it returns is done before anything is undone or tried again elsewhere.
+ * Calls the step's function until it returns, the time limit expires, or the run is lost. After the
+ * time limit the function gets up to a second to return. After a cancellation or a stop the runner
+ * waits for it, so that everything it does happens before the step is undone or repeated elsewhere.
  */
 async function called<Tx>(
   runner: RunnerState<Tx>,
@@ -168,7 +169,7 @@ async function called<Tx>(
   }
 }
 
-/** The results of the steps before one, by name. */
+/** The results of the steps before `position`, by name. */
 export function stateBefore(run: Run, position: number): Record<string, unknown> {
   const before = [...run.steps.values()].filter((row) => row.position < position)
   return Object.fromEntries(before.map(({ name, result }) => [name, result]))
@@ -180,14 +181,14 @@ function failureFrom(
   error: unknown,
   durationMs: number,
 ): Failure {
-  if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent' }
+  if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent', hadNoEffect: false }
   const isPermanent = error instanceof PermanentError || saysPermanent(step, error, run.id)
-  // Of a compensation nothing is undone: that it cannot succeed is for a person to know.
-  const kind = !isPermanent ? 'transient' : direction === 'run' ? 'terminal' : 'permanent'
-  return { error, durationMs, kind }
+  // A compensation is not undone in turn. If it cannot succeed, an operator has to decide.
+  if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
+  return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }
 }
 
-/** An `isPermanent` that throws is told of, and answers nothing: the error is tried again. */
+/** If `isPermanent` throws, the error is reported and the step's failure is retried. */
 function saysPermanent(step: Action['step'], failure: unknown, runId: string): boolean {
   try {
     return step.isPermanent(failure) === true
@@ -197,7 +198,10 @@ function saysPermanent(step: Action['step'], failure: unknown, runId: string): b
   }
 }
 
-/** Waits for a function whose time is over, so that what it still does is not beside what undoes it. */
+/**
+ * Waits for a function past its time limit, so that it does not run concurrently with its
+ * compensation.
+ */
 async function endOf(
   running: Promise<unknown> | undefined,
   ms: number,
@@ -223,9 +227,9 @@ function timedOut({ step, direction }: Action): Error {
 function attemptOver(): OncekeyError {
   return new OncekeyError(
     'attempt-over',
-    'emit(): the attempt has ended; call it before returning.',
+    'emit(): the attempt has ended. Call emit() before the step returns.',
   )
 }
 
-/** How long a function whose time is over has to return; no longer than its time was. */
+/** How long a function past its time limit has to return, at most. Milliseconds. */
 const RETURN_MS = 1_000

@@ -11,16 +11,16 @@ import { attemptStep } from './attempt.ts'
 import { raiseAlert } from './raise-alert.ts'
 import { stepTransaction, type Written } from './step-transaction.ts'
 
-/** A run that this process has just taken, or begun. */
+/** A run that this process has claimed or started. */
 export interface Taken {
   readonly json: RunJson
-  /** When it was asked for, by `performance.now()`. */
+  /** When the query was sent, by `performance.now()`. */
   readonly askedAt: number
 }
 
 /**
- * Brings a run forward for as long as it can go on at once: to its end, to a wait, to where it needs a
- * person. Never rejects: what goes wrong here is told, and the run is there for whoever comes next.
+ * Drives a run until it ends, has to wait, or needs an operator. Never rejects: errors are
+ * reported, and the run remains for the next process.
  */
 export function drive<Tx>(
   runner: RunnerState<Tx>,
@@ -43,7 +43,8 @@ async function driveToEnd<Tx>(
   first: Taken,
 ): Promise<void> {
   let taken: Taken | undefined = first
-  // Again only after a cancellation, and after a commit whose answer was lost: the database says how it ended.
+  // Repeats after a cancellation, and after a commit whose answer was lost, to read the recorded
+  // state.
   for (let doubts = 0; taken !== undefined; doubts++) {
     const { id, epoch, move }: RunJson = taken.json
     const run = runOf(taken.json)
@@ -54,7 +55,7 @@ async function driveToEnd<Tx>(
       const stopped = await forward(runner, definition, held, run)
       if (stopped?.kind === 'lost') tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
       if (stopped?.kind === 'cancelled') {
-        // What the run has to undo is on record now; whoever undoes it reads that anew.
+        // What has to be undone is on record now and is read again.
         taken = await retake(runner, id, epoch)
         doubts -= 1
       }
@@ -68,7 +69,7 @@ async function driveToEnd<Tx>(
   }
 }
 
-/** Action after action. Returns why it stopped before it was through, if it did. */
+/** Takes one action after another. Returns why it stopped early, or undefined. */
 async function forward<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
@@ -85,7 +86,12 @@ async function forward<Tx>(
       move = letGo(run)
     } else if (run.lost >= runner.maxLost) {
       const error = lostError(action.step.name, run.lost)
-      move = failed(definition, run, action, { error, durationMs: 0, kind: 'poison' })
+      move = failed(definition, run, action, {
+        error,
+        durationMs: 0,
+        kind: 'poison',
+        hadNoEffect: false,
+      })
     } else if (isToBegin(run, action)) {
       move = beginStep(definition, run, action)
     } else {
@@ -103,7 +109,7 @@ async function forward<Tx>(
   }
 }
 
-/** A move that is no attempt's. */
+/** Records a move that does not come from an attempt. */
 function write<Tx>(runner: RunnerState<Tx>, held: Held, move: Move): Promise<Written> {
   return stepTransaction(runner, held, NO_STEP).commit(move, [])
 }
@@ -137,5 +143,5 @@ async function retake<Tx>(
   return row?.run == null ? undefined : { json: JSON.parse(row.run), askedAt }
 }
 
-/** A database that does not answer is asked so often; then the lease runs out, and others go on. */
+/** After this many unanswered commits the lease runs out and another process takes the run. */
 const MAX_DOUBTS = 3

@@ -8,19 +8,22 @@ import { SagaError } from '../run/saga-error.ts'
 import type { Turn } from '../state/concurrency-limit.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
-import type { FoundRunJson } from '../statements/find-run.ts'
+import type { FoundRunJson } from '../statements/runs.ts'
 import { drive } from './drive.ts'
 import { startRun } from './start-run.ts'
 
 export interface ExecuteOptions {
-  /** How long to wait for the end; then `saga-in-progress`, and the run goes on. Milliseconds. @default no limit */
+  /**
+   * How long to wait for the end. After that `execute` throws `saga-in-progress`, and the run
+   * continues. Milliseconds. @default no limit
+   */
   readonly waitMs?: number
-  /** Stops waiting; the run goes on. */
+  /** Stops the wait; the run continues. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Begins a run, or finds the one of that id, brings it forward here when nobody else does, and waits
+ * Starts a run or finds the one with that id, drives it here if no other process does, and waits
  * for its end.
  */
 export async function execute<Tx>(
@@ -38,7 +41,7 @@ export async function execute<Tx>(
   if (!runner.driving.has(resolved.id)) await begin(runner, definition, resolved)
   const turn = lazyTurn(runner)
   try {
-    return await untilOver(runner, definition, resolved, { until, signal, turn })
+    return await waitForEnd(runner, definition, resolved, { until, signal, turn })
   } finally {
     turn.leave()
   }
@@ -51,18 +54,18 @@ interface Waiting {
   readonly turn: LazyTurn
 }
 
-async function untilOver<Tx>(
+async function waitForEnd<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
   resolved: ResolvedRequest,
   { until, signal, turn }: Waiting,
 ): Promise<unknown> {
-  for (let looks = 0, begun = 1; ; looks++) {
-    await patiently(runner.driving.get(resolved.id), until, signal)
+  for (let polls = 0, starts = 1; ; polls++) {
+    await waitWithin(runner.driving.get(resolved.id), until, signal)
     const found = await findRun(runner, resolved.id)
     if (found === undefined) {
-      // It was put on record, and a failover took that back: it begins again, with the same keys.
-      if (begun++ === MAX_BEGINNINGS) throw vanished(resolved.id)
+      // A failover lost the run after it was recorded. It starts again, with the same keys.
+      if (starts++ === MAX_STARTS) throw runGone(resolved.id)
       await begin(runner, definition, resolved)
       continue
     }
@@ -71,26 +74,27 @@ async function untilOver<Tx>(
     if (isOver(found)) return resultOf(resolved.id, found, own)
     if (own === undefined) throw unknownDefinition(runner, resolved.id, found)
     if (runner.draining) throw draining()
-    const dueInMs = found.due_in_ms ?? LOOK_MS
+    const dueInMs = found.due_in_ms ?? POLL_MS
     if (dueInMs > 0) turn.leave()
-    else if (turn.take()) {
+    else if (turn.acquire()) {
       if (await takeAndDrive(runner, own, resolved.id)) continue
     } else {
-      // Others may take it meanwhile. All who wait look so often together, however many they are.
-      const lookMs = Math.max(LOOK_MS, runner.places.waiting() * LOOKS_APART_MS)
-      await patiently(turn.comesWithin(lookMs), until, signal)
+      // Another process may take the run meanwhile. The interval grows with the number of waiters,
+      // so that all of them together query at a constant rate.
+      const pollMs = Math.max(POLL_MS, runner.executeLimit.waiting() * MS_PER_WAITER)
+      await waitWithin(turn.readyWithin(pollMs), until, signal)
       if (performance.now() >= until) throw inProgress(resolved.id)
       continue
     }
-    // Another process has it: it may end long before its lease does.
-    const lookMs = Math.min(LOOK_MS, FIRST_LOOK_MS * 2 ** looks)
-    const ms = found.owned ? lookMs : Math.min(Math.max(dueInMs, FIRST_LOOK_MS), LOOK_MS)
-    await patiently(sleep(ms, signal), until, signal)
+    // Another process has the run and may finish long before its lease ends.
+    const pollMs = Math.min(POLL_MS, FIRST_POLL_MS * 2 ** polls)
+    const ms = found.owned ? pollMs : Math.min(Math.max(dueInMs, FIRST_POLL_MS), POLL_MS)
+    await waitWithin(sleep(ms, signal), until, signal)
     if (performance.now() >= until) throw inProgress(resolved.id)
   }
 }
 
-/** A run that nobody waits for: it is there for the loop of whoever comes first. */
+/** Records a run without waiting for it; the loop of any process takes it. */
 export async function submit<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
@@ -100,50 +104,53 @@ export async function submit<Tx>(
   const started = await startRun(runner, definition, resolved, null)
   if (started === undefined) {
     const found = await findRun(runner, resolved.id)
-    if (found === undefined) throw vanished(resolved.id)
+    if (found === undefined) throw runGone(resolved.id)
     checkSame(definition, resolved, found)
   }
   return { id: resolved.id, isNew: started !== undefined }
 }
 
-/** Puts a run on record, and drives it where there is a place; else whoever has one first does. */
+/**
+ * Records a run, and drives it here if the concurrency limit allows. Otherwise any process that has
+ * capacity takes it.
+ */
 async function begin<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
   request: ResolvedRequest,
 ): Promise<void> {
-  const hasPlace = runner.places.take()
+  const hasCapacity = runner.executeLimit.acquire()
   let driving: Promise<void> | undefined
   try {
-    const started = await startRun(runner, definition, request, hasPlace ? runner.node : null)
-    if (started !== undefined && hasPlace) driving = drive(runner, definition, started)
+    const started = await startRun(runner, definition, request, hasCapacity ? runner.node : null)
+    if (started !== undefined && hasCapacity) driving = drive(runner, definition, started)
   } finally {
-    if (hasPlace) givePlaceBack(runner, driving)
+    if (hasCapacity) releaseAfter(runner, driving)
   }
 }
 
-/** A turn that stands in line from when it is first needed. */
+/** A turn that joins the queue when it is first needed. */
 interface LazyTurn {
-  /** Takes a place, if one is free or was kept; else stands in line. */
-  take(): boolean
-  comesWithin(ms: number): Promise<void>
+  /** Acquires capacity if some is free or reserved for this turn; otherwise joins the queue. */
+  acquire(): boolean
+  readyWithin(ms: number): Promise<void>
   leave(): void
 }
 
-function lazyTurn<Tx>({ places }: RunnerState<Tx>): LazyTurn {
+function lazyTurn<Tx>({ executeLimit }: RunnerState<Tx>): LazyTurn {
   let turn: Turn | undefined
   return {
-    take() {
-      if (turn === undefined && places.take()) return true
-      turn ??= places.standInLine()
-      if (!turn.hasCome()) return false
+    acquire() {
+      if (turn === undefined && executeLimit.acquire()) return true
+      turn ??= executeLimit.enqueue()
+      if (!turn.isReady()) return false
       turn.use()
       turn = undefined
       return true
     },
-    async comesWithin(ms) {
+    async readyWithin(ms) {
       const patience = new AbortController()
-      await Promise.race([turn?.comes, sleep(ms, patience.signal)])
+      await Promise.race([turn?.ready, sleep(ms, patience.signal)])
       patience.abort()
     },
     leave() {
@@ -153,12 +160,15 @@ function lazyTurn<Tx>({ places }: RunnerState<Tx>): LazyTurn {
   }
 }
 
-function givePlaceBack<Tx>({ places }: RunnerState<Tx>, after: Promise<void> | undefined): void {
-  if (after === undefined) places.giveBack()
-  else void after.then(() => places.giveBack())
+function releaseAfter<Tx>(
+  { executeLimit }: RunnerState<Tx>,
+  after: Promise<void> | undefined,
+): void {
+  if (after === undefined) executeLimit.release()
+  else void after.then(() => executeLimit.release())
 }
 
-/** In the place that was taken for it. */
+/** Claims a run and drives it, with capacity that was already acquired. */
 async function takeAndDrive<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
@@ -174,7 +184,7 @@ async function takeAndDrive<Tx>(
     driving = drive(runner, definition, { json: JSON.parse(row.run), askedAt })
     return true
   } finally {
-    givePlaceBack(runner, driving)
+    releaseAfter(runner, driving)
   }
 }
 
@@ -198,9 +208,13 @@ function checkSame(
 ): void {
   if (found.saga === name && found.fingerprint === fingerprint) return
   const what = found.saga === name ? 'another input' : `saga "${found.saga}"`
-  throw new SagaError('saga-input-mismatch', `Run ${id} was begun with ${what}; it is as it was.`, {
-    runId: id,
-  })
+  throw new SagaError(
+    'saga-input-mismatch',
+    `Run ${id} was started with ${what}; the existing run is unchanged.`,
+    {
+      runId: id,
+    },
+  )
 }
 
 function isOver({ state }: FoundRunJson): boolean {
@@ -230,7 +244,7 @@ function resultOf(id: string, found: FoundRunJson, definition: Definition | unde
     case 'compensation-failed':
       throw new SagaError(
         'saga-compensation-failed',
-        `Saga "${saga}" failed${why}; and what it had done could not be undone yet.`,
+        `Saga "${saga}" failed${why}, and a compensation failed too; an operator has to act.`,
         about,
       )
     case 'settled':
@@ -254,11 +268,11 @@ function unknownDefinition<Tx>(
   found: FoundRunJson,
 ): SagaError {
   const why = whyUnknown(found, definitions)
-  return new SagaError('saga-unknown', `Run ${runId} cannot go on here. ${why}`, { runId })
+  return new SagaError('saga-unknown', `Run ${runId} cannot continue here. ${why}`, { runId })
 }
 
-/** Waits, but no longer than whoever waits does. */
-async function patiently(
+/** Waits for `what` until the deadline or the caller's signal. */
+async function waitWithin(
   what: Promise<unknown> | undefined,
   until: number,
   signal: AbortSignal | undefined,
@@ -277,27 +291,29 @@ async function patiently(
   } finally {
     given.abort()
   }
-  // A pause ends with the signal, too, and may have been the first to hear of it.
+  // The signal also ends a sleep, which may have been the first to settle.
   signal?.throwIfAborted()
 }
 
-function vanished(id: string): SagaError {
+function runGone(id: string): SagaError {
   return new SagaError(
     'saga-unknown',
-    `There is no run ${id} of a saga any more: it was purged, or the database lost it again and again.`,
+    `Run ${id} no longer exists: it was purged, or failovers lost it repeatedly.`,
     { runId: id },
   )
 }
 
 function inProgress(runId: string): SagaError {
-  return new SagaError('saga-in-progress', `Run ${runId} has not ended yet; it goes on.`, { runId })
+  return new SagaError('saga-in-progress', `Run ${runId} has not ended yet; it continues.`, {
+    runId,
+  })
 }
 
 function draining(): OncekeyError {
-  return new OncekeyError('draining', 'This process is shutting down and begins nothing more.')
+  return new OncekeyError('draining', 'This process is shutting down and starts no more runs.')
 }
 
-const FIRST_LOOK_MS = 10
-const LOOK_MS = 500
-const LOOKS_APART_MS = 5
-const MAX_BEGINNINGS = 3
+const FIRST_POLL_MS = 10
+const POLL_MS = 500
+const MS_PER_WAITER = 5
+const MAX_STARTS = 3

@@ -6,15 +6,16 @@ import { takeDue } from './poll.ts'
 import { tellUnknown } from './tell-unknown.ts'
 
 export interface Loop {
-  /** Looks again now. */
+  /** Polls again now. */
   wake(): void
-  /** Takes nothing more. Resolves when it is not asking any more. */
+  /** Claims nothing more. Resolves when the last poll has ended. */
   stop(): Promise<void>
 }
 
 /**
- * Looks for runs that are due, again and again. Full, it waits for one to be done; else for the next
- * look, which comes a little sooner or later each time, so that processes do not ask all at once.
+ * Polls for due runs until it is stopped. At the concurrency limit it waits for a run to be done;
+ * otherwise it sleeps until the next poll, for a random time around `pollMs`, so that processes do
+ * not poll in step.
  */
 export function startLoop<Tx>(runner: RunnerState<Tx>): Loop {
   const stopping = new AbortController()

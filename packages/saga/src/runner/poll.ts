@@ -1,9 +1,9 @@
 import type { RunnerState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
-import type { ClaimedJson } from '../statements/claim-runs.ts'
+import type { ClaimedJson } from '../statements/work.ts'
 import { drive } from './drive.ts'
 
-/** Takes runs that are due, at most so many, and has each brought forward. */
+/** Claims up to `limit` due runs and drives each of them. */
 export async function takeDue<Tx>(
   runner: RunnerState<Tx>,
   limit: number,

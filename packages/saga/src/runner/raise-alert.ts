@@ -3,7 +3,10 @@ import type { RunnerState } from '../state/runner-state.ts'
 import type { SagaAlert } from '../telemetry/alert.ts'
 import { reportError, tell } from '../telemetry/channels.ts'
 
-/** Says that a run needs a person: to the hook, to the channel, and if neither hears it, as a warning. */
+/**
+ * Reports that a run needs a person: to the hook and the channel, and as a process warning if there
+ * is neither.
+ */
 export function raiseAlert<Tx>(runner: RunnerState<Tx>, { run, json, parked }: Move): void {
   const failure = json.failures.at(-1)
   const step = failure?.step
@@ -29,7 +32,7 @@ export function alert<Tx>({ onAlert }: RunnerState<Tx>, about: SagaAlert): void 
     if (!heard) process.emitWarning(about.message, { code: 'ONCEKEY', type: 'OncekeyWarning' })
     return
   }
-  // Nobody waits for it: a pager that is down ends neither the run nor the process.
+  // Not awaited: a pager that is down must not stop the run or the process.
   const calling = (async () => await onAlert(about))()
   calling.catch((error) => reportError({ error, during: 'alert', runId: about.runId }))
 }

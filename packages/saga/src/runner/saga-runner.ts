@@ -13,7 +13,7 @@ import {
 } from '../operator/runs.ts'
 import { purgeRuns } from '../operator/saga-operator.ts'
 import type { RunRequest } from '../run/run-request.ts'
-import { places } from '../state/concurrency-limit.ts'
+import { concurrencyLimit } from '../state/concurrency-limit.ts'
 import { leases } from '../state/leases.ts'
 import { resolveOptions, type SagaRunnerOptions } from '../state/runner-options.ts'
 import type { RunnerState } from '../state/runner-state.ts'
@@ -22,19 +22,19 @@ import { type ExecuteOptions, execute, submit } from './execute.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { takeDue } from './poll.ts'
 
-/** Runs sagas, together with the other processes that have a runner on the same schema. */
+/** Runs sagas, together with all other runners on the same schema. */
 export interface SagaRunner<Tx> {
-  /** How this process is called in the work it has. */
+  /** The name of this process in the runs it owns. */
   readonly node: string
 
   /**
-   * Begins a run, or finds the one of that id, brings it forward here when nobody else does, and
-   * resolves with its result. However often it is called, each step takes effect once.
+   * Starts a run or finds the one with that id, drives it here if no other process does, and
+   * resolves with its result. Each step takes effect once, however often `execute` is called.
    *
-   * Rejects with {@link SagaError}: `saga-compensated` (its `cause` is what failed),
+   * Rejects with {@link SagaError}: `saga-compensated` (`cause` is the error of the failed step),
    * `saga-compensation-failed`, `saga-stuck`, `saga-settled`, `saga-in-progress` after `waitMs`,
-   * `saga-input-mismatch`, `saga-unknown`. Another rejection, such as a database that does not
-   * answer, says nothing about the run: it goes on, and calling again finds it.
+   * `saga-input-mismatch`, `saga-unknown`. Any other rejection, such as an unreachable database,
+   * leaves the outcome open: the run continues, and another call finds it.
    */
   execute<Input, Result>(
     // biome-ignore lint/suspicious/noExplicitAny: the state is the saga's own business
@@ -42,49 +42,62 @@ export interface SagaRunner<Tx> {
     request: RunRequest<Input> & ExecuteOptions,
   ): Promise<Result>
 
-  /** Puts a run on record for the loop, here or elsewhere, and does not wait: for event consumers and slow flows. */
+  /**
+   * Records a run for the loop of any process and does not wait. Use it in event consumers and for
+   * slow flows.
+   */
   submit<Input>(
     // biome-ignore lint/suspicious/noExplicitAny: neither state nor result are asked for
     saga: Saga<Input, any, Tx, any>,
     request: RunRequest<Input>,
   ): Promise<{ readonly id: string; readonly isNew: boolean }>
 
-  /** Takes what is due, at most `concurrency` runs, and brings each forward. Returns how many. */
+  /** Claims up to `concurrency` due runs and drives each of them. Returns how many. */
   runOnce(): Promise<number>
-  /** Does that until `stop`. Without it, a run whose process died is only gone on with when it is executed again. */
+  /**
+   * Repeats that until `stop`. Without it, a run whose process died continues only when it is
+   * executed again.
+   */
   start(): void
   /**
-   * Takes nothing more, and lets steps that are under way finish for so long; their runs are others'
-   * to go on with at once. The rest is aborted and given back, its attempts uncounted: at once where
-   * the step's function returns within a second, otherwise for when its lease is over. Resolves two
-   * seconds after `timeoutMs` at the latest, also where the database does not answer. `Infinity`
-   * waits for all of them; what is no length of time throws `OptionsError`, and nothing is stopped.
+   * Claims nothing more and lets steps that are under way finish within `timeoutMs`; other
+   * processes continue their runs at once. Then it aborts the remaining steps and gives their runs
+   * up without counting the attempts: at once if the step's function returns within a second,
+   * otherwise when its lease ends. Resolves at most two seconds after `timeoutMs`, even if the
+   * database does not answer. `Infinity` waits for all steps. A value that is not a duration throws
+   * `OptionsError` and stops nothing.
    */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>
 
-  /** A run with its steps and its story. */
+  /** A run with its steps and its timeline. */
   get(id: string): Promise<WholeRun | undefined>
   list(filter?: ListFilter): Promise<ListedRun[]>
-  /** Has a run that is stuck, waits, or could not be undone go on now, with its attempts forgiven. Returns its state. */
+  /**
+   * Makes a run that is stuck, waiting, or failed in its compensation continue now, with its
+   * attempts counted from zero. Returns its new state.
+   */
   resume(id: string): Promise<RunState>
-  /** Undoes what a run has done, also one that is under way. Throws `saga-past-pivot`. */
+  /** Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
-  /** Ends a run that was put right by hand, dead or waiting. Returns its state: that of one which is driven is as it was. */
+  /**
+   * Ends a run that was put right by hand, if it is dead or waiting. Returns its state, which is
+   * unchanged if a process drives it.
+   */
   settle(id: string, note: string): Promise<RunState>
   /**
-   * Runs that need a person, for `deadLetters` of `@oncekey/outbox`: redriving one resumes it,
-   * discarding it settles it. Their `origin` is the saga, their `subject` the step.
+   * Runs that need a person, for `deadLetters` of `@oncekey/outbox`. Redriving one resumes it,
+   * discarding one settles it. `origin` is the saga, `subject` is the step.
    */
   readonly deadLetters: DeadLetterSource
   /**
-   * Forgets runs that ended long enough ago, a minute at least, so that who waits finds the end.
-   * Milliseconds. @default 30 days, 1000 runs
+   * Deletes runs that ended at least `retentionMs` ago, and never within the last minute, so that
+   * callers waiting for a run still find its end. Milliseconds. @default 30 days, 1000 runs
    */
   purge(options?: { readonly retentionMs?: number; readonly limit?: number }): Promise<number>
 }
 
 /**
- * Makes a runner. It opens and closes nothing: `migrate` has to have run, with `sagaMigrations`.
+ * Makes a runner. It opens and closes no connections. Run `migrate` with `sagaMigrations` first.
  *
  * @example
  * ```ts
@@ -100,7 +113,7 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
     ...resolved,
     statements,
     leases: leases(resolved, statements),
-    places: places(resolved.executeConcurrency),
+    executeLimit: concurrencyLimit(resolved.executeConcurrency),
     driving: new Map(),
     draining: false,
     stopping: false,
@@ -109,7 +122,7 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
 
   return {
     node: runner.node,
-    // The type of the result is what the saga says of itself.
+    // The saga's own type determines the result.
     execute: async (of, request) => (await execute(runner, ours(of), request)) as never,
     async submit(of, request) {
       const submitted = await submit(runner, ours(of), request)
@@ -122,7 +135,8 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       return driven.length
     },
     start() {
-      if (runner.draining) throw new OptionsError('start: this runner was stopped. Make another.')
+      if (runner.draining)
+        throw new OptionsError('start: this runner was stopped. Create another one.')
       loop ??= startLoop(runner)
     },
     async stop({ timeoutMs = 10_000 } = {}) {
@@ -166,13 +180,15 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
   }
 }
 
-/** Waits, but no longer than so; what is waited for never rejects. */
+/** Waits at most `ms`. `what` never rejects. */
 async function within(ms: number, what: () => Promise<unknown>): Promise<void> {
   const patience = new AbortController()
   await Promise.race([what(), sleep(ms, patience.signal)])
   patience.abort()
 }
 
-/** How long the functions of aborted steps have to return, and their runs to be given back. */
+/**
+ * How long aborted steps have to return, and how long giving up their runs may take. Milliseconds.
+ */
 const RETURN_MS = 1_000
 const GIVE_BACK_MS = 1_000

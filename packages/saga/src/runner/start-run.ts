@@ -5,7 +5,7 @@ import type { RunnerState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
 import type { Taken } from './drive.ts'
 
-/** Writes a run that begins; `undefined` where there is one of that id already. */
+/** Records a new run; `undefined` if one with that id exists. */
 export async function startRun<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,

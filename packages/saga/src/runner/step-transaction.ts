@@ -11,25 +11,28 @@ import type { Move } from '../run/move.ts'
 import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 
-/** The transaction of one attempt, if it asks for one, and the way its outcome is written. */
+/**
+ * The transaction of one attempt, opened if the step asks for it, and the ways to record the
+ * outcome.
+ */
 export interface StepTransaction<Tx> {
-  /** Opened when first asked for, and only for who still has the run. */
+  /** Opens on the first call, and only if this process still has the run. */
   open(): Promise<Tx>
-  /** Writes a move together with what the step wrote. */
+  /** Commits what the step wrote together with the move. */
   commit(move: Move, events: readonly OutboxEvent[]): Promise<Written>
-  /** Undoes what the step wrote, and writes a move. */
+  /** Rolls back what the step wrote, then records the move. */
   rollback(move: Move): Promise<Written>
-  /** Undoes what the step wrote and writes nothing. */
+  /** Rolls back what the step wrote and records nothing. */
   abandon(): Promise<void>
 }
 
 /**
- * - `written`: all of it.
- * - `cancelled`: the step that was tried, and nothing that leads on: the run is to be undone. Not even
- *   that step where it is local and there is no way back from it.
- * - `refused`: none of it, because of what the step itself wrote or did.
- * - `lost`: none of it; the run is another's by now.
- * - `in-doubt`: nobody knows; the database has to be asked.
+ * - `written`: everything was written.
+ * - `cancelled`: an operator cancelled the run. Only the attempted step was written, unless it is a
+ *   local step that cannot be undone: then nothing was.
+ * - `refused`: nothing was written, because of what the step wrote or did.
+ * - `lost`: nothing was written; another process has the run.
+ * - `in-doubt`: the outcome is unknown until the database is asked.
  */
 export type Written =
   | { readonly kind: 'written' }
@@ -79,7 +82,8 @@ export function stepTransaction<Tx>(
 
     async abandon() {
       const transaction = await end()
-      // Where the server does not hear of it, the connection is gone, and the transaction with it.
+      // If the server does not receive the rollback, the connection is gone and the server ends the
+      // transaction.
       await transaction?.rollback({ timeoutMs: UNDO_TIMEOUT_MS }).catch(() => {})
     },
   }
@@ -108,7 +112,7 @@ export function stepTransaction<Tx>(
     }
   }
 
-  /** Runs a move's statement. The move that it names as its own is the one before the next. */
+  /** Runs the statement of a move. It names the previous move, and sets the name of this one. */
   async function write(
     move: Move,
     events: readonly OutboxEvent[],
@@ -117,7 +121,7 @@ export function stepTransaction<Tx>(
   ): Promise<Written> {
     const next = randomUUID()
     const { move: before, state } = held
-    const { json, own = null, isGuarded: guarded = false } = move
+    const { json, own = null, isIrreversible: guarded = false } = move
     const about = { id, epoch, before, next, state, leaseMs, within, guarded, own, events }
     try {
       const [row] = await run(statements.recordMove({ ...about, move: json }))
@@ -130,7 +134,9 @@ export function stepTransaction<Tx>(
     }
   }
 
-  /** An opening that failed, or that the step did not wait for, is over all the same. */
+  /**
+   * Waits for an opening that is still under way, even if it fails or the step did not wait for it.
+   */
   async function end(): Promise<SqlTransaction<Tx> | undefined> {
     isOver = true
     const transaction = await opening?.catch(() => undefined)
@@ -139,8 +145,8 @@ export function stepTransaction<Tx>(
   }
 
   /**
-   * A host that is lost sends nothing, not even that it is gone. Never on PGlite, which spins for ever
-   * when the timeout fires.
+   * Lets the server end the transaction of a host that disappears without closing its connection.
+   * Off on PGlite, which loops forever when this timeout fires.
    */
   function backstopMs(): number {
     if (client.concurrency === 'one') return 0
@@ -163,16 +169,16 @@ function refusedBy(state: string, cause: unknown): unknown {
   if (state === TRANSACTION_ENDED) {
     return new OncekeyError(
       'transaction-ended',
-      'The step ended its transaction itself, by a COMMIT or ROLLBACK that was not seen. Leave the ' +
-        'end of the transaction to Oncekey.',
+      'The step ended its transaction itself, by a COMMIT or ROLLBACK that Oncekey did not see. ' +
+        'Remove it: Oncekey ends the transaction.',
       { cause },
     )
   }
   if (state === IN_FAILED_TRANSACTION) {
     return new OncekeyError(
       'transaction-aborted',
-      'A statement of the step failed, and the step went on as if it had not: nothing was kept. Let ' +
-        'the error through, or put SAVEPOINT and ROLLBACK TO around the statement.',
+      'A statement of the step failed, and the step ignored the error, so nothing was kept. Rethrow ' +
+        'the error, or wrap the statement in SAVEPOINT and ROLLBACK TO.',
       { cause },
     )
   }
@@ -180,7 +186,7 @@ function refusedBy(state: string, cause: unknown): unknown {
 }
 
 function lostRun(cause: unknown): OncekeyError {
-  return new OncekeyError('attempt-over', 'Another process has taken this run over.', { cause })
+  return new OncekeyError('attempt-over', 'Another process has taken over this run.', { cause })
 }
 
 function cancelledRun(cause: unknown): OncekeyError {

@@ -1,13 +1,12 @@
 import { whyUnknown } from '../definition/known-definition.ts'
 import type { RunnerState } from '../state/runner-state.ts'
-import type { ListedRunJson } from '../statements/list-runs.ts'
+import type { ListedRunJson } from '../statements/run-lists.ts'
 import { alert } from './raise-alert.ts'
 
 const told = new WeakMap<object, { at: number; readonly ids: Set<string> }>()
 
 /**
- * Once a minute: tells of runs that are due and that nobody with these definitions can go on with, of
- * each once.
+ * Once a minute, alerts for due runs whose definition is not registered here, once for each run.
  */
 export async function tellUnknown<Tx>(runner: RunnerState<Tx>): Promise<void> {
   const before = told.get(runner) ?? { at: Number.NEGATIVE_INFINITY, ids: new Set<string>() }
@@ -23,7 +22,7 @@ export async function tellUnknown<Tx>(runner: RunnerState<Tx>): Promise<void> {
       stuck: true,
       after: null,
       limit: AT_MOST,
-      // While versions are deployed, a process that knows it may be about to come.
+      // During a deploy, a process that knows the definition may be about to start.
       graceMs: runner.leaseMs,
     }),
     { timeoutMs: acquireTimeoutMs },
@@ -37,7 +36,7 @@ export async function tellUnknown<Tx>(runner: RunnerState<Tx>): Promise<void> {
       runId: listed.id,
       saga: listed.saga,
       version: listed.version,
-      message: `Run ${listed.id} cannot go on here. ${whyUnknown(listed, definitions)}`,
+      message: `Run ${listed.id} cannot continue here. ${whyUnknown(listed, definitions)}`,
     })
   }
 }

@@ -1,82 +1,88 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** How many runs `execute` drives at once, so that their steps find connections. */
-export interface Places {
-  /** Takes a place if one is free. Inside a step there is always one: its run waits for what it executes. */
-  take(): boolean
-  giveBack(): void
-  /** Stands in line for one, behind all who came before. */
-  standInLine(): Turn
-  /** How many stand in line. */
+/** Limits how many runs `execute` drives at once, so that their steps find connections. */
+export interface ConcurrencyLimit {
+  /**
+   * Takes capacity if some is free. Inside a step it always succeeds, because that step's run waits
+   * for the run it executes.
+   */
+  acquire(): boolean
+  release(): void
+  /** Joins the end of the queue. */
+  enqueue(): Turn
+  /** How many are queued. */
   waiting(): number
 }
 
-/** A place in the line. Whoever stands in it uses the place that comes, or leaves. */
+/** A position in the queue. Its holder uses the capacity that is reserved for it, or leaves. */
 export interface Turn {
-  readonly comes: Promise<void>
-  /** Whether a place is kept for it. */
-  hasCome(): boolean
-  /** Takes the place that is kept; `giveBack` when it is not needed any more. */
+  readonly ready: Promise<void>
+  /** Whether capacity is reserved for it. */
+  isReady(): boolean
+  /** Takes the reserved capacity; call `release` when done. */
   use(): void
-  /** Lets the next one in line have it. */
+  /** Leaves the queue and passes reserved capacity on to the next. */
   leave(): void
 }
 
-export function places(count: number): Places {
+export function concurrencyLimit(count: number): ConcurrencyLimit {
   let taken = 0
-  const line = new Set<() => void>()
+  const queue = new Set<() => void>()
 
   return {
-    take() {
+    acquire() {
       if (taken >= count && insideStep.getStore() !== true) return false
       taken += 1
       return true
     },
-    giveBack,
-    standInLine() {
-      let isKept = false
-      let call = () => {}
-      const comes = new Promise<void>((resolve) => {
-        call = () => {
-          isKept = true
+    release,
+    enqueue() {
+      let isReserved = false
+      let wake = () => {}
+      const ready = new Promise<void>((resolve) => {
+        wake = () => {
+          isReserved = true
           resolve()
         }
       })
-      line.add(call)
-      callNext()
+      queue.add(wake)
+      wakeNext()
       return {
-        comes,
-        hasCome: () => isKept,
+        ready,
+        isReady: () => isReserved,
         use() {
-          isKept = false
+          isReserved = false
         },
         leave() {
-          line.delete(call)
-          if (isKept) giveBack()
-          isKept = false
+          queue.delete(wake)
+          if (isReserved) release()
+          isReserved = false
         },
       }
     },
-    waiting: () => line.size,
+    waiting: () => queue.size,
   }
 
-  function giveBack(): void {
+  function release(): void {
     taken -= 1
-    callNext()
+    wakeNext()
   }
 
-  /** One for each place: were all of them called, each of them would ask the database. */
-  function callNext(): void {
-    for (const call of line) {
+  /**
+   * Reserves capacity for as many waiters as there is free, since each of them then queries the
+   * database.
+   */
+  function wakeNext(): void {
+    for (const wake of queue) {
       if (taken >= count) return
-      line.delete(call)
+      queue.delete(wake)
       taken += 1
-      call()
+      wake()
     }
   }
 }
 
-/** Calls a step's function so that `execute` knows where it is called from. */
+/** Calls a step's function so that `execute` can tell that it is called inside a step. */
 export function asStep<Result>(step: () => Result): Result {
   return insideStep.run(true, step)
 }

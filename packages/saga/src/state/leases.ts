@@ -1,37 +1,39 @@
 import { OncekeyError } from '@oncekey/core'
 import { type ReservedConnection, reservedConnection } from '@oncekey/postgres/client'
-import type { HeldState } from '../statements/renew-leases.ts'
+import type { HeldState } from '../statements/work.ts'
 import { reportError } from '../telemetry/channels.ts'
 import type { ResolvedOptions } from './runner-options.ts'
 import type { Statements } from './statements.ts'
 
-/** A run that this process has, until it lets it go or loses it. */
+/** A run that this process drives, until it gives the run up or loses it. */
 export interface Held {
   readonly id: string
   readonly epoch: number
-  /** The name of the last move on record; the next one has to name it. */
+  /** The name of the last recorded move, which the next move has to name. */
   move: string
-  /** Of the run, as far as this process knows. */
+  /** The run's state as far as this process knows. */
   state: 'running' | 'compensating'
-  /** While a step's transaction is open: its lock on the run is the lease, whatever the clock says. */
+  /** A step's transaction is open. Its lock on the run protects it even after the lease ends. */
   isLocked: boolean
-  /** Aborts when the run is lost, or may be: stop, and write nothing. */
+  /** Aborts when the run is lost or may be lost: stop, and write nothing. */
   readonly lost: AbortSignal
-  /** Aborts when the attempt under way shall end: the run was cancelled, or the runner stops. */
+  /** Aborts when the attempt should end, because the run was cancelled or the runner stops. */
   readonly ending: AbortSignal
-  /** Aborts when a runner that stops does not wait for the attempt any longer. */
+  /** Aborts when a stopping runner no longer waits for the attempt. */
   readonly left: AbortSignal
   letGo(): void
 }
 
 export interface Leases {
-  /** From when it was asked for: the database's clock started no earlier. */
+  /**
+   * The lease counts from when the claim was sent, which is no later than the database's own start.
+   */
   hold(run: HeldRun): Held
-  /** An operator cancelled this run: the step under way is aborted, and others may not begin. */
+  /** An operator cancelled this run: aborts its step. */
   cancel(id: string): void
-  /** The runner stops: every attempt under way is aborted, and gives its run back when it has ended. */
+  /** The runner stops: aborts every attempt; each gives its run up when it has ended. */
   end(reason: Error): void
-  /** What has not ended by now is not waited for. */
+  /** Stops waiting for attempts that have not ended. */
   leave(reason: Error): void
 }
 
@@ -45,12 +47,12 @@ interface Entry extends Held {
 }
 
 /**
- * Keeps the leases of all the runs of a process, in one statement three times a lease, and looks in
- * between, once a second, whether an operator has cancelled one. A run is lost when the statement
- * says so, and also when it could not be asked until its lease ran out.
+ * Renews the leases of all runs of a process in one statement, three times per lease, and checks
+ * once a second whether an operator has cancelled one. A run is lost when the statement does not
+ * return it, or when no renewal succeeds before its lease ends.
  *
- * The questions have a connection of their own: in the pool they would queue behind the very steps
- * whose leases they are.
+ * The statements use a connection of their own. In the pool they would queue behind the very steps
+ * whose leases they renew.
  */
 export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements): Leases {
   const { leaseMs } = options
@@ -110,13 +112,13 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
     const now = performance.now()
     for (const entry of held) {
       if (entry.heldUntil > now) continue
-      // Without a connection of our own, the step's transaction may be what keeps us from asking.
+      // Without a reserved connection, the step's own transaction may be what blocks the renewal.
       if (canAlwaysAsk || !entry.isLocked) lose(entry, overdue())
     }
     if (!asking && held.size > 0) void ask(now - renewedAt >= leaseMs / 3 - 1)
   }
 
-  /** One question about all of them. What is not in the answer is not ours any more. */
+  /** Asks about all runs in one statement. A run that is not in the answer is lost. */
   async function ask(renews: boolean): Promise<void> {
     const asked = [...held]
     const askedAt = performance.now()
@@ -147,7 +149,7 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
 
   function cancelled({ stopping }: Entry): void {
     stopping.abort(
-      new OncekeyError('attempt-over', 'This run was cancelled: its steps are being compensated.'),
+      new OncekeyError('attempt-over', 'This run was cancelled; its steps are being compensated.'),
     )
   }
 
@@ -157,7 +159,7 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
   }
 }
 
-/** Of a pool of one connection none can be set aside. */
+/** A pool of one connection has none to reserve. */
 function connectionFor<Tx>({ client, acquireTimeoutMs }: ResolvedOptions<Tx>): ReservedConnection {
   if (client.poolSize >= 2) return reservedConnection(client, acquireTimeoutMs)
   return {
@@ -175,8 +177,8 @@ function overdue(): OncekeyError {
 }
 
 function taken(): OncekeyError {
-  return new OncekeyError('attempt-over', 'Another process has taken this run over.')
+  return new OncekeyError('attempt-over', 'Another process has taken over this run.')
 }
 
-/** How often runs are looked at between renewals. */
+/** How often runs are checked for cancellation between renewals. Milliseconds. */
 const WATCH_MS = 1_000

@@ -12,40 +12,56 @@ import { type AnySaga, definition } from '../definition/saga.ts'
 import type { SagaAlert } from '../telemetry/alert.ts'
 
 export interface SagaRunnerOptions<Tx> {
-  /** A Pool of `pg`, or what a bridge made of another client. It stays yours. */
+  /** A Pool of `pg`, or another client wrapped by a bridge. You keep ownership of it. */
   readonly client: PostgresClient<Tx>
-  /** Every saga, and every version of it that still has runs. */
+  /** Every saga, in every version that still has runs. */
   readonly sagas: readonly AnySaga<Tx>[]
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
-  /** How this process is called in the work it has. @default host name, process id and a random part */
+  /**
+   * The name of this process in the runs it owns. @default host name, process id and a random part
+   */
   readonly node?: string
-  /** How long a process has a run without renewing; after a crash others wait that long. Renewed three times as often. Milliseconds. @default 15_000 */
+  /**
+   * How long a process owns a run without renewing it, and so how long other processes wait after a
+   * crash. Renewed three times per lease. Milliseconds. @default 15_000
+   */
   readonly leaseMs?: number
-  /** How many runs `start` and `runOnce` drive at once; `execute` comes on top. @default half of the pool, at least 1 */
+  /**
+   * How many runs `start` and `runOnce` drive at once, in addition to those of `execute`. @default
+   * half of the pool, at least 1
+   */
   readonly concurrency?: number
   /**
-   * How many runs `execute` drives at once; further ones are put on record and wait for their turn.
-   * @default what the pool has left beside `concurrency` and one connection for renewals, at least 1
+   * How many runs `execute` drives at once. Further runs are recorded and queued.
+   * @default what the pool has left beside `concurrency` and one connection for renewals, at least
+   * 1
    */
   readonly executeConcurrency?: number
-  /** How often the loop looks for runs that are due. Milliseconds. @default 500 */
+  /** How often the loop polls for due runs. Milliseconds. @default 500 */
   readonly pollMs?: number
-  /** How often processes may vanish in the middle of a step before it counts as failed. @default 5 */
+  /** How many processes may die in the middle of a step before it counts as failed. @default 5 */
   readonly maxLost?: number
-  /** The largest result of a step, and the largest input, as JSON. Bytes. @default 262_144 */
+  /** The largest result of a step, and the largest input, as JSON text. Bytes. @default 262_144 */
   readonly maxResultBytes?: number
-  /** How long to wait for a connection and an answer. Milliseconds. @default 5000 */
+  /** How long to wait for a connection and for an answer. Milliseconds. @default 5000 */
   readonly acquireTimeoutMs?: number
-  /** How long a commit may take before it is asked how it ended. Milliseconds. @default 30_000 */
+  /**
+   * How long to wait for the answer to a commit before asking the database how it ended.
+   * Milliseconds. @default 30_000
+   */
   readonly commitTimeoutMs?: number
-  /** Leave it off behind a pooler in transaction mode. @default false */
+  /**
+   * Uses named prepared statements. Leave it off behind a pooler in transaction mode. @default
+   * false
+   */
   readonly prepare?: boolean
-  /** CloudEvents `source` of events that steps emit. @default '/saga/' + the saga's name */
+  /** The CloudEvents `source` of events that steps emit. @default '/saga/' + the saga's name */
   readonly eventSource?: string
   /**
-   * Called when a run needs a person, and not waited for; what it throws, or rejects with, is told on
-   * `oncekey:saga-error`. @default a process warning, unless the channel is listened to
+   * Called when a run needs a person, and not awaited. What it throws or rejects with is published
+   * on `oncekey:saga-error`. @default a process warning, unless `oncekey:saga-alert` has a
+   * subscriber
    */
   readonly onAlert?: (alert: SagaAlert) => unknown
 }
@@ -118,7 +134,7 @@ function definitionsOf<Tx>(sagas: readonly AnySaga<Tx>[]): Map<string, Definitio
   return definitions
 }
 
-/** A whole number; unless told otherwise one that a timer counts to. */
+/** Checks a whole number; by default up to the longest time that a timer supports. */
 export function whole(
   name: string,
   value: number,

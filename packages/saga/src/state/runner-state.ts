@@ -1,13 +1,13 @@
-import type { Places } from './concurrency-limit.ts'
+import type { ConcurrencyLimit } from './concurrency-limit.ts'
 import type { Leases } from './leases.ts'
 import type { ResolvedOptions } from './runner-options.ts'
 import type { Statements } from './statements.ts'
 
-/** What it takes to look at runs and to act on them, without driving any. */
+/** What inspecting and managing runs requires, without driving any. */
 export interface RunsState<Tx>
   extends Pick<ResolvedOptions<Tx>, 'client' | 'schema' | 'acquireTimeoutMs'> {
   readonly statements: Statements
-  /** By `Definition.id`; `undefined` where nobody here knows any saga. */
+  /** By `Definition.id`; `undefined` in a process without sagas. */
   readonly definitions: ResolvedOptions<Tx>['definitions'] | undefined
 }
 
@@ -15,12 +15,14 @@ export interface RunsState<Tx>
 export interface RunnerState<Tx> extends ResolvedOptions<Tx> {
   readonly statements: Statements
   readonly leases: Leases
-  /** Those of `execute`; the loop counts its own. */
-  readonly places: Places
-  /** The runs that this process drives, and when each is done with here. */
+  /** Limits the runs that `execute` drives; the loop counts its own. */
+  readonly executeLimit: ConcurrencyLimit
+  /**
+   * The runs that this process drives; each promise resolves when the process is done with the run.
+   */
   readonly driving: Map<string, Promise<void>>
-  /** Set once: claims nothing more, and lets each run go after its step. */
+  /** Set once: claims nothing more, and gives each run up after its current step. */
   draining: boolean
-  /** Set once, after `draining`: aborts what is under way, and gives its runs back. */
+  /** Set once, after `draining`: aborts the steps that are under way and gives their runs up. */
   stopping: boolean
 }

@@ -1,75 +1,74 @@
-import { claimRunsStatement } from '../statements/claim-runs.ts'
-import { compensateRunStatement } from '../statements/compensate-run.ts'
-import { countDeadRunsStatement } from '../statements/dead-letters/count-dead-runs.ts'
-import { deadRunGroupsStatement } from '../statements/dead-letters/dead-run-groups.ts'
-import { deadRunStatsStatement } from '../statements/dead-letters/dead-run-stats.ts'
-import { findDeadRunStatement } from '../statements/dead-letters/find-dead-run.ts'
-import { listDeadRunsStatement } from '../statements/dead-letters/list-dead-runs.ts'
-import { listRetryingRunsStatement } from '../statements/dead-letters/list-retrying-runs.ts'
-import { redriveDeadRunsStatement } from '../statements/dead-letters/redrive-dead-runs.ts'
-import { findRunStatement } from '../statements/find-run.ts'
-import { holdRunStatement } from '../statements/hold-run.ts'
-import { listRunsStatement } from '../statements/list-runs.ts'
-import { mendDueTimesStatement } from '../statements/mend-due-times.ts'
-import { purgeRunsStatement } from '../statements/purge-runs.ts'
-import { readRunStatement } from '../statements/read-run.ts'
-import { recordMoveStatement } from '../statements/record-move.ts'
-import { renewLeasesStatement, watchRunsStatement } from '../statements/renew-leases.ts'
-import { resumeRunStatement } from '../statements/resume-run.ts'
-import { settleRunStatement } from '../statements/settle-run.ts'
-import { startRunStatement } from '../statements/start-run.ts'
-import { takeRunStatement } from '../statements/take-run.ts'
+import { deadRunGroups, deadRunStats } from '../statements/dead-run-stats.ts'
+import {
+  countDeadRuns,
+  findDeadRun,
+  listDeadRuns,
+  redriveDeadRuns,
+} from '../statements/dead-runs.ts'
+import { compensateRun, resumeRun, settleRun } from '../statements/interventions.ts'
+import { recordMove } from '../statements/moves.ts'
+import { listRetryingRuns } from '../statements/retrying-runs.ts'
+import { listRuns, purgeRuns } from '../statements/run-lists.ts'
+import { findRun, readRun, startRun } from '../statements/runs.ts'
+import {
+  claimRuns,
+  holdRun,
+  mendDueTimes,
+  renewLeases,
+  takeRun,
+  watchRuns,
+} from '../statements/work.ts'
 
-/** Every statement of a runner, written once for its schema. */
+/** All statements of a runner, rendered once for its schema. */
 export interface Statements {
-  readonly claimRuns: ReturnType<typeof claimRunsStatement>
-  readonly compensateRun: ReturnType<typeof compensateRunStatement>
-  readonly countDeadRuns: ReturnType<typeof countDeadRunsStatement>
-  readonly deadRunGroups: ReturnType<typeof deadRunGroupsStatement>
-  readonly deadRunStats: ReturnType<typeof deadRunStatsStatement>
-  readonly findDeadRun: ReturnType<typeof findDeadRunStatement>
-  readonly listDeadRuns: ReturnType<typeof listDeadRunsStatement>
-  readonly redriveDeadRuns: ReturnType<typeof redriveDeadRunsStatement>
-  readonly findRun: ReturnType<typeof findRunStatement>
-  readonly holdRun: ReturnType<typeof holdRunStatement>
-  readonly listRetryingRuns: ReturnType<typeof listRetryingRunsStatement>
-  readonly listRuns: ReturnType<typeof listRunsStatement>
-  readonly mendDueTimes: ReturnType<typeof mendDueTimesStatement>
-  readonly purgeRuns: ReturnType<typeof purgeRunsStatement>
-  readonly readRun: ReturnType<typeof readRunStatement>
-  readonly recordMove: ReturnType<typeof recordMoveStatement>
-  readonly renewLeases: ReturnType<typeof renewLeasesStatement>
-  readonly resumeRun: ReturnType<typeof resumeRunStatement>
-  readonly settleRun: ReturnType<typeof settleRunStatement>
-  readonly startRun: ReturnType<typeof startRunStatement>
-  readonly takeRun: ReturnType<typeof takeRunStatement>
-  readonly watchRuns: ReturnType<typeof watchRunsStatement>
+  readonly claimRuns: ReturnType<typeof claimRuns>
+  readonly compensateRun: ReturnType<typeof compensateRun>
+  readonly countDeadRuns: ReturnType<typeof countDeadRuns>
+  readonly deadRunGroups: ReturnType<typeof deadRunGroups>
+  readonly deadRunStats: ReturnType<typeof deadRunStats>
+  readonly findDeadRun: ReturnType<typeof findDeadRun>
+  readonly listDeadRuns: ReturnType<typeof listDeadRuns>
+  readonly redriveDeadRuns: ReturnType<typeof redriveDeadRuns>
+  readonly findRun: ReturnType<typeof findRun>
+  readonly holdRun: ReturnType<typeof holdRun>
+  readonly listRetryingRuns: ReturnType<typeof listRetryingRuns>
+  readonly listRuns: ReturnType<typeof listRuns>
+  readonly mendDueTimes: ReturnType<typeof mendDueTimes>
+  readonly purgeRuns: ReturnType<typeof purgeRuns>
+  readonly readRun: ReturnType<typeof readRun>
+  readonly recordMove: ReturnType<typeof recordMove>
+  readonly renewLeases: ReturnType<typeof renewLeases>
+  readonly resumeRun: ReturnType<typeof resumeRun>
+  readonly settleRun: ReturnType<typeof settleRun>
+  readonly startRun: ReturnType<typeof startRun>
+  readonly takeRun: ReturnType<typeof takeRun>
+  readonly watchRuns: ReturnType<typeof watchRuns>
 }
 
-/** `schema` is quoted. */
+/** `schema` must be quoted. */
 export function statementsFor(schema: string): Statements {
   return {
-    claimRuns: claimRunsStatement(schema),
-    compensateRun: compensateRunStatement(schema),
-    countDeadRuns: countDeadRunsStatement(schema),
-    deadRunGroups: deadRunGroupsStatement(schema),
-    deadRunStats: deadRunStatsStatement(schema),
-    findDeadRun: findDeadRunStatement(schema),
-    listDeadRuns: listDeadRunsStatement(schema),
-    redriveDeadRuns: redriveDeadRunsStatement(schema),
-    findRun: findRunStatement(schema),
-    holdRun: holdRunStatement(schema),
-    listRetryingRuns: listRetryingRunsStatement(schema),
-    listRuns: listRunsStatement(schema),
-    mendDueTimes: mendDueTimesStatement(schema),
-    purgeRuns: purgeRunsStatement(schema),
-    readRun: readRunStatement(schema),
-    recordMove: recordMoveStatement(schema),
-    renewLeases: renewLeasesStatement(schema),
-    resumeRun: resumeRunStatement(schema),
-    settleRun: settleRunStatement(schema),
-    startRun: startRunStatement(schema),
-    takeRun: takeRunStatement(schema),
-    watchRuns: watchRunsStatement(schema),
+    claimRuns: claimRuns(schema),
+    compensateRun: compensateRun(schema),
+    countDeadRuns: countDeadRuns(schema),
+    deadRunGroups: deadRunGroups(schema),
+    deadRunStats: deadRunStats(schema),
+    findDeadRun: findDeadRun(schema),
+    listDeadRuns: listDeadRuns(schema),
+    redriveDeadRuns: redriveDeadRuns(schema),
+    findRun: findRun(schema),
+    holdRun: holdRun(schema),
+    listRetryingRuns: listRetryingRuns(schema),
+    listRuns: listRuns(schema),
+    mendDueTimes: mendDueTimes(schema),
+    purgeRuns: purgeRuns(schema),
+    readRun: readRun(schema),
+    recordMove: recordMove(schema),
+    renewLeases: renewLeases(schema),
+    resumeRun: resumeRun(schema),
+    settleRun: settleRun(schema),
+    startRun: startRun(schema),
+    takeRun: takeRun(schema),
+    watchRuns: watchRuns(schema),
   }
 }

@@ -1,7 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
 import { storeError } from '@oncekey/postgres/client'
 
-/** What went wrong with a statement of ours, as one of the codes the contract knows. */
+/** Maps the failure of a statement to an error code of the contract. */
 export function sagaStoreError(error: unknown, schema: string): OncekeyError {
   const known = storeError(error, schema)
   if (known.code !== 'store-not-migrated') return known

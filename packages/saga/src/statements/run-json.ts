@@ -1,6 +1,6 @@
-import type { RunStateJson } from './find-run.ts'
+import type { DeadReason } from '@oncekey/core'
 
-/** A run as `saga_snapshot_2` writes it, for who drives it. */
+/** A run as `saga_snapshot_2` writes it, for the process that drives it. */
 export interface RunJson {
   readonly id: string
   readonly saga: string
@@ -8,10 +8,10 @@ export interface RunJson {
   readonly definition: string
   readonly state: RunStateJson
   readonly input: unknown
-  /** Of what caused it. */
+  /** The trace context of the run's cause. */
   readonly traceparent: string | null
   readonly epoch: number
-  /** The name of the last move on record. */
+  /** The name of the last recorded move. */
   readonly move: string
   readonly lost: number
   readonly steps: readonly StepJson[]
@@ -27,3 +27,33 @@ export interface StepJson {
 }
 
 export type StepStateJson = 'begun' | 'undone' | 'done' | 'failed' | 'compensated'
+
+export type RunStateJson =
+  | 'running'
+  | 'compensating'
+  | 'completed'
+  | 'compensated'
+  | 'stuck'
+  | 'compensation-failed'
+  | 'settled'
+
+/** An error as stored. */
+export interface FailureJson {
+  readonly name: string
+  readonly message: string
+  readonly code?: string
+  /** Set for a PermanentError. */
+  readonly details?: unknown
+  readonly stack?: string
+}
+
+/** Why a run does not continue by itself. */
+export interface StuckJson {
+  readonly reason: DeadReason
+  readonly step: string
+  /** The error of the last attempt. */
+  readonly error: Pick<FailureJson, 'name' | 'message' | 'code'>
+  /** Equal for errors of one kind. */
+  readonly fingerprint: string
+  readonly attempts: number
+}

@@ -1,12 +1,12 @@
 import type { DeadReason } from '@oncekey/core'
-import type { FailureJson } from '../statements/find-run.ts'
+import type { FailureJson } from '../statements/run-json.ts'
 
 /** A run that needs a person. */
 export interface SagaAlert {
   /**
-   * - `stuck`: it can neither go on nor back.
-   * - `compensation-failed`: what was done could not be undone.
-   * - `definition-unknown`: it is due, and no saga that is registered here is the one it began with.
+   * - `stuck`: it can neither go forward nor be undone.
+   * - `compensation-failed`: a compensation failed for good.
+   * - `definition-unknown`: it is due, and the saga it was started with is not registered here.
    */
   readonly kind: 'stuck' | 'compensation-failed' | 'definition-unknown'
   readonly runId: string
@@ -15,6 +15,6 @@ export interface SagaAlert {
   readonly step?: string
   readonly reason?: DeadReason
   readonly error?: FailureJson
-  /** In words: what it is, and what to do. */
+  /** What happened and what to do. */
   readonly message: string
 }

@@ -2,7 +2,7 @@ import { type Channel, channel } from 'node:diagnostics_channel'
 import { type Trace, type TracedContext, traceOf } from '@oncekey/core'
 import type { SagaAlert } from './alert.ts'
 
-/** `oncekey:saga-attempt`: a step, or its compensation, is about to be tried. */
+/** `oncekey:saga-attempt`: an attempt of a step or its compensation begins. */
 export interface SagaAttemptMessage {
   readonly runId: string
   readonly saga: string
@@ -12,16 +12,19 @@ export interface SagaAttemptMessage {
   readonly attempt: number
 }
 
-/** `oncekey:saga-recorded`: how it went is committed. `retry`: it failed and is tried again. */
+/**
+ * `oncekey:saga-recorded`: the outcome of an attempt is committed. `retry`: it failed and will be
+ * repeated.
+ */
 export interface SagaRecordedMessage extends SagaAttemptMessage {
   readonly outcome: 'done' | 'retry' | 'failed'
   readonly durationMs: number
 }
 
-/** `oncekey:saga-step`: a try of a step, or of its compensation, as a trace. */
+/** `oncekey:saga-step`: an attempt of a step or its compensation, as a trace. */
 export interface SagaStepTrace extends TracedContext, SagaAttemptMessage {
   readonly traceparent: string | undefined
-  /** `lost`, `cancelled`, `in-doubt`: nothing was recorded. */
+  /** Nothing was recorded for `lost`, `cancelled` and `in-doubt`. */
   outcome?: 'begun' | 'done' | 'retry' | 'failed' | 'lost' | 'cancelled' | 'in-doubt'
 }
 
@@ -35,20 +38,23 @@ export interface SagaEndMessage {
   readonly state: 'completed' | 'compensated'
 }
 
-/** `oncekey:saga-lost`: a run is another process's by now; what was under way here is not kept. */
+/**
+ * `oncekey:saga-lost`: another process has taken over a run, and the step under way here is
+ * discarded.
+ */
 export interface SagaLostMessage {
   readonly runId: string
   readonly saga: string
 }
 
-/** `oncekey:saga-error`: a failure that nobody waited for. */
+/** `oncekey:saga-error`: a failure in the background. */
 export interface SagaErrorMessage {
   readonly error: unknown
   readonly during: 'poll' | 'renew' | 'drive' | 'alert' | 'backoff' | 'is-permanent'
   readonly runId?: string
 }
 
-/** Every channel and what is published on it; subscribe with `node:diagnostics_channel`. */
+/** All channels and their messages. Subscribe with `node:diagnostics_channel`. */
 export interface SagaMessages {
   readonly 'oncekey:saga-attempt': SagaAttemptMessage
   readonly 'oncekey:saga-recorded': SagaRecordedMessage
@@ -67,7 +73,7 @@ const channels: Readonly<Record<keyof SagaMessages, Channel>> = {
   'oncekey:saga-error': channel('oncekey:saga-error'),
 }
 
-/** Free when nobody subscribes. Returns whether somebody did. */
+/** Builds and publishes the message only if the channel has subscribers. Returns whether it has. */
 export function tell<Name extends keyof SagaMessages>(
   name: Name,
   message: () => SagaMessages[Name],
@@ -77,7 +83,10 @@ export function tell<Name extends keyof SagaMessages>(
   return hasSubscribers
 }
 
-/** A failure in the background: to whoever listens, else, the first of its kind, as a warning. */
+/**
+ * Reports a failure in the background to the channel's subscribers. Without any, it emits a process
+ * warning for the first failure of each kind.
+ */
 export function reportError(message: SagaErrorMessage): void {
   if (tell('oncekey:saga-error', () => message)) return
   const { error, during } = message

@@ -1,4 +1,4 @@
-// A process of one release: begins orders and drives what is due until it is stopped, or killed.
+// A process of one release: starts orders and drives due runs until it is stopped or killed.
 import { createSagaRunner } from '@oncekey/saga'
 import { Pool, type PoolClient } from 'pg'
 import { deployedOrders } from '../deployed-orders.ts'

@@ -1,4 +1,4 @@
-// Drives orders, each of which hangs for ever at the point that its id names, and says so.
+// Drives orders. Each hangs forever at the point that its id names, and reports it.
 import { createSagaRunner } from '@oncekey/saga'
 import { Pool } from 'pg'
 import { gatewayAt } from '../gateway-server.ts'

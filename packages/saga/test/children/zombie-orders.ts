@@ -1,4 +1,4 @@
-// Drives orders, each of which waits at the point that its id names until somebody else has ended it.
+// Drives orders. Each waits at the point that its id names until another process has ended it.
 import { subscribe } from 'node:diagnostics_channel'
 import { createSagaRunner, type SagaLostMessage } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
@@ -26,7 +26,7 @@ subscribe('oncekey:saga-lost', (message) => {
 })
 const sagas = createSagaRunner({ client: pool, sagas: [order], leaseMs: 120_000 })
 for (const id of JSON.parse(process.env.RUNS ?? '[]')) {
-  // Its end is the other's doing, and found by looking.
+  // Another process ends the run; this one notices when it polls.
   void sagas
     .execute(order, { id, input: { item: 'kettle' } })
     .then((result) => console.log(`result ${id} ${result}`))

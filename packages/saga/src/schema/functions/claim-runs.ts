@@ -1,10 +1,10 @@
 /**
- * `saga_claim_2`: takes runs that are due, those longest due first, of the definitions that the
- * caller knows. VOLATILE, so that each run is read in a snapshot taken after its work was locked. An
- * owner that is still entered let its lease run out, and counts as lost.
+ * `saga_claim_2`: claims due runs of the definitions that the caller knows, the longest due first.
+ * VOLATILE, so that each run is read in a snapshot taken after its work row was locked. A row that
+ * still names an owner means that its lease ran out; that process counts as lost.
  *
- * Whoever takes a run gives it a new `move`, a random token that the next move has to name. After a
- * failover two processes can hold the same epoch of one run; only one of them knows the token.
+ * Each claim sets a new `move`, a random token that the next move has to name. After a failover two
+ * processes can hold the same epoch of a run, but only one of them knows the token.
  */
 export function claimRuns(schema: string): string {
   return `create function ${schema}.saga_claim_2(in_known json, in_owner text,

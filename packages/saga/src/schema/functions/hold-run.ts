@@ -1,12 +1,12 @@
 /**
- * `saga_hold_2`: makes the transaction one of this run's. From here to its end nobody else can take
- * the run, and whoever lost it stops here, before the first write: OK003 where the epoch or the move
- * before is another one, OK004 where the run was cancelled since (`in_state` is the state its owner
- * believes it to be in).
+ * `saga_hold_2`: ties the transaction to a run. Until it ends no other process can take the run. A
+ * process that lost the run fails here, before its first write: OK003 if the epoch or the previous
+ * move differs, OK004 if the run was cancelled (`in_state` is the state its owner believes it to be
+ * in).
  *
- * The lease is lengthened only when half of it is over, so that a short step does not touch the
- * index. The server ends the transaction after `in_backstop_ms` of silence, because a host that is
- * lost does not say so.
+ * The lease is extended only when half of it has passed, so that a short step does not touch the
+ * index. The server ends the transaction after `in_backstop_ms` without a statement, because a host
+ * that disappears does not close its connection.
  */
 export function holdRun(schema: string): string {
   return `create function ${schema}.saga_hold_2(in_run text, in_epoch bigint, in_move text,

@@ -1,7 +1,7 @@
 /**
- * What an operator may do to a run, beside whoever drives it. None of these waits for a step, whose
- * transaction may be open for long: they lock the run and skip work that is locked. Each answers the
- * state the run was left in, or null where there is none.
+ * What an operator may do to a run, whoever drives it. None of these functions waits for a step,
+ * whose transaction may be open for long: they lock the run and skip work rows that are locked.
+ * Each returns the state the run was left in, or null if there is no such run.
  */
 export function interventions(schema: string): string[] {
   return [compensateRun(schema), resumeRun(schema), settleRun(schema)]
@@ -9,11 +9,12 @@ export function interventions(schema: string): string[] {
 
 /**
  * `saga_compensate_2`: undoes what was done. From `in_forward_from` on a saga only goes forward: a
- * run that began one of those steps is left as it is, unless whoever asks knows better.
+ * run that began one of those steps is left as it is, unless `in_past_pivot` is set.
  *
- * A run that a process drives is only marked: that process sees the state at its next question,
- * aborts its step, and compensates once the step has ended; if it is gone, others do when its lease
- * is over. An owner of the release before does not look, so its run is taken away from it.
+ * A run that a process drives is only marked. That process sees the state at its next poll, aborts
+ * its step, and compensates once the step has ended; if that process is gone, another compensates
+ * when its lease ends. An owner of the previous release does not poll, so the run is taken away
+ * from it.
  */
 function compensateRun(schema: string): string {
   return `create function ${schema}.saga_compensate_2(in_run text, in_forward_from integer,
@@ -55,9 +56,9 @@ function compensateRun(schema: string): string {
 }
 
 /**
- * `saga_resume_2`: has a run go on from where it stopped, with its attempts forgiven: forward from
- * 'stuck', backward from 'compensation-failed'. One that only waits is due at once, unless only dead
- * ones are meant; one that a process drives goes on as it does.
+ * `saga_resume_2`: makes a run continue from where it stopped, with its attempts counted from zero:
+ * forward from 'stuck', backward from 'compensation-failed'. A waiting run becomes due at once,
+ * unless `in_only_dead` is set. A run that a process drives is left alone.
  */
 function resumeRun(schema: string): string {
   return `create function ${schema}.saga_resume_2(in_run text, in_only_dead boolean) returns text
@@ -99,7 +100,7 @@ function resumeRun(schema: string): string {
     end $$`
 }
 
-/** `saga_settle_2`: ends a run that somebody has put right by hand; none that is being driven. */
+/** `saga_settle_2`: ends a run that somebody has put right by hand and that no process drives. */
 function settleRun(schema: string): string {
   return `create function ${schema}.saga_settle_2(in_run text, in_note text) returns text
     language plpgsql volatile as $$
@@ -124,7 +125,10 @@ function settleRun(schema: string): string {
     end $$`
 }
 
-/** The work, locked, becomes nobody's and is due; whoever had it can record nothing any more. */
+/**
+ * Removes the owner of a locked work row and makes it due; the previous owner can record nothing
+ * more.
+ */
 function takeAway(schema: string): string {
   return `update ${schema}.saga_work
           set epoch = epoch + 1, move = gen_random_uuid()::text, move_epoch = epoch + 1,

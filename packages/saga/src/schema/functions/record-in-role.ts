@@ -1,9 +1,9 @@
 /**
- * `saga_record_3`: a move, as `saga_record_2` writes it, at the end of a transaction that a step may have
- * given another role (`SET LOCAL ROLE`, for row-level security) or another `search_path`. Where the role
- * at the moment may not write runs, it is written as the role that logged in, as after a RESET ROLE;
- * PostgreSQL forbids that inside a function of somebody else's. What is deferred to COMMIT runs in the
- * role of the step.
+ * `saga_record_3`: writes a move like `saga_record_2`, at the end of a transaction in which a step
+ * may have set another role (`SET LOCAL ROLE`, for row-level security) or another `search_path`. If
+ * the current role may not write runs, the move is written as the role that logged in, as after
+ * RESET ROLE, which PostgreSQL forbids inside a SECURITY DEFINER function. Triggers deferred to
+ * COMMIT run in the step's role.
  */
 export function recordInRole(schema: string): string {
   return `create function ${schema}.saga_record_3(in_run text, in_epoch bigint, in_move text,

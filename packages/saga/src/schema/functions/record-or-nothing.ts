@@ -1,7 +1,7 @@
 /**
- * `saga_record_4`: a move, as `saga_record_3` writes it. Where the run was cancelled meanwhile and the
- * move is `whole`, it is OK004 and nothing is written: a local step from which there is no way back
- * has then not happened, neither its writes nor its events.
+ * `saga_record_4`: writes a move like `saga_record_3`, except that it raises OK004 and writes
+ * nothing if the move is `whole` and the run was cancelled meanwhile. A local step that cannot be
+ * undone has then not happened: neither its writes nor its events exist.
  */
 export function recordOrNothing(schema: string): string {
   return `create function ${schema}.saga_record_4(in_run text, in_epoch bigint, in_move text,

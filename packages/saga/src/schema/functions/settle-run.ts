@@ -1,6 +1,6 @@
 /**
- * `saga_settle_3`: ends a run that somebody has put right by hand, dead or waiting; none that a process
- * drives. It does not wait for a step: work that is locked is a step's.
+ * `saga_settle_3`: ends a run that somebody has put right by hand, if it is dead or waiting. A run
+ * that a process drives is left alone. It does not wait: a locked work row belongs to a step.
  */
 export function settleRun(schema: string): string {
   return `create function ${schema}.saga_settle_3(in_run text, in_note text) returns text

@@ -1,7 +1,7 @@
 /**
- * `saga_take_2`: takes one run. Without an epoch, when it is due; with the epoch and name of who has
- * it, from oneself, to learn how a commit ended whose answer was lost, or where to go on after a
- * cancellation. That one waits for a commit that may still be under way.
+ * `saga_take_2`: takes one run. Without an epoch, only if the run is due. With the epoch and name
+ * of its owner, the caller retakes its own run, to learn how a commit ended whose answer was lost,
+ * or where to continue after a cancellation; this waits for a commit that may still be under way.
  */
 export function takeRun(schema: string): string {
   return `create function ${schema}.saga_take_2(in_run text, in_epoch bigint, in_owner text,

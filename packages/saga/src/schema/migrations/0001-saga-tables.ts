@@ -29,8 +29,8 @@ export function sagaTables(schema: string): string[] {
     `create index saga_runs_dead on ${schema}.saga_runs (stuck_at, id)
       where state in ('stuck', 'compensation-failed')`,
 
-    // A row per step that was begun. 'begun': what it did outside is not known. 'undone': it failed,
-    // and all it did was in a transaction that was rolled back.
+    // A row per step that was begun. 'begun': what it did outside is not known. 'undone': it
+    // failed, and all it did was in a transaction that was rolled back.
     `create table ${schema}.saga_steps (
       run_id text collate "C" not null,
       position smallint not null,
@@ -58,9 +58,9 @@ export function sagaTables(schema: string): string[] {
       constraint saga_failures_pkey primary key (run_id, seq)
     )`,
 
-    // What is left to do, a narrow row per run that has not ended: who has it until when, or from when
-    // on anybody may. Renewals and waits touch nothing else. 'epoch' counts who has had it; 'lost',
-    // how many of them vanished since it last came forward.
+    // What is left to do, a narrow row per run that has not ended: who has it until when, or from
+    // when on anybody may. Renewals and waits touch nothing else. 'epoch' counts who has had it;
+    // 'lost', how many of them vanished since it last came forward.
     `create table ${schema}.saga_work (
       run_id text collate "C" not null,
       definition text not null,

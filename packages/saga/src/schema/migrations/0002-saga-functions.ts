@@ -1,15 +1,15 @@
 /**
  * How a run is taken and how it moves.
  *
- * Functions, because what rides with COMMIT has to raise where it does not hold the run (no rows are
- * no error, and COMMIT would follow), and because who takes a run has to read it in a snapshot from
- * after the lock. A later migration may add functions, or overloads, but keeps these: the processes of
- * the version before are still running.
+ * Functions, because what rides with COMMIT has to raise where it does not hold the run (no rows
+ * are no error, and COMMIT would follow), and because who takes a run has to read it in a snapshot
+ * from after the lock. A later migration may add functions, or overloads, but keeps these: the
+ * processes of the version before are still running.
  */
 export function sagaFunctions(schema: string): string[] {
   return [
-    // 'enable_seqscan' in every one of them: their plans are kept by the session, and one made while a
-    // table was a page long would go on reading all of it until somebody analyses it.
+    // 'enable_seqscan' in every one of them: their plans are kept by the session, and one made
+    // while a table was a page long would go on reading all of it until somebody analyses it.
 
     // A run as who drives it needs it, in JSON.
     `create function ${schema}.saga_snapshot(in_run text) returns json
@@ -28,8 +28,8 @@ export function sagaFunctions(schema: string): string[] {
     $$`,
 
     // Takes runs that are due, those longest due first, of the definitions that are known here.
-    // VOLATILE, so that they are read in a snapshot of their own, taken when they were locked: in one
-    // statement the steps would be from before the last owner's commit. An owner that is still
+    // VOLATILE, so that they are read in a snapshot of their own, taken when they were locked: in
+    // one statement the steps would be from before the last owner's commit. An owner that is still
     // entered has let its lease run out, and counts as lost.
     `create function ${schema}.saga_claim(in_known json, in_owner text, in_lease_ms integer,
       in_limit integer)
@@ -81,10 +81,11 @@ export function sagaFunctions(schema: string): string[] {
       return ${schema}.saga_snapshot(in_run);
     end $$`,
 
-    // Makes the transaction one of this run's: from here to its end nobody else can take the run, and
-    // who has lost it stops here, before the first write. The lease is lengthened only when half of
-    // it is over, so that a short step does not touch the index. A host that is lost says nothing,
-    // not even that it is gone: the server ends its transaction after 'in_backstop_ms' of silence.
+    // Makes the transaction one of this run's: from here to its end nobody else can take the run,
+    // and who has lost it stops here, before the first write. The lease is lengthened only when
+    // half of it is over, so that a short step does not touch the index. A host that is lost says
+    // nothing, not even that it is gone: the server ends its transaction after 'in_backstop_ms' of
+    // silence.
     `create function ${schema}.saga_hold(in_run text, in_epoch bigint, in_lease_ms integer,
       in_backstop_ms integer)
     returns void language plpgsql volatile set enable_seqscan = off as $$
@@ -109,9 +110,9 @@ export function sagaFunctions(schema: string): string[] {
       end if;
     end $$`,
 
-    // Every move of a run: its steps, what failed, its state, its events and what is left to do, all
-    // or nothing. 'in_within' is where it ends the transaction of a step: that has to be the one
-    // that 'saga_hold' has opened, or the step has committed its writes by itself.
+    // Every move of a run: its steps, what failed, its state, its events and what is left to do,
+    // all or nothing. 'in_within' is where it ends the transaction of a step: that has to be the
+    // one that 'saga_hold' has opened, or the step has committed its writes by itself.
     `create function ${schema}.saga_record(in_run text, in_epoch bigint, in_lease_ms integer,
       in_within boolean, in_record json, in_events json)
     returns void language plpgsql volatile set enable_seqscan = off as $$

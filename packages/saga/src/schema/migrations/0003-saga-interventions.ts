@@ -1,7 +1,7 @@
 /**
- * What an operator may do to a run. Each takes the run away from whoever drives it: the epoch goes up
- * under the lock of the work, so a step that is under way can record nothing any more. Each answers
- * the state the run was left in, or null where there is none.
+ * What an operator may do to a run. Each takes the run away from whoever drives it: the epoch goes
+ * up under the lock of the work, so a step that is under way can record nothing any more. Each
+ * answers the state the run was left in, or null where there is none.
  */
 export function sagaInterventions(schema: string): string[] {
   return [
@@ -40,8 +40,8 @@ export function sagaInterventions(schema: string): string[] {
       return (select state from ${schema}.saga_runs where id = in_run);
     end $$`,
 
-    // Undoes what was done. From 'in_forward_from' on a saga only goes forward: a run that has begun
-    // one of those steps is left as it is, unless whoever asks knows better.
+    // Undoes what was done. From 'in_forward_from' on a saga only goes forward: a run that has
+    // begun one of those steps is left as it is, unless whoever asks knows better.
     `create function ${schema}.saga_compensate(in_run text, in_forward_from integer, in_error text,
       in_past_pivot boolean)
     returns text language plpgsql volatile as $$

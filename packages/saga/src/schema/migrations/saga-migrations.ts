@@ -11,7 +11,7 @@ import { rolesOfSteps } from './roles-of-steps.ts'
 /** The tables of sagas, for `migrate` of `@oncekey/postgres`. */
 export const sagaMigrations: PackageMigrations = {
   package: 'saga',
-  // In order; the first is version 1. A migration that was released is never changed.
+  // In order, starting with version 1. A released migration never changes.
   migrations: [
     sagaTables,
     sagaFunctions,

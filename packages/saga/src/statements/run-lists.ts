@@ -1,13 +1,8 @@
 import type { Statement } from '@oncekey/postgres/client'
-import type { FailureJson, RunStateJson, StuckJson } from './find-run.ts'
+import type { FailureJson, RunStateJson, StuckJson } from './run-json.ts'
 
-/**
- * Runs, the oldest first. Those that nobody here can go on with count as stuck: they are due, and
- * their definition is not one of `known`.
- */
-export function listRunsStatement(
-  schema: string,
-): (filter: ListRuns) => Statement<{ run: string }> {
+/** Runs, the oldest first. A due run whose definition is not among `known` counts as stuck. */
+export function listRuns(schema: string): (filter: ListRuns) => Statement<{ run: string }> {
   const text = `
     select json_build_object('id', r.id, 'saga', r.saga, 'version', r.version,
         'definition', r.definition, 'plan', r.plan, 'state', r.state,
@@ -50,14 +45,14 @@ export interface ListRuns {
   readonly saga: string | null
   readonly state: RunStateJson | null
   readonly stuck: boolean | null
-  /** The last id of the page before. */
+  /** The last id of the previous page. */
   readonly after: string | null
   readonly limit: number
-  /** For how long a run must have been due before it counts as unknown. Milliseconds. */
+  /** How long a run must have been due before it counts as unknown. Milliseconds. */
   readonly graceMs: number
 }
 
-/** What `run` is, in JSON. */
+/** The JSON in `run`. */
 export interface ListedRunJson {
   readonly id: string
   readonly saga: string
@@ -72,3 +67,40 @@ export interface ListedRunJson {
   readonly started_at: number
   readonly ended_at: number | null
 }
+
+/**
+ * Deletes runs that ended at least `retentionMs` ago, with everything recorded about them. Runs
+ * that ended within the last minute stay: a caller of `execute` that finds no run would assume that
+ * a failover lost it, and start it again.
+ */
+export function purgeRuns(
+  schema: string,
+): (retentionMs: number, limit: number) => Statement<{ count: string }> {
+  const text = `
+    with due as materialized (
+      select id from ${schema}.saga_runs
+        where ended_at <= now() - greatest($1::bigint, ${LEAST_MS}) * interval '1 millisecond'
+        order by ended_at
+        limit $2::integer
+        for update skip locked
+    ), steps as (
+      delete from ${schema}.saga_steps where run_id in (select id from due)
+    ), failures as (
+      delete from ${schema}.saga_failures where run_id in (select id from due)
+    ), runs as (
+      delete from ${schema}.saga_runs where id in (select id from due) returning 1
+    )
+    select count(*)::text as count from runs`
+
+  return (retentionMs, limit) => ({
+    name: 'saga_purge_runs',
+    text,
+    values: [retentionMs, limit],
+  })
+}
+
+/**
+ * Longer than the interval at which waiting callers poll, and than a caller's process may be
+ * suspended. Milliseconds.
+ */
+const LEAST_MS = 60_000

@@ -1,14 +1,14 @@
 import type { RetryingFilter } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
-import type { FailureJson } from '../find-run.ts'
-import { deadRun } from './dead-run.ts'
+import { deadRun } from './dead-runs.ts'
+import type { FailureJson } from './run-json.ts'
 
 /**
- * Open runs, the oldest first, with the last failure of a step and when the run goes on. Those that have
- * not failed are among them, as are other steps: `looked` bounds how many are read, and `is_meant` says
- * which of them were asked for.
+ * Open runs, the oldest first, with the last failure of a step and when the run continues. Runs
+ * that have not failed and runs that failed in another step are among them: `looked` bounds how
+ * many are read, and `is_meant` marks those that match the filter.
  */
-export function listRetryingRunsStatement(
+export function listRetryingRuns(
   schema: string,
 ): (
   filter: RetryingFilter,
@@ -51,12 +51,12 @@ export function listRetryingRunsStatement(
 }
 
 export interface RetryingRunRow {
-  /** {@link DeadRunJson}. */
+  /** JSON of {@link DeadRunJson}. */
   readonly run: string
-  /** {@link LastFailureJson}, or nothing. */
+  /** JSON of {@link LastFailureJson}, or null. */
   readonly failure: string | null
   readonly started_exact: string
-  /** Milliseconds since 1970; null while nobody may take it. */
+  /** Milliseconds since 1970; null while no process may take it. */
   readonly due_at: string | null
   readonly is_meant: 'true' | 'false'
 }

@@ -1,15 +1,13 @@
 import type { OutboxEvent } from '@oncekey/core'
 import { eventsJson, type Statement } from '@oncekey/postgres/client'
-import type { RunStateJson } from './find-run.ts'
-import type { StepStateJson } from './run-json.ts'
+import type { RunStateJson, StepStateJson } from './run-json.ts'
 
 /**
- * Writes a move of a run, all or nothing; raises where somebody else has the run by now, or where the
- * move before is not on record. Answers `cancelled` where an operator has cancelled the run since:
- * then the attempt's own step was written, and nothing that leads on. Of a `whole` move nothing is
- * written then, and it raises.
+ * Writes a move of a run, all or nothing. Raises if another process has the run or the previous
+ * move is not on record. If an operator has cancelled the run, it writes only the attempted step
+ * and returns `cancelled`; for a `whole` move it writes nothing and raises.
  */
-export function recordMoveStatement(
+export function recordMove(
   schema: string,
 ): (move: RecordMove) => Statement<{ outcome: 'written' | 'cancelled' }> {
   const text = `
@@ -38,25 +36,25 @@ export function recordMoveStatement(
 export interface RecordMove {
   readonly id: string
   readonly epoch: number
-  /** The names of the move before this one, and of this one. */
+  /** The names of the previous move and of this one. */
   readonly before: string
   readonly next: string
-  /** Of the run, as its owner knows it. */
+  /** The run's state as its owner knows it. */
   readonly state: 'running' | 'compensating'
   readonly leaseMs: number
-  /** Whether it ends the transaction of a step. */
+  /** Whether the move ends a step's transaction. */
   readonly within: boolean
-  /** Whether it begins a step from which there is no way back. */
+  /** Whether the move begins a step that cannot be undone. */
   readonly guarded: boolean
-  /** The position of the step that was tried; null for a move that is no attempt's. */
+  /** The position of the attempted step; null if the move does not come from an attempt. */
   readonly own: number | null
   readonly move: MoveJson
   readonly events: readonly OutboxEvent[]
 }
 
 /**
- * A move as `saga_record_2` reads it. What is JSON by itself is a string in it: as a value of its own,
- * PostgreSQL would decode it on the way in, and refuse \u0000.
+ * A move as `saga_record_2` reads it. JSON values are nested as strings, because PostgreSQL would
+ * decode nested JSON and refuse \u0000.
  */
 export interface MoveJson {
   readonly steps: readonly {
@@ -81,7 +79,7 @@ export interface MoveJson {
     readonly stuck?: string
     readonly ended?: true
   }
-  /** Written altogether or not at all, also where the run was cancelled. */
+  /** Written completely or not at all, even if the run was cancelled. */
   readonly whole?: true
   readonly next:
     | { readonly kind: 'hold' }

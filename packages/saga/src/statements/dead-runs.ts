@@ -1,0 +1,126 @@
+import type { DeadLetterFilter } from '@oncekey/core'
+import type { SqlValue, Statement } from '@oncekey/postgres/client'
+import type { RunStateJson, StuckJson } from './run-json.ts'
+
+/**
+ * The predicate that selects dead runs. Counting, listing and redriving share it, so that a redrive
+ * takes exactly what its preview showed. It needs a table called `r` and parameters 1 to 9.
+ */
+export const isMeant = `r.state in ('stuck', 'compensation-failed')
+        and ($1::json is null or r.id in (select json_array_elements_text($1::json)))
+        and ($2::json is null or r.id in (select json_array_elements_text($2::json)))
+        and ($3::text is null or r.saga = $3::text)
+        and ($4::text is null or r.state = $4::text)
+        and ($5::text is null or r.stuck->>'step' = $5::text)
+        and ($6::text is null or r.stuck->>'reason' = $6::text)
+        and ($7::text is null or r.stuck->>'fingerprint' = $7::text)
+        and ($8::timestamptz is null or r.stuck_at < $8::timestamptz)
+        and ($9::timestamptz is null or r.stuck_at > $9::timestamptz)`
+
+export function filterValues(given: DeadLetterFilter): SqlValue[] {
+  // Sagas cannot be retired, so nothing matches.
+  const filter: DeadLetterFilter = given.retired === true ? { ids: [] } : given
+  return [
+    filter.ids === undefined ? null : JSON.stringify(filter.ids),
+    filter.eventIds === undefined ? null : JSON.stringify(filter.eventIds),
+    filter.origin ?? null,
+    filter.type ?? null,
+    filter.subject ?? null,
+    filter.reason ?? null,
+    filter.fingerprint ?? null,
+    filter.deadBefore?.toISOString() ?? null,
+    filter.deadAfter?.toISOString() ?? null,
+  ]
+}
+
+/** A run as its dead letter needs it, with times in microseconds. It needs a table called `r`. */
+export function deadRun(schema: string): string {
+  const at = (column: string) => `floor(extract(epoch from ${column}) * 1000000)`
+  return `json_build_object('id', r.id, 'saga', r.saga, 'state', r.state, 'stuck', r.stuck,
+      'stuck_at', ${at('r.stuck_at')}, 'started_at', ${at('r.started_at')}, 'resumes', r.resumes,
+      'note', r.note, 'first_failed_at', (
+        select ${at('min(f.failed_at)')} from ${schema}.saga_failures f where f.run_id = r.id
+      ))::text`
+}
+
+export interface DeadRunJson {
+  readonly id: string
+  readonly saga: string
+  readonly state: RunStateJson
+  readonly stuck: StuckJson | null
+  readonly stuck_at: number | null
+  readonly started_at: number
+  readonly first_failed_at: number | null
+  readonly resumes: number
+  readonly note: string | null
+}
+
+/** Dead runs, the longest dead first. `after` is the last one of the previous page. */
+export function listDeadRuns(
+  schema: string,
+): (
+  filter: DeadLetterFilter,
+  limit: number,
+  after: Pick<DeadRunJson, 'stuck_at' | 'id'> | undefined,
+) => Statement<{ run: string }> {
+  const text = `
+    select ${deadRun(schema)} as run
+      from ${schema}.saga_runs r
+      where ${isMeant}
+        and ($10::bigint is null or (r.stuck_at, r.id)
+          > (timestamptz 'epoch' + $10::bigint * interval '1 microsecond', $11::text))
+      order by r.stuck_at, r.id
+      limit $12::integer`
+
+  return (filter, limit, after) => ({
+    name: 'saga_list_dead_runs',
+    text,
+    values: [...filterValues(filter), after?.stuck_at ?? null, after?.id ?? null, limit],
+    cancellable: true,
+  })
+}
+
+/** A run that is or was dead. */
+export function findDeadRun(schema: string): (id: string) => Statement<{ run: string }> {
+  const text = `
+    select ${deadRun(schema)} as run
+      from ${schema}.saga_runs r
+      where r.id = $1::text and (r.stuck is not null or r.state = 'settled')`
+  return (id) => ({ name: 'saga_find_dead_run', text, values: [id], cancellable: true })
+}
+
+/** The number of dead runs that match a filter. */
+export function countDeadRuns(
+  schema: string,
+): (filter: DeadLetterFilter) => Statement<{ count: string }> {
+  const text = `select count(*)::text as count from ${schema}.saga_runs r where ${isMeant}`
+  return (filter) => ({
+    name: 'saga_count_dead_runs',
+    text,
+    values: filterValues(filter),
+    cancellable: true,
+  })
+}
+
+/**
+ * Makes dead runs continue, the longest dead first. Each is checked again under its own lock, so a
+ * run that somebody else resumed meanwhile is left alone.
+ */
+export function redriveDeadRuns(
+  schema: string,
+): (filter: DeadLetterFilter, limit: number) => Statement<{ id: string; state: RunStateJson }> {
+  const text = `
+    with due as materialized (
+      select r.id from ${schema}.saga_runs r
+        where ${isMeant}
+        order by r.stuck_at, r.id
+        limit $10::integer
+    )
+    select id, ${schema}.saga_resume_2(id, true) as state from due`
+
+  return (filter, limit) => ({
+    name: 'saga_redrive_dead_runs',
+    text,
+    values: [...filterValues(filter), limit],
+  })
+}

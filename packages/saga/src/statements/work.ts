@@ -1,0 +1,150 @@
+import type { Statement } from '@oncekey/postgres/client'
+import type { RunJson } from './run-json.ts'
+
+/** Claims due runs whose definition is known. */
+export function claimRuns(
+  schema: string,
+): (claim: ClaimRuns) => Statement<{ runs: string | null }> {
+  const text = `
+    select ${schema}.saga_claim_2($1::json, $2::text, $3::integer, $4::integer)::text as runs`
+
+  return ({ known, owner, leaseMs, limit }) => ({
+    name: 'saga_claim_runs',
+    text,
+    values: [JSON.stringify(known), owner, leaseMs, limit],
+  })
+}
+
+export interface ClaimRuns {
+  readonly known: readonly string[]
+  readonly owner: string
+  readonly leaseMs: number
+  readonly limit: number
+}
+
+/** The JSON in `runs`, which is null if there were none. */
+export type ClaimedJson = readonly RunJson[]
+
+/** Takes one run if it is due. With the caller's own epoch, retakes a run that the caller has. */
+export function takeRun(schema: string): (take: TakeRun) => Statement<{ run: string | null }> {
+  const text = `
+    select ${schema}.saga_take_2($1::text, $2::bigint, $3::text, $4::integer)::text as run`
+
+  return ({ id, epoch, owner, leaseMs }) => ({
+    name: 'saga_take_run',
+    text,
+    values: [id, epoch, owner, leaseMs],
+  })
+}
+
+export interface TakeRun {
+  readonly id: string
+  readonly epoch: number | null
+  readonly owner: string
+  readonly leaseMs: number
+}
+
+/**
+ * Ties the transaction to a run. Raises if another process has the run, the previous move is not on
+ * record, or the run was cancelled.
+ */
+export function holdRun(schema: string): (hold: HoldRun) => Statement {
+  const text = `
+    select ${schema}.saga_hold_2($1::text, $2::bigint, $3::text, $4::text, $5::integer,
+      $6::integer)`
+
+  return ({ id, epoch, move, state, leaseMs, backstopMs }) => ({
+    name: 'saga_hold_run',
+    text,
+    values: [id, epoch, move, state, leaseMs, backstopMs],
+  })
+}
+
+export interface HoldRun {
+  readonly id: string
+  readonly epoch: number
+  /** The name of the last move that the owner knows to be on record. */
+  readonly move: string
+  /** The run's state as its owner knows it. */
+  readonly state: 'running' | 'compensating'
+  readonly leaseMs: number
+  /** The server ends the transaction after this long without a statement; 0 for never. */
+  readonly backstopMs: number
+}
+
+/**
+ * Extends the leases of all runs that a process drives, and returns those it still has, with their
+ * state. A locked row is in a step's transaction, which protects the run without a lease.
+ */
+export function renewLeases(
+  schema: string,
+): (held: readonly HeldJson[], leaseMs: number) => Statement<HeldState> {
+  const text = `
+    with held as materialized (
+      select h.id, h.epoch from json_to_recordset($1::json) as h (id text, epoch bigint)
+    ), free as materialized (
+      select w.run_id from ${schema}.saga_work w
+        join held on held.id = w.run_id and held.epoch = w.epoch
+        for no key update of w skip locked
+    ), renewed as (
+      update ${schema}.saga_work w
+        set due_at = clock_timestamp() + $2::integer * interval '1 millisecond',
+          due_in_ms = $2::integer
+        from free where w.run_id = free.run_id
+    )
+    ${stillHeld(schema)}`
+
+  return (held, leaseMs) => ({
+    name: 'saga_renew_leases',
+    text,
+    values: [JSON.stringify(held), leaseMs],
+  })
+}
+
+/** Reads the state of the runs that a process drives, to see whether one was cancelled. */
+export function watchRuns(schema: string): (held: readonly HeldJson[]) => Statement<HeldState> {
+  const text = `
+    with held as materialized (
+      select h.id, h.epoch from json_to_recordset($1::json) as h (id text, epoch bigint)
+    )
+    ${stillHeld(schema)}`
+
+  return (held) => ({
+    name: 'saga_watch_runs',
+    text,
+    values: [JSON.stringify(held)],
+    cancellable: true,
+  })
+}
+
+const stillHeld = (schema: string) => `select w.run_id as id, r.state from ${schema}.saga_work w
+      join held on held.id = w.run_id and held.epoch = w.epoch
+      join ${schema}.saga_runs r on r.id = w.run_id`
+
+export interface HeldJson {
+  readonly id: string
+  readonly epoch: number
+}
+
+export interface HeldState {
+  readonly id: string
+  readonly state: string
+}
+
+/**
+ * Makes runs due whose due time lies further ahead than it was set for, because the database's
+ * clock was set back. Rows written by the previous release do not record how far ahead they were
+ * set, and stay as they are.
+ */
+export function mendDueTimes(schema: string): () => Statement<{ count: string }> {
+  const text = `
+    with mended as (
+      update ${schema}.saga_work w set due_at = now(), due_in_ms = 0
+        where isfinite(w.due_at) and w.move_epoch = w.epoch
+          and w.due_at > clock_timestamp() + (w.due_in_ms + 5000) * interval '1 millisecond'
+        returning 1
+    )
+    select count(*)::text as count from mended`
+
+  return () => ({ name: 'saga_mend_due_times', text, values: [] })
+}
