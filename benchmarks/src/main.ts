@@ -17,6 +17,8 @@ import { relayPeersBench } from './benches/relay-peers.ts'
 import { sagaBench } from './benches/saga.ts'
 import { soakBench } from './benches/soak.ts'
 import { webhooksBench } from './benches/webhooks.ts'
+import { compare } from './compare/compare.ts'
+import { checkedOut, thisTree } from './compare/revision.ts'
 import { machine, machineLines } from './machine.ts'
 import { chosenFrom, USAGE } from './options.ts'
 import { reportText } from './report.ts'
@@ -48,6 +50,21 @@ const chosen = chosenFrom(process.argv.slice(2), benches)
 if (chosen.help) {
   console.log(`${USAGE}\n`)
   for (const { name, about } of benches) console.log(`  ${name.padEnd(18)}${about}`)
+} else if (chosen.compare !== undefined) {
+  const { rounds } = chosen.options
+  const then = await checkedOut(chosen.compare.commit)
+  try {
+    const now = thisTree()
+    const { tables, unmatched } = await compare(now, then, { rounds, args: chosen.compare.args })
+    const notes = unmatched.map((cell) => `Only in ${now.name}: ${cell}`)
+    console.log(`\n## ${now.name} over ${then.name}, ${rounds} rounds\n`)
+    console.log(reportText({ tables, budgets: [], notes }))
+    if (chosen.json !== undefined) {
+      writeFileSync(chosen.json, `${JSON.stringify({ rounds, tables, unmatched }, null, 2)}\n`)
+    }
+  } finally {
+    await then.remove()
+  }
 } else {
   const before = machine()
   const results = await runBenches(chosen.benches, chosen.options, ({ bench, report }) => {

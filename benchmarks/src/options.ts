@@ -53,6 +53,7 @@ export const defaultOptions: BenchOptions = {
 export const USAGE = `pnpm bench [name…] [options]
 
   --json FILE          also writes everything as JSON
+  --compare COMMIT     measures this tree and that commit in turn, and prints ratios
   --rounds N           interleaved rounds (${defaultOptions.rounds})
   --requests N         requests of a contender in a round (${defaultOptions.requests})
   --concurrency A,B    requests at once (${defaultOptions.concurrency})
@@ -70,11 +71,17 @@ export const USAGE = `pnpm bench [name…] [options]
 
 All benches but soak, or those that are named:`
 
+export interface Chosen {
+  readonly help: boolean
+  readonly benches: readonly Bench[]
+  readonly options: BenchOptions
+  readonly json: string | undefined
+  /** The commit to compare with, and the arguments that both trees get. */
+  readonly compare: { readonly commit: string; readonly args: readonly string[] } | undefined
+}
+
 /** What a command line asks for. Throws what is wrong with it. */
-export function chosenFrom(
-  args: string[],
-  benches: readonly Bench[],
-): { help: boolean; benches: readonly Bench[]; options: BenchOptions; json: string | undefined } {
+export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
   const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true })
   const named = positionals.map((name) => {
     const bench = benches.find((bench) => bench.name === name)
@@ -85,6 +92,7 @@ export function chosenFrom(
     help: values.help ?? false,
     benches: named.length === 0 ? benches.filter(({ onlyByName }) => !onlyByName) : named,
     json: values.json,
+    compare: comparison(args, values.compare),
     options: {
       rounds: count(values.rounds) ?? defaultOptions.rounds,
       requests: count(values.requests) ?? defaultOptions.requests,
@@ -107,6 +115,7 @@ export function chosenFrom(
 const FLAGS = {
   help: { type: 'boolean' },
   json: { type: 'string' },
+  compare: { type: 'string' },
   rounds: { type: 'string' },
   requests: { type: 'string' },
   concurrency: { type: 'string' },
@@ -122,6 +131,19 @@ const FLAGS = {
   'soak-seconds': { type: 'string' },
   'cpu-prof': { type: 'string' },
 } as const
+
+/** The other tree may not know `--compare`; rounds and JSON are the comparison's own. */
+function comparison(args: string[], commit: string | undefined): Chosen['compare'] {
+  if (commit === undefined) return undefined
+  const { tokens } = parseArgs({ args, options: FLAGS, allowPositionals: true, tokens: true })
+  const own = ['compare', 'rounds', 'json']
+  const passed = tokens.flatMap((token) => {
+    if (token.kind === 'positional') return [token.value]
+    if (token.kind !== 'option' || own.includes(token.name)) return []
+    return token.value === undefined ? [`--${token.name}`] : [`--${token.name}`, token.value]
+  })
+  return { commit, args: passed }
+}
 
 function count(text: string | undefined): number | undefined {
   return text === undefined ? undefined : whole(text)
