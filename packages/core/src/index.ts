@@ -1,4 +1,4 @@
-export { type Act, checkedAct } from './contracts/act.ts'
+export { type Act, type ActedBy, actedBy, actTarget, checkedAct } from './contracts/act.ts'
 export { boundedPage, rowsToRead } from './contracts/bounded-page.ts'
 export type {
   DeadLetter,
@@ -70,7 +70,12 @@ export type {
   OperationPageRequest,
   Operations,
 } from './contracts/operations.ts'
-export { type Retired, type RetireOptions, retirement } from './contracts/retirement.ts'
+export {
+  type Retired,
+  type Retirement,
+  type RetireOptions,
+  retirement,
+} from './contracts/retirement.ts'
 export {
   type HeldSlot,
   type Lease,

@@ -7,6 +7,7 @@ export { fromCallbacks } from './bridges/deferred-transaction.ts'
 export { type PostgresClient, sqlClientOf } from './bridges/postgres-client.ts'
 export type { HandleRules } from './bridges/transaction-handle.ts'
 export { appendEventsStatement, eventsJson } from './commit/append-events.ts'
+export { auditCall, deadLetterTarget } from './operator/audit-call.ts'
 export {
   type MigrateOptions,
   migratePackage,

@@ -44,6 +44,7 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       privileges: ['select', 'truncate'],
     },
     { tables: ['numbering', 'life'], privileges: ALL },
+    { tables: ['operations'], privileges: ['select', 'insert'] },
   ],
   webhooks: [
     {
@@ -56,11 +57,13 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       ],
       privileges: ALL,
     },
+    { tables: ['operations'], privileges: ['select', 'insert'] },
   ],
   saga: [
     { tables: ['saga_runs', 'saga_work', 'saga_steps'], privileges: ALL },
     { tables: ['saga_failures'], privileges: ['select', 'insert', 'delete'] },
     { tables: ['outbox'], privileges: ['insert'] },
+    { tables: ['operations'], privileges: ['select', 'insert'] },
   ],
   operator: [
     { tables: ['records'], privileges: ['select', 'insert', 'delete'] },

@@ -14,6 +14,29 @@ export interface Act {
   readonly note: string
 }
 
+/**
+ * The same for acts that a program also does by itself, such as registering an endpoint. Where
+ * `actor` is left out, the audit trail names the login of the connection.
+ */
+export type ActedBy = Partial<Act>
+
+/** Validates what was given of an act; `null` stands for what was not. Throws {@link OptionsError}. */
+export function actedBy(
+  verb: string,
+  { actor, note }: ActedBy = {},
+): { readonly actor: string | null; readonly note: string | null } {
+  return {
+    actor:
+      actor === undefined ? null : text(verb, 'actor', actor, 200, "actor: 'maria@shop.example'"),
+    note: note === undefined ? null : text(verb, 'note', note, 2_000, "note: 'ticket 4711'"),
+  }
+}
+
+/** The target of an act as {@link Operation.target} has it: its kind, then its names. */
+export function actTarget(kind: string, ...names: readonly string[]): string {
+  return JSON.stringify([kind, ...names])
+}
+
 /** Validates an act and returns it without any extra properties. Throws {@link OptionsError}. */
 export function checkedAct(verb: string, act: Act): Act {
   const { actor, note } = act ?? {}

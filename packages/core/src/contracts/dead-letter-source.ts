@@ -1,3 +1,4 @@
+import type { ActedBy } from './act.ts'
 import type { AttemptError, DeadReason } from './delivery.ts'
 
 /**
@@ -28,10 +29,19 @@ export interface DeadLetterSource {
   get(id: string): Promise<DeadLetterDetail | undefined>
   /** Counts those that match: what `redrive` would take. */
   count(filter: DeadLetterFilter): Promise<number>
-  /** Redrives at most `limit` of those that match, the oldest first, and none that is `retired`. */
-  redrive(filter: DeadLetterFilter, options: { readonly limit: number }): Promise<Redriven>
-  /** Marks dead or retired ones as never to be delivered. `note` records why. */
-  discard(ids: readonly string[], note: string): Promise<readonly Resolution[]>
+  /**
+   * Redrives at most `limit` of those that match, the oldest first, and none that is `retired`.
+   * A source with an audit trail writes one entry for all of them, in their commit.
+   */
+  redrive(
+    filter: DeadLetterFilter,
+    options: { readonly limit: number } & ActedBy,
+  ): Promise<Redriven>
+  /**
+   * Marks dead or retired ones as never to be delivered. `note` records why. A source with an audit
+   * trail writes an entry for each, in its commit.
+   */
+  discard(ids: readonly string[], note: string, by?: ActedBy): Promise<readonly Resolution[]>
   stats(): Promise<DeadLetterStats>
 }
 

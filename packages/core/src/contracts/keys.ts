@@ -1,5 +1,5 @@
 import { OptionsError } from '../errors/errors.ts'
-import type { Act } from './act.ts'
+import { type Act, actTarget } from './act.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { StoredResponse } from './stored-response.ts'
 
@@ -116,7 +116,7 @@ export interface KeyPage {
 
 /** A key in the form that {@link Operation.target} has for it. */
 export function keyTarget({ namespace, scope, key }: KeyName): string {
-  return JSON.stringify(['key', namespace, scope, key])
+  return actTarget('key', namespace, scope, key)
 }
 
 /**

@@ -1,4 +1,5 @@
 import { OptionsError } from '../errors/errors.ts'
+import { actedBy } from './act.ts'
 
 export interface RetireOptions {
   /**
@@ -10,6 +11,8 @@ export interface RetireOptions {
   readonly remaining?: 'keep' | 'discard'
   /** With `discard`: the recorded reason. @default 'The consumer was retired.' */
   readonly note?: string
+  /** Who retires it, for the audit trail. @default the login of the connection */
+  readonly actor?: string
 }
 
 /** How many deliveries the consumer left behind. */
@@ -18,21 +21,27 @@ export interface Retired {
   readonly discarded: number
 }
 
+/** {@link RetireOptions}, checked and filled in; `actor` is `null` where it was not given. */
+export interface Retirement extends Required<Omit<RetireOptions, 'actor'>> {
+  readonly actor: string | null
+}
+
 /**
  * Validates the options of `EventLog.retire` and fills in their defaults. Throws {@link
  * OptionsError}.
  */
-export function retirement(options: RetireOptions = {}): Required<RetireOptions> {
+export function retirement(options: RetireOptions = {}): Retirement {
   const { remaining = 'keep', note = 'The consumer was retired.' } = options
   if (remaining !== 'keep' && remaining !== 'discard') {
     throw new OptionsError(
       `retire: remaining must be 'keep' or 'discard', not ${JSON.stringify(remaining)}.`,
     )
   }
+  const { actor } = actedBy('retire', options.actor == null ? {} : { actor: options.actor })
   if (typeof note !== 'string' || note.trim() === '') {
     throw new OptionsError(
       "retire: a note says why, for whoever looks later: { remaining: 'discard', note: 'replaced by billing' }.",
     )
   }
-  return { remaining, note }
+  return { remaining, note, actor }
 }

@@ -3,7 +3,7 @@ import type { Due, FailedDelivery, Settle, TakeDue } from '../contracts/delivery
 import { bytesOfEvent, PAGE_BYTES, upToBytes } from '../contracts/event-bytes.ts'
 import { meansType } from '../contracts/event-types.ts'
 import type { LoggedEvent } from '../contracts/logged-event.ts'
-import type { Retired, RetireOptions } from '../contracts/retirement.ts'
+import type { Retired, Retirement } from '../contracts/retirement.ts'
 import type { Position } from '../contracts/slots.ts'
 
 /** A filed delivery of the memory log. */
@@ -39,7 +39,7 @@ export interface MemoryDeliveries {
     slots: readonly number[],
   ): { slot: number; orderingKey: string; count: number }[]
   /** Sets aside the deliveries of a consumer that is retired. */
-  setAside(consumer: string, choice: Required<RetireOptions>): Retired
+  setAside(consumer: string, choice: Retirement): Retired
 }
 
 export function memoryDeliveries(now: () => number): MemoryDeliveries {

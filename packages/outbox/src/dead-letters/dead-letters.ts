@@ -1,4 +1,5 @@
 import type {
+  Act,
   DeadLetterDetail,
   DeadLetterFilter,
   DeadLetterPage,
@@ -52,8 +53,11 @@ export interface DeadLetters {
    * filter on `retired` ones.
    */
   redrive(filter: DeadLetterFilter, options?: RedriveOptions): Promise<RedriveResult>
-  /** Marks dead letters as never to be delivered. */
-  discard(ids: readonly string[], note: string): Promise<readonly Resolution[]>
+  /**
+   * Marks dead letters as never to be delivered. The note says why; an {@link Act} also says who, for
+   * the audit trail.
+   */
+  discard(ids: readonly string[], note: string | Act): Promise<readonly Resolution[]>
   stats(): Promise<DeadLetterStats>
 }
 
@@ -80,13 +84,14 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
       return { matched, sample: items }
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
-    async discard(ids, note) {
+    async discard(ids, given) {
+      const { note, ...by } = typeof given === 'string' ? { note: given } : given
       if (typeof note !== 'string' || note.trim() === '' || note.includes('\0')) {
         throw new OptionsError(
           "discard: a note says why, for whoever looks later, in text without NUL: discard(ids, 'customer closed the account').",
         )
       }
-      return source.discard(ids, note)
+      return source.discard(ids, note, by)
     },
     stats: () => source.stats(),
   }

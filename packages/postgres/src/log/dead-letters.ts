@@ -1,4 +1,5 @@
 import {
+  actedBy,
   boundedPage,
   type DeadLetter,
   type DeadLetterDetail,
@@ -86,8 +87,9 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
       return Number(row?.count)
     },
 
-    async redrive(filter, { limit }) {
-      const rows = filter.retired === true ? [] : await ask(redriveDead(schema)(filter, limit))
+    async redrive(filter, { limit, ...given }) {
+      const by = actedBy('redrive', given)
+      const rows = filter.retired === true ? [] : await ask(redriveDead(schema)(filter, limit, by))
       const redriven = rows.filter(({ outcome }) => outcome === 'redriven').map(({ id }) => id)
       const done = rows
         .filter(({ outcome }) => outcome === 'already-done')
@@ -97,8 +99,9 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
       return { redriven, refused: [...done, ...others] }
     },
 
-    async discard(ids, note) {
-      const rows = await ask(discardDead(schema)(ids.filter(isId), note))
+    async discard(ids, note, given) {
+      const by = actedBy('discard', given)
+      const rows = await ask(discardDead(schema)(ids.filter(isId), note, by))
       const discarded = new Set(rows.map(({ id }) => id))
       return [
         ...rows.map(({ id }): Resolution => ({ id, outcome: 'discarded' })),

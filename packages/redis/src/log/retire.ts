@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Retired, type RetireOptions, retirement } from '@oncekey/core'
+import { type Retired, type Retirement, type RetireOptions, retirement } from '@oncekey/core'
 import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
 import { isRetiredScript } from './scripts/consumers/is-retired.ts'
@@ -39,11 +39,7 @@ export async function beginAnew(log: LogState, consumer: string): Promise<void> 
   await log.ask(isRetiredScript, { consumer, begins: true })
 }
 
-async function setAside(
-  log: LogState,
-  consumer: string,
-  choice: Required<RetireOptions>,
-): Promise<number> {
+async function setAside(log: LogState, consumer: string, choice: Retirement): Promise<number> {
   let total = 0
   // One script at a time: each keeps the server from everybody else.
   for (const slot of allSlots) {
@@ -57,6 +53,6 @@ async function setAside(
   return total
 }
 
-function choiceOf(mark: string): Required<RetireOptions> {
+function choiceOf(mark: string): Retirement {
   return retirement(mark === '' ? {} : JSON.parse(mark))
 }

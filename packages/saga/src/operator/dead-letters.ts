@@ -1,4 +1,5 @@
 import {
+  actedBy,
   boundedPage,
   type DeadLetter,
   type DeadLetterDetail,
@@ -59,8 +60,9 @@ export function sagaDeadLetters<Tx>(runner: RunsState<Tx>): DeadLetterSource {
       return Number(row?.count)
     },
 
-    async redrive(filter, { limit }) {
-      const rows = await ask(statements.redriveDeadRuns(filter, limit))
+    async redrive(filter, { limit, ...given }) {
+      const by = actedBy('redrive', given)
+      const rows = await ask(statements.redriveDeadRuns(filter, limit, by))
       const redriven = rows
         .filter(({ state }) => state === 'running' || state === 'compensating')
         .map(({ id }) => id)
@@ -71,7 +73,8 @@ export function sagaDeadLetters<Tx>(runner: RunsState<Tx>): DeadLetterSource {
       }
     },
 
-    async discard(ids, note) {
+    async discard(ids, note, given) {
+      const by = actedBy('discard', given)
       const outcomes: Resolution[] = []
       for (const id of ids) {
         const [before] = await statesOf([id])
@@ -79,7 +82,7 @@ export function sagaDeadLetters<Tx>(runner: RunsState<Tx>): DeadLetterSource {
           outcomes.push(before ?? { id, outcome: 'unknown' })
           continue
         }
-        const [row] = await ask(statements.settleRun(id, note))
+        const [row] = await ask(statements.settleRun(id, note, by))
         outcomes.push(
           row?.state === 'settled'
             ? { id, outcome: 'discarded' }

@@ -1,4 +1,4 @@
-import { OptionsError } from '@oncekey/core'
+import { type ActedBy, actedBy, OptionsError } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
 import { forwardFromOf } from '../definition/definition.ts'
 import { failureOf } from '../run/failure.ts'
@@ -10,8 +10,13 @@ import type { RunStateJson } from '../statements/run-json.ts'
 import type { FoundRunJson } from '../statements/runs.ts'
 
 /** Makes a run continue from where it stopped, with its attempts counted from zero. */
-export async function resume<Tx>(runner: RunsState<Tx>, id: string): Promise<RunStateJson> {
-  return known(id, await stateAfter(runner, id, runner.statements.resumeRun(id)))
+export async function resume<Tx>(
+  runner: RunsState<Tx>,
+  id: string,
+  by?: ActedBy,
+): Promise<RunStateJson> {
+  const statement = runner.statements.resumeRun(id, actedBy('resume', by))
+  return known(id, await stateAfter(runner, id, statement))
 }
 
 export interface CompensateOptions {
@@ -22,6 +27,8 @@ export interface CompensateOptions {
    * has undone it by hand. Steps from the pivot on have no compensation. @default false
    */
   readonly pastPivot?: boolean
+  /** Who says so, for the audit trail. @default the login of the connection */
+  readonly actor?: string
 }
 
 /**
@@ -32,11 +39,12 @@ export interface CompensateOptions {
 export async function compensate<Tx>(
   runner: RunsState<Tx>,
   id: string,
-  { note = 'undone by an operator', pastPivot = false }: CompensateOptions,
+  { note = 'undone by an operator', pastPivot = false, actor }: CompensateOptions,
 ): Promise<RunStateJson> {
+  const by = { ...actedBy('compensate', actor === undefined ? {} : { actor }), note }
   const forwardFrom = forwardFromOf((await findPlan(runner, id)) ?? [])
   const error = JSON.stringify(failureOf(Object.assign(new Error(note), { name: 'Operator' })))
-  const statement = runner.statements.compensateRun({ id, forwardFrom, error, pastPivot })
+  const statement = runner.statements.compensateRun({ id, forwardFrom, error, pastPivot, by })
   const state = known(id, await stateAfter(runner, id, statement))
   if (state !== 'past-pivot') return state
   throw new SagaError(
@@ -52,13 +60,15 @@ export async function settle<Tx>(
   runner: RunsState<Tx>,
   id: string,
   note: string,
+  given?: ActedBy,
 ): Promise<RunStateJson> {
+  const by = actedBy('settle', given)
   if (typeof note !== 'string' || note.trim() === '' || note.includes('\0')) {
     throw new OptionsError(
       "settle: a note says why, in text without NUL: settle(id, 'refunded by hand, ticket 4711').",
     )
   }
-  return known(id, await stateAfter(runner, id, runner.statements.settleRun(id, note)))
+  return known(id, await stateAfter(runner, id, runner.statements.settleRun(id, note, by)))
 }
 
 async function findPlan<Tx>(

@@ -1,4 +1,4 @@
-import { type DeadLetterSource, wholeMs } from '@oncekey/core'
+import { type ActedBy, type DeadLetterSource, wholeMs } from '@oncekey/core'
 import { type PostgresClient, quotedSchema, sqlClientOf } from '@oncekey/postgres/client'
 import { whole } from '../state/runner-options.ts'
 import type { RunsState } from '../state/runner-state.ts'
@@ -34,11 +34,11 @@ export interface SagaOperator {
    * Makes a run that is stuck, waiting, or failed in its compensation continue, with its attempts
    * counted from zero. Returns its new state.
    */
-  resume(id: string): Promise<RunState>
+  resume(id: string, by?: ActedBy): Promise<RunState>
   /** Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
   /** Ends a run that was put right by hand. Returns its new state. */
-  settle(id: string, note: string): Promise<RunState>
+  settle(id: string, note: string, by?: ActedBy): Promise<RunState>
   readonly deadLetters: DeadLetterSource
   /**
    * Deletes runs that ended at least `retentionMs` ago, and never within the last minute, so that
@@ -68,9 +68,9 @@ export function sagaOperator<Tx>(options: SagaOperatorOptions<Tx>): SagaOperator
   return {
     get: (id) => getRun(state, id),
     list: (filter = {}) => listRuns(state, filter),
-    resume: (id) => resume(state, id),
+    resume: (id, by) => resume(state, id, by),
     compensate: (id, how = {}) => compensate(state, id, how),
-    settle: (id, note) => settle(state, id, note),
+    settle: (id, note, by) => settle(state, id, note, by),
     deadLetters: sagaDeadLetters(state),
     purge: (how) => purgeRuns(state, how),
   }

@@ -1,4 +1,11 @@
-import { type DeadLetterSource, OncekeyError, OptionsError, sleep, waitedFor } from '@oncekey/core'
+import {
+  type ActedBy,
+  type DeadLetterSource,
+  OncekeyError,
+  OptionsError,
+  sleep,
+  waitedFor,
+} from '@oncekey/core'
 import type { Definition } from '../definition/definition.ts'
 import { definition, type Saga } from '../definition/saga.ts'
 import { sagaDeadLetters } from '../operator/dead-letters.ts'
@@ -76,14 +83,14 @@ export interface SagaRunner<Tx> {
    * Makes a run that is stuck, waiting, or failed in its compensation continue now, with its
    * attempts counted from zero. Returns its new state.
    */
-  resume(id: string): Promise<RunState>
+  resume(id: string, by?: ActedBy): Promise<RunState>
   /** Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
   /**
    * Ends a run that was put right by hand, if it is dead or waiting. Returns its state, which is
    * unchanged if a process drives it.
    */
-  settle(id: string, note: string): Promise<RunState>
+  settle(id: string, note: string, by?: ActedBy): Promise<RunState>
   /**
    * Runs that need a person, for `deadLetters` of `@oncekey/outbox`. Redriving one resumes it,
    * discarding one settles it. `origin` is the saga, `subject` is the step.
@@ -155,8 +162,8 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
     },
     get: (id) => getRun(runner, id),
     list: (filter = {}) => listRuns(runner, filter),
-    async resume(id) {
-      const state = await resume(runner, id)
+    async resume(id, by) {
+      const state = await resume(runner, id, by)
       loop?.wake()
       return state
     },
@@ -166,7 +173,7 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       loop?.wake()
       return state
     },
-    settle: (id, note) => settle(runner, id, note),
+    settle: (id, note, by) => settle(runner, id, note, by),
     deadLetters: sagaDeadLetters(runner),
     purge: (how) => purgeRuns(runner, how),
   }

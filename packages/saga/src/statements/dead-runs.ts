@@ -1,5 +1,5 @@
-import type { DeadLetterFilter } from '@oncekey/core'
-import type { SqlValue, Statement } from '@oncekey/postgres/client'
+import type { actedBy, DeadLetterFilter } from '@oncekey/core'
+import { auditCall, type SqlValue, type Statement } from '@oncekey/postgres/client'
 import type { RunStateJson, StuckJson } from './run-json.ts'
 
 /**
@@ -108,19 +108,35 @@ export function countDeadRuns(
  */
 export function redriveDeadRuns(
   schema: string,
-): (filter: DeadLetterFilter, limit: number) => Statement<{ id: string; state: RunStateJson }> {
+): (
+  filter: DeadLetterFilter,
+  limit: number,
+  by: ReturnType<typeof actedBy>,
+) => Statement<{ id: string; state: RunStateJson }> {
+  const audit = auditCall(schema, {
+    actor: '$11',
+    note: '$12',
+    act: 'dead-letters.redrive',
+    target: `'["dead-letters","sagas"]'`,
+    detail: `jsonb_build_object('ids', jsonb_agg(put.id order by put.id))`,
+  })
   const text = `
     with due as materialized (
       select r.id from ${schema}.saga_runs r
         where ${isMeant}
         order by r.stuck_at, r.id
         limit $10::integer
+    ), put as materialized (
+      select due.id, ${schema}.saga_resume_2(due.id, true) as state from due
     )
-    select id, ${schema}.saga_resume_2(id, true) as state from due`
+    select put.id, put.state,
+        (select ${audit} from put where put.state in ('running', 'compensating')
+          having count(*) > 0)::text as operation
+      from put`
 
-  return (filter, limit) => ({
+  return (filter, limit, by) => ({
     name: 'saga_redrive_dead_runs',
     text,
-    values: [...filterValues(filter), limit],
+    values: [...filterValues(filter), limit, by.actor, by.note],
   })
 }

@@ -1,12 +1,22 @@
+import type { actedBy } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
 import type { RunStateJson } from './run-json.ts'
+import { runTarget } from './run-target.ts'
+
+type Actor = ReturnType<typeof actedBy>
 
 /** Makes a run continue from where it stopped. */
 export function resumeRun(
   schema: string,
-): (id: string) => Statement<{ state: RunStateJson | null }> {
-  const text = `select ${schema}.saga_resume_2($1::text, false) as state`
-  return (id) => ({ name: 'saga_resume_run', text, values: [id] })
+): (id: string, by: Actor) => Statement<{ state: RunStateJson | null }> {
+  const text = `
+    select ${schema}.saga_act('sagas.resume', $1::text, $2::text, $3::text, $4::text, null, null,
+      false) as state`
+  return (id, by) => ({
+    name: 'saga_resume_run',
+    text,
+    values: [id, by.actor, by.note, runTarget(id)],
+  })
 }
 
 /** Undoes a run. */
@@ -14,12 +24,13 @@ export function compensateRun(
   schema: string,
 ): (compensate: CompensateRun) => Statement<{ state: RunStateJson | 'past-pivot' | null }> {
   const text = `
-    select ${schema}.saga_compensate_2($1::text, $2::integer, $3::text, $4::boolean) as state`
+    select ${schema}.saga_act('sagas.compensate', $1::text, $5::text, $6::text, $7::text, $2::integer,
+      $3::text, $4::boolean) as state`
 
-  return ({ id, forwardFrom, error, pastPivot }) => ({
+  return ({ id, forwardFrom, error, pastPivot, by }) => ({
     name: 'saga_compensate_run',
     text,
-    values: [id, forwardFrom, error, String(pastPivot)],
+    values: [id, forwardFrom, error, String(pastPivot), by.actor, by.note, runTarget(id)],
   })
 }
 
@@ -30,12 +41,19 @@ export interface CompensateRun {
   /** The reason, as JSON text. */
   readonly error: string
   readonly pastPivot: boolean
+  readonly by: Actor
 }
 
 /** Ends a run that was put right by hand. */
 export function settleRun(
   schema: string,
-): (id: string, note: string) => Statement<{ state: RunStateJson | null }> {
-  const text = `select ${schema}.saga_settle_3($1::text, $2::text) as state`
-  return (id, note) => ({ name: 'saga_settle_run', text, values: [id, note] })
+): (id: string, note: string, by: Actor) => Statement<{ state: RunStateJson | null }> {
+  const text = `
+    select ${schema}.saga_act('sagas.settle', $1::text, $3::text, $2::text, $4::text, null, null,
+      false) as state`
+  return (id, note, by) => ({
+    name: 'saga_settle_run',
+    text,
+    values: [id, note, by.actor, runTarget(id)],
+  })
 }

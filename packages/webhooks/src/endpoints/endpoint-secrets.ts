@@ -1,4 +1,4 @@
-import { OptionsError, wholeMs } from '@oncekey/core'
+import { type ActedBy, actedBy, OptionsError, wholeMs } from '@oncekey/core'
 import type { ResolvedOptions } from '../options/options.ts'
 import { openSecret, sealSecret } from '../sealing/sealed-secret.ts'
 import { generateKeyPair, generateSecret } from '../signing/generate-secret.ts'
@@ -33,6 +33,7 @@ export interface EndpointSecrets {
       /** A secret of your own instead of a new one. */
       readonly secret?: SigningSecret
     },
+    by?: ActedBy,
   ): Promise<{ readonly secret: SigningSecret } | undefined>
 }
 
@@ -48,7 +49,7 @@ export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
       }))
     },
 
-    async rotateSecret(id, { overlapMs = 86_400_000, signature, secret } = {}) {
+    async rotateSecret(id, { overlapMs = 86_400_000, signature, secret } = {}, by) {
       wholeMs('overlapMs', overlapMs, 0)
       if (!isUuid(id)) return undefined
       const [newest] = await inForce(id)
@@ -56,7 +57,13 @@ export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
       const { kept, shown } = newSecret(version, secret)
       const row = await firstRow(
         options,
-        rotateSecret(schema, id, sealSecret(kept, id, options.seal), { overlapMs, most: MOST }),
+        rotateSecret(
+          schema,
+          id,
+          sealSecret(kept, id, options.seal),
+          { overlapMs, most: MOST },
+          actedBy('endpoints.rotateSecret', by),
+        ),
       )
       return row && { secret: shown }
     },

@@ -1,4 +1,4 @@
-import { OptionsError, patternsOf } from '@oncekey/core'
+import { type ActedBy, actedBy, OptionsError, patternsOf } from '@oncekey/core'
 import { v7 } from 'uuid'
 import { whole } from '../options/option-checks.ts'
 import type { ResolvedOptions } from '../options/options.ts'
@@ -55,11 +55,12 @@ export interface EndpointFilter {
 }
 
 /**
- * Where events are sent. Calls for an endpoint that does not exist or was deleted resolve with
+ * Where events are sent. Every change and its entry in the audit trail are one commit; `by` says who
+ * makes it and why. Calls for an endpoint that does not exist or was deleted resolve with
  * `undefined`. Invalid input throws an `OptionsError` or `address-forbidden`.
  */
 export interface Endpoints extends EndpointSecrets {
-  register(endpoint: NewEndpoint): Promise<RegisteredEndpoint>
+  register(endpoint: NewEndpoint, by?: ActedBy): Promise<RegisteredEndpoint>
   /** Lists endpoints that are not deleted, the oldest first. */
   list(filter?: EndpointFilter): Promise<Endpoint[]>
   /** Also finds a deleted endpoint, until `purge` removes it. */
@@ -71,16 +72,17 @@ export interface Endpoints extends EndpointSecrets {
       readonly types?: readonly string[]
       readonly description?: string
     } & ChangedWays,
+    by?: ActedBy,
   ): Promise<Endpoint | undefined>
   /** Sends nothing until `resume`, and keeps the events of that time to send them then. */
-  pause(id: string, reason?: string): Promise<Endpoint | undefined>
-  resume(id: string): Promise<Endpoint | undefined>
+  pause(id: string, reason?: string, by?: ActedBy): Promise<Endpoint | undefined>
+  resume(id: string, by?: ActedBy): Promise<Endpoint | undefined>
   /** Like `pause`, but `purge` ends deliveries that have waited too long. */
-  disable(id: string, reason?: string): Promise<Endpoint | undefined>
+  disable(id: string, reason?: string, by?: ActedBy): Promise<Endpoint | undefined>
   /** Sends again, beginning with what was kept, and clears its failures. */
-  enable(id: string): Promise<Endpoint | undefined>
+  enable(id: string, by?: ActedBy): Promise<Endpoint | undefined>
   /** Deletes its secrets and ends its pending deliveries and dead letters. */
-  delete(id: string): Promise<Endpoint | undefined>
+  delete(id: string, by?: ActedBy): Promise<Endpoint | undefined>
   /**
    * Sends one `webhook.test` now, whatever the endpoint's status, and resolves with what came back.
    */
@@ -90,20 +92,27 @@ export interface Endpoints extends EndpointSecrets {
 export function endpoints(options: ResolvedOptions): Endpoints {
   const { schema } = options
   return {
-    async register({ url, types, customer, description = '', signature = 'v1', secret, ...ways }) {
+    async register(
+      { url, types, customer, description = '', signature = 'v1', secret, ...ways },
+      by,
+    ) {
       const id = v7()
       const made = newSecret(signature, secret)
       const row = await firstRow(
         options,
-        insertEndpoint(schema, {
-          id,
-          customer: checkCustomer(customer, options),
-          url: parseEndpointUrl(url, options).href,
-          types: checkEventTypes(types),
-          description: checkText('description', description),
-          secret: sealSecret(made.kept, id, options.seal),
-          ways: storedWays(ways, id, options),
-        }),
+        insertEndpoint(
+          schema,
+          {
+            id,
+            customer: checkCustomer(customer, options),
+            url: parseEndpointUrl(url, options).href,
+            types: checkEventTypes(types),
+            description: checkText('description', description),
+            secret: sealSecret(made.kept, id, options.seal),
+            ways: storedWays(ways, id, options),
+          },
+          actedBy('endpoints.register', by),
+        ),
       )
       return { endpoint: endpointOf(row as NonNullable<typeof row>), secret: made.shown }
     },
@@ -123,23 +132,28 @@ export function endpoints(options: ResolvedOptions): Endpoints {
 
     get: (id) => changed(id, () => findEndpoint(schema, id)),
 
-    update: (id, { url, types, description, ...ways }) =>
+    update: (id, { url, types, description, ...ways }, by) =>
       changed(id, () =>
-        changeEndpoint(schema, id, {
-          url: url === undefined ? null : parseEndpointUrl(url, options).href,
-          types: types === undefined ? null : checkEventTypes(types),
-          description: description === undefined ? null : checkText('description', description),
-          ways: storedWays(ways, id, options),
-        }),
+        changeEndpoint(
+          schema,
+          id,
+          {
+            url: url === undefined ? null : parseEndpointUrl(url, options).href,
+            types: types === undefined ? null : checkEventTypes(types),
+            description: description === undefined ? null : checkText('description', description),
+            ways: storedWays(ways, id, options),
+          },
+          actedBy('endpoints.update', by),
+        ),
       ),
 
-    pause: (id, reason) => set(id, 'paused', reason),
-    resume: (id) => set(id, 'enabled'),
-    disable: (id, reason) => set(id, 'disabled', reason),
-    enable: (id) => set(id, 'enabled'),
+    pause: (id, reason, by) => set(id, 'paused', 'pause', by, reason),
+    resume: (id, by) => set(id, 'enabled', 'resume', by),
+    disable: (id, reason, by) => set(id, 'disabled', 'disable', by, reason),
+    enable: (id, by) => set(id, 'enabled', 'enable', by),
 
-    async delete(id) {
-      const endpoint = await set(id, 'deleted')
+    async delete(id, by) {
+      const endpoint = await set(id, 'deleted', 'delete', by)
       if (endpoint === undefined) return undefined
       await runStatement(options, deleteSecrets(schema, id))
       // In portions, so that no statement locks many rows. `purge` ends what this misses.
@@ -155,10 +169,13 @@ export function endpoints(options: ResolvedOptions): Endpoints {
   function set(
     id: string,
     status: Endpoint['status'],
+    verb: string,
+    by: ActedBy | undefined,
     reason?: string,
   ): Promise<Endpoint | undefined> {
+    const act = { ...actedBy(`endpoints.${verb}`, by), name: `endpoints.${verb}` }
     const why = reason === undefined ? null : checkText('reason', reason)
-    return changed(id, () => setEndpointStatus(schema, id, status, why))
+    return changed(id, () => setEndpointStatus(schema, id, status, why, act))
   }
 
   async function changed(

@@ -1,4 +1,4 @@
-import { OptionsError } from '@oncekey/core'
+import { type ActedBy, OptionsError } from '@oncekey/core'
 import type { Endpoints, NewEndpoint } from '../endpoints/endpoints.ts'
 import type { Deliveries } from '../operator/deliveries.ts'
 
@@ -12,7 +12,7 @@ export interface CustomerWebhooks {
 }
 
 export interface CustomerEndpoints extends Omit<Endpoints, 'register' | 'list'> {
-  register(endpoint: Omit<NewEndpoint, 'customer'>): ReturnType<Endpoints['register']>
+  register(endpoint: Omit<NewEndpoint, 'customer'>, by?: ActedBy): ReturnType<Endpoints['register']>
   list(
     filter?: Omit<NonNullable<Parameters<Endpoints['list']>[0]>, 'customer'>,
   ): ReturnType<Endpoints['list']>
@@ -42,7 +42,7 @@ export function forCustomer(
 
   return {
     endpoints: {
-      register: (endpoint) => endpoints.register({ ...endpoint, customer }),
+      register: (endpoint, by) => endpoints.register({ ...endpoint, customer }, by),
       list: (filter = {}) => endpoints.list({ ...filter, customer }),
       get: own(endpoints.get),
       update: own(endpoints.update),
@@ -61,10 +61,10 @@ export function forCustomer(
         const found = await all.get(id)
         return found !== undefined && (await isOwn(found.endpointId)) ? found : undefined
       },
-      async retry(id) {
+      async retry(id, by) {
         const found = await all.get(id)
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined
-        return await all.retry(id)
+        return await all.retry(id, by)
       },
     },
   }

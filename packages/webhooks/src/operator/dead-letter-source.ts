@@ -1,5 +1,6 @@
 import {
   type AttemptError,
+  actedBy,
   boundedPage,
   type DeadLetter,
   type DeadLetterSource,
@@ -78,17 +79,19 @@ export function deadLetterSource(
       return Number(row?.count)
     },
 
-    async redrive(filter, { limit }) {
-      const rows = await runStatement(options, redriveDeadLetters(schema, filter, limit))
+    async redrive(filter, { limit, ...given }) {
+      const by = actedBy('redrive', given)
+      const rows = await runStatement(options, redriveDeadLetters(schema, filter, limit, by))
       const redriven = rows.map(({ id }) => id)
       scheduled()
       const refused = await outcomesOf((filter.ids ?? []).filter((id) => !redriven.includes(id)))
       return { redriven, refused }
     },
 
-    async discard(ids, note) {
+    async discard(ids, note, given) {
+      const by = actedBy('discard', given)
       const valid = ids.filter(isDeliveryId)
-      const rows = await runStatement(options, discardDeadLetters(schema, valid, note))
+      const rows = await runStatement(options, discardDeadLetters(schema, valid, note, by))
       const discarded = new Set(rows.map(({ id }) => id))
       const others = await outcomesOf(ids.filter((id) => !discarded.has(id)))
       return [...[...discarded].map((id) => ({ id, outcome: 'discarded' as const })), ...others]

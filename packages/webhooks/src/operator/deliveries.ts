@@ -1,4 +1,4 @@
-import { OptionsError } from '@oncekey/core'
+import { type ActedBy, actedBy, OptionsError } from '@oncekey/core'
 import { whole } from '../options/option-checks.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import type { DeliveryJson } from '../statements/deliveries.ts'
@@ -75,7 +75,7 @@ export interface Deliveries {
    * this moment. `held`: its endpoint is paused or disabled, and it is sent when that ends.
    * `ended`: it has no endpoint any more. Resolves with `undefined` if there is no such delivery.
    */
-  retry(id: string): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
+  retry(id: string, by?: ActedBy): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
 }
 
 /** The deliveries of all endpoints, or of one customer's. */
@@ -121,9 +121,12 @@ export function deliveries(
       }
     },
 
-    async retry(id) {
+    async retry(id, by) {
       if (!isDeliveryId(id)) return undefined
-      const row = await firstRow(options, retryDelivery(schema, id))
+      const row = await firstRow(
+        options,
+        retryDelivery(schema, id, actedBy('deliveries.retry', by)),
+      )
       scheduled()
       return row?.outcome as Awaited<ReturnType<Deliveries['retry']>>
     },

@@ -1,6 +1,7 @@
 import type { DeadLetterFilter, DeadLetterPageRequest, RetryingFilter } from '@oncekey/core'
-import type { Statement } from '@oncekey/postgres/client'
+import { auditCall, deadLetterTarget, type Statement } from '@oncekey/postgres/client'
 import { deadLetterCondition, deadLetterConditionValues } from './dead-letter-filter.ts'
+import type { EndpointAct } from './endpoint-act.ts'
 
 /** Builds the JSON of a dead letter; `d` is the delivery, `m` its message, `a` its last attempt. */
 export function deadLetterJson(schema: string): string {
@@ -160,13 +161,22 @@ export function countDeadLetters(
 }
 
 /**
- * Redrives the oldest matching dead letters. Each keeps its event id and begins its schedule anew.
+ * Redrives the oldest matching dead letters, with one audit entry. Each keeps its event id and
+ * begins its schedule anew.
  */
 export function redriveDeadLetters(
   schema: string,
   filter: DeadLetterFilter,
   limit: number,
+  by: EndpointAct,
 ): Statement<{ id: string }> {
+  const audit = auditCall(schema, {
+    actor: '$11',
+    note: '$12',
+    act: 'dead-letters.redrive',
+    target: `'["dead-letters","webhooks"]'`,
+    detail: `jsonb_build_object('ids', jsonb_agg(put.id::text order by put.id))`,
+  })
   return {
     name: 'redrive_dead_letters',
     text: `
@@ -178,29 +188,49 @@ export function redriveDeadLetters(
           order by d.died_at, d.id
           limit $10::integer
           for update of d skip locked
+      ), put as (
+        ${putBack(schema)}
       )
-      update ${schema}.webhook_deliveries d
-        set state = 'pending', due_at = now(), tries = 0, unfinished = 0, reason = null,
-          ended_at = null, redrives = d.redrives + 1, resolved_at = now()
-        from due where d.id = due.id
-        returning d.id::text`,
-    values: [...deadLetterConditionValues(filter), limit],
+      select put.id::text as id, (select ${audit} from put having count(*) > 0)::text as operation
+        from put`,
+    values: [...deadLetterConditionValues(filter), limit, by.actor, by.note],
   }
 }
 
+/** The update that puts the deliveries in `due` back. */
+export function putBack(schema: string): string {
+  return `update ${schema}.webhook_deliveries d
+        set state = 'pending', due_at = now(), tries = 0, unfinished = 0, reason = null,
+          ended_at = null, redrives = d.redrives + 1, resolved_at = now()
+        from due where d.id = due.id
+        returning d.id`
+}
+
+/** Discards dead letters, with an audit entry for each. */
 export function discardDeadLetters(
   schema: string,
   ids: readonly string[],
   note: string,
+  by: EndpointAct,
 ): Statement<{ id: string }> {
+  const audit = auditCall(schema, {
+    actor: '$3',
+    note: '$2',
+    act: 'dead-letters.discard',
+    target: deadLetterTarget('webhooks', 'put.id'),
+    detail: `jsonb_build_object('origin', put.endpoint_id, 'eventId', put.message_id)`,
+  })
   return {
     name: 'discard_dead_letters',
     text: `
-      update ${schema}.webhook_deliveries d
-        set state = 'discarded', note = $2::text, ended_at = now(), resolved_at = now()
-        where d.state = 'dead'
-          and d.id = any(array(select json_array_elements_text($1::json)::bigint))
-        returning d.id::text`,
-    values: [JSON.stringify(ids), note],
+      with put as (
+        update ${schema}.webhook_deliveries d
+          set state = 'discarded', note = $2::text, ended_at = now(), resolved_at = now()
+          where d.state = 'dead'
+            and d.id = any(array(select json_array_elements_text($1::json)::bigint))
+          returning d.id, d.endpoint_id, d.message_id
+      )
+      select put.id::text as id, ${audit}::text as operation from put`,
+    values: [JSON.stringify(ids), note, by.actor],
   }
 }

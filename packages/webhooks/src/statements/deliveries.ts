@@ -1,4 +1,5 @@
-import type { Statement } from '@oncekey/postgres/client'
+import { auditCall, type Statement } from '@oncekey/postgres/client'
+import type { EndpointAct } from './endpoint-act.ts'
 
 /** Builds the JSON of a delivery; `d` is the delivery, `m` its message. */
 export const deliveryJson: string = `json_build_object('id', d.id::text, 'eventId', d.message_id,
@@ -118,7 +119,18 @@ export function deliveryStates(
  * endpoint. A cooldown of the endpoint's breaker ends. A delivery under way is left alone. If the
  * endpoint is paused or disabled, the delivery is `held` until that changes.
  */
-export function retryDelivery(schema: string, id: string): Statement<{ outcome: string }> {
+export function retryDelivery(
+  schema: string,
+  id: string,
+  by: EndpointAct,
+): Statement<{ outcome: string }> {
+  const audit = auditCall(schema, {
+    actor: '$2',
+    note: '$3',
+    act: 'deliveries.retry',
+    target: `'["delivery","' || r.id || '"]'`,
+    detail: `jsonb_build_object('was', b.state, 'endpoint', b.endpoint_id)`,
+  })
   return {
     name: 'retry_delivery',
     text: `
@@ -150,8 +162,9 @@ export function retryDelivery(schema: string, id: string): Statement<{ outcome: 
       select case when b.state = 'pending' and b.leased then 'under-way'
           when b.state in ('pending', 'dead', 'delivered') and b.status <> 'enabled' then 'held'
           when b.state in ('pending', 'dead', 'delivered') then 'scheduled'
-          else 'ended' end as outcome
-        from before b`,
-    values: [id],
+          else 'ended' end as outcome,
+          case when r.id is not null then ${audit} end::text as operation
+        from before b left join retried r on r.id = b.id`,
+    values: [id, by.actor, by.note],
   }
 }

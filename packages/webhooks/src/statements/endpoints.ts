@@ -1,4 +1,5 @@
-import type { Statement } from '@oncekey/postgres/client'
+import { auditCall, type Statement } from '@oncekey/postgres/client'
+import { type EndpointAct, endpointTarget } from './endpoint-act.ts'
 import type { StoredSecret } from './secrets.ts'
 
 /** Builds the JSON of an endpoint; `alias` is the name of the table in the statement. */
@@ -44,8 +45,17 @@ export function insertEndpoint(
     readonly secret: StoredSecret
     readonly ways: StoredWays
   },
+  by: EndpointAct,
 ): Statement<EndpointRow> {
   const { id, customer, url, types, description, secret, ways } = endpoint
+  const audit = auditCall(schema, {
+    actor: '$11',
+    note: '$12',
+    act: 'endpoints.register',
+    target: '$13::text',
+    detail: `jsonb_strip_nulls(jsonb_build_object('url', e.url, 'types', e.types,
+          'customer', e.customer))`,
+  })
   return {
     name: 'insert_endpoint',
     text: `
@@ -60,7 +70,7 @@ export function insertEndpoint(
         insert into ${schema}.webhook_secrets (endpoint_id, secret, seal)
           select e.id, $6::text, $7::text from e
       )
-      select ${endpointJson('e')} from e`,
+      select ${endpointJson('e')}, ${audit}::text as operation from e`,
     values: [
       id,
       customer,
@@ -72,6 +82,9 @@ export function insertEndpoint(
       ways.headers ? JSON.stringify(ways.headers) : null,
       ways.tls ? JSON.stringify(ways.tls) : null,
       ways.rate ?? null,
+      by.actor,
+      by.note,
+      endpointTarget(id),
     ],
   }
 }
@@ -145,11 +158,24 @@ export function changeEndpoint(
     readonly description: string | null
     readonly ways: StoredWays
   },
+  by: EndpointAct,
 ): Statement<EndpointRow> {
   const { url, types, description, ways } = changes
+  const audit = auditCall(schema, {
+    actor: '$11',
+    note: '$12',
+    act: 'endpoints.update',
+    target: '$13::text',
+    detail: `jsonb_strip_nulls(jsonb_build_object('before', ${CHANGEABLE('was')},
+          'after', ${CHANGEABLE('e')}))`,
+  })
   return {
     name: 'change_endpoint',
     text: `
+      with was as materialized (
+        select o.* from ${schema}.webhook_endpoints o
+          where o.id = $1::uuid and o.status <> 'deleted' for no key update
+      )
       update ${schema}.webhook_endpoints e
         set url = coalesce($2::text, e.url),
           types = case when $3::json is null then e.types
@@ -166,8 +192,8 @@ export function changeEndpoint(
           warned = case when $2::text <> e.url then 0 else e.warned end,
           blocked_until = case when $2::text <> e.url then null else e.blocked_until end,
           changed_at = now()
-        where e.id = $1::uuid and e.status <> 'deleted'
-        returning ${endpointJson('e')}`,
+        from was where e.id = was.id
+        returning ${endpointJson('e')}, ${audit}::text as operation`,
     values: [
       id,
       url,
@@ -179,9 +205,18 @@ export function changeEndpoint(
       ways.tls ? JSON.stringify(ways.tls) : null,
       String(ways.rate !== undefined),
       ways.rate ?? null,
+      by.actor,
+      by.note,
+      endpointTarget(id),
     ],
   }
 }
+
+/** What `update` may change, for the audit; headers and certificates are secret, so only which. */
+const CHANGEABLE = (alias: string) =>
+  `jsonb_build_object('url', ${alias}.url, 'types', ${alias}.types,
+            'description', ${alias}.description, 'headers', ${alias}.headers->'names',
+            'tls', ${alias}.tls is not null, 'rate', ${alias}.rate)`
 
 /**
  * Pauses, disables, enables or deletes an endpoint. A deleted endpoint stays deleted and keeps no
@@ -192,10 +227,22 @@ export function setEndpointStatus(
   id: string,
   status: 'enabled' | 'paused' | 'disabled' | 'deleted',
   reason: string | null,
+  act: EndpointAct & { readonly name: string },
 ): Statement<EndpointRow> {
+  const audit = auditCall(schema, {
+    actor: '$4',
+    note: '$5',
+    act: '$6::text',
+    target: '$7::text',
+    detail: `jsonb_build_object('was', was.status)`,
+  })
   return {
     name: 'set_endpoint_status',
     text: `
+      with was as materialized (
+        select o.id, o.status from ${schema}.webhook_endpoints o
+          where o.id = $1::uuid and o.status <> 'deleted' for no key update
+      )
       update ${schema}.webhook_endpoints e
         set status = $2::text, reason = $3::text, changed_at = now(),
           headers = case when $2::text = 'deleted' then null else e.headers end,
@@ -206,9 +253,9 @@ export function setEndpointStatus(
           failed_attempts = case when $2::text = 'enabled' then 0 else e.failed_attempts end,
           failed_events = case when $2::text = 'enabled' then 0 else e.failed_events end,
           blocked_until = case when $2::text = 'enabled' then null else e.blocked_until end
-        where e.id = $1::uuid and e.status <> 'deleted'
-        returning ${endpointJson('e')}`,
-    values: [id, status, reason],
+        from was where e.id = was.id
+        returning ${endpointJson('e')}, ${audit}::text as operation`,
+    values: [id, status, reason, act.actor, act.note ?? reason, act.name, endpointTarget(id)],
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Statement } from '@oncekey/postgres/client'
+import { auditCall, type Statement } from '@oncekey/postgres/client'
+import { type EndpointAct, endpointTarget } from './endpoint-act.ts'
 
 /** Lists the secrets in force, the newest first. */
 export function listSecrets(schema: string, endpointId: string): Statement<{ secret: string }> {
@@ -32,13 +33,31 @@ export function rotateSecret(
   endpointId: string,
   secret: StoredSecret,
   { overlapMs, most }: { readonly overlapMs: number; readonly most: number },
+  by: EndpointAct,
 ): Statement<{ id: string }> {
+  const audit = auditCall(schema, {
+    actor: '$6',
+    note: '$7',
+    act: 'endpoints.rotate-secret',
+    target: '$8::text',
+    detail: `jsonb_build_object('overlapMs', $4::bigint)`,
+  })
   return {
     name: 'rotate_secret',
     text: `
-      select id::text from ${schema}.rotate_webhook_secret($1::uuid, $2::text, $3::text, $4::bigint,
+      select id::text, ${audit}::text as operation
+        from ${schema}.rotate_webhook_secret($1::uuid, $2::text, $3::text, $4::bigint,
         $5::integer) as id`,
-    values: [endpointId, secret.secret, secret.seal, overlapMs, most],
+    values: [
+      endpointId,
+      secret.secret,
+      secret.seal,
+      overlapMs,
+      most,
+      by.actor,
+      by.note,
+      endpointTarget(endpointId),
+    ],
   }
 }
 

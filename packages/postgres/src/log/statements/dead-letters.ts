@@ -1,4 +1,5 @@
-import type { DeadLetterFilter } from '@oncekey/core'
+import type { actedBy, DeadLetterFilter } from '@oncekey/core'
+import { auditCall, deadLetterTarget } from '../../operator/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 import { filterValues, isForgotten, isMeant } from './dead-letter-filter.ts'
 import { type DeliveryRow, deliveryColumns, milliseconds } from './delivery-list.ts'
@@ -109,10 +110,18 @@ export function redriveDead(
 ): (
   filter: DeadLetterFilter,
   limit: number,
+  by: ReturnType<typeof actedBy>,
 ) => Statement<{ id: string; outcome: 'redriven' | 'already-done' }> {
-  return (filter, limit) => {
+  return (filter, limit, by) => {
     const isDone = `exists (select from ${schema}.processed_events p
           where p.consumer = d.consumer and p.event_id = d.event_id)`
+    const audit = auditCall(schema, {
+      actor: '$11',
+      note: '$12',
+      act: 'dead-letters.redrive',
+      target: `'["dead-letters","consumers"]'`,
+      detail: `jsonb_build_object('ids', jsonb_agg(put.id::text order by put.id))`,
+    })
     return {
       name: 'redrive_dead',
       text: `
@@ -136,24 +145,39 @@ export function redriveDead(
           where d.id = due.id
           returning d.id, due.done
       )
-      select id::text, case when done then 'already-done' else 'redriven' end as outcome from put`,
-      values: [...filterValues(filter), limit],
+      select id::text, case when done then 'already-done' else 'redriven' end as outcome,
+        (select ${audit} from put having count(*) > 0)::text as operation from put`,
+      values: [...filterValues(filter), limit, by.actor, by.note],
     }
   }
 }
 
-/** Marks dead letters as never to be delivered. */
+/** Marks dead letters as never to be delivered, with an audit entry for each. */
 export function discardDead(
   schema: string,
-): (ids: readonly string[], note: string) => Statement<{ id: string }> {
-  return (ids, note) => ({
+): (
+  ids: readonly string[],
+  note: string,
+  by: ReturnType<typeof actedBy>,
+) => Statement<{ id: string }> {
+  const audit = auditCall(schema, {
+    actor: '$3',
+    note: '$2',
+    act: 'dead-letters.discard',
+    target: deadLetterTarget('consumers', 'put.id'),
+    detail: `jsonb_build_object('origin', put.consumer, 'eventId', put.event_id, 'type', put.type)`,
+  })
+  return (ids, note, by) => ({
     name: 'discard_dead',
     text: `
-      update ${schema}.deliveries d
-        set state = 'resolved', resolution = 'discarded', note = $2::text,
-          resolved_at = clock_timestamp()
-        where d.id = any($1::bigint[]) and d.state in ('dead', 'retired')
-        returning d.id::text`,
-    values: [`{${ids.join(',')}}`, note],
+      with put as (
+        update ${schema}.deliveries d
+          set state = 'resolved', resolution = 'discarded', note = $2::text,
+            resolved_at = clock_timestamp()
+          where d.id = any($1::bigint[]) and d.state in ('dead', 'retired')
+          returning d.id, d.consumer, d.event_id, d.type
+      )
+      select put.id::text as id, ${audit}::text as operation from put`,
+    values: [`{${ids.join(',')}}`, note, by.actor],
   })
 }

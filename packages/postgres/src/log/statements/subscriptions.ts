@@ -1,4 +1,5 @@
-import type { RetireOptions, Subscription } from '@oncekey/core'
+import { actTarget, type Retirement, type Subscription } from '@oncekey/core'
+import { auditCall } from '../../operator/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
@@ -62,12 +63,28 @@ export function setSubscriptions(
 /** Forgets a consumer and its cursors, and sets aside what it could not take. */
 export function retire(
   schema: string,
-): (consumer: string, choice: Required<RetireOptions>) => Statement<{ count: string }> {
-  const text = `select ${schema}.retire($1::text, $2::text, $3::text)::text as count`
-  return (consumer, { remaining, note }) => ({
+): (consumer: string, choice: Retirement) => Statement<{ count: string }> {
+  const audit = auditCall(schema, {
+    actor: '$4',
+    note: '$3',
+    act: 'consumers.retire',
+    target: '$5::text',
+    detail: `jsonb_build_object('remaining', $2::text, 'deliveries', done.count)`,
+  })
+  const text = `
+    with known as materialized (
+      select c.name from ${schema}.consumers c where c.name = $1::text for update
+    ), done as materialized (
+      select (select count(*) from known) as known,
+        ${schema}.retire($1::text, $2::text, $3::text) as count
+    )
+    select done.count::text as count,
+        case when done.known > 0 or done.count > 0 then ${audit} end::text as operation
+      from done`
+  return (consumer, { remaining, note, actor }) => ({
     name: 'retire',
     text,
-    values: [consumer, remaining, note],
+    values: [consumer, remaining, note, actor, actTarget('consumer', consumer)],
   })
 }
 

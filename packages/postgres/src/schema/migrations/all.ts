@@ -9,7 +9,8 @@ import { functionsWithoutJit } from './functions-without-jit.ts'
 import { handlerRoles } from './handler-roles.ts'
 import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
-import { operatorKeys } from './operator-keys.ts'
+import { auditOfActs } from './operator/audit-of-acts.ts'
+import { operatorKeys } from './operator/operator-keys.ts'
 import { orderByKey } from './order-by-key.ts'
 import { publishedTables } from './published-tables.ts'
 import { serverLife } from './server-life.ts'
@@ -39,4 +40,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   keysOfAnyLength,
   functionsWithoutJit,
   publishedTables,
+  auditOfActs,
 ]

@@ -6,6 +6,7 @@ import { sagaTraces } from './0004-saga-traces.ts'
 import { sagaMoves } from './0005-saga-moves.ts'
 import { sagaWholeMoves } from './0007-saga-whole-moves.ts'
 import { settleWhatWaits } from './0008-settle-what-waits.ts'
+import { auditOfSagas } from './audit-of-sagas.ts'
 import { rolesOfSteps } from './roles-of-steps.ts'
 
 /** The tables of sagas, for `migrate` of `@oncekey/postgres`. */
@@ -22,5 +23,6 @@ export const sagaMigrations: PackageMigrations = {
     sagaWholeMoves,
     settleWhatWaits,
     functionsWithoutJit,
+    auditOfSagas,
   ],
 }

@@ -1,4 +1,4 @@
-import type { RetireOptions } from '@oncekey/core'
+import type { Retirement } from '@oncekey/core'
 import { integerIn, listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { clockLua, cursorLua } from '../cursor.ts'
@@ -97,7 +97,7 @@ export interface SetAsideQuestion {
   readonly slot: number
   readonly consumer: string
   readonly from: string
-  readonly choice: Required<RetireOptions>
+  readonly choice: Retirement
 }
 
 export interface SetAside {

@@ -1,5 +1,5 @@
-import { endUnknownKeyFunction } from '../functions/operator/end-unknown-key.ts'
-import { forgetKeyFunction } from '../functions/operator/forget-key.ts'
+import { endUnknownKeyFunction } from '../../functions/operator/end-unknown-key.ts'
+import { forgetKeyFunction } from '../../functions/operator/forget-key.ts'
 
 /** The audit trail of what operators do, and what they may do to keys. */
 export function operatorKeys(schema: string): string[] {

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto'
+import { actTarget } from '@oncekey/core'
+import { postgresStore } from '@oncekey/postgres'
+import { createSagaRunner, saga, sagaOperator } from '@oncekey/saga'
+import type { PoolClient } from 'pg'
+import { expect, test } from 'vitest'
+import { sagaDatabase } from './saga-database.ts'
+
+const database = sagaDatabase()
+const by = { actor: 'maria@shop.example', note: 'ticket 4711' }
+const order = saga<number, PoolClient>('order', { version: 1 }).step('charge', {
+  retry: { maxAttempts: 1 },
+  kind: 'pivot',
+  run() {
+    throw new Error('the bank is down')
+  },
+})
+
+async function stuckRun(): Promise<string> {
+  const id = randomUUID()
+  const client = database.pool()
+  const runner = createSagaRunner<PoolClient>({ client, sagas: [order], onAlert: () => {} })
+  await expect(runner.execute(order, { id, input: 1 })).rejects.toMatchObject({
+    code: 'saga-stuck',
+  })
+  return id
+}
+
+async function trail(id: string) {
+  const { operations } = postgresStore({ client: database.pool() })
+  return (await operations?.list({ target: actTarget('saga-run', id) }, { limit: 50 }))?.items ?? []
+}
+
+test('resuming, compensating and settling a run are in the audit trail', async () => {
+  const id = await stuckRun()
+  const operator = sagaOperator({ client: database.pool() })
+  await operator.resume(id, by)
+  await operator.compensate(id, { note: 'they called', pastPivot: true, actor: by.actor })
+  await operator.settle(id, 'refunded by hand', { actor: by.actor })
+  const entries = await trail(id)
+  expect(entries.map(({ act, actor, note, detail }) => ({ act, actor, note, detail }))).toEqual([
+    {
+      act: 'sagas.settle',
+      actor: by.actor,
+      note: 'refunded by hand',
+      detail: { was: 'compensating', state: 'settled' },
+    },
+    {
+      act: 'sagas.compensate',
+      actor: by.actor,
+      note: 'they called',
+      detail: { was: 'running', state: 'compensating' },
+    },
+    { act: 'sagas.resume', ...by, detail: { was: 'stuck', state: 'running' } },
+  ])
+})
+
+test('an act that finds nothing to do leaves no entry', async () => {
+  const id = await stuckRun()
+  const operator = sagaOperator({ client: database.pool() })
+  await operator.settle(id, 'by hand')
+  await operator.resume(id, by)
+  await operator.settle(id, 'again', by)
+  expect(await trail(id)).toHaveLength(1)
+})
+
+test('an act whose entry is refused is undone with it', async () => {
+  const id = await stuckRun()
+  const operator = sagaOperator({ client: database.pool() })
+  await database.query(
+    "alter table oncekey.operations add constraint only_known check (actor <> 'forged')",
+  )
+  const forged = { actor: 'forged' }
+  await expect(operator.resume(id, forged)).rejects.toThrow()
+  await expect(operator.settle(id, 'no', forged)).rejects.toThrow()
+  await expect(
+    operator.deadLetters.redrive({ ids: [id] }, { limit: 1, ...forged }),
+  ).rejects.toThrow()
+  expect((await operator.get(id))?.state).toBe('stuck')
+  await database.query('alter table oncekey.operations drop constraint only_known')
+})
