@@ -9,6 +9,7 @@ const mayImport: Record<string, readonly string[]> = {
   node: ['core'],
   express: ['core', 'node'],
   fastify: ['core', 'node'],
+  koa: ['core', 'node'],
   web: ['core', 'node'],
   postgres: ['core'],
   redis: ['core'],

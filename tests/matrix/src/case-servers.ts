@@ -7,12 +7,14 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { memoryStore } from '@oncekey/core'
 import { idempotency as expressOnce } from '@oncekey/express'
 import fastifyOnce from '@oncekey/fastify'
+import { idempotency as koaOnce } from '@oncekey/koa'
 import { idempotency as nodeOnce } from '@oncekey/node'
 import { idempotency as fetchOnce } from '@oncekey/web'
 import { idempotency as honoOnce } from '@oncekey/web/hono'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
+import Koa from 'koa'
 import type { AnswerCase, CaseReply } from './answer-cases.ts'
 
 export interface CaseServer {
@@ -94,6 +96,29 @@ export const caseAdapters: readonly CaseAdapter[] = [
       const url = await app.listen({ host: '127.0.0.1', port: 0 })
       return { url, runs: () => runs, close: () => app.close() }
     },
+  },
+  {
+    name: 'Koa',
+    writesRaw: true,
+    serve: (answer) =>
+      listening((ran) => {
+        const app = new Koa().use(koaOnce(options())).use((ctx) => {
+          ran()
+          if (answer.raw !== undefined) {
+            ctx.respond = false
+            ctx.res.statusCode = 200 // Koa begins with 404
+            return answer.raw(ctx.res)
+          }
+          const { status = 200, headers = [], body, pieces } = answer.reply as CaseReply
+          ctx.status = status
+          ctx.body = pieces === undefined ? (body ?? '') : Readable.from(pieces)
+          for (const name of new Set(headers.map(([name]) => name))) {
+            const values = headers.filter(([other]) => other === name).map(([, value]) => value)
+            ctx.set(name, values.length === 1 ? (values[0] as string) : values)
+          }
+        })
+        return createServer(app.callback())
+      }),
   },
   {
     name: 'Hono',

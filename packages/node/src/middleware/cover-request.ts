@@ -14,6 +14,10 @@ export interface Covering<Req extends NodeRequest> {
   readonly fingerprint?: ChooseWhatCounts<Req>
   readonly waitMs?: number
   readonly body?: BodyReading
+  /** The framework's own request, which options that are functions are called with. @default `req` */
+  readonly native?: unknown
+  /** The route's pattern, once the router knows it. @default what Express's router left on `req` */
+  readonly route?: () => string | undefined
 }
 
 /** A request whose handler is to run now. */

@@ -19,6 +19,8 @@ export interface BodyReading {
   readonly maxBytes?: number
   /** What to do where it is not read, and nothing else did. @default body parsers of Express */
   readonly hint?: string
+  /** What a parser made of it that leaves it elsewhere. @default `req.body` */
+  readonly parsed?: unknown
 }
 
 /**
@@ -29,9 +31,9 @@ export interface BodyReading {
 export function bodyOf(
   req: NodeRequest,
   res: ServerResponse,
-  { maxBytes, hint = MOUNT_A_PARSER }: BodyReading = {},
+  { maxBytes, hint = MOUNT_A_PARSER, parsed: left = req.body }: BodyReading = {},
 ): RequestBody | Promise<RequestBody> {
-  const parsed = parsedBody(req)
+  const parsed = parsedBody(req, left)
   if (parsed !== undefined) return parsed
   const isThere = hasBody(req, res)
   if (isThere === false) return NONE
@@ -46,6 +48,15 @@ export function bodyOf(
 
 const NONE: RequestBody = { kind: 'none' }
 
+/** The bytes of a body: those that were kept, or else they are read and put back. */
+export async function bytesOfBody(
+  req: NodeRequest,
+  res: ServerResponse,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  return rawBodies.get(req) ?? (await readBody(req, res, maxBytes))
+}
+
 async function bytesOf(
   req: NodeRequest,
   res: ServerResponse,
@@ -57,10 +68,9 @@ async function bytesOf(
   return { kind: 'bytes', bytes }
 }
 
-function parsedBody(req: NodeRequest): RequestBody | undefined {
+function parsedBody(req: NodeRequest, body: unknown): RequestBody | undefined {
   const bytes = rawBodies.get(req)
   if (bytes !== undefined) return { kind: 'bytes', bytes }
-  const { body } = req
   if (body === undefined || (body === null && !req.readableDidRead)) return undefined
   if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
   if (typeof body === 'string') {

@@ -8,9 +8,8 @@ import {
   withoutIds,
 } from '@oncekey/core'
 import { isGone } from '../internals/internals.ts'
-import { type BodyReading, bodyOf } from './body.ts'
+import { type BodyReading, bodyOf, bytesOfBody } from './body.ts'
 import type { NodeRequest } from './node-request.ts'
-import { readBody } from './peek.ts'
 
 /** What counts of a request in place of its body; it may be a promise. `bytes` reads the body and puts it back. */
 export type ChooseWhatCounts<Req> = (req: Req, bytes: () => Promise<Uint8Array>) => unknown
@@ -28,6 +27,8 @@ export function readRequest<Req extends NodeRequest>(
     readonly fingerprint?: ChooseWhatCounts<Req>
     readonly waitMs?: number
     readonly body?: BodyReading
+    readonly native?: unknown
+    readonly route?: () => string | undefined
   },
 ): EngineRequest {
   const method = req.method ?? ''
@@ -36,8 +37,8 @@ export function readRequest<Req extends NodeRequest>(
     method,
     target,
     scope: resolveScope(options.scope, req),
-    native: req,
-    route: () => routeOf(req),
+    native: options.native ?? req,
+    route: options.route ?? (() => routeOf(req)),
     // Only a route that waits has something to end early, and it is dear to make.
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
@@ -49,7 +50,7 @@ export function readRequest<Req extends NodeRequest>(
         body,
       })
       if (options.fingerprint !== undefined) {
-        const bytes = () => readBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
+        const bytes = () => bytesOfBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
         return of({ kind: 'chosen', value: options.fingerprint(req, bytes) })
       }
       const body = bodyOf(req, res, options.body)

@@ -1,0 +1,44 @@
+import { PGlite } from '@electric-sql/pglite'
+import { Router } from '@koa/router'
+import { idempotency } from '@oncekey/koa'
+import { migrate, postgresStore } from '@oncekey/postgres'
+import { fromPglite } from '@oncekey/postgres/pglite'
+import Koa from 'koa'
+import bodyParser from 'koa-bodyparser'
+
+// Embedded, in memory or in a folder; a `pg` Pool takes its place on a server.
+const db = new PGlite(process.env.DATA_FOLDER)
+const client = fromPglite(db)
+await migrate(client)
+await db.query('create table if not exists orders (id serial primary key, item text not null)')
+
+export const once = idempotency({
+  store: postgresStore({ client }),
+  scope: (ctx) => ctx.get('x-account'), // who the key belongs to: your authentication knows
+})
+
+const router = new Router()
+
+router.post('/orders', async (ctx) => {
+  const { item } = ctx.request.body as { item?: unknown }
+  if (typeof item !== 'string') ctx.throw(422, 'item')
+
+  const { transaction, emit } = once.of(ctx)
+  const tx = await transaction() // PGlite's own; what it writes commits with the response
+  const { rows } = await tx.query<{ id: number }>(
+    'insert into orders (item) values ($1) returning *',
+    [item],
+  )
+  emit({ type: 'order.placed', subject: String(rows[0]?.id), data: rows[0] })
+  ctx.status = 201
+  ctx.body = rows[0] // stored and committed before the first byte leaves
+})
+
+router.get('/books', async (ctx) => {
+  const { rows } = await db.query(`select
+    (select count(*)::int from orders) as orders,
+    (select count(*)::int from oncekey.outbox) as events`)
+  ctx.body = rows[0]
+})
+
+export const app = new Koa().use(once).use(bodyParser()).use(router.routes())

@@ -1,0 +1,14 @@
+import { app, once } from './app.ts'
+
+const port = Number(process.env.PORT ?? 3000)
+const server = app.listen(port, '127.0.0.1', () => {
+  console.log(`http://127.0.0.1:${port} takes orders. Try it, twice:
+
+  curl -i http://127.0.0.1:${port}/orders -H 'X-Account: ana' \\
+    -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-key' -d '{"item":"violin"}'`)
+})
+
+process.on('SIGTERM', async () => {
+  await once.drain()
+  server.close()
+})

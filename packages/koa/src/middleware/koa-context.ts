@@ -1,0 +1,47 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { HandlerContext } from '@oncekey/core'
+
+/**
+ * What is read and set of a Koa context. Koa's own `Context` is one, with whatever an app and its
+ * routers add to it.
+ */
+export interface KoaContext {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly method: string
+  /** The URL as the client sent it, before `koa-mount` took its path off. */
+  readonly originalUrl: string
+  /** What the middleware of the app shares, such as the user. */
+  // biome-ignore lint/suspicious/noExplicitAny: what an app keeps there is its own, as in Koa's types
+  readonly state: any
+  readonly body?: unknown
+  readonly request: object
+  readonly response: object
+  /** `false`: Koa sends nothing. */
+  respond?: boolean | undefined
+  /** What `once.of(ctx)` returns, loosely typed; on covered requests only. */
+  idempotency?: HandlerContext | undefined
+  /** A request header; empty where there is none. */
+  get(name: string): string
+  onerror(error: Error): void
+}
+
+/** What body parsers leave on Koa's request. */
+export function parsedBodyOf({ request }: KoaContext): {
+  readonly body?: unknown
+  readonly rawBody?: unknown
+} {
+  return request
+}
+
+/** The route's pattern, once @koa/router or koa-router has found it. */
+export function routeOf(ctx: object): string | undefined {
+  const { _matchedRoute: pattern } = ctx as { _matchedRoute?: unknown }
+  return typeof pattern === 'string' ? pattern : undefined
+}
+
+/** Whether no middleware has answered yet: Koa would send its own 404. */
+export function isUnanswered({ body, response }: KoaContext): boolean {
+  const { _explicitStatus: hasStatus = false } = response as { _explicitStatus?: boolean }
+  return body === undefined && !hasStatus
+}
