@@ -67,7 +67,8 @@ export function kafkaPublisher<Tx = unknown>({
   return publisher<Tx>(settings, {
     isForOne: typeof topic === 'string',
     isPermanent,
-    // Cannot be told apart: the client rejects with the errors of all its tries, of whatever kind.
+    // Always false: the client rejects with the errors of all its tries, and none of them says
+    // whether one topic or the whole broker failed.
     isOfDestination: () => false,
     missingForMs: MISSING_FOR_MS,
     prepare(event) {
@@ -81,7 +82,7 @@ function topicOf(event: DeliveredEvent, topic: KafkaPublisherOptions['topic']): 
   const to = destinationFrom('kafkaPublisher: topic', topic, event)
   if (isTopic(to)) return to
   throw new PermanentError(
-    `kafkaPublisher: ${JSON.stringify(to)} is no name of a topic (event "${event.type}").`,
+    `kafkaPublisher: ${JSON.stringify(to)} is not a topic name (event "${event.type}").`,
   )
 }
 
@@ -122,11 +123,11 @@ function isTopic(topic: unknown): topic is string {
 function check(producer: unknown, topic: unknown, batchSize: number): void {
   if (typeof (producer as KafkaProducer | null)?.send !== 'function') {
     throw wrong(
-      'producer is missing: write `producer: new Producer({ … })`, of @platformatic/kafka',
+      'producer is missing. Write `producer: new Producer({ … })`, of @platformatic/kafka',
     )
   }
   if (typeof topic !== 'function' && !isTopic(topic)) {
-    throw wrong("topic must be the name of one, such as 'orders', or a function that says it")
+    throw wrong("topic must be a topic name, such as 'orders', or a function that returns one")
   }
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
     throw wrong(`batchSize must be a whole number from 1, not ${String(batchSize)}`)

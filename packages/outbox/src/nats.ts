@@ -69,7 +69,7 @@ export function natsPublisher<Tx = unknown>({
 }: NatsPublisherOptions): Consumer<Tx> {
   if (typeof jetstream?.publish !== 'function') {
     throw new OptionsError(
-      'natsPublisher: jetstream is missing: write `jetstream: jetstream(connection)`, of @nats-io/jetstream.',
+      'natsPublisher: jetstream is missing. Write `jetstream: jetstream(connection)`, of @nats-io/jetstream.',
     )
   }
   if (typeof subject !== 'function') {
@@ -92,7 +92,7 @@ export function natsPublisher<Tx = unknown>({
           const { stream, seq, duplicate } = await jetstream.publish(to, event.json, options)
           if (duplicate) await expectOurs(jetstream, stream, seq, to)
         } catch (error) {
-          if (isUnheard(error)) await expectStream(jetstream, to, error)
+          if (isNoResponder(error)) await expectStream(jetstream, to, error)
           throw error
         }
       }
@@ -106,7 +106,7 @@ function subjectOf(event: DeliveredEvent, subject: (event: DeliveredEvent) => st
   // Wildcards are for subscribers only, and white space would end the subject on the wire.
   if (typeof on === 'string' && /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(on)) return on
   throw new PermanentError(
-    `natsPublisher: ${JSON.stringify(on)} is no subject to publish on (event "${event.type}").`,
+    `natsPublisher: ${JSON.stringify(on)} is not a subject to publish on (event "${event.type}").`,
   )
 }
 
@@ -129,8 +129,8 @@ function encoded(value: string): string {
 }
 
 /**
- * No stream answered on the subject: either none takes it, or its stream has no leader just now.
- * Asks the server which. Rejects with the server's own error where that does not answer either.
+ * Called when no stream answered on the subject: either no stream takes it, or its stream has no
+ * leader just now. Asks the server which. Rejects with the server's own error if that fails too.
  */
 async function expectStream(
   jetstream: NatsJetStream,
@@ -163,15 +163,15 @@ async function expectOurs(
   if (kept === null || kept.subject === subject) return
   throw new PermanentError(
     `The stream "${stream}" has this event from another publisher of the same name, on subject ` +
-      `"${kept.subject}", and dropped what was for "${subject}". Give each publisher a name of its own.`,
+      `"${kept.subject}", and dropped the one for "${subject}". Give each publisher a name of its own.`,
   )
 }
 
-function isUnheard(error: unknown): boolean {
+function isNoResponder(error: unknown): boolean {
   return (error as Error | null)?.name === 'JetStreamNotEnabled'
 }
 
-/** Goes by name: two copies of the client have two classes. */
+/** Compares names, because two copies of the client have two classes. */
 function isPermanent(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
   return (
@@ -191,8 +191,13 @@ function isOfDestination(error: unknown): boolean {
 
 const STREAM_COULD_NOT_STORE = 10077
 
-/** The client refuses to send it: larger than `max_payload`, or an invalid header. */
+/**
+ * The client refuses to send the message: it is larger than `max_payload`, or a header is invalid.
+ */
 const ABOUT_THE_MESSAGE = new Set(['InvalidArgumentError', 'InvalidSubjectError'])
 
-/** Larger than the stream takes; headers larger than 64 KiB; a sealed stream. */
+/**
+ * The message is larger than the stream takes, its headers are larger than 64 KiB, or the stream is
+ * sealed.
+ */
 const REFUSALS = new Set([10054, 10097, 10109])

@@ -50,7 +50,7 @@ export interface RabbitPublisherOptions extends PublisherSettings, MissingSettin
   readonly routingKey?: (event: DeliveredEvent) => string
   /**
    * The largest message the broker takes. A larger one closes the channel, and everything under way
-   * is sent again; from then on the limit that the broker named counts until the process ends.
+   * is sent again; from then on the limit that the broker named applies until the process ends.
    * Bytes. @default 16_777_216 (RabbitMQ 4; its `max_message_size`)
    */
   readonly maxMessageBytes?: number
@@ -93,7 +93,7 @@ export function rabbitmqPublisher<Tx = unknown>({
   let channel: RabbitChannel | undefined
   const open = (): RabbitChannel => {
     if (channel !== undefined) return channel
-    // One attempt: the relay does the retrying.
+    // One attempt, because the relay retries.
     channel = connection.createPublisher({ confirm: true, maxAttempts: 1 })
     channel.on('basic.return', ({ messageId, replyText }) => {
       if (messageId !== undefined) returned.set(messageId, replyText)
@@ -139,7 +139,7 @@ function envelopeOf(
   const key = destinationFrom('rabbitmqPublisher: routingKey', routingKey, event)
   if (typeof key !== 'string' || Buffer.byteLength(key) > 255) {
     throw new PermanentError(
-      `rabbitmqPublisher: ${JSON.stringify(key)} is no routing key: text of at most 255 bytes.`,
+      `rabbitmqPublisher: ${JSON.stringify(key)} is not a routing key. Return text of at most 255 bytes.`,
     )
   }
   const headers = Object.fromEntries(ownHeaders(event, /^(cloudEvents[:_]|x-|CC$|BCC$)/i))
@@ -205,11 +205,11 @@ function check(connection: unknown, exchange: unknown, routingKey: unknown, byte
   const { createPublisher } = (connection ?? {}) as Partial<RabbitConnection>
   if (typeof createPublisher !== 'function') {
     throw wrong(
-      'connection is missing: write `connection: new Connection(url)`, of rabbitmq-client',
+      'connection is missing. Write `connection: new Connection(url)`, of rabbitmq-client',
     )
   }
   if (typeof exchange !== 'string' || Buffer.byteLength(exchange) > 255) {
-    throw wrong("exchange must be the name of one, such as 'shop', or '' for the default exchange")
+    throw wrong("exchange must be an exchange name, such as 'shop', or '' for the default exchange")
   }
   if (typeof routingKey !== 'function') {
     throw wrong('routingKey must be a function, such as `(event) => event.type`')

@@ -59,7 +59,7 @@ function keyOf(event: DeliveredEvent, stream: RedisPublisherOptions['stream']): 
   const key = destinationFrom('redisPublisher: stream', stream, event)
   if (typeof key === 'string' && key !== '') return key
   throw new PermanentError(
-    `redisPublisher: ${JSON.stringify(key)} is no key of a stream (event "${event.type}").`,
+    `redisPublisher: ${JSON.stringify(key)} is not the key of a stream (event "${event.type}").`,
   )
 }
 
@@ -84,10 +84,12 @@ function isOfDestination(error: unknown): boolean {
 
 function check(client: unknown, stream: unknown, maxLength: unknown): void {
   if (typeof (client as RedisStreamsClient | null)?.xadd !== 'function') {
-    throw wrong('client is missing: write `client: new Redis(url)`, of ioredis')
+    throw wrong('client is missing. Write `client: new Redis(url)`, of ioredis')
   }
   if (typeof stream !== 'function' && (typeof stream !== 'string' || stream === '')) {
-    throw wrong("stream must be the key of one, such as 'shop', or a function that says it")
+    throw wrong(
+      "stream must be the key of a stream, such as 'shop', or a function that returns one",
+    )
   }
   if (maxLength !== null && !(Number.isInteger(maxLength) && Number(maxLength) >= 1)) {
     throw wrong(`maxLength must be a whole number from 1, or null, not ${String(maxLength)}`)

@@ -73,7 +73,7 @@ function kept(
   }
 }
 
-/** Groups errors of one kind, whose messages differ only in ids, numbers and quoted values. */
+/** One fingerprint for errors whose messages differ only in ids, numbers and quoted values. */
 function fingerprintOf(name: string, code: string | null, message: string): string {
   const kind = message
     .slice(0, 500)

@@ -93,15 +93,19 @@ export async function begin<Tx>(
 
 export function emit<Tx>(state: AttemptState<Tx>, event: EmittedEvent): void {
   if (state.over !== undefined) {
-    throw new OncekeyError('attempt-over', 'emit(): the consumer has ended; call it before that.', {
-      cause: state.over,
-    })
+    throw new OncekeyError(
+      'attempt-over',
+      'emit(): the consumer has returned. Call emit() before it does.',
+      {
+        cause: state.over,
+      },
+    )
   }
   if (state.consumer.work.kind === 'batch' && state.intake === undefined) {
     throw new OncekeyError(
       'transaction-unsupported',
-      'emit(): in handleBatch, ask for begin() first and emit for what is fresh: the transaction is ' +
-        'what the events are committed with.',
+      'emit(): in handleBatch, call begin() first and emit for the fresh events: emitted events are ' +
+        'committed with its transaction.',
     )
   }
   const { traceparent } = firstOf(state).headers
@@ -120,7 +124,7 @@ export function childKey<Tx>(
 function transactionOver(cause: OncekeyError): OncekeyError {
   return new OncekeyError(
     'transaction-over',
-    'The consumer has ended, and its transaction with it.',
+    'The consumer has returned, so its transaction is over. Finish all writes before it returns.',
     {
       cause,
     },
@@ -130,13 +134,13 @@ function transactionOver(cause: OncekeyError): OncekeyError {
 function noTransactions<Tx>({ capabilities }: EventLog<Tx>): OncekeyError {
   return new OncekeyError(
     'transaction-unsupported',
-    `The log "${capabilities.name}" has no transactions: use \`inbox\` of @oncekey/postgres where the consumer writes.`,
+    `The log "${capabilities.name}" has no transactions: use \`inbox\` of @oncekey/postgres in the database that the consumer writes to.`,
   )
 }
 
 function takenIn<Tx>({ name }: Consumer<Tx>): OncekeyError {
   return new OncekeyError(
     'event-taken-in',
-    `Consumer "${name}" has taken this event in before: there is nothing left to do. Let this through.`,
+    `Consumer "${name}" has taken this event in before: there is nothing left to do. Do not catch this error.`,
   )
 }

@@ -136,8 +136,8 @@ function fail<Tx>(state: AttemptState<Tx>, error: unknown): void {
   if (state.over !== undefined) return
   close(state, ENDED)
   if (state.intake === undefined) state.end({ kind: 'failed', error })
-  // A duplicate made `transaction()` reject, and the consumer let that through: it is done, not
-  // failed.
+  // `transaction()` rejected because the event is a duplicate, and the consumer let that error
+  // through: the event is done, not failed.
   else rollBack(state).then(() => state.end(state.duplicate ? DONE : { kind: 'failed', error }))
 }
 

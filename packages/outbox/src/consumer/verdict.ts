@@ -24,32 +24,34 @@ export function deliveryAttempt(
   return { startedAtMs, durationMs, error: attemptError(error) }
 }
 
-/** Asks `isPermanent`. Where that function itself fails, the error counts as not permanent. */
-export function saysPermanent(asked: (error: unknown) => boolean, error: unknown): boolean {
+/**
+ * Calls `isPermanent`. If it throws or returns anything but a boolean, the error is not permanent.
+ */
+export function saysPermanent(predicate: (error: unknown) => boolean, error: unknown): boolean {
   try {
-    const permanent: unknown = asked(error)
+    const permanent: unknown = predicate(error)
     if (permanent === true) return true
-    if (permanent !== false) wrongly('isPermanent', 'true or false, at once', permanent)
+    if (permanent !== false) warnOfOption('isPermanent', 'true or false, at once', permanent)
   } catch (thrown) {
-    wrongly('isPermanent', 'true or false', thrown)
+    warnOfOption('isPermanent', 'true or false', thrown)
   }
   return false
 }
 
-/** Asks `backoff`. Where that function itself fails, the wait is one second. Milliseconds. */
+/** Calls `backoff`. If it throws or returns no valid wait, the wait is one second. Milliseconds. */
 export function delayAfter<Tx>({ backoff }: Consumer<Tx>, attempt: number): number {
   try {
     const delayMs: unknown = backoff(attempt)
     if (typeof delayMs === 'number' && delayMs >= 0) return Math.min(delayMs, LONGEST_MS)
-    wrongly('backoff', 'milliseconds from 0, at once', delayMs)
+    warnOfOption('backoff', 'milliseconds from 0, at once', delayMs)
   } catch (thrown) {
-    wrongly('backoff', 'milliseconds from 0', thrown)
+    warnOfOption('backoff', 'milliseconds from 0', thrown)
   }
-  return WHEN_UNTOLD_MS
+  return FALLBACK_DELAY_MS
 }
 
 /** Warns once about an option function that threw or returned the wrong thing. */
-function wrongly(option: string, must: string, got: unknown): void {
+function warnOfOption(option: string, must: string, got: unknown): void {
   // A promise that rejects would end the process.
   if (got instanceof Promise) got.catch(() => {})
   const shown =
@@ -59,5 +61,5 @@ function wrongly(option: string, must: string, got: unknown): void {
   warnOnce(`consumer-option:${option}`, `consumer: ${option} must return ${must}; it ${shown}`)
 }
 
-const WHEN_UNTOLD_MS = 1_000
+const FALLBACK_DELAY_MS = 1_000
 const LONGEST_MS = 365 * 86_400_000

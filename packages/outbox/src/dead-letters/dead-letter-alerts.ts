@@ -14,7 +14,7 @@ import {
 export type Alert = AlertMessage
 
 export interface AlertOptions {
-  /** The dead letters to watch: `log.deadLetters`, those of webhooks, of sagas. */
+  /** The dead letters to watch: `log.deadLetters`, or those of webhooks or sagas. */
   readonly source: DeadLetterSource
   /** Consumers of a log whose lag is watched as well. @default none */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
@@ -33,7 +33,9 @@ export interface AlertOptions {
    * Whether to alert on a kind of error that was not among the dead letters before. @default true
    */
   readonly newErrors?: boolean
-  /** How long the same alert is not repeated. Milliseconds. @default 3_600_000, an hour */
+  /**
+   * How long to wait before the same alert is sent again. Milliseconds. @default 3_600_000, an hour
+   */
   readonly repeatAfterMs?: number
   /**
    * Called with each alert, which is also published on `oncekey:alert`. When it throws or takes
@@ -74,9 +76,10 @@ export interface DeadLetterAlerts {
 export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   const resolved = resolve(options)
   const { source, onAlert, repeatAfterMs, everyMs } = resolved
-  const saidAt = new Map<string, number>()
+  const sentAt = new Map<string, number>()
   let known: Set<string> | undefined
-  const untold = new Set<string>()
+  /** New kinds of error whose alert `onAlert` has not taken yet. */
+  const pendingKinds = new Set<string>()
   /** Consumers that the log did not know at the last check. */
   const unknown = new Set<string>()
   let timer: Later | undefined
@@ -87,17 +90,17 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   async function check(): Promise<readonly Alert[]> {
     const stats = await source.stats()
     const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...(await ofLag())]
-    const said = alerts.filter(isNews)
-    for (const alert of said) {
+    const news = alerts.filter(isNews)
+    for (const alert of news) {
       // An alert that `onAlert` did not take is sent again with the next check.
-      const isTaken = await say(alert)
-      if (!isTaken) saidAt.delete(nameOf(alert))
-      // A kind of error is new only once.
+      const isTaken = await send(alert)
+      if (!isTaken) sentAt.delete(nameOf(alert))
+      // A kind of error is new only once, so remember that its alert is still to be sent.
       if (alert.kind !== 'new-error' || alert.about === undefined) continue
-      if (isTaken) untold.delete(alert.about)
-      else untold.add(alert.about)
+      if (isTaken) pendingKinds.delete(alert.about)
+      else pendingKinds.add(alert.about)
     }
-    return said
+    return news
   }
 
   function start(): void {
@@ -120,7 +123,7 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   function ofStats({ depth, oldestAgeMs }: DeadLetterStats): Alert[] {
     const { maxDepth, maxAgeMs } = resolved
     const alerts: Alert[] = []
-    // A source may stop counting at COUNTED, so that many means that many or more.
+    // A source may stop counting at COUNTED, so this depth means that many or more.
     if (depth > maxDepth || depth === COUNTED) {
       const text =
         depth === COUNTED
@@ -135,15 +138,15 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     return alerts
   }
 
-  /** Kinds of error that are there at the first check are not new. */
+  /** The kinds of error found by the first check are not new. */
   function ofNewErrors({ groups }: DeadLetterStats): Alert[] {
     const before = known
     known ??= new Set()
     const alerts: Alert[] = []
     for (const { origin, fingerprint, count, sample } of groups) {
       const kind = `${origin} ${fingerprint}`
-      const isUntold = before !== undefined && untold.has(kind)
-      if (known.has(kind) && !isUntold) continue
+      const isPending = before !== undefined && pendingKinds.has(kind)
+      if (known.has(kind) && !isPending) continue
       known.add(kind)
       if (before === undefined || !resolved.newErrors) continue
       const text = `A new kind of error among the dead letters of ${origin}: ${sample.name}: ${sample.message} (${count}, such as ${sample.id}).`
@@ -160,12 +163,12 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
       if (behind === undefined) continue
       const { known: isKnown, events, oldestMs, horizon } = behind
       if (isKnown) unknown.delete(consumer)
-      // The relay of a consumer that was just deployed registers it shortly: alerts at the second
-      // check.
+      // A consumer that was just deployed is unknown until its relay registers it, so only the
+      // second check in a row alerts.
       else if (unknown.has(consumer)) {
         const text =
-          `The log knows no consumer "${consumer}", so nobody can say how far it is behind: no relay has ` +
-          'asked for it, or it was retired. Start its relay, or set its name right in lag.consumers.'
+          `The log has no consumer "${consumer}", so its lag is unknown: no relay has registered it, or ` +
+          'it was retired. Start its relay, or correct the name in lag.consumers.'
         alerts.push(alertOf('missing-consumer', consumer, 0, 0, text))
       } else unknown.add(consumer)
       if (oldestMs !== null && oldestMs > maxLagMs) {
@@ -192,13 +195,13 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
 
   function isNews(alert: Alert): boolean {
     const name = nameOf(alert)
-    const last = saidAt.get(name)
+    const last = sentAt.get(name)
     if (last !== undefined && performance.now() - last < repeatAfterMs) return false
-    saidAt.set(name, performance.now())
+    sentAt.set(name, performance.now())
     return true
   }
 
-  async function say(alert: Alert): Promise<boolean> {
+  async function send(alert: Alert): Promise<boolean> {
     const heard = tell('oncekey:alert', () => alert)
     if (onAlert === undefined) {
       if (!heard) warnOnce(`alert:${alert.kind}:${alert.about}`, alert.text)
@@ -243,10 +246,12 @@ function inWords(ms: number): string {
 
 function resolve(options: AlertOptions): ResolvedAlertOptions {
   if (typeof options?.source?.stats !== 'function') {
-    throw new OptionsError('deadLetterAlerts: source is missing: write `source: log.deadLetters`.')
+    throw new OptionsError('deadLetterAlerts: source is missing. Write `source: log.deadLetters`.')
   }
   if (options.onAlert !== undefined && typeof options.onAlert !== 'function') {
-    throw new OptionsError('deadLetterAlerts: onAlert must be a function.')
+    throw new OptionsError(
+      'deadLetterAlerts: onAlert must be a function, such as `({ text }) => pager.page(text)`.',
+    )
   }
   return {
     source: options.source,

@@ -62,7 +62,7 @@ export interface DeadLetters {
 }
 
 /**
- * An operator's access to the dead letters of a source: `log.deadLetters`, those of webhooks, of
+ * An operator's access to the dead letters of a source: `log.deadLetters`, or those of webhooks or
  * sagas.
  *
  * @example
@@ -88,7 +88,7 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
       const { note, ...by } = typeof given === 'string' ? { note: given } : given
       if (typeof note !== 'string' || note.trim() === '' || note.includes('\0')) {
         throw new OptionsError(
-          "discard: a note says why, for whoever looks later, in text without NUL: discard(ids, 'customer closed the account').",
+          "discard: note must be text without NUL that says why, such as discard(ids, 'customer closed the account').",
         )
       }
       return source.discard(ids, note, by)
@@ -104,7 +104,7 @@ async function redrive(
 ): Promise<RedriveResult> {
   if (filter.retired === true) {
     throw new OptionsError(
-      'redrive: dead letters of a retired consumer have no consumer to go to. Append such an event ' +
+      'redrive: a retired consumer cannot take its dead letters back. Append such an event ' +
         'again with append(), or discard it.',
     )
   }
@@ -126,13 +126,13 @@ async function redrive(
     const done = await source.redrive(asked, { limit: Math.min(portion, left) })
     redriven.push(...done.redriven)
     for (const id of done.redriven) refused.delete(id)
-    const isNews = done.refused.some(({ id }) => !refused.has(id))
+    const hasNewRefusal = done.refused.some(({ id }) => !refused.has(id))
     for (const each of done.refused) refused.set(each.id, each)
     options.onProgress?.({ redriven: redriven.length, matched })
     const final = finalIn(done)
-    // A filter may match the same refused letters again and again: stops when there is nothing new.
-    if (final.size === 0 || (done.redriven.length === 0 && !isNews)) break
-    // Does not ask again for ids with a final outcome: they would be reported a second time.
+    // A filter may match the same refused letters again and again, so stop when nothing is new.
+    if (final.size === 0 || (done.redriven.length === 0 && !hasNewRefusal)) break
+    // Drop ids with a final outcome: asking again would report them a second time.
     ids = ids?.filter((id) => !final.has(id))
     left -= done.redriven.length
     if (left > 0)

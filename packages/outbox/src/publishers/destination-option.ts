@@ -2,9 +2,9 @@ import type { DeliveredEvent } from '../consumer/delivered-event.ts'
 import { PermanentError } from '../consumer/permanent-error.ts'
 
 /**
- * The destination of an event: a fixed name, or what the app's function returns for the event. A
- * function that throws would throw again for the same event and says nothing about the broker, so
- * that is a `PermanentError`.
+ * The destination of an event: a fixed name, or what the app's function returns for the event. If
+ * that function throws, the error becomes a `PermanentError`: it would throw again for the same
+ * event, and the failure says nothing about the broker.
  */
 export function destinationFrom(
   option: string,
@@ -14,7 +14,7 @@ export function destinationFrom(
   if (typeof destination === 'string') return destination
   try {
     const name: unknown = destination(event)
-    // A promise is refused by the caller; without this, one that rejects would end the process.
+    // The caller refuses a promise. Without this `catch`, one that rejects would end the process.
     if (name instanceof Promise) name.catch(() => {})
     return name
   } catch (cause) {

@@ -3,37 +3,37 @@ import type { Backoff } from '../consumer/backoff.ts'
 import { PostponedError } from '../consumer/postponed-error.ts'
 
 /**
- * Tells failures of one destination from failures of the broker: a stream that the user may not
- * write to, a topic without a leader, a node of a cluster fail while other destinations take what
- * they are sent.
+ * Tells failures of one destination from failures of the broker. A stream that the user may not
+ * write to, a topic without a leader or one node of a cluster can fail while other destinations
+ * work.
  *
  *   fine ──fails──> in doubt ──fails, and another has succeeded meanwhile──> apart: wait, one tries
  *    ^                 └─success─┐                                                │
  *    └───────────────────────────┴────────────────────success─────────────────────┘
  *
- * Where the broker itself says that the failure is the destination's, the destination is apart from
- * the first failure on, if another one has succeeded lately, and always if it is missing. It stays
- * apart for as long as others succeed; when none does, its events wait for the broker like all
+ * If the broker itself reports that the destination failed, the destination is apart from the first
+ * failure on, provided that another one has succeeded lately; if it is missing, always. It stays
+ * apart for as long as others succeed. When none does, its events wait for the broker like all
  * others.
  */
 export interface Destinations {
   /**
-   * Begins a send and returns the moment, for `failed`. Throws {@link PostponedError} where it is
-   * too early for this destination. A probe of the whole broker is never too early.
+   * Begins a send and returns its moment, which `failed` needs. Throws {@link PostponedError} if it
+   * is too early to try this destination again. A probe of the whole broker is never too early.
    */
   begin(to: string, isProbe: boolean): number
   succeeded(to: string): void
   /**
-   * The event itself was refused, which says nothing about the destination: it may be tried at
-   * once.
+   * The broker refused the event itself, which says nothing about the destination: it may be tried
+   * at once.
    */
   refused(to: string): void
   /**
-   * Says whether that is the destination's own failure, and not the broker's. `said`: what the
-   * broker has said of it.
+   * Returns whether the failure is the destination's own and not the broker's. `reported` is what
+   * the broker itself said about the destination, if anything.
    */
-  failed(to: string, error: unknown, begunAt: number, said?: DestinationFailure): boolean
-  /** Whether its last send failed. */
+  failed(to: string, error: unknown, begunAt: number, reported?: DestinationFailure): boolean
+  /** Whether the last send to it failed. */
   isInDoubt(to: string): boolean
   /** Whether anything was ever sent to another destination. */
   isOneOfMany(to: string): boolean
@@ -42,8 +42,8 @@ export interface Destinations {
 }
 
 /**
- * What the broker says of a destination. `missing`: it does not exist, or nobody takes from it.
- * `refused`: it takes nothing now.
+ * What the broker reports about a destination. `missing`: it does not exist, or nobody takes from
+ * it. `refused`: it takes nothing now.
  */
 export type DestinationFailure = 'missing' | 'refused'
 
@@ -64,11 +64,11 @@ export function destinations(of: {
   return {
     begin(to, isProbe) {
       if (first.size < 2) first.add(to)
-      const its = failing.get(to)
-      if (its !== undefined && isApart(to, its)) {
-        const isTooSoon = its.isTrying || performance.now() < its.tryAt
-        if (isTooSoon && !isProbe) throw postponed(to, its)
-        its.isTrying = true
+      const state = failing.get(to)
+      if (state !== undefined && isApart(to, state)) {
+        const isTooSoon = state.isTrying || performance.now() < state.tryAt
+        if (isTooSoon && !isProbe) throw postponed(to, state)
+        state.isTrying = true
       }
       return successes
     },
@@ -81,25 +81,25 @@ export function destinations(of: {
     },
 
     refused(to) {
-      const its = failing.get(to)
-      if (its !== undefined) its.isTrying = false
+      const state = failing.get(to)
+      if (state !== undefined) state.isTrying = false
     },
 
-    failed(to, error, begunAt, said) {
-      const its = failing.get(to) ?? added(to, begunAt)
-      its.isMissing = said === 'missing'
+    failed(to, error, begunAt, reported) {
+      const state = failing.get(to) ?? added(to, begunAt)
+      state.isMissing = reported === 'missing'
       // This send began before the last failure, which already counts.
-      if (isApart(to, its) && !its.isTrying) return true
-      its.isApart ||=
-        said === undefined
-          ? haveOthersSucceeded(to, Math.min(begunAt, its.failedAt))
+      if (isApart(to, state) && !state.isTrying) return true
+      state.isApart ||=
+        reported === undefined
+          ? haveOthersSucceeded(to, Math.min(begunAt, state.failedAt))
           : isOtherTaking(to)
-      its.failedAt = successes
-      its.failures += 1
-      its.error = error
-      its.isTrying = false
-      its.tryAt = performance.now() + Math.min(backoff(its.failures), LONGEST_WAIT_MS)
-      return isApart(to, its)
+      state.failedAt = successes
+      state.failures += 1
+      state.error = error
+      state.isTrying = false
+      state.tryAt = performance.now() + Math.min(backoff(state.failures), LONGEST_WAIT_MS)
+      return isApart(to, state)
     },
 
     isInDoubt: (to) => failing.has(to),
@@ -111,10 +111,11 @@ export function destinations(of: {
   }
 
   /**
-   * Only while others succeed: where none does it may be the broker, and the event waits for that.
+   * A destination counts as apart only while others succeed. If none does, the broker may be down,
+   * and the event waits for that instead.
    */
-  function isApart(to: string, its: Failing): boolean {
-    return its.isMissing || (its.isApart && isOtherTaking(to))
+  function isApart(to: string, state: Failing): boolean {
+    return state.isMissing || (state.isApart && isOtherTaking(to))
   }
 
   function isOtherTaking(to: string): boolean {
@@ -128,24 +129,27 @@ export function destinations(of: {
   function added(to: string, failedAt: number): Failing {
     const [oldest] = failing.keys()
     if (failing.size >= MOST_FAILING && oldest !== undefined) failing.delete(oldest)
-    const its = failingSince(failedAt)
-    failing.set(to, its)
-    return its
+    const state = failingSince(failedAt)
+    failing.set(to, state)
+    return state
   }
 
   function haveOthersSucceeded(to: string, since: number): boolean {
     return elsewhereThan(to).number > since
   }
 
-  /** Events that are put off come back one after the other, not all at once. */
-  function postponed(to: string, its: Failing): PostponedError {
+  /** Spaces out the events that are put off, so that they do not come back all at once. */
+  function postponed(to: string, state: Failing): PostponedError {
     const now = performance.now()
-    its.nextAt = Math.min(Math.max(its.nextAt, its.tryAt, now) + APART_MS, now + LONGEST_DELAY_MS)
-    const { message: why } = attemptError(its.error)
+    state.nextAt = Math.min(
+      Math.max(state.nextAt, state.tryAt, now) + APART_MS,
+      now + LONGEST_DELAY_MS,
+    )
+    const { message: why } = attemptError(state.error)
     return new PostponedError(
       `Publisher "${name}" does not try ${JSON.stringify(to)} just now: ${why}`,
-      its.nextAt - now,
-      its.error,
+      state.nextAt - now,
+      state.error,
     )
   }
 }
@@ -165,14 +169,14 @@ function failingSince(failedAt: number): Failing {
 
 interface Failing {
   error: unknown
-  /** In a row. */
+  /** Failures in a row. */
   failures: number
   /** The number of successes, of all destinations, before its last failure. */
   failedAt: number
   isApart: boolean
-  /** The broker says that it does not exist. */
+  /** The broker reported that the destination does not exist. */
   isMissing: boolean
-  /** While apart: one send is under way. */
+  /** While apart: one send to it is under way. */
   isTrying: boolean
   tryAt: number
   /** When the last event that was put off comes back. */
@@ -188,9 +192,12 @@ interface Success {
 /** How long one destination's success proves that the broker is up. Milliseconds. */
 const LATELY_MS = 5_000
 
-/** Events that are put off come back after it, though the destination may recover long before. */
+/**
+ * The longest wait before the next try. Events that are put off come back only after it, though the
+ * destination may recover long before.
+ */
 const LONGEST_WAIT_MS = 5_000
 const APART_MS = 10
 const LONGEST_DELAY_MS = 60_000
-/** There may be any number of names, such as a subject for each order. */
+/** A bound, because there may be any number of names, such as a subject for each order. */
 const MOST_FAILING = 1_000

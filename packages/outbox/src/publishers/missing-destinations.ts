@@ -2,10 +2,9 @@ import { PermanentError } from '../consumer/permanent-error.ts'
 import { MissingDestinationError } from './missing-destination-error.ts'
 
 /**
- * Remembers since when a destination has been missing. It may be created a minute later, or
- * recreated, so its events are retried like any others for `missingForMs`, by the clock of this
- * process, which starts over when the process restarts. After that they are dead at once, until one
- * gets through.
+ * Remembers since when a destination has been missing. It may be created a minute later, so its
+ * events are retried like any others for `missingForMs`, counted by this process and from zero
+ * again when it restarts. After that they become dead letters at once, until one gets through.
  */
 export interface MissingDestinations {
   /** Runs `send`. Once `to` has been missing for too long, its error becomes a `PermanentError`. */
@@ -19,14 +18,14 @@ export function missingDestinations(missingForMs: number): MissingDestinations {
     if (!(error instanceof MissingDestinationError)) return error
     const now = performance.now()
     const first = since.get(to) ?? now
-    // Moves it to the end of the map, so that the least recently used one is dropped.
+    // Moves `to` to the end of the map, so that the least recently used entry is dropped.
     since.delete(to)
     since.set(to, first)
     const [oldest] = since.keys()
     if (since.size > MOST_MISSING && oldest !== undefined) since.delete(oldest)
     if (now - first < missingForMs) return error
     return new PermanentError(
-      `${error.message} That has been so for more than ${missingForMs} ms (missingForMs).`,
+      `${error.message} It has been missing for more than ${missingForMs} ms (missingForMs).`,
       { cause: error },
     )
   }
@@ -43,5 +42,5 @@ export function missingDestinations(missingForMs: number): MissingDestinations {
   }
 }
 
-/** There may be any number of names, such as a subject for each order. */
+/** A bound, because there may be any number of names, such as a subject for each order. */
 const MOST_MISSING = 10_000

@@ -2,12 +2,12 @@ import { callLater, type Later } from '@oncekey/core'
 import type { Backoff } from '../consumer/backoff.ts'
 import { type DestinationFailure, destinations } from './destinations.ts'
 
-/** Lets sends through, and while the broker is down, one at a time. */
+/** Lets sends through, one at a time while the broker is down. */
 export interface OutageGate {
   /**
-   * Runs `send` at once, or when it is its turn. Rejects with the error of `send`, with the
-   * signal's reason, with an error when `waitMs` is over, or with a `PostponedError` where this
-   * destination has failed and others have not.
+   * Runs `send` at once, or when its turn comes. Rejects with the error of `send`, with the
+   * signal's reason, with an error after `waitMs`, or with a `PostponedError` if this destination
+   * has failed and others have not.
    */
   pass(to: string, signal: AbortSignal, send: () => Promise<unknown>): Promise<void>
 }
@@ -15,19 +15,19 @@ export interface OutageGate {
 export interface OutageOptions {
   /** The publisher's name, for errors. */
   readonly name: string
-  /** The wait between two probes, by how many have failed; 5 s at most. */
+  /** The wait between two probes, from the number of failed probes; 5 s at most. */
   readonly backoff: Backoff
   /** How long a send waits for its turn before it fails. Milliseconds. */
   readonly waitMs: number
-  /** Whether a failure is about one event and says nothing about the broker. */
+  /** Whether a failure concerns one event and says nothing about the broker. */
   readonly isPermanent: (error: unknown) => boolean
   /**
-   * What a failure says about its destination alone, or `undefined` where it says no such thing.
+   * What a failure says about its destination alone, or `undefined` if it says nothing about it.
    */
   readonly destinationFailureOf: (error: unknown) => DestinationFailure | undefined
   /**
-   * How many sends may be under way or wait at once: those that wait keep others from being
-   * started. Infinity where there is only one destination.
+   * How many sends may be under way or wait at once: waiting sends keep others from being started.
+   * Infinity if there is only one destination.
    */
   readonly concurrencyLimit: number
 }
@@ -35,22 +35,24 @@ export interface OutageOptions {
 /**
  * A broker that is down would fail every event as fast as the log can be read, and a client would
  * buffer what it could not send. So after a failure one send at a time probes the broker, with
- * waits between probes. The others queue, and leave together, in order, when one probe succeeds.
+ * waits between probes. The others queue, and leave together, in order, when a probe succeeds.
  *
  *     up ──a failure──> down: wait ──> one probes ──failure──> longer wait
  *      ^                                  └─success: all go─┐
  *      └────────────────────────────────────────────────────┘
  *
- * An answer of the broker about one destination that is apart ends an outage as a success does.
+ * If the broker answers about one destination that is apart, it is up: that ends an outage as a
+ * success does.
  *
  * The probe is the newest send to a destination that has not failed yet, if there is one: it shows
- * whether the broker is down, or one destination. A destination that is apart holds up no other:
- * see `destinations.ts`. The first such probe goes at once.
+ * whether the broker is down or only one destination. A destination that is apart holds up no
+ * other: see `destinations.ts`. The first such probe goes at once.
  *
- * When the sends that wait reach the concurrency limit, nothing behind them is seen. They are then
- * put off, to see what comes next: after each failure at first, and once so many were put off that
- * it looks like the broker, only after the fourth failure, the eighth, and so on. Where all wait
- * for the same destination they are always put off.
+ * When the waiting sends reach the concurrency limit, the relay starts none of the events behind
+ * them. The gate then puts the waiting sends off, to see what comes next. It does so after each
+ * failure at first. Once so many were put off that the broker seems to be down, it does so only
+ * after the fourth failure, the eighth, and so on. If all wait for the same destination, they are
+ * always put off.
  */
 export function outageGate(options: OutageOptions): OutageGate {
   const { name, backoff, waitMs, isPermanent, destinationFailureOf, concurrencyLimit } = options
@@ -76,7 +78,7 @@ export function outageGate(options: OutageOptions): OutageGate {
     const isProbe = outage === undefined ? false : await turn(outage, to, signal)
     const begunAt = known.begin(to, isProbe)
     try {
-      // A client may never answer; the attempt ends when its signal aborts.
+      // A client may never answer, so the wait also ends when the attempt's signal aborts.
       await Promise.race([send().then(() => end(to)), aborted(signal)])
     } catch (error) {
       if (isPermanent(error)) {
@@ -105,7 +107,7 @@ export function outageGate(options: OutageOptions): OutageGate {
       }
       const timer = callLater(() => {
         leave()
-        const message = `Publisher "${name}" waited ${waitMs} ms for its broker, which has failed before.`
+        const message = `Publisher "${name}" waited ${waitMs} ms for its broker, which is failing.`
         reject(new Error(message, { cause }))
       }, waitMs)
       const waiter: Waiter = {
@@ -143,7 +145,7 @@ export function outageGate(options: OutageOptions): OutageGate {
         tryOthersAt: 0,
         timer: undefined,
       }
-    } else if (!isProbe) return // It began before the outage.
+    } else if (!isProbe) return // This send began before the outage.
     outage.error = error
     outage.failures += 1
     outage.probing = false
@@ -151,14 +153,15 @@ export function outageGate(options: OutageOptions): OutageGate {
     const otherWaitMs = outage.failures === 1 ? 0 : Math.min(backoff(1), LONGEST_WAIT_MS)
     outage.tryOthersAt = performance.now() + otherWaitMs
     schedule()
-    // Ever more rarely: with the broker down, each round puts more of the log on file.
+    // Ever more rarely: with the broker down, each round files more of the log as failed
+    // deliveries.
     const isFew = outage.putOff < ROUNDS * concurrencyLimit
     if (isFew || isAllForOneInDoubt() || Number.isInteger(Math.log2(outage.failures))) makeRoom()
   }
 
   /**
-   * Puts all but one waiting send off when they fill the concurrency limit and hide what comes
-   * next.
+   * If the waiting sends fill the concurrency limit, puts all but one of them off, so that the
+   * relay starts the events behind them.
    */
   function makeRoom(): void {
     if (inside < concurrencyLimit) return
@@ -196,7 +199,8 @@ export function outageGate(options: OutageOptions): OutageGate {
   }
 
   /**
-   * The newest send to a destination that has not failed, or else the first. At least one waits.
+   * The newest send to a destination that has not failed, or else the first. Call it only while a
+   * send waits.
    */
   function nextProbe(): Waiter {
     const all = [...waiting]
@@ -225,9 +229,9 @@ export function outageGate(options: OutageOptions): OutageGate {
 
 interface Outage {
   error: unknown
-  /** How many failures in a row. */
+  /** Failures in a row. */
   failures: number
-  /** How many sends were put off, so that those behind them were seen. */
+  /** How many sends were put off so far to start the events behind them. */
   putOff: number
   /** A probe is under way. */
   probing: boolean
@@ -244,7 +248,7 @@ interface Waiter {
 }
 
 const LONGEST_WAIT_MS = 5_000
-/** How often all waiting sends are put off before it is taken for the broker's failure. */
+/** How often all waiting sends are put off before the gate assumes that the broker is down. */
 const ROUNDS = 4
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -37,8 +37,8 @@ export interface MissingSettings {
 
 export interface Publishing {
   /**
-   * Builds what the broker is sent for an event, with the app's functions. An error it throws is
-   * about this event and says nothing about the broker, which has not been contacted.
+   * Builds the message for an event with the app's functions. An error it throws concerns this
+   * event and says nothing about the broker, which has not been contacted.
    */
   readonly prepare: (event: DeliveredEvent) => Prepared
   /** Whether the options send all events to one destination. */
@@ -46,8 +46,8 @@ export interface Publishing {
   /** Whether retrying cannot help with this failure. */
   readonly isPermanent: (error: unknown) => boolean
   /**
-   * Whether this failure is the broker's answer about this one destination, so that the broker is
-   * not down. False where that is not known. `MissingDestinationError` always counts as one.
+   * Whether this failure is the broker's answer about this one destination, which means that the
+   * broker is up. False if that is not known. `MissingDestinationError` always counts as one.
    */
   readonly isOfDestination: (error: unknown) => boolean
   /**
@@ -76,7 +76,7 @@ export function publisher<Tx>(
     backoff: settings.backoff ?? backoff({ capMs: 30_000 }),
     handle: ({ event, signal }) => {
       const { to, send } = prepare(event)
-      const sent = () => absent.watch(to, () => send(made.attemptTimeoutMs))
+      const sent = () => missing.watch(to, () => send(made.attemptTimeoutMs))
       const attempt = () => traced(made.name, event, sent)
       return gate.pass(to, signal, attempt)
     },
@@ -85,11 +85,11 @@ export function publisher<Tx>(
     ...made,
     isPermanent: (error) => isPermanent(error) || saysPermanent(made.isPermanent, error),
   }
-  const absent = missingDestinations(missingForMs)
+  const missing = missingDestinations(missingForMs)
   const gate: OutageGate = outageGate({
     name: made.name,
     backoff: (failures) => delayAfter(made, failures),
-    // Below the attempt's timeout, so that the broker's error goes on file and not the timeout.
+    // Below the attempt's timeout, so that the broker's error is recorded and not the timeout.
     waitMs: Math.ceil(made.attemptTimeoutMs * 0.9),
     isPermanent: either.isPermanent,
     destinationFailureOf: (error) => {

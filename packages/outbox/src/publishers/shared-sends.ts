@@ -10,20 +10,20 @@ export interface SharedSendOptions<Message> {
 
 /**
  * Sends messages for one destination together, one request at a time: messages that come in during
- * a request go with the next one, in order. Destinations do not share requests, because one refused
- * destination would have the others' messages refused and sent again. When a request with several
- * messages fails permanently, they are sent one by one, so that each gets an outcome of its own.
+ * a request go with the next one, in order. Destinations do not share requests: if one was refused,
+ * the messages of the others would be refused with it and sent again. When a request with several
+ * messages fails permanently, they are sent one by one, so that each gets its own outcome.
  *
  * A request without an answer is abandoned when the time of its last message is up, and the next
- * one goes: a client may lose an answer for good. A message whose own time is up is not sent any
- * more.
+ * one goes, because a client may lose an answer for good. A message is not sent once its own time
+ * is up.
  */
 export function sharedSends<Message>({
   batchSize,
   send,
   isPermanent,
 }: SharedSendOptions<Message>): (to: string, message: Message, timeoutMs: number) => Promise<void> {
-  /** By destination with a request under way: the messages for its next request. */
+  /** For each destination with a request under way: the messages of its next request. */
   const queues = new Map<string, Entry<Message>[]>()
 
   async function run(to: string, queue: Entry<Message>[]): Promise<void> {
@@ -68,7 +68,7 @@ export function sharedSends<Message>({
 
 function isInTime<Message>({ until, reject }: Entry<Message>): boolean {
   if (performance.now() < until) return true
-  reject(new Error('Not sent: the request before it took all of its time.'))
+  reject(new Error('Not sent: the previous request took all of the time allowed.'))
   return false
 }
 

@@ -83,8 +83,7 @@ export function consumerRunner<Tx>(of: {
     start() {
       state.running = true
       state.stopping = false
-      // An earlier stop() may have left its loops behind, waiting for a database that did not
-      // answer.
+      // The loops of an earlier stop() may still be waiting for a database that does not answer.
       loops = loops.then(() => Promise.all([readLoop(state), writeLoop(state)]))
     },
 
@@ -161,8 +160,8 @@ async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
 
 /**
  * Waits up to `timeoutMs` for attempts to end and aborts the rest. The next holder of the slot
- * delivers those again, and what was never started. An aborted delivery is given back with its
- * start uncounted, because no process died of it.
+ * delivers those again, together with the events that were never started. An aborted delivery is
+ * given back with its start uncounted, because no process died of it.
  */
 async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
   const { consumer, dispatch, log, relay, slots } = state
@@ -192,16 +191,16 @@ async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<vo
 function giveBack<Tx>(state: RunnerState<Tx>): void {
   for (const due of state.underWay.values()) {
     const slot = state.slots.get(due.event.slot)
-    // Only the first delivery of a sequence had its start counted; the others have none to take
-    // back.
+    // Only the first delivery of a sequence had its start counted, so only that one is given back
+    // with its start uncounted.
     if (slot === undefined || due.starts <= due.attempts) continue
     state.ended.push({ slot, due, verdict: { kind: 'retrying', delayMs: 0 }, attempt: null })
   }
   state.underWay.clear()
 }
 
-/** In a round, where no loop writes: how long an unsure key waits at most. Milliseconds. */
+/** How long an unsure key waits at most during a round, where no loop writes. Milliseconds. */
 const SURE_AFTER_MS = 20
 
-/** What a stopping relay allows its last writes at least. Milliseconds. */
+/** The least time that a stopping relay allows for its last writes. Milliseconds. */
 const CLOSING_MS = 500

@@ -29,7 +29,9 @@ export interface Dispatcher {
   abort(reason: OncekeyError): void
   /** Drops what is queued. */
   clear(): void
-  /** Ordered consumers: the log has said what it has on file of this key, so it may go on. */
+  /**
+   * Ordered consumers: the log has confirmed what is on file for this key, so its next item may go.
+   */
   sure(orderingKey: string): void
 }
 
@@ -45,11 +47,11 @@ export interface DispatcherOptions<Tx> {
    */
   readonly dropped: (item: Item) => void
   /**
-   * Ordered consumers: the relay's own count says that nothing is on file of this key any more, and
-   * the log must confirm it. The key waits until `sure` is called.
+   * Ordered consumers: by the relay's own count nothing is on file for this key any more, and the
+   * log must confirm that. The key waits until `sure` is called.
    */
   readonly unsure: (slot: Slot, orderingKey: string) => void
-  /** Runs a suspect with no other beside it: calls `run`, or `giveUp` without running it. */
+  /** Runs a suspect while no other runs: calls `run`, or `giveUp` without running it. */
   readonly alone: (
     item: Item,
     run: () => Promise<void>,
@@ -124,7 +126,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
           if (turn !== undefined) freeKey(item)
         } else if (turn !== undefined || mayRun(item)) {
           if (isSuspect(item)) runAlone(item)
-          else run(withCompany(item))
+          else run(batchWith(item))
         }
       }
     } finally {
@@ -160,7 +162,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   }
 
   /** The item and as many queued events as fit in its batch. */
-  function withCompany(item: Item): Item[] {
+  function batchWith(item: Item): Item[] {
     const items = [item]
     while (items.length < batchSize && item.kind === 'entry') {
       const other = queue.peek()
@@ -257,10 +259,10 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     if (outcome.kind === 'done') conclude(item, undefined)
     else {
       const { error } = outcome
-      // A postponed delivery was not tried. Its reason is on file from the first time; do not
-      // repeat it.
-      const isToldBefore = item.kind === 'due' && isPostponed(error)
-      const attempt = isToldBefore
+      // A postponed delivery was not tried. Its reason was recorded the first time and is not
+      // repeated.
+      const isAlreadyRecorded = item.kind === 'due' && isPostponed(error)
+      const attempt = isAlreadyRecorded
         ? null
         : deliveryAttempt(error, startedAtMs, performance.now() - started)
       conclude(item, { verdict: verdictOf(consumer, error, attemptOf(item)), attempt, error })

@@ -36,9 +36,9 @@ export interface EventBus<Tx = unknown> {
 }
 
 /**
- * Publish and subscribe within one process, over a log: an event that was published survives the
- * process, and whichever instance has the subscriber handles it. `*` subscribes to everything.
- * Throws `OptionsError`.
+ * Publish and subscribe within one process, over a log: a published event survives the process, and
+ * whichever instance has the subscriber handles it. `*` subscribes to everything. Throws
+ * `OptionsError`.
  *
  * @example
  * ```ts
@@ -58,7 +58,9 @@ export function createEventBus<Tx>(options: EventBusOptions<Tx>): EventBus<Tx> {
   return {
     subscribe(types, name, handle, settings) {
       if (relay !== undefined) {
-        throw new OptionsError(`createEventBus: subscribe "${name}" before start() or runOnce().`)
+        throw new OptionsError(
+          `createEventBus: call subscribe("${name}") before start() or runOnce().`,
+        )
       }
       const of = [types].flat()
       const everything = of.length === 1 && of[0] === '*'
@@ -80,16 +82,16 @@ export function createEventBus<Tx>(options: EventBusOptions<Tx>): EventBus<Tx> {
     },
 
     start() {
-      ours().start()
+      relayOfBus().start()
     },
-    runOnce: () => ours().runOnce(),
+    runOnce: () => relayOfBus().runOnce(),
     async stop(stopping) {
       if (stopping?.timeoutMs !== undefined) waitedFor('bus.stop: timeoutMs', stopping.timeoutMs, 0)
       await relay?.stop(stopping)
     },
   }
 
-  function ours(): Relay {
+  function relayOfBus(): Relay {
     relay ??= createRelay({ ...relayOptions, consumers })
     return relay
   }

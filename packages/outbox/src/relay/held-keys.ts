@@ -5,11 +5,11 @@ import type { Slot } from './slot.ts'
 /*
  * Ordered consumers: an event waits while deliveries of its ordering key are on file. The relay
  * counts what it files and ends itself, but others file deliveries too, such as an operator who
- * redrives. So it asks the log when its count of a key comes to 0, when it claims redriven
- * deliveries, and when it has read events of keys of which it counts nothing.
+ * redrives. So the relay asks the log when its count for a key reaches 0, when it claims redriven
+ * deliveries, and when it has read events of keys for which it counts nothing.
  */
 
-/** Has the log asked about the key with the next write, which is due at once. */
+/** Makes the next write, which is due at once, ask the log about this key. */
 export function unsure<Tx>(state: RunnerState<Tx>, slot: Slot, orderingKey: string): void {
   state.unsure.set(orderingKey, slot)
   state.writeAt = 0
@@ -62,8 +62,8 @@ export async function countAnew<Tx>(
 }
 
 /**
- * What the log has on file of the keys of these events, for keys of which this relay counts
- * nothing.
+ * What the log has on file for the keys of these events, asked only for keys for which this relay
+ * counts nothing.
  */
 export async function heldUnknown<Tx>(
   { consumer, log, slots }: RunnerState<Tx>,

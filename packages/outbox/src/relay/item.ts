@@ -38,7 +38,7 @@ export interface KeySequence {
   isBroken: boolean
 }
 
-/** How an item ended that did not succeed. */
+/** How an item that did not succeed ended. */
 export interface ItemEnd {
   readonly verdict: DeliveryVerdict
   readonly attempt: DeliveryAttempt | null

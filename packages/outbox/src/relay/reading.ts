@@ -8,8 +8,8 @@ import type { Entry, Slot } from './slot.ts'
 import { takes } from './standing.ts'
 
 /**
- * Reads events and starts them until the runner stops. It reads at once while there is more or when
- * it is woken, and otherwise after a wait that grows while there is nothing.
+ * Reads events and starts them until the runner stops. Reads again at once while there is more or
+ * when it is woken, and otherwise after a wait that grows while there is nothing to read.
  */
 export async function readLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
   const { minPollMs, maxPollMs } = state.options
@@ -56,11 +56,11 @@ async function readThrough<Tx>(state: RunnerState<Tx>): Promise<boolean> {
 /** A page of the log, and the slots that it was read from. */
 export interface ReadPage extends Page {
   readonly asked: readonly Slot[]
-  /** Ordered consumers: what others had put on file of its keys by the time it was read. */
+  /** Ordered consumers: what others had put on file for its keys by the time it was read. */
   readonly held: Awaited<ReturnType<typeof heldUnknown>>
 }
 
-/** Reads the next page; `undefined` where there is no room for one, or no slot to read. */
+/** Reads the next page; `undefined` if there is no room for one, or no slot to read. */
 export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undefined> {
   const { batchSize, maxInFlight, maxInFlightBytes } = state.options
   const room = Math.min(batchSize, maxInFlight - state.inFlight)
@@ -118,7 +118,7 @@ export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
     if (slot === undefined || slot.lost) continue
     slot.readAt = position
     const allRead = !more || slot.read >= state.options.maxInFlight
-    // Everything that can have been under way when its last holder died has been read by now.
+    // By now everything that can have been under way when its last holder died has been read.
     if (slot.crashes > 0 && slot.calmAfter === undefined && allRead) {
       slot.calmAfter = slot.entries.at(-1) ?? 'now'
     }

@@ -4,7 +4,7 @@ import type { Consumer } from '../consumer/consumer.ts'
 export interface RelayOptions<Tx> {
   /** Where the events are: `postgresLog({ client })`, `memoryLog(store)`. */
   readonly log: EventLog<Tx>
-  /** Who gets them. A name may appear once. */
+  /** The consumers that get the events. A name may appear once. */
   readonly consumers: readonly Consumer<Tx>[]
   /** How many events are read at once for each consumer. @default 500 */
   readonly batchSize?: number
@@ -67,7 +67,7 @@ export function resolveRelayOptions<Tx>(options: RelayOptions<Tx>): ResolvedRela
 function checkLog<Tx>(log: EventLog<Tx>): EventLog<Tx> {
   if (typeof log?.read === 'function' && typeof log.capabilities === 'object') return log
   throw new OptionsError(
-    'createRelay: log is missing: write `log: postgresLog({ client: pool })` or `log: memoryLog(store)`.',
+    'createRelay: log is missing. Write `log: postgresLog({ client: pool })` or `log: memoryLog(store)`.',
   )
 }
 
@@ -77,22 +77,24 @@ function checkConsumers<Tx>(
 ): readonly Consumer<Tx>[] {
   if (!Array.isArray(consumers) || consumers.length === 0) {
     throw new OptionsError(
-      "createRelay: consumers is empty: write `[consumer({ name: 'email', handle })]`.",
+      "createRelay: consumers is empty. Write `[consumer({ name: 'email', handle })]`.",
     )
   }
   const names = new Set<string>()
   for (const { name, ordered, work } of consumers as readonly Consumer<Tx>[]) {
     if (work === undefined) {
-      throw new OptionsError('createRelay: consumers are made by consumer({ name, handle }).')
+      throw new OptionsError(
+        'createRelay: every consumer must be made by consumer({ name, handle }).',
+      )
     }
     if (names.has(name)) {
       throw new OptionsError(
-        `createRelay: two consumers are called "${name}", and would share a cursor.`,
+        `createRelay: two consumers are called "${name}" and would share a cursor. Give each its own name.`,
       )
     }
     if (ordered && !log.capabilities.ordering) {
       throw new OptionsError(
-        `createRelay: consumer "${name}" is ordered, and the log "${log.capabilities.name}" keeps no order.`,
+        `createRelay: consumer "${name}" is ordered, but the log "${log.capabilities.name}" keeps no order.`,
       )
     }
     names.add(name)

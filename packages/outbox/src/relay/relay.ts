@@ -108,7 +108,7 @@ function maintainNowAndThen<Tx>(
 
   async function maintain(): Promise<void> {
     try {
-      tellOf(await log.maintain())
+      reportConsumers(await log.maintain())
     } catch (error) {
       const heard = tell('oncekey:relay-error', () => ({
         relay,
@@ -128,11 +128,11 @@ function maintainNowAndThen<Tx>(
   }
 }
 
-function tellOf({ missing, abandoned }: Maintenance): void {
+function reportConsumers({ missing, abandoned }: Maintenance): void {
   for (const { consumer, lastSeenAt } of missing) {
     const text =
-      `No relay has asked for consumer "${consumer}" since ${lastSeenAt.toISOString()}, and events are ` +
-      'kept for it. If it was removed or renamed, say so: await log.retire(name).'
+      `No relay has run consumer "${consumer}" since ${lastSeenAt.toISOString()}, and the log keeps ` +
+      'events for it. If it was removed or renamed, call `await log.retire(name)`.'
     const ageMs = Date.now() - lastSeenAt.getTime()
     const heard = tell('oncekey:alert', () => ({
       source: 'consumers',
@@ -147,7 +147,7 @@ function tellOf({ missing, abandoned }: Maintenance): void {
   for (const consumer of abandoned) {
     warnOnce(
       `abandoned-consumer:${consumer}`,
-      `Consumer "${consumer}" has been missing for so long that events are no longer kept for it.`,
+      `Consumer "${consumer}" has been missing for so long that the log no longer keeps events for it.`,
     )
   }
 }
@@ -155,7 +155,7 @@ function tellOf({ missing, abandoned }: Maintenance): void {
 function misuse(state: string): OptionsError {
   return new OptionsError(
     state === 'running'
-      ? 'This relay was started, and runs by itself: leave out runOnce() and further start().'
-      : 'runOnce() is under way: await it before the next, or before start().',
+      ? 'This relay is already running: do not call runOnce() or start() again.'
+      : 'runOnce() is under way: await it before you call runOnce() or start() again.',
   )
 }

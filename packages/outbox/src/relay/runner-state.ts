@@ -27,7 +27,7 @@ export interface RunnerState<Tx> {
   readonly consumer: Consumer<Tx>
   readonly dispatch: Dispatcher
   /**
-   * A slot with so many entries is not read until its cursor moves, so that other slots get their
+   * A slot with this many entries is not read until its cursor moves, so that other slots get their
    * turn.
    */
   readonly slotLimit: number
@@ -42,7 +42,7 @@ export interface RunnerState<Tx> {
   /** Deliveries that have ended and are not recorded yet. */
   ended: EndedDelivery[]
   /**
-   * Ordered consumers: keys about which the log must be asked, with their slots. See
+   * Ordered consumers: keys about which the relay must ask the log, with their slots. See
    * `held-keys.ts`.
    */
   readonly unsure: Map<string, Slot>
@@ -67,9 +67,9 @@ export interface RunnerState<Tx> {
   dueAt: number
   /** When the cursors next move over positions that held nothing for this consumer. */
   idleAt: number
-  /** Whether anything was read or skipped since that was last done. */
+  /** Whether anything was read or skipped since the last of these writes. */
   hasPassed: boolean
-  /** When it is next done although nothing was. */
+  /** When the next of these writes happens even if nothing was read or skipped. */
   emptyAt: number
 }
 
@@ -137,7 +137,9 @@ export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
   state.toRead.wake()
 }
 
-/** Takes the entry's event off the bytes in memory, and wakes the reader if that makes room. */
+/**
+ * Subtracts the entry's event from the bytes in memory, and wakes the reader if that makes room.
+ */
 export function letGo<Tx>(state: RunnerState<Tx>, entry: Entry): void {
   const { maxInFlightBytes } = state.options
   const wasFull = state.inFlightBytes >= maxInFlightBytes
@@ -153,7 +155,8 @@ export function report<Tx>(
   error: unknown,
 ): void {
   if (error instanceof OncekeyError && error.code === 'subscription-changed') {
-    // Another release has come or gone: renewing the lease at once tells what this one may do.
+    // Another release has come or gone: renewing the lease at once shows what this relay may do
+    // now.
     state.leaseAt = 0
     state.toWrite.wake()
     return
@@ -174,8 +177,8 @@ export function report<Tx>(
   const message = error instanceof Error ? error.message : String(error)
   warnOnce(
     `relay-error:${consumer.name}:${during}:${message}`,
-    `The relay failed in its ${during} for consumer "${consumer.name}" and goes on trying: ${message.replace(/\.$/, '')}. ` +
-      'Said once; subscribe to the diagnostics channel "oncekey:relay-error" for all.',
+    `The relay failed in its ${during} for consumer "${consumer.name}" and will retry: ${message.replace(/\.$/, '')}. ` +
+      'This is logged once; subscribe to the diagnostics channel "oncekey:relay-error" for all.',
   )
 }
 

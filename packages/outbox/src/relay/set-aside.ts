@@ -5,8 +5,8 @@ import type { RunnerState } from './runner-state.ts'
 import { type Entry, hold, type Slot } from './slot.ts'
 
 /**
- * Files an event untried that only another release of the consumer takes; it waits there for that
- * one.
+ * Files an event that only another release of the consumer takes, without trying it. The event
+ * waits there for that release.
  */
 export function setAside<Tx>(
   state: RunnerState<Tx>,
@@ -29,8 +29,8 @@ export function giveUp<Tx>(state: RunnerState<Tx>, slot: Slot, due: DueDelivery)
   const { name, ordered } = state.consumer
   const { type, orderingKey } = due.event
   const error = new Error(
-    `A release of consumer "${name}" took "${type}" when this event was read, and none does any more. ` +
-      'Deploy one that takes it, then redrive; or discard this.',
+    `A release of consumer "${name}" took "${type}" when this event was read, but none does now. ` +
+      'Deploy a release that takes it and redrive this dead letter, or discard it.',
   )
   error.name = 'UnwantedError'
   const attempt = { startedAtMs: Date.now(), durationMs: 0, error: attemptError(error) }

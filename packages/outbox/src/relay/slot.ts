@@ -16,7 +16,7 @@ export interface Entry {
   readonly position: Position
   isEnded: boolean
   failed: FailedDelivery | undefined
-  /** The size of its event while that is in memory, until it is done or on file; 0 after that. */
+  /** The size of its event while that is in memory; 0 once it is done or on file. */
   bytes: number
 }
 

@@ -3,9 +3,9 @@ import type { Consumer } from '../consumer/consumer.ts'
 import type { RunnerState } from './runner-state.ts'
 
 /**
- * Applies what this relay may do beside other releases of its consumer. A relay that gives way
+ * Applies what this relay may do while other releases of its consumer run. A relay that gives way
  * reads nothing more and releases its slots once everything it has read has ended. Its cursors have
- * passed nothing that the other release takes, because a log reads only the types on record.
+ * not passed anything that the other release takes, because a log reads only the types on record.
  */
 export function stand<Tx>(state: RunnerState<Tx>, standing: Standing): void {
   const before = state.standing
@@ -17,7 +17,7 @@ export function stand<Tx>(state: RunnerState<Tx>, standing: Standing): void {
   if (isSame) return
   state.toRead.wake()
   state.dueAt = 0
-  if (!standing.alone) tellOf(state, standing)
+  if (!standing.alone) alertTypesDiffer(state, standing)
 }
 
 /** Whether a consumer takes events of this type. */
@@ -25,12 +25,12 @@ export function takes<Tx>({ types }: Consumer<Tx>, type: string): boolean {
   return types === null || meansType(types, type)
 }
 
-function tellOf<Tx>({ consumer }: RunnerState<Tx>, { wanted, reads }: Standing): void {
+function alertTypesDiffer<Tx>({ consumer }: RunnerState<Tx>, { wanted, reads }: Standing): void {
   const { name, types } = consumer
   const text =
     `Relays with different types run for consumer "${name}": this one takes ${shown(types)}, and all ` +
-    `together ${shown(wanted)}. ${reads ? 'It reads for all; what only another takes waits for it.' : 'It gives way to one that takes all of them.'} ` +
-    'That is how a deploy looks that changes `types`; if it lasts, two programs share a name.'
+    `together ${shown(wanted)}. ${reads ? 'It reads for all and leaves to the others what only they take.' : 'It gives way to one that takes all of them.'} ` +
+    'This is normal while a deploy changes `types`; if it lasts, two programs share a name.'
   const heard = tell('oncekey:alert', () => ({
     source: 'consumers',
     kind: 'types-differ',

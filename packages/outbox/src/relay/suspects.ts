@@ -7,9 +7,9 @@ import { startsOf } from './slot.ts'
 import { writeAll } from './writing.ts'
 
 /**
- * Runs an item that a process may have died of. Its start is counted first, and its end is on
- * record before the next suspect begins, so that a crash points at one event. An item that was
- * started more than `maxStarts` times without an end is poison, and becomes a dead letter.
+ * Runs an item that may have killed a process. Its start is counted first, and its end is on record
+ * before the next suspect begins, so that a crash points at one event. An item that was started
+ * more than `maxStarts` times without an end is poison, and becomes a dead letter.
  */
 export async function runSuspect<Tx>(
   state: RunnerState<Tx>,
@@ -31,6 +31,7 @@ async function countedStarts<Tx>(state: RunnerState<Tx>, item: Item): Promise<nu
     try {
       const eventId = event.id
       const starts = await state.log.suspect({ consumer: state.consumer.name, slot, eventId })
+      // Earlier calls that got no answer may have counted a start as well.
       return starts === 'lost' ? starts : Math.max(1, starts - slot.unheard)
     } catch (error) {
       failures += 1
@@ -45,7 +46,7 @@ async function countedStarts<Tx>(state: RunnerState<Tx>, item: Item): Promise<nu
 
 function poison<Tx>({ name }: Consumer<Tx>, starts: number): ItemEnd {
   const error = new Error(
-    `Consumer "${name}" was started on this event ${starts} times, and no process lived to say how it ended.`,
+    `Consumer "${name}" was started on this event ${starts} times, and each time the process died before the attempt ended.`,
   )
   error.name = 'PoisonError'
   const attempt = { startedAtMs: Date.now(), durationMs: 0, error: attemptError(error) }
@@ -53,8 +54,8 @@ function poison<Tx>({ name }: Consumer<Tx>, starts: number): ItemEnd {
 }
 
 /**
- * Waits until the outcome is on record. Where the write loop runs, it does the writing: one at a
- * time.
+ * Waits until the outcome is on record. If the write loop runs, it does the writing, so that only
+ * one write is under way at a time.
  */
 function written<Tx>(state: RunnerState<Tx>): Promise<void> {
   if (!state.running) return writeAll(state, false)

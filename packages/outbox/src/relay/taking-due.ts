@@ -24,7 +24,7 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     limit,
     ...(consumer.ordered && { run: mostOfOneKey(held) }),
     maxBytes: roomBytes,
-    // While other releases of the consumer run, their types are left to them.
+    // While other releases of the consumer run, the types that only they take are left to them.
     types: state.standing.alone ? null : consumer.types,
   })
   const { deliveries, nextInMs } = await taking.catch((error) => {
@@ -51,7 +51,7 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     underWay.set(due.id, due)
     items.push({ kind: 'due', slot, event: due.event, due, sequence })
   }
-  // Where this claim found some there may be more: looks again at once.
+  // If this claim found some, there may be more, so look again at once.
   const waitMs = deliveries.length > 0 ? 0 : Math.min(nextInMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)
   state.dueAt = Math.min(state.dueAt, performance.now() + waitMs)
   if (items.length === 0) return
@@ -94,8 +94,8 @@ function keysToCount<Tx>(
   return keys
 }
 
-/** How often to look at least: redriven deliveries appear unannounced. */
+/** The longest wait between two looks: redriven deliveries appear unannounced. */
 const LOOK_EVERY_MS = 1_000
 const MOST_AT_ONCE = 100
-/** Ordered consumers: including the deliveries that wait for others of their key. */
+/** Ordered consumers: includes the deliveries that wait for others of their key. */
 const MOST_UNDER_WAY = 1_000

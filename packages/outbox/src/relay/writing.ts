@@ -54,7 +54,7 @@ export async function writeAll<Tx>(state: RunnerState<Tx>, idle: boolean): Promi
  * positions that held nothing for this consumer.
  */
 export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
-  const told = state.onWritten
+  const waiting = state.onWritten
   state.onWritten = []
   state.writeAt = Number.POSITIVE_INFINITY
   state.unwritten = 0
@@ -73,29 +73,28 @@ export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<
     if (!isAdvanced || !isRecorded) {
       state.writeAt = 0
       state.hasPassed ||= passing
-      state.onWritten = [...told, ...state.onWritten]
+      state.onWritten = [...waiting, ...state.onWritten]
       return true
     }
   } catch (error) {
     state.writeAt = 0
     state.hasPassed ||= passing
-    state.onWritten = [...told, ...state.onWritten]
+    state.onWritten = [...waiting, ...state.onWritten]
     throw error
   }
-  for (const resolve of told) resolve()
+  for (const resolve of waiting) resolve()
   return false
 }
 
 /**
- * How often the cursors of an idle consumer, 64 rows, are written; a crash has that much read
- * again.
+ * How often an idle consumer writes its cursors, 64 rows. After a crash, that much is read again.
  */
 const IDLE_EVERY_MS = 5_000
 
-/** How often they are written where nothing was read at all: retention goes by the cursors. */
+/** How often they are written even if nothing was read at all: retention depends on the cursors. */
 const EMPTY_EVERY_MS = 600_000
 
-/** Moves cursors; returns whether all that could move did. */
+/** Moves cursors; returns whether all cursors that could move have moved. */
 async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
   const { consumer, log, options, slots } = state
   const moves: Progress[] = []
@@ -135,7 +134,7 @@ async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boole
   return bytes < PAGE_BYTES
 }
 
-/** Records the outcomes of deliveries; returns whether all of them were. */
+/** Records the outcomes of deliveries; returns whether all of them are recorded. */
 async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   const { consumer, underWay } = state
   const writing = new Set(
@@ -172,7 +171,10 @@ async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   return isAll
 }
 
-/** Per statement, besides the limit in bytes: each outcome may carry an error of some kilobytes. */
+/**
+ * Limits one statement, besides the limit in bytes: each outcome may carry an error of some
+ * kilobytes.
+ */
 const MOST_VERDICTS = 500
 
 /**
@@ -205,7 +207,7 @@ function filed<Tx>(
   warnOnce(
     `dead-letter:${consumer}:${fingerprint}`,
     `Consumer "${consumer}" could not take "${event.type}" ${event.id} (${verdict.reason}): ${name}: ${message.replace(/\.$/, '')}. ` +
-      'It is a dead letter. Said once per kind; subscribe to the diagnostics channel "oncekey:dead-letter" for all.',
+      'It is a dead letter. This is logged once per kind; subscribe to the diagnostics channel "oncekey:dead-letter" for all.',
   )
 }
 

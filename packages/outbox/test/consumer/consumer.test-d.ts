@@ -6,7 +6,7 @@ import { expectTypeOf, test } from 'vitest'
 
 declare const pool: Pool
 
-test('a consumer gets the transaction type of its log and the data type that it declares', () => {
+test('a consumer gets the transaction type of its log and the data type it declares', () => {
   const ofPg = consumer<PoolClient, { total: number }>({
     name: 'a',
     async handle({ event, transaction }) {
@@ -19,11 +19,11 @@ test('a consumer gets the transaction type of its log and the data type that it 
   expectTypeOf(log).toExtend<EventLog<PoolClient>>()
   createRelay({ log, consumers: [ofPg, plain] })
 
-  // @ts-expect-error its transaction is not the one of this log
+  // @ts-expect-error this log has another type of transaction
   createRelay({ log: memoryLog(memoryStore()), consumers: [ofPg] })
 })
 
-test('a batch gets its transaction together with the fresh events', () => {
+test('begin() gives a batch its transaction together with the fresh events', () => {
   consumer<PoolClient>({
     name: 'a',
     async handleBatch({ begin }) {
@@ -32,11 +32,11 @@ test('a batch gets its transaction together with the fresh events', () => {
       expectTypeOf(fresh[0]?.id).toEqualTypeOf<string | undefined>()
     },
   })
-  // @ts-expect-error one of them
+  // @ts-expect-error one consumer of the two has another type of transaction
   consumer({ name: 'a' })
 })
 
-test('subscribers of a bus get the transaction of its log', () => {
+test('subscribers of a bus get the transaction type of its log', () => {
   const bus = createEventBus({ log: postgresLog({ client: pool }) })
   bus.subscribe('order.created', 'a', async ({ transaction }) => {
     expectTypeOf(await transaction()).toEqualTypeOf<PoolClient>()

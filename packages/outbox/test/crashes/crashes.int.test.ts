@@ -24,10 +24,10 @@ async function startRelay(url: string, env: Record<string, string> = {}): Promis
   return child
 }
 
-describe('relays that are killed at random', () => {
+describe('relays that are killed at random moments', () => {
   const database = logDatabase()
 
-  test('deliver every event to every consumer, take effect once, and never move a cursor back', {
+  test('deliver every event to every consumer, take effect once and never move a cursor back', {
     timeout: KILLS * 30_000 + 180_000,
   }, async () => {
     const start = () => startRelay(database.url())
@@ -48,7 +48,7 @@ describe('relays that are killed at random', () => {
     const kill = async (): Promise<void> => {
       for (let kills = 0; kills < KILLS; kills += 1) {
         await setTimeout(200 + Math.random() * 600)
-        // The one that has been starting the longest; another is on its way at once.
+        // Kills the relay that has been starting for the longest time; the next one starts at once.
         const victim = await relays.shift()
         victim?.kill()
         relays.push(start())
@@ -98,7 +98,7 @@ describe('relays that are killed at random', () => {
 describe('a relay that is killed', () => {
   const database = logDatabase()
 
-  test('between taking effect and moving the cursor delivers again, and loses nothing', async () => {
+  test('after the effect and before the cursor moves loses nothing: the event is delivered again', async () => {
     await database.emit('one', 'two', 'three')
     const dying = await startRelay(database.url(), { DIE_AFTER: 'two', ADVANCE_EVERY_MS: '60000' })
     expect(await dying.exited).toMatchObject({ signal: 'SIGKILL' })
@@ -112,10 +112,10 @@ describe('a relay that is killed', () => {
   })
 })
 
-describe('an event that ends the process', () => {
+describe('an event that kills the process', () => {
   const database = logDatabase()
 
-  test('is found to be poison, and the events beside and behind it go on', {
+  test('becomes a poison dead letter, while the events beside and behind it are delivered', {
     timeout: 120_000,
   }, async () => {
     await database.emit('before', 'deadly', 'behind')
@@ -155,10 +155,10 @@ describe('an event that ends the process', () => {
   })
 })
 
-describe('a relay whose lease was taken', () => {
+describe('a relay whose lease another one took', () => {
   const database = logDatabase()
 
-  test('in the middle of a batch moves no cursor and files nothing; the effect is one', async () => {
+  test('during a batch moves no cursor and files nothing; the events take effect once', async () => {
     await database.emit('contested')
     const hold = gate()
     const started: string[] = []

@@ -6,7 +6,10 @@ import { type PostgresServer, startPostgres, startStandby, waitFor } from '@once
 import { Pool, type PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 
-/** A pool that goes where the name of the database leads: to another server after a failover. */
+/**
+ * A pool that connects to whichever server the database's name points to: another one after a
+ * failover.
+ */
 function movablePool(url: string, max = 20): { pool: Pool; moveTo(url: string): void } {
   const { hostname: host, port, username: user, password, pathname } = new URL(url)
   const database = pathname.slice(1)
@@ -21,9 +24,9 @@ function movablePool(url: string, max = 20): { pool: Pool; moveTo(url: string): 
   }
 }
 
-describe('a relay that lives on while its database fails over asynchronously', () => {
+describe('a relay that keeps running while its database fails over to an asynchronous replica', () => {
   test.each([0, 5, 300])(
-    'gets every event that the new primary has, %i transactions behind',
+    'gets every event that the new primary has, which is %i transactions behind',
     { timeout: 120_000 },
     async (behind) => {
       const primary = await startPostgres({ settings: { wal_level: 'replica' } })
@@ -81,7 +84,7 @@ describe('a relay that lives on while its database fails over asynchronously', (
         if (behind > 0) standby.cutOff()
         await emit(behind)
         expect(await delivered()).toEqual([])
-        // In progress when it goes down.
+        // A transaction in progress when the old primary goes down.
         const open = await writing.pool.connect()
         await open.query('begin')
         await append(open, { type: 'undone' })
@@ -95,7 +98,7 @@ describe('a relay that lives on while its database fails over asynchronously', (
         await standby.promote()
         reading.moveTo(standby.url)
         writing.moveTo(standby.url)
-        // Others are faster than the relay.
+        // Other clients write to the new primary before the relay reconnects.
         await emit(250)
         back()
         await emit(250)

@@ -1,4 +1,4 @@
-// A relay that is there to be killed. `DEADLY` is the subject that ends the process by itself.
+// A relay for tests to kill. An event whose subject is `DEADLY` ends the process.
 import { consumer, createRelay } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { Pool, type PoolClient } from 'pg'

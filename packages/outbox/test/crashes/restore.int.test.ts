@@ -15,8 +15,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 const binDir = findSystemPostgres()
 const run = promisify(execFile)
 
-// pg_dump is not among the programs of npm's Postgres.
-describe.skipIf(binDir === undefined)('a dump that is restored', () => {
+// The Postgres from npm comes without pg_dump.
+describe.skipIf(binDir === undefined)('a restored dump', () => {
   const servers: PostgresServer[] = []
   const pools: Pool[] = []
   const start = async (): Promise<PostgresServer> => {
@@ -82,11 +82,14 @@ describe.skipIf(binDir === undefined)('a dump that is restored', () => {
     await run('rm', [file])
   }
 
-  /** Delivered, passed and unread events, one that was in flight, numbers used up, in `from`. */
+  /**
+   * Leaves in `from` delivered, passed and unread events, one transaction in flight, and used-up
+   * transaction numbers.
+   */
   const lived = async (): Promise<{ unread: string[] }> => {
     const pool = poolOn(from)
     await migrate(pool)
-    // An old database is far ahead of a new one.
+    // An old database has used far more transaction numbers than a new one.
     for (let at = 0; at < 2_000; at += 1) await pool.query('select pg_current_xact_id()')
     const relay = relayOn(from)
     relay.start()
@@ -108,7 +111,7 @@ describe.skipIf(binDir === undefined)('a dump that is restored', () => {
     return { unread: all.filter((id) => !before.has(`shipping ${id}`)) }
   }
 
-  test('into another server, with the application up before the relay, leaves no event out', {
+  test('in another server, where the application starts before the relay, loses no event', {
     timeout: 120_000,
   }, async () => {
     const { unread } = await lived()
@@ -117,7 +120,7 @@ describe.skipIf(binDir === undefined)('a dump that is restored', () => {
     await copied(to)
     const pool = poolOn(to)
     await emit(pool, 300)
-    // The new server's numbers have passed the old one's before the relay looks.
+    // Lets the new server's transaction numbers pass the old one's before the relay starts.
     for (let at = 0; at < 3_000; at += 1) await pool.query('select pg_current_xact_id()')
     const relay = relayOn(to)
     relay.start()
@@ -128,7 +131,7 @@ describe.skipIf(binDir === undefined)('a dump that is restored', () => {
     expect(warnings.join()).toContain('restored')
   })
 
-  test('into a server whose numbers are still behind leaves no event out', {
+  test('in a server whose transaction numbers are still behind loses no event', {
     timeout: 120_000,
   }, async () => {
     const { unread } = await lived()
@@ -143,7 +146,7 @@ describe.skipIf(binDir === undefined)('a dump that is restored', () => {
     await relay.stop()
   })
 
-  test('into the same server, under a relay that lives on, leaves no event out', {
+  test('in the same server, under a relay that keeps running, loses no event', {
     timeout: 120_000,
   }, async () => {
     const pool = poolOn(from)

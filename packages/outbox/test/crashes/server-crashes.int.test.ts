@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const CRASHES = Number(process.env.SERVER_CRASHES ?? 3)
 
 /**
- * A transaction that is rolled back has had a number, and nobody need write that down: after a crash
- * the number is given to another. Readers that have passed the first must not pass the second.
+ * A transaction that is rolled back has a transaction number, and Postgres need not write that
+ * down: after a crash it gives the number to another transaction. A reader that has passed the
+ * first must not pass the second.
  */
 describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %s,', (commits) => {
   let server: PostgresServer
@@ -25,7 +26,7 @@ describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %
 
   beforeAll(async () => {
     server = await startPostgres({
-      // Nobody writes down what nobody has to.
+      // Without synchronous_commit, a rollback is not written to disk before the crash.
       settings: { synchronous_commit: commits, wal_writer_delay: '10s', autovacuum: 'off' },
     })
     url = await server.createDatabase()
@@ -53,7 +54,7 @@ describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %
   }
 
   test.each(Object.entries(crashes))(
-    'loses no event to a relay that lives on: crashes %s, with transactions rolled back and in flight',
+    'loses no event to a relay that keeps running: crash %s, with transactions rolled back and in flight',
     { timeout: 60_000 + CRASHES * 20_000 },
     async (what, crash) => {
       const client = pool()
@@ -102,7 +103,7 @@ describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %
         await polled()
         for (const each of open.slice(0, 8)) await each.query('rollback')
         await polled()
-        // Others are faster than it when the server is back.
+        // Other clients write before the relay reconnects.
         let back = (): void => {}
         gate = new Promise((resolve) => {
           back = resolve
@@ -124,7 +125,7 @@ describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %
     },
   )
 
-  test('loses none under load, whenever it crashes', { timeout: 120_000 }, async () => {
+  test('loses no event under load, whenever it crashes', { timeout: 120_000 }, async () => {
     const writers = pool()
     const seen = new Set<string>()
     const relay = createRelay({

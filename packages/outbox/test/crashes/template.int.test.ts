@@ -16,7 +16,7 @@ async function emit(pool: Pool, count: number): Promise<void> {
   }
 }
 
-test('a database made from a template gives no number out twice after a crash', async () => {
+test('a database made from a template reuses no transaction number after a crash', async () => {
   const source = await server.createDatabase()
   const pool = new Pool({ connectionString: source, max: 2 })
   await migrate(pool)
@@ -34,7 +34,7 @@ test('a database made from a template gives no number out twice after a crash', 
   url.pathname = '/copied'
   const copied = new Pool({ connectionString: url.href, max: 6 })
   copied.on('error', () => {})
-  // What every deploy does; from here on the copy has numbers of its own.
+  // Every deploy migrates; from here on the copy counts transaction numbers of its own.
   await migrate(copied)
   await emit(copied, 5)
   await server.crash()

@@ -3,15 +3,15 @@ import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
-/** A migrated database for one test file, with a table `effects` for what consumers do. */
+/** A migrated database for one test file, with a table `effects` that consumers write to. */
 export interface LogDatabase {
   url(): string
-  /** A pool that is ended with the file. */
+  /** A pool that is closed after the file's tests. */
   pool(config?: PoolConfig): Pool
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
-  /** Commits events of these subjects, one transaction for each. */
+  /** Commits one event for each subject, each in its own transaction. */
   emit(...subjects: string[]): Promise<void>
-  /** How often each subject took effect, by a consumer. */
+  /** How often each subject took effect through a consumer. */
   effects(consumer: string): Promise<Record<string, number>>
 }
 
@@ -31,7 +31,7 @@ export function logDatabase(): LogDatabase {
     database = await freshDatabase(inject('postgresUrl'))
     own = pool()
     await migrate(own)
-    // Nothing here keeps an effect from happening twice.
+    // No constraint, so that a second effect would show.
     await own.query('create table effects (consumer text not null, subject text not null)')
   })
 
@@ -59,10 +59,10 @@ export function logDatabase(): LogDatabase {
   }
 }
 
-/** Settings with which a test need not wait. */
+/** Settings that make retries and polls fast enough for a test. */
 export const quick = { leaseMs: 1_500, minPollMs: 2, maxPollMs: 50, advanceEveryMs: 5 } as const
 
-/** A promise and what resolves it. */
+/** A promise and the function that resolves it. */
 export function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => {}
   const opened = new Promise<void>((resolve) => {

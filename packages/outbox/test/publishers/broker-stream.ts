@@ -4,14 +4,14 @@ import type { Pool, PoolClient } from 'pg'
 import { expect } from 'vitest'
 import { quick } from '../databases/log-database.ts'
 
-/** What a message of these tests says: which of its ordering key it is. */
+/** The body of a message in these tests: its ordering key, and its number within that key. */
 export interface Numbered {
   readonly id: string
   readonly key: string
   readonly n: number
 }
 
-/** Settings with which a publisher is soon done with an outage. */
+/** Settings that bring a publisher through an outage quickly. */
 export const impatient = { startAt: 'now', backoff: () => 20, attemptTimeoutMs: 5_000 } as const
 
 /** Commits `each` numbered events for every key, in turn. */
@@ -28,7 +28,7 @@ export async function emitNumbered(
   }
 }
 
-/** Runs a relay over publishers that begin now, for as long as `during` takes. */
+/** Runs a relay with new publishers for as long as `during` takes. */
 export async function relaying<Result>(
   pool: Pool,
   consumers: readonly Consumer<PoolClient>[],
@@ -50,12 +50,12 @@ export async function relaying<Result>(
   }
 }
 
-/** How many different events there are. */
+/** The number of distinct events. */
 export function distinct(messages: readonly Numbered[]): number {
   return new Set(messages.map(({ id }) => id)).size
 }
 
-/** Every event of every key is there, and the first copies of each key's are in order. */
+/** Expects every event of every key, and the first copies of each key's events in order. */
 export function expectAllInOrder(
   messages: readonly Numbered[],
   keys: readonly string[],

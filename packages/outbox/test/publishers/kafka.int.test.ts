@@ -25,8 +25,8 @@ beforeAll(() => {
 })
 
 /**
- * No Kafka runs here: this is a double of a producer, which answers with the errors of
- * `@platformatic/kafka` itself. It keeps what it takes, and fails as it is told.
+ * No Kafka runs here. This double of a producer stores what it accepts, and fails on demand with
+ * the error classes of `@platformatic/kafka` itself.
  */
 function doubleOfProducer() {
   names += 1
@@ -38,9 +38,9 @@ function doubleOfProducer() {
     kept,
     requests,
     most: 0,
-    /** Before it keeps anything; what it throws is the answer. */
+    /** Called before anything is stored; an error it throws is the broker's answer. */
     refuse: (_: KafkaMessage[]): void => {},
-    /** After it has kept it. */
+    /** Called after the message is stored; an error it throws is a lost answer. */
     lose: (_: KafkaMessage[]): void => {},
     producer: {
       async send({ messages, acks, idempotent }) {
@@ -74,7 +74,7 @@ function headersOf(headers: Map<Buffer, Buffer>): Record<string, string> {
 const tooLarge = () =>
   new ResponseError(0, 9, { '/topics/0': [10, 'too large'] }, {}, {}) as unknown as Error
 
-test('an event is a CloudEvents message that the CloudEvents library reads, keyed by its ordering key', async () => {
+test('publishes a CloudEvents message that the CloudEvents library reads, keyed by the ordering key', async () => {
   const { name, kept, producer } = doubleOfProducer()
   const publisher = kafkaPublisher<PoolClient>({ ...impatient, name, producer, topic: 'orders' })
   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -116,7 +116,7 @@ test('an event is a CloudEvents message that the CloudEvents library reads, keye
   })
 })
 
-test('lost answers and brokers that are down lose no event and keep the order', async () => {
+test('loses no event and keeps the order through lost answers and broker outages', async () => {
   const double = doubleOfProducer()
   const { name, numbered, producer } = double
   let calls = 0
@@ -138,8 +138,8 @@ test('lost answers and brokers that are down lose no event and keep the order', 
   expect(double.most).toBe(1)
 })
 
-// The topic's later messages waited behind it for as long as the process lived.
-test('a request that the client never answers is abandoned, and the topic goes on in order', async () => {
+// A bug: the topic's later messages waited behind it for as long as the process lived.
+test('abandons a request that the client never answers, and continues the topic in order', async () => {
   const { name, numbered, producer } = doubleOfProducer()
   let calls = 0
   const publisher = kafkaPublisher<PoolClient>({
@@ -163,7 +163,7 @@ test('a request that the client never answers is abandoned, and the topic goes o
   expect(calls).toBeGreaterThan(2)
 })
 
-test('events under way together share requests, and one that is too large is dead alone', async () => {
+test('events under way together share requests, and one that is too large becomes the only dead letter', async () => {
   const double = doubleOfProducer()
   const { kept, name, producer, requests } = double
   double.refuse = (messages) => {
@@ -177,7 +177,8 @@ test('events under way together share requests, and one that is too large is dea
         emit({ type: 'order.created', data: n === 25 ? 'x'.repeat(2_000) : 'x' })
       }
     })
-    // All hundred read at once would be one request, refused, and then sent one by one.
+    // If all hundred were read at once they would be one request, which would be refused and then
+    // sent one by one.
     await waitFor(() => kept.length === 49, { what: 'those beside the large one' })
     await transact(pool, (_, emit) => {
       for (let n = 0; n < 50; n += 1) emit({ type: 'order.created', data: 'y' })
@@ -196,13 +197,13 @@ test('events under way together share requests, and one that is too large is dea
   expect(Math.max(...requests)).toBeGreaterThan(1)
 })
 
-test('a topic that is refused holds up no other, and has no message of another sent twice', async () => {
+test('a refused topic holds up no other topic and makes no other message be sent twice', async () => {
   const double = doubleOfProducer()
   const { kept, name, numbered, producer } = double
   let isRefused = true
   double.refuse = (messages) => {
     if (isRefused && messages.some(({ topic }) => topic === 'bad')) {
-      // A broker takes what is for another topic of the same request.
+      // A broker stores the other topic's messages of the same request.
       kept.push(...messages.filter(({ topic }) => topic !== 'bad'))
       throw new ProtocolError('TOPIC_AUTHORIZATION_FAILED')
     }
@@ -225,7 +226,7 @@ test('a topic that is refused holds up no other, and has no message of another s
   expect(numbered()).toHaveLength(100)
 })
 
-test('an error of the protocol about a message is permanent, and one about a broker is not', () => {
+test('a protocol error about a message is permanent, and one about a broker is not', () => {
   const { isPermanent } = kafkaPublisher({
     name: 'x',
     producer: doubleOfProducer().producer,
@@ -239,7 +240,7 @@ test('an error of the protocol about a message is permanent, and one about a bro
   expect(isPermanent(undefined)).toBe(false)
 })
 
-test('options that cannot work are refused at construction, and a real producer fits', async () => {
+test('refuses invalid options at construction, and accepts a real producer', async () => {
   const producer = new Producer({ clientId: 'x', bootstrapBrokers: ['127.0.0.1:9'], retries: 0 })
   const made = (options: object) => () =>
     kafkaPublisher({ name: 'x', producer, topic: 'orders', ...options })

@@ -27,7 +27,7 @@ const database = logDatabase()
 let pool: Pool
 let nats: GivenOrOwn<NatsServer>
 const connections: NatsConnection[] = []
-/** Of streams: a server that was given to the tests is left as it was. */
+/** Streams to delete afterwards, so that a server given to the tests is left as it was. */
 const removals: (() => Promise<unknown>)[] = []
 let names = 0
 
@@ -51,7 +51,7 @@ async function connected(url = nats.url()): Promise<NatsConnection> {
   return connection
 }
 
-/** A stream of its own for a test, and what is in it. */
+/** Creates a stream for one test, and reads what is in it. */
 async function freshStream(settings: object = {}, url = nats.url()) {
   names += 1
   const name = `oncekey-${process.pid}-${names}`
@@ -76,7 +76,7 @@ async function freshStream(settings: object = {}, url = nats.url()) {
   return { name, messages, numbered, count }
 }
 
-test('an event is a CloudEvents message in binary mode, with a message id of its publisher', async () => {
+test('publishes a CloudEvents message in binary mode, with a message id that names the publisher', async () => {
   const stream = await freshStream()
   const publisher = natsPublisher<PoolClient>({
     ...impatient,
@@ -117,7 +117,7 @@ test('an event is a CloudEvents message in binary mode, with a message id of its
   })
 })
 
-test('two publishers into one stream: each event arrives once from each', async () => {
+test('two publishers into one stream each deliver every event once', async () => {
   const stream = await freshStream()
   const js = jetstream(await connected())
   const to = (name: string) =>
@@ -136,7 +136,7 @@ test('two publishers into one stream: each event arrives once from each', async 
   expect(subjects.filter((name) => name === 'shipping')).toHaveLength(20)
 })
 
-test('a message that the stream drops for another publisher of the same name is a dead letter', async () => {
+test('a message that the stream drops because of another publisher of the same name becomes a dead letter', async () => {
   const stream = await freshStream()
   const js = jetstream(await connected())
   let answers = 0
@@ -146,7 +146,7 @@ test('a message that the stream drops for another publisher of the same name is 
     jetstream: {
       jetstreamManager: (check) => js.jetstreamManager(check),
       async publish(subject, data, options) {
-        // As if a publisher of that name had been quicker, to a subject of its own.
+        // Stands for a publisher of the same name that was faster, on its own subject.
         if (answers++ === 0) await js.publish(`${stream.name}.theirs`, data, options)
         return await js.publish(subject, data, options)
       },
@@ -164,12 +164,12 @@ test('a message that the stream drops for another publisher of the same name is 
   ])
 })
 
-test('a stream that is full holds up no other, though each event has a subject of its own', async () => {
+test('a full stream holds up no other stream, even if each event has its own subject', async () => {
   const full = await freshStream({ max_msgs: 1, discard: DiscardPolicy.New })
   const other = await freshStream()
   const publisher = natsPublisher<PoolClient>({
     ...impatient,
-    // Whoever waits for what is refused is not done within the test.
+    // Events behind a refused one would not finish within the test.
     attemptTimeoutMs: 120_000,
     backoff: () => 1_000,
     name: other.name,
@@ -191,7 +191,7 @@ test('a stream that is full holds up no other, though each event has a subject o
   })
 })
 
-test('a server that is killed in mid-stream and is away for a while loses no event and keeps the order', async () => {
+test('loses no event and keeps the order when the server is killed mid-stream and returns later', async () => {
   const own = await nats.own()
   const stream = await freshStream({}, own.url)
   const keys = Array.from({ length: 20 }, (_, at) => `${stream.name}-k${at}`)
@@ -216,11 +216,11 @@ test('a server that is killed in mid-stream and is away for a while loses no eve
   })
   const all = await stream.numbered()
   expectAllInOrder(all, keys, 20)
-  // What was sent again had the same id, and the stream's window knew it.
+  // Messages sent again had the same id, so the stream's duplicate window dropped them.
   expect(all).toHaveLength(400)
 })
 
-test('an acknowledgement that is lost brings the event again under its id, and the stream drops it', async () => {
+test('resends an event whose acknowledgement is lost under the same id, and the stream drops it', async () => {
   const stream = await freshStream()
   const proxy = await startProxy(nats.address())
   try {
@@ -259,20 +259,20 @@ test('an acknowledgement that is lost brings the event again under its id, and t
 })
 
 test.each([
-  ['the subject is none', () => 'a..b c', '{}', 'PermanentError'],
+  ['the subject is invalid,', () => 'a..b c', '{}', 'PermanentError'],
   [
-    'the message is larger than the stream takes',
+    'the message is larger than the stream takes,',
     (name: string) => `${name}.x`,
     'x'.repeat(3_000),
     'JetStreamApiError',
   ],
   [
-    'the message is larger than the server takes',
+    'the message is larger than the server takes,',
     (name: string) => `${name}.x`,
     'x'.repeat(1_100_000),
     'InvalidArgumentError',
   ],
-])('when %s the event is a dead letter at once', async (_, subject, data, error) => {
+])('when %s the event becomes a dead letter at once', async (_, subject, data, error) => {
   const stream = await freshStream({ max_msg_size: 2_000 })
   const publisher = natsPublisher<PoolClient>({
     ...impatient,
@@ -294,7 +294,7 @@ test.each([
   expect(letter).toMatchObject({ attempts: 1, error: { name: error } })
 })
 
-test('a stream that is created after its events were emitted gets them without a redrive', async () => {
+test('a stream created after its events were emitted gets them without a redrive', async () => {
   const stream = await freshStream()
   const late = `${stream.name}-late`
   const publisher = natsPublisher<PoolClient>({
@@ -309,7 +309,7 @@ test('a stream that is created after its events were emitted gets them without a
     await transact(pool, (_, emit) => {
       for (let n = 0; n < 150; n += 1) emit({ type: 'order.late', subject: String(n) })
     })
-    // Nobody waits behind them.
+    // No event waits behind them.
     await emitNumbered(pool, ['a'], 5)
     await waitFor(async () => (await stream.count()) === 5, { what: 'those of the other stream' })
     await manager.streams.add({ name: late, subjects: [`${late}.>`] })
@@ -350,7 +350,7 @@ test('events on a subject that no stream takes for longer than missingForMs beco
   expect(letter?.attempts).toBeGreaterThan(1)
 })
 
-test('options that cannot work are refused at construction', async () => {
+test('refuses invalid options at construction', async () => {
   const js = jetstream(await connected())
   expect(() => natsPublisher({ name: 'x', jetstream: undefined as never })).toThrow(
     /jetstream\(connection\)/,

@@ -16,7 +16,9 @@ function gateOf(options: Partial<Parameters<typeof outageGate>[0]> = {}) {
   })
 }
 
-/** A broker that is down until told otherwise, and how many have tried it at once. */
+/**
+ * A broker that is down until `up` is set, and the largest number of sends that tried it at once.
+ */
 function fallible() {
   const broker = {
     up: false,
@@ -35,7 +37,7 @@ function fallible() {
   return broker
 }
 
-test('after a failure one send at a time probes, and a success lets all go, in order', async () => {
+test('after a failure one send at a time probes, and a success releases all in order', async () => {
   const gate = gateOf()
   const broker = fallible()
   await expect(gate.pass('a', never(), broker.send)).rejects.toThrow('down')
@@ -57,7 +59,7 @@ test('after a failure one send at a time probes, and a success lets all go, in o
   expect(broker.tries).toBe(51)
 })
 
-test('while a broker is down, the number of probes does not grow with the sends that wait', async () => {
+test('the number of probes during an outage does not grow with the number of waiting sends', async () => {
   const gate = gateOf({ backoff: (failures) => failures * 20, waitMs: 200 })
   const broker = fallible()
   await expect(gate.pass('a', never(), broker.send)).rejects.toThrow('down')
@@ -72,7 +74,7 @@ test('while a broker is down, the number of probes does not grow with the sends 
   expect(last.reason.cause.message).toBe('down')
 })
 
-test('a failure that is about one event holds up no other send', async () => {
+test('a failure that concerns one event holds up no other send', async () => {
   const gate = gateOf()
   await expect(gate.pass('a', never(), () => Promise.reject('permanent'))).rejects.toBe('permanent')
   let tried = false
@@ -83,7 +85,7 @@ test('a failure that is about one event holds up no other send', async () => {
   await second
 })
 
-test('a probe whose event is refused permanently passes the turn on', async () => {
+test('a probe whose event is permanently refused lets the next send probe', async () => {
   const gate = gateOf()
   await expect(gate.pass('a', never(), () => Promise.reject('down'))).rejects.toBe('down')
   const first = gate.pass('a', never(), () => Promise.reject('permanent'))
@@ -92,7 +94,7 @@ test('a probe whose event is refused permanently passes the turn on', async () =
   await second
 })
 
-test('a send that is aborted while it waits, or while the client keeps its message, rejects with that reason', async () => {
+test('a send that is aborted while it waits or while the client does not answer rejects with the abort reason', async () => {
   const gate = gateOf()
   const stuck = new AbortController()
   const sending = gate.pass('a', stuck.signal, () => new Promise(() => {}))
@@ -107,8 +109,8 @@ test('a send that is aborted while it waits, or while the client keeps its messa
   await next
 })
 
-test('a destination that fails while others do not holds up none of them', async () => {
-  // A pause that never ends would show whoever waits for it.
+test('a destination that fails while others succeed holds up none of them', async () => {
+  // With an endless pause, any send that waited for it would never end.
   const gate = gateOf({ backoff: (failures) => (failures === 1 ? 1 : 60_000) })
   const refused = () => Promise.reject('no permission')
   await expect(gate.pass('bad', never(), refused)).rejects.toBe('no permission')
@@ -129,7 +131,7 @@ test('a destination that fails while others do not holds up none of them', async
   }
 })
 
-test('a destination that is apart gets one send at a time, and is like the others once one has succeeded', async () => {
+test('a destination that is apart gets one send at a time until one succeeds', async () => {
   const gate = gateOf()
   let isRefused = true
   let tries = 0
@@ -148,7 +150,7 @@ test('a destination that is apart gets one send at a time, and is like the other
   expect(tries).toBe(10)
 })
 
-test('a broker that is down also holds up a destination that was apart', async () => {
+test('an outage of the broker also holds up a destination that was apart', async () => {
   const gate = gateOf({ backoff: () => 60_000, waitMs: 20 })
   await gate.pass('good', never(), async () => {})
   let fail = (_: string): void => {}
@@ -160,7 +162,7 @@ test('a broker that is down also holds up a destination that was apart', async (
   await expect(gate.pass('bad', never(), async () => {})).rejects.toThrow(/waited 20 ms/)
 })
 
-test('sends that fill the concurrency limit while they wait make room for those behind them, ever more rarely', async () => {
+test('waiting sends that fill the concurrency limit are put off for those behind them, ever more rarely', async () => {
   const gate = gateOf({ concurrencyLimit: 5 })
   let failures = 0
   const send = () => {
@@ -169,7 +171,7 @@ test('sends that fill the concurrency limit while they wait make room for those 
   }
   const putOff: number[] = []
   let at = 0
-  // As a relay does: for each that ends another begins.
+  // As in a relay, the next send begins when one ends.
   const next = async (): Promise<void> => {
     while (failures < 40) {
       at += 1
@@ -190,7 +192,10 @@ async function said(outcome: Promise<void>): Promise<string> {
   )
 }
 
-/** As a relay does: for each that ends another begins, and what is put off comes back when it is due. */
+/**
+ * As in a relay, the next send begins when one ends, and a send that is put off comes back when it
+ * is due.
+ */
 async function relayed(
   gate: ReturnType<typeof gateOf>,
   of: {
@@ -222,7 +227,7 @@ async function relayed(
 const failingAlone = Array.from({ length: 250 }, (_, at) => `bad-${at}`)
 const fine = Array.from({ length: 1_000 }, (_, at) => `good-${at % 500}`)
 
-test('more failing destinations than the concurrency limit hold up nobody behind them for long', async () => {
+test('more failing destinations than the concurrency limit hold up the events behind them only briefly', async () => {
   let tries = 0
   const gate = gateOf({ concurrencyLimit: 100, backoff: () => 50 })
   const done = await relayed(gate, {
@@ -236,11 +241,11 @@ test('more failing destinations than the concurrency limit hold up nobody behind
     until: (all) => all.length === fine.length,
   })
   expect(done).toHaveLength(fine.length)
-  // About as many rounds as it takes to see all of them, not one for each.
+  // About as many rounds as it takes to try all of them once, not one round for each.
   expect(tries).toBeLessThan(5_000)
 })
 
-test('a destination that the broker refuses holds up no other from its first failure on', async () => {
+test('a destination that the broker refuses holds up no other, even at its first failure', async () => {
   const gate = gateOf({ backoff: () => 60_000 })
   await gate.pass('good', never(), async () => {})
   await expect(gate.pass('full', never(), () => Promise.reject('refused'))).rejects.toBe('refused')
@@ -249,7 +254,7 @@ test('a destination that the broker refuses holds up no other from its first fai
   await gate.pass('new', never(), async () => {})
 })
 
-test('a destination that is missing is no outage, though nothing has ever succeeded', async () => {
+test('a missing destination is not an outage, even if nothing has ever succeeded', async () => {
   const gate = gateOf({ backoff: () => 60_000 })
   for (let n = 0; n < 20; n += 1) {
     const to = `nobody-${n}`
@@ -258,7 +263,7 @@ test('a destination that is missing is no outage, though nothing has ever succee
   await gate.pass('good', never(), async () => {})
 })
 
-test('where the only destination refuses all, its events wait and are not put on file', async () => {
+test('events for the only destination, which refuses everything, wait and are not filed', async () => {
   const gate = gateOf({ backoff: () => 60_000, waitMs: 20 })
   await expect(gate.pass('full', never(), () => Promise.reject('refused'))).rejects.toBe('refused')
   await expect(gate.pass('full', never(), async () => {})).rejects.toThrow(/waited 20 ms/)

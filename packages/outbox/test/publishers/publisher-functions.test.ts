@@ -9,7 +9,7 @@ import { expect, test } from 'vitest'
 
 type Told = (event: DeliveredEvent) => string
 
-/** With a client that takes everything and says what it took. */
+/** Each publisher, on a client that accepts every message and records it. */
 const publishers: Record<string, (told: Told, took: (id: string) => void) => Consumer> = {
   kafka: (topic, took) =>
     kafkaPublisher({
@@ -74,7 +74,7 @@ const cases = Object.entries(publishers).flatMap(([name, make]) =>
 )
 
 test.each(cases)(
-  '$name: where its function $how, the event is dead, and nobody waits for the broker',
+  '$name: an event for which its function $how becomes a dead letter, and no other event waits',
   async ({ make, fail }) => {
     const log = memoryLog(memoryStore())
     const took: string[] = []
@@ -82,7 +82,7 @@ test.each(cases)(
       (event) => (event.type === 'bad' ? fail(event) : 'good'),
       (data) => took.push(data),
     )
-    // Were the gate closed, the good ones would wait behind a pause of a second at least.
+    // If the gate closed, the good events would wait for at least a second.
     const relay = createRelay({ log, consumers: [{ ...broker, backoff: () => 3_600_000 }] })
     await log.append(
       Array.from({ length: 40 }, (_, at) => ({

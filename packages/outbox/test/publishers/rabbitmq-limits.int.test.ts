@@ -22,7 +22,7 @@ afterAll(async () => {
   await rabbit?.stop()
 })
 
-test("a message over the broker's own limit, which is below maxMessageBytes, is dead, and no other is", async () => {
+test("only a message over the broker's own limit, which is below maxMessageBytes, becomes a dead letter", async () => {
   const pool = database.pool()
   const queue = 'small'
   const queueOptions = { queue, durable: true }
@@ -38,7 +38,7 @@ test("a message over the broker's own limit, which is below maxMessageBytes, is 
     connection,
     exchange: '',
     routingKey: () => queue,
-    // Left at the default, which is not what this broker was configured with.
+    // maxMessageBytes keeps its default, which is above this broker's configured limit.
     maxAttempts: 30,
   })
   const dead = deadLetters(postgresLog({ client: pool }).deadLetters)

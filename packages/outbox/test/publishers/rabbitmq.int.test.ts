@@ -27,7 +27,9 @@ const database = logDatabase()
 let pool: Pool
 let rabbit: GivenOrOwn<RabbitServer>
 const connections: Connection[] = []
-/** Of exchanges and queues: a server that was given to the tests is left as it was. */
+/**
+ * Exchanges and queues to delete afterwards, so that a server given to the tests is left as it was.
+ */
 const removals: (() => Promise<unknown>)[] = []
 let names = 0
 let lasting: Awaited<ReturnType<typeof freshExchange>>
@@ -35,8 +37,8 @@ let lasting: Awaited<ReturnType<typeof freshExchange>>
 beforeAll(async () => {
   pool = database.pool()
   rabbit = await givenOrOwn('RABBITMQ_URL', startRabbit)
-  // What was declared just before a SIGKILL is not on disk yet: for seconds, and in RabbitMQ 3.10 for
-  // minutes if it is a quorum queue.
+  // A queue declared just before a SIGKILL is not on disk yet: for seconds, and in RabbitMQ 3.10
+  // for minutes if it is a quorum queue.
   lasting = await freshExchange('classic', (await rabbit.own()).url)
 }, 180_000)
 afterAll(async () => {
@@ -50,13 +52,16 @@ afterAll(async () => {
 
 function connected(url = rabbit.url()): Connection {
   const connection = new Connection({ url, retryLow: 50, retryHigh: 500, acquireTimeout: 3_000 })
-  // It reconnects; what fails for it, the publisher says.
+  // The client reconnects, and the publisher reports what fails.
   connection.on('error', () => {})
   connections.push(connection)
   return connection
 }
 
-/** An exchange with a queue for every key that begins with `order.`, and what has come there. */
+/**
+ * Creates an exchange with a queue for every key that begins with `order.`, and reads what arrived
+ * in it.
+ */
 async function freshExchange(kind: 'quorum' | 'classic' = 'quorum', url = rabbit.url()) {
   names += 1
   const name = `oncekey-${process.pid}-${names}`
@@ -91,7 +96,7 @@ async function freshExchange(kind: 'quorum' | 'classic' = 'quorum', url = rabbit
   return { name, messages, numbered }
 }
 
-test('an event is a persistent CloudEvents message in binary mode', async () => {
+test('publishes a persistent CloudEvents message in binary mode', async () => {
   const { name, messages } = await freshExchange()
   const publisher = rabbitmqPublisher<PoolClient>({
     ...impatient,
@@ -134,7 +139,7 @@ test('an event is a persistent CloudEvents message in binary mode', async () => 
   })
 })
 
-test('an event that no queue takes is a dead letter after missingForMs, and the others are not', async () => {
+test('only events that no queue takes become dead letters after missingForMs', async () => {
   const { name, numbered } = await freshExchange()
   const publisher = rabbitmqPublisher<PoolClient>({
     ...impatient,
@@ -168,7 +173,7 @@ test('an event that no queue takes is a dead letter after missingForMs, and the 
   }
 })
 
-test('a queue that is bound after events were emitted gets them without a redrive', async () => {
+test('a queue bound after events were emitted gets them without a redrive', async () => {
   const { name } = await freshExchange()
   const publisher = rabbitmqPublisher<PoolClient>({
     ...impatient,
@@ -202,10 +207,10 @@ test('a queue that is bound after events were emitted gets them without a redriv
 })
 
 test.each([
-  ['it is too large', { maxMessageBytes: 10 }, /more than maxMessageBytes/],
-  ['its routing key is too long', { routingKey: () => 'x'.repeat(256) }, /no routing key/],
-  ['its headers are larger than a frame', {}, /frame size of \d+ bytes exceeds/, 8_000],
-])('when %s the event is a dead letter', async (_, options, message, headerBytes = 1) => {
+  ['it is too large,', { maxMessageBytes: 10 }, /more than maxMessageBytes/],
+  ['its routing key is too long,', { routingKey: () => 'x'.repeat(256) }, /not a routing key/],
+  ['its headers are larger than a frame,', {}, /frame size of \d+ bytes exceeds/, 8_000],
+])('when %s the event becomes a dead letter', async (_, options, message, headerBytes = 1) => {
   names += 1
   const name = `dead${names}`
   const publisher = rabbitmqPublisher<PoolClient>({
@@ -257,7 +262,8 @@ test('events wait for a missing exchange, and arrive in order once it exists', a
     await relaying(pool, [publisher], async () => {
       await emitNumbered(pool, keys, 5)
       await waitFor(() => told.some((each) => each.includes('no exchange')), { what: 'a refusal' })
-      // With where its messages go from the first moment on, which a binding has not.
+      // An alternate exchange routes its messages from the first moment on; a binding would be
+      // added later.
       const settings = { 'alternate-exchange': behind.name }
       await connection.exchangeDeclare({ exchange: name, type: 'topic', arguments: settings })
       removals.push(() => connection.exchangeDelete({ exchange: name }))
@@ -272,7 +278,7 @@ test('events wait for a missing exchange, and arrive in order once it exists', a
   }
 })
 
-test('a confirm that is lost brings the event again under its id', async () => {
+test('resends an event whose confirm is lost under the same id', async () => {
   const { name, numbered } = await freshExchange()
   const proxy = await startProxy(rabbit.address())
   try {
@@ -297,7 +303,7 @@ test('a confirm that is lost brings the event again under its id', async () => {
   }
 })
 
-test('a broker that is killed in mid-stream and comes back loses no event and keeps the order', async () => {
+test('loses no event and keeps the order when the broker is killed mid-stream and comes back', async () => {
   const { name, numbered } = lasting
   const own = await rabbit.own()
   const keys = Array.from({ length: 20 }, (_, at) => `${name}-k${at}`)
@@ -318,7 +324,7 @@ test('a broker that is killed in mid-stream and comes back loses no event and ke
   expectAllInOrder(numbered(), keys, 10)
 }, 240_000)
 
-test('options that cannot work are refused at construction', () => {
+test('refuses invalid options at construction', () => {
   const connection = connected()
   const made = (options: object) => () =>
     rabbitmqPublisher({ name: 'x', connection, exchange: 'shop', ...options })

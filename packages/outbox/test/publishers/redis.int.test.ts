@@ -26,7 +26,7 @@ const database = logDatabase()
 let pool: Pool
 let redis: GivenOrOwn<RedisServer>
 const clients: Redis[] = []
-/** Of keys: a server that was given to the tests is left as it was. */
+/** Keys to delete afterwards, so that a server given to the tests is left as it was. */
 const removals: (() => Promise<unknown>)[] = []
 let names = 0
 
@@ -44,13 +44,13 @@ afterAll(() => redis?.stop())
 
 function connected(url = redis.url()): Redis {
   const client = new Redis(url, { retryStrategy: () => 50 })
-  // It reconnects; what fails for it, the publisher says.
+  // The client reconnects, and the publisher reports what fails.
   client.on('error', () => {})
   clients.push(client)
   return client
 }
 
-/** A stream of its own for a test, and what is in it. */
+/** Names a stream for one test, and reads what is in it. */
 function freshStream(url = redis.url()) {
   names += 1
   const name = `oncekey-${process.pid}-${names}`
@@ -66,7 +66,7 @@ function freshStream(url = redis.url()) {
   return { name, reader, entries, numbered }
 }
 
-test('an event is an entry with the attributes of CloudEvents, its headers and its data', async () => {
+test('adds an entry with the attributes of CloudEvents, the headers and the data', async () => {
   const { name, entries } = freshStream()
   const publisher = redisPublisher<PoolClient>({
     ...impatient,
@@ -103,7 +103,7 @@ test('an event is an entry with the attributes of CloudEvents, its headers and i
   ])
 })
 
-test('a Redis that is killed in mid-stream and comes back loses no event and keeps the order', async () => {
+test('loses no event and keeps the order when Redis is killed mid-stream and comes back', async () => {
   const own = await redis.own()
   const { name, numbered } = freshStream(own.url)
   const keys = Array.from({ length: 20 }, (_, at) => `${name}-k${at}`)
@@ -129,7 +129,7 @@ test('a Redis that is killed in mid-stream and comes back loses no event and kee
   expectAllInOrder(await numbered(), keys, 20)
 })
 
-test('an answer that is lost brings the event again under its id', async () => {
+test('resends an event whose answer is lost under the same id', async () => {
   const { name, numbered } = freshStream()
   const proxy = await startProxy(redis.address())
   try {
@@ -153,7 +153,7 @@ test('an answer that is lost brings the event again under its id', async () => {
   }
 })
 
-test('events wait for a Redis that is out of memory; events for a key that is no stream become dead letters', async () => {
+test('events wait while Redis is out of memory, and become dead letters if their key holds no stream', async () => {
   const own = await redis.own()
   const { name, reader, entries } = freshStream(own.url)
   await reader.set(`${name}-text`, 'text')
@@ -190,7 +190,7 @@ test('events wait for a Redis that is out of memory; events for a key that is no
   expect(letters[0]).toMatchObject({ subject: `${name}-text`, reason: 'permanent' })
 })
 
-test('a stream that its user may not write to holds up no other, and gets all in order once the user may', async () => {
+test('a stream without write permission holds up no other, and gets its events in order once permitted', async () => {
   const own = await redis.own()
   const [good, bad] = [freshStream(own.url), freshStream(own.url)]
   const mayWrite = (...names: string[]) =>
@@ -211,7 +211,7 @@ test('a stream that its user may not write to holds up no other, and gets all in
   const keys = Array.from({ length: 20 }, (_, at) => `${good.name}-k${at}`)
   const publisher = redisPublisher<PoolClient>({
     ...impatient,
-    // Whoever waits for what is refused is not done within the test.
+    // Events behind a refused one would not finish within the test.
     attemptTimeoutMs: 120_000,
     backoff: () => 1_000,
     name: good.name,
@@ -221,7 +221,7 @@ test('a stream that its user may not write to holds up no other, and gets all in
   const isBad = (key: string) => /[02468]$/.test(key)
   const many = Array.from({ length: 150 }, (_, at) => `${bad.name}-${at}-0`)
   await relaying(pool, [publisher], async () => {
-    // More than are sent at once stand in front of the others.
+    // More events than are sent at once come before the events of the other stream.
     await emitNumbered(pool, many, 2)
     await emitNumbered(pool, keys, 20)
     await waitFor(async () => distinct(await good.numbered()) === 200, {
@@ -244,7 +244,7 @@ test('a stream that its user may not write to holds up no other, and gets all in
   expectAllInOrder(await bad.numbered(), many, 2)
 })
 
-test('options that cannot work are refused at construction', () => {
+test('refuses invalid options at construction', () => {
   const client = connected()
   const made = (options: object) => () =>
     redisPublisher({ name: 'x', client, stream: 's', ...options })

@@ -21,7 +21,7 @@ describe.each([
 ])('a deploy that changes the types of a consumer that takes events $how', ({ ordered }) => {
   const database = logDatabase()
 
-  /** Emits until it is told to end; what it emitted, by type. */
+  /** Emits until it is stopped, and keeps what it emitted. */
   let emitters = 0
   function emitting(types: readonly string[]) {
     emitters += 1
@@ -98,7 +98,7 @@ describe.each([
   }
 
   test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'loses nothing of a type that is new; the old release ends by %s',
+    'loses no event of the new type; the old release ends by %s',
     async (signal) => {
       const ledger = await begin()
       const before = emitting(['order.created'])
@@ -119,7 +119,7 @@ describe.each([
     },
   )
 
-  test('loses nothing of it when the new release is killed and started again beside the old one', {
+  test('loses no event of it when the new release is killed and restarted beside the old one', {
     timeout: 180_000,
   }, async () => {
     const ledger = await begin()
@@ -136,7 +136,7 @@ describe.each([
     await all(ledger, during.emitted)
   })
 
-  test('leaves what only the old release takes to it, as long as it is there', async () => {
+  test('leaves the types that only the old release takes to it while it runs', async () => {
     const ledger = await begin()
     const old = await release('order.created,order.paid', ledger)
     const next = await release('order.created', ledger)
@@ -152,7 +152,7 @@ describe.each([
     await stop(next, 'SIGTERM')
   })
 
-  test('that renames a type delivers both: what the old release cannot take waits for the new one', {
+  test('and renames one delivers both names: what the old release cannot take waits for the new one', {
     timeout: 180_000,
   }, async () => {
     const ledger = await begin()
@@ -174,7 +174,10 @@ describe.each([
     await stop(next, 'SIGTERM')
   })
 
-  /** In order, what stands behind the new type waits for it: and is nobody's once the old release is gone. */
+  /**
+   * In order, events behind one of the new type wait for it; no running release takes those of the
+   * old type once the old release is gone.
+   */
   async function ofBoth(
     ledger: ReturnType<typeof ledgerOf>,
     events: readonly { subject: string }[],

@@ -15,7 +15,7 @@ interface Change {
   readonly version: number
 }
 
-test('sixteen writers that commit in any order lose nothing and keep the order of each key; a naive cursor loses events', {
+test('sixteen writers that commit out of order lose no event and keep the order of each key; a naive cursor loses events', {
   timeout: (SECONDS + 60) * 1000,
 }, async () => {
   const pool = database.pool({ max: WRITERS + 4 })
@@ -69,13 +69,13 @@ test('sixteen writers that commit in any order lose nothing and keep the order o
       const client = await pool.connect()
       try {
         await client.query('begin')
-        // Two changes of one order wait for one another here: that is the order they are in.
+        // Two changes of one order wait for each other here, which fixes their order.
         const key = keys[Math.floor(Math.random() * keys.length)]
         const { rows } = await client.query<{ version: number }>(
           'update orders set version = version + 1 where id = $1 returning version',
           [key],
         )
-        // Now and then a handler takes its time.
+        // Now and then a handler is slow.
         await setTimeout(Math.random() < 0.01 ? 1_500 : Math.random() * 5)
         const data = { key, version: rows[0]?.version }
         const orderingKey = String(key)
@@ -105,12 +105,12 @@ test('sixteen writers that commit in any order lose nothing and keep the order o
   expect([...read.keys()].filter((id) => !committed.has(id))).toEqual([])
   expect(twice).toEqual([])
   expect(outOfOrder).toEqual([])
-  // Or this test shows nothing.
+  // If the naive cursor lost nothing, this test would show nothing.
   const lost = [...committed].filter((id) => !naive.has(id))
   expect(lost.length).toBeGreaterThan(0)
 })
 
-test('a handler that takes two seconds holds up readers that wait for the oldest transaction, and not the log', async () => {
+test('a handler that takes two seconds holds up readers that wait for the oldest transaction, but not the log', async () => {
   const pool = database.pool({ max: 5 })
   const seen: string[] = []
   const relay = createRelay({
@@ -141,12 +141,12 @@ test('a handler that takes two seconds holds up readers that wait for the oldest
   expect(await behindHorizon()).toEqual([{ count: '0' }])
   await slow.query('commit')
   slow.release()
-  // The horizon is of the whole server: other tests write, too.
+  // The horizon covers the whole server, and other tests write there too.
   await waitFor(async () => (await behindHorizon())[0]?.count === '1', { what: 'the horizon' })
   await relay.stop()
 })
 
-test('an old snapshot that is held open holds up no event', async () => {
+test('an old open snapshot holds up no event', async () => {
   const pool = database.pool({ max: 5 })
   const seen = new Set<string>()
   const relay = createRelay({

@@ -20,12 +20,12 @@ beforeAll(async () => {
   await database.query(`grant insert on effects to ${role}`)
 })
 
-// Before the database is dropped: the role outlives it.
+// Runs before the database is dropped, because the role outlives it.
 afterAll(async () => {
   await database.query(`drop owned by ${role}; drop role ${role}`)
 })
 
-test('the grants in docs/grants.md are all that a relay needs', async () => {
+test('a relay needs no more than the grants in docs/grants.md', async () => {
   const url = new URL(database.url())
   url.username = role
   url.password = 'secret'
@@ -63,7 +63,7 @@ test('the grants in docs/grants.md are all that a relay needs', async () => {
   await waitFor(async () => (await letters.stats()).depth === 1, { what: 'it to die again' })
   await relay.stop()
 
-  // As if three days had passed.
+  // Moves time forward by three days.
   await database.query('update oncekey.outbox set part = (part + 5) % 8')
   expect((await log.maintain()).dropped).toBeGreaterThan(0)
   expect(await database.query('select from oncekey.outbox')).toEqual([])

@@ -7,7 +7,8 @@ import { logDatabase } from '../databases/log-database.ts'
 
 const database = logDatabase()
 
-// Two hundred idle consumers wrote 5,186 rows a second: their cursors, and a lease for each slot.
+// A bug: two hundred idle consumers wrote 5,186 rows a second, their cursors and a lease for each
+// slot.
 test('an idle consumer writes no cursor and renews all of its leases with one row', async () => {
   const log: EventLog<PoolClient> = postgresLog({ client: database.pool() })
   let moves = 0
@@ -30,7 +31,7 @@ test('an idle consumer writes no cursor and renews all of its leases with one ro
   expect(moves).toBe(0)
   expect(await versions()).toEqual(before)
 
-  // What others take is passed over, and that is on record.
+  // The cursors pass the events of other types, and that is recorded.
   await database.emit('of-others')
   await relay.runOnce()
   expect(moves).toBe(1)

@@ -45,11 +45,11 @@ describe('300 events of 1 MB in a process of 256 MB', () => {
     const [{ subject } = { subject: '{}' }] = await database.query<{ subject: string }>(
       "delete from effects where consumer = 'peak' returning subject",
     )
-    // All of it: the code, the heap, the buffers of the connection.
+    // Limits the whole process: the code, the heap and the buffers of the connection.
     expect(JSON.parse(subject).kilobytes).toBeLessThan(256 * 1024)
   }
 
-  test('are drained, whether they succeed or fail, are filed, retried and become dead letters', {
+  test('are drained, both when they succeed and when they are filed, retried and become dead letters', {
     timeout: 400_000,
   }, async () => {
     await database.query(

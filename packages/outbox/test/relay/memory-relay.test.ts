@@ -12,7 +12,7 @@ import {
 import { consumer, createEventBus, createRelay, deadLetters, PermanentError } from '@oncekey/outbox'
 import { describe, expect, test } from 'vitest'
 
-/** Commits an event of each subject, as a request would. */
+/** Commits an event for each subject, as a request would. */
 async function emit(store: MemoryStore, ...subjects: string[]): Promise<void> {
   for (const subject of subjects) {
     const attempt = await store.open({ leaseMs: 1_000 })
@@ -36,7 +36,7 @@ async function emit(store: MemoryStore, ...subjects: string[]): Promise<void> {
 }
 
 describe('a relay', () => {
-  test('runs one round: it delivers the events there are and returns their number', async () => {
+  test('delivers the waiting events in one round and returns their number', async () => {
     const store = memoryStore()
     const seen: unknown[] = []
     const relay = createRelay({
@@ -56,7 +56,7 @@ describe('a relay', () => {
     await relay.stop()
   })
 
-  test('commits effect, mark and events of a consumer together, and each once', async () => {
+  test('commits the effect, the inbox row and the events of a consumer together, each once', async () => {
     const store = memoryStore()
     const log = memoryLog(store)
     const noted: unknown[] = []
@@ -96,7 +96,7 @@ describe('a relay', () => {
     await relay.stop()
   })
 
-  test('passes events that were taken in before without a second effect', async () => {
+  test('passes events that were taken in before, without a second effect', async () => {
     const store = memoryStore()
     const log = memoryLog(store)
     await emit(store, 'a')
@@ -126,7 +126,7 @@ describe('a relay', () => {
     await relay.stop()
   })
 
-  test('is woken by a commit of its own process', async () => {
+  test('is woken by a commit in its own process', async () => {
     const store = memoryStore()
     const right = memoryLog(store)
     let reads = 0
@@ -144,7 +144,7 @@ describe('a relay', () => {
       consumers: [consumer({ name: 'woken', handle: () => {} })],
     })
     relay.start()
-    // By now it looks a few times in a second, and less and less.
+    // By now it polls a few times a second, and ever less often.
     while (reads < 11) await setTimeout(5)
     const job = once({ store, namespace: 'jobs' })
     const before = reads
@@ -156,7 +156,7 @@ describe('a relay', () => {
     await relay.stop()
   })
 
-  test('waits on stop for attempts under way, aborts those that take too long, and leaves their events to the next', async () => {
+  test('on stop waits for attempts under way, aborts slow ones and leaves their events to the next relay', async () => {
     const store = memoryStore()
     const log = memoryLog(store)
     const ended: string[] = []
@@ -197,7 +197,7 @@ describe('a relay', () => {
     expect(await log.deadLetters.count({})).toBe(0)
   })
 
-  test('goes on when its log fails, and reports the failure', async () => {
+  test('retries when its log fails, and reports the failure', async () => {
     const store = memoryStore()
     const right = memoryLog(store)
     let failing = 3
@@ -230,7 +230,7 @@ describe('a relay', () => {
 })
 
 describe('the event bus', () => {
-  test('calls durable subscribers with published events and with the events that they emit', async () => {
+  test('calls durable subscribers with published events and with the events they emit', async () => {
     const store = memoryStore()
     const log = memoryLog(store)
     const seen: string[] = []
@@ -262,7 +262,7 @@ describe('the event bus', () => {
       'payment order-1',
     ])
     expect((await deadLetters(log.deadLetters).stats()).depth).toBe(1)
-    // Published while nobody runs.
+    // Published while no relay runs.
     const second = made()
     await second.publish({ type: 'order.shipped' })
     expect(await second.runOnce()).toBe(1)
@@ -272,8 +272,9 @@ describe('the event bus', () => {
 })
 
 describe('dead letters that are redriven by id', () => {
-  // They were told of once in every portion, and those put back as what they had become.
-  test('go in portions, and each refused one is reported once', async () => {
+  // A bug: refused letters were reported once in every portion, and redriven ones by their new
+  // state.
+  test('are redriven in portions, and each refused one is reported once', async () => {
     const store = memoryStore()
     const log = memoryLog(store)
     const subjects = Array.from({ length: 7 }, (_, at) => `order-${at}`)
@@ -286,7 +287,7 @@ describe('dead letters that are redriven by id', () => {
     await relay.stop()
     const dead = deadLetters(log.deadLetters)
     const { items } = await dead.list()
-    // Took effect after all: a whole portion of which there is nothing to put back.
+    // A whole portion of letters took effect after all, so there is nothing to put back.
     const eventIds = items.slice(0, 2).map(({ eventId }) => eventId)
     await (await log.takeIn({ consumer: 'print', eventIds, timeoutMs: 1_000 })).commit([])
     const ids = items.map(({ id }) => id)

@@ -8,7 +8,7 @@ import { logDatabase, quick } from '../databases/log-database.ts'
 const database = logDatabase()
 let names = 0
 
-/** A consumer in order, in a relay that is running; what it was called with, and what it ended. */
+/** A running relay with an ordered consumer, and the events its attempts began and ended with. */
 async function inOrder(
   fails: (subject: string) => false | 'for now' | 'for good',
   options: { maxAttempts?: number; advanceEveryMs?: number } = {},
@@ -78,7 +78,7 @@ async function inOrder(
 
 const patient = { timeoutMs: 30_000 }
 
-test('a redriven event that fails holds up those that are emitted after the redrive', async () => {
+test('a redriven event that fails holds up the events emitted after the redrive', async () => {
   const state: { failure: false | 'for now' | 'for good' } = { failure: 'for good' }
   const { name, relay, log, done, calls, emit } = await inOrder(
     (subject) => subject === '2' && state.failure,
@@ -100,7 +100,7 @@ test('a redriven event that fails holds up those that are emitted after the redr
   await relay.stop()
 })
 
-test('a letter redriven while another of its ordering key is retrying is tried in order: the earlier one first', async () => {
+test('a letter redriven while another of its ordering key is retrying waits for the earlier one', async () => {
   const failures = new Map<string, 'for now' | 'for good'>([
     ['1', 'for good'],
     ['2', 'for now'],
@@ -119,7 +119,7 @@ test('a letter redriven while another of its ordering key is retrying is tried i
     what: 'tries of what was redriven',
     ...patient,
   })
-  // As long as 1 is to be tried again, nothing behind it is.
+  // As long as 1 is to be tried again, no event behind it is tried.
   expect(new Set(calls.slice(calls.indexOf('1', 1)))).toEqual(new Set(['1']))
   failures.clear()
   await waitFor(() => done.length === 4, { what: 'all', ...patient })
@@ -127,7 +127,7 @@ test('a letter redriven while another of its ordering key is retrying is tried i
   await relay.stop()
 })
 
-test('deliveries that waited behind a failure are drained together, and then the ordering key is as before', async () => {
+test('deliveries that waited behind a failure are drained together, and then the ordering key is normal again', async () => {
   let broken = true
   const { name, relay, done, asked, emit } = await inOrder(
     (subject) => subject === '0' && broken && 'for now',
@@ -144,7 +144,7 @@ test('deliveries that waited behind a failure are drained together, and then the
   broken = false
   await waitFor(() => done.length === 300, { what: 'all', ...patient })
   expect(done).toEqual(subjects)
-  // By the second of a machine that is busy, and by the run.
+  // By rate and by count, because the machine may be busy.
   expect(asked.takeDue - before.takeDue).toBeLessThan(40)
   expect(asked.settle - before.settle).toBeLessThan(40)
 

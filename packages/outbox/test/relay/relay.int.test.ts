@@ -24,7 +24,7 @@ const nameOf = (what: string): string => {
   return `${what}-${names}`
 }
 
-/** Runs a relay over consumers that begin now, for as long as `during` takes. */
+/** Runs a relay with new consumers for as long as `during` takes. */
 async function relaying(
   consumers: readonly Consumer<PoolClient>[],
   during: () => Promise<void>,
@@ -44,7 +44,7 @@ async function relaying(
 const now = { startAt: 'now', backoff: () => 5 } as const
 
 describe('a consumer', () => {
-  test('that never asks for a transaction costs no row for an event, and few cursor writes', async () => {
+  test('that never asks for a transaction costs no row per event and few cursor writes', async () => {
     const name = nameOf('cheap')
     const seen = new Set<string>()
     const subjects = Array.from({ length: 300 }, (_, at) => `${name}-${at}`)
@@ -66,7 +66,7 @@ describe('a consumer', () => {
     expect(counted).toEqual([{ deliveries: 0, processed: 0 }])
   })
 
-  test('that fails is retried after ever longer waits, and its history is deleted when it succeeds', async () => {
+  test('that fails is retried after ever longer waits, and its history is deleted once it succeeds', async () => {
     const name = nameOf('flaky')
     const attempts: number[] = []
     const subject = nameOf('order')
@@ -95,7 +95,7 @@ describe('a consumer', () => {
 
   test.each([
     [
-      'an error that is permanent',
+      'a PermanentError',
       () => {
         throw new PermanentError('never')
       },
@@ -103,7 +103,7 @@ describe('a consumer', () => {
       'PermanentError',
     ],
     [
-      'what its isPermanent says is permanent',
+      'an error that isPermanent accepts',
       () => {
         throw new RangeError('never')
       },
@@ -111,7 +111,7 @@ describe('a consumer', () => {
       'RangeError',
     ],
     [
-      'the same error again and again',
+      'the same error every time',
       () => {
         throw new Error('no')
       },
@@ -119,7 +119,7 @@ describe('a consumer', () => {
       'Error',
     ],
     [
-      'something that is no error',
+      'a thrown string',
       () => {
         throw 'text'
       },
@@ -128,7 +128,7 @@ describe('a consumer', () => {
     ],
     ['a rejection with nothing', () => Promise.reject(), 'exhausted', 'NonError'],
     [
-      'an error that cannot be read',
+      'an error whose message cannot be read',
       () => {
         throw Object.defineProperty(new Error('x'), 'message', {
           get() {
@@ -140,7 +140,7 @@ describe('a consumer', () => {
       'UnreadableError',
     ],
     [
-      'an object that cannot be asked what it is',
+      'a proxy that refuses every access',
       () => {
         const refuse = () => {
           throw new Error('no')
@@ -227,7 +227,7 @@ describe('a consumer', () => {
     expect(await database.effects(name)).toEqual({ [subject]: 1 })
   })
 
-  test('that is slow with one event holds up no other', async () => {
+  test('that is slow with one event holds up no other event', async () => {
     const name = nameOf('slow')
     const hold = gate()
     const seen = new Set<string>()
@@ -255,7 +255,7 @@ describe('a consumer', () => {
     )
   })
 
-  test('that is ordered holds the ordering key that failed, and only that', async () => {
+  test('that is ordered holds up only the ordering key that failed', async () => {
     const name = nameOf('ordered')
     const [broken, fine] = [nameOf('broken'), nameOf('fine')]
     const seen: string[] = []
@@ -301,7 +301,7 @@ describe('a consumer', () => {
     expect(seen.filter((each) => each.startsWith(broken))).toEqual(inOrder(broken, 9))
   })
 
-  test('that takes batches falls back to one at a time, and takes in what is good', async () => {
+  test('that takes batches retries a failed batch one by one, and takes in the good events', async () => {
     const name = nameOf('batch')
     const sizes: number[] = []
     const subjects = Array.from({ length: 50 }, (_, at) => `${name}-${at}`)
@@ -354,9 +354,9 @@ describe('a consumer', () => {
   })
 })
 
-// No index had room for the key, and nothing that failed could be put on file any more.
+// A bug: no index had room for the key, so no failed event could be filed any more.
 test.each([{ ordered: false }, { ordered: true }])(
-  'an event whose ordering key is too long for an index is put on file like others: %o',
+  'files an event whose ordering key is too long for an index like any other: %o',
   async ({ ordered }) => {
     const name = nameOf('long-key')
     const dead = deadLetters(postgresLog({ client: database.pool() }).deadLetters)
@@ -383,8 +383,8 @@ test.each([{ ordered: false }, { ordered: true }])(
   },
 )
 
-// It was cut for the index, and a relay that came later did not know its own key again.
-test('after a restart, events still wait for an earlier failure of their ordering key of 5,000 bytes', async () => {
+// A bug: the key was cut for the index, and the next relay did not recognize its own key.
+test('after a restart, events with an ordering key of 5,000 bytes still wait for an earlier failure', async () => {
   const name = nameOf('long-order')
   const type = nameOf('foreign')
   const orderingKey = `${type}${'k'.repeat(5_000)}`
@@ -426,7 +426,7 @@ test('after a restart, events still wait for an earlier failure of their orderin
 })
 
 describe('relays', () => {
-  test('share the slots fairly, hand over when one leaves, and deliver everything once between them', async () => {
+  test('share the slots fairly, hand them over when one stops, and deliver every event once in all', async () => {
     const name = nameOf('shared')
     const seen: string[] = []
     const made = () => {
@@ -471,7 +471,7 @@ describe('relays', () => {
 })
 
 describe('the inbox', () => {
-  test('takes one message in once, of fifty deliveries at the same time', async () => {
+  test('takes a message in once out of fifty simultaneous deliveries', async () => {
     const client = database.pool({ max: 50 })
     const consumer = nameOf('fifty')
     const billing = inbox<PoolClient>({ client, consumer, maxTransactions: 50 })
@@ -489,14 +489,14 @@ describe('the inbox', () => {
   test.each([
     ['is longer than an index takes', 'x'.repeat(2_001), /2000 bytes.*createHash/],
     ['has half a character in it', 'a\ud800', /must be text/],
-    ['is none', '', /must be text/],
+    ['is empty', '', /must be text/],
   ])('refuses an id that %s, and says what to write', async (_, id, message) => {
     const billing = inbox<PoolClient>({ client: database.pool(), consumer: nameOf('billing') })
     await expect(billing.take(id, () => {})).rejects.toThrow(message)
     expect(await billing.take('x'.repeat(2_000), () => 'taken')).toMatchObject({ kind: 'done' })
   })
 
-  test('undoes the writes of a message that failed, and takes it in the next time', async () => {
+  test('undoes the writes of a failed message, and takes it in the next time', async () => {
     const consumer = nameOf('retry')
     const billing = inbox<PoolClient>({ client: database.pool(), consumer })
     const take = (fails: boolean) =>
@@ -517,7 +517,7 @@ describe('the inbox', () => {
 })
 
 describe('dead letters', () => {
-  test('are previewed and redriven by the same filter, at a rate, and take effect once', async () => {
+  test('are previewed and redriven by the same filter, at a given rate, and take effect once', async () => {
     const name = nameOf('redriven')
     let isBroken = true
     const dead = deadLetters(postgresLog({ client: database.pool() }).deadLetters)
@@ -573,8 +573,9 @@ describe('dead letters', () => {
     expect(Object.values(await database.effects(name))).toEqual(Array(6).fill(1))
   })
 
-  // They were told of once in every portion, and those put back as what they had become.
-  test('that are redriven by id go in portions, and each refused one is reported once', async () => {
+  // A bug: refused letters were reported once in every portion, and redriven ones by their new
+  // state.
+  test('redriven by id go in portions, and each refused one is reported once', async () => {
     const name = nameOf('by-id')
     const log = postgresLog({ client: database.pool() })
     const dead = deadLetters(log.deadLetters)
@@ -602,7 +603,7 @@ describe('dead letters', () => {
     )
   })
 
-  test('raise an alert when there are many or when one is of a new kind, and each alert once', async () => {
+  test('raise one alert when there are many, and one for each new kind of error', async () => {
     const name = nameOf('alerting')
     const { deadLetters: source } = postgresLog({ client: database.pool() })
     const said: string[] = []

@@ -1,5 +1,5 @@
-// A release of consumer `orders`, there to be deployed over another: TYPES is its list. It stops
-// gracefully on SIGTERM.
+// One release of consumer `orders`, which a test deploys beside another; TYPES lists its types. It
+// stops gracefully on SIGTERM.
 import { appendFileSync } from 'node:fs'
 import { consumer, createRelay } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
@@ -20,7 +20,7 @@ const relay = createRelay({
       types: TYPES.split(','),
       ordered: ORDERED !== undefined,
       backoff: () => 5,
-      // The ledger is outside of the database: one line for each delivery.
+      // The ledger is a file outside the database, with one line for each delivery.
       handle: ({ event }) => appendFileSync(LEDGER, `${event.subject} ${event.type} ${TYPES}\n`),
     }),
   ],

@@ -1,4 +1,4 @@
-// A relay with little memory. `FAILS`: nothing succeeds, and all of it ends as dead letters.
+// A relay with little memory. With `FAILS` set, every event fails and ends as a dead letter.
 import { consumer, createRelay } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { Pool, type PoolClient } from 'pg'

@@ -25,7 +25,7 @@ function logOf() {
 
 describe('a relay that is stopped', () => {
   test.each([Number.POSITIVE_INFINITY, 30 * 86_400_000])(
-    'waits for what is under way, also for %s ms',
+    'waits for the attempts under way, even for %s ms',
     async (timeoutMs) => {
       const { emit, relay } = logOf()
       let end = (): void => {}
@@ -58,7 +58,7 @@ describe('a relay that is stopped', () => {
     },
   )
 
-  test('again and again by deploys gives back the deliveries it aborts: none becomes poison', async () => {
+  test('by one deploy after another gives back the deliveries it aborts, and none becomes poison', async () => {
     const { emit, relay, log } = logOf()
     await emit('one')
     let calls = 0
@@ -91,7 +91,7 @@ describe('a relay that is stopped', () => {
     expect(attempts.slice(1).every((attempt) => attempt === 2)).toBe(true)
   })
 
-  test('ends beside a log that does not answer any more', async () => {
+  test('ends even if its log no longer answers', async () => {
     const { emit, log } = logOf()
     await emit('one')
     let asked = false
@@ -121,7 +121,7 @@ describe('a relay that is stopped', () => {
 })
 
 describe('runOnce()', () => {
-  test('that takes longer than its lease ends, with every event delivered once', async () => {
+  test('that takes longer than its lease delivers every event once and ends', async () => {
     const { emit, relay } = logOf()
     const seen: string[] = []
     const slow = consumer({
@@ -140,7 +140,7 @@ describe('runOnce()', () => {
   })
 })
 
-describe('a function of a consumer', () => {
+describe("a consumer's function", () => {
   test.each<[string, Partial<Parameters<typeof consumer>[0]>]>([
     [
       'isPermanent that rejects',
@@ -154,9 +154,9 @@ describe('a function of a consumer', () => {
         },
       },
     ],
-    ['a backoff that rejects', { backoff: (async () => Promise.reject(new Error('x'))) as never }],
-    ['a backoff that is not a number', { backoff: () => Number.NaN }],
-  ])('%s leaves an ordinary failed attempt', async (_, options) => {
+    ['backoff that rejects', { backoff: (async () => Promise.reject(new Error('x'))) as never }],
+    ['backoff that returns NaN', { backoff: () => Number.NaN }],
+  ])('%s leaves the attempt an ordinary failure', async (_, options) => {
     const { emit, relay, log } = logOf()
     await emit('one')
     const once = relay(
@@ -176,7 +176,7 @@ describe('a function of a consumer', () => {
 
   test.each<[string, unknown]>([
     [
-      'has a `then` that throws when it is looked at',
+      'has a `then` getter that throws',
       Object.defineProperty({}, 'then', {
         get() {
           throw new Error('card declined')
@@ -184,15 +184,15 @@ describe('a function of a consumer', () => {
       }),
     ],
     [
-      'has a `then` that throws when it is called',
+      'has a `then` method that throws',
       {
-        // biome-ignore lint/suspicious/noThenProperty: that is what is tested
+        // biome-ignore lint/suspicious/noThenProperty: the test needs a thenable
         then() {
           throw new Error('card declined')
         },
       },
     ],
-  ])('that returns what %s has failed', async (_, returned) => {
+  ])('that returns an object that %s counts as failed', async (_, returned) => {
     const { emit, relay, log } = logOf()
     await emit('one')
     await relay(consumer({ name: 'failing', maxAttempts: 1, handle: () => returned })).runOnce()
@@ -228,7 +228,7 @@ describe('a function of a consumer', () => {
 })
 
 describe('an alert', () => {
-  test('that onAlert did not take is sent again by the next check', async () => {
+  test('that onAlert fails to take is sent again by the next check', async () => {
     const { emit, relay, log } = logOf()
     await emit('one')
     const failing = consumer({
