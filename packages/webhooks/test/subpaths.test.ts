@@ -1,6 +1,6 @@
 import { beforeAll, expect, test, vi } from 'vitest'
 
-/** What only sending from a database needs. Importing any of them fails in this file. */
+/** Modules that only sending from a database needs. Importing any of them fails in this file. */
 const REFUSED = ['pg', 'undici', 'ipaddr.js', '@oncekey/outbox', '@oncekey/postgres/client']
 
 beforeAll(() => {
@@ -23,7 +23,7 @@ test('`@oncekey/webhooks/sign` loads without the outbox, a database or an HTTP c
   )
 })
 
-test('the main entry needs what is refused here, so a subpath that needed it would fail', async () => {
+test('the main entry imports what is refused here, so a subpath that imported it would fail', async () => {
   const refusal: Error = await import('@oncekey/webhooks').catch((error) => error)
   expect(String(refusal.cause)).toMatch(/refused: /)
 })

@@ -9,7 +9,7 @@ type Equals<One, Other> =
   (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false
 const isTrue = <_ extends true>(): void => {}
 
-// Of a pool, a consumer of the log on that pool.
+// On a pool, the consumer belongs to a log on that pool.
 const pool = new Pool()
 const hooks = webhooks({
   client: pool,
@@ -22,12 +22,12 @@ isTrue<Equals<typeof hooks.consumer, Consumer<PoolClient>>>()
 createRelay({ log: postgresLog({ client: pool }), consumers: [hooks.consumer] })
 deadLetters(hooks.deadLetters)
 
-// Of PGlite likewise.
+// On PGlite, likewise.
 declare const db: PGlite
 const embedded = webhooks({ client: fromPglite(db), schedule: (failures) => failures * 1_000 })
 isTrue<Equals<typeof embedded.consumer, Consumer<Transaction>>>()
 
-// @ts-expect-error what is to be told has no default
+// @ts-expect-error `types` has no default
 void hooks.endpoints.register({ url: 'https://hooks.example' })
-// @ts-expect-error four verdicts
+// @ts-expect-error `classify` returns one of four classes
 webhooks({ client: pool, classify: () => 'ok' })

@@ -3,7 +3,8 @@ import { createSecureContext } from 'node:tls'
 import { OptionsError } from '@oncekey/core'
 
 /**
- * The CA that an endpoint's server is trusted by, and the client certificate it is shown. In PEM.
+ * The CA by which we trust an endpoint's server, and the client certificate that we present. Both
+ * in PEM.
  */
 export interface EndpointTls {
   /** The server's certificate must be signed by one of these. @default the roots of Node */

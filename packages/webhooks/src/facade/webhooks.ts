@@ -27,7 +27,8 @@ export interface Webhooks<Tx = unknown> {
   /** For `deadLetters()` of `@oncekey/outbox`. */
   readonly deadLetters: DeadLetterSource
   /**
-   * Removes what has been kept long enough. Schedule it, and repeat a call while it says `more`.
+   * Removes what has been kept long enough. Schedule it, and repeat the call while it returns
+   * `more: true`.
    */
   purge(options?: PurgeWebhooksOptions): Promise<PurgedWebhooks>
 }

@@ -87,7 +87,10 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly disableAfterMs?: number
   /** How many attempts must also have failed by then. @default 20 */
   readonly disableAfterAttempts?: number
-  /** Of how many events: refusing only a few says nothing about the endpoint. @default 5 */
+  /**
+   * How many events those attempts must belong to: refusing only a few says nothing about the
+   * endpoint. @default 5
+   */
   readonly disableAfterEvents?: number
   /**
    * Called when an endpoint has reached 50, 70, 90 and 100 % of these limits, and when it is

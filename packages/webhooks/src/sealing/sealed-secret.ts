@@ -37,7 +37,7 @@ function warnOfUnsealed(): void {
   warnOnce(
     'webhooks-unsealed',
     'A signing secret was stored in plain text: whoever reads the table can sign webhooks. Write ' +
-      "`webhooks({ seal: { current: 'k1', keys: { k1: key } } })`, with a key of 32 bytes. This warning is given once.",
+      "`webhooks({ seal: { current: 'k1', keys: { k1: key } } })`, with a key of 32 bytes. This warning appears once.",
   )
 }
 

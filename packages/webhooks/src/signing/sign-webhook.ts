@@ -48,9 +48,7 @@ export function signWebhook({
     throw new OptionsError('secrets is empty: give at least one secret to sign with.')
   const seconds = Math.floor(timestamp.getTime() / 1000)
   if (Number.isNaN(seconds))
-    throw new OptionsError(
-      'timestamp is an invalid Date: give one that is a time, or leave it out.',
-    )
+    throw new OptionsError('timestamp is an invalid Date: pass a valid one, or leave it out.')
   const content = signedContent(id, seconds, body)
   const signatures = secrets.map((secret) => {
     const { version, signature } = parseSecret(secret)

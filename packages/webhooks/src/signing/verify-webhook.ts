@@ -42,7 +42,7 @@ export function verifyWebhook({
 }): VerifiedWebhook {
   checkTolerance(toleranceSeconds)
   if (Number.isNaN(now.getTime()))
-    throw new OptionsError('now is an invalid Date: give one that is a time, or leave it out.')
+    throw new OptionsError('now is an invalid Date: pass a valid one, or leave it out.')
   if (!Array.isArray(secrets) || secrets.length === 0) {
     throw new OptionsError('secrets is missing: write `secrets: [process.env.WEBHOOK_SECRET]`.')
   }

@@ -74,7 +74,7 @@ export function recordVerdicts(
   }
 }
 
-/** How the refused ones were sent. For the others the database does not need to know. */
+/** How the refused deliveries were sent. The database does not need this for the others. */
 function sentAs(verdicts: readonly DeliveryVerdict[]): string | null {
   const refused = verdicts.filter(({ blame }) => blame !== 'none' && blame !== 'ours')
   return refused.length === 0

@@ -12,7 +12,8 @@ type Changes = (
 ) => Parameters<ReturnType<typeof database.hooks>['endpoints']['update']>[1]
 
 /**
- * A delivery whose answer comes only after its endpoint was changed, and what then became of both.
+ * Sends a delivery whose answer comes only after its endpoint was changed, and returns what became
+ * of both.
  */
 async function answeredAfter(status: number, changes: Changes) {
   let letGo = () => {}
@@ -48,9 +49,9 @@ async function answeredAfter(status: number, changes: Changes) {
   }
 }
 
-describe('an answer that comes after the endpoint was changed', () => {
+describe('an answer that arrives after its endpoint was changed', () => {
   test.each([410, 404, 401, 500, 429])(
-    'says nothing about its new URL: after a %i the delivery is retried there at once, and nothing is counted',
+    'is not held against the new URL: after a %i the delivery is retried there at once, uncounted',
     async (status) => {
       const { hooks, worker, after, delivery, endpoint } = await answeredAfter(status, (url) => ({
         url,
@@ -65,7 +66,7 @@ describe('an answer that comes after the endpoint was changed', () => {
     },
   )
 
-  test('and is a success means delivered, wherever the next delivery goes', async () => {
+  test('and is a success counts as delivered, wherever the next delivery goes', async () => {
     const { worker, delivery } = await answeredAfter(200, (url) => ({ url }))
     expect(delivery).toMatchObject({ state: 'delivered' })
     expect(await worker.deliverOnce()).toBe(0)
@@ -74,14 +75,17 @@ describe('an answer that comes after the endpoint was changed', () => {
   test.each<[string, Changes]>([
     ['other headers', () => ({ headers: { authorization: 'Bearer new' } })],
     ['no headers', () => ({ headers: null })],
-  ])('and refused %s before is tried again with those of now', async (_, changes) => {
-    const { worker, before, delivery } = await answeredAfter(401, changes)
-    expect(delivery).toMatchObject({ state: 'pending', error: 'status 401' })
-    expect(await worker.deliverOnce()).toBe(1)
-    expect(before.received[1]?.headers.authorization).not.toBe('Bearer old')
-  })
+  ])(
+    'and refused the old headers is followed by a retry with the new ones: %s',
+    async (_, changes) => {
+      const { worker, before, delivery } = await answeredAfter(401, changes)
+      expect(delivery).toMatchObject({ state: 'pending', error: 'status 401' })
+      expect(await worker.deliverOnce()).toBe(1)
+      expect(before.received[1]?.headers.authorization).not.toBe('Bearer old')
+    },
+  )
 
-  test('counts as usual if what is sent stayed the same', async () => {
+  test('counts as usual if the change does not affect what is sent', async () => {
     const { delivery } = await answeredAfter(404, () => ({ description: 'renamed' }))
     expect(delivery).toMatchObject({ state: 'dead', reason: 'permanent' })
   })

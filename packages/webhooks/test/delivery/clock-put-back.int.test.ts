@@ -32,7 +32,7 @@ afterAll(async () => {
   clock.remove()
 })
 
-test('times set before the database clock was put back lie as far ahead as when they were set', async () => {
+test('times set before the database clock was put back are moved to lie as far ahead as when they were set', async () => {
   const hooks = webhooks({
     client: pool,
     ...LOCAL,
@@ -60,9 +60,9 @@ test('times set before the database clock was put back lie as far ahead as when 
     pool,
     ['failing', 'rated', 'patient'].map((type) => eventOf({ type })),
   )
-  // Each has been sent once: one waits for its retry behind a breaker, one has a rate.
+  // Each was sent once: one waits for its retry behind a breaker, one has a rate.
   expect(await hooks.createWorker().deliverOnce()).toBe(3)
-  // And one is leased by a process that is gone.
+  // One more is leased by a process that is gone.
   await register(left.url, 'left')
   await fanOut(hooks, pool, [eventOf({ type: 'left' })])
   const victim = await startNode(new URL('../servers/worker-process.ts', import.meta.url), {
@@ -86,7 +86,7 @@ test('times set before the database clock was put back lie as far ahead as when 
       failing.received.length === 2 && rated.received.length === 2 && left.received.length === 2,
     { what: 'each of them again', timeoutMs: 60_000 },
   )
-  // Who asked for ten minutes is left alone for as long.
+  // The endpoint that asked for ten minutes still gets nothing for that long.
   expect(patient.received).toHaveLength(1)
   const pending = () => hooks.deliveries.list({ state: 'pending' })
   await waitFor(async () => (await pending()).length === 1, { what: 'their outcomes' })

@@ -64,7 +64,7 @@ describe("an invalid result of an app's function is published, and the default d
     ],
     ['returns no time', () => Number.NaN],
     ['returns text', () => 'soon' as never],
-  ])('a schedule that %s: the delivery is tried again, and dead in the end', (_, schedule) => {
+  ])('a schedule that %s: the delivery is retried and dead in the end', (_, schedule) => {
     const broken = { ...options, waitAfter: resolveSchedule(schedule) }
     expect(judge(exchange({ status: 503 }), 0, broken)).toMatchObject({ state: 'retry' })
     expect(judge(exchange({ status: 503 }), 9, broken)).toMatchObject({ state: 'dead' })
@@ -111,15 +111,15 @@ describe('a status', () => {
     [404, 'transient'],
     [410, 'gone'],
     [500, 'transient'],
-  ] as const)('%i means %s as Standard Webhooks has it', (status, verdict) => {
+  ] as const)('%i means %s to standardWebhooks', (status, verdict) => {
     expect(standardWebhooks(status)).toBe(verdict)
   })
 })
 
-describe('what becomes of a delivery', () => {
+describe('a delivery', () => {
   const timeout = { error: 'timeout', message: 'late' }
 
-  test('that is accepted: delivered', () => {
+  test('that is accepted is delivered', () => {
     expect(judge(exchange({ status: 202 }), 0, options)).toMatchObject({
       state: 'delivered',
       blame: 'none',
@@ -127,7 +127,7 @@ describe('what becomes of a delivery', () => {
     })
   })
 
-  test('that got no answer: retried after the next wait of the schedule, dead after the last', () => {
+  test('without an answer is retried after the next wait of the schedule, and dead after the last', () => {
     const failed = exchange({ failure: timeout })
     expect(judge(failed, 0, options)).toMatchObject({ state: 'retry', delayMs: 1_000 })
     expect(judge(failed, 1, options)).toMatchObject({ state: 'retry', delayMs: 2_000 })
@@ -139,7 +139,7 @@ describe('what becomes of a delivery', () => {
     })
   })
 
-  test('that was refused permanently: dead at once, and not held against the endpoint', () => {
+  test('that was refused permanently is dead at once, and not held against the endpoint', () => {
     expect(judge(exchange({ status: 400 }), 0, options)).toMatchObject({
       state: 'dead',
       reason: 'permanent',
@@ -154,7 +154,7 @@ describe('what becomes of a delivery', () => {
     })
   })
 
-  test('whose success broke off is retried, but whose refusal broke off is dead', () => {
+  test('is retried if a success breaks off, and dead if a refusal does', () => {
     const broken = { failure: { error: 'ECONNRESET', message: 'reset' }, truncated: true }
     expect(judge(exchange({ status: 200, ...broken }), 0, options)).toMatchObject({
       state: 'retry',
@@ -163,7 +163,7 @@ describe('what becomes of a delivery', () => {
     expect(judge(exchange({ status: 404, ...broken }), 0, options).state).toBe('dead')
   })
 
-  test('with a Retry-After waits that long, if that is longer than the schedule', () => {
+  test('waits as long as Retry-After asks, if that is longer than the schedule', () => {
     const after = (retryAfter: string | string[]) =>
       judge(exchange({ status: 429, retryAfter }), 0, options)
     expect(after('60')).toMatchObject({ state: 'retry', delayMs: 60_000, blockMs: 60_000 })
@@ -172,9 +172,9 @@ describe('what becomes of a delivery', () => {
     expect(after(['60', '70'])).toMatchObject({ delayMs: 1_000, blockMs: 0 })
   })
 
-  // A host whose clock was an hour behind waited an hour for what was to be a minute, and the other
-  // way round.
-  test("with a date in Retry-After goes by the receiver's clock", () => {
+  // A bug: a host whose clock was an hour behind waited an hour instead of a minute, and one whose
+  // clock was ahead did not wait.
+  test("measures a date in Retry-After by the receiver's clock", () => {
     const date = 'Thu, 01 Jan 2015 00:00:00 GMT'
     const retryAfter = 'Thu, 01 Jan 2015 00:01:00 GMT'
     expect(judge(exchange({ status: 503, retryAfter, date }), 0, options)).toMatchObject({
@@ -206,7 +206,7 @@ describe('Retry-After', () => {
     expect(retryAfterMs(value, HOUR, now)).toBe(expected)
   })
 
-  test("in a date goes by this host's clock if the answer has no Date", () => {
+  test("with a date is measured by this host's clock if the answer has no Date", () => {
     const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString()
     for (const date of [undefined, 'yesterday', ['once', 'twice']]) {
       expect(retryAfterMs(inTwoMinutes, HOUR, date)).toBeGreaterThan(60_000)
@@ -220,13 +220,13 @@ describe('Retry-After', () => {
 })
 
 describe('a schedule', () => {
-  test('of the specification makes ten attempts over some 75 hours', () => {
+  test('of the specification allows ten attempts over some 75 hours', () => {
     const total = standardSchedule.reduce((sum, wait) => sum + wait)
     expect(standardSchedule).toHaveLength(9)
     expect(Math.round(total / HOUR)).toBe(76)
   })
 
-  test('waits no less than it says, and at random up to a fifth more', () => {
+  test('waits at least the time it names, and at random up to a fifth more', () => {
     const [least, most] = [resolveSchedule([1_000], () => 0), resolveSchedule([1_000], () => 0.999)]
     expect([least(1), most(1), least(2)]).toEqual([1_000, 1_200, undefined])
   })

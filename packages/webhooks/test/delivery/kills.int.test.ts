@@ -6,7 +6,7 @@ import { emitEvents, eventOf, fanOut, webhooksDatabase } from '../servers/webhoo
 const database = webhooksDatabase()
 beforeEach(() => database.empty())
 
-/** The full size: WEBHOOK_EVENTS=10000 WEBHOOK_ENDPOINTS=20. */
+/** The full size is WEBHOOK_EVENTS=10000 WEBHOOK_ENDPOINTS=20. */
 const EVENTS = Number(process.env.WEBHOOK_EVENTS ?? 200)
 const ENDPOINTS = Number(process.env.WEBHOOK_ENDPOINTS ?? 10)
 const TIMEOUT_MS = EVENTS > 1_000 ? 3_600_000 : 120_000
@@ -25,7 +25,7 @@ const countOf = async (state: string) => {
   return row?.count ?? 0
 }
 
-test('a worker that is killed during a delivery leaves it to another worker', async () => {
+test('another worker takes over the delivery of a worker that was killed', async () => {
   const hooks = database.hooks()
   const receiver = await startReceiver(({ before }, response) => {
     if (before > 0) response.writeHead(200).end()
@@ -44,7 +44,7 @@ test('a worker that is killed during a delivery leaves it to another worker', as
   await waitFor(async () => (await countOf('delivered')) === 1, { what: 'it to be delivered' })
   const [delivery] = await hooks.deliveries.list()
   expect(receiver.received.map(({ headers }) => headers['x-delivery-attempt'])).toEqual(['1', '2'])
-  // Nobody knows how the first one ended, and nobody says so.
+  // The first attempt has no recorded outcome, because nobody knows how it ended.
   expect(await hooks.deliveries.get(delivery!.id)).toMatchObject({
     attempts: 2,
     history: [{ number: 2, status: 200 }],
@@ -72,7 +72,8 @@ interface Flaky {
 }
 
 /**
- * Breaks in every way it can, and takes effect for each event once, which it knows by `webhook-id`.
+ * Breaks in every way it can, and takes effect once for each event, which it recognizes by
+ * `webhook-id`.
  */
 async function flakyReceiver(): Promise<Flaky> {
   const effects = new Set<string>()
@@ -93,7 +94,7 @@ async function flakyReceiver(): Promise<Flaky> {
 }
 
 test(
-  `${EVENTS} events reach ${ENDPOINTS} endpoints that break, while relays and workers are killed: each at least once, none missing`,
+  `${EVENTS} events reach ${ENDPOINTS} endpoints that break, each at least once, while relays and workers are killed`,
   async () => {
     const startedAt = performance.now()
     const hooks = database.hooks()
@@ -101,7 +102,7 @@ test(
     for (const { url } of receivers) await hooks.endpoints.register({ url, types: ['order.*'] })
 
     const workers = new Set<Child<unknown>>()
-    // Not so many that this one process, which is all of the receivers, answers too late by itself.
+    // A low limit, because this one process is all of the receivers and would answer too late.
     const env = { CONCURRENCY: '30', TIMEOUT_MS: EVENTS > 1_000 ? '5000' : '1000' }
     const hire = async () => void workers.add(await startWorker(env))
     const killOne = async () => {
@@ -125,7 +126,7 @@ test(
       }))
       ids.push(...(await emitEvents(database.pool(), orders)))
     }
-    // In the middle of fanning out; then whenever another share of it all has been delivered.
+    // Kills during the fan-out, and then whenever another share of the deliveries is done.
     await killOne()
     const total = EVENTS * ENDPOINTS
     const share = Math.max(total / 20, 600)

@@ -54,7 +54,7 @@ describe('events of the outbox', () => {
     }
   })
 
-  test('have all of their deliveries or none, and the mark with them', async () => {
+  test('commit all of their deliveries and the inbox row together, or none', async () => {
     const pool = database.pool({ max: 10 })
     const hooks = database.hooks({ client: pool, consumerName: 'all-or-none' })
     for (const name of ['a', 'b']) {
@@ -68,7 +68,7 @@ describe('events of the outbox', () => {
         `select from oncekey.processed_events where consumer = 'all-or-none' and event_id = $1`,
         [id],
       )
-    // The second of two fails.
+    // The second of two deliveries fails.
     await database.query(`
       create function oncekey.no_more() returns trigger language plpgsql as $$
         begin
@@ -94,7 +94,7 @@ describe('events of the outbox', () => {
     expect(await marks()).toHaveLength(1)
   })
 
-  test('of PGlite are delivered by the same code', { timeout: 180_000 }, async () => {
+  test('on PGlite are delivered by the same code', { timeout: 180_000 }, async () => {
     const db = new PGlite()
     onTestFinished(() => db.close())
     const client = fromPglite(db)
@@ -134,7 +134,7 @@ describe('events of the outbox', () => {
   })
 })
 
-test('migrations run once, from any number of processes at once, beside those of the store', async () => {
+test('migrations run once when many processes run them at once, beside those of the store', async () => {
   const pools = Array.from({ length: 10 }, () => database.pool({ max: 1 }))
   await Promise.all(
     pools.map((client) => migrate(client, { schema: 'at_once', also: [webhookMigrations] })),
@@ -147,7 +147,7 @@ test('migrations run once, from any number of processes at once, beside those of
   )
 })
 
-test('a sender of ours gives a receiver of ours, whose first attempt hangs and fails, the event until it is taken', async () => {
+test('our sender retries until our receiver, whose first attempt hangs and fails, has taken the event', async () => {
   let finishFirst = () => {}
   const first = new Promise<void>((resolve) => {
     finishFirst = resolve
@@ -183,7 +183,7 @@ test('a sender of ours gives a receiver of ours, whose first attempt hangs and f
   secret = endpoint.secret
   await fanOut(hooks, database.pool(), [eventOf()])
   const worker = hooks.createWorker()
-  // The first attempt takes too long; the next ones are told that it still runs.
+  // The first attempt takes too long; the retries are refused because it is still running.
   await worker.deliverOnce()
   await worker.deliverOnce()
   expect(statuses).toContain(503)

@@ -7,12 +7,13 @@ import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.
 const database = webhooksDatabase()
 beforeEach(() => database.empty())
 
-test('two processes share the rate of an endpoint, counted at the receiver', async () => {
+test('two processes share the rate of an endpoint, as the receiver counts it', async () => {
   const rate = 0.5
   const count = 6
   const hooks = database.hooks()
   const arrivals: number[] = []
-  // Each process has one under way at most, so what waits here side by side is of both.
+  // Each process has at most one delivery under way, so two held responses come from both
+  // processes.
   const held: ServerResponse[] = []
   let most = 0
   const receiver = await startReceiver((_, response) => {
@@ -30,7 +31,7 @@ test('two processes share the rate of an endpoint, counted at the receiver', asy
     })
     onTestFinished(() => worker.kill())
   }
-  // Before anything is due: whatever is late on its way is later than this, and never earlier.
+  // Starts before anything is due: an arrival may be late, but never early.
   const began = performance.now()
   await fanOut(
     hooks,

@@ -15,7 +15,10 @@ const dispatcher = guardedAgent(addressGuard(['127.0.0.1']), {
   resolve: async () => ['127.0.0.1'],
 })
 
-/** A server on sockets, so that it can break any rule; called when a whole request is there. */
+/**
+ * A raw socket server, so that it can break any rule. It is called when a whole request has
+ * arrived.
+ */
 async function hostile(answer: (socket: Socket) => void, tls = false): Promise<string> {
   const sockets = new Set<Socket>()
   const take = (socket: Socket): void => {
@@ -58,12 +61,12 @@ const drip = (socket: Socket, text: string): void => {
 }
 
 describe('a receiver that', () => {
-  test('never answers is given up when the time is over', async () => {
+  test('never answers is given up on when the time is over', async () => {
     const url = await hostile(() => {})
     expect(await outcome(url)).toMatchObject({ status: undefined, error: 'timeout' })
   })
 
-  test('sends its headers byte by byte is given up when the time is over', async () => {
+  test('sends its headers byte by byte is given up on when the time is over', async () => {
     const url = await hostile((socket) => {
       socket.write('HTTP/1.1 200 OK\r\nx: ')
       drip(socket, 'x')
@@ -71,12 +74,12 @@ describe('a receiver that', () => {
     expect(await outcome(url)).toMatchObject({ status: undefined, error: 'timeout' })
   })
 
-  test('sends interim answers without end is given up when the time is over', async () => {
+  test('sends endless interim answers is given up on when the time is over', async () => {
     const url = await hostile((socket) => drip(socket, 'HTTP/1.1 102 Processing\r\n\r\n'))
     expect(await outcome(url)).toMatchObject({ status: undefined, error: 'timeout' })
   })
 
-  test('sends its body byte by byte is given up when the time is over and did not accept the delivery', async () => {
+  test('sends its body byte by byte until the time is over has not accepted the delivery', async () => {
     const url = await hostile((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n')
       drip(socket, 'x')
@@ -86,7 +89,7 @@ describe('a receiver that', () => {
     expect(size).toBeGreaterThan(0)
   })
 
-  test('sends a body without end is read only as far as the body is kept', async () => {
+  test('sends an endless body is read only as far as the body is kept', async () => {
     let written = 0
     const url = await hostile((socket) => {
       socket.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -103,7 +106,7 @@ describe('a receiver that', () => {
       truncated: true,
       size: 1_000,
     })
-    // It was hung up on, not listened to.
+    // We closed the connection instead of reading on.
     expect(written).toBeLessThan(32 * 1024 * 1024)
   })
 
@@ -116,7 +119,7 @@ describe('a receiver that', () => {
     expect(await outcome(url, { timeoutMs: 5_000 })).toMatchObject({ status: 200, size: 1_000 })
   })
 
-  test('resets the connection in mid-body has not accepted the delivery', async () => {
+  test('resets the connection during the body has not accepted the delivery', async () => {
     const url = await hostile((socket) => {
       socket.write('HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nbegin', () =>
         setImmediate(() => socket.resetAndDestroy()),
@@ -128,7 +131,7 @@ describe('a receiver that', () => {
     })
   })
 
-  test('ends the body before its length has not accepted the delivery', async () => {
+  test('ends the body short of its length has not accepted the delivery', async () => {
     const url = await hostile((socket) =>
       socket.end('HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nbegin'),
     )
@@ -146,7 +149,7 @@ describe('a receiver that', () => {
     expect((await outcome('http://127.0.0.1:1/', { timeoutMs: 5_000 })).error).toBe('ECONNREFUSED')
   })
 
-  test('sends headers without end is given up before they fill the memory', async () => {
+  test('sends endless headers is given up on before they fill the memory', async () => {
     const url = await hostile((socket) => {
       socket.write('HTTP/1.1 200 OK\r\n')
       const more = (): void => {
@@ -157,7 +160,7 @@ describe('a receiver that', () => {
     expect((await outcome(url, { timeoutMs: 10_000 })).error).toBe('UND_ERR_HEADERS_OVERFLOW')
   })
 
-  test('speaks only HTTP/2 is not delivered to, because TLS agrees on no protocol', async () => {
+  test('speaks only HTTP/2 gets nothing, because TLS agrees on no protocol', async () => {
     const server = createSecureServer({ key, cert, allowHTTP1: false }, (_, response) =>
       response.end(),
     )
@@ -175,7 +178,7 @@ describe('a receiver that', () => {
     expect(streams).toBe(0)
   })
 
-  test('speaks only HTTP/2 without TLS is not delivered to, because its first frame is not an answer', async () => {
+  test('speaks only HTTP/2 without TLS gets nothing, because its first frame is not an answer', async () => {
     const server = createH2cServer((_, response) => response.end())
     server.on('sessionError', () => {})
     const url = await listening(server, 'http')
@@ -188,7 +191,7 @@ describe('a receiver that', () => {
   test.each([
     [15 * 1024, { status: 200, error: undefined }],
     [17 * 1024, { status: undefined, error: 'UND_ERR_HEADERS_OVERFLOW' }],
-  ])('answers with %i bytes of headers: 16 KB are read', async (size, expected) => {
+  ])('answers with %i bytes of headers has at most 16 KB of them read', async (size, expected) => {
     const url = await hostile((socket) =>
       socket.end(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(size)}\r\ncontent-length: 0\r\n\r\n`),
     )
@@ -197,8 +200,8 @@ describe('a receiver that', () => {
 
   test.each([
     ['and a body', 'hello'],
-    ['and none', ''],
-  ])('answers 204 with a content-length of 5 %s has taken it', async (_, body) => {
+    ['and no body', ''],
+  ])('answers 204 with a content-length of 5 %s has accepted the delivery', async (_, body) => {
     const url = await hostile((socket) =>
       socket.end(`HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n${body}`),
     )
@@ -210,7 +213,7 @@ describe('a receiver that', () => {
   })
 
   test.each([301, 302, 303, 307, 308])(
-    'redirects to itself with a %i is asked once',
+    'redirects to itself with a %i gets one request',
     async (status) => {
       let asked = 0
       const url: string = await hostile((socket) => {
@@ -235,12 +238,12 @@ describe('a receiver that', () => {
     await trusting.close()
   })
 
-  test('speaks plain HTTP instead of TLS, or falls silent in the handshake, is a failure', async () => {
+  test('speaks plain HTTP instead of TLS, or stops during the handshake, counts as a failure', async () => {
     const plain = await hostile((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     const { error } = await outcome(plain.replace('http:', 'https:'), { timeoutMs: 5_000 })
     expect(error).toMatch(/SSL|EPROTO/)
     const silent = await hostile(() => {})
-    // A regression: undici hears of an abort only once it is connected, here after a minute.
+    // A bug: undici obeys an abort only once it is connected, here after a minute.
     expect((await outcome(silent.replace('http:', 'https:'))).error).toBe('timeout')
   })
 })

@@ -24,7 +24,8 @@ describe('a worker that is stopped', () => {
       const stopping = worker.stop({ timeoutMs }).then(() => {
         isStopped = true
       })
-      // A round trip to the database is longer than a timer that rings at once.
+      // A round trip to the database takes longer than a timer that fires at once because it
+      // overflowed.
       await database.query('select pg_sleep(0.1)')
       expect(isStopped).toBe(false)
       answer()
@@ -33,14 +34,14 @@ describe('a worker that is stopped', () => {
     },
   )
 
-  test('refuses a timeout that is not a time', async () => {
+  test('refuses a timeout that is not a length of time', async () => {
     const worker = database.hooks().createWorker()
     for (const timeoutMs of [-1, Number.NaN]) {
       await expect(worker.stop({ timeoutMs })).rejects.toMatchObject({ code: 'options-invalid' })
     }
   })
 
-  test('ends in time although the database does not answer', async () => {
+  test('ends in time even if the database does not answer', async () => {
     const proxy = await startProxy(Number(new URL(database.url()).port))
     onTestFinished(() => proxy.stop())
     const pool = database.pool({ connectionString: proxy.through(database.url()), max: 2 })
@@ -56,11 +57,11 @@ describe('a worker that is stopped', () => {
     void worker.stop({ timeoutMs: 100 }).then(() => {
       isStopped = true
     })
-    // A statement of ours waits for 10 s, and a claim for 30.
+    // Our statements wait for 10 s, and a claim for 30 s.
     await waitFor(() => isStopped, { what: 'stop() to resolve', timeoutMs: 4_000 })
   })
 
-  test('ten times during one delivery leaves it neither tried nor poison', async () => {
+  test('ten times during one delivery counts no try and makes it no poison', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver(() => {})
     const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -95,7 +96,7 @@ describe('a worker that is stopped', () => {
   })
 })
 
-test('every option accepts thirty days, and none that has to end accepts Infinity', async () => {
+test('every time option accepts thirty days, and none that must end accepts Infinity', async () => {
   const month = 30 * 86_400_000
   const options = [
     'timeoutMs',
@@ -109,7 +110,7 @@ test('every option accepts thirty days, and none that has to end accepts Infinit
   const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
   await fanOut(hooks, database.pool(), [eventOf()])
   const worker = hooks.createWorker({ leaseMs: 2 * month, pollMs: month })
-  // A timer that overflows rings at once: the exchange would be a timeout.
+  // A timer that overflows fires at once, and the exchange would time out.
   expect(await worker.deliverOnce()).toBe(1)
   expect(await hooks.deliveries.list()).toMatchObject([{ state: 'delivered' }])
   expect(await hooks.endpoints.rotateSecret(endpoint.id, { overlapMs: month })).toBeDefined()

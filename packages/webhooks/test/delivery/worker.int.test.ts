@@ -20,7 +20,7 @@ const pendingCount = async () =>
     )[0]?.count,
   )
 
-/** A deferred end of something. */
+/** A promise, and the function that resolves it. */
 function gate(): { readonly opened: Promise<void>; open(): void } {
   let open = (): void => {}
   const opened = new Promise<void>((resolve) => {
@@ -52,7 +52,7 @@ describe('claims', () => {
     return rows.map(({ delivery }) => JSON.parse(delivery))
   }
 
-  test('of fifty concurrent workers take each delivery once, and none takes more than its limit', async () => {
+  test('of fifty concurrent workers take each delivery once, and no worker more than its limit', async () => {
     const hooks = database.hooks()
     for (let n = 0; n < 10; n += 1) {
       await hooks.endpoints.register({ url: `https://hooks.example/${n}`, types: ['*'] })
@@ -66,7 +66,7 @@ describe('claims', () => {
     expect(ids.length).toBeGreaterThan(300)
   })
 
-  test('take no more of one endpoint than its concurrency limit, the oldest first', async () => {
+  test('take no more from one endpoint than its concurrency limit, the oldest first', async () => {
     const hooks = database.hooks()
     const { endpoint } = await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
     await hooks.endpoints.register({ url: 'https://b.example', types: ['*'] })
@@ -85,7 +85,7 @@ describe('claims', () => {
     expect(await claim({ perEndpoint: 1, underWay: new Map([[endpoint.id, 5]]) })).toHaveLength(1)
   })
 
-  test('hop from endpoint to endpoint along an index, and change no index entry', async () => {
+  test('step from endpoint to endpoint along an index, and change no index entry', async () => {
     const hooks = database.hooks()
     await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
     await database.query(
@@ -99,7 +99,7 @@ describe('claims', () => {
     await database.query('vacuum analyze oncekey.webhook_deliveries')
     const client = await database.pool().connect()
     const { text, values } = claimDeliveries('oncekey', question)
-    // Of this session alone: what others did is reported whenever their backends come to it.
+    // Counters of this session alone: other backends report theirs at times of their own.
     const counts = async (): Promise<number[]> => {
       const { rows } = await client.query(
         `select array[n_tup_upd, n_tup_hot_upd, seq_scan]::int[] as counts
@@ -118,7 +118,7 @@ describe('claims', () => {
     expect({ updates, hot, scans }).toEqual({ updates: 10, hot: 10, scans: 0 })
   })
 
-  test('without a recorded outcome are free again when the lease is over, with the next attempt', async () => {
+  test('without a recorded outcome are free again after the lease, with the next attempt number', async () => {
     const hooks = database.hooks()
     await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
     await fanOut(hooks, database.pool(), events(1))
@@ -128,7 +128,7 @@ describe('claims', () => {
     expect(await claim()).toMatchObject([{ epoch: 2, number: 2, tries: 0 }])
   })
 
-  test('of a delivery that killed its worker five times are no longer made: it is poison', async () => {
+  test('of a delivery that killed its worker five times stop: it is poison', async () => {
     const hooks = database.hooks()
     await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
     await fanOut(hooks, database.pool(), events(1))
@@ -166,7 +166,7 @@ describe('a worker', () => {
     })
   })
 
-  test('sends events fanned out in its process at once, until it is stopped', async () => {
+  test('sends events fanned out in its own process at once, until it is stopped', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver()
     await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -182,7 +182,7 @@ describe('a worker', () => {
     expect(await hooks.createWorker().deliverOnce()).toBe(1)
   })
 
-  test('that is stopped lets attempts under way end, and aborts those that do not', async () => {
+  test('that is stopped waits for attempts under way, and aborts those that do not end', async () => {
     const hooks = database.hooks()
     const ends = gate()
     const receiver = await startReceiver(async (_, response) => {
@@ -205,7 +205,7 @@ describe('a worker', () => {
     worker.start()
     await waitFor(() => stuck.received.length === 1, { what: 'it to arrive' })
     await worker.stop({ timeoutMs: 50 })
-    // At once for the next worker: neither a try nor the endpoint's fault.
+    // The next worker may send it at once: this was neither a try nor the endpoint's fault.
     expect(
       await database.query(
         `select state, error, tries, leased_until, due_at <= now() as is_due
@@ -214,7 +214,7 @@ describe('a worker', () => {
     ).toEqual([{ state: 'pending', error: 'aborted', tries: 0, leased_until: null, is_due: true }])
   })
 
-  test('that hears of its claim too late gives it back uncounted', async () => {
+  test('that gets the reply to its claim too late gives the deliveries back uncounted', async () => {
     const hooks = database.hooks({ timeoutMs: 1_000 })
     await hooks.endpoints.register({ url: 'http://127.0.0.1:1/', types: ['*'] })
     await fanOut(hooks, database.pool(), events(1))
@@ -232,7 +232,7 @@ describe('a worker', () => {
     ).toEqual([{ epoch: 1, unfinished: 0, leased_until: null }])
   })
 
-  test('records a verdict when the database is back, if its lease still holds', async () => {
+  test('records a verdict once the database is back, if its lease still holds', async () => {
     const proxy = await startProxy(Number(new URL(database.url()).port))
     onTestFinished(() => proxy.stop())
     const pool = database.pool({ connectionString: proxy.through(database.url()) })
@@ -254,7 +254,7 @@ describe('a worker', () => {
     expect(receiver.received).toHaveLength(1)
   })
 
-  test('continues after the database was away', async () => {
+  test('continues after an outage of the database', async () => {
     const proxy = await startProxy(Number(new URL(database.url()).port))
     onTestFinished(() => proxy.stop())
     const pool = database.pool({ connectionString: proxy.through(database.url()) })
@@ -295,7 +295,7 @@ describe('a worker', () => {
     ])
   })
 
-  test('refuses a lease that is too short, and says that its tables are missing', async () => {
+  test('refuses a lease that is too short, and reports missing tables', async () => {
     const hooks = database.hooks()
     expect(() => hooks.createWorker({ leaseMs: 10_500 })).toThrow(/at least timeoutMs/)
     expect(() => hooks.createWorker({ concurrency: 0 })).toThrow(/concurrency/)
@@ -312,7 +312,7 @@ describe('a worker', () => {
 })
 
 describe('a manual retry', () => {
-  test('replaces the one that was scheduled', async () => {
+  test('replaces the scheduled try', async () => {
     const hooks = database.hooks({ schedule: [3_600_000] })
     const receiver = await startReceiver(503)
     await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -329,7 +329,7 @@ describe('a manual retry', () => {
     expect(receiver.received).toHaveLength(2)
   })
 
-  test('goes at once, ahead of all that waits, even if the breaker holds the endpoint', async () => {
+  test('goes at once, ahead of everything that waits, even if the breaker holds the endpoint', async () => {
     const hooks = database.hooks({ breakerFailures: 1, cooldownMs: 3_600_000, schedule: [0, 0, 0] })
     const receiver = await startReceiver(503)
     const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })

@@ -23,9 +23,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/**
- * A proxy that connects where CONNECT says, or answers with a status; names lead to this machine.
- */
+/** A proxy that connects to this machine wherever CONNECT asks it to, or answers with a status. */
 async function startProxy({ status = 200 }: { status?: number } = {}) {
   const asked: { authority: string; credentials: string | undefined }[] = []
   const server = createServer((_, response) => response.writeHead(405).end())
@@ -92,7 +90,7 @@ async function outcome(
 
 describe('an egress proxy', () => {
   test.each(['http', 'https'])(
-    'gets the address that was checked, while the receiver gets the name: %s',
+    'gets the checked address, while the receiver gets the name: %s',
     async (protocol) => {
       const proxy = await startProxy()
       const receiver = await startReceiver(protocol === 'https')
@@ -105,7 +103,7 @@ describe('an egress proxy', () => {
     },
   )
 
-  test('is never asked for an internal name or address', async () => {
+  test('is never asked to connect to an internal name or address', async () => {
     const { asked, port } = await startProxy()
     const proxy = `http://127.0.0.1:${port}`
     const inside = { proxy, addresses: ['8.8.8.8', '169.254.169.254'], allowed: [] }
@@ -118,7 +116,7 @@ describe('an egress proxy', () => {
     expect(asked).toEqual([])
   })
 
-  test('that is trusted to resolve gets the name, which is not looked up here', async () => {
+  test('that is trusted to resolve names gets the name, which is not looked up here', async () => {
     const { asked, port } = await startProxy()
     const receiver = await startReceiver(true)
     const proxy = { url: `http://sender:p%40ss@127.0.0.1:${port}`, resolves: true }
@@ -131,14 +129,14 @@ describe('an egress proxy', () => {
     ])
   })
 
-  test('that cannot connect is asked for the next address, until all have failed', async () => {
+  test('that cannot connect is asked to connect to the next address, until all have failed', async () => {
     const { asked, port } = await startProxy({ status: 502 })
     const through = { proxy: `http://127.0.0.1:${port}`, addresses: ['8.8.8.8', '2606:4700::1'] }
     expect(await outcome('https://hooks.example/', through)).toBe('proxy-refused')
     expect(asked.map(({ authority }) => authority)).toEqual(['8.8.8.8:443', '[2606:4700::1]:443'])
   })
 
-  test('that is unreachable, refuses our password, or is not a proxy, is itself at fault', async () => {
+  test('that is unreachable, refuses our password or is not a proxy is reported as the cause', async () => {
     const unknown = await startProxy({ status: 407 })
     for (const port of [1, unknown.port]) {
       const through = { proxy: `http://127.0.0.1:${port}`, addresses: ['8.8.8.8'] }
@@ -146,7 +144,7 @@ describe('an egress proxy', () => {
     }
   })
 
-  test('that accepts a connection and never answers is given up when the time is over', async () => {
+  test('that accepts a connection and never answers is given up on when the time is over', async () => {
     const sockets = new Set<Socket>()
     const server = createTcpServer((socket) => {
       sockets.add(socket)
@@ -156,12 +154,12 @@ describe('an egress proxy', () => {
     const proxy = `http://127.0.0.1:${await listening(server)}`
     const through = { proxy, addresses: ['8.8.8.8', '8.8.4.4'], timeoutMs: 300 }
     expect(await outcome('https://hooks.example/', through)).toBe('timeout')
-    // A connection that nobody waits for any more would be kept for ever.
+    // A connection that is no longer needed would stay open for ever.
     await waitFor(() => sockets.size === 0, { what: 'the connection to end' })
   })
 
   test.each<[string, (socket: Socket) => void]>([
-    ['with its answer', (socket) => socket.write(`${ESTABLISHED}SSH-2.0-OpenSSH_9.6\r\n`)],
+    ['together with its answer', (socket) => socket.write(`${ESTABLISHED}SSH-2.0-OpenSSH_9.6\r\n`)],
     ['an HTTP answer', (socket) => socket.write(`${ESTABLISHED}HTTP/1.1 200 OK\r\n\r\n`)],
     [
       'a moment after it',
@@ -170,8 +168,8 @@ describe('an egress proxy', () => {
         setImmediate(() => socket.write('SSH-2.0-OpenSSH_9.6\r\n'))
       },
     ],
-    ['nothing, and hangs up', (socket) => socket.end(ESTABLISHED)],
-  ])('whose tunnel says something before it is asked is dialled once: %s', async (_, speak) => {
+    ['none, and hangs up', (socket) => socket.end(ESTABLISHED)],
+  ])('whose tunnel sends bytes before the request is dialled once: %s', async (_, speak) => {
     let dialled = 0
     const server = createTcpServer((socket) => {
       dialled += 1
@@ -183,7 +181,7 @@ describe('an egress proxy', () => {
     expect(dialled).toBe(1)
   })
 
-  test('is given as a URL', () => {
+  test('must be given as a URL', () => {
     for (const wrong of ['proxy:3128', 'socks5://127.0.0.1', '']) {
       expect(() => resolveProxy(wrong, 1_000)).toThrow(/proxy must be a URL/)
     }

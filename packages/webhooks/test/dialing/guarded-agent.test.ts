@@ -26,7 +26,7 @@ beforeEach(() => {
   reached = []
 })
 
-/** The code of the failure of a request, or its status. */
+/** Sends a request and returns the code of its failure, or its status. */
 async function outcome(
   url: string,
   resolve: ResolveName,
@@ -57,7 +57,7 @@ describe('the guarded agent', () => {
     ['answers', (socket) => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n')],
     ['hangs up', (socket) => socket.end()],
     ['breaks off', (socket) => socket.resetAndDestroy()],
-  ])('dials a server once that %s before it is asked', async (_, act) => {
+  ])('dials a server that %s before the request only once', async (_, act) => {
     let dialled = 0
     const early = createTcpServer((socket) => {
       dialled += 1
@@ -78,7 +78,7 @@ describe('the guarded agent', () => {
     expect(dialled).toBe(1)
   })
 
-  test('dials no forbidden literal address, which has no lookup', async () => {
+  test('refuses a forbidden literal address, which has no lookup', async () => {
     expect(await outcome(`http://127.0.0.1:${port}/`, never)).toBe('address-forbidden')
     expect(await outcome(`http://[::ffff:127.0.0.1]:${port}/`, never)).toBe('address-forbidden')
     expect(reached).toEqual([])

@@ -9,7 +9,7 @@ import { addressGuard } from '../../src/dialing/address-guard.ts'
 import { guardedAgent } from '../../src/dialing/guarded-agent.ts'
 import { nameServers } from '../../src/dialing/resolve-name.ts'
 
-/** A name server that gives each question for an address the next answer, with a TTL of 0. */
+/** A name server that answers each question for an address with the next answer, and a TTL of 0. */
 async function rebindingServer(answers: readonly string[]) {
   const socket = createSocket('udp4')
   onTestFinished(() => void socket.close())
@@ -40,9 +40,10 @@ async function inside() {
   return { reached, port: (server.address() as AddressInfo).port }
 }
 
-test('a name server that answers a public address first and an internal one next is asked once per connection', async () => {
+test('a name that resolves to a public address first and an internal one next is looked up once per connection', async () => {
   const { reached, port } = await inside()
-  // 192.0.2.1 is nobody's: it stands for the attacker's own public server, and does not answer.
+  // 192.0.2.1 belongs to nobody: it stands for the attacker's own public server, and does not
+  // answer.
   const { given, servers } = await rebindingServer(['192.0.2.1', '127.0.0.1'])
   const dispatcher = guardedAgent(addressGuard(['192.0.2.1']), {
     connectTimeoutMs: 60_000,
@@ -55,10 +56,11 @@ test('a name server that answers a public address first and an internal one next
     return (await send(url, {}, body, { dispatcher, timeoutMs, maxBodyBytes: 10 })).failure?.error
   }
 
-  // What was checked is dialled, whatever the name says by now: that it is not there is the proof.
+  // The connection fails, which shows that the checked address was dialled and not the one that the
+  // name has by now.
   expect(await attempt(300)).not.toBe('address-forbidden')
   expect(given).toEqual(['192.0.2.1'])
-  // The next attempt asks anew, is told of the inside, and dials nothing.
+  // The next attempt looks the name up again, gets the internal address, and dials nothing.
   expect(await attempt(5_000)).toBe('address-forbidden')
   expect(given).toEqual(['192.0.2.1', '127.0.0.1'])
   expect(reached).toEqual([])

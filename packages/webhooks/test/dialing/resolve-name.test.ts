@@ -10,8 +10,8 @@ afterEach(() => {
 })
 
 /**
- * A name server on loopback: it answers what `records` has for a type, and drops what is
- * `undefined`.
+ * A name server on loopback that answers the types in `records` and drops the question for any
+ * other type.
  */
 async function nameServer(
   records: Partial<Record<'A' | 'AAAA', readonly string[]>>,
@@ -34,7 +34,7 @@ async function nameServer(
 }
 
 describe('the addresses of a name', () => {
-  test('are both kinds', async () => {
+  test('include both kinds', async () => {
     const servers = await nameServer({ A: ['8.8.8.8'], AAAA: ['2606:4700::1'] })
     expect(await nameServers(servers)('shop.example')).toEqual(['8.8.8.8', '2606:4700::1'])
   })
@@ -43,10 +43,10 @@ describe('the addresses of a name', () => {
     ['AAAA', { A: ['8.8.8.8'] }, ['8.8.8.8']],
     ['A', { AAAA: ['2606:4700::1'] }, ['2606:4700::1']],
   ] as const)(
-    'are those of one kind if the name server never answers the question for %s',
+    'are those of the other kind if the name server never answers the question for %s',
     async (_, records, expected) => {
       const resolve = nameServers(await nameServer(records))
-      // The resolver itself asks for two seconds, twice.
+      // The resolver itself waits for two seconds, twice.
       let found: readonly string[] | undefined
       const looking = resolve('shop.example').then((addresses) => {
         found = addresses
@@ -56,12 +56,12 @@ describe('the addresses of a name', () => {
     },
   )
 
-  test('are those of one kind if there are none of the other', async () => {
+  test('are those of one kind if the other has none', async () => {
     const servers = await nameServer({ A: [], AAAA: ['2606:4700::1'] })
     expect(await nameServers(servers)('shop.example')).toEqual(['2606:4700::1'])
   })
 
-  test('are an error if there are none', async () => {
+  test('cannot be resolved if there are none', async () => {
     const servers = await nameServer({ A: [], AAAA: [] })
     await expect(nameServers(servers)('shop.example')).rejects.toMatchObject({ code: 'ENODATA' })
   })

@@ -40,7 +40,7 @@ describe('headers of an endpoint', () => {
     }
     expect(receiver.received).toHaveLength(2)
 
-    // What is not mentioned stays; null takes it away.
+    // A field that is left out stays; null removes it.
     expect(await hooks.endpoints.update(endpoint.id, { types: ['*'] })).toMatchObject({
       headers: ['authorization', 'user-agent', 'cookie'],
     })
@@ -51,7 +51,7 @@ describe('headers of an endpoint', () => {
     expect(receiver.received[2]?.headers.authorization).toBeUndefined()
   })
 
-  test('of another endpoint do not open, and nothing is sent without them', async () => {
+  test('copied from another endpoint do not open, and nothing is sent without them', async () => {
     const hooks = database.hooks({ seal })
     const receiver = await startReceiver()
     const of = { url: receiver.url, types: ['*'], headers: { authorization: 'x' } }
@@ -136,7 +136,7 @@ describe('certificates of an endpoint', () => {
     expect(shown).toEqual([false, true])
   })
 
-  test('whose handshake never ends do not count against the concurrency limit for ever', async () => {
+  test('whose handshake never ends do not occupy the concurrency limit for ever', async () => {
     const hooks = database.hooks({ timeoutMs: 300 })
     const silent = createTcpServer((socket) => socket.on('error', () => {}).resume())
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
@@ -148,7 +148,7 @@ describe('certificates of an endpoint', () => {
     expect(await hooks.deliveries.list()).toMatchObject([{ state: 'pending', error: 'timeout' }])
   })
 
-  test('are checked when they are given', async () => {
+  test('are checked at registration', async () => {
     const { endpoints } = database.hooks()
     for (const tls of [{}, { cert }, { key }, { ca: 'nonsense' }, { ca: cert.slice(0, 200) }]) {
       await expect(
@@ -175,7 +175,7 @@ describe('the rate of an endpoint', () => {
     expect(counts.reduce((sum, count) => sum + count)).toBe(5)
     expect(receiver.received).toHaveLength(1)
     expect(free.received).toHaveLength(4)
-    // A rate that is changed counts at once.
+    // A changed rate applies at once.
     expect(await hooks.endpoints.update(endpoint.id, { rate: null })).toMatchObject({ rate: null })
     expect(await hooks.createWorker().deliverOnce()).toBe(3)
   })
@@ -217,7 +217,7 @@ describe('the rate of an endpoint', () => {
     },
   )
 
-  test('and its breaker write nothing while nothing is due, and lock no more than the limit allows', async () => {
+  test('and its breaker write nothing while nothing is due, and lock no more rows than the limit allows', async () => {
     const hooks = database.hooks()
     const of = { url: 'https://hooks.example/', types: ['*'] }
     for (let n = 0; n < 5; n += 1) await hooks.endpoints.register({ ...of, rate: 10 })
@@ -241,7 +241,7 @@ describe('the rate of an endpoint', () => {
     await client.query(claim)
     const { rows } = await client.query('select pg_current_xact_id_if_assigned() as written')
     await client.query('commit')
-    // A lock on a row is a write, too.
+    // A row lock is a write, too.
     expect(rows).toEqual([{ written: null }])
   })
 
@@ -254,7 +254,7 @@ describe('the rate of an endpoint', () => {
   })
 })
 
-test('an endpoint that is deleted leaves no secret behind', async () => {
+test('a deleted endpoint leaves no secret behind', async () => {
   const hooks = database.hooks()
   const { endpoint } = await hooks.endpoints.register({
     url: 'https://hooks.example/',
@@ -282,7 +282,7 @@ test('a worker of the previous release gets no delivery that needs headers or ce
   expect(await hooks.createWorker().deliverOnce()).toBe(2)
 })
 
-test('an egress proxy that is unreachable is held against no endpoint', async () => {
+test('an unreachable egress proxy is held against no endpoint', async () => {
   const hooks = database.hooks({ proxy: 'http://127.0.0.1:1', breakerFailures: 1 })
   const receiver = await startReceiver()
   const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })

@@ -47,7 +47,7 @@ describe('an endpoint', () => {
     expect(await endpoints.list({ status: 'paused' })).toHaveLength(1)
   })
 
-  test('that does not exist is undefined to every call', async () => {
+  test('that does not exist makes every call resolve with undefined', async () => {
     const { endpoints } = database.hooks()
     for (const id of ['0198c5e2-0000-7000-8000-000000000000', 'nonsense', '']) {
       expect(await endpoints.get(id)).toBeUndefined()
@@ -84,7 +84,7 @@ describe('an endpoint', () => {
     ).rejects.toMatchObject({ code: 'address-forbidden' })
   })
 
-  test('of a customer gets that customer’s events and no other’s', async () => {
+  test('of a customer gets the events of that customer and no other', async () => {
     const hooks = database.hooks({ customerOf: (event) => event.headers.customer })
     const receiver = await startReceiver()
     const register = (customer?: string) =>
@@ -105,7 +105,7 @@ describe('an endpoint', () => {
     ])
     expect(await hooks.endpoints.list({ customer: 'acme' })).toHaveLength(1)
 
-    // A process that does not know whose events are whose tells nobody of them.
+    // A process without customerOf does not know whose an event is, so it sends it to nobody.
     const unaware = database.hooks()
     await fanOut(unaware, database.pool(), [eventOf({ headers: { customer: 'acme' } })])
     expect(await unaware.deliveries.list()).toHaveLength(2)
@@ -114,7 +114,7 @@ describe('an endpoint', () => {
     ).rejects.toThrow(/customerOf/)
   })
 
-  test('of each party of an event gets it, from two concurrent fan-outs', async () => {
+  test('of each customer that an event concerns gets it from two concurrent fan-outs', async () => {
     const receiver = await startReceiver()
     const parties = ['buyer', 'seller'].map((party) =>
       database.hooks({
@@ -133,7 +133,7 @@ describe('an endpoint', () => {
     await Promise.all(
       events.flatMap((event) => parties.map((hooks) => fanOut(hooks, pool, [event]))),
     )
-    // Once each, also where the log brings them again.
+    // Each gets it once, even if the log delivers the event again.
     for (const hooks of parties) await fanOut(hooks, pool, events)
     for (const customer of ['ada', 'acme']) {
       const own = parties[0]?.forCustomer(customer).deliveries.list()
@@ -144,7 +144,7 @@ describe('an endpoint', () => {
   })
 
   test.each(['a\0b', 'a\ud800', 'x'.repeat(1_001)])(
-    'cannot belong to a customer %j, whose events hold up nobody',
+    'cannot belong to a customer %j, whose events hold up no others',
     async (odd) => {
       const hooks = database.hooks({ customerOf: (event) => event.headers.customer })
       const of = { url: (await startReceiver()).url, types: ['*'] }
@@ -156,7 +156,7 @@ describe('an endpoint', () => {
     },
   )
 
-  test('that is paused or disabled gets nothing, and everything when it is enabled again', async () => {
+  test('that is paused or disabled gets nothing until it is enabled, and then everything', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver()
     const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -226,7 +226,7 @@ describe('an endpoint', () => {
 })
 
 describe('the secrets of an endpoint', () => {
-  test('both sign while they are rotated, and then only the new one', async () => {
+  test('sign together during a rotation, and then only the new one does', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver()
     const first = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -249,7 +249,7 @@ describe('the secrets of an endpoint', () => {
     }
   })
 
-  test('changed between two attempts sign the second', async () => {
+  test('that change between two attempts sign the second attempt', async () => {
     const hooks = database.hooks({ schedule: [0] })
     const rotated: string[] = []
     const id = { endpoint: '' }
@@ -272,14 +272,14 @@ describe('the secrets of an endpoint', () => {
     expect(receiver.received[0]!.body).toBe(receiver.received[1]!.body)
   })
 
-  test('are at most ten that sign at once', async () => {
+  test('that sign at the same time are at most ten', async () => {
     const hooks = database.hooks()
     const { endpoint } = await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
     for (let n = 0; n < 12; n += 1) await hooks.endpoints.rotateSecret(endpoint.id)
     expect(await hooks.endpoints.secrets(endpoint.id)).toHaveLength(10)
   })
 
-  test('of many concurrent rotations all expire but the newest', async () => {
+  test('of many concurrent rotations expire, except for the newest', async () => {
     const hooks = database.hooks()
     const { endpoint } = await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
     const rotations = Array.from({ length: 6 }, () => hooks.endpoints.rotateSecret(endpoint.id))
@@ -348,7 +348,7 @@ describe('the secrets of an endpoint', () => {
     })
   })
 
-  test('that cannot be opened delay deliveries without blaming anybody', async () => {
+  test('that cannot be opened delay deliveries without counting against the endpoint', async () => {
     const seal = { current: 'k1', keys: { k1: randomBytes(32) } }
     const receiver = await startReceiver()
     const { endpoint } = await database
@@ -369,7 +369,7 @@ describe('the secrets of an endpoint', () => {
 })
 
 describe('a ping', () => {
-  test('returns the answer of an endpoint in any status, and leaves no trace', async () => {
+  test('returns the answer of an endpoint in any status, and records nothing', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver((_, response) => response.writeHead(418).end('a teapot'))
     const { endpoint, secret } = await hooks.endpoints.register({ url: receiver.url, types: ['a'] })
@@ -393,7 +393,7 @@ describe('a ping', () => {
     expect(await hooks.deliveries.list()).toEqual([])
   })
 
-  test('is guarded as a delivery is', async () => {
+  test('dials only addresses that a delivery may dial', async () => {
     const { endpoint } = await database
       .hooks()
       .endpoints.register({ url: 'http://127.0.0.1:1/', types: ['*'] })
@@ -444,7 +444,7 @@ test('an endpoint that fails is reported once at 50, 70, 90 and 100 %, and then 
     reason: 'failing',
   })
 
-  // Enabled, it begins anew; one success and it never failed.
+  // Once enabled it starts without failures, and after one success nothing is held against it.
   await hooks.endpoints.enable(endpoint.id)
   await failAfter(0)
   expect((await hooks.endpoints.get(endpoint.id))?.failingSince).toEqual(expect.any(Date))
@@ -465,7 +465,7 @@ describe('an endpoint is not disabled', () => {
       [seconds],
     )
 
-  test('for two events that it refused, however far apart', async () => {
+  test('for refusing two events, however far apart', async () => {
     const receiver = await startReceiver(404)
     const hooks = database.hooks({ ...LOCAL, disableAfterMs: 100_000 })
     const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -477,7 +477,7 @@ describe('an endpoint is not disabled', () => {
     expect(await hooks.endpoints.get(endpoint.id)).toMatchObject({ status: 'enabled' })
   })
 
-  test('for one event, however often it is tried; for many it is', async () => {
+  test('for one event, however often it is tried, but for many events it is', async () => {
     const receiver = await startReceiver(503)
     const hooks = database.hooks({
       ...LOCAL,

@@ -18,12 +18,12 @@ beforeAll(async () => {
   await database.query(sql.replaceAll(/\bhooks;/g, `${role};`))
 })
 
-// Before the database is dropped: the role outlives it.
+// Runs before the database is dropped, because the role outlives it.
 afterAll(async () => {
   await database.query(`drop owned by ${role}; drop role ${role}`)
 })
 
-test('webhooks need no more than the grants of docs/grants.md', async () => {
+test('webhooks need no more than the grants in docs/grants.md', async () => {
   const url = new URL(database.url())
   url.username = role
   url.password = 'secret'

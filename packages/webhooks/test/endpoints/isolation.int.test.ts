@@ -26,11 +26,11 @@ const makeAllDue = () =>
   database.query(`update oncekey.webhook_deliveries set due_at = now() where state = 'pending'`)
 
 describe('one endpoint', () => {
-  test('that never answers holds up none of the others, whatever waits for it', async () => {
+  test('that never answers holds up no other, however much waits for it', async () => {
     const hooks = database.hooks()
     const dead = await startReceiver(() => {})
     const living = await startReceiver()
-    // First in line everywhere: registered first, and with the oldest deliveries.
+    // It comes first everywhere: it was registered first, and has the oldest deliveries.
     await hooks.endpoints.register({ url: dead.url, types: ['*'] })
     await fanOut(hooks, database.pool(), events(200))
     await hooks.endpoints.register({ url: living.url, types: ['*'] })
@@ -39,7 +39,7 @@ describe('one endpoint', () => {
     const worker = hooks.createWorker({ concurrency: 10, endpointConcurrency: 4 })
     worker.start()
     onTestFinished(() => worker.stop({ timeoutMs: 0 }))
-    // Within the time of one attempt to the dead one, which is 10 seconds.
+    // Within the time of one attempt to the dead endpoint, which is 10 seconds.
     await waitFor(() => living.received.length === 100, { what: 'the others', timeoutMs: 9_000 })
     expect(dead.received.length).toBeLessThanOrEqual(4)
   })
@@ -113,7 +113,7 @@ describe('one endpoint', () => {
     },
   )
 
-  test('whose probe is given back unsent is probed again at once', async () => {
+  test('whose probe was given back unsent is probed again at once', async () => {
     const hooks = database.hooks({ breakerFailures: 1 })
     const receiver = await startReceiver(500)
     const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -127,7 +127,7 @@ describe('one endpoint', () => {
     expect(await endpointRow(endpoint.id)).toMatchObject({ failures: 1, wait: null })
   })
 
-  test('that refuses what it is sent, but answers, is not held back', async () => {
+  test('that answers with refusals is not held back', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver(422)
     const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -141,11 +141,11 @@ describe('one endpoint', () => {
   test.each([
     ['in so many seconds', { 'retry-after': '600' }],
     [
-      'at a time of its own clock, which is years behind',
+      'at a time by its own clock, which is years behind',
       { 'retry-after': 'Thu, 01 Jan 2015 00:10:00 GMT', date: 'Thu, 01 Jan 2015 00:00:00 GMT' },
     ],
   ])(
-    'that says to come back %s is left alone until then, with all that waits for it',
+    'that asks us to come back %s gets nothing until then, and everything waits',
     async (_, headers) => {
       const hooks = database.hooks({ schedule: [1_000] })
       const receiver = await startReceiver((_, response) => response.writeHead(429, headers).end())
@@ -161,7 +161,7 @@ describe('one endpoint', () => {
     },
   )
 
-  test('that answers 410 is disabled, and keeps what waits for it', async () => {
+  test('that answers 410 is disabled, and its waiting deliveries are kept', async () => {
     const told: unknown[] = []
     const hooks = database.hooks({ onFailingEndpoint: (message) => void told.push(message) })
     const receiver = await startReceiver(410)
@@ -187,7 +187,7 @@ describe('one endpoint', () => {
     expect(await hooks.createWorker().deliverOnce()).toBe(2)
   })
 
-  test('that turns out to be internal is not dialled', async () => {
+  test('that resolves to an internal address is not dialled', async () => {
     const receiver = await startReceiver()
     const port = new URL(receiver.url).port
     const addresses = [['127.0.0.1'], ['127.0.0.1', '10.0.0.1'], ['169.254.169.254']]
@@ -210,7 +210,7 @@ describe('one endpoint', () => {
     ])
   })
 
-  test('that redirects to the metadata of a cloud is not followed', async () => {
+  test("that redirects to a cloud's metadata service is not followed", async () => {
     const inside = await startReceiver()
     const receiver = await startReceiver((_, response) =>
       response.writeHead(302, { location: inside.url }).end(),
@@ -224,7 +224,7 @@ describe('one endpoint', () => {
   })
 })
 
-test('verdicts of one endpoint that are recorded together count in their order', async () => {
+test('verdicts of one endpoint that are recorded together count in the order of their attempts', async () => {
   const { recordVerdicts } = await import('../../src/statements/verdicts.ts')
   const { claimDeliveries } = await import('../../src/statements/claims.ts')
   const hooks = database.hooks()

@@ -6,7 +6,7 @@ import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.
 const database = webhooksDatabase()
 beforeEach(() => database.empty())
 
-/** Ten events that a receiver refuses, and one that times out for good. */
+/** Makes ten events that a receiver refuses, and one that times out for good. */
 async function deadOnes() {
   const hooks = database.hooks({ schedule: [] })
   const receiver = await startReceiver(({ body }, response) => {
@@ -36,7 +36,7 @@ async function deadOnes() {
   }
 }
 
-test('deliveries that failed and will be retried are listed with their due times', async () => {
+test('lists failed deliveries that will be retried, with their due times', async () => {
   const hooks = database.hooks({ schedule: [60_000, 60_000] })
   const receiver = await startReceiver((_, response) => response.writeHead(503).end('later'))
   const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
@@ -80,7 +80,7 @@ test('deliveries that failed and will be retried are listed with their due times
   expect((await letters.list()).items).toEqual([])
 })
 
-describe('a delivery that was given up', () => {
+describe('a delivery that is given up', () => {
   test('is a dead letter with its event, every attempt and the reason', async () => {
     const { dead, endpoint, events } = await deadOnes()
     const { items } = await dead.list({ eventIds: [events[0]!.id] })
@@ -109,7 +109,7 @@ describe('a delivery that was given up', () => {
     expect(await dead.get('nonsense')).toBeUndefined()
   })
 
-  test('is found by every part of a filter, and the count agrees', async () => {
+  test('is found by every part of a filter, and counted by it', async () => {
     const { dead, endpoint, events, hanging } = await deadOnes()
     const [first] = (await dead.list()).items
     const count = async (filter: Parameters<typeof dead.list>[0]) => {
@@ -142,7 +142,7 @@ describe('a delivery that was given up', () => {
     expect(new Set(seen).size).toBe(11)
   })
 
-  test('is redriven under its event’s id, and as many are redriven as the preview said', async () => {
+  test('is redriven under the id of its event, and the preview counts what is redriven', async () => {
     const { dead, receiver, worker, hooks, events } = await deadOnes()
     receiver.answer(200)
     const filter = { type: 'order.paid' }
@@ -209,7 +209,7 @@ describe('a delivery that was given up', () => {
     expect(new Set(redriven).size).toBe(11)
   })
 
-  test('is counted in the statistics: depth, age, arrivals, departures and reasons', async () => {
+  test('counts in the statistics: depth, age, arrivals, departures and reasons', async () => {
     const { dead, endpoint } = await deadOnes()
     const [first] = (await dead.list({ reason: 'permanent' })).items
     await dead.discard([first!.id], 'looked at')
@@ -246,12 +246,12 @@ describe('purge', () => {
     expect(await hooks.purge({ limit: 3 })).toEqual({ ...nothing, deliveries: 2 })
     expect(await database.query('select from oncekey.webhook_attempts')).toHaveLength(6)
     await age(23)
-    // A message goes in the same call as the last delivery that needed it.
+    // A message is removed in the same call as the last delivery that needed it.
     expect(await hooks.purge()).toEqual({ ...nothing, deliveries: 6, messages: 11 })
     expect(await database.query('select from oncekey.webhook_attempts')).toHaveLength(0)
   })
 
-  test('ends deliveries to an endpoint that was disabled for too long, and removes deleted endpoints', async () => {
+  test('ends deliveries to endpoints that were disabled for too long, and removes deleted endpoints', async () => {
     const hooks = database.hooks()
     const { endpoint } = await hooks.endpoints.register({ url: 'https://a.example', types: ['*'] })
     await fanOut(hooks, database.pool(), [eventOf()])
@@ -265,7 +265,8 @@ describe('purge', () => {
     expect(await hooks.purge()).toMatchObject({ ended: 1 })
     expect(await hooks.deliveries.list()).toMatchObject([{ state: 'ended', reason: 'expired' }])
 
-    // Fanned out at the moment when its endpoint was deleted: nobody was there to end it.
+    // Fanned out at the very moment when its endpoint was deleted, so that the deletion did not end
+    // it.
     const second = await hooks.endpoints.register({ url: 'https://b.example', types: ['*'] })
     await fanOut(hooks, database.pool(), [eventOf()])
     await database.query(
@@ -277,7 +278,7 @@ describe('purge', () => {
     await database.query(
       `update oncekey.webhook_deliveries set ended_at = now() - interval '8 days'`,
     )
-    // Its delivery and then itself; the disabled one has the other deliveries.
+    // Removes the delivery and then the endpoint; the disabled endpoint has the other deliveries.
     expect(await hooks.purge()).toMatchObject({ endpoints: 1 })
     expect(await hooks.endpoints.get(second.endpoint.id)).toBeUndefined()
   })

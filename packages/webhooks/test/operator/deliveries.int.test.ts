@@ -35,7 +35,7 @@ describe('a webhook', () => {
     expect(await hooks.createWorker().deliverOnce()).toBe(0)
   })
 
-  test('is retried with the same bytes until it is accepted, and every attempt is on record', async () => {
+  test('is retried with the same bytes until it is accepted, and every attempt is recorded', async () => {
     const hooks = database.hooks({ schedule: [0, 0, 0] })
     const receiver = await startReceiver(({ before }, response) => {
       response.writeHead(before < 2 ? 503 : 200).end(`try ${before}`)
@@ -63,7 +63,7 @@ describe('a webhook', () => {
     })
   })
 
-  test('goes only to endpoints that asked for its type', async () => {
+  test('goes only to endpoints that want its type', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver()
     for (const types of [['order.created'], ['order.*'], ['order.item.*'], ['refund.*'], ['*']]) {
@@ -85,7 +85,7 @@ describe('a webhook', () => {
     ).toEqual(['refund.*', '*'])
   })
 
-  test('is fanned out once, however often its event comes', async () => {
+  test('is fanned out once, however often its event is delivered', async () => {
     const hooks = database.hooks()
     const receiver = await startReceiver()
     await hooks.endpoints.register({ url: receiver.url, types: ['*'] })

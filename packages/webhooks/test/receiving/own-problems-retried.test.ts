@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { isProblemCode, problem } from '../../../core/src/response/problem.ts'
 import { classifyByStatus } from '../../src/retry/response-class.ts'
 
-/** Every code that a receiver built on this workspace answers with. */
+/** Every code that a receiver built on this workspace can answer with. */
 const codes = (
   [
     'not-authentic',
@@ -35,7 +35,7 @@ test('the list of codes is complete', () => {
 })
 
 test.each(codes.filter((code) => answerOf(code).retry === 'same-key'))(
-  '%s asks to send the same again, and our own sender does so by the status alone',
+  '%s asks for the same request again, and our own sender obeys by the status alone',
   (code) => {
     expect(classifyByStatus(answerOf(code).status)).toBe('transient')
   },

@@ -3,7 +3,7 @@ import { pathScope } from '../../src/receiving/path-scope.ts'
 
 const scopeOf = (originalUrl: string) => pathScope({ originalUrl })
 
-describe('the path that a webhook came to, as a scope', () => {
+describe('the scope made of the path of a webhook', () => {
   test.each([
     '/Hooks/Billing',
     '/hooks/billing/',
@@ -18,7 +18,7 @@ describe('the path that a webhook came to, as a scope', () => {
     expect(scopeOf(spelling)).toBe('/hooks/billing')
   })
 
-  test('differs for another path, even one that begins with two slashes', () => {
+  test('differs between paths, even for one that begins with two slashes', () => {
     const paths = ['/', '/a', '/b', '//c', '//d/e', '/f/e', '/a%2520', '/a%20', '/%', '/%zz']
     expect(new Set(paths.map(scopeOf)).size).toBe(paths.length)
   })

@@ -19,14 +19,14 @@ import fastify, { type FastifyReply } from 'fastify'
 import { type Context, Hono } from 'hono'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 
-/** A site with one route for webhooks, and one with the same store and keys of clients. */
+/** A site with one route for webhooks, and one with the same store for keys that clients choose. */
 interface Site {
   post(path: string, headers: Record<string, string>, body: string): Promise<Response>
   readonly effects: string[]
 }
 type Options = Parameters<typeof receiveWebhook>[0]
 
-/** What the routes' handler answers, once it may. */
+/** The answer of the routes' handler once the test lets it run. */
 type Answer = (effect: number) => number | Promise<number>
 const well: Answer = () => 200
 
@@ -160,7 +160,7 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
     expect(one.effects).toEqual(['invoice.paid', 'invoice.paid'])
   })
 
-  test('is verified before anything is claimed or replayed', async () => {
+  test('is verified before its id is claimed or its response replayed', async () => {
     const one = await site({ secrets: [secret] })
     await deliver(one, { id: 'msg-1' })
     const refused = { status: 401, replayed: null, answer: { code: 'not-authentic' } }
@@ -170,14 +170,14 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
     expect(await deliver(one, { id: 'msg-1', ago: -301 })).toMatchObject(refused)
     const changed = body.replace('paid', 'void')
     expect(await deliver(one, { id: 'msg-2', sent: changed })).toMatchObject(refused)
-    // Equal JSON, other bytes.
+    // The JSON is equal, but the bytes differ.
     expect(await deliver(one, { id: 'msg-2', sent: ` ${body}` })).toMatchObject(refused)
     expect((await one.post('/webhooks', {}, body)).status).toBe(401)
-    // A forger's try has not used the id up.
+    // A forged delivery has not used up the id.
     expect(await deliver(one, { id: 'msg-2' })).toMatchObject({ status: 200, replayed: null })
   })
 
-  test('is accepted under each of the secrets in force, of either kind', async () => {
+  test('is accepted under each secret in force, of either kind', async () => {
     const pair = generateKeyPair()
     const one = await site({ secrets: async () => [secret, pair.publicKey] })
     expect(await deliver(one, { id: 'msg-1', secrets: [pair.secret] })).toMatchObject({
@@ -189,7 +189,7 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
   })
 
   test.each([404, 400, 422, 302, 500])(
-    'that its handler answered with %i is not done: it runs again once the handler was repaired',
+    'that its handler answered with %i is not final: it runs again once the handler is repaired',
     async (status) => {
       const one = await site({ secrets: [secret] }, (effect) => (effect === 1 ? status : 200))
       expect((await deliver(one, { id: 'msg-1' })).status).toBe(status)
@@ -199,7 +199,7 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
     },
   )
 
-  test('that is authentic is identified by its id alone, whatever else changed', async () => {
+  test('that is authentic is identified by its id alone, whatever else changes', async () => {
     const one = await site({ secrets: [secret] })
     expect(await deliver(one, { id: 'msg-1' })).toMatchObject({ status: 200, replayed: null })
     const reworded = '{"type":"invoice.paid","data":{"id":1,"sent":2}}'
@@ -209,7 +209,7 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
     expect(one.effects).toHaveLength(1)
   })
 
-  test('that comes while the first attempt is running gets a status that makes senders retry', async () => {
+  test('that arrives while the first attempt is running gets a status that makes senders retry', async () => {
     let finish = () => {}
     const finished = new Promise<void>((resolve) => {
       finish = resolve
@@ -228,7 +228,7 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
     expect(await first).toMatchObject({ status: 200 })
   })
 
-  test('at two routes is two webhooks', async () => {
+  test('with one id at two routes counts as two webhooks', async () => {
     const one = await site({ secrets: [secret] })
     const headers = { ...signWebhook({ id: 'msg-1', body, secrets: [secret] }) }
     for (const path of ['/webhooks', '/shipping']) {
@@ -288,7 +288,7 @@ describe.each(Object.entries(sites))('a webhook at %s', (_, site) => {
     const order = await one.post('/orders', { 'idempotency-key': 'msg-1' }, body)
     expect(order.headers.get('x-idempotency-replayed')).toBeNull()
     expect(await order.json()).toEqual({ number: 2 })
-    // Nor does a client's key header mean anything on a route for webhooks.
+    // A client's key header has no meaning on a route for webhooks.
     const headers = { ...signWebhook({ id: 'msg-3', body, secrets: [secret] }) }
     const sent = await one.post('/webhooks', { ...headers, 'idempotency-key': 'msg-1' }, body)
     expect(await sent.json()).toEqual({ number: 3 })
@@ -332,7 +332,7 @@ interface Delivery {
   readonly sent?: string
 }
 
-test('an id that came on two lines is not authentic', async () => {
+test('an id that arrives on two header lines is not authentic', async () => {
   const store = memoryStore()
   const app = expressApp()
   app.use(

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 const secret = generateSecret()
 const body = '{"type":"invoice.paid"}'
 
-/** A receiver that counts what it takes effect for. */
+/** A receiver that counts the effects of each webhook. */
 async function receiver(
   options: Parameters<typeof receiveWebhook>[0] = { secrets: [secret] },
   parser: RequestHandler = express.raw({ type: () => true }),
@@ -46,7 +46,7 @@ describe('receiveWebhook', () => {
   test('takes a webhook once, however often it is delivered', async () => {
     const { deliver, effects } = await receiver()
     const answers = []
-    // Every attempt has a timestamp and a signature of its own.
+    // Every attempt has its own timestamp and signature.
     for (const seconds of [0, 60, 120]) {
       const timestamp = new Date(Date.now() + seconds * 1000)
       const headers = signWebhook({ id: 'msg-1', body, secrets: [secret], timestamp })
@@ -60,7 +60,7 @@ describe('receiveWebhook', () => {
     expect(effects).toEqual(['invoice.paid'])
   })
 
-  test('shows a forger nothing, not even that a webhook was received', async () => {
+  test('reveals nothing to a forger, not even that a webhook was received', async () => {
     const { deliver, effects } = await receiver()
     expect((await deliver(signed('msg-1'))).status).toBe(200)
     const forged = await deliver(signed('msg-1', [generateSecret()]))
@@ -71,7 +71,7 @@ describe('receiveWebhook', () => {
     expect(effects).toEqual(['invoice.paid'])
   })
 
-  test('accepts both secrets during a rotation, even one that was added while it runs', async () => {
+  test('accepts both secrets during a rotation, even one added at run time', async () => {
     const [older, newer] = [generateSecret(), generateSecret()]
     let inForce = [older]
     const { deliver } = await receiver({ secrets: async () => inForce })

@@ -18,7 +18,7 @@ interface Vector {
 
 const stripeBody = '{"id":"evt_1","object":"event","type":"charge.succeeded"}'
 
-/** Published by the sender, or made by its own library. */
+/** Deliveries published by the sender, or made by its own library. */
 const vectors: Record<string, Vector> = {
   'Standard Webhooks, of the specification': {
     sender: standard,
@@ -98,7 +98,7 @@ const verify = ({ sender, secret, body, headers, at }: Vector) =>
     toleranceSeconds: 300,
     now: new Date(at * 1000),
   })
-/** Another secret of the same form. */
+/** A different secret of the same form. */
 const other = (secret: string) => secret.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'))
 const notAuthentic = expect.objectContaining({ code: 'not-authentic' })
 
@@ -106,7 +106,7 @@ describe.each(Object.entries(vectors))('%s', (_, vector) => {
   const refused = (changed: Partial<Vector>) =>
     expect(() => verify({ ...vector, ...changed })).toThrow(notAuthentic)
 
-  test('is authentic, even while its secret is rotated', () => {
+  test('is authentic, even during a rotation of its secret', () => {
     verify(vector)
     vector.sender.verify({
       header: (name) => vector.headers[name],
@@ -141,7 +141,7 @@ describe.each(Object.entries(vectors))('%s', (_, vector) => {
   })
 })
 
-test('the id of a body is read, and a body without an id has none', () => {
+test('the id is read from a body that has one', () => {
   expect(stripe.idInBody?.(Buffer.from(stripeBody))).toBe('evt_1')
   expect(slack.idInBody?.(Buffer.from('{"event_id":"Ev1"}'))).toBe('Ev1')
   for (const body of ['', 'null', '[]', '{"id":7}', 'token=x', '{'])

@@ -3,11 +3,11 @@ import type { AddressInfo } from 'node:net'
 import { verifyWebhook } from '@oncekey/webhooks'
 import { onTestFinished } from 'vitest'
 
-/** One request as it came. */
+/** One request as it arrived. */
 export interface Received {
   readonly headers: IncomingHttpHeaders
   readonly body: string
-  /** How many there were with this `webhook-id` before. */
+  /** How many requests with this `webhook-id` came before. */
   readonly before: number
 }
 
@@ -16,16 +16,16 @@ export type Answer = number | ((received: Received, response: ServerResponse) =>
 export interface Receiver {
   readonly url: string
   readonly received: Received[]
-  /** Of what came, how often each event did. */
+  /** How often each event arrived, by its `webhook-id`. */
   counts(): Map<string, number>
-  /** From now on. */
+  /** Applies from now on. */
   answer(answer: Answer): void
   close(): Promise<void>
 }
 
 /**
- * An HTTP server that takes webhooks and does as it is told: a status, or anything with the
- * response.
+ * An HTTP server that receives webhooks and answers as a test tells it to: with a status, or in any
+ * way with the response.
  */
 export async function startReceiver(answer: Answer = 204): Promise<Receiver> {
   const received: Received[] = []
@@ -63,7 +63,7 @@ export async function startReceiver(answer: Answer = 204): Promise<Receiver> {
   }
 }
 
-/** Throws unless what came was signed with one of the secrets. */
+/** Throws unless the request was signed with one of the secrets. */
 export function verified({ headers, body }: Received, ...secrets: string[]): string {
   return verifyWebhook({ header: (name) => String(headers[name] ?? ''), body, secrets }).id
 }

@@ -1,5 +1,6 @@
 /**
- * For `hooks.example` and 127.0.0.1, trusted by nobody, valid for a hundred years. Keeps no secret.
+ * A certificate for `hooks.example` and 127.0.0.1 that nobody trusts, valid for a hundred years.
+ * The key protects nothing.
  */
 export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgo6Odr7iKAf4UYxAL

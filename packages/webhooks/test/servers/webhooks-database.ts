@@ -11,12 +11,12 @@ import { afterAll, beforeAll, inject } from 'vitest'
 /** A migrated database for one test file. */
 export interface WebhooksDatabase {
   url(): string
-  /** One for all, or a new one that is ended with the file. */
+  /** One pool for all tests, or a new one that is closed after the file's tests. */
   pool(config?: PoolConfig): Pool
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
-  /** Webhooks that may be sent to this machine, over HTTP. */
+  /** Webhooks that may be sent to this machine, over plain HTTP. */
   hooks(options?: Partial<WebhooksOptions<PoolClient>>): Webhooks<PoolClient>
-  /** A table without rows: tests that count things do not meet. */
+  /** Empties the tables, so that tests that count rows do not affect each other. */
   empty(): Promise<void>
 }
 
@@ -76,7 +76,7 @@ export function eventOf(event: Partial<DeliveredEvent> = {}): DeliveredEvent {
   }
 }
 
-/** Writes events to the outbox, as a request does that completes; their ids. */
+/** Writes events to the outbox as a completing request does, and returns their ids. */
 export async function emitEvents(pool: Pool, emitted: readonly EmittedEvent[]): Promise<string[]> {
   const events = emitted.map((event) =>
     outboxEvent(event, { source: '/test', traceparent: undefined }),
@@ -86,7 +86,7 @@ export async function emitEvents(pool: Pool, emitted: readonly EmittedEvent[]): 
   return events.map(({ id }) => id)
 }
 
-/** Hands events to the consumer in a transaction, as a relay does. */
+/** Gives events to the consumer in a transaction, as a relay does. */
 export async function fanOut(
   hooks: Webhooks<PoolClient>,
   pool: Pool,

@@ -1,4 +1,5 @@
-// Relays events to webhooks and sends them until it is killed; SIGTERM lets it finish.
+// A program that relays events to webhooks and sends them until it is killed; SIGTERM lets it
+// finish.
 import { createRelay } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { standardWebhooks, webhooks } from '@oncekey/webhooks'
@@ -20,7 +21,7 @@ const worker = hooks.createWorker({
   endpointConcurrency: Number(process.env.ENDPOINT_CONCURRENCY ?? 8),
   leaseMs: Number(process.env.TIMEOUT_MS) + 1_000,
   pollMs: 50,
-  // Here processes die all the time, and no delivery is to blame.
+  // A high limit, because processes die all the time here and no delivery is to blame.
   maxUnfinished: Number(process.env.MAX_UNFINISHED ?? 1_000),
 })
 const relay = createRelay({

@@ -19,7 +19,7 @@ function codeOf(act: () => unknown): unknown {
 }
 
 describe('a signature', () => {
-  test("is the specification's own vector", () => {
+  test("matches the specification's own test vector", () => {
     const headers = signWebhook({
       id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
       timestamp: new Date(1614265330 * 1000),
@@ -118,7 +118,7 @@ describe('is not authentic', () => {
       ...genuine,
       'webhook-timestamp': String(Number(genuine['webhook-timestamp']) + 1),
     },
-    'with a timestamp that is none': { ...genuine, 'webhook-timestamp': 'now' },
+    'with a timestamp that is not a number': { ...genuine, 'webhook-timestamp': 'now' },
     'without a signature': { ...genuine, 'webhook-signature': '' },
     'with a signature cut short': {
       ...genuine,
@@ -137,7 +137,7 @@ describe('is not authentic', () => {
     )
   })
 
-  test('when its timestamp is further in the past or the future than tolerated', () => {
+  test('with a timestamp further in the past or the future than tolerated', () => {
     const at = (seconds: number) =>
       new Date(Number(genuine['webhook-timestamp']) * 1000 + seconds * 1000)
     const verified = (now: Date) =>
@@ -157,36 +157,36 @@ describe('bad input', () => {
     `whsec_${Buffer.alloc(65).toString('base64')}`,
     'whpk_c2hvcnQ=',
     `whsec_${'é'.repeat(40)}`,
-  ])('%s is no secret', (secret) => {
+  ])('%s is not a secret', (secret) => {
     expect(codeOf(() => signWebhook({ id: 'msg-1', body, secrets: [secret] }))).toBe(
       'options-invalid',
     )
   })
 
-  test('a message never shows a secret', () => {
+  test('an error message never shows a secret', () => {
     const secret = 'whsec_c2hvcnQ='
     expect(() => signWebhook({ id: 'msg-1', body, secrets: [secret] })).toThrow(
       /^(?!.*c2hvcnQ).*24 to 64 bytes/,
     )
   })
 
-  test.each(['', 'a.b', 'a b', 'ö', 'x'.repeat(256)])('"%s" is no id', (id) => {
+  test.each(['', 'a.b', 'a b', 'ö', 'x'.repeat(256)])('"%s" is not an id', (id) => {
     expect(codeOf(() => signWebhook({ id, body, secrets: [generateSecret()] }))).toBe(
       'event-invalid',
     )
   })
 
   test.each<[string, object]>([
-    ['a tolerance of NaN, as Number() of what is not set', { toleranceSeconds: Number.NaN }],
+    ['a tolerance of NaN, such as Number(undefined)', { toleranceSeconds: Number.NaN }],
     ['a tolerance in words', { toleranceSeconds: '5 minutes' }],
     ['no tolerance at all', { toleranceSeconds: 0 }],
-    ['a clock that shows no time', { now: new Date('today') }],
+    ['an invalid clock', { now: new Date('today') }],
     ['a body that was parsed', { body: { type: 'invoice.paid' } }],
-    ['a body that nobody read', { body: undefined }],
+    ['a body that was not read', { body: undefined }],
     ['no secrets', { secrets: [] }],
     ['one secret without a list', { secrets: generateSecret() }],
-    ['a secret that is not set', { secrets: [undefined] }],
-  ])('%s verifies nothing, and says what to write', (_, bad) => {
+    ['an undefined secret', { secrets: [undefined] }],
+  ])('refuses %s, and says what to write', (_, bad) => {
     const secret = generateSecret()
     const headers = signWebhook({ id: 'msg-1', body, secrets: [secret], timestamp: new Date(0) })
     const verified = () =>
@@ -194,7 +194,7 @@ describe('bad input', () => {
     expect(codeOf(verified)).toBe('options-invalid')
   })
 
-  test('an invalid timestamp and a body that is neither text nor bytes are not signed', () => {
+  test('refuses to sign with an invalid timestamp, or a body that is neither text nor bytes', () => {
     const secrets = [generateSecret()]
     for (const bad of [{ timestamp: new Date('now') }, { body: { type: 'x' } as never }]) {
       expect(codeOf(() => signWebhook({ id: 'msg-1', body, secrets, ...bad }))).toBe(
@@ -203,7 +203,7 @@ describe('bad input', () => {
     }
   })
 
-  test('signing with a public key, or without secrets, is refused', () => {
+  test('refuses to sign with a public key or without secrets', () => {
     const { publicKey } = generateKeyPair()
     for (const secrets of [[publicKey], []]) {
       expect(codeOf(() => signWebhook({ id: 'msg-1', body, secrets }))).toBe('options-invalid')
