@@ -26,6 +26,26 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
+        title: 'are found by a filter in pages, each once: a short page is not the last',
+        async run(context) {
+          const { log, by, read } = await someDead(context, 9, (event, at) =>
+            dead(event, at % 3 === 0 ? 'exhausted' : 'permanent'),
+          )
+          const listed: string[] = []
+          let after: string | undefined
+          do {
+            const page = await log.deadLetters.list(
+              { origin: by.consumer, reason: 'exhausted' },
+              { limit: 2, ...(after === undefined ? {} : { after }) },
+            )
+            assert.ok(page.items.length <= 2)
+            listed.push(...page.items.map(({ eventId }) => eventId))
+            after = page.next
+          } while (after !== undefined)
+          assert.deepEqual(listed, idsOf(read.filter((_, at) => at % 3 === 0)))
+        },
+      },
+      {
         title: 'show the event and every attempt: when, how long, what error',
         async run({ log, reader, event, append }) {
           const by = await reader()
@@ -81,7 +101,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
           )
           const { items } = await log.deadLetters.list({ origin: by.consumer }, { limit: 10 })
           const [first, second] = items
-          assert.ok(first?.deadAt && second)
+          assert.ok(first?.deadAt && second?.deadAt)
           const filters: DeadLetterFilter[] = [
             { ids: [first.id] },
             { eventIds: [read[1]?.id ?? ''] },
@@ -90,6 +110,9 @@ export function deadLettersGroup(): LogBehaviourGroup {
             { type: 'nothing.like.it' },
             { subject: 'order-1', deadAfter: new Date(0) },
             { deadBefore: new Date(0) },
+            { deadAfter: first.deadAt },
+            { deadBefore: second.deadAt },
+            { eventIds: idsOf(read), deadAfter: first.deadAt },
             {},
           ]
           for (const filter of filters) {

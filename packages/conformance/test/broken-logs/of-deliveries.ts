@@ -226,6 +226,20 @@ export const ofDeadLetters: readonly BrokenLog[] = [
     caughtBy: ['dead letters: are listed the oldest first, in pages, each once'],
   },
   {
+    fault: 'takes a page for the last that its filter left short',
+    replaced: (log) =>
+      letters(log, {
+        async list({ reason, ...filter }: any, page: any) {
+          const { items, next } = await log.deadLetters.list(filter, page)
+          const meant = items.filter((each) => reason === undefined || each.reason === reason)
+          return { items: meant, next: meant.length < page.limit ? undefined : next }
+        },
+      }),
+    caughtBy: [
+      'dead letters: are found by a filter in pages, each once: a short page is not the last',
+    ],
+  },
+  {
     fault: 'keeps only the last attempt',
     replaced: (log) =>
       letters(log, {

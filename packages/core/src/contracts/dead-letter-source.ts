@@ -16,7 +16,10 @@ export interface DeadLetterSource {
   /** What kind of dead letters these are: `consumers`, `webhooks`, `sagas`. */
   readonly name: string
 
-  /** Lists dead letters, the oldest first. */
+  /**
+   * Lists dead letters, the oldest first. A page may examine a bounded number of them, so with a
+   * filter it may be short, or empty, and still have a `next`.
+   */
   list(filter: DeadLetterFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
   /**
    * Lists failed deliveries that will be tried again, by origin and then in an order of the

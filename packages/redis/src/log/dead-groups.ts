@@ -1,5 +1,5 @@
 import type { DeadLetterGroup } from '@oncekey/core'
-import type { DeadOne } from './dead-in-order.ts'
+import type { DeadOne } from './dead-place.ts'
 
 /**
  * Dead letters by consumer and kind of error: the largest groups first, at most 100. Of more than

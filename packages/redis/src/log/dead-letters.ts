@@ -1,14 +1,9 @@
 import type { DeadLetterSource, Resolution } from '@oncekey/core'
 import { deadGroups } from './dead-groups.ts'
-import {
-  type DeadOne,
-  deadInOrder,
-  inPortions,
-  type Place,
-  placeOf,
-  slotsOf,
-} from './dead-in-order.ts'
+import { deadInOrder, pageOfDead } from './dead-in-order.ts'
 import { deadLetterOf, pastAttempt, triesOf } from './dead-letter.ts'
+import type { DeadOne } from './dead-place.ts'
+import { inPortions, slotsOf } from './dead-portions.ts'
 import { allSlots } from './keys/slot-keys.ts'
 import { consumersOf, listRetrying } from './list-retrying.ts'
 import type { LogState } from './log-state.ts'
@@ -23,18 +18,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
   return {
     name: 'consumers',
 
-    async list(filter, { limit, after }) {
-      const items: DeadOne[] = []
-      for await (const each of deadInOrder(log, filter, after as Place | undefined)) {
-        items.push(each)
-        if (items.length === limit) break
-      }
-      const last = items.at(-1)
-      return {
-        items: items.map(({ letter }) => letter),
-        next: last === undefined || items.length < limit ? undefined : placeOf(last),
-      }
-    },
+    list: (filter, page) => pageOfDead(log, filter, page),
 
     listRetrying: (filter, page) => listRetrying(log, filter, page),
 

@@ -105,3 +105,56 @@ test('dead letters come in one order, whether they are named, filtered or all', 
   expect(refused).toHaveLength(300)
   expect(new Set(refused.map(({ outcome }) => outcome))).toEqual(new Set(['already-discarded']))
 })
+
+test('a filter looks at what its times and events name, and a page at so many at most', async () => {
+  const log = redisLog({ client })
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const { taken } = await log.lease({ consumer, relay: 'r', leaseMs: 60_000, holding: [] })
+  const [held] = taken
+  if (held === undefined) throw new Error('No slot was taken')
+  const fileDead = async (count: number): Promise<void> => {
+    const failed = Array.from({ length: count }, () => ({
+      event: {
+        ...eventOf(),
+        slot: held.slot,
+        position: held.position,
+        occurredAtMs: 1,
+        headers: '{}',
+      },
+      verdict: { kind: 'dead', reason: 'permanent' } as const,
+      attempt: null,
+    }))
+    const move = { ...held, calm: false, failed }
+    expect(await log.advance({ consumer, slots: [move] })).toEqual({ lost: [] })
+  }
+  for (let filed = 0; filed < 12_000; filed += 2_000) await fileDead(2_000)
+  await fileDead(3)
+
+  const { deadLetters } = log
+  const lookedAt = async (list: () => Promise<unknown>): Promise<number> => {
+    await client.config('RESETSTAT')
+    await list()
+    const calls = /cmdstat_hmget:calls=(\d+)/.exec(await client.info('commandstats'))?.[1]
+    return Number(calls ?? 0)
+  }
+  const nothing = { type: 'nothing.like.it' }
+  const first = await deadLetters.list(nothing, { limit: 10 })
+  expect(first).toEqual({ items: [], next: expect.any(String) })
+  const page = { limit: 10, after: first.next as string }
+  expect(await deadLetters.list(nothing, page)).toEqual({ items: [], next: undefined })
+  expect(await lookedAt(() => deadLetters.list(nothing, { limit: 10 }))).toBeLessThan(10_500)
+
+  const all = await deadLetters.list({}, { limit: 10_000 })
+  const rest = await deadLetters.list({}, { limit: 10_000, after: all.next as string })
+  const last = rest.items.at(-1)
+  if (last?.deadAt == null) throw new Error('Not all are listed')
+  const of = { eventIds: [last.eventId] }
+  expect((await deadLetters.list(of, { limit: 10 })).items.map(({ id }) => id)).toEqual([last.id])
+  expect(await lookedAt(() => deadLetters.list(of, { limit: 10 }))).toBeLessThan(10)
+  expect(await lookedAt(() => deadLetters.count(of))).toBeLessThan(10)
+  const late = { deadAfter: new Date(last.deadAt.getTime() - 1) }
+  expect(await deadLetters.count(late)).toBeGreaterThan(0)
+  expect(await lookedAt(() => deadLetters.count(late))).toBeLessThan(3_000)
+  const early = { deadBefore: all.items[0]?.deadAt ?? new Date() }
+  expect(await lookedAt(() => deadLetters.count(early))).toBe(0)
+}, 60_000)

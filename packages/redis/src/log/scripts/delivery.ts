@@ -36,7 +36,8 @@ local function bury(dead, arrived, n, state, now_us)
   redis.call('ZADD', dead, at, n)
   redis.call('ZREMRANGEBYSCORE', arrived, '-inf', string.format('%.0f', now_us - 3600000000))
   redis.call('ZADD', arrived, at, n .. ':' .. at)
-  state.dead_at = math.floor(now_us / 1000)
+  -- Of one moment with its place, so that a time finds the place.
+  state.dead_at = math.floor(tonumber(at) / 1000)
 end
 
 local function forget(deliveries, n, state)

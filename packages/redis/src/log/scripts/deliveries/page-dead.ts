@@ -12,7 +12,7 @@ local function kept(deliveries, n, died_at)
 end
 `
 
-/** What is dead in slots, or what is retired, the oldest first, from a time on. */
+/** What is dead in slots, or what is retired, the oldest first, of a span of time. */
 export const pageDeadScript: Script<PageDeadQuestion, DeadPage[]> = script<
   PageDeadQuestion,
   DeadPage[]
@@ -23,11 +23,12 @@ export const pageDeadScript: Script<PageDeadQuestion, DeadPage[]> = script<
 -- KEYS[i]     what is dead, or retired
 -- KEYS[i + 1] its deliveries
 -- ARGV[1]     at most so many of each slot
--- ARGV[2..]   for each slot from when on, microseconds; with a parenthesis before it: only after that
+-- ARGV[2]     until when, microseconds; with a parenthesis before it: only before that
+-- ARGV[3..]   for each slot from when on, in the same way
 local pages = {}
 for i = 1, #KEYS, 2 do
   local page = {}
-  local found = redis.call('ZRANGEBYSCORE', KEYS[i], ARGV[2 + (i - 1) / 2], '+inf', 'WITHSCORES',
+  local found = redis.call('ZRANGEBYSCORE', KEYS[i], ARGV[3 + (i - 1) / 2], ARGV[2], 'WITHSCORES',
     'LIMIT', 0, ARGV[1])
   for d = 1, #found, 2 do
     page[#page + 1] = kept(KEYS[i + 1], found[d], found[d + 1])
@@ -37,7 +38,7 @@ end
 return pages
 `,
   keys: deadKeys,
-  args: ({ most, slots }) => [most, ...slots.map(({ from }) => from)],
+  args: ({ most, until, slots }) => [most, until, ...slots.map(({ from }) => from)],
   reply: pagesIn,
 })
 
@@ -101,6 +102,7 @@ interface InSlots {
 export interface PageDeadQuestion {
   readonly isRetired: boolean
   readonly most: number
+  readonly until: string
   readonly slots: readonly { readonly slot: number; readonly from: string }[]
 }
 

@@ -1,0 +1,52 @@
+import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
+import { deadLetterOf } from './dead-letter.ts'
+import type { KeptDelivery } from './scripts/deliveries/page-dead.ts'
+
+/** A dead letter and its place in the order of all of them. */
+export interface DeadOne {
+  readonly slot: number
+  readonly number: number
+  readonly diedAtUs: string
+  readonly letter: DeadLetter
+}
+
+/** When and where it died: what a page goes on behind. */
+export type Place = `${string}.${number}`
+
+export function deadOne(slot: number, kept: KeptDelivery): DeadOne {
+  const { number, diedAtUs } = kept
+  return { slot, number, diedAtUs, letter: deadLetterOf(slot, kept) }
+}
+
+export function placeOf({ diedAtUs, slot }: DeadOne): Place {
+  return `${diedAtUs}.${slot}`
+}
+
+/**
+ * The places of the times that a filter names. One that was retired while another of its slot had its
+ * place was given a later one, so its place does not say that it is too late.
+ */
+export function spanOf({ deadAfter, deadBefore, retired = false }: DeadLetterFilter): {
+  readonly from: number
+  readonly until: string
+} {
+  return {
+    from: deadAfter === undefined ? Number.NEGATIVE_INFINITY : (deadAfter.getTime() + 1) * 1_000,
+    until: deadBefore === undefined || retired ? '+inf' : `(${deadBefore.getTime() * 1_000}`,
+  }
+}
+
+/** Of two that died at once, the one in the lower slot comes first. */
+export function startOf(slot: number, after: Place | undefined, from: number): string {
+  const [diedAtUs = '', lastSlot] = after?.split('.') ?? []
+  if (after === undefined || Number(diedAtUs) < from) {
+    return from === Number.NEGATIVE_INFINITY ? '-inf' : `${from}`
+  }
+  return slot <= Number(lastSlot) ? `(${diedAtUs}` : diedAtUs
+}
+
+export function isBehind({ slot, diedAtUs }: DeadOne, after: Place): boolean {
+  const [lastDiedAtUs, lastSlot] = after.split('.').map(Number) as [number, number]
+  const laterBy = Number(diedAtUs) - lastDiedAtUs
+  return laterBy > 0 || (laterBy === 0 && slot > lastSlot)
+}

@@ -1,0 +1,63 @@
+import type { DeadLetterFilter } from '@oncekey/core'
+import { type DeadOne, deadOne, type Place, spanOf, startOf } from './dead-place.ts'
+import { AT_ONCE } from './dead-portions.ts'
+import { allSlots } from './keys/slot-keys.ts'
+import type { LogState } from './log-state.ts'
+import { type KeptDelivery, pageDeadScript } from './scripts/deliveries/page-dead.ts'
+
+/** All of the times that the filter names, the oldest first: the slots merged into one, in portions. */
+export async function* walked(
+  log: LogState,
+  filter: DeadLetterFilter,
+  after: Place | undefined,
+): AsyncGenerator<DeadOne> {
+  const isRetired = filter.retired === true
+  const { from, until } = spanOf(filter)
+  const queues = allSlots.map((slot) => ({
+    slot,
+    from: startOf(slot, after, from),
+    letters: [] as KeptDelivery[],
+    next: 0,
+    head: Number.POSITIVE_INFINITY,
+    isOver: false,
+  }))
+  for (;;) {
+    const empty = queues.filter(({ head, isOver }) => head === Number.POSITIVE_INFINITY && !isOver)
+    // Of many slots at once a few of each: the server has nothing else to give meanwhile.
+    const most = Math.max(1, Math.floor(AT_ONCE / empty.length))
+    const pages = await log.askSlots(pageDeadScript, empty, (slots) => ({
+      slots,
+      isRetired,
+      most,
+      until,
+    }))
+    for (const { slot, letters } of pages.flat()) {
+      const queue = queues[slot] as (typeof queues)[number]
+      queue.letters = [...letters]
+      queue.next = 0
+      queue.head = headOf(queue)
+      queue.isOver = letters.length < most
+      queue.from = `(${letters.at(-1)?.diedAtUs ?? '0'}`
+    }
+    // Until one runs dry that may have more: the next of all could be in it.
+    for (;;) {
+      let oldest: (typeof queues)[number] | undefined
+      for (const queue of queues) {
+        if (queue.head < (oldest?.head ?? Number.POSITIVE_INFINITY)) oldest = queue
+      }
+      if (oldest === undefined) return
+      yield deadOne(oldest.slot, oldest.letters[oldest.next] as KeptDelivery)
+      oldest.next += 1
+      oldest.head = headOf(oldest)
+      if (oldest.head === Number.POSITIVE_INFINITY && !oldest.isOver) break
+    }
+  }
+}
+
+function headOf(queue: {
+  readonly letters: readonly KeptDelivery[]
+  readonly next: number
+}): number {
+  const head = queue.letters[queue.next]
+  return head === undefined ? Number.POSITIVE_INFINITY : Number(head.diedAtUs)
+}
