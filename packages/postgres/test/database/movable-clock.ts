@@ -6,7 +6,7 @@ import type { TestDatabase } from './test-database.ts'
  */
 export async function movableClock(database: TestDatabase): Promise<(ms: number) => Promise<void>> {
   await database.query('create schema test_clock')
-  await database.query('create table test_clock.ahead (ms bigint not null)')
+  await database.query('create table test_clock.ahead (ms bigint primary key)')
   await database.query('insert into test_clock.ahead values (0)')
   await database.query(
     `create function test_clock.clock_timestamp() returns timestamptz language sql volatile as
