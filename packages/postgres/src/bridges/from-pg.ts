@@ -2,10 +2,10 @@ import { OncekeyError } from '@oncekey/core'
 import { within } from '../sql/deadline.ts'
 import { isDriverTimeout } from '../sql/driver-timeout.ts'
 import type { OutsideClient } from '../sql/pg/given-up-session.ts'
-import type { PgClient, PgPool, PgPoolClient } from '../sql/pg/pg-client.ts'
+import type { PgClient, PgPool, PgPoolClient, PgResult } from '../sql/pg/pg-client.ts'
 import { ignoreError, type PgSession, type PgSource, pgSessions } from '../sql/pg/pg-session.ts'
 import { type PgWire, pgWire, sent } from '../sql/pg/pg-wire.ts'
-import { isSessionFit, isSetInSession } from '../sql/session-fitness.ts'
+import { isPreparedElsewhere, isSessionFit, isSetInSession } from '../sql/session-fitness.ts'
 import type {
   BeginOptions,
   Isolation,
@@ -84,10 +84,20 @@ export function fromPgSource<Client>(
           session.release()
           throw signal.reason
         }
-        const work = wire.one(session.client, statement)
-        const timeoutMs = until - performance.now()
         const mayCancel = statement.cancellable === true
-        const { rows } = await answered(session, work, { timeoutMs, mayCancel, signal })
+        const ask = (): Promise<PgResult> => {
+          const work = wire.one(session.client, statement)
+          return answered(session, work, {
+            timeoutMs: until - performance.now(),
+            mayCancel,
+            signal,
+          })
+        }
+        const { rows } = await ask().catch((error) => {
+          if (!isPreparedElsewhere(error)) throw error
+          wire.forgetPrepared(session.client)
+          return ask()
+        })
         session.release()
         return rows as Row[]
       } catch (error) {
@@ -100,9 +110,17 @@ export function fromPgSource<Client>(
       const until = performance.now() + timeoutMs
       const session = await borrow(timeoutMs)
       try {
-        const work = wire.two(session.client, begin(isolation), first)
-        const timeoutMs = until - performance.now()
-        const [, { rows }] = await answered(session, work, { timeoutMs, mayCancel: true })
+        const ask = (): Promise<[PgResult, PgResult]> => {
+          const work = wire.two(session.client, begin(isolation), first)
+          return answered(session, work, { timeoutMs: until - performance.now(), mayCancel: true })
+        }
+        const [, { rows }] = await ask().catch(async (error) => {
+          // Nothing has run yet, so that all can be sent again: see `isPreparedElsewhere`.
+          if (!isPreparedElsewhere(error)) throw error
+          wire.forgetPrepared(session.client)
+          await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)
+          return await ask()
+        })
         return { rows: rows as Row[], transaction: pgTransaction<Client>(session, wire) }
       } catch (error) {
         if (isSetInSession(error)) session.destroy(asError(error))

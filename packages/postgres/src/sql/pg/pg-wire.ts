@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { inliner } from '../inlined-values.ts'
 import type { Statement } from '../sql-client.ts'
+import { forgetPrepared, forgetWithServer, STATEMENT_PREFIX } from './forgotten-statements.ts'
 import { type BatchStatement, inOneWrite, sentTogether, takesBatches } from './pg-batch.ts'
 import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
 
@@ -8,6 +9,8 @@ import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
 export interface PgWire {
   one(client: PgClient, statement: Statement): Promise<PgResult>
   two(client: PgClient, first: Statement, second: Statement): Promise<[PgResult, PgResult]>
+  /** The server may not have what was prepared: it is parsed anew. */
+  forgetPrepared(client: PgClient): void
 }
 
 /**
@@ -23,6 +26,7 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
     const { text, values } = statement
     if (values.length === 0) return sent(client, { text, types: TEXT })
     const name = nameOf(statement)
+    if (name !== undefined) forgetWithServer(client)
     if (name !== undefined && takesBatches(client)) return alone(client, { text, values, name })
     return sent(client, { text, values: values as unknown[], types: TEXT, ...(name && { name }) })
   }
@@ -30,6 +34,7 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
   return {
     one,
     async two(client, first, second) {
+      if (prepare) forgetWithServer(client)
       if (takesBatches(client)) {
         const both = [first, second].map((each) => ({ ...each, name: nameOf(each) }))
         return (await sentTogether(client, both)) as [PgResult, PgResult]
@@ -46,6 +51,8 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
       if (ended.status === 'rejected') throw ended.reason
       return [started.value, ended.value]
     },
+
+    forgetPrepared,
   }
 }
 
@@ -59,7 +66,7 @@ function statementNames(): (statement: Statement) => string | undefined {
     if (values.length === 0) return undefined
     let prepared = names.get(text)
     if (prepared === undefined) {
-      prepared = `oncekey_${name}_${hash('sha256', text).slice(0, 16)}`
+      prepared = `${STATEMENT_PREFIX}${name}_${hash('sha256', text).slice(0, 16)}`
       names.set(text, prepared)
     }
     return prepared
