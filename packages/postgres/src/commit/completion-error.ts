@@ -1,4 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
+import { isNeverSent } from '../sql/never-sent.ts'
 import { isOtherEncoding, isPreparedElsewhere } from '../sql/session-fitness.ts'
 import { isOutcomeKnown, sqlState } from '../sql/sql-state.ts'
 
@@ -18,10 +19,22 @@ export function completionError(error: unknown): OncekeyError {
 }
 
 export function commitFailed(cause: unknown): OncekeyError {
-  const what = isOutcomeKnown(cause)
-    ? 'Nothing was committed'
-    : 'It is not known whether the response was committed'
+  const what =
+    isOutcomeKnown(cause) || isNeverSent(cause)
+      ? 'Nothing was committed'
+      : 'It is not known whether the response was committed'
   return new OncekeyError('commit-failed', `${what}: ${messageOf(cause)}`, { cause })
+}
+
+/** In lease mode: the claim is committed, and what would have ended it did not get out. */
+export function leaseGoesOn(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'commit-failed',
+    `The response was not stored, because there was no connection for it: ${messageOf(cause)}. The ` +
+      'attempt keeps its key until its lease ends; what comes after that is decided by `whenUnknown`. ' +
+      'End the pool after the requests: await drain() of the middleware, then pool.end().',
+    { cause },
+  )
 }
 
 /** Raised by our functions: another attempt holds the key, or has written its record. */

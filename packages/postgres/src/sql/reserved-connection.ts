@@ -1,3 +1,4 @@
+import { isNeverSent } from './never-sent.ts'
 import { isSessionFit } from './session-fitness.ts'
 import type { ReservedClient, SqlClient, Statement } from './sql-client.ts'
 
@@ -53,7 +54,10 @@ export function reservedConnection(
       } catch (error) {
         // The connection may have been lost while it was idle: a fresh one gets one more try.
         if (before === undefined || current !== undefined) throw error
-        return await ask(statement)
+        return await ask(statement).catch((second) => {
+          // What is in doubt is the first.
+          throw isNeverSent(second) ? error : second
+        })
       }
     },
     release() {

@@ -1,6 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
 import { within } from '../deadline.ts'
 import { isPoolTimeout } from '../driver-timeout.ts'
+import { neverSent } from '../never-sent.ts'
 import { type OutsideClient, serverHasEnded } from './given-up-session.ts'
 import type { PgClient } from './pg-client.ts'
 
@@ -83,9 +84,11 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
 }
 
 function unreachable(timeoutMs: number): OncekeyError {
-  return new OncekeyError(
-    'store-unavailable',
-    `The PostgreSQL server took no connection within ${Math.round(timeoutMs)} ms.`,
+  return neverSent(
+    new OncekeyError(
+      'store-unavailable',
+      `The PostgreSQL server took no connection within ${Math.round(timeoutMs)} ms.`,
+    ),
   )
 }
 

@@ -2,11 +2,13 @@ import { type Claim, type Completion, type Decision, OncekeyError } from '@oncek
 import {
   commitFailed,
   completionError,
+  leaseGoesOn,
   OWNED_BY_ANOTHER,
   transactionEnded,
 } from '../../commit/completion-error.ts'
 import { backstopOf } from '../../sql/backstop.ts'
 import type { ClaimKey } from '../../sql/claim-key.ts'
+import { isNeverSent } from '../../sql/never-sent.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 import { isOutcomeKnown, sqlState } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
@@ -123,7 +125,7 @@ export function leasedAttempt<Tx>(
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
       if (isBusy(error)) throw error
-      throw commitFailed(error)
+      throw isNeverSent(error) ? leaseGoesOn(error) : commitFailed(error)
     }
   }
 
@@ -140,11 +142,7 @@ export function leasedAttempt<Tx>(
       }
     }
     try {
-      await alone(next).catch((error) => {
-        // The handler may have got no transaction for the same reason; its key must not stay held for it.
-        if (isBusy(error)) return whenSerialized(() => store.renewals.besides(next))
-        throw error
-      })
+      await alone(next)
     } catch (error) {
       throw storeError(error, schema)
     }
@@ -170,9 +168,21 @@ export function leasedAttempt<Tx>(
     try {
       return await ask()
     } catch (error) {
-      if (isBusy(error) || isOutcomeKnown(error)) throw error
-      return await ask()
+      if (isBusy(error) || isNeverSent(error)) return await besides(statement)
+      if (isOutcomeKnown(error)) throw error
+      return await ask().catch((second) => {
+        // What is in doubt is the first.
+        throw isNeverSent(second) ? error : second
+      })
     }
+  }
+
+  /**
+   * On the connection that renews the leases, because the pool has no other: handlers hold them all, perhaps
+   * waiting for the end of this very attempt, or the pool is being ended and waits for this one.
+   */
+  async function besides<Row>(statement: Statement<Row>): Promise<Row[]> {
+    return await whenSerialized(() => store.renewals.besides(statement))
   }
 }
 

@@ -18,7 +18,7 @@ export interface Renewals {
    * Runs a short statement that cannot wait on the connection of the renewals. Handlers that hold the rest
    * of the pool are often waiting for just this statement.
    */
-  besides(statement: Statement): Promise<unknown>
+  besides<Row>(statement: Statement<Row>): Promise<Row[]>
 }
 
 interface Asked {

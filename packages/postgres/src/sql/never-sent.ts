@@ -1,0 +1,28 @@
+/**
+ * Whether there was no connection that a statement could have gone out on: the pool was ended, or nobody
+ * took the connection. What was asked for has not happened then, and will not.
+ */
+export function isNeverSent(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if (marked.has(at)) return true
+    const { code, syscall } = at as Error & { code?: unknown; syscall?: unknown }
+    if (code === POSTGRES_JS_ENDED || POOL_ENDED.test(at.message)) return true
+    if (syscall === 'connect' || syscall === 'getaddrinfo') return true
+    // Several addresses were tried.
+    if (at instanceof AggregateError) return at.errors.length > 0 && at.errors.every(isNeverSent)
+  }
+  return false
+}
+
+/** Marks an error of ours as one of these. */
+export function neverSent<E extends Error>(error: E): E {
+  marked.add(error)
+  return error
+}
+
+const marked = new WeakSet<Error>()
+
+/** Of pg-pool, which TypeORM and Drizzle use too, of Knex, and of Kysely. */
+const POOL_ENDED =
+  /^Cannot use a pool after calling end on the pool|^Unable to acquire a connection$|^driver has already been destroyed$/
+const POSTGRES_JS_ENDED = 'CONNECTION_ENDED'

@@ -1,0 +1,85 @@
+import type { Claim } from '@oncekey/core'
+import { postgresStore } from '@oncekey/postgres'
+import { startProxy, waitFor } from '@oncekey/test-servers'
+import { describe, expect, test } from 'vitest'
+import { bridges } from '../../bridges/driven/all.ts'
+import { again, attemptOf, claimOf, kept, refused, said as sayOf } from '../../database/claims.ts'
+import { storeOn, testDatabase } from '../../database/test-database.ts'
+
+const database = testDatabase()
+
+const ends = [
+  ['a response', kept('done'), 'replay 201 done'],
+  ['a refusal', refused('no'), 'replay 422 no'],
+] as const
+
+// It was said that nobody knows whether the response was committed: it was never sent.
+describe.each(bridges)('a pool that is ended in the middle of a request, $name', ({ open }) => {
+  test.each(ends)(
+    'stores %s if it still has a connection, and says so if not',
+    async (_, end, said) => {
+      const bridge = await open({ url: database.url(), max: 3 })
+      const store = postgresStore({ client: bridge.client, mode: 'lease', commitTimeoutMs: 1_000 })
+      const claim = claimOf()
+      const attempt = attemptOf(await store.begin(claim))
+      // By now the connection of the renewals is there.
+      expect(await attempt.renew(60_000)).toBe('held')
+      const ended = bridge.end()
+      if (bridge.client.reserve === undefined) {
+        await expect(attempt.complete(end)).rejects.toMatchObject(NOT_STORED)
+        await decidedByLease(claim)
+      } else {
+        expect(await attempt.complete(end)).toBe('stored')
+        expect(sayOf(await nextStore().begin(again(claim)))).toBe(said)
+      }
+      await ended
+    },
+  )
+})
+
+test.each(ends)('a pool of pg that is being ended stores %s', async (_, end, said) => {
+  const pool = database.pool({ max: 3 })
+  const claim = claimOf()
+  const attempt = attemptOf(await storeOn(pool, { mode: 'lease' }).begin(claim))
+  expect(await attempt.renew(60_000)).toBe('held')
+  const ended = pool.end()
+  expect(await attempt.complete(end)).toBe('stored')
+  await ended
+  expect(sayOf(await nextStore().begin(again(claim)))).toBe(said)
+})
+
+test('a server that takes no new connection in the middle of a request says so, too', async () => {
+  const proxy = await startProxy(Number(new URL(database.url()).port))
+  const pool = database.pool({ connectionString: proxy.through(database.url()), max: 3 })
+  const claim = claimOf()
+  const attempt = attemptOf(await storeOn(pool, { mode: 'lease' }).begin(claim))
+  proxy.refuse()
+  proxy.cut()
+  await waitFor(() => pool.idleCount === 0, { what: 'the pool to have lost its connections' })
+  await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
+  await proxy.stop()
+  await decidedByLease(claim)
+})
+
+const NOT_STORED = {
+  code: 'commit-failed',
+  message: expect.stringMatching(/^The response was not stored.*until its lease ends/),
+}
+
+async function decidedByLease(claim: Claim): Promise<void> {
+  const next = nextStore()
+  expect(sayOf(await next.begin(again(claim)))).toBe('in-progress')
+  for (const table of ['attempts', 'leases']) {
+    await database.query(`update oncekey.${table} set until = now() where token = $1`, [
+      claim.token,
+    ])
+  }
+  expect(sayOf(await next.begin(again(claim, { whenUnknown: 'hold' })))).toBe('unknown')
+  const retaken = attemptOf(await next.begin(again(claim)))
+  expect(retaken.number).toBe(2)
+  expect(await retaken.complete(kept('again'))).toBe('stored')
+}
+
+function nextStore() {
+  return storeOn(database.pool({ max: 3 }), { mode: 'lease' })
+}
