@@ -118,27 +118,64 @@ async function redrive(
   if (preview) return { matched, preview, redriven, refused: [] }
 
   const portion = Math.max(1, Math.floor(ratePerSecond / 10))
-  let { ids } = filter
-  let left = Math.min(limit, Math.max(matched, ids?.length ?? 0))
-  while (left > 0 && ids?.length !== 0 && signal?.aborted !== true) {
+  const portions = filter.ids === undefined ? listed(source, filter) : named(filter.ids)
+  let left = Math.min(limit, Math.max(matched, filter.ids?.length ?? 0))
+  while (left > 0 && signal?.aborted !== true) {
     const startedAt = performance.now()
-    const asked = ids === undefined ? filter : { ...filter, ids }
-    const done = await source.redrive(asked, { limit: Math.min(portion, left) })
+    const ids = await portions.next(Math.min(portion, left))
+    if (ids === undefined) break
+    const done = await source.redrive({ ...filter, ids }, { limit: Math.min(portion, left) })
     redriven.push(...done.redriven)
     for (const id of done.redriven) refused.delete(id)
     const hasNewRefusal = done.refused.some(({ id }) => !refused.has(id))
     for (const each of done.refused) refused.set(each.id, each)
     options.onProgress?.({ redriven: redriven.length, matched })
-    const final = finalIn(done)
-    // A filter may match the same refused letters again and again, so stop when nothing is new.
-    if (final.size === 0 || (done.redriven.length === 0 && !hasNewRefusal)) break
-    // Drop ids with a final outcome: asking again would report them a second time.
-    ids = ids?.filter((id) => !final.has(id))
+    portions.over(finalIn(done))
+    // Ids may be refused again and again: stops when there is nothing new.
+    if (filter.ids !== undefined && done.redriven.length === 0 && !hasNewRefusal) break
     left -= done.redriven.length
     if (left > 0)
       await sleepAtRate((portion * 1000) / ratePerSecond - (performance.now() - startedAt))
   }
   return { matched, preview, redriven, refused: [...refused.values()] }
+}
+
+/** What is redriven next. */
+interface Portions {
+  /** `undefined`: there is no more. */
+  next(most: number): Promise<readonly string[] | undefined>
+  /** These have a final outcome. */
+  over(ids: ReadonlySet<string>): void
+}
+
+/** A list goes on where its last page ended, so what a filter leaves out is examined once. */
+function listed(source: DeadLetterSource, filter: DeadLetterFilter): Portions {
+  let after: string | undefined
+  let isLast = false
+  return {
+    async next(limit) {
+      while (!isLast) {
+        const page = await source.list(filter, { limit, ...(after !== undefined && { after }) })
+        after = page.next
+        isLast = after === undefined
+        if (page.items.length > 0) return page.items.map(({ id }) => id)
+      }
+      return undefined
+    },
+    over() {},
+  }
+}
+
+/** All that are left each time: which of them may be redriven first is for the source to say. */
+function named(ids: readonly string[]): Portions {
+  let left = ids
+  return {
+    next: async () => (left.length === 0 ? undefined : left),
+    // Does not ask again for these: they would be reported a second time.
+    over(final) {
+      left = final.size === 0 ? [] : left.filter((id) => !final.has(id))
+    },
+  }
 }
 
 /** The ids with a final outcome. A `not-matched` one may only be waiting for the next portion. */

@@ -1,4 +1,5 @@
 import type { LoggedEvent } from '@oncekey/core'
+import { deadLetters as redriver } from '@oncekey/outbox'
 import { redisLog } from '@oncekey/redis'
 import { type RedisServer, startRedis } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
@@ -112,10 +113,10 @@ test('a filter looks at what its times and events name, and a page at so many at
   const { taken } = await log.lease({ consumer, relay: 'r', leaseMs: 60_000, holding: [] })
   const [held] = taken
   if (held === undefined) throw new Error('No slot was taken')
-  const fileDead = async (count: number): Promise<void> => {
+  const fileDead = async (count: number, type = 'often'): Promise<void> => {
     const failed = Array.from({ length: count }, () => ({
       event: {
-        ...eventOf(),
+        ...eventOf({ type }),
         slot: held.slot,
         position: held.position,
         occurredAtMs: 1,
@@ -128,7 +129,7 @@ test('a filter looks at what its times and events name, and a page at so many at
     expect(await log.advance({ consumer, slots: [move] })).toEqual({ lost: [] })
   }
   for (let filed = 0; filed < 12_000; filed += 2_000) await fileDead(2_000)
-  await fileDead(3)
+  await fileDead(30, 'rare')
 
   const { deadLetters } = log
   const lookedAt = async (list: () => Promise<unknown>): Promise<number> => {
@@ -157,4 +158,9 @@ test('a filter looks at what its times and events name, and a page at so many at
   expect(await lookedAt(() => deadLetters.count(late))).toBeLessThan(3_000)
   const early = { deadBefore: all.items[0]?.deadAt ?? new Date() }
   expect(await lookedAt(() => deadLetters.count(early))).toBe(0)
+
+  // In three portions, each of which looked at all of them before.
+  const redriving = () => redriver(deadLetters).redrive({ type: 'rare' }, { ratePerSecond: 100 })
+  expect(await lookedAt(redriving)).toBeLessThan(30_000)
+  expect(await deadLetters.count({ type: 'rare' })).toBe(0)
 }, 60_000)
