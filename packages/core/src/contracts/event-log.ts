@@ -169,7 +169,9 @@ export interface EventLog<Tx = unknown> {
    * - `fresh` are the events that had not been taken in before. Of any number of transactions that
    *   take the same event in concurrently, at most one commits it.
    *
-   * Throws `transaction-unsupported` where `capabilities.transactions` is false, and `store-busy`.
+   * Throws `transaction-unsupported` where `capabilities.transactions` is false, and `store-busy`;
+   * `log-restored` if the slots were leased in an earlier life of the log. What took effect before
+   * this event may have been taken back since, and must take effect again first.
    */
   takeIn(request: TakeIn): Promise<Intake<Tx>>
 
@@ -259,6 +261,8 @@ export interface Advance {
 export interface TakeIn {
   readonly consumer: string
   readonly eventIds: readonly string[]
+  /** The slots that the events are of, as they are held. @default not compared with anything */
+  readonly slots?: readonly HeldSlot[]
   /** The limit for a free connection, opening it and BEGIN together. Milliseconds. */
   readonly timeoutMs: number
 }

@@ -2,6 +2,7 @@ import {
   deriveKey,
   type EmittedEvent,
   type EventLog,
+  type HeldSlot,
   type Intake,
   type Later,
   type LoggedEvent,
@@ -26,6 +27,8 @@ export interface AttemptState<Tx> {
   readonly log: EventLog<Tx>
   readonly consumer: Consumer<Tx>
   readonly events: readonly LoggedEvent[]
+  /** Of each event its slot, as the relay holds it. */
+  readonly slots: readonly HeldSlot[]
   readonly number: number
   readonly end: (outcome: AttemptOutcome) => void
   delivered: readonly DeliveredEvent[] | undefined
@@ -68,10 +71,11 @@ async function open<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
 }
 
 async function takeIn<Tx>(state: AttemptState<Tx>): Promise<Intake<Tx>> {
-  const { consumer, events, log } = state
+  const { consumer, events, log, slots } = state
   const intake = await log.takeIn({
     consumer: consumer.name,
     eventIds: events.map(({ id }) => id),
+    slots: [...new Set(slots)].map(({ slot, epoch }) => ({ slot, epoch })),
     timeoutMs: consumer.attemptTimeoutMs,
   })
   if (intake.fresh.size > 0) return intake

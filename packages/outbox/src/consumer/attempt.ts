@@ -3,6 +3,7 @@ import {
   type DeliverTrace,
   deliverTrace,
   type EventLog,
+  type HeldSlot,
   type LoggedEvent,
   OncekeyError,
   tell,
@@ -29,6 +30,7 @@ export function startAttempt<Tx>(
   log: EventLog<Tx>,
   consumer: Consumer<Tx>,
   events: readonly LoggedEvent[],
+  slots: readonly HeldSlot[],
   attempt: number,
   end: (outcome: AttemptOutcome) => void,
 ): Attempt {
@@ -37,6 +39,7 @@ export function startAttempt<Tx>(
     log,
     consumer,
     events,
+    slots,
     number: attempt,
     end: trace === undefined ? end : tracedEnd(trace, end, () => state.duplicate),
     delivered: undefined,

@@ -194,6 +194,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
       log,
       consumer,
       items.map(({ event }) => event),
+      items.map(({ slot }) => slot),
       number,
       (outcome) => {
         over = true

@@ -11,6 +11,7 @@ import {
 } from '@oncekey/test-servers'
 import { Pool, type PoolClient } from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { gate, quick } from '../databases/log-database.ts'
 
 const binDir = findSystemPostgres()
 const run = promisify(execFile)
@@ -80,6 +81,28 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
     await run(join(programs, 'pg_dump'), ['--format=custom', `--file=${file}`, from])
     await run(join(programs, 'pg_restore'), ['--no-owner', `--dbname=${to}`, file])
     await run('rm', [file])
+  }
+
+  /** The copy takes the place of the database that everybody is connected to. */
+  const swap = async (to: string): Promise<void> => {
+    const [name, copy] = [from, to].map((url) => new URL(url).pathname.slice(1))
+    const admin = poolOn(old.url)
+    const disconnect = () =>
+      admin.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where datname in ('${name}', '${copy}')`,
+      )
+    await disconnect()
+    for (const text of [
+      `alter database ${name} rename to ${name}_old`,
+      `alter database ${copy} rename to ${name}`,
+    ]) {
+      const renamed = () =>
+        admin.query(text).then(
+          () => true,
+          () => disconnect().then(() => false),
+        )
+      await waitFor(renamed, { what: text })
+    }
   }
 
   /**
@@ -154,34 +177,63 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
     const to = await old.createDatabase()
     await emit(pool, 20)
     await copied(to)
-    const [name, copy] = [from, to].map((url) => new URL(url).pathname.slice(1))
     const relay = relayOn(from)
     relay.start()
     await emit(pool, 200)
     expect(await missing(await idsIn(pool))).toEqual([])
-    const admin = poolOn(old.url)
-    await admin.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname in ('${name}', '${copy}')`,
-    )
-    const swap = async (text: string) =>
-      waitFor(
-        () =>
-          admin.query(text).then(
-            () => true,
-            async () => {
-              await admin.query(
-                `select pg_terminate_backend(pid) from pg_stat_activity where datname in ('${name}', '${copy}')`,
-              )
-              return false
-            },
-          ),
-        { what: text },
-      )
-    await swap(`alter database ${name} rename to ${name}_old`)
-    await swap(`alter database ${copy} rename to ${name}`)
+    await swap(to)
     const again = poolOn(from)
     await emit(again, 100)
     expect(await missing(await idsIn(again))).toEqual([])
+    await relay.stop()
+  })
+
+  // Found by a campaign: the event in hand took effect in the copy, before those that had lost theirs.
+  test('under an ordered consumer that lives on has everything take effect in order again', {
+    timeout: 120_000,
+  }, async () => {
+    const pool = poolOn(from)
+    await migrate(pool)
+    await pool.query('create table effects (at bigserial, subject text not null)')
+    const client = poolOn(from)
+    const subjects = ['1', '2', '3', '4', '5']
+    const isOver = () =>
+      pool
+        .query<{ subject: string }>('select subject from effects order by at')
+        .then(({ rows }) => rows.length === subjects.length && rows.map((row) => row.subject))
+    const { opened: inHand, open: takeInHand } = gate()
+    const { opened: swapped, open: goOn } = gate()
+    const relay = createRelay<PoolClient>({
+      ...quick,
+      log: postgresLog({ client }),
+      consumers: [
+        consumer<PoolClient>({
+          name: 'ordered',
+          ordered: true,
+          backoff: () => 0,
+          async handle({ event, transaction }) {
+            if (event.subject === '5') {
+              takeInHand()
+              await swapped
+            }
+            const tx = await transaction()
+            await tx.query('insert into effects (subject) values ($1)', [event.subject])
+          },
+        }),
+      ],
+    })
+    await relay.runOnce()
+    for (const subject of subjects) {
+      const event = { type: 'order.created', subject, orderingKey: 'one' }
+      await transact(pool, (_, emit) => emit(event))
+    }
+    const to = await old.createDatabase()
+    await copied(to)
+    relay.start()
+    await inHand
+    await swap(to)
+    goOn()
+    expect(await waitFor(isOver, { what: 'all effects', timeoutMs: 30_000 })).toEqual(subjects)
     await relay.stop()
   })
 })

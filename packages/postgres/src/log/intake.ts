@@ -8,12 +8,13 @@ import type { SqlTransaction } from '../sql/sql-client.ts'
 import { isOutcomeKnown, sqlState } from '../sql/sql-state.ts'
 import { storeError } from '../sql/store-error.ts'
 import type { LogState } from './log-state.ts'
+import { isFromAnotherLife, restored } from './rebase.ts'
 import type { TakenInJson } from './statements/intake.ts'
 
 /** Opens a consumer's transaction; its first statement marks the events as taken in. */
 export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promise<Intake<Tx>> {
   const { client, schemaName, transactions, maxTransactions, statements } = log
-  const { consumer, eventIds, timeoutMs } = request
+  const { consumer, eventIds, slots, timeoutMs } = request
   const until = performance.now() + timeoutMs
   const permit = await transactions.take({ timeoutMs })
   if (permit === undefined) {
@@ -28,7 +29,7 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
     const backstopMs = backstopOf(client, timeoutMs)
     const { rows, transaction } = await client.begin({
       isolation: 'read committed',
-      first: statements.takeIn({ token, backstopMs, consumer, eventIds }),
+      first: statements.takeIn({ token, backstopMs, consumer, eventIds, slots }),
       timeoutMs: Math.max(1, until - performance.now()),
     })
     const { fresh, started }: TakenInJson = JSON.parse(rows[0]?.answer ?? '')
@@ -36,7 +37,7 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
     return intake(log, transaction, { began, permit, fresh: new Set(fresh) })
   } catch (error) {
     permit()
-    throw storeError(error, schemaName)
+    throw isFromAnotherLife(error) ? restored(error) : storeError(error, schemaName)
   }
 }
 

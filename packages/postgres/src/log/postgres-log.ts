@@ -16,7 +16,7 @@ import { type LogState, logState } from './log-state.ts'
 import { maintainLog } from './maintain.ts'
 import { type PostgresLogOptions, resolveLogOptions } from './options.ts'
 import { readingOf } from './read-page.ts'
-import { isFromAnotherLife, rebased } from './rebase.ts'
+import { isFromAnotherLife, rebased, restored } from './rebase.ts'
 import type { DueJson } from './statements/deliveries.ts'
 import { oldestWriter } from './statements/reading.ts'
 import { leave, putOnRecord, want } from './subscriptions.ts'
@@ -140,15 +140,6 @@ async function lagOf<Tx>(log: LogState<Tx>, consumer: string) {
     await rebased(log)
     return ask()
   })
-}
-
-function restored(cause: unknown): OncekeyError {
-  return new OncekeyError(
-    'log-restored',
-    'The database crashed, failed over, was restarted or restored since this reader took its slots: ' +
-      'what it remembered is forgotten, and it goes on from what is on record.',
-    { cause },
-  )
 }
 
 function changed({ consumer }: ReadRequest, cause: unknown): OncekeyError {

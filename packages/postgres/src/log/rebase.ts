@@ -1,3 +1,4 @@
+import { OncekeyError } from '@oncekey/core'
 import { sqlState } from '../sql/sql-state.ts'
 import type { LogState } from './log-state.ts'
 import { rebaseCursors } from './statements/reading.ts'
@@ -16,4 +17,13 @@ export async function rebased<Tx>({ ask, schema, schemaName }: LogState<Tx>): Pr
 
 export function isFromAnotherLife(error: unknown): boolean {
   return sqlState(error) === 'OK003'
+}
+
+export function restored(cause: unknown): OncekeyError {
+  return new OncekeyError(
+    'log-restored',
+    'The database crashed, failed over, was restarted or restored since this reader took its slots: ' +
+      'what it remembered is forgotten, and it goes on from what is on record.',
+    { cause },
+  )
 }

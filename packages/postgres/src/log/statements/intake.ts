@@ -1,15 +1,19 @@
-import type { OutboxEvent } from '@oncekey/core'
+import type { HeldSlot, OutboxEvent } from '@oncekey/core'
 import { eventsJson } from '../../commit/append-events.ts'
 import type { Statement } from '../../sql/sql-client.ts'
+import { heldLife } from './held-slots.ts'
 
 /** Marks events as taken in by a consumer, in a transaction that is marked as the intake's. */
 export function takeIn(schema: string): (intake: IntakeQuestion) => Statement<{ answer: string }> {
   const text = `select ${schema}.take_in($1::text, $2::integer, $3::text, $4::json) as answer`
-  return ({ token, backstopMs, consumer, eventIds }) => ({
-    name: 'take_in',
-    text,
-    values: [token, backstopMs, consumer, JSON.stringify(eventIds)],
-  })
+  const textOfSlots = `select ${schema}.take_in($1::text, $2::integer, $3::text,
+      ${schema}.in_life($4::json, $5::text)) as answer`
+  return ({ token, backstopMs, consumer, eventIds, slots }) => {
+    const values = [token, backstopMs, consumer, JSON.stringify(eventIds)]
+    return slots === undefined
+      ? { name: 'take_in', text, values }
+      : { name: 'take_in_of_slots', text: textOfSlots, values: [...values, heldLife(slots)] }
+  }
 }
 
 export interface IntakeQuestion {
@@ -17,6 +21,8 @@ export interface IntakeQuestion {
   readonly backstopMs: number
   readonly consumer: string
   readonly eventIds: readonly string[]
+  /** Whose life the server must still be in; `undefined` where the events are of no log. */
+  readonly slots: readonly HeldSlot[] | undefined
 }
 
 /** What `answer` is, in JSON. */
