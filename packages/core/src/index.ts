@@ -1,4 +1,12 @@
-export { type Act, type ActedBy, actedBy, actTarget, checkedAct } from './contracts/act.ts'
+export { type Act, type ActedBy, actedBy, actTarget, checkedAct } from './acts/act.ts'
+export type { ConsumerControl, LastError, RelayWork } from './acts/consumer-control.ts'
+export type {
+  Operation,
+  OperationFilter,
+  OperationPage,
+  OperationPageRequest,
+  Operations,
+} from './acts/operations.ts'
 export { boundedPage, rowsToRead } from './contracts/bounded-page.ts'
 export type {
   DeadLetter,
@@ -63,13 +71,19 @@ export {
   keyTarget,
 } from './contracts/keys.ts'
 export type { LoggedEvent, Page, ReadRequest } from './contracts/logged-event.ts'
-export type {
-  Operation,
-  OperationFilter,
-  OperationPage,
-  OperationPageRequest,
-  Operations,
-} from './contracts/operations.ts'
+export {
+  type Carried,
+  checkedPace,
+  type Redrive,
+  type RedriveFilter,
+  type RedrivePace,
+  type RedrivePage,
+  type RedrivePageRequest,
+  type RedrivePortion,
+  type RedrivePortionPage,
+  type RedriveRecords,
+  type Redrives,
+} from './contracts/redrives.ts'
 export {
   type Retired,
   type Retirement,

@@ -10,18 +10,15 @@ export {
 } from './consumer/consumer.ts'
 export type { DeliveredEvent } from './consumer/delivered-event.ts'
 export { PermanentError } from './consumer/permanent-error.ts'
+export { type CarriedRedrives, carryRedrives } from './dead-letters/carry-redrives.ts'
 export {
   type Alert,
   type AlertOptions,
   type DeadLetterAlerts,
   deadLetterAlerts,
 } from './dead-letters/dead-letter-alerts.ts'
-export {
-  type DeadLetters,
-  deadLetters,
-  type RedriveOptions,
-  type RedriveResult,
-} from './dead-letters/dead-letters.ts'
+export { type DeadLetters, deadLetters } from './dead-letters/dead-letters.ts'
+export type { RedriveOptions, RedriveResult } from './dead-letters/redrive-options.ts'
 export { createEventBus, type EventBus, type EventBusOptions } from './relay/event-bus.ts'
 export { createRelay, type Relay } from './relay/relay.ts'
 export type { RelayOptions } from './relay/relay-options.ts'

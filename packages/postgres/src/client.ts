@@ -7,7 +7,9 @@ export { fromCallbacks } from './bridges/deferred-transaction.ts'
 export { type PostgresClient, sqlClientOf } from './bridges/postgres-client.ts'
 export type { HandleRules } from './bridges/transaction-handle.ts'
 export { appendEventsStatement, eventsJson } from './commit/append-events.ts'
-export { auditCall, deadLetterTarget } from './operator/audit-call.ts'
+export { auditCall, deadLetterTarget } from './operator/audit/audit-call.ts'
+export type { RedriveKind } from './operator/redrives/redrive-kind.ts'
+export { redrivesOf } from './operator/redrives/redrives-of.ts'
 export {
   type MigrateOptions,
   migratePackage,

@@ -3,7 +3,12 @@ export { type AppendOptions, type AppendTarget, append, transact } from './log/a
 export { type Inbox, type InboxContext, type InboxOptions, inbox, type Taken } from './log/inbox.ts'
 export type { PostgresLogOptions } from './log/options.ts'
 export { postgresLog } from './log/postgres-log.ts'
-export { type ConsumerSummary, postgresConsumers } from './operator/consumers.ts'
+export {
+  type ConsumerHolder,
+  type ConsumerSummary,
+  type PostgresConsumers,
+  postgresConsumers,
+} from './operator/consumers.ts'
 export {
   type EventFilter,
   type EventPlace,
@@ -11,6 +16,7 @@ export {
   type Events,
   postgresEvents,
 } from './operator/events.ts'
+export { postgresRedrives } from './operator/redrives/postgres-redrives.ts'
 export { type MigrateOptions, migrate, type PackageMigrations } from './schema/migrate.ts'
 export type { PgPool } from './sql/pg/pg-client.ts'
 export type {

@@ -44,7 +44,8 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       privileges: ['select', 'truncate'],
     },
     { tables: ['numbering', 'life'], privileges: ALL },
-    { tables: ['operations'], privileges: ['select', 'insert'] },
+    { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
+    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
   ],
   webhooks: [
     {
@@ -57,18 +58,22 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       ],
       privileges: ALL,
     },
-    { tables: ['operations'], privileges: ['select', 'insert'] },
+    { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
+    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
   ],
   saga: [
     { tables: ['saga_runs', 'saga_work', 'saga_steps'], privileges: ALL },
     { tables: ['saga_failures'], privileges: ['select', 'insert', 'delete'] },
     { tables: ['outbox'], privileges: ['insert'] },
-    { tables: ['operations'], privileges: ['select', 'insert'] },
+    { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
+    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
   ],
   operator: [
     { tables: ['records'], privileges: ['select', 'insert', 'delete'] },
     { tables: ['attempts'], privileges: ['select', 'delete', 'update'] },
     { tables: ['leases'], privileges: ['select', 'insert', 'update'] },
+    { tables: ['redrives'], privileges: ['select', 'update'] },
+    { tables: ['redrive_portions'], privileges: ['select'] },
     { tables: ['operations'], privileges: ['select', 'insert'] },
   ],
 }

@@ -1,5 +1,11 @@
-import type { ActedBy } from './act.ts'
+import type { ActedBy } from '../acts/act.ts'
+import type { DeadLetterFilter, RetryingFilter } from './dead-letter-filter.ts'
 import type { AttemptError, DeadReason } from './delivery.ts'
+import type { Redrives } from './redrives.ts'
+import type { Resolution } from './resolution.ts'
+
+export type { DeadLetterFilter, RetryingFilter } from './dead-letter-filter.ts'
+export type { Resolution } from './resolution.ts'
 
 /**
  * The contract of whatever keeps dead letters: the log for its consumers, webhooks for their
@@ -46,29 +52,10 @@ export interface DeadLetterSource {
    */
   discard(ids: readonly string[], note: string, by?: ActedBy): Promise<readonly Resolution[]>
   stats(): Promise<DeadLetterStats>
-}
 
-/** Every given condition must hold. An empty filter matches all. */
-export interface DeadLetterFilter {
-  readonly ids?: readonly string[]
-  readonly eventIds?: readonly string[]
-  /** A consumer, an endpoint, a saga. */
-  readonly origin?: string
-  readonly type?: string
-  readonly subject?: string
-  readonly reason?: DeadReason
-  /** A kind of error: `error.fingerprint`. */
-  readonly fingerprint?: string
-  readonly deadBefore?: Date
-  readonly deadAfter?: Date
-  /**
-   * Matches only the dead letters of retired consumers. @default false, which matches none of them
-   */
-  readonly retired?: boolean
+  /** Redrives on record; absent where the source keeps none. */
+  readonly redrives?: Redrives
 }
-
-/** Every given condition must hold. An empty filter matches all that are retrying. */
-export type RetryingFilter = Pick<DeadLetterFilter, 'origin' | 'type' | 'subject'>
 
 export interface DeadLetterPageRequest {
   readonly limit: number
@@ -131,25 +118,6 @@ export interface Redriven {
    * matched.
    */
   readonly refused: readonly Resolution[]
-}
-
-/** What became of one dead letter that was asked for. */
-export interface Resolution {
-  readonly id: string
-  readonly outcome:
-    | 'discarded'
-    /** The event has taken effect, so there is nothing to redrive. */
-    | 'already-done'
-    | 'already-discarded'
-    | 'retrying'
-    /**
-     * Still dead: the rest of the filter does not match it, the limit was reached, or somebody else
-     * is working on it.
-     */
-    | 'not-matched'
-    /** Its consumer was retired, so there is nobody to deliver it to. */
-    | 'retired'
-    | 'unknown'
 }
 
 export interface DeadLetterStats {

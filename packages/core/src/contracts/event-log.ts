@@ -1,3 +1,4 @@
+import type { ConsumerControl } from '../acts/consumer-control.ts'
 import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
 import type { OutboxEvent } from './event.ts'
@@ -200,6 +201,9 @@ export interface EventLog<Tx = unknown> {
 
   /** The dead letters of the consumers: all their deliveries that are `dead`. */
   readonly deadLetters: DeadLetterSource
+
+  /** Pausing consumers; absent where the log cannot. */
+  readonly control?: ConsumerControl
 
   /**
    * Removes events that every consumer has passed and that have been kept long enough, and reports

@@ -1,5 +1,5 @@
+import { type Act, actTarget } from '../acts/act.ts'
 import { OptionsError } from '../errors/errors.ts'
-import { type Act, actTarget } from './act.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { StoredResponse } from './stored-response.ts'
 

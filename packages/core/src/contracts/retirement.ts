@@ -1,5 +1,5 @@
+import { actedBy } from '../acts/act.ts'
 import { OptionsError } from '../errors/errors.ts'
-import { actedBy } from './act.ts'
 
 export interface RetireOptions {
   /**

@@ -1,7 +1,7 @@
+import type { Operations } from '../acts/operations.ts'
 import type { OutboxEvent } from './event.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import type { Keys } from './keys.ts'
-import type { Operations } from './operations.ts'
 import type { StoredResponse } from './stored-response.ts'
 
 /**

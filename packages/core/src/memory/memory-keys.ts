@@ -1,4 +1,5 @@
-import { type Act, checkedAct } from '../contracts/act.ts'
+import { type Act, checkedAct } from '../acts/act.ts'
+import type { Operation, Operations } from '../acts/operations.ts'
 import {
   type ActResult,
   checkKeyFilter,
@@ -11,7 +12,6 @@ import {
   type Keys,
   keyTarget,
 } from '../contracts/keys.ts'
-import type { Operation, Operations } from '../contracts/operations.ts'
 import type { StoredResponse } from '../contracts/stored-response.ts'
 import { OptionsError } from '../errors/errors.ts'
 import { type FinishedRecord, type RunningRecord, storedResponse } from './memory-records.ts'

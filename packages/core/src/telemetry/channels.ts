@@ -87,7 +87,16 @@ export interface DeadLetterMessage {
 export interface RelayErrorMessage {
   readonly relay: string
   readonly consumer: string | undefined
-  readonly during: 'subscribe' | 'lease' | 'read' | 'advance' | 'retry' | 'maintain' | 'alert'
+  readonly during:
+    | 'subscribe'
+    | 'lease'
+    | 'read'
+    | 'advance'
+    | 'retry'
+    | 'maintain'
+    | 'alert'
+    | 'redrive'
+    | 'pause'
   readonly error: unknown
 }
 

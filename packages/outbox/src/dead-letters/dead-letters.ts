@@ -1,34 +1,19 @@
 import type {
   Act,
+  ActedBy,
   DeadLetterDetail,
   DeadLetterFilter,
   DeadLetterPage,
   DeadLetterSource,
   DeadLetterStats,
-  Redriven,
+  RedrivePace,
+  Redrives,
   Resolution,
   RetryingFilter,
 } from '@oncekey/core'
-import { OptionsError, sleep } from '@oncekey/core'
-
-export interface RedriveOptions {
-  /** Only counts what would be redriven. @default false */
-  readonly preview?: boolean
-  /** How many are redriven per second. @default 50 */
-  readonly ratePerSecond?: number
-  /** The most to redrive. @default all that match */
-  readonly limit?: number
-  /** Stops the redrive between two portions. */
-  readonly signal?: AbortSignal
-  /** Called after each portion. */
-  readonly onProgress?: (progress: { readonly redriven: number; readonly matched: number }) => void
-}
-
-export interface RedriveResult extends Redriven {
-  /** How many matched when the redrive began. */
-  readonly matched: number
-  readonly preview: boolean
-}
+import { OptionsError } from '@oncekey/core'
+import { redrive } from './redrive.ts'
+import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 
 /** What an operator can see of dead letters and do about them. */
 export interface DeadLetters {
@@ -49,10 +34,18 @@ export interface DeadLetters {
     filter: DeadLetterFilter,
   ): Promise<{ readonly matched: number; readonly sample: DeadLetterPage['items'] }>
   /**
-   * Puts dead letters back, oldest first, under the event ids they had. Throws `OptionsError` for a
-   * filter on `retired` ones.
+   * Puts dead letters back, oldest first, under the event ids they had, and waits for the end. Where
+   * the source keeps redrives on record it is {@link startRedrive} and a wait: if this process dies,
+   * whoever works the source goes on with it. Throws `OptionsError` for a filter on `retired` ones.
    */
   redrive(filter: DeadLetterFilter, options?: RedriveOptions): Promise<RedriveResult>
+  /**
+   * Puts a redrive on record and returns its id. Whoever works the source carries it: a relay, a
+   * webhook worker, a saga runner. Throws `OptionsError` where the source keeps none.
+   */
+  startRedrive(filter: DeadLetterFilter, options?: RedrivePace & ActedBy): Promise<string>
+  /** Redrives on record, to watch and to cancel; `undefined` where the source keeps none. */
+  readonly redrives: Omit<Redrives, 'start' | 'carry'> | undefined
   /**
    * Marks dead letters as never to be delivered. The note says why; an {@link Act} also says who, for
    * the audit trail.
@@ -84,6 +77,16 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
       return { matched, sample: items }
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
+    async startRedrive(filter, { actor, note, ...pace } = {}) {
+      if (source.redrives === undefined) {
+        throw new OptionsError(
+          `startRedrive: dead letters of this source keep no redrives on record. Write redrive(filter), which waits for its end.`,
+        )
+      }
+      const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
+      return await source.redrives.start(filter, pace, by)
+    },
+    redrives: source.redrives,
     async discard(ids, given) {
       const { note, ...by } = typeof given === 'string' ? { note: given } : given
       if (typeof note !== 'string' || note.trim() === '' || note.includes('\0')) {
@@ -95,95 +98,4 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     },
     stats: () => source.stats(),
   }
-}
-
-async function redrive(
-  source: DeadLetterSource,
-  filter: DeadLetterFilter,
-  options: RedriveOptions,
-): Promise<RedriveResult> {
-  if (filter.retired === true) {
-    throw new OptionsError(
-      'redrive: a retired consumer cannot take its dead letters back. Append such an event ' +
-        'again with append(), or discard it.',
-    )
-  }
-  const { preview = false, ratePerSecond = 50, limit = Number.POSITIVE_INFINITY, signal } = options
-  if (!(Number.isFinite(ratePerSecond) && ratePerSecond > 0)) {
-    throw new OptionsError(`redrive: ratePerSecond must be a number above 0, not ${ratePerSecond}.`)
-  }
-  const redriven: string[] = []
-  const refused = new Map<string, Resolution>()
-  const matched = await source.count(filter)
-  if (preview) return { matched, preview, redriven, refused: [] }
-
-  const portion = Math.max(1, Math.floor(ratePerSecond / 10))
-  const portions = filter.ids === undefined ? listed(source, filter) : named(filter.ids)
-  let left = Math.min(limit, Math.max(matched, filter.ids?.length ?? 0))
-  while (left > 0 && signal?.aborted !== true) {
-    const startedAt = performance.now()
-    const ids = await portions.next(Math.min(portion, left))
-    if (ids === undefined) break
-    const done = await source.redrive({ ...filter, ids }, { limit: Math.min(portion, left) })
-    redriven.push(...done.redriven)
-    for (const id of done.redriven) refused.delete(id)
-    const hasNewRefusal = done.refused.some(({ id }) => !refused.has(id))
-    for (const each of done.refused) refused.set(each.id, each)
-    options.onProgress?.({ redriven: redriven.length, matched })
-    portions.over(finalIn(done))
-    // Ids may be refused again and again: stops when there is nothing new.
-    if (filter.ids !== undefined && done.redriven.length === 0 && !hasNewRefusal) break
-    left -= done.redriven.length
-    if (left > 0)
-      await sleepAtRate((portion * 1000) / ratePerSecond - (performance.now() - startedAt))
-  }
-  return { matched, preview, redriven, refused: [...refused.values()] }
-}
-
-/** What is redriven next. */
-interface Portions {
-  /** `undefined`: there is no more. */
-  next(most: number): Promise<readonly string[] | undefined>
-  /** These have a final outcome. */
-  over(ids: ReadonlySet<string>): void
-}
-
-/** A list goes on where its last page ended, so what a filter leaves out is examined once. */
-function listed(source: DeadLetterSource, filter: DeadLetterFilter): Portions {
-  let after: string | undefined
-  let isLast = false
-  return {
-    async next(limit) {
-      while (!isLast) {
-        const page = await source.list(filter, { limit, ...(after !== undefined && { after }) })
-        after = page.next
-        isLast = after === undefined
-        if (page.items.length > 0) return page.items.map(({ id }) => id)
-      }
-      return undefined
-    },
-    over() {},
-  }
-}
-
-/** All that are left each time: which of them may be redriven first is for the source to say. */
-function named(ids: readonly string[]): Portions {
-  let left = ids
-  return {
-    next: async () => (left.length === 0 ? undefined : left),
-    // Does not ask again for these: they would be reported a second time.
-    over(final) {
-      left = final.size === 0 ? [] : left.filter((id) => !final.has(id))
-    },
-  }
-}
-
-/** The ids with a final outcome. A `not-matched` one may only be waiting for the next portion. */
-function finalIn({ redriven, refused }: Redriven): Set<string> {
-  const over = refused.filter(({ outcome }) => outcome !== 'not-matched')
-  return new Set([...redriven, ...over.map(({ id }) => id)])
-}
-
-async function sleepAtRate(ms: number): Promise<void> {
-  if (ms > 0) await sleep(ms)
 }

@@ -44,6 +44,10 @@ export interface ConsumerRunner {
   start(): void
   /** Reads at once: there may be new events. */
   wake(): void
+  /** Takes up deliveries that are due at once: some may have been redriven. */
+  retry(): void
+  /** Starts nothing more, or goes on. */
+  pause(isPaused: boolean): void
   stop(timeoutMs: number): Promise<void>
 }
 
@@ -58,7 +62,7 @@ export function consumerRunner<Tx>(of: {
   const dispatch: Dispatcher = dispatcher({
     log: options.log,
     consumer,
-    mayStart: (): boolean => performance.now() < state.leasedUntil,
+    mayStart: (): boolean => !state.paused && performance.now() < state.leasedUntil,
     ended: (item, end) => ended(state, item, end),
     dropped: (item) => dropped(state, item),
     unsure: (slot, key) => unsure(state, slot, key),
@@ -91,6 +95,21 @@ export function consumerRunner<Tx>(of: {
       state.toRead.wake()
     },
 
+    retry() {
+      state.dueAt = 0
+      state.toWrite.wake()
+    },
+
+    pause(isPaused) {
+      if (state.paused === isPaused) return
+      state.paused = isPaused
+      if (isPaused) return
+      dispatch.pump()
+      state.toRead.wake()
+      state.dueAt = 0
+      state.toWrite.wake()
+    },
+
     async stop(timeoutMs) {
       state.running = false
       state.toRead.wake()
@@ -105,6 +124,11 @@ export function consumerRunner<Tx>(of: {
 function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined): void {
   if (state.stopping) return
   state.handled += 1
+  state.work.ended += 1
+  if (end?.attempt) {
+    const { name, message } = end.attempt.error
+    state.work.lastError = { name, message, eventId: item.event.id, at: new Date() }
+  }
   if (item.kind === 'entry') {
     item.entry.isEnded = true
     if (end === undefined) letGo(state, item.entry)

@@ -1,3 +1,4 @@
+import { reportWork } from './report-work.ts'
 import { lose, type RunnerState } from './runner-state.ts'
 import { type Slot, slotOf } from './slot.ts'
 import { stand } from './standing.ts'
@@ -29,6 +30,7 @@ export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
   await take(state, taken.map(slotOf))
   shareOut(state, reads ? share : 0)
   state.dispatch.pump()
+  await reportWork(state)
 }
 
 async function take<Tx>(state: RunnerState<Tx>, fresh: readonly Slot[]): Promise<void> {

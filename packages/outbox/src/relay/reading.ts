@@ -69,7 +69,8 @@ export async function read<Tx>(state: RunnerState<Tx>): Promise<ReadPage | undef
     room <= 0 ||
     roomBytes <= 0 ||
     performance.now() >= state.leasedUntil ||
-    !state.standing.reads
+    !state.standing.reads ||
+    state.paused
   )
     return undefined
   const asked = [...state.slots.values()].filter(

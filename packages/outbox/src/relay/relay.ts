@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { callLater, type Maintenance, OptionsError, tell, waitedFor, warnOnce } from '@oncekey/core'
+import { carryRedrives } from '../dead-letters/carry-redrives.ts'
 import { consumerRunner } from './consumer-runner.ts'
 import {
   type RelayOptions,
@@ -7,6 +8,7 @@ import {
   resolveRelayOptions,
 } from './relay-options.ts'
 import { onAppended } from './wake.ts'
+import { watchPauses } from './watch-pauses.ts'
 
 /** Delivers the events of a log to consumers. */
 export interface Relay {
@@ -47,8 +49,12 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
   const runners = resolved.consumers.map((consumer) =>
     consumerRunner({ relay: id, options: resolved, consumer, alone }),
   )
+  const names = resolved.consumers.map(({ name }) => name)
   let state: 'idle' | 'round' | 'running' = 'idle'
-  let endBackground = (): void => {}
+  const pauseThose = (paused: ReadonlySet<string>): void => {
+    for (const [at, runner] of runners.entries()) runner.pause(paused.has(names[at] ?? ''))
+  }
+  let endBackground = async (): Promise<void> => {}
 
   return {
     id,
@@ -57,6 +63,8 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       if (state !== 'idle') throw misuse(state)
       state = 'round'
       try {
+        pauseThose(new Set(await resolved.log.control?.paused(names)))
+        await resolved.log.deadLetters.redrives?.carry()
         const handled = await Promise.all(runners.map((runner) => runner.round()))
         return handled.reduce((sum, count) => sum + count, 0)
       } finally {
@@ -67,22 +75,39 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
     start() {
       if (state !== 'idle') throw misuse(state)
       state = 'running'
+      // No consumer begins before it is known which are paused.
+      if (resolved.log.control !== undefined) pauseThose(new Set(names))
+      const pauses = watchPauses({
+        control: resolved.log.control,
+        consumers: names,
+        everyMs: resolved.maxPollMs,
+        apply: pauseThose,
+        failed: (error) => backgroundFailed(id, 'pause', error),
+      })
       for (const runner of runners) runner.start()
       const endWake = onAppended(() => {
         for (const runner of runners) runner.wake()
       })
       const endMaintenance = maintainNowAndThen(id, resolved)
-      endBackground = () => {
+      const carried = carryRedrives(resolved.log.deadLetters.redrives, {
+        carried() {
+          for (const runner of runners) runner.retry()
+        },
+        failed: (error) => backgroundFailed(id, 'redrive', error),
+      })
+      endBackground = async () => {
         endWake()
         endMaintenance()
+        pauses.stop()
+        await carried.stop()
       }
     },
 
     async stop({ timeoutMs = 10_000 } = {}) {
       waitedFor('relay.stop: timeoutMs', timeoutMs, 0)
-      endBackground()
-      endBackground = () => {}
-      await Promise.all(runners.map((runner) => runner.stop(timeoutMs)))
+      const ending = endBackground()
+      endBackground = async () => {}
+      await Promise.all([ending, ...runners.map((runner) => runner.stop(timeoutMs))])
       state = 'idle'
     },
   }
@@ -126,6 +151,13 @@ function maintainNowAndThen<Tx>(
     over = true
     timer.cancel()
   }
+}
+
+function backgroundFailed(relay: string, during: 'redrive' | 'pause', error: unknown): void {
+  const heard = tell('oncekey:relay-error', () => ({ relay, consumer: undefined, during, error }))
+  if (heard) return
+  const what = { redrive: 'carry redrives', pause: 'ask which consumers are paused' }[during]
+  warnOnce(`relay-error:${during}`, `The relay could not ${what}, and goes on trying: ${error}`)
 }
 
 function reportConsumers({ missing, abandoned }: Maintenance): void {

@@ -3,6 +3,7 @@ import {
   type DeliveryVerdict,
   type DueDelivery,
   type EventLog,
+  type LastError,
   normalTypes,
   OncekeyError,
   type RelayErrorMessage,
@@ -51,6 +52,15 @@ export interface RunnerState<Tx> {
   subscribed: boolean
   /** What to read, and whether to: other releases of the consumer may take other types. */
   standing: Standing
+  /** Starts nothing: an operator has paused the consumer. */
+  paused: boolean
+  /** What has ended since the last report, and the newest failure. */
+  readonly work: {
+    ended: number
+    reportedAt: number
+    isZero: boolean
+    lastError: LastError | null
+  }
   running: boolean
   /** Outcomes are dropped from now on. */
   stopping: boolean
@@ -100,6 +110,8 @@ export function runnerState<Tx>(of: {
     onWritten: [],
     subscribed: false,
     standing: { wanted: normalTypes(of.consumer.types), reads: true, alone: true },
+    paused: false,
+    work: { ended: 0, reportedAt: performance.now(), isZero: true, lastError: null },
     running: false,
     stopping: false,
     inFlight: 0,

@@ -15,7 +15,14 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
   const kept = [...underWay.values(), ...ended.map(({ due }) => due)]
   const bytes = kept.reduce((sum, { event }) => sum + bytesOfEvent(event), 0)
   const roomBytes = Math.min(PAGE_BYTES, state.options.maxInFlightBytes - bytes)
-  if (held.length === 0 || limit <= 0 || roomBytes <= 0 || underWay.size >= MOST_UNDER_WAY) return
+  if (
+    state.paused ||
+    held.length === 0 ||
+    limit <= 0 ||
+    roomBytes <= 0 ||
+    underWay.size >= MOST_UNDER_WAY
+  )
+    return
 
   const taking = log.takeDue({
     consumer: consumer.name,

@@ -8,9 +8,11 @@ import {
   type Resolution,
   rowsToRead,
 } from '@oncekey/core'
+import { redrivesOf } from '../operator/redrives/redrives-of.ts'
 import { pageToken, partsOfToken } from '../sql/page-token.ts'
 import type { LogState } from './log-state.ts'
 import { isId } from './statements/dead-letter-filter.ts'
+import { redriveOfConsumers } from './statements/dead-letter-redrive.ts'
 import {
   countDead,
   deadGroups,
@@ -32,6 +34,8 @@ import {
 export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSource {
   return {
     name: 'consumers',
+
+    redrives: redrivesOf((statement) => ask(statement), schema, [redriveOfConsumers(schema)]),
 
     async list(filter, { limit, after }) {
       const [deadAt, id] = after?.split('.') ?? []

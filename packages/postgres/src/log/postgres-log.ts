@@ -8,6 +8,7 @@ import {
   retirement,
 } from '@oncekey/core'
 import { sqlState } from '../sql/sql-state.ts'
+import { consumerControl } from './consumer-control.ts'
 import { logDeadLetters } from './dead-letters.ts'
 import { inReach } from './in-reach.ts'
 import { openIntake } from './intake.ts'
@@ -128,6 +129,8 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     },
 
     deadLetters: logDeadLetters(log),
+
+    control: consumerControl((statement) => ask(statement), log.schema),
 
     maintain: () => maintainLog(log),
   }

@@ -1,7 +1,10 @@
+import type { ConsumerControl, LastError } from '@oncekey/core'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
+import { consumerControl } from '../log/consumer-control.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
+import type { Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
-import { listConsumers } from './statements/consumers.ts'
+import { type ConsumerRow, type HolderJson, listConsumers } from './statements/consumers.ts'
 
 /** A consumer as the log knows it; how far it is behind, `lag` of the log says. */
 export interface ConsumerSummary {
@@ -16,10 +19,31 @@ export interface ConsumerSummary {
   readonly relays: readonly string[]
   /** How many of the slots a relay holds. */
   readonly heldSlots: number
+  /** Since when no relay starts anything of it, by whom and why; null where it runs. */
+  readonly pause: { readonly at: Date; readonly by: string; readonly note: string } | null
+  /** What each of its relays does, by their last reports, some seconds old. */
+  readonly holders: readonly ConsumerHolder[]
+  /** Of all relays: events that ended per second, whatever became of them. */
+  readonly perSecond: number
+  /** The newest failure that a relay which is alive has seen. */
+  readonly lastError: LastError | null
+}
+
+export interface ConsumerHolder {
+  readonly relay: string
+  readonly slots: number
+  readonly perSecond: number
+  readonly lastError: LastError | null
+}
+
+/** The consumers of a log, to look at, to pause and to resume. */
+export interface PostgresConsumers extends Pick<ConsumerControl, 'pause' | 'resume'> {
+  /** By name, at most 1,000 of them. */
+  list(): Promise<readonly ConsumerSummary[]>
 }
 
 /**
- * The consumers of the log in one schema, by name, at most 1,000 of them.
+ * The consumers of the log in one schema.
  *
  * @example
  * ```ts
@@ -30,24 +54,43 @@ export function postgresConsumers<Tx>(options: {
   readonly client: PostgresClient<Tx>
   /** @default 'oncekey' */
   readonly schema?: string
-}): { list(): Promise<readonly ConsumerSummary[]> } {
+}): PostgresConsumers {
   const schema = options.schema ?? 'oncekey'
   const client = sqlClientOf(options.client, { prepare: false })
   const statement = listConsumers(quotedSchema(schema))
+  const ask = async <Row>(asked: Statement<Row>): Promise<Row[]> => {
+    return await client.query(asked, { timeoutMs: TIMEOUT_MS }).catch((error) => {
+      throw storeError(error, schema)
+    })
+  }
+  const { pause, resume } = consumerControl(ask, quotedSchema(schema))
+  return { pause, resume, list: async () => (await ask(statement)).map(summaryOf) }
+}
+
+function summaryOf(row: ConsumerRow): ConsumerSummary {
+  const holders = (JSON.parse(row.relays) as HolderJson[]).map((holder) => ({
+    ...holder,
+    lastError: holder.lastError && { ...holder.lastError, at: new Date(holder.lastError.at) },
+  }))
+  const errors = holders.flatMap(({ lastError }) => lastError ?? [])
   return {
-    async list() {
-      const rows = await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
-        throw storeError(error, schema)
-      })
-      return rows.map((row) => ({
-        name: row.name,
-        types: row.wanted === null ? null : JSON.parse(row.wanted),
-        seenAt: new Date(Number(row.seen_at)),
-        abandonedAt: row.abandoned_at === null ? null : new Date(Number(row.abandoned_at)),
-        relays: JSON.parse(row.relays),
-        heldSlots: Number(row.held),
-      }))
-    },
+    name: row.name,
+    types: row.wanted === null ? null : JSON.parse(row.wanted),
+    seenAt: new Date(Number(row.seen_at)),
+    abandonedAt: row.abandoned_at === null ? null : new Date(Number(row.abandoned_at)),
+    relays: holders.map(({ relay }) => relay),
+    heldSlots: Number(row.held),
+    pause:
+      row.paused_at === null
+        ? null
+        : {
+            at: new Date(Number(row.paused_at)),
+            by: row.paused_by ?? '',
+            note: row.paused_note ?? '',
+          },
+    holders,
+    perSecond: holders.reduce((sum, { perSecond }) => sum + perSecond, 0),
+    lastError: errors.sort((one, other) => Number(other.at) - Number(one.at))[0] ?? null,
   }
 }
 

@@ -7,21 +7,27 @@ import {
   type Resolution,
   rowsToRead,
 } from '@oncekey/core'
-import type { Statement } from '@oncekey/postgres/client'
+import { redrivesOf, type Statement } from '@oncekey/postgres/client'
 import { errorFingerprint } from '../run/error-fingerprint.ts'
 import type { RunsState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
 import type { DeadRunGroupJson, DeadRunStatsJson } from '../statements/dead-run-stats.ts'
 import type { DeadRunJson } from '../statements/dead-runs.ts'
+import { redriveOfRuns } from '../statements/redrive-kind.ts'
 import type { LastFailureJson, RetryingRunRow } from '../statements/retrying-runs.ts'
 import type { WholeRunJson } from '../statements/runs.ts'
 
 /** Presents runs that are stuck or could not be undone as dead letters. */
-export function sagaDeadLetters<Tx>(runner: RunsState<Tx>): DeadLetterSource {
+export function sagaDeadLetters<Tx>(
+  runner: RunsState<Tx>,
+  resumed: () => void = () => {},
+): DeadLetterSource {
   const { client, statements, acquireTimeoutMs: timeoutMs, schema } = runner
 
   return {
     name: 'sagas',
+
+    redrives: redrivesOf(ask, runner.quotedSchema, [redriveOfRuns(runner.quotedSchema)], resumed),
 
     async list(filter, { limit, after }) {
       const from = after === undefined ? undefined : pageFrom(after)

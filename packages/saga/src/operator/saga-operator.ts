@@ -61,6 +61,7 @@ export function sagaOperator<Tx>(options: SagaOperatorOptions<Tx>): SagaOperator
   const state: RunsState<Tx> = {
     client: sqlClientOf(options.client, { prepare: false }),
     schema,
+    quotedSchema: quotedSchema(schema),
     acquireTimeoutMs: wholeMs('timeoutMs', options.timeoutMs ?? 10_000, 1),
     statements: statementsFor(quotedSchema(schema)),
     definitions: undefined,

@@ -6,6 +6,7 @@ import {
   sleep,
   waitedFor,
 } from '@oncekey/core'
+import { type CarriedRedrives, carryRedrives } from '@oncekey/outbox'
 import type { Definition } from '../definition/definition.ts'
 import { definition, type Saga } from '../definition/saga.ts'
 import { sagaDeadLetters } from '../operator/dead-letters.ts'
@@ -25,6 +26,7 @@ import { leases } from '../state/leases.ts'
 import { resolveOptions, type SagaRunnerOptions } from '../state/runner-options.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { statementsFor } from '../state/statements.ts'
+import { reportError } from '../telemetry/channels.ts'
 import { type ExecuteOptions, execute, submit } from './execute.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { takeDue } from './poll.ts'
@@ -126,6 +128,8 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
     stopping: false,
   }
   let loop: Loop | undefined
+  let carried: CarriedRedrives | undefined
+  const deadLetters = sagaDeadLetters(runner, () => loop?.wake())
 
   return {
     node: runner.node,
@@ -137,6 +141,7 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       return submitted
     },
     async runOnce() {
+      await deadLetters.redrives?.carry()
       const driven = await takeDue(runner, runner.concurrency)
       await Promise.all(driven)
       return driven.length
@@ -145,13 +150,17 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       if (runner.draining)
         throw new OptionsError('start: this runner was stopped. Create another one.')
       loop ??= startLoop(runner)
+      carried ??= carryRedrives(deadLetters.redrives, {
+        carried: () => loop?.wake(),
+        failed: (error) => reportError({ error, during: 'redrive' }),
+      })
     },
     async stop({ timeoutMs = 10_000 } = {}) {
       waitedFor('runner.stop: timeoutMs', timeoutMs, 0)
       runner.draining = true
       const reason = new OncekeyError('draining', 'This saga runner was stopped.')
       await within(timeoutMs, async () => {
-        await loop?.stop()
+        await Promise.all([loop?.stop(), carried?.stop()])
         await Promise.all(runner.driving.values())
       })
       runner.stopping = true
@@ -174,7 +183,7 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       return state
     },
     settle: (id, note, by) => settle(runner, id, note, by),
-    deadLetters: sagaDeadLetters(runner),
+    deadLetters,
     purge: (how) => purgeRuns(runner, how),
   }
 

@@ -5,7 +5,7 @@ import type { Statements } from './statements.ts'
 
 /** What inspecting and managing runs requires, without driving any. */
 export interface RunsState<Tx>
-  extends Pick<ResolvedOptions<Tx>, 'client' | 'schema' | 'acquireTimeoutMs'> {
+  extends Pick<ResolvedOptions<Tx>, 'client' | 'schema' | 'quotedSchema' | 'acquireTimeoutMs'> {
   readonly statements: Statements
   /** By `Definition.id`; `undefined` in a process without sagas. */
   readonly definitions: ResolvedOptions<Tx>['definitions'] | undefined

@@ -50,7 +50,7 @@ export interface SagaLostMessage {
 /** `oncekey:saga-error`: a failure in the background. */
 export interface SagaErrorMessage {
   readonly error: unknown
-  readonly during: 'poll' | 'renew' | 'drive' | 'alert' | 'backoff' | 'is-permanent'
+  readonly during: 'poll' | 'renew' | 'drive' | 'alert' | 'backoff' | 'is-permanent' | 'redrive'
   readonly runId?: string
 }
 

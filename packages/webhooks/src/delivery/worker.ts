@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { endsWithin, waitedFor } from '@oncekey/core'
+import { endsWithin, type Redrives, waitedFor } from '@oncekey/core'
+import { type CarriedRedrives, carryRedrives } from '@oncekey/outbox'
 import type { ResolvedOptions } from '../options/options.ts'
 import { type ClaimedDelivery, claimDeliveries, releaseDeliveries } from '../statements/claims.ts'
 import { runStatement } from '../statements/run-statement.ts'
@@ -44,6 +45,7 @@ export function createWorker(
   options: ResolvedOptions,
   given: WorkerOptions,
   wakers: Set<() => void>,
+  redrives: Redrives | undefined,
 ): WebhookWorker {
   const worker = resolveWorkerOptions(given, options)
   const wake = createWake()
@@ -57,6 +59,7 @@ export function createWorker(
 
   return {
     async deliverOnce() {
+      await redrives?.carry()
       const claimed = await claim(period)
       await Promise.all(claimed.map(underWay.send))
       return claimed.length
@@ -66,6 +69,10 @@ export function createWorker(
       if (period.loop !== undefined) return
       wakers.add(wake.now)
       period.loop = work(period)
+      period.carried = carryRedrives(redrives, {
+        carried: wake.now,
+        failed: (error) => tellError({ error, during: 'redrive', deliveryIds: [] }),
+      })
     },
 
     async stop({ timeoutMs = 10_000 } = {}) {
@@ -74,7 +81,7 @@ export function createWorker(
       stopped.isStopping = true
       wakers.delete(wake.now)
       wake.now()
-      const ended = Promise.resolve(stopped.loop).then(underWay.allEnded)
+      const ended = Promise.all([stopped.loop, stopped.carried?.stop()]).then(underWay.allEnded)
       if (!(await endsWithin(ended, timeoutMs))) {
         stopped.aborter.abort()
         await endsWithin(ended, CLOSING_MS)
@@ -149,6 +156,7 @@ export function createWorker(
 interface WorkPeriod {
   isStopping: boolean
   loop: Promise<void> | undefined
+  carried: CarriedRedrives | undefined
   readonly aborter: AbortController
 }
 
@@ -156,7 +164,7 @@ function newWorkPeriod(): WorkPeriod {
   const aborter = new AbortController()
   // Every delivery under way listens to it.
   setMaxListeners(0, aborter.signal)
-  return { isStopping: false, loop: undefined, aborter }
+  return { isStopping: false, loop: undefined, carried: undefined, aborter }
 }
 
 /** Spreads the polls of workers that were started together. */

@@ -56,14 +56,15 @@ export function webhooks<Tx = unknown>(options: WebhooksOptions<Tx>): Webhooks<T
     for (const wake of woken) wake()
   }
   const all = endpoints(resolved)
+  const deadLetters = deadLetterSource(resolved, wakeWorkers)
   return {
     endpoints: all,
     consumer: fanOutConsumer<Tx>(resolved.consumerName, resolved, wakeWorkers),
-    createWorker: (worker = {}) => createWorker(resolved, worker, woken),
+    createWorker: (worker = {}) => createWorker(resolved, worker, woken, deadLetters.redrives),
     deliveries: deliveries(resolved, wakeWorkers),
     forCustomer: (customer) =>
       forCustomer(customer, all, (of) => deliveries(resolved, wakeWorkers, of)),
-    deadLetters: deadLetterSource(resolved, wakeWorkers),
+    deadLetters,
     purge: (purgeOptions) => purgeWebhooks(resolved, purgeOptions),
   }
 }

@@ -8,7 +8,9 @@ import {
   type Resolution,
   rowsToRead,
 } from '@oncekey/core'
+import { redrivesOf } from '@oncekey/postgres/client'
 import type { ResolvedOptions } from '../options/options.ts'
+import { redriveOfDeliveries } from '../statements/dead-letter-redrive.ts'
 import { deadLetterStats, type StatsJson } from '../statements/dead-letter-stats.ts'
 import type { DeadLetterJson } from '../statements/dead-letters.ts'
 import {
@@ -34,6 +36,13 @@ export function deadLetterSource(
   const { schema } = options
   return {
     name: 'webhooks',
+
+    redrives: redrivesOf(
+      (statement) => runStatement(options, statement),
+      schema,
+      [redriveOfDeliveries(schema)],
+      scheduled,
+    ),
 
     async list(filter, page) {
       const rows = await runStatement(options, listDeadLetters(schema, filter, page))

@@ -33,7 +33,15 @@ export interface WebhookEndpointMessage {
 /** `oncekey:webhook-error`: something failed on our side; no receiver is to blame. */
 export interface WebhookErrorMessage {
   readonly error: unknown
-  readonly during: 'claim' | 'attempt' | 'classify' | 'schedule' | 'settle' | 'release' | 'hook'
+  readonly during:
+    | 'claim'
+    | 'attempt'
+    | 'classify'
+    | 'schedule'
+    | 'settle'
+    | 'release'
+    | 'hook'
+    | 'redrive'
   readonly deliveryIds: readonly string[]
 }
 

@@ -1,7 +1,8 @@
 import type { actedBy, DeadLetterFilter } from '@oncekey/core'
-import { auditCall, deadLetterTarget } from '../../operator/audit-call.ts'
+import { auditCall, deadLetterTarget } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 import { filterValues, isForgotten, isMeant } from './dead-letter-filter.ts'
+import { isDone, putBack } from './dead-letter-redrive.ts'
 import { type DeliveryRow, deliveryColumns, milliseconds } from './delivery-list.ts'
 
 export function countDead(
@@ -113,8 +114,6 @@ export function redriveDead(
   by: ReturnType<typeof actedBy>,
 ) => Statement<{ id: string; outcome: 'redriven' | 'already-done' }> {
   return (filter, limit, by) => {
-    const isDone = `exists (select from ${schema}.processed_events p
-          where p.consumer = d.consumer and p.event_id = d.event_id)`
     const audit = auditCall(schema, {
       actor: '$11',
       note: '$12',
@@ -126,23 +125,14 @@ export function redriveDead(
       name: 'redrive_dead',
       text: `
       with due as materialized (
-        select d.id, ${isDone} as done
+        select d.id, ${isDone(schema)} as done
           from ${schema}.deliveries d
           where ${isMeant({})} and not ${isForgotten(schema)}
           order by d.dead_at, d.id
           limit $10::integer
           for update of d skip locked
       ), put as (
-        update ${schema}.deliveries d
-          set state = case when due.done then 'resolved' else 'retrying' end,
-            resolution = case when due.done then 'already-done' end,
-            resolved_at = case when due.done then clock_timestamp() end,
-            attempts = case when due.done then d.attempts else 0 end,
-            starts = case when due.done then d.starts else 0 end,
-            redrives = d.redrives + case when due.done then 0 else 1 end,
-            due_at = clock_timestamp()
-          from due
-          where d.id = due.id
+        ${putBack(schema)}
           returning d.id, due.done
       )
       select id::text, case when done then 'already-done' else 'redriven' end as outcome,

@@ -1,5 +1,5 @@
 import { actTarget, type Retirement, type Subscription } from '@oncekey/core'
-import { auditCall } from '../../operator/audit-call.ts'
+import { auditCall } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**

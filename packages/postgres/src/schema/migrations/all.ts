@@ -10,7 +10,9 @@ import { handlerRoles } from './handler-roles.ts'
 import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
 import { auditOfActs } from './operator/audit-of-acts.ts'
+import { consumersPaused } from './operator/consumers-paused.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
+import { redrivesOnRecord } from './operator/redrives-on-record.ts'
 import { orderByKey } from './order-by-key.ts'
 import { publishedTables } from './published-tables.ts'
 import { serverLife } from './server-life.ts'
@@ -41,4 +43,6 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   functionsWithoutJit,
   publishedTables,
   auditOfActs,
+  redrivesOnRecord,
+  consumersPaused,
 ]

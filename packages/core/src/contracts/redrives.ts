@@ -1,0 +1,125 @@
+import type { Act, ActedBy } from '../acts/act.ts'
+import { OptionsError } from '../errors/errors.ts'
+import type { DeadLetterFilter } from './dead-letter-filter.ts'
+import type { Resolution } from './resolution.ts'
+
+/**
+ * Redrives on record. A redrive is started once, and then carried in portions by whoever works the
+ * source: a relay, a webhook worker, a saga runner. It needs no process of its own.
+ *
+ * - A redrive takes what matched its filter and was dead when it started: a letter that dies again
+ *   afterwards is not taken a second time.
+ * - A portion and its progress are one commit, so a process that dies in between leaves neither.
+ * - However many processes carry, and however many redrives overlap, each letter is taken by one.
+ * - It goes on until everything was looked at, its limit is reached or somebody cancels it.
+ * - Starting and cancelling are acts, with their entry in the audit trail.
+ */
+export interface Redrives extends RedriveRecords {
+  /** Starts a redrive and returns its id. Throws {@link OptionsError}. */
+  start(filter: DeadLetterFilter, pace: RedrivePace, by?: ActedBy): Promise<string>
+  /**
+   * Carries what is due, one portion of each redrive of this source, and says how many it took and
+   * when the next portion is due: `null` where no redrive is running.
+   */
+  carry(): Promise<Carried>
+}
+
+/** What anybody can see of redrives, and how to end one. */
+export interface RedriveRecords {
+  get(id: string): Promise<Redrive | undefined>
+  /** Lists redrives, the newest first. */
+  list(filter: RedriveFilter, page: RedrivePageRequest): Promise<RedrivePage>
+  /** Lists what a redrive took, portion by portion, the first one first. */
+  portions(id: string, page: RedrivePageRequest): Promise<RedrivePortionPage>
+  /** Ends a redrive that is running. What it has taken stays taken. */
+  cancel(id: string, act: Act): Promise<'cancelled' | 'over' | 'unknown'>
+}
+
+export interface RedrivePace {
+  /** How many are taken per second, above 0. @default 50 */
+  readonly ratePerSecond?: number
+  /** The most to take. @default all that match */
+  readonly limit?: number
+}
+
+export interface Redrive {
+  readonly id: string
+  /** `consumers`, `webhooks`, `sagas`. */
+  readonly source: string
+  /** `window`: not of dead letters, but of everything that one endpoint was sent in a time. */
+  readonly kind: 'dead-letters' | 'window'
+  /** As it was given, as JSON; times are ISO texts. */
+  readonly filter: Readonly<Record<string, unknown>>
+  readonly ratePerSecond: number
+  readonly limit: number | null
+  readonly state: 'running' | 'done' | 'cancelled'
+  /** How many matched when it started. */
+  readonly matched: number
+  readonly redriven: number
+  /** Matched, and not taken: done already, or taken by somebody else meanwhile. */
+  readonly refused: number
+  readonly actor: string
+  readonly note: string
+  readonly startedAt: Date
+  readonly endedAt: Date | null
+}
+
+export interface RedriveFilter {
+  readonly source?: string
+  readonly state?: Redrive['state']
+}
+
+export interface RedrivePageRequest {
+  /** 1 to 1,000. */
+  readonly limit: number
+  /** `next` of the page before. */
+  readonly after?: string
+}
+
+export interface RedrivePage {
+  readonly items: readonly Redrive[]
+  readonly next: string | undefined
+}
+
+export interface RedrivePortion {
+  readonly at: Date
+  /** The ids that it put back. */
+  readonly redriven: readonly string[]
+  readonly refused: readonly Resolution[]
+}
+
+export interface RedrivePortionPage {
+  readonly items: readonly RedrivePortion[]
+  readonly next: string | undefined
+  /** Where a page of what comes later goes on; `undefined` of an empty page. */
+  readonly last: string | undefined
+}
+
+export interface Carried {
+  readonly redriven: number
+  /** Milliseconds; 0 or less: at once. */
+  readonly nextInMs: number | null
+}
+
+/** Validates a filter and a pace, and fills in the defaults. Throws {@link OptionsError}. */
+export function checkedPace(
+  filter: DeadLetterFilter,
+  { ratePerSecond = 50, limit }: RedrivePace = {},
+): { readonly ratePerSecond: number; readonly limit: number | null } {
+  if (filter.retired === true) {
+    throw new OptionsError(
+      'redrive: dead letters of a retired consumer have no consumer to go to. Append such an event ' +
+        'again with append(), or discard it.',
+    )
+  }
+  if (!(Number.isFinite(ratePerSecond) && ratePerSecond > 0)) {
+    throw new OptionsError(`redrive: ratePerSecond must be a number above 0, not ${ratePerSecond}.`)
+  }
+  if (limit === undefined || limit === Number.POSITIVE_INFINITY) {
+    return { ratePerSecond, limit: null }
+  }
+  if (!(Number.isInteger(limit) && limit >= 1)) {
+    throw new OptionsError(`redrive: limit must be a whole number from 1, not ${limit}.`)
+  }
+  return { ratePerSecond, limit }
+}

@@ -1,0 +1,18 @@
+/** What became of one dead letter that was asked for. */
+export interface Resolution {
+  readonly id: string
+  readonly outcome:
+    | 'discarded'
+    /** The event has taken effect, so there is nothing to redrive. */
+    | 'already-done'
+    | 'already-discarded'
+    | 'retrying'
+    /**
+     * Still dead: the rest of the filter does not match it, the limit was reached, or somebody else
+     * is working on it.
+     */
+    | 'not-matched'
+    /** Its consumer was retired, so there is nobody to deliver it to. */
+    | 'retired'
+    | 'unknown'
+}

@@ -1,0 +1,54 @@
+import { callLater, endsWithin, type Later, type Redrives } from '@oncekey/core'
+
+export interface CarriedRedrives {
+  /** Stops after the portion that is under way, for which it waits half a second at most. */
+  stop(): Promise<void>
+}
+
+/**
+ * Carries the redrives of a source until it is stopped: a portion when one is due, and a look once a
+ * second while none is running. Whoever works the source calls it. `failed` hears of every failure of the
+ * store, after which it goes on; `carried` when letters were put back.
+ */
+export function carryRedrives(
+  redrives: Redrives | undefined,
+  on: { failed(error: unknown): void; carried(): void },
+): CarriedRedrives {
+  let over = redrives === undefined
+  let failures = 0
+  let timer: Later | undefined
+  let carrying: Promise<void> = Promise.resolve()
+  if (redrives !== undefined) {
+    timer = callLater(() => next(redrives), LOOK_EVERY_MS * Math.random()).unref()
+  }
+
+  return {
+    async stop() {
+      over = true
+      timer?.cancel()
+      await endsWithin(carrying, CLOSING_MS)
+    },
+  }
+
+  function next(of: Redrives): void {
+    carrying = carry(of).then((waitMs) => {
+      if (!over) timer = callLater(() => next(of), waitMs).unref()
+    })
+  }
+
+  async function carry(of: Redrives): Promise<number> {
+    try {
+      const { redriven, nextInMs } = await of.carry()
+      failures = 0
+      if (redriven > 0) on.carried()
+      return Math.min(Math.max(0, nextInMs ?? LOOK_EVERY_MS), LOOK_EVERY_MS)
+    } catch (error) {
+      failures += 1
+      on.failed(error)
+      return LOOK_EVERY_MS * 2 ** Math.min(failures, 4)
+    }
+  }
+}
+
+const LOOK_EVERY_MS = 1_000
+const CLOSING_MS = 500

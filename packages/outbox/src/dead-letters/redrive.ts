@@ -1,0 +1,89 @@
+import {
+  checkedPace,
+  type DeadLetterFilter,
+  type DeadLetterSource,
+  type Redrives,
+  type Resolution,
+  sleep,
+} from '@oncekey/core'
+import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
+import { redriveWithoutRecord } from './redrive-without-record.ts'
+
+/**
+ * Starts a redrive on record, carries it along with whoever works the source, and waits for its end.
+ * If this process dies, it goes on.
+ */
+export async function redrive(
+  source: DeadLetterSource,
+  filter: DeadLetterFilter,
+  options: RedriveOptions,
+): Promise<RedriveResult> {
+  const { ratePerSecond, limit } = checkedPace(filter, options)
+  if (options.preview === true) {
+    return { matched: await source.count(filter), preview: true, redriven: [], refused: [] }
+  }
+  const { redrives } = source
+  if (redrives === undefined) return await redriveWithoutRecord(source, filter, options)
+
+  const { actor, note, signal } = options
+  const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
+  const pace = { ratePerSecond, ...(limit !== null && { limit }) }
+  const id = await redrives.start(filter, pace, by)
+  const redriven: string[] = []
+  const refused: Resolution[] = []
+  let after: string | undefined
+  let isCancelled = false
+  for (;;) {
+    if (signal?.aborted && !isCancelled) {
+      await redrives.cancel(id, { actor: actor ?? 'the caller', note: 'Aborted by its signal.' })
+      isCancelled = true
+    }
+    const { nextInMs } = await redrives.carry()
+    const state = await redrives.get(id)
+    after = await collect(redrives, id, after, { redriven, refused })
+    if (state === undefined) break
+    options.onProgress?.({ redriven: redriven.length, matched: state.matched })
+    if (state.state !== 'running') {
+      const untaken = await leftOf(source, filter, redriven, refused)
+      return { id, matched: state.matched, preview: false, redriven, refused: untaken }
+    }
+    await sleep(Math.min(Math.max(nextInMs ?? 0, 1), LOOK_EVERY_MS), signal)
+  }
+  // Purged while it was waited for.
+  return { id, matched: redriven.length, preview: false, redriven, refused }
+}
+
+/** Adds what was taken since `after`, and returns where to go on. */
+async function collect(
+  redrives: Redrives,
+  id: string,
+  after: string | undefined,
+  into: { readonly redriven: string[]; readonly refused: Resolution[] },
+): Promise<string | undefined> {
+  let from = after
+  for (;;) {
+    const page = await redrives.portions(id, { limit: 100, ...(from && { after: from }) })
+    for (const portion of page.items) {
+      into.redriven.push(...portion.redriven)
+      into.refused.push(...portion.refused)
+    }
+    if (page.last !== undefined) from = page.last
+    if (page.next === undefined) return from
+  }
+}
+
+/** Of ids that were asked for: what is true of those that were neither taken nor refused. */
+async function leftOf(
+  source: DeadLetterSource,
+  { ids }: DeadLetterFilter,
+  redriven: readonly string[],
+  refused: readonly Resolution[],
+): Promise<readonly Resolution[]> {
+  const told = new Set([...redriven, ...refused.map(({ id }) => id)])
+  const others = (ids ?? []).filter((id) => !told.has(id))
+  if (others.length === 0) return refused
+  const left = await source.redrive({ ids: others }, { limit: 0 })
+  return [...refused, ...left.refused]
+}
+
+const LOOK_EVERY_MS = 200

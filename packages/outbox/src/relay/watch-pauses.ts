@@ -1,0 +1,37 @@
+import { type ConsumerControl, callLater, type Later } from '@oncekey/core'
+
+/**
+ * Asks again and again which consumers are paused, and tells `apply`, until it is stopped. After a failure
+ * of the log, everything stays as it is until the next answer.
+ */
+export function watchPauses(of: {
+  readonly control: ConsumerControl | undefined
+  readonly consumers: readonly string[]
+  readonly everyMs: number
+  apply(paused: ReadonlySet<string>): void
+  failed(error: unknown): void
+}): { stop(): void } {
+  const { control, consumers, everyMs } = of
+  if (control === undefined) return { stop() {} }
+  const asked = control
+  let over = false
+  let timer: Later | undefined
+  void ask()
+
+  return {
+    stop() {
+      over = true
+      timer?.cancel()
+    },
+  }
+
+  async function ask(): Promise<void> {
+    try {
+      const paused = await asked.paused(consumers)
+      if (!over) of.apply(new Set(paused))
+    } catch (error) {
+      if (!over) of.failed(error)
+    }
+    if (!over) timer = callLater(() => void ask(), everyMs).unref()
+  }
+}

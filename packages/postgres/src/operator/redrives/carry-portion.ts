@@ -1,0 +1,92 @@
+import type { SqlValue, Statement } from '../../sql/sql-client.ts'
+import type { RedriveKind } from './redrive-kind.ts'
+
+export interface CarriedRow {
+  readonly redriven: string
+}
+
+/**
+ * Carries one portion of a redrive, in one statement: looks at the next rows behind the cursor, takes
+ * those that are meant, moves the cursor and counts. No row where somebody else carries it at this moment,
+ * or it is not due.
+ *
+ * It looks at a bounded number of rows, so that a filter that matches few of very many costs many short
+ * statements and no long one. What somebody else has locked is waited for: a letter whose other redrive is
+ * rolled back is not left out.
+ */
+export function carryPortion(
+  schema: string,
+  kind: RedriveKind,
+): (id: string, filter: unknown) => Statement<CarriedRow> {
+  return (id, filter) => {
+    const values: readonly SqlValue[] = kind.values(filter)
+    const [redrive, looked] = [`$${values.length + 1}`, `$${values.length + 2}`]
+    return {
+      name: `carry_${kind.source}_${kind.kind}`,
+      text: `
+      with mine as materialized (
+        select r.*, greatest(1, least(1000, ceil(r.rate / 10)::bigint, r.most - r.redriven)) as size
+          from ${schema}.redrives r
+          where r.id = ${redrive}::bigint and r.state = 'running' and r.next_at <= clock_timestamp()
+          for update skip locked
+      ), looked as materialized (
+        select c.id, c.at, c.is_meant,
+            count(*) filter (where c.is_meant) over (order by c.at, c.id) as nth
+          from (
+            select ${kind.id} as id, ${kind.at} as at, coalesce(${kind.isMeant}, false) as is_meant
+              from mine cross join lateral (
+                select * from ${kind.table}
+                  where ${kind.isCandidate(filter)}
+                    and ${kind.at} >= mine.cursor_at and ${kind.at} <= mine.started_at
+                    and (${kind.at}, ${kind.id}) > (mine.cursor_at,
+                      case when mine.cursor_id = '' then '${kind.lowestId}'
+                        else mine.cursor_id end::${kind.idType})
+                  order by ${kind.at}, ${kind.id}
+                  limit ${looked}::integer
+              ) ${kind.table.split(' ').at(-1)} ${kind.join}
+          ) c
+      ), passed as materialized (
+        select l.* from looked l cross join mine m where l.nth - l.is_meant::integer < m.size
+      ), picked as materialized (
+        select p.id, p.at from passed p where p.is_meant
+      ), ${kind.put}, told as materialized (
+        select picked.id::text as id, coalesce(put.outcome, 'not-matched') as outcome
+          from picked left join put on put.id = picked.id
+      ), counts as materialized (
+        select count(*) filter (where t.outcome = 'redriven') as redriven,
+            count(*) filter (where t.outcome <> 'redriven') as refused,
+            coalesce(json_agg(t.id) filter (where t.outcome = 'redriven'), '[]') as ids,
+            coalesce(json_agg(json_build_object('id', t.id, 'outcome', t.outcome))
+              filter (where t.outcome <> 'redriven'), '[]') as others,
+            (select count(*) from looked) < ${looked}::integer
+              and (select count(*) from looked) = (select count(*) from passed) as is_last
+          from told t
+      ), portion as (
+        insert into ${schema}.redrive_portions (redrive, redriven, refused)
+          select m.id, c.ids, c.others from mine m cross join counts c
+            where c.redriven + c.refused > 0
+      ), progress as (
+        update ${schema}.redrives r
+          set redriven = r.redriven + c.redriven, refused = r.refused + c.refused,
+            cursor_at = coalesce(l.at, r.cursor_at), cursor_id = coalesce(l.id, r.cursor_id),
+            next_at = greatest(m.next_at, clock_timestamp() - interval '1 second')
+              + (c.redriven + c.refused) / m.rate * interval '1 second',
+            state = case when e.is_over then 'done' else r.state end,
+            ended_at = case when e.is_over then clock_timestamp() end
+          from mine m cross join counts c
+            cross join lateral (select c.is_last or m.redriven + c.redriven >= m.most is true
+              as is_over) e
+            left join lateral (
+              select p.at, p.id::text as id from passed p order by p.at desc, p.id desc limit 1
+            ) l on true
+          where r.id = m.id
+          returning c.redriven
+      )
+      select redriven::text as redriven from progress`,
+      values: [...values, id, LOOKED_AT],
+    }
+  }
+}
+
+/** How many rows one portion looks at: some milliseconds of work. */
+const LOOKED_AT = 5_000

@@ -1,0 +1,54 @@
+import { actedBy, type Carried, checkedPace, type Redrives } from '@oncekey/core'
+import type { Statement } from '../../sql/sql-client.ts'
+import { carryPortion } from './carry-portion.ts'
+import type { RedriveKind } from './redrive-kind.ts'
+import { redriveRecords } from './redrive-records.ts'
+import { runningRedrives, startRedrive } from './redrive-statements.ts'
+
+/** The redrives of one source, of the kinds that it has; the first is that of its dead letters. */
+export function redrivesOf(
+  ask: <Row>(statement: Statement<Row>) => Promise<Row[]>,
+  schema: string,
+  kinds: readonly [RedriveKind, ...RedriveKind[]],
+  carried: (redriven: number) => void = () => {},
+): Redrives {
+  const [ofLetters] = kinds
+  const portionOf = new Map(kinds.map((each) => [each.kind, carryPortion(schema, each)] as const))
+
+  return {
+    ...redriveRecords(ask, schema),
+
+    async start(filter, pace, given) {
+      const { ratePerSecond, limit } = checkedPace(filter, pace)
+      const by = actedBy('redrives.start', given)
+      const asked = { filter, rate: ratePerSecond, most: limit, ...by }
+      const [row] = await ask(startRedrive(schema, ofLetters)(asked))
+      return (row as NonNullable<typeof row>).id
+    },
+
+    async carry(): Promise<Carried> {
+      const running = await ask(runningRedrives(schema)(ofLetters.source))
+      let redriven = 0
+      for (const { id, kind, filter, due_in_ms } of running) {
+        if (Number(due_in_ms) > 0) continue
+        // A newer release may have kinds that this one does not know; its processes carry them.
+        const portion = portionOf.get(kind as RedriveKind['kind'])
+        if (portion === undefined) continue
+        const [row] = await ask(portion(id, withTimes(JSON.parse(filter))))
+        redriven += Number(row?.redriven ?? 0)
+      }
+      if (redriven > 0) carried(redriven)
+      if (running.length === 0) return { redriven, nextInMs: null }
+      const [next] = await ask(runningRedrives(schema)(ofLetters.source))
+      return { redriven, nextInMs: next === undefined ? null : Number(next.due_in_ms) }
+    },
+  }
+}
+
+/** A filter as it was given, of what JSON kept of it. */
+function withTimes(filter: Record<string, unknown>): unknown {
+  const times = ['deadBefore', 'deadAfter', 'since', 'until'].flatMap((name) =>
+    typeof filter[name] === 'string' ? [[name, new Date(filter[name] as string)]] : [],
+  )
+  return { ...filter, ...Object.fromEntries(times) }
+}
