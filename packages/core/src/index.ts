@@ -142,6 +142,7 @@ export { type FingerprintInput, fingerprint, type RequestBody } from './request/
 export { withoutIds } from './request/route.ts'
 export { resolveScope, type Scope } from './request/scope.ts'
 export { checkSealKeys, type Seal, type SealKeys } from './request/seal.ts'
+export { sealedKeys } from './request/sealed-keys.ts'
 export type { Disposition, DispositionOverrides } from './response/disposition.ts'
 export { framingHeaders, isFraming } from './response/framing.ts'
 export type { ReplayHeader } from './response/header-rules.ts'
