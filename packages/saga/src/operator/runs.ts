@@ -44,12 +44,19 @@ export interface WholeRun extends ListedRun {
   /** When its owner's lease ends, or, without an owner, when it is due. */
   readonly dueAt: Date | undefined
   readonly note: string | undefined
+  /** Every step of the run's definition, in order, also those that it has not begun. */
+  readonly plan: readonly { readonly name: string; readonly kind: string }[]
+  /** The steps that were begun. */
   readonly steps: readonly {
     readonly name: string
     readonly state: StepState
+    /** Failed attempts, or the number of the one that did not fail. */
     readonly attempts: number
     readonly compensationAttempts: number
     readonly result: unknown
+    readonly begunAt: Date
+    readonly doneAt: Date | undefined
+    readonly compensatedAt: Date | undefined
   }[]
   readonly timeline: readonly TimelineEntry[]
 }
@@ -87,12 +94,16 @@ export async function getRun<Tx>(runner: RunsState<Tx>, id: string): Promise<Who
     owner: run.owner ?? undefined,
     dueAt: dateOf(run.due_at),
     note: run.note ?? undefined,
+    plan: run.plan.map(({ name, kind }) => ({ name, kind })),
     steps: run.steps.map((step) => ({
       name: step.name,
       state: step.state,
       attempts: step.attempts,
       compensationAttempts: step.compensation_attempts,
       result: step.result,
+      begunAt: new Date(step.begun_at),
+      doneAt: dateOf(step.done_at),
+      compensatedAt: dateOf(step.compensated_at),
     })),
     timeline: timelineOf(run),
   }
