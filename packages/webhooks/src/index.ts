@@ -22,6 +22,7 @@ export type {
   WebhookDelivery,
   WebhookDeliveryDetail,
 } from './operator/deliveries.ts'
+export type { WebhookRequest } from './operator/delivery-request.ts'
 export type { PurgedWebhooks, PurgeWebhooksOptions } from './operator/purge-webhooks.ts'
 export type { EventFacts, WebhooksOptions } from './options/options.ts'
 export { github } from './receiving/github.ts'

@@ -29,19 +29,8 @@ export async function signAndSend(
   signal?: AbortSignal,
 ): Promise<Exchange> {
   const own = openWays(ways, endpointId, options)
-  const headers = {
-    'user-agent': 'Oncekey-Webhooks',
-    ...own.headers,
-    'content-type': 'application/json',
-    ...signWebhook({
-      id: messageId,
-      body,
-      secrets: secrets.map((stored) => openSecret(stored, endpointId, options.seal)),
-    }),
-    'x-event-id': messageId,
-    // Not signed: receivers may log it, but must not decide by it.
-    'x-delivery-attempt': String(attempt),
-  }
+  const signed = { endpointId, messageId, body, attempt, secrets }
+  const headers = requestHeaders(signed, own.headers, options)
   const dispatcher = own.tls === undefined ? options.dispatcher : options.dispatcherWith(own.tls)
   try {
     return await send(url, headers, body, {
@@ -52,5 +41,27 @@ export async function signAndSend(
     })
   } finally {
     if (dispatcher !== options.dispatcher) await dispatcher.destroy()
+  }
+}
+
+/** The headers of one attempt, signed at this moment. */
+export function requestHeaders(
+  of: Pick<Outgoing, 'endpointId' | 'messageId' | 'body' | 'attempt' | 'secrets'>,
+  own: Readonly<Record<string, string>>,
+  { seal }: Pick<ResolvedOptions, 'seal'>,
+): Record<string, string> {
+  const { endpointId, messageId, body, attempt, secrets } = of
+  return {
+    'user-agent': 'Oncekey-Webhooks',
+    ...own,
+    'content-type': 'application/json',
+    ...signWebhook({
+      id: messageId,
+      body,
+      secrets: secrets.map((stored) => openSecret(stored, endpointId, seal)),
+    }),
+    'x-event-id': messageId,
+    // Not signed: receivers may log it, but must not decide by it.
+    'x-delivery-attempt': String(attempt),
   }
 }

@@ -61,6 +61,11 @@ export function forCustomer(
         const found = await all.get(id)
         return found !== undefined && (await isOwn(found.endpointId)) ? found : undefined
       },
+      async request(id) {
+        const found = await all.get(id)
+        if (found === undefined || !(await isOwn(found.endpointId))) return undefined
+        return await all.request(id)
+      },
       async retry(id, by) {
         const found = await all.get(id)
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined

@@ -10,6 +10,7 @@ import {
 } from '../statements/deliveries.ts'
 import { isDeliveryId, isUuid } from '../statements/ids.ts'
 import { firstRow, runStatement } from '../statements/run-statement.ts'
+import { deliveryRequest, type WebhookRequest } from './delivery-request.ts'
 
 /** One event for one endpoint. */
 export interface WebhookDelivery {
@@ -70,6 +71,11 @@ export interface Deliveries {
   list(filter?: DeliveryFilter): Promise<WebhookDelivery[]>
   get(id: string): Promise<WebhookDeliveryDetail | undefined>
   /**
+   * The delivery as it would be sent now, with its signature. Resolves with `undefined` where there
+   * is no such delivery, or its endpoint was deleted.
+   */
+  request(id: string): Promise<WebhookRequest | undefined>
+  /**
    * Schedules a delivery for now and begins its retry schedule anew. It replaces the scheduled try,
    * redrives a dead letter, or sends a delivered one once more. `under-way`: it is being sent at
    * this moment. `held`: its endpoint is paused or disabled, and it is sent when that ends.
@@ -120,6 +126,8 @@ export function deliveries(
         })),
       }
     },
+
+    request: async (id) => (isDeliveryId(id) ? deliveryRequest(options, id) : undefined),
 
     async retry(id, by) {
       if (!isDeliveryId(id)) return undefined

@@ -35,6 +35,32 @@ describe('a webhook', () => {
     expect(await hooks.createWorker().deliverOnce()).toBe(0)
   })
 
+  test('is shown as it would be sent now, signed, without the values of its own headers', async () => {
+    const hooks = database.hooks()
+    const receiver = await startReceiver()
+    const { endpoint, secret } = await hooks.endpoints.register({
+      url: receiver.url,
+      types: ['order.*'],
+      headers: { authorization: 'Bearer 4242' },
+    })
+    const event = eventOf({ data: { id: 'ö-1' } })
+    await fanOut(hooks, database.pool(), [event])
+    const [delivery] = await hooks.deliveries.list()
+    const request = await hooks.deliveries.request(delivery!.id)
+    expect(request).toMatchObject({ method: 'POST', url: receiver.url })
+    expect(request!.headers.authorization).toBe('(not shown)')
+    expect(verified(request as never, secret)).toBe(event.id)
+    expect(receiver.received).toEqual([])
+
+    await hooks.createWorker().deliverOnce()
+    const names = Object.keys(receiver.received[0]!.headers)
+    expect(names).toEqual(expect.arrayContaining(Object.keys(request!.headers)))
+    expect(receiver.received[0]!.body).toBe(request!.body)
+    expect(await hooks.deliveries.request('999999')).toBeUndefined()
+    await hooks.endpoints.delete(endpoint.id)
+    expect(await hooks.deliveries.request(delivery!.id)).toBeUndefined()
+  })
+
   test('is retried with the same bytes until it is accepted, and every attempt is recorded', async () => {
     const hooks = database.hooks({ schedule: [0, 0, 0] })
     const receiver = await startReceiver(({ before }, response) => {
