@@ -10,6 +10,7 @@ export {
   postgresConsumers,
 } from './operator/consumers.ts'
 export {
+  type EventDelivery,
   type EventFilter,
   type EventPlace,
   type EventSummary,

@@ -5,6 +5,8 @@ import { quotedSchema } from '../sql/schema-name.ts'
 import type { Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
 import {
+  deliveriesOfEvent,
+  type EventDeliveryRow,
   type EventRow,
   eventFrom,
   eventsSince,
@@ -48,6 +50,8 @@ export interface Events {
    * where it is not there, or not any more.
    */
   get(id: string): Promise<EventSummary | undefined>
+  /** What each consumer that takes events of its type has made of an event, by their names. */
+  deliveries(event: EventSummary): Promise<readonly EventDelivery[]>
   /** Where somebody who follows begins: behind all that is committed now. */
   place(): Promise<EventPlace>
   /** What was committed since, each once, in whatever order transactions commit; at most 1,000 at a time. */
@@ -55,6 +59,21 @@ export interface Events {
     readonly events: readonly EventSummary[]
     readonly place: EventPlace
   }>
+}
+
+/** One event for one consumer. */
+export interface EventDelivery {
+  readonly consumer: string
+  /**
+   * `waiting`: the consumer's cursor has not passed it. `passed`: it succeeded, or came before the
+   * consumer began. `retrying`, `dead` and `resolved` are on file: see `delivery`.
+   */
+  readonly state: 'waiting' | 'passed' | 'retrying' | 'dead' | 'resolved'
+  /** The id of what is on file: of a dead letter, or one that may become one. */
+  readonly delivery: string | null
+  readonly attempts: number | null
+  /** Of the last attempt. */
+  readonly error: { readonly name: string; readonly message: string } | null
 }
 
 /** Opaque. */
@@ -102,6 +121,22 @@ export function postgresEvents<Tx>(options: {
       const asked = { id, from: String(from), to: String(around + HALF) }
       const [row] = await ask(eventWithin(schema)(asked))
       return row && eventOf(row)
+    },
+
+    async deliveries({ id, seq, type }) {
+      const rows = await ask(deliveriesOfEvent(schema)({ id, seq }))
+      const takes = (row: EventDeliveryRow): boolean =>
+        row.delivery !== null || row.wanted === null || meansType(JSON.parse(row.wanted), type)
+      return rows.filter(takes).map((row) => ({
+        consumer: row.consumer,
+        state: row.state ?? (row.is_ahead === 'true' ? 'waiting' : 'passed'),
+        delivery: row.delivery,
+        attempts: row.attempts === null ? null : Number(row.attempts),
+        error:
+          row.error_name === null
+            ? null
+            : { name: row.error_name, message: row.error_message ?? '' },
+      }))
     },
 
     async place() {

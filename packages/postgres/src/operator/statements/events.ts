@@ -74,6 +74,41 @@ export function eventWithin(
   })
 }
 
+/**
+ * Where each consumer is with one event: whether its cursor has passed it, and what is on file of a
+ * delivery that did not succeed at once.
+ */
+export function deliveriesOfEvent(
+  schema: string,
+): (event: { readonly seq: string; readonly id: string }) => Statement<EventDeliveryRow> {
+  return ({ seq, id }) => ({
+    name: 'deliveries_of_event',
+    text: `
+      select c.name as consumer, c.wanted, d.id::text as delivery, d.state, d.attempts::text,
+          d.error_name, d.error_message,
+          ${schema}.is_ahead(o.xid, o.seq, u)::text as is_ahead
+        from (select * from ${schema}.outbox o
+            where o.seq = $1::bigint and o.id = $2::uuid limit 1) o
+        join ${schema}.cursors u on u.slot = o.slot
+        join ${schema}.consumers c on c.name = u.consumer
+        left join ${schema}.deliveries d on d.consumer = c.name and d.event_id = $2::text
+        order by c.name limit 1000`,
+    values: [seq, id],
+    cancellable: true,
+  })
+}
+
+export interface EventDeliveryRow {
+  readonly consumer: string
+  readonly wanted: string | null
+  readonly delivery: string | null
+  readonly state: 'retrying' | 'dead' | 'resolved' | null
+  readonly attempts: string | null
+  readonly error_name: string | null
+  readonly error_message: string | null
+  readonly is_ahead: 'true' | 'false'
+}
+
 /** What is visible now, and the highest number of it: where somebody who follows begins. */
 export function presentPlace(
   schema: string,
