@@ -1,8 +1,9 @@
 import { OncekeyError, OptionsError } from '@oncekey/core'
+import { OPENAPI_PATH, openApi } from './api/open-api.ts'
 import { type Content, html } from './html/html.ts'
 import { answer, jsonAnswer, redirect, stylesheet } from './html/respond.ts'
 import { STYLESHEET_PATH } from './html/stylesheet.ts'
-import { filterForm } from './pages/keys.ts'
+import { filterForm } from './pages/keys/keys.ts'
 import { layout } from './pages/layout.ts'
 import { routes } from './routes.ts'
 import { isForged, mayAct, type Viewer } from './routing/access.ts'
@@ -91,6 +92,9 @@ async function routed(
 ): Promise<Response> {
   const { options, viewer, url, isApi } = seen
   const method = request.method === 'HEAD' ? 'GET' : request.method
+  if (isApi && path === OPENAPI_PATH && method === 'GET') {
+    return jsonAnswer(200, openApi(routes.filter((route) => route.exists(options))))
+  }
   const here = routes.filter((route) => route.path === path && route.exists(options))
   const route = here.find((each) => each.method === method)
   if (route === undefined) {
@@ -108,8 +112,11 @@ async function routed(
   if (isForged(request)) {
     return told(seen, 403, 'Refused', 'This request came from another site. Nothing was done.')
   }
-  const { to, result } = await route.perform(await formOf(request), asked)
-  return isApi ? jsonAnswer(200, result) : redirect(303, to)
+  const outcome = await route.perform(await formOf(request), asked)
+  if (isApi) return jsonAnswer(200, outcome.result)
+  if ('to' in outcome) return redirect(303, outcome.to)
+  const { title, body } = outcome.shown
+  return shownAs(seen, 200, title, body, seen.path)
 }
 
 function isVisible(route: PageRoute, { scopes }: Viewer): boolean {
@@ -127,6 +134,9 @@ function failed(seen: Shown, error: unknown): Response {
   }
   if (error instanceof OncekeyError) {
     const text = `${error.message} (${error.code}) Nothing is known to have been done. Reload to ask again.`
+    if (error.code === 'seal-broken' || error.code === 'seal-key-missing') {
+      return told(seen, 409, 'It does not open', `${error.message} (${error.code})`)
+    }
     return told(seen, 503, 'The database does not tell', text)
   }
   throw error

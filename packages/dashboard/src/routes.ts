@@ -1,10 +1,28 @@
 import { auditPage } from './pages/audit.ts'
 import { consumersPage } from './pages/consumers.ts'
-import { deadLetterPage } from './pages/dead-letter.ts'
-import { deadLettersPage } from './pages/dead-letters.ts'
-import { answerKey, forgetKey, keyPage, releaseKey } from './pages/key.ts'
-import { keysPage } from './pages/keys.ts'
+import { discardLetter, redriveLetters } from './pages/dead-letters/acts.ts'
+import { deadLetterPage } from './pages/dead-letters/letter.ts'
+import { deadLettersPage } from './pages/dead-letters/letters.ts'
+import { previewPage } from './pages/dead-letters/preview.ts'
+import { eventPage } from './pages/events/event.ts'
+import { eventsPage } from './pages/events/events.ts'
+import { answerKey, forgetKey, releaseKey } from './pages/keys/acts.ts'
+import { keyPage } from './pages/keys/key.ts'
+import { keysPage } from './pages/keys/keys.ts'
 import { overview } from './pages/overview.ts'
+import { compensateSaga, resumeSaga, settleSaga } from './pages/sagas/acts.ts'
+import { sagaRunPage } from './pages/sagas/run.ts'
+import { sagasPage } from './pages/sagas/runs.ts'
+import {
+  enableEndpoint,
+  pauseEndpoint,
+  pingEndpoint,
+  retryDelivery,
+  rotateSecret,
+} from './pages/webhooks/acts.ts'
+import { deliveryPage } from './pages/webhooks/delivery.ts'
+import { endpointPage } from './pages/webhooks/endpoint.ts'
+import { webhooksPage } from './pages/webhooks/endpoints.ts'
 import type { Route } from './routing/route.ts'
 
 /** Everything that there is. Access is decided from this table and nowhere else. */
@@ -12,11 +30,29 @@ export const routes: readonly Route[] = [
   overview,
   keysPage,
   keyPage,
+  eventsPage,
+  eventPage,
   deadLettersPage,
   deadLetterPage,
+  previewPage,
   consumersPage,
+  webhooksPage,
+  endpointPage,
+  deliveryPage,
+  sagasPage,
+  sagaRunPage,
   auditPage,
   releaseKey,
   answerKey,
   forgetKey,
+  redriveLetters,
+  discardLetter,
+  pingEndpoint,
+  rotateSecret,
+  pauseEndpoint,
+  enableEndpoint,
+  retryDelivery,
+  resumeSaga,
+  compensateSaga,
+  settleSaga,
 ]

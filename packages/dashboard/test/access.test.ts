@@ -1,5 +1,9 @@
 import { type Keys, memoryLog, memoryStore } from '@oncekey/core'
-import { expect, test } from 'vitest'
+import { postgresEvents } from '@oncekey/postgres'
+import { sagaOperator } from '@oncekey/saga'
+import { webhooks } from '@oncekey/webhooks'
+import { Pool } from 'pg'
+import { afterEach, expect, test } from 'vitest'
 import { type Dashboard, dashboard } from '../src/index.ts'
 import { routes } from '../src/routes.ts'
 import type { Viewer } from '../src/routing/access.ts'
@@ -8,6 +12,15 @@ import { finish, leaveUnknown, NAME } from './claims.ts'
 const reader: Viewer = { actor: 'reader', may: 'read-only' }
 const nobody = (): null => null
 const operator: Viewer = { actor: 'operator', may: 'all' }
+
+/** Nobody listens there, and what is refused must not get as far. */
+const nowhere = new Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none' })
+let connections = 0
+nowhere.on('connect', () => connections++)
+nowhere.on('error', () => connections++)
+afterEach(() => {
+  expect(connections + nowhere.totalCount).toBe(0)
+})
 
 async function site(viewer: Viewer | Response | null) {
   const store = memoryStore({ mode: 'lease' })
@@ -18,6 +31,9 @@ async function site(viewer: Viewer | Response | null) {
     store,
     deadLetters: [log.deadLetters],
     lag: { log, consumers: ['mailer'] },
+    events: postgresEvents({ client: nowhere }),
+    webhooks: webhooks({ client: nowhere }),
+    sagas: sagaOperator({ client: nowhere }),
     authorize: () => viewer,
   })
   const keys = store.keys as Keys
@@ -50,7 +66,7 @@ test.each(
 const acts = routes.filter(({ method }) => method === 'POST')
 
 test('there are acts to try', () => {
-  expect(acts.length).toBeGreaterThanOrEqual(3)
+  expect(acts.length).toBeGreaterThanOrEqual(13)
 })
 
 test.each(acts)('a reader cannot: $path', async ({ path }) => {

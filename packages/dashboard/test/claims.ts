@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { Claim, Store } from '@oncekey/core'
-import { waitFor } from '@oncekey/test-servers'
 
 export const NAME = { namespace: 'http', scope: 'customer-7' } as const
 
@@ -20,15 +19,13 @@ function claimOf(key: string, leaseMs: number, scope: string): Claim {
 
 /** A key whose attempt has ended without saying how, on a store of lease mode. */
 export async function leaveUnknown(
-  store: Pick<Store<unknown>, 'begin' | 'keys'>,
+  store: Pick<Store<unknown>, 'begin'>,
   key: string,
   scope: string = NAME.scope,
 ): Promise<void> {
-  await store.begin(claimOf(key, 1, scope))
-  const name = { namespace: NAME.namespace, scope, key }
-  await waitFor(async () => (await store.keys?.get(name))?.state === 'unknown', {
-    what: 'the lease to end',
-  })
+  const decision = await store.begin(claimOf(key, 60_000, scope))
+  if (decision.kind !== 'run') throw new Error(`${key} is ${decision.kind}.`)
+  await decision.attempt.abandon()
 }
 
 export async function finish(

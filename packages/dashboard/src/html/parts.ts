@@ -1,4 +1,3 @@
-import type { DeadLetter } from '@oncekey/core'
 import { type Content, type Html, html } from './html.ts'
 
 /** A point in time: in UTC, to be read exactly, and how long ago that is. */
@@ -93,7 +92,7 @@ export function nextPage(href: string | undefined): Html | undefined {
   return href === undefined ? undefined : html`<p><a href="${href}" rel="next">Further ones</a></p>`
 }
 
-export function errorOf(error: DeadLetter['error']): string {
+export function errorOf(error: { readonly name: string; readonly message: string } | null): string {
   return error === null ? '' : `${error.name}: ${error.message}`
 }
 

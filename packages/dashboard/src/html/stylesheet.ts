@@ -29,9 +29,18 @@ td time,td .age{white-space:nowrap}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 20px;margin:0}dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--raised);border:1px solid var(--line);border-radius:8px;padding:12px;overflow:auto;max-height:480px;white-space:pre-wrap;overflow-wrap:anywhere;font-size:14px}
 .badge{border:1px solid currentColor;border-radius:999px;padding:0 10px;font-size:14px;white-space:nowrap}
-.badge[data-state=unknown],.badge[data-state=dead]{color:var(--bad)}
-.badge[data-state=finished],.badge[data-state=done]{color:var(--good)}
-.badge[data-state=running],.badge[data-state=retrying],.badge[data-state=result-gone]{color:var(--warn)}
+.badge:is([data-state=unknown],[data-state=dead],[data-state=stuck],[data-state=failed],[data-state=compensation-failed],[data-state=disabled]){color:var(--bad)}
+.badge:is([data-state=finished],[data-state=done],[data-state=completed],[data-state=delivered],[data-state=enabled],[data-state=passed]){color:var(--good)}
+.badge:is([data-state=running],[data-state=retrying],[data-state=result-gone],[data-state=compensating],[data-state=compensated],[data-state=begun],[data-state=undone],[data-state=pending],[data-state=paused],[data-state=waiting]){color:var(--warn)}
+.flow{display:flex;flex-wrap:wrap;gap:12px 36px;list-style:none;padding:0;margin:8px 0}
+.flow li{position:relative;border:1px solid var(--line);border-left:4px solid var(--soft);border-radius:8px;padding:8px 12px;background:var(--raised);min-width:170px;flex:0 1 220px}
+.flow li:not(:last-child)::after{content:"→";position:absolute;right:-27px;top:calc(50% - 12px);color:var(--soft)}
+.flow li[data-state=done]{border-left-color:var(--good)}.flow li:is([data-state=failed],[data-state=stuck]){border-left-color:var(--bad)}
+.flow li:is([data-state=begun],[data-state=undone],[data-state=compensated]){border-left-color:var(--warn)}
+.flow li[data-state=to-come]{border-style:dashed;border-left-style:solid}
+.bar{display:block;width:100%;height:6px;margin-top:6px}.bar .ground{fill:var(--line)}.bar .forth{fill:var(--good)}.bar .back{fill:var(--bad)}
+h3{font-size:16px;margin:16px 0 4px}
+code{font-size:14px;overflow-wrap:anywhere}
 form.filter{display:flex;flex-wrap:wrap;gap:12px;align-items:end;margin:0 0 16px}
 form.act{border:1px solid var(--line);border-radius:8px;padding:12px 16px;margin:12px 0;display:grid;gap:10px;max-width:640px}
 label{display:grid;gap:2px;color:var(--soft);font-size:14px}
@@ -44,7 +53,7 @@ button.grave{border-color:var(--bad);color:var(--bad)}
 .said{border-left:4px solid var(--good);background:var(--raised);padding:8px 16px}
 .said.refused{border-color:var(--bad)}
 .empty{color:var(--soft);border:1px dashed var(--line);border-radius:8px;padding:16px}
-@media(max-width:600px){dl{grid-template-columns:1fr}dt{margin-top:8px}.who{margin-left:0;width:100%}}
+@media(max-width:600px){.flow li{flex-basis:100%}.flow li:not(:last-child)::after{content:"↓";right:auto;left:50%;top:auto;bottom:-21px}dl{grid-template-columns:1fr}dt{margin-top:8px}.who{margin-left:0;width:100%}}
 `
 
 /** Its name has its content in it, so that it may be kept for ever. */

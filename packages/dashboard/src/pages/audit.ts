@@ -2,6 +2,7 @@ import type { OperationPage, Operations } from '@oncekey/core'
 import { type Content, type Html, html } from '../html/html.ts'
 import { field, filledIn, linkTo, nextPage, table, time } from '../html/parts.ts'
 import { type PageRoute, page } from '../routing/route.ts'
+import { auditSchema } from './audit-schema.ts'
 
 /** Who did what, and why; the newest first. */
 export const auditPage: PageRoute = page<OperationPage>({
@@ -9,6 +10,15 @@ export const auditPage: PageRoute = page<OperationPage>({
   title: 'Audit',
   inNavigation: true,
   isConfinable: false,
+  api: {
+    summary: 'Who did what, and why; the newest first',
+    takes: {
+      actor: { about: 'Only what this one did.' },
+      act: { about: 'Only this act: `keys.release`.' },
+      after: { about: '`next` of the page before.' },
+    },
+    answers: auditSchema,
+  },
   exists: ({ operations }) => operations !== undefined,
   load({ options, query }) {
     const after = query.get('after')

@@ -1,7 +1,22 @@
 import type { Lag } from '@oncekey/core'
+import { flag, listOf, number, object, orNull, text, whole } from '../api/schema.ts'
 import { type Html, html } from '../html/html.ts'
 import { duration, table } from '../html/parts.ts'
 import { type PageRoute, page } from '../routing/route.ts'
+
+const consumersSchema = object({
+  consumers: listOf(
+    object({
+      name: text,
+      lag: object({
+        known: flag,
+        events: whole,
+        oldestMs: orNull(number),
+        horizon: orNull(object({ ageMs: number, pid: text })),
+      }),
+    }),
+  ),
+})
 
 interface Consumers {
   readonly consumers: readonly { readonly name: string; readonly lag: Lag }[]
@@ -13,6 +28,7 @@ export const consumersPage: PageRoute = page<Consumers>({
   title: 'Consumers',
   inNavigation: true,
   isConfinable: false,
+  api: { summary: 'How far each consumer is behind', takes: {}, answers: consumersSchema },
   exists: ({ lag }) => lag !== undefined,
   async load({ options: { lag } }) {
     const names = lag?.consumers ?? []

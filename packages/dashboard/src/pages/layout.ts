@@ -37,7 +37,7 @@ export function layout(of: {
 <main id="content"><h1>${title}</h1>
 ${body}
 </main>
-<footer>All times are UTC. Reload to see what is new: nothing here refreshes by itself.</footer>
+<footer>As of ${new Date().toISOString().slice(11, 19)} UTC, as all times here. <a href="">Reload</a> to see what is new: nothing moves while you read.</footer>
 </body>
 </html>`
 }

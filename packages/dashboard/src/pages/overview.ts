@@ -1,4 +1,5 @@
 import type { Lag } from '@oncekey/core'
+import { listOf, object, text } from '../api/schema.ts'
 import { type Html, html } from '../html/html.ts'
 import { duration, linkTo } from '../html/parts.ts'
 import { type PageRoute, page } from '../routing/route.ts'
@@ -17,8 +18,13 @@ export const overview: PageRoute = page<{ readonly figures: readonly Figure[] }>
   title: 'Overview',
   inNavigation: true,
   isConfinable: false,
+  api: {
+    summary: 'The figures that a person on call looks at first',
+    takes: {},
+    answers: object({ figures: listOf(object({ name: text, value: text, more: text, to: text })) }),
+  },
   exists: () => true,
-  async load({ options: { keys, deadLetters, lag } }) {
+  async load({ options: { keys, deadLetters, lag, webhooks, sagas } }) {
     const figures: Promise<Figure>[] = []
     if (keys !== undefined) {
       figures.push(
@@ -40,6 +46,22 @@ export const overview: PageRoute = page<{ readonly figures: readonly Figure[] }>
             return [String(depth), oldest]
           },
         ),
+      )
+    }
+    if (webhooks !== undefined) {
+      figures.push(
+        told('Webhook endpoints disabled', 'webhooks?status=disabled', async () => {
+          const found = await webhooks.endpoints.list({ status: 'disabled', limit: MOST })
+          return [atMost(found.length, found.length === MOST), 'their events are kept for later']
+        }),
+      )
+    }
+    if (sagas !== undefined) {
+      figures.push(
+        told('Sagas that need a person', 'sagas?stuck=yes', async () => {
+          const found = await sagas.list({ stuck: true, limit: MOST })
+          return [atMost(found.length, found.length === MOST), 'neither go on nor back']
+        }),
       )
     }
     for (const consumer of lag?.consumers ?? []) {

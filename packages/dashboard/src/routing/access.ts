@@ -1,5 +1,18 @@
 /** What somebody may do beside looking. The name of an act is what the audit has. */
-export type DashboardAct = 'keys.release' | 'keys.answer' | 'keys.forget'
+export type DashboardAct =
+  | 'keys.release'
+  | 'keys.answer'
+  | 'keys.forget'
+  | 'dead-letters.redrive'
+  | 'dead-letters.discard'
+  | 'sagas.resume'
+  | 'sagas.compensate'
+  | 'sagas.settle'
+  | 'endpoints.ping'
+  | 'endpoints.rotateSecret'
+  | 'endpoints.pause'
+  | 'endpoints.enable'
+  | 'deliveries.retry'
 
 /** Whom a request comes from, and what they may do. */
 export interface Viewer {

@@ -4,7 +4,12 @@ import {
   type Keys,
   type Operations,
   OptionsError,
+  type Seal,
+  sealedKeys,
 } from '@oncekey/core'
+import type { EventsSource } from '../sources/events.ts'
+import type { SagasSource } from '../sources/sagas.ts'
+import type { WebhooksSource } from '../sources/webhooks.ts'
 import type { Authorize } from './access.ts'
 
 export interface DashboardOptions {
@@ -15,17 +20,33 @@ export interface DashboardOptions {
     readonly keys?: Keys | undefined
     readonly operations?: Operations | undefined
   }
+  /**
+   * The `seal` of the engine. With it, sealed bodies are opened (and masked) where a viewer asks for
+   * them, and what `keys.answer` stores is sealed. @default sealed bodies stay sealed
+   */
+  readonly seal?: Seal
   /** Whatever keeps dead letters: `log.deadLetters`, `hooks.deadLetters`, `sagaDeadLetters(…)`. */
   readonly deadLetters?: readonly DeadLetterSource[]
   /** How far consumers are behind. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
-  /** What is shown in place of a payload: of an event's data, or of a response's body. @default itself */
-  readonly mask?: (payload: string, what: 'event' | 'response') => string
+  /** The events in the log: `postgresEvents({ client })`. */
+  readonly events?: EventsSource
+  /** Endpoints and deliveries: what `webhooks()` returns. */
+  readonly webhooks?: WebhooksSource
+  /** Runs of sagas: `sagaOperator({ client })`. */
+  readonly sagas?: SagasSource
+  /**
+   * What is shown in place of a payload: an event's data, the body of a stored response or of a
+   * receiver's answer, a saga's input or a step's result. @default the payload itself
+   */
+  readonly mask?: (payload: string, what: Payload) => string
   /** @default 'Oncekey' */
   readonly title?: string
   /** Where it is mounted, without a slash behind it: `/admin/oncekey`. Mounts of `./node` know it. @default '' */
   readonly basePath?: string
 }
+
+export type Payload = 'event' | 'response' | 'saga'
 
 export interface ResolvedOptions {
   readonly authorize: Authorize
@@ -33,6 +54,9 @@ export interface ResolvedOptions {
   readonly operations: Operations | undefined
   readonly deadLetters: readonly DeadLetterSource[]
   readonly lag: DashboardOptions['lag']
+  readonly events: EventsSource | undefined
+  readonly webhooks: WebhooksSource | undefined
+  readonly sagas: SagasSource | undefined
   readonly mask: NonNullable<DashboardOptions['mask']>
   readonly title: string
   readonly basePath: string
@@ -42,8 +66,12 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
   const {
     authorize,
     store,
+    seal,
     deadLetters = [],
     lag,
+    events,
+    webhooks,
+    sagas,
     title = 'Oncekey',
     basePath = '',
   } = options ?? {}
@@ -57,9 +85,12 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
       'dashboard: this store has no `keys`. The Postgres store and the memory store have; leave `store` out for another.',
     )
   }
-  if (store === undefined && deadLetters.length === 0 && lag === undefined) {
+  const isEmpty = [store, deadLetters[0], lag, events, webhooks, sagas].every(
+    (each) => each === undefined,
+  )
+  if (isEmpty) {
     throw new OptionsError(
-      'dashboard: there is nothing to show. Write at least one of `store`, `deadLetters` and `lag`.',
+      'dashboard: there is nothing to show. Write at least one of `store`, `deadLetters`, `lag`, `events`, `webhooks` and `sagas`.',
     )
   }
   const names = deadLetters.map(({ name }) => name)
@@ -75,10 +106,13 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
   }
   return {
     authorize,
-    keys: store?.keys,
+    keys: store?.keys && seal !== undefined ? sealedKeys(store.keys, seal) : store?.keys,
     operations: store?.operations,
     deadLetters,
     lag,
+    events,
+    webhooks,
+    sagas,
     mask: options.mask ?? ((payload) => payload),
     title,
     basePath,

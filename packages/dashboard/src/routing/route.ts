@@ -1,3 +1,4 @@
+import type { Schema } from '../api/schema.ts'
 import type { Html } from '../html/html.ts'
 import type { DashboardAct, Viewer } from './access.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -7,6 +8,21 @@ export interface Asked {
   readonly options: ResolvedOptions
   readonly viewer: Viewer
   readonly query: URLSearchParams
+}
+
+/** What the API's description says of a parameter or of a field. */
+export interface Described {
+  readonly about: string
+  readonly required?: boolean
+  readonly choices?: readonly string[]
+}
+
+/** A route as the API's description has it. */
+export interface RouteApi {
+  readonly summary: string
+  /** The parameters of a page, the fields of an act. */
+  readonly takes: Readonly<Record<string, Described>>
+  readonly answers: Schema
 }
 
 /** A page: what is loaded for it, which is what the API answers, and how a person sees that. */
@@ -19,6 +35,7 @@ export interface PageRoute<Data = unknown> {
   readonly inNavigation: boolean
   /** Whether it shows nothing that a viewer with `scopes` must not see. */
   readonly isConfinable: boolean
+  readonly api: RouteApi
   /** Whether there is anything to show with these options. */
   exists(options: ResolvedOptions): boolean
   /** Throws {@link NotFound} for what is not there. */
@@ -31,10 +48,17 @@ export interface ActRoute {
   readonly method: 'POST'
   readonly path: string
   readonly act: DashboardAct
+  readonly api: RouteApi
   exists(options: ResolvedOptions): boolean
-  /** Returns where to go, relative to its own path, and what the API answers. */
-  perform(form: Form, asked: Asked): Promise<{ readonly to: string; readonly result: object }>
+  perform(form: Form, asked: Asked): Promise<ActOutcome>
 }
+
+/** What the API answers, and beside it where the browser goes next, relative to the act's path, or what it shows. */
+export type ActOutcome = { readonly result: object } & (
+  | { readonly to: string }
+  /** What is shown once and never again. */
+  | { readonly shown: { readonly title: string; readonly body: Html } }
+)
 
 export type Route = PageRoute | ActRoute
 

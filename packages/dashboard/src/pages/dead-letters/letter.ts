@@ -1,7 +1,11 @@
 import type { DeadLetterDetail } from '@oncekey/core'
-import { type Html, html } from '../html/html.ts'
-import { badge, errorOf, facts, payload, table, time } from '../html/parts.ts'
-import { NotFound, type PageRoute, page } from '../routing/route.ts'
+import { actForm, said } from '../../html/act-form.ts'
+import { type Content, type Html, html } from '../../html/html.ts'
+import { badge, errorOf, facts, payload, table, time } from '../../html/parts.ts'
+import { mayAct, type Viewer } from '../../routing/access.ts'
+import { NotFound, type PageRoute, page } from '../../routing/route.ts'
+import { FILTER } from './filter.ts'
+import { letterSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
 /** One letter, with every attempt. */
@@ -13,6 +17,14 @@ export const deadLetterPage: PageRoute = page<{
   title: 'Dead letter',
   inNavigation: false,
   isConfinable: false,
+  api: {
+    summary: 'One dead letter, with its event and every attempt',
+    takes: {
+      source: FILTER.source ?? { about: '' },
+      id: { about: 'The id of the letter.', required: true },
+    },
+    answers: letterSchema,
+  },
   exists: ({ deadLetters }) => deadLetters.length > 0,
   async load({ options, query }) {
     const source = sourceOf(options, query.get('source'))
@@ -22,24 +34,25 @@ export const deadLetterPage: PageRoute = page<{
     }
     return { source: source.name, letter: { ...letter, data: options.mask(letter.data, 'event') } }
   },
-  render({ source, letter }): Html {
-    return html`${facts([
-      ['Of', letter.origin],
-      ['State', badge(letter.state)],
-      ['Reason', letter.reason],
-      ['Event', letter.eventId],
-      ['Type', letter.type],
-      ['Subject', letter.subject],
-      ['Source', letter.source],
-      ['Occurred', time(letter.occurredAt)],
-      ['First failed', time(letter.firstFailedAt)],
-      ['Dead since', time(letter.deadAt)],
-      ['Tried next', letter.dueAt && time(letter.dueAt)],
-      ['Redriven', `${letter.redrives} times`],
-      ['Ended', letter.resolution],
-      ['Note', letter.note],
-      ...Object.entries(letter.headers).map(([name, value]) => [`Header ${name}`, value] as const),
-    ])}
+  render({ source, letter }, { query, viewer }): Html {
+    return html`${said(query, 'Its state is below.', 'Somebody else may have acted, or it was delivered.')}
+${facts([
+  ['Of', letter.origin],
+  ['State', badge(letter.state)],
+  ['Reason', letter.reason],
+  ['Event', letter.eventId],
+  ['Type', letter.type],
+  ['Subject', letter.subject],
+  ['Source', letter.source],
+  ['Occurred', time(letter.occurredAt)],
+  ['First failed', time(letter.firstFailedAt)],
+  ['Dead since', time(letter.deadAt)],
+  ['Tried next', letter.dueAt && time(letter.dueAt)],
+  ['Redriven', `${letter.redrives} times`],
+  ['Ended', letter.resolution],
+  ['Note', letter.note],
+  ...Object.entries(letter.headers).map(([name, value]) => [`Header ${name}`, value] as const),
+])}
 <h2>Data</h2>
 ${payload(letter.data)}
 <h2>Attempts</h2>
@@ -55,9 +68,29 @@ ${table(
   ]),
   'None is on record.',
 )}
-<h2>To redrive or discard it</h2>
-<p>In a terminal, with the CLI:</p>
-<pre tabindex="0">npx oncekey dead redrive ${letter.id} --of ${source} --note '…'
-npx oncekey dead discard ${letter.id} --of ${source} --note '…'</pre>`
+${acts(source, letter, viewer)}`
   },
 })
+
+function acts(source: string, letter: DeadLetterDetail, viewer: Viewer): Content {
+  if (letter.state !== 'dead' && letter.state !== 'retired') return undefined
+  const hidden = { source, id: letter.id }
+  const forms = [
+    letter.state === 'dead' &&
+      mayAct(viewer, 'dead-letters.redrive') &&
+      actForm({
+        action: 'redrive',
+        hidden,
+        label: 'Redrive it',
+        warning: 'It is delivered again, under the same event id.',
+      }),
+    mayAct(viewer, 'dead-letters.discard') &&
+      actForm({
+        action: 'discard',
+        hidden,
+        label: 'Discard it',
+        warning: 'It is never delivered. This cannot be undone.',
+      }),
+  ]
+  return forms.some(Boolean) && html`<h2>Decide</h2>${forms}`
+}

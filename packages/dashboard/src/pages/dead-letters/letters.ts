@@ -1,7 +1,11 @@
 import type { DeadLetterGroup, DeadLetterPage, DeadLetterSource } from '@oncekey/core'
-import { type Html, html } from '../html/html.ts'
-import { choice, errorOf, field, filledIn, linkTo, nextPage, table, time } from '../html/parts.ts'
-import { type PageRoute, page } from '../routing/route.ts'
+import { said } from '../../html/act-form.ts'
+import { type Html, html } from '../../html/html.ts'
+import { choice, errorOf, field, linkTo, nextPage, table, time } from '../../html/parts.ts'
+import { mayAct } from '../../routing/access.ts'
+import { type PageRoute, page } from '../../routing/route.ts'
+import { FILTER, fieldsOf, filterOf } from './filter.ts'
+import { lettersSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
 interface DeadLetters {
@@ -17,10 +21,22 @@ export const deadLettersPage: PageRoute = page<DeadLetters>({
   title: 'Dead letters',
   inNavigation: true,
   isConfinable: false,
+  api: {
+    summary: 'Dead letters by kind of error and one by one, the oldest first',
+    takes: {
+      ...FILTER,
+      state: {
+        about: 'Those that are given up, or those that are tried again.',
+        choices: ['dead', 'retrying'],
+      },
+      after: { about: '`page.next` of the page before.' },
+    },
+    answers: lettersSchema,
+  },
   exists: ({ deadLetters }) => deadLetters.length > 0,
   async load({ options, query }) {
     const source = sourceOf(options, query.get('source'))
-    const filter = filledIn(query, 'origin', 'type', 'subject', 'fingerprint')
+    const filter = filterOf((name) => query.get(name))
     const after = query.get('after')
     const at = { limit: LIMIT, ...(after !== null && { after }) }
     const list: DeadLetterSource['list'] =
@@ -28,11 +44,14 @@ export const deadLettersPage: PageRoute = page<DeadLetters>({
     const [stats, found] = await Promise.all([source.stats(), list.call(source, filter, at)])
     return { source: source.name, depth: stats.depth, groups: stats.groups, page: found }
   },
-  render(data, { options, query }): Html {
+  render(data, { options, query, viewer }): Html {
     const { source, depth, groups, page } = data
     const next =
       page.next && linkTo('dead-letters', { ...Object.fromEntries(query), after: page.next })
-    return html`<form class="filter" action="" method="get">
+    const filter = fieldsOf(filterOf((name) => query.get(name)))
+    const mayRedrive = mayAct(viewer, 'dead-letters.redrive') && query.get('state') !== 'retrying'
+    return html`${said(query, 'What fails again comes back here.', '')}
+<form class="filter" action="" method="get">
 ${choice(
   'source',
   'Of',
@@ -60,6 +79,7 @@ ${table(
   'Nothing is dead. What cannot be delivered would be here, by its kind of error.',
 )}
 <h2>One by one, the oldest first</h2>
+${mayRedrive && page.items.length > 0 && html`<p><a href="${linkTo('dead-letters/preview', { source, ...filter })}">Redrive those that match</a>: shows first which these are.</p>`}
 ${table(
   ['Event', 'Of', 'Type', 'Subject', 'Attempts', 'Error', 'When'],
   page.items.map((letter) => [

@@ -1,6 +1,6 @@
 import type { DeadLetterSource } from '@oncekey/core'
-import type { ResolvedOptions } from '../routing/options.ts'
-import { NotFound } from '../routing/route.ts'
+import type { ResolvedOptions } from '../../routing/options.ts'
+import { NotFound } from '../../routing/route.ts'
 
 /** The one of that name; the first where none is named. */
 export function sourceOf({ deadLetters }: ResolvedOptions, name: string | null): DeadLetterSource {

@@ -1,8 +1,11 @@
 import type { KeyFilter, KeyPage, KeyState, Keys } from '@oncekey/core'
-import { type Html, html } from '../html/html.ts'
-import { badge, choice, field, linkTo, nextPage, table, time } from '../html/parts.ts'
-import { maySee } from '../routing/access.ts'
-import { type Asked, BadInput, Forbidden, type PageRoute, page } from '../routing/route.ts'
+import { type Html, html } from '../../html/html.ts'
+import { badge, choice, field, linkTo, nextPage, table, time } from '../../html/parts.ts'
+import { maySee } from '../../routing/access.ts'
+import { type Asked, BadInput, Forbidden, type PageRoute, page } from '../../routing/route.ts'
+import { keysSchema } from './schemas.ts'
+
+const STATES: readonly KeyState[] = ['unknown', 'running', 'finished', 'result-gone']
 
 /** Keys by what is asked for, a page at a time. */
 export const keysPage: PageRoute = page<KeyPage>({
@@ -10,6 +13,17 @@ export const keysPage: PageRoute = page<KeyPage>({
   title: 'Keys',
   inNavigation: true,
   isConfinable: true,
+  api: {
+    summary: 'Keys by scope, or by time',
+    takes: {
+      namespace: { about: 'Only of this namespace: `http` where it was not chosen.' },
+      scope: { about: 'Only of this scope; needs `namespace`.' },
+      prefix: { about: 'Only keys that begin so; needs `scope`.' },
+      state: { about: 'Only in this state.', choices: STATES },
+      after: { about: '`next` of the page before.' },
+    },
+    answers: keysSchema,
+  },
   exists: ({ keys }) => keys !== undefined,
   load: ({ options, viewer, query }) => {
     const filter = filterOf(query)
@@ -73,5 +87,4 @@ function filterOf(query: URLSearchParams): KeyFilter {
   }
 }
 
-const STATES: readonly KeyState[] = ['unknown', 'running', 'finished', 'result-gone']
 const LIMIT = 50

@@ -1,0 +1,48 @@
+/** A JSON Schema, as OpenAPI 3.1 has them. */
+export type Schema = Readonly<Record<string, unknown>>
+
+export const text: Schema = { type: 'string' }
+export const whole: Schema = { type: 'integer' }
+export const number: Schema = { type: 'number' }
+export const flag: Schema = { type: 'boolean' }
+/** ISO 8601, UTC. */
+export const time: Schema = { type: 'string', format: 'date-time' }
+/** Whatever JSON can be. */
+export const anything: Schema = {}
+
+export function orNull(schema: Schema): Schema {
+  return { anyOf: [schema, { type: 'null' }] }
+}
+
+export function listOf(items: Schema): Schema {
+  return { type: 'array', items }
+}
+
+export function oneOf(words: readonly string[]): Schema {
+  return { type: 'string', enum: [...words] }
+}
+
+export function textsByName(): Schema {
+  return { type: 'object', additionalProperties: text }
+}
+
+/** An object of these properties and no others; `name?` may be missing. */
+export function object(properties: Readonly<Record<string, Schema>>): Schema {
+  const names = Object.keys(properties)
+  return {
+    type: 'object',
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, schema]) => [name.replace(/\?$/, ''), schema]),
+    ),
+    required: names.filter((name) => !name.endsWith('?')),
+    additionalProperties: false,
+  }
+}
+
+/** A page of a list: `next` goes into `after`, and is missing on the last page. */
+export function pageOf(item: Schema): Schema {
+  return object({ items: listOf(item), 'next?': text })
+}
+
+/** What acts answer: one word, `done` or the reason why nothing was changed. */
+export const resultWord: Schema = object({ result: text })

@@ -1,0 +1,45 @@
+import { type Content, type Html, html } from './html.ts'
+
+/** A form that does something: with a reason, and with what follows from it to be confirmed. */
+export function actForm(of: {
+  /** The path of the act, relative to the page. */
+  readonly action: string
+  readonly hidden: Readonly<Record<string, string | undefined>>
+  readonly label: string
+  /** What follows. */
+  readonly warning: string
+  readonly more?: Content
+}): Html {
+  const { action, hidden, label, warning, more } = of
+  return html`<form class="act" method="post" action="${action}">
+${hiddenFields(hidden)}
+${more}
+<label>Why, for the audit<input name="note" required maxlength="2000" autocomplete="off"></label>
+<label class="check"><input type="checkbox" name="confirmed" value="yes" required> ${warning}</label>
+<button class="grave">${label}</button>
+</form>`
+}
+
+/** A form of one button, for what changes nothing that is stored. */
+export function buttonForm(
+  action: string,
+  hidden: Readonly<Record<string, string>>,
+  label: string,
+): Html {
+  return html`<form method="post" action="${action}">${hiddenFields(hidden)}<button>${label}</button></form>`
+}
+
+function hiddenFields(fields: Readonly<Record<string, string | undefined>>): Content {
+  return Object.entries(fields).map(
+    ([name, value]) =>
+      value !== undefined && html`<input type="hidden" name="${name}" value="${value}">`,
+  )
+}
+
+/** What became of an act that led back here: of its `did` and `result` in the address. */
+export function said(query: URLSearchParams, done: string, refused: string): Content {
+  const [did, result] = [query.get('did'), query.get('result')]
+  if (did === null || result === null) return undefined
+  if (result === 'done') return html`<p class="said" role="status">Done: ${did}. ${done}</p>`
+  return html`<p class="said refused" role="status">Nothing was changed: it is ${result}. ${refused}</p>`
+}

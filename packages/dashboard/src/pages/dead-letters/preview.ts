@@ -1,0 +1,74 @@
+import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
+import { actForm } from '../../html/act-form.ts'
+import { type Html, html } from '../../html/html.ts'
+import { errorOf, facts, linkTo, table, time } from '../../html/parts.ts'
+import { mayAct } from '../../routing/access.ts'
+import { type PageRoute, page } from '../../routing/route.ts'
+import { MOST_REDRIVEN } from './acts.ts'
+import { FILTER, fieldsOf, filterOf } from './filter.ts'
+import { previewSchema } from './schemas.ts'
+import { sourceOf } from './source-of.ts'
+
+interface Preview {
+  readonly source: string
+  readonly matched: number
+  readonly sample: readonly DeadLetter[]
+}
+
+/** What a redrive with this filter would take: it asks with the same predicate. */
+export const previewPage: PageRoute = page<Preview>({
+  path: 'dead-letters/preview',
+  title: 'Redrive',
+  inNavigation: false,
+  isConfinable: false,
+  api: {
+    summary: 'Count what a redrive with this filter would take, with the ten oldest',
+    takes: FILTER,
+    answers: previewSchema,
+  },
+  exists: ({ deadLetters }) => deadLetters.length > 0,
+  async load({ options, query }) {
+    const source = sourceOf(options, query.get('source'))
+    const filter = filterOf((name) => query.get(name))
+    const [matched, { items }] = await Promise.all([
+      source.count(filter),
+      source.list(filter, { limit: 10 }),
+    ])
+    return { source: source.name, matched, sample: items }
+  },
+  render({ source, matched, sample }, { query, viewer }): Html {
+    const filter = filterOf((name) => query.get(name))
+    return html`<p>${matched === 1 ? 'One dead letter matches.' : `${matched} dead letters match.`} Nothing has been done yet.</p>
+${facts([
+  ['Of', source],
+  ['Consumer, endpoint or saga', filter.origin],
+  ['Type', filter.type],
+  ['Subject', filter.subject],
+  ['Kind of error', filter.fingerprint],
+])}
+<h2>The oldest of them</h2>
+${table(
+  ['Event', 'Of', 'Type', 'Subject', 'Error', 'Dead since'],
+  sample.map((letter) => [
+    html`<a href="${linkTo('one', { source, id: letter.id })}">${letter.eventId}</a>`,
+    letter.origin,
+    letter.type,
+    letter.subject,
+    errorOf(letter.error),
+    time(letter.deadAt),
+  ]),
+  'None matches: there is nothing to redrive.',
+)}
+${matched > 0 && mayAct(viewer, 'dead-letters.redrive') && redriveForm(source, filter, matched)}`
+  },
+})
+
+function redriveForm(source: string, filter: DeadLetterFilter, matched: number): Html {
+  return actForm({
+    action: 'redrive',
+    hidden: { source, ...fieldsOf(filter) },
+    label: 'Redrive them, the oldest first',
+    warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
+    more: html`<label>At most<input name="limit" value="${Math.min(matched, MOST_REDRIVEN)}" inputmode="numeric" required></label>`,
+  })
+}

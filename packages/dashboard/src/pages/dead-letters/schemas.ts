@@ -1,0 +1,100 @@
+import {
+  listOf,
+  number,
+  object,
+  oneOf,
+  orNull,
+  pageOf,
+  type Schema,
+  text,
+  textsByName,
+  time,
+  whole,
+} from '../../api/schema.ts'
+
+const error: Readonly<Record<string, Schema>> = {
+  name: text,
+  message: text,
+  code: orNull(text),
+  fingerprint: text,
+  'stack?': orNull(text),
+}
+
+const letter: Readonly<Record<string, Schema>> = {
+  id: text,
+  origin: text,
+  state: oneOf(['dead', 'retrying', 'resolved', 'retired']),
+  eventId: text,
+  type: text,
+  subject: orNull(text),
+  reason: orNull(text),
+  error: orNull(object(error)),
+  attempts: whole,
+  redrives: whole,
+  occurredAt: time,
+  firstFailedAt: time,
+  deadAt: orNull(time),
+  dueAt: orNull(time),
+  resolution: orNull(oneOf(['redriven', 'already-done', 'discarded'])),
+  note: orNull(text),
+}
+
+export const lettersSchema: Schema = object({
+  source: text,
+  depth: whole,
+  groups: listOf(
+    object({
+      origin: text,
+      fingerprint: text,
+      count: whole,
+      oldestAt: time,
+      newestAt: time,
+      sample: object({ id: text, name: text, message: text }),
+    }),
+  ),
+  page: pageOf(object(letter)),
+})
+
+export const letterSchema: Schema = object({
+  source: text,
+  letter: object({
+    ...letter,
+    source: text,
+    data: text,
+    headers: textsByName(),
+    history: listOf(
+      object({
+        number: whole,
+        startedAt: time,
+        durationMs: number,
+        error: object(error),
+      }),
+    ),
+  }),
+})
+
+export const previewSchema: Schema = object({
+  source: text,
+  matched: whole,
+  sample: listOf(object(letter)),
+})
+
+const resolution: Schema = object({
+  id: text,
+  outcome: oneOf([
+    'discarded',
+    'already-done',
+    'already-discarded',
+    'retrying',
+    'not-matched',
+    'retired',
+    'unknown',
+  ]),
+})
+
+export const redrivenSchema: Schema = object({
+  redriven: listOf(text),
+  refused: listOf(resolution),
+})
+
+export const discardedSchema: Schema = object({ resolutions: listOf(resolution) })

@@ -1,0 +1,60 @@
+import type { Act } from '@oncekey/core'
+import type { Schema } from '../api/schema.ts'
+import type { DashboardAct } from './access.ts'
+import type { ResolvedOptions } from './options.ts'
+import {
+  type ActOutcome,
+  type ActRoute,
+  type Asked,
+  BadInput,
+  type Described,
+  type Form,
+} from './route.ts'
+
+interface ConfirmedAct {
+  readonly path: string
+  readonly act: DashboardAct
+  readonly summary: string
+  readonly fields: Readonly<Record<string, Described>>
+  readonly answers: Schema
+  exists(options: ResolvedOptions): boolean
+  perform(form: Form, asked: Asked, act: Act): Promise<ActOutcome>
+}
+
+/** An act that needs a reason and a confirmation, and is done in the name of the viewer. */
+export function confirmedAct({
+  perform,
+  fields,
+  summary,
+  answers,
+  ...route
+}: ConfirmedAct): ActRoute {
+  return {
+    method: 'POST',
+    ...route,
+    api: {
+      summary,
+      takes: {
+        ...fields,
+        note: { about: 'Why, for the audit; 1 to 2,000 characters.', required: true },
+        confirmed: { about: 'That what follows is known.', required: true, choices: ['yes'] },
+      },
+      answers,
+    },
+    async perform(form, asked) {
+      if (form.optional('confirmed') !== 'yes') {
+        throw new BadInput('Confirm that you know what follows from it: `confirmed` is `yes`.')
+      }
+      const note = form.text('note')
+      if (note.trim() === '' || note.length > 2_000 || note.includes('\0')) {
+        throw new BadInput('Say why in `note`, in 1 to 2,000 characters: it goes on record.')
+      }
+      return await perform(form, asked, { actor: asked.viewer.actor, note })
+    },
+  }
+}
+
+/** For a source that keeps one text: why, and who. */
+export function signedNote({ actor, note }: Act): string {
+  return `${note} (${actor})`
+}

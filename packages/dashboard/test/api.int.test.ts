@@ -1,0 +1,153 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { dashboard } from '../src/index.ts'
+import { routes } from '../src/routes.ts'
+import { NAME } from './claims.ts'
+import { EVENTS, troubledShop } from './shop.ts'
+
+interface Description {
+  readonly paths: Readonly<
+    Record<
+      string,
+      Readonly<Record<'get' | 'post', { readonly responses: Readonly<Record<string, Answer>> }>>
+    >
+  >
+}
+interface Answer {
+  readonly content: { readonly 'application/json': { readonly schema: object } }
+}
+
+let shop: Awaited<ReturnType<typeof troubledShop>>
+let ask: (path: string, init?: RequestInit) => Promise<Response>
+let description: Description
+
+beforeAll(async () => {
+  shop = await troubledShop()
+  const show = dashboard({
+    store: shop.store,
+    deadLetters: [shop.log.deadLetters, shop.hooks.deadLetters, shop.sagas.deadLetters],
+    lag: { log: shop.log, consumers: ['mailer', 'webhooks', 'unheard-of'] },
+    events: shop.events,
+    webhooks: shop.hooks,
+    sagas: shop.sagas,
+    authorize: () => ({ actor: 'a program', may: 'all' }),
+  })
+  ask = (path, init) => show(new Request(`https://shop.example/api/v1/${path}`, init))
+  description = (await (await ask('openapi.json')).json()) as Description
+})
+afterAll(() => shop.close())
+
+test('is described by a valid OpenAPI document, with every route there is', async () => {
+  const { valid, errors } = await new Validator().validate(structuredClone(description) as never)
+  expect(errors ?? []).toEqual([])
+  expect(valid).toBe(true)
+  const described = Object.entries(description.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  expect(described.sort()).toEqual(routes.map(({ method, path }) => `${method} /${path}`).sort())
+})
+
+const name = { ...NAME, key: 'lost-1' }
+const act = { note: 'for the test', confirmed: 'yes' }
+
+/** In an order in which each finds what it needs. */
+const CALLS: readonly [
+  method: 'get' | 'post',
+  path: string,
+  parameters?: Record<string, string>,
+][] = [
+  ['get', ''],
+  ['get', 'keys'],
+  ['get', 'keys/one', name],
+  ['get', 'keys/one', { ...NAME, key: 'order-1', body: 'shown' }],
+  ['get', 'events'],
+  ['get', 'events/one', { id: EVENTS[1] }],
+  ['get', 'dead-letters'],
+  ['get', 'dead-letters', { source: 'webhooks' }],
+  ['get', 'dead-letters', { source: 'sagas' }],
+  ['get', 'dead-letters/one', { source: 'consumers', id: 'LETTER' }],
+  ['get', 'dead-letters/one', { source: 'sagas', id: 'order-17' }],
+  ['get', 'dead-letters/preview', { source: 'webhooks' }],
+  ['get', 'consumers'],
+  ['get', 'webhooks'],
+  ['get', 'webhooks/endpoint', { id: 'ENDPOINT' }],
+  ['get', 'webhooks/delivery', { id: '1' }],
+  ['get', 'sagas'],
+  ['get', 'sagas/run', { id: 'order-17' }],
+  ['get', 'sagas/run', { id: 'gift-1' }],
+  ['get', 'sagas/run', { id: 'order-18' }],
+  ['post', 'keys/release', { ...name, ...act }],
+  ['post', 'keys/answer', { ...NAME, key: 'lost-2', status: '201', body: '{}', ...act }],
+  ['post', 'dead-letters/redrive', { source: 'webhooks', id: '1', ...act }],
+  ['post', 'dead-letters/redrive', { source: 'consumers', limit: '1', ...act }],
+  ['post', 'dead-letters/discard', { source: 'webhooks', id: '2', ...act }],
+  ['post', 'webhooks/ping', { id: 'ENDPOINT' }],
+  ['post', 'webhooks/rotate', { id: 'ENDPOINT', overlapHours: '1', ...act }],
+  ['post', 'webhooks/pause', { id: 'ENDPOINT', ...act }],
+  ['post', 'webhooks/enable', { id: 'ENDPOINT', ...act }],
+  ['post', 'webhooks/retry', { id: '3', ...act }],
+  ['post', 'sagas/resume', { id: 'order-17', ...act }],
+  ['post', 'sagas/compensate', { id: 'order-17', ...act }],
+  ['post', 'sagas/settle', { id: EVENTS[1], ...act }],
+  ['post', 'keys/forget', { ...NAME, key: 'order-2', fingerprint: 'json1:abc', ...act }],
+  ['get', 'audit'],
+]
+
+const idOf = (id: string): string =>
+  ({ ENDPOINT: shop.endpointId, LETTER: shop.letterId })[id] ?? id
+
+test('every route is called', () => {
+  const called = new Set(CALLS.map(([method, path]) => `${method.toUpperCase()} ${path}`))
+  expect([...called].sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort())
+})
+
+test.each(CALLS)('%s /%s %o answers what is described', async (method, path, given = {}) => {
+  const parameters = { ...given, ...(given.id !== undefined && { id: idOf(given.id) }) }
+  const response =
+    method === 'get'
+      ? await ask(`${path}?${new URLSearchParams(parameters)}`)
+      : await ask(path, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(parameters),
+        })
+  const body = await response.json()
+  expect(response.status, JSON.stringify(body)).toBe(200)
+  const answer = description.paths[`/${path}`]?.[method].responses['200']
+  const ajv = new Ajv2020({ strict: true, allErrors: true })
+  addFormats.default(ajv)
+  const isDescribed = ajv.compile(answer?.content['application/json'].schema ?? false)
+  isDescribed(body)
+  expect(isDescribed.errors ?? []).toEqual([])
+})
+
+test('a body goes out through the mask only, in pages and in the API', async () => {
+  const masked = dashboard({
+    store: shop.store,
+    events: shop.events,
+    webhooks: shop.hooks,
+    sagas: shop.sagas,
+    deadLetters: [shop.log.deadLetters],
+    mask: (_, what) => `a ${what}`,
+    authorize: () => ({ actor: 'a program', may: 'all' }),
+  })
+  const secrets = /\{"id":7\}|eyJpZCI6N30=|9007199254740993|kettle|shelf|out of/
+  for (const path of [
+    `keys/one?${new URLSearchParams({ ...NAME, key: 'order-7', body: 'shown' })}`,
+    'events',
+    `events/one?id=${EVENTS[1]}`,
+    `dead-letters/one?id=${shop.letterId}`,
+    'webhooks/delivery?id=2',
+    'sagas/run?id=order-18',
+  ]) {
+    for (const root of ['', 'api/v1/']) {
+      const response = await masked(new Request(`https://shop.example/${root}${path}`))
+      const text = await response.text()
+      expect(response.status, text).toBe(200)
+      expect(text, path).not.toMatch(secrets)
+      expect(text, path).toMatch(/a (event|response|saga)/)
+    }
+  }
+})
