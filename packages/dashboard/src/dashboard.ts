@@ -1,5 +1,4 @@
 import { OncekeyError, OptionsError } from '@oncekey/core'
-import { OPENAPI_PATH, openApi } from './api/open-api.ts'
 import { type Content, html } from './html/html.ts'
 import { answer, jsonAnswer, redirect, stylesheet } from './html/respond.ts'
 import { STYLESHEET_PATH } from './html/stylesheet.ts'
@@ -8,6 +7,7 @@ import { layout } from './pages/layout.ts'
 import { routes } from './routes.ts'
 import { isForged, mayAct, type Viewer } from './routing/access.ts'
 import { formOf } from './routing/form.ts'
+import { OPENAPI_PATH, openApi } from './routing/open-api.ts'
 import { type DashboardOptions, type ResolvedOptions, resolveOptions } from './routing/options.ts'
 import {
   type Asked,

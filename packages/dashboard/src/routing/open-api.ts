@@ -1,5 +1,5 @@
-import type { Described, Route } from '../routing/route.ts'
-import { object, type Schema, text } from './schema.ts'
+import { object, type Schema, text } from '../api/schema.ts'
+import type { Described, Route } from './route.ts'
 
 export const OPENAPI_PATH = 'openapi.json'
 
