@@ -167,4 +167,11 @@ export const brokenKeys: readonly BrokenKeys[] = [
       'looking at keys: without a scope what waits longest is listed first, and what was finished last',
     ],
   },
+  {
+    fault: 'has no list of its keys, and shows an empty one',
+    breaks: withKeys(() => ({ lists: false, list: async () => ({ items: [], next: undefined }) })),
+    caughtBy: [
+      'looking at keys: a store that has no list of its keys says so, and finds each by its name',
+    ],
+  },
 ]

@@ -13,6 +13,9 @@ import type { StoredResponse } from './stored-response.ts'
  * - An act and its entry in {@link Operations} are one commit.
  */
 export interface Keys {
+  /** Whether there is a list: a store that has no index of its keys finds them by name only. */
+  readonly lists: boolean
+
   /** Returns `undefined` where no record of the key exists: a request would run. */
   get(key: KeyName, options?: { readonly body?: boolean }): Promise<KeyDetail | undefined>
 
@@ -24,6 +27,8 @@ export interface Keys {
    *
    * In transaction mode a running attempt is a transaction that nobody else can see: only `get`
    * reports it.
+   *
+   * Throws `list-unsupported` where {@link lists} is false.
    */
   list(filter: KeyFilter, page: KeyPageRequest): Promise<KeyPage>
 

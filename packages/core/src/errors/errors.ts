@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'seal-broken'
   | 'transaction-over'
   | 'transaction-unsupported'
+  | 'list-unsupported'
   | 'transaction-control'
   | 'address-forbidden'
   | 'proxy-unavailable'

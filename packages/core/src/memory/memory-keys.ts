@@ -32,6 +32,8 @@ export function memoryKeys(on: MemoryKeysOn): { keys: Keys; operations: Operatio
   const trail: Operation[] = []
 
   const keys: Keys = {
+    lists: true,
+
     async get(key, { body = false } = {}) {
       const record = on.find(key)
       return record === undefined ? undefined : detailOf(key, record, on.now(), body)

@@ -32,6 +32,8 @@ export function postgresKeys(on: {
   const lockOf = (key: KeyName) => claimKey(schema, key).lock
 
   return {
+    lists: true,
+
     async get(key, { body = false } = {}) {
       const [row] = await ask(findKey(quotedSchema)(key, lockOf(key), body))
       return row === undefined ? undefined : detailOf(row)

@@ -14,6 +14,8 @@ import { type Replicated, type Sent, scriptRunner } from '../client/run-script.t
 import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
+import { redisKeys } from './operator/keys.ts'
+import { redisOperations } from './operator/operations.ts'
 import { type RedisStoreOptions, resolveOptions } from './options.ts'
 import { endings } from './record/endings.ts'
 import { openAttemptKeys, type RecordKeys, recordKeys } from './record/record-keys.ts'
@@ -273,6 +275,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     capabilities: { name: 'redis', mode: 'lease', transactions: false, concurrency: 'many' },
     begin,
     open: async () => openAttempt(),
+    keys: redisKeys({ scripts, replicas, keyRetentionMs, resultRetentionMs }),
+    operations: redisOperations(scripts),
   }
 }
 

@@ -40,5 +40,6 @@ test('a name stays what it is from release to release', () => {
     record: 'oncekey:{36}:key:4:10:http:customer-1:order-1',
     result: 'oncekey:{36}:result:4:10:http:customer-1:order-1',
     outbox: 'oncekey:{36}:outbox',
+    operations: 'oncekey:{36}:operations',
   })
 })

@@ -108,7 +108,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       {
         title:
           'the keys of a scope are listed in the order of their bytes, page by page, each once',
-        needs: ['operator keys'],
+        needs: ['operator keys', 'listed keys'],
         async run(context) {
           const { claim, finish, name } = context
           const scope = name()
@@ -132,7 +132,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'what is listed of a state is all that is in it',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['operator keys', 'listed keys', 'lease mode'],
         async run(context) {
           const { claim, finish, run, name } = context
           const scope = name()
@@ -156,7 +156,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'without a scope what waits longest is listed first, and what was finished last',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['operator keys', 'listed keys', 'lease mode'],
         async run(context) {
           const { claim, finish, run, fixture } = context
           const wait = async () => {
@@ -178,8 +178,19 @@ export function operatorKeys(): StoreBehaviourGroup {
         },
       },
       {
+        title: 'a store that has no list of its keys says so, and finds each by its name',
+        needs: ['operator keys', 'no list of keys'],
+        async run(context) {
+          const { claim, finish } = context
+          const first = claim()
+          await finish(first)
+          await expectError('list-unsupported', () => keysOf(context).list({}, { limit: 10 }))
+          assert.equal((await keysOf(context).get(nameOf(first)))?.state, 'finished')
+        },
+      },
+      {
         title: 'a filter that would read everything, and a page without bounds, are refused',
-        needs: ['operator keys'],
+        needs: ['operator keys', 'listed keys'],
         async run(context) {
           const { list } = keysOf(context)
           for (const [filter, page] of [

@@ -10,6 +10,8 @@ export interface RecordKeys {
   readonly result: string
   /** The stream of the partition. */
   readonly outbox: string
+  /** The stream of the partition's audit: acts of operators on its keys. */
+  readonly operations: string
 }
 
 /**
@@ -32,6 +34,7 @@ export function recordKeys(of: {
     record: `${partition}key:${id}`,
     result: `${partition}result:${id}`,
     outbox: `${partition}outbox`,
+    operations: `${partition}operations`,
   }
 }
 
@@ -49,6 +52,12 @@ export function openAttemptKeys(
 
 /** The number of partitions, and with it of streams. The same in every release. */
 const PARTITIONS = 64
+
+/** The audits of all partitions, in their order. */
+export const operationStreams: readonly string[] = Array.from(
+  { length: PARTITIONS },
+  (_, partition) => `oncekey:{${partition}}:operations`,
+)
 
 function partitionOf(text: string): string {
   // As text, though a byte is read: a Buffer of its own costs three times the hash.

@@ -27,6 +27,7 @@ export const RECORD_VERSION = '1'
  *                expiry: the record of a lease that ran out has to be there to be `unknown`
  *   leased_at    when that lease began, by the same clock. A clock that is behind it was put back
  *   claimed_at   when the first attempt claimed the key, milliseconds
+ *   done_at      when it was completed, milliseconds; for operators
  *   freed        '1' where the key had been released before it was claimed: see `give-back.ts`
  *   awaited      there if a process waits to be told that the attempt ended
  */

@@ -54,11 +54,13 @@ while at <= #ARGV do
   redis.call('XADD', KEYS[3], '*', unpack(ARGV, at + 1, last))
   at = last + 1
 end
+local time = redis.call('TIME')
+local now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 if state then
-  redis.call('HSET', KEYS[1], 'state', 'done')
+  redis.call('HSET', KEYS[1], 'state', 'done', 'done_at', now)
 else
   redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'done',
-    'fingerprint', ARGV[2], 'token', ARGV[1])
+    'fingerprint', ARGV[2], 'token', ARGV[1], 'done_at', now)
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if awaited then

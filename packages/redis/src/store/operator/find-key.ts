@@ -1,0 +1,60 @@
+import type { KeyDetail, KeyName } from '@oncekey/core'
+import { bytesIn, integerIn, listIn, type Script, script, textIn } from '../../client/script.ts'
+import type { RecordKeys } from '../record/record-keys.ts'
+import { responseIn } from '../record/result-bytes.ts'
+import { KEY_STATE, refuseNewer } from './key-state.ts'
+
+/** What is known of a key. It writes nothing. */
+export const findKeyScript: Script<FindKey, KeyDetail | undefined> = script({
+  name: 'find-key',
+  text: `
+-- KEYS[1]   the record
+-- KEYS[2]   its result
+${KEY_STATE}
+if found == 'absent' then
+  return {found}
+end
+return {found, fingerprint, number or '', claimed_at or '', lease_until or '', done_at or '',
+  found == 'finished' and redis.call('GET', KEYS[2]) or ''}
+`,
+  keys: ({ keys }) => [keys.record, keys.result],
+  args: () => [],
+  reply(raw, { name, body }) {
+    const fields = listIn(raw)
+    refuseNewer(fields)
+    const state = textIn(fields[0])
+    if (state === 'absent') return undefined
+    const [, fingerprint, number, claimedAt, leaseUntil, doneAt, result] = fields
+    const summary = { ...name, fingerprint: textIn(fingerprint) }
+    if (state === 'running' || state === 'unknown') {
+      const until = timeIn(leaseUntil) ?? new Date(0)
+      const attempt = {
+        number: integerIn(number),
+        claimedAt: timeIn(claimedAt) ?? until,
+        leaseUntil: until,
+      }
+      return { ...summary, state, attempt, status: null, completedAt: null, response: null }
+    }
+    const done = { ...summary, attempt: null, completedAt: timeIn(doneAt) }
+    if (state !== 'finished') return { ...done, state: 'result-gone', status: null, response: null }
+    const response = responseIn(bytesIn(result))
+    const bodyBytes = response.body?.length ?? 0
+    return {
+      ...done,
+      state,
+      status: response.status,
+      response: { ...response, body: body ? response.body : null, bodyBytes },
+    }
+  },
+})
+
+export interface FindKey {
+  readonly keys: RecordKeys
+  readonly name: KeyName
+  readonly body: boolean
+}
+
+/** `null` of a record that a release wrote which did not keep it. */
+function timeIn(raw: unknown): Date | null {
+  return textIn(raw) === '' ? null : new Date(integerIn(raw))
+}

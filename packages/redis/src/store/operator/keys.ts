@@ -1,0 +1,92 @@
+import {
+  type Act,
+  checkedAct,
+  type KeyName,
+  type Keys,
+  OncekeyError,
+  type StoredResponse,
+} from '@oncekey/core'
+import type { Replicas } from '../../client/replicas.ts'
+import type { ScriptRunner } from '../../client/run-script.ts'
+import type { Script } from '../../client/script.ts'
+import { storeError } from '../../client/store-error.ts'
+import { recordKeys } from '../record/record-keys.ts'
+import { answerKeyScript, forgetKeyScript, releaseKeyScript } from './act-on-key.ts'
+import { findKeyScript } from './find-key.ts'
+
+/**
+ * An operator's view of keys in Redis. A key is found by its name; there is no list, because an index
+ * would be one more write for every request.
+ */
+export function redisKeys(on: {
+  readonly scripts: ScriptRunner
+  readonly replicas: Replicas | undefined
+  readonly keyRetentionMs: number
+  readonly resultRetentionMs: number
+}): Keys {
+  const { scripts, replicas, keyRetentionMs, resultRetentionMs } = on
+
+  /** What was told to be done is on as many servers as a completion has to be. */
+  async function perform<Question, Reply>(
+    script: Script<Question, Reply>,
+    question: Question,
+  ): Promise<Reply> {
+    try {
+      if (replicas === undefined) return await scripts.run(script, question).reply
+      const replicated = scripts.runReplicated(script, question, replicas)
+      const { reply, acknowledged } = await replicated.reply
+      if (reply !== 'done' || acknowledged >= replicas.count) return reply
+      throw new Error(`${acknowledged} of ${replicas.count} replicas have the act.`)
+    } catch (error) {
+      throw error instanceof OncekeyError ? error : storeError('commit-failed', error)
+    }
+  }
+
+  return {
+    lists: false,
+
+    async get(key, { body = false } = {}) {
+      const name = nameOf(key)
+      try {
+        return await scripts.run(findKeyScript, { keys: recordKeys(name), name, body }).reply
+      } catch (error) {
+        throw error instanceof OncekeyError ? error : storeError('store-unavailable', error)
+      }
+    },
+
+    async list() {
+      throw new OncekeyError(
+        'list-unsupported',
+        'keys.list(): Redis has no index of its keys, which would be one more write for every request. ' +
+          'Ask for a key by its name with keys.get(), or use a store of @oncekey/postgres.',
+      )
+    },
+
+    release: async (key, act) => perform(releaseKeyScript, asked('keys.release', key, act)),
+
+    async answer(key, response: StoredResponse, act) {
+      const { status } = response
+      const question = asked('keys.answer', key, act, { status })
+      const more = { response, keyRetentionMs, resultRetentionMs }
+      return perform(answerKeyScript, { ...question, ...more })
+    },
+
+    forget: async ({ fingerprint, ...key }, act) =>
+      perform(forgetKeyScript, { ...asked('keys.forget', key, act), confirmed: fingerprint }),
+  }
+}
+
+function asked(
+  verb: string,
+  key: KeyName,
+  act: Act,
+  detail: Readonly<Record<string, unknown>> = {},
+) {
+  const name = nameOf(key)
+  return { keys: recordKeys(name), name, verb, act: checkedAct(verb, act), detail }
+}
+
+/** Without what else the object may have: a claim, for example. */
+function nameOf({ namespace, scope, key }: KeyName): KeyName {
+  return { namespace, scope, key }
+}
