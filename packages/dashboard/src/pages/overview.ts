@@ -26,7 +26,7 @@ export const overview: PageRoute = page<{ readonly figures: readonly Figure[] }>
   exists: () => true,
   async load({ options: { keys, deadLetters, lag, webhooks, sagas } }) {
     const figures: Promise<Figure>[] = []
-    if (keys !== undefined) {
+    if (keys?.lists) {
       figures.push(
         told('Keys of unknown outcome', 'keys?state=unknown', async () => {
           const { items, next } = await keys.list({ state: 'unknown' }, { limit: MOST })

@@ -15,7 +15,7 @@ import type { Authorize } from './access.ts'
 export interface DashboardOptions {
   /** Asked for every request. There is no dashboard for whom it does not name. */
   readonly authorize: Authorize
-  /** A store that has `keys` and `operations`: Postgres, memory. */
+  /** A store that has `keys` and `operations`: Postgres, Redis, memory. */
   readonly store?: {
     readonly keys?: Keys | undefined
     readonly operations?: Operations | undefined
@@ -82,7 +82,7 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
   }
   if (store !== undefined && store.keys === undefined) {
     throw new OptionsError(
-      'dashboard: this store has no `keys`. The Postgres store and the memory store have; leave `store` out for another.',
+      'dashboard: this store has no `keys`. The Postgres, Redis and memory stores have; leave `store` out for another.',
     )
   }
   const isEmpty = [store, deadLetters[0], lag, events, webhooks, sagas].every(

@@ -25,7 +25,8 @@ export const keysPage: PageRoute = page<KeyPage>({
     answers: keysSchema,
   },
   exists: ({ keys }) => keys !== undefined,
-  load: ({ options, viewer, query }) => {
+  load: async ({ options, viewer, query }) => {
+    if (!options.keys?.lists) return { items: [], next: undefined }
     const filter = filterOf(query)
     if (filter.scope === undefined && viewer.scopes !== undefined) {
       throw new BadInput(
@@ -36,7 +37,8 @@ export const keysPage: PageRoute = page<KeyPage>({
     const after = query.get('after')
     return (options.keys as Keys).list(filter, { limit: LIMIT, ...(after !== null && { after }) })
   },
-  render(data, { query }): Html {
+  render(data, { query, options }): Html {
+    if (!options.keys?.lists) return lookUp()
     const next = data.next && linkTo('keys', { ...Object.fromEntries(query), after: data.next })
     return html`${filterForm({ query })}
 ${table(
@@ -55,6 +57,17 @@ ${table(
 ${nextPage(next)}`
   },
 })
+
+/** Of a store that finds keys by their names only. */
+function lookUp(): Html {
+  return html`<form class="filter" action="keys/one" method="get">
+${field('namespace', 'Namespace', 'http')}
+${field('scope', 'Scope', null)}
+${field('key', 'Key', null)}
+<button>Look</button>
+</form>
+<p class="empty">This store has no list of its keys: look one up by its name.</p>`
+}
 
 /** Also where the list itself cannot be shown: it says what to fill in. */
 export function filterForm({ query }: Pick<Asked, 'query'>): Html {
