@@ -6,6 +6,7 @@ import { beginExchange, exchangeOf } from '../exchange/exchange.ts'
 import { capture } from '../hooks/capture.ts'
 import { claim } from '../hooks/claim.ts'
 import { type BodyStream, keepBody } from '../request/kept-body.ts'
+import { runLast } from './run-last.ts'
 
 /**
  * Puts our hooks on a route that is being registered: the body is kept as the last `preParsing` left
@@ -67,21 +68,6 @@ function begin(coverage: Coverage, chosen: ChosenBy | undefined) {
     }
     done()
   }
-}
-
-/** Last even of the hooks that plugins registered later add to the route: those see it in this same tick. */
-function runLast(
-  route: RouteOptions,
-  name: 'preParsing' | 'preHandler' | 'onSend',
-  hook: unknown,
-): void {
-  const hooks = route as unknown as Record<string, unknown>
-  // A new list: the one given may be another route's too.
-  const moveLast = () => {
-    hooks[name] = [[hooks[name] ?? []].flat().filter((other) => other !== hook), hook].flat()
-  }
-  moveLast()
-  queueMicrotask(moveLast)
 }
 
 type Done = (error?: Error) => void

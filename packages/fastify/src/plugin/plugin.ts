@@ -76,10 +76,7 @@ function asPlugin<Options extends object>(
 
 function install(fastify: FastifyInstance, covered: Coverages): void {
   if (fastify.hasRequestDecorator('idempotency')) {
-    throw new OncekeyError(
-      'mounted-twice',
-      'The idempotency plugin is registered already, here or on a parent. What one route needs goes into its `config.idempotency`.',
-    )
+    throw mountedTwice()
   }
   // Looked up when it is asked for: a handler that does without it does not pay for one.
   fastify.decorateRequest('idempotency', { getter: contextOf })
@@ -90,8 +87,15 @@ function install(fastify: FastifyInstance, covered: Coverages): void {
   drainOnClose(fastify, covered)
 }
 
-function contextOf(this: FastifyRequest): HandlerContext | null {
+export function contextOf(this: FastifyRequest): HandlerContext | null {
   return exchangeOf(this)?.run?.context ?? null
+}
+
+export function mountedTwice(): OncekeyError {
+  return new OncekeyError(
+    'mounted-twice',
+    'The idempotency plugin is registered already, here or on a parent. What one route needs goes into its `config.idempotency`.',
+  )
 }
 
 /**

@@ -18,6 +18,8 @@ export interface Covering<Req extends NodeRequest> {
   readonly native?: unknown
   /** The route's pattern, once the router knows it. @default what Express's router left on `req` */
   readonly route?: () => string | undefined
+  /** What beside method and URL had the framework choose this handler, such as a version. @default none */
+  readonly parts?: readonly string[]
 }
 
 /** A request whose handler is to run now. */

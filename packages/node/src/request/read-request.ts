@@ -29,6 +29,7 @@ export function readRequest<Req extends NodeRequest>(
     readonly body?: BodyReading
     readonly native?: unknown
     readonly route?: () => string | undefined
+    readonly parts?: readonly string[]
   },
 ): EngineRequest {
   const method = req.method ?? ''
@@ -47,6 +48,7 @@ export function readRequest<Req extends NodeRequest>(
         method,
         target,
         contentType: req.headers['content-type'],
+        ...(options.parts && { parts: options.parts }),
         body,
       })
       if (options.fingerprint !== undefined) {

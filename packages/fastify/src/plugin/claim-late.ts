@@ -1,0 +1,74 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import fastifyPlugin from 'fastify-plugin'
+import type { Coverage } from '../coverage/coverage.ts'
+import { beginExchange, EXCHANGE } from '../exchange/exchange.ts'
+import { capture, captureNotFound } from '../hooks/capture.ts'
+import { claim } from '../hooks/claim.ts'
+import { type BodyStream, type KeptBody, keepBody } from '../request/kept-body.ts'
+import { contextOf, mountedTwice } from './plugin.ts'
+import { runLast } from './run-last.ts'
+
+/** What of a body is kept until the claim: `whole` where more than a fingerprint is made of it. */
+export type BodyKeeping = 'none' | 'hash' | 'whole'
+
+/** The plugin, and the claim that is made when the framework has let a request in. */
+export interface LateIdempotency {
+  readonly plugin: (fastify: FastifyInstance) => Promise<void>
+  /**
+   * Resolves when the handler may go on: its response is held back from then on. Never resolves where
+   * a replay or a problem was sent instead: nothing of the request is to run any more. Rejects with
+   * what the app's error handling is to see; nothing is claimed then. `parts`: what beside method and
+   * URL had the framework choose this handler, such as a version.
+   */
+  claim(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    coverage: Coverage,
+    parts?: readonly string[],
+  ): Promise<void>
+}
+
+/**
+ * For frameworks on Fastify that decide inside the route's handler who is let in, as NestJS does with
+ * its guards: hooks keep the body as it came and hold the response back, and the framework claims at
+ * the moment of its choice. `keeping` is asked of each request before its body is read.
+ */
+export function lateIdempotency(
+  keeping: (request: FastifyRequest) => BodyKeeping,
+): LateIdempotency {
+  const bodies = new WeakMap<FastifyRequest, KeptBody>()
+
+  function keep(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done): void {
+    const how = keeping(request)
+    if (how !== 'none') bodies.set(request, keepBody(body, { whole: how === 'whole' }))
+    done()
+  }
+
+  function cover(route: RouteOptions): void {
+    runLast(route, 'preParsing', keep)
+    runLast(route, 'onSend', capture)
+  }
+
+  async function install(fastify: FastifyInstance): Promise<void> {
+    if (fastify.hasRequestDecorator('idempotency')) throw mountedTwice()
+    fastify.decorateRequest('idempotency', { getter: contextOf })
+    fastify.decorateRequest(EXCHANGE, null)
+    fastify.addHook('onRoute', cover)
+    fastify.addHook('onSend', captureNotFound)
+  }
+
+  function claimNow(...[request, reply, coverage, parts]: Parameters<LateIdempotency['claim']>) {
+    const exchange = beginExchange(request, coverage, parts && (() => parts))
+    exchange.body = bodies.get(request)
+    return new Promise<void>((resolve, reject) => {
+      claim(request, reply, (error) => (error === undefined ? resolve() : reject(error)))
+    })
+  }
+
+  return {
+    plugin: fastifyPlugin(install, { fastify: '4.x || 5.x', name: '@oncekey/fastify' }),
+    claim: claimNow,
+  }
+}
+
+type Done = (error?: Error) => void
