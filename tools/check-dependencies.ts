@@ -10,6 +10,7 @@ const mayImport: Record<string, readonly string[]> = {
   express: ['core', 'node'],
   fastify: ['core', 'node'],
   koa: ['core', 'node'],
+  nestjs: ['core', 'node', 'fastify/late'],
   web: ['core', 'node'],
   postgres: ['core'],
   redis: ['core'],

@@ -1,0 +1,38 @@
+import type { ServerResponse } from 'node:http'
+import type { ExecutionContext } from '@nestjs/common'
+import type { HandlerContext } from '@oncekey/core'
+import { coverRequest, keepRawBody, type NodeRequest } from '@oncekey/node'
+import type { Coverage } from '../routes/coverage.ts'
+
+interface Request extends NodeRequest {
+  /** Kept by Nest where the application is created with `rawBody: true`. */
+  rawBody?: Uint8Array
+  idempotency?: HandlerContext
+}
+
+/** On Express: the body is what Nest's parsers made of it, or its bytes with `rawBody: true`. */
+export async function claimOnExpress(
+  context: ExecutionContext,
+  { engine, scope, fingerprint, waitMs, maxRequestBytes }: Coverage,
+  parts: readonly string[] | undefined,
+): Promise<void> {
+  const http = context.switchToHttp()
+  const req = http.getRequest<Request>()
+  const res = http.getResponse<ServerResponse>()
+  if (req.rawBody instanceof Uint8Array) keepRawBody(req, undefined, req.rawBody)
+  const covering = {
+    scope,
+    ...(fingerprint && { fingerprint }),
+    ...(waitMs !== undefined && { waitMs }),
+    ...(parts && { parts }),
+    body: { maxBytes: maxRequestBytes as number, hint: HINT },
+  }
+  // Express's own error handling, which Nest has answer by the global exception filters.
+  const fail = http.getNext<(error: unknown) => void>()
+  const covered = await coverRequest(engine, req, res, covering, fail)
+  if (covered === undefined) return new Promise(() => {})
+  req.idempotency = covered.context
+}
+
+const HINT =
+  'Say what counts with `fingerprint: (request) => …`, or let a parser leave it in `request.body`.'

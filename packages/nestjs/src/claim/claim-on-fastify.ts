@@ -1,0 +1,46 @@
+import type { HttpServer } from '@nestjs/common'
+import { OptionsError } from '@oncekey/core'
+import type { BodyKeeping, LateIdempotency } from '@oncekey/fastify/late'
+import type { Coverages } from '../routes/coverage.ts'
+import type { Claim } from './runtime.ts'
+
+type FastifyRequest = Parameters<LateIdempotency['claim']>[0]
+
+/**
+ * On Fastify: hooks are put on every route that Nest is about to register, and keep bodies as they came,
+ * of requests that may be covered.
+ */
+export async function claimOnFastify(adapter: HttpServer, coverages: Coverages): Promise<Claim> {
+  const { lateIdempotency } = await load()
+  const late = lateIdempotency(keeping(coverages))
+  await adapter.getInstance().register(late.plugin)
+  return (context, coverage, parts) => {
+    const http = context.switchToHttp()
+    return late.claim(http.getRequest(), http.getResponse(), coverage, parts)
+  }
+}
+
+/** Which route it will be is not known yet, so what any of them needs is kept. */
+function keeping(coverages: Coverages): (request: FastifyRequest) => BodyKeeping {
+  const all = coverages.all().map(({ engine }) => engine.options)
+  const methods = new Set(all.flatMap((options) => [...options.methods]))
+  const headers = [...new Set(all.flatMap((options) => options.headers))]
+  const isWhole = all.some(
+    ({ authenticate, key }) => authenticate !== undefined || key !== undefined,
+  )
+  return ({ method, raw }) => {
+    if (!methods.has(method)) return 'none'
+    if (isWhole) return 'whole'
+    return headers.some((name) => raw.headers[name] !== undefined) ? 'hash' : 'none'
+  }
+}
+
+async function load(): Promise<typeof import('@oncekey/fastify/late')> {
+  try {
+    return await import('@oncekey/fastify/late')
+  } catch (cause) {
+    throw new OptionsError(
+      `IdempotencyModule needs @oncekey/fastify where Nest runs on Fastify: npm install @oncekey/fastify. (${(cause as Error).message})`,
+    )
+  }
+}

@@ -1,0 +1,56 @@
+import {
+  type CanActivate,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  Optional,
+} from '@nestjs/common'
+import { OncekeyError, OptionsError } from '@oncekey/core'
+import { versionsOf } from '../routes/metadata.ts'
+import { RUNTIME, type Runtime } from './runtime.ts'
+
+/**
+ * Claims the key, as the last guard of a route: whoever the other guards do not let in sees no stored
+ * answer, and of what is inside (interceptors, pipes, handler, exception filters) nothing runs on a
+ * replay, and everything is part of the response that is held back.
+ *
+ * A class, because Nest injects into nothing else.
+ */
+export class IdempotencyGuard implements CanActivate {
+  readonly #runtime: Runtime
+
+  constructor(runtime?: Runtime) {
+    if (runtime === undefined) {
+      throw new OptionsError(
+        '@Idempotent is used, and no IdempotencyModule is there. Add IdempotencyModule.forRoot({ store, scope }) to the imports of the root module (of a test: of Test.createTestingModule).',
+      )
+    }
+    this.#runtime = runtime
+  }
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const [type, handler] = [context.getClass(), context.getHandler()]
+    if (context.getType() !== 'http') throw notHttp(context)
+    const { coverages, claim } = this.#runtime
+    const coverage = coverages.of(type, handler as (...given: unknown[]) => unknown)
+    const { method } = context.switchToHttp().getRequest<{ method: string }>()
+    if (coverage === undefined || !coverage.engine.covers(method)) return true
+    if (claim === undefined)
+      throw new OptionsError('The application was not initialised: app.init().')
+    const versions = versionsOf(type, handler as (...given: unknown[]) => unknown)
+    await claim(context, coverage, versions.length > 0 ? [`version=${versions}`] : undefined)
+    return true
+  }
+}
+
+// As functions: what decorators do with what our build does not emit.
+Injectable()(IdempotencyGuard)
+Optional()(IdempotencyGuard, undefined, 0)
+Inject(RUNTIME)(IdempotencyGuard, undefined, 0)
+
+function notHttp(context: ExecutionContext): OncekeyError {
+  return new OncekeyError(
+    'not-covered',
+    `@Idempotent covers HTTP routes, and ${context.getClass().name}.${context.getHandler().name} was called by ${context.getType()}. Use once() of @oncekey/core there.`,
+  )
+}

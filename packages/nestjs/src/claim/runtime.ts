@@ -1,0 +1,23 @@
+import type { ExecutionContext } from '@nestjs/common'
+import type { Coverage, Coverages } from '../routes/coverage.ts'
+
+/** What the guard needs of the application that it runs in. */
+export interface Runtime {
+  readonly coverages: Coverages
+  /** How a key is claimed on the platform that Nest runs on; set when the application begins. */
+  claim: Claim | undefined
+}
+
+/**
+ * Resolves when the handler may go on; its response is held back from then on. Never resolves where a
+ * replay or a problem was sent instead: nothing else of the route runs, and nothing waits for it. `parts`:
+ * what beside method and URL had Nest choose this route.
+ */
+export type Claim = (
+  context: ExecutionContext,
+  coverage: Coverage,
+  parts: readonly string[] | undefined,
+) => Promise<void>
+
+/** The name is what Nest prints where no module provides it. */
+export const RUNTIME = 'IdempotencyModule.forRoot({ store, scope })'

@@ -1,0 +1,5 @@
+export { IdempotencyGuard } from './claim/guard.ts'
+export { IdempotencyContext, idempotencyOf } from './decorators/idempotency-context.ts'
+export { Idempotent } from './decorators/idempotent.ts'
+export { type IdempotencyAsyncOptions, IdempotencyModule } from './module/idempotency-module.ts'
+export type { IdempotencyOptions, RouteIdempotency } from './routes/options.ts'

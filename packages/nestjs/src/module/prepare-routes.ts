@@ -1,0 +1,73 @@
+import 'reflect-metadata'
+import { RequestMethod } from '@nestjs/common'
+import { OptionsError } from '@oncekey/core'
+import { IdempotencyGuard } from '../claim/guard.ts'
+import type { Coverage, Coverages } from '../routes/coverage.ts'
+import { documentRoute } from '../routes/document-route.ts'
+import {
+  type Class,
+  decoratedOptions,
+  GUARDS,
+  type Handler,
+  isRoute,
+  METHOD,
+  methodsOf,
+} from '../routes/metadata.ts'
+
+/** What of Nest's modules is read. */
+export interface Modules {
+  values(): Iterable<{
+    readonly controllers: ReadonlyMap<unknown, { readonly metatype: unknown }>
+  }>
+}
+
+/**
+ * Once, before Nest registers its routes: has the guard of every decorated route run last, wherever its
+ * decorator stands, validates the route's options, and documents it.
+ */
+export function prepareRoutes(modules: Modules, coverages: Coverages): void {
+  for (const { controllers } of modules.values()) {
+    for (const { metatype } of controllers.values()) {
+      if (typeof metatype === 'function') prepare(metatype as Class, coverages)
+    }
+  }
+}
+
+function prepare(type: Class, coverages: Coverages): void {
+  for (const [name, handler] of methodsOf(type)) {
+    const own = decoratedOptions(handler)
+    if (own !== undefined && !isRoute(handler)) throw notRoute(type, handler)
+    if (!isRoute(handler)) continue
+    runLast(handler)
+    const coverage = coverages.of(type, handler)
+    if (coverage === undefined) continue
+    const isCovered = coversRoute(coverage, handler)
+    if (own && !isCovered) throw notCovered(type, handler, coverage)
+    if (isCovered) documentRoute(type, name, handler, coverage)
+  }
+}
+
+function runLast(handler: Handler): void {
+  const guards: unknown[] = Reflect.getMetadata(GUARDS, handler) ?? []
+  if (!guards.includes(IdempotencyGuard)) return
+  const others = guards.filter((guard) => guard !== IdempotencyGuard)
+  Reflect.defineMetadata(GUARDS, [...others, IdempotencyGuard], handler)
+}
+
+function coversRoute({ engine }: Coverage, handler: Handler): boolean {
+  const method = RequestMethod[Reflect.getMetadata(METHOD, handler) as number] ?? 'GET'
+  return method === 'ALL' || engine.covers(method)
+}
+
+function notRoute(type: Class, handler: Handler): OptionsError {
+  return new OptionsError(
+    `@Idempotent of ${type.name}.${handler.name}: it is not an HTTP route. Use once() of @oncekey/core for messages and jobs.`,
+  )
+}
+
+function notCovered(type: Class, handler: Handler, { engine }: Coverage): OptionsError {
+  const method = RequestMethod[Reflect.getMetadata(METHOD, handler) as number]
+  return new OptionsError(
+    `@Idempotent of ${type.name}.${handler.name}: ${method} is not covered (${[...engine.options.methods].join(', ')} are); add \`methods: ['${method}']\`, or take the decorator off.`,
+  )
+}

@@ -1,0 +1,58 @@
+import 'reflect-metadata'
+
+/** The keys under which Nest keeps what its decorators say. A test compares them with Nest's own. */
+export const GUARDS = '__guards__'
+export const PATH = 'path'
+export const METHOD = 'method'
+export const VERSION = '__version__'
+
+const OPTIONS = 'oncekey:options'
+
+/** What `@Idempotent` was told, of a class or of one of its methods; `undefined` where there is none. */
+export function decoratedOptions<Options extends object>(
+  target: object,
+): Options | false | undefined {
+  return Reflect.getMetadata(OPTIONS, target)
+}
+
+export function keepOptions(target: object, options: object | false): void {
+  Reflect.defineMetadata(OPTIONS, options, target)
+}
+
+/** Every method of a class and of those that it extends that is a route, by its name. */
+export function routesOf(type: Class): readonly (readonly [name: string, handler: Handler])[] {
+  return methodsOf(type).filter(([, handler]) => isRoute(handler))
+}
+
+export function methodsOf(type: Class): readonly (readonly [name: string, handler: Handler])[] {
+  const found = new Map<string, Handler>()
+  for (
+    let prototype = type.prototype;
+    prototype && prototype !== Object.prototype;
+    prototype = Object.getPrototypeOf(prototype)
+  ) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+      if (name === 'constructor' || typeof value !== 'function' || found.has(name)) continue
+      found.set(name, value)
+    }
+  }
+  return [...found]
+}
+
+export function isRoute(handler: Handler): boolean {
+  return Reflect.hasMetadata(PATH, handler)
+}
+
+/** The versions that a route says that it serves, the controller's unless it has its own. */
+export function versionsOf(type: Class, handler: Handler): readonly string[] {
+  const said: unknown = Reflect.getMetadata(VERSION, handler) ?? Reflect.getMetadata(VERSION, type)
+  return [said ?? []].flat().map(String)
+}
+
+/** A class, as Nest passes it about. */
+// biome-ignore lint/suspicious/noExplicitAny: of any constructor
+export type Class = abstract new (...given: any[]) => object
+
+/** A method of a controller. */
+// biome-ignore lint/suspicious/noExplicitAny: of any parameters
+export type Handler = (...given: any[]) => unknown
