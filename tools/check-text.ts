@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import { findDecisionFaults, readTree, type TextFile } from './decisions.ts'
+import { findErrorPageFaults } from './error-pages.ts'
 
 const COLUMNS = 100
 /** Pages that a program writes. */
@@ -58,7 +59,11 @@ function numbered(text: string): [line: string, number: number][] {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const files = readTree('.')
-  const faults = [...findTextFaults(files), ...findDecisionFaults(files)]
+  const faults = [
+    ...findTextFaults(files),
+    ...findDecisionFaults(files),
+    ...findErrorPageFaults(files),
+  ]
   for (const fault of faults) console.error(fault)
   process.exitCode = faults.length === 0 ? 0 : 1
 }

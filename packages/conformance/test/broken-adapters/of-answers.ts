@@ -266,6 +266,16 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
     caughtBy: ['a problem: names the page'],
   },
   {
+    fault: 'knows of no page for each problem',
+    steps: () => ({
+      options: ({ docsUrl, ...options }) => ({
+        ...options,
+        ...(docsUrl !== undefined && { docsUrl: docsUrl.replace(/\/$/, '') }),
+      }),
+    }),
+    caughtBy: ['a problem: names the page'],
+  },
+  {
     fault: 'answers the failures of handlers in their place',
     steps: () => ({
       reply: (reply) => (reply.status >= 500 ? { ...reply, body: Buffer.from('{}') } : reply),

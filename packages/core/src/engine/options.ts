@@ -125,8 +125,9 @@ export interface EngineOptions<Tx, Req = any> {
    */
   readonly problemStatus?: ProblemStatuses
   /**
-   * A page that documents the problem codes. It becomes each problem's `type` and a `describedby`
-   * link.
+   * Where the problem codes are documented, for each problem's `type` and a `describedby` link. Of
+   * `https://x/errors` these are headings (`https://x/errors#key-reused`); of `https://x/errors/`,
+   * with a slash, pages (`https://x/errors/key-reused`).
    */
   readonly docsUrl?: string
 }

@@ -148,7 +148,7 @@ function checkProblemStatuses(statuses: ProblemStatuses): ProblemStatuses {
   return statuses
 }
 
-/** Checked strictly because the URL goes into a Link header and gets a fragment appended. */
+/** Checked strictly because the URL goes into a Link header and gets a code appended. */
 function checkUrl(url: string): string {
   if (!URL.canParse(url) || !/^[\x21-\x7e]+$/.test(url) || /[#<>]/.test(url)) {
     throw new OptionsError(

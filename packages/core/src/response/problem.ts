@@ -97,7 +97,8 @@ export type ProblemStatuses = Readonly<Partial<Record<ProblemCode, number>>>
 const SOON: ReadonlySet<number> = new Set([425, 429, 503])
 
 /**
- * Makes the response for a problem. `docsUrl` becomes the problem's type and a `describedby` link.
+ * Makes the response for a problem. `docsUrl` leads to the problem's type and a `describedby` link:
+ * to a heading of that page, or to a page below it if it ends with a slash.
  */
 export function problem(
   code: ProblemCode,
@@ -112,7 +113,7 @@ export function problem(
   const { docsUrl, problemStatus, retryAfterMs = 1000 } = options
   const status = problemStatus?.[code] ?? standard.status
   const soon = standard.soon ?? SOON.has(status)
-  const type = docsUrl === undefined ? `urn:oncekey:problem:${code}` : `${docsUrl}#${code}`
+  const type = typeOf(code, docsUrl)
   const headers: HeaderChange[] = [
     ['content-type', 'application/problem+json'],
     ['cache-control', 'no-store'],
@@ -121,6 +122,11 @@ export function problem(
   if (docsUrl !== undefined) headers.push(['link', `<${type}>; rel="describedby"`])
   const body = JSON.stringify({ type, title, status, detail, code, retry })
   return { status, headers, body: new TextEncoder().encode(body) }
+}
+
+function typeOf(code: ProblemCode, docsUrl: string | undefined): string {
+  if (docsUrl === undefined) return `urn:oncekey:problem:${code}`
+  return docsUrl.endsWith('/') ? `${docsUrl}${code}` : `${docsUrl}#${code}`
 }
 
 const CODES: ReadonlySet<string> = new Set(Object.keys(PROBLEMS))

@@ -64,6 +64,12 @@ describe.each(codes)('the problem %s', (code) => {
     expect(made(code).headers.link).toBeUndefined()
   })
 
+  test('links to a page of its own, where the address ends with a slash', () => {
+    const { body, headers } = made(code, 'https://api.example.com/errors/')
+    expect(body.type).toBe(`https://api.example.com/errors/${code}`)
+    expect(headers.link).toBe(`<https://api.example.com/errors/${code}>; rel="describedby"`)
+  })
+
   test('is known as an answer', () => {
     expect(isProblemCode(code)).toBe(true)
   })

@@ -20,11 +20,14 @@ export function problems(): AdapterBehaviourGroup {
       {
         title: 'names the page that documents it, as its type and in a describedby link',
         async run({ serve }) {
-          const docsUrl = 'https://docs.example/problems'
-          const site = await serve(() => created(), { options: { docsUrl } })
-          const answer = await site.post(undefined)
-          assert.equal(answer.json().type, `${docsUrl}#key-missing`)
-          assert.equal(answer.header('link'), `<${docsUrl}#key-missing>; rel="describedby"`)
+          const pages = { 'https://docs.example/all': '#', 'https://docs.example/each/': '' }
+          for (const [docsUrl, between] of Object.entries(pages)) {
+            const site = await serve(() => created(), { options: { docsUrl } })
+            const answer = await site.post(undefined)
+            const type = `${docsUrl}${between}key-missing`
+            assert.equal(answer.json().type, type)
+            assert.equal(answer.header('link'), `<${type}>; rel="describedby"`)
+          }
         },
       },
       {

@@ -1,0 +1,99 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { isProblemCode, problem } from '../packages/core/src/response/problem.ts'
+import type { TextFile } from './decisions.ts'
+import { wrapProse } from './wrap-prose.ts'
+
+const TABLE = 'docs/errors.md'
+const FOLDER = 'docs/errors'
+
+/** What clients may do, by the problem's `retry`. */
+const ADVICE: Readonly<Record<string, string>> = {
+  'same-key': 'send the same request again, with the same key',
+  'new-key': 'start over with a new key',
+  never: 'neither repeat it nor change the key: neither helps',
+}
+
+interface Row {
+  readonly code: string
+  readonly where: string
+  readonly meaning: string
+  readonly todo: string
+}
+
+/** A page for each row of the table in `docs/errors.md`, where `docsUrl` with a slash leads. */
+export function renderErrorPages(table: string): TextFile[] {
+  return rowsOf(table).map((row) => ({ path: `${FOLDER}/${row.code}.md`, text: renderPage(row) }))
+}
+
+/** Pages that are missing, stale, or of a code that is no more. */
+export function findErrorPageFaults(files: readonly TextFile[]): string[] {
+  const table = files.find(({ path }) => path === TABLE)?.text ?? ''
+  const wanted = new Map(renderErrorPages(table).map(({ path, text }) => [path, text]))
+  const present = files.filter(({ path }) => path.startsWith(`${FOLDER}/`))
+  const texts = new Map(present.map(({ path, text }) => [path, text]))
+  const paths = [...new Set([...wanted.keys(), ...texts.keys()])].sort()
+  return paths
+    .filter((path) => wanted.get(path) !== texts.get(path))
+    .map((path) => `${path}: stale; write it with npx -y pnpm@12 errors`)
+}
+
+function rowsOf(table: string): Row[] {
+  return table
+    .split('\n')
+    .filter((line) => line.startsWith('| <a id='))
+    .map((line) => {
+      const [code = '', ...cells] = line.split(/(?<!\\)\|/).slice(1, -1)
+      const [where = '', meaning = '', todo = ''] = cells.map((cell) => cell.trim())
+      return { code: /`([a-z-]+)`/.exec(code)?.[1] ?? '', where, meaning, todo }
+    })
+}
+
+function renderPage({ code, where, meaning, todo }: Row): string {
+  return `${[
+    `# \`${code}\``,
+    wrapProse(fromFolder(meaning)),
+    isProblemCode(code) ? wire(code) : wrapProse(`It is ${fromFolder(where)}.`),
+    '## What to do',
+    ...byRole(fromFolder(todo)).map(wrapProse),
+    `[All errors](../errors.md#${code})`,
+  ].join('\n\n')}\n`
+}
+
+/** What a client is sent. */
+function wire(code: Parameters<typeof problem>[0]): string {
+  const { status, headers, body } = problem(code, '…', { docsUrl: undefined })
+  const members = JSON.parse(new TextDecoder().decode(body))
+  const lines = headers.flatMap(([name, value]) => (value === null ? [] : [`${name}: ${value}`]))
+  return [
+    '```http',
+    `HTTP/1.1 ${status}`,
+    ...lines,
+    '',
+    JSON.stringify(members, undefined, 2),
+    '```',
+    '',
+    wrapProse(
+      `\`retry\` tells the client to ${ADVICE[members.retry]}. The \`detail\` says more about the ` +
+        "request; `type` is this page's address where `docsUrl` is set.",
+    ),
+  ].join('\n')
+}
+
+/** "Client: …. Server: …." as a paragraph for each. */
+function byRole(text: string): string[] {
+  return text.split(/(?<=\.) (?=(?:Client|Server|Sender|Receiver|Operator|Customer)\b[^.:]*:)/)
+}
+
+/** The table is one folder above the pages. */
+function fromFolder(text: string): string {
+  return text.replaceAll('\\|', '|').replace(/\]\((?![a-z]+:|#)/g, '](../')
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const pages = renderErrorPages(readFileSync(TABLE, 'utf8'))
+  mkdirSync(FOLDER, { recursive: true })
+  for (const name of readdirSync(FOLDER)) rmSync(join(FOLDER, name))
+  for (const { path, text } of pages) writeFileSync(path, text)
+}

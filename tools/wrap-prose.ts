@@ -1,0 +1,14 @@
+const COLUMNS = 100
+
+/** A paragraph of Markdown in lines of 100 columns at most. */
+export function wrapProse(text: string): string {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > COLUMNS) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line].join('\n')
+}
