@@ -1,0 +1,141 @@
+/**
+ * What the reader of a snippet has around it: names that it uses and does not declare. A type is
+ * what stands after the name in `declare const`; `from` is the module that exports the name.
+ */
+type Names = Readonly<Record<string, string | { readonly from: string }>>
+
+const from = (module: string): { readonly from: string } => ({ from: module })
+
+/** On every page. */
+export const everywhere: Names = {
+  pool: "import('pg').Pool",
+  store: "import('@oncekey/core').Store<import('pg').PoolClient>",
+  log: "ReturnType<typeof import('@oncekey/postgres').postgresLog>",
+  hooks: "ReturnType<typeof import('@oncekey/webhooks').webhooks>",
+  app: "import('express').Express",
+  order: '{ id: number; item: string }',
+  gateway:
+    '{ charge(...of: unknown[]): Promise<{ id: string; cents: number; declined: boolean; code: string }>; ' +
+    'refund(...of: unknown[]): Promise<void> }',
+  show: "ReturnType<typeof import('@oncekey/dashboard').dashboard>",
+  dead: "ReturnType<typeof import('@oncekey/outbox').deadLetters>",
+  sagas: "ReturnType<typeof import('@oncekey/saga').createSagaRunner>",
+  endpoint: '{ id: string }',
+  job: '{ id: string; data: { amount: number } }',
+  tenant: 'string',
+  customer: 'string',
+  url: 'string',
+  id: 'string',
+  ids: 'string[]',
+  deployedAt: 'Date',
+  token: 'string',
+  ca: 'string',
+  cert: 'string',
+  key: 'string',
+  userOf: '(request: unknown) => { id: string; email: string; isOperator: boolean }',
+  accountOf: '(request: Request) => string',
+  pino: '() => { info(o: object, m?: string): void; warn(o: object, m?: string): void; error(o: object, m?: string): void }',
+  express: from('express'),
+  Pool: from('pg'),
+  PoolClient: from('pg'),
+  createServer: from('node:http'),
+  idempotency: from('@oncekey/express'),
+  postgresStore: from('@oncekey/postgres'),
+  postgresLog: from('@oncekey/postgres'),
+  migrate: from('@oncekey/postgres'),
+  createRelay: from('@oncekey/outbox'),
+  consumer: from('@oncekey/outbox'),
+  deadLetters: from('@oncekey/outbox'),
+  saga: from('@oncekey/saga'),
+  webhooks: from('@oncekey/webhooks'),
+  webhookMigrations: from('@oncekey/webhooks'),
+  receiveWebhook: from('@oncekey/webhooks'),
+  toNode: from('@oncekey/dashboard/node'),
+}
+
+interface Around {
+  readonly page: string
+  /** A piece of the snippet's text, if it is not all of the page's. */
+  readonly having?: string
+  readonly names?: Names
+  /** Code before and after, where the snippet is a part of an expression. */
+  readonly wrap?: readonly [string, string]
+  /** Why it is not compiled here. */
+  readonly skip?: string
+}
+
+const fastify: Names = { app: "import('fastify').FastifyInstance" }
+const onceOfExpress: Names = {
+  once: "ReturnType<typeof import('@oncekey/express').idempotency<import('pg').PoolClient>>",
+}
+
+/** The first that fits counts. */
+export const around: readonly Around[] = [
+  { page: 'docs/bridges.md', skip: 'compiled by packages/postgres/test/bridges/docs.test.ts' },
+  { page: 'docs/publishers.md', skip: 'compiled by the publisher snippets of packages/outbox' },
+  { page: 'docs/testing.md', skip: 'each block is a file of examples/testing' },
+  { page: 'docs/adapters.md', skip: 'compiled by packages/node/test/koa' },
+  { page: 'docs/recipes.md', skip: 'NestJS and tRPC are no dependencies of the workspace' },
+  { page: 'packages/conformance/README.md', skip: 'followed by tests/packaging' },
+  {
+    page: 'docs/operating.md',
+    having: "from './pool.ts'",
+    skip: 'imports a file of the reader',
+  },
+  { page: 'docs/operating.md', having: "from './store.ts'", skip: 'imports a file of the reader' },
+  { page: 'docs/http.md', wrap: ["idempotency({ store, scope: () => 'ana',\n", '})'] },
+  { page: 'docs/dashboard.md', having: 'app.register', names: fastify },
+  {
+    page: 'docs/dashboard.md',
+    having: 'app.all',
+    names: {
+      app: "{ all(path: string, handler: (c: import('hono').Context) => unknown): void } & import('express').Express",
+    },
+  },
+  {
+    page: 'docs/saga.md',
+    having: "saga<Order, PoolClient>('order'",
+    names: {
+      createOrder: '() => { orderId: string }',
+      cancelOrder: '() => void',
+      charge: '() => { chargeId: string }',
+      refund: '() => void',
+    },
+    wrap: ['interface Order { cents: number }\n', ''],
+  },
+  {
+    page: 'docs/saga.md',
+    having: 'sagas.submit(shipping',
+    names: { shipping: "ReturnType<typeof import('@oncekey/saga').saga>" },
+  },
+  { page: 'packages/fastify/README.md', names: fastify },
+  {
+    page: 'packages/web/README.md',
+    having: '@oncekey/web/hono',
+    names: { app: "import('hono').Hono<{ Variables: { user: { id: string } } }>" },
+  },
+  {
+    page: 'packages/saga/README.md',
+    having: 'sagas.execute(order',
+    names: {
+      ...onceOfExpress,
+      order: "import('@oncekey/saga').Saga<{ cents: number }, import('pg').PoolClient, object>",
+    },
+  },
+  {
+    page: 'packages/webhooks/README.md',
+    having: 'signWebhook',
+    names: {
+      event: '{ id: string }',
+      current: 'string',
+      previous: 'string',
+      secrets: 'string[]',
+      request: 'Request',
+    },
+  },
+  {
+    page: 'packages/redis/README.md',
+    having: 'redisLog',
+    names: { client: "import('ioredis').Redis" },
+  },
+]
