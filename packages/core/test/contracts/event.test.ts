@@ -15,7 +15,7 @@ const refusal = (event: unknown): string => {
 }
 
 describe('an emitted event', () => {
-  test('needs a type, and gets the rest', () => {
+  test('needs a type and gets defaults for the rest', () => {
     const before = Date.now()
     const event = made({ type: 'order.created' })
     expect(event).toEqual({
@@ -31,7 +31,7 @@ describe('an emitted event', () => {
     expect(event.occurredAt.getTime()).toBeGreaterThanOrEqual(before)
   })
 
-  test('keeps what it says of itself', () => {
+  test('keeps the attributes it was given', () => {
     expect(
       made({
         type: 'order.created',
@@ -50,12 +50,12 @@ describe('an emitted event', () => {
     })
   })
 
-  test('is in order with others of its subject, unless it says what it is in order with', () => {
+  test('uses its subject as ordering key unless it names one', () => {
     expect(made({ type: 'a', subject: 's' }).orderingKey).toBe('s')
     expect(made({ type: 'a', subject: 's', orderingKey: 'k' }).orderingKey).toBe('k')
   })
 
-  test('has an id of its own, in the order of emission', () => {
+  test('gets a unique id, in the order of emission', () => {
     const ids = Array.from({ length: 1000 }, () => made({ type: 'a' }).id)
     expect(new Set(ids).size).toBe(1000)
     expect([...ids].sort()).toEqual(ids)
@@ -72,7 +72,7 @@ describe('an emitted event', () => {
     })
   })
 
-  test('is what it was when it was emitted, whatever becomes of the objects', () => {
+  test('does not change when its data object changes later', () => {
     const data = { total: 1 }
     const headers = { tenant: 't-1' }
     const event = made({ type: 'a', data, headers })
@@ -92,14 +92,14 @@ describe('the data of an event', () => {
     [[], '[]'],
     [new Date(0), '"1970-01-01T00:00:00.000Z"'],
     [{ kept: 1, left: undefined }, '{"kept":1}'],
-    // JSON has escapes for what text cannot hold, so these two are kept.
+    // JSON escapes what text cannot hold, so these two are accepted.
     ['a\0b', String.raw`"a\u0000b"`],
     ['\ud800', String.raw`"\ud800"`],
-  ])('%j is kept as %s', (data, text) => {
+  ])('stores %j as %s', (data, text) => {
     expect(made({ type: 'a', data }).data).toBe(text)
   })
 
-  test('is refused where it is not JSON, with the reason as the cause', () => {
+  test('is refused if it is not JSON, with the reason as the cause', () => {
     const circle: Record<string, unknown> = {}
     circle.self = circle
     const throwing = {
@@ -121,7 +121,7 @@ describe('the data of an event', () => {
   })
 })
 
-describe('an event is refused in the line that emits it', () => {
+describe('emit() refuses an event', () => {
   test.each([[undefined], [null], [{}], [{ type: '' }], [{ type: 7 }], ['order.created']])(
     'without a type: %j',
     (event) => {
@@ -171,7 +171,7 @@ describe('an event is refused in the line that emits it', () => {
   })
 })
 
-describe('what not every log and publisher can carry', () => {
+describe('an event beyond what every log and publisher can carry', () => {
   test.each<[string, object, string]>([
     ['a subject of 2,700 bytes', { subject: 's'.repeat(2_700) }, '2700 bytes long'],
     ['an ordering key over 1,024 bytes', { orderingKey: 'é'.repeat(600) }, '1200 bytes long'],
@@ -185,11 +185,11 @@ describe('what not every log and publisher can carry', () => {
     ['a header with a space at its end', { headers: { tenant: 'a ' } }, 'a space at an end'],
     ['headers of 10 KB', { headers: { tenant: 'a'.repeat(10_000) } }, 'bytes together'],
     ['10 MB of data', { data: 'x'.repeat(10_000_000) }, 'keep it elsewhere'],
-  ])('is refused where it is emitted: %s', (_, event, why) => {
+  ])('is refused by emit(): %s', (_, event, why) => {
     expect(refusal({ type: 'order.created', ...event })).toContain(why)
   })
 
-  test('takes 1 MB of data, and text of any language', () => {
+  test('may have 1 MB of data, and text in any language', () => {
     const event = made({
       type: 'order.created',
       subject: 'ordér-"1" 注文',

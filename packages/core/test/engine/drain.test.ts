@@ -14,7 +14,7 @@ async function running(engine: ReturnType<typeof createEngine>, key = 'k-1'): Pr
   return begun.run
 }
 
-/** Whether a promise is still pending after everything that can happen at once has happened. */
+/** Whether a promise is still pending after all pending microtasks and immediates have run. */
 async function isPending(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol('pending')
   const immediate = new Promise((resolve) => setImmediate(resolve, pending))
@@ -24,7 +24,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
 
 describe('drain()', () => {
-  test('resolves at once where nothing is under way', async () => {
+  test('resolves at once if nothing is under way', async () => {
     expect(await createEngine({ store: memoryStore() }).drain()).toBe(0)
   })
 
@@ -113,7 +113,7 @@ describe('drain()', () => {
     expect(await drained).toBe(0)
   })
 
-  test('refuses a request whose body was still coming', async () => {
+  test('refuses a request whose body was still arriving', async () => {
     const body = deferred<void>()
     const store = storeThat()
     const engine = createEngine({ store })
@@ -131,7 +131,7 @@ describe('drain()', () => {
     expect(store.claims).toEqual([])
   })
 
-  test('returns at its deadline with the number still open, and those end normally', async () => {
+  test('returns the number still open at its deadline, and those end normally', async () => {
     const store = memoryStore()
     const engine = createEngine({ store })
     const runs = [await running(engine as never, 'k-1'), await running(engine as never, 'k-2')]

@@ -24,14 +24,14 @@ async function problemOf<Tx>(engine: Engine<Tx>, request = post('k-1')) {
 const text = (body: Uint8Array) => new TextDecoder().decode(body)
 
 describe('a first request', () => {
-  test('runs the handler, and the answer to it is its own response', async () => {
+  test('runs the handler and sends its own response', async () => {
     const engine = createEngine({ store: memoryStore() })
     const run = await runOf(engine)
     expect(run.context).toMatchObject({ key: 'k-1', scope: 'customer-1', attempt: 1 })
     expect(await run.complete(response())).toEqual({ kind: 'send' })
   })
 
-  test('asks the store with what the request and the options say', async () => {
+  test('claims with the facts of the request and the options', async () => {
     const store = storeThat({ mode: 'lease' })
     const engine = createEngine({
       store,
@@ -68,7 +68,7 @@ describe('a first request', () => {
 })
 
 describe('a retry', () => {
-  test('of a finished request is answered from the record, marked, without what is not replayed', async () => {
+  test('of a finished request is replayed with a mark, without the headers that are never replayed', async () => {
     const engine = createEngine({ store: memoryStore() })
     const sent = response(201, '{"id":"o-1"}', [
       ['content-type', 'application/json'],
@@ -111,14 +111,14 @@ describe('a retry', () => {
     })
   })
 
-  test('is the same quoted and bare, and whatever the order of its JSON', async () => {
+  test('matches with the key quoted or bare, and with any key order in its JSON', async () => {
     const engine = createEngine({ store: memoryStore() })
     await (await runOf(engine, post('k-1', { body: { a: 1, b: 2 } }))).complete(response())
     const begun = await engine.begin(post('"k-1"; p=1', { body: { b: 2, a: 1 } }))
     expect(begun.kind).toBe('replay')
   })
 
-  test('of a running request is 409, and 422 where it is another request', async () => {
+  test('of a running request gets 409, and another request under its key gets 422', async () => {
     const engine = createEngine({ store: memoryStore() })
     const run = await runOf(engine)
     expect(await problemOf(engine)).toMatchObject({ code: 'in-progress' })
@@ -133,7 +133,7 @@ describe('a retry', () => {
     ['path', { target: '/refunds?dry=1' }],
     ['query', { target: '/orders' }],
     ['method', { method: 'PATCH' }],
-  ])('with another %s is 422, and the record stays as it is', async (_, differently) => {
+  ])('with another %s gets 422, and the record is unchanged', async (_, differently) => {
     const engine = createEngine({ store: memoryStore() })
     await (await runOf(engine)).complete(response())
     expect(await problemOf(engine, post('k-1', differently))).toMatchObject({
@@ -143,7 +143,7 @@ describe('a retry', () => {
     expect((await engine.begin(post('k-1'))).kind).toBe('replay')
   })
 
-  test('of another scope is a request of its own', async () => {
+  test('in another scope is a separate request', async () => {
     const engine = createEngine({ store: memoryStore() })
     await (await runOf(engine)).complete(response())
     const run = await runOf(engine, post('k-1', { scope: 'customer-2' }))
@@ -222,7 +222,7 @@ describe('a key that cannot be used', () => {
     expect(asked).toEqual([])
   })
 
-  test('is called by the name that the options give its header', async () => {
+  test('is named by the configured header in the problem', async () => {
     const engine = createEngine({ store: storeThat(), header: 'PayPal-Request-Id' })
     const problem = await problemOf(engine, post('not looked at'))
     expect(problem.detail).toMatch(/^Send PayPal-Request-Id: /)
@@ -266,7 +266,7 @@ describe('a request without a key, where none is required', () => {
     await Promise.all([one.abandon(), other.abandon()])
   })
 
-  test('is 503 where the store cannot open an attempt', async () => {
+  test('gets 503 if the store cannot open an attempt', async () => {
     const open = async () => {
       throw new OncekeyError('store-busy', 'no connection within 2 s')
     }
@@ -286,7 +286,7 @@ describe('a request without a key, where none is required', () => {
   })
 })
 
-describe('a store that answers', () => {
+describe('a store’s decision', () => {
   test.each<[string, Decision, string, number, string]>([
     [
       'mismatch',
@@ -316,24 +316,24 @@ describe('a store that answers', () => {
       410,
       'The request was carried out once; its response is not kept any more. Read the current state instead.',
     ],
-  ])('%s is passed on as a problem', async (_, decision, code, status, detail) => {
+  ])('%s becomes a problem', async (_, decision, code, status, detail) => {
     const engine = createEngine({ store: storeThat({ begin: [() => decision] }) })
     expect(await problemOf(engine)).toMatchObject({ code, detail, response: { status } })
   })
 
-  test('unknown says since when, for the operator who has to find out', async () => {
+  test('unknown includes the time, for the operator who has to investigate', async () => {
     const since = new Date(86_400_000)
     const begin = [() => ({ kind: 'unknown', since }) as const]
     expect(await problemOf(createEngine({ store: storeThat({ begin }) }))).toMatchObject({ since })
   })
 
-  test('in-progress says when to come back, as Retry-After', async () => {
+  test('in-progress includes Retry-After', async () => {
     const begin = [() => ({ kind: 'in-progress', retryAfterMs: 2500 }) as const]
     const { response } = await problemOf(createEngine({ store: storeThat({ begin }) }))
     expect(Object.fromEntries(response.headers)['retry-after']).toBe('3')
   })
 
-  test('replay without a body broke its contract: 503, and the handler does not run', async () => {
+  test('replay without a body breaks the contract: 503, and the handler does not run', async () => {
     const stored = { status: 200, headers: [], body: null, seal: null }
     const begin = [() => ({ kind: 'replay', response: stored, fingerprint: 'x' }) as const]
     const [error] = await published('oncekey:error', async () => {
@@ -390,7 +390,7 @@ describe('a store that throws on begin', () => {
   )
 
   test.each(['store-not-migrated', 'seal-key-missing'] as const)(
-    'with the code %s throws it on to the app, whose code has to change',
+    'with the misuse code %s is rethrown to the app',
     async (code) => {
       const error = new OncekeyError(code, 'Run migrate().')
       await expect(throwing(error).begin(post('k-1'))).rejects.toBe(error)
@@ -422,8 +422,8 @@ describe('an error of the app', () => {
   })
 })
 
-describe('what the client sends', () => {
-  test('as a trace is carried by events, where it is one', async () => {
+describe('what the client sends as traceparent', () => {
+  test('is put on events if it is valid', async () => {
     const store = memoryStore()
     const engine = createEngine({ store })
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
@@ -467,7 +467,7 @@ describe('with seal keys', () => {
 
   const seal = { current: 'k1', keys: { k1 } }
 
-  test('nothing of a response is stored in the clear but its status', async () => {
+  test('only the status of a response is stored in the clear', async () => {
     const stored: StoredResponse[] = []
     const store = storeThat({
       attempt: {
@@ -487,7 +487,7 @@ describe('with seal keys', () => {
     ])
   })
 
-  test('a retry gets the response as it was', async () => {
+  test('a retry gets the original response', async () => {
     const engine = createEngine({ store: memoryStore(), seal })
     await (await runOf(engine)).complete(response(201, 'card 4242'))
     const begun = await engine.begin(post('k-1'))
@@ -496,7 +496,7 @@ describe('with seal keys', () => {
     expect(begun.response.headers).toContainEqual(['content-type', 'application/json'])
   })
 
-  test('a record that was changed, or moved, throws and does not run the handler', async () => {
+  test('a record that was tampered with or moved throws, and the handler does not run', async () => {
     const moved = { status: 200, headers: [], body: new Uint8Array(64), seal: 'k1' }
     const begin = [() => ({ kind: 'replay', response: moved, fingerprint: 'x' }) as const]
     const engine = createEngine({ store: storeThat({ begin }), seal })
@@ -581,7 +581,8 @@ describe('a record of an older release, whose fingerprints covered less', () => 
       },
     }
     const engine = createEngine({ store: counting })
-    // What it stored for any parameters is what is stored now where there are none.
+    // The older release stored any parameters under the fingerprint that this release uses for
+    // none.
     const begun = await engine.begin(typed('k-1', 'application/json'))
     if (begun.kind !== 'run') throw new Error(begun.kind)
     await begun.run.complete(response())
@@ -622,7 +623,7 @@ describe('the route in messages', () => {
     ['/orders/42/items?x=1', 'POST /orders/:id/items'],
     ['/v1/orders', 'POST /v1/orders'],
     ['/users/6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'POST /users/:id'],
-  ])('is %s without its ids where no router says it', async (target, route) => {
+  ])('is %s without its ids if no router provides it', async (target, route) => {
     expect(await routeOf({ target })).toBe(route)
   })
 })

@@ -12,7 +12,7 @@ const OF_A_REQUEST = 20_000
 const REQUESTS = 1_000
 
 test.each(['the request itself', 'who listens for an interruption'])(
-  'of a request that has ended, %s goes with the young: nothing old leads to it',
+  '%s of an ended request is collected while young, because nothing old refers to it',
   async (holder) => {
     const engine = createEngine<unknown>({ store: memoryStore() as never })
     await serve(200)

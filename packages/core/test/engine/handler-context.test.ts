@@ -36,7 +36,7 @@ function opened(attempt: Attempt = attemptThat(), key: string | undefined = 'k-1
   }
 }
 
-/** How many AbortControllers are made while something happens. */
+/** How many AbortControllers are created while something runs. */
 async function controllersMade(happens: () => unknown): Promise<number> {
   const { AbortController } = globalThis
   let made = 0
@@ -55,12 +55,12 @@ async function controllersMade(happens: () => unknown): Promise<number> {
 }
 
 describe('the context of a handler', () => {
-  test('says whose request this is, and which attempt', () => {
+  test('has key, scope and attempt number', () => {
     const { context } = opened(attemptThat([], { number: 2 }))
     expect(context).toMatchObject({ key: 'k-1', scope: 'customer-1', attempt: 2 })
   })
 
-  test('can be taken apart', async () => {
+  test('can be destructured', async () => {
     const { context, events, wish } = opened()
     const { transaction, emit, keep, deriveKey, signal } = context
     expect(await transaction()).toBe('tx')
@@ -81,13 +81,13 @@ describe('the context of a handler', () => {
     )
   })
 
-  test('has its events in the order they were emitted', () => {
+  test('records events in the order they were emitted', () => {
     const { context, events } = opened()
     for (const type of ['a', 'b', 'c']) context.emit({ type })
     expect(events.map(({ type }) => type)).toEqual(['a', 'b', 'c'])
   })
 
-  test('takes the last of keep() and release()', () => {
+  test('lets the last call of keep() or release() win', () => {
     const { context, wish } = opened()
     expect(wish()).toBeUndefined()
     context.release()
@@ -98,7 +98,7 @@ describe('the context of a handler', () => {
 })
 
 describe('the signal', () => {
-  test('costs no AbortController in a request whose handler does not ask for it', async () => {
+  test('creates no AbortController unless the handler reads it', async () => {
     const engine = createEngine({ store: memoryStore() })
     const made = await controllersMade(async () => {
       for (const status of [201, 404, 500]) {
@@ -111,7 +111,7 @@ describe('the signal', () => {
     expect(made).toBe(0)
   })
 
-  test('costs no AbortController either if it would be aborted', async () => {
+  test('creates no AbortController even if it would be aborted', async () => {
     const made = await controllersMade(() => {
       const { abort, close } = opened()
       abort(new OncekeyError('handler-timeout', 'late'))
@@ -128,7 +128,7 @@ describe('the signal', () => {
     expect(made).toBe(1)
   })
 
-  test('is aborted with the reason, also when it is asked for only afterwards', () => {
+  test('is aborted with the reason, even if it is read only afterwards', () => {
     const reason = new OncekeyError('handler-timeout', 'late')
     const before = opened()
     const { signal } = before.context
@@ -166,7 +166,7 @@ describe('once the response has ended, the context', () => {
     expect(events).toEqual([])
   })
 
-  test('has no transaction any more, and asks no store for it', async () => {
+  test('refuses transaction() without calling the store', async () => {
     const calls: string[] = []
     const handler = opened(attemptThat(calls))
     handler.close()
@@ -177,7 +177,7 @@ describe('once the response has ended, the context', () => {
     expect(calls).toEqual([])
   })
 
-  test('still says whose request this was, and derives keys', () => {
+  test('still has key and scope, and derives keys', () => {
     const { context } = ended()
     expect(context).toMatchObject({ key: 'k-1', scope: 'customer-1', attempt: 1 })
     expect(context.deriveKey('charge')).toBe(opened().context.deriveKey('charge'))

@@ -15,7 +15,7 @@ const facts = { namespace: 'http', scope: 's', key: 'k-1', route: 'POST /' }
 
 const question = { facts, fingerprints: ['f'], traceparent: undefined, signal: undefined } as const
 
-/** A lease on an attempt whose store answers each renewal as told. */
+/** A lease on an attempt whose store answers each renewal as scripted. */
 function leaseOn(
   renew: (ask: number) => Promise<'held' | 'stale'>,
   lengthMs = LEASE_MS,
@@ -58,7 +58,7 @@ describe('a lease', () => {
     expect(lost).toEqual([])
   })
 
-  test('is counted from the moment of asking, however late the reply came', async () => {
+  test('counts from when the claim was sent, however late the reply came', async () => {
     const won = { askedAt: performance.now() - 500 }
     const { askedAt, lost } = leaseOn(() => Promise.reject(new Error('down')), LEASE_MS, won)
     await pass(399)
@@ -76,14 +76,14 @@ describe('a lease', () => {
     expect(askedAt).toEqual([300])
   })
 
-  test('is lost as soon as the store says so, and is not asked for again', async () => {
+  test('is lost as soon as the store says so, and is not renewed again', async () => {
     const { askedAt, lost } = leaseOn(async (ask) => (ask === 2 ? 'stale' : 'held'))
     await pass(10 * LEASE_MS)
     expect(askedAt).toEqual([300, 600])
     expect(lost).toEqual(['600: The lease was lost to another attempt.'])
   })
 
-  test('is lost when the store cannot be reached for its length, and not earlier', async () => {
+  test('is lost once the store was unreachable for its whole length, not earlier', async () => {
     const errors = await published('oncekey:error', async () => {
       const { askedAt, lost } = leaseOn(() => Promise.reject(new Error('ECONNRESET')))
       await pass(LEASE_MS - 1)
@@ -95,20 +95,20 @@ describe('a lease', () => {
     expect(errors).toMatchObject([{ during: 'renew' }, { during: 'renew' }])
   })
 
-  test('is lost when the store does not even answer', async () => {
+  test('is lost when the store hangs', async () => {
     const { askedAt, lost } = leaseOn(() => new Promise(() => {}))
     await pass(10 * LEASE_MS)
     expect(askedAt).toEqual([300])
     expect(lost).toEqual(['900: The lease ran out: the store could not be reached to renew it.'])
   })
 
-  test('is lost on time also if a third of it is not a whole number of milliseconds', async () => {
+  test('is lost on time even if a third of it is not a whole number of milliseconds', async () => {
     const { lost } = leaseOn(() => new Promise(() => {}), 100)
     await pass(10 * LEASE_MS)
     expect(lost).toEqual(['100: The lease ran out: the store could not be reached to renew it.'])
   })
 
-  test('is counted from the moment a renewal was sent, because the store may have been quick', async () => {
+  test('counts from when a renewal was sent', async () => {
     const answers: Deferred<'held' | 'stale'>[] = []
     const { askedAt, lost } = leaseOn(() => {
       const answer = deferred<'held' | 'stale'>()
@@ -139,7 +139,7 @@ describe('a lease', () => {
   test.each([
     ['stale', () => Promise.resolve('stale' as const)],
     ['an error', () => Promise.reject(new Error('gone'))],
-  ])('that was stopped makes nothing of an answer that is %s', async (_, answer) => {
+  ])('that was stopped ignores a reply that is %s', async (_, answer) => {
     const late = deferred<void>()
     const errors = await published('oncekey:error', async () => {
       const { lost, stop } = leaseOn(async () => {
@@ -165,11 +165,11 @@ describe('a lease', () => {
       expect(await engine.begin(post('k-1'))).toMatchObject({ code: 'in-progress' })
     }
     expect(await begun.run.complete(response())).toEqual({ kind: 'send' })
-    // The engine's one clock for all handlers: nobody waits for it, and it is not set again.
+    // The engine shares one timer among all handlers; it fires without effect and is not set again.
     await pass(engine.options.handlerTimeoutMs)
   })
 
-  test('is none in transaction mode, or without a key', () => {
+  test('is not kept in transaction mode or without a key', () => {
     const attempt = attemptThat()
     const lost = () => {}
     const transaction = resolveOptions({ store: storeThat() })
@@ -192,8 +192,8 @@ describe('a handler whose lease is lost', () => {
     return { run: begun.run, signal, store }
   }
 
-  test('learns of it by its signal, and what it answers is decided by the store', async () => {
-    // Long enough not to run out while the question is asked.
+  test('is told by its signal, and the store decides what becomes of its response', async () => {
+    // Long enough not to run out during the renewal.
     const attempt: Partial<Attempt> = { renew: async () => 'stale', complete: async () => 'stored' }
     const { run, signal } = await lostRun(attempt, 900)
     expect(signal.reason).toMatchObject({
@@ -203,7 +203,7 @@ describe('a handler whose lease is lost', () => {
     expect(await run.complete(response())).toEqual({ kind: 'send' })
   })
 
-  test('learns of it also when the store hangs', async () => {
+  test('is told even when the store hangs', async () => {
     const { run, signal } = await lostRun({ renew: () => new Promise(() => {}) })
     expect(signal.reason).toMatchObject({ message: expect.stringMatching(/^The lease ran out/) })
     await run.abandon()

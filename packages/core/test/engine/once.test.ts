@@ -12,7 +12,7 @@ const jobs = (options: Partial<OnceOptions<MemoryTransaction>> = {}) =>
 const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
 
 describe('a function run once', () => {
-  test('runs, and what it returned is the answer to every later call', async () => {
+  test('runs, and every later call gets its result', async () => {
     const { run } = jobs()
     let runs = 0
     const work = async () => ({ id: 'i-1', run: ++runs })
@@ -47,7 +47,7 @@ describe('a function run once', () => {
     expect(store.events).toMatchObject([{ type: 'invoice.created', source: '/billing' }])
   })
 
-  test('is another call by its scope, its key or its namespace', async () => {
+  test('is a different call with another scope, key or namespace', async () => {
     const store = memoryStore()
     const first = once({ store, namespace: 'jobs' })
     const second = once({ store, namespace: 'mails' })
@@ -57,7 +57,7 @@ describe('a function run once', () => {
     expect(await second.run(call, () => 4)).toMatchObject({ replayed: false })
   })
 
-  test('may be free to run again, whatever it returned', async () => {
+  test('may run again after release(), whatever it returned', async () => {
     const { run } = jobs()
     expect(
       await run(call, ({ release }) => {
@@ -68,7 +68,7 @@ describe('a function run once', () => {
     expect(await run(call, () => 'done')).toEqual({ value: 'done', replayed: false })
   })
 
-  test('makes its fingerprint an HMAC where its store is sealed', async () => {
+  test('makes its fingerprint an HMAC with seal keys', async () => {
     const store = storeThat()
     const seal = { current: 'k1', keys: { k1: new Uint8Array(32) } }
     await once({ store, namespace: 'jobs', seal }).run(call, () => 1)
@@ -102,7 +102,7 @@ describe('a call while the first is running', () => {
     expect(await first).toEqual({ value: 1, replayed: false })
   })
 
-  test('waits for its result where the options say so', async () => {
+  test('waits for its result with waitMs', async () => {
     const { run } = jobs({ waitMs: 5000 })
     const work = deferred<number>()
     const first = run(call, () => work.promise)
@@ -116,7 +116,7 @@ describe('a call while the first is running', () => {
 })
 
 describe('a call with another input', () => {
-  test('throws key-reused, and the order of keys is no other input', async () => {
+  test('throws key-reused, unless only the order of keys differs', async () => {
     const { run } = jobs()
     await run({ ...call, input: { a: 1, b: 2 } }, () => 1)
     expect(await run({ ...call, input: { b: 2, a: 1 } }, () => 2)).toMatchObject({ replayed: true })
@@ -125,7 +125,7 @@ describe('a call with another input', () => {
     }
   })
 
-  test('throws where the input cannot be compared', async () => {
+  test('throws if the input cannot be compared', async () => {
     await expect(jobs().run({ ...call, input: new Map() }, () => 1)).rejects.toMatchObject({
       code: 'fingerprint-required',
     })
@@ -133,7 +133,7 @@ describe('a call with another input', () => {
 })
 
 describe('a function that throws', () => {
-  test('has everything undone, its own error thrown on, and may run again', async () => {
+  test('has everything undone and its error rethrown, and may run again', async () => {
     const store = memoryStore()
     const { run } = once({ store, namespace: 'jobs' })
     const error = new Error('no such invoice')
@@ -152,7 +152,7 @@ describe('a function that throws', () => {
     expect(await run(call, () => 'again')).toEqual({ value: 'again', replayed: false })
   })
 
-  test('at once, before its first await, is the same', async () => {
+  test('before its first await is treated the same', async () => {
     const { run } = jobs()
     const error = new Error('at once')
     await expect(
@@ -235,7 +235,7 @@ describe('a result that cannot be kept', () => {
   })
 })
 
-describe('a function that is silent for handlerTimeoutMs', () => {
+describe('a function that exceeds handlerTimeoutMs', () => {
   test('throws handler-timeout, its signal aborts, and its writes are undone', async () => {
     const store = memoryStore()
     const { run } = once({ store, namespace: 'jobs', handlerTimeoutMs: 10 })
@@ -252,7 +252,7 @@ describe('a function that is silent for handlerTimeoutMs', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('throws handler-timeout also if it ends because its signal aborted', async () => {
+  test('throws handler-timeout even if it ends because its signal aborted', async () => {
     const undone = deferred<void>()
     const attempt: Partial<Attempt> = { abandon: () => undone.promise }
     const { run } = once({
@@ -309,7 +309,7 @@ describe('a call that cannot be made', () => {
     },
   )
 
-  test('takes a key as it is, with quotes, commas and spaces', async () => {
+  test('takes a key literally, with quotes, commas and spaces', async () => {
     const store = storeThat()
     const { run } = once({ store, namespace: 'jobs' })
     for (const key of ['"quoted"', 'topic,3,17', ' spaced ']) await run({ ...call, key }, () => 1)

@@ -55,7 +55,7 @@ describe('options', () => {
     expect(resolved().validateKey).toBeUndefined()
   })
 
-  test('undefined means the default, as where an option is passed on', () => {
+  test('treat undefined as the default', () => {
     const all = Object.keys(resolved()).filter((name) => name !== 'store')
     const names = [...all, 'replayedHeader']
     expect(resolved(Object.fromEntries(names.map((name) => [name, undefined])))).toMatchObject({
@@ -65,7 +65,7 @@ describe('options', () => {
     })
   })
 
-  test('are kept as they were given', () => {
+  test('keep the values they were given', () => {
     const whenUnknown = () => 'hold' as const
     expect(
       resolveOptions({
@@ -103,7 +103,7 @@ describe('options', () => {
   })
 })
 
-describe('options that cannot work are refused at construction, and the message says what to write', () => {
+describe('invalid options are refused at construction with advice', () => {
   const storeMissing =
     'store is missing: write `store: postgresStore({ client: pool })` or `store: memoryStore()`.'
 
@@ -199,7 +199,7 @@ describe('options that cannot work are refused at construction, and the message 
     expect(messageOf(() => resolved(options))).toBe(message)
   })
 
-  test('also a lease that a transaction store would not use', () => {
+  test('including a lease that a transaction store would not use', () => {
     expect(messageOf(() => resolveOptions({ store, leaseMs: 1 }))).toMatch(/^leaseMs must be/)
     expect(messageOf(() => resolveOptions({ store: lease, leaseMs: 1 }))).toMatch(/^leaseMs must/)
   })
@@ -220,14 +220,14 @@ describe('a scope option', () => {
 })
 
 describe('once()', () => {
-  test('refuses to be without a namespace, which would be that of the HTTP routes', () => {
+  test('requires a namespace, because the default is that of the HTTP routes', () => {
     expect(messageOf(() => once({ store } as never))).toBe(
       "namespace is missing: write `namespace: 'invoices'`, a constant of this use of once().",
     )
     expect(messageOf(() => once(undefined as never))).toMatch(/^namespace is missing/)
   })
 
-  test('calls its options by their own names', () => {
+  test('names its own options in errors', () => {
     expect(messageOf(() => once({ store, namespace: 'jobs', maxResultBytes: 0 }))).toBe(
       'maxResultBytes must be a positive whole number, not 0.',
     )

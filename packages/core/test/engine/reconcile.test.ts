@@ -14,7 +14,7 @@ import { attemptThat, storeThat } from '../support/stores.ts'
 
 const text = (body: Uint8Array) => new TextDecoder().decode(body)
 
-/** An engine over a key whose first attempt was lost. */
+/** An engine and a key whose first attempt was lost. */
 async function afterALostAttempt(whenUnknown: WhenUnknown, options: object = {}) {
   const store = memoryStore({ mode: 'lease' })
   const lost = await createEngine({ store }).begin(post('k-1'))
@@ -33,7 +33,7 @@ describe('an attempt that ended without reporting its outcome', () => {
     expect((await engine.begin(post('k-1'))).kind).toBe('replay')
   })
 
-  test('is held for an operator where the options say so', async () => {
+  test('is held for an operator with whenUnknown hold', async () => {
     const engine = await afterALostAttempt('hold')
     for (let i = 0; i < 2; i++) {
       expect(await engine.begin(post('k-1'))).toMatchObject({
@@ -46,7 +46,7 @@ describe('an attempt that ended without reporting its outcome', () => {
 })
 
 describe('a whenUnknown function', () => {
-  test('is told which attempt it is about, and has the keys of its outside calls', async () => {
+  test('gets the attempt and can derive the keys of its outside calls', async () => {
     const asked: UnknownOutcome[] = []
     const before = new Date()
     const engine = await afterALostAttempt((outcome) => {
@@ -115,7 +115,7 @@ describe('a whenUnknown function', () => {
   })
 
   test.each([200, 402, 429, 500])(
-    'may find a response of %i, which is kept whatever its status would mean of a handler',
+    'may return a response of %i, which is stored whatever its status',
     async (status) => {
       let asked = 0
       const engine = await afterALostAttempt(() => {
@@ -152,7 +152,7 @@ describe('a whenUnknown function', () => {
     [{ status: 402, headers: { 'a b': '1' } }, '{ status: 402, headers: [Object] }'],
     [{ status: 200, body: { id: 1 } }, '{ status: 200, body: [Object] }'],
   ])(
-    'cannot find %j: it is told what to return, and the key is not taken',
+    'cannot return %j: the error says what to return, and the key is not claimed',
     async (found, shown) => {
       const engine = await afterALostAttempt(() => found as Reconciliation)
       await expect(engine.begin(post('k-1'))).rejects.toMatchObject({
@@ -169,7 +169,7 @@ describe('a whenUnknown function', () => {
     },
   )
 
-  test('may throw: the app gets its error, and the key is not taken', async () => {
+  test('may throw: the app gets its error, and the key is not claimed', async () => {
     const error = new Error('the gateway is down')
     let down = true
     const engine = await afterALostAttempt(() => {
@@ -233,7 +233,7 @@ describe('a whenUnknown function', () => {
     expect(store.claims.map(({ whenUnknown }) => whenUnknown)).toEqual(['hold', 'retake'])
   })
 
-  test('finds a response that could not be stored: 503, never a success', async () => {
+  test('returns a response that cannot be stored: 503, never a success', async () => {
     const attempt = attemptThat([], { complete: () => Promise.reject(new Error('gone')) })
     const store = storeThat({
       mode: 'lease',

@@ -23,7 +23,7 @@ async function runOver(
   return begun.run
 }
 
-/** A run under an attempt that behaves as told, and what was asked of the attempt. */
+/** A run whose attempt behaves as scripted, and the calls that the attempt received. */
 async function runUnder(
   attempt: Partial<Attempt>,
   options: Options & { mode?: 'lease' | 'transaction' } = {},
@@ -74,7 +74,7 @@ describe('a response', () => {
   })
 
   test.each([500, 503, 401, 407, 408, 421, 423, 425, 429])(
-    'of %i is sent and not kept, and the attempt is abandoned',
+    'of %i is sent but not stored, and the attempt is abandoned',
     async (status) => {
       const { run, calls } = await runUnder({})
       expect(await run.complete(response(status))).toEqual({ kind: 'send' })
@@ -82,7 +82,7 @@ describe('a response', () => {
     },
   )
 
-  test('is kept as the options say of its status', async () => {
+  test('follows the disposition that the options give its status', async () => {
     const { run, completions } = await runUnder({}, { disposition: { 402: 'commit' } })
     run.context.emit({ type: 'payment.declined' })
     await run.complete(response(402))
@@ -106,7 +106,7 @@ describe('a response', () => {
     expect(calls).toEqual(['release'])
   })
 
-  test('is stored without the headers that are never replayed, however they are written', async () => {
+  test('is stored without the headers that are never replayed, in any spelling', async () => {
     const { run, completions } = await runUnder({}, { replayHeader: (name) => name === 'x-yes' })
     await run.complete(
       response(200, 'x', [
@@ -143,7 +143,7 @@ describe('a response', () => {
 describe('a response that is too large', () => {
   const options = { maxResponseBytes: 4 }
 
-  test('is undone in transaction mode, and 500', async () => {
+  test('is undone in transaction mode with 500', async () => {
     const { run, calls } = await runUnder({}, options)
     const outcome = await run.complete(response(201, '12345'))
     expect(outcome).toMatchObject({
@@ -154,26 +154,26 @@ describe('a response that is too large', () => {
     expect(calls).toEqual(['abandon'])
   })
 
-  test('is delivered once in lease mode, and on record without its body', async () => {
+  test('is delivered once in lease mode and recorded without its body', async () => {
     const { run, completions } = await runUnder({}, { ...options, mode: 'lease' })
     expect(await run.complete(response(201, '12345'))).toEqual({ kind: 'send' })
     expect(completions).toMatchObject([{ response: { status: 201, body: null }, writes: 'keep' }])
   })
 
-  test('is not one of exactly the limit, which is kept', async () => {
+  test('may have exactly the limit', async () => {
     const { run, completions } = await runUnder({}, options)
     expect(await run.complete(response(201, '1234'))).toEqual({ kind: 'send' })
     expect(completions[0]?.response.body).toHaveLength(4)
   })
 
-  test('is a retry like any other where its status says so', async () => {
+  test('frees the key if its status says so', async () => {
     const { run, calls } = await runUnder({}, options)
     expect(await run.complete(response(500, '12345'))).toEqual({ kind: 'send' })
     expect(calls).toEqual(['abandon'])
   })
 
   test.each(['transaction', 'lease'] as const)(
-    'is undone in %s mode where its handler is still writing, and tells it so',
+    'is undone in %s mode while its handler is still writing, and the handler is told',
     async (mode) => {
       const { run, calls } = await runUnder({}, { ...options, mode })
       const { signal } = run.context
@@ -187,7 +187,7 @@ describe('a response that is too large', () => {
 describe('a route that streams', () => {
   const options = { response: 'stream' } as const
 
-  test('is on record, without its body, before its first byte', async () => {
+  test('is recorded without its body before the first byte', async () => {
     const { run, completions } = await runUnder({}, options)
     expect(run.maxResponseBytes).toBe(0)
     expect(await run.passThrough({ status: 200, headers: [['etag', '"1"']] })).toEqual({
@@ -198,7 +198,7 @@ describe('a route that streams', () => {
     ])
   })
 
-  test('keeps no body either where the adapter has the whole of it', async () => {
+  test('stores no body even if the adapter has all of it', async () => {
     const { run, completions } = await runUnder({}, options)
     await run.complete(response())
     expect(completions[0]?.response.body).toBeNull()
@@ -234,7 +234,7 @@ describe('a run ends once', () => {
     expect(under.calls).toEqual(calls)
   })
 
-  test('also if the second end comes while the first is being stored', async () => {
+  test('even if the second end comes while the first is being stored', async () => {
     const commit = deferred<'stored'>()
     const { run, calls } = await runUnder({ complete: () => commit.promise })
     const outcomes = [run.complete(response(201)), run.complete(response(500)), run.abandon()]
@@ -248,10 +248,10 @@ describe('a run ends once', () => {
   })
 })
 
-describe('a handler that is silent for handlerTimeoutMs', () => {
+describe('a handler that exceeds handlerTimeoutMs', () => {
   const options = { handlerTimeoutMs: 15 }
 
-  test('is interrupted: its signal aborts, its writes are undone, 503', async () => {
+  test('is interrupted: its signal aborts, its writes are undone, the client gets 503', async () => {
     const { run, calls } = await runUnder({}, options)
     const { signal } = run.context
     const answer = await run.interrupted
@@ -268,7 +268,7 @@ describe('a handler that is silent for handlerTimeoutMs', () => {
     expect(calls).toEqual(['abandon'])
   })
 
-  test('keeps nothing of what it answers later', async () => {
+  test('has its late response ignored', async () => {
     const { run, calls } = await runUnder({}, options)
     const answer = await run.interrupted
     expect(await run.complete(response())).toEqual(answer)
@@ -278,7 +278,7 @@ describe('a handler that is silent for handlerTimeoutMs', () => {
     expect(calls).toEqual(['abandon'])
   })
 
-  test('answers too late from a listener of its signal', async () => {
+  test('is too late if it responds from an abort listener', async () => {
     const { run, calls } = await runUnder({}, options)
     let outcome: Promise<RunOutcome> | undefined
     run.context.signal.addEventListener('abort', () => {
@@ -304,7 +304,7 @@ describe('a handler that is silent for handlerTimeoutMs', () => {
     await interrupted
   })
 
-  test('is answered with 503 also if undoing failed', async () => {
+  test('gets 503 even if undoing failed', async () => {
     const { run } = await runUnder({ abandon: () => Promise.reject(new Error('gone')) }, options)
     const [error] = await published('oncekey:error', async () => {
       expect(await run.interrupted).toMatchObject({ code: 'handler-timeout' })
@@ -326,7 +326,7 @@ describe('a handler that is silent for handlerTimeoutMs', () => {
   })
 })
 
-// Fewer than before: one of the test runner's own may end in between.
+// Compared with before: a timer of the test runner itself may end in between.
 describe('no timer is left behind', () => {
   test.each<[string, (run: HandlerRun) => unknown]>([
     ['complete', (run) => run.complete(response())],
@@ -371,7 +371,7 @@ describe('a store that throws at the end', () => {
       500,
       'The transaction ended before the response did, so the response could not be kept with it.',
     ],
-  ] as const)('with %s is answered with that, %i', async (code, status, detail) => {
+  ] as const)('with %s becomes that problem, %i', async (code, status, detail) => {
     const error = new OncekeyError(code, 'the driver said so', { cause: new Error('57P01') })
     const { run } = await runUnder({ complete: () => Promise.reject(error) })
     const [message] = await published('oncekey:error', async () => {
@@ -385,14 +385,14 @@ describe('a store that throws at the end', () => {
     ['an unknown error', new Error('socket hang up')],
     ['misuse', new OncekeyError('store-not-migrated', 'Run migrate().')],
     ['nothing at all', undefined],
-  ])('with %s has an outcome that is not known: 503, never a success', async (_, error) => {
+  ])('with %s has an unknown outcome: 503, never a success', async (_, error) => {
     const { run } = await runUnder({ complete: () => Promise.reject(error) })
     await published('oncekey:error', async () => {
       expect(codeOf(await run.complete(response()))).toBe('commit-failed')
     })
   })
 
-  test('at once, instead of rejecting, is answered the same', async () => {
+  test('synchronously is treated the same', async () => {
     const { run } = await runUnder({
       complete() {
         throw new Error('not even a promise')
@@ -403,7 +403,7 @@ describe('a store that throws at the end', () => {
     })
   })
 
-  test('on abandon or release leaves the answer of the handler as it is', async () => {
+  test('on abandon or release does not change the handler’s response', async () => {
     const gone = () => Promise.reject(new Error('gone'))
     const messages = await published('oncekey:end', () =>
       published('oncekey:error', async () => {
@@ -467,7 +467,7 @@ describe('redact()', () => {
     ['has a header that cannot be sent', () => response(200, 'x', [['a', 'b\nc']])],
     ['has no status', () => ({ ...response(), status: undefined })],
     ['returns text as the body', () => ({ ...response(), body: 'text' })],
-  ])('that %s keeps nothing, rather than a secret in the clear', async (_, redact) => {
+  ])('that %s stores nothing, rather than a secret in the clear', async (_, redact) => {
     const { run, calls } = await runUnder({}, { redact: redact as never })
     run.context.emit({ type: 'order.created' })
     const messages = await published('oncekey:error', async () => {
@@ -519,7 +519,7 @@ describe('an attempt that was superseded', () => {
     ['409', { kind: 'in-progress', retryAfterMs: 1 }, 'in-progress'],
     ['409 for an outcome not known', { kind: 'unknown', since: new Date() }, 'outcome-unknown'],
     ['410', { kind: 'result-gone' }, 'result-gone'],
-  ])('is answered with what is now true of the key: %s', async (_, decision, code) => {
+  ])('gets what is now true of the key: %s', async (_, decision, code) => {
     const { outcome, store } = await superseded(() => decision)
     expect(codeOf(outcome)).toBe(code)
     expect(store.claims).toHaveLength(2)
@@ -538,14 +538,14 @@ describe('an attempt that was superseded', () => {
     expect(calls).toEqual(['release'])
   })
 
-  test('is answered with 503 if the store cannot be reached any more', async () => {
+  test('gets 503 if the store has become unreachable', async () => {
     await published('oncekey:error', async () => {
       const { outcome } = await superseded(() => Promise.reject(new Error('gone')))
       expect(codeOf(outcome)).toBe('store-unavailable')
     })
   })
 
-  test('is answered with 503 if the store became too new meanwhile', async () => {
+  test('gets 503 if the store’s schema became too new meanwhile', async () => {
     await published('oncekey:error', async () => {
       const { outcome } = await superseded(() => {
         throw new OncekeyError('store-too-new', 'Upgrade.')
@@ -660,14 +660,14 @@ describe('events that a response undoes', () => {
     ])
   })
 
-  test('are those of a handler that never answered too', async () => {
+  test('include those of a handler that never responded', async () => {
     const { run } = await runUnder({}, { handlerTimeoutMs: 1 })
     run.context.emit({ type: 'order.created' })
     const messages = await published('oncekey:events-undone', () => warned(() => run.interrupted))
     expect(messages).toMatchObject([{ status: undefined, types: ['order.created'] }])
   })
 
-  test('are none where a handler emitted none, or its response commits', async () => {
+  test('are not reported if none were emitted or the response commits', async () => {
     const messages = await published('oncekey:events-undone', async () => {
       const silent = await runUnder({})
       await silent.run.complete(response(404))
@@ -712,7 +712,7 @@ describe('fifty requests that end in fifty ways at once', () => {
   })
 })
 
-test('json() of an outcome says what a client should do', async () => {
+test('the problem of an outcome tells the client what to do', async () => {
   const { run } = await runUnder({ complete: () => Promise.reject(new Error('gone')) })
   await published('oncekey:error', async () => {
     const outcome = await run.complete(response())

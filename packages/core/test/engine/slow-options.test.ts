@@ -5,7 +5,7 @@ import { memoryStore } from '../../src/memory/memory-store.ts'
 import { deferred } from '../../src/time/deferred.ts'
 import { post, response } from '../support/post.ts'
 
-/** Rejections that nobody handled: each of them ends a process. */
+/** Unhandled rejections, each of which would end a process. */
 function unhandled(): unknown[] {
   const found: unknown[] = []
   const listener = (error: unknown) => found.push(error)
@@ -16,7 +16,7 @@ function unhandled(): unknown[] {
   return found
 }
 
-/** A request whose `fingerprint` is a promise that rejects, as where a client's JSON is malformed. */
+/** A request whose `fingerprint` is a rejecting promise, as for malformed JSON. */
 const malformed = () =>
   post('k-1', {
     fingerprintInput: () => ({
@@ -29,7 +29,7 @@ const malformed = () =>
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-describe('a fingerprint that rejects harms no process', () => {
+describe('a fingerprint that rejects does not end the process', () => {
   const seal = { current: 'k', keys: { k: new Uint8Array(32) } }
   const thrown = () => {
     throw new Error('thrown')
@@ -59,7 +59,7 @@ describe('a fingerprint that rejects harms no process', () => {
   }
 })
 
-describe('in lease mode the key stays the run’s while an option takes its time', () => {
+describe('in lease mode the run keeps its key while an option is slow', () => {
   for (const option of ['disposition', 'redact'] as const) {
     test(option, async () => {
       const asked = deferred<void>()
@@ -139,7 +139,7 @@ describe('an option gets a copy of the response', () => {
     expect(await replayed(engine)).toBe('*'.repeat(sent.body.length))
   })
 
-  test('disposition may modify its copy, and what is kept is what is sent', async () => {
+  test('disposition may modify its copy, and the stored response equals the sent one', async () => {
     const engine = createEngine({
       store: memoryStore(),
       disposition: (given) => void scribble(given),

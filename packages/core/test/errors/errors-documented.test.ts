@@ -5,7 +5,7 @@ import { isProblemCode, problem } from '../../src/response/problem.ts'
 
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
 
-/** The members of both unions in errors.ts: types leave nothing to ask at run time. */
+/** Reads both unions from the source of errors.ts, because types do not exist at run time. */
 const codes = [...read('../../src/errors/errors.ts').matchAll(/^ {2}\| '([a-z-]+)'$/gm)].map(
   ([, code]) => code as string,
 )
@@ -28,18 +28,18 @@ describe('docs/errors.md', () => {
     expect(rows.map(({ code }) => code).sort()).toEqual([...codes].sort())
   })
 
-  test('has an anchor for every code, which is what a problem links to', () => {
+  test('has an anchor for every code, which problems link to', () => {
     expect(rows.map(({ anchor }) => anchor)).toEqual(rows.map(({ code }) => code))
   })
 
-  test('says of every code what it means and what to do', () => {
+  test('explains every code and what to do', () => {
     for (const { code, meaning, todo } of rows) {
       expect(meaning, code).toMatch(/\.$/)
       expect(todo, code).toMatch(/\.$/)
     }
   })
 
-  test.each(rows)('says where $code appears, as it is', ({ code, where }) => {
+  test.each(rows)('says correctly where $code appears', ({ code, where }) => {
     if (isProblemCode(code)) {
       const { status, body } = problem(code as ProblemCode, '', { docsUrl: undefined })
       const { retry } = JSON.parse(new TextDecoder().decode(body))

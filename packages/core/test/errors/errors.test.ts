@@ -4,7 +4,7 @@ import { OncekeyError, OptionsError } from '../../src/errors/errors.ts'
 import { post, response } from '../support/post.ts'
 import { attemptThat, storeThat } from '../support/stores.ts'
 
-/** As another copy of this package makes them. */
+/** An error as another copy of this package creates it. */
 class OtherCopy extends Error {
   override readonly name = 'OncekeyError'
   readonly code: string
@@ -15,7 +15,7 @@ class OtherCopy extends Error {
 }
 
 describe('an error of another copy of the package', () => {
-  test('is one of this too, by its name and code', () => {
+  test('is recognised by its name and code', () => {
     expect(new OtherCopy('store-busy')).toBeInstanceOf(OncekeyError)
     expect(new OtherCopy('store-busy')).not.toBeInstanceOf(OptionsError)
     expect(
@@ -26,7 +26,7 @@ describe('an error of another copy of the package', () => {
     }
   })
 
-  test('keeps what it means: an aborted transaction is no failed commit', async () => {
+  test('keeps its meaning: an aborted transaction is not a failed commit', async () => {
     const attempt = attemptThat([], {
       complete: () => Promise.reject(new OtherCopy('transaction-aborted')),
     })
@@ -36,7 +36,7 @@ describe('an error of another copy of the package', () => {
     expect(await begun.run.complete(response())).toMatchObject({ code: 'transaction-aborted' })
   })
 
-  test('is told from a class that extends this one', () => {
+  test('is not an instance of a class that extends this one', () => {
     class Own extends OncekeyError {}
     expect(new Own('store-busy', 'x')).toBeInstanceOf(OncekeyError)
     expect(new OncekeyError('store-busy', 'x')).not.toBeInstanceOf(Own)

@@ -16,7 +16,7 @@ import {
 } from '@oncekey/core'
 import { describe, expect, test } from 'vitest'
 
-// What is the memory store's alone; the store contract is run on it in packages/conformance.
+// Only what is specific to the memory store; packages/conformance runs the store contract on it.
 
 const HOUR_MS = 60 * 60 * 1000
 const DAY_MS = 24 * HOUR_MS
@@ -34,7 +34,7 @@ describe('the memory store is bounded', () => {
     for (const each of claims) expect((await store.begin(retry(each))).kind).toBe('replay')
   })
 
-  test('answers for the keys it knows when it is full, and takes over lost ones', async () => {
+  test('still decides for known keys when it is full, and takes over lost ones', async () => {
     const { store, advance } = withClock({ maxRecords: 1, mode: 'lease' })
     const first = claim({ leaseMs: 1000 })
     await run(store, first)
@@ -90,7 +90,7 @@ describe('the memory store is bounded', () => {
     expect(store.events.at(-1)?.id).toBe('249999')
   })
 
-  test('takes less than 1 KB for a record, beyond the bytes of its response', async () => {
+  test('uses less than 1 KB per record, beyond the bytes of its response', async () => {
     setFlagsFromString('--expose-gc')
     const collectGarbage = runInNewContext('gc') as () => void
     const heapUsed = async (): Promise<number> => {
@@ -138,7 +138,7 @@ describe('retention in the memory store', () => {
     expect((await run(store, retry(first))).number).toBe(1)
   })
 
-  test('is what the options say', async () => {
+  test('follows the options', async () => {
     const { store, advance } = withClock({ resultRetentionMs: 10, keyRetentionMs: 20 })
     const first = claim()
     await finish(store, first)
@@ -148,7 +148,7 @@ describe('retention in the memory store', () => {
     expect((await store.begin(retry(first))).kind).toBe('run')
   })
 
-  test('does not end an attempt that runs, however long', async () => {
+  test('does not end a running attempt, however long it runs', async () => {
     const { store, advance } = withClock()
     const first = claim()
     const attempt = await run(store, first)
@@ -157,7 +157,7 @@ describe('retention in the memory store', () => {
     expect(await attempt.complete(completion())).toBe('stored')
   })
 
-  test('forgets a key that was finished, expired and finished again only in its own time', async () => {
+  test('of a key that finished twice counts from the second completion', async () => {
     const { store, advance } = withClock({ resultRetentionMs: 10, keyRetentionMs: 10 })
     const first = claim()
     await finish(store, first)
@@ -168,7 +168,7 @@ describe('retention in the memory store', () => {
     expect((await store.begin(retry(first))).kind).toBe('replay')
   })
 
-  test('holds an unknown outcome as long as a key', async () => {
+  test('applies to unknown outcomes as to keys', async () => {
     const { store, advance } = withClock({ mode: 'lease' })
     const first = claim({ whenUnknown: 'hold' })
     await (await run(store, first)).abandon()
@@ -279,7 +279,7 @@ describe('the transaction of the memory store', () => {
     expect(store.data.get('a')).toBe('one')
   })
 
-  test('is over for reading, too', async () => {
+  test('refuses reads after its end, too', async () => {
     const store = memoryStore()
     const attempt = await run(store, claim())
     const transaction = await attempt.transaction()
@@ -312,7 +312,7 @@ describe('waiting in the memory store', () => {
     expect(listeners()).toBe(0)
   })
 
-  test('survives a waiting time beyond what a timer can hold', async () => {
+  test('accepts a waiting time longer than a timer supports', async () => {
     const store = memoryStore()
     const first = claim()
     const attempt = await run(store, first)
@@ -339,7 +339,7 @@ describe('waiting in the memory store', () => {
     expect(order).toEqual([1, 2, 3])
   })
 
-  test('goes on with the attempt that took the key over', async () => {
+  test('continues with the attempt that took the key over', async () => {
     const { store, advance } = withClock({ mode: 'lease' })
     const first = claim({ leaseMs: HOUR_MS })
     await run(store, first)
@@ -368,7 +368,7 @@ describe('the options of the memory store', () => {
     expect(() => memoryStore(options)).toThrow(name)
   })
 
-  test('say what the store can do', () => {
+  test('determine the capabilities of the store', () => {
     expect(memoryStore().capabilities).toEqual({
       name: 'memory',
       mode: 'transaction',

@@ -25,7 +25,7 @@ const checkSignature: Authenticate = ({ header }) => {
 }
 
 describe('authenticate', () => {
-  test('is given the request and the bytes that came', async () => {
+  test('gets the request and the received bytes', async () => {
     const seen: unknown[] = []
     const engine = createEngine({
       store: storeThat(),
@@ -48,7 +48,7 @@ describe('authenticate', () => {
     expect(store.claims).toEqual([])
   })
 
-  test('is asked before a replay too', async () => {
+  test('runs before a replay too', async () => {
     const engine = createEngine({ store: storeThat(), authenticate: checkSignature })
     const first = await engine.begin(signed)
     if (first.kind !== 'run') throw new Error(first.kind)
@@ -56,7 +56,7 @@ describe('authenticate', () => {
     expect((await engine.begin(forged)).kind).toBe('problem')
   })
 
-  test('that throws something else is a bug of the app, and nothing runs for it', async () => {
+  test('that throws another error passes it to the app, and nothing runs', async () => {
     const store = storeThat()
     const bug = new TypeError('secrets is not iterable')
     const authenticate = () => Promise.reject(bug)
@@ -64,7 +64,7 @@ describe('authenticate', () => {
     expect(store.claims).toEqual([])
   })
 
-  test('cannot do with a body that only a parser saw', async () => {
+  test('fails if only a parser saw the body', async () => {
     const engine = createEngine({ store: storeThat(), authenticate: checkSignature })
     await expect(engine.begin(post('msg-1'))).rejects.toMatchObject({ code: 'body-unseen' })
   })

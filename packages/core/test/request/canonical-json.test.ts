@@ -4,13 +4,14 @@ import { describe, expect, test } from 'vitest'
 import { canonicalJson, unambiguousText } from '../../src/request/canonical-json.ts'
 
 describe('canonical JSON', () => {
-  test('is what RFC 8785 section 3.2.2 gives for its own example', () => {
+  test('matches the example of RFC 8785 section 3.2.2', () => {
     const text = String.raw`{
       "numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
       "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/",
       "literals": [null, true, false]
     }`
-    // 1E30 is over 2^53 and the first has more digits than a double, so the example itself is left to its bytes.
+    // The example has 1E30, which is over 2^53, and a number with more digits than a double, so it
+    // keeps its bytes.
     const bytes = (json: string) => new TextEncoder().encode(json)
     expect(canonicalJson(bytes(text))).toBeUndefined()
     expect(canonicalJson(bytes(text.replace('1E30, ', '')))).toBeUndefined()
@@ -19,7 +20,7 @@ describe('canonical JSON', () => {
     )
   })
 
-  test('sorts keys by UTF-16 units, RFC 8785 section 3.2.3', () => {
+  test('sorts keys by UTF-16 units (RFC 8785 section 3.2.3)', () => {
     const keys = ['\u20ac', '\r', '\ufb33', '1', '\u{1f600}', '\u0080', '\u00f6']
     const sorted = ['\r', '1', '\u0080', '\u00f6', '\u20ac', '\u{1f600}', '\ufb33']
     const text = canonicalJson({ value: Object.fromEntries(keys.map((key) => [key, 0])) })
@@ -40,7 +41,7 @@ describe('canonical JSON', () => {
 })
 
 describe('an object of plain members', () => {
-  // Index keys come first in an object whatever their order; `toJSON` and `__proto__` mean something.
+  // Objects list index keys first, whatever their order; `toJSON` and `__proto__` have a meaning.
   const key = fc.oneof(
     fc.constantFrom('a', 'b', 'B', 'b-1', 'b_1', '10', '9', '01', 'toJSON', '__proto__', '', 'é'),
     fc.string(),
@@ -53,7 +54,7 @@ describe('an object of plain members', () => {
     fc.constant(null),
   )
 
-  test('has the text that the library gives it, though it is not asked', () => {
+  test('takes the fast path to the same text as the library', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(key, member), { maxLength: 40 }), (members) => {
         const value = Object.fromEntries(members)
@@ -66,7 +67,7 @@ describe('an object of plain members', () => {
 })
 
 describe('the text of a value that has no canonical form', () => {
-  test('tells any two JSON values apart', () => {
+  test('differs for any two JSON values', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (one, other) => {
         const same = JSON.stringify(one) === JSON.stringify(other)
@@ -75,7 +76,7 @@ describe('the text of a value that has no canonical form', () => {
     )
   })
 
-  test('tells apart what looks alike when joined', () => {
+  test('differs for values that look alike when joined', () => {
     const values = [
       [],
       {},

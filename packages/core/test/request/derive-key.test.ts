@@ -6,18 +6,18 @@ import { checkedKey } from '../../src/request/key.ts'
 const owner = { namespace: 'http', scope: 'customer-1', key: 'k-1' }
 
 describe('a derived key', () => {
-  // A changed one would charge a card again, on the retry that comes after a deploy.
+  // A changed key would charge a card again, on the first retry after a deploy.
   test('never changes', () => {
     expect(deriveKey(owner, 'charge')).toBe('oncekey-e238583a5a702b48df8000a23f85e1d290e11825')
   })
 
-  test('is a key itself, short enough for the strictest of gateways', () => {
+  test('is a valid key, short enough for the strictest gateway', () => {
     const key = deriveKey(owner, 'a label of any length, '.repeat(50))
     expect(checkedKey(key)).toEqual({ kind: 'key', key })
     expect(key).toHaveLength(48)
   })
 
-  test('differs by every part, however text is shifted from one part to the next', () => {
+  test('depends on every part, and text cannot shift between parts', () => {
     const part = fc.string({ maxLength: 6 })
     const parts = fc.tuple(part, part, part, part)
     const of = ([namespace, scope, key, label]: [string, string, string, string]) =>

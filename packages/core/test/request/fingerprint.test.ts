@@ -31,7 +31,7 @@ const hmac = { keyId: 'k1', key: new Uint8Array(32).fill(1) }
 describe('the content type', () => {
   const print = (contentType: string) => of(bytes('{}'), { contentType })
 
-  test('counts with its parameters', () => {
+  test('includes its parameters', () => {
     const types = ['v=1', 'v=2', 'v=1;profile="a b"', 'charset=utf-16'].map(
       (parameters) => `application/json;${parameters}`,
     )
@@ -39,7 +39,7 @@ describe('the content type', () => {
     expect(tagOf(print('application/json; v=1'))).toBe('json2')
   })
 
-  test('is the same however its parameters are written, and without those that say nothing', () => {
+  test('ignores the spelling of its parameters, and parameters without meaning', () => {
     expect(print('application/json; v=1; a="x"')).toBe(print('Application/JSON;A=x;V=1'))
     for (const nothing of ['charset=utf-8', 'charset="UTF8"', 'boundary=x7', '']) {
       expect(print(`application/json; ${nothing}`)).toBe(print('application/json'))
@@ -48,7 +48,7 @@ describe('the content type', () => {
 })
 
 describe('the parts that an adapter names', () => {
-  test('count, each by itself', () => {
+  test('each change the fingerprint', () => {
     const print = (...parts: string[]) => of(bytes('{}'), { parts })
     const all = [print(), print('v=1'), print('v=2'), print('v', '=2'), print('v=2', '')]
     expect(new Set(all).size).toBe(5)
@@ -59,7 +59,7 @@ describe('a large parsed body', () => {
   const list = (last: unknown) =>
     parsed([...Array.from({ length: 100_000 }, (_, id) => ({ id })), last])
 
-  test('counts as its JSON, of which nothing is lost', () => {
+  test('is fingerprinted as complete JSON', () => {
     expect(tagOf(of(list(1)))).toBe('text2')
     expect(of(list(1))).toBe(of(list(1)))
     expect(of(list(1))).not.toBe(of(list('1')))
@@ -69,14 +69,14 @@ describe('a large parsed body', () => {
     ['a Date', new Date(0)],
     ['undefined', undefined],
     ['NaN', Number.NaN],
-  ])('or as before where JSON would lose %s', (_, value) => {
+  ])('keeps the older form where JSON would lose %s', (_, value) => {
     expect(tagOf(of(list(value)))).toBe('text1')
     expect(of(list(value))).not.toBe(of(list(null)))
   })
 })
 
 describe('what an older release stored', () => {
-  test('is known by the fingerprint of the algorithm that it had', () => {
+  test('matches by the fingerprint of its own algorithm', () => {
     const input = { method: 'POST', target: '/', body: parsed({ a: 1 }) }
     const contentType = 'application/json; v=1'
     const now = acceptedFingerprints({ ...input, contentType }, undefined)
@@ -90,8 +90,8 @@ describe('what an older release stored', () => {
   })
 })
 
-// A changed digest turns the retries that are on their way into 422s: an algorithm may be added under
-// a new tag, while the old one is still accepted; the one under an existing tag never changes.
+// A changed digest would answer pending retries with 422. A new algorithm gets a new tag while the
+// old one is still accepted; the algorithm of an existing tag never changes.
 describe('the digest of an algorithm never changes', () => {
   test.each([
     ['json1:OPQXB5TDMEiwelc2KcdypH4bO8GxuGcZoe9B9a9m-RA', of(bytes('{"b":[1,"é"],"a":null}'))],
@@ -113,7 +113,7 @@ describe('the digest of an algorithm never changes', () => {
     expect(print).toBe(golden)
   })
 
-  test('of an HMAC either', () => {
+  test('nor that of an HMAC', () => {
     expect(
       fingerprint(
         { method: 'POST', target: '/orders', contentType: undefined, body: bytes('x') },
@@ -122,7 +122,7 @@ describe('the digest of an algorithm never changes', () => {
     ).toBe('bytes1.k1:XvAqf3FygHUz-vv0veTyEvtrZaPS-PPX5075-bb-64E')
   })
 
-  test('and is a plain SHA-256 of length-prefixed parts', () => {
+  test('and it is a plain SHA-256 of length-prefixed parts', () => {
     const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
     expect(of(parsed({ b: 2, a: 1 }))).toBe(
       `json1:${sha256('4:POST7:/orders16:application/json{"a":1,"b":2}')}`,
@@ -140,7 +140,7 @@ describe('two requests are the same', () => {
     )
   })
 
-  test('whether the adapter saw the bytes of the JSON or what a parser made of them', () => {
+  test('whether the adapter saw the bytes of the JSON or the parsed value', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         const value = JSON.parse(text)
@@ -196,7 +196,7 @@ describe('two requests differ', () => {
     expect(of(bytes('a=1&b=2'), { contentType })).not.toBe(of(bytes('b=2&a=1'), { contentType }))
   })
 
-  test('by a key called __proto__', () => {
+  test('by a key named __proto__', () => {
     expect(of(bytes('{"__proto__":1}'))).not.toBe(of(bytes('{"__proto__":2}')))
     expect(of(bytes('{"__proto__":1}'))).not.toBe(of(bytes('{}')))
   })
@@ -225,7 +225,7 @@ describe('two requests differ', () => {
   })
 })
 
-describe('what would be lost in canonical form counts as it came', () => {
+describe('a body that canonical form would change is compared by its bytes', () => {
   test('an integer over 2^53, whose last digits a parser loses', () => {
     const one = of(bytes('{"account":9007199254740993}'))
     const other = of(bytes('{"account":9007199254740992}'))
@@ -259,7 +259,7 @@ describe('what would be lost in canonical form counts as it came', () => {
     '0.000',
     '-0.0',
     '2.50e1',
-  ])('and no other number: %s is told by its value', (amount) => {
+  ])('but other numbers by value: %s', (amount) => {
     expect(tagOf(of(bytes(`{"amount":${amount}}`)))).toBe('json1')
     expect(
       of(bytes(`{ "amount": ${amount}, "id": "1e-400 12345678901234567.25 \\" 1e999" }`)),
@@ -332,8 +332,8 @@ describe('what would be lost in canonical form counts as it came', () => {
   })
 })
 
-describe('what an app chooses to count', () => {
-  test('stands in the place of the body, and method, URL and media type still count', () => {
+describe('a custom fingerprint input', () => {
+  test('replaces the body, while method, URL and media type still count', () => {
     expect(of(chosen({ id: 1 }))).toBe(of(parsed({ id: 1 })))
     expect(of(chosen({ id: 1 }), { target: '/refunds' })).not.toBe(of(chosen({ id: 1 })))
   })
@@ -354,7 +354,7 @@ describe('what an app chooses to count', () => {
     expect(new Set(prints).size).toBe(prints.length)
   })
 
-  test('is refused where it hides what it holds, because all of them would look alike', () => {
+  test('is refused if its content is hidden, because all such values would look alike', () => {
     for (const [kind, value] of [
       ['a Map', new Map([['a', 1]])],
       ['a Set', { tags: new Set(['a']) }],
@@ -371,7 +371,7 @@ describe('what an app chooses to count', () => {
     }
   })
 
-  test('is refused where it holds itself, and does not hang', () => {
+  test('is refused if it is circular', () => {
     const circle: Record<string, unknown> = {}
     circle.self = { circle }
     expect(() => of(chosen(circle))).toThrow(/holds itself/)
@@ -386,9 +386,9 @@ describe('what an app chooses to count', () => {
   })
 })
 
-describe('a body that cannot be told apart', () => {
+describe('a body that cannot be compared', () => {
   test.each([[bytes('--x')], [parsed({ a: '1' })], [{ kind: 'unseen', hint: '' } as RequestBody]])(
-    'is multipart, unless the app says what counts: %j',
+    'is multipart without a custom fingerprint: %j',
     (body) => {
       expect(() => of(body, { contentType: 'multipart/form-data; boundary=x' })).toThrow(
         expect.objectContaining({
@@ -404,7 +404,7 @@ describe('a body that cannot be told apart', () => {
     expect(of({ kind: 'none' }, { contentType: 'multipart/form-data' })).toMatch(/^bytes1:/)
   })
 
-  test('is one that the adapter cannot see, and the hint says what to do', () => {
+  test('is one that the adapter cannot see; the hint says what to do', () => {
     expect(() => of({ kind: 'unseen', hint: 'Mount express.json() first.' })).toThrow(
       expect.objectContaining({
         code: 'body-unseen',
@@ -442,7 +442,7 @@ describe('with seal keys a fingerprint is an HMAC', () => {
     ])
   })
 
-  test('and without them there is one, the plain one', () => {
+  test('and without keys the plain one is the only one', () => {
     expect(acceptedFingerprints(input, undefined).accepted).toEqual([fingerprint(input)])
   })
 })

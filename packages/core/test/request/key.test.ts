@@ -14,12 +14,12 @@ const printable = fc.string({
   minLength: 1,
   maxLength: 255,
 })
-/** What can be sent without quotes: a comma makes a list, and the ends of a header lose their spaces. */
+/** What can be sent without quotes: a comma would make a list, and outer spaces are lost. */
 const sentBare = printable.filter(
   (text) => !text.includes(',') && !text.startsWith('"') && text.trim() === text,
 )
 
-/** Any UTF-16 at all, half characters and controls among it. */
+/** Any UTF-16, including lone surrogates and control characters. */
 const anyText = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 300 })
   .map((units) => String.fromCharCode(...units))
@@ -40,7 +40,7 @@ describe('a key', () => {
     )
   })
 
-  test('comes back from any string of printable ASCII, quoted as a structured field', () => {
+  test('round-trips any printable ASCII, quoted as a structured field', () => {
     fc.assert(
       fc.property(printable, (text) => {
         expect(readKey([serializeItem(text)], true)).toEqual(key(text))
@@ -66,7 +66,7 @@ describe('a key', () => {
     expect(readKey(['" a, b "'], false)).toEqual(key(' a, b '))
   })
 
-  test('keeps upper and lower case apart', () => {
+  test('is case-sensitive', () => {
     expect(readKey(['ABC'], false)).not.toEqual(readKey(['abc'], false))
   })
 
@@ -127,12 +127,12 @@ describe('a header that cannot be a key', () => {
     expect(reasonOf(['"abc"', '"abc"'], true)).toBe('the header was sent more than once')
   })
 
-  test('is bare where only the quoted form is accepted', () => {
+  test('is bare with strict', () => {
     expect(reasonOf(['abc'], true)).toBe('it must be a quoted string, "…"')
     expect(reasonOf([''], true)).toBe('it must be a quoted string, "…"')
   })
 
-  test('is never an exception, whatever bytes came', () => {
+  test('never throws, whatever bytes arrive', () => {
     fc.assert(
       fc.property(anyText, fc.boolean(), (line, strict) => {
         const reading = readKey([line], strict)
@@ -143,8 +143,8 @@ describe('a header that cannot be a key', () => {
   })
 })
 
-describe('a key that is no header', () => {
-  test('is any text of 1 to 255 printable ASCII characters, commas and quotes among them', () => {
+describe('a key from elsewhere than a header', () => {
+  test('is any text of 1 to 255 printable ASCII characters, including commas and quotes', () => {
     expect(checkedKey('topic,3,"17"')).toEqual(key('topic,3,"17"'))
     expect(checkedKey('')).toMatchObject({ kind: 'invalid' })
     expect(checkedKey('k'.repeat(256))).toMatchObject({ kind: 'invalid' })

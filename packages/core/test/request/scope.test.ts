@@ -6,13 +6,13 @@ import { checkScope, resolveScope } from '../../src/request/scope.ts'
 const invalid = (message: RegExp) =>
   expect.objectContaining({ code: 'scope-invalid', message: expect.stringMatching(message) })
 
-/** Any UTF-16 at all, half characters and controls among it. */
+/** Any UTF-16, including lone surrogates and control characters. */
 const anyText = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 300 })
   .map((units) => String.fromCharCode(...units))
 
 describe('a scope', () => {
-  test('is what the function makes of the request', () => {
+  test('is what the function returns for the request', () => {
     expect(resolveScope((request: { user: string }) => request.user, { user: 'u-1' })).toBe('u-1')
   })
 
@@ -34,14 +34,14 @@ describe('a scope', () => {
     ['undefined', undefined],
     ['object', null],
     ['number', 7],
-  ])('is refused where the function returned %s, and never shared instead', (type, value) => {
+  ])('is refused if the function returned %s, and never shared instead', (type, value) => {
     expect(() => resolveScope(() => value as never, {})).toThrow(
       invalid(new RegExp(`returned ${type}.*authenticate before`)),
     )
   })
 
   test.each([undefined, null, Number.NaN, {}, [{}], new Map(), ' ', undefined])(
-    'is refused where it is what a missing id becomes as text: %s',
+    'is refused if it is the text of a missing id: %s',
     (value) => {
       expect(() => resolveScope(() => String(value), {})).toThrow(
         invalid(/missing value becomes as text.*Authenticate before/),
@@ -53,7 +53,7 @@ describe('a scope', () => {
     expect(checkScope('user:null-island')).toBe('user:null-island')
   })
 
-  test('may take its time, and is checked then as well', async () => {
+  test('may be asynchronous, and is checked as well', async () => {
     expect(await resolveScope(async () => 'u-1', {})).toBe('u-1')
     await expect(resolveScope(async () => '', {})).rejects.toMatchObject({ code: 'scope-invalid' })
   })
@@ -69,13 +69,13 @@ describe('a scope', () => {
   })
 
   test.each([['a\0b'], ['a\nb'], ['a\x7fb'], ['\ud800'], ['a\udc00b']])(
-    'is refused with what no store could keep as text: %j',
+    'is refused with text that no store could keep: %j',
     (scope) => {
       expect(() => checkScope(scope)).toThrow(invalid(/without control characters/))
     },
   )
 
-  test('is taken exactly as it came, or refused', () => {
+  test('is used unchanged or refused', () => {
     fc.assert(
       fc.property(anyText, (scope) => {
         try {

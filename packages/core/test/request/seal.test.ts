@@ -24,11 +24,11 @@ const response: StoredResponse = {
 const broken = expect.objectContaining({ code: 'seal-broken' })
 
 describe('a sealed response', () => {
-  test('opens to what it was, byte for byte', () => {
+  test('opens to the original, byte for byte', () => {
     expect(unseal(seal(response, keys, owner), keys, reader)).toEqual(response)
   })
 
-  test('opens with an empty body, which is not none', () => {
+  test('distinguishes an empty body from none', () => {
     const empty = { ...response, body: new Uint8Array() }
     expect(unseal(seal(empty, keys, owner), keys, reader)).toEqual(empty)
   })
@@ -45,7 +45,7 @@ describe('a sealed response', () => {
     expect(seal(response, keys, owner).body).not.toEqual(seal(response, keys, owner).body)
   })
 
-  test('has no body where none was kept', () => {
+  test('has no body if none was stored', () => {
     const sealed = seal({ ...response, body: null }, keys, owner)
     expect(sealed).toEqual({ status: 201, headers: [], body: null, seal: 'k1' })
     expect(unseal(sealed, keys, reader)).toBe(sealed)
@@ -87,7 +87,7 @@ describe('a sealed response', () => {
     }
   })
 
-  test('does not open with a tag of four bytes, which can be guessed and which GCM would take', () => {
+  test('does not open with a tag of four bytes, which GCM accepts but can be guessed', () => {
     const cipher = createCipheriv('aes-256-gcm', keys.keys.k1, new Uint8Array(12))
     const parts = ['oncekey-seal-1', 'http', 'customer-1', 'k-1', fingerprint, '201']
     cipher.setAAD(Buffer.from(parts.map((part) => `${part.length}:${part}`).join('')))
@@ -99,7 +99,7 @@ describe('a sealed response', () => {
     )
   })
 
-  test('is not accepted as one from before sealing began if its seal was removed', () => {
+  test('is not accepted without its seal as one from before sealing began', () => {
     const taken = { ...response, body: new TextEncoder().encode('forged') }
     expect(() => unseal(taken, keys, reader)).toThrow(broken)
     expect(() => unseal({ ...seal(response, keys, owner), seal: null }, keys, reader)).toThrow(
@@ -107,7 +107,7 @@ describe('a sealed response', () => {
     )
   })
 
-  test('says what broke it in its cause', () => {
+  test('gives the cause when it does not open', () => {
     const sealed = seal(response, keys, owner)
     expect(() => unseal(sealed, { ...keys, keys: { k1: keys.keys.k2 } }, reader)).toThrow(
       expect.objectContaining({ code: 'seal-broken', cause: expect.any(Error) }),
@@ -141,7 +141,7 @@ describe('rotating keys', () => {
     )
   })
 
-  test('leaves what was stored before sealing began as it is', () => {
+  test('leaves responses stored before sealing began unchanged', () => {
     const before = { ...reader, fingerprints: ['json1:x'], wasSealed: false }
     expect(unseal(response, keys, before)).toBe(response)
   })

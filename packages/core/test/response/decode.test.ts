@@ -21,7 +21,7 @@ describe('with node:zlib', () => {
     ['deflate', deflateSync(TEXT)],
     ['deflate', deflateRawSync(TEXT)],
     ['br', brotliCompressSync(TEXT)],
-  ])('%s is undone', async (coding, bytes) => {
+  ])('%s is decoded', async (coding, bytes) => {
     expect(await decodeText(coding, bytes)).toBe(TEXT)
   })
 
@@ -34,7 +34,7 @@ describe('with node:zlib', () => {
     ['br', Buffer.from(TEXT)],
     ['deflate', Buffer.from(TEXT)],
     ['constructor', gzipSync(TEXT)],
-  ])('%s is not, of bytes that it does not fit', async (coding, bytes) => {
+  ])('%s is not decoded from invalid bytes', async (coding, bytes) => {
     expect(await decodeText(coding, bytes)).toBeUndefined()
   })
 
@@ -47,11 +47,11 @@ describe('with node:zlib', () => {
         params: { [constants.BROTLI_PARAM_QUALITY]: 1 },
       }),
     ],
-  ])('%s stops at the limit, whatever would come out', async (coding, bomb) => {
+  ])('%s stops at the limit', async (coding, bomb) => {
     expect(await decodeText(coding, bomb)).toBe('too-large')
   })
 
-  test('the limit itself is no more than the limit', async () => {
+  test('exactly the limit is allowed', async () => {
     expect(await decodeText('gzip', gzipSync(TEXT), TEXT.length)).toBe(TEXT)
     expect(await decodeText('gzip', gzipSync(TEXT), TEXT.length - 1)).toBe('too-large')
   })
@@ -63,7 +63,7 @@ describe('in a runtime without node:zlib', () => {
     vi.resetModules()
   })
 
-  test('what DecompressionStream knows is undone, within the limit, and nothing else', async () => {
+  test('codings that DecompressionStream knows are decoded within the limit, and no others', async () => {
     vi.resetModules()
     vi.doMock('node:zlib', () => {
       throw new Error('No such module "node:zlib".')

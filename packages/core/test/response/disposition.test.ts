@@ -23,7 +23,7 @@ describe('the disposition of a response', () => {
     expect(of('refuse')).toEqual(expect.arrayContaining([400, 402, 403, 404, 409, 410, 422]))
   })
 
-  test('is what the app says of a status, and of no other', () => {
+  test('follows an override for its status only', () => {
     const overrides = { 402: 'commit', 503: 'refuse', 200: 'retry' } as const
     expect(dispositionOf(402, overrides)).toBe('commit')
     expect(dispositionOf(503, overrides)).toBe('refuse')

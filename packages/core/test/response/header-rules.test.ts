@@ -15,7 +15,7 @@ describe('a header of the stored response', () => {
     ['retry-after'],
     ['x-order-id'],
     ['x-request-cost'],
-  ])('is replayed when it speaks of the answer: %s', (name) => {
+  ])('is replayed if it describes the response: %s', (name) => {
     expect(isReplayed(name, undefined)).toBe(true)
   })
 
@@ -34,11 +34,11 @@ describe('a header of the stored response', () => {
     ['who may read it', ['access-control-allow-origin', 'access-control-expose-headers']],
     ['counters', ['ratelimit', 'ratelimit-limit', 'ratelimit-policy', 'x-ratelimit-remaining']],
     ['counters with a hyphen', ['x-rate-limit-reset']],
-  ])('is not when it speaks of %s', (_, names) => {
+  ])('is not replayed if it describes %s', (_, names) => {
     expect(names.filter((name) => isReplayed(name, undefined))).toEqual([])
   })
 
-  test('is what the app says, where it says something', () => {
+  test('follows replayHeader if that returns a boolean', () => {
     const override = (name: string) =>
       name === 'set-cookie' ? true : name === 'etag' ? false : undefined
     expect(isReplayed('set-cookie', override)).toBe(true)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { ProblemCode } from '../../src/errors/errors.ts'
 import { isProblemCode, problem, type RetryAdvice } from '../../src/response/problem.ts'
 
-// Clients decide by these: changing one is a breaking change.
+// Clients depend on these: changing one is a breaking change.
 const PROBLEMS: Record<ProblemCode, [status: number, retry: RetryAdvice, retryAfter: boolean]> = {
   'not-authentic': [401, 'never', false],
   'key-missing': [400, 'new-key', false],
@@ -57,7 +57,7 @@ describe.each(codes)('the problem %s', (code) => {
     expect(made(code).headers['retry-after']).toBe(retryAfter ? '1' : undefined)
   })
 
-  test('links to its documentation, where there is one', () => {
+  test('links to its documentation if docsUrl is set', () => {
     const { body, headers } = made(code, 'https://api.example.com/errors')
     expect(body.type).toBe(`https://api.example.com/errors#${code}`)
     expect(headers.link).toBe(`<https://api.example.com/errors#${code}>; rel="describedby"`)
@@ -70,7 +70,7 @@ describe.each(codes)('the problem %s', (code) => {
     expect(headers.link).toBe(`<https://api.example.com/errors/${code}>; rel="describedby"`)
   })
 
-  test('is known as an answer', () => {
+  test('is recognised as a problem code', () => {
     expect(isProblemCode(code)).toBe(true)
   })
 })
@@ -92,11 +92,11 @@ describe('problems', () => {
     [1000, '1'],
     [1001, '2'],
     [59_999.5, '60'],
-  ])('say %d ms as whole seconds, rounded up and never 0: %s', (retryAfterMs, seconds) => {
+  ])('give %d ms in whole seconds, rounded up and never 0: %s', (retryAfterMs, seconds) => {
     expect(made('in-progress', undefined, retryAfterMs).headers['retry-after']).toBe(seconds)
   })
 
-  test('are not what misuse is answered with', () => {
+  test('do not exist for misuse', () => {
     for (const code of ['options-invalid', 'seal-broken', 'toString', undefined, 404]) {
       expect(isProblemCode(code)).toBe(false)
     }

@@ -12,7 +12,7 @@ const accepting = (codings: string) => ({ headers: { 'accept-encoding': codings 
 
 type Options = Partial<EngineOptions<never>>
 
-/** An engine over a key with this response, and the replay that a client gets of it. */
+/** An engine and a key with this response, and the replay that a client gets. */
 async function kept(response: PlainResponse, options: Options = {}, method = 'POST') {
   const store = memoryStore()
   const engine = createEngine({ store, methods: [method], ...options } as EngineOptions<never>)
@@ -35,20 +35,20 @@ const lines = ({ headers }: PlainResponse, name: string) =>
   headers.filter(([other]) => other.toLowerCase() === name).map(([, value]) => value)
 
 describe('a stored response', () => {
-  test('is the same object of bytes for who accepts its coding', async () => {
+  test('is not copied for a client that accepts its coding', async () => {
     const bytes = gzipSync(TEXT)
     const { replay } = await kept(coded(bytes))
     expect((await replay()).body).toEqual(bytes)
     expect(lines(await replay(accepting('gzip')), 'content-encoding')).toEqual(['gzip'])
   })
 
-  test('is opened before it is decoded', async () => {
+  test('is unsealed before it is decoded', async () => {
     const seal = { current: 'k1', keys: { k1: new Uint8Array(32) } }
     const { replay } = await kept(coded(gzipSync(TEXT)), { seal })
     expect(text((await replay(accepting('identity'))).body)).toBe(TEXT)
   })
 
-  test('that was stored decoded by an earlier release is replayed as it is', async () => {
+  test('that an earlier release stored decoded is replayed unchanged', async () => {
     const { replay } = await kept({
       status: 200,
       headers: [['vary', 'Accept-Encoding']],
@@ -61,7 +61,7 @@ describe('a stored response', () => {
     }
   })
 
-  test('says that it varies once, beside what it says already, and not where it varies by all', async () => {
+  test('adds Accept-Encoding to Vary once, unless Vary is *', async () => {
     for (const [vary, seen] of [
       [[], ['Accept-Encoding']],
       [['Accept'], ['Accept', 'Accept-Encoding']],
@@ -89,12 +89,12 @@ describe('a stored response', () => {
     }
   })
 
-  test('that is a part of a coded body is never decoded', async () => {
+  test('that is a range of a coded body is never decoded', async () => {
     const { replay } = await kept({ ...coded(gzipSync(TEXT)), status: 206 })
     expect((await replay(accepting('identity'))).body).toEqual(gzipSync(TEXT))
   })
 
-  test('that names its coding on two lines is taken for a list', async () => {
+  test('with two Content-Encoding lines is treated as having a list', async () => {
     const { replay } = await kept(coded(gzipSync(TEXT), 'gzip', [['Content-Encoding', 'br']]))
     const again = await replay(accepting('identity'))
     expect(lines(again, 'content-encoding')).toEqual(['gzip', 'br'])
@@ -109,7 +109,7 @@ describe('a stored response', () => {
     expect((await replay()).headers).toEqual([['X-Idempotency-Replayed', 'true']])
   })
 
-  test('to HEAD has the length that was told', async () => {
+  test('to HEAD keeps its stated length', async () => {
     const head = {
       status: 200,
       headers: [['content-length', '25']] as const,
@@ -119,7 +119,7 @@ describe('a stored response', () => {
     expect(lines(await replay(), 'content-length')).toEqual(['25'])
   })
 
-  test('has its reason phrase, and no header that was taken for one', async () => {
+  test('keeps its reason phrase, and no header is mistaken for one', async () => {
     const made = { status: 201, headers: [['x-a', '1']] as const, body: Buffer.alloc(0) }
     const { replay } = await kept({ ...made, reason: 'Order Placed' })
     expect(await replay()).toMatchObject({
@@ -140,7 +140,7 @@ describe('redact()', () => {
     return { ...response, body: Buffer.from(JSON.stringify(rest)) }
   }
 
-  test('gets a coded body decoded, and without what was said of the coded bytes', async () => {
+  test('gets a coded body decoded, without headers that describe the coded bytes', async () => {
     const seen: PlainResponse[] = []
     const { outcome, replay } = await kept(
       coded(gzipSync(TEXT), 'gzip', [['repr-digest', 'sha-256=:aa:']]),
@@ -159,7 +159,7 @@ describe('redact()', () => {
     expect(lines(again, 'content-encoding')).toEqual([null])
   })
 
-  test('cannot put a reason phrase on record that could never be sent', async () => {
+  test('cannot store a reason phrase that cannot be sent', async () => {
     const made = { status: 201, headers: [], body: Buffer.from(TEXT), reason: 'Order Placed' }
     const { outcome, store } = await kept(made, {
       redact: (response) => ({ ...response, reason: 'Order\r\nPlaced' }),
@@ -168,7 +168,7 @@ describe('redact()', () => {
     expect((await createEngine({ store }).begin(post('k'))).kind).toBe('run')
   })
 
-  test('gets what cannot be decoded as it came', async () => {
+  test('gets a body that cannot be decoded unchanged', async () => {
     const { outcome, replay } = await kept(coded(Buffer.from(TEXT), 'x-own'), { redact })
     expect(outcome).toEqual({ kind: 'send' })
     const again = await replay()
@@ -178,7 +178,7 @@ describe('redact()', () => {
     ])
   })
 
-  test('never gets more than maxResponseBytes: such a response is too large to be kept', async () => {
+  test('never gets more than maxResponseBytes: such a response is too large to store', async () => {
     const { outcome } = await kept(coded(gzipSync('a'.repeat(5000))), {
       maxResponseBytes: 1000,
       redact,
@@ -188,7 +188,7 @@ describe('redact()', () => {
 })
 
 describe('redact() in lease mode', () => {
-  test('never gets more than maxResponseBytes either: the response is on record without its body', async () => {
+  test('never gets more than maxResponseBytes either: the response is recorded without its body', async () => {
     const store = memoryStore({ mode: 'lease' })
     const { outcome, replay } = await kept(coded(gzipSync('a'.repeat(5000))), {
       store: store as never,
@@ -200,8 +200,8 @@ describe('redact() in lease mode', () => {
   })
 })
 
-describe('a response that whenUnknown found', () => {
-  test('is given to each client as it can read it', async () => {
+describe('a response returned by whenUnknown', () => {
+  test('is replayed in a coding that each client accepts', async () => {
     const bytes = gzipSync(TEXT)
     for (const [codings, seen] of [
       ['gzip', bytes],

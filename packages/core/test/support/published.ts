@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Messages } from '../../src/telemetry/channels.ts'
 
-/** What is published on a channel while something happens. */
+/** Collects what is published on a channel while something runs. */
 export async function published<Name extends keyof Messages>(
   name: Name,
   happens: () => unknown,
@@ -17,7 +17,7 @@ export async function published<Name extends keyof Messages>(
   return messages
 }
 
-/** The process warnings of ours that something causes. */
+/** Collects our process warnings while something runs. */
 export async function warned(happens: () => unknown): Promise<string[]> {
   const messages: string[] = []
   const listen = (warning: Error) => {

@@ -1,13 +1,13 @@
 import type { Attempt, Claim, Decision, Store } from '../../src/contracts/store.ts'
 
 /**
- * A store that does as it is told, for what a sound one never does. It answers `run` with an attempt
- * that ends as asked, and keeps what it was called with.
+ * A scripted store, for behaviour that no sound store shows. It answers `run` with an attempt that
+ * ends as requested, and records its calls.
  */
 export function storeThat(
   behaviour: {
     readonly mode?: 'transaction' | 'lease'
-    /** The answers to successive claims, the last one for all that follow. */
+    /** The answers to successive claims; the last one repeats. */
     readonly begin?: ReadonlyArray<(claim: Claim) => Decision | Promise<Decision>>
     readonly open?: () => Promise<Attempt>
     readonly attempt?: Partial<Attempt>
@@ -31,7 +31,7 @@ export function storeThat(
   }
 }
 
-/** An attempt whose verbs succeed, but for those given; `calls` gets their names. */
+/** An attempt whose methods succeed unless overridden; `calls` receives their names. */
 export function attemptThat(calls: string[] = [], behaviour: Partial<Attempt> = {}): Attempt {
   const { number = 1, askedAt } = behaviour
   const called = <Verb extends keyof Attempt>(verb: Verb, answer: Attempt[Verb]): Attempt[Verb] => {

@@ -18,14 +18,14 @@ const engineOver = (error: unknown) =>
   })
 
 describe('a channel', () => {
-  test('costs no message while nobody listens', async () => {
+  test('builds no message without a subscriber', async () => {
     const message = () => {
       throw new Error('made for nobody')
     }
     expect(tell('oncekey:decision', message)).toBe(false)
   })
 
-  test('gets the message while somebody does, and says so', async () => {
+  test('publishes the message to a subscriber and returns true', async () => {
     const message = {
       namespace: 'http',
       scope: 's',
@@ -43,8 +43,8 @@ describe('a channel', () => {
 })
 
 describe('a failure', () => {
-  test('causes one warning per kind if nobody listens', async () => {
-    // What net.connect throws for "localhost": no message, only a code.
+  test('causes one warning per kind without a subscriber', async () => {
+    // What net.connect throws for "localhost": a code without a message.
     const refused = Object.assign(new AggregateError([], ''), { code: 'ECONNREFUSED' })
     const messages = await warned(async () => {
       await engineOver(refused).begin(post('k-1'))
@@ -57,7 +57,7 @@ describe('a failure', () => {
     ])
   })
 
-  test('causes no warning if somebody listens, who gets every one', async () => {
+  test('causes no warning with a subscriber, which gets every failure', async () => {
     const messages = await warned(async () => {
       const errors = await published('oncekey:error', async () => {
         const engine = engineOver(new OncekeyError('draining', 'x'))
@@ -69,7 +69,7 @@ describe('a failure', () => {
     expect(messages).toEqual([])
   })
 
-  test('of a value that is no Error is shown as it is', async () => {
+  test('of a value that is not an Error is shown literally', async () => {
     const store = storeThat({ attempt: { abandon: () => Promise.reject('a string') } })
     const messages = await warned(async () => {
       const begun = await createEngine({ store }).begin(post('k-1'))
@@ -102,7 +102,7 @@ describe('a warning', () => {
     ])
   })
 
-  // Last in this file: it uses the warnings up.
+  // Last in this file, because it exhausts the warnings.
   test('is limited in number, because ids may hold paths, which clients choose', async () => {
     const messages = await warned(() => {
       for (let i = 0; i < 2000; i++) warnOnce(`route ${i}`, `warning ${i}`, 0)
@@ -111,7 +111,7 @@ describe('a warning', () => {
     expect(messages.length).toBeGreaterThan(400)
   })
 
-  test('still comes after that, once a minute', async () => {
+  test('is still emitted after that, once a minute', async () => {
     const messages = await warned(() => {
       for (let i = 0; i < 9; i++) warnOnce(`later ${i}`, `later ${i}`, (i + 1) * 30_000)
     })

@@ -16,12 +16,12 @@ async function emittedUnder(headers: Record<string, string>): Promise<unknown> {
 }
 
 describe('the trace of an event', () => {
-  test('is that of the request, where nothing says in which trace its handler runs', async () => {
+  test('is that of the request without an active trace', async () => {
     expect(await emittedUnder({ traceparent: trace('a') })).toBe(trace('a'))
     expect(await emittedUnder({})).toBeUndefined()
   })
 
-  test('is the active one, with a header or without, until it is taken back', async () => {
+  test('is the active one, with or without a header, until provideTraceparent is undone', async () => {
     const takeBack = provideTraceparent(() => trace('b'))
     expect(await emittedUnder({ traceparent: trace('a') })).toBe(trace('b'))
     expect(await emittedUnder({})).toBe(trace('b'))
@@ -30,7 +30,7 @@ describe('the trace of an event', () => {
   })
 
   test.each([undefined, '', 'no trace'])(
-    'is that of the request where %j is active',
+    'is that of the request if %j is active',
     async (active) => {
       const takeBack = provideTraceparent(() => active)
       expect(await emittedUnder({ traceparent: trace('a') })).toBe(trace('a'))

@@ -12,7 +12,7 @@ describe('deadlines', () => {
     return { late, ...deadlines<string>(100, (who) => late.push(`${who} at ${performance.now()}`)) }
   }
 
-  test('call late for each one when its own time is up', () => {
+  test('call late for each one when its time is up', () => {
     const { start, late } = clock()
     start('a')
     pass(30)
@@ -26,7 +26,7 @@ describe('deadlines', () => {
     ['the first', 'a', ['b at 110', 'c at 120']],
     ['one in the middle', 'b', ['a at 100', 'c at 120']],
     ['the last', 'c', ['a at 100', 'b at 110']],
-  ])('do not tell who stopped waiting: %s', (_, stopped, told) => {
+  ])('are not reported once stopped: %s', (_, stopped, told) => {
     const { start, stop, late } = clock()
     const waiting = ['a', 'b', 'c'].map((who) => {
       const deadline = start(who)
@@ -38,7 +38,7 @@ describe('deadlines', () => {
     expect(late).toEqual(told)
   })
 
-  test('hold for one that starts while the timer of a stopped one still runs', () => {
+  test('work for one that starts while the timer of a stopped one still runs', () => {
     const { start, stop, late } = clock()
     stop(start('a'))
     pass(60)
@@ -47,7 +47,7 @@ describe('deadlines', () => {
     expect(late).toEqual(['b at 160'])
   })
 
-  test('have one timer however many wait, and none once its time has come', () => {
+  test('share one timer, and have none once it has fired', () => {
     const { start, stop } = clock()
     const waiting = Array.from({ length: 50 }, (_, at) => start(String(at)))
     expect(vi.getTimerCount()).toBe(1)
@@ -69,7 +69,7 @@ describe('deadlines', () => {
     expect(late).toEqual(['b at 100', 'c at 200'])
   })
 
-  test('refer to no other once they are stopped, so that an old one keeps no later one alive', () => {
+  test('are unlinked when stopped, so that an old one keeps no later one alive', () => {
     const { start, stop } = clock()
     const [first, middle, last] = [start('a'), start('b'), start('c')]
     for (const stopped of [middle, first, last]) {
