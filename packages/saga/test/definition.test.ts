@@ -55,7 +55,7 @@ describe('refuses an invalid runner', () => {
     [
       'with leaseMs 0',
       () => createSagaRunner({ client, sagas: [order], leaseMs: 0 }),
-      /leaseMs: 0/,
+      /leaseMs must be a whole number/,
     ],
     ['without a client', () => createSagaRunner({ sagas: [order] } as never), /not a client/],
   ])('%s', (_, make, message) => {

@@ -58,6 +58,19 @@ export function positive(option: string, value: number): number {
   return value
 }
 
+/** Checks a whole number; by default up to what an `integer` of PostgreSQL holds. */
+export function wholeNumber(
+  option: string,
+  value: number,
+  least: number,
+  most: number = 2 ** 31 - 1,
+): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  throw new OptionsError(
+    `${option} must be a whole number from ${least} to ${most}, not ${shown(value)}.`,
+  )
+}
+
 /** Checks a choice among constants. */
 export function oneOf<Choice extends string>(
   option: string,

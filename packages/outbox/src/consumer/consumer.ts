@@ -1,4 +1,5 @@
 import { type EmittedEvent, isTypePattern, OptionsError } from '@oncekey/core'
+import { callback, flag, oneOf, shown, wholeNumber } from '@oncekey/core/options'
 import { type Backoff, backoff } from './backoff.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
 import { PermanentError } from './permanent-error.ts'
@@ -140,18 +141,22 @@ export function consumer<Tx = unknown, Data = unknown>(
   options: ConsumerOptions<Tx, Data> | BatchConsumerOptions<Tx, Data>,
 ): Consumer<Tx> {
   const name = checkName(options?.name)
-  const isPermanent = callback(name, 'isPermanent', options.isPermanent) ?? (() => false)
+  const isPermanent = callback(optionOf(name, 'isPermanent'), options.isPermanent) ?? (() => false)
   return {
     name,
     types: checkTypes(name, options.types),
-    startAt: oneOf(name, 'startAt', options.startAt ?? 'beginning', ['beginning', 'now']),
-    ordered: flag(name, 'ordered', options.ordered ?? false),
-    concurrency: whole(name, 'concurrency', options.concurrency ?? 50),
-    maxAttempts: whole(name, 'maxAttempts', options.maxAttempts ?? 10),
-    attemptTimeoutMs: whole(name, 'attemptTimeoutMs', options.attemptTimeoutMs ?? 30_000),
-    backoff: callback(name, 'backoff', options.backoff) ?? backoff(),
+    startAt: oneOf(optionOf(name, 'startAt'), options.startAt ?? 'beginning', ['beginning', 'now']),
+    ordered: flag(optionOf(name, 'ordered'), options.ordered ?? false),
+    concurrency: wholeNumber(optionOf(name, 'concurrency'), options.concurrency ?? 50, 1),
+    maxAttempts: wholeNumber(optionOf(name, 'maxAttempts'), options.maxAttempts ?? 10, 1),
+    attemptTimeoutMs: wholeNumber(
+      optionOf(name, 'attemptTimeoutMs'),
+      options.attemptTimeoutMs ?? 30_000,
+      1,
+    ),
+    backoff: callback(optionOf(name, 'backoff'), options.backoff) ?? backoff(),
     isPermanent: (error) => error instanceof PermanentError || isPermanent(error),
-    maxStarts: whole(name, 'maxStarts', options.maxStarts ?? 3),
+    maxStarts: wholeNumber(optionOf(name, 'maxStarts'), options.maxStarts ?? 3, 1),
     work: checkWork(name, options),
   }
 }
@@ -173,7 +178,11 @@ function checkWork<Tx, Data>(
         'handleBatch takes events of many keys at once. Write `handle` to be ordered',
       )
     }
-    return { kind: 'batch', handleBatch, batchSize: whole(name, 'batchSize', batchSize ?? 100) }
+    return {
+      kind: 'batch',
+      handleBatch,
+      batchSize: wholeNumber(optionOf(name, 'batchSize'), batchSize ?? 100, 1),
+    }
   }
   throw wrong(name, 'give one of `handle: async ({ event }) => …` and `handleBatch`, as a function')
 }
@@ -196,39 +205,11 @@ function checkTypes(name: string, types: readonly string[] | undefined): readonl
   )
 }
 
-function whole(name: string, option: string, value: number): number {
-  if (Number.isInteger(value) && value >= 1 && value < 2 ** 31) return value
-  throw wrong(name, `${option} must be a whole number from 1, not ${shown(value)}`)
-}
-
-function flag(name: string, option: string, value: boolean): boolean {
-  if (typeof value === 'boolean') return value
-  throw wrong(name, `${option} must be true or false, not ${shown(value)}`)
-}
-
-function callback<Callback>(
-  name: string,
-  option: string,
-  value: Callback | undefined,
-): Callback | undefined {
-  if (value === undefined || typeof value === 'function') return value
-  throw wrong(name, `${option} must be a function, not ${shown(value)}`)
-}
-
-function oneOf<Choice extends string>(
-  name: string,
-  option: string,
-  value: Choice,
-  choices: readonly Choice[],
-): Choice {
-  if (choices.includes(value)) return value
-  throw wrong(name, `${option} must be ${choices.map((choice) => `'${choice}'`).join(' or ')}`)
+/** An option as error messages name it. */
+function optionOf(name: string, option: string): string {
+  return `consumer "${name}": ${option}`
 }
 
 function wrong(name: string, what: string): OptionsError {
   return new OptionsError(`consumer "${name}": ${what}.`)
-}
-
-function shown(value: unknown): string {
-  return JSON.stringify(value) ?? String(value)
 }

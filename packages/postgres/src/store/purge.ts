@@ -1,4 +1,5 @@
 import { OptionsError, wholeMs } from '@oncekey/core'
+import { wholeNumber } from '@oncekey/core/options'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
@@ -49,7 +50,7 @@ export async function purge<Tx>(
 ): Promise<Purged> {
   const name = options.schema ?? 'oncekey'
   const schema = quotedSchema(name)
-  const limit = whole('limit', options.limit ?? 1_000, 1)
+  const limit = wholeNumber('limit', options.limit ?? 1_000, 1, Number.MAX_SAFE_INTEGER)
   const resultRetentionMs = wholeMs('resultRetentionMs', options.resultRetentionMs ?? DAY_MS, 0)
   const keyRetentionMs = wholeMs(
     'keyRetentionMs',
@@ -83,11 +84,6 @@ async function counted(
 ): Promise<number> {
   const [row] = await sql.query(statement, { timeoutMs: TIMEOUT_MS })
   return Number(row?.count)
-}
-
-function whole(name: string, value: number, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value
-  throw new OptionsError(`${name}: ${value} is not a whole number from ${least}, such as 1000.`)
 }
 
 const DAY_MS = 86_400_000

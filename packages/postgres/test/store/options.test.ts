@@ -43,7 +43,7 @@ describe('postgresStore', () => {
     [{ mode: 'lease', maxConcurrent: 9 }, /two of the pool's 10.*Write 8 at most/],
     [{ isolation: 'snapshot' }, /'read committed', 'repeatable read' or 'serializable'/],
     [{ schema: 'My Schema' }, /such as "oncekey"/],
-    [{ maxConcurrent: 0 }, /maxConcurrent: 0 is not a whole number above 0/],
+    [{ maxConcurrent: 0 }, /maxConcurrent must be a whole number from 1/],
     [{ maxConcurrent: 11 }, /the pool has 10.*write 5/],
     [{ maxConcurrent: 1.5 }, /maxConcurrent/],
     [{ acquireTimeoutMs: 0 }, /acquireTimeoutMs/],

@@ -1,6 +1,6 @@
 import { type ActedBy, type DeadLetterSource, wholeMs } from '@oncekey/core'
+import { wholeNumber } from '@oncekey/core/options'
 import { type PostgresClient, quotedSchema, sqlClientOf } from '@oncekey/postgres/client'
-import { whole } from '../state/runner-options.ts'
 import type { RunsState } from '../state/runner-state.ts'
 import { statementsFor } from '../state/statements.ts'
 import { sagaStoreError } from '../state/store-error.ts'
@@ -83,7 +83,7 @@ export async function purgeRuns<Tx>(
   { retentionMs = 30 * 86_400_000, limit = 1_000 }: { retentionMs?: number; limit?: number } = {},
 ): Promise<number> {
   wholeMs('purge: retentionMs', retentionMs, 0)
-  whole('purge: limit', limit, 1)
+  wholeNumber('purge: limit', limit, 1)
   const statement = statements.purgeRuns(retentionMs, limit)
   const [row] = await client.query(statement, { timeoutMs }).catch((error) => {
     throw sagaStoreError(error, schema)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { OptionsError } from '@oncekey/core'
+import { wholeNumber } from '@oncekey/core/options'
 import {
   type PostgresClient,
   quotedSchema,
@@ -89,21 +90,21 @@ export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOpti
   const schema = options?.schema ?? 'oncekey'
   const client = sqlClientOf(options?.client, { prepare: options?.prepare ?? false })
   const half = Math.max(1, Math.floor(client.poolSize / 2))
-  const concurrency = whole('concurrency', options.concurrency ?? half, 1)
+  const concurrency = wholeNumber('concurrency', options.concurrency ?? half, 1)
   const left = Math.max(1, client.poolSize - concurrency - 1)
   return {
     client,
     schema,
     quotedSchema: quotedSchema(schema),
     node: options.node ?? `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
-    leaseMs: whole('leaseMs', options.leaseMs ?? 15_000, 100),
+    leaseMs: wholeNumber('leaseMs', options.leaseMs ?? 15_000, 100),
     concurrency,
-    executeConcurrency: whole('executeConcurrency', options.executeConcurrency ?? left, 1),
-    pollMs: whole('pollMs', options.pollMs ?? 500, 1),
-    maxLost: whole('maxLost', options.maxLost ?? 5, 1),
-    maxResultBytes: whole('maxResultBytes', options.maxResultBytes ?? 262_144, 1),
-    acquireTimeoutMs: whole('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000, 1),
-    commitTimeoutMs: whole('commitTimeoutMs', options.commitTimeoutMs ?? 30_000, 1),
+    executeConcurrency: wholeNumber('executeConcurrency', options.executeConcurrency ?? left, 1),
+    pollMs: wholeNumber('pollMs', options.pollMs ?? 500, 1),
+    maxLost: wholeNumber('maxLost', options.maxLost ?? 5, 1),
+    maxResultBytes: wholeNumber('maxResultBytes', options.maxResultBytes ?? 262_144, 1),
+    acquireTimeoutMs: wholeNumber('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000, 1),
+    commitTimeoutMs: wholeNumber('commitTimeoutMs', options.commitTimeoutMs ?? 30_000, 1),
     eventSource: options.eventSource,
     onAlert: options.onAlert,
     definitions: definitionsOf(options.sagas),
@@ -132,17 +133,4 @@ function definitionsOf<Tx>(sagas: readonly AnySaga<Tx>[]): Map<string, Definitio
     definitions.set(made.id, made)
   }
   return definitions
-}
-
-/** Checks a whole number; by default up to the longest time that a timer supports. */
-export function whole(
-  name: string,
-  value: number,
-  least: number,
-  most: number = 2 ** 31 - 1,
-): number {
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  throw new OptionsError(
-    `${name}: ${value} is not a whole number from ${least} to ${most}, such as 5000.`,
-  )
 }

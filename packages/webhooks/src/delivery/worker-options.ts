@@ -1,5 +1,5 @@
 import { OptionsError, wholeMs } from '@oncekey/core'
-import { whole } from '../options/option-checks.ts'
+import { wholeNumber } from '@oncekey/core/options'
 import type { ResolvedOptions } from '../options/options.ts'
 
 export interface WorkerOptions {
@@ -38,7 +38,7 @@ export function resolveWorkerOptions(
   worker: WorkerOptions,
   { timeoutMs }: ResolvedOptions,
 ): ResolvedWorkerOptions {
-  const concurrency = whole('concurrency', worker.concurrency ?? 50, 1)
+  const concurrency = wholeNumber('concurrency', worker.concurrency ?? 50, 1)
   const leaseMs = wholeMs('leaseMs', worker.leaseMs ?? timeoutMs + 20_000, 1)
   // An exchange may take timeoutMs, and after it the outcome has to be recorded.
   if (leaseMs < timeoutMs + LEAST_MARGIN_MS) {
@@ -48,10 +48,10 @@ export function resolveWorkerOptions(
   }
   return {
     concurrency,
-    endpointConcurrency: whole('endpointConcurrency', worker.endpointConcurrency ?? 5, 1),
+    endpointConcurrency: wholeNumber('endpointConcurrency', worker.endpointConcurrency ?? 5, 1),
     leaseMs,
     pollMs: wholeMs('pollMs', worker.pollMs ?? 1_000, 1),
-    maxUnfinished: whole('maxUnfinished', worker.maxUnfinished ?? 5, 1),
+    maxUnfinished: wholeNumber('maxUnfinished', worker.maxUnfinished ?? 5, 1),
   }
 }
 

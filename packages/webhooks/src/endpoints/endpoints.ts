@@ -1,6 +1,6 @@
 import { type ActedBy, actedBy, OptionsError, patternsOf } from '@oncekey/core'
+import { wholeNumber } from '@oncekey/core/options'
 import { v7 } from 'uuid'
-import { whole } from '../options/option-checks.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import { sealSecret } from '../sealing/sealed-secret.ts'
 import type { SigningSecret } from '../signing/signing-secret.ts'
@@ -125,7 +125,7 @@ export function endpoints(options: ResolvedOptions): Endpoints {
         status: status ?? null,
         patterns: type === undefined ? null : patternsOf(type),
         after: after ?? null,
-        limit: whole('limit', limit, 1),
+        limit: wholeNumber('limit', limit, 1),
       })
       return (await runStatement(options, statement)).map(endpointOf)
     },

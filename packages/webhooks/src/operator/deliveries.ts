@@ -1,5 +1,5 @@
 import { type ActedBy, actedBy, OptionsError } from '@oncekey/core'
-import { whole } from '../options/option-checks.ts'
+import { wholeNumber } from '@oncekey/core/options'
 import type { ResolvedOptions } from '../options/options.ts'
 import type { DeliveryJson } from '../statements/deliveries.ts'
 import {
@@ -106,7 +106,7 @@ export function deliveries(
         state: state ?? null,
         customer,
         before: before ?? null,
-        limit: whole('limit', limit, 1),
+        limit: wholeNumber('limit', limit, 1),
       })
       return (await runStatement(options, statement)).map(({ delivery }) => deliveryOf(delivery))
     },

@@ -1,6 +1,6 @@
 import { OptionsError, wholeMs } from '@oncekey/core'
+import { wholeNumber } from '@oncekey/core/options'
 import type { Statement } from '@oncekey/postgres/client'
-import { whole } from '../options/option-checks.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import {
   endDeliveries,
@@ -59,7 +59,7 @@ export async function purgeWebhooks(
   options: PurgeWebhooksOptions = {},
 ): Promise<PurgedWebhooks> {
   const { schema } = resolved
-  const limit = whole('limit', options.limit ?? 1_000, 1)
+  const limit = wholeNumber('limit', options.limit ?? 1_000, 1)
   const retentionMs = span('retentionMs', options.retentionMs ?? 7 * DAY_MS)
   const deadRetentionMs = span('deadRetentionMs', options.deadRetentionMs ?? 30 * DAY_MS)
   const disabledMs = span('disabledRetentionMs', options.disabledRetentionMs ?? 30 * DAY_MS)

@@ -1,4 +1,5 @@
 import { checkSealKeys, LONGEST_KEPT_MS, OptionsError, type SealKeys, wholeMs } from '@oncekey/core'
+import { callback, flag, wholeNumber } from '@oncekey/core/options'
 import {
   type PostgresClient,
   quotedSchema,
@@ -15,7 +16,6 @@ import { type Classify, classifyByStatus } from '../retry/response-class.ts'
 import { type RetrySchedule, resolveSchedule, standardSchedule } from '../retry/retry-schedule.ts'
 import type { EndpointPolicy } from '../statements/verdicts.ts'
 import type { WebhookEndpointMessage } from '../telemetry/channels.ts'
-import { callback, flag, whole } from './option-checks.ts'
 
 export interface WebhooksOptions<Tx = unknown> {
   /** A `pg` Pool, or another client through a bridge such as `fromPglite`. */
@@ -160,17 +160,21 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
     dispatcher: guardedAgent(guard, dial),
     dispatcherWith: (tls) => guardedAgent(guard, { ...dial, tls }),
     timeoutMs,
-    maxResponseBytes: whole('maxResponseBytes', options.maxResponseBytes ?? 16_384, 0),
+    maxResponseBytes: wholeNumber('maxResponseBytes', options.maxResponseBytes ?? 16_384, 0),
     classify: callback('classify', options.classify) ?? classifyByStatus,
     waitAfter: resolveSchedule(options.schedule ?? standardSchedule),
     maxRetryAfterMs: wholeMs('maxRetryAfterMs', options.maxRetryAfterMs ?? 3_600_000, 0),
     policy: {
-      breakerFailures: whole('breakerFailures', options.breakerFailures ?? 5, 1),
+      breakerFailures: wholeNumber('breakerFailures', options.breakerFailures ?? 5, 1),
       cooldownMs: wholeMs('cooldownMs', options.cooldownMs ?? 5_000, 1),
       maxCooldownMs: wholeMs('maxCooldownMs', options.maxCooldownMs ?? 300_000, 1),
       disableAfterMs: wholeMs('disableAfterMs', options.disableAfterMs ?? 5 * 86_400_000, 1),
-      disableAfterAttempts: whole('disableAfterAttempts', options.disableAfterAttempts ?? 20, 1),
-      disableAfterEvents: whole('disableAfterEvents', options.disableAfterEvents ?? 5, 1),
+      disableAfterAttempts: wholeNumber(
+        'disableAfterAttempts',
+        options.disableAfterAttempts ?? 20,
+        1,
+      ),
+      disableAfterEvents: wholeNumber('disableAfterEvents', options.disableAfterEvents ?? 5, 1),
     },
     onFailingEndpoint: callback('onFailingEndpoint', options.onFailingEndpoint) ?? (() => {}),
   }

@@ -1,4 +1,5 @@
 import { OptionsError } from '@oncekey/core'
+import { wholeNumber } from '@oncekey/core/options'
 import { type PostgresClient, sqlClientOf } from '../../bridges/postgres-client.ts'
 import { quotedSchema } from '../../sql/schema-name.ts'
 import type { Isolation, SqlClient } from '../../sql/sql-client.ts'
@@ -85,7 +86,7 @@ export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedO
   }
   const client = sqlClientOf(options.client, { prepare: options.prepare ?? false })
   const half = Math.max(1, Math.floor(client.poolSize / 2))
-  const maxConcurrent = positive('maxConcurrent', options.maxConcurrent ?? half)
+  const maxConcurrent = wholeNumber('maxConcurrent', options.maxConcurrent ?? half, 1)
   if (mode === 'lease') checkLeases(client, maxConcurrent)
   if (maxConcurrent > client.poolSize) {
     throw new OptionsError(
@@ -103,8 +104,8 @@ export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedO
     quotedSchema: quotedSchema(schema),
     isolation,
     maxConcurrent,
-    acquireTimeoutMs: positive('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000),
-    commitTimeoutMs: positive('commitTimeoutMs', options.commitTimeoutMs ?? 30_000),
+    acquireTimeoutMs: wholeNumber('acquireTimeoutMs', options.acquireTimeoutMs ?? 5_000, 1),
+    commitTimeoutMs: wholeNumber('commitTimeoutMs', options.commitTimeoutMs ?? 30_000, 1),
   }
 }
 
@@ -145,12 +146,6 @@ function checkFreshLooks(
       `record in a snapshot of its own. Write \`max: ${maxConcurrent + 1}\` for the pool, or a ` +
       '`maxConcurrent` below its size.',
   )
-}
-
-function positive(name: string, value: number): number {
-  // 2^31 - 1 is as far as a timer counts.
-  if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return value
-  throw new OptionsError(`${name}: ${value} is not a whole number above 0, such as 5000.`)
 }
 
 const ISOLATIONS: readonly Isolation[] = ['read committed', 'repeatable read', 'serializable']
