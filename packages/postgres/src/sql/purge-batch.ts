@@ -1,28 +1,52 @@
-import type { Statement } from './sql-client.ts'
+import type { SqlValue, Statement } from './sql-client.ts'
+
+/** What a batch selects, locks and does. */
+interface Batch {
+  /** Selects the rows that are due; its order is the order in which they are taken. */
+  readonly due: string
+  /** The table to lock, by its alias, if `due` reads more than one. */
+  readonly lock?: string
+  /** Changes or deletes the rows of `due`, and returns one row for each. */
+  readonly taken: string
+}
 
 /**
- * A purge of rows that are older than a retention, in one statement: it locks at most `limit` of them,
- * passes over those that somebody else has locked, and answers how many it took. Of the two parameters,
- * $1 is the retention in milliseconds. `due` selects the `ctid` of the rows; `lock` names what it locks,
- * where `due` reads more than one table; `act` deletes or empties the rows of its table.
+ * One statement that takes at most $2 due rows, skips rows that somebody else has locked, and counts
+ * those it took. The rows are locked in a materialized CTE, because a plain subquery could run again
+ * and take more than its limit.
  */
-export function purgeBatch(
+export function inBatch(
   name: string,
-  { due, act, lock }: { readonly due: string; readonly act: string; readonly lock?: string },
-): (retentionMs: number, limit: number) => Statement<{ count: string }> {
+  values: readonly SqlValue[],
+  { due, lock, taken }: Batch,
+): Statement<{ count: string }> {
   const text = `
       with due as materialized (
         ${due}
           limit $2::integer
           for update ${lock === undefined ? '' : `of ${lock} `}skip locked
-      ), purged as (
-        ${act}
-          where ctid = any(array(select ctid from due))
-          returning 1
+      ), taken as (
+        ${taken}
       )
-      select count(*)::text as count from purged`
+      select count(*)::text as count from taken`
+  return { name, text, values }
+}
+
+/**
+ * A batch of rows older than a retention, which is $1 in milliseconds. `due` selects the `ctid` of
+ * the rows; `act` deletes or empties the rows of its table.
+ */
+export function purgeBatch(
+  name: string,
+  { due, act, lock }: { readonly due: string; readonly act: string; readonly lock?: string },
+): (retentionMs: number, limit: number) => Statement<{ count: string }> {
+  const taken = `${act}
+          where ctid = any(array(select ctid from due))
+          returning 1`
+  const batch = lock === undefined ? { due, taken } : { due, taken, lock }
+  const { text } = inBatch(name, [], batch)
   return (retentionMs, limit) => ({ name, text, values: [retentionMs, limit] })
 }
 
-/** How long ago $1 is, as an instant of the transaction's clock. */
+/** The instant $1 milliseconds ago, by the transaction's clock. */
 export const RETENTION_AGO = "now() - $1::bigint * interval '1 millisecond'"

@@ -1,4 +1,4 @@
-import type { Statement } from '@oncekey/postgres/client'
+import { inBatch, type Statement } from '@oncekey/postgres/client'
 import type { FailureJson, RunStateJson, StuckJson } from './run-json.ts'
 
 /** Runs, the oldest first. A due run whose definition is not among `known` counts as stuck. */
@@ -76,22 +76,16 @@ export interface ListedRunJson {
 export function purgeRuns(
   schema: string,
 ): (retentionMs: number, limit: number) => Statement<{ count: string }> {
-  const text = `
-    with due as materialized (
-      select id from ${schema}.saga_runs
-        where ended_at <= now() - greatest($1::bigint, ${LEAST_MS}) * interval '1 millisecond'
-        order by ended_at
-        limit $2::integer
-        for update skip locked
-    ), steps as (
-      delete from ${schema}.saga_steps where run_id in (select id from due)
-    ), failures as (
-      delete from ${schema}.saga_failures where run_id in (select id from due)
-    ), runs as (
-      delete from ${schema}.saga_runs where id in (select id from due) returning 1
-    )
-    select count(*)::text as count from runs`
-
+  const { text } = inBatch('saga_purge_runs', [], {
+    due: `select id from ${schema}.saga_runs
+          where ended_at <= now() - greatest($1::bigint, ${LEAST_MS}) * interval '1 millisecond'
+          order by ended_at`,
+    taken: `delete from ${schema}.saga_runs where id in (select id from due) returning 1
+      ), steps as (
+        delete from ${schema}.saga_steps where run_id in (select id from due)
+      ), failures as (
+        delete from ${schema}.saga_failures where run_id in (select id from due)`,
+  })
   return (retentionMs, limit) => ({
     name: 'saga_purge_runs',
     text,

@@ -1,4 +1,4 @@
-import type { Statement } from '@oncekey/postgres/client'
+import { inBatch, RETENTION_AGO, type Statement } from '@oncekey/postgres/client'
 
 /**
  * Ends the pending and dead deliveries of deleted endpoints: of one endpoint, or of all, because an
@@ -11,15 +11,12 @@ export function endDeliveries(
   limit: number,
 ): Statement<{ count: string }> {
   return inBatch('end_deliveries', [endpointId, limit], {
-    due: `
-        select d.id from ${schema}.webhook_endpoints e
+    due: `select d.id from ${schema}.webhook_endpoints e
           join ${schema}.webhook_deliveries d on d.endpoint_id = e.id
           where e.status = 'deleted' and ($1::uuid is null or e.id = $1::uuid)
-            and d.state in ('pending', 'dead')
-          limit $2::integer
-          for update of d skip locked`,
-    taken: `
-        update ${schema}.webhook_deliveries d
+            and d.state in ('pending', 'dead')`,
+    lock: 'd',
+    taken: `update ${schema}.webhook_deliveries d
           set state = 'ended', reason = 'endpoint-deleted', ended_at = now(), leased_until = null,
             resolved_at = case when d.died_at is null then null else now() end
           from due where d.id = due.id
@@ -36,16 +33,13 @@ export function expireDeliveries(
   limit: number,
 ): Statement<{ count: string }> {
   return inBatch('expire_deliveries', [retentionMs, limit], {
-    due: `
-        select d.id from ${schema}.webhook_endpoints e
+    due: `select d.id from ${schema}.webhook_endpoints e
           join ${schema}.webhook_deliveries d on d.endpoint_id = e.id
           where e.status = 'disabled' and d.state = 'pending'
-            and d.created_at <= ${before('$1')}
-            and e.changed_at <= ${before('$1')}
-          limit $2::integer
-          for update of d skip locked`,
-    taken: `
-        update ${schema}.webhook_deliveries d
+            and d.created_at <= ${RETENTION_AGO}
+            and e.changed_at <= ${RETENTION_AGO}`,
+    lock: 'd',
+    taken: `update ${schema}.webhook_deliveries d
           set state = 'ended', reason = 'expired', ended_at = now(), leased_until = null
           from due where d.id = due.id
           returning 1`,
@@ -59,13 +53,10 @@ export function purgeDeliveries(
   limit: number,
 ): Statement<{ count: string }> {
   return inBatch('purge_deliveries', [retentionMs, limit], {
-    due: `
-        select id from ${schema}.webhook_deliveries
+    due: `select id from ${schema}.webhook_deliveries
           where state in ('delivered', 'discarded', 'ended')
-            and ended_at <= ${before('$1')}
-          order by ended_at
-          limit $2::integer
-          for update skip locked`,
+            and ended_at <= ${RETENTION_AGO}
+          order by ended_at`,
     taken: deleteWithHistory(schema),
   })
 }
@@ -77,12 +68,9 @@ export function purgeDeadLetters(
   limit: number,
 ): Statement<{ count: string }> {
   return inBatch('purge_dead_letters', [retentionMs, limit], {
-    due: `
-        select id from ${schema}.webhook_deliveries
-          where state = 'dead' and died_at <= ${before('$1')}
-          order by died_at
-          limit $2::integer
-          for update skip locked`,
+    due: `select id from ${schema}.webhook_deliveries
+          where state = 'dead' and died_at <= ${RETENTION_AGO}
+          order by died_at`,
     taken: deleteWithHistory(schema),
   })
 }
@@ -94,17 +82,13 @@ export function purgeMessages(
   limit: number,
 ): Statement<{ count: string }> {
   return inBatch('purge_messages', [retentionMs, limit], {
-    due: `
-        select m.id from ${schema}.webhook_messages m
-          where m.created_at <= ${before('$1')}
+    due: `select m.id from ${schema}.webhook_messages m
+          where m.created_at <= ${RETENTION_AGO}
             and not exists (
               select from ${schema}.webhook_deliveries d where d.message_id = m.id
             )
-          order by m.created_at
-          limit $2::integer
-          for update skip locked`,
-    taken: `
-        delete from ${schema}.webhook_messages m using due where m.id = due.id returning 1`,
+          order by m.created_at`,
+    taken: `delete from ${schema}.webhook_messages m using due where m.id = due.id returning 1`,
   })
 }
 
@@ -115,51 +99,21 @@ export function purgeEndpoints(
   limit: number,
 ): Statement<{ count: string }> {
   return inBatch('purge_endpoints', [retentionMs, limit], {
-    due: `
-        select e.id from ${schema}.webhook_endpoints e
+    due: `select e.id from ${schema}.webhook_endpoints e
           where e.status = 'deleted'
-            and e.changed_at <= ${before('$1')}
+            and e.changed_at <= ${RETENTION_AGO}
             and not exists (
               select from ${schema}.webhook_deliveries d where d.endpoint_id = e.id
-            )
-          limit $2::integer
-          for update skip locked`,
-    taken: `
-        delete from ${schema}.webhook_endpoints e using due where e.id = due.id returning 1`,
+            )`,
+    taken: `delete from ${schema}.webhook_endpoints e using due where e.id = due.id returning 1`,
   })
-}
-
-/**
- * Locks the rows that are due, at most `limit`, passing over rows that somebody else has locked,
- * then changes or deletes them and counts them. The rows are locked in a materialized CTE: a plain
- * subquery could run again and take more than its limit.
- */
-function inBatch(
-  name: string,
-  values: Statement['values'],
-  { due, taken }: { readonly due: string; readonly taken: string },
-): Statement<{ count: string }> {
-  return {
-    name,
-    text: `
-      with due as materialized (${due}
-      ), taken as (${taken}
-      )
-      select count(*)::text as count from taken`,
-    values,
-  }
 }
 
 /**
  * Data-modifying CTEs run whether or not they are read, so the attempts go with their deliveries.
  */
 function deleteWithHistory(schema: string): string {
-  return `
-        delete from ${schema}.webhook_deliveries d using due where d.id = due.id returning 1
+  return `delete from ${schema}.webhook_deliveries d using due where d.id = due.id returning 1
       ), history as (
         delete from ${schema}.webhook_attempts a using due where a.delivery_id = due.id`
-}
-
-function before(milliseconds: string): string {
-  return `now() - ${milliseconds}::bigint * interval '1 millisecond'`
 }
