@@ -1,4 +1,4 @@
-import type { Act } from '../contracts/act.ts'
+import type { Act } from '../acts/act.ts'
 import type { ActResult, KeyDetail, KeyName, Keys } from '../contracts/keys.ts'
 import type { StoredResponse } from '../contracts/stored-response.ts'
 import { callOption } from '../options/call-option.ts'
