@@ -1,8 +1,8 @@
 import type { RedisClient } from './redis-client.ts'
 
-/** Where commands are sent, and how long each may take. */
+/** The client that commands go to, and how long each may take. */
 export interface Connection {
   readonly client: RedisClient
-  /** Reconnecting included. Milliseconds. */
+  /** Includes reconnecting. Milliseconds. */
   readonly commandTimeoutMs: number
 }

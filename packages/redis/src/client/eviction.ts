@@ -4,12 +4,13 @@ import { storeTimeout, within } from './deadline.ts'
 import { isRefusal, storeError } from './store-error.ts'
 
 /**
- * Looks before the first claim, and from then on every few seconds beside one, whether this Redis evicts
- * keys: a record that is evicted before its time lets a retry run its handler again, and nobody would
- * ever know.
+ * Checks before the first claim, and every few seconds beside later ones, whether this Redis evicts
+ * keys. If it does, an evicted record lets a retry run its handler again, and nothing would show
+ * it.
  *
- * The returned function throws `store-unavailable` where it does (or warns, as the options say), and
- * where Redis cannot be asked. A server that does not tell (INFO is not allowed) is taken at its word.
+ * The returned function throws `store-unavailable` if Redis evicts (or warns, as the options say),
+ * and if Redis cannot be asked. If the server does not reveal its policy (INFO is not allowed), the
+ * store assumes that it does not evict.
  */
 export function evictionGuard(
   options: Connection & { readonly whenEvicting: 'refuse' | 'warn' },
@@ -35,22 +36,23 @@ export function evictionGuard(
     if (isFine && performance.now() < lookAt) return undefined
     looking ??= look()
     if (!isFine) return looking
-    // The next claim is told. If Redis cannot be asked, this one finds out by itself.
+    // The next claim gets the result. If Redis cannot be asked, this claim finds that out by
+    // itself.
     looking.catch(() => {})
     return undefined
   }
 }
 
 /**
- * The same for a log, whose relays had better go on: what they have delivered cannot be evicted any more.
- * It warns, once for each policy. Never rejects.
+ * The same check for a log. It only warns, once for each policy, because relays should continue:
+ * events that are delivered cannot be evicted any more. Never rejects.
  */
 export function evictionWatch(options: Connection): () => Promise<void> {
   const warn = evictionWarning(OF_EVENTS)
   return () => evictionPolicy(options).then(warn, () => {})
 }
 
-/** The policy by which it evicts; `undefined` if it does not. */
+/** The policy by which this Redis evicts keys; `undefined` if it does not. */
 async function evictionPolicy({
   client,
   commandTimeoutMs,
@@ -75,7 +77,7 @@ function evictionPolicyIn(info: string): string | undefined {
   return limit === '0' || policy === 'noeviction' ? undefined : policy
 }
 
-/** Once for each policy, and again when it has been another in between. */
+/** Warns once for each policy, and again if the policy changed in between. */
 function evictionWarning(what: Evicted): (policy: string | undefined) => void {
   let last: string | undefined
   return (policy) => {

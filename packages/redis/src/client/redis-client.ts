@@ -1,23 +1,24 @@
 import { OptionsError } from '@oncekey/core'
 
 /**
- * What is used of ioredis, 5 or 6: a `Redis` (single server or Sentinel) or a `Cluster` fits as it
- * is. Two copies of ioredis may meet in one process, so a client is known by its shape.
+ * The part of ioredis, 5 or 6, that is used: a `Redis` (single server or Sentinel) or a `Cluster`
+ * fits as it is. A client is recognized by its shape, because two copies of ioredis may meet in one
+ * process.
  */
 export interface RedisClient {
-  /** Named here as the types of ioredis have it; what is called is its twin `evalshaBuffer`. */
+  /** The types of ioredis declare only this method; the store calls its twin `evalshaBuffer`. */
   evalsha(sha1: string, keyCount: number, ...args: (string | number | Buffer)[]): Promise<unknown>
   pipeline(commands: unknown[][]): { exec(): Promise<[Error | null, unknown][] | null> }
   info(section: string): Promise<string>
   /** The connection of a `Redis` while it has one. */
   readonly stream?: { cork(): void; uncork(): void } | undefined
-  /** Of a `Cluster`. */
+  /** Only a `Cluster` has it. */
   nodes?(role: 'master'): { info(section: string): Promise<string> }[]
   readonly isCluster?: boolean
   readonly options?: { readonly enableAutoPipelining?: boolean | undefined }
 }
 
-/** A connection that listens: ioredis again, for `SUBSCRIBE` and nothing else. */
+/** A connection that subscribes: ioredis again, used only for `SUBSCRIBE`. */
 export interface RedisSubscriber {
   subscribe(channel: string): Promise<unknown>
   on(event: 'message', listener: (channel: string, message: string) => void): unknown
@@ -31,7 +32,7 @@ export function checkClient(
   if (has(client, 'evalshaBuffer', 'evalBuffer', 'pipeline', 'info')) return client
   if (has(client, 'sendCommand')) {
     throw new OptionsError(
-      `${of}(): \`client\` is not of the package "ioredis". ` +
+      `${of}(): \`client\` is not a client of the package "ioredis". ` +
         `Write \`import { Redis } from 'ioredis'\` and \`${of}({ client: new Redis(url) })\`.`,
     )
   }
@@ -45,13 +46,13 @@ export function checkClient(
 export function checkSubscriber(subscriber: RedisSubscriber, client: RedisClient): RedisSubscriber {
   if (!has(subscriber, 'subscribe', 'on')) {
     throw new OptionsError(
-      'redisStore(): `subscriber` is not of the package "ioredis": write `subscriber: client.duplicate()`.',
+      'redisStore(): `subscriber` is not a client of the package "ioredis": write `subscriber: client.duplicate()`.',
     )
   }
-  // A Cluster subscribes on a connection of its own.
+  // A Cluster subscribes on a connection of its own, so it may be both.
   if (Object.is(subscriber, client) && client.isCluster !== true) {
     throw new OptionsError(
-      'redisStore(): `subscriber` is the same connection as `client`, and one that listens takes no ' +
+      'redisStore(): `subscriber` is the same connection as `client`, and a connection that subscribes takes no ' +
         'other commands: write `subscriber: client.duplicate()`.',
     )
   }

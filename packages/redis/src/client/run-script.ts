@@ -6,7 +6,7 @@ import type { RedisClient } from './redis-client.ts'
 import type { Replicas } from './replicas.ts'
 import { integerIn, type Script, type ScriptArgument } from './script.ts'
 
-/** Runs scripts: by their digest, and in full where the server has not seen them. */
+/** Runs scripts by their digest, and sends the text if the server does not know the digest. */
 export interface ScriptRunner {
   /**
    * One round trip. Rejects with the client's error, or when there was no answer in time; `sent` is
@@ -20,14 +20,15 @@ export interface ScriptRunner {
   ): Sent<Reply>
 
   /**
-   * The whole text at once, and no waiting: so it follows what was sent before it, while a digest that
-   * the server does not know would have the text come behind what is sent meanwhile.
+   * Sends the whole text at once and does not wait, so the script runs after everything that was
+   * sent before it. By its digest, an unknown script would be sent again, behind later commands.
    */
   runInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): void
 
   /**
-   * The same as `run`, and how many replicas have what was written (`WAIT`), in the same round trip:
-   * by this script, or by anybody before it, for Redis goes by the end of its log when a command was done.
+   * As `run`, and also reports, in the same round trip, how many replicas have what was written
+   * (`WAIT`). That includes earlier writes of others, because Redis counts up to the end of its log
+   * at that moment.
    */
   runReplicated<Question, Reply>(
     script: Script<Question, Reply>,
@@ -48,8 +49,8 @@ export interface Replicated<Reply> {
 }
 
 /**
- * The client's own deadlines are the user's to set, and ioredis' default is none: a call waits for
- * ever while Redis is down. So every call has one here.
+ * Gives every call a deadline. The client's own deadlines are the user's to set, and ioredis has
+ * none by default: a call would wait for ever while Redis is down.
  */
 export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRunner {
   const call = caller(client)
@@ -101,8 +102,8 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     const callAndWait = async (...command: [method: string, script: string]): Promise<unknown[]> =>
       inOnePipeline(client, [
         [...command, args],
-        // On the same connection: it speaks of what was written there, and on a new one it would
-        // at once count every replica there is.
+        // On the same connection, because WAIT concerns what was written there. On a new connection
+        // it would count every replica at once.
         ['wait', replicas.count, replicas.timeoutMs],
       ])
     // A Cluster follows the redirection of a single command only. That also puts its map right, and
@@ -164,9 +165,9 @@ type Call = (
 ) => Promise<unknown>
 
 /**
- * A Cluster that pipelines by itself takes the digest of a script for its key, and sends it to any
- * node; what comes in a pipeline it leaves alone. That is a third as fast as a call, hence not the
- * way for every client.
+ * A Cluster with automatic pipelining takes the digest of a script for its key, and sends it to any
+ * node; an explicit pipeline it leaves alone. A pipeline is a third as fast as a call, so other
+ * clients do not use one.
  */
 function caller(client: RedisClient): Call {
   if (client.isCluster === true && client.options?.enableAutoPipelining === true) {
@@ -184,9 +185,9 @@ function caller(client: RedisClient): Call {
 }
 
 /**
- * Lets what is called in one turn of the event loop leave in one write. Answers come together, so
- * that is where the next calls are made together: with 50 requests at once, 16 instead of 26 µs of
- * the processor's time for a claim and a completion. A call that is alone is not held up.
+ * Sends all calls of one turn of the event loop in one write. Answers arrive together, so the next
+ * calls are made together: with 50 requests at once, a claim and a completion cost 16 instead of 26
+ * µs of processor time. A single call is not delayed.
  */
 function corker(client: RedisClient): () => void {
   let isCorked = false
@@ -202,7 +203,7 @@ function corker(client: RedisClient): () => void {
   }
 }
 
-/** Throws the first error there is: a pipeline itself never fails. */
+/** Throws the first error among the results, because the pipeline itself never fails. */
 async function inOnePipeline(client: RedisClient, commands: unknown[][]): Promise<unknown[]> {
   const results = (await client.pipeline(commands).exec()) ?? []
   return results.map(([error, reply]) => {

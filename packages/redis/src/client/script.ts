@@ -1,40 +1,39 @@
 import { hash } from 'node:crypto'
 
 /**
- * One Lua script and all there is to say about it: which keys it touches, what it is told, what it
- * answers. Redis runs it without interruption, and undoes nothing of one that fails half-way: so a
- * script looks at everything first, and its first write is one that a full server refuses (HSET,
- * SET), after which it is let through to its end.
+ * A Lua script with its keys, its arguments and its reply. Redis runs it without interruption, but
+ * undoes nothing if it fails half-way. So a script first reads everything, and its first write is
+ * one that a full server refuses (HSET, SET); after that Redis lets it run to its end.
  */
 export interface Script<Question, Reply> {
   /** For messages. */
   readonly name: string
   readonly text: string
   readonly sha: string
-  /** All in one slot: they share their hash tag. */
+  /** All keys are in one slot, because they share their hash tag. */
   keys(question: Question): readonly string[]
   args(question: Question): readonly ScriptArgument[]
-  /** Throws on what the script never answers: then it was not the script that answered. */
+  /** Throws on anything that the script never answers. */
   reply(raw: unknown, question: Question): Reply
 }
 
 export type ScriptArgument = string | number | Buffer
 
-/** The script with the digest by which a server that has seen it knows it. */
+/** Adds the digest by which a server recognizes a script it has seen. */
 export function script<Question, Reply>(
   parts: Omit<Script<Question, Reply>, 'sha'>,
 ): Script<Question, Reply> {
   return { ...parts, sha: hash('sha1', parts.text) }
 }
 
-/** What a reply is made of. Scripts answer words, and integers where they are small and exact. */
+/** Readers of replies. Scripts answer words, and integers that are small and exact. */
 export function textIn(raw: unknown): string {
   if (Buffer.isBuffer(raw)) return raw.toString()
   if (typeof raw === 'string') return raw
   throw unreadable(raw)
 }
 
-/** Under ioredis' `stringNumbers` an integer is text. */
+/** With ioredis' `stringNumbers` an integer arrives as text. */
 export function integerIn(raw: unknown): number {
   const value = typeof raw === 'number' ? raw : Number(textIn(raw))
   if (!Number.isSafeInteger(value)) throw unreadable(raw)
@@ -51,7 +50,7 @@ export function listIn(raw: unknown): readonly unknown[] {
   throw unreadable(raw)
 }
 
-/** One of the words that a script ends with. */
+/** One of the words that a script can answer. */
 export function wordIn<Word extends string>(raw: unknown, words: readonly Word[]): Word {
   const text = textIn(raw)
   const word = words.find((each) => each === text)

@@ -1,6 +1,6 @@
 import { OncekeyError } from '@oncekey/core'
 
-/** What went wrong with Redis, in words that say what to do; the client's own error is the cause. */
+/** An error of Redis with advice on what to do; the client's own error is the cause. */
 export function storeError(
   code: 'store-unavailable' | 'commit-failed',
   error: unknown,
@@ -8,25 +8,29 @@ export function storeError(
   const cause = withoutArguments(error)
   const text = cause instanceof Error ? cause.message : String(cause)
   const hint = HINTS.find(([pattern]) => pattern.test(text))?.[1]
-  const said = hint === undefined ? text : `${hint} (${text})`
+  const detail = hint === undefined ? text : `${hint} (${text})`
   return code === 'store-unavailable'
-    ? new OncekeyError(code, `Redis could not be asked: ${said}`, { cause })
-    : new OncekeyError(code, `Redis did not say that the response is stored: ${said}`, { cause })
+    ? new OncekeyError(code, `Redis could not be asked: ${detail}`, { cause })
+    : new OncekeyError(code, `Redis did not confirm that the response is stored: ${detail}`, {
+        cause,
+      })
 }
 
-/** Whether Redis itself refused the command. If not, it may have been carried out all the same. */
+/** Whether Redis itself refused the command. If not, Redis may still have carried it out. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof Error && error.name === 'ReplyError'
 }
 
-/** ioredis attaches the command with its arguments: response, token and key are not for a log. */
+/**
+ * ioredis attaches the command with its arguments; response, token and key must not reach a log.
+ */
 function withoutArguments(error: unknown): unknown {
   const command = (error as { command?: { args?: unknown } } | null | undefined)?.command
   if (command?.args !== undefined) command.args = undefined
   return error
 }
 
-/** Redis 6 says what a script was refused behind the script's own name, and a dash. */
+/** In Redis 6 the reason comes behind the script's own name and a dash. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/(^|-)READONLY/, 'the client is connected to a read-only replica; connect it to the primary'],
   [/^LOADING/, 'it is still loading its data'],

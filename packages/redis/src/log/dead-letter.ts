@@ -2,7 +2,7 @@ import type { AttemptError, DeadLetter, DeliveryAttempt, PastAttempt } from '@on
 import { eventOnFile } from './logged-entry.ts'
 import type { KeptDelivery } from './scripts/deliveries/page-dead.ts'
 
-/** What scripts keep of a delivery: see `scripts/log/delivery.ts`. */
+/** The JSON that scripts keep of a delivery: see `scripts/delivery.ts`. */
 interface State {
   readonly consumer: string
   readonly state: DeadLetter['state']
@@ -15,7 +15,7 @@ interface State {
   readonly tries: number
 }
 
-/** As an operator sees it. */
+/** A delivery as an operator sees it. */
 export function deadLetterOf(
   slot: number,
   { number, state: stateText, event: eventText, note, lastTry }: Omit<KeptDelivery, 'diedAtUs'>,
@@ -43,7 +43,7 @@ export function deadLetterOf(
   }
 }
 
-/** How many attempts there were in its whole life. */
+/** How many attempts the delivery has had in all. */
 export function triesOf({ state }: KeptDelivery): number {
   return (JSON.parse(state) as State).tries
 }

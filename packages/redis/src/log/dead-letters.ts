@@ -51,7 +51,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       const there = new Set(await consumersOf(log))
       if (limit > 0 && filter.retired !== true) {
         for await (const each of deadInOrder(log, filter)) {
-          // Retired by a release that left its letters as they were.
+          // A release before this one retired its consumer, and left its letters as they were.
           if (!there.has(each.letter.origin)) continue
           taken.push(each)
           if (taken.length === limit) break
@@ -99,7 +99,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
   }
 }
 
-/** One script puts back those of one consumer in one slot. */
+/** Groups letters by slot and consumer: one script puts back those of one group. */
 function byConsumerInSlot(
   letters: readonly DeadOne[],
 ): { slot: number; consumer: string; numbers: number[] }[] {
@@ -130,7 +130,7 @@ async function statesOf(
   })
 }
 
-/** By their ids; those that are not there are left out. */
+/** Finds deliveries by their ids; unknown ids are left out. */
 async function find(log: LogState, ids: readonly string[]): Promise<FoundDelivery[]> {
   const found: FoundDelivery[] = []
   for (const asked of inPortions(slotsOf(ids))) {

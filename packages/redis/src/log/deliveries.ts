@@ -6,16 +6,16 @@ import { pageRetryingScript } from './scripts/deliveries/page-retrying.ts'
 import { startDeliveriesScript } from './scripts/deliveries/start-deliveries.ts'
 
 /**
- * Looks what is due in all slots, chooses, and counts a start for what was chosen. Only the holder of
- * a slot starts its deliveries, so nothing can come between the two; if the slot was lost meanwhile,
- * nothing of it is started.
+ * Looks for due deliveries in all slots, chooses some, and counts a start for each. Only the holder
+ * of a slot starts its deliveries, so nothing can happen in between. If a slot was lost meanwhile,
+ * none of its deliveries starts.
  */
 export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   const { consumer, slots: held, except, limit, types = null, maxBytes = PAGE_BYTES } = request
   const under = new Set(except)
   const most = limit + except.length + 1
-  // Where types are asked for, events are looked into: up to 2,000 in a slot, so each by itself. A
-  // cluster is asked so anyway.
+  // With types, the script reads the events, up to 2,000 in a slot, so each slot gets its own
+  // script. A cluster is asked slot by slot in any case.
   const isWhole = types === null || log.client.isCluster === true
   const portions = isWhole ? [held] : held.map((slot) => [slot])
   const looks = portions.map((portion) =>
@@ -54,7 +54,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   }
 }
 
-/** What an ordered consumer would have to hold. */
+/** The ordering keys that an ordered consumer would have to hold, counted. */
 export async function heldKeys(
   log: LogState,
   { consumer, slots: asked, orderingKeys }: Parameters<EventLog['held']>[0],

@@ -3,14 +3,17 @@ import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
 import { measureLagScript, type SlotToCount } from './scripts/reading/measure-lag.ts'
 
-/** How far a consumer is behind: counted up to 10,000, in scripts that are short whatever the events' size. */
+/**
+ * How far a consumer is behind, counted up to 10,000 in scripts that are short whatever the size of
+ * events.
+ */
 export async function lagOf(log: LogState, consumer: string): Promise<Lag> {
   let known = false
   let events = 0
   let oldestMs: number | null = null
   let slots: readonly SlotToCount[] = allSlots.map((slot) => ({ slot, behind: '' }))
   while (slots.length > 0) {
-    // In a cluster the first question counts in all nodes at once.
+    // In a cluster the first question counts on all nodes at once.
     const most = COUNTED - events
     const lags = await log.askSlots(measureLagScript, slots, (some) => ({
       slots: some,

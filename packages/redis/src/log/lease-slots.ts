@@ -8,9 +8,9 @@ import { subscribeScript } from './scripts/consumers/subscribe.ts'
 import { takeSlotsScript } from './scripts/consumers/take-slots.ts'
 
 /**
- * Counts the relays, renews what is held, takes what is free up to a fair share. Three questions,
- * because in a cluster no script sees all slots. Only the last gives a slot away, and it looks again:
- * of two relays that want the same one gets it, and the other tries the next.
+ * Renews the slots held, counts the relays, and takes free slots up to a fair share. These are
+ * three questions, because in a cluster no script sees all slots. Only the last gives a slot away,
+ * and it checks again: if two relays want the same slot, one gets it and the other tries the next.
  */
 export async function leaseSlots(
   log: LogState,
@@ -31,7 +31,8 @@ export async function leaseSlots(
   const states = renewed.replies.flat()
   const inState = (wanted: (typeof states)[number]): number[] =>
     there.filter((_, at) => states[at] === wanted)
-  // What is held of a node that is away is not renewed: whoever is heard there first takes it anew.
+  // Slots held on a node that is away are not renewed. Whichever relay the node hears first takes
+  // them anew.
   const lost = [...inState('lost'), ...[...away].filter((slot) => epochs.has(slot))]
   const unknown = inState('unknown')
   if (unknown.length > 0 && isSubscribed) await restore(log, consumer, unknown)
@@ -41,7 +42,8 @@ export async function leaseSlots(
     await countRelays(log, consumer, relay, 0)
     return { share: 0, relays: 0, taken: [], lost }
   }
-  // Where the node that counts them is away, what is free goes to who is first, and is shared out later.
+  // If the node that counts the relays is away, whoever asks first gets the free slots; they are
+  // shared out later.
   const relays = (await countRelays(log, consumer, relay, leaseMs)) ?? 1
   const share = Math.ceil(SLOTS / relays)
   let wanted = share - inState('held').length
@@ -62,7 +64,7 @@ export async function leaseSlots(
   return { share, relays, taken, lost }
 }
 
-/** `undefined` where the node that counts them is away. */
+/** The number of relays; `undefined` if the node that counts them is away. */
 async function countRelays(
   log: LogState,
   consumer: string,
@@ -78,16 +80,17 @@ async function countRelays(
 }
 
 /**
- * Cursors that are not there, of a consumer that nobody retired, were lost: with the server's memory, or
- * with a node. The consumer begins in these slots with what is there, some of which it may have passed.
+ * Missing cursors of a consumer that was not retired were lost, with the server's memory or with a
+ * node. The consumer starts in these slots with the events that are there, some of which it may
+ * have passed before.
  */
 async function restore(log: LogState, consumer: string, slots: readonly number[]): Promise<void> {
   if (await log.ask(isRetiredScript, { consumer, begins: false })) return
   const subscription = { consumer, types: null, startAt: 'beginning' } as const
   await log.askSlots(subscribeScript, slots, (some) => ({ slots: some, subscription }))
   process.emitWarning(
-    `Redis has lost ${slots.length} of the cursors of consumer "${consumer}". It goes on with the oldest ` +
-      'events that are there; some that it has taken effect for may come again.',
+    `Redis has lost ${slots.length} of the cursors of consumer "${consumer}". It continues with the oldest ` +
+      'events that are there, and may get some again that it has already handled.',
     { code: 'ONCEKEY', type: 'OncekeyWarning' },
   )
 }

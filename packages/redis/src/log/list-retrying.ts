@@ -12,8 +12,8 @@ import { listConsumersScript } from './scripts/consumers/list-consumers.ts'
 import { listRetryingScript } from './scripts/deliveries/list-retrying.ts'
 
 /**
- * What is retrying: consumer by consumer, slot by slot, and in each by when it is due. A page asks for
- * some slots at most, so that one with nothing in them is empty and still has a `next`.
+ * Lists what is retrying: consumer by consumer, slot by slot, and within a slot by due time. A page
+ * asks a limited number of slots, so a page over empty slots is empty and still has a `next`.
  */
 export async function listRetrying(
   log: LogState,
@@ -37,10 +37,10 @@ export async function listRetrying(
   return { items, next: undefined }
 }
 
-/** Where a page goes on: a consumer, a slot, and how many of that to leave out. */
+/** Where the next page starts: a consumer, a slot, and how many of that slot to skip. */
 type Place = readonly [consumer: string, slot: number, from: number]
 
-/** Those that are there, each once, by their names. */
+/** The names of all consumers, each once, sorted. */
 export async function consumersOf(log: LogState): Promise<readonly string[]> {
   const found = await log.askSlots(listConsumersScript, allSlots, (slots) => ({ slots }))
   return [...new Set(found.flat())].sort()
@@ -52,7 +52,7 @@ function startOf([first]: readonly string[]): Place | undefined {
 
 function nextSlot(consumers: readonly string[], [consumer, slot]: Place): Place | undefined {
   if (slot + 1 < allSlots.length) return [consumer, slot + 1, 0]
-  // By its name: consumers may have come or gone since the page before.
+  // By name, because consumers may have come or gone since the previous page.
   return startOf(consumers.filter((each) => each > consumer))
 }
 
@@ -63,7 +63,7 @@ function placeIn(after: string): Place {
       return [consumer, slot, from]
     }
   } catch {
-    // Said below, as for any other text.
+    // Falls through to the error below.
   }
   throw new OptionsError('listRetrying: `after` must be the `next` of a page of the same list.')
 }
@@ -75,5 +75,5 @@ function isMeant({ type, subject }: DeadLetter, filter: RetryingFilter): boolean
   )
 }
 
-/** Slots, or portions of them, that one page asks for. */
+/** How many slots, or portions of slots, one page asks. */
 const ASKED = 128

@@ -4,13 +4,13 @@ import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
 import type { ResolvedLogOptions } from './options.ts'
 
-/** What the parts of one log share. */
+/** The state that the parts of one log share. */
 export interface LogState extends ResolvedLogOptions {
-  /** Runs a script about one slot. Rejects with one of the contract's codes. */
+  /** Runs a script on one slot. Rejects with one of the contract's codes. */
   ask<Question, Reply>(script: Script<Question, Reply>, question: Question): Promise<Reply>
   /**
-   * Runs a script about many slots: in one call on a server that has all of them, slot by slot in a
-   * cluster, where no script may touch two. Nothing is done for no slots.
+   * Runs a script on many slots: in one call on a single server, slot by slot in a cluster, where
+   * no script may touch two. Does nothing for no slots.
    */
   askSlots<Item, Question, Reply>(
     script: Script<Question, Reply>,
@@ -18,19 +18,21 @@ export interface LogState extends ResolvedLogOptions {
     question: (some: readonly Item[]) => Question,
   ): Promise<Reply[]>
   /**
-   * The same, of those whose node answers: a node of a cluster that is away keeps nobody from the slots
-   * of the others. Rejects where none answers, and with what a node says against being asked at all.
+   * As `askSlots`, for the slots whose node answers: in a cluster, a node that is away does not
+   * block the slots of the others. Rejects if no node answers, or if one refuses the command.
    */
   askSlotsThere<Item, Question, Reply>(
     script: Script<Question, Reply>,
     items: readonly Item[],
     question: (some: readonly Item[]) => Question,
   ): Promise<{ readonly replies: readonly Reply[]; readonly away: readonly Item[] }>
-  /** Cut up as `askSlots` does it. */
+  /** Splits items as `askSlots` does. */
   portions<Item>(items: readonly Item[]): readonly (readonly Item[])[]
 }
 
-/** Nothing was heard of the node, or it cannot serve its slots just now; it has not refused the command. */
+/**
+ * Whether the node did not answer, or cannot serve its slots now. It has not refused the command.
+ */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof OncekeyError) || error.code !== 'store-unavailable') return false
   if (!isRefusal(error.cause)) return true
@@ -65,9 +67,9 @@ export function logState(options: ResolvedLogOptions): LogState {
       const asked = portions(items)
       const answers = await Promise.allSettled(asked.map((some) => ask(script, question(some))))
       const failed = answers.filter((answer) => answer.status === 'rejected')
-      const toldOf = failed.find(({ reason }) => !isAway(reason)) ?? failed[0]
-      const isNoneThere = failed.length === answers.length
-      if (toldOf !== undefined && (isNoneThere || !isAway(toldOf.reason))) throw toldOf.reason
+      const thrown = failed.find(({ reason }) => !isAway(reason)) ?? failed[0]
+      const isAllAway = failed.length === answers.length
+      if (thrown !== undefined && (isAllAway || !isAway(thrown.reason))) throw thrown.reason
       return {
         replies: answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : [])),
         away: asked.flatMap((some, at) => (answers[at]?.status === 'rejected' ? some : [])),

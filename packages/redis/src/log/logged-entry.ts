@@ -3,15 +3,15 @@ import { inLife } from './keys/life.ts'
 import type { FiledEvent } from './scripts/reading/advance.ts'
 import type { Entry } from './scripts/reading/read-entries.ts'
 
-/** An entry as an event; or, of one that is no event, what goes on file in its place. */
+/** An entry as an event or, if it is no event, the dead letter that is filed in its place. */
 export type LoggedEntry =
   | { readonly kind: 'event'; readonly event: LoggedEvent }
   | { readonly kind: 'unreadable'; readonly position: string; readonly filed: FiledEvent }
 
 /**
- * Reads what `outbox-entry.ts` writes. Others may write to the stream too, so anything can be in it:
- * what lacks an id or a type, or has data or headers that are not JSON, is a dead letter with its
- * fields for data. It must neither stop its slot nor go unnoticed.
+ * Reads the entries that `outbox-entry.ts` writes. Others may write to the stream too, so an entry
+ * can hold anything. One without an id or a type, or with data or headers that are not JSON,
+ * becomes a dead letter with its fields as data: it must neither stop its slot nor go unnoticed.
  */
 export function loggedEntry(slot: number, { id, fields }: Entry, life: string): LoggedEntry {
   const values = new Map<string, string>()
@@ -25,12 +25,12 @@ export function loggedEntry(slot: number, { id, fields }: Entry, life: string): 
     : { kind: 'unreadable', position: id, filed: unreadable(event, values, why) }
 }
 
-/** An event on file, without its data. */
+/** The text of an event on file, without its data. */
 export function filedText({ data: _, ...event }: LoggedEvent): string {
   return JSON.stringify(event)
 }
 
-/** The event again. */
+/** The event from its text on file and its data. */
 export function eventOnFile(text: string, data: string): LoggedEvent {
   return { ...JSON.parse(text), data }
 }
@@ -58,7 +58,7 @@ function whyUnreadable({ id, type, data, headers }: LoggedEvent): string | undef
   if (type === '') return 'has no `type`'
   if (parsed(data) === undefined) return 'has `data` that is not JSON'
   if (headers !== '{}' && !isObjectOfText(parsed(headers))) {
-    return 'has `headers` that are no JSON object of strings'
+    return 'has `headers` that are not a JSON object of strings'
   }
   return undefined
 }

@@ -3,11 +3,11 @@ import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
 import { type TrimmedSlots, trimSlotsScript } from './scripts/reading/trim-slots.ts'
 
-/** Takes away what has been kept long enough, and says which consumers hold the rest and are gone. */
+/** Deletes what was kept long enough, and reports the missing consumers that hold the rest back. */
 export async function maintainLog(log: LogState): Promise<Maintenance> {
   const { retentionMs, missingAfterMs, abandonedAfterMs, resolvedRetentionMs } = log
   const trimmed: TrimmedSlots[] = []
-  // Another script each time, so that others are served in between.
+  // Runs another script each time, so that other commands are served in between.
   for (let more = true; more; ) {
     const { replies: some } = await log.askSlotsThere(trimSlotsScript, allSlots, (slots) => ({
       slots,

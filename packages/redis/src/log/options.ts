@@ -3,27 +3,37 @@ import { checkClient, type RedisClient } from '../client/redis-client.ts'
 
 /** Options of `redisLog`. */
 export interface RedisLogOptions {
-  /** An ioredis `Redis` or `Cluster`, 5 or 6; the one of the store, or one of its own. It stays yours. */
+  /**
+   * An ioredis `Redis` or `Cluster`, 5 or 6: the store's or another one. You connect and close it.
+   */
   readonly client: RedisClient
-  /** How long Redis may take to answer one command, reconnecting included. Milliseconds. @default 5_000 */
+  /**
+   * How long Redis may take to answer one command, reconnecting included. Milliseconds. @default
+   * 5_000
+   */
   readonly commandTimeoutMs?: number
   /**
-   * How long events are kept at least, once every consumer has passed them: for a consumer that is
-   * yet to come. Milliseconds. @default 86_400_000 (24 h)
+   * How long events are kept at least after every consumer has passed them, for consumers that are
+   * added later. Milliseconds. @default 86_400_000 (24 h)
    */
   readonly retentionMs?: number
   /**
-   * How long it is remembered that a consumer has emitted for an event: longer than the event can be
-   * delivered again. Milliseconds. @default 604_800_000 (7 d)
+   * How long the log remembers that a consumer has emitted for an event: longer than the event can
+   * be delivered again. Milliseconds. @default 604_800_000 (7 d)
    */
   readonly emittedRetentionMs?: number
-  /** How long a dead letter that was dealt with can still be looked at. Milliseconds. @default 2_592_000_000 (30 d) */
+  /**
+   * How long a resolved dead letter can still be read. Milliseconds. @default 2_592_000_000 (30 d)
+   */
   readonly resolvedRetentionMs?: number
-  /** After how long a consumer that no relay asks for is reported as missing. Milliseconds. @default 3_600_000 (1 h) */
+  /**
+   * After how long a consumer that no relay runs is reported as missing. Milliseconds. @default
+   * 3_600_000 (1 h)
+   */
   readonly missingAfterMs?: number
   /**
-   * After how long it holds events back no more. If it comes back, it goes on with what is left.
-   * Milliseconds. @default 604_800_000 (7 d)
+   * After how long such a consumer no longer holds events back. If it comes back, it continues with
+   * what is left. Milliseconds. @default 604_800_000 (7 d)
    */
   readonly abandonedAfterMs?: number
 }

@@ -13,8 +13,8 @@ import { readEntriesScript, type SlotEntries } from './scripts/reading/read-entr
 type Unreadable = LoggedEntry & { readonly kind: 'unreadable' }
 
 /**
- * One page out of many streams. It begins behind `lastFull`, the slot that the page before had no room
- * for the rest of, so that one with much to read does not keep the others from being read.
+ * Reads one page from many streams. It starts behind `lastFull`, the slot that did not fit in the
+ * previous page, so that a slot with many events does not keep the others from being read.
  */
 export async function readPage(
   log: LogState,
@@ -29,7 +29,7 @@ export async function readPage(
   ]
   const portions = log.portions(slots).length
   const share = { limit: limitOfEach(limit, portions), maxBytes: bytesOfEach(maxBytes, portions) }
-  // Of a node that is away nothing is read: its slots stay where they are.
+  // Nothing is read from a node that is away: the positions of its slots stay where they are.
   const ask = async (some: ReadRequest['slots'], most: typeof share, isShare: boolean) => {
     const { replies } = await log.askSlotsThere(readEntriesScript, some, (asked) => ({
       consumer,
@@ -62,17 +62,19 @@ export async function readPage(
   return { events, next, more: full !== undefined, lastFull: full ?? lastFull }
 }
 
-/** In a cluster all slots are asked at once, and what is over is read again. */
+/**
+ * In a cluster all slots are asked at once, and what does not fit in the page is read again later.
+ */
 function limitOfEach(limit: number, portions: number): number {
   return portions <= 1 ? limit : Math.max(Math.ceil(limit / portions), Math.min(limit, 16))
 }
 
-/** So that all of them together are a page; what is larger is asked for by itself. */
+/** Shares of the bytes that add up to one page. A larger entry is asked for by itself. */
 function bytesOfEach(maxBytes: number, portions: number): number {
   return portions <= 1 ? maxBytes : Math.max(1, Math.floor(maxBytes / portions))
 }
 
-/** Its next entry did not fit in its share. */
+/** Whether the slot's next entry did not fit in its share. */
 function isTooLarge({ entries, more }: SlotEntries): boolean {
   return more && entries.length === 0
 }

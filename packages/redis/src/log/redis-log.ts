@@ -26,11 +26,13 @@ import { leave, putOnRecord, want } from './subscriptions.ts'
 import { unreadableEntries } from './unreadable-entries.ts'
 
 /**
- * The events of {@link redisStore} as a log that consumers read: cursors, leases, deliveries and dead
- * letters stand beside each stream, in its slot of a cluster, and one script changes all of them.
+ * The events of {@link redisStore} as a log for consumers. Cursors, leases, deliveries and dead
+ * letters are kept beside each stream, in its slot of a cluster, and one script changes all of
+ * them.
  *
- * It has no transactions: what a consumer takes effect for it must recognise itself, by the event's id.
- * And it keeps no order between requests, whose stream is chosen by their key. Throws `OptionsError`.
+ * It has no transactions: a consumer must itself recognize an event that it has already handled, by
+ * the event's id. It keeps no order between requests, because a request's key decides its stream.
+ * Throws `OptionsError`.
  *
  * @example
  * ```ts
@@ -42,9 +44,12 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
   const log: LogState = logState(resolveLogOptions(options))
   const unreadable = unreadableEntries()
   const lookForEviction = evictionWatch(log)
-  /** By this process: their cursors are there, unless they were lost or the consumer was retired. */
+  /**
+   * Consumers that this process has subscribed. Their cursors exist, unless they were lost or the
+   * consumer was retired.
+   */
   const subscribed = new Set<string>()
-  /** Of each consumer the slot behind which its next page begins. */
+  /** For each consumer, the slot behind which its next page starts. */
   const turns = new Map<string, number>()
 
   return {
@@ -171,7 +176,10 @@ async function settle(
   return { lost: lostIn(ended) }
 }
 
-/** What a node that is away was told may not be on record: its slots are taken anew, from what is. */
+/**
+ * A write to a node that is away may not have taken effect, so its slots count as lost: they are
+ * taken anew from what is on record.
+ */
 function lostIn(written: {
   readonly replies: readonly (readonly number[])[]
   readonly away: readonly { readonly slot: number }[]
@@ -182,8 +190,8 @@ function lostIn(written: {
 async function unsupported(): Promise<never> {
   throw new OncekeyError(
     'transaction-unsupported',
-    'takeIn(): Redis has no transaction that could take your writes along. Let the consumer recognise ' +
-      'an event that it has taken effect for: by a unique column with `event.id`, in the transaction that ' +
-      'writes; or by `inbox` of @oncekey/postgres.',
+    'takeIn(): Redis has no transaction that could include your writes. Let the consumer recognize ' +
+      'an event that it has already handled: by a unique column with `event.id`, in the transaction that ' +
+      'writes, or by `inbox` of @oncekey/postgres.',
   )
 }

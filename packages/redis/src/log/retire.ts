@@ -13,8 +13,9 @@ import {
 import { setAsideScript } from './scripts/deliveries/set-aside.ts'
 
 /**
- * Forgets a consumer, and then sets aside what it could not take, in portions that hold nobody up. What
- * is to be done is on its mark: if this process dies, whoever subscribes the name next does the rest.
+ * Forgets a consumer, and then sets aside what it could not take, in portions that hold nobody up.
+ * What is to be done is on its mark: if this process dies, whoever subscribes the name next does
+ * the rest.
  */
 export async function retire(
   log: LogState,
@@ -31,7 +32,7 @@ export async function retire(
   return { kept: isKept ? count : 0, discarded: isKept ? 0 : count }
 }
 
-/** Lets a consumer that was retired begin anew: what is left of it is set aside before. */
+/** Lets a retired consumer start anew, after what is left of the old one was set aside. */
 export async function beginAnew(log: LogState, consumer: string): Promise<void> {
   const mark = await log.ask(findRetirementScript, { consumer })
   if (mark === null) return
@@ -41,7 +42,7 @@ export async function beginAnew(log: LogState, consumer: string): Promise<void> 
 
 async function setAside(log: LogState, consumer: string, choice: Retirement): Promise<number> {
   let total = 0
-  // One script at a time: each keeps the server from everybody else.
+  // One script at a time, because a script blocks the server for everybody else.
   for (const slot of allSlots) {
     let from = '0'
     do {

@@ -17,21 +17,21 @@ import {
   spreadWantedScript,
 } from './scripts/consumers/subscriptions.ts'
 
-/** Puts on record what a relay wants; `undefined` where no slot knows the consumer. */
+/** Records the types that a relay takes; `undefined` if no slot knows the consumer. */
 export async function want(log: LogState, request: Want): Promise<Standing | undefined> {
   const { consumer, types } = request
   const changed = await change(log, consumer, (record, nowMs) =>
     enrolled(record, { ...request, nowMs }),
   ).catch((error) => {
-    // The record is on a node that is away: the relay goes on with what it knew. Should something else
-    // be wanted meanwhile, what is read says so.
+    // The record is on a node that is away, so the relay continues with what it knew. If the wanted
+    // types change meanwhile, reading fails with `subscription-changed`.
     if (log.client.isCluster === true && isAway(error)) return undefined
     throw error
   })
   return changed && standingOf(changed.record, types, changed.nowMs)
 }
 
-/** Puts a list on record, of nobody who is alive by that. */
+/** Records a list of types for no particular relay. */
 export async function putOnRecord(
   log: LogState,
   consumer: string,
@@ -42,14 +42,14 @@ export async function putOnRecord(
   )
 }
 
-/** Takes a relay that leaves off the record. */
+/** Removes a relay that stops from the record. */
 export async function leave(log: LogState, consumer: string, relay: string): Promise<void> {
   await change(log, consumer, (record, nowMs) =>
     record === null ? null : departed(record, relay, nowMs),
   )
 }
 
-/** Compares and sets, until nobody has come in between; then every slot is told. */
+/** Compares and sets until nobody else changed the record in between, and then tells every slot. */
 async function change(
   log: LogState,
   consumer: string,
@@ -69,7 +69,7 @@ async function change(
       wanted: JSON.stringify(wantedIn(record, nowMs)),
     }))
     if (replies.some((count) => count > 0)) return { record, nowMs }
-    // It was retired: nothing is to be left of it.
+    // The consumer was retired, so nothing of it may be left.
     await log.ask(setSubscriptionsScript, { consumer, before: after, after: '' })
     return undefined
   }

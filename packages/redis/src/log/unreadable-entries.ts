@@ -2,17 +2,17 @@ import type { LoggedEntry } from './logged-entry.ts'
 import type { FiledEvent } from './scripts/reading/advance.ts'
 
 /**
- * Entries that were read and are no events. Reading writes nothing; they go on file with the move of
- * the cursor that passes them. Until then they are kept here, and whoever takes the slot over reads
- * them again.
+ * Entries that were read and are no events. Reading writes nothing, so they are kept here until the
+ * cursor passes them, and are filed in the same script. The next holder of the slot reads them
+ * again.
  */
 export interface UnreadableEntries {
   add(consumer: string, slot: number, entry: Unreadable): void
-  /** Those that a cursor at `position` has passed. */
+  /** The entries that a cursor at `position` has passed. */
   upTo(consumer: string, slot: number, position: string): readonly FiledEvent[]
-  /** They are on file. */
+  /** Drops them, because they are on file. */
   passed(consumer: string, slot: number, position: string): void
-  /** The slot is somebody else's, or read anew. */
+  /** Drops all of the slot, because another relay holds it or it is read anew. */
   forget(consumer: string, slot: number): void
 }
 
@@ -47,7 +47,7 @@ export function unreadableEntries(): UnreadableEntries {
   }
 }
 
-/** Of two ids of entries. */
+/** Compares two ids of entries. */
 function isLater(one: string, other: string): boolean {
   const [oneMs = 0, oneNumber = 0] = one.split('-').map(BigInt)
   const [otherMs = 0, otherNumber = 0] = other.split('-').map(BigInt)

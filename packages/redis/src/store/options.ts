@@ -10,32 +10,37 @@ import type { Replicas } from '../client/replicas.ts'
 
 /** Options of `redisStore`. */
 export interface RedisStoreOptions {
-  /** An ioredis `Redis` or `Cluster`, 5 or 6. It stays the caller's: to connect, to watch for errors, to close. */
+  /** An ioredis `Redis` or `Cluster`, 5 or 6. You connect it, handle its errors and close it. */
   readonly client: RedisClient
   /**
-   * Another connection, `client.duplicate()`, on which this process is told that an attempt of
+   * A second connection, `client.duplicate()`, on which this process hears that an attempt of
    * another process ended. Without it a claim with `waitMs` hears only of attempts of its own
-   * process; for others it asks again once, when its time or the lease is over.
-   * @default none
+   * process; for others it asks again once, when its time or the lease is over. @default none
    */
   readonly subscriber?: RedisSubscriber
-  /** How long Redis may take to answer one command, reconnecting included. Milliseconds. @default 2_000 */
+  /**
+   * How long Redis may take to answer one command, reconnecting included. Milliseconds. @default
+   * 2_000
+   */
   readonly commandTimeoutMs?: number
-  /** How long a response is replayed; after it `result-gone`. Milliseconds. @default 86_400_000 (24 h) */
+  /**
+   * How long a response is replayed; `result-gone` after that. Milliseconds. @default 86_400_000
+   * (24 h)
+   */
   readonly resultRetentionMs?: number
-  /** How long a key is remembered once its attempt ended. Milliseconds. @default 604_800_000 (7 d) */
+  /**
+   * How long a key is remembered after its attempt ended. Milliseconds. @default 604_800_000 (7 d)
+   */
   readonly keyRetentionMs?: number
   /**
-   * How many replicas must have a completion before it counts (`WAIT`); fewer within `timeoutMs`
-   * throw `commit-failed`, and `store-unavailable` where it was to be replayed. See the README for
-   * what this promises and what not.
-   * @default none: the primary alone
+   * How many replicas must have a completion before it counts (`WAIT`). If fewer have it within
+   * `timeoutMs`, a completion throws `commit-failed` and a replay `store-unavailable`. The README
+   * says what this promises and what it does not. @default none: the primary alone
    */
   readonly replicas?: Replicas
   /**
-   * What to do about a Redis that is set to evict keys when its memory is full: an evicted record
-   * lets its handler run a second time. `refuse`: every claim throws `store-unavailable`.
-   * @default 'refuse'
+   * What to do about a Redis that evicts keys when its memory is full: an evicted record lets its
+   * handler run a second time. `refuse`: every claim throws `store-unavailable`. @default 'refuse'
    */
   readonly whenEvicting?: 'refuse' | 'warn'
 }
@@ -90,8 +95,11 @@ function wholeNumber(option: string, value: number, most: number): void {
   )
 }
 
-/** Two of them are added up, and beyond 2^31 - 1 `setTimeout` fires at once. */
+/** Two of these are added up, and beyond 2^31 - 1 `setTimeout` fires at once. */
 const LONGEST_TIMEOUT_MS = 2 ** 30 - 1
 
-/** A hundred years: what is added to the server's clock stays a number that Redis takes for an expiry. */
+/**
+ * A hundred years: added to the server's clock, that is still a number that Redis accepts as an
+ * expiry.
+ */
 const LONGEST_RETENTION_MS = 100 * 365 * 24 * 60 * 60 * 1000

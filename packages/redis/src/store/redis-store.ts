@@ -28,8 +28,9 @@ import { releaseScript } from './scripts/release.ts'
 import { renewScript } from './scripts/renew.ts'
 
 /**
- * A {@link Store} in Redis: single server, Sentinel or Cluster, through ioredis. One script for each
- * verb: two round trips for a fresh request, one for a replay. Lease mode, by the server's clock.
+ * A {@link Store} in Redis: single server, Sentinel or Cluster, through ioredis. One script for
+ * each verb: two round trips for a fresh request, one for a replay. Lease mode, by the server's
+ * clock.
  *
  * It has no `transaction()`. Responses are as durable as the server makes them (`appendonly`), and
  * remembered only by one that never evicts. Throws {@link OptionsError}.
@@ -49,7 +50,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   const scripts = scriptRunner(resolved)
   const refuseEviction = evictionGuard(resolved)
   const ends = endings(resolved.subscriber)
-  /** Tokens of claims that nobody waits for any more, though Redis may still answer them. */
+  /** Tokens of claims that timed out here, though Redis may still answer them. */
   const givenUp = new Set<string>()
 
   async function begin(claim: Claim): Promise<Decision<never>> {
@@ -62,7 +63,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
 
   async function beginOrWait(claim: Claim, keys: RecordKeys): Promise<Decision<never>> {
     const waitUntil = performance.now() + claim.waitMs
-    // Before the first question: an end between its answer and the wait must not be missed.
+    // Watches before the first question, so that an end between its answer and the wait is not
+    // missed.
     const watch = ends.watch(keys.id)
     try {
       let hasListened = ends.isListening()
@@ -75,12 +77,12 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
         if (reply.kind !== 'in-progress' || isOver) return decisionOf(reply, claim, keys, askedAt)
         if (!hasListened) {
           hasListened = true
-          // Once more, to be told of an end that came before anyone listened.
+          // Asks once more, because an attempt may have ended before anyone listened.
           const isListening = await ends.listen(Math.min(leftMs, commandTimeoutMs))
           if (isListening && !claim.signal.aborted) continue
         }
         await watch.next(Math.min(leftMs, reply.leaseLeftMs), claim.signal)
-        // Nobody would run the handler of a caller who is gone, so it must not win the key.
+        // The caller is gone and would not run the handler, so it must not win the key.
         if (claim.signal.aborted) return decisionOf(reply, claim, keys, askedAt)
       }
     } finally {
@@ -89,13 +91,13 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 
   async function ask(claim: Claim, keys: RecordKeys, listens: boolean): Promise<ClaimReply> {
-    // Whoever asks again with the same token wants the attempt after all.
+    // A caller who asks again with the same token wants the attempt after all.
     givenUp.delete(claim.token)
     const question = { keys, claim, keyRetentionMs, listens }
     const reply = await heard(claim, keys, scripts.run(claimScript, question))
     if (replicas === undefined || !isOver(reply)) return reply
-    // The client is about to be told of a completion, and it is not known yet who has that: whoever
-    // completed may have been told that it is on too few servers, or nothing.
+    // The client is about to get the result of a completion, and it is unknown how many servers
+    // have that: whoever completed may have got an error about too few replicas, or no answer.
     const again = await heard(claim, keys, scripts.runReplicated(claimScript, question, replicas))
     if (isOver(again.reply) && again.acknowledged < replicas.count) {
       throw storeError('store-unavailable', tooFew(again.acknowledged, replicas))
@@ -117,10 +119,10 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 
   /**
-   * The caller is told that the handler does not run, so the key must not be left as if it did: what
-   * Redis carried out unheard, or carries out once it is back, is undone. That follows the claim on
-   * its connection. In a cluster a claim that is redirected can come last, so it is undone again
-   * should its answer still come.
+   * The caller is told that the handler does not run, so the claim must not hold the key. This
+   * undoes whatever Redis did without an answer, or does once it is back. The undoing follows the
+   * claim on its connection. In a cluster a redirected claim can arrive last, so it is undone again
+   * if its answer still comes.
    */
   function giveUp(
     token: string,
@@ -159,8 +161,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
       case 'newer':
         throw new OncekeyError(
           'store-too-new',
-          `The record of this key has the form ${reply.version}, of a newer release of @oncekey/redis. ` +
-            'Finish that deploy; a release that is older than the records cannot share a Redis with them.',
+          `The record of this key has the form ${reply.version}, written by a newer release of @oncekey/redis. ` +
+            'Finish that deploy: a release older than the records cannot share a Redis with them.',
         )
       default:
         return reply
@@ -225,7 +227,9 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     }
   }
 
-  /** What the client will be told is stored, and so has to be on as many servers as was asked for. */
+  /**
+   * Writes what the client will be told is stored, so it must be on as many servers as configured.
+   */
   async function write<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
@@ -241,7 +245,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     }
   }
 
-  /** No record, so nothing to ask Redis: only events, if there will be any, are sent. */
+  /** An attempt without a record asks Redis nothing. Only its events, if it has any, are sent. */
   function openAttempt(): Attempt<never> {
     const token = randomUUID()
     let ended: 'stored' | 'undone' | undefined
@@ -283,8 +287,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
 async function unsupported(): Promise<never> {
   throw new OncekeyError(
     'transaction-unsupported',
-    'transaction(): Redis has none that could take your writes along, because what a script has done ' +
-      'stays done when it fails half-way. emit() an event, which is stored with the response, and ' +
+    'transaction(): Redis has none that could include your writes, because a script that fails half-way ' +
+      'is not undone. emit() an event, which is stored with the response, and ' +
       'write in its consumer, behind an inbox; or use a store of @oncekey/postgres.',
   )
 }

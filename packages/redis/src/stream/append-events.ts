@@ -3,8 +3,8 @@ import { type Script, script, wordIn } from '../client/script.ts'
 import { entryArguments } from './outbox-entry.ts'
 
 /**
- * Appends the events of an attempt that had no key. There is no record to fence it, so it leaves a
- * mark: a client that sends it again after a lost answer adds nothing.
+ * Appends the events of an attempt that has no key. No record fences it, so it leaves a mark: a
+ * client that sends the script again after a lost answer adds nothing.
  */
 export const appendEventsScript: Script<AppendEventsQuestion, 'stored'> = script({
   name: 'append-events',

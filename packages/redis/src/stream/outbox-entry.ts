@@ -2,11 +2,13 @@ import type { OutboxEvent } from '@oncekey/core'
 import type { ScriptArgument } from '../client/script.ts'
 
 /**
- * The events as arguments of a script: for each the number of its fields and values, then these.
+ * The events as arguments of a script: for each event the number of its fields and values, then the
+ * fields and values.
  *
- * An entry of the stream names its fields after the attributes of CloudEvents 1.0, `partitionkey`
- * of its partitioning extension included; `data` is JSON text, and `headers`, which is ours, a JSON
- * object of what travels beside the data. `subject` and `headers` are left out where there are none.
+ * An entry of the stream names its fields after the attributes of CloudEvents 1.0, including
+ * `partitionkey` of the partitioning extension. `data` is JSON text; `headers`, which is our own,
+ * is a JSON object of the event's headers. `subject` and `headers` are left out if the event has
+ * none.
  */
 export function entryArguments(events: readonly OutboxEvent[]): ScriptArgument[] {
   const args: ScriptArgument[] = []

@@ -1,4 +1,4 @@
-// A relay that is there to be killed. After `DIE_AFTER` deliveries it kills itself in mid-batch.
+// A relay for tests to kill. After `DIE_AFTER` deliveries it kills itself in the middle of a batch.
 import { consumer, createRelay } from '@oncekey/outbox'
 import { redisLog } from '@oncekey/redis'
 import { Redis } from 'ioredis'
@@ -8,7 +8,10 @@ client.on('error', () => {})
 const dieAfter = Number(process.env.DIE_AFTER ?? Number.POSITIVE_INFINITY)
 let deliveries = 0
 
-/** Takes effect once for an event, however often it comes: the mark and the effect are one script. */
+/**
+ * Takes effect once for an event, however often it is delivered: one script writes the mark and the
+ * effect.
+ */
 const TAKE_EFFECT = `
 redis.call('HINCRBY', KEYS[1], ARGV[2], 1)
 if redis.call('SADD', KEYS[2], ARGV[1]) == 1 then

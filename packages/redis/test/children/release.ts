@@ -1,5 +1,5 @@
-// A release of consumer `orders`, there to be deployed over another: TYPES is its list. It stops
-// gracefully on SIGTERM.
+// One release of consumer `orders`, which a test deploys beside another; TYPES lists its types. It
+// stops gracefully on SIGTERM.
 import { consumer, createRelay } from '@oncekey/outbox'
 import { redisLog } from '@oncekey/redis'
 import { Redis } from 'ioredis'

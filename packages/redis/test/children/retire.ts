@@ -1,4 +1,4 @@
-// Retires the consumer 'email', and dies with the script of that number.
+// Retires the consumer 'email', and exits when it sends the script with the given number.
 import { redisLog } from '@oncekey/redis'
 import { Redis } from 'ioredis'
 

@@ -24,9 +24,9 @@ const nodes = () => cluster.primaries.map(({ port }) => ({ host: '127.0.0.1', po
 const clients = [
   { name: 'ioredis 6', connect: () => new Cluster(nodes()), groups: undefined },
   {
-    name: 'ioredis 5 that pipelines by itself',
+    name: 'ioredis 5 with automatic pipelining',
     connect: () => new Cluster5(nodes(), { enableAutoPipelining: true, keyPrefix: 'app:' }),
-    // What is sent differs, not what the scripts do: that has been seen above.
+    // It changes what is sent and not what the scripts do, which the first run has tested.
     groups: ['reading', 'advancing'],
   },
 ]
@@ -54,7 +54,7 @@ for (const { name, connect, groups } of clients) {
   })
 }
 
-test('all that is kept of a slot is on the node of its stream, and slots are on all of them', async () => {
+test('keeps everything about a slot on the node of its stream, and spreads slots over all nodes', async () => {
   const client = new Cluster(nodes())
   const log = redisLog({ client })
   await log.subscribe({ consumer: 'spread', types: null, startAt: 'now' })
@@ -95,8 +95,8 @@ describe('large events in a cluster', () => {
     events.reduce((sum, { data }) => sum + data.length, 0)
   const maxBytes = 1_048_576
 
-  // Found by measuring: each node was given the whole of it, and 64 answers came at once.
-  test('share the bytes of a page, and of what is due, and all of them come', async () => {
+  // A bug: each node got the limit of the whole page, and 64 answers came at once.
+  test('share the bytes of a page, and of due deliveries, and all of them are delivered', async () => {
     for (const reader of readers) await reader.flushall()
     const client = new Cluster(nodes())
     const log = redisLog({ client, commandTimeoutMs: 20_000 })

@@ -18,7 +18,7 @@ afterAll(async () => {
   await server?.stop()
 })
 
-/** Every option of the clients that changes what goes over the wire, in as few runs as can be. */
+/** Every client option that changes what is sent, in as few runs as possible. */
 const clients = {
   'ioredis 6': () => new Redis(url()),
   'ioredis 5 with a key prefix and numbers as strings': () =>

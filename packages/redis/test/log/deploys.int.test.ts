@@ -34,7 +34,10 @@ async function release(types: string): Promise<Child<unknown>> {
   return child
 }
 
-/** Emits one of each type again and again, for so long; the subjects, each of its own. */
+/**
+ * Emits one event of each type again and again for a while, and returns their subjects, which are
+ * all different.
+ */
 async function emitFor(ms: number, types: readonly string[]): Promise<string[]> {
   const log = redisLog({ client, commandTimeoutMs: 20_000 })
   const subjects: string[] = []
@@ -64,7 +67,7 @@ async function all(subjects: readonly string[]): Promise<void> {
 
 describe('a deploy that changes the types of a consumer', () => {
   test.each(['SIGTERM', 'SIGKILL'] as const)(
-    'loses nothing of a type that is new; the old release ends by %s',
+    'loses no event of the new type; the old release ends by %s',
     async (signal) => {
       const old = await release('order.created')
       await release('order.*')
@@ -76,7 +79,7 @@ describe('a deploy that changes the types of a consumer', () => {
     },
   )
 
-  test('that renames a type delivers both: what the old release cannot take waits for the new one', async () => {
+  test('and renames one delivers both names: what the old release cannot take waits for the new one', async () => {
     const old = await release('order.created')
     await release('order.placed')
     const subjects = await emitFor(500, ['order.created', 'order.placed'])

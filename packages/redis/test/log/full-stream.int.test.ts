@@ -29,9 +29,9 @@ const eventOf = (): OutboxEvent => ({
   occurredAt: new Date(),
 })
 
-// A full Redis refused the renewal of leases and the moves of cursors: nothing was delivered, nothing
-// was trimmed, and it stayed full.
-test('a server that is full is emptied by its relays: deliveries, retries and retention go on', async () => {
+// A bug: a full Redis refused to renew leases and to move cursors, so nothing was delivered or
+// trimmed, and it stayed full.
+test('relays empty a full server: deliveries, retries and retention continue', async () => {
   const log = redisLog({ client, commandTimeoutMs: 20_000, retentionMs: 0, abandonedAfterMs: 1 })
   const given = Array.from({ length: 20 }, eventOf)
   for (const each of given) await log.append([each])

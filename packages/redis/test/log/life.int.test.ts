@@ -47,7 +47,7 @@ const attempt: DeliveryAttempt = {
   error: { name: 'Error', message: 'no', code: null, stack: null, fingerprint: 'f' },
 }
 
-/** One slot is enough: they are all alike. */
+/** One slot is enough, because all slots are alike. */
 const KEY = 'one-key'
 const SLOT = slotOf(KEY)
 const OUTBOX = `oncekey:{${SLOT}}:outbox`
@@ -78,14 +78,14 @@ async function readFrom(slot: number, position: string): Promise<readonly Logged
   return (await log.read({ consumer, types: null, slots: [{ slot, position }], limit: 100 })).events
 }
 
-/** From here on the replica hears of nothing: it is sent away and does not get in again. */
+/** From here on the replica receives nothing: it is disconnected and refused. */
 async function cutOffReplica(): Promise<void> {
   const password = 'unknown to the replica'
   await primary.cli('config', 'set', 'requirepass', password)
   await primary.cli('-a', password, '--no-auth-warning', 'client', 'kill', 'type', 'replica')
 }
 
-/** The primary is gone, and the address leads to the replica. */
+/** Stops the primary, and makes its address lead to the replica. */
 async function failOver(): Promise<void> {
   await primary.crash()
   await replica.cli('replicaof', 'no', 'one')
@@ -93,9 +93,10 @@ async function failOver(): Promise<void> {
   wire.cut()
 }
 
-describe('a failover to a replica that was behind', () => {
-  // A relay that lived on believed what it had filed to be on file, and moved its cursor past it.
-  test('loses no event whose filing it took back: the position of before is refused', async () => {
+describe('a failover to a lagging replica', () => {
+  // A bug: a relay that kept running took lost filings for filed, and moved its cursor past the
+  // events.
+  test('loses no event whose filing it took back, because positions from before are refused', async () => {
     const [failing, later] = [eventOf(), eventOf()]
     await log.append([failing])
     const held = await hold()
@@ -111,7 +112,7 @@ describe('a failover to a replica that was behind', () => {
     await failOver()
     await log.append([later])
     await expect(readFrom(SLOT, position)).rejects.toMatchObject({ code: 'log-restored' })
-    // Whoever asks no log for a page first finds out by what it writes.
+    // A relay that does not read first finds out by its writes.
     const moved = await log.advance({ consumer, slots: [{ ...move, position }] })
     expect(moved).toEqual({ lost: [SLOT] })
     const settled = [{ id: `${SLOT}-1`, slot: SLOT, verdict: { kind: 'done' } as const, attempt }]
@@ -124,7 +125,7 @@ describe('a failover to a replica that was behind', () => {
     expect(ids).toEqual([failing.id, later.id])
   })
 
-  test('and whose clock is behind loses none that got an id below a position of before', async () => {
+  test('whose clock is behind loses no event with an id below a position from before', async () => {
     await client.xadd(OUTBOX, '1000-0', 'id', 'kept', 'type', 'a')
     const held = await hold()
     expect((await readFrom(SLOT, held.position)).map(({ id }) => id)).toEqual(['kept'])
@@ -143,7 +144,7 @@ describe('a failover to a replica that was behind', () => {
     expect(ids).toEqual(['kept', 'behind', 'ahead'])
   })
 
-  test('and back again is another life, though no server was restarted', async () => {
+  test('and back again is another life, even if no server was restarted', async () => {
     const held = await hold()
     const { position } = held
     await replica.cli('replicaof', 'no', 'one')
@@ -153,7 +154,7 @@ describe('a failover to a replica that was behind', () => {
   })
 })
 
-test('a server that was restarted is another life: what was in flight comes again', async () => {
+test('a restart is another life: events in flight are delivered again', async () => {
   await log.append([eventOf()])
   const held = await hold()
   await primary.restart()
@@ -162,7 +163,7 @@ test('a server that was restarted is another life: what was in flight comes agai
   expect((await readFrom(SLOT, again.position)).length).toBe(1)
 })
 
-test('a stream that was deleted while its relay lives on is begun anew, with all that is in it', async () => {
+test('a stream that is deleted while its relay runs is read again from its start', async () => {
   await client.xadd(OUTBOX, '3000-0', 'id', 'gone', 'type', 'a')
   const held = await hold()
   const [gone] = await readFrom(SLOT, held.position)
@@ -177,7 +178,7 @@ test('a stream that was deleted while its relay lives on is begun anew, with all
   expect(ids).toEqual(['below'])
 })
 
-test('a user who may not ask for INFO reads and writes, without knowing lives apart', async () => {
+test('a user without permission for INFO reads and writes, without telling lives apart', async () => {
   await primary.cli('acl', 'setuser', 'plain', 'on', '>secret', '~oncekey:*', '+@all', '-info')
   const plain = new Redis(primary.port, '127.0.0.1', { username: 'plain', password: 'secret' })
   plain.on('error', () => {})

@@ -44,7 +44,7 @@ const eventOf = (differently: Partial<OutboxEvent> = {}): OutboxEvent => ({
 
 const outboxOf = (event: OutboxEvent): string => `oncekey:{${slotOf(event.orderingKey)}}:outbox`
 
-/** Holds every slot of a consumer that begins with the oldest event. */
+/** Subscribes a consumer from the oldest event, and takes every slot. */
 async function hold(
   log: EventLog,
   consumer = 'email',
@@ -61,7 +61,7 @@ async function readAll(log: EventLog, slots: readonly TakenSlot[], consumer = 'e
   return log.read({ consumer, types: null, slots, limit: 1_000 })
 }
 
-/** Reads all there is, and passes it. */
+/** Reads all events and passes them. */
 async function pass(
   log: EventLog,
   held: readonly TakenSlot[],
@@ -87,14 +87,14 @@ const attempt: DeliveryAttempt = {
   error: { name: 'Error', message: 'no', code: null, stack: null, fingerprint: 'no' },
 }
 
-describe('entries that are no events', () => {
+describe('entries that are not events', () => {
   test.each([
     ['without an id', { type: 'order.created' }, 'has no `id`'],
     ['without a type', { id: 'e1' }, 'has no `type`'],
     ['with data that is not JSON', { id: 'e2', type: 'a', data: '{' }, 'is not JSON'],
     ['with headers that are a list', { id: 'e3', type: 'a', headers: '[]' }, 'no JSON object'],
     ['of another program', { temperature: '21' }, 'has no `id`'],
-  ])('%s are dead letters, and what stands behind them comes', async (_, fields, why) => {
+  ])('%s become dead letters, and the events behind them are delivered', async (_, fields, why) => {
     const log = logOf()
     const behind = eventOf()
     await client.xadd(outboxOf(behind), '*', ...Object.entries(fields).flat())
@@ -108,7 +108,7 @@ describe('entries that are no events', () => {
     expect(items[0]?.error?.message).toContain(why)
     const letter = await log.deadLetters.get(items[0]?.id ?? '')
     expect(JSON.parse(letter?.data ?? '')).toEqual(fields)
-    // Whoever looks at the same place again finds it on file.
+    // A second read of the same position finds the entry already filed.
     const again = await log.advance({
       consumer: 'email',
       slots: held.map((each) => ({ ...each, calm: false, failed: [] })),
@@ -117,7 +117,7 @@ describe('entries that are no events', () => {
     expect(await log.deadLetters.count({})).toBe(1)
   })
 
-  test('are read again by the next holder, if the one who read them did not pass them', async () => {
+  test('are read again by the next holder, if the first did not pass them', async () => {
     const [first, second] = [logOf(), logOf()]
     await client.xadd('oncekey:{5}:outbox', '*', 'broken', 'yes')
     const held = await hold(first)
@@ -130,7 +130,7 @@ describe('entries that are no events', () => {
 })
 
 describe('a relay that lost its slots', () => {
-  test('changes nothing any more: cursor, deliveries, counts', async () => {
+  test('no longer changes cursors, deliveries or counts', async () => {
     const log = logOf()
     const [given, other] = [eventOf(), eventOf()]
     await log.append([given])
@@ -139,7 +139,7 @@ describe('a relay that lost its slots', () => {
     const epochOf = (slots: readonly HeldSlot[], slot: number): string =>
       slots.find((each) => each.slot === slot)?.epoch ?? ''
     const { events } = await readAll(log, zombie)
-    // It files one, so that there is something to settle, and takes it up.
+    // It files one event and starts it, so that there is a delivery to record.
     const failing = events.find(({ id }) => id === given.id) as LoggedEvent
     await log.advance({
       consumer: 'email',
@@ -177,7 +177,7 @@ describe('a relay that lost its slots', () => {
     expect(await stateOf()).toEqual(before)
   })
 
-  /** All that is kept about cursors and deliveries. */
+  /** Everything stored about cursors and deliveries. */
   async function stateOf(): Promise<unknown> {
     const keys = (await client.keys('*'))
       .filter((key) => /:(consumers|deliveries)$/.test(key))
@@ -186,8 +186,8 @@ describe('a relay that lost its slots', () => {
   }
 })
 
-describe('a settlement', () => {
-  test('that is sent again, after its answer was lost, counts one attempt', async () => {
+describe('a verdict', () => {
+  test('that is sent again after its answer was lost counts one attempt', async () => {
     const log = logOf()
     await log.append([eventOf()])
     const held = await hold(log)
@@ -210,8 +210,8 @@ describe('a settlement', () => {
   })
 })
 
-describe('what a consumer emits for an event', () => {
-  test('is appended once, whole, however often it is sent', async () => {
+describe('the events that a consumer emits for an event', () => {
+  test('are appended once and completely, however often they are sent', async () => {
     const log = logOf()
     const events = [eventOf(), eventOf(), eventOf()]
     const asked = { consumer: 'shipping', eventId: 'e1', events }
@@ -233,7 +233,7 @@ describe('retention', () => {
   const write = (log: EventLog, count: number) =>
     Promise.all(Array.from({ length: count }, () => log.append([eventOf()])))
 
-  test('takes away what every consumer has passed, once it is old enough, and nothing before', async () => {
+  test('deletes only what every consumer has passed and is old enough', async () => {
     const log = logOf({ retentionMs: 0 })
     await write(log, 50)
     expect((await log.maintain()).dropped).toBe(0)
@@ -244,12 +244,12 @@ describe('retention', () => {
     expect((await logOf().maintain()).dropped).toBe(0)
     expect((await log.maintain()).dropped).toBe(50)
     expect(await entries()).toBe(0)
-    // The streams are there still, and go on.
+    // The streams still exist, and take new events.
     await write(log, 10)
     expect((await pass(log, slow, 'slow')).events.length).toBe(10)
   })
 
-  test('is not held up for ever by a consumer that is gone: reported, then given up, then heard no more of', async () => {
+  test('reports a missing consumer, then abandons it, and then mentions it no more', async () => {
     const log = logOf({ retentionMs: 0 })
     await write(log, 20)
     const alive = await hold(log, 'alive')
@@ -261,14 +261,14 @@ describe('retention', () => {
     await grownSilent('gone', 8 * 86_400_000)
     expect(await log.maintain()).toMatchObject({ dropped: 20, abandoned: ['gone'], missing: [] })
     expect(await log.maintain()).toMatchObject({ abandoned: [], missing: [] })
-    // It comes back, and holds events back again.
+    // The consumer comes back, and holds events back again.
     await log.subscribe({ consumer: 'gone', types: null, startAt: 'beginning' })
     await write(log, 5)
     await pass(log, alive, 'alive')
     expect(await log.maintain()).toMatchObject({ dropped: 0, missing: [] })
   })
 
-  test('forgets a consumer that is retired at once, and keeps its dead letters', async () => {
+  test('forgets a retired consumer at once, and keeps its dead letters', async () => {
     const log = logOf({ retentionMs: 0 })
     await write(log, 5)
     await client.xadd('oncekey:{1}:outbox', '*', 'broken', 'yes')
@@ -280,7 +280,7 @@ describe('retention', () => {
     expect(await log.deadLetters.count({ origin: 'alive' })).toBe(1)
   })
 
-  /** As if no relay had asked for it in so long. */
+  /** As if no relay had run it for this long. */
   async function grownSilent(consumer: string, ms: number): Promise<void> {
     for (let slot = 0; slot < SLOTS; slot += 1) {
       const key = `oncekey:{${slot}}:consumers`
@@ -291,7 +291,7 @@ describe('retention', () => {
 })
 
 describe('a server that lost its memory', () => {
-  test('has the consumers of running relays again, which begin with what is there', async () => {
+  test('restores the consumers of running relays, which start with the events that are there', async () => {
     const log = logOf()
     const held = await hold(log)
     await log.append([eventOf()])
@@ -307,7 +307,7 @@ describe('a server that lost its memory', () => {
     expect((await readAll(log, taken)).events.map(({ id }) => id)).toEqual([given.id])
   })
 
-  test('does not bring back a consumer that another process has retired', async () => {
+  test('does not restore a consumer that another process has retired', async () => {
     const log = logOf()
     const held = await hold(log)
     await logOf().retire('email')
@@ -317,7 +317,7 @@ describe('a server that lost its memory', () => {
     for (const _ of [1, 2]) expect(await lease([])).toMatchObject({ share: 0, taken: [] })
   })
 
-  test('and whose clock is behind: a cursor past the end of its stream begins anew', async () => {
+  test('and whose clock is behind restarts a cursor that is past the end of its stream', async () => {
     const log = logOf()
     const held = await hold(log)
     const future = `${Date.now() + 3_600_000}-0`
@@ -343,7 +343,7 @@ describe('a server that lost its memory', () => {
   })
 })
 
-test('a server that was killed keeps cursors and dead letters, with `appendonly`', async () => {
+test('a killed server keeps cursors and dead letters with `appendonly`', async () => {
   const log = logOf()
   const [before, after] = [eventOf(), eventOf()]
   await log.append([before])
@@ -362,13 +362,13 @@ test('a server that was killed keeps cursors and dead letters, with `appendonly`
   expect(await log.deadLetters.count({})).toBe(1)
 })
 
-test('a transaction is refused, and the message says where to write', async () => {
+test('refuses a transaction, with a message that says where to write', async () => {
   await expect(
     logOf().takeIn({ consumer: 'a', eventIds: ['e'], timeoutMs: 1 }),
   ).rejects.toMatchObject({ code: 'transaction-unsupported' })
 })
 
-test('a slot with much to read does not keep the others waiting: the next page begins behind it', async () => {
+test('a slot with many events does not hold up the others: the next page starts behind it', async () => {
   const log = logOf()
   for (let at = 0; at < 200; at += 1) await log.append([eventOf({ orderingKey: 'busy' })])
   const quiet = [1, 2, 3, 4].map((at) => eventOf({ orderingKey: `quiet-${at}` }))
@@ -385,14 +385,14 @@ test('a slot with much to read does not keep the others waiting: the next page b
   expect(seen).toEqual(expect.arrayContaining(quiet.map(({ id }) => id)))
 })
 
-test('the lag of large events is counted exactly, also where a script has to end in between', async () => {
+test('counts the lag of large events exactly, even over several scripts', async () => {
   const log = logOf()
   const data = JSON.stringify('x'.repeat(300_000))
   for (let at = 0; at < 12; at += 1) await log.append([eventOf({ orderingKey: 'a', data })])
   for (let at = 0; at < 30; at += 1) await log.append([eventOf({ data })])
   const held = await hold(log)
   expect(await log.lag('email')).toMatchObject({ events: 42, oldestMs: expect.any(Number) })
-  // From within a stream there is nothing that knows how many come.
+  // Within a stream, Redis cannot tell how many entries follow.
   const { events } = await log.read({ consumer: 'email', types: null, slots: held, limit: 1_000 })
   const second = events.filter(({ slot }) => slot === slotOf('a'))[1] as LoggedEvent
   const slot = held.find((each) => each.slot === second.slot) as TakenSlot

@@ -48,7 +48,7 @@ async function taken(log: EventLog<never>): Promise<readonly TakenSlot[]> {
 }
 
 describeLog<never>({
-  name: 'redis, as a user who may do what the README lists',
+  name: 'redis, as a user with the permissions in the README',
   create: async () => {
     const log = redisLog({ client: await connectedAs(...listed) })
     return {
@@ -60,14 +60,15 @@ describeLog<never>({
   },
 })
 
-test('a user who may do what the README lists sees what is retrying of all consumers', async () => {
+test('a user with the permissions in the README can list what is retrying for all consumers', async () => {
   const log = redisLog({ client: await connectedAs(...listed) })
   expect(await log.deadLetters.listRetrying({}, { limit: 1 })).toEqual({ items: [] })
 })
 
-describe('a user who may not use', () => {
-  // It was taken for the answer that the stream is empty, and all cursors began anew with every lease.
-  test('XINFO: no slot is leased, and the error says why', async () => {
+describe('a user without permission for', () => {
+  // A bug: the refusal counted as the answer that the stream is empty, and all cursors started anew
+  // with every lease.
+  test('XINFO leases no slot, and the error says why', async () => {
     const log = redisLog({ client: await connectedAs(...listed) })
     await log.append([eventOf('passed')])
     await log.subscribe({ consumer: 'shipping', types: null, startAt: 'beginning' })
@@ -101,7 +102,7 @@ describe('a user who may not use', () => {
   )
 })
 
-test('a server that is set to evict is warned of, also when it is set while relays run', async () => {
+test('warns about a server that evicts keys, even if that is configured while relays run', async () => {
   const warnings: string[] = []
   const listener = ({ message }: Error): void => void warnings.push(message)
   process.on('warning', listener)

@@ -53,15 +53,15 @@ const counts = async (key: string): Promise<Record<string, number>> =>
     Object.entries(await client.hgetall(key)).map(([name, count]) => [name, Number(count)]),
   )
 
-describe('relays that are killed in mid-batch', () => {
+describe('relays that are killed in the middle of a batch', () => {
   const subjects = Array.from({ length: 200 }, (_, at) => `order-${at}`)
 
-  test('lose nothing, and take effect once where the consumer knows an event again', {
+  test('lose no event, and take effect once if the consumer recognizes repeated events', {
     timeout: 180_000,
   }, async () => {
     await order(...subjects)
     for (const dieAfter of ['15', '40']) {
-      // Cursors are written late, so that there is much to be delivered again.
+      // Cursors are written late, so that many events are delivered again.
       const dying = await startRelay({ DIE_AFTER: dieAfter, ADVANCE_EVERY_MS: '60000' })
       expect(await dying.exited).toMatchObject({ signal: 'SIGKILL' })
     }
@@ -73,13 +73,13 @@ describe('relays that are killed in mid-batch', () => {
     expect(Object.keys(await counts('effects')).sort()).toEqual([...subjects].sort())
     expect(Object.values(await counts('effects'))).toEqual(subjects.map(() => 1))
     const delivered = Object.values(await counts('delivered'))
-    // The kills did hit: something came more than once, and was known again.
+    // The kills had an effect: some events came more than once, and were recognized.
     expect(delivered.some((times) => times > 1)).toBe(true)
-    // What was emitted for an event was appended once, though the event came again.
+    // Events emitted for an event were appended once, though that event was delivered again.
     expect(await client.hlen('shipped')).toBe(subjects.length)
   })
 
-  test('as is the server, which keeps the cursors: nothing is lost, and little comes again', {
+  test('together with the server, which keeps the cursors, lose no event and repeat few', {
     timeout: 180_000,
   }, async () => {
     await order(...subjects.slice(0, 50))
@@ -105,7 +105,7 @@ describe('relays that are killed in mid-batch', () => {
 })
 
 describe('redisStore and redisLog together', () => {
-  test('a POST that is sent again and again emits once, and its event takes effect once', async () => {
+  test('emit once for a POST that is sent again and again, and its event takes effect once', async () => {
     const app = express()
     const once = idempotency({
       store: redisStore({ client, commandTimeoutMs: 20_000 }),
@@ -149,7 +149,7 @@ describe('redisStore and redisLog together', () => {
       expect(answers.every((status) => status === 201 || status === 409)).toBe(true)
       for (const key of keys) expect(await post(key)).toBe(201)
       await waitFor(() => effects.length >= keys.length, { what: 'all events', timeoutMs: 30_000 })
-      // Its cursors are where there is nothing more.
+      // Its cursors reach the ends of the streams.
       await waitFor(async () => (await logOf().lag('shipping')).events === 0, {
         what: 'the cursors',
         timeoutMs: 30_000,
@@ -162,7 +162,7 @@ describe('redisStore and redisLog together', () => {
     expect(effects.sort()).toEqual([...keys].sort())
   })
 
-  test('what a consumer cannot take is a dead letter, and comes again once it is redriven', async () => {
+  test('file an event that a consumer cannot take as a dead letter, and deliver it again after a redrive', async () => {
     await order('order-1')
     let broken = true
     const taken: string[] = []
@@ -192,8 +192,9 @@ describe('redisStore and redisLog together', () => {
     expect((await dead.stats()).depth).toBe(0)
   })
 
-  // They were told of once in every portion, and those put back as what they had become.
-  test('dead letters asked for by id are redriven in portions, and what is refused is told once', async () => {
+  // A bug: refused letters were reported once in every portion, and redriven ones by their new
+  // state.
+  test('redrive dead letters by id in portions, and report each refused one once', async () => {
     await order(...Array.from({ length: 7 }, (_, at) => `order-${at}`))
     const handle = () => {
       throw new PermanentError('no paper')
@@ -216,7 +217,7 @@ describe('redisStore and redisLog together', () => {
     ])
   })
 
-  test('a consumer that asks for a transaction is told that there is none', async () => {
+  test('refuse a consumer that asks for a transaction', async () => {
     await order('order-1')
     let thrown: unknown
     const relay = createRelay<never>({
@@ -236,7 +237,7 @@ describe('redisStore and redisLog together', () => {
     expect((thrown as OncekeyError).code).toBe('transaction-unsupported')
   })
 
-  test('an ordered consumer is refused at once: the log keeps no order between requests', () => {
+  test('refuse an ordered consumer at once, because the log keeps no order between requests', () => {
     expect(() =>
       createRelay<never>({
         log: logOf(),

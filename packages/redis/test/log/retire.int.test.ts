@@ -20,7 +20,7 @@ beforeEach(() => client.flushall())
 const consumer = 'email'
 const logOf = (): EventLog<never> => redisLog({ client })
 
-/** Takes all slots, reads all there is and fails with it. */
+/** Takes all slots, reads all events and fails each of them. */
 async function fail(log: EventLog<never>): Promise<LoggedEvent[]> {
   await log.subscribe({ consumer, types: null, startAt: 'beginning' })
   const { taken } = await log.lease({ consumer, relay: 'r', leaseMs: 60_000, holding: [] })
@@ -52,9 +52,10 @@ const counts = async (log: EventLog<never>) => ({
   retrying: (await log.deadLetters.listRetrying({}, { limit: 1_000 })).items.length,
 })
 
-// The mark, the cursors, 64 slots, the mark; once more each where the server has not seen the script.
+// The scripts: the mark, the cursors, 64 slots, the mark; each twice at first, because the server
+// does not know it yet.
 test.each(['1', '2', '3', '5', '6', '7', '20', '60', '66', 'never'])(
-  'retire whose process is killed at script %s leaves nothing to a consumer of that name',
+  'a retirement killed at script %s leaves nothing for the next consumer of that name',
   async (dieAt) => {
     const log = logOf()
     await log.append(Array.from({ length: 200 }, () => eventOf()))
@@ -71,7 +72,7 @@ test.each(['1', '2', '3', '5', '6', '7', '20', '60', '66', 'never'])(
       expect(await counts(log)).toEqual(before)
       await log.retire(consumer, { remaining: 'discard', note: 'replaced' })
     } else {
-      // What it had not come to is redriven by nobody.
+      // No redrive takes the letters that the retirement had not reached.
       expect((await log.deadLetters.redrive({}, { limit: 1_000 })).redriven).toEqual([])
       await log.subscribe({ consumer, types: null, startAt: 'beginning' })
     }
@@ -82,7 +83,7 @@ test.each(['1', '2', '3', '5', '6', '7', '20', '60', '66', 'never'])(
   },
 )
 
-test('what the release before retired is kept apart when a consumer of that name begins', async () => {
+test('what the previous release retired is set aside when a consumer of that name starts', async () => {
   const log = logOf()
   await log.append(Array.from({ length: 20 }, () => eventOf()))
   await fail(log)
@@ -99,7 +100,7 @@ test('what the release before retired is kept apart when a consumer of that name
   expect(await log.deadLetters.count({ retired: true })).toBe(20)
 })
 
-test('a name that is a pattern, or the beginning of another, sets aside its own', async () => {
+test('a name that is a pattern, or a prefix of another name, sets aside only its own deliveries', async () => {
   const log = logOf()
   for (const name of ['a*', 'ab', 'a[b]', 'a\nb', 'a']) {
     await log.subscribe({ consumer: name, types: null, startAt: 'now' })

@@ -11,7 +11,7 @@ import type {
 } from '@oncekey/core'
 import { expect } from 'vitest'
 
-/** A claim on a key of its own. */
+/** A claim on a fresh key. */
 export function claimOf(differently: Partial<Claim> = {}): Claim {
   return {
     namespace: 'http',
@@ -59,7 +59,7 @@ export function eventOf(differently: Partial<OutboxEvent> = {}): OutboxEvent {
   }
 }
 
-/** Begins and wins. */
+/** Begins, and expects to win the attempt. */
 export async function run(store: Store<never>, claim: Claim): Promise<Attempt<never>> {
   const decision = await store.begin(claim)
   if (decision.kind !== 'run') throw new Error(`The claim was answered ${decision.kind}`)
@@ -70,7 +70,7 @@ export async function kindOf(store: Store<never>, claim: Claim): Promise<Decisio
   return (await store.begin(claim)).kind
 }
 
-/** Begins again and is shown this text. */
+/** Begins again, and expects a replay of this text. */
 export async function expectReplay(store: Store<never>, claim: Claim, text: string): Promise<void> {
   const decision = await store.begin(retryOf(claim))
   expect(decision).toMatchObject({ kind: 'replay', response: { status: 201 } })
@@ -78,7 +78,7 @@ export async function expectReplay(store: Store<never>, claim: Claim, text: stri
   expect(new TextDecoder().decode(decision.response.body ?? undefined)).toBe(text)
 }
 
-/** The error that a call ended with. */
+/** The error with which a call rejected. */
 export async function errorOf(work: Promise<unknown>): Promise<OncekeyError> {
   return work.then(
     (value) => {

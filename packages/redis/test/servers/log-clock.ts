@@ -2,9 +2,8 @@ import type { SubscriptionRecord } from '@oncekey/core'
 import type { Redis } from 'ioredis'
 
 /**
- * Redis' clock cannot be moved, so everything that waits for it is moved the other way: leases, relays
- * and deliveries. A test need not sleep then, and a slow machine does not let leases run out that it
- * is about.
+ * Lets time pass. Redis' clock cannot be moved, so the times of leases, relays and deliveries are
+ * moved back instead. Tests need not sleep, and on a slow machine no lease runs out unexpectedly.
  */
 export async function moveClock(servers: readonly Redis[], ms: number): Promise<void> {
   await Promise.all(servers.map((server) => moveOne(server, ms)))

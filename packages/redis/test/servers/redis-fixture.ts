@@ -3,19 +3,21 @@ import type { Attempt, OutboxEvent, Store } from '@oncekey/core'
 import type { RedisStoreOptions } from '@oncekey/redis'
 import { redisStore } from '@oncekey/redis'
 
-/** What the tests use of a connection; both versions of ioredis and their Clusters have it. */
+/**
+ * The part of a connection that the tests use; both versions of ioredis and their Clusters have it.
+ */
 export interface Connection {
   options: unknown
   call(command: string, ...args: (string | number)[]): Promise<unknown>
   disconnect(): void
 }
 
-/** Makes connections for one store: its client and its subscriber. */
+/** Makes the connections of one store: its client and its subscriber. */
 export type Connect = () => RedisStoreOptions['client'] &
   NonNullable<RedisStoreOptions['subscriber']> &
   Connection
 
-/** A fixture for the store contract on a server, or a cluster, that tests share. */
+/** A fixture of the store contract, on a server or a cluster that tests share. */
 export function redisFixture(
   connect: Connect,
   read: (...command: [string, ...(string | number)[]]) => Promise<unknown[]>,
@@ -50,7 +52,7 @@ export function redisFixture(
   }
 }
 
-/** An entry of the outbox, read as the relay will read it. */
+/** Parses an entry of the outbox as the relay does. */
 export function eventIn(fields: readonly string[]): OutboxEvent {
   const of = (name: string): string | undefined => {
     const at = fields.findIndex((field, index) => index % 2 === 0 && field === name)
@@ -75,8 +77,8 @@ function inTime(one: string, two: string): number {
 }
 
 /**
- * Entries of different streams can be put in order by the millisecond only. So that the suite can
- * tell which of two completions came first, they are kept that far apart here.
+ * Delays completions so that each gets a millisecond of its own: entries of different streams can
+ * be ordered by the millisecond only, and the suite must tell which of two completions came first.
  */
 function spaced(
   store: Store<never>,

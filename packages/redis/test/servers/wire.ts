@@ -2,9 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { waitFor } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 
-/** Looks at what a server is told. */
+/** Watches the commands that a server gets. */
 export interface Wire {
-  /** The names of the commands that clients send while `work` runs, in order; not what scripts call. */
+  /**
+   * The names of the commands that clients send while `work` runs, in order, without those that
+   * scripts call.
+   */
   commandsDuring(work: () => Promise<unknown>): Promise<string[]>
   close(): void
 }
@@ -18,7 +21,7 @@ export async function listenTo(url: string): Promise<Wire> {
     if (source !== 'lua') heard.push(args)
   })
 
-  /** What was sent before this was heard once this is heard. */
+  /** Once this marker is seen, everything sent before it has been seen. */
   async function mark(): Promise<string> {
     const text = randomUUID()
     await asking.echo(text)

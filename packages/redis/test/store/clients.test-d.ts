@@ -4,20 +4,20 @@ import type { Cluster, Redis } from 'ioredis'
 import type { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
 import { expectTypeOf, test } from 'vitest'
 
-test('the clients of ioredis 5 and 6 fit as they are', () => {
+test('the store accepts the clients of ioredis 5 and 6', () => {
   expectTypeOf<Redis>().toExtend<RedisClient>()
   expectTypeOf<Cluster>().toExtend<RedisClient>()
   expectTypeOf<Redis5>().toExtend<RedisClient>()
   expectTypeOf<Cluster5>().toExtend<RedisClient>()
 })
 
-test('and so do their subscribers', () => {
+test('the store accepts their subscribers', () => {
   expectTypeOf<Redis>().toExtend<RedisSubscriber>()
   expectTypeOf<Cluster>().toExtend<RedisSubscriber>()
   expectTypeOf<Redis5>().toExtend<RedisSubscriber>()
   expectTypeOf<Cluster5>().toExtend<RedisSubscriber>()
 })
 
-test('the store has no transaction to hand out', () => {
+test('the store gives out no transaction', () => {
   expectTypeOf(redisStore).returns.toEqualTypeOf<Store<never>>()
 })

@@ -37,7 +37,7 @@ afterEach(() => {
 
 const nodes = () => cluster.primaries.map(({ port }) => ({ host: '127.0.0.1', port }))
 
-/** A command that every primary answers; one about a key only from the node that has it. */
+/** Sends a command to every primary; a command about a key only to the node that has it. */
 async function read(command: string, ...args: (string | number)[]): Promise<unknown[]> {
   const answers = await Promise.all(
     readers.map((reader) => reader.call(command, ...args).catch(() => [])),
@@ -52,7 +52,7 @@ describeStore({
 })
 
 describeStore({
-  name: 'redis cluster, ioredis 5 that pipelines by itself, with a key prefix',
+  name: 'redis cluster, ioredis 5 with automatic pipelining, with a key prefix',
   create: () =>
     redisFixture(
       () => new Cluster5(nodes(), { enableAutoPipelining: true, keyPrefix: 'app:' }),
@@ -74,7 +74,7 @@ function connect(options = {}): Cluster {
 }
 
 describe('a cluster', () => {
-  test('holds what belongs together on one node, and spreads the rest', async () => {
+  test('keeps everything about one key on one node, and spreads keys over the nodes', async () => {
     const store = redisStore({ client: connect() })
     await Promise.all(
       Array.from({ length: 100 }, async () => {
@@ -86,7 +86,7 @@ describe('a cluster', () => {
     for (const ofNode of keys) expect(ofNode.length).toBeGreaterThan(20)
   })
 
-  test('waits for the replica of the node that has the key, with `replicas`', async () => {
+  test('waits for the replica of the node that has the key when `replicas` is set', async () => {
     const store = redisStore({ client: connect(), replicas: { count: 1, timeoutMs: 5_000 } })
     const claims = Array.from({ length: 30 }, () => claimOf())
     for (const claim of claims) {
@@ -98,7 +98,7 @@ describe('a cluster', () => {
     expect(error.message).toContain('1 of 2 replicas')
   })
 
-  test('may be its own subscriber', async () => {
+  test('can be its own subscriber', async () => {
     const [client, other] = [connect(), connect()]
     const store = redisStore({ client, subscriber: client })
     const claim = claimOf()
@@ -115,7 +115,7 @@ describe('a cluster', () => {
     expect((await waiting).kind).toBe('replay')
   })
 
-  test('is found out when the client is not made for one', async () => {
+  test('is reported if the client is not a Cluster', async () => {
     const client = new Redis(cluster.primaries[0]?.url ?? '')
     open.push(client)
     const store = redisStore({ client })
@@ -162,14 +162,14 @@ async function completes(
   return outcome === 'stored'
 }
 
-describe('a node that dies in mid-request', () => {
-  test('is replaced by its replica; meanwhile the keys of others are served', async () => {
+describe('a node that dies during a request', () => {
+  test('is replaced by its replica, while the other nodes serve their keys', async () => {
     const store = redisStore({ client: connect(), commandTimeoutMs: 20_000 })
     const impatient = redisStore({ client: connect(), commandTimeoutMs: 300 })
     const claims = Array.from({ length: 60 }, () => claimOf())
     const attempts = await Promise.all(claims.map((claim) => run(store, claim)))
     await run(impatient, claimOf())
-    // So that the replica has the claims, too.
+    // Waits until the replica has the claims, too.
     for (const reader of readers) await reader.wait(1, 5_000)
     await cluster.primaries[0]?.crash()
 
@@ -189,8 +189,8 @@ describe('a node that dies in mid-request', () => {
     for (const claim of claims) await expectReplay(store, claim, 'done')
   })
 
-  test('with its replica takes its keys with it: an error in time, not a run', async () => {
-    // Told of at once, instead of sent again until the time is up.
+  test('together with its replica makes its keys fail in time and not run', async () => {
+    // The client reports errors at once, instead of sending again until the time is up.
     const outspoken = connect({ retryDelayOnClusterDown: 0 })
     const store = redisStore({ client: outspoken, commandTimeoutMs: 500 })
     await run(store, claimOf())

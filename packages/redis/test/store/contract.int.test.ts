@@ -19,12 +19,12 @@ afterAll(async () => {
 
 const url = (): string => server.url()
 
-/** Every option of the clients that changes what goes over the wire, in as few runs as can be. */
+/** Every client option that changes what is sent, in as few runs as possible. */
 const clients: Record<string, Connect> = {
   'ioredis 6': () => new Redis(url()),
   'ioredis 5 with a key prefix and numbers as strings': () =>
     new Redis5(url(), { keyPrefix: 'app:{shop}:', stringNumbers: true }),
-  'ioredis 6 that pipelines by itself': () => new Redis(url(), { enableAutoPipelining: true }),
+  'ioredis 6 with automatic pipelining': () => new Redis(url(), { enableAutoPipelining: true }),
 }
 
 for (const [name, connect] of Object.entries(clients)) {

@@ -49,8 +49,8 @@ async function failOver(): Promise<void> {
   })
 }
 
-describe('a failover in mid-request', () => {
-  test('leaves records and attempts where they were', async () => {
+describe('a failover during a request', () => {
+  test('keeps records and attempts', async () => {
     const store = redisStore({ client: connect(), commandTimeoutMs: 20_000 })
     const store5 = redisStore({
       client: opened(new Redis5(sentinelOptions())),
@@ -60,7 +60,7 @@ describe('a failover in mid-request', () => {
     const [finished, running] = [claimOf(), claimOf()]
     const attempt = await run(store, running)
     const last = await run(store5, finished)
-    // Whatever was written before this has reached the replica with it.
+    // When this write has reached the replica, so has everything before it.
     expect(await last.complete(completionOf())).toBe('stored')
     await failOver()
     await expectReplay(store, finished, 'done')
@@ -68,7 +68,7 @@ describe('a failover in mid-request', () => {
     expect(await attempt.renew(60_000)).toBe('held')
     expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
     await expectReplay(store, running, 'done')
-    // The new primary has no replica yet, so this store does not call anything done.
+    // The new primary has no replica yet, so a store with `replicas` would confirm nothing.
     expect(await errorOf(store5.begin(retryOf(running)))).toMatchObject({
       code: 'store-unavailable',
     })
@@ -78,7 +78,7 @@ describe('a failover in mid-request', () => {
     const store = redisStore({ client: connect(), commandTimeoutMs: 20_000 })
     const { primary, replicas } = group
     await run(store, claimOf())
-    // From here on the replica hears of nothing: it is sent away and does not get in again.
+    // From here on the replica receives nothing: it is disconnected and refused.
     await primary.cli('config', 'set', 'requirepass', 'unknown to the replica')
     const signedIn = ['-a', 'unknown to the replica', '--no-auth-warning']
     await primary.cli(...signedIn, 'client', 'kill', 'type', 'replica')
@@ -95,14 +95,17 @@ describe('a failover in mid-request', () => {
     await expectReplay(store, claim, 'done')
   })
 
-  test('is 503 while it lasts: nothing hangs, and at most the requests of its last instant run again', async () => {
+  test('answers 503 while it lasts: nothing hangs, and at most the requests of its last instant run again', async () => {
     const store = redisStore({ client: connect(), commandTimeoutMs: 500 })
     const effects = new Map<string, number>()
     const answered: string[] = []
     let requests = 0
     let over = false
 
-    /** A client that sends one request until it is answered, or until a lost completion holds its key. */
+    /**
+     * A client that sends one request until it is answered, or until a lost completion holds its
+     * key.
+     */
     const clientOf = async (): Promise<void> => {
       while (!over) {
         const claim = claimOf()
@@ -142,7 +145,7 @@ describe('a failover in mid-request', () => {
     }
     expect(requests).toBeGreaterThan(400)
     // Replication is asynchronous: a claim of the last instant may be lost with its server, and
-    // with it the knowledge that a handler runs. Never more than those of that instant.
+    // with it the knowledge that a handler runs. No other claims may be lost.
     const twice = [...effects.values()].filter((count) => count > 1).length
     expect(twice).toBeLessThanOrEqual(clients.length)
     for (const key of answered) expect(effects.get(key)).toBeGreaterThanOrEqual(1)

@@ -10,7 +10,7 @@ let server: Server
 const sockets = new Set<Socket>()
 let client: Redis | Redis5
 
-/** A server that answers whatever it is asked, this, and is no Redis. */
+/** A server that gives this one answer to everything and is no Redis. */
 async function answering(answer: string | Buffer): Promise<number> {
   server = createServer((socket) => {
     sockets.add(socket)
@@ -46,7 +46,7 @@ describe.each([
   ['ioredis 5', Redis5],
 ] as const)('through %s', (_name, Client) => {
   test.each(answers)(
-    'a server that answers %s is an error in time, and no attempt',
+    'a server that answers %s causes an error in time, and no attempt',
     async (_what, answer) => {
       const port = await answering(answer)
       client = Reflect.construct(Client, [

@@ -32,8 +32,8 @@ afterAll(async () => {
 })
 
 describe.each([
-  ['a client that sends again what was not answered', true],
-  ['a client that does not', false],
+  ['a client that resends unanswered commands', true],
+  ['a client that does not resend', false],
 ])('%s', (_what, autoResendUnfulfilledCommands) => {
   let proxy: TcpProxy
   let client: Redis
@@ -49,8 +49,9 @@ describe.each([
     await proxy.stop()
   })
 
-  // idempot-js: a claim that was carried out but not answered was its own rival for a day.
-  test('that loses the answer to a claim has the attempt, or leaves the key free', async () => {
+  // A bug of another library: a claim that was carried out but not answered blocked its own key for
+  // a day.
+  test('and loses the answer to a claim gets the attempt, or leaves the key free', async () => {
     const store = redisStore({ client })
     await run(store, claimOf())
     const claim = claimOf({ whenUnknown: 'hold' })
@@ -69,7 +70,7 @@ describe.each([
     }
   })
 
-  test('that loses the answer to a completion has stored it once, events and all', async () => {
+  test('and loses the answer to a completion has stored it once, with its events', async () => {
     const store = redisStore({ client })
     const [claim, event] = [claimOf(), eventOf()]
     const attempt = await run(store, claim)
@@ -84,7 +85,7 @@ describe.each([
     expect(await timesInOutbox(event.id)).toBe(1)
   })
 
-  test('that loses a completion on its way has not stored it, or has stored it once', async () => {
+  test('and loses a completion on its way has stored it once or not at all', async () => {
     const store = redisStore({ client })
     const [claim, event] = [claimOf(), eventOf()]
     const attempt = await run(store, claim)
@@ -100,7 +101,7 @@ describe.each([
     expect(await timesInOutbox(event.id)).toBe(autoResendUnfulfilledCommands ? 1 : 0)
   })
 
-  test('that loses the answer to events without a key has appended them once', async () => {
+  test('and loses the answer to events without a key has appended them once', async () => {
     const store = redisStore({ client })
     const event = eventOf()
     const attempt = await store.open({ leaseMs: 1_000 })
@@ -111,7 +112,7 @@ describe.each([
     expect(await timesInOutbox(event.id)).toBe(1)
   })
 
-  test('that is cut off from Redis in mid-request goes on when it is connected again', async () => {
+  test('and is cut off from Redis during a request continues when it is connected again', async () => {
     const store = redisStore({ client })
     const claim = claimOf()
     const attempt = await run(store, claim)
@@ -122,7 +123,7 @@ describe.each([
     await expectReplay(store, claim, 'done')
   })
 
-  test('whose connection is half open is told so in time', async () => {
+  test('and has a half-open connection gets an error in time', async () => {
     const store = redisStore({ client, commandTimeoutMs: 200 })
     const claim = claimOf()
     const attempt = await run(store, claim)

@@ -7,7 +7,7 @@ const client = new Redis({ lazyConnect: true })
 const subscriber = new Redis({ lazyConnect: true })
 const nodeRedis = { sendCommand() {}, isOpen: true, connect() {} }
 
-describe('options that cannot work say what to write instead', () => {
+describe('invalid options of a store are refused with what to write instead', () => {
   test.each<[string, unknown, string]>([
     ['no options', undefined, 'redisStore({ client: new Redis(url) })'],
     ['no client', {}, 'redisStore({ client: new Redis(url) })'],
@@ -35,18 +35,18 @@ describe('options that cannot work say what to write instead', () => {
   })
 })
 
-test('making a store neither connects nor asks anything', () => {
+test('creating a store neither connects nor sends a command', () => {
   redisStore({ client, subscriber })
   expect([client.status, subscriber.status]).toEqual(['wait', 'wait'])
 })
 
-test('an attempt has no transaction, and is told where writes belong', async () => {
+test('an attempt refuses a transaction, and says where writes belong', async () => {
   const attempt = await redisStore({ client }).open({ leaseMs: 1_000 })
   await expect(attempt.transaction()).rejects.toMatchObject({ code: 'transaction-unsupported' })
   await expect(attempt.transaction()).rejects.toThrow(/emit\(\) an event.*consumer.*inbox/)
 })
 
-describe('options of a log that cannot work', () => {
+describe('invalid options of a log are refused with what to write instead', () => {
   test.each<[string, unknown, string]>([
     ['no options', undefined, 'redisLog({ client: new Redis(url) })'],
     ['a client of node-redis', { client: nodeRedis }, 'redisLog({ client: new Redis(url) })'],
@@ -61,7 +61,7 @@ describe('options of a log that cannot work', () => {
     expect(make).toThrow(said)
   })
 
-  test('what is left out has its default, and nothing is sent yet', () => {
+  test('creating a log applies the defaults, and sends no command', () => {
     expect(redisLog({ client }).capabilities).toMatchObject({
       name: 'redis',
       transactions: false,

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { recordKeys } from '../../src/store/record/record-keys.ts'
 
-test('all names of one key carry one hash tag, of 64', () => {
+test('all names of one key share one of 64 hash tags', () => {
   const tags = new Set<string>()
   for (let number = 0; number < 2_000; number += 1) {
     const { record, result, outbox } = recordKeys({
@@ -17,7 +17,7 @@ test('all names of one key carry one hash tag, of 64', () => {
   expect(tags.size).toBe(64)
 })
 
-test('a key is found by what its client sent', () => {
+test('a record can be found by what its client sent', () => {
   const { record } = recordKeys({ namespace: 'http', scope: 'customer 1', key: 'order-1' })
   expect(record).toMatch(/^oncekey:\{\d+\}:key:4:10:http:customer 1:order-1$/)
 })
@@ -34,7 +34,7 @@ test('different keys never have the same name', () => {
   )
 })
 
-test('a name stays what it is from release to release', () => {
+test('names do not change between releases', () => {
   expect(recordKeys({ namespace: 'http', scope: 'customer-1', key: 'order-1' })).toEqual({
     id: '4:10:http:customer-1:order-1',
     record: 'oncekey:{36}:key:4:10:http:customer-1:order-1',

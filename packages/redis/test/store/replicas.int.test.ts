@@ -29,11 +29,11 @@ describe.each([
   ['ioredis 6', () => new Redis(primary.url)],
   ['ioredis 5', () => new Redis5(primary.url)],
   [
-    'ioredis 6 that pipelines by itself',
+    'ioredis 6 with automatic pipelining',
     () => new Redis(primary.url, { enableAutoPipelining: true }),
   ],
 ] as const)('with `replicas`, through %s,', (_name, connect) => {
-  test('a completion that the replica has is stored, and was there when it was said', async () => {
+  test('a completion that the replica has is stored, and was on the replica when it was confirmed', async () => {
     const client = connect()
     try {
       const store = redisStore({ client, replicas: { count: 1, timeoutMs: 5_000 } })
@@ -41,7 +41,7 @@ describe.each([
       const attempt = await run(store, claim)
       expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
       expect(await replica.cli('keys', `*:result:*${claim.key}`)).toContain(claim.key)
-      // The scripts are unknown now, and so is the way back from there tried.
+      // The scripts are unknown now, so this also tests sending their text.
       await client.script('FLUSH')
       const second = await run(store, claimOf())
       await client.script('FLUSH')
@@ -51,8 +51,8 @@ describe.each([
     }
   })
 
-  // Found by a campaign: the retry that follows such a 503 was shown a success that a failover then lost.
-  test('a completion that no replica has in time is `commit-failed`, and replayed once one has it', async () => {
+  // A bug: the retry that followed such a 503 got a success that a failover then lost.
+  test('a completion that no replica has in time is `commit-failed`, and is replayed once one has it', async () => {
     const client = connect()
     try {
       const store = redisStore({ client, replicas: { count: 1, timeoutMs: 200 } })
@@ -65,7 +65,8 @@ describe.each([
       const tooEarly = await errorOf(store.begin(retryOf(claim)))
       expect(tooEarly.code).toBe('store-unavailable')
       expect(tooEarly.message).toContain('0 of 1 replicas had it within 200 ms')
-      // Elsewhere, where nothing was written, it is no other: `WAIT` has to go by what anybody wrote.
+      // A store that wrote nothing on its own connection gets the same answer: `WAIT` has to count
+      // what anybody wrote.
       const other = connect()
       const elsewhere = redisStore({ client: other, replicas: { count: 1, timeoutMs: 200 } })
       expect((await errorOf(elsewhere.begin(retryOf(claim)))).code).toBe('store-unavailable')
@@ -82,7 +83,7 @@ describe.each([
     }
   })
 
-  test('more replicas than there are is `commit-failed`', async () => {
+  test('a completion is `commit-failed` if fewer replicas exist than required', async () => {
     const client = connect()
     try {
       const store = redisStore({ client, replicas: { count: 2, timeoutMs: 100 } })
@@ -98,7 +99,7 @@ describe.each([
     }
   })
 
-  test('a completion that came too late is `superseded` all the same', async () => {
+  test('a completion that comes too late is `superseded` in any case', async () => {
     const client = connect()
     try {
       const store = redisStore({ client, replicas: { count: 2, timeoutMs: 50 } })

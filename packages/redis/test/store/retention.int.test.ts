@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 afterEach(() => client.flushall())
 
-test('a response goes first, its key later: replay, `result-gone`, run', async () => {
+test('a response expires first and its key later: replay, `result-gone`, run', async () => {
   const store = redisStore({ client, resultRetentionMs: 300, keyRetentionMs: 1_500 })
   const claim = claimOf()
   await (await run(store, claim)).complete(completionOf())
@@ -42,7 +42,7 @@ test('a response goes first, its key later: replay, `result-gone`, run', async (
   expect(kinds).toEqual(['replay', 'result-gone', 'run'])
 })
 
-test('the memory of a response is free once it is gone, though nobody asks for it or sweeps', async () => {
+test('an expired response frees its memory, even if nothing reads or sweeps it', async () => {
   const store = redisStore({ client, resultRetentionMs: 200 })
   await (await run(store, claimOf())).complete(completionOf())
   expect(await client.keys('*:result:*')).toHaveLength(1)
@@ -82,8 +82,9 @@ test('everything but the outbox expires by itself, whatever became of the attemp
   expect(forGood.filter((key) => !key.endsWith('outbox'))).toEqual([])
 })
 
-// powertools and others: with the lease as the key's own expiry, what ran out was simply not there.
-test('a lease that ran out leaves a record: it is `unknown`, not a first request', async () => {
+// A bug of other libraries: with the lease as the key's own expiry, a record whose lease ran out
+// was gone.
+test('a lease that ran out leaves a record that is `unknown`, not a first request', async () => {
   const store = redisStore({ client })
   const claim = claimOf({ leaseMs: 100, whenUnknown: 'hold' })
   await run(store, claim)
@@ -94,7 +95,7 @@ test('a lease that ran out leaves a record: it is `unknown`, not a first request
   expect(decision).toMatchObject({ kind: 'run', attempt: { number: 2 } })
 })
 
-test('a retry in the last moment before the response goes is a replay or `result-gone`, never a run', async () => {
+test('a retry in the last moment of a response is a replay or `result-gone`, never a run', async () => {
   const store = redisStore({ client, resultRetentionMs: 400, keyRetentionMs: 60_000 })
   const claim = claimOf()
   await (await run(store, claim)).complete(completionOf())
@@ -121,7 +122,7 @@ test('a response of 8 MiB is kept byte for byte', async () => {
   expect(Buffer.compare(decision.response.body ?? new Uint8Array(), body)).toBe(0)
 })
 
-test('keys that a client prefixes are all under its prefix', async () => {
+test("all keys carry the client's prefix", async () => {
   const prefixed = new Redis(server.url, { keyPrefix: 'shop:' })
   try {
     const store = redisStore({ client: prefixed })

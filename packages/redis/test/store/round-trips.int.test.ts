@@ -48,7 +48,10 @@ describe.each(clients)('through %s', (_name, connect) => {
     await proxy.stop()
   })
 
-  /** A store that has done all that is done once: it has looked for eviction, and the scripts are known. */
+  /**
+   * A store that has done its one-time work: it has checked for eviction, and the server knows its
+   * scripts.
+   */
   async function warmStore(options: Partial<Parameters<typeof redisStore>[0]> = {}) {
     const store = redisStore({ client, ...options })
     const attempt = await run(store, claimOf())
@@ -85,7 +88,7 @@ describe.each(clients)('through %s', (_name, connect) => {
     expect(await roundTripsDuring(replay)).toBe(1)
   })
 
-  test('every other answer, and every other verb, is one command', async () => {
+  test('every other answer and every other operation is one command', async () => {
     const store = await warmStore()
     const claim = claimOf()
     const attempt = await run(store, claim)
@@ -117,7 +120,7 @@ describe.each(clients)('through %s', (_name, connect) => {
     expect(await roundTripsDuring(complete)).toBe(1)
   })
 
-  test('with `replicas`, a replay is one round trip more: whether they have it is asked then', async () => {
+  test('with `replicas`, a replay takes one more round trip to ask whether they have it', async () => {
     const store = await warmStore({ replicas: { count: 1, timeoutMs: 5_000 } })
     const claim = claimOf()
     await (await run(store, claim)).complete(completionOf())
@@ -126,19 +129,19 @@ describe.each(clients)('through %s', (_name, connect) => {
     expect(await roundTripsDuring(replay)).toBe(2)
   })
 
-  test('waiting is not polling: two questions, whatever the wait', async () => {
+  test('a wait asks twice, however long it is', async () => {
     const store = await warmStore({ subscriber })
     const claim = claimOf()
     const attempt = await run(redisStore({ client }), claim)
     const first = await wire.commandsDuring(() => store.begin(retryOf(claim, { waitMs: 700 })))
-    // The third: the first wait of a process subscribes, and then asks again.
+    // The first wait of a process asks a third time, because it subscribes and then asks again.
     expect(first.sort()).toEqual(['evalsha', 'evalsha', 'evalsha', 'subscribe'])
     const later = await wire.commandsDuring(() => store.begin(retryOf(claim, { waitMs: 700 })))
     expect(later).toEqual(['evalsha', 'evalsha'])
     await attempt.release()
   })
 
-  test('a process looks for eviction once, before its first claim', async () => {
+  test('a process checks for eviction once, before its first claim', async () => {
     const store = redisStore({ client })
     const claims = async () => {
       await Promise.all([run(store, claimOf()), run(store, claimOf())])

@@ -40,7 +40,7 @@ async function outbox(): Promise<string[]> {
 }
 
 describe.each(Object.entries(clients))('a server that has forgotten the scripts, %s', (_, of) => {
-  test('is told them again, whatever the verb', async () => {
+  test('gets them again, whatever the operation', async () => {
     const store = redisStore({ client: of() })
     const claim = claimOf()
     const flushed = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -64,7 +64,7 @@ describe.each(Object.entries(clients))('a server that has forgotten the scripts,
     expect(ids).toContain(more[0]?.id)
   })
 
-  test('is told them once when a hundred requests find out together', async () => {
+  test('gets them once when a hundred requests miss them together', async () => {
     const store = redisStore({ client: of() })
     await run(store, claimOf())
     await client.script('FLUSH')
@@ -109,7 +109,7 @@ describe('the completing script', () => {
     })
   })
 
-  test('keeps whole numbers beyond 2^53 as they are', async () => {
+  test('keeps integers beyond 2^53 exact', async () => {
     const store = redisStore({ client })
     const claim = claimOf()
     const [data, body] = ['{"n":12297829382473034410}', '{"n":12297829382473034411}']
@@ -121,7 +121,7 @@ describe('the completing script', () => {
     expect(entries.flat().map(([, fields]) => eventIn(fields).data)).toContain(data)
   })
 
-  test('that finds something else in the place of the outbox stores nothing, and can be sent again', async () => {
+  test('stores nothing if the key of the outbox holds no stream, and can be sent again', async () => {
     const store = redisStore({ client })
     const claim = claimOf()
     const attempt = await run(store, claim)
@@ -139,25 +139,25 @@ describe('the completing script', () => {
     await expectReplay(store, claim, 'done')
   })
 
-  test('sent again by an attempt without a key appends nothing', async () => {
+  test('appends nothing when an attempt without a key sends it again', async () => {
     const store = redisStore({ client })
     const attempt = await store.open({ leaseMs: 1 })
     const events = [eventOf()]
     const again = { ...completionOf({ events }) }
-    // Both under way: the second is the first, resent by a client that lost the answer.
+    // Both are under way: the second is the first, resent by a client that lost the answer.
     await Promise.all([attempt.complete(again), attempt.complete(again)])
     expect((await outbox()).filter((id) => id === events[0]?.id)).toHaveLength(1)
   })
 })
 
 describe('a script of ours that an operator kills', () => {
-  test('has changed nothing, and the key can be claimed again', async () => {
+  test('has changed nothing, and the key can be claimed', async () => {
     const store = redisStore({ client, commandTimeoutMs: 30_000 })
     const claim = claimOf()
     await (await run(store, claim)).complete(completionOf())
     await client.config('SET', 'busy-reply-threshold', '1')
     const fingerprints = Array<string>(400_000).fill('?') as [string, ...string[]]
-    // It loops over what it is asked about: long enough to be caught, sooner or later.
+    // It loops over its many fingerprints, which takes long enough to be killed sooner or later.
     const killed = await waitFor(
       async () => {
         const claiming = store.begin(retryOf(claim, { fingerprints })).catch((error) => error)
@@ -189,8 +189,8 @@ describe('a script of ours that an operator kills', () => {
   }
 })
 
-describe('a record in the form of a newer release', () => {
-  test('is a clear error, and is left as it is', async () => {
+describe('a record in the format of a newer release', () => {
+  test('causes a clear error, and is not changed', async () => {
     const store = redisStore({ client })
     const claim = claimOf()
     const attempt = await run(store, claim)

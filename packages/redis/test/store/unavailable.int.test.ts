@@ -41,26 +41,29 @@ describe('a Redis that is not there', () => {
   test.each([
     ['ioredis 6', Redis],
     ['ioredis 5', Redis5],
-  ] as const)('is an error within the time set, with the defaults of %s', async (_, Client) => {
-    const client: Redis | Redis5 = Reflect.construct(Client, [await freePort()])
-    client.on('error', () => {})
-    open.push(client)
-    const store = redisStore({ client, commandTimeoutMs: 300 })
-    const startedAt = performance.now()
-    const error = await errorOf(store.begin(claimOf()))
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
-    expect(error).toMatchObject({ code: 'store-unavailable' })
-    expect(error.message).toContain('no answer within 300 ms')
-    expect(error.cause).toBeInstanceOf(Error)
-  })
+  ] as const)(
+    'causes an error within the configured time, with the defaults of %s',
+    async (_, Client) => {
+      const client: Redis | Redis5 = Reflect.construct(Client, [await freePort()])
+      client.on('error', () => {})
+      open.push(client)
+      const store = redisStore({ client, commandTimeoutMs: 300 })
+      const startedAt = performance.now()
+      const error = await errorOf(store.begin(claimOf()))
+      expect(performance.now() - startedAt).toBeLessThan(2_000)
+      expect(error).toMatchObject({ code: 'store-unavailable' })
+      expect(error.message).toContain('no answer within 300 ms')
+      expect(error.cause).toBeInstanceOf(Error)
+    },
+  )
 
-  test('is an error at once where the client does not queue', async () => {
+  test('causes an error at once if the client does not queue', async () => {
     const client = connect(await freePort(), { enableOfflineQueue: false })
     const error = await errorOf(redisStore({ client }).begin(claimOf()))
     expect(error.code).toBe('store-unavailable')
   })
 
-  test('is an error for a waiting claim, too, however long it would wait', async () => {
+  test('causes an error for a waiting claim, too, however long it would wait', async () => {
     const client = connect(await freePort())
     const store = redisStore({ client, commandTimeoutMs: 200 })
     const startedAt = performance.now()
@@ -76,7 +79,7 @@ describe('a Redis that goes away', () => {
   })
   afterEach(() => server.stop())
 
-  test('before the completion: `commit-failed`, and once it is back the retry finds the truth', async () => {
+  test('before the completion causes `commit-failed`, and the retry finds the outcome once it is back', async () => {
     const client = connect(server.url, { retryStrategy: () => 50 })
     const store = redisStore({ client, commandTimeoutMs: 300 })
     const [claim, events] = [claimOf(), [eventOf()]]
@@ -94,7 +97,7 @@ describe('a Redis that goes away', () => {
     expect(await client.xlen(streams[0] ?? '')).toBe(1)
   })
 
-  test('before the completion, with a client that does not send again: the key waits for its attempt', async () => {
+  test('before the completion, with a client that does not resend, leaves the key to its attempt', async () => {
     const options = { retryStrategy: () => 50, enableOfflineQueue: false }
     const client = connect(server.url, options)
     await waitFor(() => client.status === 'ready', { what: 'the connection' })
@@ -110,7 +113,7 @@ describe('a Redis that goes away', () => {
     await expectReplay(store, claim, 'done')
   })
 
-  test('a renewal fails, and the next one holds', async () => {
+  test('makes a renewal fail, and the next one succeeds', async () => {
     const client = connect(server.url, { retryStrategy: () => 50 })
     const store = redisStore({ client, commandTimeoutMs: 300 })
     const attempt = await run(store, claimOf())
@@ -122,7 +125,7 @@ describe('a Redis that goes away', () => {
 })
 
 describe('a Redis that was restarted without its data', () => {
-  test('is given back what the running attempt knows: its renewal, and its completion', async () => {
+  test('gets the record back from the renewal and the completion of the running attempt', async () => {
     const server = await startRedis()
     try {
       const client = connect(server.url, { retryStrategy: () => 50 })
@@ -149,7 +152,7 @@ describe('a Redis that was restarted without its data', () => {
     }
   })
 
-  test('is not given back a key that another attempt has taken since', async () => {
+  test('does not get back a key that another attempt has taken since', async () => {
     const server = await startRedis()
     try {
       const client = connect(server.url, { retryStrategy: () => 50 })
@@ -170,14 +173,14 @@ describe('a Redis that was restarted without its data', () => {
   })
 })
 
-describe('a Redis that stands still', () => {
+describe('a Redis that is paused', () => {
   let server: RedisServer
   beforeEach(async () => {
     server = await startRedis()
   })
   afterEach(() => server.stop())
 
-  test('leaves a claim that was given up no key to hold: what it wins later is given back', async () => {
+  test('does not leave the key to a claim that timed out: a late win is given back', async () => {
     const client = connect(server.url)
     const store = redisStore({ client, commandTimeoutMs: 200 })
     await run(store, claimOf())
@@ -195,7 +198,7 @@ describe('a Redis that stands still', () => {
     expect(decision.attempt.number).toBe(1)
   })
 
-  test('leaves an unknown outcome unknown, though a claim that was given up has retaken it', async () => {
+  test('keeps an unknown outcome unknown after a claim that timed out has retaken it', async () => {
     const client = connect(server.url)
     const store = redisStore({ client, commandTimeoutMs: 200 })
     const claim = claimOf()
@@ -208,11 +211,11 @@ describe('a Redis that stands still', () => {
       what: 'the claim to be given back',
     })
     const decision = await store.begin(retryOf(claim))
-    // The second attempt never ran, and was one all the same.
+    // The second attempt never ran, but it was counted.
     expect(decision).toMatchObject({ kind: 'run', attempt: { number: 3 } })
   })
 
-  test('leaves the same claim, sent again, the attempt that it won', async () => {
+  test('keeps the attempt for the same claim when it is sent again', async () => {
     const client = connect(server.url)
     const store = redisStore({ client, commandTimeoutMs: 200 })
     await run(store, claimOf())
@@ -223,14 +226,14 @@ describe('a Redis that stands still', () => {
     server.resume()
     const decision = await again
     expect(decision.kind).toBe('run')
-    // Were the first claim given back now, this would find a key that was released.
+    // If the first claim were given back now, this would find a released key.
     expect(await kindOf(store, retryOf(claim))).toBe('in-progress')
     if (decision.kind === 'run') {
       expect(await decision.attempt.complete(completionOf())).toBe('stored')
     }
   })
 
-  test('is `commit-failed` for a completion, which then is stored all the same', async () => {
+  test('causes `commit-failed` for a completion, which is stored later all the same', async () => {
     const client = connect(server.url)
     const store = redisStore({ client, commandTimeoutMs: 200 })
     const claim = claimOf()
@@ -262,7 +265,7 @@ describe('a Redis that refuses', () => {
     client = connect(server.url, { enableReadyCheck: false })
   })
 
-  test('writes, being a read-only replica', async () => {
+  test('writes because it is a read-only replica', async () => {
     const [replica] = await startReplicas(server, 1)
     try {
       const store = redisStore({ client: connect(replica?.url ?? '') })
@@ -274,7 +277,7 @@ describe('a Redis that refuses', () => {
     }
   })
 
-  test('everything, being a replica that has lost its primary', async () => {
+  test('everything because it is a replica without a primary', async () => {
     const primary = await startRedis()
     const [replica] = await startReplicas(primary, 1, (settings) =>
       startRedis({ settings: { ...settings, 'replica-serve-stale-data': 'no' } }),
@@ -296,7 +299,7 @@ describe('a Redis that refuses', () => {
     }
   })
 
-  test('everything, loading its data', async () => {
+  test('everything while it loads its data', async () => {
     const store = redisStore({ client })
     await run(store, claimOf())
     await client.eval("for i = 1, 2000 do redis.call('SET', 'filler:' .. i, i) end", 0)
@@ -317,7 +320,7 @@ describe('a Redis that refuses', () => {
     expect(await kindOf(store, claimOf())).toBe('run')
   })
 
-  test('everything, busy with a script of somebody else', async () => {
+  test("everything while somebody else's script runs", async () => {
     const store = redisStore({ client })
     await run(store, claimOf())
     await server.cli('config', 'set', 'busy-reply-threshold', '10')
@@ -337,7 +340,7 @@ describe('a Redis that refuses', () => {
     expect(await kindOf(store, claimOf())).toBe('run')
   })
 
-  test('writes, with too few replicas', async () => {
+  test('writes because it has too few replicas', async () => {
     const store = redisStore({ client })
     const claim = claimOf()
     const attempt = await run(store, claim)
@@ -353,7 +356,7 @@ describe('a Redis that refuses', () => {
     expect(await attempt.complete(completionOf())).toBe('stored')
   })
 
-  test('writes, because it cannot save them', async () => {
+  test('writes because it cannot save them', async () => {
     const store = redisStore({ client })
     const claim = claimOf()
     const attempt = await run(store, claim)
@@ -377,7 +380,7 @@ describe('a Redis that refuses', () => {
     expect(await attempt.complete(completionOf())).toBe('stored')
   })
 
-  test('strangers', async () => {
+  test('a client that is not signed in', async () => {
     const store = redisStore({ client })
     await run(store, claimOf())
     await client.config('SET', 'requirepass', 'secret')
@@ -391,7 +394,7 @@ describe('a Redis that refuses', () => {
     }
   })
 
-  test('nothing to a user with the permissions that the README lists', async () => {
+  test('nothing to a user with the permissions in the README', async () => {
     const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
     const [, permissions = ''] = readme.split('## Permissions')
     const commands = permissions.match(/(?<=[`\s])\+[a-z]+/g) ?? []
@@ -413,7 +416,7 @@ describe('a Redis that refuses', () => {
     expect(replicated.message).toContain('0 of 1 replicas')
   })
 
-  test('commands that its user may not use; INFO may be one of them', async () => {
+  test('commands that its user may not use, even INFO', async () => {
     await client.call('ACL', 'SETUSER', 'app', 'on', '>pw', '~oncekey:*', '+@all', '-info')
     const as = { username: 'app', password: 'pw', enableReadyCheck: false }
     const store = redisStore({ client: connect(server.url, as) })
@@ -426,11 +429,11 @@ describe('a Redis that refuses', () => {
     expect(error.message).toContain('may not use a command')
     expect(await kindOf(store, retryOf(claim))).toBe('in-progress')
     await client.call('ACL', 'SETUSER', 'app', '+xadd', 'resetchannels')
-    // Without the channel, too: those who wait are then told by their deadline.
+    // Without the channel, too: waiting claims then return at their deadline.
     expect(await attempt.complete(completionOf({ events }))).toBe('stored')
   })
 
-  test('a key of ours that is something else', async () => {
+  test('a key of ours that holds another type', async () => {
     const store = redisStore({ client })
     const claim = claimOf()
     await (await run(store, claim)).release()
@@ -451,7 +454,7 @@ describe('a Redis whose memory is full', () => {
   })
   afterEach(() => server.stop())
 
-  test('refuses claims and completions, whole; forgets what is released', async () => {
+  test('refuses claims and completions completely, and still releases keys', async () => {
     const store = redisStore({ client })
     const [claim, other] = [claimOf(), claimOf()]
     const [attempt, released] = [await run(store, claim), await run(store, other)]
@@ -475,7 +478,7 @@ describe('a Redis whose memory is full', () => {
   })
 
   test.each(['allkeys-lru', 'volatile-lru', 'volatile-ttl', 'allkeys-random'])(
-    'and is set to evict (%s): every claim is refused, and says what to change',
+    'and that evicts keys (%s) makes every claim fail with what to change',
     async (policy) => {
       await client.config('SET', 'maxmemory', '100mb', 'maxmemory-policy', policy)
       const store = redisStore({ client })
@@ -490,7 +493,7 @@ describe('a Redis whose memory is full', () => {
     },
   )
 
-  test('and is set to evict while the store is running: claims are refused from then on, until it is not', async () => {
+  test('and that is set to evict while the store runs makes claims fail until that is changed back', async () => {
     await client.config('SET', 'maxmemory', '100mb', 'maxmemory-policy', 'noeviction')
     const store = redisStore({ client })
     expect(await kindOf(store, claimOf())).toBe('run')
@@ -514,7 +517,7 @@ describe('a Redis whose memory is full', () => {
     expect(await kindOf(store, claimOf())).toBe('run')
   })
 
-  test('and is set to evict, which was accepted: it is warned of once', async () => {
+  test("and that evicts keys causes one warning with whenEvicting: 'warn'", async () => {
     await client.config('SET', 'maxmemory', '100mb', 'maxmemory-policy', 'allkeys-lru')
     const warnings: Error[] = []
     const listener = (warning: Error): void => void warnings.push(warning)
@@ -531,14 +534,14 @@ describe('a Redis whose memory is full', () => {
     expect(warnings[0]?.message).toContain('runs again when the client retries')
   })
 
-  test('with a policy that has no limit to act on is no such Redis', async () => {
+  test('is not assumed from a policy without a memory limit', async () => {
     await client.config('SET', 'maxmemory', '0', 'maxmemory-policy', 'allkeys-lru')
     expect(await kindOf(redisStore({ client }), claimOf())).toBe('run')
   })
 })
 
 describe('errors', () => {
-  test('carry neither the response nor the token of an attempt into a log', async () => {
+  test('contain neither the response nor the token of an attempt', async () => {
     const server = await startRedis()
     try {
       const client = connect(server.url)

@@ -33,7 +33,7 @@ function connect(url = server.url): Redis {
   return client
 }
 
-/** How long it took, and what it came to. */
+/** How long a wait took, and its result. */
 async function timed<T>(work: Promise<T>): Promise<{ ms: number; value: T }> {
   const startedAt = performance.now()
   const value = await work
@@ -48,7 +48,7 @@ async function awaited(key: string): Promise<boolean> {
 
 describe('a claim that waits for an attempt of another process', () => {
   test.each(['complete', 'release', 'abandon'] as const)(
-    'is told at once when it ends: %s',
+    'returns at once when it ends: %s',
     async (end) => {
       const [ours, theirs] = [
         redisStore({ client: connect(), subscriber: connect() }),
@@ -66,12 +66,12 @@ describe('a claim that waits for an attempt of another process', () => {
     },
   )
 
-  test('and has no subscriber asks again at its deadline, and gets the response that is there by then', async () => {
+  test('and has no subscriber asks again at its deadline, and gets the response stored by then', async () => {
     const [ours, theirs] = [redisStore({ client: connect() }), redisStore({ client: connect() })]
     const claim = claimOf()
     const attempt = await run(theirs, claim)
     const waiting = timed(ours.begin(retryOf(claim, { waitMs: 600 })))
-    // Behind it on its connection: when this is answered, the other was, too.
+    // On the same connection, so when this is answered, the claim before it was, too.
     expect(await kindOf(ours, retryOf(claim))).toBe('in-progress')
     await attempt.complete(completionOf())
     const { ms, value } = await waiting
@@ -79,7 +79,7 @@ describe('a claim that waits for an attempt of another process', () => {
     expect(ms).toBeGreaterThan(500)
   })
 
-  test('and has no subscriber takes over when the lease runs out, before its deadline', async () => {
+  test('and has no subscriber takes over before its deadline when the lease runs out', async () => {
     const [ours, theirs] = [redisStore({ client: connect() }), redisStore({ client: connect() })]
     const claim = claimOf({ leaseMs: 300 })
     await run(theirs, claim)
@@ -88,7 +88,7 @@ describe('a claim that waits for an attempt of another process', () => {
     expect(ms).toBeLessThan(10_000)
   })
 
-  test('and loses the message ends at its deadline with the response', async () => {
+  test('and misses the message returns the response at its deadline', async () => {
     const subscriber = connect(proxy.through(server.url))
     const ours = redisStore({ client: connect(), subscriber })
     const theirs = redisStore({ client: connect() })
@@ -101,7 +101,7 @@ describe('a claim that waits for an attempt of another process', () => {
     expect((await waiting).kind).toBe('replay')
   })
 
-  test('and whose subscriber cannot be reached does not fail for it', async () => {
+  test('does not fail if its subscriber cannot connect', async () => {
     proxy.refuse()
     const subscriber = connect(proxy.through(server.url))
     const ours = redisStore({ client: connect(), subscriber, commandTimeoutMs: 200 })
@@ -112,7 +112,7 @@ describe('a claim that waits for an attempt of another process', () => {
     expect(await kindOf(ours, retryOf(claim))).toBe('in-progress')
     await attempt.complete(completionOf())
     expect((await waiting).kind).toBe('replay')
-    // Once it can be, the next wait is told.
+    // Once the subscriber is connected, the next wait hears of the end.
     await proxy.accept()
     const next = claimOf()
     const second = await run(theirs, next)
@@ -122,7 +122,7 @@ describe('a claim that waits for an attempt of another process', () => {
     expect((await told).ms).toBeLessThan(10_000)
   })
 
-  test('and whose subscriber was reconnected is told again', async () => {
+  test('hears of the end after its subscriber was reconnected', async () => {
     const subscriber = connect(proxy.through(server.url))
     const ours = redisStore({ client: connect(), subscriber })
     const theirs = redisStore({ client: connect() })
@@ -145,7 +145,7 @@ describe('a claim that waits for an attempt of another process', () => {
 })
 
 describe('a claim that waits for an attempt of its own process', () => {
-  test('is told without Redis: neither subscriber nor message', async () => {
+  test('hears of the end without Redis: no subscriber and no message', async () => {
     const store = redisStore({ client: connect() })
     const claim = claimOf()
     const attempt = await run(store, claim)
@@ -157,7 +157,7 @@ describe('a claim that waits for an attempt of its own process', () => {
     expect(ms).toBeLessThan(10_000)
   })
 
-  test('is told when the completion failed, and asks what is true', async () => {
+  test('wakes when the completion fails, and asks the store again', async () => {
     const client = connect(proxy.through(server.url))
     const store = redisStore({ client, commandTimeoutMs: 200 })
     const claim = claimOf()
@@ -186,7 +186,7 @@ test('two hundred claims that wait for one attempt all get its response', async 
   expect(new Set(kinds)).toEqual(new Set(['replay']))
 })
 
-test('nothing is published for an attempt that nobody waits for', async () => {
+test('publishes nothing for an attempt that nobody waits for', async () => {
   const listener = connect()
   const heard: string[] = []
   await listener.subscribe('oncekey:ended')

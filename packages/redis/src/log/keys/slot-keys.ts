@@ -1,21 +1,24 @@
 import { hash } from 'node:crypto'
 import { SLOTS } from '@oncekey/core'
 
-/** Where a slot of the log is kept. One hash tag, that of its stream: one script may touch all of it. */
+/**
+ * The keys of one slot. They share the hash tag of its stream, so that one script may touch all of
+ * them.
+ */
 export interface SlotKeys {
   /** The stream that the completing script appends to. */
   readonly outbox: string
-  /** A hash: of each consumer its cursor. See `scripts/log/cursor.ts`. */
+  /** A hash with the cursor of each consumer. See `scripts/cursor.ts`. */
   readonly consumers: string
-  /** A hash of deliveries. See `scripts/log/delivery.ts`. */
+  /** A hash of deliveries. See `scripts/delivery.ts`. */
   readonly deliveries: string
-  /** A sorted set: what is dead, by when that was, microseconds. */
+  /** A sorted set: dead letters by their time of death, microseconds. */
   readonly dead: string
   /** A sorted set: what died within the last hour, to be counted. */
   readonly arrived: string
-  /** A sorted set: dead letters that were dealt with, by when that was, milliseconds. */
+  /** A sorted set: resolved dead letters by when they were resolved, milliseconds. */
   readonly resolved: string
-  /** A sorted set: what was kept of consumers that were retired, by when it died, microseconds. */
+  /** A sorted set: letters kept from retired consumers by their time of death, microseconds. */
   readonly retired: string
 }
 
@@ -37,22 +40,25 @@ export function dueKey(slot: number, consumer: string): string {
   return `oncekey:{${slot}}:due:${consumer}`
 }
 
-/** A sorted set: the relays that asked for slots of a consumer lately, by when that is forgotten. */
+/** A sorted set: relays that lately asked for slots of a consumer, by when they stop counting. */
 export function relaysKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:relays:${consumer}`
 }
 
-/** The record of what the releases of a consumer want, JSON: see `SubscriptionRecord` of @oncekey/core. */
+/**
+ * The record of the types that the releases of a consumer take, as JSON: see `SubscriptionRecord`
+ * of @oncekey/core.
+ */
 export function subscriptionsKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:subscriptions:${consumer}`
 }
 
-/** The mark that a consumer was retired: see `scripts/log/retirement-mark.ts`. */
+/** The mark that a consumer was retired: see `scripts/consumers/retirement-mark.ts`. */
 export function retiredKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:retired:${consumer}`
 }
 
-/** The mark that a consumer has emitted for an event, and the stream it did it to. */
+/** The mark that a consumer has emitted for an event, and the stream that it emitted to. */
 export function emittedKeys(
   consumer: string,
   eventId: string,

@@ -1,23 +1,24 @@
 /**
- * Lua for every script about cursors, and for the server's life. A consumer's cursor in one slot is JSON in the slot's hash of
- * consumers, under the consumer's name:
+ * Lua for every script that uses cursors, and for the server's life. A consumer's cursor in one
+ * slot is JSON in the slot's hash of consumers, under the consumer's name:
  *   at           the id of the last entry that it has passed
  *   relay        who holds the slot; empty: nobody
- *   epoch        of the last time it was taken, digits. It grows with each taking, and is no less than
- *                the time: one that a failover lost is not given out again
+ *   epoch        of the last time it was taken, digits. It grows each time, and is no less than the
+ *                time in microseconds: an epoch that a failover lost is not given out again
  *   lease_until  by the server's clock, milliseconds
- *   leased_at    when that lease began, by the same clock. A clock that is behind it was put back
- *   crashes      how often in a row its holder went without a word
- *   suspect      an event that may end processes, and
+ *   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put back
+ *   crashes      how many holders in a row vanished without a release
+ *   suspect      an event that may kill processes, and
  *   starts       how often it was started
- *   seen         when a relay asked for the consumer last, milliseconds
- *   abandoned    true once it holds no events back any more
+ *   seen         when a relay last asked for the consumer, milliseconds
+ *   abandoned    true once it no longer holds events back
  *   wanted       the types that must be read, as one text, of
  *   wanted_version  that version of the record of subscriptions
  */
 export const cursorLua = `
--- Another one after each restart and each promotion: then what was written last may be gone, and ids,
--- epochs and numbers of deliveries may be given out a second time. Empty where INFO is not allowed.
+-- The life changes with each restart and each promotion, after which the last writes may be gone,
+-- and ids, epochs and numbers of deliveries may be given out a second time. Empty if INFO is not
+-- allowed.
 local life_now
 local function life()
   if not life_now then
@@ -36,8 +37,8 @@ local function keep(consumers, consumer, cursor)
   redis.call('HSET', consumers, consumer, cjson.encode(cursor))
 end
 
--- A full server refuses a script whose first write could grow, and lets through what has begun with a
--- removal. Relays are what empties it, so what they write is let through.
+-- A full server refuses a script whose first write could use more memory, and lets it run if the
+-- first write is a removal. Relays empty the server, so their writes must get through.
 local function let_through(consumers)
   redis.call('HDEL', consumers, '')
 end
@@ -47,7 +48,7 @@ local function is_held(cursor, epoch)
 end
 `
 
-/** Lua: the server's clock. A number of Lua is exact up to 2^53, which microseconds reach in 2255. */
+/** Lua: the server's clock. Lua numbers are exact up to 2^53, which microseconds reach in 2255. */
 export const clockLua = `
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
@@ -58,7 +59,7 @@ local function digits(number)
 end
 `
 
-/** Lua: ids of entries, which are two numbers of any length, and where a stream ends. */
+/** Lua: ids of entries, which are two numbers of any length, and the end of a stream. */
 export const entryIdLua = `
 local function is_later(one, other)
   local a, b = string.match(one, '^(%d+)%-(%d+)$')
@@ -72,8 +73,8 @@ local function is_later(one, other)
   return a > x
 end
 
--- The last id that was ever given out, also by a stream that was trimmed since. An error is not the
--- answer that there is none: cursors would begin anew.
+-- The last id that was ever given out, even by a stream that was trimmed since. An error must not
+-- count as "no entries": cursors would start anew.
 local function last_id(stream)
   if redis.call('EXISTS', stream) == 0 then
     return '0-0'

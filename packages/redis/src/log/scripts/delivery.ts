@@ -1,6 +1,6 @@
 /**
- * Lua for every script about deliveries. Those of one slot are in one hash, numbered from 1, each in
- * several fields:
+ * Lua for every script about deliveries. Those of one slot are in one hash, numbered from 1, each
+ * in several fields:
  *   <n>:state    JSON: consumer, state, reason, attempts, starts, redrives, first_failed_at, dead_at,
  *                resolved_at, resolution, tries (how many are kept of its history, and before that), and
  *                index, the name of the field that finds it (empty: none does)

@@ -1,35 +1,41 @@
 import { callLater, endsWithin } from '@oncekey/core'
 import type { RedisSubscriber } from '../../client/redis-client.ts'
 
-/** On it processes tell each other that an attempt somebody waits for has ended; the message is the record's id. */
+/**
+ * The channel on which processes announce that an awaited attempt has ended; the message is the
+ * record's id.
+ */
 export const ENDED_CHANNEL = 'oncekey:ended'
 
 /**
- * Who in this process waits for which attempt to end. Attempts of this process are heard of
- * directly, those of others through Redis. A message can be lost: whoever waits has a deadline, and
- * asks the store for the truth when woken.
+ * Tells claims of this process when the attempt they wait for ends. Attempts of this process report
+ * directly, those of others through Redis. A message can be lost, so every wait has a deadline, and
+ * a woken claim asks the store again.
  */
 export interface Endings {
-  /** From now on an end of this record's attempt is noticed. */
+  /** From now on, notices when an attempt of this record ends. */
   watch(id: string): Watch
-  /** This record's attempt has ended. */
+  /** Reports that this record's attempt has ended. */
   ended(id: string): void
-  /** Whether attempts of other processes are heard of from now on; false where that cannot be had in time. */
+  /** Subscribes; resolves with whether it now hears of attempts of other processes. */
   listen(withinMs: number): Promise<boolean>
-  /** Whether they are already. */
+  /** Whether it hears of them already. */
   isListening(): boolean
 }
 
-/** One claim's waiting. */
+/** The wait of one claim. */
 export interface Watch {
-  /** Ends before this do not count any more: the store is about to be asked. */
+  /** Forgets earlier ends, because the store is about to be asked. */
   reset(): void
-  /** Resolves at the next end since `reset`, when the time is up, or when nobody waits any more. */
+  /** Resolves at the next end since `reset`, when the time is up, or when the signal aborts. */
   next(withinMs: number, signal: AbortSignal): Promise<void>
   stop(): void
 }
 
-/** Subscribes at the first wait, and stays subscribed: messages come only for keys that are waited for. */
+/**
+ * Subscribes at the first wait and stays subscribed: messages come only for keys that somebody
+ * awaits.
+ */
 export function endings(subscriber: RedisSubscriber | undefined): Endings {
   const watches = new Map<string, Set<() => void>>()
   let subscribing: Promise<void> | undefined
@@ -75,7 +81,9 @@ export function endings(subscriber: RedisSubscriber | undefined): Endings {
     }
   }
 
-  /** After a failure the next wait tries again; ioredis itself subscribes anew when it reconnects. */
+  /**
+   * After a failure the next wait tries again; ioredis itself subscribes again when it reconnects.
+   */
   async function subscribe(to: RedisSubscriber): Promise<void> {
     try {
       await to.subscribe(ENDED_CHANNEL)

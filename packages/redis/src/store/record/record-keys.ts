@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 
-/** Where a record and what belongs to it are kept. */
+/** The keys of a record and of what belongs to it. */
 export interface RecordKeys {
-  /** The record's name, without what is around it: what a waiting process is told. */
+  /** The record's name without its prefix, which waiting processes are sent. */
   readonly id: string
   /** A hash: see `scripts/claim.ts`. */
   readonly record: string
@@ -15,11 +15,11 @@ export interface RecordKeys {
 }
 
 /**
- * The names of everything about one key. They carry one hash tag, `{p}`, so that Redis Cluster keeps
+ * Names everything about one key. The names share one hash tag, `{p}`, so that Redis Cluster keeps
  * them on one node and one script may touch them all.
  *
- * The lengths keep ('ab', 'c') and ('a', 'bc') apart, and leave the names readable: all of a
- * customer's records are found by `SCAN`, and a record can be looked at with what a client sent.
+ * The lengths keep ('ab', 'c') and ('a', 'bc') apart, and leave the names readable: `SCAN` finds
+ * all records of a customer, and a record can be found by what a client sent.
  */
 export function recordKeys(of: {
   readonly namespace: string
@@ -38,10 +38,10 @@ export function recordKeys(of: {
   }
 }
 
-/** Finds the id in a record's name, whatever a client puts before it: a pattern of Lua. */
+/** A Lua pattern that finds the id in a record's name, whatever prefix a client adds. */
 export const ID_IN_RECORD_KEY = 'oncekey:{%d+}:key:(.*)'
 
-/** Where the events of an attempt without a record go. */
+/** The stream for events of an attempt without a record, and the mark that they were appended. */
 export function openAttemptKeys(
   orderingKey: string,
   token: string,
@@ -50,7 +50,7 @@ export function openAttemptKeys(
   return { appended: `${partition}appended:${token}`, outbox: `${partition}outbox` }
 }
 
-/** The number of partitions, and with it of streams. The same in every release. */
+/** The number of partitions, and so of streams. It is the same in every release. */
 const PARTITIONS = 64
 
 /** The audits of all partitions, in their order. */
@@ -60,7 +60,7 @@ export const operationStreams: readonly string[] = Array.from(
 )
 
 function partitionOf(text: string): string {
-  // As text, though a byte is read: a Buffer of its own costs three times the hash.
+  // As hex text, though only a byte is needed: a Buffer costs three times as much as the hash.
   const firstByte = Number.parseInt(hash('sha256', text, 'hex').slice(0, 2), 16)
   return `oncekey:{${firstByte % PARTITIONS}}:`
 }

@@ -5,8 +5,9 @@ import { ID_IN_RECORD_KEY, type RecordKeys } from '../record/record-keys.ts'
 import { RECORD_VERSION } from './claim.ts'
 
 /**
- * Makes the key `unknown`, from now on: its lease is over, and no token owns it. A record that was
- * lost (see `complete.ts`) is written again as that, so that a claim that holds does not run.
+ * Makes the key `unknown` from now on: its lease is over, and no token owns it. If the record was
+ * lost (see `complete.ts`), it is written again in that state, so that a claim with `hold` does not
+ * run.
  */
 export const abandonScript: Script<AbandonQuestion, 'abandoned' | 'superseded'> = script({
   name: 'abandon',

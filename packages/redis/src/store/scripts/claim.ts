@@ -10,26 +10,26 @@ import {
 } from '../../client/script.ts'
 import type { RecordKeys } from '../record/record-keys.ts'
 
-/** The form of the records that this release writes, and the only one it reads. */
+/** The format of the records that this release writes, and the only one it reads. */
 export const RECORD_VERSION = '1'
 
 /**
- * Asks what is true of a key, and takes it where it is free.
+ * Returns the state of a key, and claims it if it is free.
  *
  * A record is a hash:
- *   v            the form of the record; a release that changes it changes this number
+ *   v            the format of the record; a release that changes the format changes this number
  *   state        'running', 'done', or 'free' (released; remembered for an hour so that a completion
- *                that comes too late is known as such)
+ *                that comes too late is recognized)
  *   fingerprint  of the request that made the record
  *   token        of the attempt that owns it; empty once that was abandoned
  *   number       of that attempt
- *   lease_until  by the server's clock, milliseconds. A lease ends by this, never by the key's own
- *                expiry: the record of a lease that ran out has to be there to be `unknown`
- *   leased_at    when that lease began, by the same clock. A clock that is behind it was put back
+ *   lease_until  by the server's clock, milliseconds. A lease ends by this and not by the key's own
+ *                expiry, because the record of an expired lease must remain to be `unknown`
+ *   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put back
  *   claimed_at   when the first attempt claimed the key, milliseconds
  *   done_at      when it was completed, milliseconds; for operators
- *   freed        '1' where the key had been released before it was claimed: see `give-back.ts`
- *   awaited      there if a process waits to be told that the attempt ended
+ *   freed        '1' if the key had been released before it was claimed: see `give-back.ts`
+ *   awaited      present if a process waits to hear that the attempt ended
  */
 export const claimScript: Script<ClaimQuestion, ClaimReply> = script({
   name: 'claim',
@@ -38,8 +38,8 @@ export const claimScript: Script<ClaimQuestion, ClaimReply> = script({
 -- KEYS[2]   its result
 -- ARGV[1]   token of the claim
 -- ARGV[2]   lease, milliseconds
--- ARGV[3]   how long to remember the key from now: the lease, and the retention after it, milliseconds
--- ARGV[4]   'retake' or 'hold': what to do when an attempt ended without saying how
+-- ARGV[3]   how long to remember the key from now: the lease plus the retention, milliseconds
+-- ARGV[4]   'retake' or 'hold': what to do if an attempt ended without an outcome
 -- ARGV[5]   '1' if the claim is going to listen for the attempt's end
 -- ARGV[6..] fingerprints, the current algorithm's first
 local record = redis.call('HMGET', KEYS[1],
@@ -75,9 +75,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if not state or state == 'free' then
   number, fingerprint, claimed_at = '1', ARGV[6], nil
 elseif token ~= ARGV[1] then
-  -- Of another attempt: it runs, or ended without saying how.
+  -- It belongs to another attempt, which is running or ended without an outcome.
   if token ~= '' and leased_at and now < tonumber(leased_at) then
-    -- The clock was put back since: the lease is as long as it was, and begins now.
+    -- The clock was put back since: the lease keeps its length and starts now.
     lease_until = string.format('%.0f', now + lease_until - leased_at)
     redis.call('HSET', KEYS[1], 'leased_at', string.format('%.0f', now), 'lease_until', lease_until)
   end
@@ -92,7 +92,7 @@ elseif token ~= ARGV[1] then
   end
   number = string.format('%d', number + 1)
 end
--- Else it is the claim of this very attempt, whose answer was lost.
+-- Otherwise this very attempt claims again, because its answer was lost.
 local now_text = string.format('%.0f', now)
 redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
   'fingerprint', fingerprint, 'token', ARGV[1], 'number', number,
@@ -103,7 +103,7 @@ if state == 'free' then
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if number == '1' and fingerprint == ARGV[6] then
-  -- What nearly all are told, in one word.
+  -- The most frequent answer, as one word.
   return 'fresh'
 end
 return {'run', number, fingerprint}
@@ -158,5 +158,5 @@ export type ClaimReply =
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'unknown'; readonly since: Date }
   | { readonly kind: 'result-gone' }
-  /** Written by another release, in a form that this one does not know. */
+  /** Another release wrote it, in a format that this one does not know. */
   | { readonly kind: 'newer'; readonly version: string }

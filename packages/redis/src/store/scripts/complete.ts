@@ -9,12 +9,12 @@ import { RECORD_VERSION } from './claim.ts'
 /**
  * Stores the response and appends the events, or does nothing.
  *
- * A record that is not there was lost, to a failover or a restart, and nobody has taken the key
- * since: a takeover would be in it, and so would a release. The attempt did run, so its response is
- * stored: to refuse it would have the next retry run the handler again.
+ * If the record is missing, a failover or a restart lost it, and nobody has claimed or released the
+ * key since, which would have left a record. The attempt did run, so its response is stored: if it
+ * were refused, the next retry would run the handler again.
  *
- * What can fail comes first: after the look at the record, SET is what a full server refuses and
- * XADD what a stream that is none refuses. A result without its record set to 'done' is never read.
+ * Writes that can fail come first: a full server refuses SET, and XADD refuses a key that holds no
+ * stream. A result whose record is not 'done' is never read.
  */
 export const completeScript: Script<CompleteQuestion, 'stored' | 'superseded'> = script({
   name: 'complete',
@@ -25,7 +25,7 @@ export const completeScript: Script<CompleteQuestion, 'stored' | 'superseded'> =
 -- ARGV[1]   token of the attempt
 -- ARGV[2]   fingerprint of the request
 -- ARGV[3]   how long to remember the key, milliseconds
--- ARGV[4]   how long to keep the result, milliseconds; '0' for not at all
+-- ARGV[4]   how long to keep the result, milliseconds; '0': not at all
 -- ARGV[5]   the head of the result
 -- ARGV[6]   its body
 -- ARGV[7..] for each event the number of its fields and values, then these
@@ -47,7 +47,7 @@ if ARGV[4] == '0' then
 else
   redis.call('SET', KEYS[2], struct.pack('>I4', #ARGV[5]) .. ARGV[5] .. ARGV[6], 'PX', ARGV[4])
 end
--- Event by event: a call with the arguments of a thousand does not fit on Lua's stack.
+-- Event by event, because the arguments of a thousand events do not fit on Lua's stack.
 local at = 7
 while at <= #ARGV do
   local last = at + ARGV[at]

@@ -5,10 +5,10 @@ import { RECORD_VERSION } from './claim.ts'
 import { RELEASE_REMEMBERED_MS } from './release.ts'
 
 /**
- * Undoes a claim whose handler never ran. A key that was free is free again, and one that had been
- * released still says so, as `release.ts` leaves it: the attempt that gave it up may yet complete. One
- * that was taken over from an attempt that ended without saying how is `unknown` again, for that attempt
- * may have had effects.
+ * Undoes a claim whose handler never ran. A key that was free is free again. If it had been
+ * released before, it says so again, as `release.ts` leaves it, because the released attempt may
+ * yet complete. A key taken over from an attempt without an outcome is `unknown` again, because
+ * that attempt may have had effects.
  */
 export const giveBackScript: Script<GiveBackQuestion, 'given-back' | 'superseded'> = script({
   name: 'give-back',

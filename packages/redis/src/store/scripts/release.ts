@@ -4,11 +4,11 @@ import { ID_IN_RECORD_KEY, type RecordKeys } from '../record/record-keys.ts'
 import { RECORD_VERSION } from './claim.ts'
 
 /**
- * Forgets the claim. For an hour, longer than a handler runs, the record still says that it was
- * given up: without it, a completion that comes after all could not tell a key that was given up
- * from a record that was lost.
+ * Deletes the claim. For an hour, which is longer than a handler runs, the record still says that
+ * the key was released: without it, a late completion could not tell a released key from a lost
+ * record.
  *
- * DEL first, and not HSET: a full server, too, is to forget.
+ * DEL comes first and not HSET, because a full server must be able to release, too.
  */
 export const releaseScript: Script<ReleaseQuestion, 'released' | 'superseded'> = script({
   name: 'release',

@@ -4,9 +4,9 @@ import type { RecordKeys } from '../record/record-keys.ts'
 import { RECORD_VERSION } from './claim.ts'
 
 /**
- * Owns the key for longer, counted from now; also after the lease ran out, if nobody took it.
- * A record that was lost (see `complete.ts`) is written again: from the first renewal after a
- * failover, retries are held off as before.
+ * Extends the lease, counted from now, even after it ran out if nobody took the key. If the record
+ * was lost (see `complete.ts`), it is written again, so that retries are held off from the first
+ * renewal after a failover.
  */
 export const renewScript: Script<RenewQuestion, 'held' | 'stale'> = script({
   name: 'renew',
@@ -16,7 +16,7 @@ export const renewScript: Script<RenewQuestion, 'held' | 'stale'> = script({
 -- ARGV[2]   its number
 -- ARGV[3]   fingerprint of the request
 -- ARGV[4]   lease, milliseconds
--- ARGV[5]   how long to remember the key from now: the lease, and the retention after it, milliseconds
+-- ARGV[5]   how long to remember the key from now: the lease plus the retention, milliseconds
 local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'claimed_at')
 local version, state, token, claimed_at = record[1], record[2], record[3], record[4]
 

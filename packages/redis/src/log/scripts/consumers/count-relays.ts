@@ -3,9 +3,10 @@ import { relaysKey } from '../../keys/slot-keys.ts'
 import { clockLua } from '../cursor.ts'
 
 /**
- * Notes that a relay asks for slots, or that it leaves; says how many have asked lately. Those that are
- * gone are removed first: a full server lets a script through that has begun so. One that is to count for
- * far longer than this one asks for is from before the clock was put back.
+ * Notes that a relay asks for slots, or that it leaves, and returns how many asked lately. Relays
+ * that are gone are removed first, because a full server lets a script run whose first write is a
+ * removal. A relay that would count for far longer than this one asks for was noted before the
+ * clock was put back.
  */
 export const countRelaysScript: Script<CountRelaysQuestion, number> = script({
   name: 'count-relays',

@@ -1,12 +1,12 @@
 import { integerIn, type Script, script } from '../../../client/script.ts'
 import { retiredKey } from '../../keys/slot-keys.ts'
 
-/** Whether a consumer was retired, or is to begin anew. */
+/** Whether a consumer was retired; with `begins`, removes that mark so that it can start anew. */
 export const isRetiredScript: Script<IsRetiredQuestion, boolean> = script({
   name: 'is-retired',
   text: `
 -- KEYS[1] the mark that the consumer was retired
--- ARGV[1] '1': it begins anew
+-- ARGV[1] '1': remove the mark
 if ARGV[1] == '1' then
   redis.call('DEL', KEYS[1])
 end

@@ -1,7 +1,7 @@
 import { listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
 
-/** The consumers that have a cursor in these slots, each once a slot. */
+/** The consumers that have a cursor in these slots, each once per slot. */
 export const listConsumersScript: Script<{ readonly slots: readonly number[] }, string[]> = script({
   name: 'list-consumers',
   text: `

@@ -3,7 +3,7 @@ import { type Script, script, wordIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
 import { cursorLua } from '../cursor.ts'
 
-/** Lets slots go; those of another epoch are left alone. */
+/** Releases slots; slots held under another epoch stay as they are. */
 export const releaseSlotsScript: Script<ReleaseSlotsQuestion, 'released'> = script({
   name: 'release-slots',
   text: `${cursorLua}

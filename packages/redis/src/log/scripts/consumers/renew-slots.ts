@@ -3,8 +3,8 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { clockLua, cursorLua, entryIdLua } from '../cursor.ts'
 
 /**
- * Renews what a relay holds of a consumer, and looks which slots are free. One whose cursor is past the
- * end of its stream has to be taken anew: see `take-slots.ts`.
+ * Renews the slots that a relay holds for a consumer, and finds the free ones. A slot whose cursor
+ * is past the end of its stream must be taken anew: see `take-slots.ts`.
  */
 export const renewSlotsScript: Script<RenewSlotsQuestion, SlotState[]> = script({
   name: 'renew-slots',
@@ -15,7 +15,7 @@ export const renewSlotsScript: Script<RenewSlotsQuestion, SlotState[]> = script(
 -- ARGV[1]     consumer
 -- ARGV[2]     relay
 -- ARGV[3]     lease, milliseconds
--- ARGV[4..]   the epoch with which the relay holds each slot; empty: it does not
+-- ARGV[4..]   the epoch with which the relay holds each slot; empty: it does not hold it
 let_through(KEYS[1])
 local states = {}
 for i = 1, #KEYS, 2 do
@@ -25,7 +25,7 @@ for i = 1, #KEYS, 2 do
     states[slot] = epoch == '' and 'unknown' or 'lost'
   else
     if cursor.leased_at and now < cursor.leased_at then
-      -- The clock was put back since: the lease is as long as it was, and begins now.
+      -- The clock was put back since: the lease keeps its length and starts now.
       cursor.lease_until = now + math.max(0, cursor.lease_until - cursor.leased_at)
       cursor.leased_at = now
     end

@@ -1,7 +1,7 @@
 import { type Script, script, wordIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
 
-/** Forgets a consumer's cursors, so that it holds no events back. */
+/** Deletes a consumer's cursors, so that it holds no events back. */
 export const retireScript: Script<RetireQuestion, 'retired'> = script({
   name: 'retire',
   text: `

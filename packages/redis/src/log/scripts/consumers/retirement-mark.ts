@@ -2,12 +2,12 @@ import { integerIn, type Script, script, textIn, wordIn } from '../../../client/
 import { relaysKey, retiredKey, subscriptionsKey } from '../../keys/slot-keys.ts'
 
 /**
- * The mark that a consumer was retired. It says what is yet to be set aside and how, in JSON; empty: by
- * the release before, which sets nothing aside; 'done'.
+ * The mark that a consumer was retired. It is JSON that says how its deliveries are to be set
+ * aside; 'done' when they are; empty if the previous release wrote it, which sets nothing aside.
  */
 export const DONE = 'done'
 
-/** The mark of a consumer, or that there is none. */
+/** Reads the mark of a consumer; `null` if there is none. */
 export const findRetirementScript: Script<{ readonly consumer: string }, string | null> = script({
   name: 'find-retirement',
   text: `
@@ -23,7 +23,10 @@ return mark and 'retired:' .. mark or ''
   },
 })
 
-/** Forgets who asked for slots of a consumer, and notes that it is retired: its cursors are not lost. */
+/**
+ * Marks a consumer as retired, so that its missing cursors do not count as lost, and forgets its
+ * relays.
+ */
 export const beginRetirementScript: Script<RetirementQuestion, 'noted'> = script({
   name: 'begin-retirement',
   text: `
@@ -32,7 +35,7 @@ export const beginRetirementScript: Script<RetirementQuestion, 'noted'> = script
 -- KEYS[3] the record of what it wants
 -- ARGV[1] what is to be done
 -- ARGV[2] how long the mark is kept, milliseconds
--- Removed first: a full server lets through what has begun so.
+-- Removed first: a full server lets a script run whose first write is a removal.
 redis.call('DEL', KEYS[2], KEYS[3])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 'noted'
@@ -42,7 +45,7 @@ return 'noted'
   reply: (raw) => wordIn(raw, ['noted']),
 })
 
-/** Notes that it is done, unless the consumer has begun anew or is retired once more. */
+/** Marks the retirement as done, unless the consumer has started anew or was retired again. */
 export const endRetirementScript: Script<RetirementQuestion, boolean> = script({
   name: 'end-retirement',
   text: `
@@ -67,5 +70,5 @@ export interface RetirementQuestion {
   readonly mark: string
 }
 
-/** By then whoever still asked for it in vain has been restarted. */
+/** Long enough for every process that still runs the consumer to be restarted. */
 const MARK_KEPT_MS = 7 * 24 * 60 * 60 * 1000

@@ -3,7 +3,7 @@ import { type Script, script, wordIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
 import { clockLua, cursorLua } from '../cursor.ts'
 
-/** Gives a consumer that is new its cursor in each slot; one that is known keeps what it has. */
+/** Gives a new consumer its cursor in each slot; a known consumer keeps its cursors. */
 export const subscribeScript: Script<SubscribeQuestion, 'known'> = script({
   name: 'subscribe',
   text: `${clockLua}${cursorLua}

@@ -2,7 +2,7 @@ import { integerIn, listIn, type Script, script, textIn, wordIn } from '../../..
 import { slotKeys, subscriptionsKey } from '../../keys/slot-keys.ts'
 import { clockLua, cursorLua } from '../cursor.ts'
 
-/** What is on record of the releases of a consumer (empty: nothing), and the time. */
+/** The record of a consumer's releases (empty if there is none), and the server's time. */
 export const findSubscriptionsScript: Script<{ readonly consumer: string }, FoundSubscriptions> =
   script({
     name: 'find-subscriptions',
@@ -23,7 +23,7 @@ export interface FoundSubscriptions {
   readonly nowMs: number
 }
 
-/** Puts another record in the place of that one; `changed` where it is another by now. */
+/** Replaces the record, or answers `changed` if somebody else has replaced it before. */
 export const setSubscriptionsScript: Script<SetSubscriptionsQuestion, 'set' | 'changed'> = script({
   name: 'set-subscriptions',
   text: `
@@ -33,7 +33,8 @@ export const setSubscriptionsScript: Script<SetSubscriptionsQuestion, 'set' | 'c
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
   return 'changed'
 end
--- Removed first: a full server lets through what has begun so, and relays are what empties it.
+-- Removed first: a full server lets a script run whose first write is a removal, and relays empty
+-- it.
 redis.call('DEL', KEYS[1])
 if ARGV[2] ~= '' then
   redis.call('SET', KEYS[1], ARGV[2])
@@ -52,8 +53,8 @@ export interface SetSubscriptionsQuestion {
 }
 
 /**
- * Writes beside the cursors what is wanted, where scripts that read find it in the same instant. Of two
- * who write, the later record stays. Answers how many slots know the consumer.
+ * Writes the wanted types beside the cursors, where reading scripts find them in the same instant.
+ * Of two writers, the later record stays. Returns how many slots know the consumer.
  */
 export const spreadWantedScript: Script<SpreadWantedQuestion, number> = script({
   name: 'spread-wanted',

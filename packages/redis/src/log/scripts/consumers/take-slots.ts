@@ -5,11 +5,12 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { clockLua, cursorLua, entryIdLua } from '../cursor.ts'
 
 /**
- * Takes slots that are free, each under a new epoch: whatever their holders before still write is
- * refused. Of a relay that asks again, because it did not hear the answer, the slot is free too.
+ * Takes free slots, each under a new epoch, so that late writes of earlier holders are refused. A
+ * slot also counts as free for the relay that holds it and asks again, because it did not get the
+ * answer.
  *
- * A cursor that is past the end of its stream is from before the stream was lost or deleted. It begins
- * anew: what was written since may have been given any id, and counts as passed by nobody.
+ * A cursor past the end of its stream dates from before the stream was lost or deleted. It starts
+ * anew, because entries written since may have any id, and nobody has passed them.
  */
 export const takeSlotsScript: Script<TakeSlotsQuestion, TakenSlot[]> = script({
   name: 'take-slots',

@@ -2,7 +2,10 @@ import { integerIn, listIn, type Script, script, textIn } from '../../../client/
 import { slotKeys } from '../../keys/slot-keys.ts'
 import { clockLua } from '../cursor.ts'
 
-/** How much is dead, since when, and what came and went within the last hour. */
+/**
+ * Counts dead letters: how many there are, how old the oldest is, and how many came and went within
+ * the last hour.
+ */
 export const countDeadScript: Script<CountDeadQuestion, DeadCounts> = script({
   name: 'count-dead',
   text: `${clockLua}

@@ -2,10 +2,11 @@ import type { Resolution } from '@oncekey/core'
 import { listIn, wordIn } from '../../../client/script.ts'
 
 /**
- * Lua that goes through numbered deliveries, four KEYS a group, of which the second holds what is
- * dead. ARGV from `first` on: for each group how many, and their numbers. With one that `isMeant` it
- * does `change`, which has `i`, `n` and `state`, and notes `outcome`; of another, what it has become,
- * or that its consumer was retired.
+ * Lua that goes through numbered deliveries. There are four KEYS per group; the second holds its
+ * dead letters. ARGV, from `first` on, has for each group a count and then that many numbers. For a
+ * delivery that meets `isMeant` it runs `change`, which sees `i`, `n` and `state`, and notes
+ * `outcome`. For any other it notes the state that the delivery is in, or that its consumer was
+ * retired.
  */
 export function eachDeadLua(
   first: number,
@@ -34,7 +35,7 @@ return outcomes
 `
 }
 
-/** Its answer: an outcome for each number, under the id of its delivery. */
+/** The answer of that Lua: an outcome for each number, with the id of its delivery. */
 export function outcomesOf<Word extends string>(
   raw: unknown,
   slots: readonly { readonly slot: number; readonly numbers: readonly (string | number)[] }[],
@@ -46,7 +47,7 @@ export function outcomesOf<Word extends string>(
     .map((id, at) => ({ id, outcome: wordIn(outcomes[at], words) }))
 }
 
-/** The words of {@link Resolution}. */
+/** The outcomes of {@link Resolution}. */
 export const OUTCOMES: readonly Resolution['outcome'][] = [
   'discarded',
   'already-done',

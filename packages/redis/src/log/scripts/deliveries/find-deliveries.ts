@@ -3,7 +3,7 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { deliveryLua } from '../delivery.ts'
 import type { KeptDelivery } from './page-dead.ts'
 
-/** Deliveries by their numbers, whatever their state, with every attempt that is kept. */
+/** Finds deliveries by their numbers, whatever their state, with every attempt that is kept. */
 export const findDeliveriesScript: Script<FindDeliveriesQuestion, FoundDelivery[]> = script({
   name: 'find-deliveries',
   text: `${deliveryLua}

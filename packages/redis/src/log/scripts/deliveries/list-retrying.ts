@@ -3,14 +3,14 @@ import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { deliveryLua } from '../delivery.ts'
 import type { KeptDelivery } from './page-dead.ts'
 
-/** What is retrying of a consumer in one slot, by when it is due. */
+/** A consumer's retrying deliveries in one slot, in the order in which they are due. */
 export const listRetryingScript: Script<ListRetryingQuestion, RetryingDelivery[]> = script({
   name: 'list-retrying',
   text: `${deliveryLua}
 -- KEYS[1] the consumer's deliveries that are retrying
 -- KEYS[2] the deliveries of the slot
--- ARGV[1] how many to leave out
--- ARGV[2] at most so many
+-- ARGV[1] how many to skip
+-- ARGV[2] how many to return at most
 local found = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1] + ARGV[2] - 1, 'WITHSCORES')
 local page = {}
 for d = 1, #found, 2 do

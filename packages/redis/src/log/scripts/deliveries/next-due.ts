@@ -4,7 +4,7 @@ import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { clockLua, cursorLua } from '../cursor.ts'
 import { deliveryLua } from '../delivery.ts'
 
-/** Looks which deliveries come next in slots that are held, and changes nothing. */
+/** Finds the next due deliveries in slots that are held. Changes nothing. */
 export const nextDueScript: Script<NextDueQuestion, NextDue[]> = script({
   name: 'next-due',
   text: `${clockLua}${cursorLua}${deliveryLua}
@@ -13,9 +13,9 @@ export const nextDueScript: Script<NextDueQuestion, NextDue[]> = script({
 -- KEYS[i + 1] its deliveries
 -- KEYS[i + 2] the consumer's deliveries that are retrying
 -- ARGV[1]     consumer
--- ARGV[2]     at most so many of each slot
--- ARGV[3]     number of types; ARGV[4] of beginnings of types; both '0': whatever the type
--- ARGV[5..]   the types, the beginnings, and then the epoch with which each slot is held
+-- ARGV[2]     how many of each slot at most
+-- ARGV[3]     number of types; ARGV[4] number of prefixes of types; both '0': any type
+-- ARGV[5..]   the types, the prefixes, and then the epoch with which each slot is held
 local whole, beginnings = {}, {}
 local at = 5 + ARGV[3] + ARGV[4]
 local all = at == 5
@@ -27,7 +27,7 @@ for i = 5, at - 1 do
   end
 end
 
--- Looks into the event only where types are asked for: while two releases run side by side.
+-- Reads the event only if types are given, which is while two releases run side by side.
 local function is_meant(deliveries, n)
   if all then
     return true
@@ -45,7 +45,7 @@ local function is_meant(deliveries, n)
   return false
 end
 
--- Where types are asked for, those of others may be in front; they are their releases' to take.
+-- With types, deliveries of other types may come first; their own releases take those.
 local LOOKED_AT = 2000
 local next = {}
 for i = 1, #KEYS, 3 do
@@ -107,15 +107,15 @@ export interface NextDueQuestion {
   readonly consumer: string
   readonly slots: readonly HeldSlot[]
   readonly most: number
-  /** Only these, or all. */
+  /** Only these types; null for all. */
   readonly types: readonly string[] | null
 }
 
 export interface NextDue extends HeldSlot {
   readonly number: number
   readonly inMs: number
-  /** It was started before and never settled. */
+  /** It was started before, and that start has no recorded end. */
   readonly isDubious: boolean
-  /** Of its event, once it is due. */
+  /** The size of its event, once it is due. */
   readonly bytes: number
 }

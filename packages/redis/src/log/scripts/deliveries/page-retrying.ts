@@ -1,14 +1,14 @@
 import { listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 
-/** The events of a consumer that are retrying in a slot, in portions. */
+/** The events of a consumer's retrying deliveries in one slot, in pages. */
 export const pageRetryingScript: Script<PageRetryingQuestion, string[]> = script({
   name: 'page-retrying',
   text: `
 -- KEYS[1] the consumer's deliveries that are retrying
 -- KEYS[2] the deliveries of the slot
--- ARGV[1] how many to leave out
--- ARGV[2] at most so many
+-- ARGV[1] how many to skip
+-- ARGV[2] how many to return at most
 local events = {}
 for i, n in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1] + ARGV[2] - 1)) do
   events[i] = redis.call('HGET', KEYS[2], n .. ':event')

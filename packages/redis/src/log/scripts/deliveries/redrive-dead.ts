@@ -5,7 +5,10 @@ import { clockLua } from '../cursor.ts'
 import { deliveryLua } from '../delivery.ts'
 import { eachDeadLua, OUTCOMES, outcomesOf } from './each-dead.ts'
 
-/** Puts back those that are still dead, of consumers that are there: due at once, their attempts begin anew. */
+/**
+ * Puts back letters that are still dead and whose consumer exists. They are due at once, and their
+ * attempts start at 0.
+ */
 export const redriveDeadScript: Script<RedriveDeadQuestion, RedriveOutcome[]> = script({
   name: 'redrive-dead',
   text: `${clockLua}${deliveryLua}

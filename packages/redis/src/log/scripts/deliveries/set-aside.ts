@@ -5,9 +5,10 @@ import { clockLua, cursorLua } from '../cursor.ts'
 import { deliveryLua } from '../delivery.ts'
 
 /**
- * Sets aside what a consumer that was retired left in one slot, in portions: its deliveries lose the
- * fields that find them, so that they are in nobody's way who has the same name later, and what was dead
- * or retrying is 'retired', or discarded. Nothing where there is a consumer of that name again.
+ * Sets aside what a consumer that was retired left in one slot, in portions: its deliveries lose
+ * the fields that find them, so that they are in nobody's way who has the same name later, and what
+ * was dead or retrying is 'retired', or discarded. Nothing where there is a consumer of that name
+ * again.
  */
 export const setAsideScript: Script<SetAsideQuestion, SetAside> = script({
   name: 'set-aside',

@@ -6,8 +6,8 @@ import { deliveryLua } from '../delivery.ts'
 import { verdictArguments } from '../reading/advance.ts'
 
 /**
- * Files how deliveries ended, in slots that are held. One that is done is forgotten, as if it had never
- * failed; but if it was dead once it is kept as resolved.
+ * Records how deliveries ended, in slots that are held. A delivery that is done is deleted, as if
+ * it had never failed; if it was dead once, it is kept as resolved.
  */
 export const settleDeliveriesScript: Script<SettleDeliveriesQuestion, number[]> = script({
   name: 'settle-deliveries',
@@ -24,7 +24,7 @@ export const settleDeliveriesScript: Script<SettleDeliveriesQuestion, number[]> 
 --             or 'dead', the delay in milliseconds or the reason, the attempt or nothing
 local function settle(i, n, verdict, detail, try)
   local state = state_of(KEYS[i + 1], n)
-  -- Settled already, and sent again after a lost answer: it has not been started since.
+  -- It is already recorded, and was sent again after a lost answer: it has not been started since.
   if not state or state.state ~= 'retrying' or state.starts <= state.attempts then
     return
   end

@@ -4,7 +4,7 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { cursorLua } from '../cursor.ts'
 import { deliveryLua } from '../delivery.ts'
 
-/** Counts a start for deliveries of slots that are held, and hands them out. */
+/** Counts a start for deliveries in slots that are held, and returns them. */
 export const startDeliveriesScript: Script<StartDeliveriesQuestion, StartedDelivery[]> = script({
   name: 'start-deliveries',
   text: `${cursorLua}${deliveryLua}

@@ -12,9 +12,9 @@ import { clockLua, cursorLua, entryIdLua } from '../cursor.ts'
 import { deliveryLua } from '../delivery.ts'
 
 /**
- * Moves cursors, and files what was passed without success; of a slot that is not held, or whose
- * cursor is further, nothing. A position past the end of the stream is from before the stream was
- * lost: its holder has to take the slot anew.
+ * Moves cursors, and files the events that were passed without success. Does nothing for a slot
+ * that is not held, or whose cursor is further ahead. A position past the end of the stream dates
+ * from before the stream was lost: its holder has to take the slot anew.
  */
 export const advanceScript: Script<AdvanceQuestion, number[]> = script({
   name: 'advance',
@@ -62,8 +62,8 @@ for i = 1, #KEYS, 6 do
     or position ~= cursor.at and is_later(position, last_id(KEYS[i + 1])) then
     lost[#lost + 1] = (i - 1) / 6
   else
-    -- Filed first: what a script has done before a command of it fails stays done, and what the cursor
-    -- has passed without being on file is lost.
+    -- Files first. If a command of the script fails, earlier writes stay, and an event that the
+    -- cursor has passed without being on file would be lost.
     for f = at, at + failures * 6 - 1, 6 do
       file(i, ARGV[f], ARGV[f + 1], ARGV[f + 2], ARGV[f + 3], ARGV[f + 4], ARGV[f + 5])
     end
@@ -101,7 +101,7 @@ return lost
   reply: (raw, { slots }) => listIn(raw).map((at) => slots[integerIn(at)]?.slot as number),
 })
 
-/** Its kind, and what there is to know about it. */
+/** The kind of a verdict, and its delay or reason. */
 export function verdictArguments(
   verdict: DeliveryVerdict | { readonly kind: 'done' },
 ): [kind: string, detail: ScriptArgument] {
@@ -121,7 +121,7 @@ export interface SlotMove extends HeldSlot {
   readonly failed: readonly FiledEvent[]
 }
 
-/** What failed, as it is kept. */
+/** A failed event, as it is kept. */
 export interface FiledEvent {
   readonly eventId: string
   /** JSON, without the data. */

@@ -3,7 +3,10 @@ import { type Script, script, wordIn } from '../../../client/script.ts'
 import { entryArguments } from '../../../stream/outbox-entry.ts'
 import { emittedKeys } from '../../keys/slot-keys.ts'
 
-/** Appends what a consumer emits for an event, and marks that it has; once, however often it is sent. */
+/**
+ * Appends the events that a consumer emits for an event, and marks that; once, however often it is
+ * sent.
+ */
 export const emitOnceScript: Script<EmitOnceQuestion, 'done' | 'duplicate'> = script({
   name: 'emit-once',
   text: `
@@ -14,7 +17,8 @@ export const emitOnceScript: Script<EmitOnceQuestion, 'done' | 'duplicate'> = sc
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return 'duplicate'
 end
--- What can fail comes first: a full server refuses the first write, a key that is no stream XADD.
+-- Writes that can fail come first: a full server refuses the first, and XADD refuses a key that
+-- holds no stream.
 local at = 2
 while at <= #ARGV do
   local last = at + ARGV[at]

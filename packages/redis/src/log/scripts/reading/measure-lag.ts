@@ -3,9 +3,10 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { clockLua, cursorLua } from '../cursor.ts'
 
 /**
- * Counts entries that a consumer has not passed, and says how old the oldest of them is. A stream counts
- * nothing by itself, and an entry is looked at whole: so a script ends where it has seen enough, and says
- * where the next goes on. What was never read from is as long as it is.
+ * Counts the entries that a consumer has not passed, and returns the age of the oldest. Redis
+ * cannot count a part of a stream, so the script reads whole entries. It stops when it has read
+ * enough, and returns where the next script continues. For a stream that was never read from, the
+ * length is the count.
  */
 export const measureLagScript: Script<MeasureLagQuestion, SlotsLag> = script({
   name: 'measure-lag',
@@ -14,8 +15,8 @@ export const measureLagScript: Script<MeasureLagQuestion, SlotsLag> = script({
 -- KEYS[i]     its consumers
 -- KEYS[i + 1] its outbox
 -- ARGV[1]     consumer
--- ARGV[2]     count no further than this
--- ARGV[3..]   for each slot the id to go on behind; empty: its cursor
+-- ARGV[2]     the highest count
+-- ARGV[3..]   for each slot the id behind which to continue; empty: its cursor
 local BYTES = 1048576
 local count, seen, oldest_ms = 0, 0, -1
 local left, bytes_left = tonumber(ARGV[2]), BYTES
@@ -45,7 +46,7 @@ for i = 1, #KEYS, 2 do
       count = count + #found
       position = #found > 0 and found[#found][1] or position
     end
-    -- As many more as fit in what is left, if they are like these.
+    -- As many more as fit in the rest, if they are like these.
     local each = math.max(1, (BYTES - bytes_left) / math.max(1, seen))
     portion = math.max(1, math.min(100, left - count, math.floor(bytes_left / each)))
   end
@@ -89,6 +90,6 @@ export interface SlotsLag {
   readonly known: boolean
   readonly events: number
   readonly oldestMs: number | null
-  /** Where there may be more. */
+  /** Slots in which there may be more. */
   readonly goOn: readonly SlotToCount[]
 }

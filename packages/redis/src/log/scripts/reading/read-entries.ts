@@ -13,8 +13,9 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { cursorLua } from '../cursor.ts'
 
 /**
- * Reads on in streams, changing nothing. Entries of other types are passed here, so that they do not
- * travel; one without a type is given to everybody, because nobody else would say that it is broken.
+ * Reads on in streams, and changes nothing. Entries of other types are skipped here, so that they
+ * are not sent. An entry without a type goes to every consumer, because otherwise nobody would
+ * report that it is broken.
  */
 export const readEntriesScript: Script<ReadEntriesQuestion, SlotEntries[]> = script({
   name: 'read-entries',
@@ -22,15 +23,15 @@ export const readEntriesScript: Script<ReadEntriesQuestion, SlotEntries[]> = scr
 -- For each slot:
 -- KEYS[i]     its outbox
 -- KEYS[i + 1] its consumers
--- ARGV[1]     at most so many entries, of all slots together
+-- ARGV[1]     how many entries at most, of all slots together
 -- ARGV[2]     consumer
--- ARGV[3]     what is read, as one text: what must stand beside the cursors
--- ARGV[4]     the page ends with the entry that brings it to so many bytes;
---             with a minus before it: with the one before, though that may be none
+-- ARGV[3]     the types that are read, as one text: must equal what stands beside the cursors
+-- ARGV[4]     the page ends with the entry that brings it to this many bytes; if negative, before
+-- that entry, even if the page is empty then
 -- ARGV[5]     number of types; '0': all types
--- ARGV[6]     number of beginnings of types
--- ARGV[7..]   the types, the beginnings, and then for each slot the id of the entry to read on from,
---             with the life of the server that it is of
+-- ARGV[6]     number of prefixes of types
+-- ARGV[7..]   the types, the prefixes, and then for each slot the id of the entry to read on from,
+-- with the life of the server that gave it out
 local left, bytes_left = tonumber(ARGV[1]), math.abs(ARGV[4])
 local is_share = tonumber(ARGV[4]) < 0
 local whole, beginnings = {}, {}
@@ -87,8 +88,8 @@ for i = 1, #KEYS, 2 do
     return 'restored'
   end
   local entries, more = {}, 1
-  -- What is passed here costs time too, and the server has nothing else to give meanwhile.
-  -- A few at first: how large they are is only known once they are here.
+  -- Skipping costs time too, and the server is blocked meanwhile. So it reads a few at first,
+  -- because the size of entries is only known once they are read.
   local count = is_share and 4 or 16
   while left > 0 and bytes_left > 0 and more == 1 do
     count = math.min(count, left)
@@ -111,7 +112,7 @@ for i = 1, #KEYS, 2 do
     end
     left = left - passed
     bytes_left = bytes_left - bytes
-    -- As many more as fit in what is left, if they are like these.
+    -- As many more as fit in the rest, if they are like these.
     if #found > 0 then
       local each = math.max(1, bytes / #found)
       count = math.max(1, math.min(left, math.floor(bytes_left / each)))
@@ -163,7 +164,7 @@ return pages
 function subscriptionChanged(consumer: string): OncekeyError {
   return new OncekeyError(
     'subscription-changed',
-    `Other types are wanted of consumer "${consumer}" now than this reader asks for.`,
+    `The releases of consumer "${consumer}" now take other types than this reader asks for.`,
   )
 }
 
@@ -171,7 +172,7 @@ function restored(): OncekeyError {
   return new OncekeyError(
     'log-restored',
     'Redis failed over or was restarted since this reader took its slots, or its slots moved to another ' +
-      'node: what it remembered is forgotten, and it goes on from what is on record.',
+      'node: the reader drops what it remembered and continues from what is on record.',
   )
 }
 
@@ -181,14 +182,14 @@ export interface ReadEntriesQuestion {
   readonly types: readonly string[] | null
   readonly limit: number
   readonly maxBytes: number
-  /** Of a page that others are asked for too: an entry that is larger than this does not come. */
+  /** Whether other slots share the page: then an entry larger than `maxBytes` is left out. */
   readonly isShare: boolean
 }
 
 export interface SlotEntries {
   readonly slot: number
   readonly asked: string
-  /** Where to read on. */
+  /** The position to read on from. */
   readonly position: string
   readonly more: boolean
   readonly entries: readonly Entry[]

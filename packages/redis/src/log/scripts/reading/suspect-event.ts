@@ -3,7 +3,10 @@ import { integerIn, type Script, script } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
 import { cursorLua } from '../cursor.ts'
 
-/** Counts the start of an event that may end the process; `null` for who does not hold the slot. */
+/**
+ * Counts the start of an event that may kill the process; `null` if the caller does not hold the
+ * slot.
+ */
 export const suspectEventScript: Script<SuspectEventQuestion, number | null> = script({
   name: 'suspect-event',
   text: `${cursorLua}

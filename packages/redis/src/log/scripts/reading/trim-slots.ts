@@ -4,12 +4,12 @@ import { clockLua, cursorLua, entryIdLua } from '../cursor.ts'
 import { deliveryLua } from '../delivery.ts'
 
 /**
- * Takes away what every consumer of a slot has passed and has been kept long enough. A consumer that
- * no relay has asked for in a long time holds nothing back any more. Where there is no consumer nothing
- * is taken: there may be one whose cursors are still to come, or a reader that is none of ours.
+ * Deletes entries that every consumer of a slot has passed and that were kept long enough. A
+ * consumer that no relay has run for a long time no longer holds entries back. If a slot has no
+ * consumer, nothing is deleted: one may subscribe later, or another program may read the stream.
  *
- * At most some 20,000 entries are taken at once, 5 ms, and the answer says whether there are more: an exact
- * XTRIM over a million of them held the server up for 170 ms.
+ * Deletes at most some 20,000 entries at once, which takes 5 ms, and returns whether there are
+ * more: an exact XTRIM over a million of them blocked the server for 170 ms.
  */
 export const trimSlotsScript: Script<TrimSlotsQuestion, TrimmedSlots> = script({
   name: 'trim-slots',
@@ -22,7 +22,7 @@ export const trimSlotsScript: Script<TrimSlotsQuestion, TrimmedSlots> = script({
 -- ARGV[1]     how long entries are kept, milliseconds
 -- ARGV[2]     after how long a consumer is missing, milliseconds
 -- ARGV[3]     after how long it holds nothing back, milliseconds
--- ARGV[4]     how long a dead letter is kept that was dealt with, milliseconds
+-- ARGV[4]     how long a resolved dead letter is kept, milliseconds
 let_through(KEYS[1])
 local dropped, silent, more, left = 0, {}, 0, 20000
 for i = 1, #KEYS, 4 do
@@ -47,10 +47,11 @@ for i = 1, #KEYS, 4 do
     local upto = old
     if passed and is_later(old, passed) then
       local ms, number = string.match(passed, '^(%d+)%-(%d+)$')
-      -- Beyond that a number of Lua is not exact, and the entry itself stays.
+      -- Beyond 15 digits a Lua number is not exact, so the entry itself stays.
       upto = #number > 15 and passed or ms .. '-' .. digits(number + 1)
     end
-    -- Whole nodes of the stream first, which a bound is for, and then what is left of the last one.
+    -- Trims whole nodes of the stream first, which can be bounded, and then the rest of the last
+    -- one.
     local room = left >= 1000
     local taken = room and redis.call('XTRIM', KEYS[i + 1], 'MINID', '~', upto, 'LIMIT', left) or 0
     if not room or taken > left / 2 then
@@ -110,7 +111,7 @@ export interface TrimSlotsQuestion {
 
 export interface TrimmedSlots {
   readonly dropped: number
-  /** There is more to take away. */
+  /** Whether there is more to delete. */
   readonly more: boolean
   readonly silent: readonly {
     readonly consumer: string
