@@ -26,11 +26,12 @@ export interface AppendOptions {
 }
 
 /**
- * Appends events in a transaction of yours, outside of any request: they are committed with it or not
- * at all. Call it as the last thing before COMMIT: events are numbered when they are appended, and
- * numbers that are taken long before their commit say little about what came first.
+ * Appends events in a transaction of yours, outside of any request: they are committed with it or
+ * not at all. Call it last, right before COMMIT: events are numbered when they are appended, and a
+ * number taken long before its commit says little about what came first.
  *
- * Where the transaction need not be yours, {@link transact} sees to that. Throws `event-invalid`.
+ * If the transaction need not be yours, use {@link transact}, which does that. Throws
+ * `event-invalid`.
  *
  * @example
  * ```ts
@@ -47,7 +48,7 @@ export async function append(
 ): Promise<readonly OutboxEvent[]> {
   if (typeof transaction?.query !== 'function') {
     throw new OptionsError(
-      'append: give the transaction that the events belong to: `append(client, { type, … })`.',
+      'append: pass the transaction that the events belong to: `append(client, { type, … })`.',
     )
   }
   const written = [events].flat().map((event) => outboxEventOf(event, options))
@@ -57,10 +58,11 @@ export async function append(
 }
 
 /**
- * Runs `work` in a transaction of its own and commits what it wrote together with what it emitted.
- * Events are kept back until `work` is done, so that their order is that of the commits.
+ * Runs `work` in its own transaction, and commits its writes together with the events it emitted.
+ * Events are held back until `work` is done, so that their order is the order of the commits.
  *
- * Throws what `work` throws; `commit-failed` where it is not known whether it was committed.
+ * Throws what `work` throws, and `commit-failed` if it is unknown whether the transaction was
+ * committed.
  *
  * @example
  * ```ts
@@ -103,13 +105,13 @@ export async function transact<Tx, Result>(
   return result
 }
 
-/** The one error of which nobody knows what it left. */
+/** The one error after which nobody knows whether the transaction was committed. */
 function outcomeUnknown(cause: unknown): unknown {
   if (cause instanceof OncekeyError && cause.code === 'transaction-aborted') return cause
   return new OncekeyError(
     'commit-failed',
-    'transact: the answer to COMMIT was lost, and it is not known whether the transaction was ' +
-      'committed with its events. Look whether its writes are there before running it again.',
+    'transact: the answer to COMMIT was lost, so it is unknown whether the transaction was committed ' +
+      'with its events. Check whether its writes are there before you run it again.',
     { cause },
   )
 }

@@ -4,8 +4,8 @@ import type { LogState } from './log-state.ts'
 import { useUpNumber } from './statements/reading.ts'
 
 /**
- * Runs a statement that takes a snapshot. The server refuses it when too many transactions have begun
- * since the last one that completed; then this completes one, and asks again.
+ * Runs a statement that takes a snapshot. The server refuses it if too many transactions have begun
+ * since the last one that completed; this then completes one, and tries again.
  */
 export async function inReach<Tx, Row>(
   log: LogState<Tx>,

@@ -16,11 +16,17 @@ export interface InboxOptions<Tx>
     PostgresLogOptions<Tx>,
     'client' | 'schema' | 'maxTransactions' | 'timeoutMs' | 'prepare'
   > {
-  /** Who takes the messages in: what one has taken in another still can. */
+  /**
+   * The name of the consumer. A message that one consumer has taken in can still be taken in by
+   * another.
+   */
   readonly consumer: string
 }
 
-/** What a message is taken in with: writes and events of one commit, with the mark that it was. */
+/**
+ * The transaction and the events of a message: they are committed together with the row that marks
+ * it as taken in.
+ */
 export interface InboxContext<Tx> {
   readonly transaction: Tx
   emit(event: EmittedEvent): void
@@ -28,25 +34,25 @@ export interface InboxContext<Tx> {
 
 export type Taken<Result> =
   | { readonly kind: 'done'; readonly result: Result }
-  /** It was taken in before: there is nothing to do but to acknowledge it. */
+  /** It was taken in before: only acknowledge it. */
   | { readonly kind: 'duplicate' }
 
 export interface Inbox<Tx> {
   /**
-   * Takes in one message, once, however often it is delivered and to however many processes. What
-   * `work` throws undoes everything, and the message can be taken in again. Acknowledge it to its
-   * queue after this has resolved.
+   * Takes in one message, once, however often it is delivered and to however many processes. If
+   * `work` throws, everything is undone, and the message can be taken in again. Acknowledge it to
+   * its queue after this has resolved.
    *
-   * Throws what `work` throws; `OptionsError` for an id that is no text, or is longer than 2,000 bytes;
-   * `store-busy`, `store-unavailable`; `commit-failed` where it is not known whether it was taken in: the
-   * next delivery finds out.
+   * Throws what `work` throws; `OptionsError` for an id that is not text or is longer than 2,000
+   * bytes; `store-busy`; `store-unavailable`; `commit-failed` if it is unknown whether the message
+   * was taken in, which the next delivery finds out.
    */
   take<Result>(
     messageId: string,
     work: (context: InboxContext<Tx>) => Promise<Result> | Result,
   ): Promise<Taken<Result>>
 
-  /** Many messages in one transaction: `fresh` are those that were not taken in before. */
+  /** Takes many messages in one transaction: `fresh` are those that were not taken in before. */
   takeMany<Result>(
     messageIds: readonly string[],
     work: (
@@ -71,7 +77,9 @@ export interface Inbox<Tx> {
 export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
   const { consumer } = options
   if (typeof consumer !== 'string' || consumer === '') {
-    throw new OptionsError("inbox: consumer says who takes messages in, such as 'billing'.")
+    throw new OptionsError(
+      "inbox: consumer is missing. Write the name of who takes messages in, such as 'billing'.",
+    )
   }
   const log = logState(resolveLogOptions(options))
 
@@ -105,7 +113,11 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
     const events: OutboxEvent[] = []
     let over = false
     const emit = (event: EmittedEvent): void => {
-      if (over) throw new OncekeyError('attempt-over', 'emit(): the message has been taken in.')
+      if (over)
+        throw new OncekeyError(
+          'attempt-over',
+          'emit(): the work has ended. Call emit() before it returns.',
+        )
       events.push(outboxEvent(event, { source: `/${consumer}`, traceparent: undefined }))
     }
     const result = await work({ transaction: intake.handle, fresh: intake.fresh, emit })
@@ -124,13 +136,13 @@ function checkId(messageId: string): string {
     messageId.isWellFormed()
   if (!isText) {
     throw new OptionsError(
-      `inbox: a message is known by its id, which must be text, not ${JSON.stringify(messageId) ?? String(messageId)}.`,
+      `inbox: the id of a message must be text, not ${JSON.stringify(messageId) ?? String(messageId)}.`,
     )
   }
   const bytes = Buffer.byteLength(messageId)
   if (bytes <= MOST_ID_BYTES) return messageId
   throw new OptionsError(
-    `inbox: the id of a message may have ${MOST_ID_BYTES} bytes, which an index has room for, not ${bytes}. ` +
+    `inbox: the id of a message may have at most ${MOST_ID_BYTES} bytes, to fit in an index, not ${bytes}. ` +
       "Write a digest of it: createHash('sha256').update(id).digest('hex').",
   )
 }

@@ -20,8 +20,8 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
   if (permit === undefined) {
     throw new OncekeyError(
       'store-busy',
-      `${maxTransactions} transactions of consumers are open (maxTransactions), and none ended ` +
-        `within ${timeoutMs} ms.`,
+      `${maxTransactions} transactions of consumers are open, as many as maxTransactions allows, and ` +
+        `none ended within ${timeoutMs} ms.`,
     )
   }
   try {
@@ -73,7 +73,10 @@ function intake<Tx>(
   }
 }
 
-/** Whatever the error says, the next attempt reads in the inbox whether this one was committed. */
+/**
+ * Returns the error for a failed commit. If the outcome is unknown, the next attempt finds it in
+ * the inbox.
+ */
 function intakeError(error: unknown): unknown {
   if (error instanceof OncekeyError) return error
   if (sqlState(error) === ATTEMPT_ENDED) {
@@ -86,8 +89,8 @@ function intakeError(error: unknown): unknown {
   if (sqlState(error) === IN_FAILED_TRANSACTION) {
     return new OncekeyError(
       'transaction-aborted',
-      'A statement of the transaction failed, and the consumer went on as if it had not: nothing was ' +
-        'written. Let the error through, or put SAVEPOINT and ROLLBACK TO around the statement.',
+      'A statement of the transaction failed, and the consumer continued, so nothing was written. ' +
+        'Let the error through, or put SAVEPOINT and ROLLBACK TO around the statement.',
       { cause: error },
     )
   }

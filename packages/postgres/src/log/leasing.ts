@@ -11,7 +11,8 @@ export async function subscribed<Tx>(
   { ask, statements, subscribed }: LogState<Tx>,
   subscription: Subscription,
 ): Promise<void> {
-  // The cursor's snapshot counts every number above the last completed transaction as open: complete one.
+  // The cursor's snapshot counts every number above the last completed transaction as open, so
+  // complete one.
   await ask(useUpNumber())
   const [row] = await ask(statements.subscribe(subscription))
   subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
@@ -33,8 +34,8 @@ export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Prom
 }
 
 /**
- * Asks again after a repair. A restored database may need two: of its cursors, and of the subscription of a
- * consumer that the copy does not know.
+ * Asks again after a repair. A restored database may need two repairs: of its cursors, and of the
+ * subscription of a consumer that the copy does not know.
  */
 async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Promise<LeaseJson> {
   try {
@@ -49,8 +50,8 @@ async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Pro
 }
 
 /**
- * Subscribes an unknown consumer again if the server has begun another life, whose state may be older than
- * the subscription. In the same life, an unknown consumer has been retired.
+ * Subscribes an unknown consumer again if the server has begun another life, whose data may be
+ * older than the subscription. In the same life, an unknown consumer was retired.
  */
 async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest): Promise<boolean> {
   const before = log.subscribed.get(consumer)
@@ -59,8 +60,8 @@ async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest)
   await subscribed(log, before.subscription)
   const { startAt } = before.subscription
   process.emitWarning(
-    `Consumer "${consumer}" was not known any more after the database had failed over or was ` +
-      `restored: it begins anew ${startAt === 'now' ? 'now' : 'with the oldest event'}.`,
+    `The database no longer knew consumer "${consumer}" after it had failed over or was restored, ` +
+      `so the consumer starts anew ${startAt === 'now' ? 'now' : 'with the oldest event'}.`,
     { code: 'ONCEKEY', type: 'OncekeyWarning' },
   )
   return true

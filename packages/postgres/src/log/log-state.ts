@@ -15,9 +15,12 @@ import { retire, subscribe } from './statements/subscriptions.ts'
 export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
   readonly client: SqlClient<Tx>
   readonly statements: LogStatements
-  /** By consumer: what this process subscribed, and the life of the server in which it did. */
+  /**
+   * For each consumer that this process subscribed: the subscription, and the server's life at that
+   * time.
+   */
   readonly subscribed: Map<string, { readonly subscription: Subscription; readonly life: string }>
-  /** One permit for every transaction of a consumer. */
+  /** Limits the transactions of consumers: one permit for each. */
   readonly transactions: ConcurrencyLimit
   /** Runs a statement in autocommit. Rejects with one of the contract's codes. */
   ask<Row>(statement: Statement<Row>, within?: { readonly timeoutMs: number }): Promise<Row[]>
@@ -43,7 +46,7 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
   }
 }
 
-/** The statements that are sent again and again, written once for their schema. */
+/** The statements that are sent often, written once for their schema. */
 export interface LogStatements {
   readonly advance: ReturnType<typeof advance>
   readonly appendEvents: ReturnType<typeof appendEventsStatement>

@@ -30,8 +30,9 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
 }
 
 /**
- * Empties a partition at READ COMMITTED, which looks at it after taking its lock. At a higher level, to
- * which the session may be set, it would be seen as it was before, without what was committed meanwhile.
+ * Empties a partition at READ COMMITTED, which reads the partition after locking it. At a higher
+ * level, which the session may be set to, the snapshot would predate the lock and miss what was
+ * committed meanwhile.
  */
 async function emptied<Tx>({ client, schema, schemaName, timeoutMs }: LogState<Tx>, part: number) {
   try {
@@ -41,7 +42,7 @@ async function emptied<Tx>({ client, schema, schemaName, timeoutMs }: LogState<T
   }
 }
 
-/** At most {@link MOST_PORTIONS}; the next maintenance takes the rest. */
+/** Purges at most {@link MOST_PORTIONS} portions; the next maintenance takes the rest. */
 async function inPortions(purge: () => Promise<{ count: string }[]>): Promise<void> {
   for (let portion = 0; portion < MOST_PORTIONS; portion += 1) {
     const [row] = await purge()

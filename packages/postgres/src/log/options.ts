@@ -5,8 +5,7 @@ import type { SqlClient } from '../sql/sql-client.ts'
 
 export interface PostgresLogOptions<Tx> {
   /**
-   * A Pool of `pg`, or what a bridge made of another client; the one of the store, or one of its own.
-   * It stays yours.
+   * A Pool of `pg`, or another client through a bridge: the store's or another one. You close it.
    */
   readonly client: PostgresClient<Tx>
 
@@ -14,8 +13,9 @@ export interface PostgresLogOptions<Tx> {
   readonly schema?: string
 
   /**
-   * How many transactions of consumers may be open at once. The rest of the pool is for reading the
-   * log, and for what consumers query beside their transaction. @default half of the pool, at least 1
+   * How many transactions of consumers may be open at once. The rest of the pool reads the log and
+   * serves queries that consumers run beside their transactions. @default half of the pool, at
+   * least 1
    */
   readonly maxTransactions?: number
 
@@ -26,39 +26,48 @@ export interface PostgresLogOptions<Tx> {
   readonly timeoutMs?: number
 
   /**
-   * How long events are kept at least, once every consumer has passed them: for a consumer that is
-   * yet to come. They go by the day, so most are kept a day longer. At most six days. Milliseconds.
-   * @default 86400000, a day
+   * How long events are kept at least after every consumer has passed them, for consumers that are
+   * added later. They are deleted by the day, so most are kept for a day longer. At most six days.
+   * Milliseconds. @default 86400000, a day
    */
   readonly retentionMs?: number
 
   /**
-   * How long it is remembered what a consumer has taken in: longer than anything can be delivered
-   * again, other than by a redrive, for which it is remembered anyway. Milliseconds.
+   * How long the inbox remembers what a consumer has taken in: longer than an event can be
+   * delivered again. What a redrive may deliver again is remembered in any case. Milliseconds.
    * @default 2592000000, thirty days
    */
   readonly inboxRetentionMs?: number
 
-  /** How long a dead letter that was dealt with can still be looked at. Milliseconds. @default 2592000000, thirty days */
+  /**
+   * How long a resolved dead letter can still be read. Milliseconds. @default 2592000000, thirty
+   * days
+   */
   readonly resolvedRetentionMs?: number
 
-  /** After how long a consumer that no relay asks for is reported as missing. Milliseconds. @default 3600000, an hour */
+  /**
+   * After how long a consumer that no relay runs is reported as missing. Milliseconds. @default
+   * 3600000, an hour
+   */
   readonly missingAfterMs?: number
 
   /**
-   * After how long it holds events back no more. If it comes back, it goes on with what is left.
-   * Milliseconds. @default 604800000, seven days
+   * After how long such a consumer no longer holds events back. If it comes back, it continues with
+   * what is left. Milliseconds. @default 604800000, seven days
    */
   readonly abandonedAfterMs?: number
 
-  /** Whether statements are prepared, by name, once per connection; see `postgresStore`. @default false */
+  /**
+   * Whether statements are prepared, by name, once per connection: see `postgresStore`. @default
+   * false
+   */
   readonly prepare?: boolean
 }
 
 export interface ResolvedLogOptions<Tx> {
   readonly client: SqlClient<Tx>
   readonly schemaName: string
-  /** As it goes into SQL. */
+  /** Quoted, for SQL. */
   readonly schema: string
   readonly maxTransactions: number
   readonly timeoutMs: number
@@ -76,15 +85,15 @@ export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): Resolved
   const maxTransactions = whole('maxTransactions', options.maxTransactions ?? half, 1)
   if (maxTransactions > client.poolSize) {
     throw new OptionsError(
-      `maxTransactions: ${maxTransactions} consumers cannot hold a connection each, the pool has ` +
-        `${client.poolSize}. Raise the pool's \`max\`, or write ${half}.`,
+      `maxTransactions: ${maxTransactions} consumers cannot hold a connection each, because the pool ` +
+        `has ${client.poolSize}. Raise the pool's \`max\`, or write ${half}.`,
     )
   }
   const retentionMs = wholeMs('retentionMs', options.retentionMs ?? DAY_MS, 0)
   if (retentionMs > 6 * DAY_MS) {
     throw new OptionsError(
-      `retentionMs: ${retentionMs} is more than the six days that the log has room for. Keep ` +
-        'events elsewhere for longer, by a consumer that writes them there.',
+      `retentionMs: ${retentionMs} is more than the six days that the log has room for. To keep ` +
+        'events for longer, write them elsewhere with a consumer.',
     )
   }
   return {

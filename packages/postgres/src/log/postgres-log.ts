@@ -148,14 +148,14 @@ async function lagOf<Tx>(log: LogState<Tx>, consumer: string) {
 function changed({ consumer }: ReadRequest, cause: unknown): OncekeyError {
   return new OncekeyError(
     'subscription-changed',
-    `The types on record for consumer "${consumer}" are no longer those that this reader asks for.`,
+    `The releases of consumer "${consumer}" now take other types than this reader asks for.`,
     { cause },
   )
 }
 
 const OTHER_TYPES = 'OK004'
 
-/** Retiring rewrites the consumer's deliveries: a million in a minute. */
+/** Retiring rewrites the consumer's deliveries: a million of them take a minute. */
 const RETIRE_MS = 600_000
 
 function dueDelivery(row: DueJson['deliveries'][number]): DueDelivery {
@@ -175,7 +175,7 @@ function dueDelivery(row: DueJson['deliveries'][number]): DueDelivery {
   return { id, event, attempts, starts, redrives }
 }
 
-/** A lag is counted up to this. */
+/** The highest count of a lag. */
 const COUNTED = 10_000
 
 /** How many rows one reading looks at, wanted or not: some ten milliseconds of work. */

@@ -16,20 +16,24 @@ import {
 } from './statements/position.ts'
 import type { EventRow, ReadQuestion, SnapshotRow } from './statements/reading.ts'
 
-/** A question to the log, and how its rows become a page. */
+/** The parameters of a reading, and how its rows become a page. */
 export interface Reading {
   readonly question: ReadQuestion
   page(rows: readonly (EventRow | SnapshotRow)[]): Page
 }
 
-/** Slots that are at the same position, as nearly always all are, share a position. */
+/**
+ * Makes a reading. Slots at the same position, as nearly all are, share one entry in the
+ * parameters.
+ */
 export function readingOf(
   { consumer, slots, types: asked, limit, maxBytes = PAGE_BYTES }: ReadRequest,
   scan: number,
 ): Reading {
   const wanted = normalTypes(asked)
   const parts = splitTypes(wanted)
-  // The statement compares whole types only. With prefixes it returns every type, and this filters them.
+  // The statement compares whole types only. With prefixes it returns every type, and `isWanted`
+  // filters them.
   const types = parts === null || parts.beginnings.length > 0 ? null : parts.whole
   const isWanted = (type: string): boolean =>
     parts === null || types !== null || meansType(wanted, type)
@@ -117,8 +121,8 @@ export function readingOf(
 }
 
 /**
- * Everything visible in `to` was read. What is not visible in it began later, and has a number above all
- * visible rows that were looked at.
+ * The position after everything visible in `to` was read. A transaction that is not visible in it
+ * began later, and its number is above all visible rows that were looked at.
  */
 function caughtUp({ life, to }: ParsedPosition, present: string, floor: number): ParsedPosition {
   return { life, from: to ?? present, to: null, floor, seq: 0 }

@@ -3,13 +3,15 @@ import { sqlState } from '../sql/sql-state.ts'
 import type { LogState } from './log-state.ts'
 import { rebaseCursors } from './statements/reading.ts'
 
-/** Repairs all cursors of a restored database, and warns of what may be delivered again. */
+/**
+ * Repairs all cursors of a restored database, and warns about events that may be delivered again.
+ */
 export async function rebased<Tx>({ ask, schema, schemaName }: LogState<Tx>): Promise<void> {
   const [row] = await ask(rebaseCursors(schema))
   if (Number(row?.rebased) === 0) return
   process.emitWarning(
     `The database of the schema "${schemaName}" was restored from a copy. ${row?.rebased} cursors ` +
-      'were set right; events that had been delivered shortly before the copy was made may be ' +
+      'were repaired; events that had been delivered shortly before the copy was made may be ' +
       'delivered again.',
     { code: 'ONCEKEY', type: 'OncekeyWarning' },
   )

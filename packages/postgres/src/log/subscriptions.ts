@@ -22,7 +22,7 @@ export async function want<Tx>(log: LogState<Tx>, request: Want): Promise<Standi
   return changed && standingOf(changed.record, types, changed.nowMs)
 }
 
-/** Records a list of types without a relay, so it does not count as one that is alive. */
+/** Records a list of types for no particular relay, so that it does not count as a running one. */
 export async function putOnRecord<Tx>(
   log: LogState<Tx>,
   consumer: string,
@@ -40,7 +40,9 @@ export async function leave<Tx>(log: LogState<Tx>, consumer: string, relay: stri
   )
 }
 
-/** Changes the record by compare and set, and tries again when somebody else came in between. */
+/**
+ * Changes the record by compare and set, and tries again if somebody else changed it in between.
+ */
 async function change<Tx>(
   { ask, schema }: LogState<Tx>,
   consumer: string,

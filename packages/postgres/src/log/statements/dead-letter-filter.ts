@@ -2,11 +2,11 @@ import type { DeadLetterFilter } from '@oncekey/core'
 import type { SqlValue } from '../../sql/sql-client.ts'
 
 /**
- * Which dead letters a filter means: the one predicate that counting, listing and redriving share, so
- * that what is previewed is what is done. Of a table called `d`, with parameters 1 to 9.
+ * The condition that counting, listing and redriving share, so that a redrive takes exactly what a
+ * preview shows. It reads a table called `d` and uses the parameters $1 to $9.
  */
 export function isMeant({ retired = false }: DeadLetterFilter): string {
-  // Two texts: each has an index of its own.
+  // Two texts, because each has an index of its own.
   return `d.state = '${retired ? 'retired' : 'dead'}'
         and ($1::bigint[] is null or d.id = any($1::bigint[]))
         and ($2::text[] is null or d.event_id = any($2::text[]))
@@ -19,7 +19,10 @@ export function isMeant({ retired = false }: DeadLetterFilter): string {
         and ($9::timestamptz is null or d.dead_at > $9::timestamptz)`
 }
 
-/** Of one that is dead: its consumer was retired by a release that left it as it was. */
+/**
+ * Whether a dead letter belongs to a consumer that a release before this one retired, which left
+ * its letters as they were.
+ */
 export function isForgotten(schema: string): string {
   return `not exists (select from ${schema}.consumers c where c.name = d.consumer)`
 }
@@ -38,12 +41,15 @@ export function filterValues(filter: DeadLetterFilter): SqlValue[] {
   ]
 }
 
-/** Whether it can be the id of a delivery: others match nothing, rather than break the statement. */
+/**
+ * Whether a text can be the id of a delivery. Any other text matches nothing, instead of failing
+ * the statement.
+ */
 export function isId(id: string): boolean {
   return /^\d{1,18}$/.test(id)
 }
 
-/** An array of text as one parameter. */
+/** An array of texts as one parameter. */
 export function textArray(texts: readonly string[]): string {
   return `{${texts.map((text) => `"${text.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
 }

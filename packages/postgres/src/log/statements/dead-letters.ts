@@ -16,7 +16,9 @@ export function countDead(
   })
 }
 
-/** Depth, age and rates, in one row; each counted up to 100,000, so that it ends in time. */
+/**
+ * Depth, age and rates in one row, each counted up to 100,000 so that the statement ends in time.
+ */
 export function deadStats(schema: string): Statement<DeadStatsRow> {
   return {
     name: 'dead_stats',
@@ -78,7 +80,7 @@ export interface DeadGroupRow {
   readonly message: string | null
 }
 
-/** Dead letters, the oldest first; `after` is the `dead_at_exact` and `id` of one. */
+/** Lists dead letters, the oldest first; `after` is the `dead_at_exact` and `id` of one. */
 export function listDead(
   schema: string,
 ): (
@@ -103,8 +105,8 @@ export function listDead(
 }
 
 /**
- * Puts dead letters back, the oldest first. What the consumer has taken in all the same (a commit whose
- * answer was lost) is found in the inbox, and is done.
+ * Puts dead letters back, the oldest first. A letter that the consumer has taken in after all (its
+ * commit's answer was lost) is found in the inbox and becomes resolved.
  */
 export function redriveDead(
   schema: string,

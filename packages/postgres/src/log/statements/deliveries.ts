@@ -5,7 +5,7 @@ import { textArray } from './dead-letter-filter.ts'
 import { heldJson, heldLife } from './held-slots.ts'
 import { attemptFields, verdictFields } from './verdict-fields.ts'
 
-/** Takes up deliveries whose time has come. */
+/** Claims deliveries that are due. */
 export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
   const inOrder = `
     select ${schema}.take_runs_2($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
@@ -31,7 +31,7 @@ export function takeDue(schema: string): (request: TakeDue) => Statement<{ answe
   }
 }
 
-/** What `answer` is, in JSON. */
+/** The JSON in `answer`. */
 export interface DueJson {
   readonly next_in_ms: number | null
   readonly deliveries: readonly {
@@ -52,7 +52,10 @@ export interface DueJson {
   }[]
 }
 
-/** The ordering keys that have deliveries retrying in these slots: all, or those of a list. */
+/**
+ * Counts the retrying deliveries of each ordering key in these slots: of all keys, or those of a
+ * list.
+ */
 export function heldKeys(
   schema: string,
 ): (
@@ -100,7 +103,7 @@ export interface HeldKeyRow {
   readonly count: string
 }
 
-/** Files how deliveries ended; `lost` is a JSON list of slots. */
+/** Records how deliveries ended; `lost` is a JSON list of slots. */
 export function recordVerdicts(schema: string): (request: Settle) => Statement<{ lost: string }> {
   const text = `select ${schema}.settle_2($1::text, ${schema}.still_held($2::json, $4::text),
       $3::json) as lost`

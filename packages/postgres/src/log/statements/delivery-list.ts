@@ -2,7 +2,7 @@ import type { RetryingFilter } from '@oncekey/core'
 import type { Statement } from '../../sql/sql-client.ts'
 import { isForgotten } from './dead-letter-filter.ts'
 
-/** A delivery as text columns, of a table called `d`. */
+/** The columns of a delivery as text; the table is called `d`. */
 export const deliveryColumns: string = `d.id::text, d.consumer, d.state, d.event_id, d.type, d.subject, d.reason,
         d.error_name, d.error_message, d.error_code, d.fingerprint, d.attempts::text,
         d.redrives::text, ${milliseconds('d.occurred_at')} as occurred_at,
@@ -33,12 +33,12 @@ export interface DeliveryRow {
   readonly due_at: string | null
 }
 
-/** A time as milliseconds since 1970, whatever DateStyle says. */
+/** A time as milliseconds since 1970, whatever DateStyle is set to. */
 export function milliseconds(column: string): string {
   return `(extract(epoch from ${column}) * 1000)::bigint::text`
 }
 
-/** A delivery with its event and, as JSON, every attempt. */
+/** Reads a delivery with its event and, as JSON, every attempt. */
 export function findDelivery(schema: string): (id: string) => Statement<DeliveryDetailRow> {
   return (id) => ({
     name: 'find_delivery',
@@ -74,7 +74,7 @@ export interface AttemptJson {
   readonly fingerprint: string
 }
 
-/** What became of deliveries. */
+/** Reads the states of deliveries. */
 export function deliveryStates(
   schema: string,
 ): (ids: readonly string[]) => Statement<{ id: string; state: string; resolution: string | null }> {
@@ -90,17 +90,20 @@ export function deliveryStates(
   })
 }
 
-/** Where a page of retrying deliveries ends; the time in microseconds, or `infinity`. */
+/** The end of a page of retrying deliveries; the time is in microseconds, or `infinity`. */
 export type RetryingCursor = readonly [consumer: string, slot: string, dueAt: string, id: string]
 
-/** A row, its cursor, and whether the filter means it: the index does not tell types and subjects apart. */
+/**
+ * A row, its cursor, and whether it matches the filter: the index does not cover types and
+ * subjects.
+ */
 export interface RetryingRow extends DeliveryRow {
   readonly slot: string
   readonly due_exact: string
   readonly is_meant: 'true' | 'false'
 }
 
-/** Deliveries that are retrying, in the order of the index that relays find them by. */
+/** Lists retrying deliveries in the order of the index by which relays find them. */
 export function listRetrying(
   schema: string,
 ): (

@@ -1,20 +1,22 @@
 import type { HeldSlot } from '@oncekey/core'
 
 /**
- * What proves that a slot is held: the epoch of its lease, and the life of the server that it was
- * leased in. In another life the same epoch may have been given to somebody else.
+ * Proves that a slot is held: the epoch of its lease, and the server's life in which it was leased.
+ * In another life somebody else may have got the same epoch.
  */
 export function heldEpoch(epoch: string, life: string): string {
   return `${epoch}@${life}`
 }
 
-/** Slots and their epochs as a parameter, in the order in which they are locked. */
+/** Slots and their epochs as a parameter, sorted in the order in which they are locked. */
 export function heldJson(slots: readonly HeldSlot[]): string {
   const held = slots.map(({ slot, epoch }) => ({ slot, epoch: epochNumber(epoch) }))
   return JSON.stringify(held.sort((one, other) => one.slot - other.slot))
 }
 
-/** The life that all of these were leased in; `''`, which is none, where they are of several. */
+/**
+ * The life in which all of these slots were leased; `''`, which matches no life, if they differ.
+ */
 export function heldLife(slots: readonly HeldSlot[]): string {
   return lifeOfAll(slots.map(({ epoch }) => epoch.slice(epoch.indexOf('@') + 1)))
 }

@@ -3,7 +3,7 @@ import { eventsJson } from '../../commit/append-events.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 import { heldLife } from './held-slots.ts'
 
-/** Marks events as taken in by a consumer, in a transaction that is marked as the intake's. */
+/** Marks events as taken in by a consumer, and the transaction as that of an intake. */
 export function takeIn(schema: string): (intake: IntakeQuestion) => Statement<{ answer: string }> {
   const text = `select ${schema}.take_in($1::text, $2::integer, $3::text, $4::json) as answer`
   const textOfSlots = `select ${schema}.take_in($1::text, $2::integer, $3::text,
@@ -25,13 +25,13 @@ export interface IntakeQuestion {
   readonly slots: readonly HeldSlot[] | undefined
 }
 
-/** What `answer` is, in JSON. */
+/** The JSON in `answer`. */
 export interface TakenInJson {
   readonly started: { readonly backend: number; readonly started: string }
   readonly fresh: readonly string[]
 }
 
-/** Appends what a consumer emitted, unless it has taken the event in before. */
+/** Appends the events that a consumer emitted, unless it has taken the event in before. */
 export function emitOnce(
   schema: string,
 ): (

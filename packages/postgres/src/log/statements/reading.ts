@@ -3,7 +3,7 @@ import { textArray } from './dead-letter-filter.ts'
 import { lifeOfAll } from './held-slots.ts'
 import type { ParsedPosition } from './position.ts'
 
-/** The next events of some slots; the last row says in which snapshot they were read. */
+/** Reads the next events of some slots; the last row has the snapshot in which they were read. */
 export function readEvents(
   schema: string,
 ): (question: ReadQuestion) => Statement<EventRow | SnapshotRow> {
@@ -32,16 +32,16 @@ export function readEvents(
 
 export interface ReadQuestion {
   readonly consumer: string
-  /** What must be on record, in normal form. */
+  /** The types that must be on record, in normal form. */
   readonly wanted: readonly string[]
   readonly positions: readonly ParsedPosition[]
-  /** Of each of the 64 slots the number of its position, from 1. */
+  /** For each of the 64 slots, the index of its position, from 1. */
   readonly slots: readonly (number | null)[]
   readonly types: readonly string[] | null
   readonly limit: number
   /** How many rows are looked at, wanted or not. */
   readonly scan: number
-  /** The page ends with the event that brings it to so many. */
+  /** The page ends with the event that brings it to this many bytes. */
   readonly bytes: number
 }
 
@@ -60,17 +60,20 @@ export interface EventRow {
 
 export interface SnapshotRow {
   readonly slot: null
-  /** The highest number that was looked at; null where there was none, and where the page is full. */
+  /** The highest number that was looked at; null if there was none, or if the page is full. */
   readonly seq: string | null
   /** Whether there may be more behind that number. */
   readonly type: 'stopped' | null
-  /** The highest number that was looked at and is visible up to where all positions are read. */
+  /**
+   * The highest number that was looked at and is visible in the snapshot up to which every position
+   * is read.
+   */
   readonly source: string | null
   /** The snapshot. */
   readonly data: string
 }
 
-/** How many events a consumer has not passed, up to a limit. */
+/** Counts the events that a consumer has not passed, up to a limit. */
 export function logLag(
   schema: string,
 ): (
@@ -88,22 +91,24 @@ export function logLag(
   })
 }
 
-/** The server's life, named if it has no name yet. */
+/** Reads the server's life, and names it if it has no name yet. */
 export function presentLife(schema: string): Statement<{ life: string }> {
   return { name: 'present_life', text: `select ${schema}.name_life() as life`, values: [] }
 }
 
-/** Sets all cursors right in a database that was restored; says how many, 0 if that was done. */
+/** Repairs all cursors of a restored database; returns how many, or 0 if that was done before. */
 export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
   return { name: 'rebase', text: `select ${schema}.rebase_2() as rebased`, values: [] }
 }
 
-/** A transaction that has a number, and has completed when this is answered. Flushes nothing. */
+/** Runs a transaction that takes a number and completes. It flushes nothing to disk. */
 export function useUpNumber(): Statement {
   return { name: 'use_up_number', text: 'select pg_current_xact_id()::text', values: [] }
 }
 
-/** The transaction that has been writing the longest, in any database of the cluster. */
+/**
+ * Finds the transaction that has been writing for the longest time, in any database of the cluster.
+ */
 export function oldestWriter(): Statement<{ age_ms: string; pid: string }> {
   return {
     name: 'oldest_writer',

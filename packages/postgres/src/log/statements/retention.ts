@@ -1,7 +1,7 @@
 import { purgeBatch, RETENTION_AGO } from '../../sql/purge-batch.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
-/** The partitions that have events, all of them older than the retention. */
+/** Finds the partitions whose events are all older than the retention. */
 export function partsOver(schema: string): (retentionMs: number) => Statement<{ part: string }> {
   return (retentionMs) => ({
     name: 'parts_over',
@@ -11,8 +11,8 @@ export function partsOver(schema: string): (retentionMs: number) => Statement<{ 
 }
 
 /**
- * Empties a partition once every consumer has passed it. `dropped` is null where one has not, where
- * the partition is in use, and where nobody can say, because rows and cursors have numbers of another
+ * Empties a partition once every consumer has passed it. `dropped` is null if a consumer has not,
+ * if the partition is in use, or if that is unknown because the cursors have numbers of another
  * server.
  */
 export function dropPassed(
@@ -29,7 +29,9 @@ export function dropPassed(
 
 type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }>
 
-/** Forgets events that an inbox took long ago, but none that a dead letter may still bring back. */
+/**
+ * Forgets events that an inbox took in long ago, except those that a dead letter may bring back.
+ */
 export function purgeProcessed(schema: string): Purge {
   return purgeBatch('purge_processed', {
     due: `select p.ctid from ${schema}.processed_events p

@@ -18,18 +18,18 @@ export function leaseSlots(
   })
 }
 
-/** What `answer` is, in JSON. */
+/** The JSON in `answer`. */
 export interface LeaseJson {
   readonly share: number
   readonly relays: number
-  /** Of the server: what is taken is held in it, and what is read from there is of it. */
+  /** The server's life, in which the taken slots are held and their positions are valid. */
   readonly life: string
   readonly lost: readonly number[]
   readonly taken: readonly {
     readonly slot: number
     readonly epoch: string
     readonly crashes: number
-    /** The position: from, to, floor and seq. */
+    /** The position: `from`, `to`, `floor` and `seq`. */
     readonly f: string
     readonly t: string | null
     readonly o: string
@@ -37,7 +37,7 @@ export interface LeaseJson {
   }[]
 }
 
-/** Gives slots back. */
+/** Releases slots. */
 export function releaseSlots(
   schema: string,
 ): (request: Parameters<EventLog['release']>[0]) => Statement {
@@ -50,7 +50,7 @@ export function releaseSlots(
   })
 }
 
-/** Moves cursors and files what failed, in one statement; `lost` is a JSON list of slots. */
+/** Moves cursors and files failed events in one statement; `lost` is a JSON list of slots. */
 export function advance(schema: string): (move: Advance) => Statement<{ lost: string }> {
   const text = `select ${schema}.advance_2($1::text, ${schema}.still_held($2::json, $4::text),
       $3::json) as lost`
@@ -93,7 +93,7 @@ function failedFields({ event, verdict, attempt }: FailedDelivery): object {
   }
 }
 
-/** Counts a start on a cursor; no row where it is somebody else's. */
+/** Counts a start on a cursor. Returns no row if another relay holds the slot. */
 export function suspectEvent(
   schema: string,
 ): (request: Parameters<EventLog['suspect']>[0]) => Statement<{ starts: string }> {

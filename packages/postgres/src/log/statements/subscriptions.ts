@@ -3,8 +3,8 @@ import { auditCall } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Gives a consumer that is new its cursors, and says in which life of the server. Flushed, whatever
- * the server is set to: a crash that took a subscription would leave a relay that nobody knows.
+ * Gives a new consumer its cursors, and returns the server's life. It is flushed to disk whatever
+ * the server is set to: if a crash lost it, the log would not know the consumer of a running relay.
  */
 export function subscribe(
   schema: string,
@@ -20,7 +20,7 @@ export function subscribe(
   })
 }
 
-/** What is on record of the releases of a consumer, and the time; no row where it is not known. */
+/** Reads the record of a consumer's releases, and the time; no row if the consumer is unknown. */
 export function findSubscriptions(
   schema: string,
 ): (consumer: string) => Statement<{ record: string | null; now_ms: string }> {
@@ -36,8 +36,9 @@ export function findSubscriptions(
 }
 
 /**
- * Replaces one record by another; no row if it has changed meanwhile. Flushed, whatever
- * the server is set to: after a crash that took it an old release would pass what a new one takes.
+ * Replaces one record by another; no row if the record has changed meanwhile. It is flushed to disk
+ * whatever the server is set to: if a crash lost it, an old release would pass events of a new
+ * type.
  */
 export function setSubscriptions(
   schema: string,
@@ -60,7 +61,7 @@ export function setSubscriptions(
   })
 }
 
-/** Forgets a consumer and its cursors, and sets aside what it could not take. */
+/** Forgets a consumer and its cursors, and sets its open deliveries aside. */
 export function retire(
   schema: string,
 ): (consumer: string, choice: Retirement) => Statement<{ count: string }> {
@@ -88,7 +89,7 @@ export function retire(
   })
 }
 
-/** Consumers that no relay has asked for in that time, and that still hold events back. */
+/** Finds consumers that no relay has run for this long, and that still hold events back. */
 export function missingConsumers(
   schema: string,
 ): (missingMs: number) => Statement<{ name: string; seen_at: string }> {
@@ -104,7 +105,7 @@ export function missingConsumers(
   })
 }
 
-/** Consumers that have been missing for so long hold nothing back any more. */
+/** Lets consumers that have been missing for this long no longer hold events back. */
 export function abandonConsumers(
   schema: string,
 ): (abandonedMs: number) => Statement<{ name: string }> {

@@ -1,6 +1,6 @@
 import type { DeliveryAttempt, DeliveryVerdict } from '@oncekey/core'
 
-/** What becomes of a delivery, as fields of a JSON record. */
+/** A verdict as fields of a JSON record. */
 export function verdictFields(verdict: DeliveryVerdict | { readonly kind: 'done' }): object {
   return {
     state: verdict.kind,
@@ -9,7 +9,7 @@ export function verdictFields(verdict: DeliveryVerdict | { readonly kind: 'done'
   }
 }
 
-/** A try, as fields of a JSON record; none where nothing was tried. */
+/** An attempt as fields of a JSON record; none if nothing was tried. */
 export function attemptFields(attempt: DeliveryAttempt | null): object {
   if (attempt === null) return {}
   const { name, message, code, stack, fingerprint } = attempt.error
@@ -24,7 +24,7 @@ export function attemptFields(attempt: DeliveryAttempt | null): object {
   }
 }
 
-/** Text that PostgreSQL can keep: an error's message may be anything. */
+/** Makes text that PostgreSQL can store: an error's message may contain anything. */
 function storable<Text extends string | null>(text: Text): Text {
   return text === null ? text : (text.replaceAll('\0', '\\0').toWellFormed() as Text)
 }
