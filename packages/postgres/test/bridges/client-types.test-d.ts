@@ -8,7 +8,7 @@ type Equals<One, Other> =
   (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false
 const isTrue = <_ extends true>(): void => {}
 
-// A pool of pg is taken as it is, and a handler gets that pool's client.
+// A pool of pg is accepted directly, and a handler gets that pool's client.
 const pool = new Pool({ max: 4, pipeline: true })
 const store = postgresStore({ client: pool })
 isTrue<Equals<typeof store, Store<PoolClient>>>()
@@ -20,29 +20,29 @@ await migrate(pool)
 await migrate(pool, { schema: 'mine' })
 await purge(pool, { limit: 10 })
 
-// So is a pool with clients of another type.
+// So is a pool whose clients have another type.
 class MyPool extends Pool {
   readonly mine = true
 }
 isTrue<Equals<ReturnType<typeof mine>, Store<PoolClient>>>()
 const mine = () => postgresStore({ client: new MyPool() })
 
-// PGlite comes through its bridge, and a handler gets PGlite's transaction.
+// PGlite needs its bridge, and a handler gets PGlite's transaction.
 declare const db: PGlite
 const embedded = postgresStore({ client: fromPglite(db), isolation: 'serializable' })
 isTrue<Equals<typeof embedded, Store<Transaction>>>()
 await migrate(fromPglite(db))
 
-// A bridge of one's own.
+// A bridge of your own.
 declare const client: SqlClient<{ mine: true }>
 isTrue<Equals<ReturnType<typeof bridged>, Store<{ mine: true }>>>()
 const bridged = () => postgresStore({ client })
 
-// @ts-expect-error a single connection is no pool
+// @ts-expect-error a single connection is not a pool
 postgresStore({ client: new Client() })
-// @ts-expect-error neither is a client that a pool gave
+// @ts-expect-error nor is a client that a pool gave out
 postgresStore({ client: {} as PoolClient | ClientBase })
-// @ts-expect-error PGlite has to come through its bridge
+// @ts-expect-error PGlite needs its bridge
 postgresStore({ client: db })
 // @ts-expect-error
 postgresStore({ client: pool, isolation: 'snapshot' })

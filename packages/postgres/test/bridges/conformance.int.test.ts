@@ -18,7 +18,7 @@ describe.each(bridges)('$name', ({ name, open }) => {
     const options = { url: database.url(), max: 20 }
     one = await open(options)
     two = await open(options)
-    // Again, through the bridge.
+    // A second time, through the bridge.
     await migrate(one.client)
   })
   afterAll(() => Promise.all([one?.end(), two?.end()]))

@@ -6,8 +6,9 @@ import { testDatabase } from '../database/test-database.ts'
 import { bridges } from './driven/all.ts'
 
 /**
- * Round trips of a claim and a completion, BEGIN and COMMIT included. The bare transaction has two:
- * BEGIN and COMMIT. Kysely awaits every statement; postgres.js begins before it gives a transaction.
+ * Round trips of a claim and a completion, including BEGIN and COMMIT. A bare transaction has two:
+ * BEGIN and COMMIT. Kysely awaits every statement; postgres.js sends BEGIN before it gives out a
+ * transaction.
  */
 const roundTrips: Record<string, number> = {
   'Drizzle on pg': 2,
@@ -27,9 +28,9 @@ describe.each(bridges)('$name', ({ name, open }) => {
     const store = postgresStore({ client: bridge.client })
     const request = async () => attemptOf(await store.begin(claimOf())).complete(kept('done'))
     try {
-      // What a connection does once in its life, and its library.
+      // Does what a connection and its library do only once.
       for (let time = 0; time < 2; time += 1) await request()
-      // So that what is sent together arrives together.
+      // A delay, so that statements sent together arrive together.
       proxy.latency(3)
       proxy.resetCounts()
       expect(await request()).toBe('stored')

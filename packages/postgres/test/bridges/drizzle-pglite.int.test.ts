@@ -11,7 +11,7 @@ import { drizzleWork, schema } from './driven/drizzle.ts'
 const db = new PGlite()
 const client = fromDrizzle(drizzle({ client: db, schema }))
 
-/** Only the types of what raw SQL gives differ from those of the driver that this was written for. */
+/** It was written for another driver, which differs only in the types of what raw SQL returns. */
 const work = drizzleWork as unknown as Omit<Bridge<TxOf<typeof client>>, 'client'>
 type TxOf<Client> = Client extends SqlClient<infer Tx> ? Tx : never
 
@@ -25,7 +25,7 @@ const hasOrder = async (id: string): Promise<boolean> =>
   (await db.query('select from orders where id = $1', [id])).rows.length === 1
 
 describe('Drizzle on PGlite: the transaction a handler gets', () => {
-  test('is Drizzle’s own, with its savepoints, and not to be ended', async () => {
+  test('is Drizzle’s own, with its savepoints, and cannot be ended', async () => {
     const store = postgresStore({ client })
     const claim = claimOf()
     const attempt = attemptOf(await store.begin(claim))

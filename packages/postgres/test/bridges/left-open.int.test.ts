@@ -18,9 +18,9 @@ const COPY = "copy (select repeat('x', 1000) from generate_series(1, 20000)) to 
 const kyselyDatabase = testDatabase()
 const MANY = 'select n, repeat($1, 1000) from generate_series(1, 20000) n'
 
-// A pool that pipelines refuses them all; `pg` itself says so.
+// A pool in pipeline mode refuses all of these; `pg` itself reports that.
 describe.each(wires.filter(({ pipeline }) => !pipeline))(
-  'what a handler leaves open when it has answered, $wire',
+  'what a handler leaves open when it answers, $wire',
   ({ prepare }) => {
     const database = testDatabase()
     const pool = () => database.pool({ max: 3 })
@@ -50,7 +50,7 @@ describe.each(wires.filter(({ pipeline }) => !pipeline))(
     } as const
 
     test.each(Object.keys(open) as (keyof typeof open)[])(
-      '%s is closed, and what was written is committed',
+      '%s is closed, and the handler’s writes are committed',
       async (what) => {
         for (const mode of ['transaction', 'lease'] as const) {
           const client = pool()
@@ -68,7 +68,7 @@ describe.each(wires.filter(({ pipeline }) => !pipeline))(
       },
     )
 
-    test('a cursor is closed before an undo, too', async () => {
+    test('a cursor is also closed before an undo', async () => {
       const client = pool()
       const store = postgresStore({ client, prepare, commitTimeoutMs: 3_000 })
       const claim = claimOf()
@@ -103,8 +103,8 @@ describe.each(wires.filter(({ pipeline }) => !pipeline))(
   },
 )
 
-/** What a handler leaves open in a transaction of postgres.js. */
-describe('what a handler leaves open when it has answered, postgres.js', () => {
+/** The same in a transaction of postgres.js. */
+describe('what a handler leaves open when it answers, postgres.js', () => {
   const database = testDatabase()
 
   beforeAll(async () => {
@@ -116,7 +116,7 @@ describe('what a handler leaves open when it has answered, postgres.js', () => {
       const rows = tx.unsafe(MANY, ['x']).cursor(10)[Symbol.asyncIterator]()
       expect((await rows.next()).value).toHaveLength(10)
     },
-    'a cursor that waits for its handler': async (tx: TransactionSql) => {
+    'a cursor that waits for its callback': async (tx: TransactionSql) => {
       await new Promise<void>((resolve) => {
         const taking = tx.unsafe(MANY, ['x']).cursor(10, () => {
           resolve()
@@ -128,15 +128,16 @@ describe('what a handler leaves open when it has answered, postgres.js', () => {
     'a COPY out of the server': async (tx: TransactionSql) => {
       await once(await tx.unsafe(COPY).readable(), 'readable')
     },
-    'a COPY out of the server, half-way destroyed': async (tx: TransactionSql) => {
+    'a COPY out of the server, destroyed half-way': async (tx: TransactionSql) => {
       const out = await tx.unsafe(COPY).readable()
       await once(out, 'readable')
       out.destroy()
     },
   } as const
 
-  // A COPY kept its connection for good, because its stream had the socket wait: three requests, and the
-  // pool of three was dead. The others were given up after commitTimeoutMs, and so was every retry.
+  // A bug: a COPY kept its connection for good, because its stream made the socket wait, so three
+  // requests used up a pool of three. The others were given up after commitTimeoutMs, and so was
+  // every retry.
   test.each(Object.keys(open) as (keyof typeof open)[])(
     '%s is closed, and what was written is committed or undone',
     async (what) => {
@@ -164,7 +165,8 @@ describe('what a handler leaves open when it has answered, postgres.js', () => {
     },
   )
 
-  // Later its connection was cut, and the stream's 'error', for which nobody listened, ended the process.
+  // A bug: its connection was cut later, and the stream's 'error', which nobody listened for, ended
+  // the process.
   test('a COPY into the server fails, and takes no rows after the response', async () => {
     const sql = postgres(database.url(), { max: 3 })
     const store = postgresStore({ client: fromPostgresJs(sql), commitTimeoutMs: 20_000 })
@@ -183,9 +185,9 @@ describe('what a handler leaves open when it has answered, postgres.js', () => {
   })
 })
 
-// Kysely sends nothing before the stream is at its end, not even when the server's process is gone: the
+// A bug: Kysely sends nothing until the stream ends, even if the server's process is gone, so the
 // connection never came back.
-test('a stream of Kysely is given up in time, and its connection with it', async () => {
+test('an open stream of Kysely is abandoned in time, together with its connection', async () => {
   const pool = kyselyDatabase.pool({ max: 3 })
   const db = new Kysely<{ orders: { id: string } }>({
     dialect: new PostgresDialect({ pool, cursor: Cursor }),

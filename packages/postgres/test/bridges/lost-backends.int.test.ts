@@ -12,7 +12,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { again, claimOf, eventOf, kept, said } from '../database/claims.ts'
 import { storeOn, testDatabase } from '../database/test-database.ts'
 
-/** Where a request is when the server's process for it ends; in the order in which it comes by. */
+/** The points of a request at which the server's process ends, in order. */
 const points = [
   'claim unanswered',
   'claimed',
@@ -48,7 +48,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
   afterEach(() => wire.stop())
 
   describe.each(['transaction', 'lease'] as const)('in %s mode', (mode) => {
-    test.each(points)('%s: one effect, and one answer', async (point) => {
+    test.each(points)('%s has one effect and one answer', async (point) => {
       const bounds = { acquireTimeoutMs: 2_000, commitTimeoutMs: 2_000 }
       const name = `under test ${randomUUID()}`
       const through = { connectionString: wire.through(database.url()), application_name: name }
@@ -84,7 +84,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
       expect(await rows('select from oncekey.attempts where key = $1', claim.key)).toEqual([])
     })
 
-    /** Of a point on the wire, or inside of COMMIT. */
+    /** For a point on the wire, or inside COMMIT. */
     function arrival(point: Point, { key }: Claim): () => Promise<unknown> {
       const holds = (word: string) => (sent: Buffer) => sent.includes(word) && sent.includes(key)
       const traps: Partial<Record<Point, () => Promise<void>>> = {
@@ -102,7 +102,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
         })
     }
 
-    /** Runs the request, as an adapter does, and says what is on record for it. */
+    /** Runs the request as an adapter does, and returns what is on record for it. */
     async function run(
       store: Store<PoolClient>,
       claim: Claim,
@@ -136,7 +136,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
     }
   })
 
-  /** Every backend of the pool ends. */
+  /** Ends every backend of the pool. */
   async function lost(name: string): Promise<void> {
     const pids = await rows<{ pid: number }>(
       'select pid from pg_stat_activity where application_name = $1',
@@ -149,7 +149,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
     }
   }
 
-  /** Asked again where the connection was one that has just been lost. */
+  /** Asks again if the connection was one that was just lost. */
   async function rows<Row extends object>(text: string, value: string): Promise<Row[]> {
     return await waitFor(() => database.query<Row>(text, [value]).catch(() => undefined), {
       what: 'the database to be there',
@@ -157,7 +157,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
   }
 })
 
-/** A session of theirs in a transaction, and an advisory lock of anybody's. */
+/** A session of the pool in a transaction, and any advisory lock. */
 const LEFT = `select pid from pg_stat_activity
     where application_name = $1 and (xact_start is not null or state like '%transaction%')
   union all

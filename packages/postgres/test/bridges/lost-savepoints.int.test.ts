@@ -9,10 +9,10 @@ import { bridges } from './driven/all.ts'
 
 const MAX = 3
 
-// postgres.js ends a savepoint with a statement of its own, which it wrote to a socket that was no more:
-// the process ended, or the connection was never to be had again.
+// A bug: postgres.js ends a savepoint with a statement of its own, and wrote it to a closed socket,
+// so the process ended or the connection was lost for good.
 describe.each(bridges.filter(({ lacks }) => lacks?.nested === undefined))(
-  'a connection that is lost in a savepoint, $name',
+  'a connection lost in a savepoint, $name',
   ({ open }) => {
     const database = testDatabase()
 
@@ -20,11 +20,11 @@ describe.each(bridges.filter(({ lacks }) => lacks?.nested === undefined))(
       'the handler throws': async () => {
         throw new Error('mine')
       },
-      'the handler goes on to write': (insert: () => Promise<unknown>) => insert(),
-      'the handler is done': async () => {},
+      'the handler continues to write': (insert: () => Promise<unknown>) => insert(),
+      'the handler returns': async () => {},
     }
 
-    test.each(Object.entries(ways))('is told to the handler; then %s', async (_, then) => {
+    test.each(Object.entries(ways))('is an error in the handler; then %s', async (_, then) => {
       const bridge = await open({ url: database.url(), max: MAX })
       const store = postgresStore({ client: bridge.client, maxConcurrent: MAX })
       for (const end of ['complete', 'release'] as const) {
@@ -60,7 +60,7 @@ describe.each(bridges.filter(({ lacks }) => lacks?.nested === undefined))(
       await waitFor(async () => (await database.query(sessions, [pid])).length === 0, {
         what: 'the session to be gone',
       })
-      // Until the driver has been told.
+      // Waits until the driver has noticed.
       await sleep(50)
     }
   },

@@ -15,7 +15,7 @@ import postgres from 'postgres'
 import { DataSource } from 'typeorm'
 import { describe, expect, test } from 'vitest'
 
-// None of these ever connects: options are looked at before anybody asks for a connection.
+// None of these ever connects, because options are validated before a connection is opened.
 const pool = new Pool({ max: 7 })
 const sql = postgres({ max: 7 })
 const knex = createKnex({ client: 'pg', connection: {}, pool: { max: 7 } })
@@ -31,20 +31,20 @@ describe('postgresStore', () => {
     ['postgres.js', sql, 'fromPostgresJs(sql), from @oncekey/postgres/postgres-js'],
     ['TypeORM', dataSource, 'fromTypeorm(dataSource), from @oncekey/postgres/typeorm'],
     ['Prisma', prisma, 'docs/bridges.md'],
-  ])('knows %s by its shape and says what to write', (_, client, message) => {
+  ])('recognizes %s by its shape and says what to write', (_, client, message) => {
     const store = () => postgresStore({ client: client as unknown as PostgresClient })
     expect(store).toThrow(OptionsError)
     expect(store).toThrow(message)
   })
 
-  test('lists every bridge where it knows nothing', () => {
+  test('lists every bridge if it does not recognize the client', () => {
     const store = () => postgresStore({ client: {} as PostgresClient })
     for (const name of ['Drizzle', 'Knex', 'Kysely', 'Pglite', 'PostgresJs', 'Typeorm']) {
       expect(store).toThrow(`from${name}(`)
     }
   })
 
-  test('prepares nothing through a bridge, and says so', () => {
+  test('refuses `prepare` through a bridge', () => {
     expect(() => postgresStore({ client: fromPostgresJs(sql), prepare: true })).toThrow(
       /^prepare: .*Leave `prepare` off/,
     )
@@ -58,13 +58,13 @@ describe('the size of the pool', () => {
     ['Knex', fromKnex(knex)],
     ['Knex on a Pool', fromKnex(createKnex({ client: 'pg', connectionPool: pool }))],
     ['Kysely', fromKysely(kysely, { pool })],
-    ['Kysely, told', fromKysely(kysely, { poolSize: 7 })],
+    ['Kysely with poolSize', fromKysely(kysely, { poolSize: 7 })],
     ['postgres.js', fromPostgresJs(sql)],
-  ])('of %s is its own', (_, client) => {
+  ])('of %s is taken from the library', (_, client) => {
     expect(client).toMatchObject({ concurrency: 'many', poolSize: 7 })
   })
 
-  test('of Kysely alone is what pg’s is by default', () => {
+  test('of Kysely alone is the default of pg', () => {
     expect(fromKysely(kysely).poolSize).toBe(10)
   })
 })
@@ -101,12 +101,12 @@ describe('a bridge', () => {
     expect(() => bridge(wrong as never)).toThrow(message)
   })
 
-  test('fromKysely looks at its options', () => {
+  test('fromKysely validates its options', () => {
     expect(() => fromKysely(kysely, { poolSize: 0 })).toThrow(/poolSize: 0.*`max` of the pool/)
     expect(() => fromKysely(kysely, options({ pool: {} }))).toThrow(/pool: this is not a Pool/)
   })
 
-  test('fromKysely listens to a client of the pool once', () => {
+  test('fromKysely adds one listener to each client of the pool', () => {
     const listened = new Pool()
     for (let time = 0; time < 3; time += 1) fromKysely(kysely, { pool: listened })
     const client = new Client()

@@ -50,7 +50,7 @@ describe('one session', () => {
   const store = (options = {}): Store<Transaction> =>
     postgresStore({ client: fromPglite(db), ...options })
 
-  test('attempts run one after the other; a claim on a running key is answered at once', async () => {
+  test('attempts run one after the other, and a claim on a running key is answered at once', async () => {
     const running = claimOf()
     const asked = store()
     const first = attemptOf(await asked.begin(running))
@@ -61,7 +61,7 @@ describe('one session', () => {
     await attemptOf(await second).release()
   })
 
-  test('a claim in the queue is answered as soon as another has its key', async () => {
+  test('a queued claim is answered as soon as another attempt has its key', async () => {
     const [running, queued] = [claimOf(), claimOf()]
     const asked = store()
     const first = attemptOf(await asked.begin(running))
@@ -75,7 +75,7 @@ describe('one session', () => {
     await attempt.release()
   })
 
-  test('who waits too long in the queue is told so', async () => {
+  test('a claim that waits too long in the queue gets an error', async () => {
     const asked = store({ acquireTimeoutMs: 1_000 })
     const first = attemptOf(await asked.begin(claimOf()))
     await expect(asked.begin(claimOf())).rejects.toMatchObject({ code: 'store-busy' })
@@ -83,7 +83,7 @@ describe('one session', () => {
     await attemptOf(await asked.begin(claimOf())).release()
   })
 
-  test('who waits too long for somebody else’s transaction is told so', async () => {
+  test('a claim that waits too long for somebody else’s transaction gets an error', async () => {
     const asked = store({ acquireTimeoutMs: 50 })
     const claim = claimOf()
     await db.transaction(async () => {
@@ -94,15 +94,15 @@ describe('one session', () => {
     await attemptOf(await store().begin(again(claim))).release()
   })
 
-  // The database itself waits for the transaction, and so does a handler that asks it.
-  test('a handler that asks the database beside its transaction goes on when it is ended', async () => {
+  // PGlite itself waits for the transaction, and so does a handler that queries it.
+  test('a handler that queries the database beside its transaction continues once that is ended', async () => {
     const attempt = attemptOf(await store().begin(claimOf()))
     const stuck = db.query('select 1 as one')
     await attempt.abandon()
     expect((await stuck).rows).toEqual([{ one: 1 }])
   })
 
-  // When it fires, PGlite spins for ever and the event loop with it.
+  // If it fires, PGlite spins for ever and blocks the event loop.
   test('no idle_in_transaction_session_timeout is ever set', async () => {
     const attempts = [
       attemptOf(await store().begin(claimOf({ leaseMs: 1 }))),
@@ -117,7 +117,7 @@ describe('one session', () => {
   })
 
   test.each(['read committed', 'repeatable read', 'serializable'] as const)(
-    'isolation %s is what the handler gets',
+    'the handler gets isolation %s',
     async (isolation) => {
       const claim = claimOf()
       const asked = store({ isolation })
@@ -163,7 +163,7 @@ describe('the transaction a handler gets', () => {
     expect(await hasOrder(id)).toBe(true)
   })
 
-  test('ended behind our back stores nothing and is an error', async () => {
+  test('that the handler ended itself stores nothing and is an error', async () => {
     const { attempt, tx, store, claim } = await begin()
     await tx.exec('select 1; commit')
     await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
@@ -184,7 +184,7 @@ describe('the transaction a handler gets', () => {
     await attemptOf(await store.begin(again(claim))).release()
   })
 
-  test('with a constraint deferred to COMMIT is the handler’s error', async () => {
+  test('that violates a constraint deferred to COMMIT is the handler’s error', async () => {
     await db.query('create table deferred (id int primary key deferrable initially deferred)')
     const { attempt, tx, store, claim } = await begin()
     await tx.query('insert into deferred values (1), (1)')
@@ -195,7 +195,7 @@ describe('the transaction a handler gets', () => {
     await attemptOf(await store.begin(again(claim))).release()
   })
 
-  test('after a failed statement is refused and the refusal kept', async () => {
+  test('with a failed statement can be refused, and the refusal is kept', async () => {
     const { attempt, tx, store, claim } = await begin()
     await tx.query('select 1 / 0').catch(() => {})
     expect(await attempt.complete(refused('no'))).toBe('stored')
@@ -203,14 +203,14 @@ describe('the transaction a handler gets', () => {
   })
 })
 
-// Two processes open one data folder with no error, and corrupt it.
+// Without a lock, two processes open one data folder without an error and corrupt it.
 describe('a data folder', () => {
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-pglite-'))
   const dataDir = join(folder, 'data')
   const lock = `${dataDir}.oncekey.lock`
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('is one process’s, outlives it, and is taken over from one that was killed', async () => {
+  test('belongs to one process, outlives it, and is taken over after a kill', async () => {
     const script = new URL('../children/pglite.ts', import.meta.url)
     const env = { DATA_DIR: dataDir }
     const first = await startNode(script, { env, readyTimeoutMs: 200_000 })
@@ -236,7 +236,7 @@ describe('a data folder', () => {
     fromPglite({ ...fake, dataDir })
   }, 300_000)
 
-  test('locked by a process that had our pid before us is taken over', () => {
+  test('locked by an earlier process with our pid is taken over', () => {
     const other = join(folder, 'reused')
     writeFileSync(`${other}.oncekey.lock`, `${process.pid}\n`)
     fromPglite({ ...fake, dataDir: other })
@@ -260,7 +260,7 @@ describe('a data folder', () => {
   )
 })
 
-/** A database that is only looked at. */
+/** A database whose shape is checked and that is never queried. */
 const fake = {
   closed: false,
   query: () => Promise.reject(new Error('not asked')),

@@ -54,7 +54,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       }
 
       test.each(Object.entries(ends))(
-        'which it has committed itself, behind a comment, is not carried out again where it %s',
+        'that the handler committed itself, behind a comment, is not run again when it %s',
         async (_, end) => {
           const { bridge, attempt, tx, store, claim } = await begin({ mode })
           const id = randomUUID()
@@ -68,7 +68,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       )
 
       test.each(Object.entries(ends))(
-        'that only speaks of an end is like any other where it %s',
+        'whose SQL only mentions an end works like any other when it %s',
         async (_, end) => {
           const { bridge, attempt, tx, store, claim } = await begin({ mode })
           await bridge.raw(tx, "select case when true then 'commit' end as rollback")
@@ -81,10 +81,10 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
         },
       )
 
-      // The server shows no start of a transaction in which a statement has failed. It was taken for one
-      // that the handler had ended: nothing was done, and the key was spent.
+      // A bug: the server shows no start for a transaction in which a statement has failed, so it
+      // counted as one that the handler had ended: nothing was done, and the key was spent.
       test.each(['refused', 'released', 'abandoned'])(
-        'that speaks of an end, and in which a statement has failed, leaves its key be where it is %s',
+        'whose SQL mentions an end, and in which a statement failed, does not spend its key when it is %s',
         async (how) => {
           const { bridge, attempt, tx, store, claim } = await begin({ mode })
           const id = randomUUID()
@@ -101,10 +101,11 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       )
     })
 
-    // With postgres.js it ended the process, which wrote ROLLBACK, or what the handler sent next, to a
-    // socket that was no more; or the handler was told that its transaction had ended with the response.
+    // A bug: with postgres.js, ROLLBACK or the handler's next statement was written to a closed
+    // socket and ended the process, or the handler learned that its transaction had ended with the
+    // response.
     test.each(['release', 'complete'] as const)(
-      'whose connection is lost says so to its handler and undoes all: then %s',
+      'whose connection is lost is an error in its handler and undoes everything: then %s',
       async (then) => {
         const { bridge, attempt, tx, store, claim } = await begin()
         const id = randomUUID()
@@ -142,7 +143,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       },
     )
 
-    test('is undone by a refusal, which is replayed', async () => {
+    test('is undone by a refusal, and the refusal is replayed', async () => {
       const { bridge, attempt, tx, store, claim } = await begin()
       const id = randomUUID()
       await bridge.insert(tx, id)
@@ -153,14 +154,14 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
     })
 
     test.each(['read committed', 'repeatable read', 'serializable'] as const)(
-      'has the isolation %s, whatever the default of the database is',
+      'has isolation %s, whatever the default of the database',
       async (isolation) => {
         const url = new URL(database.url())
         const other = isolation === 'serializable' ? 'read\\ committed' : 'serializable'
         url.searchParams.set('options', `-c default_transaction_isolation=${other}`)
         const { bridge, attempt, tx } = await begin({ isolation, url: url.href })
         expect(await bridge.raw(tx, 'show transaction_isolation')).toEqual([
-          // As the camel case of a plugin has it, too.
+          // A plugin may turn the column's name into camel case.
           expect.toSatisfy((row: object) => Object.values(row)[0] === isolation),
         ])
         expect(await attempt.complete(kept('done'))).toBe('stored')
@@ -180,7 +181,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('with an SQL error undone by SAVEPOINT by hand is stored, where the library can', async () => {
+    test('with an SQL error that the handler undid with its own SAVEPOINT is stored, if the library can do that', async () => {
       const { bridge, attempt, tx, store, claim } = await begin()
       const id = randomUUID()
       await bridge.insert(tx, id)
@@ -202,9 +203,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('lets the library’s own savepoints be, and what failed inside of one', async ({
-      skip,
-    }) => {
+    test('leaves the library’s own savepoints alone, even if one fails', async ({ skip }) => {
       if (lacks?.nested !== undefined) return skip(lacks.nested)
       const { bridge, attempt, tx } = await begin()
       const [first, second, third] = [randomUUID(), randomUUID(), randomUUID()]
@@ -220,12 +219,12 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('is not the handler’s to end', async () => {
+    test('cannot be ended by the handler', async () => {
       const { bridge, attempt, tx } = await begin()
       const id = randomUUID()
       await bridge.insert(tx, id)
       for (const end of bridge.ends(tx)) {
-        // Kysely says itself that a transaction cannot be destroyed.
+        // Kysely's own types say that a transaction cannot be destroyed.
         expect(String(await errorOf(end))).toMatch(/Oncekey|is not supported/)
       }
       for (const text of ['commit', 'ROLLBACK', ' begin', "prepare transaction 'x'"]) {
@@ -236,7 +235,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('ended behind our back stores nothing and is an error', async () => {
+    test('that the handler ended in SQL stores nothing and is an error', async () => {
       const { bridge, attempt, tx, store, claim } = await begin()
       await bridge.raw(tx, 'select 1; commit')
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
@@ -246,7 +245,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('with a constraint deferred to COMMIT is the handler’s error', async () => {
+    test('that violates a constraint deferred to COMMIT is the handler’s error', async () => {
       const table = `deferred_${randomUUID().slice(0, 8)}`
       await database.query(`create table ${table} (id int unique deferrable initially deferred)`)
       const { bridge, attempt, tx, store, claim } = await begin()
@@ -259,7 +258,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('that fails to be serialized is superseded, also when COMMIT finds that out', async () => {
+    test('that fails to serialize is superseded, even if only COMMIT finds out', async () => {
       const { bridge, store, attempt, tx } = await begin({ isolation: 'serializable' })
       const other = attemptOf(await store.begin(claimOf()))
       const otherTx = await other.transaction()
@@ -273,7 +272,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
   })
 
   describe('after the response', () => {
-    test('nothing that has to do with the transaction reaches a connection', async () => {
+    test('nothing sent through the transaction reaches a connection', async () => {
       const { bridge, attempt, tx, store } = await begin({ max: 2 })
       const ids = [randomUUID(), randomUUID(), randomUUID()] as const
       const built = bridge.later(tx, ids[0])
@@ -282,7 +281,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
         inner = nested
       })
       expect(await attempt.complete(kept('done'))).toBe('stored')
-      // On the same connection, for all we know.
+      // It may run on the same connection.
       const next = attemptOf(await store.begin(claimOf()))
       await next.transaction()
       const late = [() => bridge.insert(tx, ids[1]), built]
@@ -295,7 +294,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('a write that nobody awaited is in the transaction, or it is refused', async () => {
+    test('a write that was not awaited is in the transaction or refused', async () => {
       const { bridge, attempt, tx } = await begin()
       const id = randomUUID()
       const write = errorOf(() => bridge.insert(tx, id))
@@ -308,7 +307,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
   })
 
   describe('the pool', () => {
-    test('whose connections are all taken is 503 in time, and loses none', async () => {
+    test('whose connections are all in use answers 503 in time, and loses none', async () => {
       const { bridge, attempt, store, claim } = await begin({ max: 2, acquireTimeoutMs: 200 })
       expect(await attempt.complete(kept('done'))).toBe('stored')
       const giveBack = await bridge.exhaust()
@@ -323,7 +322,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       expect(said(await waitFor(replay, { what: 'the pool to be asked again' }))).toMatch(/^replay/)
     })
 
-    test('of four serves fifty requests at once, each with its own transaction', async () => {
+    test('of four serves fifty requests at once, each in its own transaction', async () => {
       const { bridge, attempt, store } = await begin()
       await attempt.release()
       const ids = Array.from({ length: 50 }, () => randomUUID())
@@ -376,7 +375,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
     })
   })
 
-  describe('a connection that is lost', () => {
+  describe('a lost connection', () => {
     async function throughProxy(options: { commitTimeoutMs?: number } = {}) {
       const proxy = await startProxy(Number(new URL(database.url()).port))
       proxies.push(proxy)
@@ -387,7 +386,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
     }
     const commits = (sent: Buffer): boolean => /commit/i.test(sent.toString('latin1'))
 
-    test('in COMMIT, after the server had it: 503, and the retry is a replay', async () => {
+    test('in COMMIT, after the server got it, answers 503, and the retry replays', async () => {
       const { bridge, proxy, store, claim, attempt, id } = await throughProxy()
       const lost = proxy.dropAfter(commits)
       await expect(attempt.complete(kept('done', [eventOf()]))).rejects.toMatchObject({
@@ -399,7 +398,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('in COMMIT, before the server had it: 503, and the retry runs', async () => {
+    test('in COMMIT, before the server got it, answers 503, and the retry runs', async () => {
       const { bridge, proxy, store, claim, attempt, id } = await throughProxy()
       const lost = proxy.dropBefore(commits)
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
@@ -409,7 +408,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('in COMMIT, with silence: 503 in time, and no connection stays behind', async () => {
+    test('in COMMIT, without an answer, answers 503 in time, and no connection is left', async () => {
       const { bridge, proxy, store, claim, attempt, id } = await throughProxy({
         commitTimeoutMs: 200,
       })
@@ -420,14 +419,14 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       })
       proxy.resume()
       const decision = await settled(store, claim)
-      // Nobody took the request back: it may have arrived.
+      // The statement cannot be taken back: it may have arrived.
       const isStored = said(decision) === 'replay 201 done'
       if (!isStored) await attemptOf(decision).release()
       expect(await database.hasOrder(id)).toBe(isStored)
       await whole(bridge)
     })
 
-    test('while the handler runs: nothing it sends later is written, and the key is free', async () => {
+    test('while the handler runs leaves the key free, and nothing that the handler sends later is written', async () => {
       const { bridge, store, claim, attempt, tx } = await throughProxy()
       const [row] = await bridge.raw(tx, 'select pg_backend_pid() as pid')
       const { pid } = row as { pid: number }
@@ -437,7 +436,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
           (await database.query('select from pg_stat_activity where pid = $1', [pid])).length === 0,
         { what: 'the backend to be gone' },
       )
-      // Others may have its place in the pool by now.
+      // Another request may have its place in the pool by now.
       const others = await Promise.all([store.begin(claimOf())])
       const late = randomUUID()
       expect(await errorOf(() => bridge.insert(tx, late))).toBeInstanceOf(Error)
@@ -450,7 +449,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
       await whole(bridge)
     })
 
-    test('to a statement that does not end: undone all the same', async () => {
+    test('with a statement that does not end still undoes the request', async () => {
       const { bridge, store, claim, attempt, tx } = await throughProxy()
       const sleeping = errorOf(() => bridge.raw(tx, 'select pg_sleep(600)'))
       await waitFor(
@@ -473,7 +472,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
 
 type Store = ReturnType<typeof postgresStore>
 
-/** What is true of a key when it is not running any more. */
+/** Waits until the key is no longer running, and returns its state. */
 async function settled(store: Store, claim: ReturnType<typeof claimOf>) {
   return await waitFor(
     async () => {
@@ -484,7 +483,7 @@ async function settled(store: Store, claim: ReturnType<typeof claimOf>) {
   )
 }
 
-/** Every connection of the pool can be had, so none is lost. */
+/** Takes every connection of the pool, to show that none is lost. */
 async function whole(bridge: Bridge): Promise<void> {
   await (await bridge.exhaust())()
 }
@@ -498,13 +497,13 @@ async function errorOf(act: () => unknown): Promise<unknown> {
   }
 }
 
-/** Libraries wrap what their driver throws. */
+/** The code of an error, unwrapped: libraries wrap their driver's errors. */
 function codeOf(error: unknown): unknown {
   const { code, cause } = Object(error)
   return /^transaction-/.test(code) || cause === undefined ? code : codeOf(cause)
 }
 
-/** Libraries wrap what a driver says. */
+/** The message of an error, unwrapped: libraries wrap their driver's errors. */
 function textOf(error: unknown): string {
   return error instanceof Error ? `${error.message} ${textOf(error.cause)}` : ''
 }

@@ -28,7 +28,7 @@ describe('a subscriber of TypeORM’s', () => {
       type: 'postgres',
       url: database.url(),
       entities: [Order],
-      // Of its own accord it would set this one, in a statement of its own.
+      // By itself TypeORM would set this level, in a statement of its own.
       isolationLevel: 'SERIALIZABLE',
     })
     sources.push(source)
@@ -40,7 +40,7 @@ describe('a subscriber of TypeORM’s', () => {
     return { told, store, claim, attempt, manager: await attempt.transaction() }
   }
 
-  test('is told of the start and the end, and may still write before COMMIT', async () => {
+  test('hears of the start and the end, and may still write before COMMIT', async () => {
     const id = randomUUID()
     const { attempt, told } = await begin((manager) => manager.insert(Order, { id }))
     expect(await attempt.complete(kept('done'))).toBe('stored')
@@ -64,14 +64,14 @@ describe('a subscriber of TypeORM’s', () => {
     await attemptOf(await store.begin(again(claim))).release()
   })
 
-  test('is told of a rollback', async () => {
+  test('hears of a rollback', async () => {
     const { attempt, told } = await begin(async () => {})
     expect(await attempt.complete(refused('no'))).toBe('stored')
     await waitFor(() => told.length === 2, { what: 'the subscriber to be told' })
     expect(told).toEqual(['started', 'rolled back'])
   })
 
-  test('finds the isolation level that the store was told, not that of the DataSource', async () => {
+  test("sees the store's isolation level, not that of the DataSource", async () => {
     const { attempt, manager } = await begin(async () => {})
     expect(await manager.query('show transaction_isolation')).toEqual([
       { transaction_isolation: 'read committed' },

@@ -70,7 +70,7 @@ isTrue<
   >
 >()
 
-// postgres.js, with the types that it was told of.
+// postgres.js, with its declared types.
 const js = () => fromPostgresJs(sql)
 isTrue<Equals<Tx<ReturnType<typeof js>>, TransactionSql<{ bigint: bigint }>>>()
 
@@ -97,11 +97,11 @@ declare const dataSource: DataSource
 const onTypeorm = () => fromTypeorm(dataSource)
 isTrue<Equals<Tx<ReturnType<typeof onTypeorm>>, EntityManager>>()
 
-// PGlite stays what it was.
+// PGlite keeps its own type.
 const embedded = () => fromPglite(db)
 isTrue<Equals<Tx<ReturnType<typeof embedded>>, PgliteTransaction>>()
 
-// What takes a pool takes each of them.
+// Everything that takes a pool takes each of them.
 await migrate(onPglite())
 await migrate(onPostgresJs(), { schema: 'mine' })
 await migrate(js())
@@ -114,7 +114,7 @@ await purge(fromKysely(kysely))
 await purge(onKnex())
 await purge(onTypeorm())
 
-// @ts-expect-error Drizzle has to come through its bridge
+// @ts-expect-error Drizzle needs its bridge
 postgresStore({ client: drizzleOnPg({ client: pool }) })
 // @ts-expect-error
 postgresStore({ client: sql })
@@ -130,7 +130,7 @@ fromPostgresJs({} as TransactionSql)
 fromKysely(knex)
 // @ts-expect-error
 fromKysely(kysely, { max: 20 })
-// @ts-expect-error the bridges are not for one another's libraries
+// @ts-expect-error each bridge takes only its own library
 fromDrizzle(kysely)
 // @ts-expect-error
 fromTypeorm(knex)

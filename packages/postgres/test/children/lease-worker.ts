@@ -1,4 +1,4 @@
-// Claims a key in lease mode and does what it is told, with a stop in between that SIGCONT ends.
+// Claims a key in lease mode and runs the given steps. It stops before them until SIGCONT.
 import { postgresStore } from '@oncekey/postgres'
 import { Pool } from 'pg'
 import { attemptOf, claimOf, kept } from '../database/claims.ts'
@@ -16,7 +16,7 @@ const steps: Record<string, () => Promise<unknown>> = {
     const tx = await attempt.transaction()
     await tx.query('insert into orders values ($1)', [ORDER])
   },
-  // Stopped here, by the parent, which has read the line; what follows is done when it goes on.
+  // The parent stops the process here, after it has read the line; the rest runs when it continues.
   async stop() {
     say({ ready: true })
     process.kill(process.pid, 'SIGSTOP')

@@ -1,4 +1,4 @@
-// A client checked out the plain way, whose backend the server ends while it is idle.
+// Checks out a client without an error listener, and the server ends its idle backend.
 import { Pool } from 'pg'
 
 const pool = new Pool({ connectionString: process.env.DATABASE_URL })

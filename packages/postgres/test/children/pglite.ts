@@ -1,4 +1,4 @@
-// Opens a data folder; finishes one key and leaves another running.
+// Opens a data folder, finishes one key and leaves another running.
 import { PGlite } from '@electric-sql/pglite'
 import { migrate, postgresStore } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'

@@ -8,7 +8,7 @@ import type {
   StoredResponse,
 } from '@oncekey/core'
 
-/** A claim on a key of its own, unless told otherwise. */
+/** A claim on a fresh key, unless `of` says otherwise. */
 export function claimOf(overrides: Partial<Claim> = {}): Claim {
   return {
     namespace: 'http',
@@ -24,7 +24,7 @@ export function claimOf(overrides: Partial<Claim> = {}): Claim {
   }
 }
 
-/** The same request again: a token of its own, the rest as it was. */
+/** The same request again: a new token, and the rest unchanged. */
 export function again(claim: Claim, overrides: Partial<Claim> = {}): Claim {
   const { signal } = new AbortController()
   return { ...claim, token: randomUUID(), signal, ...overrides }
@@ -62,13 +62,13 @@ export function eventOf(overrides: Partial<OutboxEvent> = {}): OutboxEvent {
   }
 }
 
-/** The attempt of a claim that has won; anything else fails the test. */
+/** The attempt of a decision that won; any other decision fails the test. */
 export function attemptOf<Tx>(decision: Decision<Tx>): Attempt<Tx> {
   if (decision.kind === 'run') return decision.attempt
   throw new Error(`Expected the claim to win, but it was answered ${decision.kind}`)
 }
 
-/** What a decision says, with the body as text: for comparing. */
+/** A decision as text, with the body, for comparisons. */
 export function said(decision: Decision): string {
   if (decision.kind !== 'replay') return decision.kind
   return `replay ${decision.response.status} ${decision.response.body?.toString()}`

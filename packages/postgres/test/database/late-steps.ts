@@ -1,14 +1,14 @@
 import type { SqlClient, Statement } from '../../src/sql/sql-client.ts'
 
-/** What happens elsewhere while one step of a store is under way: each is called once. */
+/** Callbacks that run elsewhere while one step of a store is under way. Each runs once. */
 export interface LateSteps {
-  /** After the handler's transaction has its snapshot, before the key's lock is asked for. */
+  /** After the handler's transaction has its snapshot, and before the key's lock is requested. */
   beforeLock?(): Promise<void>
-  /** After a rollback, before the refusal that follows it is kept. */
+  /** After a rollback, and before the refusal that follows it is stored. */
   beforeRefusal?(): Promise<void>
 }
 
-/** A client whose server is slow exactly where it hurts. */
+/** A client that runs these callbacks at the worst moments. */
 export function withLateSteps<Tx>(client: SqlClient<Tx>, late: LateSteps): SqlClient<Tx> {
   const once = async (step: keyof LateSteps): Promise<void> => {
     const happens = late[step]

@@ -11,19 +11,19 @@ import {
 } from '@oncekey/test-servers'
 import { Pool, type PoolConfig } from 'pg'
 
-/** A migrated primary with a standby, and the address that an application knows them by. */
+/** A migrated primary with a standby, and one address through which an application reaches them. */
 export interface ReplicatedStore {
   readonly primary: PostgresServer
   readonly standby: PostgresStandby
-  /** Of the address: it leads to the primary, and after `failOver` to what was the standby. */
+  /** A pool on the address, which leads to the primary, and to the old standby after `failOver`. */
   readonly url: string
   readonly address: TcpProxy
   pool(config?: PoolConfig): Pool
-  /** Asks a server itself, behind everybody's back. */
+  /** Queries a server directly. */
   ask<Row extends object>(of: PostgresServer, text: string, values?: unknown[]): Promise<Row[]>
   /** How many backends wait for a standby. */
   waitForStandby(): Promise<number>
-  /** COMMIT waits for the standby from here on, and the standby is away. */
+  /** From here on COMMIT waits for the standby, which is away. */
   loseStandby(): Promise<void>
   /** The primary dies, the standby takes over, and the address leads to it. */
   failOver(): Promise<void>

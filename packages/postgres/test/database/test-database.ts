@@ -3,16 +3,16 @@ import { type Database, freshDatabase, publishAllTables } from '@oncekey/test-se
 import { Pool, type PoolClient, type PoolConfig } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 
-/** A migrated database for one test file, with a table `orders` for what handlers write. */
+/** A migrated database for one test file, with a table `orders` that handlers write to. */
 export interface TestDatabase {
   url(): string
-  /** A pool that is ended with the file. Its idle clients may be lost: tests do that to them. */
+  /** A pool that is closed after the file's tests. Tests may kill its idle clients. */
   pool(config?: PoolConfig): Pool
-  /** For looking behind the store's back. */
+  /** Queries the database without the store. */
   query<Row extends object>(text: string, values?: unknown[]): Promise<Row[]>
-  /** Advisory locks that are held in this database, or, instead, those that are waited for. */
+  /** How many advisory locks are held in this database or, with `waited`, awaited. */
   locks(options?: { waitedFor?: boolean }): Promise<number>
-  /** Whether a handler's order is there, for everybody to see. */
+  /** Whether a handler's order is committed. */
   hasOrder(id: string): Promise<boolean>
 }
 
@@ -60,7 +60,7 @@ export function testDatabase(serverUrl: () => string = () => inject('postgresUrl
   }
 }
 
-/** Every way that statements go to the server. */
+/** Every way in which statements are sent to the server. */
 export const wires = [
   { wire: 'bound', pipeline: false, prepare: false },
   { wire: 'bound on a pool that pipelines', pipeline: true, prepare: false },

@@ -23,7 +23,7 @@ describe('a reading', () => {
            from generate_series(1, ${count}) g`,
     )
 
-  test('looks at no more than so many rows, finds what is behind them, and loses none', async () => {
+  test('looks at a limited number of rows, continues behind them, and loses no event', async () => {
     const log = postgresLog({ client: database.pool() }) as EventLog<never>
     const consumer = 'rare'
     let slots = await slotsOf(log, consumer)
@@ -40,13 +40,13 @@ describe('a reading', () => {
       subjects.push(...page.events.map(({ subject }) => subject))
     }
     expect(subjects).toEqual(['first', 'last'])
-    // 20,000 rows for each, and the end.
+    // 20,000 rows for each reading, and the end.
     expect(pages).toBeGreaterThanOrEqual(3)
     const empty = await log.read({ consumer, types, slots, limit: 100 })
     expect(empty).toMatchObject({ events: [], more: false, passed: false })
   })
 
-  test('that stopped on its way passes nothing that was in progress', async () => {
+  test('that stopped half-way does not pass transactions in progress', async () => {
     const pool = database.pool({ max: 5 })
     const log = postgresLog({ client: pool }) as EventLog<never>
     const consumer = 'in-progress'
@@ -72,8 +72,9 @@ describe('a reading', () => {
     expect(subjects).toEqual(['late'])
   })
 
-  // Each number was named in the snapshot: a list of 9 MB, for every slot, with every poll.
-  test('names no subtransactions: a hundred thousand in progress leave positions as short as ever', async () => {
+  // A bug: the snapshot listed each subtransaction's number, which made 9 MB, for every slot, with
+  // every poll.
+  test('keeps positions short while a hundred thousand subtransactions are in progress', async () => {
     const pool = database.pool({ max: 5 })
     const log = postgresLog({ client: pool }) as EventLog<never>
     const consumer = 'beside-subtransactions'

@@ -12,7 +12,7 @@ describeLog({ name: 'postgres', create: fixtures(testDatabase(), {}) })
 describeLog({ name: 'postgres, prepared', create: fixtures(testDatabase(), { prepare: true }) })
 
 const system = findSystemPostgres() === undefined ? undefined : await systemPostgresUrl()
-describe.skipIf(system === undefined)('the postgres of this system', () => {
+describe.skipIf(system === undefined)('PostgreSQL of this system', () => {
   const database = testDatabase(() => system ?? inject('postgresUrl'))
   describeLog({ name: 'postgres of the system', create: fixtures(database, {}) })
 })
@@ -45,7 +45,7 @@ function fixtures(
   options: { prepare?: boolean },
 ): () => LogFixture<PoolClient> {
   const pools: Pool[] = []
-  // Two pools, as of two processes, for all tests: connecting is what takes time.
+  // Two pools, as in two processes, shared by all tests because connecting takes time.
   const pool = (index: number): Pool => {
     pools[index] ??= database.pool({ max: 10 })
     return pools[index]
@@ -81,7 +81,7 @@ function fixtures(
   }
 }
 
-/** As if it were so much later: everything that is compared with the clock is earlier. */
+/** Lets time pass by moving every stored time back. */
 function clockMovedOn(ms: number): string[] {
   const earlier = `- interval '${ms} milliseconds'`
   return [
@@ -110,7 +110,7 @@ function emittedOf({ type, source, subject, orderingKey, data }: OutboxEvent) {
   }
 }
 
-/** The suite knows events by ids of its own. */
+/** Maps the ids that the suite chooses to UUIDs. */
 async function rename(
   writer: PoolClient,
   written: readonly OutboxEvent[],

@@ -13,7 +13,7 @@ describe.each(wires)('events, $wire', ({ pipeline, prepare }) => {
       [orderingKey],
     )
 
-  test('stand in the outbox as they were emitted, column by column', async () => {
+  test('are stored in the outbox as emitted, column by column', async () => {
     const attempt = attemptOf(await store().begin(claimOf()))
     const orderingKey = `it's "${randomUUID()}" \\ $1 ; --`
     const event = eventOf({
@@ -49,14 +49,14 @@ describe.each(wires)('events, $wire', ({ pipeline, prepare }) => {
     '"\\ud800"',
     `{"sql":"'; drop table orders; -- \\\\' E'\\\\'' $1 $$"}`,
     'null',
-  ])('keep their data as it was written: %s', async (data) => {
+  ])('keep their data as written: %s', async (data) => {
     const attempt = attemptOf(await store().begin(claimOf()))
     const orderingKey = randomUUID()
     expect(await attempt.complete(kept('done', [eventOf({ orderingKey, data })]))).toBe('stored')
     expect(await outbox(orderingKey)).toEqual([expect.objectContaining({ data })])
   })
 
-  test('are numbered in the order they were emitted in', async () => {
+  test('are numbered in the order in which they were emitted', async () => {
     const attempt = attemptOf(await store().begin(claimOf()))
     const orderingKey = randomUUID()
     const events = Array.from({ length: 300 }, () => eventOf({ orderingKey }))
@@ -65,7 +65,7 @@ describe.each(wires)('events, $wire', ({ pipeline, prepare }) => {
     expect(rows.map((row) => (row as { id: string }).id)).toEqual(events.map(({ id }) => id))
   })
 
-  test('carry the transaction that committed them', async () => {
+  test('carry the number of the transaction that committed them', async () => {
     const attempt = attemptOf(await store().begin(claimOf()))
     const tx = await attempt.transaction()
     const { rows } = await tx.query('select pg_current_xact_id()::text as xid')
@@ -78,7 +78,7 @@ describe.each(wires)('events, $wire', ({ pipeline, prepare }) => {
     ).toEqual(rows)
   })
 
-  test('that PostgreSQL cannot keep undo the whole request, and say so', async () => {
+  test('that PostgreSQL cannot store undo the whole request with an error', async () => {
     const writing = store()
     const claim = claimOf()
     const attempt = attemptOf(await writing.begin(claim))
@@ -92,7 +92,7 @@ describe.each(wires)('events, $wire', ({ pipeline, prepare }) => {
     await attemptOf(await writing.begin(again(claim))).release()
   })
 
-  test('are not there after a refusal', async () => {
+  test('are undone by a refusal', async () => {
     const writing = store()
     const claim = claimOf()
     const attempt = attemptOf(await writing.begin(claim))
@@ -103,7 +103,7 @@ describe.each(wires)('events, $wire', ({ pipeline, prepare }) => {
     expect(await outbox(orderingKey)).toEqual([])
   })
 
-  test('of a route without a key are written with its transaction, or alone', async () => {
+  test('of a route without a key are written with its transaction, or alone if it has none', async () => {
     const [together, alone] = [randomUUID(), randomUUID()]
     const id = randomUUID()
     const one = await store().open({ leaseMs: 1_000 })
@@ -120,7 +120,7 @@ describe.each(wires)('events, $wire', ({ pipeline, prepare }) => {
 describe('slots', () => {
   const database = testDatabase()
 
-  // Another number in another release would take an ordering key's events apart.
+  // If another release chose another slot, the events of one ordering key would be split.
   test('are the same for an ordering key in every release', async () => {
     const keys = ['order-1', 'order-2', 'customer-42', 'Zoë 🧾', '']
     const attempt = attemptOf(await storeOn(database.pool()).begin(claimOf()))

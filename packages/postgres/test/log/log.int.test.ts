@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { eventOf } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
 
-/** Takes all slots and reads on from there. */
+/** Takes all slots, and reads on from there. */
 async function readerOn(log: EventLog<never>, consumer: string) {
   await log.subscribe({ consumer, types: null, startAt: 'now' })
   const { taken } = await log.lease({ consumer, relay: randomUUID(), leaseMs: 60_000, holding: [] })
@@ -37,10 +37,13 @@ async function readerOn(log: EventLog<never>, consumer: string) {
 
 const idsOf = (events: readonly { id: string }[]) => events.map(({ id }) => id).sort()
 
-describe('a database that was restored from a dump', () => {
+describe('a database restored from a dump', () => {
   const database = testDatabase()
 
-  /** As a dump restores it in a younger cluster: the rows as they were, transactions numbered anew. */
+  /**
+   * As a dump is restored in a younger cluster: the rows are unchanged, but transaction numbers
+   * start lower.
+   */
   const restore = async () => {
     const later = (xid: string) => `((${xid})::text::bigint + 1000000000)::text::xid8`
     const snapshotLater = (column: string) => `(
@@ -55,7 +58,7 @@ describe('a database that was restored from a dump', () => {
     )
   }
 
-  test('is found out, and what was not delivered is, with what comes', async () => {
+  test('is detected, and undelivered events are delivered together with new ones', async () => {
     const pool = database.pool({ max: 5 })
     const log = postgresLog({ client: pool }) as EventLog<never>
     const before = await readerOn(log, 'restored')
@@ -67,7 +70,7 @@ describe('a database that was restored from a dump', () => {
     await log.append(passed)
     await before.read()
     await before.advance()
-    // In flight when the cursor was written, committed before the dump.
+    // In flight when the cursor was written, and committed before the dump.
     const writer = await pool.connect()
     await writer.query('begin')
     const [late] = await append(writer, { type: 'late', subject: 'late' })
@@ -79,7 +82,7 @@ describe('a database that was restored from a dump', () => {
     await log.append(unread)
     await restore()
 
-    // A relay that is running finds out by itself.
+    // A running relay detects it by itself.
     const warned = new Promise<string>((resolve) =>
       process.once('warning', ({ message }) => resolve(message)),
     )
@@ -106,7 +109,7 @@ describe('a database that was restored from a dump', () => {
 describe('a lease', () => {
   const database = testDatabase()
 
-  test('that ends later than its length from now is none: the clock was put back', async () => {
+  test('that ends later than its length from now has no effect, because the clock was put back', async () => {
     const log = postgresLog({ client: database.pool() }) as EventLog<never>
     const asked = { consumer: 'put-back', leaseMs: 15_000, holding: [] }
     await log.subscribe({ consumer: asked.consumer, types: null, startAt: 'now' })
@@ -120,7 +123,7 @@ describe('a lease', () => {
     expect((await log.lease({ ...asked, relay: 'heir' })).taken).toHaveLength(64)
   })
 
-  test('of another life of the server holds nothing, although its epoch is given again', async () => {
+  test('from another life of the server holds nothing, even if its epoch is given out again', async () => {
     const log = postgresLog({ client: database.pool() }) as EventLog<never>
     const asked = { consumer: 'fenced', leaseMs: 15_000, holding: [] }
     await log.subscribe({ consumer: asked.consumer, types: null, startAt: 'now' })
@@ -128,7 +131,7 @@ describe('a lease', () => {
     await log.append([eventOf()])
     const slots = before.taken
     const { next } = await log.read({ consumer: 'fenced', types: null, slots, limit: 10 })
-    // As a crash leaves it, that took the lease back.
+    // As after a crash that lost the lease.
     await database.query('truncate oncekey.life')
     await database.query('delete from oncekey.relays')
     await database.query(
@@ -168,7 +171,9 @@ describe('old events', () => {
              source, subject, ordering_key, data, headers, occurred_at from moved`,
     )
   const left = async () => (await database.query('select from oncekey.outbox')).length
-  /** A transaction in any database of the server, another test's too, holds cursors back for the moment. */
+  /**
+   * A transaction in any database of the server, even of another test, briefly holds cursors back.
+   */
   const areDropped = (
     log: EventLog<never>,
     readers: readonly Awaited<ReturnType<typeof readerOn>>[],
@@ -188,7 +193,7 @@ describe('old events', () => {
     await database.query('delete from oncekey.consumers')
   })
 
-  test('go by the day, once every consumer has passed them', async () => {
+  test('are deleted by the day, once every consumer has passed them', async () => {
     const log = postgresLog({ client: database.pool() }) as EventLog<never>
     const [one, two] = [await readerOn(log, 'one'), await readerOn(log, 'two')]
     await log.append([eventOf(), eventOf()])
@@ -202,7 +207,7 @@ describe('old events', () => {
     expect(await left()).toBe(0)
   })
 
-  test('stay where a consumer has read them but not passed; today stays whatever was passed', async () => {
+  test('stay if a consumer has read but not passed them, and today’s always stay', async () => {
     const log = postgresLog({ client: database.pool(), retentionMs: 0 }) as EventLog<never>
     const [one, two] = [await readerOn(log, 'one'), await readerOn(log, 'two')]
     await log.append([eventOf()])
@@ -214,8 +219,9 @@ describe('old events', () => {
     expect(await left()).toBe(1)
   })
 
-  // DROP would wait for every transaction that has appended, and have all others wait behind it.
-  test('are taken away beside transactions that have appended, which neither wait nor are waited for', async () => {
+  // A bug: DROP would wait for every transaction that has appended, and make all others wait behind
+  // it.
+  test('are deleted while transactions that have appended are open, and neither waits for the other', async () => {
     const pool = database.pool({ max: 5 })
     const log = postgresLog({ client: pool }) as EventLog<never>
     const [one, two] = [await readerOn(log, 'one'), await readerOn(log, 'two')]
@@ -231,7 +237,7 @@ describe('old events', () => {
     expect(await left()).toBe(2)
   })
 
-  test('stay for the moment where somebody reads them', async () => {
+  test('stay for now if somebody reads them', async () => {
     const pool = database.pool({ max: 5 })
     const log = postgresLog({ client: pool, retentionMs: 0 }) as EventLog<never>
     await log.append([eventOf()])
@@ -247,7 +253,7 @@ describe('old events', () => {
     await areDropped(log, [])
   })
 
-  test('meet a partition on every day there will be', async () => {
+  test('have a partition on every day to come', async () => {
     const days = await database.query<{ day: number }>(
       `select g::int as day from generate_series(0, 400) g
          where not exists (
@@ -256,7 +262,7 @@ describe('old events', () => {
     expect(days).toEqual([])
   })
 
-  test('are not held for ever by a consumer that is gone: it is reported first, then given up', async () => {
+  test('are not held for ever by a missing consumer: it is reported first and then abandoned', async () => {
     const client = database.pool()
     const log = postgresLog({ client }) as EventLog<never>
     await log.subscribe({ consumer: 'renamed', types: null, startAt: 'beginning' })
@@ -282,7 +288,7 @@ describe('old events', () => {
     expect(await left()).toBe(0)
   })
 
-  test('forget what was taken in long ago, but not for a dead letter that may come back', async () => {
+  test('are forgotten by the inbox after a while, unless a dead letter may bring them back', async () => {
     const client = database.pool()
     const log = postgresLog({ client, inboxRetentionMs: 0 })
     const [plain, dead] = [eventOf(), eventOf()]
@@ -308,7 +314,7 @@ describe('old events', () => {
 describe('events outside of requests', () => {
   const database = testDatabase()
 
-  test('are committed with the writes of their transaction, or not at all', async () => {
+  test('are committed with the writes of their transaction or not at all', async () => {
     const pool = database.pool()
     const failing = transact(pool, async (tx, emit) => {
       await tx.query("insert into orders values ('undone')")
@@ -338,7 +344,7 @@ describe('options', () => {
     [{ maxTransactions: 11 }, 'the pool has 10'],
     [{ timeoutMs: 1.5 }, 'timeoutMs'],
     [{ schema: 'Bad Name' }, 'schema'],
-  ])('that cannot work are refused at once: %o', (options, message) => {
+  ])('that are invalid are refused at construction: %o', (options, message) => {
     const client = { connect() {}, totalCount: 0, options: {} } as never
     expect(() => postgresLog({ client, ...options })).toThrow(OptionsError)
     expect(() => postgresLog({ client, ...options })).toThrow(message)

@@ -6,8 +6,8 @@ import { testDatabase } from '../database/test-database.ts'
 describe('a poll', () => {
   const database = testDatabase()
 
-  // The planner once went through the whole primary key for the events of transactions in progress.
-  test('looks at a handful of rows, however long the log is and whoever is writing', async () => {
+  // A bug: the planner read the whole primary key to find the events of transactions in progress.
+  test('looks at a handful of rows, however long the log is and however many write', async () => {
     const pool = database.pool({ max: 4 })
     const log = postgresLog({ client: pool })
     await database.query(
@@ -38,7 +38,8 @@ describe('a poll', () => {
       return Number(row?.count)
     }
     const flushed = async (): Promise<void> => {
-      // Every session of the log's pool: what each has counted is told when it is idle.
+      // Every session of the log's pool must become idle, because only then does it report its
+      // counts.
       await Promise.all(
         Array.from({ length: 3 }, () => pool.query('select pg_stat_force_next_flush()')),
       )
@@ -57,7 +58,7 @@ describe('a poll', () => {
 describe('a transaction of 60,000 events that commits late', () => {
   const database = testDatabase()
 
-  /** Entries of indexes that were read, whether their rows were visible or not. */
+  /** Index entries that were read, whether their rows were visible or not. */
   async function looked(): Promise<number> {
     const [row] = await database.query<{ count: string }>(
       `select pg_stat_force_next_flush(), sum(idx_tup_read) as count from pg_stat_user_indexes
@@ -66,8 +67,9 @@ describe('a transaction of 60,000 events that commits late', () => {
     return Number(row?.count)
   }
 
-  // Each poll went through all of them while it was open, and each page when it had committed.
-  test('is not looked at while it is open, and gone through once when it has committed', async () => {
+  // A bug: each poll read all of them while the transaction was open, and each page did after its
+  // commit.
+  test('is not read while it is open, and read once after it has committed', async () => {
     const pool = database.pool({ max: 1 })
     const writers = database.pool({ max: 1 })
     const log = postgresLog({ client: pool })
@@ -109,7 +111,7 @@ describe('a transaction of 60,000 events that commits late', () => {
     while (await read());
     await flush()
     const pages = Math.ceil(60_000 / 500)
-    // For each page, one look at as many as one reading may look at, and the page itself.
+    // Each page reads as many entries as one reading may look at, plus the page itself.
     expect((await looked()) - beforePages).toBeLessThan(60_000 * 3 + pages * (20_000 + 5_000))
     const own = ['meanwhile', 'before it committed', 'behind it']
     expect(subjects.filter((subject) => own.includes(subject ?? ''))).toEqual(own)

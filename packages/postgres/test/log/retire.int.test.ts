@@ -13,7 +13,7 @@ beforeEach(async () => {
   await database.query('truncate oncekey.deliveries, oncekey.delivery_attempts')
 })
 
-/** Takes all slots of a consumer and reads what there is of one type. */
+/** Takes all slots of a consumer and reads its events of one type. */
 async function reader(log: EventLog<never>, types: readonly string[]) {
   const consumer = 'email'
   await log.subscribe({ consumer, types, startAt: 'beginning' })
@@ -51,7 +51,7 @@ const failed = (event: LoggedEvent, kind: 'dead' | 'retrying'): FailedDelivery =
   },
 })
 
-/** Of the consumer: so many dead and as many retrying. */
+/** Files this many dead letters of the consumer, and as many retrying deliveries. */
 async function withFailures(log: EventLog<never>, each: number): Promise<string> {
   const type = `t.${randomUUID()}`
   await log.append(Array.from({ length: 2 * each }, () => eventOf({ type })))
@@ -72,11 +72,11 @@ const states = async (): Promise<Record<string, number>> =>
   )
 
 describe('retire', () => {
-  test('whose process is killed with SIGKILL in its middle has done all or nothing', async () => {
+  test('whose process is killed half-way has done everything or nothing', async () => {
     const log = logOf()
     await withFailures(log, 20)
     const other = await database.pool({ max: 1 }).connect()
-    // The statement stands half-way, in front of this row.
+    // The statement stops half-way, at this locked row.
     await other.query('begin')
     await other.query(
       'select from oncekey.deliveries where id = (select max(id) from oncekey.deliveries) for update',
@@ -114,7 +114,7 @@ describe('retire', () => {
     expect(await states()).toEqual({ 'retired, past': 40 })
   })
 
-  test('beside relays that file, and operators that redrive, leaves nothing behind', async () => {
+  test('leaves nothing behind while relays file and operators redrive', async () => {
     const log = logOf(20)
     const type = `t.${randomUUID()}`
     await log.append(Array.from({ length: 60 }, () => eventOf({ type })))
@@ -131,8 +131,8 @@ describe('retire', () => {
   })
 })
 
-// With the statements it was released with.
-describe('a process of the release before', () => {
+// It uses the statements of that release.
+describe('a process of the previous release', () => {
   const retired = () => database.query("delete from oncekey.consumers where name = 'email'")
   const redriven = () =>
     database.query(
@@ -141,14 +141,14 @@ describe('a process of the release before', () => {
          where state = 'dead'`,
     )
 
-  test('that retires a consumer sets aside what that leaves', async () => {
+  test('that retires a consumer sets aside what the consumer leaves', async () => {
     const log = logOf()
     await withFailures(log, 2)
     await retired()
     expect(await states()).toEqual({ 'retired, past': 4 })
   })
 
-  test('redrives nothing that was kept', async () => {
+  test('redrives no letter that was set aside', async () => {
     const log = logOf()
     await withFailures(log, 2)
     await log.retire('email')
@@ -156,7 +156,7 @@ describe('a process of the release before', () => {
     expect(await states()).toEqual({ 'retired, past': 4 })
   })
 
-  test('files what fails to a consumer of that name', async () => {
+  test('files the failed events of a new consumer of that name', async () => {
     const log = logOf()
     const type = await withFailures(log, 2)
     await log.retire('email')
@@ -167,7 +167,7 @@ describe('a process of the release before', () => {
     expect(await states()).toEqual({ 'retired, past': 4, retrying: 4 })
   })
 
-  test('that retired a consumer before the schema was migrated left nothing to its namesake', async () => {
+  test('that retired a consumer before the migration left nothing for a new consumer of that name', async () => {
     const log = logOf()
     const type = await withFailures(log, 1)
     await database.query('alter table oncekey.consumers disable trigger consumers_begin_anew')

@@ -13,7 +13,7 @@ const pools: Pool[] = []
 let database: Database
 let root: Pool
 
-/** The blocks of SQL under a heading of docs/grants.md, with roles of this test. */
+/** The SQL blocks under a heading of docs/grants.md, with this test's roles. */
 async function grantsOf(heading: string): Promise<string[]> {
   const page = await readFile(new URL('../../../../docs/grants.md', import.meta.url), 'utf8')
   const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? ''
@@ -59,14 +59,14 @@ afterAll(async () => {
   await database.drop()
 })
 
-test('migrate needs what is written, and runs again without more', async () => {
+test('migrate needs the documented grants and no more, even a second time', async () => {
   await migrate(poolOf('oncekey_owner'))
 })
 
-describe('a role with what is written for the request path', () => {
+describe('a role with the documented grants for the request path', () => {
   const modes = ['transaction', 'lease'] as const
 
-  test.each(modes)('does all that a store in %s mode does', async (mode) => {
+  test.each(modes)('can do everything that a store in %s mode does', async (mode) => {
     const [first = '', lease = ''] = await grantsOf('The request path')
     await root.query(mode === 'lease' ? lease : first)
     const pool = poolOf('app')
@@ -95,7 +95,7 @@ describe('a role with what is written for the request path', () => {
     client.release()
   })
 
-  test('can do nothing that is not written', async () => {
+  test('can do nothing beyond the documented grants', async () => {
     const pool = poolOf('app')
     for (const sql of ['update oncekey.records set status = 1', 'delete from oncekey.records']) {
       await expect(pool.query(sql)).rejects.toMatchObject({ code: '42501' })
@@ -103,7 +103,7 @@ describe('a role with what is written for the request path', () => {
   })
 })
 
-test('a role with what is written for purge purges', async () => {
+test('a role with the documented grants for purge can purge', async () => {
   for (const sql of await grantsOf('purge')) await root.query(sql)
   const purged = await purge(poolOf('purger'), {
     resultRetentionMs: 0,
@@ -113,7 +113,7 @@ test('a role with what is written for purge purges', async () => {
   expect(purged).toBeDefined()
 })
 
-test('a role with what is written for operators sees keys, acts on them and reads the audit', async () => {
+test('a role with the documented grants for operators can read keys, act on them and read the audit', async () => {
   const owner = storeOn(poolOf('oncekey_owner'), { mode: 'lease' })
   for (const sql of await grantsOf('Operators')) await root.query(sql)
   const pool = poolOf('operator')

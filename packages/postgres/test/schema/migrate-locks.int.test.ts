@@ -6,13 +6,13 @@ import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
 
-/** A migration beside a reader that keeps its lock, as pg_dump does. */
+/** Starts a migration while a reader holds its lock, as pg_dump does. */
 const tables = {
   package: 'later',
   migrations: [(schema: string) => [`alter table ${schema}.records add column later text`]],
 }
 
-test('a migration beside a long reader keeps nobody else waiting, and is done when that has ended', async () => {
+test('a migration beside a long reader makes nobody else wait, and completes when the reader ends', async () => {
   const pool = database.pool()
   const reader = await pool.connect()
   await reader.query('begin; select from oncekey.records')
@@ -23,7 +23,7 @@ test('a migration beside a long reader keeps nobody else waiting, and is done wh
       0,
     { what: 'the migration to wait for the reader' },
   )
-  // It is in the queue before these, and gives way: by the server's own clock, not ours.
+  // It is in the queue before these, and gives way after a time that the server measures.
   const others = await pool.connect()
   await others.query("set lock_timeout = '20s'")
   await others.query('select from oncekey.records')

@@ -19,7 +19,7 @@ describe('migrate', () => {
     expect(await versionsOf('often')).toEqual(everyVersion)
   })
 
-  test('may be called by ten processes at once', async () => {
+  test('can be called by ten processes at once', async () => {
     const children = await Promise.all(
       Array.from({ length: 10 }, () =>
         startNode(new URL('../children/migrate.ts', import.meta.url), {
@@ -34,7 +34,7 @@ describe('migrate', () => {
     expect(await versionsOf('at_once')).toEqual(everyVersion)
   })
 
-  test('does all or nothing', async () => {
+  test('does everything or nothing', async () => {
     const pool = database.pool()
     await pool.query('create schema half')
     await pool.query('create table half.outbox ()')
@@ -51,7 +51,7 @@ describe('migrate', () => {
   })
 
   test.each([
-    ['the list of what has run', 'drop table dropped.migrations', /empty one is.*already exists/],
+    ['the list of migrations', 'drop table dropped.migrations', /empty one is.*already exists/],
     ['a table', 'drop table dropped.leases', /leaves it: table leases is missing/],
     [
       'a function and a partition',
@@ -63,7 +63,7 @@ describe('migrate', () => {
       'drop table dropped.outbox cascade; delete from dropped.migrations where version > 3',
       /version 3 of @oncekey\/postgres leaves it/,
     ],
-  ])('says what is wrong where somebody has dropped %s', async (_, dropping, message) => {
+  ])('reports what is missing if somebody has dropped %s', async (_, dropping, message) => {
     const pool = database.pool()
     await pool.query('drop schema if exists dropped cascade')
     await migrate(pool, { schema: 'dropped' })
@@ -74,7 +74,7 @@ describe('migrate', () => {
     })
   })
 
-  test('refuses a database that is not in UTF8, before it creates anything', async () => {
+  test('refuses a database that is not UTF8 before it creates anything', async () => {
     const url = new URL(database.url())
     const name = `latin_${process.pid}`
     await database.query(
@@ -93,8 +93,9 @@ describe('migrate', () => {
     await database.query(`drop database ${name}`)
   })
 
-  // `pg` answers a boolean with 'f', which is true in JavaScript: an old server was let through.
-  test('refuses a server older than PostgreSQL 14, before it creates anything', async () => {
+  // A bug: `pg` returns a boolean as 'f', which is true in JavaScript, so an old server was
+  // accepted.
+  test('refuses a server older than PostgreSQL 14 before it creates anything', async () => {
     await database.query(`
       create schema aged;
       create function aged.current_setting(name text) returns text language sql as $$
@@ -109,8 +110,8 @@ describe('migrate', () => {
     expect(await database.query("select to_regnamespace('never') as it")).toEqual([{ it: null }])
   })
 
-  // Each was compiled by LLVM where a table of one row was read: see decision 156.
-  test('has no function that switches sequential scans off and leaves jit on', async () => {
+  // A bug: LLVM compiled each of these when it read a table of one row: see decision 156.
+  test('creates no function that disables sequential scans and leaves jit on', async () => {
     const pool = database.pool()
     await migrate(pool, { schema: 'compiled' })
     const functions = await database.query(
@@ -130,7 +131,7 @@ describe('migrate', () => {
     })
   })
 
-  test('needs no right to create a schema where it exists', async () => {
+  test('needs no right to create a schema that exists', async () => {
     await database.query('create role modest login')
     await database.query('create schema given authorization modest')
     const pool = database.pool({ options: '-c role=modest' })
@@ -144,7 +145,7 @@ describe('migrate', () => {
     await database.query('drop role modest')
   })
 
-  test('keeps schemas apart: one key, two records', async () => {
+  test('keeps schemas apart: one key has two records', async () => {
     const pool = database.pool()
     const claim = claimOf()
     for (const schema of ['one', 'two']) {
@@ -154,7 +155,7 @@ describe('migrate', () => {
     }
   })
 
-  test('keys of two schemas do not wait for one another', async () => {
+  test('keys of two schemas do not wait for each other', async () => {
     const pool = database.pool()
     const claim = claimOf()
     await migrate(pool, { schema: 'other' })
@@ -179,7 +180,7 @@ describe('migrate', () => {
     expect(() => postgresStore({ client: pool, schema })).toThrow(/such as "oncekey"/)
   })
 
-  test('accepts one that is a reserved word, and one of 63 characters', async () => {
+  test('accepts a schema name that is a reserved word, and one of 63 characters', async () => {
     const pool = database.pool()
     for (const schema of ['user', 'x'.repeat(63)]) {
       await migrate(pool, { schema })

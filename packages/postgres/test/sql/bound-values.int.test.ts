@@ -8,7 +8,7 @@ import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 describe.each(wires)('values, $wire', ({ pipeline, prepare }) => {
   const database = testDatabase()
 
-  test('stand in no text that the server shows or that an instrument of the driver sees', async () => {
+  test('appear in no text that the server shows or that instrumentation of the driver sees', async () => {
     const application_name = randomUUID()
     const pool = database.pool({ max: 4, pipeline, application_name })
     const texts: string[] = []
@@ -38,7 +38,7 @@ describe.each(wires)('values, $wire', ({ pipeline, prepare }) => {
     expect(text).not.toMatch(/the-scope|the-key|the-event|the-response/)
   })
 
-  test('with quotes, backslashes, bytes and nothing are what they were', async () => {
+  test('with quotes, backslashes, bytes or nothing arrive unchanged', async () => {
     const store = storeOn(database.pool({ max: 2, pipeline }), { prepare })
     const claim = claimOf({ key: `it's a "key" \\ $1 %s \u{1F511}` })
     const attempt = attemptOf(await store.begin(claim))
@@ -50,7 +50,7 @@ describe.each(wires)('values, $wire', ({ pipeline, prepare }) => {
   })
 })
 
-test('a statement that failed after it was parsed is parsed again on the same connection', async () => {
+test('a statement that failed after parsing can be sent again on the same connection', async () => {
   const client = await database.pool({ max: 1 }).connect()
   const wire = pgWire({ prepare: true })
   const begin = { name: 'begin', text: 'BEGIN', values: [] }
@@ -67,9 +67,10 @@ test('a statement that failed after it was parsed is parsed again on the same co
   client.release()
 })
 
-// As `pg-native` is: a client that shows no connection that the protocol could be written on.
-// By itself it went as a query of `pg`, which had not heard of its being there: 42P05.
-test('one that failed in a batch is found when it is sent alone', async () => {
+// A bug, with a client such as `pg-native` that shows no connection to write the protocol on: sent
+// alone, the statement went as a query of `pg`, which did not know that it was parsed already:
+// 42P05.
+test('a statement that failed in a batch can be sent alone', async () => {
   const client = await database.pool({ max: 1 }).connect()
   const wire = pgWire({ prepare: true })
   const begin = { name: 'begin', text: 'BEGIN', values: [] }
@@ -84,7 +85,7 @@ test('one that failed in a batch is found when it is sent alone', async () => {
   client.release()
 })
 
-test('a client that cannot write the protocol itself claims and completes all the same', async () => {
+test('a client that cannot write the protocol itself can still claim and complete', async () => {
   class Closed extends Pool {
     override connect(callback?: unknown): never {
       const closed = (client: PoolClient | undefined) =>

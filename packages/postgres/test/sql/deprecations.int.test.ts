@@ -5,9 +5,9 @@ import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 
 const database = testDatabase()
 
-// pg warns, once in a process, when a query is sent while another is under way on a client that does
-// not pipeline; its next major version refuses to.
-test('a client is never sent a query while it is busy with another', async () => {
+// pg warns, once per process, when a query is sent while another is under way on a client that does
+// not pipeline. Its next major version refuses such a query.
+test('no query is sent on a client that is busy with another', async () => {
   const warnings: Error[] = []
   process.on('warning', (warning) => warnings.push(warning))
   for (const { pipeline, prepare } of wires) {
@@ -36,7 +36,7 @@ test('a client is never sent a query while it is busy with another', async () =>
     })
     expect(await failing).toBe('division by zero')
   }
-  // They are emitted on the next tick.
+  // Warnings are emitted on the next tick.
   await new Promise(setImmediate)
   expect(warnings).toEqual([])
 })

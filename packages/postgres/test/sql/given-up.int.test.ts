@@ -4,13 +4,13 @@ import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, said } from '../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 
-describe.each(wires)('what nobody waits for any more ends on the server, $wire', (wire) => {
+describe.each(wires)('statements that nobody awaits any more end on the server, $wire', (wire) => {
   const { prepare, pipeline } = wire
   const database = testDatabase()
   const process = (max: number) => {
     const name = randomUUID()
     const pool = database.pool({ max, pipeline, application_name: name })
-    // A session that is let go is counted until its process has ended, so the count is waited for.
+    // A released session counts until its process has ended, so wait for the count.
     const atMost = (most: number) =>
       waitFor(async () => (await backends()) <= most, { what: `no more than ${most} backends` })
     const backends = async () =>
@@ -19,7 +19,7 @@ describe.each(wires)('what nobody waits for any more ends on the server, $wire',
     return { pool, atMost }
   }
 
-  test('45 clients that hang up while they wait leave no more backends than the pool has', async () => {
+  test('45 clients that hang up while they wait use no more backends than the pool has', async () => {
     const theirs = storeOn(database.pool({ max: 50 }), { maxConcurrent: 45 })
     const { pool, atMost } = process(4)
     const ours = storeOn(pool, { prepare })
@@ -41,7 +41,7 @@ describe.each(wires)('what nobody waits for any more ends on the server, $wire',
     for (const attempt of running) await attempt.release()
   })
 
-  test("a wait that the pool's own query_timeout ends is one for a key in progress", async () => {
+  test("a wait that the pool's own query_timeout ends reports the key as in progress", async () => {
     const theirs = storeOn(database.pool({ max: 4 }))
     const pool = database.pool({ max: 4, pipeline, query_timeout: 300 })
     const ours = storeOn(pool, { prepare })
@@ -59,7 +59,7 @@ describe.each(wires)('what nobody waits for any more ends on the server, $wire',
   })
 
   test.each(['transaction', 'lease'] as const)(
-    'a table that is locked takes no more backends than the pool has, in %s mode',
+    'a locked table uses no more backends than the pool has, in %s mode',
     async (mode) => {
       const { pool, atMost } = process(6)
       const store = storeOn(pool, { prepare, mode, acquireTimeoutMs: 150 })
@@ -70,7 +70,8 @@ describe.each(wires)('what nobody waits for any more ends on the server, $wire',
           Array.from({ length: 4 }, () => store.begin(claimOf())),
         )
         expect(answers.every(({ status }) => status === 'rejected')).toBe(true)
-        // What may be committing is not cancelled: one connection beside the pool's asks for it.
+        // A statement that may be committing is not cancelled, so one connection outside the pool
+        // asks about it.
         await atMost(mode === 'lease' ? 7 : 6)
       }
       await locker.query('rollback')
@@ -82,7 +83,7 @@ describe.each(wires)('what nobody waits for any more ends on the server, $wire',
     },
   )
 
-  test('a role keeps its own idle_in_transaction_session_timeout where it is the shorter one', async () => {
+  test('a role keeps its own idle_in_transaction_session_timeout if that is shorter', async () => {
     const shown = async (options: string) => {
       const store = storeOn(database.pool({ max: 2, pipeline, options }), { prepare })
       const attempt = attemptOf(await store.begin(claimOf()))

@@ -12,7 +12,7 @@ const KEYS = 960
 describe('serializable, different keys on an empty table', () => {
   const database = testDatabase()
 
-  test('do not conflict: 960 keys, 16 at a time', async () => {
+  test('do not conflict, with 960 keys, 16 at a time', async () => {
     const pool = database.pool({ max: 2 * CLIENTS })
     const store = storeOn(pool, { isolation: 'serializable', maxConcurrent: CLIENTS })
     const outcomes = await together(async () => {
@@ -24,7 +24,7 @@ describe('serializable, different keys on an empty table', () => {
     expect(outcomes).toEqual({ stored: KEYS })
   })
 
-  test('conflict nearly always where the record is looked for inside', async () => {
+  test('conflict nearly always if the record is read inside the transaction', async () => {
     await database.query('create table naive (key text primary key)')
     const pool = database.pool({ max: CLIENTS })
     const outcomes = await together(() => naive(pool))
@@ -55,7 +55,7 @@ describe.each(['read committed', 'repeatable read', 'serializable'] as const)(
   (isolation) => {
     const database = testDatabase()
 
-    test('is what the handler gets, whatever the default of the session', async () => {
+    test('applies to the handler, whatever the default of the session', async () => {
       const pool = database.pool({ options: '-c default_transaction_isolation=serializable' })
       const store = storeOn(pool, { isolation })
       const attempt = attemptOf(await store.begin(claimOf()))
@@ -69,14 +69,14 @@ describe.each(['read committed', 'repeatable read', 'serializable'] as const)(
     })
 
     test.each(wires)(
-      'another’s record at completion is `superseded`, and nothing is kept: $wire',
+      'makes a completion `superseded` if another record exists, and keeps nothing: $wire',
       async ({ pipeline, prepare }) => {
         const store = storeOn(database.pool({ pipeline }), { isolation, prepare })
         const claim = claimOf()
         const id = randomUUID()
         const attempt = attemptOf(await store.begin(claim))
         await (await attempt.transaction()).query('insert into orders values ($1)', [id])
-        // As if two had got the lock: the primary key is what the guarantee rests on.
+        // As if two attempts had got the lock: the guarantee rests on the primary key.
         await database.query(
           `insert into oncekey.records (namespace, scope, key, fingerprint, status, headers, body)
          values ($1, $2, $3, $4, 200, '[]', 'theirs')`,
@@ -88,7 +88,7 @@ describe.each(['read committed', 'repeatable read', 'serializable'] as const)(
       },
     )
 
-    test('another’s record that is being committed is waited for', async () => {
+    test('makes a completion wait for another record that is being committed', async () => {
       const store = storeOn(database.pool(), { isolation })
       const claim = claimOf()
       const attempt = attemptOf(await store.begin(claim))
@@ -121,11 +121,11 @@ describe.each(['read committed', 'repeatable read', 'serializable'] as const)(
 describe('a refusal', () => {
   const database = testDatabase()
 
-  test('is `superseded` when another attempt got the key before it could be kept', async () => {
+  test('is `superseded` if another attempt got the key before the refusal could be stored', async () => {
     const store = storeOn(database.pool())
     const claim = claimOf()
     const attempt = attemptOf(await store.begin(claim))
-    // As the next attempt would, from the instant in which the writes are undone.
+    // As the next attempt would, from the moment when the writes are undone.
     const next = await database.pool().connect()
     await next.query('begin')
     const { lock } = claimKey('oncekey', claim)
@@ -145,26 +145,29 @@ describe('a refusal', () => {
 describe('serializable', () => {
   const database = testDatabase()
 
-  test.each(wires)('a conflict that shows at COMMIT is `superseded`: $wire', async (wire) => {
-    const { pipeline, prepare } = wire
-    await database.query('drop table if exists doctors')
-    await database.query('create table doctors (name text primary key, on_call boolean)')
-    await database.query("insert into doctors values ('alice', true), ('bob', true)")
-    const store = storeOn(database.pool({ pipeline }), { isolation: 'serializable', prepare })
-    const leave = async (name: string) => {
-      const attempt = attemptOf(await store.begin(claimOf()))
-      const tx = await attempt.transaction()
-      await tx.query('select count(*) from doctors where on_call')
-      await tx.query('update doctors set on_call = false where name = $1', [name])
-      return attempt
-    }
-    const [alice, bob] = [await leave('alice'), await leave('bob')]
-    expect(await alice.complete(kept('left'))).toBe('stored')
-    expect(await bob.complete(kept('left'))).toBe('superseded')
-    expect(await database.query('select name from doctors where on_call')).toEqual([
-      { name: 'bob' },
-    ])
-  })
+  test.each(wires)(
+    'makes a completion `superseded` if a conflict shows at COMMIT: $wire',
+    async (wire) => {
+      const { pipeline, prepare } = wire
+      await database.query('drop table if exists doctors')
+      await database.query('create table doctors (name text primary key, on_call boolean)')
+      await database.query("insert into doctors values ('alice', true), ('bob', true)")
+      const store = storeOn(database.pool({ pipeline }), { isolation: 'serializable', prepare })
+      const leave = async (name: string) => {
+        const attempt = attemptOf(await store.begin(claimOf()))
+        const tx = await attempt.transaction()
+        await tx.query('select count(*) from doctors where on_call')
+        await tx.query('update doctors set on_call = false where name = $1', [name])
+        return attempt
+      }
+      const [alice, bob] = [await leave('alice'), await leave('bob')]
+      expect(await alice.complete(kept('left'))).toBe('stored')
+      expect(await bob.complete(kept('left'))).toBe('superseded')
+      expect(await database.query('select name from doctors where on_call')).toEqual([
+        { name: 'bob' },
+      ])
+    },
+  )
 })
 
 async function together(one: () => Promise<string>): Promise<Record<string, number>> {

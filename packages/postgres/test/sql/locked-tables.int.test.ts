@@ -4,7 +4,7 @@ import { storeOn, testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
 
-/** As CREATE INDEX locks it: whoever reads goes on, whoever writes waits. */
+/** Locks a table as CREATE INDEX does: readers continue, and writers wait. */
 async function locked(table: string): Promise<() => Promise<void>> {
   const client = await database.pool().connect()
   await client.query('begin')
@@ -15,13 +15,13 @@ async function locked(table: string): Promise<() => Promise<void>> {
   }
 }
 
-// They waited for `commitTimeoutMs`, half a minute, with the handler's locks and every place of the pool;
-// and then nobody could say whether they had been committed.
+// A bug: they waited for `commitTimeoutMs`, half a minute, with the handler's locks and every place
+// of the pool, and then nobody knew whether they had been committed.
 test.each([
   ['a completion', kept('done'), 'replay 201 done'],
   ['a refusal', refused('no'), 'replay 422 no'],
 ])(
-  '%s that cannot be written says so, lets go of everything, and a retry runs',
+  '%s that cannot be written is an error that releases everything, and a retry runs',
   async (_, completion, replay) => {
     const store = storeOn(database.pool({ max: 2 }), { maxConcurrent: 1 })
     const claim = claimOf()
@@ -40,7 +40,7 @@ test.each([
   },
 )
 
-test('so does the end of a transaction without a key whose events cannot be written', async () => {
+test('a transaction without a key whose events cannot be written is an error that releases everything', async () => {
   const store = storeOn(database.pool({ max: 2 }))
   const attempt = await store.open({ leaseMs: 60_000 })
   await attempt.transaction()

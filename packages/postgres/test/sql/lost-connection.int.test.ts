@@ -10,7 +10,7 @@ import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 
 const insert = 'insert into orders values ($1)'
 
-describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare }) => {
+describe.each(wires)('a lost connection, $wire', ({ pipeline, prepare }) => {
   const database = testDatabase()
   const proxies: TcpProxy[] = []
 
@@ -37,7 +37,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     return { proxy, pool, store, claim, attempt, tx, id, pid: rows[0].pid as number }
   }
 
-  test('in COMMIT, after the server had it: 503, and the retry is a replay', async () => {
+  test('in COMMIT, after the server got it, answers 503, and the retry replays', async () => {
     const { proxy, pool, store, claim, attempt, id } = await begin()
     const lost = proxy.dropAfter('COMMIT')
     await expect(attempt.complete(kept('done', [eventOf()]))).rejects.toMatchObject({
@@ -49,7 +49,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('in the COMMIT of transact(): the error says that the outcome is not known', async () => {
+  test('in the COMMIT of transact() is an error that says that the outcome is unknown', async () => {
     const { port } = new URL(database.url())
     const proxy = await startProxy(Number(port))
     proxies.push(proxy)
@@ -67,7 +67,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     expect(await database.hasOrder(id)).toBe(true)
   })
 
-  test('in COMMIT, before the server had it: 503, and the retry runs', async () => {
+  test('in COMMIT, before the server got it, answers 503, and the retry runs', async () => {
     const { proxy, pool, store, claim, attempt, id } = await begin()
     const lost = proxy.dropBefore('COMMIT')
     await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
@@ -77,7 +77,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('in COMMIT, with silence: 503 in time, and the key is free when the server is told', async () => {
+  test('in COMMIT, without an answer, answers 503 in time, and the key is free once the server notices', async () => {
     const { proxy, pool, store, claim, attempt, id } = await begin({ commitTimeoutMs: 200 })
     const removed = once(pool, 'remove')
     proxy.stall()
@@ -85,11 +85,11 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
       code: 'commit-failed',
       cause: expect.objectContaining({ code: 'store-unavailable' }),
     })
-    // Its socket is closed, not left to wait for an answer.
+    // Its socket is closed and does not wait for an answer.
     await removed
     proxy.resume()
     await ends(store, claim, async (end) => {
-      // Nobody took the request back: it may have arrived.
+      // The statement cannot be taken back: it may have arrived.
       if (said(end) === 'replay 201 done') return expect(await database.hasOrder(id)).toBe(true)
       await attemptOf(end).release()
       expect(await database.hasOrder(id)).toBe(false)
@@ -97,7 +97,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('in the refusal’s own COMMIT: 503, and the retry finds what became of it', async () => {
+  test('in the COMMIT of a refusal answers 503, and the retry finds the outcome', async () => {
     const { proxy, store, claim, attempt, id } = await begin()
     const lost = proxy.dropAfter('.refuse_3(')
     await expect(attempt.complete(refused('no'))).rejects.toMatchObject({ code: 'commit-failed' })
@@ -106,7 +106,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     expect(await database.hasOrder(id)).toBe(false)
   })
 
-  test('while the handler runs: nothing is stored, and the key is free', async () => {
+  test('while the handler runs stores nothing, and the key is free', async () => {
     const { proxy, pool, store, claim, attempt, tx, id } = await begin()
     proxy.cut()
     await expect(tx.query('select 1')).rejects.toThrow()
@@ -116,8 +116,9 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  // pg-pool stops listening when it hands a client out: the 'error' event ended the process.
-  test('by the server, which ends an idle transaction: the process lives on', async () => {
+  // A bug: pg-pool stops listening when it gives a client out, so the 'error' event ended the
+  // process.
+  test('does not end the process when the server ends an idle transaction', async () => {
     const { pool, store, claim, attempt, tx, pid } = await begin()
     await tx.query("set local idle_in_transaction_session_timeout = '50ms'")
     await gone(pid)
@@ -126,7 +127,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('by the server, which is shut down: the process lives on', async () => {
+  test('does not end the process when the server shuts down', async () => {
     const { pool, store, claim, attempt, pid } = await begin()
     await database.query('select pg_terminate_backend($1)', [pid])
     await gone(pid)
@@ -135,7 +136,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('an abandoned handler whose query goes on does not hold its key', async () => {
+  test('does not hold the key of an abandoned handler whose query continues', async () => {
     const { pool, store, claim, attempt, tx, pid } = await begin()
     const sleeping = tx.query('select pg_sleep(600)').catch((error: Error) => error)
     await attempt.abandon()
@@ -145,7 +146,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('in the claim: 503, and nothing is open', async () => {
+  test('in the claim answers 503, and leaves nothing open', async () => {
     const { proxy, pool, store, attempt } = await begin()
     await attempt.release()
     const claim = claimOf()
@@ -156,7 +157,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('in the claim, with silence: 503 in time', async () => {
+  test('in the claim, without an answer, answers 503 in time', async () => {
     const { proxy, pool, store, attempt } = await begin({ acquireTimeoutMs: 1_000 })
     await attempt.release()
     proxy.stall()
@@ -167,7 +168,7 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('before there was one: 503 in time', async () => {
+  test('that was never established answers 503 in time', async () => {
     const { proxy, pool, store, attempt } = await begin({ acquireTimeoutMs: 1_000 })
     proxy.stall()
     const claim = claimOf()
@@ -181,11 +182,11 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
     await whole(pool)
   })
 
-  test('in a read, with silence: 503 in time, and nobody gets that connection again', async () => {
+  test('in a read, without an answer, answers 503 in time, and is not used again', async () => {
     const { proxy, pool, store, attempt } = await begin({ acquireTimeoutMs: 1_000 })
     const finished = claimOf()
     await attemptOf(await store.begin(finished)).complete(kept('done'))
-    // With every place taken, records are read on the rest of the pool.
+    // When every place is taken, records are read on the rest of the pool.
     const other = attemptOf(await store.begin(claimOf()))
     await pool.query('select 1')
     const removed = once(pool, 'remove')
@@ -207,10 +208,10 @@ describe.each(wires)('a connection that is lost, $wire', ({ pipeline, prepare })
   }
 })
 
-describe('the plain way', () => {
+describe('without the store', () => {
   const database = testDatabase()
 
-  test('a client that its server ends while it is checked out ends the process', async () => {
+  test('a checked-out client that its server ends brings the process down', async () => {
     const child = await startNode(new URL('../children/naive-checkout.ts', import.meta.url), {
       env: { DATABASE_URL: database.url() },
     })
@@ -218,7 +219,7 @@ describe('the plain way', () => {
     expect(child.output()).toContain('idle-in-transaction timeout')
   })
 
-  test('a backend is ended only in the transaction that is meant', async () => {
+  test('a backend is ended only in the intended transaction', async () => {
     const client = await database.pool().connect()
     await client.query('begin')
     const { rows } = await client.query(
@@ -238,7 +239,7 @@ describe('the plain way', () => {
   })
 })
 
-/** Asks until the key is not running any more, and hands over what it was answered. */
+/** Asks until the key is no longer running, and returns that decision. */
 async function ends(
   store: Store<PoolClient>,
   claim: Claim,

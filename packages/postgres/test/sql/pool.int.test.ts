@@ -14,7 +14,7 @@ import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 const database = testDatabase()
 
 describe('handlers that query the pool beside their transaction', () => {
-  test('all finish, on a pool of two', async () => {
+  test('all finish on a pool of two', async () => {
     const pool = database.pool({ max: 2 })
     const store = storeOn(pool)
     const outcomes = await Promise.all(
@@ -28,7 +28,7 @@ describe('handlers that query the pool beside their transaction', () => {
     await whole(pool)
   })
 
-  test('would wait for one another for ever, had each its transaction on any client', async () => {
+  test('would wait for each other for ever if each could take any client for its transaction', async () => {
     const pool = database.pool({ max: 2 })
     const clients = await Promise.all([pool.connect(), pool.connect()])
     const handlers = clients.map(() => pool.query('select 1'))
@@ -39,7 +39,7 @@ describe('handlers that query the pool beside their transaction', () => {
 })
 
 describe('a pool with every client in use', () => {
-  test('is 503 in time, and a client that comes later is given back', async () => {
+  test('answers 503 in time, and gives back a client that comes later', async () => {
     const pool = database.pool({ max: 2 })
     const store = storeOn(pool, { acquireTimeoutMs: 500 })
     const clients = await Promise.all([pool.connect(), pool.connect()])
@@ -52,7 +52,7 @@ describe('a pool with every client in use', () => {
     expect(await keyless.complete(kept('done'))).toBe('stored')
   })
 
-  test('is not asked for more clients than it has, however many requests come', async () => {
+  test('is not asked for more clients than it has, however many requests arrive', async () => {
     const pool = database.pool({ max: 2 })
     const store = storeOn(pool, { acquireTimeoutMs: 100 })
     const clients = await Promise.all([pool.connect(), pool.connect()])
@@ -67,7 +67,7 @@ describe('a pool with every client in use', () => {
     await attemptOf(decision).release()
   })
 
-  test('whose own deadline is shorter is 503 as well', async () => {
+  test('whose own deadline is shorter also answers 503', async () => {
     const pool = database.pool({ max: 1, connectionTimeoutMillis: 1_000 })
     const store = storeOn(pool)
     const client = await pool.connect()
@@ -78,8 +78,9 @@ describe('a pool with every client in use', () => {
     client.release()
   })
 
-  // Kysely's was told `store-unavailable`, as if there were no server; Knex's, that it was ours.
-  test('whose own deadline is shorter is said to be busy through a bridge, too', async () => {
+  // A bug: Kysely's was reported as `store-unavailable`, as if there were no server, and Knex's as
+  // our own fault.
+  test('whose own deadline is shorter is reported as busy through a bridge, too', async () => {
     const pool = database.pool({ max: 1, connectionTimeoutMillis: 300 })
     const db = new Kysely({ dialect: new PostgresDialect({ pool }) })
     const client = await pool.connect()
@@ -107,8 +108,8 @@ describe('a pool with every client in use', () => {
   })
 })
 
-describe('with every place taken by a slow handler', () => {
-  test('what is finished is replayed at once, and what is new waits its turn', async () => {
+describe('with every place taken by slow handlers', () => {
+  test('finished keys are replayed at once, and new ones wait their turn', async () => {
     const pool = database.pool({ max: 4 })
     const store = storeOn(pool, { maxConcurrent: 2 })
     const finished = claimOf()
@@ -128,7 +129,7 @@ describe('with every place taken by a slow handler', () => {
     await whole(pool)
   })
 
-  test('a new key is 503 in time', async () => {
+  test('a new key answers 503 in time', async () => {
     const store = storeOn(database.pool({ max: 2 }), { acquireTimeoutMs: 1_000 })
     const slow = attemptOf(await store.begin(claimOf()))
     await expect(store.begin(claimOf())).rejects.toMatchObject({
@@ -139,7 +140,7 @@ describe('with every place taken by a slow handler', () => {
     await attemptOf(await store.begin(claimOf())).release()
   })
 
-  test('nobody is asked for a request whose client is gone', async () => {
+  test('a request whose client is gone asks for no place', async () => {
     const store = storeOn(database.pool({ max: 2 }))
     const slow = attemptOf(await store.begin(claimOf()))
     const caller = new AbortController()
@@ -153,8 +154,8 @@ describe('with every place taken by a slow handler', () => {
   })
 })
 
-describe('a client that was given back with a transaction open', () => {
-  test('is not used: what runs on it would be in that transaction', async () => {
+describe('a client given back with an open transaction', () => {
+  test('is not used, because statements would run in that transaction', async () => {
     const pool = database.pool({ max: 1 })
     const theirs = randomUUID()
     const client = await pool.connect()
@@ -167,7 +168,7 @@ describe('a client that was given back with a transaction open', () => {
     expect(await database.hasOrder(theirs)).toBe(false)
   })
 
-  test('plainly, it shows the next user what was never committed', async () => {
+  test('without the store shows the next user what was never committed', async () => {
     const pool = database.pool({ max: 1 })
     const theirs = randomUUID()
     const client = await pool.connect()
@@ -180,7 +181,7 @@ describe('a client that was given back with a transaction open', () => {
 })
 
 describe.each(wires)('after every way an attempt can end, $wire', ({ pipeline, prepare }) => {
-  test('no client, transaction or lock is left', async () => {
+  test('no client, transaction or lock is left over', async () => {
     const pool = database.pool({ max: 8, pipeline, application_name: `left-${randomUUID()}` })
     const store = storeOn(pool, { prepare })
     const ends = [

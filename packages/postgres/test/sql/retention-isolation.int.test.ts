@@ -5,9 +5,10 @@ import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
 
-// The partition was looked at in the snapshot of before the lock, and emptied with what was in it by then.
+// A bug: the partition was read in a snapshot from before the lock, and emptied with what had been
+// committed since.
 test.each(['repeatable read', 'serializable'])(
-  'a session set to %s drops no event that was committed while it waited for its partition',
+  'a session set to %s deletes no event that was committed while it waited for the partition',
   async (isolation) => {
     const options = `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`
     const log = postgresLog({ client: database.pool({ options }) })
@@ -20,7 +21,7 @@ test.each(['repeatable read', 'serializable'])(
     )
     const text = put.replaceAll('PART', String(day?.part))
     const count = async () => (await database.query('select from oncekey.outbox')).length
-    // The lock is waited for only 50 ms: of so many, some are in time.
+    // The wait for the lock is only 50 ms, but with so many, some are in time.
     for (let tries = 0; tries < 20; tries += 1) {
       await database.query('truncate oncekey.outbox')
       await database.query(text)

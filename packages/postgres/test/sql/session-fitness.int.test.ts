@@ -12,7 +12,7 @@ import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 
 const MAX = 4
 
-describe('a pool whose connections lead to a server that takes no writes', () => {
+describe('a pool whose connections lead to a read-only server', () => {
   let site: ReplicatedStore
   beforeAll(async () => {
     site = await replicatedStore()
@@ -21,7 +21,7 @@ describe('a pool whose connections lead to a server that takes no writes', () =>
     await site?.stop()
   })
   beforeEach(() => {
-    // A name server, or a proxy, that has not heard of the failover yet.
+    // A name server or a proxy that has not noticed the failover yet.
     site.address.retarget(site.standby.port)
   })
 
@@ -29,8 +29,9 @@ describe('a pool whose connections lead to a server that takes no writes', () =>
 
   describe.each(['transaction', 'lease'] as const)('in %s mode', (mode) => {
     describe.each(wires)('$wire', ({ pipeline, prepare }) => {
-      // They were handed back as healthy: every request ran its handler and was told 503, for ever.
-      test('refuses before a handler runs, and is whole once the address is right', async () => {
+      // A bug: the connections were given back as healthy, so every request ran its handler and got
+      // 503, for ever.
+      test('refuses before a handler runs, and recovers once the address is right', async () => {
         const pool = await stuck(site.pool({ max: MAX, pipeline }))
         const store = storeOn(pool, { mode, prepare })
         await expect(store.begin(claimOf())).rejects.toMatchObject({
@@ -41,7 +42,7 @@ describe('a pool whose connections lead to a server that takes no writes', () =>
         await servesAgain(store)
       })
 
-      test('keeps none of them for what runs without a key', async () => {
+      test('does not use them for routes without a key', async () => {
         const pool = await stuck(site.pool({ max: MAX, pipeline }))
         const store = storeOn(pool, { mode, prepare })
         const attempt = await store.open({ leaseMs: 60_000 })
@@ -54,7 +55,7 @@ describe('a pool whose connections lead to a server that takes no writes', () =>
         expect(pool.totalCount).toBe(MAX - 2)
       })
 
-      test('replays nothing from it, which may be what a failover has left behind', async () => {
+      test('replays nothing from it, because it may be the old primary of a failover', async () => {
         const claim = claimOf()
         onPrimary()
         const store = storeOn(site.pool({ max: MAX, pipeline }), { mode, prepare })
@@ -92,7 +93,7 @@ describe('a pool whose connections lead to a server that takes no writes', () =>
     })
 
     test.each(['transaction', 'lease'] as const)(
-      'refuses in %s mode before a handler runs, and is whole once the address is right',
+      'refuses in %s mode before a handler runs, and recovers once the address is right',
       async (mode) => {
         bridge = await open({ url: site.url, max: MAX })
         await (await bridge.exhaust())()
@@ -108,7 +109,7 @@ describe('a pool whose connections lead to a server that takes no writes', () =>
   })
 })
 
-describe.each(wires)('a session that is not what it was, $wire', ({ pipeline, prepare }) => {
+describe.each(wires)('a session that was changed, $wire', ({ pipeline, prepare }) => {
   const database = testDatabase()
   const one = (options?: string) =>
     database.pool({ max: 1, pipeline, ...(options !== undefined && { options }) })
@@ -149,9 +150,9 @@ describe.each(wires)('a session that is not what it was, $wire', ({ pipeline, pr
     expect(await attempt.complete(kept('done'))).toBe('stored')
   })
 
-  // The client was told 500 `transaction-aborted`, as for a fault of the handler's own.
+  // A bug: the client got 500 `transaction-aborted`, as for a fault of the handler.
   test.each(['transaction', 'lease'] as const)(
-    'by a statement that is gone when the response is stored: 503, and the retry runs, in %s mode',
+    'and lost a statement before the response is stored answers 503, and the retry runs, in %s mode',
     async (mode) => {
       const pool = database.pool({ max: 3, pipeline })
       const store = storeOn(pool, { prepare, mode })
@@ -181,7 +182,7 @@ describe.each(wires)('a session that is not what it was, $wire', ({ pipeline, pr
     },
   )
 
-  test('by a migration beside it that changed a result heals', async () => {
+  test('by a migration that changed a result type recovers', async () => {
     const pool = one()
     const store = storeOn(pool, { prepare, maxConcurrent: 1 })
     await attemptOf(await store.begin(claimOf())).complete(kept('done'))
@@ -189,7 +190,7 @@ describe.each(wires)('a session that is not what it was, $wire', ({ pipeline, pr
     await attemptOf(await store.begin(claimOf())).complete(kept('done'))
   })
 
-  test('in a database that was told to be read-only refuses, and goes on when it is told otherwise', async () => {
+  test('in a database that was set read-only refuses until that is changed back', async () => {
     const { pathname } = new URL(database.url())
     const name = pathname.slice(1)
     await database.query(`alter database ${name} set default_transaction_read_only = on`)
@@ -207,21 +208,21 @@ describe.each(wires)('a session that is not what it was, $wire', ({ pipeline, pr
   })
 })
 
-/** Connections are there already when the address changes. */
+/** Opens the connections before the address changes. */
 async function stuck(pool: Pool): Promise<Pool> {
   const clients = await Promise.all(Array.from({ length: MAX }, () => pool.connect()))
   for (const client of clients) client.release()
   return pool
 }
 
-/** Each try may meet one that is wrong, and there are so many. */
+/** Tries as often as there are connections, because each try may meet a bad one. */
 async function heals<T>(attempt: () => Promise<T>): Promise<T> {
   return (await waitFor(async () => (await attempt()) ?? true, {
     what: 'the pool to be whole again',
   })) as T
 }
 
-/** With as many requests at once as there are connections, so that each is used. */
+/** Sends as many requests at once as there are connections, so that each is used. */
 async function servesAgain(store: Store): Promise<void> {
   await heals(() =>
     Promise.all(

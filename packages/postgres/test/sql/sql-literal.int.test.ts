@@ -12,7 +12,7 @@ const texts = fc.oneof(
 )
 
 test.each(['on', 'off'])(
-  'a literal is the value it was made of, with standard_conforming_strings %s',
+  'a literal has the value it was made from, with standard_conforming_strings %s',
   async (setting) => {
     const pool = database.pool({
       max: 1,
@@ -42,6 +42,6 @@ test.each(['on', 'off'])(
   },
 )
 
-test('a string with a NUL is refused: it would end the message', () => {
+test('a string with a NUL is refused, because it would end the message', () => {
   expect(() => sqlLiteral('a\0b')).toThrow(TypeError)
 })

@@ -40,8 +40,9 @@ describe('a commit that waits for a synchronous standby', () => {
       return { store, claim, attempt }
     }
 
-    // It was ended, which made the commit visible: the retry was told 201, and a failover took it back.
-    test('is left alone past commitTimeoutMs: nobody sees it before the standby has it', async () => {
+    // A bug: the wait was ended, which made the commit visible: the retry got 201, and a failover
+    // undid it.
+    test('is left alone after commitTimeoutMs, and is invisible until the standby has it', async () => {
       const { store, claim, attempt } = await waiting()
       await expect(attempt.complete(kept('done', [eventOf()]))).rejects.toMatchObject({
         code: 'commit-failed',
@@ -56,7 +57,7 @@ describe('a commit that waits for a synchronous standby', () => {
       expect(await orders()).toBe(1)
     })
 
-    test('after a failover never was: the retry runs, and nobody had been told otherwise', async () => {
+    test('is lost in a failover before anyone saw it, and the retry runs', async () => {
       const { store, claim, attempt } = await waiting()
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
       expect(said(await store.begin(again(claim)))).toBe('in-progress')
@@ -83,7 +84,7 @@ describe('a commit that waits for a synchronous standby', () => {
     })
   })
 
-  test('of postgres.js, which could cancel it, is left alone, too', async () => {
+  test('through postgres.js, which could cancel it, is left alone, too', async () => {
     const sql: Sql = postgres(site.url, { max: 4, onnotice: () => {} })
     const client = fromPostgresJs(sql)
     for (const mode of ['transaction', 'lease'] as const) {
@@ -105,7 +106,7 @@ describe('a commit that waits for a synchronous standby', () => {
     await sql.end()
   })
 
-  test('holds its connection: however many are given up, the pool opens no other in its place', async () => {
+  test('holds its connection: however many are given up on, the pool opens no others instead', async () => {
     const pool = site.pool({ max: 4, application_name: 'flooded' })
     const store = storeOn(pool, { maxConcurrent: 3, commitTimeoutMs: 100, acquireTimeoutMs: 200 })
     await site.loseStandby()
@@ -137,7 +138,7 @@ describe('a commit that waits for a synchronous standby', () => {
   })
 })
 
-describe('what a server does with a commit that waits for its standby', () => {
+describe('a wait of COMMIT for the standby, in PostgreSQL itself,', () => {
   let site: ReplicatedStore
   beforeEach(async () => {
     site = await replicatedStore()
@@ -151,7 +152,7 @@ describe('what a server does with a commit that waits for its standby', () => {
     'transaction_timeout',
     'lock_timeout',
     'idle_in_transaction_session_timeout',
-  ])('%s does not end the wait', async (setting) => {
+  ])('is not interrupted by %s', async (setting) => {
     const pool = site.pool({ max: 1, options: `-c ${setting}=200ms` })
     const store = storeOn(pool)
     await site.loseStandby()
@@ -165,7 +166,7 @@ describe('what a server does with a commit that waits for its standby', () => {
     expect(await completed).toBe('stored')
   })
 
-  test('a client that is gone does not end the wait', async () => {
+  test('is not interrupted when its client disconnects', async () => {
     const pool = site.pool({ max: 1, options: '-c client_connection_check_interval=100ms' })
     const store = storeOn(pool)
     await site.loseStandby()

@@ -7,7 +7,7 @@ import { storeOn, testDatabase } from '../database/test-database.ts'
 describe('a database that was not migrated', () => {
   const database = testDatabase()
 
-  test.each(['begin', 'open'] as const)('says at %s what to run', async (method) => {
+  test.each(['begin', 'open'] as const)('reports at %s what to run', async (method) => {
     const store = storeOn(database.pool(), { schema: 'elsewhere' })
     const asked =
       method === 'begin'
@@ -19,7 +19,7 @@ describe('a database that was not migrated', () => {
     })
   })
 
-  test('or is at an older version, without a function this release calls', async () => {
+  test('is also reported if it is at an older version without a function that this release calls', async () => {
     await database.query('drop function oncekey.claim_3')
     const pool = database.pool()
     await expect(storeOn(pool).begin(claimOf())).rejects.toMatchObject({
@@ -38,7 +38,7 @@ describe('a server that cannot be reached', () => {
   afterAll(() => server.stop())
   const database = testDatabase(() => server.url)
 
-  test('because nobody listens', async () => {
+  test('because nothing listens on its port', async () => {
     const pool = new Pool({ connectionString: 'postgres://postgres@127.0.0.1:1/postgres' })
     const store = storeOn(pool)
     await expect(store.begin(claimOf())).rejects.toMatchObject({
@@ -54,7 +54,7 @@ describe('a server that cannot be reached', () => {
     try {
       for (;;) taken.push(await hog.connect())
     } catch {
-      // Full.
+      // All of its connections are taken.
     }
     const pool = database.pool()
     const store = storeOn(pool)
@@ -75,7 +75,7 @@ describe('a server that cannot be reached', () => {
     )
   })
 
-  test('because it has crashed: and when it is back, what it said it stored is there', async () => {
+  test('because it has crashed has everything it confirmed when it is back', async () => {
     const store = storeOn(database.pool())
     const [stored, running] = [claimOf(), claimOf()]
     expect(await attemptOf(await store.begin(stored)).complete(kept('done'))).toBe('stored')

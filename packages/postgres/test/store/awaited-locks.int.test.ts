@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, said } from '../database/claims.ts'
 import { storeOn, testDatabase } from '../database/test-database.ts'
 
-// Room for some hundred locks, where the default has it for 6,400.
+// A server with room for some hundred locks, where the default has room for 6,400.
 let server: PostgresServer
 beforeAll(async () => {
   server = await startPostgres({
@@ -14,7 +14,7 @@ afterAll(() => server.stop())
 
 const database = testDatabase(() => server.url)
 
-test('waiting for 300 keys at once holds few locks, and hears of each end', async () => {
+test('waiting for 300 keys at once holds few locks, and notices each end', async () => {
   const theirs = storeOn(database.pool({ max: 5 }), { mode: 'lease', acquireTimeoutMs: 60_000 })
   const ours = storeOn(database.pool({ max: 5 }), { mode: 'lease', acquireTimeoutMs: 60_000 })
   const claims = Array.from({ length: 300 }, () => claimOf())
@@ -22,7 +22,7 @@ test('waiting for 300 keys at once holds few locks, and hears of each end', asyn
     claims.map(async (claim) => attemptOf(await theirs.begin(claim))),
   )
   const waiting = claims.map((claim) => ours.begin(again(claim, { waitMs: 120_000 })))
-  // They have lapsed, and no transaction is open: whether one is, is told by each one's lock.
+  // Their leases have ended, and no transaction is open: the lock of each one shows whether one is.
   await Promise.all(running.map((attempt) => attempt.abandon()))
   const errors: unknown[] = []
   const beside = (async () => {
@@ -42,7 +42,7 @@ test('waiting for 300 keys at once holds few locks, and hears of each end', asyn
   await Promise.all(answers.map((answer) => attemptOf(answer).release()))
 })
 
-test('at no time more locks than one answer is long', async () => {
+test('the function takes no more locks than its answer has rows', async () => {
   const attempts = Array.from({ length: 1_000 }, (_, n) => ({
     id: String(n),
     lock: String(n),
@@ -52,7 +52,8 @@ test('at no time more locks than one answer is long', async () => {
     number: 0,
   }))
   const values = [JSON.stringify(attempts)]
-  // What earlier releases call: out of shared memory for it, and for every claim beside it.
+  // The function that earlier releases call runs out of shared memory, and so does every claim
+  // beside it.
   await expect(
     database.query(
       'select oncekey.ended_attempts(q::json) from (select json_agg(json_build_object' +

@@ -17,7 +17,7 @@ for (const isolation of ['repeatable read', 'serializable'] as const) {
 }
 
 const system = findSystemPostgres() === undefined ? undefined : await systemPostgresUrl()
-describe.skipIf(system === undefined)('the postgres of this system', () => {
+describe.skipIf(system === undefined)('PostgreSQL of this system', () => {
   const create = fixtures(
     testDatabase(() => system ?? inject('postgresUrl')),
     {},
@@ -32,7 +32,7 @@ function fixtures(
   const { pipeline = false, ...rest } = options
   const pools: Pool[] = []
   let other: ReturnType<typeof storeOn> | undefined
-  // Two pools, as of two processes, for all tests: connecting is what takes time.
+  // Two pools, as in two processes, shared by all tests because connecting takes time.
   const pool = (index: number): Pool => {
     pools[index] ??= database.pool({ max: 20, pipeline })
     return pools[index]
@@ -57,6 +57,6 @@ function fixtures(
     async expireResults() {
       await purge(pool(0), { resultRetentionMs: 0, limit: 100_000 })
     },
-    // No expireKeys: a record is true until it is purged, however old it is.
+    // No expireKeys, because a record is valid until it is purged, however old it is.
   })
 }

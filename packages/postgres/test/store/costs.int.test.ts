@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused } from '../database/claims.ts'
 import { storeOn, type TestDatabase, testDatabase, wires } from '../database/test-database.ts'
 
-// A server of its own, because it counts for everybody on it; flushing by nobody but who commits.
+// Its own server, because the counters are for the whole server; only commits flush.
 let server: PostgresServer
 beforeAll(async () => {
   server = await startPostgres({ settings: { ...durable, wal_writer_delay: '10s' } })
@@ -31,7 +31,7 @@ const handled = expect.stringMatching(/^insert into orders/)
 describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
   const database = testDatabase(() => server.url)
 
-  test('the bare transaction: 3 round trips, one flush', async () => {
+  test('a bare transaction takes 3 round trips and one flush', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const client = await pool.connect()
       await client.query('BEGIN')
@@ -42,7 +42,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     expect(costs).toEqual({ statements: [begun, 'COMMIT', handled], roundTrips: 3, flushes: 1 })
   })
 
-  test('a fresh request: two statements more than its transaction, one flush', async () => {
+  test('a fresh request takes two statements more than its transaction and one flush', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const attempt = attemptOf(await storeOn(pool, { prepare }).begin(claimOf()))
       await write(attempt)
@@ -55,7 +55,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('events: nothing more', async () => {
+  test('events cost nothing more', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const attempt = attemptOf(await storeOn(pool, { prepare }).begin(claimOf()))
       await write(attempt)
@@ -68,7 +68,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a refusal: undone and stored in one, one flush', async () => {
+  test('a refusal undoes and stores in one round trip, with one flush', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const attempt = attemptOf(await storeOn(pool, { prepare }).begin(claimOf()))
       await write(attempt)
@@ -81,7 +81,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a replay: one question, and a rollback that its answer does not wait for', async () => {
+  test('a replay takes one statement, and a rollback that the answer does not wait for', async () => {
     const claim = claimOf()
     const finished = await storeOn(database.pool()).begin(claim)
     await attemptOf(finished).complete(kept('done'))
@@ -95,7 +95,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a key that runs elsewhere: as a replay', async () => {
+  test('a key that runs elsewhere costs as much as a replay', async () => {
     const claim = claimOf()
     const running = attemptOf(await storeOn(database.pool()).begin(claim))
     const costs = await costsOf(database, { pipeline }, async (pool) => {
@@ -109,7 +109,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a key that runs in this process: nothing', async () => {
+  test('a key that runs in this process costs nothing', async () => {
     const claim = claimOf()
     const store = storeOn(database.pool(), { prepare })
     const running = attemptOf(await store.begin(claim))
@@ -121,7 +121,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     expect(costs).toEqual({ statements: [], roundTrips: 0, flushes: 0 })
   })
 
-  test('an attempt that is abandoned: no flush', async () => {
+  test('an abandoned attempt costs no flush', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const attempt = attemptOf(await storeOn(pool, { prepare }).begin(claimOf()))
       await attempt.abandon()
@@ -133,7 +133,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a route without a key that asks for nothing and emits nothing: nothing', async () => {
+  test('a route without a key that uses no transaction and emits nothing costs nothing', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const attempt = await storeOn(pool, { prepare }).open({ leaseMs: 1_000 })
       await attempt.complete(kept('done'))
@@ -141,7 +141,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     expect(costs).toEqual({ statements: [], roundTrips: 0, flushes: 0 })
   })
 
-  test('a route without a key that only emits: one statement', async () => {
+  test('a route without a key that only emits takes one statement', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const attempt = await storeOn(pool, { prepare }).open({ leaseMs: 1_000 })
       await attempt.complete(kept('done', [eventOf(), eventOf()]))
@@ -153,7 +153,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a route without a key that writes and emits: as a fresh request', async () => {
+  test('a route without a key that writes and emits costs as much as a fresh request', async () => {
     const costs = await costsOf(database, { pipeline }, async (pool) => {
       const attempt = await storeOn(pool, { prepare }).open({ leaseMs: 1_000 })
       await write(attempt)
@@ -174,13 +174,13 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
 })
 
 interface Costs {
-  /** In alphabetical order, one for each time it was executed. */
+  /** In alphabetical order, one entry for each execution. */
   readonly statements: string[]
   readonly roundTrips: number
   readonly flushes: number
 }
 
-/** What `work` costs on a pool with one connection, counted by the server and on the way to it. */
+/** The cost of `work` on a pool with one connection, counted by the server and on the wire. */
 async function costsOf(
   database: TestDatabase,
   options: { pipeline: boolean },
@@ -194,7 +194,7 @@ async function costsOf(
   })
   try {
     const before = await flushes(pool)
-    // So that what is sent together arrives together.
+    // A delay, so that statements sent together arrive together.
     proxy.latency(3)
     await resetStatements(database.url())
     proxy.resetCounts()
@@ -214,7 +214,7 @@ async function costsOf(
   }
 }
 
-/** By the one backend of this pool, so far. */
+/** Flushes so far by the one backend of this pool. */
 async function flushes(pool: Pool): Promise<number> {
   await pool.query('select pg_stat_force_next_flush()')
   const { rows } = await pool.query<{ fsyncs: string }>(

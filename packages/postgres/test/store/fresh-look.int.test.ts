@@ -14,7 +14,7 @@ describe.each(isolations)('a claim whose snapshot is older than its lock, %s', (
   const database = testDatabase()
 
   describe.each(modes)('beside a store in %s mode', (mode) => {
-    test('replays what was finished in between', async () => {
+    test('replays a key that was finished in between', async () => {
       const claim = claimOf()
       const other = storeOn(database.pool(), { mode, isolation })
       const store = lateStore(database.pool(), {
@@ -25,7 +25,7 @@ describe.each(isolations)('a claim whose snapshot is older than its lock, %s', (
       expect(said(await store.begin(again(claim)))).toBe('replay 201 theirs')
     })
 
-    test('answers `mismatch` where that was another request', async () => {
+    test('answers `mismatch` if that was another request', async () => {
       const claim = claimOf()
       const other = storeOn(database.pool(), { mode, isolation })
       const store = lateStore(database.pool(), {
@@ -38,7 +38,7 @@ describe.each(isolations)('a claim whose snapshot is older than its lock, %s', (
     })
   })
 
-  test('does not run beside an attempt of lease mode that was claimed in between', async () => {
+  test('does not run beside an attempt in lease mode that was claimed in between', async () => {
     const claim = claimOf()
     const other = storeOn(database.pool(), { mode: 'lease' })
     const begun: Awaited<ReturnType<typeof other.begin>>[] = []
@@ -54,7 +54,7 @@ describe.each(isolations)('a claim whose snapshot is older than its lock, %s', (
     expect(said(await store.begin(again(claim)))).toBe('replay 201 theirs')
   })
 
-  test('gives its connection and its lock back where it does not run', async () => {
+  test('gives its connection and its lock back if it does not run', async () => {
     const claim = claimOf()
     const pool = database.pool()
     const other = storeOn(database.pool(), { isolation })

@@ -8,7 +8,7 @@ import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 const app = `app_${randomUUID().slice(0, 8)}`
 const tenant = `tenant_${randomUUID().slice(0, 8)}`
 const modes = ['transaction', 'lease'] as const
-/** Any login can say when its own transaction began. */
+/** The start of its own transaction, which any login can read. */
 const started = '(extract(epoch from transaction_timestamp()) * 1000000)::bigint'
 const insert = "insert into notes values (current_setting('app.tenant'), $1)"
 
@@ -27,12 +27,12 @@ beforeAll(async () => {
     grant select, insert on notes to ${tenant}`)
 })
 
-// Before the database is dropped: the roles outlive it.
+// Runs before the database is dropped, because the roles outlive it.
 afterAll(async () => {
   await database.query(`drop owned by ${tenant}, ${app}; drop role ${tenant}, ${app}`)
 })
 
-/** As an application logs in that is nothing more than it has to be. */
+/** A login with the least privileges that an application needs. */
 function appPool(config: { pipeline?: boolean } = {}): Pool {
   return database.pool({ ...config, connectionString: urlOf(app) })
 }
@@ -49,8 +49,8 @@ async function becomeTenant(tx: PoolClient): Promise<void> {
   await tx.query("select set_config('app.tenant', 'acme', true)")
 }
 
-describe.each(modes)('a handler in %s mode that takes the role of its tenant', (mode) => {
-  test.each(wires)('is on record with its writes and events: $wire', async (wire) => {
+describe.each(modes)('a handler in %s mode that switches to the role of its tenant', (mode) => {
+  test.each(wires)('is recorded with its writes and events: $wire', async (wire) => {
     const store = storeOn(appPool(wire), { mode, prepare: wire.prepare })
     const [claim, id, event] = [claimOf(), randomUUID(), eventOf()]
     const attempt = attemptOf(await store.begin(claim))
@@ -64,7 +64,7 @@ describe.each(modes)('a handler in %s mode that takes the role of its tenant', (
     expect(await database.query(events, [event.id])).toEqual([{ id: event.id }])
   })
 
-  test('is undone where it refuses, and the next request has the role of the pool', async () => {
+  test('is undone if it refuses, and the next request has the role of the pool', async () => {
     const pool = appPool()
     const store = storeOn(pool, { mode })
     const [claim, id] = [claimOf(), randomUUID()]
@@ -103,7 +103,7 @@ describe.each(modes)('a handler in %s mode that takes the role of its tenant', (
 })
 
 test.each(modes)(
-  'a handler in %s mode that makes its transaction read-only is told so',
+  'a handler in %s mode that makes its transaction read-only gets an error',
   async (mode) => {
     const attempt = attemptOf(await storeOn(database.pool(), { mode }).begin(claimOf()))
     await (await attempt.transaction()).query('set transaction read only')
@@ -114,7 +114,7 @@ test.each(modes)(
   },
 )
 
-test('a route without a key may take a role, too, and emit', async () => {
+test('a route without a key may switch its role and emit, too', async () => {
   const attempt = await storeOn(appPool()).open({ leaseMs: 1_000 })
   const [tx, event] = [await attempt.transaction(), eventOf()]
   await becomeTenant(tx)
@@ -125,7 +125,7 @@ test('a route without a key may take a role, too, and emit', async () => {
   )
 })
 
-test('so may a transaction of the application’s own that appends', async () => {
+test('a transaction of the application that appends may switch its role, too', async () => {
   const pool = appPool()
   const type = `noted.${randomUUID()}`
   await transact(pool, async (tx, emit) => {
@@ -141,7 +141,7 @@ test('so may a transaction of the application’s own that appends', async () =>
   expect(await database.query('select from oncekey.outbox where type = $1', [type])).toHaveLength(2)
 })
 
-describe('who logs in as the tenant itself', () => {
+describe('a login as the tenant itself', () => {
   test.each([
     ['complete_3', `null, ${started}, 'n', 's', 'k', 'f', 200, '[]', 'x', null, null`],
     ['complete_attempt_3', `'t', 'n', 's', 'k', 200, '[]', 'x', null, null, ${started}`],
@@ -157,8 +157,9 @@ describe('who logs in as the tenant itself', () => {
     client.release()
   })
 
-  // Whoever migrated, or a superuser, may analyze, refresh or call what a tenant has made: PostgreSQL
-  // runs it as the tenant, and so must our functions, although the session is not the tenant's.
+  // The migrating role, or a superuser, may analyze, refresh or call what a tenant has created.
+  // PostgreSQL runs that as the tenant, and our functions must do so too, although the session is
+  // not the tenant's.
   test.each([
     ['an index expression that is analyzed', 'analyze owned.bait'],
     ['a materialized view that is refreshed', 'refresh materialized view owned.seen'],
@@ -194,14 +195,14 @@ describe('who logs in as the tenant itself', () => {
     await database.query('drop schema owned cascade')
   })
 
-  test('finds no function of the schema that has other rights than its caller', async () => {
+  test('finds no function of the schema with more rights than its caller', async () => {
     const definers = await database.query(
       `select proname from pg_proc where pronamespace = 'oncekey'::regnamespace and prosecdef`,
     )
     expect(definers).toEqual([])
   })
 
-  test('reads and changes nothing by any function of the schema', async () => {
+  test('reads and changes nothing through any function of the schema', async () => {
     const attempt = attemptOf(await storeOn(database.pool()).begin(claimOf()))
     expect(await attempt.complete(kept('classified', [eventOf()]))).toBe('stored')
     const before = await contents()
@@ -209,7 +210,8 @@ describe('who logs in as the tenant itself', () => {
     const client = await database.pool({ connectionString: urlOf(tenant) }).connect()
     const answered = new Set<string>()
     for (const { name, values } of await functions()) {
-      // In one message: a function that is given a backstop of a millisecond would end an idle transaction.
+      // In one message, because a function that gets a backstop of a millisecond would end an idle
+      // transaction.
       const text = `begin; select set_config('oncekey.attempt', 'x', true);
         select * from ${name}(${values}); commit`
       const { code, rows } = await client.query(text).then(
@@ -225,10 +227,10 @@ describe('who logs in as the tenant itself', () => {
     }
     client.release()
     expect(await contents()).toEqual(before)
-    // These touch no table when they are given this: they take a lock by its number, mark their own
-    // transaction or reckon with what they are given, as any login may.
+    // With these arguments, these functions touch no table: they take a lock by its number, mark
+    // their own transaction or compute with their arguments, as any login may.
     expect([...answered].sort()).toEqual([
-      // Of a trigger, as `refuse_change` is: called by itself it says so.
+      // A trigger function, as `refuse_change` is: called directly it says so.
       'oncekey.begin_anew',
       'oncekey.claim',
       'oncekey.claim_2',
@@ -257,7 +259,7 @@ describe('who logs in as the tenant itself', () => {
     ])
   })
 
-  /** Every function there is, with nulls and with what its parameters may plausibly be. */
+  /** Calls for every function, with nulls and with plausible values of its parameters. */
   async function functions(): Promise<{ name: string; values: string }[]> {
     const all = await database.query<{ name: string; values: string }>(
       `select p.oid::regproc::text as name,
@@ -294,7 +296,7 @@ describe('who logs in as the tenant itself', () => {
   }
 })
 
-test('what is deferred to COMMIT runs in the role of the handler', async () => {
+test('deferred constraints and triggers run in the role of the handler', async () => {
   await database.query(`
     create table seen (name text);
     create table deferring (id text);

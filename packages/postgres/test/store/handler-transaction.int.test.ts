@@ -40,7 +40,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await attempt.complete(kept('done'))).toBe('stored')
   })
 
-  test('lets savepoints be', async () => {
+  test('leaves savepoints alone', async () => {
     const { attempt, tx } = await begin()
     const [first, second] = [randomUUID(), randomUUID()]
     await tx.query(insert, [first])
@@ -60,7 +60,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await attempt.complete(kept('done'))).toBe('stored')
   })
 
-  test('is the client of the pool in all else', async () => {
+  test('otherwise behaves like the client of the pool', async () => {
     const { attempt, tx } = await begin()
     expect(tx).toBeInstanceOf(pg.Client)
     expect(tx.escapeIdentifier('a"b')).toBe('"a""b"')
@@ -77,8 +77,8 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     await attempt.release()
   })
 
-  // An audit insert after the response ran inside the next request's transaction.
-  test('never reaches a connection once the response was stored', async () => {
+  // A bug: an audit insert after the response ran inside the next request's transaction.
+  test('never reaches a connection once the response is stored', async () => {
     const { attempt, tx, store } = await begin(2)
     const bound = tx.query.bind(tx)
     expect(await attempt.complete(kept('done'))).toBe('stored')
@@ -97,7 +97,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await database.hasOrder(late)).toBe(false)
   })
 
-  test('as the client itself, it would run in the next request’s transaction', async () => {
+  test('as the bare client, would run in the next request’s transaction', async () => {
     const pool = database.pool({ max: 1, pipeline })
     const late = randomUUID()
     const ours = await pool.connect()
@@ -113,11 +113,11 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
   })
 
   test.each([
-    ['a comment before it', '/* mine */ commit'],
-    ['another statement before it', 'select 1; commit'],
-    ['a rollback behind a comment', '-- mine\nrollback'],
-    ['a new transaction after it', 'select 1; commit; begin'],
-  ])('ended behind our back, by %s, stores nothing and is an error', async (_, text) => {
+    ['a COMMIT behind a comment', '/* mine */ commit'],
+    ['a COMMIT behind another statement', 'select 1; commit'],
+    ['a ROLLBACK behind a comment', '-- mine\nrollback'],
+    ['a COMMIT with a new transaction behind it', 'select 1; commit; begin'],
+  ])('ended by %s stores nothing and is an error', async (_, text) => {
     const { attempt, tx, pool, store, claim } = await begin()
     const late = randomUUID()
     await tx.query(text)
@@ -130,7 +130,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(said(await store.begin(again(claim)))).toBe('result-gone')
   })
 
-  test('without looking who it is, a completion after the handler’s COMMIT is no error', async () => {
+  test('a completion after the handler’s COMMIT is no error unless the transaction is checked', async () => {
     const client = await database.pool({ pipeline }).connect()
     const late = randomUUID()
     await client.query('begin')
@@ -156,7 +156,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     await attemptOf(await store.begin(again(claim))).release()
   })
 
-  test('a bare COMMIT after a swallowed error says that all is well', async () => {
+  test('a bare COMMIT after a swallowed error reports no error', async () => {
     const client = await database.pool({ pipeline }).connect()
     await client.query('begin')
     await client.query('select 1 / 0').catch(() => {})
@@ -186,7 +186,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await database.hasOrder(ids[0] ?? '')).toBe(false)
   })
 
-  test('a query that was not awaited is part of it', async () => {
+  test('includes a query that was not awaited', async () => {
     const { attempt, tx } = await begin()
     const id = randomUUID()
     tx.query(insert, [id])
@@ -194,7 +194,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await database.hasOrder(id)).toBe(true)
   })
 
-  test('a constraint deferred to COMMIT is the handler’s error, not a lost race', async () => {
+  test('reports a constraint deferred to COMMIT as the handler’s error and not as a lost race', async () => {
     const table = `deferred_${randomUUID().slice(0, 8)}`
     await database.query(
       `create table ${table} (id int constraint records_pkey primary key deferrable initially deferred)`,
@@ -210,7 +210,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     await attemptOf(await store.begin(again(claim))).release()
   })
 
-  test('a refusal after a failed statement is stored all the same', async () => {
+  test('stores a refusal after a failed statement', async () => {
     const { attempt, tx, store, claim } = await begin()
     const id = randomUUID()
     await tx.query(insert, [id])
@@ -220,7 +220,7 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     expect(await database.hasOrder(id)).toBe(false)
   })
 
-  test('named statements first seen in a failed transaction recover', async () => {
+  test('recovers named statements that were first sent in a failed transaction', async () => {
     const pool = database.pool({ max: 1, pipeline })
     const store = storeOn(pool, { prepare })
     const named = (tx: PoolClient) =>

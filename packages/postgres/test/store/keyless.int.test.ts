@@ -22,7 +22,7 @@ describe.each(wires)('a route without a key, $wire', ({ pipeline, prepare }) => 
     expect(pool.totalCount).toBe(0)
   })
 
-  test('that is over before its transaction was open leaves nothing open', async () => {
+  test('that ends before its transaction is open leaves nothing open', async () => {
     const { pool, attempt } = await open()
     const asking = attempt.transaction().catch((error: { code: string }) => error.code)
     expect(await attempt.complete(kept('done'))).toBe('stored')
@@ -63,7 +63,7 @@ describe.each(wires)('a route without a key, $wire', ({ pipeline, prepare }) => 
     expect(await database.hasOrder(id)).toBe(false)
   })
 
-  test('counts among those that hold a connection', async () => {
+  test('counts towards maxConcurrent while it holds a connection', async () => {
     const { store, attempt } = await open({ maxConcurrent: 1, acquireTimeoutMs: 1_000 })
     await attempt.transaction()
     const next = await store.open({ leaseMs: 1_000 })

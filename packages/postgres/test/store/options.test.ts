@@ -3,12 +3,12 @@ import { migrate, postgresStore, type SqlClient } from '@oncekey/postgres'
 import { Client, Pool } from 'pg'
 import { describe, expect, test } from 'vitest'
 
-// Never connected: options are looked at before anybody asks for a connection.
+// It never connects, because options are validated before a connection is opened.
 const pool = new Pool({ max: 10 })
 const single = { query: async () => [], begin: async () => ({}) }
 
 describe('postgresStore', () => {
-  test('says what kind of store it is', () => {
+  test('reports its capabilities', () => {
     expect(postgresStore({ client: pool }).capabilities).toEqual({
       name: 'postgres',
       mode: 'transaction',
@@ -17,7 +17,7 @@ describe('postgresStore', () => {
     })
   })
 
-  test('in lease mode says so', () => {
+  test('reports its capabilities in lease mode', () => {
     expect(postgresStore({ client: pool, mode: 'lease' }).capabilities).toEqual({
       name: 'postgres',
       mode: 'lease',
@@ -26,11 +26,14 @@ describe('postgresStore', () => {
     })
   })
 
-  test.each([1, 2])('in lease mode refuses a pool of %i: who would renew?', (max) => {
-    const store = () => postgresStore({ client: new Pool({ max }), mode: 'lease' })
-    expect(store).toThrow(OptionsError)
-    expect(store).toThrow(/at least 3 connections.*Write `max: 3`/)
-  })
+  test.each([1, 2])(
+    'in lease mode refuses a pool of %i, which leaves no connection for renewals',
+    (max) => {
+      const store = () => postgresStore({ client: new Pool({ max }), mode: 'lease' })
+      expect(store).toThrow(OptionsError)
+      expect(store).toThrow(/at least 3 connections.*Write `max: 3`/)
+    },
+  )
 
   test('in lease mode refuses a client with a single session', () => {
     const client = { ...single, concurrency: 'one', poolSize: 1 } as unknown as SqlClient
@@ -65,13 +68,13 @@ describe('postgresStore', () => {
     expect(() => postgresStore({ client: client as unknown as SqlClient })).toThrow(message)
   })
 
-  test('takes half of the pool, at least one connection of it, and at most all', () => {
+  test('accepts a pool of any size, and a maxConcurrent of up to all of the pool', () => {
     for (const max of [1, 2, 3, 100]) postgresStore({ client: new Pool({ max }) })
     postgresStore({ client: pool, maxConcurrent: 10 })
   })
 })
 
-test('migrate refuses what is not a list of migrations, before it connects', async () => {
+test('migrate refuses an invalid list of migrations before it connects', async () => {
   for (const also of [{}, [undefined], [{ package: 'saga' }], 'saga']) {
     await expect(migrate(pool, { also: also as never })).rejects.toThrow(OptionsError)
   }

@@ -26,7 +26,7 @@ describe('purge', () => {
     return { ask, claim }
   }
 
-  test('takes results after a day and keys after a week, by the database’s clock', async () => {
+  test('deletes results after a day and keys after a week, by the database’s clock', async () => {
     const pool = database.pool()
     const fresh = await finish(DAY_MS - HOUR_MS)
     const old = await finish(DAY_MS + HOUR_MS)
@@ -41,7 +41,7 @@ describe('purge', () => {
     await database.query('delete from oncekey.records')
   })
 
-  test('leaves nothing of a response but its status', async () => {
+  test('keeps only the status of a response', async () => {
     const { claim } = await finish(2 * DAY_MS)
     await purge(database.pool())
     expect(
@@ -55,7 +55,7 @@ describe('purge', () => {
     await database.query('delete from oncekey.records')
   })
 
-  test('works in batches, the oldest first, and says whether there is more', async () => {
+  test('works in batches, the oldest first, and returns whether there is more', async () => {
     const records = await Promise.all([10, 9, 8].map((hours) => finish(DAY_MS + hours * HOUR_MS)))
     const pool = database.pool()
     expect(await purge(pool, { limit: 2 })).toEqual({ results: 2, keys: 0, more: true })
@@ -68,7 +68,7 @@ describe('purge', () => {
     await database.query('delete from oncekey.records')
   })
 
-  test('waits for nobody: a record that somebody has locked is left for later', async () => {
+  test('does not wait for locks: a locked record is left for later', async () => {
     const [locked, other] = [await finish(2 * DAY_MS), await finish(2 * DAY_MS)]
     const pool = database.pool()
     const client = await pool.connect()
@@ -82,7 +82,7 @@ describe('purge', () => {
     await database.query('delete from oncekey.records')
   })
 
-  test('in ten processes beside live traffic takes each record once and harms nobody', async () => {
+  test('in ten processes beside live traffic deletes each record once and disturbs no request', async () => {
     await database.query(
       `insert into oncekey.records (namespace, scope, key, fingerprint, status, headers, body, completed_at)
        select 'old', 's', i::text, 'f', 200, '[]', 'x', now() - interval '2 days'
@@ -117,7 +117,7 @@ describe('purge', () => {
     await database.query('delete from oncekey.records')
   })
 
-  test('goes through its indexes', async () => {
+  test('uses its indexes', async () => {
     const { purgeKeys, purgeResults } = await import('../../src/store/statements/retention.ts')
     await database.query(
       `insert into oncekey.records (namespace, scope, key, fingerprint, status, headers, body)
@@ -131,18 +131,18 @@ describe('purge', () => {
     expect(await planOf(purgeKeys('oncekey')(DAY_MS, 1_000))).toContain('records_without_result')
   })
 
-  test('refuses to forget keys before their results', async () => {
+  test('refuses a keyRetentionMs shorter than the one of results', async () => {
     const pool = database.pool()
     await expect(
       purge(pool, { resultRetentionMs: 2 * DAY_MS, keyRetentionMs: DAY_MS }),
     ).rejects.toThrow(/Write at least resultRetentionMs/)
     await expect(purge(pool, { limit: 0 })).rejects.toThrow(/limit/)
     await expect(purge(pool, { resultRetentionMs: -1 })).rejects.toThrow(/resultRetentionMs/)
-    // Longer than the default for keys: that one follows.
+    // This retention is longer than the default for keys, which follows it.
     await purge(pool, { resultRetentionMs: 30 * DAY_MS })
   })
 
-  test('says that the schema is missing', async () => {
+  test('reports a missing schema', async () => {
     await expect(purge(database.pool(), { schema: 'nowhere' })).rejects.toMatchObject({
       code: 'store-not-migrated',
     })

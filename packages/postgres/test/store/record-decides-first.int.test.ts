@@ -7,7 +7,7 @@ import { storeOn, testDatabase } from '../database/test-database.ts'
 const database = testDatabase()
 
 describe('1,000 retries of a finished key, fifty at a time', () => {
-  test('from five processes are 1,000 replays', async () => {
+  test('from five processes get 1,000 replays', async () => {
     const stores = Array.from({ length: 5 }, () => storeOn(database.pool({ max: 10 })))
     const claim = claimOf()
     await attemptOf(await storeOn(database.pool()).begin(claim)).complete(kept('done'))
@@ -24,7 +24,7 @@ describe('1,000 retries of a finished key, fifty at a time', () => {
     expect(answers).toEqual({ 'replay 201 done': 1_000 })
   })
 
-  test('are mostly told that it is still running where the lock decides first', async () => {
+  test('would mostly get in-progress if the lock decided first', async () => {
     const pool = database.pool({ max: 20 })
     const lockFirst = async (): Promise<boolean> => {
       const client = await pool.connect()
@@ -39,7 +39,7 @@ describe('1,000 retries of a finished key, fifty at a time', () => {
     expect(won.filter((each) => !each).length).toBeGreaterThan(0)
   })
 
-  test('in one process are a few questions to the database', async () => {
+  test('in one process cost a few statements', async () => {
     const pool = database.pool({ max: 10 })
     const store = storeOn(pool)
     const claim = claimOf()
@@ -76,19 +76,19 @@ test('neither a claim nor a replay takes a transaction id', async () => {
   client.release()
 })
 
-describe('a claim that waited for the winner’s commit', () => {
-  test('reads the record in a snapshot of its own', async () => {
+describe('a claim that waited for the commit of the winner', () => {
+  test('reads the record in a new snapshot', async () => {
     const { state } = await afterWaiting('oncekey')
     expect(state).toBe('finished')
   })
 
-  test('would not see it in a STABLE function: that reads in the snapshot it waited with', async () => {
+  test('would not see it in a STABLE function, which reads in the snapshot it waited with', async () => {
     await database.query('create schema stable')
     const [row] = await database.query<{ text: string }>(
       "select pg_get_functiondef('oncekey.wait_for_end'::regproc) as text",
     )
     const text = row?.text ?? ''
-    // VOLATILE is the default and is not written out.
+    // VOLATILE is the default, so the function's text does not contain it.
     expect(text).not.toContain('STABLE')
     await database.query(
       text.replace('FUNCTION oncekey.', 'FUNCTION stable.').replace('LANGUAGE', 'STABLE LANGUAGE'),
@@ -121,12 +121,12 @@ describe('a claim that waited for the winner’s commit', () => {
   }
 })
 
-describe('a plan made while the table was a page long', () => {
+describe('a plan made while the table was one page long', () => {
   test('still finds the record by its key when the table has grown', async () => {
     expect(await scansAfterGrowth('oncekey')).toBe(0)
   })
 
-  test('would read the whole table if it could', async () => {
+  test('would read the whole table if sequential scans were allowed', async () => {
     await database.query('create schema plain')
     const [row] = await database.query<{ text: string }>(
       "select pg_get_functiondef('oncekey.claim_3'::regproc) as text",

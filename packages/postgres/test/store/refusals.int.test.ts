@@ -8,11 +8,11 @@ import { storeOn, testDatabase } from '../database/test-database.ts'
 
 const isolations = ['read committed', 'repeatable read', 'serializable'] as const
 
-describe.each(isolations)('a refusal that is kept late, %s', (isolation) => {
+describe.each(isolations)('a refusal that is stored late, %s', (isolation) => {
   const database = testDatabase()
 
   function lateStore(beforeRefusal: () => Promise<void>) {
-    // Whatever the sessions of this database are set to, what is kept is decided by what is true now.
+    // Whatever the sessions of this database are set to, the present state decides what is stored.
     const pool = database.pool({
       options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
     })
@@ -21,7 +21,7 @@ describe.each(isolations)('a refusal that is kept late, %s', (isolation) => {
   }
 
   test.each(['transaction', 'lease'] as const)(
-    'gives way to an attempt in %s mode that has the key by then',
+    'yields to an attempt in %s mode that has the key by then',
     async (mode) => {
       const claim = claimOf()
       const other = storeOn(database.pool(), { mode })
@@ -38,7 +38,7 @@ describe.each(isolations)('a refusal that is kept late, %s', (isolation) => {
     },
   )
 
-  test('gives way to an attempt of lease mode whose outcome is unknown by then', async () => {
+  test('yields to an attempt in lease mode whose outcome is unknown by then', async () => {
     const claim = claimOf()
     const other = storeOn(database.pool(), { mode: 'lease' })
     const store = lateStore(async () => {
@@ -49,7 +49,7 @@ describe.each(isolations)('a refusal that is kept late, %s', (isolation) => {
     expect(said(await store.begin(again(claim, { whenUnknown: 'hold' })))).toBe('unknown')
   })
 
-  test('takes the attempt that it had taken over with it', async () => {
+  test('also ends the attempt that it had taken over', async () => {
     const claim = claimOf()
     const other = storeOn(database.pool(), { mode: 'lease' })
     await attemptOf(await other.begin(claim)).abandon()
@@ -62,7 +62,7 @@ describe.each(isolations)('a refusal that is kept late, %s', (isolation) => {
     expect(await database.query(attempts, [claim.key])).toEqual([])
   })
 
-  test('does not end an attempt that retook the same unknown outcome before it', async () => {
+  test('does not end an attempt that retook the same unknown outcome first', async () => {
     const claim = claimOf()
     const other = storeOn(database.pool(), { mode: 'lease' })
     await attemptOf(await other.begin(claim)).abandon()

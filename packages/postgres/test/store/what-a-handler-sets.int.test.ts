@@ -16,7 +16,7 @@ const reader = `reader_${randomUUID().slice(0, 8)}`
 beforeAll(() => database.query(`create role ${reader}`))
 afterAll(() => database.query(`drop owned by ${reader}; drop role ${reader}`))
 
-describe.each(wires)('what a handler sets in its session, $wire', ({ pipeline, prepare }) => {
+describe.each(wires)('a handler that changes its session, $wire', ({ pipeline, prepare }) => {
   describe.each(modes)('in %s mode', (mode) => {
     const open = async () => {
       const pool = database.pool({ max: 3, pipeline })
@@ -28,10 +28,10 @@ describe.each(wires)('what a handler sets in its session, $wire', ({ pipeline, p
       return { pool, store, claim, attempt, tx }
     }
 
-    // PostgreSQL converted what it was sent: the record was kept under the scope 'JosÃ©', where no retry
-    // found it, and the retry wrote once more.
+    // A bug: PostgreSQL converted the values, and the record was kept under the scope 'JosÃ©',
+    // where no retry found it, so the retry wrote once more.
     test.each(['set', 'set local'])(
-      'an encoding, by %s: nothing is kept, and the retry runs',
+      'to another encoding by %s keeps nothing, and the retry runs',
       async (set) => {
         const { pool, store, claim, attempt, tx } = await open()
         await tx.query(`${set} client_encoding = 'LATIN1'`)
@@ -47,7 +47,7 @@ describe.each(wires)('what a handler sets in its session, $wire', ({ pipeline, p
       },
     )
 
-    test('an encoding that it resets: its response is kept as ever', async () => {
+    test('to another encoding and back does not affect its response', async () => {
       const { store, claim, attempt, tx } = await open()
       await tx.query("set client_encoding = 'LATIN1'")
       await tx.query('reset client_encoding')
@@ -55,16 +55,16 @@ describe.each(wires)('what a handler sets in its session, $wire', ({ pipeline, p
       expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
     })
 
-    test('an encoding that it refuses with: the refusal is kept as ever', async () => {
+    test('to another encoding does not affect a refusal', async () => {
       const { store, claim, attempt, tx } = await open()
       if (mode === 'transaction') await tx.query("set client_encoding = 'LATIN1'")
       expect(await attempt.complete(refused('no'))).toBe('stored')
       expect(said(await store.begin(again(claim)))).toBe('replay 422 no')
     })
 
-    // The attempt's mark was a setting: the completion took the transaction for one that the handler had
-    // ended, and spent the key of a request that had left nothing.
-    test('everything back to its default, by RESET ALL: it is stored as ever', async () => {
+    // A bug: the attempt's mark was a setting, so the completion took the transaction for one that
+    // the handler had ended, and spent the key of a request that had left nothing.
+    test('back to its defaults by RESET ALL does not affect its response', async () => {
       const { store, claim, attempt, tx } = await open()
       await tx.query('reset all')
       expect(await attempt.complete(kept('done', [eventOf()]))).toBe('stored')
@@ -73,7 +73,7 @@ describe.each(wires)('what a handler sets in its session, $wire', ({ pipeline, p
     })
   })
 
-  test('everything back to its default, on a route without a key and in an inbox', async () => {
+  test('back to its defaults does not affect a route without a key or an inbox', async () => {
     const pool = database.pool({ max: 3, pipeline })
     const attempt = await storeOn(pool, { prepare }).open({ leaseMs: 60_000 })
     await (await attempt.transaction()).query('reset all')
@@ -85,9 +85,10 @@ describe.each(wires)('what a handler sets in its session, $wire', ({ pipeline, p
     expect(taken.kind).toBe('done')
   })
 
-  // Each claim failed with 42501, and each time the session went back to its pool as healthy.
+  // A bug: each claim failed with 42501, and each time the session went back to its pool as
+  // healthy.
   test.each([`set role ${reader}`, "set client_encoding = 'LATIN1'"])(
-    'and leaves behind, by %s, costs one request',
+    'by %s, for good, fails one request',
     async (set) => {
       for (const mode of modes) {
         const pool = database.pool({ max: 3, pipeline })
@@ -101,7 +102,7 @@ describe.each(wires)('what a handler sets in its session, $wire', ({ pipeline, p
 })
 
 describe.each(bridges.filter(({ name }) => name !== 'pg'))('$name', ({ open }) => {
-  test('a role that was left in its sessions is gone with them', async () => {
+  test('a role left in a session goes away with the session', async () => {
     const bridge = await open({ url: database.url(), max: 3 })
     const store = postgresStore({ client: bridge.client, maxConcurrent: 3 })
     const begin = async () => attemptOf(await store.begin(claimOf()))
@@ -114,24 +115,28 @@ describe.each(bridges.filter(({ name }) => name !== 'pg'))('$name', ({ open }) =
   })
 })
 
-// CASE … END looks as if it might end a transaction, so the server is asked; and who is not tracked
-// was taken for somebody who had: the key was spent, and nothing had been done.
-test.each(modes)('a server that tracks no activities, in %s mode', async (mode) => {
-  const { pathname } = new URL(database.url())
-  await database.query(`alter database ${pathname.slice(1)} set track_activities = off`)
-  const store = storeOn(database.pool({ max: 3 }), { mode, maxConcurrent: 1 })
-  for (const end of ['refuse', 'release'] as const) {
-    const claim = claimOf()
-    const attempt = attemptOf(await store.begin(claim))
-    await (await attempt.transaction()).query('select case when true then 1 end')
-    if (end === 'refuse') expect(await attempt.complete(refused('no'))).toBe('stored')
-    else await attempt.release()
-    const then = await store.begin(again(claim))
-    expect(said(then)).toBe(end === 'refuse' ? 'replay 422 no' : 'run')
-    if (then.kind === 'run') await then.attempt.release()
-  }
-  await database.query(`alter database ${pathname.slice(1)} reset track_activities`)
-})
+// A bug: CASE … END looks as if it might end a transaction, so the store asks the server, and a
+// backend that is not tracked counted as one whose transaction had ended: the key was spent, and
+// nothing had been done.
+test.each(modes)(
+  'a server that tracks no activities does not spend keys, in %s mode',
+  async (mode) => {
+    const { pathname } = new URL(database.url())
+    await database.query(`alter database ${pathname.slice(1)} set track_activities = off`)
+    const store = storeOn(database.pool({ max: 3 }), { mode, maxConcurrent: 1 })
+    for (const end of ['refuse', 'release'] as const) {
+      const claim = claimOf()
+      const attempt = attemptOf(await store.begin(claim))
+      await (await attempt.transaction()).query('select case when true then 1 end')
+      if (end === 'refuse') expect(await attempt.complete(refused('no'))).toBe('stored')
+      else await attempt.release()
+      const then = await store.begin(again(claim))
+      expect(said(then)).toBe(end === 'refuse' ? 'replay 422 no' : 'run')
+      if (then.kind === 'run') await then.attempt.release()
+    }
+    await database.query(`alter database ${pathname.slice(1)} reset track_activities`)
+  },
+)
 
 async function leftBehind(pool: Pool, set: string): Promise<void> {
   const clients: PoolClient[] = await Promise.all([1, 2, 3].map(() => pool.connect()))
@@ -146,7 +151,7 @@ async function expectEncoding(pool: Pool): Promise<void> {
   expect(encodings.map(({ rows }) => rows[0].client_encoding)).toEqual(['UTF8', 'UTF8', 'UTF8'])
 }
 
-/** Each try may meet one session that is not what it was, and there are so many. */
+/** Tries as often as there are sessions, because each try may meet a changed one. */
 async function servesAgain(store: Store): Promise<void> {
   await waitFor(
     async () => {

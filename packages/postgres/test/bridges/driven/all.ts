@@ -5,7 +5,7 @@ import { kysely } from './kysely.ts'
 import { postgresJs } from './postgres-js.ts'
 import { typeorm } from './typeorm.ts'
 
-/** Every library that there is a bridge for, on a real server. */
+/** Every library with a bridge, on a real server. */
 export const bridges: readonly BridgeUnderTest[] = [
   ...drizzleBridges,
   knexBridge,

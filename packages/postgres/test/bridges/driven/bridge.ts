@@ -5,19 +5,19 @@ export interface Bridge<Tx = unknown> {
   readonly client: SqlClient<Tx>
   /** Writes an order through the library's own transaction object. */
   insert(tx: Tx, id: string): Promise<unknown>
-  /** How many orders of this id the transaction sees. */
+  /** How many orders with this id the transaction sees. */
   count(tx: Tx, id: string): Promise<number>
-  /** Sends any SQL; resolves to the rows. */
+  /** Sends any SQL and resolves with the rows. */
   raw(tx: Tx, text: string): Promise<readonly unknown[]>
-  /** A write that is built now, and sent when the function is called. */
+  /** A write that is built now and sent when the returned function is called. */
   later(tx: Tx, id: string): () => PromiseLike<unknown>
-  /** Runs `work` inside of a savepoint of the library's own. */
+  /** Runs `work` inside one of the library's own savepoints. */
   nested?(tx: Tx, work: (inner: Tx) => Promise<unknown>): Promise<unknown>
-  /** Whether this is what the library itself calls a transaction. */
+  /** Whether the library itself calls this a transaction. */
   isOwn(tx: Tx): boolean
-  /** Every way to end it that the library shows. */
+  /** Every way in which the library lets a caller end it. */
   ends(tx: Tx): readonly (() => unknown)[]
-  /** Takes every connection of the pool, until the function it returns is called. */
+  /** Takes every connection of the pool until the returned function is called. */
   exhaust(): Promise<() => unknown>
   end(): Promise<unknown>
 }
@@ -25,7 +25,7 @@ export interface Bridge<Tx = unknown> {
 export interface BridgeUnderTest {
   readonly name: string
   open(options: BridgeOptions): Promise<Bridge>
-  /** What this library does not have, and why. */
+  /** The features that this library lacks, and why. */
   readonly lacks?: { readonly nested?: string; readonly sqlSavepoints?: string }
 }
 

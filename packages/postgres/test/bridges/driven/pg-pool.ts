@@ -1,7 +1,7 @@
 import { Pool } from 'pg'
 import type { Bridge, BridgeOptions } from './bridge.ts'
 
-/** A pool of `pg`, and the part of a bridge that it plays. */
+/** A pool of `pg` in the role of a bridge. */
 export function pgPool({
   url,
   max,

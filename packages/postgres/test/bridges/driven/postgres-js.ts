@@ -27,15 +27,15 @@ export const postgresJs: BridgeUnderTest = {
 }
 
 /**
- * In transactions: `reserve()` loses a connection for good where it is the first to be told of the
- * end of the one before.
+ * Inside transactions, because `reserve()` loses a connection for good if it is the first to learn
+ * that the previous connection ended.
  */
 export async function everyConnection(sql: Sql): Promise<() => Promise<unknown>> {
   const held = await Promise.all(Array.from({ length: sql.options.max }, () => hold(sql)))
   return () => Promise.all(held.map((giveBack) => giveBack()))
 }
 
-/** Who gets a connection after one that the server has ended is told why that one was. */
+/** The next user of a connection that the server ended gets the error about its end. */
 async function hold(sql: Sql): Promise<() => Promise<unknown>> {
   try {
     return await new Promise((resolve, reject) => {

@@ -6,7 +6,7 @@ import { storeOn, testDatabase } from '../../database/test-database.ts'
 
 const insert = 'insert into orders values ($1)'
 
-// While a deploy changes the mode, processes of both work on the same keys.
+// While a deploy changes the mode, processes in both modes work on the same keys.
 describe.each(['read committed', 'serializable'] as const)(
   'a store in lease mode and one in transaction mode, %s',
   (isolation) => {
@@ -52,7 +52,7 @@ describe.each(['read committed', 'serializable'] as const)(
       expect(said(await waiter)).toBe('replay 201 done')
     })
 
-    test('an unknown outcome is held by transaction mode, or taken over with the next number', async () => {
+    test('let transaction mode hold an unknown outcome, or take it over with the next number', async () => {
       const claim = claimOf()
       const stale = attemptOf(await leased().begin({ ...claim, leaseMs: 1 }))
       await lapsed(claim.key)
@@ -76,14 +76,15 @@ describe.each(['read committed', 'serializable'] as const)(
       ).toEqual([])
     })
 
-    test('is as unknown as it was where that attempt came to nothing', async () => {
+    test('leave an unknown outcome unknown if the attempt that took it over is undone', async () => {
       const claim = claimOf()
       await attemptOf(await leased().begin(claim)).abandon()
       await attemptOf(await transactional().begin(again(claim))).abandon()
       for (const store of [leased(), transactional()]) {
         expect(said(await store.begin(again(claim, { whenUnknown: 'hold' })))).toBe('unknown')
       }
-      // A refusal is kept after its writes, and the taking over, are undone: the record decides first.
+      // A refusal is stored after its writes and its takeover are undone, so the record decides
+      // first.
       const refusing = attemptOf(await transactional().begin(again(claim)))
       expect(await refusing.complete(refused('no'))).toBe('stored')
       for (const store of [leased(), transactional()]) {
@@ -91,7 +92,7 @@ describe.each(['read committed', 'serializable'] as const)(
       }
     })
 
-    test('and has let go of the key once that is said: who retakes it then is not told in-progress', async () => {
+    test('release the key before they report that, so that the next claim does not get in-progress', async () => {
       const claim = claimOf()
       await attemptOf(await leased().begin(claim)).abandon()
       const [pool, rollback] = [database.pool(), gate()]
@@ -116,7 +117,7 @@ describe.each(['read committed', 'serializable'] as const)(
       await attemptOf(await store.begin(again(claim))).release()
     })
 
-    test('of fifty claims in both modes one runs', async () => {
+    test('run one of fifty claims in both modes', async () => {
       const claim = claimOf()
       const decisions = await Promise.all(
         Array.from({ length: 50 }, (_, index) =>
@@ -138,7 +139,7 @@ describe.each(['read committed', 'serializable'] as const)(
   },
 )
 
-/** Holds up whoever comes to it until it is opened. */
+/** Holds up every caller until it is opened. */
 function gate() {
   let [reach, open] = [(): void => {}, (): void => {}]
   const reached = new Promise<void>((resolve) => {

@@ -15,7 +15,7 @@ describe.each(bridges)('lease mode through $name', ({ open }) => {
   })
   afterAll(() => bridge.end())
 
-  test('is renewed, taken over, fenced and committed as through a pool of pg', async () => {
+  test('renews, takes over, fences and commits as through a pool of pg', async () => {
     const store = postgresStore({ client: bridge.client, mode: 'lease' })
     const claim = claimOf()
     const stale = attemptOf(await store.begin(claim))

@@ -6,7 +6,7 @@ import { beforeAll } from 'vitest'
 import { clockOptions, movableClock } from '../../database/movable-clock.ts'
 import { storeOn, type TestDatabase, testDatabase } from '../../database/test-database.ts'
 
-// Every way to talk to the server, every isolation level, and leases that really run out.
+// Every way to talk to the server, every isolation level, and leases that really expire.
 const kinds = [
   { name: 'one message, real leases', clock: 'real' },
   { name: 'pipelined, repeatable read', pipeline: true, isolation: 'repeatable read' },
@@ -25,7 +25,7 @@ function fixtures(
   const { pipeline = false, clock, ...rest } = options
   const pools: Pool[] = []
   let other: ReturnType<typeof storeOn> | undefined
-  // Two pools, as of two processes, for all tests: connecting is what takes time.
+  // Two pools, as in two processes, shared by all tests because connecting takes time.
   const pool = (index: number): Pool => {
     const moved = clock === 'real' ? {} : { options: clockOptions }
     pools[index] ??= database.pool({ max: 20, pipeline, ...moved })
@@ -58,6 +58,6 @@ function fixtures(
     async expireResults() {
       await purge(pool(0), { resultRetentionMs: 0, limit: 100_000 })
     },
-    // No expireKeys: a record is true until it is purged, however old it is.
+    // No expireKeys, because a record is valid until it is purged, however old it is.
   })
 }

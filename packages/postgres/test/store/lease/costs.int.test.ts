@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused } from '../../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../../database/test-database.ts'
 
-// A server of its own, because it counts for everybody on it; flushing by nobody but who commits.
+// Its own server, because the counters are for the whole server; only commits flush.
 let server: PostgresServer
 beforeAll(async () => {
   server = await startPostgres({ settings: { ...durable, wal_writer_delay: '10s' } })
@@ -31,7 +31,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
   const proxies: TcpProxy[] = []
   afterAll(() => Promise.all(proxies.map((proxy) => proxy.stop())))
 
-  test('a fresh request without a transaction: claim and completion, a round trip and a flush each', async () => {
+  test('a fresh request without a transaction takes a claim and a completion, a round trip and a flush each', async () => {
     const costs = await costsOf(async (store) => {
       const attempt = attemptOf(await store.begin(claimOf()))
       await attempt.complete(kept('done', [eventOf(), eventOf()]))
@@ -43,7 +43,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('with one: the claim beside the bare transaction, which has the same flush as ever', async () => {
+  test('a fresh request with a transaction adds only the claim to the bare transaction', async () => {
     const costs = await costsOf(async (store) => {
       const attempt = attemptOf(await store.begin(claimOf()))
       await write(attempt)
@@ -63,7 +63,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a refusal: undone and stored in one', async () => {
+  test('a refusal undoes and stores in one round trip', async () => {
     const costs = await costsOf(async (store) => {
       const attempt = attemptOf(await store.begin(claimOf()))
       await write(attempt)
@@ -83,7 +83,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('a replay, another body under the key, a key that runs: one round trip, no flush', async () => {
+  test('a replay, a mismatch and a running key each take one round trip and no flush', async () => {
     const store = storeOn(database.pool(), { mode: 'lease' })
     const [finished, running] = [claimOf(), claimOf()]
     await attemptOf(await store.begin(finished)).complete(kept('done'))
@@ -101,7 +101,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     })
   })
 
-  test('an unknown outcome: held without a flush, retaken with one', async () => {
+  test('an unknown outcome is held without a flush and retaken with one', async () => {
     const [held, retaken] = [claimOf(), claimOf()]
     const store = storeOn(database.pool(), { mode: 'lease' })
     for (const claim of [held, retaken]) await attemptOf(await store.begin(claim)).abandon()
@@ -118,7 +118,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     await attempt?.release()
   })
 
-  test('fifty renewals: one statement, one flush', async () => {
+  test('fifty renewals take one statement and one flush', async () => {
     let attempts: Attempt<PoolClient>[] = []
     const costs = await costsOf(
       async () => {
@@ -135,7 +135,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     await Promise.all(attempts.map((attempt) => attempt.release()))
   })
 
-  /** What `work` costs after `prepared`, counted by the server and on the way to it. */
+  /** The cost of `work` after `prepared`, counted by the server and on the wire. */
   async function costsOf(
     work: (store: Store) => Promise<void>,
     prepared: (store: Store) => Promise<void> = async () => {},
@@ -149,7 +149,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
     for (const client of clients) client.release()
     await prepared(store)
     const before = await flushes(clients)
-    // So that what is sent together arrives together.
+    // A delay, so that statements sent together arrive together.
     proxy.latency(3)
     await resetStatements(database.url())
     proxy.resetCounts()
@@ -168,7 +168,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
   }
 })
 
-/** By the backends of this pool, so far. */
+/** Flushes so far by the backends of this pool. */
 async function flushes(clients: PoolClient[]): Promise<number> {
   let total = 0
   for (const client of clients) {

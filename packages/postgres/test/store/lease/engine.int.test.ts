@@ -9,7 +9,7 @@ const leased = () => storeOn(database.pool(), { mode: 'lease' })
 const options = { namespace: 'jobs', leaseMs: 300 }
 const ours = (key: string) => claimOf({ namespace: 'jobs', scope: 'tenant', key })
 
-/** A function that runs until it is told to end. */
+/** A function that runs until the test ends it. */
 function working() {
   let finish = (): void => {}
   const done = new Promise<void>((resolve) => {
@@ -19,7 +19,7 @@ function working() {
 }
 
 describe('a handler in lease mode', () => {
-  test('keeps its key for as long as it runs, many leases long', async () => {
+  test('keeps its key for as long as it runs, over many leases', async () => {
     const { done, finish } = working()
     const call = { scope: 'tenant', key: 'long' }
     const running = once({ store: leased(), ...options }).run(call, () => done)
@@ -44,7 +44,7 @@ describe('a handler in lease mode', () => {
     })
   })
 
-  test('hears through its signal that the key is another’s, and cannot commit', async () => {
+  test('learns from its signal that another attempt has the key, and cannot commit', async () => {
     const { done, finish } = working()
     let reason: unknown
     const run = once({ store: leased(), ...options }).run(
@@ -57,7 +57,7 @@ describe('a handler in lease mode', () => {
         return 'late'
       },
     )
-    // As another would, had this process been stopped for longer than its lease.
+    // As another process would, had this one been stopped for longer than its lease.
     await waitFor(
       async () =>
         (
@@ -74,7 +74,7 @@ describe('a handler in lease mode', () => {
     await database.query("delete from oncekey.attempts where key = 'lost'")
   })
 
-  test('that is still running when a process has drained is left to its lease', async () => {
+  test('that is still running after the process has drained is left to its lease', async () => {
     const { done, finish } = working()
     const engine = once({ store: leased(), ...options })
     const running = engine.run({ scope: 'tenant', key: 'drained' }, () => done)
@@ -121,7 +121,7 @@ describe('an unknown outcome', () => {
     expect(await jobs.run(call, () => 1)).toEqual({ value: 1, replayed: false })
   })
 
-  test('is what the function finds that is asked about it', async () => {
+  test('is passed to the whenUnknown function', async () => {
     const asked: string[] = []
     const jobs = createEngine({
       store: leased(),
@@ -146,7 +146,7 @@ describe('an unknown outcome', () => {
 })
 
 describe('a store in lease mode', () => {
-  test('has many attempts without a transaction run on a small pool', async () => {
+  test('runs many attempts without a transaction on a small pool', async () => {
     const store = storeOn(database.pool({ max: 3 }), { mode: 'lease' })
     const claims = Array.from({ length: 100 }, () => claimOf())
     const attempts = await Promise.all(
@@ -159,7 +159,7 @@ describe('a store in lease mode', () => {
     expect(new Set(outcomes)).toEqual(new Set(['stored']))
   })
 
-  test('lets any number of claims wait for other processes’ attempts, on a small pool', async () => {
+  test('lets any number of claims wait for attempts of other processes on a small pool', async () => {
     const theirs = leased()
     const pool = database.pool({ max: 3 })
     const store = storeOn(pool, { mode: 'lease' })
@@ -170,7 +170,7 @@ describe('a store in lease mode', () => {
     const waiters = claims.flatMap((claim) =>
       Array.from({ length: 3 }, () => store.begin(again(claim, { waitMs: 60_000 }))),
     )
-    // Others are served beside them.
+    // Other requests are served meanwhile.
     const beside = attemptOf(await store.begin(claimOf()))
     await (await beside.transaction()).query('select 1')
     expect(await beside.complete(kept('done'))).toBe('stored')

@@ -24,7 +24,7 @@ describe.each(wires.slice(0, 2))('a worker that lost its lease, $wire', ({ pipel
     expect(await database.query('select from oncekey.outbox where id = $1', [event.id])).toEqual([])
   })
 
-  test('does not lose it while its transaction is open: the lock on its row is the lease', async () => {
+  test('keeps its lease while its transaction is open, because the lock on its row is the lease', async () => {
     const claim = claimOf({ leaseMs: SHORT_MS })
     const attempt = attemptOf(await process().begin(claim))
     const id = randomUUID()
@@ -49,7 +49,7 @@ describe.each(wires.slice(0, 2))('a worker that lost its lease, $wire', ({ pipel
     expect(said(await other.begin(again(claim)))).toBe('replay 201 done')
   })
 
-  test('of fifty that race for it, one takes over, and one order is there', async () => {
+  test('is succeeded by one of fifty that race for it, and one order exists', async () => {
     const claim = claimOf({ leaseMs: SHORT_MS })
     const stale = attemptOf(await process().begin(claim))
     const stores = Array.from({ length: 5 }, process)
@@ -91,7 +91,7 @@ describe.each(wires.slice(0, 2))('a worker that lost its lease, $wire', ({ pipel
 describe('a completion that does not hold its attempt', () => {
   const database = testDatabase()
 
-  test('plainly changes no row, which is no error: COMMIT follows, and the stale write is kept', async () => {
+  test('changes no row without the fence, which is no error, so COMMIT keeps the stale write', async () => {
     const id = randomUUID()
     await database.query(
       `begin; insert into orders values ('${id}');
@@ -100,7 +100,7 @@ describe('a completion that does not hold its attempt', () => {
     expect(await database.hasOrder(id)).toBe(true)
   })
 
-  test('raises, and COMMIT behind it is a rollback', async () => {
+  test('raises an error, and the COMMIT behind it rolls back', async () => {
     const id = randomUUID()
     const client = await database.pool().connect()
     const completing = client.query(
@@ -138,14 +138,15 @@ describe('a completion that waits for its COMMIT', () => {
     return { attempt, claim, client }
   }
 
-  test('is in the way of no claim, no renewal and nobody who waits', async () => {
+  test('blocks no claim, no renewal and no waiting claim', async () => {
     const { attempt, claim, client } = await pending()
     const store = storeOn(database.pool(), { mode: 'lease' })
     const waiter = store.begin(again(claim, { waitMs: 60_000 }))
     for (const whenUnknown of ['retake', 'hold'] as const) {
       expect(said(await store.begin(again(claim, { whenUnknown })))).toBe('in-progress')
     }
-    // In a store of its own: who waits beside it would wait for its end, and that comes last here.
+    // In another store, because a claim waiting in this one would wait for its end, which comes
+    // last here.
     const other = storeOn(database.pool(), { mode: 'lease' })
     const own = attemptOf(await other.begin(claim))
     expect(await own.renew(60_000)).toBe('held')
@@ -156,7 +157,7 @@ describe('a completion that waits for its COMMIT', () => {
     await attempt.release()
   })
 
-  test('plainly blocks a claim that inserts, and a renewal that writes the row', async () => {
+  test('would block a claim that inserts, and a renewal that writes the row', async () => {
     const { attempt, claim, client } = await pending()
     const naive = await database.pool({ options: '-c lock_timeout=100ms' }).connect()
     await expect(
@@ -187,7 +188,7 @@ describe('a handler in repeatable read', () => {
     expect(await attempt.complete(kept('done'))).toBe('stored')
   })
 
-  test('plainly fails: a renewal of the row itself is a change its snapshot has not seen', async () => {
+  test('would fail if a renewal changed its own row, which its snapshot does not show', async () => {
     const claim = claimOf()
     const attempt = attemptOf(await storeOn(database.pool(), { mode: 'lease' }).begin(claim))
     const client = await database.pool().connect()
@@ -205,10 +206,10 @@ describe('a handler in repeatable read', () => {
   })
 })
 
-describe('renewals, with every other connection of the pool in use', () => {
+describe('renewals while every other connection of the pool is in use', () => {
   const database = testDatabase()
 
-  test('are made all the same', async () => {
+  test('still succeed', async () => {
     const pool = database.pool({ max: 4 })
     const store = storeOn(pool, { mode: 'lease' })
     const claims = Array.from({ length: 2 }, () => claimOf())
@@ -225,7 +226,7 @@ describe('renewals, with every other connection of the pool in use', () => {
     await waitFor(() => pool.idleCount === pool.totalCount, { what: 'all to be given back' })
   })
 
-  test('plainly wait behind the handlers whose leases they are', async () => {
+  test('would wait behind the handlers whose leases they renew', async () => {
     const pool = database.pool({ max: 4 })
     const handlers = await Promise.all(Array.from({ length: 4 }, () => pool.connect()))
     const renewal = pool.query('select 1')
@@ -251,7 +252,7 @@ describe('renewals, with every other connection of the pool in use', () => {
 describe('renewals of many attempts', () => {
   const database = testDatabase()
 
-  test('are one statement for all that ask together', async () => {
+  test('are one statement for all that ask at the same time', async () => {
     const pool = database.pool({ max: 4 })
     const store = storeOn(pool, { mode: 'lease' })
     const claims = Array.from({ length: 60 }, () => claimOf())
@@ -260,7 +261,7 @@ describe('renewals of many attempts', () => {
     )
     const answers = await Promise.all(attempts.map((attempt) => attempt.renew(60_000)))
     expect(new Set(answers)).toEqual(new Set(['held']))
-    // One transaction wrote them all.
+    // One transaction wrote all of them.
     expect(await database.query('select distinct xmin from oncekey.leases')).toHaveLength(1)
     for (const attempt of attempts) await attempt.release()
     await waitFor(async () => (await database.query('select from oncekey.leases')).length === 0, {
@@ -269,7 +270,7 @@ describe('renewals of many attempts', () => {
     await waitFor(() => pool.idleCount === pool.totalCount, { what: 'all to be given back' })
   })
 
-  test('go on through a new connection when theirs is lost', async () => {
+  test('continue on a new connection when theirs is lost', async () => {
     const name = `renewing-${randomUUID()}`
     const pool = database.pool({ max: 4, application_name: name })
     const store = storeOn(pool, { mode: 'lease' })

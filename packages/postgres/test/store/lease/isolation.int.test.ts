@@ -11,7 +11,7 @@ const levels = ['read committed', 'repeatable read', 'serializable'] as const
 describe.each(levels)('lease mode, isolation %s', (isolation) => {
   const database = testDatabase()
 
-  test('is what the handler gets, whatever the default of the session', async () => {
+  test('applies to the handler, whatever the default of the session', async () => {
     const pool = database.pool({ options: '-c default_transaction_isolation=serializable' })
     const attempt = attemptOf(await storeOn(pool, { mode: 'lease', isolation }).begin(claimOf()))
     const { rows } = await (await attempt.transaction()).query('show transaction_isolation')
@@ -19,7 +19,7 @@ describe.each(levels)('lease mode, isolation %s', (isolation) => {
     await attempt.release()
   })
 
-  test(`different keys do not conflict: ${KEYS} of them, ${CLIENTS} at a time`, async () => {
+  test(`lets ${KEYS} different keys run without conflicts, ${CLIENTS} at a time`, async () => {
     const pool = database.pool({ max: 2 * CLIENTS })
     const store = storeOn(pool, { mode: 'lease', isolation, maxConcurrent: CLIENTS })
     const outcomes = await together(async () => {
@@ -30,7 +30,7 @@ describe.each(levels)('lease mode, isolation %s', (isolation) => {
     expect(outcomes).toEqual({ stored: KEYS })
   })
 
-  test('the handler sees what was committed before its transaction, not before its claim', async () => {
+  test('shows the handler what was committed before its transaction, not only before its claim', async () => {
     const store = storeOn(database.pool(), { mode: 'lease', isolation })
     const attempt = attemptOf(await store.begin(claimOf()))
     const id = randomUUID()
@@ -44,7 +44,7 @@ describe.each(levels)('lease mode, isolation %s', (isolation) => {
 describe('in lease mode a conflict between handlers', () => {
   const database = testDatabase()
 
-  test('is 503 and leaves the outcome unknown: what was done outside is not undone with it', async () => {
+  test('answers 503 and leaves the outcome unknown, because outside effects are not undone', async () => {
     await database.query('create table doctors (name text primary key, on_call boolean)')
     await database.query("insert into doctors values ('alice', true), ('bob', true)")
     const store = storeOn(database.pool(), { mode: 'lease', isolation: 'serializable' })
@@ -68,7 +68,7 @@ describe('in lease mode a conflict between handlers', () => {
     ])
   })
 
-  test('a statement that failed and was swallowed leaves it unknown at once', async () => {
+  test('leaves the outcome unknown at once if a failed statement was swallowed', async () => {
     const store = storeOn(database.pool(), { mode: 'lease' })
     const claim = claimOf()
     const attempt = attemptOf(await store.begin(claim))
@@ -82,7 +82,7 @@ describe('in lease mode a conflict between handlers', () => {
     await retaken.release()
   })
 
-  test('a COMMIT of the handler’s own has spent the key: nothing runs under it again', async () => {
+  test('spends the key if the handler committed itself: nothing runs under it again', async () => {
     const store = storeOn(database.pool(), { mode: 'lease' })
     const claim = claimOf()
     const attempt = attemptOf(await store.begin(claim))
@@ -96,7 +96,7 @@ describe('in lease mode a conflict between handlers', () => {
 })
 
 describe.each(['repeatable read', 'serializable'] as const)(
-  'lease mode where the session’s default is %s',
+  'lease mode with the session’s default set to %s',
   (level) => {
     const database = testDatabase()
     const store = (max: number) =>
@@ -111,7 +111,7 @@ describe.each(['repeatable read', 'serializable'] as const)(
         },
       )
 
-    test('of fifty claims one runs, and different keys all complete', async () => {
+    test('runs one of fifty claims, and completes all different keys', async () => {
       const [one, two] = [store(10), store(10)]
       const claim = claimOf()
       const decisions = await Promise.all(

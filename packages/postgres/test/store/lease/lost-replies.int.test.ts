@@ -8,7 +8,7 @@ import { storeOn, testDatabase, wires } from '../../database/test-database.ts'
 const insert = 'insert into orders values ($1)'
 
 describe.each([wires[0], wires[3]])(
-  'an answer that is lost in lease mode, $wire',
+  'a lost answer in lease mode, $wire',
   ({ pipeline, prepare }) => {
     const database = testDatabase()
     const proxies: TcpProxy[] = []
@@ -35,7 +35,7 @@ describe.each([wires[0], wires[3]])(
     }
 
     test.each(['dropAfter', 'dropBefore'] as const)(
-      'of a claim: it is sent again, and is the one attempt (%s)',
+      'to a claim makes the store send it again, and it gets the one attempt (%s)',
       async (lose) => {
         const { proxy, pool, store, claim } = await behindProxy()
         await attemptOf(await store.begin(claimOf())).release()
@@ -49,7 +49,7 @@ describe.each([wires[0], wires[3]])(
       },
     )
 
-    test('of a claim, late: the lease is counted from before the question', async () => {
+    test('to a claim that comes late counts the lease from before the statement', async () => {
       const { proxy, pool, store, claim } = await behindProxy()
       await attemptOf(await store.begin(claimOf())).release()
       proxy.stallDownstream()
@@ -68,7 +68,7 @@ describe.each([wires[0], wires[3]])(
       await whole(pool)
     })
 
-    test('of a transaction’s start: who asks again gets another', async () => {
+    test('to the start of a transaction gives the next caller another transaction', async () => {
       const { proxy, pool, store, claim } = await behindProxy()
       const attempt = attemptOf(await store.begin(claim))
       const lost = proxy.dropAfter('open_attempt')
@@ -81,7 +81,7 @@ describe.each([wires[0], wires[3]])(
       await whole(pool)
     })
 
-    test('of COMMIT, which the server had: it is found to be stored', async () => {
+    test('to a COMMIT that the server got is found to be stored', async () => {
       const { proxy, pool, store, claim, attempt, id, event } = await withWrite()
       const lost = proxy.dropAfter('COMMIT')
       expect(await attempt.complete(kept('done', [event]))).toBe('stored')
@@ -94,7 +94,7 @@ describe.each([wires[0], wires[3]])(
       await whole(pool)
     })
 
-    test('of COMMIT, which the server did not have: 503, and the key is unknown at once', async () => {
+    test('to a COMMIT that the server did not get answers 503, and the key is unknown at once', async () => {
       const { proxy, pool, store, claim, attempt, id } = await withWrite()
       const lost = proxy.dropBefore('COMMIT')
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
@@ -107,7 +107,7 @@ describe.each([wires[0], wires[3]])(
       await whole(pool)
     })
 
-    test('of COMMIT, with silence: what is true is asked for on another connection', async () => {
+    test('to COMMIT, without an end of the connection, makes the store ask on another connection', async () => {
       const { proxy, pool, store, claim, attempt, id } = await withWrite({ commitTimeoutMs: 300 })
       proxy.stallUpstream()
       const completing = attempt.complete(kept('done'))
@@ -121,7 +121,7 @@ describe.each([wires[0], wires[3]])(
     })
 
     test.each(['dropAfter', 'dropBefore'] as const)(
-      'of a completion without a transaction: it is sent again, and stored once (%s)',
+      'to a completion without a transaction makes the store send it again, and it is stored once (%s)',
       async (lose) => {
         const { proxy, pool, store, claim } = await behindProxy()
         const attempt = attemptOf(await store.begin(claim))
@@ -137,7 +137,7 @@ describe.each([wires[0], wires[3]])(
       },
     )
 
-    test('of a refusal: it is sent again, and its writes are undone', async () => {
+    test('to a refusal makes the store send it again, and its writes are undone', async () => {
       const { proxy, pool, store, claim, attempt, id } = await withWrite()
       const lost = proxy.dropAfter('complete_attempt')
       expect(await attempt.complete(refused('no'))).toBe('stored')
@@ -150,7 +150,7 @@ describe.each([wires[0], wires[3]])(
     test.each([
       ['release', 'run'],
       ['abandon', 'unknown'],
-    ] as const)('of %s: it is sent again, and the key is %s', async (end, state) => {
+    ] as const)('to %s makes the store send it again, and the key is %s', async (end, state) => {
       for (const lose of ['dropAfter', 'dropBefore'] as const) {
         const { proxy, pool, store, claim, attempt, id } = await withWrite()
         const lost = proxy[lose](`${end}_attempt`)
@@ -165,7 +165,7 @@ describe.each([wires[0], wires[3]])(
     })
 
     test.each(['dropAfter', 'dropBefore'] as const)(
-      'of a renewal: it is made on a new connection (%s)',
+      'to a renewal makes the store repeat it on a new connection (%s)',
       async (lose) => {
         const { proxy, pool, store, claim } = await behindProxy()
         const attempt = attemptOf(await store.begin(claim))
@@ -178,7 +178,7 @@ describe.each([wires[0], wires[3]])(
       },
     )
 
-    test('while the handler’s query goes on, after it was given up: the key does not wait for it', async () => {
+    test('while an abandoned handler’s query continues does not hold its key', async () => {
       const { pool, store, claim, attempt } = await withWrite()
       const tx = await attempt.transaction()
       const sleeping = tx.query('select pg_sleep(600)').catch((error: Error) => error)

@@ -18,7 +18,7 @@ describe.each(wires)('a handler of lease mode that gets no transaction, $wire', 
   const attempts = (key: string) =>
     database.query('select token from oncekey.attempts where key = $1', [key])
 
-  test('because others have every place is told store-busy, and its key is free', async () => {
+  test('because others have every place gets store-busy, and its key is free', async () => {
     const { engine, store } = site()
     const others = await Promise.all([open(store), open(store)])
     let runs = 0
@@ -37,8 +37,8 @@ describe.each(wires)('a handler of lease mode that gets no transaction, $wire', 
     expect(runs).toBe(2)
   })
 
-  // What says that the key is free needs a connection, too.
-  test('because the pool is used up is told store-busy, and its key is free', async () => {
+  // A bug: the statement that frees the key needs a connection, too.
+  test('because the pool is exhausted gets store-busy, and its key is free', async () => {
     const { engine, pool } = site()
     let taken: PoolClient[] = []
     const pay = (isFull: boolean) =>

@@ -8,7 +8,7 @@ import { storeOn, testDatabase } from '../../database/test-database.ts'
 
 const DAY_MS = 86_400_000
 
-describe('purge, of lease mode', () => {
+describe('purge in lease mode', () => {
   const database = testDatabase()
   const age = (key: string, ms: number) =>
     database.query(
@@ -21,7 +21,7 @@ describe('purge, of lease mode', () => {
       [key, ms],
     )
 
-  test('forgets an attempt whose outcome was unknown for as long as a key is remembered', async () => {
+  test('forgets an attempt whose outcome was unknown for longer than keyRetentionMs', async () => {
     const pool = database.pool()
     const store = storeOn(pool, { mode: 'lease' })
     const [fresh, old, ancient] = [claimOf(), claimOf(), claimOf()]
@@ -37,7 +37,7 @@ describe('purge, of lease mode', () => {
     expect(await Promise.all([fresh, old, ancient].map(ask))).toEqual(['unknown', 'unknown', 'run'])
   })
 
-  test('leaves an attempt that is renewed, and one whose transaction is open, however old', async () => {
+  test('keeps an attempt that is renewed or whose transaction is open, however old it is', async () => {
     const pool = database.pool()
     const store = storeOn(pool, { mode: 'lease' })
     const [renewed, open] = [claimOf(), claimOf()]
@@ -50,7 +50,7 @@ describe('purge, of lease mode', () => {
     for (const attempt of attempts) expect(await attempt.complete(kept('done'))).toBe('stored')
   })
 
-  test('takes the lease of a process that died, and no lease that is held', async () => {
+  test('deletes the lease of a dead process, and no lease that is held', async () => {
     const pool = database.pool()
     const store = storeOn(pool, { mode: 'lease' })
     const [dead, live] = [claimOf(), claimOf()]
@@ -72,7 +72,7 @@ describe('purge, of lease mode', () => {
     for (const attempt of attempts) await attempt.release()
   })
 
-  test('takes a millionth of them at a time, through its indexes', async () => {
+  test('finds old attempts and leases through its indexes, a batch at a time', async () => {
     const { purgeAttempts, purgeLeases } = await import(
       '../../../src/store/statements/retention.ts'
     )
@@ -98,8 +98,9 @@ describe('purge, of lease mode', () => {
     await database.query('delete from oncekey.attempts')
   })
 
-  // A renewal that writes to an index is a row, an index entry and a vacuum for every third of a lease.
-  test('does without an index on what a renewal writes: renewals stay in their page (HOT)', async () => {
+  // If a renewal wrote to an index, it would cost a row, an index entry and a vacuum every third of
+  // a lease.
+  test('uses no index on the column that renewals write, so renewals stay in their page (HOT)', async () => {
     expect(await hotOf20Renewals()).toBeGreaterThan(15)
     await database.query('create index naive on oncekey.leases (until)')
     expect(await hotOf20Renewals()).toBe(0)

@@ -25,8 +25,8 @@ async function worker(steps: string, leaseMs = LEASE_MS) {
   return { child, claim: claimOf({ key }), order }
 }
 
-describe('a process that is stopped and wakes up after its lease', () => {
-  test('gets no transaction, and cannot complete: another attempt has the key', async () => {
+describe('a process that is stopped and continues after its lease', () => {
+  test('gets no transaction and cannot complete, because another attempt has the key', async () => {
     const { child, claim, order } = await worker('stop write complete')
     const ours = store()
     const retaken = attemptOf(await outlasted(() => ours.begin(again(claim))))
@@ -39,7 +39,7 @@ describe('a process that is stopped and wakes up after its lease', () => {
     child.kill()
   })
 
-  test('with its transaction open, it has the key still, and completes', async () => {
+  test('still has the key and completes if its transaction is open', async () => {
     const { child, claim, order } = await worker('write stop complete', 300)
     const ours = store()
     await waitFor(
@@ -61,7 +61,7 @@ describe('a process that is stopped and wakes up after its lease', () => {
   })
 })
 
-/** The first answer that is not `in-progress`. */
+/** The first decision that is not `in-progress`. */
 async function outlasted(ask: () => Promise<Decision<PoolClient>>): Promise<Decision<PoolClient>> {
   return await waitFor(
     async () => {
