@@ -1,6 +1,6 @@
 /**
- * Values of a label, of which there are at most so many: a series is kept for each for as long as the
- * process lives, and what a client chooses must not decide how many there are. The rest is `other`.
+ * Limits the values of a label. A process keeps a series for each value for as long as it lives, so
+ * clients must not decide how many there are. Further values become `other`.
  */
 export function bounded(most: number): (value: string) => string {
   const seen = new Set<string>()

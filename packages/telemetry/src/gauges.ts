@@ -1,16 +1,22 @@
 import type { DeadLetterSource, EventLog, Keys } from '@oncekey/core'
 
-/** What is asked for at each scrape: one bounded question for each. Leave out what another process tells. */
+/**
+ * The sources of the gauges: each scrape asks each source one bounded question. Leave out those
+ * that another process reports.
+ */
 export interface GaugeSources {
-  /** Whatever keeps dead letters: `log.deadLetters`, `hooks.deadLetters`, `sagaDeadLetters(…)`. */
+  /**
+   * Everything that keeps dead letters: `log.deadLetters`, `hooks.deadLetters`,
+   * `sagaDeadLetters(…)`.
+   */
   readonly deadLetters?: readonly DeadLetterSource[]
-  /** A log, and which consumers of it have to keep up. */
+  /** A log, and the consumers whose lag is reported. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
   /** `store.keys`: how many keys are `unknown` and wait for an operator. */
   readonly keys?: Pick<Keys, 'list'>
 }
 
-/** A figure that is asked for when somebody scrapes. */
+/** A figure that is fetched at each scrape. */
 export interface GaugeQuestion {
   readonly name: string
   readonly help: string
@@ -20,9 +26,9 @@ export interface GaugeQuestion {
 }
 
 /**
- * What the database has to say. What waits is given by the time it has waited since, and not by its
- * age: a scrape that does not come cannot make it look younger. Where a question fails,
- * `oncekey_scrape_failed` is 1, and the others are answered all the same.
+ * Gauges of what is in the database. Waiting times are reported as the time when the wait began and
+ * not as an age, because an age would look younger than it is after a missed scrape. If a question
+ * fails, `oncekey_scrape_failed` is 1, and the others are still answered.
  */
 export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly GaugeQuestion[] {
   const failed = new Map<string, 0 | 1>()
@@ -47,9 +53,9 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
   const behind = shared(() =>
     Promise.all(
       (lag?.consumers ?? []).map(async (name) => {
-        const told = await asked('lag', async () => lag?.log.lag(name))
-        // Of a consumer that the log does not know there is nothing to tell: 0 would be a figure.
-        return [name, told?.known ? told : undefined] as const
+        const answer = await asked('lag', async () => lag?.log.lag(name))
+        // A consumer that the log does not know has no lag to report: 0 would be a figure.
+        return [name, answer?.known ? answer : undefined] as const
       }),
     ),
   )
@@ -66,13 +72,13 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
     questions.push(
       {
         name: 'oncekey_dead_letters',
-        help: 'Dead letters, by what they are of; counted up to 100,000.',
+        help: 'Dead letters by source; counted up to 100,000.',
         labels: ['source'],
         ask: async () => figures(await stats(), ({ depth }) => depth),
       },
       {
         name: 'oncekey_dead_letters_oldest_timestamp_seconds',
-        help: 'Since when the oldest dead letter has been dead; 0 where there is none.',
+        help: 'When the oldest dead letter died; 0 if there is none.',
         labels: ['source'],
         ask: async () => figures(await stats(), ({ oldestAgeMs }) => since(oldestAgeMs)),
       },
@@ -88,7 +94,7 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
       },
       {
         name: 'oncekey_consumer_oldest_timestamp_seconds',
-        help: 'Since when the oldest event that a consumer has not passed has waited; 0 where none does.',
+        help: 'When the oldest event that a consumer has not passed began to wait; 0 if there is none.',
         labels: ['consumer'],
         ask: async () => figures(await behind(), ({ oldestMs }) => since(oldestMs)),
       },
@@ -101,7 +107,7 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
       labels: [],
       async ask() {
         const page = await unknown()
-        // Without labels a gauge is always told; not a number is what is not known.
+        // A gauge without labels always has a value; NaN stands for an unknown one.
         return [[[], page?.items.length ?? Number.NaN]]
       },
     })
@@ -109,7 +115,7 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
   if (questions.length > 0) {
     questions.push({
       name: 'oncekey_scrape_failed',
-      help: '1 where the last question about this could not be answered.',
+      help: '1 if the last question to this source failed.',
       labels: ['source'],
       async ask() {
         await Promise.all([stats(), behind(), unknown()])
@@ -120,7 +126,7 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
   return questions
 }
 
-/** The gauges of one scrape share an answer. */
+/** Shares one answer among the gauges of a scrape. */
 function shared<T>(ask: () => Promise<T>): () => Promise<T> {
   let answer: Promise<T> | undefined
   return () => {

@@ -3,15 +3,15 @@ import { requestOutcome } from './outcomes.ts'
 import type { Traces } from './traces.ts'
 
 /**
- * A histogram that every trace of a kind is measured into. `name` is that of OpenTelemetry; Prometheus
- * has underscores in it and the unit behind.
+ * A histogram of all traces of one kind. `name` is the name for OpenTelemetry; Prometheus has
+ * underscores instead of dots, and the unit at the end.
  */
 export interface Instrument<Context = never> {
   readonly name: string
   readonly trace: keyof Traces
   readonly description: string
   readonly labels: readonly string[]
-  /** Seconds; undefined where it does not apply to this one. */
+  /** Seconds; undefined if it does not apply to this trace. */
   seconds(context: Context): number | undefined
   /** In the order of `labels`. */
   values(context: Context): readonly string[]
@@ -22,7 +22,10 @@ export const BOUNDS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ]
 
-/** What is measured: the one table behind OpenTelemetry, Prometheus and the docs. Counts are theirs. */
+/**
+ * Everything that is measured: the one table behind OpenTelemetry, Prometheus and the docs. Each
+ * histogram also counts.
+ */
 export function instruments(): readonly Instrument[] {
   const route = bounded(MOST_ROUTES)
   const namespace = bounded(MOST_ROUTES)
@@ -60,14 +63,14 @@ export function instruments(): readonly Instrument[] {
     }),
     made('oncekey:deliver', {
       name: 'oncekey.delivery.duration',
-      description: 'Tries to hand events to a consumer: one, or a batch.',
+      description: 'Attempts to deliver one event, or a batch, to a consumer.',
       labels: ['consumer', 'outcome'],
       seconds: ({ durationMs }) => inSeconds(durationMs),
       values: ({ consumer, outcome }) => [consumer, outcome ?? 'failed'],
     }),
     made('oncekey:publish', {
       name: 'oncekey.publish.duration',
-      description: 'Events sent to a broker, until it confirmed them or did not.',
+      description: 'Sends of events to a broker, until it confirmed or refused them.',
       labels: ['publisher', 'outcome'],
       seconds: ({ durationMs }) => inSeconds(durationMs),
       values: ({ publisher, error }) => [publisher, error === undefined ? 'confirmed' : 'failed'],
@@ -81,7 +84,7 @@ export function instruments(): readonly Instrument[] {
     }),
     made('oncekey:saga-step', {
       name: 'oncekey.saga_step.duration',
-      description: 'Tries of a step of a saga, or of its compensation.',
+      description: 'Attempts of a step of a saga, or of its compensation.',
       labels: ['saga', 'step', 'direction', 'outcome'],
       seconds: ({ durationMs }) => inSeconds(durationMs),
       values: ({ saga, step, direction, outcome }) => [saga, step, direction, outcome ?? 'failed'],

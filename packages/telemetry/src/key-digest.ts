@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 
-/** What stands for a key where it must not be read: the same for the same scope and key. 16 hex digits. */
+/**
+ * A digest that stands for a key which must not be readable: 16 hex digits, the same for the same
+ * scope and key.
+ */
 export function keyDigest(scope: string | undefined, key: string | undefined): string | undefined {
   if (key === undefined) return undefined
   return createHash('sha256')

@@ -3,20 +3,20 @@ import { keyDigest } from './key-digest.ts'
 import { requestOutcome } from './outcomes.ts'
 import { watch } from './watch.ts'
 
-/** pino, or anything that takes an object and a text at these levels, `console` included. */
+/** pino, or any logger whose methods take an object and a text, including `console`. */
 export interface Logger {
   info(fields: object, text: string): void
   warn(fields: object, text: string): void
 }
 
 export interface LogOptions {
-  /** Whether the key itself and its scope are logged, and not only a digest of both. @default false */
+  /** Whether to log the key and its scope, and not only a digest of both. @default false */
   readonly keys?: boolean
 }
 
 /**
- * One line for each request: route, decision, outcome, durations. Those that failed on our side, and
- * those whose writes were undone, are warnings. Returns what stops it.
+ * Logs one line for each request: route, decision, outcome, durations. Requests that failed on our
+ * side, and those whose writes were undone, are warnings. Returns a function that stops it.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ function fieldsOf(trace: RequestTrace, outcome: string, keys: boolean): object {
     claimMs: rounded(trace.claimMs),
     handlerMs: rounded(trace.handlerMs),
     completionMs: rounded(trace.completionMs),
-    // `err` is what pino's serializer knows.
+    // pino's serializer recognizes the name `err`.
     ...(error !== undefined && { err: error }),
   }
 }

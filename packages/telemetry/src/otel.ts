@@ -27,16 +27,16 @@ export interface OtelOptions {
   readonly tracerProvider?: TracerProvider
   /** @default the global one */
   readonly meterProvider?: MeterProvider
-  /** Whether spans have the key and its scope, and not only a digest of both. @default false */
+  /** Whether spans carry the key and its scope, and not only a digest of both. @default false */
   readonly keys?: boolean
 }
 
 /**
- * Spans and metrics for OpenTelemetry. A request is a span within the one of the HTTP server, with its
- * claim, handler and completion as children; a replay links to the span of the request that ran the
- * handler; events carry the trace on. A delivery, a send to a broker, a
- * webhook and a step of a saga are spans of their own, linked to where the event or the run was made.
- * Returns what takes all of it back.
+ * Spans and metrics for OpenTelemetry. A request is a span within the HTTP server's span, and its
+ * claim, handler and completion are children of it; a replay links to the span of the request that
+ * ran the handler; events carry the trace context. A delivery, a send to a broker, a webhook and a
+ * step of a saga have spans of their own, linked to the span that emitted the event or started the
+ * run. Returns a function that removes all of it.
  *
  * @example
  * ```ts
@@ -166,7 +166,9 @@ interface Spans<Context extends TracedContext> {
   end?(context: Context, span: Span): void
 }
 
-/** Keeps the span of each context from its start to its end, and makes it the current one meanwhile. */
+/**
+ * Keeps the span of each context from its start to its end, and makes it the active span meanwhile.
+ */
 function spanKeeper(tracer: Tracer) {
   return {
     of<Name extends keyof Traces>(name: Name, spans: Spans<Traces[Name]>): () => void {
@@ -194,7 +196,7 @@ function spanKeeper(tracer: Tracer) {
   }
 }
 
-/** What took how long, as children that are made when all of it is known. */
+/** Adds a child span for each phase, once all durations are known. */
 function phases(tracer: Tracer, parent: Span, of: Traces['oncekey:request']): void {
   const { claimMs, handlerMs, completionMs } = of
   const around = traces.setSpan(contexts.active(), parent)
@@ -233,7 +235,7 @@ function measure(
   })
 }
 
-/** Labels of Prometheus have no namespace. A route is what the semantic conventions call it. */
+/** Prometheus labels have no namespace. A route has the name of the semantic conventions. */
 function attributeOf(label: string): string {
   return label === 'route' ? 'http.route' : `oncekey.${label}`
 }
@@ -247,7 +249,10 @@ function messaging(operation: 'send' | 'process', destination: string): Attribut
   }
 }
 
-/** Links, and no parents: an event may be delivered long after its trace, and to many. */
+/**
+ * Links instead of parents, because an event may be delivered long after its trace, and to many
+ * consumers.
+ */
 function linkTo({ traceparent }: DeliveredFacts): Link[] {
   return linkToTraceparent(traceparent)
 }

@@ -1,13 +1,14 @@
 import type { RequestTrace } from '@oncekey/core'
 
 /**
- * What became of a request, in one word of few, for a label:
+ * The outcome of a request as one of a few words, for a label:
  *
- * - `committed`, `refused`: a handler ran, and its response is on record; refused: without its writes
+ * - `committed`, `refused`: a handler ran, and its response is on record; `refused` without its
+ *   writes
  * - `undone`: a handler ran, and nothing of it is kept: a retry runs it again
  * - `replayed`: answered from the record
  * - the code of a problem that was answered, such as `in-progress` or `store-unavailable`
- * - `failed`: an option of the app's threw
+ * - `failed`: one of the app's option functions threw
  */
 export function requestOutcome({
   code,

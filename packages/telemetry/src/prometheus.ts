@@ -6,15 +6,15 @@ import type { Traces } from './traces.ts'
 import { watch } from './watch.ts'
 
 export interface PrometheusOptions extends GaugeSources {
-  /** Yours: what is registered is on it, and nothing anywhere else. */
+  /** The registry for all metrics of this function; nothing is registered elsewhere. */
   readonly register: Registry
   /** Upper bounds of the histograms' buckets. Seconds. @default 1 ms to 30 s, 14 of them */
   readonly buckets?: readonly number[]
 }
 
 /**
- * Metrics for Prometheus: histograms of what this process does, and gauges of what is in the database.
- * Returns what takes all of it back.
+ * Metrics for Prometheus: histograms of what this process does, and gauges of what is in the
+ * database. Returns a function that removes all of them.
  *
  * @example
  * ```ts
@@ -36,7 +36,7 @@ export function prometheus({
 }: PrometheusOptions): () => void {
   if (typeof register?.registerMetric !== 'function') {
     throw new OptionsError(
-      'prometheus: register is missing: write `register`, which prom-client exports, or a Registry of your own.',
+      'prometheus: register is missing. Write `register` of prom-client, or a Registry of your own.',
     )
   }
   const names: string[] = []
@@ -59,7 +59,7 @@ export function prometheus({
       help,
       labelNames: [...labels],
       registers: [register],
-      // Awaited by the registry. What was true at the scrape before is not said again.
+      // The registry awaits this. Values of the previous scrape are dropped.
       async collect() {
         this.reset()
         for (const [values, value] of await ask()) this.set(labelled(labels, values), value)

@@ -1,13 +1,13 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { Traces } from './traces.ts'
 
-/** What is done at the beginning of a trace, and at its end, when its context is complete. */
+/** Callbacks for the start of a trace, and for its end, when its context is complete. */
 export interface Watcher<Context extends object> {
   readonly start?: (context: Context) => void
   readonly end: (context: Context) => void
 }
 
-/** Subscribes to a TracingChannel of Oncekey. Returns what takes it back. */
+/** Subscribes to a TracingChannel of Oncekey. Returns a function that unsubscribes. */
 export function watch<Name extends keyof Traces>(
   name: Name,
   { start, end }: Watcher<Traces[Name]>,

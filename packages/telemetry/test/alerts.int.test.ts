@@ -17,14 +17,14 @@ const docs = readFileSync(
 )
 
 describe('the alert rules', () => {
-  test('are what promtool takes, and fire when they should', async () => {
+  test('are valid for promtool, and fire when they should', async () => {
     const promtool = await findPromtool()
     const run = promisify(execFile)
     await run(promtool, ['check', 'rules', 'alerts.yml'], { cwd: monitoring })
     await run(promtool, ['test', 'rules', 'alerts.test.yml'], { cwd: monitoring })
   })
 
-  test('each have a test and a section that says what to do', () => {
+  test('each have a test, and a section in the docs that says what to do', () => {
     const tested = readFileSync(`${monitoring}/alerts.test.yml`, 'utf8')
     const names = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name as string)
     expect(names.length).toBeGreaterThan(5)
@@ -55,7 +55,7 @@ describe('a Prometheus that scrapes the shop', () => {
     await shop.stop()
   })
 
-  test('has series for every metric that a rule about requests, keys and consumers asks for', async () => {
+  test('has a series for every metric in the rules about requests, keys and consumers', async () => {
     await shop.order('a', 'violin')
     await shop.order('b', 'unmailable')
     await shop.deliver(2)
@@ -71,7 +71,7 @@ describe('a Prometheus that scrapes the shop', () => {
     ])
   })
 
-  test('has data for every panel of the Grafana dashboard, or takes its question', async () => {
+  test('has data for every panel of the Grafana dashboard, or at least accepts its query', async () => {
     const { panels } = JSON.parse(readFileSync(`${monitoring}/grafana.json`, 'utf8')) as Dashboard
     expect(panels.length).toBeGreaterThan(8)
     for (const { title, targets } of panels) {
@@ -85,7 +85,7 @@ describe('a Prometheus that scrapes the shop', () => {
     }
   })
 
-  test('sees a new dead letter as the rule about them does', async () => {
+  test('reports a new dead letter to the rule about dead letters', async () => {
     const [, expression] = /alert: OncekeyDeadLetters\n\s+expr: (.*)/.exec(rules) ?? []
     await shop.order('c', 'unmailable')
     await shop.deliver(3)

@@ -13,7 +13,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop()
 })
 
-test('one line for each call, without its key; what failed is a warning', async () => {
+test('logs one line for each call, without its key, and failures as warnings', async () => {
   stops.push(logDecisions(logger))
   const invoices = once({ store: memoryStore(), namespace: 'invoices' })
   await invoices.run({ scope: 's', key: 'the-key' }, () => 1)
@@ -40,7 +40,7 @@ test('one line for each call, without its key; what failed is a warning', async 
   expect(JSON.stringify(lines)).not.toContain('the-key')
 })
 
-test('with keys, they are shown; once it is stopped there are no lines', async () => {
+test('logs keys if asked to, and logs nothing once it is stopped', async () => {
   const stop = logDecisions(logger, { keys: true })
   const invoices = once({ store: memoryStore(), namespace: 'invoices' })
   await invoices.run({ scope: 's', key: 'the-key' }, () => 1)

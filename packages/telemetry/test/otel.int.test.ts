@@ -44,7 +44,7 @@ afterAll(async () => {
 const named = (name: string): ReadableSpan[] =>
   spans.getFinishedSpans().filter((span) => span.name === name)
 
-test('a request is a span with its claim, handler and completion, and no key is in it', async () => {
+test('a request is a span with its claim, handler and completion, and without its key', async () => {
   const client = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' }
   expect(await shop.order('secret-key', 'violin', client)).toBe(201)
   expect(await shop.order('secret-key', 'violin')).toBe(201)
@@ -75,7 +75,7 @@ test('a request is a span with its claim, handler and completion, and no key is 
   expect(said).not.toContain('secret-key')
 })
 
-test('a delivery links to the request that its event came from, and its failure is an error', async () => {
+test('a delivery links to the request that emitted its event, and its failure is an error', async () => {
   spans.reset()
   await shop.order('u', 'unmailable')
   await shop.deliver(2)

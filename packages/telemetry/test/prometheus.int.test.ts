@@ -25,7 +25,7 @@ async function shown(name: string): Promise<string[]> {
   return lines.filter((line) => line.startsWith(name) && !line.includes('_bucket'))
 }
 
-test('requests are counted by route and by what became of them', async () => {
+test('counts requests by route and outcome', async () => {
   expect(await shop.order('a', 'violin')).toBe(201)
   expect(await shop.order('a', 'violin')).toBe(201)
   expect(await shop.order('b', 'refused')).toBe(422)
@@ -48,7 +48,7 @@ test('requests are counted by route and by what became of them', async () => {
   ])
 })
 
-test('deliveries, dead letters and lag', async () => {
+test('reports deliveries, dead letters and lag', async () => {
   await shop.deliver(1)
   await shop.order('d', 'unmailable')
   expect(await shown('oncekey_consumer_lag_events')).toEqual([
@@ -71,7 +71,7 @@ test('deliveries, dead letters and lag', async () => {
   expect(await shown('oncekey_keys_unknown')).toEqual(['oncekey_keys_unknown 0'])
 })
 
-test('a database that is away is said to be, and everything else is still told', async () => {
+test('reports a database that is away, and everything else as before', async () => {
   const broken = new Registry()
   const take = prometheus({
     register: broken,
@@ -91,7 +91,7 @@ test('a database that is away is said to be, and everything else is still told',
   expect(await broken.metrics()).toBe('\n')
 })
 
-test('what was registered is taken back, and requests go on', async () => {
+test('removes what it registered, and requests continue', async () => {
   stop()
   expect(await register.metrics()).toBe('\n')
   expect(await shop.order('z', 'violin')).toBe(201)

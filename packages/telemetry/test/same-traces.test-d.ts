@@ -3,7 +3,7 @@ import type { WebhookTrace } from '@oncekey/webhooks'
 import { expectTypeOf, test } from 'vitest'
 import type { Traces } from '../src/traces.ts'
 
-test('what is read of a trace is what its package publishes', () => {
+test('the trace types are those that the packages publish', () => {
   expectTypeOf<WebhookTrace>().toExtend<Traces['oncekey:webhook']>()
   expectTypeOf<SagaStepTrace>().toExtend<Traces['oncekey:saga-step']>()
 })

@@ -9,7 +9,10 @@ import { Pool } from 'pg'
 import type { Registry } from 'prom-client'
 import { inject } from 'vitest'
 
-/** A shop on Postgres: orders by Express, an event each, and a consumer that takes all but one. */
+/**
+ * A shop on Postgres: Express takes orders and emits an event for each, and a consumer fails one of
+ * them.
+ */
 export async function startShop({ register }: { readonly register?: Registry } = {}) {
   const database = await freshDatabase(inject('postgresUrl'))
   const pool = new Pool({ connectionString: database.url, max: 6 })
@@ -61,7 +64,7 @@ export async function startShop({ register }: { readonly register?: Registry } =
       })
       return response.status
     },
-    /** Until the consumer has been tried so often in all. */
+    /** Resolves when the consumer has been called this many times. */
     async deliver(times: number) {
       relay.start()
       await waitFor(async () => tried === times && (await log.lag('mailer')).events === 0, {
