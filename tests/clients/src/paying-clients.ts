@@ -7,24 +7,24 @@ import Stripe from 'stripe'
 import { Agent, RetryAgent, request } from 'undici'
 import type { PaymentsApi } from './payments-api.ts'
 
-/** What came of a payment. */
+/** The outcome of a payment. */
 export interface Paid {
   readonly status: number
   readonly replayed: boolean
   readonly cents: number
 }
 
-/** A client that retries, each as its own documentation says. */
+/** A client that retries, configured as its own documentation says. */
 export interface PayingClient {
   readonly name: string
-  /** Asks again after `patienceMs` without an answer, and at once when the connection is lost. */
+  /** Retries after `patienceMs` without an answer, and at once when the connection is lost. */
   pay(api: PaymentsApi, cents: number, patienceMs: number): Promise<Paid>
 }
 
-/** Waits between tries: short, and many, for a machine that is busy. */
+/** Waits between attempts: short, and many of them, because the machine may be busy. */
 const TRIES = 40
 
-/** Clients that nobody here wrote, but for the last. */
+/** Clients that others wrote, except for the last. */
 export const payingClients: readonly PayingClient[] = [
   { name: 'the SDK of Stripe, with keys of its own', pay: payWithStripe },
   { name: 'got', pay: payWithGot },
@@ -66,7 +66,7 @@ async function payWithGot(api: PaymentsApi, cents: number, patienceMs: number): 
       limit: TRIES,
       methods: ['POST'],
       statusCodes: [409, 503],
-      // Without it a Retry-After longer than the timeout would end the tries.
+      // Without it, a Retry-After longer than the timeout would end the attempts.
       maxRetryAfter: 5_000,
       calculateDelay: ({ computedValue }) => Math.min(computedValue, 100),
     },
@@ -80,7 +80,7 @@ async function payWithKy(api: PaymentsApi, cents: number, patienceMs: number): P
     json: { cents },
     headers: { 'idempotency-key': crypto.randomUUID() },
     timeout: 60_000,
-    // ky's own `timeout` is for all tries together.
+    // ky's own `timeout` covers all attempts together.
     fetch: (input, init) =>
       fetch(new Request(input, { signal: AbortSignal.timeout(patienceMs) }), init),
     retry: {
@@ -101,7 +101,7 @@ async function payWithAxios(api: PaymentsApi, cents: number, patienceMs: number)
     retries: TRIES,
     retryDelay: () => 100,
     shouldResetTimeout: true,
-    // By default it does not retry a POST: it cannot know that ours may be.
+    // By default it does not retry a POST, because it cannot know that ours is safe to retry.
     retryCondition: ({ response }) =>
       response === undefined || [409, 503].includes(response.status),
   })

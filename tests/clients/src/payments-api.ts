@@ -7,28 +7,30 @@ import { freshDatabase, startProxy, type TcpProxy } from '@oncekey/test-servers'
 import express, { type Request } from 'express'
 import { Pool } from 'pg'
 
-/** An API that takes payments, on Postgres, behind a proxy that loses what it is told to lose. */
+/**
+ * An API that takes payments, on Postgres, behind a proxy that loses what a test tells it to lose.
+ */
 export interface PaymentsApi {
-  /** Through the proxy. */
+  /** The address of the proxy. */
   readonly url: string
   readonly port: number
   readonly proxy: TcpProxy
   /** Handlers stop after their insert until this is called. */
   hold(): () => void
-  /** What reached the API with this amount: the key and the status that each request was answered with. */
+  /** The requests that reached the API with this amount: the key and the status of each. */
   requests(cents: number): readonly Exchange[]
-  /** Rows that are committed. */
+  /** The committed rows. */
   payments(cents: number): Promise<number>
   stop(): Promise<void>
 }
 
 export interface Exchange {
   readonly key: string | undefined
-  /** `undefined` until it was answered. */
+  /** `undefined` until it is answered. */
   status: number | undefined
 }
 
-/** Starts it, on a database of its own. */
+/** Starts the API on a database of its own. */
 export async function startPaymentsApi(postgresUrl: string): Promise<PaymentsApi> {
   const database = await freshDatabase(postgresUrl)
   const pool = new Pool({ connectionString: database.url })
@@ -82,7 +84,7 @@ function paymentsApp(
   const once = idempotency({
     store: postgresStore({ client: pool }),
     scope: (req: Request) => req.get('authorization') ?? 'public',
-    // The second is what Stripe calls it.
+    // Stripe uses the second name.
     replayedHeader: ['X-Idempotency-Replayed', 'Idempotent-Replayed'],
   })
   const app = express()
@@ -90,7 +92,7 @@ function paymentsApp(
   app.use((req, res, next) => {
     const exchange: Exchange = { key: req.get('idempotency-key'), status: undefined }
     watch.note(Number(req.body.cents ?? req.body.amount), exchange)
-    // What it was answered, whether or not anyone was there to hear it.
+    // The status that was sent, whether or not the client received it.
     const { end } = res
     res.end = ((...args: Parameters<typeof end>) => {
       exchange.status = res.statusCode
@@ -113,7 +115,8 @@ function paymentsApp(
     res.json({ id: await insertPayment(req, cents), cents })
   })
 
-  // As much of Stripe's wire format as its SDK needs: forms come in, objects and `error` go out.
+  // As much of Stripe's wire format as its SDK needs: forms come in, and objects and `error` go
+  // out.
   app.post('/v1/payment_intents', once, async (req, res) => {
     const { amount, currency, payment_method: method } = req.body
     const id = await insertPayment(req, Number(amount))

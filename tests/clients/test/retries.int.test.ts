@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => api.stop())
 
-/** An amount that no other test pays, which is how its bytes are found on the wire. */
+/** An amount that no other test pays, so that its bytes can be found on the wire. */
 function newAmount(): number {
   amounts += 1
   return amounts
@@ -24,7 +24,7 @@ const statuses = (cents: number) => api.requests(cents).map(({ status }) => stat
 const keys = (cents: number) => new Set(api.requests(cents).map(({ key }) => key))
 
 describe.each(payingClients)('$name', ({ pay }) => {
-  test('pays once when the answer is lost, and is answered from the record', async () => {
+  test('pays once when the answer is lost, and gets the replay', async () => {
     const cents = newAmount()
     const lost = api.proxy.dropAfter(sent(cents))
     expect(await pay(api, cents, PATIENT_MS)).toEqual({ status: 200, replayed: true, cents })
@@ -43,7 +43,7 @@ describe.each(payingClients)('$name', ({ pay }) => {
     expect(await api.payments(cents)).toBe(1)
   })
 
-  test('pays once when it loses patience while the handler runs: 409, then the result', async () => {
+  test('pays once when it retries while the handler runs: 409, then the result', async () => {
     const cents = newAmount()
     const release = api.hold()
     const paid = pay(api, cents, 400)
@@ -62,7 +62,7 @@ function sent(cents: number): (bytes: Buffer) => boolean {
 }
 
 describe("Stripe's SDK", () => {
-  test('is refused again when its card is declined, and nothing is written', async () => {
+  test('is refused on every retry when its card is declined, and nothing is written', async () => {
     const cents = newAmount()
     const stripe = stripeFor(api, PATIENT_MS)
     const decline = () =>
@@ -82,7 +82,7 @@ describe("Stripe's SDK", () => {
     expect(await api.payments(cents)).toBe(0)
   })
 
-  test('has keys of its own, and one for each call', async () => {
+  test('sends its own keys, one for each call', async () => {
     const cents = newAmount()
     const stripe = stripeFor(api, PATIENT_MS)
     for (const _ of [1, 2]) await stripe.paymentIntents.create({ amount: cents, currency: 'eur' })

@@ -5,14 +5,17 @@ import { type FirstRequest, sendFirst } from './first-request.ts'
 import { keyFor, POINTS, type Point } from './points.ts'
 import type { Adapter, OrderRequest, ServerOptions, Serving } from './programs/server-options.ts'
 
-/** A server that was killed with requests at every point, and the one that took its place. */
+/** A server that was killed with requests at every point, and the server that replaced it. */
 export interface Crash {
   readonly requests: readonly DeadRequest[]
   readonly heir: Serving
   stop(): void
 }
 
-/** A request on its way: which adapter serves it, how far it comes, and whether it writes beside its transaction. */
+/**
+ * A request on its way: its adapter, the point it reaches, and whether it writes outside its
+ * transaction.
+ */
 export interface Place {
   readonly adapter: Adapter
   readonly point: Point
@@ -23,13 +26,15 @@ export interface DeadRequest {
   readonly place: Place
   readonly key: string
   readonly body: string
-  /** All that the client got. */
+  /** Everything that the client received. */
   readonly received: Buffer
-  /** When the process was dead; `undefined` where no attempt is on record. */
+  /** What was left of the lease when the process died; `undefined` if no attempt is on record. */
   readonly leaseLeftMs: number | undefined
 }
 
-/** Starts a server, sends it the requests, and kills it (SIGKILL) when every one is where it should be. */
+/**
+ * Starts a server, sends it the requests, and kills it (SIGKILL) when each has reached its point.
+ */
 export async function crash(
   database: Database,
   server: Pick<ServerOptions, 'store' | 'broken'>,
@@ -69,12 +74,15 @@ export function everyPoint(adapters: readonly Adapter[]): Place[] {
 function start(options: ServerOptions): Promise<Child<Serving>> {
   return startNode<Serving>(new URL('./programs/server.ts', import.meta.url), {
     args: [JSON.stringify(options)],
-    // A start is seconds of a processor's time, and others want it, too.
+    // A start takes seconds of processor time, which other tests need, too.
     readyTimeoutMs: 100_000,
   })
 }
 
-/** Where a script is new to Redis, its first answer is that, and not what the wire is watched for. */
+/**
+ * Runs each script once before, because the first answer to a new script is only that Redis lacks
+ * it.
+ */
 async function warmUp(url: string): Promise<void> {
   const order = randomUUID()
   const { status } = await fetch(url, {
@@ -85,7 +93,7 @@ async function warmUp(url: string): Promise<void> {
   if (status !== 201) throw new Error(`The first request of all was answered ${status}`)
 }
 
-/** Has a request go as far as its point. */
+/** Lets a request run as far as its point. */
 async function bring(
   place: Place,
   dying: Child<Serving>,
@@ -111,7 +119,7 @@ async function said(child: Child<Serving>, line: string): Promise<void> {
   await child.waitForLine((each) => each === line, 30_000)
 }
 
-/** Resolves when the request is there, if it is a place on the wire. */
+/** Resolves when the request has reached its point, if that is on the wire. */
 function onWire(
   point: Point,
   key: string,

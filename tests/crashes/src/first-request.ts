@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** A client that takes the first bytes of its answer, and no more for as long as the server lives. */
+/** A client that reads the first bytes of its answer, and no more while the server lives. */
 export interface FirstRequest {
-  /** Resolves when they are there. */
+  /** Resolves when they have arrived. */
   readonly begun: Promise<unknown>
-  /** After the server's end: all that has left it. */
+  /** Everything that has left the server, to be called after its end. */
   rest(): Promise<Buffer>
 }
 
@@ -13,7 +13,7 @@ export async function sendFirst(url: string, key: string, body: string): Promise
   const { hostname, port, pathname, host } = new URL(url)
   const socket = connect(Number(port), hostname)
   const chunks: Buffer[] = []
-  // A server that is killed resets what it has not read to its end.
+  // A killed server resets a request that it has not read completely.
   socket.on('error', () => {})
   socket.once('data', () => socket.pause())
   socket.on('data', (chunk) => chunks.push(chunk))

@@ -1,7 +1,10 @@
 import { type Sent, startNode, startProxy, waitFor } from '@oncekey/test-servers'
 import type { WorkerOptions } from './programs/worker-options.ts'
 
-/** Where the work on a schema is when its process is killed: a statement never arrives, or its answer does not. */
+/**
+ * Where the work on a schema is when its process is killed: a statement does not arrive, or its
+ * answer does not.
+ */
 export interface WorkPlace {
   readonly schema: string
   readonly lost: 'statement' | 'answer'
@@ -9,8 +12,8 @@ export interface WorkPlace {
 }
 
 /**
- * Starts a process that works on a schema for each place, and kills it (SIGKILL) when all of them are
- * there, and `meanwhile` is over.
+ * Starts a process that works on a schema for each place, and kills it (SIGKILL) when all of them
+ * have reached their place and `meanwhile` is over.
  */
 export async function killWorker(
   databaseUrl: string,

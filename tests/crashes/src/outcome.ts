@@ -4,17 +4,20 @@ import type { Crash, Place } from './crash.ts'
 import type { Database } from './databases/database.ts'
 import { LEASE_MS } from './programs/server-options.ts'
 
-/** What came of a request whose server was killed, as it was seen from outside. */
+/** The outcome of a request whose server was killed, as seen from outside. */
 export interface Outcome {
-  /** Before anybody sent it again. */
+  /** Before anyone sent the request again. */
   readonly received: string
   readonly left: { readonly effects: number; readonly events: number }
   readonly blockedFor: 'nothing' | 'its lease' | 'more than its lease' | 'less than its lease'
-  /** The same again until it is replayed: to a server that holds what is unknown, to one that runs it again, to the first. */
+  /**
+   * The answers to retries until one is replayed: to a server that holds unknown outcomes, to one
+   * that runs them again, and to the first again.
+   */
   readonly answers: readonly string[]
-  /** Another body under the same key. */
+  /** The answer to another body under the same key. */
   readonly otherBody: string
-  /** Of the one whose receipt the client has, or of one that nobody knows. */
+  /** The run whose receipt the client has, or a run that nobody knows of. */
   readonly effects: readonly string[]
   readonly events: readonly string[]
   readonly stored: 'what was answered' | 'something else'
@@ -80,7 +83,10 @@ async function post(url: string, key: string, body: string): Promise<Answered> {
   return { bytes, summary: `${response.status} ${code ?? `attempt ${attempt}`}${replayed}` }
 }
 
-/** Asks for as long as the answer is that it still runs: no lock and no lease of the dead lasts for ever. */
+/**
+ * Retries while the answer is that the attempt still runs: no lock and no lease of a dead process
+ * lasts for ever.
+ */
 async function settled(url: string, key: string, body: string): Promise<Answered> {
   return await waitFor(
     async () => {
@@ -91,7 +97,9 @@ async function settled(url: string, key: string, body: string): Promise<Answered
   )
 }
 
-/** By what was left of the lease when the process was dead, and when the first answer came. */
+/**
+ * Compared with what was left of the lease when the process died and when the first answer came.
+ */
 function blockedFor(leftAtDeathMs = 0, leftThenMs = 0): Outcome['blockedFor'] {
   if (leftThenMs > 0) return 'less than its lease'
   if (leftAtDeathMs > LEASE_MS) return 'more than its lease'

@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto'
 
-/** Where a request is when its process is killed; in the order in which it comes by. */
+/**
+ * The points at which the process of a request is killed, in the order in which the request reaches
+ * them.
+ */
 export const POINTS = [
   /** The claim has reached the database, and its answer has not reached the process. */
   'claim unanswered',
-  /** The handler's first line. */
+  /** The first line of the handler. */
   'claimed',
-  /** The first of the handler's two writes is made. */
+  /** The handler has made the first of its two writes. */
   'written',
   /** The completing statement has left the process and not reached the database. */
   'completing',
-  /** It was carried out and committed, and the process has not heard of it. */
+  /** The database has committed it, and the process does not know. */
   'commit unanswered',
   /** The process knows, and has sent nothing of the response. */
   'committed',
@@ -19,7 +22,10 @@ export const POINTS = [
 ] as const
 export type Point = (typeof POINTS)[number]
 
-/** A key by which a process knows where to stop: nothing else of a request tells the first from its retry. */
+/**
+ * A key that tells a process where to stop: nothing else distinguishes the first request from its
+ * retry.
+ */
 export function keyFor(point: Point): string {
   return `${point}/${randomUUID()}`
 }

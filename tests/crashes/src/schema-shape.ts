@@ -1,12 +1,12 @@
 import type { Pool } from 'pg'
 
-/** Everything in a schema, a line for each, as if its name were `schema`. */
+/** Everything in a schema, one line each, as if the schema were called `schema`. */
 export async function schemaShape(pool: Pool, schema: string): Promise<string[]> {
   const { rows } = await pool.query<{ line: string }>(SHAPE, [schema])
   return rows.map(({ line }) => line.replaceAll(schema, 'schema')).toSorted()
 }
 
-/** The versions that ran in it; none where there is no such schema. */
+/** The versions that were migrated in it; none if there is no such schema. */
 export async function versionsIn(pool: Pool, schema: string): Promise<number[]> {
   const { rows } = await pool.query('select to_regclass($1)', [`${schema}.migrations`])
   if (rows[0]?.to_regclass == null) return []

@@ -10,18 +10,20 @@ import {
   said,
 } from '../../../packages/postgres/test/database/claims.ts'
 
-/** Requests in both modes, beside something else that goes on in the same schemas. */
+/** Requests in both modes, beside other work in the same schemas. */
 export interface Traffic {
-  /** Serves these schemas until `work` is done, which may wait until each was served alongside. */
+  /** Serves these schemas until `work` is done, which may wait until each was served meanwhile. */
   during(
     schemas: readonly string[],
     work: (alongside: () => Promise<void>) => Promise<void>,
   ): Promise<void>
-  /** Every answer is replayed; and what has been running all the time completes. */
+  /**
+   * Expects that every answer is replayed, and that the attempt that ran all the time completes.
+   */
   expectAllThere(schema: string): Promise<void>
 }
 
-/** From now on there is an attempt of lease mode in each schema that runs to the end. */
+/** From now on an attempt in lease mode runs in each schema until the end. */
 export async function traffic(pool: Pool, schemas: readonly string[]): Promise<Traffic> {
   const sites = new Map(
     await Promise.all(
@@ -57,7 +59,7 @@ export async function traffic(pool: Pool, schemas: readonly string[]): Promise<T
       const serving = (async () => {
         for (; !isOver; rounds += 1) for (const schema of schemas) await serve(schema)
       })()
-      // Told at the end.
+      // Thrown at the end.
       serving.catch(() => {})
       const alongside = async (): Promise<void> => {
         const enough = rounds + 2

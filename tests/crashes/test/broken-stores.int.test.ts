@@ -19,7 +19,7 @@ describe('the crash matrix finds', { timeout: 120_000 }, () => {
   const outcome = async (point: Point): Promise<Outcome> =>
     await outcomeOf(dead as Crash, at(point), database)
 
-  test('a store that commits what is written beside its record', async () => {
+  test('a store that commits writes separately from its record', async () => {
     dead = await crash(database, { store: 'postgres', broken: 'writes-beside' }, [
       at('claimed'),
       at('written'),

@@ -12,12 +12,12 @@ interface MigrationPoint {
   readonly name: string
   readonly lost: WorkPlace['lost']
   readonly statement: (quoted: string) => Sent
-  /** The version that the schema is at before, and when the process is dead. */
+  /** The version of the schema before, and after the process is dead. */
   readonly before?: number
   readonly after?: number
 }
 
-// As a statement of its own; the word stands in bodies of functions, too.
+// As a statement of its own, because the word also occurs in bodies of functions.
 const commit = (quoted: string): Sent => all(`${quoted}.migrations`, '\0COMMIT\0')
 
 const POINTS: readonly MigrationPoint[] = [
@@ -97,7 +97,7 @@ const expectLike = async (schema: string, other: string): Promise<void> => {
   expect(await schemaShape(pool, schema)).toEqual(await schemaShape(pool, other))
 }
 
-describe('a migration whose process is killed leaves all or nothing, and the next one completes', () => {
+describe('a killed migration leaves everything or nothing, and the next one completes', () => {
   beforeAll(async () => {
     await killWorker(database.url, 'migrate', await places('alone'))
   })
@@ -112,7 +112,7 @@ describe('a migration whose process is killed leaves all or nothing, and the nex
   )
 })
 
-describe('a migration that waits for one whose process is killed completes', () => {
+describe('a migration that waits for a killed one completes', () => {
   let others: Promise<unknown>
   beforeAll(async () => {
     const all = await places('waiting')

@@ -6,7 +6,10 @@ import { type Outcome, outcomeOf } from '../src/outcome.ts'
 import { POINTS, type Point } from '../src/points.ts'
 import { ADAPTERS, type StoreName } from '../src/programs/server-options.ts'
 
-/** Claim, writes, event and response were one transaction, which is gone: the key was free at once. */
+/**
+ * Claim, writes, event and response were one transaction, which is gone, so the key was free at
+ * once.
+ */
 const undone: Outcome = {
   received: 'nothing',
   left: { effects: 0, events: 0 },
@@ -19,21 +22,21 @@ const undone: Outcome = {
   leftOver: [],
 }
 
-/** It was committed, all of it: a retry is answered from the record. */
+/** All of it was committed, so a retry is replayed. */
 const done: Outcome = {
   ...undone,
   left: { effects: 2, events: 1 },
   answers: ['201 attempt 1, replayed'],
 }
 
-/** The claim was committed, and nothing else: one server holds that, the other runs it as attempt 2. */
+/** Only the claim was committed: one server holds the outcome, and the other runs attempt 2. */
 const unknown: Outcome = {
   ...undone,
   blockedFor: 'its lease',
   answers: ['409 outcome-unknown', '201 attempt 2', '201 attempt 2, replayed'],
 }
 
-/** The same, where the handler wrote outside of what a transaction takes back. */
+/** The same, if the handler wrote outside of its transaction. */
 const unknownBut = (lost: readonly string[]): Outcome => ({
   ...unknown,
   left: { effects: lost.length, events: 0 },
@@ -68,7 +71,7 @@ const outsideOfTransaction: typeof inTransactionMode = {
   completing: unknownBut(['lost ordered', 'lost paid']),
 }
 
-describe('a server in transaction mode that is killed', () => {
+describe('a killed server in transaction mode', () => {
   const killed = killedServer('postgres', everyPoint(ADAPTERS))
 
   describe.each(ADAPTERS)('with a request of %s', (adapter) => {
@@ -78,8 +81,8 @@ describe('a server in transaction mode that is killed', () => {
   })
 })
 
-describe('a server in lease mode that is killed', () => {
-  // What is different without a transaction is below what an adapter can tell.
+describe('a killed server in lease mode', () => {
+  // Without a transaction, adapters make no difference, so one is enough.
   const outside = everyPoint(['express']).map((place) => ({ ...place, outside: true }))
   const killed = killedServer('postgres-lease', [...everyPoint(ADAPTERS), ...outside])
 
@@ -89,14 +92,14 @@ describe('a server in lease mode that is killed', () => {
     })
   })
 
-  describe('with a request whose handler asks for no transaction', () => {
+  describe('with a request whose handler uses no transaction', () => {
     test.each(outside)('$point', async (place) => {
       expect(await killed.outcome(place)).toEqual(outsideOfTransaction[place.point])
     })
   })
 })
 
-/** Killed before the first of the tests. */
+/** The server is killed before the first of the tests. */
 function killedServer(store: StoreName, places: readonly Place[]) {
   let database: Database
   let dead: Crash

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { killWorker, type WorkPlace } from '../src/killed-worker.ts'
 import { type Traffic, traffic } from '../src/traffic.ts'
 
-/** What a round of a purge takes, statement by statement. */
+/** The batches of one round of a purge, statement by statement. */
 const BATCHES = ['results', 'keys', 'attempts', 'leases'] as const
 type Batch = (typeof BATCHES)[number]
 
@@ -13,7 +13,7 @@ const PLACES = BATCHES.flatMap((batch) =>
   (['statement', 'answer'] as const).map((lost) => ({ batch, lost, schema: `${batch}_${lost}` })),
 )
 
-/** Of each kind; the rounds take 21, 22, 23 … of them, and the third is the one that is killed. */
+/** Rows of each kind. The rounds take 21, 22, 23 … of them, and the third round is killed. */
 const SEEDED = 100
 const AFTER_TWO_ROUNDS = 21 + 22
 const AFTER_THREE_ROUNDS = 21 + 22 + 23
@@ -22,7 +22,7 @@ let database: Database
 let pool: Pool
 let served: Traffic
 
-describe('a purge whose process is killed takes nothing but what was due, and the next one takes the rest', () => {
+describe('a killed purge deletes only what was due, and the next one deletes the rest', () => {
   beforeAll(async () => {
     database = await freshDatabase(inject('postgresUrl'))
     pool = new Pool({ connectionString: database.url, max: 2 * PLACES.length })
@@ -63,12 +63,12 @@ const TEXTS: Record<Batch, (quoted: string) => string> = {
 
 function workPlace({ batch, lost, schema }: (typeof PLACES)[number]): WorkPlace {
   const text = TEXTS[batch](`"${schema}"`)
-  // As Bind has it: the length of a value, and the value.
+  // As in a Bind message: the length of a value, and the value.
   const third = '\u0000\u0000\u0000\u000223'
   return {
     schema,
     lost,
-    // In one message: behind it may be other rounds, and other schemas.
+    // In one message, because statements of other rounds and other schemas may follow.
     statement(sent) {
       const at = sent.lastIndexOf(text)
       const rest = sent.subarray(at)
@@ -77,7 +77,10 @@ function workPlace({ batch, lost, schema }: (typeof PLACES)[number]): WorkPlace 
   }
 }
 
-/** The batches before it are the third's, those behind it the second's; each is all or nothing. */
+/**
+ * Batches before this one are the third round's, later ones the second's; each is done completely
+ * or not at all.
+ */
 function goneAt({ batch, lost }: (typeof PLACES)[number]): Record<Batch, number> {
   const at = BATCHES.indexOf(batch) + (lost === 'answer' ? 1 : 0)
   const entries = BATCHES.map((each, index) => [
@@ -89,7 +92,7 @@ function goneAt({ batch, lost }: (typeof PLACES)[number]): Record<Batch, number>
 
 const ALL = { results: SEEDED, keys: SEEDED, attempts: SEEDED, leases: SEEDED }
 
-/** Beside what is due, as much that is not. */
+/** As many rows that are not due as there are due ones. */
 async function seed(schema: string): Promise<void> {
   await migrate(pool, { schema })
   await pool.query(`

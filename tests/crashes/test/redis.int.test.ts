@@ -7,8 +7,8 @@ import { POINTS, type Point } from '../src/points.ts'
 import { ADAPTERS } from '../src/programs/server-options.ts'
 
 /**
- * The claim is on record, and nothing else: one server holds that, the other runs it as attempt 2. What
- * the first has written is outside of what Redis can take back; its event was never there.
+ * Only the claim is on record: one server holds the outcome, and the other runs attempt 2. Redis
+ * cannot undo what the first attempt wrote outside, and its event was never appended.
  */
 const unknown = (lost: readonly string[]): Outcome => ({
   received: 'nothing',
@@ -22,7 +22,7 @@ const unknown = (lost: readonly string[]): Outcome => ({
   leftOver: [],
 })
 
-/** Response and event are on record, and a retry is answered from there. */
+/** Response and event are on record, and a retry is replayed. */
 const done: Outcome = {
   ...unknown([]),
   left: { effects: 2, events: 1 },
@@ -40,7 +40,7 @@ const expected: Record<Point, Outcome> = {
   flushing: { ...done, received: 'a part' },
 }
 
-describe('a server on redis that is killed', () => {
+describe('a killed server on Redis', () => {
   let database: Database
   let dead: Crash
   beforeAll(async () => {

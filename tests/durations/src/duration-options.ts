@@ -9,16 +9,16 @@ import { receiveWebhook, verifyWebhook, webhooks } from '@oncekey/webhooks'
 import { Redis } from 'ioredis'
 import { Pool } from 'pg'
 
-/** An option that is a length of time, and which values it takes; it refuses all others. */
+/** An option that is a length of time, and the values it accepts; it refuses all others. */
 export interface DurationOption {
-  /** As `foundDurations` names it; several of one type share a name. */
+  /** The name as in `foundDurations`; several options of one type share a name. */
   readonly option: string
   takes(value: unknown): boolean
-  /** Gives it the value: at construction, or in the call that has it. */
+  /** Passes the value: at construction, or in the call that takes it. */
   give(value: number): unknown
 }
 
-/** Nothing is there: what gets as far as asking has taken the value. */
+/** A client without a server: a call that tries to use it has accepted the value. */
 const client = new Pool({ host: '127.0.0.1', port: 1 })
 const redis = new Redis({ lazyConnect: true, retryStrategy: () => null })
 const store = memoryStore()
@@ -265,7 +265,7 @@ export const durationOptions: readonly DurationOption[] = [
   ),
 ]
 
-/** Members of that form that nobody gives as an option, and why. */
+/** Members whose name looks like such an option and that are none, with the reason. */
 export const noOptions: ReadonlyMap<string, string> = new Map([
   ['core/src/engine/answer.ts: retryAfterMs', 'what an answer says'],
   ['core/src/engine/engine.ts: retryAfterMs', 'what an answer says'],

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 const packages = fileURLToPath(new URL('../../../packages/', import.meta.url))
 
-/** The sources of all packages but the contract suites, by their path from `packages`. */
+/** The sources of all packages except the contract suites, by their path from `packages`. */
 export function sources(): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   for (const name of readdirSync(packages)) {

@@ -47,7 +47,7 @@ const event = (): OutboxEvent => ({
   occurredAt: new Date(),
 })
 
-/** As a relay goes through it, with the longest times that its options take. */
+/** Does what a relay does, with the longest times that its options accept. */
 async function throughALog(log: EventLog<never>): Promise<void> {
   const consumer = 'longest'
   await log.subscribe({ consumer, types: null, startAt: 'now' })
@@ -82,8 +82,8 @@ async function throughALog(log: EventLog<never>): Promise<void> {
   await log.release({ consumer, relay: 'r', slots: taken, leaving: true })
 }
 
-describe('the longest times there may be are times that the server can count to', () => {
-  test('of a log on PostgreSQL, of purges and of a transaction', async () => {
+describe('the server accepts the longest times of every option', () => {
+  test('for a log on PostgreSQL, purges and a transaction', async () => {
     await throughALog(
       postgresLog({
         client: pool,
@@ -100,7 +100,7 @@ describe('the longest times there may be are times that the server can count to'
     expect(await sagaOperator({ client: pool }).purge({ retentionMs: LONGEST_KEPT_MS })).toBe(0)
   })
 
-  test('of a log on Redis', async () => {
+  test('for a log on Redis', async () => {
     await throughALog(
       redisLog({
         client: redis,
@@ -114,7 +114,7 @@ describe('the longest times there may be are times that the server can count to'
     )
   })
 
-  test('of webhooks', async () => {
+  test('for webhooks', async () => {
     const hooks = webhooks({
       client: pool,
       timeoutMs: LONGEST_KEPT_MS - 86_400_000,
@@ -139,7 +139,7 @@ describe('the longest times there may be are times that the server can count to'
     await relay.runOnce()
     await relay.stop()
     const worker = hooks.createWorker({ leaseMs: LONGEST_KEPT_MS })
-    // Nobody listens there: the breaker opens, and both wait.
+    // Nothing listens there, so the breaker opens, and both deliveries wait.
     expect(await worker.deliverOnce()).toBeGreaterThan(0)
     expect(await worker.deliverOnce()).toBe(0)
     const { items } = await hooks.deadLetters.listRetrying({}, { limit: 10 })

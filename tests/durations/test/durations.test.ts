@@ -9,24 +9,24 @@ const VALUES: readonly unknown[] = [
 ]
 
 describe('every option that is a length of time', () => {
-  test('has a row here, or a reason why it is none', () => {
+  test('has a row here, or a reason why it is not an option', () => {
     const rows = new Set([...durationOptions.map(({ option }) => option), ...noOptions.keys()])
     const found = foundDurations()
     expect(found.filter((each) => !rows.has(each))).toEqual([])
-    // It stands in a type whose members are not optional.
+    // This one is in a type whose members are not optional.
     const extra = 'redis/src/store/options.ts: replicas.timeoutMs'
     expect([...rows].filter((each) => each !== extra && !found.includes(each))).toEqual([])
   })
 
   describe.each(durationOptions)('$option', ({ option, takes, give }) => {
-    test.each(VALUES)('takes %s, or says what to write instead', async (value) => {
+    test.each(VALUES)('accepts %s, or says what to write instead', async (value) => {
       const outcome = await Promise.resolve()
         .then(() => give(value as number))
         .catch((error: unknown) => error)
       if (takes(value)) expect(outcome).not.toBeInstanceOf(OptionsError)
       else {
         expect(outcome).toBeInstanceOf(OptionsError)
-        // What to write instead.
+        // The message names the option.
         expect(String(outcome)).toMatch(/\d/)
         expect(String(outcome)).toContain(option.split(/[ .]/).at(-1))
       }
@@ -42,9 +42,9 @@ describe('a timer', () => {
     vi.useRealTimers()
   })
 
-  // Node rings a timer that is set for longer than 2^31 - 1 at once.
+  // Node fires a timer that is set for longer than 2^31 - 1 at once.
   test.each([2 ** 31 - 1, 2 ** 31, 30 * 86_400_000, 2 ** 33 + 5])(
-    'of %s ms does not ring before its time, and rings then',
+    'of %s ms fires on time and not before',
     (ms) => {
       const rung = vi.fn()
       callLater(rung, ms)
@@ -55,7 +55,7 @@ describe('a timer', () => {
     },
   )
 
-  test('of Infinity never rings, and can be called off', async () => {
+  test('of Infinity never fires, and can be cancelled', async () => {
     const rung = vi.fn()
     const later = callLater(rung, Number.POSITIVE_INFINITY)
     void endsWithin(new Promise(() => {}), Number.POSITIVE_INFINITY).then(rung)
@@ -66,7 +66,7 @@ describe('a timer', () => {
   })
 })
 
-describe('no package sets a timer of its own', () => {
+describe('no package sets a timer itself', () => {
   const ALLOWED = new Map([
     ['core/src/time/durations.ts', 'the one that does'],
     ['client/src/time-limit.ts', 'stands alone, in browsers; its options end at 2^31 - 1'],
@@ -77,7 +77,7 @@ describe('no package sets a timer of its own', () => {
     ['saga/src/state/leases.ts', 'once a second or more often'],
   ])
 
-  test('but those that cannot be too long', () => {
+  test('except timers that cannot be too long', () => {
     const setting = [...sources()].flatMap(([path, text]) =>
       /\b(setTimeout|setInterval|AbortSignal\.timeout)\(/.test(text) ? [path] : [],
     )

@@ -5,21 +5,24 @@ import type { ServerOptions } from './programs/server-options.ts'
 import { startReframingProxy } from './reframing-proxy.ts'
 import { startWires, type Wire } from './wire.ts'
 
-/** A server's process between two wires: one that clients come through, one on its way to the database. */
+/**
+ * A server's process between two proxies: one for its clients, and one for its connections to the
+ * database.
+ */
 export interface AppServer {
   readonly name: string
-  /** Where clients send to. */
+  /** The address for clients. */
   readonly url: string
   readonly clients: Wire
   readonly database: Wire
   readonly clock: Clock
-  /** What it last printed, for every time that its process ended and nobody had killed it. */
+  /** Its last output, for every time that its process ended without being killed. */
   readonly crashes: readonly string[]
   /** SIGKILL, and a new process in its place some time later. */
   killAndRestart(downMs: number): Promise<void>
-  /** SIGSTOP, and SIGCONT some time later: it goes on as if nothing had been. */
+  /** SIGSTOP, and SIGCONT some time later: it continues as if nothing had happened. */
   pause(forMs: number): Promise<void>
-  /** Connections of its pool that are not back. */
+  /** How many connections of its pool are not back. */
   leftOver(): Promise<number>
   stop(): Promise<void>
 }

@@ -8,8 +8,8 @@ import type { Shopper } from './shopper.ts'
 import type { Stage } from './stage.ts'
 
 /**
- * When nothing is broken any more: every order gets its answer, the same that anybody had before, and
- * is then looked for in the books. Returns how many orders had none until now.
+ * Runs when nothing is broken any more: every order gets its answer, which must equal all earlier
+ * ones, and is then looked up in the books. Returns how many orders had no answer until now.
  */
 export async function audit(
   options: CampaignOptions,
@@ -36,7 +36,8 @@ async function answerAll(
     while (next <= orders) {
       const order = orderOf(seed, next++)
       if (!book.first.has(order.number)) settledLater++
-      // Whoever held the key is gone or has lost it by then; the rest is for a machine with much to do.
+      // Every other holder of the key is gone or has lost it by then; the rest of the time is for a
+      // busy machine.
       const answer = await clients.settle(order, limits.longestHoldMs + 15_000)
       if (answer === undefined) book.findings.stuckKeys.push(order.key)
     }

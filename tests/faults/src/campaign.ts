@@ -12,17 +12,17 @@ export interface CampaignResult {
   readonly options: CampaignOptions
   readonly settings: string
   readonly ledger: Ledger
-  /** By name: how often it was made. */
+  /** How often each fault was made, by name. */
   readonly faults: ReadonlyMap<string, number>
   readonly requests: number
-  /** Orders that had no answer while faults were made, and got it afterwards. */
+  /** Orders without an answer during the faults that got one afterwards. */
   readonly settledLater: number
   readonly seconds: number
 }
 
 /**
- * Orders are placed, faults are made, and when both have ended the books are read: they must balance
- * whatever happened. `tell` hears how far it is.
+ * Places orders and makes faults, and reads the books when both have ended: they must balance
+ * whatever happened. `tell` hears of the progress.
  */
 export async function runCampaign(
   options: CampaignOptions,
@@ -39,7 +39,7 @@ export async function runCampaign(
     }
     const clients = shopper(pickUrl, book, {
       onRequest: () => requests++,
-      // Where its record is lost, whoever comes first has the key.
+      // If its record is lost, the first request to arrive has the key.
       misuses: !stage.database.mayLose,
     })
     const faults = faultMaker(faultsOf(options, stage, book))
@@ -66,7 +66,7 @@ export async function runCampaign(
   }
 }
 
-/** So many at once, one after the other. */
+/** Runs this many at once, one after the other. */
 async function placeAll(
   { seed, orders, concurrency }: CampaignOptions,
   clients: Shopper,

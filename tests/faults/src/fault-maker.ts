@@ -1,9 +1,9 @@
 import type { Database } from './databases/database.ts'
 import type { ScheduledFault } from './schedule.ts'
 
-/** Which faults a campaign makes, and how. */
+/** The faults of a campaign, and how they are made. */
 export interface FaultPlan {
-  /** In the order they come. */
+  /** In the order in which they come. */
   readonly due: ScheduledFault[]
   readonly database: Pick<Database, 'ordersWait' | 'whole'>
   /** Makes one and mends it again. */
@@ -11,24 +11,27 @@ export interface FaultPlan {
 }
 
 export interface FaultMaker {
-  /** Waits for the fault before, where orders have to. */
+  /** Waits for the previous fault, if orders have to. */
   room(begun: number): Promise<void>
   /** Makes those that are due. */
   at(begun: number): void
   made(): number
-  /** Those that are due, and are not mended yet. */
+  /** Those that are due and not mended yet. */
   pending(): number
   readonly byName: ReadonlyMap<string, number>
-  /** Throws if one could not be made or mended: the campaign would go on with less than it should have. */
+  /**
+   * Throws if one could not be made or mended, because the campaign would continue with fewer
+   * faults than planned.
+   */
   mustBeMended(): void
-  /** All are made and mended. Rejects with the first that could not be. */
+  /** Resolves when all are made and mended. Rejects with the first that could not be. */
   ended(): Promise<void>
 }
 
-/** Makes the faults of a plan while a campaign tells it how far it is. */
+/** Makes the faults of a plan while a campaign reports its progress. */
 export function faultMaker({ due, database, make }: FaultPlan): FaultMaker {
   const byName = new Map<string, number>()
-  // Targets have their faults at the same time as one another, each its own one by one.
+  // Different targets have faults at the same time, and each target has its own one by one.
   const lanes = new Map<ScheduledFault['target'], Promise<void>>()
   let begun = 0
   let made = 0

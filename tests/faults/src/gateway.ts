@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** The world outside: it charges once per idempotency key and never forgets one. */
+/** A payment gateway: it charges once per idempotency key and never forgets a key. */
 export interface Gateway {
   readonly url: string
-  /** By order: the keys it was charged under. More than one is a second charge. */
+  /** The keys under which each order was charged. More than one means a second charge. */
   readonly charges: ReadonlyMap<string, ReadonlySet<string>>
   stop(): Promise<void>
 }

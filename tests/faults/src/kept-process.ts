@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Child, startNode } from '@oncekey/test-servers'
 
-/** A process that is there to be ended, and that another one follows. */
+/** A process that faults end and another one replaces. */
 export interface KeptProcess {
-  /** What it last printed, for every time that it ended and nobody had ended it. */
+  /** Its last output, for every time that it ended by itself. */
   readonly crashes: readonly string[]
   /** SIGKILL, and a new process in its place some time later. */
   killAndRestart(downMs: number): Promise<void>
-  /** SIGTERM, and a new process once it has ended by itself; SIGKILL where it does not in time. */
+  /** SIGTERM, and a new process once it has ended; SIGKILL if it does not end in time. */
   redeploy(patienceMs: number): Promise<void>
-  /** SIGSTOP, and SIGCONT some time later: it goes on as if nothing had been. */
+  /** SIGSTOP, and SIGCONT some time later: it continues as if nothing had happened. */
   pause(forMs: number): Promise<void>
-  /** SIGTERM; SIGKILL where that takes too long. */
+  /** SIGTERM; SIGKILL if that takes too long. */
   end(patienceMs: number): Promise<void>
   kill(): Promise<void>
 }
 
-/** Starts a program of this campaign. `args` are asked for each time it starts. */
+/** Starts a program of this campaign. `args` is called each time it starts. */
 export async function keepProcess(
   name: string,
   program: URL,
@@ -28,7 +28,7 @@ export async function keepProcess(
     const child = await startNode(program, {
       args: [JSON.stringify(args())],
       env,
-      // A machine that is busy with a campaign is slow to start anything.
+      // A machine that runs a campaign is slow to start anything.
       readyTimeoutMs: 600_000,
     })
     child.exited.then(() => {

@@ -1,6 +1,6 @@
 import { type Order, outcomeOf } from './order.ts'
 
-/** An answer that a client takes for the end of it. */
+/** An answer that a client accepts as final. */
 export interface FinalAnswer {
   readonly status: number
   readonly contentType: string | null
@@ -8,26 +8,26 @@ export interface FinalAnswer {
   readonly replayed: boolean
 }
 
-/** What was seen from outside, written down as it was seen; the campaign believes nothing else. */
+/** What was seen from outside, recorded as it was seen; the campaign trusts nothing else. */
 export interface Ledger {
   /** A client has its answer. */
   saw(order: Order, answer: FinalAnswer): void
-  /** Somebody else's request under the same key got through, or was answered with a success. */
+  /** Another request under the same key ran, or got a success. */
   sawMisuse(order: Order, status: number): void
-  /** By order number: what its first client saw. */
+  /** What the first client of each order saw. */
   readonly first: ReadonlyMap<number, FinalAnswer>
   readonly findings: Findings
   readonly counts: { answers: number; replays: number; misuses: number; lost: number }
-  /** Receipts on record that the server which took over does not have: this is what a failover lost. */
+  /** Receipts on record that the new primary lacks, which a failover has lost. */
   readonly lost: Set<string>
   /**
-   * Compares all answers to an order with one another, once everybody has had the last. Those that a
-   * failover lost are counted where it may lose any, and are a finding where it may not.
+   * Compares all answers to each order, once everybody has the last one. Orders that a failover
+   * lost are counted if it may lose any, and are findings if it may not.
    */
   conclude(mayLose: boolean): void
 }
 
-/** What must not be. Each in words, the first few with their order. */
+/** Findings that must not occur, in words, with the first orders of each. */
 export interface Findings {
   readonly unequalReplays: string[]
   readonly wrongOutcomes: string[]
@@ -104,7 +104,10 @@ export function ledger(): Ledger {
   }
 }
 
-/** What tells one run of a handler from another; searched for, since a wrong store's answer may be no JSON. */
+/**
+ * Tells runs of a handler apart. It is searched for as text, because a wrong store's answer may not
+ * be JSON.
+ */
 export function receiptIn(body: string): string {
   return /"receipt":"([^"]*)"/.exec(body)?.[1] ?? `none in ${body}`
 }

@@ -6,7 +6,7 @@ import { findingsIn, report } from './report.ts'
 
 const tell = (progress: string): void => console.error(progress)
 
-/** Resolves with how much was found. */
+/** Resolves with the number of findings. */
 async function run(args: string[]): Promise<number> {
   const events = eventCampaignOptions(args)
   if (events !== undefined) {
@@ -29,5 +29,5 @@ async function run(args: string[]): Promise<number> {
   return findingsIn(result)
 }
 
-// Said outright: Node 20 waits for ever for a handle of a killed child when it ends by itself.
+// Explicit, because Node 20 would wait for ever for a handle of a killed child.
 process.exit((await run(process.argv.slice(2))) === 0 ? 0 : 1)

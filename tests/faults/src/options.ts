@@ -19,21 +19,24 @@ export interface CampaignOptions {
   readonly store: StoreName
   /** How many orders are placed. */
   readonly orders: number
-  /** How many faults are made while they are. */
+  /** How many faults are made meanwhile. */
   readonly faults: number
   /** Repeats orders and faults. */
   readonly seed: string
   /** How many orders are under way at once. */
   readonly concurrency: number
-  /** A store that is wrong, to see that it is found out. */
+  /** A deliberately wrong store, to see that the campaign finds it. */
   readonly broken: Broken | undefined
-  /** Redis without its append-only file: to see what is lost. */
+  /** Redis without its append-only file, to see what is lost. */
   readonly durable: boolean
-  /** Of redis-sentinel: how many of two replicas a completion waits for (`WAIT`); 0 for none. */
+  /** For redis-sentinel: how many of two replicas a completion waits for (`WAIT`); 0 for none. */
   readonly replicas: number
-  /** Of redis-sentinel: with how many replicas a primary takes writes (`min-replicas-to-write`). */
+  /**
+   * For redis-sentinel: how many replicas a primary needs to accept writes
+   * (`min-replicas-to-write`).
+   */
   readonly minReplicas: number
-  /** Only faults whose name has this in it. */
+  /** Only faults whose name contains this. */
   readonly only: string
 }
 
@@ -45,15 +48,18 @@ export const USAGE = `pnpm faults [options]
   --faults N          faults to make meanwhile (40)
   --seed TEXT         repeats orders and faults (a new one each time; it is printed)
   --concurrency N     orders at once (24)
-  --minutes N         of events: for how long they are produced at most, faults included (60)
+  --minutes N         events: how long they are produced at most, faults included (60)
   --broken NAME       a store that is wrong and must be found out: ${BROKEN.join(', ')};
                       of events a relay: ${BROKEN_RELAYS.join(', ')}
   --not-durable       Redis without its append-only file
-  --replicas N        of redis-sentinel: replicas that a completion waits for, 0 to 2 (2)
-  --min-replicas N    of redis-sentinel: without so many its primary takes no writes (1)
-  --only TEXT         only faults whose name has this in it`
+  --replicas N        redis-sentinel: replicas that a completion waits for, 0 to 2 (2)
+  --min-replicas N    redis-sentinel: replicas that its primary needs to accept writes (1)
+  --only TEXT         only faults whose name contains this`
 
-/** What a command line asks for; `undefined` for help. Throws what is wrong with it. */
+/**
+ * The options of a command line; `undefined` for help. Throws a message about what is wrong with
+ * it.
+ */
 export function campaignOptions(args: string[]): CampaignOptions | undefined {
   const { values } = parseArgs({ args, options: FLAGS })
   if (values.help) return undefined
@@ -65,7 +71,7 @@ export function campaignOptions(args: string[]): CampaignOptions | undefined {
   }
 }
 
-/** The same for a campaign of events; `undefined` where that is not what is asked for. */
+/** The options for a campaign of events; `undefined` if the command line asks for another one. */
 export function eventCampaignOptions(args: string[]): EventCampaignOptions | undefined {
   const { values } = parseArgs({ args, options: FLAGS })
   const campaign = oneOf('campaign', values.campaign, ['orders', 'events'])

@@ -18,13 +18,13 @@ export interface Order {
   readonly takesMs: number
   /** How many clients send it at once. */
   readonly copies: number
-  /** Whether a client is told to send it again once it has its answer. */
+  /** Whether a client sends it again after it has its answer. */
   readonly again: boolean
-  /** Whether somebody uses the key for something else afterwards. */
+  /** Whether somebody uses the key for another request afterwards. */
   readonly misused: boolean
 }
 
-/** The order of that number: what it is depends on the seed and on nothing else. */
+/** The order with this number, which depends only on the seed. */
 export function orderOf(seed: string, number: number): Order {
   const random = randomOf(seed, 'order', number)
   const kind = random.oneOf(KINDS)
@@ -39,14 +39,14 @@ export function orderOf(seed: string, number: number): Order {
   }
 }
 
-/** What is written and emitted for an order in the end, and the status that says so. */
+/** What must be written and emitted for an order in the end, and the status that says so. */
 export function outcomeOf(kind: OrderKind): { readonly status: number; readonly effects: 0 | 1 } {
   if (kind === 'refused') return { status: 403, effects: 0 }
   if (kind === 'declined') return { status: 402, effects: 1 }
   return { status: 201, effects: 1 }
 }
 
-/** What an order is sent as. */
+/** The request body of an order. */
 export function bodyOf({ key, kind, takesMs }: Order, change = ''): string {
   return JSON.stringify({ order: `${key}${change}`, kind, takesMs })
 }

@@ -2,16 +2,19 @@ import { hash } from 'node:crypto'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 
-/** Chance that a seed repeats. */
+/** Random values that a seed repeats. */
 export interface Random {
-  /** A whole number, both ends included. */
+  /** An integer, both ends included. */
   between(least: number, most: number): number
-  /** True in so many of a hundred cases. */
+  /** True in this many of a hundred cases. */
   percent(share: number): boolean
   oneOf<T>(choices: readonly T[]): T
 }
 
-/** The same for the same parts, whatever else was drawn before: order 7 is order 7 in every run of its seed. */
+/**
+ * Returns the same source for the same parts, whatever else was drawn before: order 7 is the same
+ * in every run of its seed.
+ */
 export function randomOf(...parts: readonly (string | number)[]): Random {
   const generator = xoroshiro128plus(hash('sha256', parts.join('/'), 'buffer').readInt32LE(0))
   const between = (least: number, most: number): number => uniformInt(generator, least, most)

@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net'
 
 /**
- * A proxy that frames everything anew, as gateways do: a request goes on in chunks, without the length
- * that it came with; an answer is collected and has its length. What the server does not answer is 502.
+ * A proxy that frames messages anew, as gateways do: it sends a request in chunks, without its
+ * original length, and collects an answer to send it with its length. If the server does not
+ * answer, it answers 502.
  */
 export async function startReframingProxy(
   target: number,

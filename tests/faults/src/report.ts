@@ -1,12 +1,12 @@
 import type { CampaignResult } from './campaign.ts'
 import type { Findings } from './ledger.ts'
 
-/** How many things are not as they must be. */
+/** The number of findings. */
 export function findingsIn({ ledger }: CampaignResult): number {
   return Object.values(ledger.findings).reduce((sum, found) => sum + found.length, 0)
 }
 
-/** A campaign as one table of Markdown, with the first few of every finding below it. */
+/** A campaign as one table of Markdown, with the first examples of every finding below it. */
 export function report(result: CampaignResult): string {
   const { options, ledger, faults, requests, settledLater, seconds, settings } = result
   const { counts, findings } = ledger

@@ -1,8 +1,8 @@
 import { type Random, randomOf } from './random.ts'
 
-/** One fault: what, to whom, and when. What it draws beside that comes from its own chance. */
+/** One fault: what, to which target, and when. Its other random values come from its own source. */
 export interface ScheduledFault {
-  /** It happens when this many orders have been begun. */
+  /** It is due when this many orders have been started. */
   readonly atOrder: number
   readonly name: string
   /** A server by its index, or the database. Faults of one target come one after the other. */
@@ -10,7 +10,7 @@ export interface ScheduledFault {
   readonly random: Random
 }
 
-/** The faults of a seed, in the order they come. */
+/** The faults of a seed, in the order in which they come. */
 export function schedule(of: {
   readonly seed: string
   readonly orders: number
@@ -23,7 +23,7 @@ export function schedule(of: {
   return Array.from({ length: faults }, (_, index) => {
     const random = randomOf(seed, 'fault', index)
     const atOrder = Math.floor((orders * (index + 1)) / (faults + 1))
-    // Every kind has its turn, however few there are; a shuffle would leave some out.
+    // Every kind has its turn, however few faults there are; a shuffle would leave some out.
     const all = [...serverFaults, ...databaseFaults]
     const name = index < all.length ? rotated(all, seed)[index] : random.oneOf(all)
     if (name === undefined) throw new Error('There is no fault to make.')
@@ -37,7 +37,7 @@ export function schedule(of: {
   })
 }
 
-/** So that a small campaign begins elsewhere with each seed. */
+/** Rotates the kinds, so that a small campaign starts with another kind for each seed. */
 function rotated(names: readonly string[], seed: string): string[] {
   const start = randomOf(seed, 'first fault').between(0, names.length - 1)
   return [...names.slice(start), ...names.slice(0, start)]

@@ -6,12 +6,12 @@ import type { Wire } from './wire.ts'
 
 export type ServerFault = (server: AppServer, random: Random) => Promise<void>
 
-/** What can be done to a server's process, and to the wires on both sides of it. Each mends it again. */
+/** Faults of a server's process and of the proxies on both sides of it. Each mends it again. */
 export function serverFaults(completion: RegExp): Readonly<Record<string, ServerFault>> {
   return {
     'server killed': (server, random) => server.killAndRestart(random.between(0, 500)),
 
-    // Half of the pauses outlast a lease: the process that wakes up has lost what it holds.
+    // Half of the pauses outlast a lease, so the process that wakes up has lost what it holds.
     'server paused': (server, random) => server.pause(random.between(100, limits.leaseMs * 2)),
 
     async 'server clock set'({ clock }, random) {
@@ -25,7 +25,7 @@ export function serverFaults(completion: RegExp): Readonly<Record<string, Server
   }
 }
 
-/** What can be done to a wire. `asked` is what the question looks like that gets lost, or its answer. */
+/** Faults of a proxy. `asked` matches the statement that is to be lost, or whose answer is. */
 export function wireFaults<Target>(
   between: string,
   asked: RegExp,
@@ -44,7 +44,8 @@ export function wireFaults<Target>(
       proxy.resume()
     },
 
-    // Questions arrive, answers do not: and then it is cut, so that nobody learns what became of them.
+    // Statements arrive and answers do not, and then the connection is cut, so that nobody learns
+    // the outcome.
     async [`wire ${between} half open`](server, random) {
       const proxy = wire(server)
       proxy.stallDownstream()
@@ -78,7 +79,7 @@ export function wireFaults<Target>(
   }
 }
 
-/** The trap stays where nobody comes by in time. */
+/** If nothing matches in time, the trap stays. */
 async function soon(sprung: Promise<void>): Promise<void> {
   await Promise.race([sprung, sleep(2_000, undefined, { ref: false })])
 }

@@ -4,15 +4,20 @@ import type { FinalAnswer, Ledger } from './ledger.ts'
 import { limits } from './limits.ts'
 import { bodyOf, type Order } from './order.ts'
 
-/** Who sends orders. Half of them use the client that retries, half do it the way it is often done. */
+/**
+ * Sends orders. Half of the shoppers use the client that retries, and half do it in the usual way
+ * by hand.
+ */
 export interface Shopper {
-  /** Sends it, as often as the order says, until there is an answer or patience ends. */
+  /** Sends it as often as the order says, until there is an answer or the time is up. */
   place(order: Order): Promise<void>
-  /** Sends it until there is an answer, however long that takes; `undefined` when time is up. */
+  /**
+   * Sends it until there is an answer, however long that takes; `undefined` when the time is up.
+   */
   settle(order: Order, withinMs: number): Promise<FinalAnswer | undefined>
 }
 
-/** `pickUrl` says where the next request goes: a load balancer that notices nothing. */
+/** `pickUrl` chooses the next server, like a load balancer without health checks. */
 export function shopper(
   pickUrl: () => string,
   ledger: Ledger,
@@ -50,7 +55,7 @@ export function shopper(
       })
       return await noted(order, response)
     } catch {
-      // It had patience, and no answer came: the ledger has none either.
+      // It waited, and no answer came, so the ledger has none either.
       return undefined
     }
   }
@@ -72,13 +77,16 @@ export function shopper(
     }
   }
 
-  /** Whoever holds the key is likely to be at it still: the server waits with this one when it goes. */
+  /**
+   * The holder of the key is probably still running, and the server waits for it as long as this
+   * client does.
+   */
   async function hangUp(order: Order): Promise<void> {
     try {
       const response = await request(bodyOf(order), order.key, 10 + (order.number % 10) * 20)
       await noted(order, response)
     } catch {
-      // It has hung up.
+      // The client has disconnected.
     }
   }
 

@@ -41,9 +41,9 @@ export async function setStage(options: CampaignOptions): Promise<Stage> {
 }
 
 export interface DatabaseNeeds {
-  /** What a failover may lose, where it is not answers. */
+  /** What a failover may lose besides answers. */
   readonly onRecord?: OnRecord
-  /** Of a Postgres whose programs are all wanted, `pg_dump` among them. */
+  /** For a Postgres with all of its programs, `pg_dump` among them. */
   readonly binDir?: string | undefined
 }
 

@@ -1,6 +1,6 @@
 import { startProxy, type TcpProxy } from '@oncekey/test-servers'
 
-/** What can be done to the way from one to another. */
+/** Faults of the connections from one process to another. */
 export type Wire = Pick<
   TcpProxy,
   | 'cut'
@@ -20,7 +20,10 @@ export interface Wires extends Wire {
   stop(): Promise<void>
 }
 
-/** A proxy before each of these ports. What is done to one is done to all: whoever is behind them, it is one way. */
+/**
+ * A proxy for each of these ports. All of them get every fault, because together they are one
+ * route.
+ */
 export async function startWires(targets: readonly number[]): Promise<Wires> {
   const proxies = await Promise.all(targets.map((port) => startProxy(port)))
   const each = (act: (proxy: TcpProxy) => void) => (): void => proxies.forEach(act)

@@ -30,8 +30,8 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     },
   )
 
-  // Two primaries at once, twice: the old one wakes up, or was reached by clients all along.
-  test('leaves the books balanced on redis-sentinel, when its primary is replaced', async () => {
+  // Two primaries at once, twice: the old one wakes up, or clients reached it all along.
+  test('leaves the books balanced on redis-sentinel when its primary is replaced', async () => {
     const result = await campaign({
       store: 'redis-sentinel',
       only: 'primary',
@@ -43,7 +43,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect([...result.faults.keys()]).toEqual(['primary paused', 'primary cut off'])
   })
 
-  test('leaves the books balanced where a standby takes over that had not everything', async () => {
+  test('leaves the books balanced when a lagging standby takes over', async () => {
     const result = await campaign({
       store: 'postgres-standby-async',
       only: 'standby',
@@ -56,7 +56,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(result.ledger.counts.lost).toBeGreaterThan(0)
   })
 
-  test('loses nothing that was answered where a standby takes over that COMMIT waits for', async () => {
+  test('loses no answered order when a synchronous standby takes over', async () => {
     const result = await campaign({
       store: 'postgres-standby-sync',
       only: 'standby',
@@ -66,11 +66,11 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     })
     expect(findingsIn(result), report(result)).toBe(0)
     expect(result.faults.size).toBe(3)
-    // They were committed where nobody is led any more.
+    // They were committed on the primary that was lost.
     expect(result.ledger.lost.size).toBeGreaterThan(0)
   })
 
-  test('finds a store that ends a COMMIT which waits for its standby', async () => {
+  test('finds a store that cancels a COMMIT that waits for its standby', async () => {
     const { ledger } = await campaign({
       store: 'postgres-standby-sync',
       broken: 'ends-waiting-commits',
@@ -81,7 +81,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(ledger.findings.takenBack).not.toEqual([])
   })
 
-  test('finds a store that lets handlers run while its pool is on a replica', async () => {
+  test('finds a store that runs handlers while its pool is on a replica', async () => {
     const { ledger } = await campaign({
       store: 'postgres-standby-sync',
       broken: 'runs-anyway',
@@ -92,7 +92,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(ledger.findings.ranOnReplica).not.toEqual([])
   })
 
-  test('finds a server that stores a body out of a buffer that it goes on using', async () => {
+  test('finds a server that stores a body from a buffer that it reuses', async () => {
     const { ledger } = await campaign({ broken: 'reused-buffer', orders: 60, faults: 0 })
     expect(ledger.findings.answersUnlikeRecord).not.toEqual([])
   })
@@ -102,7 +102,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     expect(ledger.findings.doubleEffects).not.toEqual([])
   })
 
-  test('finds a store whose records no other process sees', async () => {
+  test('finds a store whose records are invisible to other processes', async () => {
     const { ledger } = await campaign({ broken: 'each-for-itself', orders: 60, faults: 0 })
     expect(ledger.findings.doubleEffects).not.toEqual([])
     expect(ledger.findings.unequalReplays).not.toEqual([])

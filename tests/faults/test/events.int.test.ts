@@ -21,7 +21,7 @@ const campaign = (options: Partial<EventCampaignOptions>) =>
 
 describe('a small campaign of events', { timeout: 240_000 }, () => {
   test.each(['postgres', 'redis'] as const)(
-    'finds that every event reached every consumer on %s',
+    'delivers every event to every consumer on %s',
     async (store) => {
       const result = await campaign({ store })
       expect(eventFindingsIn(result), eventReport(result)).toBe(0)
@@ -30,7 +30,7 @@ describe('a small campaign of events', { timeout: 240_000 }, () => {
     },
   )
 
-  test('finds an inbox whose effects are committed beside its transaction', async () => {
+  test('finds an inbox whose effects are committed outside its transaction', async () => {
     const { findings } = await campaign({ broken: 'inbox-beside', operations: 40, faults: 0 })
     expect(findings.doubleEffects).not.toEqual([])
   })

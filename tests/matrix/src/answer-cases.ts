@@ -2,13 +2,13 @@ import type { ServerResponse } from 'node:http'
 import { pipeline, Readable } from 'node:stream'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 
-/** What a handler answers, said once for all adapters. */
+/** An answer of a handler, described once for all adapters. */
 export interface AnswerCase {
   readonly name: string
   readonly method?: 'POST' | 'HEAD'
-  /** As the framework is asked to send it. */
+  /** Sends it through the framework. */
   readonly reply?: CaseReply
-  /** As it is written to Node's own response, past the framework. */
+  /** Writes it to Node's own response, around the framework. */
   readonly raw?: (res: ServerResponse) => void
 }
 
@@ -16,7 +16,7 @@ export interface CaseReply {
   readonly status?: number
   readonly headers?: readonly (readonly [name: string, value: string])[]
   readonly body?: Buffer
-  /** In place of `body`: it arrives in these pieces. */
+  /** Replaces `body`: it arrives in these pieces. */
   readonly pieces?: readonly Buffer[]
 }
 
@@ -128,7 +128,7 @@ const raw: readonly AnswerCase[] = [
   },
 ]
 
-/** Bodies, codings, framing, and what is written past the framework: 29 of them. */
+/** Bodies, codings, framing, and what is written around the framework: 29 answers. */
 export const answerCases: readonly AnswerCase[] = [...bodies, ...codings, ...framing, ...raw]
 
 function piecesOf(whole: Buffer, size: number): readonly Buffer[] {

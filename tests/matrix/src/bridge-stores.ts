@@ -10,7 +10,7 @@ import type {
   BridgeUnderTest,
 } from '../../../packages/postgres/test/bridges/driven/bridge.ts'
 
-/** The Postgres store through every library that there is a bridge for. */
+/** The Postgres store through every library that has a bridge. */
 export function everyBridge(): AdapterSuiteStore[] {
   return bridges.map(onBridge)
 }

@@ -24,7 +24,7 @@ export interface CaseServer {
   close(): Promise<void>
 }
 
-/** Serves one case, on its adapter; `writesRaw` where there is a response of Node to write to. */
+/** Serves one case on its adapter; `writesRaw` if there is a response of Node to write to. */
 export interface CaseAdapter {
   readonly name: string
   readonly writesRaw: boolean

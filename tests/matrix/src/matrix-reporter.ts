@@ -10,9 +10,9 @@ const page = fileURLToPath(new URL('../../../docs/matrix.md', import.meta.url))
 const folder = fileURLToPath(new URL('../test', import.meta.url))
 
 /**
- * Compares what the matrix has done with `docs/matrix.md`, and fails the run where they differ; with
- * `--update` it writes the page. A run of a sample is compared cell by cell, and what it left out is
- * printed. A run of some of the files, or one that failed, says nothing about the page.
+ * Compares the results of the matrix with `docs/matrix.md`, and fails the run if they differ; with
+ * `--update` it writes the page. A run of a sample is compared cell by cell, and the cells it left
+ * out are printed. A run of some of the files, or one that failed, is not compared.
  */
 export function matrixReporter(): Reporter {
   let vitest: Vitest
@@ -62,7 +62,7 @@ function pageOf(modules: readonly TestModule[]): string {
   )
 }
 
-/** Files in which stores are run at one adapter, and what the page says of that. */
+/** Test files that run stores on one adapter, and the page's text about them. */
 const ONE_ADAPTER: Readonly<Record<string, string>> = {
   'other-wires.int.test.ts': `The store of the first column with the same statements, sent another way: pipelined, prepared, by
 another driver, on the connection of an ORM. No adapter can tell, so one is enough to see that the store
@@ -71,7 +71,7 @@ keeps its promises.`,
 
 function outcomesOf(module: TestModule): Outcome[] {
   return [...module.children.suites()].flatMap((suite) => {
-    // Names of adapters have no comma.
+    // No adapter's name contains a comma.
     const [, adapter, store] = suite.name.match(/^adapter contract: ([^,]+), (.+)$/) ?? []
     if (adapter === undefined || store === undefined) return []
     return [...suite.children.allTests()].map((test): Outcome => {

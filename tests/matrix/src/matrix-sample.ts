@@ -2,7 +2,7 @@ import { namesIn, type Outcome } from './matrix-table.ts'
 
 /**
  * Compares the cells of a sample with those of the page, and returns a sentence about what was left
- * out. Throws where they differ, or where the page lacks a cell.
+ * out. Throws if they differ, or if the page lacks a cell.
  */
 export function compareSample(page: string, outcomes: readonly Outcome[]): string {
   const cells = cellsOf(page)

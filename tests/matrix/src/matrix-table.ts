@@ -1,20 +1,20 @@
-/** What became of one sentence of the contract, at one adapter on one store. */
+/** The result of one sentence of the contract, for one adapter on one store. */
 export interface Outcome {
   readonly adapter: string
   readonly store: string
-  /** As the contract calls it: `keys > are at most 255 characters`. */
+  /** Its name in the contract: `keys > are at most 255 characters`. */
   readonly behaviour: string
   /** Why it was skipped; `undefined` if it was kept. */
   readonly skipped: string | undefined
 }
 
-/** Stores that are run at one adapter, and why that is enough. */
+/** Stores that run on one adapter only, and why that is enough. */
 export interface Single {
   readonly why: string
   readonly outcomes: readonly Outcome[]
 }
 
-/** The page `docs/matrix.md` for a run. Throws when something is missing without a reason. */
+/** The page `docs/matrix.md` for a run. Throws if a cell is missing without a reason. */
 export function matrixPage(outcomes: readonly Outcome[], singles: readonly Single[]): string {
   const all = [...outcomes, ...singles.flatMap((single) => single.outcomes)]
   return `# Matrix
@@ -66,7 +66,10 @@ function skips(outcomes: readonly Outcome[]): string[] {
   return [...sections].map(([title, lines]) => [title, '', ...lines].join('\n'))
 }
 
-/** Adapters that skip it on every store, stores that skip it at every adapter, and what is left. */
+/**
+ * Adapters that skip it on every store, stores that skip it on every adapter, and the remaining
+ * cells.
+ */
 function where(cells: readonly Outcome[], outcomes: readonly Outcome[]): string {
   const { behaviour } = cells[0] as Outcome
   const all = outcomes.filter((one) => one.behaviour === behaviour)
@@ -89,7 +92,7 @@ function where(cells: readonly Outcome[], outcomes: readonly Outcome[]): string 
   ].join('; ')
 }
 
-/** The different values of one part, in the order in which they come. */
+/** The distinct values of one part, in the order in which they occur. */
 export function namesIn(
   outcomes: readonly Outcome[],
   part: 'adapter' | 'store' | 'behaviour',

@@ -11,7 +11,7 @@ interface Queryable {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
-/** The store on a `pg` Pool, however it talks to the server. */
+/** The store on a `pg` Pool, in each way of talking to the server. */
 export function onPool(
   name: string,
   {
@@ -44,7 +44,7 @@ export function onPool(
   return { name, create: () => fixture<PoolClient>(pool, pool, options) }
 }
 
-/** A database compiled on the way, while the other tests have the processors. */
+/** A database compiled at first use, while the other tests use the processors. */
 const SLOW_START_MS = 180_000
 
 /** The store on PGlite in memory. */
@@ -87,6 +87,6 @@ function fixture<Tx extends Queryable>(
       await purge(client, { resultRetentionMs: 0, limit: 100_000 })
     },
   }
-  // What a transaction is, only the fixture knows.
+  // Only the fixture knows the type of a transaction.
   return made as StoreFixture
 }

@@ -18,8 +18,8 @@ const stores = {
 export type StoreName = keyof typeof stores
 
 /**
- * The stores for one adapter: all of them in a run of the whole matrix, else the first of the table
- * and the sample named here. The memory store is with each adapter's own tests.
+ * The stores for one adapter: all of them in a run of the whole matrix, otherwise the first of the
+ * table and the sample named here. Each adapter's own tests cover the memory store.
  */
 export function everyStore({ sample }: { sample: StoreName }): AdapterSuiteStore[] {
   const names = Object.keys(stores) as StoreName[]
@@ -28,7 +28,7 @@ export function everyStore({ sample }: { sample: StoreName }): AdapterSuiteStore
     .map((name) => stores[name]())
 }
 
-/** Other ways for the same statements to reach the same server: below what an adapter can tell. */
+/** Other ways to send the same statements to the same server, which no adapter can notice. */
 export function otherWires(): AdapterSuiteStore[] {
   const wires = [
     onPool('Postgres, pg that pipelines', { config: { pipeline: true } }),

@@ -1,2 +1,2 @@
-/** Whether every adapter is run on every store: `pnpm matrix`. Other runs take a sample. */
+/** Whether every adapter runs on every store: `pnpm matrix`. Other runs take a sample. */
 export const isWhole = process.env.MATRIX === 'whole'

@@ -22,7 +22,7 @@ function outcomes(adapters: string[], stores: string[]): Outcome[] {
   )
 }
 
-test('the page counts what was kept, and says of what was not where and why', () => {
+test('the page counts the sentences kept, and names the skipped ones with their place and reason', () => {
   const page = matrixPage(outcomes(['Express 5', 'fetch'], ['Postgres', 'Redis']), [])
   expect(page).toContain(`| | Postgres | Redis |
 |---|---:|---:|
@@ -34,7 +34,7 @@ test('the page counts what was kept, and says of what was not where and why', ()
   expect(page).toContain('**fetch**: fetch cannot say\n\n- headers: are removed\n')
 })
 
-test('what is skipped in one place only is told by both names', () => {
+test('the page names adapter and store of a sentence that is skipped in one cell only', () => {
   const all = outcomes(['Express 5', 'Fastify 5'], ['Postgres', 'PGlite'])
   const one = all.map((outcome) =>
     outcome.adapter === 'Fastify 5' && outcome.store === 'PGlite'
@@ -49,14 +49,14 @@ test('what is skipped in one place only is told by both names', () => {
 `)
 })
 
-test('what most stores skip is told by those that do not', () => {
+test('the page names the stores that keep a sentence if most skip it', () => {
   const all = outcomes(['Express 5', 'Fastify 5'], ['Postgres', 'PGlite', 'Redis']).map((one) =>
     one.store === 'Redis' ? one : { ...one, skipped: 'has transactions' },
   )
   expect(matrixPage(all, [])).toContain('**every store but Redis**: has transactions')
 })
 
-test('a store that is run at one adapter only has to be said to be', () => {
+test('a store that runs on one adapter only needs a reason', () => {
   const all = outcomes(['Express 5', 'Fastify 5'], ['Postgres'])
   const single = outcomes(['Express 5'], ['Postgres, prepared'])
   expect(matrixPage(all, [{ why: 'One is enough.', outcomes: single }])).toContain(
@@ -67,12 +67,12 @@ test('a store that is run at one adapter only has to be said to be', () => {
   )
 })
 
-test('nothing is skipped without a reason', () => {
+test('a skipped sentence needs a reason', () => {
   const all = outcomes(['Express 5'], ['Postgres']).map((one) => ({ ...one, skipped: '' }))
   expect(() => matrixPage(all, [])).toThrow('“keys: are short” was skipped without a reason.')
 })
 
-test('a sample is compared cell by cell, and what it left out is named', () => {
+test('a sample is compared cell by cell, and the cells left out are named', () => {
   const all = outcomes(['Express 5', 'fetch'], ['Postgres', 'Redis'])
   const page = matrixPage(all, [])
   const sample = all.filter(({ adapter, store }) => adapter === 'Express 5' || store === 'Redis')
@@ -82,7 +82,7 @@ test('a sample is compared cell by cell, and what it left out is named', () => {
   expect(compareSample(page, all)).toBe('The matrix was run whole.')
 })
 
-test('a sample that differs from the page, or is not on it, is an error', () => {
+test('a sample that differs from the page, or is missing on it, is an error', () => {
   const page = matrixPage(outcomes(['Express 5'], ['Postgres']), [])
   const more = [...outcomes(['Express 5'], ['Postgres'])]
   more.push({ adapter: 'Express 5', store: 'Postgres', behaviour: 'new', skipped: undefined })

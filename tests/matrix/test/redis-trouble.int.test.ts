@@ -9,7 +9,7 @@ import express from 'express'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-// What clients see of a Redis that stops being well while a handler runs, and what is true afterwards.
+// What clients see of a Redis that fails while a handler runs, and what is stored afterwards.
 
 interface Trouble {
   readonly name: string
@@ -19,12 +19,12 @@ interface Trouble {
 
 const troubles: readonly Trouble[] = [
   {
-    name: 'is killed, and started again with its data',
+    name: 'is killed and restarted with its data',
     begin: (server) => server.crash(),
     end: (server) => server.restart(),
   },
   {
-    name: 'stands still',
+    name: 'is paused',
     begin: (server) => server.pause(),
     end: (server) => server.resume(),
   },
@@ -65,7 +65,7 @@ const troubles: readonly Trouble[] = [
     },
   },
   {
-    name: 'does not let us in any more',
+    name: 'revokes our login',
     async begin(server) {
       await server.cli('acl', 'setuser', 'default', '-evalsha', '-eval')
     },
@@ -78,7 +78,7 @@ let client: Redis
 let url: string
 const closing: (() => Promise<unknown>)[] = []
 const runs = new Map<string, number>()
-/** What was done outside, by the key that goes with it: as a payment service would know it. */
+/** Outside effects by their key, as a payment service would record them. */
 const charges = new Set<string>()
 let duringRun: (() => unknown) | undefined
 
@@ -125,7 +125,7 @@ async function charge(key: string) {
 }
 
 describe.each(troubles)('a Redis that $name while a handler runs', (trouble) => {
-  test('is 503, runs nothing new, and is over a lease after it is well again', async () => {
+  test('causes 503, runs nothing new, and recovers within a lease', async () => {
     const [running, fresh] = [randomUUID(), randomUUID()]
     expect(await charge(randomUUID())).toMatchObject({ status: 201 })
     charges.clear()
@@ -133,7 +133,7 @@ describe.each(troubles)('a Redis that $name while a handler runs', (trouble) => 
     try {
       expect(await charge(running)).toMatchObject({ status: 503, code: 'commit-failed' })
       expect(await charge(fresh)).toMatchObject({ status: 503, code: 'store-unavailable' })
-      // A Redis that still answers questions says what is true: the key is taken.
+      // A Redis that still answers claims reports the truth: the key is taken.
       expect(['in-progress', 'store-unavailable']).toContain((await charge(running)).code)
       expect([runs.get(running), runs.get(fresh)]).toEqual([1, undefined])
     } finally {
@@ -147,11 +147,11 @@ describe.each(troubles)('a Redis that $name while a handler runs', (trouble) => 
       },
       { what: 'the key to be free, or its response to be there', timeoutMs: 20_000 },
     )
-    // Either the first response, out of the client's queue, or that of one more attempt.
+    // Either the first response, from the client's queue, or the response of one more attempt.
     expect([1, 2]).toContain(answer.attempt)
     expect(answer.replayed).toBe(answer.attempt === 1)
     expect(runs.get(running)).toBe(answer.attempt)
-    // What it did outside was recognised by its derived key.
+    // The derived key identified its outside effect as a repetition.
     expect(charges.size).toBe(1)
     expect(await charge(running)).toMatchObject({ replayed: true, attempt: answer.attempt })
     expect(await charge(fresh)).toMatchObject({ status: 201, replayed: false })

@@ -12,7 +12,7 @@ describe.each(answerCases)('$name', (answer) => {
   const { method = 'POST', raw } = answer
   const adapters = caseAdapters.filter(({ writesRaw }) => raw === undefined || writesRaw)
 
-  test('is answered alike by every adapter, first and on two replays, and runs once', async () => {
+  test('is sent identically by every adapter, at first and in two replays, and runs once', async () => {
     const seen: Record<string, object> = {}
     for (const { name, serve } of adapters) {
       const site = await serve(answer)
@@ -39,7 +39,7 @@ test('there are 29 of them', () => {
   expect(answerCases.length).toBe(29)
 })
 
-/** Without a type from the handler, each framework gives one of its own, or none. */
+/** If the handler sets no type, each framework adds its own, or none. */
 function withoutType(shown: Shown, { raw, reply }: AnswerCase): Shown {
   const typed = raw !== undefined || reply?.headers?.some(([name]) => name === 'content-type')
   if (typed) return shown
@@ -54,7 +54,7 @@ interface Shown {
 
 interface Seen {
   readonly replayed: string | string[] | undefined
-  /** Whether at most one line is of these names. */
+  /** Whether these names occur on at most one line. */
   has(...names: string[]): boolean
   readonly shown: Shown
 }
@@ -83,7 +83,7 @@ async function ask(url: string, method: string): Promise<Seen> {
   }
 }
 
-/** Two lines of one name mean the same as one with a comma, and a `Headers` knows only that. */
+/** Joins lines of one name by a comma, which means the same and is the only form in a `Headers`. */
 function joined(pairs: readonly (readonly [name: string, value: string])[]) {
   const values = new Map<string, (readonly [string, string])[]>()
   for (const pair of pairs) values.set(pair[0], [...(values.get(pair[0]) ?? []), pair])

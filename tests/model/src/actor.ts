@@ -9,12 +9,15 @@ export interface ActorOptions {
   readonly fails: boolean
 }
 
-/** One request in a process of its own, through the real engine. Resolves when its client has an answer. */
+/**
+ * Runs one request in a process of its own, through the real engine. Resolves when its client has
+ * an answer.
+ */
 export async function act(world: World, actor: number, options: ActorOptions): Promise<void> {
   const engine = createEngine({
     store: leaseStore(world, actor, options.fencing),
     whenUnknown: options.whenUnknown,
-    // Time passes where the search says so, and nowhere else.
+    // Time passes only where the search decides so.
     leaseMs: LONG_MS,
     handlerTimeoutMs: LONG_MS,
   })

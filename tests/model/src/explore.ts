@@ -10,16 +10,16 @@ export interface Bounds {
 }
 
 export interface Explored {
-  /** Different states, and how many of them were ends. */
+  /** The number of distinct states, and how many of them were final. */
   readonly states: number
   readonly ends: number
-  /** The first thing that must not be, with the steps that lead there. */
+  /** The first violation, with the steps that lead to it. */
   readonly violation: { readonly what: string; readonly steps: readonly string[] } | undefined
 }
 
 /**
- * Goes every way that the actors' steps, lapsing leases and dying processes can follow one another.
- * A way is gone by starting over and taking its steps again; ways that meet in one state go on as one.
+ * Explores every order of the actors' steps, expiring leases and dying processes. A path is
+ * explored by starting over and repeating its steps; paths that meet in one state continue as one.
  */
 export async function explore(bounds: Bounds): Promise<Explored> {
   const seen = new Set<string>()
@@ -64,7 +64,7 @@ async function play(
   }
 }
 
-/** Everybody has come to the next step, or to the end. */
+/** Every actor has reached its next step, or its end. */
 async function allStand(world: World, actors: number): Promise<void> {
   const { waiting, answers, crashed } = world
   for (;;) {
@@ -88,7 +88,7 @@ function choicesIn({ lapses, crashes }: Bounds, world: World, way: readonly stri
   return steps
 }
 
-/** What a way has left of its bounds is a part of where it stands. */
+/** What is left of a path's bounds is a part of its state. */
 function usedUp(way: readonly string[]): string {
   const count = (what: string): number => way.filter((choice) => choice.startsWith(what)).length
   return `${count('lease')} ${count('crash')}`
@@ -104,7 +104,7 @@ function make(world: World, choice: string): void {
   else world.waiting.get(actor)?.take()
 }
 
-/** Its connection is gone, and with it what it had locked. */
+/** Its connection is gone, and so are its locks. */
 function crash(world: World, actor: number): void {
   world.crashed.add(actor)
   if (world.row.lockedBy === actor) world.row.lockedBy = undefined
@@ -123,7 +123,7 @@ function violationIn({ row, committed, events, answers }: World): string | undef
   return undefined
 }
 
-/** When nobody is there any more and the lease is over, a retry must not be told to wait. */
+/** When nobody is left and the lease is over, a retry must not have to wait. */
 async function stuckIn(
   bounds: Bounds,
   world: World,

@@ -5,11 +5,11 @@ import { turn, type World } from './world.ts'
  * How the store is fenced.
  *
  * - `fenced`: as the Postgres store in lease mode. The row is locked from the first use of the
- *   transaction on, no claim takes what is locked, and a completion that does not hold the attempt
- *   raises, so that the COMMIT behind it does not
- * - `completion-only`: no lock; a completion that finds nothing to update is no error, and the COMMIT
- *   that was sent with it commits the writes of a worker that had lost its lease
- * - `unfenced`: no lock, and a completion that does not ask whose the attempt is
+ *   transaction on, no claim takes a locked row, and a completion without the attempt raises an
+ *   error, so that the COMMIT behind it fails
+ * - `completion-only`: no lock; a completion that finds nothing to update is not an error, and the
+ *   COMMIT sent with it commits the writes of a worker that had lost its lease
+ * - `unfenced`: no lock, and a completion that does not check whose attempt it is
  */
 export type Fencing = 'fenced' | 'completion-only' | 'unfenced'
 
@@ -18,7 +18,7 @@ export interface Writes {
   write(): Promise<void>
 }
 
-/** A lease store as one actor sees it: every statement is a step of its own, COMMIT too. */
+/** A lease store as one actor sees it: every statement is a step of its own, including COMMIT. */
 export function leaseStore(world: World, actor: number, fencing: Fencing): Store<Writes> {
   const { row } = world
 
@@ -89,7 +89,7 @@ export function leaseStore(world: World, actor: number, fencing: Fencing): Store
           unlock()
           return 'superseded'
         }
-        // What an UPDATE has found is locked until the end.
+        // The row that an UPDATE has found is locked until the end.
         if (holds) row.lockedBy = actor
         await turn(world, actor, 'commit')
         if (hasWritten) world.committed.push(actor)

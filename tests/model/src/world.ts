@@ -1,29 +1,29 @@
 /**
- * One run of the model: what is true in the simulated database, what became known outside, and where
- * every actor stands. An actor is a server's process that has one request; between two of its steps
- * anything may happen, or nothing ever again.
+ * One run of the model: the state of the simulated database, what became known outside, and the
+ * position of every actor. An actor is a server's process with one request; between two of its
+ * steps anything may happen, or nothing ever again.
  */
 export interface World {
   readonly row: Row
-  /** Who wrote, in the order of the commits. */
+  /** The writers, in the order of their commits. */
   readonly committed: number[]
-  /** Whose events are in the outbox. */
+  /** The actors whose events are in the outbox. */
   readonly events: number[]
-  /** By actor: what its client was answered. */
+  /** The answer that each actor's client got. */
   readonly answers: Map<number, string>
-  /** By actor: the step it is about to take, and what lets it. */
+  /** The step that each actor is about to take, and the function that lets it. */
   readonly waiting: Map<number, Step>
   readonly crashed: Set<number>
 }
 
-/** The record of the one key that all are about. */
+/** The record of the one key that all requests use. */
 export interface Row {
   state: 'absent' | 'running' | 'unknown' | 'done'
-  /** The actor whose attempt it is. */
+  /** The actor that has the attempt. */
   owner: number | undefined
   number: number
   leaseRanOut: boolean
-  /** The actor whose transaction has the row locked. */
+  /** The actor whose transaction has locked the row. */
   lockedBy: number | undefined
   body: string | undefined
 }
@@ -31,7 +31,7 @@ export interface Row {
 export interface Step {
   readonly name: string
   take(): void
-  /** The process is gone: nothing behind this step happens. */
+  /** The process is gone: nothing after this step happens. */
   never(): void
 }
 
@@ -53,7 +53,7 @@ export function newWorld(): World {
   }
 }
 
-/** Waits for the actor's turn; rejects when its process is gone. */
+/** Waits for the actor's turn; rejects if its process is gone. */
 export function turn(world: World, actor: number, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const gone = (): void => reject(new Error('This process is gone.'))
@@ -66,7 +66,7 @@ export function turn(world: World, actor: number, name: string): Promise<void> {
   })
 }
 
-/** Two runs that read the same here go on the same from here. */
+/** Two runs with the same text continue in the same way. */
 export function stateOf(world: World, used: string): string {
   const { row, committed, events, answers, waiting, crashed } = world
   const steps = [...waiting].map(([actor, { name }]) => [actor, name]).toSorted()

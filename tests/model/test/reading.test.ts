@@ -18,7 +18,7 @@ const faults = [
   ['is restored from a dump', { restores: 1 }],
 ] as const
 
-describe('a reader by snapshot difference, whatever the order of all steps', {
+describe('a reader by snapshot difference, in every order of the steps,', {
   timeout: 120_000,
 }, () => {
   test.each(
@@ -27,24 +27,24 @@ describe('a reader by snapshot difference, whatever the order of all steps', {
       [what, 'off', fault] as const,
     ]),
   )(
-    'loses nothing of a database that %s, with synchronous_commit = %s, where positions are of a life',
+    'loses no event of a database that %s, with synchronous_commit = %s, if positions belong to a life',
     (_, commits, fault) => {
       const { lost, states } = exploreReading(bounds({ ...fault, synchronous: commits === 'on' }))
       expect(lost).toBeUndefined()
-      // A search that stopped early would find nothing wrong.
+      // A search that stopped early would find no violation.
       expect(states).toBeGreaterThan(1_000)
     },
   )
 
   test.each(faults)(
-    'loses an event of a database that %s, where positions are believed as long as they fit',
+    'loses an event of a database that %s, if positions are trusted as long as they fit',
     (_, fault) => {
       const { lost } = exploreReading(bounds({ ...fault, rule: 'as-long-as-it-fits' }))
       expect(lost?.steps.join(', ')).toMatch(/crashes|promoted|restored/)
     },
   )
 
-  test('loses nothing by either rule of a database that nothing happens to', () => {
+  test('loses no event by either rule if nothing happens to the database', () => {
     for (const rule of ['as-long-as-it-fits', 'by-life'] as const) {
       const { lost } = exploreReading(bounds({ rule, writes: 2 }))
       expect(lost).toBeUndefined()

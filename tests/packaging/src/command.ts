@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { workspace } from './packages.ts'
 
-/** Runs a program to its end and returns what it printed. A failure shows all that it said. */
+/** Runs a program to its end and returns its output. A failure shows everything it printed. */
 export async function command(
   program: string,
   args: readonly string[],
@@ -22,14 +22,14 @@ export async function command(
   }
 }
 
-/** What a user's shell would have, without what this test run has put there. */
+/** The environment of a user's shell, without the variables of this test run. */
 export function cleanEnv(): NodeJS.ProcessEnv {
   const ours =
     /^(VITEST|npm_package_|npm_lifecycle_)|^NODE_(OPTIONS|ENV|PATH|CHANNEL_FD)$|^(TEST|DEV|PROD|SSR|MODE|BASE_URL)$/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }
 
-/** A program of the workspace's own dependencies: `tsdown`. */
+/** A program among the workspace's own dependencies, such as `tsdown`. */
 export function ownProgram(name: string): string {
   return join(workspace, 'node_modules', '.bin', name)
 }

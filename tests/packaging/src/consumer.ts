@@ -4,22 +4,22 @@ import { command } from './command.ts'
 import { everyPackage, manifestIn, type Package, workspace } from './packages.ts'
 import type { Tarball } from './tarballs.ts'
 
-/** A project of somebody else's that has installed the tarballs. */
+/** Somebody else's project, which has installed the tarballs. */
 export interface Consumer {
   readonly folder: string
   write(path: string, text: string): void
-  /** Where a package of ours lies, with all that its tarball holds. */
+  /** The folder of an installed package, with everything that its tarball holds. */
   packageFolder(name: string): string
-  /** Paths of all files of an installed package, relative to its folder. */
+  /** The paths of all files of an installed package, relative to its folder. */
   filesOf(name: string): string[]
 }
 
 /**
- * Installs every tarball into a new project in `folder`. pnpm keeps packages apart, so a package finds
- * what it declares and nothing else.
+ * Installs every tarball into a new project in `folder`. pnpm keeps packages apart, so a package
+ * finds only what it declares.
  *
  * With `peers: 'all'` the project has every peer dependency, in the version that the workspace is
- * tested with; with `'required'` it lacks those that are optional.
+ * tested with; with `'required'` it lacks the optional ones.
  */
 export async function installConsumer(
   folder: string,
@@ -38,7 +38,7 @@ export async function installConsumer(
     dependencies: { ...own, ...peersOf(everyPackage(), peers), ...tools() },
   }
   write('package.json', JSON.stringify(manifest, null, 2))
-  // So that a dependency on another package of ours is met by its tarball as well. (JSON is YAML.)
+  // Resolves a dependency on another of our packages to its tarball as well. (JSON is YAML.)
   write(
     'pnpm-workspace.yaml',
     JSON.stringify({
@@ -51,7 +51,7 @@ export async function installConsumer(
   const peerIssues = await command('pnpm', ['peers', 'check'], { cwd: folder }).catch(
     (error: Error) => error.message,
   )
-  // What peers of others want of one another is theirs to settle.
+  // Peer conflicts among other packages do not concern us.
   if (peerIssues.includes('@oncekey/')) throw new Error(peerIssues)
 
   const packageFolder = (name: string): string => join(folder, 'node_modules', name)
@@ -80,7 +80,7 @@ function peersOf(packages: readonly Package[], which: 'all' | 'required'): Recor
   )
 }
 
-/** What every TypeScript project has. */
+/** The files of every TypeScript project. */
 function tools(): Record<string, string> {
   return {
     '@types/node': installedVersion(workspace, '@types/node'),

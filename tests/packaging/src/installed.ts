@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { type Consumer, installConsumer } from './consumer.ts'
 import { packEveryPackage, type Tarball } from './tarballs.ts'
 
-/** All packages, packed and installed as their users would; once, for all tests. */
+/** All packages, packed and installed as a user would, once for all tests. */
 export interface Installed {
   readonly tarballs: readonly Tarball[]
-  /** Has every peer. */
+  /** A project with every peer. */
   readonly consumer: Consumer
-  /** Lacks the peers that are optional. */
+  /** A project without the optional peers. */
   readonly frugal: Consumer
   remove(): void
 }

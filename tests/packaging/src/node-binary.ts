@@ -4,8 +4,8 @@ import { command } from './command.ts'
 const found = new Map<string, Promise<string>>()
 
 /**
- * The path of a Node of that version, `24` or `20.19.0`. It comes from npm, whose package `node` holds
- * the binary, and is kept in npm's cache.
+ * The path of a Node of this version, `24` or `20.19.0`. It comes from npm, whose package `node`
+ * holds the binary, and stays in npm's cache.
  */
 export function nodeBinary(version: string): Promise<string> {
   const path = found.get(version) ?? fetched(version)

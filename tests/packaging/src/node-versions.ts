@@ -1,7 +1,7 @@
 import { manifestIn, workspace } from './packages.ts'
 
-/** As `engines` has it: `20.19.0`. */
+/** The version in `engines`: `20.19.0`. */
 export const oldestNode: string = `${manifestIn(workspace).engines?.node?.slice('>='.length)}.0`
 
-/** The oldest that the packages say they run on, and the newest of the two lines after it. */
+/** The oldest version that the packages support, and the newest of the two lines after it. */
 export const testedNodes: readonly string[] = [oldestNode, '22', '24']

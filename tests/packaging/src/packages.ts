@@ -2,15 +2,15 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The folder of the workspace. */
+/** The root folder of the workspace. */
 export const workspace = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** A package of `packages/`, as its source says it is. */
+/** A package of `packages/`, as its source describes it. */
 export interface Package {
-  /** Of its folder. */
+  /** The name of its folder. */
   readonly folder: string
   readonly manifest: Manifest
-  /** What a user writes to import something of it: `@oncekey/postgres`, `@oncekey/postgres/pglite`. */
+  /** The specifiers that a user imports: `@oncekey/postgres`, `@oncekey/postgres/pglite`. */
   readonly entries: readonly string[]
 }
 
@@ -35,7 +35,7 @@ export interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
-/** Every package there is: one that joins is covered by being in the folder. */
+/** Every package in the folder, so that a new one is covered. */
 export function everyPackage(): Package[] {
   return readdirSync(join(workspace, 'packages')).map((folder) => {
     const manifest = manifestIn(join(workspace, 'packages', folder))

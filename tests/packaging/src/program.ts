@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { waitFor } from '@oncekey/test-servers'
 import { cleanEnv } from './command.ts'
 
-/** A server that a user wrote, as it runs on a Node of their own. */
+/** A server that a user wrote, running on a chosen Node. */
 export interface ServerProgram {
   stop(): Promise<void>
 }
 
-/** Starts a script that listens on `env.PORT`, and waits until it takes requests. */
+/** Starts a script that listens on `env.PORT`, and waits until it accepts requests. */
 export async function startServer(
   node: string,
   script: string,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { workspace } from './packages.ts'
 
-/** The one snippet of TypeScript in a page that has this text in it, as it stands there. */
+/** The only TypeScript snippet of a page that contains this text. */
 export function snippetOf(page: string, text: string): string {
   const snippets = [
     ...readFileSync(join(workspace, page), 'utf8').matchAll(/```ts\n([\s\S]*?)```/g),

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** What is wrong with a file's source map, where the file lies in an installed package; nothing, if it leads to its sources. */
+/**
+ * What is wrong with a file's source map in an installed package; nothing if it leads to its
+ * sources.
+ */
 export function faultsOfMap(folder: string, file: string): string[] {
   const text = readFileSync(join(folder, file), 'utf8')
   const reference = text.match(/\/\/# sourceMappingURL=(\S+)\s*$/)
@@ -32,7 +35,7 @@ export function faultsOfMap(folder: string, file: string): string[] {
   return faults
 }
 
-/** An entry that only passes on what other files export has nothing to map. */
+/** An entry that only re-exports has nothing to map. */
 function hasCode(text: string): boolean {
   return text.replace(/^(import|export) \{[^}]*\}( from "[^"]*")?;$/gm, '').trim() !== ''
 }

@@ -10,7 +10,7 @@ export interface Tarball {
   readonly bytes: number
 }
 
-/** Builds every package and packs it into `folder`, as publishing would. */
+/** Builds every package and packs it into `folder`, as publishing does. */
 export async function packEveryPackage(folder: string): Promise<Tarball[]> {
   await command(ownProgram('tsdown'), [], { cwd: workspace })
   await command(

@@ -9,11 +9,11 @@ export interface Typechecked {
   readonly resolution: 'nodenext' | 'bundler'
   /** @default 'typescript' */
   readonly compiler?: 'typescript' | 'typescript5'
-  /** Settings that differ. */
+  /** Compiler options that differ. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
 
-/** Typechecks files of a consumer with settings that forgive nothing, in the packages they use either. */
+/** Typechecks files of a consumer with the strictest settings, including the packages they use. */
 export async function typecheck(consumer: Consumer, wanted: Typechecked): Promise<void> {
   const { files, resolution, compiler = 'typescript', settings = {} } = wanted
   const compilerOptions = {
@@ -25,7 +25,7 @@ export async function typecheck(consumer: Consumer, wanted: Typechecked): Promis
     noEmit: true,
     strict: true,
     skipLibCheck: false,
-    // TypeScript's own.
+    // TypeScript's own library files.
     skipDefaultLibCheck: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
@@ -43,7 +43,8 @@ export async function typecheck(consumer: Consumer, wanted: Typechecked): Promis
     '--pretty',
     'false',
   ])
-  // What other packages declare is theirs to mend; with `skipLibCheck` off it is told all the same.
+  // Errors in other packages' declarations are theirs to fix; with `skipLibCheck` off they are
+  // reported as well.
   const ours = faults.filter((line) => !/^\S*node_modules\/(?!\S*@oncekey)/.test(line))
   if (ours.length > 0) throw new Error(`${compiler}, ${resolution}:\n${ours.join('\n')}`)
 }
@@ -54,7 +55,7 @@ async function errorsOf(consumer: Consumer, args: string[]): Promise<string[]> {
     return []
   } catch (error) {
     const errors = (error as Error).message.split('\n').filter((line) => /error TS\d+/.test(line))
-    // Not the compiler's word on the code: it did not run.
+    // Without such lines the compiler did not run.
     if (errors.length === 0) throw error
     return errors
   }
@@ -66,7 +67,7 @@ function tsc(compiler: 'typescript' | 'typescript5'): string {
   return join(dirname(manifest), bin.tsc)
 }
 
-/** A module that has all of `entries` checked: what they export, it exports. */
+/** A module that re-exports everything of `entries`, so that all of it is checked. */
 export function exportsOf(entries: readonly string[]): string {
   return entries.map((entry, at) => `export * as entry${at} from '${entry}'\n`).join('')
 }

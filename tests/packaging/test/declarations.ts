@@ -7,13 +7,13 @@ import { exportsOf, requiresOf, typecheck } from '../src/typecheck.ts'
 const packages = everyPackage()
 const entries = packages.flatMap((one) => one.entries)
 
-/** What the compiler of a consumer who forgives nothing says. */
+/** The declarations, checked by the compiler of a strict consumer. */
 export function describeTypes(installed: () => Installed): void {
   describe('a strict consumer typechecks', { timeout: 180_000 }, () => {
     test.each([
       { resolution: 'nodenext', compiler: 'typescript' },
       { resolution: 'bundler', compiler: 'typescript' },
-      // It would take ten times as long to read through the declarations of all others too.
+      // Reading the declarations of all other packages too would take ten times as long.
       { resolution: 'nodenext', compiler: 'typescript5', settings: { skipLibCheck: true } },
     ] as const)("every entry and the README's program: $resolution, $compiler", async (how) => {
       const { consumer } = installed()
@@ -27,13 +27,13 @@ export function describeTypes(installed: () => Installed): void {
       await typecheck(consumer, { ...how, files })
     })
 
-    test('what needs no optional peer, without one', async () => {
+    test('the main entries without optional peers', async () => {
       const { frugal } = installed()
       frugal.write('every-main.ts', exportsOf(packages.flatMap((one) => one.entries.slice(0, 1))))
       await typecheck(frugal, { resolution: 'nodenext', files: ['every-main.ts'] })
     })
 
-    test("the client, with the types of a browser and none of Node's", async () => {
+    test('the client with browser types and without those of Node', async () => {
       const { consumer } = installed()
       consumer.write('browser.ts', exportsOf(['@oncekey/client']))
       const settings = { lib: ['es2023', 'dom', 'dom.iterable'], types: [] }

@@ -12,7 +12,7 @@ import { snippetOf } from '../src/readme.ts'
 const packages = everyPackage()
 const entries = packages.flatMap((one) => one.entries)
 
-/** What a consumer's programs do on each Node. */
+/** A consumer's programs on each Node. */
 export function describeNodes(installed: () => Installed): void {
   describe.each(testedNodes)('on Node %s', (version) => {
     testNode(version, installed)
@@ -20,7 +20,7 @@ export function describeNodes(installed: () => Installed): void {
 }
 
 function testNode(version: string, installed: () => Installed): void {
-  test('every entry can be imported and required, and is the same', async () => {
+  test('every entry can be imported and required with the same exports', async () => {
     const { consumer } = installed()
     consumer.write('loads.cjs', LOADS)
     const node = await nodeBinary(version)
@@ -30,7 +30,7 @@ function testNode(version: string, installed: () => Installed): void {
     )
   })
 
-  test('what needs no optional peer does without', async () => {
+  test('the main entries load without optional peers', async () => {
     const { frugal } = installed()
     frugal.write('loads.cjs', LOADS)
     const node = await nodeBinary(version)
@@ -51,7 +51,7 @@ function testNode(version: string, installed: () => Installed): void {
     )
   })
 
-  test('the command line creates a schema and looks into it', async () => {
+  test('the command line creates a schema and reads it', async () => {
     const { consumer } = installed()
     const node = await nodeBinary(version)
     const program = join(consumer.packageFolder('oncekey'), 'bin', 'oncekey.js')
@@ -120,7 +120,10 @@ async function post(url: string, body: unknown) {
   return { status: response.status, replayed, text: await response.text() }
 }
 
-/** Prints of each entry whether it exports something, and the same both ways. Warnings fail it. */
+/**
+ * Prints for each entry whether it exports something, and the same both ways. Warnings make it
+ * fail.
+ */
 const LOADS = `
 process.on('warning', (warning) => { throw warning })
 async function load(entry) {

@@ -10,7 +10,7 @@ import { describeThirdParty } from './third-party.ts'
 let installed: Installed | undefined
 
 beforeAll(async () => {
-  // They take a while to arrive. One that does not fails the tests that run on it, and says why there.
+  // They take a while to download. If one is missing, the tests that need it fail and say why.
   const binaries = Promise.allSettled(testedNodes.map(nodeBinary))
   installed = await installEveryPackage()
   await binaries
@@ -18,7 +18,7 @@ beforeAll(async () => {
 
 afterAll(() => installed?.remove())
 
-// One file, because building and installing is most of the work.
+// One file, because building and installing take most of the time.
 const packages = () => {
   if (installed === undefined) throw new Error('nothing is installed')
   return installed

@@ -6,7 +6,7 @@ import { oldestNode } from '../src/node-versions.ts'
 import { everyPackage, manifestIn, type Package, workspace } from '../src/packages.ts'
 import { faultsOfMap } from '../src/source-map.ts'
 
-/** What is in each tarball, as it lies in `node_modules`. */
+/** The contents of each tarball, as they lie in `node_modules`. */
 export function describeTarballs(installed: () => Installed): void {
   describe.each(everyPackage())('the tarball of $manifest.name', (source) => {
     testTarball(source, installed)
@@ -22,7 +22,7 @@ function testTarball(
   const read = (file: string) =>
     readFileSync(join(installed().consumer.packageFolder(name), file), 'utf8')
 
-  test('says what it is, what it runs on and under which licence', () => {
+  test('states its description, its Node version and its licence', () => {
     const { description, keywords, scripts, ...rest } = packed()
     expect(rest).toMatchObject({
       // The command line has the bare name, for npx.
@@ -36,11 +36,11 @@ function testTarball(
     })
     expect(description).toMatch(/^[A-Z].{20,}\.$/)
     expect(keywords?.length).toBeGreaterThanOrEqual(4)
-    // Nothing runs where it is installed.
+    // No install scripts.
     expect(scripts).toBeUndefined()
   })
 
-  test('holds what is built, its source, a README and the licence, and nothing else', () => {
+  test('holds the build, its source, a README and the licence, and nothing else', () => {
     expect(files()).toEqual(
       expect.arrayContaining(['LICENSE', 'README.md', 'dist/index.js', 'src/index.ts']),
     )
@@ -49,20 +49,20 @@ function testTarball(
     const test = /(^|\/)test\/|\.(test|test-d)\./
     expect(files().filter((file) => !known.test(file) || test.test(file))).toEqual(programs)
     expect(read('LICENSE')).toBe(readFileSync(join(workspace, 'LICENSE'), 'utf8'))
-    // Nor anything of the machine that it was built on.
+    // It contains no path of the machine that built it.
     expect(files().filter((file) => read(file).includes(workspace))).toEqual([])
     const { bytes = 0 } = installed().tarballs.find((tarball) => tarball.name === name) ?? {}
-    // The SQL of releases before is in it, so that they can run beside this one.
+    // It contains the SQL of earlier releases, which can run beside this one.
     expect(bytes).toBeLessThan(448 * 1024)
   })
 
-  test('has a README that begins with what it is for', ({ skip }) => {
+  test('has a README that starts with its purpose', ({ skip }) => {
     const sources = files().filter((file) => file.startsWith('src/'))
     if (sources.length <= 2) skip('there is nothing in it yet but a place in the workspace')
     expect(read('README.md')).toMatch(new RegExp(`^# ${name}\n\n.{40,}`))
   })
 
-  test('exports what the workspace does, built, each with its types', () => {
+  test('exports the same entries as the workspace, built and with types', () => {
     expect(Object.keys(packed().exports)).toEqual(Object.keys(exports))
     for (const [subpath, target] of Object.entries(packed().exports)) {
       if (subpath === './package.json') continue
@@ -74,7 +74,7 @@ function testTarball(
     }
   })
 
-  test('depends on versions that can be had, in ranges', () => {
+  test('depends on ranges of published versions', () => {
     const { dependencies = {}, peerDependencies = {} } = packed()
     for (const [dependency, range] of Object.entries({ ...dependencies, ...peerDependencies })) {
       const ours = dependency.startsWith('@oncekey/')
@@ -86,7 +86,7 @@ function testTarball(
   })
 
   test('has source maps from its code and its types to the source that it ships', () => {
-    // The bundler's own few lines are from no source of ours.
+    // The bundler's own few lines come from no source of ours.
     const built = files().filter((file) => /^dist\/(?!rolldown-runtime).*\.(js|d\.ts)$/.test(file))
     const folder = installed().consumer.packageFolder(name)
     expect(built.flatMap((file) => faultsOfMap(folder, file))).toEqual([])

@@ -11,13 +11,13 @@ import { snippetOf } from '../src/readme.ts'
 
 const page = 'packages/conformance/README.md'
 
-/** Another test run inside this one. */
+/** The result of a test run inside this one. */
 const SLOW = { timeout: 180_000 }
 
-/** Somebody with a store and an adapter of their own, who does to the letter what the README says. */
+/** A third party with its own store and adapter that follows the README to the letter. */
 export function describeThirdParty(installed: () => Installed): void {
   describe('a third party that follows the README of @oncekey/conformance', SLOW, () => {
-    test('holds its store and its adapter to the contracts', async () => {
+    test('tests its store and its adapter against the contracts', async () => {
       const { consumer } = installed()
       consumer.write('src/my-store.ts', source('tests/packaging/third-party/my-store.ts'))
       consumer.write('test/my-store.test.ts', snippetOf(page, "from '../src/my-store.ts'"))
@@ -36,7 +36,7 @@ export const serve = plainAdapter(() => rightSteps)\n`,
       expect(of('adapter contract: my framework 3').length).toBeGreaterThan(250)
     })
 
-    test('is told which promise its store breaks', async () => {
+    test('learns which promise its store breaks', async () => {
       const { consumer } = installed()
       const right = source('tests/packaging/third-party/my-store.ts')
       const wrong = right.replace('!claim.fingerprints.includes(row.fingerprint)', 'false')
@@ -47,7 +47,7 @@ export const serve = plainAdapter(() => rightSteps)\n`,
       expect(tests.filter(({ status }) => status === 'failed').length).toBeGreaterThan(0)
     })
 
-    test('holds its store to the contract with the runner of Node', async () => {
+    test("tests its store against the contract with Node's test runner", async () => {
       const { consumer } = installed()
       consumer.write('src/my-store.js', "export { memoryStore as myStore } from '@oncekey/core'\n")
       consumer.write('node-test/my-store.js', snippetOf(page, "from 'node:test'"))
@@ -69,7 +69,7 @@ interface Told {
   readonly status: string
 }
 
-/** Runs the consumer's own Vitest. A run that fails is told like any other. */
+/** Runs the consumer's own Vitest, and returns its results even if tests fail. */
 async function vitest(consumer: Consumer, ...args: string[]): Promise<Told[]> {
   const program = join(consumer.folder, 'node_modules', 'vitest', 'vitest.mjs')
   const outputFile = join(consumer.folder, 'tests.json')

@@ -8,7 +8,7 @@ import {
   type StoredResponse,
 } from '@oncekey/core'
 
-/** A store as somebody else would write it: a Map, in lease mode, without transactions. */
+/** A store as a third party would write it: a Map, in lease mode, without transactions. */
 export function myStore(): Store<never> {
   const records = new Map<string, Row>()
   const ends = new EventEmitter().setMaxListeners(0)
@@ -25,7 +25,7 @@ export function myStore(): Store<never> {
         if (decision.kind !== 'in-progress' || leftMs <= 0 || claim.signal.aborted) return decision
         const { leaseUntil = 0 } = records.get(id) ?? {}
         await endOf(id, Math.min(leftMs, Math.max(1, leaseUntil - Date.now())), claim.signal)
-        // Whoever is gone must not win a key.
+        // A claim whose client is gone must not win the key.
         if (claim.signal.aborted) return decision
       }
     },
@@ -58,7 +58,7 @@ export function myStore(): Store<never> {
     return { kind: 'run', attempt: attemptOn(id, token, number) }
   }
 
-  /** Without a token, and so without a record, for a request that came without a key. */
+  /** For a request without a key: no token, and so no record. */
   function attemptOn(id: string, token: string | undefined, number: number): Attempt<never> {
     let hasEnded = false
     const own = (): Row | undefined => {

@@ -8,10 +8,10 @@ import { watch } from './watchdog.ts'
 
 export interface NodeOptions {
   args?: string[]
-  /** Added to the variables of this process; `undefined` takes one away. */
+  /** Variables added to those of this process; `undefined` removes one. */
   env?: Record<string, string | undefined>
   cwd?: string
-  /** Flags of Node's own, for instance `--conditions=source`. */
+  /** Node's own flags, such as `--conditions=source`. */
   execArgv?: string[]
   /** @default 30_000 */
   readyTimeoutMs?: number
@@ -24,20 +24,20 @@ export interface Exit {
 
 export interface Child<Ready> {
   pid: number
-  /** The line of JSON by which the child said that it is ready. */
+  /** The line of JSON with which the child reported that it is ready. */
   ready: Ready
   /** @default 'SIGKILL' */
   kill(signal?: NodeJS.Signals): void
   exited: Promise<Exit>
-  /** All lines so far, of stdout and stderr. */
+  /** All lines of stdout and stderr so far. */
   output(): string
-  /** The first line, past or future, that satisfies; an error when the child ends without. */
+  /** The first line, past or future, that matches; rejects if the child ends without one. */
   waitForLine(predicate: (line: string) => boolean, timeoutMs?: number): Promise<string>
 }
 
 /**
- * Runs a TypeScript file in a Node process of its own and waits until that prints a line of JSON
- * with `"ready":true`. A child still there when this process ends is killed.
+ * Runs a TypeScript file in a Node process of its own, and waits until it prints a line of JSON
+ * with `"ready":true`. A child that still runs when this process ends is killed.
  *
  * @example
  * const server = await startNode<{ port: number }>(new URL('./server.ts', import.meta.url))
@@ -86,7 +86,7 @@ function spawnNode(script: string | URL, options: NodeOptions): Omit<Child<never
   }
 }
 
-/** By its url, so that scripts of packages that know nothing of tsx can be run. */
+/** By its url, so that scripts of packages without tsx can run. */
 function loader(): string {
   return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 }

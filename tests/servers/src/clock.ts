@@ -3,24 +3,27 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { findProgram } from './program.ts'
 
-/** A wall clock that one program goes by, and that can be set. */
+/** A wall clock for one program, which can be set. */
 export interface Clock {
-  /** For the program's environment. */
+  /** Variables for the program's environment. */
   readonly env: Readonly<Record<string, string>>
-  /** Ahead of the machine's, or behind it. */
+  /** How far it is ahead of the machine's clock, or behind it. */
   shift(seconds: number): void
   remove(): void
 }
 
 export interface ClockOptions {
   /**
-   * When a program sees that its clock was set: it looks each time it asks for the time, which costs ten
-   * times what asking does, or every second. @default 'each time'
+   * When a program notices that its clock was set: at each call for the time, which makes a call
+   * ten times as expensive, or every second. @default 'each time'
    */
   readonly looks?: 'each time' | 'every second'
 }
 
-/** From libfaketime; timers and what waits go on by the real clock, as they do when a host's is set. */
+/**
+ * Uses libfaketime. Timers and waits still follow the real clock, as they do when a host's clock is
+ * set.
+ */
 export async function startClock({ looks = 'each time' }: ClockOptions = {}): Promise<Clock> {
   const program = await findProgram({
     program: 'faketime',
@@ -28,7 +31,7 @@ export async function startClock({ looks = 'each time' }: ClockOptions = {}): Pr
     missing: 'Steps of the clock are made with faketime. Install the package "faketime".',
   })
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-clock-'))
-  // Root's servers run as another user, who else would go by the real clock without a word.
+  // Servers started by root run as another user, who would otherwise silently use the real clock.
   chmodSync(folder, 0o755)
   const file = join(folder, 'offset')
   const shift = (seconds: number): void =>

@@ -6,8 +6,8 @@ import type { PostgresServer } from './postgres.ts'
 import type { Cluster } from './postgres-cluster.ts'
 
 /**
- * Copies the data of a running server, in the way that pg_basebackup does it and without that program,
- * which the Postgres from npm lacks. It starts as a standby, or by recovery.
+ * Copies the data of a running server in the way of pg_basebackup, without that program, which the
+ * Postgres from npm lacks. The copy starts as a standby, or by recovery.
  */
 export async function copyDataFolder(from: PostgresServer, to: Cluster): Promise<void> {
   await onServer(from.url, async (client) => {
@@ -20,7 +20,7 @@ export async function copyDataFolder(from: PostgresServer, to: Cluster): Promise
   })
 }
 
-/** A file of the user that the server runs as. */
+/** Writes a file that belongs to the server's user. */
 export async function writeOwned(path: string, text: string, { identity }: Cluster): Promise<void> {
   await writeFile(path, text, { mode: 0o600 })
   own(path, identity)
@@ -41,7 +41,8 @@ async function copyFolder(from: string, to: string, cluster: Cluster, at = ''): 
       if (entry.isSymbolicLink()) await symlink(await readlink(join(from, path)), target)
       else await copyFile(join(from, path), target)
     } catch (error) {
-      // The server goes on working: what it has removed meanwhile, the WAL has removed, too.
+      // The server keeps running: for files that it has removed meanwhile, the WAL has the removal,
+      // too.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
       throw error
     }
@@ -53,6 +54,6 @@ function own(path: string, { uid, gid }: Cluster['identity']): void {
   if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
 }
 
-/** What is of the one server alone, and the WAL, which a standby gets over the wire. */
+/** Files that belong to the one server alone, and the WAL, which a standby gets over the wire. */
 const LEFT_OUT =
   /^(?:postmaster\.(?:pid|opts)|pg_wal\/.*|pg_replslot\/.*|pg_dynshmem\/.*|pg_stat_tmp\/.*|pg_notify\/.*|pg_serial\/.*|pg_snapshots\/.*|pg_subtrans\/.*)$|pg_internal\.init/

@@ -7,11 +7,13 @@ import { watch } from './watchdog.ts'
 export interface Daemon {
   pid: number
   isGone(): boolean
-  /** SIGKILL, to it and to what it has started beside it, which reaches a paused process too; done once it is gone. */
+  /**
+   * SIGKILL to it and its children, which reaches a paused process, too; resolves once it is gone.
+   */
   end(): Promise<void>
 }
 
-/** Starts a server that stays in the foreground; `onLog` hears what it prints. */
+/** Starts a server that stays in the foreground; `onLog` gets its output. */
 export function startDaemon(
   binary: string,
   args: string[],
@@ -20,7 +22,7 @@ export function startDaemon(
 ): Daemon {
   const child = spawn(binary, args, {
     ...options,
-    // A group of its own: a Ctrl-C is for the test run, which then stops its servers.
+    // A process group of its own: Ctrl-C is for the test run, which then stops its servers.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -34,7 +36,7 @@ export function startDaemon(
     gone = true
     unwatch()
   })
-  // A server someone forgot to stop keeps no script from ending; then the watchdog stops it.
+  // A forgotten server must not keep a script from ending; the watchdog stops it then.
   child.unref()
   for (const output of outputs) output.unref()
 

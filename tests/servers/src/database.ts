@@ -4,19 +4,22 @@ import { Client } from 'pg'
 export interface Database {
   url: string
   name: string
-  /** Disconnects whoever is left; end pools first, they report it as an error. */
+  /** Disconnects remaining clients. End pools first, because they report that as an error. */
   drop(): Promise<void>
 }
 
 export interface DatabaseOptions {
   /**
-   * Name of the database to copy, for instance a migrated one. Nobody may be connected to it.
+   * The name of the database to copy, such as a migrated one. Nobody may be connected to it.
    * @default 'template0', an empty one
    */
   template?: string
 }
 
-/** Creates a database on the server of `url`: one for each test file, so that files do not meet. */
+/**
+ * Creates a database on the server of `url`: one for each test file, so that files do not affect
+ * each other.
+ */
 export async function freshDatabase(
   url: string,
   { template = 'template0' }: DatabaseOptions = {},
@@ -50,7 +53,7 @@ export async function publishAllTables(url: string): Promise<void> {
   }
 }
 
-/** Runs `work` on a connection to the database `postgres` of the server of `url`. */
+/** Runs `work` on a connection to the database `postgres` on the server of `url`. */
 export async function onServer<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: urlOf(url, 'postgres') })
   await client.connect()

@@ -13,12 +13,12 @@ import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 
 /**
- * Puts the Postgres that came from npm into the new `folder` and returns the folder of its programs.
+ * Puts the Postgres from npm into the new `folder`, and returns the folder of its programs.
  *
- * It does not run from node_modules: `nobody` may be unable to reach that (a clone below a folder of
- * root's with mode 0700), and links between its libraries are missing where install scripts may not
- * run. A folder for each server is never stale or half removed, as one kept for all would be, and
- * costs little: its files are hard links where they can be (40 ms; copies of the 60 MB: 0.4 s).
+ * It does not run from node_modules: `nobody` may be unable to reach that (a clone below a folder
+ * of root's with mode 0700), and links between its libraries are missing if install scripts may not
+ * run. A folder for each server is never stale or half removed, as a shared one would be, and costs
+ * little: its files are hard links where possible (40 ms; copies of the 60 MB: 0.4 s).
  */
 export function unpackPostgres(folder: string): string {
   const native = join(dirname(platformPackage()), '..', 'native')
@@ -50,20 +50,20 @@ function placeFile(from: string, to: string): void {
       return
     }
   } catch {
-    // Another file system, or another owner's file.
+    // Another file system, or a file of another owner.
   }
   copyFileSync(from, to)
   chmodSync(to, 0o755)
 }
 
-/** A link has the mode of the original, which is not ours to change. */
+/** A hard link shares the mode of the original, which we must not change. */
 function isOpenToAll(path: string): boolean {
   const { mode } = statSync(path)
   const ownerMayRun = (mode & 0o100) !== 0
   return (mode & 0o777) === (ownerMayRun ? 0o755 : 0o644)
 }
 
-/** A tarball of npm's holds no symbolic links; the package lists them for its install script. */
+/** npm's tarballs hold no symbolic links; the package lists them for its install script. */
 function linkLibraries(folder: string): void {
   const list = join(folder, 'pg-symlinks.json')
   if (!existsSync(list)) return

@@ -2,9 +2,9 @@ import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
 /**
- * A port of 127.0.0.1 nobody listens on. It lies below the range from which Linux and macOS take the
- * ports of outgoing connections: while a server is down on purpose, no connection can take its port,
- * and a client that keeps reconnecting cannot end up connected to itself.
+ * A port of 127.0.0.1 on which nothing listens. It is below the range from which Linux and macOS
+ * take the ports of outgoing connections: while a server is down on purpose, no connection can take
+ * its port, and a client that keeps reconnecting cannot connect to itself.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

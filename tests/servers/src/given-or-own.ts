@@ -1,17 +1,20 @@
 export interface GivenOrOwn<Server> {
-  /** Whether the environment named it: then it is left as it was. */
+  /** Whether the environment named the server; then tests leave it as it was. */
   readonly isGiven: boolean
-  /** Of the server that tests use and leave as it is. */
+  /** The URL of the server that tests use and leave as it is. */
   url(): string
-  /** Where it listens, for a proxy. */
+  /** The address on which it listens, for a proxy. */
   address(): { readonly host: string; readonly port: number }
-  /** One that may be killed, filled and set up otherwise: always our own, started when first asked for. */
+  /**
+   * A server that may be killed, filled and reconfigured: always our own, started at the first
+   * call.
+   */
   own(): Promise<Server>
-  /** Stops what was started; what was given stays. */
+  /** Stops the servers that were started; a given one stays. */
   stop(): Promise<void>
 }
 
-/** The server whose URL the environment gives in `variable`, or one of our own. */
+/** The server whose URL is in the environment variable `variable`, or one of our own. */
 export async function givenOrOwn<Server extends { url: string; stop(): Promise<void> }>(
   variable: string,
   start: () => Promise<Server>,

@@ -3,9 +3,9 @@ import type {} from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { startPostgres } from './postgres.ts'
 
-/** What a test gets by `inject('postgresUrl')`. */
+/** The values for `inject('postgresUrl')` in tests. */
 export interface SharedServers {
-  /** One Postgres for the whole run; take a `freshDatabase` of it. */
+  /** One Postgres for the whole run; create a `freshDatabase` on it. */
   postgresUrl: string
 }
 

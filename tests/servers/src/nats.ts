@@ -12,20 +12,23 @@ import { watch } from './watchdog.ts'
 export interface NatsServer {
   url: string
   port: number
-  /** Holds its streams; its own, removed by `stop`. */
+  /** The folder of its streams; its own, removed by `stop`. */
   folder: string
   pid(): number
   log(): string
-  /** SIGKILL; done once the process is gone. */
+  /** SIGKILL; resolves once the process is gone. */
   crash(): Promise<void>
-  /** Starts again, same port and streams; a running server is killed first. */
+  /** Starts it again on the same port with the same streams; a running server is killed first. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
 const LOG_KEPT = 64 * 1024
 
-/** Starts a NATS server with JetStream: a free port of 127.0.0.1, streams in a new temporary folder. */
+/**
+ * Starts a NATS server with JetStream on a free port of 127.0.0.1, with its streams in a new
+ * temporary folder.
+ */
 export async function startNats(): Promise<NatsServer> {
   const binary = await findProgram({
     program: 'nats-server',
@@ -93,7 +96,7 @@ export async function startNats(): Promise<NatsServer> {
 async function isOpen(port: number): Promise<boolean> {
   const socket = connect({ port, host: '127.0.0.1' })
   try {
-    // The server speaks first.
+    // The server sends the first bytes.
     await once(socket, 'data')
     return true
   } finally {

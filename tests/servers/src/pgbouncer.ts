@@ -9,7 +9,7 @@ import { waitFor } from './wait-for.ts'
 import { watch } from './watchdog.ts'
 
 export interface PgBouncerOptions {
-  /** Lines of the section `[pgbouncer]`. Unless told otherwise it pools by transaction. */
+  /** Lines of the section `[pgbouncer]`. By default it pools by transaction. */
   settings?: Record<string, string>
 }
 
@@ -17,7 +17,7 @@ export interface PgBouncer {
   port: number
   /** `url`, of any database of its server, with the pooler's host and port. */
   through(url: string): string
-  /** What it has logged lately. */
+  /** Its latest log output. */
   log(): string
   /** Ends it and removes its files. */
   stop(): Promise<void>
@@ -26,11 +26,11 @@ export interface PgBouncer {
 const LOG_KEPT = 256 * 1024
 
 /**
- * Starts a PgBouncer of our own before the server of `url`, whose user and password it signs in with:
- * a free port of 127.0.0.1, its files in a new temporary folder.
+ * Starts a PgBouncer of our own before the server of `url`, and signs in with its user and
+ * password: on a free port of 127.0.0.1, with its files in a new temporary folder.
  *
- * It pools by transaction, and hands its connections out in turns, so that whoever relies on having
- * the same one again is soon found out.
+ * It pools by transaction and gives connections out in turn, so that a client that relies on
+ * getting the same one again fails soon.
  */
 export async function startPgBouncer(
   url: string,
@@ -81,7 +81,7 @@ async function startSomewhere(wanted: Wanted, attempts = 5): Promise<PgBouncer> 
     if (running.isGone()) throw new Error('PgBouncer ended while it started')
   } catch (cause) {
     await running.end()
-    // Someone else was given the same port and was faster.
+    // Another process got the same port first.
     const taken = log.includes('Address already in use')
     if (taken && attempts > 1) return startSomewhere(wanted, attempts - 1)
     throw new Error(`PgBouncer did not start on port ${port}. Its log:\n${log}`, {
@@ -121,7 +121,7 @@ function confOf({ url, settings }: Wanted, port: number): string {
     listen_addr: '127.0.0.1',
     listen_port: `${port}`,
     unix_socket_dir: '',
-    // Whoever comes is let in, and signed in as the user of `url`.
+    // It accepts every client, and signs in as the user of `url`.
     auth_type: 'any',
     pool_mode: 'transaction',
     server_round_robin: '1',

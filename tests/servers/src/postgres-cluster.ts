@@ -5,19 +5,19 @@ import { promisify } from 'node:util'
 import type { Identity } from './unprivileged.ts'
 import { watch } from './watchdog.ts'
 
-/** A data folder and what runs on it. */
+/** A data folder and the server on it. */
 export interface Cluster {
-  /** Of the user the server runs as; holds everything below. */
+  /** The folder above everything below; it belongs to the server's user. */
   folder: string
   dataDir: string
   binDir: string
   identity: Identity
-  /** Of the server alone, beside `serverEnv`. */
+  /** Variables of this server alone, in addition to `serverEnv`. */
   env: Readonly<Record<string, string>>
   log: string
 }
 
-/** No variable of the caller's reaches the programs, PGOPTIONS and LANG least of all. */
+/** The caller's variables do not reach the programs, above all not PGOPTIONS and LANG. */
 export const serverEnv: NodeJS.ProcessEnv = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' }
 
 /** Runs initdb and writes the settings: ours, then the caller's. */
@@ -28,7 +28,8 @@ export async function createCluster(
 ): Promise<void> {
   const passwordFile = join(cluster.folder, 'password')
   writeFileSync(passwordFile, password)
-  // Whatever the umask: initdb reads it as another user, and the folder keeps all others out.
+  // An explicit mode, whatever the umask: initdb reads it as another user, and the folder is closed
+  // to all others.
   chmodSync(passwordFile, 0o644)
   await initdb(cluster, ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`])
   rmSync(passwordFile)
@@ -46,7 +47,7 @@ async function initdb(
   const running = promisify(execFile)(
     join(binDir, 'initdb'),
     ['-D', dataDir, '--encoding=UTF8', '--locale=C', '--no-sync', ...args],
-    // The folder this process is in may be closed to the user initdb runs as.
+    // The current folder of this process may be closed to the user that runs initdb.
     { ...identity, cwd: folder, env: serverEnv },
   )
   const { pid } = running.child
@@ -61,7 +62,7 @@ function settingsFor(binDir: string): Record<string, string> {
     max_connections: '200',
     fsync: 'off',
     full_page_writes: 'off',
-    // Not below /dev/shm, where a killed server's memory would stay behind.
+    // Not below /dev/shm, where the memory of a killed server would stay.
     dynamic_shared_memory_type: 'mmap',
     timezone: 'UTC',
     log_timezone: 'UTC',
@@ -69,7 +70,7 @@ function settingsFor(binDir: string): Record<string, string> {
   }
 }
 
-/** pg_stat_statements is part of npm's build and of Debian's, and is missing from smaller ones. */
+/** pg_stat_statements is in the builds of npm and Debian, and missing from smaller ones. */
 export function hasStatementStatistics(binDir: string): boolean {
   return ['lib', 'lib/postgresql'].some((libraries) =>
     ['so', 'dylib'].some((ending) =>

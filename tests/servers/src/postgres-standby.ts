@@ -7,36 +7,40 @@ import { startProxy } from './tcp-proxy.ts'
 import { waitFor } from './wait-for.ts'
 
 /**
- * A physical standby: reads, refuses writes with 25006, and follows its primary until it is promoted.
+ * A physical standby: it reads, refuses writes with 25006, and follows its primary until it is
+ * promoted.
  *
- * Lag is made in two ways. `cutOff()` keeps the WAL from arriving: what is committed meanwhile, a
- * promotion loses. `pauseReplay()` keeps what has arrived from being seen: a promotion applies it
- * first, and loses nothing.
+ * It can lag in two ways. `cutOff()` keeps the WAL from arriving: a promotion loses what was
+ * committed meanwhile. `pauseReplay()` keeps received WAL from being applied: a promotion applies
+ * it first, and loses nothing.
  */
 export interface PostgresStandby extends PostgresServer {
-  /** No WAL arrives from here on: both ends of the stream are reset, and new ones refused. */
+  /** No WAL arrives from here on: both ends of the stream are reset, and new ones are refused. */
   cutOff(): void
-  /** It does again; see `caughtUp`. */
+  /** Lets WAL arrive again; see `caughtUp`. */
   reconnect(): Promise<void>
-  /** What arrives is written and, under synchronous replication, acknowledged, but not seen. */
+  /** Received WAL is written and, under synchronous replication, acknowledged, but not applied. */
   pauseReplay(): Promise<void>
   resumeReplay(): Promise<void>
-  /** Done once all that the primary has committed by now is seen here. */
+  /** Resolves once everything that the primary has committed by now is visible here. */
   caughtUp(): Promise<void>
   /**
-   * Makes a primary of it, with a timeline of its own; done once it takes writes. The old primary goes
-   * on as if nothing had been: `crash()` it first, or have two.
+   * Promotes it to a primary with its own timeline; resolves once it accepts writes. The old
+   * primary continues as before: `crash()` it first, or have two.
    */
   promote(): Promise<void>
 }
 
 export interface StandbyOptions {
-  /** Lines of postgresql.conf beside those of the primary, such as `recovery_min_apply_delay`. */
+  /**
+   * Lines of postgresql.conf in addition to those of the primary, such as
+   * `recovery_min_apply_delay`.
+   */
   settings?: Record<string, string>
 }
 
 /**
- * Copies a running server and starts the copy as its standby; done once the two are connected.
+ * Copies a running server and starts the copy as its standby; resolves once the two are connected.
  *
  * @example
  * const primary = await startPostgres()
@@ -54,7 +58,7 @@ export async function startStandby(
   const { password } = new URL(primary.url)
   const slot = `standby_${wire.port}`
   try {
-    // Whatever it misses is kept for it.
+    // The primary keeps the WAL that the standby misses.
     await run(primary.url, `SELECT pg_create_physical_replication_slot('${slot}', true)`)
     const server = await startOn(primary.options, password, async (cluster) => {
       await copyDataFolder(primary, cluster)
@@ -62,7 +66,7 @@ export async function startStandby(
       const lines = Object.entries({
         primary_conninfo: `host=127.0.0.1 port=${wire.port} user=postgres password=${password} application_name=standby`,
         primary_slot_name: slot,
-        // The default of five seconds is how long a standby takes to come back.
+        // The default, five seconds, is how long a standby takes to reconnect.
         wal_retrieve_retry_interval: '50ms',
         ...settings,
       }).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`)
@@ -109,8 +113,8 @@ export async function startStandby(
 }
 
 /**
- * Whether COMMIT on the primary waits until a standby has it. Switched on while all are cut off, it
- * waits for one to come back; switched off, the commits that wait are let go.
+ * Sets whether COMMIT on the primary waits for a standby. If it is switched on while all are cut
+ * off, COMMIT waits for one to come back; when it is switched off, waiting commits continue.
  */
 export async function replicateSynchronously(
   primary: PostgresServer,
@@ -124,13 +128,13 @@ export async function replicateSynchronously(
   await waitFor(async () => (await run(primary.url, `SHOW synchronous_standby_names`)) === names, {
     what: 'the primary to have read its settings',
   })
-  // The checkpointer tells the others, and it reads its settings before it does this.
+  // The checkpointer passes the setting on, and it reads its settings before it does this.
   await run(primary.url, 'CHECKPOINT')
 }
 
 /**
- * Behind a commit of its own: the position of a server that is idle may lie behind the header of a page
- * that no record is on yet, where no standby ever gets.
+ * Waits for a commit of its own: the position of an idle server may be behind the header of a page
+ * without records, which no standby ever reaches.
  */
 async function flushedPosition(url: string): Promise<string> {
   return await onServer(url, async (client) => {

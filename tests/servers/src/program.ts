@@ -4,18 +4,18 @@ import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 
 export interface Wanted {
-  /** As it is called on PATH. */
+  /** Its name on PATH. */
   program: string
   debianPackage: string
-  /** What to tell whoever has to install it. */
+  /** Advice for a user who has to install it. */
   missing: string
 }
 
 const found = new Map<string, Promise<string>>()
 
 /**
- * The path of a program that tests run on: the one on PATH. Where there is none, root on Debian or
- * Ubuntu gets it through apt-get; everybody else is told what to install.
+ * The path of a program that tests need: the one on PATH. If there is none, root on Debian or
+ * Ubuntu installs it with apt-get; everybody else gets an error that says what to install.
  */
 export function findProgram(wanted: Wanted): Promise<string> {
   const path = found.get(wanted.program) ?? find(wanted)
@@ -28,7 +28,7 @@ async function find(wanted: Wanted): Promise<string> {
 }
 
 function onPath(program: string): string | undefined {
-  // Debian puts servers where only root's PATH leads to.
+  // Debian puts servers into folders that only root's PATH contains.
   const folders = [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/sbin']
   return folders.map((folder) => join(folder, program)).find(isExecutable)
 }
@@ -38,7 +38,7 @@ async function install({ program, debianPackage, missing }: Wanted): Promise<str
   try {
     await updateLists()
     const installed = onPath(program)
-    // Another process was about it too, and was faster.
+    // Another process is installing it, too, and was faster.
     if (installed !== undefined) return installed
     await aptGet('install', '--yes', '--no-install-recommends', debianPackage)
     const path = onPath(program)
@@ -49,7 +49,10 @@ async function install({ program, debianPackage, missing }: Wanted): Promise<str
   }
 }
 
-/** Several test files may miss a program at once. The lock of the lists fails whoever is second, at once. */
+/**
+ * Several test files may miss a program at once, and the lock of the package lists fails the second
+ * one at once.
+ */
 async function updateLists(attemptsLeft = 300): Promise<void> {
   try {
     await aptGet('update')
@@ -61,7 +64,7 @@ async function updateLists(attemptsLeft = 300): Promise<void> {
   }
 }
 
-/** For the lock of dpkg itself it waits. */
+/** Waits for the lock of dpkg itself. */
 async function aptGet(...args: string[]): Promise<void> {
   await promisify(execFile)('apt-get', ['-o', 'DPkg::Lock::Timeout=300', ...args], {
     env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },

@@ -13,7 +13,7 @@ export function findPromtool(): Promise<string> {
 }
 
 export interface Prometheus {
-  /** What an expression comes to now: a value for each series. */
+  /** The present result of an expression: a value for each series. */
   query(expression: string): Promise<{ labels: Record<string, string>; value: number }[]>
   stop(): Promise<void>
 }

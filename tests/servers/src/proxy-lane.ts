@@ -1,19 +1,21 @@
 import type { Socket } from 'node:net'
 
-/** One direction of a connection: what arrives at one socket leaves by the other, in order. */
+/**
+ * One direction of a connection: bytes that arrive at one socket leave through the other, in order.
+ */
 export interface Lane {
-  /** To be called when what `stalled` answers has changed. */
+  /** Call it when the result of `stalled` has changed. */
   update(): void
-  /** From now on loses all that arrives, ends included. */
+  /** From now on drops everything that arrives, including ends. */
   abandon(): void
 }
 
 export interface LaneRules {
   delayMs(): number
   stalled(): boolean
-  /** Something has arrived. */
+  /** Bytes have arrived. */
   arrived?(): void
-  /** Something is about to leave; false loses it. */
+  /** Bytes are about to leave; false drops them. */
   pass(chunk: Buffer): boolean
 }
 
@@ -40,7 +42,8 @@ export function createLane(from: Socket, to: Socket, rules: LaneRules): Lane {
       from.resume()
       return
     }
-    // A socket not read from does not notice that its other end closes: half-open, as it should be.
+    // A socket that is not read does not notice that its other end closes, so it stays half-open,
+    // as intended.
     if (rules.stalled() || congested) from.pause()
     else from.resume()
     while (!rules.stalled() && !congested) {
@@ -79,7 +82,7 @@ export function createLane(from: Socket, to: Socket, rules: LaneRules): Lane {
     ended = true
     arrive('end')
   })
-  // 'close' follows and says what there is to say.
+  // 'close' follows and reports the error.
   from.on('error', () => {})
   from.on('close', (hadError) => {
     if (hadError || !ended) arrive('reset')

@@ -1,7 +1,9 @@
-/** Bytes a test looks for in what a client has sent on one connection (the last 64 KiB of it). */
+/**
+ * The bytes that a test looks for in what a client sends on one connection (the last 64 KiB of it).
+ */
 export type Sent = string | Buffer | ((sent: Buffer) => boolean)
 
-/** What becomes of a connection, once: where, and what. */
+/** A one-time action on a connection: where it applies, and what it does. */
 export interface Trap {
   at: 'request' | 'answer'
   does: 'drop' | 'hold'
@@ -9,13 +11,18 @@ export interface Trap {
 }
 
 export interface ProxyTraps<Connection> {
-  /** From now on; what was sent before does not count. Resolves when whoever minds the trap says so. */
+  /**
+   * Sets a trap for bytes sent from now on. Resolves when the owner of the trap reports that it is
+   * done.
+   */
   set(trap: Omit<Trap, 'sprung'>, sent: Sent): Promise<void>
-  /** The trap for which this chunk was the last that it waited for; it is gone with that. */
+  /** The trap that this chunk completes, which is removed. */
   sprungBy(connection: Connection, chunk: Buffer): Trap | undefined
 }
 
-/** Traps of one proxy: each is for the first connection on which a client sends something. */
+/**
+ * The traps of one proxy. Each applies to the first connection on which a client sends its bytes.
+ */
 export function proxyTraps<Connection extends object>(): ProxyTraps<Connection> {
   const traps = new Map<Trap, (sent: Buffer) => boolean>()
   let seen = new WeakMap<Connection, Buffer>()

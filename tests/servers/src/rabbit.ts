@@ -12,20 +12,24 @@ import { watch } from './watchdog.ts'
 export interface RabbitServer {
   url: string
   port: number
-  /** Holds its queues and logs; its own, removed by `stop`. */
+  /** The folder of its queues and logs; its own, removed by `stop`. */
   folder: string
   pid(): number
   log(): string
-  /** SIGKILL; done once the process is gone. */
+  /** SIGKILL; resolves once the process is gone. */
   crash(): Promise<void>
-  /** Starts again, same port and queues; a running server is killed first. Takes some 10 seconds. */
+  /**
+   * Starts it again on the same port with the same queues; a running server is killed first. This
+   * takes some 10 seconds.
+   */
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
 /**
- * Starts a RabbitMQ of our own: node name, ports of 127.0.0.1 and all files are its own. No management,
- * and no epmd: nobody needs to find this node by its name. `settings` go into its rabbitmq.conf.
+ * Starts a RabbitMQ of our own, with its own node name, ports of 127.0.0.1 and files. It has no
+ * management plugin and no epmd, because nobody needs to find the node by its name. `settings` go
+ * into its rabbitmq.conf.
  */
 export async function startRabbit(
   settings: Readonly<Record<string, string>> = {},
@@ -88,7 +92,10 @@ export async function startRabbit(
   return server
 }
 
-/** Debian's on PATH is a wrapper that runs as `rabbitmq` in the machine's own folders; behind it is the real one. */
+/**
+ * Debian's program on PATH is a wrapper that runs as `rabbitmq` in the machine's own folders, so
+ * this finds the real one.
+ */
 async function findRabbit(): Promise<string> {
   const onPath = await findProgram({
     program: 'rabbitmq-server',
@@ -137,13 +144,13 @@ function environmentOf(
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_GENERATED_CONFIG_DIR: join(folder, 'config'),
     RABBITMQ_FEATURE_FLAGS_FILE: join(folder, 'feature_flags'),
-    // It does not spin while it is idle.
+    // Keeps it from spinning while it is idle.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false -erl_epmd_port ${distribution} +sbwt none`,
     ERL_EPMD_ADDRESS: '127.0.0.1',
   }
 }
 
-/** The script becomes the Erlang machine, which starts others beside it. */
+/** The script becomes the Erlang machine, which starts other processes. */
 function run(binary: string, env: NodeJS.ProcessEnv, folder: string, identity: Identity): Daemon {
   const file = join(folder, 'output.log')
   return startDaemon(binary, [], { cwd: folder, env, ...identity }, (text) => {
@@ -151,7 +158,9 @@ function run(binary: string, env: NodeJS.ProcessEnv, folder: string, identity: I
   })
 }
 
-/** It says hello once it takes connections: an unknown protocol is answered with the one it wants. */
+/**
+ * It answers once it accepts connections: it replies to an unknown protocol with the one it wants.
+ */
 async function isOpen(port: number): Promise<boolean> {
   const socket = connect({ port, host: '127.0.0.1' })
   try {

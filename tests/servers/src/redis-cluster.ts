@@ -10,7 +10,7 @@ export interface RedisCluster {
   stop(): Promise<void>
 }
 
-/** Starts a cluster of six servers and waits until all of them agree that it is up. */
+/** Starts a cluster of six servers, and waits until all of them agree that it is up. */
 export async function startRedisCluster(
   settings: Record<string, string> = {},
 ): Promise<RedisCluster> {
@@ -39,7 +39,7 @@ interface Node {
   busPort: number
 }
 
-/** With a port of its own for the bus: by default that is 10,000 higher, where it may be taken. */
+/** With an explicit port for the bus: by default that is 10,000 higher, and may be taken. */
 async function startNode(settings: Record<string, string>): Promise<Node> {
   const busPort = await freePort()
   const server = await startRedis({

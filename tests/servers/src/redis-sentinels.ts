@@ -7,14 +7,14 @@ export interface SentinelGroup {
   primary: RedisServer
   replicas: RedisServer[]
   sentinels: RedisServer[]
-  /** By which sentinels know the primary, whoever it is. */
+  /** The name by which sentinels know the primary, whichever server it is. */
   name: string
   /**
-   * With `behindProxies`: by which the servers reach each other, and the sentinels them, because each
-   * server says that it is found there. Its own port is for clients.
+   * With `behindProxies`: the proxies through which the servers and the sentinels reach each
+   * server, because each announces its proxy's address. Its own port is for clients.
    */
   wires: ReadonlyMap<RedisServer, TcpProxy>
-  /** The port of whom the sentinels take for the primary now: of its proxy, where there is one. */
+  /** The port of the server that the sentinels take for the primary now, or of its proxy. */
   primaryPort(): Promise<number>
   stop(): Promise<void>
 }
@@ -27,7 +27,7 @@ export interface SentinelGroupOptions {
   behindProxies?: boolean
 }
 
-/** Starts them and waits until the sentinels know of the replicas and of each other. */
+/** Starts them, and waits until the sentinels know the replicas and each other. */
 export async function startSentinelGroup(
   options: SentinelGroupOptions = {},
 ): Promise<SentinelGroup> {
@@ -71,7 +71,7 @@ export async function startSentinelGroup(
   }
 }
 
-/** Written down in its settings as well, so it is known after a restart. */
+/** Written to its settings as well, so that a restart keeps it. */
 async function announceProxy(server: RedisServer): Promise<TcpProxy> {
   const proxy = await startProxy(server.port)
   const { port } = proxy
@@ -80,7 +80,7 @@ async function announceProxy(server: RedisServer): Promise<TcpProxy> {
   return proxy
 }
 
-/** Starts a primary's replicas and waits until they have its data. */
+/** Starts a primary's replicas, and waits until they have its data. */
 export async function startReplicas(
   primary: RedisServer,
   count: number,
@@ -109,7 +109,7 @@ async function haveData(replica: RedisServer): Promise<void> {
 const NAME = 'oncekey'
 const HOST = '127.0.0.1'
 
-/** Quick to notice, for a test waits for it. */
+/** Short timeouts, because a test waits for them. */
 function watching(port: number): Record<string, string> {
   return {
     'sentinel monitor': `${NAME} ${HOST} ${port} 2`,

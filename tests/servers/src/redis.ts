@@ -10,7 +10,7 @@ import { waitFor } from './wait-for.ts'
 import { watch } from './watchdog.ts'
 
 export interface RedisOptions {
-  /** Lines of redis.conf. Unless told otherwise nothing is written to disk. */
+  /** Lines of redis.conf. By default nothing is written to disk. */
   settings?: Record<string, string>
   /** @default 'server' */
   role?: 'server' | 'sentinel'
@@ -19,28 +19,30 @@ export interface RedisOptions {
 export interface RedisServer {
   url: string
   port: number
-  /** Holds its files; its own, removed by `stop`. */
+  /** The folder of its files; its own, removed by `stop`. */
   folder: string
-  /** Another one after each restart. */
+  /** The pid, which changes with each restart. */
   pid(): number
-  /** What the server has logged lately. */
+  /** Its latest log output. */
   log(): string
   /** Runs `redis-cli` on it: `cli('config', 'get', 'maxmemory')`. */
   cli(...args: string[]): Promise<string>
-  /** SIGKILL; done once the process is gone. */
+  /** SIGKILL; resolves once the process is gone. */
   crash(): Promise<void>
-  /** Starts again, same port, settings and files; a running server is killed first. */
+  /** Starts it again with the same port, settings and files; a running server is killed first. */
   restart(): Promise<void>
   /** SIGSTOP: connections stay open, and nothing is answered. */
   pause(): void
   resume(): void
-  /** Ends it and removes all that it has written. */
+  /** Ends it and removes everything it has written. */
   stop(): Promise<void>
 }
 
 const LOG_KEPT = 256 * 1024
 
-/** Starts a Redis of our own: a free port of 127.0.0.1, files in a new temporary folder. */
+/**
+ * Starts a Redis of our own on a free port of 127.0.0.1, with its files in a new temporary folder.
+ */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const binary = await findRedis()
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-redis-'))
@@ -70,7 +72,7 @@ async function startSomewhere(
     await server.restart()
     return server
   } catch (error) {
-    // Someone else was given the same port and was faster.
+    // Another process got the same port first.
     if (attempts === 1 || !server.log().includes('Address already in use')) throw error
     return startSomewhere(binary, folder, options, remove, attempts - 1)
   }

@@ -1,12 +1,12 @@
 import { onServer } from './database.ts'
 
 export interface StatementCalls {
-  /** As Postgres normalises it: constants are $1, $2, … */
+  /** As Postgres normalizes it: constants are $1, $2, … */
   query: string
   calls: number
 }
 
-/** Forgets what was counted for the database of `url`. */
+/** Resets the counters of the database of `url`. */
 export async function resetStatements(url: string): Promise<void> {
   await onServer(url, (client) =>
     client.query(`SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE datname = $1`, [
@@ -15,7 +15,10 @@ export async function resetStatements(url: string): Promise<void> {
   )
 }
 
-/** What was executed in the database of `url` since the last reset, BEGIN and COMMIT included. */
+/**
+ * The statements executed in the database of `url` since the last reset, including BEGIN and
+ * COMMIT.
+ */
 export async function countStatements(url: string): Promise<StatementCalls[]> {
   const { rows } = await onServer(url, (client) =>
     client.query<StatementCalls>(

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type PostgresServer, startPostgres } from './postgres.ts'
 
-/** The folder of the `initdb` and `postgres` this system has installed, the newest first. */
+/** The folder of this system's own `initdb` and `postgres`, of the newest version. */
 export function findSystemPostgres(): string | undefined {
   return [...versionsBelow('/usr/lib/postgresql'), ...configured()].find(hasServer)
 }
@@ -12,7 +12,7 @@ let started: Promise<PostgresServer> | undefined
 
 /**
  * The url of a server from the system's own programs, started for this process at the first call;
- * it ends with the process. `undefined` where there is none, a reason to skip a test.
+ * it ends with the process. `undefined` if there is none, which is a reason to skip a test.
  */
 export async function systemPostgresUrl(): Promise<string | undefined> {
   const binDir = findSystemPostgres()

@@ -7,12 +7,13 @@ import { proxyTraps, type Sent, type Trap } from './proxy-traps.ts'
 export type ProxyTarget = number | { host: string; port: number }
 
 export interface ProxyCounts {
-  /** Accepted. */
+  /** Accepted connections. */
   connections: number
   /**
-   * Times a client sent something and the server answered. What a client sends before the first byte
-   * of an answer has reached it belongs to the same round trip; a `latency` of some milliseconds
-   * makes that certain for clients that pipeline. Opening a connection counts too: connect first.
+   * How often a client sent something and the server answered. What a client sends before the first
+   * byte of an answer has reached it belongs to the same round trip; a `latency` of some
+   * milliseconds makes that certain for clients that pipeline. Opening a connection counts too, so
+   * connect first.
    */
   roundTrips: number
   bytesUp: number
@@ -24,42 +25,52 @@ export interface TcpProxy {
   port: number
   /** `url` with the proxy's host and port. */
   through(url: string): string
-  /** Connections open now. */
+  /** Connections that are open now. */
   open(): number
-  /** Since the start or the last `resetCounts`. */
+  /** Counts since the start or the last `resetCounts`. */
   counts(): ProxyCounts
   resetCounts(): void
-  /** Resets (RST) all connections, both ends. New ones are welcome. */
+  /** Resets (RST) all connections at both ends. New ones are accepted. */
   cut(): void
-  /** Keeps connections open, takes new ones, but passes on nothing, not even a close. */
+  /** Keeps connections open and accepts new ones, but passes on nothing, not even a close. */
   stall(): void
   /** The same in one direction only. */
   stallUpstream(): void
   stallDownstream(): void
-  /** Passes on what has been waiting, and all that follows. */
+  /** Passes on what has been waiting, and everything after it. */
   resume(): void
   /**
-   * Loses the answer, once: passes on the first chunk that completes `sent`, and nothing after it in
+   * Loses an answer, once: passes on the first chunk that completes `sent`, and nothing after it in
    * either direction. The server gets all the time it needs to act on it; when its side has closed,
-   * the client is reset and the promise resolves. So whoever sees the reset knows the server is done.
+   * the client is reset and the promise resolves. So a client that sees the reset knows that the
+   * server is done.
    */
   dropAfter(sent: Sent): Promise<void>
-  /** Loses the request, once: the chunk that completes `sent` is not passed on; both ends are reset. */
+  /**
+   * Loses a request, once: the chunk that completes `sent` is not passed on, and both ends are
+   * reset.
+   */
   dropBefore(sent: Sent): Promise<void>
   /**
-   * Stops time on one connection, once: the chunk that completes `sent` is not passed on, and nothing
-   * after it in either direction. Resolves when it is there. A client that closes takes the server's
-   * side along: it never gets what was held.
+   * Stops one connection, once: the chunk that completes `sent` is not passed on, and neither is
+   * anything after it in either direction. Resolves when the chunk has arrived. If the client
+   * closes, the server's side closes too, and never gets what was held.
    */
   holdBefore(sent: Sent): Promise<void>
-  /** The same one step later: that chunk is passed on, and its answer is held. Resolves when the answer is there. */
+  /**
+   * The same one step later: passes that chunk on and holds its answer. Resolves when the answer
+   * has arrived.
+   */
   holdAfter(sent: Sent): Promise<void>
-  /** New connections are refused; those open stay. */
+  /** Refuses new connections; open ones stay. */
   refuse(): void
   accept(): Promise<void>
-  /** Leads new connections to another server, as an address does that moves at a failover; those open stay. */
+  /**
+   * Leads new connections to another server, like an address that moves in a failover; open ones
+   * stay.
+   */
   retarget(target: ProxyTarget): void
-  /** Delays every byte that much in each direction: a round trip takes twice as long. */
+  /** Delays every byte by this much in each direction: a round trip takes twice as long. */
   latency(ms: number): void
   stop(): Promise<void>
 }
@@ -69,7 +80,7 @@ interface Connection {
   server: Socket
   up: Lane
   down: Lane
-  /** The client has sent something that was not answered yet. */
+  /** Whether the client has sent something that was not answered yet. */
   asked: boolean
 }
 
@@ -134,11 +145,14 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
     return true
   }
 
-  /** Ends the server's side in good order: it reads all it was sent before it sees the end. */
+  /**
+   * Closes the server's side in an orderly way: it reads everything it was sent before it sees the
+   * end.
+   */
   function loseAnswer(connection: Connection, trap: Trap): void {
     connection.up.abandon()
     connection.down.abandon()
-    // After the chunk at hand, which leaves when this function has returned.
+    // After the current chunk, which leaves when this function has returned.
     queueMicrotask(() => connection.server.end())
     connection.server.once('close', () => {
       reset(connection)

@@ -3,15 +3,15 @@ import { chownSync, mkdtempSync, realpathSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-/** What `spawn` is told so that the program does not run as root; empty for everyone else. */
+/** Options of `spawn` that keep the program from running as root; empty for other users. */
 export interface Identity {
   uid?: number
   gid?: number
 }
 
 /**
- * Postgres refuses to run as root; root's servers run as `nobody`, the one user every system has.
- * (initdb asks for the user's name, so a number out of the air would not do.)
+ * Postgres refuses to run as root, so servers started by root run as `nobody`, the one user that
+ * every system has. (initdb needs the user's name, so an arbitrary number would not do.)
  */
 export function unprivileged(): Identity {
   if (process.getuid?.() !== 0) return {}
@@ -22,7 +22,7 @@ function nobody(flag: '-u' | '-g'): number {
   return Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
 }
 
-/** A new empty folder of that user, with nothing above it that would keep them out. */
+/** A new empty folder of that user, with no folder above it that is closed to them. */
 export function unprivilegedFolder(prefix: string, identity: Identity): string {
   const { uid, gid } = identity
   if (uid === undefined || gid === undefined) return mkdtempSync(join(tmpdir(), prefix))

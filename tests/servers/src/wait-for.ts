@@ -8,8 +8,8 @@ export interface WaitOptions {
 }
 
 /**
- * Asks until `condition` returns something truthy, and returns that. A condition that throws counts
- * as not met yet; what it threw last becomes the cause of the error that ends the wait.
+ * Calls `condition` until it returns something truthy, and returns that. If it throws, it is not
+ * met yet; its last error becomes the cause of the error that ends the wait.
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,

@@ -4,10 +4,10 @@ import type { Writable } from 'node:stream'
 /** Something that must not outlive this process. */
 export interface Leftover {
   process?: { pid: number; signal: 'SIGKILL' | 'SIGQUIT' }
-  /** The process that leads a group; all of it is killed. */
+  /** The leader of a process group; all of the group is killed. */
   group?: number
   folder?: string
-  /** Where a volume is mounted. */
+  /** The mount point of a volume. */
   mount?: string
 }
 
@@ -15,11 +15,11 @@ const leftovers = new Set<Leftover>()
 let watchdog: Writable | undefined
 
 /**
- * Has `leftover` killed and removed once this process is gone, whichever way it goes, SIGKILL
- * included. The returned function takes that back.
+ * Has `leftover` killed and removed once this process is gone, whichever way it ends, including
+ * SIGKILL. The returned function cancels that.
  *
- * A shell in a session of its own reads our pipe; the kernel closes the pipe when we end. That one
- * way serves every end, so there are no handlers for signals and for exit here.
+ * A shell in a session of its own reads our pipe, which the kernel closes when we end. This covers
+ * every kind of end, so no handlers for signals or exit are needed here.
  */
 export function watch(leftover: Leftover): () => void {
   leftovers.add(leftover)
@@ -31,8 +31,8 @@ export function watch(leftover: Leftover): () => void {
 }
 
 /**
- * Each line says all that is to be done, so the shell needs to keep the last one only. A zombie is no
- * longer alive: in a container nobody may ever collect it.
+ * Each line lists everything that is to be done, so the shell keeps only the last one. A zombie no
+ * longer counts as alive: in a container nobody may ever collect it.
  */
 const SHELL = `trap '' HUP INT TERM
 alive() {
@@ -55,7 +55,7 @@ function startWatchdog(): Writable {
     stdio: ['pipe', 'ignore', 'ignore'],
   })
   shell.unref()
-  // Someone killed the watchdog: the tests go on without.
+  // If somebody killed the watchdog, the tests continue without it.
   shell.on('error', () => {})
   shell.stdin.on('error', () => {})
   return shell.stdin
@@ -71,7 +71,7 @@ function lastWill(): string {
     ...groups.map((group) => `kill -s KILL -- -${group}`),
     ...processes.map(({ pid, signal }) => `kill -${signal.slice(3)} ${pid}`),
     ...processes.map(({ pid }) => `n=0; ${untilGone(pid)}; kill -KILL ${pid}`),
-    // Before what they write to is removed.
+    // Killed before the folders that they write to are removed.
     ...groups.map((group) => `n=0; ${untilGone(group)}`),
     ...mounts.map((mount) => `umount -l ${quoted(mount)}`),
     `rm -rf -- ${folders.map(quoted).join(' ')}`,

@@ -24,7 +24,7 @@ test('a TypeScript file runs with its arguments and variables until it is killed
   expect(isRunning(child.pid)).toBe(false)
 })
 
-test('lines of both outputs are found, those printed before the question too', async () => {
+test('finds lines of both outputs, even those printed earlier', async () => {
   const child = await startNode(waitsForEver)
   expect(await child.waitForLine((line) => line.includes('waiting'))).toBe('now waiting')
   expect(await child.waitForLine((line) => line.includes('false'))).toBe('{"ready":false}')
@@ -34,7 +34,7 @@ test('lines of both outputs are found, those printed before the question too', a
   await expect(child.waitForLine((line) => line === 'never')).rejects.toThrow('now waiting')
 })
 
-test('a file that ends before it is ready is an error that shows its output', async () => {
+test('a file that ends before it is ready causes an error with its output', async () => {
   const early = startNode(new URL('./ends-early.ts', import.meta.url))
   await expect(early).rejects.toThrow('not today')
 })
@@ -44,7 +44,7 @@ test('a file that is not ready in time is killed', async () => {
   await expect(late).rejects.toThrow('did not print the line awaited')
 })
 
-test('a stopped process can be told to go on', async () => {
+test('a stopped process can be continued', async () => {
   const child = await startNode(waitsForEver)
   child.kill('SIGSTOP')
   child.kill('SIGCONT')

@@ -10,7 +10,7 @@ import {
 
 const url = inject('postgresUrl')
 
-test('a fresh database is empty, and gone once dropped, connections or not', async () => {
+test('a fresh database is empty, and gone once it is dropped, even with open connections', async () => {
   const database = await freshDatabase(url)
   const client = await connected(database.url)
   expect(await client.query(`SELECT FROM pg_tables WHERE schemaname = 'public'`)).toMatchObject({
@@ -27,7 +27,7 @@ test('a fresh database is empty, and gone once dropped, connections or not', asy
   await database.drop()
 })
 
-test('a database can start as a copy, many at once', async () => {
+test('databases can be created as copies, many at once', async () => {
   const original = await freshDatabase(url)
   const client = await connected(original.url)
   await client.query('CREATE TABLE things AS SELECT generate_series(1, 3) AS id')
@@ -43,7 +43,7 @@ test('a database can start as a copy, many at once', async () => {
   await Promise.all([original, ...copies].map((database) => database.drop()))
 })
 
-test('statements are counted for each database by itself', async () => {
+test('statements are counted for each database separately', async () => {
   const [counted, other] = await Promise.all([freshDatabase(url), freshDatabase(url)])
   const [client, noise] = await Promise.all([connected(counted.url), connected(other.url)])
   await client.query('SELECT 1')
@@ -63,7 +63,7 @@ test('statements are counted for each database by itself', async () => {
   await Promise.all([counted.drop(), other.drop()])
 })
 
-test.skipIf(!findSystemPostgres())('the Postgres of this system is started once', async () => {
+test.skipIf(!findSystemPostgres())('PostgreSQL of this system is started once', async () => {
   const [one, two] = await Promise.all([systemPostgresUrl(), systemPostgresUrl()])
   expect(one).toBeDefined()
   expect(one).toBe(two)

@@ -15,7 +15,7 @@ function starter() {
   return { calls, start }
 }
 
-test('a server that the environment names is used, and none is started or stopped', async () => {
+test('a server named by the environment is used, and none is started or stopped', async () => {
   vi.stubEnv('SOME_URL', 'redis://:secret@redis.test:7000/1')
   const { calls, start } = starter()
   const server = await givenOrOwn('SOME_URL', start)
@@ -26,7 +26,7 @@ test('a server that the environment names is used, and none is started or stoppe
   expect(calls).toEqual({ started: 0, stopped: 0 })
 })
 
-test('what a test kills is our own, even so', async () => {
+test('a test that kills a server gets one of our own even then', async () => {
   vi.stubEnv('SOME_URL', 'redis://redis.test:7000')
   const { calls, start } = starter()
   const server = await givenOrOwn('SOME_URL', start)
@@ -37,7 +37,7 @@ test('what a test kills is our own, even so', async () => {
   expect(calls).toEqual({ started: 1, stopped: 1 })
 })
 
-test('without one the own server serves for both', async () => {
+test('without a given server, our own serves both purposes', async () => {
   vi.stubEnv('SOME_URL', undefined)
   const { calls, start } = starter()
   const server = await givenOrOwn('SOME_URL', start)

@@ -1,4 +1,4 @@
-// Starts what it is told to and never stops it, for tests of what becomes of that.
+// Starts the given servers and never stops them, for tests of what cleans them up.
 import { dirname } from 'node:path'
 import { startNats, startNode, startPostgres, startRedis } from '../src/index.ts'
 

@@ -1,4 +1,4 @@
-// Looks for a program that only apt-get can bring and says what came of it.
+// Looks for a program that only apt-get can install, and reports the result.
 import { findProgram } from '../src/program.ts'
 
 const found = await findProgram({

@@ -1,4 +1,4 @@
-// Looks for redis-server and says what came of it.
+// Looks for redis-server, and reports the result.
 import { startRedis } from '../src/redis.ts'
 
 const message = await startRedis().then(

@@ -10,7 +10,7 @@ afterEach(async () => {
 })
 
 describe('a NATS server of our own', () => {
-  test('that crashes comes back on its port, and leaves nothing behind', async () => {
+  test('comes back on its port after a crash, and leaves nothing behind', async () => {
     const server = await startNats()
     started.push(server)
     const { port } = server

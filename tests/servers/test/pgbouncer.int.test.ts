@@ -26,7 +26,7 @@ const backend = async (client: Client): Promise<number> =>
   (await client.query('select pg_backend_pid() as pid')).rows[0].pid
 
 describe('a PgBouncer of our own', () => {
-  test('lends a connection for a transaction, and another for the next', async () => {
+  test('lends a connection for one transaction, and another for the next', async () => {
     const { through } = await start({ settings: { default_pool_size: '2' } })
     const url = through(inject('postgresUrl'))
     const [one, two] = [await connected(url), await connected(url)]
@@ -36,12 +36,12 @@ describe('a PgBouncer of our own', () => {
     const other = await backend(two)
     expect(other).not.toBe(held)
     await one.query('commit')
-    // In turns: what was set on one connection is not there on the next.
+    // It gives connections out in turn: a setting made on one is missing on the next.
     const seen = [await backend(one), await backend(one), await backend(one), await backend(one)]
     expect(new Set(seen)).toEqual(new Set([held, other]))
   })
 
-  test('has the settings it was given, and is gone when it is stopped', async () => {
+  test('has the given settings, and is gone when it is stopped', async () => {
     const pgbouncer = await start({ settings: { pool_mode: 'session' } })
     const url = pgbouncer.through(inject('postgresUrl'))
     const client = await connected(url)
@@ -51,7 +51,7 @@ describe('a PgBouncer of our own', () => {
     await expect(connected(url)).rejects.toThrow('ECONNREFUSED')
   })
 
-  test('that cannot start says why', async () => {
+  test('reports why it cannot start', async () => {
     await expect(start({ settings: { pool_mode: 'somehow' } })).rejects.toThrow(/pool_mode/)
   })
 })

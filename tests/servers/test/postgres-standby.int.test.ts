@@ -23,7 +23,7 @@ afterEach(async () => {
   await primary?.stop()
 })
 
-test('a standby follows, and takes no writes until it is promoted', async () => {
+test('a standby follows its primary, and refuses writes until it is promoted', async () => {
   await rows(primary, 'INSERT INTO kept VALUES (1)')
   await standby.caughtUp()
   expect(await rows(standby, 'SELECT id FROM kept')).toEqual([{ id: 1 }])
@@ -37,7 +37,7 @@ test('a standby follows, and takes no writes until it is promoted', async () => 
   expect(await rows(standby, 'SELECT id FROM kept ORDER BY 1')).toEqual([{ id: 1 }, { id: 2 }])
 })
 
-test('what is committed while it is cut off is lost by its promotion, on a new timeline', async () => {
+test('a promotion loses what was committed while the standby was cut off, on a new timeline', async () => {
   await rows(primary, 'INSERT INTO kept VALUES (1)')
   await standby.caughtUp()
   standby.cutOff()
@@ -49,7 +49,7 @@ test('what is committed while it is cut off is lost by its promotion, on a new t
   expect(await rows(standby, TIMELINE)).toEqual([{ timeline: 2 }])
 })
 
-test('cut off and connected again, it catches up', async () => {
+test('a standby that was cut off catches up when it is connected again', async () => {
   standby.cutOff()
   await rows(primary, 'INSERT INTO kept VALUES (1)')
   await standby.reconnect()
@@ -57,7 +57,7 @@ test('cut off and connected again, it catches up', async () => {
   expect(await rows(standby, 'SELECT id FROM kept')).toEqual([{ id: 1 }])
 })
 
-test('what has arrived and is not seen yet is kept by a promotion', async () => {
+test('a promotion keeps what has arrived and was not applied yet', async () => {
   await replicateSynchronously(primary, true)
   await standby.pauseReplay()
   await rows(primary, 'INSERT INTO kept VALUES (1)')
@@ -83,7 +83,7 @@ test('a commit waits for a synchronous standby that is away', async () => {
   expect(await rows(primary, 'SELECT id FROM kept ORDER BY 1')).toEqual([{ id: 1 }, { id: 2 }])
 })
 
-test('the loss of one backend ends all the others, and the server recovers', async () => {
+test('the loss of one backend ends all others, and the server recovers', async () => {
   await rows(primary, 'INSERT INTO kept VALUES (1)')
   const pid = primary.pid()
   const clients = [new pg.Client(primary.url), new pg.Client(primary.url)]
@@ -97,7 +97,7 @@ test('the loss of one backend ends all the others, and the server recovers', asy
   expect(await rows(primary, 'SELECT id FROM kept')).toEqual([{ id: 1 }])
 })
 
-test('an address that is led elsewhere keeps what is open on it', async () => {
+test('an address that is led elsewhere keeps its open connections', async () => {
   const address = await startProxy(primary.port)
   const url = address.through(primary.url)
   const [before, after] = [new pg.Client(url), new pg.Client(url)]

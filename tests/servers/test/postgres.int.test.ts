@@ -27,7 +27,7 @@ describe.each([
   })
   afterAll(() => server.stop())
 
-  test('answers, with the settings asked for, and not as root', async () => {
+  test('runs with the given settings, and not as root', async () => {
     expect(
       await rows(server.url, `SELECT name, setting FROM pg_settings WHERE name = ANY($1)`, [
         ['fsync', 'full_page_writes', 'max_connections', 'synchronous_commit', 'work_mem'],
@@ -42,7 +42,7 @@ describe.each([
     expect(statSync(server.dataDir).uid).not.toBe(0)
   })
 
-  test('keeps committed rows through a crash, and only those', async () => {
+  test('keeps only committed rows through a crash', async () => {
     const url = await server.createDatabase()
     await rows(url, 'CREATE TABLE kept (id int)')
     await rows(url, 'INSERT INTO kept VALUES (1)')
@@ -65,14 +65,14 @@ describe.each([
     expect(await rows(url, 'SELECT id FROM kept')).toEqual([{ id: 1 }])
   })
 
-  test('restarts without a crash too', async () => {
+  test('restarts without a crash', async () => {
     const pid = server.pid()
     await server.restart()
     expect(isRunning(pid)).toBe(false)
     expect(await rows(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
   })
 
-  test('restarts when someone else has killed it', async () => {
+  test('restarts after somebody else has killed it', async () => {
     const pid = server.pid()
     process.kill(pid, 'SIGKILL')
     await waitFor(() => !isRunning(pid), { what: 'Postgres to be gone' })
@@ -80,13 +80,13 @@ describe.each([
     expect(await rows(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
   })
 
-  test('keeps people out who do not know the password', async () => {
+  test('refuses clients without the password', async () => {
     const url = Object.assign(new URL(server.url), { password: 'guess' }).href
     await expect(rows(url, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' })
   })
 })
 
-test('servers started at once do not meet, and leave nothing behind, crashed or not', async () => {
+test('servers started together do not conflict, and leave nothing behind, crashed or not', async () => {
   const servers = await Promise.all([startPostgres(), startPostgres()])
   const [stopped, crashed] = servers
   expect(stopped.port).not.toBe(crashed.port)
@@ -102,7 +102,7 @@ test('servers started at once do not meet, and leave nothing behind, crashed or 
   await expect(stopped.restart()).rejects.toThrow('stopped for good')
 })
 
-test('a setting Postgres does not know is an error that shows its log', async () => {
+test('a setting that Postgres does not know causes an error with its log', async () => {
   const wrong = startPostgres({ settings: { no_such_setting: '1' } })
   await expect(wrong).rejects.toThrow('no_such_setting')
 })

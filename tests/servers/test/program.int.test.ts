@@ -14,7 +14,10 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** Writes an apt-get of ours, and has a process look for the program with nothing else on its PATH. */
+/**
+ * Writes a stand-in for apt-get, and has a process look for the program with nothing else on its
+ * PATH.
+ */
 async function findWith(aptGet: string): Promise<{ found: string; calls: string[] }> {
   const calls = join(folder, 'calls')
   writeFileSync(calls, '')
@@ -28,7 +31,7 @@ async function findWith(aptGet: string): Promise<{ found: string; calls: string[
 
 // Only root may install.
 test.skipIf(process.getuid?.() !== 0)(
-  'a program is installed though another process holds the lock of the lists at first',
+  'installs a program although another process holds the lock of the package lists at first',
   async () => {
     const { found, calls } = await findWith(`
 case "$3 $(grep -c update $calls)" in
@@ -41,7 +44,7 @@ esac`)
 )
 
 test.skipIf(process.getuid?.() !== 0)(
-  'what apt-get cannot bring is told at once, with what to install',
+  'reports at once what apt-get cannot install, and what to install instead',
   async () => {
     const { found, calls } = await findWith(`echo 'E: no network' >&2; exit 100`)
     expect(found).toMatch(/install it yourself[\s\S]*E: no network/)

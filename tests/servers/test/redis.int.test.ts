@@ -17,7 +17,7 @@ afterEach(async () => {
 })
 
 describe('a Redis of our own', () => {
-  test('has the settings it was given, and leaves nothing behind', async () => {
+  test('has the given settings, and leaves nothing behind', async () => {
     const server = await start({ settings: { maxmemory: '50mb' } })
     expect(await server.cli('config', 'get', 'maxmemory')).toBe(`maxmemory\n${50 * 1024 * 1024}`)
     const pid = server.pid()
@@ -26,7 +26,7 @@ describe('a Redis of our own', () => {
     expect(existsSync(server.folder)).toBe(false)
   })
 
-  test('that crashes comes back on its port with what it wrote to disk', async () => {
+  test('comes back on its port after a crash with what it wrote to disk', async () => {
     const server = await start({ settings: { appendonly: 'yes', appendfsync: 'always' } })
     await server.cli('set', 'kept', 'yes')
     const pid = server.pid()
@@ -36,7 +36,7 @@ describe('a Redis of our own', () => {
     expect(await server.cli('get', 'kept')).toBe('yes')
   })
 
-  test('that is paused answers when it goes on', async () => {
+  test('answers when it is continued after a pause', async () => {
     const server = await start()
     server.pause()
     let answered = false
@@ -58,7 +58,7 @@ describe('a Redis of our own', () => {
     })
   })
 
-  test('that cannot start says why', async () => {
+  test('reports why it cannot start', async () => {
     await expect(start({ settings: { maxmemory: 'plenty' } })).rejects.toThrow(/maxmemory/)
   })
 })

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 
-/** Whether a process of that id runs. One that has ended and was not collected yet does not. */
+/**
+ * Whether a process with this id runs. A process that has ended and was not collected yet does not.
+ */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -91,7 +91,7 @@ describe('between a pg client and Postgres', () => {
     expect(proxy.counts().bytesDown).toBe(34 + 12 + 14 + 6)
   })
 
-  test('round trips of fifty connections at once add up', async () => {
+  test('round trips of fifty simultaneous connections add up', async () => {
     const clients = await Promise.all(Array.from({ length: 50 }, throughProxy))
     expect(proxy.counts().connections).toBe(50)
     expect(proxy.open()).toBe(51)
@@ -107,7 +107,7 @@ describe('between a pg client and Postgres', () => {
     await waitFor(async () => (await backends()) === 1, { what: 'their backends to be gone' })
   })
 
-  test('cut resets both ends, and the next connection is fine', async () => {
+  test('cut resets both ends, and the next connection works', async () => {
     const busy = client.query('SELECT pg_sleep(60)')
     await waitFor(() => proxy.counts().bytesUp > 0, { what: 'the query to be sent' })
     proxy.cut()
@@ -126,7 +126,7 @@ describe('between a pg client and Postgres', () => {
     expect(errors.get(client)).toMatchObject({ code: 'ECONNRESET' })
   })
 
-  test('nothing passes a stall, and everything once it is over', async () => {
+  test('nothing passes during a stall, and everything does after it', async () => {
     proxy.stall()
     let done = false
     const insert = client.query('INSERT INTO things VALUES (1)').then(() => {
@@ -144,7 +144,7 @@ describe('between a pg client and Postgres', () => {
     await (await another).end()
   })
 
-  test('with answers stalled the server acts and the client waits', async () => {
+  test('with answers stalled, the server acts and the client waits', async () => {
     proxy.stallDownstream()
     let done = false
     const insert = client.query('INSERT INTO things VALUES (1)').then(() => {
@@ -159,7 +159,7 @@ describe('between a pg client and Postgres', () => {
     expect(proxy.counts().roundTrips).toBe(1)
   })
 
-  test('with requests stalled the server speaks and the client is not heard', async () => {
+  test('with requests stalled, the server can send and the client is not heard', async () => {
     await client.query('LISTEN news')
     proxy.stallUpstream()
     const heard = once(client, 'notification')
@@ -179,7 +179,7 @@ describe('between a pg client and Postgres', () => {
     await waitFor(async () => (await backends()) === 0, { what: 'the backend to be gone' })
   })
 
-  test('dropAfter: the commit happens, its answer is lost', async () => {
+  test('dropAfter: the commit happens, and its answer is lost', async () => {
     await client.query('BEGIN')
     await client.query('INSERT INTO things VALUES (1)')
     const lost = proxy.dropAfter('COMMIT')
@@ -198,7 +198,7 @@ describe('between a pg client and Postgres', () => {
     await next.end()
   })
 
-  test('dropAfter: the server acts on all that was sent, also when it answers in between', async () => {
+  test('dropAfter: the server acts on everything sent, even if it answers in between', async () => {
     const lost = proxy.dropAfter('COMMIT')
     const text = `BEGIN; SELECT repeat('x', 1000000); SELECT pg_sleep(0.1); INSERT INTO things VALUES (1); COMMIT`
     await expect(client.query(text)).rejects.toMatchObject({ code: 'ECONNRESET' })
@@ -216,7 +216,7 @@ describe('between a pg client and Postgres', () => {
     expect(await things()).toBe(0)
   })
 
-  test('holdBefore: the commit is under way until its client is gone, and never arrives', async () => {
+  test('holdBefore: the commit is held until its client is gone, and never arrives', async () => {
     const held = proxy.holdBefore('COMMIT')
     const other = await throughProxy()
     await client.query('BEGIN')
@@ -260,7 +260,7 @@ describe('between a pg client and Postgres', () => {
     expect(proxy.counts().roundTrips).toBe(1)
   })
 
-  test('a client that ends in good order does so through the proxy', async () => {
+  test('an orderly close of a client passes through the proxy', async () => {
     await client.end()
     await waitFor(() => proxy.open() === 0, { what: 'the connection to be closed' })
     expect(errors.get(client)).toBeUndefined()
@@ -268,7 +268,7 @@ describe('between a pg client and Postgres', () => {
 })
 
 describe('between bare sockets', () => {
-  test('what a client sends before it has read an answer is one round trip', async () => {
+  test('everything that a client sends before it reads an answer is one round trip', async () => {
     const { proxy, stop } = await startEcho()
     proxy.stallDownstream()
     const socket = connect(proxy.port, '127.0.0.1')
@@ -291,7 +291,7 @@ describe('between bare sockets', () => {
     await stop()
   })
 
-  test('large streams arrive whole, with latency and stalls in between', async () => {
+  test('large streams arrive complete, even with latency and stalls', async () => {
     const { proxy, stop } = await startEcho()
     proxy.latency(1)
     const socket = connect(proxy.port, '127.0.0.1')

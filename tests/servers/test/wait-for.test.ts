@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { waitFor } from '../src/index.ts'
 
-test('it returns the first truthy value', async () => {
+test('returns the first truthy value', async () => {
   let asked = 0
   const value = await waitFor(() => ++asked === 3 && 'third', { what: 'the third', intervalMs: 1 })
   expect(value).toBe('third')
   expect(asked).toBe(3)
 })
 
-test('the error says what was awaited and what the condition threw last', async () => {
+test('the error names what was awaited and the last error of the condition', async () => {
   const never = waitFor(() => Promise.reject(new Error('not there')), {
     what: 'the bus',
     timeoutMs: 20,

@@ -15,7 +15,7 @@ const ends: { way: string; args: string[]; signal?: NodeJS.Signals; exit: Partia
   { way: 'an error nobody catches', args: ['throw'], exit: { code: 1 } },
 ]
 
-test.each(ends)('what a process has started is gone after $way', async ({ args, signal, exit }) => {
+test.each(ends)('the servers of a process are gone after $way', async ({ args, signal, exit }) => {
   const holder = await startNode<{ pids: number[]; folders: string[] }>(
     new URL('./holds-servers.ts', import.meta.url),
     { args },

@@ -1,21 +1,27 @@
 import type { Sent } from '@oncekey/test-servers'
 
-/** The database below, as it is seen from outside. */
+/** The database below the servers, as seen from outside. */
 export interface Database {
   readonly url: string
   readonly port: number
-  /** What a process sends to claim this key, and to complete it. */
+  /** The bytes that a process sends to claim this key and to complete it. */
   claim(key: string): Sent
   completion(key: string): Sent
   /** What handlers have written for an order: receipt and step. */
   effects(order: string): Promise<string[]>
-  /** The receipts in its events. */
+  /** The receipts in an order's events. */
   events(order: string): Promise<string[]>
-  /** The body on record. */
+  /** The response body on record. */
   stored(key: string): Promise<Buffer | undefined>
-  /** Of a running attempt, by the database's clock; not above 0 where it is over. Milliseconds. */
+  /**
+   * How long the lease of a running attempt still lasts, by the database's clock; 0 or less if it
+   * is over. Milliseconds.
+   */
   leaseLeftMs(key: string): Promise<number | undefined>
-  /** An attempt on this key; locks, transactions and connections of the dead: what is still there, in words. */
+  /**
+   * What dead processes have left, in words: attempts on this key, locks, transactions and
+   * connections.
+   */
   leftOver(key: string): Promise<string[]>
   stop(): Promise<void>
 }

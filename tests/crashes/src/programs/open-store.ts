@@ -6,10 +6,10 @@ import { Pool, type PoolClient } from 'pg'
 import { brokenStore } from '../../../faults/src/programs/broken-store.ts'
 import { NEVER_MS, type ServerOptions } from './server-options.ts'
 
-/** A store of this process, and how handlers write. */
+/** The store of this process, and how handlers write. */
 export interface OpenStore {
   readonly store: Store
-  /** In the transaction, if there is one and it is wanted. */
+  /** Writes in the transaction, if there is one and the request uses it. */
   write(context: HandlerContext, row: Effect, outside: boolean): Promise<void>
 }
 
@@ -47,13 +47,13 @@ async function onPostgres(options: ServerOptions): Promise<OpenStore> {
   }
 }
 
-/** Handlers have no transaction here: what they write is outside of all that is promised. */
+/** Handlers have no transaction here, so their writes are not covered by any promise. */
 function onRedis({ databaseUrl, outsideUrl, stops }: ServerOptions): OpenStore {
   const outside = connected(outsideUrl)
   const open = (): Store =>
     redisStore({ client: connected(databaseUrl), commandTimeoutMs: NEVER_MS }) as Store
   const shared = open()
-  // A connection for each request that stops: what is held on one of them holds nobody else.
+  // One connection for each stopped request, so that what is held on one does not hold up another.
   const begin: Store['begin'] = (claim) => (stops ? open() : shared).begin(claim)
   return {
     store: { ...shared, begin },

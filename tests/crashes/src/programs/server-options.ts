@@ -7,15 +7,15 @@ export type Adapter = (typeof ADAPTERS)[number]
 export const STORES = ['postgres', 'postgres-lease', 'redis'] as const
 export type StoreName = (typeof STORES)[number]
 
-/** What a server's process is started with, as JSON in its first argument. */
+/** The options of a server's process, as JSON in its first argument. */
 export interface ServerOptions {
-  /** Those that requests will come through: each takes its time to load. */
+  /** The adapters that requests use; loading each takes time. */
   readonly adapters: readonly Adapter[]
   readonly store: StoreName
   readonly broken?: Broken
-  /** As the store reaches it. */
+  /** The address by which the store reaches the database. */
   readonly databaseUrl: string
-  /** Where handlers write that have no transaction. */
+  /** Where handlers without a transaction write. */
   readonly outsideUrl: string
   /** Whether requests stop at the point that their key names. */
   readonly stops: boolean
@@ -24,22 +24,27 @@ export interface ServerOptions {
 /** The body of a request. */
 export interface OrderRequest {
   readonly order: string
-  /** Its answer is larger than the kernel takes for a client that does not read. */
+  /** Its answer is larger than what the kernel buffers for a client that does not read. */
   readonly large: boolean
-  /** Its handler asks for no transaction, and writes beside it. */
+  /** Its handler uses no transaction, and writes outside of it. */
   readonly outside: boolean
 }
 
-/** Where it serves orders, by what a retry does whose first attempt ended without saying how. */
+/** The paths for orders, by what a retry does if the first attempt ended without an outcome. */
 export type Serving = Readonly<Record<Adapter, { readonly retake: string; readonly hold: string }>>
 
 /** How long a dead process blocks its keys in lease mode. Milliseconds. */
 export const LEASE_MS = 1_500
 
-/** Longer than any test: what a test sees come free in time does so for another reason. Milliseconds. */
+/**
+ * Longer than any test, so that whatever becomes free during a test does so for another reason.
+ * Milliseconds.
+ */
 export const NEVER_MS = 300_000
 
-/** What a large response has: more than the kernel takes for a client that does not read. */
+/**
+ * The size of a large response: more than what the kernel buffers for a client that does not read.
+ */
 export function largeBytes(): number {
   const limits = '/proc/sys/net/ipv4/tcp_wmem'
   const most = existsSync(limits) ? Number(readFileSync(limits, 'utf8').split(/\s+/)[2]) : 4 * MIB

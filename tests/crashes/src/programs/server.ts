@@ -1,5 +1,5 @@
-// A server of every adapter that is there to be killed, or the one that comes after it. When a request
-// is where it stops, it says so on a line.
+// A server with every adapter, for tests to kill, or the server that replaces it. When a request
+// reaches the point where it stops, the server prints a line.
 import { randomUUID } from 'node:crypto'
 import type { ServeSite, SiteHandler } from '@oncekey/conformance'
 import type { Store, WhenUnknown } from '@oncekey/core'
@@ -60,7 +60,7 @@ async function serve(serveSite: ServeSite, whenUnknown: WhenUnknown): Promise<st
   return `${url}/orders`
 }
 
-/** Stays here for ever if this is where the request is to be when the process dies. */
+/** Stops here for ever if the process is to die while the request is at this point. */
 async function reached(point: string, key: string | undefined): Promise<void> {
   if (!options.stops || key === undefined || pointOf(key) !== point) return
   console.log(`reached ${key}`)

@@ -1,4 +1,4 @@
-/** What a worker's process is started with, as JSON in its first argument. */
+/** The options of a worker's process, as JSON in its first argument. */
 export interface WorkerOptions {
   readonly databaseUrl: string
   readonly work: 'migrate' | 'purge'

@@ -1,4 +1,4 @@
-// Migrates, or purges, several schemas at once, and is killed at it.
+// Migrates or purges several schemas at once, and is killed while it does.
 import { migrate, purge } from '@oncekey/postgres'
 import { Pool } from 'pg'
 import type { WorkerOptions } from './worker-options.ts'
@@ -12,7 +12,7 @@ await Promise.all(
 )
 console.log('done')
 
-/** A round is known by how much it takes at most. */
+/** The limit of a round identifies it. */
 async function purgeAll(client: Pool, { schema }: { schema: string }): Promise<void> {
   for (let limit = 21; (await purge(client, { schema, limit })).more; limit++);
 }

@@ -2,31 +2,31 @@ import type { Findings, Ledger } from '../ledger.ts'
 import type { DatabaseAddress } from '../programs/server-options.ts'
 import type { Random } from '../random.ts'
 
-/** The server below all of them, and what can be done to it and read from it. */
+/** The server below all of them, what can be done to it, and what can be read from it. */
 export interface Database {
-  /** Of its servers; there is a proxy before each, on the way of every server of the shop. */
+  /** The ports of its servers. Each has a proxy, on the way of every server of the shop. */
   readonly ports: readonly number[]
-  /** How it is reached by ports that lead to those, in the same order. */
+  /** Its address through the given ports, which lead to those servers in the same order. */
   reachedBy(ports: readonly number[]): DatabaseAddress
-  /** What a client sends when it wants something to be kept: its answer is the one to lose. */
+  /** The bytes with which a client has something stored: the answer to these is worth losing. */
   readonly completion: RegExp
   /** Each breaks it and mends it again. */
   readonly faults: Readonly<Record<string, (random: Random, shop: Shop) => Promise<void>>>
-  /** By order: how often it took effect. */
+  /** How often each order took effect. */
   effects(): Promise<Map<string, string[]>>
-  /** By order: the receipts of its events. */
+  /** The receipts in the events of each order. */
   events(): Promise<Map<string, string[]>>
-  /** Bodies of all responses on record, where they can be read from outside. */
+  /** The bodies of all responses on record, if they can be read from outside. */
   records?(): Promise<Set<string>>
-  /** Whether a failover may lose what was answered. */
+  /** Whether a failover may lose an answered request. */
   readonly mayLose: boolean
-  /** Attempts, locks and transactions that are still there, in words. */
+  /** The attempts, locks and transactions that are still there, in words. */
   leftOver(): Promise<string[]>
-  /** Its faults take long, and are of no use to a shop where nobody orders: orders wait for them. */
+  /** Its faults take long and need traffic, so orders wait for them. */
   readonly ordersWait?: boolean
-  /** Resolves when it has got over all faults. */
+  /** Resolves when it has recovered from all faults. */
   whole(): Promise<void>
-  /** Settings that matter to what was proven. */
+  /** The settings that the result depends on. */
   readonly settings: string
   stop(): Promise<void>
 }
@@ -34,12 +34,12 @@ export interface Database {
 /** What a fault of the database can see of the rest. */
 export interface Shop {
   readonly urls: readonly string[]
-  /** Whether an order has been charged: its handler has begun. */
+  /** Whether an order has been charged, which means that its handler has started. */
   hasBegun(order: string): boolean
   readonly book: Pick<Ledger, 'lost'> & { readonly findings: Pick<Findings, 'ranOnReplica'> }
 }
 
-/** Adds to what is known of a name. */
+/** Adds to the entry of a name. */
 export function note(all: Map<string, string[]>, name: string, value: string): void {
   const known = all.get(name)
   if (known === undefined) all.set(name, [value])

@@ -24,20 +24,20 @@ interface Pair {
   primary: PostgresServer
   standby: PostgresStandby
   readonly isSynchronous: boolean
-  /** Where the shop thinks that its database is. */
+  /** Where the shop expects its database. */
   readonly address: TcpProxy
   readonly onRecord: OnRecord
 }
 
-/** What a server has of what a failover may lose. */
+/** What a server has that a failover may lose. */
 export interface OnRecord {
-  /** The names that a ledger knows it by. */
+  /** The names by which a ledger knows it. */
   readonly names: (pool: Pool) => Promise<Set<string>>
-  /** A number that grows with them, for those who ask often. */
+  /** A number that grows with them, for callers that ask often. */
   readonly count: (pool: Pool) => Promise<number>
 }
 
-/** Postgres with one standby that takes over, and gets a new standby of its own when it has. */
+/** Postgres with one standby that takes over, and then gets a new standby of its own. */
 export async function startReplicatedDatabase(
   isSynchronous: boolean,
   onRecord: OnRecord = receipts,
@@ -76,7 +76,7 @@ export async function startReplicatedDatabase(
 
 function standbyFaults(pair: Pair): Database['faults'] {
   return {
-    // Under synchronous replication COMMIT waits meanwhile, for longer than the store has patience.
+    // Under synchronous replication COMMIT waits meanwhile, for longer than the store does.
     async 'standby away'(random) {
       pair.standby.cutOff()
       await sleep(random.between(200, 5_000))
@@ -105,8 +105,8 @@ function standbyFaults(pair: Pair): Database['faults'] {
 }
 
 /**
- * Waits until there is something that a failover takes: a commit that the standby has not received, or
- * one that waits for it. For five seconds at most: there may be no order left.
+ * Waits until a failover would lose something: a commit that the standby has not received, or one
+ * that waits for it. For five seconds at most, because there may be no order left.
  */
 async function untilUnreplicated({ primary, onRecord }: Pair, had: number): Promise<void> {
   for (const until = Date.now() + 5_000; Date.now() < until; await sleep(20)) {
@@ -121,8 +121,8 @@ async function commitsWait(pool: Pool): Promise<boolean> {
 }
 
 /**
- * The primary dies, its standby takes over, and the shop is led there once it has been read: what the
- * dead one had on record and this one has not is lost, and is returned.
+ * The primary dies, its standby takes over, and the shop is led there after its state was read.
+ * Returns what the dead primary had on record and the standby does not, which is lost.
  */
 async function failOver(pair: Pair): Promise<string[]> {
   const { primary: old, standby: promoted, address, isSynchronous, onRecord } = pair
@@ -135,7 +135,7 @@ async function failOver(pair: Pair): Promise<string[]> {
   address.retarget(promoted.port)
   await address.accept()
 
-  // Nobody is led there any more: it starts to be read.
+  // Nothing is led there any more, and its state is read.
   await old.restart()
   const had = await asked(old, onRecord.names)
   await old.stop()

@@ -14,7 +14,7 @@ import { Client, Pool } from 'pg'
 import { limits } from '../limits.ts'
 import { type Database, note } from './database.ts'
 
-/** Postgres, with tables for what took effect. */
+/** Postgres, with tables for the effects of orders. */
 export async function startPostgresDatabase(
   options: Pick<PostgresOptions, 'binDir'> = {},
 ): Promise<Database> {
@@ -47,7 +47,7 @@ export async function startPostgresDatabase(
   }
 }
 
-/** The tables of the shop, and whom some of its handlers write as. */
+/** The tables of the shop, and the roles that some of its handlers use. */
 export async function createBooks(server: PostgresServer): Promise<void> {
   await asked(server, async (pool) => {
     await migrate(pool)
@@ -58,7 +58,7 @@ export async function createBooks(server: PostgresServer): Promise<void> {
   })
 }
 
-/** What is in whichever server counts when it is asked for. */
+/** Reads from whichever server is current at the time of the call. */
 export function postgresBooks(server: () => PostgresServer) {
   const pairs = (sql: string) => asked(server(), (pool) => byKey(pool, sql))
   return {
@@ -69,7 +69,7 @@ export function postgresBooks(server: () => PostgresServer) {
   }
 }
 
-/** Those that a server gets over by itself, whoever follows it. */
+/** Faults that a server recovers from by itself, with or without a standby. */
 export function passingFaults(current: () => PostgresServer): Database['faults'] {
   return {
     async 'database killed'() {
@@ -96,7 +96,7 @@ export function passingFaults(current: () => PostgresServer): Database['faults']
       await Promise.all(held.map((client) => client.end().catch(() => {})))
     },
 
-    // Handlers wait in the middle of their transactions, until there is no place left for another.
+    // Handlers wait in the middle of their transactions until no place is left for another.
     async 'table locked'(random) {
       await asked(current(), async (pool) => {
         const client = await pool.connect()
@@ -133,7 +133,7 @@ function ownFaults(server: PostgresServer, clock: Clock): Database['faults'] {
   }
 }
 
-/** Of its own connections, which nobody waits for: a campaign asks rarely. */
+/** Uses a connection of its own for each call, because a campaign calls it rarely. */
 export async function asked<T>(
   { url }: PostgresServer,
   work: (pool: Pool) => Promise<T>,
@@ -162,7 +162,7 @@ async function byKey(pool: Pool, sql: string): Promise<Map<string, string[]>> {
   return all
 }
 
-/** As text, which all answers of the shop are. */
+/** Bodies as text, which all answers of the shop are. */
 export async function recordedBodies(pool: Pool): Promise<Set<string>> {
   const { rows } = await pool.query<{ body: string }>(
     `select convert_from(body, 'UTF8') as body from oncekey.records where body is not null`,
@@ -181,7 +181,7 @@ async function openTransactions(pool: Pool): Promise<string[]> {
   return rows.map(({ what }) => what)
 }
 
-/** As many as the server gives, and then it gives none to anybody. */
+/** Opens connections until the server refuses any more. */
 async function holdConnections({ url }: PostgresServer): Promise<Client[]> {
   const held: Client[] = []
   for (;;) {
@@ -204,12 +204,12 @@ function fill(folder: string, filler: string): void {
       writeFileSync(filler, chunk.subarray(0, Math.min(left, chunk.length)), { flag: 'a' })
     }
   } catch (error) {
-    // Somebody else wrote, too: it is as full as can be.
+    // Other writers write, too, so the disk may be full before.
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
   }
 }
 
-/** Without room for its log a server gives up; an operator makes room and starts it. */
+/** Without room for its log a server stops; an operator makes room and starts it again. */
 async function bringBack(server: PostgresServer): Promise<void> {
   const client = new Client({ connectionString: server.url, connectionTimeoutMillis: 5_000 })
   client.on('error', () => {})

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis'
 import { type Database, note } from './database.ts'
 
-/** What stands in Redis. What takes effect there are the events. `url` is asked anew each time. */
+/** What is stored in Redis, where effects are the events. `url` is asked for anew each time. */
 export function redisBooks(
   url: () => string | Promise<string>,
 ): Pick<Database, 'effects' | 'events' | 'leftOver'> {

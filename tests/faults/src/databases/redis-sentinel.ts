@@ -13,9 +13,10 @@ import { described, passingFaults, redisSettings } from './redis.ts'
 import { redisBooks } from './redis-books.ts'
 
 /**
- * A primary with two replicas, and three sentinels. Servers of the shop reach each of the three by a
- * way of their own; these reach each other, and the sentinels them, by proxies: so a primary can be
- * cut off from those who replace it while clients still write to it.
+ * A primary with two replicas, and three sentinels. Servers of the shop reach each of the three
+ * Redis servers through their own proxies. The Redis servers reach each other, and the sentinels
+ * reach them, through other proxies, so that a primary can be cut off from its replacements while
+ * clients still write to it.
  */
 export async function startSentinelDatabase(
   options: Pick<CampaignOptions, 'durable' | 'minReplicas' | 'replicas'>,
@@ -51,21 +52,24 @@ export async function startSentinelDatabase(
     ...redisBooks(async () => (await whole(group)).url),
     async whole() {
       await whole(group)
-      // The books are read now: nobody is to be replaced because the machine has much to do.
+      // While the books are read, no primary is to be replaced because the machine is busy.
       await setDownAfter(group, 60_000)
     },
     stop: group.stop,
   }
 }
 
-/** Each begins with a whole group, and those that take its primary away last until another one is chosen. */
+/**
+ * Each fault starts with a complete group, and one that removes the primary lasts until another is
+ * chosen.
+ */
 function failoverFaults(group: SentinelGroup): Database['faults'] {
   const anyReplica = async (random: Random): Promise<RedisServer> => {
     const primary = await whole(group)
     return random.oneOf([group.primary, ...group.replicas].filter((one) => one !== primary))
   }
   return {
-    // It comes back as the primary it was, and is told that it is a replica now.
+    // It comes back as a primary, and then learns that it is a replica.
     async 'primary killed'(random) {
       const primary = await whole(group)
       await primary.crash()
@@ -82,7 +86,7 @@ function failoverFaults(group: SentinelGroup): Database['faults'] {
       await primary.restart()
     },
 
-    // It wakes up as a primary, with connections of clients and what they have sent meanwhile.
+    // It continues as a primary, with client connections and what was sent on them meanwhile.
     async 'primary paused'(random) {
       const primary = await whole(group)
       primary.pause()
@@ -91,7 +95,7 @@ function failoverFaults(group: SentinelGroup): Database['faults'] {
       primary.resume()
     },
 
-    // Two primaries: clients reach the old one as before.
+    // Two primaries at once: clients still reach the old one.
     async 'primary cut off'(random) {
       const primary = await whole(group)
       const wire = wireOf(group, primary)
@@ -136,7 +140,7 @@ function failoverFaults(group: SentinelGroup): Database['faults'] {
   }
 }
 
-/** Waits until all sentinels mean the same primary and it has both its replicas. Returns it. */
+/** Waits until all sentinels name the same primary and it has both replicas. Returns it. */
 function whole(group: SentinelGroup): Promise<RedisServer> {
   return waitFor(
     async () => {
@@ -150,7 +154,7 @@ function whole(group: SentinelGroup): Promise<RedisServer> {
   )
 }
 
-/** Waits until somebody else is primary. */
+/** Waits until another server is the primary. */
 async function replaced(group: SentinelGroup, primary: RedisServer): Promise<void> {
   await waitFor(
     async () => {
@@ -182,12 +186,12 @@ async function setDownAfter({ sentinels, name }: SentinelGroup, ms: number): Pro
   }
 }
 
-/** How long a primary says nothing before it is replaced. */
+/** How long a primary must be silent before it is replaced. */
 const DOWN_AFTER_MS = 1_500
 
 /**
- * By default a sentinel looks every ten seconds who is what, and tells the others every two: a primary
- * that comes back would be one for ten seconds and more, and a campaign would mostly wait for that.
+ * By default a sentinel checks roles every ten seconds and tells the others every two. A returning
+ * primary would stay one for more than ten seconds, and a campaign would mostly wait for that.
  */
 async function lookOften(sentinel: RedisServer): Promise<void> {
   await sentinel.cli('sentinel', 'debug', 'info-period', '1000', 'publish-period', '500')

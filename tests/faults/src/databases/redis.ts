@@ -4,7 +4,7 @@ import type { CampaignOptions } from '../options.ts'
 import type { Database } from './database.ts'
 import { redisBooks } from './redis-books.ts'
 
-/** Redis. Its clock goes by itself: jemalloc and libfaketime do not get on. */
+/** Redis. Its clock cannot be moved, because jemalloc and libfaketime do not work together. */
 export async function startRedisDatabase({
   durable,
 }: Pick<CampaignOptions, 'durable'>): Promise<Database> {
@@ -37,7 +37,7 @@ export async function startRedisDatabase({
   }
 }
 
-/** What a server gets over by itself. */
+/** Faults that a server recovers from by itself. */
 export function passingFaults(
   server: () => RedisServer | Promise<RedisServer>,
 ): Database['faults'] {

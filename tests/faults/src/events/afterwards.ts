@@ -7,8 +7,8 @@ import { readTaken } from './delivery-ledger.ts'
 import type { RelayProcess } from './relay-process.ts'
 
 /**
- * Whether cursors are where they must be: a relay that starts when all others have left has nothing to do
- * but events that came since, of which there are some in every slot. Returns what it delivered again.
+ * Checks that cursors are where they must be: a relay that starts when all others have stopped
+ * finds only newer events, of which there are some in every slot. Returns what it delivered again.
  */
 export async function deliveredAgain({
   log,

@@ -6,29 +6,32 @@ import type { ConsumerPlan } from './consumed.ts'
 import { type OpenLog, openLog } from './open-log.ts'
 import type { EventStoreName } from './options.ts'
 
-/** An event that the surviving database has. */
+/** An event in the surviving database. */
 export interface KeptEvent {
   readonly id: string
   readonly type: string
   readonly orderingKey: string
   readonly mark: string
-  /** Its number among those of its ordering key, in the order of their commits; `null` where that says nothing. */
+  /**
+   * Its number among the events of its ordering key, in the order of their commits; `null` if that
+   * is not defined.
+   */
   readonly n: number | null
 }
 
-/** What a consumer's inbox let take effect, in the order in which it did. */
+/** The effects that a consumer's inbox let through, in order. */
 export interface Effect {
   readonly consumer: string
   readonly id: string
 }
 
-/** What stands in the database that is there in the end. */
+/** The contents of the database at the end. */
 export interface EventBooks {
   events(): Promise<KeptEvent[]>
   effects(): Promise<Effect[]>
-  /** What is not as it is when there is nothing to do, in words: lag, deliveries, dead letters. */
+  /** What is unfinished, in words: lag, deliveries, dead letters. */
   unsettled(consumers: readonly ConsumerPlan[]): Promise<string[]>
-  /** What relays that have stopped still hold, in words. */
+  /** What stopped relays still hold, in words. */
   held(): Promise<string[]>
   close(): Promise<void>
 }
@@ -89,7 +92,10 @@ function postgresBooks(pool: Pool): OfStore {
   }
 }
 
-/** Redis keeps each slot under names of its own; there is one for what is retrying of each consumer. */
+/**
+ * Redis keeps each slot under its own keys, with one key for the retrying deliveries of each
+ * consumer.
+ */
 function redisBooks({ redis }: OpenLog): OfStore {
   const client = redis as Redis
   const each = async <T>(ask: (slot: number) => Promise<T[]>): Promise<T[]> => {
@@ -115,7 +121,7 @@ function redisBooks({ redis }: OpenLog): OfStore {
     effects: async () => [],
     deliveries: () =>
       each(async (slot) => {
-        // The number of the last one stays.
+        // The counter of the last number stays.
         const fields = await client.hkeys(`oncekey:{${slot}}:deliveries`)
         const count = fields.filter((field) => field.endsWith(':state')).length
         return count === 0 ? [] : [`slot ${slot} has ${count} deliveries`]
@@ -124,7 +130,7 @@ function redisBooks({ redis }: OpenLog): OfStore {
   }
 }
 
-/** For a failover: what a server has that another one may not. */
+/** For a failover: what a server has that another may lack. */
 export const eventsOnRecord: OnRecord = {
   names: marksOnRecord,
   async count(pool) {

@@ -5,11 +5,11 @@ import { startNats, waitFor } from '@oncekey/test-servers'
 import type { Random } from '../random.ts'
 import { noteTaken } from './delivery-ledger.ts'
 
-/** A NATS of its own, with a stream that has in the end what it was sent. */
+/** A NATS server with a stream that has, at the end, everything that was sent to it. */
 export interface Broker {
   readonly url: string
   readonly faults: Readonly<Record<string, (random: Random) => Promise<void>>>
-  /** Notes every message of the stream, in its order. */
+  /** Records every message of the stream, in order. */
   noteAll(ledger: string): Promise<void>
   stop(): Promise<void>
 }
@@ -39,7 +39,7 @@ export async function startBroker(): Promise<Broker> {
   }
 }
 
-/** All of it at once, so that what was begun and broke off does not come twice. */
+/** All of it at once, so that an interrupted read does not record messages twice. */
 async function note(connection: NatsConnection, ledger: string): Promise<boolean> {
   const manager = await jetstreamManager(connection)
   const { state } = await manager.streams.info(STREAM)

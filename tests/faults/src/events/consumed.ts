@@ -1,13 +1,13 @@
-/** A release of the consumers: it runs in one relay or several, beside the other. */
+/** A release of the consumers. Each runs in one relay or several, beside the other release. */
 export type Release = 'old' | 'new'
 
 export interface ConsumerPlan {
   readonly name: string
-  /** By release: its types, or all. */
+  /** The types of each release, or all. */
   readonly types: Readonly<Record<Release, readonly string[]>> | null
   /**
-   * Where what it took is seen: a line of the ledger, or rows that were written in the transaction of its
-   * inbox. Of the other two it is what a broker and a receiver of webhooks have got.
+   * How its deliveries are recorded: as a line of the ledger, or as rows written in the transaction
+   * of its inbox. For the other two, what a broker or a receiver of webhooks got is recorded.
    */
   readonly by: 'ledger' | 'inbox' | 'nats' | 'webhooks'
   readonly ordered: boolean
@@ -15,16 +15,16 @@ export interface ConsumerPlan {
   readonly concurrency: number
 }
 
-/** Of each relay: as many as those with an inbox use at once. */
+/** Transactions of each relay: as many as the consumers with an inbox use at once. */
 export const CONSUMER_TRANSACTIONS = 9
 
-/** Who gets the events, in both releases: what the old one does not take has to reach the new one. */
+/** The consumers in both releases: what the old one does not take has to reach the new one. */
 export const CONSUMERS: readonly ConsumerPlan[] = [
   plan('plain', {}),
   plan('widened', {
     types: {
       old: ['order.created', 'order.paid'],
-      // It covers the old list: where no release did, events would wait for the end of the deploy.
+      // The new list covers the old one. Otherwise events would wait for the end of the deploy.
       new: ['order.created', 'order.paid', 'order.shipped', 'order.returned', 'order.noted'],
     },
   }),
@@ -32,13 +32,13 @@ export const CONSUMERS: readonly ConsumerPlan[] = [
   plan('batch', { by: 'inbox', batch: true }),
   plan('ordered', { ordered: true }),
   plan('ordered-inbox', { by: 'inbox', ordered: true, types: always('order.paid') }),
-  // What is shipped may be larger than a broker takes.
+  // Shipped events may be larger than a broker accepts.
   plan('nats', {
     by: 'nats',
     ordered: true,
     types: always('order.created', 'order.paid', 'order.returned', 'order.noted'),
   }),
-  // It subscribes to all, and has customers for these.
+  // It subscribes to all types, and has customers for these.
   plan('webhooks', { by: 'webhooks', types: always('order.returned') }),
 ]
 
@@ -51,12 +51,12 @@ export function consumersOn(store: string): readonly ConsumerPlan[] {
   })
 }
 
-/** Whether an event of this type has to reach it: one release that takes it is enough. */
+/** Whether an event of this type has to reach the consumer: one release that takes it is enough. */
 export function isFor({ types }: ConsumerPlan, type: string): boolean {
   return types === null || types.old.includes(type) || types.new.includes(type)
 }
 
-/** The event that the inbox emits for one of this type; for others it emits none. */
+/** The event that the inbox emits for an event of this type; for other types it emits none. */
 export function followUp(type: string): string | undefined {
   return type === 'order.created' ? 'order.noted' : undefined
 }

@@ -1,20 +1,23 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 
-/** What one consumer took, as it was seen by the process that took it. */
+/** A delivery to a consumer, as seen by the process that took it. */
 export interface Taken {
   readonly consumer: string
   readonly id: string
-  /** The relay that it was taken in. */
+  /** The relay in which it was taken. */
   readonly relay: string
 }
 
-/** Lines at the end of the file, whoever else writes to it: a process may be killed before or after, not within. */
+/**
+ * Appends lines to a file that others write to as well: a process may be killed before or after a
+ * line, not within one.
+ */
 export function noteTaken(file: string, taken: readonly Taken[]): void {
   const lines = taken.map(({ consumer, id, relay }) => `${consumer} ${id} ${relay}\n`)
   appendFileSync(file, lines.join(''))
 }
 
-/** By consumer: what it took, in the order in which it did, with what came twice. */
+/** The deliveries of each consumer in order, including repeated ones. */
 export function readTaken(file: string): Map<string, string[]> {
   const taken = new Map<string, string[]>()
   if (!existsSync(file)) return taken

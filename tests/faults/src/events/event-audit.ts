@@ -5,7 +5,7 @@ import { type ConsumerPlan, followUp, isFor } from './consumed.ts'
 import { readTaken } from './delivery-ledger.ts'
 import type { Produced } from './producer.ts'
 
-/** What must not be. Each in words. */
+/** Findings that must not occur, in words. */
 export interface EventFindings {
   readonly missing: string[]
   readonly undoneThere: string[]
@@ -24,10 +24,10 @@ export interface EventFindings {
 export interface EventCounts {
   readonly events: number
   readonly deliveries: number
-  /** Of these, those that had come before. */
+  /** How many of them had come before. */
   readonly repeats: number
   readonly effects: number
-  /** Events that the database no longer has: a failover lost them. */
+  /** Events that the database no longer has, because a failover lost them. */
   readonly lost: number
 }
 
@@ -36,20 +36,23 @@ export interface EventAudit {
   readonly consumers: readonly ConsumerPlan[]
   readonly produced: Produced
   readonly ledger: string
-  /** Adds to the ledger what is seen elsewhere than in this process and its children. */
+  /** Adds to the ledger what was recorded outside of this process and its children. */
   collect(): Promise<void>
-  /** By id and by mark: what failovers lost. */
+  /** What failovers lost, by id and by mark. */
   readonly lost: ReadonlySet<string>
-  /** Whether a failover may lose what was answered. */
+  /** Whether a failover may lose an answered request. */
   readonly mayLose: boolean
-  /** Whether it is not known from outside which events were lost. */
+  /** Whether it is unknown from outside which events were lost. */
   readonly losesUnseen: boolean
 }
 
-/** What a consumer has left to do when producers have ended is not much, and the machine may be slow. */
+/** After producers have ended, consumers have little left to do, but the machine may be slow. */
 const SETTLED_WITHIN_MS = 600_000
 
-/** Waits until there is nothing left to do, and compares. Relays are running, and nothing is broken any more. */
+/**
+ * Waits until nothing is left to do, and compares. Relays are running, and nothing is broken any
+ * more.
+ */
 export async function auditEvents(
   audit: EventAudit,
   findings: EventFindings,
@@ -137,8 +140,8 @@ function compareEffects(name: string, all: readonly string[], findings: EventFin
 }
 
 /**
- * Whatever comes again, what comes for the first time comes in order: before it, all of its key that the
- * database has with a smaller number did.
+ * Checks order: before an event comes for the first time, all events of its key with smaller
+ * numbers that the database has must have come.
  */
 function compareOrder(
   name: string,
@@ -156,7 +159,7 @@ function compareOrder(
   }
 }
 
-/** One for each effect of the inbox that emits, in the same commit. */
+/** Expects one emitted event for each effect of the inbox, in the same commit. */
 function compareFollowUps(events: readonly KeptEvent[], findings: EventFindings): void {
   const followed = new Map<string, number>()
   for (const { type, mark } of events) {

@@ -25,7 +25,7 @@ import { startWorkerProcess, type WorkerProcess } from './worker-process.ts'
 
 export interface EventCampaignResult {
   readonly options: EventCampaignOptions
-  /** How many operations of producers there was time for. */
+  /** How many operations of producers fitted in the time. */
   readonly begun: number
   readonly settings: string
   readonly findings: EventFindings
@@ -36,8 +36,8 @@ export interface EventCampaignResult {
 }
 
 /**
- * Events are produced and consumed, faults are made, and when both have ended every event that the
- * database has must have reached every consumer. `tell` hears how far it is.
+ * Produces and consumes events and makes faults. When both have ended, every event in the database
+ * must have reached every consumer. `tell` hears of the progress.
  */
 export async function runEventCampaign(
   options: EventCampaignOptions,
@@ -108,7 +108,7 @@ export async function runEventCampaign(
         ledger,
         collect: () => broker.noteAll(ledger),
         lost,
-        // What a dump did not have is lost as well.
+        // Events that a dump lacked are lost as well.
         mayLose: database.mayLose || options.store === 'postgres',
         losesUnseen: options.store === 'redis-sentinel' || !options.durable,
       },
@@ -139,8 +139,8 @@ export async function runEventCampaign(
 }
 
 /**
- * Consumers' effects, the keys that producers number their events by, and the types of both releases on
- * record before there is an event.
+ * Creates the tables for effects, the keys by which producers number their events, and the types of
+ * both releases on record, before there is an event.
  */
 async function prepare(
   { store }: EventCampaignOptions,
@@ -169,7 +169,7 @@ async function createTables(pool: Pool): Promise<void> {
   )
 }
 
-/** So many at once, one after the other. */
+/** Runs this many at once, one after the other. */
 async function inTurn(
   { operations, concurrency, minutes }: EventCampaignOptions,
   act: (number: number) => Promise<void>,
@@ -183,7 +183,7 @@ async function inTurn(
   return begun
 }
 
-/** They stop gracefully: what is held afterwards is held by nobody. */
+/** They stop gracefully, so nothing may be held afterwards. */
 async function leave(relays: readonly KeptProcess[], findings: EventFindings): Promise<void> {
   for (const relay of relays) await relay.end(20_000)
   for (const { crashes } of relays) findings.crashes.push(...crashes)
@@ -194,7 +194,10 @@ interface NamedRelay {
   readonly release: Release
 }
 
-/** There is always one of each release: the types of one that is gone for good are not wanted any more. */
+/**
+ * One of each release always runs: the types of a release that is gone for good are no longer
+ * wanted.
+ */
 const RELAYS: readonly NamedRelay[] = [
   { name: 'relay-old', release: 'old' },
   { name: 'relay-new', release: 'new' },

@@ -1,12 +1,12 @@
 import type { EventFindings } from './event-audit.ts'
 import type { EventCampaignResult } from './event-campaign.ts'
 
-/** How many things are not as they must be. */
+/** The number of findings. */
 export function eventFindingsIn({ findings }: EventCampaignResult): number {
   return Object.values(findings).reduce((sum, found) => sum + found.length, 0)
 }
 
-/** A campaign as one table of Markdown, with the first few of every finding below it. */
+/** A campaign as one table of Markdown, with the first examples of every finding below it. */
 export function eventReport(result: EventCampaignResult): string {
   const { options, begun, findings, counts, produced, faults, seconds, settings } = result
   const { store, broken, seed, concurrency } = options

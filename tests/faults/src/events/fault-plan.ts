@@ -12,20 +12,23 @@ import type { RelayProcess } from './relay-process.ts'
 import { restoreDump } from './restore.ts'
 import { type WorkerProcess, workerFaults } from './worker-process.ts'
 
-/** Whom something can be done to. */
+/** The targets of faults. */
 export interface Targets {
   readonly database: Database
   readonly broker: Broker
   readonly relays: readonly RelayProcess[]
-  /** Of webhooks; none where the log is not Postgres. */
+  /** Workers of webhooks; none if the log is not on Postgres. */
   readonly workers: readonly WorkerProcess[]
-  /** Of the producers. */
+  /** The proxies of the producers. */
   readonly wires: Wires
-  /** Gets what failovers and dumps lost. */
+  /** Collects what failovers and dumps lost. */
   readonly lost: Set<string>
 }
 
-/** The faults of a seed. Each target has its own one after the other: relays, workers, and all the rest. */
+/**
+ * The faults of a seed. Each target has its own, one after the other: relays, workers, and all the
+ * rest.
+ */
 export function faultPlan(
   { store, seed, operations, faults, only }: EventCampaignOptions,
   targets: Targets,
@@ -97,5 +100,5 @@ function restores({ database, relays, workers, wires, lost }: Targets): Faults {
   return { 'dump restored': (random) => restoreDump(restorable, random) }
 }
 
-/** The relay that deployments are of: its release is one that others have, too. */
+/** The relay that is deployed: others run its release, too. */
 const DEPLOYED = 2

@@ -8,11 +8,11 @@ import type { DatabaseAddress } from '../programs/server-options.ts'
 import { CONSUMER_TRANSACTIONS } from './consumed.ts'
 import type { EventStoreName } from './options.ts'
 
-/** A log of this process, and the pool below it where that is one of Postgres. */
+/** A log of this process, and its pool if it is on Postgres. */
 export interface OpenLog {
   readonly log: EventLog<PoolClient>
   readonly pool: Pool | undefined
-  /** Of a log in Redis. */
+  /** Only for a log in Redis. */
   readonly redis: Redis | undefined
   close(): Promise<void>
 }
@@ -35,7 +35,7 @@ export function openLog(store: EventStoreName, address: DatabaseAddress): OpenLo
     max: 14,
     connectionTimeoutMillis: limits.acquireTimeoutMs,
   })
-  // What was under way is told as well.
+  // Includes the query that is under way.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   return {

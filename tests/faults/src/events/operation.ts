@@ -1,16 +1,16 @@
 import { type Random, randomOf } from '../random.ts'
 
 /**
- * How events come about:
+ * The operations that produce events:
  *
  * - `plain`: one event in a transaction
  * - `many`: several events of one key in a transaction
  * - `bulk`: dozens of events of several keys in a transaction, as an import writes them
- * - `append`: by the log, without a transaction of its own
+ * - `append`: through the log, without a transaction of its own
  * - `rollback`: a transaction that is undone after it has emitted
  * - `long`: a transaction that stays open while others commit
  * - `savepoint`: one event undone by a savepoint, one kept in a subtransaction
- * - `big`: an event nearly as large as any may be
+ * - `big`: an event nearly as large as is allowed
  */
 export type OperationKind =
   | 'plain'
@@ -25,14 +25,17 @@ export type OperationKind =
 export interface Operation {
   readonly kind: OperationKind
   readonly type: string
-  /** The ordering keys, which its events have in turn: different ones, in the order they are locked in. */
+  /**
+   * The ordering keys, which its events use in turn: all different, in the order in which they are
+   * locked.
+   */
   readonly keys: readonly string[]
   readonly events: number
   readonly takesMs: number
   readonly bytes: number
 }
 
-/** The operation of that number: it depends on the seed and on nothing else. */
+/** The operation with this number, which depends only on the seed. */
 export function operationOf(seed: string, number: number): Operation {
   const random = randomOf(seed, 'operation', number)
   const kind = random.oneOf(KINDS)
@@ -57,7 +60,7 @@ function eventsOf(kind: OperationKind, random: Random): number {
   return kind === 'many' ? random.between(2, 5) : 1
 }
 
-/** Few enough for several transactions to want the same. */
+/** Few enough that several transactions want the same key. */
 export const KEYS = 200
 
 const TYPES = [

@@ -14,8 +14,10 @@ export interface EventCampaignOptions extends Omit<CampaignOptions, 'store' | 'o
   readonly store: EventStoreName
   /** How many producing operations there are: most emit one event, some none, some several. */
   readonly operations: number
-  /** For how long they are begun at most; what is left then, with its faults, is left out. */
+  /**
+   * How long operations are started at most; the remaining ones, with their faults, are left out.
+   */
   readonly minutes: number
-  /** Relays that are wrong, to see that they are found out. */
+  /** Deliberately wrong relays, to see that the campaign finds them. */
   readonly broken: BrokenRelay | undefined
 }

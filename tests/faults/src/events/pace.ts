@@ -3,9 +3,9 @@ import type { EventLog } from '@oncekey/core'
 import type { FaultMaker } from '../fault-maker.ts'
 import type { ConsumerPlan } from './consumed.ts'
 
-/** Keeps producers from running away: faults are to meet consumers that are in the middle of something. */
+/** Slows producers down, so that faults hit consumers that are busy. */
 export interface Pace {
-  /** Resolves when the slowest consumer and the faults that are due have nearly caught up. */
+  /** Resolves when the slowest consumer and the due faults have nearly caught up. */
   room(): Promise<void>
   stop(): void
 }
@@ -37,7 +37,9 @@ export function keepPace(
     }
   }
 
-  /** Nobody waits for a log that does not say: what it is broken by is what events are to be produced in. */
+  /**
+   * If the log does not answer, producers continue: events are to be produced during its faults.
+   */
   async function furthest(): Promise<number> {
     let most = 0
     for (const { name } of consumers) {

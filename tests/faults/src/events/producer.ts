@@ -6,19 +6,22 @@ import type { PoolClient } from 'pg'
 import type { OpenLog } from './open-log.ts'
 import { type Operation, operationOf } from './operation.ts'
 
-/** What whoever produces events knows of them. */
+/** What the producers of events know about them. */
 export interface Produced {
-  /** Marks of events whose commit was answered. */
+  /** Marks of events whose commit was confirmed. */
   readonly committed: Set<string>
   /** Marks of events that were rolled back, by their transaction or by a savepoint. */
   readonly undone: Set<string>
-  /** Operations of which nobody has learned what became of them. */
+  /** Operations whose outcome nobody learned. */
   unknown: number
 }
 
 export interface Producer {
   readonly produced: Produced
-  /** Never rejects: what fails is not tried again, and what became of it is in the ledger as far as it is known. */
+  /**
+   * Never rejects: a failed operation is not retried, and its outcome is in the ledger as far as it
+   * is known.
+   */
   produce(seed: string, number: number): Promise<void>
 }
 
@@ -51,7 +54,7 @@ export function producer({ log, pool }: OpenLog): Producer {
       } catch {
         if (operation.kind === 'rollback') return
         produced.unknown++
-        // Beside a database that is away operations would be over before it is back.
+        // Slows down while the database is away, so that operations are left when it is back.
         await sleep(300)
       }
     },
@@ -59,14 +62,14 @@ export function producer({ log, pool }: OpenLog): Producer {
 }
 
 /**
- * Takes the rows of the keys until the transaction ends, so that their events are numbered as they are
- * committed. Says the number of each event, in turn.
+ * Locks the rows of the keys until the transaction ends, so that their events are numbered in the
+ * order of their commits. Returns the number of each event, in turn.
  */
 async function numbered(
   tx: Pick<PoolClient, 'query'>,
   { keys, events }: Operation,
 ): Promise<(at: number) => number> {
-  // Everybody locks in the same order, or two bulks would wait for one another.
+  // All producers lock in the same order, because two bulks would otherwise deadlock.
   const lock = 'select from ordering_keys where key = any($1) order by number for update'
   if (keys.length > 1) await tx.query(lock, [keys])
   const counts = keys.map((_, first) => Math.ceil((events - first) / keys.length))
@@ -110,7 +113,7 @@ async function withSavepoint(
   }
 }
 
-/** `n` is its number among those of its key; without one nothing is said about order. */
+/** `n` is its number among the events of its key; without it, the order is not checked. */
 function eventOf(
   { type, keys, bytes }: Operation,
   at: number,

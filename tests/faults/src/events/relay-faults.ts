@@ -6,11 +6,11 @@ import type { RelayProcess } from './relay-process.ts'
 
 export type RelayFault = (relay: RelayProcess, random: Random) => Promise<void>
 
-/** What can be done to a relay's process and to its wire. Each mends it again. */
+/** Faults of a relay's process and of its proxy. Each mends it again. */
 export const relayFaults: Readonly<Record<string, RelayFault>> = {
   'relay killed': (relay, random) => relay.killAndRestart(random.between(0, 500)),
 
-  // Half of the pauses outlast a lease: the process that wakes up has lost what it holds.
+  // Half of the pauses outlast a lease, so the process that wakes up has lost what it holds.
   'relay paused': (relay, random) => relay.pause(random.between(100, limits.relayLeaseMs * 2)),
 
   async 'relay clock set'({ clock }, random) {
@@ -22,7 +22,9 @@ export const relayFaults: Readonly<Record<string, RelayFault>> = {
   ...wireFaults<RelayProcess>('to the log', /advance|COMMIT|evalsha/i, ({ database }) => database),
 }
 
-/** Only for a relay whose release others have, too: who leaves takes its list of types along. */
+/**
+ * Only for a relay whose release others run, too: a relay that leaves removes its list of types.
+ */
 export const deployments: Readonly<Record<string, RelayFault>> = {
   async 'relay redeployed'(relay) {
     relay.use(relay.release() === 'old' ? 'new' : 'old')

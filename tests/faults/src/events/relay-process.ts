@@ -5,13 +5,13 @@ import { startWires, type Wire } from '../wire.ts'
 import type { Release } from './consumed.ts'
 import type { RelayProcessOptions } from './programs/relay-options.ts'
 
-/** A relay's process, and the wire on its way to the database. */
+/** A relay's process, and the proxy between it and the database. */
 export interface RelayProcess extends KeptProcess {
   readonly database: Wire
   readonly clock: Clock
-  /** The next process that starts is of this release. */
+  /** The next process that starts has this release. */
   use(release: Release): void
-  /** Of the present process. */
+  /** The release of the present process. */
   release(): Release
   stop(): Promise<void>
 }

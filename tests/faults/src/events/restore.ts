@@ -10,18 +10,18 @@ import type { Random } from '../random.ts'
 import type { Wire } from '../wire.ts'
 import { marksOnRecord } from './books.ts'
 
-/** Of a database that is put back to a moment before, while everybody lives on. */
+/** Restores a database to an earlier state while all processes keep running. */
 export interface Restorable {
   readonly url: string
-  /** Led to it again at once: the application that produces events. */
+  /** The proxies of the application that produces events, which gets the database back at once. */
   readonly first: readonly Wire[]
-  /** And these some time later: relays and workers. */
+  /** The proxies of relays and workers, which get it back some time later. */
   readonly later: readonly Wire[]
-  /** By id and by mark: what the dump did not have. */
+  /** What the dump lacked, by id and by mark. */
   readonly lost: Set<string>
 }
 
-/** A dump is restored beside its database, and takes its place at one instant. */
+/** Restores a dump beside its database and swaps the two at one instant. */
 export async function restoreDump(
   { url, first, later, lost }: Restorable,
   random: Random,

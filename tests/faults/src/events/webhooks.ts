@@ -5,7 +5,10 @@ import { type SigningSecret, verifyWebhook, webhookMigrations, webhooks } from '
 import type { Pool, PoolClient } from 'pg'
 import { noteTaken } from './delivery-ledger.ts'
 
-/** The same for the relays that fan out and the workers that send. Nothing is given up. */
+/**
+ * The options shared by the relays that fan out and the workers that send. Nothing becomes a dead
+ * letter.
+ */
 export function campaignWebhooks(pool: Pool) {
   return webhooks<PoolClient>({
     client: pool,
@@ -20,7 +23,10 @@ export function campaignWebhooks(pool: Pool) {
   })
 }
 
-/** Registers an endpoint that takes webhooks, refuses some, breaks off others, and notes what it took. */
+/**
+ * Registers an endpoint that takes webhooks, refuses some, breaks off others, and records what it
+ * took.
+ */
 export async function receiveWebhooks(
   pool: Pool,
   ledger: string,
@@ -36,7 +42,7 @@ export async function receiveWebhooks(
       const chance = Math.random() * 1_000
       if (chance < 20) return void response.writeHead(503).end()
       noteTaken(ledger, [{ consumer: 'webhooks', id, relay: 'receiver' }])
-      // It has taken it, and the sender does not learn that.
+      // It has taken the webhook, and the sender does not learn that.
       if (chance < 30) return void response.destroy()
       response.writeHead(204).end()
     } catch {

@@ -4,7 +4,7 @@ import { type KeptProcess, keepProcess } from '../kept-process.ts'
 import type { Random } from '../random.ts'
 import { startWires, type Wires } from '../wire.ts'
 
-/** A process that sends webhooks, and the wire on its way to the database. */
+/** A process that sends webhooks, and the proxy between it and the database. */
 export interface WorkerProcess extends KeptProcess {
   readonly database: Wires
   stop(): Promise<void>
@@ -26,7 +26,7 @@ export async function startWorkerProcess({ ports, reachedBy }: Database): Promis
   }
 }
 
-/** What can be done to a worker. Each mends it again. */
+/** Faults of a worker. Each mends it again. */
 export const workerFaults: Readonly<
   Record<string, (worker: WorkerProcess, random: Random) => Promise<void>>
 > = {

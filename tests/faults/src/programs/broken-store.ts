@@ -3,16 +3,17 @@ import type { Store } from '@oncekey/core'
 import type { Pool, PoolClient } from 'pg'
 
 /**
- * Stores that are wrong, to see that a campaign finds it.
+ * Deliberately wrong stores, to see that a campaign finds them.
  *
- * - `writes-beside`: the handler's writes are committed one by one, as they are by every middleware
- *   that keeps its records in a transaction of its own
- * - `each-for-itself`: the broken store of that name from the conformance package: records of one
- *   process that no other sees, and that are gone with it
- * - `ends-waiting-commits`: cancels a COMMIT that waits for its standby; Postgres answers it with a
- *   success, and only the primary has it
- * - `runs-anyway`: where the database takes no claim, it keeps one in its own memory, and runs the handler
- * - `reused-buffer`: the body that it stores is still written to by the next request
+ * - `writes-beside`: commits the handler's writes one by one, as a middleware does that keeps its
+ *   records in its own transaction
+ * - `each-for-itself`: the broken store of that name in the conformance package: its records are in
+ *   one process, invisible to others and gone with it
+ * - `ends-waiting-commits`: cancels a COMMIT that waits for its standby; Postgres answers with a
+ *   success, and only the primary has the commit
+ * - `runs-anyway`: if the database accepts no claim, keeps one in its own memory and runs the
+ *   handler
+ * - `reused-buffer`: the next request overwrites the body that it stores
  */
 export const BROKEN = [
   'writes-beside',
@@ -73,7 +74,7 @@ function reusedBuffer(store: Store<PoolClient>): Store<PoolClient> {
 
 function endWaitingCommits(pool: Pool): void {
   const look = setInterval(() => {
-    // Beside a database that is away there is nothing to end.
+    // While the database is away there is nothing to end.
     pool
       .query(`select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`)
       .catch(() => {})

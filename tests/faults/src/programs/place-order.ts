@@ -16,8 +16,8 @@ export interface Answer {
 }
 
 /**
- * The handler of both servers. The receipt is random, so a handler that ran twice has two; and what
- * it does outside, the charge, goes by the derived key, as the docs ask.
+ * The handler of both servers. The receipt is random, so a handler that ran twice leaves two; its
+ * outside effect, the charge, uses the derived key, as the docs ask.
  */
 export async function placeOrder(
   { order, kind, takesMs }: OrderRequest,

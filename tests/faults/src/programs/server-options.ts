@@ -7,7 +7,7 @@ import { limits } from '../limits.ts'
 import type { StoreName } from '../options.ts'
 import { type Broken, brokenStore } from './broken-store.ts'
 
-/** What a server's process is started with, as JSON in its first argument. */
+/** The options of a server's process, as JSON in its first argument. */
 export interface ServerOptions {
   readonly adapter: 'express' | 'fastify' | 'node' | 'hono'
   readonly store: StoreName
@@ -20,17 +20,17 @@ export interface ServerOptions {
 
 export type DatabaseAddress = { readonly url: string } | SentinelAddress
 
-/** The primary that sentinels name. */
+/** The primary that the sentinels name. */
 interface SentinelAddress {
   readonly sentinels: { readonly host: string; readonly port: number }[]
   readonly name: string
-  /** By the address that sentinels give: where to go instead. */
+  /** The port to use for each address that the sentinels give. */
   readonly natMap: Record<string, { readonly host: string; readonly port: number }>
-  /** How many have to have a completion; 0 to ask nobody. */
+  /** How many replicas need a completion; 0 to ask none. */
   readonly replicas: number
 }
 
-/** A store of this process, and what it has borrowed and not given back. */
+/** A store of this process, and the connections that it has borrowed. */
 export interface ServerStore {
   readonly store: Store<PoolClient>
   leftOver(): number
@@ -46,7 +46,7 @@ export async function serverStore(options: ServerOptions): Promise<ServerStore> 
     connectionTimeoutMillis: limits.acquireTimeoutMs,
     pipeline: options.pipeline,
   })
-  // The query under way is told as well.
+  // Includes the query that is under way.
   pool.on('error', () => {})
   const { acquireTimeoutMs, commitTimeoutMs } = limits
   const store = postgresStore({
@@ -61,7 +61,10 @@ export async function serverStore(options: ServerOptions): Promise<ServerStore> 
   }
 }
 
-/** Of a mixed shop one server: the others have transactions, on the same schema and for the same keys. */
+/**
+ * One server of a mixed shop: the others use transactions, on the same schema and for the same
+ * keys.
+ */
 function isLeased({ store, adapter }: ServerOptions): boolean {
   return store === 'postgres-lease' || (store === 'postgres-mixed' && adapter === 'fastify')
 }

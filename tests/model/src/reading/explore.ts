@@ -20,7 +20,7 @@ export interface Bounds {
   readonly writes: number
   /** `false`: COMMIT does not wait for the flush. */
   readonly synchronous: boolean
-  /** How often a server may crash, a standby be promoted, a dump be restored. */
+  /** How often a server may crash, a standby be promoted, and a dump be restored. */
   readonly crashes: number
   readonly promotions: number
   readonly restores: number
@@ -28,7 +28,10 @@ export interface Bounds {
 
 export interface Explored {
   readonly states: number
-  /** The first event that is in the database and that nobody will ever get, and how that came. */
+  /**
+   * The first event that is in the database and will never be delivered, and the steps that lead to
+   * it.
+   */
   readonly lost: { readonly event: number; readonly steps: readonly string[] } | undefined
 }
 
@@ -46,7 +49,7 @@ interface State {
   readonly restores: number
 }
 
-/** Goes every way there is within the bounds, and looks after each step whether an event is lost. */
+/** Explores all paths within the bounds, and checks after each step whether an event is lost. */
 export function exploreReading(bounds: Bounds): Explored {
   const server = newServer()
   const first: State = {
@@ -79,7 +82,7 @@ export function exploreReading(bounds: Bounds): Explored {
   return { states: seen.size, lost: undefined }
 }
 
-/** In the database, not delivered, and behind whoever reads on from here or from the record. */
+/** An event is lost if it is in the database, was not delivered, and every reader has passed it. */
 function lostIn({ server, memory, delivered }: State, rule: Rule): number | undefined {
   const places = [placeOf(server, memory, rule), placeOf(server, undefined, rule)]
   return server.rows.find(

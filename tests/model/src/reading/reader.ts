@@ -1,21 +1,21 @@
 import type { Cursor, Row, Server } from './server.ts'
 
 /**
- * When a reader believes what it remembers, and what is on record.
+ * When a reader trusts what it remembers, and what is on record.
  *
- * - `as-long-as-it-fits`: it does unless its numbers are ahead of the server's. Then all is set by the
- *   highest number there is
- * - `by-life`: what it remembers, in the life of the server that it read it in; what is on record,
- *   where this server has handed out the numbers. Else the record is set by what it had passed
+ * - `as-long-as-it-fits`: unless its numbers are ahead of the server's. Then everything is set by
+ *   the highest number
+ * - `by-life`: its memory, in the life of the server in which it was read; the record, if this
+ *   server has given out the numbers. Otherwise the record is rebuilt from what it had passed
  */
 export type Rule = 'as-long-as-it-fits' | 'by-life'
 
-/** Where a reader is, in its memory. */
+/** A reader's position, in its memory. */
 export interface Memory extends Cursor {
   readonly life: number
 }
 
-/** Where a reader goes on that has this memory, if any. */
+/** The position from which a reader with this memory continues, if any. */
 export function placeOf(server: Server, memory: Memory | undefined, rule: Rule): Memory {
   const { life } = server
   if (rule === 'by-life') {
@@ -26,7 +26,7 @@ export function placeOf(server: Server, memory: Memory | undefined, rule: Rule):
   return fits ? memory : { ...rebased(server, rule), life }
 }
 
-/** The events that a reader there gets now, and where it is then. */
+/** The events that a reader at this position gets now, and its position then. */
 export function readOn(server: Server, place: Memory): { events: number[]; place: Memory } {
   const found = server.rows.filter((row) => isAhead(row, place))
   return {
@@ -41,12 +41,15 @@ export function readOn(server: Server, place: Memory): { events: number[]; place
   }
 }
 
-/** Whether reading finds it: by its transaction where that was in progress, else by its number. */
+/**
+ * Whether reading finds the event: by its transaction if that was in progress, otherwise by its
+ * number.
+ */
 export function isAhead({ xid, seq }: Row, place: Cursor): boolean {
   return place.inProgress.includes(xid) || (xid >= place.xmax && seq > place.floor)
 }
 
-/** The record, as this server's numbers can be compared with it. */
+/** The record, with numbers that can be compared with this server's. */
 function rebased(server: Server, rule: Rule): Cursor {
   const { cursor, rows, numbering, nextXid } = server
   const isOurs = rule === 'by-life' ? cursor.numbering === numbering : cursor.xmax <= nextXid

@@ -1,13 +1,14 @@
 /**
- * A database server as a reader of its log depends on it: numbers are handed out in memory, are used
- * up by who rolls back, and are remembered only as far as the WAL that mentions them was flushed.
+ * A database server as a reader of its log depends on it: numbers are given out in memory, a
+ * rollback uses them up, and they are remembered only as far as the WAL that mentions them was
+ * flushed.
  */
 export interface Server extends Durable {
-  /** Another one after a crash, a promotion, a restore. */
+  /** Changes after a crash, a promotion or a restore. */
   readonly life: number
-  /** Which server counts: another one only where a dump is restored. */
+  /** The server that counts, which changes only when a dump is restored. */
   readonly numbering: number
-  /** The highest number that a record of the WAL mentions, flushed or not. */
+  /** The highest number in a record of the WAL, flushed or not. */
   readonly mentioned: number
   readonly open: readonly Open[]
   /** What a crash leaves. */
@@ -36,7 +37,7 @@ export interface Durable {
   readonly cursor: Cursor
 }
 
-/** What was visible, and how high the numbers of what was visible went. */
+/** What was visible, and the highest visible number. */
 export interface Cursor {
   readonly numbering: number
   readonly xmax: number
@@ -61,7 +62,7 @@ export function append(server: Server, xid: number): Server {
   return { ...server, open, nextSeq: seq + 1, mentioned: Math.max(server.mentioned, xid) }
 }
 
-/** Visible at once; on record at once only where COMMIT waits for the flush. */
+/** Visible at once; durable at once only if COMMIT waits for the flush. */
 export function commit(server: Server, xid: number, synchronous: boolean): Server {
   const { open, rows } = server
   const written = open.filter((each) => each.xid === xid && each.seq !== undefined) as Row[]
@@ -77,7 +78,7 @@ export function rollback(server: Server, xid: number): Server {
   return { ...server, open: server.open.filter((each) => each.xid !== xid) }
 }
 
-/** An UPDATE of the cursor, in a transaction that gets a number of its own for it. */
+/** An UPDATE of the cursor, in a transaction that takes a number of its own. */
 export function writeCursor(server: Server, cursor: Cursor, synchronous: boolean): Server {
   const { nextXid } = server
   const written = { ...server, cursor, nextXid: nextXid + 1, mentioned: nextXid }
@@ -89,7 +90,7 @@ export function flush(server: Server): Server {
   return { ...server, flushed: { nextXid: mentioned + 1, nextSeq, rows, cursor } }
 }
 
-/** Goes on from what was flushed, here or as far as it had come to a standby. */
+/** Continues from what was flushed, on this server or on a standby. */
 export function recover(server: Server, from: Durable): Server {
   const { life, numbering } = server
   return {
@@ -102,7 +103,7 @@ export function recover(server: Server, from: Durable): Server {
   }
 }
 
-/** A dump in a server of its own, whose numbers have come so far. */
+/** A dump in another server, which has given out this many numbers. */
 export function restore(server: Server, dump: Durable, nextXid: number): Server {
   const { life, numbering } = server
   const restored = { ...dump, nextXid }

@@ -2,13 +2,13 @@ import type { EventLog, Position } from '@oncekey/core'
 import type { Pool } from 'pg'
 
 /**
- * Relays that are wrong, to see that a campaign finds it.
+ * Deliberately wrong relays, to see that a campaign finds them.
  *
- * - `cursor-first`: a cursor is written when events are read, before anybody has handled them
- * - `inbox-beside`: the effect is committed beside the mark of the inbox
- * - `filter-overwritten`: whoever holds a slot reads by its own list, and passes what only another release
- *   takes: on record every release takes all, as it did before lists of types were
- * - `trusts-positions`: goes on by positions of the server's life before
+ * - `cursor-first`: writes a cursor when events are read, before anybody has handled them
+ * - `inbox-beside`: commits the effect separately from the inbox row
+ * - `filter-overwritten`: the holder of a slot reads by its own list of types, and passes what only
+ *   another release takes, as it did before types were on record
+ * - `trusts-positions`: continues from positions of an earlier life of the server
  */
 export const BROKEN_RELAYS = [
   'cursor-first',
@@ -18,7 +18,7 @@ export const BROKEN_RELAYS = [
 ] as const
 export type BrokenRelay = (typeof BROKEN_RELAYS)[number]
 
-/** The log as a relay sees it that is wrong; `types` are those of its own release, by consumer. */
+/** The log as a wrong relay sees it; `types` are those of its own release, by consumer. */
 export function brokenLog<Tx>(
   broken: BrokenRelay | undefined,
   log: EventLog<Tx>,

@@ -28,7 +28,8 @@ const typesOf = ({ types }: ConsumerPlan): readonly string[] | null => types?.[r
 const relay = createRelay<PoolClient>({
   log: brokenLog(broken, log, pool, new Map(plans.map((plan) => [plan.name, typesOf(plan)]))),
   leaseMs: limits.relayLeaseMs,
-  // Many events share a page and a cursor write: what there is to do is to be seen, not to be quick.
+  // Many events share a page and a cursor write, because here it must be visible and need not be
+  // fast.
   minPollMs: 50,
   maxPollMs: 400,
   advanceEveryMs: 200,
@@ -48,9 +49,9 @@ function consumerOf(plan: ConsumerPlan): Consumer<PoolClient> {
     name: plan.name,
     ...(types !== null && { types }),
     attemptTimeoutMs: limits.attemptTimeoutMs,
-    // What waits for a transaction in vain has failed, and all of that would be done again.
+    // An attempt that waits for a transaction in vain has failed, and would have to be repeated.
     concurrency: plan.concurrency,
-    // Nothing is given up: whatever is broken is mended again.
+    // No event becomes a dead letter, because whatever is broken is mended again.
     maxAttempts: 1_000_000,
     maxStarts: 1_000_000,
     backoff: () => 20 + Math.random() * 200,
@@ -93,7 +94,7 @@ function inBatches(
   })
 }
 
-/** An effect is a row, with nothing that would keep it from being there twice. */
+/** An effect is a row; no constraint keeps it from being there twice. */
 async function takeEffect(name: string, event: DeliveredEvent, tx: PoolClient): Promise<void> {
   const through = broken === 'inbox-beside' && pool !== undefined ? pool : tx
   await through.query(
@@ -102,7 +103,7 @@ async function takeEffect(name: string, event: DeliveredEvent, tx: PoolClient): 
   )
 }
 
-/** Handlers fail, throw what is no error, hang until their time is over, and are slow. */
+/** Handlers fail, throw values that are not errors, hang until their time is over, and are slow. */
 async function misbehave(): Promise<void> {
   const chance = Math.random() * 1_000
   if (chance < 12) throw new Error('This consumer fails now and then.')
