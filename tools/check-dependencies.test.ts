@@ -20,7 +20,7 @@ function givenPackage(name: string, manifest: object, source: string): void {
   writeFileSync(join(packages, name, 'src', 'deep', 'index.ts'), source)
 }
 
-test('our own packages keep the rule', () => {
+test('our own packages keep the rules', () => {
   expect(findBreaches('packages')).toEqual([])
 })
 
@@ -49,7 +49,7 @@ test.each([
 })
 
 test.each(['dependencies', 'peerDependencies', 'optionalDependencies'])(
-  'core is rejected when it has one of ours among its %s',
+  'core is rejected if its %s contain one of our packages',
   (field) => {
     givenPackage('core', { [field]: { '@oncekey/postgres': '*' } }, '')
     expect(findBreaches(packages)).toEqual(['core/package.json: depends on @oncekey/postgres'])
@@ -65,7 +65,7 @@ test('webhooks may import the SQL client port of postgres and nothing else of it
   expect(findBreaches(packages)).toEqual(['webhooks/src/deep/index.ts: imports @oncekey/postgres'])
 })
 
-test('an import shown in a comment is no import', () => {
+test('an import in a comment does not count', () => {
   givenPackage('core', {}, `/** @example import { idempotency } from '@oncekey/express' */`)
   expect(findBreaches(packages)).toEqual([])
 })

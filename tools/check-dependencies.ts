@@ -3,7 +3,10 @@ import { join, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { sourcesIn, specifiersIn } from './imports.ts'
 
-/** Who may import whom: the only place where this is written. An entry with a subpath allows just that subpath. */
+/**
+ * Who may import whom, which is written only here. An entry with a subpath allows just that
+ * subpath.
+ */
 const mayImport: Record<string, readonly string[]> = {
   core: [],
   node: ['core'],
@@ -24,7 +27,10 @@ const mayImport: Record<string, readonly string[]> = {
   conformance: ['core'],
 }
 
-/** Every breach of the table by the packages in `folder`: in what they depend on, and in what their `src` imports. */
+/**
+ * Every breach of this table by the packages in `folder`: in their dependencies and in the imports
+ * of their `src`.
+ */
 export function findBreaches(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {
     const allowed = mayImport[name]

@@ -22,7 +22,7 @@ function givenFiles(files: Record<string, string>): void {
   }
 }
 
-test('folders that import downward are right', () => {
+test('folders that import downward pass', () => {
   givenFiles({
     'index.ts': `export { run } from './engine/run.ts'`,
     'engine/run.ts': `import type { Store } from '../contracts/store.ts'`,
@@ -31,13 +31,13 @@ test('folders that import downward are right', () => {
   expect(findRoomBreaches(packages)).toEqual([])
 })
 
-test('a folder of more than twenty files is named with their count', () => {
+test('reports a folder of more than twenty files, with their count', () => {
   const files = Array.from({ length: 21 }, (_, at) => [`engine/part-${at}.ts`, ''])
   givenFiles(Object.fromEntries(files))
   expect(findRoomBreaches(packages)).toEqual(['core/src: engine has 21 files; 20 are the most'])
 })
 
-test('files that import each other are named, be it for types only', () => {
+test('reports files that import each other, even for types only', () => {
   givenFiles({
     'engine/run.ts': `import { settle } from './settle.ts'`,
     'engine/settle.ts': `import { tell } from './tell.ts'`,
@@ -49,7 +49,7 @@ test('files that import each other are named, be it for types only', () => {
   ])
 })
 
-test('two folders that import each other are named with an import of each', () => {
+test('reports two folders that import each other, with an import of each', () => {
   givenFiles({
     'engine/run.ts': `import './../response/body.ts'`,
     'response/body.ts': '',

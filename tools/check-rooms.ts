@@ -6,9 +6,9 @@ import { importsWithin } from './imports.ts'
 const MOST_FILES = 20
 
 /**
- * Every breach of the rule for folders by the packages in `folder`: a folder of a package's `src` has
- * twenty files at most, files do not import each other in a circle, and no two folders import each
- * other. Imports of types count: a reader follows them, too.
+ * Every breach of the rules for folders by the packages in `folder`. A folder of a package's `src`
+ * has at most twenty files, files do not import each other in a circle, and no two folders import
+ * each other. Imports of types count, because a reader follows them, too.
  */
 export function findRoomBreaches(folder: string): string[] {
   return readdirSync(folder)
@@ -34,7 +34,7 @@ function crowds(src: string): string[] {
     .map(([place, count]) => `${place || '.'} has ${count} files; ${MOST_FILES} are the most`)
 }
 
-/** Tarjan's algorithm: the sets of files of which each leads to each other one. */
+/** Tarjan's algorithm: the sets of files that can all reach each other. */
 function circles(imports: ReadonlyMap<string, readonly string[]>): string[] {
   const found: string[] = []
   const numbers = new Map<string, number>()

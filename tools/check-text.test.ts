@@ -22,7 +22,7 @@ const record = `# 0007. Seven is enough
 `
 const path = 'docs/decisions/0007-seven-is-enough.md'
 
-test('a conflict marker is named with its line', () => {
+test('reports a conflict marker with its line', () => {
   const text = `a\n${'<'.repeat(7)} HEAD\nb\n=======\nc\n${'>'.repeat(7)} wt/other\n`
   expect(findTextFaults([{ path: 'docs/http.md', text }])).toEqual([
     'docs/http.md:2: a conflict marker',
@@ -30,7 +30,7 @@ test('a conflict marker is named with its line', () => {
   ])
 })
 
-test('a path that a page names and that is not there is named', () => {
+test('reports a path in a page that does not exist', () => {
   const text = 'See `packages/core/src/there.ts` and `packages/core/src/gone.ts`.\n'
   const there = { path: 'packages/core/src/there.ts', text: '' }
   expect(findTextFaults([{ path: 'README.md', text }, there])).toEqual([
@@ -38,25 +38,25 @@ test('a path that a page names and that is not there is named', () => {
   ])
 })
 
-test('a line of prose over 100 columns is named with its length', () => {
+test('reports a line of prose over 100 columns with its length', () => {
   expect(findTextFaults([{ path: 'README.md', text: `short\n${long}\n` }])).toEqual([
     'README.md:2: 104 columns; prose has 100 at most',
   ])
 })
 
-test('tables, code blocks and addresses may be longer than 100 columns', () => {
+test('lets tables, code blocks and addresses be longer than 100 columns', () => {
   const text = `| ${long} |\n\`\`\`ts\n// ${long}\n\`\`\`\n[a page](https://x.test/${'a'.repeat(120)})\n`
   expect(findTextFaults([{ path: 'README.md', text }])).toEqual([])
 })
 
-test('a test file that imports `it` is named', () => {
+test('reports a test file that imports `it`', () => {
   const text = `import { expect, it } from 'vitest'\n`
   expect(findTextFaults([{ path: 'packages/core/test/request/key.test.ts', text }])).toEqual([
     'packages/core/test/request/key.test.ts: imports `it` from vitest; call every test `test`',
   ])
 })
 
-test('a record is read as its number, title, first sentence of the decision, and status', () => {
+test('reads the number, title, status and first sentence of a decision record', () => {
   expect(readDecision({ path, text: record })).toEqual({
     number: '0007',
     file: '0007-seven-is-enough.md',
@@ -66,7 +66,7 @@ test('a record is read as its number, title, first sentence of the decision, and
   })
 })
 
-test('a record of another format is named with what to write', () => {
+test('reports a record of another format with what to write', () => {
   expect(formatFaults({ path, text: record })).toEqual([])
   const other = record.replace('# 0007.', '# 7:').replace('**Consequences.**', '## Consequences')
   expect(formatFaults({ path, text: other })).toEqual([
@@ -75,12 +75,12 @@ test('a record of another format is named with what to write', () => {
   ])
 })
 
-test('a text cites decisions by number, by a list of numbers and by link', () => {
+test('finds decisions cited by number, by a list of numbers and by link', () => {
   const text = 'see decision 114, decisions 0070 and 72, and [why](decisions/0003-express.md)'
   expect(citedNumbers(text)).toEqual(['0114', '0070', '0072', '0003'])
 })
 
-test('the index says who cites a record, and is stale when a citation is added', () => {
+test('the index lists who cites a record, and is stale after a new citation', () => {
   const files = [{ path, text: record }]
   const index = { path: 'docs/decisions/README.md', text: renderIndex(files) }
   expect(findDecisionFaults([...files, index])).toEqual([])
@@ -92,7 +92,7 @@ test('the index says who cites a record, and is stale when a citation is added',
   expect(renderIndex([...files, citing])).toContain('| current | packages/core |')
 })
 
-test('a citation of a record that does not exist is named', () => {
+test('reports the citation of a record that does not exist', () => {
   const citing = { path: 'docs/http.md', text: 'See decision 8 and [x](decisions/0007-six.md).' }
   const files = [{ path, text: record }, citing]
   const index = { path: 'docs/decisions/README.md', text: renderIndex(files) }

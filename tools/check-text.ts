@@ -17,7 +17,7 @@ export function findTextFaults(files: readonly TextFile[]): string[] {
   ])
 }
 
-/** `=======` alone is not looked for: in Markdown it underlines a heading. */
+/** Does not look for `=======` alone: in Markdown it underlines a heading. */
 function conflictMarkers({ path, text }: TextFile): string[] {
   if (!text.includes('<<<<<<< ') && !text.includes('>>>>>>> ')) return []
   return numbered(text)
@@ -25,7 +25,7 @@ function conflictMarkers({ path, text }: TextFile): string[] {
     .map(([, number]) => `${path}:${number}: a conflict marker`)
 }
 
-/** Tables, code blocks and what is long because of a link's address are exempt. */
+/** Tables, code blocks and lines that only a link's address makes long are exempt. */
 function longLines({ path, text }: TextFile): string[] {
   let inCode = false
   const faults: string[] = []
@@ -39,7 +39,7 @@ function longLines({ path, text }: TextFile): string[] {
   return faults
 }
 
-/** Files of packages and tests that a page names and that are not there. */
+/** Paths of packages, tests, examples and tools in a page that do not exist. */
 function deadPaths({ path, text }: TextFile, paths: ReadonlySet<string>): string[] {
   return [...text.matchAll(/`((?:packages|tests|examples|tools)\/[\w./-]+\.(?:ts|sh|md))`/g)]
     .map(([, named]) => named as string)

@@ -23,7 +23,7 @@ export interface TextFile {
   readonly text: string
 }
 
-/** What a record must say and does not, one sentence for each fault. */
+/** Everything that a record lacks, one sentence for each fault. */
 export function formatFaults({ path, text }: TextFile): string[] {
   const file = path.slice(FOLDER.length + 1)
   const number = RECORD.exec(file)?.[1]
@@ -102,7 +102,9 @@ export function renderIndex(files: readonly TextFile[]): string {
   ].join('\n')
 }
 
-/** Every fault of the records and of their index; citations of records that do not exist included. */
+/**
+ * Every fault of the records and of their index, including citations of records that do not exist.
+ */
 export function findDecisionFaults(files: readonly TextFile[]): string[] {
   const records = files.filter(isRecord)
   const numbers = records.map(({ path }) => path.slice(FOLDER.length + 1, FOLDER.length + 5))
@@ -141,7 +143,7 @@ export function readTree(root: string): TextFile[] {
     try {
       files.push({ path, text: readFileSync(join(root, path), 'utf8') })
     } catch (error) {
-      // Listed by git and deleted in the work tree.
+      // Git lists the file, and it is deleted in the work tree.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
   }

@@ -2,14 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseSync, Visitor } from 'oxc-parser'
 
-/** The TypeScript files below `folder`, by their paths from there. */
+/** The TypeScript files below `folder`, by their paths relative to it. */
 export function sourcesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
   )
 }
 
-/** What a file imports and exports again, types included, as it is written there. */
+/** The specifiers that a file imports or re-exports, including types, as they are written. */
 export function specifiersIn(path: string): string[] {
   const specifiers: string[] = []
   const note = ({ source }: { source: unknown }) => {
@@ -26,7 +26,7 @@ export function specifiersIn(path: string): string[] {
   return specifiers
 }
 
-/** What each file below `folder` imports of the files below it, by their paths from there. */
+/** The imports between the files below `folder`, by their paths relative to it. */
 export function importsWithin(folder: string): Map<string, string[]> {
   const files = new Set(sourcesIn(folder))
   return new Map(
