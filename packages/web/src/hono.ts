@@ -11,6 +11,7 @@ import {
 } from '@oncekey/core'
 import type { Context, Env, HonoRequest, MiddlewareHandler, Next } from 'hono'
 import { answerOnce } from './handling/answer-once.ts'
+import { impliedType, sendWithoutType } from './hono/implied-type.ts'
 import { guardLateAnswers } from './hono/late-answer.ts'
 import { alreadySent, type RawResponse, watchRawResponse } from './hono/raw-response.ts'
 import { readRequest, resolveRequestOptions } from './request/read-request.ts'
@@ -81,12 +82,14 @@ export function idempotency<Tx, E extends Env = any>(
     // Those of `c.res` and those of `c.header()`, without making either of them.
     const before = new Headers(c.newResponse(null, 200).headers)
     let answered = false
+    let hasRun = false
     let isRunning = false
     let raw: RawResponse | undefined
     const late = guardLateAnswers(c)
     try {
-      const answer = await answerOnce(engine, reading(c), before, async (context, run) => {
+      const handle: Parameters<typeof answerOnce<Tx>>[3] = async (context, run) => {
         c.set('idempotency', context)
+        hasRun = true
         raw = await watchRawResponse(c.env, run)
         isRunning = true
         try {
@@ -100,9 +103,12 @@ export function idempotency<Tx, E extends Env = any>(
         if (c.error !== undefined && c.res.bodyUsed) throw c.error
         // An error of the handler is a response by now: `app.onError` made it, and it is judged as one.
         return c.res
-      })
+      }
+      const type = impliedType(c)
+      const answer = await answerOnce(engine, reading(c), before, handle, undefined, type)
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
+      if (!hasRun) sendWithoutType(c)
       if (isRunning) late.refuse()
     } catch (error) {
       raw?.finish(undefined, error)

@@ -234,7 +234,7 @@ describe('a response is sent as it was returned', () => {
     await expect(handle(post('k'))).rejects.toThrow(
       'A stream that is sent must hold bytes or strings.',
     )
-    expect(isCancelled).toBe(true)
+    await expect.poll(() => isCancelled).toBe(true)
     expect(await (await handle(post('k'))).text()).toBe('bytes')
   })
 

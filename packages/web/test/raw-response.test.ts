@@ -64,6 +64,30 @@ async function site(
   return { ask, runs, store }
 }
 
+describe('the content type', () => {
+  // @hono/node-server adds text/plain where a Response has none, which the replay of a raw answer was.
+  test.each(['', 'some bytes'])(
+    'that a raw answer has not got, its replay has not: %j',
+    async (body) => {
+      const { ask } = await site((c) => {
+        c.env.outgoing.writeHead(201).end(body)
+        return RESPONSE_ALREADY_SENT
+      })
+      expect(await ask()).toMatchObject({ status: 201, type: null, body, replayed: null })
+      expect(await ask()).toMatchObject({ status: 201, type: null, body, replayed: 'true' })
+    },
+  )
+
+  test('that the server adds to a Response, its replay has, too', async () => {
+    for (const body of [null, new Uint8Array([65])]) {
+      const { ask } = await site(() => new Response(body, { status: 201 }))
+      const first = await ask()
+      expect(first).toMatchObject({ status: 201, type: 'text/plain; charset=UTF-8' })
+      expect(await ask()).toEqual({ ...first, replayed: 'true' })
+    }
+  })
+})
+
 describe('a handler that writes to the response of Node', () => {
   const handlers: Record<string, (c: NodeContext, run: number) => Response | Promise<Response>> = {
     'in one go': (c, run) => {

@@ -1,4 +1,5 @@
 import type { Engine, EngineRequest, HandlerContext, HandlerRun } from '@oncekey/core'
+import { cancelled } from './cancelled.ts'
 import { captureResponse, type Exchange } from './capture-response.ts'
 import { responseOf } from './response-of.ts'
 
@@ -10,7 +11,8 @@ type ThrownAnswer = (error: unknown) => Promise<Response | undefined> | undefine
 
 /**
  * A request's whole way: the engine is asked, and either the handler runs and its response waits for
- * the verdict, or the record answers. `before` are headers that were set outside the handler.
+ * the verdict, or the record answers. `before` are headers that were set outside the handler;
+ * `impliedType`, see {@link Exchange}.
  */
 export async function answerOnce<Tx>(
   engine: Engine<Tx>,
@@ -18,13 +20,14 @@ export async function answerOnce<Tx>(
   before: Headers,
   handle: (context: HandlerContext<Tx>, run: HandlerRun<Tx>) => Promise<Handled>,
   thrownAnswer: ThrownAnswer = () => undefined,
+  impliedType?: string,
 ): Promise<Response> {
   const begun = await engine.begin(request)
   if (begun.kind !== 'run') return responseOf(begun.response, before)
   const { run } = begun
   return answerOf(
     run,
-    { method: request.method, before },
+    { method: request.method, before, impliedType },
     () => handle(run.context, run),
     thrownAnswer,
   )
@@ -61,7 +64,7 @@ async function answerOf(
   handled
     .then((late) => {
       if (late.kind !== 'response' || isSent(late.response)) return
-      return late.response?.body?.cancel()
+      if (late.response?.body) return cancelled(late.response.body)
     })
     .catch(() => {})
   return responseOf(first.response, exchange.before)

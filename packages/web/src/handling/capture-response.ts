@@ -1,5 +1,6 @@
 import type { Answer, HandlerRun, RunOutcome } from '@oncekey/core'
 import { type Collected, collect, type Reader } from '../request/collect.ts'
+import { cancelled } from './cancelled.ts'
 import { frameAnew } from './framing.ts'
 import { headerChanges } from './header-changes.ts'
 import { isBodiless, responseOf } from './response-of.ts'
@@ -8,6 +9,8 @@ import { isBodiless, responseOf } from './response-of.ts'
 export interface Exchange {
   readonly method: string
   readonly before: Headers
+  /** The content type that the server writes where a response has none: it goes on record with it. */
+  readonly impliedType?: string | undefined
 }
 
 /** Asks the run for its verdict on the handler's response, and makes what is sent. */
@@ -16,9 +19,22 @@ export async function captureResponse(
   response: Response | undefined,
   exchange: Exchange,
 ): Promise<Response> {
+  try {
+    return await captured(run, response, exchange)
+  } catch (error) {
+    // A claim is given back, whatever threw after it. If there is a verdict, this changes nothing.
+    await run.abandon()
+    throw error
+  }
+}
+
+async function captured(
+  run: HandlerRun,
+  response: Response | undefined,
+  exchange: Exchange,
+): Promise<Response> {
   const { before } = exchange
   if (!isSendable(response)) {
-    await run.abandon()
     throw new TypeError(
       'The handler must return a Response of its own making, with a body that nobody has read: the same Response cannot be sent twice.',
     )
@@ -32,20 +48,23 @@ export async function captureResponse(
     const whole = reader === undefined ? EMPTY : collect(reader, run.maxResponseBytes)
     collected = await Promise.race([whole, run.interrupted])
   } catch (error) {
-    await run.abandon()
-    // Not awaited: a source that hangs may never say that it was stopped.
-    reader?.cancel().catch(() => {})
+    giveUp(reader)
     throw error
   }
   if (collected.kind === 'problem' || collected.kind === 'replay') {
-    reader?.cancel().catch(() => {})
+    giveUp(reader)
     return responseOf(collected.response, before)
   }
-  const verdict = await verdictOn(run, head, collected, before)
+  const verdict = await verdictOn(run, head, collected, exchange)
   if (verdict.kind === 'send') return sent(head, collected, reader, exchange)
-  reader?.cancel().catch(() => {})
+  giveUp(reader)
   if (verdict.kind === 'failure') throw verdict.error
   return responseOf(verdict.response, before)
+}
+
+/** Not awaited: a source that hangs may never say that it was stopped. */
+function giveUp(reader: Reader | undefined): void {
+  if (reader !== undefined) cancelled(reader).catch(() => {})
 }
 
 /** Status and headers of a response, in a copy of ours. */
@@ -53,6 +72,7 @@ type Head = Pick<Response, 'status' | 'statusText' | 'headers'>
 
 const EMPTY: Collected = { kind: 'whole', bytes: new Uint8Array() }
 
+/** Throws what the response does: that of @hono/node-server is made when it is first looked at. */
 function isSendable(response: unknown): response is Response {
   const { status, bodyUsed, body, headers } = (response ?? {}) as Partial<Response>
   if (typeof status !== 'number' || status < 200 || headers === undefined) return false
@@ -63,9 +83,13 @@ function verdictOn(
   run: HandlerRun,
   { status, statusText, headers }: Head,
   collected: Collected,
-  before: Headers,
+  { before, impliedType }: Exchange,
 ): Promise<RunOutcome> {
-  const head = { status, headers: headerChanges(before, headers) }
+  const changes = headerChanges(before, headers)
+  if (impliedType !== undefined && !headers.has('content-type')) {
+    changes.push(['content-type', impliedType])
+  }
+  const head = { status, headers: changes }
   if (collected.kind === 'part') return run.passThrough(head)
   return run.complete({ ...head, body: collected.bytes, ...(statusText && { reason: statusText }) })
 }
@@ -94,6 +118,6 @@ function all(chunks: readonly Uint8Array[], reader: Reader): ReadableStream<Uint
       if (chunk === undefined) controller.close()
       else controller.enqueue(chunk)
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel: (reason) => cancelled(reader, reason),
   })
 }

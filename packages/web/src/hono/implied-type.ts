@@ -1,0 +1,37 @@
+import type { Context } from 'hono'
+
+// biome-ignore lint/suspicious/noExplicitAny: what Hono's own middleware takes: the context of any app
+type AnyContext = Context<any>
+
+/**
+ * @hono/node-server writes this content type where a Response has none, and a handler that writes to the
+ * response of Node may leave it out. So that both are replayed as they left, the record has the type that
+ * was added, and a record without one is of a response without one.
+ */
+export function impliedType({ env }: AnyContext): string | undefined {
+  return nodeResponse(env) === undefined ? undefined : 'text/plain; charset=UTF-8'
+}
+
+/** Leaves out the type that the server would add, unless a middleware outside still sets one. */
+export function sendWithoutType(c: AnyContext): void {
+  const outgoing = nodeResponse(c.env)
+  if (outgoing === undefined || c.res.headers.has('content-type')) return
+  const { writeHead } = outgoing
+  outgoing.writeHead = (...args: unknown[]) => {
+    outgoing.writeHead = writeHead
+    const fields = args.at(-1)
+    if (typeof fields === 'object' && fields !== null && !c.res.headers.has('content-type')) {
+      delete (fields as Record<string, unknown>)['content-type']
+    }
+    return outgoing.writeHead(...args)
+  }
+}
+
+function nodeResponse(env: { outgoing?: unknown } | undefined): NodeResponse | undefined {
+  const { writeHead } = (env?.outgoing ?? {}) as Partial<NodeResponse>
+  return typeof writeHead === 'function' ? (env?.outgoing as NodeResponse) : undefined
+}
+
+interface NodeResponse {
+  writeHead(...args: unknown[]): unknown
+}
