@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Daemon, startDaemon } from './daemon.ts'
 import { freePort } from './free-port.ts'
 import { findProgram } from './program.ts'
@@ -16,6 +18,8 @@ export interface RabbitServer {
   folder: string
   pid(): number
   log(): string
+  /** Runs `rabbitmqctl` on it: `ctl('set_vm_memory_high_watermark', 'absolute', '1MB')`. */
+  ctl(...args: string[]): Promise<string>
   /** SIGKILL; resolves once the process is gone. */
   crash(): Promise<void>
   /**
@@ -60,6 +64,11 @@ export async function startRabbit(
       return running.pid
     },
     log,
+    async ctl(...args) {
+      const program = join(dirname(binary), 'rabbitmqctl')
+      const { stdout } = await promisify(execFile)(program, args, { env: environment, ...identity })
+      return stdout
+    },
     crash,
     restart: async () => {
       await crash()
@@ -144,6 +153,7 @@ function environmentOf(
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_GENERATED_CONFIG_DIR: join(folder, 'config'),
     RABBITMQ_FEATURE_FLAGS_FILE: join(folder, 'feature_flags'),
+    RABBITMQ_CTL_ERL_ARGS: `-start_epmd false -erl_epmd_port ${distribution} -dist_listen false`,
     // Keeps it from spinning while it is idle.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false -erl_epmd_port ${distribution} +sbwt none`,
     ERL_EPMD_ADDRESS: '127.0.0.1',
