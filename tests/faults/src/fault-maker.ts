@@ -18,6 +18,8 @@ export interface FaultMaker {
   made(): number
   /** Those that are due and not mended yet. */
   pending(): number
+  /** Those that are being made or mended now, and for how long: what a campaign that stands still waits for. */
+  underWay(): readonly string[]
   readonly byName: ReadonlyMap<string, number>
   /**
    * Throws if one could not be made or mended, because the campaign would continue with fewer
@@ -33,12 +35,18 @@ export function faultMaker({ due, database, make }: FaultPlan): FaultMaker {
   const byName = new Map<string, number>()
   // Different targets have faults at the same time, and each target has its own one by one.
   const lanes = new Map<ScheduledFault['target'], Promise<void>>()
+  const underWay = new Map<ScheduledFault, number>()
   let begun = 0
   let made = 0
   let broken: { readonly error: unknown } | undefined
 
   async function makeAndCount(fault: ScheduledFault): Promise<void> {
-    await make(fault)
+    underWay.set(fault, performance.now())
+    try {
+      await make(fault)
+    } finally {
+      underWay.delete(fault)
+    }
     byName.set(fault.name, (byName.get(fault.name) ?? 0) + 1)
     made++
   }
@@ -47,6 +55,11 @@ export function faultMaker({ due, database, make }: FaultPlan): FaultMaker {
     byName,
     made: () => made,
     pending: () => begun - made,
+    underWay: () =>
+      [...underWay].map(
+        ([{ name, target }, since]) =>
+          `${name} (${target}) for ${Math.round((performance.now() - since) / 1_000)} s`,
+      ),
     async room(order) {
       const isDue = (due[0]?.atOrder ?? Number.POSITIVE_INFINITY) <= order
       if (database.ordersWait && isDue) await lanes.get('database')

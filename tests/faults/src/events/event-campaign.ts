@@ -81,6 +81,13 @@ export async function runEventCampaign(
     const consumers = consumersOn(options.store)
     const pace = keepPace(own.log, consumers, faults)
     stops.push(pace.stop)
+    const telling = setInterval(() => {
+      const waitsFor = faults.underWay().join(', ')
+      tell(
+        `${secondsSince(startedAt)} s: ${pace.behind()} events behind, ${faults.pending()} faults due: ${waitsFor}`,
+      )
+    }, 30_000)
+    stops.push(() => clearInterval(telling))
     const begun = await inTurn(options, async (number) => {
       await faults.room(number)
       await pace.room()
@@ -88,13 +95,13 @@ export async function runEventCampaign(
       faults.mustBeMended()
       if (number % 250 === 0) {
         tell(
-          `${Math.round((performance.now() - startedAt) / 1_000)} s: ${number} of ${options.operations} operations, ${faults.made()} faults`,
+          `${secondsSince(startedAt)} s: ${number} of ${options.operations} operations, ${faults.made()} faults`,
         )
       }
       await produce(options.seed, number)
     })
     pace.stop()
-    tell(`produced after ${Math.round((performance.now() - startedAt) / 1_000)} s`)
+    tell(`produced after ${secondsSince(startedAt)} s`)
     await faults.ended()
     tell('waiting for all consumers to have everything')
     const books = eventBooks(options.store, database)
@@ -136,6 +143,10 @@ export async function runEventCampaign(
   } finally {
     for (const stop of stops.reverse()) await stop()
   }
+}
+
+function secondsSince(at: number): number {
+  return Math.round((performance.now() - at) / 1_000)
 }
 
 /**

@@ -7,6 +7,8 @@ import type { ConsumerPlan } from './consumed.ts'
 export interface Pace {
   /** Resolves when the slowest consumer and the due faults have nearly caught up. */
   room(): Promise<void>
+  /** How many events the slowest consumer has not passed, when that was last known. */
+  behind(): number
   stop(): void
 }
 
@@ -25,6 +27,7 @@ export function keepPace(
         await sleep(50)
       }
     },
+    behind: () => behind,
     stop() {
       isStopped = true
     },
