@@ -84,7 +84,7 @@ export async function runEventCampaign(
     const telling = setInterval(() => {
       const waitsFor = faults.underWay().join(', ')
       tell(
-        `${secondsSince(startedAt)} s: ${pace.behind()} events behind, ${faults.pending()} faults due: ${waitsFor}`,
+        `${secondsSince(startedAt)} s: ${pace.slowest()}, ${faults.pending()} faults due: ${waitsFor}`,
       )
     }, 30_000)
     stops.push(() => clearInterval(telling))

@@ -7,8 +7,8 @@ import type { ConsumerPlan } from './consumed.ts'
 export interface Pace {
   /** Resolves when the slowest consumer and the due faults have nearly caught up. */
   room(): Promise<void>
-  /** How many events the slowest consumer has not passed, when that was last known. */
-  behind(): number
+  /** The slowest consumer and how many events it had not passed, when that was last known. */
+  slowest(): string
   stop(): void
 }
 
@@ -18,6 +18,7 @@ export function keepPace(
   faults: Pick<FaultMaker, 'pending' | 'mustBeMended'>,
 ): Pace {
   let behind = 0
+  let slowest = 'nobody'
   let isStopped = false
   void watch()
   return {
@@ -27,7 +28,7 @@ export function keepPace(
         await sleep(50)
       }
     },
-    behind: () => behind,
+    slowest: () => `${slowest} is ${behind} events behind`,
     stop() {
       isStopped = true
     },
@@ -35,7 +36,7 @@ export function keepPace(
 
   async function watch(): Promise<void> {
     while (!isStopped) {
-      behind = await furthest()
+      ;({ behind, slowest } = await furthest())
       await sleep(1_000)
     }
   }
@@ -43,14 +44,14 @@ export function keepPace(
   /**
    * If the log does not answer, producers continue: events are to be produced during its faults.
    */
-  async function furthest(): Promise<number> {
-    let most = 0
+  async function furthest(): Promise<{ behind: number; slowest: string }> {
+    let most = { behind: 0, slowest: 'nobody' }
     for (const { name } of consumers) {
       const events = await log.lag(name).then(
         (lag) => lag.events,
         () => 0,
       )
-      most = Math.max(most, events)
+      if (events > most.behind) most = { behind: events, slowest: name }
     }
     return most
   }
