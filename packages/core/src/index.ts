@@ -1,5 +1,6 @@
 export { type Act, type ActedBy, actedBy, actTarget, checkedAct } from './acts/act.ts'
 export type { ConsumerControl, LastError, RelayWork } from './acts/consumer-control.ts'
+export { type JsonChange, jsonChanges } from './acts/json-changes.ts'
 export type {
   Operation,
   OperationFilter,
@@ -19,6 +20,7 @@ export type {
   DeadLetterStats,
   PastAttempt,
   Redriven,
+  Replaced,
   Resolution,
   RetryingFilter,
 } from './contracts/dead-letter-source.ts'
@@ -33,7 +35,14 @@ export type {
   Settle,
   TakeDue,
 } from './contracts/delivery.ts'
-export { checkEvents, type EmittedEvent, type OutboxEvent, outboxEvent } from './contracts/event.ts'
+export {
+  checkEvents,
+  checkJsonText,
+  type EmittedEvent,
+  newEventId,
+  type OutboxEvent,
+  outboxEvent,
+} from './contracts/event.ts'
 export { bytesOfEvent, PAGE_BYTES, upToBytes } from './contracts/event-bytes.ts'
 export type {
   Advance,

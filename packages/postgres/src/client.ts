@@ -9,7 +9,7 @@ export type { HandleRules } from './bridges/transaction-handle.ts'
 export { appendEventsStatement, eventsJson } from './commit/append-events.ts'
 export { auditCall, deadLetterTarget } from './operator/audit/audit-call.ts'
 export type { RedriveKind } from './operator/redrives/redrive-kind.ts'
-export { redrivesOf } from './operator/redrives/redrives-of.ts'
+export { redrivesOf, startRedriveOf } from './operator/redrives/redrives-of.ts'
 export {
   type MigrateOptions,
   migratePackage,

@@ -2,10 +2,10 @@ import type { ActedBy } from '../acts/act.ts'
 import type { DeadLetterFilter, RetryingFilter } from './dead-letter-filter.ts'
 import type { AttemptError, DeadReason } from './delivery.ts'
 import type { Redrives } from './redrives.ts'
-import type { Resolution } from './resolution.ts'
+import type { Replaced, Resolution } from './resolution.ts'
 
 export type { DeadLetterFilter, RetryingFilter } from './dead-letter-filter.ts'
-export type { Resolution } from './resolution.ts'
+export type { Replaced, Resolution } from './resolution.ts'
 
 /**
  * The contract of whatever keeps dead letters: the log for its consumers, webhooks for their
@@ -51,6 +51,13 @@ export interface DeadLetterSource {
    * trail writes an entry for each, in its commit.
    */
   discard(ids: readonly string[], note: string, by?: ActedBy): Promise<readonly Resolution[]>
+  /**
+   * Redrives one dead letter with other data (JSON text), under a new event id. The old letter is
+   * resolved and the new delivery takes its place; each names the other, the new event has the
+   * old one's id in its header `replaces`, and the audit entry has the differences. Throws
+   * `event-invalid` for what `append` would refuse. Absent where a source cannot do that.
+   */
+  replace?(id: string, data: string, by?: ActedBy): Promise<Replaced>
   stats(): Promise<DeadLetterStats>
 
   /** Redrives on record; absent where the source keeps none. */
@@ -91,12 +98,15 @@ export interface DeadLetter {
    */
   readonly dueAt: Date | null
   /** How an operator or a later attempt ended it. */
-  readonly resolution: 'redriven' | 'already-done' | 'discarded' | null
+  readonly resolution: 'redriven' | 'already-done' | 'discarded' | 'replaced' | null
   readonly note: string | null
 }
 
 export interface DeadLetterDetail extends DeadLetter {
   readonly source: string
+  /** The letter that this one replaces, and the delivery that has replaced this one. */
+  readonly replaces?: string | null
+  readonly replacedBy?: string | null
   /** JSON text. */
   readonly data: string
   readonly headers: Readonly<Record<string, string>>

@@ -80,6 +80,35 @@ export function checkEvents(events: readonly OutboxEvent[]): void {
   }
 }
 
+/**
+ * Validates the data of an event that is JSON text already, with the rules of `append`. Throws
+ * `event-invalid`.
+ */
+export function checkJsonText(verb: string, text: string): void {
+  let cause: unknown
+  try {
+    JSON.parse(text)
+  } catch (error) {
+    cause = error
+  }
+  const fault =
+    cause === undefined && typeof text === 'string'
+      ? sizeFault(text, {})
+      : 'the data must be JSON text, such as \'{"cents":4200}\''
+  if (fault !== undefined) {
+    throw new OncekeyError(
+      'event-invalid',
+      `${verb}: ${fault}.`,
+      cause === undefined ? {} : { cause },
+    )
+  }
+}
+
+/** An id as `emit` gives one to an event. */
+export function newEventId(): string {
+  return v7()
+}
+
 /** The function that the event was passed to, for error messages. */
 type Call = 'emit' | 'append'
 

@@ -16,3 +16,13 @@ export interface Resolution {
     | 'retired'
     | 'unknown'
 }
+
+/** What became of a letter that was to be redriven with other data. */
+export type Replaced =
+  | {
+      readonly outcome: 'replaced'
+      /** The delivery that took its place. */
+      readonly id: string
+      readonly eventId: string
+    }
+  | { readonly outcome: Exclude<Resolution['outcome'], 'discarded'> }

@@ -8,6 +8,7 @@ import type {
   DeadLetterStats,
   RedrivePace,
   Redrives,
+  Replaced,
   Resolution,
   RetryingFilter,
 } from '@oncekey/core'
@@ -51,6 +52,12 @@ export interface DeadLetters {
    * the audit trail.
    */
   discard(ids: readonly string[], note: string | Act): Promise<readonly Resolution[]>
+  /**
+   * Redrives one dead letter with other data, as JSON text, under a new event id. Both letters name
+   * each other, and the audit trail has the differences. Throws `event-invalid`, and `OptionsError`
+   * where the source cannot do it: a saga's input cannot be exchanged under it.
+   */
+  editAndRedrive(id: string, data: string, by?: ActedBy): Promise<Replaced>
   stats(): Promise<DeadLetterStats>
 }
 
@@ -95,6 +102,13 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
         )
       }
       return source.discard(ids, note, by)
+    },
+    async editAndRedrive(id, data, by) {
+      if (source.replace !== undefined) return await source.replace(id, data, by)
+      throw new OptionsError(
+        `editAndRedrive: the data of a dead letter of ${source.name} cannot be exchanged. Discard it, and ` +
+          'append or start what it should have been.',
+      )
     },
     stats: () => source.stats(),
   }

@@ -1,10 +1,13 @@
 import {
   actedBy,
   boundedPage,
+  checkJsonText,
   type DeadLetter,
   type DeadLetterDetail,
   type DeadLetterSource,
   type DeadReason,
+  jsonChanges,
+  newEventId,
   type Resolution,
   rowsToRead,
 } from '@oncekey/core'
@@ -29,6 +32,7 @@ import {
   listRetrying,
   type RetryingCursor,
 } from './statements/delivery-list.ts'
+import { replaceDead } from './statements/replace-dead.ts'
 
 /** The dead letters of the log's consumers: deliveries that are `dead`. */
 export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSource {
@@ -74,6 +78,8 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
       const detail: DeadLetterDetail = {
         ...deadLetterOf(row),
         source: row.source,
+        replaces: row.replaces,
+        replacedBy: row.replaced_by,
         data: row.data,
         headers: JSON.parse(row.headers),
         history: history.map(({ number, started_at, duration_ms, ...error }) => ({
@@ -111,6 +117,22 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
         ...rows.map(({ id }): Resolution => ({ id, outcome: 'discarded' })),
         ...(await statesOf(ids.filter((id) => !discarded.has(id)))),
       ]
+    },
+
+    async replace(id, data, given) {
+      checkJsonText('replace', data)
+      const by = actedBy('replace', given)
+      const [found] = isId(id) ? await ask(findDelivery(schema)(id)) : []
+      const eventId = newEventId()
+      const changes = JSON.stringify(found === undefined ? [] : jsonChanges(found.data, data))
+      const [made] =
+        found === undefined
+          ? []
+          : await ask(replaceDead(schema)({ id, eventId, data, changes, ...by }))
+      if (made !== undefined) return { outcome: 'replaced', id: made.id, eventId }
+      const [state] = await statesOf([id])
+      const outcome = state?.outcome ?? 'unknown'
+      return { outcome: outcome === 'discarded' ? 'already-discarded' : outcome }
     },
 
     async stats() {

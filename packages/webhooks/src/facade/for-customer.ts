@@ -71,6 +71,8 @@ export function forCustomer(
         if (found === undefined || !(await isOwn(found.endpointId))) return undefined
         return await all.retry(id, by)
       },
+      replay: async (window, pace) =>
+        (await isOwn(window.endpointId)) ? await all.replay(window, pace) : undefined,
     },
   }
 }

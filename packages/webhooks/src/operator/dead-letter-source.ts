@@ -2,13 +2,17 @@ import {
   type AttemptError,
   actedBy,
   boundedPage,
+  checkJsonText,
   type DeadLetter,
   type DeadLetterSource,
   type DeadReason,
+  jsonChanges,
+  newEventId,
   type Resolution,
   rowsToRead,
 } from '@oncekey/core'
 import { redrivesOf } from '@oncekey/postgres/client'
+import { webhookBody } from '../delivery/webhook-body.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import { redriveOfDeliveries } from '../statements/dead-letter-redrive.ts'
 import { deadLetterStats, type StatsJson } from '../statements/dead-letter-stats.ts'
@@ -23,7 +27,9 @@ import {
 } from '../statements/dead-letters.ts'
 import { type AttemptJson, deliveryStates, findDelivery } from '../statements/deliveries.ts'
 import { isDeliveryId, isUuid } from '../statements/ids.ts'
+import { replaceDeadLetter } from '../statements/replace-dead.ts'
 import { firstRow, runStatement } from '../statements/run-statement.ts'
+import { redriveOfWindow } from '../statements/window-redrive.ts'
 
 /**
  * Dead deliveries, for `deadLetters()` of `@oncekey/outbox`. The origin of a dead letter is its
@@ -40,7 +46,7 @@ export function deadLetterSource(
     redrives: redrivesOf(
       (statement) => runStatement(options, statement),
       schema,
-      [redriveOfDeliveries(schema)],
+      [redriveOfDeliveries(schema), redriveOfWindow(schema)],
       scheduled,
     ),
 
@@ -73,7 +79,9 @@ export function deadLetterSource(
       return {
         ...deadLetterOf(JSON.parse(row.letter)),
         source: row.source,
-        data: JSON.stringify(JSON.parse(row.body).data),
+        data: row.data,
+        replaces: row.replaces,
+        replacedBy: row.replaced_by,
         headers: JSON.parse(row.headers),
         history: attempts.flatMap(({ number, startedAt, durationMs, ...attempt }) => {
           const error = errorOf(attempt)
@@ -104,6 +112,28 @@ export function deadLetterSource(
       const discarded = new Set(rows.map(({ id }) => id))
       const others = await outcomesOf(ids.filter((id) => !discarded.has(id)))
       return [...[...discarded].map((id) => ({ id, outcome: 'discarded' as const })), ...others]
+    },
+
+    async replace(id, data, given) {
+      checkJsonText('replace', data)
+      const by = actedBy('replace', given)
+      const found = isDeliveryId(id)
+        ? await firstRow(options, findDeadLetter(schema, id))
+        : undefined
+      if (found !== undefined) {
+        const letter: DeadLetterJson = JSON.parse(found.letter)
+        const { type } = letter
+        const body = webhookBody({ type, occurredAt: new Date(letter.occurredAt), json: data })
+        const messageId = newEventId()
+        const changes = JSON.stringify(jsonChanges(found.data, data))
+        const replacement = { id, messageId, body, changes, ...by }
+        const made = await firstRow(options, replaceDeadLetter(schema, replacement))
+        scheduled()
+        if (made !== undefined) return { outcome: 'replaced', id: made.id, eventId: messageId }
+      }
+      const [state] = await outcomesOf([id])
+      const outcome = state?.outcome ?? 'unknown'
+      return { outcome: outcome === 'discarded' ? 'already-discarded' : outcome }
     },
 
     async stats() {
@@ -166,8 +196,9 @@ function deadLetterOf(json: DeadLetterJson): DeadLetter {
 }
 
 /** A delivery that was dead and is pending or delivered now was redriven. */
-function resolutionOf({ state, deadAt }: DeadLetterJson): DeadLetter['resolution'] {
+function resolutionOf({ state, deadAt, isReplaced }: DeadLetterJson): DeadLetter['resolution'] {
   if (state === 'dead' || deadAt === null) return null
+  if (isReplaced) return 'replaced'
   return state === 'pending' || state === 'delivered' ? 'redriven' : 'discarded'
 }
 

@@ -1,5 +1,7 @@
-import { type ActedBy, actedBy, OptionsError } from '@oncekey/core'
+import { type ActedBy, actedBy, checkedPace, OptionsError, type RedrivePace } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
+import { type Statement, startRedriveOf } from '@oncekey/postgres/client'
+import { endpointOf } from '../endpoints/endpoint.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import type { DeliveryJson } from '../statements/deliveries.ts'
 import {
@@ -8,8 +10,10 @@ import {
   listDeliveries,
   retryDelivery,
 } from '../statements/deliveries.ts'
+import { findEndpoint } from '../statements/endpoints.ts'
 import { isDeliveryId, isUuid } from '../statements/ids.ts'
 import { firstRow, runStatement } from '../statements/run-statement.ts'
+import { redriveOfWindow, type WindowFilter } from '../statements/window-redrive.ts'
 import { deliveryRequest, type WebhookRequest } from './delivery-request.ts'
 
 /** One event for one endpoint. */
@@ -82,6 +86,12 @@ export interface Deliveries {
    * `ended`: it has no endpoint any more. Resolves with `undefined` if there is no such delivery.
    */
   retry(id: string, by?: ActedBy): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
+  /**
+   * Sends one endpoint everything of a time once more, also what it had received, and what it was
+   * not sent because it was registered later. It is a redrive on record, which workers carry at its
+   * rate: returns its id, or `undefined` where there is no such endpoint. Throws `OptionsError`.
+   */
+  replay(window: WindowFilter, pace?: RedrivePace & ActedBy): Promise<string | undefined>
 }
 
 /** The deliveries of all endpoints, or of one customer's. */
@@ -138,7 +148,34 @@ export function deliveries(
       scheduled()
       return row?.outcome as Awaited<ReturnType<Deliveries['retry']>>
     },
+
+    async replay(window, { actor, note, ...pace } = {}) {
+      const { endpointId, since, until } = checkedWindow(window)
+      const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
+      const row = isUuid(endpointId)
+        ? await firstRow(options, findEndpoint(schema, endpointId))
+        : undefined
+      if (row === undefined || endpointOf(row).status === 'deleted') return undefined
+      const filter = { endpointId, since, ...(until !== undefined && { until }) }
+      const ask = <Row>(statement: Statement<Row>) => runStatement(options, statement)
+      const start = startRedriveOf(ask, schema, redriveOfWindow(schema))
+      const id = await start(filter, checkedPace({}, pace), by)
+      scheduled()
+      return id
+    },
   }
+}
+
+function checkedWindow({ endpointId, since, until }: WindowFilter): WindowFilter {
+  for (const [name, time] of Object.entries({ since, until })) {
+    const isTime = time instanceof Date && Number.isFinite(time.getTime())
+    if (isTime || (name === 'until' && time === undefined)) continue
+    throw new OptionsError(`replay: ${name} must be a Date, such as new Date('2026-11-29T10:00Z').`)
+  }
+  if (until !== undefined && until <= since) {
+    throw new OptionsError('replay: until must be later than since.')
+  }
+  return { endpointId, since, ...(until !== undefined && { until }) }
 }
 
 function deliveryOf(delivery: string): WebhookDelivery {

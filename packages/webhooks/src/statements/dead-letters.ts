@@ -14,7 +14,7 @@ export function deadLetterJson(schema: string): string {
       select min(f.started_at) from ${schema}.webhook_attempts f where f.delivery_id = d.id
     ), d.died_at, d.created_at),
     'deadAt', d.died_at, 'dueAt', case when d.state = 'pending' then d.due_at end,
-    'note', d.note)::text as letter`
+    'note', d.note, 'isReplaced', d.replaced_by is not null)::text as letter`
 }
 
 export interface DeadLetterRow {
@@ -41,6 +41,7 @@ export interface DeadLetterJson {
   readonly deadAt: string | null
   readonly dueAt: string | null
   readonly note: string | null
+  readonly isReplaced: boolean
 }
 
 /** The tables that `deadLetterJson` reads. */
@@ -126,19 +127,27 @@ export function listRetrying(
   }
 }
 
+export interface FoundLetterRow extends DeadLetterRow {
+  readonly source: string
+  readonly headers: string
+  /** The event's data, as its JSON text was written. */
+  readonly data: string
+  readonly replaces: string | null
+  readonly replaced_by: string | null
+}
+
 /** Reads a delivery that is dead, was dead, or has failed and will be retried. */
-export function findDeadLetter(
-  schema: string,
-  id: string,
-): Statement<DeadLetterRow & { source: string; headers: string; body: string }> {
+export function findDeadLetter(schema: string, id: string): Statement<FoundLetterRow> {
   return {
     name: 'find_dead_letter',
     text: `
       select ${deadLetterJson(schema)}, m.source, m.headers::text as headers,
-          convert_from(m.body, 'UTF8') as body
+          (convert_from(m.body, 'UTF8')::json->'data')::text as data,
+          d.replaces::text as replaces, d.replaced_by::text as replaced_by
         from ${deadLetterTables(schema)}
         where d.id = $1::bigint
-          and (d.died_at is not null or d.state = 'pending' and d.tries > 0)`,
+          and (d.died_at is not null or d.state = 'pending' and d.tries > 0
+            or d.replaces is not null)`,
     values: [id],
     cancellable: true,
   }

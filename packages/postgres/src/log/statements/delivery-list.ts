@@ -44,6 +44,7 @@ export function findDelivery(schema: string): (id: string) => Statement<Delivery
     name: 'find_delivery',
     text: `
       select ${deliveryColumns}, d.source, d.data::text, d.headers::text,
+          d.replaces::text as replaces, d.replaced_by::text as replaced_by,
           (select coalesce(json_agg(json_build_object('number', a.number,
               'started_at', (extract(epoch from a.started_at) * 1000)::bigint,
               'duration_ms', a.duration_ms, 'name', a.name, 'message', a.message, 'code', a.code,
@@ -57,6 +58,8 @@ export function findDelivery(schema: string): (id: string) => Statement<Delivery
 
 export interface DeliveryDetailRow extends DeliveryRow {
   readonly source: string
+  readonly replaces: string | null
+  readonly replaced_by: string | null
   readonly data: string
   readonly headers: string
   /** A list of {@link AttemptJson}. */

@@ -1,4 +1,4 @@
-import { actedBy, type Carried, checkedPace, type Redrives } from '@oncekey/core'
+import { type ActedBy, actedBy, type Carried, checkedPace, type Redrives } from '@oncekey/core'
 import type { Statement } from '../../sql/sql-client.ts'
 import { carryPortion } from './carry-portion.ts'
 import type { RedriveKind } from './redrive-kind.ts'
@@ -18,12 +18,8 @@ export function redrivesOf(
   return {
     ...redriveRecords(ask, schema),
 
-    async start(filter, pace, given) {
-      const { ratePerSecond, limit } = checkedPace(filter, pace)
-      const by = actedBy('redrives.start', given)
-      const asked = { filter, rate: ratePerSecond, most: limit, ...by }
-      const [row] = await ask(startRedrive(schema, ofLetters)(asked))
-      return (row as NonNullable<typeof row>).id
+    async start(filter, pace, by) {
+      return await startRedriveOf(ask, schema, ofLetters)(filter, checkedPace(filter, pace), by)
     },
 
     async carry(): Promise<Carried> {
@@ -42,6 +38,20 @@ export function redrivesOf(
       const [next] = await ask(runningRedrives(schema)(ofLetters.source))
       return { redriven, nextInMs: next === undefined ? null : Number(next.due_in_ms) }
     },
+  }
+}
+
+/** Starts a redrive of one kind. */
+export function startRedriveOf(
+  ask: <Row>(statement: Statement<Row>) => Promise<Row[]>,
+  schema: string,
+  kind: RedriveKind,
+): (filter: unknown, pace: ReturnType<typeof checkedPace>, by?: ActedBy) => Promise<string> {
+  return async (filter, { ratePerSecond, limit }, given) => {
+    const by = actedBy('redrives.start', given)
+    const asked = { filter, rate: ratePerSecond, most: limit, ...by }
+    const [row] = await ask(startRedrive(schema, kind)(asked))
+    return (row as NonNullable<typeof row>).id
   }
 }
 

@@ -11,6 +11,7 @@ import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
 import { auditOfActs } from './operator/audit-of-acts.ts'
 import { consumersPaused } from './operator/consumers-paused.ts'
+import { editedLetters } from './operator/edited-letters.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
 import { redrivesOnRecord } from './operator/redrives-on-record.ts'
 import { orderByKey } from './order-by-key.ts'
@@ -45,4 +46,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   auditOfActs,
   redrivesOnRecord,
   consumersPaused,
+  editedLetters,
 ]

@@ -1,0 +1,8 @@
+/** A dead letter that was redriven with other data, and the delivery that took its place. */
+export function editedLetters(schema: string): string[] {
+  return [
+    `alter table ${schema}.deliveries
+      add column replaces bigint,
+      add column replaced_by bigint`,
+  ]
+}

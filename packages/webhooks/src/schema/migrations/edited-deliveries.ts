@@ -1,0 +1,8 @@
+/** A dead delivery that was redriven with other data, and the delivery that took its place. */
+export function editedDeliveries(schema: string): string[] {
+  return [
+    `alter table ${schema}.webhook_deliveries
+      add column replaces bigint,
+      add column replaced_by bigint`,
+  ]
+}

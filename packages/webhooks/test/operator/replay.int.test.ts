@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import { deadLetters } from '@oncekey/outbox'
+import { postgresRedrives } from '@oncekey/postgres'
+import { beforeEach, expect, test } from 'vitest'
+import { startReceiver } from '../servers/receiver.ts'
+import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
+
+const database = webhooksDatabase()
+beforeEach(() => database.empty())
+const by = { actor: 'maria@shop.example', note: 'they lost a day' }
+
+test('a window is replayed to one endpoint: all since then, in portions, once', async () => {
+  const hooks = database.hooks()
+  const received: string[] = []
+  const receiver = await startReceiver(({ headers }, response) => {
+    received.push(String(headers['webhook-id']))
+    response.writeHead(204).end()
+  })
+  const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['order.*'] })
+  await hooks.endpoints.register({ url: 'https://other.example/', types: ['*'] })
+  const before = eventOf({ type: 'order.created' })
+  await fanOut(hooks, database.pool(), [before])
+  const worker = hooks.createWorker()
+  while ((await worker.deliverOnce()) > 0);
+  const [{ now } = { now: '' }] = await database.query<{ now: string }>(
+    'select clock_timestamp()::text as now',
+  )
+  const within = [
+    eventOf({ type: 'order.created' }),
+    eventOf({ type: 'order.paid.twice' }),
+    eventOf({ type: 'customer.created' }),
+  ]
+  await fanOut(hooks, database.pool(), within)
+  while ((await worker.deliverOnce()) > 0);
+  // Registered later: it gets of the window what it wants, although it was never sent there.
+  const late = await hooks.endpoints.register({ url: receiver.url, types: ['customer.created'] })
+  received.length = 0
+
+  const window = { endpointId: endpoint.id, since: new Date(now) }
+  const id = (await hooks.deliveries.replay(window, { ratePerSecond: 1_000, ...by })) ?? ''
+  const records = postgresRedrives({ client: database.pool() })
+  expect(await records.get(id)).toMatchObject({ kind: 'window', matched: 2, state: 'running' })
+  while ((await records.get(id))?.state === 'running') await worker.deliverOnce()
+  while ((await worker.deliverOnce()) > 0);
+  expect(await records.get(id)).toMatchObject({ redriven: 2, refused: 0, ...by })
+  expect([...received].sort()).toEqual([within[0]?.id, within[1]?.id].sort())
+
+  received.length = 0
+  await hooks.deliveries.replay({ ...window, endpointId: late.endpoint.id })
+  while ((await records.list({ state: 'running' }, { limit: 1 })).items.length > 0)
+    await worker.deliverOnce()
+  while ((await worker.deliverOnce()) > 0);
+  expect(received).toEqual([within[2]?.id])
+})
+
+test('a replay of nobody, or of no time, is refused', async () => {
+  const { deliveries } = database.hooks()
+  const since = new Date()
+  expect(await deliveries.replay({ endpointId: randomUUID(), since })).toBeUndefined()
+  expect(await deliveries.replay({ endpointId: 'no id', since })).toBeUndefined()
+  const backwards = deliveries.replay({ endpointId: randomUUID(), since, until: since })
+  await expect(backwards).rejects.toMatchObject({ code: 'options-invalid' })
+  const never = deliveries.replay({ endpointId: randomUUID(), since: new Date(Number.NaN) })
+  await expect(never).rejects.toMatchObject({ code: 'options-invalid' })
+})
+
+test('a dead delivery is redriven with other data, and its numbers stay exact', async () => {
+  const hooks = database.hooks()
+  const bodies: string[] = []
+  const receiver = await startReceiver(({ body }, response) => {
+    bodies.push(body.toString())
+    response.writeHead(body.includes('bad') ? 400 : 204).end()
+  })
+  await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  await fanOut(hooks, database.pool(), [eventOf({ data: { id: 'bad' } })])
+  const worker = hooks.createWorker()
+  while ((await worker.deliverOnce()) > 0);
+  await database.query("update oncekey.webhook_deliveries set state = 'dead', died_at = now()")
+  const dead = deadLetters(hooks.deadLetters)
+  const [letter] = (await dead.list()).items
+  const data = '{"id":"good","number":9007199254740993}'
+  const replaced = await dead.editAndRedrive(letter?.id ?? '', data, by)
+  if (replaced.outcome !== 'replaced') throw new Error(replaced.outcome)
+  expect(await dead.get(replaced.id)).toMatchObject({ data, replaces: letter?.id })
+  expect(await dead.get(letter?.id ?? '')).toMatchObject({
+    resolution: 'replaced',
+    replacedBy: replaced.id,
+  })
+  while ((await worker.deliverOnce()) > 0);
+  expect(bodies.at(-1)).toContain(`"data":${data}}`)
+  expect((await hooks.deliveries.get(replaced.id))?.state).toBe('delivered')
+  expect(await dead.editAndRedrive(letter?.id ?? '', data, by)).not.toMatchObject({
+    outcome: 'replaced',
+  })
+})
