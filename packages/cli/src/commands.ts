@@ -1,6 +1,7 @@
 import type { Command } from './command/command.ts'
 import { completionCommand } from './commands/completion.ts'
 import { consumersCommands } from './commands/consumers.ts'
+import { dashboardCommand } from './commands/dashboard.ts'
 import { deadCommands } from './commands/dead.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommands } from './commands/events.ts'
@@ -25,5 +26,6 @@ export const commands: readonly Command[] = [
   ...sagasCommands,
   ...operationsCommands,
   purgeCommand,
+  dashboardCommand,
   completionCommand(() => commands),
 ]

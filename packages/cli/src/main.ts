@@ -22,6 +22,7 @@ import {
 } from './connection/server-url.ts'
 import { output } from './output/out.ts'
 import { visible } from './output/visible.ts'
+import { dashboardApi } from './remote/api.ts'
 import { version } from './version.ts'
 
 /**
@@ -162,6 +163,20 @@ function callOf(
       }
       const from = textOf('redis') === undefined ? 'REDIS_URL' : '--redis'
       return opened.redis(serverUrl(redisText, from, REDIS_URL), timeoutMs)
+    },
+    dashboard() {
+      if (!has('url')) return undefined
+      const isNamed = textOf('url') !== undefined
+      const isServerNamed = textOf('database') !== undefined || textOf('redis') !== undefined
+      if (isNamed && isServerNamed) {
+        throw usageError('--url is asked instead of a server: leave out --database and --redis.')
+      }
+      const url = textOf('url') ?? (isServerNamed ? undefined : envOf('ONCEKEY_URL'))
+      if (url === undefined) return undefined
+      if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+        throw usageError('--url must be where a dashboard is: https://shop.example/admin/oncekey.')
+      }
+      return dashboardApi({ url, token: textOf('token') ?? envOf('ONCEKEY_TOKEN'), timeoutMs })
     },
     server() {
       // What is written on the command line is meant more than what is in the environment.

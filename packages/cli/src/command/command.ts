@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Pool } from 'pg'
 import type { Out } from '../output/out.ts'
+import type { DashboardApi } from '../remote/api.ts'
 import type { ExitCode } from './exit-code.ts'
 import type { Given } from './given.ts'
 import type { Operand, Option } from './option.ts'
@@ -17,6 +18,8 @@ export interface Command {
   readonly options?: Readonly<Record<string, Option>>
   /** Which servers it asks. */
   readonly server: 'postgres' | 'postgres-or-redis' | 'none'
+  /** Whether it can also be asked of a dashboard, with `--url`. */
+  readonly viaDashboard?: boolean
   /** An act takes `--actor` and `--note`, and asks before it is done unless there is `--yes`. */
   readonly act?: 'asks' | 'silent'
   /** Whether it watches `signal` and ends by itself when that is aborted. */
@@ -36,6 +39,8 @@ export interface Call {
   /** Opened when first asked for; `main` closes what was opened. */
   postgres(): Pool
   redis(): Redis
+  /** The dashboard that `--url` or ONCEKEY_URL names, where the verb can be asked of one. */
+  dashboard(): DashboardApi | undefined
   /** Which of the two the command line or the environment names. Throws a usage error for neither. */
   server(): 'postgres' | 'redis'
   /** The password is never in it. */

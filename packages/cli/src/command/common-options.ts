@@ -9,6 +9,7 @@ export function optionsOf(command: Command): Readonly<Record<string, Option>> {
     ...(command.act === 'asks' && ASKS),
     ...(command.server !== 'none' && POSTGRES),
     ...(command.server === 'postgres-or-redis' && REDIS),
+    ...(command.viaDashboard && DASHBOARD),
     ...(command.server !== 'none' && TIMEOUT),
     ...OUTPUT,
   }
@@ -30,6 +31,11 @@ const POSTGRES: Readonly<Record<string, Option>> = {
 
 const REDIS: Readonly<Record<string, Option>> = {
   redis: { value: 'url', help: 'Redis. Default: REDIS_URL.' },
+}
+
+const DASHBOARD: Readonly<Record<string, Option>> = {
+  url: { value: 'url', help: 'A dashboard, asked instead of a server. Default: ONCEKEY_URL.' },
+  token: { value: 'text', help: 'What its `authorize` takes as a bearer. Default: ONCEKEY_TOKEN.' },
 }
 
 const TIMEOUT: Readonly<Record<string, Option>> = {

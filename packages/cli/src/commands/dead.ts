@@ -39,6 +39,7 @@ export const deadCommands: readonly Command[] = [
     path: 'dead list',
     summary: 'List dead letters, the oldest first',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     options: {
       ...OF,
       ...FILTER,
@@ -53,6 +54,7 @@ export const deadCommands: readonly Command[] = [
     path: 'dead show',
     summary: 'Show a dead letter with its event and every attempt',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     operands: [{ name: 'id' }],
     options: OF,
     examples: ['dead show 17', 'dead show order-1 --of sagas'],
@@ -62,6 +64,7 @@ export const deadCommands: readonly Command[] = [
     path: 'dead groups',
     summary: 'Count dead letters by what they died of',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     options: {
       of: { value: 'source', choices: sourceNames, help: 'Whose. Default: all that there are.' },
     },
@@ -75,6 +78,7 @@ export const deadCommands: readonly Command[] = [
       'It needs ids, a filter or --all, and goes at a rate. Ctrl-C stops it between two portions; what was put\n' +
       'back stays so. Who and why are printed, and not yet on record: the packages keep no audit of redrives.',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     act: 'asks',
     endsItself: true,
     operands: [{ name: 'id', optional: true, many: true }],
@@ -97,6 +101,7 @@ export const deadCommands: readonly Command[] = [
     summary: 'Mark dead letters as never to be delivered',
     details: 'Note and actor are kept with the letter.',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'id', many: true }],
     options: OF,

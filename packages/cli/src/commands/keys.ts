@@ -1,12 +1,14 @@
 import { readFile } from 'node:fs/promises'
-import type {
-  ActResult,
-  HeaderChange,
-  KeyDetail,
-  KeyName,
-  KeyState,
-  KeySummary,
-  StoredResponse,
+import {
+  type ActResult,
+  type HeaderChange,
+  type KeyDetail,
+  type KeyName,
+  type KeyState,
+  type KeySummary,
+  type Keys,
+  type StoredResponse,
+  sealedKeys,
 } from '@oncekey/core'
 import { CliError, usageError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
@@ -14,6 +16,7 @@ import { PAGE } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import type { Option } from '../command/option.ts'
 import { pageOf, tellNext } from '../command/paging.ts'
+import { SEAL_KEY_FILE, sealKeysIn } from '../connection/seal-keys.ts'
 import { storeOf } from '../connection/store.ts'
 import { jsonValue } from '../output/json.ts'
 import type { Page } from '../output/page.ts'
@@ -34,8 +37,13 @@ export const keysCommands: readonly Command[] = [
     path: 'keys get',
     summary: 'Show what is known of a key',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     operands: [{ name: 'key' }],
-    options: { ...NAME, body: { help: 'Show the body of the stored response, too.' } },
+    options: {
+      ...NAME,
+      ...SEAL_KEY_FILE,
+      body: { help: 'Show the body of the stored response, too.' },
+    },
     examples: ['keys get b51d0a30 --scope customer-7 --body'],
     run: getKey,
   },
@@ -46,6 +54,7 @@ export const keysCommands: readonly Command[] = [
       'With --scope in the order of the keys. Without: keys under way first, the longest waiting at the\n' +
       'head, then finished ones, the newest first. A page may be short and still have one behind it.',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     options: {
       state: { value: 'state', choices: states, help: 'Only these.' },
       scope: { value: 'scope', help: 'Only of this scope.' },
@@ -65,6 +74,7 @@ export const keysCommands: readonly Command[] = [
     details:
       'Make sure first that the attempt did nothing outside, or nothing that would be done twice.',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'key' }],
     options: NAME,
@@ -77,13 +87,15 @@ export const keysCommands: readonly Command[] = [
     path: 'keys answer',
     summary: 'Finish a key whose outcome is unknown with a response: the next request gets it',
     details:
-      'The response is stored in the clear. Where the engine seals responses, the retry is refused with\n' +
-      'seal-broken: release the key instead, or answer it from a program that has the keys.',
+      'Where the engine seals responses, give the same keys with --seal-key-file: without them the response\n' +
+      'is stored in the clear, and the retry is refused with seal-broken. A dashboard has its own.',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'key' }],
     options: {
       ...NAME,
+      ...SEAL_KEY_FILE,
       status: { value: 'code', help: 'Its status; required.' },
       header: { value: 'line', many: true, help: "A header: 'content-type: application/json'." },
       body: { value: 'text', help: 'Its body. Default: empty.' },
@@ -98,6 +110,7 @@ export const keysCommands: readonly Command[] = [
     path: 'keys forget',
     summary: 'Forget a finished key: the next request runs the handler again',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'key' }],
     options: {
@@ -117,7 +130,7 @@ export const keysCommands: readonly Command[] = [
 async function getKey(call: Call): Promise<ExitCode> {
   const name = nameOf(call)
   const withBody = call.given.flag('body')
-  const { keys } = await storeOf(call)
+  const keys = await openingKeys(call)
   const found = await keys.get(name, { body: withBody })
   if (found === undefined) {
     throw new CliError(
@@ -168,7 +181,7 @@ async function releaseKey(call: Call): Promise<ExitCode> {
 async function answerKey(call: Call): Promise<ExitCode> {
   const [name, act] = [nameOf(call), call.act()]
   const response = await responseOf(call)
-  const { keys } = await storeOf(call)
+  const keys = await openingKeys(call)
   await call.confirm(
     `Key ${shownName(name)} is finished with this response: the next request gets a ${response.status}.`,
     name.key,
@@ -185,6 +198,13 @@ async function forgetKey(call: Call): Promise<ExitCode> {
     name.key,
   )
   return await told(call, name, 'forgotten', await keys.forget({ ...name, fingerprint }, act))
+}
+
+/** Keys that open and seal, where `--seal-key-file` says with what. */
+async function openingKeys(call: Call): Promise<Keys> {
+  const { keys } = await storeOf(call)
+  const path = call.given.text('seal-key-file')
+  return path === undefined ? keys : sealedKeys(keys, await sealKeysIn(path))
 }
 
 async function told(

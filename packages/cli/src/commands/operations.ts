@@ -11,6 +11,7 @@ export const operationsCommands: readonly Command[] = [
     path: 'operations list',
     summary: 'List what was done from outside, by whom and why, the newest first',
     server: 'postgres-or-redis',
+    viaDashboard: true,
     options: {
       actor: { value: 'who', help: 'Only what this actor did.' },
       act: { value: 'act', help: 'Only acts of this kind, such as keys.release.' },

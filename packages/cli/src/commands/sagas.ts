@@ -5,7 +5,7 @@ import type { Call, Command } from '../command/command.ts'
 import { PAGE } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { tellNext } from '../command/paging.ts'
-import { sagasOf } from '../connection/sagas.ts'
+import { sagasFor } from '../connection/sagas.ts'
 import type { Page } from '../output/page.ts'
 
 const states = [
@@ -23,6 +23,7 @@ export const sagasCommands: readonly Command[] = [
     path: 'sagas list',
     summary: 'List runs of sagas',
     server: 'postgres',
+    viaDashboard: true,
     options: {
       saga: { value: 'name', help: 'Only of this saga.' },
       state: { value: 'state', choices: states, help: 'Only in this state.' },
@@ -36,6 +37,7 @@ export const sagasCommands: readonly Command[] = [
     path: 'sagas show',
     summary: 'Show a run with its steps and its story',
     server: 'postgres',
+    viaDashboard: true,
     operands: [{ name: 'run' }],
     examples: ['sagas show order-17'],
     run: showSaga,
@@ -45,6 +47,7 @@ export const sagasCommands: readonly Command[] = [
     summary: 'Have a run that is stuck go on, with its attempts forgiven',
     details: 'A runner takes it up. Who and why are printed, and not yet on record.',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'run' }],
     examples: ["sagas resume order-17 --note 'the carrier is back' --yes"],
@@ -55,6 +58,7 @@ export const sagasCommands: readonly Command[] = [
     summary: 'Have what a run has done undone, also one that is under way',
     details: 'A runner does it. Note and actor are kept with the run.',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'run' }],
     options: {
@@ -70,6 +74,7 @@ export const sagasCommands: readonly Command[] = [
     summary: 'End a run that was put right by hand',
     details: 'Nothing of it runs any more. Note and actor are kept with the run.',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'run' }],
     examples: ["sagas settle order-17 --note 'refunded by hand, ticket 4711' --yes"],
@@ -81,7 +86,7 @@ async function listSagas(call: Call): Promise<ExitCode> {
   const { given, out } = call
   const limit = given.whole('limit', 1, 1_000) ?? 50
   const [saga, state, after] = [given.text('saga'), given.text('state'), given.text('page')]
-  const sagas = await sagasOf(call)
+  const sagas = await sagasFor(call)
   const items = await sagas.list({
     limit,
     ...(saga !== undefined && { saga }),
@@ -107,7 +112,7 @@ function runRow({ id, saga, version, state, startedAt, failedStep, error, stuck 
 
 async function showSaga(call: Call): Promise<ExitCode> {
   const id = call.given.operand('run')
-  const run = await (await sagasOf(call)).get(id)
+  const run = await (await sagasFor(call)).get(id)
   if (run === undefined) throw noRun(id)
   await call.out.result(run, (page) => showRun(page, run))
   return ExitCode.done
@@ -151,14 +156,14 @@ function showRun(page: Page, run: WholeRun): void {
 
 async function resumeSaga(call: Call): Promise<ExitCode> {
   const id = await askedRun(call, 'goes on from where it stopped, with its attempts forgiven')
-  const sagas = await sagasOf(call)
+  const sagas = await sagasFor(call)
   return await told(call, id, () => sagas.resume(id), ['running', 'compensating'])
 }
 
 async function compensateSaga(call: Call): Promise<ExitCode> {
   const { actor, note } = call.act()
   const id = await askedRun(call, 'is undone, step by step')
-  const sagas = await sagasOf(call)
+  const sagas = await sagasFor(call)
   const how = { note: `${note} (${actor})`, pastPivot: call.given.flag('past-pivot') }
   return await told(call, id, () => sagas.compensate(id, how), ['compensating', 'compensated'])
 }
@@ -166,14 +171,14 @@ async function compensateSaga(call: Call): Promise<ExitCode> {
 async function settleSaga(call: Call): Promise<ExitCode> {
   const { actor, note } = call.act()
   const id = await askedRun(call, 'is ended as it is: nothing of it runs any more')
-  const sagas = await sagasOf(call)
+  const sagas = await sagasFor(call)
   return await told(call, id, () => sagas.settle(id, `${note} (${actor})`), ['settled'])
 }
 
 async function askedRun(call: Call, what: string): Promise<string> {
   call.act()
   const id = call.given.operand('run')
-  const run = await (await sagasOf(call)).get(id)
+  const run = await (await sagasFor(call)).get(id)
   if (run === undefined) throw noRun(id)
   await call.confirm(`Run ${id} of saga "${run.saga}", which is ${run.state}, ${what}.`, id)
   return id

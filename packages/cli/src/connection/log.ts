@@ -2,6 +2,7 @@ import type { DeadLetterSource, EventLog } from '@oncekey/core'
 import { CliError, usageError } from '../command/cli-error.ts'
 import type { Call } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
+import { remoteDeadLetters } from '../remote/dead-letters.ts'
 import { deadLetterSources } from './dead-letter-sources.ts'
 import { sagasOf } from './sagas.ts'
 import { webhooksOf } from './webhooks.ts'
@@ -20,13 +21,17 @@ export const sourceNames = ['consumers', 'webhooks', 'sagas'] as const
 
 /** The source of dead letters that `--of` names; of consumers where it names none. */
 export async function deadLettersOf(call: Call): Promise<DeadLetterSource> {
-  return await sourceNamed(call, call.given.text('of') ?? 'consumers')
+  const name = call.given.text('of') ?? 'consumers'
+  const api = call.dashboard()
+  if (api !== undefined) return remoteDeadLetters(api, name, () => call.act().note)
+  return await sourceNamed(call, name)
 }
 
 /** That source, or all that there are. */
 export async function everyDeadLetters(call: Call): Promise<DeadLetterSource[]> {
   const name = call.given.has('of') ? call.given.text('of') : undefined
-  if (name !== undefined || call.server() === 'redis') return [await deadLettersOf(call)]
+  if (name !== undefined || call.dashboard() !== undefined || call.server() === 'redis')
+    return [await deadLettersOf(call)]
   const { migratedVersions } = await import('@oncekey/postgres/client')
   const versions = await migratedVersions(call.postgres(), { schema: call.schema })
   if (versions === undefined) {

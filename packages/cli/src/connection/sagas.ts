@@ -1,5 +1,12 @@
 import type { SagaOperator } from '@oncekey/saga'
 import type { Call } from '../command/command.ts'
+import { remoteSagas, type Sagas } from '../remote/sagas.ts'
+
+/** Runs of sagas, of the schema or of the dashboard that was named. */
+export async function sagasFor(call: Call): Promise<Sagas> {
+  const api = call.dashboard()
+  return api === undefined ? await sagasOf(call) : remoteSagas(api, () => call.act().note)
+}
 
 /** Runs of sagas of the schema. */
 export async function sagasOf(call: Call): Promise<SagaOperator> {

@@ -2,16 +2,19 @@ import type { Keys, Operations, Store } from '@oncekey/core'
 import { CliError } from '../command/cli-error.ts'
 import type { Call } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
+import { remoteKeys, remoteOperations } from '../remote/keys.ts'
 
 /** Keys and audit of the server that was named. */
 export async function storeOf(
   call: Call,
 ): Promise<{ readonly keys: Keys; readonly operations: Operations }> {
+  const api = call.dashboard()
+  if (api !== undefined) return { keys: remoteKeys(api), operations: remoteOperations(api) }
   const { keys, operations } = await named(call)
   if (keys !== undefined && operations !== undefined) return { keys, operations }
   throw new CliError(
     ExitCode.found,
-    'The Redis store of this release cannot show its keys: name a database with --database instead.',
+    'This store cannot show its keys: name a database with --database instead.',
   )
 }
 

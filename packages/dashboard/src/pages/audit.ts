@@ -1,7 +1,8 @@
-import type { OperationPage, Operations } from '@oncekey/core'
+import type { OperationFilter, OperationPage, Operations } from '@oncekey/core'
 import { type Content, type Html, html } from '../html/html.ts'
 import { field, filledIn, linkTo, nextPage, table, time } from '../html/parts.ts'
-import { type PageRoute, page } from '../routing/route.ts'
+import { limitOf, PAGING } from '../routing/paging.ts'
+import { BadInput, type PageRoute, page } from '../routing/route.ts'
 import { auditSchema } from './audit-schema.ts'
 
 /** Who did what, and why; the newest first. */
@@ -15,15 +16,18 @@ export const auditPage: PageRoute = page<OperationPage>({
     takes: {
       actor: { about: 'Only what this one did.' },
       act: { about: 'Only this act: `keys.release`.' },
-      after: { about: '`next` of the page before.' },
+      target: { about: 'Only what was done to this target, as an entry has it.' },
+      since: { about: 'From this time on, ISO 8601.' },
+      until: { about: 'Up to this time, ISO 8601.' },
+      ...PAGING,
     },
     answers: auditSchema,
   },
   exists: ({ operations }) => operations !== undefined,
   load({ options, query }) {
     const after = query.get('after')
-    return (options.operations as Operations).list(filledIn(query, 'actor', 'act'), {
-      limit: LIMIT,
+    return (options.operations as Operations).list(filterOf(query), {
+      limit: limitOf(query),
       ...(after !== null && { after }),
     })
   },
@@ -50,6 +54,17 @@ ${nextPage(next)}`
   },
 })
 
+function filterOf(query: URLSearchParams): OperationFilter {
+  const times = (['since', 'until'] as const).flatMap((name) => {
+    const text = query.get(name)
+    if (!text) return []
+    const time = new Date(text)
+    if (!Number.isNaN(time.getTime())) return [[name, time] as const]
+    throw new BadInput(`\`${name}\` must be a time such as 2026-11-29T04:30:00Z, not "${text}".`)
+  })
+  return { ...filledIn(query, 'actor', 'act', 'target'), ...Object.fromEntries(times) }
+}
+
 /** A key leads to its page; whatever else it was stands as the audit has it. */
 function targetOf(target: string): Content {
   const parts = partsOf(target)
@@ -73,5 +88,3 @@ function detailOf(detail: Readonly<Record<string, unknown>>): Content {
       html`<div>${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}</div>`,
   )
 }
-
-const LIMIT = 50

@@ -1,5 +1,8 @@
 import type { DeadLetterFilter } from '@oncekey/core'
-import type { Described } from '../../routing/route.ts'
+import { BadInput, type Described } from '../../routing/route.ts'
+
+const NAMES = ['origin', 'type', 'subject', 'fingerprint'] as const
+const REASONS = ['permanent', 'exhausted', 'poison', 'unwanted'] as const
 
 /** What a list, a preview and a redrive are told by: one filter for the three of them. */
 export const FILTER: Readonly<Record<string, Described>> = {
@@ -10,18 +13,44 @@ export const FILTER: Readonly<Record<string, Described>> = {
   type: { about: 'Only of this type.' },
   subject: { about: 'Only about this subject.' },
   fingerprint: { about: 'Only of this kind of error.' },
+  reason: { about: 'Only those that died so.', choices: REASONS },
+  event: { about: 'Only of the event of this id.' },
+  deadAfter: { about: 'Only those that died after this time, ISO 8601.' },
+  deadBefore: { about: 'Only those that died before this time, ISO 8601.' },
 }
-
-const NAMES = ['origin', 'type', 'subject', 'fingerprint'] as const
 
 /** The filter of a query or of a form. */
 export function filterOf(field: (name: string) => string | null | undefined): DeadLetterFilter {
-  return Object.fromEntries(
+  const texts = Object.fromEntries(
     NAMES.flatMap((name) => {
       const value = field(name)
       return value ? [[name, value] as const] : []
     }),
   )
+  const [reason, event] = [field('reason') || undefined, field('event') || undefined]
+  const known = REASONS.find((each) => each === reason)
+  if (reason !== undefined && known === undefined) {
+    throw new BadInput(`There is no reason "${reason}". These there are: ${REASONS.join(', ')}.`)
+  }
+  const [deadAfter, deadBefore] = [timeOf('deadAfter', field), timeOf('deadBefore', field)]
+  return {
+    ...texts,
+    ...(known !== undefined && { reason: known }),
+    ...(event !== undefined && { eventIds: [event] }),
+    ...(deadAfter !== undefined && { deadAfter }),
+    ...(deadBefore !== undefined && { deadBefore }),
+  }
+}
+
+function timeOf(
+  name: string,
+  field: (name: string) => string | null | undefined,
+): Date | undefined {
+  const text = field(name)
+  if (!text) return undefined
+  const time = new Date(text)
+  if (!Number.isNaN(time.getTime())) return time
+  throw new BadInput(`\`${name}\` must be a time such as 2026-11-29T04:30:00Z, not "${text}".`)
 }
 
 /** The filter as fields of a form or parameters of a link. */
@@ -30,6 +59,19 @@ export function fieldsOf({
   type,
   subject,
   fingerprint,
+  reason,
+  eventIds,
+  deadAfter,
+  deadBefore,
 }: DeadLetterFilter): Record<string, string | undefined> {
-  return { origin, type, subject, fingerprint }
+  return {
+    origin,
+    type,
+    subject,
+    fingerprint,
+    reason,
+    event: eventIds?.[0],
+    deadAfter: deadAfter?.toISOString(),
+    deadBefore: deadBefore?.toISOString(),
+  }
 }

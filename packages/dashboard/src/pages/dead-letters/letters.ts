@@ -1,8 +1,9 @@
-import type { DeadLetterGroup, DeadLetterPage, DeadLetterSource } from '@oncekey/core'
+import type { DeadLetterPage, DeadLetterSource, DeadLetterStats } from '@oncekey/core'
 import { said } from '../../html/act-form.ts'
 import { type Html, html } from '../../html/html.ts'
 import { choice, errorOf, field, linkTo, nextPage, table, time } from '../../html/parts.ts'
 import { mayAct } from '../../routing/access.ts'
+import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type PageRoute, page } from '../../routing/route.ts'
 import { FILTER, fieldsOf, filterOf } from './filter.ts'
 import { lettersSchema } from './schemas.ts'
@@ -10,8 +11,7 @@ import { sourceOf } from './source-of.ts'
 
 interface DeadLetters {
   readonly source: string
-  readonly depth: number
-  readonly groups: readonly DeadLetterGroup[]
+  readonly stats: DeadLetterStats
   readonly page: DeadLetterPage
 }
 
@@ -29,7 +29,7 @@ export const deadLettersPage: PageRoute = page<DeadLetters>({
         about: 'Those that are given up, or those that are tried again.',
         choices: ['dead', 'retrying'],
       },
-      after: { about: '`page.next` of the page before.' },
+      ...PAGING,
     },
     answers: lettersSchema,
   },
@@ -38,14 +38,15 @@ export const deadLettersPage: PageRoute = page<DeadLetters>({
     const source = sourceOf(options, query.get('source'))
     const filter = filterOf((name) => query.get(name))
     const after = query.get('after')
-    const at = { limit: LIMIT, ...(after !== null && { after }) }
+    const at = { limit: limitOf(query), ...(after !== null && { after }) }
     const list: DeadLetterSource['list'] =
       query.get('state') === 'retrying' ? source.listRetrying : source.list
     const [stats, found] = await Promise.all([source.stats(), list.call(source, filter, at)])
-    return { source: source.name, depth: stats.depth, groups: stats.groups, page: found }
+    return { source: source.name, stats, page: found }
   },
   render(data, { options, query, viewer }): Html {
-    const { source, depth, groups, page } = data
+    const { source, stats, page } = data
+    const { depth, groups } = stats
     const next =
       page.next && linkTo('dead-letters', { ...Object.fromEntries(query), after: page.next })
     const filter = fieldsOf(filterOf((name) => query.get(name)))
@@ -96,5 +97,3 @@ ${table(
 ${nextPage(next)}`
   },
 })
-
-const LIMIT = 50

@@ -41,17 +41,22 @@ const letter: Readonly<Record<string, Schema>> = {
 
 export const lettersSchema: Schema = object({
   source: text,
-  depth: whole,
-  groups: listOf(
-    object({
-      origin: text,
-      fingerprint: text,
-      count: whole,
-      oldestAt: time,
-      newestAt: time,
-      sample: object({ id: text, name: text, message: text }),
-    }),
-  ),
+  stats: object({
+    depth: whole,
+    oldestAgeMs: orNull(number),
+    arrivedPerMinute: number,
+    drainedPerMinute: number,
+    groups: listOf(
+      object({
+        origin: text,
+        fingerprint: text,
+        count: whole,
+        oldestAt: time,
+        newestAt: time,
+        sample: object({ id: text, name: text, message: text }),
+      }),
+    ),
+  }),
   page: pageOf(object(letter)),
 })
 

@@ -1,5 +1,6 @@
 import { type Html, html } from '../../html/html.ts'
 import { field, filledIn, linkTo, nextPage, table, time } from '../../html/parts.ts'
+import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type Asked, type PageRoute, page } from '../../routing/route.ts'
 import type { EventsSource, ShownEvent } from '../../sources/events.ts'
 import { eventsSchema } from './schemas.ts'
@@ -20,7 +21,7 @@ export const eventsPage: PageRoute = page<Recent>({
     takes: {
       type: { about: '`order.placed`, `order.*`, or several of them, separated by spaces.' },
       subject: { about: 'Only events about this subject.' },
-      after: { about: '`next` of the page before.' },
+      ...PAGING,
     },
     answers: eventsSchema,
   },
@@ -30,7 +31,7 @@ export const eventsPage: PageRoute = page<Recent>({
     const types = type?.split(/[\s,]+/).filter((each) => each !== '') ?? []
     const { items, next } = await (options.events as EventsSource).list(
       { ...(types.length > 0 && { types }), ...(subject !== undefined && { subject }) },
-      { limit: LIMIT, ...(after !== undefined && { after }) },
+      { limit: limitOf(query), ...(after !== undefined && { after }) },
     )
     const masked = (event: ShownEvent) => ({ ...event, data: options.mask(event.data, 'event') })
     return { items: items.map(masked), next }
@@ -55,5 +56,3 @@ ${table(
 ${nextPage(next && linkTo('events', { ...Object.fromEntries(query), after: next }))}`
   },
 })
-
-const LIMIT = 50

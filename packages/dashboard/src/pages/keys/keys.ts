@@ -2,6 +2,7 @@ import type { KeyFilter, KeyPage, KeyState, Keys } from '@oncekey/core'
 import { type Html, html } from '../../html/html.ts'
 import { badge, choice, field, linkTo, nextPage, table, time } from '../../html/parts.ts'
 import { maySee } from '../../routing/access.ts'
+import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type Asked, BadInput, Forbidden, type PageRoute, page } from '../../routing/route.ts'
 import { keysSchema } from './schemas.ts'
 
@@ -20,7 +21,7 @@ export const keysPage: PageRoute = page<KeyPage>({
       scope: { about: 'Only of this scope; needs `namespace`.' },
       prefix: { about: 'Only keys that begin so; needs `scope`.' },
       state: { about: 'Only in this state.', choices: STATES },
-      after: { about: '`next` of the page before.' },
+      ...PAGING,
     },
     answers: keysSchema,
   },
@@ -35,7 +36,10 @@ export const keysPage: PageRoute = page<KeyPage>({
     }
     if (filter.scope !== undefined && !maySee(viewer, filter.scope)) throw new Forbidden()
     const after = query.get('after')
-    return (options.keys as Keys).list(filter, { limit: LIMIT, ...(after !== null && { after }) })
+    return (options.keys as Keys).list(filter, {
+      limit: limitOf(query),
+      ...(after !== null && { after }),
+    })
   },
   render(data, { query, options }): Html {
     if (!options.keys?.lists) return lookUp()
@@ -99,5 +103,3 @@ function filterOf(query: URLSearchParams): KeyFilter {
     ...(state !== undefined && { state: state as KeyState }),
   }
 }
-
-const LIMIT = 50

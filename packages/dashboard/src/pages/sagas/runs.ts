@@ -10,6 +10,7 @@ import {
   table,
   time,
 } from '../../html/parts.ts'
+import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type Asked, BadInput, type PageRoute, page } from '../../routing/route.ts'
 import { RUN_STATES, type SagasSource, type ShownRun } from '../../sources/sagas.ts'
 import { runsSchema } from './schemas.ts'
@@ -31,14 +32,17 @@ export const sagasPage: PageRoute = page<Runs>({
       saga: { about: 'Only of this saga.' },
       state: { about: 'Only in this state.', choices: RUN_STATES },
       stuck: { about: 'Only those that need a person.', choices: ['yes'] },
-      after: { about: '`next` of the page before.' },
+      ...PAGING,
     },
     answers: runsSchema,
   },
   exists: ({ sagas }) => sagas !== undefined,
   async load({ options, query }) {
-    const items = await (options.sagas as SagasSource).list({ ...filterOf(query), limit: LIMIT })
-    return { items, next: items.length < LIMIT ? undefined : items.at(-1)?.id }
+    const items = await (options.sagas as SagasSource).list({
+      ...filterOf(query),
+      limit: limitOf(query),
+    })
+    return { items, next: items.length < limitOf(query) ? undefined : items.at(-1)?.id }
   },
   render({ items, next }, { query }: Asked): Html {
     return html`<form class="filter" action="" method="get">
@@ -76,5 +80,3 @@ function filterOf(query: URLSearchParams): Omit<Parameters<SagasSource['list']>[
     ...(query.get('stuck') === 'yes' && { stuck: true }),
   }
 }
-
-const LIMIT = 50

@@ -2,6 +2,7 @@ import { actForm, buttonForm, said } from '../../html/act-form.ts'
 import { type Content, type Html, html } from '../../html/html.ts'
 import { badge, choice, facts, linkTo, nextPage, table, time } from '../../html/parts.ts'
 import { mayAct, type Viewer } from '../../routing/access.ts'
+import { limitOf, PAGING } from '../../routing/paging.ts'
 import { BadInput, NotFound, type PageRoute, page } from '../../routing/route.ts'
 import {
   DELIVERY_STATES,
@@ -36,7 +37,7 @@ export const endpointPage: PageRoute = page<EndpointStory>({
     takes: {
       id: { about: 'The id of the endpoint.', required: true },
       state: { about: 'Only deliveries in this state.', choices: DELIVERY_STATES },
-      after: { about: '`deliveries.next` of the page before.' },
+      ...PAGING,
     },
     answers: endpointPageSchema,
   },
@@ -52,7 +53,7 @@ export const endpointPage: PageRoute = page<EndpointStory>({
       endpoints.secrets(endpoint.id),
       deliveries.list({
         endpointId: endpoint.id,
-        limit: LIMIT,
+        limit: limitOf(query),
         ...(state !== undefined && { state }),
         ...(before !== null && { before }),
       }),
@@ -64,7 +65,7 @@ export const endpointPage: PageRoute = page<EndpointStory>({
         createdAt,
         expiresAt,
       })),
-      deliveries: { items, next: items.length < LIMIT ? undefined : items.at(-1)?.id },
+      deliveries: { items, next: items.length < limitOf(query) ? undefined : items.at(-1)?.id },
     }
   },
   render({ endpoint, secrets, deliveries }, { query, viewer }): Html {
@@ -167,5 +168,3 @@ function stateOf(query: URLSearchParams): ShownDelivery['state'] | undefined {
     `There is no state "${state}". These there are: ${DELIVERY_STATES.join(', ')}.`,
   )
 }
-
-const LIMIT = 50

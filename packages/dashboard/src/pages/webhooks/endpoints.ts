@@ -1,5 +1,6 @@
 import { type Html, html } from '../../html/html.ts'
 import { badge, choice, field, filledIn, linkTo, nextPage, table, time } from '../../html/parts.ts'
+import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type Asked, BadInput, type PageRoute, page } from '../../routing/route.ts'
 import type { ShownEndpoint, WebhooksSource } from '../../sources/webhooks.ts'
 import { endpointsSchema } from './schemas.ts'
@@ -21,15 +22,15 @@ export const webhooksPage: PageRoute = page<EndpointList>({
       customer: { about: 'Only of this customer.' },
       status: { about: 'Only those.', choices: ['enabled', 'paused', 'disabled'] },
       type: { about: 'Only those that get events of this type.' },
-      after: { about: '`next` of the page before.' },
+      ...PAGING,
     },
     answers: endpointsSchema,
   },
   exists: ({ webhooks }) => webhooks !== undefined,
   async load({ options, query }) {
     const { endpoints } = options.webhooks as WebhooksSource
-    const items = await endpoints.list({ ...filterOf(query), limit: LIMIT })
-    return { items, next: items.length < LIMIT ? undefined : items.at(-1)?.id }
+    const items = await endpoints.list({ ...filterOf(query), limit: limitOf(query) })
+    return { items, next: items.length < limitOf(query) ? undefined : items.at(-1)?.id }
   },
   render({ items, next }, { query }: Asked): Html {
     return html`<form class="filter" action="" method="get">
@@ -64,4 +65,3 @@ function filterOf(query: URLSearchParams) {
 }
 
 const STATUSES = ['enabled', 'paused', 'disabled'] as const
-const LIMIT = 50

@@ -1,0 +1,27 @@
+import type { DashboardOptions } from '@oncekey/dashboard'
+import type { Call } from '../command/command.ts'
+import { logOf } from '../connection/log.ts'
+import { sagasOf } from '../connection/sagas.ts'
+import { storeOf } from '../connection/store.ts'
+import { webhooksOf } from '../connection/webhooks.ts'
+
+/** All that there is to show of the server that was named. */
+export async function sourcesOf(call: Call): Promise<Omit<DashboardOptions, 'authorize'>> {
+  const [store, log] = await Promise.all([storeOf(call), logOf(call)])
+  if (call.server() === 'redis') return { store, deadLetters: [log.deadLetters] }
+  const { postgresConsumers, postgresEvents } = await import('@oncekey/postgres')
+  const { migratedVersions } = await import('@oncekey/postgres/client')
+  const of = { client: call.postgres(), schema: call.schema }
+  const versions = await migratedVersions(of.client, { schema: of.schema })
+  const webhooks = versions?.has('webhooks') ? await webhooksOf(call) : undefined
+  const sagas = versions?.has('saga') ? await sagasOf(call) : undefined
+  const consumers = await postgresConsumers(of).list()
+  return {
+    store,
+    deadLetters: [log, webhooks, sagas].flatMap((each) => each?.deadLetters ?? []),
+    lag: { log, consumers: consumers.map(({ name }) => name) },
+    events: postgresEvents(of),
+    ...(webhooks !== undefined && { webhooks }),
+    ...(sagas !== undefined && { sagas }),
+  }
+}

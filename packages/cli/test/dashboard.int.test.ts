@@ -1,0 +1,142 @@
+import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
+import { postgresLog } from '@oncekey/postgres'
+import { createSagaRunner, saga } from '@oncekey/saga'
+import { waitFor } from '@oncekey/test-servers'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { bareEnv, ended, oncekey, startOncekey } from './oncekey.ts'
+import { cliDatabase } from './servers.ts'
+
+const database = cliDatabase(['webhooks', 'saga'])
+let url = ''
+let token = ''
+let stop: () => Promise<unknown>
+
+beforeAll(async () => {
+  await database.query(
+    `insert into oncekey.attempts (namespace, scope, key, fingerprint, number, token, until)
+      select 'http', 'customer-7', k, 'f1', 1, k, now() - interval '1 minute'
+        from unnest(array['lost-1', 'lost-2']) k`,
+  )
+  const log = postgresLog({ client: database.pool() })
+  await log.subscribe({ consumer: 'email', types: null, startAt: 'beginning' })
+  await log.append(
+    [1, 2].map((n) => ({
+      id: `0190b5a0-0000-7000-8000-00000000000${n}`,
+      type: 'order.placed',
+      source: '/shop',
+      subject: `order-${n}`,
+      orderingKey: `order-${n}`,
+      data: '{"total":9007199254740993}',
+      headers: {},
+      occurredAt: new Date(),
+    })),
+  )
+  const email = consumer({
+    name: 'email',
+    types: ['order.*'],
+    async handle() {
+      throw new PermanentError('no such customer')
+    },
+  })
+  const relay = createRelay({ log, consumers: [email as never] })
+  while ((await relay.runOnce()) > 0);
+  await relay.stop()
+  const order = saga<{ readonly item: string }, unknown>('order', { version: 1 }).step('ship', {
+    kind: 'pivot',
+    retry: { maxAttempts: 1 },
+    run: async () => {
+      throw new Error('the carrier is down')
+    },
+  })
+  await createSagaRunner({ client: database.pool(), sagas: [order as never] })
+    .execute(order as never, { id: 'order-1', input: { item: 'kettle' } as never })
+    .catch(() => {})
+
+  const child = startOncekey(['dashboard', '--port', '0', '--actor', 'maria@shop.example'], {
+    DATABASE_URL: database.url(),
+  })
+  const over = ended(child)
+  let printed = ''
+  child.stdout.on('data', (chunk) => (printed += chunk))
+  await waitFor(() => printed.includes('ONCEKEY_TOKEN='), { what: 'the address' })
+  ;[, url = '', token = ''] = /ONCEKEY_URL=(\S+) ONCEKEY_TOKEN=(\S+)/.exec(printed) ?? []
+  stop = async () => {
+    child.kill('SIGTERM')
+    return await over
+  }
+})
+afterAll(async () => {
+  expect(await stop()).toMatchObject({ code: 130 })
+})
+
+/** The program in a process that knows no database. */
+const through = (args: readonly string[]) =>
+  oncekey(args, { env: { ONCEKEY_URL: url, ONCEKEY_TOKEN: token } })
+const act = ['--note', 'seen at the gateway', '--yes']
+
+test('the dashboard is for who has the token, in a browser as in a program', async () => {
+  expect((await fetch(url)).status).toBe(401)
+  const basic = Buffer.from(`oncekey:${token}`).toString('base64')
+  for (const authorization of [`Bearer ${token}`, `Basic ${basic}`]) {
+    const page = await fetch(url, { headers: { authorization } })
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('Sagas that need a person')
+  }
+  const wrong = await oncekey(['keys', 'list', '--url', url, '--token', 'guessed'])
+  expect(wrong.code).toBe(1)
+  expect(wrong.stderr).toContain('is --token right?')
+})
+
+test('keys are listed, shown, released and answered through it', async () => {
+  const list = await through(['keys', 'list', '--state', 'unknown', '--limit', '1'])
+  expect(list.stdout).toMatch(/unknown .*lost-1\n/)
+  expect(list.stdout).toContain('--page ')
+  const scope = ['--scope', 'customer-7']
+  expect((await through(['keys', 'release', 'lost-1', ...scope, ...act])).code).toBe(0)
+  const answered = ['--status', '201', '--header', 'content-type: application/json', '--body', '{}']
+  expect((await through(['keys', 'answer', 'lost-2', ...scope, ...answered, ...act])).code).toBe(0)
+  const shown = await through(['keys', 'get', 'lost-2', ...scope, '--body'])
+  expect(shown.stdout).toContain('state        finished\n')
+  expect(shown.stdout).toContain('Body\n    {}\n')
+  expect((await through(['keys', 'get', 'lost-1', ...scope])).code).toBe(1)
+})
+
+test('dead letters are listed, shown, redriven and discarded through it', async () => {
+  const list = JSON.parse((await through(['dead', 'list', '--json'])).stdout)
+  expect(list.items).toHaveLength(2)
+  const [first, second] = list.items
+  const shown = await through(['dead', 'show', first.id])
+  expect(shown.stdout).toContain('{"total":9007199254740993}')
+  expect((await through(['dead', 'preview'])).stdout).toContain('2')
+  expect((await through(['dead', 'redrive', first.id, ...act])).code).toBe(0)
+  expect((await through(['dead', 'discard', second.id, ...act])).code).toBe(0)
+  expect(JSON.parse((await through(['dead', 'list', '--json'])).stdout).items).toEqual([])
+})
+
+test('a saga is shown and settled through it', async () => {
+  expect((await through(['sagas', 'list', '--stuck'])).stdout).toMatch(/order-1 +order 1 +stuck/)
+  expect((await through(['sagas', 'show', 'order-1'])).stdout).toContain('the carrier is down')
+  const past = await through(['sagas', 'compensate', 'order-1', ...act])
+  expect(past).toMatchObject({ code: 1, stderr: expect.stringContaining('past its pivot') })
+  expect((await through(['sagas', 'settle', 'order-1', ...act])).code).toBe(0)
+})
+
+test('who acts is what the dashboard says of the token', async () => {
+  const { stdout } = await through(['operations', 'list', '--act', 'keys.release', '--json'])
+  expect(JSON.parse(stdout).items).toMatchObject([
+    { actor: 'maria@shop.example', act: 'keys.release', note: 'seen at the gateway' },
+  ])
+})
+
+test('what cannot be asked is refused with a sentence', async () => {
+  for (const [args, code, sentence] of [
+    [['keys', 'list', '--url', 'x'], 2, 'must be where a dashboard is'],
+    [['keys', 'list', '--url', url, '--database', 'postgres://x/y'], 2, 'asked instead of'],
+    [['keys', 'list', '--url', 'http://127.0.0.1:1/'], 3, 'does not answer'],
+    [['dashboard', '--port', '99999', '--database', database.url()], 2, '--port'],
+  ] as const) {
+    const ran = await oncekey(args, { env: bareEnv() as Record<string, string> })
+    expect(ran.stderr).toContain(sentence)
+    expect(ran.code).toBe(code)
+  }
+})
