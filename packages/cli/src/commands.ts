@@ -6,6 +6,7 @@ import { deadCommands } from './commands/dead.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommands } from './commands/events.ts'
 import { grantsCommand } from './commands/grants.ts'
+import { initCommand } from './commands/init.ts'
 import { keysCommands } from './commands/keys.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { operationsCommands } from './commands/operations.ts'
@@ -15,6 +16,7 @@ import { webhooksCommands } from './commands/webhooks.ts'
 
 /** Every verb there is, in the order of `--help`. */
 export const commands: readonly Command[] = [
+  initCommand,
   doctorCommand,
   migrateCommand,
   grantsCommand,

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Pool } from 'pg'
 import type { Out } from '../output/out.ts'
-import type { DashboardApi } from '../remote/api.ts'
+import type { DashboardApi } from './dashboard-api.ts'
 import type { ExitCode } from './exit-code.ts'
 import type { Given } from './given.ts'
 import type { Operand, Option } from './option.ts'

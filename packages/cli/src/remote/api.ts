@@ -1,14 +1,6 @@
 import { CliError, usageError } from '../command/cli-error.ts'
+import type { DashboardApi, Fields } from '../command/dashboard-api.ts'
 import { ExitCode } from '../command/exit-code.ts'
-
-/** The JSON API of a dashboard. */
-export interface DashboardApi {
-  /** `undefined` where it is not there. */
-  get<Data>(path: string, parameters: Fields): Promise<Data | undefined>
-  post<Data>(path: string, fields: Fields): Promise<Data>
-}
-
-type Fields = Readonly<Record<string, string | undefined>>
 
 /**
  * Asks a dashboard instead of a database: with a token that its `authorize` knows. Who acts is what

@@ -8,7 +8,7 @@ import type {
   Resolution,
 } from '@oncekey/core'
 import { usageError } from '../command/cli-error.ts'
-import type { DashboardApi } from './api.ts'
+import type { DashboardApi } from '../command/dashboard-api.ts'
 
 interface Letters {
   readonly page: DeadLetterPage

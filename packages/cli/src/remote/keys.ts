@@ -8,7 +8,7 @@ import {
   type Operations,
   OptionsError,
 } from '@oncekey/core'
-import type { DashboardApi } from './api.ts'
+import type { DashboardApi } from '../command/dashboard-api.ts'
 
 /** Keys through a dashboard. Bodies are what its mask leaves of them. */
 export function remoteKeys(api: DashboardApi): Keys {

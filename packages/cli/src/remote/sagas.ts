@@ -1,7 +1,7 @@
 import type { ListedRun, RunState, SagaOperator, WholeRun } from '@oncekey/saga'
 import { CliError } from '../command/cli-error.ts'
+import type { DashboardApi } from '../command/dashboard-api.ts'
 import { ExitCode } from '../command/exit-code.ts'
-import type { DashboardApi } from './api.ts'
 
 /** What verbs for sagas use of an operator. */
 export type Sagas = Pick<SagaOperator, 'get' | 'list' | 'resume' | 'compensate' | 'settle'>

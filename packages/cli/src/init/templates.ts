@@ -1,0 +1,194 @@
+import type { Framework, Project, StoreKind } from './project.ts'
+
+/** What the two files are called, and what is in them. */
+export interface Integration {
+  readonly files: readonly { readonly name: string; readonly text: string }[]
+  /** All packages that the files import. */
+  readonly packages: readonly string[]
+  /** The packages of the test alone. */
+  readonly testPackages: readonly string[]
+}
+
+export function integrationFor(project: Project): Integration {
+  const { framework, store, isTypeScript, isModule, testRunner } = project
+  const ending = `${isModule ? '' : 'm'}${isTypeScript ? 'ts' : 'js'}`
+  const compiled = `./idempotency.${isModule ? '' : 'm'}js`
+  return {
+    files: [
+      { name: `idempotency.${ending}`, text: integration(framework, store, isTypeScript) },
+      { name: `idempotency.test.${ending}`, text: testOf(framework, testRunner, compiled) },
+    ],
+    packages: [FRAMEWORK_PACKAGES[framework], ...STORE_PACKAGES[store]],
+    testPackages: framework === 'hono' ? ['@hono/node-server'] : [],
+  }
+}
+
+const FRAMEWORK_PACKAGES: Readonly<Record<Framework, string>> = {
+  express: '@oncekey/express',
+  fastify: '@oncekey/fastify',
+  hono: '@oncekey/web',
+}
+
+const STORE_PACKAGES: Readonly<Record<StoreKind, readonly string[]>> = {
+  postgres: ['@oncekey/postgres', 'pg'],
+  redis: ['@oncekey/redis', 'ioredis'],
+  memory: ['@oncekey/core'],
+}
+
+function integration(framework: Framework, store: StoreKind, isTypeScript: boolean): string {
+  const header = {
+    express: "req.get('authorization')",
+    fastify: 'request.headers.authorization',
+    hono: "c.req.header('authorization')",
+  }[framework]
+  const [imported, made, argument] = {
+    express: ["import { idempotency } from '@oncekey/express'", 'idempotency', 'req'],
+    fastify: ["import idempotency from '@oncekey/fastify'", 'idempotency.with', 'request'],
+    hono: ["import { idempotency } from '@oncekey/web/hono'", 'idempotency', 'c'],
+  }[framework] as [string, string, string]
+  const use = {
+    express: "app.post('/orders', express.json(), once, handler)",
+    fastify: 'await app.register(once), before the routes that it covers',
+    hono: "app.post('/orders', once, handler)",
+  }[framework]
+  const text = isTypeScript ? '(authorization: string | undefined): string' : '(authorization)'
+  return `import { createHash } from 'node:crypto'
+${imported}
+${STORE_IMPORTS[store]}
+
+${STORE_CODE[store]}
+
+/** A request with an Idempotency-Key takes effect once: ${use}. */
+export const once = ${made}({
+  store,
+  // Whose key it is: two clients may choose the same one. Better than who sent the credentials is the
+  // account, once your authentication knows it: (${argument}) => ${argument === 'c' ? "c.get('user').id" : `${argument}.user.id`}
+  scope: (${argument}) => clientOf(${header}),
+})
+
+/** A digest, because the scope is stored and credentials should not be. */
+const clientOf = ${text} =>
+  createHash('sha256').update(authorization ?? '').digest('base64url')
+`
+}
+
+const STORE_IMPORTS: Readonly<Record<StoreKind, string>> = {
+  postgres: "import { migrate, postgresStore } from '@oncekey/postgres'\nimport pg from 'pg'",
+  redis: "import { redisStore } from '@oncekey/redis'\nimport { Redis } from 'ioredis'",
+  memory: "import { memoryStore } from '@oncekey/core'",
+}
+
+const STORE_CODE: Readonly<Record<StoreKind, string>> = {
+  postgres: `const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
+export const store = postgresStore({ client: pool })
+
+/** Creates the tables. Once for each deploy, before the application starts. */
+export const prepare = () => migrate(pool)
+
+export const close = () => pool.end()`,
+  redis: `const client = new Redis(process.env.REDIS_URL ?? 'redis://localhost:6379')
+const subscriber = client.duplicate()
+export const store = redisStore({ client, subscriber })
+
+/** Nothing has to be created in Redis. */
+export const prepare = async () => {}
+
+export const close = async () => {
+  client.disconnect()
+  subscriber.disconnect()
+}`,
+  memory: `// For one process, and until it ends: take @oncekey/postgres or @oncekey/redis in production.
+export const store = memoryStore()
+
+export const prepare = async () => {}
+
+export const close = async () => {}`,
+}
+
+function testOf(
+  framework: Framework,
+  runner: Project['testRunner'],
+  integrationFile: string,
+): string {
+  const [setUp, tearDown] = runner === 'vitest' ? ['beforeAll', 'afterAll'] : ['before', 'after']
+  const imports =
+    runner === 'vitest'
+      ? `import { ${tearDown}, ${setUp}, test } from 'vitest'`
+      : `import { ${tearDown}, ${setUp}, test } from 'node:test'`
+  return `import assert from 'node:assert/strict'
+${FRAMEWORK_TESTS[framework].imports}
+${imports}
+import { close, once, prepare } from '${integrationFile}'
+
+let runs = 0
+${FRAMEWORK_TESTS[framework].server}
+
+${setUp}(async () => {
+  await prepare()
+  await listen()
+})
+${tearDown}(async () => {
+  await stop()
+  await close()
+})
+
+test('a request that is sent again gets the same response, and its handler runs once', async () => {
+  const send = () =>
+    fetch(address(), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'idempotency-key': key },
+      body: JSON.stringify({ item: 'book' }),
+    })
+  const key = crypto.randomUUID()
+  const [first, again] = [await send(), await send()]
+  assert.equal(first.status, 201)
+  assert.equal(again.status, 201)
+  assert.deepEqual(await again.json(), await first.json())
+  assert.equal(again.headers.get('x-idempotency-replayed'), 'true')
+  assert.equal(runs, 1)
+})
+`
+}
+
+const FRAMEWORK_TESTS: Readonly<
+  Record<Framework, { readonly imports: string; readonly server: string }>
+> = {
+  express: {
+    imports: "import { createServer } from 'node:http'\nimport express from 'express'",
+    server: `const app = express()
+app.post('/orders', express.json(), once, (req, res) => {
+  runs += 1
+  res.status(201).json({ order: runs })
+})
+const server = createServer(app)
+const listen = () => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(true)))
+const stop = () => new Promise((resolve) => server.close(resolve))
+const address = () => \`http://127.0.0.1:\${Object(server.address()).port}/orders\``,
+  },
+  fastify: {
+    imports: "import Fastify from 'fastify'",
+    server: `const app = Fastify()
+const listen = async () => {
+  await app.register(once)
+  app.post('/orders', async (request, reply) => {
+    runs += 1
+    return reply.code(201).send({ order: runs })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+}
+const stop = () => app.close()
+const address = () => \`http://127.0.0.1:\${Object(app.server.address()).port}/orders\``,
+  },
+  hono: {
+    imports: "import { createAdaptorServer } from '@hono/node-server'\nimport { Hono } from 'hono'",
+    server: `const app = new Hono()
+app.post('/orders', once, (c) => {
+  runs += 1
+  return c.json({ order: runs }, 201)
+})
+const server = createAdaptorServer(app)
+const listen = () => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(true)))
+const stop = () => new Promise((resolve) => server.close(resolve))
+const address = () => \`http://127.0.0.1:\${Object(server.address()).port}/orders\``,
+  },
+}
