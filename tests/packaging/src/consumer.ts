@@ -35,7 +35,8 @@ export async function installConsumer(
     name: 'consumer',
     private: true,
     type: 'module',
-    dependencies: { ...own, ...peersOf(everyPackage(), peers), ...tools() },
+    // Ours last: some are peers of one another.
+    dependencies: { ...peersOf(everyPackage(), peers), ...tools(), ...own },
   }
   write('package.json', JSON.stringify(manifest, null, 2))
   // Resolves a dependency on another of our packages to its tarball as well. (JSON is YAML.)

@@ -3,6 +3,7 @@ import { type Installed, installEveryPackage } from '../src/installed.ts'
 import { nodeBinary } from '../src/node-binary.ts'
 import { testedNodes } from '../src/node-versions.ts'
 import { describeTypes } from './declarations.ts'
+import { describeNest } from './nest.ts'
 import { describeNodes } from './nodes.ts'
 import { describeTarballs } from './tarballs.ts'
 import { describeThirdParty } from './third-party.ts'
@@ -27,3 +28,4 @@ describeTarballs(packages)
 describeNodes(packages)
 describeTypes(packages)
 describeThirdParty(packages)
+describeNest(packages)

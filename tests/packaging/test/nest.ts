@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Installed } from '../src/installed.ts'
+import { installNestProject, type NestProject } from '../src/nest-project.ts'
+import { workspace } from '../src/packages.ts'
+
+/** Nest 12 keeps the contract in `packages/nestjs`; it cannot be installed beside 11. */
+export function describeNest(installed: () => Installed): void {
+  describe.each([11, 12])('a project on Nest %i', { timeout: 300_000 }, (major) => {
+    let project: NestProject
+    beforeAll(async () => {
+      project = await installNestProject(major, installed().tarballs)
+    }, 300_000)
+    afterAll(() => project?.remove())
+
+    test('is tested with Jest, which loads CommonJS', async (t) => {
+      // Nest 12 is ES modules alone, and Jest cannot require them before Node 24.9.
+      t.skip(major === 12 && !canRequireInJest(), 'Nest 12 with Jest needs Node 24.9')
+      await project.run('jest')
+    })
+
+    test('is tested with Vitest', async () => {
+      expect(await project.run('vitest', 'run', 'test/orders')).toMatch(/4 passed/)
+    })
+
+    test('is typechecked', async () => {
+      await project.run('tsc', '--project', '.')
+    })
+
+    test.runIf(major === 11)('keeps the contract of adapters on both platforms', async () => {
+      const only = '--testNamePattern=memory store in transaction mode'
+      expect(await project.run('vitest', 'run', 'contract', only)).toMatch(/\d{3} passed/)
+    })
+  })
+
+  test('the Jest configuration of docs/testing.md is that of the project', () => {
+    const page = readFileSync(join(workspace, 'docs', 'testing.md'), 'utf8')
+    const config = join(workspace, 'tests', 'packaging', 'nest-project', 'jest.config.cjs')
+    expect(page).toContain(`\`\`\`js\n${readFileSync(config, 'utf8')}\`\`\``)
+  })
+}
+
+function canRequireInJest(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  return major > 24 || (major === 24 && minor >= 9)
+}
