@@ -22,6 +22,7 @@ const mayImport: Record<string, readonly string[]> = {
   saga: ['core', 'outbox', 'postgres/client'],
   dashboard: ['core'],
   telemetry: ['core'],
+  openapi: ['core'],
   cli: ['core', 'dashboard', 'outbox', 'postgres', 'redis', 'saga', 'webhooks'],
   client: [],
   conformance: ['core'],

@@ -155,7 +155,7 @@ export { sealedKeys } from './request/sealed-keys.ts'
 export type { Disposition, DispositionOverrides } from './response/disposition.ts'
 export { framingHeaders, isFraming } from './response/framing.ts'
 export type { ReplayHeader } from './response/header-rules.ts'
-export type { RetryAdvice } from './response/problem.ts'
+export { type ProblemType, problemTypes, type RetryAdvice } from './response/problem.ts'
 export {
   type AlertMessage,
   type AppendedMessage,

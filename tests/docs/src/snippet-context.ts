@@ -109,6 +109,12 @@ export const around: readonly Around[] = [
     names: { shipping: "ReturnType<typeof import('@oncekey/saga').saga>" },
   },
   { page: 'packages/fastify/README.md', names: fastify },
+  { page: 'packages/openapi/README.md', having: '@fastify/swagger', names: fastify },
+  {
+    page: 'packages/openapi/README.md',
+    having: 'hono-openapi',
+    names: { app: "import('hono').Hono" },
+  },
   {
     page: 'packages/web/README.md',
     having: '@oncekey/web/hono',

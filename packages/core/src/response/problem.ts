@@ -4,7 +4,9 @@ import type { ProblemCode } from '../errors/errors.ts'
 /** What a client may do next: send the same key again, start over with a new one, or neither. */
 export type RetryAdvice = 'same-key' | 'new-key' | 'never'
 
-interface ProblemType {
+/** What is the same in every problem of a code. */
+export interface ProblemType {
+  /** The HTTP status, unless `problemStatus` has another. */
   readonly status: number
   readonly title: string
   readonly retry: RetryAdvice
@@ -17,7 +19,7 @@ interface ProblemType {
  * status codes. Titles are those of draft-ietf-httpapi-idempotency-key-header-07 section 2.7 where
  * it has one.
  */
-const PROBLEMS: Readonly<Record<ProblemCode, ProblemType>> = {
+export const problemTypes: Readonly<Record<ProblemCode, ProblemType>> = {
   'not-authentic': { status: 401, title: 'The request is not authentic', retry: 'never' },
   'key-missing': { status: 400, title: 'Idempotency-Key is missing', retry: 'new-key' },
   'key-invalid': { status: 400, title: 'Idempotency-Key is not valid', retry: 'new-key' },
@@ -109,7 +111,7 @@ export function problem(
     readonly retryAfterMs?: number
   },
 ): PlainResponse {
-  const { title, retry, ...standard } = PROBLEMS[code]
+  const { title, retry, ...standard } = problemTypes[code]
   const { docsUrl, problemStatus, retryAfterMs = 1000 } = options
   const status = problemStatus?.[code] ?? standard.status
   const soon = standard.soon ?? SOON.has(status)
@@ -129,7 +131,7 @@ function typeOf(code: ProblemCode, docsUrl: string | undefined): string {
   return docsUrl.endsWith('/') ? `${docsUrl}${code}` : `${docsUrl}#${code}`
 }
 
-const CODES: ReadonlySet<string> = new Set(Object.keys(PROBLEMS))
+const CODES: ReadonlySet<string> = new Set(Object.keys(problemTypes))
 
 /** Whether an error code is one that clients get. */
 export function isProblemCode(code: unknown): code is ProblemCode {

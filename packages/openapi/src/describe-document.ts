@@ -1,0 +1,126 @@
+import { OptionsError, type ProblemCode } from '@oncekey/core'
+import { componentsOf, type JsonObject, problemResponse, responseName } from './components.ts'
+import {
+  type DescribeOptions,
+  type ResolvedDescribeOptions,
+  resolveDescribeOptions,
+} from './options.ts'
+
+/**
+ * Returns the document with every covered operation described: the parameter, the header that marks
+ * a replay on each answer of the operation's own, and the problems by status. What the operation
+ * says of a status or of the parameter itself stays. It takes what a generator has made, so it works
+ * with all of them.
+ *
+ * @throws {OptionsError} if the document is not OpenAPI 3.1 or 3.2, or an option cannot be meant
+ * @example
+ * ```ts
+ * const document = describeIdempotency(swaggerJsdoc({ definition, apis: ['src/*.js'] }))
+ * ```
+ */
+export function describeIdempotency<Document extends object>(
+  document: Document,
+  options: DescribeOptions = {},
+): Document {
+  const resolved = resolveDescribeOptions(options)
+  const given = document as JsonObject
+  checkVersion(given.openapi)
+  const components = (given.components ?? {}) as JsonObject
+  const problems = problemsByStatus(resolved)
+  const responses = Object.fromEntries(problems.map(({ name, response }) => [name, response]))
+  const added = Object.entries({ ...componentsOf(resolved), responses }).map(([kind, parts]) => [
+    kind,
+    { ...(parts as JsonObject), ...(components[kind] as JsonObject | undefined) },
+  ])
+  const paths = Object.entries((given.paths ?? {}) as JsonObject).map(([path, item]) => [
+    path,
+    describePath(path, item as JsonObject, resolved),
+  ])
+  return {
+    ...document,
+    components: { ...components, ...Object.fromEntries(added) },
+    paths: Object.fromEntries(paths),
+  }
+}
+
+function checkVersion(version: unknown): void {
+  if (typeof version === 'string' && /^3\.[12]\.\d+$/.test(version)) return
+  throw new OptionsError(
+    `The document's "openapi" is ${JSON.stringify(version)}; write 3.1.x or 3.2.x. Generators have an option for it, such as openapi: { openapi: '3.1.1' } of @fastify/swagger.`,
+  )
+}
+
+function describePath(
+  path: string,
+  item: JsonObject,
+  options: ResolvedDescribeOptions,
+): JsonObject {
+  return Object.fromEntries(
+    Object.entries(item).map(([method, operation]) => [
+      method,
+      options.methods.includes(method) && options.covers(path, method.toUpperCase())
+        ? describeOperation(operation as JsonObject, options)
+        : operation,
+    ]),
+  )
+}
+
+function describeOperation(operation: JsonObject, options: ResolvedDescribeOptions): JsonObject {
+  const problems = Object.fromEntries(
+    problemsByStatus(options).map(({ status, name }) => [
+      status,
+      { $ref: `#/components/responses/${name}` },
+    ]),
+  )
+  const own = (operation.responses ?? {}) as Record<string, JsonObject>
+  const answers = Object.entries(own).map(([status, response]) => [
+    status,
+    withReplayHeader(response, options),
+  ])
+  return {
+    ...operation,
+    parameters: withKey((operation.parameters ?? []) as JsonObject[], options),
+    responses: { ...problems, ...Object.fromEntries(answers) },
+  }
+}
+
+/** A generator that describes headers by a schema may have the parameter already. */
+function withKey(
+  parameters: readonly JsonObject[],
+  { header }: ResolvedDescribeOptions,
+): readonly JsonObject[] {
+  const has = parameters.some(
+    ({ name, in: where }) =>
+      where === 'header' && String(name).toLowerCase() === header.toLowerCase(),
+  )
+  return has ? parameters : [...parameters, { $ref: '#/components/parameters/IdempotencyKey' }]
+}
+
+function withReplayHeader(
+  response: JsonObject,
+  { replayedHeader }: ResolvedDescribeOptions,
+): JsonObject {
+  if ('$ref' in response) return response
+  const headers = {
+    [replayedHeader]: { $ref: '#/components/headers/IdempotencyReplayed' },
+    ...(response.headers as JsonObject | undefined),
+  }
+  return { ...response, headers }
+}
+
+/** Codes that share a status share a response, since an operation has one for each status. */
+function problemsByStatus(
+  options: ResolvedDescribeOptions,
+): readonly { readonly status: string; readonly name: string; readonly response: JsonObject }[] {
+  const byStatus = new Map<number, ProblemCode[]>()
+  for (const code of options.codes) {
+    const status = options.statusOf(code)
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return [...byStatus].map(([status, codes]) => {
+    const [only, ...others] = codes
+    const name =
+      only !== undefined && others.length === 0 ? responseName(only) : `Idempotency${status}`
+    return { status: String(status), name, response: problemResponse(codes, options) }
+  })
+}

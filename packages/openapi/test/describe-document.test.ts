@@ -1,0 +1,103 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { type ProblemCode, problemTypes } from '@oncekey/core'
+import { describe, expect, test } from 'vitest'
+import { describeIdempotency, idempotencyComponents } from '../src/index.ts'
+import { generators } from './generators.ts'
+
+const paths = () => ({
+  '/orders': {
+    post: { responses: { 201: { description: 'placed' }, 409: { description: 'sold out' } } },
+    get: { responses: { 200: { description: 'all' } } },
+  },
+})
+const described = (options = {}) =>
+  describeIdempotency({ openapi: '3.1.1', paths: paths() }, options) as any
+
+describe('a described document', () => {
+  test('has the parameter, the mark of a replay and every status on covered operations only', () => {
+    const { post, get } = described().paths['/orders']
+    expect(post.parameters).toEqual([{ $ref: '#/components/parameters/IdempotencyKey' }])
+    expect(post.responses[201].headers['X-Idempotency-Replayed']).toBeDefined()
+    expect(Object.keys(post.responses).sort()).toEqual(
+      ['201', '400', '409', '410', '413', '415', '422', '500', '503'].sort(),
+    )
+    expect(get).toEqual(paths()['/orders'].get)
+  })
+
+  test('leaves what the operation says of a status', () => {
+    expect(described().paths['/orders'].post.responses[409].description).toBe('sold out')
+  })
+
+  test('says of each code what a client may do next', () => {
+    const { responses } = idempotencyComponents({ without: [] })
+    for (const [code, { retry, status }] of Object.entries(problemTypes)) {
+      const [response] = Object.values<any>(responses).filter(
+        (one) => Object.keys(one['x-idempotency-retry'])[0] === code,
+      )
+      expect(response['x-idempotency-retry']).toEqual({ [code]: retry })
+      const { value } = response.content['application/problem+json'].examples[code]
+      expect(value).toMatchObject({ code, retry, status })
+    }
+  })
+
+  test('follows the options of the middleware', () => {
+    const options = {
+      header: 'X-Request-Key',
+      replayedHeader: 'Idempotent-Replayed',
+      required: false,
+      docsUrl: 'https://docs.example/errors/',
+      problemStatus: { 'in-progress': 425 } as const,
+    }
+    const { paths, components } = described(options)
+    const { post } = paths['/orders']
+    expect(components.parameters.IdempotencyKey).toMatchObject({
+      name: 'X-Request-Key',
+      required: false,
+    })
+    expect(post.responses[201].headers['Idempotent-Replayed']).toBeDefined()
+    expect(post.responses[425].$ref).toBe('#/components/responses/IdempotencyInProgress')
+    expect(components.responses.IdempotencyKeyMissing).toBeUndefined()
+    const { examples } =
+      components.responses.IdempotencyKeyReused.content['application/problem+json']
+    expect(examples['key-reused'].value.type).toBe('https://docs.example/errors/key-reused')
+  })
+
+  test('is refused in another version, with what to write', () => {
+    expect(() => describeIdempotency({ openapi: '3.0.3' })).toThrow('write 3.1.x or 3.2.x')
+    expect(() => idempotencyComponents({ without: ['nope' as ProblemCode] })).toThrow('"nope"')
+  })
+})
+
+describe.each(Object.keys(generators))('a document %s', (name) => {
+  test.each(['3.1.1', '3.2.0'])('is valid OpenAPI %s', { timeout: 60_000 }, async (version) => {
+    const document = await generators[name]!(version)
+    expect((document as any).paths['/orders'].post.parameters).toHaveLength(1)
+    expect(await redocly(document)).toEqual([])
+  })
+})
+
+/** What Redocly's linter has against a document. */
+async function redocly(document: object): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'oncekey-redocly-'))
+  const require = createRequire(import.meta.url)
+  const program = join(dirname(require.resolve('@redocly/cli/package.json')), 'bin', 'cli.js')
+  try {
+    writeFileSync(join(folder, 'openapi.json'), JSON.stringify(document))
+    const args = [program, 'lint', '--format=json', 'openapi.json']
+    const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
+    const { stdout } = await promisify(execFile)(process.execPath, args, {
+      cwd: folder,
+      env,
+    }).catch((error) => error)
+    return JSON.parse(stdout).problems.map(
+      (problem: any) => `${problem.ruleId}: ${problem.message} ${problem.location[0]?.pointer}`,
+    )
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
