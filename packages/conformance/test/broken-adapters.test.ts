@@ -50,7 +50,7 @@ function isMeant(meant: string | RegExp, title: string): boolean {
   return typeof meant === 'string' ? title.startsWith(meant) : meant.test(title)
 }
 
-/** An adapter that does not answer at all within this time has failed, too. */
+/** An adapter that does not respond within this time has failed, too. Milliseconds. */
 const LONGEST_MS = 1_000
 
 async function tryOne(

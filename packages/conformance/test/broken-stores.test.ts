@@ -5,7 +5,7 @@ import { brokenStores } from './broken-stores.ts'
 
 type Mode = BrokenStore['modes'][number]
 
-// What operators see and do has broken stores of its own.
+// The operator side has its own broken stores.
 const behaviours = storeBehaviours()
   .filter(({ title }) => title !== 'looking at keys' && title !== 'acts on keys')
   .flatMap((group) =>
@@ -56,7 +56,7 @@ async function tryAll(
   return { failed, skipped }
 }
 
-/** A store that does not answer at all within this time has failed, too. */
+/** A store that does not answer within this time has failed, too. Milliseconds. */
 const LONGEST_MS = 1_000
 
 async function tryOne(
@@ -65,7 +65,7 @@ async function tryOne(
   mode: Mode,
 ): Promise<'passed' | 'failed' | 'skipped'> {
   const fixture = broken.create(mode)
-  // Closing it ends what waits in vain.
+  // Closing the store ends calls that wait in vain.
   const timer = setTimeout(() => fixture.close?.(), LONGEST_MS)
   try {
     const reason = await runStoreBehaviour(behaviour, () => fixture, { modelRuns: 100 })

@@ -65,7 +65,7 @@ import { silentAboutTime } from './broken-stores/of-waiting/silent-about-time.ts
 import { waitsForFinished } from './broken-stores/of-waiting/waits-for-finished.ts'
 import { waitsInVain } from './broken-stores/of-waiting/waits-in-vain.ts'
 
-/** Every fault that the suite has to find, most of them met in published libraries. */
+/** Every fault that the suite must detect, most of them found in published libraries. */
 export const brokenStores: readonly BrokenStore[] = [
   abandonDoesNothing,
   abandonForgets,

@@ -26,7 +26,7 @@ for (const mode of ['transaction', 'lease'] as const) {
   })
 }
 
-// As a third party would begin: no hooks, real time.
+// As a third party would start: no hooks, real time.
 describeStore({
   name: 'memory, lease mode, nothing but the store',
   create: () => ({ store: memoryStore({ mode: 'lease' }) }),

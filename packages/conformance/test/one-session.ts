@@ -4,8 +4,8 @@ import { plainFixture } from './broken-stores/plain-fixture.ts'
 import type { PlainTransaction } from './broken-stores/plain-store.ts'
 
 /**
- * A store as an embedded database makes it: one session, which a running attempt holds to its end.
- * Who looks behind it waits, too, and for ever if it is the attempt's own test that looks.
+ * A store like an embedded database: a running attempt holds the only session until it ends. Anyone
+ * else who looks waits, and forever if the attempt's own test looks.
  */
 export function oneSession(): StoreFixture<PlainTransaction> {
   const { another: _, ...fixture } = plainFixture('transaction')
@@ -54,7 +54,7 @@ export function oneSession(): StoreFixture<PlainTransaction> {
     const inProgress = { kind: 'in-progress', retryAfterMs: 1000 } as const
     const until = performance.now() + claim.waitMs
     for (;;) {
-      // Claims on a running key are answered without the session: that is how there can be a 409.
+      // Claims on a running key are decided without the session, which is how a 409 is possible.
       if (running.has(id) && (performance.now() >= until || claim.signal.aborted)) return inProgress
       if (!running.has(id) && !asking.has(id)) break
       await (asking.get(id) ?? new Promise((resolve) => setTimeout(resolve, 2)))

@@ -3,7 +3,8 @@ import { OncekeyError } from '@oncekey/core'
 import { plainFixture } from './broken-stores/plain-fixture.ts'
 import { oneSession } from './one-session.ts'
 
-// What the broken stores are broken from: without this, one could be rejected for another fault.
+// The broken stores are derived from this one. Without this test, one could be rejected for another
+// fault.
 for (const mode of ['transaction', 'lease'] as const) {
   describeStore({ name: `plain, ${mode} mode`, create: () => plainFixture(mode) })
 }

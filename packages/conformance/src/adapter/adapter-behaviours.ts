@@ -67,13 +67,14 @@ export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {
   ]
 }
 
-/** Tries one behaviour on a store fixture of its own. Returns why it was skipped, if it was. */
+/** Runs one behaviour on its own store fixture. Returns the reason if it was skipped. */
 export async function runAdapterBehaviour<Tx>(
   behaviour: AdapterBehaviour,
   serve: ServeSite,
   create: () => StoreFixture<Tx> | Promise<StoreFixture<Tx>>,
 ): Promise<string | undefined> {
-  // What a transaction is, only the fixture knows: the suite hands it from one hook to the other.
+  // Only the fixture knows the type of its transaction; the suite passes it from one hook to the
+  // other.
   const fixture = (await create()) as StoreFixture
   const context = adapterContext(serve, fixture)
   try {

@@ -5,29 +5,29 @@ import { adapterBehaviours, runAdapterBehaviour } from './adapter-behaviours.ts'
 import type { Expression } from './site/adapter-behaviour.ts'
 import type { ServeSite } from './site/adapter-fixture.ts'
 
-/** An adapter that joins the suite. */
+/** An adapter to test. */
 export interface AdapterSuite {
-  /** As the report shall call it: `express 5`. */
+  /** The name in the report: `express 5`. */
   readonly name: string
   readonly serve: ServeSite
-  /** What to run over. @default the memory store, in both modes */
+  /** The stores to test over. @default the memory store, in both modes */
   readonly stores?: readonly AdapterSuiteStore[]
-  /** What the framework's handlers cannot say, and why; skipped with that reason. */
+  /** What the framework's handlers cannot express, with the reason; those tests are skipped. */
   readonly lacks?: Readonly<Partial<Record<Expression, string>>>
-  /** For each test. Milliseconds. @default 30_000 */
+  /** The timeout of each test. Milliseconds. @default 30_000 */
   readonly timeoutMs?: number
 }
 
 /** A store the adapter is tested over. */
 export interface AdapterSuiteStore {
   readonly name: string
-  /** A fixture for one test, as `describeStore` takes it. */
+  /** Creates a fixture for one test, as for `describeStore`. */
   create(): StoreFixture | Promise<StoreFixture>
 }
 
 /**
- * Registers the whole adapter contract with Vitest, over real HTTP: one test for each sentence of
- * it. What the store cannot do is skipped and says why.
+ * Registers the whole adapter contract with Vitest, over real HTTP: one test per sentence. Tests
+ * that need something the store lacks are skipped with the reason.
  */
 export function describeAdapter(suite: AdapterSuite): void {
   const { name, serve, stores = memoryStores, lacks = {}, timeoutMs = 30_000 } = suite

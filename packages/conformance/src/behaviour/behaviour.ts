@@ -1,8 +1,8 @@
-/** One sentence of a contract and how to find out whether an implementation keeps it. */
+/** One sentence of a contract, and how to check that an implementation satisfies it. */
 export interface Behaviour<Context, Need extends string> {
   readonly title: string
   readonly needs?: readonly Need[]
-  /** Throws where the implementation breaks the contract. */
+  /** Throws if the implementation breaks the contract. */
   run(context: Context): Promise<void>
 }
 
@@ -17,7 +17,7 @@ export type Needs<Need extends string, Fixture> = Readonly<
   Record<Need, (fixture: Fixture) => string | undefined>
 >
 
-/** Why a behaviour with these needs is skipped on a fixture, if it is. */
+/** Why a behaviour with these needs is skipped on a fixture; `undefined` if it is not. */
 export function unmetNeed<Need extends string, Fixture>(
   needs: Needs<Need, Fixture>,
   fixture: Fixture,

@@ -1,7 +1,9 @@
 import { describe, test } from 'vitest'
 import type { BehaviourGroup } from './behaviour.ts'
 
-/** Registers groups with Vitest, one test for each behaviour. `run` returns why one is skipped, if it is. */
+/**
+ * Registers groups with Vitest, one test per behaviour. `run` returns the reason if one is skipped.
+ */
 export function describeGroups<Each extends { readonly title: string }>(
   title: string,
   groups: readonly BehaviourGroup<Each>[],

@@ -1,6 +1,5 @@
 /**
- * Asks until the answer is what was waited for, and returns it: a condition, never a guess of time.
- * Throws what was last found once `withinMs` is over.
+ * Polls until the condition holds, and returns the result. Throws the last result after `withinMs`.
  */
 export async function eventually<Found>(
   what: string,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { dead, find, idsOf, retrying } from './fixture/log-context.ts'
 
-/** Cursors move forward, for who holds them. */
+/** Only the holder of a slot moves its cursor, and only forward. */
 export function advancing(): LogBehaviourGroup {
   return {
     title: 'advancing',
@@ -40,7 +40,7 @@ export function advancing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'does nothing for who has lost the slot: neither cursor nor failures',
+        title: 'does nothing for a relay that lost the slot: neither cursor nor failures',
         async run({ log, reader, event, append, name, shortLeaseMs, pass }) {
           const consumer = name()
           const [given, filed] = [event(), event()]
@@ -56,7 +56,7 @@ export function advancing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'moves the slots that are held, where others are lost',
+        title: 'moves the slots that are held even if others are lost',
         async run({ log, reader, events, append, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -100,7 +100,7 @@ export function advancing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'may be sent again, after its answer was lost',
+        title: 'may be repeated after its reply was lost',
         async run({ log, reader, event, append, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -113,7 +113,7 @@ export function advancing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'files what failed together with the move, and leaves the rest off file',
+        title: 'files failed deliveries in the same commit, and nothing else',
         async run({ log, reader, events, append, name }) {
           const consumer = name()
           const one = await reader({ consumer })

@@ -3,7 +3,7 @@ import type { DeadLetter, DeadLetterFilter, LoggedEvent } from '@oncekey/core'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { dead, find, idsOf, type LogContext, type Reader, retrying } from './fixture/log-context.ts'
 
-/** What is dead can be looked at, put back and given up. */
+/** Dead letters can be inspected, redriven and discarded. */
 export function deadLettersGroup(): LogBehaviourGroup {
   return {
     title: 'dead letters',
@@ -83,7 +83,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are redriven with the id of their event, and their attempts begin anew',
+        title: 'are redriven with the id of their event, and their attempts count from 1',
         async run(context) {
           const { log, by, read } = await someDead(context, 1)
           const { redriven } = await log.deadLetters.redrive({ origin: by.consumer }, { limit: 10 })
@@ -94,7 +94,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'match in a redrive what they match in a count and a list, whatever the filter',
+        title: 'match the same filter in a redrive, a count and a list',
         async run(context) {
           const { log, by, read } = await someDead(context, 4, (event, at) =>
             dead(event, at % 2 === 0 ? 'permanent' : 'exhausted', `kind ${at % 2}`),
@@ -142,7 +142,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are redriven no more at once than was asked, the oldest first',
+        title: 'are redriven up to the limit, the oldest first',
         async run(context) {
           const { log, by, read } = await someDead(context, 5)
           await log.deadLetters.redrive({ origin: by.consumer }, { limit: 2 })
@@ -152,7 +152,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'that were redriven and are done are kept as that, and a second redrive says so',
+        title: 'that were redriven and are done stay listed, and a second redrive reports them',
         async run(context) {
           const { log, by } = await someDead(context, 1)
           const { redriven } = await log.deadLetters.redrive({ origin: by.consumer }, { limit: 10 })
@@ -173,7 +173,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'that have taken effect all the same are not redriven: the inbox knows',
+        title: 'that are in the inbox are not redriven, because they took effect',
         needs: ['transactions'],
         async run(context) {
           const { log, by, read } = await someDead(context, 1)
@@ -194,7 +194,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'that are on their way again are listed apart, with when they are tried next',
+        title: 'that are being retried are listed separately, with their next attempt',
         async run(context) {
           const { log } = context
           const by = await context.reader()
@@ -234,7 +234,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are given up with a note, and not redriven after that',
+        title: 'are discarded with a note, and not redriven after that',
         async run(context) {
           const { log, by } = await someDead(context, 2)
           const { items } = await log.deadLetters.list({ origin: by.consumer }, { limit: 10 })
@@ -258,7 +258,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are counted, and grouped by kind of error with one of them to look at',
+        title: 'are counted and grouped by kind of error, with a sample',
         async run(context) {
           const { log, by, read } = await someDead(context, 3, (event, at) =>
             dead(event, 'permanent', at === 0 ? 'paper jam' : 'no ink'),
@@ -291,7 +291,7 @@ async function someDead(
   const by = await context.reader()
   await context.append(...context.events(count))
   const read = await by.readAll()
-  // One after the other, for their order.
+  // One after the other, because their order matters.
   for (const [at, event] of read.entries()) {
     await by.advance([verdict(event, at)])
     await context.pass(2)

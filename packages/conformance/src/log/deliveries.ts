@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
-import { dead, find, idsOf, parked, retrying } from './fixture/log-context.ts'
+import { find, idsOf, parked, retrying } from './fixture/log-context.ts'
+import { orderedDeliveries } from './ordered-deliveries.ts'
 
-/** What failed comes again when its time has come, until it is settled. */
+/** A failed delivery comes again when it is due, until it is settled. */
 export function deliveries(): LogBehaviourGroup {
   return {
     title: 'deliveries',
@@ -33,7 +34,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'end by their bytes, and only those that come are counted as started',
+        title: 'are limited in bytes, and only those returned are counted as started',
         async run({ reader, events, append }) {
           const by = await reader()
           const given = events(4, { data: `"${'x'.repeat(200_000)}"` })
@@ -50,7 +51,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'come with the event as it was read, and what was counted',
+        title: 'come with the event as read, and with their counts',
         async run({ reader, event, append }) {
           const by = await reader()
           const given = event({
@@ -74,7 +75,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are off file once they are done',
+        title: 'are deleted once they are done',
         async run({ log, reader, event, append }) {
           const by = await reader()
           await append(event())
@@ -87,7 +88,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'count attempts by how they ended, starts apart',
+        title: 'count attempts by outcome, and starts separately',
         async run({ reader, event, append }) {
           const by = await reader()
           await append(event())
@@ -97,13 +98,13 @@ export function deliveries(): LogBehaviourGroup {
           await by.settle(first, { kind: 'retrying', delayMs: 0 })
           const [second] = (await by.takeDue()).deliveries
           assert.deepEqual([second?.attempts, second?.starts], [2, 3])
-          // This one is never settled: the process dies.
+          // This one is never settled, as if the process died.
           const [third] = (await by.takeDue()).deliveries
           assert.deepEqual([third?.attempts, third?.starts], [2, 4])
         },
       },
       {
-        title: 'that are under way are left out, where they are named',
+        title: 'that are named in `except` are left out',
         async run({ reader, events, append }) {
           const by = await reader()
           await append(...events(2))
@@ -116,7 +117,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'that were started and never settled come alone',
+        title: 'that were started but never settled come alone',
         async run({ reader, events, append, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -136,7 +137,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'come to who holds their slot, and to nobody else',
+        title: 'come only to the holder of their slot',
         async run({ log, reader, events, append, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -153,7 +154,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are not settled by who has lost the slot',
+        title: 'are not settled by a relay that lost the slot',
         async run({ reader, event, append, name, shortLeaseMs, pass }) {
           const consumer = name()
           const one = await reader({ consumer, leaseMs: shortLeaseMs })
@@ -199,7 +200,7 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
-        title: 'filed behind one that was settled in the meantime are due at once',
+        title: 'filed behind one that was settled meanwhile are due at once',
         needs: ['ordering'],
         async run({ reader, events, append, name }) {
           const by = await reader()
@@ -215,134 +216,7 @@ export function deliveries(): LogBehaviourGroup {
           assert.equal((await by.takeDue()).deliveries[0]?.event.id, second.id)
         },
       },
-      {
-        title: 'come in runs to who is in order: with the first of a key what waits for it',
-        needs: ['ordering'],
-        async run({ reader, events, append, name }) {
-          const by = await reader()
-          const given = events(4, { orderingKey: name() })
-          const [other] = events(1)
-          assert.ok(other)
-          await append(...given, other)
-          const read = await by.readAll()
-          const [first, ...rest] = given.map((each) => find(read, each))
-          assert.ok(first)
-          await by.advance([retrying(first), ...rest.map(parked), retrying(find(read, other))])
-          const { deliveries: due } = await by.takeDue({ run: 3, limit: 2 })
-          const ofKey = due.filter(({ event }) => event.id !== other.id)
-          // Of a key no more than 3, and of all no more than 3; the first of each before any second.
-          assert.deepEqual(
-            ofKey.map(({ event }) => event.id),
-            idsOf(given).slice(0, 2),
-          )
-          assert.equal(due.length, 3)
-          assert.deepEqual(
-            ofKey.map(({ attempts, starts }) => [attempts, starts]),
-            [
-              [1, 2],
-              [0, 0],
-            ],
-          )
-          // What stands behind something that is under way does not come.
-          assert.deepEqual(await by.takeDue({ run: 3, except: due.map(({ id }) => id) }), {
-            deliveries: [],
-            nextInMs: null,
-          })
-          for (const each of due) await by.settle(each, { kind: 'done' })
-          const { deliveries: after } = await by.takeDue({ run: 3 })
-          assert.deepEqual(idsOf(after.map(({ event }) => event)), idsOf(given).slice(2))
-          assert.equal(after[0]?.starts, 1)
-        },
-      },
-      {
-        title: 'do not come to who is in order while one before them is to wait',
-        needs: ['ordering'],
-        async run({ reader, events, append, name, pass }) {
-          const by = await reader()
-          const given = events(3, { orderingKey: name() })
-          await append(...given)
-          const read = await by.readAll()
-          const [first, second, third] = given.map((each) => find(read, each))
-          assert.ok(first && second && third)
-          await by.advance([retrying(first, 2_000), retrying(second), parked(third)])
-          const { deliveries: none, nextInMs } = await by.takeDue({ run: 10 })
-          assert.deepEqual(none, [])
-          assert.ok(nextInMs !== null && nextInMs > 0 && nextInMs <= 2_000)
-          await pass(2_050)
-          const { deliveries: due } = await by.takeDue({ run: 10 })
-          assert.deepEqual(idsOf(due.map(({ event }) => event)), idsOf(given))
-        },
-      },
-      {
-        title: 'that were redriven come to who is in order before what is behind them in the log',
-        needs: ['ordering'],
-        async run({ log, reader, events, append, name }) {
-          const by = await reader()
-          const orderingKey = name()
-          const given = events(3, { orderingKey })
-          await append(...given)
-          const read = await by.readAll()
-          const [first, second, third] = given.map((each) => find(read, each))
-          assert.ok(first && second && third)
-          await by.advance([dead(first), retrying(second), parked(third)])
-          await log.deadLetters.redrive({ origin: by.consumer }, { limit: 10 })
-          const held = await log.held({
-            consumer: by.consumer,
-            slots: [first.slot],
-            orderingKeys: [orderingKey, name()],
-          })
-          assert.deepEqual(held, [{ slot: first.slot, orderingKey, count: 3 }])
-          const [head] = (await by.takeDue({ run: 1 })).deliveries
-          assert.equal(head?.event.id, first.id)
-          await by.settle(head as never, { kind: 'retrying', delayMs: 60_000 })
-          assert.deepEqual((await by.takeDue({ run: 10 })).deliveries, [])
-        },
-      },
-      {
-        title: 'that were started and never settled come alone to who is in order, too',
-        needs: ['ordering'],
-        async run({ reader, events, append, name }) {
-          const consumer = name()
-          const one = await reader({ consumer })
-          const given = events(3, { orderingKey: name() })
-          await append(...given)
-          const read = await one.readAll()
-          const [first, ...rest] = given.map((each) => find(read, each))
-          assert.ok(first)
-          await one.advance([retrying(first), ...rest.map(parked)])
-          assert.equal((await one.takeDue({ run: 10 })).deliveries.length, 3)
-          await one.release(true)
-          const two = await reader({ consumer })
-          const { deliveries: due } = await two.takeDue({ run: 10 })
-          assert.deepEqual(idsOf(due.map(({ event }) => event)), [first.id])
-          assert.equal(due[0]?.starts, 3)
-          await two.settle(due[0] as never, { kind: 'done' })
-          assert.equal((await two.takeDue({ run: 10 })).deliveries.length, 2)
-        },
-      },
-      {
-        title: 'are counted by ordering key, for whoever takes a slot over',
-        needs: ['ordering'],
-        async run({ log, reader, events, append, name }) {
-          const by = await reader()
-          const orderingKey = name()
-          await append(...events(3, { orderingKey }), ...events(1))
-          const read = await by.readAll()
-          const mine = read.filter((event) => event.orderingKey === orderingKey)
-          assert.deepEqual(
-            await log.held({ consumer: by.consumer, slots: [...by.slots.keys()] }),
-            [],
-          )
-          await by.advance([
-            retrying(mine[0] as never),
-            parked(mine[1] as never),
-            parked(mine[2] as never),
-          ])
-          assert.deepEqual(await log.held({ consumer: by.consumer, slots: [...by.slots.keys()] }), [
-            { slot: mine[0]?.slot, orderingKey, count: 3 },
-          ])
-        },
-      },
+      ...orderedDeliveries(),
     ],
   }
 }

@@ -2,19 +2,19 @@ import { describeGroups } from '../behaviour/describe-groups.ts'
 import type { LogFixture } from './fixture/log-fixture.ts'
 import { logBehaviours, runLogBehaviour } from './log-behaviours.ts'
 
-/** A log that joins the suite. */
+/** A log to test. */
 export interface LogSuite<Tx> {
-  /** As the report shall call it: `redis 7, cluster`. */
+  /** The name in the report: `redis 7, cluster`. */
   readonly name: string
-  /** A fixture for one test. It may share its database with others; see {@link LogFixture}. */
+  /** Creates a fixture for one test. Fixtures may share a database; see {@link LogFixture}. */
   create(): LogFixture<Tx> | Promise<LogFixture<Tx>>
-  /** For each test. Milliseconds. @default 30_000 */
+  /** The timeout of each test. Milliseconds. @default 30_000 */
   readonly timeoutMs?: number
 }
 
 /**
- * Registers the whole log contract with Vitest: one test for each sentence of it. What the log cannot
- * do, or the fixture does not show, is skipped and says why.
+ * Registers the whole log contract with Vitest, one test per sentence. Tests that need something
+ * the log or the fixture lacks are skipped with the reason.
  *
  * @example
  * ```ts

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { idsOf } from './fixture/log-context.ts'
 
-/** What is taken in takes effect once, with what was written and emitted, or not at all. */
+/**
+ * An event that is taken in takes effect once, with the consumer's writes and events, or not at
+ * all.
+ */
 export function inbox(): LogBehaviourGroup {
   return {
     title: 'inbox',
@@ -69,7 +72,7 @@ export function inbox(): LogBehaviourGroup {
         },
       },
       {
-        title: 'says which of many were not taken in before',
+        title: 'reports which of several events are new',
         needs: ['transactions'],
         async run({ log, events, name }) {
           const consumer = name()
@@ -94,7 +97,7 @@ export function inbox(): LogBehaviourGroup {
         },
       },
       {
-        title: 'ends the transaction: later use of it fails and reaches nothing',
+        title: 'ends the transaction: later use of it fails and writes nothing',
         needs: ['transactions'],
         async run({ log, fixture, event, name }) {
           for (const end of ['commit', 'rollback'] as const) {
@@ -113,7 +116,7 @@ export function inbox(): LogBehaviourGroup {
         },
       },
       {
-        title: 'commits what was emitted without a transaction once',
+        title: 'commits events emitted without a transaction once',
         async run({ log, reader, event, name }) {
           const by = await reader()
           const [consumer, taken, emitted] = [name(), event(), event()]

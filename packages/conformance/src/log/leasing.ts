@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { allSlots } from './fixture/log-context.ts'
 
-/** Slots are held by one relay at a time, and shared fairly. */
+/** One relay holds a slot at a time, and slots are shared fairly. */
 export function leasing(): LogBehaviourGroup {
   return {
     title: 'leasing',
     behaviours: [
       {
-        title: 'gives a relay that is alone every slot',
+        title: 'gives a single relay every slot',
         async run({ reader }) {
           const by = await reader()
           assert.deepEqual(
@@ -31,7 +31,7 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'says what share is fair, and takes nothing away by itself',
+        title: 'reports the fair share, and takes nothing away by itself',
         async run({ reader, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -44,7 +44,7 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'shares out what is let go, and no more than is fair',
+        title: 'shares released slots, up to the fair share',
         async run({ log, reader, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -57,7 +57,7 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'leaves who has left out of the shares',
+        title: 'does not count relays that left in the shares',
         async run({ reader, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -68,7 +68,7 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'takes over what ran out, and not what is renewed',
+        title: 'takes over leases that ran out, and not renewed ones',
         async run({ reader, name, shortLeaseMs, pass }) {
           const consumer = name()
           const one = await reader({ consumer, leaseMs: shortLeaseMs })
@@ -100,7 +100,7 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'counts holders that went without a word, until an advance is calm',
+        title: 'counts holders that disappeared, until an advance is calm',
         async run({ reader, name, shortLeaseMs, pass, append, event }) {
           const consumer = name()
           const crashesOf = async (leaseMs?: number) => {
@@ -123,7 +123,7 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
-        title: 'leaves a slot alone that is released by who has lost it',
+        title: 'ignores a release by a relay that lost the slot',
         async run({ reader, name, shortLeaseMs, pass }) {
           const consumer = name()
           const one = await reader({ consumer, leaseMs: shortLeaseMs })

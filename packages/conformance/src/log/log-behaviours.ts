@@ -30,12 +30,13 @@ export function logBehaviours(): readonly LogBehaviourGroup[] {
   ]
 }
 
-/** Tries one behaviour on a fixture of its own. Returns why it was skipped, if it was. */
+/** Runs one behaviour on its own fixture. Returns the reason if it was skipped. */
 export async function runLogBehaviour<Tx>(
   behaviour: LogBehaviour,
   create: () => LogFixture<Tx> | Promise<LogFixture<Tx>>,
 ): Promise<string | undefined> {
-  // What a transaction is, only the fixture knows: the suite hands it from one hook to the other.
+  // Only the fixture knows the type of its transaction; the suite passes it from one hook to the
+  // other.
   const fixture = (await create()) as LogFixture
   try {
     const reason = unmetByLog(fixture, behaviour.needs)

@@ -4,13 +4,13 @@ import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { idsOf } from './fixture/log-context.ts'
 import type { OpenAppend } from './fixture/log-fixture.ts'
 
-/** Transactions commit in another order than they began in. */
+/** Transactions commit in another order than they began. */
 export function openTransactions(): LogBehaviourGroup {
   return {
     title: 'open transactions',
     behaviours: [
       {
-        title: 'hold nobody up, and their events come when they commit',
+        title: 'delay nobody, and their events come when they commit',
         needs: ['open transactions'],
         async run({ reader, event, append, fixture }) {
           const by = await reader()
@@ -37,7 +37,7 @@ export function openTransactions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'that commit between two pages are neither lost nor come twice',
+        title: 'that commit between two pages are neither lost nor repeated',
         needs: ['open transactions'],
         async run({ reader, events, append, fixture }) {
           const by = await reader()
@@ -52,7 +52,7 @@ export function openTransactions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'that span any number of readings come once each, to whoever takes over in between',
+        title: 'that span many reads come once each, across takeovers',
         needs: ['open transactions'],
         async run({ reader, events, append, fixture, name }) {
           const consumer = name()

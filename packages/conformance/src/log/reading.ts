@@ -3,13 +3,13 @@ import { randomBytes } from 'node:crypto'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { find, idsOf } from './fixture/log-context.ts'
 
-/** Whoever reads on gets every event once. */
+/** A reader that continues gets every event once. */
 export function reading(): LogBehaviourGroup {
   return {
     title: 'reading',
     behaviours: [
       {
-        title: 'gives every event once to whoever reads on, page by page',
+        title: 'returns every event once to a reader that continues, page by page',
         async run({ reader, events, append }) {
           const by = await reader()
           const given = events(57)
@@ -22,7 +22,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'gives nothing of an append that has an event in it which emit() would refuse',
+        title: 'returns nothing of an append that contains an invalid event',
         async run({ reader, event, append }) {
           const by = await reader()
           const refused = [
@@ -40,7 +40,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'gives no more than was asked for, and says whether there may be more',
+        title: 'returns at most the limit, and whether there may be more',
         async run({ reader, events, append }) {
           const by = await reader()
           await append(...events(5))
@@ -49,17 +49,17 @@ export function reading(): LogBehaviourGroup {
           assert.equal(first.more, true)
           const second = await by.read(3)
           assert.equal(second.events.length, 2)
-          // It may take another look to know.
+          // It may need another read to find out.
           const { events: none, more } = second.more ? await by.read(3) : second
           assert.equal(more, false)
           assert.equal(second.more ? none.length : 0, 0)
         },
       },
       {
-        title: 'ends a page by its bytes, gives one however large it is, and goes on behind it',
+        title: 'limits a page in bytes, returns one event of any size, and continues behind it',
         async run({ reader, event, append }) {
           const by = await reader()
-          // Each of them a hundred times what a page may have, but text that can be packed very small.
+          // Each is a hundred times the size limit of a page, but compresses to almost nothing.
           const large = Array.from({ length: 6 }, () => event({ data: `"${'x'.repeat(200_000)}"` }))
           const mixed = Array.from({ length: 6 }, () =>
             event({ data: JSON.stringify(randomBytes(30_000).toString('base64')) }),
@@ -76,7 +76,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'gives the events of an ordering key in the order they were appended',
+        title: 'returns the events of an ordering key in the order they were appended',
         needs: ['ordering'],
         async run({ reader, events, append, name }) {
           const by = await reader()
@@ -95,7 +95,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'gives events as they were written',
+        title: 'returns events as they were written',
         async run({ reader, event, append }) {
           const by = await reader()
           const given = event({
@@ -121,7 +121,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'moves nothing: the same positions give the same events',
+        title: 'moves nothing: the same positions return the same events',
         async run({ log, reader, events, append }) {
           const by = await reader()
           await append(...events(9))
@@ -133,7 +133,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'goes on behind an event from its position, in its slot',
+        title: 'continues behind an event from its position, in its slot',
         async run({ log, reader, events, append, name }) {
           const by = await reader()
           await append(...events(6, { orderingKey: name() }))
@@ -152,7 +152,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'gives only the slots that are asked for, and all of their events',
+        title: 'returns only the requested slots, and all of their events',
         async run({ log, reader, events, append }) {
           const by = await reader()
           const given = events(60)
@@ -174,12 +174,12 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'keeps slots apart that are read from different places',
+        title: 'reads each slot from its own position',
         async run({ log, reader, events, append }) {
           const by = await reader()
           const given = events(60)
           await append(...given)
-          // Every slot on from an event of its own, all in one question.
+          // Continues every slot from a different event, in one call.
           const all = await by.readAll()
           const bySlot = new Map<number, typeof all>()
           for (const event of all)
@@ -206,7 +206,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'gives only the types that are asked for, and passes the others',
+        title: 'returns only the requested types, and passes the others',
         async run({ reader, event, append }) {
           const by = await reader({ types: ['a.wanted', 'b."quoted" \\ {x}'] })
           const wanted = [event({ type: 'a.wanted' }), event({ type: 'b."quoted" \\ {x}' })]
@@ -230,7 +230,7 @@ export function reading(): LogBehaviourGroup {
         },
       },
       {
-        title: 'goes on where it was for a consumer that subscribes again, whatever it asks for',
+        title: 'continues where it was for a consumer that subscribes again',
         async run({ log, reader, event, append }) {
           const by = await reader()
           const given = event()

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { idsOf } from './fixture/log-context.ts'
 
-/** Nothing is taken away that somebody has yet to read. */
+/** Events that some consumer has not read are kept. */
 export function retention(): LogBehaviourGroup {
   return {
     title: 'retention',
     behaviours: [
       {
-        title: 'keeps what one consumer has passed and another has not',
+        title: 'keeps events that one consumer has passed and another has not',
         async run({ log, reader, events, append }) {
           const [fast, slow] = [await reader(), await reader()]
           const given = events(10)
@@ -20,7 +20,7 @@ export function retention(): LogBehaviourGroup {
         },
       },
       {
-        title: 'keeps what is read and not passed',
+        title: 'keeps events that were read but not passed',
         async run({ log, reader, events, append, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -52,7 +52,7 @@ export function retention(): LogBehaviourGroup {
         },
       },
       {
-        title: 'says that it does not know a consumer, and not that it is up to date',
+        title: 'reports an unknown consumer as unknown, not as up to date',
         async run({ log, reader, events, append, name }) {
           const consumer = name()
           await append(...events(2))
@@ -76,7 +76,7 @@ export function retention(): LogBehaviourGroup {
         },
       },
       {
-        title: 'forgets a consumer that is retired: it begins anew',
+        title: 'forgets a retired consumer, which starts anew',
         async run({ log, reader, events, append, name }) {
           const consumer = name()
           await reader({ consumer })

@@ -3,13 +3,16 @@ import { type LoggedEvent, OptionsError, type RetireOptions } from '@oncekey/cor
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { dead, type LogContext, type Reader, retrying } from './fixture/log-context.ts'
 
-/** What a consumer could not take is settled when it is retired, and is nobody else's. */
+/**
+ * Retiring a consumer decides what becomes of its failed deliveries, and no other consumer gets
+ * them.
+ */
 export function retiring(): LogBehaviourGroup {
   return {
     title: 'retiring',
     behaviours: [
       {
-        title: 'keeps what is dead and what is retrying apart from the dead letters there are',
+        title: 'keeps dead and retrying deliveries, apart from other dead letters',
         async run(context) {
           const { log } = context
           const { by, read } = await oneDeadOneRetrying(context)
@@ -35,7 +38,7 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
-        title: 'pages through what it kept, each once',
+        title: 'lists what it kept page by page, each once',
         async run(context) {
           const { log } = context
           const by = await context.reader()
@@ -57,7 +60,7 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
-        title: 'discards what is dead and what is retrying, with a note, where it is asked to',
+        title: 'discards dead and retrying deliveries on request, with a note',
         async run(context) {
           const { log } = context
           const { by, ids } = await oneDeadOneRetrying(context)
@@ -76,7 +79,7 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
-        title: 'redrives nothing of what it kept, and says why; that can be discarded',
+        title: 'refuses to redrive what it kept; that can be discarded',
         async run(context) {
           const { log } = context
           const { by, ids } = await oneDeadOneRetrying(context)
@@ -98,7 +101,7 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
-        title: 'leaves nothing to a consumer of that name: no delivery, no letter, no group',
+        title: 'leaves nothing to a new consumer of that name',
         async run(context) {
           const { log } = context
           const { by } = await oneDeadOneRetrying(context)
@@ -120,7 +123,7 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
-        title: 'files what fails to a consumer of that name, whatever became of that event before',
+        title: 'lets a new consumer of that name file an event that failed before',
         async run(context) {
           const { log } = context
           for (const choice of [{}, { remaining: 'discard' }] as readonly RetireOptions[]) {
@@ -146,7 +149,7 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
-        title: 'fences off who held its slots, also from those of a consumer of that name',
+        title: 'fences off earlier holders, also from the slots of a new consumer of that name',
         async run(context) {
           const { log } = context
           const by = await context.reader()
@@ -166,13 +169,13 @@ export function retiring(): LogBehaviourGroup {
         },
       },
       {
-        title: 'of a consumer that is not known changes nothing',
+        title: 'of an unknown consumer changes nothing',
         async run({ log, name }) {
           assert.deepEqual(await log.retire(name()), { kept: 0, discarded: 0 })
         },
       },
       {
-        title: 'refuses a choice that is none, before anything is retired',
+        title: 'refuses an invalid option before anything is retired',
         async run(context) {
           const { log } = context
           const { by } = await oneDeadOneRetrying(context)
@@ -189,7 +192,10 @@ export function retiring(): LogBehaviourGroup {
   }
 }
 
-/** A consumer with one letter of each, and, if asked for, one that was redriven and is done. */
+/**
+ * A consumer with one dead and one retrying delivery, and optionally one that was redriven and is
+ * done.
+ */
 async function oneDeadOneRetrying(
   context: LogContext,
   withDone = false,

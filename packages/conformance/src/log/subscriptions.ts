@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { idsOf, type LogContext } from './fixture/log-context.ts'
 
-/** Releases of a consumer that take different types run side by side, and nothing is passed over. */
+/** Releases of a consumer with different types run side by side, and no event is skipped. */
 export function subscriptions(): LogBehaviourGroup {
   return {
     title: 'subscriptions',
     behaviours: [
       {
-        title: 'read what begins so, and everything: `order.*`, `*`',
+        title: 'match by prefix and all: `order.*`, `*`',
         async run({ reader, event, append }) {
           const types = ['order.created', 'order.item.added', 'orders.created', 'order']
           const all = types.map((type) => event({ type }))
@@ -21,7 +21,7 @@ export function subscriptions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'give way to a release with more types from the moment it is on record',
+        title: 'give way to a release with more types once it is on record',
         async run({ log, reader, event, append, name }) {
           const consumer = name()
           const old = await reader({ consumer, types: ['a'] })
@@ -40,7 +40,7 @@ export function subscriptions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'say who reads: who takes all that is wanted, else the oldest that is alive',
+        title: 'let the relay with all wanted types read, or else the oldest live one',
         async run({ log, name, ...context }) {
           const ask = asking({ log, name, ...context })
           const narrow = await ask(['a'])
@@ -58,7 +58,7 @@ export function subscriptions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'go when the last relay with an older list says that it leaves',
+        title: 'end when the last relay with an older list leaves',
         async run({ log, name, ...context }) {
           const ask = asking({ log, name, ...context })
           const old = await ask(['a', 'b'])
@@ -87,7 +87,7 @@ export function subscriptions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'of a consumer that is not known are none',
+        title: 'do not exist for an unknown consumer',
         async run({ log, name }) {
           const unknown = { consumer: name(), relay: name(), types: null, leaseMs: HOUR_MS }
           assert.equal(await log.want(unknown), undefined)
@@ -98,7 +98,7 @@ export function subscriptions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'let who waits keep what it holds, and count it in no share',
+        title: 'let a waiting relay keep what it holds without counting in the shares',
         async run({ log, reader, name }) {
           const consumer = name()
           const one = await reader({ consumer })
@@ -114,7 +114,7 @@ export function subscriptions(): LogBehaviourGroup {
         },
       },
       {
-        title: 'leave what another release takes among what failed to that one',
+        title: 'leave failed deliveries of another release’s types to that release',
         async run({ reader, event, append, log }) {
           const by = await reader()
           const [mine, others] = [event({ type: 'order.created' }), event({ type: 'refund.made' })]
@@ -153,7 +153,7 @@ export function subscriptions(): LogBehaviourGroup {
 
 const HOUR_MS = 60 * 60 * 1000
 
-/** Relays of a consumer as they ask what they may do. */
+/** Relays of a consumer that ask what they may do. */
 function asking({ log, name }: Pick<LogContext, 'log' | 'name'>) {
   return async (types: readonly string[], of?: string, leaseMs = HOUR_MS) => {
     const [consumer, relay] = [of ?? name(), name()]

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 
-/** Starts of an event that may kill processes are counted by the cursor. */
+/** The cursor counts the starts of an event that may kill processes. */
 export function suspects(): LogBehaviourGroup {
   return {
     title: 'suspects',
     behaviours: [
       {
-        title: 'are counted from one holder to the next; another event begins at 1',
+        title: 'are counted across holders; another event begins at 1',
         async run({ log, reader, name, event }) {
           const consumer = name()
           const [one, other] = [event().id, event().id]
@@ -23,7 +23,7 @@ export function suspects(): LogBehaviourGroup {
         },
       },
       {
-        title: 'are not counted for who has lost the slot',
+        title: 'are not counted for a relay that lost the slot',
         async run({ log, reader, name, event }) {
           const consumer = name()
           const { id: eventId } = event()

@@ -2,21 +2,21 @@ import { describeGroups } from '../behaviour/describe-groups.ts'
 import type { StoreFixture } from './fixture/store-fixture.ts'
 import { runStoreBehaviour, storeBehaviours } from './store-behaviours.ts'
 
-/** A store that joins the suite. */
+/** A store to test. */
 export interface StoreSuite<Tx> {
-  /** As the report shall call it: `redis 7, cluster`. */
+  /** The name in the report: `redis 7, cluster`. */
   readonly name: string
-  /** A fixture for one test. It may share its database with others; see {@link StoreFixture}. */
+  /** Creates a fixture for one test. Fixtures may share a database; see {@link StoreFixture}. */
   create(): StoreFixture<Tx> | Promise<StoreFixture<Tx>>
-  /** Random histories for the model test. @default 50 */
+  /** How many random histories the model test runs. @default 50 */
   readonly modelRuns?: number
-  /** For each test. Milliseconds. @default 30_000 */
+  /** The timeout of each test. Milliseconds. @default 30_000 */
   readonly timeoutMs?: number
 }
 
 /**
- * Registers the whole store contract with Vitest: one test for each sentence of it. What the store
- * cannot do, or the fixture does not show, is skipped and says why.
+ * Registers the whole store contract with Vitest, one test per sentence. Tests that need something
+ * the store or the fixture lacks are skipped with the reason.
  *
  * @example
  * ```ts

@@ -19,7 +19,7 @@ import { waiting } from './claims/waiting.ts'
 import type { StoreBehaviour, StoreBehaviourGroup } from './fixture/store-behaviour.ts'
 import { storeContext } from './fixture/store-context.ts'
 import { type StoreFixture, unmet } from './fixture/store-fixture.ts'
-import { model } from './model.ts'
+import { model } from './model/model.ts'
 import { operatorActs } from './operator/operator-acts.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
 
@@ -50,13 +50,14 @@ export function storeBehaviours(): readonly StoreBehaviourGroup[] {
   ]
 }
 
-/** Tries one behaviour on a fixture of its own. Returns why it was skipped, if it was. */
+/** Runs one behaviour on its own fixture. Returns the reason if it was skipped. */
 export async function runStoreBehaviour<Tx>(
   behaviour: StoreBehaviour,
   create: () => StoreFixture<Tx> | Promise<StoreFixture<Tx>>,
   options: { readonly modelRuns: number },
 ): Promise<string | undefined> {
-  // What a transaction is, only the fixture knows: the suite hands it from one hook to the other.
+  // Only the fixture knows the type of its transaction; the suite passes it from one hook to the
+  // other.
   const fixture = (await create()) as StoreFixture
   const context = storeContext(fixture, options.modelRuns)
   try {

@@ -2,18 +2,18 @@ import type { Begun, Engine, EngineRequest } from '@oncekey/core'
 import { createEngine, memoryStore } from '@oncekey/core'
 import type { Steps } from './plain-adapter.ts'
 
-/** An adapter with one fault, and the behaviours that have to find it. */
+/** An adapter with one fault, and the behaviours that must detect it. */
 export interface BrokenAdapter {
   readonly fault: string
   /** The store's. @default both */
   readonly mode?: 'transaction' | 'lease' | 'no transactions'
-  /** What is done in place of the right steps; made anew for every site. */
+  /** The faulty steps; created anew for every site. */
   steps(): Partial<Steps>
-  /** Titles as `group: behaviour`, or how they begin: every behaviour meant has to fail. */
+  /** Titles as `group: behaviour`, or their beginnings. Every matching behaviour has to fail. */
   readonly caughtBy: readonly (string | RegExp)[]
 }
 
-/** A run that no store knows of: what a bypass does. */
+/** A run without a claim, as a bypass would start it. */
 export function runUnclaimed(
   engine: Engine<unknown>,
   request: EngineRequest,
@@ -45,7 +45,7 @@ export function withHeader(
   return { ...request, header: (asked) => (asked === name ? lines : request.header(asked)) }
 }
 
-/** The object, but for these members. */
+/** The object with these members replaced. */
 export function changed<Value extends object>(value: Value, members: Partial<Value>): Value {
   return new Proxy(value, {
     get: (target, name) => Reflect.get(name in members ? members : target, name),

@@ -3,7 +3,7 @@ import type { HeaderChange, PlainResponse } from '@oncekey/core'
 import { type BrokenAdapter, withHeader } from './broken-adapter.ts'
 import type { RenderedReply } from './plain-adapter.ts'
 
-/** Adapters that change what is answered, or what is answered again. */
+/** Adapters that change the first response or its replay. */
 export const brokenAnswers: readonly BrokenAdapter[] = [
   {
     fault: 'answers with another status',
@@ -24,7 +24,7 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
     steps: () => ({ reply: (reply) => ({ ...reply, headers: [] }), body: () => ({}) }),
     caughtBy: [
       'the first answer: has the handler’s headers',
-      'the first answer: tells the handler',
+      'the first answer: gives the handler what the client sent',
     ],
   },
   {
@@ -47,14 +47,14 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
         },
       }
     },
-    caughtBy: ['the first answer: is that of each key'],
+    caughtBy: ['the first answer: belongs to its key, on one connection and on many at once'],
   },
   {
     fault: 'begins to answer before the commit',
     steps: () => ({ beforeCompletion: (_, { res }) => res.flushHeaders() }),
     caughtBy: [
       'the first byte: ',
-      /^a commit that: (is lost|fails|was made|another|collided)/,
+      /^a commit that: (is lost|fails|succeeded|another|collided)/,
       'a route that streams: sends nothing',
       'a problem: of code commit-failed',
       'secrets in a response: are kept from the store',
@@ -65,15 +65,19 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
     steps: () => ({
       kept: ({ headers, body }) => ({ status: 299, headers, body: Buffer.concat([body, SPACE]) }),
     }),
-    caughtBy: [/^a replay: repeats/, 'a replay: comes for every one', 'a replay: is not steered'],
+    caughtBy: [
+      /^a replay: repeats/,
+      'a replay: is sent for each of 1,000 retries, 50 at a time',
+      'a replay: is not influenced by a marker header from the client',
+    ],
   },
   {
     fault: 'keeps no headers',
     steps: () => ({ kept: (response) => ({ ...response, headers: [] }) }),
     caughtBy: [
       /^the headers of a replay: keep/,
-      'the headers of a replay: lack what the handler removed',
-      'the headers of a replay: are what `replayHeader` says',
+      'the headers of a replay: lack headers from outside that the handler removed, and have those it changed',
+      'the headers of a replay: follow `replayHeader` over the standard list',
     ],
   },
   {
@@ -100,7 +104,7 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
     },
     caughtBy: [
       /^the headers of a replay: never have/,
-      'the headers of a replay: are what `replayHeader` says',
+      'the headers of a replay: follow `replayHeader` over the standard list',
       'the headers of a replay: have a date',
     ],
   },
@@ -120,7 +124,7 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
         },
       }
     },
-    caughtBy: ['a replay: comes for every one'],
+    caughtBy: ['a replay: is sent for each of 1,000 retries, 50 at a time'],
   },
   {
     fault: 'answers problems in its own words',
@@ -150,7 +154,7 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
         return { ...begun, response: { ...begun.response, body } }
       },
     }),
-    caughtBy: ['a store that: cannot be reached says nothing'],
+    caughtBy: ['a store that: cannot be reached does not tell the client why'],
   },
   {
     fault: 'remembers problems',
@@ -174,7 +178,7 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
       /^a coded body: .* is decoded for/,
       'a coded body: that is streamed',
       'a coded body: is decoded only for',
-      'a coded body: keeps the `Vary`',
+      'a coded body: keeps an existing `Vary` when it is decoded',
     ],
   },
   {
@@ -184,9 +188,9 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
       /^a coded body: in (x-)?gzip is repeated/,
       /^a coded body: that cannot be decoded .*: gzip/,
       /^a coded body: may be empty/,
-      'a coded body: is repeated as it left to a client',
+      'a coded body: is repeated unchanged to a client that accepts neither its coding nor identity',
       'a coded body: is decoded only',
-      'a coded body: counts by',
+      'a coded body: is limited by its coded size, and stays coded if it is too large decoded',
     ],
   },
   {
@@ -202,7 +206,7 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
   {
     fault: 'has nothing of a response redacted',
     steps: () => ({ options: ({ redact: _, ...options }) => options }),
-    caughtBy: ['a coded body: is what `redact` sees'],
+    caughtBy: ['a coded body: is passed to `redact` decoded, and stored so'],
   },
   {
     fault: 'hands on what a handler says of the message',
@@ -283,19 +287,22 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
     caughtBy: [
       'a handler that fails: because',
       'a store that: cannot undo',
-      'a response that is too large to be kept: does not count',
+      'a response that is too large to be kept: does not matter if it is not stored anyway: a 500 is delivered completely',
     ],
   },
 ]
 
 const SPACE = Buffer.from(' ')
 
-/** What adapters did once: the bytes before a compressor, for a client that may accept another. */
+/**
+ * An earlier fault of adapters: they stored the bytes before compression, for clients that accept
+ * another coding.
+ */
 function decodedResponse(response: PlainResponse): PlainResponse {
   const coding = response.headers.find(([name]) => name === 'content-encoding')?.[1]
   if (coding === undefined) return response
   const headers = response.headers.filter(([name]) => name !== 'content-encoding')
-  // Throws for everything that is not gzip, no bytes included.
+  // Throws for everything that is not gzip, including no bytes.
   return { ...response, headers, body: gunzipSync(response.body) }
 }
 

@@ -3,7 +3,7 @@ import type { HandlerContext } from '@oncekey/core'
 import { type BrokenAdapter, changed, runUnclaimed } from './broken-adapter.ts'
 import { json } from './plain-adapter.ts'
 
-/** Adapters that give handlers less than they were promised, or end their attempts wrongly. */
+/** Adapters that give handlers less than promised, or end their attempts wrongly. */
 export const brokenEnds: readonly BrokenAdapter[] = [
   {
     fault: 'has dispositions of its own',
@@ -11,8 +11,8 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     caughtBy: [
       /^a response of status: \d+ is/,
       'a route that streams: leaves its key free',
-      'events that a response undoes: are told',
-      'events that a response undoes: are warned',
+      'events that a response undoes: are reported on a diagnostics channel every time',
+      'events that a response undoes: cause one warning per route',
       'a handler that fails: undoes',
     ],
   },
@@ -50,7 +50,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
       'the context of a handler: throws attempt-over for emit()',
       'the context of a handler: refuses an event',
       'the context of a handler: commits events',
-      'events that a response undoes: are told',
+      'events that a response undoes: are reported on a diagnostics channel every time',
       'a route that does not require a key: commits',
       'a client that hangs up: while the handler',
       'a replay: leaves writes',
@@ -65,7 +65,9 @@ export const brokenEnds: readonly BrokenAdapter[] = [
         return context
       },
     }),
-    caughtBy: ['events that a response undoes: are no news'],
+    caughtBy: [
+      'events that a response undoes: are not reported if nothing was emitted, or everything kept',
+    ],
   },
   {
     fault: 'counts every attempt as one more, and derives keys from chance',
@@ -74,7 +76,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
         changed(context, { attempt: context.attempt + 1, deriveKey: () => `${Math.random()}` }),
     }),
     caughtBy: [
-      'the context of a handler: says which key',
+      'the context of a handler: has the key, the scope and the attempt',
       'the context of a handler: derives keys',
       'a route that does not require a key: gives the handler',
       'an outcome that is unknown: does not exist in transaction mode',
@@ -85,7 +87,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     fault: 'gives a transaction that is none',
     steps: () => ({ context: noTransaction }),
     caughtBy: [
-      'the context of a handler: gives one transaction',
+      'the context of a handler: returns the same transaction every time, which sees its own writes',
       'the context of a handler: gives a transaction that is over',
       'the context of a handler: throws transaction-over',
       'a route that streams: has no transaction',
@@ -185,10 +187,10 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     steps: () => ({ options: (options) => ({ ...options, whenUnknown: 'retake' }) }),
     caughtBy: [
       'an outcome that is unknown: is held with `hold`: 409',
-      'an outcome that is unknown: is held where',
-      'an outcome that is unknown: is asked',
-      'an outcome that is unknown: is what',
-      'an outcome that is unknown: stays one',
+      'an outcome that is unknown: is held if the reconcile function returns `hold`',
+      'an outcome that is unknown: is passed to a reconcile function with its key and derived keys',
+      'an outcome that is unknown: becomes the response of the reconcile function, which is stored and replayed',
+      'an outcome that is unknown: stays unknown if the reconcile function throws: the app responds, nothing runs',
     ],
   },
   {
@@ -214,7 +216,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
       'a key whose result is no longer kept: answers',
       'a response that is too large to be kept: in lease mode, of bytes',
       'a route that streams: is on record',
-      'a route that streams: is so also',
+      'a route that streams: also handles a response that is not a stream',
     ],
   },
   {
@@ -254,7 +256,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     caughtBy: [
       'a route that streams: passes',
       'a route that streams: is on record',
-      'a route that streams: is so also',
+      'a route that streams: also handles a response that is not a stream',
       'a route that streams: has committed',
       'a route that streams: has no transaction',
       'a route that streams: is over',
@@ -276,13 +278,13 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     caughtBy: [
       'secrets in a response: are not readable',
       'secrets in a response: are an error',
-      'secrets in a response: are shown once',
+      'secrets in a response: are sent once and not stored if `redact` removes them',
       'secrets in a response: are kept from the store',
     ],
   },
 ]
 
-/** 2xx and 3xx undone, 4xx kept with its writes, and what is to be tried again kept. */
+/** Undoes 2xx and 3xx, keeps 4xx with its writes, and stores what should be retried. */
 function otherWayRound(): Record<number, 'commit' | 'refuse' | 'retry'> {
   const of = (status: number) => (status < 400 ? 'retry' : 'commit')
   const statuses = Array.from({ length: 400 }, (_, n) => n + 200)
@@ -300,7 +302,7 @@ async function* whileConnected(
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
     yield chunk
-    // Long enough for a hang-up to be seen, which comes on its own.
+    // Long enough for a hang-up to be noticed.
     await new Promise((resolve) => setTimeout(resolve, 50))
     if (isGone()) await new Promise(() => {})
   }

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { EngineOptions } from '@oncekey/core'
 import { type BrokenAdapter, runUnclaimed, withKey } from './broken-adapter.ts'
 
-/** Adapters that misread the request, or who may run. */
+/** Adapters that misread the request or its authority. */
 export const brokenRequests: readonly BrokenAdapter[] = [
   {
     fault: 'runs requests without a key as if none were needed',
@@ -53,7 +53,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     steps: () => ({
       options: (options) => ({ ...options, validateKey: (key) => key.length <= 64 }),
     }),
-    caughtBy: ['keys: a key of 255', 'keys: a key that the API’s own'],
+    caughtBy: ['keys: a key of 255', 'keys: a key that `validateKey` rejects is refused'],
   },
   {
     fault: 'takes keys in any case for the same',
@@ -95,8 +95,8 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     caughtBy: [
       'a key used with another request: with another body of the same length',
       'a key used with another request: with a list in another order',
-      'a key used with another request: is not one where only the order',
-      'a key used with another request: is what the app’s own',
+      'a key used with another request: is not another request if only the order and spacing of the JSON differ',
+      'a key used with another request: follows a custom `fingerprint`',
     ],
   },
   {
@@ -117,7 +117,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
       'a key used with another request: by a stranger',
       'an option that is a function: that throws is an error of the app, and nothing runs: fingerprint',
       'a key used with another request: is told so',
-      'a key whose result is no longer kept: still tells',
+      'a key whose result is no longer kept: still refuses another request: 422 key-reused',
       'a problem: of code key-reused',
       'a problem: is never stored',
       'secrets in a response: stay replayable',
@@ -137,7 +137,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
         }),
       }),
     }),
-    caughtBy: ['an outcome that is unknown: is held with `hold` also'],
+    caughtBy: ['an outcome that is unknown: answers another request with 422 key-reused'],
   },
   {
     fault: 'knows nothing of options that are functions',
@@ -214,11 +214,11 @@ export const brokenRequests: readonly BrokenAdapter[] = [
       scope: () => 'dangerously-shared',
     }),
     caughtBy: [
-      'scopes: never meet',
-      'scopes: and keys are told apart',
+      'scopes: never mix: the same key of two customers is two keys',
+      'scopes: and keys are distinct even if their concatenation is equal',
       'scopes: have no default',
       'scopes: a scope that',
-      'the context of a handler: says which key',
+      'the context of a handler: has the key, the scope and the attempt',
       'the context of a handler: derives keys',
     ],
   },
@@ -227,7 +227,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     steps: () => ({
       request: (request, { req }) => ({ ...request, scope: String(req.headers['x-customer']) }),
     }),
-    caughtBy: ['scopes: are one where it says'],
+    caughtBy: ['scopes: are one with `dangerously-shared`'],
   },
   {
     fault: 'has one namespace for all',
@@ -242,7 +242,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
         header: (name) => (name === 'traceparent' ? [] : request.header(name)),
       }),
     }),
-    caughtBy: ['the context of a handler: says which trace'],
+    caughtBy: ['the context of a handler: has the traceparent of the request, or none'],
   },
   {
     fault: 'runs handlers without a claim where the store fails',
@@ -273,7 +273,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
           ? runUnclaimed(engine, request)
           : engine.begin(request),
     }),
-    caughtBy: ['a replay: is not steered'],
+    caughtBy: ['a replay: is not influenced by a marker header from the client'],
   },
   {
     fault: 'runs again for every retry',
@@ -283,19 +283,19 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     }),
     caughtBy: [
       'a replay: repeats',
-      'a replay: comes for every one',
-      'a replay: is of the answer',
+      'a replay: is sent for each of 1,000 retries, 50 at a time',
+      'a replay: repeats the original response, whatever the handler does to its objects afterwards',
       'a replay: leaves writes',
       'a request whose key is running: is told so: 409',
-      'a request whose key is running: gets the one answer',
+      'a request whose key is running: gets the single response, for 50 concurrent clients that retry',
       'a request whose key is running: waits for the result',
       'a request whose key is running: is told so once',
       'a client that hangs up: while the handler',
       'a client that hangs up: between',
       'a key whose result is no longer kept: answers 410',
       'a route that streams: is on record',
-      'a route that streams: is so also',
-      'a commit that: was made',
+      'a route that streams: also handles a response that is not a stream',
+      'a commit that: succeeded although its reply was lost is replayed to the retry',
       'a problem: of code in-progress',
       'secrets in a response: are not readable in the store',
     ],
@@ -310,7 +310,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     steps: () => ({
       request: (request) => ({ ...request, signal: new AbortController().signal }),
     }),
-    caughtBy: ['a request whose key is running: waits no longer'],
+    caughtBy: ['a request whose key is running: stops waiting when its client disconnects'],
   },
   {
     fault: 'runs one request at a time',
@@ -329,7 +329,7 @@ export const brokenRequests: readonly BrokenAdapter[] = [
   },
 ]
 
-/** The options, with something in place of each function among them. */
+/** The options with every function replaced. */
 function eachFunction(
   options: EngineOptions<unknown>,
   change: (call: (...given: unknown[]) => unknown) => unknown,

@@ -18,8 +18,7 @@ import {
 } from '@oncekey/core'
 
 /**
- * The steps of an adapter for no framework at all, each of them right. A broken adapter is this one
- * with one step replaced.
+ * The steps of an adapter without a framework, all correct. A broken adapter replaces one of them.
  */
 export interface Steps {
   options(options: EngineOptions<unknown>): EngineOptions<unknown>
@@ -35,20 +34,20 @@ export interface Steps {
   body(parsed: unknown): unknown
   onHangUp(run: HandlerRun, exchange: Exchange): void
   onThrow(run: HandlerRun | undefined, error: unknown): RenderedReply | 'no answer'
-  /** What the handler's answer is to be, before it is asked about. */
+  /** The handler's reply, before the run is asked about it. */
   reply(reply: RenderedReply, exchange: Exchange): RenderedReply
-  /** What is held of a piece of a stream until the rest is there. */
+  /** What is held of a stream's chunk until the rest is there. */
   piece(bytes: Uint8Array): Uint8Array
-  /** What is stored of it. */
+  /** What is stored of the response. */
   kept(response: PlainResponse, exchange: Exchange): PlainResponse
   beforeCompletion(reply: RenderedReply, exchange: Exchange): void
   maxBytes(run: HandlerRun): number
-  /** What is asked about a response whose stream is not at its end. */
+  /** What the run is asked about a response whose stream has not ended. */
   tooLarge(run: HandlerRun, collected: PlainResponse): Promise<RunOutcome>
   verdict(verdict: RunOutcome, exchange: Exchange): RunOutcome
-  /** What of the handler's headers is sent; framing is not the handler's to say. */
+  /** The handler's headers that are sent, without framing. */
   sent(headers: RenderedReply['headers'], exchange: Exchange): RenderedReply['headers']
-  /** A problem or a replay, about to be written. */
+  /** A problem or a replay before it is written. */
   answer(
     response: PlainResponse,
     kind: 'replay' | 'problem' | 'failure',
@@ -63,12 +62,12 @@ export interface Steps {
     response: PlainResponse,
     outside: Readonly<Record<string, string>>,
   ): void
-  /** The body, when all of it is there. */
+  /** The complete body. */
   end(exchange: Exchange, body: Uint8Array): void
   drain(engine: Engine<unknown>): Engine<unknown>['drain']
 }
 
-/** One request and its answer. */
+/** One request and its response. */
 export interface Exchange {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -110,7 +109,7 @@ export const rightSteps: Steps = {
   drain: (engine) => engine.drain,
 }
 
-/** Serves sites with these steps, made anew for each. */
+/** Serves sites with these steps, created anew for each. */
 export function plainAdapter(stepsOf: () => Steps): ServeSite {
   return async (site) => {
     const steps = stepsOf()
@@ -288,7 +287,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
   }
 }
 
-/** The whole body, or as much of it as may be kept and what is left. */
+/** The whole body, or as much of it as may be stored and the rest. */
 async function collect(
   { body }: RenderedReply,
   piece: Steps['piece'],
@@ -360,7 +359,7 @@ function isHandlers(name: string, method: string | undefined): boolean {
   return name === 'content-length' ? method === 'HEAD' : !isFraming(name)
 }
 
-/** Apart from `end`, which would take the bytes of the head for text. */
+/** Separate from `end`, which would encode the head as text. */
 function endWith({ res }: Exchange, body: Uint8Array): void {
   if (res.statusCode !== 204 && res.statusCode !== 304 && !res.hasHeader('content-length')) {
     res.setHeader('content-length', body.length)

@@ -7,11 +7,11 @@ import {
   type Operations,
 } from '@oncekey/core'
 
-/** A store whose operator's side has one fault, and the behaviours that have to find it. */
+/** A store whose operator side has one fault, and the behaviours that must detect it. */
 export interface BrokenKeys {
   readonly fault: string
   readonly breaks: (right: Sides, store: MemoryStore) => Partial<Sides>
-  /** Titles as `group: behaviour`; others may find it, too. */
+  /** Titles as `group: behaviour`; others may detect it, too. */
   readonly caughtBy: readonly string[]
 }
 
@@ -20,7 +20,7 @@ interface Sides {
   readonly operations: Operations
 }
 
-/** The memory store in lease mode, with a side for operators that is wrong in one way. */
+/** The memory store in lease mode with one fault in its operator side. */
 export function brokenFixture({ breaks }: BrokenKeys): StoreFixture<MemoryTransaction> {
   let now = Date.now()
   const store = memoryStore({ mode: 'lease', now: () => now })
@@ -39,7 +39,7 @@ export function brokenFixture({ breaks }: BrokenKeys): StoreFixture<MemoryTransa
   }
 }
 
-/** As the memory store does it, but for some verbs. */
+/** The memory store with some methods replaced. */
 const withKeys =
   (change: (right: Keys, store: MemoryStore) => Partial<Keys>): BrokenKeys['breaks'] =>
   ({ keys }, store) => ({ keys: { ...keys, ...change(keys, store) } })
@@ -59,22 +59,22 @@ export const brokenKeys: readonly BrokenKeys[] = [
       'acts on keys: answer finishes an unknown key: the next request gets that response, byte for byte',
       'acts on keys: after answer the attempt that comes back late changes nothing',
       'acts on keys: forget lets the next request with a finished key run again',
-      'acts on keys: forget takes nothing away where another request is on record',
+      'acts on keys: forget changes nothing if another request is on record',
       'acts on keys: nothing happens to a running key, whatever the act: it answers `running`',
       'acts on keys: nothing happens to a key of which nothing is known, whatever the act: it answers `absent`',
       'acts on keys: release and answer leave a finished key as it is',
       'acts on keys: forget leaves an unknown key as it is',
-      'acts on keys: of many acts on one unknown key one is done, and one is on record',
+      'acts on keys: of many acts on one unknown key one is done and recorded',
       'acts on keys: of an act and a claim that retakes one wins',
       'acts on keys: an act without an actor or a note is refused, and nothing happens',
     ],
   },
   {
-    // An audit that is written by whoever calls, after the act.
+    // The caller writes the audit entry after the act.
     fault: 'keeps no trail',
     breaks: () => ({ operations: { list: async () => ({ items: [], next: undefined }) } }),
     caughtBy: [
-      'acts on keys: each act that is done is on record: who, what, on which key, why',
+      'acts on keys: each act that is done is recorded: who, what, on which key, why',
       'acts on keys: the newest act comes first, page by page, each once',
     ],
   },
@@ -110,8 +110,8 @@ export const brokenKeys: readonly BrokenKeys[] = [
       },
     })),
     caughtBy: [
-      'looking at keys: of a key that was never claimed nothing is known',
-      'looking at keys: looking at a free key takes it from nobody',
+      'looking at keys: a key that was never claimed is unknown',
+      'looking at keys: looking at a free key does not claim it',
     ],
   },
   {
@@ -123,8 +123,8 @@ export const brokenKeys: readonly BrokenKeys[] = [
       },
     })),
     caughtBy: [
-      'looking at keys: a finished key shows its request, its response, and the body where it is asked for',
-      'looking at keys: a response that is gone is said to be',
+      'looking at keys: a finished key shows its request, its response, and its body on request',
+      'looking at keys: a response that is gone is shown as gone',
       'looking at keys: in lease mode the attempt is shown: its number, its claim, its lease',
     ],
   },
@@ -151,7 +151,7 @@ export const brokenKeys: readonly BrokenKeys[] = [
     })),
     caughtBy: [
       'looking at keys: the keys of a scope are listed in the order of their bytes, page by page, each once',
-      'looking at keys: what is listed of a state is all that is in it',
+      'looking at keys: a list by state contains every key in that state',
       'looking at keys: a filter that would read everything, and a page without bounds, are refused',
     ],
   },
@@ -164,7 +164,7 @@ export const brokenKeys: readonly BrokenKeys[] = [
       },
     })),
     caughtBy: [
-      'looking at keys: without a scope what waits longest is listed first, and what was finished last',
+      'looking at keys: without a scope the longest waiting come first, then the last finished',
     ],
   },
   {

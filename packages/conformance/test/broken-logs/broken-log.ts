@@ -4,11 +4,11 @@ import type { Inside } from './memory-fixture.ts'
 
 type Log = EventLog<MemoryTransaction>
 
-/** A log with one fault, and the behaviours that have to find it. */
+/** A log with one fault, and the behaviours that must detect it. */
 export interface BrokenLog {
   readonly fault: string
   replaced(log: EventLog<any>, inside: Inside): Partial<Log>
   readonly open?: (log: EventLog<any>) => NonNullable<LogFixture['open']>
-  /** Titles as `group: behaviour`; others may find it, too. */
+  /** Titles as `group: behaviour`; others may detect it, too. */
   readonly caughtBy: readonly string[]
 }

@@ -7,13 +7,13 @@ import {
   memoryStore,
 } from '@oncekey/core'
 
-/** What a fault may use beside the log that it is a fault of. */
+/** What a fault may use beside the log it belongs to. */
 export interface Inside {
   readonly store: MemoryStore
   now(): number
 }
 
-/** The memory log with some of its verbs replaced. */
+/** The memory log with some methods replaced. */
 export function memoryLogFixture(
   replaced: (
     log: EventLog<MemoryTransaction>,
@@ -26,7 +26,7 @@ export function memoryLogFixture(
   const log = { ...right, ...replaced(right, { store, now: () => now }) }
   return {
     log,
-    // Events of an open transaction are nowhere until it commits.
+    // Events of an open transaction exist nowhere until it commits.
     open: async (events) => ({ commit: () => log.append(events), rollback: async () => {} }),
     advance: (ms) => {
       now += ms

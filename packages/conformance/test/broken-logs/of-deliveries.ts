@@ -1,7 +1,7 @@
 import { type DueDelivery, OncekeyError } from '@oncekey/core'
 import type { BrokenLog } from './broken-log.ts'
 
-/** Faults in what failed, and in the inbox. */
+/** Faults in failed deliveries and in the inbox. */
 export const ofDeliveries: readonly BrokenLog[] = [
   {
     fault: 'tries again at once, whatever the delay',
@@ -30,9 +30,9 @@ export const ofDeliveries: readonly BrokenLog[] = [
         event: { ...each.event, headers: '{}' },
       })),
     caughtBy: [
-      'deliveries: come with the event as it was read, and what was counted',
-      'deliveries: count attempts by how they ended, starts apart',
-      'deliveries: that were started and never settled come alone',
+      'deliveries: come with the event as read, and with their counts',
+      'deliveries: count attempts by outcome, and starts separately',
+      'deliveries: that were started but never settled come alone',
     ],
   },
   {
@@ -41,22 +41,22 @@ export const ofDeliveries: readonly BrokenLog[] = [
       deadLetters: { ...log.deadLetters, listRetrying: log.deadLetters.list },
     }),
     caughtBy: [
-      'dead letters: that are on their way again are listed apart, with when they are tried next',
+      'dead letters: that are being retried are listed separately, with their next attempt',
     ],
   },
   {
     fault: 'settles nothing',
     replaced: () => ({ settle: async () => ({ lost: [] }) }),
     caughtBy: [
-      'deliveries: are off file once they are done',
+      'deliveries: are deleted once they are done',
       'deliveries: behind another of their ordering key come once that is settled, one after the other',
-      'dead letters: that were redriven and are done are kept as that, and a second redrive says so',
+      'dead letters: that were redriven and are done stay listed, and a second redrive reports them',
     ],
   },
   {
     fault: 'gives out again what is under way',
     replaced: (log) => ({ takeDue: (request) => log.takeDue({ ...request, except: [] }) }),
-    caughtBy: ['deliveries: that are under way are left out, where they are named'],
+    caughtBy: ['deliveries: that are named in `except` are left out'],
   },
   {
     fault: 'does not let what waits behind another wait',
@@ -97,7 +97,7 @@ export const ofDeliveries: readonly BrokenLog[] = [
           })),
         }),
     }),
-    caughtBy: ['deliveries: filed behind one that was settled in the meantime are due at once'],
+    caughtBy: ['deliveries: filed behind one that was settled meanwhile are due at once'],
   },
   {
     fault: 'hands out what is due, whatever is before it in the log',
@@ -105,22 +105,22 @@ export const ofDeliveries: readonly BrokenLog[] = [
       takeDue: ({ run, ...request }) => log.takeDue(request),
     }),
     caughtBy: [
-      'deliveries: come in runs to who is in order: with the first of a key what waits for it',
-      'deliveries: do not come to who is in order while one before them is to wait',
-      'deliveries: that were redriven come to who is in order before what is behind them in the log',
+      'deliveries: come in runs to an ordered consumer: the first of a key with those that wait for it',
+      'deliveries: do not come to an ordered consumer while an earlier one waits',
+      'deliveries: that were redriven come to an ordered consumer before those behind them in the log',
     ],
   },
   {
     fault: 'hands out whole runs behind what a process may have died of',
     replaced: (log) => due(log, (each) => ({ ...each, starts: each.attempts + 1 })),
     caughtBy: [
-      'deliveries: that were started and never settled come alone to who is in order, too',
+      'deliveries: that were started but never settled come alone to an ordered consumer, too',
     ],
   },
   {
     fault: 'does not know what is held',
     replaced: () => ({ held: async () => [] }),
-    caughtBy: ['deliveries: are counted by ordering key, for whoever takes a slot over'],
+    caughtBy: ['deliveries: are counted by ordering key, for a relay that takes a slot over'],
   },
   {
     fault: 'writes at once, outside of the transaction',
@@ -138,7 +138,7 @@ export const ofDeliveries: readonly BrokenLog[] = [
     }),
     caughtBy: [
       'inbox: leaves nothing behind after a rollback, and takes the event in the next time',
-      'inbox: ends the transaction: later use of it fails and reaches nothing',
+      'inbox: ends the transaction: later use of it fails and writes nothing',
     ],
   },
   {
@@ -187,10 +187,7 @@ export const ofDeliveries: readonly BrokenLog[] = [
         return { ...intake, fresh }
       },
     }),
-    caughtBy: [
-      'inbox: says which of many were not taken in before',
-      'inbox: keeps consumers apart',
-    ],
+    caughtBy: ['inbox: reports which of several events are new', 'inbox: keeps consumers apart'],
   },
   {
     fault: 'marks nothing and commits events apart',
@@ -206,8 +203,8 @@ export const ofDeliveries: readonly BrokenLog[] = [
     }),
     caughtBy: [
       'inbox: commits writes, events and the mark together',
-      'inbox: commits what was emitted without a transaction once',
-      'dead letters: that have taken effect all the same are not redriven: the inbox knows',
+      'inbox: commits events emitted without a transaction once',
+      'dead letters: that are in the inbox are not redriven, because they took effect',
     ],
   },
 ]
@@ -259,7 +256,7 @@ export const ofDeadLetters: readonly BrokenLog[] = [
           : { ...each, event: { ...each.event, id: crypto.randomUUID() }, attempts: 1 },
       ),
     caughtBy: [
-      'dead letters: are redriven with the id of their event, and their attempts begin anew',
+      'dead letters: are redriven with the id of their event, and their attempts count from 1',
     ],
   },
   {
@@ -269,9 +266,7 @@ export const ofDeadLetters: readonly BrokenLog[] = [
         redrive: ({ origin, ids }: any, options: any) =>
           log.deadLetters.redrive({ ...(origin && { origin }), ...(ids && { ids }) }, options),
       }),
-    caughtBy: [
-      'dead letters: match in a redrive what they match in a count and a list, whatever the filter',
-    ],
+    caughtBy: ['dead letters: match the same filter in a redrive, a count and a list'],
   },
   {
     fault: 'redrives all at once',
@@ -279,7 +274,7 @@ export const ofDeadLetters: readonly BrokenLog[] = [
       letters(log, {
         redrive: (filter: any) => log.deadLetters.redrive(filter, { limit: 1_000 }),
       }),
-    caughtBy: ['dead letters: are redriven no more at once than was asked, the oldest first'],
+    caughtBy: ['dead letters: are redriven up to the limit, the oldest first'],
   },
   {
     fault: 'says nothing of what it does not redrive, and forgets notes',
@@ -291,9 +286,9 @@ export const ofDeadLetters: readonly BrokenLog[] = [
         discard: (ids: any) => log.deadLetters.discard(ids, ''),
       }),
     caughtBy: [
-      'dead letters: that were redriven and are done are kept as that, and a second redrive says so',
-      'dead letters: that have taken effect all the same are not redriven: the inbox knows',
-      'dead letters: are given up with a note, and not redriven after that',
+      'dead letters: that were redriven and are done stay listed, and a second redrive reports them',
+      'dead letters: that are in the inbox are not redriven, because they took effect',
+      'dead letters: are discarded with a note, and not redriven after that',
     ],
   },
   {
@@ -305,9 +300,7 @@ export const ofDeadLetters: readonly BrokenLog[] = [
           return { ...stats, groups: stats.groups.slice(0, 1) }
         },
       }),
-    caughtBy: [
-      'dead letters: are counted, and grouped by kind of error with one of them to look at',
-    ],
+    caughtBy: ['dead letters: are counted and grouped by kind of error, with a sample'],
   },
 ]
 

@@ -1,6 +1,6 @@
 import type { BrokenLog } from './broken-log.ts'
 
-/** Faults in who holds what, and in moving cursors. */
+/** Faults in holding slots and moving cursors. */
 export const ofHolding: readonly BrokenLog[] = [
   {
     fault: 'gives every slot to whoever asks',
@@ -26,7 +26,7 @@ export const ofHolding: readonly BrokenLog[] = [
         return { ...lease, taken: lease.taken.filter(({ slot }) => slot !== 63) }
       },
     }),
-    caughtBy: ['leasing: gives a relay that is alone every slot'],
+    caughtBy: ['leasing: gives a single relay every slot'],
   },
   {
     fault: 'finds any share fair',
@@ -37,19 +37,19 @@ export const ofHolding: readonly BrokenLog[] = [
       },
     }),
     caughtBy: [
-      'leasing: says what share is fair, and takes nothing away by itself',
-      'leasing: shares out what is let go, and no more than is fair',
+      'leasing: reports the fair share, and takes nothing away by itself',
+      'leasing: shares released slots, up to the fair share',
     ],
   },
   {
     fault: 'counts relays that have left',
     replaced: (log) => ({ release: (request) => log.release({ ...request, leaving: false }) }),
-    caughtBy: ['leasing: leaves who has left out of the shares'],
+    caughtBy: ['leasing: does not count relays that left in the shares'],
   },
   {
     fault: 'does not renew',
     replaced: (log) => ({ lease: (request) => log.lease({ ...request, holding: [] }) }),
-    caughtBy: ['leasing: takes over what ran out, and not what is renewed'],
+    caughtBy: ['leasing: takes over leases that ran out, and not renewed ones'],
   },
   {
     fault: 'has one epoch for ever, so that nobody is fenced off',
@@ -78,12 +78,12 @@ export const ofHolding: readonly BrokenLog[] = [
     },
     caughtBy: [
       'leasing: raises the epoch each time a slot is taken',
-      'leasing: leaves a slot alone that is released by who has lost it',
-      'advancing: does nothing for who has lost the slot: neither cursor nor failures',
-      'advancing: moves the slots that are held, where others are lost',
-      'suspects: are not counted for who has lost the slot',
-      'deliveries: are not settled by who has lost the slot',
-      'deliveries: come to who holds their slot, and to nobody else',
+      'leasing: ignores a release by a relay that lost the slot',
+      'advancing: does nothing for a relay that lost the slot: neither cursor nor failures',
+      'advancing: moves the slots that are held even if others are lost',
+      'suspects: are not counted for a relay that lost the slot',
+      'deliveries: are not settled by a relay that lost the slot',
+      'deliveries: come only to the holder of their slot',
     ],
   },
   {
@@ -94,7 +94,7 @@ export const ofHolding: readonly BrokenLog[] = [
         return { ...lease, taken: lease.taken.map((each) => ({ ...each, crashes: 0 })) }
       },
     }),
-    caughtBy: ['leasing: counts holders that went without a word, until an advance is calm'],
+    caughtBy: ['leasing: counts holders that disappeared, until an advance is calm'],
   },
   {
     fault: 'forgets crashes with any advance',
@@ -102,7 +102,7 @@ export const ofHolding: readonly BrokenLog[] = [
       advance: (move) =>
         log.advance({ ...move, slots: move.slots.map((each) => ({ ...each, calm: true })) }),
     }),
-    caughtBy: ['leasing: counts holders that went without a word, until an advance is calm'],
+    caughtBy: ['leasing: counts holders that disappeared, until an advance is calm'],
   },
   {
     fault: 'advances all slots or none',
@@ -120,7 +120,7 @@ export const ofHolding: readonly BrokenLog[] = [
         return await log.advance(move)
       },
     }),
-    caughtBy: ['advancing: moves the slots that are held, where others are lost'],
+    caughtBy: ['advancing: moves the slots that are held even if others are lost'],
   },
   {
     fault: 'says that cursors moved, and moves none',
@@ -139,8 +139,8 @@ export const ofHolding: readonly BrokenLog[] = [
         log.advance({ ...move, slots: move.slots.map((each) => ({ ...each, failed: [] })) }),
     }),
     caughtBy: [
-      'advancing: files what failed together with the move, and leaves the rest off file',
-      'advancing: may be sent again, after its answer was lost',
+      'advancing: files failed deliveries in the same commit, and nothing else',
+      'advancing: may be repeated after its reply was lost',
       'deliveries: come when they are due, and not before',
       'dead letters: are listed the oldest first, in pages, each once',
     ],
@@ -150,7 +150,7 @@ export const ofHolding: readonly BrokenLog[] = [
     replaced: (log) => ({
       suspect: (request) => log.suspect({ ...request, eventId: 'any' }),
     }),
-    caughtBy: ['suspects: are counted from one holder to the next; another event begins at 1'],
+    caughtBy: ['suspects: are counted across holders; another event begins at 1'],
   },
   {
     fault: 'takes away what was read, whoever has not passed it',
@@ -170,17 +170,17 @@ export const ofHolding: readonly BrokenLog[] = [
       }
     },
     caughtBy: [
-      'retention: keeps what one consumer has passed and another has not',
-      'retention: keeps what is read and not passed',
+      'retention: keeps events that one consumer has passed and another has not',
+      'retention: keeps events that were read but not passed',
     ],
   },
   {
     fault: 'keeps a consumer that is retired',
     replaced: () => ({ retire: async () => ({ kept: 0, discarded: 0 }) }),
     caughtBy: [
-      'retention: forgets a consumer that is retired: it begins anew',
-      'retiring: keeps what is dead and what is retrying apart from the dead letters there are',
-      'retiring: leaves nothing to a consumer of that name: no delivery, no letter, no group',
+      'retention: forgets a retired consumer, which starts anew',
+      'retiring: keeps dead and retrying deliveries, apart from other dead letters',
+      'retiring: leaves nothing to a new consumer of that name',
     ],
   },
 ]

@@ -1,7 +1,7 @@
 import type { EventLog, LoggedEvent, ReadRequest } from '@oncekey/core'
 import type { BrokenLog } from './broken-log.ts'
 
-/** Faults in what is read. */
+/** Faults in reading. */
 export const ofReading: readonly BrokenLog[] = [
   {
     fault: 'gives the last event of a page again with the next',
@@ -17,17 +17,17 @@ export const ofReading: readonly BrokenLog[] = [
         },
       }
     },
-    caughtBy: ['reading: gives every event once to whoever reads on, page by page'],
+    caughtBy: ['reading: returns every event once to a reader that continues, page by page'],
   },
   {
     fault: 'loses what was opened before something that was read: a plain number',
     replaced: (log) => {
-      // Numbers are taken in the order of writing; here an event's id stands for it, as it was made.
+      // Numbers are assigned in the order of writing; here the event's id represents that order.
       const late = new Set<string>()
       let opened = 0
       return {
         async append(events) {
-          // What is committed by open() comes alone, after something else was read.
+          // Events committed by open() come alone, after something else was read.
           for (const { id } of events) if (opened > 0) late.add(id)
           await log.append(events)
         },
@@ -39,9 +39,9 @@ export const ofReading: readonly BrokenLog[] = [
       }
     },
     caughtBy: [
-      'open transactions: hold nobody up, and their events come when they commit',
-      'open transactions: that commit between two pages are neither lost nor come twice',
-      'open transactions: that span any number of readings come once each, to whoever takes over in between',
+      'open transactions: delay nobody, and their events come when they commit',
+      'open transactions: that commit between two pages are neither lost nor repeated',
+      'open transactions: that span many reads come once each, across takeovers',
     ],
   },
   {
@@ -51,23 +51,19 @@ export const ofReading: readonly BrokenLog[] = [
         for (const event of events) await log.append([event])
       },
     }),
-    caughtBy: [
-      'reading: gives nothing of an append that has an event in it which emit() would refuse',
-    ],
+    caughtBy: ['reading: returns nothing of an append that contains an invalid event'],
   },
   {
     fault: 'says nothing of an append that it refuses',
     replaced: (log) => ({
       append: (events) => log.append(events).catch(() => {}),
     }),
-    caughtBy: [
-      'reading: gives nothing of an append that has an event in it which emit() would refuse',
-    ],
+    caughtBy: ['reading: returns nothing of an append that contains an invalid event'],
   },
   {
     fault: 'gives more than was asked for',
     replaced: (log) => ({ read: (request) => log.read({ ...request, limit: request.limit + 1 }) }),
-    caughtBy: ['reading: gives no more than was asked for, and says whether there may be more'],
+    caughtBy: ['reading: returns at most the limit, and whether there may be more'],
   },
   {
     fault: 'bounds pages by number and not by bytes',
@@ -76,8 +72,8 @@ export const ofReading: readonly BrokenLog[] = [
       takeDue: (request) => log.takeDue({ ...request, maxBytes: Number.MAX_SAFE_INTEGER }),
     }),
     caughtBy: [
-      'reading: ends a page by its bytes, gives one however large it is, and goes on behind it',
-      'deliveries: end by their bytes, and only those that come are counted as started',
+      'reading: limits a page in bytes, returns one event of any size, and continues behind it',
+      'deliveries: are limited in bytes, and only those returned are counted as started',
     ],
   },
   {
@@ -85,12 +81,12 @@ export const ofReading: readonly BrokenLog[] = [
     replaced: (log) => ({
       read: async (request) => ({ ...(await log.read(request)), more: false }),
     }),
-    caughtBy: ['reading: gives no more than was asked for, and says whether there may be more'],
+    caughtBy: ['reading: returns at most the limit, and whether there may be more'],
   },
   {
     fault: 'gives a page in any order',
     replaced: (log) => changed(log, (events) => [...events].reverse()),
-    caughtBy: ['reading: gives the events of an ordering key in the order they were appended'],
+    caughtBy: ['reading: returns the events of an ordering key in the order they were appended'],
   },
   {
     fault: 'rounds times, forgets headers and takes no subject for an empty one',
@@ -103,7 +99,7 @@ export const ofReading: readonly BrokenLog[] = [
           occurredAtMs: Math.floor(event.occurredAtMs / 1000) * 1000,
         })),
       ),
-    caughtBy: ['reading: gives events as they were written'],
+    caughtBy: ['reading: returns events as they were written'],
   },
   {
     fault: 'takes what was read for done',
@@ -118,8 +114,8 @@ export const ofReading: readonly BrokenLog[] = [
       )
     },
     caughtBy: [
-      'reading: moves nothing: the same positions give the same events',
-      'retention: keeps what is read and not passed',
+      'reading: moves nothing: the same positions return the same events',
+      'retention: keeps events that were read but not passed',
     ],
   },
   {
@@ -135,8 +131,8 @@ export const ofReading: readonly BrokenLog[] = [
       },
     }),
     caughtBy: [
-      'reading: goes on behind an event from its position, in its slot',
-      'reading: keeps slots apart that are read from different places',
+      'reading: continues behind an event from its position, in its slot',
+      'reading: reads each slot from its own position',
       'advancing: stops behind an event in the middle of a page',
     ],
   },
@@ -154,7 +150,7 @@ export const ofReading: readonly BrokenLog[] = [
         return { ...page, next: page.next.filter(({ slot }) => asked.has(slot)) }
       },
     }),
-    caughtBy: ['reading: gives only the slots that are asked for, and all of their events'],
+    caughtBy: ['reading: returns only the requested slots, and all of their events'],
   },
   {
     fault: 'reads all slots from the place of the first',
@@ -165,12 +161,12 @@ export const ofReading: readonly BrokenLog[] = [
         return log.read({ ...request, slots })
       },
     }),
-    caughtBy: ['reading: keeps slots apart that are read from different places'],
+    caughtBy: ['reading: reads each slot from its own position'],
   },
   {
     fault: 'gives all types to everybody',
     replaced: (log) => ({ read: (request) => log.read({ ...request, types: null }) }),
-    caughtBy: ['reading: gives only the types that are asked for, and passes the others'],
+    caughtBy: ['reading: returns only the requested types, and passes the others'],
   },
   {
     fault: 'begins with the next event, whatever is asked for',
@@ -188,7 +184,7 @@ export const ofReading: readonly BrokenLog[] = [
       },
     }),
     caughtBy: [
-      'reading: goes on where it was for a consumer that subscribes again, whatever it asks for',
+      'reading: continues where it was for a consumer that subscribes again',
       'advancing: is where the next holder begins',
     ],
   },
@@ -197,7 +193,7 @@ export const ofReading: readonly BrokenLog[] = [
     replaced: (log) => ({
       lag: async (consumer) => ({ ...(await log.lag(consumer)), known: true }),
     }),
-    caughtBy: ['retention: says that it does not know a consumer, and not that it is up to date'],
+    caughtBy: ['retention: reports an unknown consumer as unknown, not as up to date'],
   },
   {
     fault: 'tells how long events have been waiting by the time they bear',

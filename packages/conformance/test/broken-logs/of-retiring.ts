@@ -1,13 +1,13 @@
 import type { BrokenLog } from './broken-log.ts'
 
-/** Faults in what is left of a consumer that was retired. */
+/** Faults in what remains of a retired consumer. */
 export const ofRetiring: readonly BrokenLog[] = [
   {
     fault: 'keeps what is left, whatever it was told',
     replaced: (log) => ({ retire: (consumer) => log.retire(consumer) }),
     caughtBy: [
-      'retiring: discards what is dead and what is retrying, with a note, where it is asked to',
-      'retiring: refuses a choice that is none, before anything is retired',
+      'retiring: discards dead and retrying deliveries on request, with a note',
+      'retiring: refuses an invalid option before anything is retired',
     ],
   },
   {
@@ -25,9 +25,9 @@ export const ofRetiring: readonly BrokenLog[] = [
       },
     }),
     caughtBy: [
-      'retiring: keeps what is dead and what is retrying apart from the dead letters there are',
-      'retiring: pages through what it kept, each once',
-      'retiring: leaves nothing to a consumer of that name: no delivery, no letter, no group',
+      'retiring: keeps dead and retrying deliveries, apart from other dead letters',
+      'retiring: lists what it kept page by page, each once',
+      'retiring: leaves nothing to a new consumer of that name',
     ],
   },
   {
@@ -47,7 +47,7 @@ export const ofRetiring: readonly BrokenLog[] = [
         },
       },
     }),
-    caughtBy: ['retiring: redrives nothing of what it kept, and says why; that can be discarded'],
+    caughtBy: ['retiring: refuses to redrive what it kept; that can be discarded'],
   },
   {
     fault: 'takes an event for filed that has failed to a consumer of that name before',
@@ -69,9 +69,7 @@ export const ofRetiring: readonly BrokenLog[] = [
           }),
       }
     },
-    caughtBy: [
-      'retiring: files what fails to a consumer of that name, whatever became of that event before',
-    ],
+    caughtBy: ['retiring: lets a new consumer of that name file an event that failed before'],
   },
   {
     fault: 'counts the epochs of a consumer from 1 again after it was retired',
@@ -94,7 +92,7 @@ export const ofRetiring: readonly BrokenLog[] = [
       }
     },
     caughtBy: [
-      'retiring: fences off who held its slots, also from those of a consumer of that name',
+      'retiring: fences off earlier holders, also from the slots of a new consumer of that name',
     ],
   },
   {
@@ -106,6 +104,6 @@ export const ofRetiring: readonly BrokenLog[] = [
         return retired
       },
     }),
-    caughtBy: ['retiring: of a consumer that is not known changes nothing'],
+    caughtBy: ['retiring: of an unknown consumer changes nothing'],
   },
 ]

@@ -1,7 +1,7 @@
 import { normalTypes } from '@oncekey/core'
 import type { BrokenLog } from './broken-log.ts'
 
-/** Faults in what is on record of several releases. */
+/** Faults in the record of several releases. */
 export const ofSubscriptions: readonly BrokenLog[] = [
   {
     fault: 'lets everybody read what it asks for',
@@ -25,15 +25,15 @@ export const ofSubscriptions: readonly BrokenLog[] = [
       }
     },
     caughtBy: [
-      'subscriptions: read what begins so, and everything: `order.*`, `*`',
-      'subscriptions: give way to a release with more types from the moment it is on record',
-      'subscriptions: say who reads: who takes all that is wanted, else the oldest that is alive',
+      'subscriptions: match by prefix and all: `order.*`, `*`',
+      'subscriptions: give way to a release with more types once it is on record',
+      'subscriptions: let the relay with all wanted types read, or else the oldest live one',
     ],
   },
   {
     fault: 'keeps every list for ever',
     replaced: (log) => ({ release: (request) => log.release({ ...request, leaving: false }) }),
-    caughtBy: ['subscriptions: go when the last relay with an older list says that it leaves'],
+    caughtBy: ['subscriptions: end when the last relay with an older list leaves'],
   },
   {
     fault: 'forgets a list with its last relay, and knows consumers that nobody has named',
@@ -47,7 +47,7 @@ export const ofSubscriptions: readonly BrokenLog[] = [
     }),
     caughtBy: [
       'subscriptions: stay on record while a release may be restarting',
-      'subscriptions: of a consumer that is not known are none',
+      'subscriptions: do not exist for an unknown consumer',
     ],
   },
   {
@@ -55,11 +55,13 @@ export const ofSubscriptions: readonly BrokenLog[] = [
     replaced: (log) => ({
       lease: ({ waiting: _, ...request }) => log.lease(request),
     }),
-    caughtBy: ['subscriptions: let who waits keep what it holds, and count it in no share'],
+    caughtBy: [
+      'subscriptions: let a waiting relay keep what it holds without counting in the shares',
+    ],
   },
   {
     fault: "hands one release what is another one's",
     replaced: (log) => ({ takeDue: ({ types: _, ...request }) => log.takeDue(request) }),
-    caughtBy: ['subscriptions: leave what another release takes among what failed to that one'],
+    caughtBy: ['subscriptions: leave failed deliveries of another release’s types to that release'],
   },
 ]

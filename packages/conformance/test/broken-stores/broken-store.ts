@@ -4,16 +4,16 @@ import type { PlainTransaction, Steps } from './plain-store.ts'
 
 type Mode = 'transaction' | 'lease'
 
-/** A store with one fault, and the behaviours that have to find it. */
+/** A store with one fault, and the behaviours that must detect it. */
 export interface BrokenStore {
   readonly fault: string
   readonly modes: readonly Mode[]
   create(mode: Mode): StoreFixture<PlainTransaction>
-  /** Titles as `group: behaviour`; others may find it, too. */
+  /** Titles as `group: behaviour`; others may detect it, too. */
   readonly caughtBy: readonly string[]
 }
 
-/** The plain store with some of its steps replaced. */
+/** The plain store with some steps replaced. */
 export function brokenStore(options: {
   readonly fault: string
   readonly modes?: readonly Mode[]

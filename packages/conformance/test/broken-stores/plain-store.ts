@@ -9,13 +9,13 @@ import {
   type StoredResponse,
 } from '@oncekey/core'
 
-/** What all instances of a plain store share, as they would a database. */
+/** What all instances of a plain store share, like a database. */
 export interface Table {
   readonly rows: Map<string, Row>
   readonly events: OutboxEvent[]
   readonly written: Set<string>
   now: number
-  /** Ends whatever still waits. */
+  /** Ends all waiting calls. */
   isClosed: boolean
 }
 
@@ -29,7 +29,7 @@ export interface Row {
   response: unknown
 }
 
-/** A handler's transaction: the rows it wrote wait here for the commit. */
+/** A handler's transaction, which holds its rows until the commit. */
 export interface PlainTransaction {
   readonly staged: Set<string>
   isOver: boolean
@@ -37,13 +37,13 @@ export interface PlainTransaction {
 
 export type Verb = 'complete' | 'release' | 'abandon' | 'renew' | 'transaction'
 
-/** The steps of a store, each of them right. A broken store is this one with one step replaced. */
+/** The steps of a store, all correct. A broken store replaces one of them. */
 export interface Steps {
   id(claim: Claim): string
-  /** Asked before the record is. */
+  /** Checked before the record. */
   isLocked(id: string, claim: Claim, table: Table): boolean
   look(id: string, table: Table): Row | undefined
-  /** Between the look and the claim: nothing, which makes the two one. */
+  /** Between the look-up and the claim. It does nothing, which makes the two atomic. */
   afterLook(row: Row | undefined): Promise<void> | undefined
   matches(row: Row, claim: Claim): boolean
   onMismatch(row: Row, claim: Claim, table: Table): void
@@ -56,7 +56,7 @@ export interface Steps {
   newRow(claim: Claim, before: Row | undefined): Pick<Row, 'fingerprint' | 'number'>
   whenStillBusy(claim: Claim, waitedMs: number): 'ask again' | 'in-progress'
   owns(row: Row | undefined, token: string, verb: Verb, table: Table): boolean
-  /** Whether a completion is one that was carried out before, and is sent again. */
+  /** Whether a completion was carried out before and is sent again. */
   wasCompletedBy(row: Row | undefined, token: string): boolean
   encode(response: StoredResponse): unknown
   decode(kept: unknown): StoredResponse | null
@@ -64,12 +64,12 @@ export interface Steps {
   revoke(transaction: PlainTransaction): void
   write(transaction: PlainTransaction, id: string, table: Table): void
   undo(transaction: PlainTransaction, table: Table): void
-  /** Response, writes and events in one turn of the event loop. */
+  /** Stores response, writes and events in one turn of the event loop. */
   commit(parts: CommitParts): 'stored' | 'superseded' | Promise<'stored' | 'superseded'>
-  /** What an end finds that has nothing left to end. */
+  /** Called when an attempt that has ended is ended again. */
   onEndedAgain(): void
   keylessId(): string | undefined
-  /** When the attempt was asked for. */
+  /** When the claim was sent. */
   timing(): { readonly askedAt?: number }
   free(row: Row, id: string, verb: 'release' | 'abandon', table: Table): void
   isResultGone(row: Row, table: Table): boolean
@@ -81,13 +81,13 @@ export interface CommitParts {
   readonly owns: () => boolean
   readonly storeResponse: () => void
   readonly commitWrites: () => void
-  /** Lets go of the key, as a rollback does. */
+  /** Releases the key, as a rollback does. */
   readonly free: () => void
 }
 
 export const DAY_MS = 24 * 60 * 60 * 1000
 
-/** The way to a database and back. */
+/** A round trip to a database. */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }
@@ -154,7 +154,7 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
   }
 }
 
-/** A store of rows with a database's delay before each step, kept simple enough to be seen through. */
+/** A store of rows with a database's delay before each step, simple enough to verify by reading. */
 export function plainStore(
   mode: 'transaction' | 'lease',
   table: Table,

@@ -8,7 +8,7 @@ import { lostWith } from '../site/faulty-store.ts'
 import type { Answer } from '../site/http-client.ts'
 import { bodies } from '../site/reply-bodies.ts'
 
-/** What the handler answered was not kept: then it is not told to the client either. */
+/** A response that could not be stored is not sent to the client either. */
 export function commitFailures(): AdapterBehaviourGroup {
   return {
     title: 'a commit that',
@@ -36,7 +36,7 @@ export function commitFailures(): AdapterBehaviourGroup {
         ]),
       ),
       {
-        title: 'fails leaves nothing of the undone answer: no header of it, no cookie',
+        title: 'fails leaves nothing of the undone response: no header, no cookie',
         async run({ serve, name }) {
           const headers = [
             ['location', '/orders/1'],
@@ -58,7 +58,7 @@ export function commitFailures(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'was made, though its reply was lost, is what the retry finds',
+        title: 'succeeded although its reply was lost is replayed to the retry',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler, {
@@ -78,7 +78,7 @@ export function commitFailures(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'another attempt made first is answered with that attempt’s answer',
+        title: 'another attempt made first gets that attempt’s response',
         async run(context) {
           const answer = await superseded(context, (claim) => claim)
           assert.equal(`${answer.status} ${answer.text}`, '202 by the other')
@@ -87,7 +87,7 @@ export function commitFailures(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'another request with this key made first is told so: 422 key-reused',
+        title: 'another request with this key made first gets 422 key-reused',
         async run(context) {
           const other = (claim: Claim): Claim => ({ ...claim, fingerprints: ['json1:other'] })
           expectProblem(await superseded(context, other), 422, 'key-reused')
@@ -136,7 +136,7 @@ function replaced(
   }
 }
 
-/** An attempt that completes while another one, made in its place, has completed before. */
+/** An attempt that completes after another attempt, which took its place, has completed. */
 async function superseded(
   { serve, name, store }: AdapterContext,
   otherClaim: (claim: Claim) => Claim,

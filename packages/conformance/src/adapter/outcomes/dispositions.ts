@@ -4,7 +4,7 @@ import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-be
 import { type AdapterContext, counted, expectReplay } from '../site/adapter-context.ts'
 import type { Call } from '../site/adapter-fixture.ts'
 
-/** What becomes of a response, its writes and its events: decided by the final status. */
+/** The final status decides what becomes of a response, its writes and its events. */
 export function dispositions(): AdapterBehaviourGroup {
   return {
     title: 'a response of status',

@@ -3,7 +3,9 @@ import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-be
 import { counted, created } from '../site/adapter-context.ts'
 import type { SiteHandler } from '../site/adapter-fixture.ts'
 
-/** A handler that fails goes the framework's own way, and leaves nothing of its work. */
+/**
+ * The error of a failing handler takes the framework's own path, and the handler's work is undone.
+ */
 export function errorsOfTheApp(): AdapterBehaviourGroup {
   return {
     title: 'a handler that fails',

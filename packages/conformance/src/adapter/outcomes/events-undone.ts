@@ -6,13 +6,13 @@ import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { created } from '../site/adapter-context.ts'
 import type { Reply, SiteHandler } from '../site/adapter-fixture.ts'
 
-/** A handler that emits and then answers a status that undoes it should not have to guess. */
+/** A handler that emits events and then responds with a status that undoes them is told so. */
 export function eventsUndone(): AdapterBehaviourGroup {
   return {
     title: 'events that a response undoes',
     behaviours: [
       {
-        title: 'are told of on a diagnostics channel, every time',
+        title: 'are reported on a diagnostics channel every time',
         async run({ serve, name }) {
           const keys = [name(), name()]
           const site = await serve(emits(['order.created', 'order.paid'], { status: 422 }))
@@ -26,7 +26,7 @@ export function eventsUndone(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'are no news where nothing was emitted, or all of it kept',
+        title: 'are not reported if nothing was emitted, or everything kept',
         async run({ serve, name }) {
           const keys = [name(), name()]
           const silent = await serve(() => ({ status: 422 }))
@@ -39,9 +39,10 @@ export function eventsUndone(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'are warned of once per route',
+        title: 'cause one warning per route',
         async run({ serve, name }) {
-          // Letters alone: a segment with digits is taken for an id where no router knows the route.
+          // Letters only, because a segment with digits would be taken for an id when no router
+          // provides the route.
           const path = `/orders-${name().replace(/\d/g, (digit) => 'ghijklmnop'.charAt(Number(digit)))}`
           const warnings: string[] = []
           const listen = ({ message }: Error): void => {
@@ -53,7 +54,7 @@ export function eventsUndone(): AdapterBehaviourGroup {
           try {
             for (let n = 0; n < 3; n += 1) await site.post(name(), { path })
             await eventually('the warning', async () => warnings[0])
-            // Each is emitted in a turn of its own: two more would have come by now.
+            // Each warning is emitted in its own tick, so further ones would have arrived by now.
             await new Promise((resolve) => setImmediate(resolve))
           } finally {
             process.off('warning', listen)

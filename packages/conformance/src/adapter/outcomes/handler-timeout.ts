@@ -6,7 +6,7 @@ import { created, door, expectProblem } from '../site/adapter-context.ts'
 import type { SiteHandler } from '../site/adapter-fixture.ts'
 import { chunksOf } from '../site/reply-bodies.ts'
 
-/** A handler silent for `handlerTimeoutMs` is given up. */
+/** A handler that exceeds `handlerTimeoutMs` is given up. */
 export function handlerTimeout(): AdapterBehaviourGroup {
   return {
     title: 'a handler that takes too long',
@@ -47,7 +47,7 @@ export function handlerTimeout(): AdapterBehaviourGroup {
               context.emit({ type: 'order.created', subject })
               return NEVER
             },
-            // The second run must make it, on a slow machine too.
+            // Long enough for the second run on a slow machine.
             { options: { handlerTimeoutMs: 300 } },
           )
           expectProblem(await site.post(key), 503, 'handler-timeout')
@@ -84,7 +84,7 @@ export function handlerTimeout(): AdapterBehaviourGroup {
               },
             },
           )
-          // Who comes first sets the clock that goes off for the second.
+          // The first request starts the shared timer that later fires for the second.
           await site.post(quick)
           user = 'ben'
           subscribe('oncekey:end', onEnd)

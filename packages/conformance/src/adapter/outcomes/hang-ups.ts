@@ -3,7 +3,7 @@ import { eventually } from '../../behaviour/eventually.ts'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
 
-/** The client hangs up: the very case that retries are for. */
+/** The client hangs up, which is the case that retries exist for. */
 export function hangUps(): AdapterBehaviourGroup {
   return {
     title: 'a client that hangs up',
@@ -100,19 +100,19 @@ export function hangUps(): AdapterBehaviourGroup {
           })
           assert.equal(again.status, 201)
           if (runs() === 1) {
-            // The framework went on: kept whole.
+            // The framework continued, so the whole response was stored.
             assert.equal(again.text, 'ab')
             assert.equal(again.header('x-idempotency-replayed'), 'true')
             assert.deepEqual(await committed(subject), ['order.created'])
           } else {
-            // The hang-up stopped the stream: undone.
+            // The hang-up stopped the stream, so the attempt was undone.
             assert.equal(again.text, 'again')
             assert.deepEqual(await committed(subject), [])
           }
         },
       },
       {
-        title: 'leaves a key that another request cannot take',
+        title: 'leaves a key that another request cannot claim',
         async run({ serve, name }) {
           const [started, finish] = [door(), door()]
           const { handler, runs } = counted(async () => {

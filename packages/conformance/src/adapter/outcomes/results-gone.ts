@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, expectProblem } from '../site/adapter-context.ts'
 
-/** The key is remembered longer than the response. */
+/** A key is remembered longer than its response. */
 export function resultsGone(): AdapterBehaviourGroup {
   return {
     title: 'a key whose result is no longer kept',
@@ -25,7 +25,7 @@ export function resultsGone(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'still tells another request so: 422 key-reused',
+        title: 'still refuses another request: 422 key-reused',
         needs: ['expiring results'],
         async run({ serve, name, fixture }) {
           const { handler, runs } = counted()

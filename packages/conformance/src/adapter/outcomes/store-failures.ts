@@ -3,7 +3,7 @@ import { type ErrorCode, OncekeyError } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, expectProblem } from '../site/adapter-context.ts'
 
-/** The store cannot answer: there is no bypass, the handler does not run without a claim. */
+/** When the store fails there is no bypass: the handler never runs without a claim. */
 export function storeFailures(): AdapterBehaviourGroup {
   return {
     title: 'a store that',
@@ -12,7 +12,7 @@ export function storeFailures(): AdapterBehaviourGroup {
       answers('throws what is no error', 'gone', 'store-unavailable'),
       answers('is busy', new OncekeyError('store-busy', 'no connection'), 'store-busy'),
       {
-        title: 'cannot be reached says nothing of why to the client',
+        title: 'cannot be reached does not tell the client why',
         async run({ serve, name }) {
           const site = await serve(() => created(), {
             faults: { begin: () => Promise.reject(new Error('password for 10.0.0.1 rejected')) },
@@ -66,7 +66,7 @@ export function storeFailures(): AdapterBehaviourGroup {
       throwsOn('is not migrated', 'store-not-migrated'),
       throwsOn('is of a later version', 'store-too-new'),
       {
-        title: 'cannot undo does not keep the handler’s own answer from the client',
+        title: 'cannot undo does not suppress the handler’s own response',
         async run({ serve, name }) {
           const site = await serve(
             () => ({ status: 502, body: { kind: 'text', text: 'upstream' } }),

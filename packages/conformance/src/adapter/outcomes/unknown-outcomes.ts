@@ -3,7 +3,10 @@ import type { Reconciliation, UnknownOutcome } from '@oncekey/core'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, expectProblem, expectReplay } from '../site/adapter-context.ts'
 
-/** Lease mode: an attempt ended without saying how, and one policy says what a retry gets. */
+/**
+ * Lease mode: an attempt ended without reporting its outcome, and a policy decides what a retry
+ * gets.
+ */
 export function unknownOutcomes(): AdapterBehaviourGroup {
   const failsOnce = () => {
     const derived: string[] = []
@@ -49,7 +52,7 @@ export function unknownOutcomes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is held with `hold` also for another request: 422 key-reused',
+        title: 'answers another request with 422 key-reused',
         needs: ['lease mode'],
         async run({ serve, name }) {
           const { handler, runs } = failsOnce()
@@ -76,7 +79,7 @@ export function unknownOutcomes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is asked of a reconcile function, which is told whose it is and the keys it used',
+        title: 'is passed to a reconcile function with its key and derived keys',
         needs: ['lease mode'],
         async run({ serve, name }) {
           const { handler, runs, derived } = failsOnce()
@@ -103,7 +106,7 @@ export function unknownOutcomes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is held where the reconcile function says so',
+        title: 'is held if the reconcile function returns `hold`',
         needs: ['lease mode'],
         async run({ serve, name }) {
           const { handler, runs } = failsOnce()
@@ -119,7 +122,7 @@ export function unknownOutcomes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is what the reconcile function found, which is kept and replayed from then on',
+        title: 'becomes the response of the reconcile function, which is stored and replayed',
         needs: ['lease mode'],
         async run({ serve, name }) {
           const { handler, runs } = failsOnce()
@@ -148,7 +151,7 @@ export function unknownOutcomes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'stays one where the reconcile function throws: the app answers, nothing runs',
+        title: 'stays unknown if the reconcile function throws: the app responds, nothing runs',
         needs: ['lease mode'],
         async run({ serve, name }) {
           const { handler, runs } = failsOnce()
@@ -165,7 +168,7 @@ export function unknownOutcomes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'does not exist in transaction mode: what failed left nothing, and is tried again',
+        title: 'does not exist in transaction mode: a failure leaves nothing, and a retry runs',
         needs: ['transaction mode'],
         async run({ serve, name }) {
           const { handler } = failsOnce()

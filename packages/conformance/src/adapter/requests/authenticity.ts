@@ -4,13 +4,13 @@ import { type Authenticate, OncekeyError } from '@oncekey/core'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, expectProblem, expectReplay } from '../site/adapter-context.ts'
 
-/** Who may send a request is checked over the bytes that came, before anything is claimed or replayed. */
+/** A request is authenticated by its received bytes before anything is claimed or replayed. */
 export function authenticity(): AdapterBehaviourGroup {
   return {
     title: 'a request that `authenticate` checks',
     behaviours: [
       {
-        title: 'is checked over the bytes that came, spaces and all',
+        title: 'is checked over the received bytes, including spaces',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler, { options: { authenticate } })

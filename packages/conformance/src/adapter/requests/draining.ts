@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, door, expectProblem } from '../site/adapter-context.ts'
 
-/** `drain()`: the server is going; no new claims, running attempts finish. */
+/** `drain()` before a shutdown: no new claims, running attempts finish. */
 export function draining(): AdapterBehaviourGroup {
   return {
     title: 'a server that drains',
@@ -48,7 +48,7 @@ export function draining(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'refuses requests without a key, too, where they would run',
+        title: 'refuses requests without a key, too',
         async run({ serve }) {
           const { handler, runs } = counted()
           const site = await serve(handler, { options: { required: false } })

@@ -56,7 +56,7 @@ export function fingerprints(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'by a stranger a hundred times takes nothing from who used it first',
+        title: 'by a stranger a hundred times does not affect its first user',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler)
@@ -86,14 +86,14 @@ export function fingerprints(): AdapterBehaviourGroup {
           const other = await site.post(key, { body: { amount: 2 } })
           finish.open()
           assert.equal((await first).status, 201)
-          // A store that locks in a transaction cannot see the running request's fingerprint.
+          // A store that locks in a transaction cannot see the fingerprint of the running request.
           assert.ok(['key-reused', 'in-progress'].includes(other.code ?? ''), other.text)
           expectProblem(await site.post(key, { body: { amount: 2 } }), 422, 'key-reused')
           expectReplay(await site.post(key), await first)
         },
       },
       {
-        title: 'is not one where only the order and the spacing of the JSON differ',
+        title: 'is not another request if only the order and spacing of the JSON differ',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler)
@@ -109,7 +109,7 @@ export function fingerprints(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is what the app’s own `fingerprint` says',
+        title: 'follows a custom `fingerprint`',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler, {

@@ -3,13 +3,13 @@ import type { HandlerContext } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { created } from '../site/adapter-context.ts'
 
-/** What a handler sees, and what is left of it once the response has ended. */
+/** What a handler sees, and what remains of it after the response has ended. */
 export function handlerContexts(): AdapterBehaviourGroup {
   return {
     title: 'the context of a handler',
     behaviours: [
       {
-        title: 'says which key and scope it is, and which attempt',
+        title: 'has the key, the scope and the attempt',
         async run({ serve, name }) {
           const site = await serve(
             ({ context: { key, scope, attempt } }) =>
@@ -21,7 +21,7 @@ export function handlerContexts(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'says which trace the request is part of, and nothing where it says nothing itself',
+        title: 'has the traceparent of the request, or none',
         async run({ serve, name }) {
           const site = await serve(({ context: { traceparent = 'none' } }) =>
             created({ body: { kind: 'json', value: traceparent } }),
@@ -91,7 +91,7 @@ export function handlerContexts(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'gives one transaction, however often it is asked for, which sees its own writes',
+        title: 'returns the same transaction every time, which sees its own writes',
         needs: ['transactions'],
         async run({ serve, name, fixture }) {
           const row = name()
@@ -118,7 +118,7 @@ export function handlerContexts(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'refuses an event without a type where it is emitted',
+        title: 'refuses an event without a type in emit()',
         async run({ serve, name }) {
           const site = await serve(({ context }) => {
             context.emit({ type: '' })

@@ -8,7 +8,9 @@ import {
   expectReplay,
 } from '../site/adapter-context.ts'
 
-/** The form of `Idempotency-Key`: draft-07 section 2.1, and what most clients send. */
+/**
+ * The form of `Idempotency-Key`: draft-07 section 2.1, and the bare form that most clients send.
+ */
 export function keys(): AdapterBehaviourGroup {
   return {
     title: 'keys',
@@ -79,7 +81,7 @@ export function keys(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'a key that the API’s own `validateKey` does not take is refused',
+        title: 'a key that `validateKey` rejects is refused',
         async run({ serve, name }) {
           const site = await serve(counted().handler, {
             options: { validateKey: (key) => key.startsWith('order-') },

@@ -2,17 +2,14 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { EngineOptions } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
-import {
-  type AdapterContext,
-  counted,
-  created,
-  type Differently,
-  expectProblem,
-  expectReplay,
-} from '../site/adapter-context.ts'
+import { type AdapterContext, counted, created, type Differently } from '../site/adapter-context.ts'
 import type { SiteHandler } from '../site/adapter-fixture.ts'
+import { optionResults } from './option-results.ts'
 
-/** Options that are functions of the app's: called, awaited, bounded in time and checked alike. */
+/**
+ * Options that are functions of the app: all are called, awaited, limited in time and checked in
+ * the same way.
+ */
 export function optionFunctions(): AdapterBehaviourGroup {
   return {
     title: 'an option that is a function',
@@ -29,23 +26,20 @@ export function optionFunctions(): AdapterBehaviourGroup {
           .map((how) => failsAfter(option, given, how)),
         ...given.wrong.map((value) => returnsAfter(option, given, value)),
       ]),
-      ...whereTheKeyIs(),
-      whatCountsOfTheUrl(),
-      whatBecomesOfTheResponse(),
-      findsAnswersThatCannotBeSent(),
+      ...optionResults(),
     ],
   }
 }
 
-/** An option, and a function for it that does right. */
+/** An option and a valid function for it. */
 interface Given {
   readonly right: () => unknown
-  /** What it must not return. */
+  /** Invalid return values. */
   readonly wrong: readonly unknown[]
   readonly and?: Partial<EngineOptions<unknown>>
 }
 
-/** Asked before the handler runs. */
+/** Called before the handler runs. */
 const BEFORE: Readonly<Record<string, Given>> = {
   scope: { right: () => 'ada', wrong: [] },
   fingerprint: { right: () => 'all the same', wrong: [undefined, Number.NaN, () => 1] },
@@ -61,7 +55,7 @@ const BEFORE: Readonly<Record<string, Given>> = {
 
 const SEAL_KEY = randomBytes(32)
 
-/** Asked when the handler has answered. */
+/** Called after the handler has responded. */
 const AFTER: Readonly<Record<string, Given & { readonly isAsync: readonly [true] | readonly [] }>> =
   {
     disposition: { right: () => undefined, wrong: ['keep', null], isAsync: [true] },
@@ -78,7 +72,7 @@ const AFTER: Readonly<Record<string, Given & { readonly isAsync: readonly [true]
     replayHeader: { right: () => true, wrong: ['yes', Promise.resolve(true)], isAsync: [] },
   }
 
-/** A site where that option is that function. */
+/** A site with this function for that option. */
 function siteWith(
   { serve }: AdapterContext,
   option: string,
@@ -208,118 +202,6 @@ async function keepsNothing(
   assert.equal(again.status, 201, again.text)
   assert.equal(again.header('x-idempotency-replayed'), undefined)
   assert.equal(runs(), 2)
-}
-
-function whereTheKeyIs(): AdapterBehaviour[] {
-  const options = { authenticate: () => {} }
-  return [
-    {
-      title:
-        'finds the key elsewhere than in a header: `key`, which may read the bytes of the body',
-      async run({ serve, name }) {
-        const { handler, runs } = counted()
-        const key = async (_: unknown, raw: () => Promise<Uint8Array>) =>
-          JSON.parse(Buffer.from(await raw()).toString()).id
-        const site = await serve(handler, { options: { ...options, key } })
-        const [id, header] = [name(), name()]
-        const first = await site.post(header, { body: { id } })
-        assert.equal(first.status, 201, first.text)
-        expectReplay(await site.post(name(), { body: { id } }), first)
-        assert.equal((await site.post(header, { body: { id: name() } })).status, 201)
-        assert.equal(runs(), 2)
-        expectProblem(await site.post(header, { body: {} }), 400, 'key-missing')
-        expectProblem(await site.post(header, { body: { id: 'é' } }), 400, 'key-invalid')
-        assert.equal(runs(), 2)
-      },
-    },
-    {
-      title:
-        'is not needed for another vendor’s header: of a list of headers the one that came counts',
-      async run({ serve, name }) {
-        const { handler, runs } = counted()
-        const header = ['Idempotency-Key', 'X-Request-Key']
-        const site = await serve(handler, { options: { header } })
-        const [key, other] = [name(), name()]
-        const first = await site.post(undefined, { headers: { 'X-Request-Key': key } })
-        assert.equal(first.status, 201, first.text)
-        expectReplay(await site.post(key), first)
-        expectReplay(await site.post(key, { headers: { 'X-Request-Key': key } }), first)
-        expectProblem(
-          await site.post(key, { headers: { 'X-Request-Key': other } }),
-          400,
-          'key-invalid',
-        )
-        expectProblem(await site.post(undefined), 400, 'key-missing')
-        assert.equal(runs(), 1)
-      },
-    },
-  ]
-}
-
-function whatCountsOfTheUrl(): AdapterBehaviour {
-  return {
-    title: 'says what counts of the URL: a query that is signed anew is the same request',
-    async run({ serve, name, path }) {
-      const { handler, runs } = counted()
-      const site = await serve(handler, { options: { url: () => path } })
-      const key = name()
-      const first = await site.post(key, { path: `${path}?signature=1` })
-      expectReplay(await site.post(key, { path: `${path}?signature=2` }), first)
-      assert.equal(runs(), 1)
-    },
-  }
-}
-
-function whatBecomesOfTheResponse(): AdapterBehaviour {
-  return {
-    title:
-      'decides by the response: `disposition` sees a 200 that says it failed, and frees its key',
-    async run({ serve, name }) {
-      const { handler, runs } = counted(() => {
-        const value = runs() === 1 ? { errors: ['busy'] } : { data: {} }
-        return { status: 200, body: { kind: 'json', value } }
-      })
-      const site = await serve(handler, {
-        options: {
-          disposition: ({ body }) =>
-            'errors' in JSON.parse(Buffer.from(body).toString()) ? 'retry' : undefined,
-        },
-      })
-      const key = name()
-      assert.equal((await site.post(key)).text, '{"errors":["busy"]}')
-      const second = await site.post(key)
-      assert.equal(second.text, '{"data":{}}')
-      expectReplay(await site.post(key), second)
-      assert.equal(runs(), 2)
-    },
-  }
-}
-
-function findsAnswersThatCannotBeSent(): AdapterBehaviour {
-  return {
-    title:
-      'that finds out an answer which cannot be sent is an error of the app at every retry, and nothing is stored: whenUnknown',
-    needs: ['lease mode'],
-    async run({ serve, name }) {
-      let headers: Record<string, string> = { 'x-reason': 'No.\nReally not.' }
-      const { handler, runs } = counted(() => ({ status: 503 }))
-      const site = await serve(handler, {
-        options: { whenUnknown: () => ({ status: 402, headers, body: '{}' }) },
-      })
-      const key = name()
-      assert.equal((await site.post(key)).status, 503)
-      for (let n = 0; n < 2; n += 1) {
-        const answer = await site.post(key)
-        assert.equal(answer.status, 500, answer.text)
-        assert.deepEqual(answer.json(), { error: 'options-invalid' })
-      }
-      headers = { 'x-reason': 'No. Really not.' }
-      const found = await site.post(key)
-      assert.equal(found.status, 402)
-      assert.equal(found.header('x-reason'), 'No. Really not.')
-      assert.equal(runs(), 1)
-    },
-  }
 }
 
 function shown(value: unknown): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, expectProblem, expectReplay } from '../site/adapter-context.ts'
 
-/** `required: false`: handler code never branches on whether a key came. */
+/** `required: false`: handler code never needs to check whether there is a key. */
 export function optionalKeys(): AdapterBehaviourGroup {
   return {
     title: 'a route that does not require a key',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, door, expectProblem, expectReplay } from '../site/adapter-context.ts'
 
-/** Again, while the first request with a key is still running. */
+/** A repeated request while the first one is still running. */
 export function running(): AdapterBehaviourGroup {
   return {
     title: 'a request whose key is running',
@@ -30,7 +30,7 @@ export function running(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'gets the one answer there is, of 50 sent at once by clients that retry',
+        title: 'gets the single response, for 50 concurrent clients that retry',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler)
@@ -104,7 +104,7 @@ export function running(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'waits no longer than its client does',
+        title: 'stops waiting when its client disconnects',
         async run({ serve, name }) {
           const [started, waiting, gone, finish] = [door(), door(), door(), door()]
           const { handler, runs } = counted(async () => {

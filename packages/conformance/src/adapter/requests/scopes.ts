@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, expectReplay } from '../site/adapter-context.ts'
 
-/** Whose a key is, said by the server: a client sees only answers of its own scope. */
+/** The server decides who a key belongs to: a client sees only responses of its own scope. */
 export function scopes(): AdapterBehaviourGroup {
   return {
     title: 'scopes',
     behaviours: [
       {
-        title: 'never meet: the same key of two customers is two keys',
+        title: 'never mix: the same key of two customers is two keys',
         async run({ serve, name }) {
           const { handler, runs } = counted(({ context }) =>
             created({ body: { kind: 'json', value: { of: context.scope } } }),
@@ -27,7 +27,7 @@ export function scopes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'and keys are told apart where together they read the same',
+        title: 'and keys are distinct even if their concatenation is equal',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler, { scope: byCustomer })
@@ -40,7 +40,7 @@ export function scopes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'of two namespaces never meet either',
+        title: 'of two namespaces never mix either',
         async run({ serve, name }) {
           const key = name()
           const { handler, runs } = counted()
@@ -52,7 +52,7 @@ export function scopes(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'are one where it says `dangerously-shared`',
+        title: 'are one with `dangerously-shared`',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler, { scope: 'dangerously-shared' })

@@ -4,7 +4,7 @@ import type { Completion } from '@oncekey/core'
 import type { AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, expectProblem, expectReplay } from '../site/adapter-context.ts'
 
-/** Secrets at rest: `seal` and `redact`. */
+/** Secrets in stored responses: `seal` and `redact`. */
 export function secrets(): AdapterBehaviourGroup {
   const secret = 'card-4242'
   const reply = () =>
@@ -71,7 +71,7 @@ export function secrets(): AdapterBehaviourGroup {
           const [k1, k2] = [randomBytes(32), randomBytes(32)]
           const { handler, runs } = counted(reply)
           const namespace = name()
-          // Its fingerprint is told apart by its key's id, so the request itself is known.
+          // The stored fingerprint names its key's id, so the request is still recognised.
           const fingerprint = () => 'the same'
           const before = await serve(handler, {
             fingerprint,
@@ -89,7 +89,7 @@ export function secrets(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'are shown once, and not stored, where `redact` takes them out',
+        title: 'are sent once and not stored if `redact` removes them',
         async run({ serve, name }) {
           const stored: Completion[] = []
           const site = await serve(reply, {

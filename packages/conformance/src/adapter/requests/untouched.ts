@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { counted, created, expectProblem, expectReplay } from '../site/adapter-context.ts'
 
-/** Methods that are not covered: POST and PATCH are, unless the app says otherwise. */
+/** Methods that are not covered. POST and PATCH are, unless configured otherwise. */
 export function untouched(): AdapterBehaviourGroup {
   return {
     title: 'methods',

@@ -6,7 +6,10 @@ import { counted, created, expectReplay } from '../site/adapter-context.ts'
 import type { Reply } from '../site/adapter-fixture.ts'
 import { chunksOf, expectBody } from '../site/reply-bodies.ts'
 
-/** A body with a `Content-Encoding`: kept as it left, and given to every client as it can read it. */
+/**
+ * A body with a `Content-Encoding` is stored as sent, and replayed to each client in a form it
+ * accepts.
+ */
 export function codedBodies(): AdapterBehaviourGroup {
   return {
     title: 'a coded body',
@@ -15,7 +18,8 @@ export function codedBodies(): AdapterBehaviourGroup {
       ...notDecodable.map(keptAsItCame),
       ...[200, 201, 202, 204, 304, 404].map(empty),
       {
-        title: 'that is streamed is repeated byte by byte, and decoded for who does not accept it',
+        title:
+          'that is streamed is repeated byte by byte, and decoded for clients that do not accept it',
         async run({ serve, name }) {
           const pieces = Array.from({ length: 50 }, (_, n) => `${n},`)
           const bytes = gzipSync(pieces.join(''))
@@ -51,7 +55,7 @@ export function codedBodies(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is repeated as it left to a client that accepts neither its coding nor none',
+        title: 'is repeated unchanged to a client that accepts neither its coding nor identity',
         async run({ serve, name }) {
           const bytes = gzipSync(TEXT)
           const site = await serve(() => coded('gzip', { kind: 'bytes', bytes }))
@@ -61,7 +65,7 @@ export function codedBodies(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'keeps the `Vary` that is there when it is decoded, whoever said it',
+        title: 'keeps an existing `Vary` when it is decoded',
         async run({ serve, name }) {
           const bytes = gzipSync(TEXT)
           const headers = [['vary', 'Accept-Language, accept-encoding']] as const
@@ -84,7 +88,7 @@ export function codedBodies(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'counts by the bytes that leave, and is sent coded where it is over the cap decoded',
+        title: 'is limited by its coded size, and stays coded if it is too large decoded',
         async run({ serve, name }) {
           const bytes = gzipSync(Buffer.alloc(200_000, 'x'))
           const { handler, runs } = counted(() => coded('gzip', { kind: 'bytes', bytes }))
@@ -101,7 +105,7 @@ export function codedBodies(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is what `redact` sees decoded, and is kept so',
+        title: 'is passed to `redact` decoded, and stored so',
         async run({ serve, name }) {
           const bytes = gzipSync(JSON.stringify({ id: 1, secret: 'sk_1' }))
           const site = await serve(() => coded('gzip', { kind: 'bytes', bytes }), {

@@ -3,7 +3,7 @@ import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-be
 import { created } from '../site/adapter-context.ts'
 import { type BodyCase, bodies, expectBody } from '../site/reply-bodies.ts'
 
-/** The first time: the handler's status, headers and bytes reach the client unchanged. */
+/** The first response: the handler's status, headers and bytes reach the client unchanged. */
 export function firstAnswer(): AdapterBehaviourGroup {
   return {
     title: 'the first answer',
@@ -33,7 +33,7 @@ export function firstAnswer(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'has the headers set outside, but for those that the handler changed or removed',
+        title: 'has the headers set outside, except those that the handler changed or removed',
         expresses: 'removed headers',
         async run({ serve, name }) {
           const site = await serve(
@@ -53,7 +53,7 @@ export function firstAnswer(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'tells the handler what the client sent',
+        title: 'gives the handler what the client sent',
         async run({ serve, name }) {
           const site = await serve(({ body }) => created({ body: { kind: 'json', value: body } }))
           const body = { amount: 12.5, lines: [{ sku: 'a' }, null], note: 'Zoë' }
@@ -61,7 +61,7 @@ export function firstAnswer(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is that of each key for itself, on one connection and on many at once',
+        title: 'belongs to its key, on one connection and on many at once',
         needs: ['attempts side by side'],
         async run({ serve, name }) {
           const site = await serve(({ context, body }) =>

@@ -4,7 +4,7 @@ import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-be
 import { created, door } from '../site/adapter-context.ts'
 import { type BodyCase, bodies } from '../site/reply-bodies.ts'
 
-/** Success is never told before it is true: no byte leaves before the response is on record. */
+/** No success is reported before it is true: no byte leaves before the response is on record. */
 export function firstByte(): AdapterBehaviourGroup {
   return {
     title: 'the first byte',
@@ -44,7 +44,7 @@ function waits({ what, reply }: BodyCase): AdapterBehaviour {
             'Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}',
         )
         await completing.opened
-        // Whole other requests come and go meanwhile: what could leave has left.
+        // Several other requests complete meanwhile, so anything that could leave has left.
         for (let other = 0; other < 5; other += 1) await site.post(name())
         assert.equal(received, '')
         commit.open()

@@ -6,8 +6,8 @@ import type { Answer } from '../site/http-client.ts'
 import { chunksOf } from '../site/reply-bodies.ts'
 
 /**
- * Where a message begins and ends is said by whoever sends it. What a handler says of it, or copied
- * from an upstream, reaches neither the first answer nor a replay.
+ * The sender frames a message. Framing headers of the handler, or copied from an upstream, reach
+ * neither the first response nor a replay.
  */
 export function framing(): AdapterBehaviourGroup {
   return {
@@ -20,12 +20,13 @@ export function framing(): AdapterBehaviourGroup {
       ...perConnection.map(isNotTheHandlers),
       ...[204, 304].map(hasNoLength),
       {
-        title: 'of a HEAD tells the same length on a replay as it did first',
+        title: 'of a HEAD has the same length on a replay as at first',
         async run({ serve, name, path }) {
           const { handler, runs } = counted()
           const site = await serve(handler, {
             options: { methods: ['HEAD', 'GET'] },
-            // HEAD first: some frameworks make one of every GET, some answer it by GET alone.
+            // HEAD first, because some frameworks derive HEAD from every GET and others need the
+            // explicit route.
             routes: ['HEAD', 'GET'].map((method) => ({ method, path, handler })),
           })
           const key = name()
@@ -87,7 +88,9 @@ function isOne(
   }
 }
 
-/** A client that is strict has refused by now what has two; one of them that lies, too. */
+/**
+ * A strict client has refused a message with two framings by now, and one with a wrong length too.
+ */
 function expectOneFraming(answer: Answer): void {
   const lengths = answer.headers.filter(([name]) => name === 'content-length')
   const codings = answer.headers.filter(([name]) => name === 'transfer-encoding')

@@ -7,7 +7,7 @@ import type { ReplyBody } from '../site/adapter-fixture.ts'
 const MAX = 10_000
 const options = { maxResponseBytes: MAX }
 
-/** A response over `maxResponseBytes` is not kept. */
+/** A response over `maxResponseBytes` is not stored. */
 export function largeResponses(): AdapterBehaviourGroup {
   return {
     title: 'a response that is too large to be kept',
@@ -17,7 +17,7 @@ export function largeResponses(): AdapterBehaviourGroup {
       notEndedEarly(),
       keptToTheLast(),
       {
-        title: 'is stopped at the cap in transaction mode, however much the stream has left',
+        title: 'is stopped at the limit in transaction mode, however long the stream is',
         needs: ['transaction mode'],
         async run({ serve, name }) {
           let pulled = 0
@@ -38,12 +38,12 @@ export function largeResponses(): AdapterBehaviourGroup {
           })
           expectProblem(await site.post(name()), 500, 'response-too-large')
           await eventually('the stream to be stopped', async () => isStopped || undefined)
-          // What was read ahead, at most: buffers of a few hundred kilobytes, not the endless rest.
+          // At most the buffers that are read ahead, a few hundred kilobytes, not the endless rest.
           assert.ok(pulled < 100 * MAX, `${pulled} bytes were pulled`)
         },
       },
       {
-        title: 'does not count when it is not kept anyway: a 500 is delivered whole',
+        title: 'does not matter if it is not stored anyway: a 500 is delivered completely',
         async run({ serve, name }) {
           const site = await serve(() => ({ status: 500, body: bodyOf('bytes', 2 * MAX) }), {
             options,
@@ -113,7 +113,10 @@ function delivered(): AdapterBehaviour {
   }
 }
 
-/** Committed at the cap, a handler that goes on would have half of its work kept. */
+/**
+ * If the run were committed at the limit, a handler that continues would have half of its work
+ * kept.
+ */
 function notEndedEarly(): AdapterBehaviour {
   return {
     title:
@@ -138,7 +141,7 @@ function notEndedEarly(): AdapterBehaviour {
       expectProblem(await site.post(key), 500, 'response-too-large')
       if (stores) assert.deepEqual([await written(debit), await written(credit)], [false, false])
       if (fixture.events !== undefined) assert.deepEqual(await committed(subject), [])
-      // Not on record as done: its key is as any other attempt's that did not say how it ended.
+      // Not recorded as done: the key is like that of any attempt that did not report its outcome.
       expectProblem(await site.post(key), 500, 'response-too-large')
       assert.equal(runs(), 2)
     },

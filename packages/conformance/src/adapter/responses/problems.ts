@@ -42,7 +42,7 @@ export function problems(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is never stored: after each of them the key answers as if it had not been asked',
+        title: 'is never stored: after each of them the key behaves as if it had not been used',
         async run({ serve, name }) {
           const [started, finish] = [door(), door()]
           let fault: 'begin' | 'complete' | undefined = 'begin'
@@ -84,7 +84,7 @@ interface Way {
   readonly status: number
   readonly title: string
   readonly retry: 'same-key' | 'new-key' | 'never'
-  /** Brings it about. */
+  /** Provokes it. */
   ask(context: AdapterContext): Promise<Answer>
 }
 

@@ -3,7 +3,10 @@ import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-be
 import { created } from '../site/adapter-context.ts'
 import type { ReplyBody } from '../site/adapter-fixture.ts'
 
-/** Which of the first answer's headers a replay has: those that the handler set, but for a list. */
+/**
+ * Which headers of the first response a replay has: those that the handler set, except a fixed
+ * list.
+ */
 export function replayedHeaders(): AdapterBehaviourGroup {
   return {
     title: 'the headers of a replay',
@@ -30,7 +33,7 @@ export function replayedHeaders(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'may be empty, which is not to be absent',
+        title: 'may be empty, which differs from absent',
         async run({ serve, name }) {
           const headers = [['x-empty', '']] as const
           const site = await serve(() => created({ headers }))
@@ -41,7 +44,7 @@ export function replayedHeaders(): AdapterBehaviourGroup {
       },
       ...bodyKinds.map(repeatsBytes),
       {
-        title: 'are not those set outside: these are made anew for each exchange',
+        title: 'are not those set outside, which are set anew for each exchange',
         async run({ serve, name }) {
           let requests = 0
           const site = await serve(() => created(), {
@@ -58,7 +61,7 @@ export function replayedHeaders(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'lack what the handler removed, and have what it changed, of those set outside',
+        title: 'lack headers from outside that the handler removed, and have those it changed',
         expresses: 'removed headers',
         async run({ serve, name }) {
           const site = await serve(
@@ -74,7 +77,7 @@ export function replayedHeaders(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'are what `replayHeader` says, over the standard list',
+        title: 'follow `replayHeader` over the standard list',
         async run({ serve, name }) {
           const asked: string[] = []
           const site = await serve(
@@ -121,7 +124,7 @@ export function replayedHeaders(): AdapterBehaviourGroup {
   }
 }
 
-/** How a body was written must not tell how the head before it is encoded. */
+/** The form of a body must not influence the encoding of the head before it. */
 const bodyKinds: readonly ReplyBody[] = [
   { kind: 'json', value: { id: 1 } },
   { kind: 'text', text: 'text' },

@@ -3,7 +3,9 @@ import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-be
 import { counted, created, expectReplay } from '../site/adapter-context.ts'
 import { type BodyCase, bodies, expectBody } from '../site/reply-bodies.ts'
 
-/** Again, after it finished: the same answer, without running the handler. */
+/**
+ * A repeated request after the first one finished: the same response, without running the handler.
+ */
 export function replays(): AdapterBehaviourGroup {
   return {
     title: 'a replay',
@@ -11,7 +13,7 @@ export function replays(): AdapterBehaviourGroup {
       ...bodies().map(replaysBody),
       ...[200, 201, 202, 204, 301, 303, 307, 400, 402, 404, 409, 418, 422].map(replaysStatus),
       {
-        title: 'comes for every one of 1,000 retries, 50 at a time',
+        title: 'is sent for each of 1,000 retries, 50 at a time',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler)
@@ -39,7 +41,7 @@ export function replays(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is not steered by what a client sends: a marker of its own changes nothing',
+        title: 'is not influenced by a marker header from the client',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler)
@@ -52,7 +54,7 @@ export function replays(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is of the answer as it was, whatever the handler does to its objects afterwards',
+        title: 'repeats the original response, whatever the handler does to its objects afterwards',
         async run({ serve, name }) {
           const bytes = Buffer.from('as it was')
           const site = await serve(() => created({ body: { kind: 'bytes', bytes } }))

@@ -6,7 +6,7 @@ import { chunksOf } from '../site/reply-bodies.ts'
 
 const options = { response: 'stream' } as const
 
-/** A route that says `response: 'stream'`: server-sent events, token streams. */
+/** A route with `response: 'stream'`: server-sent events, token streams. */
 export function streams(): AdapterBehaviourGroup {
   return {
     title: 'a route that streams',
@@ -51,7 +51,7 @@ export function streams(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'is so also where its answer is no stream',
+        title: 'also handles a response that is not a stream',
         async run({ serve, name }) {
           const { handler, runs } = counted()
           const site = await serve(handler, { options })
@@ -97,7 +97,7 @@ export function streams(): AdapterBehaviourGroup {
             ({ context }) => {
               context.emit({ type: 'chat.asked', subject })
               async function* chunks(): AsyncGenerator<Uint8Array> {
-                // More than frameworks read ahead, so that the last of it is written late.
+                // More than frameworks read ahead, so that the last part is written late.
                 for (let n = 0; n < 40; n += 1) {
                   await new Promise((resolve) => setImmediate(resolve))
                   yield Buffer.alloc(64 * 1024, 'x')
@@ -125,7 +125,7 @@ export function streams(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'sends nothing of the stream where it cannot be put on record',
+        title: 'sends nothing of the stream if it cannot be recorded',
         async run({ serve, name }) {
           const site = await serve(
             () => created({ body: { kind: 'stream', chunks: chunksOf(['a', 'b']) } }),
@@ -135,7 +135,7 @@ export function streams(): AdapterBehaviourGroup {
         },
       },
       {
-        title: 'leaves its key free where it answers 500: a retry runs again',
+        title: 'leaves its key free if it responds 500: a retry runs again',
         async run({ serve, name }) {
           const { handler, runs } = counted(() => ({ status: 500 }))
           const site = await serve(handler, { options })
@@ -162,7 +162,7 @@ export function streams(): AdapterBehaviourGroup {
   }
 }
 
-/** Resolves with the head of the answer, its body still to come. */
+/** Resolves with the head of the response, before its body has arrived. */
 function startPost(url: string, key: string): Promise<Response> {
   return fetch(url, {
     method: 'POST',

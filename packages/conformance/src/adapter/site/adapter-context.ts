@@ -6,28 +6,28 @@ import type { Reply, ServedSite, ServeSite, Site, SiteHandler } from './adapter-
 import { type Faults, faultyStore } from './faulty-store.ts'
 import { type Answer, type Asked, httpClient } from './http-client.ts'
 
-/** What a behaviour is tested with: an adapter, a store of its own, and a client. */
+/** What a behaviour is tested with: an adapter, its own store, and a client. */
 export interface AdapterContext {
   readonly fixture: StoreFixture
   readonly store: Store
   readonly mode: 'transaction' | 'lease'
-  /** To which POST is served. */
+  /** The path of the POST route. */
   readonly path: string
 
-  /** Serves the handler, or any other site, until the test is over. */
+  /** Serves the handler, or another site, until the test ends. */
   serve(handler: SiteHandler, differently?: Differently): Promise<Served>
-  /** A name, or key, that no other test uses. */
+  /** A name or key that no other test uses. */
   name(): string
 
-  /** Whether a handler's write of that name is committed. */
+  /** Whether a handler's write with that name is committed. */
   written(id: string): Promise<boolean>
-  /** The types of the committed events whose subject is this. */
+  /** The types of committed events with this subject. */
   committed(subject: string): Promise<string[]>
 
   end(): Promise<void>
 }
 
-/** Where a site differs from one covered route under one scope. */
+/** How a site differs from one covered route under one scope. */
 export interface Differently {
   readonly options?: Partial<EngineOptions<unknown>>
   readonly faults?: Faults
@@ -37,9 +37,9 @@ export interface Differently {
   readonly routes?: Site['routes']
 }
 
-/** A site that is up, and a client for it. */
+/** A running site and a client for it. */
 export interface Served extends ServedSite {
-  /** A request with this key, or without one; a POST to the path of the test unless told otherwise. */
+  /** Sends a request with or without a key; by default a POST to the path of the test. */
   post(key: string | undefined, asked?: Asked): Promise<Answer>
 }
 
@@ -107,7 +107,7 @@ export function adapterContext(serveSite: ServeSite, fixture: StoreFixture): Ada
   }
 }
 
-/** Counts the runs of a handler; without one of its own it answers {@link created}. */
+/** Counts the runs of a handler; the default handler responds with {@link created}. */
 export function counted(handler: SiteHandler = () => created()): {
   readonly handler: SiteHandler
   runs(): number
@@ -122,12 +122,12 @@ export function counted(handler: SiteHandler = () => created()): {
   }
 }
 
-/** 201 and a small JSON body, unless told otherwise. */
+/** By default 201 and a small JSON body. */
 export function created(differently: Reply = {}): Reply {
   return { status: 201, body: { kind: 'json', value: { id: 'order-1' } }, ...differently }
 }
 
-/** Fails the test unless the answer is the other one, played back. */
+/** Fails the test unless the response is a replay of the other one. */
 export function expectReplay(
   again: Answer,
   first: Answer,
@@ -139,12 +139,12 @@ export function expectReplay(
   assert.equal(first.header(marker), undefined, `${marker} of the first answer`)
 }
 
-/** Fails the test unless the answer is a problem of that code and status. */
+/** Fails the test unless the answer is a problem with that code and status. */
 export function expectProblem(answer: Answer, status: number, code: string): void {
   assert.equal(`${answer.status} ${answer.code}`, `${status} ${code}`, answer.text)
 }
 
-/** A door that handlers wait at until the test opens it. */
+/** A gate that handlers wait at until the test opens it. */
 export interface Door {
   readonly opened: Promise<void>
   open(): void

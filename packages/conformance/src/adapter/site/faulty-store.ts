@@ -1,8 +1,8 @@
 import type { Attempt, Claim, Completion, Decision, Store } from '@oncekey/core'
 
 /**
- * What is to happen in place of a store's own act, which is handed over to be called, or not. No
- * stand-in for a store, but for its failures: a reply that is lost, a server that is away.
+ * Replaces calls of a real store, each of which receives the original call and may make it or not.
+ * It simulates failures: a lost reply, an unreachable server.
  */
 export interface Faults {
   readonly begin?: (begin: () => Promise<Decision>, claim: Claim) => Promise<Decision>
@@ -20,7 +20,7 @@ export interface Faults {
   readonly abandon?: (abandon: () => Promise<void>) => Promise<void>
 }
 
-/** A completion that never reaches the store: the attempt ends as one whose connection is lost. */
+/** A completion that never reaches the store: the attempt ends as if its connection were lost. */
 export function lostWith(error: unknown): NonNullable<Faults['complete']> {
   return async (_, { attempt }) => {
     await attempt.abandon()
@@ -28,7 +28,7 @@ export function lostWith(error: unknown): NonNullable<Faults['complete']> {
   }
 }
 
-/** The same store, with these faults. */
+/** The store with these faults. */
 export function faultyStore(store: Store, faults: Faults): Store {
   function faulty(attempt: Attempt, claim: Claim | undefined): Attempt {
     return {

@@ -1,31 +1,31 @@
 import { Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 
-/** A request, where it differs from a POST of `{ "amount": 1 }` to the path of the test. */
+/** How a request differs from a POST of `{ "amount": 1 }` to the path of the test. */
 export interface Asked {
   readonly method?: string
   /** Path and query. */
   readonly path?: string
-  /** A list sends a line for each. */
+  /** An array sends one line per element. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
   /** Sent as JSON. */
   readonly body?: unknown
-  /** Sent as it is, in place of `body`. */
+  /** Sent unchanged, instead of `body`. */
   readonly text?: string
   /** Hangs up. */
   readonly signal?: AbortSignal
 }
 
-/** An answer as it came over the wire. */
+/** A response as received on the wire. */
 export interface Answer {
   readonly status: number
-  /** Names in lower case, a pair per line. */
+  /** Lower-case names, one pair per line. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly bytes: Buffer
   readonly text: string
-  /** The values of one header, `undefined` if it did not come; several joined as HTTP allows. */
+  /** The joined values of one header, `undefined` if absent. */
   header(name: string): string | undefined
   json(): Record<string, unknown>
-  /** The code of a problem; `undefined` where it is none. */
+  /** The code of a problem; `undefined` for other responses. */
   readonly code: string | undefined
 }
 
@@ -34,13 +34,16 @@ export interface HttpClient {
   close(): void
 }
 
-/** A client that keeps its connections, as real ones do: what a server leaves on one, the next meets. */
+/**
+ * A client that keeps its connections, as real ones do, so that anything left on one affects the
+ * next request.
+ */
 export function httpClient(url: string, defaultPath: string): HttpClient {
   const agent = new Agent({ keepAlive: true })
   return {
     ask(asked) {
       const answer = ask(url, agent, { path: defaultPath, ...asked })
-      // A behaviour that fails in between awaits it no more.
+      // A behaviour that fails meanwhile no longer awaits it.
       answer.catch(() => {})
       return answer
     },

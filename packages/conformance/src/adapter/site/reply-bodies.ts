@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import type { Reply } from './adapter-fixture.ts'
 import type { Answer } from './http-client.ts'
 
-/** A reply, and the bytes that it has to come to. */
+/** A reply and the bytes that it must produce. */
 export interface BodyCase {
   readonly what: string
   readonly bytes: Buffer
-  /** Made anew for every run: a stream is read once. */
+  /** Created anew for every run, because a stream can be read only once. */
   reply(): Reply
 }
 
-/** Every kind of body there is, and the statuses that have none. */
+/** Every kind of body, and the statuses that have none. */
 export function bodies(): readonly BodyCase[] {
   return [
     json('JSON', { id: 1, name: 'Zoë 🧾' }),
@@ -46,7 +46,7 @@ export function bodies(): readonly BodyCase[] {
 
 const refusal: Reply = { status: 422, body: { kind: 'json', value: { error: 'no' } } }
 
-/** Fails the test unless the body is these bytes, and its length is told rightly, if at all. */
+/** Fails the test unless the body has these bytes and a correct length, if any. */
 export function expectBody(answer: Answer, bytes: Buffer): void {
   assert.ok(
     answer.bytes.equals(bytes),
@@ -77,7 +77,7 @@ function stream(what: string, pieces: readonly string[]): BodyCase {
   }
 }
 
-/** The pieces, each in a turn of its own. */
+/** Yields each piece in its own tick. */
 export async function* chunksOf(pieces: readonly string[]): AsyncGenerator<Uint8Array> {
   for (const piece of pieces) {
     await new Promise((resolve) => setImmediate(resolve))
@@ -85,7 +85,7 @@ export async function* chunksOf(pieces: readonly string[]): AsyncGenerator<Uint8
   }
 }
 
-/** Pieces of one length, each written over the one before once somebody asks for more. */
+/** Yields pieces of equal length from one buffer, which the next piece overwrites. */
 async function* inOneBuffer(pieces: readonly string[]): AsyncGenerator<Uint8Array> {
   const buffer = Buffer.alloc(3)
   for await (const piece of chunksOf(pieces)) {

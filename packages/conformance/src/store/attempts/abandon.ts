@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import { completionOf, expectDecision, expectReplay } from '../fixture/store-context.ts'
 
-/** An attempt that ends without saying how. */
+/** An attempt that ends without an outcome. */
 export function abandon(): StoreBehaviourGroup {
   return {
     title: 'abandon',

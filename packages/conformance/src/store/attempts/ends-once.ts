@@ -3,7 +3,7 @@ import type { Attempt } from '@oncekey/core'
 import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import { completionOf, expectReplay, responseOf } from '../fixture/store-context.ts'
 
-/** An attempt ends exactly once; what comes after its end changes nothing. */
+/** An attempt ends exactly once; later calls change nothing. */
 export function endsOnce(): StoreBehaviourGroup {
   return {
     title: 'an attempt',
@@ -15,7 +15,8 @@ export function endsOnce(): StoreBehaviourGroup {
           const attempt = await run(first)
           const response = responseOf('the first')
           await attempt.complete(completionOf({ response }))
-          // A store may know its own completion sent again, or not; it must not be another one.
+          // A store may recognise its own completion when it is sent again; this must be a
+          // different one.
           await complete(attempt, 'the second')
           expectReplay(await begin(retry(first)), response)
         },
@@ -54,7 +55,7 @@ export function endsOnce(): StoreBehaviourGroup {
   }
 }
 
-/** What it answered, if it answered at all. */
+/** The result, if there was one. */
 async function complete(attempt: Attempt, text: string): Promise<string | undefined> {
   return attempt.complete(completionOf({ response: responseOf(text) })).catch(() => undefined)
 }

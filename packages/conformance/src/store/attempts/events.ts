@@ -19,7 +19,7 @@ export function events(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'come back as they were given',
+        title: 'are stored unchanged',
         needs: ['events'],
         async run({ claim, finish, event, fixture }) {
           const given = [
@@ -53,7 +53,7 @@ export function events(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'are there by the hundreds',
+        title: 'can be hundreds',
         needs: ['events'],
         async run({ claim, finish, event, committed }) {
           const given = Array.from({ length: 500 }, () => event())
@@ -62,10 +62,10 @@ export function events(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'and the response are there together: at no instant one without the other',
+        title: 'and the response become visible together',
         needs: ['events'],
         async run({ claim, retry, begin, run, event, committed, another }) {
-          // The process whose own completion is on its way may not know yet that it is committed.
+          // The process that sent the completion may not know yet that it is committed.
           const other = await another()
           for (let race = 0; race < 20; race += 1) {
             const [first, given, response] = [claim(), [event(), event()], responseOf('both')]
@@ -90,7 +90,7 @@ export function events(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'are not committed with `undo`: only the response is kept, whatever was given',
+        title: 'are not committed with `undo`: only the response is stored',
         needs: ['events'],
         async run({ claim, retry, begin, finish, event, committed }) {
           const [first, given, response] = [claim(), event(), responseOf('no', { status: 422 })]
@@ -105,13 +105,13 @@ export function events(): StoreBehaviourGroup {
         async run({ claim, run, event, committed }) {
           const [attempt, given] = [await run(claim()), [event()]]
           await attempt.complete(completionOf({ events: given }))
-          // Whatever it answers, it must change nothing.
+          // Whatever it returns, it must change nothing.
           await attempt.complete(completionOf({ events: given })).catch(() => {})
           assert.deepEqual(await committed(...given), idsOf(given))
         },
       },
       {
-        title: 'of an attempt that has ended otherwise are never committed',
+        title: 'of an attempt that ended otherwise are never committed',
         needs: ['events'],
         async run({ claim, run, event, committed }) {
           for (const end of ['release', 'abandon'] as const) {
@@ -130,7 +130,7 @@ function idsOf(events: readonly OutboxEvent[]): string[] {
   return events.map(({ id }) => id)
 }
 
-/** The data compared as JSON: a store may keep it as such, spaces and the order of keys aside. */
+/** Compares the data as JSON, because a store may normalise spaces and the order of keys. */
 function comparable(event: OutboxEvent | undefined): unknown {
   if (event === undefined) return undefined
   const { id, type, source, subject, orderingKey, data, headers, occurredAt } = event

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import { completionOf, expectDecision, expectReplay, responseOf } from '../fixture/store-context.ts'
 
-/** A claim sent again with its token, because the reply to it was lost. */
+/** A claim repeated with its token, because its reply was lost. */
 export function lostReply(): StoreBehaviourGroup {
   return {
     title: 'a claim sent again with its own token',
     behaviours: [
       {
-        // idempot-js: the retried insert met its own row, and the key was blocked for a day.
+        // idempot-js: the repeated insert found its own row, and the key was blocked for a day.
         title: 'in lease mode gets `run` again, with the same attempt number',
         needs: ['lease mode'],
         async run({ claim, retry, begin, run }) {
@@ -49,7 +49,8 @@ export function lostReply(): StoreBehaviourGroup {
         },
       },
       {
-        // The transaction of a lost claim may be gone already, or may still have to be noticed.
+        // The transaction of a lost claim may be gone already, or its end may not have been noticed
+        // yet.
         title: 'in transaction mode gets `run` again or `in-progress`, never a second attempt',
         needs: ['transaction mode', 'attempts side by side'],
         async run({ claim, retry, begin, run }) {
@@ -84,7 +85,7 @@ export function lostReply(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'has one attempt, also when both are under way at once',
+        title: 'has one attempt even when both are in flight at once',
         async run({ claim, retry, begin }) {
           const first = claim()
           const decisions = await Promise.all([begin(first), begin(first)])

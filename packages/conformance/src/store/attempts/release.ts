@@ -16,7 +16,7 @@ export function release(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'forgets what was asked: another request may take the key',
+        title: 'forgets the request: another one may take the key',
         async run({ claim, otherRequest, run }) {
           const first = claim()
           await (await run(first)).release()
@@ -45,7 +45,7 @@ export function release(): StoreBehaviourGroup {
         },
       },
       {
-        // quarkus-http-idempotency and others: a release that deletes by key, whoever owns it now.
+        // quarkus-http-idempotency and others: a release that deletes by key, whoever owns it.
         title: 'by an attempt that ended before does nothing to the one that has the key now',
         async run({ claim, retry, run, begin }) {
           const first = claim()

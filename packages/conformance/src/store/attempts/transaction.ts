@@ -11,13 +11,13 @@ import {
   type StoreContext,
 } from '../fixture/store-context.ts'
 
-/** The transaction that commits with the response, or not at all. */
+/** The transaction commits with the response, or not at all. */
 export function transaction(): StoreBehaviourGroup {
   return {
     title: 'the transaction',
     behaviours: [
       {
-        title: 'is refused with `transaction-unsupported` where the store has none',
+        title: 'is refused with `transaction-unsupported` if the store has none',
         needs: ['no transactions'],
         async run({ claim, run }) {
           const attempt = await run(claim())
@@ -52,7 +52,7 @@ export function transaction(): StoreBehaviourGroup {
       undoneBy('release', (attempt) => attempt.release()),
       undoneBy('abandon', (attempt) => attempt.abandon()),
       {
-        title: 'is the same one however often it is asked for',
+        title: 'is the same one on every call',
         needs: ['transactions'],
         async run({ claim, run }) {
           const attempt = await run(claim())
@@ -87,7 +87,7 @@ export function transaction(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'need not be asked for',
+        title: 'need not be opened',
         needs: ['transactions'],
         async run({ claim, retry, begin, finish }) {
           const first = claim()
@@ -97,7 +97,7 @@ export function transaction(): StoreBehaviourGroup {
       },
       ...usedTooLate(),
       {
-        title: 'of fifty clients that retry until they are answered one leaves its write',
+        title: 'of fifty clients that retry until they succeed leaves one write',
         needs: ['transactions'],
         run: oneEffect,
       },
@@ -133,7 +133,7 @@ function usedTooLate(): StoreBehaviour[] {
       const open = await attempt.transaction()
       await write(attempt, early)
       const ending = end(attempt)
-      // From the moment the attempt ends, not from the moment its end is known.
+      // From the moment the attempt ends, not only once the end is confirmed.
       await expectError('transaction-over', () => fixture.write?.(open, late))
       await ending
       await expectError('transaction-over', () => fixture.write?.(open, late))
@@ -159,7 +159,7 @@ async function oneEffect(context: StoreContext): Promise<void> {
       const id = name()
       ids.push(id)
       await write(attempt, id)
-      // The first ones fail, which frees the key for another client, or for this one again.
+      // The first attempts fail, which frees the key for any client.
       if (ids.length === 1) await attempt.release()
       else if (ids.length === 2) await attempt.abandon()
       else await attempt.complete(completionOf())

@@ -8,13 +8,13 @@ import {
   responseOf,
 } from '../fixture/store-context.ts'
 
-/** Lease mode: what a claim is told when an attempt ended without saying how. */
+/** Lease mode: what a claim gets when an attempt ended without reporting its outcome. */
 export function unknownOutcome(): StoreBehaviourGroup {
   return {
     title: 'an unknown outcome',
     behaviours: [
       {
-        title: 'is what a lease that ran out comes to, with the time since when',
+        title: 'results from a lease that ran out, with the time',
         needs: ['lease mode'],
         async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
           const first = claim({ leaseMs: shortLeaseMs })
@@ -26,7 +26,7 @@ export function unknownOutcome(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'is held for every claim that holds, however many come',
+        title: 'is held for every claim with `hold`',
         needs: ['lease mode'],
         async run({ claim, retry, begin, run }) {
           const first = claim()
@@ -54,7 +54,7 @@ export function unknownOutcome(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'once retaken, is no longer open to the attempt that was abandoned',
+        title: 'once retaken, can no longer be resolved by the abandoned attempt',
         needs: ['lease mode'],
         async run({ claim, retry, begin, run }) {
           const first = claim()
@@ -69,7 +69,7 @@ export function unknownOutcome(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'that was only reported may still be known: the attempt completes after all',
+        title: 'that was only reported can still be resolved by its attempt',
         needs: ['lease mode'],
         async run({ claim, retry, begin, run, lapse, shortLeaseMs }) {
           const first = claim({ leaseMs: shortLeaseMs })

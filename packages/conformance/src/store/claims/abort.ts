@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import { completionOf, expectDecision, expectReplay, responseOf } from '../fixture/store-context.ts'
 
-/** The signal of a claim is aborted when nobody waits for its answer any more. */
+/** The signal of a claim aborts when nobody waits for its decision any more. */
 export function abort(): StoreBehaviourGroup {
   return {
     title: 'an aborted claim',
@@ -44,7 +44,7 @@ export function abort(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'leaves a free key free, or the attempt that it won in its hands',
+        title: 'leaves a free key free, or keeps the attempt that it won',
         async run({ claim, retry, begin, run }) {
           const first = claim({ signal: AbortSignal.abort() })
           const decision = await begin(first).catch(() => undefined)
@@ -53,7 +53,7 @@ export function abort(): StoreBehaviourGroup {
         },
       },
       {
-        // dotnet-starter-kit#1333: the hang-up of the client took the result with it.
+        // dotnet-starter-kit#1333: a client's hang-up discarded the result.
         title: 'does not end the attempt it won: its result is kept',
         async run({ claim, retry, begin, run }) {
           const caller = new AbortController()

@@ -3,7 +3,7 @@ import type { HeaderChange } from '@oncekey/core'
 import type { StoreBehaviour, StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import { completionOf, expectDecision, expectReplay, responseOf } from '../fixture/store-context.ts'
 
-/** A response comes back as it was given, byte for byte. */
+/** A response is replayed byte for byte. */
 export function byteExactness(): StoreBehaviourGroup {
   return {
     title: 'byte-exact responses',

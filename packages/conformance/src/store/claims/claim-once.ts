@@ -43,7 +43,7 @@ export function claimOnce(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'at most one gets `run`, however often the race is run',
+        title: 'at most one gets `run`, in every repetition of the race',
         async run({ claim, retry, begin }) {
           for (let race = 0; race < 20; race += 1) {
             const first = claim()
@@ -57,7 +57,7 @@ export function claimOnce(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'fifty clients that retry until they are answered cause one effect',
+        title: 'fifty clients that retry until they succeed cause one effect',
         async run({ claim, retry, begin }) {
           const first = claim()
           const response = responseOf('the one')
@@ -72,7 +72,7 @@ export function claimOnce(): StoreBehaviourGroup {
                 return undefined
               }
               attempts += 1
-              // The first ones fail, which frees the key for another client, or for this one again.
+              // The first attempts fail, which frees the key for any client.
               if (attempts <= 3) {
                 await decision.attempt.release()
                 return undefined
@@ -88,7 +88,7 @@ export function claimOnce(): StoreBehaviourGroup {
         },
       },
       {
-        title: '`in-progress` says when to come again',
+        title: '`in-progress` includes when to retry',
         async run({ claim, retry, begin, run }) {
           const first = claim()
           await run(first)
@@ -97,7 +97,7 @@ export function claimOnce(): StoreBehaviourGroup {
         },
       },
       {
-        // idempo's memory lock: the duplicate that was turned away took the winner's mark with it.
+        // idempo's memory lock: a rejected duplicate removed the winner's mark.
         title: 'a claim that was turned away leaves the running attempt its key',
         async run({ claim, retry, begin, run }) {
           const first = claim()

@@ -2,7 +2,7 @@ import type { Claim } from '@oncekey/core'
 import type { StoreBehaviour, StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import { expectReplay } from '../fixture/store-context.ts'
 
-/** Keys are compared byte by byte; namespaces and scopes never meet. */
+/** Keys are compared byte by byte; namespaces and scopes never mix. */
 export function keys(): StoreBehaviourGroup {
   return {
     title: 'keys',
@@ -63,7 +63,7 @@ function meet(what: string, names: readonly Partial<Claim>[]): StoreBehaviour {
   return {
     title: `never meet: ${what}`,
     async run({ claim, retry, begin, finish, name }) {
-      // The test's own name goes where it cannot make two of them differ.
+      // The test's own name goes where it cannot cause a difference.
       const mine = name()
       const claims = names.map((given) => {
         const { namespace, scope = 'customer', key = 'order-1' } = given

@@ -8,7 +8,7 @@ import {
   responseOf,
 } from '../fixture/store-context.ts'
 
-/** Same key, other request: `mismatch`, which never changes the record. */
+/** The same key with another request is a `mismatch`, which never changes the record. */
 export function mismatch(): StoreBehaviourGroup {
   return {
     title: 'mismatch',
@@ -22,7 +22,7 @@ export function mismatch(): StoreBehaviourGroup {
         },
       },
       {
-        // @node-idempotency/fastify: the 422 took the place of the stored success.
+        // @node-idempotency/fastify: the 422 replaced the stored success.
         title: '`mismatch` does not change the record',
         async run({ claim, retry, otherRequest, begin, finish }) {
           const first = claim()
@@ -39,7 +39,7 @@ export function mismatch(): StoreBehaviourGroup {
           const first = claim()
           const attempt = await run(first)
           const { kind } = await begin(otherRequest(first))
-          // In transaction mode the running request may be out of sight until it is committed.
+          // In transaction mode the running request may be invisible until it commits.
           const allowed = ['mismatch']
           if (store.capabilities.mode === 'transaction') allowed.push('in-progress')
           assert.ok(allowed.includes(kind), `the answer is \`${kind}\``)
@@ -49,7 +49,7 @@ export function mismatch(): StoreBehaviourGroup {
         },
       },
       {
-        // @node-idempotency/fastify: a duplicate's 409 was kept and replayed to the next one.
+        // @node-idempotency/fastify: a duplicate's 409 was stored and replayed to the next one.
         title: '`in-progress` does not change the record either',
         async run({ claim, retry, begin, run }) {
           const first = claim()
@@ -61,7 +61,7 @@ export function mismatch(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'a record made under an older algorithm is known by its own fingerprint',
+        title: 'a record made under an older algorithm matches by its own fingerprint',
         async run({ claim, retry, begin, finish }) {
           const old = fingerprintOf('a request', 'json0')
           const first = claim({ fingerprints: [old] })

@@ -10,13 +10,13 @@ import {
   type StoreContext,
 } from '../fixture/store-context.ts'
 
-/** Two stores on the same records, one in each mode, as while a deploy changes the mode. */
+/** Two stores on the same records, one per mode, as during a deploy that changes the mode. */
 export function mixedModes(): StoreBehaviourGroup {
   return {
     title: 'beside a store of the other mode',
     behaviours: [
       {
-        title: 'replays what the other has finished, kept or refused',
+        title: 'replays what the other has finished, committed or refused',
         needs: ['other mode'],
         async run(context) {
           for (const [ours, theirs] of pairings(context)) {
@@ -33,7 +33,7 @@ export function mixedModes(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'is told that a key is in progress while the other runs it',
+        title: 'a key is in progress while the other runs it',
         needs: ['other mode', 'attempts side by side'],
         async run(context) {
           for (const [ours, theirs] of pairings(context)) {
@@ -64,7 +64,7 @@ export function mixedModes(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'a key that the other has claimed since is not refused over its head',
+        title: 'a refusal does not overwrite a claim that the other made meanwhile',
         needs: ['other mode', 'attempts side by side'],
         async run(context) {
           for (const [ours, theirs] of pairings(context)) {
@@ -74,7 +74,7 @@ export function mixedModes(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'an attempt that the other gave back or forgot is run anew',
+        title: 'a key that the other released or abandoned runs anew',
         needs: ['other mode', 'attempts side by side'],
         async run(context) {
           for (const [ours, theirs] of pairings(context)) {
@@ -88,7 +88,7 @@ export function mixedModes(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'an unknown outcome is retaken, and what it comes to is final for both',
+        title: 'an unknown outcome is retaken, and its result is final for both',
         needs: ['other mode', 'attempts side by side'],
         async run(context) {
           const stores = pairings(context).map(([store]) => store)
@@ -115,7 +115,7 @@ export function mixedModes(): StoreBehaviourGroup {
   }
 }
 
-/** Each store with the other. */
+/** Each store paired with the other. */
 function pairings({ store, fixture }: StoreContext): [ours: Store, theirs: Store][] {
   const other = fixture.otherMode?.()
   assert.ok(other !== undefined)
@@ -125,7 +125,10 @@ function pairings({ store, fixture }: StoreContext): [ours: Store, theirs: Store
   ]
 }
 
-/** The instant in which the writes are undone and the refusal is not yet kept is the other's chance. */
+/**
+ * The other store's opportunity is the moment when the writes are undone and the refusal is not yet
+ * stored.
+ */
 async function refusalMeetsClaim(context: StoreContext, ours: Store, theirs: Store): Promise<void> {
   const claim = context.claim()
   const refusing = await context.run(claim, ours)

@@ -53,7 +53,7 @@ export function open(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'stands in nobody’s way',
+        title: 'blocks nobody',
         needs: ['attempts side by side'],
         async run({ open: openAttempt, claim, run }) {
           const attempts = [await openAttempt(), await openAttempt(), await run(claim())]

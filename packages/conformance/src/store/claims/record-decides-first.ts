@@ -8,7 +8,7 @@ import {
   responseOf,
 } from '../fixture/store-context.ts'
 
-/** A key that is finished answers from its record, however many claims arrive at once. */
+/** A finished key is decided by its record, however many claims arrive at once. */
 export function recordDecidesFirst(): StoreBehaviourGroup {
   return {
     title: 'the record decides first',
@@ -24,7 +24,7 @@ export function recordDecidesFirst(): StoreBehaviourGroup {
         },
       },
       {
-        // Where the lock decided first, 976 of these 1,000 were told `in-progress`.
+        // When the lock decided first, 976 of these 1,000 got `in-progress`.
         title: '1,000 retries of a finished key, fifty at a time, are 1,000 replays',
         async run({ claim, retry, begin, finish }) {
           const first = claim()
@@ -47,7 +47,7 @@ export function recordDecidesFirst(): StoreBehaviourGroup {
         },
       },
       {
-        // Laravel-idempotency: finished between the look and the lock, and run once more.
+        // Laravel-idempotency: a request finished between the look-up and the lock ran again.
         title: 'a claim that races with the completion gets `in-progress` or `replay`, never `run`',
         async run({ claim, retry, begin, run }) {
           for (let race = 0; race < 20; race += 1) {

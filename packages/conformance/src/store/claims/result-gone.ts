@@ -8,7 +8,7 @@ import {
   responseOf,
 } from '../fixture/store-context.ts'
 
-/** Completed; the response is no longer, or was never, kept. */
+/** The attempt completed, but its response is no longer stored, or never was. */
 export function resultGone(): StoreBehaviourGroup {
   return {
     title: 'a result that is gone',
@@ -31,7 +31,7 @@ export function resultGone(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'is what a waiting claim is told, too',
+        title: 'is the decision for a waiting claim, too',
         async run({ claim, retry, begin, run }) {
           const first = claim()
           const attempt = await run(first)
@@ -41,7 +41,7 @@ export function resultGone(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'is what becomes of a response past its retention: its key is remembered',
+        title: 'results when a response is past its retention: its key is remembered',
         needs: ['expiring results'],
         async run({ claim, retry, otherRequest, begin, finish, fixture }) {
           const first = claim()
@@ -55,7 +55,7 @@ export function resultGone(): StoreBehaviourGroup {
         },
       },
       {
-        // hono-idempotency on D1: expired for the reader, still there for the insert, blocked for good.
+        // hono-idempotency on D1: expired for reads but present for inserts, so blocked for good.
         title: 'a key past its retention runs again as attempt number 1, purged or not',
         needs: ['expiring keys'],
         async run({ claim, retry, otherRequest, begin, run, finish, fixture }) {

@@ -53,7 +53,7 @@ export function waiting(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'is not done with `waitMs: 0`: the answer comes while the attempt is running',
+        title: 'does not happen with `waitMs: 0`: the decision comes while the attempt is running',
         async run({ claim, retry, begin, run }) {
           const first = claim()
           await run(first)
@@ -61,7 +61,7 @@ export function waiting(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'is not done for a finished key',
+        title: 'does not happen for a finished key',
         async run({ claim, retry, begin, finish }) {
           const first = claim()
           const response = await finish(first)
@@ -69,7 +69,7 @@ export function waiting(): StoreBehaviourGroup {
         },
       },
       {
-        // @node-idempotency: whoever waited for a holder that vanished waited in vain.
+        // @node-idempotency: a waiter for a holder that had disappeared waited in vain.
         title: 'one waiter takes over when the attempt is released, the others wait on',
         run: (context) => oneTakesOver(context, 'release', 1),
       },
@@ -88,8 +88,8 @@ export function waiting(): StoreBehaviourGroup {
         needs: ['lease mode'],
         async run(context) {
           const { claim, run, fixture } = context
-          // Where the clock is moved a waiter may still have set a real timer by the lease; where it
-          // is not, the lease has to be long enough for the waiters to meet it.
+          // With a movable clock a waiter may still have set a real timer by the lease; without
+          // one, the lease must be long enough for the waiters to meet it.
           const leaseMs = fixture.advance === undefined ? 1000 : 100
           const first = claim({ leaseMs })
           await run(first)
@@ -138,7 +138,7 @@ export function waiting(): StoreBehaviourGroup {
   }
 }
 
-/** Claims that are waiting: a claim made after them was answered, and they were not. */
+/** Waiting claims: a claim made after them was decided, and they were not. */
 async function meetRunning(
   { retry, begin }: StoreContext,
   first: Claim,

@@ -11,7 +11,7 @@ import {
 } from '../fixture/store-context.ts'
 import { keysOf, nameOf } from './operator-keys.ts'
 
-/** What an operator may do to keys, each with its entry in the audit trail. */
+/** An operator's acts on keys, each with its audit entry. */
 export function operatorActs(): StoreBehaviourGroup {
   return {
     title: 'acts on keys',
@@ -95,7 +95,7 @@ export function operatorActs(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'forget takes nothing away where another request is on record',
+        title: 'forget changes nothing if another request is on record',
         needs: ['operator keys'],
         async run(context) {
           const { claim, retry, begin, finish } = context
@@ -150,7 +150,7 @@ export function operatorActs(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'of many acts on one unknown key one is done, and one is on record',
+        title: 'of many acts on one unknown key one is done and recorded',
         needs: ['operator keys', 'lease mode'],
         async run(context) {
           const { store, another, claim, run } = context
@@ -195,7 +195,7 @@ export function operatorActs(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'each act that is done is on record: who, what, on which key, why',
+        title: 'each act that is done is recorded: who, what, on which key, why',
         needs: ['operator keys'],
         async run(context) {
           const { claim, finish } = context
@@ -267,7 +267,7 @@ export function operatorActs(): StoreBehaviourGroup {
   }
 }
 
-/** Each act answers what is the case, and leaves no trace. */
+/** Each act returns the current state and leaves no audit entry. */
 function nothingHappens(
   title: string,
   {

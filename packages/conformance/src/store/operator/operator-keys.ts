@@ -14,14 +14,14 @@ export function operatorKeys(): StoreBehaviourGroup {
     title: 'looking at keys',
     behaviours: [
       {
-        title: 'of a key that was never claimed nothing is known',
+        title: 'a key that was never claimed is unknown',
         needs: ['operator keys'],
         async run(context) {
           assert.equal(await keysOf(context).get(nameOf(context.claim())), undefined)
         },
       },
       {
-        title: 'a finished key shows its request, its response, and the body where it is asked for',
+        title: 'a finished key shows its request, its response, and its body on request',
         needs: ['operator keys'],
         async run(context) {
           const { claim, finish } = context
@@ -45,7 +45,7 @@ export function operatorKeys(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'a response that is gone is said to be',
+        title: 'a response that is gone is shown as gone',
         needs: ['operator keys', 'expiring results'],
         async run(context) {
           const { claim, finish, fixture } = context
@@ -73,7 +73,7 @@ export function operatorKeys(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'looking at a free key takes it from nobody',
+        title: 'looking at a free key does not claim it',
         needs: ['operator keys', 'attempts side by side'],
         async run(context) {
           const { claim, begin } = context
@@ -131,7 +131,7 @@ export function operatorKeys(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'what is listed of a state is all that is in it',
+        title: 'a list by state contains every key in that state',
         needs: ['operator keys', 'listed keys', 'lease mode'],
         async run(context) {
           const { claim, finish, run, name } = context
@@ -155,7 +155,7 @@ export function operatorKeys(): StoreBehaviourGroup {
         },
       },
       {
-        title: 'without a scope what waits longest is listed first, and what was finished last',
+        title: 'without a scope the longest waiting come first, then the last finished',
         needs: ['operator keys', 'listed keys', 'lease mode'],
         async run(context) {
           const { claim, finish, run, fixture } = context
@@ -213,7 +213,7 @@ export function nameOf({ namespace, scope, key }: Claim): KeyName {
   return { namespace, scope, key }
 }
 
-/** What operators see of a store; of this context's, unless another is given. */
+/** The operator's view of a store; by default the context's. */
 export function keysOf({ store }: StoreContext, on: Store | undefined = store): Keys {
   assert.ok(on.keys)
   return on.keys
@@ -223,7 +223,7 @@ function namesOf(summaries: readonly KeySummary[]): string[] {
   return summaries.map(({ key }) => key)
 }
 
-/** All of a list, in pages of that size. */
+/** All items of a list, in pages of that size. */
 async function pages(
   context: StoreContext,
   filter: KeyFilter,

@@ -1,6 +1,8 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** express-idempotency and others: a throw, a hang-up, and the key is blocked until it expires. */
+/**
+ * express-idempotency and others: after a throw or a hang-up the key is blocked until it expires.
+ */
 export const abandonDoesNothing = brokenStore({
   fault: 'leaves an abandoned key in progress',
   steps: (right) => ({
@@ -10,6 +12,6 @@ export const abandonDoesNothing = brokenStore({
   }),
   caughtBy: [
     'an attempt: ends when it is abandoned: a completion after it stores nothing',
-    'events: of an attempt that has ended otherwise are never committed',
+    'events: of an attempt that ended otherwise are never committed',
   ],
 })

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** actor-ts: the claim deleted on a throw, although the payment may have happened. */
+/** actor-ts: the claim is deleted on a throw, although the payment may have happened. */
 export const abandonForgets = brokenStore({
   fault: 'forgets an abandoned attempt in lease mode',
   modes: ['lease'],
@@ -11,6 +11,6 @@ export const abandonForgets = brokenStore({
     'mismatch: a key whose outcome is unknown answers `mismatch` to another request',
     'waiting: in lease mode one waiter takes over when the attempt is abandoned',
     'waiting: ends with `unknown` when the attempt is abandoned and the claim holds',
-    'an unknown outcome: is held for every claim that holds, however many come',
+    'an unknown outcome: is held for every claim with `hold`',
   ],
 })

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A late failure handler that takes a finished key for its own. */
+/** A late failure handler that treats a finished key as its own. */
 export const abandonWithoutOwner = brokenStore({
   fault: 'abandons without asking who owns the key',
   steps: (right) => ({

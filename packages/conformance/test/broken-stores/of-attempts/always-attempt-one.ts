@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** An attempt number that says nothing of the attempts before. */
+/** An attempt number that ignores earlier attempts. */
 export const alwaysAttemptOne = brokenStore({
   fault: 'calls every attempt the first',
   modes: ['lease'],

@@ -1,6 +1,9 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** idempo's memory lock: an `ensure` that also runs for the duplicate takes the winner's mark away. */
+/**
+ * idempo's memory lock: an `ensure` block that also runs for a rejected duplicate removes the
+ * winner's mark.
+ */
 export const busyFreesKey = brokenStore({
   fault: 'frees the key when it turns a claim away',
   steps: () => ({ onBusy: (id, table) => table.rows.delete(id) }),

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A clean-up that may come late, and then takes the process with it. */
+/** A clean-up that throws when it comes late, and ends the process. */
 export const endsThrow = brokenStore({
   fault: 'throws when an attempt is ended again',
   steps: () => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A client that is told 503, or another's answer, for what it did itself. */
+/** A client gets 503, or another's response, for what it did itself. */
 export const forgetsWhoCompleted = brokenStore({
   fault: 'takes a completion that is sent again for another attempt’s',
   modes: ['lease'],

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A result thrown away that nobody else could have made. */
+/** Discards a result although no other attempt exists. */
 export const lapseIsLoss = brokenStore({
   fault: 'refuses an attempt whose lease ran out, though nobody took over',
   modes: ['lease'],
@@ -11,6 +11,6 @@ export const lapseIsLoss = brokenStore({
   caughtBy: [
     'leases: a lease that ran out is not lost before another attempt took over: `complete` stores',
     'leases: a lease that ran out is not lost before another attempt took over: `renew` is `held`',
-    'an unknown outcome: that was only reported may still be known: the attempt completes after all',
+    'an unknown outcome: that was only reported can still be resolved by its attempt',
   ],
 })

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A claim that lives until its time is over, whatever becomes of its attempt. */
+/** A claim that stays until it expires, whatever becomes of its attempt. */
 export const releaseDoesNothing = brokenStore({
   fault: 'leaves a released key in progress',
   steps: (right) => ({

@@ -1,6 +1,9 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A release that only ends the lease: the attempt is counted, and what was asked binds the key. */
+/**
+ * A release that only ends the lease: the attempt still counts, and its request still binds the
+ * key.
+ */
 export const releaseRemembers = brokenStore({
   fault: 'remembers a released claim',
   steps: () => ({
@@ -11,6 +14,6 @@ export const releaseRemembers = brokenStore({
   }),
   caughtBy: [
     'release: forgets the claim, so that a retry runs again as attempt number 1',
-    'release: forgets what was asked: another request may take the key',
+    'release: forgets the request: another one may take the key',
   ],
 })

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** quarkus-http-idempotency, Truxify: `DEL key`, whoever owns it by now. */
+/** quarkus-http-idempotency, Truxify: `DEL key`, whoever owns it. */
 export const releaseWithoutOwner = brokenStore({
   fault: 'releases without asking who owns the key',
   steps: (right) => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** idempotency4j: the old owner's heartbeat keeps the new owner's lease alive. */
+/** idempotency4j: the old owner's heartbeat extends the new owner's lease. */
 export const renewWithoutOwner = brokenStore({
   fault: 'renews without asking who owns the key',
   modes: ['lease'],

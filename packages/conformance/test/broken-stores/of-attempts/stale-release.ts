@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** The same, only for running keys: found where an attempt was taken over. */
+/** A release by key for running keys only, which shows after a takeover. */
 export const staleRelease = brokenStore({
   fault: 'ends a running attempt for whoever asks',
   modes: ['lease'],

@@ -13,7 +13,7 @@ export const unfencedComplete = brokenStore({
     'leases: a stale `complete` does not replace the response of the attempt that took over',
     'leases: a stale `complete` commits no event',
     'leases: of an attempt with an open transaction and the one that comes after its lease one commits',
-    'an unknown outcome: once retaken, is no longer open to the attempt that was abandoned',
-    'the model: explains every answer, whatever is asked in whatever order, also at once',
+    'an unknown outcome: once retaken, can no longer be resolved by the abandoned attempt',
+    'the model: explains every decision, for any concurrent history',
   ],
 })

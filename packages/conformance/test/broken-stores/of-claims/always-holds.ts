@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A crash that blocks its key until an operator comes, where the policy was to go on. */
+/** A crash blocks its key until an operator acts, although the policy was to retake. */
 export const alwaysHolds = brokenStore({
   fault: 'holds what should be retaken',
   modes: ['lease'],

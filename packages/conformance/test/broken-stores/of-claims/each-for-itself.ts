@@ -1,7 +1,7 @@
 import type { BrokenStore } from '../broken-store.ts'
 import { plainFixture } from '../plain-fixture.ts'
 
-/** gofiber's default: a lock, and records, of one process. */
+/** gofiber's default: locks and records of a single process. */
 export const eachForItself: BrokenStore = {
   fault: 'shares nothing between instances',
   modes: ['transaction', 'lease'],

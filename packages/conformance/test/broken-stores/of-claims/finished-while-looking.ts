@@ -1,7 +1,7 @@
 import { brokenStore } from '../broken-store.ts'
 import { turn } from '../plain-store.ts'
 
-/** laravel-idempotency: finished between another's look and its lock, and run once more. */
+/** laravel-idempotency: a request finished between another's look-up and its lock runs again. */
 export const finishedWhileLooking = brokenStore({
   fault: 'does not look again once it has the lock',
   steps: (right) => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** An unknown outcome where everything was undone, and so nothing is unknown. */
+/** Reports an unknown outcome although everything was rolled back. */
 export const holdsInTransactionMode = brokenStore({
   fault: 'makes an abandoned key unknown in transaction mode',
   modes: ['transaction'],

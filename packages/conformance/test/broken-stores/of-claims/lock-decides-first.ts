@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** 976 of 1,000 retries of a finished key were told `in-progress`, in our own first experiment. */
+/** In an early experiment of ours, 976 of 1,000 retries of a finished key got `in-progress`. */
 export const lockDecidesFirst = brokenStore({
   fault: 'asks the lock before the record',
   steps: () => {

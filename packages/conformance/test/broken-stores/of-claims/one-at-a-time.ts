@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** One lock for the whole table, and no word of it in the capabilities. */
+/** One lock for the whole table, which the capabilities do not mention. */
 export const oneAtATime = brokenStore({
   fault: 'lets one key run at a time',
   steps: () => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** idempot-js: the retried insert met its own row, and the key was blocked for a day. */
+/** idempot-js: the repeated insert found its own row, and the key was blocked for a day. */
 export const ownClaimUnknown = brokenStore({
   fault: 'does not know its own claim again',
   modes: ['lease'],

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** ROLLBACK, and the response gone with it: every retry of a declined card is a new decline. */
+/** ROLLBACK also discards the response, so every retry of a declined card is declined anew. */
 export const refusalForgotten = brokenStore({
   fault: 'rolls the refusal back with its writes',
   steps: (right) => ({
@@ -9,6 +9,6 @@ export const refusalForgotten = brokenStore({
   }),
   caughtBy: [
     'the transaction: with `undo` leaves no write, and the refusal is replayed all the same',
-    'events: are not committed with `undo`: only the response is kept, whatever was given',
+    'events: are not committed with `undo`: only the response is stored',
   ],
 })

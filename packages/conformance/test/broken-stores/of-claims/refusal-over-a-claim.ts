@@ -1,7 +1,7 @@
 import { brokenStore } from '../broken-store.ts'
 import { turn } from '../plain-store.ts'
 
-/** ROLLBACK gives the key up, and the refusal is inserted whoever has it by then. */
+/** ROLLBACK releases the key, and the refusal is inserted whoever owns it by then. */
 export const refusalOverAClaim = brokenStore({
   fault: 'keeps a refusal over the head of who has claimed the key since',
   steps: (right) => ({
@@ -15,6 +15,6 @@ export const refusalOverAClaim = brokenStore({
     },
   }),
   caughtBy: [
-    'beside a store of the other mode: a key that the other has claimed since is not refused over its head',
+    'beside a store of the other mode: a refusal does not overwrite a claim that the other made meanwhile',
   ],
 })

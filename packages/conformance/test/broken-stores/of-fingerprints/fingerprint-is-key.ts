@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** idempot-js: a second order like the first conflicted with it, whatever its key. */
+/** idempot-js: a second, identical order conflicted with the first, whatever its key. */
 export const fingerprintIsKey = brokenStore({
   fault: 'finds records by what was asked',
   steps: () => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** @node-idempotency/fastify: the 422 took the place of the stored success, for good. */
+/** @node-idempotency/fastify: the 422 replaced the stored success for good. */
 export const mismatchOverwrites = brokenStore({
   fault: 'stores the mismatch in place of the response',
   steps: (right) => ({

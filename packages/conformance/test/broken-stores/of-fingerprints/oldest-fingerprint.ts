@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** Records that go on being made under an algorithm that the next deploy no longer accepts. */
+/** New records use an algorithm that the next deploy no longer accepts. */
 export const oldestFingerprint = brokenStore({
   fault: 'records the last fingerprint of the list',
   steps: (right) => ({

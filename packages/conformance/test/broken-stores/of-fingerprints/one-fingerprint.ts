@@ -4,5 +4,5 @@ import { brokenStore } from '../broken-store.ts'
 export const oneFingerprint = brokenStore({
   fault: 'compares with the current algorithm only',
   steps: () => ({ matches: (row, claim) => row.fingerprint === claim.fingerprints[0] }),
-  caughtBy: ['mismatch: a record made under an older algorithm is known by its own fingerprint'],
+  caughtBy: ['mismatch: a record made under an older algorithm matches by its own fingerprint'],
 })

@@ -1,6 +1,8 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** dotnet-starter-kit replayed a 201 as 200; the id of the sealing key is lost as easily. */
+/**
+ * dotnet-starter-kit replayed a 201 as 200. The id of the sealing key can be lost in the same way.
+ */
 export const bodyOnly = brokenStore({
   fault: 'keeps the body and its headers only',
   steps: (right) => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** qonto: keys were lower-cased, and two customers' keys met. */
+/** qonto: keys were lower-cased, and keys of two customers collided. */
 export const caseBlindKeys = brokenStore({
   fault: 'compares keys without their case',
   steps: (right) => ({ id: (claim) => right.id(claim).toLowerCase() }),

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** @node-idempotency/express: `if (body)`, and a replayed 204 ran the handler again. */
+/** @node-idempotency/express: `if (body)`, so a replayed 204 ran the handler again. */
 export const emptyBodyIsNone = brokenStore({
   fault: 'takes an empty body for none',
   steps: (right) => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** Most peers: one value a header, and nothing of those the handler removed. */
+/** Most libraries: one value per header, and removed headers are not recorded. */
 export const headerObject = brokenStore({
   fault: 'keeps headers as an object',
   steps: () => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** @node-idempotency, idempot-js: bytes came back as {"0":123,"1":34}, and JSON in another spelling. */
+/** @node-idempotency, idempot-js: bytes came back as {"0":123,"1":34}, and JSON was reformatted. */
 export const jsonBody = brokenStore({
   fault: 'keeps a body as JSON',
   steps: () => ({

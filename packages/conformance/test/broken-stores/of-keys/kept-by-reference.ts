@@ -1,7 +1,7 @@
 import type { StoredResponse } from '@oncekey/core'
 import { brokenStore } from '../broken-store.ts'
 
-/** A cache in memory that keeps what it is given, not what it was. */
+/** An in-memory cache that stores references instead of copies. */
 export const keptByReference = brokenStore({
   fault: 'keeps the arrays of the caller',
   steps: () => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A column of 64 characters that cuts off what does not fit, in a collation that normalises. */
+/** A column of 64 characters that truncates, in a collation that normalises. */
 export const shortKeys = brokenStore({
   fault: 'cuts keys off, normalised, without their signs, and glued together',
   steps: () => ({

@@ -1,7 +1,7 @@
 import { brokenStore } from '../broken-store.ts'
 import { DAY_MS, type Table } from '../plain-store.ts'
 
-/** hono-idempotency on D1: expired for the reader, still there for the insert, blocked for good. */
+/** hono-idempotency on D1: expired for reads but present for inserts, so blocked for good. */
 export const expiredKeyBlocks = brokenStore({
   fault: 'blocks a key past its retention until it is purged',
   steps: (right) => ({

@@ -1,7 +1,7 @@
 import { brokenStore } from '../broken-store.ts'
 import { DAY_MS } from '../plain-store.ts'
 
-/** Every peer but one: when the response is gone, so is the memory that it was ever done. */
+/** All libraries but one: when the response expires, the fact that it was done is forgotten too. */
 export const expiredResultRunsAgain = brokenStore({
   fault: 'forgets the key with the result',
   steps: (right) => ({
@@ -11,6 +11,6 @@ export const expiredResultRunsAgain = brokenStore({
     },
   }),
   caughtBy: [
-    'a result that is gone: is what becomes of a response past its retention: its key is remembered',
+    'a result that is gone: results when a response is past its retention: its key is remembered',
   ],
 })

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A record with the expiry of its claim left on it: PEXPIRE set once, and never taken off. */
+/** A finished record keeps the expiry of its claim: PEXPIRE is set once and never removed. */
 export const leaseEndsResults = brokenStore({
   fault: 'forgets a result when the lease would have run out',
   modes: ['lease'],

@@ -1,6 +1,8 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** Leases compared with the clock of whichever process asks: a skewed one takes over a live attempt. */
+/**
+ * Compares leases with the clock of the asking process, so a skewed one takes over a live attempt.
+ */
 export const processClock = brokenStore({
   fault: 'goes by the clock of the process',
   modes: ['lease'],

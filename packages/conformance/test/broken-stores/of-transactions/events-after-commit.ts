@@ -1,7 +1,7 @@
 import { brokenStore } from '../broken-store.ts'
 import { turn } from '../plain-store.ts'
 
-/** The other dual write: a crash between the two loses the event. */
+/** The reverse dual write: a crash after the commit loses the event. */
 export const eventsAfterCommit = brokenStore({
   fault: 'appends events after it has stored the response, each as it comes',
   steps: (right) => ({
@@ -18,9 +18,9 @@ export const eventsAfterCommit = brokenStore({
   }),
   caughtBy: [
     'events: are committed with the response, in the order given',
-    'events: come back as they were given',
-    'events: are there by the hundreds',
+    'events: are stored unchanged',
+    'events: can be hundreds',
     'events: stand in the order of completion, not of claims',
-    'events: and the response are there together: at no instant one without the other',
+    'events: and the response become visible together',
   ],
 })

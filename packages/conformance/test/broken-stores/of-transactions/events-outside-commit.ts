@@ -1,7 +1,7 @@
 import { brokenStore } from '../broken-store.ts'
 import { turn } from '../plain-store.ts'
 
-/** The dual write: published first, stored afterwards, or not. */
+/** The dual write: events are published first, and the response is stored afterwards, or not. */
 export const eventsOutsideCommit = brokenStore({
   fault: 'appends events before it stores the response',
   steps: () => ({
@@ -16,9 +16,9 @@ export const eventsOutsideCommit = brokenStore({
     },
   }),
   caughtBy: [
-    'events: and the response are there together: at no instant one without the other',
-    'events: are not committed with `undo`: only the response is kept, whatever was given',
+    'events: and the response become visible together',
+    'events: are not committed with `undo`: only the response is stored',
     'events: are not committed again when a completion is sent again',
-    'events: of an attempt that has ended otherwise are never committed',
+    'events: of an attempt that ended otherwise are never committed',
   ],
 })

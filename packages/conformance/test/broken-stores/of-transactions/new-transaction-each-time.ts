@@ -5,7 +5,7 @@ export const newTransactionEachTime = brokenStore({
   fault: 'opens another transaction each time it is asked for',
   steps: () => ({ handOut: () => ({ staged: new Set(), isOver: false }) }),
   caughtBy: [
-    'the transaction: is the same one however often it is asked for',
+    'the transaction: is the same one on every call',
     'the transaction: sees its own writes',
     'the transaction: commits its writes with the response',
   ],

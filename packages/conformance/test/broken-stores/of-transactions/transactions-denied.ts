@@ -1,7 +1,7 @@
 import type { BrokenStore } from '../broken-store.ts'
 import { plainFixture } from '../plain-fixture.ts'
 
-/** Code that believes the capability and code that believes the method do different things. */
+/** The capability and the method disagree. */
 export const transactionsDenied: BrokenStore = {
   fault: 'says that it has no transactions, and opens them',
   modes: ['transaction', 'lease'],
@@ -10,5 +10,5 @@ export const transactionsDenied: BrokenStore = {
     const capabilities = { ...fixture.store.capabilities, transactions: false }
     return { ...fixture, store: { ...fixture.store, capabilities } }
   },
-  caughtBy: ['the transaction: is refused with `transaction-unsupported` where the store has none'],
+  caughtBy: ['the transaction: is refused with `transaction-unsupported` if the store has none'],
 }

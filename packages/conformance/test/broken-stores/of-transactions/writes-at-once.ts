@@ -14,7 +14,7 @@ export const writesAtOnce = brokenStore({
     'the transaction: is undone by `release`',
     'the transaction: is undone by `abandon`',
     'the transaction: is seen by nobody else before the response is stored',
-    'the transaction: of fifty clients that retry until they are answered one leaves its write',
+    'the transaction: of fifty clients that retry until they succeed leaves one write',
     'an attempt without a key: leaves no write when it is refused, released or abandoned',
   ],
 })

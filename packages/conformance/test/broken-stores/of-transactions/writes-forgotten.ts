@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A response stored in one transaction, and the handler's rolled back. */
+/** The response is stored in one transaction and the handler's is rolled back. */
 export const writesForgotten = brokenStore({
   fault: 'stores the response without the writes',
   steps: (right) => ({

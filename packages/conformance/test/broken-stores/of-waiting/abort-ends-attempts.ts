@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** dotnet-starter-kit#1333: the client hung up, and the result of its request went with it. */
+/** dotnet-starter-kit#1333: a client's hang-up discarded the result of its request. */
 export const abortEndsAttempts = brokenStore({
   fault: 'gives an attempt up when its caller is gone',
   steps: (right) => ({
@@ -13,7 +13,7 @@ export const abortEndsAttempts = brokenStore({
   }),
   caughtBy: [
     'an aborted claim: does not end the attempt it won: its result is kept',
-    'an aborted claim: leaves a free key free, or the attempt that it won in its hands',
+    'an aborted claim: leaves a free key free, or keeps the attempt that it won',
   ],
 })
 

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A waiter whose caller is gone wins the key, and nobody ever ends its attempt. */
+/** A waiter whose caller is gone wins the key, and nobody ends its attempt. */
 export const deafToAbort = brokenStore({
   fault: 'does not hear that the caller is gone',
   steps: () => ({

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** `waitMs` accepted and not heeded. */
+/** Accepts `waitMs` and ignores it. */
 export const neverWaits = brokenStore({
   fault: 'answers `in-progress` without waiting',
   steps: () => ({ whenStillBusy: () => 'in-progress' }),

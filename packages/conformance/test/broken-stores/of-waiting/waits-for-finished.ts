@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A waiter that sleeps for its whole time first, and looks then. */
+/** A waiter that sleeps for its whole time and only then looks. */
 export const waitsForFinished = brokenStore({
   fault: 'takes a finished key for a busy one while it may wait',
   steps: (right) => {
@@ -15,9 +15,9 @@ export const waitsForFinished = brokenStore({
     }
   },
   caughtBy: [
-    'waiting: is not done for a finished key',
+    'waiting: does not happen for a finished key',
     'waiting: for another request ends with `mismatch`, at the latest when the attempt completes',
     'waiting: starves neither the running attempt nor others',
-    'a result that is gone: is what a waiting claim is told, too',
+    'a result that is gone: is the decision for a waiting claim, too',
   ],
 })

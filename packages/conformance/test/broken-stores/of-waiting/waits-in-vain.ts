@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** @node-idempotency: whoever waited for a holder that vanished waited until the time was up. */
+/** @node-idempotency: a waiter for a holder that had disappeared waited until its timeout. */
 export const waitsInVain = brokenStore({
   fault: 'waits for a result only',
   steps: (right) => {
