@@ -11,14 +11,14 @@ export function isReplayed(response: Pick<Response, 'headers'>): boolean {
 }
 
 /**
- * The key that a response of this client answers; undefined for a call that needed none. A 503 that
- * outlasted every attempt can be asked about again with it.
+ * The key of a response of this client; undefined for a call that needed none. Use it to ask again
+ * after a 503 that outlasted every attempt.
  */
 export function keyOf(response: Response): string | undefined {
   return keys.get(response)
 }
 
-/** Notes the key for `keyOf`. */
+/** Records the key for `keyOf`. */
 export function noteKey(response: Response, key: string): void {
   keys.set(response, key)
 }

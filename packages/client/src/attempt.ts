@@ -5,16 +5,16 @@ import { type Problem, readProblem } from './problem.ts'
 import type { LossReason } from './should-retry.ts'
 import { startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
 
-/** The server's words, all of them unless `streamed`. */
+/** The server's response, complete unless `streamed`. */
 export interface Answer {
   readonly kind: 'answer'
   readonly response: Response
   readonly problem: Problem | undefined
-  /** The body is still on its way, and nobody here will notice if it is cut. */
+  /** The body is still arriving, and this client will not notice if it is cut. */
   readonly streamed: boolean
 }
 
-/** Whether the request took effect is not known. */
+/** It is unknown whether the request took effect. */
 export interface Loss {
   readonly kind: 'lost'
   readonly reason: LossReason
@@ -22,8 +22,8 @@ export interface Loss {
 }
 
 /**
- * Sends the request once. A response whose body does not arrive whole is lost like one that never
- * came: its status alone is not what the caller asked for. Throws only the reason of `call`.
+ * Sends the request once. A response whose body does not arrive completely counts as lost, because
+ * its status alone is not what the caller asked for. Throws only the reason of `call`.
  */
 export async function attempt(
   request: FrozenRequest,
@@ -43,7 +43,7 @@ export async function attempt(
     if (call.signal.aborted) throw call.signal.reason
     return { kind: 'lost', reason: limit.ranOut() ? 'timeout' : reason, error }
   } finally {
-    // The caller's signal keeps its hold on a body that is still arriving.
+    // The caller's signal still applies to a body that is arriving.
     if (streamed) limit.stopClock()
     else limit.end()
   }
@@ -75,8 +75,8 @@ async function receive(
   if (wantsStream || isEventStream(response) || announcedBytes(response) > maxResponseBytes) {
     return answer(response, true)
   }
-  // A clone, because a Response made of the bytes would lose `url`, `redirected` and `type`. What is
-  // read of the original waits in the clone's branch.
+  // A clone, because a Response built from the bytes would lose `url`, `redirected` and `type`.
+  // What is read of the original is buffered in the clone.
   const kept = response.clone()
   const bytes = await readUpTo(response.body, maxResponseBytes, signal)
   if (bytes === undefined) return answer(kept, true)

@@ -1,8 +1,8 @@
 import { untilAborted } from './time-limit.ts'
 
 /**
- * Reads a stream to its end. Undefined if there is more in it than `limit` bytes: the rest of it is
- * cancelled then. Rejects with the stream's error, or with the signal's reason.
+ * Reads a stream to its end. Undefined, and the rest is cancelled, if it has more than `limit`
+ * bytes. Rejects with the stream's error or the signal's reason.
  */
 export async function readUpTo(
   stream: ReadableStream<Uint8Array>,
@@ -29,7 +29,7 @@ export async function readUpTo(
   }
 }
 
-// Not awaited: of two branches of a tee, the first one's cancellation ends only with the second's.
+// Not awaited: cancelling one branch of a tee resolves only when the other is cancelled too.
 function giveUp(reader: ReadableStreamDefaultReader<Uint8Array>, reason?: unknown): void {
   reader.cancel(reason).catch(() => {})
 }

@@ -10,26 +10,26 @@ import type { RetryReason } from './should-retry.ts'
 import { sleep, startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
 import { isFinal, retryReason, unheeded } from './verdict.ts'
 
-/** What `fetch` takes, and what concerns the key. */
+/** The options of `fetch`, and those about the key. */
 export interface CallInit extends RequestInit {
-  /** The key of this call, which is then covered whatever its method. @default a new one */
+  /** The key of this call, which covers it whatever its method. @default a new one */
   readonly idempotencyKey?: string | undefined
   /**
-   * With the option `pending`: the name under which the call's key is kept until there is a final
-   * answer. The call is then covered whatever its method.
+   * With the option `pending`: the name under which the call's key is stored until there is a final
+   * answer. It covers the call whatever its method.
    */
   readonly operation?: string | undefined
-  /** For this call alone. @default the option `response` */
+  /** Overrides the option `response` for this call. @default the option `response` */
   readonly response?: 'buffer' | 'stream' | undefined
 }
 
-/** Fits wherever a `fetch` is taken. */
+/** Can be used wherever a `fetch` is expected. */
 export type OncekeyFetch = (input: string | URL | Request, init?: CallInit) => Promise<Response>
 
 /**
- * A `fetch` that sends an `Idempotency-Key` with each POST and PATCH and retries with the same key and
- * the same bytes until there is an answer. Like `fetch` it resolves with any status; it rejects with
- * `RetryError` when no answer arrived, and with the signal's reason when that is aborted.
+ * A `fetch` that sends an `Idempotency-Key` with each POST and PATCH, and retries with the same key
+ * and the same bytes until there is an answer. Like `fetch` it resolves with any status. It rejects
+ * with `RetryError` when no answer arrived, and with the signal's reason when that aborts.
  *
  * @example
  * ```ts
@@ -69,7 +69,7 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
       const answer = await untilAnswered(call, request)
       streamed = answer.streamed
       if (isFinal(answer, pending.resumed || call.attempts > 1)) {
-        // An answer that is here is not lost to a storage that hangs.
+        // A received answer must not be lost to a storage that hangs.
         await untilAborted(limit.signal, pending.settle()).catch(() => {})
       }
       noteKey(answer.response, pending.key)
@@ -80,14 +80,14 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
       }
       throw error
     } finally {
-      // The caller's signal keeps its hold on a body that is still arriving.
+      // The caller's signal still applies to a body that is arriving.
       if (streamed) limit.stopClock()
       else limit.end()
     }
   }
 }
 
-/** One logical call: as many attempts as it takes, one key. */
+/** One logical call: any number of attempts with one key. */
 interface Call {
   readonly options: ResolvedOptions
   readonly limit: TimeLimit
@@ -96,12 +96,12 @@ interface Call {
   lastError?: unknown
 }
 
-// Checked before it is read: a runtime's Request may lack it.
+// Checked before reading, because a runtime's Request may lack it.
 function signalOf(input: string | URL | Request): AbortSignal | undefined {
   return isRequest(input) ? input.signal : undefined
 }
 
-/** The caller's key, or a pending one, or a new one; it is in the request's headers afterwards. */
+/** Sets the caller's key, a pending key or a new one in the request's headers. */
 async function chooseKey(
   call: Call,
   request: FrozenRequest,
@@ -121,7 +121,7 @@ async function chooseKey(
       `A call takes its key from one place: the ${header} header, idempotencyKey, or operation, which keeps its own.`,
     )
   }
-  // As it stands: the caller may know a server that reads it in a way of its own.
+  // Sent unchanged, because the caller may know how the server parses it.
   if (line !== null) return unkept(keyOfLine(line))
 
   const pending =
@@ -174,14 +174,14 @@ async function untilAnswered(call: Call, request: FrozenRequest): Promise<Answer
     if (delayMs >= limit.remainingMs()) return ended('deadline-exceeded', call, outcome)
 
     tell(call, outcome, reason, delayMs)
-    // Frees its connection for the next attempt.
+    // Frees the connection for the next attempt.
     if (outcome.kind === 'answer' && outcome.streamed)
       outcome.response.body?.cancel().catch(() => {})
     await sleep(delayMs, limit.signal)
   }
 }
 
-/** The end without success: the last answer as it is, as `fetch` has it, or an error if there is none. */
+/** Ends without success: returns the last answer, as `fetch` would, or throws if there is none. */
 function ended(code: RetryErrorCode, call: Call, outcome: Answer | Loss): Answer {
   if (outcome.kind === 'answer') return outcome
   throw unanswered(code, call, outcome.error)

@@ -2,9 +2,9 @@ import type { Answer, Loss } from './attempt.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /**
- * How long to wait after attempt number `attempt`: exponential with full jitter, so that the clients
- * of a server that fell over do not come back in step. `Retry-After` is the least, with the jitter on
- * top. Infinity if the server asks for more than we wait: coming earlier would be to no avail.
+ * The wait after attempt number `attempt`: exponential with full jitter, so that the clients of a
+ * recovering server do not return in step. `Retry-After` is the minimum, with the jitter on top.
+ * Infinity if the server asks for more than we wait, because an earlier attempt would be useless.
  */
 export function delayAfter(
   outcome: Answer | Loss,
@@ -19,8 +19,8 @@ export function delayAfter(
 }
 
 /**
- * RFC 9110 section 10.2.3: seconds or a date; or `retry-after-ms`, which some vendors send beside it.
- * Undefined if absent or neither.
+ * RFC 9110 section 10.2.3: seconds or a date; or `retry-after-ms`, which some vendors send beside
+ * it. Undefined if absent or neither.
  */
 export function retryAfterMs(headers: Headers, now: () => number): number | undefined {
   const exact = headers.get('retry-after-ms')?.trim() ?? ''
@@ -29,7 +29,7 @@ export function retryAfterMs(headers: Headers, now: () => number): number | unde
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1000
   const at = dateMs(value)
   if (at === undefined) return undefined
-  // By the server's own clock where it can be seen: those of browsers are off by minutes.
+  // Uses the server's clock if it is visible, because browsers' clocks can be off by minutes.
   return Math.max(0, at - (dateMs(headers.get('date') ?? '') ?? now()))
 }
 

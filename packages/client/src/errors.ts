@@ -1,9 +1,10 @@
 /**
  * Why a call ended without an answer:
- * - `attempts-exhausted`: the last attempt that was allowed failed too;
- * - `deadline-exceeded`: there is no time left for another attempt;
- * - `request-too-large`: a body that can be read only once does not fit into memory; nothing was sent;
- * - `storage-failed`: the pending key could not be kept; nothing was sent.
+ * - `attempts-exhausted`: the last allowed attempt failed too;
+ * - `deadline-exceeded`: no time is left for another attempt;
+ * - `request-too-large`: a body that can be read only once does not fit into memory; nothing was
+ *   sent;
+ * - `storage-failed`: the pending key could not be stored; nothing was sent.
  */
 export type RetryErrorCode =
   | 'attempts-exhausted'
@@ -30,7 +31,7 @@ export class RetryError extends Error {
   readonly code: RetryErrorCode
   /** How many requests were sent. */
   readonly attempts: number
-  /** Undefined if the call ended before it had one. */
+  /** Undefined if the call ended before it had a key. */
   readonly key: string | undefined
 
   constructor(
@@ -50,7 +51,10 @@ export class RetryError extends Error {
   }
 }
 
-/** Options or a call that cannot work, said before anything is sent: the message tells what to write instead. */
+/**
+ * Thrown before anything is sent, for options or calls that cannot work. The message says what to
+ * write instead.
+ */
 export class OptionsError extends TypeError {
   readonly code: 'options-invalid' = 'options-invalid'
 

@@ -1,24 +1,30 @@
 import { readUpTo } from './body-bytes.ts'
 import { OptionsError, RetryError } from './errors.ts'
 
-/** A request as every attempt sends it: read and serialised once, so that a retry has the same bytes. */
+/**
+ * A request as every attempt sends it, read and serialised once, so that retries have the same
+ * bytes.
+ */
 export interface FrozenRequest {
-  /** Absolute: what a relative one stands for changes with `history.pushState`. */
+  /** Absolute, because `history.pushState` changes what a relative URL means. */
   readonly url: string
   readonly method: string
   readonly headers: Headers
   /**
-   * Undefined for a request without one. Not plain bytes: Node 20 detaches those when it sends them
-   * and cannot follow a 307 then.
+   * Undefined for a request without a body. Not plain bytes, because Node 20 detaches them when it
+   * sends them and then cannot follow a 307.
    */
   readonly body: string | Blob | undefined
-  /** Everything else that the caller said: credentials, mode, and what only their runtime knows. */
+  /**
+   * Everything else the caller passed: credentials, mode, and options that only their runtime
+   * knows.
+   */
   readonly rest: RequestInit
 }
 
 /**
- * Serialises what `fetch` would be called with. Throws what `fetch` would throw for a request that
- * cannot be one, and `request-too-large` for a stream of more than `maxBytes`.
+ * Serialises the arguments of `fetch`. Throws what `fetch` would throw for an invalid request, and
+ * `request-too-large` for a stream of more than `maxBytes`.
  */
 export async function freezeRequest(
   input: string | URL | Request,
@@ -26,7 +32,7 @@ export async function freezeRequest(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<FrozenRequest> {
-  // Their own class may not be this realm's, so a Request is known by its members.
+  // Recognised by its members, because a Request class may come from another realm.
   const given = isRequest(input) ? input : undefined
   const { headers: ownHeaders, body: ownBody, signal: _, ...ownRest } = init
   const headers = new Headers(ownHeaders ?? given?.headers)
@@ -39,7 +45,7 @@ export async function freezeRequest(
     ? ownBody
     : holder && (await read(holder, ownBody, maxBytes, signal))
   const url = given?.url ?? (input as string | URL)
-  // Built once to be judged: a bad URL must not look like a bad network, attempt after attempt.
+  // Built once as a check, so that a bad URL does not look like a network error in every attempt.
   const judged = new Request(url, { ...rest, headers, ...(body !== undefined && { body }) })
   if (judged.mode === 'no-cors') {
     throw new OptionsError(
@@ -49,7 +55,7 @@ export async function freezeRequest(
   return { url: judged.url, method: judged.method, headers, body, rest }
 }
 
-/** Whether a request was given, from whatever realm or polyfill. */
+/** Whether the input is a request, from any realm or polyfill. */
 export function isRequest(input: string | URL | Request): input is Request {
   return typeof input === 'object' && 'headers' in input
 }
@@ -72,7 +78,7 @@ function membersOf(request: Request): RequestInit {
   return Object.fromEntries(present.map((name) => [name, request[name]]))
 }
 
-/** What has the same bytes each time it is sent; a Blob stays on its disk until then. */
+/** Bodies that have the same bytes each time they are sent; a Blob stays on disk until then. */
 function isImmutable(body: unknown): body is string | Blob {
   return typeof body === 'string' || body instanceof Blob
 }
@@ -83,7 +89,7 @@ async function read(
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Blob | undefined> {
-  // Firefox has no Request.body; there it has no limit.
+  // Firefox has no Request.body, so the limit does not apply there.
   if (isInMemory(ownBody) || holder.body == null) {
     const blob = await holder.blob()
     return blob.size > 0 ? blob : undefined

@@ -1,6 +1,6 @@
 import { OptionsError } from './errors.ts'
 
-/** How a key stands in its header: `abc`, or `"abc"` as draft-07 section 2.1 has it. */
+/** The form of a key in its header: `abc`, or `"abc"` as in draft-07 section 2.1. */
 export type KeyFormat = 'bare' | 'quoted'
 
 const MAX_LENGTH = 255
@@ -8,7 +8,7 @@ const MAX_LENGTH = 255
 /** A random UUID. */
 export function randomKey(): string {
   if (typeof crypto.randomUUID === 'function') return crypto.randomUUID()
-  // A page that came over plain HTTP has no randomUUID, but it has this.
+  // A page loaded over plain HTTP has no randomUUID, but has getRandomValues.
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   bytes[6] = ((bytes[6] ?? 0) % 16) | 0x40
   bytes[8] = ((bytes[8] ?? 0) % 64) | 0x80
@@ -16,7 +16,10 @@ export function randomKey(): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
-/** The header line of a key. Throws `OptionsError` for one that servers would refuse or read differently. */
+/**
+ * The header line for a key. Throws `OptionsError` for a key that servers would refuse or read
+ * differently.
+ */
 export function keyLine(key: string, format: KeyFormat): string {
   if (typeof key !== 'string' || key === '' || key.length > MAX_LENGTH) {
     throw new OptionsError(
@@ -35,7 +38,7 @@ export function keyLine(key: string, format: KeyFormat): string {
   return key
 }
 
-/** The key of a header line that the caller wrote. */
+/** The key in a header line that the caller wrote. */
 export function keyOfLine(line: string): string {
   return /^"(?:[^"\\]|\\["\\])*"$/.test(line) ? line.slice(1, -1).replace(/\\(.)/g, '$1') : line
 }

@@ -3,75 +3,91 @@ import { type KeyFormat, randomKey } from './key.ts'
 import type { PendingOptions, PendingStorage } from './pending-keys.ts'
 import type { RetryReason, ShouldRetry } from './should-retry.ts'
 
-/** What is about to be tried again, and why. */
+/** A retry that is about to happen, and why. */
 export interface RetryEvent {
-  /** The number of the attempt that failed; the first is 1. */
+  /** The number of the failed attempt, from 1. */
   readonly attempt: number
-  /** The wait until the next one. Milliseconds. */
+  /** The wait until the next attempt. Milliseconds. */
   readonly delayMs: number
   readonly reason: RetryReason
   readonly key: string
   /** The status of an answer that asks for another attempt. */
   readonly status: number | undefined
-  /** What a lost attempt failed with. */
+  /** The error of a lost attempt. */
   readonly error: unknown
 }
 
-/** Every one has a default: `createFetch()` is complete. */
+/** Every option has a default: `createFetch()` works. */
 export interface FetchOptions {
-  /** Methods that get a key and retries; others pass untouched. @default ['POST', 'PATCH'] */
+  /**
+   * Methods that get a key and retries; others pass through unchanged. @default ['POST', 'PATCH']
+   */
   readonly methods?: readonly string[]
   /** The header that carries the key. @default 'Idempotency-Key' */
   readonly header?: string
   /**
-   * `bare` is what Stripe and most APIs read, some literally, quotes and all; Oncekey takes both.
-   * `quoted` is for servers that go by draft-07 section 2.1 to the letter. @default 'bare'
+   * `bare` is what Stripe and most APIs expect; some would take quotes as part of the key. Oncekey
+   * accepts both. `quoted` is for servers that follow draft-07 section 2.1 strictly. @default
+   * 'bare'
    */
   readonly keyFormat?: KeyFormat
-  /** Makes the key of a call that brings none. @default a random UUID */
+  /** Makes the key of a call without one. @default a random UUID */
   readonly makeKey?: () => string
   /**
-   * How many attempts may fail. A 409 `in-progress` is none: an earlier attempt is still being worked
-   * on, and `deadlineMs` bounds the waiting for it. @default 6
+   * How many attempts may fail. A 409 `in-progress` does not count: an earlier attempt is still
+   * running, and `deadlineMs` limits the wait. @default 6
    */
   readonly maxAttempts?: number
-  /** How long one attempt may take, with its body. Milliseconds. @default 35_000, so that a server's own 30 s come first */
+  /**
+   * How long one attempt may take, including its body. Milliseconds. @default 35_000, so that a
+   * server's own 30 s come first
+   */
   readonly attemptTimeoutMs?: number
-  /** How long a call may take, with all attempts and waits. Milliseconds. @default 120_000 */
+  /** How long a call may take, including all attempts and waits. Milliseconds. @default 120_000 */
   readonly deadlineMs?: number
-  /** The ceiling of the first wait; it doubles with each attempt. Milliseconds. @default 500 */
+  /** The upper limit of the first wait; it doubles with each attempt. Milliseconds. @default 500 */
   readonly baseDelayMs?: number
-  /** What the ceiling grows to. Milliseconds. @default 10_000 */
+  /** The highest value of that limit. Milliseconds. @default 10_000 */
   readonly maxDelayMs?: number
-  /** The longest `Retry-After` that is waited for; a longer one makes that answer the last. Milliseconds. @default 60_000 */
+  /**
+   * The longest `Retry-After` to wait for; an answer with a longer one is the last. Milliseconds.
+   * @default 60_000
+   */
   readonly maxRetryAfterMs?: number
   /**
-   * `buffer`: a response arrives whole or is tried again. `stream`: it is handed over as soon as it
-   * begins, and a body that is cut is the caller's affair. @default 'buffer'
+   * `buffer`: a response arrives completely or is retried. `stream`: it is returned as soon as it
+   * begins, and the caller handles a body that is cut. @default 'buffer'
    */
   readonly response?: 'buffer' | 'stream'
-  /** Responses with more than this are handed over as streams. Bytes. @default 8_388_608 */
+  /** Larger responses are returned as streams. Bytes. @default 8_388_608 */
   readonly maxResponseBytes?: number
-  /** The most that is read of a request body which can be read only once; more is refused. Bytes. @default 8_388_608 */
+  /**
+   * The largest request body that can be read only once; a larger one is refused. Bytes. @default
+   * 8_388_608
+   */
   readonly maxRequestBytes?: number
-  /** Keeps keys of unfinished calls beyond the page. @default none */
+  /** Keeps the keys of unfinished calls beyond the page. @default none */
   readonly pending?: PendingOptions
   /**
-   * Decides before the rules do: `true` tries again with the same key, `false` hands over what came,
-   * anything else, a promise too, leaves it to the rules. Not called for what its signal ended. @default the rules
+   * Decides before the built-in rules: `true` retries with the same key, `false` returns the
+   * outcome, anything else (including a promise) leaves it to the rules. Not called for calls ended
+   * by their signal. @default the rules
    */
   readonly shouldRetry?: ShouldRetry
-  /** Called before each wait, which does not wait for a promise. What it throws ends the call. */
+  /** Called before each wait, and not awaited. Throwing ends the call. */
   readonly onRetry?: (event: RetryEvent) => void
-  /** What sends an attempt. @default the global `fetch`, looked up at each attempt */
+  /** Sends an attempt. @default the global `fetch`, looked up at each attempt */
   readonly fetch?: typeof fetch
-  /** Jitter's source, from 0 to below 1; for tests. @default Math.random */
+  /** The source of the jitter, from 0 to below 1; for tests. @default Math.random */
   readonly random?: () => number
-  /** The wall clock, for `Retry-After` dates and the age of pending keys. Milliseconds. @default Date.now */
+  /**
+   * The wall clock, for `Retry-After` dates and the age of pending keys. Milliseconds. @default
+   * Date.now
+   */
   readonly now?: () => number
 }
 
-/** Options after construction: nothing optional is left to decide. */
+/** Options after validation, with every default filled in. */
 export interface ResolvedOptions {
   readonly methods: ReadonlySet<string>
   readonly header: string
@@ -94,7 +110,10 @@ export interface ResolvedOptions {
   readonly now: () => number
 }
 
-/** Validates and completes options, once. Throws `OptionsError` that says what to write instead. */
+/**
+ * Validates options and fills in their defaults. Throws an `OptionsError` that says what to write
+ * instead.
+ */
 export function resolveOptions(options: FetchOptions): ResolvedOptions {
   const send = func('fetch', options.fetch)
   return {
@@ -114,14 +133,14 @@ export function resolveOptions(options: FetchOptions): ResolvedOptions {
     pending: options.pending && pendingOptions(options.pending),
     shouldRetry: func('shouldRetry', options.shouldRetry) ?? (() => undefined),
     onRetry: func('onRetry', options.onRetry) ?? (() => {}),
-    // As a plain call: a browser's fetch refuses to be a method of something else.
+    // Called as a plain function, because a browser's fetch must not be a method of another object.
     fetch: (input, init) => (send ?? globalThis.fetch)(input, init),
     random: func('random', options.random) ?? Math.random,
     now: func('now', options.now) ?? Date.now,
   }
 }
 
-/** Checks how responses are to be handed over, of the options or of one call. */
+/** Validates the response mode of the options or of one call. */
 export function responseMode(mode: 'buffer' | 'stream'): 'buffer' | 'stream' {
   return oneOf('response', mode, ['buffer', 'stream'])
 }

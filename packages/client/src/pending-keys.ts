@@ -1,7 +1,7 @@
 import { RetryError } from './errors.ts'
 import type { FrozenRequest } from './frozen-request.ts'
 
-/** Where keys of unfinished calls are kept. `localStorage` is one; it may also be asynchronous. */
+/** Stores the keys of unfinished calls, as `localStorage` does; may be asynchronous. */
 export interface PendingStorage {
   getItem(name: string): string | null | Promise<string | null>
   setItem(name: string, value: string): void | Promise<void>
@@ -10,15 +10,15 @@ export interface PendingStorage {
 
 /**
  * Keeps the key of a call with an `operation` until the call has a final answer. Calls on one page
- * never note two keys for one request; two tabs in the same instant may.
+ * never get two keys for one request; two tabs at the same instant may.
  */
 export interface PendingOptions {
   readonly storage: PendingStorage
-  /** What the names of the entries begin with. @default 'oncekey:' */
+  /** The prefix of the entries' names. @default 'oncekey:' */
   readonly prefix?: string
   /**
-   * The age at which an entry is forgotten. Milliseconds; less than the server keeps keys, or a late
-   * retry runs again. @default 82_800_000, an hour below the usual day
+   * The age at which an entry is discarded. It must be less than the server's retention, or a late
+   * retry runs again. Milliseconds. @default 82_800_000, an hour below the usual day
    */
   readonly expiresAfterMs?: number
 }
@@ -26,16 +26,16 @@ export interface PendingOptions {
 /** A key that outlives the page. */
 export interface PendingKey {
   readonly key: string
-  /** Whether it was there already: an earlier call may have taken effect. */
+  /** Whether the entry existed: an earlier call may have taken effect. */
   readonly resumed: boolean
-  /** Forgets the key. Never throws: the answer is here, and an entry that stays expires. */
+  /** Deletes the entry. Never throws: the answer has arrived, and an entry that stays expires. */
   settle(): Promise<void>
 }
 
 /**
- * Finds or notes the key of an operation. The same operation with the same method, URL, content type
- * and body has the same key until it is settled, on this page and, with a storage that outlives
- * it, on the next.
+ * Finds or creates the key of an operation. The same operation with the same method, URL, content
+ * type and body has the same key until it is settled, on this page and, with a storage that
+ * outlives it, on the next.
  */
 export type ClaimPendingKey = (
   operation: string,
@@ -43,7 +43,7 @@ export type ClaimPendingKey = (
   makeKey: () => string,
 ) => Promise<PendingKey>
 
-/** Opens pending keys on a storage. */
+/** Manages pending keys in a storage. */
 export function pendingKeys(options: {
   readonly storage: PendingStorage
   readonly prefix: string
@@ -70,7 +70,7 @@ export function pendingKeys(options: {
     }
     const key = makeKey()
     try {
-      // Before the first attempt, or a page that dies during it would not know its key.
+      // Before the first attempt, because a page that dies during it would not know its key.
       await storage.setItem(name, JSON.stringify({ key, since: now() }))
     } catch (error) {
       throw storageFailed(error)
@@ -80,12 +80,12 @@ export function pendingKeys(options: {
 
   async function forget(name: string, key: string) {
     try {
-      // A call that shared this key may have settled it, and the entry be a newer one's.
+      // A call that shared this key may have settled it, and the entry may belong to a newer call.
       if (parseEntry(await storage.getItem(name))?.key === key) await storage.removeItem(name)
     } catch {}
   }
 
-  /** One after the other per entry, or two calls at once would both find nothing. */
+  /** Serialised per entry, because two concurrent calls would both find nothing. */
   async function inTurn<T>(name: string, task: () => Promise<T>): Promise<T> {
     const turn = (turns.get(name) ?? Promise.resolve()).then(task)
     const over = turn.then(
@@ -112,7 +112,7 @@ function parseEntry(text: string | null): Entry | undefined {
     const { key, since } = JSON.parse(text ?? '') as Entry
     return typeof key === 'string' && typeof since === 'number' ? { key, since } : undefined
   } catch {
-    // Not ours, or half-written: as good as absent.
+    // Not ours or incomplete: treated as absent.
     return undefined
   }
 }

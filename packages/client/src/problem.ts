@@ -1,8 +1,8 @@
-/** What a server says of its refusal: RFC 9457 problem details, as far as retries go by them. */
+/** The parts of RFC 9457 problem details that retries depend on. */
 export interface Problem {
   readonly code: string | undefined
   readonly title: string | undefined
-  /** Oncekey's advice: send the same key again, start over with a new one, or neither. */
+  /** Oncekey's advice: repeat the same key, start over with a new one, or neither. */
   readonly retry: 'same-key' | 'new-key' | 'never' | undefined
 }
 
@@ -25,7 +25,7 @@ export function readProblem(
   }
 }
 
-/** `{ "error": { "code": … } }`, as Stripe and those after it answer; it advises nothing. */
+/** `{ "error": { "code": … } }`, as Stripe and similar APIs respond; it has no advice. */
 function stripesProblem(said: Record<string, unknown> | undefined): Problem | undefined {
   const { code, type } = (said?.error ?? {}) as { code?: unknown; type?: unknown }
   const found = [code, type].find((name) => name === 'idempotency_key_in_use')

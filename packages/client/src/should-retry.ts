@@ -1,15 +1,18 @@
-/** How an attempt is lost: whether its request took effect is not known. */
+/** How an attempt was lost: it is unknown whether its request took effect. */
 export type LossReason = 'network-error' | 'timeout' | 'body-lost'
 
-/** Why another attempt follows: nothing or half of an answer came back, or the answer asks for it. */
+/** Why another attempt follows: no complete answer arrived, or the answer asks for it. */
 export type RetryReason = LossReason | 'in-progress' | 'status'
 
-/** The app's word on an outcome, given at once: true to try again, false not to; else the rules decide. */
+/**
+ * The app's synchronous decision on an outcome: true to retry, false not to; otherwise the rules
+ * decide.
+ */
 export type ShouldRetry = (outcome: {
-  /** The answer, if one came; its body may not be read. */
+  /** The answer, if one arrived; its body must not be read. */
   readonly response: Response | undefined
-  /** What a lost attempt failed with. */
+  /** The error of a lost attempt. */
   readonly error: unknown
-  /** The number of the attempt; the first is 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number
 }) => boolean | undefined

@@ -1,18 +1,19 @@
-/** A clock whose signal is aborted when its time is over, or its parent's. */
+/** A timer whose signal aborts when its time is over or its parent aborts. */
 export interface TimeLimit {
   readonly signal: AbortSignal
-  /** Whether it was this clock, not the parent, that aborted the signal. */
+  /** Whether this timer, not the parent, aborted the signal. */
   ranOut(): boolean
   remainingMs(): number
-  /** Stops the clock; the signal still follows its parent. */
+  /** Stops the timer; the signal still follows its parent. */
   stopClock(): void
-  /** Stops the clock and lets go of the parent. */
+  /** Stops the timer and detaches from the parent. */
   end(): void
 }
 
 /**
- * Starts a clock. By hand and not with `AbortSignal.any` and `AbortSignal.timeout`, because both leave
- * a listener or a timer behind at a parent that outlives the call, and browsers got `any` in 2024 only.
+ * Starts a timer. Not with `AbortSignal.any` and `AbortSignal.timeout`, because both leave a
+ * listener or a timer behind on a parent that outlives the call, and browsers have `any` only since
+ * 2024.
  */
 export function startLimit(parent: AbortSignal | null | undefined, ms: number): TimeLimit {
   const controller = new AbortController()
@@ -40,7 +41,7 @@ export function startLimit(parent: AbortSignal | null | undefined, ms: number): 
   }
 }
 
-/** What `promise` comes to, or the signal's reason as soon as it is aborted. */
+/** Settles like `promise`, or rejects with the signal's reason as soon as it aborts. */
 export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason)
@@ -50,7 +51,7 @@ export function untilAborted<T>(signal: AbortSignal, promise: Promise<T>): Promi
   })
 }
 
-/** Waits. Rejects with the signal's reason as soon as it is aborted. */
+/** Waits. Rejects with the signal's reason as soon as it aborts. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const slept = new Promise<void>((resolve) => {

@@ -2,16 +2,19 @@ import { isReplayed } from './answer.ts'
 import type { Answer, Loss } from './attempt.ts'
 import type { RetryReason, ShouldRetry } from './should-retry.ts'
 
-/** Statuses below 500 that speak of the moment and not of the request. */
+/** Statuses below 500 that concern the moment and not the request. */
 const MOMENTARY: ReadonlySet<number> = new Set([408, 423, 425, 429])
 
-/** What other servers call a 409 for a key whose first request still runs: Stripe, and those after it. */
+/**
+ * Codes of other servers for a 409 while the key's first request still runs: Stripe and similar
+ * APIs.
+ */
 const IN_PROGRESS_CODES: ReadonlySet<string> = new Set(['in-progress', 'idempotency_key_in_use'])
 
 /** draft-ietf-httpapi-idempotency-key-header-07 section 2.7, for servers that are not Oncekey. */
 const IN_PROGRESS_TITLE = 'A request is outstanding for this Idempotency-Key'
 
-/** Why to try again with the same key; undefined if this is what the caller gets. */
+/** Why to retry with the same key; undefined if the caller gets this outcome. */
 export function retryReason(
   outcome: Answer | Loss,
   attempt: number,
@@ -24,7 +27,7 @@ export function retryReason(
     attempt,
   })
   const reason = ruledReason(outcome)
-  // A promise is no answer: taken for `true`, it would send again what has succeeded.
+  // A promise is not a decision: taken as `true`, it would repeat a request that succeeded.
   if (typeof said !== 'boolean') {
     unheeded(said)
     return reason
@@ -32,7 +35,7 @@ export function retryReason(
   return said ? (reason ?? 'status') : undefined
 }
 
-/** What a callback answered that nobody waits for: one that rejects would end a process. */
+/** Handles the promise of a callback that is not awaited, whose rejection would end a process. */
 export function unheeded(answer: unknown): void {
   if (answer instanceof Promise) answer.catch(() => {})
 }
@@ -42,7 +45,7 @@ function ruledReason(outcome: Answer | Loss): RetryReason | undefined {
   const { response, problem } = outcome
   const advice = serverAdvice(response.headers)
   if (advice === false) return undefined
-  // The server knows best that the same request will fare no better.
+  // The server knows that the same request will not succeed.
   if (problem?.retry === 'never' || problem?.retry === 'new-key') return undefined
   if (isInProgress(outcome)) return 'in-progress'
   return advice === true || isMomentary(response.status) ? 'status' : undefined
@@ -55,13 +58,16 @@ function serverAdvice(headers: Headers): boolean | undefined {
   return said === 'false' ? false : undefined
 }
 
-/** 4xx that a handler says, hardly ever the session check, router or proxy in front of it. */
+/**
+ * 4xx statuses that come from a handler, hardly ever from a session check, router or proxy in front
+ * of it.
+ */
 const HANDLERS_OWN: ReadonlySet<number> = new Set([402, 410, 412, 422])
 
 /**
- * Whether an answer says what became of the request, so that its key is done with. After an earlier
- * attempt whose outcome is unknown (`inDoubt`), a 401 or 404 may come from what stands in front of
- * the record, of a request that did take effect: then only an answer from behind it counts.
+ * Whether an answer is final, so that the key is no longer needed. After an earlier attempt with an
+ * unknown outcome (`inDoubt`), a 401 or 404 may come from in front of the record of a request that
+ * did take effect, so only an answer from behind the record is final.
  */
 export function isFinal(answer: Answer, inDoubt: boolean): boolean {
   const { response, problem } = answer
@@ -78,7 +84,7 @@ function isInProgress({ response, problem }: Answer): boolean {
     response.status === 409 &&
     (IN_PROGRESS_CODES.has(problem?.code ?? '') ||
       problem?.title === IN_PROGRESS_TITLE ||
-      // Nobody says when to come back to a conflict that stays one.
+      // A conflict without Retry-After is permanent.
       response.headers.has('retry-after'))
   )
 }

@@ -172,7 +172,7 @@ test('another origin is asked with the key, and no-cors, which would drop it, is
   }
 })
 
-/** What the page has; the functions above run there. */
+/** Available on the page, where the functions above run. */
 declare const client: typeof import('@oncekey/client')
 declare const localStorage: import('@oncekey/client').PendingStorage & { readonly length: number }
 declare const history: { pushState(state: null, unused: '', url: string): void }

@@ -10,12 +10,12 @@ import {
 } from '@oncekey/client'
 import { expectTypeOf, test } from 'vitest'
 
-test('it fits wherever a fetch is taken', () => {
+test('it can be used wherever a fetch is expected', () => {
   expectTypeOf(createFetch()).toExtend<typeof fetch>()
   expectTypeOf(createFetch()('/')).resolves.toEqualTypeOf<Response>()
 })
 
-test('a call takes what fetch takes, and what concerns the key', () => {
+test('a call takes the options of fetch and those about the key', () => {
   expectTypeOf<RequestInit>().toExtend<CallInit>()
   const fetch = createFetch()
   fetch(new URL('https://example.com'), { method: 'POST', idempotencyKey: 'k' })
@@ -26,14 +26,14 @@ test('a call takes what fetch takes, and what concerns the key', () => {
   fetch('/', { response: 'json' })
 })
 
-test('a fetch of another make is taken', () => {
+test('another fetch implementation is accepted', () => {
   createFetch({ fetch: globalThis.fetch })
   createFetch({ fetch: async () => new Response() })
   // @ts-expect-error: what it resolves with is a Response
   createFetch({ fetch: async () => 'text' })
 })
 
-test('storages are synchronous or not', () => {
+test('storages may be synchronous or asynchronous', () => {
   const sync = {
     getItem: (name: string): string | null => name,
     setItem: (_name: string, _value: string): void => {},

@@ -39,7 +39,7 @@ test.each(forms)('Retry-After: %s', async (_, headers, delayMs) => {
   expect(first).toBe(delayMs)
 })
 
-test('the jitter comes on top of Retry-After, never below it', async () => {
+test('adds the jitter to Retry-After, never below it', async () => {
   const step = answer(503, '', { 'retry-after': '7' })
   const options = { baseDelayMs: 100, random: () => 0.5 }
   expect(await waits([step], 1, options)).toEqual([7050])
@@ -55,7 +55,7 @@ test('the ceiling of the wait doubles up to its cap, and the wait is anywhere be
   expect(await waits([drop], 3, { ...options, random: () => 0 })).toEqual([0, 0, 0])
 })
 
-test('the wait is waited', async () => {
+test('waits before the next attempt', async () => {
   const server = await scriptedServer(answer(503, '', { 'retry-after': '1' }), answer(201))
   const before = performance.now()
   await createFetch()(server.url, { method: 'POST' })
@@ -74,7 +74,7 @@ test.each([
   expect(server.seen.length).toBe(1)
 })
 
-/** The first `count` waits, as `onRetry` is told of them; the last is not waited. */
+/** The first `count` waits as `onRetry` receives them; the last one is not waited for. */
 async function waits(steps: Step[], count: number, options: FetchOptions): Promise<number[]> {
   const server = await scriptedServer(...steps)
   const enough = new Error('enough')

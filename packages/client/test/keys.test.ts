@@ -15,7 +15,7 @@ test.each(['POST', 'PATCH', 'post'])('%s gets a new UUID as its key, bare', asyn
 })
 
 test.each(['GET', 'HEAD', 'PUT', 'DELETE'])(
-  '%s passes untouched and is not retried',
+  '%s passes through unchanged and is not retried',
   async (method) => {
     const server = await scriptedServer(answer(503))
     const response = await createFetch(quick)(server.url, { method })
@@ -24,7 +24,7 @@ test.each(['GET', 'HEAD', 'PUT', 'DELETE'])(
   },
 )
 
-test('what is not covered is the very call of fetch, with its own failures', async () => {
+test('an uncovered call goes to fetch unchanged, including its failures', async () => {
   const send = vi.fn(async () => new Response())
   const fetch = createFetch({ fetch: send })
   const request = new Request('http://127.0.0.1:1/')
@@ -54,7 +54,7 @@ test.each([
   ['order-7', 'order-7'],
   ['"order-7"', 'order-7'],
   ['"a\\"b\\\\c"', 'a"b\\c'],
-])('a header the caller wrote, %s, is sent as it stands', async (line, key) => {
+])('a header that the caller wrote, %s, is sent unchanged', async (line, key) => {
   const server = await scriptedServer(drop, answer(200))
   const headers = { 'idempotency-key': line }
   const response = await createFetch(quick)(new Request(server.url, { method: 'POST', headers }))
@@ -62,7 +62,7 @@ test.each([
   expect(keyOf(response)).toBe(key)
 })
 
-test('keys are quoted on demand, as draft-07 section 2.1 has it', async () => {
+test('keys are quoted on request, as in draft-07 section 2.1', async () => {
   const server = await scriptedServer(answer(200))
   const fetch = createFetch({ keyFormat: 'quoted', makeKey: () => 'a "b" \\ c, d' })
   expect(keyOf(await fetch(server.url, { method: 'POST' }))).toBe('a "b" \\ c, d')

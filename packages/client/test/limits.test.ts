@@ -29,7 +29,7 @@ test('the deadline ends an attempt that stalls', async () => {
   })
 })
 
-test('the deadline ends a row of lost attempts, and the cause is the last loss', async () => {
+test('the deadline ends a series of lost attempts, and the cause is the last loss', async () => {
   const server = await scriptedServer(drop)
   const fetch = createFetch({ baseDelayMs: 10, maxAttempts: 1000, deadlineMs: 500 })
   const error = await fetch(server.url, post).catch((error: unknown) => error)
@@ -38,7 +38,7 @@ test('the deadline ends a row of lost attempts, and the cause is the last loss',
   expect((error as RetryError).attempts).toBeGreaterThanOrEqual(server.seen.length)
 })
 
-test('a wait that would outlast the deadline is not begun', async () => {
+test('a wait that would exceed the deadline does not start', async () => {
   const server = await scriptedServer(drop)
   const fetch = createFetch({
     baseDelayMs: 60_000,
@@ -123,7 +123,7 @@ test.each([
   expect(server.seen.length).toBe(1)
 })
 
-test("a Request's own signal counts, unless the call says another or none", async () => {
+test("a Request's own signal applies, unless the call passes another or none", async () => {
   const server = await scriptedServer(answer(201))
   const fetch = createFetch(quick)
   const request = () => new Request(server.url, { ...post, signal: AbortSignal.abort(reason) })
@@ -166,13 +166,13 @@ test('the deadline does not end a body that is handed over as a stream', async (
   expect(await response.text()).toBe('half.whole')
 })
 
-test('a fetch that ignores its signal cannot hold the call', async () => {
+test('a fetch that ignores its signal cannot block the call', async () => {
   const never = () => new Promise<never>(() => {})
   const fetch = createFetch({ ...quick, fetch: never, attemptTimeoutMs: 10, maxAttempts: 2 })
   await expect(fetch('http://127.0.0.1:1/', post)).rejects.toMatchObject({ attempts: 2 })
 })
 
-test('nothing is left on a signal that outlives its calls', async () => {
+test('no listener remains on a signal that outlives its calls', async () => {
   const server = await scriptedServer(drop, cut, answer(201))
   const { signal } = new AbortController()
   const added = vi.spyOn(signal, 'addEventListener')

@@ -29,13 +29,13 @@ const wrong: readonly (readonly [Record<string, unknown>, string])[] = [
   [{ pending: { storage, expiresAfterMs: 0 } }, 'positive whole number'],
 ]
 
-test.each(wrong)('%j is refused at construction, with what to write instead', (options, hint) => {
+test.each(wrong)('%j is refused at construction with advice', (options, hint) => {
   const construct = () => createFetch(options as FetchOptions)
   expect(construct).toThrow(OptionsError)
   expect(construct).toThrow(hint)
 })
 
-test('pending keys are refused where there is nothing to make fingerprints with', () => {
+test('pending keys are refused without crypto.subtle', () => {
   vi.stubGlobal('crypto', {})
   try {
     expect(() => createFetch({ pending: { storage } })).toThrow('secure contexts')

@@ -9,18 +9,18 @@ import { idempotency } from '@oncekey/express'
 import express from 'express'
 import { build } from 'tsdown'
 
-/** What becomes of an answer that the server has committed. */
+/** What happens to a response that the server has committed. */
 export type Fate = 'arrives' | 'is lost' | 'is cut' | 'never comes'
 
 /** An orders API behind `@oncekey/express` and a page with the client, on one origin. */
 export interface OrdersSite {
-  /** The page; its orders API is at `orders`. */
+  /** The page's URL; its orders API is at `orders`. */
   readonly url: string
-  /** What was ordered, in order: the effects. */
+  /** The orders that took effect, in order. */
   readonly orders: readonly string[]
-  /** The keys of all requests for an order, in order. */
+  /** The keys of all order requests, in order. */
   readonly keys: readonly string[]
-  /** What becomes of the answers from now on; after the last, answers arrive. */
+  /** Sets what happens to the next responses; later ones arrive. */
   fates(...fates: Fate[]): void
   close(): Promise<void>
 }
@@ -72,7 +72,7 @@ const PAGE = `<!doctype html>
   window.client = client
 </script>`
 
-/** What a browser would load: the source, bundled for it. */
+/** Bundles the source for a browser. */
 export async function bundleClient(): Promise<string> {
   const outDir = await mkdtemp(join(tmpdir(), 'oncekey-client-'))
   try {
@@ -92,7 +92,10 @@ export async function bundleClient(): Promise<string> {
   }
 }
 
-/** What pages of other origins need to send a key and to see whether an answer is a replay. */
+/**
+ * The CORS headers that pages of other origins need to send a key and to see whether a response is
+ * a replay.
+ */
 function allowOtherOrigins(req: IncomingMessage, res: ServerResponse, next: () => void): void {
   res.setHeader('access-control-allow-origin', '*')
   res.setHeader('access-control-allow-headers', 'Idempotency-Key, Content-Type')
@@ -101,7 +104,10 @@ function allowOtherOrigins(req: IncomingMessage, res: ServerResponse, next: () =
   else next()
 }
 
-/** Lets an answer meet its fate after all is committed: the middleware behind writes through this. */
+/**
+ * Applies the fate of a response after everything is committed: the middleware behind it writes
+ * through this.
+ */
 function meet(fate: Fate, res: ServerResponse): void {
   if (fate === 'arrives') return
   const write = res.write.bind(res)

@@ -11,7 +11,7 @@ import { answer, drop, problem, type Step, scriptedServer } from './scripted-ser
 const quick = { baseDelayMs: 1, maxDelayMs: 2, maxAttempts: 1 }
 const order = { method: 'POST', body: '{"item":"violin"}', operation: 'order' }
 
-/** What `localStorage` is, and what is in it. */
+/** A storage like `localStorage`, and its contents. */
 function memory(): PendingStorage & { readonly items: Map<string, string> } {
   const items = new Map<string, string>()
   return {
@@ -22,12 +22,12 @@ function memory(): PendingStorage & { readonly items: Map<string, string> } {
   }
 }
 
-/** A page that was just loaded: nothing in memory, the storage as the last one left it. */
+/** A freshly loaded page: empty memory, and the storage as the last page left it. */
 function page(storage: PendingStorage, options: FetchOptions = {}) {
   return createFetch({ ...quick, ...options, pending: { storage, ...options.pending } })
 }
 
-test('after a reload the same operation goes on with the same key', async () => {
+test('after a reload the same operation continues with the same key', async () => {
   const server = await scriptedServer(drop, answer(201), answer(201))
   const storage = memory()
   await expect(page(storage)(server.url, order)).rejects.toMatchObject({
@@ -108,7 +108,7 @@ const ends: readonly (readonly [string, Step, { first: boolean; inDoubt: boolean
 
 test.each(ends)('%s: whether it settles the key of a call', async (_, step, settles) => {
   const init = { ...order, redirect: 'manual' } as const
-  // The first wait is none; another one would outlast the deadline.
+  // The first wait is 0; another one would outlast the deadline.
   const waits = () => [0, 0.99].values()
   const options = (random = waits()) => ({
     random: () => random.next().value ?? 0.99,
@@ -204,7 +204,7 @@ test.each(['getItem', 'setItem'] as const)(
 test.each([
   ['fails', () => Promise.reject(new Error('gone'))],
   ['hangs', () => new Promise<void>(() => {})],
-])('an answer is handed over though the storage %s to forget its key', async (_, removeItem) => {
+])('an answer is returned even if the storage %s to delete its key', async (_, removeItem) => {
   const server = await scriptedServer(answer(201, 'done', replayed))
   const fetch = page({ ...memory(), removeItem }, { deadlineMs: 1000 })
   const response = await fetch(server.url, order)
@@ -213,7 +213,7 @@ test.each([
 })
 
 test.each(['', 'not json', 'null', '{"key":7}'])(
-  'an entry of %j is as good as absent',
+  'an entry of %j is treated as absent',
   async (text) => {
     const server = await scriptedServer(answer(201))
     const storage = { ...memory(), getItem: () => text }

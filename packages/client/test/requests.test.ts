@@ -67,7 +67,7 @@ test.each(bodies)('%s follows a 307 with all its bytes, at each attempt', async 
   expect(sent.length).toBe(4)
 })
 
-test('a stream is read once and sent whole at each attempt', async () => {
+test('a stream is read once and sent completely at each attempt', async () => {
   const server = await scriptedServer(drop, drop, answer(200))
   await createFetch(quick)(server.url, {
     method: 'POST',
@@ -127,7 +127,7 @@ test("a stream's own error ends the call before the first attempt", async () => 
   expect(server.seen.length).toBe(0)
 })
 
-test('a Request is taken with its method, headers and body, and init wins over it', async () => {
+test('a Request keeps its method, headers and body, and init overrides them', async () => {
   const server = await scriptedServer(drop, answer(200), answer(200))
   const request = () =>
     new Request(`${server.url}/orders?a=1`, {
@@ -176,7 +176,7 @@ test.each([
   expect(sent).toBe(0)
 })
 
-test('no-cors, which would drop the key without a word, is refused', async () => {
+test('no-cors, which would silently drop the key, is refused', async () => {
   const call = createFetch(quick)('http://127.0.0.1:1/', { method: 'POST', mode: 'no-cors' })
   await expect(call).rejects.toMatchObject({
     code: 'options-invalid',
@@ -184,7 +184,7 @@ test('no-cors, which would drop the key without a word, is refused', async () =>
   })
 })
 
-test('what only a runtime knows reaches its fetch at each attempt', async () => {
+test('runtime-specific options reach fetch at each attempt', async () => {
   const inits: unknown[] = []
   const send = async (_: unknown, init?: RequestInit) => {
     inits.push(init)

@@ -5,7 +5,7 @@ import { answer, cut, drop, problem, scriptedServer } from './scripted-server.ts
 const quick = { baseDelayMs: 1, maxDelayMs: 2 }
 const post = { method: 'POST', body: 'x' }
 
-test('a response is the one of fetch: url, redirected, type, headers, bytes', async () => {
+test('a response equals that of fetch: url, redirected, type, headers, bytes', async () => {
   const bytes = Buffer.from(Uint8Array.from({ length: 100_000 }, (_, index) => index % 251))
   const server = await scriptedServer(drop, answer(307, '', { location: '/there' }), (response) => {
     response.writeHead(200, [
@@ -27,7 +27,7 @@ test('a response is the one of fetch: url, redirected, type, headers, bytes', as
   expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true)
 })
 
-test('a large response arrives whole, though nobody reads while it is buffered', async () => {
+test('a large response arrives completely although nobody reads while it is buffered', async () => {
   const body = 'x'.repeat(5 * 1024 * 1024)
   const server = await scriptedServer(answer(200, body))
   const response = await createFetch(quick)(server.url, post)
@@ -41,7 +41,7 @@ test.each([204, 205])('a response without a body, %i, is complete', async (statu
   expect(await response.text()).toBe('')
 })
 
-test('a chunked body that is cut is tried again', async () => {
+test('a chunked body that is cut is retried', async () => {
   const server = await scriptedServer(
     (response) => {
       response.writeHead(201)
@@ -52,7 +52,7 @@ test('a chunked body that is cut is tried again', async () => {
   expect(await (await createFetch(quick)(server.url, post)).text()).toBe('whole')
 })
 
-test('a streamed response is handed over before it ends, and its cut is its reader’s affair', async () => {
+test('a streamed response is returned before it ends, and its reader sees a cut', async () => {
   const server = await scriptedServer(drop, cut)
   const fetch = createFetch({ ...quick, response: 'stream' })
   const response = await fetch(server.url, post)
@@ -69,13 +69,13 @@ test('one call can ask for a stream, and one for a buffered response', async () 
   expect(await (await fetch(server.url, { ...post, response: 'buffer' })).text()).toBe('whole')
 })
 
-test('refusals are read whole even where responses are streamed', async () => {
+test('refusals are read completely even if responses are streamed', async () => {
   const server = await scriptedServer(problem(409, 'in-progress', 'same-key'), answer(201))
   const response = await createFetch({ ...quick, response: 'stream' })(server.url, post)
   expect(response.status).toBe(201)
 })
 
-test('server-sent events are handed over as they come', async () => {
+test('server-sent events are returned as they arrive', async () => {
   let end = () => {}
   const server = await scriptedServer((response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
@@ -101,7 +101,7 @@ test.each([
   expect(await response.text()).toBe('x'.repeat(1500) + 'y'.repeat(500))
 })
 
-test('a 503 too large to be kept is tried again all the same', async () => {
+test('a 503 too large to buffer is still retried', async () => {
   const server = await scriptedServer(answer(503, 'x'.repeat(100_000)), answer(201))
   const response = await createFetch({ ...quick, maxResponseBytes: 10 })(server.url, post)
   expect(response.status).toBe(201)
@@ -118,13 +118,13 @@ test.each([
   expect(isReplayed(await createFetch()(server.url, post))).toBe(replayed)
 })
 
-test('keyOf knows nothing of responses that had no key', async () => {
+test('keyOf is undefined for responses without a key', async () => {
   const server = await scriptedServer(answer(200))
   expect(keyOf(await createFetch()(server.url))).toBeUndefined()
   expect(keyOf(new Response())).toBeUndefined()
 })
 
-test('the global fetch is looked up at each attempt, and called as no method', async () => {
+test('the global fetch is looked up at each attempt and called as a plain function', async () => {
   const fetch = createFetch(quick)
   const replaced = vi.fn(async function (this: unknown) {
     expect(this === undefined || this === globalThis).toBe(true)

@@ -112,13 +112,13 @@ test.each<[string, () => unknown]>([
   expect(server.seen.length).toBe(2)
 })
 
-test('an onRetry that rejects later ends nothing', async () => {
+test('an onRetry that rejects later has no effect', async () => {
   const server = await scriptedServer(answer(503), answer(201, 'order 1'))
   const fetch = createFetch({ ...quick, onRetry: () => Promise.reject(new Error('no log')) })
   expect((await fetch(`${server.url}/orders`, post)).status).toBe(201)
 })
 
-test('shouldRetry may give a lost attempt up: nobody knows what became of it, and its key is told', async () => {
+test('shouldRetry may give up a lost attempt, and the error has its key', async () => {
   const server = await scriptedServer(drop)
   const fetch = createFetch({ ...quick, shouldRetry: () => false })
   const error = await fetch(server.url, post).catch((error) => error)
@@ -163,7 +163,7 @@ test('a server that cannot be reached ends the call with the key to ask again wi
   })
 })
 
-test('the last answer is handed over as it is when no attempt is left, with its key', async () => {
+test('the last answer is returned unchanged with its key when no attempt is left', async () => {
   const server = await scriptedServer(drop, answer(503, 'down'))
   const response = await createFetch({ ...quick, maxAttempts: 3 })(server.url, post)
   expect(response.status).toBe(503)
@@ -180,7 +180,7 @@ test('waiting for an earlier attempt does not use attempts up', async () => {
   expect(server.seen.length).toBe(7)
 })
 
-test('onRetry is told of each attempt that failed, and why', async () => {
+test('onRetry receives each failed attempt and the reason', async () => {
   const server = await scriptedServer(
     drop,
     cut,

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** A request as it came over the wire. */
+/** A request as received on the wire. */
 export interface Seen {
   readonly method: string
   readonly url: string
@@ -11,17 +11,19 @@ export interface Seen {
   readonly body: Buffer
 }
 
-/** What the server does with a request, once it has all of it. */
+/** What the server does with a request once it has received all of it. */
 export type Step = (response: ServerResponse, seen: Seen) => void
 
 export interface ScriptedServer {
   readonly url: string
-  /** Every request so far, in order. */
+  /** All requests so far, in order. */
   readonly seen: readonly Seen[]
   keys(): (string | undefined)[]
 }
 
-/** A real HTTP server that takes one step per request and repeats the last; it ends with the test. */
+/**
+ * A real HTTP server that takes one step per request and repeats the last; it ends with the test.
+ */
 export async function scriptedServer(...steps: Step[]): Promise<ScriptedServer> {
   const seen: Seen[] = []
   const server = createServer(async (request, response) => {
@@ -68,12 +70,12 @@ export function problem(
   return answer(status, body, { 'content-type': 'application/problem+json', ...headers })
 }
 
-/** Takes the request and closes the connection without a word. */
+/** Receives the request and closes the connection without a response. */
 export function drop(response: ServerResponse): void {
   response.socket?.destroy()
 }
 
-/** Takes the request and says nothing, ever. */
+/** Receives the request and never responds. */
 export function stall(): void {}
 
 /** Sends the status and half of the body, then closes the connection. */
