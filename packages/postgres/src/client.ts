@@ -1,6 +1,6 @@
 /**
- * For packages that keep tables of their own beside these: any client as the port it is bridged to,
- * and what goes into the log in their own transactions.
+ * For packages with their own tables beside these: any client as a port, and appending to the log
+ * in their own transactions.
  */
 export type { CallbackDriver } from './bridges/callback-driver.ts'
 export { fromCallbacks } from './bridges/deferred-transaction.ts'

@@ -1,23 +1,29 @@
 import type { Isolation, Statement } from '../sql/sql-client.ts'
 import type { HandleRules } from './transaction-handle.ts'
 
-/** A driver or ORM whose transactions are a function that is given a callback. */
+/** A driver or ORM that runs a transaction by calling a function. */
 export interface CallbackDriver<Tx extends object> {
   readonly concurrency: 'many' | 'one'
   readonly poolSize: number
-  /** Opens a transaction, runs `body` in it, commits when it resolves, rolls back when it rejects. */
+  /**
+   * Opens a transaction, runs `body` in it, commits when `body` resolves and rolls back when it
+   * rejects.
+   */
   transaction(isolation: Isolation, body: (tx: Tx) => Promise<void>): Promise<void>
   /**
-   * Runs a statement in the transaction, or in autocommit. Aborted: stops it on the server, if it can.
-   * Only what cannot be committing is ever aborted.
+   * Runs a statement in the transaction, or in autocommit. When the signal aborts, it stops the
+   * statement on the server if it can; the signal is never aborted for a statement that may be
+   * committing.
    */
   query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal): Promise<Row[]>
   /**
-   * Whether statements that are sent one after the other arrive so. Then COMMIT does not wait for
-   * the answer to the one before it, whose failure makes it a rollback.
+   * Whether consecutive statements reach the server in order. Then COMMIT is sent without waiting
+   * for the reply to the statement before it; if that failed, the server rolls back.
    */
   readonly pipelines?: boolean
-  /** Whether the connection is gone with this error, and may not even be told to roll back any more. */
+  /**
+   * Whether this error means that the connection is gone, so that not even a rollback may be sent.
+   */
   readonly isLost?: (error: unknown) => boolean
   readonly rules: HandleRules
 }

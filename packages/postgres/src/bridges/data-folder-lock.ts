@@ -10,18 +10,18 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { OncekeyError } from '@oncekey/core'
 
-/** What is known of a PGlite database before it is ready. */
+/** The part of a PGlite database that exists before it is ready. */
 interface Database {
   readonly closed: boolean
   readonly dataDir?: string | undefined
 }
 
 /**
- * Locks the data folder of an embedded database for this process, by a file beside it that names the
- * process. Databases in memory or in a browser have no folder, and nothing happens.
+ * Locks the data folder of an embedded database for this process, with a file beside it that names
+ * the process. Databases in memory or in a browser have no folder and are not locked.
  *
- * As with PostgreSQL's own postmaster.pid, the lock of a process that is gone is taken over. It is
- * given up when the process exits; a second database on the folder in this process is refused too,
+ * As with PostgreSQL's postmaster.pid, the lock of a dead process is taken over. The lock is
+ * released when the process exits. A second database on the folder in this process is refused too,
  * until the first is closed.
  */
 export function lockDataFolder(database: Database): void {
@@ -57,7 +57,7 @@ function isCreated(path: string): boolean {
   }
 }
 
-/** Removes a stale lock; one that was renewed since it was read is put back. */
+/** Removes a stale lock. A lock that was renewed since it was read is put back. */
 function setAside(path: string): void {
   const aside = `${path}.${process.pid}`
   try {
@@ -84,14 +84,16 @@ function ownerOf(path: string): number {
   }
 }
 
-/** Our own pid is a process before us that had it too: pids begin anew with every container. */
+/**
+ * A lock with our own pid belongs to an earlier process, because pids start over in each container.
+ */
 function isOther(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false
   try {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // Of another user, but there.
+    // EPERM: a process of another user exists.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }
@@ -103,13 +105,13 @@ function folderOf(dataDir: string | undefined): string | undefined {
   return /^(?:memory|idb|opfs-ahp|memfs2opfs):\/\//.test(dataDir) ? undefined : resolve(dataDir)
 }
 
-// Beside the folder, not in it: a folder that is not empty could not be initialised. By its real
-// path, so that two links to one folder are one lock.
+// The lock is beside the folder, because a folder that is not empty cannot be initialised. It uses
+// the real path, so that two links to one folder share a lock.
 function lockPath(folder: string): string {
   try {
     return `${realpathSync(folder)}.oncekey.lock`
   } catch {
-    // Turbopack would otherwise deploy every file of the app that this path might name.
+    // Otherwise Turbopack would deploy every file of the app that this path might name.
     return `${join(/* turbopackIgnore: true */ realParent(folder), basename(folder))}.oncekey.lock`
   }
 }

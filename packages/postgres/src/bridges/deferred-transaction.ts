@@ -16,11 +16,11 @@ import { setSessionsRight } from './set-sessions-right.ts'
 import { transactionHandle } from './transaction-handle.ts'
 
 /**
- * The port on a driver that only knows callbacks: a transaction outlives the call that opened it,
- * because the callback waits until it is told how the transaction ends.
+ * The port on a driver that only supports callbacks. The transaction outlives the call that opened
+ * it: its callback waits until it is told how to end.
  *
- * COMMIT's own answer is the driver's business here. A rollback in its place cannot go unseen all the
- * same: the statement before it has succeeded, and nothing of the handler's comes between the two,
+ * The driver handles the reply to COMMIT. A COMMIT that the server turned into a rollback cannot go
+ * unnoticed: the statement before it succeeded and nothing of the handler's runs between the two,
  * so the transaction was not aborted.
  */
 export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): SqlClient<Tx> {
@@ -39,7 +39,8 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
     async query<Row>(statement: Statement<Row>, { timeoutMs, signal }: QueryOptions) {
       const stop = new AbortController()
       const isRead = statement.cancellable === true
-      // A driver does not say whether it has sent a statement, or will later: one that writes is in doubt.
+      // A driver does not tell whether a statement was sent, so one that writes has an unknown
+      // outcome.
       const late = (): Error => (isRead ? busy('Nothing could be asked', timeoutMs) : unanswered())
       const stoppable = isRead ? stop.signal : undefined
       try {
@@ -52,7 +53,7 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
 
     async begin<Row>(options: BeginOptions<Row>) {
       const { isolation, timeoutMs } = options
-      // A pool that is stuck keeps every transaction that nobody waits for any more in its queue.
+      // A stuck pool keeps every abandoned transaction in its queue.
       if (abandoned >= poolSize) throw busy('No transaction could be opened', timeoutMs)
       const until = performance.now() + timeoutMs
       const opening = deferred(driver, isolation)
@@ -78,7 +79,7 @@ async function begun<Tx extends object, Row>(
   until: number,
 ): Promise<Begun<Tx, Row>> {
   const guard = transactionHandle(tx, driver.rules, driver.isLost)
-  // Without this, what the handler sends next could go out on the connection that took its place.
+  // Otherwise the handler's next statement could go out on the connection that replaced this one.
   lost.catch(guard.revoke)
 
   const stop = new AbortController()
@@ -102,8 +103,8 @@ async function begun<Tx extends object, Row>(
           try {
             return await within(options.timeoutMs, work, unanswered)
           } catch (error) {
-            // Unless COMMIT is on its way. A driver may wait for what the handler has left open, whatever
-            // becomes of the connection, and would keep it for good.
+            // Skipped once COMMIT was sent. A driver may wait for streams that the handler left
+            // open, even on a lost connection, and would never return it.
             ended(ROLLBACK).catch(() => {})
             throw error
           }
@@ -145,7 +146,7 @@ async function begun<Tx extends object, Row>(
     return guard.loss() === undefined ? end(reason) : lost
   }
 
-  /** What the handler has left open, or the connection is lost that it was open on. */
+  /** Resolves when the handler's open streams are closed, or their connection is lost. */
   async function closed(): Promise<void> {
     const closing = guard.closeStreams()
     if (closing !== undefined) await Promise.race([closing, lost.catch(() => {})])
@@ -165,7 +166,7 @@ async function begun<Tx extends object, Row>(
 
   async function together<Last>(last: Statement<Last>): Promise<Last[]> {
     const sending = ask(last)
-    // When it is on its way, however many promises the driver has it pass through before.
+    // COMMIT has been sent by then, however many promises the driver passes it through.
     const ending = setImmediate().then(() => ended())
     const [sent, end] = await Promise.allSettled([sending, ending])
     if (sent.status === 'rejected') throw sent.reason
@@ -176,9 +177,12 @@ async function begun<Tx extends object, Row>(
 
 interface Deferred<Tx> {
   readonly tx: Tx
-  /** Commits, or rolls back for the reason given; settles when that is done. */
+  /** Commits, or rolls back for the given reason; settles when that is done. */
   end(reason?: Error): Promise<void>
-  /** Rejects when the transaction ends badly, whoever ended it; a lost connection does. */
+  /**
+   * Rejects when the transaction ends with an error, whoever ended it, or when its connection is
+   * lost.
+   */
   readonly lost: Promise<void>
 }
 
@@ -204,12 +208,12 @@ function deferred<Tx extends object>(
           })
         }),
     )
-    // Before it was open; later this promise has long been resolved.
+    // Rejects an opening that is still pending; afterwards this has no effect.
     ended.catch(reject)
   })
 }
 
-/** The driver may wrap what its callback threw. */
+/** The driver may wrap the error that its callback threw. */
 function isCausedBy(error: unknown, reason: Error): boolean {
   return error === reason || (error instanceof Error && isCausedBy(error.cause, reason))
 }
@@ -218,7 +222,7 @@ function busy(what: string, timeoutMs: number): OncekeyError {
   return new OncekeyError('store-busy', `${what} within ${Math.round(timeoutMs)} ms.`)
 }
 
-/** By a limit of the pool's own, which is shorter. */
+/** A shorter timeout of the pool itself. */
 function poolBusy(cause: Error): OncekeyError {
   return new OncekeyError('store-busy', `No connection came free: ${cause.message}`, { cause })
 }

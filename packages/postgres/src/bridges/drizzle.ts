@@ -6,7 +6,7 @@ import { onDriver } from './on-driver.ts'
 import { fromPglite, type PgliteDatabase, type PgliteTransaction } from './pglite.ts'
 import { fromPostgresJs, type PostgresJs } from './postgres-js.ts'
 
-/** A database of Drizzle, down to what is used of it. */
+/** The part of a Drizzle database that is used here. */
 export interface DrizzleDatabase<Tx> {
   transaction<T>(callback: (tx: Tx) => Promise<T>): Promise<T>
   readonly $client: unknown
@@ -14,11 +14,12 @@ export interface DrizzleDatabase<Tx> {
 }
 
 /**
- * Drizzle as a client for {@link postgresStore}: a handler's `transaction()` is Drizzle's own, with
- * the schema, the casing and the logger of `db`.
+ * Drizzle as a client for {@link postgresStore}: a handler's `transaction()` is a Drizzle
+ * transaction with the schema, casing and logger of `db`.
  *
- * For `drizzle-orm/node-postgres` on a Pool, `drizzle-orm/postgres-js` and `drizzle-orm/pglite`. All
- * that is said of these drivers' own bridges holds: Drizzle's transaction stands on theirs.
+ * For `drizzle-orm/node-postgres` on a Pool, `drizzle-orm/postgres-js` and `drizzle-orm/pglite`.
+ * What the bridges of these drivers document applies here too, because Drizzle's transaction runs
+ * on theirs.
  *
  * @example
  * ```ts
@@ -55,9 +56,9 @@ interface DrizzleSession<Tx> {
 }
 
 /**
- * Drizzle's transaction on an open one of its driver. Drizzle makes one for whoever is inside of its
- * `transaction()`: its session is lent the guarded client in place of the pool, told that BEGIN was
- * done, and never told to end it.
+ * Makes a Drizzle transaction on an open transaction of its driver. Drizzle creates one only inside
+ * `transaction()`, so its session gets the guarded client instead of the pool. BEGIN has been sent
+ * already, and Drizzle never ends the transaction.
  */
 function transactionOn<Tx>(session: DrizzleSession<Tx>, handle: object): Promise<Tx> {
   let begun = false

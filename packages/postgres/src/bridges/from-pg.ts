@@ -40,8 +40,8 @@ export function fromPg<Client>(
 }
 
 /**
- * Connects by callback, so that the client has an 'error' listener from the instant it leaves the pool. A
- * promise resolves a tick later: a dying server can send its error right behind the end of the login, and an
+ * Connects by callback, so that the client has an 'error' listener as soon as it leaves the pool. A
+ * promise resolves a tick later: a dying server can send its error right after the login, and an
  * 'error' event without a listener ends the process.
  */
 function listenedTo(pool: PgPool<PgPoolClient>): Promise<PgPoolClient> {
@@ -64,7 +64,7 @@ async function outside(pool: PgPool<unknown>): Promise<OutsideClient> {
   return client
 }
 
-/** The port on anything that lends clients of `pg`. */
+/** The port on anything that lends `pg` clients. */
 export function fromPgSource<Client>(
   source: PgSource,
   options: { readonly prepare: boolean },
@@ -195,7 +195,7 @@ function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction
         const work = afterHandler(() =>
           next === undefined ? rolledBack() : wire.two(client, ROLLBACK, next),
         )
-        // Never cancelled: the handler may have sent a COMMIT of its own, and `next` commits.
+        // Never cancelled: the handler may have sent its own COMMIT, and `next` commits.
         const [, { rows }] = await answered(session, work, { timeoutMs, mayCancel: false })
         session.release()
         return rows as Row[]
@@ -212,8 +212,8 @@ function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction
   }
 
   /**
-   * Ends the transaction behind the queries that the handler did not wait for. A client that pipelines keeps
-   * their order; another one is waited for.
+   * Ends the transaction after queries that the handler did not await. A pipelining client keeps
+   * their order; on others this waits for them.
    */
   function afterHandler<T>(end: () => Promise<T>): Promise<T> {
     const pending = client.pipeline === true ? undefined : guard.pendingQueries()
@@ -229,13 +229,13 @@ function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTransaction
   }
 }
 
-/** Waits for the answer to what was sent. If it does not come in time, the session is given up. */
+/** Waits for the reply to what was sent. If it does not arrive in time, the session is given up. */
 async function answered<T>(
   session: PgSession,
   work: Promise<T>,
   options: {
     readonly timeoutMs: number
-    /** Whether the server may be told to stop, because nothing of it can be committing. */
+    /** Whether the statement may be cancelled, because nothing of it can be committing. */
     readonly mayCancel: boolean
     readonly signal?: AbortSignal | undefined
   },
@@ -249,13 +249,13 @@ async function answered<T>(
     return await within(options.timeoutMs, work, unanswered, options.signal)
   } catch (error) {
     if (isPending) session.giveUp(asError(error), work, options)
-    // The driver's own timeout: it gave up, and the server is still working.
+    // The driver's own timeout: the driver gave up, but the server still works.
     else if (isDriverTimeout(error)) session.giveUp(asError(error), idle(session.client), options)
     throw error
   }
 }
 
-/** Resolves once the client has had all answers, or is lost. */
+/** Resolves once the client has received all replies or is lost. */
 function idle(client: PgClient): Promise<void> {
   return new Promise((resolve) => {
     if (client.connection?.stream?.destroyed === true) return resolve()
@@ -264,15 +264,16 @@ function idle(client: PgClient): Promise<void> {
   })
 }
 
-/** After an error outside of a transaction: an ordinary one leaves the session fit for the pool. */
+/** After an error outside a transaction: an ordinary one leaves the session usable. */
 function releaseOrDestroy(session: PgSession, error: unknown): void {
   if (isSessionFit(error)) session.release()
   else session.destroy(asError(error))
 }
 
 /**
- * After an error inside of a transaction. Right after BEGIN it counts as open (`isOpen`) whatever the
- * client says: the server sends an error at once, and the state of the session only later.
+ * After an error inside a transaction. Right after BEGIN the transaction counts as open (`isOpen`)
+ * whatever the client reports, because the server sends an error at once and the session's state
+ * later.
  */
 async function undo(
   session: PgSession,
@@ -280,7 +281,7 @@ async function undo(
   { isOpen = false }: { isOpen?: boolean } = {},
 ): Promise<void> {
   const rolledBack = error instanceof OncekeyError && error.code === 'transaction-aborted'
-  // The handler set what is set in the session: a claim is refused on a session that comes with it.
+  // The handler changed the session's settings, so a claim on it is refused.
   const isFit = isSessionFit(error) || isSetInSession(error)
   if (!rolledBack && !isFit) return session.destroy(asError(error))
   try {

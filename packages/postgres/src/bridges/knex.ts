@@ -5,7 +5,7 @@ import type { SqlClient } from '../sql/sql-client.ts'
 import { fromPgSource } from './from-pg.ts'
 import { onDriver } from './on-driver.ts'
 
-/** A Knex, down to what is used of it; its overloads are here so that TypeScript finds `Tx`. */
+/** The part of a Knex that is used here; the overloads let TypeScript infer `Tx`. */
 export interface KnexDatabase<Tx> {
   transaction(config?: { connection?: unknown }): Promise<Tx>
   transaction(scope?: null, config?: { connection?: unknown }): Promise<Tx>
@@ -45,7 +45,7 @@ export function fromKnex<Tx extends object>(knex: KnexDatabase<Tx>): SqlClient<T
   )
 }
 
-/** The client of a Knex, down to what is used of it. */
+/** The part of a Knex client that is used here. */
 interface KnexClient {
   readonly driverName: string
   readonly transacting?: boolean
@@ -63,7 +63,7 @@ function knexSource(client: KnexClient): PgSource {
     isFull: () => (pool?.numUsed?.() ?? 0) >= poolSize,
     connect: () => client.acquireConnection(),
     release(connection, reason) {
-      // By this mark Knex knows one that it must not hand out again.
+      // Knex does not hand out a connection again that has this mark.
       if (reason !== undefined) Object.assign(connection, { __knex__disposed: reason })
       client.releaseConnection(connection)
     },
@@ -71,8 +71,8 @@ function knexSource(client: KnexClient): PgSource {
 }
 
 /**
- * The guarded client as a connection of Knex's: what Knex notes on it stays here, and BEGIN, the
- * first that Knex sends, was done. Knex is never told to end the transaction.
+ * The guarded client as a Knex connection. What Knex notes on it stays here. BEGIN, which Knex
+ * sends first, has been sent already, and Knex never ends the transaction.
  */
 function lent(handle: PgClient): object {
   const query = handle.query as (...args: unknown[]) => unknown

@@ -3,7 +3,7 @@ import type { Isolation, SqlClient, Statement } from '../sql/sql-client.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
 import type { HandleRules } from './transaction-handle.ts'
 
-/** A database of Kysely, down to what is used of it. */
+/** The part of a Kysely database that is used here. */
 export interface KyselyDatabase<Tx> {
   readonly isTransaction: boolean
   transaction(): {
@@ -15,17 +15,17 @@ export interface KyselyDatabase<Tx> {
 
 export interface KyselyOptions {
   /**
-   * The Pool that the dialect was given, which Kysely does not show. Its size is taken from it; and
-   * its clients are listened to for 'error', or one whose connection is lost while a handler runs
-   * ends the process, as it does in every transaction of Kysely's. Without it, do that yourself:
-   * `pool.on('connect', (client) => client.on('error', log))`.
+   * The Pool of the dialect, which Kysely does not expose. Its size is read, and its clients get an
+   * 'error' listener: without one, a connection lost while a handler runs ends the process, as in
+   * every Kysely transaction. If you omit it, add the listener yourself: `pool.on('connect',
+   * (client) => client.on('error', log))`.
    */
   readonly pool?: KyselyPool
-  /** How many connections there are, where the dialect is on another kind of pool. @default 10 */
+  /** The number of connections, if the dialect uses another kind of pool. @default 10 */
   readonly poolSize?: number
 }
 
-/** A `Pool` of `pg`, down to what is used of it. */
+/** The part of a `pg` Pool that is used here. */
 export interface KyselyPool {
   readonly options: { readonly max?: number | undefined }
   on(event: 'acquire', listener: (client: Emitter) => void): unknown
@@ -57,7 +57,7 @@ export function fromKysely<Tx extends object>(
   const dialect = own.getExecutor().adapter?.constructor.name ?? ''
   if (OTHER_DIALECT.test(dialect)) throw notPostgres(dialect)
   if (options.pool !== undefined) listenTo(options.pool)
-  // Of ours, nothing goes through the user's plugins.
+  // Our own statements bypass the user's plugins.
   const plain = own.withoutPlugins()
   const isOneSession = /pglite/i.test(dialect)
 
@@ -73,7 +73,7 @@ export function fromKysely<Tx extends object>(
   })
 }
 
-/** The statement under way, or the next one, tells us the same. */
+/** The statement under way, or the next one, fails with the same error. */
 function listenTo(pool: KyselyPool): void {
   if (typeof pool.on !== 'function') throw notAPool()
   if (listenedTo.has(pool)) return
@@ -95,7 +95,7 @@ function sizeOf({ pool, poolSize }: KyselyOptions): number {
   )
 }
 
-/** What a Kysely and its Transaction have in common, down to what is used of it. */
+/** What a Kysely and its Transaction share and is used here. */
 interface Kysely {
   readonly isTransaction: boolean
   getExecutor(): { readonly adapter?: { readonly constructor: { readonly name: string } } }
@@ -124,12 +124,12 @@ interface CompiledQuery {
 const RULES: HandleRules = {
   statements: { executeQuery: (query) => (query as Partial<CompiledQuery>).sql },
   refused: ['commit', 'rollback'],
-  // Whatever is built with the transaction is compiled when it is sent, and passes here.
+  // Everything built with the transaction passes here when it is compiled to be sent.
   checked: (transaction, check, look) =>
     (transaction as Kysely).withPlugin({
       transformQuery({ node }) {
         check()
-        // What is not raw is built by Kysely, which has no words for the end of a transaction.
+        // Kysely builds no statements that end a transaction, so only raw ones are checked.
         const misuse = node.kind === 'RawNode' ? look(node.sqlFragments?.join(' ')) : undefined
         if (misuse !== undefined) throw misuse
         return node

@@ -1,21 +1,21 @@
-/** Transactions inside of a handler's, each of which the driver has a callback for: savepoints. */
+/** Transactions inside a handler's transaction, which the driver runs by callback: savepoints. */
 export interface NestedTransactions {
-  /** Calls the driver, with a wrapper for the callback that the handler has given it. */
+  /** Calls the driver, wrapping the callback that the handler passed. */
   run(
     call: (wrap: <T>(callback: (inner: T) => unknown) => (inner: T) => unknown) => unknown,
   ): unknown
-  /** All that are open are over, with this error. */
+  /** Ends all open ones with this error. */
   lost(error: Error): void
 }
 
 /**
- * For a driver that must write nothing to a connection which is gone, as it would end the process. It
- * ends a savepoint with a statement of its own when the callback fails; so it is not told of that any
- * more once `isGone`, and the handler hears of the loss instead.
+ * For a driver that must not write to a lost connection, because that would end the process. The
+ * driver ends a savepoint with its own statement when the callback fails, so once `isGone` it is
+ * not told, and the handler gets the loss instead.
  */
 export function nestedTransactions(
   isGone: () => boolean,
-  /** Is told what a statement of the driver's own has failed with. */
+  /** Receives the error of a statement that the driver itself sent. */
   failed: (error: unknown) => void,
 ): NestedTransactions {
   const open = new Set<(error: Error) => void>()
@@ -46,7 +46,7 @@ export function nestedTransactions(
           },
           (error) => {
             over()
-            // An error of the callback's may be of any other connection.
+            // An error of the callback may come from another connection.
             if (error !== thrown) failed(error)
             reject(error)
           },
@@ -60,7 +60,7 @@ export function nestedTransactions(
   }
 }
 
-/** What a callback returns, or the statements that it returns a list of. */
+/** The callback's result, or, if it returned a list of statements, their results. */
 async function promised(callback: () => unknown): Promise<unknown> {
   const result = await callback()
   return Array.isArray(result) ? await Promise.all(result) : result

@@ -3,19 +3,20 @@ import { within } from '../sql/deadline.ts'
 import type { BeginOptions, SqlClient, SqlTransaction } from '../sql/sql-client.ts'
 import { type HandleRules, transactionHandle } from './transaction-handle.ts'
 
-/** A library's transaction that stands on a driver's. */
+/** A library's transaction that runs on a driver's. */
 export interface Wrapped<Tx> {
   readonly tx: Tx
-  /** Called before the last statement; what it throws undoes the transaction. */
+  /** Called before the last statement. Throwing undoes the transaction. */
   ending?(): Promise<void>
-  /** Called when it is over. Nobody waits for it. */
+  /** Called when the transaction is over, and not awaited. */
   ended?(how: 'commit' | 'rollback'): Promise<void>
 }
 
 /**
- * The port on a library that sits on a driver which has one: connections, statements of ours, and the
- * certainty of COMMIT are the driver's; `wrap` makes the library's transaction out of the driver's
- * guarded one. So what a handler built with the library and sends too late still meets that guard.
+ * The port on a library whose driver has a port already. The driver provides connections, our
+ * statements, and certainty about COMMIT; `wrap` makes the library's transaction from the driver's
+ * guarded one. Anything that a handler built with the library and sends too late therefore still
+ * meets that guard.
  */
 export function onDriver<Driver, Tx extends object>(
   driver: SqlClient<Driver>,

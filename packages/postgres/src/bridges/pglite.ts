@@ -2,7 +2,7 @@ import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { lockDataFolder } from './data-folder-lock.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
 
-/** A PGlite database, down to what is used of it. */
+/** The part of a PGlite database that is used here. */
 export interface PgliteDatabase<Tx> {
   query<Row>(query: string, params?: unknown[]): Promise<{ rows: Row[] }>
   transaction<T>(callback: (tx: Tx) => Promise<T>): Promise<T>
@@ -10,18 +10,18 @@ export interface PgliteDatabase<Tx> {
   readonly dataDir?: string | undefined
 }
 
-/** A transaction of PGlite, down to what is used of it. */
+/** The part of a PGlite transaction that is used here. */
 export interface PgliteTransaction {
   query<Row>(query: string, params?: unknown[]): Promise<{ rows: Row[] }>
 }
 
 /**
- * PGlite, PostgreSQL inside the process, as a client for {@link postgresStore}. It is one session:
- * attempts run one after the other, and inside a handler only the transaction can be queried; the
- * database itself waits for the transaction to end.
+ * PGlite, PostgreSQL inside the process, as a client for {@link postgresStore}. It has one session:
+ * attempts run one after the other, and inside a handler only the transaction can be queried,
+ * because the database itself waits for the transaction to end.
  *
- * A data folder is locked against a second process, which PGlite itself would let in, and which would
- * corrupt it; the error says which process holds it.
+ * A data folder is locked against a second process, which PGlite itself would admit and which would
+ * corrupt it. The error names the process that holds the lock.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ export function fromPglite<Tx extends PgliteTransaction>(db: PgliteDatabase<Tx>)
   })
 }
 
-/** The text of a query, or the pieces of a template. */
+/** The text of a query, or the parts of a template. */
 function textOf(argument: unknown): string | undefined {
   const text = Array.isArray(argument) ? argument.join(' ') : argument
   return typeof text === 'string' ? text : undefined

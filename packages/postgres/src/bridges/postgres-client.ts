@@ -3,10 +3,10 @@ import type { PgPool } from '../sql/pg/pg-client.ts'
 import type { SqlClient } from '../sql/sql-client.ts'
 import { fromPg } from './from-pg.ts'
 
-/** A `pg` Pool as it is, or what a bridge such as `fromDrizzle` made of another client. */
+/** A `pg` Pool, or another client wrapped by a bridge such as `fromDrizzle`. */
 export type PostgresClient<Tx = unknown> = PgPool<Tx> | SqlClient<Tx>
 
-/** Known by their shape, not by their class: there may be two copies of `pg` in one process. */
+/** Recognised by shape, not by class, because a process may contain two copies of `pg`. */
 export function sqlClientOf<Tx>(
   client: PostgresClient<Tx>,
   options: { readonly prepare: boolean },
@@ -33,7 +33,7 @@ export function sqlClientOf<Tx>(
   )
 }
 
-/** What was meant to come through a bridge, by its shape, and what to write. */
+/** Recognises clients that need a bridge, to name the bridge in the error. */
 const bridges: readonly {
   shape(client: Record<string, unknown>, has: (name: string) => boolean): boolean
   readonly say: string

@@ -5,7 +5,7 @@ import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
 import type { Close, HandleRules } from './transaction-handle.ts'
 
-/** The `sql` of postgres.js, down to what is used of it. */
+/** The part of postgres.js's `sql` that is used here. */
 export interface PostgresJs<Tx> {
   begin<T>(options: string, callback: (tx: Tx) => Promise<T>): Promise<unknown>
   unsafe(query: string): unknown
@@ -19,11 +19,11 @@ export interface PostgresJs<Tx> {
 type Renaming = (column: string) => string
 
 /**
- * postgres.js as a client for {@link postgresStore}: a handler's `transaction()` is what `sql.begin`
- * gives.
+ * postgres.js as a client for {@link postgresStore}: a handler's `transaction()` is the `sql` that
+ * `sql.begin` passes.
  *
- * postgres.js commits nothing after a statement that failed, even where the error was caught: such a
- * request is answered `transaction-aborted`. Write `tx.savepoint(…)` around a statement that may fail.
+ * postgres.js does not commit after a failed statement, even if the error was caught: such a
+ * request gets `transaction-aborted`. Wrap a statement that may fail in `tx.savepoint(…)`.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
     concurrency: 'many',
     poolSize: sql.options.max,
     pipelines: true,
-    // It would write to a socket that is no more, and end the process.
+    // It would write to a closed socket and end the process.
     isLost: isOfConnection,
     rules: rulesFor(sql),
 
@@ -60,13 +60,13 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
     },
 
     async query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal) {
-      // As text it is one round trip; with parameters postgres.js asks for their types first.
+      // Plain text takes one round trip; with parameters postgres.js first asks for their types.
       const text = inlined(statement)
       const query = ((tx ?? sql) as PostgresJs<Tx>).unsafe(text) as Query
       const stop = (): void => void query.cancel()
       signal?.addEventListener('abort', stop)
       try {
-        // Raw, so that no parser and no transform of the user's changes a value.
+        // Raw, so that no parser or transform of the user changes a value.
         return rowsOf(await query.raw(), rename) as Row[]
       } finally {
         signal?.removeEventListener('abort', stop)
@@ -79,12 +79,15 @@ function isPostgresJs(sql: unknown): boolean {
   return typeof sql === 'function' && 'begin' in sql && 'unsafe' in sql
 }
 
-/** A query of postgres.js: it is sent when somebody waits for it. */
+/** A postgres.js query, which is sent when somebody awaits it. */
 interface Query {
   handler: (query: Query) => unknown
   resolve(value: unknown): void
   reject(error: unknown): void
-  /** Called with each lot of rows of a cursor; the next are asked for when its promise resolves. */
+  /**
+   * Called with each batch of a cursor's rows; the next batch is requested when its promise
+   * resolves.
+   */
   cursorFn?: ((rows: unknown) => unknown) | null
   raw(): Promise<RawResult>
   cancel(): unknown
@@ -97,7 +100,7 @@ interface RawResult extends ReadonlyArray<readonly (Uint8Array | null)[]> {
 function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
   return {
     statements: { unsafe: textOf, file: () => undefined },
-    // It would have COMMIT replaced by PREPARE TRANSACTION.
+    // It would replace COMMIT by PREPARE TRANSACTION.
     refused: ['prepare'],
     nested: ['savepoint'],
     called: textOf,
@@ -126,8 +129,8 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
 }
 
 /**
- * Of a socket, or of what postgres.js says in its place: a server's error has no `errno`. Behind one that
- * is FATAL the server closes the connection.
+ * A socket error, or postgres.js's own equivalent: a server's error has no `errno`. After a FATAL
+ * one the server closes the connection.
  */
 function isOfConnection(error: unknown): boolean {
   const { errno, severity } = Object(error)
@@ -135,8 +138,8 @@ function isOfConnection(error: unknown): boolean {
 }
 
 /**
- * A cursor that ends when it is told to, however long the handler takes over its rows. Of an iterator
- * `cursorFn` is another with each step.
+ * Makes a cursor that ends on request, however long the handler takes over its rows. Each step of
+ * an iterator sets a new `cursorFn`.
  */
 function closeableCursor(query: Query, CLOSE: unknown): Close {
   let isOver = false
@@ -160,7 +163,7 @@ function closeableCursor(query: Query, CLOSE: unknown): Close {
   }
 }
 
-/** A COPY is answered with a stream. */
+/** A COPY returns a stream. */
 function listenForStream(query: Query, opened: (close: Close) => void): void {
   const { resolve } = query
   query.resolve = (value) => {
@@ -170,7 +173,7 @@ function listenForStream(query: Query, opened: (close: Close) => void): void {
   }
 }
 
-/** Of node:stream, with what postgres.js uses of it. */
+/** The members of node:stream that postgres.js uses. */
 interface CopyStream {
   write?: unknown
   destroy(): unknown
@@ -180,9 +183,9 @@ interface CopyStream {
 }
 
 /**
- * A COPY into the server fails by it, and the transaction with it. One out of the server cannot be
- * stopped, so it is read to its end, for nobody: whatever the handler did to its stream, which would have
- * the socket wait for ever. Until then postgres.js takes no other statement.
+ * Closes a COPY. One into the server fails, and its transaction too. One out of the server cannot
+ * be stopped, so it is read to its end and discarded: otherwise the socket would wait forever, and
+ * until then postgres.js accepts no other statement.
  */
 function closeableCopy(stream: CopyStream): Close {
   const push = stream.push
@@ -199,7 +202,7 @@ function closeableCopy(stream: CopyStream): Close {
   }
   return () => {
     isOver = true
-    // The handler has answered, and an 'error' event that nobody listens for ends the process.
+    // The handler has responded, and an 'error' event without a listener ends the process.
     stream.on('error', () => {})
     if (stream.write !== undefined) return void stream.destroy()
     stream._read()
@@ -207,7 +210,7 @@ function closeableCopy(stream: CopyStream): Close {
   }
 }
 
-/** The text of a query, or the pieces of a template. */
+/** The text of a query, or the parts of a template. */
 function textOf(argument: unknown): string | undefined {
   if (typeof argument === 'string') return argument
   return Array.isArray(argument) && 'raw' in argument ? argument.join(' ') : undefined
@@ -225,7 +228,7 @@ function asText(value: Uint8Array | null | undefined): string | null {
   return value == null ? null : Buffer.from(value).toString()
 }
 
-/** The names have been transformed as the user wants it: what is asked for has to be as well. */
+/** Column names were transformed by the user's setting, so the name to look up is too. */
 function byName(row: object, rename: Renaming): object {
   return new Proxy(row, {
     get: (target, name) =>
@@ -233,7 +236,10 @@ function byName(row: object, rename: Renaming): object {
   })
 }
 
-/** What `sql.begin` says in place of committing: the first error of a statement, caught or not. */
+/**
+ * The error that `sql.begin` throws instead of committing: the first error of a statement, caught
+ * or not.
+ */
 function isOfHandler(error: unknown): boolean {
   return isOutcomeKnown(error) && (error as { query?: string }).query !== 'commit'
 }

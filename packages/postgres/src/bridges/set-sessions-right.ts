@@ -2,11 +2,11 @@ import type { Statement } from '../sql/sql-client.ts'
 import type { CallbackDriver } from './callback-driver.ts'
 
 /**
- * Sets the sessions of a driver's pool right: what a handler has left there is set back, a role and an
- * encoding, and one that leads to a server which takes no writes is ended. Such a driver has no way to be
- * told so of a connection; but it notices when the server ends one. So as many statements as there are
- * connections are sent at once, because pools differ in which one they use next. One round at a time, in
- * the background.
+ * Repairs the sessions of a driver's pool: resets a role or an encoding that a handler left set,
+ * and ends a session on a server that takes no writes. Such a driver cannot be told to drop a
+ * connection, but it notices when the server ends one. One statement per connection is sent at
+ * once, because pools differ in which connection they use next. One round at a time, in the
+ * background.
  */
 export function setSessionsRight<Tx extends object>(driver: CallbackDriver<Tx>): () => void {
   let isWeeding = false
@@ -22,8 +22,8 @@ export function setSessionsRight<Tx extends object>(driver: CallbackDriver<Tx>):
 }
 
 /**
- * The server ends it once it is idle, not in the middle of a statement: postgres.js can lose what it has
- * sent behind one, and crashes where a session ends inside of `begin`.
+ * The server ends the session once it is idle, not during a statement: postgres.js can lose what it
+ * sent after that statement, and crashes if a session ends inside `begin`.
  */
 const SET_RIGHT: Statement = {
   name: 'set_right',

@@ -1,19 +1,19 @@
 import { OncekeyError } from '@oncekey/core'
 import { nestedTransactions } from './nested-transactions.ts'
 
-/** What a guarded transaction lets through, as each driver words it. */
+/** What a guarded transaction allows, in the terms of each driver. */
 export interface HandleRules {
-  /** The methods that send SQL, each with how its text is found in the arguments. */
+  /** The methods that send SQL, each with how to find its text in the arguments. */
   readonly statements: Readonly<Record<string, TextOf>>
   /** The methods that would end the transaction or give its connection away. */
   readonly refused: readonly string[]
-  /** Where the transaction is itself a function: how SQL is found in what it is called with. */
+  /** If the transaction itself is a function: how to find SQL in its arguments. */
   readonly called?: TextOf
-  /** The methods that hand a transaction inside of this one to a callback: it ends with this one. */
+  /** The methods that pass a nested transaction to a callback; it ends with this one. */
   readonly nested?: readonly string[]
   /**
-   * Where statements are sent later than they are made: calls `check` when one is about to be, `opened`
-   * with how to close what it opens, and `lost` at once when it fails with the connection.
+   * For statements that are sent later than they are created: calls `check` before one is sent,
+   * `opened` with how to close what it opens, and `lost` when it fails with the connection.
    */
   readonly lazy?: (
     statement: unknown,
@@ -22,8 +22,8 @@ export interface HandleRules {
     lost: (reason: unknown) => void,
   ) => void
   /**
-   * The transaction, with `check` called before anything that was built with it is sent, and `look` with
-   * its text, which says what is wrong with that.
+   * The transaction with `check` called before anything built with it is sent, and `look` with its
+   * text, which returns what is wrong with it.
    */
   readonly checked?: (
     transaction: object,
@@ -32,7 +32,7 @@ export interface HandleRules {
   ) => object
 }
 
-/** Ends what was opened. A promise where the next statement has to wait for that. */
+/** Closes what was opened. Returns a promise if the next statement has to wait for that. */
 export type Close = () => Promise<void> | void
 
 type TextOf = (argument: unknown) => string | undefined
@@ -40,34 +40,40 @@ type TextOf = (argument: unknown) => string | undefined
 export interface TransactionHandle<Tx> {
   readonly handle: Tx
   /**
-   * From now on nothing reaches the connection, which may soon be in somebody else's transaction. With
-   * a reason where it was lost while the handler ran.
+   * From now on nothing reaches the connection, which may soon be in another transaction. `loss` is
+   * the reason if it was lost while the handler ran.
    */
   revoke(loss?: unknown): void
   /** Why the connection was lost while the handler ran, if it was. */
   loss(): { readonly reason: unknown } | undefined
   /**
-   * Whether a statement went out that can have ended the transaction: one whose text holds the word for
-   * it, wherever, or whose text was not to be seen. `false` is certain, and `true` is for the server to judge.
+   * Whether a statement may have ended the transaction: its text contains a word that can, or was
+   * not visible. `false` is certain; on `true` the server is asked.
    */
   mayHaveEnded(): boolean
-  /** Until the statements under way are done, if there are any: some drivers take one at a time. */
+  /**
+   * Resolves when the pending statements are done; undefined without any. Some drivers take one at
+   * a time.
+   */
   pendingQueries(): Promise<unknown> | undefined
   /**
-   * Ends the cursors and streams that the handler left open. Each keeps the connection to itself until
-   * it is at its end, so that a COMMIT behind it would never be sent. What is returned is waited for.
+   * Ends the cursors and streams that the handler left open. Each occupies the connection until its
+   * end, so a COMMIT behind it would never be sent. The result is awaited.
    */
   closeStreams(): Promise<unknown> | undefined
 }
 
 /**
- * A driver's transaction as a handler may have it: everything works as the driver has it, except
- * that it cannot be ended, and that it is of no use once it was revoked.
+ * Guards a driver's transaction for a handler: everything works as in the driver, except that it
+ * cannot be ended, and that it fails after it was revoked.
  */
 export function transactionHandle<Tx extends object>(
   transaction: Tx,
   rules: HandleRules,
-  /** Of a driver that must write nothing to a connection that is gone: whether it is, with this error. */
+  /**
+   * For a driver that must not write to a lost connection: whether this error means that it is
+   * lost.
+   */
   isLost?: (error: unknown) => boolean,
 ): TransactionHandle<Tx> {
   let over: (() => OncekeyError) | undefined
@@ -126,7 +132,7 @@ export function transactionHandle<Tx extends object>(
     })
     return handle
 
-    // `this` stays the driver's object: its private fields are not on the proxy.
+    // `this` remains the driver's object, because the proxy lacks its private fields.
     function method(target: T, property: string | symbol, value: unknown): unknown {
       const call = value as (...args: unknown[]) => unknown
       return (...args: unknown[]): unknown => {
@@ -184,13 +190,14 @@ export function transactionHandle<Tx extends object>(
     return textOf === undefined ? undefined : looked(textOf(args[0]))
   }
 
-  /** What is wrong with a statement by its first words; and whether any of them may end the transaction. */
+  /** What is wrong with a statement by its first words, and whether it may end the transaction. */
   function looked(text: string | undefined): OncekeyError | undefined {
     if (text === undefined || ENDS.test(text)) mayHaveEnded = true
     return controlIn(text)
   }
 
-  // A statement fails as the driver's do: late use is often not awaited, and `.catch` must see it.
+  // Fails in the same way as the driver: late use is often not awaited, and `.catch` has to see the
+  // error.
   function failed(property: string | symbol, args: unknown[], error: OncekeyError): unknown {
     if (isNested(property)) return Promise.reject(error)
     const callback = args.find((argument) => typeof argument === 'function')
@@ -211,17 +218,17 @@ export function transactionHandle<Tx extends object>(
   }
 }
 
-/** What is wrong with a statement that would end the transaction or begin another. */
+/** What is wrong with a statement that would end the transaction or begin another one. */
 export function controlIn(text: string | undefined): OncekeyError | undefined {
   const control = text === undefined ? null : TRANSACTION_CONTROL.exec(text)
   return control === null ? undefined : transactionControl(control[0].trim().toUpperCase())
 }
 
-// ROLLBACK TO and RELEASE end a savepoint, which is the handler's own business.
+// ROLLBACK TO and RELEASE end a savepoint, which is allowed.
 const TRANSACTION_CONTROL =
   /^[\s;]*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
 
-/** No statement ends a transaction without one of these words. Many others have them, too. */
+/** A statement that ends a transaction contains one of these words; many others do, too. */
 const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
 
 function transactionOver(): OncekeyError {
@@ -251,34 +258,36 @@ function transactionControl(what: string): OncekeyError {
   )
 }
 
-/** A cursor has `close`, a stream has `destroy`; a Query of `pg`, which ends by itself, has neither. */
+/**
+ * A cursor has `close` and a stream has `destroy`. A `pg` Query, which ends by itself, has neither.
+ */
 interface Closable {
   close?(done: () => void): unknown
   destroy?(): unknown
   on?(event: 'error', listener: () => void): unknown
-  /** Of what can be written to: a COPY into the server. */
+  /** Set if it can be written to: a COPY into the server. */
   write?: unknown
-  /** Of a QueryStream. */
+  /** Set for a QueryStream. */
   cursor?: unknown
   removeAllListeners?(event: 'readable'): unknown
   resume?(): unknown
 }
 
 /**
- * Does nothing to one that is at its end. A COPY into the server fails by it, and the transaction with
- * it: what it was still to write was never a part of what the response speaks of. A COPY out of the
- * server cannot be stopped without losing the transaction, so it is read to its end, for nobody.
+ * Closes a stream; does nothing at its end. A COPY into the server fails, and its transaction too:
+ * what it had left to write was never part of the response. A COPY out of the server cannot be
+ * stopped without losing the transaction, so it is read to its end and discarded.
  */
 function closeStream(stream: Closable): void {
   if (typeof stream.destroy !== 'function') return void stream.close?.(() => {})
-  // The handler has answered, and an 'error' event that nobody listens for ends the process.
+  // The handler has responded, and an 'error' event without a listener ends the process.
   stream.on?.('error', () => {})
   if (stream.write !== undefined || stream.cursor !== undefined) return void stream.destroy()
   stream.removeAllListeners?.('readable')
   stream.resume?.()
 }
 
-/** pg's Query, Cursor and QueryStream: objects that are given their results rather than return them. */
+/** pg's Query, Cursor and QueryStream receive their results instead of returning them. */
 function isSubmittable(argument: unknown): argument is Closable {
   return typeof (argument as { submit?: unknown } | undefined)?.submit === 'function'
 }

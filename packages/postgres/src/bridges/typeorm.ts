@@ -4,7 +4,7 @@ import type { SqlClient } from '../sql/sql-client.ts'
 import { fromPg } from './from-pg.ts'
 import { onDriver } from './on-driver.ts'
 
-/** A DataSource of TypeORM, down to what is used of it. */
+/** The part of a TypeORM DataSource that is used here. */
 export interface TypeormDataSource<Manager> {
   readonly manager: Manager
   readonly isInitialized: boolean
@@ -13,8 +13,9 @@ export interface TypeormDataSource<Manager> {
 }
 
 /**
- * A DataSource of TypeORM on Postgres, initialized, as a client for {@link postgresStore}: a handler's
- * `transaction()` is an `EntityManager` in the transaction. Subscribers are told of its start and end.
+ * An initialized TypeORM DataSource on Postgres as a client for {@link postgresStore}: a handler's
+ * `transaction()` is an `EntityManager` in the transaction. Subscribers are notified of its start
+ * and end.
  *
  * @example
  * ```ts
@@ -54,18 +55,18 @@ export function fromTypeorm<Manager extends object>(
   )
 }
 
-/** A QueryRunner of TypeORM's for Postgres, down to what is used of it. */
+/** The part of a TypeORM QueryRunner for Postgres that is used here. */
 interface QueryRunner<Manager> {
   readonly manager: Manager
   readonly transactionDepth: number
   isTransactionActive: boolean
-  /** What it queries; without one it takes a client from the pool. */
+  /** The connection it queries; without one it takes a client from the pool. */
   databaseConnection: unknown
   readonly broadcaster: { broadcast(event: string): Promise<void> }
   startTransaction(): Promise<void>
 }
 
-/** The guarded client. START TRANSACTION, and the isolation level that may follow it, were done. */
+/** The guarded client. START TRANSACTION and a following isolation level have been sent already. */
 function lent(handle: PgClient, runner: QueryRunner<unknown>): object {
   const query = handle.query as (...args: unknown[]) => unknown
   return {

@@ -10,8 +10,9 @@ export function appendEventsStatement(
 }
 
 /**
- * Events as one JSON parameter, so that the statement is the same for any number of them. `data` stays a
- * string inside it: as a JSON value PostgreSQL would decode it on the way in, and refuse \u0000.
+ * Events as one JSON parameter, so that the statement is the same for any number of them. `data`
+ * stays a string inside it: as a JSON value PostgreSQL would decode it on the way in, and refuse
+ * \u0000.
  */
 export function eventsJson(events: readonly OutboxEvent[]): string {
   return JSON.stringify(

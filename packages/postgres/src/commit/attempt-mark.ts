@@ -10,7 +10,9 @@ export function startAttempt(
   return (token, backstopMs) => ({ name: 'start_attempt', text, values: [token, backstopMs] })
 }
 
-/** The last statement of an attempt without a key. It raises unless `began` is of its transaction. */
+/**
+ * The last statement of an attempt without a key. It raises unless `began` is of its transaction.
+ */
 export function endAttempt(
   schema: string,
 ): (began: Began, events: readonly OutboxEvent[]) => Statement {
@@ -40,8 +42,9 @@ export interface Began {
 }
 
 /**
- * The start time identifies a transaction, because no two of a session begin in one microsecond. PGlite's
- * clock counts milliseconds, so there the transaction also carries a setting, which RESET ALL removes.
+ * The start time identifies a transaction, because no two of a session begin in one microsecond.
+ * PGlite's clock counts milliseconds, so there the transaction also carries a setting, which RESET
+ * ALL removes.
  */
 export function markOf(
   { concurrency }: Pick<SqlClient, 'concurrency'>,

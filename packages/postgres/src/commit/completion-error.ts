@@ -3,7 +3,9 @@ import { isNeverSent } from '../sql/never-sent.ts'
 import { isOtherEncoding, isPreparedElsewhere } from '../sql/session-fitness.ts'
 import { isOutcomeKnown, sqlState } from '../sql/sql-state.ts'
 
-/** Translates an error of the completing statement or of COMMIT into one of the contract's codes. */
+/**
+ * Translates an error of the completing statement or of COMMIT into one of the contract's codes.
+ */
 export function completionError(error: unknown): OncekeyError {
   if (error instanceof OncekeyError && error.code === 'transaction-aborted') return error
   const state = sqlState(error) ?? ''
@@ -70,8 +72,8 @@ function statementFailed(cause: unknown): OncekeyError {
 }
 
 /**
- * The handler made the transaction read-only: a claim refuses a read-only server, and a server that becomes
- * one ends its connections.
+ * The handler made the transaction read-only: a claim refuses a read-only server, and a server that
+ * becomes one ends its connections.
  */
 function readOnly(cause: unknown): OncekeyError {
   return new OncekeyError(

@@ -27,14 +27,15 @@ export interface MigrateOptions {
 }
 
 /**
- * Creates the schema, or brings it up to this version. Each package's tables are one transaction: all
- * of them or none. Run it when you deploy, as often as you like, from any number of processes at once.
+ * Creates the schema, or brings it up to this version. Each package's tables are one transaction:
+ * all of them or none. Run it when you deploy, as often as you like, from any number of processes
+ * at once.
  *
- * Processes of the version before go on working beside it: it waits a second at a time for the lock on a
- * table that is read or written, and lets those go first who have queued behind it. Throws `store-busy`
- * where it has got none for half a minute, `store-too-new` where a newer version has been here,
- * `store-not-migrated` where a part of the schema was dropped, and `OptionsError` for a server older than
- * PostgreSQL 14 or a database that is not in UTF8.
+ * Processes of the version before go on working beside it: it waits a second at a time for the lock
+ * on a table that is read or written, and lets those go first who have queued behind it. Throws
+ * `store-busy` where it has got none for half a minute, `store-too-new` where a newer version has
+ * been here, `store-not-migrated` where a part of the schema was dropped, and `OptionsError` for a
+ * server older than PostgreSQL 14 or a database that is not in UTF8.
  *
  * @example
  * ```ts
@@ -61,7 +62,10 @@ function isPackageMigrations(value: unknown): value is PackageMigrations {
   return typeof name === 'string' && Array.isArray(migrations)
 }
 
-/** What a package's own tables are made by, in order; a migration that was released is never changed. */
+/**
+ * What a package's own tables are made by, in order; a migration that was released is never
+ * changed.
+ */
 export interface PackageMigrations {
   readonly package: string
   readonly migrations: readonly ((schema: string) => string[])[]
@@ -170,7 +174,10 @@ function tooNew(tables: PackageMigrations, schema: string, version: number): Onc
   )
 }
 
-/** Said before anything is created: what is missed later would be missed by a function half-way through. */
+/**
+ * Said before anything is created: what is missed later would be missed by a function half-way
+ * through.
+ */
 function checkServer({ server, server_suits: suits, encoding }: SchemaState): void {
   if (suits !== 'true') {
     throw new OptionsError(

@@ -1,8 +1,8 @@
 import type { Statement } from '../sql/sql-client.ts'
 
 /**
- * Which of the tables and functions that `texts`, the migrations that have run, leave behind are not in the
- * schema: somebody has dropped them. Their names are read out of those texts.
+ * Which of the tables and functions that `texts`, the migrations that have run, leave behind are
+ * not in the schema: somebody has dropped them. Their names are read out of those texts.
  */
 export function missingObjects(
   schema: string,

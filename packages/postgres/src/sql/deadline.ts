@@ -1,8 +1,8 @@
 import { callLater } from '@oncekey/core'
 
 /**
- * Resolves or rejects as `work` does, rejects with `late()` after `ms`, or with the signal's reason when
- * it aborts. The work itself is not stopped: the caller decides what becomes of it.
+ * Resolves or rejects as `work` does, rejects with `late()` after `ms`, or with the signal's reason
+ * when it aborts. The work itself is not stopped: the caller decides what becomes of it.
  */
 export function within<T>(
   ms: number,

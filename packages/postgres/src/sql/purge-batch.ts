@@ -11,9 +11,9 @@ interface Batch {
 }
 
 /**
- * One statement that takes at most $2 due rows, skips rows that somebody else has locked, and counts
- * those it took. The rows are locked in a materialized CTE, because a plain subquery could run again
- * and take more than its limit.
+ * One statement that takes at most $2 due rows, skips rows that somebody else has locked, and
+ * counts those it took. The rows are locked in a materialized CTE, because a plain subquery could
+ * run again and take more than its limit.
  */
 export function inBatch(
   name: string,

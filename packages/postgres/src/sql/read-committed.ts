@@ -1,8 +1,8 @@
 import type { SqlClient, Statement } from './sql-client.ts'
 
 /**
- * Runs one statement in a transaction of its own at READ COMMITTED. In autocommit a statement runs at the
- * isolation level of the session; this is for a statement that was refused there with 40001.
+ * Runs one statement in a transaction of its own at READ COMMITTED. In autocommit a statement runs
+ * at the isolation level of the session; this is for a statement that was refused there with 40001.
  */
 export async function askReadCommitted<Row>(
   client: Pick<SqlClient, 'begin'>,

@@ -3,9 +3,9 @@ import { isSessionFit } from './session-fitness.ts'
 import type { ReservedClient, SqlClient, Statement } from './sql-client.ts'
 
 /**
- * A connection that is kept out of the pool for as long as it may be needed. Without it, handlers that
- * hold every connection and wait for one more would block the renewals of their own leases, and lose
- * them.
+ * A connection that is kept out of the pool for as long as it may be needed. Without it, handlers
+ * that hold every connection and wait for one more would block the renewals of their own leases,
+ * and lose them.
  */
 export interface ReservedConnection {
   /** Borrows the connection now, so that it is there when it is needed. */

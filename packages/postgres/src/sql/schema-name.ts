@@ -1,8 +1,8 @@
 import { OptionsError } from '@oncekey/core'
 
 /**
- * Quotes a schema's name for SQL. Only names that need no quotes are allowed, so that a name means the
- * same here, in psql and in a migration tool.
+ * Quotes a schema's name for SQL. Only names that need no quotes are allowed, so that a name means
+ * the same here, in psql and in a migration tool.
  */
 export function quotedSchema(schema: string): string {
   if (typeof schema === 'string' && NAME.test(schema)) return `"${schema}"`

@@ -38,7 +38,10 @@ export interface ReservedClient {
 export interface QueryOptions {
   /** For all of it: the connection and the answer. Milliseconds. */
   readonly timeoutMs: number
-  /** Aborted while the statement is under way: `query` rejects, and the statement is stopped if it may be. */
+  /**
+   * Aborted while the statement is under way: `query` rejects, and the statement is stopped if it
+   * may be.
+   */
   readonly signal?: AbortSignal
 }
 
@@ -65,8 +68,8 @@ export interface SqlTransaction<Tx = unknown> {
   query<Row>(statement: Statement<Row>): Promise<Row[]>
 
   /**
-   * Whether something was sent through the handle that can have ended the transaction. Where it is not
-   * known, `true`: then the server is asked.
+   * Whether something was sent through the handle that can have ended the transaction. Where it is
+   * not known, `true`: then the server is asked.
    */
   mayHaveEnded(): boolean
 
@@ -74,8 +77,8 @@ export interface SqlTransaction<Tx = unknown> {
   revoke(): void
 
   /**
-   * Runs `last` and COMMIT, in the same round trip where the driver can. Resolves only if the server
-   * said that it committed. Otherwise rejects with the driver's error, or with
+   * Runs `last` and COMMIT, in the same round trip where the driver can. Resolves only if the
+   * server said that it committed. Otherwise rejects with the driver's error, or with
    * `transaction-aborted` when COMMIT was answered by a rollback; whether anything can have been
    * committed is for {@link isOutcomeKnown} to say.
    */

@@ -10,7 +10,10 @@ export function sqlState(error: unknown): string | undefined {
   return undefined
 }
 
-/** The constraint that an error says was violated, with its schema. Drivers spell the fields in two ways. */
+/**
+ * The constraint that an error says was violated, with its schema. Drivers spell the fields in two
+ * ways.
+ */
 export function violatedConstraint(error: unknown): string | undefined {
   for (let at = error; isObject(at); at = at.cause) {
     const name = at.constraint ?? at.constraint_name

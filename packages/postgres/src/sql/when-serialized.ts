@@ -1,6 +1,8 @@
 import { sqlState } from './sql-state.ts'
 
-/** Runs `work` again, ten times at most, while the server refuses it with a serialization failure. */
+/**
+ * Runs `work` again, ten times at most, while the server refuses it with a serialization failure.
+ */
 export async function whenSerialized<T>(work: () => Promise<T>): Promise<T> {
   for (let left = TRIES; ; left -= 1) {
     try {

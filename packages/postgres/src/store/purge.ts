@@ -9,32 +9,33 @@ import { purgeAttempts, purgeKeys, purgeLeases, purgeResults } from './statement
 export interface PurgeOptions {
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
-  /** How many results, and how many keys, one call takes away at most. @default 1000 */
+  /** The most results, and the most keys, that one call removes. @default 1000 */
   readonly limit?: number
   /**
-   * How long a response can be replayed; after that the key answers 410. By the database's clock,
-   * from the end of the request. Milliseconds. @default 86400000, a day
+   * How long a response can be replayed; after that the key gets 410. Counted by the database's
+   * clock from the end of the request. Milliseconds. @default 86400000, a day
    */
   readonly resultRetentionMs?: number
   /**
-   * How long a key is remembered; after that it is as if it had never been used. That goes for
-   * attempts of lease mode whose outcome is unknown, too, from the end of their lease. At least
+   * How long a key is remembered; after that it counts as never used. Attempts of lease mode with
+   * an unknown outcome are remembered as long, from the end of their lease. At least
    * `resultRetentionMs`. Milliseconds. @default 604800000, seven days
    */
   readonly keyRetentionMs?: number
 }
 
-/** What one call of `purge` took away. */
+/** What one call of `purge` removed. */
 export interface Purged {
   readonly results: number
   readonly keys: number
-  /** Whether there may be more: it stopped at `limit`. */
+  /** Whether there may be more, because it stopped at `limit`. */
   readonly more: boolean
 }
 
 /**
- * Takes away what has been kept long enough: first the bytes of a response, later its key. In small
- * batches that wait for nobody and for which nobody waits; safe from any number of processes.
+ * Removes what is past its retention: first the bytes of a response, later its key. It works in
+ * small batches that neither wait for locks nor block others, and is safe from any number of
+ * processes.
  *
  * @example
  * ```ts
@@ -69,7 +70,7 @@ export async function purge<Tx>(
     const results = await counted(sql, purgeResults(schema)(resultRetentionMs, limit))
     const keys = await counted(sql, purgeKeys(schema)(keyRetentionMs, limit))
     const attempts = await counted(sql, purgeAttempts(schema)(keyRetentionMs, limit))
-    // A lease is found by its attempt's token: not before the attempt is gone for sure.
+    // A lease is found by its attempt's token, so it goes only after the attempt is certainly gone.
     const leases = await counted(sql, purgeLeases(schema)(keyRetentionMs + DAY_MS, limit))
     const more = [results, keys, attempts, leases].includes(limit)
     return { results, keys: keys + attempts, more }

@@ -3,7 +3,8 @@
  *
  * Functions, because then lock, snapshot and read are one round trip, and because their plans are
  * kept by the session whether or not the driver prepares statements. A later migration may add
- * functions under other names, but keeps these: the processes of the version before are still running.
+ * functions under other names, but keeps these: the processes of the version before are still
+ * running.
  */
 export function recordsAndOutbox(schema: string): string[] {
   return [
@@ -27,8 +28,8 @@ export function recordsAndOutbox(schema: string): string[] {
     // 'data' is json, not jsonb: exact text, and jsonb refuses \\u0000. A sequence that hands out
     // numbers in blocks would give events that follow one another numbers that do not.
     //
-    // Partitioned by day, in a ring of eight that is there from the start: an append can meet no day
-    // without a partition, nothing has to be created ahead, and what is old goes by TRUNCATE.
+    // Partitioned by day, in a ring of eight that is there from the start: an append can meet no
+    // day without a partition, nothing has to be created ahead, and what is old goes by TRUNCATE.
     `create table ${schema}.outbox (
       part smallint not null
         default (floor(extract(epoch from clock_timestamp()) / 86400)::bigint % 8)::smallint,
@@ -52,12 +53,13 @@ export function recordsAndOutbox(schema: string): string[] {
     ),
     `create index outbox_xid on ${schema}.outbox (xid)`,
 
-    // 'enable_seqscan' in every function that reads records: its plan is kept by the session, and one
-    // made while the table was a page long would go on reading all of it until somebody analyses it.
+    // 'enable_seqscan' in every function that reads records: its plan is kept by the session, and
+    // one made while the table was a page long would go on reading all of it until somebody
+    // analyses it.
 
-    // What is known of a key without its lock, as JSON; null where there is nothing. 'leased_attempt'
-    // is of the next migration: what a store in lease mode knows of the key. It is asked first,
-    // because an attempt that completes goes from there to the records.
+    // What is known of a key without its lock, as JSON; null where there is nothing.
+    // 'leased_attempt' is of the next migration: what a store in lease mode knows of the key. It is
+    // asked first, because an attempt that completes goes from there to the records.
     `create function ${schema}.find_record(in_namespace text, in_scope text, in_key text)
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
@@ -78,13 +80,13 @@ export function recordsAndOutbox(schema: string): string[] {
         'headers', kept.headers, 'body', encode(kept.body, 'hex'), 'seal', kept.seal)::text
     $$`,
 
-    // The question a request puts: lock first, then read the record. VOLATILE, so that the read has a
-    // snapshot of its own, taken after the lock was tried: who finished before is seen. Answers in
-    // JSON: a row of columns takes longer to plan than all that is done here. In instructions of the
-    // server, claim and completion were 497,000 beside 234,000 for the bare transaction, and are
-    // 395,000: no casts in the calls (60,000), only a look at what is mostly not there
-    // (7,000), the start of the attempt here and not in a function of its own (13,000), no
-    // speculative insertion at the end (25,000).
+    // The question a request puts: lock first, then read the record. VOLATILE, so that the read has
+    // a snapshot of its own, taken after the lock was tried: who finished before is seen. Answers
+    // in JSON: a row of columns takes longer to plan than all that is done here. In instructions of
+    // the server, claim and completion were 497,000 beside 234,000 for the bare transaction, and
+    // are 395,000: no casts in the calls (60,000), only a look at what is mostly not there (7,000),
+    // the start of the attempt here and not in a function of its own (13,000), no speculative
+    // insertion at the end (25,000).
     `create function ${schema}.claim(in_lock bigint, in_namespace text, in_scope text, in_key text,
       in_attempt text, in_backstop_ms integer, in_read boolean)
     returns text language plpgsql volatile set enable_seqscan = off as $$
@@ -164,9 +166,10 @@ export function recordsAndOutbox(schema: string): string[] {
     end $$`,
 
     // The end of an attempt: record and events, or nothing. Raises when the transaction is not this
-    // attempt's any more: a handler that committed by itself has given up the lock, and what follows
-    // would be committed piece by piece. Raises when another has the record, a unique_violation of
-    // 'records_pkey': COMMIT may be on its way behind this, and no rows would be no error.
+    // attempt's any more: a handler that committed by itself has given up the lock, and what
+    // follows would be committed piece by piece. Raises when another has the record, a
+    // unique_violation of 'records_pkey': COMMIT may be on its way behind this, and no rows would
+    // be no error.
     `create function ${schema}.complete(in_attempt text, in_namespace text, in_scope text,
       in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,
       in_seal text, in_events json)
@@ -196,9 +199,9 @@ export function recordsAndOutbox(schema: string): string[] {
       end if;
     end $$`,
 
-    // A refusal, kept after the handler's writes were undone. Its lock went with them. Those who were
-    // waiting for it have it now, for an instant; who has it longer is the next attempt, and then the
-    // record is that one's to write.
+    // A refusal, kept after the handler's writes were undone. Its lock went with them. Those who
+    // were waiting for it have it now, for an instant; who has it longer is the next attempt, and
+    // then the record is that one's to write.
     `create function ${schema}.refuse(in_lock bigint, in_namespace text, in_scope text, in_key text,
       in_fingerprint text, in_status integer, in_headers text, in_body bytea, in_seal text)
     returns text language plpgsql volatile as $$
@@ -222,8 +225,8 @@ export function recordsAndOutbox(schema: string): string[] {
 }
 
 /**
- * Marks the transaction as this attempt's, and sees to it that a host which is lost does not hold the
- * key for ever. Says where it runs, for whoever has to end it from outside.
+ * Marks the transaction as this attempt's, and sees to it that a host which is lost does not hold
+ * the key for ever. Says where it runs, for whoever has to end it from outside.
  */
 const START_ATTEMPT = `
       ignored := set_config('oncekey.attempt', in_attempt, true);

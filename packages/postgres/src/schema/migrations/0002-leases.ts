@@ -2,14 +2,16 @@
  * Attempts of lease mode, whose claims are committed before their handlers run, and the functions
  * that the store calls for them.
  *
- * An attempt is a row in 'attempts' until it completes; then it is a record, in the same commit. The
- * row is never written while the handler runs, and who may end the attempt has to lock it: so a
- * renewal, which has a table of its own, is in nobody's way, and makes no snapshot of a handler stale.
+ * An attempt is a row in 'attempts' until it completes; then it is a record, in the same commit.
+ * The row is never written while the handler runs, and who may end the attempt has to lock it: so a
+ * renewal, which has a table of its own, is in nobody's way, and makes no snapshot of a handler
+ * stale.
  */
 export function leases(schema: string): string[] {
   return [
-    // 'until' is the lease of the claim. 'token' is null once nobody has the attempt any more: it was
-    // abandoned. 'claimed_at' stays what it was at the first claim, for its index and for 'purge'.
+    // 'until' is the lease of the claim. 'token' is null once nobody has the attempt any more: it
+    // was abandoned. 'claimed_at' stays what it was at the first claim, for its index and for
+    // 'purge'.
     `create table ${schema}.attempts (
       namespace text collate "C" not null,
       scope text collate "C" not null,
@@ -23,8 +25,8 @@ export function leases(schema: string): string[] {
     ) with (fillfactor = 80)`,
     `create index attempts_claimed_at on ${schema}.attempts (claimed_at)`,
 
-    // What was renewed: most attempts are over before that. No 'until' is a lease that was taken away
-    // and stays so. No index on it either: a renewal rewrites one row in its place (HOT).
+    // What was renewed: most attempts are over before that. No 'until' is a lease that was taken
+    // away and stays so. No index on it either: a renewal rewrites one row in its place (HOT).
     `create table ${schema}.leases (
       token text collate "C" not null,
       until timestamptz,
@@ -40,8 +42,8 @@ export function leases(schema: string): string[] {
     //
     // The advisory lock is shared among claims, and held alone by whoever has a transaction open on
     // the key, in either mode: that attempt is running, whatever its lease says. Nothing here waits
-    // for a handler or its COMMIT: not a plain read, not SKIP LOCKED, and a key is only inserted where
-    // it was not seen. 'lock_timeout' is for another claim that is being committed.
+    // for a handler or its COMMIT: not a plain read, not SKIP LOCKED, and a key is only inserted
+    // where it was not seen. 'lock_timeout' is for another claim that is being committed.
     `create function ${schema}.claim_lease(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprints json, in_token text, in_lease_ms bigint, in_hold boolean)
     returns text language plpgsql volatile set enable_seqscan = off set lock_timeout = '2s' as $$
@@ -205,8 +207,8 @@ export function leases(schema: string): string[] {
           and a.token = in_token;
     end $$`,
 
-    // A claim whose answer was lost, and that nobody waits for any more: its handler never ran. What
-    // it took over is as unknown as it was.
+    // A claim whose answer was lost, and that nobody waits for any more: its handler never ran.
+    // What it took over is as unknown as it was.
     `create function ${schema}.give_back_attempt(in_token text, in_namespace text, in_scope text,
       in_key text)
     returns void language plpgsql volatile set enable_seqscan = off set lock_timeout = '5s' as $$
@@ -219,8 +221,8 @@ export function leases(schema: string): string[] {
           and a.token = in_token;
     end $$`,
 
-    // Ended without saying how: nobody's from now on. Says what is true of the attempt then, for one
-    // whose COMMIT was not answered: the row is waited for until that COMMIT is done.
+    // Ended without saying how: nobody's from now on. Says what is true of the attempt then, for
+    // one whose COMMIT was not answered: the row is waited for until that COMMIT is done.
     `create function ${schema}.abandon_attempt(in_token text, in_namespace text, in_scope text,
       in_key text)
     returns text language plpgsql volatile set enable_seqscan = off set lock_timeout = '5s' as $$
@@ -265,8 +267,9 @@ export function leases(schema: string): string[] {
       return coalesce(held, '[]');
     end $$`,
 
-    // Which of these attempts are over, of those that a process waits for: ended, taken over, or past
-    // their lease with no transaction open. Number 0 is whatever has the key without an attempt.
+    // Which of these attempts are over, of those that a process waits for: ended, taken over, or
+    // past their lease with no transaction open. Number 0 is whatever has the key without an
+    // attempt.
     `create function ${schema}.ended_attempts(in_attempts json) returns text
     language plpgsql volatile set enable_seqscan = off as $$
     begin
@@ -284,8 +287,8 @@ export function leases(schema: string): string[] {
       );
     end $$`,
 
-    // What a store in transaction mode sees of a key that is claimed in lease mode; null where it is
-    // not. Called where seqscan is off.
+    // What a store in transaction mode sees of a key that is claimed in lease mode; null where it
+    // is not. Called where seqscan is off.
     `create function ${schema}.leased_attempt(in_namespace text, in_scope text, in_key text)
     returns text language plpgsql volatile as $$
     declare
@@ -302,8 +305,8 @@ export function leases(schema: string): string[] {
         'since', floor(extract(epoch from held.until) * 1000));
     end $$`,
 
-    // In transaction mode an attempt whose outcome is unknown is taken over by taking it away, in the
-    // transaction of the new one: undone with it, it is as unknown as it was.
+    // In transaction mode an attempt whose outcome is unknown is taken over by taking it away, in
+    // the transaction of the new one: undone with it, it is as unknown as it was.
     `create function ${schema}.replace_attempt(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_number integer, in_attempt text, in_backstop_ms integer)
     returns text language plpgsql volatile set enable_seqscan = off as $$

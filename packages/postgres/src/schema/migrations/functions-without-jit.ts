@@ -1,7 +1,7 @@
 /**
- * A function that says `enable_seqscan = off` lets the planner think that reading a table of one row
- * costs ten billion, and a server with LLVM (`jit` is on by default) compiles what costs so much, each
- * time anew: half a second of processor time for a question of a millisecond.
+ * A function that says `enable_seqscan = off` lets the planner think that reading a table of one
+ * row costs ten billion, and a server with LLVM (`jit` is on by default) compiles what costs so
+ * much, each time anew: half a second of processor time for a question of a millisecond.
  *
  * Of all functions in the schema; a package of its own calls it after its last.
  */

@@ -6,8 +6,8 @@ import { settle2 } from '../functions/log/settle-2.ts'
 import { takeRuns2 } from '../functions/log/take-runs-2.ts'
 
 /**
- * Deliveries are found by a hash of their ordering key, so that a key may be of any length; and what was in
- * progress and has been read is not looked at again with every page.
+ * Deliveries are found by a hash of their ordering key, so that a key may be of any length; and
+ * what was in progress and has been read is not looked at again with every page.
  */
 export function keysOfAnyLength(schema: string): string[] {
   return [

@@ -7,7 +7,8 @@ import { refuseFunction3 } from '../functions/store/refuse-3.ts'
 
 /**
  * What a handler sets in its session changes neither what its request is kept under nor whether its
- * transaction is known again; and no completion waits for a locked table for longer than a claim does.
+ * transaction is known again; and no completion waits for a locked table for longer than a claim
+ * does.
  */
 export function steadySessions(schema: string): string[] {
   return [

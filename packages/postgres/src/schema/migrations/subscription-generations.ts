@@ -1,7 +1,9 @@
 import { consumersBeginAnew, retireFunction } from '../functions/log/retire.ts'
 import { setAside } from '../functions/log/set-aside.ts'
 
-/** What a consumer leaves when it is retired is not the next one's of its name: see decision 162. */
+/**
+ * What a consumer leaves when it is retired is not the next one's of its name: see decision 162.
+ */
 export function subscriptionGenerations(schema: string): string[] {
   return [
     // 0 while the subscription lasts. The check is of rows to come: those that are there passed a

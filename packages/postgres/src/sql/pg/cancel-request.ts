@@ -9,9 +9,9 @@ export interface Cancellable {
 }
 
 /**
- * Asks the server to stop what it does for a client, as Ctrl-C in psql does: on a connection of its own,
- * which needs no login and takes no place among `max_connections`. Only tried; whether it worked is told
- * by the client's own answer.
+ * Asks the server to stop what it does for a client, as Ctrl-C in psql does: on a connection of its
+ * own, which needs no login and takes no place among `max_connections`. Only tried; whether it
+ * worked is told by the client's own answer.
  */
 export function sendCancelRequest({ host, port, processID, secretKey }: Cancellable): void {
   if (host === undefined || port === undefined) return

@@ -21,16 +21,16 @@ export interface GivenUp {
 /**
  * Resolves once the server has finished with a statement whose answer nobody waits for any more.
  *
- * A backend does not notice that its client is gone: it goes on waiting for its lock or its standby. A pool
- * that opened another connection instead would pile up backends until the server refuses new ones. So the
- * pool counts the connection as in use until the answer is there.
+ * A backend does not notice that its client is gone: it goes on waiting for its lock or its
+ * standby. A pool that opened another connection instead would pile up backends until the server
+ * refuses new ones. So the pool counts the connection as in use until the answer is there.
  *
- * A statement that writes nothing, or has not committed, is cancelled. One that may be committing never is:
- * cancelled in its wait for a synchronous standby, a COMMIT becomes visible to all although a failover would
- * take it back.
+ * A statement that writes nothing, or has not committed, is cancelled. One that may be committing
+ * never is: cancelled in its wait for a synchronous standby, a COMMIT becomes visible to all
+ * although a failover would take it back.
  *
- * A lost host never answers. So a connection outside the pool asks whether the backend is still working;
- * if there is no such connection, or no such backend, the wait ends.
+ * A lost host never answers. So a connection outside the pool asks whether the backend is still
+ * working; if there is no such connection, or no such backend, the wait ends.
  */
 export async function serverHasEnded(
   { client, answer, mayCancel }: GivenUp,

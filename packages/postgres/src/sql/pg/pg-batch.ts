@@ -2,12 +2,12 @@ import type { SqlValue, Statement } from '../sql-client.ts'
 import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
 
 /**
- * Sends statements with bound values in one write to the socket, with one Sync at the end. `pg` itself sends
- * one statement per query and waits for its answer. This passes it a query with its own `submit`, as cursors
- * do, which works on every pool except one that pipelines.
+ * Sends statements with bound values in one write to the socket, with one Sync at the end. `pg`
+ * itself sends one statement per query and waits for its answer. This passes it a query with its
+ * own `submit`, as cursors do, which works on every pool except one that pipelines.
  *
- * After an error the server skips everything up to the Sync, so a statement never runs if the one before it
- * failed.
+ * After an error the server skips everything up to the Sync, so a statement never runs if the one
+ * before it failed.
  */
 export function sentTogether(
   client: PgClient,
@@ -48,7 +48,9 @@ export interface BatchStatement extends Pick<Statement, 'text' | 'values'> {
 
 type Callback = (error: Error | null, results: PgResult[]) => void
 
-/** The object that `pg` calls as answers arrive. `text` is there for tools that instrument queries. */
+/**
+ * The object that `pg` calls as answers arrive. `text` is there for tools that instrument queries.
+ */
 function batch(statements: readonly BatchStatement[], callback: Callback) {
   const results: Result[] = []
   let columns: readonly string[] = []
@@ -94,7 +96,8 @@ function batch(statements: readonly BatchStatement[], callback: Callback) {
 
 function write(connection: Connection, { name = '', text, values }: BatchStatement): void {
   if (name === '' || connection.parsedStatements[name] === undefined) {
-    // A statement that was parsed and then failed still exists. Closing one that does not is no error.
+    // A statement that was parsed and then failed still exists. Closing one that does not is no
+    // error.
     if (name !== '') connection.close({ type: 'S', name })
     connection.parse({ name, text, types: [] })
   }

@@ -18,8 +18,8 @@ export interface PgSource {
 }
 
 /**
- * A client that is borrowed from a pool until one of `release`, `destroy` and `giveUp` is called. Later calls
- * do nothing.
+ * A client that is borrowed from a pool until one of `release`, `destroy` and `giveUp` is called.
+ * Later calls do nothing.
  */
 export interface PgSession {
   readonly client: PgClient
@@ -28,8 +28,8 @@ export interface PgSession {
   /** Takes the client out of its pool and cuts its socket, whatever it is waiting for. */
   destroy(reason: Error): void
   /**
-   * Destroys the client once the server has finished with the statement of `answer`, for which nobody waits
-   * any more, and not before: see {@link serverHasEnded}.
+   * Destroys the client once the server has finished with the statement of `answer`, for which
+   * nobody waits any more, and not before: see {@link serverHasEnded}.
    */
   giveUp(reason: Error, answer: Promise<unknown>, options: { readonly mayCancel: boolean }): void
 }
@@ -45,7 +45,8 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
     const client = await connected(timeoutMs)
     const session = pgSession(source, client)
     if (isIdle(client)) return session
-    // Somebody released it in the middle of a transaction, which our statements would become part of.
+    // Somebody released it in the middle of a transaction, which our statements would become part
+    // of.
     session.destroy(new Error('The client was released to its pool with a transaction open.'))
     return borrow(timeoutMs)
   }
@@ -93,8 +94,8 @@ function unreachable(timeoutMs: number): OncekeyError {
 }
 
 function pgSession(source: PgSource, client: PgClient): PgSession {
-  // A pool stops listening for errors when it hands a client out, and an 'error' event without a listener
-  // ends the process. The query under way, or the next one, rejects with the same error.
+  // A pool stops listening for errors when it hands a client out, and an 'error' event without a
+  // listener ends the process. The query under way, or the next one, rejects with the same error.
   client.on('error', ignoreError)
   let isOver = false
   const destroy = (reason: Error): void => {
@@ -129,5 +130,7 @@ function isIdle(client: PgClient): boolean {
   return status === 'I' || status === null || status === undefined
 }
 
-/** A listener for 'error' events: the query under way, or the next one, rejects with the same error. */
+/**
+ * A listener for 'error' events: the query under way, or the next one, rejects with the same error.
+ */
 export const ignoreError = (): void => {}

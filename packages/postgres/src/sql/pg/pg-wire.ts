@@ -14,9 +14,9 @@ export interface PgWire {
 }
 
 /**
- * Values are bound, and two statements are one round trip: as one batch, or on a pool that pipelines
- * (`pipeline: true`) as two queries that do not wait for each other. With `prepare`, every statement
- * is parsed once for each connection, under a name.
+ * Values are bound, and two statements are one round trip: as one batch, or on a pool that
+ * pipelines (`pipeline: true`) as two queries that do not wait for each other. With `prepare`,
+ * every statement is parsed once for each connection, under a name.
  */
 export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
   const nameOf = prepare ? statementNames() : () => undefined
@@ -57,8 +57,8 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
 }
 
 /**
- * A name contains a hash of its text, so two stores on one pool, or two releases behind one pooler, never
- * use one name for different statements.
+ * A name contains a hash of its text, so two stores on one pool, or two releases behind one pooler,
+ * never use one name for different statements.
  */
 function statementNames(): (statement: Statement) => string | undefined {
   const names = new Map<string, string>()
@@ -74,8 +74,8 @@ function statementNames(): (statement: Statement) => string | undefined {
 }
 
 /**
- * A batch of one. After a batch has parsed a name and then failed, `pg` does not know that the server has
- * it: a query of its own would parse it again, which the server refuses.
+ * A batch of one. After a batch has parsed a name and then failed, `pg` does not know that the
+ * server has it: a query of its own would parse it again, which the server refuses.
  */
 async function alone(client: PgClient, statement: BatchStatement): Promise<PgResult> {
   const [result] = await sentTogether(client, [statement])
@@ -83,9 +83,9 @@ async function alone(client: PgClient, statement: BatchStatement): Promise<PgRes
 }
 
 /**
- * Uses the callback and a promise of our own: the result of `pg`'s own promise survives the collections of
- * young garbage. Reading 60,000 events promoted 33 MB of 70 that way and 2 MB this way, which is a fifth of
- * a relay's processor time.
+ * Uses the callback and a promise of our own: the result of `pg`'s own promise survives the
+ * collections of young garbage. Reading 60,000 events promoted 33 MB of 70 that way and 2 MB this
+ * way, which is a fifth of a relay's processor time.
  */
 export function sent(client: PgClient, query: PgQuery): Promise<PgResult> {
   return new Promise((resolve, reject) => {

@@ -7,7 +7,9 @@ import type { StoreState } from './store-state.ts'
 
 /** A transaction that opens on first use. Until then the attempt has no connection. */
 export interface LateTransaction<Tx> {
-  /** Opens the transaction, or waits until it is open. After a failure the next call tries again. */
+  /**
+   * Opens the transaction, or waits until it is open. After a failure the next call tries again.
+   */
   open(): Promise<Opened<Tx>>
   /** The open transaction, without waiting: an attempt that ends must revoke it at once. */
   readonly opened: Opened<Tx> | undefined

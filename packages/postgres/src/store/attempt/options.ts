@@ -6,16 +6,17 @@ import type { Isolation, SqlClient } from '../../sql/sql-client.ts'
 
 export interface PostgresStoreOptions<Tx> {
   /**
-   * A Pool of `pg`, or what a bridge made of another client. It stays yours: it is never ended, and
-   * listening for its 'error' events is your part.
+   * A Pool of `pg`, or another client wrapped by a bridge. You keep ownership: it is never ended,
+   * and you have to listen for its 'error' events.
    */
   readonly client: PostgresClient<Tx>
 
   /**
-   * How an attempt owns its key. `transaction`: handler, response and events are one transaction, and a
-   * process that dies leaves nothing. `lease`, for handlers that call the outside world: the claim is
-   * committed before the handler runs and no connection is held until `transaction()`; an attempt
-   * that ends without saying how is unknown, and `whenUnknown` decides. @default 'transaction'
+   * How an attempt owns its key. `transaction`: handler, response and events are one transaction,
+   * and a process that dies leaves nothing. `lease`, for handlers that call other systems: the
+   * claim is committed before the handler runs, and no connection is held until `transaction()`; an
+   * attempt that ends without an outcome is unknown, and `whenUnknown` decides. @default
+   * 'transaction'
    */
   readonly mode?: 'transaction' | 'lease'
 
@@ -23,37 +24,36 @@ export interface PostgresStoreOptions<Tx> {
   readonly schema?: string
 
   /**
-   * The isolation level of the handler's transaction. Above 'read committed' every first claim of a key
-   * is one question more, on a second connection: the transaction's own snapshot is older than the
-   * key's lock. @default 'read committed'
+   * The isolation level of the handler's transaction. Above 'read committed' every first claim of a
+   * key takes one more statement on a second connection, because the transaction's own snapshot is
+   * older than the key's lock. @default 'read committed'
    */
   readonly isolation?: Isolation
 
   /**
-   * How many requests may hold a connection of the pool at once; half of these may be waiting for a
-   * result (`waitMs`) from another process. The rest of the pool is for what handlers query beside
-   * their transaction, and for replays. In lease mode these are handlers that have asked for their
-   * transaction; one connection more is set aside to renew leases. @default half of the pool, at
-   * least 1
+   * How many requests may hold a connection of the pool at once; half of these may wait for a
+   * result (`waitMs`) of another process. The rest of the pool is for queries beside the
+   * transaction and for replays. In lease mode this counts handlers that opened their transaction;
+   * one more connection is reserved for renewing leases. @default half of the pool, at least 1
    */
   readonly maxConcurrent?: number
 
   /**
-   * How long a request waits for its turn, and then for a connection, before it is answered 503.
+   * How long a request waits for its turn, and then for a connection, before it gets 503.
    * Milliseconds. @default 5000
    */
   readonly acquireTimeoutMs?: number
 
   /**
-   * How long COMMIT may take before its outcome counts as unknown: the connection is dropped and the
-   * request is answered 503. Milliseconds. @default 30000
+   * How long COMMIT may take before its outcome counts as unknown: the connection is dropped and
+   * the request gets 503. Milliseconds. @default 30000
    */
   readonly commitTimeoutMs?: number
 
   /**
-   * Whether statements are parsed once per connection, under a name, instead of each time. The values
-   * are bound either way, and the round trips are as many. Leave it off behind a pooler in
-   * transaction mode, unless it tracks prepared statements (PgBouncer's
+   * Whether statements are parsed once per connection, under a name, instead of each time. Values
+   * are bound either way, and the number of round trips is the same. Leave it off behind a pooler
+   * in transaction mode, unless it tracks prepared statements (PgBouncer's
    * `max_prepared_statements`). @default false
    */
   readonly prepare?: boolean
@@ -63,7 +63,7 @@ export interface ResolvedOptions<Tx> {
   readonly client: SqlClient<Tx>
   readonly mode: 'transaction' | 'lease'
   readonly schema: string
-  /** As it goes into SQL. */
+  /** Quoted for SQL. */
   readonly quotedSchema: string
   readonly isolation: Isolation
   readonly maxConcurrent: number
@@ -109,7 +109,7 @@ export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedO
   }
 }
 
-/** Beside the handlers' transactions there have to be one connection that renews and one that claims. */
+/** Beside the handlers' transactions one connection is needed for renewals and one for claims. */
 function checkLeases(
   { concurrency, poolSize }: Pick<SqlClient, 'concurrency' | 'poolSize'>,
   maxConcurrent: number,
@@ -134,7 +134,10 @@ function checkLeases(
   }
 }
 
-/** Beside the handlers' transactions there has to be a connection that sees what they cannot. */
+/**
+ * Beside the handlers' transactions a connection is needed to see records newer than their
+ * snapshots.
+ */
 function checkFreshLooks(
   isolation: Isolation,
   { poolSize }: Pick<SqlClient, 'poolSize'>,

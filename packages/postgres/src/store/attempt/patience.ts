@@ -1,9 +1,9 @@
 import { type Claim, callLater } from '@oncekey/core'
 
-/** The time that a claim has left to wait for somebody else's attempt. */
+/** The time a claim has left to wait for another attempt. */
 export interface Patience {
   leftMs(): number
-  /** Whether `event` happened before that time was over or the claim was withdrawn. */
+  /** Whether `event` happened before the time was over or the claim was withdrawn. */
   outlasts(event: Promise<unknown>): Promise<boolean>
 }
 
@@ -35,5 +35,5 @@ export function patienceOf({ waitMs, signal }: Claim): Patience {
   }
 }
 
-/** The largest lock_timeout. */
+/** The largest lock_timeout. Milliseconds. */
 const MAX_INT = 2 ** 31 - 1

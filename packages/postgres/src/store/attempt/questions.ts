@@ -1,13 +1,13 @@
 /**
- * The questions that are under way to the database, by key. Claims of one key that arrive together share
- * one question and its answer, so a thousand retries of a finished key cost a few reads.
+ * The look-ups that are under way, by key. Claims of one key that arrive together share one
+ * look-up, so a thousand retries of a finished key cost a few reads.
  */
 export interface Questions<Reply> {
-  /** A tick of a logical clock, to compare with the one at which a question was asked. */
+  /** A tick of a logical clock, to compare with that of a look-up. */
   now(): number
   /**
-   * Asks, or joins the question that is under way. An answer to a question that was asked before `since`
-   * counts only if `isFinal`. Otherwise this resolves to `undefined`, and the caller looks again.
+   * Starts or joins a look-up. The reply to one that began before `since` counts only if `isFinal`.
+   * Otherwise this resolves to `undefined`, and the caller looks again.
    */
   ask(id: string, since: number, ask: () => Promise<Reply>): Promise<Reply | undefined>
 }

@@ -1,7 +1,7 @@
 import type { Claim, Decision, HeaderChange, StoredResponse } from '@oncekey/core'
 import type { RecordJson } from '../statements/records.ts'
 
-/** What a record says to a claim. */
+/** The decision that a record leads to. */
 export function decisionOf(record: RecordJson, claim: Claim): Decision<never> {
   const { fingerprint } = record
   if (!claim.fingerprints.includes(fingerprint)) return { kind: 'mismatch' }

@@ -1,8 +1,8 @@
 import type { Decision, Fingerprint } from '@oncekey/core'
 
 /**
- * The keys whose attempts run in this process. A claim of such a key is decided from here, without a
- * connection, and by the fingerprint of the running request, which a lock cannot show.
+ * The keys whose attempts run in this process. A claim of such a key is decided from here, without
+ * a connection, and by the fingerprint of the running request, which a lock cannot show.
  */
 export interface RunningKeys<Tx> {
   get(id: string): RunningKey<Tx> | undefined

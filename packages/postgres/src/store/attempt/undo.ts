@@ -3,8 +3,8 @@ import type { SqlTransaction, Statement } from '../../sql/sql-client.ts'
 import type { StoreState } from './store-state.ts'
 
 /**
- * Rolls a transaction back. Never rejects: if the ROLLBACK gets no answer, the connection is destroyed and
- * the backend is ended from another one.
+ * Rolls a transaction back. Never rejects: if the ROLLBACK gets no answer, the connection is
+ * destroyed and the backend is ended from another one.
  */
 export async function undo<Tx>(
   store: StoreState<Tx>,
@@ -19,12 +19,14 @@ export async function undo<Tx>(
 }
 
 /**
- * Ends a backend whose transaction may still be open. The loss of a connection does not stop the statement
- * that runs on it, which holds the key until it ends. This runs in the background, and may fail.
+ * Ends a backend whose transaction may still be open. The loss of a connection does not stop the
+ * statement that runs on it, which holds the key until it ends. This runs in the background, and
+ * may fail.
  *
- * Once COMMIT may have been sent, the backend can begin to wait for a synchronous standby at any instant.
- * Ended in that wait, it would make the commit visible to all although a failover would take it back. So
- * with synchronous standbys such a backend is left alone, and keeps its key until it ends by itself.
+ * Once COMMIT may have been sent, the backend can begin to wait for a synchronous standby at any
+ * instant. Ended in that wait, it would make the commit visible to all although a failover would
+ * take it back. So with synchronous standbys such a backend is left alone, and keeps its key until
+ * it ends by itself.
  */
 export function terminate<Tx>(
   store: StoreState<Tx>,

@@ -8,7 +8,8 @@ import { leasedAttempt } from './leased-attempt.ts'
 
 /**
  * Answers a claim in lease mode. Always from the database, also where the key runs in this process:
- * its lease may be another's by now. And again after waiting, for as long as the claim has patience.
+ * its lease may be another's by now. And again after waiting, for as long as the claim has
+ * patience.
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)

@@ -4,9 +4,9 @@ import type { StoreState } from '../attempt/store-state.ts'
 import { type AwaitedAttempt, MOST_ENDED } from '../statements/leases.ts'
 
 /**
- * Tells waiting claims when an attempt ends. Attempts of this process report their end directly. Those of
- * other processes are polled, all of them by one statement at a time and at a pace that does not depend on
- * how many wait, so waiting takes one connection at most, and only now and then.
+ * Tells waiting claims when an attempt ends. Attempts of this process report their end directly.
+ * Those of other processes are polled, all of them by one statement at a time and at a pace that
+ * does not depend on how many wait, so waiting takes one connection at most, and only now and then.
  */
 export interface Endings {
   /** Starts noticing ends of this key's attempts. */

@@ -20,9 +20,9 @@ import { terminate, UNDO_TIMEOUT_MS, undo } from '../attempt/undo.ts'
 import type { LeaseState } from './lease-state.ts'
 
 /**
- * The attempt of a claim that has won and is committed. It has no connection until the handler asks for its
- * transaction, which begins by locking the attempt's row: an attempt that lost its lease gets none, and one
- * that got it keeps the key until the transaction is over.
+ * The attempt of a claim that has won and is committed. It has no connection until the handler asks
+ * for its transaction, which begins by locking the attempt's row: an attempt that lost its lease
+ * gets none, and one that got it keeps the key until the transaction is over.
  */
 export function leasedAttempt<Tx>(
   store: LeaseState<Tx>,
@@ -83,8 +83,8 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * COMMIT failed or its answer was lost: asks the database for the outcome, which also frees a key whose
-   * attempt stored nothing before its lease is over.
+   * COMMIT failed or its answer was lost: asks the database for the outcome, which also frees a key
+   * whose attempt stored nothing before its lease is over.
    */
   async function afterFailure(error: unknown, { started }: Opened<Tx>): Promise<Outcome> {
     if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
@@ -157,8 +157,9 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * Runs a statement in autocommit, and once more if its answer was lost: each of these statements is safe
-   * to repeat. It is also repeated on a serialization failure, at the isolation level of the session.
+   * Runs a statement in autocommit, and once more if its answer was lost: each of these statements
+   * is safe to repeat. It is also repeated on a serialization failure, at the isolation level of
+   * the session.
    */
   async function alone<Row>(
     statement: Statement<Row>,

@@ -7,16 +7,17 @@ import type { StoreState } from '../attempt/store-state.ts'
 import type { LeaseRenewal } from '../statements/leases.ts'
 
 /**
- * The lease renewals of this process: one statement at a time, however many attempts run, on a connection
- * that nothing else uses. Renewals that arrive while a statement is under way go into the next.
+ * The lease renewals of this process: one statement at a time, however many attempts run, on a
+ * connection that nothing else uses. Renewals that arrive while a statement is under way go into
+ * the next.
  */
 export interface Renewals {
   /** Registers a running attempt. Returns what to call when it has ended. */
   attend(token: string, leaseMs: number): () => void
   renew(renewal: LeaseRenewal): Promise<'held' | 'stale'>
   /**
-   * Runs a short statement that cannot wait on the connection of the renewals. Handlers that hold the rest
-   * of the pool are often waiting for just this statement.
+   * Runs a short statement that cannot wait on the connection of the renewals. Handlers that hold
+   * the rest of the pool are often waiting for just this statement.
    */
   besides<Row>(statement: Statement<Row>): Promise<Row[]>
 }
@@ -86,7 +87,9 @@ export function renewals<Tx>(
     return answer.promise
   }
 
-  /** Waits a thirtieth of a lease, so that renewals of other attempts go into the same statement. */
+  /**
+   * Waits a thirtieth of a lease, so that renewals of other attempts go into the same statement.
+   */
   function soon(leaseMs: number): void {
     if (isSending || timer !== undefined) return
     timer = callLater(() => void send(), Math.min(leaseMs / 30, LONGEST_DELAY_MS))

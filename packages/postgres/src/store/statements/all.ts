@@ -4,7 +4,7 @@ import { terminateBackend, transactionState } from './backends.ts'
 import * as leases from './leases.ts'
 import * as records from './records.ts'
 
-/** Every statement of the store, written once for its schema. */
+/** All statements of the store, rendered once for its schema. */
 export interface Statements {
   readonly appendEvents: ReturnType<typeof appendEventsStatement>
   readonly abandonAttempt: ReturnType<typeof leases.abandonAttempt>
@@ -28,7 +28,7 @@ export interface Statements {
   readonly transactionState: typeof transactionState
 }
 
-/** `schema` is quoted. */
+/** `schema` must be quoted. */
 export function statementsFor(schema: string): Statements {
   return {
     appendEvents: appendEventsStatement(schema),

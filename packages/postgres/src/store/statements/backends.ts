@@ -1,8 +1,8 @@
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Ends a server process, but only while it is still in the transaction that is meant, and never in its
- * wait for a synchronous standby.
+ * Ends a server process, but only while it is still in the given transaction, and never while it
+ * waits for a synchronous standby.
  */
 export function terminateBackend(meant: MeantBackend): Statement {
   return {
@@ -22,16 +22,16 @@ export interface MeantBackend {
   readonly backend: number
   /** When its transaction began, in microseconds. */
   readonly started: string
-  /** COMMIT was sent: from one instant to the next it may be in that wait. */
+  /** COMMIT was sent, so the process may enter that wait at any instant. */
   readonly mayCommit: boolean
 }
 
 /**
- * What became of the transaction that a server process was in; no row where that process is gone. A
- * server that tracks no activities (`track_activities`) hides it, as a login without the right does.
+ * The state of the transaction of a server process; no row if the process is gone. A server without
+ * `track_activities` hides it, and so does a login without the privilege.
  *
- * Of a transaction in which a statement has failed the server shows no start any more. It has not ended,
- * and is taken for the one that is asked about: nothing of it can be kept, whoever began it.
+ * A transaction with a failed statement no longer shows its start. It has not ended and is treated
+ * as the one in question: nothing of it can be kept, whoever began it.
  */
 export function transactionState(
   backend: number,

@@ -3,7 +3,7 @@ import { eventsJson } from '../../commit/append-events.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 import type { FinishedJson } from './records.ts'
 
-/** Claims a key for a time, and commits that; or says why not. */
+/** Claims a key for a time and commits that, or returns why not. */
 export function claimLease(
   schema: string,
 ): (claim: Claim, lock: string) => Statement<{ answer: string }> {
@@ -28,22 +28,22 @@ export function claimLease(
   })
 }
 
-/** What `answer` is, in JSON. */
+/** The JSON in `answer`. */
 export type ClaimLeaseJson =
   | { readonly state: 'run'; readonly number: number }
   | FinishedJson
   | { readonly state: 'mismatch' }
   | {
       readonly state: 'in-progress'
-      /** Of the attempt; 0 where another transaction has the key. */
+      /** The attempt's number; 0 if another transaction has the key. */
       readonly number: number
-      /** Of its lease: milliseconds. */
+      /** What is left of its lease. Milliseconds. */
       readonly left: number
     }
   /** `since`: milliseconds since 1970. */
   | { readonly state: 'unknown'; readonly since: number }
 
-/** A lease to be renewed: whose, and for how long from now. */
+/** Which lease to renew, and for how long from now. */
 export interface LeaseRenewal {
   readonly namespace: string
   readonly scope: string
@@ -52,7 +52,7 @@ export interface LeaseRenewal {
   readonly ms: number
 }
 
-/** Renews leases, and forgets those of attempts that are over; answers with the tokens still held, as JSON. */
+/** Renews leases and deletes those of ended attempts; returns the tokens still held, as JSON. */
 export function renewLeases(
   schema: string,
 ): (renewals: readonly LeaseRenewal[], over: readonly string[]) => Statement<{ held: string }> {
@@ -65,19 +65,19 @@ export function renewLeases(
   })
 }
 
-/** An attempt whose end is waited for. */
+/** An attempt whose end is awaited. */
 export interface AwaitedAttempt {
-  /** Of the key, in this process. */
+  /** The key's id in this process. */
   readonly id: string
   readonly lock: string
   readonly namespace: string
   readonly scope: string
   readonly key: string
-  /** 0 where another transaction has the key. */
+  /** 0 if another transaction has the key. */
   readonly number: number
 }
 
-/** Which of these attempts are over; answers with the ids of at most {@link MOST_ENDED}, as JSON. */
+/** Returns which of these attempts are over: the ids of at most {@link MOST_ENDED}, as JSON. */
 export function endedAttempts(
   schema: string,
 ): (attempts: readonly AwaitedAttempt[]) => Statement<{ ended: string }> {
@@ -90,10 +90,12 @@ export function endedAttempts(
   })
 }
 
-/** A lock each. A server has room for 6,400 in all, unless it is set up otherwise. */
+/** Each takes a lock, and a server has room for 6,400 in all by default. */
 export const MOST_ENDED = 64
 
-/** Locks an attempt's row at the start of its transaction; raises where another attempt has the key. */
+/**
+ * Locks an attempt's row at the start of its transaction; raises if another attempt has the key.
+ */
 export function openAttempt(
   schema: string,
 ): (claim: Claim, lock: string, backstopMs: number) => Statement<{ answer: string }> {
@@ -109,8 +111,8 @@ export function openAttempt(
 }
 
 /**
- * Makes a record of an attempt and writes its events; raises where another attempt has the key. In its
- * transaction, which `started` then; with null in autocommit, where it may be sent again.
+ * Turns an attempt into a record and writes its events; raises if another attempt has the key.
+ * `started` identifies its transaction; null in autocommit, where the statement may be repeated.
  */
 export function completeAttempt(
   schema: string,
@@ -141,7 +143,7 @@ export function completeAttempt(
   })
 }
 
-/** Forgets an attempt, if it still has its key. */
+/** Deletes an attempt that still has its key. */
 export function releaseAttempt(schema: string): (claim: Claim) => Statement {
   const text = `select ${schema}.release_attempt($1, $2, $3, $4)::text`
 
@@ -152,7 +154,9 @@ export function releaseAttempt(schema: string): (claim: Claim) => Statement {
   })
 }
 
-/** Leaves an attempt's outcome unknown, if it still has its key; and says what is true of it then. */
+/**
+ * Leaves the outcome of an attempt unknown if it still has its key, and returns the key's state.
+ */
 export function abandonAttempt(
   schema: string,
 ): (claim: Claim) => Statement<{ outcome: 'abandoned' | 'stored' | 'superseded' }> {

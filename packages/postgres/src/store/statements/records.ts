@@ -3,7 +3,7 @@ import { eventsJson } from '../../commit/append-events.ts'
 import type { Began, StartedJson } from '../../commit/attempt-mark.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
-/** Takes the key's lock, reads its record, and says where the transaction runs. */
+/** Takes the key's lock, reads its record, and returns where the transaction runs. */
 export function claim(schema: string): (question: ClaimQuestion) => Statement<{ answer: string }> {
   const text = `select ${schema}.claim_3($1, $2, $3, $4, $5, $6, $7) as answer`
 
@@ -19,15 +19,17 @@ export interface ClaimQuestion {
   readonly lock: string
   /** See {@link markOf}. */
   readonly mark: string | null
-  /** After how long without a statement the server ends the transaction; 0 for never. */
+  /**
+   * The server ends the transaction after this long without a statement; 0 for never. Milliseconds.
+   */
   readonly backstopMs: number
   readonly readsRecord: boolean
 }
 
-/** What `answer` is, in JSON. */
+/** The JSON in `answer`. */
 export type ClaimJson = StartedJson | FoundJson | { readonly state: 'in-progress' }
 
-/** What is known of a key, in a snapshot of its own. */
+/** Reads the record of a key in a new snapshot. */
 export function findRecord(schema: string): (claim: Claim) => Statement<{ answer: string | null }> {
   const text = `select ${schema}.find_record($1, $2, $3) as answer where ${schema}.takes_writes()`
 
@@ -39,7 +41,7 @@ export function findRecord(schema: string): (claim: Claim) => Statement<{ answer
   })
 }
 
-/** What `answer` is, in JSON; null where nothing is known of the key. */
+/** The JSON in `answer`, which is null for an unknown key. */
 export type FoundJson = FinishedJson | LeasedJson
 
 export interface FinishedJson {
@@ -47,28 +49,28 @@ export interface FinishedJson {
   readonly record: RecordJson
 }
 
-/** The key was claimed by a store in lease mode. */
+/** A store in lease mode has claimed the key. */
 export interface LeasedJson {
   readonly state: 'leased'
   readonly fingerprint: string
   readonly number: number
-  /** Its lease is over, and how it ended is not known. */
+  /** Its lease is over, and its outcome is unknown. */
   readonly lapsed: boolean
-  /** When the lease was, or will be, over: milliseconds since 1970. */
+  /** When its lease ended or will end: milliseconds since 1970. */
   readonly since: number
 }
 
 export interface RecordJson {
   readonly fingerprint: string
   readonly status: number
-  /** JSON again. */
+  /** JSON text. */
   readonly headers: string | null
-  /** In hexadecimal; null when it is not, or no longer, kept. */
+  /** Hexadecimal; null if the body is not stored, or no longer. */
   readonly body: string | null
   readonly seal: string | null
 }
 
-/** Waits for the end of another process's attempt, at most `waitMs`. */
+/** Waits at most `waitMs` for the end of another process's attempt. */
 export function waitForEnd(
   schema: string,
 ): (claim: Claim, lock: string, waitMs: number) => Statement<{ answer: string }> {
@@ -82,7 +84,7 @@ export function waitForEnd(
   })
 }
 
-/** What `answer` is, in JSON. */
+/** The JSON in `answer`. */
 export type WaitJson =
   | { readonly state: 'finished'; readonly record: RecordJson }
   /** It has ended without a record. */
@@ -90,8 +92,8 @@ export type WaitJson =
   | { readonly state: 'in-progress' }
 
 /**
- * Writes the record and its events; raises where the attempt does not own the key any more, or the
- * transaction is not the one that began so.
+ * Writes the record and its events; raises if the attempt no longer owns the key, or the
+ * transaction is another one.
  */
 export function complete(
   schema: string,
@@ -118,8 +120,8 @@ export function complete(
 }
 
 /**
- * Writes the record of a refusal, unless another attempt has the key by now. `replaced` is the number of
- * the attempt of lease mode that this one had taken over, or 0.
+ * Writes the record of a refusal, unless another attempt has the key by now. `replaced` is the
+ * number of the lease-mode attempt that this one had taken over, or 0.
  */
 export function refuse(
   schema: string,
@@ -149,7 +151,7 @@ export function refuse(
   })
 }
 
-/** Makes a record without a response: the request is not carried out again, and has nothing to replay. */
+/** Writes a record without a response: the request never runs again, and has nothing to replay. */
 export function spendKey(schema: string): (claim: Claim) => Statement {
   const text = `
     insert into ${schema}.records (namespace, scope, key, fingerprint, status)
@@ -163,7 +165,9 @@ export function spendKey(schema: string): (claim: Claim) => Statement {
   })
 }
 
-/** Takes an attempt of lease mode away, whose outcome is unknown, and makes the transaction this attempt's. */
+/**
+ * Deletes a lease-mode attempt with an unknown outcome, and makes the transaction this attempt's.
+ */
 export function replaceAttempt(
   schema: string,
 ): (

@@ -14,8 +14,8 @@ import type { ClaimJson, FoundJson, LeasedJson } from '../statements/records.ts'
 import { keyedAttempt, type WonKey } from './keyed-attempt.ts'
 
 /**
- * Opens the transaction of an attempt, takes the key's lock in it and reads the key's record. Unless the
- * reply is `run`, the transaction has been rolled back and the permit returned.
+ * Opens the transaction of an attempt, takes the key's lock in it and reads the key's record.
+ * Unless the reply is `run`, the transaction has been rolled back and the permit returned.
  */
 export async function askDatabase<Tx>(
   store: StoreState<Tx>,
@@ -25,8 +25,9 @@ export async function askDatabase<Tx>(
 ): Promise<DatabaseReply<Tx>> {
   const { acquireTimeoutMs: timeoutMs, client, isolation, statements } = store
   const backstopMs = backstopOf(client, claim.leaseMs)
-  // At SERIALIZABLE, looking for a row that does not exist conflicts with every insert beside it: on a
-  // small table nine attempts of ten would fail. There the record is read outside the transaction.
+  // At SERIALIZABLE, looking for a row that does not exist conflicts with every insert beside it:
+  // on a small table nine attempts of ten would fail. There the record is read outside the
+  // transaction.
   const readsRecord = isolation !== 'serializable' || client.concurrency === 'one'
   try {
     const mark = markOf(client, claim.token)
@@ -41,8 +42,9 @@ export async function askDatabase<Tx>(
       return { kind: 'run', decision: keyedAttempt(store, claim, key, permit, transaction, answer) }
     }
     const undone = undo(store, transaction, undefined).finally(permit)
-    // A record stays true, so its reply does not wait for the rollback. After `leased` the next claim,
-    // made because of this reply, must not find the key's lock still held by this transaction.
+    // A record stays true, so its reply does not wait for the rollback. After `leased` the next
+    // claim, made because of this reply, must not find the key's lock still held by this
+    // transaction.
     if (answer.state === 'leased') await undone
     return answer.state === 'in-progress' ? { kind: 'in-progress' } : answerOf(answer)
   } catch (error) {
@@ -71,9 +73,9 @@ async function won<Tx>(
 }
 
 /**
- * Above READ COMMITTED a transaction reads in the snapshot that it took before it had the lock, and the
- * previous holder may have finished in between. So once the lock is held, the record is read again, in a
- * snapshot of its own.
+ * Above READ COMMITTED a transaction reads in the snapshot that it took before it had the lock, and
+ * the previous holder may have finished in between. So once the lock is held, the record is read
+ * again, in a snapshot of its own.
  */
 async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, answer: ClaimJson): Promise<ClaimJson> {
   const { client, isolation } = store

@@ -10,8 +10,8 @@ import { answerOf, askDatabase, findRecord } from './ask-database.ts'
 import { waitElsewhere } from './wait-elsewhere.ts'
 
 /**
- * Decides a claim. If the key is running in this process, it waits for that attempt; otherwise it asks the
- * database. It repeats this until there is a decision or the claim's waiting time is over.
+ * Decides a claim. If the key is running in this process, it waits for that attempt; otherwise it
+ * asks the database. It repeats this until there is a decision or the claim's waiting time is over.
  */
 export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
@@ -49,8 +49,8 @@ export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<De
 }
 
 /**
- * The key is held by a store in lease mode, which happens while a deploy changes the mode. Transaction mode
- * does not wait for such an attempt.
+ * The key is held by a store in lease mode, which happens while a deploy changes the mode.
+ * Transaction mode does not wait for such an attempt.
  */
 function leasedDecision({ fingerprint, lapsed, since }: LeasedJson, claim: Claim): Decision<never> {
   if (!claim.fingerprints.includes(fingerprint)) return { kind: 'mismatch' }
@@ -90,9 +90,9 @@ async function ask<Tx>(
 }
 
 /**
- * Under load a permit comes free within milliseconds. Reading the record without this wait costs every
- * queued request one more statement: with 16 requests on 10 permits, throughput by processor time was
- * 0.51 of the bare transaction's with that read, and 0.62 without.
+ * Under load a permit comes free within milliseconds. Reading the record without this wait costs
+ * every queued request one more statement: with 16 requests on 10 permits, throughput by processor
+ * time was 0.51 of the bare transaction's with that read, and 0.62 without.
  */
 const READ_AFTER_MS = 100
 

@@ -22,8 +22,8 @@ export interface WonKey extends StartedJson {
 }
 
 /**
- * The attempt that a claim has won. Its transaction is open and holds the key's lock. It is entered into the
- * table of running keys here, and removed when it has ended.
+ * The attempt that a claim has won. Its transaction is open and holds the key's lock. It is entered
+ * into the table of running keys here, and removed when it has ended.
  */
 export function keyedAttempt<Tx>(
   store: StoreState<Tx>,
@@ -98,7 +98,8 @@ export function keyedAttempt<Tx>(
     if (await endedByHandler(store, transaction, started)) await undone()
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
-        // The rollback is done; the refusal failed at the isolation level that the session is set to.
+        // The rollback is done; the refusal failed at the isolation level that the session is set
+        // to.
         if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
         return askReadCommitted(store.client, next, options)
       })

@@ -8,8 +8,8 @@ import type { DatabaseReply, StoreState } from '../attempt/store-state.ts'
 import type { WaitJson } from '../statements/records.ts'
 
 /**
- * Waits for an attempt of another process to end, by waiting for its lock. All claims of a key in this
- * process share one connection for it, and such waits take at most half of the permits.
+ * Waits for an attempt of another process to end, by waiting for its lock. All claims of a key in
+ * this process share one connection for it, and such waits take at most half of the permits.
  */
 export async function waitElsewhere<Tx>(
   store: StoreState<Tx>,
@@ -28,8 +28,8 @@ export async function waitElsewhere<Tx>(
 }
 
 /**
- * An attempt that ended without a record may be about to store a refusal: it does so after its rollback,
- * which released the lock that storing needs. The waiter lets it go first.
+ * An attempt that ended without a record may be about to store a refusal: it does so after its
+ * rollback, which released the lock that storing needs. The waiter lets it go first.
  */
 async function afterRefusal<Tx>(answer: DatabaseReply<Tx>): Promise<DatabaseReply<Tx>> {
   if (answer.kind === 'outdated') await sleep(REFUSAL_MS)

@@ -1,7 +1,7 @@
 /**
- * About how many bytes an event of a table is, without fetching what does not fit on a page. There a
- * row says only how large it is as it is kept; what is compressed counts as a hundred times as much,
- * which is as small as PostgreSQL packs anything. What is small and compressed is unpacked to be counted.
+ * The approximate size of an event in a table, without fetching values stored out of line. A row
+ * only shows their stored size; a compressed value counts a hundredfold, which is PostgreSQL's best
+ * compression. Small compressed values are decompressed to be counted.
  */
 export function bytesOf(table: string): string {
   const size = `pg_column_size(${table}.data)`

@@ -1,15 +1,15 @@
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 
 /**
- * The question a request puts in lease mode. Each statement in it has a snapshot of its own: VOLATILE,
- * and at READ COMMITTED. Where the session's own default is another level it says so by a serialization
- * failure, and is asked again: in one snapshot for all of it, the record of somebody who had the lock
- * until just now would not be seen.
+ * Claims a key in lease mode. Each statement in it has its own snapshot: it is VOLATILE and runs at
+ * READ COMMITTED. A session with another default level gets a serialization failure and is asked
+ * again, because a single snapshot would miss the record of an attempt that held the lock until
+ * just now.
  *
- * The advisory lock is shared among claims, and held alone by whoever has a transaction open on the key,
- * in either mode: that attempt is running, whatever its lease says. Nothing here waits for a handler or
- * its COMMIT: not a plain read, not SKIP LOCKED, and a key is only inserted where it was not seen.
- * 'lock_timeout' is for another claim that is being committed.
+ * Claims share the advisory lock. An open transaction on the key, in either mode, holds it
+ * exclusively: that attempt is running, whatever its lease says. Nothing here waits for a handler
+ * or its COMMIT: reads are plain or SKIP LOCKED, and a key is inserted only if it was not seen.
+ * 'lock_timeout' covers another claim that is being committed.
  */
 export function claimLeaseFunction3(schema: string): string {
   return `create function ${schema}.claim_lease_3(in_lock bigint, in_namespace text, in_scope text,

@@ -9,9 +9,10 @@ import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_OTHER_TRANSACTIONS } from '../store/same-transaction.ts'
 
 /**
- * The end of an attempt in lease mode: record and events, or nothing. Raises where the attempt is not the
- * owner's any more: COMMIT may be on its way behind this, and no rows would be no error. 'in_started' is
- * null in autocommit: sent again, because its answer was lost, it finds itself and changes nothing.
+ * Completes an attempt in lease mode: record and events, or nothing. Raises if the attempt no
+ * longer owns the key: COMMIT may follow at once, and an empty result would not stop it.
+ * 'in_started' is null in autocommit, where a repeated call, after a lost reply, finds its own
+ * record and changes nothing.
  */
 export function completeAttemptFunction3(schema: string): string {
   return `create function ${schema}.complete_attempt_3(in_token text, in_namespace text, in_scope text,

@@ -7,9 +7,9 @@ import {
 } from '../expressions/as-login.ts'
 
 /**
- * The end of an attempt in lease mode: record and events, or nothing. Raises where the attempt is not the
- * owner's any more: COMMIT may be on its way behind this, and no rows would be no error. Sent again, because
- * its answer was lost, it finds itself and changes nothing.
+ * The end of an attempt in lease mode: record and events, or nothing. Raises where the attempt is
+ * not the owner's any more: COMMIT may be on its way behind this, and no rows would be no error.
+ * Sent again, because its answer was lost, it finds itself and changes nothing.
  */
 export function completeAttemptFunction(schema: string): string {
   return `create function ${schema}.complete_attempt_2(in_token text, in_namespace text, in_scope text,

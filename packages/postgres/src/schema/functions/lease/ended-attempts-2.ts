@@ -1,10 +1,10 @@
 /**
- * Which of these attempts are over, of those that a process waits for: ended, taken over, or past their
- * lease with no transaction open. Number 0 is whatever has the key without an attempt.
+ * Which of the attempts that a process waits for are over: ended, taken over, or past their lease
+ * without an open transaction. Number 0 means whatever holds the key without an attempt.
  *
- * A transaction that is still open is told by its lock, and a lock that could be had is held until this
- * statement ends. All sessions share one table of locks, so an answer is at most 'in_most' long: that
- * is how many it can hold at once. Who got that many asks again.
+ * An open transaction shows by its lock, and a lock that could be taken is held until this
+ * statement ends. All sessions share one lock table, so at most 'in_most' results are returned,
+ * which is how many locks are held at once. A caller that got that many asks again.
  */
 export function endedAttempts2(schema: string): string {
   return `create function ${schema}.ended_attempts_2(in_attempts json, in_most integer) returns text

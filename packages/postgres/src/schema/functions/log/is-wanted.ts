@@ -1,7 +1,7 @@
 /**
- * Raises unless these are the types that are on record for the consumer, as one text in normal form.
- * STABLE, so that it looks with the snapshot of the statement that reads: whoever sees an event that
- * was committed after a release was put on record sees the record, too.
+ * Raises unless these are the types that are on record for the consumer, as one text in normal
+ * form. STABLE, so that it looks with the snapshot of the statement that reads: whoever sees an
+ * event that was committed after a release was put on record sees the record, too.
  */
 export function isWanted(schema: string): string {
   return `create function ${schema}.is_wanted(in_consumer text, in_types text) returns boolean

@@ -1,7 +1,7 @@
 /**
  * How far a consumer is behind, by the cursors that are written. How long the oldest event has been
- * waiting is told by this server's clock; 'occurred_at' is of whoever emitted it. Raises OK003 where
- * rows and cursors have numbers of another server: nobody can say then.
+ * waiting is told by this server's clock; 'occurred_at' is of whoever emitted it. Raises OK003
+ * where rows and cursors have numbers of another server: nobody can say then.
  */
 export function logLag2(schema: string): string {
   return `create function ${schema}.log_lag_2(in_consumer text, in_limit integer)

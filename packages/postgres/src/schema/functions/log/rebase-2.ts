@@ -1,8 +1,8 @@
 /**
- * Sets all cursors right in a database whose rows came from another server: by 'seq', which came with
- * them. A cursor had passed nothing above the highest number that it knows of, and of what is below
- * not what its snapshots, read with the numbers of the rows, do not show. That may be a little less
- * than it had passed: some events come again.
+ * Sets all cursors right in a database whose rows came from another server: by 'seq', which came
+ * with them. A cursor had passed nothing above the highest number that it knows of, and of what is
+ * below not what its snapshots, read with the numbers of the rows, do not show. That may be a
+ * little less than it had passed: some events come again.
  *
  * All cursors at once, because the next of them would not know the old numbers any more.
  */

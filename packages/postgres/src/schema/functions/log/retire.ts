@@ -1,6 +1,7 @@
 /**
- * Forgets a consumer and sets aside what it could not take, in one transaction. Its cursors are locked
- * first, in the order in which everybody locks them: what is filed or settled is in, or comes too late.
+ * Forgets a consumer and sets aside what it could not take, in one transaction. Its cursors are
+ * locked first, in the order in which everybody locks them: what is filed or settled is in, or
+ * comes too late.
  */
 export function retireFunction(schema: string): string {
   return `create function ${schema}.retire(in_consumer text, in_remaining text, in_note text)
@@ -18,8 +19,8 @@ export function retireFunction(schema: string): string {
 }
 
 /**
- * For whatever else forgets a consumer, such as a process of the release before; and for a consumer that
- * is new, which may find what one of its name left before there was anything of the kind.
+ * For whatever else forgets a consumer, such as a process of the release before; and for a consumer
+ * that is new, which may find what one of its name left before there was anything of the kind.
  */
 export function consumersBeginAnew(schema: string): string[] {
   return [

@@ -1,11 +1,11 @@
 /**
- * Gives the deliveries of a subscription that is over a generation of their own, so that they are in
- * nobody's way who has the same name later: the highest number of a delivery there is, which is higher
- * than at any time before at which there was something of this name to set aside. What was dead or
- * retrying is then 'retired', or discarded. Answers how many of these there were.
+ * Gives the deliveries of a subscription that is over a generation of their own, so that they are
+ * in nobody's way who has the same name later: the highest number of a delivery there is, which is
+ * higher than at any time before at which there was something of this name to set aside. What was
+ * dead or retrying is then 'retired', or discarded. Answers how many of these there were.
  *
- * Nobody may file anything for the consumer meanwhile: its cursors are locked, or gone. What somebody
- * redrives or discards meanwhile is taken as that has left it.
+ * Nobody may file anything for the consumer meanwhile: its cursors are locked, or gone. What
+ * somebody redrives or discards meanwhile is taken as that has left it.
  */
 export function setAside(schema: string): string {
   return `create function ${schema}.set_aside(in_consumer text, in_remaining text, in_note text)

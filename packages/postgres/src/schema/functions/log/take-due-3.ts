@@ -2,8 +2,9 @@ import { bytesOf } from '../expressions/bytes-of.ts'
 
 /**
  * What is due in these slots, with a start counted for each: whatever its type, or only the types
- * given, as whole names and as beginnings. What was started and never settled comes alone: one of its
- * like may have been the end of a process. What is handed out ends with what brings it to 'in_bytes'.
+ * given, as whole names and as beginnings. What was started and never settled comes alone: one of
+ * its like may have been the end of a process. What is handed out ends with what brings it to
+ * 'in_bytes'.
  */
 export function takeDue3(schema: string): string {
   const meant = `(in_whole is null or type = any(in_whole)

@@ -1,12 +1,12 @@
 /**
- * An operator's decision about a key whose outcome is unknown, with its entry in the audit: the key
- * becomes free (`in_status` is null), or is finished with a response. Answers `done`, or what stood in
- * the way; then nothing was written.
+ * An operator's decision about a key with an unknown outcome, with its audit entry: the key becomes
+ * free (`in_status` is null) or is finished with a response. Returns `done`, or the obstacle, and
+ * then nothing was written.
  *
- * Whoever has a transaction open on the key holds its lock, so the lock is waited for and not just
- * tried: a claim in lease mode has it for an instant, too. The attempt's row is waited for as well: its
- * completion may be under way. A lease that is renewed beside this meets the row written for its token,
- * and comes too late or wins.
+ * An open transaction on the key holds its lock, so this waits for the lock instead of trying it,
+ * because a claim in lease mode holds it for an instant, too. It also waits for the attempt's row,
+ * because a completion may be under way. A concurrent renewal of the lease conflicts with the row
+ * written for its token, and is either too late or wins.
  */
 export function endUnknownKeyFunction(schema: string): string {
   return `create function ${schema}.end_unknown_key(in_lock bigint, in_namespace text,
@@ -62,7 +62,7 @@ export function endUnknownKeyFunction(schema: string): string {
     end $$`
 }
 
-/** In one snapshot for all of it, what was committed while the lock was waited for would not be seen. */
+/** In a single snapshot, what was committed during the wait for the lock would not be seen. */
 export const READ_COMMITTED = `if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'an act on a key must see what was committed a moment ago'
           using errcode = 'serialization_failure', hint = 'Ask at READ COMMITTED.';

@@ -1,8 +1,8 @@
 import { READ_COMMITTED } from './end-unknown-key.ts'
 
 /**
- * Takes away the record of a finished key, with its entry in the audit, if it is the record that was
- * meant. Answers `done`, or what stood in the way; then nothing was written.
+ * Deletes the record of a finished key, with an audit entry, if it is the record that was meant.
+ * Returns `done`, or the obstacle, and then nothing was written.
  */
 export function forgetKeyFunction(schema: string): string {
   return `create function ${schema}.forget_key(in_lock bigint, in_namespace text, in_scope text,

@@ -26,8 +26,8 @@ export function life(schema: string): string {
  * The same, named anew where it has no name.
  *
  * A sequence logs 32 numbers ahead, and a database that was made from a template goes on with the
- * source's unlogged rest: a crash sets it back below rows that are committed. So whoever names a life
- * first takes each sequence past that rest.
+ * source's unlogged rest: a crash sets it back below rows that are committed. So whoever names a
+ * life first takes each sequence past that rest.
  */
 export function nameLife(schema: string): string {
   return `create function ${schema}.name_life() returns text

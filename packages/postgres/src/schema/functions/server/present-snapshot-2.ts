@@ -6,8 +6,8 @@
  * the next transaction to begin, as long as this one has not begun to write itself.
  *
  * Every subtransaction uses up a number, so there may be a million beyond. They are not named then:
- * raises OK005, and whoever asks uses up a number and asks again. With that the last transaction that
- * has completed is behind them, and PostgreSQL's own snapshot names those that matter.
+ * raises OK005, and whoever asks uses up a number and asks again. With that the last transaction
+ * that has completed is behind them, and PostgreSQL's own snapshot names those that matter.
  */
 export function presentSnapshot2(schema: string): string {
   return `create function ${schema}.present_snapshot_2() returns pg_snapshot

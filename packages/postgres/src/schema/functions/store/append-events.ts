@@ -6,7 +6,7 @@ import {
   ROLE_OF_HANDLER,
 } from '../expressions/as-login.ts'
 
-/** Events of a transaction that is not an attempt's, whatever role it is in. */
+/** Appends events in a transaction that is not an attempt's, in any role. */
 export function appendEventsFunction(schema: string): string {
   return `create function ${schema}.append_events_2(in_events json)
     returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION} as $$

@@ -3,15 +3,15 @@ import { REFUSE_READ_ONLY } from '../expressions/takes-writes.ts'
 import { LIMIT_ATTEMPT } from './start-attempt.ts'
 
 /**
- * The question a request puts: lock first, then read the record. VOLATILE, so that the read has a
- * snapshot of its own, taken after the lock was tried: who finished before is seen. Answers in JSON,
- * because a row of columns takes longer to plan than all that is done here.
+ * Claims a key: tries the lock first, then reads the record. VOLATILE, so that the read has its own
+ * snapshot, taken after the lock was tried, and sees every attempt that finished before. Returns
+ * JSON, because a row of columns takes longer to plan than everything done here.
  *
- * A server that takes no writes is refused before anything else: its locks are not the primary's, and
- * the handler would run for nothing. 'lock_timeout' is for a table that somebody has locked; nothing
- * here waits for another attempt.
+ * A server that takes no writes is refused first: its locks are not the primary's, and the handler
+ * would run for nothing. 'lock_timeout' covers a locked table; nothing here waits for another
+ * attempt.
  *
- * 'in_attempt' is null but on PGlite, where the mark is needed that it makes.
+ * 'in_attempt' is the mark to set on PGlite, and null elsewhere.
  */
 export function claimFunction3(schema: string): string {
   return `create function ${schema}.claim_3(in_lock bigint, in_namespace text, in_scope text, in_key text,

@@ -3,12 +3,12 @@ import { START_ATTEMPT } from './start-attempt.ts'
 
 /**
  * The question a request puts: lock first, then read the record. VOLATILE, so that the read has a
- * snapshot of its own, taken after the lock was tried: who finished before is seen. Answers in JSON,
- * because a row of columns takes longer to plan than all that is done here.
+ * snapshot of its own, taken after the lock was tried: who finished before is seen. Answers in
+ * JSON, because a row of columns takes longer to plan than all that is done here.
  *
- * A server that takes no writes is refused before anything else: its locks are not the primary's, and
- * the handler would run for nothing. 'lock_timeout' is for a table that somebody has locked; nothing
- * here waits for another attempt.
+ * A server that takes no writes is refused before anything else: its locks are not the primary's,
+ * and the handler would run for nothing. 'lock_timeout' is for a table that somebody has locked;
+ * nothing here waits for another attempt.
  */
 export function claimFunction(schema: string): string {
   return `create function ${schema}.claim_2(in_lock bigint, in_namespace text, in_scope text, in_key text,

@@ -9,11 +9,12 @@ import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
 /**
- * The end of an attempt in transaction mode: record and events, or nothing. Raises when the transaction is
- * not this attempt's any more. Raises when another has the record, a unique_violation of 'records_pkey':
- * COMMIT may be on its way behind this, and no rows would be no error.
+ * Completes an attempt in transaction mode: record and events, or nothing. Raises if the
+ * transaction is no longer this attempt's. If another attempt has the record, it raises a
+ * unique_violation of 'records_pkey': COMMIT may follow at once, and an empty result would not stop
+ * it.
  *
- * 'lock_timeout' is for a table that somebody has locked, by CREATE INDEX say: until it can be written the
+ * 'lock_timeout' covers a locked table, for example by CREATE INDEX: until it can be written, the
  * handler keeps its locks and its connection.
  */
 export function completeFunction3(schema: string): string {

@@ -7,10 +7,11 @@ import {
 } from '../expressions/as-login.ts'
 
 /**
- * The end of an attempt in transaction mode: record and events, or nothing. Raises when the transaction is
- * not this attempt's any more: a handler that committed by itself has given up the lock, and what follows
- * would be committed piece by piece. Raises when another has the record, a unique_violation of
- * 'records_pkey': COMMIT may be on its way behind this, and no rows would be no error.
+ * The end of an attempt in transaction mode: record and events, or nothing. Raises when the
+ * transaction is not this attempt's any more: a handler that committed by itself has given up the
+ * lock, and what follows would be committed piece by piece. Raises when another has the record, a
+ * unique_violation of 'records_pkey': COMMIT may be on its way behind this, and no rows would be no
+ * error.
  */
 export function completeFunction(schema: string): string {
   return `create function ${schema}.complete_2(in_attempt text, in_namespace text, in_scope text,

@@ -8,7 +8,7 @@ import {
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
-/** The end of an attempt that had no key. Raises when the handler ended the transaction itself. */
+/** Ends an attempt without a key. Raises if the handler ended the transaction itself. */
 export function endAttemptFunction3(schema: string): string {
   return `create function ${schema}.end_attempt_3(in_attempt text, in_started bigint, in_events json)
     returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION} set lock_timeout = '5s' as $$

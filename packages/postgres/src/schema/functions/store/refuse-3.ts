@@ -1,16 +1,16 @@
 /**
- * Keeps a refusal after the handler's writes were undone. The lock of the key went with them: those
- * who were waiting for it have it now, for an instant, and who has it longer is the next attempt, which
- * writes the record in its stead.
+ * Stores a refusal after the handler's writes were rolled back. The rollback released the key's
+ * lock. Those who waited for it hold it for an instant; whoever holds it longer is the next
+ * attempt, which will write the record instead.
  *
- * An attempt of lease mode holds no lock while it runs; it has a row. That is looked for with the lock
- * in hand, so that no such attempt can begin in between. The row of an attempt that this one had taken
- * over (`in_replaced`) came back with the rollback, and goes with the refusal.
+ * An attempt in lease mode holds no lock while it runs but has a row. That row is looked up with
+ * the lock held, so that no such attempt can begin in between. The row of an attempt that this one
+ * had taken over (`in_replaced`) came back with the rollback, and is deleted with the refusal.
  *
- * At another level than READ COMMITTED all of it would read in one snapshot, from before the lock was
- * waited for. Where a session's own default is one it says so by a serialization failure.
+ * At an isolation level other than READ COMMITTED everything would read one snapshot from before
+ * the wait for the lock, so a session with such a default gets a serialization failure.
  *
- * 'lock_timeout' is for a table that somebody has locked.
+ * 'lock_timeout' covers a locked table.
  */
 export function refuseFunction3(schema: string): string {
   return `create function ${schema}.refuse_3(in_lock bigint, in_namespace text, in_scope text,

@@ -1,4 +1,4 @@
-/** The start of an attempt that has no key, or has its key by a row. */
+/** Starts an attempt that has no key, or whose key is held by a row. */
 export function startAttemptFunction(schema: string): string {
   return `create or replace function ${schema}.start_attempt(in_attempt text,
       in_backstop_ms integer)
@@ -11,13 +11,16 @@ export function startAttemptFunction(schema: string): string {
     end $$`
 }
 
-/** When the transaction began, in microseconds: no two of one session began at the same. */
+/**
+ * When the transaction began, in microseconds; no two transactions of one session began at the same
+ * time.
+ */
 export const STARTED = '(extract(epoch from transaction_timestamp()) * 1000000)::bigint'
 
 /**
- * Sees to it that a host which is lost does not hold the key for ever: by the smaller of our limit and
- * the one that the role or the database has. Says where the transaction runs and when it began, for
- * whoever has to end it, and has to know whether it still is the same.
+ * Limits how long a lost host can hold the key: by the smaller of our limit and that of the role or
+ * database. Returns where the transaction runs and when it began, for code that has to end it and
+ * must know whether it is still the same.
  */
 export const LIMIT_ATTEMPT: string = `if in_backstop_ms > 0 then
         own_limit := current_setting('idle_in_transaction_session_timeout');
@@ -28,6 +31,6 @@ export const LIMIT_ATTEMPT: string = `if in_backstop_ms > 0 then
       return concat('{"state":"run","backend":', pg_backend_pid(), ',"started":"',
         ${STARTED}, '"}');`
 
-/** The same, with the mark that the functions of the releases before look for at the end. */
+/** The same, with the mark that the functions of earlier releases check at the end. */
 export const START_ATTEMPT: string = `ignored := set_config('oncekey.attempt', in_attempt, true);
       ${LIMIT_ATTEMPT}`

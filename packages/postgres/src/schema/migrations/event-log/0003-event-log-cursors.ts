@@ -138,8 +138,8 @@ export function eventLogCursors(schema: string): string[] {
     $$`,
 
     // In a database that was restored from a dump transactions are numbered anew: the numbers that
-    // stand in the rows may be ahead of all that come. Whatever a cursor had not passed then stands,
-    // by its own number, above the place it is set to; some of what it had passed may, too.
+    // stand in the rows may be ahead of all that come. Whatever a cursor had not passed then
+    // stands, by its own number, above the place it is set to; some of what it had passed may, too.
     // All cursors at once, because the next of them would not know the old numbers any more.
     `create function ${schema}.rebase() returns text
     language plpgsql volatile set enable_seqscan = off as $$

@@ -4,8 +4,8 @@ export function eventLogDeliveries(schema: string): string[] {
       stack text, fingerprint text`
 
   return [
-    // Of the slots whose cursors moved. One that waits behind another of its ordering key has not been
-    // tried; nobody settles that other in between, because the cursor is locked.
+    // Of the slots whose cursors moved. One that waits behind another of its ordering key has not
+    // been tried; nobody settles that other in between, because the cursor is locked.
     `create function ${schema}.file_failed(in_consumer text, in_slots smallint[], in_failed json)
     returns void language plpgsql volatile set enable_seqscan = off as $$
     declare

@@ -15,11 +15,12 @@ export function eventLogReading(schema: string): string[] {
             and (in_types is null or o.type = any(in_types))`
 
   return [
-    // The snapshot of the statement, with the same visible in it, and one thing more: whoever is not in
-    // it, neither visible nor among those in progress, has begun after it. PostgreSQL's own ends at the
-    // last transaction that has completed: those beyond may have been writing for long, and have taken
-    // numbers below what others have committed since. They are named as in progress here. 'age' knows
-    // the next transaction to begin, as long as this one has not begun to write itself.
+    // The snapshot of the statement, with the same visible in it, and one thing more: whoever is
+    // not in it, neither visible nor among those in progress, has begun after it. PostgreSQL's own
+    // ends at the last transaction that has completed: those beyond may have been writing for long,
+    // and have taken numbers below what others have committed since. They are named as in progress
+    // here. 'age' knows the next transaction to begin, as long as this one has not begun to write
+    // itself.
     `create function ${schema}.present_snapshot() returns pg_snapshot
     language plpgsql stable as $$
     declare
@@ -37,16 +38,17 @@ export function eventLogReading(schema: string): string[] {
         ) x);
     end $$`,
 
-    // 'in_places' are the different places that the reader's slots are at; 'in_slots' says for each of
-    // the 64 which, from 1, or null. Nearly always there is one place for all of them.
+    // 'in_places' are the different places that the reader's slots are at; 'in_slots' says for each
+    // of the 64 which, from 1, or null. Nearly always there is one place for all of them.
     //
-    // Whoever wrote after 'from' began has numbers above all that was visible in it: their rows come
-    // from the end of the primary key. Whoever was writing at 'from' is named in it: theirs are found
-    // by transaction. The former stand above 'start' and the latter below, so this is the order.
+    // Whoever wrote after 'from' began has numbers above all that was visible in it: their rows
+    // come from the end of the primary key. Whoever was writing at 'from' is named in it: theirs
+    // are found by transaction. The former stand above 'start' and the latter below, so this is the
+    // order.
     //
-    // STABLE: every query in it sees what the one snapshot sees that it returns. The last row is not
-    // an event: it says which snapshot that was, and, if asked, the highest number visible in it, for
-    // those who read a part only: then the next reading has less to pass over.
+    // STABLE: every query in it sees what the one snapshot sees that it returns. The last row is
+    // not an event: it says which snapshot that was, and, if asked, the highest number visible in
+    // it, for those who read a part only: then the next reading has less to pass over.
     `create function ${schema}.read_events(in_places json, in_slots integer[], in_types text[],
       in_limit integer, in_newest boolean)
     returns table (slot text, seq text, id text, type text, source text, subject text,

@@ -12,8 +12,8 @@ export function eventLogRetention(schema: string): string[] {
 
   return [
     // Empties one partition of the ring, if all that is in it was passed by every consumer that
-    // counts. Nobody writes into a day that is over but a transaction that has been open since then:
-    // it is not waited for for long, and the lock is gone before a reader notices.
+    // counts. Nobody writes into a day that is over but a transaction that has been open since
+    // then: it is not waited for for long, and the lock is gone before a reader notices.
     `create function ${schema}.drop_passed(in_part integer) returns text
     language plpgsql volatile set lock_timeout = '50ms' as $$
     declare

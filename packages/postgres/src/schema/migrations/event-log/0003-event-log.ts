@@ -3,7 +3,9 @@ import { eventLogDeliveries } from './0003-event-log-deliveries.ts'
 import { eventLogReading } from './0003-event-log-reading.ts'
 import { eventLogRetention } from './0003-event-log-retention.ts'
 
-/** What the consumers of the outbox need: where each is, what it could not take, what it took in. */
+/**
+ * What the consumers of the outbox need: where each is, what it could not take, what it took in.
+ */
 export function eventLog(schema: string): string[] {
   return [
     `create table ${schema}.consumers (
@@ -13,10 +15,10 @@ export function eventLog(schema: string): string[] {
       constraint consumers_pkey primary key (name)
     )`,
 
-    // A position is what was visible in 'from_snapshot', and, where there is a 'to_snapshot', what is
-    // visible in that up to 'seq'. No event that is not visible in 'from_snapshot' and began after it
-    // has a number up to 'floor': that is where reading may start.
-    // 'lease_until', 'epoch' fence; 'crashes', 'suspect' and 'starts' find what kills processes.
+    // A position is what was visible in 'from_snapshot', and, where there is a 'to_snapshot', what
+    // is visible in that up to 'seq'. No event that is not visible in 'from_snapshot' and began
+    // after it has a number up to 'floor': that is where reading may start. 'lease_until', 'epoch'
+    // fence; 'crashes', 'suspect' and 'starts' find what kills processes.
     //
     // Rewritten many times a second, in place: half empty pages, no index but the key, and vacuum
     // before there is much to do.
