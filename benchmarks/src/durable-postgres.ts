@@ -12,7 +12,9 @@ export interface DurablePostgres {
   database(): Promise<string>
   /** One with nothing in it. */
   emptyDatabase(): Promise<string>
-  /** Flushes of the write-ahead log by the processes that serve clients, since the server started. */
+  /**
+   * Flushes of the write-ahead log by the processes that serve clients, since the server started.
+   */
   walFlushes(): Promise<number>
   stop(): Promise<void>
 }

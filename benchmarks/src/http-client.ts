@@ -13,7 +13,10 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
-/** Keep-alive connections, one request at a time on each. An answer that was not expected is an error. */
+/**
+ * Keep-alive connections, one request at a time on each. An answer that was not expected is an
+ * error.
+ */
 export function httpClient(port: number, connections: number): HttpClient {
   const pool = new Pool(`http://127.0.0.1:${port}`, {
     connections,
@@ -24,7 +27,8 @@ export function httpClient(port: number, connections: number): HttpClient {
 
   return {
     post: ({ path, headers, body, expectedStatus }) =>
-      // `dispatch`, not `request`: no stream per answer, so the load costs less than what it measures.
+      // `dispatch`, not `request`: no stream per answer, so the load costs less than what it
+      // measures.
       new Promise((resolve, reject) => {
         let status = 0
         pool.dispatch(

@@ -62,7 +62,10 @@ export function send(client: HttpClient, key: string): Promise<void> {
   })
 }
 
-/** Throws unless `requests` runs the handler that many times: nobody is measured who does not do the work. */
+/**
+ * Throws unless `requests` runs the handler that many times: nobody is measured who does not do the
+ * work.
+ */
 export async function checkRuns(
   { name, program }: Pick<HttpContender, 'name' | 'program'>,
   expected: number,

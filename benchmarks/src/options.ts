@@ -11,7 +11,10 @@ export interface BenchOptions {
   readonly concurrency: readonly number[]
   /** Requests counted in each row of `counts`. @default 40 */
   readonly counted: number
-  /** Sizes of the records table that `growth` compares, the smallest first. @default [10_000, 1_000_000] */
+  /**
+   * Sizes of the records table that `growth` compares, the smallest first. @default [10_000,
+   * 1_000_000]
+   */
   readonly records: readonly number[]
   /** Expired records that `purge` takes away under load. @default 100_000 */
   readonly expired: number

@@ -13,7 +13,9 @@ export function postgresCpu(postmaster: number): PostgresCpu {
   return micros
 }
 
-/** What was used in between, by those who were there at the end. `undefined` if that is not known. */
+/**
+ * What was used in between, by those who were there at the end. `undefined` if that is not known.
+ */
 export function cpuMicrosBetween(before: PostgresCpu, after: PostgresCpu): number | undefined {
   if (after.size === 0) return undefined
   let total = 0

@@ -23,8 +23,8 @@ export interface Program<V extends Verbs> {
 }
 
 /**
- * Builds `programs/*.ts` as the packages are built for npm. Loaders that run TypeScript will not do:
- * tsx has esbuild name every function as it is made, which costs some microseconds a request.
+ * Builds `programs/*.ts` as the packages are built for npm. Loaders that run TypeScript will not
+ * do: tsx has esbuild name every function as it is made, which costs some microseconds a request.
  */
 export async function bundlePrograms({
   cpuProf,

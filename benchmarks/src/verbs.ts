@@ -26,7 +26,9 @@ export function answer<V extends Verbs>(verbs: V): void {
   process.once('disconnect', () => process.exit())
 }
 
-/** Microseconds on a processor since the program began, its garbage collector's threads included. */
+/**
+ * Microseconds on a processor since the program began, its garbage collector's threads included.
+ */
 export function cpuMicros(): number {
   const { user, system } = process.cpuUsage()
   return user + system

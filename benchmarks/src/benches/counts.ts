@@ -25,7 +25,8 @@ export const countsBench: Bench = {
   async run({ counted }) {
     const postgres = await durablePostgres()
     const proxy = await startProxy(postgres.server.port)
-    // So that what a client sends at once is one round trip, however the bytes are cut on their way.
+    // So that what a client sends at once is one round trip, however the bytes are cut on their
+    // way.
     proxy.latency(2)
     const rows: Row[] = []
     try {

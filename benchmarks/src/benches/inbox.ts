@@ -34,7 +34,9 @@ export const inboxBench: Bench = {
   },
 }
 
-/** `events`: of how many requests in a round it is; a batch is too fast for as few as the others. */
+/**
+ * `events`: of how many requests in a round it is; a batch is too fast for as few as the others.
+ */
 const ENTRANTS: readonly { readonly work: Work; readonly events: number }[] = [
   { work: 'bare insert', events: 1 },
   { work: 'bare transaction', events: 1 },

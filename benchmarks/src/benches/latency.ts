@@ -119,7 +119,10 @@ async function inTurn(pair: Pair, slowPercent: number, options: BenchOptions): P
   return sample
 }
 
-/** The first and the last of the time that a snapshot is held, which no row version can be cleared before. */
+/**
+ * The first and the last of the time that a snapshot is held, which no row version can be cleared
+ * before.
+ */
 async function withOldSnapshot(pair: Pair, options: BenchOptions): Promise<Line[]> {
   const { entrant, handlers, url } = pair
   const windows = Math.max(2, Math.ceil(options.heldSeconds / options.seconds))

@@ -92,7 +92,8 @@ async function drained({ jobs, program }: Contender, { server }: DurablePostgres
       await setTimeout(50)
       continue
     }
-    // What is written after the last job belongs to the work, and so do connections that are closed.
+    // What is written after the last job belongs to the work, and so do connections that are
+    // closed.
     const handled = postgresCpu(server.pid())
     await program.call('stop')
     const stopped = new Map([...handled, ...postgresCpu(server.pid())])

@@ -82,7 +82,9 @@ async function soak(
   }
 }
 
-/** Answers a second, when the next request comes as soon as there is one. The first rounds warm up. */
+/**
+ * Answers a second, when the next request comes as soon as there is one. The first rounds warm up.
+ */
 async function saturationOf(client: HttpClient, requests: number): Promise<number> {
   const rates: number[] = []
   for (let round = 0; round < 6; round += 1) {

@@ -8,7 +8,9 @@ import type { Program, Programs } from '../programs.ts'
 import type { Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** How many webhooks leave, whether a dead endpoint holds the others up, and what a signature costs. */
+/**
+ * How many webhooks leave, whether a dead endpoint holds the others up, and what a signature costs.
+ */
 export const webhooksBench: Bench = {
   name: 'webhooks',
   about: 'deliveries a second, with and without a dead endpoint; signatures a second',

@@ -2,7 +2,10 @@ import type { Contender, ContenderOptions, PlaceRequest } from './contender.ts'
 import { insertOrder, type Order, type PlacedOrder } from './order.ts'
 import { appendByHand } from './outbox-by-hand.ts'
 
-/** The work in a transaction and nothing else: what a retry does twice. The limit of what is possible. */
+/**
+ * The work in a transaction and nothing else: what a retry does twice. The limit of what is
+ * possible.
+ */
 export function bareTransaction({ pool, event }: ContenderOptions): Contender {
   async function place(order: Order, refused: boolean): Promise<PlacedOrder | undefined> {
     const client = await pool.connect()

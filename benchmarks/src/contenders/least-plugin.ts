@@ -5,8 +5,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 /**
  * The least that any plugin with our promises has to do on Fastify, and nothing that it would need
  * besides: keep the body as it comes, make one SHA-256 of it, ask before the handler and wait, keep
- * the response and wait, each of which may be a round trip. It sets no timer, checks no header, gives
- * the handler nothing, and is wrong in most of the cases that the conformance suite has.
+ * the response and wait, each of which may be a round trip. It sets no timer, checks no header,
+ * gives the handler nothing, and is wrong in most of the cases that the conformance suite has.
  */
 export function leastPlugin(app: FastifyInstance): void {
   const records = new Map<string, Kept>()

@@ -47,7 +47,10 @@ const verbs = {
 export interface RelayRunnerOptions {
   readonly url: string
   readonly work: Work
-  /** How many events are under way at once; the default of a consumer where there is nothing to wait for. */
+  /**
+   * How many events are under way at once; the default of a consumer where there is nothing to wait
+   * for.
+   */
   readonly concurrency: number
 }
 

@@ -12,7 +12,9 @@ import { insertOrder, type Order } from '../contenders/order.ts'
 import { answer } from '../verbs.ts'
 
 const verbs = {
-  /** Returns the port on which it takes orders; what it remembers it forgets after `retentionMs`. */
+  /**
+   * Returns the port on which it takes orders; what it remembers it forgets after `retentionMs`.
+   */
   async listen(kind: SoakStore, url: string, retentionMs: number): Promise<number> {
     const store = stores[kind](url, retentionMs) as Store<PoolClient>
     const { transactions } = store.capabilities

@@ -1,4 +1,7 @@
-/** Work that is written down in Postgres and done later: ours or a peer's, in its fast configuration. */
+/**
+ * Work that is written down in Postgres and done later: ours or a peer's, in its fast
+ * configuration.
+ */
 export interface Queue {
   /** Makes what it needs, in a database that has none of it. */
   prepare(): Promise<void>

@@ -2,8 +2,8 @@ import { PGlite } from '@electric-sql/pglite'
 import { migrate } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 
-// Next.js bundles this file into every route and into instrumentation.ts: what they have to share is
-// kept outside the bundles.
+// Next.js bundles this file into every route and into instrumentation.ts: what they have to share
+// is kept outside the bundles.
 const shared = globalThis as { db?: PGlite }
 shared.db ??= new PGlite(process.env.DATA_FOLDER)
 

@@ -6,7 +6,10 @@ export interface Charge {
   readonly cents: number
 }
 
-/** Stands for someone else's service, which has keys of its own, as Stripe has. Its books outlive our crash. */
+/**
+ * Stands for someone else's service, which has keys of its own, as Stripe has. Its books outlive
+ * our crash.
+ */
 export function cardGateway(books: Redis): {
   charge(cents: number, key: string): Promise<Charge>
   charged(): Promise<number>

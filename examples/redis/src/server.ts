@@ -5,8 +5,8 @@ import { Redis } from 'ioredis'
 import { cardGateway } from './card-gateway.ts'
 import { startPrivateRedis } from './private-redis.ts'
 
-// An API that charges cards, on Redis. Between the claim and the answer there is no transaction: what
-// a handler does outside has to recognise a repetition by itself, and here it does.
+// An API that charges cards, on Redis. Between the claim and the answer there is no transaction:
+// what a handler does outside has to recognise a repetition by itself, and here it does.
 
 const url = process.env.REDIS_URL ?? (await startPrivateRedis())
 const client = new Redis(url)
@@ -15,8 +15,8 @@ for (const each of [client, subscriber]) each.on('error', ({ message }) => conso
 const gateway = cardGateway(client)
 
 const once = idempotency({
-  // Durable as the server is: `appendonly yes`, `maxmemory-policy noeviction`, and `replicas` to wait
-  // for copies. What a Redis loses or evicts, a retry runs again.
+  // Durable as the server is: `appendonly yes`, `maxmemory-policy noeviction`, and `replicas` to
+  // wait for copies. What a Redis loses or evicts, a retry runs again.
   store: redisStore({ client, subscriber }),
   scope: (req) => String(req.headers['x-account'] ?? ''), // your authentication knows
   // After a crash nobody knows how far the handler came. For as long as the lease lasts a retry is
@@ -28,8 +28,8 @@ const once = idempotency({
 const app = express()
 app.post('/charges', express.json(), once, async (req, res) => {
   const { deriveKey, emit } = once.of(req)
-  // There is no `transaction()` on Redis: it throws. The derived key is the same on every attempt, so
-  // that a second run charges nothing; without it, a crash on the next line would charge twice.
+  // There is no `transaction()` on Redis: it throws. The derived key is the same on every attempt,
+  // so that a second run charges nothing; without it, a crash on the next line would charge twice.
   const charge = await gateway.charge(req.body.cents, deriveKey('charge'))
   if (process.env.SLOW_AFTER_CHARGE) await new Promise((resolve) => setTimeout(resolve, 30_000))
   // Response and event are stored by one script: both or none. A row in your database is not among

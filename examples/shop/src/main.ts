@@ -35,7 +35,8 @@ buyer.secret = (
 
 const placed: string[] = []
 let kills = 0
-// One after each third of the orders: by progress, because a slow machine takes long to start again.
+// One after each third of the orders: by progress, because a slow machine takes long to start
+// again.
 const killing = (async () => {
   for (const share of [1 / 3, 2 / 3]) {
     while (placed.length < orders * share) await sleep(20)

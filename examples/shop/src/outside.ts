@@ -6,10 +6,15 @@ interface Effect {
   readonly body: { readonly id?: string; readonly about?: string; readonly cents?: number }
 }
 
-/** The gateway, the carrier, the mail server: they forget answers, refuse at times, and keep books. */
+/**
+ * The gateway, the carrier, the mail server: they forget answers, refuse at times, and keep books.
+ */
 export interface OutsideWorld {
   readonly url: string
-  /** What has happened, by idempotency key: a key that comes again is answered, and is no new effect. */
+  /**
+   * What has happened, by idempotency key: a key that comes again is answered, and is no new
+   * effect.
+   */
   effects(path: string): Effect['body'][]
   /** Requests that failed, and answers that were lost after something had happened. */
   readonly trouble: { failed: number; lost: number; repeated: number }

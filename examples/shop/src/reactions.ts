@@ -13,7 +13,8 @@ export function reactions(
   outside: Outside,
 ): Consumer<Tx>[] {
   return [
-    // The order was placed by the request; its saga begins with the event, once: the order is its id.
+    // The order was placed by the request; its saga begins with the event, once: the order is its
+    // id.
     consumer<Tx, Order>({
       name: 'begin-order',
       types: ['order.placed'],
@@ -21,7 +22,8 @@ export function reactions(
       handle: ({ event }) =>
         sagas.submit(order, { id: `order ${event.data.id}`, input: event.data }),
     }),
-    // Its write and the mark that it was made are one commit: an event that comes twice counts once.
+    // Its write and the mark that it was made are one commit: an event that comes twice counts
+    // once.
     consumer<Tx, Order>({
       name: 'inventory',
       types: ['order.confirmed'],

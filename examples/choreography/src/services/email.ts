@@ -1,7 +1,9 @@
 import type { Transaction } from '@electric-sql/pglite'
 import { type Consumer, consumer, PermanentError } from '@oncekey/outbox'
 
-/** Tells the customer. An address that is none will be none tomorrow, too: no point in trying again. */
+/**
+ * Tells the customer. An address that is none will be none tomorrow, too: no point in trying again.
+ */
 export function email(): Consumer<Transaction> {
   return consumer<Transaction>({
     name: 'email',

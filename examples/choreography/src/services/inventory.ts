@@ -2,7 +2,10 @@ import type { Transaction } from '@electric-sql/pglite'
 import { type Consumer, consumer } from '@oncekey/outbox'
 import type { Order } from '../shop.ts'
 
-/** Reserves what was ordered, and puts it back when the payment failed. In the order of each order's events. */
+/**
+ * Reserves what was ordered, and puts it back when the payment failed. In the order of each order's
+ * events.
+ */
 export function inventory(): Consumer<Transaction> {
   return consumer<Transaction>({
     name: 'inventory',

@@ -19,7 +19,9 @@ export interface EmittedEvent {
   readonly data?: unknown
   /** Where it happened, a URI reference. @default the engine's `eventSource` */
   readonly source?: string
-  /** Events with one ordering key are delivered in order. @default `subject`, else the event's id */
+  /**
+   * Events with one ordering key are delivered in order. @default `subject`, else the event's id
+   */
   readonly orderingKey?: string
   /** Carried beside the data: tracing, tenancy. */
   readonly headers?: Readonly<Record<string, string>>

@@ -27,7 +27,9 @@ export type OnceOptions<Tx> = Pick<
 export interface Call {
   /** Who the key belongs to. */
   readonly scope: string
-  /** The same for every retry: a job's id, a message's id. At most 255 printable ASCII characters. */
+  /**
+   * The same for every retry: a job's id, a message's id. At most 255 printable ASCII characters.
+   */
   readonly key: string
   /** JSON that a retry must repeat; another input under the same key throws `key-reused`. */
   readonly input?: unknown

@@ -15,9 +15,14 @@ export interface MemoryStoreOptions {
    * @default 100_000
    */
   readonly maxRecords?: number
-  /** How long a response is replayed; after it `result-gone`. Milliseconds. @default 86_400_000 (24 h) */
+  /**
+   * How long a response is replayed; after it `result-gone`. Milliseconds. @default 86_400_000 (24
+   * h)
+   */
   readonly resultRetentionMs?: number
-  /** How long a key is remembered once its attempt ended. Milliseconds. @default 604_800_000 (7 d) */
+  /**
+   * How long a key is remembered once its attempt ended. Milliseconds. @default 604_800_000 (7 d)
+   */
   readonly keyRetentionMs?: number
   /**
    * The store's clock, milliseconds since 1970. @default a monotonic one, which no step of the wall
@@ -26,7 +31,9 @@ export interface MemoryStoreOptions {
   readonly now?: () => number
 }
 
-/** Validates the options of `memoryStore` and fills in their defaults. Throws {@link OptionsError}. */
+/**
+ * Validates the options of `memoryStore` and fills in their defaults. Throws {@link OptionsError}.
+ */
 export function resolveMemoryOptions(options: MemoryStoreOptions): Required<MemoryStoreOptions> {
   const resolved = {
     mode: options.mode ?? 'transaction',

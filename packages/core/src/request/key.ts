@@ -12,8 +12,8 @@ export type KeyReading =
  * Reads a key from the lines of its header.
  *
  * draft-ietf-httpapi-idempotency-key-header-07 section 2.1 makes it a structured-field string,
- * `"abc"`; most clients send it bare, `abc`. Both are the same key; parameters after the quoted form
- * are ignored. With `strict` the bare form is refused.
+ * `"abc"`; most clients send it bare, `abc`. Both are the same key; parameters after the quoted
+ * form are ignored. With `strict` the bare form is refused.
  */
 export function readKey(lines: readonly string[], strict: boolean): KeyReading {
   const [line, second] = lines
