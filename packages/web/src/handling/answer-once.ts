@@ -63,8 +63,9 @@ async function answerOf(
   // Nobody is there for what comes now, nor for how it fails.
   handled
     .then((late) => {
-      if (late.kind !== 'response' || isSent(late.response)) return
-      if (late.response?.body) return cancelled(late.response.body)
+      if (late.kind !== 'response' || isSent(late.response)) return undefined
+      const { body } = late.response ?? {}
+      return body ? cancelled(body) : undefined
     })
     .catch(() => {})
   return responseOf(first.response, exchange.before)
