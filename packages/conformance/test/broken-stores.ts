@@ -51,6 +51,8 @@ import { oneLifetime } from './broken-stores/of-retention/one-lifetime.ts'
 import { processClock } from './broken-stores/of-retention/process-clock.ts'
 import { eventsAfterCommit } from './broken-stores/of-transactions/events-after-commit.ts'
 import { eventsOutsideCommit } from './broken-stores/of-transactions/events-outside-commit.ts'
+import { failedCannotEnd } from './broken-stores/of-transactions/failed-cannot-end.ts'
+import { failedIsEnded } from './broken-stores/of-transactions/failed-is-ended.ts'
 import { newTransactionEachTime } from './broken-stores/of-transactions/new-transaction-each-time.ts'
 import { transactionNeverOver } from './broken-stores/of-transactions/transaction-never-over.ts'
 import { transactionsDenied } from './broken-stores/of-transactions/transactions-denied.ts'
@@ -89,6 +91,8 @@ export const brokenStores: readonly BrokenStore[] = [
   eventsOutsideCommit,
   expiredKeyBlocks,
   expiredResultRunsAgain,
+  failedCannotEnd,
+  failedIsEnded,
   fingerprintIsKey,
   finishedWhileLooking,
   forgetsWhoCompleted,

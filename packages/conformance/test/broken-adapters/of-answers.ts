@@ -15,6 +15,11 @@ export const brokenAnswers: readonly BrokenAdapter[] = [
     ],
   },
   {
+    fault: 'takes any status for an answer',
+    steps: () => ({ isFinal: () => true }),
+    caughtBy: ['a handler that fails: by a final status below 200'],
+  },
+  {
     fault: 'holds the memory of a stream’s pieces, and no copy of it',
     steps: () => ({ piece: (bytes) => bytes }),
     caughtBy: [/^the first answer: .*one buffer/],

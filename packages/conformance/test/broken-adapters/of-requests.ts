@@ -49,6 +49,11 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     ],
   },
   {
+    fault: 'shows what the app chose for the fingerprint to whoever wants the bytes that came',
+    steps: () => ({ request: ({ rawBody: _, ...request }) => request }),
+    caughtBy: ['a request that `authenticate` checks: is checked over the bytes that came where'],
+  },
+  {
     fault: 'takes keys of up to 64 characters only',
     steps: () => ({
       options: (options) => ({ ...options, validateKey: (key) => key.length <= 64 }),
@@ -200,10 +205,10 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     steps: () => ({
       request: (request, { text }) => ({
         ...request,
-        async fingerprintInput() {
-          const bytes = Buffer.from(JSON.stringify(JSON.parse(text)))
-          return { ...(await request.fingerprintInput()), body: { kind: 'bytes', bytes } }
-        },
+        rawBody: () => ({
+          kind: 'bytes',
+          bytes: Buffer.from(JSON.stringify(JSON.parse(text))),
+        }),
       }),
     }),
     caughtBy: ['a request that `authenticate` checks: is checked over'],

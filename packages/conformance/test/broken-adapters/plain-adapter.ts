@@ -32,6 +32,8 @@ export interface Steps {
   ): Promise<Begun<unknown>>
   context(context: HandlerContext, exchange: Exchange): HandlerContext
   body(parsed: unknown): unknown
+  /** Whether the handler's status can be an answer. */
+  isFinal(status: number): boolean
   onHangUp(run: HandlerRun, exchange: Exchange): void
   onThrow(run: HandlerRun | undefined, error: unknown): RenderedReply | 'no answer'
   /** The handler's reply, before the run is asked about it. */
@@ -92,6 +94,7 @@ export const rightSteps: Steps = {
   begin: (engine, request) => engine.begin(request),
   context: (context) => context,
   body: (parsed) => parsed,
+  isFinal: (status) => status >= 200,
   onHangUp: () => {},
   onThrow: (_, error) => json(500, { error: codeOf(error) }),
   reply: (reply) => reply,
@@ -170,6 +173,8 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
                 ? { kind: 'none' }
                 : { kind: 'bytes', bytes: Buffer.from(text) },
         }),
+        rawBody: () =>
+          text === '' ? { kind: 'none' } : { kind: 'bytes', bytes: Buffer.from(text) },
         signal: gone.signal,
       }
     }
@@ -224,7 +229,9 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
       run: HandlerRun | undefined,
     ): Promise<RenderedReply | 'no answer'> {
       try {
-        return rendered(await route.handler(call))
+        const reply = rendered(await route.handler(call))
+        if (!steps.isFinal(reply.status)) throw new RangeError(`${reply.status} is no answer`)
+        return reply
       } catch (error) {
         return steps.onThrow(run, error)
       }

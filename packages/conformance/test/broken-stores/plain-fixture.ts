@@ -28,6 +28,9 @@ export function plainFixture(
     },
     write: (transaction, id) => steps.write(transaction, id, table),
     written: (id, within) => table.written.has(id) || within?.staged.has(id) === true,
+    fail(transaction) {
+      transaction.hasFailed = true
+    },
     events: () => table.events,
     expireResults: () => advance(DAY_MS),
     expireKeys: () => advance(7 * DAY_MS),

@@ -33,6 +33,8 @@ export interface Row {
 export interface PlainTransaction {
   readonly staged: Set<string>
   isOver: boolean
+  /** A statement has failed: nothing of it can be committed. */
+  hasFailed: boolean
 }
 
 export type Verb = 'complete' | 'release' | 'abandon' | 'renew' | 'transaction'
@@ -66,6 +68,8 @@ export interface Steps {
   undo(transaction: PlainTransaction, table: Table): void
   /** Stores response, writes and events in one turn of the event loop. */
   commit(parts: CommitParts): 'stored' | 'superseded' | Promise<'stored' | 'superseded'>
+  /** What a completion makes of a transaction in which a statement failed; it throws afterwards. */
+  onFailed(parts: CommitParts): void
   /** Called when an attempt that has ended is ended again. */
   onEndedAgain(): void
   keylessId(): string | undefined
@@ -147,6 +151,7 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
       row.leaseUntil = table.now
       row.token = ''
     },
+    onFailed: ({ free }) => free(),
     onEndedAgain: () => {},
     keylessId: () => undefined,
     timing: () => ({ askedAt: performance.now() }),
@@ -235,7 +240,7 @@ export function plainStore(
     token: string,
     number: number,
   ): Attempt<PlainTransaction> {
-    const transaction: PlainTransaction = { staged: new Set(), isOver: false }
+    const transaction: PlainTransaction = { staged: new Set(), isOver: false, hasFailed: false }
     let hasEnded = false
     const claimed = id === undefined ? undefined : table.rows.get(id)
     const rowNow = (): Row | undefined => (id === undefined ? undefined : table.rows.get(id))
@@ -263,7 +268,7 @@ export function plainStore(
         steps.revoke(transaction)
         await turn()
         if (completion.writes === 'undo') steps.undo(transaction, table)
-        const outcome = await steps.commit({
+        const parts: CommitParts = {
           table,
           completion,
           owns: () => owns('complete'),
@@ -282,7 +287,13 @@ export function plainStore(
           commitWrites() {
             for (const written of transaction.staged) table.written.add(written)
           },
-        })
+        }
+        if (transaction.hasFailed && completion.writes === 'keep') {
+          hasEnded = true
+          steps.onFailed(parts)
+          throw new OncekeyError('transaction-aborted', 'A statement had failed.')
+        }
+        const outcome = await steps.commit(parts)
         hasEnded = true
         return steps.wasCompletedBy(rowNow(), token) ? 'stored' : outcome
       },

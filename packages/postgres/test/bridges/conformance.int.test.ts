@@ -30,6 +30,10 @@ describe.each(bridges)('$name', ({ name, open }) => {
       store: postgresStore({ client: opened(one).client }),
       another: () => postgresStore({ client: opened(two).client }),
       write: (tx, id) => opened(one).insert(tx, id),
+      fail: (tx) =>
+        opened(one)
+          .raw(tx, 'select 1 / 0')
+          .catch(() => {}),
       async written(id, within) {
         if (within === undefined) return database.hasOrder(id)
         return (await opened(one).count(within, id)) === 1

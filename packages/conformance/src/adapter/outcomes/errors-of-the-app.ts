@@ -18,6 +18,20 @@ export function errorsOfTheApp(): AdapterBehaviourGroup {
         throw new Error('broken')
       }),
       {
+        // Sent, it would have the client wait for the answer to come; on record, every retry.
+        title: 'by a final status below 200 is answered 500, and a retry runs again',
+        async run({ serve, name }) {
+          const { handler, runs } = counted(() => (runs() === 1 ? { status: 103 } : created()))
+          const site = await serve(handler)
+          const key = name()
+          const first = await site.post(key)
+          assert.equal(first.status, 500)
+          const again = await site.post(key)
+          assert.equal(again.status, 201)
+          assert.equal(again.header('x-idempotency-replayed'), undefined)
+        },
+      },
+      {
         title: 'undoes its writes and events',
         needs: ['transactions', 'events'],
         async run({ serve, name, fixture, written, committed }) {

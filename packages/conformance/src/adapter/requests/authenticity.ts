@@ -23,6 +23,24 @@ export function authenticity(): AdapterBehaviourGroup {
         },
       },
       {
+        title:
+          'is checked over the bytes that came where `fingerprint` says that something else counts',
+        async run({ serve, name }) {
+          const { handler, runs } = counted()
+          const site = await serve(handler, {
+            options: { authenticate },
+            fingerprint: (body) => (body as { amount: number }).amount,
+          })
+          const key = name()
+          const send = (text: string) =>
+            site.post(key, { text, headers: { 'x-digest': digest(text) } })
+          const first = await send('{ "amount" :  1.0 }')
+          assert.equal(first.status, 201)
+          expectReplay(await send('{"amount":1, "sentAt": 2}'), first)
+          assert.equal(runs(), 1)
+        },
+      },
+      {
         title: 'is refused if it is not authentic: 401 not-authentic, no handler and no replay',
         async run({ serve, name }) {
           const { handler, runs } = counted()

@@ -51,6 +51,7 @@ export function transaction(): StoreBehaviourGroup {
       },
       undoneBy('release', (attempt) => attempt.release()),
       undoneBy('abandon', (attempt) => attempt.abandon()),
+      ...withFailedStatement(),
       {
         title: 'is the same one on every call',
         needs: ['transactions'],
@@ -116,6 +117,51 @@ function undoneBy(how: string, end: (attempt: Attempt) => Promise<void>): StoreB
       assert.equal(await written(id), false)
     },
   }
+}
+
+/** A failed statement is not the end of a transaction: what comes next can still be told, and undone. */
+function withFailedStatement(): StoreBehaviour[] {
+  const needs: StoreBehaviour['needs'] = ['transactions', 'failing statements']
+  return [
+    {
+      title: 'in which a statement failed is not committed, and a retry runs again',
+      needs,
+      async run({ claim, retry, run, name, write, written, fixture }) {
+        const [first, id] = [claim(), name()]
+        const attempt = await run(first)
+        await write(attempt, id)
+        await fixture.fail?.(await attempt.transaction())
+        await expectError('transaction-aborted', () => attempt.complete(completionOf()))
+        assert.equal(await written(id), false)
+        const again = await run(retry(first))
+        await write(again, id)
+        assert.equal(await again.complete(completionOf()), 'stored')
+        assert.equal(await written(id), true)
+      },
+    },
+    {
+      title: 'in which a statement failed can be refused, and the refusal is replayed',
+      needs,
+      async run({ claim, retry, begin, run, fixture }) {
+        const [first, response] = [claim(), responseOf('no such card', { status: 402 })]
+        const attempt = await run(first)
+        await fixture.fail?.(await attempt.transaction())
+        assert.equal(await attempt.complete(completionOf({ response, writes: 'undo' })), 'stored')
+        expectReplay(await begin(retry(first)), response)
+      },
+    },
+    {
+      title: 'in which a statement failed can be released, and a retry runs again',
+      needs,
+      async run({ claim, retry, begin, run, fixture }) {
+        const first = claim()
+        const attempt = await run(first)
+        await fixture.fail?.(await attempt.transaction())
+        await attempt.release()
+        expectDecision(await begin(retry(first)), 'run')
+      },
+    },
+  ]
 }
 
 function usedTooLate(): StoreBehaviour[] {

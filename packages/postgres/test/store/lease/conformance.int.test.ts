@@ -44,6 +44,7 @@ function fixtures(
     otherMode: () => (other ??= storeOn(pool(1), { ...rest, mode: 'transaction' })),
     ...(clock !== 'real' && { advance }),
     write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
+    fail: (tx) => tx.query('select 1 / 0').catch(() => {}),
     async written(id, within) {
       const text = 'select id from orders where id = $1'
       const rows = within ? (await within.query(text, [id])).rows : await database.query(text, [id])
