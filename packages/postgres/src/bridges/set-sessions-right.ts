@@ -12,9 +12,10 @@ export function setSessionsRight<Tx extends object>(driver: CallbackDriver<Tx>):
   let isWeeding = false
 
   return () => {
-    if (isWeeding || driver.concurrency === 'one') return
+    if (isWeeding) return
     isWeeding = true
-    const visits = Array.from({ length: driver.poolSize }, async () => driver.query(SET_RIGHT))
+    const statement = driver.concurrency === 'one' ? SET_ONE_RIGHT : SET_RIGHT
+    const visits = Array.from({ length: driver.poolSize }, async () => driver.query(statement))
     void Promise.allSettled(visits).then(() => {
       isWeeding = false
     })
@@ -33,6 +34,17 @@ const SET_RIGHT: Statement = {
       end if;
       reset role;
       reset client_encoding;
+    end $$`,
+  values: [],
+}
+
+/** There is no other session than this one, and no server that a new one would lead to. */
+const SET_ONE_RIGHT: Statement = {
+  name: 'set_right',
+  text: `do $$ begin
+      reset role;
+      reset client_encoding;
+      reset default_transaction_read_only;
     end $$`,
   values: [],
 }

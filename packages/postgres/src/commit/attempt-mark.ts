@@ -1,5 +1,5 @@
 import type { OutboxEvent } from '@oncekey/core'
-import type { SqlClient, Statement } from '../sql/sql-client.ts'
+import type { SqlClient, SqlTransaction, Statement } from '../sql/sql-client.ts'
 import { eventsJson } from './append-events.ts'
 
 /** The first statement of an attempt without a key: it marks the transaction as this attempt's. */
@@ -43,12 +43,23 @@ export interface Began {
 
 /**
  * The start time identifies a transaction, because no two of a session begin in one microsecond.
- * PGlite's clock counts milliseconds, so there the transaction also carries a setting, which RESET
- * ALL removes.
+ * PGlite's clock counts milliseconds, so there the transaction also carries a setting.
  */
 export function markOf(
   { concurrency }: Pick<SqlClient, 'concurrency'>,
   token: string,
 ): string | null {
   return concurrency === 'one' ? token : null
+}
+
+/**
+ * The mark that the last statement asks for: none if nothing was sent that can have ended the transaction.
+ * RESET ALL of a handler removes the setting, and is no end.
+ */
+export function markAtEnd(
+  client: Pick<SqlClient, 'concurrency'>,
+  token: string,
+  transaction: Pick<SqlTransaction, 'mayHaveEnded'>,
+): string | null {
+  return transaction.mayHaveEnded() ? markOf(client, token) : null
 }

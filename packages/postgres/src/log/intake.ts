@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Intake, OncekeyError, type OutboxEvent, type TakeIn } from '@oncekey/core'
-import { type Began, markOf } from '../commit/attempt-mark.ts'
+import { type Began, markAtEnd } from '../commit/attempt-mark.ts'
 import { commitFailed } from '../commit/completion-error.ts'
 import { backstopOf } from '../sql/backstop.ts'
 import type { Permit } from '../sql/concurrency-limit.ts'
@@ -33,7 +33,10 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
       timeoutMs: Math.max(1, until - performance.now()),
     })
     const { fresh, started }: TakenInJson = JSON.parse(rows[0]?.answer ?? '')
-    const began = { mark: markOf(client, token), started: started.started }
+    const began = (): Began => ({
+      mark: markAtEnd(client, token, transaction),
+      started: started.started,
+    })
     return intake(log, transaction, { began, permit, fresh: new Set(fresh) })
   } catch (error) {
     permit()
@@ -44,7 +47,7 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
 function intake<Tx>(
   { statements, timeoutMs }: LogState<Tx>,
   transaction: SqlTransaction<Tx>,
-  { began, permit, fresh }: { began: Began; permit: Permit; fresh: ReadonlySet<string> },
+  { began, permit, fresh }: { began: () => Began; permit: Permit; fresh: ReadonlySet<string> },
 ): Intake<Tx> {
   let ended: Promise<void> | undefined
   return {
@@ -66,7 +69,7 @@ function intake<Tx>(
 
   async function commit(events: readonly OutboxEvent[]): Promise<void> {
     try {
-      await transaction.commit(statements.endAttempt(began, events), { timeoutMs })
+      await transaction.commit(statements.endAttempt(began(), events), { timeoutMs })
     } catch (error) {
       throw intakeError(error)
     }

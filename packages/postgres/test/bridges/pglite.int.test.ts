@@ -28,6 +28,7 @@ describeStore<Transaction>({
   create: () => ({
     store: postgresStore({ client: fromPglite(db) }),
     write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
+    fail: (tx) => tx.query('select 1 / 0').catch(() => {}),
     async written(id, within) {
       const { rows } = await (within ?? db).query('select from orders where id = $1', [id])
       return rows.length === 1

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Attempt, type Completion, OncekeyError, type OutboxEvent } from '@oncekey/core'
-import { markOf } from '../../commit/attempt-mark.ts'
+import { markAtEnd } from '../../commit/attempt-mark.ts'
 import { commitFailed } from '../../commit/completion-error.ts'
 import { backstopOf } from '../../sql/backstop.ts'
 import { isOutcomeKnown } from '../../sql/sql-state.ts'
@@ -51,7 +51,7 @@ export function keylessAttempt<Tx>(store: StoreState<Tx>, leaseMs: number): Atte
     if (transaction === undefined || started === undefined) return append(events)
     try {
       const last = store.statements.endAttempt(
-        { mark: markOf(store.client, token), ...started },
+        { mark: markAtEnd(store.client, token, transaction), started: started.started },
         events,
       )
       await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })

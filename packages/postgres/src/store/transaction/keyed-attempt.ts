@@ -1,5 +1,5 @@
 import type { Claim, Completion, Decision } from '@oncekey/core'
-import { markOf, type StartedJson } from '../../commit/attempt-mark.ts'
+import { markAtEnd, type StartedJson } from '../../commit/attempt-mark.ts'
 import { ATTEMPT_ENDED, transactionEnded } from '../../commit/completion-error.ts'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
@@ -67,7 +67,7 @@ export function keyedAttempt<Tx>(
   async function keep(completion: Completion): Promise<Outcome> {
     try {
       const last = store.statements.complete(claim, completion, {
-        mark: markOf(store.client, claim.token),
+        mark: markAtEnd(store.client, claim.token, transaction),
         started: started.started,
       })
       await transaction.commit(last, { timeoutMs: store.commitTimeoutMs })
