@@ -133,7 +133,8 @@ export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
   if (slot === undefined || slot.lost) return
   slot.lost = true
   const isStartCounted = slot.retrying > 0 || (hasSuspects(slot) && slot.entries.length > 0)
-  state.unheard.set(slot.slot, slot.unheard + (isStartCounted ? 1 : 0))
+  const unheard = slot.unheard + (isStartCounted ? 1 : 0)
+  state.unheard.set(slot.slot, Math.min(unheard, MOST_UNHEARD))
   state.inFlight -= slot.entries.length
   for (const entry of slot.entries) letGo(state, entry)
   if (state.slots.get(slot.slot) === slot) state.slots.delete(slot.slot)
@@ -148,6 +149,12 @@ export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
   }
   state.toRead.wake()
 }
+
+/**
+ * How many starts a living process takes back in a row. An event may crash the database each time
+ * it is handled while the process lives: in the end it must become poison as well.
+ */
+const MOST_UNHEARD = 20
 
 /**
  * Subtracts the entry's event from the bytes in memory, and wakes the reader if that makes room.
