@@ -37,7 +37,7 @@ const STORE_PACKAGES: Readonly<Record<StoreKind, readonly string[]>> = {
 
 function integration(framework: Framework, store: StoreKind, isTypeScript: boolean): string {
   const header = {
-    express: "req.get('authorization')",
+    express: 'req.headers.authorization',
     fastify: 'request.headers.authorization',
     hono: "c.req.header('authorization')",
   }[framework]
