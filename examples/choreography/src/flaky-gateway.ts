@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Order } from './shop.ts'
 
-/** A payment gateway as they are: every charge fails twice before it is answered. */
+/** A flaky payment gateway: every charge fails twice before it is answered. */
 export function flakyGateway() {
   const calls = new Map<string, number>()
   const charges = new Map<string, number>()

@@ -2,7 +2,7 @@ import { PGlite, type Transaction } from '@electric-sql/pglite'
 import { migrate, type SqlClient, transact } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 
-/** The shop's database: the log of events, and each service's own tables. */
+/** The shop's database: the event log, and each service's own tables. */
 export interface Shop {
   readonly db: PGlite
   readonly client: SqlClient<Transaction>
@@ -36,7 +36,7 @@ export async function openShop(): Promise<Shop> {
   return {
     db,
     client,
-    // The order and the event that tells of it are one commit. Nobody is called.
+    // The order and its event are one commit. No service is called.
     placeOrder: (order) =>
       transact(client, async (tx, emit) => {
         await tx.query('insert into orders values ($1, $2, $3)', [

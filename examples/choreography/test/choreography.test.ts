@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 
 const run = promisify(execFile)
 
-test('the choreography ends with the dead letter redriven and the books balanced', {
+test('the choreography redrives its dead letter and balances its books', {
   timeout: 120_000,
 }, async () => {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))

@@ -7,11 +7,11 @@ import { drizzle as drizzleOnPglite } from 'drizzle-orm/pglite'
 import { Pool } from 'pg'
 import * as schema from './schema.ts'
 
-// What both drivers have in common: code that is written for it runs on either.
+// The parts that both drivers share: code written for these runs on either.
 type Database = PgDatabase<PgQueryResultHKT, typeof schema>
 type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
 
-/** On a server where DATABASE_URL says which; else embedded, in memory or in a folder. */
+/** On the server that DATABASE_URL names, otherwise embedded, in memory or in a folder. */
 export const db: Database & DrizzleDatabase<Transaction> =
   process.env.DATABASE_URL === undefined ? embedded() : onServer(process.env.DATABASE_URL)
 
@@ -25,7 +25,7 @@ function onServer(connectionString: string) {
   return drizzleOnPg({ client: pool, schema })
 }
 
-/** In the place of drizzle-kit. */
+/** Stands for drizzle-kit. */
 export async function createTables(): Promise<void> {
   await db.execute(
     sql`create table if not exists stock (item text primary key, "left" int not null)`,

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 
-/** The example, on whatever database the environment names. */
+/** The example, on the database that the environment names. */
 export function placesOrders(): void {
-  test('an order takes one violin, however often it is sent; a refusal takes none', async () => {
+  test('an order takes one violin, however often it is sent, and a refusal takes none', async () => {
     const { app } = await import('../src/app.ts')
     const server = app.listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())

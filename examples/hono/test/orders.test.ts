@@ -18,7 +18,7 @@ async function order(key: string, body: object, account = 'ana') {
 const books = async () => (await app.request('/books')).json()
 
 describe('an order', { timeout: 30_000 }, () => {
-  test('is placed once, with its event, however often and however many at once', async () => {
+  test('is placed once, with its event, however often and concurrently it is sent', async () => {
     const first = await order('violin', { item: 'violin' })
     expect(first).toMatchObject({ status: 201, replayed: false })
     expect(await order('violin', { item: 'violin' })).toEqual({ ...first, replayed: true })
@@ -27,14 +27,14 @@ describe('an order', { timeout: 30_000 }, () => {
     expect(await books()).toEqual({ orders: 2, events: 2 })
   })
 
-  test('of another account is another order, under the same key', async () => {
+  test('under the same key of another account is another order', async () => {
     const before = (await books()) as { orders: number }
     await order('harp', { item: 'harp' })
     expect(await order('harp', { item: 'harp' }, 'bo')).toMatchObject({ replayed: false })
     expect(await books()).toMatchObject({ orders: before.orders + 2 })
   })
 
-  test('that the validator refuses is refused again', async () => {
+  test('that the validator refuses is refused on every retry', async () => {
     expect(await order('none', {})).toMatchObject({ status: 422, replayed: false })
     expect(await order('none', {})).toMatchObject({ status: 422, replayed: true })
   })

@@ -2,12 +2,12 @@ import { PGlite } from '@electric-sql/pglite'
 import { migrate } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 
-// Next.js bundles this file into every route and into instrumentation.ts: what they have to share
-// is kept outside the bundles.
+// Next.js bundles this file into every route and into instrumentation.ts, so what they share is
+// kept outside the bundles.
 const shared = globalThis as { db?: PGlite }
 shared.db ??= new PGlite(process.env.DATA_FOLDER)
 
-/** Embedded, in memory or in a folder; a `pg` Pool takes its place on a server. */
+/** Embedded, in memory or in a folder; on a server, use a `pg` Pool instead. */
 export const db: PGlite = shared.db
 export const client = fromPglite(db)
 

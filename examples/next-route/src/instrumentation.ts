@@ -1,4 +1,7 @@
-/** Next.js calls this once when a server starts, and not when it builds: the place to migrate. */
+/**
+ * Next.js calls this once when a server starts, and not during a build, so it is the place to
+ * migrate.
+ */
 export async function register(): Promise<void> {
   if (process.env.NEXT_RUNTIME !== 'nodejs') return
   const { prepareDatabase } = await import('./database.ts')

@@ -37,7 +37,7 @@ function order(key: string, body: object, path = '/orders'): Promise<Response> {
 const isReplay = ({ headers }: Response) => headers.get('x-idempotency-replayed') === 'true'
 
 describe('the route, built by next build and served by Next.js', { timeout: 60_000 }, () => {
-  test('places an order once, however often and however many at once', async () => {
+  test('places an order once, however often and concurrently it is sent', async () => {
     const first = await order('violin', { item: 'violin' })
     expect(first.status).toBe(201)
     const again = await order('violin', { item: 'violin' })
@@ -57,7 +57,7 @@ describe('the route, built by next build and served by Next.js', { timeout: 60_0
     expect([again.status, isReplay(again)]).toEqual([422, true])
   })
 
-  test('keeps what it wrote before redirect(), and redirects every retry to the same order', async () => {
+  test('keeps its writes before redirect(), and redirects every retry to the same order', async () => {
     const answers = []
     for (const _ of [1, 2, 3])
       answers.push(await order('cello', { item: 'cello' }, '/orders?redirect'))
@@ -69,7 +69,7 @@ describe('the route, built by next build and served by Next.js', { timeout: 60_0
     expect(await (await ask(pathname)).json()).toMatchObject({ item: 'cello' })
   })
 
-  test('answers what notFound() says where nothing is covered', async () => {
+  test('sends the response of notFound() on a route that is not covered', async () => {
     expect((await ask('/orders/999')).status).toBe(404)
   })
 })

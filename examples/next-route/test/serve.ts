@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import next from 'next'
 
-// What `next start` does, on a free port.
+// Does what `next start` does, on a free port.
 const app = next({ dev: false, dir: process.cwd(), hostname: '127.0.0.1' })
 await app.prepare()
 const handle = app.getRequestHandler()

@@ -16,9 +16,7 @@ export const once = idempotency({
   scope: (req) => String(req.headers['x-account'] ?? ''), // who the key belongs to: your authentication knows
 })
 
-/**
- * Listens to a server of `node:http`, of `node:https`, or of the compatibility API of `node:http2`.
- */
+/** A request listener for `node:http`, `node:https`, or the compatibility API of `node:http2`. */
 export function app(req: IncomingMessage, res: ServerResponse): void {
   if (req.url === '/orders') once(req, res, (error) => order(error, req, res)).catch(console.error)
   else if (req.url === '/books') books().then((answer) => send(res, 200, answer), console.error)

@@ -31,7 +31,7 @@ async function order(key: string, body: object, account = 'ana') {
 const books = async () => (await fetch(`${url}/books`)).json()
 
 describe('an order', { timeout: 30_000 }, () => {
-  test('is placed once, with its event, however often and however many at once', async () => {
+  test('is placed once, with its event, however often and concurrently it is sent', async () => {
     const first = await order('violin', { item: 'violin' })
     expect(first).toMatchObject({ status: 201, replayed: false })
     expect(await order('violin', { item: 'violin' })).toEqual({ ...first, replayed: true })
@@ -40,7 +40,7 @@ describe('an order', { timeout: 30_000 }, () => {
     expect(await books()).toEqual({ orders: 2, events: 2 })
   })
 
-  test('that is refused is refused again, and another account has keys of its own', async () => {
+  test('that is refused is refused on every retry, and another account has its own keys', async () => {
     expect(await order('none', {})).toMatchObject({ status: 422, replayed: false })
     expect(await order('none', {})).toMatchObject({ status: 422, replayed: true })
     expect(await order('violin', { item: 'violin' }, 'bo')).toMatchObject({ replayed: false })

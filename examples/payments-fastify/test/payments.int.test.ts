@@ -51,7 +51,7 @@ test('makes a payment once, with its event, however often it is sent', async () 
   expect(await books()).toEqual({ payments: 1, records: 1, events: 1 })
 })
 
-test('fifty at once are one payment', async () => {
+test('fifty simultaneous requests make one payment', async () => {
   const answers = await Promise.all(Array.from({ length: 50 }, () => pay('cello-1', 7000)))
   expect(
     answers.filter(({ status, replayed }) => status === 201 && replayed === null),

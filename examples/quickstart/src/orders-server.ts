@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url'
 export interface OrdersServer {
   readonly port: number
   readonly pid: number
-  /** Resolves when the server has said a line of JSON with this member. */
+  /** Resolves when the server has printed a line of JSON with this member. */
   said(member: string): Promise<Record<string, unknown>>
-  /** SIGKILL: no handler, no flush, no goodbye. */
+  /** SIGKILL: no handler runs, and nothing is flushed. */
   kill(): Promise<void>
   stop(): Promise<void>
 }
 
-/** Starts it and waits until it listens. Rejects with what it printed if it ends instead. */
+/** Starts it and waits until it listens. Rejects with its output if it ends instead. */
 export async function startOrdersServer(options: {
   readonly dataFolder: string
   readonly port?: number

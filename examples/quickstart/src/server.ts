@@ -34,9 +34,9 @@ app.post('/orders', express.json(), once, async (req, res) => {
   )
   const order = { id: inserted.rows[0]?.id ?? '', item }
 
-  // The row is written and not committed: where a crash hurts most.
+  // The row is written and not committed, which is the worst moment for a crash.
   if (item === 'piano') await warehouseCall(order)
-  // A refusal undoes the row above. It is kept itself, and every retry gets it.
+  // A refusal undoes the row above. The refusal itself is kept, and every retry gets it.
   if (card === 'declined') return void res.status(402).json({ error: 'card declined' })
 
   emit({ type: 'order.created', subject: order.id, data: order })

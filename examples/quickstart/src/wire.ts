@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 
-/** A request as the bytes a client sends. */
+/** A request in the bytes that a client sends. */
 export function orderRequest(options: {
   readonly port: number
   readonly key: string
@@ -20,7 +20,7 @@ export function orderRequest(options: {
   ].join('\r\n')
 }
 
-/** What came back, as it came; empty if the server died first. */
+/** The response as it arrived; empty if the server died first. */
 export async function exchange(port: number, request: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(request)
@@ -28,7 +28,7 @@ export async function exchange(port: number, request: string): Promise<string> {
   try {
     for await (const chunk of socket.setEncoding('utf8')) received += chunk
   } catch (error) {
-    // A killed server resets the connection: to this client that is the lost response.
+    // A killed server resets the connection, so this client has lost the response.
     if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
   }
   return received

@@ -7,8 +7,8 @@ export interface Charge {
 }
 
 /**
- * Stands for someone else's service, which has keys of its own, as Stripe has. Its books outlive
- * our crash.
+ * Stands for another company's service with keys of its own, like Stripe's. Its books survive our
+ * crash.
  */
 export function cardGateway(books: Redis): {
   charge(cents: number, key: string): Promise<Charge>

@@ -6,7 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** Starts a redis-server that ends with this process, set as durable as one server can be. */
+/**
+ * Starts a redis-server that ends with this process, configured for the most durability of a single
+ * server.
+ */
 export async function startPrivateRedis(): Promise<string> {
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-example-'))
@@ -21,7 +24,7 @@ export async function startPrivateRedis(): Promise<string> {
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
   const redis = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'ignore'] })
   process.on('exit', () => {
-    // Asked politely it would save first, into a folder that is gone.
+    // SIGTERM would make it save first, into a folder that is gone.
     redis.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   })

@@ -5,8 +5,8 @@ import { Redis } from 'ioredis'
 import { cardGateway } from './card-gateway.ts'
 import { startPrivateRedis } from './private-redis.ts'
 
-// An API that charges cards, on Redis. Between the claim and the answer there is no transaction:
-// what a handler does outside has to recognise a repetition by itself, and here it does.
+// An API that charges cards, on Redis. No transaction covers the time between the claim and the
+// answer, so a handler's outside effects must recognize a repetition themselves, as they do here.
 
 const url = process.env.REDIS_URL ?? (await startPrivateRedis())
 const client = new Redis(url)
@@ -15,12 +15,12 @@ for (const each of [client, subscriber]) each.on('error', ({ message }) => conso
 const gateway = cardGateway(client)
 
 const once = idempotency({
-  // Durable as the server is: `appendonly yes`, `maxmemory-policy noeviction`, and `replicas` to
-  // wait for copies. What a Redis loses or evicts, a retry runs again.
+  // It is as durable as the server: `appendonly yes`, `maxmemory-policy noeviction`, and `replicas`
+  // to wait for copies. If Redis loses or evicts a record, a retry runs again.
   store: redisStore({ client, subscriber }),
   scope: (req) => String(req.headers['x-account'] ?? ''), // your authentication knows
-  // After a crash nobody knows how far the handler came. For as long as the lease lasts a retry is
-  // told 409; then it runs again ('hold' would wait for you instead).
+  // After a crash nobody knows how far the handler came. While the lease lasts, a retry gets 409;
+  // after that it runs again ('hold' would wait for an operator instead).
   leaseMs: 5_000,
   whenUnknown: 'retake',
 })
@@ -28,12 +28,12 @@ const once = idempotency({
 const app = express()
 app.post('/charges', express.json(), once, async (req, res) => {
   const { deriveKey, emit } = once.of(req)
-  // There is no `transaction()` on Redis: it throws. The derived key is the same on every attempt,
-  // so that a second run charges nothing; without it, a crash on the next line would charge twice.
+  // Redis has no `transaction()`: it throws. The derived key is the same on every attempt, so that
+  // a second run charges nothing; without it, a crash on the next line would charge twice.
   const charge = await gateway.charge(req.body.cents, deriveKey('charge'))
   if (process.env.SLOW_AFTER_CHARGE) await new Promise((resolve) => setTimeout(resolve, 30_000))
-  // Response and event are stored by one script: both or none. A row in your database is not among
-  // them; write it where the event arrives, behind an inbox.
+  // One script stores the response and the event: both or none. That does not include a row in your
+  // database; write it where the event arrives, behind an inbox.
   emit({ type: 'charge.made', subject: charge.id, data: charge })
   res.status(201).json(charge)
 })

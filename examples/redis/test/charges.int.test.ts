@@ -29,7 +29,7 @@ async function charged(port: number): Promise<number> {
   return books.charged
 }
 
-test('brings a Redis of its own, charges once, and ends with it', async () => {
+test('starts its own Redis, charges once, and stops it at the end', async () => {
   const server = await startNode<Ready>(script, { env: { REDIS_URL: undefined, PORT: '0' } })
   const { port, redis } = server.ready
   const first = await charge(port, 'violin', 4200)
@@ -53,7 +53,7 @@ test('brings a Redis of its own, charges once, and ends with it', async () => {
   )
 })
 
-test('killed between the charge and the answer, it runs again and charges nothing more', async () => {
+test('runs again and charges nothing more after a kill between the charge and the answer', async () => {
   const redis = await startRedis()
   try {
     const env = { REDIS_URL: redis.url, PORT: '0' }
@@ -88,7 +88,7 @@ test('killed between the charge and the answer, it runs again and charges nothin
   }
 })
 
-test('says what to install where there is no Redis', async () => {
+test('says what to install if there is no Redis', async () => {
   const loader = createRequire(import.meta.url).resolve('tsx')
   const server = spawn(process.execPath, ['--import', loader, fileURLToPath(script)], {
     env: { PATH: '' },

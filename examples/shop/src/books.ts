@@ -9,7 +9,7 @@ export interface Line {
   readonly theirs: number
 }
 
-/** What the shop says against what everybody else says. */
+/** Compares the shop's own state with that of everybody else. */
 export async function books(
   database: Pick<Database, 'query'>,
   placed: readonly string[],
@@ -64,7 +64,7 @@ export async function books(
   ]
 }
 
-/** That it was placed, and how it ended. */
+/** The events that an order was placed, and how it ended. */
 function isWhole(types: readonly string[]): boolean {
   return types.length === 2 && new Set(types).size === 2 && types.includes('order.placed')
 }

@@ -4,11 +4,14 @@ import idempotency from '@oncekey/fastify'
 import { receiveWebhook } from '@oncekey/webhooks'
 import Fastify from 'fastify'
 
-/** A customer who is told of orders, takes each message once, and whose endpoint fails at first. */
+/**
+ * A customer who receives webhooks about orders, takes each once, and whose endpoint fails at
+ * first.
+ */
 export interface Customer {
   readonly name: string
   readonly url: string
-  /** Types of what was taken in, by order. */
+  /** The types of the webhooks that were taken in, by order. */
   readonly told: Map<string, string[]>
   readonly refused: () => number
   secret: string

@@ -3,7 +3,7 @@ import type { PostgresClient } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 import { Pool } from 'pg'
 
-/** What a transaction is on both: the shop is written once. */
+/** The transaction type that both share, so that the shop is written once. */
 export interface Tx {
   query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>
 }
@@ -14,7 +14,9 @@ export interface Database {
   close(): Promise<void>
 }
 
-/** Postgres where `DATABASE_URL` says, else PGlite in a folder, for one process at a time. */
+/**
+ * The Postgres that `DATABASE_URL` names, otherwise PGlite in a folder, for one process at a time.
+ */
 export function openDatabase({
   url,
   folder,

@@ -6,20 +6,20 @@ export interface Load {
   readonly lost: number
 }
 
-/** Customers who order, each with one key, and ask again until they have heard. */
+/** Customers who order, each with one key, and retry until they get an answer. */
 export async function placeOrders(options: {
   readonly orders: number
-  /** Filled with the orders that a client holds a success for. */
+  /** Collects the orders for which a client has a success. */
   readonly placed: string[]
   readonly customer: string
-  /** Where to, each time: servers come and go. */
+  /** Returns the server for each request, because servers come and go. */
   readonly url: () => string
 }): Promise<Load> {
   let requests = 0
   let lost = 0
   let next = 0
 
-  // Every seventh answer gets lost on its way.
+  // Every seventh answer is lost on its way.
   const lossy: typeof fetch = async (input, init) => {
     requests++
     const url = String(input instanceof Request ? input.url : input)

@@ -1,4 +1,5 @@
-// The shop in one command: load, lost answers, killed processes; at the end the books are balanced.
+// The shop in one command: load, lost answers and killed processes; at the end the books are
+// balanced.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +23,7 @@ const say = (text: string) => console.log(text)
 const outside = await outsideWorld()
 const buyer = await customer('customer-1')
 const env = { OUTSIDE_URL: outside.url, DATA_FOLDER: folder }
-// PGlite is one process at a time; Postgres takes any number.
+// PGlite takes one process at a time, and Postgres any number.
 const servers: ServerProcess[] = []
 for (let n = 0; n < (url === undefined ? 1 : 3); n++) {
   servers.push(await serverProcess(await freePort(), env))
@@ -35,8 +36,8 @@ buyer.secret = (
 
 const placed: string[] = []
 let kills = 0
-// One after each third of the orders: by progress, because a slow machine takes long to start
-// again.
+// One kill after each third of the orders: by progress, because a slow machine takes long to
+// restart.
 const killing = (async () => {
   for (const share of [1 / 3, 2 / 3]) {
     while (placed.length < orders * share) await sleep(20)
@@ -57,7 +58,7 @@ say(
   `${placed.length} orders in ${load.requests} requests: ${load.lost} answers were lost, ${kills} processes killed.`,
 )
 
-// The customer's endpoint and the mail server were down all the time.
+// The customer's endpoint and the mail server were down all this time.
 buyer.isUp = true
 const stuck = await until(async () => {
   const { orders, dead } = await call<State>('/state', 'GET')

@@ -12,7 +12,9 @@ export interface Order {
   readonly address: string
 }
 
-/** What is critical is orchestrated; stock, e-mail and webhooks follow from the events it emits. */
+/**
+ * The critical steps are orchestrated; stock, e-mail and webhooks follow from the events it emits.
+ */
 export function orderSaga(outside: Outside) {
   const retry = { maxAttempts: 30, backoff: backoff({ baseMs: 20, capMs: 500 }) }
   return saga<Order, Tx>('order', { version: 1 })
@@ -32,7 +34,7 @@ export function orderSaga(outside: Outside) {
         const answer = await outside.post('/charges', { id, cents, card }, idempotencyKey, signal)
         if (answer.status === 402) throw new PermanentError('card declined')
       },
-      // Also when nobody knows whether the card was charged: the gateway does.
+      // Even if nobody knows whether the card was charged, because the gateway does.
       compensate: async ({ input, idempotencyKey, signal }) =>
         void (await outside.post('/refunds', { id: input.id }, idempotencyKey, signal)),
     })

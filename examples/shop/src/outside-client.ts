@@ -1,6 +1,6 @@
-/** Calls to what is not ours: anything may be lost, and a key makes a repetition harmless. */
+/** Calls services of others: any call may be lost, and a key makes a repetition harmless. */
 export interface Outside {
-  /** Throws on 5xx and when there is no answer: try again, with the same key. */
+  /** Throws on 5xx and when there is no answer: try again with the same key. */
   post(path: string, body: object, idempotencyKey: string, signal: AbortSignal): Promise<Response>
 }
 

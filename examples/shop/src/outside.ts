@@ -7,16 +7,13 @@ interface Effect {
 }
 
 /**
- * The gateway, the carrier, the mail server: they forget answers, refuse at times, and keep books.
+ * The gateway, the carrier and the mail server: they lose answers, refuse at times, and keep books.
  */
 export interface OutsideWorld {
   readonly url: string
-  /**
-   * What has happened, by idempotency key: a key that comes again is answered, and is no new
-   * effect.
-   */
+  /** The effects by idempotency key: a repeated key is answered and has no new effect. */
   effects(path: string): Effect['body'][]
-  /** Requests that failed, and answers that were lost after something had happened. */
+  /** Requests that failed, and answers that were lost after an effect. */
   readonly trouble: { failed: number; lost: number; repeated: number }
   mailIsUp: boolean
   close(): Promise<void>
@@ -53,7 +50,7 @@ export async function outsideWorld(): Promise<OutsideWorld> {
     if (body.card === 'declined') return end(402)
     if (body.address === 'nowhere') return end(422)
     if (ledger.has(key)) world.trouble.repeated++
-    // A refund of what was never charged is nothing, and is no error.
+    // A refund of a charge that never happened does nothing, and is no error.
     else if (path !== '/refunds' || isCharged(body.id)) ledger.set(key, { path, body })
     if (Math.random() < 0.1) {
       world.trouble.lost++

@@ -6,15 +6,14 @@ import type { Outside } from './outside-client.ts'
 
 const quick = backoff({ baseMs: 20, capMs: 200 })
 
-/** Who reacts to what happened. None of them knows of another. */
+/** The consumers of events. None of them knows another. */
 export function reactions(
   sagas: SagaRunner<Tx>,
   order: ReturnType<typeof orderSaga>,
   outside: Outside,
 ): Consumer<Tx>[] {
   return [
-    // The order was placed by the request; its saga begins with the event, once: the order is its
-    // id.
+    // The request placed the order; the event begins its saga once, because the order is its id.
     consumer<Tx, Order>({
       name: 'begin-order',
       types: ['order.placed'],
@@ -22,8 +21,8 @@ export function reactions(
       handle: ({ event }) =>
         sagas.submit(order, { id: `order ${event.data.id}`, input: event.data }),
     }),
-    // Its write and the mark that it was made are one commit: an event that comes twice counts
-    // once.
+    // Its write and the row that marks the event are one commit, so an event that comes twice
+    // counts once.
     consumer<Tx, Order>({
       name: 'inventory',
       types: ['order.confirmed'],
@@ -35,7 +34,7 @@ export function reactions(
         emit({ type: 'stock.taken', subject: event.data.item })
       },
     }),
-    // The outside again: its key is the same on every delivery.
+    // Another outside service: its key is the same on every delivery.
     consumer<Tx, Order>({
       name: 'e-mail',
       types: ['order.confirmed', 'order.cancelled'],

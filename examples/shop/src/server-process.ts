@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** A process of the shop, so that it can be killed, and comes again on the same port. */
+/** A process of the shop that can be killed, and restarts on the same port. */
 export interface ServerProcess {
   readonly url: string
-  /** SIGKILL: no handler, no flush, no goodbye. */
+  /** SIGKILL: no handler runs, and nothing is flushed. */
   kill(): Promise<void>
   start(): Promise<void>
   stop(): Promise<void>
@@ -22,7 +22,8 @@ export async function serverProcess(
   async function start(): Promise<void> {
     const child = spawn(process.execPath, ['--import', 'tsx', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
-      // A group of its own: Ctrl+C is for the story, which decides what becomes of its processes.
+      // A process group of its own, so that Ctrl+C reaches the story, which decides what happens to
+      // its processes.
       detached: true,
       env: { ...process.env, ...env, PORT: String(port) },
     })

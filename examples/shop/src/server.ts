@@ -21,7 +21,7 @@ const { client } = database
 const hooks = webhooks<Tx>({
   client,
   customerOf: ({ data }) => (data as Order | null)?.customer,
-  // Only here: the customer's endpoint is on this machine.
+  // Only in this example, because the customer's endpoint is on this machine.
   allowHttp: true,
   allowAddresses: ['127.0.0.1'],
   timeoutMs: 1_000,
@@ -70,7 +70,7 @@ app.put<{ Body: { customer: string; url: string } }>('/endpoints', async (reques
   return { secret }
 })
 
-// How the shop stands, and what an operator does about it.
+// The state of the shop, and the acts of an operator.
 app.get('/state', async () => {
   const { rows } = await database.query<{ state: string; count: number }>(
     'select state, count(*)::int as count from orders group by state',
@@ -92,7 +92,7 @@ app.post('/redrive', { config: { idempotency: false } }, async () => {
   return { redriven: results.map(({ redriven }) => redriven.length) }
 })
 
-// What somebody on call looks at. A real shop asks its own login who it is.
+// The dashboard for whoever is on call. A real shop asks its own login who that is.
 const watched = {
   deadLetters: [log.deadLetters, sagas.deadLetters, hooks.deadLetters],
   lag: { log, consumers: consumers.map(({ name }) => name) },

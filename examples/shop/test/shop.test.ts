@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const run = promisify(execFile)
 
-test('the shop on PGlite balances its books, whatever is lost and killed', {
+test('the shop on PGlite balances its books despite lost answers and killed processes', {
   timeout: 300_000,
 }, async () => {
   const { stdout } = await run(process.execPath, ['--import', 'tsx', main], {
@@ -17,7 +17,7 @@ test('the shop on PGlite balances its books, whatever is lost and killed', {
   expect(stdout.match(/✔/g)).toHaveLength(8)
 })
 
-test('with --serve its trouble is in the dashboard and the metrics, and Ctrl+C ends it balanced', {
+test('with --serve the dashboard and the metrics show its trouble, and Ctrl+C ends it balanced', {
   timeout: 300_000,
 }, async () => {
   const env = { ...process.env, DATABASE_URL: undefined, ORDERS: '12' }

@@ -16,7 +16,7 @@ test('every block of docs/testing.md is a file of this example, to the letter', 
   expect(blocks).toEqual((await Promise.all(texts)).map(asAReaderHasIt))
 })
 
-/** Whose database is named in the environment; here the tests start one. */
+/** The name of the database is in the environment; here the tests start one. */
 function asAReaderHasIt(text: string): string {
   return text
     .replace("import '@oncekey/test-servers'\n", '')

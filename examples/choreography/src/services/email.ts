@@ -2,7 +2,8 @@ import type { Transaction } from '@electric-sql/pglite'
 import { type Consumer, consumer, PermanentError } from '@oncekey/outbox'
 
 /**
- * Tells the customer. An address that is none will be none tomorrow, too: no point in trying again.
+ * Sends the customer an e-mail. An invalid address will still be invalid tomorrow, so retrying is
+ * useless.
  */
 export function email(): Consumer<Transaction> {
   return consumer<Transaction>({

@@ -3,8 +3,8 @@ import { type Consumer, consumer } from '@oncekey/outbox'
 import type { Order } from '../shop.ts'
 
 /**
- * Reserves what was ordered, and puts it back when the payment failed. In the order of each order's
- * events.
+ * Reserves the ordered item, and puts it back if the payment failed. It takes each order's events
+ * in order.
  */
 export function inventory(): Consumer<Transaction> {
   return consumer<Transaction>({

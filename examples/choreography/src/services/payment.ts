@@ -3,7 +3,8 @@ import { type Consumer, consumer } from '@oncekey/outbox'
 import type { Order } from '../shop.ts'
 
 /**
- * Charges an order; says `payment.processed`, or `payment.failed`, which is a fact like any other.
+ * Charges an order and emits `payment.processed`, or `payment.failed`, which is a fact like any
+ * other.
  */
 export function payment(gateway: {
   charge(key: string, order: Order): Promise<'charged' | 'declined'>
@@ -13,8 +14,9 @@ export function payment(gateway: {
     types: ['order.created'],
     async handle({ event, transaction, emit, deriveKey }) {
       const order = event.data
-      // The gateway knows a retry by its key: however often this runs, the card is charged once.
-      // Before the transaction, which should not stay open while somebody far away is asked.
+      // The gateway recognizes a retry by its key: however often this runs, the card is charged
+      // once. This comes before the transaction, which should not stay open during a call to
+      // another service.
       const outcome = await gateway.charge(deriveKey('charge'), order)
       const tx = await transaction()
       if (outcome === 'declined') {

@@ -17,8 +17,8 @@ export const POST = once(async (request: NextRequest) => {
     'insert into orders (item) values ($1) returning *',
     [item],
   )
-  // `redirect()` throws; what was written is kept all the same, and a retry is redirected there
-  // again.
+  // `redirect()` throws; the writes are kept all the same, and a retry is redirected to the same
+  // place.
   if (request.nextUrl.searchParams.has('redirect')) redirect(`/orders/${rows[0]?.id}`)
   return Response.json(rows[0], { status: 201 })
 })
