@@ -1,4 +1,4 @@
-/** A line of the design's budgets, and what was measured of it. */
+/** A line of the design's budgets, and its measured value. */
 export interface Budget {
   readonly what: string
   readonly bound: 'at least' | 'at most'

@@ -1,4 +1,4 @@
-/** Milliseconds of the system's monotonic clock: the same for all processes of a machine. */
+/** Milliseconds of the system's monotonic clock, which all processes of a machine share. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }

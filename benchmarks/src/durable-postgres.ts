@@ -4,13 +4,13 @@ import { Client, Pool } from 'pg'
 import { PEER_KEYS_TABLE } from './contenders/claim-then-work.ts'
 import { ORDERS_TABLE } from './contenders/order.ts'
 
-/** A server that flushes what it commits, and a database for each who is measured on it. */
+/** A server that flushes commits, and a database for each contender. */
 export interface DurablePostgres {
   readonly server: PostgresServer
   readonly version: string
-  /** A database of its own, with the tables of all contenders, empty. */
+  /** A database of its own, with the empty tables of all contenders. */
   database(): Promise<string>
-  /** One with nothing in it. */
+  /** An empty database. */
   emptyDatabase(): Promise<string>
   /**
    * Flushes of the write-ahead log by the processes that serve clients, since the server started.
@@ -20,8 +20,8 @@ export interface DurablePostgres {
 }
 
 /**
- * Commits are flushed. Beside that, checkpoints are kept out of the measurements, and so is the WAL
- * writer, which now and then flushes what a commit was about to.
+ * Commits are flushed. Checkpoints are kept out of the measurements, and so is the WAL writer,
+ * which sometimes flushes what a commit is about to.
  */
 const SETTINGS: Record<string, string> = {
   ...durable,
@@ -66,7 +66,7 @@ export async function onClient<T>(url: string, work: (client: Client) => Promise
   }
 }
 
-/** Since version 18 by kind of process; before, of all of them together. */
+/** Since version 18 for each kind of process, and before that for all of them together. */
 async function walFlushes(client: Client): Promise<number> {
   const { rows: version } = await client.query<{ number: number }>(
     `select current_setting('server_version_num')::int as number`,

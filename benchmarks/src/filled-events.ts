@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg'
 
-/** What job or event `n` of the outbox benches carries: some 330 bytes. */
+/** The data of job or event `n` of the outbox benches: some 330 bytes. */
 export function jobData(n: number): string {
   return `{"n":${n},${REST}`
 }
@@ -17,10 +17,10 @@ const REST = JSON.stringify({
   note: 'Leave it with the neighbours, please.',
 }).slice(1)
 
-/** The same as an expression of SQL, `n` being a column or variable. */
+/** The same as an SQL expression, in which `n` is a column or variable. */
 export const JOB_DATA = `('{"n":' || n || ',${REST}')`
 
-/** Adds events to the log, each of a key and a transaction of its own, as requests would. */
+/** Adds events to the log, each with its own key and transaction, as requests would. */
 export async function fillEvents(
   client: Pick<ClientBase, 'query'>,
   { from, count }: { from: number; count: number },

@@ -1,9 +1,9 @@
 import type { ClientBase } from 'pg'
 
-/** The same for all; 43 characters of digest, as there would be. */
+/** The same for all, with a digest of 43 characters as in reality. */
 export const RECORD_FINGERPRINT = 'json1:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
 
-/** The scope and key of record `n`: a thousand accounts, keys in no order, as UUIDs are. */
+/** The scope and key of record `n`: a thousand accounts, and unordered keys like UUIDs. */
 export function recordKey(
   n: number,
   md5: (text: string) => string,
@@ -11,12 +11,12 @@ export function recordKey(
   return { scope: `account-${n % 1000}`, key: md5(String(n)) }
 }
 
-/** Adds records `from` to `to`, all of them that old and up to a day older. */
+/** Adds records `from` to `to`, all of them this old and up to a day older. */
 export async function fillRecords(
   client: Pick<ClientBase, 'query'>,
   { from, to, age }: { from: number; to: number; age: string },
 ): Promise<void> {
-  // A transaction for each batch, so that the server can write in between.
+  // One transaction for each batch, so that the server can write in between.
   for (let first = from; first <= to; first += BATCH) {
     const last = Math.min(first + BATCH - 1, to)
     await client.query(

@@ -1,6 +1,6 @@
 import { Pool } from 'undici'
 
-/** What is sent; answers are read to their end and thrown away. */
+/** A request; answers are read to their end and discarded. */
 export interface Post {
   readonly path: string
   readonly headers: Record<string, string>
@@ -13,22 +13,19 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
-/**
- * Keep-alive connections, one request at a time on each. An answer that was not expected is an
- * error.
- */
+/** Keep-alive connections with one request at a time on each. An unexpected answer is an error. */
 export function httpClient(port: number, connections: number): HttpClient {
   const pool = new Pool(`http://127.0.0.1:${port}`, {
     connections,
     pipelining: 1,
-    // Unless a server says how long it keeps them.
+    // The keep-alive time, unless a server states its own.
     keepAliveTimeout: 600_000,
   })
 
   return {
     post: ({ path, headers, body, expectedStatus }) =>
-      // `dispatch`, not `request`: no stream per answer, so the load costs less than what it
-      // measures.
+      // `dispatch` and not `request`: without a stream for each answer, the load costs less than
+      // what it measures.
       new Promise((resolve, reject) => {
         let status = 0
         pool.dispatch(

@@ -5,17 +5,17 @@ import type { Program } from './programs.ts'
 import type { Cell, Ratio } from './report.ts'
 import type { cpuMicros } from './verbs.ts'
 
-/** A program that takes orders over HTTP, and the keys that it is sent. */
+/** A program that takes orders over HTTP, and the keys it gets. */
 export interface HttpContender {
   readonly name: string
   readonly program: Program<Served>
   readonly client: HttpClient
-  /** Of request `index`; every call with the same index is the same request. */
+  /** The request with this `index`; every call with the same index returns the same request. */
   keyOf(index: number): string
   stop(): Promise<void>
 }
 
-/** What the measurement asks of a program; it may know other verbs. */
+/** The verbs that a measurement uses; a program may have others. */
 export type Served = {
   cpuMicros: typeof cpuMicros
   /** How many times its handler ran. */
@@ -63,8 +63,8 @@ export function send(client: HttpClient, key: string): Promise<void> {
 }
 
 /**
- * Throws unless `requests` runs the handler that many times: nobody is measured who does not do the
- * work.
+ * Throws unless `requests` runs the handler this many times, so that only contenders that do the
+ * work are measured.
  */
 export async function checkRuns(
   { name, program }: Pick<HttpContender, 'name' | 'program'>,
@@ -77,7 +77,7 @@ export async function checkRuns(
   if (runs !== expected) throw new Error(`${name}: its handler ran ${runs} times, not ${expected}`)
 }
 
-/** One of those that were measured, beside the one that it is compared with. */
+/** A measured contender beside the one it is compared with. */
 export interface Line {
   readonly name: string
   readonly samples: readonly Sample[]
@@ -98,7 +98,7 @@ export function linesOf(
   }))
 }
 
-/** `of` is what the ratios are of. */
+/** `of` is the contender that ratios are relative to. */
 export const lineColumns = (of: string): string[] => [
   '',
   'req/s',

@@ -1,6 +1,6 @@
 import { quantile } from './median.ts'
 
-/** How a number of requests went. */
+/** The results of a number of requests. */
 export interface Load {
   readonly requests: number
   readonly seconds: number
@@ -9,7 +9,10 @@ export interface Load {
   readonly p99: number
 }
 
-/** Sends `requests`, `concurrency` of them at any time: as soon as one is answered, the next. */
+/**
+ * Sends `requests` with `concurrency` of them under way: as soon as one is answered, the next one
+ * starts.
+ */
 export async function closedLoop(
   { requests, concurrency }: { requests: number; concurrency: number },
   send: (index: number) => Promise<void>,
@@ -33,9 +36,9 @@ export async function closedLoop(
 }
 
 /**
- * Sends at a fixed rate whatever the answers take, until told to stop. A request's latency counts
- * from when it was due, so that a stall is felt by all who would have come during it. `onEnd` hears
- * of each, with what `send` returned.
+ * Sends at a fixed rate, however long answers take, until it is stopped. A request's latency counts
+ * from when it was due, so that a stall shows in every request that was due during it. `onEnd` gets
+ * each result, with what `send` returned.
  */
 export async function openLoop<End>(
   { perSecond, until }: { perSecond: number; until: Promise<unknown> },

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import type { BenchResult } from './run-benches.ts'
 
-/** Where and with what it was measured. */
+/** Where a measurement ran, and with which versions. */
 export interface Machine {
   readonly date: string
   readonly processors: number
@@ -10,7 +10,7 @@ export interface Machine {
   readonly memoryGiB: number
   readonly platform: string
   readonly node: string
-  /** Runnable processes before we began: above 0.5 somebody else was measured too. */
+  /** Runnable processes before the run: above 0.5, other work was measured too. */
   readonly loadBefore: number
   readonly packages: Readonly<Record<string, string>>
 }
@@ -60,7 +60,7 @@ const PACKAGES = [
   'pg-transactional-outbox',
 ]
 
-/** Read from where it lies: not every package exports its manifest. */
+/** Read from the package's folder, because not every package exports its manifest. */
 function versionOf(name: string): string {
   const manifest = new URL(`../node_modules/${name}/package.json`, import.meta.url)
   return JSON.parse(readFileSync(manifest, 'utf8')).version

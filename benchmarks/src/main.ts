@@ -24,7 +24,7 @@ import { chosenFrom, USAGE } from './options.ts'
 import { reportText } from './report.ts'
 import { runBenches } from './run-benches.ts'
 
-/** Cheap ones first. A bench that joins is a file in `benches/` and a line here. */
+/** Cheap ones first. A new bench is a file in `benches/` and a line here. */
 const benches = [
   memoryFootprintBench,
   expressMemoryBench,

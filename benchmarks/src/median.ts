@@ -1,6 +1,6 @@
 import type { Ratio } from './report.ts'
 
-/** Of values in any order; between two of them where the share falls between. */
+/** A quantile of values in any order; between two of them if the share falls between. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const at = (sorted.length - 1) * share
@@ -11,7 +11,10 @@ export function quantile(values: readonly number[], share: number): number {
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5)
 
-/** Each of `ours` over the one of `theirs` from the same round: what both suffered cancels out. */
+/**
+ * Each of `ours` divided by the value of `theirs` from the same round, which cancels out what
+ * affected both.
+ */
 export function pairwiseRatio(ours: readonly number[], theirs: readonly number[]): Ratio {
   const ratios = ours.map((value, round) => value / (theirs[round] ?? Number.NaN))
   return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) }

@@ -1,7 +1,10 @@
 import { parseArgs } from 'node:util'
 import type { Bench } from './bench.ts'
 
-/** How much of everything; the defaults are for a look in some minutes, not for the record. */
+/**
+ * The sizes of everything; the defaults give a first look in some minutes, not results for the
+ * record.
+ */
 export interface BenchOptions {
   /** Interleaved rounds that count, after one that does not. @default 9 */
   readonly rounds: number
@@ -74,17 +77,11 @@ export const USAGE = `pnpm bench [name…] [options]
 
 All benches but soak, or those that are named:`
 
-export interface Chosen {
-  readonly help: boolean
-  readonly benches: readonly Bench[]
-  readonly options: BenchOptions
-  readonly json: string | undefined
-  /** The commit to compare with, and the arguments that both trees get. */
-  readonly compare: { readonly commit: string; readonly args: readonly string[] } | undefined
-}
-
-/** What a command line asks for. Throws what is wrong with it. */
-export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
+/** The options of a command line. Throws a message about what is wrong with it. */
+export function chosenFrom(
+  args: string[],
+  benches: readonly Bench[],
+): { help: boolean; benches: readonly Bench[]; options: BenchOptions; json: string | undefined } {
   const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true })
   const named = positionals.map((name) => {
     const bench = benches.find((bench) => bench.name === name)

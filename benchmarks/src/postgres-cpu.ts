@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** How long each process of a server has been on a processor, in microseconds. */
+/** The processor time of each process of a server. Microseconds. */
 export type PostgresCpu = ReadonlyMap<string, number>
 
-/** Empty where the system does not say; it is Linux that does. */
+/** Empty if the system does not report it; only Linux does. */
 export function postgresCpu(postmaster: number): PostgresCpu {
   const micros = new Map<string, number>()
   for (const pid of listed('/proc').filter((name) => /^\d+$/.test(name))) {
@@ -14,7 +14,8 @@ export function postgresCpu(postmaster: number): PostgresCpu {
 }
 
 /**
- * What was used in between, by those who were there at the end. `undefined` if that is not known.
+ * The processor time used in between by the processes that exist at the end. `undefined` if that is
+ * unknown.
  */
 export function cpuMicrosBetween(before: PostgresCpu, after: PostgresCpu): number | undefined {
   if (after.size === 0) return undefined
@@ -23,13 +24,13 @@ export function cpuMicrosBetween(before: PostgresCpu, after: PostgresCpu): numbe
   return total
 }
 
-/** After the name, which is in brackets and may hold any character. */
+/** Reads behind the name, which is in brackets and may contain any character. */
 function parentOf(pid: string): number {
   const stat = read(`/proc/${pid}/stat`)
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
 }
 
-/** Empty when the process has just ended. */
+/** Empty if the process has just ended. */
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')

@@ -7,13 +7,13 @@ import { build } from 'tsdown'
 import type { BenchOptions } from './options.ts'
 import type { Answer, Verbs } from './verbs.ts'
 
-/** The programs that are measured, as JavaScript in a folder of their own. */
+/** The measured programs, as JavaScript in a folder of their own. */
 export interface Programs {
   start<V extends Verbs>(name: string, nodeFlags?: readonly string[]): Promise<Program<V>>
   remove(): void
 }
 
-/** A process of its own that does what it is asked to. */
+/** A process of its own that runs verbs on request. */
 export interface Program<V extends Verbs> {
   call<Name extends keyof V & string>(
     verb: Name,
@@ -23,8 +23,9 @@ export interface Program<V extends Verbs> {
 }
 
 /**
- * Builds `programs/*.ts` as the packages are built for npm. Loaders that run TypeScript will not
- * do: tsx has esbuild name every function as it is made, which costs some microseconds a request.
+ * Builds `programs/*.ts` as the packages are built for npm. A loader that runs TypeScript is not
+ * suitable: tsx has esbuild name every function as it is created, which costs some microseconds a
+ * request.
  */
 export async function bundlePrograms({
   cpuProf,
@@ -60,7 +61,7 @@ async function startProgram<V extends Verbs>(path: string, flags: string[]): Pro
   const child = fork(path, {
     execArgv: flags,
     env: { ...process.env, NODE_ENV: 'production' },
-    // Its stdout would be in the middle of our tables.
+    // Its stdout would end up among our tables.
     stdio: ['ignore', 2, 2, 'ipc'],
   })
   const ended = once(child, 'exit')
@@ -85,7 +86,7 @@ async function startProgram<V extends Verbs>(path: string, flags: string[]): Pro
       return value as never
     },
     async stop() {
-      // Whoever is profiled writes the profile on its way out, so it is asked rather than killed.
+      // A profiled program writes its profile when it exits, so it is asked to exit and not killed.
       if (child.connected) child.disconnect()
       await ended
     },

@@ -1,17 +1,19 @@
 import { type RedisServer, startProxy } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 
-/** What a number of requests cost in Redis, each of them. */
+/** The cost in Redis of each of a number of requests. */
 export interface RedisCost {
-  /** Times that somebody waited for Redis, or could have. */
+  /** How often a client waited for Redis, or could have. */
   readonly roundTrips: number
-  /** What the server executed, inside scripts too: `evalsha 2, hset 2, set 1`. */
+  /**
+   * The commands that the server executed, including those in scripts: `evalsha 2, hset 2, set 1`.
+   */
   readonly commands: string
 }
 
-/** Counts in between; nobody else may use the server meanwhile. */
+/** Counts during `work`; nobody else may use the server meanwhile. */
 export interface RedisCounter {
-  /** For a client that is to be counted. */
+  /** The URL for a client whose commands are counted. */
   readonly url: string
   count(requests: number, send: (index: number) => Promise<void>): Promise<RedisCost>
   stop(): Promise<void>
@@ -19,7 +21,8 @@ export interface RedisCounter {
 
 export async function redisCounter(redis: RedisServer): Promise<RedisCounter> {
   const proxy = await startProxy(redis.port)
-  // So that what a client sends at once is one round trip, however the bytes are cut on their way.
+  // A delay, so that everything a client sends at once counts as one round trip, however the bytes
+  // are split.
   proxy.latency(2)
   const looker = new Redis(redis.url)
   return {
@@ -30,7 +33,7 @@ export async function redisCounter(redis: RedisServer): Promise<RedisCounter> {
       proxy.resetCounts()
       for (let index = 0; index < requests; index += 1) {
         await send(index)
-        // Some store the response after they have sent it.
+        // Some contenders store the response after they have sent it.
         await settled(looker)
       }
       const calls = await commandCalls(looker)
@@ -46,7 +49,7 @@ export async function redisCounter(redis: RedisServer): Promise<RedisCounter> {
   }
 }
 
-/** Done when two looks in a row find nothing new. */
+/** Resolves when two readings in a row show nothing new. */
 async function settled(redis: Redis): Promise<void> {
   const look = async (): Promise<string> => JSON.stringify([...(await commandCalls(redis))])
   let before = await look()
@@ -58,7 +61,7 @@ async function settled(redis: Redis): Promise<void> {
   }
 }
 
-/** What a connection asks for itself, and whoever looks, is nobody's request. */
+/** Excludes the commands of a new connection, and those of the measurement. */
 async function commandCalls(redis: Redis): Promise<Map<string, number>> {
   const stats = await redis.info('commandstats')
   const found = [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)]

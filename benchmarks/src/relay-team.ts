@@ -7,19 +7,19 @@ import { cpuMicrosBetween, postgresCpu } from './postgres-cpu.ts'
 import type { RelayRunner, RelayRunnerOptions } from './programs/relay-runner.ts'
 import type { Program, Programs } from './programs.ts'
 
-/** Relays that share a consumer's work, each a process of its own. */
+/** Relays that share a consumer's work, each in a process of its own. */
 export interface RelayTeam {
-  /** Adds a backlog and lets them at it. */
+  /** Adds a backlog and lets them read it. */
   drain(events: number): Promise<Drained>
   stop(): Promise<void>
 }
 
 export interface Drained {
-  /** To the last event that was handled. */
+  /** The time until the last event was handled. */
   readonly seconds: number
-  /** Microseconds on a processor, all relays. */
+  /** Processor time of all relays. Microseconds. */
   readonly client: number
-  /** Microseconds on a processor, all of the server. */
+  /** Processor time of the whole server. Microseconds. */
   readonly server: number
 }
 

@@ -1,25 +1,25 @@
 import { type Budget, budgetLine } from './budget.ts'
 
-/** What a bench found out. */
+/** The results of a bench. */
 export interface Report {
   readonly tables: readonly Table[]
   readonly budgets: readonly Budget[]
-  /** What one has to know to read the tables. */
+  /** Notes that are needed to read the tables. */
   readonly notes: readonly string[]
-  /** The server that was measured against, where there was one. */
+  /** The server that was measured against, if any. */
   readonly postgresVersion?: string
 }
 
 export interface Table {
   readonly title: string
   readonly columns: readonly string[]
-  /** Raw: they are rounded for reading, and are as they are in the JSON. */
+  /** Raw values: the tables round them, and the JSON does not. */
   readonly rows: readonly (readonly Cell[])[]
 }
 
 export type Cell = string | number | Ratio | undefined
 
-/** The median of what was measured round by round, and how far the rounds were apart. */
+/** The median of the rounds, and the range of their values. */
 export interface Ratio {
   readonly median: number
   readonly least: number

@@ -8,7 +8,7 @@ export interface BenchResult {
   readonly report: Report
 }
 
-/** One after the other: two at once would measure each other. */
+/** One after the other, because two at once would measure each other. */
 export async function runBenches(
   benches: readonly Bench[],
   options: BenchOptions,

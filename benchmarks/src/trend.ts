@@ -1,4 +1,4 @@
-/** Where the straight line through values, measured in equal steps, begins and ends. */
+/** The start and the end of the straight line through values that were measured in equal steps. */
 export function trendOf(values: readonly number[]): { readonly from: number; readonly to: number } {
   const middle = (values.length - 1) / 2
   const mean = values.reduce((total, value) => total + value, 0) / values.length

@@ -1,4 +1,4 @@
-/** What a program can be asked, by name. */
+/** The requests that a program answers, by name. */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are each verb's own
 export type Verbs = Record<string, (...given: any[]) => unknown>
 
@@ -27,7 +27,8 @@ export function answer<V extends Verbs>(verbs: V): void {
 }
 
 /**
- * Microseconds on a processor since the program began, its garbage collector's threads included.
+ * Processor time since the program began, including the threads of its garbage collector.
+ * Microseconds.
  */
 export function cpuMicros(): number {
   const { user, system } = process.cpuUsage()

@@ -80,10 +80,10 @@ test('fastify-stores has a line for each store, fresh and replayed, beside the b
   expect(tables.map((table) => table.rows.length)).toEqual([13])
 }, 120_000)
 
-test('a request costs two round trips to Redis, a replay one', async () => {
+test('a request costs two round trips to Redis, and a replay one', async () => {
   const report = await run(redisPeersBench)
   const { tables } = report
-  // Ours and three peers, two kinds of request; then both kinds with Express alone beside them.
+  // Ours and three peers, with two kinds of request each, and both kinds beside Express alone.
   expect(tables.map((table) => table.rows.length)).toEqual([8, 5, 5])
   expect(reportText(report)).not.toMatch(/NaN|undefined/)
   const rows = new Map(
@@ -91,12 +91,12 @@ test('a request costs two round trips to Redis, a replay one', async () => {
   )
   expect(rows.get('Oncekey: fresh key')?.[0]).toBe(2)
   expect(rows.get('Oncekey: replay')?.[0]).toBe(1)
-  // Whoever claims with SET NX asks again for what is there.
+  // A contender that claims with SET NX has to ask again for an existing record.
   expect(rows.get('@node-idempotency/core: fresh key')).toEqual([2, 'set 2'])
   expect(rows.get('@node-idempotency/core: replay')).toEqual([2, 'get 1, set 1'])
 }, 240_000)
 
-test('what a request costs is what the design says, counted', async () => {
+test('a request costs what the design allows, by count', async () => {
   const { tables, budgets } = await run(countsBench)
   const rows = new Map(
     tables[0]?.rows.map(([entrant, request, ...counts]) => [`${entrant}: ${request}`, counts]),
@@ -118,7 +118,7 @@ test('what a request costs is what the design says, counted', async () => {
   expect(budgets.map(budgetLine).filter((line) => line.includes('missed'))).toEqual([])
 }, 120_000)
 
-test('soak has a line for each store, the course of each, and six budgets for each', async () => {
+test('soak has a line, a course and six budgets for each store', async () => {
   const { tables, budgets } = await run(soakBench)
   expect(tables.map((table) => table.rows.length)).toEqual([4, 10, 10, 10, 10])
   expect(budgets).toHaveLength(24)

@@ -17,7 +17,7 @@ import { type DurablePostgres, durablePostgres, onClient } from '../durable-post
 import { sum } from '../median.ts'
 import type { Cell } from '../report.ts'
 
-/** What a request costs where that can be counted, one request after the other. */
+/** The countable costs of a request, with one request after the other. */
 export const countsBench: Bench = {
   name: 'counts',
   about: 'statements, round trips and WAL flushes of each kind of request, exactly',
@@ -25,8 +25,8 @@ export const countsBench: Bench = {
   async run({ counted }) {
     const postgres = await durablePostgres()
     const proxy = await startProxy(postgres.server.port)
-    // So that what a client sends at once is one round trip, however the bytes are cut on their
-    // way.
+    // A delay, so that everything a client sends at once counts as one round trip, however the
+    // bytes are split.
     proxy.latency(2)
     const rows: Row[] = []
     try {
@@ -77,10 +77,10 @@ interface Request {
   readonly name: string
   readonly event?: boolean
   readonly expectedStatus: number
-  /** Whether those take part that know no keys. */
+  /** Whether contenders without keys take part. */
   readonly withoutKeys?: boolean
   readonly each: () => PlaceRequest
-  /** What has happened before; returns what ends it. */
+  /** Sets up the earlier requests; returns a function that ends them. */
   readonly before?: (here: Contender, elsewhere: Contender) => Promise<undefined | (() => unknown)>
 }
 
@@ -163,7 +163,7 @@ async function count(run: {
   }
   const flushesBefore = await postgres.walFlushes()
 
-  // One that is not counted, except in the flushes: it opens the connection.
+  // One request that is not counted, except in the flushes: it opens the connection.
   await place(here, request, pool)
   await resetStatements(url)
   proxy.resetCounts()
@@ -186,7 +186,7 @@ async function count(run: {
   }
 }
 
-/** Returns the round trips until it was answered; done when the connection is back in the pool. */
+/** Returns the round trips until the answer; resolves when the connection is back in the pool. */
 async function place(
   contender: Contender,
   { each, expectedStatus, name }: Request,
@@ -204,7 +204,7 @@ async function place(
   return toAnswer
 }
 
-/** A process of the server's reports what it has flushed when it ends. */
+/** A server process reports its flushes when it ends. */
 async function allGone(url: string, anyUrl: string): Promise<void> {
   const database = new URL(url).pathname.slice(1)
   await onClient(anyUrl, (client) =>

@@ -64,7 +64,7 @@ interface Sample extends Load {
   readonly server: number
 }
 
-/** Without HTTP: what is compared is what is done in the transaction. */
+/** Without HTTP, because only the work in the transaction is compared. */
 async function placed(
   { program }: App,
   { server }: DurablePostgres,

@@ -8,7 +8,7 @@ import type { MemoryServer } from '../programs/memory-server.ts'
 import type { Program, Programs } from '../programs.ts'
 import { interleaved } from '../rounds.ts'
 
-/** What the middleware costs where the store costs next to nothing. */
+/** What the middleware costs with a store that costs next to nothing. */
 export const expressMemoryBench: Bench = {
   name: 'express-memory',
   about: 'Express alone against Express with idempotency on memoryStore: fresh keys, replays',

@@ -14,7 +14,7 @@ import type { Program, Programs } from '../programs.ts'
 import type { Ratio, Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** A handler that inserts one row: bare, as peers make it idempotent, and ours. */
+/** A handler that inserts one row: bare, made idempotent in the way of peers, and with ours. */
 export const expressPostgresBench: Bench = {
   name: 'express-postgres',
   about: 'one insert (and one event) bare, claim-commit-then-work, and ours, with and without HTTP',
@@ -80,12 +80,12 @@ interface RequestLoad {
   readonly concurrency: number
 }
 
-/** One at a time, most of the time is spent waiting: fewer will do. */
+/** With one at a time most of the time is waiting, so fewer requests are enough. */
 function loadOf({ requests }: BenchOptions, concurrency: number): RequestLoad {
   return { requests: concurrency === 1 ? Math.ceil(requests / 4) : requests, concurrency }
 }
 
-/** One at a time it would take long for the compiler to see what is worth optimising. */
+/** With one at a time it would take long until the compiler optimizes. */
 async function warmUp(
   apps: readonly App[],
   layer: 'http' | 'direct',
@@ -128,7 +128,7 @@ function overHttp(client: HttpClient, load: RequestLoad): Promise<Load> {
   )
 }
 
-/** An entrant at one concurrency, beside the two that it is compared with. */
+/** An entrant at one concurrency, beside the two entrants that it is compared with. */
 interface Line {
   readonly entrant: Entrant
   readonly concurrency: number
@@ -186,7 +186,7 @@ function tableOf(
   }
 }
 
-/** Of ours without prepared statements, which is what one gets without asking. */
+/** For ours without prepared statements, which is the default. */
 function budgetsOf(event: boolean, lines: readonly Line[]): Budget[] {
   const ours = lines.filter(({ entrant }) => entrant.contender === 'Oncekey' && !entrant.prepare)
   return ours.flatMap(({ entrant, concurrency, ofBare, ofClaimThenWork }) => {

@@ -12,7 +12,7 @@ import {
 import type { FastifyServer, FastifyStore } from '../programs/fastify-server.ts'
 import { interleaved } from '../rounds.ts'
 
-/** What the plugin costs where the store costs next to nothing. */
+/** What the plugin costs with a store that costs next to nothing. */
 export const fastifyMemoryBench: Bench = {
   name: 'fastify-memory',
   about: 'Fastify alone against Fastify with idempotency on memoryStore: fresh keys, replays',

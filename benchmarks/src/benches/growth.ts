@@ -8,7 +8,7 @@ import type { Program } from '../programs.ts'
 import type { Cell, Ratio } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** Whether a claim becomes slower as the records become many. */
+/** Whether claims become slower as the number of records grows. */
 export const growthBench: Bench = {
   name: 'growth',
   about: 'begin and complete on tables of different sizes',

@@ -8,7 +8,7 @@ import type { Bench } from '../bench.ts'
 import { monotonicMs } from '../clock.ts'
 import { durablePostgres } from '../durable-postgres.ts'
 
-/** What one failure costs an ordering key that is never quiet. */
+/** What one failure costs an ordering key with constant traffic. */
 export const hotKeyBench: Bench = {
   name: 'hot-key',
   about: 'one ordering key before, during and after one failure of an ordered consumer',

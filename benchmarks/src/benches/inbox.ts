@@ -8,7 +8,7 @@ import { type Drained, type RelayTeam, startTeam } from '../relay-team.ts'
 import type { Ratio, Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** What it costs that a consumer's write happens once. */
+/** What it costs to make a consumer's write happen once. */
 export const inboxBench: Bench = {
   name: 'inbox',
   about: 'a consumer that inserts a row: in autocommit, in the inbox, and in batches of the inbox',
@@ -35,7 +35,8 @@ export const inboxBench: Bench = {
 }
 
 /**
- * `events`: of how many requests in a round it is; a batch is too fast for as few as the others.
+ * `events`: how many requests in a round it covers; a batch is too fast for the number that the
+ * others get.
  */
 const ENTRANTS: readonly { readonly work: Work; readonly events: number }[] = [
   { work: 'bare insert', events: 1 },
@@ -63,7 +64,7 @@ async function measured(
     const url = await postgres.database()
     teams.push(await startTeam(programs, postgres, { url, relays: 1, work, concurrency: many }))
   }
-  // One at a time most of the time is spent waiting: fewer will do.
+  // With one at a time most of the time is waiting, so fewer events are enough.
   const base = many === 1 ? Math.ceil(requests / 4) : requests
   const samples = await interleaved(
     rounds,

@@ -10,7 +10,7 @@ import type { QueueName } from '../queues/queues.ts'
 import type { Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** How soon after its request an event is with its handler. */
+/** How soon after its request an event reaches its handler. */
 export const latencyBench: Bench = {
   name: 'latency',
   about: 'from commit to handler at a fixed rate: quiet, with slow handlers, with an old snapshot',
@@ -47,9 +47,9 @@ export const latencyBench: Bench = {
 interface Entrant {
   readonly name: string
   readonly queue: QueueName
-  /** Whether requests are taken by the process that has the handlers. */
+  /** Whether the process with the handlers also takes requests. */
   readonly together: boolean
-  /** How many of a hundred handlers take two seconds, in turns. */
+  /** How many of a hundred handlers take two seconds, spread evenly. */
   readonly percents: readonly number[]
 }
 
@@ -57,7 +57,7 @@ const ENTRANTS: readonly Entrant[] = [
   { name: 'Oncekey', queue: 'Oncekey', together: false, percents: [0, 1] },
   { name: 'Oncekey, one process', queue: 'Oncekey', together: true, percents: [0, 1] },
   { name: 'graphile-worker', queue: 'graphile-worker', together: false, percents: [0, 1] },
-  // A batch takes as long as its slowest: it would never catch up.
+  // A batch takes as long as its slowest event, so it would never catch up.
   { name: 'pg-boss', queue: 'pg-boss', together: false, percents: [0] },
 ]
 
@@ -66,13 +66,13 @@ const SLOW = '1 % of handlers take 2 s'
 const CONCURRENCY = 50
 const MOST_ROUNDS = 3
 
-/** Who takes requests, and who has the handlers. */
+/** The process that takes requests, and the process with the handlers. */
 interface Pair {
   readonly entrant: Entrant
   readonly url: string
   readonly requests: Program<LatencyApp>
   readonly handlers: Program<LatencyApp>
-  /** Jobs so far. */
+  /** The number of jobs so far. */
   sent: number
   stop(): Promise<void>
 }
@@ -97,11 +97,11 @@ async function start(
   return { entrant, url, requests, handlers, sent: 0, stop }
 }
 
-/** Milliseconds of every event. */
+/** The latency of every event. Milliseconds. */
 interface Sample {
   readonly fromCommit: readonly number[]
   readonly fromRequest: readonly number[]
-  /** A second, that were really sent. */
+  /** Requests a second that were really sent. */
   readonly rate: number
 }
 
@@ -120,8 +120,8 @@ async function inTurn(pair: Pair, slowPercent: number, options: BenchOptions): P
 }
 
 /**
- * The first and the last of the time that a snapshot is held, which no row version can be cleared
- * before.
+ * The start and the end of the time that a snapshot is held, during which no row version can be
+ * removed.
  */
 async function withOldSnapshot(pair: Pair, options: BenchOptions): Promise<Line[]> {
   const { entrant, handlers, url } = pair

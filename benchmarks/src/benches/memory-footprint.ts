@@ -1,7 +1,7 @@
 import type { Bench } from '../bench.ts'
 import type { MemoryFiller } from '../programs/memory-filler.ts'
 
-/** What a record of the memory store takes, beside the response it keeps. */
+/** The memory that a record of the memory store takes in addition to its response. */
 export const memoryFootprintBench: Bench = {
   name: 'memory-footprint',
   about: 'bytes that memoryStore takes for a record',

@@ -10,7 +10,7 @@ import type { OrdersApp } from '../programs/orders-app.ts'
 import type { Purger } from '../programs/purger.ts'
 import type { Programs } from '../programs.ts'
 
-/** Whether those who are served notice that somebody cleans up. */
+/** Whether a purge slows requests down. */
 export const purgeBench: Bench = {
   name: 'purge',
   about: 'latency of fresh requests at a fixed rate, while expired records are purged',
@@ -32,11 +32,11 @@ export const purgeBench: Bench = {
   },
 }
 
-/** Two windows that follow one another, without and with a purge. */
+/** Two consecutive windows, without and with a purge. */
 interface Turn {
   readonly quiet: Load
   readonly purging: Load
-  /** Keys forgotten in the second. */
+  /** The keys that the second window forgot. */
   readonly keys: number
 }
 
@@ -81,7 +81,7 @@ async function servedInTurns(programs: Programs, url: string, expired: number): 
 function reportOf(turns: readonly Turn[], expired: number) {
   const quiet = turns.map((turn) => turn.quiet)
   const purging = turns.map((turn) => turn.purging)
-  // The last one ends when there is no more to purge, maybe too soon for a p99.
+  // The last window ends when there is nothing left to purge, maybe too early for a p99.
   const whole = turns.length > 1 ? -1 : undefined
   const p99 = (loads: Load[]) => loads.slice(0, whole).map((load) => load.p99)
   const ratio = pairwiseRatio(p99(purging), p99(quiet))

@@ -74,7 +74,7 @@ async function start(programs: Programs, name: RedisPeerName, url: string): Prom
   return httpContender(name, program, await program.call('listen', name, database), () => '')
 }
 
-/** Those who know keys run the handler once for each, and from then on replay. */
+/** Contenders with keys run the handler once for each key, and replay from then on. */
 async function checkWork(contender: HttpContender): Promise<void> {
   const keys = Array.from({ length: 20 }, () => randomUUID())
   const all = async () => {

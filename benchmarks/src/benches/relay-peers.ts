@@ -10,7 +10,7 @@ import { type QueueName, queues } from '../queues/queues.ts'
 import type { Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** The same backlog, handed to a function that does nothing, by us and by peers. */
+/** The same backlog, delivered to a function that does nothing, by ours and by peers. */
 export const relayPeersBench: Bench = {
   name: 'relay-peers',
   about: 'jobs a second out of a backlog: ours, graphile-worker, pg-boss, pg-transactional-outbox',
@@ -53,12 +53,12 @@ async function start(
 ): Promise<Contender> {
   const program = await programs.start<QueueRunner>('queue-runner')
   await program.call('open', name, await postgres.emptyDatabase(), CONCURRENCY)
-  // Each of its batches goes over the whole backlog: as many as the others have would take minutes.
+  // Each of its batches reads the whole backlog, so the backlog of the others would take minutes.
   const share = name === 'pg-transactional-outbox' ? 10 : 1
   return { name, jobs: Math.ceil(jobs / share), program }
 }
 
-/** Nobody is measured who does not hand out each job, once, and remember that it was done. */
+/** Only contenders that deliver each job once, and record that it was done, are measured. */
 async function checkWork({ name, program }: Contender): Promise<void> {
   await program.call('fill', CHECKED)
   await program.call('start')
@@ -76,7 +76,7 @@ const CHECKED = 100
 interface Sample {
   readonly jobs: number
   readonly seconds: number
-  /** Microseconds on a processor, for a job. */
+  /** Processor time for each job. Microseconds. */
   readonly client: number
   readonly server: number
 }
@@ -92,8 +92,7 @@ async function drained({ jobs, program }: Contender, { server }: DurablePostgres
       await setTimeout(50)
       continue
     }
-    // What is written after the last job belongs to the work, and so do connections that are
-    // closed.
+    // Writes after the last job belong to the work, and so do connections that are closed.
     const handled = postgresCpu(server.pid())
     await program.call('stop')
     const stopped = new Map([...handled, ...postgresCpu(server.pid())])

@@ -29,7 +29,7 @@ export const relayBench: Bench = {
 
 const RELAYS = [1, 2, 4] as const
 
-/** A database of its own, so that none finds pages warm that another has read. */
+/** A database for each contender, so that none finds pages in the cache that another has read. */
 async function start(programs: Programs, postgres: DurablePostgres, relays: number) {
   const url = await postgres.database()
   return startTeam(programs, postgres, { url, relays, work: 'nothing', concurrency: 50 })

@@ -11,7 +11,7 @@ import { closedLoop } from '../load.ts'
 import { median, pairwiseRatio } from '../median.ts'
 import { interleaved } from '../rounds.ts'
 
-/** What a step of a saga costs over the transaction that it is. */
+/** What a step of a saga costs more than its transaction alone. */
 export const sagaBench: Bench = {
   name: 'saga',
   about: 'sagas of five steps: steps a second, and flushes for each',
@@ -67,7 +67,7 @@ export const sagaBench: Bench = {
 
 const STEPS = 5
 
-/** Runs five steps on a pool, for one piece of work. */
+/** Runs five steps on a pool, as one unit of work. */
 interface Entrant {
   readonly name: string
   open(pool: Pool): { run(): Promise<unknown> }
@@ -127,7 +127,7 @@ async function flushesPerStep(
   return { name: entrant.name, flushes: (perRun - toBegin) / STEPS, toBegin }
 }
 
-/** A process of the server's reports what it has flushed when it ends. */
+/** A server process reports its flushes when it ends. */
 async function noConnections({ server }: DurablePostgres, url: string): Promise<void> {
   const database = new URL(url).pathname.slice(1)
   await onClient(server.url, (client) =>

@@ -13,7 +13,7 @@ import type { Programs } from '../programs.ts'
 import type { Cell, Table } from '../report.ts'
 import { trendOf } from '../trend.ts'
 
-/** Whether a server that is busy for long stays as it is. */
+/** Whether a server stays the same under long load. */
 export const soakBench: Bench = {
   name: 'soak',
   about:
@@ -42,12 +42,12 @@ export const soakBench: Bench = {
   },
 }
 
-/** What was seen in one stretch of a run, and the server at the end of it. */
+/** The measurements of one part of a run, and the server at its end. */
 interface Stretch extends SoakState {
-  /** Of answers, in milliseconds from when their request was due. */
+  /** Latency from the time when a request was due. Milliseconds. */
   readonly latencies: readonly number[]
   readonly errors: number
-  /** Too many were waiting for an answer. */
+  /** Whether too many requests were waiting for an answer. */
   readonly unsent: number
 }
 
@@ -65,7 +65,7 @@ async function soak(
 ): Promise<Soak> {
   const { store, url, seconds, requests } = of
   const program = await programs.start<SoakServer>('soak-server', ['--expose-gc'])
-  // A run is through with it several times before its second half, in which nothing may grow.
+  // A record lives for a fraction of the first half of a run, so nothing may grow in the second.
   const retentionMs = Math.min(30_000, (seconds * 1_000) / 10)
   const port = await program.call('listen', store, url, retentionMs)
   const client = httpClient(port, CONNECTIONS)
@@ -83,7 +83,8 @@ async function soak(
 }
 
 /**
- * Answers a second, when the next request comes as soon as there is one. The first rounds warm up.
+ * Answers a second when the next request starts as soon as one ends. The first rounds are a
+ * warm-up.
  */
 async function saturationOf(client: HttpClient, requests: number): Promise<number> {
   const rates: number[] = []
@@ -237,7 +238,7 @@ function budgetsOf(soak: Soak): Budget[] {
   return [
     atMost('heap, end of the second half over its beginning', 1.05, heap.to / heap.from),
     atMost('RSS, end of the second half over its beginning', 1.1, rss.to / rss.from),
-    // Fitted: a connection that a pool opens and closes is no growth.
+    // A fitted line, because a connection that a pool opens and closes is no growth.
     atMost('file descriptors gained in the second half', 1, files.to - files.from),
     atMost('handles gained in the second half', 1, handles.to - handles.from),
     atMost('p99 of the last third over the first', 1.5, p99OfThird(soak, 2) / p99OfThird(soak, 0)),

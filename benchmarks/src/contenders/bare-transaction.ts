@@ -2,10 +2,7 @@ import type { Contender, ContenderOptions, PlaceRequest } from './contender.ts'
 import { insertOrder, type Order, type PlacedOrder } from './order.ts'
 import { appendByHand } from './outbox-by-hand.ts'
 
-/**
- * The work in a transaction and nothing else: what a retry does twice. The limit of what is
- * possible.
- */
+/** The work in a transaction and nothing else: a retry does it twice. This is the upper limit. */
 export function bareTransaction({ pool, event }: ContenderOptions): Contender {
   async function place(order: Order, refused: boolean): Promise<PlacedOrder | undefined> {
     const client = await pool.connect()
@@ -31,7 +28,7 @@ export function bareTransaction({ pool, event }: ContenderOptions): Contender {
     },
     async place({ order, refused = false }: PlaceRequest) {
       const placed = await place(order, refused)
-      // What the route's res.json() would do.
+      // The same as the route's res.json().
       JSON.stringify(placed)
       return placed === undefined ? 422 : 201
     },

@@ -12,9 +12,9 @@ export const PEER_KEYS_TABLE = `create table peer_keys (
 )`
 
 /**
- * What middlewares do that know nothing of the handler's transaction: commit a claim, let the
- * handler work, commit the response. Three commits, and a crash between them leaves a key that says
- * nothing about the work. Written as lean as it can be.
+ * What a middleware does that cannot use the handler's transaction: it commits a claim, lets the
+ * handler work, and commits the response. These are three commits, and a crash between them leaves
+ * a key that says nothing about the work. It is written as lean as possible.
  */
 export function claimThenWork({ pool, event }: ContenderOptions): Contender {
   async function once(

@@ -4,16 +4,16 @@ import type { Order } from './order.ts'
 
 /** One way of placing an order. */
 export interface Contender {
-  /** Over HTTP: as somebody would write the route. */
+  /** Over HTTP, as somebody would write the route. */
   mount(app: Express): void
   /** The same without HTTP. Returns the status that a client would have seen. */
   place(request: PlaceRequest): Promise<number>
-  /** Begins the same and stays in the middle of it. Returns what gives it up. */
+  /** Begins an order and stops half-way. Returns a function that gives it up. */
   hold?(request: PlaceRequest): Promise<() => Promise<unknown>>
 }
 
 export interface PlaceRequest {
-  /** Nobody but who looks at keys takes notice. */
+  /** Options that only contenders with keys use. */
   readonly key: string | undefined
   readonly order: Order
   /** Whether the handler refuses the order after it has written it. @default false */

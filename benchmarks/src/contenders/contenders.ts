@@ -3,7 +3,7 @@ import { claimThenWork } from './claim-then-work.ts'
 import type { Contender, ContenderOptions } from './contender.ts'
 import { oncekey } from './oncekey.ts'
 
-/** By the name that a program is told. A peer that joins is a file here and a line below. */
+/** The contenders by the names that programs take. A new peer is a file here and a line below. */
 export const contenders = {
   'bare transaction': bareTransaction,
   'claim, then work': claimThenWork,

@@ -1,12 +1,12 @@
 import type { ContenderName } from './contenders.ts'
 
-/** A contender as it is set up; the first two are what the others are compared with. */
+/** A contender with its setup; the others are compared with the first two. */
 export interface Entrant {
   readonly name: string
   readonly contender: ContenderName
-  /** Of the `pg` pool: whether a query is sent without waiting for the answer to the one before. */
+  /** For the `pg` pool: whether a query is sent without waiting for the previous answer. */
   readonly pipeline: boolean
-  /** Of the store: whether its statements are prepared. */
+  /** For the store: whether its statements are prepared. */
   readonly prepare: boolean
 }
 

@@ -3,10 +3,10 @@ import { EventEmitter } from 'node:events'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 /**
- * The least that any plugin with our promises has to do on Fastify, and nothing that it would need
- * besides: keep the body as it comes, make one SHA-256 of it, ask before the handler and wait, keep
- * the response and wait, each of which may be a round trip. It sets no timer, checks no header,
- * gives the handler nothing, and is wrong in most of the cases that the conformance suite has.
+ * The minimum that any plugin with our promises has to do on Fastify: keep the body as it arrives,
+ * hash it once with SHA-256, ask before the handler and wait, keep the response and wait, where
+ * each wait may be a round trip. It sets no timer, checks no header, gives the handler nothing, and
+ * fails most cases of the conformance suite.
  */
 export function leastPlugin(app: FastifyInstance): void {
   const records = new Map<string, Kept>()

@@ -35,7 +35,7 @@ export async function insertOrder(
   return rows[0] as PlacedOrder
 }
 
-/** The same for many, in one statement. */
+/** The same for many orders in one statement. */
 export async function insertOrders(
   client: Pick<ClientBase, 'query'>,
   orders: readonly Order[],

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { ClientBase } from 'pg'
 import type { PlacedOrder } from './order.ts'
 
-/** An outbox as one writes it without Oncekey: a statement of its own in the same transaction. */
+/** An outbox as written without Oncekey: a statement of its own in the same transaction. */
 export async function appendByHand(
   client: Pick<ClientBase, 'query'>,
   order: PlacedOrder,

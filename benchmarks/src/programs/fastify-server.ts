@@ -48,7 +48,7 @@ const storeOf = {
   },
 } satisfies Record<string, (url: string) => unknown>
 
-/** Connections stay while others have their turn: nobody's round begins with opening them. */
+/** Connections stay open between rounds, so that no round starts with opening them. */
 function poolOf(connectionString: string, pipeline: boolean): Pool {
   return new Pool({ connectionString, max: 20, pipeline, idleTimeoutMillis: 0 })
 }

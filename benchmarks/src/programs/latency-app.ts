@@ -31,7 +31,10 @@ const verbs = {
     isSlow = (n) => n % 100 < percent
   },
 
-  /** Sends requests at a fixed rate, jobs `from` and on. How many, and how they went. */
+  /**
+   * Sends requests at a fixed rate, with jobs from number `from` on. Returns how many, and their
+   * results.
+   */
   send({ from, perSecond, seconds }: SendOptions): Promise<Load> {
     return openLoop({ perSecond, until: setTimeout(seconds * 1_000) }, async (index) => {
       const n = from + index
@@ -41,12 +44,12 @@ const verbs = {
     })
   },
 
-  /** When each request was sent, and when its commit was known. */
+  /** When each request was sent, and when its commit was confirmed. */
   sent(from: number, to: number): { asked: number[]; committed: number[] } {
     return { asked: asked.slice(from, to), committed: committed.slice(from, to) }
   },
 
-  /** When each job came to the handler; as many as have. */
+  /** When each job reached the handler, for as many as have. */
   entered(from: number, to: number): number[] {
     return entered.slice(from, to).filter((at) => at !== undefined)
   },

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { memoryStore, type StoredResponse } from '@oncekey/core'
 import { answer } from '../verbs.ts'
 
-/** Nobody aborts. */
+/** A signal that never aborts. */
 const { signal } = new AbortController()
 
 const verbs = {
-  /** Bytes the process grew by, garbage collected before and after. */
+  /** The growth of the process, with garbage collected before and after. Bytes. */
   async fill(records: number): Promise<{ bytes: number; responseBytes: number }> {
     const store = memoryStore({ maxRecords: records })
-    // What a first record allocates once is not a record's.
+    // One-time allocations of the first record do not count.
     const warmUp = memoryStore()
     for (let index = 0; index < 1_000; index += 1) await complete(warmUp, responseOf(index))
 
@@ -21,7 +21,7 @@ const verbs = {
       await complete(store, response)
     }
     const bytes = used() - before
-    // Reached after the measurement, so the store is not collected before it.
+    // Used after the measurement, so that the store is not collected before it.
     if (!store.data) throw new Error('the store is gone')
     return { bytes, responseBytes }
   },
@@ -70,7 +70,8 @@ function bytesOf({ headers, body }: StoredResponse): number {
 }
 
 function used(): number {
-  // Once is not enough: what the first finds in the young generation, the second moves or frees.
+  // Once is not enough: what the first collection finds in the young generation, the second moves
+  // or frees.
   for (let times = 0; times < 3; times += 1) globalThis.gc?.()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external

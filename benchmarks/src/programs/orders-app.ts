@@ -15,7 +15,7 @@ const verbs = {
   /** Returns the port on which it takes orders. */
   async listen(options: AppOptions): Promise<number> {
     const { url, connections, pipeline, ...rest } = options
-    // Connections stay while others have their turn: nobody's round begins with opening them.
+    // Connections stay open between rounds, so that no round starts with opening them.
     const pool = new Pool({
       connectionString: url,
       max: connections,

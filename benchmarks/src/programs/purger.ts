@@ -10,7 +10,7 @@ const verbs = {
     pool = new Pool({ connectionString: url, max: 1 })
   },
 
-  /** Batch after batch as one would schedule it, but only for so long. */
+  /** Purges batch after batch as a schedule would, but only for this long. */
   async purgeFor(
     ms: number,
     pauseMs: number,

@@ -20,7 +20,7 @@ const verbs = {
     await queue.fill(jobs)
   },
 
-  /** Begins to hand out; returns when that was. */
+  /** Starts to deliver jobs; returns when that was. */
   async start(): Promise<number> {
     const startedAt = monotonicMs()
     await queue.start((n) => {
@@ -36,7 +36,7 @@ const verbs = {
     return { total, lastAt }
   },
 
-  /** Of each job how often it was handled. */
+  /** How often each job was handled. */
   times: (): number[] => [...handled],
 
   pending: (): Promise<number> => queue.pending(),

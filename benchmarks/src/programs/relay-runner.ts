@@ -11,7 +11,7 @@ let handled = 0
 let lastAt = 0
 
 const verbs = {
-  /** Starts a relay that takes slots and reads nothing before the gate is opened. */
+  /** Starts a relay that takes slots and reads nothing before the gate opens. */
   start({ url, work, concurrency }: RelayRunnerOptions): void {
     const pool = new Pool({ connectionString: url, max: 2 * concurrency + 2, idleTimeoutMillis: 0 })
     const log = postgresLog<ClientBase>({ client: pool })
@@ -24,7 +24,7 @@ const verbs = {
     relay.start()
   },
 
-  /** Lets the relay read on; returns when that was. */
+  /** Lets the relay read; returns when that was. */
   openGate(): number {
     handled = 0
     gateOpen = true
@@ -36,7 +36,7 @@ const verbs = {
     gateOpen = false
   },
 
-  /** How many were handled since the gate was opened, and when the last of them was. */
+  /** How many events were handled since the gate opened, and when the last one was. */
   progress(): { handled: number; lastAt: number } {
     return { handled, lastAt }
   },
@@ -47,10 +47,7 @@ const verbs = {
 export interface RelayRunnerOptions {
   readonly url: string
   readonly work: Work
-  /**
-   * How many events are under way at once; the default of a consumer where there is nothing to wait
-   * for.
-   */
+  /** How many events are under way at once; the default of a consumer if its work does not wait. */
   readonly concurrency: number
 }
 
@@ -58,11 +55,11 @@ export type Work = keyof typeof CONSUMERS
 
 export type RelayRunner = typeof verbs
 
-/** What is done for each event. */
+/** The work for each event. */
 const CONSUMERS = {
   nothing: (settings) => consumer({ ...settings, handle: () => count(1) }),
 
-  /** A statement in autocommit: what a consumer does that does not mind doing it twice. */
+  /** A statement in autocommit, for a consumer that may do it twice. */
   'bare insert': (settings, pool) =>
     consumer({
       ...settings,
@@ -72,7 +69,7 @@ const CONSUMERS = {
       },
     }),
 
-  /** As one writes it where there is more than one statement. */
+  /** In the usual way for more than one statement. */
   'bare transaction': (settings, pool) =>
     consumer({
       ...settings,
@@ -98,7 +95,7 @@ const CONSUMERS = {
       },
     }),
 
-  /** One statement for all of them, as one writes it where many come at once. */
+  /** One statement for all events of a batch. */
   'inbox, batched': (settings) =>
     consumer({
       ...settings,
@@ -119,7 +116,7 @@ function count(events: number): void {
   lastAt = monotonicMs()
 }
 
-/** So that relays can share the slots before there is anything to read, and begin at once. */
+/** Lets relays share the slots before there is anything to read, so that they start at once. */
 function gated<Tx>(log: EventLog<Tx>): EventLog<Tx> {
   return {
     ...log,

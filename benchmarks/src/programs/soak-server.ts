@@ -12,9 +12,7 @@ import { insertOrder, type Order } from '../contenders/order.ts'
 import { answer } from '../verbs.ts'
 
 const verbs = {
-  /**
-   * Returns the port on which it takes orders; what it remembers it forgets after `retentionMs`.
-   */
+  /** Returns the port on which it takes orders; its records are forgotten after `retentionMs`. */
   async listen(kind: SoakStore, url: string, retentionMs: number): Promise<number> {
     const store = stores[kind](url, retentionMs) as Store<PoolClient>
     const { transactions } = store.capabilities
@@ -29,13 +27,13 @@ const verbs = {
       res.status(201).json(placed)
     })
     const server = app.listen(0, '127.0.0.1')
-    // Connections stay: what is counted is to be ours, not what comes and goes with the load.
+    // Connections stay open, so that counts show our objects and not those that vary with the load.
     server.keepAliveTimeout = 0
     await once(server, 'listening')
     return (server.address() as AddressInfo).port
   },
 
-  /** After a collection of all garbage. */
+  /** After a full garbage collection. */
   state(): SoakState {
     for (let times = 0; times < 2; times += 1) globalThis.gc?.()
     const { heapUsed, external, rss } = process.memoryUsage()
@@ -43,7 +41,7 @@ const verbs = {
       heapBytes: heapUsed + external,
       rssBytes: rss,
       files: readdirSync('/proc/self/fd').length,
-      // Timers come and go with requests; what is left over of them is on the heap.
+      // Timers come and go with requests; a leaked one shows on the heap.
       handles: process.getActiveResourcesInfo().filter((name) => name !== 'Timeout').length,
     }
   },
@@ -61,7 +59,7 @@ function forgetting(retentionMs: number) {
   return { resultRetentionMs: retentionMs, keyRetentionMs: retentionMs }
 }
 
-/** The purge runs in the process that serves, as it does where there is no other. */
+/** The purge runs in the serving process, as it does if there is no other. */
 function purgedPool(connectionString: string, retentionMs: number): Pool {
   const pool = new Pool({ connectionString, max: 20, idleTimeoutMillis: 0 })
   let purging = false
@@ -82,9 +80,9 @@ export type SoakStore = 'memory' | 'postgres' | 'postgres-lease' | 'redis'
 export interface SoakState {
   readonly heapBytes: number
   readonly rssBytes: number
-  /** File descriptors, sockets among them. */
+  /** File descriptors, including sockets. */
   readonly files: number
-  /** What keeps the process running, timers aside. */
+  /** Handles that keep the process running, except for timers. */
   readonly handles: number
 }
 

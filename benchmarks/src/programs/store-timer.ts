@@ -14,7 +14,7 @@ const verbs = {
     store = postgresStore({ client: new Pool({ connectionString: url, pipeline: true }) })
   },
 
-  /** Milliseconds each, one after the other: the claim of a fresh key, and its completion. */
+  /** The times of claiming and completing fresh keys, one after the other. Milliseconds. */
   async fresh(requests: number): Promise<{ begin: number[]; complete: number[] }> {
     const begin: number[] = []
     const complete: number[] = []
@@ -49,7 +49,7 @@ export type StoreTimer = typeof verbs
 
 answer(verbs)
 
-/** Nobody aborts. */
+/** A signal that never aborts. */
 const { signal } = new AbortController()
 
 function claimOf(key: string, scope: string): Claim {

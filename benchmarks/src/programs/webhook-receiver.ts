@@ -4,7 +4,7 @@ import { answer } from '../verbs.ts'
 
 const server = createServer((request, response) => {
   request.resume()
-  // The one endpoint that is dead: it takes what is sent and says nothing.
+  // The one dead endpoint: it takes a request and never answers.
   if (request.url === '/dead') return
   request.on('end', () => response.writeHead(204).end())
 })

@@ -27,7 +27,7 @@ const verbs = {
     await migrate(pool, { also: [webhookMigrations] })
   },
 
-  /** Seconds until every living endpoint has been told of every event. */
+  /** Seconds until every living endpoint has every event. */
   async deliver(given: {
     port: number
     events: number
@@ -40,7 +40,7 @@ const verbs = {
     await pool.query('truncate oncekey.webhook_messages, oncekey.webhook_deliveries')
     await pool.query('truncate oncekey.webhook_attempts')
     const base = `http://127.0.0.1:${given.port}`
-    // First in every line there is.
+    // The first in every order.
     for (let n = 0; n < given.dead; n += 1) {
       await hooks.endpoints.register({ url: `${base}/dead`, types: ['*'] })
     }
@@ -73,7 +73,7 @@ const verbs = {
     return seconds
   },
 
-  /** Seconds that so many signatures take. */
+  /** Seconds for this many signatures. */
   sign(by: 'ours' | 'standardwebhooks', bytes: number, count: number): number {
     const secret = generateSecret()
     const body = 'x'.repeat(bytes)

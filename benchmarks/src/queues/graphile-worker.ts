@@ -5,10 +5,13 @@ import { jobData } from '../filled-events.ts'
 import { bareRequest } from './bare-request.ts'
 import { type JobData, POOL_SIZE, type Queue, type QueueOptions } from './queue.ts'
 
-/** With what its documentation says makes it fast: jobs are fetched and completed in batches. */
+/**
+ * With the settings that its documentation recommends for speed: jobs are fetched and completed in
+ * batches.
+ */
 export function graphileWorker({ url, concurrency }: QueueOptions): Queue {
   const pgPool = new Pool({ connectionString: url, max: POOL_SIZE })
-  // It warns where nobody listens.
+  // It warns if nobody listens for errors.
   const fail = (error: Error): never => {
     throw error
   }

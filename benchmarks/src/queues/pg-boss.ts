@@ -5,7 +5,7 @@ import { jobData } from '../filled-events.ts'
 import { bareRequest } from './bare-request.ts'
 import { type JobData, POOL_SIZE, type Queue, type QueueOptions } from './queue.ts'
 
-/** Big batches, no priorities, and after a batch the next at once rather than by the interval. */
+/** Big batches, no priorities, and the next batch at once and not after the interval. */
 export function pgBoss({ url }: QueueOptions): Queue {
   const pool = new Pool({ connectionString: url, max: POOL_SIZE })
   const boss = new PgBoss({ connectionString: url, max: 10, supervise: false, schedule: false })
@@ -35,7 +35,7 @@ export function pgBoss({ url }: QueueOptions): Queue {
       )
     },
     async start(handle) {
-      // Two, so that one batch is fetched while the other is handled.
+      // Two workers, so that one batch is fetched while the other is handled.
       for (let worker = 0; worker < 2; worker += 1) await work(handle)
     },
     async pending() {

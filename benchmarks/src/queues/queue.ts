@@ -1,22 +1,19 @@
-/**
- * Work that is written down in Postgres and done later: ours or a peer's, in its fast
- * configuration.
- */
+/** Work that is stored in Postgres and done later: ours or a peer's, in its fast configuration. */
 export interface Queue {
-  /** Makes what it needs, in a database that has none of it. */
+  /** Creates what it needs in an empty database. */
   prepare(): Promise<void>
-  /** Adds jobs 0 to `count` - 1 to what was emptied before. */
+  /** Adds jobs 0 to `count` - 1 to a queue that was emptied before. */
   fill(count: number): Promise<void>
-  /** What a request does: inserts an order and adds job `n`, one commit. */
+  /** The work of a request: inserts an order and adds job `n` in one commit. */
   request(n: number): Promise<void>
-  /** Hands out jobs until it is stopped. A promise of `handle` is waited for. */
+  /** Delivers jobs until it is stopped. It awaits a promise of `handle`. */
   start(handle: Handle): Promise<void>
-  /** Jobs that are not settled. */
+  /** The number of jobs that are not done. */
   pending(): Promise<number>
   stop(): Promise<void>
 }
 
-/** Given the number of a job. */
+/** Gets the number of a job. */
 export type Handle = (n: number) => Promise<void> | undefined
 
 export interface QueueOptions {
@@ -25,7 +22,7 @@ export interface QueueOptions {
   readonly concurrency: number
 }
 
-/** What a job carries. */
+/** The data of a job. */
 export interface JobData {
   readonly n: number
 }

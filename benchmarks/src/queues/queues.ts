@@ -4,7 +4,7 @@ import { pgBoss } from './pg-boss.ts'
 import { pgTransactionalOutbox } from './pg-transactional-outbox.ts'
 import type { Queue, QueueOptions } from './queue.ts'
 
-/** By the name that a program is told; ours is the one that the others are compared with. */
+/** The queues by the names that programs take; the others are compared with ours. */
 export const queues = {
   Oncekey: oncekey,
   'graphile-worker': graphileWorker,

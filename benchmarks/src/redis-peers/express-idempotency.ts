@@ -7,16 +7,16 @@ import {
 import redisAdapter from 'express-idempotency-redis-adapter'
 import type { RedisPeer } from './redis-peer.ts'
 
-/** As its README has it. It looks before it claims, and does not wait for what it stores. */
+/** As in its README. It looks before it claims, and does not wait for its writes. */
 export const expressIdempotency: RedisPeer = async (app, place, url) => {
   const dataAdapter = new redisAdapter.default({ connectionConfig: { url } })
   await dataAdapter.connect()
-  // Their types are those of Express 4 and of a compiler less strict.
+  // Its types are for Express 4 and a less strict compiler.
   const options = { dataAdapter } as unknown as IdempotencyOptions
   app.use(idempotency(options) as unknown as RequestHandler)
   const service = getSharedIdempotencyService() as unknown as { isHit(req: unknown): boolean }
   app.post('/orders', (req, res) => {
-    // A replay goes on to the handler, which has to look.
+    // A replay continues to the handler, which has to check.
     if (service.isHit(req)) return
     res.status(201).json(place(req.body))
   })

@@ -3,8 +3,8 @@ import { RedisStorageAdapter } from '@node-idempotency/storage-adapter-redis'
 import type { RedisPeer } from './redis-peer.ts'
 
 /**
- * Its Express plugin is not on npm, so this is what that does: ask the core, send what it
- * remembers, and have it remember what `res.send` is given, without waiting for it to be stored.
+ * Its Express plugin is not on npm, so this does the same: it asks the core, sends what the core
+ * remembers, and lets it store what `res.send` gets, without waiting.
  */
 export const nodeIdempotency: RedisPeer = async (app, place, url) => {
   const storage = new RedisStorageAdapter({ url })

@@ -5,8 +5,8 @@ import type { Order } from '../contenders/order.ts'
 import type { RedisPeer } from './redis-peer.ts'
 
 /**
- * It wraps functions, so the route's work is one. It keeps what a function returns, and knows no
- * headers.
+ * It wraps functions, so the route's work is a function. It stores what the function returns, and
+ * no headers.
  */
 export const powertools: RedisPeer = async (app, place, url) => {
   const client = await createClient({ url }).connect()

@@ -4,7 +4,7 @@ import { oncekey } from './oncekey.ts'
 import { powertools } from './powertools.ts'
 import type { RedisPeer } from './redis-peer.ts'
 
-/** By the name that a program is told; ours is the one that the others are compared with. */
+/** The peers by the names that programs take; the others are compared with ours. */
 export const redisPeers = {
   'bare Express': (app, place) => {
     app.post('/orders', (req, res) => {
