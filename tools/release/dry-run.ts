@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { judge } from './judge.ts'
+import { type Packed, packAll } from './packed.ts'
+
+// Everything that publishing does but publish: builds, packs, judges, and prints what would go out.
+
+const run = promisify(execFile)
+const program = (name: string) => join('node_modules', '.bin', name)
+const limits = JSON.parse(readFileSync(new URL('size-limits.json', import.meta.url), 'utf8'))
+const folder = mkdtempSync(join(tmpdir(), 'oncekey-release-'))
+
+try {
+  console.log('Building …')
+  await run(program('tsdown'), [])
+  const packed = await packAll(folder)
+  const { faults, missing } = judge(packed, limits)
+  const all = [...faults, ...(await complaints(packed))]
+  print(packed)
+  for (const one of missing) console.log(`not known yet: ${one}`)
+  for (const fault of all) console.error(`FAULT: ${fault}`)
+  console.log(all.length === 0 ? '\nIt could be published.' : `\n${all.length} faults.`)
+  process.exitCode = all.length === 0 ? 0 : 1
+} finally {
+  rmSync(folder, { recursive: true })
+}
+
+/** What publint and "are the types wrong" have against the tarballs. */
+async function complaints(packed: readonly Packed[]): Promise<string[]> {
+  const found: string[] = []
+  for (const { tarball, manifest } of packed) {
+    for (const [name, ...args] of [
+      ['publint', '--strict', tarball],
+      ['attw', '--quiet', '--no-summary', '--profile', 'esm-only', tarball],
+    ] as const) {
+      try {
+        await run(program(name), args)
+      } catch (error) {
+        const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+        found.push(`${manifest.name}: ${name}: ${stdout}${stderr}`.trim())
+      }
+    }
+  }
+  return found
+}
+
+function print(packed: readonly Packed[]): void {
+  const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(1)} KB`
+  const rows = packed.map(({ manifest, files, bytes, unpackedBytes }) => [
+    `${manifest.name}@${manifest.version}`,
+    `${files.length} files`,
+    kilobytes(bytes),
+    kilobytes(unpackedBytes),
+    Object.keys(manifest.dependencies ?? {}).join(' ') || 'no dependencies',
+  ])
+  const widths = [0, 1, 2, 3].map((at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
+  console.log('\nwould be published     (packed, unpacked, depends on)\n')
+  for (const row of rows) {
+    console.log(row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '))
+  }
+  console.log()
+}

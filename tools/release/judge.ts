@@ -1,0 +1,61 @@
+import type { Packed } from './packed.ts'
+
+export interface Judgement {
+  /** What has to be mended before anything can be published. */
+  readonly faults: readonly string[]
+  /** What is not known yet, and has to be before the first release. */
+  readonly missing: readonly string[]
+}
+
+/** Judges what would be published, beside what publint and "are the types wrong" say of it. */
+export function judge(
+  packed: readonly Packed[],
+  limits: Readonly<Record<string, number>>,
+): Judgement {
+  const versions = new Set(packed.map(({ manifest }) => manifest.version))
+  const faults = packed.flatMap((one) => faultsOf(one, limits))
+  if (versions.size > 1) {
+    faults.push(`The packages share one version, and have ${[...versions].sort().join(', ')}.`)
+  }
+  const unknown = (['repository', 'homepage'] as const).filter((field) =>
+    packed.some(({ manifest }) => manifest[field] === undefined),
+  )
+  return {
+    faults,
+    missing: unknown.map(
+      (field) => `"${field}" is in no package.json; provenance and registry pages need it.`,
+    ),
+  }
+}
+
+function faultsOf(packed: Packed, limits: Readonly<Record<string, number>>): string[] {
+  const { manifest, files, bytes } = packed
+  const { name } = manifest
+  const faults: string[] = []
+  for (const file of ['README.md', 'LICENSE', 'package.json']) {
+    if (!files.includes(file)) faults.push(`${name}: has no ${file}`)
+  }
+  if (!files.some((file) => file.startsWith('dist/'))) {
+    faults.push(`${name}: has no dist; run npx -y pnpm@12 build first`)
+  }
+  for (const script of ['preinstall', 'install', 'postinstall']) {
+    if (manifest.scripts?.[script] !== undefined) faults.push(`${name}: runs a script (${script})`)
+  }
+  const { dependencies, peerDependencies, optionalDependencies } = manifest
+  for (const [of, range] of Object.entries({
+    ...dependencies,
+    ...peerDependencies,
+    ...optionalDependencies,
+  })) {
+    if (/^(workspace|catalog|file|link):/.test(range)) {
+      faults.push(`${name}: depends on ${of} as ${range}, which no registry knows`)
+    }
+  }
+  const limit = limits[name]
+  if (limit === undefined) {
+    faults.push(`${name}: has no limit in tools/release/size-limits.json (it has ${bytes} bytes)`)
+  } else if (bytes > limit) {
+    faults.push(`${name}: has ${bytes} bytes packed; ${limit} are the limit`)
+  }
+  return faults
+}
