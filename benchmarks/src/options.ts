@@ -77,11 +77,20 @@ export const USAGE = `pnpm bench [name…] [options]
 
 All benches but soak, or those that are named:`
 
+export interface Chosen {
+  readonly help: boolean
+  readonly benches: readonly Bench[]
+  readonly options: BenchOptions
+  readonly json: string | undefined
+  /** The commit to compare with, and the arguments that both trees get. */
+  readonly compare: { readonly commit: string; readonly args: readonly string[] } | undefined
+}
+
 /** The options of a command line. Throws a message about what is wrong with it. */
 export function chosenFrom(
   args: string[],
   benches: readonly Bench[],
-): { help: boolean; benches: readonly Bench[]; options: BenchOptions; json: string | undefined } {
+): Chosen {
   const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true })
   const named = positionals.map((name) => {
     const bench = benches.find((bench) => bench.name === name)
