@@ -9,9 +9,9 @@ export interface Pair {
 }
 
 /**
- * The tables of the benches with a ratio in each cell that is a number in both trees: after over before,
- * the median of the rounds with the least and the most. Rows and columns are matched by their names.
- * What only one of the two trees has is left out and named in `unmatched`.
+ * The tables of the benches with a ratio in each cell that is a number in both trees: after over
+ * before, the median of the rounds with the least and the most. Rows and columns are matched by
+ * their names. What only one of the two trees has is left out and named in `unmatched`.
  */
 export function ratioTables(pairs: readonly Pair[]): {
   readonly tables: Table[]

@@ -12,7 +12,9 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 /** A tree of the project that can be measured, in processes of its own. */
 export interface Revision {
   readonly name: string
-  /** Runs benches once, with a warm-up, and returns their tables as that tree's own code made them. */
+  /**
+   * Runs benches once, with a warm-up, and returns their tables as that tree's own code made them.
+   */
   measure(args: readonly string[]): Promise<BenchResult[]>
   remove(): Promise<void>
 }

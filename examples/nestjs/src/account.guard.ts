@@ -5,7 +5,9 @@ export interface AccountRequest {
   account: string
 }
 
-/** Stands for your authentication: says whose request it is, before anything is claimed or replayed. */
+/**
+ * Stands for your authentication: says whose request it is, before anything is claimed or replayed.
+ */
 export class AccountGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const request = context.switchToHttp().getRequest<AccountRequest>()

@@ -7,9 +7,9 @@ export type Step =
   | { readonly kind: 'expect'; readonly lines: readonly string[] }
 
 /**
- * Reads the blocks of a page in their order. A block of `js` is the file that the sentence before it
- * names, a block of `sh` is commands, and any other block is what these printed: each of its lines
- * is part of a line of the output, in this order.
+ * Reads the blocks of a page in their order. A block of `js` is the file that the sentence before
+ * it names, a block of `sh` is commands, and any other block is what these printed: each of its
+ * lines is part of a line of the output, in this order.
  */
 export function readTutorial(path: string): Step[] {
   const page = readFileSync(path, 'utf8')

@@ -18,7 +18,10 @@ export interface FaultMaker {
   made(): number
   /** Those that are due and not mended yet. */
   pending(): number
-  /** Those that are being made or mended now, and for how long: what a campaign that stands still waits for. */
+  /**
+   * Those that are being made or mended now, and for how long: what a campaign that stands still
+   * waits for.
+   */
   underWay(): readonly string[]
   readonly byName: ReadonlyMap<string, number>
   /**

@@ -15,7 +15,8 @@ export interface NestProject {
 
 /**
  * Installs a project that is tested with Jest, which loads CommonJS, and with Vitest: the files of
- * `nest-project`, Nest of this major version, and the tarballs. It also gets the contract of adapters.
+ * `nest-project`, Nest of this major version, and the tarballs. It also gets the contract of
+ * adapters.
  */
 export async function installNestProject(
   major: number,

@@ -6,9 +6,10 @@ export interface CarriedRedrives {
 }
 
 /**
- * Carries the redrives of a source until it is stopped: a portion when one is due, and a look once a
- * second while none is running. Whoever works the source calls it. `failed` hears of every failure of the
- * store, after which it goes on; `carried` when letters were put back.
+ * Carries out the redrives of a source until it is stopped: one portion whenever one is due, and a
+ * check once a second while none is running. The relay, worker or runner of the source calls it.
+ * `failed` gets every failure of the store, after which it continues; `carried` is called when
+ * letters were put back.
  */
 export function carryRedrives(
   redrives: Redrives | undefined,

@@ -35,9 +35,10 @@ export interface DeadLetters {
     filter: DeadLetterFilter,
   ): Promise<{ readonly matched: number; readonly sample: DeadLetterPage['items'] }>
   /**
-   * Puts dead letters back, oldest first, under the event ids they had, and waits for the end. Where
-   * the source keeps redrives on record it is {@link startRedrive} and a wait: if this process dies,
-   * whoever works the source goes on with it. Throws `OptionsError` for a filter on `retired` ones.
+   * Puts dead letters back, oldest first, under the event ids they had, and waits for the end. If
+   * the source keeps redrives on record, this calls {@link startRedrive} and waits: if this process
+   * dies, the relay, worker or runner of the source continues the redrive. Throws `OptionsError`
+   * for a filter on `retired` ones.
    */
   redrive(filter: DeadLetterFilter, options?: RedriveOptions): Promise<RedriveResult>
   /**
@@ -48,8 +49,8 @@ export interface DeadLetters {
   /** Redrives on record, to watch and to cancel; `undefined` where the source keeps none. */
   readonly redrives: Omit<Redrives, 'start' | 'carry'> | undefined
   /**
-   * Marks dead letters as never to be delivered. The note says why; an {@link Act} also says who, for
-   * the audit trail.
+   * Marks dead letters as never to be delivered. The note says why; an {@link Act} also says who,
+   * for the audit trail.
    */
   discard(ids: readonly string[], note: string | Act): Promise<readonly Resolution[]>
   /**

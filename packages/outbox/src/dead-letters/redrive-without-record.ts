@@ -51,7 +51,10 @@ interface Portions {
   over(ids: ReadonlySet<string>): void
 }
 
-/** A list goes on where its last page ended, so what a filter leaves out is examined once. */
+/**
+ * Each page of the list continues where the last one ended, so that a letter outside the filter is
+ * examined once.
+ */
 function listed(source: DeadLetterSource, filter: DeadLetterFilter): Portions {
   let after: string | undefined
   let isLast = false

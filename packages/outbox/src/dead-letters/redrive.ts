@@ -10,8 +10,8 @@ import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 import { redriveWithoutRecord } from './redrive-without-record.ts'
 
 /**
- * Starts a redrive on record, carries it along with whoever works the source, and waits for its end.
- * If this process dies, it goes on.
+ * Starts a redrive on record, carries it out together with the relay, worker or runner of the
+ * source, and waits for its end. If this process dies, the redrive continues.
  */
 export async function redrive(
   source: DeadLetterSource,

@@ -34,7 +34,10 @@ export interface RunnerState<Tx> {
   readonly slotLimit: number
   /** The slots that this relay holds, by number. */
   readonly slots: Map<number, Slot>
-  /** What `unheard` was of slots that this relay has lost, by number, for when it takes them again. */
+  /**
+   * The value of `unheard` for slots that this relay has lost, by number, for when it takes them
+   * again.
+   */
   readonly unheard: Map<number, number>
   readonly toRead: WakeableWait
   readonly toWrite: WakeableWait

@@ -8,7 +8,9 @@ import { logDatabase, quick } from '../databases/log-database.ts'
 
 const database = logDatabase()
 
-/** More often than `maxStarts`, and two more: so many holders must vanish before an event is suspected. */
+/**
+ * Two more than `maxStarts`, because that many holders must vanish before an event is suspected.
+ */
 const LOSSES = 6
 
 test.each([
@@ -23,7 +25,9 @@ test.each([
     const rival = postgresLog({ client: database.pool() })
     let losses = 0
 
-    /** The relay is not heard of for longer than its lease; another takes its slots and lets them go. */
+    /**
+     * The relay is cut off for longer than its lease; another takes its slots and releases them.
+     */
     async function loseSlots(): Promise<void> {
       proxy.stall()
       const request = { consumer: name, relay: 'rival', leaseMs: 60_000 }

@@ -188,7 +188,8 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
     await relay.stop()
   })
 
-  // Found by a campaign: the event in hand took effect in the copy, before those that had lost theirs.
+  // A bug: the event under way took effect in the copy before earlier events whose effects were
+  // lost.
   test('under an ordered consumer that lives on has everything take effect in order again', {
     timeout: 120_000,
   }, async () => {

@@ -24,7 +24,7 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => rabbit?.stop())
 
-// A broker in alarm reads nothing more from whoever publishes: nothing is refused, nothing confirmed.
+// A broker in alarm no longer reads from publishers: it refuses nothing and confirms nothing.
 test('a memory alarm of the broker is waited out: all come, in order, and nothing is dead', async () => {
   const [publishing, reading] = [0, 1].map(
     () => new Connection({ url: rabbit.url, retryLow: 50, retryHigh: 500 }),

@@ -23,7 +23,8 @@ afterAll(async () => {
 // Behind the hook above: what was begun last is ended first.
 const database = testDatabase(() => publisher.url)
 
-// 55000: `numbering` had no primary key, so that no relay could read in a database that was restored.
+// A bug: `numbering` had no primary key, so that no relay could read in a restored database
+// (55000).
 test('a subscriber to all tables gets all that was written, and can take over', async () => {
   const pool = database.pool({ max: 6 })
   copy = new Pool({ connectionString: (await freshDatabase(subscriber.url)).url, max: 4 })

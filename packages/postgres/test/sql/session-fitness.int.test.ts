@@ -123,7 +123,8 @@ describe.each(wires)('a session that was changed, $wire', ({ pipeline, prepare }
     expect(await attempt.complete(kept('done'))).toBe('stored')
   })
 
-  // Every second request was 503: the connection went away with its statements, and the next one was new.
+  // A bug: every second request got 503, because the connection was closed with its statements and
+  // the next one was new.
   test.each(['transaction', 'lease'] as const)(
     'by a pool that runs DISCARD ALL whenever one comes back serves every request, in %s mode',
     async (mode) => {

@@ -1,6 +1,6 @@
 import { sleep } from '@oncekey/core'
 
-/** How long a command may be sent again, and what it was answered before. */
+/** How long a command may be sent again, and the last refusal it got. */
 export interface Patience {
   /** By `performance.now()`. */
   readonly until: number
@@ -10,9 +10,9 @@ export interface Patience {
 
 /**
  * Sends a command of a Cluster again while the hash slot of its keys is being moved. Until all of
- * the slot's keys are on one node, Redis refuses every command that names several of them, and a
- * script of ours names a record, its result and its stream. A refused command was not carried out.
- * ioredis itself goes on for `maxRedirections`, which is less than a second.
+ * the slot's keys are on one node, Redis refuses every command that names several of them, and our
+ * scripts name a record, its result and its stream. A refused command was not carried out. ioredis
+ * itself retries for `maxRedirections`, which is less than a second.
  */
 export async function whileMoving<Reply>(
   patience: Patience,
@@ -38,7 +38,7 @@ export function isMoving(error: unknown): error is Error {
   return error instanceof Error && MOVING.test(error.message)
 }
 
-/** What is said where the time was up. Without the refusal it is as if no node had answered. */
+/** The error when the time is up. Without a refusal it is the same as if no node had answered. */
 export function slotMoves({ message }: Error): Error {
   return new Error(
     'the hash slot of this key is being moved between nodes, and until that is done Redis takes no ' +
@@ -48,5 +48,5 @@ export function slotMoves({ message }: Error): Error {
 
 const PAUSE_MS = 50
 
-/** ioredis says the last refusal behind words of its own once it has tried often enough. */
+/** After its last redirection, ioredis puts words of its own before the refusal. */
 const MOVING = /^(Too many Cluster redirections\. Last error: \w+: )?(MOVED|ASK|TRYAGAIN) /

@@ -9,9 +9,10 @@ import { integerIn, type Script, type ScriptArgument } from './script.ts'
 /** Runs scripts by their digest, and sends the text if the server does not know the digest. */
 export interface ScriptRunner {
   /**
-   * One round trip. Rejects with the client's error, or when there was no answer in time; `sent` is
-   * what becomes of the command after all. While a cluster moves the slot it is sent again until the
-   * time is up, or for `insistMs`, of which nobody waits for the rest.
+   * One round trip. Rejects with the client's error, or when no answer came in time; `sent` settles
+   * when the command itself does, however late. While a cluster moves the slot, the command is sent
+   * again until the time is up, or for `insistMs` if that is longer, in which case `reply` does not
+   * wait for the rest.
    */
   run<Question, Reply>(
     script: Script<Question, Reply>,
@@ -58,7 +59,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     reject(late(commandTimeoutMs, patience)),
   )
 
-  /** As `within` does it, for what every request asks. */
+  /** As `within`, with one shared timer for the calls that every request makes. */
   function inTime<Reply>(sent: Promise<Reply>, patience: Patience): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const deadline = clock.start({ reject, patience })
@@ -87,7 +88,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
       const inFull = () => call('evalBuffer', script.text, args)
       if (isUnseen(error)) return script.reply(await inFull(), question)
       if (client.isCluster !== true || !isMoving(error)) throw error
-      // In full: the node that it moves to may not have seen it.
+      // As text, because the node that the slot moves to may not know the script.
       return script.reply(await whileMoving(patience, error, inFull), question)
     }
   }
@@ -106,7 +107,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
         // it would count every replica at once.
         ['wait', replicas.count, replicas.timeoutMs],
       ])
-    // A Cluster follows the redirection of a single command only. That also puts its map right, and
+    // A Cluster follows a redirection only for a single command. That also corrects its map, and
     // the script, sent again, finds its own work done.
     const aloneFirst = async (): Promise<unknown[]> => {
       await send(script, question, patience)
@@ -157,7 +158,10 @@ function late(ms: number, { refusal }: Patience): Error {
   return refusal === undefined ? storeTimeout(ms) : slotMoves(refusal)
 }
 
-/** The arguments as one list: as arguments of a call, those of a thousand events overflow the stack. */
+/**
+ * Takes the arguments as one list: spread into a call, the arguments of a thousand events overflow
+ * the stack.
+ */
 type Call = (
   method: 'evalshaBuffer' | 'evalBuffer',
   script: string,

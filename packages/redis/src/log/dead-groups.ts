@@ -2,8 +2,8 @@ import type { DeadLetterGroup } from '@oncekey/core'
 import type { DeadOne } from './dead-place.ts'
 
 /**
- * Dead letters by consumer and kind of error: the largest groups first, at most 100. Of more than
- * 10,000 the oldest are looked at: this is asked for again and again, to raise alerts.
+ * Groups dead letters by consumer and kind of error: the largest groups first, at most 100. Of more
+ * than 10,000 letters it reads the oldest, because alerts ask for this again and again.
  */
 export async function deadGroups(dead: AsyncIterable<DeadOne>): Promise<DeadLetterGroup[]> {
   const groups = new Map<string, DeadLetterGroup>()

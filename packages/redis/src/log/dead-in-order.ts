@@ -14,9 +14,9 @@ import { type FoundNumbers, findByEventScript } from './scripts/deliveries/find-
 import { pickDeadScript } from './scripts/deliveries/page-dead.ts'
 
 /**
- * Those that match, the oldest first: the streams of all slots merged into one, in portions. Everything
- * that takes a filter goes through here or through `pageOfDead`, so that a preview says what a redrive
- * will do.
+ * Reads the letters that match, the oldest first: the streams of all slots merged into one, in
+ * portions. Everything that takes a filter uses this or `pageOfDead`, so that a preview shows what
+ * a redrive will do.
  */
 export async function* deadInOrder(
   log: LogState,
@@ -27,7 +27,9 @@ export async function* deadInOrder(
   }
 }
 
-/** Those of them behind a place: up to `limit`, out of so many that are looked at. */
+/**
+ * The matching letters behind a place: up to `limit`, after looking at a bounded number of letters.
+ */
 export async function pageOfDead(
   log: LogState,
   filter: DeadLetterFilter,
@@ -43,7 +45,7 @@ export async function pageOfDead(
   return { items, next: undefined }
 }
 
-/** In order, with as few others among them as can be had. */
+/** In order, reading as few other letters as possible. */
 async function* lookedAt(
   log: LogState,
   filter: DeadLetterFilter,
@@ -51,7 +53,7 @@ async function* lookedAt(
 ): AsyncGenerator<DeadOne> {
   const { ids, eventIds, retired = false } = filter
   if (ids !== undefined) yield* named(log, filter, slotsOf(ids), after)
-  // The index knows no letters of consumers that were retired.
+  // The index does not contain letters of retired consumers.
   else if (eventIds === undefined || retired) yield* walked(log, filter, after)
   else yield* named(log, filter, await ofEvents(log, filter.origin, eventIds), after)
 }
@@ -72,7 +74,7 @@ async function ofEvents(
   return found.filter(({ numbers }) => numbers.length > 0)
 }
 
-/** Those that are named: they are looked for where they are, however many others there are. */
+/** Letters named by id: they are read directly, however many others there are. */
 async function* named(
   log: LogState,
   filter: DeadLetterFilter,

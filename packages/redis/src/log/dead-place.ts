@@ -10,7 +10,7 @@ export interface DeadOne {
   readonly letter: DeadLetter
 }
 
-/** When and where it died: what a page goes on behind. */
+/** When and in which slot a letter died: the next page starts behind it. */
 export type Place = `${string}.${number}`
 
 export function deadOne(slot: number, kept: KeptDelivery): DeadOne {
@@ -23,8 +23,8 @@ export function placeOf({ diedAtUs, slot }: DeadOne): Place {
 }
 
 /**
- * The places of the times that a filter names. One that was retired while another of its slot had its
- * place was given a later one, so its place does not say that it is too late.
+ * The places of the times that a filter names. A letter whose place was taken when it was retired
+ * got a later place, so its place alone does not show that it is too late.
  */
 export function spanOf({ deadAfter, deadBefore, retired = false }: DeadLetterFilter): {
   readonly from: number
@@ -36,7 +36,7 @@ export function spanOf({ deadAfter, deadBefore, retired = false }: DeadLetterFil
   }
 }
 
-/** Of two that died at once, the one in the lower slot comes first. */
+/** If two letters died at the same time, the one in the lower slot comes first. */
 export function startOf(slot: number, after: Place | undefined, from: number): string {
   const [diedAtUs = '', lastSlot] = after?.split('.') ?? []
   if (after === undefined || Number(diedAtUs) < from) {

@@ -1,6 +1,6 @@
 import { allSlots } from './keys/slot-keys.ts'
 
-/** What is no id of ours is nowhere. */
+/** Groups ids by slot; an id that is not one of ours is left out. */
 export function slotsOf(ids: readonly string[]): { slot: number; numbers: string[] }[] {
   const bySlot = new Map<number, string[]>()
   for (const id of new Set(ids)) {
@@ -11,7 +11,10 @@ export function slotsOf(ids: readonly string[]): { slot: number; numbers: string
   return [...bySlot].map(([slot, numbers]) => ({ slot, numbers }))
 }
 
-/** Cut up so that a script has so many deliveries to deal with, and leaves the server to others after. */
+/**
+ * Splits items so that one script handles a bounded number of deliveries and then lets the server
+ * serve others.
+ */
 export function inPortions<Item extends { readonly numbers: readonly (string | number)[] }>(
   items: readonly Item[],
 ): Item[][] {
@@ -32,5 +35,5 @@ export function inPortions<Item extends { readonly numbers: readonly (string | n
   return portions
 }
 
-/** Deliveries that one script deals with: some 10 ms of the server's time, of which 6,400 took 300. */
+/** Deliveries for one script: some 10 ms of the server's time, where 6,400 took 300. */
 export const AT_ONCE = 256

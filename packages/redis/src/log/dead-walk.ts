@@ -5,7 +5,10 @@ import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
 import { type KeptDelivery, pageDeadScript } from './scripts/deliveries/page-dead.ts'
 
-/** All of the times that the filter names, the oldest first: the slots merged into one, in portions. */
+/**
+ * Reads all letters of the times that the filter names, the oldest first: the slots merged into
+ * one, in portions.
+ */
 export async function* walked(
   log: LogState,
   filter: DeadLetterFilter,
@@ -23,7 +26,7 @@ export async function* walked(
   }))
   for (;;) {
     const empty = queues.filter(({ head, isOver }) => head === Number.POSITIVE_INFINITY && !isOver)
-    // Of many slots at once a few of each: the server has nothing else to give meanwhile.
+    // Reads a few from each of many slots, because the script blocks the server meanwhile.
     const most = Math.max(1, Math.floor(AT_ONCE / empty.length))
     const pages = await log.askSlots(pageDeadScript, empty, (slots) => ({
       slots,
@@ -39,7 +42,7 @@ export async function* walked(
       queue.isOver = letters.length < most
       queue.from = `(${letters.at(-1)?.diedAtUs ?? '0'}`
     }
-    // Until one runs dry that may have more: the next of all could be in it.
+    // Stops when a slot runs out that may have more: the next letter of all could be in it.
     for (;;) {
       let oldest: (typeof queues)[number] | undefined
       for (const queue of queues) {

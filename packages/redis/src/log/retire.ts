@@ -13,9 +13,9 @@ import {
 import { setAsideScript } from './scripts/deliveries/set-aside.ts'
 
 /**
- * Forgets a consumer, and then sets aside what it could not take, in portions that hold nobody up.
- * What is to be done is on its mark: if this process dies, whoever subscribes the name next does
- * the rest.
+ * Forgets a consumer, and then sets aside its open deliveries, in portions that block nobody. What
+ * is to be done is recorded in its mark: if this process dies, the next process that subscribes the
+ * name does the rest.
  */
 export async function retire(
   log: LogState,

@@ -294,8 +294,9 @@ async function unsupported(): Promise<never> {
 }
 
 /**
- * How long a completion is sent again where its slot is being moved, for the client that retries after
- * `commit-failed`. Few wait like that: no attempt begins in such a slot. Milliseconds.
+ * How long a completion is sent again while its slot is being moved, for a client that retries
+ * after `commit-failed`. Few completions wait like that, because no attempt begins in such a slot.
+ * Milliseconds.
  */
 const INSIST_MS = 60_000
 

@@ -19,7 +19,9 @@ afterAll(async () => {
 
 const DAY_MS = 86_400_000
 
-/** Puts the clock back. Redis' own cannot be moved, so the record's times are moved ahead instead. */
+/**
+ * Puts the clock back. Redis' own cannot be moved, so the record's times are moved ahead instead.
+ */
 async function putClockBack(key: string, ms: number): Promise<void> {
   for (const field of ['lease_until', 'leased_at']) {
     await client.hset(key, field, Number(await client.hget(key, field)) + ms)

@@ -55,8 +55,8 @@ export interface EndpointFilter {
 }
 
 /**
- * Where events are sent. Every change and its entry in the audit trail are one commit; `by` says who
- * makes it and why. Calls for an endpoint that does not exist or was deleted resolve with
+ * Where events are sent. Every change and its entry in the audit trail are one commit; `by` says
+ * who makes it and why. Calls for an endpoint that does not exist or was deleted resolve with
  * `undefined`. Invalid input throws an `OptionsError` or `address-forbidden`.
  */
 export interface Endpoints extends EndpointSecrets {

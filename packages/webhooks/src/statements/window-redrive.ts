@@ -8,9 +8,9 @@ export interface WindowFilter {
 }
 
 /**
- * How a redrive on record replays a window to one endpoint: each message of that time, of its customer
- * and its types, once more, whether it was delivered, gave up or was never sent there. What is pending
- * already is left as it is.
+ * How a redrive on record replays a window to one endpoint: each message of that time, of its
+ * customer and its types, once more, whether it was delivered, gave up or was never sent there.
+ * What is pending already is left as it is.
  */
 export function redriveOfWindow(schema: string): RedriveKind {
   return {
@@ -48,7 +48,10 @@ export function redriveOfWindow(schema: string): RedriveKind {
   }
 }
 
-/** Every pattern that covers a type: `order.created`, `order.*`, `*`; as `patternsOf` of core has it. */
+/**
+ * Every pattern that covers a type: `order.created`, `order.*`, `*`; as `patternsOf` of core has
+ * it.
+ */
 function patternsOf(type: string): string {
   return `(array['*', ${type}] || array(
               select string_agg(p.part, '.' order by p.n) || '.*'

@@ -2,7 +2,10 @@ import type { DeadLetterFilter } from '@oncekey/core'
 import type { RedriveKind } from '../../operator/redrives/redrive-kind.ts'
 import { filterValues, isForgotten, isMeant } from './dead-letter-filter.ts'
 
-/** The update that puts the deliveries in `due` (id, done) back: those that are `done` are resolved. */
+/**
+ * The update that puts back the deliveries in `due` (id, done); those that are `done` become
+ * resolved.
+ */
 export function putBack(schema: string): string {
   return `update ${schema}.deliveries d
           set state = case when due.done then 'resolved' else 'retrying' end,
@@ -16,7 +19,9 @@ export function putBack(schema: string): string {
           where d.id = due.id`
 }
 
-/** Whether the consumer has taken the event of `d` in all the same: a commit whose answer was lost. */
+/**
+ * Whether the consumer has taken in the event of `d` after all, in a commit whose answer was lost.
+ */
 export function isDone(schema: string): string {
   return `exists (select from ${schema}.processed_events p
           where p.consumer = d.consumer and p.event_id = d.event_id)`

@@ -15,9 +15,9 @@ export interface Replacement {
 }
 
 /**
- * Resolves a dead letter, and files a delivery of the same event with other data, under another id and
- * due at once. Each names the other. No row where the letter is not dead, has no consumer, or has taken
- * effect all the same.
+ * Resolves a dead letter, and files a delivery of the same event with other data, under another id
+ * and due at once. Each names the other. Returns no row if the letter is not dead, has no consumer,
+ * or has taken effect after all.
  */
 export function replaceDead(schema: string): (by: Replacement) => Statement<{ id: string }> {
   const audit = auditCall(schema, {

@@ -1,14 +1,14 @@
 /**
- * Lua for every script about deliveries. Those of one slot are in one hash, numbered from 1, each
- * in several fields:
+ * Lua for every script that uses deliveries. The deliveries of one slot are in one hash, numbered
+ * from 1, each in several fields:
  *   <n>:state    JSON: consumer, state, reason, attempts, starts, redrives, first_failed_at, dead_at,
- *                resolved_at, resolution, tries (how many are kept of its history, and before that), and
- *                index, the name of the field that finds it (empty: none does)
- *   <n>:event    JSON of the event without its data; never read by a script
+ *                resolved_at, resolution, tries (how many attempts there were, of which the last are
+ *                kept), and index, the name of its index field (empty: it has none)
+ *   <n>:event    JSON of the event without its data; scripts read only its type
  *   <n>:data     the data, as it was written
  *   <n>:try:<m>  JSON of one attempt; never read by a script
  *   <n>:note     why it was discarded
- *   of:…         the number of the delivery, by consumer and event; not of one whose consumer was retired
+ *   of:…         the index: the number of a delivery by consumer and event. Retired ones have none
  *   last         the last number
  */
 export const deliveryLua = `
@@ -29,14 +29,14 @@ local function keep_try(deliveries, n, state, try)
   redis.call('HDEL', deliveries, n .. ':try:' .. (state.tries - KEPT_TRIES))
 end
 
--- Each later than all before it in its slot, so that there is one order.
+-- Each letter dies later than all before it in its slot, so that there is one order.
 local function bury(dead, arrived, n, state, now_us)
   local last = redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')[2]
   local at = string.format('%.0f', math.max(now_us, (tonumber(last) or 0) + 1))
   redis.call('ZADD', dead, at, n)
   redis.call('ZREMRANGEBYSCORE', arrived, '-inf', string.format('%.0f', now_us - 3600000000))
   redis.call('ZADD', arrived, at, n .. ':' .. at)
-  -- Of one moment with its place, so that a time finds the place.
+  -- The time of its place in the order, so that a filter by time finds the place.
   state.dead_at = math.floor(tonumber(at) / 1000)
 end
 
@@ -48,7 +48,7 @@ local function forget(deliveries, n, state)
   end
 end
 
--- What became of one that is not dead, in a word.
+-- The outcome of a delivery that is not dead, as one word.
 local function word_of(state)
   if not state then
     return 'unknown'

@@ -9,8 +9,8 @@ import { RELEASE_REMEMBERED_MS } from '../scripts/release.ts'
 import { KEY_STATE, refuseNewer } from './key-state.ts'
 
 /**
- * An act on a key and its entry in the audit, as one script: neither is there without the other. The
- * entry comes first, because that is what a full server refuses.
+ * An act on a key and its entry in the audit, as one script, so that both exist or neither. The
+ * entry comes first, because a full server refuses that write.
  */
 const ENTRY = `
 redis.call('XADD', KEYS[3], '*', 'act', ARGV[1], 'actor', ARGV[2], 'target', ARGV[3],

@@ -3,8 +3,8 @@ import { textIn } from '../../client/script.ts'
 import { RECORD_VERSION } from '../scripts/claim.ts'
 
 /**
- * What a script for operators begins with: the fields of the record in `KEYS[1]`, and in `found` the
- * state of the key, or `absent`. `KEYS[2]` is the result. It decides as a claim does.
+ * The beginning of every script for operators: the fields of the record in `KEYS[1]`, and in
+ * `found` the state of the key, or `absent`. `KEYS[2]` is the result. It decides as a claim does.
  */
 export const KEY_STATE: string = `
 local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'fingerprint', 'token', 'number',

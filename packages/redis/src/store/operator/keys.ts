@@ -15,8 +15,8 @@ import { answerKeyScript, forgetKeyScript, releaseKeyScript } from './act-on-key
 import { findKeyScript } from './find-key.ts'
 
 /**
- * An operator's view of keys in Redis. A key is found by its name; there is no list, because an index
- * would be one more write for every request.
+ * An operator's view of keys in Redis. A key is found by its name; there is no list, because an
+ * index would be one more write for every request.
  */
 export function redisKeys(on: {
   readonly scripts: ScriptRunner

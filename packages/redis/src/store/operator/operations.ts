@@ -23,9 +23,9 @@ interface Entry extends Place {
 }
 
 /**
- * The audit in Redis: a stream in every partition, since an act and its entry are one script and that
- * stays on one node. A list reads a bounded part of each and puts them in order; the acts on one key
- * are in one stream.
+ * The audit in Redis: a stream in every partition, because an act and its entry are one script,
+ * which stays on one node. A list reads a bounded part of each stream and merges them; all acts on
+ * one key are in one stream.
  */
 export function redisOperations(scripts: ScriptRunner): Operations {
   return {

@@ -1,7 +1,10 @@
 import { listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
 
-/** The numbers of the deliveries of some events to some consumers, by the index that keeps them single. */
+/**
+ * Finds the numbers of the deliveries of some events to some consumers, by the index that keeps
+ * them unique.
+ */
 export const findByEventScript: Script<FindByEventQuestion, FoundNumbers[]> = script({
   name: 'find-by-event',
   text: `

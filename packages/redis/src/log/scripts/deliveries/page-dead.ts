@@ -12,7 +12,7 @@ local function kept(deliveries, n, died_at)
 end
 `
 
-/** What is dead in slots, or what is retired, the oldest first, of a span of time. */
+/** Reads the dead or retired letters of slots in a span of time, the oldest first. */
 export const pageDeadScript: Script<PageDeadQuestion, DeadPage[]> = script<
   PageDeadQuestion,
   DeadPage[]
@@ -22,9 +22,9 @@ export const pageDeadScript: Script<PageDeadQuestion, DeadPage[]> = script<
 -- For each slot:
 -- KEYS[i]     what is dead, or retired
 -- KEYS[i + 1] its deliveries
--- ARGV[1]     at most so many of each slot
--- ARGV[2]     until when, microseconds; with a parenthesis before it: only before that
--- ARGV[3..]   for each slot from when on, in the same way
+-- ARGV[1]     how many of each slot at most
+-- ARGV[2]     the end of the span, microseconds; with a parenthesis before it, it is excluded
+-- ARGV[3..]   for each slot the start of the span, in the same form
 local pages = {}
 for i = 1, #KEYS, 2 do
   local page = {}
@@ -42,7 +42,7 @@ return pages
   reply: pagesIn,
 })
 
-/** The same of those with these numbers: what is not dead, or not retired, is left out. */
+/** Reads the letters with these numbers; those that are not dead, or not retired, are left out. */
 export const pickDeadScript: Script<PickDeadQuestion, DeadPage[]> = script<
   PickDeadQuestion,
   DeadPage[]
@@ -116,7 +116,7 @@ export interface DeadPage {
   readonly letters: readonly KeptDelivery[]
 }
 
-/** A delivery as it is kept, raw. Empty: there is none. */
+/** A delivery in its stored form. Empty texts stand for missing values. */
 export interface KeptDelivery {
   readonly number: number
   readonly diedAtUs: string

@@ -5,10 +5,9 @@ import { clockLua, cursorLua } from '../cursor.ts'
 import { deliveryLua } from '../delivery.ts'
 
 /**
- * Sets aside what a consumer that was retired left in one slot, in portions: its deliveries lose
- * the fields that find them, so that they are in nobody's way who has the same name later, and what
- * was dead or retrying is 'retired', or discarded. Nothing where there is a consumer of that name
- * again.
+ * Sets aside, in portions, what a retired consumer left in one slot. Its deliveries lose their
+ * index fields, so that a later consumer of the same name does not find them, and dead or retrying
+ * ones become 'retired' or discarded. Does nothing if a consumer of that name exists again.
  */
 export const setAsideScript: Script<SetAsideQuestion, SetAside> = script({
   name: 'set-aside',
@@ -21,8 +20,8 @@ export const setAsideScript: Script<SetAsideQuestion, SetAside> = script({
 -- KEYS[6] what was dealt with
 -- KEYS[7] what is retired
 -- ARGV[1] consumer
--- ARGV[2] what the names of its fields look like
--- ARGV[3] where the search goes on; '0': from the beginning
+-- ARGV[2] a pattern that matches the names of its index fields
+-- ARGV[3] where the search continues; '0': at the beginning
 -- ARGV[4] how many fields to look at
 -- ARGV[5] 'keep' or 'discard'
 -- ARGV[6] why
@@ -31,7 +30,7 @@ if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
 end
 let_through(KEYS[1])
 
--- Each at a time of its own, so that there is one order.
+-- Each letter gets a time of its own, so that there is one order.
 local function keep_apart(n, state, died_at)
   local at = died_at and digits(tonumber(died_at))
   if not at or redis.call('ZCOUNT', KEYS[7], at, at) ~= 0 then
@@ -102,10 +101,10 @@ export interface SetAsideQuestion {
 }
 
 export interface SetAside {
-  /** Where the next portion begins; '0': that was the last. */
+  /** Where the next portion begins; '0' after the last. */
   readonly next: string
   readonly count: number
 }
 
-/** Fields in one script: some milliseconds. */
+/** Fields for one script: some milliseconds. */
 const LOOKED_AT = 500
