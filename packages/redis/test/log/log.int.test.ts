@@ -92,7 +92,7 @@ describe('entries that are not events', () => {
     ['without an id', { type: 'order.created' }, 'has no `id`'],
     ['without a type', { id: 'e1' }, 'has no `type`'],
     ['with data that is not JSON', { id: 'e2', type: 'a', data: '{' }, 'is not JSON'],
-    ['with headers that are a list', { id: 'e3', type: 'a', headers: '[]' }, 'no JSON object'],
+    ['with headers that are a list', { id: 'e3', type: 'a', headers: '[]' }, 'not a JSON object'],
     ['of another program', { temperature: '21' }, 'has no `id`'],
   ])('%s become dead letters, and the events behind them are delivered', async (_, fields, why) => {
     const log = logOf()
