@@ -215,7 +215,7 @@ describe('doctor on PostgreSQL', () => {
 
   test('a table that is gone', async () => {
     await inDatabase(async ({ url, query }) => {
-      await query('drop table oncekey.leases')
+      await query('drop table oncekey.leases cascade')
       const { found } = await findings(['--database', url])
       expect(found[0]).toMatchObject({
         check: 'drift',

@@ -10,6 +10,7 @@ export { appendEventsStatement, eventsJson } from './commit/append-events.ts'
 export { auditCall, deadLetterTarget } from './operator/audit/audit-call.ts'
 export type { RedriveKind } from './operator/redrives/redrive-kind.ts'
 export { redrivesOf, startRedriveOf } from './operator/redrives/redrives-of.ts'
+export { commentsOn, type TableComment } from './schema/comments/comments-on.ts'
 export {
   type MigrateOptions,
   migratePackage,

@@ -109,6 +109,22 @@ test('relays report what they do and the newest failure', async () => {
   expect((await found(name))?.lastError).toMatchObject({ message: 'no such address' })
 })
 
+// The list went by the time in the slot, which is written when a slot is taken and never renewed.
+test('slots of an idle relay are listed as held for as long as it runs', async () => {
+  const name = 'idle'
+  relayOf(name, () => {}).start()
+  await waitFor(async () => (await found(name))?.heldSlots === 64, { what: 'the slots' })
+  const stillTaken = `select count(*) from oncekey.cursors
+    where consumer = 'idle' and lease_until > clock_timestamp()`
+  await waitFor(
+    async () => (await database.query<{ count: string }>(stillTaken))[0]?.count === '0',
+    { what: 'the times in the slots to pass' },
+  )
+  expect(await found(name)).toMatchObject({ heldSlots: 64, holders: [{ slots: 64 }] })
+  const lag = 'select held_slots from oncekey.consumer_lag where consumer = $1'
+  expect(await database.query(lag, [name])).toEqual([{ held_slots: '64' }])
+})
+
 test('a consumer that nobody knows is not paused', async () => {
   expect(await consumers().pause('nobody', by)).toBe('unknown')
   expect(await consumers().resume('nobody', by)).toBe('unknown')

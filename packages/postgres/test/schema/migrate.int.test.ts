@@ -52,7 +52,7 @@ describe('migrate', () => {
 
   test.each([
     ['the list of migrations', 'drop table dropped.migrations', /empty one is.*already exists/],
-    ['a table', 'drop table dropped.leases', /leaves it: table leases is missing/],
+    ['a table', 'drop table dropped.leases cascade', /leaves it: table leases is missing/],
     [
       'a function and a partition',
       'drop function dropped.life; drop table dropped.outbox_3',

@@ -26,6 +26,7 @@ export interface HolderJson {
   } | null
 }
 
+/** A slot is held as long as its relay is alive: renewing writes the relay's row, not the slot's. */
 export function listConsumers(schema: string): Statement<ConsumerRow> {
   return {
     name: 'list_consumers',
@@ -37,12 +38,12 @@ export function listConsumers(schema: string): Statement<ConsumerRow> {
           (select coalesce(json_agg(json_build_object('relay', r.relay, 'perSecond', r.per_second,
                 'lastError', r.last_error, 'slots', (
                   select count(*) from ${schema}.cursors s
-                    where s.consumer = c.name and s.relay = r.relay
-                      and s.lease_until > clock_timestamp())) order by r.relay), '[]')
+                    where s.consumer = c.name and s.relay = r.relay)) order by r.relay), '[]')
             from ${schema}.relays r
             where r.consumer = c.name and r.until > clock_timestamp())::text as relays,
-          (select count(*) from ${schema}.cursors u
-            where u.consumer = c.name and u.relay is not null and u.lease_until > clock_timestamp())::text
+          (select count(*) from ${schema}.cursors u join ${schema}.relays r
+              on r.consumer = u.consumer and r.relay = u.relay
+            where u.consumer = c.name and r.until > clock_timestamp())::text
             as held
         from ${schema}.consumers c order by c.name limit 1000`,
     values: [],

@@ -10,6 +10,7 @@ import { handlerRoles } from './handler-roles.ts'
 import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
 import { auditOfActs } from './operator/audit-of-acts.ts'
+import { commentsAndViews } from './operator/comments-and-views.ts'
 import { consumersPaused } from './operator/consumers-paused.ts'
 import { editedLetters } from './operator/edited-letters.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
@@ -47,4 +48,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   redrivesOnRecord,
   consumersPaused,
   editedLetters,
+  commentsAndViews,
 ]

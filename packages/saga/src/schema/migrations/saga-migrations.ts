@@ -7,6 +7,7 @@ import { sagaMoves } from './0005-saga-moves.ts'
 import { sagaWholeMoves } from './0007-saga-whole-moves.ts'
 import { settleWhatWaits } from './0008-settle-what-waits.ts'
 import { auditOfSagas } from './audit-of-sagas.ts'
+import { sagaCommentsAndViews } from './comments-and-views.ts'
 import { rolesOfSteps } from './roles-of-steps.ts'
 
 /** The tables of sagas, for `migrate` of `@oncekey/postgres`. */
@@ -24,5 +25,6 @@ export const sagaMigrations: PackageMigrations = {
     settleWhatWaits,
     functionsWithoutJit,
     auditOfSagas,
+    sagaCommentsAndViews,
   ],
 }

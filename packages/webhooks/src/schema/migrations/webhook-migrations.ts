@@ -4,6 +4,7 @@ import { failuresOfEndpoints } from './0002-failures-of-endpoints.ts'
 import { waysOfEndpoints } from './0003-ways-of-endpoints.ts'
 import { answersToWhatWasSent } from './0004-answers-to-what-was-sent.ts'
 import { timesAndRotation } from './0005-times-and-rotation.ts'
+import { webhookCommentsAndViews } from './comments-and-views.ts'
 import { editedDeliveries } from './edited-deliveries.ts'
 
 /** The tables of webhooks: pass them to `migrate` of `@oncekey/postgres`, as `also`. */
@@ -17,5 +18,6 @@ export const webhookMigrations: PackageMigrations = {
     timesAndRotation,
     functionsWithoutJit,
     editedDeliveries,
+    webhookCommentsAndViews,
   ],
 }

@@ -1,0 +1,90 @@
+import type { TableComment } from './comments-on.ts'
+
+/** What operators do, and the views for people in psql. */
+export const operatorComments: Readonly<Record<string, TableComment>> = {
+  operations: {
+    about: 'The audit trail: every act from outside, in its commit. Only ever added to.',
+    columns: {
+      id: 'In the order in which they were written.',
+      at: 'When.',
+      actor: 'Who; the login of the connection where a program gave no name.',
+      act: 'What: keys.release, dead-letters.discard, endpoints.pause, sagas.settle.',
+      target: 'A JSON list: the kind of what it was done to, and its names.',
+      note: 'Why.',
+      detail: 'What was there before, and what was written; no secrets.',
+    },
+  },
+  redrives: {
+    about: 'Redrives, carried in portions by whoever works their source.',
+    columns: {
+      id: 'The id of the redrive.',
+      source: 'consumers, webhooks, sagas.',
+      kind: 'dead-letters; window: everything one endpoint was sent in a time.',
+      filter: 'What it takes, as JSON.',
+      rate: 'How many per second.',
+      most: 'The most that it takes; null: all.',
+      state: 'running, done, cancelled.',
+      matched: 'How many matched when it started.',
+      redriven: 'How many it has put back.',
+      refused: 'How many matched and were not put back.',
+      actor: 'Who started it.',
+      note: 'Why.',
+      started_at: 'When. What died later is not taken.',
+      ended_at: 'When it was done or cancelled.',
+      next_at: 'When its next portion is due.',
+      cursor_at: 'The time of the last letter that was looked at.',
+      cursor_id: 'And its id.',
+    },
+  },
+  redrive_portions: {
+    about: 'What each portion of a redrive took.',
+    columns: {
+      redrive: 'The id of the redrive.',
+      number: 'In the order in which they were carried.',
+      at: 'When.',
+      redriven: 'JSON: the ids that were put back.',
+      refused: 'JSON: the ids that were not, and why.',
+    },
+  },
+  unknown_keys: {
+    kind: 'view',
+    about: 'Keys whose attempt ended without reporting its outcome: someone has to decide.',
+    columns: {
+      namespace: 'As in records.',
+      scope: 'As in records.',
+      key: 'As in records.',
+      attempt: 'Which attempt it was.',
+      claimed_at: 'When the key was claimed first.',
+      unknown_since: 'When its lease ended.',
+    },
+  },
+  dead_letters: {
+    kind: 'view',
+    about: 'Events that a consumer has given up; the oldest are first by dead_at, id.',
+    columns: {
+      id: 'For: oncekey dead show.',
+      consumer: 'Who gave it up.',
+      type: 'Of the event.',
+      subject: 'Of the event.',
+      event_id: 'Of the event.',
+      reason: 'permanent, exhausted, poison, unwanted.',
+      error: 'The last error.',
+      attempts: 'How many there were.',
+      redrives: 'How often it was redriven.',
+      dead_at: 'Since when.',
+    },
+  },
+  consumer_lag: {
+    kind: 'view',
+    about: 'How far each consumer is behind, counted up to 10,000 events.',
+    columns: {
+      consumer: 'The consumer.',
+      events: 'How many events it has not passed.',
+      oldest: 'How long the oldest of them has waited.',
+      retrying: 'How many deliveries are retried, up to 10,000.',
+      held_slots: 'How many of the 64 slots a relay holds.',
+      relays: 'How many relays there are.',
+      paused_at: 'Since when it is paused.',
+    },
+  },
+}

@@ -1,0 +1,13 @@
+import { commentsOn } from '../../comments/comments-on.ts'
+import { logComments } from '../../comments/log-comments.ts'
+import { operatorComments } from '../../comments/operator-comments.ts'
+import { storeComments } from '../../comments/store-comments.ts'
+import { operatorViews } from '../../views.ts'
+
+/** Says in the database what everything is, and shows people what is wrong. */
+export function commentsAndViews(schema: string): string[] {
+  return [
+    ...operatorViews(schema),
+    ...commentsOn(schema, { ...storeComments, ...logComments, ...operatorComments }),
+  ]
+}
