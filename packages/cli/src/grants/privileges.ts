@@ -44,7 +44,7 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       privileges: ['select', 'truncate'],
     },
     { tables: ['numbering', 'life'], privileges: ALL },
-    { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
+    { tables: ['redrives'], privileges: ALL },
     { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
   ],
   webhooks: [

@@ -119,6 +119,24 @@ test('redrives are listed, the newest first, by source and state, page by page',
   await carryAll(redrives)
 })
 
+test('a redrive that ended long ago is forgotten by maintenance, and no other', async () => {
+  const { log, redrives, records } = at()
+  const ids: string[] = []
+  for (let n = 0; n < 3; n += 1) ids.push(await redrives.start({ origin: 'nobody' }, fast, by))
+  const [long = '', lately = '', running = ''] = ids
+  await records.cancel(long, by)
+  await records.cancel(lately, by)
+  await database.query(
+    "update oncekey.redrives set ended_at = ended_at - interval '31 days' where id = $1",
+    [long],
+  )
+  await log.maintain()
+  expect(await records.get(long)).toBeUndefined()
+  expect((await records.get(lately))?.state).toBe('cancelled')
+  expect((await records.get(running))?.state).toBe('running')
+  await carryAll(redrives)
+})
+
 test('what cannot be carried out is refused at the start, with a sentence', async () => {
   const { redrives } = at()
   const refused = [

@@ -2,7 +2,13 @@ import type { Maintenance } from '@oncekey/core'
 import { askReadCommitted } from '../sql/read-committed.ts'
 import { storeError } from '../sql/store-error.ts'
 import type { LogState } from './log-state.ts'
-import { dropPassed, partsOver, purgeProcessed, purgeResolved } from './statements/retention.ts'
+import {
+  dropPassed,
+  partsOver,
+  purgeProcessed,
+  purgeRedrives,
+  purgeResolved,
+} from './statements/retention.ts'
 import { abandonConsumers, missingConsumers } from './statements/subscriptions.ts'
 
 /** Deletes what has been kept for its retention, in portions that block nobody. */
@@ -18,6 +24,7 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
   }
   await inPortions(() => ask(purgeProcessed(schema)(log.inboxRetentionMs, PORTION)))
   await inPortions(() => ask(purgeResolved(schema)(log.resolvedRetentionMs, PORTION)))
+  await inPortions(() => ask(purgeRedrives(schema)(log.resolvedRetentionMs, PORTION)))
 
   return {
     dropped,

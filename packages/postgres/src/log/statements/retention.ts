@@ -53,3 +53,13 @@ export function purgeResolved(schema: string): Purge {
     act: `delete from ${schema}.deliveries`,
   })
 }
+
+/** Forgets redrives that ended long ago, with what their portions took. */
+export function purgeRedrives(schema: string): Purge {
+  return purgeBatch('purge_redrives', {
+    due: `select ctid from ${schema}.redrives
+          where ended_at is not null and ended_at <= ${RETENTION_AGO}
+          order by ended_at`,
+    act: `delete from ${schema}.redrives`,
+  })
+}
