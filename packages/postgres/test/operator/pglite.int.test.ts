@@ -1,0 +1,51 @@
+import { PGlite } from '@electric-sql/pglite'
+import type { EventLog } from '@oncekey/core'
+import { migrate, postgresConsumers, postgresLog, postgresRedrives } from '@oncekey/postgres'
+import { fromPglite } from '@oncekey/postgres/pglite'
+import { expect, test } from 'vitest'
+
+const by = { actor: 'maria@shop.example', note: 'ticket 4711' }
+
+test('redrives, edited letters, pauses and views work on PGlite', async () => {
+  const db = await PGlite.create()
+  const client = fromPglite(db)
+  await migrate(client)
+  const log = postgresLog({ client }) as EventLog<never>
+  await log.subscribe({ consumer: 'email', types: null, startAt: 'now' })
+  await db.exec(`
+    insert into oncekey.deliveries (consumer, slot, seq, event_id, type, source, ordering_key, data,
+        headers, occurred_at, state, reason, attempts, starts, due_at, dead_at)
+      select 'email', 0, g, g::text, 't', '/', g::text, '{"n":1}', '{}', now(), 'dead', 'permanent',
+          1, 1, now(), now()
+        from generate_series(1, 12) g`)
+  const { redrives, replace } = log.deadLetters
+  if (redrives === undefined || replace === undefined) throw new Error('Postgres has both.')
+  const { rows: letters } = await db.query<{ id: string }>(
+    'select id::text from oncekey.deliveries order by seq desc limit 1',
+  )
+  expect(letters).toHaveLength(1)
+  expect(await replace(letters[0]?.id ?? '', '{"n":2}', by)).toMatchObject({ outcome: 'replaced' })
+  const id = await redrives.start({ origin: 'email' }, { ratePerSecond: 50 }, by)
+  while ((await redrives.carry()).nextInMs !== null);
+  expect(await postgresRedrives({ client }).get(id)).toMatchObject({
+    state: 'done',
+    matched: 11,
+    redriven: 11,
+  })
+  const consumers = postgresConsumers({ client })
+  expect(await consumers.pause('email', by)).toBe('paused')
+  expect(await log.control?.paused(['email', 'other'])).toEqual(['email'])
+  expect((await consumers.list())[0]?.pause?.by).toBe(by.actor)
+  expect(await consumers.resume('email', by)).toBe('resumed')
+  const { rows } = await db.query<{ act: string }>('select act from oncekey.operations order by id')
+  expect(rows.map(({ act }) => act)).toEqual([
+    'dead-letters.edit-and-redrive',
+    'redrives.start',
+    'consumers.pause',
+    'consumers.resume',
+  ])
+  for (const view of ['unknown_keys', 'dead_letters', 'consumer_lag']) {
+    await db.query(`select * from oncekey.${view}`)
+  }
+  await db.close()
+})
