@@ -12,6 +12,7 @@ export interface PostgresJs<Tx> {
   readonly CLOSE?: unknown
   readonly options: {
     readonly max: number
+    readonly max_pipeline?: number | undefined
     readonly transform?: { readonly column?: { readonly from?: Renaming | undefined } }
   }
 }
@@ -36,6 +37,8 @@ type Renaming = (column: string) => string
  */
 export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClient<Tx> {
   if (!isPostgresJs(sql)) throw notPostgresJs()
+  const { max_pipeline: pipeline = LEAST_PIPELINE } = sql.options
+  if (pipeline < LEAST_PIPELINE) throw leavesTransactionsOpen(pipeline)
   const inlined = inliner()
   const rename = sql.options.transform?.column?.from ?? undefined
 
@@ -253,6 +256,18 @@ function swallowed(cause: unknown): OncekeyError {
     { cause },
   )
 }
+
+/** What others send on that connection later would become part of a transaction that nobody commits. */
+function leavesTransactionsOpen(pipeline: number): OptionsError {
+  return new OptionsError(
+    `fromPostgresJs: max_pipeline is ${pipeline}. postgres.js 3.4 leaves a transaction open on a connection of ` +
+      'the pool if BEGIN is the statement that fills a pipeline, and what is sent there next is never ' +
+      'committed. Leave it out, or write max_pipeline: 10_000, which nothing fills.',
+  )
+}
+
+/** The default of postgres.js. */
+const LEAST_PIPELINE = 100
 
 function notPostgresJs(): OptionsError {
   return new OptionsError(

@@ -44,6 +44,18 @@ describe('postgresStore', () => {
     }
   })
 
+  // Its claims ran in a transaction that was left open on the pool's connection, and was never committed.
+  test('refuses a postgres.js that leaves transactions open, on Drizzle too', () => {
+    // An option that is read, and is in no type.
+    const piping = (max_pipeline: number) => postgres({ max: 7, max_pipeline } as { max: number })
+    const unpiped = piping(0)
+    const sentence = /max_pipeline is 0\..*write max_pipeline: 10_000/
+    expect(() => fromPostgresJs(unpiped)).toThrow(sentence)
+    expect(() => fromDrizzle(drizzleOnPostgresJs({ client: unpiped }))).toThrow(sentence)
+    expect(() => fromPostgresJs(piping(3))).toThrow(/max_pipeline is 3\./)
+    expect(() => fromPostgresJs(piping(10_000))).not.toThrow()
+  })
+
   test('refuses `prepare` through a bridge', () => {
     expect(() => postgresStore({ client: fromPostgresJs(sql), prepare: true })).toThrow(
       /^prepare: .*Leave `prepare` off/,
