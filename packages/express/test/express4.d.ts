@@ -1,4 +1,4 @@
-// The alias has no types of its own name; its API is that of Express 5 as far as these tests go.
+// The alias has no types; for these tests its API equals that of Express 5.
 declare module 'express4' {
   import express from 'express'
   export default express

@@ -9,13 +9,13 @@ import Fastify4 from 'fastify4'
 import { onTestFinished } from 'vitest'
 import idempotency, { type IdempotencyOptions } from '../src/index.ts'
 
-/** What is Fastify's to do is tested on both versions. */
+/** Tests that depend on Fastify run on both versions. */
 export const fastifyVersions: readonly [name: string, factory: typeof Fastify][] = [
   ['Fastify 5', Fastify],
   ['Fastify 4', Fastify4],
 ]
 
-/** A plugin on a store of its own, and an app that is closed with the test. */
+/** A plugin with its own store, and an app that closes with the test. */
 export async function coveredApp(
   options: Partial<IdempotencyOptions> & {
     server?: FastifyServerOptions
@@ -55,7 +55,7 @@ export interface Sent {
   readonly signal?: AbortSignal
 }
 
-/** Over a real socket, with nothing between. */
+/** Sends over a real socket. */
 export async function post(app: FastifyInstance, path: string, sent: Sent = {}): Promise<Got> {
   const port = await portOf(app)
   const { key, method = 'POST', headers = {}, body, chunks, signal } = sent
@@ -115,7 +115,7 @@ export const http2Server = {
   serverFactory: (handler: never) => createServer(handler),
 } as never
 
-/** A client of HTTP/2 that says no length, as Node's does. */
+/** An HTTP/2 client that announces no length, as Node's does. */
 export async function http2Client(app: FastifyInstance) {
   await app.listen({ host: '127.0.0.1', port: 0 })
   const session = connect(app.listeningOrigin)
@@ -133,7 +133,7 @@ export async function http2Client(app: FastifyInstance) {
   }
 }
 
-/** Waits for a condition, not for a guess of time. */
+/** Waits for a condition. */
 export async function until(condition: () => unknown): Promise<void> {
   for (let tries = 0; !(await condition()); tries++) {
     if (tries > 1000) throw new Error(`it never came true: ${condition}`)

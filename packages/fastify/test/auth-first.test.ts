@@ -5,7 +5,7 @@ import idempotency from '../src/index.ts'
 import { bareApp, post } from './app.ts'
 
 async function auth(request: FastifyRequest, reply: FastifyReply) {
-  // Really asynchronous, as a lookup of a session is.
+  // Really asynchronous, like a session lookup.
   await new Promise((resolve) => setImmediate(resolve))
   if (request.headers.authorization !== 'ana') return reply.code(401).send({ error: 'who?' })
 }
@@ -75,7 +75,7 @@ const WAYS: Record<string, (app: FastifyInstance, hook: Hook) => Promise<void>> 
   },
 }
 
-describe('whoever is not let in is not answered from the store [e8f 1, e8f 10]', () => {
+describe('the store never answers a request that was not admitted [e8f 1, e8f 10]', () => {
   for (const [way, build] of Object.entries(WAYS)) {
     for (const hook of HOOKS) {
       test(`${hook} ${way}`, async () => {
@@ -95,7 +95,7 @@ describe('whoever is not let in is not answered from the store [e8f 1, e8f 10]',
   }
 })
 
-test('what did not come from the handler is not kept: a guard, a parser, validation, the router', async () => {
+test('responses of a guard, a parser, validation or the router are not stored', async () => {
   const app = bareApp()
   await cover(app)
   const schema = { body: { type: 'object', required: ['item'], properties: { item: {} } } }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { coveredApp, post, until } from './app.ts'
 
-test('close() lets what runs finish and be kept, and claims nothing more', async () => {
+test('close() lets running handlers finish and be stored, and claims nothing more', async () => {
   const { app, store } = await coveredApp({ server: { forceCloseConnections: 'idle' } })
   let release: (() => void) | undefined
   const order: string[] = []
@@ -26,7 +26,7 @@ test('close() lets what runs finish and be kept, and claims nothing more', async
   expect(order).toEqual(['answered', 'closed'])
 })
 
-test('close() waits for handlers whose clients have gone, longer than pluginTimeout', async () => {
+test('close() waits for handlers whose clients have gone, even longer than pluginTimeout', async () => {
   const { app, store } = await coveredApp({ server: { pluginTimeout: 50 } })
   let started = false
   app.post('/x', async (request) => {

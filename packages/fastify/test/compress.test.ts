@@ -43,7 +43,7 @@ describe.each(['before', 'after'])('@fastify/compress registered %s', (when) => 
 
   for (const path of ['/json', '/stream', '/itself']) {
     for (const syncThreshold of [0, 1_000_000]) {
-      test(`${path}: each client can read what it gets of the one response (${syncThreshold})`, async () => {
+      test(`${path} replays one response readably to every client (${syncThreshold})`, async () => {
         const { app, runs } = await compressed({ syncThreshold })
         const first = await post(app, path, accepting('gzip'))
         expect(first.headers['content-encoding']).toBe('gzip')
@@ -52,7 +52,7 @@ describe.each(['before', 'after'])('@fastify/compress registered %s', (when) => 
           const again = await post(app, path, accepting(coding))
           expect(plain(again)).toBe(TEXT)
           expect(again.replayed).toBe(true)
-          // The bytes are those of the first response, or the same without their coding.
+          // The bytes are those of the first response, either unchanged or decoded.
           if (coding === 'br') expect(again.headers['content-encoding']).toBeUndefined()
           else expect(again.bytes).toEqual(first.bytes)
         }
@@ -62,7 +62,7 @@ describe.each(['before', 'after'])('@fastify/compress registered %s', (when) => 
   }
 })
 
-test('what a hook of the app compressed is kept so, and decoded for who cannot read it', async () => {
+test('stores what a hook compressed, and decodes it for clients that do not accept the coding', async () => {
   const app = bareApp()
   app.addHook('onSend', async (_request, reply, payload) => {
     reply.header('content-encoding', 'gzip')
@@ -77,7 +77,7 @@ test('what a hook of the app compressed is kept so, and decoded for who cannot r
   expect(again.headers['content-encoding']).toBeUndefined()
 })
 
-test('what is larger than maxResponseBytes after it was compressed is too large', async () => {
+test('maxResponseBytes applies to the compressed size', async () => {
   const { app } = await coveredApp({ maxResponseBytes: 20 })
   app.post('/x', async (_request, reply) =>
     reply.header('content-encoding', 'gzip').send(gzipSync('a'.repeat(10_000))),
@@ -85,7 +85,7 @@ test('what is larger than maxResponseBytes after it was compressed is too large'
   expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
 })
 
-test('a coding that Oncekey does not know is kept as it is', async () => {
+test('an unknown coding is stored and replayed unchanged', async () => {
   const { app } = await coveredApp()
   app.post('/x', async (_request, reply) =>
     reply.header('content-encoding', 'x-own').type('text/plain').send('coded'),

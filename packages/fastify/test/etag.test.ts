@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import idempotency from '../src/index.ts'
 import { bareApp, post } from './app.ts'
 
-describe('a replay behind @fastify/etag has the validator of the first answer, or none', () => {
+describe('a replay behind @fastify/etag has the validator of the first response, or none', () => {
   async function app(outside?: string) {
     const app = bareApp()
     await app.register(etag)

@@ -1,4 +1,4 @@
-// The alias has no types of its own name; its API is that of Fastify 5 as far as these tests go.
+// The alias has no types; for these tests its API equals that of Fastify 5.
 declare module 'fastify4' {
   import fastify from 'fastify'
   export default fastify

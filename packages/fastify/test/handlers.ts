@@ -8,15 +8,15 @@ import type { FastifyReply, RouteHandlerMethod, RouteShorthandOptions } from 'fa
 import FormData from 'form-data'
 import through from 'through'
 
-/** A handler in one of the ways that Fastify knows of answering. */
+/** A handler that responds in one of the ways Fastify supports. */
 export interface Answering {
   readonly handler: RouteHandlerMethod
   readonly route?: RouteShorthandOptions
-  /** The client gets no whole response. */
+  /** The client gets no complete response. */
   readonly breaks?: true
-  /** Needs a plugin that exists for Fastify 5 alone, or something new in it. */
+  /** Needs a plugin or a feature that only Fastify 5 has. */
   readonly only5?: true
-  /** Node and Fastify leave parts of a head behind that they refuse to send. */
+  /** Node and Fastify leave parts behind of a head that they refuse to send. */
   readonly refused?: true
 }
 
@@ -40,7 +40,7 @@ const fails = async () => {
   throw Object.assign(new Error('a hook'), { statusCode: 400 })
 }
 
-/** A stream from before there was `stream.Readable`: `pipe` and events, and no more. */
+/** A stream as before `stream.Readable`: `pipe` and events only. */
 function oldStream(parts: readonly string[], way?: 'close' | 'abort'): Stream {
   const stream = new Stream() as Stream & { readable: boolean; close?(): void; abort?(): void }
   stream.readable = true
@@ -280,7 +280,7 @@ const HEADERS: Table = {
     return reply.type('text/plain').send('with trailers')
   },
   'has trailers after a stream': {
-    // Fastify 4 ends such a response before it has them.
+    // Fastify 4 ends such a response before the trailers.
     only5: true,
     handler: async (_request, reply) => {
       reply.trailer('x-digest', async () => 'd')
@@ -548,7 +548,7 @@ const ERRORS: Table = {
       .serializer((it: { id: number }) => `<${it.id}>`)
       .send({ id: 1 }),
   'has a serializer of bytes': async (_request, reply) =>
-    // Its type says string; Fastify sends bytes as they are.
+    // Its type says string, but Fastify sends bytes unchanged.
     reply.serializer(() => bytes as never).send({ id: 1 }),
   'has a serializer that throws': async (_request, reply) =>
     reply
@@ -572,7 +572,7 @@ const ERRORS: Table = {
   },
 }
 
-/** Past Fastify. */
+/** Bypasses Fastify. */
 const RAW: Table = {
   'ends the raw response': (_request, reply) => {
     reply.raw.end('raw')

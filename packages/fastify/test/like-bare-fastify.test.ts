@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { bareApp, coveredApp, fastifyVersions, type Got, post } from './app.ts'
 import { type Answering, folder, HANDLERS, seen } from './handlers.ts'
 
-/** An app that sets headers of its own, by plugins and by hooks, with every handler of the table. */
+/** An app whose plugins and hooks set headers, with every handler of the table. */
 async function furnish(app: FastifyInstance, version: string): Promise<void> {
   if (version === 'Fastify 5') {
     await app.register(helmet)
@@ -33,7 +33,7 @@ const tableOf = (version: string): [string, Answering][] =>
 
 type Comparable = ReturnType<typeof comparable>
 
-/** Framing is not the response: what is streamed bare is known whole once it was collected. */
+/** Ignores framing: a response streamed by bare Fastify is complete once collected. */
 function comparable({ status, reason, headers, bytes, trailers }: Got) {
   const { date: _date, 'transfer-encoding': chunked, 'content-length': length, ...rest } = headers
   const framed = chunked === undefined && length === undefined ? 'none' : 'some'
@@ -43,7 +43,7 @@ function comparable({ status, reason, headers, bytes, trailers }: Got) {
 const broken = () => 'broken' as const
 
 describe.each(fastifyVersions)(
-  'a first response is that of bare %s, and a replay is that one again',
+  'a first response equals that of bare %s, and a replay repeats it',
   (version, factory) => {
     for (const [name, { breaks, refused }] of tableOf(version)) {
       test(`a handler that ${name}`, async () => {
@@ -80,7 +80,9 @@ describe.each(fastifyVersions)(
   },
 )
 
-/** What a replay has of a response: not its framing, its trailers, nor what is of one exchange. */
+/**
+ * The parts of a response that a replay repeats: not framing, trailers or headers of one exchange.
+ */
 function lasting({ status, reason, headers, body }: Comparable) {
   const { trailer: _trailer, connection: _connection, 'set-cookie': _cookies, ...kept } = headers
   const names = Object.keys(kept).filter((name) => !name.startsWith('access-control-'))
@@ -92,7 +94,7 @@ function lasting({ status, reason, headers, body }: Comparable) {
   }
 }
 
-test('inject sees the same as a client', async () => {
+test('inject gets the same as a client', async () => {
   const { app } = await coveredApp()
   await furnish(app, 'Fastify 5')
   for (const name of ['returns an object', 'streams', 'sends a file', 'is empty with 204']) {

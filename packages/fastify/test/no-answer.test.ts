@@ -8,8 +8,8 @@ import { coveredApp, fastifyVersions, http2Client, http2Server, post, until } fr
 
 const modes = ['transaction', 'lease'] as const
 
-describe('a handler that does not answer in time', () => {
-  test('is answered for with 503, its headers and writes undone, its late reply ignored', async () => {
+describe('a handler that exceeds its timeout', () => {
+  test('is replaced by a 503, its headers and writes undone, its late reply ignored', async () => {
     const { app, store } = await coveredApp({ handlerTimeoutMs: 30 })
     const events: string[] = []
     app.addHook('onRequest', async (_request, reply) => void reply.header('x-app', 'app'))
@@ -41,7 +41,7 @@ describe('a handler that does not answer in time', () => {
     expect(events).toEqual(['503', 'true', '201', '201'])
   })
 
-  test('its late errors, callbacks and hijacking are ignored as well', async () => {
+  test('has its late errors, callbacks and hijacking ignored as well', async () => {
     const { app } = await coveredApp({ handlerTimeoutMs: 20 })
     let done = 0
     app.post('/throws', async () => {
@@ -63,7 +63,7 @@ describe('a handler that does not answer in time', () => {
     await new Promise((resolve) => setImmediate(resolve))
   })
 
-  test('a stream that stalls is cut off, and 503 answered', async () => {
+  test('has its stalled stream cut off, and a 503 sent', async () => {
     const { app } = await coveredApp({ handlerTimeoutMs: 40 })
     const source = new PassThrough()
     app.post('/x', async (_request, reply) => {
@@ -76,7 +76,7 @@ describe('a handler that does not answer in time', () => {
     expect(source.destroyed).toBe(true)
   })
 
-  test("Fastify's own handlerTimeout is an error reply like any other", async () => {
+  test("of Fastify's own is an error reply like any other", async () => {
     const { app } = await coveredApp()
     let runs = 0
     app.post('/x', { handlerTimeout: 30 }, async () => {
@@ -89,7 +89,7 @@ describe('a handler that does not answer in time', () => {
   })
 })
 
-test('what is claimed too late for a handler to run is given back', async () => {
+test('has its key released if the claim came too late for it to run', async () => {
   const store = memoryStore({ mode: 'lease' })
   let slow = true
   const { app } = await coveredApp({
@@ -115,7 +115,7 @@ describe('a client that hangs up', () => {
       returns: { id: 1 },
       'returns nothing': undefined,
     })) {
-      test(`does not stop a handler that ${name}: its result is kept (${mode})`, async () => {
+      test(`does not stop a handler that ${name}, and its result is stored (${mode})`, async () => {
         const { app, store } = await coveredApp({ store: memoryStore({ mode }) })
         let runs = 0
         let release: (() => void) | undefined
@@ -145,7 +145,7 @@ describe('a client that hangs up', () => {
     }
   }
 
-  test('does not stop a callback, and an error is an error', async () => {
+  test('does not stop a callback, and an error stays an error', async () => {
     const { app } = await coveredApp()
     const release: (() => void)[] = []
     app.post('/sends', (_request, reply) => {
@@ -171,7 +171,7 @@ describe('a client that hangs up', () => {
     }
   })
 
-  test('while it waits for another attempt, waits no longer', async () => {
+  test('while waiting for another attempt stops waiting', async () => {
     const { app } = await coveredApp({ waitMs: 60_000 })
     let release: (() => void) | undefined
     app.post('/x', async () => {
@@ -193,7 +193,7 @@ describe('a client that hangs up', () => {
   })
 })
 
-describe('a reply that leaves past Fastify is kept and replayed like any other', () => {
+describe('a reply that bypasses Fastify is stored and replayed like any other', () => {
   const WAYS = {
     'reply.hijack() and reply.raw.end()': (reply) => {
       reply.hijack()
@@ -272,7 +272,7 @@ describe('a reply that leaves past Fastify is kept and replayed like any other',
       expect([runs.length, store.data.get('row')]).toEqual([1, 1])
     })
 
-    test(`${name}: what could not be kept is not sent`, async () => {
+    test(`${name} is not sent if it could not be stored`, async () => {
       const memory = memoryStore()
       const { app } = await coveredApp({
         store: {
@@ -299,7 +299,7 @@ describe('a reply that leaves past Fastify is kept and replayed like any other',
   }
 
   for (const mode of modes) {
-    test(`also where its client has hung up (${mode})`, async () => {
+    test(`even if its client has hung up (${mode})`, async () => {
       const { app, store } = await coveredApp({ store: memoryStore({ mode }) })
       let runs = 0
       let release: (() => void) | undefined
@@ -325,7 +325,7 @@ describe('a reply that leaves past Fastify is kept and replayed like any other',
   }
 
   test.each(fastifyVersions)(
-    'and if it never ends, it is given up in time: %s',
+    'is given up at the timeout if it never ends: %s',
     async (_version, factory) => {
       const { app, store } = await coveredApp({ factory, handlerTimeoutMs: 30 })
       let runs = 0
@@ -348,7 +348,7 @@ describe('a reply that leaves past Fastify is kept and replayed like any other',
     },
   )
 
-  test('what is written late, after it was given up, is nothing', async () => {
+  test('is ignored if it is written after the handler was given up', async () => {
     const { app } = await coveredApp({ handlerTimeoutMs: 20 })
     let late = 0
     app.post('/x', (_request, reply) => {
@@ -366,7 +366,7 @@ describe('a reply that leaves past Fastify is kept and replayed like any other',
   })
 
   test.each(fastifyVersions)(
-    'the raw response is ended while its stream is read: as bare, and its source is closed (%s)',
+    'that ends while its stream is read behaves as in bare Fastify, and its source is closed (%s)',
     async (_version, factory) => {
       const source = new PassThrough()
       const { app } = await coveredApp({ factory, handlerTimeoutMs: 2_000 })
@@ -387,7 +387,7 @@ describe('a reply that leaves past Fastify is kept and replayed like any other',
   )
 
   test.each(fastifyVersions)(
-    'an error that only Fastify itself can answer leaves the key free: %s',
+    'of an error that only Fastify itself can handle leaves the key free: %s',
     async (_version, factory) => {
       const { app } = await coveredApp({ factory })
       let runs = 0
@@ -404,7 +404,7 @@ describe('a reply that leaves past Fastify is kept and replayed like any other',
     },
   )
 
-  test('a pipelined request that wrote, and then throws, gives its key back at once', async () => {
+  test('of a pipelined request that writes and then throws frees the key at once', async () => {
     const { app } = await coveredApp()
     let runs = 0
     app.post('/first', async () => {

@@ -16,7 +16,7 @@ interface Got {
   readonly body: Buffer
 }
 
-test('over HTTP/2, @fastify/compress: each client can read what it gets of the one response', async () => {
+test('over HTTP/2 @fastify/compress replays one response readably to every client', async () => {
   const { app } = await coveredApp({ server })
   await app.register(compress)
   let runs = 0
@@ -35,7 +35,7 @@ test('over HTTP/2, @fastify/compress: each client can read what it gets of the o
   expect(runs).toBe(1)
 })
 
-test('@fastify/compress of one route: each client can read what it gets of the one response', async () => {
+test('@fastify/compress on one route replays one response readably to every client', async () => {
   const { app } = await coveredApp()
   await app.register(compress, { global: false })
   app.post('/', { compress: {} }, async (_request, reply) =>
@@ -51,7 +51,7 @@ test('@fastify/compress of one route: each client can read what it gets of the o
 })
 
 test.each([1, 2])(
-  'over HTTP/%i, what an upstream answered in chunks is handed on whole',
+  'over HTTP/%i a chunked upstream response is forwarded completely',
   async (version) => {
     const upstream = await chunkedUpstream()
     const { app } = await coveredApp(version === 2 ? { server } : {})

@@ -5,7 +5,7 @@ import idempotency from '../src/index.ts'
 import { bareApp, coveredApp, post, until } from './app.ts'
 
 describe('the plugin', () => {
-  test('runs a handler once per key, and answers retries with what it answered', async () => {
+  test('runs a handler once per key and replays its response to retries', async () => {
     const { app } = await coveredApp()
     let runs = 0
     app.post('/orders', async (request, reply) => {
@@ -40,7 +40,7 @@ describe('the plugin', () => {
     expect(again.headers['x-idempotency-replayed']).toBe('true')
   })
 
-  test('covers POST and PATCH, and leaves other methods alone', async () => {
+  test('covers POST and PATCH only', async () => {
     const { app } = await coveredApp()
     const seen: unknown[] = []
     app.route({
@@ -73,7 +73,7 @@ describe('the plugin', () => {
     ])
   })
 
-  test('a covered GET, with its HEAD', async () => {
+  test('covers a GET on request, with its HEAD', async () => {
     const { app } = await coveredApp({ methods: ['GET'] })
     let runs = 0
     app.get('/x', { config: { idempotency: { waitMs: 10 } } }, async () => ({ runs: ++runs }))
@@ -82,7 +82,7 @@ describe('the plugin', () => {
     expect((await post(app, '/x', { method: 'HEAD', key: 'k' })).replayed).toBe(false)
   })
 
-  test('its own refusals are never stored: the first client still gets its answer', async () => {
+  test('never stores its own refusals, so the first client still gets its response', async () => {
     const { app } = await coveredApp()
     let release: (() => void) | undefined
     app.post('/orders', async () => {
@@ -109,7 +109,7 @@ describe('the plugin', () => {
     })
   })
 
-  test('a store that fails is a 503, and the handler does not run (R3, R4)', async () => {
+  test('responds 503 when the store fails, and the handler does not run (R3, R4)', async () => {
     const store = memoryStore()
     const { app } = await coveredApp({
       store: { ...store, begin: () => Promise.reject(new Error('down')) },
@@ -122,7 +122,7 @@ describe('the plugin', () => {
     expect(runs).toBe(0)
   })
 
-  test('keys: two lines are refused, a quoted comma is part of the key', async () => {
+  test('refuses two key lines, and takes a quoted comma as part of the key', async () => {
     const { app } = await coveredApp()
     app.post('/orders', async (request) => ({ key: request.idempotency?.key }))
     const twice = await post(app, '/orders', { headers: { 'Idempotency-Key': ['a', 'b'] } })
@@ -137,7 +137,7 @@ describe('the plugin', () => {
     expect(inject.headers['x-idempotency-replayed']).toBe('true')
   })
 
-  test('a route without a required key has a transaction and events all the same', async () => {
+  test('gives a request without a key a transaction and events, too', async () => {
     const { app, store } = await coveredApp({ required: false })
     app.post('/orders', async (request) => {
       const { idempotency } = request
@@ -151,7 +151,7 @@ describe('the plugin', () => {
     expect(store.events).toHaveLength(1)
   })
 
-  test('once.of(request) is typed by the store, and throws where nothing is covered', async () => {
+  test('types once.of(request) by the store; it throws on uncovered routes', async () => {
     const store = memoryStore()
     const once = idempotency.with({ store, scope: () => 'ana' })
     const app = bareApp()
@@ -168,7 +168,7 @@ describe('the plugin', () => {
     expect(wrong.json()).toMatchObject({ statusCode: 500, code: 'not-covered' })
   })
 
-  test('request.idempotency is of one request alone, and null before the claim', async () => {
+  test('sets request.idempotency per request, null before the claim', async () => {
     const { app } = await coveredApp()
     const seen: unknown[] = []
     app.addHook('preHandler', async (request) => {
@@ -184,7 +184,7 @@ describe('the plugin', () => {
   })
 })
 
-test('an AsyncLocalStorage that a hook entered is there in the handler and in onSend', async () => {
+test('preserves an AsyncLocalStorage that a hook entered, in the handler and in onSend', async () => {
   const local = new AsyncLocalStorage<string>()
   const app = bareApp()
   const seen: unknown[] = []
@@ -212,7 +212,7 @@ describe('options', () => {
     ).toThrow(/fingerprint/)
   })
 
-  test('of a route go over those of the plugin, and are validated when it is registered', async () => {
+  test('of a route override those of the plugin, and are validated at registration', async () => {
     const { app } = await coveredApp()
     const handler = async () => ({})
     app.post('/lax', { config: { idempotency: { required: false } } }, handler)
@@ -237,7 +237,7 @@ describe('options', () => {
     expect((await post(app, '/put', { method: 'PUT' })).status).toBe(400)
   })
 
-  test('of a route with a prefix hold for both of its paths', async () => {
+  test('of a route with a prefix apply to both of its paths', async () => {
     const { app } = await coveredApp()
     await app.register(
       async (orders) => {
@@ -250,7 +250,7 @@ describe('options', () => {
     expect((await post(app, '/orders/', { key: 'k' })).status).toBe(200)
   })
 
-  test('a hook list shared by routes is not added to', async () => {
+  test('do not change a hook array shared by routes', async () => {
     const { app } = await coveredApp()
     const preHandler = [async () => {}]
     app.post('/a', { preHandler }, async () => ({}))
@@ -259,7 +259,7 @@ describe('options', () => {
     expect((await post(app, '/a', { key: 'k' })).status).toBe(200)
   })
 
-  test('a second registration above the same routes is a mistake, beside them it is not', async () => {
+  test('are refused when registered twice above one route, but not beside it', async () => {
     const { app } = await coveredApp()
     await expect(
       app.register(idempotency, { store: memoryStore(), scope: () => 'ana' }),
@@ -286,7 +286,7 @@ describe('options', () => {
     expect((await post(root, '/bare')).body).toBe('bare')
   })
 
-  test('a route registered before the plugin was loaded fails instead of running unprotected', async () => {
+  test('make a route registered before the plugin loaded fail instead of running unprotected', async () => {
     const app = bareApp()
     app.register(idempotency, { store: memoryStore(), scope: () => 'ana' })
     let runs = 0
@@ -302,7 +302,7 @@ describe('options', () => {
     expect((await post(app, '/nowhere')).status).toBe(404)
   })
 
-  test('a scope that fails is the app error it is', async () => {
+  test('pass an error of scope to the app', async () => {
     const { app } = await coveredApp({ scope: () => '' })
     app.post('/orders', async () => ({}))
     app.setErrorHandler((error, _request, reply) =>

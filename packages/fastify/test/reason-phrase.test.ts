@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { expect, test } from 'vitest'
 import { coveredApp } from './app.ts'
 
-test('a reason phrase that the handler gave through reply.raw is replayed, whatever the body', async () => {
+test('a reason phrase set through reply.raw is replayed with any body', async () => {
   const { app } = await coveredApp()
   app.post('/json', async (_request, reply) => {
     reply.raw.statusMessage = 'Order Placed'
@@ -20,7 +20,7 @@ test('a reason phrase that the handler gave through reply.raw is replayed, whate
   for (const [path, reason] of [
     ['/json', 'Order Placed'],
     ['/bytes', 'Caf\u00e9'],
-    // Beside a string Node writes the head as UTF-8.
+    // With a string body Node encodes the head as UTF-8.
     ['/text', 'Caf\u00c3\u00a9'],
   ] as const) {
     expect([await reasonOf(url + path), await reasonOf(url + path)]).toEqual([reason, reason])

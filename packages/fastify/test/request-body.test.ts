@@ -12,7 +12,7 @@ import { bareApp, coveredApp, http2Client, http2Server, post, type Sent } from '
 const statusOf = async (app: FastifyInstance, sent: Sent) =>
   (await post(app, '/x', { key: 'k', ...sent })).status
 
-test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+test('reads signatures and keys from the received bytes even with a custom fingerprint', async () => {
   const signed: string[] = []
   const { app } = await coveredApp({
     fingerprint: () => 'the order',
@@ -28,7 +28,7 @@ test('where something else counts, signatures and keys are still read from the b
   }
 })
 
-describe('the fingerprint is made of the body as it came', () => {
+describe('the fingerprint of the body as received', () => {
   const schema = {
     body: {
       type: 'object',
@@ -37,7 +37,7 @@ describe('the fingerprint is made of the body as it came', () => {
     },
   }
 
-  test('what ajv coerces, strips or fills in does not make requests alike [e8f 8, e10]', async () => {
+  test('distinguishes requests that ajv coerces, strips or completes to the same value [e8f 8, e10]', async () => {
     const { app } = await coveredApp()
     app.post('/x', { schema }, async (request) => request.body)
     const first = await post(app, '/x', { key: 'k', body: '{"a":1,"extra":true}' })
@@ -47,14 +47,14 @@ describe('the fingerprint is made of the body as it came', () => {
     expect(await statusOf(app, { body: ' { "extra" : true, "a": 1 } ' })).toBe(200)
   })
 
-  test('digits past 2^53 count', async () => {
+  test('distinguishes digits past 2^53', async () => {
     const { app } = await coveredApp()
     app.post('/x', async (request) => request.body)
     expect(await statusOf(app, { body: '{"id":9007199254740993}' })).toBe(200)
     expect(await statusOf(app, { body: '{"id":9007199254740992}' })).toBe(422)
   })
 
-  test('path, query, method and content type count too', async () => {
+  test('includes path, query, method and content type', async () => {
     const { app } = await coveredApp()
     app.post('/:id', async () => 'ok')
     const at = async (path: string, headers = {}) =>
@@ -67,7 +67,7 @@ describe('the fingerprint is made of the body as it came', () => {
     expect(await at('/1?a=1', { 'content-type': 'application/json; charset=utf-8' })).toBe(200)
   })
 
-  test('what else has the router choose counts: version, host, constraints of the app', async () => {
+  test('includes the router’s constraints: version, host, custom ones', async () => {
     const secret = {
       name: 'secret',
       storage() {
@@ -106,7 +106,7 @@ describe('the fingerprint is made of the body as it came', () => {
     }
   })
 
-  test('the url counts as the client sent it, not as rewriteUrl made it', async () => {
+  test('includes the URL as the client sent it, not as rewriteUrl changed it', async () => {
     const { app } = await coveredApp({
       server: { rewriteUrl: (raw) => (raw.url as string).replace(/^\/v\d/, '') },
     })
@@ -115,7 +115,7 @@ describe('the fingerprint is made of the body as it came', () => {
     expect((await post(app, '/v2/x', { key: 'k' })).status).toBe(422)
   })
 
-  test('it is the same however the body is cut into chunks', async () => {
+  test('does not depend on how the body is chunked', async () => {
     const { app } = await coveredApp()
     app.post('/x', async (request) => request.body)
     const whole = JSON.stringify({ text: 'ü'.repeat(1000) })
@@ -127,7 +127,7 @@ describe('the fingerprint is made of the body as it came', () => {
     expect(cut).toMatchObject({ status: 200, body: whole, replayed: true })
   })
 
-  test('no body, with a content type or without', async () => {
+  test('covers requests without a body, with or without a content type', async () => {
     const { app } = await coveredApp()
     app.post('/x', async (request) => ({ none: request.body === undefined }))
     expect((await post(app, '/x', { key: 'k' })).body).toBe('{"none":true}')
@@ -135,7 +135,7 @@ describe('the fingerprint is made of the body as it came', () => {
     expect(await statusOf(app, { body: '{}' })).toBe(422)
   })
 
-  test('bodies of many megabytes are told apart by a hash, and not kept', async () => {
+  test('distinguishes large bodies by a hash without keeping them', async () => {
     const { app } = await coveredApp()
     app.addContentTypeParser(
       'application/octet-stream',
@@ -155,7 +155,7 @@ describe('the fingerprint is made of the body as it came', () => {
   })
 })
 
-describe('parsers go on as without the plugin', () => {
+describe('parsers work as without the plugin', () => {
   const PARSERS: Record<string, (app: FastifyInstance) => void> = {
     'as a string'(app) {
       app.addContentTypeParser(
@@ -218,7 +218,7 @@ describe('parsers go on as without the plugin', () => {
     })
   }
 
-  test('bodyLimit, of the app and of a route', async () => {
+  test('bodyLimit of the app and of a route applies', async () => {
     const { app } = await coveredApp({ server: { bodyLimit: 100 } })
     app.post('/x', async () => 'ok')
     app.post('/small', { bodyLimit: 10 }, async () => 'ok')
@@ -234,7 +234,7 @@ describe('parsers go on as without the plugin', () => {
     expect((await post(app, '/small', { key: 'k', body })).status).toBe(413)
   })
 
-  test('a body that nobody has read when the handler is to run is an error that says what to do', async () => {
+  test('a body that nobody has read before the handler causes an error with advice', async () => {
     const { app } = await coveredApp()
     app.addContentTypeParser('*', (_request, _body, done) => done(null))
     app.post('/x', async () => 'ok')
@@ -247,7 +247,7 @@ describe('parsers go on as without the plugin', () => {
     })
   })
 
-  test('its fingerprint may be chosen, and waited for', async () => {
+  test('a custom fingerprint may be asynchronous', async () => {
     const { app } = await coveredApp({
       fingerprint: async (request) => request.headers['content-digest'],
     })
@@ -280,7 +280,7 @@ describe('multipart', () => {
     }
   }
 
-  test('needs a fingerprint, and says so', async () => {
+  test('needs a custom fingerprint, and says so', async () => {
     const { app } = await coveredApp()
     await app.register(multipart)
     app.post('/x', async () => 'ok')
@@ -288,7 +288,7 @@ describe('multipart', () => {
     expect(JSON.parse(got.body)).toMatchObject({ statusCode: 500, code: 'fingerprint-required' })
   })
 
-  test('with one, files stream into the handler as without the plugin', async () => {
+  test('streams files into the handler as without the plugin', async () => {
     const { app } = await coveredApp()
     await app.register(multipart)
     const fingerprint = () => 'one upload'
@@ -305,7 +305,7 @@ describe('multipart', () => {
     expect(again).toMatchObject({ body: first.body, replayed: true })
   })
 
-  test('fields attached to the body can be the fingerprint', async () => {
+  test('can use fields attached to the body as the fingerprint', async () => {
     const { app } = await coveredApp({
       fingerprint: (request) => (request.body as { item: { value: string } }).item.value,
     })
@@ -319,7 +319,7 @@ describe('multipart', () => {
 
 describe('compressed request bodies', () => {
   for (const when of ['before', 'after']) {
-    test(`count decompressed, with @fastify/compress registered ${when}`, async () => {
+    test(`are fingerprinted decompressed, with @fastify/compress registered ${when}`, async () => {
       const app = bareApp()
       if (when === 'before') await app.register(compress)
       await app.register(idempotency, { store: memoryStore(), scope: () => 'ana' })
@@ -339,15 +339,15 @@ describe('compressed request bodies', () => {
   }
 })
 
-/** A parser that hands the stream on, for the handler to read. */
+/** A parser that passes the stream on for the handler to read. */
 const handOn = (app: FastifyInstance) =>
   app.addContentTypeParser('*', (_request, body, done) => done(null, body))
 
-describe('whether a body that nobody has read is there is told by what can be read', () => {
+describe('an unread body is detected by reading ahead', () => {
   const body = '--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n1\r\n--b--\r\n'
   const type = 'multipart/form-data; boundary=b'
 
-  test('HTTP/2: an upload without a length is as over HTTP/1.1', async () => {
+  test('over HTTP/2 for an upload without a length, as over HTTP/1.1', async () => {
     const { app } = await coveredApp({ server: http2Server })
     await app.register(multipart)
     app.post('/x', async (request) => (await (await request.file())?.toBuffer())?.toString())
@@ -359,7 +359,7 @@ describe('whether a body that nobody has read is there is told by what can be re
     }
   })
 
-  test('HTTP/2: a stream that a parser hands on is unseen, and an empty one is no body', async () => {
+  test('over HTTP/2 for a stream that a parser passes on, unless it is empty', async () => {
     const { app } = await coveredApp({ server: http2Server })
     handOn(app)
     app.post('/x', async (request) => ({ got: await text(request.body as Readable) }))
@@ -370,7 +370,7 @@ describe('whether a body that nobody has read is there is told by what can be re
     expect(await send('b', '', 'video/mp4')).toEqual([200, '{"got":""}', 'true'])
   })
 
-  test('HTTP/1.1: chunked, and nothing in it', async () => {
+  test('over HTTP/1.1 for a chunked but empty body', async () => {
     const { app } = await coveredApp()
     handOn(app)
     app.post('/x', async (request) => ({ got: await text(request.body as Readable) }))
@@ -382,7 +382,7 @@ describe('whether a body that nobody has read is there is told by what can be re
     expect((await post(app, '/x', { key: 'l', headers, chunks: ['frames'] })).status).toBe(500)
   })
 
-  test('a parser that waited, and then hands on, loses nothing', async () => {
+  test('without losing data for a parser that waits before it passes the stream on', async () => {
     const fingerprint = () => 'one'
     const { app } = await coveredApp()
     handOn(app)
@@ -394,7 +394,7 @@ describe('whether a body that nobody has read is there is told by what can be re
     expect(got.body).toBe('{"got":"ab"}')
   })
 
-  test('inject: a payload that is a stream', async () => {
+  test('through inject for a stream payload', async () => {
     const { app } = await coveredApp()
     handOn(app)
     app.post('/x', async (request) => ({ got: await text(request.body as Readable) }))
@@ -409,7 +409,7 @@ describe('whether a body that nobody has read is there is told by what can be re
     expect((await send('b', [])).json()).toEqual({ got: '' })
   })
 
-  test('inject: a payload that is a stream and is parsed counts like any other', async () => {
+  test('through inject for a parsed stream payload', async () => {
     const { app } = await coveredApp()
     app.post('/x', async (request) => request.body)
     const send = (parts: string[]) =>
@@ -424,7 +424,7 @@ describe('whether a body that nobody has read is there is told by what can be re
     expect((await send(['{"a":2}'])).statusCode).toBe(422)
   })
 
-  test('inject: no payload at all', async () => {
+  test('through inject without a payload', async () => {
     const { app } = await coveredApp()
     app.post('/x', async () => 'ok')
     const send = () =>
@@ -433,7 +433,7 @@ describe('whether a body that nobody has read is there is told by what can be re
     expect((await send()).headers['x-idempotency-replayed']).toBe('true')
   })
 
-  test("a content type that nothing parses is the client's mistake: Fastify's own 415", async () => {
+  test("with Fastify's own 415 for a content type that nothing parses", async () => {
     const { app, store } = await coveredApp()
     app.post('/x', async () => 'ok')
     const headers = { 'content-type': 'video/mp4' }
@@ -445,7 +445,7 @@ describe('whether a body that nobody has read is there is told by what can be re
   })
 })
 
-test('HTTP/2 requests, with a body and without', async () => {
+test('over HTTP/2 with and without a body', async () => {
   const { app } = await coveredApp({ server: http2Server })
   app.post('/x', async (request) => ({ got: request.body ?? null }))
   const send = await http2Client(app)

@@ -3,7 +3,7 @@ import type { Call, Reply, ServedSite, ServeSite, Site } from '@oncekey/conforma
 import idempotency, { type IdempotencyOptions } from '@oncekey/fastify'
 import type { FastifyReply, FastifyRequest, fastify } from 'fastify'
 
-/** How Fastify joins the adapter contract, 4 and 5. */
+/** Runs Fastify 4 and 5 through the adapter contract. */
 export function serveWith(Fastify: typeof fastify): ServeSite {
   return (site) => serve(Fastify, site)
 }
@@ -64,7 +64,7 @@ function send(reply: FastifyReply, answer: Reply): FastifyReply {
     case 'none':
       return reply.send()
     case 'json':
-      // A string would be taken for the text to send.
+      // Fastify would send a string as the text.
       return reply
         .type((reply.getHeader('content-type') as string) ?? 'application/json; charset=utf-8')
         .send(JSON.stringify(body.value))

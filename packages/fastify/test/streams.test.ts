@@ -15,7 +15,7 @@ function endless() {
 }
 
 describe('a stream past maxResponseBytes', () => {
-  test('is undone and refused where there is a transaction, its source destroyed at the cap', async () => {
+  test('is undone and refused in transaction mode, its source destroyed at the limit', async () => {
     const { app, store } = await coveredApp({ maxResponseBytes: 10_000 })
     const source = endless()
     app.post('/x', async (request, reply) => {
@@ -31,7 +31,7 @@ describe('a stream past maxResponseBytes', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('is undone on a lease too, because its handler has not ended', async () => {
+  test('is undone in lease mode too, because its handler has not ended', async () => {
     const { app } = await coveredApp({ store: lease(), maxResponseBytes: 10 })
     const parts = ['first ', 'second ', 'third ', 'fourth']
     app.post('/x', async (_request, reply) => reply.type('text/plain').send(Readable.from(parts)))
@@ -40,7 +40,7 @@ describe('a stream past maxResponseBytes', () => {
     expect(await post(app, '/x', { key: 'k' })).toMatchObject(answer)
   })
 
-  test('of the web too', async () => {
+  test('is treated the same if it is a web stream', async () => {
     const { app } = await coveredApp({ maxResponseBytes: 10_000 })
     let cancelled = false
     app.post(
@@ -57,14 +57,14 @@ describe('a stream past maxResponseBytes', () => {
     await until(() => cancelled)
   })
 
-  test('a string or buffer past it is the same', async () => {
+  test('is treated like a string or buffer past it', async () => {
     const { app } = await coveredApp({ maxResponseBytes: 10 })
     app.post('/x', async () => 'a'.repeat(11))
     expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
   })
 })
 
-test('a stream that breaks half way is an error reply, and leaves the key free', async () => {
+test('that breaks halfway causes an error reply and leaves the key free', async () => {
   const { app } = await coveredApp()
   let runs = 0
   app.post('/x', async (_request, reply) => {
@@ -81,13 +81,13 @@ test('a stream that breaks half way is an error reply, and leaves the key free',
   expect((await post(app, '/x', { key: 'k' })).replayed).toBe(true)
 })
 
-test('a stream that holds anything but bytes and text is an error, not a crash', async () => {
+test('with anything but bytes and text causes an error, not a crash', async () => {
   const { app } = await coveredApp()
   app.post('/x', async () => Readable.from([{ an: 'object' }]))
   expect((await post(app, '/x', { key: 'k' })).status).toBe(500)
 })
 
-test("response: 'stream' lets the first part through before the last is made", async () => {
+test("with response: 'stream' sends the first part before the last is produced", async () => {
   const { app } = await coveredApp({ response: 'stream' })
   const source = new PassThrough()
   app.post('/x', async (_request, reply) => reply.type('text/event-stream').send(source))
@@ -107,7 +107,7 @@ test("response: 'stream' lets the first part through before the last is made", a
   expect((await post(app, '/json', { key: 'j' })).status).toBe(410)
 })
 
-test('a stream is collected to its end also for a client that has gone', async () => {
+test('is collected to its end even if the client has gone', async () => {
   const { app } = await coveredApp()
   const source = new PassThrough()
   let runs = 0
@@ -133,7 +133,7 @@ describe('a stream that stalls', () => {
       (['destroy', 'close', 'abort'] as const).map((way) => [version[0], version[1], way] as const),
     ),
   )(
-    'is stopped at the timeout in the way it knows, and 503 answered: %s, %3$s()',
+    'is stopped at the timeout by its own method, and a 503 sent: %s, %3$s()',
     async (_version, factory, way) => {
       const { app } = await coveredApp({ factory, handlerTimeoutMs: 30 })
       const stopped: string[] = []
@@ -153,7 +153,7 @@ describe('a stream that stalls', () => {
   )
 })
 
-test('what says that it is chunked has one framing, as a stream and as a whole', async () => {
+test('a response that declares itself chunked has one framing, streamed or complete', async () => {
   const { app } = await coveredApp()
   app.post('/stream', async (_request, reply) =>
     reply

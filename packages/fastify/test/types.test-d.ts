@@ -15,7 +15,7 @@ interface Client {
 declare const store: Store<Client>
 const app = Fastify()
 
-test('the plugin is registered with its options, which are checked', () => {
+test('the plugin checks its options at registration', () => {
   app.register(idempotency, { store, scope: (request) => request.user.id })
   app.register(idempotency, { store: memoryStore(), scope: 'dangerously-shared', waitMs: 10 })
   app.register(idempotency, {
@@ -31,14 +31,14 @@ test('the plugin is registered with its options, which are checked', () => {
   app.register(idempotency, { store, scope: () => 7 })
 })
 
-test('apps of other servers and type providers take it too', () => {
+test('apps with other servers and type providers accept it', () => {
   const options = { store, scope: () => 'ana' }
   Fastify({ http2: true }).register(idempotency, options)
   Fastify().withTypeProvider().register(idempotency, options)
   import('@oncekey/core').then(() => app.register(import('../src/index.ts'), options))
 })
 
-test('once.of(request) has the type of its store, in handlers of every shape', () => {
+test('once.of(request) is typed by its store in every handler form', () => {
   const once = idempotency.with({ store, scope: (request) => request.user.id })
   expectTypeOf(once).toEqualTypeOf<Once<Client>>()
   app.register(once)
@@ -59,14 +59,14 @@ test('once.of(request) has the type of its store, in handlers of every shape', (
   expectTypeOf(once.drain()).toEqualTypeOf<Promise<number>>()
 })
 
-test('request.idempotency is the same, loosely typed, and null where nothing is covered', () => {
+test('request.idempotency is loosely typed, and null on uncovered routes', () => {
   app.post('/orders', async (request) => {
     expectTypeOf(request.idempotency).toEqualTypeOf<HandlerContext | null>()
     expectTypeOf(request.idempotency?.key).toEqualTypeOf<string | undefined>()
   })
 })
 
-test('a route has options of its own, or false', () => {
+test('a route takes its own options, or false', () => {
   const handler = async () => 'ok'
   app.post('/a', { config: { idempotency: false } }, handler)
   app.post('/b', { config: { idempotency: { waitMs: 100, scope: (r) => r.user.id } } }, handler)

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import idempotency from '../src/index.ts'
 import { bareApp, coveredApp, fastifyVersions, post } from './app.ts'
 
-/** A store whose attempts end as said. */
+/** A store whose attempts end as requested. */
 function endingStore(end: () => Promise<'stored' | 'superseded'>, store = memoryStore()): Store {
   return {
     ...store,
@@ -18,7 +18,7 @@ function endingStore(end: () => Promise<'stored' | 'superseded'>, store = memory
   }
 }
 
-/** An app with headers of its own, and a handler that sets many. */
+/** An app with its own headers and a handler that sets many. */
 async function decorated(app: FastifyInstance) {
   await app.register(cors, { origin: 'https://shop.example' })
   app.addHook('onRequest', async (_request, reply) => {
@@ -37,13 +37,13 @@ async function decorated(app: FastifyInstance) {
   })
 }
 
-describe('a response that was not kept is not sent', () => {
+describe('a response that could not be stored is not sent', () => {
   const ends: Record<string, () => Promise<'superseded'>> = {
     'the store failed': () => Promise.reject(new Error('lost')),
     'another attempt won': async () => 'superseded',
   }
   for (const [name, end] of Object.entries(ends)) {
-    test(`${name}: a problem in its place, with none of its headers [e8f 4]`, async () => {
+    test(`${name} is replaced by a problem, without any of its headers [e8f 4]`, async () => {
       const { app } = await coveredApp({ store: endingStore(end) })
       const errors: unknown[] = []
       app.addHook('onError', async (_request, _reply, error) => void errors.push(error))
@@ -74,7 +74,7 @@ describe('a response that was not kept is not sent', () => {
     })
   }
 
-  test('its trailers are not sent with the problem', async () => {
+  test('nor are its trailers sent with the problem', async () => {
     const { app } = await coveredApp({
       store: endingStore(() => Promise.reject(new Error('lost'))),
     })
@@ -88,7 +88,7 @@ describe('a response that was not kept is not sent', () => {
     expect(Number(got.headers['content-length'])).toBe(got.bytes.length)
   })
 
-  test('superseded by a kept response, that one is the answer', async () => {
+  test('but the stored response that superseded it is', async () => {
     const store: MemoryStore = memoryStore()
     const app1 = (await coveredApp({ store })).app
     await decorated(app1)
@@ -124,7 +124,7 @@ describe('a response that was not kept is not sent', () => {
     expect(got.headers['x-loser']).toBeUndefined()
   })
 
-  test('nothing leaves before it is on record', async () => {
+  test('nothing is sent before it is on record', async () => {
     const order: string[] = []
     const store = memoryStore()
     const { app } = await coveredApp({
@@ -161,7 +161,7 @@ describe('a response that was not kept is not sent', () => {
   })
 })
 
-describe('error replies have dispositions like any other', () => {
+describe('error replies have a disposition like any other response', () => {
   async function failing(statusCode: number, options = {}) {
     const { app, store } = await coveredApp(options)
     let runs = 0
@@ -178,7 +178,7 @@ describe('error replies have dispositions like any other', () => {
     return { app, store, send: () => post(app, '/x', { key: 'k' }) }
   }
 
-  test('4xx of the error handler is kept and replayed, its writes are not', async () => {
+  test('a 4xx of the error handler is stored and replayed, and its writes are undone', async () => {
     const { send, store } = await failing(402)
     expect(await send()).toMatchObject({ status: 402, body: '{"message":"no","runs":1}' })
     const again = await send()
@@ -187,7 +187,7 @@ describe('error replies have dispositions like any other', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('5xx leaves the key free', async () => {
+  test('a 5xx leaves the key free', async () => {
     const { send, store } = await failing(502)
     expect(await send()).toMatchObject({ status: 502, body: '{"message":"no","runs":1}' })
     expect(await send()).toMatchObject({ status: 502, body: '{"message":"no","runs":2}' })
@@ -201,7 +201,7 @@ describe('error replies have dispositions like any other', () => {
     expect(store.data.get('row')).toBe(1)
   })
 
-  test('errors of hooks that run before the response is kept are the response', async () => {
+  test('an error of a hook that runs before the response is stored becomes the response', async () => {
     const fail = async () => {
       throw Object.assign(new Error('no'), { statusCode: 400 })
     }
@@ -220,7 +220,7 @@ describe('error replies have dispositions like any other', () => {
     }
   })
 
-  test('an error of a hook that was added after the plugin is the response as well', async () => {
+  test('an error of a hook added after the plugin becomes the response, too', async () => {
     const { app, store } = await coveredApp()
     let fails = true
     app.addHook('onSend', async () => {
@@ -248,7 +248,7 @@ describe('error replies have dispositions like any other', () => {
     })
   })
 
-  test('an error handler that throws, at the end of all handlers, hangs nothing and keeps nothing', async () => {
+  test('an error handler that throws leaves nothing hanging and stores nothing', async () => {
     const { app } = await coveredApp()
     let runs = 0
     app.setErrorHandler(() => {
@@ -275,7 +275,7 @@ describe.each(['before', 'after'])('onSend hooks added %s the plugin', (when) =>
     return app
   }
 
-  test('are applied once to what is sent, to a replay as to the first', async () => {
+  test('run once for the first response and once for a replay', async () => {
     const app = await hooked((_request, reply, payload, done) => {
       reply.header('x-times', Number(reply.getHeader('x-times') ?? 0) + 1)
       done(null, `[${payload}]`)
@@ -287,7 +287,7 @@ describe.each(['before', 'after'])('onSend hooks added %s the plugin', (when) =>
     }
   })
 
-  test('get text as text and bytes as bytes, of replays and problems too', async () => {
+  test('get text as text and bytes as bytes, in replays and problems too', async () => {
     const seen: unknown[] = []
     const app = await hooked((_request, _reply, payload, done) => {
       seen.push(payload)
@@ -303,8 +303,8 @@ describe.each(['before', 'after'])('onSend hooks added %s the plugin', (when) =>
   })
 })
 
-describe('what is set outside the handler', () => {
-  test('a content type that an onRequest hook set is on the replay, too', async () => {
+describe('headers set outside the handler', () => {
+  test('include a content type set by an onRequest hook, also on the replay', async () => {
     const { app } = await coveredApp()
     app.addHook('onRequest', async (_request, reply) => void reply.type('text/csv'))
     app.post('/x', async () => 'a,b')
@@ -317,7 +317,7 @@ describe('what is set outside the handler', () => {
   })
 
   test.each(['before', 'after'])(
-    'cookies that a plugin registered %s sends with the response are kept if replayHeader says so',
+    'include cookies of a plugin registered %s, which are stored if replayHeader says so',
     async (when) => {
       const app = bareApp()
       const replayHeader = (name: string) => (name === 'set-cookie' ? true : undefined)
@@ -334,9 +334,9 @@ describe('what is set outside the handler', () => {
   )
 })
 
-describe('a handler that goes on after it sent', () => {
+describe('a handler that continues after sending', () => {
   test.each(fastifyVersions)(
-    'sees that it was sent while the verdict is out, and stops where it would (%s)',
+    'sees its response as sent while the verdict is pending, and stops as it would (%s)',
     async (_version, factory) => {
       const { app, store } = await coveredApp({ factory, store: slowStore() })
       const charges: number[] = []
@@ -353,7 +353,7 @@ describe('a handler that goes on after it sent', () => {
     },
   )
 
-  test('and uses its buffer again has sent, and kept, what was in it', async () => {
+  test('may reuse its buffer: its old content is sent and stored', async () => {
     const { app } = await coveredApp({ store: slowStore() })
     app.post('/x', async (_request, reply) => {
       const buffer = Buffer.from('mine')
@@ -393,7 +393,7 @@ describe('response schemas and serializers', () => {
     '5xx': { type: 'object', properties: { error: { type: 'string' } } },
   }
 
-  test('shape what a handler answers; a replay is that again, and a problem is whole', async () => {
+  test('shape the response once; a replay repeats it, and a problem is complete', async () => {
     const { app } = await coveredApp()
     app.post('/x', { schema: { response } }, async () => ({ id: 1, secret: 2 }))
     expect(await post(app, '/x', { key: 'k', body: {} })).toMatchObject({ body: '{"id":1}' })
@@ -403,7 +403,7 @@ describe('response schemas and serializers', () => {
     expect(JSON.parse(reused.body)).toMatchObject({ status: 422, code: 'key-reused' })
   })
 
-  test('of the app are applied to what a handler answers, once', async () => {
+  test('of the app are applied to a response once', async () => {
     const { app } = await coveredApp()
     app.setSerializerCompiler(() => (data) => JSON.stringify({ compiled: data }))
     app.post('/compiled', { schema: { response } }, async () => ({ id: 1 }))
@@ -423,7 +423,7 @@ describe('response schemas and serializers', () => {
     }
   })
 
-  test('shape what the error handler of a child app answers, and that is kept', async () => {
+  test('shape the response of a child app’s error handler, which is stored', async () => {
     const { app } = await coveredApp()
     app.register(async (child) => {
       child.setErrorHandler((error: Error, _request, reply) =>

@@ -15,7 +15,10 @@ function door() {
   return { opened, open }
 }
 
-/** A site over HTTP/2; `ask` tells status, whether it is a replay, and the body, of the one key. */
+/**
+ * A site over HTTP/2. `ask` returns status, whether it is a replay, and the body, always for the
+ * same key.
+ */
 async function site(handler: Handler, options: { handlerTimeoutMs?: number } = {}) {
   const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared', ...options })
   const runs = { count: 0 }
@@ -50,7 +53,7 @@ async function site(handler: Handler, options: { handlerTimeoutMs?: number } = {
   return { ask, runs }
 }
 
-test('a handler that closes its stream in the middle of its response frees the key at once', async () => {
+test('a handler that closes its stream halfway through the response frees the key at once', async () => {
   const { ask, runs } = await site((res) => {
     if (runs.count > 1) return void res.writeHead(201).end('whole')
     res.writeHead(200)
@@ -63,7 +66,7 @@ test('a handler that closes its stream in the middle of its response frees the k
   expect(runs.count).toBe(2)
 })
 
-test('a handler that closes its stream once it has answered takes nothing from its response', async () => {
+test('a handler that closes its stream after responding still has its full response sent', async () => {
   const { ask, runs } = await site((res) => {
     res.writeHead(201).end('whole')
     res.stream.close()
@@ -73,7 +76,7 @@ test('a handler that closes its stream once it has answered takes nothing from i
   expect(runs.count).toBe(1)
 })
 
-test('a handler that closes its stream and answers all the same is as one whose client hung up', async () => {
+test('a handler that closes its stream and still responds is treated like one whose client hung up', async () => {
   const answered = door()
   const { ask, runs } = await site((res) => {
     res.stream.close()
@@ -88,7 +91,7 @@ test('a handler that closes its stream and answers all the same is as one whose 
   expect(runs.count).toBe(1)
 })
 
-test('a handler that answers on the stream itself ends no process when its time is over', async () => {
+test('a handler that responds on the stream itself does not crash the process after its timeout', async () => {
   const { ask, runs } = await site(
     (res) => {
       res.stream.respond({ ':status': 202 })

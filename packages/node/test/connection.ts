@@ -2,34 +2,34 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** A response as it came over the wire. */
+/** A response as received on the wire. */
 export interface WireResponse {
   readonly statusLine: string
   readonly status: number
-  /** In the order and the spelling in which they came. */
+  /** In the received order and spelling. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer
   readonly trailers: readonly (readonly [name: string, value: string])[]
-  /** Status lines of the 1xx responses that came before. */
+  /** Status lines of preceding 1xx responses. */
   readonly informational: readonly string[]
   readonly isChunked: boolean
 }
 
-/** A connection that is spoken to by hand: what `fetch` hides is what is tested. */
+/** A connection driven by hand, to test what `fetch` hides. */
 export interface Connection {
   readonly socket: Socket
   write(text: string | Uint8Array): void
-  /** Sends a POST with a JSON body; any further headers as given. */
+  /** Sends a POST with a JSON body and the given headers. */
   post(path: string, headers?: Record<string, string>, body?: string): void
-  /** The next response; rejects if the connection ends before it is whole. */
+  /** The next response; rejects if the connection ends before it is complete. */
   response(): Promise<WireResponse>
-  /** Every byte that came so far. */
+  /** Every byte received so far. */
   received(): string
-  /** Resolves when the server ended the connection. */
+  /** Resolves when the server has ended the connection. */
   readonly ended: Promise<unknown>
 }
 
-/** Opens a connection; it is destroyed when the test is over. */
+/** Opens a connection that is destroyed when the test ends. */
 export async function connectTo(port: number): Promise<Connection> {
   const socket = connect(port, '127.0.0.1')
   onTestFinished(() => void socket.destroy())
@@ -86,7 +86,7 @@ export async function connectTo(port: number): Promise<Connection> {
   }
 }
 
-/** One request on a connection of its own. */
+/** One request on its own connection. */
 export async function post(
   port: number,
   path: string,

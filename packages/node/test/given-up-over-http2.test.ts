@@ -10,7 +10,7 @@ import { memoryStore } from '@oncekey/core'
 import { idempotency } from '@oncekey/node'
 import { expect, test } from 'vitest'
 
-/** What `writeHead` throws in the app, after `handle` over HTTP/2. */
+/** What `writeHead` throws in the app after `handle` ran over HTTP/2. */
 async function thrownBy(handle: (res: Http2ServerResponse) => void): Promise<unknown[]> {
   const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
   const thrown: unknown[] = []
@@ -41,11 +41,11 @@ const fail = () => {
   throw new Error('failed')
 }
 
-test('an app that answers after its handler failed meets no error of our making', async () => {
+test('an app that responds after its handler failed gets no error from the adapter', async () => {
   expect(await thrownBy(fail)).toEqual([])
 })
 
-test('an app that answers once more is told that the headers are sent', async () => {
+test('an app that responds a second time gets the headers-sent error', async () => {
   const twice = (res: Http2ServerResponse) => {
     res.writeHead(201)
     fail()

@@ -1,10 +1,10 @@
 import { type MemoryTransaction, memoryStore, type Store } from '@oncekey/core'
 
-/** A memory store whose completions wait until they are let go, as those of a slow disk do. */
+/** A memory store whose completions wait until they are released, like those of a slow disk. */
 export interface HeldStore extends Store<MemoryTransaction> {
-  /** Resolves when the next completion has been asked for. */
+  /** Resolves when the next completion is requested. */
   asked(): Promise<void>
-  /** Lets the completions that wait, and all later ones, through. */
+  /** Releases the waiting completions and all later ones. */
   letGo(): void
 }
 

@@ -2,13 +2,13 @@ import { createServer, type Server } from 'node:http'
 import { connect, type Http2Server, type IncomingHttpHeaders } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 
-/** A server that is up. */
+/** A running server. */
 export interface Up {
   readonly url: string
   close(): Promise<void>
 }
 
-/** Lets a server of `node:http` listen on a free port. */
+/** Lets a `node:http` server listen on a free port. */
 export async function listening(server: Server): Promise<Up> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
@@ -20,7 +20,10 @@ export async function listening(server: Server): Promise<Up> {
   }
 }
 
-/** What a client of HTTP/1.1 sees of a server of HTTP/2, byte for byte; a hang-up is passed on as a reset. */
+/**
+ * Translates an HTTP/2 server for an HTTP/1.1 client, byte for byte; a hang-up becomes a stream
+ * reset.
+ */
 export async function frontOf(server: Http2Server): Promise<Up> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
@@ -42,7 +45,7 @@ export async function frontOf(server: Http2Server): Promise<Up> {
         res.writeHead(status)
         stream.pipe(res)
       })
-      // A stream that ends before it answered is a connection that ends.
+      // A stream that ends before responding ends the connection.
       stream.on('close', () => res.writableEnded || res.destroy())
       res.on('close', () => res.writableFinished || stream.close(8))
     }),

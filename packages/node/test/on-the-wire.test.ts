@@ -25,7 +25,7 @@ async function serve(handler: Handler, isCovered: boolean): Promise<number> {
   return Number(new URL(url).port)
 }
 
-/** How a request is put on the wire, and what else its client says. */
+/** How a request is sent, and what else its client sends. */
 const asks: Record<string, (connection: Connection) => void> = {
   'HTTP/1.1': (connection) => connection.post('/', { 'Idempotency-Key': 'k' }),
   'HTTP/1.1 that closes': (connection) =>
@@ -90,7 +90,7 @@ const handlers: Record<string, Handler> = {
   },
 }
 
-describe('what a client gets is what the bare handler sends', () => {
+describe('a client gets what the bare handler sends', () => {
   for (const [how, ask] of Object.entries(asks)) {
     for (const [title, handler] of Object.entries(handlers)) {
       test(`${how}: ${title}`, async () => {
@@ -140,7 +140,7 @@ test('early hints leave before the commit, the response after it', async () => {
   expect([response.informational.length, String(response.body)]).toEqual([1, 'begun'])
 })
 
-test('trailers of a response that is undone do not leave', async () => {
+test('trailers of an undone response are not sent', async () => {
   const once = idempotency({
     store: memoryStore(),
     scope: 'dangerously-shared',
@@ -148,7 +148,7 @@ test('trailers of a response that is undone do not leave', async () => {
   })
   const { url, close } = await listening(
     createServer((req: NodeRequest, res) => {
-      // A compressor mounted outside leaves no length, so the problem goes out chunked.
+      // A compressor mounted outside removes the length, so the problem is sent chunked.
       const { setHeader } = res
       res.setHeader = (name, value) =>
         name.toLowerCase() === 'content-length' ? res : setHeader.call(res, name, value)
@@ -168,7 +168,7 @@ test('trailers of a response that is undone do not leave', async () => {
   expect(connection.received()).not.toContain('secret')
 })
 
-test('a connection with a response held back is kept alive, and serves the next request after it', async () => {
+test('a connection whose response is held back stays alive and then serves the next request', async () => {
   const store = heldStore()
   const once = idempotency({ store, scope: 'dangerously-shared' })
   const server = createServer((req: NodeRequest, res) => {
@@ -186,7 +186,7 @@ test('a connection with a response held back is kept alive, and serves the next 
   expect(String((await connection.response()).body)).toBe('/two')
 })
 
-/** All but how the length is told: a body that is there whole need not go out in chunks. */
+/** Everything but the framing: a body known completely need not be chunked. */
 function seenOf({ statusLine, headers, body, informational }: WireResponse) {
   const framing = /^(content-length|transfer-encoding)$/i
   return {
@@ -211,7 +211,7 @@ async function exchange(port: number, ask: (connection: Connection) => void): Pr
 
 describe('a server that shuts down while a response waits for its commit', () => {
   test.each(['close', 'closeIdleConnections', 'closeAllConnections'] as const)(
-    'sends it all the same: %s()',
+    'still sends it: %s()',
     async (how) => {
       const store = heldStore()
       const once = idempotency({ store, scope: 'dangerously-shared' })
@@ -233,7 +233,7 @@ describe('a server that shuts down while a response waits for its commit', () =>
 test.each([
   ['undefined', undefined],
   ['null', null],
-])('writeHead with headers after a reason that is %s keeps the headers', async (_, reason) => {
+])('writeHead with headers after a reason %s keeps the headers', async (_, reason) => {
   const port = await serve((_, res) => {
     res.writeHead(201, reason as never, { 'X-Own': '1' } as never).end('made')
   }, true)
@@ -245,7 +245,7 @@ test.each([
   }
 })
 
-test('what is written to a corked response is sent before its end, which bare Node 22 does not', async () => {
+test('sends what was written to a corked response before its end, which bare Node 22 does not', async () => {
   const port = await serve((_, res) => {
     res.cork()
     res.write('in ')
@@ -258,7 +258,7 @@ test('what is written to a corked response is sent before its end, which bare No
   }
 })
 
-test('an end that is called twice on a response without a body leaves the next request its drain', async () => {
+test('calling end twice on a response without a body does not affect the next request’s drain', async () => {
   let drained = 0
   const port = await serve(async (req, res) => {
     if (req.url === '/redirect') {
@@ -278,13 +278,13 @@ test('an end that is called twice on a response without a body leaves the next r
   const connection = await connectTo(port)
   connection.post('/redirect', { 'Idempotency-Key': '1' })
   expect((await connection.response()).status).toBe(303)
-  // Not covered: straight to Node, on the same connection.
+  // Not covered, so it goes straight to Node, on the same connection.
   connection.write('PUT / HTTP/1.1\r\nHost: x\r\n\r\n')
   expect((await connection.response()).body.length).toBe(2_000_000)
   expect(drained).toBeGreaterThan(0)
 })
 
-test('a client that half-closes once it has asked finds its answer when it asks again', async () => {
+test('a client that half-closes after its request gets the stored response on a retry', async () => {
   const store = heldStore()
   const once = idempotency({ store, scope: 'dangerously-shared' })
   const { url, close } = await listening(

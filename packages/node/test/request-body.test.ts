@@ -18,7 +18,7 @@ function middleware(options: Options = {}) {
   return idempotency({ store: memoryStore(), scope: 'dangerously-shared', ...options } as never)
 }
 
-/** What the handler reads is what it answers. */
+/** Responds with what the handler read. */
 async function echo(req: NodeRequest, res: import('node:http').ServerResponse): Promise<void> {
   const chunks: Uint8Array[] = []
   for await (const chunk of req) chunks.push(chunk as Uint8Array)
@@ -45,7 +45,7 @@ async function serveEcho(
 
 const key = { 'Idempotency-Key': 'k' }
 
-test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+test('reads signatures and keys from the received bytes even with a custom fingerprint', async () => {
   const signed: string[] = []
   const port = await serveEcho({
     fingerprint: async (_, bytes) => JSON.parse(Buffer.from(await bytes()).toString()).id,
@@ -59,12 +59,12 @@ test('where something else counts, signatures and keys are still read from the b
   }
 })
 
-describe('a body that nothing parsed', () => {
+describe('a body without a parser', () => {
   test.each([
     ['small', '{"amount":1}'],
     ['of one byte', 'x'],
     ['larger than what a stream holds at once', 'x'.repeat(500_000)],
-  ])('is read, tells requests apart, and is there for the handler: %s', async (_, body) => {
+  ])('is read, distinguishes requests, and remains for the handler: %s', async (_, body) => {
     const port = await serveEcho()
     for (const _ of ['first', 'again']) {
       expect(String((await post(port, '/', key, body)).body)).toBe(body)
@@ -73,7 +73,7 @@ describe('a body that nothing parsed', () => {
     expect((await post(port, '/', key, 'other')).status).toBe(422)
   })
 
-  test('comes in pieces, each when the server has taken the one before', async () => {
+  test('arrives in pieces, each after the server has taken the previous one', async () => {
     const port = await serveEcho()
     const connection = await connectTo(port)
     connection.write(
@@ -89,7 +89,7 @@ describe('a body that nothing parsed', () => {
     expect(header(await connection.response(), 'x-idempotency-replayed')).toBeUndefined()
   })
 
-  test('over maxRequestBytes is refused, whether it says so or not', async () => {
+  test('over maxRequestBytes is refused, with or without a stated length', async () => {
     const port = await serveEcho({ maxRequestBytes: 10 })
     const said = await post(port, '/', key, 'x'.repeat(11))
     expect([said.status, JSON.parse(String(said.body)).code]).toEqual([413, 'request-too-large'])
@@ -101,7 +101,7 @@ describe('a body that nothing parsed', () => {
     expect((await post(port, '/', key, 'x'.repeat(10))).status).toBe(200)
   })
 
-  test('that the client breaks off claims nothing', async () => {
+  test('that the client aborts claims nothing', async () => {
     const failed = vi.fn()
     const once = middleware()
     const { url, close } = await listening(
@@ -122,7 +122,7 @@ describe('a body that nothing parsed', () => {
     expect(String((await post(port, '/', key, 'whole')).body)).toBe('ran')
   })
 
-  test('that something else has read is asked for, unless it left req.body', async () => {
+  test('that something else has read causes an error with advice, unless req.body is set', async () => {
     const drained = (req: NodeRequest) => happens(req.resume(), 'end')
     const unseen = await post(await serveEcho({}, drained), '/', key, 'x')
     expect([unseen.status, String(unseen.body)]).toEqual([500, 'body-unseen'])
@@ -134,7 +134,7 @@ describe('a body that nothing parsed', () => {
     expect((await post(port, '/', key, '{"a":2}')).status).toBe(422)
   })
 
-  test('is given to `fingerprint`, and to the handler all the same', async () => {
+  test('is passed to `fingerprint` and remains for the handler', async () => {
     const port = await serveEcho({
       fingerprint: async (_, bytes) => JSON.parse(String(await bytes())).amount,
     })
@@ -143,7 +143,7 @@ describe('a body that nothing parsed', () => {
     expect((await post(port, '/', key, '{"amount":2,"at":1}')).status).toBe(422)
   })
 
-  test('is waited for by a client that expects 100, also where the app decides that', async () => {
+  test('is requested from a client that expects 100, even if the app handles checkContinue', async () => {
     for (const decides of [false, true]) {
       const once = middleware()
       const server = createServer()
@@ -164,13 +164,13 @@ describe('a body that nothing parsed', () => {
     }
   })
 
-  test('of a request without a key is not read', async () => {
+  test('is not read without a key', async () => {
     const port = await serveEcho({ required: false, maxRequestBytes: 1 })
     expect(String((await post(port, '/', {}, 'long enough')).body)).toBe('long enough')
   })
 })
 
-describe('a body that is announced and empty is none', () => {
+describe('a body that is announced but empty counts as none', () => {
   test('over HTTP/1.1, chunked, at once and late', async () => {
     const port = await serveEcho()
     expect((await post(port, '/', key, '')).status).toBe(200)

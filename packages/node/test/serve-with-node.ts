@@ -17,7 +17,9 @@ export const serveWithNodeHttp: ServeSite = (site) =>
     })
   })
 
-/** The same listener on a server of `node:http2`, behind a proxy that speaks HTTP/1.1 to the suite. */
+/**
+ * The same listener on a server of `node:http2`, behind a proxy that speaks HTTP/1.1 to the suite.
+ */
 export const serveWithNodeHttp2: ServeSite = (site) =>
   serve(site, ({ once, handle, failed }) => {
     return createHttp2Server((req, res) => {

@@ -16,31 +16,35 @@ import { guardLateAnswers } from './hono/late-answer.ts'
 import { alreadySent, type RawResponse, watchRawResponse } from './hono/raw-response.ts'
 import { readRequest, resolveRequestOptions } from './request/read-request.ts'
 
-/** The engine's options, and those that are about a request of Hono. */
+/** The engine's options and those for a Hono request. */
 export interface IdempotencyOptions<Tx, E extends Env> extends EngineOptions<Tx> {
-  /** Who a key belongs to: `(c) => c.get('user').id`. Authenticate before this middleware. */
+  /** The owner of a key: `(c) => c.get('user').id`. Authenticate before this middleware. */
   readonly scope: Scope<Context<E>>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
-   * Method, URL and content type always count. It may read `c.req`. @default the body as it came
+   * The content to fingerprint instead of the body: required for multipart, useful to exclude a
+   * timestamp. Method, URL and content type always count. It may read `c.req`. @default the body as
+   * received
    */
   readonly fingerprint?: (c: Context<E>) => unknown
-  /** A larger request is refused, 413 `request-too-large`. Bytes. @default 1_048_576 */
+  /** Refuses larger requests with 413 `request-too-large`. Bytes. @default 1_048_576 */
   readonly maxRequestBytes?: number
 }
 
-/** What `c.get` and `c.var` have behind the middleware, on covered requests. */
+/** What `c.get` and `c.var` provide behind the middleware, on covered requests. */
 export interface IdempotencyVariables<Tx = unknown> {
   /** What `once.of(c)` returns. */
   idempotency: HandlerContext<Tx>
 }
 
-/** The middleware, and what belongs to it. */
+/** The middleware and its functions. */
 export interface IdempotencyMiddleware<Tx>
   extends MiddlewareHandler<{ Variables: IdempotencyVariables<Tx> }> {
-  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(c: AnyContext): HandlerContext<Tx>
-  /** On shutdown: new requests get 503, running ones finish. Returns how many did not by the deadline. */
+  /**
+   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
+   * not finish by the deadline.
+   */
   drain: Engine<Tx>['drain']
 }
 
@@ -50,7 +54,7 @@ type AnyContext = Context<any>
 /**
  * Makes the routes behind it run once per `Idempotency-Key`, for Hono.
  *
- * Mount it after authentication. Validators and body limits may stand before it or after.
+ * Mount it after authentication. Validators and body limits can be mounted before or after it.
  *
  * @example
  * ```ts
@@ -73,13 +77,13 @@ export function idempotency<Tx, E extends Env = any>(
   const engine = createEngine(options)
 
   async function idempotency(c: AnyContext, next: Next): Promise<void> {
-    // Not `return next()`: what `next` resolves to is Hono's own, and no Response.
+    // Not `return next()`, because `next` does not resolve to a Response.
     if (!engine.covers(c.req.method)) {
       await next()
       return
     }
     if (c.get('idempotency') !== undefined) throw mountedTwice()
-    // Those of `c.res` and those of `c.header()`, without making either of them.
+    // The headers of `c.res` and `c.header()`, without creating either.
     const before = new Headers(c.newResponse(null, 200).headers)
     let answered = false
     let hasRun = false
@@ -99,9 +103,10 @@ export function idempotency<Tx, E extends Env = any>(
         }
         if (raw?.finish(c.finalized ? c.res : undefined, c.error)) return { sent: alreadySent() }
         if (answered || !c.finalized) return undefined
-        // Answered outside meanwhile, and sent: by Hono's `timeout`, for one.
+        // Something outside has already responded, such as Hono's `timeout`.
         if (c.error !== undefined && c.res.bodyUsed) throw c.error
-        // An error of the handler is a response by now: `app.onError` made it, and it is judged as one.
+        // `app.onError` has already turned the handler's error into a response, which is judged
+        // like any other.
         return c.res
       }
       const type = impliedType(c)
@@ -112,7 +117,8 @@ export function idempotency<Tx, E extends Env = any>(
       if (isRunning) late.refuse()
     } catch (error) {
       raw?.finish(undefined, error)
-      // For `app.onError`, which starts from the headers that are there: none of a response that was undone.
+      // `app.onError` starts from the current headers, so those of the undone response are removed
+      // first.
       putResponse(c, new Response(null, { headers: before }))
       throw error
     }
@@ -142,19 +148,24 @@ export function idempotency<Tx, E extends Env = any>(
   return Object.assign(idempotency, { of, drain: engine.drain })
 }
 
-/** The pattern of what answers: the last of the matched routes that is not middleware for all paths. */
+/**
+ * The pattern of the responding route: the last matched route that is not middleware for all paths.
+ */
 function routeOf({ req }: AnyContext): string | undefined {
   const route = req.matchedRoutes.findLast(({ path }) => path !== '*' && path !== '/*')
   return route?.path
 }
 
-/** Without the first line Hono would keep the headers of the response that was there. */
+/** Without the first line Hono would keep the headers of the previous response. */
 function putResponse(c: AnyContext, response: Response): void {
   c.res = undefined
   c.res = response
 }
 
-/** What validators and `c.req.json()` leave: the bytes, or the text that they were. Not a form, whose boundary is made anew. */
+/**
+ * What validators and `c.req.json()` cached: the bytes or the text. Not a form, whose boundary
+ * would be regenerated.
+ */
 async function keptBody({ bodyCache }: HonoRequest): Promise<Uint8Array | undefined> {
   const kept = await (bodyCache.arrayBuffer ?? bodyCache.text ?? bodyCache.blob)
   return kept === undefined ? undefined : new Uint8Array(await new Response(kept).arrayBuffer())

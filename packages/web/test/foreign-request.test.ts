@@ -8,7 +8,10 @@ const init = () => ({
   body: 'amount=1',
 })
 
-/** Runtimes whose `clone()` does not copy: reading the "clone" would empty the handler's request. */
+/**
+ * Runtimes whose `clone()` does not copy, so that reading the "clone" would empty the handler's
+ * request.
+ */
 const foreign: Record<string, () => Request> = {
   'clone() returns the request itself': () =>
     Object.assign(new Request('https://shop.example/', init()), {
@@ -42,7 +45,7 @@ const foreign: Record<string, () => Request> = {
 }
 
 describe.each(Object.entries(foreign))('a Request of a runtime where %s', (_, make) => {
-  test('is refused loudly: the handler never gets an empty body, and nothing is stored', async () => {
+  test('is refused with an error: the handler does not run, and nothing is stored', async () => {
     let runs = 0
     const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
     const POST = once(async () => {
@@ -55,7 +58,7 @@ describe.each(Object.entries(foreign))('a Request of a runtime where %s', (_, ma
   })
 })
 
-test('a Request of a class of its own, with a body of its own, is read as any other', async () => {
+test('a Request of a custom class with a custom body is read like any other', async () => {
   class AppRequest extends Request {
     get account() {
       return this.headers.get('x-account') ?? ''

@@ -2,7 +2,7 @@ import { type MemoryStore, type MemoryTransaction, memoryStore } from '@oncekey/
 import { type IdempotencyMiddleware, type IdempotencyOptions, idempotency } from '@oncekey/web/hono'
 import { type Env, Hono } from 'hono'
 
-/** An app with nothing on it, a middleware for it, and its store. */
+/** An app without routes, a middleware for it, and its store. */
 export function site(options: Partial<IdempotencyOptions<MemoryTransaction, Env>> = {}): {
   app: Hono
   once: IdempotencyMiddleware<MemoryTransaction>

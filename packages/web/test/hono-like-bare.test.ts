@@ -96,7 +96,7 @@ async function seen(response: Response) {
   return { status: response.status, headers: { ...headers, 'set-cookie': cookies }, body }
 }
 
-describe('a first response is that of Hono without the middleware, and a replay is that one again', () => {
+describe('a first response equals that of bare Hono, and a replay repeats it', () => {
   const names = [...Object.keys(handlers), 'has no route']
   test.each(names)('a handler that %s', async (name) => {
     const { app, once } = site()
@@ -107,7 +107,7 @@ describe('a first response is that of Hono without the middleware, and a replay 
       headers: { origin: 'https://shop.example', 'x-request-id': 'r1' },
     }
     const expected = await seen(await post(bare, 'k', asked))
-    // What streams with the helper is buffered, and a buffered answer has a length.
+    // The streaming helper's output is buffered, so the response has a length.
     delete (expected.headers as Record<string, unknown>)['transfer-encoding']
     expect(await seen(await post(app, 'k', asked))).toEqual(expected)
 
@@ -135,7 +135,7 @@ describe('beside the middleware of Hono', () => {
     return new Response(plain).json()
   }
 
-  test('compress outside: every client gets the coding that it accepts', async () => {
+  test('compress outside gives every client a coding that it accepts', async () => {
     const { app, once } = site()
     app.use(compress())
     app.post('/orders', once, (c) => c.json(body))
@@ -146,7 +146,7 @@ describe('beside the middleware of Hono', () => {
     expect(await unzipped(await post(app, 'k', gzip))).toEqual(body)
   })
 
-  test('compress inside: what it made is kept, and decoded for who cannot read it', async () => {
+  test('compress inside has its output stored, and decoded for clients that do not accept the coding', async () => {
     const { app, once } = site()
     app.post('/orders', once, compress(), (c) => c.json(body))
     expect(await unzipped(await post(app, 'k', gzip))).toEqual(body)
@@ -159,7 +159,7 @@ describe('beside the middleware of Hono', () => {
     expect(await again.json()).toEqual(body)
   })
 
-  test('compress inside: what is larger than maxResponseBytes behind it is too large', async () => {
+  test('compress inside makes maxResponseBytes apply to the compressed size', async () => {
     const { app, once, store } = site({ maxResponseBytes: 100 })
     app.post('/orders', once, compress(), async (c) => {
       const tx = await c.var.idempotency.transaction()
@@ -196,7 +196,7 @@ describe('beside the middleware of Hono', () => {
     })
   }
 
-  test('headers of this exchange are made anew for a replay where they are set outside, and left out where inside', async () => {
+  test('headers of one exchange are set anew on a replay if set outside, and omitted if set inside', async () => {
     const { app, once } = site()
     app.post('/outside', requestId(), cors(), once, (c) => c.text('done'))
     app.post('/inside', once, requestId(), cors(), (c) => c.text('done'))
@@ -209,7 +209,7 @@ describe('beside the middleware of Hono', () => {
     }
   })
 
-  test('a header that the handler changed over one from outside is replayed as it changed it', async () => {
+  test('a header from outside that the handler changed is replayed as changed', async () => {
     const { app, once } = site()
     app.use(async (c, next) => {
       c.header('x-order', 'none')

@@ -29,7 +29,7 @@ test('options are checked', () => {
   idempotency({ store, scope: (c: Context<App>) => c.var.account.id })
 })
 
-test('once.of(c) has the type of its store, whatever the app', () => {
+test('once.of(c) is typed by its store in any app', () => {
   const once = idempotency({ store, scope: (c: Context<App>) => c.var.user.id })
   const app = new Hono<App>()
   app.use(once)
@@ -46,7 +46,7 @@ test('once.of(c) has the type of its store, whatever the app', () => {
   expectTypeOf(once.drain()).toEqualTypeOf<Promise<number>>()
 })
 
-test('behind it c.var and c.get have the context, typed, with what the app and validators bring', () => {
+test('c.var and c.get behind it have the typed context, beside the app’s and validators’ own', () => {
   const once = idempotency({ store, scope: (c) => c.get('user').id })
   const body = validator('json', (value) => ({ cents: Number(value.cents) }))
   new Hono<App>().post('/orders/:id', once, body, async (c) => {
@@ -65,14 +65,14 @@ test('behind it c.var and c.get have the context, typed, with what the app and v
     expectTypeOf(c.var.idempotency.key).toEqualTypeOf<string | undefined>()
     return c.body(null)
   })
-  // An app that mounts it elsewhere says so.
+  // An app that mounts it in another place declares the variables itself.
   new Hono<{ Variables: IdempotencyVariables<Client> }>().post('/orders', (c) => {
     expectTypeOf(c.var.idempotency).toEqualTypeOf<HandlerContext<Client>>()
     return c.body(null)
   })
 })
 
-test('the client that Hono makes of an app sees through it', () => {
+test('the Hono client of an app is unaffected by it', () => {
   const once = idempotency({ store, scope: 'dangerously-shared' })
   const app = new Hono().post('/orders', once, (c) => c.json({ id: 1 }, 201))
   const client = hc<typeof app>('http://shop.example')

@@ -14,7 +14,7 @@ import { post, replayed, site } from './hono-app.ts'
 
 type Options = Partial<IdempotencyOptions<MemoryTransaction, Env>>
 
-test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+test('reads signatures and keys from the received bytes even with a custom fingerprint', async () => {
   const signed: string[] = []
   const { app, once } = site({
     fingerprint: async (c) => (await c.req.json()).id,
@@ -72,7 +72,7 @@ describe('mounted', () => {
   let runs = 0
   const count = () => ({ runs: ++runs })
 
-  test.each(Object.keys(ways))('%s it covers what is behind', async (way) => {
+  test.each(Object.keys(ways))('%s it covers everything behind it', async (way) => {
     const { app, path } = (ways[way] as (typeof ways)[string])(site())
     runs = 0
     const answers = [await post(app, 'k', { path }), await post(app, 'k', { path })]
@@ -83,7 +83,7 @@ describe('mounted', () => {
     expect((await post(app, 'k', { path: `${path}?by=post` })).status).toBe(422)
   })
 
-  test('twice for one request is a mistake that is said, and the key is not stuck', async () => {
+  test('twice for one request it reports the mistake, and the key is not stuck', async () => {
     const { app, once } = site()
     const other = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
     app.onError((error, c) => c.json({ code: (error as { code?: string }).code }, 500))
@@ -96,14 +96,14 @@ describe('mounted', () => {
     }
   })
 
-  test('it leaves methods alone that it does not cover', async () => {
+  test('it ignores methods that it does not cover', async () => {
     const { app, once } = site()
     app.use(once)
     app.get('/orders', (c: Context) => c.json({ context: c.get('idempotency') ?? null }))
     expect(await (await app.request('/orders')).json()).toEqual({ context: null })
   })
 
-  test('what a middleware before it answers is not in the record, nor shown from it', async () => {
+  test('it neither stores nor replays what a middleware before it responds', async () => {
     const { app, once } = site()
     app.use((c, next) =>
       c.req.header('authorization') === undefined
@@ -120,7 +120,7 @@ describe('mounted', () => {
 })
 
 describe('the handler', () => {
-  test('has one context, from c.var and from once.of(c)', async () => {
+  test('gets the same context from c.var and from once.of(c)', async () => {
     const { app, once, store } = site({ scope: (c) => c.req.header('x-account') ?? '' })
     app.post('/orders', once, async (c) => {
       const tx = await c.var.idempotency.transaction()
@@ -136,7 +136,7 @@ describe('the handler', () => {
     ])
   })
 
-  test('is told where there is none', async () => {
+  test('gets an error where there is no context', async () => {
     const { app, once } = site()
     app.get('/orders', (c) => c.json(once.of(c)))
     app.onError((error, c) => c.text(error.message, 500))
@@ -144,7 +144,7 @@ describe('the handler', () => {
     expect(await answer.text()).toMatch(/GET \/orders.*it covers POST, PATCH/)
   })
 
-  test('of a method that is not covered fails as it does behind any other middleware', async () => {
+  test('of an uncovered method fails as behind any other middleware', async () => {
     const { once } = site()
     const other: MiddlewareHandler = async (_, next) => {
       await next()
@@ -167,7 +167,7 @@ describe('the handler', () => {
   test.each([
     ['returns the same Response twice', (shared: Response) => () => shared],
     ['returns nothing', () => () => undefined as unknown as Response],
-  ])('that %s is told so, with none of its headers, and the key is free', async (_, handler) => {
+  ])('that %s causes an error without its headers, and the key is free', async (_, handler) => {
     const { app, once } = site()
     const shared = new Response('done', { headers: { location: '/orders/1' } })
     await shared.text()
@@ -184,7 +184,7 @@ describe('the handler', () => {
   })
 })
 
-describe('an error is the response that onError makes of it', () => {
+describe('an error becomes the response that onError makes of it', () => {
   function shop(options: Options = {}) {
     const { app, once, store } = site(options)
     let runs = 0
@@ -199,7 +199,7 @@ describe('an error is the response that onError makes of it', () => {
     return { app, store, runs: () => runs }
   }
 
-  test('a 4xx is kept and replayed, and its writes are undone', async () => {
+  test('a 4xx is stored and replayed, and its writes are undone', async () => {
     const { app, store, runs } = shop()
     expect((await post(app, 'k', { path: '/409' })).status).toBe(409)
     expect(replayed(await post(app, 'k', { path: '/409' }))).toBe(true)
@@ -221,7 +221,7 @@ describe('an error is the response that onError makes of it', () => {
     expect([...store.data.keys()]).toEqual(['order-1'])
   })
 
-  test('of an app that is routed to as well, its own', async () => {
+  test('a mounted app uses its own onError', async () => {
     const { app, once } = site()
     const orders = new Hono()
     orders.onError((error, c) => c.json({ says: error.message }, 418))
@@ -237,7 +237,7 @@ describe('an error is the response that onError makes of it', () => {
     }
   })
 
-  test('an onError that throws, and a thrown thing that is no Error, keep nothing', async () => {
+  test('an onError that throws, or a thrown value that is not an Error, stores nothing', async () => {
     const { app, once } = site()
     let fails = true
     app.use(once)
@@ -261,10 +261,10 @@ describe('an error is the response that onError makes of it', () => {
   })
 })
 
-describe('what is undone leaves nothing of itself behind [e11h]', () => {
+describe('an undone response leaves nothing behind [e11h]', () => {
   const undone = { location: '/orders/1', etag: '"1"', 'x-outside': 'handler' }
 
-  /** Headers from outside, over a handler that sets many of its own. */
+  /** Sets headers outside, over a handler that sets many of its own. */
   function shop(options: Options, answer: () => string | ReadableStream = () => '1') {
     const { app, once } = site(options)
     app.use(cors(), async (c, next) => {
@@ -303,18 +303,18 @@ describe('what is undone leaves nothing of itself behind [e11h]', () => {
   test.each([
     ['the commit fails', 503, 'commit-failed', () => Promise.reject(new Error('lost'))],
     ['another attempt won', 409, 'in-progress', async () => 'superseded' as const],
-  ])('where %s', async (_, status, code, end) => {
+  ])('if %s', async (_, status, code, end) => {
     const answer = await post(shop({ store: endingStore(end) }), 'k')
     await expectNothingOf(answer, status)
     expect(await answer.json()).toMatchObject({ code })
   })
 
-  test('where it is too large', async () => {
+  test('if it is too large', async () => {
     const app = shop({ maxResponseBytes: 10 }, () => 'x'.repeat(11))
     await expectNothingOf(await post(app, 'k'), 500)
   })
 
-  test('where its stream breaks, and the key is free', async () => {
+  test('if its stream breaks, and the key is free', async () => {
     let whole = false
     const app = shop({}, () => {
       if (whole) return 'whole'
@@ -327,13 +327,13 @@ describe('what is undone leaves nothing of itself behind [e11h]', () => {
     expect((await post(app, 'k')).status).toBe(201)
   })
 
-  test('where it comes too late: neither headers, nor a body, nor an error', async () => {
+  test('if it comes too late: neither headers, nor a body, nor an error', async () => {
     const { app, once } = site({ handlerTimeoutMs: 20 })
     const late: Promise<unknown>[] = []
     let told = (): void => {}
     app.use(async (c, next) => {
       await next()
-      // The handler has its say before the answer leaves.
+      // The handler runs to its end before the answer is sent.
       told()
       await Promise.all(late)
       c.header('x-outside', 'after')
@@ -352,7 +352,7 @@ describe('what is undone leaves nothing of itself behind [e11h]', () => {
     expect(await answer.json()).toMatchObject({ code: 'handler-timeout' })
   })
 
-  test("where Hono's own timeout answered first, it is undone, and a retry runs", async () => {
+  test("if Hono's own timeout responded first, and a retry runs", async () => {
     const { app, once, store } = site()
     const errors: string[] = []
     app.onError((error, c) => {
@@ -379,7 +379,7 @@ describe('what is undone leaves nothing of itself behind [e11h]', () => {
   })
 })
 
-describe('the body counts as it came', () => {
+describe('the body is fingerprinted as received', () => {
   const json = validator('json', (value: { amount?: number }) => ({ amount: value.amount ?? 0 }))
 
   test.each(['before', 'after'])('with a validator %s', async (where) => {
@@ -392,7 +392,7 @@ describe('the body counts as it came', () => {
     expect((await post(app, 'k', { body: '{"amount":1}' })).status).toBe(422)
   })
 
-  test('digits past 2^53 count, also once c.req.json() has read them', async () => {
+  test('including digits past 2^53, even after c.req.json() has read them', async () => {
     const { app, once } = site()
     app.use(async (c, next) => {
       await c.req.json()
@@ -411,7 +411,7 @@ describe('the body counts as it came', () => {
     'parseBody()': (c) => c.req.parseBody(),
   }
   test.each(Object.keys(readers))(
-    'once c.req.%s has read it, and for the handler',
+    'after c.req.%s has read it, and remains for the handler',
     async (name) => {
       const { app, once } = site()
       app.use(async (c, next) => {
@@ -426,7 +426,7 @@ describe('the body counts as it came', () => {
     },
   )
 
-  test('read past Hono it is lost, which is said, and may be chosen', async () => {
+  test('unless something bypassed Hono to read it, which is reported unless a fingerprint is given', async () => {
     const { app, once } = site()
     const chosen = idempotency({
       store: memoryStore(),
@@ -450,36 +450,33 @@ describe('the body counts as it came', () => {
     expect(statuses).toEqual([200, 200, 422])
   })
 
-  test('the raw request is still whole for the handler', async () => {
+  test('and the raw request remains complete for the handler', async () => {
     const { app, once } = site()
     app.post('/orders', once, async (c) => c.body(await c.req.raw.text()))
     expect(await (await post(app, 'k')).text()).toBe('{"amount":1}')
   })
 
-  test.each(['before', 'after'])(
-    'over maxRequestBytes it is refused: a limit %s',
-    async (where) => {
-      const { app, once } = site({ maxRequestBytes: 10 })
-      const reads = bodyLimit({ maxSize: 1000 })
-      app.use(...(where === 'before' ? [reads, once] : [once, reads]))
-      app.post('/orders', (c) => c.text('ok'))
-      const refused = await post(app, 'k', { body: '{"amount":100}' })
-      expect([refused.status, await refused.json()]).toMatchObject([
-        413,
-        { code: 'request-too-large' },
-      ])
-      expect((await post(app, 'k', { body: '{"a":1234}' })).status).toBe(200)
-    },
-  )
+  test.each(['before', 'after'])('and refused over maxRequestBytes: a limit %s', async (where) => {
+    const { app, once } = site({ maxRequestBytes: 10 })
+    const reads = bodyLimit({ maxSize: 1000 })
+    app.use(...(where === 'before' ? [reads, once] : [once, reads]))
+    app.post('/orders', (c) => c.text('ok'))
+    const refused = await post(app, 'k', { body: '{"amount":100}' })
+    expect([refused.status, await refused.json()]).toMatchObject([
+      413,
+      { code: 'request-too-large' },
+    ])
+    expect((await post(app, 'k', { body: '{"a":1234}' })).status).toBe(200)
+  })
 
-  test('over maxRequestBytes also where it was read before', async () => {
+  test('and refused over maxRequestBytes even if it was read before', async () => {
     const { app, once } = site({ maxRequestBytes: 10 })
     app.post('/orders', json, once, (c) => c.text('never'))
     expect((await post(app, 'k')).status).toBe(413)
   })
 })
 
-test("response: 'stream' lets an event through before the next one is made", async () => {
+test("response: 'stream' sends an event before the next one is produced", async () => {
   const { app, once } = site({ response: 'stream' })
   let go = (): void => {}
   const second = new Promise<void>((resolve) => {
@@ -503,7 +500,7 @@ test("response: 'stream' lets an event through before the next one is made", asy
   expect([again.status, await again.json()]).toMatchObject([410, { code: 'result-gone' }])
 })
 
-test('options are validated when the middleware is made', () => {
+test('options are validated when the middleware is created', () => {
   const make = (options: object) => () =>
     idempotency({ store: memoryStore(), scope: 'dangerously-shared', ...options } as never)
   expect(make({ scope: undefined })).toThrow('scope is missing')
@@ -511,7 +508,7 @@ test('options are validated when the middleware is made', () => {
   expect(make({ maxRequestBytes: 0 })).toThrow('maxRequestBytes must be')
 })
 
-test('a stream() whose callback throws is undone where its onError says so', async () => {
+test('a stream() whose callback throws is undone if its onError rethrows', async () => {
   const { app, once } = site()
   let fails = true
   app.post('/orders', once, (c) =>
@@ -533,7 +530,7 @@ test('a stream() whose callback throws is undone where its onError says so', asy
   }
 })
 
-describe('a handler that was given up changes nothing of the answer by', () => {
+describe('a handler that was given up cannot change the answer by', () => {
   const login = (c: Context) =>
     c.json({ token: 'SECRET' }, 200, { 'set-cookie': 'session=SECRET', 'x-login': '1' })
   const ways: Record<string, (c: Context, kept: Context['header']) => void | Promise<void>> = {
@@ -573,12 +570,12 @@ describe('a handler that was given up changes nothing of the answer by', () => {
       await next()
       late.give()
       await done.given
-      // What outer middleware does with any answer.
+      // Outer middleware does this with any response.
       c.res = new Response(c.res.body, c.res)
       c.header('x-after', '1')
     })
     app.onError((error, c) => (error instanceof HTTPException ? error.getResponse() : login(c)))
-    // Stands where Hono has dealt with what the handler threw.
+    // Takes the place where Hono has handled what the handler threw.
     app.post('/orders', once, async (_, next) => {
       try {
         await next()
@@ -601,7 +598,7 @@ describe('a handler that was given up changes nothing of the answer by', () => {
   })
 })
 
-test('middleware outside still makes another answer of the 503 of a handler that was given up', async () => {
+test('middleware outside can still transform the 503 for a handler that was given up', async () => {
   const { app, once } = site({ handlerTimeoutMs: 30 })
   app.use(async (c, next) => {
     await next()
@@ -615,7 +612,7 @@ test('middleware outside still makes another answer of the 503 of a handler that
   expect(await answer.json()).toEqual({ envelope: 'handler-timeout' })
 })
 
-test('a login whose handler was given up puts no cookie on the answer, however long that is on its way', async () => {
+test('a login handler that was given up sets no cookie on the answer, however slowly that is sent', async () => {
   const { app, once } = site({ handlerTimeoutMs: 30 })
   let late = () => {}
   const isLate = new Promise<void>((resolve) => {
@@ -645,7 +642,7 @@ test('a login whose handler was given up puts no cookie on the answer, however l
   expect(answer.headers.get('x-after')).toBe('1')
 })
 
-/** What one side of a test tells the other. */
+/** Lets one side of a test notify the other. */
 function signal(): { readonly given: Promise<void>; give(): void } {
   let give = () => {}
   const given = new Promise<void>((resolve) => {

@@ -21,7 +21,7 @@ function post(
   })
 }
 
-test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+test('reads signatures and keys from the received bytes even with a custom fingerprint', async () => {
   const signed: string[] = []
   const { handle } = wrapped(async (request) => new Response(await request.text()), {
     fingerprint: async (request) => ((await request.json()) as { id: string }).id,
@@ -35,7 +35,7 @@ test('where something else counts, signatures and keys are still read from the b
 })
 
 describe('the wrapped handler', () => {
-  test('gets the very request it was called with, its body still to be read, and the rest', async () => {
+  test('gets the original request with an unread body, and all further arguments', async () => {
     const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
     const handle = once(async (request, context: { params: { id: string } }) =>
       Response.json([request === sent, await request.json(), context.params.id]),
@@ -70,7 +70,7 @@ describe('the wrapped handler', () => {
     expect((await handle(post('k', '{"amount":2}'))).status).toBe(422)
   })
 
-  test('keeps its cookies apart, and to the first client', async () => {
+  test('sends its cookies separately, and to the first client only', async () => {
     const { handle } = wrapped(() => {
       const headers = new Headers({ location: '/orders/1' })
       headers.append('set-cookie', 'a=1; Expires=Wed, 21 Oct 2026 07:28:00 GMT')
@@ -83,7 +83,7 @@ describe('the wrapped handler', () => {
     expect(again.headers.get('location')).toBe('/orders/1')
   })
 
-  test('that returns one Response twice is told so, and its key is not stuck', async () => {
+  test('that returns one Response twice gets an error, and its key is not stuck', async () => {
     const shared = new Response('done')
     const { handle } = wrapped(() => shared)
     expect(await (await handle(post('k1'))).text()).toBe('done')
@@ -91,7 +91,7 @@ describe('the wrapped handler', () => {
   })
 
   test.each([undefined, null, 'text', Response.error()])(
-    'that returns %s is told so, and its key is not stuck',
+    'that returns %s gets an error, and its key is not stuck',
     async (value) => {
       const { handle } = wrapped(() => value as unknown as Response)
       for (const _ of [1, 2])
@@ -99,7 +99,7 @@ describe('the wrapped handler', () => {
     },
   )
 
-  test('that locked its body is told so, and its key is not stuck', async () => {
+  test('that locked its body gets an error, and its key is not stuck', async () => {
     const { handle } = wrapped(() => {
       const response = new Response('done')
       response.body?.getReader()
@@ -109,7 +109,7 @@ describe('the wrapped handler', () => {
   })
 
   test.each(['gzip', 'deflate'] as const)(
-    'that compresses with %s is kept so, and decoded for who does not accept it',
+    'that compresses with %s is stored so, and decoded for clients that do not accept it',
     async (format) => {
       const { handle } = wrapped(() => {
         const body = new Blob(['[1,2,3]']).stream().pipeThrough(new CompressionStream(format))
@@ -129,7 +129,7 @@ describe('the wrapped handler', () => {
     },
   )
 
-  test('with a coding that is not known, or not what it says, is kept as it is', async () => {
+  test('with an unknown or wrong coding has its response stored unchanged', async () => {
     const { handle } = wrapped(async (request) => {
       const coding = await request.text()
       return new Response('plain', { headers: { 'content-encoding': coding } })
@@ -141,7 +141,7 @@ describe('the wrapped handler', () => {
     }
   })
 
-  test('whose stream breaks throws, and its key is free', async () => {
+  test('whose stream breaks throws, and leaves its key free', async () => {
     let runs = 0
     const { handle } = wrapped(() => {
       runs += 1
@@ -168,7 +168,7 @@ describe('the wrapped handler', () => {
     expect(runs).toBe(1)
   })
 
-  test('cannot do with a body that was read before it', async () => {
+  test('fails if its body was read before', async () => {
     const { handle } = wrapped(() => new Response())
     const request = post('k')
     await request.json()
@@ -179,7 +179,7 @@ describe('the wrapped handler', () => {
 })
 
 describe('misuse', () => {
-  test('is told: wrapped twice, asked for another request, no scope', async () => {
+  test('causes an error: wrapped twice, wrong request, no scope', async () => {
     const { once, handle } = wrapped(() => new Response())
     await expect(once(handle)(post('k'))).rejects.toMatchObject({ code: 'mounted-twice' })
     expect(() => once.of(post('k'))).toThrow(/not the|Give it the request/)
@@ -203,7 +203,7 @@ describe('a response is sent as it was returned', () => {
     return new ReadableStream({ pull }, { highWaterMark: 0 })
   }
 
-  test('where a source writes every chunk over the one before', async () => {
+  test('even if a source reuses its chunk buffer', async () => {
     const buffer = Buffer.alloc(2)
     const both = await answers(() => {
       return new Response(bodyOf([1, 2, 3].map((n) => () => buffer.fill(String(n)))))
@@ -211,12 +211,12 @@ describe('a response is sent as it was returned', () => {
     expect(await Promise.all(both.map((answer) => answer.text()))).toEqual(['112233', '112233'])
   })
 
-  test('where a stream holds strings, which @hono/node-server sends as UTF-8', async () => {
+  test('even if a stream holds strings, which @hono/node-server sends as UTF-8', async () => {
     const both = await answers(() => new Response(bodyOf(['Zoë', ' 12'])))
     expect(await Promise.all(both.map((answer) => answer.text()))).toEqual(['Zoë 12', 'Zoë 12'])
   })
 
-  test('and not at all where a stream holds what is no bytes: its source is stopped, and the key is free', async () => {
+  test('but not if a stream holds anything else: its source is stopped, and the key is free', async () => {
     let runs = 0
     let isCancelled = false
     const { handle } = wrapped(() => {
@@ -238,7 +238,7 @@ describe('a response is sent as it was returned', () => {
     expect(await (await handle(post('k'))).text()).toBe('bytes')
   })
 
-  test('whatever the handler does with its headers while it is put on record', async () => {
+  test('whatever the handler does with its headers while it is stored', async () => {
     const store = memoryStore()
     let returned = new Response()
     const once = idempotency({

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
-test('nothing of Node is imported: what core needs of it is all', () => {
+test('runs without Node: no import of it, no Buffer, no process', () => {
   const folder = new URL('../src/', import.meta.url)
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   const sources = files

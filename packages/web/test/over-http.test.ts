@@ -32,7 +32,7 @@ const handlers: Record<string, Handler> = {
 
 describe.each(['HTTP/1.1', 'HTTP/2'] as const)('Hono over %s', (version) => {
   for (const [name, handler] of Object.entries(handlers)) {
-    test(`a handler that ${name} can be read, first and replayed`, async () => {
+    test(`a handler that ${name} is readable, first and replayed`, async () => {
       const { app, once } = site()
       app.post('/', once, handler)
       const ask = await served(app, version)
@@ -46,7 +46,7 @@ describe.each(['HTTP/1.1', 'HTTP/2'] as const)('Hono over %s', (version) => {
     })
   }
 
-  test('compress() inside: each client can read what it gets of the one response', async () => {
+  test('compress() inside replays one response readably to every client', async () => {
     const { app, once } = site()
     let runs = 0
     app.post('/', once, compress(), (c) => {
@@ -64,7 +64,7 @@ describe.each(['HTTP/1.1', 'HTTP/2'] as const)('Hono over %s', (version) => {
     expect(runs).toBe(1)
   })
 
-  test('compress() outside: it works on every replay', async () => {
+  test('compress() outside compresses every replay', async () => {
     const { app, once } = site()
     app.post('/', compress(), once, (c) => c.json(order))
     const ask = await served(app, version)
@@ -87,7 +87,7 @@ async function chunkedUpstream(): Promise<string> {
   return urlOf(upstream)
 }
 
-/** Serves an app, and asks it again and again under the same key. */
+/** Serves an app and repeats a request under the same key. */
 async function served(
   app: Hono,
   version: 'HTTP/1.1' | 'HTTP/2',

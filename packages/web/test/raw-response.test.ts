@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
 
-/** A Hono app on Node's server whose handler writes to Node's response by itself. */
+/** A Hono app on Node's server whose handler writes to Node's response directly. */
 async function site(
   handler: (
     c: NodeContext,
@@ -30,7 +30,7 @@ async function site(
   const once = idempotency({ store, scope: 'dangerously-shared', ...others })
   const app = new Hono<{ Bindings: HttpBindings }>()
   const runs = { count: 0 }
-  /** Node's response as a middleware outside finds it. */
+  /** Node's response as a middleware outside sees it. */
   const before: Partial<Pick<HttpBindings, 'outgoing'>> = {}
   app.use(async (c, next) => {
     c.header('x-outside', 'outside')
@@ -65,9 +65,10 @@ async function site(
 }
 
 describe('the content type', () => {
-  // @hono/node-server adds text/plain where a Response has none, which the replay of a raw answer was.
+  // @hono/node-server adds text/plain to a Response without a type, such as the replay of a raw
+  // response.
   test.each(['', 'some bytes'])(
-    'that a raw answer has not got, its replay has not: %j',
+    'is missing from a replay if it was missing from the raw response: %j',
     async (body) => {
       const { ask } = await site((c) => {
         c.env.outgoing.writeHead(201).end(body)
@@ -78,7 +79,7 @@ describe('the content type', () => {
     },
   )
 
-  test('that the server adds to a Response, its replay has, too', async () => {
+  test('that the server adds to a Response is on its replay, too', async () => {
     for (const body of [null, new Uint8Array([65])]) {
       const { ask } = await site(() => new Response(body, { status: 201 }))
       const first = await ask()
@@ -88,7 +89,7 @@ describe('the content type', () => {
   })
 })
 
-describe('a handler that writes to the response of Node', () => {
+describe('a handler that writes to the Node response', () => {
   const handlers: Record<string, (c: NodeContext, run: number) => Response | Promise<Response>> = {
     'in one go': (c, run) => {
       c.env.outgoing.writeHead(201, { 'content-type': 'application/json' }).end(`{"id":${run}}`)
@@ -121,7 +122,7 @@ describe('a handler that writes to the response of Node', () => {
   }
 
   test.each(Object.entries(handlers))(
-    '%s answers once: the same status, type and bytes on every retry, its writes kept',
+    '%s runs once: every retry gets the same status, type and bytes, and its writes are kept',
     async (_, handler) => {
       for (const mode of ['transaction', 'lease'] as const) {
         const { ask, runs, store } = await site(handler, { mode })
@@ -134,7 +135,7 @@ describe('a handler that writes to the response of Node', () => {
     },
   )
 
-  test('a failure undoes what it wrote, and the key is free', async () => {
+  test('and fails is undone, and the key is free', async () => {
     const { ask, runs, store } = await site((c) => {
       c.env.outgoing.writeHead(500).end('failed')
       return RESPONSE_ALREADY_SENT
@@ -146,7 +147,7 @@ describe('a handler that writes to the response of Node', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('and then throws: nothing of it leaves, everything is undone', async () => {
+  test('and then throws has nothing sent and everything undone', async () => {
     const { ask, runs, store } = await site((c) => {
       c.env.outgoing.writeHead(201, { 'content-type': 'application/json' })
       c.env.outgoing.write('{"id":')
@@ -159,7 +160,7 @@ describe('a handler that writes to the response of Node', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('for longer than it may: the client gets 503, and nothing that comes later', async () => {
+  test('past its timeout is replaced by a 503, and later writes are ignored', async () => {
     const { ask, store } = await site(
       (c) => {
         c.env.outgoing.writeHead(201, { 'content-type': 'text/plain' })
@@ -174,7 +175,7 @@ describe('a handler that writes to the response of Node', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('never, though it said so: the client gets 503, and everything is undone', async () => {
+  test('never, although it promised to, is replaced by a 503 and undone', async () => {
     const { ask, runs, store } = await site(() => RESPONSE_ALREADY_SENT, { handlerTimeoutMs: 50 })
     for (const run of [1, 2]) {
       expect(await ask()).toMatchObject({ status: 503, type: 'application/problem+json' })
@@ -183,7 +184,7 @@ describe('a handler that writes to the response of Node', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('that it had from before, once it has returned: held back and replayed all the same', async () => {
+  test('that it saved, after returning, is still held back and replayed', async () => {
     const { ask, runs } = await site((_, run, before) => {
       setImmediate(() => before.writeHead(201, { 'content-type': 'text/x-id' }).end(String(run)))
       return RESPONSE_ALREADY_SENT
@@ -194,7 +195,7 @@ describe('a handler that writes to the response of Node', () => {
     expect(runs.count).toBe(1)
   })
 
-  test('that it had from before, at once: what left is not on record, and no retry is left waiting', async () => {
+  test('that it saved, before that is held, is not stored, and no retry is left waiting', async () => {
     const { ask, runs, store } = await site((_, run, before) => {
       before.writeHead(201, { 'content-type': 'text/x-id' }).end(String(run))
       return RESPONSE_ALREADY_SENT
@@ -206,7 +207,7 @@ describe('a handler that writes to the response of Node', () => {
     expect(store.data.size).toBe(0)
   })
 
-  test('on a route that streams: passed through as written, and gone on a retry', async () => {
+  test('on a streaming route is passed through as written, and gone on a retry', async () => {
     const { ask, runs } = await site(
       (c) => {
         c.env.outgoing.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -222,7 +223,7 @@ describe('a handler that writes to the response of Node', () => {
   })
 })
 
-test('a handler that looks at the response of Node and answers with a Response is as ever', async () => {
+test('a handler that reads the Node response but returns a Response is unaffected', async () => {
   const { ask, runs } = await site((c, run) => {
     expect(c.env.outgoing.headersSent).toBe(false)
     return c.json({ id: run }, 201)

@@ -4,7 +4,7 @@ import { createAdaptorServer } from '@hono/node-server'
 import type { Call, Reply, ServeSite } from '@oncekey/conformance'
 import { type IdempotencyOptions, idempotency } from '@oncekey/web'
 
-/** How `(Request) => Response` handlers join the adapter contract, on Node's server. */
+/** Runs `(Request) => Response` handlers through the adapter contract, on Node's server. */
 export const serveWithFetch: ServeSite = async (site) => {
   const { scope, fingerprint } = site
   const once = idempotency({

@@ -6,7 +6,7 @@ import { type IdempotencyOptions, idempotency } from '@oncekey/web/hono'
 import { type Context, type Env, Hono } from 'hono'
 import type { StatusCode } from 'hono/utils/http-status'
 
-/** How Hono joins the adapter contract, on Node's server. */
+/** Runs Hono through the adapter contract, on Node's server. */
 export const serveWithHono: ServeSite = async (site) => {
   const { scope, fingerprint } = site
   const once = idempotency({

@@ -50,7 +50,7 @@ const redirects: Record<string, (order: number) => unknown> = {
 
 describe.each(['transaction', 'lease'] as const)('in %s mode', (mode) => {
   test.each(Object.entries(redirects))(
-    '%s is the answer: one run, its writes kept, replayed',
+    '%s is a response: one run, its writes kept, replayed',
     async (_, fail) => {
       const { ask, runs, store } = shop(fail, mode)
       const answers = [await ask(), await ask(), await ask()]
@@ -96,7 +96,7 @@ test.each([
   ['an error of Next.js that is no answer', nextError('DYNAMIC_SERVER_USAGE')],
   ['a redirect without a place to go', nextError('NEXT_REDIRECT;replace;;307;')],
   ['a status that is no refusal', nextError('NEXT_HTTP_ERROR_FALLBACK;200')],
-])('%s is a failure: thrown on, and everything is undone', async (_, error) => {
+])('%s is a failure: rethrown, and everything is undone', async (_, error) => {
   const { ask, runs, store } = shop(() => error)
   for (const run of [1, 2]) {
     await expect(ask()).rejects.toBe(error)
@@ -108,7 +108,7 @@ test.each([
 describe('answerOf', () => {
   class Gone extends Error {}
 
-  test('says which errors of the app are answers, and leaves the others as they are', async () => {
+  test('decides which errors of the app are responses, and leaves the others alone', async () => {
     const answerOf: AnswerOf<Request> = async (error, request) =>
       error instanceof Gone
         ? Response.json({ gone: new URL(request.url).pathname }, { status: 410 })
@@ -145,7 +145,7 @@ describe('answerOf', () => {
     ).toThrow('answerOf must be a function')
   })
 
-  test('of @oncekey/web/next is the same reading, for handlers that are wrapped otherwise', () => {
+  test('of @oncekey/web/next does the same for handlers wrapped in another way', () => {
     const { status, headers } = answerOfNext(
       nextError('NEXT_REDIRECT;replace;https://shop.example/;307;'),
     ) as Response

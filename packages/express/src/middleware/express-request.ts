@@ -4,13 +4,15 @@ import type { NodeRequest } from '@oncekey/node'
 declare global {
   namespace Express {
     interface Request {
-      /** What `once.of(req)` returns, loosely typed; on covered requests only. */
+      /** What `once.of(req)` returns, loosely typed; set on covered requests only. */
       idempotency?: HandlerContext
     }
   }
 }
 
-/** What is read of an Express request; `Express.Request` brings what the app added to it, such as `user`. */
+/**
+ * The request fields that are read. `Express.Request` adds what the app declares, such as `user`.
+ */
 export interface ExpressRequest extends NodeRequest, Express.Request {
   originalUrl: string
 }

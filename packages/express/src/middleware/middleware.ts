@@ -12,23 +12,26 @@ import { coverRequest } from '@oncekey/node'
 import { toDictionaries } from './dictionary-mode.ts'
 import type { ExpressRequest } from './express-request.ts'
 
-/** The engine's options, and the two that are functions of an Express request. */
+/** The engine's options, and the two that receive an Express request. */
 export interface IdempotencyOptions<Tx, Req extends ExpressRequest> extends EngineOptions<Tx> {
-  /** Who a key belongs to: `(req) => req.user.id`. Authenticate before this middleware. */
+  /** The owner of a key: `(req) => req.user.id`. Authenticate before this middleware. */
   readonly scope: Scope<Req>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
-   * Method, URL and content type always count. @default the body as it came
+   * The content to fingerprint instead of the body: required for multipart, useful to exclude a
+   * timestamp. Method, URL and content type always count. @default the body as received
    */
   readonly fingerprint?: (req: Req) => unknown
 }
 
-/** The middleware, and what belongs to it. */
+/** The middleware and its functions. */
 export interface IdempotencyMiddleware<Tx, Req extends ExpressRequest> {
   (req: Req, res: ServerResponse, next: (error?: unknown) => void): Promise<void>
-  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(req: ExpressRequest): HandlerContext<Tx>
-  /** On shutdown: new requests get 503, running ones finish. Returns how many did not by the deadline. */
+  /**
+   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
+   * not finish by the deadline.
+   */
   drain: Engine<Tx>['drain']
 }
 

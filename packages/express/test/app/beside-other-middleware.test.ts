@@ -12,7 +12,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connectTo, header, post } from '../support/connection.ts'
 import { expressVersions, quietApp, served } from '../support/served.ts'
 
-/** As `on-headers` does it, for sessions, cookies and response times. */
+/** Works like `on-headers`, which sessions, cookies and response timers use. */
 function onHead(res: ServerResponse, listener: () => void): void {
   const { writeHead } = res
   let isFired = false
@@ -27,7 +27,7 @@ function onHead(res: ServerResponse, listener: () => void): void {
 
 let visits = 0
 
-/** A cookie set when the head is written, and `end` held back until the session is saved. */
+/** Sets a cookie when the head is written, and holds `end` back until the session is saved. */
 const session: RequestHandler = (_, res, next) => {
   onHead(res, () => {
     visits += 1
@@ -38,7 +38,7 @@ const session: RequestHandler = (_, res, next) => {
   res.end = function (this: Response, chunk?: unknown, encoding?: unknown) {
     if (isEnded) return false
     isEnded = true
-    // express-session looks at this very field.
+    // express-session reads this field.
     if ((res as unknown as { _header: unknown })._header === null) res.writeHead(res.statusCode)
     if (chunk) write.call(res, chunk, encoding as never)
     setTimeout(() => end.call(res, undefined, 'utf8'), 5)
@@ -47,7 +47,7 @@ const session: RequestHandler = (_, res, next) => {
   next()
 }
 
-/** The other usual way to wait in `end`: put it back, then call it on the response. */
+/** The other common way to wait in `end`: restore it, then call it on the response. */
 const slowEnd: RequestHandler = (_, res, next) => {
   const { end } = res
   res.end = ((...given: unknown[]) => {
@@ -82,7 +82,7 @@ for (const [version, express] of expressVersions) {
   }
 
   describe(`${version} beside other middleware`, () => {
-    test('helmet outside: its headers are those of each exchange, and replays keep what the handler changed', async () => {
+    test('helmet outside sets its headers on every response, and replays keep what the handler changed', async () => {
       const port = await served(
         app([helmet(), once()], (_, res) => {
           res.removeHeader('X-Frame-Options')
@@ -99,7 +99,7 @@ for (const [version, express] of expressVersions) {
       }
     })
 
-    test('cors outside: a replay to another origin is for that origin', async () => {
+    test('cors outside adapts a replay to the origin that asks', async () => {
       const port = await served(app([cors({ origin: [/./], credentials: true }), once()], json))
       const first = await post(port, '/', { ...key, Origin: 'https://a.test' })
       const again = await post(port, '/', { ...key, Origin: 'https://b.test' })
@@ -108,7 +108,7 @@ for (const [version, express] of expressVersions) {
       expect(header(again, 'vary')).toBe('Origin')
     })
 
-    test('cors inside: a replay carries none of it', async () => {
+    test('cors inside adds nothing to a replay', async () => {
       const port = await served(app([once(), cors({ origin: [/./] })], json))
       await post(port, '/', { ...key, Origin: 'https://a.test' })
       const again = await post(port, '/', { ...key, Origin: 'https://b.test' })
@@ -119,7 +119,7 @@ for (const [version, express] of expressVersions) {
       ['json', json],
       ['write and end', pieces],
     ] as const) {
-      test(`a session outside, ${title}: each exchange gets a cookie of its own`, async () => {
+      test(`a session outside, ${title}, sets a new cookie on every response`, async () => {
         const port = await served(app([session, once()], handler))
         const first = await post(port, '/', key)
         const again = await post(port, '/', key)
@@ -131,7 +131,7 @@ for (const [version, express] of expressVersions) {
         expect(header(again, 'set-cookie')).not.toBe(header(first, 'set-cookie'))
       })
 
-      test(`a session inside, ${title}: the first answer has its cookie, a replay none`, async () => {
+      test(`a session inside, ${title}, sets its cookie on the first response only`, async () => {
         const port = await served(app([once(), session], handler))
         const first = await post(port, '/', key)
         const again = await post(port, '/', key)
@@ -141,7 +141,7 @@ for (const [version, express] of expressVersions) {
         expect(again.body).toEqual(first.body)
       })
 
-      test(`an end() that takes its time, outside and inside, ${title}`, async () => {
+      test(`a slow end(), outside and inside, ${title}`, async () => {
         const port = await served(app([slowEnd, once(), slowEnd], handler))
         const first = await post(port, '/', key)
         const again = await post(port, '/', key)
@@ -154,7 +154,7 @@ for (const [version, express] of expressVersions) {
     test.each([
       ['a session', session],
       ['an end() that takes its time', slowEnd],
-    ])('%s outside, and the handler too slow: the problem arrives whole', async (_, outside) => {
+    ])('%s outside leaves the timeout problem intact', async (_, outside) => {
       const late = vi.fn()
       const port = await served(
         app([outside, once({ handlerTimeoutMs: 20 })], async (req, res) => {
@@ -171,7 +171,7 @@ for (const [version, express] of expressVersions) {
       await vi.waitFor(() => expect(late).toHaveBeenCalled())
     })
 
-    test('a response time outside is measured for each, and never replayed', async () => {
+    test('a response timer outside measures every response and is never replayed', async () => {
       const port = await served(app([responseTime, once(), responseTime], json))
       const first = await post(port, '/', key)
       const again = await post(port, '/', key)
@@ -230,7 +230,7 @@ for (const [version, express] of expressVersions) {
       },
     )
 
-    test('what another middleware answered meanwhile stands, and the handler does not run', async () => {
+    test('a response that another middleware sent meanwhile stands, and the handler does not run', async () => {
       const store = memoryStore()
       const ran = vi.fn()
       const impatient: RequestHandler = (_, res, next) => {
@@ -251,7 +251,7 @@ for (const [version, express] of expressVersions) {
       expect(ran).not.toHaveBeenCalled()
     })
 
-    test('one connection serves problems, first answers and replays in turn', async () => {
+    test('one connection serves problems, first responses and replays in turn', async () => {
       const port = await served(app([once()], json))
       const connection = await connectTo(port)
       for (const [headers, status] of [
@@ -267,7 +267,7 @@ for (const [version, express] of expressVersions) {
       }
     })
 
-    test('requests that are pipelined on one connection are answered in order', async () => {
+    test('pipelined requests get their responses in order', async () => {
       const handler: RequestHandler = async (req, res) => {
         await new Promise((resolve) => setTimeout(resolve, req.body.wait))
         res.json(req.body)
@@ -298,7 +298,7 @@ for (const [version, express] of expressVersions) {
       }
     })
 
-    test('a server that refuses bodies for 204 still gets its answer out', async () => {
+    test('a server that refuses bodies for 204 still sends its response', async () => {
       const server = createServer(
         { rejectNonStandardBodyWrites: true },
         app([once()], (_, res) => void res.status(204).end()),
@@ -310,7 +310,7 @@ for (const [version, express] of expressVersions) {
       expect((await post(port, '/', key)).status).toBe(204)
     })
 
-    test('a trailing next() after a replay reaches no handler', async () => {
+    test('next() called after a replay reaches no handler', async () => {
       const ran = vi.fn()
       const idempotent = once()
       const port = await served(

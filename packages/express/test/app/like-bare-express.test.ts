@@ -13,9 +13,9 @@ import { header, post, type WireResponse } from '../support/connection.ts'
 import { expressVersions, quietApp, served } from '../support/served.ts'
 
 /**
- * Bare Express is the oracle: the same handler is mounted with and without the middleware, and the
- * two must answer the same status line, headers and body. Free are the date and how the length of
- * the body is told: whole where bare Express writes chunks.
+ * Bare Express is the oracle: the same handler is mounted with and without the middleware, and both
+ * must send the same status line, headers and body. The date and the framing may differ: the length
+ * is known where bare Express writes chunks.
  */
 const FREE = new Set(['date', 'content-length', 'transfer-encoding', 'connection', 'keep-alive'])
 
@@ -26,7 +26,7 @@ interface Case {
   readonly handler: Handler
   /** Bare Express ends the connection instead of the response. */
   readonly breaks?: true
-  /** Not kept: a retry runs again. */
+  /** Not stored: a retry runs the handler again. */
   readonly retries?: true
   readonly headers?: Record<string, string>
   readonly path?: string
@@ -199,7 +199,7 @@ const cases: readonly Case[] = [
     },
   },
   {
-    // Before version 22 Node lost all values but the last where a header had been set before.
+    // Before version 22, Node lost all values but the last if a header had been set before.
     title: 'writeHead with raw headers, one of them twice',
     unpowered: true,
     handler: (_, res) => res.writeHead(200, ['X-Two', 'a', 'X-Two', 'b'] as never).end('x'),

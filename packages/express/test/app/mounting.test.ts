@@ -7,7 +7,7 @@ import { expressVersions, quietApp, served } from '../support/served.ts'
 
 const key = { 'Idempotency-Key': 'k' }
 
-/** Answers with the code of an error that reached the app. */
+/** Responds with the code of an error that reached the app. */
 const codeOf: ErrorRequestHandler = (error, _, res, __) =>
   void res.status(500).json({ code: error.code, message: error.message })
 
@@ -53,7 +53,7 @@ for (const [version, express] of expressVersions) {
       await expectReplay(await served(app), '/orders')
     })
 
-    test('before an app that is mounted in the app, which gives the response another prototype', async () => {
+    test('before a mounted app, which gives the response another prototype', async () => {
       const inner = quietApp(express)
       inner.post('/orders', counted())
       const app = quietApp(express)
@@ -62,14 +62,14 @@ for (const [version, express] of expressVersions) {
       await expectReplay(await served(app), '/inner/orders')
     })
 
-    test('before an app that passes on, and a handler in the outer one', async () => {
+    test('before a mounted app that calls next(), with the handler in the outer app', async () => {
       const app = quietApp(express)
       app.use(express.json(), once(), quietApp(express))
       app.post('/orders', counted())
       await expectReplay(await served(app), '/orders')
     })
 
-    test('on a router that is mounted twice: the path as the client sent it counts, not the router’s', async () => {
+    test('on a router mounted twice, it fingerprints the path that the client sent', async () => {
       const router = express.Router()
       router.use(express.json(), once())
       router.post('/orders', counted())
@@ -83,7 +83,7 @@ for (const [version, express] of expressVersions) {
       expect(JSON.parse(String(other.body)).code).toBe('key-reused')
     })
 
-    test('twice: an error that says so, at the first request', async () => {
+    test('twice, it reports the mistake on the first request', async () => {
       const idempotent = once()
       const app = quietApp(express)
       app.use(express.json(), idempotent)
@@ -96,7 +96,7 @@ for (const [version, express] of expressVersions) {
       })
     })
 
-    test('on routes of their own, with options of their own, over one store', async () => {
+    test('on separate routes with separate options over one store', async () => {
       const store = memoryStore()
       const app = quietApp(express)
       app.use(express.json())
@@ -109,7 +109,7 @@ for (const [version, express] of expressVersions) {
       expect((await post(port, '/refunds')).status).toBe(201)
     })
 
-    test('not before this handler: once.of says where it is missing', async () => {
+    test('elsewhere, once.of names the route where it is missing', async () => {
       const idempotent = once()
       const app = quietApp(express)
       app.post('/orders', express.json(), (req, res) => {
@@ -124,7 +124,7 @@ for (const [version, express] of expressVersions) {
       })
     })
 
-    test('its function carries the name by which stack traces call it', () => {
+    test('it has a name that identifies it in stack traces', () => {
       expect(once().name).toBe('idempotency')
     })
   })

@@ -43,14 +43,14 @@ for (const [version, express] of expressVersions) {
   }
   const unseen = { code: 'body-unseen', message: expect.stringMatching(/Mount express\.json\(\)/) }
 
-  describe(`${version}: bodies that tell requests apart`, () => {
+  describe(`${version}: distinguishes requests by their bodies`, () => {
     const json = 'application/json'
     const form = 'application/x-www-form-urlencoded'
 
     test('json', () => tellsApart([express.json()], json, '{"amount":1}', '{"amount":2}'))
-    test('json that is empty or not', () => tellsApart([express.json()], json, '{}', '{"a":1}'))
+    test('json, empty or not', () => tellsApart([express.json()], json, '{}', '{"a":1}'))
     test('json lists', () => tellsApart([express.json()], json, '[]', '[0]'))
-    test('json that is no object', () =>
+    test('json that is not an object', () =>
       tellsApart([express.json({ strict: false })], json, '1', '2'))
     test('urlencoded', () =>
       tellsApart([express.urlencoded({ extended: true })], form, 'a=1', 'a=2'))
@@ -60,7 +60,7 @@ for (const [version, express] of expressVersions) {
     test('raw', () => tellsApart([express.raw()], 'application/octet-stream', 'one', 'two'))
     test('any type, raw', () =>
       tellsApart([express.raw({ type: '*/*' })], 'image/png', 'one', 'two'))
-    test('several parsers, of which one parses', () =>
+    test('several parsers, one of which parses', () =>
       tellsApart(
         [express.json(), express.urlencoded({ extended: true }), express.text()],
         'text/plain',
@@ -74,12 +74,12 @@ for (const [version, express] of expressVersions) {
         '{"id":9007199254740992}',
         '{"id":9007199254740993}',
       ))
-    test('what the app’s own function says counts', () =>
+    test('by the result of a custom fingerprint', () =>
       tellsApart([express.json()], json, '{"amount":1}', '{"amount":2}', {
         fingerprint: ({ body }) => body.amount,
       }))
 
-    test('where something else counts, signatures and keys are still read from the bytes that came', async () => {
+    test('reads signatures and keys from the received bytes even with a custom fingerprint', async () => {
       const signed: string[] = []
       const port = await serve([express.json({ verify: keepRawBody })], {
         fingerprint: () => 'the order',
@@ -91,7 +91,7 @@ for (const [version, express] of expressVersions) {
         expect(signed.pop()).toBe(body)
       }
     })
-    test('the order of keys does not count', async () => {
+    test('ignores the order of keys', async () => {
       for (const parser of [express.json(), express.json({ verify: keepRawBody })]) {
         const port = await serve([parser])
         expect(await send(port, json, '{"a":1,"b":[1,2]}')).toBe(200)
@@ -100,13 +100,13 @@ for (const [version, express] of expressVersions) {
       }
     })
 
-    test('what the app’s own function leaves out does not count', async () => {
+    test('ignores what a custom fingerprint omits', async () => {
       const port = await serve([express.json()], { fingerprint: ({ body }) => body.amount })
       expect(await send(port, json, '{"amount":1,"sentAt":1}')).toBe(200)
       expect(await send(port, json, '{"amount":1,"sentAt":2}')).toBe(200)
     })
 
-    test('a body that a later handler changes counts as it came', async () => {
+    test('uses the body as received, even if a later handler changes it', async () => {
       const app = quietApp(express)
       app.use(express.json(), idempotency({ store: memoryStore(), scope: 'dangerously-shared' }))
       app.post('/', (req, res) => {
@@ -118,7 +118,7 @@ for (const [version, express] of expressVersions) {
       expect(await send(port, json, '{"amount":1}')).toBe(200)
     })
 
-    test('no body', async () => {
+    test('no body at all', async () => {
       const port = await serve([express.json()])
       const ask = () => post(port, '/', { 'Idempotency-Key': 'k' }, '')
       expect((await ask()).status).toBe(200)
@@ -130,7 +130,7 @@ for (const [version, express] of expressVersions) {
       ['chunked', [express.json()], undefined],
       ['chunked, no parser', [], undefined],
       ['a length of 0 that an adapter of a serverless host makes a number', [], 0],
-    ])('a body that is announced and empty is none: %s', async (_, parsers, length) => {
+    ])('treats a body that is announced but empty as none: %s', async (_, parsers, length) => {
       const numeric: RequestHandler = (req, _, next) => {
         if (length !== undefined) Reflect.set(req.headers, 'content-length', length)
         next()
@@ -147,17 +147,17 @@ for (const [version, express] of expressVersions) {
     })
   })
 
-  describe(`${version}: bodies that cannot be seen`, () => {
+  describe(`${version}: bodies that cannot be read`, () => {
     const ask = async (port: number, type: string, body: string) => {
       const answer = await post(port, '/', { 'Idempotency-Key': 'k', 'Content-Type': type }, body)
       return JSON.parse(String(answer.body))
     }
 
-    test('no parser: an error that says what to write', async () => {
+    test('without a parser cause an error that says what to write', async () => {
       expect(await ask(await serve([]), 'application/json', '{"a":1}')).toEqual(unseen)
     })
 
-    test('a parser for another type', async () => {
+    test('with a parser for another type', async () => {
       const port = await serve([express.json(), express.urlencoded({ extended: true })])
       const { status, body } = await post(
         port,
@@ -173,7 +173,7 @@ for (const [version, express] of expressVersions) {
       })
     })
 
-    test('a parser mounted behind', async () => {
+    test('with a parser mounted behind', async () => {
       const app = quietApp(express)
       app.use(idempotency({ store: memoryStore(), scope: 'dangerously-shared' }), express.json())
       app.post('/', (_, res) => void res.json({}))
@@ -181,13 +181,13 @@ for (const [version, express] of expressVersions) {
       expect(await ask(await served(app), 'application/json', '{"a":1}')).toEqual(unseen)
     })
 
-    test('a parser for another type, and a body that something else read', async () => {
+    test('with a parser for another type and something else that read the body', async () => {
       const reader: RequestHandler = (req, _, next) => void req.resume().once('end', next)
       const port = await serve([express.json(), reader])
       expect(await ask(port, 'image/png', 'one')).toEqual(unseen)
     })
 
-    test('a chunked body without a parser', async () => {
+    test('chunked, without a parser', async () => {
       const port = await serve([])
       const answer = await fetch(`http://127.0.0.1:${port}/`, {
         method: 'POST',
@@ -203,7 +203,7 @@ for (const [version, express] of expressVersions) {
       expect(await answer.json()).toEqual(unseen)
     })
 
-    test('multipart: its own function is asked for, and then decides', async () => {
+    test('of type multipart require a custom fingerprint, which then decides', async () => {
       const type = (boundary: string) => `multipart/form-data; boundary=${boundary}`
       const port = await serve([])
       expect(await ask(port, type('a'), multipart('a', 1))).toMatchObject({
@@ -211,7 +211,7 @@ for (const [version, express] of expressVersions) {
         message: expect.stringContaining('fingerprint: (req) =>'),
       })
 
-      // As multer would: fields in req.body, files apart.
+      // Like multer: fields in req.body, files separate.
       const fields: RequestHandler = (req, _, next) => {
         const chunks: Buffer[] = []
         req.on('data', (chunk) => chunks.push(chunk))
@@ -231,7 +231,7 @@ for (const [version, express] of expressVersions) {
       expect(await send(said, type('c'), multipart('c', 2))).toBe('key-reused')
     })
 
-    test('a request without a key is not asked for its body', async () => {
+    test('do not matter without a key', async () => {
       const port = await serve([], { required: false })
       expect((await post(port, '/')).status).toBe(200)
     })

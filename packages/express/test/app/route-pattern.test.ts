@@ -5,7 +5,7 @@ import { idempotency } from '@oncekey/express'
 import express from 'express'
 import { expect, onTestFinished, test } from 'vitest'
 
-test('names the route by its pattern: two hundred orders are one route', async () => {
+test('names a route by its pattern, so that two hundred orders are one route', async () => {
   const once = idempotency({ store: memoryStore(), scope: () => 'ada', namespace: 'patterns' })
   const app = express()
   const router = express.Router()

@@ -8,7 +8,7 @@ import { expressVersions, quietApp, served } from '../support/served.ts'
 
 type Session = session.Session & { visited?: boolean; user?: string }
 
-/** Something outside that starts a session on every request; without it none has one. */
+/** Middleware mounted outside that starts a session on every request. */
 const visited: RequestHandler = (req, _, next) => {
   ;(req.session as Session).visited = true
   next()
@@ -40,7 +40,7 @@ for (const [version, express] of expressVersions) {
     return ask
   }
 
-  test(`${version}: a session that is started outside has its cookie on each answer, also on ours`, async () => {
+  test(`${version}: a session started outside sets its cookie on every response, including problems`, async () => {
     const [started, finish] = [door(), door()]
     const ask = await site(async (_, res) => {
       started.open()
@@ -55,7 +55,7 @@ for (const [version, express] of expressVersions) {
     expect(await ask()).toEqual([201, true])
   })
 
-  test(`${version}: a session that the handler starts has its cookie on the first answer alone`, async () => {
+  test(`${version}: a session started by the handler sets its cookie on the first response only`, async () => {
     const ask = await site((req, res) => {
       ;(req.session as Session).user = 'a'
       res.status(201).json({})
@@ -64,7 +64,7 @@ for (const [version, express] of expressVersions) {
     expect(await ask()).toEqual([201, false])
   })
 
-  test(`${version}: a session that the handler starts past its time is on no answer`, async () => {
+  test(`${version}: a session started by the handler after its timeout sets no cookie`, async () => {
     const [late, ended] = [door(), door()]
     const ask = await site(async (req, res) => {
       await late.opened

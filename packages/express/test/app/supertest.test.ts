@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { expressVersions, quietApp } from '../support/served.ts'
 
 for (const [version, express] of expressVersions) {
-  describe(`${version}, asked by supertest`, () => {
+  describe(`${version} under supertest`, () => {
     const serve = () => {
       const store = memoryStore()
       const once = idempotency({ store, scope: 'dangerously-shared' })
@@ -18,7 +18,7 @@ for (const [version, express] of expressVersions) {
       return { app, store, post: () => request(app).post('/').set('Idempotency-Key', 'k') }
     }
 
-    test('an app that does not listen is asked once and replayed', async () => {
+    test('an app that does not listen runs once and is replayed', async () => {
       const { post, store } = serve()
       await post().send({ a: 1 }).expect(201, { id: 1 })
       await post().send({ a: 1 }).expect(201, { id: 1 }).expect('X-Idempotency-Replayed', 'true')
@@ -26,7 +26,7 @@ for (const [version, express] of expressVersions) {
       expect(store.events).toHaveLength(1)
     })
 
-    test('an agent keeps its connection from one replay to the next', async () => {
+    test('an agent keeps its connection between replays', async () => {
       const { app } = serve()
       const agent = request.agent(app)
       for (let i = 0; i < 5; i++) {
@@ -34,7 +34,7 @@ for (const [version, express] of expressVersions) {
       }
     })
 
-    test('what a parser refuses is claimed by nobody', async () => {
+    test('a body that a parser refuses claims nothing', async () => {
       const { post } = serve()
       await post().send({ much: 'too large' }).expect(413)
       await post().type('text/plain').send('x').expect(415)

@@ -6,7 +6,7 @@ import { connectTo, header, post } from '../support/connection.ts'
 import { heldStore } from '../support/held-store.ts'
 import { expressVersions, quietApp, served } from '../support/served.ts'
 
-/** Ways in which a handler that has answered ends the connection. */
+/** Ways in which a handler that has responded ends the connection. */
 const ends: Record<string, (res: Response) => unknown> = {
   'res.socket.end()': (res) => res.socket?.end(),
   'res.socket.destroySoon()': (res) => res.socket?.destroySoon(),
@@ -16,9 +16,9 @@ const ends: Record<string, (res: Response) => unknown> = {
 }
 
 for (const [version, express] of expressVersions) {
-  describe(`${version}: a handler that has answered and ends the connection by`, () => {
+  describe(`${version}: a handler that has responded and ends the connection by`, () => {
     for (const [title, end] of Object.entries(ends)) {
-      test(`${title}: the response leaves, and then the connection ends`, async () => {
+      test(`${title} has its response sent before the connection ends`, async () => {
         const store = heldStore()
         const app = quietApp(express)
         app.use(express.json(), idempotency({ store, scope: 'dangerously-shared' }))
@@ -36,7 +36,7 @@ for (const [version, express] of expressVersions) {
     }
   })
 
-  describe(`${version}: requests that are pipelined`, () => {
+  describe(`${version}: pipelined requests`, () => {
     const pipelined = async (second: (req: Request, res: Response) => unknown) => {
       const store = memoryStore()
       const app = quietApp(express)
@@ -70,7 +70,7 @@ for (const [version, express] of expressVersions) {
     }
 
     test.each(['before', 'after'])(
-      'one that writes and throws gives its key back at once, %s the first has ended',
+      'one that writes and throws frees its key at once, %s the first has ended',
       async (when) => {
         let fail = () => {}
         const { store, port, connection, finishFirst } = await pipelined(async (_, res) => {
@@ -97,7 +97,7 @@ for (const [version, express] of expressVersions) {
       },
     )
 
-    test('each is answered in its turn, and replayed', async () => {
+    test('each gets its response in turn, and is replayed', async () => {
       const { port, connection, finishFirst } = await pipelined((req, res) => {
         res.end(`second ${req.socket.remoteAddress}`)
       })
@@ -108,7 +108,7 @@ for (const [version, express] of expressVersions) {
       expect(header(again, 'x-idempotency-replayed')).toBe('true')
     })
 
-    test('one that answered and then threw is answered, and then the connection ends', async () => {
+    test('one that responded and then threw has its response sent before the connection ends', async () => {
       const { connection, finishFirst } = await pipelined((_, res) => {
         res.end('second')
         throw new Error('late')

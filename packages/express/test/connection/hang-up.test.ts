@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** Goes on only once the client is gone, if it is not already. */
+/** Continues once the client is gone. */
 const gone = async (res: Response) => res.destroyed || (await once(res, 'close'))
 
 async function* untilGone(res: Response): AsyncGenerator<string> {
@@ -34,7 +34,7 @@ async function* untilGone(res: Response): AsyncGenerator<string> {
 
 type Handler = (req: Request, res: Response) => unknown
 
-/** The handler reaches its end: what it answered is kept, though nobody was there to read it. */
+/** The handler finishes: its response is stored, though nobody received it. */
 const kept: Record<string, Handler> = {
   json: async (_, res) => {
     await gone(res)
@@ -63,7 +63,7 @@ const kept: Record<string, Handler> = {
   },
 }
 
-/** The hang-up takes the stream with it: nobody will ever call `end()`. */
+/** The hang-up destroys the stream, so nobody will ever call `end()`. */
 const undone: Record<string, Handler> = {
   'a pipe': (_, res) => Readable.from(untilGone(res)).pipe(res),
   'a pipeline of a stream': (_, res) => pipeline(Readable.from(untilGone(res)), res, () => {}),
@@ -125,7 +125,7 @@ for (const [version, express] of expressVersions) {
       }
 
       for (const [title, handler] of Object.entries(kept)) {
-        test(`${title}: kept`, async () => {
+        test(`${title} and the response is stored`, async () => {
           const { app: served1, store, ran } = app(handler)
           const port = await served(served1)
           await hangUp(port, () => ran.mock.calls.length > 0)
@@ -139,7 +139,7 @@ for (const [version, express] of expressVersions) {
       }
 
       for (const [title, handler] of Object.entries(undone)) {
-        test(`${title}: undone at once`, async () => {
+        test(`${title} and the request is undone at once`, async () => {
           const { app: served1, store, ran } = app(handler)
           const port = await served(served1)
           await hangUp(port, () => ran.mock.calls.length > 0)

@@ -43,34 +43,38 @@ for (const [version, express] of expressVersions) {
 
     describe(`${version}, compression mounted ${where}`, () => {
       for (const [title, write] of Object.entries(writers)) {
-        test.each(['gzip', 'br'])(`${title}, %s, and replays in every coding`, async (coding) => {
-          const port = await served(app(write))
-          const first = await ask(port, coding)
-          expect(first.status).toBe(201)
-          expect(header(first, 'content-encoding')).toBe(coding)
-          expect(plain(first)).toBe(text)
-          for (const other of ['gzip', 'br', 'identity']) {
-            const again = await ask(port, other)
-            expect(header(again, 'x-idempotency-replayed')).toBe('true')
-            // Outside it works on the replay; inside it made what is replayed, or decoded for others.
-            const isCoded = where === 'outside' ? other !== 'identity' : other === coding
-            expect(header(again, 'content-encoding')).toBe(isCoded ? other : undefined)
-            expect(again.status).toBe(201)
-            expect(plain(again)).toBe(text)
-            expect(header(again, 'vary')).toBe('Accept-Encoding')
-            if (where === 'inside' && isCoded) expect(again.body).toEqual(first.body)
-          }
-        })
+        test.each(['gzip', 'br'])(
+          `${title} with %s is replayed in every coding`,
+          async (coding) => {
+            const port = await served(app(write))
+            const first = await ask(port, coding)
+            expect(first.status).toBe(201)
+            expect(header(first, 'content-encoding')).toBe(coding)
+            expect(plain(first)).toBe(text)
+            for (const other of ['gzip', 'br', 'identity']) {
+              const again = await ask(port, other)
+              expect(header(again, 'x-idempotency-replayed')).toBe('true')
+              // Outside, it compresses the replay; inside, the stored response is compressed, and
+              // decoded for clients that do not accept it.
+              const isCoded = where === 'outside' ? other !== 'identity' : other === coding
+              expect(header(again, 'content-encoding')).toBe(isCoded ? other : undefined)
+              expect(again.status).toBe(201)
+              expect(plain(again)).toBe(text)
+              expect(header(again, 'vary')).toBe('Accept-Encoding')
+              if (where === 'inside' && isCoded) expect(again.body).toEqual(first.body)
+            }
+          },
+        )
       }
 
-      test('a problem is readable whatever the handler had begun to compress', async () => {
+      test('a problem is readable even if the handler had begun to compress its response', async () => {
         const port = await served(app(writers.json!, { maxResponseBytes: 50 }))
         const answer = await ask(port, 'gzip')
         expect(answer.status).toBe(500)
         expect(JSON.parse(plain(answer)).code).toBe('response-too-large')
       })
 
-      test('a problem is readable when the handler never began', async () => {
+      test('a problem is readable if the handler never began to respond', async () => {
         const port = await served(
           app(() => {}, { handlerTimeoutMs: 20, docsUrl: `https://x.test/${'long'.repeat(500)}` }),
         )
@@ -78,7 +82,7 @@ for (const [version, express] of expressVersions) {
         expect(JSON.parse(plain(answer)).code).toBe('handler-timeout')
       })
 
-      test('what counts of a body is what is kept of it: outside all of it, inside what is left', async () => {
+      test('maxResponseBytes limits what is stored: the plain body outside, the compressed one inside', async () => {
         const zeros = (res: Response) => res.send(Buffer.alloc(100_000))
         const port = await served(
           app((res) => zeros(res.type('text')), { maxResponseBytes: 50_000 }),
@@ -109,7 +113,7 @@ for (const [version, express] of expressVersions) {
     })
   }
 
-  test(`${version}: nothing that compression makes leaves before the commit`, async () => {
+  test(`${version}: no compressed byte leaves before the commit`, async () => {
     const store = heldStore()
     const app = quietApp(express)
     app.use(compression(), express.json(), idempotency({ store, scope: 'dangerously-shared' }))

@@ -9,7 +9,7 @@ import { expressVersions, quietApp, served } from '../support/served.ts'
 
 const file = fileURLToPath(import.meta.url)
 
-/** Everything by which bytes could leave. */
+/** Every way in which bytes could leave. */
 const handlers: Record<string, RequestHandler> = {
   json: (_, res) => void res.json({ id: 1 }),
   end: (_, res) => void res.end('x'),
@@ -57,7 +57,7 @@ for (const [version, express] of expressVersions) {
         const connection = await connectTo(port)
         connection.post('/', { 'Idempotency-Key': 'k' })
         await store.asked()
-        // Whole other requests come and go meanwhile: what could leave has left.
+        // Several other requests complete meanwhile, so anything that could leave has left.
         for (let i = 0; i < 5; i++) await (await fetch(`http://127.0.0.1:${port}/`)).text()
         expect(connection.received()).toBe('')
         store.letGo()

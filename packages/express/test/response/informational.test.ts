@@ -13,7 +13,7 @@ const wrong: Record<string, RequestHandler> = {
 
 for (const [version, express] of expressVersions) {
   test.each(Object.entries(wrong))(
-    `${version}: %s as the answer is an error of the app, and keeps no key`,
+    `${version}: %s as the response is an app error and stores nothing`,
     async (_, handler) => {
       let runs = 0
       const app = quietApp(express)

@@ -7,7 +7,7 @@ import { expressVersions, quietApp, served } from '../support/served.ts'
 
 type Kept = Pick<ServerResponse, 'write' | 'end' | 'writeHead' | 'flushHeaders'>
 
-/** What somebody does with methods of Node that they kept from before the response was held. */
+/** What somebody does with Node methods saved before the response was held. */
 const uses: Record<string, (kept: Kept, res: ServerResponse) => unknown> = {
   'end with a string': (kept) => kept.end('one two'),
   'end with bytes': (kept) => kept.end(Buffer.from('one two')),
@@ -33,9 +33,9 @@ const uses: Record<string, (kept: Kept, res: ServerResponse) => unknown> = {
 }
 
 for (const [version, express] of expressVersions) {
-  describe(`${version}: what goes out by methods that were kept from before`, () => {
+  describe(`${version}: a response written through methods saved earlier`, () => {
     for (const [title, use] of Object.entries(uses)) {
-      test(`${title}: waits for the commit, once, and is replayed`, async () => {
+      test(`${title} waits for the commit, is sent once, and is replayed`, async () => {
         const store = heldStore()
         const app = quietApp(express)
         app.use(express.json())
@@ -73,7 +73,7 @@ for (const [version, express] of expressVersions) {
           expect([status, String(body)]).toEqual([201, 'one two'])
           expect(headers.find(([name]) => name.toLowerCase() === 'x-own')?.[1]).toBe('1')
         }
-        // The connection serves on.
+        // The connection keeps working.
         connection.post('/', { 'Idempotency-Key': 'k' })
         expect((await connection.response()).status).toBe(201)
       })

@@ -8,7 +8,7 @@ import { expressVersions, quietApp, served } from '../support/served.ts'
 
 type Late = (req: Request, res: Response, next: NextFunction) => unknown
 
-/** What a handler may still do once its time is up. */
+/** What a handler may still do after its timeout. */
 const late: Record<string, Late> = {
   'answers json': (_, res) => res.status(201).json({ late: true }),
   'sets a header': (_, res) => res.setHeader('X-Late', '1').appendHeader('X-Late', '2'),
@@ -45,7 +45,7 @@ const late: Record<string, Late> = {
 }
 
 for (const [version, express] of expressVersions) {
-  describe(`${version}: harmless is a handler that, after its time,`, () => {
+  describe(`${version}: no harm comes from a handler that, after its timeout,`, () => {
     for (const [title, act] of Object.entries(late)) {
       test.each([
         ['', (_: Response) => {}],
@@ -81,11 +81,11 @@ for (const [version, express] of expressVersions) {
         expect(JSON.parse(String(timedOut.body)).code).toBe('handler-timeout')
         await acted
 
-        // The connection serves on, and serves nothing but what was asked next.
+        // The connection keeps working and serves only the next request.
         connection.post('/next')
         const next = await connection.response()
         expect(String(next.body)).toBe('{"next":true}')
-        // `send` looks at headersSent itself, and says so.
+        // `send` checks headersSent itself and throws.
         if (title === 'sends a file') return
         expect(errors.map(String)).toEqual(title === 'passes on an error' ? ['Error: late'] : [])
       })

@@ -14,9 +14,9 @@ const handlers: Record<string, (res: Response) => unknown> = {
 }
 
 for (const [version, express] of expressVersions) {
-  describe(`${version}: a reason phrase of the handler’s own`, () => {
+  describe(`${version}: a custom reason phrase`, () => {
     for (const [what, handler] of Object.entries(handlers)) {
-      test(`from ${what} is replayed, and is no header`, async () => {
+      test(`from ${what} is replayed, and not as a header`, async () => {
         const app = quietApp(express)
         app.use(express.json(), idempotency({ store: memoryStore(), scope: 'dangerously-shared' }))
         app.post('/', (_, res) => void handler(res))
@@ -29,7 +29,7 @@ for (const [version, express] of expressVersions) {
       })
     }
 
-    test('that is sealed is replayed too', async () => {
+    test('is replayed from a sealed record, too', async () => {
       const seal = { current: 'k1', keys: { k1: new Uint8Array(32).fill(1) } }
       const app = quietApp(express)
       const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared', seal })

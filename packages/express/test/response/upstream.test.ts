@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { connectTo, header, type WireResponse } from '../support/connection.ts'
 import { expressVersions, quietApp, served } from '../support/served.ts'
 
-/** What an app does with the answer of another server: its headers, all of them, and its body. */
+/** How an app forwards an upstream response: all its headers and its body. */
 const proxies: Record<string, (from: IncomingMessage, res: Response) => unknown> = {
   'writeHead() with raw headers, and a pipe': (from, res) => {
     res.writeHead(from.statusCode ?? 500, from.statusMessage ?? '', from.rawHeaders)
@@ -34,9 +34,9 @@ const upstreams = {
 }
 
 for (const [version, express] of expressVersions) {
-  describe(`${version}: what another server answered, handed on by`, () => {
+  describe(`${version}: an upstream response forwarded by`, () => {
     for (const [how, proxy] of Object.entries(proxies)) {
-      test.each(Object.entries(upstreams))(`${how}: an answer %s`, async (_, headers) => {
+      test.each(Object.entries(upstreams))(`${how}, %s`, async (_, headers) => {
         const upstream = await upstreamWith(headers)
         const app = quietApp(express)
         app.use(express.json(), idempotency({ store: memoryStore(), scope: 'dangerously-shared' }))
@@ -62,7 +62,7 @@ for (const [version, express] of expressVersions) {
     }
   })
 
-  test(`${version}: a problem in place of what was handed on has a date and a length`, async () => {
+  test(`${version}: a problem that replaces a forwarded response has a date and a length`, async () => {
     const upstream = await upstreamWith({
       date: 'Tue, 01 Jan 2019 00:00:00 GMT',
       connection: 'close',
@@ -84,7 +84,7 @@ for (const [version, express] of expressVersions) {
     }
   })
 
-  test(`${version}: trailers are sent with the first answer, and with neither a replay nor a problem`, async () => {
+  test(`${version}: trailers are sent with the first response only, not with a replay or a problem`, async () => {
     const trailing = (res: Response) => {
       res.setHeader('Trailer', 'X-Sum')
       res.write('abc')
@@ -114,7 +114,7 @@ for (const [version, express] of expressVersions) {
     }
   })
 
-  test(`${version}: a header beyond ASCII has the same bytes first and replayed, whatever the body`, async () => {
+  test(`${version}: a non-ASCII header has the same bytes in the first response and in the replay`, async () => {
     const app = quietApp(express)
     app.use(express.json(), idempotency({ store: memoryStore(), scope: 'dangerously-shared' }))
     const name = 'attachment; filename="caf\u00e9.txt"'

@@ -7,7 +7,7 @@ import { connectTo, post } from '../support/connection.ts'
 import { heldStore } from '../support/held-store.ts'
 import { expressVersions, quietApp, served } from '../support/served.ts'
 
-/** How far a response is, as handlers and other middleware can tell. */
+/** The response state that handlers and other middleware can see. */
 function state(res: ServerResponse) {
   const { headersSent, writableEnded, finished, writable, destroyed, writableNeedDrain } = res
   return { headersSent, writableEnded, finished, writable, destroyed, writableNeedDrain }
@@ -22,7 +22,7 @@ function codeOf(act: () => unknown): unknown {
   }
 }
 
-/** Each writes down what it sees, step by step; bare Express says what that must be. */
+/** Each records what it sees step by step; bare Express provides the expected record. */
 const observers: Record<string, (res: Response, see: (what: unknown) => void) => unknown> = {
   json: (res, see) => {
     see(state(res))
@@ -114,7 +114,7 @@ const observers: Record<string, (res: Response, see: (what: unknown) => void) =>
 }
 
 for (const [version, express] of expressVersions) {
-  describe(`what a handler sees on ${version} is what it sees without the middleware`, () => {
+  describe(`a handler on ${version} sees the same state as without the middleware`, () => {
     for (const [title, observe] of Object.entries(observers)) {
       test(title, async () => {
         const seen = async (isCovered: boolean) => {
@@ -141,7 +141,7 @@ for (const [version, express] of expressVersions) {
       })
     }
 
-    test('finish comes when the bytes have left, not before', async () => {
+    test('finish is emitted only after the bytes have left', async () => {
       const store = heldStore()
       const app = quietApp(express)
       app.use(express.json(), idempotency({ store, scope: 'dangerously-shared' }))
@@ -161,7 +161,7 @@ for (const [version, express] of expressVersions) {
       expect(told.toSorted()).toEqual(['end', 'finish'])
     })
 
-    test('nothing stays behind on a connection or a response', async () => {
+    test('leaves no listener behind on a connection or a response', async () => {
       const app = quietApp(express)
       const counts: number[] = []
       app.use((_, res, next) => {

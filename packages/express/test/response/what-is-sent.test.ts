@@ -8,7 +8,7 @@ import { expressVersions, quietApp, served } from '../support/served.ts'
 
 type Handler = (req: Request, res: Response) => unknown
 
-/** Ways in which a handler hands over a buffer that it goes on to use for something else. */
+/** Ways to send a buffer that the handler then reuses. */
 const handOver: Record<string, (res: Response, buffer: Buffer) => unknown> = {
   end: (res, buffer) => res.end(buffer),
   send: (res, buffer) => res.send(buffer),
@@ -22,9 +22,9 @@ const handOver: Record<string, (res: Response, buffer: Buffer) => unknown> = {
 }
 
 for (const [version, express] of expressVersions) {
-  describe(`${version}: what is sent is what is on record`, () => {
+  describe(`${version}: the sent response equals the stored one`, () => {
     for (const [title, give] of Object.entries(handOver)) {
-      test(`though a handler uses the buffer again that it gave to ${title}`, async () => {
+      test(`even if the handler reuses the buffer it gave to ${title}`, async () => {
         const store = heldStore()
         const shared = Buffer.alloc(7)
         const app = quietApp(express)
@@ -47,7 +47,7 @@ for (const [version, express] of expressVersions) {
       })
     }
 
-    test('though a handler changes the list of a header once it has answered', async () => {
+    test('even if the handler changes a header array after responding', async () => {
       const store = heldStore()
       const app = quietApp(express)
       app.use(express.json(), idempotency({ store, scope: 'dangerously-shared' }))
@@ -67,7 +67,7 @@ for (const [version, express] of expressVersions) {
     })
   })
 
-  describe(`${version}: header lists that were set outside and changed inside`, () => {
+  describe(`${version}: header arrays set outside and changed inside`, () => {
     const app = (handler: Handler) => {
       const app = quietApp(express)
       app.use((_, res, next) => {
@@ -85,7 +85,7 @@ for (const [version, express] of expressVersions) {
       return served(app)
     }
 
-    test('what was appended is replayed', async () => {
+    test('appended values are replayed', async () => {
       const port = await app((_, res) => {
         res.appendHeader('Link', '</orders/1>')
         res.json({ id: 1 })
@@ -97,7 +97,7 @@ for (const [version, express] of expressVersions) {
     })
 
     test.each(['appended to', 'changed in place'])(
-      'of a response that is undone nothing leaves that was %s',
+      'nothing of an undone response leaves that was %s',
       async (how) => {
         const port = await app((_, res) => {
           if (how === 'appended to') res.appendHeader('Set-Cookie', 'session=SECRET')
@@ -109,7 +109,7 @@ for (const [version, express] of expressVersions) {
       },
     )
 
-    test('a list that says the same in other pieces is a change', async () => {
+    test('an array with the same text in different elements counts as changed', async () => {
       const port = await app((_, res) => {
         res.setHeader('Link', ['</a>,</b>'])
         res.json({ id: 1 })

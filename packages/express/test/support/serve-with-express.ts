@@ -6,7 +6,7 @@ import { idempotency, keepRawBody } from '@oncekey/express'
 import type express5 from 'express'
 import type { ErrorRequestHandler, Request, Response } from 'express'
 
-/** How Express joins the adapter contract. */
+/** Runs Express through the adapter contract. */
 export function serveWith(express: typeof express5): ServeSite {
   return async (site) => {
     const { scope, fingerprint } = site
@@ -23,7 +23,7 @@ export function serveWith(express: typeof express5): ServeSite {
       res.set(site.outside())
       next()
     })
-    // Its own bytes, where they are asked for; what the parser made of them, where not.
+    // The raw bytes if they are needed, otherwise what the parser produced.
     const raw = site.options.authenticate !== undefined
     app.use(express.json(raw ? { verify: keepRawBody } : {}), once)
     for (const { method, path, handler } of site.routes) {

@@ -4,13 +4,13 @@ import express5 from 'express'
 import express4 from 'express4'
 import { onTestFinished } from 'vitest'
 
-/** Every test of a behaviour that Express has a part in runs on both. */
+/** Tests that depend on Express run on both versions. */
 export const expressVersions: readonly [name: string, express: typeof express5][] = [
   ['Express 4', express4],
   ['Express 5', express5],
 ]
 
-/** Serves an app until the test is over; returns its port. */
+/** Serves an app until the test ends; returns its port. */
 export async function served(app: express5.Express): Promise<number> {
   const server = createServer(app)
   await listening(server)
@@ -21,7 +21,7 @@ export async function served(app: express5.Express): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** An app that says nothing of errors on the console. */
+/** An app that does not log errors. */
 export function quietApp(express: typeof express5): express5.Express {
   const app = express()
   app.set('env', 'test')

@@ -16,7 +16,8 @@ import type { KeptBody } from '../request/kept-body.ts'
  *   finishing ──the stream broke: the app's error handler answers──▶ open
  *   open, finishing a stream ──the raw response is written to, or no answer in time──▶ raw
  *
- * `raw`: the response is held back as one of `node:http`, whose verdict is asked for and carried out there.
+ * `raw`: the response is held back as one of `node:http`, whose verdict is asked for and carried
+ * out there.
  */
 export interface Exchange {
   readonly coverage: Coverage
@@ -24,34 +25,37 @@ export interface Exchange {
   phase: 'unclaimed' | 'answered' | 'open' | 'finishing' | 'raw' | 'over'
   body: KeptBody | undefined
   run: HandlerRun | undefined
-  /** Headers that were set before the handler: not its own, so neither stored nor taken back. */
+  /**
+   * Headers set before the handler ran. They are not the handler's, so they are neither stored nor
+   * removed.
+   */
   before: ReplyHeaders
   trailersBefore: ReplyTrailers
-  /** `answered`: what is sent instead of a handler's response. */
+  /** The answer that is sent instead of a handler's response. */
   answer: PlainResponse | undefined
-  /** The engine gave the handler up; what is collected meanwhile is worth nothing. */
+  /** Set when the engine gives the handler up; whatever is collected by then is discarded. */
   interruption: Answer | undefined
   /** The stream that was sent, until it is stopped. */
   source: Source | undefined
-  /** While it is read. */
+  /** Set while the stream is read. */
   collection: Collection | undefined
-  /** Whether the reply says that it was sent, though nothing has left. */
+  /** Whether the reply reports that it was sent although nothing has left. */
   countsAsSent: boolean
-  /** `raw`. */
+  /** Set in phase `raw`. */
   held: HeldResponse | undefined
   /** What the handler returned. */
   returned: unknown
 }
 
-/** A symbol, so that what an app may see of a request is `request.idempotency` alone. */
+/** A symbol, so that apps see only `request.idempotency`. */
 export const EXCHANGE: unique symbol = Symbol('oncekey.exchange')
 
-/** The exchange of a request; `null` on routes that the plugin has not seen. */
+/** The exchange of a request; `null` on routes the plugin does not cover. */
 export function exchangeOf(request: FastifyRequest): Exchange | null {
   return (request as ExchangedRequest)[EXCHANGE]
 }
 
-/** Begins the exchange of a request. */
+/** Starts the exchange of a request. */
 export function beginExchange(
   request: FastifyRequest,
   coverage: Coverage,

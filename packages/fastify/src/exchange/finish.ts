@@ -18,19 +18,19 @@ import { resetReply, stopSource } from './outcome.ts'
 import { countAsSent, countAsUnsent } from './sent-state.ts'
 
 /**
- * Asks the run for its verdict on the handler's response, and calls `done` with what is sent. That is
- * no promise, because between the resolving of one and what Fastify does then, others have their turn.
+ * Asks the run for its verdict on the handler's response and calls `done` with what is sent. It
+ * takes a callback because after a promise resolves, other code runs before Fastify continues.
  */
 export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, done: Done): void {
   const payload = unwrapped(given, reply)
-  // As Fastify will, which is after they were kept.
+  // Fastify removes these headers too, but only after the response was stored.
   if (reply.statusCode === 204 && payload !== null) reply.removeHeader('content-type')
   const after = headersOf(reply)
   frameAnew(exchange, reply, after)
   const changes = headerChanges(exchange.before, after)
   const reason = reasonOf(reply, payload)
   if (!changes.every(isSendable) || !isSendable(['x-reason', reason.reason ?? null])) {
-    // Fastify will find out and make an error of it; that error is the response then.
+    // Fastify will reject this payload and create an error, which then is the response.
     done(null, payload)
     return
   }
@@ -42,7 +42,7 @@ export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, 
   else void hold(exchange, reply, captureWhole(payload, head.status), head, done)
 }
 
-/** Status and headers as they were when the response was sent, and what of the headers is the handler's. */
+/** Status and headers as of when the response was sent, and the handler's header changes. */
 interface Head extends Omit<PlainResponse, 'body'> {
   readonly after: ReplyHeaders
 }
@@ -73,23 +73,23 @@ async function hold(
   if (body !== undefined) countAsSent(exchange, reply)
   const verdict = await verdictOn(body, head, exchange)
   exchange.phase = 'over'
-  // Someone wrote past Fastify meanwhile.
+  // Something wrote to the raw response meanwhile.
   if (!countAsUnsent(exchange, reply)) return
   try {
     if (verdict.kind === 'failure') return fail(exchange, reply, verdict.error)
     if (verdict.kind !== 'send') return done(null, replace(exchange, reply, verdict.response))
-    // As they were when it was sent, whatever the handler did since.
+    // Resets what the handler changed after it sent the response.
     if (reply.statusCode !== head.status) reply.code(head.status)
     restoreHeaders(reply, head.after)
     done(null, payload)
   } catch (error) {
-    // What is on record is on record: a retry gets it.
+    // The response is stored all the same, and a retry replays it.
     reply.log.error({ err: error }, 'the response was kept and could not be sent')
     reply.raw.destroy(error as Error)
   }
 }
 
-/** The bytes to keep, `undefined` where they are not collected, and what is sent of them. */
+/** The bytes to store, `undefined` if they are not collected, and the payload to send. */
 interface Captured {
   readonly body: Uint8Array | undefined
   readonly payload: string | Buffer | Source | null
@@ -98,7 +98,7 @@ interface Captured {
 function captureWhole(payload: string | Buffer | null, status: number): Captured {
   if (payload === null || isBodiless(status)) return { body: NO_BYTES, payload }
   const bytes = Buffer.from(payload)
-  // Of a buffer the copy is sent, because the handler may use its own again.
+  // Sends a copy of a buffer, because the handler may reuse its own.
   return { body: bytes, payload: typeof payload === 'string' ? payload : bytes }
 }
 
@@ -111,7 +111,8 @@ async function captureStream(
   const { maxResponseBytes, interrupted } = exchange.run as HandlerRun
   if (isBodiless(status)) return { body: NO_BYTES, payload: stream }
   if (maxResponseBytes === 0) return { body: undefined, payload: stream }
-  // A stream that waits for what never comes does not end by being destroyed either.
+  // A stream that waits forever does not end when it is destroyed, so the interruption ends the
+  // wait.
   const givenUp = interrupted.then(() => Promise.reject(new Error('The handler was given up.')))
   exchange.collection = collect(stream, maxResponseBytes)
   const collected = await Promise.race([exchange.collection.collected, givenUp])
@@ -133,24 +134,24 @@ function verdictOn(
   return body === undefined ? passThrough(head) : complete({ ...head, body })
 }
 
-/** Sends another answer in place of the handler's, and none of the handler's headers with it. */
+/** Sends another answer instead of the handler's, without any of the handler's headers. */
 function replace(exchange: Exchange, reply: FastifyReply, response: PlainResponse) {
   stopSource(exchange)
   resetReply(exchange, reply)
   return exactBody(reply, response, exchange.before)
 }
 
-/** Everything was undone; the app's error handler answers, and nothing asks about that any more. */
+/** Everything was undone. The app's error handler responds, and its response is not captured. */
 function fail(exchange: Exchange, reply: FastifyReply, error: unknown): void {
   stopSource(exchange)
   resetReply(exchange, reply)
   reply.send(error)
 }
 
-/** Nothing has left yet, so the app's error handler answers, and that is the response. */
+/** Nothing has left yet, so the app's error handler produces the response. */
 function streamBroke(exchange: Exchange, reply: FastifyReply, error: unknown, done: Done): void {
   exchange.collection = undefined
-  // It was diverted to the raw response, which will hear of it.
+  // The stream was diverted to the raw response, which handles the error.
   if (exchange.phase === 'raw') return
   if (exchange.interruption !== undefined) {
     exchange.phase = 'over'

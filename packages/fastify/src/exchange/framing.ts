@@ -5,10 +5,10 @@ import { hasTrailers } from '../reply/reply-trailers.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
- * Takes off a reply what the handler said of the message that it is sent as: where it came from an
- * upstream, it is about another one. Fastify tells the length of what it sends, and where that is not
- * known, Node sends chunks. `headers` are the reply's as they are now, and are kept in step: most
- * replies have none of these, and asking the reply for each is dear.
+ * Removes the handler's framing headers. They may come from an upstream and describe its message;
+ * Fastify sets the length of what it sends, and otherwise Node sends chunks. `headers` are the
+ * reply's current headers and are updated too: most replies have none of these, and querying the
+ * reply for each is expensive.
  */
 export function frameAnew(
   { run, before }: Exchange,
@@ -26,7 +26,7 @@ export function frameAnew(
     }
   }
   const { statusCode } = reply
-  // Fastify sends trailers in chunks, and leaves a length where it is.
+  // Fastify sends trailers in chunks but keeps a content length.
   const isLengthless = statusCode === 204 || statusCode === 304 || hasTrailers(reply)
   if (isLengthless && headers['content-length'] !== undefined) drop('content-length')
 

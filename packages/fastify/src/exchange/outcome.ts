@@ -7,8 +7,8 @@ import type { Exchange } from './exchange.ts'
 import { holdRaw } from './raw-response.ts'
 
 /**
- * The ends of a run that no payload tells of: the engine gave the handler up; a handler answered
- * nothing to a client that had gone.
+ * Handles the ends of a run that produce no payload: the engine gives the handler up, or a handler
+ * returns nothing because its client has gone.
  */
 export function watchOutcome(
   exchange: Exchange,
@@ -23,14 +23,15 @@ export function watchOutcome(
 }
 
 /**
- * Written past the hooks, which the handler may be using at this moment: a hijacked reply ignores
- * whatever it still sends, and says so in the log.
+ * Bypasses the hooks, which the handler may be using at this moment. A hijacked reply ignores
+ * whatever the handler still sends, and logs it.
  */
 function interrupt(exchange: Exchange, reply: FastifyReply, answer: Answer): void {
   exchange.interruption = answer
   if (exchange.phase === 'finishing') stopSource(exchange)
   if (exchange.phase === 'open') {
-    // Written by something that kept Node's methods from before: cut off, because what it says was undone.
+    // Something wrote through Node methods saved earlier. The connection is cut, because the
+    // response it announced was undone.
     if (reply.raw.headersSent) {
       exchange.phase = 'over'
       reply.raw.destroy()
@@ -42,24 +43,25 @@ function interrupt(exchange: Exchange, reply: FastifyReply, answer: Answer): voi
   if (exchange.phase === 'raw') exchange.held?.replace(answer.response)
 }
 
-/** What its stream still holds is worth nothing. */
+/** Stops the stream; its remaining data is not needed. */
 export function stopSource(exchange: Exchange): void {
   const { source } = exchange
   exchange.source = undefined
   if (source !== undefined) closeSource(source)
 }
 
-/** Nothing of the handler's response stays on the reply. */
+/** Removes the handler's status and headers from the reply. */
 export function resetReply(exchange: Exchange, reply: FastifyReply): void {
   restoreHeaders(reply, exchange.before)
   restoreTrailers(reply, exchange.trailersBefore)
-  // HTTP/2 has no such thing, and Node warns who touches it.
+  // HTTP/2 has no reason phrase, and Node warns when it is set.
   if (reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = ''
 }
 
 /**
- * The handler goes on, and its response is kept. Fastify does not send `undefined` to a client that
- * has gone, so that is done here. What was hijacked is answered by whoever did it, or in time.
+ * The handler keeps running and its response is stored. Fastify does not send `undefined` to a
+ * client that has gone, so this does. A hijacked reply ends through whoever hijacked it, or by the
+ * timeout.
  */
 async function closed(
   exchange: Exchange,

@@ -4,11 +4,12 @@ import type { FastifyReply } from 'fastify'
 import type { Exchange } from './exchange.ts'
 
 /**
- * Watches what is written past Fastify: through `reply.raw`, after `reply.hijack()`, or by Fastify itself
- * where it goes past its own hooks (an error handler that fails). With the first such call the response
- * is held back as one of `node:http`, and is kept and replayed like any other.
+ * Watches for writes that bypass Fastify: through `reply.raw`, after `reply.hijack()`, or by
+ * Fastify itself where it skips its own hooks (an error handler that fails). The first such call
+ * holds the response back as a `node:http` response, which is then stored and replayed like any
+ * other.
  *
- * Only then, because holding back costs more than all that a reply which Fastify sends needs.
+ * Not earlier, because holding back costs more than everything a normal reply needs.
  */
 export function watchRaw(exchange: Exchange, reply: FastifyReply): void {
   const { raw } = reply
@@ -24,8 +25,8 @@ export function watchRaw(exchange: Exchange, reply: FastifyReply): void {
 }
 
 /**
- * Holds the response back from here on. Headers: what was set outside the handler is Fastify's and
- * Node's together, and what the handler has done so far, on the raw response, is its own.
+ * Holds the response back from here on. Headers set outside the handler are those of Fastify and
+ * Node together; headers already set on the raw response are the handler's.
  */
 export function holdRaw(exchange: Exchange, reply: FastifyReply): void {
   const raw = reply.raw as WatchedResponse
@@ -37,7 +38,7 @@ export function holdRaw(exchange: Exchange, reply: FastifyReply): void {
   const { collection } = exchange
   exchange.phase = 'raw'
   if (collection === undefined) return
-  // Its first bytes would have left by now, with their head.
+  // Bare Fastify would have sent the head with its first bytes by now.
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) raw.setHeader(name, value)
   }
@@ -66,13 +67,13 @@ function watch(name: Watched): never {
       holdRaw(exchange, reply)
       return (this[name] as Method).apply(this, given)
     }
-    // Sent, as far as its handler can see, and on its way to the record.
+    // To its handler the response is already sent; it is being stored.
     if (exchange.phase === 'finishing' && name !== 'destroy') return ignore(this, given)
     return (native[name] as Method).apply(this, given)
   } satisfies Method as never
 }
 
-/** One set of functions for all requests. */
+/** Shared by all requests. */
 const watched: Pick<ServerResponse, Watched> = {
   write: watch('write'),
   end: watch('end'),
@@ -81,7 +82,7 @@ const watched: Pick<ServerResponse, Watched> = {
   destroy: watch('destroy'),
 }
 
-/** A pipe is followed from its beginning on: it tells when a client that hung up has taken it along. */
+/** Tracks a pipe from its start, to notice when a client that hung up ended it. */
 function piped(this: WatchedResponse, source: unknown): void {
   const { exchange, reply } = this[WATCH]
   if (exchange.phase !== 'open') return

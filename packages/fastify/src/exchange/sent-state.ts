@@ -3,8 +3,8 @@ import type { FastifyReply } from 'fastify'
 import type { Exchange } from './exchange.ts'
 
 /**
- * While the verdict on a whole response is out it was sent, as far as its handler can see: `reply.sent`
- * and `headersSent` are true, and what is sent or set after it is what it would be without this plugin.
+ * While the verdict on a complete response is pending, makes it look sent to its handler:
+ * `reply.sent` and `headersSent` are true, and later calls behave as without this plugin.
  */
 export function countAsSent(exchange: Exchange, { raw }: FastifyReply): void {
   if (raw.headersSent) return
@@ -14,7 +14,7 @@ export function countAsSent(exchange: Exchange, { raw }: FastifyReply): void {
   exchange.countsAsSent = true
 }
 
-/** The verdict is in, and Fastify is to send something. Whether it still can. */
+/** The verdict has arrived and Fastify should send something. Returns whether it still can. */
 export function countAsUnsent(exchange: Exchange, { raw }: FastifyReply): boolean {
   if (exchange.countsAsSent) {
     internalsOf(raw).unmark(raw)

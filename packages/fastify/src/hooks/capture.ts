@@ -8,13 +8,13 @@ import { isPayload, isSource } from '../reply/payload.ts'
 type Done = (error?: Error | null, payload?: unknown) => void
 
 /**
- * The last `onSend` of a covered route: holds a response back until the run says that it is on
- * record. Being the last, it sees what the client is to get, and every other hook sees what it would
- * see without this plugin.
+ * The last `onSend` hook of a covered route. It holds a response back until the run says that it is
+ * on record. As the last hook it sees what the client would get, and the hooks before it are
+ * unaffected.
  *
- * While a stream is collected, Fastify takes the reply for unsent, and sends again: what a handler
- * returns after it sent, an error it throws then. Such a payload is dropped here, by never calling
- * `done`: the first one was the response, as it is without this plugin.
+ * While a stream is collected, Fastify considers the reply unsent and sends again, for example what
+ * a handler returns or throws after it sent. Such a payload is dropped by never calling `done`: as
+ * in plain Fastify, the first one is the response.
  */
 export function capture(
   request: FastifyRequest,
@@ -28,7 +28,7 @@ export function capture(
     done()
   } else if (phase === 'answered' && exchange.answer !== undefined) {
     exchange.phase = 'over'
-    // What hooks made of it, such as a compressor, is not read.
+    // What hooks such as a compressor produced is not read.
     if (isSource(payload)) closeSource(payload)
     done(null, exactBody(reply, exchange.answer, exchange.before))
   } else if (phase === 'open' && reply.statusCode < 200) {
@@ -40,14 +40,14 @@ export function capture(
   } else if (phase === 'finishing') {
     if (payload !== undefined) reply.log.warn(SENT_TWICE)
   } else if (phase !== 'over' || !reply.raw.headersSent) {
-    // Not covered, or one for Fastify to find an error in.
+    // Not covered, or a payload that Fastify will reject.
     done()
   }
 }
 
 /**
- * `callNotFound()` goes on under the hooks of the app's 404 handler, where a route's own are not
- * among them. Nowhere else does this one do anything.
+ * `callNotFound()` continues with the hooks of the app's 404 handler, which do not include the
+ * route's own. This one does nothing anywhere else.
  */
 export function captureNotFound(
   request: FastifyRequest,
@@ -59,7 +59,10 @@ export function captureNotFound(
   else done()
 }
 
-/** Node would send it and no other, and the client, and every replay, would wait for the one to come. */
+/**
+ * Node would send a 1xx status as the whole response, and the client of every replay would wait for
+ * the final one.
+ */
 function informational(status: number): RangeError {
   return new RangeError(
     `${status} cannot be the answer to a covered request. Send hints with reply.raw.writeEarlyHints(), then answer with 200 to 599.`,

@@ -8,7 +8,10 @@ import { headersOf } from '../reply/reply-headers.ts'
 import { trailersOf } from '../reply/reply-trailers.ts'
 import { readRequest } from './read-request.ts'
 
-/** The last `preHandler`: asks the engine, and lets the handler run or answers in its place. */
+/**
+ * The last `preHandler` hook. It asks the engine, then lets the handler run or answers in its
+ * place.
+ */
 export const claim = function idempotency(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -48,15 +51,15 @@ function answer(
   )
   putAnswer(reply, response)
   try {
-    // Not `null`, which Fastify takes for JSON.
+    // `undefined` instead of `null`, which Fastify would serialize as JSON.
     reply.send(bodyOf(response) ?? undefined)
   } catch (error) {
-    // A serializer that a hook had set, and that is not for text.
+    // A hook had set a serializer that does not accept text.
     done(error as Error)
   }
 }
 
-/** A timeout of Fastify's answered while the store was asked: the handler will not run. */
+/** A timeout of Fastify responded while the store was asked, so the handler will not run. */
 function giveBack(run: HandlerRun): void {
   run.context.release()
   void run.abandon()

@@ -5,7 +5,7 @@ import type { Exchange } from '../exchange/exchange.ts'
 import type { KeptBody } from '../request/kept-body.ts'
 import { bodyOf } from '../request/request-body.ts'
 
-/** A Fastify request in the engine's words. */
+/** Converts a Fastify request for the engine. */
 export function readRequest(
   exchange: Exchange,
   request: FastifyRequest,
@@ -20,7 +20,7 @@ export function readRequest(
     native: request,
     route: () => request.routeOptions.url,
     header: (name) => headerLines(raw, name),
-    // Only who waits has to know that the client is gone; a signal costs more than all the rest here.
+    // Only a waiting request needs the signal, which costs more than everything else here.
     signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
     fingerprintInput() {
       const contentType = raw.headers['content-type']
@@ -39,12 +39,13 @@ export function readRequest(
   }
 }
 
-/** `headers` of the raw request: those of Fastify's may have been changed by a schema. */
+/** Uses the raw request's headers, because a schema may have changed Fastify's. */
 function headerLines({ headers, rawHeaders }: IncomingMessage, name: string): readonly string[] {
   const value = headers[name]
   if (value === undefined) return []
   if (typeof value !== 'string') return value
-  // Node joins repeated lines with a comma; telling them apart is dear, so only where it can matter.
+  // Node joins repeated lines with a comma. Separating them is expensive, so only values with a
+  // comma are checked.
   if (!value.includes(',')) return [value]
   return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === name)
 }

@@ -9,10 +9,10 @@ import { type BodyStream, keepBody } from '../request/kept-body.ts'
 import { runLast } from './run-last.ts'
 
 /**
- * Puts our hooks on a route that is being registered: the body is kept as the last `preParsing` left
- * it (decompressed); the claim is the last `preHandler`, so that whatever lets a request in, or does
- * not, has run before anything is answered from the store; and what is kept of a response is what the
- * last `onSend` left.
+ * Adds our hooks to a route that is being registered. The body is captured after the last
+ * `preParsing` hook (decompressed). The claim is the last `preHandler` hook, so that everything
+ * that admits or rejects a request has run before the store answers. The response is stored as the
+ * last `onSend` hook leaves it.
  */
 export function coverRoute(route: RouteOptions, covered: Coverages): void {
   const coverage = covered.ofRoute(route)
@@ -22,7 +22,8 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
   runLast(route, 'preHandler', claim)
   runLast(route, 'onSend', capture)
   const { handler } = route
-  // To know, once its client has gone, whether it still runs: Fastify then drops what it returns.
+  // Records whether the handler still runs when its client disconnects: Fastify then drops what it
+  // returns.
   route.handler = function idempotent(request, reply) {
     const returned = handler.call(this, request, reply)
     const exchange = exchangeOf(request)
@@ -32,8 +33,8 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
 }
 
 /**
- * Fails requests that nobody may think covered: Fastify shows a plugin only the routes that are
- * registered after it was loaded, and without `await` that is later than it looks.
+ * Fails requests that look covered but are not. A plugin sees only routes registered after it has
+ * loaded, which without `await` is later than it looks.
  */
 export function requireCoverage({
   engine,
@@ -55,12 +56,12 @@ function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
 function begin(coverage: Coverage, chosen: ChosenBy | undefined) {
   const { headers, key, methods, authenticate } = coverage.engine.options
   const signed = authenticate !== undefined
-  // Where something else counts in place of the body, only they ask for its bytes.
+  // With a custom fingerprint, only signatures and keys need the bytes.
   const whole = signed || key !== undefined
   const keeps = coverage.fingerprint === undefined || whole
   return function begin(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done) {
     const exchange = beginExchange(request, coverage, chosen)
-    // What was signed is looked at whether or not a key came.
+    // A signature is checked whether or not there is a key.
     const came = (header: string) => request.raw.headers[header] !== undefined
     const asked = whole || headers.some(came)
     if (keeps && asked && methods.has(request.method)) {

@@ -7,23 +7,27 @@ import { EXCHANGE, exchangeOf } from '../exchange/exchange.ts'
 import { captureNotFound } from '../hooks/capture.ts'
 import { coverRoute, requireCoverage } from './cover-route.ts'
 
-/** The plugin, as `register` takes it. */
+/** The plugin as `register` accepts it. */
 export interface IdempotencyPlugin extends FastifyPluginAsync<IdempotencyOptions> {
-  /** The same with its options given, and with what is typed by its store. */
+  /** The plugin with its options applied, typed by its store. */
   with<Tx>(options: IdempotencyOptions<Tx>): Once<Tx>
 }
 
-/** A plugin that has its options, and what belongs to it. */
+/** A plugin with its options, and its functions. */
 export interface Once<Tx> extends FastifyPluginAsync {
-  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(request: Pick<FastifyRequest, 'idempotency' | 'method' | 'originalUrl'>): HandlerContext<Tx>
-  /** Before a shutdown: new requests get 503, running ones finish. `app.close()` does it too. */
+  /**
+   * Before a shutdown: refuses new requests with 503 and lets running ones finish. `app.close()`
+   * calls it too.
+   */
   drain: Engine<Tx>['drain']
 }
 
 /**
  * Makes the routes registered after it run once per `Idempotency-Key`, for Fastify 4 and 5. Every
- * hook of a route runs before its claim, so nobody is answered from the store who is not let in.
+ * hook of a route runs before its claim, so the store never answers a request that was not
+ * admitted.
  *
  * @example
  * ```ts
@@ -38,7 +42,7 @@ export interface Once<Tx> extends FastifyPluginAsync {
  * })
  * ```
  *
- * @example Without types for the transaction: `request.idempotency` is the same object.
+ * @example Without types for the transaction, `request.idempotency` is the same object.
  * ```ts
  * await app.register(idempotency, { store, scope: (request) => request.user.id })
  * ```
@@ -78,7 +82,7 @@ function install(fastify: FastifyInstance, covered: Coverages): void {
   if (fastify.hasRequestDecorator('idempotency')) {
     throw mountedTwice()
   }
-  // Looked up when it is asked for: a handler that does without it does not pay for one.
+  // A getter, so that handlers that do not use the context do not pay for it.
   fastify.decorateRequest('idempotency', { getter: contextOf })
   fastify.decorateRequest(EXCHANGE, null)
   fastify.addHook('onRoute', (route) => coverRoute(route, covered))
@@ -99,8 +103,9 @@ export function mountedTwice(): OncekeyError {
 }
 
 /**
- * Stops claiming first, and waits last: a `preClose` that takes longer than `pluginTimeout` fails the
- * whole `close()`, and what a client still waits for is awaited with its connection anyway.
+ * Stops claiming first and waits last: a `preClose` hook that takes longer than `pluginTimeout`
+ * fails the whole `close()`, and responses that clients wait for are awaited with their connections
+ * anyway.
  */
 function drainOnClose(fastify: FastifyInstance, covered: Coverages): void {
   let drained: Promise<number> | undefined

@@ -4,7 +4,10 @@ import type { FastifyReply } from 'fastify'
 import { putReason } from './reason-phrase.ts'
 import { isAscii, type ReplyHeaders } from './reply-headers.ts'
 
-/** Puts status and headers of a replay or a problem on a reply. Headers that were set before stay, unless it changes them. */
+/**
+ * Sets status and headers of a replay or a problem on a reply. Headers set before stay, unless the
+ * answer replaces them.
+ */
 export function putAnswer(reply: FastifyReply, answer: PlainResponse): void {
   reply.code(answer.status)
   putReason(reply, answer)
@@ -20,7 +23,7 @@ export function putAnswer(reply: FastifyReply, answer: PlainResponse): void {
   }
 }
 
-/** Beside what is set already; an answer is put on a reply before hooks see it, and once more after. */
+/** Appends to what is set already. An answer is set once before the hooks run and once after. */
 function addLine(reply: FastifyReply, name: string, value: string): void {
   const there = [reply.getHeader(name) ?? []].flat().map(String)
   if (there.includes(value)) return
@@ -28,7 +31,7 @@ function addLine(reply: FastifyReply, name: string, value: string): void {
   reply.header(name, [...there, value])
 }
 
-/** The body as the first response was when hooks of the app saw it: text as a string. */
+/** The body as the app's hooks saw it in the first response: text as a string. */
 export function bodyOf({ headers, body }: PlainResponse): string | Buffer | null {
   if (body.length === 0) return null
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
@@ -37,8 +40,8 @@ export function bodyOf({ headers, body }: PlainResponse): string | Buffer | null
 }
 
 /**
- * Past whatever hooks made of it on its way here: they made it once already, of the first response.
- * `before`: the headers that were set outside the handler.
+ * Restores the stored body after hooks have processed a replay, because they already processed the
+ * first response. `before` has the headers set outside the handler.
  */
 export function exactBody(
   reply: FastifyReply,
@@ -53,7 +56,7 @@ export function exactBody(
   }
   putAnswer(reply, answer)
   const body = bodyOf(answer)
-  // Node writes the head in the encoding of the body that comes with it. Stored values are bytes.
+  // Node encodes the head like the body it is sent with; stored values are bytes.
   return typeof body !== 'string' || hasAsciiHead(answer) ? body : Buffer.from(body)
 }
 
@@ -62,8 +65,9 @@ function hasAsciiHead({ headers, reason }: PlainResponse): boolean {
 }
 
 /**
- * What `reply.send` and hooks of the app add for the body they see: a compressor, @fastify/etag. It is not
- * the one that the first answer was made of: that was a stream, or written past them.
+ * Headers that `reply.send` and the app's hooks derive from the body they see, such as a compressor
+ * or @fastify/etag. A replay's body is not the one the first response had, which was a stream or
+ * bypassed them.
  */
 export const MADE_OF_THE_BODY: readonly string[] = [
   'content-type',

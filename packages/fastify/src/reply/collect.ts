@@ -1,24 +1,27 @@
 import { finished, PassThrough, Writable } from 'node:stream'
 
-/** What a stream held, or, past `maxBytes`, a stream of all of it. */
+/** The content of a stream, or, past `maxBytes`, a stream of all of it. */
 export type Collected =
   | { readonly kind: 'whole'; readonly bytes: Buffer }
   | { readonly kind: 'too-large'; readonly stream: PassThrough }
 
-/** A stream that is being read to its end. */
+/** A stream being read to its end. */
 export interface Collection {
   /** Rejects when the stream breaks. */
   readonly collected: Promise<Collected>
-  /** What was read so far and all that still comes is written to `target`; `collected` stays pending. */
+  /** Writes the data read so far and all further data to `target`; `collected` stays pending. */
   divert(target: Writable): void
 }
 
-/** Any stream that Fastify sends, also one from before `stream.Readable`: it has events and `pipe`. */
+/**
+ * Any stream that Fastify sends, including those older than `stream.Readable`: they have events and
+ * `pipe`.
+ */
 export type Source = NodeJS.ReadableStream
 
 /**
- * Reads a stream to its end, at most a chunk past `maxBytes`. It is piped, which is all that Fastify
- * asks of a stream: many that npm serves have no iterator, and some do not flow unless piped.
+ * Reads a stream to its end, or up to one chunk past `maxBytes`. It pipes the stream, which is all
+ * that Fastify requires: many npm streams have no iterator, and some do not flow unless piped.
  */
 export function collect(source: Source, maxBytes: number): Collection {
   const chunks: Uint8Array[] = []
@@ -37,14 +40,14 @@ export function collect(source: Source, maxBytes: number): Collection {
         done(new TypeError('A stream that is sent must hold strings or bytes.'))
         return
       }
-      // A copy: a source may use its buffer again.
+      // A copy, because a source may reuse its buffer.
       const bytes = Buffer.from(chunk as Uint8Array)
       if (target !== undefined) return forward(target, bytes, done)
       chunks.push(bytes)
       size += bytes.length
       if (size > maxBytes) {
         const stream = new PassThrough()
-        // Where it is not sent, nobody else hears that its source was stopped.
+        // If the stream is not sent, nobody else handles the error of its stopped source.
         stream.on('error', () => {})
         divert(stream)
         resolve({ kind: 'too-large', stream })
@@ -78,7 +81,7 @@ export function collect(source: Source, maxBytes: number): Collection {
   sink.on('close', () => {
     if (!sink.writableFinished) fail(new Error('The stream that was sent closed before its end.'))
   })
-  // Throws for what only looks like a stream, as it does when Fastify asks the same.
+  // Throws for objects that only resemble a stream, as Fastify's own check does.
   finished(source, { readable: true, writable: false }, (error) => {
     if (error != null) fail(error)
   })
@@ -86,7 +89,7 @@ export function collect(source: Source, maxBytes: number): Collection {
   return { collected, divert }
 }
 
-/** Stops a stream that nobody reads to its end any more, in the way it knows. */
+/** Stops a stream that nobody reads any more, by whichever method it has. */
 export function closeSource(source: Source): void {
   const { destroy, close, abort } = source as Source & Stoppable
   if (typeof destroy === 'function') destroy.call(source)

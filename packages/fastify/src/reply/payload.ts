@@ -3,17 +3,20 @@ import type { ReadableStream } from 'node:stream/web'
 import type { FastifyReply } from 'fastify'
 import type { Source } from './collect.ts'
 
-/** What reaches `onSend` once everything was serialized. */
+/** What reaches `onSend` after serialization. */
 export type Payload = string | Buffer | Source | ReadableStream | Response | null | undefined
 
-/** Whether it is one that Fastify would send. */
+/** Whether Fastify would send it. */
 export function isPayload(payload: unknown): payload is Payload {
   if (payload == null || typeof payload === 'string' || Buffer.isBuffer(payload)) return true
   if (isResponse(payload)) return !payload.bodyUsed && !payload.body?.locked
   return isWebStream(payload) ? !payload.locked : isSource(payload)
 }
 
-/** Without its wrappings: the parts of a `Response` on the reply, a web stream as one of Node's. */
+/**
+ * Unwraps a payload: moves the parts of a `Response` to the reply, and converts a web stream to a
+ * Node stream.
+ */
 export function unwrapped(payload: Payload, reply: FastifyReply): string | Buffer | Source | null {
   if (payload == null || typeof payload === 'string' || Buffer.isBuffer(payload)) {
     return payload ?? null
@@ -34,7 +37,7 @@ function isWebStream(payload: unknown): payload is ReadableStream {
   return typeof (payload as ReadableStream).getReader === 'function'
 }
 
-/** Whether it is a stream, of any age. */
+/** Whether it is a stream, including pre-`Readable` ones. */
 export function isSource(payload: unknown): payload is Source {
   return typeof (payload as Source | null | undefined)?.pipe === 'function'
 }

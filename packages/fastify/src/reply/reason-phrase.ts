@@ -3,9 +3,9 @@ import type { PlainResponse } from '@oncekey/core'
 import type { FastifyReply } from 'fastify'
 
 /**
- * The reason phrase, where the handler gave one of its own through `reply.raw`. As the bytes that
- * leave: beside a string Node writes the head as UTF-8. HTTP/2 has no such thing, and Node warns who
- * touches it.
+ * The reason phrase, if the handler set one through `reply.raw`, as the bytes that are sent: with a
+ * string body Node encodes the head as UTF-8. HTTP/2 has no reason phrase, and Node warns when it
+ * is read.
  */
 export function reasonOf(
   { raw, request, statusCode }: FastifyReply,
@@ -16,7 +16,7 @@ export function reasonOf(
   return { reason: typeof payload === 'string' ? Buffer.from(reason).toString('latin1') : reason }
 }
 
-/** Puts it on a reply. */
+/** Sets it on a reply. */
 export function putReason({ raw, request }: FastifyReply, { reason }: PlainResponse): void {
   if (reason !== undefined && request.raw.httpVersionMajor < 2) raw.statusMessage = reason
 }

@@ -2,10 +2,10 @@ import type { OutgoingHttpHeader } from 'node:http'
 import type { HeaderChange } from '@oncekey/core'
 import type { FastifyReply } from 'fastify'
 
-/** A reply's headers at one moment, by their lower-case names. */
+/** A reply's headers at one moment, by lower-case name. */
 export type ReplyHeaders = Readonly<Record<string, OutgoingHttpHeader | undefined>>
 
-/** The headers as they are now. Lists are copied: Fastify adds cookies to the one it has. */
+/** The current headers. Arrays are copied, because Fastify appends cookies in place. */
 export function headersOf(reply: FastifyReply): Record<string, OutgoingHttpHeader | undefined> {
   const headers: Record<string, OutgoingHttpHeader | undefined> = reply.getHeaders()
   for (const name in headers) {
@@ -15,7 +15,7 @@ export function headersOf(reply: FastifyReply): Record<string, OutgoingHttpHeade
   return headers
 }
 
-/** What a handler changed: a line per value it set, `null` for a header it removed. */
+/** The handler's changes: one line per value it set, `null` for a header it removed. */
 export function headerChanges(before: ReplyHeaders, after: ReplyHeaders): HeaderChange[] {
   const changes: HeaderChange[] = []
   for (const name in after) {
@@ -30,7 +30,7 @@ export function headerChanges(before: ReplyHeaders, after: ReplyHeaders): Header
   return changes
 }
 
-/** Takes back whatever was changed since. */
+/** Reverts all changes since `then`. */
 export function restoreHeaders(reply: FastifyReply, then: ReplyHeaders): void {
   const now: ReplyHeaders = reply.getHeaders()
   for (const name in now) {
@@ -42,8 +42,8 @@ export function restoreHeaders(reply: FastifyReply, then: ReplyHeaders): void {
 }
 
 /**
- * Header values as the bytes that leave, one character each. Node writes the head of an HTTP/1
- * response in the encoding of the body that comes with it, so beside a string it is UTF-8.
+ * Header values as the bytes that are sent, one character per byte. Node encodes an HTTP/1 head
+ * like the body it is sent with, which with a string body is UTF-8.
  */
 export function asSentBeside(payload: unknown, changes: HeaderChange[]): readonly HeaderChange[] {
   if (typeof payload !== 'string' || payload === '') return changes

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 
-/** A body as it came: its bytes, or, where they are many, what is enough to tell it from another. */
+/** A body as received: its bytes, or, if it is large, a hash. */
 export interface KeptBody {
   chunks: Uint8Array[]
   size: number
@@ -13,13 +13,13 @@ export interface KeptBody {
 
 export type BodyStream = Readable
 
-/** Longer bodies are hashed as they pass. Which form a body gets depends on its size alone. */
+/** Larger bodies are hashed as they pass. The size alone decides between the two forms. Bytes. */
 const MOST_KEPT_BYTES = 1024 * 1024
 
 /**
- * Listens to a body that others read: a content type parser, a pipe, an iterator. It goes on flowing,
- * or waiting, as if nobody had listened: `stream.on('data')` would start it before its reader is there.
- * `whole` keeps all of its bytes, however many: what was signed cannot be told by a hash.
+ * Observes a body that others read: a content type parser, a pipe, an iterator. The stream flows or
+ * waits as if nobody observed it; `stream.on('data')` would start it before its reader is attached.
+ * With `whole` all bytes are kept, because a signature cannot be checked against a hash.
  */
 export function keepBody(stream: BodyStream, { whole }: { readonly whole: boolean }): KeptBody {
   const most = whole ? Number.POSITIVE_INFINITY : MOST_KEPT_BYTES
@@ -36,22 +36,25 @@ export function keepBody(stream: BodyStream, { whole }: { readonly whole: boolea
   return kept
 }
 
-/** Starts listening, or goes on after `stopListening`. */
+/** Starts observing, or resumes after `stopListening`. */
 export function keepListening({ stream, listener }: KeptBody): void {
   EventEmitter.prototype.on.call(stream, 'data', listener)
 }
 
-/** Nothing may flow meanwhile: it would be missing. */
+/** Nothing may flow meanwhile, because it would be missed. */
 export function stopListening({ stream, listener }: KeptBody): void {
   EventEmitter.prototype.removeListener.call(stream, 'data', listener)
 }
 
-/** Whether all of it was read. Asked of the stream: a listener for its end is dearer than the hash. */
+/**
+ * Whether the whole body was read. This asks the stream, because an end listener costs more than
+ * the hash.
+ */
 export function isWhole({ stream }: KeptBody): boolean {
   return stream.readableEnded
 }
 
-/** What the body's fingerprint is made of. */
+/** The input for the body's fingerprint. */
 export function keptBytes({ chunks, size, hash }: KeptBody): Uint8Array {
   if (hash !== undefined) return hash.copy().digest()
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks, size)

@@ -4,8 +4,8 @@ import type { RequestBody } from '@oncekey/core'
 import { isWhole, type KeptBody, keepListening, keptBytes, stopListening } from './kept-body.ts'
 
 /**
- * The body as far as it can be seen when the handler is to run. Whether there is one that nobody has
- * read is told by what can be read: HTTP/2 and `inject` announce no length.
+ * The body as far as it is visible when the handler should run. Whether an unread body exists is
+ * decided by reading ahead, because HTTP/2 and `inject` do not announce a length.
  */
 export function bodyOf(raw: IncomingMessage, kept: KeptBody): RequestBody | Promise<RequestBody> {
   if (isWhole(kept)) return kept.size === 0 ? NONE : { kind: 'bytes', bytes: keptBytes(kept) }
@@ -20,7 +20,7 @@ export function bodyOf(raw: IncomingMessage, kept: KeptBody): RequestBody | Prom
   }
 }
 
-/** What the headers say. Of requests that came over HTTP/1 that is RFC 9112 section 6.3. */
+/** What the headers announce; for HTTP/1 this follows RFC 9112 section 6.3. */
 function announced(raw: IncomingMessage, { stream }: KeptBody): 'none' | 'some' | undefined {
   if (stream !== raw) return undefined
   const { 'content-length': length, 'transfer-encoding': coding } = raw.headers
@@ -30,25 +30,25 @@ function announced(raw: IncomingMessage, { stream }: KeptBody): 'none' | 'some' 
   return http2?.endAfterHeaders ? 'none' : undefined
 }
 
-/** Waits for the first byte or the end, and leaves both for whoever reads the body. */
+/** Waits for the first byte or the end, and leaves both for the body's reader. */
 function isThere(kept: KeptBody): Promise<boolean> {
   const { stream } = kept
   return new Promise((resolve) => {
     if (stream.readableLength > 0 || stream.destroyed) return resolve(true)
     if (stream.readableFlowing || stream.listenerCount('data') > 1) {
-      // Someone reads it; what passes is kept.
+      // Somebody is reading it, and the observer keeps what passes.
       const told = () => resolve(kept.size > 0 || !stream.readableEnded)
       for (const event of ['data', 'end', 'close']) listen.call(stream, event, told)
       return
     }
     const paused = stream.readableFlowing === false
-    // A stream that somebody listens to flows again once nobody waits for `readable`.
+    // A stream with listeners would flow again once nobody waits for `readable`.
     stopListening(kept)
     const told = () => {
       const there = stream.readableLength > 0 || stream.destroyed
       stream.off('readable', told)
       stream.off('close', told)
-      // After the stream has noticed that nobody waits, which takes it a tick.
+      // One tick later, when the stream has noticed that nobody waits.
       process.nextTick(() => {
         keepListening(kept)
         if (paused) stream.pause()

@@ -4,8 +4,8 @@ import { CAPTURE, type Capture, type CapturedResponse } from './capture.ts'
 import { abandon } from './finish.ts'
 
 /**
- * Knows the streams that are piped into a response: to stop them when another answer is sent, and
- * to notice that a client which hung up took the pipe with it, so that `end()` will never be called.
+ * Tracks the streams piped into a response, to stop them when another answer is sent, and to notice
+ * that a client which hung up unpiped them, so that `end()` will never be called.
  */
 export function followSources(capture: Capture): void {
   capture.res.on('pipe', attached)
@@ -19,7 +19,7 @@ function attached(this: CapturedResponse, source: Readable): void {
     this.on('unpipe', stopped)
   }
   capture.sources.add(source)
-  // What was piped after the client had gone is not unpipe'd any more, only destroyed.
+  // After the client has gone, Node destroys a source without emitting `unpipe`.
   source.once('close', () => stopped.call(this, source))
 }
 

@@ -15,9 +15,12 @@ export interface Capture {
   readonly res: CapturedResponse
   readonly run: HeldRun
   readonly internals: Internals
-  /** The methods as they were before: those of Node, or of a middleware mounted outside. */
+  /** The methods before they were replaced: Node's, or those of a middleware mounted outside. */
   readonly native: NativeMethods
-  /** Headers that were set before the handler: not its own, so neither stored nor taken back. */
+  /**
+   * Headers set before the handler ran. They are not the handler's, so they are neither stored nor
+   * removed.
+   */
   readonly before: OutgoingHttpHeaders
   phase: 'open' | 'frozen' | 'finishing' | 'over'
   /** Whether anything was written to the response while it was held. */
@@ -26,29 +29,35 @@ export interface Capture {
   ended: boolean
   status: number
   reason: string
-  /** What the handler changed of the headers, as it was when the head was written. */
+  /** The handler's header changes, as of when the head was written. */
   headers: readonly HeaderChange[]
-  /** Whether a header has bytes beyond ASCII; a string that is sent with the head would recode them. */
+  /**
+   * Whether a header has non-ASCII bytes. A body string sent together with the head would re-encode
+   * them.
+   */
   beyondAscii: boolean
-  /** Headers with several values, as they were then: the handler may still hold, and change, the lists. */
+  /**
+   * Headers with several values, as of when the head was written; the handler may keep the arrays
+   * and change them.
+   */
   lists: readonly HeaderList[]
   chunks: Uint8Array[]
   size: number
-  /** What `end` was given, where it was given everything: a string as it is, or the copy of the bytes. */
+  /** The body, if `end` was given all of it: the string itself, or a copy of the bytes. */
   whole: { readonly chunk: string | Uint8Array; readonly encoding: BufferEncoding } | undefined
   onEnd: Callback | undefined
-  /** Streams that are piped into the response. */
+  /** Streams piped into the response. */
   sources: Set<Readable> | undefined
-  /** Lets the connection be ended again, and does it if someone asked meanwhile. */
+  /** Lets the connection end again, and ends it if somebody asked for that while it was held. */
   releaseConnection: (() => void) | undefined
-  /** Takes the net away that catches what methods kept from before the capture pass on. */
+  /** Stops intercepting methods that somebody saved before the response was held. */
   releaseSends: (() => void) | undefined
   onOver: (() => void) | undefined
-  /** Where a failure of the app goes that comes after the handler: to the framework's error handler. */
+  /** Receives failures of the app's options after the handler: the framework's error handler. */
   readonly fail: ((error: unknown) => void) | undefined
 }
 
-/** What a held response asks of a run: whether, and with what, it may leave. */
+/** The part of a run that a held response needs: its size limit and its ends. */
 export type HeldRun = Pick<HandlerRun, 'maxResponseBytes' | 'complete' | 'passThrough' | 'abandon'>
 
 export type HeaderList = readonly [name: string, values: readonly string[]]
@@ -64,5 +73,8 @@ export interface CapturedResponse extends ServerResponse {
   [CAPTURE]: Capture
 }
 
-/** A property: a WeakMap costs the garbage collector more than all the rest of a capture. */
+/**
+ * A property of the response, because a WeakMap costs more garbage collection than the rest of a
+ * capture.
+ */
 export const CAPTURE: unique symbol = Symbol('oncekey.capture')

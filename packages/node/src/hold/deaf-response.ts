@@ -5,16 +5,16 @@ import { facade } from './facade.ts'
 type Method = (...given: unknown[]) => unknown
 
 /**
- * Another answer was sent, and the handler may still be at work: whatever it does from here on is
- * silently nothing. An error would go to the framework, which would destroy a connection that by then
- * serves another request.
+ * Makes a response ignore everything, because another answer was sent while the handler may still
+ * run. Throwing instead would make the framework destroy a connection that may already serve
+ * another request.
  */
 export function deafen(res: ServerResponse): void {
   const methods = res as unknown as Record<string, Method | undefined>
   const silence = (name: string, isDone: () => boolean) => {
     const method = methods[name]
     if (method === undefined) return
-    // Until it is done the caller is a middleware mounted outside that took its time.
+    // Until the answer is written, the caller is a slow middleware mounted outside.
     methods[name] = (...given) => (isDone() ? ignore(res, given) : method.apply(res, given))
   }
   for (const name of ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeHead']) {
@@ -28,20 +28,20 @@ export function deafen(res: ServerResponse): void {
   else shieldConnection(res)
 }
 
-/** Truthy, so that no writer waits for `drain`; callbacks are called. */
+/** Returns true, so that no writer waits for `drain`, and calls callbacks. */
 function ignore(res: ServerResponse, given: readonly unknown[]): unknown {
   const callback = given.findLast((argument) => typeof argument === 'function')
   if (callback !== undefined) process.nextTick(callback as () => void)
   return res
 }
 
-/** What is written to the property from here on is forgotten. */
+/** Ignores later writes to the property. */
 function fix(res: ServerResponse, name: 'statusCode' | 'statusMessage'): void {
   const value = res[name]
   Object.defineProperty(res, name, { configurable: true, get: () => value, set: () => {} })
 }
 
-/** What Express's last error handler destroys is `req.socket`. */
+/** Express's default error handler destroys `req.socket`, so that has to ignore it too. */
 function shieldConnection(res: ServerResponse): void {
   fix(res, 'statusMessage')
   const { req } = res
@@ -50,7 +50,7 @@ function shieldConnection(res: ServerResponse): void {
   req.socket = facade(socket, { destroy: () => socket })
 }
 
-/** Over HTTP/2 that is the stream, and nothing but this response is on it. */
+/** Over HTTP/2 only the stream needs shielding; it carries nothing but this response. */
 function shieldStream(res: ServerResponse): void {
   const stream = streamOf(res)
   const { destroy } = stream

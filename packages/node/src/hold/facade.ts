@@ -1,4 +1,4 @@
-/** An object with some methods of its own that is otherwise the one it stands for. */
+/** An object that overrides some methods of another and forwards everything else to it. */
 export function facade<T extends object>(target: T, own: Partial<T>): T {
   return new Proxy(target, {
     get(_, name) {

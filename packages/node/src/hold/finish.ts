@@ -9,7 +9,7 @@ import { deafen } from './deaf-response.ts'
 import { frameAnew } from './framing.ts'
 import { restoreHeaders, restoreLists } from './header-changes.ts'
 
-/** Asks the run for its verdict and carries it out. Only here do bytes leave. */
+/** Asks the run for its verdict and carries it out. Bytes leave only here. */
 export async function finish(capture: Capture): Promise<void> {
   capture.phase = 'finishing'
   try {
@@ -18,7 +18,7 @@ export async function finish(capture: Capture): Promise<void> {
     else if (verdict.kind === 'failure' && capture.fail !== undefined) fail(capture, verdict.error)
     else replace(capture, verdict.response)
   } catch (error) {
-    // What is on record is on record: a retry gets it.
+    // The response is stored all the same, and a retry replays it.
     giveUp(capture, error)
   }
 }
@@ -31,7 +31,7 @@ function verdictOf(capture: Capture): Promise<RunOutcome> {
   return run.complete({ status, headers, body, ...(isOwn && { reason }) })
 }
 
-/** The handler's response goes out as it was written. */
+/** Sends the handler's response as it was written. */
 function pass(capture: Capture): void {
   if (capture.phase === 'over') return
   const { res, native, chunks, whole } = capture
@@ -44,7 +44,7 @@ function pass(capture: Capture): void {
   if (whole !== undefined && !capture.beyondAscii) {
     native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
   } else {
-    // In pieces, as it was written: Node then frames it as it would have.
+    // In the handler's pieces, so that Node frames it as it would have framed the original.
     if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
     for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
     if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
@@ -53,18 +53,18 @@ function pass(capture: Capture): void {
   letGo(capture)
 }
 
-/** Sends another answer in place of the handler's, and none of the handler's headers with it. */
+/** Sends another answer instead of the handler's, without any of the handler's headers. */
 export function replace(capture: Capture, response: PlainResponse): void {
   if (capture.phase === 'over') return
   const { native, internals } = capture
   const res: ServerResponse = capture.res
   handBack(capture)
-  // Over HTTP/2 a handler may have answered on the stream itself, where nothing is held.
+  // Over HTTP/2 a handler can respond on the stream directly, which is not held back.
   if (res.headersSent) {
     giveUp(capture, undefined)
     return
   }
-  // Past any middleware mounted inside, which may be half way through the other response.
+  // Bypasses middleware mounted inside, which may be in the middle of the other response.
   res.write = native.write
   res.end = native.end
   restoreHeaders(res, capture.before)
@@ -78,7 +78,7 @@ export function replace(capture: Capture, response: PlainResponse): void {
   letGo(capture)
 }
 
-/** The framework's error handler answers: with the response as it was before its handler. */
+/** Lets the framework's error handler respond, with the headers as they were before the handler. */
 function fail(capture: Capture, error: unknown): void {
   if (capture.phase === 'over') return
   const { native, internals, fail } = capture
@@ -95,12 +95,15 @@ function fail(capture: Capture, error: unknown): void {
   letGo(capture)
 }
 
-/** Node 22 and 24 send what is written to a corked response after the chunk that ends it. */
+/** Node 22 and 24 send what is written to a corked response after the final chunk. */
 function uncork(res: ServerResponse): void {
   while (res.writableCorked > 0) res.uncork()
 }
 
-/** There will be no whole response: undone first, so that the client may retry once it notices. */
+/**
+ * The response will never be complete. The run is undone first, so that the client can retry as
+ * soon as it notices.
+ */
 export function abandon(capture: Capture, error?: Error): void {
   const { run } = capture
   if (capture.phase === 'over' || capture.phase === 'finishing') return
@@ -115,30 +118,30 @@ export function abandon(capture: Capture, error?: Error): void {
   })
 }
 
-/** Nothing can be sent that would be an answer. */
+/** No response can be sent any more, so the connection is destroyed. */
 function giveUp(capture: Capture, error: unknown): void {
   const { res, native } = capture
   if (capture.phase !== 'over') handBack(capture)
-  // Its turn on the connection is yet to come, and Node 24 would leave the client waiting for it then.
+  // A pipelined request has no socket yet. Node 24 would let the client wait once its turn comes.
   if (res.socket === null) res.once('socket', (turn: Socket) => turn.destroy())
   native.destroy?.call(res, error as Error)
   letGo(capture)
 }
 
-/** From here on what is written is written. */
+/** Restores the original methods; later writes are sent directly. */
 export function handBack(capture: Capture): void {
   const { native, internals } = capture
   const res: ServerResponse = capture.res
   capture.phase = 'over'
   internals.unmark(res)
   capture.releaseSends?.()
-  // `write` and `end` stay: a middleware mounted inside may have put its own over them.
+  // `write` and `end` stay in place, because a middleware mounted inside may have wrapped them.
   res.writeHead = native.writeHead
   res.flushHeaders = native.flushHeaders
   res.destroy = native.destroy
 }
 
-/** The response is on its way, or will never be. */
+/** The response is being sent, or never will be. */
 export function letGo(capture: Capture): void {
   capture.releaseConnection?.()
   capture.onOver?.()

@@ -5,8 +5,8 @@ import { isWithoutBody } from '../response/without-body.ts'
 import type { Capture } from './capture.ts'
 
 /**
- * Takes off the response what the handler said of the message that it is sent as: where it came from
- * an upstream, it is about another one. Node frames what is sent, and a length is the one there is.
+ * Removes the handler's framing headers. They may come from an upstream and describe its message;
+ * Node frames what is sent here, and a length is recomputed.
  */
 export function frameAnew(capture: Capture): void {
   const { res, headers, size, status, whole, beyondAscii } = capture
@@ -16,9 +16,9 @@ export function frameAnew(capture: Capture): void {
   }
   if (status === 204 || status === 304) unsetHeader(response, 'content-length')
   else if (isWithoutBody(response, status)) return
-  // Node tells the length of what it is given at once, but not of what is written apart from the end.
+  // Node computes the length of a body given to `end`, but not of one written before it.
   else if (response.hasHeader('content-length') || (whole !== undefined && beyondAscii)) {
-    // Last, or Node recodes a Content-Disposition that comes after it.
+    // Set last. If Content-Disposition came after it, Node would re-encode that header.
     if (beyondAscii) unsetHeader(response, 'content-length')
     response.setHeader('content-length', size)
   }
@@ -27,7 +27,7 @@ export function frameAnew(capture: Capture): void {
 function unframe({ res, before, whole, size }: Capture, name: string): void {
   const response: ServerResponse = res
   const isChunked = whole === undefined && size > 0 && !response.hasHeader('content-length')
-  // Announces what `addTrailers` was given; only in chunks do trailers leave at all.
+  // Announces the trailers given to `addTrailers`, which Node sends only with chunked encoding.
   if (name === 'trailer' && isChunked) return
   const outside = before[name]
   if (outside === undefined) unsetHeader(response, name)

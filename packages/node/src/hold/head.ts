@@ -2,8 +2,8 @@ import { type ServerResponse, validateHeaderValue } from 'node:http'
 import { isHttp2, unsetHeader } from '../internals/internals.ts'
 
 /**
- * Applies what `writeHead` was given, in any of its forms, as header changes on the response, and
- * returns status and reason. Throws what Node would, before anything is on record.
+ * Applies the arguments of `writeHead`, in any of its forms, as header changes on the response, and
+ * returns status and reason. Throws what Node would throw, before anything is recorded.
  */
 export function writeHeadArguments(
   res: ServerResponse,
@@ -22,7 +22,10 @@ export function writeHeadArguments(
   return { status, reason: (reason as string | undefined) ?? '' }
 }
 
-/** Node would send it and no other, and the client, and every replay, would wait for the one to come. */
+/**
+ * Node would send a 1xx status as the whole response, and the client of every replay would wait for
+ * the final one.
+ */
 function informational(status: number): RangeError {
   return Object.assign(
     new RangeError(
@@ -32,7 +35,7 @@ function informational(status: number): RangeError {
   )
 }
 
-/** HTTP/2 has none, and warns of those who ask. */
+/** HTTP/2 has no reason phrase, and Node warns when it is read. */
 function reasonOf(res: ServerResponse): string {
   return isHttp2(res) ? '' : res.statusMessage
 }
@@ -46,7 +49,10 @@ function setAll(res: ServerResponse, headers: unknown): void {
   }
 }
 
-/** Of a list of pairs, or of the flat form of `rawHeaders`; a name may come again in both. */
+/**
+ * Yields pairs from an array of pairs or from the flat form of `rawHeaders`; names may repeat in
+ * both.
+ */
 function* pairs(headers: readonly unknown[]): Generator<[name: string, value: string]> {
   if (Array.isArray(headers[0])) {
     yield* headers as [string, string][]

@@ -3,7 +3,7 @@ import type { HeaderChange } from '@oncekey/core'
 import { unsetHeader } from '../internals/internals.ts'
 import type { Capture, HeaderList } from './capture.ts'
 
-/** The headers as they are now. Lists are copied: `appendHeader` adds to the one that is there. */
+/** The current headers. Arrays are copied, because `appendHeader` changes them in place. */
 export function copiedHeaders(res: ServerResponse): OutgoingHttpHeaders {
   const headers = res.getHeaders()
   for (const name in headers) {
@@ -13,7 +13,7 @@ export function copiedHeaders(res: ServerResponse): OutgoingHttpHeaders {
   return headers
 }
 
-/** Notes what the headers are as the head is written: later changes are not part of the response. */
+/** Records the headers when the head is written; later changes are not part of the response. */
 export function freezeHeaders(capture: Capture): void {
   const { before } = capture
   const after = capture.res.getHeaders()
@@ -40,7 +40,7 @@ export function freezeHeaders(capture: Capture): void {
 
 const BEYOND_ASCII = /[\x80-\xff]/
 
-/** Puts lists back that were changed in place since the head was written. */
+/** Restores arrays that were changed in place after the head was written. */
 export function restoreLists({ res, lists }: Capture): void {
   for (const [name, values] of lists) {
     if (isSame(res.getHeader(name), values as string[])) continue
@@ -48,7 +48,7 @@ export function restoreLists({ res, lists }: Capture): void {
   }
 }
 
-/** Takes back whatever was changed since. */
+/** Reverts every header change since `before`. */
 export function restoreHeaders(res: ServerResponse, before: OutgoingHttpHeaders): void {
   for (const name of res.getHeaderNames()) {
     if (before[name] === undefined) unsetHeader(res, name)

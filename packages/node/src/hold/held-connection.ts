@@ -6,11 +6,11 @@ import { facade } from './facade.ts'
 import { abandon } from './finish.ts'
 
 /**
- * An error that comes after the first byte is answered, by Express and others, by destroying the
- * connection. By then the bytes of a bare response have left; those held back here have not, so the
- * connection waits for them: a handler that fails after it answered harms nobody's response. Where it
- * fails between `write()` and `end()`, nobody will finish the response, and this is the only sign of it.
- * The same for a handler that ends the connection itself once it has answered.
+ * Holds back the end of a connection. Express and others react to an error after the first byte by
+ * destroying the connection. By then a bare response has left, but a held one has not, so
+ * destroying waits for it: a handler that fails after it responded harms nobody's response, and
+ * neither does one that ends the connection itself. If the handler fails between `write()` and
+ * `end()`, nobody will finish the response, and this is the only sign of it.
  */
 export function holdConnection(capture: Capture): void {
   const { res } = capture
@@ -24,7 +24,7 @@ function holdSocket(capture: Capture, socket: Socket): void {
   let asked: (() => void) | undefined
 
   socket.destroy = (error) => {
-    // Node gives an error, or has ended the socket, when it was the client who hung up.
+    // If the client hung up, Node passes an error or has already ended the socket.
     const hungUp = error !== undefined || (socket.writableEnded && !socket.destroyed)
     if (hungUp || !isUnderWay(capture)) return destroy.call(socket, error)
     asked = () => socket.destroySoon()
@@ -33,7 +33,7 @@ function holdSocket(capture: Capture, socket: Socket): void {
   }
 
   socket.end = (...given: unknown[]) => {
-    // Node does it, too, when the client has ended its half.
+    // Node also calls this when the client has ended its half.
     if (socket.readableEnded || !isUnderWay(capture)) return end.apply(socket, given as never)
     asked ??= () => end.apply(socket, given as never)
     return socket
@@ -47,16 +47,16 @@ function holdSocket(capture: Capture, socket: Socket): void {
 }
 
 /**
- * The client sent another request before this one's response (HTTP/1.1 pipelining), and the response
- * before it has the connection. What is destroyed in anger is the request's socket, so for as long
- * as it waits for its turn this request has one of its own.
+ * Handles HTTP/1.1 pipelining: the client sent this request before the previous response, which
+ * still owns the connection. Frameworks destroy the request's socket on errors, so while this
+ * request waits for its turn it gets a socket object of its own.
  */
 function holdQueued(capture: Capture, req: IncomingMessage): void {
   const { res } = capture
   const { socket } = req
   const destroy = (error?: Error): Socket => {
     if (!capture.begun) return socket.destroy(error)
-    // Answered: what is before it leaves, then it does, then the connection ends.
+    // The handler has responded: earlier responses leave, then this one, then the connection ends.
     if (capture.ended || capture.phase === 'over') res.once('finish', () => socket.destroySoon())
     else abandon(capture, error)
     return socket
@@ -76,8 +76,8 @@ function holdQueued(capture: Capture, req: IncomingMessage): void {
 }
 
 /**
- * HTTP/2: what `res.socket.destroy` destroys is the stream, and the connection stays. A handler may
- * also close the stream, with a code for the client; a client that hangs up does not pass here.
+ * Over HTTP/2, `res.socket.destroy` destroys only the stream. A handler may also close the stream
+ * with a code for the client. A client that hangs up does not come through here.
  */
 function holdStream(capture: Capture, stream: Http2Stream): void {
   const { destroy, close } = stream

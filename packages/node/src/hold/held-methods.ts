@@ -14,9 +14,9 @@ import { freezeHeaders } from './header-changes.ts'
 const { prototype: bare } = ServerResponse
 
 /**
- * What the handler calls in place of the response's own methods; one set of functions for all
- * requests. Once the response is over they hand on to what they replaced: a middleware mounted
- * inside may have kept them.
+ * The methods a handler calls instead of the response's own, shared by all requests. After the
+ * response is over they forward to the methods they replaced, because a middleware mounted inside
+ * may have saved them.
  */
 export const heldMethods: NativeMethods = {
   write,
@@ -37,7 +37,8 @@ function write(this: CapturedResponse, ...given: unknown[]): boolean {
   collect(capture, bytes)
   finishIfTooLarge(capture)
   if (callback !== undefined) process.nextTick(callback)
-  // False until `drain`, only while the verdict is out on something that is not collected whole.
+  // Returns false, so that the writer waits for `drain`, only while the verdict on an incomplete
+  // response is pending.
   return capture.phase !== 'finishing'
 }
 
@@ -59,7 +60,7 @@ function end(this: CapturedResponse, ...given: unknown[]): ServerResponse {
   return this
 }
 
-/** The response is whole. */
+/** The response is complete. */
 export function endBy(capture: Capture, callback?: Callback): void {
   capture.ended = true
   capture.onEnd = callback
@@ -90,7 +91,7 @@ function flushHeaders(this: CapturedResponse): void {
   if (capture.phase === 'frozen' && capture.run.maxResponseBytes === 0) void finish(capture)
 }
 
-/** A stream that broke, or a handler that gave up: there will be no whole response. */
+/** A broken stream or a handler that gave up: the response will never be complete. */
 function destroy(this: CapturedResponse, error?: Error): ServerResponse {
   const capture = this[CAPTURE]
   if (capture.phase === 'over') return capture.native.destroy.call(this, error) as ServerResponse
@@ -99,7 +100,10 @@ function destroy(this: CapturedResponse, error?: Error): ServerResponse {
   return this
 }
 
-/** Through the response's own method, as Node does it: it may be a middleware's that was mounted inside. */
+/**
+ * Calls the response's own `writeHead` as Node does, because a middleware mounted inside may have
+ * wrapped it.
+ */
 function writeImplicitHead({ phase, res }: Capture): void {
   if (phase === 'open') res.writeHead(res.statusCode)
 }
@@ -109,7 +113,10 @@ export function collect(capture: Capture, bytes: Uint8Array): void {
   capture.size += bytes.length
 }
 
-/** Of a response that is still being written, and that the run does not want whole, only the head is asked about. */
+/**
+ * Completes only the head of a response that is still being written, when the run does not need the
+ * whole body.
+ */
 export function finishIfTooLarge(capture: Capture): void {
   if (capture.phase === 'frozen' && capture.size > capture.run.maxResponseBytes) {
     void finish(capture)
@@ -134,16 +141,16 @@ function writeArguments([chunk, encoding, callback]: readonly unknown[]): {
   }
 }
 
-/** A copy, because the caller may use its buffer again; the copy is what is stored and what is sent. */
+/** Copies the bytes, because the caller may reuse its buffer. The copy is both stored and sent. */
 function bytesOf(res: ServerResponse, chunk: unknown, encoding: BufferEncoding): Uint8Array {
   if (typeof chunk === 'string') return Buffer.from(chunk, encoding)
   if (chunk instanceof Uint8Array) return Buffer.from(chunk)
-  // Throws what Node throws for what is neither.
+  // Makes Node throw its own error for an argument that is neither text nor bytes.
   bare.write.call(res, chunk, 'utf8')
   throw new TypeError('not a chunk')
 }
 
-/** Throws that the headers are sent; where the response was given up before, this is nothing any more. */
+/** Throws that the headers are already sent; does nothing if the response was given up before. */
 function writeHeadAgain(
   res: ServerResponse,
   given: readonly unknown[],
@@ -156,7 +163,7 @@ function writeHeadAgain(
   })
 }
 
-/** The "write after end" that it is. */
+/** Produces Node's "write after end" error. */
 function writeAfterEnd(
   res: ServerResponse,
   given: readonly unknown[],

@@ -3,9 +3,9 @@ import type { Capture } from './capture.ts'
 import { collect, endBy, finishIfTooLarge } from './held-methods.ts'
 
 /**
- * Methods of Node that somebody kept from before the response was held write past the ones that hold
- * it. They still ask the response for its `writeHead`, which holds the head back and so leaves them
- * without a framing of their own, and pass the bare bytes on to where this net hangs.
+ * Intercepts Node's methods that somebody saved before the response was held and that bypass the
+ * held ones. They still call `res.writeHead`, which holds the head and leaves them without framing,
+ * so they pass bare bytes to the place intercepted here.
  */
 export function catchKeptMethods(capture: Capture): void {
   capture.releaseSends = interceptSends(capture.res, (data, encoding, callback) => {
@@ -18,7 +18,7 @@ export function catchKeptMethods(capture: Capture): void {
         process.nextTick(callback as () => void)
       }
     }
-    // `finish` comes when the bytes leave.
+    // `finish` is emitted when the bytes leave.
     process.nextTick(seeWhetherItEnded, capture)
     return capture.phase !== 'finishing'
   })

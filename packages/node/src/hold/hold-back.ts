@@ -9,35 +9,35 @@ import { holdConnection } from './held-connection.ts'
 import { heldMethods } from './held-methods.ts'
 import { catchKeptMethods } from './held-sends.ts'
 
-/** A response that is being held back: what an adapter may ask of it, and do with it. */
+/** A response that is held back, and what an adapter can do with it. */
 export interface HeldResponse {
-  /** Whether anything was written to it: by `writeHead`, `flushHeaders`, `write`, `end` or a pipe. */
+  /** Whether `writeHead`, `flushHeaders`, `write`, `end` or a pipe has written anything. */
   readonly begun: boolean
-  /** Resolves once it has left, was replaced or destroyed, or was handed back. */
+  /** Resolves once the response was sent, replaced, destroyed or handed back. */
   readonly over: Promise<void>
   /**
-   * Lets go of a response that nothing was written to: from here on its methods are what they were, and
-   * the run is the caller's to end. `false`, and nothing happens, where something was written.
+   * Releases a response that nothing was written to: its methods are restored, and the caller ends
+   * the run. Returns `false` and does nothing if something was written.
    */
   handBack(): boolean
-  /** Sends this in its place, and silences whatever the handler still does with it. */
+  /** Sends another answer and ignores what the handler does with the response afterwards. */
   replace(response: PlainResponse): void
-  /** Nobody will finish it: abandons the run, and then destroys the response. */
+  /** For a response that nobody will finish: abandons the run, then destroys the response. */
   abandon(error?: Error): void
 }
 
 /**
- * Holds back what is written to a response until the run says that it is on record, whatever writes
- * it: `write`, `end`, a pipe, a framework's `send`, and also methods of Node that somebody had kept
- * from before. Once the response is whole it is given to `run.complete`; past `run.maxResponseBytes`
- * its head goes to `run.passThrough`; a response that nobody will finish goes to `run.abandon`. The verdict
- * of the three is carried out. `fail` is given what an option of the app threw after the handler; the
- * response is then as it was before. Without it a 500 is sent.
+ * Holds back everything written to a response until the run says that it is on record, whether by
+ * `write`, `end`, a pipe, a framework's `send`, or Node methods that somebody saved earlier. A
+ * complete response goes to `run.complete`. Past `run.maxResponseBytes` its head goes to
+ * `run.passThrough`. A response that nobody will finish goes to `run.abandon`. Then the verdict is
+ * carried out. `fail` receives what an option of the app threw after the handler; the response is
+ * reset first. Without `fail` a 500 is sent.
  *
- * The response's own methods are replaced for this one request, because only they see every byte and
- * every header. To handlers and loggers it looks as if the response had been written: from its first
- * byte `headersSent` is true and headers refuse changes, from `end()` on `writableEnded` is true, and
- * `finish` comes when the bytes have really left. 1xx responses (`writeEarlyHints`) leave at once.
+ * The response's own methods are replaced for this one request, because only they see every byte
+ * and header. Handlers and loggers see the usual states: `headersSent` is true and headers are
+ * immutable from the first byte, `writableEnded` is true from `end()`, and `finish` is emitted when
+ * the bytes have really left. 1xx responses (`writeEarlyHints`) leave at once.
  *
  * @example
  * ```ts
@@ -94,7 +94,7 @@ interface Held extends HeldResponse {
   [CAPTURE]: Capture
 }
 
-/** On a prototype, because closures made for each request cost more than what most adapters ask. */
+/** Methods on a shared prototype, because closures per request cost more than most adapters use. */
 const HELD = {
   get begun(): boolean {
     return (this as unknown as Held)[CAPTURE].begun

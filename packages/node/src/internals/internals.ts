@@ -1,47 +1,50 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /**
- * Every field and method of Node's own that its documentation does not promise is touched in this
- * file. Node, Express and most middleware tell by them how far a response is; setting them makes
- * `headersSent`, `writableEnded`, and the errors of late `setHeader` and `write` calls what they
- * would be had the bytes left, for those who ask and for those who look (`on-headers`, sessions).
+ * The only file that touches undocumented fields and methods of Node. Node, Express and most
+ * middleware read them to tell how far a response is. Setting them makes `headersSent`,
+ * `writableEnded` and the errors of late `setHeader` and `write` calls behave as if the bytes had
+ * left, also for code that reads the fields directly (`on-headers`, sessions).
  */
 export interface Internals {
-  /** From here on the head counts as sent. */
+  /** Marks the head as sent. */
   markHeadSent(res: ServerResponse): void
-  /** From here on the response counts as ended. */
+  /** Marks the response as ended. */
   markEnded(res: ServerResponse): void
-  /** Nothing was sent after all. */
+  /** Marks nothing as sent. */
   unmark(res: ServerResponse): void
-  /** Forgets what `addTrailers` was given. */
+  /** Discards the trailers given to `addTrailers`. */
   dropTrailers(res: ServerResponse): void
 }
 
-/** Those of HTTP/1, or those of the compatibility layer of `node:http2`. */
+/** The internals of HTTP/1, or of the compatibility layer of `node:http2`. */
 export function internalsOf(res: ServerResponse): Internals {
   return isHttp2(res) ? http2 : http1
 }
 
-/** Told by the request, because an import of `node:http2` is slow to load. */
+/** Decided by the request, because importing `node:http2` is slow. */
 export function isHttp2(res: ServerResponse): boolean {
   return res.req?.httpVersionMajor >= 2
 }
 
-/** Whether the client of a response is gone. */
+/** Whether the client has disconnected. */
 export function isGone(res: ServerResponse): boolean {
   if (!isHttp2(res)) return res.destroyed
   const { closed, destroyed } = streamOf(res)
   return closed || destroyed
 }
 
-/** Whether all of a request has come, read or not. `readableEnded` says that it was read, too. */
+/**
+ * Whether the whole request has arrived, read or not. `readableEnded` would also require it to be
+ * read.
+ */
 export function hasEnded(req: IncomingMessage): boolean {
   return (req as unknown as { _readableState: { ended: boolean } })._readableState.ended
 }
 
 /**
- * Sends `100 Continue` to a client that waits for it before it sends its body. Node has sent it unless
- * the app listens to `checkContinue`.
+ * Sends `100 Continue` to a client that waits for it before it sends its body. Node sends it itself
+ * unless the app listens to `checkContinue`.
  */
 export function askForBody(req: IncomingMessage, res: ServerResponse): void {
   const internal = res as unknown as { _sent100?: boolean }
@@ -49,7 +52,7 @@ export function askForBody(req: IncomingMessage, res: ServerResponse): void {
   if (/100-continue/i.test(req.headers.expect)) res.writeContinue()
 }
 
-/** What is used of a stream of `node:http2`. */
+/** The members used of a `node:http2` stream. */
 export interface Http2Stream {
   readonly closed: boolean
   readonly destroyed: boolean
@@ -65,13 +68,13 @@ export function streamOf(res: ServerResponse): Http2Stream {
   return (res as unknown as { stream: Http2Stream }).stream
 }
 
-/** Where `write`, `end` and `flushHeaders` of Node pass bytes on, each with the framing of its response. */
+/** Where Node's `write`, `end` and `flushHeaders` pass on framed bytes. */
 export type Send = (data: string | Uint8Array, encoding?: unknown, callback?: unknown) => boolean
 
 /**
- * Puts `send` in the way of what Node's own methods pass on. Somebody may have kept those methods
- * from before the response was held: a logger, a timeout, a transport. Returns what takes it away
- * again, or `undefined` where there is no such place (HTTP/2, mocks).
+ * Intercepts the bytes that Node's own methods pass on. A logger, timeout or transport may have
+ * saved those methods before the response was held. Returns a function that removes the
+ * interception, or `undefined` where there is no such place (HTTP/2, mocks).
  */
 export function interceptSends(res: ServerResponse, send: Send): (() => void) | undefined {
   const internal = res as unknown as { _send: Send | undefined }
@@ -83,14 +86,17 @@ export function interceptSends(res: ServerResponse, send: Send): (() => void) | 
   }
 }
 
-/** Whether a callback is the one by which `end` of Node tells that all has left; Node 24 gives it with the last bytes. */
+/**
+ * Whether a callback is the one by which Node's `end` learns that everything was sent; Node 24
+ * passes it with the last bytes.
+ */
 export function isFinish(callback: unknown): boolean {
   return typeof callback === 'function' && callback.name === 'bound onFinish'
 }
 
 /**
- * Removes a header as if it had never been set. Node remembers which of these were removed, and then
- * leaves out what it would have said itself: the chunks, the length, the connection, the date.
+ * Removes a header without a trace. Node remembers removed headers and then omits its own defaults:
+ * chunked encoding, length, connection, date.
  */
 export function unsetHeader(res: ServerResponse, name: string): void {
   const { sendDate } = res
@@ -132,7 +138,7 @@ const http1: Internals = {
   },
 }
 
-/** There they are getters of the stream's state, so own properties stand before them. */
+/** Over HTTP/2 these are getters of the stream's state, so own properties shadow them. */
 const http2: Internals = {
   markHeadSent(res) {
     stands(res, 'headersSent', true)

@@ -6,7 +6,7 @@ import type { NodeRequest } from '../request/node-request.ts'
 import { type ChooseWhatCounts, readRequest } from '../request/read-request.ts'
 import { writeResponse } from '../response/write-response.ts'
 
-/** What an adapter says of its requests. */
+/** How an adapter describes its requests. */
 export interface Covering<Req extends NodeRequest> {
   readonly scope: Scope<Req>
   /** Path and query as the client sent them. @default `req.originalUrl`, or `req.url` */
@@ -22,19 +22,19 @@ export interface Covering<Req extends NodeRequest> {
   readonly parts?: readonly string[]
 }
 
-/** A request whose handler is to run now. */
+/** A request whose handler should run now. */
 export interface Covered<Tx> {
-  /** What the handler may use. */
+  /** The context for the handler. */
   readonly context: HandlerContext<Tx>
   readonly held: HeldResponse
 }
 
 /**
- * All of a request before its handler, for any framework that lets a handler write to a response of
- * `node:http`: asks the engine, and either answers (a replay, a problem), or holds the response back
- * from here on and returns what the handler needs. `undefined`: it is answered, and the handler does
- * not run. Rejects with what the framework's error handling is to see; nothing is claimed then. `fail` gets
- * what it is to see after the handler, when everything was undone.
+ * Everything before the handler, for any framework whose handlers write to a `node:http` response.
+ * Asks the engine, then either sends an answer (a replay or a problem) and returns `undefined`, or
+ * holds the response back and returns what the handler needs. Rejects with what the framework's
+ * error handling should see; nothing is claimed then. `fail` receives what it should see after the
+ * handler, once everything was undone.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ export async function coverRequest<Tx, Req extends NodeRequest>(
   fail?: (error: unknown) => void,
 ): Promise<Covered<Tx> | undefined> {
   const begun = await engine.begin(readRequest(req, res, options))
-  // Something else, such as a timeout, answered in the meantime: the handler does not run.
+  // Something else, such as a timeout, has responded meanwhile, so the handler must not run.
   if (res.headersSent) return giveBack(begun)
   if (begun.kind !== 'run') {
     writeResponse(res, begun.response)
@@ -59,7 +59,7 @@ export async function coverRequest<Tx, Req extends NodeRequest>(
   return hold(begun.run, res, fail)
 }
 
-/** Nothing of a request runs whose response cannot be held back. */
+/** If the response cannot be held back, the handler must not run. */
 async function hold<Tx>(
   run: HandlerRun<Tx>,
   res: ServerResponse,

@@ -13,36 +13,40 @@ import type { NodeRequest } from '../request/node-request.ts'
 import { type ChooseWhatCounts, MAX_REQUEST_BYTES } from '../request/read-request.ts'
 import { coverRequest } from './cover-request.ts'
 
-/** The engine's options, and those that are about a request of `node:http`. */
+/** The engine's options and those for a `node:http` request. */
 export interface IdempotencyOptions<Tx, Req extends NodeRequest> extends EngineOptions<Tx> {
-  /** Who a key belongs to: `(req) => userOf(req).id`. Authenticate before this middleware. */
+  /** The owner of a key: `(req) => userOf(req).id`. Authenticate before this middleware. */
   readonly scope: Scope<Req>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
-   * Method, URL and content type always count. `bytes` reads the body and puts it back:
-   * `async (req, bytes) => JSON.parse(String(await bytes())).orderId`. @default the body as it came
+   * The content to fingerprint instead of the body: required for multipart, useful to exclude a
+   * timestamp. Method, URL and content type always count. `bytes` reads the body and puts it back:
+   * `async (req, bytes) => JSON.parse(String(await bytes())).orderId`. @default the body as
+   * received
    */
   readonly fingerprint?: ChooseWhatCounts<Req>
-  /** A larger request is refused, 413 `request-too-large`. Bytes. @default 1_048_576 */
+  /** Refuses larger requests with 413 `request-too-large`. Bytes. @default 1_048_576 */
   readonly maxRequestBytes?: number
 }
 
-/** The middleware, and what belongs to it. */
+/** The middleware and its functions. */
 export interface IdempotencyMiddleware<Tx, Req extends NodeRequest> {
-  /** `next` is called with an error, or without one: then the handler is to run. What it returns is awaited. */
+  /** Calls `next` without an error when the handler should run, and awaits what it returns. */
   (req: Req, res: ServerResponse, next: (error?: unknown) => unknown): Promise<void>
-  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(req: IncomingMessage): HandlerContext<Tx>
-  /** On shutdown: new requests get 503, running ones finish. Returns how many did not by the deadline. */
+  /**
+   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
+   * not finish by the deadline.
+   */
   drain: Engine<Tx>['drain']
 }
 
 /**
- * Makes what runs behind it run once per `Idempotency-Key`, for servers of `node:http`, servers of
- * `node:http2` (their compatibility API) and Connect.
+ * Makes everything behind it run once per `Idempotency-Key`, for `node:http` servers, `node:http2`
+ * servers (their compatibility API) and Connect.
  *
- * The body need not be parsed before: the middleware reads it and puts it back. Where a parser mounted
- * before left `req.body`, that counts.
+ * No body parser is needed: the middleware reads the body and puts it back. If a parser mounted
+ * before it set `req.body`, that counts.
  *
  * @example
  * ```ts

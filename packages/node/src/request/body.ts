@@ -6,27 +6,27 @@ import { hasBody, readBody } from './peek.ts'
 const rawBodies = new WeakMap<IncomingMessage, Uint8Array>()
 
 /**
- * For `express.json({ verify: keepRawBody })`: the fingerprint is then made of the bytes that came,
- * so that even integers over 2^53 and bodies that a parser would change tell requests apart.
+ * For `express.json({ verify: keepRawBody })`: fingerprints the bytes received, so that requests
+ * differ even in integers over 2^53 and in bodies that a parser would normalise.
  */
 export function keepRawBody(req: IncomingMessage, _res: unknown, bytes: Uint8Array): void {
   rawBodies.set(req, bytes)
 }
 
-/** How a body is found that no parser left on the request. */
+/** How to find a body that no parser left on the request. */
 export interface BodyReading {
-  /** Reads it, at most this many bytes; whoever reads the request afterwards gets it once more. */
+  /** Reads the body up to this size and puts it back for later readers. Bytes. */
   readonly maxBytes?: number
-  /** What to do where it is not read, and nothing else did. @default body parsers of Express */
+  /** What the error advises if the body was not read. @default body parsers of Express */
   readonly hint?: string
   /** What a parser made of it that leaves it elsewhere. @default `req.body` */
   readonly parsed?: unknown
 }
 
 /**
- * The body of a request, after the parsers of the app ran: what they made of it, or `none` where there
- * is none, whatever the headers announced. Throws `body-unsupported` where there were parsers, and none
- * for what came: the client's mistake, or one that a warning tells the app of.
+ * The body of a request after the app's parsers ran: their result, or `none` if there is none,
+ * whatever the headers announced. Throws `body-unsupported` if parsers ran but none handled this
+ * content type: either the client's mistake, or a missing parser, which a warning names.
  */
 export function bodyOf(
   req: NodeRequest,
@@ -75,7 +75,7 @@ function parsedBody(req: NodeRequest, body: unknown): RequestBody | undefined {
   if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
   if (typeof body === 'string') {
     const bytes = new TextEncoder().encode(body)
-    // `"42"` without its quotes is what a JSON parser made of it, and is not 42.
+    // A JSON parser turned `"42"` into 42 without quotes, which must not equal the number 42.
     if (isJson(req) && Number(req.headers['content-length']) !== bytes.length) {
       return { kind: 'parsed', value: body }
     }
@@ -85,7 +85,7 @@ function parsedBody(req: NodeRequest, body: unknown): RequestBody | undefined {
   return undefined
 }
 
-/** Express 4's parsers leave an empty object also where they did not parse, and so did not read. */
+/** Express 4's parsers also leave an empty object when they skipped the body. */
 function wasParsed(req: IncomingMessage): boolean {
   const type = req.headers['content-type'] ?? ''
   return req.readableDidRead && /json|x-www-form-urlencoded/i.test(type)
@@ -99,7 +99,7 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
 
-/** Parsers leave their mark, `req.body`, also where they let a body pass. */
+/** Parsers set `req.body` even when they skip a body. */
 function unsupported(req: NodeRequest): OncekeyError {
   const type = req.headers['content-type'] ?? 'no content type'
   const path = (req.originalUrl ?? req.url)?.split('?', 1)[0]

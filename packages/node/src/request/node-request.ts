@@ -1,8 +1,10 @@
 import type { IncomingMessage } from 'node:http'
 
-/** What is read of a request: Node's own, and what Connect, Express and body parsers put on it. */
+/**
+ * The request fields that are read: Node's, and those that Connect, Express and body parsers add.
+ */
 export interface NodeRequest extends IncomingMessage {
-  /** The URL before a router took its mount path off. */
+  /** The URL before a router removed its mount path. */
   originalUrl?: string
   // biome-ignore lint/suspicious/noExplicitAny: what body parsers call it; `unknown` would spread to handlers
   body?: any

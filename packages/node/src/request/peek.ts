@@ -3,16 +3,15 @@ import { OncekeyError } from '@oncekey/core'
 import { askForBody, hasEnded, isGone } from '../internals/internals.ts'
 
 /**
- * Whether a request has a body, by what can be read of it. Where its headers announce one without
- * saying how long it is (chunked, HTTP/2), that is known once the first bytes are there, or the end is.
- * Nothing is taken from the request.
+ * Whether a request has a body. If the headers do not state its length (chunked, HTTP/2), waits for
+ * the first bytes or the end. Consumes nothing.
  */
 export function hasBody(req: IncomingMessage, res: ServerResponse): boolean | Promise<boolean> {
   const length = req.headers['content-length']
   if (length !== undefined) return Number(length) > 0
   const mayBeUnannounced = req.httpVersionMajor >= 2
   if (req.headers['transfer-encoding'] === undefined && !mayBeUnannounced) return false
-  // Whoever read it knows; that it was empty cannot be told any more.
+  // Somebody has read it, so an empty body can no longer be told apart.
   if (req.readableLength > 0 || req.readableDidRead) return true
   if (hasEnded(req)) return false
   return untilReadable(req, res, () =>
@@ -21,8 +20,8 @@ export function hasBody(req: IncomingMessage, res: ServerResponse): boolean | Pr
 }
 
 /**
- * Reads a body to its end and puts it back, so that whoever reads the request afterwards finds it as it
- * came. Rejects with `request-too-large` past `maxBytes`, and where the client breaks off.
+ * Reads a body to its end and puts it back for later readers. Rejects with `request-too-large` past
+ * `maxBytes`, and when the client aborts.
  */
 export async function readBody(
   req: IncomingMessage,
@@ -42,18 +41,19 @@ export async function readBody(
     }
     if (!hasEnded(req)) return undefined
     const bytes = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
-    // In this same tick: the end has come, and is told to readers in the next unless there is something to read.
+    // In this tick: the end has been reached, and readers are told in the next tick unless there is
+    // data to read.
     if (bytes.length > 0) req.unshift(bytes)
     return bytes
   }
 
   if (Number(req.headers['content-length']) > maxBytes) throw tooLarge(maxBytes)
   const bytes = takeIn() ?? (await untilReadable(req, res, takeIn))
-  // The next reader may use the memory of what it reads.
+  // A copy, because the next reader may reuse the memory.
   return Buffer.from(bytes)
 }
 
-/** Asks `look` each time there is something new, until it has an answer. */
+/** Calls `look` whenever there is new data, until it returns an answer. */
 function untilReadable<Answer>(
   req: IncomingMessage,
   res: ServerResponse,
@@ -72,7 +72,7 @@ function untilReadable<Answer>(
         const answer = look()
         if (answer === undefined) return
         over()
-        // After the tick in which the stream notices that nobody listens any more.
+        // After the tick in which the stream notices that it has no more listeners.
         process.nextTick(resolve, answer)
       } catch (error) {
         over()
@@ -95,7 +95,7 @@ function tooLarge(maxBytes: number): OncekeyError {
   return new OncekeyError('request-too-large', `Its body is over ${maxBytes} bytes.`)
 }
 
-/** What body parsers say of it, so that the app's error handling knows it. */
+/** The error that body parsers produce, so that the app's error handling recognises it. */
 function brokenOff(): Error {
   return Object.assign(new Error('request aborted'), {
     code: 'ECONNABORTED',

@@ -11,13 +11,16 @@ import { isGone } from '../internals/internals.ts'
 import { type BodyReading, bodyOf, bytesOfBody } from './body.ts'
 import type { NodeRequest } from './node-request.ts'
 
-/** What counts of a request in place of its body; it may be a promise. `bytes` reads the body and puts it back. */
+/**
+ * Chooses what to fingerprint instead of the body; may be async. `bytes` reads the body and puts it
+ * back.
+ */
 export type ChooseWhatCounts<Req> = (req: Req, bytes: () => Promise<Uint8Array>) => unknown
 
-/** How much of a body is read where nothing else is said. Bytes. */
+/** The default limit for reading a body. Bytes. */
 export const MAX_REQUEST_BYTES = 1_048_576
 
-/** A request in the engine's words. */
+/** Converts a request for the engine. */
 export function readRequest<Req extends NodeRequest>(
   req: Req,
   res: ServerResponse,
@@ -40,7 +43,7 @@ export function readRequest<Req extends NodeRequest>(
     scope: resolveScope(options.scope, req),
     native: options.native ?? req,
     route: options.route ?? (() => routeOf(req)),
-    // Only a route that waits has something to end early, and it is dear to make.
+    // Only a waiting route needs the signal, and it is expensive to create.
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
     fingerprintInput: () => {
@@ -62,17 +65,19 @@ export function readRequest<Req extends NodeRequest>(
   }
 }
 
-/** What Express's router knows once it has found the route; `undefined` before, and without one. */
+/**
+ * The route pattern that Express's router found; `undefined` before routing or without a router.
+ */
 function routeOf(req: NodeRequest): string | undefined {
   const { baseUrl = '', route } = req as NodeRequest & {
     baseUrl?: string
     route?: { path?: unknown }
   }
-  // Of a mount path it keeps the URL and not the pattern.
+  // The router keeps only the URL of a mount path, not its pattern.
   return typeof route?.path === 'string' ? withoutIds(baseUrl) + route.path : undefined
 }
 
-/** Aborted when the client is gone. A request's own `close` only says that it was read. */
+/** Aborts when the client disconnects. A request's own `close` only says that it was read. */
 function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController()
   if (isGone(res)) gone.abort()
@@ -84,11 +89,12 @@ function headerLines(req: IncomingMessage, name: string): readonly string[] {
   const value = req.headers[name]
   if (value === undefined) return []
   if (typeof value !== 'string') return value
-  // Node joins repeated lines with a comma; telling them apart is dear, so only where it can matter.
+  // Node joins repeated lines with a comma. Separating them is expensive, so only values with a
+  // comma are checked.
   return value.includes(',') ? linesOf(req, name) : [value]
 }
 
-/** `headersDistinct` is not there for HTTP/2. */
+/** `headersDistinct` does not exist for HTTP/2. */
 function linesOf({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
   const lines: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {

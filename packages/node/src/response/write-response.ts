@@ -3,7 +3,10 @@ import type { PlainResponse } from '@oncekey/core'
 import { isHttp2, unsetHeader } from '../internals/internals.ts'
 import { isWithoutBody } from './without-body.ts'
 
-/** Writes a replay or a problem. Headers that were set before the middleware stay, unless it changes them. */
+/**
+ * Writes a replay or a problem. Headers set before the middleware stay, unless the answer replaces
+ * them.
+ */
 export function writeResponse(res: ServerResponse, response: PlainResponse): void {
   const written = new Set<string>()
   for (const [name, value, how] of response.headers) {
@@ -15,10 +18,11 @@ export function writeResponse(res: ServerResponse, response: PlainResponse): voi
   res.statusCode = response.status
   if (response.reason !== undefined && !isHttp2(res)) res.statusMessage = response.reason
   if (res.hasHeader('transfer-encoding')) unsetHeader(res, 'transfer-encoding')
-  // RFC 9110 section 8.6: not sent with 204 and 304. Said elsewhere, or Node would send it chunked;
-  // in answer to HEAD it is the first response's own, or none.
+  // Omitted with 204 and 304 (RFC 9110 section 8.6). Otherwise set explicitly, or Node would use
+  // chunks; for HEAD it is the first response's own length, if any.
   if (!isWithoutBody(res, response.status)) res.setHeader('content-length', response.body.length)
-  // Apart from `end`, or Node would take it for text and spoil a Content-Disposition beyond ASCII.
+  // Written apart from `end`, because Node would treat it as text and corrupt a non-ASCII
+  // Content-Disposition.
   if (response.body.length > 0) res.write(response.body)
   res.end()
 }

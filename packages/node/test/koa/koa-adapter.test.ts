@@ -3,7 +3,7 @@ import { describeAdapter } from '@oncekey/conformance'
 import { expect, test } from 'vitest'
 import { serveWithKoa } from './serve-with-koa.ts'
 
-test('the adapter of docs/adapters.md is this one, to the letter', async () => {
+test('docs/adapters.md shows exactly this adapter', async () => {
   const page = await readFile(new URL('../../../../docs/adapters.md', import.meta.url), 'utf8')
   const snippet = page.match(/```ts\n([\s\S]*?)```/)?.[1]
   expect(snippet).toBe(await readFile(new URL('./idempotency.ts', import.meta.url), 'utf8'))

@@ -5,7 +5,7 @@ import Koa, { type Context } from 'koa'
 import { listening } from '../http2-front.ts'
 import { idempotency } from './idempotency.ts'
 
-/** How the adapter of docs/adapters.md joins the contract. */
+/** Runs the adapter of docs/adapters.md through the contract suite. */
 export const serveWithKoa: ServeSite = async (site) => {
   const { scope, fingerprint } = site
   const once = idempotency({
@@ -46,7 +46,7 @@ export const serveWithKoa: ServeSite = async (site) => {
   return { url, drain: once.drain, close }
 }
 
-/** As koa-onerror does: errors of middleware, and those that come after it, are answered here. */
+/** Like koa-onerror: responds to errors of middleware, including later ones. */
 function answerError(this: Context, error: (Error & { code?: string }) | null): void {
   if (error === null || this.headerSent || !this.writable) return
   this.res.statusCode = 500

@@ -13,45 +13,52 @@ import { answerOnce } from '../handling/answer-once.ts'
 import { copyOf, readRequest, resolveRequestOptions } from '../request/read-request.ts'
 import { type AnswerOf, resolveAnswerOf } from './thrown-answer.ts'
 
-/** The engine's options, and those that are about a fetch request. */
+/** The engine's options and those for a fetch request. */
 export interface IdempotencyOptions<Tx, Req extends Request = Request> extends EngineOptions<Tx> {
-  /** Who a key belongs to. Authenticate before: what this wraps runs for whoever it is called with. */
+  /** The owner of a key. Authenticate first: the wrapped handler runs for anybody. */
   readonly scope: Scope<Req>
   /**
-   * The response that an error stands for, in frameworks whose handlers answer by throwing;
-   * `undefined` where it is a failure, which undoes everything. A response found here is treated as
-   * if the handler had returned it. @default a thrown `Response`, and what `redirect()`, `notFound()`
-   * and their like of Next.js throw
+   * Finds the response in a thrown error, for frameworks whose handlers respond by throwing;
+   * `undefined` if the error is a failure, which undoes everything. A response found here is
+   * treated as if the handler had returned it. @default a thrown `Response`, and the errors of
+   * Next.js's `redirect()`, `notFound()` and similar functions
    */
   readonly answerOf?: AnswerOf<Req>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
-   * Method, URL and content type always count. It may read the request. @default the body as it came
+   * The content to fingerprint instead of the body: required for multipart, useful to exclude a
+   * timestamp. Method, URL and content type always count. It may read the request. @default the
+   * body as received
    */
   readonly fingerprint?: (request: Req) => unknown
-  /** A larger request is refused, 413 `request-too-large`. Bytes. @default 1_048_576 */
+  /** Refuses larger requests with 413 `request-too-large`. Bytes. @default 1_048_576 */
   readonly maxRequestBytes?: number
 }
 
-/** A route handler: whatever it is called with beside the request is passed on. */
+/** A route handler. Further arguments are passed through. */
 export type Handler<Rest extends unknown[], Req extends Request = Request> = (
   request: Req,
   ...rest: Rest
 ) => Response | Promise<Response>
 
-/** Wraps handlers, and what belongs to them. `Req` is a framework's own request: `NextRequest`, say. */
+/**
+ * Wraps handlers, and has their functions. `Req` is the framework's request type, such as
+ * `NextRequest`.
+ */
 export interface IdempotencyWrapper<Tx, Req extends Request = Request> {
   <Given extends Req, Rest extends unknown[]>(
     handler: Handler<Rest, Given>,
   ): (request: Given, ...rest: Rest) => Promise<Response>
-  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(request: Request): HandlerContext<Tx>
-  /** On shutdown: new requests get 503, running ones finish. Returns how many did not by the deadline. */
+  /**
+   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
+   * not finish by the deadline.
+   */
   drain: Engine<Tx>['drain']
 }
 
 /**
- * Makes a `(Request) => Response` handler run once per `Idempotency-Key`, wherever such handlers run.
+ * Makes a `(Request) => Response` handler run once per `Idempotency-Key`, on any runtime.
  *
  * @example
  * ```ts
@@ -109,7 +116,10 @@ export function idempotency<Tx, Req extends Request = Request>(
   return Object.assign(wrap, { of, drain: engine.drain })
 }
 
-/** A copy that `fingerprint` may read; where there is none to be made, the request, for its headers. */
+/**
+ * A copy that `fingerprint` may read, or the request itself, for its headers, if it cannot be
+ * copied.
+ */
 function unread<Req extends Request>(request: Req): Req {
   return request.bodyUsed ? request : (copyOf(request) as Req)
 }
@@ -121,7 +131,7 @@ function wrappedTwice(): OncekeyError {
   )
 }
 
-/** A fetch handler's response has every header it will have from us. */
+/** A fetch handler starts without headers from outside. */
 const NOTHING = new Headers()
 
 const READ_BEFORE =

@@ -1,8 +1,8 @@
 /**
- * The response that Next.js makes of what `redirect()`, `permanentRedirect()`, `notFound()`,
- * `forbidden()` and `unauthorized()` of `next/navigation` throw in a route handler; `undefined` for
- * any other error. `idempotency()` of `@oncekey/web` asks it by itself; it is exported for an
- * `answerOf` of one's own and for handlers that are wrapped otherwise.
+ * The response that Next.js makes of the errors thrown by `redirect()`, `permanentRedirect()`,
+ * `notFound()`, `forbidden()` and `unauthorized()` of `next/navigation` in a route handler;
+ * `undefined` for any other error. `idempotency()` of `@oncekey/web` calls it by default. It is
+ * exported for a custom `answerOf`, and for handlers that are wrapped in another way.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ export function answerOf(error: unknown): Response | undefined {
   return digest === 'NEXT_NOT_FOUND' ? refused(404) : undefined
 }
 
-/** `NEXT_REDIRECT;<replace or push>;<url>;<status>;`, where the URL may hold semicolons. */
+/** `NEXT_REDIRECT;<replace or push>;<url>;<status>;`. The URL may contain semicolons. */
 function redirected(parts: readonly string[]): Response | undefined {
   const location = parts.slice(2, -2).join(';')
   const status = Number(parts.at(-2))

@@ -1,15 +1,15 @@
 import { OptionsError } from '@oncekey/core'
 import { answerOf as answerOfNext } from './next-errors.ts'
 
-/** What an error stands for: a response, or nothing where it is a failure like any other. */
+/** Finds the response in an error, or nothing if the error is a failure. */
 export type AnswerOf<Req> = (
   error: unknown,
   request: Req,
 ) => Response | undefined | Promise<Response | undefined>
 
 /**
- * Finds the response in what a handler threw: the app's own `answerOf` is asked first, then a thrown
- * `Response` is that response, then the errors by which Next.js redirects and refuses are read.
+ * Finds the response in what a handler threw. It tries the app's own `answerOf`, then a thrown
+ * `Response`, then the errors by which Next.js redirects and refuses.
  */
 export function resolveAnswerOf<Req>(chosen: AnswerOf<Req> | undefined): AnswerOf<Req> {
   if (chosen !== undefined && typeof chosen !== 'function') {
@@ -24,7 +24,7 @@ export function resolveAnswerOf<Req>(chosen: AnswerOf<Req> | undefined): AnswerO
   }
 }
 
-/** By shape: a framework may bring a `Response` class of its own. */
+/** Checks the shape, because a framework may have its own `Response` class. */
 function isResponse(thrown: unknown): thrown is Response {
   if (typeof thrown !== 'object' || thrown === null || thrown instanceof Error) return false
   const { status, headers, bodyUsed } = thrown as Partial<Response>

@@ -3,16 +3,16 @@ import { cancelled } from './cancelled.ts'
 import { captureResponse, type Exchange } from './capture-response.ts'
 import { responseOf } from './response-of.ts'
 
-/** What a handler came to; `sent`: it was answered past us, and this only says so. */
+/** What a handler produced. `sent`: the response was sent by other means. */
 export type Handled = Response | undefined | { readonly sent: Response }
 
-/** The response that a thrown error stands for, if it is one. */
+/** Finds the response in a thrown error, if there is one. */
 type ThrownAnswer = (error: unknown) => Promise<Response | undefined> | undefined
 
 /**
- * A request's whole way: the engine is asked, and either the handler runs and its response waits for
- * the verdict, or the record answers. `before` are headers that were set outside the handler;
- * `impliedType`, see {@link Exchange}.
+ * Handles a request from start to end: asks the engine, then runs the handler and holds its
+ * response until the verdict, or answers from the record. `before` has the headers set outside the
+ * handler; for `impliedType` see {@link Exchange}.
  */
 export async function answerOnce<Tx>(
   engine: Engine<Tx>,
@@ -51,7 +51,7 @@ async function answerOf(
         const verdict = await run.abandon()
         if (verdict.kind === 'send') throw error
         if (verdict.kind === 'failure') throw verdict.error
-        // It had been given up before it threw, and that is answered.
+        // It was given up before it threw, so the problem is returned.
         return verdict
       },
     )
@@ -60,7 +60,7 @@ async function answerOf(
     const { response } = first
     return isSent(response) ? response.sent : captureResponse(run, response, exchange)
   }
-  // Nobody is there for what comes now, nor for how it fails.
+  // Nobody waits for its result or its error any more.
   handled
     .then((late) => {
       if (late.kind !== 'response' || isSent(late.response)) return undefined
@@ -71,7 +71,7 @@ async function answerOf(
   return responseOf(first.response, exchange.before)
 }
 
-/** Whatever a handler gave back instead of a Response. */
+/** A handler may return anything. */
 function isSent(handled: Handled): handled is { readonly sent: Response } {
   return typeof handled === 'object' && handled !== null && 'sent' in handled
 }

@@ -5,15 +5,15 @@ import { frameAnew } from './framing.ts'
 import { headerChanges } from './header-changes.ts'
 import { isBodiless, responseOf } from './response-of.ts'
 
-/** What of a request its answer depends on, and the headers that were set outside the handler. */
+/** The parts of a request that its response depends on, and the headers set outside the handler. */
 export interface Exchange {
   readonly method: string
   readonly before: Headers
-  /** The content type that the server writes where a response has none: it goes on record with it. */
+  /** The content type that the server adds to a response without one; it is stored with the response. */
   readonly impliedType?: string | undefined
 }
 
-/** Asks the run for its verdict on the handler's response, and makes what is sent. */
+/** Asks the run for its verdict on the handler's response, and builds the response to send. */
 export async function captureResponse(
   run: HandlerRun,
   response: Response | undefined,
@@ -22,7 +22,7 @@ export async function captureResponse(
   try {
     return await captured(run, response, exchange)
   } catch (error) {
-    // A claim is given back, whatever threw after it. If there is a verdict, this changes nothing.
+    // The claim is released, whatever threw after it. After a verdict this has no effect.
     await run.abandon()
     throw error
   }
@@ -39,7 +39,8 @@ async function captured(
       'The handler must return a Response of its own making, with a body that nobody has read: the same Response cannot be sent twice.',
     )
   }
-  // As it was returned: what is sent is what is on record, whatever the handler does with it later.
+  // Copied when returned, so that what is sent equals what is stored, whatever the handler does
+  // later.
   const { status, statusText } = response
   const head: Head = { status, statusText, headers: new Headers(response.headers) }
   const reader = isBodiless(response.status) ? undefined : response.body?.getReader()
@@ -62,12 +63,12 @@ async function captured(
   return responseOf(verdict.response, before)
 }
 
-/** Not awaited: a source that hangs may never say that it was stopped. */
+/** Not awaited, because a hanging source may never confirm. */
 function giveUp(reader: Reader | undefined): void {
   if (reader !== undefined) cancelled(reader).catch(() => {})
 }
 
-/** Status and headers of a response, in a copy of ours. */
+/** A copy of status and headers. */
 type Head = Pick<Response, 'status' | 'statusText' | 'headers'>
 
 const EMPTY: Collected = { kind: 'whole', bytes: new Uint8Array() }
@@ -101,7 +102,7 @@ function sent(
   { method, before }: Exchange,
 ): Response {
   const isWhole = collected.kind === 'whole'
-  // What is passed through as it is written is framed by who writes it.
+  // A response that is passed through while it is written is framed by the runtime.
   if (isWhole) frameAnew(headers, before, method)
   if (reader === undefined || (isWhole && collected.bytes.length === 0)) {
     return new Response(null, { status, statusText, headers })

@@ -1,8 +1,8 @@
 import { framingHeaders } from '@oncekey/core'
 
 /**
- * Takes off what a handler, or the upstream it hands on, says of the message: the runtime
- * frames it. A length stays only where it is all that there is of a body, in an answer to HEAD.
+ * Removes framing headers of the handler or of its upstream, because the runtime frames the
+ * message. A length stays only in a response to HEAD, which has no body.
  */
 export function frameAnew(headers: Headers, before: Headers, method: string): void {
   for (const name of framingHeaders) {

@@ -1,12 +1,12 @@
 import type { HeaderChange } from '@oncekey/core'
 
-/** What a handler changed: a line per value it set, `null` for a header it removed. */
+/** The handler's changes: one line per value it set, `null` for a header it removed. */
 export function headerChanges(before: Headers, after: Headers): HeaderChange[] {
   const changes: HeaderChange[] = []
-  // `Headers` joins the values of every header but `Set-Cookie`, and so does HTTP.
+  // `Headers` joins the values of every header except `Set-Cookie`, as HTTP allows.
   for (const name of new Set(after.keys())) {
     const values = valuesOf(after, name)
-    // An empty value is no absent one.
+    // An empty value differs from an absent one.
     if (before.has(name) && String(values) === String(valuesOf(before, name))) continue
     for (const value of values) changes.push([name, value])
   }

@@ -1,12 +1,15 @@
 import type { PlainResponse } from '@oncekey/core'
 
-/** A replay or a problem, as a response. Headers that were set before stay, unless it changes them. */
+/**
+ * Builds the response for a replay or a problem. Headers set before stay, unless the answer
+ * replaces them.
+ */
 export function responseOf(
   { status, headers, body, reason }: PlainResponse,
   before: Headers,
 ): Response {
   const lines = new Headers(before)
-  // What is said of another message: this one is framed by the runtime.
+  // These describe another message; the runtime frames this one.
   for (const name of ['content-length', 'transfer-encoding']) lines.delete(name)
   const written = new Set<string>()
   for (const [name, value, how] of headers) {
@@ -23,7 +26,7 @@ export function responseOf(
   })
 }
 
-/** Statuses that a Response must not have a body with. */
+/** Statuses whose Response must not have a body. */
 export function isBodiless(status: number): boolean {
   return status < 200 || status === 204 || status === 205 || status === 304
 }

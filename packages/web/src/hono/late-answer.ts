@@ -3,23 +3,26 @@ import type { Context } from 'hono'
 // biome-ignore lint/suspicious/noExplicitAny: what Hono's own middleware takes: the context of any app
 type AnyContext = Context<any>
 
-/** What of a context is guarded against a handler that answers after it was given up. */
+/**
+ * The parts of a context that are guarded against a handler that responds after it was given up.
+ */
 export interface LateAnswers {
-  /** The handler was given up, and the response of the context is ours. */
+  /** Called when the handler was given up and the context's response is ours. */
   refuse(): void
 }
 
 /**
- * A handler that was given up still runs, and shares the context with the middleware outside, which may
- * still be at work on the answer that is sent in its place. What it did is undone, so none of its own
- * response may become that answer, least of all the cookie of a login. Hono does not say who of
- * the two sets something; from `refuse()` on this is taken from both:
+ * Guards the response that replaces a handler that was given up. The handler still runs and shares
+ * the context with the middleware outside, which may still be working on the replacement. What the
+ * handler did is undone, so nothing of its response may get into the replacement, least of all a
+ * login cookie. Hono does not say which of the two sets something, so from `refuse()` on both are
+ * restricted:
  *
- * - no cookie, by `c.header`, by `c.res.headers` or with another response;
- * - another response only where it is made of the one that is there: of its body, or by somebody
- *   who has read it, as compressors and entity tags do. What `onError` makes of a late error is not.
+ * - no cookie, whether by `c.header`, `c.res.headers` or another response;
+ * - another response only if it is derived from the current one: from its body, or by code that has
+ *   read it, as compressors and entity tags do. What `onError` makes of a late error is not.
  *
- * To be called before the handler: it may keep `c.header` for later.
+ * Call it before the handler, which may save `c.header` for later.
  */
 export function guardLateAnswers(c: AnyContext): LateAnswers {
   const { header } = c
@@ -53,7 +56,7 @@ function refuseOtherResponses(c: AnyContext): void {
       return response
     },
     set(next: Response | undefined) {
-      // Who takes the response away, so that no header of it is kept, puts another one there.
+      // Setting the response to undefined, to drop its headers, is followed by setting another one.
       if (next === undefined) {
         isCleared = true
         return
@@ -70,13 +73,16 @@ function refuseOtherResponses(c: AnyContext): void {
   })
 }
 
-/** `body` is what `before` was put there with: a clone has another, as has its original from then on. */
+/**
+ * `body` is the body that `before` was set with. Cloning gives both the clone and the original new
+ * ones.
+ */
 function isMadeOf(next: Response, before: Response, body: Response['body']): boolean {
   if (before.body === null) return next.body === null && next.status === before.status
   return next.body === before.body || before.bodyUsed || before.body.locked || before.body !== body
 }
 
-/** The headers of a response that is there, in whoever's hands: what they are added is forgotten. */
+/** Makes a response's headers ignore cookies, whoever holds the response. */
 function takeNoCookies(headers: Headers): void {
   if (Object.hasOwn(headers, 'append')) return
   const { append, set } = headers

@@ -1,22 +1,22 @@
 import type { HandlerRun } from '@oncekey/core'
 import type { HeldResponse, holdBack } from '@oncekey/node'
 
-/** The response of Node under a Hono context, held back from the moment a handler asks for it. */
+/** The Node response behind a Hono context, held back once a handler accesses it. */
 export interface RawResponse {
-  /** Whether the handler answered through it, or the run was interrupted after it had begun to. */
+  /** Whether the handler responded through it, or the run was interrupted after it had begun to. */
   readonly isUsed: boolean
   /**
-   * The handler has returned, or failed. `true`: the response of Node is what it answered, or will answer
-   * where `returned` says so, and the held response finishes it. `false`: nothing was written to it, and it is
-   * as it was. Throws where it left before it could be held back.
+   * Call it when the handler has returned or failed. `true`: the Node response is the handler's
+   * answer, or will be if `returned` says so, and the held response finishes it. `false`: nothing
+   * was written to it. Throws if it was sent before it could be held back.
    */
   finish(returned: Response | undefined, error?: unknown): boolean
 }
 
 /**
- * Watches `c.env.outgoing` of @hono/node-server, which handlers write to by themselves when they
- * return `RESPONSE_ALREADY_SENT`. Nothing is held until a handler reads it, so that requests that are
- * answered with a Response cost no more. `undefined` on every other runtime.
+ * Watches `c.env.outgoing` of @hono/node-server, which handlers write to when they return
+ * `RESPONSE_ALREADY_SENT`. Nothing is held until a handler reads it, so requests that return a
+ * Response cost no more. `undefined` on every other runtime.
  */
 export async function watchRawResponse(
   env: { outgoing?: unknown } | undefined,
@@ -61,7 +61,7 @@ export async function watchRawResponse(
       if (isReplaced) return true
       if (returned?.headers.has(ALREADY_SENT)) {
         if (held === undefined && outgoing.headersSent) throw sentBefore()
-        // It may be yet to come: from a proxy, or a transport that was given the response.
+        // The response may come later, from a proxy or a transport that holds it.
         if (held === undefined) holdNow(outgoing)
         if (!(held as HeldResponse | undefined)?.begun) return true
       }
@@ -72,7 +72,7 @@ export async function watchRawResponse(
   }
 }
 
-/** What tells @hono/node-server that its response was, or will be, sent by somebody else. */
+/** Tells @hono/node-server that somebody else sends the response. */
 export function alreadySent(): Response {
   return new Response(null, { headers: { [ALREADY_SENT]: 'true' } })
 }

@@ -1,13 +1,14 @@
 export type Reader = ReadableStreamDefaultReader<Uint8Array>
 
-/** What a body held, or, past `maxBytes`, as much of it as was read. */
+/** The content of a body, or, past `maxBytes`, as much of it as was read. */
 export type Collected =
   | { readonly kind: 'whole'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'part'; readonly chunks: readonly Uint8Array[] }
 
 /**
- * Reads to the end, at most two chunks past `maxBytes`, and nothing where that is 0. Two, because a
- * body that was there at once is one chunk however large, and the second read says that it was all.
+ * Reads to the end, or at most two chunks past `maxBytes`, and nothing if that is 0. Two, because a
+ * body that is complete at once is a single chunk of any size, and only the second read shows that
+ * it was all.
  */
 export async function collect(reader: Reader, maxBytes: number): Promise<Collected> {
   const chunks: Uint8Array[] = []
@@ -28,13 +29,12 @@ export async function collect(reader: Reader, maxBytes: number): Promise<Collect
 }
 
 /**
- * A copy, because a source may use its buffer again. Not by `slice`: that of Node's own class of bytes
- * returns the same memory. A string is sent as UTF-8, as @hono/node-server does; anything else could
- * only be sent as something else.
+ * A copy, because a source may reuse its buffer. `slice` does not copy for Node's own bytes. A string
+ * becomes UTF-8, as in @hono/node-server; anything else is refused.
  */
 function copied(chunk: unknown): Uint8Array<ArrayBuffer> {
   if (typeof chunk === 'string') return new TextEncoder().encode(chunk)
-  // By its name: a test runner's class may be of another realm.
+  // Checked by name, because a test runner's class may come from another realm.
   const name = Object.prototype.toString.call(chunk)
   if (name === '[object Uint8Array]') return new Uint8Array(chunk as Uint8Array)
   throw new TypeError('A stream that is sent must hold bytes or strings.')

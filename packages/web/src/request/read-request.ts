@@ -1,22 +1,25 @@
 import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
 import { collect } from './collect.ts'
 
-/** What is said of a request besides the request itself. */
+/** What the adapter adds to a request. */
 export interface RequestReading {
   readonly scope: EngineRequest['scope']
-  /** What the app's functions are called with. */
+  /** The argument of the app's functions. */
   readonly native: unknown
   readonly route?: () => string | undefined
-  /** What the app's own `fingerprint` function makes of it, if there is one. */
+  /** The result of a custom `fingerprint`, if there is one. */
   readonly chosen: (() => unknown) | undefined
-  /** The body where it was read before, and is known all the same; `undefined` where it is lost. */
+  /** The body if it was read before and is still available; `undefined` if it is lost. */
   readonly readBefore: () => Promise<Uint8Array | undefined>
-  /** What to do where it is lost. */
+  /** What the error advises if it is lost. */
   readonly hint: string
   readonly maxRequestBytes: number
 }
 
-/** A fetch request in the engine's words. The handler can still read its body: a clone is read here. */
+/**
+ * Converts a fetch request for the engine. It reads a clone, so the handler can still read the
+ * body.
+ */
 export function readRequest(request: Request, reading: RequestReading): EngineRequest {
   const { method, headers } = request
   const { pathname, search } = new URL(request.url)
@@ -44,7 +47,7 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
   }
 }
 
-/** Validates what is about requests, once. */
+/** Validates the request options. */
 export function resolveRequestOptions<Req>(options: {
   readonly fingerprint?: (request: Req) => unknown
   readonly maxRequestBytes?: number
@@ -59,7 +62,9 @@ export function resolveRequestOptions<Req>(options: {
   return { fingerprint, maxRequestBytes }
 }
 
-/** Lines of one header come joined; the engine refuses a list of keys as it does several lines. */
+/**
+ * Repeated header lines arrive joined; the engine refuses a list of keys just like several lines.
+ */
 function linesOf(headers: Headers, name: string): readonly string[] {
   const value = headers.get(name)
   return value === null ? [] : [value]
@@ -81,17 +86,17 @@ async function bodyThatCame(request: Request, reading: RequestReading): Promise<
 async function read(request: Request, maxBytes: number): Promise<Uint8Array> {
   const reader = (copyOf(request).body as ReadableStream<Uint8Array>).getReader()
   const collected = await collect(reader, maxBytes)
-  // Whatever the handler would find in it now is not what was sent.
+  // The handler would not find the sent body in it.
   if (request.bodyUsed) throw noCopy(request)
   if (collected.kind === 'whole') return collected.bytes
-  // Not awaited: of a clone it resolves when the other half is given up as well.
+  // Not awaited: a clone's `cancel` resolves only when the other branch is cancelled as well.
   reader.cancel().catch(() => {})
   throw tooLarge(maxBytes)
 }
 
 /**
- * A clone whose body can be read while the handler reads the original's. Throws `body-unseen` where
- * the runtime's `clone()` does not make one: reading it would leave the handler an empty body.
+ * A clone whose body can be read beside the original's. Throws `body-unseen` if the runtime's
+ * `clone()` does not copy, because reading it would empty the handler's body.
  */
 export function copyOf(request: Request): Request {
   const copy = request.clone()
