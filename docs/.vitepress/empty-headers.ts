@@ -1,6 +1,8 @@
 import type { MarkdownRenderer } from 'vitepress'
 
-/** A table needs a row of headers, even where a column has none. Empty, a screen reader stumbles. */
+/**
+ * A table needs a row of headers, even where a column has none. Empty, a screen reader stumbles.
+ */
 export function emptyHeadersAreCells(md: MarkdownRenderer): void {
   md.core.ruler.push('empty-headers', ({ tokens }) => {
     for (const [at, token] of tokens.entries()) {

@@ -10,10 +10,10 @@ type Step =
   | { readonly kind: 'frame'; text: string }
 
 /**
- * Draws a sequence diagram as SVG when the site is built, so that no script draws it in the browser.
- * The source is the part of Mermaid's language that the pages use, which the repository's own viewer
- * draws too: `participant A as name`, `A->>B: text`, `A--xB: text` for a message that is lost,
- * `Note over A: text`, and `loop text` to `end`.
+ * Draws a sequence diagram as SVG when the site is built, so that no script draws it in the
+ * browser. The source is the part of Mermaid's language that the pages use, which the repository's
+ * own viewer draws too: `participant A as name`, `A->>B: text`, `A--xB: text` for a message that is
+ * lost, `Note over A: text`, and `loop text` to `end`.
  */
 export function drawSequence(source: string): string {
   const { names, steps } = readSequence(source)

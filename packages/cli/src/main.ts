@@ -242,8 +242,8 @@ function connections() {
 }
 
 /**
- * SIGINT and SIGTERM give a verb that ends by itself some seconds for it, such as a tail that takes its
- * leave. The second one ends the process at once.
+ * SIGINT and SIGTERM give a verb that ends by itself some seconds for it, such as a tail that takes
+ * its leave. The second one ends the process at once.
  */
 function interruption({ act, endsItself }: Command) {
   const controller = new AbortController()

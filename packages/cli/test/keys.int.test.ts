@@ -142,7 +142,8 @@ describe('an act on a key', () => {
 })
 
 describe('what somebody else wrote', () => {
-  // Clears the screen, sets the title, goes up a line, turns the writing round; C1 and a zero width.
+  // Clears the screen, sets the title, goes up a line, turns the writing round; C1 and a zero
+  // width.
   const hostile = 'k\u001b[2J\u001b]0;pwned\u0007\u001b[1A\r\n\u009b31m\u202e\u200bevil'
 
   test('cannot drive the terminal, and is the same in JSON', async () => {

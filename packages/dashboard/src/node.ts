@@ -11,8 +11,8 @@ interface Mounted extends IncomingMessage {
 }
 
 /**
- * The dashboard for Express, Connect and plain `node:http`. Under Express it knows the path that it is
- * mounted at; elsewhere say `basePath`.
+ * The dashboard for Express, Connect and plain `node:http`. Under Express it knows the path that it
+ * is mounted at; elsewhere say `basePath`.
  *
  * @example
  * ```ts

@@ -9,8 +9,8 @@ import {
 /**
  * Returns the document with every covered operation described: the parameter, the header that marks
  * a replay on each answer of the operation's own, and the problems by status. What the operation
- * says of a status or of the parameter itself stays. It takes what a generator has made, so it works
- * with all of them.
+ * says of a status or of the parameter itself stays. It takes what a generator has made, so it
+ * works with all of them.
  *
  * @throws {OptionsError} if the document is not OpenAPI 3.1 or 3.2, or an option cannot be meant
  * @example

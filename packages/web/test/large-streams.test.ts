@@ -16,8 +16,8 @@ function streamed(megabytes: number): Response {
 const request = () =>
   new Request('http://shop/orders', { method: 'POST', headers: { 'idempotency-key': 'k' } })
 
-// Node's own web stream throws where nobody can catch it, and ends the process, if it is cancelled in the
-// tick in which it was read from.
+// Node's own web stream throws where nobody can catch it, and ends the process, if it is cancelled
+// in the tick in which it was read from.
 describe('a stream of Node in a Response', () => {
   test('past the limit is undone, and ends no process', async () => {
     const { app, once } = site()

@@ -4,8 +4,8 @@ import { ExitCode } from '../command/exit-code.ts'
 import { visible } from '../output/visible.ts'
 
 /**
- * Says on stderr what is about to be done and waits for the word to be typed. Throws where another was
- * typed, and a usage error where there is no terminal to ask at.
+ * Says on stderr what is about to be done and waits for the word to be typed. Throws where another
+ * was typed, and a usage error where there is no terminal to ask at.
  */
 export async function confirmed(
   what: string,

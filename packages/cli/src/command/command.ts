@@ -41,7 +41,9 @@ export interface Call {
   redis(): Redis
   /** The dashboard that `--url` or ONCEKEY_URL names, where the verb can be asked of one. */
   dashboard(): DashboardApi | undefined
-  /** Which of the two the command line or the environment names. Throws a usage error for neither. */
+  /**
+   * Which of the two the command line or the environment names. Throws a usage error for neither.
+   */
   server(): 'postgres' | 'redis'
   /** The password is never in it. */
   readonly names: { readonly postgres: string | undefined; readonly redis: string | undefined }

@@ -1,7 +1,10 @@
 import { usageError } from './cli-error.ts'
 import type { Option } from './option.ts'
 
-/** What the command line gave, read by type. A name that the verb does not have is a bug, and throws. */
+/**
+ * What the command line gave, read by type. A name that the verb does not have is a bug, and
+ * throws.
+ */
 export interface Given {
   /** Whether the verb has this option at all. */
   has(name: string): boolean

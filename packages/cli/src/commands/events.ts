@@ -51,7 +51,8 @@ async function tailEvents(call: Call): Promise<ExitCode> {
     ...(subject !== undefined && { subject }),
   }
   const isFollowed = given.flag('follow')
-  // Before the page is read: what is committed in between comes once, because it is told apart by its id.
+  // Before the page is read: what is committed in between comes once, because it is told apart by
+  // its id.
   const place = isFollowed ? await events.place() : undefined
   const page = await events.list(filter, pageOf(given))
   const shownIds = new Set(page.items.map(({ id }) => id))

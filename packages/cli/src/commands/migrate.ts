@@ -96,5 +96,8 @@ async function printPlan({ out, schema }: Call, plans: readonly MigrationPlan[])
   await out.raw(parts.join('\n'))
 }
 
-/** As it is written in the source, a migration stands far to the right; a function's body is left alone. */
+/**
+ * As it is written in the source, a migration stands far to the right; a function's body is left
+ * alone.
+ */
 const trimmed = (text: string): string => text.trim()

@@ -1,13 +1,18 @@
 import { usageError } from '../command/cli-error.ts'
 
-/** Where a server is, of the command line or the environment, and how it may be named in a sentence. */
+/**
+ * Where a server is, of the command line or the environment, and how it may be named in a sentence.
+ */
 export interface ServerUrl {
   readonly href: string
   /** Host, port and database; never the password. */
   readonly name: string
 }
 
-/** Throws a usage error for what is no URL of this kind; the text is not repeated, it may hold a password. */
+/**
+ * Throws a usage error for what is no URL of this kind; the text is not repeated, it may hold a
+ * password.
+ */
 export function serverUrl(
   text: string,
   from: string,
@@ -38,7 +43,10 @@ export const REDIS_URL = {
   example: 'redis://host:6379/0',
 } as const
 
-/** A sentence without what is between a user's name and the host in any URL, and without these passwords. */
+/**
+ * A sentence without what is between a user's name and the host in any URL, and without these
+ * passwords.
+ */
 export function withoutPasswords(text: string, urls: readonly (string | undefined)[]): string {
   const passwords = urls.flatMap((url) => passwordsIn(url)).filter(({ length }) => length >= 4)
   const blind = text

@@ -6,9 +6,9 @@ export function newToken(): string {
 }
 
 /**
- * Who has the token is the viewer; a program sends it as a bearer, and a browser is asked for it as a
- * password. A cookie would be sent along by other sites' forms, and a token in the path would be in
- * every history.
+ * Who has the token is the viewer; a program sends it as a bearer, and a browser is asked for it as
+ * a password. A cookie would be sent along by other sites' forms, and a token in the path would be
+ * in every history.
  */
 export function bearerOrBasic(
   token: string,

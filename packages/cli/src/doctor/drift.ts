@@ -4,8 +4,8 @@ import { type ExpectedObjects, expectedObjects } from './expected-objects.ts'
 import type { Verdict } from './finding.ts'
 
 /**
- * Whether the schema is as its migrations leave it: of the packages that have run all of theirs. What is
- * in it beside that is nobody's business.
+ * Whether the schema is as its migrations leave it: of the packages that have run all of theirs.
+ * What is in it beside that is nobody's business.
  */
 export async function driftVerdict(
   { query, schema, quoted }: Asked,

@@ -28,8 +28,8 @@ export interface Verdict {
 }
 
 /**
- * Runs a check; one that may not look is skipped, and says so. So is one that meets something missing,
- * where another check has found the schema to be `incomplete`.
+ * Runs a check; one that may not look is skipped, and says so. So is one that meets something
+ * missing, where another check has found the schema to be `incomplete`.
  */
 export async function checked(
   check: string,

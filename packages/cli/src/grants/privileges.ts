@@ -1,4 +1,6 @@
-/** What a role may be there for. The same as the headings of docs/grants.md, where a test reads it. */
+/**
+ * What a role may be there for. The same as the headings of docs/grants.md, where a test reads it.
+ */
 export const purposes = [
   'request',
   'lease',

@@ -1,16 +1,16 @@
 import { visibleJson } from './visible.ts'
 
 /**
- * A value as JSON: times in UTC, bytes in base64. What is text in it already and holds JSON is put in
- * with {@link jsonValue}.
+ * A value as JSON: times in UTC, bytes in base64. What is text in it already and holds JSON is put
+ * in with {@link jsonValue}.
  */
 export function json(value: unknown, indent: number | undefined): string {
   return visibleJson(JSON.stringify(value, replacer, indent))
 }
 
 /**
- * JSON text as a value whose integers beyond 2^53 are strings, because no number can hold them; text
- * that is no JSON as it is.
+ * JSON text as a value whose integers beyond 2^53 are strings, because no number can hold them;
+ * text that is no JSON as it is.
  */
 export function jsonValue(text: string): unknown {
   try {

@@ -1,7 +1,7 @@
 /**
- * Text of somebody else's for a terminal: whatever could drive it, or make a line look like another,
- * is written out. Escape sequences, other control characters, line ends, what turns the direction of
- * writing, and what has no width.
+ * Text of somebody else's for a terminal: whatever could drive it, or make a line look like
+ * another, is written out. Escape sequences, other control characters, line ends, what turns the
+ * direction of writing, and what has no width.
  */
 export function visible(text: string): string {
   return text.replaceAll(UNSAFE, written)
@@ -37,5 +37,8 @@ function escapedUnits(character: string): string {
 
 const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0')
 
-/** Control, format (bidirectional marks, joiners, tags), surrogates alone, line and paragraph separators. */
+/**
+ * Control, format (bidirectional marks, joiners, tags), surrogates alone, line and paragraph
+ * separators.
+ */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

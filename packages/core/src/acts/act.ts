@@ -20,7 +20,9 @@ export interface Act {
  */
 export type ActedBy = Partial<Act>
 
-/** Validates what was given of an act; `null` stands for what was not. Throws {@link OptionsError}. */
+/**
+ * Validates what was given of an act; `null` stands for what was not. Throws {@link OptionsError}.
+ */
 export function actedBy(
   verb: string,
   { actor, note }: ActedBy = {},

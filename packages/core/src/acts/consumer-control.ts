@@ -3,8 +3,8 @@ import type { ActedBy } from './act.ts'
 /**
  * What an operator can do to the consumers of a log, and what relays report of them.
  *
- * - A paused consumer is started by no relay: what is under way ends, its slots stay held, its events
- *   are kept. Relays ask within their poll interval.
+ * - A paused consumer is started by no relay: what is under way ends, its slots stay held, its
+ *   events are kept. Relays ask within their poll interval.
  * - Pausing and resuming are acts, with their entry in the audit trail.
  * - A consumer that is retired is forgotten with its pause.
  */

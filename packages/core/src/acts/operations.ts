@@ -35,7 +35,9 @@ export interface Operation {
   readonly id: string
   readonly at: Date
   readonly actor: string
-  /** `keys.release`, `dead-letters.discard`, `endpoints.pause`, `sagas.settle`: docs/operating.md. */
+  /**
+   * `keys.release`, `dead-letters.discard`, `endpoints.pause`, `sagas.settle`: docs/operating.md.
+   */
   readonly act: string
   /** The target of the act. For a key, {@link keyTarget}; for others, {@link actTarget}. */
   readonly target: string

@@ -5,8 +5,9 @@ import { callOption } from '../options/call-option.ts'
 import { checkSealKeys, type Seal, type SealKeys, seal, unseal } from './seal.ts'
 
 /**
- * An operator's view of keys whose responses the engine seals: `answer` seals what it stores, as the
- * engine would, and `get` opens the body where it is asked for. Give it the `seal` of your engine.
+ * An operator's view of keys whose responses the engine seals: `answer` seals what it stores, as
+ * the engine would, and `get` opens the body where it is asked for. Give it the `seal` of your
+ * engine.
  *
  * Opening throws `seal-key-missing` and `seal-broken`.
  *

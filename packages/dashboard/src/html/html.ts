@@ -27,8 +27,8 @@ function escaped(text: string): string {
 }
 
 /**
- * Control characters as their pictures: what a client or a remote system wrote must not change how the
- * rest is shown. Those that change the direction of writing are named.
+ * Control characters as their pictures: what a client or a remote system wrote must not change how
+ * the rest is shown. Those that change the direction of writing are named.
  */
 function visible(text: string): string {
   return text

@@ -42,7 +42,10 @@ export function facts(pairs: readonly (readonly [name: string, value: Content])[
   return html`<dl>${known.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`
 }
 
-/** A text that may be large: its beginning, and how much there is. It is shown as it came, numbers too. */
+/**
+ * A text that may be large: its beginning, and how much there is. It is shown as it came, numbers
+ * too.
+ */
 export function payload(text: string): Html {
   const shown = text.slice(0, MOST_SHOWN)
   const cut = text.length > shown.length

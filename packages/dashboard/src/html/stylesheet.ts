@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 
-/** Light and dark by what the person's system says, readable at any width; nothing from anywhere else. */
+/**
+ * Light and dark by what the person's system says, readable at any width; nothing from anywhere
+ * else.
+ */
 export const STYLESHEET = `:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--page:#fff;--raised:#f6f8fa;--link:#0a58ca;--bad:#a40e26;--good:#116329;--warn:#7a4b00}
 @media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9aa5b1;--line:#3a424c;--page:#0f1419;--raised:#171d24;--link:#7ab7ff;--bad:#ff8a8a;--good:#6fd58b;--warn:#f0c060}}
 *{box-sizing:border-box}

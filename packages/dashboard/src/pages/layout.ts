@@ -3,7 +3,10 @@ import { STYLESHEET_PATH } from '../html/stylesheet.ts'
 import type { Viewer } from '../routing/access.ts'
 import type { PageRoute } from '../routing/route.ts'
 
-/** A whole page. `root` leads from its path to the base of the dashboard: links are relative everywhere. */
+/**
+ * A whole page. `root` leads from its path to the base of the dashboard: links are relative
+ * everywhere.
+ */
 export function layout(of: {
   readonly root: string
   readonly title: string

@@ -12,7 +12,10 @@ interface Figure {
   readonly to: string
 }
 
-/** Each number leads to its list. One that the database does not tell says so, and the others are shown. */
+/**
+ * Each number leads to its list. One that the database does not tell says so, and the others are
+ * shown.
+ */
 export const overview: PageRoute = page<{ readonly figures: readonly Figure[] }>({
   path: '',
   title: 'Overview',

@@ -25,8 +25,8 @@ export interface Viewer {
 }
 
 /**
- * Who it is; `null` or `undefined` for nobody, who sees nothing. A `Response` is sent as it is: a redirect
- * to a login, or a challenge.
+ * Who it is; `null` or `undefined` for nobody, who sees nothing. A `Response` is sent as it is: a
+ * redirect to a login, or a challenge.
  */
 export type Authorize = (
   request: Request,
@@ -42,7 +42,8 @@ export function maySee({ scopes }: Viewer, scope: string): boolean {
 
 /**
  * Whether a request that changes something may come from elsewhere: a browser says so in
- * `Sec-Fetch-Site`, or else in `Origin`. One that says neither is no browser, and has credentials of its own.
+ * `Sec-Fetch-Site`, or else in `Origin`. One that says neither is no browser, and has credentials
+ * of its own.
  */
 export function isForged(request: Request): boolean {
   const site = request.headers.get('sec-fetch-site')

@@ -4,8 +4,8 @@ import type { Described, Route } from './route.ts'
 export const OPENAPI_PATH = 'openapi.json'
 
 /**
- * The API as OpenAPI 3.1 describes it: a path for every route that there is. Its server is relative,
- * so that it is right wherever the dashboard is mounted, behind a proxy too.
+ * The API as OpenAPI 3.1 describes it: a path for every route that there is. Its server is
+ * relative, so that it is right wherever the dashboard is mounted, behind a proxy too.
  */
 export function openApi(routes: readonly Route[]): object {
   return {

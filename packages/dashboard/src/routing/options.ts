@@ -21,8 +21,8 @@ export interface DashboardOptions {
     readonly operations?: Operations | undefined
   }
   /**
-   * The `seal` of the engine. With it, sealed bodies are opened (and masked) where a viewer asks for
-   * them, and what `keys.answer` stores is sealed. @default sealed bodies stay sealed
+   * The `seal` of the engine. With it, sealed bodies are opened (and masked) where a viewer asks
+   * for them, and what `keys.answer` stores is sealed. @default sealed bodies stay sealed
    */
   readonly seal?: Seal
   /** Whatever keeps dead letters: `log.deadLetters`, `hooks.deadLetters`, `sagaDeadLetters(…)`. */
@@ -42,7 +42,10 @@ export interface DashboardOptions {
   readonly mask?: (payload: string, what: Payload) => string
   /** @default 'Oncekey' */
   readonly title?: string
-  /** Where it is mounted, without a slash behind it: `/admin/oncekey`. Mounts of `./node` know it. @default '' */
+  /**
+   * Where it is mounted, without a slash behind it: `/admin/oncekey`. Mounts of `./node` know it.
+   * @default ''
+   */
   readonly basePath?: string
 }
 

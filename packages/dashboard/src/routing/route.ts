@@ -53,7 +53,10 @@ export interface ActRoute {
   perform(form: Form, asked: Asked): Promise<ActOutcome>
 }
 
-/** What the API answers, and beside it where the browser goes next, relative to the act's path, or what it shows. */
+/**
+ * What the API answers, and beside it where the browser goes next, relative to the act's path, or
+ * what it shows.
+ */
 export type ActOutcome = { readonly result: object } & (
   | { readonly to: string }
   /** What is shown once and never again. */

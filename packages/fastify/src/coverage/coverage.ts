@@ -7,10 +7,16 @@ export interface Coverage extends Pick<IdempotencyOptions, 'scope' | 'fingerprin
   readonly engine: Engine<unknown>
 }
 
-/** Every coverage of one registration: the plugin's, and one for each route that has its own options. */
+/**
+ * Every coverage of one registration: the plugin's, and one for each route that has its own
+ * options.
+ */
 export interface Coverages {
   readonly plugin: Coverage
-  /** The route's coverage; `undefined` where it says `false`. Throws `OptionsError` that names the route. */
+  /**
+   * The route's coverage; `undefined` where it says `false`. Throws `OptionsError` that names the
+   * route.
+   */
   ofRoute(route: RouteOptions): Coverage | undefined
   drain: Engine<unknown>['drain']
 }
@@ -59,7 +65,9 @@ function merged(options: IdempotencyOptions, own: RouteIdempotency): Idempotency
   return { ...options, ...own }
 }
 
-/** Options on a route that would never be covered are a mistake, and one that nobody would notice. */
+/**
+ * Options on a route that would never be covered are a mistake, and one that nobody would notice.
+ */
 function checkMethods(route: RouteOptions, own: RouteIdempotency, { engine }: Coverage): void {
   const methods = [route.method].flat()
   // Fastify makes a HEAD route of every GET, with the same config.

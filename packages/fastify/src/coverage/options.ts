@@ -3,11 +3,13 @@ import type { FastifyRequest } from 'fastify'
 
 /** The engine's options, and the two that are functions of a Fastify request. */
 export interface IdempotencyOptions<Tx = unknown> extends EngineOptions<Tx> {
-  /** Who a key belongs to: `(request) => request.user.id`. Every hook of the route has run by then. */
+  /**
+   * Who a key belongs to: `(request) => request.user.id`. Every hook of the route has run by then.
+   */
   readonly scope: Scope<FastifyRequest>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out. May
-   * return a promise. Method, URL and content type always count. @default the body as it came
+   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
+   * May return a promise. Method, URL and content type always count. @default the body as it came
    */
   readonly fingerprint?: (request: FastifyRequest) => unknown
 }

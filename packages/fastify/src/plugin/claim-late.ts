@@ -15,10 +15,10 @@ export type BodyKeeping = 'none' | 'hash' | 'whole'
 export interface LateIdempotency {
   readonly plugin: (fastify: FastifyInstance) => Promise<void>
   /**
-   * Resolves when the handler may go on: its response is held back from then on. Never resolves where
-   * a replay or a problem was sent instead: nothing of the request is to run any more. Rejects with
-   * what the app's error handling is to see; nothing is claimed then. `parts`: what beside method and
-   * URL had the framework choose this handler, such as a version.
+   * Resolves when the handler may go on: its response is held back from then on. Never resolves
+   * where a replay or a problem was sent instead: nothing of the request is to run any more.
+   * Rejects with what the app's error handling is to see; nothing is claimed then. `parts`: what
+   * beside method and URL had the framework choose this handler, such as a version.
    */
   claim(
     request: FastifyRequest,
@@ -29,9 +29,9 @@ export interface LateIdempotency {
 }
 
 /**
- * For frameworks on Fastify that decide inside the route's handler who is let in, as NestJS does with
- * its guards: hooks keep the body as it came and hold the response back, and the framework claims at
- * the moment of its choice. `keeping` is asked of each request before its body is read.
+ * For frameworks on Fastify that decide inside the route's handler who is let in, as NestJS does
+ * with its guards: hooks keep the body as it came and hold the response back, and the framework
+ * claims at the moment of its choice. `keeping` is asked of each request before its body is read.
  */
 export function lateIdempotency(
   keeping: (request: FastifyRequest) => BodyKeeping,

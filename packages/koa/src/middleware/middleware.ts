@@ -15,17 +15,23 @@ import type { IdempotencyOptions } from './options.ts'
 /** The middleware, and what belongs to it. */
 export interface IdempotencyMiddleware<Tx, Ctx extends KoaContext> {
   (ctx: Ctx, next: () => Promise<unknown>): Promise<void>
-  /** What the handler of a covered request may use; typed by the store. Throws `not-covered` elsewhere. */
+  /**
+   * What the handler of a covered request may use; typed by the store. Throws `not-covered`
+   * elsewhere.
+   */
   of(ctx: KoaContext): HandlerContext<Tx>
-  /** On shutdown: new requests get 503, running ones finish. Returns how many did not by the deadline. */
+  /**
+   * On shutdown: new requests get 503, running ones finish. Returns how many did not by the
+   * deadline.
+   */
   drain: Engine<Tx>['drain']
 }
 
 /**
  * Makes what runs behind it run once per `Idempotency-Key`, for Koa 2.13+ and 3.
  *
- * Mount it after authentication. A body parser may come before or after: the middleware takes what a
- * parser left, or else reads the body and puts it back.
+ * Mount it after authentication. A body parser may come before or after: the middleware takes what
+ * a parser left, or else reads the body and puts it back.
  *
  * @example
  * ```ts
@@ -91,7 +97,8 @@ async function run(
     if (held.begun) held.abandon(error as Error)
     throw error
   }
-  // No handler, no outcome: the 404 that follows is the router's, and a later deploy may know better.
+  // No handler, no outcome: the 404 that follows is the router's, and a later deploy may know
+  // better.
   const isOurs = ctx.respond !== false && !held.begun
   if (isOurs && isUnanswered(ctx) && !context.signal.aborted) context.release()
 }

@@ -6,7 +6,9 @@ import type Koa from 'koa'
 import type { Context, Middleware } from 'koa'
 import { listening } from '../../../node/test/http2-front.ts'
 
-/** How Koa joins the adapter contract; `parser` is a body parser that is mounted before, or nothing. */
+/**
+ * How Koa joins the adapter contract; `parser` is a body parser that is mounted before, or nothing.
+ */
 export function serveWith(Application: typeof Koa, parser?: Middleware): ServeSite {
   return async (site) => {
     const { scope, fingerprint } = site

@@ -7,8 +7,8 @@ import type { Claim } from './runtime.ts'
 type FastifyRequest = Parameters<LateIdempotency['claim']>[0]
 
 /**
- * On Fastify: hooks are put on every route that Nest is about to register, and keep bodies as they came,
- * of requests that may be covered.
+ * On Fastify: hooks are put on every route that Nest is about to register, and keep bodies as they
+ * came, of requests that may be covered.
  */
 export async function claimOnFastify(adapter: HttpServer, coverages: Coverages): Promise<Claim> {
   const { lateIdempotency } = await load()

@@ -10,9 +10,9 @@ import { versionsOf } from '../routes/metadata.ts'
 import { RUNTIME, type Runtime } from './runtime.ts'
 
 /**
- * Claims the key, as the last guard of a route: whoever the other guards do not let in sees no stored
- * answer, and of what is inside (interceptors, pipes, handler, exception filters) nothing runs on a
- * replay, and everything is part of the response that is held back.
+ * Claims the key, as the last guard of a route: whoever the other guards do not let in sees no
+ * stored answer, and of what is inside (interceptors, pipes, handler, exception filters) nothing
+ * runs on a replay, and everything is part of the response that is held back.
  *
  * A class, because Nest injects into nothing else.
  */

@@ -9,9 +9,9 @@ export interface Runtime {
 }
 
 /**
- * Resolves when the handler may go on; its response is held back from then on. Never resolves where a
- * replay or a problem was sent instead: nothing else of the route runs, and nothing waits for it. `parts`:
- * what beside method and URL had Nest choose this route.
+ * Resolves when the handler may go on; its response is held back from then on. Never resolves where
+ * a replay or a problem was sent instead: nothing else of the route runs, and nothing waits for it.
+ * `parts`: what beside method and URL had Nest choose this route.
  */
 export type Claim = (
   context: ExecutionContext,

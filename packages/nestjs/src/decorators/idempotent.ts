@@ -6,11 +6,12 @@ import { type Class, type Handler, keepOptions, routesOf } from '../routes/metad
 import type { RouteIdempotency } from '../routes/options.ts'
 
 /**
- * Has a route, or every route of a controller, run once per `Idempotency-Key`; with options over those of
- * the module, or with `false`: this route is not covered.
+ * Has a route, or every route of a controller, run once per `Idempotency-Key`; with options over
+ * those of the module, or with `false`: this route is not covered.
  *
- * All guards of the route run before, wherever they stand. A replay is sent without any interceptor,
- * pipe or handler. Routes with methods that are not covered (default: all but POST and PATCH) pass untouched.
+ * All guards of the route run before, wherever they stand. A replay is sent without any
+ * interceptor, pipe or handler. Routes with methods that are not covered (default: all but POST and
+ * PATCH) pass untouched.
  *
  * @example
  * ```ts

@@ -19,7 +19,8 @@ export interface IdempotencyAsyncOptions<Tx = unknown> extends Pick<DynamicModul
 
 /**
  * Makes routes with `@Idempotent` run once per `Idempotency-Key`, for Nest 11 and 12 on Express and
- * Fastify. Imported once, in the root module. A class, because Nest takes nothing else for a module.
+ * Fastify. Imported once, in the root module. A class, because Nest takes nothing else for a
+ * module.
  *
  * When the application closes, it drains: new requests get 503, running ones finish.
  *

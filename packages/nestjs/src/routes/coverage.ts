@@ -8,7 +8,9 @@ export interface Coverage
   readonly engine: Engine<unknown>
 }
 
-/** Every coverage of an application: the module's, and one for each route that says something else. */
+/**
+ * Every coverage of an application: the module's, and one for each route that says something else.
+ */
 export interface Coverages {
   /** The coverage of a route; `undefined` where nothing or `@Idempotent(false)` is said of it. */
   of(type: Class, handler: Handler): Coverage | undefined
@@ -16,7 +18,9 @@ export interface Coverages {
   drain: Engine<unknown>['drain']
 }
 
-/** Validates the module's options, and a route's when it is first asked for. Throws `OptionsError`. */
+/**
+ * Validates the module's options, and a route's when it is first asked for. Throws `OptionsError`.
+ */
 export function coverages(options: IdempotencyOptions): Coverages {
   const own = coverage(options)
   const all = [own]

@@ -4,9 +4,9 @@ import type { Coverage } from './coverage.ts'
 import { type Class, type Handler, METHOD } from './metadata.ts'
 
 /**
- * Writes for `@nestjs/swagger` what clients should know of a covered route: the header, and the answers
- * that are not the handler's. Its decorators keep these under the same names; what the app itself has said of
- * a header or a status stays.
+ * Writes for `@nestjs/swagger` what clients should know of a covered route: the header, and the
+ * answers that are not the handler's. Its decorators keep these under the same names; what the app
+ * itself has said of a header or a status stays.
  */
 export function documentRoute(
   type: Class,
@@ -26,8 +26,8 @@ export function documentRoute(
 }
 
 /**
- * What swagger says of a route whose responses nobody documented, and says no more once we do: a success,
- * with the type that its compiler plugin found.
+ * What swagger says of a route whose responses nobody documented, and says no more once we do: a
+ * success, with the type that its compiler plugin found.
  */
 function standing(type: Class, name: string, handler: Handler): Responses {
   const factory = (type as { [FACTORY]?: () => Record<string, PluginMetadata> })[FACTORY]

@@ -1,6 +1,8 @@
 import 'reflect-metadata'
 
-/** The keys under which Nest keeps what its decorators say. A test compares them with Nest's own. */
+/**
+ * The keys under which Nest keeps what its decorators say. A test compares them with Nest's own.
+ */
 export const GUARDS = '__guards__'
 export const PATH = 'path'
 export const METHOD = 'method'
@@ -8,7 +10,10 @@ export const VERSION = '__version__'
 
 const OPTIONS = 'oncekey:options'
 
-/** What `@Idempotent` was told, of a class or of one of its methods; `undefined` where there is none. */
+/**
+ * What `@Idempotent` was told, of a class or of one of its methods; `undefined` where there is
+ * none.
+ */
 export function decoratedOptions<Options extends object>(
   target: object,
 ): Options | false | undefined {

@@ -9,8 +9,8 @@ export interface IdempotencyOptions<Tx = unknown, Req = any> extends EngineOptio
   /** Who a key belongs to: `(request) => request.user.id`. Every guard has run by then. */
   readonly scope: Scope<Req>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out. May
-   * return a promise. Method, URL and content type always count. @default the body as it came
+   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
+   * May return a promise. Method, URL and content type always count. @default the body as it came
    */
   readonly fingerprint?: (request: Req) => unknown
   /**

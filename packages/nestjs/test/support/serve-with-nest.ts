@@ -129,7 +129,10 @@ class ErrorCodes {
 }
 Catch()(ErrorCodes)
 
-/** As Nest sends what a handler returns; bytes as a handler with `@Res()` does, because Nest has no word for them. */
+/**
+ * As Nest sends what a handler returns; bytes as a handler with `@Res()` does, because Nest has no
+ * word for them.
+ */
 function send(adapter: Adapter, res: AnyResponse, reply: Reply): unknown {
   const { status = 200, headers = [], removed = [], body = { kind: 'none' } } = reply
   const set = (name: string, value: string | string[]) =>

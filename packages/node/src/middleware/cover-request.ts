@@ -14,11 +14,16 @@ export interface Covering<Req extends NodeRequest> {
   readonly fingerprint?: ChooseWhatCounts<Req>
   readonly waitMs?: number
   readonly body?: BodyReading
-  /** The framework's own request, which options that are functions are called with. @default `req` */
+  /**
+   * The framework's own request, which options that are functions are called with. @default `req`
+   */
   readonly native?: unknown
   /** The route's pattern, once the router knows it. @default what Express's router left on `req` */
   readonly route?: () => string | undefined
-  /** What beside method and URL had the framework choose this handler, such as a version. @default none */
+  /**
+   * What beside method and URL had the framework choose this handler, such as a version. @default
+   * none
+   */
   readonly parts?: readonly string[]
 }
 

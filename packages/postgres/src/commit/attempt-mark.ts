@@ -53,8 +53,8 @@ export function markOf(
 }
 
 /**
- * The mark that the last statement asks for: none if nothing was sent that can have ended the transaction.
- * RESET ALL of a handler removes the setting, and is no end.
+ * The mark that the last statement asks for: none if nothing was sent that can have ended the
+ * transaction. RESET ALL of a handler removes the setting, and is no end.
  */
 export function markAtEnd(
   client: Pick<SqlClient, 'concurrency'>,

@@ -38,23 +38,32 @@ export interface EventFilter {
   readonly subject?: string
 }
 
-/** What an operator sees of the events that are still in the log. Reading changes nothing and holds nothing back. */
+/**
+ * What an operator sees of the events that are still in the log. Reading changes nothing and holds
+ * nothing back.
+ */
 export interface Events {
-  /** The newest first. A page may be short and still have a `next`: a bounded number of rows is looked at. */
+  /**
+   * The newest first. A page may be short and still have a `next`: a bounded number of rows is
+   * looked at.
+   */
   list(
     filter: EventFilter,
     page: { readonly limit: number; readonly after?: string },
   ): Promise<{ readonly items: readonly EventSummary[]; readonly next: string | undefined }>
   /**
-   * By its id. It is looked for around the time that its id names, among some 200,000 rows; `undefined`
-   * where it is not there, or not any more.
+   * By its id. It is looked for around the time that its id names, among some 200,000 rows;
+   * `undefined` where it is not there, or not any more.
    */
   get(id: string): Promise<EventSummary | undefined>
   /** What each consumer that takes events of its type has made of an event, by their names. */
   deliveries(event: EventSummary): Promise<readonly EventDelivery[]>
   /** Where somebody who follows begins: behind all that is committed now. */
   place(): Promise<EventPlace>
-  /** What was committed since, each once, in whatever order transactions commit; at most 1,000 at a time. */
+  /**
+   * What was committed since, each once, in whatever order transactions commit; at most 1,000 at a
+   * time.
+   */
   since(place: EventPlace): Promise<{
     readonly events: readonly EventSummary[]
     readonly place: EventPlace
@@ -147,7 +156,8 @@ export function postgresEvents<Tx>(options: {
     async since(place) {
       const rows = await ask(eventsSince(schema)({ ...place, limit: MOST }))
       const to = rows.at(-1)?.data ?? place.from
-      // Each part has at most so many; what is cut off comes on the next page, which ends at the same `to`.
+      // Each part has at most so many; what is cut off comes on the next page, which ends at the
+      // same `to`.
       const events = rows.slice(0, -1).slice(0, MOST)
       const last = events.at(-1)?.seq ?? '0'
       return {
@@ -160,7 +170,10 @@ export function postgresEvents<Tx>(options: {
     },
   }
 
-  /** The number of the first event from a time on, found by halves; the last where the time is unknown. */
+  /**
+   * The number of the first event from a time on, found by halves; the last where the time is
+   * unknown.
+   */
   async function numberAt(time: number | undefined, last: bigint): Promise<bigint> {
     if (time === undefined) return last
     let [low, high] = [0n, last]
@@ -209,7 +222,9 @@ function timeOf(id: string): number | undefined {
 const max = (one: string, other: string): string => (BigInt(one) > BigInt(other) ? one : other)
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-/** On both sides of where an event should be: clocks differ, and a long transaction commits late. */
+/**
+ * On both sides of where an event should be: clocks differ, and a long transaction commits late.
+ */
 const HALF = 100_000n
 const MOST = 1_000
 const TIMEOUT_MS = 10_000

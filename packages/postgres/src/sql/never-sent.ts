@@ -1,6 +1,6 @@
 /**
- * Whether there was no connection that a statement could have gone out on: the pool was ended, or nobody
- * took the connection. What was asked for has not happened then, and will not.
+ * Whether there was no connection that a statement could have gone out on: the pool was ended, or
+ * nobody took the connection. What was asked for has not happened then, and will not.
  */
 export function isNeverSent(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {

@@ -6,8 +6,7 @@ import { isOutcomeKnown, sqlState } from './sql-state.ts'
  *
  * An error of the statement leaves the session fit. These are about the session:
  *
- * | SQLSTATE       | what it says                                  | where it comes from
- * |
+ * | SQLSTATE       | what it says                                  | where it comes from |
  * |----------------|-----------------------------------------------|-------------------------------------------|
  * | none           | no server said it                             | a lost connection, a deadline,
  * a driver   | | `08`           | connection exception                          | the server, a
@@ -19,13 +18,12 @@ import { isOutcomeKnown, sqlState } from './sql-state.ts'
  * `26000`        | a prepared statement is not there             | `DEALLOCATE`, `DISCARD`, a
  * pooler         | | `42P05`        | it is there already                           | a pooler that
  * mixes sessions              | | `0A000`        | its plan changed its result; not on a standby |
- * a migration beside it; `serializable`     | | `40003`        | nobody knows whether it was done
- * | the server                                | | `53200` `53300`| out of memory; too many
+ * a migration beside it; `serializable`     | | `40003`        | nobody knows whether it was done |
+ * the server                                | | `53200` `53300`| out of memory; too many
  * connections           | the server: one session less helps it     | | `57P`          | shutdown,
  * crash, cannot connect now           | the server                                | | `58` `F0`
- * `XX` | its files, its configuration, itself          | the server
- * | | `FATAL`        | whatever it says, the session has ended       | the server
- * |
+ * `XX` | its files, its configuration, itself          | the server | | `FATAL`        | whatever
+ * it says, the session has ended       | the server |
  */
 export function isSessionFit(error: unknown): boolean {
   const state = sqlState(error)

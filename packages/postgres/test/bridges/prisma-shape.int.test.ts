@@ -8,8 +8,8 @@ import { testDatabase } from '../database/test-database.ts'
 import { fromPrisma } from './snippets/prisma.ts'
 
 /**
- * What a Prisma client with a driver adapter shows of itself: interactive transactions, whose object has raw
- * statements and no pool, and rows of JavaScript values. Over a real server.
+ * What a Prisma client with a driver adapter shows of itself: interactive transactions, whose
+ * object has raw statements and no pool, and rows of JavaScript values. Over a real server.
  */
 function prismaOn(pool: Pool) {
   return {

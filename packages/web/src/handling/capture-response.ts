@@ -9,7 +9,10 @@ import { isBodiless, responseOf } from './response-of.ts'
 export interface Exchange {
   readonly method: string
   readonly before: Headers
-  /** The content type that the server adds to a response without one; it is stored with the response. */
+  /**
+   * The content type that the server adds to a response without one; it is stored with the
+   * response.
+   */
   readonly impliedType?: string | undefined
 }
 

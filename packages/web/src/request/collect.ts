@@ -29,8 +29,8 @@ export async function collect(reader: Reader, maxBytes: number): Promise<Collect
 }
 
 /**
- * A copy, because a source may reuse its buffer. `slice` does not copy for Node's own bytes. A string
- * becomes UTF-8, as in @hono/node-server; anything else is refused.
+ * A copy, because a source may reuse its buffer. `slice` does not copy for Node's own bytes. A
+ * string becomes UTF-8, as in @hono/node-server; anything else is refused.
  */
 function copied(chunk: unknown): Uint8Array<ArrayBuffer> {
   if (typeof chunk === 'string') return new TextEncoder().encode(chunk)

@@ -119,7 +119,10 @@ function undoneBy(how: string, end: (attempt: Attempt) => Promise<void>): StoreB
   }
 }
 
-/** A failed statement is not the end of a transaction: what comes next can still be told, and undone. */
+/**
+ * A failed statement is not the end of a transaction: what comes next can still be told, and
+ * undone.
+ */
 function withFailedStatement(): StoreBehaviour[] {
   const needs: StoreBehaviour['needs'] = ['transactions', 'failing statements']
   return [

@@ -47,7 +47,9 @@ function toldOf({
   return html`${took}${undone}`
 }
 
-/** When in the run's time the step was done, and when it was undone. The text above says the same. */
+/**
+ * When in the run's time the step was done, and when it was undone. The text above says the same.
+ */
 function bar(step: ShownStep, from: number, until: number): Html {
   const at = (time: Date): number => ((time.getTime() - from) / (until - from)) * 100
   const begun = at(step.begunAt)

@@ -1,7 +1,7 @@
 /**
  * The call that writes an act's audit entry, for the statement that acts: the two are one commit.
- * `actor` and `note` are parameters such as `$2`; `target` is an SQL expression of text and `detail`
- * one of jsonb. It answers the entry's number.
+ * `actor` and `note` are parameters such as `$2`; `target` is an SQL expression of text and
+ * `detail` one of jsonb. It answers the entry's number.
  */
 export function auditCall(
   schema: string,
@@ -19,7 +19,9 @@ export function auditCall(
   return `${schema}.audit(${actor}::text, ${name}, ${target}, ${note}::text, ${detail})`
 }
 
-/** The target of one dead letter, as `actTarget` writes it; `id` is an expression of plain digits. */
+/**
+ * The target of one dead letter, as `actTarget` writes it; `id` is an expression of plain digits.
+ */
 export function deadLetterTarget(source: string, id: string): string {
   return `'["dead-letter","${source}","' || ${id} || '"]'`
 }

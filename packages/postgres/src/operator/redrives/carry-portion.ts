@@ -6,13 +6,13 @@ export interface CarriedRow {
 }
 
 /**
- * Carries one portion of a redrive, in one statement: looks at the next rows behind the cursor, takes
- * those that are meant, moves the cursor and counts. No row where somebody else carries it at this moment,
- * or it is not due.
+ * Carries one portion of a redrive, in one statement: looks at the next rows behind the cursor,
+ * takes those that are meant, moves the cursor and counts. No row where somebody else carries it at
+ * this moment, or it is not due.
  *
- * It looks at a bounded number of rows, so that a filter that matches few of very many costs many short
- * statements and no long one. What somebody else has locked is waited for: a letter whose other redrive is
- * rolled back is not left out.
+ * It looks at a bounded number of rows, so that a filter that matches few of very many costs many
+ * short statements and no long one. What somebody else has locked is waited for: a letter whose
+ * other redrive is rolled back is not left out.
  */
 export function carryPortion(
   schema: string,

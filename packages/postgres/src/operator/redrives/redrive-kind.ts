@@ -1,8 +1,8 @@
 import type { SqlValue } from '../../sql/sql-client.ts'
 
 /**
- * What one kind of redrive takes, as parts of SQL: the log, webhooks and sagas have one each. The parts
- * see the redrive as `mine` and may use the parameters that `values` gives, from $1 on.
+ * What one kind of redrive takes, as parts of SQL: the log, webhooks and sagas have one each. The
+ * parts see the redrive as `mine` and may use the parameters that `values` gives, from $1 on.
  */
 export interface RedriveKind {
   readonly source: 'consumers' | 'webhooks' | 'sagas'
@@ -22,8 +22,8 @@ export interface RedriveKind {
   readonly isMeant: string
   values(filter: unknown): readonly SqlValue[]
   /**
-   * CTEs that take the rows of `picked` (id, at), the last one being `put` (id, outcome): `redriven`,
-   * or why not. A row of `picked` that is not in `put` was taken by somebody else.
+   * CTEs that take the rows of `picked` (id, at), the last one being `put` (id, outcome):
+   * `redriven`, or why not. A row of `picked` that is not in `put` was taken by somebody else.
    */
   readonly put: string
 }

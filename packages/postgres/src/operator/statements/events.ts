@@ -124,8 +124,8 @@ export function presentPlace(
 
 /**
  * Events that are visible in `to`, which is now where it is null, and were not in `from`: those of
- * transactions that were open then, and those with numbers above `seq`, the highest that was visible;
- * by their numbers, behind `after`. The last row has no id: `data` is `to`.
+ * transactions that were open then, and those with numbers above `seq`, the highest that was
+ * visible; by their numbers, behind `after`. The last row has no id: `data` is `to`.
  */
 export function eventsSince(
   schema: string,

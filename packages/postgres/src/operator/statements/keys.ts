@@ -129,8 +129,9 @@ export interface KeyDetailRow extends KeyRow {
 }
 
 /**
- * One key as it stands; no row where nothing is known of it. An attempt in transaction mode is seen by
- * the lock that its transaction holds. The lock itself is not tried: a claim would find it taken.
+ * One key as it stands; no row where nothing is known of it. An attempt in transaction mode is seen
+ * by the lock that its transaction holds. The lock itself is not tried: a claim would find it
+ * taken.
  */
 export function findKey(
   schema: string,

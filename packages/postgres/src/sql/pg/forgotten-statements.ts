@@ -1,9 +1,9 @@
 import type { PgClient } from './pg-client.ts'
 
 /**
- * Forgets which of our statements a connection has prepared whenever the server does: by DISCARD ALL, which
- * pools run between two users of a connection, and by DEALLOCATE. `pg` itself goes on using a name that the
- * server no longer knows, which is an error (26000) of whatever comes next.
+ * Forgets which of our statements a connection has prepared whenever the server does: by DISCARD
+ * ALL, which pools run between two users of a connection, and by DEALLOCATE. `pg` itself goes on
+ * using a name that the server no longer knows, which is an error (26000) of whatever comes next.
  */
 export function forgetWithServer(client: PgClient): void {
   const connection = client.connection as Connection | undefined

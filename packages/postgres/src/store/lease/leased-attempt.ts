@@ -179,8 +179,9 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * On the connection that renews the leases, because the pool has no other: handlers hold them all, perhaps
-   * waiting for the end of this very attempt, or the pool is being ended and waits for this one.
+   * On the connection that renews the leases, because the pool has no other: handlers hold them
+   * all, perhaps waiting for the end of this very attempt, or the pool is being ended and waits for
+   * this one.
    */
   async function besides<Row>(statement: Statement<Row>): Promise<Row[]> {
     return await whenSerialized(() => store.renewals.besides(statement))

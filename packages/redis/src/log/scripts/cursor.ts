@@ -6,7 +6,8 @@
  *   epoch        of the last time it was taken, digits. It grows each time, and is no less than the
  *                time in microseconds: an epoch that a failover lost is not given out again
  *   lease_until  by the server's clock, milliseconds
- *   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put back
+ *   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put
+ *                back
  *   crashes      how many holders in a row vanished without a release
  *   suspect      an event that may kill processes, and
  *   starts       how often it was started

@@ -18,14 +18,15 @@ export const RECORD_VERSION = '1'
  *
  * A record is a hash:
  *   v            the format of the record; a release that changes the format changes this number
- *   state        'running', 'done', or 'free' (released; remembered for an hour so that a completion
- *                that comes too late is recognized)
+ *   state        'running', 'done', or 'free' (released; remembered for an hour so that a
+ *                completion that comes too late is recognized)
  *   fingerprint  of the request that made the record
  *   token        of the attempt that owns it; empty once that was abandoned
  *   number       of that attempt
  *   lease_until  by the server's clock, milliseconds. A lease ends by this and not by the key's own
  *                expiry, because the record of an expired lease must remain to be `unknown`
- *   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put back
+ *   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put
+ *                back
  *   claimed_at   when the first attempt claimed the key, milliseconds
  *   done_at      when it was completed, milliseconds; for operators
  *   freed        '1' if the key had been released before it was claimed: see `give-back.ts`

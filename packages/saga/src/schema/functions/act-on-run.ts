@@ -1,7 +1,8 @@
 /**
- * `saga_act`: an operator's act on a run, with its audit entry, in one commit. It calls the function that
- * acts and compares the run with what it was: an act that found nothing to do leaves no entry. Work that
- * was taken away from whoever had it has a new epoch and no owner; a claim beside this names an owner.
+ * `saga_act`: an operator's act on a run, with its audit entry, in one commit. It calls the
+ * function that acts and compares the run with what it was: an act that found nothing to do leaves
+ * no entry. Work that was taken away from whoever had it has a new epoch and no owner; a claim
+ * beside this names an owner.
  */
 export function actOnRun(schema: string): string {
   return `create function ${schema}.saga_act(in_act text, in_run text, in_actor text, in_note text,
