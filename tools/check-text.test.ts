@@ -49,6 +49,19 @@ test('lets tables, code blocks and addresses be longer than 100 columns', () => 
   expect(findTextFaults([{ path: 'README.md', text }])).toEqual([])
 })
 
+test('reports a comment over 100 columns with its length', () => {
+  const text = `/**\n * ${long}\n */\nconst a = '// ${long}'\n  // ${long}\n`
+  expect(findTextFaults([{ path: 'packages/core/src/a.ts', text }])).toEqual([
+    'packages/core/src/a.ts:2: 107 columns; comments have 100 at most',
+    'packages/core/src/a.ts:5: 109 columns; comments have 100 at most',
+  ])
+})
+
+test('lets examples, tables and directives in comments be longer than 100 columns', () => {
+  const text = `/**\n * \`\`\`ts\n * ${long}\n * \`\`\`\n * | ${long} |\n */\n// biome-ignore x: ${long}\n`
+  expect(findTextFaults([{ path: 'packages/core/src/a.ts', text }])).toEqual([])
+})
+
 test('reports a test file that imports `it`', () => {
   const text = `import { expect, it } from 'vitest'\n`
   expect(findTextFaults([{ path: 'packages/core/test/request/key.test.ts', text }])).toEqual([

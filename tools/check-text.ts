@@ -13,6 +13,7 @@ export function findTextFaults(files: readonly TextFile[]): string[] {
     ...(file.path.endsWith('.md') ? deadPaths(file, paths) : []),
     ...conflictMarkers(file),
     ...(file.path.endsWith('.md') && !GENERATED.includes(file.path) ? longLines(file) : []),
+    ...(/\.tsx?$/.test(file.path) ? longComments(file) : []),
     ...(/\.(test|test-d)\.tsx?$/.test(file.path) ? secondNameOfTests(file) : []),
   ])
 }
@@ -35,6 +36,28 @@ function longLines({ path, text }: TextFile): string[] {
     const withoutAddresses = line.replace(/\]\([^)]*\)/g, ']').replace(/https?:\S+/g, '')
     if (withoutAddresses.length <= COLUMNS) continue
     faults.push(`${path}:${number}: ${line.length} columns; prose has ${COLUMNS} at most`)
+  }
+  return faults
+}
+
+/** Examples, tables, diagrams, directives and addresses are exempt, and so are template strings. */
+function longComments({ path, text }: TextFile): string[] {
+  let inCode = false
+  let inTemplate = false
+  const faults: string[] = []
+  for (const [line, number] of numbered(text)) {
+    const backticks = line.replaceAll('\\`', '').split('`').length - 1
+    if (inTemplate || !/^\s*(?:\/[/*]|\*)/.test(line)) {
+      if (backticks % 2 === 1) inTemplate = !inTemplate
+      inCode = false
+      continue
+    }
+    const comment = line.match(/^\s*(?:\/\/|\/\*\*?|\*) ?(.*)$/)?.[1]
+    if (comment === undefined) continue
+    if (comment.startsWith('```')) inCode = !inCode
+    if (inCode || line.length <= COLUMNS || /^(\||biome-ignore )|──/.test(comment)) continue
+    if (line.replace(/https?:\S+/g, '').length <= COLUMNS) continue
+    faults.push(`${path}:${number}: ${line.length} columns; comments have ${COLUMNS} at most`)
   }
   return faults
 }
