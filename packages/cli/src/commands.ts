@@ -11,6 +11,7 @@ import { keysCommands } from './commands/keys.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { operationsCommands } from './commands/operations.ts'
 import { purgeCommand } from './commands/purge.ts'
+import { redrivesCommands } from './commands/redrives.ts'
 import { sagasCommands } from './commands/sagas.ts'
 import { webhooksCommands } from './commands/webhooks.ts'
 
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   grantsCommand,
   ...keysCommands,
   ...deadCommands,
+  ...redrivesCommands,
   ...consumersCommands,
   ...eventsCommands,
   ...webhooksCommands,

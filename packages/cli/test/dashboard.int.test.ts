@@ -121,6 +121,25 @@ test('a saga is shown and settled through it', async () => {
   expect((await through(['sagas', 'settle', 'order-1', ...act])).code).toBe(0)
 })
 
+test('redrives and pauses are on record, and their acts in the audit', async () => {
+  const { run } = database
+  const none = await run(['redrives', 'list', '--of', 'webhooks'])
+  expect(none.stdout).toBe('Nothing of webhooks has been redriven.\n')
+  const id = await postgresLog({ client: database.pool() }).deadLetters.redrives?.start({}, {})
+  expect((await run(['redrives', 'show', String(id)])).stdout).toMatch(/state +running/)
+  expect((await run(['redrives', 'cancel', String(id), ...act])).code).toBe(0)
+  expect((await run(['redrives', 'cancel', String(id), ...act])).code).toBe(1)
+  expect((await run(['consumers', 'pause', 'email', ...act])).stdout).toContain('is paused')
+  expect((await run(['consumers', 'pause', 'email', ...act])).code).toBe(1)
+  expect((await run(['consumers', 'resume', 'email', ...act])).stdout).toContain('is running')
+  expect((await run(['consumers', 'pause', 'nobody', ...act])).code).toBe(1)
+  const { stdout } = await run(['operations', 'list', '--json'])
+  const acts = JSON.parse(stdout).items.map((entry: { act: string }) => entry.act)
+  expect(acts).toEqual(
+    expect.arrayContaining(['redrives.cancel', 'consumers.pause', 'consumers.resume']),
+  )
+})
+
 test('who acts is what the dashboard says of the token', async () => {
   const { stdout } = await through(['operations', 'list', '--act', 'keys.release', '--json'])
   expect(JSON.parse(stdout).items).toMatchObject([

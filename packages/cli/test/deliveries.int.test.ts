@@ -96,7 +96,7 @@ describe('dead letters and consumers', () => {
     const [{ id }] = JSON.parse((await run(['dead', 'list', '--json'])).stdout).items
     expect((await run(['dead', 'discard', id, ...act])).stdout).toBe('1 discarded.\n')
     const shown = await run(['dead', 'show', id])
-    expect(shown.stdout).toMatch(/note +the mail server is back \(maria@shop\.example\)\n/)
+    expect(shown.stdout).toMatch(/note +the mail server is back\n/)
     const again = await run(['dead', 'discard', id, '999999', ...act])
     expect(again).toMatchObject({
       code: 1,
@@ -320,7 +320,7 @@ describe('sagas', () => {
       done: true,
     })
     const shown = await run(['sagas', 'show', 'order-4'])
-    expect(shown.stdout).toMatch(/note +the mail server is back \(maria@shop\.example\)\n/)
+    expect(shown.stdout).toMatch(/note +the mail server is back\n/)
     const resumed = await run(['sagas', 'resume', 'order-4', ...act])
     expect(resumed).toMatchObject({
       code: 1,

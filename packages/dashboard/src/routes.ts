@@ -1,6 +1,7 @@
 import { auditPage } from './pages/audit.ts'
-import { consumersPage } from './pages/consumers.ts'
-import { discardLetter, redriveLetters } from './pages/dead-letters/acts.ts'
+import { pauseConsumer, resumeConsumer } from './pages/consumers/acts.ts'
+import { consumersPage } from './pages/consumers/consumers.ts'
+import { discardLetter, editLetter, redriveLetters } from './pages/dead-letters/acts.ts'
 import { deadLetterPage } from './pages/dead-letters/letter.ts'
 import { deadLettersPage } from './pages/dead-letters/letters.ts'
 import { previewPage } from './pages/dead-letters/preview.ts'
@@ -10,6 +11,9 @@ import { answerKey, forgetKey, releaseKey } from './pages/keys/acts.ts'
 import { keyPage } from './pages/keys/key.ts'
 import { keysPage } from './pages/keys/keys.ts'
 import { overview } from './pages/overview.ts'
+import { cancelRedrive, replayWindow, startRedrive } from './pages/redrives/acts.ts'
+import { redrivePage } from './pages/redrives/redrive.ts'
+import { redrivesPage } from './pages/redrives/redrives.ts'
 import { compensateSaga, resumeSaga, settleSaga } from './pages/sagas/acts.ts'
 import { sagaRunPage } from './pages/sagas/run.ts'
 import { sagasPage } from './pages/sagas/runs.ts'
@@ -35,6 +39,8 @@ export const routes: readonly Route[] = [
   deadLettersPage,
   deadLetterPage,
   previewPage,
+  redrivesPage,
+  redrivePage,
   consumersPage,
   webhooksPage,
   endpointPage,
@@ -47,6 +53,12 @@ export const routes: readonly Route[] = [
   forgetKey,
   redriveLetters,
   discardLetter,
+  editLetter,
+  startRedrive,
+  cancelRedrive,
+  pauseConsumer,
+  resumeConsumer,
+  replayWindow,
   pingEndpoint,
   rotateSecret,
   pauseEndpoint,

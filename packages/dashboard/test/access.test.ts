@@ -1,5 +1,5 @@
 import { type Keys, memoryLog, memoryStore } from '@oncekey/core'
-import { postgresEvents } from '@oncekey/postgres'
+import { postgresConsumers, postgresEvents } from '@oncekey/postgres'
 import { sagaOperator } from '@oncekey/saga'
 import { webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
@@ -25,14 +25,16 @@ afterEach(() => {
 async function site(viewer: Viewer | Response | null) {
   const store = memoryStore({ mode: 'lease' })
   const log = memoryLog(store)
+  const hooks = webhooks({ client: nowhere })
   await leaveUnknown(store, 'lost')
   await finish(store, 'done', '{"id":1}')
   const show = dashboard({
     store,
-    deadLetters: [log.deadLetters],
+    deadLetters: [log.deadLetters, hooks.deadLetters],
     lag: { log, consumers: ['mailer'] },
+    consumers: postgresConsumers({ client: nowhere }),
     events: postgresEvents({ client: nowhere }),
-    webhooks: webhooks({ client: nowhere }),
+    webhooks: hooks,
     sagas: sagaOperator({ client: nowhere }),
     authorize: () => viewer,
   })
@@ -66,7 +68,7 @@ test.each(
 const acts = routes.filter(({ method }) => method === 'POST')
 
 test('there are acts to try', () => {
-  expect(acts.length).toBeGreaterThanOrEqual(13)
+  expect(acts.length).toBeGreaterThanOrEqual(19)
 })
 
 test.each(acts)('a reader cannot: $path', async ({ path }) => {

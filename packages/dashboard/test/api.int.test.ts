@@ -29,6 +29,7 @@ beforeAll(async () => {
     store: shop.store,
     deadLetters: [shop.log.deadLetters, shop.hooks.deadLetters, shop.sagas.deadLetters],
     lag: { log: shop.log, consumers: ['mailer', 'webhooks', 'unheard-of'] },
+    consumers: shop.consumers,
     events: shop.events,
     webhooks: shop.hooks,
     sagas: shop.sagas,
@@ -81,12 +82,21 @@ const CALLS: readonly [
   ['post', 'keys/release', { ...name, ...act }],
   ['post', 'keys/answer', { ...NAME, key: 'lost-2', status: '201', body: '{}', ...act }],
   ['post', 'dead-letters/redrive', { source: 'webhooks', id: '1', ...act }],
+  ['post', 'dead-letters/edit', { source: 'consumers', id: 'LETTER', data: '{"to":"c@"}', ...act }],
   ['post', 'dead-letters/redrive', { source: 'consumers', limit: '1', ...act }],
   ['post', 'dead-letters/discard', { source: 'webhooks', id: '2', ...act }],
   ['post', 'webhooks/ping', { id: 'ENDPOINT' }],
   ['post', 'webhooks/rotate', { id: 'ENDPOINT', overlapHours: '1', ...act }],
   ['post', 'webhooks/pause', { id: 'ENDPOINT', ...act }],
   ['post', 'webhooks/enable', { id: 'ENDPOINT', ...act }],
+  ['post', 'redrives/start', { source: 'webhooks', ratePerSecond: '20', limit: '1', ...act }],
+  ['get', 'redrives', { source: 'webhooks' }],
+  ['get', 'redrives/one', { source: 'webhooks', id: 'REDRIVE' }],
+  ['post', 'redrives/cancel', { source: 'webhooks', id: 'REDRIVE', ...act }],
+  ['post', 'webhooks/replay', { id: 'ENDPOINT', since: '2026-01-01T00:00:00Z', ...act }],
+  ['post', 'consumers/pause', { consumer: 'mailer', ...act }],
+  ['get', 'consumers'],
+  ['post', 'consumers/resume', { consumer: 'mailer', ...act }],
   ['post', 'webhooks/retry', { id: '3', ...act }],
   ['post', 'sagas/resume', { id: 'order-17', ...act }],
   ['post', 'sagas/compensate', { id: 'order-17', ...act }],
@@ -95,8 +105,11 @@ const CALLS: readonly [
   ['get', 'audit'],
 ]
 
-const idOf = (id: string): string =>
-  ({ ENDPOINT: shop.endpointId, LETTER: shop.letterId })[id] ?? id
+async function idOf(id: string): Promise<string> {
+  if (id !== 'REDRIVE') return { ENDPOINT: shop.endpointId, LETTER: shop.letterId }[id] ?? id
+  const newest = await shop.hooks.deadLetters.redrives?.list({}, { limit: 1 })
+  return newest?.items[0]?.id ?? ''
+}
 
 test('every route is called', () => {
   const called = new Set(CALLS.map(([method, path]) => `${method.toUpperCase()} ${path}`))
@@ -104,7 +117,7 @@ test('every route is called', () => {
 })
 
 test.each(CALLS)('%s /%s %o answers what is described', async (method, path, given = {}) => {
-  const parameters = { ...given, ...(given.id !== undefined && { id: idOf(given.id) }) }
+  const parameters = { ...given, ...(given.id !== undefined && { id: await idOf(given.id) }) }
   const response =
     method === 'get'
       ? await ask(`${path}?${new URLSearchParams(parameters)}`)

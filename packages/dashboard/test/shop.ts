@@ -2,7 +2,13 @@ import { once as emitted } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
-import { migrate, postgresEvents, postgresLog, postgresStore } from '@oncekey/postgres'
+import {
+  migrate,
+  postgresConsumers,
+  postgresEvents,
+  postgresLog,
+  postgresStore,
+} from '@oncekey/postgres'
 import { createSagaRunner, saga, sagaMigrations, sagaOperator } from '@oncekey/saga'
 import { freshDatabase, waitFor } from '@oncekey/test-servers'
 import { webhookMigrations, webhooks } from '@oncekey/webhooks'
@@ -144,6 +150,7 @@ export async function troubledShop() {
     letterId: letters.items[0]?.id ?? '',
     sagas: sagaOperator({ client: pool }),
     events: postgresEvents({ client: pool }),
+    consumers: postgresConsumers({ client: pool }),
     deliver,
     /** What a running process would do with a run that was resumed. */
     async drive(id: string): Promise<void> {

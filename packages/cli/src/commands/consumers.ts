@@ -19,14 +19,31 @@ export const consumersCommands: readonly Command[] = [
     summary: 'Forget a consumer that is no more, so that it holds no events back',
     details:
       'What it could not take, dead or retrying, is kept apart: dead list --retired shows it. With --discard it\n' +
-      'is given up instead, with note and actor. A relay that still has it begins anew, where its startAt says.\n' +
-      'Who and why are printed, and on record only with what is discarded.',
+      'is given up instead. A relay that still has it begins anew, where its startAt says.',
     server: 'postgres',
     act: 'asks',
     operands: [{ name: 'consumer' }],
     options: { discard: { help: 'Give up what it could not take, instead of keeping it.' } },
     examples: ["consumers retire email-v1 --note 'renamed to email' --yes"],
     run: retireConsumer,
+  },
+  {
+    path: 'consumers pause',
+    summary: 'Deliver nothing to a consumer until it is resumed; its events are kept',
+    server: 'postgres',
+    act: 'asks',
+    operands: [{ name: 'consumer' }],
+    examples: ["consumers pause email --note 'the mail server moves' --yes"],
+    run: (call) => setPaused(call, true),
+  },
+  {
+    path: 'consumers resume',
+    summary: 'Deliver to a consumer again, beginning with what was kept',
+    server: 'postgres',
+    act: 'asks',
+    operands: [{ name: 'consumer' }],
+    examples: ["consumers resume email --note 'it has moved' --yes"],
+    run: (call) => setPaused(call, false),
   },
 ]
 
@@ -93,7 +110,7 @@ async function retireConsumer(call: Call): Promise<ExitCode> {
   )
   const left = await log.retire(
     name,
-    isDiscarded ? { remaining: 'discard', note: `${act.note} (${act.actor})` } : {},
+    isDiscarded ? { remaining: 'discard', note: act.note, actor: act.actor } : { actor: act.actor },
   )
   await call.out.result({ consumer: name, result: 'done', ...left, ...act }, (page) => {
     page.line`Consumer "${name}" is forgotten (${act.actor}: ${act.note}).`
@@ -103,6 +120,31 @@ async function retireConsumer(call: Call): Promise<ExitCode> {
       page.line`${left.discarded} deliveries that it could not take are discarded.`
   })
   return ExitCode.done
+}
+
+async function setPaused(call: Call, isPaused: boolean): Promise<ExitCode> {
+  const name = call.given.operand('consumer')
+  const act = call.act()
+  await call.confirm(
+    isPaused
+      ? `No relay delivers to consumer "${name}" until it is resumed.`
+      : `Relays deliver to consumer "${name}" again.`,
+    name,
+  )
+  const { postgresConsumers } = await import('@oncekey/postgres')
+  const consumers = postgresConsumers({ client: call.postgres(), schema: call.schema })
+  const outcome = await (isPaused ? consumers.pause(name, act) : consumers.resume(name, act))
+  if (outcome === 'unknown') {
+    throw new CliError(
+      ExitCode.found,
+      `There is no consumer "${name}": nothing was changed. See oncekey consumers list.`,
+    )
+  }
+  const isDone = outcome !== 'already'
+  await call.out.result({ consumer: name, result: outcome, ...act }, (page) => {
+    page.line`Consumer "${name}" ${isDone ? 'is' : 'was already'} ${isPaused ? 'paused' : 'running'}.`
+  })
+  return isDone ? ExitCode.done : ExitCode.found
 }
 
 async function everyConsumer(call: Call) {

@@ -308,7 +308,7 @@ async function discardDead(call: Call): Promise<ExitCode> {
     `${ids.length} dead letters of ${source.name} are never delivered: ${ids.join(', ')}.`,
     ids.length === 1 ? (ids[0] ?? '') : String(ids.length),
   )
-  const results = await deadLetters(source).discard(ids, `${note} (${actor})`)
+  const results = await deadLetters(source).discard(ids, { actor, note })
   const refused = results.filter(({ outcome }) => outcome !== 'discarded')
   await call.out.result({ of: source.name, actor, note, results }, (page) => {
     page.line`${results.length - refused.length} discarded.`

@@ -45,7 +45,7 @@ export const sagasCommands: readonly Command[] = [
   {
     path: 'sagas resume',
     summary: 'Have a run that is stuck go on, with its attempts forgiven',
-    details: 'A runner takes it up. Who and why are printed, and not yet on record.',
+    details: 'A runner takes it up.',
     server: 'postgres',
     viaDashboard: true,
     act: 'asks',
@@ -157,14 +157,14 @@ function showRun(page: Page, run: WholeRun): void {
 async function resumeSaga(call: Call): Promise<ExitCode> {
   const id = await askedRun(call, 'goes on from where it stopped, with its attempts forgiven')
   const sagas = await sagasFor(call)
-  return await told(call, id, () => sagas.resume(id), ['running', 'compensating'])
+  return await told(call, id, () => sagas.resume(id, call.act()), ['running', 'compensating'])
 }
 
 async function compensateSaga(call: Call): Promise<ExitCode> {
   const { actor, note } = call.act()
   const id = await askedRun(call, 'is undone, step by step')
   const sagas = await sagasFor(call)
-  const how = { note: `${note} (${actor})`, pastPivot: call.given.flag('past-pivot') }
+  const how = { note, actor, pastPivot: call.given.flag('past-pivot') }
   return await told(call, id, () => sagas.compensate(id, how), ['compensating', 'compensated'])
 }
 
@@ -172,7 +172,7 @@ async function settleSaga(call: Call): Promise<ExitCode> {
   const { actor, note } = call.act()
   const id = await askedRun(call, 'is ended as it is: nothing of it runs any more')
   const sagas = await sagasFor(call)
-  return await told(call, id, () => sagas.settle(id, `${note} (${actor})`), ['settled'])
+  return await told(call, id, () => sagas.settle(id, note, { actor, note }), ['settled'])
 }
 
 async function askedRun(call: Call, what: string): Promise<string> {

@@ -228,7 +228,7 @@ async function rotate(call: Call): Promise<ExitCode> {
     `${endpoint.url} gets a new signing secret; the one before is taken for ${shownDuration(overlapMs)} more.`,
     id,
   )
-  const rotated = await endpoints.rotateSecret(id, { overlapMs })
+  const rotated = await endpoints.rotateSecret(id, { overlapMs }, act)
   if (rotated === undefined) throw noEndpoint(id)
   await call.out.result({ endpoint: id, ...rotated, overlapMs, ...act }, (page) => {
     page.line`The new secret of ${endpoint.url}, for its owner to verify with:`

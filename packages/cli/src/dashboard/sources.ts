@@ -15,11 +15,13 @@ export async function sourcesOf(call: Call): Promise<Omit<DashboardOptions, 'aut
   const versions = await migratedVersions(of.client, { schema: of.schema })
   const webhooks = versions?.has('webhooks') ? await webhooksOf(call) : undefined
   const sagas = versions?.has('saga') ? await sagasOf(call) : undefined
-  const consumers = await postgresConsumers(of).list()
+  const consumers = postgresConsumers(of)
+  const names = (await consumers.list()).map(({ name }) => name)
   return {
     store,
     deadLetters: [log, webhooks, sagas].flatMap((each) => each?.deadLetters ?? []),
-    lag: { log, consumers: consumers.map(({ name }) => name) },
+    lag: { log, consumers: names },
+    consumers,
     events: postgresEvents(of),
     ...(webhooks !== undefined && { webhooks }),
     ...(sagas !== undefined && { sagas }),

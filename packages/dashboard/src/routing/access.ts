@@ -5,14 +5,19 @@ export type DashboardAct =
   | 'keys.forget'
   | 'dead-letters.redrive'
   | 'dead-letters.discard'
+  | 'dead-letters.edit-and-redrive'
+  | 'redrives.cancel'
+  | 'consumers.pause'
+  | 'consumers.resume'
   | 'sagas.resume'
   | 'sagas.compensate'
   | 'sagas.settle'
   | 'endpoints.ping'
-  | 'endpoints.rotateSecret'
+  | 'endpoints.rotate-secret'
   | 'endpoints.pause'
   | 'endpoints.enable'
   | 'deliveries.retry'
+  | 'deliveries.replay'
 
 /** Whom a request comes from, and what they may do. */
 export interface Viewer {

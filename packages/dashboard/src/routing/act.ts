@@ -53,8 +53,3 @@ export function confirmedAct({
     },
   }
 }
-
-/** For a source that keeps one text: why, and who. */
-export function signedNote({ actor, note }: Act): string {
-  return `${note} (${actor})`
-}

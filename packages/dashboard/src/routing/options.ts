@@ -7,6 +7,7 @@ import {
   type Seal,
   sealedKeys,
 } from '@oncekey/core'
+import type { ConsumersSource } from '../sources/consumers.ts'
 import type { EventsSource } from '../sources/events.ts'
 import type { SagasSource } from '../sources/sagas.ts'
 import type { WebhooksSource } from '../sources/webhooks.ts'
@@ -29,6 +30,8 @@ export interface DashboardOptions {
   readonly deadLetters?: readonly DeadLetterSource[]
   /** How far consumers are behind. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
+  /** Who works for consumers, and to pause them: `postgresConsumers({ client })`. */
+  readonly consumers?: ConsumersSource
   /** The events in the log: `postgresEvents({ client })`. */
   readonly events?: EventsSource
   /** Endpoints and deliveries: what `webhooks()` returns. */
@@ -57,6 +60,7 @@ export interface ResolvedOptions {
   readonly operations: Operations | undefined
   readonly deadLetters: readonly DeadLetterSource[]
   readonly lag: DashboardOptions['lag']
+  readonly consumers: ConsumersSource | undefined
   readonly events: EventsSource | undefined
   readonly webhooks: WebhooksSource | undefined
   readonly sagas: SagasSource | undefined
@@ -72,6 +76,7 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
     seal,
     deadLetters = [],
     lag,
+    consumers,
     events,
     webhooks,
     sagas,
@@ -88,7 +93,7 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
       'dashboard: this store has no `keys`. The Postgres, Redis and memory stores have; leave `store` out for another.',
     )
   }
-  const isEmpty = [store, deadLetters[0], lag, events, webhooks, sagas].every(
+  const isEmpty = [store, deadLetters[0], lag, consumers, events, webhooks, sagas].every(
     (each) => each === undefined,
   )
   if (isEmpty) {
@@ -113,6 +118,7 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
     operations: store?.operations,
     deadLetters,
     lag,
+    consumers,
     events,
     webhooks,
     sagas,

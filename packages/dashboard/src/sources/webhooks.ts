@@ -38,6 +38,11 @@ export interface WebhooksSource {
     get(id: string): Promise<ShownWholeDelivery | undefined>
     request(id: string): Promise<ShownRequest | undefined>
     retry(id: string, act: Act): Promise<string | undefined>
+    /** Returns the id of the redrive; undefined where there is no such endpoint. */
+    replay(
+      window: { readonly endpointId: string; readonly since: Date; readonly until?: Date },
+      pace: Act & { readonly ratePerSecond?: number; readonly limit?: number },
+    ): Promise<string | undefined>
   }
 }
 

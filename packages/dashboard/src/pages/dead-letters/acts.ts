@@ -1,8 +1,8 @@
 import { linkTo } from '../../html/parts.ts'
-import { confirmedAct, signedNote } from '../../routing/act.ts'
+import { confirmedAct } from '../../routing/act.ts'
 import { type ActRoute, BadInput, type Form } from '../../routing/route.ts'
 import { FILTER, fieldsOf, filterOf } from './filter.ts'
-import { discardedSchema, redrivenSchema } from './schemas.ts'
+import { discardedSchema, redrivenSchema, replacedSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
 /** How many one act redrives: what fits into a few statements. */
@@ -54,11 +54,37 @@ export const discardLetter: ActRoute = confirmedAct({
   async perform(form, { options }, act) {
     const source = sourceOf(options, form.optional('source') ?? null)
     const id = form.text('id')
-    const resolutions = await source.discard([id], signedNote(act))
+    const resolutions = await source.discard([id], act.note, act)
     const outcome = resolutions[0]?.outcome ?? 'unknown'
     const word = outcome === 'discarded' ? 'done' : outcome
     const query = { source: source.name, id, did: 'discard', result: word }
     return { to: linkTo('one', query), result: { resolutions } }
+  },
+})
+
+export const editLetter: ActRoute = confirmedAct({
+  path: 'dead-letters/edit',
+  act: 'dead-letters.edit-and-redrive',
+  summary: 'Redrive one dead letter with other data, under a new event id',
+  fields: {
+    source: FILTER.source ?? { about: '' },
+    id: { about: 'The id of the letter.', required: true },
+    data: { about: 'The data, as JSON.', required: true },
+  },
+  answers: replacedSchema,
+  exists: ({ deadLetters }) => deadLetters.some(({ replace }) => replace !== undefined),
+  async perform(form, { options }, act) {
+    const source = sourceOf(options, form.optional('source') ?? null)
+    if (source.replace === undefined) {
+      throw new BadInput(`The data of a dead letter of ${source.name} cannot be exchanged.`)
+    }
+    const data = form.text('data')
+    const replaced = await source.replace(form.text('id'), data, act)
+    const isDone = replaced.outcome === 'replaced'
+    const id = isDone ? replaced.id : form.text('id')
+    const result = isDone ? 'done' : replaced.outcome
+    const query = { source: source.name, id, did: 'this took its place', result }
+    return { to: linkTo('one', query), result: replaced }
   },
 })
 

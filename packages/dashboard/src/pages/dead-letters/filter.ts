@@ -42,7 +42,8 @@ export function filterOf(field: (name: string) => string | null | undefined): De
   }
 }
 
-function timeOf(
+/** A time of a field; undefined where it is empty. */
+export function timeOf(
   name: string,
   field: (name: string) => string | null | undefined,
 ): Date | undefined {

@@ -1,7 +1,7 @@
 import type { DeadLetterDetail } from '@oncekey/core'
 import { actForm, said } from '../../html/act-form.ts'
 import { type Content, type Html, html } from '../../html/html.ts'
-import { badge, errorOf, facts, payload, table, time } from '../../html/parts.ts'
+import { badge, errorOf, facts, linkTo, payload, table, time } from '../../html/parts.ts'
 import { mayAct, type Viewer } from '../../routing/access.ts'
 import { NotFound, type PageRoute, page } from '../../routing/route.ts'
 import { FILTER } from './filter.ts'
@@ -12,6 +12,7 @@ import { sourceOf } from './source-of.ts'
 export const deadLetterPage: PageRoute = page<{
   readonly source: string
   readonly letter: DeadLetterDetail
+  readonly isEditable: boolean
 }>({
   path: 'dead-letters/one',
   title: 'Dead letter',
@@ -32,9 +33,15 @@ export const deadLetterPage: PageRoute = page<{
     if (letter === undefined) {
       throw new NotFound('There is no such letter, or not any more: it may have been purged.')
     }
-    return { source: source.name, letter: { ...letter, data: options.mask(letter.data, 'event') } }
+    const data = options.mask(letter.data, 'event')
+    return {
+      source: source.name,
+      letter: { ...letter, data },
+      // What a mask has changed is not what would be sent.
+      isEditable: source.replace !== undefined && data === letter.data,
+    }
   },
-  render({ source, letter }, { query, viewer }): Html {
+  render({ source, letter, isEditable }, { query, viewer }): Html {
     return html`${said(query, 'Its state is below.', 'Somebody else may have acted, or it was delivered.')}
 ${facts([
   ['Of', letter.origin],
@@ -51,6 +58,8 @@ ${facts([
   ['Redriven', `${letter.redrives} times`],
   ['Ended', letter.resolution],
   ['Note', letter.note],
+  ['Replaces', letter.replaces && otherLetter(source, letter.replaces)],
+  ['Replaced by', letter.replacedBy && otherLetter(source, letter.replacedBy)],
   ...Object.entries(letter.headers).map(([name, value]) => [`Header ${name}`, value] as const),
 ])}
 <h2>Data</h2>
@@ -68,11 +77,20 @@ ${table(
   ]),
   'None is on record.',
 )}
-${acts(source, letter, viewer)}`
+${acts(source, letter, viewer, isEditable)}`
   },
 })
 
-function acts(source: string, letter: DeadLetterDetail, viewer: Viewer): Content {
+function otherLetter(source: string, id: string): Html {
+  return html`<a href="${linkTo('one', { source, id })}">${id}</a>`
+}
+
+function acts(
+  source: string,
+  letter: DeadLetterDetail,
+  viewer: Viewer,
+  isEditable: boolean,
+): Content {
   if (letter.state !== 'dead' && letter.state !== 'retired') return undefined
   const hidden = { source, id: letter.id }
   const forms = [
@@ -83,6 +101,16 @@ function acts(source: string, letter: DeadLetterDetail, viewer: Viewer): Content
         hidden,
         label: 'Redrive it',
         warning: 'It is delivered again, under the same event id.',
+      }),
+    letter.state === 'dead' &&
+      isEditable &&
+      mayAct(viewer, 'dead-letters.edit-and-redrive') &&
+      actForm({
+        action: 'edit',
+        hidden,
+        label: 'Redrive it with this data',
+        warning: 'It is delivered under a new event id, so a receiver takes it for another event.',
+        more: html`<label>Data, as JSON<textarea name="data" required>${letter.data}</textarea></label>`,
       }),
     mayAct(viewer, 'dead-letters.discard') &&
       actForm({

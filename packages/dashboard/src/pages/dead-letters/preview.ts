@@ -13,6 +13,8 @@ interface Preview {
   readonly source: string
   readonly matched: number
   readonly sample: readonly DeadLetter[]
+  /** Whether a redrive is put on record, and carried at a rate. */
+  readonly isRecorded: boolean
 }
 
 /** What a redrive with this filter would take: it asks with the same predicate. */
@@ -34,9 +36,14 @@ export const previewPage: PageRoute = page<Preview>({
       source.count(filter),
       source.list(filter, { limit: 10 }),
     ])
-    return { source: source.name, matched, sample: items }
+    return {
+      source: source.name,
+      matched,
+      sample: items,
+      isRecorded: source.redrives !== undefined,
+    }
   },
-  render({ source, matched, sample }, { query, viewer }): Html {
+  render({ source, matched, sample, isRecorded }, { query, viewer }): Html {
     const filter = filterOf((name) => query.get(name))
     return html`<p>${matched === 1 ? 'One dead letter matches.' : `${matched} dead letters match.`} Nothing has been done yet.</p>
 ${facts([
@@ -59,16 +66,23 @@ ${table(
   ]),
   'None matches: there is nothing to redrive.',
 )}
-${matched > 0 && mayAct(viewer, 'dead-letters.redrive') && redriveForm(source, filter, matched)}`
+${matched > 0 && mayAct(viewer, 'dead-letters.redrive') && redriveForm(source, filter, matched, isRecorded)}`
   },
 })
 
-function redriveForm(source: string, filter: DeadLetterFilter, matched: number): Html {
+function redriveForm(
+  source: string,
+  filter: DeadLetterFilter,
+  matched: number,
+  isRecorded: boolean,
+): Html {
+  const most = isRecorded ? matched : Math.min(matched, MOST_REDRIVEN)
   return actForm({
-    action: 'redrive',
+    action: isRecorded ? '../redrives/start' : 'redrive',
     hidden: { source, ...fieldsOf(filter) },
     label: 'Redrive them, the oldest first',
     warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
-    more: html`<label>At most<input name="limit" value="${Math.min(matched, MOST_REDRIVEN)}" inputmode="numeric" required></label>`,
+    more: html`<label>At most<input name="limit" value="${most}" inputmode="numeric" required></label>
+${isRecorded && html`<label>How many a second<input name="ratePerSecond" value="20" inputmode="numeric" required></label>`}`,
   })
 }

@@ -1,4 +1,5 @@
 import {
+  flag,
   listOf,
   number,
   object,
@@ -66,6 +67,8 @@ export const letterSchema: Schema = object({
     ...letter,
     source: text,
     data: text,
+    'replaces?': orNull(text),
+    'replacedBy?': orNull(text),
     headers: textsByName(),
     history: listOf(
       object({
@@ -76,12 +79,14 @@ export const letterSchema: Schema = object({
       }),
     ),
   }),
+  isEditable: flag,
 })
 
 export const previewSchema: Schema = object({
   source: text,
   matched: whole,
   sample: listOf(object(letter)),
+  isRecorded: flag,
 })
 
 const resolution: Schema = object({
@@ -101,5 +106,7 @@ export const redrivenSchema: Schema = object({
   redriven: listOf(text),
   refused: listOf(resolution),
 })
+
+export const replacedSchema: Schema = object({ outcome: text, 'id?': text, 'eventId?': text })
 
 export const discardedSchema: Schema = object({ resolutions: listOf(resolution) })

@@ -40,7 +40,7 @@ ${result.body === '' ? html`<p class="empty">It has no body.</p>` : payload(opti
 
 export const rotateSecret: ActRoute = confirmedAct({
   path: 'webhooks/rotate',
-  act: 'endpoints.rotateSecret',
+  act: 'endpoints.rotate-secret',
   summary: 'Add a new secret; the present one signs beside it for a while',
   fields: {
     id,

@@ -1,0 +1,89 @@
+import { resultWord } from '../../api/schema.ts'
+import { linkTo } from '../../html/parts.ts'
+import { confirmedAct } from '../../routing/act.ts'
+import {
+  type ActRoute,
+  BadInput,
+  type Described,
+  type Form,
+  NotFound,
+} from '../../routing/route.ts'
+import type { WebhooksSource } from '../../sources/webhooks.ts'
+import { FILTER, filterOf, timeOf } from '../dead-letters/filter.ts'
+import { startedSchema } from './schemas.ts'
+import { hasRedrives, redrivesOf } from './source.ts'
+
+const PACE: Readonly<Record<string, Described>> = {
+  ratePerSecond: { about: 'How many a second; 50 where it is left out.' },
+  limit: { about: 'The most to take; all that match where it is left out.' },
+}
+
+export const startRedrive: ActRoute = confirmedAct({
+  path: 'redrives/start',
+  act: 'dead-letters.redrive',
+  summary: 'Put a redrive of all that match on record; whoever works the source carries it',
+  fields: { ...FILTER, ...PACE },
+  answers: startedSchema,
+  exists: hasRedrives,
+  async perform(form, { options }, act) {
+    const { source, redrives } = redrivesOf(options, form.optional('source'))
+    const id = await redrives.start(filterOf(form.optional), paceOf(form), act)
+    return started(source, id)
+  },
+})
+
+export const cancelRedrive: ActRoute = confirmedAct({
+  path: 'redrives/cancel',
+  act: 'redrives.cancel',
+  summary: 'End a redrive that is running; what it has taken stays taken',
+  fields: {
+    source: { about: 'Whose: consumers, webhooks, sagas.' },
+    id: { about: 'The id of the redrive.', required: true },
+  },
+  answers: resultWord,
+  exists: hasRedrives,
+  async perform(form, { options }, act) {
+    const { source, redrives } = redrivesOf(options, form.optional('source'))
+    const id = form.text('id')
+    const outcome = await redrives.cancel(id, act)
+    if (outcome === 'unknown') throw new NotFound('There is no such redrive.')
+    const result = outcome === 'cancelled' ? 'done' : outcome
+    return { to: linkTo('one', { source, id, did: 'cancel', result }), result: { result } }
+  },
+})
+
+export const replayWindow: ActRoute = confirmedAct({
+  path: 'webhooks/replay',
+  act: 'deliveries.replay',
+  summary: 'Send everything of a time to one endpoint again, as a redrive on record',
+  fields: {
+    id: { about: 'The id of the endpoint.', required: true },
+    since: { about: 'From this time on, ISO 8601.', required: true },
+    until: { about: 'Up to this time; up to now where it is left out.' },
+    ...PACE,
+  },
+  answers: startedSchema,
+  exists: ({ webhooks }) => webhooks !== undefined,
+  async perform(form, { options }, act) {
+    const { deliveries } = options.webhooks as WebhooksSource
+    const [since, until] = [timeOf('since', form.optional), timeOf('until', form.optional)]
+    if (since === undefined) throw new BadInput('`since` is missing: from when on?')
+    const window = { endpointId: form.text('id'), since, ...(until !== undefined && { until }) }
+    const id = await deliveries.replay(window, { ...paceOf(form), ...act })
+    if (id === undefined) throw new NotFound('There is no such endpoint, or it was deleted.')
+    return started('webhooks', id, '../redrives/')
+  },
+})
+
+function started(source: string, id: string, root = '') {
+  const to = linkTo(`${root}one`, { source, id, did: 'it is on record', result: 'done' })
+  return { to, result: { id } }
+}
+
+function paceOf(form: Form): { readonly ratePerSecond?: number; readonly limit?: number } {
+  const pace = ['ratePerSecond', 'limit'].flatMap((name) => {
+    const value = form.optional(name)
+    return value === undefined ? [] : [[name, Number(value)] as const]
+  })
+  return Object.fromEntries(pace)
+}

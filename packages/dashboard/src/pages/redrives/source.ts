@@ -1,0 +1,18 @@
+import type { DeadLetterSource, Redrives } from '@oncekey/core'
+import { NotFound } from '../../routing/route.ts'
+
+type HasSources = { readonly deadLetters: readonly DeadLetterSource[] }
+
+export function hasRedrives({ deadLetters }: HasSources): boolean {
+  return deadLetters.some(({ redrives }) => redrives !== undefined)
+}
+
+/** Of the source of that name; of the first that keeps redrives where none is named. */
+export function redrivesOf(
+  { deadLetters }: HasSources,
+  name: string | null | undefined,
+): { readonly source: string; readonly redrives: Redrives } {
+  const found = deadLetters.find((each) => (name ? each.name === name : each.redrives))
+  if (found?.redrives !== undefined) return { source: found.name, redrives: found.redrives }
+  throw new NotFound(`No redrives of "${name ?? ''}" are kept here.`)
+}
