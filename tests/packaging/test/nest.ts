@@ -17,7 +17,7 @@ export function describeNest(installed: () => Installed): void {
     test('is tested with Jest, which loads CommonJS', async (t) => {
       // Nest 12 is ES modules alone, and Jest cannot require them before Node 24.9.
       t.skip(major === 12 && !canRequireInJest(), 'Nest 12 with Jest needs Node 24.9')
-      await project.run('jest')
+      await project.run('jest', 'orders.spec')
     })
 
     test('is tested with Vitest', async () => {
