@@ -1,3 +1,4 @@
+export type { NodeRedisClient, NodeRedisSubscriber } from './client/node-redis.ts'
 export type { RedisClient, RedisSubscriber } from './client/redis-client.ts'
 export type { RedisLogOptions } from './log/options.ts'
 export { redisLog } from './log/redis-log.ts'

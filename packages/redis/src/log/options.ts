@@ -1,5 +1,6 @@
 import { LONGEST_TIMER_MS, wholeMs } from '@oncekey/core'
-import { checkClient, type RedisClient } from '../client/redis-client.ts'
+import { checkedIoredis } from '../client/checked-client.ts'
+import type { RedisClient } from '../client/redis-client.ts'
 
 /** Options of `redisLog`. */
 export interface RedisLogOptions {
@@ -44,7 +45,7 @@ export type ResolvedLogOptions = Required<RedisLogOptions>
 /** Validates and completes options, once. Throws {@link OptionsError}. */
 export function resolveLogOptions(options: RedisLogOptions): ResolvedLogOptions {
   const resolved: ResolvedLogOptions = {
-    client: checkClient(options?.client, 'redisLog'),
+    client: checkedIoredis(options?.client, 'redisLog'),
     commandTimeoutMs: whole(
       'commandTimeoutMs',
       options.commandTimeoutMs ?? 5_000,

@@ -1,23 +1,27 @@
 import { OptionsError } from '@oncekey/core'
+import { checkedClient, checkedSubscriber } from '../client/checked-client.ts'
 import type { Connection } from '../client/connection.ts'
 import {
-  checkClient,
-  checkSubscriber,
-  type RedisClient,
-  type RedisSubscriber,
-} from '../client/redis-client.ts'
+  type NodeRedisClient,
+  type NodeRedisSubscriber,
+  refuseReplicas,
+} from '../client/node-redis.ts'
+import type { RedisClient, RedisSubscriber } from '../client/redis-client.ts'
 import type { Replicas } from '../client/replicas.ts'
 
 /** Options of `redisStore`. */
 export interface RedisStoreOptions {
-  /** An ioredis `Redis` or `Cluster`, 5 or 6. You connect it, handle its errors and close it. */
-  readonly client: RedisClient
+  /**
+   * An ioredis `Redis` or `Cluster`, 5 or 6, or a client, cluster or sentinel of node-redis (the
+   * package `redis`), 5 or 6. It stays the caller's: to connect, to watch for errors, to close.
+   */
+  readonly client: RedisClient | NodeRedisClient
   /**
    * A second connection, `client.duplicate()`, on which this process hears that an attempt of
    * another process ended. Without it a claim with `waitMs` hears only of attempts of its own
    * process; for others it asks again once, when its time or the lease is over. @default none
    */
-  readonly subscriber?: RedisSubscriber
+  readonly subscriber?: RedisSubscriber | NodeRedisSubscriber
   /**
    * How long Redis may take to answer one command, reconnecting included. Milliseconds. @default
    * 2_000
@@ -56,11 +60,13 @@ export interface ResolvedOptions extends Connection {
 
 /** Validates and completes options, once. Throws {@link OptionsError}. */
 export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
-  const client = checkClient(options?.client)
+  const client = checkedClient(options?.client)
   const resolved: ResolvedOptions = {
     client,
     subscriber:
-      options.subscriber === undefined ? undefined : checkSubscriber(options.subscriber, client),
+      options.subscriber === undefined
+        ? undefined
+        : checkedSubscriber(options.subscriber, options.client),
     commandTimeoutMs: options.commandTimeoutMs ?? 2_000,
     resultRetentionMs: options.resultRetentionMs ?? 24 * 60 * 60 * 1000,
     keyRetentionMs: options.keyRetentionMs ?? 7 * 24 * 60 * 60 * 1000,
@@ -77,6 +83,7 @@ export function resolveOptions(options: RedisStoreOptions): ResolvedOptions {
     )
   }
   if (resolved.replicas !== undefined) {
+    refuseReplicas(options.client)
     wholeNumber('replicas.count', resolved.replicas.count, 1_000)
     wholeNumber('replicas.timeoutMs', resolved.replicas.timeoutMs, LONGEST_TIMEOUT_MS)
   }

@@ -17,25 +17,46 @@ export type Connect = () => RedisStoreOptions['client'] &
   NonNullable<RedisStoreOptions['subscriber']> &
   Connection
 
-/** A fixture of the store contract, on a server or a cluster that tests share. */
-export function redisFixture(
-  connect: Connect,
-  read: (...command: [string, ...(string | number)[]]) => Promise<unknown[]>,
-): StoreFixture<never> {
+/** A fixture for the store contract on a server, or a cluster, that tests share. */
+export function redisFixture(connect: Connect, read: Read): StoreFixture<never> {
   const connections: Connection[] = []
-  const store = (): Store<never> => {
+  const another = (): Store<never> => {
     const [client, subscriber] = [connect(), connect()]
     connections.push(client, subscriber)
-    return spaced(redisStore({ client, subscriber }), read)
+    return redisStore({ client, subscriber })
   }
+  return fixtureOf({
+    first: another(),
+    another,
+    read,
+    close: () => {
+      for (const connection of connections) connection.disconnect()
+    },
+  })
+}
+
+type Read = (...command: [string, ...(string | number)[]]) => Promise<unknown[]>
+
+/** The same for stores of any client. */
+export function fixtureOf({
+  first,
+  another,
+  read,
+  close,
+}: {
+  readonly first: Store<never>
+  another(): Store<never> | Promise<Store<never>>
+  readonly read: Read
+  close(): void | Promise<void>
+}): StoreFixture<never> {
   const expire = async (pattern: string): Promise<void> => {
     const keys = (await read('keys', pattern)).flat().map(String)
     for (const key of keys) await read('pexpire', key, 1)
     while ((await read('keys', pattern)).flat().length > 0);
   }
   return {
-    store: store(),
-    another: store,
+    store: spaced(first, read),
+    another: async () => spaced(await another(), read),
     events: async () => {
       const outboxes = (await read('keys', '*outbox')).flat().map(String)
       const entries = await Promise.all(outboxes.map((key) => read('xrange', key, '-', '+')))
@@ -46,9 +67,7 @@ export function redisFixture(
     },
     expireResults: () => expire('*:result:*'),
     expireKeys: () => expire('*:key:*'),
-    close: () => {
-      for (const connection of connections) connection.disconnect()
-    },
+    close,
   }
 }
 

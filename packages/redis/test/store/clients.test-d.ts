@@ -1,7 +1,15 @@
 import type { Store } from '@oncekey/core'
-import { type RedisClient, type RedisSubscriber, redisStore } from '@oncekey/redis'
+import {
+  type NodeRedisClient,
+  type NodeRedisSubscriber,
+  type RedisClient,
+  type RedisSubscriber,
+  redisStore,
+} from '@oncekey/redis'
 import type { Cluster, Redis } from 'ioredis'
 import type { Cluster as Cluster5, Redis as Redis5 } from 'ioredis5'
+import type { createClient, createCluster, createSentinel } from 'redis'
+import type { createClient as createClient5, createCluster as createCluster5 } from 'redis5'
 import { expectTypeOf, test } from 'vitest'
 
 test('the store accepts the clients of ioredis 5 and 6', () => {
@@ -16,6 +24,16 @@ test('the store accepts their subscribers', () => {
   expectTypeOf<Cluster>().toExtend<RedisSubscriber>()
   expectTypeOf<Redis5>().toExtend<RedisSubscriber>()
   expectTypeOf<Cluster5>().toExtend<RedisSubscriber>()
+})
+
+test('the store accepts the clients and subscribers of node-redis 5 and 6', () => {
+  expectTypeOf<ReturnType<typeof createClient>>().toExtend<NodeRedisClient>()
+  expectTypeOf<ReturnType<typeof createCluster>>().toExtend<NodeRedisClient>()
+  expectTypeOf<ReturnType<typeof createSentinel>>().toExtend<NodeRedisClient>()
+  expectTypeOf<ReturnType<typeof createClient5>>().toExtend<NodeRedisClient>()
+  expectTypeOf<ReturnType<typeof createCluster5>>().toExtend<NodeRedisClient>()
+  expectTypeOf<ReturnType<typeof createClient>>().toExtend<NodeRedisSubscriber>()
+  expectTypeOf<ReturnType<typeof createClient5>>().toExtend<NodeRedisSubscriber>()
 })
 
 test('the store gives out no transaction', () => {

@@ -1,10 +1,13 @@
 import { OptionsError } from '@oncekey/core'
 import { redisLog, redisStore } from '@oncekey/redis'
 import { Redis } from 'ioredis'
+import { createClient } from 'redis'
 import { describe, expect, test } from 'vitest'
 
 const client = new Redis({ lazyConnect: true })
 const subscriber = new Redis({ lazyConnect: true })
+const glide = { customCommand() {}, invokeScript() {} }
+const nodeRedis6 = createClient()
 const nodeRedis = { sendCommand() {}, isOpen: true, connect() {} }
 
 describe('invalid options of a store are refused with what to write instead', () => {
@@ -12,7 +15,18 @@ describe('invalid options of a store are refused with what to write instead', ()
     ['no options', undefined, 'redisStore({ client: new Redis(url) })'],
     ['no client', {}, 'redisStore({ client: new Redis(url) })'],
     ['a url', { client: 'redis://localhost' }, 'redisStore({ client: new Redis(url) })'],
-    ['a client of node-redis', { client: nodeRedis }, "import { Redis } from 'ioredis'"],
+    ['a client of node-redis 4', { client: nodeRedis }, 'install redis@6'],
+    ['a client of valkey-glide', { client: glide }, 'valkey-glide, which is not supported'],
+    [
+      'one connection of node-redis for both',
+      { client: nodeRedis6, subscriber: nodeRedis6 },
+      'subscriber: client.duplicate()',
+    ],
+    [
+      'a subscriber of another package',
+      { client: nodeRedis6, subscriber },
+      'is not of the package',
+    ],
     ['one connection for both', { client, subscriber: client }, 'subscriber: client.duplicate()'],
     ['another subscriber', { client, subscriber: nodeRedis }, 'subscriber: client.duplicate()'],
     ['no time', { client, commandTimeoutMs: 0 }, '`commandTimeoutMs`'],
@@ -50,6 +64,7 @@ describe('invalid options of a log are refused with what to write instead', () =
   test.each<[string, unknown, string]>([
     ['no options', undefined, 'redisLog({ client: new Redis(url) })'],
     ['a client of node-redis', { client: nodeRedis }, 'redisLog({ client: new Redis(url) })'],
+    ['a client of node-redis 6', { client: nodeRedis6 }, 'which only redisStore() takes'],
     ['no time', { client, commandTimeoutMs: 0 }, '`commandTimeoutMs`'],
     ['a time beyond timers', { client, commandTimeoutMs: 2 ** 31 }, '`commandTimeoutMs`'],
     ['negative retention', { client, retentionMs: -1 }, '`retentionMs`'],

@@ -1,0 +1,135 @@
+import { OptionsError } from '@oncekey/core'
+import type { RedisClient, RedisSubscriber } from './redis-client.ts'
+
+/**
+ * What is used of a client of node-redis (the package `redis`), 5 or 6: of `createClient`,
+ * `createCluster` or `createSentinel`.
+ */
+export interface NodeRedisClient {
+  // Each of the three is sent commands in another way.
+  // biome-ignore lint/suspicious/noExplicitAny: their parameters have nothing in common
+  sendCommand(...given: any[]): Promise<unknown>
+  // biome-ignore lint/suspicious/noExplicitAny: overloads that are not of use here
+  withTypeMapping(mapping: any): unknown
+}
+
+/** A connection of node-redis that listens. */
+export interface NodeRedisSubscriber {
+  // biome-ignore lint/suspicious/noExplicitAny: a listener of strings or of buffers
+  subscribe(channel: string, listener: (...heard: any[]) => unknown): Promise<unknown>
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  withTypeMapping(mapping: any): unknown
+}
+
+/** What can be told of a client by its methods; node-redis 4 lacks `withTypeMapping`. */
+export function isNodeRedis(client: unknown): client is NodeRedisClient {
+  return has(client, 'sendCommand', 'withTypeMapping')
+}
+
+/** A client of node-redis as the one that scripts are run by. */
+export function fromNodeRedis(client: NodeRedisClient): RedisClient {
+  const send = sender(client)
+  const evaluate =
+    (command: 'EVALSHA' | 'EVAL') =>
+    (script: string, args: readonly (string | number | Buffer)[]) =>
+      send([command, script, ...args.map(textOf)], args[0] === 0 ? undefined : textOf(args[1]))
+  const methods: Record<string, (...given: never[]) => Promise<unknown>> = {
+    evalshaBuffer: evaluate('EVALSHA'),
+    evalBuffer: evaluate('EVAL'),
+    wait: (...given: number[]) => send(['WAIT', ...given.map(textOf)]),
+  }
+  return {
+    ...(methods as unknown as Pick<RedisClient, 'evalsha'>),
+    // In one turn of the event loop: they leave in this order, on the one connection there is.
+    pipeline: (commands) => ({
+      exec: async () => {
+        const sent = commands.map(([name, ...given]) =>
+          (methods[name as string] as (...given: unknown[]) => Promise<unknown>)(...given),
+        )
+        return (await Promise.allSettled(sent)).map((end) =>
+          end.status === 'fulfilled' ? [null, end.value] : [end.reason, undefined],
+        )
+      },
+    }),
+    info: async (section) => String(await send(['INFO', section])),
+    ...(isCluster(client) && { isCluster: true, nodes: () => mastersOf(client) }),
+  }
+}
+
+/** The same of one that listens. */
+export function subscriberOfNodeRedis(client: NodeRedisSubscriber): RedisSubscriber {
+  const listeners: ((channel: string, message: string) => void)[] = []
+  return {
+    subscribe: (channel) =>
+      client.subscribe(channel, (message: string) => {
+        for (const hear of listeners) hear(channel, message)
+      }),
+    on: (_, listener) => listeners.push(listener),
+  }
+}
+
+/** Where `WAIT` would not be on the connection that wrote. */
+export function refuseReplicas(client: unknown): void {
+  if (!isNodeRedis(client) || !(isCluster(client) || isSentinel(client))) return
+  throw new OptionsError(
+    'redisStore(): `replicas` needs one connection for a script and its `WAIT`, which a Cluster or a ' +
+      'Sentinel of node-redis does not promise: use ioredis, or a single client.',
+  )
+}
+
+type Send = (command: readonly (string | Buffer)[], firstKey?: string | Buffer) => Promise<unknown>
+
+function sender(client: NodeRedisClient): Send {
+  const send: Send = isCluster(client)
+    ? (command, firstKey) => client.sendCommand(firstKey, false, command, BYTES)
+    : isSentinel(client)
+      ? (command) => client.sendCommand(false, command, BYTES)
+      : (command) => client.sendCommand(command, BYTES)
+  return async (command, firstKey) => {
+    try {
+      return await send(command, firstKey)
+    } catch (error) {
+      throw asReplyError(error)
+    }
+  }
+}
+
+/** Bulk strings as bytes: `RESP_TYPES.BLOB_STRING`. */
+const BYTES = { typeMapping: { 36: Buffer } }
+
+/** What the server itself refused has the name that ioredis gives it. */
+function asReplyError(error: unknown): unknown {
+  for (let type = Object(error); type !== null; type = Object.getPrototypeOf(type)) {
+    if (type.constructor?.name !== 'ErrorReply') continue
+    const { message } = error as Error
+    return Object.assign(new Error(message, { cause: error }), { name: 'ReplyError' })
+  }
+  return error
+}
+
+interface NodeRedisCluster extends NodeRedisClient {
+  readonly masters: readonly unknown[]
+  nodeClient(node: unknown): NodeRedisClient | Promise<NodeRedisClient>
+}
+
+function isCluster(client: NodeRedisClient): client is NodeRedisCluster {
+  return has(client, 'nodeClient') && 'masters' in client
+}
+
+function isSentinel(client: NodeRedisClient): boolean {
+  return has(client, 'getMasterNode')
+}
+
+function mastersOf(client: NodeRedisCluster): { info(section: string): Promise<string> }[] {
+  return client.masters.map((master) => ({
+    info: async (section) => fromNodeRedis(await client.nodeClient(master)).info(section),
+  }))
+}
+
+function textOf(argument: string | number | Buffer | undefined): string | Buffer {
+  return typeof argument === 'string' || Buffer.isBuffer(argument) ? argument : String(argument)
+}
+
+function has(client: unknown, ...methods: string[]): boolean {
+  return methods.every((method) => typeof Reflect.get(Object(client), method) === 'function')
+}
