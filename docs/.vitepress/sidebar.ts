@@ -34,8 +34,10 @@ const guides = [
     page('Express', 'packages/express'),
     page('Fastify', 'packages/fastify'),
     page('Hono, Next.js, fetch', 'packages/web'),
+    page('Koa', 'packages/koa'),
+    page('NestJS', 'packages/nestjs'),
     page('node:http, Connect', 'packages/node'),
-    page('NestJS, tRPC', 'recipes'),
+    page('tRPC', 'recipes'),
     page('An adapter of your own', 'adapters'),
   ),
   group(

@@ -75,7 +75,7 @@ export const around: readonly Around[] = [
   { page: 'docs/publishers.md', skip: 'compiled by the publisher snippets of packages/outbox' },
   { page: 'docs/testing.md', skip: 'each block is a file of examples/testing' },
   { page: 'docs/adapters.md', skip: 'compiled by packages/node/test/koa' },
-  { page: 'docs/recipes.md', skip: 'NestJS and tRPC are no dependencies of the workspace' },
+  { page: 'docs/recipes.md', skip: 'tRPC is no dependency of the workspace' },
   { page: 'packages/conformance/README.md', skip: 'followed by tests/packaging' },
   {
     page: 'docs/operating.md',
@@ -109,6 +109,18 @@ export const around: readonly Around[] = [
     names: { shipping: "ReturnType<typeof import('@oncekey/saga').saga>" },
   },
   { page: 'packages/fastify/README.md', names: fastify },
+  {
+    page: 'packages/koa/README.md',
+    names: { authenticate: "import('koa').Middleware" },
+  },
+  {
+    page: 'packages/nestjs/README.md',
+    names: {
+      AuthGuard: "import('@nestjs/common').Type<import('@nestjs/common').CanActivate>",
+      DatabaseModule: "import('@nestjs/common').Type<object>",
+    },
+    wrap: ['interface NewOrder { item: string }\n', ''],
+  },
   { page: 'packages/openapi/README.md', having: '@fastify/swagger', names: fastify },
   {
     page: 'packages/openapi/README.md',

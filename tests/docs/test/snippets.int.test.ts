@@ -27,6 +27,8 @@ const TSCONFIG = {
     strict: true,
     noEmit: true,
     skipLibCheck: true,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
     allowImportingTsExtensions: true,
     lib: ['es2024', 'dom', 'dom.iterable'],
     types: ['node'],
