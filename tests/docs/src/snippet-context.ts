@@ -50,6 +50,8 @@ export const everywhere: Names = {
   webhooks: from('@oncekey/webhooks'),
   webhookMigrations: from('@oncekey/webhooks'),
   receiveWebhook: from('@oncekey/webhooks'),
+  postgresEvents: from('@oncekey/postgres'),
+  dashboard: from('@oncekey/dashboard'),
   toNode: from('@oncekey/dashboard/node'),
 }
 
@@ -85,6 +87,14 @@ export const around: readonly Around[] = [
   { page: 'docs/operating.md', having: "from './store.ts'", skip: 'imports a file of the reader' },
   { page: 'docs/http.md', wrap: ["idempotency({ store, scope: () => 'ana',\n", '})'] },
   { page: 'docs/dashboard.md', having: 'app.register', names: fastify },
+  {
+    page: 'docs/dashboard.md',
+    having: '  authorize,',
+    names: {
+      authorize: "import('@oncekey/dashboard').DashboardOptions['authorize']",
+      sagas: "ReturnType<typeof import('@oncekey/saga').sagaOperator>",
+    },
+  },
   {
     page: 'docs/dashboard.md',
     having: 'app.all',
