@@ -87,10 +87,7 @@ export interface Chosen {
 }
 
 /** The options of a command line. Throws a message about what is wrong with it. */
-export function chosenFrom(
-  args: string[],
-  benches: readonly Bench[],
-): Chosen {
+export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
   const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true })
   const named = positionals.map((name) => {
     const bench = benches.find((bench) => bench.name === name)
