@@ -75,7 +75,7 @@ describe('the grants', () => {
   } as const
 
   test.each(purposes)('for %s are those of docs/grants.md', (purpose) => {
-    const [request = '', lease = ''] = sectionOf(headings.request).split("With `mode: 'lease'`")
+    const [request = '', lease = ''] = sectionOf(headings.request).split("`mode: 'lease'`")
     const text =
       purpose === 'lease'
         ? request + lease
