@@ -257,7 +257,9 @@ function swallowed(cause: unknown): OncekeyError {
   )
 }
 
-/** What others send on that connection later would become part of a transaction that nobody commits. */
+/**
+ * Statements sent on that connection later would become part of a transaction that nobody commits.
+ */
 function leavesTransactionsOpen(pipeline: number): OptionsError {
   return new OptionsError(
     `fromPostgresJs: max_pipeline is ${pipeline}. postgres.js 3.4 leaves a transaction open on a connection of ` +

@@ -44,7 +44,8 @@ describe('postgresStore', () => {
     }
   })
 
-  // Its claims ran in a transaction that was left open on the pool's connection, and was never committed.
+  // A bug: its claims ran in a transaction that was left open on the pool's connection and was
+  // never committed.
   test('refuses a postgres.js that leaves transactions open, on Drizzle too', () => {
     // An option that is read, and is in no type.
     const piping = (max_pipeline: number) => postgres({ max: 7, max_pipeline } as { max: number })

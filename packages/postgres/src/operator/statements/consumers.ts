@@ -26,7 +26,7 @@ export interface HolderJson {
   } | null
 }
 
-/** A slot is held as long as its relay is alive: renewing writes the relay's row, not the slot's. */
+/** A slot is held while its relay is alive: renewing writes the relay's row, not the slot's. */
 export function listConsumers(schema: string): Statement<ConsumerRow> {
   return {
     name: 'list_consumers',
