@@ -112,7 +112,7 @@ async function routed(
     if (isApi) return jsonAnswer(200, data)
     return shownAs(seen, 200, route.title, route.render(data, asked), route.path)
   }
-  if (!mayAct(viewer, route.act)) throw new Forbidden()
+  if (!isVisible(route, viewer) || !mayAct(viewer, route.act)) throw new Forbidden()
   if (isForged(request)) {
     return told(seen, 403, 'Refused', 'This request came from another site. Nothing was done.')
   }
@@ -123,8 +123,8 @@ async function routed(
   return shownAs(seen, 200, title, body, seen.path)
 }
 
-function isVisible(route: PageRoute, { scopes }: Viewer): boolean {
-  return scopes === undefined || route.isConfinable
+function isVisible(route: Route, { scopes }: Viewer): boolean {
+  return scopes === undefined || route.isConfinable === true
 }
 
 function failed(seen: Shown, error: unknown): Response {

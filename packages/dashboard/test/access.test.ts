@@ -132,6 +132,23 @@ test('who is confined to scopes sees keys of these and nothing else', async () =
   expect(own.status).toBe(200)
 })
 
+test.each(acts)(
+  'who is confined to scopes can do this at most to keys: $path',
+  async ({ path }) => {
+    const { show, acts } = await site({ actor: 'tenant', may: 'all', scopes: ['customer-8'] })
+    // All that any of them asks for, so that nothing but the scopes refuses it.
+    const fields = {
+      ...ACT,
+      ...{ source: 'consumers', id: '7', data: '{}', consumer: 'mailer', fingerprint: 'f' },
+      ...{ status: '201', since: '2026-11-28T09:00:00Z' },
+    }
+    for (const each of [path, `api/v1/${path}`]) {
+      expect((await post(show, each, {}, fields)).status).toBe(403)
+    }
+    expect(await acts()).toEqual([])
+  },
+)
+
 test('an act without a reason, without a confirmation, or of nonsense is refused, and nothing is done', async () => {
   const { show, acts } = await site(operator)
   const bad = [

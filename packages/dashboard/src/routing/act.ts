@@ -14,6 +14,7 @@ import {
 interface ConfirmedAct {
   readonly path: string
   readonly act: DashboardAct
+  readonly isConfinable?: boolean
   readonly summary: string
   readonly fields: Readonly<Record<string, Described>>
   readonly answers: Schema

@@ -48,6 +48,8 @@ export interface ActRoute {
   readonly method: 'POST'
   readonly path: string
   readonly act: DashboardAct
+  /** Whether it refuses by itself what a viewer with `scopes` must not do. @default false */
+  readonly isConfinable?: boolean
   readonly api: RouteApi
   exists(options: ResolvedOptions): boolean
   perform(form: Form, asked: Asked): Promise<ActOutcome>

@@ -68,6 +68,7 @@ function actOn(of: {
   return confirmedAct({
     path: `keys/${verb}`,
     act,
+    isConfinable: true,
     summary,
     fields: { ...NAME, ...fields },
     answers: resultWord,
