@@ -10,7 +10,8 @@ export interface WindowFilter {
 /**
  * How a redrive on record replays a window to one endpoint: each message of that time, of its
  * customer and its types, once more, whether it was delivered, gave up or was never sent there.
- * What is pending already is left as it is.
+ * What is pending already is left as it is; so is what somebody discarded, or has replaced by a
+ * message with other data, which is in the window itself.
  */
 export function redriveOfWindow(schema: string): RedriveKind {
   return {
@@ -38,12 +39,14 @@ export function redriveOfWindow(schema: string): RedriveKind {
             set state = 'pending', due_at = now(), tries = 0, unfinished = 0, reason = null,
               ended_at = null, redrives = d.redrives + 1,
               resolved_at = case d.state when 'dead' then now() else d.resolved_at end
-            where d.state <> 'pending'
+            where d.state not in ('pending', 'discarded')
           returning d.message_id
       ), put as materialized (
-        select k.id, case when made.message_id is null then 'retrying' else 'redriven' end
-            as outcome
+        select k.id, case when made.message_id is not null then 'redriven'
+            when d.state = 'discarded' then 'already-discarded' else 'retrying' end as outcome
           from picked k left join made on made.message_id = k.id
+            left join ${schema}.webhook_deliveries d
+              on d.message_id = k.id and d.endpoint_id = $1::uuid
       )`,
   }
 }

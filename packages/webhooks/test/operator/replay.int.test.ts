@@ -53,6 +53,50 @@ test('a window is replayed to one endpoint: all since then, in portions, once', 
   expect(received).toEqual([within[2]?.id])
 })
 
+test('a replay sends nothing that was discarded or replaced by other data', async () => {
+  const hooks = database.hooks()
+  const bodies: string[] = []
+  const receiver = await startReceiver(({ body }, response) => {
+    bodies.push(body.toString())
+    response.writeHead(204).end()
+  })
+  const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  const names = ['delivered', 'unwanted', 'wrong']
+  await fanOut(
+    hooks,
+    database.pool(),
+    names.map((name) => eventOf({ data: { name } })),
+  )
+  await database.query(
+    `update oncekey.webhook_deliveries d set state = 'dead', died_at = now()
+      from oncekey.webhook_messages m
+      where m.id = d.message_id and convert_from(m.body, 'UTF8') !~ 'delivered'`,
+  )
+  const worker = hooks.createWorker()
+  while ((await worker.deliverOnce()) > 0);
+  const dead = deadLetters(hooks.deadLetters)
+  for (const { id } of (await dead.list()).items) {
+    const letter = await dead.get(id)
+    if (letter?.data.includes('unwanted')) await dead.discard([id], by)
+    else await dead.editAndRedrive(id, '{"name":"right"}', by)
+  }
+  while ((await worker.deliverOnce()) > 0);
+  bodies.length = 0
+
+  const since = new Date(Date.now() - 3_600_000)
+  const id = (await hooks.deliveries.replay({ endpointId: endpoint.id, since })) ?? ''
+  const records = postgresRedrives({ client: database.pool() })
+  while ((await records.get(id))?.state === 'running') await worker.deliverOnce()
+  while ((await worker.deliverOnce()) > 0);
+  expect(bodies.map((body) => JSON.parse(body).data.name).sort()).toEqual(['delivered', 'right'])
+  expect(await records.get(id)).toMatchObject({ matched: 4, redriven: 2, refused: 2 })
+  const portions = (await records.portions(id, { limit: 10 })).items
+  expect(portions.flatMap(({ refused }) => refused.map(({ outcome }) => outcome))).toEqual([
+    'already-discarded',
+    'already-discarded',
+  ])
+})
+
 test('a replay of nobody, or of no time, is refused', async () => {
   const { deliveries } = database.hooks()
   const since = new Date()
