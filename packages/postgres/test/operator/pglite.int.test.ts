@@ -49,3 +49,58 @@ test('redrives, edited letters, pauses and views work on PGlite', async () => {
   }
   await db.close()
 })
+
+test('a redrive of any rate is carried, and one that always fails holds up no other', async () => {
+  const db = await PGlite.create()
+  const client = fromPglite(db)
+  await migrate(client)
+  const log = postgresLog({ client }) as EventLog<never>
+  await log.subscribe({ consumer: 'email', types: null, startAt: 'now' })
+  await db.exec(`
+    insert into oncekey.deliveries (consumer, slot, seq, event_id, type, source, ordering_key, data,
+        headers, occurred_at, state, reason, attempts, starts, due_at, dead_at)
+      select 'email', 0, g, g::text, 't' || g % 4, '/', g::text, '{"n":1}', '{}', now(), 'dead',
+          'permanent', 1, 1, now(), now()
+        from generate_series(1, 12) g`)
+  const { redrives } = log.deadLetters
+  if (redrives === undefined) throw new Error('Postgres has them.')
+  const broken = await redrives.start({ type: 't0' }, { ratePerSecond: 50 }, by)
+  const fastest = await redrives.start({ type: 't1' }, { ratePerSecond: Number.MAX_VALUE }, by)
+  const slowest = await redrives.start({ type: 't2' }, { ratePerSecond: Number.MIN_VALUE }, by)
+  const plain = await redrives.start({ type: 't3' }, { ratePerSecond: 50 }, by)
+  // Its portion fails as often as it is tried, and it is always the first that is due.
+  await db.query(
+    `update oncekey.redrives set next_at = now() - interval '1 hour', filter = '{"ids": 1}' where id = $1`,
+    [broken],
+  )
+  for (let at = 0; at < 5; at += 1) await redrives.carry().catch(() => {})
+  expect(await redrives.get(plain)).toMatchObject({ state: 'done', redriven: 3 })
+  expect(await redrives.get(fastest)).toMatchObject({ state: 'done', redriven: 3 })
+  expect(await redrives.get(slowest)).toMatchObject({ state: 'running', redriven: 1 })
+  expect(await redrives.get(broken)).toMatchObject({ state: 'running', redriven: 0 })
+  // With nothing else to carry, the failure is told.
+  await expect(redrives.carry()).rejects.toThrow()
+  await db.close()
+})
+
+test('an attempt on a letter that was edited and redriven comes too late', async () => {
+  const db = await PGlite.create()
+  const client = fromPglite(db)
+  await migrate(client)
+  const log = postgresLog({ client }) as EventLog<never>
+  await log.subscribe({ consumer: 'email', types: null, startAt: 'now' })
+  await db.exec(`
+    insert into oncekey.deliveries (consumer, slot, seq, event_id, type, source, ordering_key, data,
+        headers, occurred_at, state, reason, attempts, starts, due_at, dead_at)
+      values ('email', 0, 1, 'wrong', 't', '/', '1', '{"n":1}', '{}', now(), 'dead', 'permanent', 1,
+        1, now(), now())`)
+  const { rows } = await db.query<{ id: string }>('select id::text from oncekey.deliveries')
+  const replaced = await log.deadLetters.replace?.(rows[0]?.id ?? '', '{"n":2}', by)
+  if (replaced?.outcome !== 'replaced') throw new Error(replaced?.outcome)
+  // Of a process that stood still since before the letter was dead, and lost its slot meanwhile.
+  const eventIds = ['wrong', replaced.eventId]
+  const intake = await log.takeIn({ consumer: 'email', eventIds, timeoutMs: 5_000 })
+  expect([...intake.fresh]).toEqual([replaced.eventId])
+  await intake.rollback()
+  await db.close()
+})

@@ -18,6 +18,10 @@ export interface Replacement {
  * Resolves a dead letter, and files a delivery of the same event with other data, under another id
  * and due at once. Each names the other. Returns no row if the letter is not dead, has no consumer,
  * or has taken effect after all.
+ *
+ * The letter's own event is marked as taken in, because the new id is no duplicate of it. An attempt
+ * on the letter that was given up may still be open, or begin late in a process that has lost its
+ * slot: this waits for the one, and the other finds the mark.
  */
 export function replaceDead(schema: string): (by: Replacement) => Statement<{ id: string }> {
   const audit = auditCall(schema, {
@@ -36,6 +40,11 @@ export function replaceDead(schema: string): (by: Replacement) => Statement<{ id
           where d.id = $1::bigint and d.state = 'dead' and not ${isForgotten(schema)}
             and not ${isDone(schema)}
           for update of d
+      ), mark as (
+        insert into ${schema}.processed_events (consumer, event_id)
+          select w.consumer, w.event_id from was w
+          on conflict on constraint processed_events_pkey do nothing
+          returning event_id
       ), made as (
         insert into ${schema}.deliveries (consumer, slot, seq, event_id, type, source, subject,
             ordering_key, data, headers, occurred_at, state, attempts, starts, redrives, due_at,
@@ -43,7 +52,7 @@ export function replaceDead(schema: string): (by: Replacement) => Statement<{ id
           select w.consumer, w.slot, w.seq, $2::text, w.type, w.source, w.subject, w.ordering_key,
               $3::json, w.headers || jsonb_build_object('replaces', w.event_id), w.occurred_at,
               'retrying', 0, 0, 1, clock_timestamp(), w.first_failed_at, w.id
-            from was w
+            from was w join mark on mark.event_id = w.event_id
           returning id, replaces
       ), done as (
         update ${schema}.deliveries d

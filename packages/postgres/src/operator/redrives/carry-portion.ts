@@ -12,7 +12,8 @@ export interface CarriedRow {
  *
  * It looks at a bounded number of rows, so that a filter that matches few of very many costs many
  * short statements and no long one. What somebody else has locked is waited for: a letter whose
- * other redrive is rolled back is not left out.
+ * other redrive is rolled back is not left out. `pace` is the rate where what is computed of it
+ * cannot overflow: the portion of another would fail as often as it is tried.
  */
 export function carryPortion(
   schema: string,
@@ -25,7 +26,8 @@ export function carryPortion(
       name: `carry_${kind.source}_${kind.kind}`,
       text: `
       with mine as materialized (
-        select r.*, greatest(1, least(1000, ceil(r.rate / 10)::bigint, r.most - r.redriven)) as size
+        select r.*, greatest(r.rate, 1e-6) as pace, greatest(1, least(
+              least(1000, ceil(greatest(r.rate, 1e-6) / 10))::bigint, r.most - r.redriven)) as size
           from ${schema}.redrives r
           where r.id = ${redrive}::bigint and r.state = 'running' and r.next_at <= clock_timestamp()
           for update skip locked
@@ -70,7 +72,7 @@ export function carryPortion(
           set redriven = r.redriven + c.redriven, refused = r.refused + c.refused,
             cursor_at = coalesce(l.at, r.cursor_at), cursor_id = coalesce(l.id, r.cursor_id),
             next_at = greatest(m.next_at, clock_timestamp() - interval '1 second')
-              + (c.redriven + c.refused) / m.rate * interval '1 second',
+              + (c.redriven + c.refused) / m.pace * interval '1 second',
             state = case when e.is_over then 'done' else r.state end,
             ended_at = case when e.is_over then clock_timestamp() end
           from mine m cross join counts c

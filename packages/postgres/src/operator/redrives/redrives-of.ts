@@ -25,15 +25,22 @@ export function redrivesOf(
     async carry(): Promise<Carried> {
       const running = await ask(runningRedrives(schema)(ofLetters.source))
       let redriven = 0
+      const failures: unknown[] = []
       for (const { id, kind, filter, due_in_ms } of running) {
         if (Number(due_in_ms) > 0) continue
         // A newer release may have kinds that this one does not know; its processes carry them.
         const portion = portionOf.get(kind as RedriveKind['kind'])
         if (portion === undefined) continue
-        const [row] = await ask(portion(id, withTimes(JSON.parse(filter))))
-        redriven += Number(row?.redriven ?? 0)
+        try {
+          const [row] = await ask(portion(id, withTimes(JSON.parse(filter))))
+          redriven += Number(row?.redriven ?? 0)
+        } catch (error) {
+          // One whose portion always fails must not hold up the others.
+          failures.push(error)
+        }
       }
       if (redriven > 0) carried(redriven)
+      else if (failures.length > 0) throw failures[0]
       if (running.length === 0) return { redriven, nextInMs: null }
       const [next] = await ask(runningRedrives(schema)(ofLetters.source))
       return { redriven, nextInMs: next === undefined ? null : Number(next.due_in_ms) }
