@@ -149,6 +149,30 @@ test.each(acts)(
   },
 )
 
+test.each([true, false])(
+  'the audit tells what was edited unless there is a mask: %s',
+  async (isMasked) => {
+    const { keys } = memoryStore({ mode: 'lease' })
+    const edited = {
+      ...{ id: '1', at: new Date(), actor: 'maria', act: 'dead-letters.edit-and-redrive' },
+      ...{ target: '["dead-letter","consumers","7"]', note: 'the address had no street' },
+      detail: { newId: '8', changes: [{ path: '/email', before: '"a@b.example"' }] },
+    }
+    const operations = { list: async () => ({ items: [edited], next: undefined }) }
+    const mask = (payload: string) => payload.replace(/"email":"[^"]*"/, '"email":"***"')
+    const show = dashboard({
+      store: { keys, operations },
+      authorize: () => reader,
+      ...(isMasked && { mask }),
+    })
+    for (const path of ['audit', 'api/v1/audit']) {
+      const text = await (await show(new Request(at(path)))).text()
+      expect(text).toContain('/email')
+      expect(text.includes('a@b.example')).toBe(!isMasked)
+    }
+  },
+)
+
 test('an act without a reason, without a confirmation, or of nonsense is refused, and nothing is done', async () => {
   const { show, acts } = await site(operator)
   const bad = [

@@ -1,4 +1,4 @@
-import type { OperationFilter, OperationPage, Operations } from '@oncekey/core'
+import type { Operation, OperationFilter, OperationPage, Operations } from '@oncekey/core'
 import { type Content, type Html, html } from '../html/html.ts'
 import { field, filledIn, linkTo, nextPage, table, time } from '../html/parts.ts'
 import { limitOf, PAGING } from '../routing/paging.ts'
@@ -24,12 +24,13 @@ export const auditPage: PageRoute = page<OperationPage>({
     answers: auditSchema,
   },
   exists: ({ operations }) => operations !== undefined,
-  load({ options, query }) {
+  async load({ options, query }) {
     const after = query.get('after')
-    return (options.operations as Operations).list(filterOf(query), {
+    const { items, next } = await (options.operations as Operations).list(filterOf(query), {
       limit: limitOf(query),
       ...(after !== null && { after }),
     })
+    return { items: options.isMasked ? items.map(withoutData) : items, next }
   },
   render(data, { query }): Html {
     const next = data.next && linkTo('audit', { ...Object.fromEntries(query), after: data.next })
@@ -53,6 +54,14 @@ ${table(
 ${nextPage(next)}`
   },
 })
+
+/** Of a letter that was edited: where its data changed, and not what it was. */
+function withoutData(operation: Operation): Operation {
+  const { changes } = operation.detail
+  if (!Array.isArray(changes)) return operation
+  const places = changes.map(({ path }) => ({ path }))
+  return { ...operation, detail: { ...operation.detail, changes: places } }
+}
 
 function filterOf(query: URLSearchParams): OperationFilter {
   const times = (['since', 'until'] as const).flatMap((name) => {

@@ -65,6 +65,8 @@ export interface ResolvedOptions {
   readonly webhooks: WebhooksSource | undefined
   readonly sagas: SagasSource | undefined
   readonly mask: NonNullable<DashboardOptions['mask']>
+  /** Whether there is a mask: then parts of payloads, which it was not made for, are left out. */
+  readonly isMasked: boolean
   readonly title: string
   readonly basePath: string
 }
@@ -123,6 +125,7 @@ export function resolveOptions(options: DashboardOptions): ResolvedOptions {
     webhooks,
     sagas,
     mask: options.mask ?? ((payload) => payload),
+    isMasked: options.mask !== undefined,
     title,
     basePath,
   }
