@@ -91,7 +91,8 @@ export function deliveriesOfEvent(
             where o.seq = $1::bigint and o.id = $2::uuid limit 1) o
         join ${schema}.cursors u on u.slot = o.slot
         join ${schema}.consumers c on c.name = u.consumer
-        left join ${schema}.deliveries d on d.consumer = c.name and d.event_id = $2::text
+        left join ${schema}.deliveries d
+          on d.consumer = c.name and d.event_id = $2::text and d.generation = 0
         order by c.name limit 1000`,
     values: [seq, id],
     cancellable: true,
