@@ -62,8 +62,8 @@ export interface FetchOptions {
   /** Larger responses are returned as streams. Bytes. @default 8_388_608 */
   readonly maxResponseBytes?: number
   /**
-   * The largest request body that can be read only once; a larger one is refused. Bytes. @default
-   * 8_388_608
+   * The largest request body that can be read only once; a larger one is refused. Bytes.
+   * @default 8_388_608
    */
   readonly maxRequestBytes?: number
   /** Keeps the keys of unfinished calls beyond the page. @default none */
@@ -81,8 +81,8 @@ export interface FetchOptions {
   /** The source of the jitter, from 0 to below 1; for tests. @default Math.random */
   readonly random?: () => number
   /**
-   * The wall clock, for `Retry-After` dates and the age of pending keys. Milliseconds. @default
-   * Date.now
+   * The wall clock, for `Retry-After` dates and the age of pending keys. Milliseconds.
+   * @default Date.now
    */
   readonly now?: () => number
 }

@@ -8,7 +8,10 @@ import {
   type StoredResponse,
 } from '@oncekey/core'
 
-/** A store as a third party would write it: a Map, in lease mode, without transactions. */
+/**
+ * A store as a third party would write it: a Map, in lease mode, without transactions. It has no
+ * log, so the events of a completion are dropped.
+ */
 export function myStore(): Store<never> {
   const records = new Map<string, Row>()
   const ends = new EventEmitter().setMaxListeners(0)

@@ -6,8 +6,10 @@ import type { RunOutcome } from './outcome.ts'
 import { watchEnd } from './watch-request.ts'
 
 /**
- * Undoes everything; the handler's own answer, if it has one, is sent but not kept. If the handler
- * failed because it got no transaction, the client is told `store-busy` and the key is free.
+ * Undoes everything; the handler's own answer, if it has one, is sent but not kept. The attempt is
+ * abandoned, which frees the key in transaction mode and leaves its outcome unknown in lease mode.
+ * It is released, which frees the key in both, if the handler called `release()` or failed because
+ * it got no transaction; in the second case the client is told `store-busy`.
  */
 export async function undo<Tx>(
   running: Ending<Tx>,

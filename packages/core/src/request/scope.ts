@@ -32,7 +32,7 @@ export function resolveScope<Req>(scope: Scope<Req>, request: Req): string | Pro
 
 /**
  * Checks a scope: at most 255 bytes of well-formed text without control characters, not empty, and
- * not the text of a missing value.
+ * not what a missing value becomes as text, such as `undefined`.
  */
 export function checkScope(scope: unknown): string {
   if (typeof scope !== 'string' || scope === '') {

@@ -3,7 +3,8 @@
  *
  * - `commit`: writes, events and response are kept.
  * - `refuse`: writes and events are undone; the refusal itself is kept and replayed.
- * - `retry`: everything is undone and the key is free.
+ * - `retry`: everything is undone and the response is not kept. A handler's `release()` frees the
+ *   key. A status frees it in transaction mode and leaves its outcome unknown in lease mode.
  */
 export type Disposition = 'commit' | 'refuse' | 'retry'
 
@@ -15,7 +16,7 @@ export type DispositionOverrides = Readonly<Record<number, Disposition>>
 /** Statuses below 500 that mean "not now" or "not you" and say nothing about the request itself. */
 const RETRY = new Set([401, 407, 408, 421, 423, 425, 429])
 
-/** 2xx and 3xx commit, 4xx refuse, 5xx and {@link RETRY} leave the key free. */
+/** 2xx and 3xx commit, 4xx refuse, 5xx and {@link RETRY} are to be retried. */
 export function dispositionOf(status: number, overrides: DispositionOverrides): Disposition {
   const override = overrides[status]
   if (override !== undefined) return override

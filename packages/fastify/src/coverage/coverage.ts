@@ -66,7 +66,8 @@ function merged(options: IdempotencyOptions, own: RouteIdempotency): Idempotency
 }
 
 /**
- * Options on a route that would never be covered are a mistake, and one that nobody would notice.
+ * Throws if a route has options of its own but no method that is covered: they would never apply,
+ * and nobody would notice.
  */
 function checkMethods(route: RouteOptions, own: RouteIdempotency, { engine }: Coverage): void {
   const methods = [route.method].flat()

@@ -10,8 +10,8 @@ export interface Retry {
    */
   readonly maxAttempts?: number
   /**
-   * The wait after a failed attempt; the database's clock adds it. @default backoff({ capMs: 60_000
-   * })
+   * The wait after a failed attempt, added to the database's clock.
+   * @default backoff({ capMs: 60_000 })
    */
   readonly backoff?: Backoff
 }

@@ -24,8 +24,8 @@ export const standardSchedule: readonly number[] = [
 ]
 
 /**
- * Makes a schedule a function. Each wait is up to a fifth longer at random, so that deliveries that
- * failed together are not retried together.
+ * Turns a schedule into a function. Each wait is up to a fifth longer at random, so that deliveries
+ * that failed together are not retried together.
  */
 export function resolveSchedule(
   schedule: RetrySchedule,

@@ -2,12 +2,13 @@ import { consumersBeginAnew, retireFunction } from '../functions/log/retire.ts'
 import { setAside } from '../functions/log/set-aside.ts'
 
 /**
- * What a consumer leaves when it is retired is not the next one's of its name: see decision 162.
+ * Keeps what a retired consumer leaves apart from what a later consumer of the same name does: see
+ * decision 162.
  */
 export function subscriptionGenerations(schema: string): string[] {
   return [
-    // 0 while the subscription lasts. The check is of rows to come: those that are there passed a
-    // narrower one.
+    // 0 while the subscription lasts. `not valid` checks new rows only: those already there passed
+    // a narrower check.
     `alter table ${schema}.deliveries
       add column generation bigint not null default 0,
       drop constraint deliveries_once,

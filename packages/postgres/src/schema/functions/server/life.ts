@@ -1,12 +1,13 @@
 /**
- * The server's life, as one text; null where nobody has named it yet. It is another one whenever
- * numbers that were handed out can be handed out again: see decision 114.
+ * Identifies this life of the server, as one text; null if nobody has named it yet. It changes
+ * whenever numbers that were handed out can be handed out again: see decision 114.
  *
- * - The row is gone after a crash, of the server or of one backend, and on a standby that was
- *   promoted: the table is UNLOGGED.
- * - A row that came with a dump was not written by the transaction that it names, and one that came
- *   with a copied database names another database.
- * - A data folder that was copied while the server was stopped has the row, and another start.
+ * - After a crash, of the server or of one backend, and on a promoted standby the row of `life` is
+ *   gone: the table is UNLOGGED.
+ * - A row restored from a dump does not count: the transaction that it names did not write it. Nor
+ *   does one in a copied database: it names the original.
+ * - A data folder that was copied while the server was stopped keeps the row, but the time at which
+ *   its server started differs.
  */
 export function life(schema: string): string {
   return `create function ${schema}.life() returns text
@@ -23,11 +24,11 @@ export function life(schema: string): string {
 }
 
 /**
- * The same, named anew where it has no name.
+ * Returns the server's life, and names it first if it has no name.
  *
- * A sequence logs 32 numbers ahead, and a database that was made from a template goes on with the
- * source's unlogged rest: a crash sets it back below rows that are committed. So whoever names a
- * life first takes each sequence past that rest.
+ * A sequence logs 32 numbers ahead and then hands them out without logging. A database made from a
+ * template starts within such a run, which its own log does not have, so a crash sets the sequence
+ * back below committed rows. Whoever names a life therefore advances every sequence past the run.
  */
 export function nameLife(schema: string): string {
   return `create function ${schema}.name_life() returns text
@@ -58,7 +59,7 @@ export function nameLife(schema: string): string {
     end $$`
 }
 
-/** Gives back what it was given, where it is of this life of the server; raises OK003 where not. */
+/** Returns 'in_what' if 'in_life' is this life of the server; raises OK003 if it is not. */
 export function inLife(schema: string): string {
   return `create function ${schema}.in_life(in_what json, in_life text) returns json
     language plpgsql stable as $$
@@ -72,8 +73,9 @@ export function inLife(schema: string): string {
 }
 
 /**
- * Slots with the epochs that prove their being held, where these are of this life of the server. Of
- * another life an epoch proves nothing: it may have been handed out again.
+ * Returns held slots as they are if 'in_life' is this life of the server. Otherwise it sets their
+ * epochs to -1, which no slot has: an epoch of another life may have been handed out again and
+ * proves nothing.
  */
 export function stillHeld(schema: string): string {
   return `create function ${schema}.still_held(in_held json, in_life text) returns json

@@ -31,6 +31,6 @@ export const LIMIT_ATTEMPT: string = `if in_backstop_ms > 0 then
       return concat('{"state":"run","backend":', pg_backend_pid(), ',"started":"',
         ${STARTED}, '"}');`
 
-/** The same, with the mark that the functions of earlier releases check at the end. */
+/** Sets the mark that earlier releases' functions check at the end, then limits the attempt. */
 export const START_ATTEMPT: string = `ignored := set_config('oncekey.attempt', in_attempt, true);
       ${LIMIT_ATTEMPT}`
