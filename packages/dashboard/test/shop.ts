@@ -38,6 +38,8 @@ export async function troubledShop() {
   const database = await freshDatabase(inject('postgresUrl'))
   closing.push(() => database.drop())
   const pool = new Pool({ connectionString: database.url, max: 8 })
+  // Dropping the database ends connections that have not been closed yet.
+  pool.on('error', () => {})
   closing.push(() => pool.end())
   await migrate(pool, { also: [webhookMigrations, sagaMigrations] })
   const store = postgresStore({ client: pool, mode: 'lease' })

@@ -41,6 +41,7 @@ export const everywhere: Names = {
   createServer: from('node:http'),
   idempotency: from('@oncekey/express'),
   postgresStore: from('@oncekey/postgres'),
+  redisStore: from('@oncekey/redis'),
   postgresLog: from('@oncekey/postgres'),
   migrate: from('@oncekey/postgres'),
   createRelay: from('@oncekey/outbox'),

@@ -275,8 +275,11 @@ export const noOptions: ReadonlyMap<string, string> = new Map([
   ['core/src/telemetry/traces.ts: completionMs', 'what was measured'],
   ['core/src/telemetry/traces.ts: handlerMs', 'what was measured'],
   ['fastify/src/coverage/coverage.ts: deadlineMs', 'handed on to the engine'],
+  ['nestjs/src/module/idempotency-module.ts: deadlineMs', 'handed on to the engine'],
+  ['nestjs/src/routes/coverage.ts: deadlineMs', 'handed on to the engine'],
   ['node/src/middleware/cover-request.ts: waitMs', "the engine's, resolved"],
   ['node/src/request/read-request.ts: waitMs', "the engine's, resolved"],
+  ['redis/src/client/run-script.ts: insistMs', 'a constant of the store'],
   ['redis/src/log/dead-letter.ts: dueAtMs', 'a time, from the server'],
   ['saga/src/run/move.ts: waitMs', 'what a backoff said, checked where it is asked'],
 ])

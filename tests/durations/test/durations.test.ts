@@ -72,9 +72,11 @@ describe('no package sets a timer itself', () => {
     ['client/src/time-limit.ts', 'stands alone, in browsers; its options end at 2^31 - 1'],
     ['cli/src/commands/events.ts', 'a constant'],
     ['cli/src/main.ts', 'constants'],
+    ['cli/src/remote/api.ts', 'checked in main.ts'],
     ['postgres/src/sql/pg/cancel-request.ts', "a socket's, a constant"],
     ['postgres/src/store/purge.ts', 'an example'],
     ['saga/src/state/leases.ts', 'once a second or more often'],
+    ['web/src/handling/cancelled.ts', 'the next turn of the event loop'],
   ])
 
   test('except timers that cannot be too long', () => {

@@ -1,5 +1,6 @@
 /**
- * Views for people in psql: what is wrong, in the words of the docs. Programs have functions for it.
+ * Views for people in psql that show what is wrong, in the words of the docs. Programs have
+ * functions for it.
  */
 export function operatorViews(schema: string): string[] {
   return [

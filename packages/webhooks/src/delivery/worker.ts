@@ -59,8 +59,10 @@ export function createWorker(
 
   return {
     async deliverOnce() {
+      // A stop during the redrive begins another period, to which this claim must not belong.
+      const own = period
       await redrives?.carry()
-      const claimed = await claim(period)
+      const claimed = await claim(own)
       await Promise.all(claimed.map(underWay.send))
       return claimed.length
     },
