@@ -6,24 +6,22 @@ import { isOutcomeKnown, sqlState } from './sql-state.ts'
  *
  * An error of the statement leaves the session fit. These are about the session:
  *
- * | SQLSTATE       | what it says                                  | where it comes from |
- * |----------------|-----------------------------------------------|-------------------------------------------|
- * | none           | no server said it                             | a lost connection, a deadline,
- * a driver   | | `08`           | connection exception                          | the server, a
- * pooler, a proxy             | | `25006`        | takes no writes                               |
- * a standby, or `default_transaction_read_only` | | `25P03` `25P04`| ended: idle in a transaction;
- * a long one      | timeouts of the server                    | | `42501`        | may not do what
- * every session may             | SET ROLE of a handler; or a grant is missing | | `OK006`        |
- * `client_encoding` is not UTF8                 | SET of a handler                          | |
- * `26000`        | a prepared statement is not there             | `DEALLOCATE`, `DISCARD`, a
- * pooler         | | `42P05`        | it is there already                           | a pooler that
- * mixes sessions              | | `0A000`        | its plan changed its result; not on a standby |
- * a migration beside it; `serializable`     | | `40003`        | nobody knows whether it was done |
- * the server                                | | `53200` `53300`| out of memory; too many
- * connections           | the server: one session less helps it     | | `57P`          | shutdown,
- * crash, cannot connect now           | the server                                | | `58` `F0`
- * `XX` | its files, its configuration, itself          | the server | | `FATAL`        | whatever
- * it says, the session has ended       | the server |
+ * | SQLSTATE        | what it says                                  | where it comes from                           |
+ * |-----------------|-----------------------------------------------|-----------------------------------------------|
+ * | none            | no server said it                             | a lost connection, a deadline, a driver       |
+ * | `08`            | connection exception                          | the server, a pooler, a proxy                 |
+ * | `25006`         | takes no writes                               | a standby, or `default_transaction_read_only` |
+ * | `25P03` `25P04` | ended: idle in a transaction; a long one      | timeouts of the server                        |
+ * | `42501`         | may not do what every session may             | SET ROLE of a handler; or a grant is missing  |
+ * | `OK006`         | `client_encoding` is not UTF8                 | SET of a handler                              |
+ * | `26000`         | a prepared statement is not there             | `DEALLOCATE`, `DISCARD`, a pooler             |
+ * | `42P05`         | it is there already                           | a pooler that mixes sessions                  |
+ * | `0A000`         | its plan changed its result; not on a standby | a migration beside it; `serializable`         |
+ * | `40003`         | nobody knows whether it was done              | the server                                    |
+ * | `53200` `53300` | out of memory; too many connections           | the server: one session less helps it         |
+ * | `57P`           | shutdown, crash, cannot connect now           | the server                                    |
+ * | `58` `F0` `XX`  | its files, its configuration, itself          | the server                                    |
+ * | `FATAL`         | whatever it says, the session has ended       | the server                                    |
  */
 export function isSessionFit(error: unknown): boolean {
   const state = sqlState(error)

@@ -19,9 +19,10 @@ export interface Replacement {
  * and due at once. Each names the other. Returns no row if the letter is not dead, has no consumer,
  * or has taken effect after all.
  *
- * The letter's own event is marked as taken in, because the new id is no duplicate of it. An attempt
- * on the letter that was given up may still be open, or begin late in a process that has lost its
- * slot: this waits for the one, and the other finds the mark.
+ * The letter's own event is marked as taken in, because the inbox does not recognize the new id as
+ * a duplicate of it. An attempt on the letter that was given up may still be open, or may begin
+ * late in a process that has lost its slot: this statement waits for the former, and the latter
+ * finds the mark.
  */
 export function replaceDead(schema: string): (by: Replacement) => Statement<{ id: string }> {
   const audit = auditCall(schema, {
