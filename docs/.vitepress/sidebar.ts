@@ -23,6 +23,7 @@ const start = group(
   'Start',
   page('What it is', ''),
   page('Tutorial', 'tutorial'),
+  page('Thirty questions', 'questions'),
   page('Choosing', 'choosing'),
   page('Comparison', 'comparison'),
   page('Coming from another library', 'migrating'),
