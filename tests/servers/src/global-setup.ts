@@ -17,7 +17,8 @@ declare module 'vitest' {
 export default async function startSharedServers(
   project: TestProject,
 ): Promise<() => Promise<void>> {
-  const postgres = await startPostgres()
+  // Three workers, each with several pools, use it at once.
+  const postgres = await startPostgres({ settings: { max_connections: '400' } })
   project.provide('postgresUrl', postgres.url)
   return postgres.stop
 }
