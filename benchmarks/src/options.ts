@@ -88,7 +88,7 @@ export interface Chosen {
 
 /** The options of a command line. Throws a message about what is wrong with it. */
 export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
-  const { values, positionals } = parseArgs({ args, options: FLAGS, allowPositionals: true })
+  const { values, positionals, tokens } = parsed(args)
   const named = positionals.map((name) => {
     const bench = benches.find((bench) => bench.name === name)
     if (bench === undefined) throw new Error(`There is no bench "${name}".\n\n${USAGE}`)
@@ -98,7 +98,7 @@ export function chosenFrom(args: string[], benches: readonly Bench[]): Chosen {
     help: values.help ?? false,
     benches: named.length === 0 ? benches.filter(({ onlyByName }) => !onlyByName) : named,
     json: values.json,
-    compare: comparison(args, values.compare),
+    compare: comparison(tokens, values.compare),
     options: {
       rounds: count(values.rounds) ?? defaultOptions.rounds,
       requests: count(values.requests) ?? defaultOptions.requests,
@@ -138,10 +138,15 @@ const FLAGS = {
   'cpu-prof': { type: 'string' },
 } as const
 
+function parsed(args: string[]) {
+  return parseArgs({ args, options: FLAGS, allowPositionals: true, tokens: true })
+}
+
+type Tokens = ReturnType<typeof parsed>['tokens']
+
 /** The other tree may not know `--compare`; rounds and JSON are the comparison's own. */
-function comparison(args: string[], commit: string | undefined): Chosen['compare'] {
+function comparison(tokens: Tokens, commit: string | undefined): Chosen['compare'] {
   if (commit === undefined) return undefined
-  const { tokens } = parseArgs({ args, options: FLAGS, allowPositionals: true, tokens: true })
   const own = ['compare', 'rounds', 'json']
   const passed = tokens.flatMap((token) => {
     if (token.kind === 'positional') return [token.value]
