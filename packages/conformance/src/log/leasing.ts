@@ -123,6 +123,39 @@ export function leasing(): LogBehaviourGroup {
         },
       },
       {
+        title: 'gives a relay what it holds and does not know of, and does not count it as gone',
+        async run({ reader, name, shortLeaseMs, pass }) {
+          const consumer = name()
+          const one = await reader({ consumer, leaseMs: shortLeaseMs })
+          for (const passedMs of [0, shortLeaseMs * 1.4]) {
+            await pass(passedMs)
+            const before = one.held(7)
+            one.slots.clear()
+            const { taken } = await one.lease()
+            assert.deepEqual(
+              taken.map(({ crashes }) => crashes),
+              allSlots.map(() => 0),
+            )
+            assert.notEqual(one.held(7).epoch, before.epoch)
+          }
+        },
+      },
+      {
+        title: 'lets others have what a relay holds, does not know of and is above its share',
+        async run({ reader, name, shortLeaseMs, pass }) {
+          const consumer = name()
+          const one = await reader({ consumer, leaseMs: shortLeaseMs })
+          const two = await reader({ consumer, leaseMs: shortLeaseMs })
+          one.slots.clear()
+          for (let renewals = 0; renewals < 3; renewals += 1) {
+            await one.lease()
+            await two.lease()
+            await pass(shortLeaseMs * 0.7)
+          }
+          assert.deepEqual([one.slots.size, two.slots.size], [32, 32])
+        },
+      },
+      {
         title: 'ignores a release by a relay that lost the slot',
         async run({ reader, name, shortLeaseMs, pass }) {
           const consumer = name()

@@ -97,6 +97,47 @@ export const ofHolding: readonly BrokenLog[] = [
     caughtBy: ['leasing: counts holders that disappeared, until an advance is calm'],
   },
   {
+    fault: 'takes a relay that asks again for one that has gone',
+    replaced: (log) => {
+      const holders = new Map<string, number>()
+      return {
+        async lease(request) {
+          const lease = await log.lease(request)
+          const taken = lease.taken.map((slot) => {
+            const key = `${request.consumer} ${slot.slot}`
+            const crashes = holders.get(key) ?? 0
+            holders.set(key, crashes + 1)
+            return { ...slot, crashes }
+          })
+          return { ...lease, taken }
+        },
+      }
+    },
+    caughtBy: [
+      'leasing: gives a relay what it holds and does not know of, and does not count it as gone',
+    ],
+  },
+  {
+    fault: 'keeps slots for a relay that does not know of them',
+    replaced: (log) => {
+      const given = new Map<string, Map<number, { slot: number; epoch: string }>>()
+      return {
+        async lease(request) {
+          const relay = `${request.consumer} ${request.relay}`
+          const its = given.get(relay) ?? new Map()
+          given.set(relay, its)
+          const lease = await log.lease({ ...request, holding: [...its.values()] })
+          for (const slot of lease.lost) its.delete(slot)
+          for (const { slot, epoch } of lease.taken) its.set(slot, { slot, epoch })
+          return lease
+        },
+      }
+    },
+    caughtBy: [
+      'leasing: lets others have what a relay holds, does not know of and is above its share',
+    ],
+  },
+  {
     fault: 'forgets crashes with any advance',
     replaced: (log) => ({
       advance: (move) =>

@@ -70,6 +70,8 @@ export interface EventLog<Tx = unknown> {
    *   away.
    * - A slot whose last holder disappeared without releasing it comes with `crashes` counted up. An
    *   `advance` that is `calm` resets the count to 0.
+   * - A relay that does not know of a slot it holds is given it again, and is not counted: it has
+   *   not disappeared. What it then does not take, because its share has shrunk, others can have.
    * - A relay that is `waiting` renews what it holds, takes nothing, and does not count in the
    *   shares.
    */

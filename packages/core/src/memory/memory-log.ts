@@ -207,20 +207,22 @@ export function memoryLog(
     const share = waiting ? 0 : Math.ceil(SLOTS / relays.size)
 
     const lost: number[] = []
-    let held = 0
+    const kept = new Set<number>()
     for (const { slot, epoch } of holding) {
       const cursor = cursors[slot]
       if (cursor?.relay !== relay || String(cursor.epoch) !== epoch) lost.push(slot)
       else {
         cursor.leaseUntil = time + leaseMs
-        held += 1
+        kept.add(slot)
       }
     }
     const taken: TakenSlot[] = []
     for (const [slot, cursor] of cursors.entries()) {
-      if (held + taken.length >= share) break
-      if (cursor.relay !== undefined && cursor.leaseUntil >= time) continue
-      if (cursor.relay !== undefined) cursor.crashes += 1
+      if (kept.size + taken.length >= share) break
+      if (kept.has(slot)) continue
+      const isOthers = cursor.relay !== undefined && cursor.relay !== relay
+      if (isOthers && cursor.leaseUntil >= time) continue
+      if (isOthers) cursor.crashes += 1
       cursor.relay = relay
       cursor.leaseUntil = time + leaseMs
       epochs += 1

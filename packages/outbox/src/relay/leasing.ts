@@ -39,6 +39,7 @@ async function take<Tx>(state: RunnerState<Tx>, fresh: readonly Slot[]): Promise
   for (const slot of fresh) {
     lose(state, state.slots.get(slot.slot))
     slot.unheard = state.unheard.get(slot.slot) ?? 0
+    slot.stuck = state.stuck.get(slot.slot) ?? 0
     state.slots.set(slot.slot, slot)
   }
   state.dueAt = 0

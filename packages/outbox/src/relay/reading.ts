@@ -4,7 +4,7 @@ import { heldUnknown, unsure } from './held-keys.ts'
 import type { Item } from './item.ts'
 import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
 import { setAside } from './set-aside.ts'
-import type { Entry, Slot } from './slot.ts'
+import { type Entry, hasSuspects, type Slot } from './slot.ts'
 import { takes } from './standing.ts'
 
 /**
@@ -120,7 +120,7 @@ export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
     slot.readAt = position
     const allRead = !more || slot.read >= state.options.maxInFlight
     // By now everything that can have been under way when its last holder died has been read.
-    if (slot.crashes > 0 && slot.calmAfter === undefined && allRead) {
+    if ((slot.crashes > 0 || hasSuspects(slot)) && slot.calmAfter === undefined && allRead) {
       slot.calmAfter = slot.entries.at(-1) ?? 'now'
     }
   }

@@ -39,6 +39,8 @@ export interface RunnerState<Tx> {
    * again.
    */
   readonly unheard: Map<number, number>
+  /** The same for `stuck`. */
+  readonly stuck: Map<number, number>
   readonly toRead: WakeableWait
   readonly toWrite: WakeableWait
   /** Claimed deliveries that have not ended, by id. */
@@ -105,6 +107,7 @@ export function runnerState<Tx>(of: {
     slotLimit: Math.max(100, Math.ceil(of.options.maxInFlight / 16)),
     slots: new Map(),
     unheard: new Map(),
+    stuck: new Map(),
     toRead: wakeableWait(),
     toWrite: wakeableWait(),
     underWay: new Map(),
@@ -138,6 +141,8 @@ export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
   const isStartCounted = slot.retrying > 0 || (hasSuspects(slot) && slot.entries.length > 0)
   const unheard = slot.unheard + (isStartCounted ? 1 : 0)
   state.unheard.set(slot.slot, Math.min(unheard, MOST_UNHEARD))
+  const isStuck = slot.entries.length > 0 && !slot.hasPassed
+  state.stuck.set(slot.slot, isStuck ? slot.stuck + 1 : 0)
   state.inFlight -= slot.entries.length
   for (const entry of slot.entries) letGo(state, entry)
   if (state.slots.get(slot.slot) === slot) state.slots.delete(slot.slot)

@@ -65,6 +65,13 @@ export interface Slot extends HeldSlot {
    * these, since this one lives.
    */
   unheard: number
+  /**
+   * How many times in a row this process lost the slot, before this time, without having passed any
+   * of the events that it had begun.
+   */
+  stuck: number
+  /** Whether the cursor has passed an event since this relay took the slot. */
+  hasPassed: boolean
 }
 
 export function slotOf({ slot, epoch, position, crashes }: TakenSlot): Slot {
@@ -83,12 +90,17 @@ export function slotOf({ slot, epoch, position, crashes }: TakenSlot): Slot {
     careful: crashes > 0,
     retrying: 0,
     unheard: 0,
+    stuck: 0,
+    hasPassed: false,
   }
 }
 
-/** Whether a process may have died of one of its new events: then each has its start counted. */
-export function hasSuspects({ crashes }: Slot): boolean {
-  return crashes >= 2
+/**
+ * Whether a process may have died of one of its new events, or the server, whose end is that of
+ * every lease: then each has its start counted.
+ */
+export function hasSuspects({ crashes, stuck }: Slot): boolean {
+  return crashes >= 2 || stuck >= 3
 }
 
 /** How many starts of the delivery, this one included, have no recorded end. */
@@ -145,10 +157,12 @@ export function bytesOfAttempt(attempt: FailedDelivery['attempt']): number {
 /** Removes the entries that a write has passed. */
 export function passed({ slot, position, calm, entries }: Progress): void {
   slot.entries.splice(0, entries)
+  slot.hasPassed ||= entries > 0
   slot.passed = position
   if (calm) {
     slot.calmAfter = undefined
     slot.crashes = 0
+    slot.stuck = 0
   }
 }
 

@@ -9,7 +9,7 @@ export function leaseSlots(
   schema: string,
 ): (request: LeaseRequest) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.lease_slots_2($1::text, $2::text, $3::integer,
+    select ${schema}.lease_slots_3($1::text, $2::text, $3::integer,
       ${schema}.still_held($4::json, $5::text), $6::boolean) as answer`
   return ({ consumer, relay, leaseMs, holding, waiting = false }) => ({
     name: 'lease_slots',

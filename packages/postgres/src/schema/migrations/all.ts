@@ -9,6 +9,7 @@ import { functionsWithoutJit } from './functions-without-jit.ts'
 import { handlerRoles } from './handler-roles.ts'
 import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
+import { livingHolders } from './living-holders.ts'
 import { auditOfActs } from './operator/audit-of-acts.ts'
 import { commentsAndViews } from './operator/comments-and-views.ts'
 import { consumersPaused } from './operator/consumers-paused.ts'
@@ -49,4 +50,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   consumersPaused,
   editedLetters,
   commentsAndViews,
+  livingHolders,
 ]
