@@ -169,29 +169,28 @@ async function store<Tx>(
 
 /**
  * After `superseded`, nothing of this attempt was kept: claims the key again to tell the client
- * what was.
+ * what was. A key that turns out to be free is abandoned and not released. In lease mode the
+ * handler may have had effects outside, and a release would say that it had none; in transaction
+ * mode both free the key.
  */
 async function whatIsTrueNow<Tx>({
   options,
   question,
   askAgain,
 }: Running<Tx>): Promise<RunOutcome> {
-  const lost = problemAnswer(
-    options,
-    'commit-failed',
-    `${COLLIDED} Send it again with the same key.`,
-  )
+  const what = options.store.capabilities.mode === 'lease' ? NOT_KEPT : COLLIDED
+  const lost = problemAnswer(options, 'commit-failed', `${what} Send it again with the same key.`)
   if (question.facts.key !== undefined) {
     // askAgain() throws only misuse, which is already reported; the client's retry meets it where
     // the app's error handler can respond.
     const begun = await askAgain(question).catch(() => lost)
     if (begun.kind !== 'run') return begun
-    begun.run.context.release()
     await begun.run.abandon()
   }
-  reportFailure(question, 'complete', new OncekeyError('commit-failed', COLLIDED))
+  reportFailure(question, 'complete', new OncekeyError('commit-failed', what))
   return lost
 }
 
 const COLLIDED = 'The request collided with another one and was undone.'
+const NOT_KEPT = 'The request lost its key before it ended, so its response was not kept.'
 const NO_BYTES = new Uint8Array()

@@ -527,15 +527,35 @@ describe('an attempt that was superseded', () => {
     expect(store.claims[1]?.token).not.toBe(store.claims[0]?.token)
   })
 
-  test('releases the key if it wins it again, and tells the client to retry', async () => {
+  // A bug: the key was released. After a failover that had lost the claim, the retry of a handler
+  // that had charged a card ran it again, although the route said `hold`.
+  test('leaves the key unknown if it wins it again, and tells the client to retry', async () => {
     const calls: string[] = []
     const { outcome } = await superseded(() => ({ kind: 'run', attempt: attemptThat(calls) }))
     expect(outcome).toMatchObject({
       code: 'commit-failed',
       detail:
-        'The request collided with another one and was undone. Send it again with the same key.',
+        'The request lost its key before it ended, so its response was not kept. Send it again with the same key.',
     })
-    expect(calls).toEqual(['release'])
+    expect(calls).toEqual(['abandon'])
+  })
+
+  test('on a real store does not run again where unknown outcomes are held', async () => {
+    const store = memoryStore({ mode: 'lease' }) as Store<unknown>
+    const first = await runOver({
+      ...store,
+      async begin(claim) {
+        const decision = await store.begin(claim)
+        if (decision.kind !== 'run') return decision
+        const { attempt } = decision
+        // The store loses the claim.
+        const complete = () => attempt.release().then((): 'superseded' => 'superseded')
+        return { kind: 'run', attempt: { ...attempt, complete } }
+      },
+    })
+    expect(codeOf(await first.complete(response()))).toBe('commit-failed')
+    const again = await createEngine({ store, whenUnknown: 'hold' }).begin(post('k-1'))
+    expect(again).toMatchObject({ kind: 'problem', code: 'outcome-unknown' })
   })
 
   test('gets 503 if the store has become unreachable', async () => {
