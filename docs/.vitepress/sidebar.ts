@@ -94,7 +94,12 @@ const reference = group(
   'Reference',
   page('What HTTP clients see', 'http'),
   page('Errors', 'errors/'),
+  page('Options', 'reference/options'),
   page('Command line', 'cli'),
+  page('Verbs of the command line', 'reference/verbs'),
+  page('Channels', 'reference/channels'),
+  page('Metrics', 'reference/metrics'),
+  page('Tables and views', 'reference/tables'),
   page('Adapters and stores', 'matrix'),
   page('@oncekey/core', 'packages/core'),
   page('@oncekey/conformance', 'packages/conformance'),
@@ -110,6 +115,7 @@ const main = [start, ...guides, concepts, operate, reference]
 export const sidebar: DefaultTheme.SidebarMulti = {
   '/': main,
   '/errors/': [group('Errors', page('All errors', 'errors/'), ...folder('errors')), ...main],
+  '/alerts/': [group('Alerts', page('All alerts', 'telemetry'), ...folder('alerts')), ...main],
   '/decisions/': [group('Decisions', page('Index', 'decisions/'), ...folder('decisions'))],
 }
 

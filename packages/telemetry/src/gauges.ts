@@ -9,7 +9,7 @@ export interface GaugeSources {
    * Everything that keeps dead letters: `log.deadLetters`, `hooks.deadLetters`,
    * `sagaDeadLetters(…)`.
    */
-  readonly deadLetters?: readonly DeadLetterSource[]
+  readonly deadLetters?: readonly Pick<DeadLetterSource, 'name' | 'stats'>[]
   /** A log, and the consumers whose lag is reported. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
   /** `store.keys`: how many keys are `unknown` and wait for an operator. */

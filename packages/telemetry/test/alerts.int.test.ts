@@ -11,10 +11,7 @@ import { type Shop, startShop } from './shop.ts'
 
 const monitoring = fileURLToPath(new URL('../../../monitoring', import.meta.url))
 const rules = readFileSync(`${monitoring}/alerts.yml`, 'utf8')
-const docs = readFileSync(
-  fileURLToPath(new URL('../../../docs/telemetry.md', import.meta.url)),
-  'utf8',
-)
+const docs = fileURLToPath(new URL('../../../docs', import.meta.url))
 
 describe('the alert rules', () => {
   test('are valid for promtool, and fire when they should', async () => {
@@ -24,14 +21,16 @@ describe('the alert rules', () => {
     await run(promtool, ['test', 'rules', 'alerts.test.yml'], { cwd: monitoring })
   })
 
-  test('each have a test, and a section in the docs that says what to do', () => {
+  test('each have a test, and a page that says what to do', () => {
     const tested = readFileSync(`${monitoring}/alerts.test.yml`, 'utf8')
     const names = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name as string)
     expect(names.length).toBeGreaterThan(5)
     for (const name of names) {
       expect(tested, name).toContain(`alertname: ${name}`)
-      expect(docs, name).toContain(`### ${name}`)
-      expect(rules).toContain(`runbook_url: docs/telemetry.md#${name.toLowerCase()}`)
+      expect(rules).toContain(`runbook_url: docs/alerts/${name}.md`)
+      const page = readFileSync(`${docs}/alerts/${name}.md`, 'utf8')
+      expect(page, name).toContain('## What to do')
+      expect(readFileSync(`${docs}/telemetry.md`, 'utf8')).toContain(`(alerts/${name}.md)`)
     }
   })
 })

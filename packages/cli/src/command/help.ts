@@ -44,7 +44,7 @@ function nameOf({ path, operands = [] }: Command): string {
   return [path, ...operands.map(shownOperand)].join(' ')
 }
 
-function usageOf(command: Command): string {
+export function usageOf(command: Command): string {
   return `oncekey ${nameOf(command)} [options]`
 }
 

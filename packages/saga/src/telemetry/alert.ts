@@ -1,7 +1,7 @@
 import type { DeadReason } from '@oncekey/core'
 import type { FailureJson } from '../statements/run-json.ts'
 
-/** A run that needs a person. */
+/** `oncekey:saga-alert`: a run needs a person. */
 export interface SagaAlert {
   /**
    * - `stuck`: it can neither go forward nor be undone.

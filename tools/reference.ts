@@ -1,0 +1,48 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import type { TextFile } from './decisions.ts'
+import { renderChannels } from './reference/channels.ts'
+import { renderMetrics } from './reference/metrics.ts'
+import { renderOptions } from './reference/options.ts'
+import { renderTables } from './reference/tables.ts'
+import { renderVerbs } from './reference/verbs.ts'
+
+const FOLDER = 'docs/reference'
+
+/** The pages that are written from the source, so that none says what is no more. */
+export async function renderReference(root: string): Promise<TextFile[]> {
+  return [
+    { path: `${FOLDER}/options.md`, text: renderOptions(root) },
+    { path: `${FOLDER}/channels.md`, text: renderChannels(root) },
+    { path: `${FOLDER}/metrics.md`, text: renderMetrics() },
+    { path: `${FOLDER}/tables.md`, text: await renderTables() },
+    { path: `${FOLDER}/verbs.md`, text: renderVerbs() },
+  ]
+}
+
+/** Pages that are missing, stale, or written by nobody. */
+export function findReferenceFaults(pages: readonly TextFile[]): string[] {
+  const present = new Map(
+    readdirSync(FOLDER).map((file) => {
+      const path = `${FOLDER}/${file}`
+      return [path, readFileSync(path, 'utf8')]
+    }),
+  )
+  const wanted = new Map(pages.map(({ path, text }) => [path, text]))
+  return [...new Set([...wanted.keys(), ...present.keys()])]
+    .filter((path) => wanted.get(path) !== present.get(path))
+    .map((path) => `${path}: stale; write it with npx -y pnpm@12 reference`)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  const pages = await renderReference('.')
+  if (process.argv.includes('--check')) {
+    const faults = findReferenceFaults(pages)
+    for (const fault of faults) console.error(fault)
+    process.exitCode = faults.length === 0 ? 0 : 1
+  } else {
+    rmSync(FOLDER, { recursive: true, force: true })
+    mkdirSync(FOLDER)
+    for (const { path, text } of pages) writeFileSync(path, text)
+  }
+}
