@@ -18,6 +18,9 @@ describe('JSON', () => {
     })
     expect(jsonValue('{"a\\"9007199254740993":"\\\\"}')).toEqual({ 'a"9007199254740993': '\\' })
     expect(jsonValue('not json')).toBe('not json')
+    // Looking for numbers in it took 30 s.
+    const quotes = `"${'\\"'.repeat(100_000)}`
+    expect(jsonValue(quotes)).toBe(quotes)
   })
 
   test('has bytes in base64 and times in UTC', () => {

@@ -26,8 +26,9 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 function parse(bytes: Uint8Array): unknown {
   if (bytes.length > MAX_BYTES) throw new RangeError('too large to canonicalise')
   const text = utf8.decode(bytes)
+  const value: unknown = JSON.parse(text)
   if (hasUnfaithfulNumber(text)) throw new RangeError('a number that a double cannot hold')
-  return JSON.parse(text)
+  return value
 }
 
 /**

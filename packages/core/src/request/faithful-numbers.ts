@@ -1,6 +1,8 @@
 /**
  * Whether a JSON text has a number that `JSON.parse` would change, so that two different texts
- * could become the same value: `4503599627370497.25`, `1e-400`, `12345678901234567890`.
+ * could become the same value: `4503599627370497.25`, `1e-400`, `12345678901234567890`. Call it
+ * only with text that `JSON.parse` takes: where a string does not end, the search starts again at
+ * each of its quotes, and 254 KB took 55 s.
  */
 export function hasUnfaithfulNumber(json: string): boolean {
   // A double holds any decimal of up to 15 digits without an exponent, and most bodies have nothing
