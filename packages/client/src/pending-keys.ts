@@ -10,7 +10,8 @@ export interface PendingStorage {
 
 /**
  * Keeps the key of a call with an `operation` until the call has a final answer. Calls on one page
- * never get two keys for one request; two tabs at the same instant may.
+ * never get two keys for one request; two tabs at the same instant may. A storage that does not
+ * give back what it was given fails the call (`storage-failed`) before anything is sent.
  */
 export interface PendingOptions {
   readonly storage: PendingStorage
@@ -60,14 +61,8 @@ export function pendingKeys(options: {
   }
 
   async function findOrNote(name: string, makeKey: () => string) {
-    try {
-      const entry = parseEntry(await storage.getItem(name))
-      if (entry !== undefined && now() - entry.since < expiresAfterMs) {
-        return { key: entry.key, resumed: true }
-      }
-    } catch (error) {
-      throw storageFailed(error)
-    }
+    const found = await read(name)
+    if (found !== undefined && isYoung(found)) return { key: found.key, resumed: true }
     const key = makeKey()
     try {
       // Before the first attempt, because a page that dies during it would not know its key.
@@ -75,13 +70,30 @@ export function pendingKeys(options: {
     } catch (error) {
       throw storageFailed(error)
     }
-    return { key, resumed: false }
+    // Read again, because a storage that loses or changes what it is given would show it only by a
+    // second run after the reload. It may also be the entry of another tab, which is then shared.
+    const kept = await read(name)
+    if (kept?.key === key) return { key, resumed: false }
+    if (kept !== undefined && isYoung(kept)) return { key: kept.key, resumed: true }
+    throw storageFailed(new TypeError(NOT_KEPT))
+  }
+
+  async function read(name: string): Promise<Entry | undefined> {
+    try {
+      return entryOf(await storage.getItem(name))
+    } catch (error) {
+      throw storageFailed(error)
+    }
+  }
+
+  function isYoung({ since }: Entry): boolean {
+    return now() - since < expiresAfterMs
   }
 
   async function forget(name: string, key: string) {
     try {
       // A call that shared this key may have settled it, and the entry may belong to a newer call.
-      if (parseEntry(await storage.getItem(name))?.key === key) await storage.removeItem(name)
+      if (entryOf(await storage.getItem(name))?.key === key) await storage.removeItem(name)
     } catch {}
   }
 
@@ -107,15 +119,19 @@ interface Entry {
   readonly since: number
 }
 
-function parseEntry(text: string | null): Entry | undefined {
+/** The entry as it was stored, or as a storage that reads JSON itself gives it back. */
+function entryOf(stored: unknown): Entry | undefined {
   try {
-    const { key, since } = JSON.parse(text ?? '') as Entry
+    const entry: unknown = typeof stored === 'string' ? JSON.parse(stored) : stored
+    const { key, since } = (entry ?? {}) as Partial<Entry>
     return typeof key === 'string' && typeof since === 'number' ? { key, since } : undefined
   } catch {
     // Not ours or incomplete: treated as absent.
     return undefined
   }
 }
+
+const NOT_KEPT = 'getItem does not give back what setItem was given.'
 
 function storageFailed(cause: unknown): RetryError {
   return new RetryError(

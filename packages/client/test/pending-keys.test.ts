@@ -216,10 +216,44 @@ test.each(['', 'not json', 'null', '{"key":7}'])(
   'an entry of %j is treated as absent',
   async (text) => {
     const server = await scriptedServer(answer(201))
-    const storage = { ...memory(), getItem: () => text }
+    const items = memory()
+    const storage = { ...items, getItem: (name: string) => items.items.get(name) ?? text }
     expect(keyOf(await page(storage)(server.url, order))).toBe(server.keys()[0])
   },
 )
+
+test('a storage that reads JSON itself, as unstorage does, keeps the key over a reload', async () => {
+  const server = await scriptedServer(drop, answer(201))
+  const items = memory()
+  const getItem = (name: string) => JSON.parse(items.items.get(name) ?? 'null') as string | null
+  const storage = { ...items, getItem }
+  await page(storage)(server.url, order).catch(() => {})
+  await page(storage)(server.url, order)
+  expect(new Set(server.keys()).size).toBe(1)
+  expect(items.items.size).toBe(0)
+})
+
+test.each([
+  ['drops what it is given', { setItem: () => {} }],
+  ['gives back something else', { getItem: () => '[object Object]' }],
+])('a storage that %s ends the call before anything is sent', async (_, differently) => {
+  const server = await scriptedServer(answer(201))
+  await expect(page({ ...memory(), ...differently })(server.url, order)).rejects.toMatchObject({
+    code: 'storage-failed',
+    attempts: 0,
+    cause: expect.objectContaining({ message: expect.stringContaining('getItem') }),
+  })
+  expect(server.seen.length).toBe(0)
+})
+
+test('where another tab stored its key in the same moment, both send that one', async () => {
+  const server = await scriptedServer(drop)
+  const items = memory()
+  const other = JSON.stringify({ key: 'of-the-other-tab', since: Date.now() })
+  const setItem = (name: string) => items.setItem(name, other)
+  await page({ ...items, setItem })(server.url, order).catch(() => {})
+  expect(server.keys()).toEqual(['of-the-other-tab'])
+})
 
 test('an operation covers a method that is not covered', async () => {
   const server = await scriptedServer(answer(200))
