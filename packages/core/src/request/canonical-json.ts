@@ -1,6 +1,6 @@
 import canonicalize from 'canonicalize'
-import { OncekeyError } from '../errors/errors.ts'
 import { hasUnfaithfulNumber } from './faithful-numbers.ts'
+import { hasJson, isOpaque } from './opaque.ts'
 
 const MAX_BYTES = 256 * 1024
 const MAX_DEPTH = 64
@@ -95,7 +95,7 @@ function isFaithful(root: unknown): boolean {
         // length alone.
         if (Array.isArray(value) && size + value.length * 4 > MAX_BYTES) return false
         const children = Object.values(value)
-        if (children.length === 0 && isOpaque(value)) return false
+        if (isOpaque(value, children.length)) return false
         size += children.length * 4
         if (size > MAX_BYTES) return false
         for (const child of children) next.push(child)
@@ -105,16 +105,6 @@ function isFaithful(root: unknown): boolean {
     level = next
   }
   return true
-}
-
-/** Whether an object has content that its properties do not show: a Map, a FormData, a promise. */
-function isOpaque(value: object): boolean {
-  if (Array.isArray(value) || hasJson(value)) return false
-  return Object.prototype.toString.call(value) !== '[object Object]'
-}
-
-function hasJson(value: object): value is { toJSON(): unknown } {
-  return 'toJSON' in value && typeof value.toJSON === 'function'
 }
 
 /**
@@ -159,92 +149,4 @@ function isPlainJson(value: unknown, depth: number): boolean {
     if (!isPlainJson((value as Record<string, unknown>)[key], depth + 1)) return false
   }
   return true
-}
-
-/**
- * A text that differs for any two different values, for values that {@link canonicalJson} refuses.
- * Keys stay in the order they came. Throws `fingerprint-required` for what is not data, because all
- * Maps would look alike.
- */
-export function unambiguousText(root: unknown): string {
-  return shallowText(root, 0) ?? deepText(root)
-}
-
-/**
- * The recursive form; `undefined` beyond a depth at which it might overflow the stack, which a
- * circle also reaches.
- */
-function shallowText(value: unknown, depth: number): string | undefined {
-  if (typeof value !== 'object' || value === null) return scalarText(value)
-  if (depth > MAX_RECURSION) return undefined
-  if (hasJson(value)) return shallowText(value.toJSON(), depth + 1)
-  if (Array.isArray(value)) return listText(value, depth)
-  const keys = Object.keys(value)
-  if (keys.length === 0 && isOpaque(value)) throw notData(value)
-  let text = '{'
-  for (const key of keys) {
-    const child = shallowText((value as Record<string, unknown>)[key], depth + 1)
-    if (child === undefined) return undefined
-    text += `${JSON.stringify(key)}=${child}`
-  }
-  return `${text}}`
-}
-
-function listText(list: readonly unknown[], depth: number): string | undefined {
-  let text = '['
-  for (let index = 0; index < list.length; index += 1) {
-    if (list[index] === undefined && !(index in list)) continue
-    const child = shallowText(list[index], depth + 1)
-    if (child === undefined) return undefined
-    text += `"${index}"=${child}`
-  }
-  return `${text}]`
-}
-
-function scalarText(value: unknown): string {
-  return `${typeof value}:${typeof value === 'string' ? JSON.stringify(value) : String(value)};`
-}
-
-const MAX_RECURSION = 500
-
-/** The same with an explicit stack. */
-function deepText(root: unknown): string {
-  const parts: string[] = []
-  const around = new Set<object>()
-  const stack: Step[] = [{ value: root }]
-  for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
-    if ('text' in step) {
-      parts.push(step.text)
-      if (step.closes !== undefined) around.delete(step.closes)
-      continue
-    }
-    const { value } = step
-    if (typeof value === 'object' && value !== null && hasJson(value)) {
-      stack.push({ value: value.toJSON() })
-      continue
-    }
-    if (typeof value !== 'object' || value === null) {
-      parts.push(scalarText(value))
-      continue
-    }
-    const children = Object.entries(value)
-    if (around.has(value) || (children.length === 0 && isOpaque(value))) throw notData(value)
-    around.add(value)
-    parts.push(Array.isArray(value) ? '[' : '{')
-    stack.push({ text: Array.isArray(value) ? ']' : '}', closes: value })
-    for (const [key, child] of children.reverse()) {
-      stack.push({ value: child }, { text: `${JSON.stringify(key)}=` })
-    }
-  }
-  return parts.join('')
-}
-
-type Step = { readonly text: string; readonly closes?: object } | { readonly value: unknown }
-
-function notData(value: object): OncekeyError {
-  const kind = Object.prototype.toString.call(value).slice('[object '.length, -1)
-  return new OncekeyError(
-    'fingerprint-required',
-    `What stands for the body holds ${kind === 'Object' || kind === 'Array' ? 'itself' : `a ${kind}`}, which cannot be told from another. Return plain JSON values or bytes: \`fingerprint: (req) => ({ … })\`.`,
-  )
 }

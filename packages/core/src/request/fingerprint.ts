@@ -1,8 +1,9 @@
 import { createHmac, hash } from 'node:crypto'
 import type { Fingerprint } from '../contracts/fingerprint.ts'
 import { OncekeyError } from '../errors/errors.ts'
-import { canonicalJson, largeJson, unambiguousText } from './canonical-json.ts'
+import { canonicalJson, largeJson } from './canonical-json.ts'
 import type { SealKeys } from './seal.ts'
+import { unambiguousText } from './unambiguous-text.ts'
 
 /** The body of a request as an adapter could see it. */
 export type RequestBody =

@@ -1,7 +1,8 @@
 import canonicalize from 'canonicalize'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { canonicalJson, unambiguousText } from '../../src/request/canonical-json.ts'
+import { canonicalJson } from '../../src/request/canonical-json.ts'
+import { unambiguousText } from '../../src/request/unambiguous-text.ts'
 
 describe('canonical JSON', () => {
   test('matches the example of RFC 8785 section 3.2.2', () => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -366,6 +367,11 @@ describe('a custom fingerprint input', () => {
       ['a FormData', new FormData()],
       ['a URLSearchParams', [new URLSearchParams('a=1')]],
       ['a Promise', Promise.resolve('a')],
+      ['a Map', Object.assign(new Map([['a', 1]]), { name: 'tags' })],
+      ['an Error', Object.assign(new Error('declined'), { code: 1 })],
+      ['a Money', { amount: new Money(500) }],
+      ['a function', { amount: () => 500 }],
+      ['a symbol', { currency: Symbol('eur') }],
     ] as const) {
       expect(() => of(chosen(value))).toThrow(
         expect.objectContaining({
@@ -374,6 +380,42 @@ describe('a custom fingerprint input', () => {
         }),
       )
     }
+  })
+
+  test('may be of a class whose content shows, or that has none', () => {
+    class Line {
+      sku = 'a'
+      total() {
+        return 1
+      }
+    }
+    class Empty {}
+    // As query strings are parsed: neither a class nor a plain object.
+    const parsedQuery = Object.create(Object.create(null))
+    // An object of another realm has another Object.prototype.
+    const foreign = runInNewContext('({})')
+    const values = [new Line(), new Empty(), parsedQuery, foreign, [], new Uint8Array(), { a: 1n }]
+    for (const value of values) expect(of(chosen({ value }))).toMatch(/^(json|text)1:/)
+    expect(of(parsed({ value: new Line() }))).toBe(of(parsed({ value: { sku: 'a' } })))
+  })
+
+  test('may have a toJSON that returns the object itself', () => {
+    const doc = (id: number) => ({
+      id,
+      toJSON() {
+        return this
+      },
+    })
+    const print = (id: number) => of(parsed({ doc: Object.setPrototypeOf({ id }, doc(0)) }))
+    expect(print(1)).not.toBe(print(2))
+    expect(print(1)).toBe(print(1))
+  })
+
+  test('is refused if its toJSON goes on for ever', () => {
+    const endless = () => ({ toJSON: endless })
+    expect(() => of(chosen({ at: endless() }))).toThrow(
+      expect.objectContaining({ code: 'fingerprint-required' }),
+    )
   })
 
   test('is refused if it is circular', () => {
@@ -390,6 +432,18 @@ describe('a custom fingerprint input', () => {
     expect(tagOf(of(chosen({ a: shared, b: shared })))).toBe('text1')
   })
 })
+
+class Money {
+  readonly #cents: number
+
+  constructor(cents: number) {
+    this.#cents = cents
+  }
+
+  isFree(): boolean {
+    return this.#cents === 0
+  }
+}
 
 describe('a body that cannot be compared', () => {
   test.each([[bytes('--x')], [parsed({ a: '1' })], [{ kind: 'unseen', hint: '' } as RequestBody]])(
