@@ -3,10 +3,10 @@ import type { RedisClient, RedisSubscriber } from './redis-client.ts'
 
 /**
  * What is used of a client of node-redis (the package `redis`), 5 or 6: of `createClient`,
- * `createCluster` or `createSentinel`.
+ * `createClientPool`, `createCluster` or `createSentinel`.
  */
 export interface NodeRedisClient {
-  // Each of the three is sent commands in another way.
+  // Each kind is sent commands in another way.
   // biome-ignore lint/suspicious/noExplicitAny: their parameters have nothing in common
   sendCommand(...given: any[]): Promise<unknown>
   // biome-ignore lint/suspicious/noExplicitAny: overloads that are not of use here
@@ -40,7 +40,7 @@ export function fromNodeRedis(client: NodeRedisClient): RedisClient {
   }
   return {
     ...(methods as unknown as Pick<RedisClient, 'evalsha'>),
-    // In one turn of the event loop: they leave in this order, on the one connection there is.
+    // In one turn of the event loop: they leave in this order, where there is one connection.
     pipeline: (commands) => ({
       exec: async () => {
         const sent = commands.map(([name, ...given]) =>
@@ -70,10 +70,11 @@ export function subscriberOfNodeRedis(client: NodeRedisSubscriber): RedisSubscri
 
 /** Where `WAIT` would not be on the connection that wrote. */
 export function refuseReplicas(client: unknown): void {
-  if (!isNodeRedis(client) || !(isCluster(client) || isSentinel(client))) return
+  if (!isNodeRedis(client)) return
+  if (!isCluster(client) && !isSentinel(client) && !isPool(client)) return
   throw new OptionsError(
-    'redisStore(): `replicas` needs one connection for a script and its `WAIT`, which a Cluster or a ' +
-      'Sentinel of node-redis does not promise: use ioredis, or a single client.',
+    'redisStore(): `replicas` needs one connection for a script and its `WAIT`, which a Cluster, a ' +
+      'Sentinel or a pool of node-redis does not promise: use ioredis, or a single client.',
   )
 }
 
@@ -81,10 +82,10 @@ type Send = (command: readonly (string | Buffer)[], firstKey?: string | Buffer) 
 
 function sender(client: NodeRedisClient): Send {
   const send: Send = isCluster(client)
-    ? (command, firstKey) => client.sendCommand(firstKey, false, command, BYTES)
+    ? (command, firstKey) => client.sendCommand(firstKey, false, command, OPTIONS)
     : isSentinel(client)
-      ? (command) => client.sendCommand(false, command, BYTES)
-      : (command) => client.sendCommand(command, BYTES)
+      ? (command) => client.sendCommand(false, command, OPTIONS)
+      : (command) => client.sendCommand(command, OPTIONS)
   return async (command, firstKey) => {
     try {
       return await send(command, firstKey)
@@ -94,8 +95,11 @@ function sender(client: NodeRedisClient): Send {
   }
 }
 
-/** Bulk strings as bytes: `RESP_TYPES.BLOB_STRING`. */
-const BYTES = { typeMapping: { 36: Buffer } }
+/**
+ * Bulk strings as bytes: `RESP_TYPES.BLOB_STRING`. In the order of the calls, whatever the client's
+ * own options say: a `WAIT` is for the script before it.
+ */
+const OPTIONS = { typeMapping: { 36: Buffer }, asap: false }
 
 /** What the server itself refused has the name that ioredis gives it. */
 function asReplyError(error: unknown): unknown {
@@ -118,6 +122,11 @@ function isCluster(client: NodeRedisClient): client is NodeRedisCluster {
 
 function isSentinel(client: NodeRedisClient): boolean {
   return has(client, 'getMasterNode')
+}
+
+/** Takes another connection for each command. */
+function isPool(client: NodeRedisClient): boolean {
+  return has(client, 'execute') && 'totalClients' in client
 }
 
 function mastersOf(client: NodeRedisCluster): { info(section: string): Promise<string> }[] {

@@ -12,8 +12,12 @@ import {
   startSentinelGroup,
 } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
-import { createClient, createCluster, createSentinel } from 'redis'
-import { createClient as createClient5, createCluster as createCluster5 } from 'redis5'
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis'
+import {
+  createClient as createClient5,
+  createClientPool as createClientPool5,
+  createCluster as createCluster5,
+} from 'redis5'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { claimOf, completionOf, errorOf, kindOf, retryOf, run } from '../servers/claims.ts'
 import { fixtureOf } from '../servers/redis-fixture.ts'
@@ -154,6 +158,26 @@ describe('a sentinel of node-redis', () => {
     const client = createCluster({ rootNodes: rootNodes() })
     expect(() => redisStore({ client, replicas })).toThrow(/`replicas` needs one connection/)
   })
+})
+
+// A bug: a pool was taken for a single client. `WAIT` went out on another connection than the
+// completion, counted every replica at once, and the response was confirmed that no replica had.
+test.each([
+  ['6', () => createClientPool({ url: url() })],
+  ['5', () => createClientPool5({ url: url() })],
+])('a pool of node-redis %s is a client, and has no replicas to wait for', async (_, made) => {
+  const client = made()
+  client.on('error', () => {})
+  expect(() => redisStore({ client, replicas: { count: 1, timeoutMs: 100 } })).toThrow(
+    /`replicas` needs one connection/,
+  )
+  await client.connect()
+  const store = redisStore({ client })
+  const claim = claimOf()
+  const attempt = await run(store, claim)
+  await attempt.complete(completionOf())
+  expect(await kindOf(store, retryOf(claim))).toBe('replay')
+  await client.close()
 })
 
 test('a client that was not connected is told to be', async () => {

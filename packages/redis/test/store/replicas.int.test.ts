@@ -2,6 +2,7 @@ import { redisStore } from '@oncekey/redis'
 import { type RedisServer, startRedis, startReplicas, waitFor } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { Redis as Redis5 } from 'ioredis5'
+import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   claimOf,
@@ -112,4 +113,20 @@ describe.each([
       client.disconnect()
     }
   })
+})
+
+// A bug: with the option `asap`, node-redis puts each command before those that are not written
+// yet. `WAIT` went before the completion that it was for, and counted what had been there.
+test('with `replicas`, through node-redis that sends the latest command first, counts the completion', async () => {
+  const client = createClient({ url: primary.url, commandOptions: { asap: true } })
+  client.on('error', () => {})
+  await client.connect()
+  const store = redisStore({ client, replicas: { count: 1, timeoutMs: 200 } })
+  const attempt = await run(store, claimOf())
+  // The replica has everything up to here.
+  expect(Number(await client.sendCommand(['WAIT', '1', '10000']))).toBe(1)
+  replica.pause()
+  expect((await errorOf(attempt.complete(completionOf()))).code).toBe('commit-failed')
+  replica.resume()
+  client.destroy()
 })
