@@ -116,8 +116,15 @@ test('the search finds an error by its code', async () => {
   const page = await browser.newPage()
   try {
     await page.goto(`${site.url}/`, { waitUntil: 'networkidle' })
-    await page.keyboard.press('/')
-    await page.fill('#localsearch-input', 'store-too-new')
+    const input = page.locator('#localsearch-input')
+    // A key that comes before the page's script listens does nothing.
+    await expect
+      .poll(async () => {
+        if ((await input.count()) === 0) await page.keyboard.press('/')
+        return input.count()
+      })
+      .toBe(1)
+    await input.fill('store-too-new')
     await page.waitForSelector('.result')
     expect(await page.locator('.result').first().getAttribute('href')).toMatch(/store-too-new/)
   } finally {
