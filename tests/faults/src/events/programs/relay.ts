@@ -20,6 +20,8 @@ const { log, pool } = openLog(store, database)
 const plans = consumersOn(store)
 const connection = await connect({
   servers: broker,
+  // A relay may start while its broker is away.
+  waitOnFirstConnect: true,
   maxReconnectAttempts: -1,
   reconnectTimeWait: 100,
 })
