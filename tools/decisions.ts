@@ -139,7 +139,7 @@ export function readTree(root: string): TextFile[] {
   })
   const files: TextFile[] = []
   for (const path of listed.split('\n').sort()) {
-    if (!/\.(md|ts|tsx|mts|json|ya?ml|sh)$/.test(path) || path === 'pnpm-lock.yaml') continue
+    if (!/\.(md|ts|tsx|mts|lua|json|ya?ml|sh)$/.test(path) || path === 'pnpm-lock.yaml') continue
     try {
       files.push({ path, text: readFileSync(join(root, path), 'utf8') })
     } catch (error) {

@@ -10,8 +10,8 @@ import { walked } from './dead-walk.ts'
 import { allSlots } from './keys/slot-keys.ts'
 import { consumersOf } from './list-retrying.ts'
 import type { LogState } from './log-state.ts'
+import { pickDeadScript } from './scripts/dead/page-dead.ts'
 import { type FoundNumbers, findByEventScript } from './scripts/deliveries/find-by-event.ts'
-import { pickDeadScript } from './scripts/deliveries/page-dead.ts'
 
 /**
  * Reads the letters that match, the oldest first: the streams of all slots merged into one, in

@@ -1,8 +1,8 @@
 import type { AttemptError, DeadLetter, DeliveryAttempt, PastAttempt } from '@oncekey/core'
 import { eventOnFile } from './logged-entry.ts'
-import type { KeptDelivery } from './scripts/deliveries/page-dead.ts'
+import type { KeptDelivery } from './scripts/dead/page-dead.ts'
 
-/** The JSON that scripts keep of a delivery: see `scripts/delivery.ts`. */
+/** The JSON that scripts keep of a delivery: see `scripts/delivery.lua`. */
 interface State {
   readonly consumer: string
   readonly state: DeadLetter['state']

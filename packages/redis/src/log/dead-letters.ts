@@ -8,10 +8,10 @@ import { allSlots } from './keys/slot-keys.ts'
 import { consumersOf, listRetrying } from './list-retrying.ts'
 import type { LogState } from './log-state.ts'
 import { eventOnFile } from './logged-entry.ts'
-import { countDeadScript } from './scripts/deliveries/count-dead.ts'
-import { discardDeadScript } from './scripts/deliveries/discard-dead.ts'
+import { countDeadScript } from './scripts/dead/count-dead.ts'
+import { discardDeadScript } from './scripts/dead/discard-dead.ts'
+import { type RedriveOutcome, redriveDeadScript } from './scripts/dead/redrive-dead.ts'
 import { type FoundDelivery, findDeliveriesScript } from './scripts/deliveries/find-deliveries.ts'
-import { type RedriveOutcome, redriveDeadScript } from './scripts/deliveries/redrive-dead.ts'
 
 /** The dead letters of the log's consumers: deliveries that are `dead`. */
 export function logDeadLetters(log: LogState): DeadLetterSource {

@@ -3,7 +3,7 @@ import { type DeadOne, deadOne, type Place, spanOf, startOf } from './dead-place
 import { AT_ONCE } from './dead-portions.ts'
 import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
-import { type KeptDelivery, pageDeadScript } from './scripts/deliveries/page-dead.ts'
+import { type KeptDelivery, pageDeadScript } from './scripts/dead/page-dead.ts'
 
 /**
  * Reads all letters of the times that the filter names, the oldest first: the slots merged into

@@ -1,11 +1,11 @@
 import { type Lease, type LeaseRequest, SLOTS, type TakenSlot } from '@oncekey/core'
 import { allSlots } from './keys/slot-keys.ts'
 import { isAway, type LogState } from './log-state.ts'
-import { countRelaysScript } from './scripts/consumers/count-relays.ts'
-import { isRetiredScript } from './scripts/consumers/is-retired.ts'
-import { renewSlotsScript } from './scripts/consumers/renew-slots.ts'
 import { subscribeScript } from './scripts/consumers/subscribe.ts'
-import { takeSlotsScript } from './scripts/consumers/take-slots.ts'
+import { isRetiredScript } from './scripts/retirement/is-retired.ts'
+import { countRelaysScript } from './scripts/slots/count-relays.ts'
+import { renewSlotsScript } from './scripts/slots/renew-slots.ts'
+import { takeSlotsScript } from './scripts/slots/take-slots.ts'
 
 /**
  * Renews the slots held, counts the relays, and takes free slots up to a fair share. These are

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { type Retired, type Retirement, type RetireOptions, retirement } from '@oncekey/core'
 import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
-import { isRetiredScript } from './scripts/consumers/is-retired.ts'
-import { retireScript } from './scripts/consumers/retire.ts'
+import { isRetiredScript } from './scripts/retirement/is-retired.ts'
+import { retireScript } from './scripts/retirement/retire.ts'
 import {
   beginRetirementScript,
   DONE,
   endRetirementScript,
   findRetirementScript,
-} from './scripts/consumers/retirement-mark.ts'
-import { setAsideScript } from './scripts/deliveries/set-aside.ts'
+} from './scripts/retirement/retirement-mark.ts'
+import { setAsideScript } from './scripts/retirement/set-aside.ts'
 
 /**
  * Forgets a consumer, and then sets aside its open deliveries, in portions that block nobody. What

@@ -8,9 +8,9 @@ import { SLOTS } from '@oncekey/core'
 export interface SlotKeys {
   /** The stream that the completing script appends to. */
   readonly outbox: string
-  /** A hash with the cursor of each consumer. See `scripts/cursor.ts`. */
+  /** A hash with the cursor of each consumer. See `scripts/cursor.lua`. */
   readonly consumers: string
-  /** A hash of deliveries. See `scripts/delivery.ts`. */
+  /** A hash of deliveries. See `scripts/delivery.lua`. */
   readonly deliveries: string
   /** A sorted set: dead letters by their time of death, microseconds. */
   readonly dead: string
@@ -53,7 +53,7 @@ export function subscriptionsKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:subscriptions:${consumer}`
 }
 
-/** The mark that a consumer was retired: see `scripts/consumers/retirement-mark.ts`. */
+/** The mark that a consumer was retired: see `scripts/retirement/retirement-mark.ts`. */
 export function retiredKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:retired:${consumer}`
 }

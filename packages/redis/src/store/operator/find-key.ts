@@ -2,21 +2,13 @@ import type { KeyDetail, KeyName } from '@oncekey/core'
 import { bytesIn, integerIn, listIn, type Script, script, textIn } from '../../client/script.ts'
 import type { RecordKeys } from '../record/record-keys.ts'
 import { responseIn } from '../record/result-bytes.ts'
-import { KEY_STATE, refuseNewer } from './key-state.ts'
+import { refuseNewer } from './key-state.ts'
+import { findKeyLua } from './lua.ts'
 
 /** What is known of a key. It writes nothing. */
 export const findKeyScript: Script<FindKey, KeyDetail | undefined> = script({
   name: 'find-key',
-  text: `
--- KEYS[1]   the record
--- KEYS[2]   its result
-${KEY_STATE}
-if found == 'absent' then
-  return {found}
-end
-return {found, fingerprint, number or '', claimed_at or '', lease_until or '', done_at or '',
-  found == 'finished' and redis.call('GET', KEYS[2]) or ''}
-`,
+  text: findKeyLua,
   keys: ({ keys }) => [keys.record, keys.result],
   args: () => [],
   reply(raw, { name, body }) {

@@ -1,15 +1,10 @@
 import { bytesIn, listIn, type Script, script, textIn } from '../../client/script.ts'
+import { listOperationsLua } from './lua.ts'
 
 /** Entries of one partition's audit, the newest first. */
 export const listOperationsScript: Script<ListOperations, readonly StreamEntry[]> = script({
   name: 'list-operations',
-  text: `
--- KEYS[1]   the audit of a partition
--- ARGV[1]   from this entry downwards: '+', an id, or an id behind '('
--- ARGV[2]   to this entry: '-' or an id
--- ARGV[3]   how many at most
-return redis.call('XREVRANGE', KEYS[1], ARGV[1], ARGV[2], 'COUNT', ARGV[3])
-`,
+  text: listOperationsLua,
   keys: ({ stream }) => [stream],
   args: ({ from, to, count }) => [from, to, count],
   reply: (raw) =>

@@ -1,7 +1,6 @@
 import { integerIn, listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
-import { clockLua, cursorLua, entryIdLua } from '../cursor.ts'
-import { deliveryLua } from '../delivery.ts'
+import { trimSlotsLua } from './lua.ts'
 
 /**
  * Deletes entries that every consumer of a slot has passed and that were kept long enough. A
@@ -13,66 +12,7 @@ import { deliveryLua } from '../delivery.ts'
  */
 export const trimSlotsScript: Script<TrimSlotsQuestion, TrimmedSlots> = script({
   name: 'trim-slots',
-  text: `${clockLua}${cursorLua}${entryIdLua}${deliveryLua}
--- For each slot:
--- KEYS[i]     its consumers
--- KEYS[i + 1] its outbox
--- KEYS[i + 2] its deliveries
--- KEYS[i + 3] what was dealt with
--- ARGV[1]     how long entries are kept, milliseconds
--- ARGV[2]     after how long a consumer is missing, milliseconds
--- ARGV[3]     after how long it holds nothing back, milliseconds
--- ARGV[4]     how long a resolved dead letter is kept, milliseconds
-let_through(KEYS[1])
-local dropped, silent, more, left = 0, {}, 0, 20000
-for i = 1, #KEYS, 4 do
-  local consumers = redis.call('HGETALL', KEYS[i])
-  local passed = nil
-  for c = 1, #consumers, 2 do
-    local cursor = cjson.decode(consumers[c + 1])
-    local abandoned = now - cursor.seen > tonumber(ARGV[3])
-    if abandoned and not cursor.abandoned then
-      cursor.abandoned = true
-      keep(KEYS[i], consumers[c], cursor)
-      silent[#silent + 1] = {consumers[c], cursor.seen, 'abandoned'}
-    elseif not abandoned and now - cursor.seen > tonumber(ARGV[2]) then
-      silent[#silent + 1] = {consumers[c], cursor.seen, 'missing'}
-    end
-    if not abandoned and (not passed or is_later(passed, cursor.at)) then
-      passed = cursor.at
-    end
-  end
-  if #consumers > 0 then
-    local old = digits(math.max(0, now - ARGV[1])) .. '-0'
-    local upto = old
-    if passed and is_later(old, passed) then
-      local ms, number = string.match(passed, '^(%d+)%-(%d+)$')
-      -- Beyond 15 digits a Lua number is not exact, so the entry itself stays.
-      upto = #number > 15 and passed or ms .. '-' .. digits(number + 1)
-    end
-    -- Trims whole nodes of the stream first, which can be bounded, and then the rest of the last
-    -- one.
-    local room = left >= 1000
-    local taken = room and redis.call('XTRIM', KEYS[i + 1], 'MINID', '~', upto, 'LIMIT', left) or 0
-    if not room or taken > left / 2 then
-      more = 1
-    else
-      taken = taken + redis.call('XTRIM', KEYS[i + 1], 'MINID', upto)
-    end
-    left = left - taken
-    dropped = dropped + taken
-  end
-  local over = redis.call('ZRANGEBYSCORE', KEYS[i + 3], '-inf', digits(now - ARGV[4]), 'LIMIT', 0, 100)
-  for _, n in ipairs(over) do
-    local state = state_of(KEYS[i + 2], n)
-    if state then
-      forget(KEYS[i + 2], n, state)
-    end
-    redis.call('ZREM', KEYS[i + 3], n)
-  end
-end
-return {dropped, silent, more}
-`,
+  text: trimSlotsLua,
   keys: ({ slots }) =>
     slots.flatMap((slot) => {
       const { consumers, deliveries, outbox, resolved } = slotKeys(slot)

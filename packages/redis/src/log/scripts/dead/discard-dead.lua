@@ -1,0 +1,23 @@
+-- @include ../clock.lua
+-- @include ../delivery.lua
+-- @include each-dead.lua
+-- For each slot:
+-- KEYS[i]     its deliveries
+-- KEYS[i + 1] what is dead
+-- KEYS[i + 2] what was dealt with
+-- KEYS[i + 3] what is retired
+-- ARGV[1]     why
+-- ARGV[2..]   for each slot how many, and their numbers
+local function is_meant(_, state)
+  return state.state == 'dead' or state.state == 'retired'
+end
+
+local function discard(i, n, state)
+  state.state, state.resolution, state.resolved_at = 'resolved', 'discarded', now
+  keep_state(KEYS[i], n, state)
+  redis.call('HSET', KEYS[i], n .. ':note', ARGV[1])
+  redis.call('ZADD', KEYS[i + 2], digits(now), n)
+  redis.call('ZREM', KEYS[i + 3], n)
+end
+
+return each_dead(2, is_meant, discard, 'discarded')

@@ -1,0 +1,26 @@
+import type { Resolution } from '@oncekey/core'
+import { type Script, script } from '../../../client/script.ts'
+import { slotKeys } from '../../keys/slot-keys.ts'
+import { OUTCOMES, outcomesOf } from './each-dead.ts'
+import { discardDeadLua } from './lua.ts'
+
+/** Marks dead letters as never to be delivered. */
+export const discardDeadScript: Script<DiscardDeadQuestion, Resolution[]> = script({
+  name: 'discard-dead',
+  text: discardDeadLua,
+  keys: ({ slots }) =>
+    slots.flatMap(({ slot }) => {
+      const { dead, deliveries, resolved, retired } = slotKeys(slot)
+      return [deliveries, dead, resolved, retired]
+    }),
+  args: ({ note, slots }) => [
+    note,
+    ...slots.flatMap(({ numbers }) => [numbers.length, ...numbers]),
+  ],
+  reply: (raw, { slots }) => outcomesOf(raw, slots, OUTCOMES),
+})
+
+export interface DiscardDeadQuestion {
+  readonly note: string
+  readonly slots: readonly { readonly slot: number; readonly numbers: readonly string[] }[]
+}

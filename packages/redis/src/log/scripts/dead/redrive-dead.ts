@@ -1,0 +1,34 @@
+import type { Resolution } from '@oncekey/core'
+import { type Script, script } from '../../../client/script.ts'
+import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
+import { OUTCOMES, outcomesOf } from './each-dead.ts'
+import { redriveDeadLua } from './lua.ts'
+
+/**
+ * Puts back letters that are still dead and whose consumer exists. They are due at once, and their
+ * attempts start at 0.
+ */
+export const redriveDeadScript: Script<RedriveDeadQuestion, RedriveOutcome[]> = script({
+  name: 'redrive-dead',
+  text: redriveDeadLua,
+  keys: ({ slots }) =>
+    slots.flatMap(({ slot, consumer }) => {
+      const { consumers, dead, deliveries } = slotKeys(slot)
+      return [deliveries, dead, dueKey(slot, consumer), consumers]
+    }),
+  args: ({ slots }) => slots.flatMap(({ numbers }) => [numbers.length, ...numbers]),
+  reply: (raw, { slots }) => outcomesOf(raw, slots, ['redriven', ...OUTCOMES]),
+})
+
+export interface RedriveDeadQuestion {
+  readonly slots: readonly {
+    readonly slot: number
+    readonly consumer: string
+    readonly numbers: readonly number[]
+  }[]
+}
+
+export interface RedriveOutcome {
+  readonly id: string
+  readonly outcome: 'redriven' | Resolution['outcome']
+}

@@ -1,0 +1,63 @@
+-- @include ../clock.lua
+-- @include ../cursor.lua
+-- @include ../delivery.lua
+-- For each slot:
+-- KEYS[i]     its consumers
+-- KEYS[i + 1] its deliveries
+-- KEYS[i + 2] the consumer's deliveries that are retrying
+-- KEYS[i + 3] what is dead
+-- KEYS[i + 4] what died lately
+-- KEYS[i + 5] what was dealt with
+-- ARGV[1]     consumer
+-- ARGV[2..]   for each slot its epoch, how many deliveries, and for each: its number, 'done',
+--             'retrying' or 'dead', the delay in milliseconds or the reason, the attempt or nothing
+local function settle(i, n, verdict, detail, try)
+  local state = state_of(KEYS[i + 1], n)
+  -- It is already recorded, and was sent again after a lost answer: it has not been started since.
+  if not state or state.state ~= 'retrying' or state.starts <= state.attempts then
+    return
+  end
+  if verdict == 'done' and state.redrives == 0 then
+    forget(KEYS[i + 1], n, state)
+    redis.call('ZREM', KEYS[i + 2], n)
+    return
+  end
+  if verdict == 'done' then
+    state.state, state.resolution, state.resolved_at = 'resolved', 'redriven', now
+    state.starts = state.attempts
+    redis.call('ZADD', KEYS[i + 5], digits(now), n)
+    redis.call('ZREM', KEYS[i + 2], n)
+  else
+    if try ~= '' then
+      state.attempts = state.attempts + 1
+      keep_try(KEYS[i + 1], n, state, try)
+    end
+    state.starts = state.attempts
+    state.state = verdict
+    if verdict == 'dead' then
+      state.reason = detail
+      bury(KEYS[i + 3], KEYS[i + 4], n, state, now_us)
+      redis.call('ZREM', KEYS[i + 2], n)
+    else
+      redis.call('ZADD', KEYS[i + 2], digits(now + detail), n)
+    end
+  end
+  keep_state(KEYS[i + 1], n, state)
+end
+
+let_through(KEYS[1])
+local at, lost = 2, {}
+for i = 1, #KEYS, 6 do
+  local held = is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at])
+  local count = tonumber(ARGV[at + 1])
+  at = at + 2
+  if not held then
+    lost[#lost + 1] = (i - 1) / 6
+  else
+    for d = at, at + count * 4 - 1, 4 do
+      settle(i, ARGV[d], ARGV[d + 1], ARGV[d + 2], ARGV[d + 3])
+    end
+  end
+  at = at + count * 4
+end
+return lost

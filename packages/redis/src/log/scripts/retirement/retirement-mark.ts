@@ -1,0 +1,50 @@
+import { integerIn, type Script, script, textIn, wordIn } from '../../../client/script.ts'
+import { relaysKey, retiredKey, subscriptionsKey } from '../../keys/slot-keys.ts'
+import { beginRetirementLua, endRetirementLua, findRetirementLua } from './lua.ts'
+
+/**
+ * The mark that a consumer was retired. It is JSON that says how its deliveries are to be set
+ * aside; 'done' when they are; empty if the previous release wrote it, which sets nothing aside.
+ */
+export const DONE = 'done'
+
+/** Reads the mark of a consumer; `null` if there is none. */
+export const findRetirementScript: Script<{ readonly consumer: string }, string | null> = script({
+  name: 'find-retirement',
+  text: findRetirementLua,
+  keys: ({ consumer }) => [retiredKey(consumer)],
+  args: () => [],
+  reply(raw) {
+    const text = textIn(raw)
+    return text === '' ? null : text.slice('retired:'.length)
+  },
+})
+
+/**
+ * Marks a consumer as retired, so that its missing cursors do not count as lost, and forgets its
+ * relays.
+ */
+export const beginRetirementScript: Script<RetirementQuestion, 'noted'> = script({
+  name: 'begin-retirement',
+  text: beginRetirementLua,
+  keys: ({ consumer }) => [retiredKey(consumer), relaysKey(consumer), subscriptionsKey(consumer)],
+  args: ({ mark }) => [mark, MARK_KEPT_MS],
+  reply: (raw) => wordIn(raw, ['noted']),
+})
+
+/** Marks the retirement as done, unless the consumer has started anew or was retired again. */
+export const endRetirementScript: Script<RetirementQuestion, boolean> = script({
+  name: 'end-retirement',
+  text: endRetirementLua,
+  keys: ({ consumer }) => [retiredKey(consumer)],
+  args: ({ mark }) => [mark, DONE, MARK_KEPT_MS],
+  reply: (raw) => integerIn(raw) === 1,
+})
+
+export interface RetirementQuestion {
+  readonly consumer: string
+  readonly mark: string
+}
+
+/** Long enough for every process that still runs the consumer to be restarted. */
+const MARK_KEPT_MS = 7 * 24 * 60 * 60 * 1000
