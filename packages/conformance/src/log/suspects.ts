@@ -23,6 +23,20 @@ export function suspects(): LogBehaviourGroup {
         },
       },
       {
+        title: 'are told to the next holder if this one disappears, where the log says them at all',
+        async run({ log, reader, name, event, shortLeaseMs, pass }) {
+          const consumer = name()
+          const { id: eventId } = event()
+          const first = await reader({ consumer, leaseMs: shortLeaseMs })
+          await log.suspect({ consumer, slot: first.held(5), eventId })
+          await pass(shortLeaseMs * 1.4)
+          const { slots } = await reader({ consumer })
+          const told = slots.get(5)?.suspect
+          assert.ok(told === undefined || told === eventId)
+          assert.equal(slots.get(6)?.suspect, told === undefined ? undefined : null)
+        },
+      },
+      {
         title: 'are not counted for a relay that lost the slot',
         async run({ log, reader, name, event }) {
           const consumer = name()

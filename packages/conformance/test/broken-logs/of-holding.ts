@@ -191,7 +191,10 @@ export const ofHolding: readonly BrokenLog[] = [
     replaced: (log) => ({
       suspect: (request) => log.suspect({ ...request, eventId: 'any' }),
     }),
-    caughtBy: ['suspects: are counted across holders; another event begins at 1'],
+    caughtBy: [
+      'suspects: are counted across holders; another event begins at 1',
+      'suspects: are told to the next holder if this one disappears, where the log says them at all',
+    ],
   },
   {
     fault: 'takes away what was read, whoever has not passed it',

@@ -118,7 +118,8 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Counts a start of an event that may have killed an earlier process, and returns the number of
-   * its starts. The count belongs to the cursor: another event begins at 1. Fenced: `lost`.
+   * its starts. The count belongs to the cursor: another event begins at 1. Fenced: `lost`. If this
+   * holder disappears, too, the next one is told the event (`TakenSlot.suspect`).
    */
   suspect(request: {
     readonly consumer: string

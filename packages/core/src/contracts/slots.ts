@@ -43,6 +43,11 @@ export interface TakenSlot extends HeldSlot {
   readonly position: Position
   /** How many holders in a row disappeared without releasing it, this time included. */
   readonly crashes: number
+  /**
+   * The event whose start `suspect` counted last, `null` if none. Left out by a log that does not
+   * say; and need not be said where `crashes` is 0.
+   */
+  readonly suspect?: string | null
 }
 
 /** A position in a slot. Opaque. */

@@ -227,8 +227,8 @@ export function memoryLog(
       cursor.leaseUntil = time + leaseMs
       epochs += 1
       cursor.epoch = epochs
-      const { epoch, at, crashes } = cursor
-      taken.push({ slot, epoch: String(epoch), position: String(at), crashes })
+      const { epoch, at, crashes, suspect = null } = cursor
+      taken.push({ slot, epoch: String(epoch), position: String(at), crashes, suspect })
     }
     return { share, relays: relays.size, taken, lost }
   }

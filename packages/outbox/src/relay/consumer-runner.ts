@@ -7,7 +7,7 @@ import { lease } from './leasing.ts'
 import { absorb, read, readLoop } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
 import { letGo, lose, type RunnerState, report, runnerState } from './runner-state.ts'
-import { runSuspect } from './suspects.ts'
+import { runSuspect, type SuspectTurns } from './suspects.ts'
 import { takeDue } from './taking-due.ts'
 import { write, writeAll, writeLoop } from './writing.ts'
 
@@ -55,10 +55,10 @@ export function consumerRunner<Tx>(of: {
   readonly relay: string
   readonly options: ResolvedRelayOptions<Tx>
   readonly consumer: Consumer<Tx>
-  /** Runs one piece of work at a time in the whole relay. */
-  readonly alone: (work: () => Promise<void>) => Promise<void>
+  /** Those of the whole relay. */
+  readonly turns: SuspectTurns
 }): ConsumerRunner {
-  const { relay, options, consumer, alone } = of
+  const { relay, options, consumer, turns } = of
   const dispatch: Dispatcher = dispatcher({
     log: options.log,
     consumer,
@@ -66,7 +66,7 @@ export function consumerRunner<Tx>(of: {
     ended: (item, end) => ended(state, item, end),
     dropped: (item) => dropped(state, item),
     unsure: (slot, key) => unsure(state, slot, key),
-    alone: (item, run, giveUp) => void alone(() => runSuspect(state, item, run, giveUp)),
+    suspected: (item, run, giveUp) => void runSuspect(state, turns, item, run, giveUp),
   })
   const state: RunnerState<Tx> = runnerState({ relay, options, consumer, dispatch })
   let loops: Promise<unknown> = Promise.resolve()

@@ -51,8 +51,8 @@ export interface DispatcherOptions<Tx> {
    * log must confirm that. The key waits until `sure` is called.
    */
   readonly unsure: (slot: Slot, orderingKey: string) => void
-  /** Runs a suspect while no other runs: calls `run`, or `giveUp` without running it. */
-  readonly alone: (
+  /** Runs a suspect when its turn comes: calls `run`, or `giveUp` without running it. */
+  readonly suspected: (
     item: Item,
     run: () => Promise<void>,
     giveUp: (end: ItemEnd | 'lost') => void,
@@ -125,7 +125,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
         if (item.slot.lost) {
           if (turn !== undefined) freeKey(item)
         } else if (turn !== undefined || mayRun(item)) {
-          if (isSuspect(item)) runAlone(item)
+          if (isSuspect(item)) runSuspected(item)
           else run(batchWith(item))
         }
       }
@@ -230,13 +230,13 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     go()
   }
 
-  function runAlone(item: Item): void {
+  function runSuspected(item: Item): void {
     running += 1
     const ended = (): void => {
       running -= 1
       pump()
     }
-    options.alone(
+    options.suspected(
       item,
       () =>
         new Promise((resolve) => {

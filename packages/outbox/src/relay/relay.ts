@@ -7,6 +7,7 @@ import {
   type ResolvedRelayOptions,
   resolveRelayOptions,
 } from './relay-options.ts'
+import { suspectTurns } from './suspects.ts'
 import { onAppended } from './wake.ts'
 import { watchPauses } from './watch-pauses.ts'
 
@@ -45,9 +46,9 @@ export interface Relay {
 export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
   const resolved = resolveRelayOptions(options)
   const id = `relay-${randomUUID()}`
-  const alone = oneAtATime()
+  const turns = suspectTurns()
   const runners = resolved.consumers.map((consumer) =>
-    consumerRunner({ relay: id, options: resolved, consumer, alone }),
+    consumerRunner({ relay: id, options: resolved, consumer, turns }),
   )
   const names = resolved.consumers.map(({ name }) => name)
   let state: 'idle' | 'round' | 'running' = 'idle'
@@ -110,16 +111,6 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       await Promise.all([ending, ...runners.map((runner) => runner.stop(timeoutMs))])
       state = 'idle'
     },
-  }
-}
-
-/** Runs pieces of work one at a time, in the order in which they were passed in. */
-function oneAtATime(): (work: () => Promise<void>) => Promise<void> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (work) => {
-    const mine = last.then(work)
-    last = mine.catch(() => {})
-    return mine
   }
 }
 

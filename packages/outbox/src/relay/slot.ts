@@ -72,9 +72,13 @@ export interface Slot extends HeldSlot {
   stuck: number
   /** Whether the cursor has passed an event since this relay took the slot. */
   hasPassed: boolean
+  /** The event whose start an earlier holder counted last; `undefined` if the log does not say. */
+  readonly suspect: string | null | undefined
+  /** Ends when no suspect of the slot is under way: it has one count of starts. */
+  turn: Promise<void>
 }
 
-export function slotOf({ slot, epoch, position, crashes }: TakenSlot): Slot {
+export function slotOf({ slot, epoch, position, crashes, suspect }: TakenSlot): Slot {
   return {
     slot,
     epoch,
@@ -92,6 +96,8 @@ export function slotOf({ slot, epoch, position, crashes }: TakenSlot): Slot {
     unheard: 0,
     stuck: 0,
     hasPassed: false,
+    suspect,
+    turn: Promise.resolve(),
   }
 }
 

@@ -8,20 +8,41 @@ import { writeAll } from './writing.ts'
 
 /**
  * Runs an item that may have killed a process. Its start is counted first, and its end is on record
- * before the next suspect begins, so that a crash points at one event. An item that was started
- * more than `maxStarts` times without an end is poison, and becomes a dead letter.
+ * before the next suspect of its slot begins, so that a crash points at one event of each slot that
+ * had one under way. An item that was started more than `maxStarts` times without an end is poison,
+ * and becomes a dead letter.
  */
-export async function runSuspect<Tx>(
+export function runSuspect<Tx>(
   state: RunnerState<Tx>,
+  turns: SuspectTurns,
   item: Item,
   run: () => Promise<void>,
   giveUp: (end: ItemEnd | 'lost') => void,
 ): Promise<void> {
-  const starts = await countedStarts(state, item)
-  if (item.slot.lost || starts === 'lost') return giveUp('lost')
-  if (starts > state.consumer.maxStarts) giveUp(poison(state.consumer, starts - 1))
-  else await run()
-  await written(state)
+  const turn = async (): Promise<void> => {
+    const starts = await countedStarts(state, item)
+    if (item.slot.lost || starts === 'lost') return giveUp('lost')
+    if (starts > state.consumer.maxStarts) giveUp(poison(state.consumer, starts - 1))
+    else await run()
+    await written(state)
+  }
+  if (item.kind === 'due') return turns.alone(turn)
+  const { slot } = item
+  const mine = slot.turn.then(() =>
+    (isFirstStart(state, item) ? turns.together : turns.alone)(turn),
+  )
+  slot.turn = mine.catch(() => {})
+  return mine
+}
+
+/**
+ * Whether no start of it can be on record. Such events run beside those of other slots. If the
+ * process dies, each has one start on record, and the next holder starts each of them alone: from
+ * the second start on a crash points at one event. That start is one of `maxStarts`, so another one
+ * must be left for the event to show that it is not the cause.
+ */
+function isFirstStart<Tx>({ consumer }: RunnerState<Tx>, { slot, event }: Item): boolean {
+  return consumer.maxStarts > 1 && slot.suspect !== undefined && slot.suspect !== event.id
 }
 
 async function countedStarts<Tx>(state: RunnerState<Tx>, item: Item): Promise<number | 'lost'> {
@@ -64,4 +85,32 @@ function written<Tx>(state: RunnerState<Tx>): Promise<void> {
     state.writeAt = 0
     state.toWrite.wake()
   })
+}
+
+/**
+ * The order in which suspects run in a relay, of all its consumers: `alone` while no other does,
+ * `together` beside others that may. In the order in which they were asked for.
+ */
+export interface SuspectTurns {
+  alone(work: () => Promise<void>): Promise<void>
+  together(work: () => Promise<void>): Promise<void>
+}
+
+export function suspectTurns(): SuspectTurns {
+  let lastAlone: Promise<unknown> = Promise.resolve()
+  const those = new Set<Promise<unknown>>()
+
+  return {
+    alone(work) {
+      const mine = Promise.all([lastAlone, ...those]).then(work)
+      lastAlone = mine.catch(() => {})
+      return mine
+    },
+    together(work) {
+      const mine = lastAlone.then(work)
+      const ended: Promise<unknown> = mine.catch(() => {}).then(() => those.delete(ended))
+      those.add(ended)
+      return mine
+    },
+  }
 }

@@ -112,21 +112,23 @@ describe('a relay that is killed', () => {
   })
 })
 
-describe('an event that kills the process', () => {
+// Where it may be started twice, its first start is beside those of others.
+describe.each([1, 2])('an event that kills the process, with maxStarts %i,', (maxStarts) => {
   const database = logDatabase()
 
   test('becomes a poison dead letter, while the events beside and behind it are delivered', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
-    await database.emit('before', 'deadly', 'behind')
-    const env = { DEADLY: 'deadly', LEASE_MS: '600', MAX_STARTS: '1' }
+    const others = ['before', 'behind', ...Array.from({ length: 10 }, (_, at) => `beside-${at}`)]
+    await database.emit('before', 'deadly', ...others.slice(1))
+    const env = { DEADLY: 'deadly', LEASE_MS: '600', MAX_STARTS: String(maxStarts) }
     let running = true
     const keepUp = (async () => {
       while (running) {
         const child = await startRelay(database.url(), env)
         await Promise.race([
           child.exited,
-          waitFor(() => !running, { what: 'the end', timeoutMs: 90_000 }),
+          waitFor(() => !running, { what: 'the end', timeoutMs: 240_000 }),
         ])
         child.kill()
         await child.exited
@@ -135,22 +137,21 @@ describe('an event that kills the process', () => {
     const dead = deadLetters(postgresLog({ client: database.pool() }).deadLetters)
     const letter = await waitFor(async () => (await dead.list()).items[0], {
       what: 'a dead letter',
-      timeoutMs: 90_000,
+      timeoutMs: 240_000,
       intervalMs: 100,
     })
-    await waitFor(async () => Object.keys(await database.effects('once')).length === 4, {
+    await waitFor(async () => Object.keys(await database.effects('once')).length === 24, {
       what: 'the others',
       timeoutMs: 30_000,
     })
     running = false
     await keepUp
     expect(letter).toMatchObject({ origin: 'once', subject: 'deadly', reason: 'poison' })
-    expect(await database.effects('once')).toEqual({
-      before: 1,
-      behind: 1,
-      'note-of-before': 1,
-      'note-of-behind': 1,
-    })
+    expect(await database.effects('once')).toEqual(
+      Object.fromEntries(
+        others.flatMap((each) => [each, `note-of-${each}`]).map((each) => [each, 1]),
+      ),
+    )
     expect((await dead.list()).items).toHaveLength(1)
   })
 })

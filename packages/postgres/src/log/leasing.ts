@@ -5,7 +5,7 @@ import { isFromAnotherLife, rebased } from './rebase.ts'
 import { heldEpoch } from './statements/held-slots.ts'
 import { positionOf } from './statements/position.ts'
 import { presentLife, useUpNumber } from './statements/reading.ts'
-import type { LeaseJson } from './statements/slots.ts'
+import { type LeaseJson, suspectsIn } from './statements/slots.ts'
 
 export async function subscribed<Tx>(
   { ask, statements, subscribed }: LogState<Tx>,
@@ -20,6 +20,7 @@ export async function subscribed<Tx>(
 
 export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Promise<Lease> {
   const { share, relays, life, lost, taken } = await ask(log, request)
+  const suspects = await suspectsOf(log, request.consumer, taken)
   return {
     share,
     relays,
@@ -28,9 +29,22 @@ export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Prom
       slot,
       epoch: heldEpoch(epoch, life),
       crashes,
+      ...(crashes > 0 ? { suspect: suspects.get(slot) ?? null } : {}),
       position: positionOf({ life, from: f, to: t, floor: Number(o), seq: Number(s) }),
     })),
   }
+}
+
+/** Asked only after a holder has vanished: the suspects of the slots that it had. */
+async function suspectsOf<Tx>(
+  log: LogState<Tx>,
+  consumer: string,
+  taken: LeaseJson['taken'],
+): Promise<ReadonlyMap<number, string>> {
+  const slots = taken.filter(({ crashes }) => crashes > 0).map(({ slot }) => slot)
+  if (slots.length === 0) return new Map()
+  const rows = await log.ask(suspectsIn(log.schema, consumer, slots))
+  return new Map(rows.map(({ slot, suspect }) => [Number(slot), suspect]))
 }
 
 /**

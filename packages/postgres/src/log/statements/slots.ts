@@ -105,3 +105,17 @@ export function suspectEvent(
     values: [consumer, slot.slot, epochNumber(slot.epoch), eventId, heldLife([slot])],
   })
 }
+
+/** The events whose starts were counted last in these slots, where there are any. */
+export function suspectsIn(
+  schema: string,
+  consumer: string,
+  slots: readonly number[],
+): Statement<{ slot: string; suspect: string }> {
+  return {
+    name: 'suspects_in',
+    text: `select slot::text, suspect from ${schema}.cursors
+      where consumer = $1::text and slot = any($2::smallint[]) and suspect is not null`,
+    values: [consumer, `{${slots.join(',')}}`],
+  }
+}

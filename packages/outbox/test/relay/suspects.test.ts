@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import {
+  type EventLog,
+  type MemoryTransaction,
+  memoryLog,
+  memoryStore,
+  type OutboxEvent,
+  slotOf,
+} from '@oncekey/core'
+import { consumer, createRelay } from '@oncekey/outbox'
+import { describe, expect, test } from 'vitest'
+
+const LEASE_MS = 60_000
+
+/** A log in which two holders of every slot have vanished, and one more of the suspect's. */
+async function afterCrashes(name: string, suspect?: OutboxEvent) {
+  let nowMs = 0
+  const log = memoryLog(memoryStore(), { now: () => nowMs })
+  await log.subscribe({ consumer: name, types: null, startAt: 'beginning' })
+  for (const relay of ['first', 'second']) {
+    const { taken } = await log.lease({ consumer: name, relay, leaseMs: LEASE_MS, holding: [] })
+    const slot = taken.find((each) => suspect && each.slot === slotOf(suspect.orderingKey))
+    if (suspect && slot) await log.suspect({ consumer: name, slot, eventId: suspect.id })
+    nowMs += LEASE_MS * 2
+  }
+  return log
+}
+
+function eventOf(orderingKey: string): OutboxEvent {
+  return {
+    id: randomUUID(),
+    type: 'order.created',
+    source: '/',
+    subject: orderingKey,
+    orderingKey,
+    data: '{}',
+    headers: {},
+    occurredAt: new Date(),
+  }
+}
+
+/** Twelve events, each in a slot of its own. */
+function events(): OutboxEvent[] {
+  const bySlot = new Map<number, OutboxEvent>()
+  for (let at = 0; bySlot.size < 12; at += 1) bySlot.set(slotOf(`key-${at}`), eventOf(`key-${at}`))
+  return [...bySlot.values()]
+}
+
+/** Runs one round; returns how many others were under way beside each event, at most. */
+async function beside(
+  log: EventLog<MemoryTransaction>,
+  options: { name: string; maxStarts: number },
+): Promise<Map<string, number>> {
+  const underWay = new Set<string>()
+  const most = new Map<string, number>()
+  const relay = createRelay({
+    log,
+    consumers: [
+      consumer({
+        ...options,
+        async handle({ event }) {
+          underWay.add(event.id)
+          for (const id of underWay) {
+            most.set(id, Math.max(most.get(id) ?? 0, underWay.size - 1))
+          }
+          // Whatever may begin beside it has begun after a few turns of the event loop.
+          for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate)
+          underWay.delete(event.id)
+        },
+      }),
+    ],
+  })
+  await relay.runOnce()
+  await relay.stop()
+  return most
+}
+
+describe('after two holders that vanished', () => {
+  test('events of different slots are started together', async () => {
+    const log = await afterCrashes('together')
+    await log.append(events())
+    const most = await beside(log, { name: 'together', maxStarts: 3 })
+    expect([...most.values()]).toEqual(Array(12).fill(11))
+  })
+
+  test('of one slot one is started at a time', async () => {
+    const log = await afterCrashes('slot')
+    await log.append(Array.from({ length: 12 }, () => eventOf('same')))
+    const most = await beside(log, { name: 'slot', maxStarts: 3 })
+    expect([...most.values()]).toEqual(Array(12).fill(0))
+  })
+
+  test('an event that was under way at a crash is started while no other is', async () => {
+    const all = events()
+    const suspect = all[5] as OutboxEvent
+    const log = await afterCrashes('suspect', suspect)
+    await log.append(all)
+    const most = await beside(log, { name: 'suspect', maxStarts: 3 })
+    expect(most.get(suspect.id)).toBe(0)
+    expect(Math.max(...most.values())).toBeGreaterThan(0)
+  })
+
+  test('every event is started alone if it must not be started twice', async () => {
+    const log = await afterCrashes('once')
+    await log.append(events())
+    const most = await beside(log, { name: 'once', maxStarts: 1 })
+    expect([...most.values()]).toEqual(Array(12).fill(0))
+  })
+})
