@@ -37,6 +37,7 @@ import { bodyOnly } from './broken-stores/of-keys/body-only.ts'
 import { caseBlindKeys } from './broken-stores/of-keys/case-blind-keys.ts'
 import { emptyBodyIsNone } from './broken-stores/of-keys/empty-body-is-none.ts'
 import { headerObject } from './broken-stores/of-keys/header-object.ts'
+import { headerPairs } from './broken-stores/of-keys/header-pairs.ts'
 import { joinedKeys } from './broken-stores/of-keys/joined-keys.ts'
 import { jsonBody } from './broken-stores/of-keys/json-body.ts'
 import { keptByReference } from './broken-stores/of-keys/kept-by-reference.ts'
@@ -98,6 +99,7 @@ export const brokenStores: readonly BrokenStore[] = [
   forgetsWhoCompleted,
   forgottenFingerprint,
   headerObject,
+  headerPairs,
   holdsInTransactionMode,
   joinedKeys,
   jsonBody,

@@ -42,6 +42,8 @@ export interface FinishedRecord {
 export interface KeptResponse {
   readonly status: number
   readonly headers: readonly (string | null)[]
+  /** Which lines go beside others of their name; absent where none does. */
+  readonly added: ReadonlySet<number> | undefined
   readonly body: string
   readonly seal: string | null
 }
@@ -184,19 +186,24 @@ const PURGED_AT_ONCE = 4
 export function keptResponse({ status, headers, body, seal }: StoredResponse): KeptResponse | null {
   if (body === null) return null
   const flat = new Array<string | null>(headers.length * 2)
-  for (const [index, [name, value]] of headers.entries()) {
+  let added: Set<number> | undefined
+  for (const [index, [name, value, how]] of headers.entries()) {
     flat[index * 2] = name
     flat[index * 2 + 1] = value
+    if (how === 'added') added = (added ?? new Set()).add(index)
   }
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  return { status, headers: flat, body: bytes.toString('latin1'), seal }
+  return { status, headers: flat, added, body: bytes.toString('latin1'), seal }
 }
 
 /** The response, byte for byte. */
-export function storedResponse({ status, headers, body, seal }: KeptResponse): StoredResponse {
+export function storedResponse(kept: KeptResponse): StoredResponse {
+  const { status, headers, added, body, seal } = kept
   const changes: HeaderChange[] = []
   for (let index = 0; index < headers.length; index += 2) {
-    changes.push([headers[index] ?? '', headers[index + 1] ?? null])
+    const name = headers[index] ?? ''
+    const value = headers[index + 1] ?? null
+    changes.push(added?.has(index / 2) ? [name, value, 'added'] : [name, value])
   }
   return { status, headers: changes, body: Buffer.from(body, 'latin1'), seal }
 }

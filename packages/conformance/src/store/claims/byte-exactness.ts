@@ -117,5 +117,13 @@ const headers: readonly [[string, HeaderChange[]], ...[string, HeaderChange[]][]
       ['x-quoted', '\\"{}[]\'%00'],
     ],
   ],
+  [
+    'a header line that goes beside those already set',
+    [
+      ['content-encoding', null],
+      ['vary', 'Accept-Encoding', 'added'],
+      ['etag', '"1"'],
+    ],
+  ],
   ['no headers', []],
 ]
