@@ -157,14 +157,23 @@ function answered<Result>(answer: Answer): Outcome<Result> {
 }
 
 async function resultBytes<Tx>(run: HandlerRun<Tx>, value: unknown): Promise<Uint8Array> {
-  const lost = value === undefined ? undefined : lostInJson(value)
-  if (lost === undefined) {
-    return new TextEncoder().encode(value === undefined ? '' : JSON.stringify(value))
+  let lost: string | undefined
+  let cause: unknown
+  try {
+    lost = value === undefined ? undefined : lostInJson(value)
+    if (lost === undefined) {
+      return new TextEncoder().encode(value === undefined ? '' : JSON.stringify(value))
+    }
+  } catch (error) {
+    // A getter that throws, a nesting that is too deep, a text that is too long.
+    lost = '$ cannot be written as JSON.'
+    cause = error
   }
   await run.abandon()
   throw new OncekeyError(
     'result-invalid',
     `The result of a function run once must be plain JSON, or undefined, so that a repeated call gets the same value: ${lost}`,
+    cause === undefined ? {} : { cause },
   )
 }
 

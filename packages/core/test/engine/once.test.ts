@@ -200,6 +200,15 @@ describe('a result that cannot be kept', () => {
     ['undefined in a list', [undefined]],
     ['of a class', new (class Order {})()],
     ['bytes', new Uint8Array(1)],
+    ['nested too deep', JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)],
+    [
+      'of a getter that throws',
+      {
+        get total() {
+          throw new Error('not loaded')
+        },
+      },
+    ],
   ])('because it is %s throws result-invalid, and nothing is kept', async (_, value) => {
     const store = memoryStore()
     const { run } = once({ store, namespace: 'jobs' })
