@@ -3,6 +3,7 @@ import { inliner } from '../sql/inlined-values.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
+import { NO_TRANSACTION, OPEN_FOR_WRITES, readWrite, withoutStrays } from './stray-transactions.ts'
 import type { Close, HandleRules } from './transaction-handle.ts'
 
 /** The part of postgres.js's `sql` that is used here. */
@@ -42,7 +43,10 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
   const inlined = inliner()
   const rename = sql.options.transform?.column?.from ?? undefined
 
-  return fromCallbacks<Tx>({
+  /** Transactions in which nothing was asked yet. They are read only until then. */
+  const unasked = new WeakSet<Tx>()
+
+  const client = fromCallbacks<Tx>({
     concurrency: 'many',
     poolSize: sql.options.max,
     pipelines: true,
@@ -53,7 +57,8 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
     async transaction(isolation, body) {
       let kept = false
       try {
-        await sql.begin(`isolation level ${isolation}`, async (tx) => {
+        await sql.begin(`isolation level ${isolation} read only`, async (tx) => {
+          unasked.add(tx)
           await body(tx)
           kept = true
         })
@@ -64,18 +69,23 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
 
     async query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal) {
       // Plain text takes one round trip; with parameters postgres.js first asks for their types.
-      const text = inlined(statement)
+      const isFirst = tx !== undefined && unasked.delete(tx)
+      const before = tx === undefined ? NO_TRANSACTION : isFirst ? OPEN_FOR_WRITES : ''
+      const text = before + inlined(statement)
       const query = ((tx ?? sql) as PostgresJs<Tx>).unsafe(text) as Query
       const stop = (): void => void query.cancel()
       signal?.addEventListener('abort', stop)
       try {
         // Raw, so that no parser or transform of the user changes a value.
-        return rowsOf(await query.raw(), rename) as Row[]
+        return rowsOf(lastOf(await query.raw()), rename) as Row[]
+      } catch (error) {
+        throw isFirst ? readWrite(error) : error
       } finally {
         signal?.removeEventListener('abort', stop)
       }
     },
   })
+  return withoutStrays(client, (text) => sql.unsafe(text) as PromiseLike<unknown>)
 }
 
 function isPostgresJs(sql: unknown): boolean {
@@ -92,7 +102,7 @@ interface Query {
    * resolves.
    */
   cursorFn?: ((rows: unknown) => unknown) | null
-  raw(): Promise<RawResult>
+  raw(): Promise<RawResult | readonly RawResult[]>
   cancel(): unknown
 }
 
@@ -219,6 +229,12 @@ function textOf(argument: unknown): string | undefined {
   return Array.isArray(argument) && 'raw' in argument ? argument.join(' ') : undefined
 }
 
+/** A message of several statements has a result for each, and one of a single statement has one. */
+function lastOf(result: RawResult | readonly RawResult[]): RawResult {
+  const isOne = 'columns' in result
+  return isOne ? result : (result.at(-1) as RawResult)
+}
+
 function rowsOf(result: RawResult, rename: Renaming | undefined): object[] {
   const names = (result.columns ?? []).map(({ name }) => name)
   return result.map((values) => {
@@ -257,13 +273,11 @@ function swallowed(cause: unknown): OncekeyError {
   )
 }
 
-/**
- * Statements sent on that connection later would become part of a transaction that nobody commits.
- */
+/** With a short pipeline every burst would leave a transaction open; see `withoutStrays`. */
 function leavesTransactionsOpen(pipeline: number): OptionsError {
   return new OptionsError(
     `fromPostgresJs: max_pipeline is ${pipeline}. postgres.js 3.4 leaves a transaction open on a connection of ` +
-      'the pool if BEGIN is the statement that fills a pipeline, and what is sent there next is never ' +
+      'the pool if BEGIN is the statement that fills a pipeline, and what is sent there next may never be ' +
       'committed. Leave it out, or write max_pipeline: 10_000, which nothing fills.',
   )
 }
