@@ -1,8 +1,12 @@
+import { sqlState } from './sql-state.ts'
+
 /**
- * Whether there was no connection that a statement could have gone out on: the pool was ended, or
- * nobody took the connection. What was asked for has not happened then, and will not.
+ * Whether there was no connection that a statement could have gone out on: the pool was ended,
+ * nobody took the connection, or the server let nobody in. What was asked for has not happened
+ * then, and will not.
  */
 export function isNeverSent(error: unknown): boolean {
+  if (NOT_LET_IN.has(sqlState(error) ?? '')) return true
   for (let at = error; at instanceof Error; at = at.cause) {
     if (marked.has(at)) return true
     const { code, syscall } = at as Error & { code?: unknown; syscall?: unknown }
@@ -21,6 +25,9 @@ export function neverSent<E extends Error>(error: E): E {
 }
 
 const marked = new WeakSet<Error>()
+
+/** Too many connections; starting up or shutting down; not signed in; no such database. */
+const NOT_LET_IN = new Set(['53300', '57P03', '28000', '28P01', '3D000'])
 
 /** Of pg-pool, which TypeORM and Drizzle use too, of Knex, and of Kysely. */
 const POOL_ENDED =

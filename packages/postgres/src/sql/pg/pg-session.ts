@@ -66,7 +66,7 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
       return isFull ? busy(timeoutMs) : unreachable(timeoutMs)
     }
     return within(timeoutMs, connecting, late).catch((error) => {
-      throw isPoolTimeout(error) ? poolBusy(error) : error
+      throw isPoolTimeout(error) ? poolBusy(error) : neverSent(error)
     })
   }
 

@@ -1,6 +1,7 @@
 import type { Claim } from '@oncekey/core'
-import { postgresStore } from '@oncekey/postgres'
-import { startProxy, waitFor } from '@oncekey/test-servers'
+import { migrate, postgresStore } from '@oncekey/postgres'
+import { startPostgres, startProxy, waitFor } from '@oncekey/test-servers'
+import { Pool, type PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { bridges } from '../../bridges/driven/all.ts'
 import { again, attemptOf, claimOf, kept, refused, said as sayOf } from '../../database/claims.ts'
@@ -60,6 +61,45 @@ test('a server that takes no new connection in the middle of a request says so, 
   await proxy.stop()
   await decidedByLease(claim)
 })
+
+// A bug: the response was lost, and the handler ran again after the lease, although the renewals had
+// a connection all the time.
+test.each(ends)('a server that has no connection left stores %s', async (_, end, said) => {
+  const server = await startPostgres({ settings: { max_connections: '12' } })
+  const [pool, others] = [3, 12].map((max) => new Pool({ connectionString: server.url, max })) as [
+    Pool,
+    Pool,
+  ]
+  try {
+    await migrate(others)
+    const claim = claimOf()
+    const attempt = attemptOf(await storeOn(pool, { mode: 'lease' }).begin(claim))
+    expect(await attempt.renew(60_000)).toBe('held')
+    while (pool.idleCount > 0) (await pool.connect()).release(true)
+    const taken = await takeAll(others)
+    const outcome = await attempt.complete(end).catch((error) => error)
+    for (const client of taken) client.release()
+    expect(outcome).toBe('stored')
+    const next = storeOn(others, { mode: 'lease' })
+    expect(sayOf(await next.begin(again(claim)))).toBe(said)
+  } finally {
+    await Promise.all([pool.end(), others.end()])
+    await server.stop()
+  }
+})
+
+/** Every connection that the server still has. */
+async function takeAll(pool: Pool): Promise<PoolClient[]> {
+  const taken: PoolClient[] = []
+  for (;;) {
+    try {
+      taken.push(await pool.connect())
+    } catch (error) {
+      expect(error).toMatchObject({ code: '53300' })
+      return taken
+    }
+  }
+}
 
 const NOT_STORED = {
   code: 'commit-failed',
