@@ -1,14 +1,20 @@
-export { adapterBehaviours, runAdapterBehaviour } from './adapter/adapter-behaviours.ts'
+export {
+  adapterBehaviours,
+  http2Behaviours,
+  runAdapterBehaviour,
+} from './adapter/adapter-behaviours.ts'
 export {
   type AdapterSuite,
   type AdapterSuiteStore,
   describeAdapter,
+  describeHttp2Adapter,
   memoryStores,
 } from './adapter/describe-adapter.ts'
 export type { AdapterBehaviour, AdapterBehaviourGroup } from './adapter/site/adapter-behaviour.ts'
 export type { AdapterContext } from './adapter/site/adapter-context.ts'
 export type {
   Call,
+  CallStream,
   Reply,
   ReplyBody,
   Route,

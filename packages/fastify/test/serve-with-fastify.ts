@@ -1,14 +1,21 @@
+import type { Http2Server } from 'node:http2'
 import { Readable } from 'node:stream'
-import type { Call, Reply, ServedSite, ServeSite, Site } from '@oncekey/conformance'
+import type { Call, CallStream, Reply, ServedSite, ServeSite, Site } from '@oncekey/conformance'
 import idempotency, { type IdempotencyOptions } from '@oncekey/fastify'
 import type { FastifyReply, FastifyRequest, fastify } from 'fastify'
+import { frontOf } from '../../node/test/http2-front.ts'
 
 /** Runs Fastify 4 and 5 through the adapter contract. */
 export function serveWith(Fastify: typeof fastify): ServeSite {
   return (site) => serve(Fastify, site)
 }
 
-async function serve(Fastify: typeof fastify, site: Site): Promise<ServedSite> {
+/** The same over HTTP/2, behind a proxy that speaks HTTP/1.1 to the suite. */
+export function serveOverHttp2With(Fastify: typeof fastify): ServeSite {
+  return (site) => serve(Fastify, site, true)
+}
+
+async function serve(Fastify: typeof fastify, site: Site, isHttp2 = false): Promise<ServedSite> {
   const { scope, fingerprint } = site
   const once = idempotency.with({
     ...site.options,
@@ -24,7 +31,7 @@ async function serve(Fastify: typeof fastify, site: Site): Promise<ServedSite> {
     }),
   } as IdempotencyOptions)
 
-  const app = Fastify({ forceCloseConnections: true })
+  const app = Fastify({ forceCloseConnections: true, ...(isHttp2 && { http2: true as never }) })
   app.addHook('onRequest', async (_, reply) => {
     reply.headers(site.outside())
   })
@@ -36,17 +43,25 @@ async function serve(Fastify: typeof fastify, site: Site): Promise<ServedSite> {
     app.route({
       method,
       url: path,
-      handler: async (request, reply) => send(reply, await handler(callOf(request))),
+      handler: async (request, reply) => send(reply, await handler(callOf(request, reply))),
     })
   }
 
-  const callOf = (request: FastifyRequest): Call => ({
+  const callOf = (request: FastifyRequest, reply: FastifyReply): Call => ({
     get context() {
       return once.of(request)
     },
     body: request.body,
+    get stream() {
+      return (reply.raw as { stream?: CallStream }).stream
+    },
   })
 
+  if (isHttp2) {
+    await app.ready()
+    const { url, close } = await frontOf(app.server as unknown as Http2Server)
+    return { url, drain: once.drain, close: () => close().then(() => app.close()) }
+  }
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   return { url, drain: once.drain, close: () => app.close() }
 }

@@ -19,8 +19,8 @@ function door() {
  * A site over HTTP/2. `ask` returns status, whether it is a replay, and the body, always for the
  * same key.
  */
-async function site(handler: Handler, options: { handlerTimeoutMs?: number } = {}) {
-  const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared', ...options })
+async function site(handler: Handler) {
+  const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
   const runs = { count: 0 }
   const server = createServer((req, res) => {
     void once(req as never, res as never, () => {
@@ -91,15 +91,24 @@ test('a handler that closes its stream and still responds is treated like one wh
   expect(runs.count).toBe(1)
 })
 
-test('a handler that responds on the stream itself does not crash the process after its timeout', async () => {
-  const { ask, runs } = await site(
-    (res) => {
-      res.stream.respond({ ':status': 202 })
-      res.stream.end('past')
-    },
-    { handlerTimeoutMs: 50 },
-  )
+// A bug: the response left without a record, the run was undone after its timeout, and the retry ran
+// again.
+test('a handler that responds on the stream itself is done once', async () => {
+  const { ask, runs } = await site((res) => {
+    res.stream.respond({ ':status': 202 })
+    res.stream.end('past')
+  })
   expect(await ask()).toBe('202 past')
-  await expect.poll(ask).toBe('202 past')
-  expect(runs.count).toBe(2)
+  expect(await ask()).toBe('202 replayed past')
+  expect(runs.count).toBe(1)
+})
+
+test('a handler that would send a file on the stream is told what to do, and sends nothing', async () => {
+  const { ask } = await site((res) => {
+    expect(() => res.stream.respondWithFile('package.json')).toThrow(/Pipe the file into/)
+    expect(() => res.stream.respondWithFD(0)).toThrow(/Pipe the file into/)
+    res.writeHead(201).end('whole')
+  })
+  expect(await ask()).toBe('201 whole')
+  expect(await ask()).toBe('201 replayed whole')
 })

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2'
 import { Readable } from 'node:stream'
-import type { Call, Reply, ServedSite, ServeSite, Site } from '@oncekey/conformance'
+import type { Call, CallStream, Reply, ServedSite, ServeSite, Site } from '@oncekey/conformance'
 import { idempotency, type NodeRequest } from '@oncekey/node'
 import connect from 'connect'
 import { frontOf, listening } from './http2-front.ts'
@@ -83,6 +83,7 @@ async function serve(
         return once.of(req)
       },
       body,
+      stream: (res as { stream?: CallStream }).stream,
     }
     try {
       send(res, await route.handler(call))

@@ -23,6 +23,7 @@ import { codedBodies } from './responses/coded-bodies.ts'
 import { firstAnswer } from './responses/first-answer.ts'
 import { firstByte } from './responses/first-byte.ts'
 import { framing } from './responses/framing.ts'
+import { http2Streams } from './responses/http2-streams.ts'
 import { largeResponses } from './responses/large-responses.ts'
 import { problems } from './responses/problems.ts'
 import { replayedHeaders } from './responses/replayed-headers.ts'
@@ -65,6 +66,11 @@ export function adapterBehaviours(): readonly AdapterBehaviourGroup[] {
     secrets(),
     draining(),
   ]
+}
+
+/** What {@link describeHttp2Adapter} registers. */
+export function http2Behaviours(): readonly AdapterBehaviourGroup[] {
+  return [http2Streams()]
 }
 
 /** Runs one behaviour on its own store fixture. Returns the reason if it was skipped. */

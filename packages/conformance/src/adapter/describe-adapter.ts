@@ -1,8 +1,8 @@
 import { memoryStore } from '@oncekey/core'
 import { describeGroups } from '../behaviour/describe-groups.ts'
 import type { StoreFixture } from '../store/fixture/store-fixture.ts'
-import { adapterBehaviours, runAdapterBehaviour } from './adapter-behaviours.ts'
-import type { Expression } from './site/adapter-behaviour.ts'
+import { adapterBehaviours, http2Behaviours, runAdapterBehaviour } from './adapter-behaviours.ts'
+import type { AdapterBehaviourGroup, Expression } from './site/adapter-behaviour.ts'
 import type { ServeSite } from './site/adapter-fixture.ts'
 
 /** An adapter to test. */
@@ -30,10 +30,27 @@ export interface AdapterSuiteStore {
  * that need something the store lacks are skipped with the reason.
  */
 export function describeAdapter(suite: AdapterSuite): void {
+  describeBehaviours(suite, 'adapter contract', adapterBehaviours())
+}
+
+/**
+ * Registers what holds in addition for an adapter whose handlers can reach the HTTP/2 stream of
+ * their response. Its site speaks HTTP/1.1 to the suite, through a proxy of its own that turns a
+ * stream that ends early into a connection that does, and passes each handler its `call.stream`.
+ */
+export function describeHttp2Adapter(suite: AdapterSuite): void {
+  describeBehaviours(suite, 'HTTP/2 streams', http2Behaviours())
+}
+
+function describeBehaviours(
+  suite: AdapterSuite,
+  contract: string,
+  groups: readonly AdapterBehaviourGroup[],
+): void {
   const { name, serve, stores = memoryStores, lacks = {}, timeoutMs = 30_000 } = suite
   for (const store of stores) {
-    const title = `adapter contract: ${name}, ${store.name}`
-    describeGroups(title, adapterBehaviours(), timeoutMs, async (behaviour) => {
+    const title = `${contract}: ${name}, ${store.name}`
+    describeGroups(title, groups, timeoutMs, async (behaviour) => {
       const lacking = behaviour.expresses && lacks[behaviour.expresses]
       return lacking ?? (await runAdapterBehaviour(behaviour, serve, () => store.create()))
     })

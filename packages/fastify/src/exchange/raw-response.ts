@@ -22,6 +22,32 @@ export function watchRaw(exchange: Exchange, reply: FastifyReply): void {
   raw.flushHeaders = watched.flushHeaders
   raw.destroy = watched.destroy
   raw.on('pipe', piped)
+  const { stream } = raw as { stream?: WatchedStream }
+  if (reply.request.raw.httpVersionMajor >= 2 && stream !== undefined) watchStream(stream, raw)
+}
+
+/**
+ * Over HTTP/2 a handler can also respond on the stream below the raw response. `holdBack` captures
+ * that.
+ */
+function watchStream(stream: WatchedStream, raw: ServerResponse): void {
+  for (const name of RESPONDERS) {
+    const respond = stream[name]
+    stream[name] = (...given) => {
+      const { exchange, reply } = (raw as WatchedResponse)[WATCH]
+      stream[name] = respond
+      if (isUnderWay(exchange)) holdRaw(exchange, reply)
+      stream[name](...given)
+    }
+  }
+}
+
+const RESPONDERS = ['respond', 'respondWithFD', 'respondWithFile'] as const
+
+type WatchedStream = Record<(typeof RESPONDERS)[number], (...given: unknown[]) => void>
+
+function isUnderWay({ phase, collection }: Exchange): boolean {
+  return phase === 'open' || collection !== undefined
 }
 
 /**
@@ -62,8 +88,7 @@ type Method = (this: WatchedResponse, ...given: unknown[]) => unknown
 function watch(name: Watched): never {
   return function (this: WatchedResponse, ...given: unknown[]): unknown {
     const { exchange, reply, native } = this[WATCH]
-    const isUnderWay = exchange.phase === 'open' || exchange.collection !== undefined
-    if (isUnderWay) {
+    if (isUnderWay(exchange)) {
       holdRaw(exchange, reply)
       return (this[name] as Method).apply(this, given)
     }

@@ -4,6 +4,7 @@ import { type Http2Stream, isHttp2, streamOf } from '../internals/internals.ts'
 import type { Capture } from './capture.ts'
 import { facade } from './facade.ts'
 import { abandon } from './finish.ts'
+import { holdStreamSends } from './held-stream.ts'
 
 /**
  * Holds back the end of a connection. Express and others react to an error after the first byte by
@@ -14,8 +15,10 @@ import { abandon } from './finish.ts'
  */
 export function holdConnection(capture: Capture): void {
   const { res } = capture
-  if (isHttp2(res)) holdStream(capture, streamOf(res))
-  else if (res.socket) holdSocket(capture, res.socket)
+  if (isHttp2(res)) {
+    holdStream(capture, streamOf(res))
+    holdStreamSends(capture, streamOf(res))
+  } else if (res.socket) holdSocket(capture, res.socket)
   else if (res.req?.socket) holdQueued(capture, res.req)
 }
 

@@ -61,7 +61,14 @@ export interface Http2Stream {
   readonly session: { readonly destroyed: boolean } | undefined
   destroy(error?: Error): unknown
   close(code?: number, callback?: () => void): void
+  respond(headers?: Http2Headers, options?: { readonly endStream?: boolean | undefined }): void
+  respondWithFD(...given: unknown[]): void
+  respondWithFile(...given: unknown[]): void
+  write(...given: unknown[]): boolean
+  end(...given: unknown[]): unknown
 }
+
+type Http2Headers = Readonly<Record<string, number | string | string[] | undefined>>
 
 /** The stream of a response over HTTP/2. */
 export function streamOf(res: ServerResponse): Http2Stream {

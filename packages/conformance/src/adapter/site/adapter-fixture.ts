@@ -56,6 +56,16 @@ export interface Call {
   readonly context: HandlerContext
   /** The parsed JSON body. */
   readonly body: unknown
+  /** The HTTP/2 stream below the response; see {@link describeHttp2Adapter}. */
+  readonly stream?: CallStream | undefined
+}
+
+/** The part of `node:http2`'s `ServerHttp2Stream` that handlers of the suite call. */
+export interface CallStream {
+  respond(headers?: Record<string, string | number>, options?: { endStream?: boolean }): void
+  write(chunk: string): boolean
+  end(chunk?: string): unknown
+  close(code?: number): void
 }
 
 /** The response of a handler; the framework may add headers. */
