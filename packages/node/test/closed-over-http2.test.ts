@@ -91,8 +91,7 @@ test('a handler that closes its stream and still responds is treated like one wh
   expect(runs.count).toBe(1)
 })
 
-// A bug: the response left without a record, the run was undone after its timeout, and the retry ran
-// again.
+// A bug: the response left without a record, the run was undone after its timeout, and it ran again.
 test('a handler that responds on the stream itself is done once', async () => {
   const { ask, runs } = await site((res) => {
     res.stream.respond({ ':status': 202 })
@@ -103,7 +102,7 @@ test('a handler that responds on the stream itself is done once', async () => {
   expect(runs.count).toBe(1)
 })
 
-test('a handler that would send a file on the stream is told what to do, and sends nothing', async () => {
+test('a handler that would send a file on the stream is told what to do instead', async () => {
   const { ask } = await site((res) => {
     expect(() => res.stream.respondWithFile('package.json')).toThrow(/Pipe the file into/)
     expect(() => res.stream.respondWithFD(0)).toThrow(/Pipe the file into/)
