@@ -3,11 +3,20 @@ import { describe, expect, test } from 'vitest'
 import type { BrokenAdapter } from './broken-adapters/broken-adapter.ts'
 import { brokenAnswers } from './broken-adapters/of-answers.ts'
 import { brokenEnds } from './broken-adapters/of-ends.ts'
+import { brokenHeaders } from './broken-adapters/of-headers.ts'
+import { brokenOptions } from './broken-adapters/of-options.ts'
 import { brokenRequests } from './broken-adapters/of-requests.ts'
-import { plainAdapter, rightSteps } from './broken-adapters/plain-adapter.ts'
+import { plainAdapter } from './broken-adapters/plain-adapter.ts'
+import { rightSteps } from './broken-adapters/steps.ts'
 import { testedStores } from './broken-adapters/tested-stores.ts'
 
-const brokenAdapters = [...brokenRequests, ...brokenAnswers, ...brokenEnds]
+const brokenAdapters = [
+  ...brokenRequests,
+  ...brokenOptions,
+  ...brokenAnswers,
+  ...brokenHeaders,
+  ...brokenEnds,
+]
 const behaviours = adapterBehaviours().flatMap((group) =>
   group.behaviours.map((behaviour) => ({ title: `${group.title}: ${behaviour.title}`, behaviour })),
 )

@@ -1,5 +1,6 @@
 import { describeAdapter } from '@oncekey/conformance'
-import { plainAdapter, rightSteps } from './broken-adapters/plain-adapter.ts'
+import { plainAdapter } from './broken-adapters/plain-adapter.ts'
+import { rightSteps } from './broken-adapters/steps.ts'
 import { testedStores } from './broken-adapters/tested-stores.ts'
 
 // The broken adapters are derived from this one. Without this test, one could be rejected for

@@ -5,7 +5,8 @@ import serveStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 import { describe, expect, test } from 'vitest'
 import { bareApp, coveredApp, fastifyVersions, type Got, post } from './app.ts'
-import { type Answering, folder, HANDLERS, seen } from './handlers.ts'
+import { HANDLERS } from './handlers/all.ts'
+import { type Answering, folder, seen } from './handlers/answering.ts'
 
 /** An app whose plugins and hooks set headers, with every handler of the table. */
 async function furnish(app: FastifyInstance, version: string): Promise<void> {

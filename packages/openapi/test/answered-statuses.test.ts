@@ -2,7 +2,8 @@ import { subscribe } from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
 import { describeAdapter, memoryStores } from '@oncekey/conformance'
 import { afterAll, expect } from 'vitest'
-import { plainAdapter, rightSteps } from '../../conformance/test/broken-adapters/plain-adapter.ts'
+import { plainAdapter } from '../../conformance/test/broken-adapters/plain-adapter.ts'
+import { rightSteps } from '../../conformance/test/broken-adapters/steps.ts'
 import { describeIdempotency } from '../src/index.ts'
 
 // Every problem that the adapter contract provokes has a status that the description has, too.

@@ -1,56 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import {
-  type AnySaga,
-  createSagaRunner,
-  type SagaRunner,
-  type SagaRunnerOptions,
-  saga,
-} from '@oncekey/saga'
+import { saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
-import { sagaDatabase } from './saga-database.ts'
+import { database, payment, runnerOf, stepOf } from './paying-sagas.ts'
 
-const database = sagaDatabase()
-const runnerOf = (
-  sagas: AnySaga<PoolClient>[],
-  options: Partial<SagaRunnerOptions<PoolClient>> = {},
-): SagaRunner<PoolClient> =>
-  createSagaRunner<PoolClient>({ client: database.pool(), sagas, ...options })
-const stepOf = async (sagas: SagaRunner<PoolClient>, id: string, name: string) =>
-  (await sagas.get(id))?.steps.find((step) => step.name === name)
 /** When the lease of the run's owner ends. Milliseconds. */
 const dueOf = async (id: string) => {
   const text = 'select due_at as due from oncekey.saga_work where run_id = $1'
   return Number((await database.query<{ due: Date }>(text, [id]))[0]?.due)
-}
-
-/**
- * A payment whose charge blocks until the test releases it, and which logs what happens in order.
- */
-function payment(kind: 'outside' | 'in its transaction' = 'outside') {
-  const story: unknown[] = []
-  let letGo = () => {}
-  const held = new Promise<void>((resolve) => {
-    letGo = resolve
-  })
-  const flow = saga<null, PoolClient>(`payment-${kind.replaceAll(' ', '-')}`, { version: 1 })
-    .step('charge', {
-      async run({ signal, transaction, runId }) {
-        const tx = kind === 'outside' ? undefined : await transaction()
-        await tx?.query('insert into effects values ($1, $2)', [runId, 'charge'])
-        story.push('charging')
-        signal.addEventListener('abort', () => story.push('asked to stop'))
-        await held
-        story.push('charged')
-        return { reference: 'ch_1' }
-      },
-      compensate: ({ result }) => {
-        story.push(['refunded', result])
-      },
-    })
-    .step('ship', { run: () => void story.push('shipped') })
-  return { flow, story, letGo }
 }
 
 describe('a run cancelled while its step is under way', () => {
@@ -232,71 +190,6 @@ describe('a local pivot cancelled before its commit', () => {
   })
 })
 
-describe('an operator in a process that has a different saga registered under the same name and version', () => {
-  function drifted(name: string) {
-    let letGo = () => {}
-    const held = new Promise<void>((resolve) => {
-      letGo = resolve
-    })
-    const ran: string[] = []
-    const undoable = (step: string) => ({
-      run: () => void ran.push(step),
-      compensate: () => void ran.push(`undo ${step}`),
-    })
-    const began = saga<null, PoolClient>(name, { version: 1 })
-      .step('reserve', {
-        async run() {
-          ran.push('reserve')
-          if (name === 'before-its-pivot') await held
-        },
-        compensate: () => void ran.push('undo reserve'),
-      })
-      .step('pay', { kind: 'pivot', run: () => void ran.push('pay') })
-      .step('send', {
-        kind: 'retriable',
-        async run() {
-          ran.push('send')
-          await held
-        },
-      })
-    const changed = saga<null, PoolClient>(name, { version: 1 })
-      .step('reserve', undoable('reserve'))
-      .step('check', undoable('check'))
-      .step('score', undoable('score'))
-      .step('pay', { kind: 'pivot', run: () => {} })
-    return { began, changed, ran, letGo: () => letGo() }
-  }
-
-  test('cannot undo a run past its pivot, because the plan stored with the run decides where that is', async () => {
-    const { began, changed, ran, letGo } = drifted('past-its-pivot')
-    const owner = runnerOf([began])
-    const id = randomUUID()
-    const running = owner.execute(began, { id, input: null })
-    await waitFor(() => ran.includes('send'), { what: 'the pivot to be done' })
-    await expect(runnerOf([changed]).compensate(id)).rejects.toMatchObject({
-      code: 'saga-past-pivot',
-    })
-    letGo()
-    await running
-    expect(ran).toEqual(['reserve', 'pay', 'send'])
-  })
-
-  test('undoes a run before its pivot, even without any version of the saga registered', async () => {
-    const { began, ran, letGo } = drifted('before-its-pivot')
-    const other = saga<null, PoolClient>('another', { version: 1 }).step('one', { run() {} })
-    const owner = runnerOf([began])
-    const id = randomUUID()
-    const undone = expect(owner.execute(began, { id, input: null })).rejects.toMatchObject({
-      code: 'saga-compensated',
-    })
-    await waitFor(() => ran.length, { what: 'it to begin' })
-    expect(await runnerOf([other]).compensate(id)).toBe('compensating')
-    letGo()
-    await undone
-    expect(ran).toEqual(['reserve', 'undo reserve'])
-  })
-})
-
 test('a quick run cancelled at any moment is either completed or undone', async () => {
   let done: string[] = []
   const flow = saga<null, PoolClient>('quick', { version: 1 })
@@ -334,19 +227,4 @@ test('a quick run cancelled at any moment is either completed or undone', async 
     }
   }
   expect(ends['saga-compensated']).toBeGreaterThan(0)
-})
-
-test('resuming a run that a process drives leaves it to that process', async () => {
-  const { flow, story, letGo } = payment()
-  const owner = runnerOf([flow])
-  const other = runnerOf([flow])
-  const id = randomUUID()
-  const running = owner.execute(flow, { id, input: null })
-  await waitFor(() => story.includes('charging'), { what: 'the charge to begin' })
-  expect(await other.resume(id)).toBe('running')
-  expect(await other.runOnce()).toBe(0)
-  letGo()
-  await running
-  expect(story).toEqual(['charging', 'charged', 'shipped'])
-  expect(await stepOf(owner, id, 'charge')).toMatchObject({ attempts: 1 })
 })

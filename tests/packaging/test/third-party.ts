@@ -21,9 +21,13 @@ export function describeThirdParty(installed: () => Installed): void {
       const { consumer } = installed()
       consumer.write('src/my-store.ts', source('tests/packaging/third-party/my-store.ts'))
       consumer.write('test/my-store.test.ts', snippetOf(page, "from '../src/my-store.ts'"))
+      for (const file of ['plain-adapter.ts', 'steps.ts']) {
+        consumer.write(`test/${file}`, source(`packages/conformance/test/broken-adapters/${file}`))
+      }
       consumer.write(
         'test/serve-with-my-framework.ts',
-        `${source('packages/conformance/test/broken-adapters/plain-adapter.ts')}
+        `import { plainAdapter } from './plain-adapter.ts'
+import { rightSteps } from './steps.ts'
 export const serve = plainAdapter(() => rightSteps)\n`,
       )
       consumer.write('test/my-framework.test.ts', snippetOf(page, "framework 3', serve })"))

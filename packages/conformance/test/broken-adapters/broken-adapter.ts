@@ -1,6 +1,6 @@
 import type { Begun, Engine, EngineRequest } from '@oncekey/core'
 import { createEngine, memoryStore } from '@oncekey/core'
-import type { Steps } from './plain-adapter.ts'
+import type { Steps } from './steps.ts'
 
 /** An adapter with one fault, and the behaviours that must detect it. */
 export interface BrokenAdapter {

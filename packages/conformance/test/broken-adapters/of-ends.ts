@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { HandlerContext } from '@oncekey/core'
 import { type BrokenAdapter, changed, runUnclaimed } from './broken-adapter.ts'
-import { json } from './plain-adapter.ts'
+import { json } from './steps.ts'
 
 /** Adapters that give handlers less than promised, or end their attempts wrongly. */
 export const brokenEnds: readonly BrokenAdapter[] = [

@@ -1,0 +1,142 @@
+import { type EventLog, type HeldSlot, SLOTS } from '@oncekey/core'
+import { describe, expect, test } from 'vitest'
+import { client, eventOf, hold, logOf, pass, readAll, server } from './redis-slots.ts'
+
+describe('retention', () => {
+  const entries = async (): Promise<number> => {
+    const lengths = await Promise.all(
+      Array.from({ length: SLOTS }, (_, slot) => client.xlen(`oncekey:{${slot}}:outbox`)),
+    )
+    return lengths.reduce((sum, one) => sum + one, 0)
+  }
+  const write = (log: EventLog, count: number) =>
+    Promise.all(Array.from({ length: count }, () => log.append([eventOf()])))
+
+  test('deletes only what every consumer has passed and is old enough', async () => {
+    const log = logOf({ retentionMs: 0 })
+    await write(log, 50)
+    expect((await log.maintain()).dropped).toBe(0)
+    const [fast, slow] = [await hold(log, 'fast'), await hold(log, 'slow')]
+    await pass(log, fast, 'fast')
+    expect((await log.maintain()).dropped).toBe(0)
+    await pass(log, slow, 'slow')
+    expect((await logOf().maintain()).dropped).toBe(0)
+    expect((await log.maintain()).dropped).toBe(50)
+    expect(await entries()).toBe(0)
+    // The streams still exist, and take new events.
+    await write(log, 10)
+    expect((await pass(log, slow, 'slow')).events.length).toBe(10)
+  })
+
+  test('reports a missing consumer, then abandons it, and then mentions it no more', async () => {
+    const log = logOf({ retentionMs: 0 })
+    await write(log, 20)
+    const alive = await hold(log, 'alive')
+    await hold(log, 'gone')
+    await pass(log, alive, 'alive')
+    await grownSilent('gone', 2 * 3_600_000)
+    const missing = await log.maintain()
+    expect(missing).toMatchObject({ dropped: 0, abandoned: [], missing: [{ consumer: 'gone' }] })
+    await grownSilent('gone', 8 * 86_400_000)
+    expect(await log.maintain()).toMatchObject({ dropped: 20, abandoned: ['gone'], missing: [] })
+    expect(await log.maintain()).toMatchObject({ abandoned: [], missing: [] })
+    // The consumer comes back, and holds events back again.
+    await log.subscribe({ consumer: 'gone', types: null, startAt: 'beginning' })
+    await write(log, 5)
+    await pass(log, alive, 'alive')
+    expect(await log.maintain()).toMatchObject({ dropped: 0, missing: [] })
+  })
+
+  test('forgets a retired consumer at once, and keeps its dead letters', async () => {
+    const log = logOf({ retentionMs: 0 })
+    await write(log, 5)
+    await client.xadd('oncekey:{1}:outbox', '*', 'broken', 'yes')
+    await pass(log, await hold(log, 'alive'), 'alive')
+    await hold(log, 'removed')
+    expect((await log.maintain()).dropped).toBe(0)
+    await log.retire('removed')
+    expect((await log.maintain()).dropped).toBe(6)
+    expect(await log.deadLetters.count({ origin: 'alive' })).toBe(1)
+  })
+
+  /** As if no relay had run it for this long. */
+  async function grownSilent(consumer: string, ms: number): Promise<void> {
+    for (let slot = 0; slot < SLOTS; slot += 1) {
+      const key = `oncekey:{${slot}}:consumers`
+      const cursor = JSON.parse((await client.hget(key, consumer)) ?? '{}')
+      await client.hset(key, consumer, JSON.stringify({ ...cursor, seen: Date.now() - ms }))
+    }
+  }
+})
+
+describe('a server that lost its memory', () => {
+  test('restores the consumers of running relays, which start with the events that are there', async () => {
+    const log = logOf()
+    const held = await hold(log)
+    await log.append([eventOf()])
+    await pass(log, held)
+    await client.flushall()
+    const given = eventOf()
+    await log.append([given])
+    const lease = (holding: readonly HeldSlot[]) =>
+      log.lease({ consumer: 'email', relay: 'relay-1', leaseMs: 60_000, holding })
+    expect((await lease(held)).lost.length).toBe(SLOTS)
+    await lease([])
+    const { taken } = await lease([])
+    expect((await readAll(log, taken)).events.map(({ id }) => id)).toEqual([given.id])
+  })
+
+  test('does not restore a consumer that another process has retired', async () => {
+    const log = logOf()
+    const held = await hold(log)
+    await logOf().retire('email')
+    const lease = (holding: readonly HeldSlot[]) =>
+      log.lease({ consumer: 'email', relay: 'relay-1', leaseMs: 60_000, holding })
+    expect((await lease(held)).lost.length).toBe(SLOTS)
+    for (const _ of [1, 2]) expect(await lease([])).toMatchObject({ share: 0, taken: [] })
+  })
+
+  test('and whose clock is behind restarts a cursor that is past the end of its stream', async () => {
+    const log = logOf()
+    const held = await hold(log)
+    const future = `${Date.now() + 3_600_000}-0`
+    await client.xadd('oncekey:{3}:outbox', future, 'id', 'lost', 'type', 'a', 'source', '/')
+    await pass(log, held)
+    await client.del('oncekey:{3}:outbox')
+    await client.xadd('oncekey:{3}:outbox', '*', 'id', 'fresh', 'type', 'a', 'source', '/')
+    const slots = held.map((each) => ({
+      ...each,
+      position: each.position.replace(/^.*@/, `${future.slice(0, -1)}9@`),
+    }))
+    const { lost } = await log.advance({
+      consumer: 'email',
+      slots: slots
+        .filter(({ slot }) => slot === 3)
+        .map((each) => ({ ...each, calm: false, failed: [] })),
+    })
+    expect(lost).toEqual([3])
+    await log.release({ consumer: 'email', relay: 'relay-1', slots: held, leaving: true })
+    const taken = await hold(log, 'email', 'relay-2')
+    await client.xadd('oncekey:{3}:outbox', '*', 'id', 'next', 'type', 'a', 'source', '/')
+    expect((await readAll(log, taken)).events.map(({ id }) => id)).toEqual(['fresh', 'next'])
+  })
+})
+
+test('a killed server keeps cursors and dead letters with `appendonly`', async () => {
+  const log = logOf()
+  const [before, after] = [eventOf(), eventOf()]
+  await log.append([before])
+  await client.xadd('oncekey:{1}:outbox', '*', 'broken', 'yes')
+  await pass(log, await hold(log))
+  await server.restart()
+  await log.append([after])
+  await log.release({ consumer: 'email', relay: 'none', slots: [], leaving: true })
+  const held = await log.lease({
+    consumer: 'email',
+    relay: 'relay-1',
+    leaseMs: 60_000,
+    holding: [],
+  })
+  expect((await readAll(log, held.taken)).events.map(({ id }) => id)).toEqual([after.id])
+  expect(await log.deadLetters.count({})).toBe(1)
+})
