@@ -32,21 +32,26 @@ export async function attempt(
 ): Promise<Answer | Loss> {
   const limit = startLimit(call.signal, options.attemptTimeoutMs)
   let reason: Loss['reason'] = 'network-error'
-  let streamed = false
+  let streamed: Response | undefined
   try {
     const response = await untilAborted(limit.signal, send(request, options, limit.signal))
     reason = 'body-lost'
     const answer = await receive(response, options, limit.signal)
-    streamed = answer.streamed
+    if (answer.streamed) streamed = answer.response
     return answer
   } catch (error) {
     if (call.signal.aborted) throw call.signal.reason
     return { kind: 'lost', reason: limit.ranOut() ? 'timeout' : reason, error }
   } finally {
     // The caller's signal still applies to a body that is arriving.
-    if (streamed) limit.stopClock()
+    if (streamed !== undefined) limit.stopClock(holdersOf(streamed))
     else limit.end()
   }
+}
+
+/** What of a response its reader may hold. */
+export function holdersOf(response: Response): readonly object[] {
+  return response.body == null ? [response] : [response, response.body]
 }
 
 async function send(

@@ -1,5 +1,5 @@
 import { noteKey } from './answer.ts'
-import { type Answer, attempt, type Loss } from './attempt.ts'
+import { type Answer, attempt, holdersOf, type Loss } from './attempt.ts'
 import { delayAfter } from './delay.ts'
 import { OptionsError, RetryError, type RetryErrorCode } from './errors.ts'
 import { type FrozenRequest, freezeRequest, isRequest } from './frozen-request.ts'
@@ -61,13 +61,13 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
       limit,
       attempts: 0,
     }
-    let streamed = false
+    let streamed: Response | undefined
     try {
       const request = await freezeRequest(input, ownInit, resolved.maxRequestBytes, limit.signal)
       const pending = await chooseKey(call, request, { idempotencyKey, operation, claimPending })
       call.key = pending.key
       const answer = await untilAnswered(call, request)
-      streamed = answer.streamed
+      if (answer.streamed) streamed = answer.response
       if (isFinal(answer, pending.resumed || call.attempts > 1)) {
         // A received answer must not be lost to a storage that hangs.
         await untilAborted(limit.signal, pending.settle()).catch(() => {})
@@ -81,7 +81,7 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
       throw error
     } finally {
       // The caller's signal still applies to a body that is arriving.
-      if (streamed) limit.stopClock()
+      if (streamed !== undefined) limit.stopClock(holdersOf(streamed))
       else limit.end()
     }
   }

@@ -1,11 +1,16 @@
+import { follow, followWhileHeld } from './following.ts'
+
 /** A timer whose signal aborts when its time is over or its parent aborts. */
 export interface TimeLimit {
   readonly signal: AbortSignal
   /** Whether this timer, not the parent, aborted the signal. */
   ranOut(): boolean
   remainingMs(): number
-  /** Stops the timer; the signal still follows its parent. */
-  stopClock(): void
+  /**
+   * Stops the timer. The signal follows its parent for as long as one of the holders is reachable:
+   * nothing tells when the body of a response has been read.
+   */
+  stopClock(holders: readonly object[]): void
   /** Stops the timer and detaches from the parent. */
   end(): void
 }
@@ -25,19 +30,25 @@ export function startLimit(parent: AbortSignal | null | undefined, ms: number): 
     ranOut = true
     controller.abort(new DOMException(`Not done within ${ms} ms`, 'TimeoutError'))
   }, ms)
-  const follow = () => controller.abort(parent?.reason)
-  if (parent?.aborted) follow()
-  else parent?.addEventListener('abort', follow, { once: true })
+  let leave: (() => void) | undefined
+  if (parent?.aborted) controller.abort(parent.reason)
+  else if (parent != null) leave = follow(parent, () => controller.abort(parent.reason))
+
+  function end(): void {
+    clearTimeout(timer)
+    leave?.()
+    leave = undefined
+  }
 
   return {
     signal: controller.signal,
     ranOut: () => ranOut,
     remainingMs: () => endsAt - performance.now(),
-    stopClock: () => clearTimeout(timer),
-    end() {
-      clearTimeout(timer)
-      parent?.removeEventListener('abort', follow)
+    stopClock(holders) {
+      if (parent != null && !parent.aborted) followWhileHeld(parent, controller, holders)
+      end()
     },
+    end,
   }
 }
 

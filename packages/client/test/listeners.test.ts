@@ -1,0 +1,71 @@
+import { getEventListeners } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { createFetch } from '@oncekey/client'
+import { expect, test, vi } from 'vitest'
+import { answer, scriptedServer, stall, stallInBody } from './scripted-server.ts'
+
+setFlagsFromString('--expose-gc')
+const collect: () => void = runInNewContext('gc')
+
+const stream = { method: 'POST', body: 'x', response: 'stream' } as const
+const patience = { timeout: 20_000 }
+const listenersOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
+
+/** Runs the garbage collector, and the finalizers that it leads to. */
+async function collected(): Promise<void> {
+  collect()
+  await new Promise((resolve) => setTimeout(resolve, 5))
+}
+
+test('streams that have ended leave nothing on a signal that outlives them', async () => {
+  const server = await scriptedServer(answer(201, 'whole'))
+  const { signal } = new AbortController()
+  const fetch = createFetch()
+  for (let call = 0; call < 30; call += 1) {
+    expect(await (await fetch(server.url, { ...stream, signal })).text()).toBe('whole')
+  }
+  await vi.waitFor(async () => {
+    await collected()
+    expect(listenersOf(signal)).toBe(0)
+  }, patience)
+})
+
+test('calls at once share one listener on their signal, because Node warns from eleven on', async () => {
+  const server = await scriptedServer(stall)
+  const controller = new AbortController()
+  const fetch = createFetch()
+  const { signal } = controller
+  const calls = Array.from({ length: 20 }, () => fetch(server.url, { ...stream, signal }))
+  const ends = Promise.allSettled(calls)
+  await vi.waitFor(() => expect(server.seen.length).toBe(20), patience)
+  expect(listenersOf(signal)).toBe(1)
+  controller.abort('enough')
+  expect(await ends).toEqual(calls.map(() => ({ status: 'rejected', reason: 'enough' })))
+})
+
+const all = async (body: ReadableStream<Uint8Array> | null) => {
+  for await (const _ of body ?? []);
+}
+
+// Node itself cancels a body whose response was collected.
+test.each([
+  ['the response', (response: Response) => () => all(response.body)],
+  [
+    'the reading of it',
+    ({ body }: Response) => {
+      const read = all(body)
+      read.catch(() => {})
+      return () => read
+    },
+  ],
+])('a signal ends a stream of which only %s is held', async (_, held) => {
+  const server = await scriptedServer(stallInBody)
+  const controller = new AbortController()
+  const { signal } = controller
+  const read = held(await createFetch()(server.url, { ...stream, signal }))
+  await collected()
+  await collected()
+  controller.abort('enough')
+  await expect(read()).rejects.toBe('enough')
+})
