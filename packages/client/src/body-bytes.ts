@@ -2,7 +2,8 @@ import { untilAborted } from './time-limit.ts'
 
 /**
  * Reads a stream to its end. Undefined, and the rest is cancelled, if it has more than `limit`
- * bytes. Rejects with the stream's error or the signal's reason.
+ * bytes. Rejects with the stream's error or the signal's reason, and with a `TypeError`, as fetch
+ * does, if the stream holds something else than bytes.
  */
 export async function readUpTo(
   stream: ReadableStream<Uint8Array>,
@@ -16,6 +17,7 @@ export async function readUpTo(
     for (;;) {
       const { done, value } = await untilAborted(signal, reader.read())
       if (done) return joined(chunks, size)
+      if (!isBytes(value)) throw new TypeError('A stream that is a body must hold Uint8Arrays.')
       chunks.push(value)
       size += value.byteLength
       if (size > limit) {
@@ -27,6 +29,11 @@ export async function readUpTo(
     giveUp(reader, error)
     throw error
   }
+}
+
+/** By its name, because it may come from another realm. */
+function isBytes(value: unknown): boolean {
+  return Object.prototype.toString.call(value) === '[object Uint8Array]'
 }
 
 // Not awaited: cancelling one branch of a tee resolves only when the other is cancelled too.

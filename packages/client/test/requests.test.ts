@@ -201,3 +201,22 @@ function onTheWire(seen: Seen | undefined) {
   const { 'idempotency-key': _, connection: __, ...headers } = seen.headers
   return { ...seen, key: undefined, headers, body: seen.body.toString('base64') }
 }
+
+test.each([
+  ['text', 'text'],
+  ['numbers of two bytes', Uint16Array.of(1, 2)],
+])('a stream that holds %s is refused before anything is sent', async (_, chunk) => {
+  const server = await scriptedServer(answer(201))
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(chunk)
+      controller.close()
+    },
+  })
+  const init = { method: 'POST', body, duplex: 'half' } as const
+  const call = createFetch()(server.url, init)
+  await expect(call).rejects.toThrow(
+    new TypeError('A stream that is a body must hold Uint8Arrays.'),
+  )
+  expect(server.seen.length).toBe(0)
+})
