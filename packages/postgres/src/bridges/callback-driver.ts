@@ -22,6 +22,11 @@ export interface CallbackDriver<Tx extends object> {
    */
   readonly pipelines?: boolean
   /**
+   * Resolves when no statement of the transaction waits in the driver, for a driver that lets its
+   * ROLLBACK overtake them.
+   */
+  readonly settled?: (tx: Tx) => Promise<void>
+  /**
    * Whether this error means that the connection is gone, so that not even a rollback may be sent.
    */
   readonly isLost?: (error: unknown) => boolean

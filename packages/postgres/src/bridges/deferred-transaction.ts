@@ -111,8 +111,13 @@ async function begun<Tx extends object, Row>(
         },
         async rollback({ next, ...options }) {
           guard.revoke()
-          const work = closed().then(() => ended(ROLLBACK))
-          await within(options.timeoutMs, work, unanswered)
+          const work = settled().then(() => ended(ROLLBACK))
+          try {
+            await within(options.timeoutMs, work, unanswered)
+          } catch (error) {
+            ended(ROLLBACK).catch(() => {})
+            throw error
+          }
           return next === undefined
             ? []
             : await within(options.timeoutMs, driver.query(next), unanswered)
@@ -143,6 +148,7 @@ async function begun<Tx extends object, Row>(
   }
 
   function ended(reason?: Error): Promise<void> {
+    guard.end()
     return guard.loss() === undefined ? end(reason) : lost
   }
 
@@ -150,6 +156,12 @@ async function begun<Tx extends object, Row>(
   async function closed(): Promise<void> {
     const closing = guard.closeStreams()
     if (closing !== undefined) await Promise.race([closing, lost.catch(() => {})])
+  }
+
+  /** Resolves when what the handler sent has been answered too, or cannot be any more. */
+  async function settled(): Promise<void> {
+    await closed()
+    await Promise.race([driver.settled?.(tx), lost.catch(() => {})])
   }
 
   async function committed<Last>(last: Statement<Last>): Promise<Last[]> {

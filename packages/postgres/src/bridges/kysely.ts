@@ -65,6 +65,7 @@ export function fromKysely<Tx extends object>(
     concurrency: isOneSession ? 'one' : 'many',
     poolSize: isOneSession ? 1 : sizeOf(options),
     rules: RULES,
+    settled: (tx) => executorOf(tx).provideConnection(async () => {}),
     transaction: (isolation, body) => db.transaction().setIsolationLevel(isolation).execute(body),
     async query<Row>({ text, values }: Statement<Row>, tx?: Tx) {
       const on = tx === undefined ? plain : (tx as unknown as Kysely).withoutPlugins()
@@ -98,11 +99,44 @@ function sizeOf({ pool, poolSize }: KyselyOptions): number {
 /** What a Kysely and its Transaction share and is used here. */
 interface Kysely {
   readonly isTransaction: boolean
-  getExecutor(): { readonly adapter?: { readonly constructor: { readonly name: string } } }
+  getExecutor(): Executor
   withoutPlugins(): Kysely
   withPlugin(plugin: Plugin): Kysely
   executeQuery(query: CompiledQuery): Promise<{ readonly rows: unknown[] }>
 }
+
+/**
+ * Sends what was compiled. In a transaction it hands its connection out to one statement after the
+ * other; COMMIT and ROLLBACK of Kysely itself do not wait for their turn.
+ */
+interface Executor {
+  readonly adapter?: { readonly constructor: { readonly name: string } }
+  provideConnection<T>(use: (connection: unknown) => Promise<T>): Promise<T>
+}
+
+function executorOf(tx: object): Executor {
+  return (tx as Kysely).getExecutor()
+}
+
+/** Calls `sending` before each statement of an executor, and of those that are derived from it. */
+function watched(executor: Executor, sending: () => void): Executor {
+  const own = executor as Executor & Record<string, (...args: unknown[]) => Executor>
+  for (const name of DERIVING) {
+    const derive = own[name]
+    if (derive === undefined) continue
+    own[name] = (...args) => watched(derive.apply(own, args), sending)
+  }
+  const provide = executor.provideConnection
+  executor.provideConnection = (use) =>
+    provide.call(executor, async (connection) => {
+      sending()
+      return await use(connection)
+    }) as never
+  return executor
+}
+
+/** The methods of an executor that return another one on the same connection. */
+const DERIVING = ['withPlugin', 'withPlugins', 'withPluginAtFront', 'withoutPlugins']
 
 interface Plugin {
   transformQuery(args: { readonly node: QueryNode }): QueryNode
@@ -125,8 +159,8 @@ const RULES: HandleRules = {
   statements: { executeQuery: (query) => (query as Partial<CompiledQuery>).sql },
   refused: ['commit', 'rollback'],
   // Everything built with the transaction passes here when it is compiled to be sent.
-  checked: (transaction, check, look) =>
-    (transaction as Kysely).withPlugin({
+  checked(transaction, check, look, sending) {
+    const guarded = (transaction as Kysely).withPlugin({
       transformQuery({ node }) {
         check()
         // Kysely builds no statements that end a transaction, so only raw ones are checked.
@@ -135,7 +169,11 @@ const RULES: HandleRules = {
         return node
       },
       transformResult: async ({ result }) => result,
-    }),
+    })
+    // Of this transaction alone: `withPlugin` made it.
+    watched(executorOf(guarded), sending)
+    return guarded
+  },
 }
 
 function compiled(sql: string, parameters: readonly unknown[]): CompiledQuery {

@@ -22,13 +22,15 @@ export interface HandleRules {
     lost: (reason: unknown) => void,
   ) => void
   /**
-   * The transaction with `check` called before anything built with it is sent, and `look` with its
-   * text, which returns what is wrong with it.
+   * The transaction with `check` called when something built with it is to be sent, and `look` with
+   * its text, which returns what is wrong with it. A library that sends it later calls `sending`
+   * right before.
    */
   readonly checked?: (
     transaction: object,
     check: () => void,
     look: (text: string | undefined) => OncekeyError | undefined,
+    sending: () => void,
   ) => object
 }
 
@@ -44,6 +46,11 @@ export interface TransactionHandle<Tx> {
    * the reason if it was lost while the handler ran.
    */
   revoke(loss?: unknown): void
+  /**
+   * The transaction is about to end: from now on even that is refused which was handed to the
+   * library before, and which it has not sent.
+   */
+  end(): void
   /** Why the connection was lost while the handler ran, if it was. */
   loss(): { readonly reason: unknown } | undefined
   /**
@@ -79,6 +86,7 @@ export function transactionHandle<Tx extends object>(
   let over: (() => OncekeyError) | undefined
   let loss: { readonly reason: unknown } | undefined
   let mayHaveEnded = false
+  let isEnding = false
   const underWay = new Set<unknown>()
   const open = new Set<Close>()
   const nested =
@@ -89,8 +97,12 @@ export function transactionHandle<Tx extends object>(
     )
 
   return {
-    handle: guard((rules.checked?.(transaction, check, looked) ?? transaction) as Tx),
+    handle: guard((rules.checked?.(transaction, check, looked, sending) ?? transaction) as Tx),
     revoke: (reason) => (reason === undefined ? revoke() : lost(reason)),
+    end() {
+      revoke()
+      isEnding = true
+    },
     loss: () => loss,
     mayHaveEnded: () => mayHaveEnded,
     pendingQueries: () => (underWay.size === 0 ? undefined : Promise.allSettled(underWay)),
@@ -158,6 +170,10 @@ export function transactionHandle<Tx extends object>(
   function check(misuse?: OncekeyError): void {
     if (over !== undefined) throw over()
     if (misuse !== undefined) throw misuse
+  }
+
+  function sending(): void {
+    if (isEnding || loss !== undefined) check()
   }
 
   function later(statement: unknown, misuse: OncekeyError | undefined): unknown {
