@@ -55,6 +55,7 @@ import { eventsOutsideCommit } from './broken-stores/of-transactions/events-outs
 import { failedCannotEnd } from './broken-stores/of-transactions/failed-cannot-end.ts'
 import { failedIsEnded } from './broken-stores/of-transactions/failed-is-ended.ts'
 import { newTransactionEachTime } from './broken-stores/of-transactions/new-transaction-each-time.ts'
+import { sendsAfterTheUndo } from './broken-stores/of-transactions/sends-after-the-undo.ts'
 import { transactionNeverOver } from './broken-stores/of-transactions/transaction-never-over.ts'
 import { transactionsDenied } from './broken-stores/of-transactions/transactions-denied.ts'
 import { writesAtOnce } from './broken-stores/of-transactions/writes-at-once.ts'
@@ -128,6 +129,7 @@ export const brokenStores: readonly BrokenStore[] = [
   renewInVain,
   renewWithoutOwner,
   retryAtOnce,
+  sendsAfterTheUndo,
   shortKeys,
   silentAboutTime,
   staleRelease,

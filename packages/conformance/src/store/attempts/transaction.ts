@@ -97,6 +97,7 @@ export function transaction(): StoreBehaviourGroup {
         },
       },
       ...usedTooLate(),
+      ...undoneInMidWrite(),
       {
         title: 'of fifty clients that retry until they succeed leaves one write',
         needs: ['transactions'],
@@ -188,6 +189,32 @@ function usedTooLate(): StoreBehaviour[] {
       await expectError('transaction-over', () => fixture.write?.(open, late))
       await expectError('transaction-over', () => attempt.transaction())
       assert.equal(await written(late), false)
+    },
+  }))
+}
+
+/**
+ * A library may hold back what it was told to send, and send it after the rollback: then it is
+ * committed by itself, or becomes part of another request's transaction.
+ */
+function undoneInMidWrite(): StoreBehaviour[] {
+  const ends: [string, (attempt: Attempt) => Promise<unknown>][] = [
+    ['refused', (attempt) => attempt.complete(completionOf({ writes: 'undo' }))],
+    ['released', (attempt) => attempt.release()],
+    ['abandoned', (attempt) => attempt.abandon()],
+  ]
+  return ends.map(([how, end]) => ({
+    title: `that is ${how} leaves nothing of writes that were not awaited`,
+    needs: ['transactions'],
+    async run({ claim, run, name, written, fixture }) {
+      const attempt = await run(claim())
+      const open = await attempt.transaction()
+      const ids = Array.from({ length: 5 }, name)
+      const writes = ids.map(async (id) => fixture.write?.(open, id))
+      const over = Promise.allSettled(writes)
+      await end(attempt)
+      await over
+      for (const id of ids) assert.equal(await written(id), false)
     },
   }))
 }
