@@ -1,7 +1,7 @@
 import { integerIn, listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
-import { findDeliveriesLua } from './lua.ts'
 import type { KeptDelivery } from '../dead/page-dead.ts'
+import { findDeliveriesLua } from './lua.ts'
 
 /** Finds deliveries by their numbers, whatever their state, with every attempt that is kept. */
 export const findDeliveriesScript: Script<FindDeliveriesQuestion, FoundDelivery[]> = script({

@@ -1,7 +1,7 @@
 import { integerIn, listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
-import { listRetryingLua } from './lua.ts'
 import type { KeptDelivery } from '../dead/page-dead.ts'
+import { listRetryingLua } from './lua.ts'
 
 /** A consumer's retrying deliveries in one slot, in the order in which they are due. */
 export const listRetryingScript: Script<ListRetryingQuestion, RetryingDelivery[]> = script({
