@@ -3,7 +3,7 @@ import type { Consumer } from '../consumer/consumer.ts'
 import { type Dispatcher, dispatcher } from './dispatcher.ts'
 import { unsure } from './held-keys.ts'
 import { failedDelivery, type Item, type ItemEnd, type KeySequence } from './item.ts'
-import { lease } from './leasing.ts'
+import { lease, leaseLoop } from './leasing.ts'
 import { absorb, read, readLoop } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
 import { letGo, lose, type RunnerState, report, runnerState } from './runner-state.ts'
@@ -34,9 +34,10 @@ import { write, writeAll, writeLoop } from './writing.ts'
  *       ├─────────────────────────────────────────────┼──────────────────────────────────┘
  *       └── the process died: started, not ended ─────┘   permanent, exhausted, poison
  *
- * Two loops do this. One reads events and starts them; the other writes, one write at a time, so
- * that rows are never locked in two orders. Reading continues from the last position read, not from
- * the cursor: a slow event holds up the cursor of its slot, and nothing else.
+ * Three loops do this. One reads events and starts them; one writes, one write at a time, so that
+ * rows are never locked in two orders; one renews the leases, which no slow write may hold up.
+ * Reading continues from the last position read, not from the cursor: a slow event holds up the
+ * cursor of its slot, and nothing else.
  */
 export interface ConsumerRunner {
   /** Runs one round to its end and returns how many events were handled. */
@@ -75,12 +76,20 @@ export function consumerRunner<Tx>(of: {
     async round() {
       state.handled = 0
       await lease(state)
-      await takeDue(state)
-      const page = await read(state)
-      if (page !== undefined) absorb(state, page)
-      dispatch.pump()
-      await endOfRound(state)
-      await writeAll(state, true)
+      let isOver = false
+      const renewing = leaseLoop(state, () => !isOver)
+      try {
+        await takeDue(state)
+        const page = await read(state)
+        if (page !== undefined) absorb(state, page)
+        dispatch.pump()
+        await endOfRound(state)
+        await writeAll(state, true)
+      } finally {
+        isOver = true
+        state.toLease.wake()
+        await renewing
+      }
       return state.handled
     },
 
@@ -88,7 +97,10 @@ export function consumerRunner<Tx>(of: {
       state.running = true
       state.stopping = false
       // The loops of an earlier stop() may still be waiting for a database that does not answer.
-      loops = loops.then(() => Promise.all([readLoop(state), writeLoop(state)]))
+      loops = loops.then(() => {
+        const renewing = leaseLoop(state, () => state.running)
+        return Promise.all([readLoop(state), writeLoop(state), renewing])
+      })
     },
 
     wake() {
@@ -114,6 +126,7 @@ export function consumerRunner<Tx>(of: {
       state.running = false
       state.toRead.wake()
       state.toWrite.wake()
+      state.toLease.wake()
       const until = performance.now() + timeoutMs
       await endsWithin(loops, timeoutMs + CLOSING_MS)
       await finish(state, Math.max(0, until - performance.now()))
@@ -167,18 +180,17 @@ function dropped<Tx>(state: RunnerState<Tx>, item: Item): void {
   item.slot.retrying -= 1
 }
 
-/**
- * Waits until all items have ended, however long that takes, and meanwhile renews leases and
- * writes.
- */
+/** Waits until all items have ended, however long that takes, and meanwhile writes. */
 async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
   const idle = state.dispatch.idle()
+  const everyMs = state.options.leaseMs / 3
+  let writeAt = performance.now() + everyMs
   for (;;) {
-    const untilLeaseMs = Math.max(1, state.leaseAt - performance.now())
-    if (await endsWithin(idle, Math.min(untilLeaseMs, SURE_AFTER_MS))) return
-    const isLeaseDue = performance.now() >= state.leaseAt
-    if (isLeaseDue) await lease(state)
-    if (isLeaseDue || state.unsure.size > 0) await write(state, false)
+    const untilMs = Math.max(1, writeAt - performance.now())
+    if (await endsWithin(idle, Math.min(untilMs, SURE_AFTER_MS))) return
+    const isDue = performance.now() >= writeAt
+    if (isDue) writeAt += everyMs
+    if (isDue || state.unsure.size > 0) await write(state, false)
   }
 }
 

@@ -1,7 +1,28 @@
+import { sleep } from '@oncekey/core'
 import { reportWork } from './report-work.ts'
-import { lose, type RunnerState } from './runner-state.ts'
+import { delayAfterFailures, lose, type RunnerState, report } from './runner-state.ts'
 import { type Slot, slotOf } from './slot.ts'
 import { stand } from './standing.ts'
+
+/**
+ * Renews leases, each when due, as long as `isOn`. Beside the loop that writes: a write may wait
+ * for longer than a lease lasts, and who has lost its slots meanwhile has waited in vain.
+ */
+export async function leaseLoop<Tx>(state: RunnerState<Tx>, isOn: () => boolean): Promise<void> {
+  let failures = 0
+  while (isOn()) {
+    try {
+      if (performance.now() >= state.leaseAt) await lease(state)
+      failures = 0
+    } catch (error) {
+      failures += 1
+      report(state, 'lease', error)
+      await sleep(delayAfterFailures(failures))
+    }
+    const waitMs = state.leaseAt - performance.now()
+    if (isOn() && waitMs > 0) await state.toLease.wait(waitMs)
+  }
+}
 
 /** Renews the slots held, takes free ones, and marks those above a fair share as leaving. */
 export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
@@ -30,6 +51,7 @@ export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
   await take(state, taken.map(slotOf))
   shareOut(state, reads ? share : 0)
   state.dispatch.pump()
+  state.toWrite.wake()
   await reportWork(state)
 }
 

@@ -43,6 +43,7 @@ export interface RunnerState<Tx> {
   readonly stuck: Map<number, number>
   readonly toRead: WakeableWait
   readonly toWrite: WakeableWait
+  readonly toLease: WakeableWait
   /** Claimed deliveries that have not ended, by id. */
   readonly underWay: Map<string, DueDelivery>
   /** Deliveries that have ended and are not recorded yet. */
@@ -110,6 +111,7 @@ export function runnerState<Tx>(of: {
     stuck: new Map(),
     toRead: wakeableWait(),
     toWrite: wakeableWait(),
+    toLease: wakeableWait(),
     underWay: new Map(),
     ended: [],
     unsure: new Map(),
@@ -185,13 +187,13 @@ export function report<Tx>(
     // Another release has come or gone: renewing the lease at once shows what this relay may do
     // now.
     state.leaseAt = 0
-    state.toWrite.wake()
+    state.toLease.wake()
     return
   }
   if (error instanceof OncekeyError && error.code === 'log-restored') {
     for (const slot of [...state.slots.values()]) lose(state, slot)
     state.leaseAt = 0
-    state.toWrite.wake()
+    state.toLease.wake()
   }
   const { relay, consumer } = state
   const heard = tell('oncekey:relay-error', () => ({

@@ -10,22 +10,18 @@ import {
   warnOnce,
 } from '@oncekey/core'
 import { makeSure } from './held-keys.ts'
-import { lease } from './leasing.ts'
 import { delayAfterFailures, letGo, lose, type RunnerState, report } from './runner-state.ts'
 import { bytesOfAttempt, type Progress, passed, progressOf } from './slot.ts'
 import { takeDue } from './taking-due.ts'
 
 /**
- * Renews leases, moves cursors, records outcomes and claims due deliveries: one at a time, each
- * when due.
+ * Moves cursors, records outcomes and claims due deliveries: one at a time, each when due.
  */
 export async function writeLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
   let failures = 0
   while (state.running) {
-    let during: RelayErrorMessage['during'] = 'lease'
+    let during: RelayErrorMessage['during'] = 'advance'
     try {
-      if (performance.now() >= state.leaseAt) await lease(state)
-      during = 'advance'
       const idle = performance.now() >= state.idleAt
       if (idle || performance.now() >= state.writeAt) await write(state, idle)
       during = 'retry'
@@ -36,7 +32,7 @@ export async function writeLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
       report(state, during, error)
       await sleep(delayAfterFailures(failures))
     }
-    const next = Math.min(state.leaseAt, state.writeAt, state.dueAt, state.idleAt)
+    const next = Math.min(state.writeAt, state.dueAt, state.idleAt)
     const waitMs = next - performance.now()
     if (state.running && waitMs > 0) await state.toWrite.wait(waitMs)
   }
