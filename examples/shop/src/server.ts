@@ -116,7 +116,7 @@ await app.register(async (scope) => {
     })
   }
 })
-prometheus({ register, ...watched, ...(store.keys && { keys: store.keys }) })
+prometheus({ register, ...watched, keys: store.keys })
 app.get('/metrics', async (_, reply) => {
   reply.type(register.contentType)
   return register.metrics()

@@ -98,7 +98,7 @@ describe('an act on a key', () => {
     expect(answered).toMatchObject({ code: 0, stderr: '' })
     const store = postgresStore({ client: database.pool() })
     const name = { namespace: 'http', scope: 'customer-7', key: 'to-answer' }
-    const found = await store.keys?.get(name, { body: true })
+    const found = await store.keys.get(name, { body: true })
     expect(found?.response).toMatchObject({
       status: 201,
       headers: [['content-type', 'text/plain']],

@@ -92,6 +92,14 @@ export function oneSession(): StoreFixture<PlainTransaction> {
         const release = await takeSession()
         return holding(await store.open(options), release)
       },
+      keys: {
+        ...store.keys,
+        get: (...given) => inSession(() => store.keys.get(...given)),
+        release: (...given) => inSession(() => store.keys.release(...given)),
+        answer: (...given) => inSession(() => store.keys.answer(...given)),
+        forget: (...given) => inSession(() => store.keys.forget(...given)),
+      },
+      operations: store.operations,
     },
     written: (id, within) =>
       within === undefined

@@ -39,7 +39,7 @@ async function site(viewer: Viewer | Response | null) {
     authorize: () => viewer,
   })
   const keys = store.keys as Keys
-  return { show, keys, acts: async () => (await store.operations?.list({}, { limit: 10 }))?.items }
+  return { show, keys, acts: async () => (await store.operations.list({}, { limit: 10 }))?.items }
 }
 
 const at = (path: string): string => `https://shop.example/${path}`

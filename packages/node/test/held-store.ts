@@ -19,8 +19,7 @@ export function heldStore(): HeldStore {
     tell = resolve
   })
   return {
-    capabilities: store.capabilities,
-    open: store.open,
+    ...store,
     async begin(claim) {
       const decision = await store.begin(claim)
       if (decision.kind !== 'run') return decision

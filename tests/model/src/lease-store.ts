@@ -1,4 +1,4 @@
-import { type Attempt, OncekeyError, type Store } from '@oncekey/core'
+import { type Attempt, memoryStore, OncekeyError, type Store } from '@oncekey/core'
 import { turn, type World } from './world.ts'
 
 /**
@@ -21,6 +21,8 @@ export interface Writes {
 /** A lease store as one actor sees it: every statement is a step of its own, including COMMIT. */
 export function leaseStore(world: World, actor: number, fencing: Fencing): Store<Writes> {
   const { row } = world
+  // No operator acts in the model, so these stay empty.
+  const { keys, operations } = memoryStore({ mode: 'lease' })
 
   return {
     capabilities: { name: 'simulated', mode: 'lease', transactions: true, concurrency: 'many' },
@@ -44,6 +46,9 @@ export function leaseStore(world: World, actor: number, fencing: Fencing): Store
     async open() {
       throw new Error('Every request of the model has a key.')
     },
+
+    keys,
+    operations,
   }
 
   function attemptOf(number: number): Attempt<Writes> {

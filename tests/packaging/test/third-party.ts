@@ -20,6 +20,7 @@ export function describeThirdParty(installed: () => Installed): void {
     test('tests its store and its adapter against the contracts', async () => {
       const { consumer } = installed()
       consumer.write('src/my-store.ts', source('tests/packaging/third-party/my-store.ts'))
+      consumer.write('src/my-keys.ts', source('tests/packaging/third-party/my-keys.ts'))
       consumer.write('test/my-store.test.ts', snippetOf(page, "from '../src/my-store.ts'"))
       for (const file of ['plain-adapter.ts', 'steps.ts']) {
         consumer.write(`test/${file}`, source(`packages/conformance/test/broken-adapters/${file}`))
@@ -46,6 +47,7 @@ export const serve = plainAdapter(() => rightSteps)\n`,
       const wrong = right.replace('!claim.fingerprints.includes(row.fingerprint)', 'false')
       expect(wrong).not.toBe(right)
       consumer.write('wrong/src/my-store.ts', wrong)
+      consumer.write('wrong/src/my-keys.ts', source('tests/packaging/third-party/my-keys.ts'))
       consumer.write('wrong/test/my-store.test.ts', snippetOf(page, "from '../src/my-store.ts'"))
       const tests = await vitest(consumer, 'wrong/', '--testNamePattern=mismatch')
       expect(tests.filter(({ status }) => status === 'failed').length).toBeGreaterThan(0)

@@ -1,12 +1,6 @@
 import { EventEmitter } from 'node:events'
-import {
-  type Attempt,
-  type Claim,
-  type Decision,
-  OncekeyError,
-  type Store,
-  type StoredResponse,
-} from '@oncekey/core'
+import { type Attempt, type Claim, type Decision, OncekeyError, type Store } from '@oncekey/core'
+import { idOf, myKeys, type Row } from './my-keys.ts'
 
 /**
  * A store as a third party would write it: a Map, in lease mode, without transactions. It has no
@@ -20,7 +14,7 @@ export function myStore(): Store<never> {
     capabilities: { name: 'mine', mode: 'lease', transactions: false, concurrency: 'many' },
 
     async begin(claim) {
-      const id = JSON.stringify([claim.namespace, claim.scope, claim.key])
+      const id = idOf(claim)
       const until = performance.now() + claim.waitMs
       for (;;) {
         const decision = decide(id, claim)
@@ -34,6 +28,8 @@ export function myStore(): Store<never> {
     },
 
     open: async () => attemptOn('', undefined, 1),
+
+    ...myKeys(records, (id) => ends.emit(id)),
   }
 
   function decide(id: string, claim: Claim): Decision<never> {
@@ -57,7 +53,15 @@ export function myStore(): Store<never> {
   function run(id: string, claim: Claim, fingerprint: string, number: number): Decision<never> {
     const { token, leaseMs } = claim
     const leaseUntil = Date.now() + leaseMs
-    records.set(id, { fingerprint, token, number, leaseUntil, response: undefined })
+    records.set(id, {
+      fingerprint,
+      token,
+      number,
+      claimedAt: records.get(id)?.claimedAt ?? Date.now(),
+      leaseUntil,
+      completedAt: 0,
+      response: undefined,
+    })
     return { kind: 'run', attempt: attemptOn(id, token, number) }
   }
 
@@ -88,6 +92,7 @@ export function myStore(): Store<never> {
         if (own() === undefined) return 'superseded'
         end((mine) => {
           mine.response = structuredClone(response)
+          mine.completedAt = Date.now()
         })
         return 'stored'
       },
@@ -118,12 +123,4 @@ export function myStore(): Store<never> {
       signal.addEventListener('abort', wake)
     })
   }
-}
-
-interface Row {
-  readonly fingerprint: string
-  token: string
-  readonly number: number
-  leaseUntil: number
-  response: StoredResponse | undefined
 }

@@ -17,6 +17,7 @@ function withoutTransactions(store: Store): Store {
   const denied = (): Promise<never> =>
     Promise.reject(new OncekeyError('transaction-unsupported', 'this store has none'))
   return {
+    ...store,
     capabilities: { ...store.capabilities, transactions: false },
     async begin(claim) {
       const decision = await store.begin(claim)

@@ -25,7 +25,6 @@ export function brokenFixture({ breaks }: BrokenKeys): StoreFixture<MemoryTransa
   let now = Date.now()
   const store = memoryStore({ mode: 'lease', now: () => now })
   const { keys, operations } = store
-  if (keys === undefined || operations === undefined) throw new Error('The memory store has both.')
   const advance = (ms: number): void => {
     now += ms
   }
@@ -45,6 +44,16 @@ const withKeys =
   ({ keys }, store) => ({ keys: { ...keys, ...change(keys, store) } })
 
 export const brokenKeys: readonly BrokenKeys[] = [
+  {
+    // A store of the time when both were optional.
+    fault: 'has neither keys nor a trail',
+    breaks: () => ({ keys: undefined as never, operations: undefined as never }),
+    caughtBy: [
+      'looking at keys: a key that was never claimed is unknown',
+      'acts on keys: forget lets the next request with a finished key run again',
+      'acts on keys: each act that is done is recorded: who, what, on which key, why',
+    ],
+  },
   {
     fault: 'says that an act is done and does nothing',
     breaks: withKeys(() => ({

@@ -10,6 +10,7 @@ export function plainFixture(
     rows: new Map(),
     events: [],
     written: new Set<string>(),
+    trail: [],
     now: Date.now(),
     isClosed: false,
   }

@@ -3,17 +3,22 @@ import {
   type Claim,
   type Completion,
   type Decision,
+  type KeyName,
   OncekeyError,
+  type Operation,
   type OutboxEvent,
   type Store,
   type StoredResponse,
 } from '@oncekey/core'
+import { plainKeys } from './plain-keys.ts'
 
 /** What all instances of a plain store share, like a database. */
 export interface Table {
   readonly rows: Map<string, Row>
   readonly events: OutboxEvent[]
   readonly written: Set<string>
+  /** What operators did to its keys. */
+  readonly trail: Operation[]
   now: number
   /** Ends all waiting calls. */
   isClosed: boolean
@@ -24,6 +29,8 @@ export interface Row {
   fingerprint: string
   token: string
   number: number
+  /** When the first attempt claimed the key. */
+  claimedAt: number
   leaseUntil: number
   finishedAt: number
   response: unknown
@@ -41,7 +48,7 @@ export type Verb = 'complete' | 'release' | 'abandon' | 'renew' | 'transaction'
 
 /** The steps of a store, all correct. A broken store replaces one of them. */
 export interface Steps {
-  id(claim: Claim): string
+  id(claim: KeyName & Partial<Pick<Claim, 'fingerprints'>>): string
   /** Checked before the record. */
   isLocked(id: string, claim: Claim, table: Table): boolean
   look(id: string, table: Table): Row | undefined
@@ -188,6 +195,8 @@ export function plainStore(
       await turn()
       return attemptOn(steps.keylessId(), '', 1)
     },
+
+    ...plainKeys(mode, table, steps),
   }
 
   async function decide(claim: Claim): Promise<Decision<PlainTransaction>> {
@@ -226,6 +235,7 @@ export function plainStore(
       fingerprint,
       token,
       number,
+      claimedAt: row?.claimedAt ?? table.now,
       leaseUntil,
       finishedAt: 0,
       response: undefined,

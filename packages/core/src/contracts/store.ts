@@ -42,9 +42,9 @@ export interface Store<Tx = unknown> {
   open(options: { leaseMs: number }): Promise<Attempt<Tx>>
 
   /** The operator's view of the records, and acts on them. */
-  readonly keys?: Keys
-  /** The audit trail of acts through `keys`: who and why. Present whenever `keys` is. */
-  readonly operations?: Operations
+  readonly keys: Keys
+  /** The audit trail of acts through `keys`: who and why. */
+  readonly operations: Operations
 }
 
 /** The abilities of a store, as data for the engine and the contract suite. */

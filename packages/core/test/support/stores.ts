@@ -1,4 +1,5 @@
 import type { Attempt, Claim, Decision, Store } from '../../src/contracts/store.ts'
+import { memoryStore } from '../../src/memory/memory-store.ts'
 
 /**
  * A scripted store, for behaviour that no sound store shows. It answers `run` with an attempt that
@@ -17,6 +18,8 @@ export function storeThat(
   const claims: Claim[] = []
   const calls: string[] = []
   const attempt = attemptThat(calls, behaviour.attempt)
+  // Keys that the engine never asks for.
+  const { keys, operations } = memoryStore({ mode })
   return {
     claims,
     calls,
@@ -28,6 +31,8 @@ export function storeThat(
       return answer === undefined ? { kind: 'run', attempt } : answer(claim)
     },
     open: behaviour.open ?? (async () => attempt),
+    keys,
+    operations,
   }
 }
 

@@ -47,7 +47,7 @@ test('starting and cancelling are acts, and a cancelled redrive takes nothing mo
   await carryAll(redrives)
   expect(await records.get(id)).toMatchObject({ state: 'cancelled', redriven: 10 })
   expect(await log.deadLetters.count({ origin: 'cancelled' })).toBe(5)
-  const trail = await store.operations?.list({ target: actTarget('redrive', id) }, { limit: 10 })
+  const trail = await store.operations.list({ target: actTarget('redrive', id) }, { limit: 10 })
   expect(trail?.items.map(({ act, note }) => [act, note])).toEqual([
     ['redrives.cancel', 'it fails again'],
     ['redrives.start', 'deployed a fix'],

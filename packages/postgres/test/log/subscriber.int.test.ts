@@ -80,10 +80,10 @@ async function useEveryTable(pool: Pool, mode: 'transaction' | 'lease'): Promise
     expect(await taken.complete(kept('taken over'))).toBe('stored')
     const unknown = claimOf()
     await attemptOf(await store.begin(unknown)).abandon()
-    expect(await store.keys?.answer(unknown, kept('by hand').response, act)).toBe('done')
+    expect(await store.keys.answer(unknown, kept('by hand').response, act)).toBe('done')
   }
   const [fingerprint] = done.fingerprints
-  expect(await store.keys?.forget({ ...done, fingerprint }, act)).toBe('done')
+  expect(await store.keys.forget({ ...done, fingerprint }, act)).toBe('done')
 }
 
 async function deliverAndRetire(log: EventLog<PoolClient>): Promise<void> {

@@ -12,7 +12,7 @@ describe('acts on keys', () => {
     const store = storeOn(database.pool({ max: 4 }), { mode: 'lease' })
     const claim = claimOf()
     await attemptOf(await store.begin(claim)).abandon()
-    expect(await store.keys?.release(claim, act)).toBe('done')
+    expect(await store.keys.release(claim, act)).toBe('done')
     for (const sql of [
       `update oncekey.operations set actor = 'nobody'`,
       'delete from oncekey.operations',
@@ -30,10 +30,10 @@ describe('acts on keys', () => {
       const claim = claimOf()
       await attemptOf(await store.begin(claim)).abandon()
       const [response] = [kept('by the operator').response]
-      expect(await store.keys?.answer(claim, response, act)).toBe('done')
+      expect(await store.keys.answer(claim, response, act)).toBe('done')
       expect(said(await store.begin(again(claim)))).toBe('replay 201 by the operator')
       const [fingerprint] = claim.fingerprints
-      expect(await store.keys?.forget({ ...claim, fingerprint }, act)).toBe('done')
+      expect(await store.keys.forget({ ...claim, fingerprint }, act)).toBe('done')
     },
   )
 
@@ -49,7 +49,7 @@ describe('acts on keys', () => {
       `select oncekey.complete_attempt_3($1, $2, $3, $4, 201, '[]', 'done', null, null, null)`,
       [claim.token, claim.namespace, claim.scope, claim.key],
     )
-    const released = store.keys?.release(claim, act)
+    const released = store.keys.release(claim, act)
     await expect
       .poll(async () => {
         const [row] = await database.query<{ waiting: string }>(
@@ -64,7 +64,7 @@ describe('acts on keys', () => {
     late.release()
     expect(await released).toBe('finished')
     expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
-    const trail = await store.operations?.list({ target: keyTarget(claim) }, { limit: 10 })
+    const trail = await store.operations.list({ target: keyTarget(claim) }, { limit: 10 })
     expect(trail?.items).toEqual([])
   })
 
@@ -74,10 +74,10 @@ describe('acts on keys', () => {
     const attempt = attemptOf(await store.begin(claim))
     await attempt.transaction()
     await expect
-      .poll(async () => (await store.keys?.get(claim))?.attempt?.leaseUntil)
+      .poll(async () => (await store.keys.get(claim))?.attempt?.leaseUntil)
       .toSatisfy((until: Date) => until < new Date())
-    expect((await store.keys?.get(claim))?.state).toBe('running')
-    expect(await store.keys?.release(claim, act)).toBe('running')
+    expect((await store.keys.get(claim))?.state).toBe('running')
+    expect(await store.keys.release(claim, act)).toBe('running')
     expect(await attempt.complete(kept('done'))).toBe('stored')
     expect(said(await store.begin(again(claim)))).toBe('replay 201 done')
   })

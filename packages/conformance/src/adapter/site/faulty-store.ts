@@ -51,7 +51,7 @@ export function faultyStore(store: Store, faults: Faults): Store {
   }
 
   return {
-    capabilities: store.capabilities,
+    ...store,
     async begin(claim) {
       const begin = () => store.begin(claim)
       const decision = await (faults.begin?.(begin, claim) ?? begin())

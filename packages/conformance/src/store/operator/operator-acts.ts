@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict'
-import { type ActResult, type Claim, keyTarget, type Operation, type Store } from '@oncekey/core'
+import {
+  type ActResult,
+  type Claim,
+  keyTarget,
+  type Operation,
+  type Operations,
+} from '@oncekey/core'
 import type { StoreBehaviour, StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
 import {
   completionOf,
@@ -18,7 +24,7 @@ export function operatorActs(): StoreBehaviourGroup {
     behaviours: [
       {
         title: 'release frees an unknown key: the next request runs as the first attempt',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, retry, run } = context
           const first = claim()
@@ -30,7 +36,7 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'release frees it for another request, too',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, otherRequest, run } = context
           const first = claim()
@@ -41,7 +47,7 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'after release the attempt that comes back late stores nothing',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, retry, run, begin, lapse, shortLeaseMs } = context
           const first = claim({ leaseMs: shortLeaseMs })
@@ -56,7 +62,7 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'answer finishes an unknown key: the next request gets that response, byte for byte',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, retry, begin, otherRequest, run } = context
           const first = claim()
@@ -70,7 +76,7 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'after answer the attempt that comes back late changes nothing',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, retry, begin, run, lapse, shortLeaseMs } = context
           const first = claim({ leaseMs: shortLeaseMs })
@@ -85,7 +91,6 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'forget lets the next request with a finished key run again',
-        needs: ['operator keys'],
         async run(context) {
           const { claim, retry, finish, run } = context
           const first = claim()
@@ -96,7 +101,6 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'forget changes nothing if another request is on record',
-        needs: ['operator keys'],
         async run(context) {
           const { claim, retry, begin, finish } = context
           const first = claim()
@@ -125,7 +129,6 @@ export function operatorActs(): StoreBehaviourGroup {
       }),
       {
         title: 'release and answer leave a finished key as it is',
-        needs: ['operator keys'],
         async run(context) {
           const { claim, retry, begin, finish } = context
           const first = claim()
@@ -139,7 +142,7 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'forget leaves an unknown key as it is',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, retry, begin, run } = context
           const first = claim()
@@ -151,7 +154,7 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'of many acts on one unknown key one is done and recorded',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { store, another, claim, run } = context
           const first = claim()
@@ -171,7 +174,7 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'of an act and a claim that retakes one wins',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, retry, begin, run } = context
           for (let round = 0; round < 5; round += 1) {
@@ -196,7 +199,6 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'each act that is done is recorded: who, what, on which key, why',
-        needs: ['operator keys'],
         async run(context) {
           const { claim, finish } = context
           const first = claim()
@@ -217,7 +219,6 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'the newest act comes first, page by page, each once',
-        needs: ['operator keys'],
         async run(context) {
           const { claim, finish, retry } = context
           const first = claim()
@@ -245,7 +246,6 @@ export function operatorActs(): StoreBehaviourGroup {
       },
       {
         title: 'an act without an actor or a note is refused, and nothing happens',
-        needs: ['operator keys'],
         async run(context) {
           const { claim, retry, begin, finish } = context
           const first = claim()
@@ -282,7 +282,7 @@ function nothingHappens(
 ): StoreBehaviour {
   return {
     title: `nothing happens ${title}, whatever the act: it answers \`${as}\``,
-    needs: ['operator keys', 'attempts side by side'],
+    needs: ['attempts side by side'],
     async run(context) {
       const first = context.claim()
       await prepare(context, first)
@@ -298,8 +298,8 @@ function nothingHappens(
 
 const anAct = () => ({ actor: 'conformance', note: 'to see what happens' })
 
-function operationsOf({ store }: StoreContext): NonNullable<Store['operations']> {
-  assert.ok(store.operations, 'a store with `keys` has `operations`')
+function operationsOf({ store }: StoreContext): Operations {
+  assert.ok(store.operations, 'a store has `operations`, the audit trail of its keys')
   return store.operations
 }
 

@@ -15,14 +15,12 @@ export function operatorKeys(): StoreBehaviourGroup {
     behaviours: [
       {
         title: 'a key that was never claimed is unknown',
-        needs: ['operator keys'],
         async run(context) {
           assert.equal(await keysOf(context).get(nameOf(context.claim())), undefined)
         },
       },
       {
         title: 'a finished key shows its request, its response, and its body on request',
-        needs: ['operator keys'],
         async run(context) {
           const { claim, finish } = context
           const first = claim()
@@ -46,7 +44,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'a response that is gone is shown as gone',
-        needs: ['operator keys', 'expiring results'],
+        needs: ['expiring results'],
         async run(context) {
           const { claim, finish, fixture } = context
           const first = claim()
@@ -59,7 +57,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'a key whose attempt runs is `running`, and looking at it changes nothing',
-        needs: ['operator keys', 'attempts side by side'],
+        needs: ['attempts side by side'],
         async run(context) {
           const { claim, retry, begin, run } = context
           const first = claim()
@@ -74,7 +72,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'looking at a free key does not claim it',
-        needs: ['operator keys', 'attempts side by side'],
+        needs: ['attempts side by side'],
         async run(context) {
           const { claim, begin } = context
           for (let round = 0; round < 5; round += 1) {
@@ -87,7 +85,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'in lease mode the attempt is shown: its number, its claim, its lease',
-        needs: ['operator keys', 'lease mode'],
+        needs: ['lease mode'],
         async run(context) {
           const { claim, retry, run } = context
           const first = claim()
@@ -108,7 +106,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       {
         title:
           'the keys of a scope are listed in the order of their bytes, page by page, each once',
-        needs: ['operator keys', 'listed keys'],
+        needs: ['listed keys'],
         async run(context) {
           const { claim, finish, name } = context
           const scope = name()
@@ -132,7 +130,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'a list by state contains every key in that state',
-        needs: ['operator keys', 'listed keys', 'lease mode'],
+        needs: ['listed keys', 'lease mode'],
         async run(context) {
           const { claim, finish, run, name } = context
           const scope = name()
@@ -156,7 +154,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'without a scope the longest waiting come first, then the last finished',
-        needs: ['operator keys', 'listed keys', 'lease mode'],
+        needs: ['listed keys', 'lease mode'],
         async run(context) {
           const { claim, finish, run, fixture } = context
           const wait = async () => {
@@ -179,7 +177,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'a store that has no list of its keys says so, and finds each by its name',
-        needs: ['operator keys', 'no list of keys'],
+        needs: ['no list of keys'],
         async run(context) {
           const { claim, finish } = context
           const first = claim()
@@ -190,7 +188,7 @@ export function operatorKeys(): StoreBehaviourGroup {
       },
       {
         title: 'a filter that would read everything, and a page without bounds, are refused',
-        needs: ['operator keys', 'listed keys'],
+        needs: ['listed keys'],
         async run(context) {
           const { list } = keysOf(context)
           for (const [filter, page] of [
@@ -215,7 +213,7 @@ export function nameOf({ namespace, scope, key }: Claim): KeyName {
 
 /** The operator's view of a store; by default the context's. */
 export function keysOf({ store }: StoreContext, on: Store | undefined = store): Keys {
-  assert.ok(on.keys)
+  assert.ok(on.keys, "a store has `keys`, an operator's view of them")
   return on.keys
 }
 
