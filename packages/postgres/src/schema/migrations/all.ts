@@ -1,5 +1,6 @@
 import { recordsAndOutbox } from './0001-records-and-outbox.ts'
 import { leases } from './0002-leases.ts'
+import { attemptsThatWereLost } from './attempts-that-were-lost.ts'
 import { boundedBytes } from './bounded-bytes.ts'
 import { boundedLocks } from './bounded-locks.ts'
 import { boundedReading } from './bounded-reading.ts'
@@ -51,4 +52,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   editedLetters,
   commentsAndViews,
   livingHolders,
+  attemptsThatWereLost,
 ]

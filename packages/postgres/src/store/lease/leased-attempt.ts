@@ -49,26 +49,41 @@ export function leasedAttempt<Tx>(
       askedAt,
       async transaction() {
         if (end.isOver()) throw transactionOver()
-        const { transaction } = await late.open().catch((error) => {
-          throw TAKEN_OVER.has(sqlState(error) ?? '') ? lost(error) : error
-        })
+        const { transaction } = await late.open().catch(againIfLost)
         if (end.isOver()) throw transactionOver()
         return transaction.handle
       },
       complete: (completion) =>
         end.complete(() => (completion.writes === 'keep' ? keep(completion) : refuse(completion))),
       release: () => end.undo(() => undone(statements.releaseAttempt(claim))),
-      abandon: () => end.undo(() => undone(statements.abandonAttempt(claim))),
+      abandon: () => end.undo(() => undone(statements.abandonAttempt(claim, number))),
       async renew(leaseMs) {
         if (end.isOver()) return 'stale'
-        const { namespace, scope, key: name, token } = claim
-        return store.renewals.renew({ namespace, scope, key: name, token, ms: Math.ceil(leaseMs) })
+        return renewed(leaseMs)
       },
     },
   }
   store.own.set(claim.token, decision)
   store.endings.begun(key.id, number)
   return decision
+
+  function renewed(leaseMs: number): Promise<'held' | 'stale'> {
+    const { namespace, scope, key: name, token, fingerprints } = claim
+    const [fingerprint] = fingerprints
+    const ms = Math.ceil(leaseMs)
+    return store.renewals.renew({ namespace, scope, key: name, token, ms, fingerprint, number })
+  }
+
+  /**
+   * The row that the transaction has to lock is not this attempt's. A renewal writes one again that
+   * the database has lost, and commits, so that other renewals do not wait for the transaction.
+   */
+  async function againIfLost(error: unknown): Promise<Opened<Tx>> {
+    if (!TAKEN_OVER.has(sqlState(error) ?? '')) throw error
+    if ((await renewed(claim.leaseMs)) === 'stale') throw lost(error)
+    if (end.isOver()) throw transactionOver()
+    return await late.open()
+  }
 
   async function keep(completion: Completion): Promise<Outcome> {
     const opened = late.opened ?? (await late.stillOpening())
@@ -95,7 +110,7 @@ export function leasedAttempt<Tx>(
     }
     if (failure.code === 'commit-failed' && !isOutcomeKnown(error))
       terminate(store, started, { mayCommit: true })
-    const outcome = await alone(statements.abandonAttempt(claim)).catch(() => [])
+    const outcome = await alone(statements.abandonAttempt(claim, number)).catch(() => [])
     const truth = outcome[0]?.outcome
     if (truth === 'stored' || truth === 'superseded') return truth
     throw failure

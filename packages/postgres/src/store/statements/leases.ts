@@ -50,16 +50,19 @@ export interface LeaseRenewal {
   readonly key: string
   readonly token: string
   readonly ms: number
+  /** With these the attempt is written again if the database has lost it. */
+  readonly fingerprint: string
+  readonly number: number
 }
 
 /** Renews leases and deletes those of ended attempts; returns the tokens still held, as JSON. */
 export function renewLeases(
   schema: string,
 ): (renewals: readonly LeaseRenewal[], over: readonly string[]) => Statement<{ held: string }> {
-  const text = `select ${schema}.renew_leases($1, $2) as held`
+  const text = `select ${schema}.renew_leases_2($1, $2) as held`
 
   return (renewals, over) => ({
-    name: 'renew_leases',
+    name: 'renew_leases_2',
     text,
     values: [JSON.stringify(renewals), over.length === 0 ? null : JSON.stringify(over)],
   })
@@ -122,11 +125,11 @@ export function completeAttempt(
   started: string | null,
 ) => Statement<{ outcome: 'stored' }> {
   const text = `
-    select ${schema}.complete_attempt_3($1, $2, $3, $4, $5,
-      $6, $7, $8, $9, $10) as outcome`
+    select ${schema}.complete_attempt_4($1, $2, $3, $4, $5,
+      $6, $7, $8, $9, $10, $11) as outcome`
 
   return (claim, { response, events }, started) => ({
-    name: 'complete_attempt_3',
+    name: 'complete_attempt_4',
     text,
     values: [
       claim.token,
@@ -139,16 +142,17 @@ export function completeAttempt(
       response.seal,
       events.length === 0 ? null : eventsJson(events),
       started,
+      claim.fingerprints[0],
     ],
   })
 }
 
-/** Deletes an attempt that still has its key. */
+/** Deletes an attempt that still has its key, and marks it as released. */
 export function releaseAttempt(schema: string): (claim: Claim) => Statement {
-  const text = `select ${schema}.release_attempt($1, $2, $3, $4)::text`
+  const text = `select ${schema}.release_attempt_2($1, $2, $3, $4)::text`
 
   return ({ namespace, scope, key, token }) => ({
-    name: 'release_attempt',
+    name: 'release_attempt_2',
     text,
     values: [token, namespace, scope, key],
   })
@@ -159,13 +163,13 @@ export function releaseAttempt(schema: string): (claim: Claim) => Statement {
  */
 export function abandonAttempt(
   schema: string,
-): (claim: Claim) => Statement<{ outcome: 'abandoned' | 'stored' | 'superseded' }> {
-  const text = `select ${schema}.abandon_attempt($1, $2, $3, $4) as outcome`
+): (claim: Claim, number: number) => Statement<{ outcome: 'abandoned' | 'stored' | 'superseded' }> {
+  const text = `select ${schema}.abandon_attempt_2($1, $2, $3, $4, $5, $6) as outcome`
 
-  return ({ namespace, scope, key, token }) => ({
-    name: 'abandon_attempt',
+  return ({ namespace, scope, key, token, fingerprints }, number) => ({
+    name: 'abandon_attempt_2',
     text,
-    values: [token, namespace, scope, key],
+    values: [token, namespace, scope, key, fingerprints[0], number],
   })
 }
 

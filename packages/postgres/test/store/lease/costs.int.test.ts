@@ -37,7 +37,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
       await attempt.complete(kept('done', [eventOf(), eventOf()]))
     })
     expect(costs).toEqual({
-      statements: [calls('claim_lease_3'), calls('complete_attempt_3')],
+      statements: [calls('claim_lease_3'), calls('complete_attempt_4')],
       roundTrips: 2,
       flushes: 2,
     })
@@ -55,7 +55,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
         'COMMIT',
         handled,
         calls('claim_lease_3'),
-        calls('complete_attempt_3'),
+        calls('complete_attempt_4'),
         calls('open_attempt'),
       ],
       roundTrips: 4,
@@ -75,7 +75,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
         'ROLLBACK',
         handled,
         calls('claim_lease_3'),
-        calls('complete_attempt_3'),
+        calls('complete_attempt_4'),
         calls('open_attempt'),
       ],
       roundTrips: 4,
@@ -131,7 +131,7 @@ describe.each(wires)('costs of lease mode, $wire', ({ pipeline, prepare }) => {
         )
       },
     )
-    expect(costs).toEqual({ statements: [calls('renew_leases')], roundTrips: 1, flushes: 1 })
+    expect(costs).toEqual({ statements: [calls('renew_leases_2')], roundTrips: 1, flushes: 1 })
     await Promise.all(attempts.map((attempt) => attempt.release()))
   })
 

@@ -62,8 +62,8 @@ test('a server that takes no new connection in the middle of a request says so, 
   await decidedByLease(claim)
 })
 
-// A bug: the response was lost, and the handler ran again after the lease, although the renewals had
-// a connection all the time.
+// A bug: the response was lost, and the handler ran again after the lease, although the renewals
+// had a connection all the time.
 test.each(ends)('a server that has no connection left stores %s', async (_, end, said) => {
   const server = await startPostgres({ settings: { max_connections: '12' } })
   const [pool, others] = [3, 12].map((max) => new Pool({ connectionString: server.url, max })) as [

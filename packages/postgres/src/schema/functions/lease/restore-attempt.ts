@@ -1,0 +1,41 @@
+/**
+ * Writes the row of an attempt again that the database has lost: a failover to a standby that was
+ * behind, or a restored backup. It was lost if the key has no attempt and no record, and nobody has
+ * taken the attempt over or released it, which would have left a mark in 'leases'. Returns whether
+ * it was written.
+ *
+ * What is looked at before the insert is looked at once more behind it, because the insert waits
+ * for whoever is deleting the row. At READ COMMITTED only: in an older snapshot all of it could be
+ * out of sight.
+ */
+export function restoreAttemptFunction(schema: string): string {
+  const isOver = `exists (
+          select from ${schema}.leases l
+            where l.token in (in_token, 'released:' || in_token) and l.until is null
+        ) or exists (
+          select from ${schema}.records r
+            where r.namespace = in_namespace and r.scope = in_scope and r.key = in_key
+        )`
+  return `create function ${schema}.restore_attempt(in_namespace text, in_scope text, in_key text,
+      in_fingerprint text, in_number integer, in_token text, in_lease_ms bigint)
+    returns boolean language plpgsql volatile set enable_seqscan = off set jit = off
+      set lock_timeout = '2s' as $$
+    begin
+      if current_setting('transaction_isolation') <> 'read committed' or ${isOver} then
+        return false;
+      end if;
+      insert into ${schema}.attempts (namespace, scope, key, fingerprint, number, token, until)
+        values (in_namespace, in_scope, in_key, in_fingerprint, in_number, in_token,
+          clock_timestamp() + in_lease_ms * interval '1 millisecond')
+        on conflict on constraint attempts_pkey do nothing;
+      if not found then
+        return false;
+      end if;
+      if ${isOver} then
+        delete from ${schema}.attempts a
+          where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key;
+        return false;
+      end if;
+      return true;
+    end $$`
+}
