@@ -91,7 +91,7 @@ test('a handler that closes its stream and still responds is treated like one wh
   expect(runs.count).toBe(1)
 })
 
-// A bug: the response left without a record, the run was undone after its timeout, and it ran again.
+// A bug: the response left without a record, the run was undone in the end, and it ran again.
 test('a handler that responds on the stream itself is done once', async () => {
   const { ask, runs } = await site((res) => {
     res.stream.respond({ ':status': 202 })
