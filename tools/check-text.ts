@@ -3,10 +3,16 @@ import { findDecisionFaults, readTree, type TextFile } from './decisions.ts'
 import { findErrorPageFaults } from './error-pages.ts'
 
 const COLUMNS = 100
+const LINES = 320
+/** What processes of earlier releases have run is never edited. */
+const FROZEN = ['packages/postgres/src/schema/migrations/0002-leases.ts']
 /** Pages that a program writes. */
 const GENERATED = ['docs/matrix.md', 'docs/decisions/README.md']
 
-/** Every breach of the rules for text: conflict markers, long lines, dead paths, names of tests. */
+/**
+ * Every breach of the rules for text: conflict markers, long lines and files, dead paths, names of
+ * tests.
+ */
 export function findTextFaults(files: readonly TextFile[]): string[] {
   const paths = new Set(files.map(({ path }) => path))
   return files.flatMap((file) => [
@@ -14,6 +20,7 @@ export function findTextFaults(files: readonly TextFile[]): string[] {
     ...conflictMarkers(file),
     ...(file.path.endsWith('.md') && !GENERATED.includes(file.path) ? longLines(file) : []),
     ...(/\.tsx?$/.test(file.path) ? longComments(file) : []),
+    ...(/\.(tsx?|mts|lua)$/.test(file.path) ? longFile(file) : []),
     ...(/\.(test|test-d)\.tsx?$/.test(file.path) ? secondNameOfTests(file) : []),
   ])
 }
@@ -38,6 +45,13 @@ function longLines({ path, text }: TextFile): string[] {
     faults.push(`${path}:${number}: ${line.length} columns; prose has ${COLUMNS} at most`)
   }
   return faults
+}
+
+/** A file that nobody can keep in mind at once holds several subjects. */
+function longFile({ path, text }: TextFile): string[] {
+  const count = text.trimEnd().split('\n').length
+  if (count <= LINES || FROZEN.includes(path)) return []
+  return [`${path}: ${count} lines; a file has ${LINES} at most: split it by subject`]
 }
 
 /** Examples, tables, diagrams, directives and addresses are exempt, and so are template strings. */
