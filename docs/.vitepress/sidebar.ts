@@ -46,6 +46,7 @@ const guides = [
     page('Postgres', 'packages/postgres'),
     page('ORMs and drivers', 'bridges'),
     page('Redis', 'packages/redis'),
+    page('A store of your own', 'writing-a-store'),
   ),
   group(
     'Events',

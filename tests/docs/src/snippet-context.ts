@@ -78,6 +78,7 @@ export const around: readonly Around[] = [
   { page: 'docs/publishers.md', skip: 'compiled by the publisher snippets of packages/outbox' },
   { page: 'docs/testing.md', skip: 'each block is a file of examples/testing' },
   { page: 'docs/adapters.md', skip: 'compiled by packages/node/test/koa' },
+  { page: 'docs/writing-a-store.md', skip: 'a store that the workspace does not have' },
   { page: 'docs/recipes.md', skip: 'tRPC is no dependency of the workspace' },
   { page: 'packages/conformance/README.md', skip: 'followed by tests/packaging' },
   {

@@ -3,8 +3,11 @@ import { type Attempt, type Claim, type Decision, OncekeyError, type Store } fro
 import { idOf, myKeys, type Row } from './my-keys.ts'
 
 /**
- * A store as a third party would write it: a Map, in lease mode, without transactions. It has no
- * log, so the events of a completion are dropped.
+ * A store as a third party would write it: a Map, in lease mode, without transactions.
+ *
+ * It has no log, so what a handler emits is lost, although `complete` says `stored`. No capability
+ * tells an app or the suite of that (events are tested only where a fixture has `events`), so a
+ * store like this one says it here and in its README.
  */
 export function myStore(): Store<never> {
   const records = new Map<string, Row>()
@@ -85,6 +88,7 @@ export function myStore(): Store<never> {
       async transaction() {
         throw new OncekeyError('transaction-unsupported', 'A Map has no transactions.')
       },
+      /** Takes no notice of `events`: see above. */
       async complete({ response }) {
         if (token === undefined) return 'stored'
         const row = records.get(id)
