@@ -1,0 +1,97 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { parseSync, type StaticImportEntry } from 'oxc-parser'
+
+/** A reading order of ARCHITECTURE.md, and the source files that each step names. */
+export interface ReadingOrder {
+  readonly title: string
+  readonly steps: readonly (readonly string[])[]
+}
+
+export function readingOrdersIn(page: string): ReadingOrder[] {
+  return page
+    .split(/^## /m)
+    .filter((section) => /^One .*, in \w+ files\n/.test(section))
+    .map((section) => {
+      const [title = '', ...rest] = section.split('\n')
+      const list = rest.filter((line) => /^(\d+\.| {3}) ?\S/.test(line)).join('\n')
+      const steps = list.split(/^\d+\./m).slice(1)
+      return { title, steps: steps.map(filesIn) }
+    })
+}
+
+function filesIn(step: string): string[] {
+  return [...step.matchAll(/`(packages\/[\w./-]+\.ts)`/g)].map(([, path]) => path as string)
+}
+
+/**
+ * Where a reader would be lost: a file that is missing, or that nothing named in its step or before
+ * leads to. A file leads to what it imports, or whose SQL function it calls, and to what imports
+ * it, as a store imports the contract that it keeps.
+ */
+export function findGaps({ title, steps }: ReadingOrder, root: string): string[] {
+  const said = /in (\w+) files/.exec(title)?.[1]
+  const gaps = said === COUNTS[steps.length] ? [] : [`${title}: has ${steps.length} steps`]
+  const missing = steps.flat().filter((file) => !existsSync(join(root, file)))
+  if (missing.length > 0) return missing.map((file) => `${title}: ${file} is not there`)
+  const reached: Source[] = []
+  for (const step of steps) {
+    const open = new Set(step.map((path) => sourceOf(path, root)))
+    const next = () => [...open].find((each) => isLedTo(each, reached))
+    for (let source = next(); source !== undefined; source = next()) {
+      open.delete(source)
+      reached.push(source)
+    }
+    gaps.push(...[...open].map(({ path }) => `${title}: nothing before ${path} leads to it`))
+    reached.push(...open)
+  }
+  return gaps
+}
+
+function isLedTo({ path, imports, sqlFunction }: Source, reached: readonly Source[]): boolean {
+  if (reached.length === 0) return true
+  return reached.some(
+    (from) =>
+      from.path === path ||
+      from.imports.has(path) ||
+      imports.has(from.path) ||
+      (sqlFunction !== undefined && from.text.includes(`.${sqlFunction}(`)),
+  )
+}
+
+const COUNTS = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten']
+
+interface Source {
+  readonly path: string
+  readonly text: string
+  readonly imports: ReadonlySet<string>
+  /** The function of the database that the file defines. */
+  readonly sqlFunction: string | undefined
+}
+
+function sourceOf(file: string, root: string): Source {
+  const text = readFileSync(join(root, file), 'utf8')
+  const imports = parseSync(file, text).module.staticImports.flatMap(({ moduleRequest, entries }) =>
+    moduleRequest.value.startsWith('.')
+      ? [normalize(join(dirname(file), moduleRequest.value))]
+      : importedFrom(moduleRequest.value, entries, root),
+  )
+  const sqlFunction = /create (?:or replace )?function \$\{\w+\}\.(\w+)\(/.exec(text)?.[1]
+  return { path: file, text, imports: new Set(imports), sqlFunction }
+}
+
+/** The files behind the entry of one of our packages that have the names. */
+function importedFrom(
+  specifier: string,
+  entries: readonly StaticImportEntry[],
+  root: string,
+): string[] {
+  const [, name, entry = 'index'] = /^@oncekey\/([a-z]+)(?:\/(.+))?$/.exec(specifier) ?? []
+  const path = `packages/${name}/src/${entry}.ts`
+  if (name === undefined || !existsSync(join(root, path))) return []
+  const names = new Set(entries.map(({ importName }) => importName.name))
+  return parseSync(path, readFileSync(join(root, path), 'utf8'))
+    .module.staticExports.flatMap((each) => each.entries)
+    .filter(({ moduleRequest, exportName }) => moduleRequest && names.has(exportName.name))
+    .map(({ moduleRequest }) => normalize(join(dirname(path), moduleRequest?.value ?? '')))
+}
