@@ -127,8 +127,8 @@ export interface Attempt<Tx = unknown> {
 
   /**
    * The transaction that commits with the response; repeated calls return the same one. From the
-   * moment the attempt ends, using it throws `transaction-over` and never reaches a connection. What
-   * was sent before and not awaited is part of the transaction, or refused in the same way.
+   * moment the attempt ends, using it throws `transaction-over` and never reaches a connection.
+   * What was sent before and not awaited is part of the transaction, or refused in the same way.
    * Throws `transaction-unsupported` where the store has none.
    */
   transaction(): Promise<Tx>
