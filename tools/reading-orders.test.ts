@@ -31,7 +31,9 @@ describe('a reading order', () => {
       mkdirSync(join(root, dirname(file)), { recursive: true })
       writeFileSync(join(root, file), source)
     }
-    const list = steps.map((step, at) => `${at + 1}. ${step.map((file) => `\`${file}\``).join(' ')}`)
+    const list = steps.map(
+      (step, at) => `${at + 1}. ${step.map((file) => `\`${file}\``).join(' ')}`,
+    )
     const page = ['## One thing, in two files', '', ...list, '', 'See `packages/a/src/x.ts`.']
     return readingOrdersIn(page.join('\n')).flatMap((order) => findGaps(order, root))
   }
@@ -53,8 +55,8 @@ describe('a reading order', () => {
     const keeps = { [first]: '', [second]: "import type { a } from '../../../a/src/first.ts'" }
     expect(gapsOf(keeps, [first], [second])).toEqual([])
     const calls = {
-      [first]: 'const sql = `select ${schema}.claim_3(1)`',
-      [second]: 'const sql = `create function ${schema}.claim_3(a int)`',
+      [first]: `const sql = \`select $\{schema}.claim_3(1)\``,
+      [second]: `const sql = \`create function $\{schema}.claim_3(a int)\``,
     }
     expect(gapsOf(calls, [first], [second])).toEqual([])
   })

@@ -71,10 +71,11 @@ interface Source {
 
 function sourceOf(file: string, root: string): Source {
   const text = readFileSync(join(root, file), 'utf8')
-  const imports = parseSync(file, text).module.staticImports.flatMap(({ moduleRequest, entries }) =>
-    moduleRequest.value.startsWith('.')
-      ? [normalize(join(dirname(file), moduleRequest.value))]
-      : importedFrom(moduleRequest.value, entries, root),
+  const imports = parseSync(file, text).module.staticImports.flatMap(
+    ({ moduleRequest, entries }) =>
+      moduleRequest.value.startsWith('.')
+        ? [normalize(join(dirname(file), moduleRequest.value))]
+        : importedFrom(moduleRequest.value, entries, root),
   )
   const sqlFunction = /create (?:or replace )?function \$\{\w+\}\.(\w+)\(/.exec(text)?.[1]
   return { path: file, text, imports: new Set(imports), sqlFunction }
