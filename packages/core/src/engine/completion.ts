@@ -1,6 +1,7 @@
 import type { PlainResponse, StoredResponse } from '../contracts/stored-response.ts'
 import { OncekeyError } from '../errors/errors.ts'
-import { afterHandler, callOption, isPromise, returnedWrongly } from '../options/call-option.ts'
+import { afterHandler, callOption, returnedWrongly } from '../options/call-option.ts'
+import { isPromise } from '../options/check-option.ts'
 import { type Disposition, dispositionOf } from '../response/disposition.ts'
 import { tell } from '../telemetry/channels.ts'
 import { problemAnswer, reportFailure, storeFailure } from './answer.ts'

@@ -1,6 +1,5 @@
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
-import { isPromise } from '../options/call-option.ts'
-import { positive } from '../options/check-option.ts'
+import { isPromise, positive } from '../options/check-option.ts'
 import { acceptedFingerprints } from '../request/fingerprint.ts'
 import { checkedKey } from '../request/key.ts'
 import { checkScope } from '../request/scope.ts'

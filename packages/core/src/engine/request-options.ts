@@ -1,5 +1,6 @@
 import { OptionsError } from '../errors/errors.ts'
-import { callOption, isPromise, returnedWrongly } from '../options/call-option.ts'
+import { callOption, returnedWrongly } from '../options/call-option.ts'
+import { isPromise } from '../options/check-option.ts'
 import { signedBytes } from '../request/authenticate.ts'
 import type { EngineRequest } from '../request/engine-request.ts'
 import type { FingerprintInput, RequestBody } from '../request/fingerprint.ts'

@@ -1,5 +1,6 @@
 import type { HeaderChange, PlainResponse, StoredResponse } from '../contracts/stored-response.ts'
-import { afterHandler, callOption, isPromise } from '../options/call-option.ts'
+import { afterHandler, callOption } from '../options/call-option.ts'
+import { isPromise } from '../options/check-option.ts'
 import { seal } from '../request/seal.ts'
 import { checkedResponse } from '../response/checked-response.ts'
 import { isReplayed } from '../response/header-rules.ts'

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
 import { callLater } from '../time/durations.ts'
+import { isPromise } from './check-option.ts'
 
 /**
  * Calls an option that is a function of the app. Every such option (`scope`, `key`, `fingerprint`,
@@ -19,11 +20,6 @@ export function callOption<Value>(
 ): Value | Promise<Value> {
   const returned = call()
   return isPromise(returned) ? withinTime(option, limitMs, returned).then(check) : check(returned)
-}
-
-/** Whether an option returned a promise. */
-export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
 /** Rejects with `option-timeout` if the promise takes longer than `limitMs`. */

@@ -89,3 +89,8 @@ export function oneOf<Choice extends string>(
 export function shown(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value) : inspect(value, { depth: 0 })
 }
+
+/** Whether a function of the app returned a promise. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+}

@@ -1,5 +1,5 @@
 import { OncekeyError } from '../errors/errors.ts'
-import { isPromise } from '../options/call-option.ts'
+import { isPromise } from '../options/check-option.ts'
 
 /**
  * Who a key belongs to, chosen by the server: a function of the request (tenant, user, API key), or

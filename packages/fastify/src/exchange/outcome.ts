@@ -1,4 +1,5 @@
 import type { Answer, HandlerRun } from '@oncekey/core'
+import { isPromise } from '@oncekey/core/options'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { closeSource } from '../reply/collect.ts'
 import { restoreHeaders } from '../reply/reply-headers.ts'
@@ -83,7 +84,3 @@ async function closed(
 }
 
 const FAILED = Symbol('the handler threw, which Fastify answers')
-
-function isPromise(value: unknown): boolean {
-  return typeof (value as Promise<unknown> | undefined)?.then === 'function'
-}

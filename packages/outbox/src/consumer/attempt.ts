@@ -8,6 +8,7 @@ import {
   OncekeyError,
   tell,
 } from '@oncekey/core'
+import { isPromise } from '@oncekey/core/options'
 import { batchContext, eachContext } from './attempt-context.ts'
 import type { AttemptOutcome, AttemptState } from './attempt-state.ts'
 import type { Consumer } from './consumer.ts'
@@ -89,7 +90,7 @@ function start<Tx>(state: AttemptState<Tx>): void {
     return
   }
   try {
-    if (!isThenable(result)) {
+    if (!isPromise(result)) {
       succeed(state)
       return
     }
@@ -166,10 +167,6 @@ async function rollBack<Tx>(state: AttemptState<Tx>): Promise<void> {
 }
 
 const DONE: AttemptOutcome = { kind: 'done' }
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
-}
 
 function tooSlow<Tx>({ name, attemptTimeoutMs }: Consumer<Tx>): OncekeyError {
   return new OncekeyError(

@@ -1,4 +1,5 @@
 import { type EventLog, OptionsError } from '@oncekey/core'
+import { wholeNumber } from '@oncekey/core/options'
 import type { Consumer } from '../consumer/consumer.ts'
 
 export interface RelayOptions<Tx> {
@@ -103,6 +104,6 @@ function checkConsumers<Tx>(
 }
 
 function whole(name: string, value: number, least: number): number {
-  if (Number.isInteger(value) && value >= least && value * 2 <= 2 ** 31 - 1) return value
-  throw new OptionsError(`createRelay: ${name} must be a whole number from ${least}, not ${value}.`)
+  // Twice the value is a time that a timer takes.
+  return wholeNumber(`createRelay: ${name}`, value, least, 2 ** 30 - 1)
 }

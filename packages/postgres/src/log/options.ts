@@ -1,4 +1,5 @@
 import { OptionsError, wholeMs } from '@oncekey/core'
+import { positive } from '@oncekey/core/options'
 import { type PostgresClient, sqlClientOf } from '../bridges/postgres-client.ts'
 import { quotedSchema } from '../sql/schema-name.ts'
 import type { SqlClient } from '../sql/sql-client.ts'
@@ -82,7 +83,7 @@ export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): Resolved
   const schemaName = options.schema ?? 'oncekey'
   const client = sqlClientOf(options.client, { prepare: options.prepare ?? false })
   const half = Math.max(1, Math.floor(client.poolSize / 2))
-  const maxTransactions = whole('maxTransactions', options.maxTransactions ?? half, 1)
+  const maxTransactions = positive('maxTransactions', options.maxTransactions ?? half)
   if (maxTransactions > client.poolSize) {
     throw new OptionsError(
       `maxTransactions: ${maxTransactions} consumers cannot hold a connection each, because the pool ` +
@@ -112,11 +113,6 @@ export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): Resolved
     missingAfterMs: wholeMs('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
     abandonedAfterMs: wholeMs('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
   }
-}
-
-function whole(name: string, value: number, least: number): number {
-  if (Number.isSafeInteger(value) && value >= least) return value
-  throw new OptionsError(`${name}: ${value} is not a whole number from ${least}, such as 30000.`)
 }
 
 const DAY_MS = 86_400_000

@@ -1,9 +1,9 @@
 import {
   type ActedBy,
   type DeadLetterSource,
+  endsWithin,
   OncekeyError,
   OptionsError,
-  sleep,
   waitedFor,
 } from '@oncekey/core'
 import { type CarriedRedrives, carryRedrives } from '@oncekey/outbox'
@@ -159,15 +159,16 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       waitedFor('runner.stop: timeoutMs', timeoutMs, 0)
       runner.draining = true
       const reason = new OncekeyError('draining', 'This saga runner was stopped.')
-      await within(timeoutMs, async () => {
-        await Promise.all([loop?.stop(), carried?.stop()])
-        await Promise.all(runner.driving.values())
-      })
+      const stopped = Promise.all([loop?.stop(), carried?.stop()])
+      await endsWithin(
+        stopped.then(() => Promise.all(runner.driving.values())),
+        timeoutMs,
+      )
       runner.stopping = true
       runner.leases.end(reason)
-      await within(RETURN_MS, () => Promise.all(runner.driving.values()))
+      await endsWithin(Promise.all(runner.driving.values()), RETURN_MS)
       runner.leases.leave(reason)
-      await within(GIVE_BACK_MS, () => Promise.all(runner.driving.values()))
+      await endsWithin(Promise.all(runner.driving.values()), GIVE_BACK_MS)
     },
     get: (id) => getRun(runner, id),
     list: (filter = {}) => listRuns(runner, filter),
@@ -194,13 +195,6 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       `saga "${made.name}" version ${made.version} is not one of this runner's: list it in \`sagas\`.`,
     )
   }
-}
-
-/** Waits at most `ms`. `what` never rejects. */
-async function within(ms: number, what: () => Promise<unknown>): Promise<void> {
-  const patience = new AbortController()
-  await Promise.race([what(), sleep(ms, patience.signal)])
-  patience.abort()
 }
 
 /**
