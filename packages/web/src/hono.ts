@@ -13,7 +13,13 @@ import type { Context, Env, HonoRequest, MiddlewareHandler, Next } from 'hono'
 import { answerOnce } from './handling/answer-once.ts'
 import { impliedType, sendWithoutType } from './hono/implied-type.ts'
 import { guardLateAnswers } from './hono/late-answer.ts'
-import { alreadySent, type RawResponse, watchRawResponse } from './hono/raw-response.ts'
+import { made } from './hono/made-response.ts'
+import {
+  alreadySent,
+  isAlreadySent,
+  type RawResponse,
+  watchRawResponse,
+} from './hono/raw-response.ts'
 import { readRequest, resolveRequestOptions } from './request/read-request.ts'
 
 /** The engine's options and those for a Hono request. */
@@ -104,7 +110,7 @@ export function idempotency<Tx, E extends Env = any>(
         if (raw?.finish(c.finalized ? c.res : undefined, c.error)) return { sent: alreadySent() }
         if (answered || !c.finalized) return undefined
         // Something outside has already responded, such as Hono's `timeout`.
-        if (c.error !== undefined && c.res.bodyUsed) throw c.error
+        if (c.error !== undefined && made(c.res).bodyUsed) throw c.error
         // `app.onError` has already turned the handler's error into a response, which is judged
         // like any other.
         return c.res
@@ -113,7 +119,7 @@ export function idempotency<Tx, E extends Env = any>(
       const answer = await answerOnce(engine, reading(c), before, handle, undefined, type)
       answered = true
       putResponse(c, raw?.isUsed ? alreadySent() : answer)
-      if (!hasRun) sendWithoutType(c)
+      if (!hasRun || isSentEmpty(c.res)) sendWithoutType(c)
       if (isRunning) late.refuse()
     } catch (error) {
       raw?.finish(undefined, error)
@@ -154,6 +160,10 @@ export function idempotency<Tx, E extends Env = any>(
 function routeOf({ req }: AnyContext): string | undefined {
   const route = req.matchedRoutes.findLast(({ path }) => path !== '*' && path !== '/*')
   return route?.path
+}
+
+function isSentEmpty(response: Response): boolean {
+  return response.body === null && !isAlreadySent(response)
 }
 
 /** Without the first line Hono would keep the headers of the previous response. */

@@ -1,4 +1,5 @@
 import { once as emitted } from 'node:events'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Call, Reply, ServeSite } from '@oncekey/conformance'
@@ -7,7 +8,14 @@ import { type Context, type Env, Hono } from 'hono'
 import type { StatusCode } from 'hono/utils/http-status'
 
 /** Runs Hono through the adapter contract, on Node's server. */
-export const serveWithHono: ServeSite = async (site) => {
+export const serveWithHono: ServeSite = (site) =>
+  serveOn((app) => createAdaptorServer(app) as Server, site)
+
+/** The same on another version of the server. */
+export async function serveOn(
+  serve: (app: Pick<Hono, 'fetch'>) => Server,
+  site: Parameters<ServeSite>[0],
+): ReturnType<ServeSite> {
   const { scope, fingerprint } = site
   const once = idempotency({
     ...site.options,
@@ -43,14 +51,14 @@ export const serveWithHono: ServeSite = async (site) => {
     }
   }
 
-  const server = createAdaptorServer(app)
+  const server = serve(app)
   server.listen(0, '127.0.0.1')
   await emitted(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     drain: once.drain,
     async close() {
-      if ('closeAllConnections' in server) server.closeAllConnections()
+      server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
   }

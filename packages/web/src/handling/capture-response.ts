@@ -10,8 +10,7 @@ export interface Exchange {
   readonly method: string
   readonly before: Headers
   /**
-   * The content type that the server adds to a response without one; it is stored with the
-   * response.
+   * The content type that the server adds to a body without one; it is stored with the response.
    */
   readonly impliedType?: string | undefined
 }
@@ -37,16 +36,13 @@ async function captured(
   exchange: Exchange,
 ): Promise<Response> {
   const { before } = exchange
-  if (!isSendable(response)) {
+  const head = headOf(response)
+  if (head === undefined || !isUnread(response)) {
     throw new TypeError(
       'The handler must return a Response of its own making, with a body that nobody has read: the same Response cannot be sent twice.',
     )
   }
-  // Copied when returned, so that what is sent equals what is stored, whatever the handler does
-  // later.
-  const { status, statusText } = response
-  const head: Head = { status, statusText, headers: new Headers(response.headers) }
-  const reader = isBodiless(response.status) ? undefined : response.body?.getReader()
+  const reader = isBodiless(head.status) ? undefined : response.body?.getReader()
   let collected: Collected | Answer
   try {
     const whole = reader === undefined ? EMPTY : collect(reader, run.maxResponseBytes)
@@ -76,10 +72,21 @@ type Head = Pick<Response, 'status' | 'statusText' | 'headers'>
 
 const EMPTY: Collected = { kind: 'whole', bytes: new Uint8Array() }
 
-/** Throws what the response does: that of @hono/node-server is made when it is first looked at. */
-function isSendable(response: unknown): response is Response {
-  const { status, bodyUsed, body, headers } = (response ?? {}) as Partial<Response>
-  if (typeof status !== 'number' || status < 200 || headers === undefined) return false
+/**
+ * Copied when returned, so that what is sent equals what is stored, whatever the handler does
+ * later; `undefined` where it is no response. Throws what the response does: that of
+ * @hono/node-server is made when it is first looked at. Its headers come first, because version 1
+ * makes it without the changes that they have seen by then.
+ */
+function headOf(response: unknown): Head | undefined {
+  const { headers: own, status } = (response ?? {}) as Partial<Response>
+  if (own === undefined || typeof status !== 'number' || status < 200) return undefined
+  const headers = new Headers(own)
+  return { status, statusText: (response as Response).statusText, headers }
+}
+
+function isUnread(response: unknown): response is Response {
+  const { bodyUsed, body } = response as Response
   return bodyUsed === false && body?.locked !== true
 }
 
@@ -90,7 +97,8 @@ function verdictOn(
   { before, impliedType }: Exchange,
 ): Promise<RunOutcome> {
   const changes = headerChanges(before, headers)
-  if (impliedType !== undefined && !headers.has('content-type')) {
+  const isEmpty = collected.kind === 'whole' && collected.bytes.length === 0
+  if (impliedType !== undefined && !isEmpty && !headers.has('content-type')) {
     changes.push(['content-type', impliedType])
   }
   const head = { status, headers: changes }

@@ -1,5 +1,6 @@
 import type { HandlerRun } from '@oncekey/core'
 import type { HeldResponse, holdBack } from '@oncekey/node'
+import { made } from './made-response.ts'
 
 /** The Node response behind a Hono context, held back once a handler accesses it. */
 export interface RawResponse {
@@ -59,7 +60,7 @@ export async function watchRawResponse(
         value: outgoing,
       })
       if (isReplaced) return true
-      if (returned?.headers.has(ALREADY_SENT)) {
+      if (returned !== undefined && isAlreadySent(returned)) {
         if (held === undefined && outgoing.headersSent) throw sentBefore()
         // The response may come later, from a proxy or a transport that holds it.
         if (held === undefined) holdNow(outgoing)
@@ -72,9 +73,16 @@ export async function watchRawResponse(
   }
 }
 
-/** Tells @hono/node-server that somebody else sends the response. */
+/**
+ * Tells @hono/node-server that somebody else sends the response. Version 2 sees it only on a
+ * Response that is made; any other it sends.
+ */
 export function alreadySent(): Response {
-  return new Response(null, { headers: { [ALREADY_SENT]: 'true' } })
+  return made(new Response(null, { headers: { [ALREADY_SENT]: 'true' } }))
+}
+
+export function isAlreadySent({ headers }: Response): boolean {
+  return headers.has(ALREADY_SENT)
 }
 
 const ALREADY_SENT = 'x-hono-already-sent'

@@ -1,0 +1,14 @@
+import { describeAdapter } from '@oncekey/conformance'
+import { serveOn } from '../serve-with-hono.ts'
+import { describeOwnResponses } from './own-responses.ts'
+import { describeRawResponses } from './raw-responses.ts'
+import { nodeServer2 } from './versions.ts'
+
+const server = await nodeServer2()
+
+describeAdapter({
+  name: 'Hono 4 on @hono/node-server 2',
+  serve: (site) => serveOn(server.serve, site),
+})
+describeRawResponses(server)
+describeOwnResponses(server)
