@@ -1,7 +1,7 @@
 import type { StoreFixture } from '@oncekey/conformance'
 import type { Attempt, Claim, Decision } from '@oncekey/core'
 import { plainFixture } from './broken-stores/plain-fixture.ts'
-import type { PlainTransaction } from './broken-stores/plain-store.ts'
+import type { PlainTransaction } from './broken-stores/plain-table.ts'
 
 /**
  * A store like an embedded database: a running attempt holds the only session until it ends. Anyone

@@ -1,11 +1,4 @@
-import type {
-  AttemptError,
-  DeadLetter,
-  DeadLetterDetail,
-  DeadLetterFilter,
-  DeadLetterSource,
-  Resolution,
-} from '@oncekey/core'
+import type { DeadLetterFilter, DeadLetterSource } from '@oncekey/core'
 import { deadLetters } from '@oncekey/outbox'
 import { CliError, usageError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
@@ -15,7 +8,8 @@ import type { Option } from '../command/option.ts'
 import { pageOf, tellNext } from '../command/paging.ts'
 import { deadLettersOf, everyDeadLetters, sourceNames } from '../connection/log.ts'
 import { jsonValue } from '../output/json.ts'
-import { type Page, shownDuration } from '../output/page.ts'
+import { shownDuration } from '../output/page.ts'
+import { letterRow, showLetter, showRefused } from './shown-dead-letter.ts'
 
 const OF: Readonly<Record<string, Option>> = {
   of: { value: 'source', choices: sourceNames, help: 'Whose dead letters. Default: consumers.' },
@@ -76,7 +70,7 @@ export const deadCommands: readonly Command[] = [
     summary: 'Have dead letters delivered again, with the event ids they had',
     details:
       'It needs ids, a filter or --all, and goes at a rate. Ctrl-C stops it between two portions; what was put\n' +
-      'back stays so. Who and why are printed, and not yet on record: the packages keep no audit of redrives.',
+      'back stays so. Who and why are on record with PostgreSQL; with Redis they are only printed.',
     server: 'postgres-or-redis',
     viaDashboard: true,
     act: 'asks',
@@ -129,26 +123,12 @@ async function listDead(call: Call): Promise<ExitCode> {
       const when = isRetrying ? 'next try' : 'died'
       text.table(
         ['id', when, 'origin', 'type', 'subject', 'tries', 'reason', 'error'],
-        page.items.map((letter) => rowOf(letter, isRetrying)),
+        page.items.map((letter) => letterRow(letter, isRetrying)),
       )
     }
     tellNext(text, page.next)
   })
   return ExitCode.done
-}
-
-function rowOf(letter: DeadLetter, isRetrying: boolean): unknown[] {
-  const { id, deadAt, dueAt, origin, type, subject, attempts, reason, error } = letter
-  return [
-    id,
-    isRetrying ? dueAt : deadAt,
-    origin,
-    type,
-    subject,
-    attempts,
-    reason,
-    error && `${error.name}: ${error.message}`,
-  ]
 }
 
 async function showDead(call: Call): Promise<ExitCode> {
@@ -164,50 +144,6 @@ async function showDead(call: Call): Promise<ExitCode> {
     showLetter(page, letter),
   )
   return ExitCode.done
-}
-
-function showLetter(page: Page, letter: DeadLetterDetail): void {
-  page.fields([
-    ['id', letter.id],
-    ['state', letter.state],
-    ['origin', letter.origin],
-    ['reason', letter.reason],
-    ['event', letter.eventId],
-    ['type', letter.type],
-    ['source', letter.source],
-    ['subject', letter.subject],
-    ['occurred', letter.occurredAt],
-    ['first failed', letter.firstFailedAt],
-    ['died', letter.deadAt],
-    ['next try', letter.dueAt],
-    ['attempts', letter.attempts],
-    ['redrives', letter.redrives],
-    ['ended', letter.resolution],
-    ['note', letter.note],
-    ['kind', letter.error?.fingerprint],
-  ])
-  const headers = Object.entries(letter.headers)
-  if (headers.length > 0) {
-    page.blank()
-    page.title('Headers')
-    page.fields(headers)
-  }
-  page.blank()
-  page.title('Data')
-  page.block(letter.data)
-  for (const { number, startedAt, durationMs, error } of letter.history) {
-    page.blank()
-    page.title(`Attempt ${number}`)
-    page.line`${startedAt}, ${shownDuration(durationMs)}: ${error.name}: ${error.message}`
-    const more = stackOf(error)
-    if (more !== undefined) page.block(more)
-  }
-}
-
-function stackOf({ stack, name, message }: AttemptError): string | undefined {
-  if (stack === null) return undefined
-  const head = `${name}: ${message}\n`
-  return stack.startsWith(head) ? stack.slice(head.length) : stack
 }
 
 async function groupDead(call: Call): Promise<ExitCode> {
@@ -260,7 +196,7 @@ async function redriveDead(call: Call): Promise<ExitCode> {
       if (sample.length > 0) {
         page.table(
           ['id', 'died', 'origin', 'type', 'subject', 'tries', 'reason', 'error'],
-          sample.map((letter) => rowOf(letter, false)),
+          sample.map((letter) => letterRow(letter, false)),
         )
       }
     })
@@ -273,7 +209,7 @@ async function redriveDead(call: Call): Promise<ExitCode> {
       String(count),
     )
   }
-  const options = { ratePerSecond: rate, signal, ...(limit !== undefined && { limit }) }
+  const options = { ratePerSecond: rate, signal, ...act, ...(limit !== undefined && { limit }) }
   let told = 0
   const { redriven, refused } = await source.redrive(filter, {
     ...options,
@@ -315,22 +251,6 @@ async function discardDead(call: Call): Promise<ExitCode> {
     showRefused(page, refused)
   })
   return refused.length === 0 ? ExitCode.done : ExitCode.found
-}
-
-function showRefused(page: Page, refused: readonly Resolution[]): void {
-  for (const { id, outcome } of refused.slice(0, 50))
-    page.line`${id}: left as it is, ${MEANS[outcome]}`
-  if (refused.length > 50) page.line`and ${refused.length - 50} more, see --json`
-}
-
-const MEANS: Readonly<Record<Resolution['outcome'], string>> = {
-  discarded: 'discarded',
-  'already-done': 'it has taken effect already',
-  'already-discarded': 'it was discarded before',
-  retrying: 'it is on its way already',
-  'not-matched': 'it does not match, or somebody else has it just now',
-  retired: 'its consumer was retired',
-  unknown: 'there is none of that id',
 }
 
 function filterOf({ given }: Call): DeadLetterFilter {

@@ -2,10 +2,8 @@ import { readFile } from 'node:fs/promises'
 import {
   type ActResult,
   type HeaderChange,
-  type KeyDetail,
   type KeyName,
   type KeyState,
-  type KeySummary,
   type Keys,
   type StoredResponse,
   sealedKeys,
@@ -18,9 +16,7 @@ import type { Option } from '../command/option.ts'
 import { pageOf, tellNext } from '../command/paging.ts'
 import { SEAL_KEY_FILE, sealKeysIn } from '../connection/seal-keys.ts'
 import { storeOf } from '../connection/store.ts'
-import { jsonValue } from '../output/json.ts'
-import type { Page } from '../output/page.ts'
-import { shownDuration } from '../output/page.ts'
+import { documentOf, keyRow, showKey } from './shown-key.ts'
 
 const states = ['running', 'unknown', 'finished', 'result-gone'] as const
 
@@ -161,7 +157,7 @@ async function listKeys(call: Call): Promise<ExitCode> {
     if (page.items.length === 0) {
       text.line`${page.next === undefined ? 'There are no such keys.' : 'None among those that this page looked at.'}`
     } else {
-      text.table(['state', 'status', 'since', 'namespace', 'scope', 'key'], page.items.map(rowOf))
+      text.table(['state', 'status', 'since', 'namespace', 'scope', 'key'], page.items.map(keyRow))
     }
     tellNext(text, page.next)
   })
@@ -273,69 +269,4 @@ async function bodyFrom(path: string, readStdin: () => Promise<Buffer>): Promise
   return await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw usageError(`--body-file: "${path}" could not be read (${error.code}).`)
   })
-}
-
-function rowOf({ state, status, attempt, completedAt, namespace, scope, key }: KeySummary) {
-  return [state, status, completedAt ?? attempt?.claimedAt, namespace, scope, key]
-}
-
-function showKey(page: Page, key: KeyDetail, withBody: boolean): void {
-  const { attempt, response } = key
-  page.fields([
-    ['key', key.key],
-    ['scope', key.scope === '' ? '(shared)' : key.scope],
-    ['namespace', key.namespace],
-    ['state', key.state],
-    ['means', MEANS[key.state]],
-    ['fingerprint', key.fingerprint],
-    ['attempt', attempt?.number],
-    ['first claimed', attempt?.claimedAt],
-    [key.state === 'unknown' ? 'unknown since' : 'lease until', attempt?.leaseUntil],
-    ['completed', key.completedAt],
-    ['age', key.completedAt && shownDuration(Date.now() - key.completedAt.getTime())],
-    ['status', key.status],
-    ['sealed with', response?.seal],
-    ['body', response && `${response.bodyBytes} bytes`],
-  ])
-  if (response === null) return
-  if (response.headers.length > 0) {
-    page.blank()
-    page.title('Headers')
-    page.fields(response.headers.map(([name, value]) => [name, value ?? '(removed)']))
-  }
-  if (withBody && response.body !== null) {
-    page.blank()
-    page.title('Body')
-    page.block(textOf(response.body) ?? `(not text) ${Buffer.from(response.body).toString('hex')}`)
-  }
-}
-
-const MEANS: Readonly<Record<KeyState, string>> = {
-  running: 'an attempt owns the key',
-  unknown: 'an attempt ended without saying how; a person decides: keys release or keys answer',
-  finished: 'a retry gets the stored response',
-  'result-gone': 'done, and the response is not kept: a retry gets 410',
-}
-
-/** With the body as text and as JSON where it is that, beside its bytes. */
-function documentOf({ response, ...key }: KeyDetail): unknown {
-  if (response === null || response.body === null) return { ...key, response }
-  const text = textOf(response.body)
-  return {
-    ...key,
-    response: { ...response, ...(text !== undefined && { text, json: jsonIn(text) }) },
-  }
-}
-
-function jsonIn(text: string): unknown {
-  const value = jsonValue(text)
-  return typeof value === 'string' ? undefined : value
-}
-
-function textOf(body: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
-  } catch {
-    return undefined
-  }
 }

@@ -1,6 +1,7 @@
 import type { StoreFixture } from '@oncekey/conformance'
 import { plainFixture } from './plain-fixture.ts'
-import type { PlainTransaction, Steps } from './plain-store.ts'
+import type { Steps } from './plain-store.ts'
+import type { PlainTransaction } from './plain-table.ts'
 
 type Mode = 'transaction' | 'lease'
 

@@ -1,5 +1,6 @@
 import type { StoreFixture } from '@oncekey/conformance'
-import { DAY_MS, type PlainTransaction, plainStore, rightSteps, type Steps } from './plain-store.ts'
+import { DAY_MS, plainStore, rightSteps, type Steps } from './plain-store.ts'
+import type { PlainTransaction } from './plain-table.ts'
 
 /** Plain stores over one table, all with the same steps. */
 export function plainFixture(

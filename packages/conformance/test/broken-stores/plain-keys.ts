@@ -11,7 +11,8 @@ import {
   type Operation,
   type Operations,
 } from '@oncekey/core'
-import { type Row, type Steps, type Table, turn } from './plain-store.ts'
+import { type Steps, turn } from './plain-store.ts'
+import type { Row, Table } from './plain-table.ts'
 
 /** The operator's side of a plain store: it finds keys by name and has no list of them. */
 export function plainKeys(

@@ -5,44 +5,11 @@ import {
   type Decision,
   type KeyName,
   OncekeyError,
-  type Operation,
-  type OutboxEvent,
   type Store,
   type StoredResponse,
 } from '@oncekey/core'
 import { plainKeys } from './plain-keys.ts'
-
-/** What all instances of a plain store share, like a database. */
-export interface Table {
-  readonly rows: Map<string, Row>
-  readonly events: OutboxEvent[]
-  readonly written: Set<string>
-  /** What operators did to its keys. */
-  readonly trail: Operation[]
-  now: number
-  /** Ends all waiting calls. */
-  isClosed: boolean
-}
-
-export interface Row {
-  state: 'running' | 'finished'
-  fingerprint: string
-  token: string
-  number: number
-  /** When the first attempt claimed the key. */
-  claimedAt: number
-  leaseUntil: number
-  finishedAt: number
-  response: unknown
-}
-
-/** A handler's transaction, which holds its rows until the commit. */
-export interface PlainTransaction {
-  readonly staged: Set<string>
-  isOver: boolean
-  /** A statement has failed: nothing of it can be committed. */
-  hasFailed: boolean
-}
+import type { PlainTransaction, Row, Table } from './plain-table.ts'
 
 export type Verb = 'complete' | 'release' | 'abandon' | 'renew' | 'transaction'
 

@@ -53,7 +53,9 @@ export function hasJson(value: object): value is { toJSON(): unknown } {
   return 'toJSON' in value && typeof value.toJSON === 'function'
 }
 
-/** What stands for a value in JSON. A `toJSON` may return its own object, which is then the data. */
+/**
+ * What stands for a value in JSON. A `toJSON` may return its own object, which is then the data.
+ */
 export function jsonOf(value: unknown): unknown {
   let data = value
   for (let calls = 0; typeof data === 'object' && data !== null && hasJson(data); calls += 1) {

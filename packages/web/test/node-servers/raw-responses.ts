@@ -9,7 +9,9 @@ import type { NodeServer } from './versions.ts'
 
 type NodeContext = Pick<Context<{ Bindings: HttpBindings }>, 'env' | 'json'>
 
-/** What a handler that writes to the response of Node is promised, on each version of the server. */
+/**
+ * What a handler that writes to the response of Node is promised, on each version of the server.
+ */
 export function describeRawResponses({ serve, RESPONSE_ALREADY_SENT }: NodeServer): void {
   const closing: (() => Promise<unknown>)[] = []
   afterEach(async () => {

@@ -140,7 +140,7 @@ export async function asked<T>(
 ): Promise<T> {
   return waitFor(async () => ({ answer: await attempt() }), {
     what: 'Postgres to answer',
-    timeoutMs: 30_000,
+    timeoutMs: 120_000,
     intervalMs: 100,
   }).then(({ answer }) => answer)
 

@@ -1,5 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
-import { DAY_MS, type Table } from '../plain-store.ts'
+import { DAY_MS } from '../plain-store.ts'
+import type { Table } from '../plain-table.ts'
 
 /** hono-idempotency on D1: expired for reads but present for inserts, so blocked for good. */
 export const expiredKeyBlocks = brokenStore({

@@ -1,0 +1,70 @@
+import type { KeyDetail, KeyState, KeySummary } from '@oncekey/core'
+import { jsonValue } from '../output/json.ts'
+import { type Page, shownDuration } from '../output/page.ts'
+
+/** A line of a list. */
+export function keyRow(summary: KeySummary): unknown[] {
+  const { state, status, attempt, completedAt, namespace, scope, key } = summary
+  return [state, status, completedAt ?? attempt?.claimedAt, namespace, scope, key]
+}
+
+export function showKey(page: Page, key: KeyDetail, withBody: boolean): void {
+  const { attempt, response } = key
+  page.fields([
+    ['key', key.key],
+    ['scope', key.scope === '' ? '(shared)' : key.scope],
+    ['namespace', key.namespace],
+    ['state', key.state],
+    ['means', MEANS[key.state]],
+    ['fingerprint', key.fingerprint],
+    ['attempt', attempt?.number],
+    ['first claimed', attempt?.claimedAt],
+    [key.state === 'unknown' ? 'unknown since' : 'lease until', attempt?.leaseUntil],
+    ['completed', key.completedAt],
+    ['age', key.completedAt && shownDuration(Date.now() - key.completedAt.getTime())],
+    ['status', key.status],
+    ['sealed with', response?.seal],
+    ['body', response && `${response.bodyBytes} bytes`],
+  ])
+  if (response === null) return
+  if (response.headers.length > 0) {
+    page.blank()
+    page.title('Headers')
+    page.fields(response.headers.map(([name, value]) => [name, value ?? '(removed)']))
+  }
+  if (withBody && response.body !== null) {
+    page.blank()
+    page.title('Body')
+    page.block(textOf(response.body) ?? `(not text) ${Buffer.from(response.body).toString('hex')}`)
+  }
+}
+
+const MEANS: Readonly<Record<KeyState, string>> = {
+  running: 'an attempt owns the key',
+  unknown: 'an attempt ended without saying how; a person decides: keys release or keys answer',
+  finished: 'a retry gets the stored response',
+  'result-gone': 'done, and the response is not kept: a retry gets 410',
+}
+
+/** With the body as text and as JSON where it is that, beside its bytes. */
+export function documentOf({ response, ...key }: KeyDetail): unknown {
+  if (response === null || response.body === null) return { ...key, response }
+  const text = textOf(response.body)
+  return {
+    ...key,
+    response: { ...response, ...(text !== undefined && { text, json: jsonIn(text) }) },
+  }
+}
+
+function jsonIn(text: string): unknown {
+  const value = jsonValue(text)
+  return typeof value === 'string' ? undefined : value
+}
+
+function textOf(body: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
+  } catch {
+    return undefined
+  }
+}
