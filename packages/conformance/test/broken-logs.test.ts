@@ -2,6 +2,7 @@ import { logBehaviours, runLogBehaviour } from '@oncekey/conformance'
 import { describe, expect, test } from 'vitest'
 import type { BrokenLog } from './broken-logs/broken-log.ts'
 import { memoryLogFixture } from './broken-logs/memory-fixture.ts'
+import { ofActs, ofPausing, ofRedrives } from './broken-logs/of-acts.ts'
 import { ofDeadLetters, ofDeliveries } from './broken-logs/of-deliveries.ts'
 import { ofHolding } from './broken-logs/of-holding.ts'
 import { ofReading } from './broken-logs/of-reading.ts'
@@ -21,6 +22,9 @@ describe('the log contract rejects a log that', () => {
     ...ofDeliveries,
     ...ofDeadLetters,
     ...ofRetiring,
+    ...ofRedrives,
+    ...ofPausing,
+    ...ofActs,
   ]
   for (const broken of all) {
     test(broken.fault, { timeout: 60_000 }, async () => {

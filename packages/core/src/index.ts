@@ -83,6 +83,7 @@ export type { LoggedEvent, Page, ReadRequest } from './contracts/logged-event.ts
 export {
   type Carried,
   checkedPace,
+  checkedRequestId,
   type Redrive,
   type RedriveFilter,
   type RedrivePace,
@@ -91,6 +92,7 @@ export {
   type RedrivePortion,
   type RedrivePortionPage,
   type RedriveRecords,
+  type RedriveStart,
   type Redrives,
 } from './contracts/redrives.ts'
 export {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import type { DeadLetter, DeadLetterFilter, LoggedEvent } from '@oncekey/core'
+import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
 import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
-import { dead, find, idsOf, type LogContext, type Reader, retrying } from './fixture/log-context.ts'
+import { dead, find, idsOf, retrying } from './fixture/log-context.ts'
+import { someDead } from './some-dead.ts'
 
 /** Dead letters can be inspected, redriven and discarded. */
 export function deadLettersGroup(): LogBehaviourGroup {
@@ -281,20 +282,4 @@ export function deadLettersGroup(): LogBehaviourGroup {
       },
     ],
   }
-}
-
-async function someDead(
-  context: LogContext,
-  count: number,
-  verdict: (event: LoggedEvent, at: number) => ReturnType<typeof dead> = (event) => dead(event),
-): Promise<LogContext & { by: Reader; read: LoggedEvent[] }> {
-  const by = await context.reader()
-  await context.append(...context.events(count))
-  const read = await by.readAll()
-  // One after the other, because their order matters.
-  for (const [at, event] of read.entries()) {
-    await by.advance([verdict(event, at)])
-    await context.pass(2)
-  }
-  return { ...context, by, read }
 }

@@ -1,3 +1,4 @@
+import { acts } from './acts.ts'
 import { advancing } from './advancing.ts'
 import { deadLettersGroup } from './dead-letters.ts'
 import { deliveries } from './deliveries.ts'
@@ -7,7 +8,9 @@ import { type LogFixture, unmetByLog } from './fixture/log-fixture.ts'
 import { inbox } from './inbox.ts'
 import { leasing } from './leasing.ts'
 import { openTransactions } from './open-transactions.ts'
+import { pausing } from './pausing.ts'
 import { reading } from './reading.ts'
+import { redrives } from './redrives.ts'
 import { retention } from './retention.ts'
 import { retiring } from './retiring.ts'
 import { subscriptions } from './subscriptions.ts'
@@ -25,6 +28,9 @@ export function logBehaviours(): readonly LogBehaviourGroup[] {
     deliveries(),
     inbox(),
     deadLettersGroup(),
+    redrives(),
+    pausing(),
+    acts(),
     retention(),
     retiring(),
   ]

@@ -1,4 +1,5 @@
 import type { ConsumerControl } from '../acts/consumer-control.ts'
+import type { Operations } from '../acts/operations.ts'
 import type { DeadLetterSource } from './dead-letter-source.ts'
 import type { Due, FailedDelivery, Settle, TakeDue } from './delivery.ts'
 import type { OutboxEvent } from './event.ts'
@@ -207,6 +208,9 @@ export interface EventLog<Tx = unknown> {
 
   /** Pausing consumers; absent where the log cannot. */
   readonly control?: ConsumerControl
+
+  /** The audit trail of acts on consumers and dead letters; absent where the log keeps none. */
+  readonly operations?: Operations
 
   /**
    * Removes events that every consumer has passed and that have been kept long enough, and reports

@@ -12,11 +12,12 @@ import type { Resolution } from './resolution.ts'
  * - A portion and its progress are one commit, so a process that dies in between leaves neither.
  * - However many processes carry, and however many redrives overlap, each letter is taken by one.
  * - It goes on until everything was looked at, its limit is reached or somebody cancels it.
+ * - A start that is sent again with the same `requestId` finds the first and starts nothing.
  * - Starting and cancelling are acts, with their entry in the audit trail.
  */
 export interface Redrives extends RedriveRecords {
   /** Starts a redrive and returns its id. Throws {@link OptionsError}. */
-  start(filter: DeadLetterFilter, pace: RedrivePace, by?: ActedBy): Promise<string>
+  start(filter: DeadLetterFilter, pace: RedriveStart, by?: ActedBy): Promise<string>
   /**
    * Carries what is due, one portion of each redrive of this source, and says how many it took and
    * when the next portion is due: `null` where no redrive is running.
@@ -42,6 +43,14 @@ export interface RedrivePace {
   readonly limit?: number
 }
 
+export interface RedriveStart extends RedrivePace {
+  /**
+   * The caller's name for this start, 1 to 200 characters: sent again with it, because the reply
+   * was lost, a start returns the id of the first. @default none; each start is a redrive
+   */
+  readonly requestId?: string
+}
+
 export interface Redrive {
   readonly id: string
   /** `consumers`, `webhooks`, `sagas`. */
@@ -53,7 +62,7 @@ export interface Redrive {
   readonly ratePerSecond: number
   readonly limit: number | null
   readonly state: 'running' | 'done' | 'cancelled'
-  /** How many matched when it started. */
+  /** How many matched when it started. A source may stop counting at 100,000. */
   readonly matched: number
   readonly redriven: number
   /** Matched, and not taken: done already, or taken by somebody else meanwhile. */
@@ -99,6 +108,16 @@ export interface Carried {
   readonly redriven: number
   /** Milliseconds; 0 or less: at once. */
   readonly nextInMs: number | null
+}
+
+/** Validates the name of a start. Throws {@link OptionsError}. */
+export function checkedRequestId(requestId: string | undefined): string | undefined {
+  if (requestId === undefined) return undefined
+  const isText = typeof requestId === 'string' && !requestId.includes('\0')
+  if (isText && requestId.trim() !== '' && requestId.length <= 200) return requestId
+  throw new OptionsError(
+    'redrive: requestId must be 1 to 200 characters, without a NUL, such as crypto.randomUUID().',
+  )
 }
 
 /** Validates a filter and a pace, and fills in the defaults. Throws {@link OptionsError}. */

@@ -1,5 +1,6 @@
 import { SLOTS } from '../contracts/slots.ts'
 import type { SubscriptionRecord } from '../contracts/subscription-record.ts'
+import type { MemoryPause } from './memory-control.ts'
 
 /** A consumer's cursor in one slot. */
 export interface Cursor {
@@ -18,6 +19,7 @@ export interface Subscriber {
   readonly cursors: readonly Cursor[]
   readonly relays: Map<string, number>
   record: SubscriptionRecord
+  pause: MemoryPause | undefined
 }
 
 /** The cursors of a new consumer, one for each slot, all at event number `at`. */

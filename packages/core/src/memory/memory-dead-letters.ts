@@ -1,3 +1,4 @@
+import { type ActedBy, actedBy, actTarget } from '../acts/act.ts'
 import type {
   DeadLetterFilter,
   DeadLetterGroup,
@@ -7,11 +8,14 @@ import type {
 } from '../contracts/dead-letter-source.ts'
 import { deadLetterOf, type MemoryDeliveries, type MemoryDelivery } from './memory-deliveries.ts'
 import type { MemoryInbox } from './memory-inbox.ts'
+import { memoryRedrives } from './memory-redrives.ts'
+import type { MemoryTrail } from './memory-trail.ts'
 
 /** The dead letters of a memory log. */
 export function memoryDeadLetters(
   { all }: MemoryDeliveries,
   inbox: MemoryInbox,
+  trail: MemoryTrail,
   now: () => number,
 ): DeadLetterSource {
   const meant = (filter: DeadLetterFilter): MemoryDelivery[] =>
@@ -21,6 +25,8 @@ export function memoryDeadLetters(
 
   return {
     name: 'consumers',
+
+    redrives: memoryRedrives({ now, trail, meant, putBack }),
 
     async list(filter, { limit, after }) {
       const matching = meant(filter)
@@ -55,30 +61,34 @@ export function memoryDeadLetters(
       return meant(filter).length
     },
 
-    async redrive(filter, { limit }) {
+    async redrive(filter, { limit, ...given }) {
+      const by = actedBy('redrive', given)
       const redriven: string[] = []
       const refused: Resolution[] = []
       const taken = filter.retired === true ? [] : meant(filter).slice(0, limit)
       for (const delivery of taken) {
-        if (inbox.has(delivery.consumer, delivery.event.id)) {
-          resolve(delivery, 'already-done', null)
-          refused.push({ id: delivery.id, outcome: 'already-done' })
-          continue
-        }
-        Object.assign(delivery, { state: 'retrying', attempts: 0, starts: 0, dueAt: now() })
-        delivery.redrives += 1
-        redriven.push(delivery.id)
+        if (putBack(delivery) === 'redriven') redriven.push(delivery.id)
+        else refused.push({ id: delivery.id, outcome: 'already-done' })
+      }
+      if (taken.length > 0) {
+        acted('dead-letters.redrive', ['dead-letters', 'consumers'], by, {
+          ids: taken.map(({ id }) => id),
+        })
       }
       const touched = new Set(taken.map(({ id }) => id))
       const others = (filter.ids ?? []).filter((id) => !touched.has(id)).map(stateOf)
       return { redriven, refused: [...refused, ...others] }
     },
 
-    async discard(ids, note) {
+    async discard(ids, note, given) {
+      const by = { ...actedBy('discard', given), note }
       return ids.map((id) => {
         const delivery = all.find((each) => each.id === id)
         if (delivery?.state !== 'dead' && delivery?.state !== 'retired') return stateOf(id)
         resolve(delivery, 'discarded', note)
+        const { consumer: origin, event } = delivery
+        const detail = { origin, eventId: event.id, type: event.type }
+        acted('dead-letters.discard', ['dead-letter', 'consumers', id], by, detail)
         return { id, outcome: 'discarded' }
       })
     },
@@ -94,6 +104,26 @@ export function memoryDeadLetters(
         groups: groupsOf(dead),
       }
     },
+  }
+
+  /** Puts a letter back, unless the consumer has taken in its event after all. */
+  function putBack(delivery: MemoryDelivery): 'redriven' | 'already-done' {
+    if (inbox.has(delivery.consumer, delivery.event.id)) {
+      resolve(delivery, 'already-done', null)
+      return 'already-done'
+    }
+    Object.assign(delivery, { state: 'retrying', attempts: 0, starts: 0, dueAt: now() })
+    delivery.redrives += 1
+    return 'redriven'
+  }
+
+  function acted(
+    act: string,
+    [kind, ...names]: readonly [string, ...string[]],
+    by: { readonly [Part in keyof ActedBy]-?: string | null },
+    detail: Readonly<Record<string, unknown>>,
+  ): void {
+    trail.add({ atMs: now(), ...by, act, target: actTarget(kind, ...names), detail })
   }
 
   function resolve(

@@ -1,5 +1,4 @@
 import { type Act, checkedAct } from '../acts/act.ts'
-import type { Operation, Operations } from '../acts/operations.ts'
 import {
   type ActResult,
   checkKeyFilter,
@@ -15,10 +14,12 @@ import {
 import type { StoredResponse } from '../contracts/stored-response.ts'
 import { OptionsError } from '../errors/errors.ts'
 import { type FinishedRecord, type RunningRecord, storedResponse } from './memory-records.ts'
+import type { MemoryTrail } from './memory-trail.ts'
 
 /** What the operator's view needs of a memory store. Nothing here awaits, so each act is atomic. */
 export interface MemoryKeysOn {
   now(): number
+  readonly trail: MemoryTrail
   find(key: KeyName): RunningRecord | FinishedRecord | undefined
   all(): Iterable<readonly [KeyName, RunningRecord | FinishedRecord]>
   /** Frees the key and wakes those who wait for it. */
@@ -27,11 +28,9 @@ export interface MemoryKeysOn {
   forget(record: FinishedRecord): void
 }
 
-/** The keys and the audit trail of a memory store, for operators. */
-export function memoryKeys(on: MemoryKeysOn): { keys: Keys; operations: Operations } {
-  const trail: Operation[] = []
-
-  const keys: Keys = {
+/** The keys of a memory store, for operators. */
+export function memoryKeys(on: MemoryKeysOn): Keys {
+  return {
     lists: true,
 
     async get(key, { body = false } = {}) {
@@ -78,26 +77,6 @@ export function memoryKeys(on: MemoryKeysOn): { keys: Keys; operations: Operatio
     },
   }
 
-  const operations: Operations = {
-    async list({ actor, act, target, since, until }, { limit, after }) {
-      checkPageLimit('operations.list', limit)
-      const before = after === undefined ? Number.POSITIVE_INFINITY : Number(after)
-      const meant = trail.filter(
-        (entry) =>
-          Number(entry.id) < before &&
-          (actor === undefined || entry.actor === actor) &&
-          (act === undefined || entry.act === act) &&
-          (target === undefined || entry.target === target) &&
-          (since === undefined || entry.at >= since) &&
-          (until === undefined || entry.at <= until),
-      )
-      const items = meant.reverse().slice(0, limit)
-      return { items, next: meant.length > limit ? items.at(-1)?.id : undefined }
-    },
-  }
-
-  return { keys, operations }
-
   function endUnknown(record: RunningRecord | FinishedRecord, end: () => void): ActResult {
     const state = stateOf(record, on.now())
     if (state !== 'unknown') return state
@@ -118,9 +97,8 @@ export function memoryKeys(on: MemoryKeysOn): { keys: Keys; operations: Operatio
     const { fingerprint } = record
     const result = perform(record)
     if (result !== 'done') return result
-    trail.push({
-      id: String(trail.length + 1),
-      at: new Date(on.now()),
+    on.trail.add({
+      atMs: on.now(),
       actor,
       act: verb,
       target: keyTarget(key),

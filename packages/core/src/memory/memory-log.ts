@@ -1,3 +1,4 @@
+import { actTarget } from '../acts/act.ts'
 import { checkEvents } from '../contracts/event.ts'
 import { bytesOfEvent, PAGE_BYTES } from '../contracts/event-bytes.ts'
 import type { EventLog } from '../contracts/event-log.ts'
@@ -14,6 +15,7 @@ import {
 } from '../contracts/slots.ts'
 import { departed, enrolled, standingOf, wantedIn } from '../contracts/subscription-record.ts'
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
+import { memoryControl } from './memory-control.ts'
 import { type Cursor, newCursors, type Subscriber } from './memory-cursors.ts'
 import { memoryDeadLetters } from './memory-dead-letters.ts'
 import { memoryDeliveries } from './memory-deliveries.ts'
@@ -52,7 +54,7 @@ export function memoryLog(
     )
   }
   const now = options.now ?? (() => performance.timeOrigin + performance.now())
-  const { outbox } = inside
+  const { outbox, trail } = inside
   const inbox = memoryInbox(inside)
   const deliveries = memoryDeliveries(now)
   const subscribers = new Map<string, Subscriber>()
@@ -88,7 +90,7 @@ export function memoryLog(
       const at = startAt === 'now' ? outbox.first + outbox.events.length : outbox.first
       const cursors = newCursors(at)
       const record = enrolled(null, enrolment)
-      subscribers.set(consumer, { cursors, relays: new Map(), record })
+      subscribers.set(consumer, { cursors, relays: new Map(), record, pause: undefined })
     },
 
     async want({ consumer, relay, types, leaseMs }) {
@@ -100,8 +102,16 @@ export function memoryLog(
 
     async retire(consumer, options) {
       const choice = retirement(options)
-      subscribers.delete(consumer)
-      return deliveries.setAside(consumer, choice)
+      const isKnown = subscribers.delete(consumer)
+      const retired = deliveries.setAside(consumer, choice)
+      const count = retired.kept + retired.discarded
+      if (isKnown || count > 0) {
+        const { remaining, actor, note } = choice
+        const detail = { remaining, deliveries: count }
+        const target = actTarget('consumer', consumer)
+        trail.add({ atMs: now(), actor, note, act: 'consumers.retire', target, detail })
+      }
+      return retired
     },
 
     async lease(request) {
@@ -189,7 +199,11 @@ export function memoryLog(
       return { known: subscribers.has(consumer), events: count, oldestMs: oldest, horizon: null }
     },
 
-    deadLetters: memoryDeadLetters(deliveries, inbox, now),
+    deadLetters: memoryDeadLetters(deliveries, inbox, trail, now),
+
+    control: memoryControl({ now, trail, find: (name) => subscribers.get(name) }),
+
+    operations: trail.operations,
 
     async maintain() {
       return { dropped: outbox.trim(), missing: [], abandoned: [] }

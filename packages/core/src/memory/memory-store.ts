@@ -12,6 +12,7 @@ import {
   storedResponse,
 } from './memory-records.ts'
 import { type MemoryStoreOptions, resolveMemoryOptions } from './memory-store-options.ts'
+import { type MemoryTrail, memoryTrail } from './memory-trail.ts'
 import {
   type MemoryTransaction,
   type StagedTransaction,
@@ -46,6 +47,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   const records = memoryRecords(resolved)
   const data = new Map<string, unknown>()
   const outbox = memoryOutbox()
+  const trail = memoryTrail()
 
   const store: MemoryStore = {
     capabilities: { name: 'memory', mode, transactions: true, concurrency: 'many' },
@@ -74,8 +76,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       return attemptOn(undefined, 1)
     },
 
-    ...memoryKeys({
+    keys: memoryKeys({
       now,
+      trail,
       find: (key) => records.at(recordId(key), now()),
       *all() {
         for (const record of records.all(now())) yield [nameOf(record.id), record] as const
@@ -87,8 +90,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
       },
       forget: records.forget,
     }),
+    operations: trail.operations,
   }
-  insides.set(store, { data, outbox })
+  insides.set(store, { data, outbox, trail })
   return store
 
   /** Atomic because it never awaits. */
@@ -213,6 +217,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 export interface MemoryInsides {
   readonly data: Map<string, unknown>
   readonly outbox: MemoryOutbox
+  readonly trail: MemoryTrail
 }
 
 const insides = new WeakMap<MemoryStore, MemoryInsides>()

@@ -6,7 +6,7 @@ import type {
   DeadLetterPage,
   DeadLetterSource,
   DeadLetterStats,
-  RedrivePace,
+  RedriveStart,
   Redrives,
   Replaced,
   Resolution,
@@ -45,7 +45,7 @@ export interface DeadLetters {
    * Puts a redrive on record and returns its id. Whoever works the source carries it: a relay, a
    * webhook worker, a saga runner. Throws `OptionsError` where the source keeps none.
    */
-  startRedrive(filter: DeadLetterFilter, options?: RedrivePace & ActedBy): Promise<string>
+  startRedrive(filter: DeadLetterFilter, options?: RedriveStart & ActedBy): Promise<string>
   /** Redrives on record, to watch and to cancel; `undefined` where the source keeps none. */
   readonly redrives: Omit<Redrives, 'start' | 'carry'> | undefined
   /**

@@ -7,6 +7,7 @@ import {
   type ReadRequest,
   retirement,
 } from '@oncekey/core'
+import { postgresOperations } from '../operator/operations.ts'
 import { sqlState } from '../sql/sql-state.ts'
 import { consumerControl } from './consumer-control.ts'
 import { logDeadLetters } from './dead-letters.ts'
@@ -131,6 +132,8 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
     deadLetters: logDeadLetters(log),
 
     control: consumerControl((statement) => ask(statement), log.schema),
+
+    operations: postgresOperations({ client, schema: log.schemaName, quotedSchema: log.schema }),
 
     maintain: () => maintainLog(log),
   }

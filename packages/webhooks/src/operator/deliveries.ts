@@ -1,4 +1,4 @@
-import { type ActedBy, actedBy, checkedPace, OptionsError, type RedrivePace } from '@oncekey/core'
+import { type ActedBy, actedBy, checkedPace, OptionsError, type RedriveStart } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
 import { type Statement, startRedriveOf } from '@oncekey/postgres/client'
 import { endpointOf } from '../endpoints/endpoint.ts'
@@ -91,7 +91,7 @@ export interface Deliveries {
    * not sent because it was registered later. It is a redrive on record, which workers carry at its
    * rate: returns its id, or `undefined` where there is no such endpoint. Throws `OptionsError`.
    */
-  replay(window: WindowFilter, pace?: RedrivePace & ActedBy): Promise<string | undefined>
+  replay(window: WindowFilter, pace?: RedriveStart & ActedBy): Promise<string | undefined>
 }
 
 /** The deliveries of all endpoints, or of one customer's. */
@@ -149,7 +149,7 @@ export function deliveries(
       return row?.outcome as Awaited<ReturnType<Deliveries['retry']>>
     },
 
-    async replay(window, { actor, note, ...pace } = {}) {
+    async replay(window, { actor, note, requestId, ...pace } = {}) {
       const { endpointId, since, until } = checkedWindow(window)
       const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
       const row = isUuid(endpointId)
@@ -159,7 +159,7 @@ export function deliveries(
       const filter = { endpointId, since, ...(until !== undefined && { until }) }
       const ask = <Row>(statement: Statement<Row>) => runStatement(options, statement)
       const start = startRedriveOf(ask, schema, redriveOfWindow(schema))
-      const id = await start(filter, checkedPace({}, pace), by)
+      const id = await start(filter, { ...checkedPace({}, pace), requestId }, by)
       scheduled()
       return id
     },

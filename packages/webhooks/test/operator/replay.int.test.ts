@@ -97,6 +97,25 @@ test('a replay sends nothing that was discarded or replaced by other data', asyn
   ])
 })
 
+test('a replay whose reply was lost is started once, also where both starts are under way', async () => {
+  const hooks = database.hooks()
+  const { endpoint } = await hooks.endpoints.register({ url: 'https://example.com', types: ['*'] })
+  const window = { endpointId: endpoint.id, since: new Date(Date.now() - 3_600_000) }
+  const pace = { requestId: randomUUID(), ...by }
+  const [first, ...others] = await Promise.all(
+    Array.from({ length: 8 }, () => hooks.deliveries.replay(window, pace)),
+  )
+  expect(first).toBeDefined()
+  expect(new Set([...others, await hooks.deliveries.replay(window, pace)])).toEqual(
+    new Set([first]),
+  )
+  const entries = await database.query(
+    `select from oncekey.operations
+      where act = 'redrives.start' and target = '["redrive","${first}"]'`,
+  )
+  expect(entries).toHaveLength(1)
+})
+
 test('a replay of nobody, or of no time, is refused', async () => {
   const { deliveries } = database.hooks()
   const since = new Date()

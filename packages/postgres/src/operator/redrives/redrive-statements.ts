@@ -27,7 +27,11 @@ const columns = `r.id::text as id, r.source, r.kind, r.filter::text as filter, r
         (extract(epoch from r.started_at) * 1000)::bigint::text as started_at,
         (extract(epoch from r.ended_at) * 1000)::bigint::text as ended_at`
 
-/** Puts a redrive on record with how many match now, and with its audit entry. */
+/**
+ * Puts a redrive on record with how many match now, counted up to 100,000, and with its audit
+ * entry. A start with the name of another finds that one. No row where the other was started in the
+ * same moment: `findStarted` finds it then.
+ */
 export function startRedrive(
   schema: string,
   kind: RedriveKind,
@@ -35,12 +39,15 @@ export function startRedrive(
   readonly filter: unknown
   readonly rate: number
   readonly most: number | null
+  readonly requestId: string | undefined
   readonly actor: string | null
   readonly note: string | null
 }) => Statement<{ id: string }> {
-  return ({ filter, rate, most, actor, note }) => {
+  return ({ filter, rate, most, requestId, actor, note }) => {
     const values = kind.values(filter)
-    const [json, pace, limit, by, why] = [1, 2, 3, 4, 5].map((n) => `$${values.length + n}`)
+    const [json, pace, limit, by, why, request] = [1, 2, 3, 4, 5, 6].map(
+      (n) => `$${values.length + n}`,
+    )
     const audit = auditCall(schema, {
       actor: by as string,
       note: why as string,
@@ -52,23 +59,49 @@ export function startRedrive(
     return {
       name: `start_redrive_${kind.source}_${kind.kind}`,
       text: `
-      with mine as materialized (select clock_timestamp() as started_at), made as (
+      with mine as materialized (select clock_timestamp() as started_at), started as materialized (
+        select r.id from ${schema}.redrives r
+          where r.source = '${kind.source}' and r.request = ${request}::text
+      ), made as (
         insert into ${schema}.redrives (source, kind, filter, rate, most, actor, note, matched,
-            started_at)
+            started_at, request)
           select '${kind.source}', '${kind.kind}', ${json}::json, ${pace}::double precision,
               ${limit}::bigint, coalesce(${by}::text, 'login ' || session_user::text),
               coalesce(${why}::text, ''), (
-                select count(*) from ${kind.table} ${kind.join}
-                  where ${kind.isCandidate(filter)} and ${kind.isMeant}
-              ), mine.started_at
-            from mine
+                select count(*) from (
+                  select from ${kind.table} ${kind.join}
+                    where ${kind.isCandidate(filter)} and ${kind.isMeant}
+                    limit ${COUNTED}
+                ) c
+              ), mine.started_at, ${request}::text
+            from mine where not exists (select from started)
+          on conflict (source, request) where request is not null do nothing
           returning *
       )
-      select made.id::text as id, ${audit}::text as operation from made`,
-      values: [...values, JSON.stringify(filter), rate, most, actor, note],
+      select made.id::text as id, ${audit}::text as operation from made
+      union all
+      select started.id::text, null from started`,
+      values: [...values, JSON.stringify(filter), rate, most, actor, note, requestId ?? null],
     }
   }
 }
+
+/** The redrive that was started with this name. */
+export function findStarted(
+  schema: string,
+): (source: string, requestId: string) => Statement<{ id: string }> {
+  return (source, requestId) => ({
+    name: 'find_started_redrive',
+    text: `
+      select r.id::text as id from ${schema}.redrives r
+        where r.source = $1::text and r.request = $2::text`,
+    values: [source, requestId],
+    cancellable: true,
+  })
+}
+
+/** How far the letters that match are counted when a redrive starts. */
+const COUNTED = 100_000
 
 /** The redrives of a source that are running, and when each is due, the soonest first. */
 export function runningRedrives(

@@ -1,9 +1,17 @@
-import { type ActedBy, actedBy, type Carried, checkedPace, type Redrives } from '@oncekey/core'
+import {
+  type ActedBy,
+  actedBy,
+  type Carried,
+  checkedPace,
+  checkedRequestId,
+  OncekeyError,
+  type Redrives,
+} from '@oncekey/core'
 import type { Statement } from '../../sql/sql-client.ts'
 import { carryPortion } from './carry-portion.ts'
 import type { RedriveKind } from './redrive-kind.ts'
 import { redriveRecords } from './redrive-records.ts'
-import { runningRedrives, startRedrive } from './redrive-statements.ts'
+import { findStarted, runningRedrives, startRedrive } from './redrive-statements.ts'
 
 /** The redrives of one source, of the kinds that it has; the first is that of its dead letters. */
 export function redrivesOf(
@@ -18,8 +26,9 @@ export function redrivesOf(
   return {
     ...redriveRecords(ask, schema),
 
-    async start(filter, pace, by) {
-      return await startRedriveOf(ask, schema, ofLetters)(filter, checkedPace(filter, pace), by)
+    async start(filter, { requestId, ...given }, by) {
+      const pace = { ...checkedPace(filter, given), requestId }
+      return await startRedriveOf(ask, schema, ofLetters)(filter, pace, by)
     },
 
     async carry(): Promise<Carried> {
@@ -53,12 +62,20 @@ export function startRedriveOf(
   ask: <Row>(statement: Statement<Row>) => Promise<Row[]>,
   schema: string,
   kind: RedriveKind,
-): (filter: unknown, pace: ReturnType<typeof checkedPace>, by?: ActedBy) => Promise<string> {
-  return async (filter, { ratePerSecond, limit }, given) => {
+): (
+  filter: unknown,
+  pace: ReturnType<typeof checkedPace> & { readonly requestId?: string | undefined },
+  by?: ActedBy,
+) => Promise<string> {
+  return async (filter, { ratePerSecond, limit, requestId: named }, given) => {
     const by = actedBy('redrives.start', given)
-    const asked = { filter, rate: ratePerSecond, most: limit, ...by }
-    const [row] = await ask(startRedrive(schema, kind)(asked))
-    return (row as NonNullable<typeof row>).id
+    const requestId = checkedRequestId(named)
+    const asked = { filter, rate: ratePerSecond, most: limit, requestId, ...by }
+    const [made] = await ask(startRedrive(schema, kind)(asked))
+    if (made !== undefined) return made.id
+    const [started] = await ask(findStarted(schema)(kind.source, requestId ?? ''))
+    if (started !== undefined) return started.id
+    throw new OncekeyError('store-unavailable', 'A redrive was neither started nor found.')
   }
 }
 
