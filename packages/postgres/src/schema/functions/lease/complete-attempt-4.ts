@@ -23,7 +23,7 @@ export function completeAttempt4(schema: string): string {
       in_key text, in_status integer, in_headers text, in_body bytea, in_seal text,
       in_events json, in_started bigint, in_fingerprint text)
     returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION}
-      set enable_seqscan = off set lock_timeout = '5s' as $$
+      set enable_seqscan = off set jit = off set lock_timeout = '5s' as $$
     declare
       claimed text;
       ${ROLE_OF_HANDLER}
