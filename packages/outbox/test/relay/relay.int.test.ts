@@ -10,7 +10,7 @@ import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { quick } from '../databases/log-database.ts'
-import { database, nameOf, names, now, relaying } from './relaying.ts'
+import { database, nameOf, now, relaying } from './relaying.ts'
 
 describe('relays', () => {
   test('share the slots fairly, hand them over when one stops, and deliver every event once in all', async () => {
@@ -193,6 +193,25 @@ describe('dead letters', () => {
   test('raise one alert when there are many, and one for each new kind of error', async () => {
     const name = nameOf('alerting')
     const { deadLetters: source } = postgresLog({ client: database.pool() })
+    const dies = (message: string, count: number) =>
+      relaying(
+        [
+          consumer({
+            ...now,
+            name,
+            maxAttempts: 1,
+            handle: () => {
+              throw new Error(message)
+            },
+          }),
+        ],
+        async () => {
+          await database.emit(nameOf('order'))
+          await waitFor(async () => (await source.count({ origin: name })) === count, {
+            what: 'a dead letter',
+          })
+        },
+      )
     const said: string[] = []
     const alerts = deadLetterAlerts({
       source,
@@ -200,26 +219,10 @@ describe('dead letters', () => {
       maxAgeMs: 0,
       onAlert: ({ kind }) => said.push(kind),
     })
+    await dies('seen before', 1)
     await alerts.check()
     said.length = 0
-    await relaying(
-      [
-        consumer({
-          ...now,
-          name,
-          maxAttempts: 1,
-          handle: () => {
-            throw new Error(`never seen ${names}`)
-          },
-        }),
-      ],
-      async () => {
-        await database.emit(nameOf('order'))
-        await waitFor(async () => (await source.count({ origin: name })) === 1, {
-          what: 'a dead letter',
-        })
-      },
-    )
+    await dies(`never seen ${name}`, 2)
     await alerts.check()
     await alerts.check()
     expect(said).toEqual(['new-error'])

@@ -4,7 +4,7 @@ import type { PoolClient } from 'pg'
 import { logDatabase, quick } from '../databases/log-database.ts'
 
 export const database = logDatabase()
-export let names = 0
+let names = 0
 
 export const nameOf = (what: string): string => {
   names += 1
