@@ -75,6 +75,7 @@ describe('the grants', () => {
     webhooks: 'Webhooks',
     saga: 'Sagas',
     operator: 'Operators',
+    erase: 'Erasing a customer',
   } as const
 
   test.each(purposes)('for %s are those of docs/grants.md', (purpose) => {

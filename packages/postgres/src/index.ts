@@ -9,6 +9,7 @@ export {
   type PostgresConsumers,
   postgresConsumers,
 } from './operator/consumers.ts'
+export { type Erased, eraseScope, type ScopeName } from './operator/erase-scope.ts'
 export {
   type EventDelivery,
   type EventFilter,

@@ -9,6 +9,7 @@ export const purposes = [
   'webhooks',
   'saga',
   'operator',
+  'erase',
 ] as const
 
 export type Purpose = (typeof purposes)[number]
@@ -77,6 +78,10 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
     { tables: ['redrives'], privileges: ['select', 'update'] },
     { tables: ['redrive_portions'], privileges: ['select'] },
     { tables: ['operations'], privileges: ['select', 'insert'] },
+  ],
+  erase: [
+    { tables: ['records'], privileges: ['select', 'update'] },
+    { tables: ['operations'], privileges: ['select', 'insert', 'update'] },
   ],
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { append, migrate, purge } from '@oncekey/postgres'
+import { append, eraseScope, migrate, purge } from '@oncekey/postgres'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool, type PoolClient } from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -8,7 +8,7 @@ import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../data
 import { storeOn } from '../database/test-database.ts'
 
 const suffix = randomUUID().slice(0, 8)
-const roles = ['oncekey_owner', 'app', 'purger', 'operator'] as const
+const roles = ['oncekey_owner', 'app', 'purger', 'operator', 'eraser'] as const
 const pools: Pool[] = []
 let database: Database
 let root: Pool
@@ -131,5 +131,28 @@ test('a role with the documented grants for operators can read keys, act on them
   expect((await operations?.list({}, { limit: 10 }))?.items).toHaveLength(3)
   for (const sql of ['update oncekey.records set status = 1', 'delete from oncekey.operations']) {
     await expect(pool.query(sql)).rejects.toMatchObject({ code: '42501' })
+  }
+})
+
+test('a role with the documented grants for erasing can erase a scope, and change no other entry', async () => {
+  const owner = storeOn(poolOf('oncekey_owner'), { mode: 'lease' })
+  for (const sql of await grantsOf('Erasing a customer')) await root.query(sql)
+  const pool = poolOf('eraser')
+  const act = { actor: 'maria', note: 'to see what happens' }
+  const named = { namespace: 'http', scope: 'customer-7' }
+  const { scope } = named
+  const forgotten = claimOf(named)
+  const [fingerprint] = forgotten.fingerprints
+  for (const claim of [forgotten, claimOf(named)]) {
+    await attemptOf(await owner.begin(claim)).complete(kept('done'))
+  }
+  expect(await owner.keys.forget({ ...forgotten, fingerprint }, act)).toBe('done')
+  expect(await eraseScope(pool, { scope }, act)).toEqual({ responses: 1, entries: 1 })
+  for (const [sql, code] of [
+    ["update oncekey.operations set note = ''", '23001'],
+    ['delete from oncekey.operations', '42501'],
+    ['delete from oncekey.records', '42501'],
+  ] as const) {
+    await expect(pool.query(sql)).rejects.toMatchObject({ code })
   }
 })

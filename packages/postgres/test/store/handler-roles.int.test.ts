@@ -254,6 +254,7 @@ describe('a login as the tenant itself', () => {
       'oncekey.read_events_5',
       'oncekey.record_json',
       'oncekey.refuse_change',
+      'oncekey.refuse_other_change',
       'oncekey.start_attempt',
       'oncekey.system_identifier',
       'oncekey.takes_writes',

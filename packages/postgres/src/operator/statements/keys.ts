@@ -187,7 +187,7 @@ export function endUnknownKey(
 ): (on: ActOnKey, response: StoredResponse | undefined) => Statement<{ outcome: string }> {
   return (on, response) => ({
     name: 'end_unknown_key',
-    text: `select ${schema}.end_unknown_key($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    text: `select ${schema}.end_unknown_key_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
       as outcome`,
     values: [
       on.lock,
@@ -211,7 +211,7 @@ export function forgetKey(
 ): (on: ActOnKey, fingerprint: string) => Statement<{ outcome: string }> {
   return (on, fingerprint) => ({
     name: 'forget_key',
-    text: `select ${schema}.forget_key($1, $2, $3, $4, $5, $6, $7, $8, $9) as outcome`,
+    text: `select ${schema}.forget_key_2($1, $2, $3, $4, $5, $6, $7, $8, $9) as outcome`,
     values: [
       on.lock,
       on.namespace,

@@ -15,6 +15,7 @@ import { auditOfActs } from './operator/audit-of-acts.ts'
 import { commentsAndViews } from './operator/comments-and-views.ts'
 import { consumersPaused } from './operator/consumers-paused.ts'
 import { editedLetters } from './operator/edited-letters.ts'
+import { erasableAudit } from './operator/erasable-audit.ts'
 import { namedStarts } from './operator/named-starts.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
 import { redrivesOnRecord } from './operator/redrives-on-record.ts'
@@ -55,4 +56,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   livingHolders,
   attemptsThatWereLost,
   namedStarts,
+  erasableAudit,
 ]

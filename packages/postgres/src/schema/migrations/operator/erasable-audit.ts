@@ -1,0 +1,24 @@
+import { endUnknownKey2 } from '../../functions/operator/end-unknown-key-2.ts'
+import {
+  eraseScopeFunction,
+  refuseOtherChangeFunction,
+} from '../../functions/operator/erase-scope.ts'
+import { forgetKey2 } from '../../functions/operator/forget-key-2.ts'
+
+/** One function writes every audit entry, and those of a scope's keys can be erased on record. */
+export function erasableAudit(schema: string): string[] {
+  return [
+    endUnknownKey2(schema),
+    forgetKey2(schema),
+    refuseOtherChangeFunction(schema),
+    `drop trigger operations_are_only_added on ${schema}.operations`,
+    `create trigger operations_are_only_added before delete or truncate
+      on ${schema}.operations for each statement execute function ${schema}.refuse_change()`,
+    `create trigger operations_are_only_erased before update
+      on ${schema}.operations for each row execute function ${schema}.refuse_other_change()`,
+    eraseScopeFunction(schema),
+    `comment on table ${schema}.operations is
+      'The audit trail: every act from outside, in its commit. Only ever added to; erase_scope() '
+      'makes the entries of a scope''s keys anonymous, and is in it itself.'`,
+  ]
+}
