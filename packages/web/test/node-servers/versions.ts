@@ -1,9 +1,9 @@
 import type { Server } from 'node:http'
-import type { Hono } from 'hono'
+import type { createAdaptorServer } from '@hono/node-server'
 
 /** A version of @hono/node-server. A process has one of them: each replaces the global Response. */
 export interface NodeServer {
-  readonly serve: (app: Pick<Hono, 'fetch'>) => Server
+  readonly serve: (app: Parameters<typeof createAdaptorServer>[0]) => Server
   readonly RESPONSE_ALREADY_SENT: Response
 }
 
