@@ -13,7 +13,6 @@ export function acts(): LogBehaviourGroup {
     behaviours: [
       {
         title: 'a discarded letter is recorded: who, why, and which',
-        needs: ['operations'],
         async run(context) {
           const { log } = context
           const { by, read, ids } = await someDead(context, 2)
@@ -30,7 +29,6 @@ export function acts(): LogBehaviourGroup {
       },
       {
         title: 'a redrive is recorded with the letters that it took, and not if it took none',
-        needs: ['operations'],
         async run(context) {
           const { log } = context
           const { by, ids } = await someDead(context, 2)
@@ -47,7 +45,7 @@ export function acts(): LogBehaviourGroup {
       },
       {
         title: 'the start and the cancelling of a redrive are recorded, each once',
-        needs: ['operations', 'redrives'],
+        needs: ['redrives'],
         async run(context) {
           const { by } = await someDead(context, 2)
           const on = redrivesOf(context)
@@ -68,7 +66,6 @@ export function acts(): LogBehaviourGroup {
       },
       {
         title: 'pausing, resuming and retiring a consumer are recorded, each once',
-        needs: ['operations', 'pausing'],
         async run(context) {
           const { consumer } = await context.reader()
           const on = controlOf(context)
@@ -89,7 +86,6 @@ export function acts(): LogBehaviourGroup {
       },
       {
         title: 'an act that names nobody is recorded under a name that the log has for it',
-        needs: ['operations'],
         async run(context) {
           const { log } = context
           const { ids } = await someDead(context, 1)
@@ -117,7 +113,6 @@ function refused(
 ): LogBehaviour {
   return {
     title: `${title} by an actor that cannot be recorded is refused, and nothing happens`,
-    needs: ['operations'],
     async run(context) {
       const { by, ids } = await someDead(context, 1)
       for (const actor of ['', ' ', 'm'.repeat(201)]) {
@@ -141,7 +136,7 @@ async function trailOf(
   ...names: readonly (string | undefined)[]
 ): Promise<readonly Operation[]> {
   const target = actTarget(kind, ...names.map(String))
-  const page = await log.operations?.list({ target }, { limit: 100 })
-  assert.ok(page, 'a log has `operations`')
+  assert.ok(log.operations, 'a log has `operations`')
+  const page = await log.operations.list({ target }, { limit: 100 })
   return page.items
 }

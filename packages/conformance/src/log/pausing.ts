@@ -10,7 +10,6 @@ export function pausing(): LogBehaviourGroup {
     behaviours: [
       {
         title: 'a consumer is paused until it is resumed, and every process sees it',
-        needs: ['pausing'],
         async run(context) {
           const { reader } = context
           const on = controlOf(context)
@@ -25,7 +24,6 @@ export function pausing(): LogBehaviourGroup {
       },
       {
         title: 'a second pause or resume changes nothing and says so',
-        needs: ['pausing'],
         async run(context) {
           const on = controlOf(context)
           const { consumer } = await context.reader()
@@ -37,7 +35,6 @@ export function pausing(): LogBehaviourGroup {
       },
       {
         title: 'a consumer that is not known is neither paused nor resumed',
-        needs: ['pausing'],
         async run(context) {
           const on = controlOf(context)
           const consumer = context.name()
@@ -49,7 +46,6 @@ export function pausing(): LogBehaviourGroup {
       },
       {
         title: 'a paused consumer keeps its slots and its events',
-        needs: ['pausing'],
         async run(context) {
           const by = await context.reader()
           await controlOf(context).pause(by.consumer)
@@ -65,7 +61,6 @@ export function pausing(): LogBehaviourGroup {
       },
       {
         title: 'subscribing again, as a new release does, leaves a consumer paused',
-        needs: ['pausing'],
         async run(context) {
           const by = await context.reader()
           await controlOf(context).pause(by.consumer)
@@ -75,7 +70,6 @@ export function pausing(): LogBehaviourGroup {
       },
       {
         title: 'a consumer that is retired is forgotten with its pause',
-        needs: ['pausing'],
         async run(context) {
           const { log } = context
           const by = await context.reader()
@@ -88,7 +82,6 @@ export function pausing(): LogBehaviourGroup {
       },
       {
         title: 'what a relay reports of its work is taken, also of a consumer that is not known',
-        needs: ['pausing'],
         async run(context) {
           const on = controlOf(context)
           const { consumer, relay } = await context.reader()
@@ -107,6 +100,6 @@ export function pausing(): LogBehaviourGroup {
 }
 
 export function controlOf({ log }: Pick<LogContext, 'log'>): ConsumerControl {
-  assert.ok(log.control)
+  assert.ok(log.control, 'a log has `control`')
   return log.control
 }

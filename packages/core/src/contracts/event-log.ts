@@ -206,11 +206,11 @@ export interface EventLog<Tx = unknown> {
   /** The dead letters of the consumers: all their deliveries that are `dead`. */
   readonly deadLetters: DeadLetterSource
 
-  /** Pausing consumers; absent where the log cannot. */
-  readonly control?: ConsumerControl
+  /** Pausing consumers, which every relay obeys. */
+  readonly control: ConsumerControl
 
-  /** The audit trail of acts on consumers and dead letters; absent where the log keeps none. */
-  readonly operations?: Operations
+  /** The audit trail of acts on consumers and dead letters: who and why. */
+  readonly operations: Operations
 
   /**
    * Removes events that every consumer has passed and that have been kept long enough, and reports

@@ -64,7 +64,7 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       if (state !== 'idle') throw misuse(state)
       state = 'round'
       try {
-        pauseThose(new Set(await resolved.log.control?.paused(names)))
+        pauseThose(new Set(await resolved.log.control.paused(names)))
         await resolved.log.deadLetters.redrives?.carry()
         const handled = await Promise.all(runners.map((runner) => runner.round()))
         return handled.reduce((sum, count) => sum + count, 0)
@@ -77,7 +77,7 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
       if (state !== 'idle') throw misuse(state)
       state = 'running'
       // No consumer begins before it is known which are paused.
-      if (resolved.log.control !== undefined) pauseThose(new Set(names))
+      pauseThose(new Set(names))
       const pauses = watchPauses({
         control: resolved.log.control,
         consumers: names,

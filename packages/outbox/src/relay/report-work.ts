@@ -3,7 +3,6 @@ import type { RunnerState } from './runner-state.ts'
 /** Reports what was done since the last report; nothing while there is nothing to say. */
 export async function reportWork<Tx>(state: RunnerState<Tx>): Promise<void> {
   const { log, consumer, relay, work } = state
-  if (log.control === undefined) return
   const now = performance.now()
   const { ended, reportedAt, isZero, lastError } = work
   if (ended === 0 && isZero) return

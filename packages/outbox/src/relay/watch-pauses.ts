@@ -5,15 +5,13 @@ import { type ConsumerControl, callLater, type Later } from '@oncekey/core'
  * After a failure of the log, everything stays as it is until the next answer.
  */
 export function watchPauses(of: {
-  readonly control: ConsumerControl | undefined
+  readonly control: ConsumerControl
   readonly consumers: readonly string[]
   readonly everyMs: number
   apply(paused: ReadonlySet<string>): void
   failed(error: unknown): void
 }): { stop(): void } {
   const { control, consumers, everyMs } = of
-  if (control === undefined) return { stop() {} }
-  const asked = control
   let over = false
   let timer: Later | undefined
   void ask()
@@ -27,7 +25,7 @@ export function watchPauses(of: {
 
   async function ask(): Promise<void> {
     try {
-      const paused = await asked.paused(consumers)
+      const paused = await control.paused(consumers)
       if (!over) of.apply(new Set(paused))
     } catch (error) {
       if (!over) of.failed(error)

@@ -293,6 +293,7 @@ describe('dead letters that are redriven by id', () => {
     const ids = items.map(({ id }) => id)
     const result = await dead.redrive({ ids: [...ids, 'no such'] }, { ratePerSecond: 20 })
     expect(result).toEqual({
+      id: expect.any(String),
       matched: 7,
       preview: false,
       redriven: ids.slice(2),

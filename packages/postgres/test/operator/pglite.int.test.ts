@@ -34,7 +34,7 @@ test('redrives, edited letters, pauses and views work on PGlite', async () => {
   })
   const consumers = postgresConsumers({ client })
   expect(await consumers.pause('email', by)).toBe('paused')
-  expect(await log.control?.paused(['email', 'other'])).toEqual(['email'])
+  expect(await log.control.paused(['email', 'other'])).toEqual(['email'])
   expect((await consumers.list())[0]?.pause?.by).toBe(by.actor)
   expect(await consumers.resume('email', by)).toBe('resumed')
   const { rows } = await db.query<{ act: string }>('select act from oncekey.operations order by id')

@@ -1,4 +1,5 @@
 import type { DeadLetterSource, Resolution } from '@oncekey/core'
+import { actedIn } from './acted-in.ts'
 import { deadGroups } from './dead-groups.ts'
 import { deadInOrder, pageOfDead } from './dead-in-order.ts'
 import { deadLetterOf, pastAttempt, triesOf } from './dead-letter.ts'
@@ -46,7 +47,8 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       return count
     },
 
-    async redrive(filter, { limit }) {
+    async redrive(filter, { limit, ...given }) {
+      const by = actedIn('redrive', given)
       const taken: DeadOne[] = []
       const there = new Set(await consumersOf(log))
       if (limit > 0 && filter.retired !== true) {
@@ -59,7 +61,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       }
       const outcomes: RedriveOutcome[] = []
       for (const asked of inPortions(byConsumerInSlot(taken))) {
-        const some = await log.askSlots(redriveDeadScript, asked, (slots) => ({ slots }))
+        const some = await log.askSlots(redriveDeadScript, asked, (slots) => ({ ...by, slots }))
         outcomes.push(...some.flat())
       }
       const redriven = new Set(
@@ -74,10 +76,15 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       }
     },
 
-    async discard(ids, note) {
+    async discard(ids, note, given) {
+      const { actor } = actedIn('discard', given)
       const byId = new Map<string, Resolution>()
       for (const asked of inPortions(slotsOf(ids))) {
-        const some = await log.askSlots(discardDeadScript, asked, (slots) => ({ note, slots }))
+        const question = { note, actor }
+        const some = await log.askSlots(discardDeadScript, asked, (slots) => ({
+          ...question,
+          slots,
+        }))
         for (const each of some.flat()) byId.set(each.id, each)
       }
       return ids.map((id) => byId.get(id) ?? { id, outcome: 'unknown' })

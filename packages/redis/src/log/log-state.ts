@@ -26,6 +26,7 @@ export interface LogState extends ResolvedLogOptions {
     items: readonly Item[],
     question: (some: readonly Item[]) => Question,
   ): Promise<{ readonly replies: readonly Reply[]; readonly away: readonly Item[] }>
+  readonly scripts: ScriptRunner
   /** Splits items as `askSlots` does. */
   portions<Item>(items: readonly Item[]): readonly (readonly Item[])[]
 }
@@ -61,6 +62,7 @@ export function logState(options: ResolvedLogOptions): LogState {
 
   return {
     ...options,
+    scripts,
     ask,
     portions,
     async askSlotsThere(script, items, question) {

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { checkEvents, type EventLog, OncekeyError, type Settle } from '@oncekey/core'
 import { evictionWatch } from '../client/eviction.ts'
+import { redisOperations } from '../store/operator/operations.ts'
 import { openAttemptKeys } from '../store/record/record-keys.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
+import { consumerControl } from './consumer-control.ts'
 import { logDeadLetters } from './dead-letters.ts'
 import { heldKeys, takeDue } from './deliveries.ts'
 import { entryIdOf } from './keys/life.ts'
@@ -146,6 +148,10 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
     lag: (consumer) => lagOf(log, consumer),
 
     deadLetters: logDeadLetters(log),
+
+    control: consumerControl(log),
+
+    operations: redisOperations(log.scripts),
 
     async maintain() {
       await lookForEviction()

@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { type Retired, type Retirement, type RetireOptions, retirement } from '@oncekey/core'
+import {
+  actTarget,
+  type Retired,
+  type Retirement,
+  type RetireOptions,
+  retirement,
+} from '@oncekey/core'
+import { actedIn } from './acted-in.ts'
 import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
 import { isRetiredScript } from './scripts/retirement/is-retired.ts'
@@ -24,7 +31,14 @@ export async function retire(
 ): Promise<Retired> {
   const choice = retirement(options)
   const mark = JSON.stringify({ ...choice, id: randomUUID() })
-  await log.ask(beginRetirementScript, { consumer, mark })
+  const { actor, note, remaining } = choice
+  await log.ask(beginRetirementScript, {
+    consumer,
+    mark,
+    ...actedIn('retire', { note, ...(actor !== null && { actor }) }),
+    target: actTarget('consumer', consumer),
+    detail: { remaining },
+  })
   await log.askSlots(retireScript, allSlots, (slots) => ({ slots, consumer }))
   const count = await setAside(log, consumer, choice)
   await log.ask(endRetirementScript, { consumer, mark })

@@ -20,6 +20,8 @@ export interface SlotKeys {
   readonly resolved: string
   /** A sorted set: letters kept from retired consumers by their time of death, microseconds. */
   readonly retired: string
+  /** The audit of the partition, which it shares with the keys of a store. */
+  readonly operations: string
 }
 
 export function slotKeys(slot: number): SlotKeys {
@@ -32,6 +34,7 @@ export function slotKeys(slot: number): SlotKeys {
     arrived: `${at}dead-arrived`,
     resolved: `${at}dead-resolved`,
     retired: `${at}dead-retired`,
+    operations: `${at}operations`,
   }
 }
 
@@ -51,6 +54,21 @@ export function relaysKey(consumer: string): string {
  */
 export function subscriptionsKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:subscriptions:${consumer}`
+}
+
+/** What one script may touch of a consumer, whatever its slots. */
+export function partitionKeys(consumer: string): {
+  readonly subscriptions: string
+  /** A hash: since when it is paused, and by whom. */
+  readonly paused: string
+  readonly operations: string
+} {
+  const partition = partitionOf(consumer)
+  return {
+    subscriptions: subscriptionsKey(consumer),
+    paused: `oncekey:{${partition}}:paused:${consumer}`,
+    operations: slotKeys(partition).operations,
+  }
 }
 
 /** The mark that a consumer was retired: see `scripts/retirement/retirement-mark.ts`. */

@@ -25,14 +25,15 @@ interface Entry extends Place {
 /**
  * The audit in Redis: a stream in every partition, because an act and its entry are one script,
  * which stays on one node. A list reads a bounded part of each stream and merges them; all acts on
- * one key are in one stream.
+ * one key are in one stream. A store and its log share the streams.
  */
 export function redisOperations(scripts: ScriptRunner): Operations {
   return {
     async list(filter, { limit, after }) {
       checkPageLimit('operations.list', limit)
       const before = after === undefined ? undefined : placeIn(after)
-      const isFiltered = filter.actor !== undefined || filter.act !== undefined
+      const { actor, act, target } = filter
+      const isFiltered = [actor, act, target].some((wanted) => wanted !== undefined)
       const count = isFiltered ? rowsToRead(limit) : limit
       const parts = await Promise.all(
         streamsOf(filter).map(([stream, partition]) =>
@@ -123,7 +124,7 @@ function operationOf({ entry, ...place }: Entry): Operation {
     act,
     target,
     note,
-    detail: { fingerprint, ...JSON.parse(detail) },
+    detail: { ...(fingerprint !== undefined && { fingerprint }), ...JSON.parse(detail) },
   }
 }
 

@@ -7,6 +7,11 @@ ${clockLua}
 return {redis.call('GET', KEYS[1]) or '', digits(now)}
 `
 
+/** `is-paused.lua` */
+export const isPausedLua: string = `
+return redis.call('EXISTS', KEYS[1])
+`
+
 /** `list-consumers.lua` */
 export const listConsumersLua: string = `
 local names = {}
@@ -16,6 +21,36 @@ for i = 1, #KEYS do
   end
 end
 return names
+`
+
+/** `pause.lua` */
+export const pauseLua: string = `
+${clockLua}
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return 'unknown'
+end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  return 'already'
+end
+redis.call('XADD', KEYS[3], '*', 'act', 'consumers.pause', 'actor', ARGV[1], 'target', ARGV[2],
+  'note', ARGV[3], 'detail', '{}')
+redis.call('HSET', KEYS[2], 'at', digits(now), 'by', ARGV[1])
+return 'done'
+`
+
+/** `resume.lua` */
+export const resumeLua: string = `
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  return 'unknown'
+end
+local was = redis.call('HMGET', KEYS[2], 'at', 'by')
+if not was[1] then
+  return 'already'
+end
+redis.call('XADD', KEYS[3], '*', 'act', 'consumers.resume', 'actor', ARGV[1], 'target', ARGV[2],
+  'note', ARGV[3], 'detail', cjson.encode({pausedAt = tonumber(was[1]), pausedBy = was[2]}))
+redis.call('DEL', KEYS[2])
+return 'done'
 `
 
 /** `set-subscriptions.lua` */

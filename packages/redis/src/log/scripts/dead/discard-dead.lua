@@ -6,13 +6,19 @@
 -- KEYS[i + 1] what is dead
 -- KEYS[i + 2] what was dealt with
 -- KEYS[i + 3] what is retired
+-- KEYS[i + 4] the audit of the slot
 -- ARGV[1]     why
--- ARGV[2..]   for each slot how many, and their numbers
+-- ARGV[2]     who
+-- ARGV[3..]   for each slot how many, and their numbers
 local function is_meant(_, state)
   return state.state == 'dead' or state.state == 'retired'
 end
 
 local function discard(i, n, state)
+  local event = cjson.decode(redis.call('HGET', KEYS[i], n .. ':event'))
+  redis.call('XADD', KEYS[i + 4], '*', 'act', 'dead-letters.discard', 'actor', ARGV[2],
+    'target', cjson.encode({'dead-letter', 'consumers', id_of(i, n)}), 'note', ARGV[1],
+    'detail', cjson.encode({origin = state.consumer, eventId = event.id, type = event.type}))
   state.state, state.resolution, state.resolved_at = 'resolved', 'discarded', now
   keep_state(KEYS[i], n, state)
   redis.call('HSET', KEYS[i], n .. ':note', ARGV[1])
@@ -20,4 +26,4 @@ local function discard(i, n, state)
   redis.call('ZREM', KEYS[i + 3], n)
 end
 
-return each_dead(2, is_meant, discard, 'discarded')
+return each_dead(3, is_meant, discard, 'discarded')

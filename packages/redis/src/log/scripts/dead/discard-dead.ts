@@ -4,17 +4,18 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { OUTCOMES, outcomesOf } from './each-dead.ts'
 import { discardDeadLua } from './lua.ts'
 
-/** Marks dead letters as never to be delivered. */
+/** Marks dead letters as never to be delivered, each with its entry in the audit. */
 export const discardDeadScript: Script<DiscardDeadQuestion, Resolution[]> = script({
   name: 'discard-dead',
   text: discardDeadLua,
   keys: ({ slots }) =>
     slots.flatMap(({ slot }) => {
-      const { dead, deliveries, resolved, retired } = slotKeys(slot)
-      return [deliveries, dead, resolved, retired]
+      const { dead, deliveries, operations, resolved, retired } = slotKeys(slot)
+      return [deliveries, dead, resolved, retired, operations]
     }),
-  args: ({ note, slots }) => [
+  args: ({ note, actor, slots }) => [
     note,
+    actor,
     ...slots.flatMap(({ numbers }) => [numbers.length, ...numbers]),
   ],
   reply: (raw, { slots }) => outcomesOf(raw, slots, OUTCOMES),
@@ -22,5 +23,6 @@ export const discardDeadScript: Script<DiscardDeadQuestion, Resolution[]> = scri
 
 export interface DiscardDeadQuestion {
   readonly note: string
+  readonly actor: string
   readonly slots: readonly { readonly slot: number; readonly numbers: readonly string[] }[]
 }

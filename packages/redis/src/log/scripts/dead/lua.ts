@@ -16,10 +16,13 @@ return {depth, arrived, drained, digits(math.floor((now_us - oldest) / 1000))}
 
 /** `each-dead.lua` */
 export const eachDeadLua: string = `
-local function each_dead(first, is_meant, change, outcome)
+local function id_of(i, n)
+  return KEYS[i]:match('{(%d+)}') .. '-' .. n
+end
+local function each_dead(first, is_meant, change, outcome, done)
   local at, outcomes = first, {}
-  for i = 1, #KEYS, 4 do
-    local last = at + ARGV[at]
+  for i = 1, #KEYS, 5 do
+    local last, changed = at + ARGV[at], {}
     for d = at + 1, last do
       local n = ARGV[d]
       local state = state_of(KEYS[i], n)
@@ -27,9 +30,13 @@ local function each_dead(first, is_meant, change, outcome)
         change(i, n, state)
         redis.call('ZREM', KEYS[i + 1], n)
         outcomes[#outcomes + 1] = outcome
+        changed[#changed + 1] = id_of(i, n)
       else
         outcomes[#outcomes + 1] = state and state.state == 'dead' and 'retired' or word_of(state)
       end
+    end
+    if done and #changed > 0 then
+      done(i, changed)
     end
     at = last + 1
   end
@@ -46,13 +53,17 @@ local function is_meant(_, state)
   return state.state == 'dead' or state.state == 'retired'
 end
 local function discard(i, n, state)
+  local event = cjson.decode(redis.call('HGET', KEYS[i], n .. ':event'))
+  redis.call('XADD', KEYS[i + 4], '*', 'act', 'dead-letters.discard', 'actor', ARGV[2],
+    'target', cjson.encode({'dead-letter', 'consumers', id_of(i, n)}), 'note', ARGV[1],
+    'detail', cjson.encode({origin = state.consumer, eventId = event.id, type = event.type}))
   state.state, state.resolution, state.resolved_at = 'resolved', 'discarded', now
   keep_state(KEYS[i], n, state)
   redis.call('HSET', KEYS[i], n .. ':note', ARGV[1])
   redis.call('ZADD', KEYS[i + 2], digits(now), n)
   redis.call('ZREM', KEYS[i + 3], n)
 end
-return each_dead(2, is_meant, discard, 'discarded')
+return each_dead(3, is_meant, discard, 'discarded')
 `
 
 /** `kept.lua` */
@@ -113,5 +124,9 @@ local function redrive(i, n, state)
   keep_state(KEYS[i], n, state)
   redis.call('ZADD', KEYS[i + 2], digits(now), n)
 end
-return each_dead(1, is_meant, redrive, 'redriven')
+local function done(i, ids)
+  redis.call('XADD', KEYS[i + 4], '*', 'act', 'dead-letters.redrive', 'actor', ARGV[1],
+    'target', '["dead-letters","consumers"]', 'note', ARGV[2], 'detail', cjson.encode({ids = ids}))
+end
+return each_dead(3, is_meant, redrive, 'redriven', done)
 `

@@ -6,7 +6,10 @@
 -- KEYS[i + 1] what is dead
 -- KEYS[i + 2] the consumer's deliveries that are retrying
 -- KEYS[i + 3] the consumers of the slot
--- ARGV[1..]   for each of these how many, and their numbers
+-- KEYS[i + 4] the audit of the slot
+-- ARGV[1]     who
+-- ARGV[2]     why
+-- ARGV[3..]   for each of these how many, and their numbers
 local function is_meant(i, state)
   return state.state == 'dead' and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
 end
@@ -18,4 +21,9 @@ local function redrive(i, n, state)
   redis.call('ZADD', KEYS[i + 2], digits(now), n)
 end
 
-return each_dead(1, is_meant, redrive, 'redriven')
+local function done(i, ids)
+  redis.call('XADD', KEYS[i + 4], '*', 'act', 'dead-letters.redrive', 'actor', ARGV[1],
+    'target', '["dead-letters","consumers"]', 'note', ARGV[2], 'detail', cjson.encode({ids = ids}))
+end
+
+return each_dead(3, is_meant, redrive, 'redriven', done)

@@ -6,21 +6,27 @@ import { redriveDeadLua } from './lua.ts'
 
 /**
  * Puts back letters that are still dead and whose consumer exists. They are due at once, and their
- * attempts start at 0.
+ * attempts start at 0. Of those of one consumer in one slot there is one entry in the audit.
  */
 export const redriveDeadScript: Script<RedriveDeadQuestion, RedriveOutcome[]> = script({
   name: 'redrive-dead',
   text: redriveDeadLua,
   keys: ({ slots }) =>
     slots.flatMap(({ slot, consumer }) => {
-      const { consumers, dead, deliveries } = slotKeys(slot)
-      return [deliveries, dead, dueKey(slot, consumer), consumers]
+      const { consumers, dead, deliveries, operations } = slotKeys(slot)
+      return [deliveries, dead, dueKey(slot, consumer), consumers, operations]
     }),
-  args: ({ slots }) => slots.flatMap(({ numbers }) => [numbers.length, ...numbers]),
+  args: ({ actor, note, slots }) => [
+    actor,
+    note,
+    ...slots.flatMap(({ numbers }) => [numbers.length, ...numbers]),
+  ],
   reply: (raw, { slots }) => outcomesOf(raw, slots, ['redriven', ...OUTCOMES]),
 })
 
 export interface RedriveDeadQuestion {
+  readonly actor: string
+  readonly note: string
   readonly slots: readonly {
     readonly slot: number
     readonly consumer: string

@@ -3,7 +3,12 @@ import { clockLua, cursorLua, deliveryLua } from '../lua.ts'
 
 /** `begin-retirement.lua` */
 export const beginRetirementLua: string = `
-redis.call('DEL', KEYS[2], KEYS[3])
+local is_known = redis.call('EXISTS', KEYS[3]) == 1
+redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
+if is_known then
+  redis.call('XADD', KEYS[5], '*', 'act', 'consumers.retire', 'actor', ARGV[3], 'target', ARGV[4],
+    'note', ARGV[5], 'detail', ARGV[6])
+end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 'noted'
 `

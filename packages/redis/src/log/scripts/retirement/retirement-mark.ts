@@ -1,5 +1,5 @@
 import { integerIn, type Script, script, textIn, wordIn } from '../../../client/script.ts'
-import { relaysKey, retiredKey, subscriptionsKey } from '../../keys/slot-keys.ts'
+import { partitionKeys, relaysKey, retiredKey } from '../../keys/slot-keys.ts'
 import { beginRetirementLua, endRetirementLua, findRetirementLua } from './lua.ts'
 
 /**
@@ -22,13 +22,23 @@ export const findRetirementScript: Script<{ readonly consumer: string }, string 
 
 /**
  * Marks a consumer as retired, so that its missing cursors do not count as lost, and forgets its
- * relays.
+ * relays and its pause, with an entry in the audit.
  */
-export const beginRetirementScript: Script<RetirementQuestion, 'noted'> = script({
+export const beginRetirementScript: Script<BeginRetirementQuestion, 'noted'> = script({
   name: 'begin-retirement',
   text: beginRetirementLua,
-  keys: ({ consumer }) => [retiredKey(consumer), relaysKey(consumer), subscriptionsKey(consumer)],
-  args: ({ mark }) => [mark, MARK_KEPT_MS],
+  keys({ consumer }) {
+    const { subscriptions, paused, operations } = partitionKeys(consumer)
+    return [retiredKey(consumer), relaysKey(consumer), subscriptions, paused, operations]
+  },
+  args: ({ mark, actor, target, note, detail }) => [
+    mark,
+    MARK_KEPT_MS,
+    actor,
+    target,
+    note,
+    JSON.stringify(detail),
+  ],
   reply: (raw) => wordIn(raw, ['noted']),
 })
 
@@ -44,6 +54,13 @@ export const endRetirementScript: Script<RetirementQuestion, boolean> = script({
 export interface RetirementQuestion {
   readonly consumer: string
   readonly mark: string
+}
+
+export interface BeginRetirementQuestion extends RetirementQuestion {
+  readonly actor: string
+  readonly target: string
+  readonly note: string
+  readonly detail: Readonly<Record<string, unknown>>
 }
 
 /** Long enough for every process that still runs the consumer to be restarted. */

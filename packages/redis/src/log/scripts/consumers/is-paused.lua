@@ -1,0 +1,2 @@
+-- KEYS[1] the pause of a consumer
+return redis.call('EXISTS', KEYS[1])
