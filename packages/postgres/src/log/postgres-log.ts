@@ -7,7 +7,7 @@ import {
   type ReadRequest,
   retirement,
 } from '@oncekey/core'
-import { postgresOperations } from '../operator/operations.ts'
+import { postgresOperations } from '../operator/audit/operations.ts'
 import { sqlState } from '../sql/sql-state.ts'
 import { consumerControl } from './consumer-control.ts'
 import { logDeadLetters } from './dead-letters.ts'

@@ -1,6 +1,6 @@
 import type { Store } from '@oncekey/core'
+import { postgresOperations } from '../operator/audit/operations.ts'
 import { postgresKeys } from '../operator/keys.ts'
-import { postgresOperations } from '../operator/operations.ts'
 import { keylessAttempt } from './attempt/keyless-attempt.ts'
 import {
   type PostgresStoreOptions,

@@ -1,5 +1,5 @@
 import type { DeadLetterSource, Resolution } from '@oncekey/core'
-import { actedIn } from './acted-in.ts'
+import { actedIn } from './acts/acted-in.ts'
 import { deadGroups } from './dead-groups.ts'
 import { deadInOrder, pageOfDead } from './dead-in-order.ts'
 import { deadLetterOf, pastAttempt, triesOf } from './dead-letter.ts'

@@ -4,7 +4,7 @@ import { evictionWatch } from '../client/eviction.ts'
 import { redisOperations } from '../store/operator/operations.ts'
 import { openAttemptKeys } from '../store/record/record-keys.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
-import { consumerControl } from './consumer-control.ts'
+import { consumerControl } from './acts/consumer-control.ts'
 import { logDeadLetters } from './dead-letters.ts'
 import { heldKeys, takeDue } from './deliveries.ts'
 import { entryIdOf } from './keys/life.ts'
@@ -149,7 +149,7 @@ export function redisLog(options: RedisLogOptions): EventLog<never> {
 
     deadLetters: logDeadLetters(log),
 
-    control: consumerControl(log),
+    control: consumerControl(log.ask),
 
     operations: redisOperations(log.scripts),
 

@@ -6,7 +6,7 @@ import {
   type RetireOptions,
   retirement,
 } from '@oncekey/core'
-import { actedIn } from './acted-in.ts'
+import { actedIn } from './acts/acted-in.ts'
 import { allSlots } from './keys/slot-keys.ts'
 import type { LogState } from './log-state.ts'
 import { isRetiredScript } from './scripts/retirement/is-retired.ts'

@@ -6,10 +6,10 @@ import {
   type Operations,
   rowsToRead,
 } from '@oncekey/core'
-import { pageToken, partsOfToken } from '../sql/page-token.ts'
-import type { SqlClient } from '../sql/sql-client.ts'
-import { storeError } from '../sql/store-error.ts'
-import { listOperations, type OperationRow } from './statements/operations.ts'
+import { pageToken, partsOfToken } from '../../sql/page-token.ts'
+import type { SqlClient } from '../../sql/sql-client.ts'
+import { storeError } from '../../sql/store-error.ts'
+import { listOperations, type OperationRow } from './list-operations.ts'
 
 /** The audit trail of one schema. */
 export function postgresOperations(on: {
