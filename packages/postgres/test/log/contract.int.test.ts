@@ -88,6 +88,9 @@ function clockMovedOn(ms: number): string[] {
     `update oncekey.cursors set lease_until = lease_until ${earlier}`,
     `update oncekey.relays set until = until ${earlier}`,
     `update oncekey.deliveries set due_at = due_at ${earlier}, dead_at = dead_at ${earlier}`,
+    // A redrive compares its times with those of the letters, so they move together.
+    `update oncekey.redrives set started_at = started_at ${earlier}, next_at = next_at ${earlier},
+      cursor_at = cursor_at ${earlier}`,
     `update oncekey.consumers c set subscriptions = (
         select json_build_object('version', s->'version', 'lists', (
             select json_agg(json_build_object('types', l->'types', 'left', l->'left',
