@@ -19,8 +19,8 @@ function door() {
  * A site over HTTP/2. `ask` returns status, whether it is a replay, and the body, always for the
  * same key.
  */
-async function site(handler: Handler) {
-  const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared' })
+async function site(handler: Handler, options: { handlerTimeoutMs?: number } = {}) {
+  const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared', ...options })
   const runs = { count: 0 }
   const server = createServer((req, res) => {
     void once(req as never, res as never, () => {
@@ -91,23 +91,16 @@ test('a handler that closes its stream and still responds is treated like one wh
   expect(runs.count).toBe(1)
 })
 
-// A bug: the response left without a record, the run was undone in the end, and it ran again.
-test('a handler that responds on the stream itself is done once', async () => {
-  const { ask, runs } = await site((res) => {
-    res.stream.respond({ ':status': 202 })
-    res.stream.end('past')
-  })
+test('a handler that answers by methods kept from before its stream was held does not crash the process after its timeout', async () => {
+  const { ask, runs } = await site(
+    (res) => {
+      const { respond, end } = Object.getPrototypeOf(res.stream)
+      respond.call(res.stream, { ':status': 202 })
+      end.call(res.stream, 'past')
+    },
+    { handlerTimeoutMs: 50 },
+  )
   expect(await ask()).toBe('202 past')
-  expect(await ask()).toBe('202 replayed past')
-  expect(runs.count).toBe(1)
-})
-
-test('a handler that would send a file on the stream is told what to do instead', async () => {
-  const { ask } = await site((res) => {
-    expect(() => res.stream.respondWithFile('package.json')).toThrow(/Pipe the file into/)
-    expect(() => res.stream.respondWithFD(0)).toThrow(/Pipe the file into/)
-    res.writeHead(201).end('whole')
-  })
-  expect(await ask()).toBe('201 whole')
-  expect(await ask()).toBe('201 replayed whole')
+  await expect.poll(ask).toBe('202 past')
+  expect(runs.count).toBe(2)
 })

@@ -43,6 +43,8 @@ export interface Exchange {
   countsAsSent: boolean
   /** Set in phase `raw`. */
   held: HeldResponse | undefined
+  /** Ends the watch on the stream of an HTTP/2 response. */
+  releaseStream: (() => void) | undefined
   /** What the handler returned. */
   returned: unknown
 }
@@ -75,6 +77,7 @@ export function beginExchange(
     collection: undefined,
     countsAsSent: false,
     held: undefined,
+    releaseStream: undefined,
     returned: undefined,
   }
   ;(request as ExchangedRequest)[EXCHANGE] = exchange

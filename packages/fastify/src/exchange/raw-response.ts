@@ -2,12 +2,13 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { holdBack } from '@oncekey/node'
 import type { FastifyReply } from 'fastify'
 import type { Exchange } from './exchange.ts'
+import { watchStream } from './watch-stream.ts'
 
 /**
- * Watches for writes that bypass Fastify: through `reply.raw`, after `reply.hijack()`, or by
- * Fastify itself where it skips its own hooks (an error handler that fails). The first such call
- * holds the response back as a `node:http` response, which is then stored and replayed like any
- * other.
+ * Watches for writes that bypass Fastify: through `reply.raw` or its HTTP/2 stream, after
+ * `reply.hijack()`, or by Fastify itself where it skips its own hooks (an error handler that
+ * fails). The first such call holds the response back as a `node:http` response, which is then
+ * stored and replayed like any other.
  *
  * Not earlier, because holding back costs more than everything a normal reply needs.
  */
@@ -22,29 +23,14 @@ export function watchRaw(exchange: Exchange, reply: FastifyReply): void {
   raw.flushHeaders = watched.flushHeaders
   raw.destroy = watched.destroy
   raw.on('pipe', piped)
-  const { stream } = raw as { stream?: WatchedStream }
-  if (reply.request.raw.httpVersionMajor >= 2 && stream !== undefined) watchStream(stream, raw)
-}
-
-/**
- * Over HTTP/2 a handler can also respond on the stream below the raw response. `holdBack` captures
- * that.
- */
-function watchStream(stream: WatchedStream, raw: ServerResponse): void {
-  for (const name of RESPONDERS) {
-    const respond = stream[name]
-    stream[name] = (...given) => {
-      const { exchange, reply } = (raw as WatchedResponse)[WATCH]
-      stream[name] = respond
-      if (isUnderWay(exchange)) holdRaw(exchange, reply)
-      stream[name](...given)
+  exchange.releaseStream = watchStream(reply, () => {
+    if (isUnderWay(exchange)) {
+      holdRaw(exchange, reply)
+      return 'again'
     }
-  }
+    return exchange.phase === 'finishing' ? 'ignored' : 'as it is'
+  })
 }
-
-const RESPONDERS = ['respond', 'respondWithFD', 'respondWithFile'] as const
-
-type WatchedStream = Record<(typeof RESPONDERS)[number], (...given: unknown[]) => void>
 
 function isUnderWay({ phase, collection }: Exchange): boolean {
   return phase === 'open' || collection !== undefined
@@ -57,6 +43,7 @@ function isUnderWay({ phase, collection }: Exchange): boolean {
 export function holdRaw(exchange: Exchange, reply: FastifyReply): void {
   const raw = reply.raw as WatchedResponse
   Object.assign(raw, raw[WATCH].native)
+  exchange.releaseStream?.()
   const soFar = raw.getHeaders()
   putHeaders(raw, exchange.before)
   exchange.held = holdBack(raw, exchange.run as NonNullable<Exchange['run']>)

@@ -50,7 +50,10 @@ export interface Capture {
   sources: Set<Readable> | undefined
   /** Lets the connection end again, and ends it if somebody asked for that while it was held. */
   releaseConnection: (() => void) | undefined
-  /** Stops intercepting methods that somebody saved before the response was held. */
+  /**
+   * Stops intercepting what bypasses the response: methods that somebody saved before it was held,
+   * and its HTTP/2 stream.
+   */
   releaseSends: (() => void) | undefined
   onOver: (() => void) | undefined
   /** Receives failures of the app's options after the handler: the framework's error handler. */

@@ -53,7 +53,12 @@ function shieldConnection(res: ServerResponse): void {
 /** Over HTTP/2 only the stream needs shielding; it carries nothing but this response. */
 function shieldStream(res: ServerResponse): void {
   const stream = streamOf(res)
-  const { destroy } = stream
+  const { destroy, respond, write, end } = stream
+  stream.respond = (...given) => {
+    if (!stream.headersSent) respond.apply(stream, given)
+  }
+  stream.write = (...given) => (stream.writableEnded ? true : write.apply(stream, given))
+  stream.end = (...given) => (stream.writableEnded ? stream : end.apply(stream, given))
   stream.destroy = (error) => {
     const isHandlers = error === undefined && !stream.closed && stream.session?.destroyed === false
     return isHandlers && !stream.writableFinished ? stream : destroy.call(stream, error)

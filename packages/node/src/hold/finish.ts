@@ -1,7 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { PlainResponse, RunOutcome } from '@oncekey/core'
-import { isHttp2 } from '../internals/internals.ts'
+import { isHttp2, streamOf } from '../internals/internals.ts'
 import { isWithoutBody } from '../response/without-body.ts'
 import { writeResponse } from '../response/write-response.ts'
 import type { Capture } from './capture.ts'
@@ -48,6 +48,8 @@ function pass(capture: Capture): void {
     if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
     for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
     if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
+    // A pipe may wait at the stream, which tells the response.
+    else if (isHttp2(res)) streamOf(res).emit('drain')
     else res.emit('drain')
   }
   letGo(capture)
@@ -59,7 +61,7 @@ export function replace(capture: Capture, response: PlainResponse): void {
   const { native, internals } = capture
   const res: ServerResponse = capture.res
   handBack(capture)
-  // Over HTTP/2 a handler can respond on the stream directly, which is not held back.
+  // Over HTTP/2 a handler may have taken methods off the stream before it was held back.
   if (res.headersSent) {
     giveUp(capture, undefined)
     return

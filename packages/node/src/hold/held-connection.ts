@@ -4,7 +4,7 @@ import { type Http2Stream, isHttp2, streamOf } from '../internals/internals.ts'
 import type { Capture } from './capture.ts'
 import { facade } from './facade.ts'
 import { abandon } from './finish.ts'
-import { holdStreamSends } from './held-stream.ts'
+import { holdStreamWrites } from './held-stream.ts'
 
 /**
  * Holds back the end of a connection. Express and others react to an error after the first byte by
@@ -15,10 +15,8 @@ import { holdStreamSends } from './held-stream.ts'
  */
 export function holdConnection(capture: Capture): void {
   const { res } = capture
-  if (isHttp2(res)) {
-    holdStream(capture, streamOf(res))
-    holdStreamSends(capture, streamOf(res))
-  } else if (res.socket) holdSocket(capture, res.socket)
+  if (isHttp2(res)) holdStream(capture, streamOf(res))
+  else if (res.socket) holdSocket(capture, res.socket)
   else if (res.req?.socket) holdQueued(capture, res.req)
 }
 
@@ -85,6 +83,7 @@ function holdQueued(capture: Capture, req: IncomingMessage): void {
 function holdStream(capture: Capture, stream: Http2Stream): void {
   const { destroy, close } = stream
   let asked: (() => unknown) | undefined
+  capture.releaseSends = holdStreamWrites(capture, stream)
 
   stream.destroy = (error) => {
     const hungUp = error !== undefined || stream.closed || stream.session?.destroyed !== false

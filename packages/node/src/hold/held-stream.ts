@@ -1,41 +1,55 @@
-import type { OutgoingHttpHeaders } from 'node:http'
+import { warnOnce } from '@oncekey/core'
 import type { Http2Stream } from '../internals/internals.ts'
+import { isWithoutBody } from '../response/without-body.ts'
 import type { Capture } from './capture.ts'
+import { abandon } from './finish.ts'
 
 /**
- * Captures what a handler sends on the HTTP/2 stream below its response (`res.stream.respond()`),
- * as if it had written to the response. Node's own response uses these methods too, once it is no
- * longer held.
+ * Holds back what a handler writes to the stream of its HTTP/2 response, by having the response
+ * write it. A file that is sent by name or descriptor passes the stream by, so its run is undone.
+ * Returns what gives the stream its methods back.
  */
-export function holdStreamSends(capture: Capture, stream: Http2Stream): void {
+export function holdStreamWrites(capture: Capture, stream: Http2Stream): () => void {
   const { res } = capture
-  const { respond, write, end } = stream
-  let isResponding = false
-  const isOver = (): boolean => capture.phase === 'over'
-  // Node also ends a stream that is closed, and its own errors are for bytes before `respond`.
-  const isNodes = (): boolean => isOver() || !isResponding || stream.closed
+  const { respond, respondWithFile, respondWithFD, write, end } = stream
 
-  stream.respond = (headers = {}, options = {}) => {
-    if (isOver()) return respond.call(stream, headers, options)
-    const { ':status': status = 200, ...rest } = headers
-    isResponding = true
-    res.writeHead(Number(status), rest as OutgoingHttpHeaders)
-    if (options.endStream === true) res.end()
+  stream.respond = (headers = {}, { endStream = false } = {}) => {
+    const { ':status': status = 200, ...fields } = headers
+    res.writeHead(Number(status), fields)
+    if (endStream || isWithoutBody(res, Number(status))) res.end()
   }
-  stream.write = (...given) =>
-    isNodes() ? write.apply(stream, given) : res.write(...(given as [string]))
+  stream.write = (...given) => res.write(...(given as [string]))
   stream.end = (...given) => {
-    if (isNodes()) return end.apply(stream, given)
+    // Node ends a stream that is being closed.
+    if (stream.closed) return end.apply(stream, given)
     res.end(...(given as [string]))
     return stream
   }
-  for (const name of ['respondWithFD', 'respondWithFile'] as const) {
-    const send = stream[name]
-    stream[name] = (...given) => {
-      if (isOver()) return send.apply(stream, given)
-      throw new TypeError(
-        `${name}() sends what no record has. Pipe the file into the response, or cover the route with response: 'stream'.`,
-      )
-    }
+  stream.respondWithFile = refuse
+  stream.respondWithFD = refuse
+  const haveLeft = (): boolean =>
+    Reflect.get(Object.getPrototypeOf(stream) as object, 'headersSent', stream)
+  Object.defineProperty(stream, 'headersSent', {
+    configurable: true,
+    get: () => capture.begun || haveLeft(),
+  })
+  const piped = (source: unknown): unknown => res.emit('pipe', source)
+  const unpiped = (source: unknown): unknown => res.emit('unpipe', source)
+  stream.on('pipe', piped)
+  stream.on('unpipe', unpiped)
+
+  function refuse(): void {
+    warnOnce('file-unheld', FILE_UNHELD)
+    abandon(capture, new Error(FILE_UNHELD))
+  }
+
+  return () => {
+    Object.assign(stream, { respond, respondWithFile, respondWithFD, write, end })
+    Reflect.deleteProperty(stream, 'headersSent')
+    stream.off('pipe', piped)
+    stream.off('unpipe', unpiped)
   }
 }
+
+const FILE_UNHELD =
+  'respondWithFile() and respondWithFD() cannot be held back, so the request was undone. Pipe the file to the response: createReadStream(path).pipe(res).'

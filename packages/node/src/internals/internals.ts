@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
 /**
  * The only file that touches undocumented fields and methods of Node. Node, Express and most
@@ -58,17 +58,19 @@ export interface Http2Stream {
   readonly destroyed: boolean
   readonly writableEnded: boolean
   readonly writableFinished: boolean
+  readonly headersSent: boolean
   readonly session: { readonly destroyed: boolean } | undefined
   destroy(error?: Error): unknown
   close(code?: number, callback?: () => void): void
-  respond(headers?: Http2Headers, options?: { readonly endStream?: boolean | undefined }): void
-  respondWithFD(...given: unknown[]): void
+  respond(headers?: OutgoingHttpHeaders, options?: { readonly endStream?: boolean }): void
   respondWithFile(...given: unknown[]): void
+  respondWithFD(...given: unknown[]): void
   write(...given: unknown[]): boolean
   end(...given: unknown[]): unknown
+  on(event: 'pipe' | 'unpipe', listener: (source: unknown) => void): unknown
+  off(event: 'pipe' | 'unpipe', listener: (source: unknown) => void): unknown
+  emit(event: 'drain'): boolean
 }
-
-type Http2Headers = Readonly<Record<string, number | string | string[] | undefined>>
 
 /** The stream of a response over HTTP/2. */
 export function streamOf(res: ServerResponse): Http2Stream {
