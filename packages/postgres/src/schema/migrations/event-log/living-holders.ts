@@ -1,4 +1,4 @@
-import { leaseSlots3 } from '../functions/log/lease-slots-3.ts'
+import { leaseSlots3 } from '../../functions/log/lease-slots-3.ts'
 
 /** A relay that takes its slots back after a restart of the server has not vanished. */
 export function livingHolders(schema: string): string[] {
