@@ -1,5 +1,4 @@
 import type { StartedJson } from '../../commit/attempt-mark.ts'
-import { within } from '../../sql/deadline.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
 import type { StoreState } from './store-state.ts'
 
@@ -22,17 +21,5 @@ export async function endedByHandler<Tx>(
     ? transaction.query(statement)
     : client.query(statement, { timeoutMs })
   ).catch(() => [])
-  if (row?.state === 'over' || row?.state === 'open') return row.state === 'over'
-  if (client.concurrency === 'one') return false
-  // There was no connection to ask on, or the server hides what its sessions do. The session itself
-  // can say it, but not behind a statement that does not end.
-  const work = transaction.query(statements.sameTransaction(started))
-  const [own] = await within(OWN_ANSWER_MS, work, noAnswer).catch(() => [])
-  return own?.same === 'false'
-}
-
-const OWN_ANSWER_MS = 1_000
-
-function noAnswer(): Error {
-  return new Error('The session did not answer in time.')
+  return row?.state === 'over'
 }

@@ -1,4 +1,3 @@
-import { STARTED } from '../../schema/functions/store/start-attempt.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
@@ -48,17 +47,5 @@ export function transactionState(
         from pg_stat_activity
         where pid = $1::integer`,
     values: [backend, started],
-  }
-}
-
-/**
- * Whether the session is still in the transaction that began at `started`. To be asked on it; fails
- * in a transaction with a failed statement, which has not ended.
- */
-export function sameTransaction(started: string): Statement<{ same: 'true' | 'false' }> {
-  return {
-    name: 'same_transaction',
-    text: `select (${STARTED} = $1::bigint)::text as same`,
-    values: [started],
   }
 }
