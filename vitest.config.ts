@@ -23,7 +23,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          testTimeout: process.env.CI ? 30_000 : 5_000,
+          testTimeout: process.env.CI ? 60_000 : 5_000,
           include: everywhere('test'),
           exclude: ['**/node_modules/**', ...everywhere('int.test')],
         },
@@ -34,8 +34,8 @@ export default defineConfig({
           name: 'int',
           include: everywhere('int.test'),
           globalSetup: './tests/servers/src/global-setup.ts',
-          testTimeout: process.env.CI ? 120_000 : 60_000,
-          hookTimeout: process.env.CI ? 120_000 : 60_000,
+          testTimeout: process.env.CI ? 240_000 : 60_000,
+          hookTimeout: process.env.CI ? 240_000 : 60_000,
         },
       },
       {

@@ -23,7 +23,7 @@ describe.skipIf(binDir === undefined)(
       server = await startPostgres({ settings, ...(binDir !== undefined && { binDir }) })
       pool = new Pool({ connectionString: server.url })
       pool.on('error', () => {})
-    }, 120_000)
+    }, 240_000)
     afterAll(async () => {
       await pool?.end()
       await server?.stop()
@@ -31,7 +31,7 @@ describe.skipIf(binDir === undefined)(
 
     // A bug: leasing took half a second of processor time each, because with sequential scans
     // switched off the planner costs a table of one row at ten billion.
-    test('no query of a relay is compiled', { timeout: 120_000 }, async ({ skip }) => {
+    test('no query of a relay is compiled', { timeout: 240_000 }, async ({ skip }) => {
       const { rows: compiler } = await pool.query<{ can: boolean }>(
         `select pg_jit_available() and exists (select from information_schema.columns
           where table_name = 'pg_stat_statements' and column_name = 'jit_functions') as can`,

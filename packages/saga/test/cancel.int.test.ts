@@ -16,7 +16,7 @@ describe('a run cancelled while its step is under way', () => {
     'by a runner %s aborts the step, and undoes it with its result once it has ended',
     async (where) => {
       const { flow, story, letGo } = payment()
-      const owner = runnerOf([flow], { leaseMs: 300 })
+      const owner = runnerOf([flow], { leaseMs: 1_500 })
       const other = runnerOf([flow])
       const id = randomUUID()
       const undone = expect(owner.execute(flow, { id, input: null })).rejects.toMatchObject({
@@ -28,7 +28,7 @@ describe('a run cancelled while its step is under way', () => {
       await waitFor(() => story.includes('asked to stop'), { what: 'the signal' })
       // No process begins to undo it meanwhile, however long the step takes.
       const first = await dueOf(id)
-      await waitFor(async () => (await dueOf(id)) > first + 600, { what: 'two leases to pass' })
+      await waitFor(async () => (await dueOf(id)) > first + 3_000, { what: 'two leases to pass' })
       expect(await other.runOnce()).toBe(0)
       expect(story).toEqual(['charging', 'asked to stop'])
       letGo()
@@ -44,7 +44,7 @@ describe('a run cancelled while its step is under way', () => {
 
   test('does not make the operator wait for the transaction of its step', async () => {
     const { flow, story, letGo } = payment('in its transaction')
-    const owner = runnerOf([flow], { leaseMs: 300 })
+    const owner = runnerOf([flow], { leaseMs: 1_500 })
     const id = randomUUID()
     const undone = expect(owner.execute(flow, { id, input: null })).rejects.toMatchObject({
       code: 'saga-compensated',

@@ -80,4 +80,4 @@ test('two releases side by side, stopped and killed in turn, complete every run 
     // A process that took over repeats it under the same key.
     expect(new Set(calls.map(({ key }) => key)).size).toBe(version)
   }
-}, 180_000)
+}, 300_000)

@@ -23,7 +23,7 @@ beforeEach(async () => {
   await migrate(pool, { also: [sagaMigrations] })
   await pool.query('create table effects (run text, step text)')
   standby = await startStandby(primary)
-}, 120_000)
+}, 240_000)
 
 afterEach(async () => {
   await pool.end()
@@ -119,7 +119,7 @@ describe('a failover to an asynchronous standby in the middle of a step', () => 
     // The outside call was repeated under its own key.
     expect(new Set(calls).size).toBe(1)
     await sagas.stop({ timeoutMs: 100 })
-  }, 120_000)
+  }, 240_000)
 
   test('that lost the run makes the waiting caller start it again under the same keys', async () => {
     const calls: string[] = []
@@ -146,5 +146,5 @@ describe('a failover to an asynchronous standby in the middle of a step', () => 
     ])
     expect(new Set(calls).size).toBe(1)
     await sagas.stop({ timeoutMs: 100 })
-  }, 120_000)
+  }, 240_000)
 })

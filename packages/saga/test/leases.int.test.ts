@@ -43,11 +43,11 @@ describe('a lease', () => {
   test('is renewed while a step takes longer than the lease', async () => {
     const { open, opened } = gate()
     const flow = saga<null, PoolClient>('long', { version: 1 }).step('wait', { run: () => opened })
-    const sagas = runnerOf([flow], { leaseMs: 300 })
+    const sagas = runnerOf([flow], { leaseMs: 1_500 })
     const id = randomUUID()
     const running = sagas.execute(flow, { id, input: null })
     const first = await waitFor(() => workOf(id), { what: 'the run to begin' })
-    await waitFor(async () => Number((await workOf(id))?.due) > Number(first.due) + 600, {
+    await waitFor(async () => Number((await workOf(id))?.due) > Number(first.due) + 3_000, {
       what: 'two leases to pass',
     })
     expect(await runnerOf([flow]).runOnce()).toBe(0)
@@ -70,7 +70,7 @@ describe('a lease', () => {
               })
             : 'of the second',
       })
-    const first = runnerOf([flow(true)], { leaseMs: 300 })
+    const first = runnerOf([flow(true)], { leaseMs: 1_500 })
     const second = runnerOf([flow(false)])
     const id = randomUUID()
     const running = first.execute(flow(true), { id, input: null })
@@ -161,7 +161,7 @@ test('taken away while a step is under way has that step undone too, because its
         }),
       compensate: ({ result }) => void undone.push(['second', result]),
     })
-  const [first, second] = [runnerOf([flow], { leaseMs: 300 }), runnerOf([flow])]
+  const [first, second] = [runnerOf([flow], { leaseMs: 1_500 }), runnerOf([flow])]
   const id = randomUUID()
   const waiting = expect(first.execute(flow, { id, input: null })).rejects.toMatchObject({
     code: 'saga-compensated',

@@ -5,7 +5,7 @@ import { postgresDatabase } from '../src/databases/postgres.ts'
 import { type Outcome, outcomeOf } from '../src/outcome.ts'
 import type { Point } from '../src/points.ts'
 
-describe('the crash matrix finds', { timeout: 120_000 }, () => {
+describe('the crash matrix finds', { timeout: 240_000 }, () => {
   let database: Database
   let dead: Crash | undefined
   beforeEach(async () => {

@@ -106,7 +106,7 @@ function killedServer(store: StoreName, places: readonly Place[]) {
   beforeAll(async () => {
     database = await postgresDatabase(inject('postgresUrl'))
     dead = await crash(database, { store }, places)
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     dead?.stop()
     await database.stop()

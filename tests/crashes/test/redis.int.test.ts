@@ -46,7 +46,7 @@ describe('a killed server on Redis', () => {
   beforeAll(async () => {
     database = await redisDatabase()
     dead = await crash(database, { store: 'redis' }, everyPoint(ADAPTERS))
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     dead?.stop()
     await database.stop()

@@ -35,7 +35,7 @@ const TSCONFIG = {
   },
 }
 
-test('every snippet of the pages compiles, strictly', { timeout: 180_000 }, async () => {
+test('every snippet of the pages compiles, strictly', { timeout: 300_000 }, async () => {
   const snippets = pagesWithSnippets()
     .flatMap(snippetsOf)
     .filter((snippet) => skipped(snippet) === undefined)

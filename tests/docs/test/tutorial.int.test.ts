@@ -29,7 +29,7 @@ afterAll(async () => {
 })
 
 test('somebody who does what the tutorial says sees what it says', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   let output = ''
   for (const step of readTutorial(join(workspace, 'docs', 'tutorial.md'))) {

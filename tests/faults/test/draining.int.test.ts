@@ -30,7 +30,7 @@ describe.each(['express', 'fastify', 'node'] as const)(
   (adapter) => {
     test.each(['transaction', 'lease'] as const)(
       'answers what runs, and every retry finds the same result, in %s mode',
-      { timeout: 120_000 },
+      { timeout: 240_000 },
       async (mode) => {
         const name = `${adapter} ${randomUUID()}`
         const old = await started({ adapter, mode, url, name })

@@ -17,7 +17,7 @@ beforeEach(async () => {
   primary = await startPostgres({ settings: durable })
   await rows(primary, 'CREATE TABLE kept (id int)')
   standby = await startStandby(primary)
-}, 60_000)
+})
 afterEach(async () => {
   await standby?.stop()
   await primary?.stop()

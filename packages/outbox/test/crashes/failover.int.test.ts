@@ -27,7 +27,7 @@ function movablePool(url: string, max = 20): { pool: Pool; moveTo(url: string): 
 describe('a relay that keeps running while its database fails over to an asynchronous replica', () => {
   test.each([0, 5, 300])(
     'gets every event that the new primary has, which is %i transactions behind',
-    { timeout: 120_000 },
+    { timeout: 240_000 },
     async (behind) => {
       const primary = await startPostgres({ settings: { wal_level: 'replica' } })
       const servers: PostgresServer[] = [primary]

@@ -135,7 +135,7 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
   }
 
   test('in another server, where the application starts before the relay, loses no event', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const { unread } = await lived()
     const young = await start()
@@ -155,7 +155,7 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
   })
 
   test('in a server whose transaction numbers are still behind loses no event', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const { unread } = await lived()
     const young = await start()
@@ -170,7 +170,7 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
   })
 
   test('in the same server, under a relay that keeps running, loses no event', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const pool = poolOn(from)
     await migrate(pool)
@@ -191,7 +191,7 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
   // A bug: the event under way took effect in the copy before earlier events whose effects were
   // lost.
   test('under an ordered consumer that lives on has everything take effect in order again', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const pool = poolOn(from)
     await migrate(pool)

@@ -55,7 +55,7 @@ describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %
 
   test.each(Object.entries(crashes))(
     'loses no event to a relay that keeps running: crash %s, with transactions rolled back and in flight',
-    { timeout: 60_000 + CRASHES * 20_000 },
+    { timeout: 240_000 + CRASHES * 20_000 },
     async (what, crash) => {
       const client = pool()
       const writers = pool()
@@ -125,7 +125,7 @@ describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %
     },
   )
 
-  test('loses no event under load, whenever it crashes', { timeout: 120_000 }, async () => {
+  test('loses no event under load, whenever it crashes', { timeout: 240_000 }, async () => {
     const writers = pool()
     const seen = new Set<string>()
     const relay = createRelay({

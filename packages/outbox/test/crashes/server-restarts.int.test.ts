@@ -38,7 +38,7 @@ describe('after restarts of the server', () => {
   })
 
   test('relays that live get their own slots back, and none counts as vanished', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const log = postgresLog({ client: pool() })
     const name = 'shared'
@@ -69,7 +69,7 @@ describe('after restarts of the server', () => {
     }
   })
 
-  test('a relay that does not come back counts as vanished', { timeout: 60_000 }, async () => {
+  test('a relay that does not come back counts as vanished', { timeout: 240_000 }, async () => {
     const log = postgresLog({ client: pool() })
     const consumer = 'left'
     await log.subscribe({ consumer, types: null, startAt: 'now' })
@@ -88,7 +88,7 @@ describe('after restarts of the server', () => {
     expect(taken.map(({ crashes }) => crashes)).toEqual(Array(64).fill(1))
   })
 
-  test('a relay starts no event alone', { timeout: 120_000 }, async () => {
+  test('a relay starts no event alone', { timeout: 240_000 }, async () => {
     const writers = pool()
     const log = postgresLog({ client: pool() })
     let alone = 0
@@ -145,7 +145,7 @@ describe('after restarts of the server', () => {
   })
 
   test('an event that crashes the server each time becomes poison, under a process that lives', {
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     const writers = pool()
     const log = postgresLog({ client: pool() })

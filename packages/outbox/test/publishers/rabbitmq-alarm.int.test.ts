@@ -21,7 +21,7 @@ let rabbit: RabbitServer
 
 beforeAll(async () => {
   rabbit = await startRabbit()
-}, 180_000)
+}, 300_000)
 afterAll(() => rabbit?.stop())
 
 // A broker in alarm no longer reads from publishers: it refuses nothing and confirms nothing.
@@ -80,4 +80,4 @@ test('a memory alarm of the broker is waited out: all come, in order, and nothin
   await consumer.close()
   await publisher.close()
   for (const each of [publishing, reading]) each.unsafeDestroy()
-}, 180_000)
+}, 300_000)

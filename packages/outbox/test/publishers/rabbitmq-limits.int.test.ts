@@ -16,7 +16,7 @@ beforeAll(async () => {
   rabbit = await startRabbit({ max_message_size: '100000' })
   connection = new Connection({ url: rabbit.url, retryLow: 50, retryHigh: 500 })
   connection.on('error', () => {})
-}, 180_000)
+}, 300_000)
 afterAll(async () => {
   connection?.unsafeDestroy()
   await rabbit?.stop()

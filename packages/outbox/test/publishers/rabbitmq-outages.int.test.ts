@@ -14,7 +14,7 @@ beforeAll(async () => {
   // A queue declared just before a SIGKILL is not on disk yet: for seconds, and in RabbitMQ 3.10
   // for minutes if it is a quorum queue.
   lasting = await freshExchange('classic', (await rabbit.own()).url)
-}, 180_000)
+}, 300_000)
 
 test.each([
   ['it is too large,', { maxMessageBytes: 10 }, /more than maxMessageBytes/],

@@ -120,7 +120,7 @@ describe.each([
   )
 
   test('loses no event of it when the new release is killed and restarted beside the old one', {
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     const ledger = await begin()
     await release('order.created', ledger)
@@ -153,7 +153,7 @@ describe.each([
   })
 
   test('and renames one delivers both names: what the old release cannot take waits for the new one', {
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     const ledger = await begin()
     const old = await release('order.created', ledger)

@@ -14,7 +14,7 @@ const MEGABYTE = 'x'.repeat(1_000_000)
  */
 test.each(['runOnce', 'start'] as const)(
   'a relay whose write waits renews its lease meanwhile (%s)',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (how) => {
     const name = `waits-${how}`
     const failing = gate()

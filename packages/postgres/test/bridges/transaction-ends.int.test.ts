@@ -81,7 +81,7 @@ describe.each(bridges)('$name', ({ open }) => {
 
   describe('the pool', () => {
     test('whose connections are all in use answers 503 in time, and loses none', async () => {
-      const { bridge, attempt, store, claim } = await begin({ max: 2, acquireTimeoutMs: 200 })
+      const { bridge, attempt, store, claim } = await begin({ max: 2, acquireTimeoutMs: 1_000 })
       expect(await attempt.complete(kept('done'))).toBe('stored')
       const giveBack = await bridge.exhaust()
       for (let wave = 0; wave < 4; wave += 1) {

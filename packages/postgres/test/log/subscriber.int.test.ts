@@ -14,7 +14,7 @@ let copy: Pool
 beforeAll(async () => {
   publisher = await startPostgres({ settings: { wal_level: 'logical' } })
   subscriber = await startPostgres()
-}, 60_000)
+})
 afterAll(async () => {
   await copy?.end()
   await subscriber?.stop()
@@ -52,7 +52,7 @@ test('a subscriber to all tables gets all that was written, and can take over', 
   await copy.query('create publication everything for all tables')
   for (const mode of ['transaction', 'lease'] as const) await useEveryTable(copy, mode)
   expect(await readAll(postgresLog({ client: copy }), 'taken-over')).toBeGreaterThan(0)
-}, 60_000)
+})
 
 async function statementOf(heading: string): Promise<string> {
   const page = await readFile(new URL('../../../../docs/failover.md', import.meta.url), 'utf8')

@@ -10,7 +10,7 @@ describe.each([true, false])('a portion beside many dead letters, analyzed: %s',
   const database = testDatabase()
 
   test('looks at a bounded number of rows, also where few match or ids are given', {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const pool = database.pool({ max: 1 })
     const redrives = postgresLog({ client: pool }).deadLetters.redrives

@@ -62,7 +62,7 @@ describe.each(wires)('statements that nobody awaits any more end on the server, 
     'a locked table uses no more backends than the pool has, in %s mode',
     async (mode) => {
       const { pool, atMost } = process(6)
-      const store = storeOn(pool, { prepare, mode, acquireTimeoutMs: 150 })
+      const store = storeOn(pool, { prepare, mode, acquireTimeoutMs: 1_000 })
       const locker = await database.pool({ max: 1 }).connect()
       await locker.query('begin; lock table oncekey.records, oncekey.attempts')
       for (let round = 0; round < 8; round++) {

@@ -41,7 +41,7 @@ describe('handlers that query the pool beside their transaction', () => {
 describe('a pool with every client in use', () => {
   test('answers 503 in time, and gives back a client that comes later', async () => {
     const pool = database.pool({ max: 2 })
-    const store = storeOn(pool, { acquireTimeoutMs: 500 })
+    const store = storeOn(pool, { acquireTimeoutMs: 1_000 })
     const clients = await Promise.all([pool.connect(), pool.connect()])
     const keyless = await store.open({ leaseMs: 1_000 })
     await expect(store.begin(claimOf())).rejects.toMatchObject({ code: 'store-busy' })
@@ -54,7 +54,7 @@ describe('a pool with every client in use', () => {
 
   test('is not asked for more clients than it has, however many requests arrive', async () => {
     const pool = database.pool({ max: 2 })
-    const store = storeOn(pool, { acquireTimeoutMs: 100 })
+    const store = storeOn(pool, { acquireTimeoutMs: 500 })
     const clients = await Promise.all([pool.connect(), pool.connect()])
     for (let wave = 0; wave < 10; wave += 1) {
       await expect(store.begin(claimOf())).rejects.toMatchObject({ code: 'store-busy' })

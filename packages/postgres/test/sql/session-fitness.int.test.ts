@@ -16,7 +16,7 @@ describe('a pool whose connections lead to a read-only server', () => {
   let site: ReplicatedStore
   beforeAll(async () => {
     site = await replicatedStore()
-  }, 60_000)
+  })
   afterAll(async () => {
     await site?.stop()
   })

@@ -14,7 +14,7 @@ describe('a commit that waits for a synchronous standby', () => {
   let site: ReplicatedStore
   beforeEach(async () => {
     site = await replicatedStore()
-  }, 60_000)
+  })
   afterEach(async () => {
     await site?.stop()
   })
@@ -108,7 +108,7 @@ describe('a commit that waits for a synchronous standby', () => {
 
   test('holds its connection: however many are given up on, the pool opens no others instead', async () => {
     const pool = site.pool({ max: 4, application_name: 'flooded' })
-    const store = storeOn(pool, { maxConcurrent: 3, commitTimeoutMs: 100, acquireTimeoutMs: 200 })
+    const store = storeOn(pool, { maxConcurrent: 3, commitTimeoutMs: 100, acquireTimeoutMs: 1_000 })
     await site.loseStandby()
     const codes = new Set<unknown>()
     for (let round = 0; round < 12; round++) {
@@ -142,7 +142,7 @@ describe('a wait of COMMIT for the standby, in PostgreSQL itself,', () => {
   let site: ReplicatedStore
   beforeEach(async () => {
     site = await replicatedStore()
-  }, 60_000)
+  })
   afterEach(async () => {
     await site?.stop()
   })

@@ -163,4 +163,4 @@ test('a filter looks at what its times and events name, and a page at so many at
   const redriving = () => redriver(deadLetters).redrive({ type: 'rare' }, { ratePerSecond: 100 })
   expect(await lookedAt(redriving)).toBeLessThan(30_000)
   expect(await deadLetters.count({ type: 'rare' })).toBe(0)
-}, 60_000)
+})

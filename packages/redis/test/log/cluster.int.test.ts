@@ -13,7 +13,7 @@ const readers: Redis[] = []
 beforeAll(async () => {
   cluster = await startRedisCluster()
   readers.push(...cluster.primaries.map((each) => new Redis(each.url)))
-}, 120_000)
+}, 240_000)
 afterAll(async () => {
   for (const reader of readers) reader.disconnect()
   await cluster.stop()
@@ -36,7 +36,7 @@ for (const { name, connect, groups } of clients) {
     for (const { title, behaviours } of logBehaviours()) {
       if (groups?.includes(title) === false) continue
       for (const behaviour of behaviours) {
-        test(`${title}: ${behaviour.title}`, { timeout: 60_000 }, async ({ skip }) => {
+        test(`${title}: ${behaviour.title}`, { timeout: 240_000 }, async ({ skip }) => {
           const connections = [connect(), connect()] as const
           const [one, two] = connections
           const skipped = await runLogBehaviour<never>(behaviour, () => ({
@@ -140,5 +140,5 @@ describe('large events in a cluster', () => {
     }
     expect(new Set(due).size).toBe(given.length)
     client.disconnect()
-  }, 120_000)
+  }, 240_000)
 })

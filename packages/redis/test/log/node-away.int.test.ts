@@ -12,7 +12,7 @@ beforeAll(async () => {
     appendfsync: 'always',
     'cluster-require-full-coverage': 'no',
   })
-}, 120_000)
+}, 240_000)
 afterAll(() => cluster.stop())
 
 // A bug: all slots are asked together, so a single node that was away stopped all of them.
@@ -88,4 +88,4 @@ test('a cluster node that is away stops only the delivery of its own slots', asy
   )
   expect((await log.lag(consumer)).events).toBe(0)
   client.disconnect()
-}, 180_000)
+}, 300_000)

@@ -57,7 +57,7 @@ describe('relays that are killed in the middle of a batch', () => {
   const subjects = Array.from({ length: 200 }, (_, at) => `order-${at}`)
 
   test('lose no event, and take effect once if the consumer recognizes repeated events', {
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     await order(...subjects)
     for (const dieAfter of ['15', '40']) {
@@ -80,7 +80,7 @@ describe('relays that are killed in the middle of a batch', () => {
   })
 
   test('together with the server, which keeps the cursors, lose no event and repeat few', {
-    timeout: 180_000,
+    timeout: 300_000,
   }, async () => {
     await order(...subjects.slice(0, 50))
     await startRelay()

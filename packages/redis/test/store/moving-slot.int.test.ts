@@ -24,7 +24,7 @@ const open: { disconnect(): void }[] = []
 beforeAll(async () => {
   cluster = await startRedisCluster()
   nodes.push(...cluster.primaries.map(({ url }) => new Redis(url)))
-}, 120_000)
+}, 240_000)
 afterAll(async () => {
   for (const node of nodes) node.disconnect()
   await cluster.stop()
@@ -133,4 +133,4 @@ test('a move that takes longer is said, starts no handler, and loses no completi
   })
   await expectReplay(store, claim, 'done')
   expect(await kindOf(store, retryOf(fresh))).toBe('run')
-}, 60_000)
+})

@@ -20,7 +20,7 @@ beforeAll(async () => {
   for (const server of [group.primary, ...group.replicas]) {
     await server.cli('acl', 'setuser', 'app', ...rules)
   }
-}, 120_000)
+}, 240_000)
 afterAll(async () => {
   for (const client of clients) client.disconnect()
   await group.stop()
@@ -91,4 +91,4 @@ test('a user who may do what the README lists goes on behind Sentinel after a fa
   } finally {
     await relay.stop()
   }
-}, 120_000)
+}, 240_000)

@@ -84,4 +84,4 @@ test('a worker and a relay that live on through an asynchronous failover deliver
     await standby.stop()
     await primary.stop()
   }
-}, 180_000)
+}, 300_000)

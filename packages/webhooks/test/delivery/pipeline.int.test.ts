@@ -94,7 +94,7 @@ describe('events of the outbox', () => {
     expect(await marks()).toHaveLength(1)
   })
 
-  test('on PGlite are delivered by the same code', { timeout: 180_000 }, async () => {
+  test('on PGlite are delivered by the same code', { timeout: 300_000 }, async () => {
     const db = new PGlite()
     onTestFinished(() => db.close())
     const client = fromPglite(db)

@@ -46,9 +46,9 @@ export function waiting(): StoreBehaviourGroup {
           const first = claim()
           const attempt = await run(first)
           const startedAt = performance.now()
-          expectDecision(await begin(retry(first, { waitMs: 200 })), 'in-progress')
+          expectDecision(await begin(retry(first, { waitMs: 600 })), 'in-progress')
           const waitedMs = performance.now() - startedAt
-          assert.ok(waitedMs >= 150, `waited ${waitedMs} ms`)
+          assert.ok(waitedMs >= 550, `waited ${waitedMs} ms`)
           assert.equal(await attempt.complete(completionOf()), 'stored')
         },
       },

@@ -6,7 +6,7 @@ import { storeOn, testDatabase } from '../../database/test-database.ts'
 
 const database = testDatabase()
 const leased = () => storeOn(database.pool(), { mode: 'lease' })
-const options = { namespace: 'jobs', leaseMs: 300 }
+const options = { namespace: 'jobs', leaseMs: 1_500 }
 const ours = (key: string) => claimOf({ namespace: 'jobs', scope: 'tenant', key })
 
 /** A function that runs until the test ends it. */
