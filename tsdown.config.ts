@@ -13,6 +13,8 @@ export default defineConfig(
       sourcemap: true,
       dts: { oxc: true, sourcemap: true },
       fixedExtension: false,
+      // The packages hold their sources, so the maps need not repeat them.
+      outputOptions: { sourcemapExcludeSources: true },
     }
   }),
 )

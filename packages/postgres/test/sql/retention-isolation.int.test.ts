@@ -5,6 +5,10 @@ import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
 
+/** The locks of this database that are waited for. Other tests have theirs on the same server. */
+const WAITS = `select from pg_locks l join pg_database d on d.oid = l.database
+  where d.datname = current_database() and not l.granted`
+
 // A bug: the partition was read in a snapshot from before the lock, and emptied with what had been
 // committed since.
 test.each(['repeatable read', 'serializable'])(
@@ -32,8 +36,7 @@ test.each(['repeatable read', 'serializable'])(
       const maintained = log.maintain().finally(() => {
         isOver = true
       })
-      const isWaiting = async () =>
-        isOver || (await writer.query('select from pg_locks where not granted')).rows.length > 0
+      const isWaiting = async () => isOver || (await writer.query(WAITS)).rows.length > 0
       await waitFor(isWaiting, { what: 'the lock to be waited for', intervalMs: 1 })
       await writer.query('commit')
       writer.release()

@@ -10,7 +10,12 @@ describe.each(wires)('a handler of lease mode that gets no transaction, $wire', 
 
   const site = () => {
     const pool = database.pool({ max: 5, pipeline })
-    const store = storeOn(pool, { mode: 'lease', prepare, maxConcurrent: 2, acquireTimeoutMs: 1_000 })
+    const store = storeOn(pool, {
+      mode: 'lease',
+      prepare,
+      maxConcurrent: 2,
+      acquireTimeoutMs: 1_000,
+    })
     const options = { store, namespace: 'jobs', whenUnknown: 'hold' as const, leaseMs: 60_000 }
     return { pool, store, engine: once(options) }
   }
