@@ -3,6 +3,7 @@ import { completionCommand } from './commands/completion.ts'
 import { consumersCommands } from './commands/consumers.ts'
 import { dashboardCommand } from './commands/dashboard.ts'
 import { deadCommands } from './commands/dead.ts'
+import { deadEditCommand } from './commands/dead-edit.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommands } from './commands/events.ts'
 import { grantsCommand } from './commands/grants.ts'
@@ -13,6 +14,7 @@ import { operationsCommands } from './commands/operations.ts'
 import { purgeCommand } from './commands/purge.ts'
 import { redrivesCommands } from './commands/redrives.ts'
 import { sagasCommands } from './commands/sagas.ts'
+import { webhookActs } from './commands/webhook-acts.ts'
 import { webhooksCommands } from './commands/webhooks.ts'
 
 /** Every verb there is, in the order of `--help`. */
@@ -23,10 +25,12 @@ export const commands: readonly Command[] = [
   grantsCommand,
   ...keysCommands,
   ...deadCommands,
+  deadEditCommand,
   ...redrivesCommands,
   ...consumersCommands,
   ...eventsCommands,
   ...webhooksCommands,
+  ...webhookActs,
   ...sagasCommands,
   ...operationsCommands,
   purgeCommand,

@@ -91,6 +91,38 @@ describe('dead letters and consumers', () => {
     expect(none).toMatchObject({ code: 1, stdout: expect.stringMatching(/^0 of 0 dead letters/) })
   })
 
+  test('are delivered with other data, and numbers beyond 2^53 stay what they are', async () => {
+    mailServerIsDown = true
+    await postgresLog({ client: database.pool() }).append([eventOf('order.edited')])
+    await deliver()
+    const [{ id }] = JSON.parse(
+      (await run(['dead', 'list', '--type', 'order.edited', '--json'])).stdout,
+    ).items
+    const { stdout: data } = await run(['dead', 'show', id, '--data'])
+    expect(data).toBe('{"total":9007199254740993}\n')
+    const edit = ['dead', 'edit', id, '--data-file', '-', ...act]
+    expect(await run(edit, { input: '{"total":' })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--data-file must hold JSON: '),
+    })
+    expect(await run(['dead', 'edit', id, ...act])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--data-file is missing'),
+    })
+    const edited = data.replace('{', '{"to":"maria@shop.example",')
+    const replaced = await run([...edit, '--json'], { input: edited })
+    const { next, eventId } = JSON.parse(replaced.stdout)
+    expect((await run(['dead', 'show', next, '--data'])).stdout).toBe(edited)
+    expect(await run(edit, { input: edited })).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/left as it is/),
+    })
+    mailServerIsDown = false
+    await deliver()
+    const shown = JSON.parse((await run(['dead', 'show', next, '--json'])).stdout)
+    expect(shown).toMatchObject({ eventId, resolution: 'redriven' })
+  })
+
   test('are discarded with note and actor, once', async () => {
     mailServerIsDown = true
     await postgresLog({ client: database.pool() }).append([eventOf('order.paid')])
@@ -111,11 +143,11 @@ describe('dead letters and consumers', () => {
     await log.subscribe({ consumer: 'old', types: ['order.*'], startAt: 'beginning' })
     const list = await run(['consumers', 'list'])
     expect(list.stdout).toMatch(/\nemail +0 +- +0 +0\/64 +0 .* order\.\*\n/)
-    expect(list.stdout).toMatch(/\nold +6 .* +0 +0\/64 +0 .* order\.\*\n/)
+    expect(list.stdout).toMatch(/\nold +7 .* +0 +0\/64 +0 .* order\.\*\n/)
     const { items } = JSON.parse((await run(['consumers', 'list', '--json'])).stdout)
     expect(items).toMatchObject([
       { name: 'email', types: ['order.*'], lag: { events: 0 } },
-      { name: 'old', lag: { events: 6 } },
+      { name: 'old', lag: { events: 7 } },
     ])
     // Somebody reads it just now.
     await log.want({ consumer: 'old', relay: 'r1', types: ['order.*'], leaseMs: 60_000 })

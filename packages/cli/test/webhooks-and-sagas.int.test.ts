@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createRelay, PermanentError } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { createSagaRunner, saga } from '@oncekey/saga'
+import { waitFor } from '@oncekey/test-servers'
 import { webhooks } from '@oncekey/webhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cliDatabase } from './servers.ts'
@@ -90,6 +91,52 @@ describe('webhooks', () => {
     const secrets = await hooks.endpoints.secrets(endpointId)
     expect(secrets).toHaveLength(2)
     expect(rotated.stdout).toContain(secrets[0]?.secret)
+  })
+
+  test('an endpoint is paused and enabled, and both are in the audit', async () => {
+    const paused = await run(['webhooks', 'pause', endpointId, ...act])
+    expect(paused).toMatchObject({ code: 0, stdout: `${url} is paused.\n` })
+    expect((await run(['webhooks', 'endpoints', '--status', 'paused'])).stdout).toContain(
+      endpointId,
+    )
+    const enabled = await run(['webhooks', 'enable', endpointId, ...act])
+    expect(enabled).toMatchObject({ code: 0, stdout: `${url} is enabled.\n` })
+    const acts = await query<{ act: string; actor: string }>(
+      "select act, actor from oncekey.operations where act like 'endpoints.%' order by id desc limit 2",
+    )
+    expect(acts).toEqual([
+      { act: 'endpoints.enable', actor: 'maria@shop.example' },
+      { act: 'endpoints.pause', actor: 'maria@shop.example' },
+    ])
+    expect((await run(['webhooks', 'pause', v7(), ...act])).code).toBe(1)
+  })
+
+  test('what was sent in a time is sent again, as a redrive on record', async () => {
+    const replay = ['webhooks', 'replay', endpointId]
+    expect(await run([...replay, ...act])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--since is missing'),
+    })
+    expect((await run(['webhooks', 'replay', v7(), '--since', '1h', ...act])).code).toBe(1)
+    const started = await run([...replay, '--since', '1h', '--rate', '1000', ...act, '--json'])
+    const { redrive } = JSON.parse(started.stdout)
+    const hooks = webhooks({
+      client: database.pool(),
+      allowHttp: true,
+      allowAddresses: ['127.0.0.1'],
+    })
+    const worker = hooks.createWorker()
+    await waitFor(
+      async () => {
+        await worker.deliverOnce()
+        const shown = await run(['redrives', 'show', redrive, '--of', 'webhooks', '--json'])
+        return JSON.parse(shown.stdout).state !== 'running'
+      },
+      { what: 'the redrive to be carried' },
+    )
+    while ((await worker.deliverOnce()) > 0);
+    const { items } = JSON.parse((await run(['webhooks', 'deliveries', '--json'])).stdout)
+    expect(items).toMatchObject([{ state: 'delivered' }])
   })
 })
 

@@ -9,6 +9,7 @@ import { pageOf, tellNext } from '../command/paging.ts'
 import { deadLettersOf, everyDeadLetters, sourceNames } from '../connection/log.ts'
 import { jsonValue } from '../output/json.ts'
 import { shownDuration } from '../output/page.ts'
+import { visibleJson } from '../output/visible.ts'
 import { letterRow, showLetter, showRefused } from './shown-dead-letter.ts'
 
 const OF: Readonly<Record<string, Option>> = {
@@ -50,8 +51,8 @@ export const deadCommands: readonly Command[] = [
     server: 'postgres-or-redis',
     viaDashboard: true,
     operands: [{ name: 'id' }],
-    options: OF,
-    examples: ['dead show 17', 'dead show order-1 --of sagas'],
+    options: { ...OF, data: { help: 'Only its data, as it is, to be edited.' } },
+    examples: ['dead show 17', 'dead show order-1 --of sagas', 'dead show 17 --data > data.json'],
     run: showDead,
   },
   {
@@ -139,6 +140,10 @@ async function showDead(call: Call): Promise<ExitCode> {
       ExitCode.found,
       `There is no dead letter ${id} of ${call.given.text('of') ?? 'consumers'}: --of says whose it is.`,
     )
+  }
+  if (call.given.flag('data')) {
+    await call.out.raw(`${visibleJson(letter.data)}\n`)
+    return ExitCode.done
   }
   await call.out.result({ ...letter, data: jsonValue(letter.data) }, (page) =>
     showLetter(page, letter),

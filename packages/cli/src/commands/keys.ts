@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import {
   type ActResult,
   type HeaderChange,
@@ -12,6 +11,7 @@ import { CliError, usageError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { PAGE } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
+import { contentOf } from '../command/given-file.ts'
 import type { Option } from '../command/option.ts'
 import { pageOf, tellNext } from '../command/paging.ts'
 import { SEAL_KEY_FILE, sealKeysIn } from '../connection/seal-keys.ts'
@@ -243,7 +243,8 @@ function nameOf({ given }: Call): KeyName {
 const shownName = ({ namespace, scope, key }: KeyName): string =>
   `"${key}" of scope "${scope}"${namespace === 'http' ? '' : ` in ${namespace}`}`
 
-async function responseOf({ given, readStdin }: Call): Promise<StoredResponse> {
+async function responseOf(call: Call): Promise<StoredResponse> {
+  const { given } = call
   given.required('status')
   const status = given.whole('status', 200, 599) as number
   const [text, path] = [given.text('body'), given.text('body-file')]
@@ -251,7 +252,8 @@ async function responseOf({ given, readStdin }: Call): Promise<StoredResponse> {
     throw usageError('--body and --body-file are two bodies: write one of them.')
   }
   const headers = given.list('header').map(headerOf)
-  const body = path === undefined ? Buffer.from(text ?? '') : await bodyFrom(path, readStdin)
+  const body =
+    path === undefined ? Buffer.from(text ?? '') : await contentOf(call, 'body-file', path)
   return { status, headers, body, seal: null }
 }
 
@@ -262,11 +264,4 @@ function headerOf(line: string): HeaderChange {
     return [name.toLowerCase(), value]
   }
   throw usageError(`--header must be a line such as 'content-type: application/json'.`)
-}
-
-async function bodyFrom(path: string, readStdin: () => Promise<Buffer>): Promise<Buffer> {
-  if (path === '-') return await readStdin()
-  return await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw usageError(`--body-file: "${path}" could not be read (${error.code}).`)
-  })
 }

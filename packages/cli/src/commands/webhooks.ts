@@ -9,7 +9,7 @@ import { webhooksOf } from '../connection/webhooks.ts'
 import { jsonValue } from '../output/json.ts'
 import { type Page, shownDuration } from '../output/page.ts'
 
-const SEAL: Readonly<Record<string, Option>> = {
+export const SEAL: Readonly<Record<string, Option>> = {
   'seal-key-file': {
     value: 'path',
     help: 'The keys that secrets are sealed with, as JSON: {"current":"id","keys":{"id":"base64"}}.',
@@ -65,21 +65,6 @@ export const webhooksCommands: readonly Command[] = [
     },
     examples: ['webhooks ping 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a'],
     run: ping,
-  },
-  {
-    path: 'webhooks rotate',
-    summary: 'Give an endpoint a new signing secret and print it',
-    details:
-      'The one before signs beside it until the overlap is over; --overlap 0s where it leaked. Where secrets\n' +
-      'are sealed, --seal-key-file is required. Who and why are printed, and not yet on record.',
-    server: 'postgres',
-    act: 'asks',
-    operands: [{ name: 'endpoint' }],
-    options: { ...SEAL, overlap: { value: 'time', help: 'Default: 1d.' } },
-    examples: [
-      "webhooks rotate 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --note 'asked for by the customer' --yes",
-    ],
-    run: rotate,
   },
 ]
 
@@ -217,27 +202,7 @@ async function ping(call: Call): Promise<ExitCode> {
   return result.isDelivered ? ExitCode.done : ExitCode.found
 }
 
-async function rotate(call: Call): Promise<ExitCode> {
-  const id = call.given.operand('endpoint')
-  const act = call.act()
-  const overlapMs = call.given.durationMs('overlap') ?? 86_400_000
-  const { endpoints } = await webhooksOf(call)
-  const endpoint = await endpoints.get(id)
-  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
-  await call.confirm(
-    `${endpoint.url} gets a new signing secret; the one before is taken for ${shownDuration(overlapMs)} more.`,
-    id,
-  )
-  const rotated = await endpoints.rotateSecret(id, { overlapMs }, act)
-  if (rotated === undefined) throw noEndpoint(id)
-  await call.out.result({ endpoint: id, ...rotated, overlapMs, ...act }, (page) => {
-    page.line`The new secret of ${endpoint.url}, for its owner to verify with:`
-    page.line`${rotated.secret}`
-  })
-  return ExitCode.done
-}
-
-function noEndpoint(id: string): CliError {
+export function noEndpoint(id: string): CliError {
   return new CliError(
     ExitCode.found,
     `There is no endpoint ${id}, or it was deleted. See oncekey webhooks endpoints.`,

@@ -5,6 +5,7 @@ import type {
   DeadLetterSource,
   DeadLetterStats,
   Redriven,
+  Replaced,
   Resolution,
 } from '@oncekey/core'
 import { usageError } from '../command/cli-error.ts'
@@ -82,6 +83,8 @@ export function remoteDeadLetters(
       }
       return resolutions
     },
+
+    replace: (id, data) => act<Replaced>('edit', { id, data }),
 
     async stats() {
       const found = await api.get<Letters>('dead-letters', { source, limit: '1' })

@@ -1,0 +1,136 @@
+import type { Call, Command } from '../command/command.ts'
+import { ExitCode } from '../command/exit-code.ts'
+import { webhooksOf } from '../connection/webhooks.ts'
+import { shownDuration } from '../output/page.ts'
+import { noEndpoint, SEAL } from './webhooks.ts'
+
+export const webhookActs: readonly Command[] = [
+  {
+    path: 'webhooks rotate',
+    summary: 'Give an endpoint a new signing secret and print it',
+    details:
+      'The one before signs beside it until the overlap is over; --overlap 0s where it leaked. Where secrets\n' +
+      'are sealed, --seal-key-file is required.',
+    server: 'postgres',
+    act: 'asks',
+    operands: [{ name: 'endpoint' }],
+    options: { ...SEAL, overlap: { value: 'time', help: 'Default: 1d.' } },
+    examples: [
+      "webhooks rotate 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --note 'asked for by the customer' --yes",
+    ],
+    run: rotate,
+  },
+  {
+    path: 'webhooks pause',
+    summary: 'Send nothing to an endpoint until it is enabled; its events are kept',
+    server: 'postgres',
+    act: 'asks',
+    operands: [{ name: 'endpoint' }],
+    examples: [
+      "webhooks pause 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --note 'asked for by the customer' --yes",
+    ],
+    run: pause,
+  },
+  {
+    path: 'webhooks enable',
+    summary: 'Send to an endpoint again, beginning with what was kept',
+    server: 'postgres',
+    act: 'asks',
+    operands: [{ name: 'endpoint' }],
+    examples: ["webhooks enable 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --note 'it is back' --yes"],
+    run: enable,
+  },
+  {
+    path: 'webhooks replay',
+    summary: 'Send everything of a time to one endpoint again, whatever became of it',
+    details:
+      'It is a redrive on record, which the workers carry: redrives show --of webhooks says how far it is.\n' +
+      'Messages keep their ids, so a receiver that knows them takes none twice.',
+    server: 'postgres',
+    act: 'asks',
+    operands: [{ name: 'endpoint' }],
+    options: {
+      since: { value: 'time', help: 'From then on: a time, or so long ago; required.' },
+      until: { value: 'time', help: 'Up to then. Default: now.' },
+      rate: { value: 'count', help: 'How many in a second. Default: 50.' },
+      limit: { value: 'count', help: 'How many at most. Default: all of that time.' },
+    },
+    examples: [
+      "webhooks replay 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --since 6h --until 2h --note 'their server lost them' --yes",
+    ],
+    run: replay,
+  },
+]
+
+async function rotate(call: Call): Promise<ExitCode> {
+  const id = call.given.operand('endpoint')
+  const act = call.act()
+  const overlapMs = call.given.durationMs('overlap') ?? 86_400_000
+  const { endpoints } = await webhooksOf(call)
+  const endpoint = await endpoints.get(id)
+  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
+  await call.confirm(
+    `${endpoint.url} gets a new signing secret; the one before is taken for ${shownDuration(overlapMs)} more.`,
+    id,
+  )
+  const rotated = await endpoints.rotateSecret(id, { overlapMs }, act)
+  if (rotated === undefined) throw noEndpoint(id)
+  await call.out.result({ endpoint: id, ...rotated, overlapMs, ...act }, (page) => {
+    page.line`The new secret of ${endpoint.url}, for its owner to verify with:`
+    page.line`${rotated.secret}`
+  })
+  return ExitCode.done
+}
+
+async function pause(call: Call): Promise<ExitCode> {
+  const id = call.given.operand('endpoint')
+  const act = call.act()
+  const { endpoints } = await webhooksOf(call)
+  const endpoint = await endpoints.get(id)
+  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
+  await call.confirm(`Nothing is sent to ${endpoint.url} until it is enabled.`, id)
+  const paused = await endpoints.pause(id, act.note.slice(0, 1_000), act)
+  if (paused === undefined) throw noEndpoint(id)
+  await call.out.result({ endpoint: id, status: paused.status, ...act }, (page) => {
+    page.line`${endpoint.url} is ${paused.status}.`
+  })
+  return ExitCode.done
+}
+
+async function enable(call: Call): Promise<ExitCode> {
+  const id = call.given.operand('endpoint')
+  const act = call.act()
+  const { endpoints } = await webhooksOf(call)
+  const endpoint = await endpoints.get(id)
+  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
+  await call.confirm(`${endpoint.url} is sent to again, beginning with what was kept.`, id)
+  const enabled = await endpoints.enable(id, act)
+  if (enabled === undefined) throw noEndpoint(id)
+  await call.out.result({ endpoint: id, status: enabled.status, ...act }, (page) => {
+    page.line`${endpoint.url} is ${enabled.status}.`
+  })
+  return ExitCode.done
+}
+
+async function replay(call: Call): Promise<ExitCode> {
+  const { given } = call
+  const endpointId = given.operand('endpoint')
+  given.required('since')
+  const since = given.time('since') as Date
+  const until = given.time('until') ?? new Date()
+  const ratePerSecond = given.whole('rate', 1, 100_000) ?? 50
+  const limit = given.whole('limit', 1, 1_000_000_000)
+  const act = call.act()
+  const { endpoints, deliveries } = await webhooksOf(call)
+  const endpoint = await endpoints.get(endpointId)
+  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(endpointId)
+  const period = `${since.toISOString()} to ${until.toISOString()}`
+  await call.confirm(`Everything from ${period} is sent to ${endpoint.url} again.`, endpointId)
+  const pace = { ratePerSecond, ...(limit !== undefined && { limit }) }
+  const id = await deliveries.replay({ endpointId, since, until }, { ...pace, ...act })
+  if (id === undefined) throw noEndpoint(endpointId)
+  await call.out.result({ endpoint: endpointId, redrive: id, since, until, ...act }, (page) => {
+    page.line`It is redrive ${id}: oncekey redrives show ${id} --of webhooks`
+  })
+  return ExitCode.done
+}
