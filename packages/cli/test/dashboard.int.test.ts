@@ -2,6 +2,7 @@ import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
 import { postgresLog } from '@oncekey/postgres'
 import { createSagaRunner, saga } from '@oncekey/saga'
 import { waitFor } from '@oncekey/test-servers'
+import { webhooks } from '@oncekey/webhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { bareEnv, ended, oncekey, startOncekey } from './oncekey.ts'
 import { cliDatabase } from './servers.ts'
@@ -20,7 +21,7 @@ beforeAll(async () => {
   const log = postgresLog({ client: database.pool() })
   await log.subscribe({ consumer: 'email', types: null, startAt: 'beginning' })
   await log.append(
-    [1, 2].map((n) => ({
+    [1, 2, 3].map((n) => ({
       id: `0190b5a0-0000-7000-8000-00000000000${n}`,
       type: 'order.placed',
       source: '/shop',
@@ -101,6 +102,16 @@ test('keys are listed, shown, released and answered through it', async () => {
   expect((await through(['keys', 'get', 'lost-1', ...scope])).code).toBe(1)
 })
 
+test('a dead letter is delivered with other data through it', async () => {
+  const [{ id }] = JSON.parse((await through(['dead', 'list', '--json'])).stdout).items
+  const edit = ['dead', 'edit', id, '--data-file', '-', ...act]
+  const options = { env: { ONCEKEY_URL: url, ONCEKEY_TOKEN: token }, input: '{"total":1}' }
+  const replaced = await oncekey([...edit, '--json'], options)
+  const { next } = JSON.parse(replaced.stdout)
+  expect((await through(['dead', 'show', next, '--data'])).stdout).toBe('{"total":1}\n')
+  expect((await oncekey(edit, options)).code).toBe(1)
+})
+
 test('dead letters are listed, shown, redriven and discarded through it', async () => {
   const list = JSON.parse((await through(['dead', 'list', '--json'])).stdout)
   expect(list.items).toHaveLength(2)
@@ -121,10 +132,63 @@ test('a saga is shown and settled through it', async () => {
   expect((await through(['sagas', 'settle', 'order-1', ...act])).code).toBe(0)
 })
 
+test('consumers, events and redrives are shown through it, and acted on', async () => {
+  const { items } = JSON.parse((await through(['consumers', 'list', '--json'])).stdout)
+  expect(items).toMatchObject([{ name: 'email', lag: { events: 0 }, relays: [] }])
+  expect((await through(['consumers', 'pause', 'email', ...act])).stdout).toContain('is paused')
+  expect((await through(['consumers', 'pause', 'email', ...act])).code).toBe(1)
+  expect((await through(['consumers', 'resume', 'email', ...act])).stdout).toContain('is running')
+  expect((await through(['consumers', 'pause', 'nobody', ...act])).code).toBe(1)
+  const tail = await through(['events', 'tail', '--type', 'order.*', '--limit', '1'])
+  expect(tail.stdout).toMatch(/order\.placed +order-3 /)
+  expect(tail.stdout).toContain('--page ')
+  expect(await through(['events', 'tail', '--follow'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('name the database'),
+  })
+  const shown = await through(['events', 'show', '0190b5a0-0000-7000-8000-000000000001'])
+  expect(shown.stdout).toContain('{"total":9007199254740993}')
+  const id = await postgresLog({ client: database.pool() }).deadLetters.redrives?.start({}, {})
+  const redrives = JSON.parse((await through(['redrives', 'list', '--json'])).stdout)
+  expect(redrives.items).toMatchObject([{ id, state: 'running' }])
+  expect((await through(['redrives', 'cancel', String(id), ...act])).code).toBe(0)
+  expect((await through(['redrives', 'cancel', String(id), ...act])).code).toBe(1)
+  expect((await through(['redrives', 'show', String(id)])).stdout).toMatch(/state +cancelled/)
+})
+
+test('endpoints are listed, paused, rotated and replayed through it', async () => {
+  const hooks = webhooks({ client: database.pool() })
+  const { endpoint } = await hooks.endpoints.register({
+    url: 'https://shop.example/hooks',
+    types: ['order.*'],
+  })
+  const { id } = endpoint
+  expect((await through(['webhooks', 'endpoints'])).stdout).toContain(`${id}  enabled`)
+  expect((await through(['webhooks', 'pause', id, ...act])).stdout).toContain('is paused')
+  expect((await through(['webhooks', 'enable', id, ...act])).stdout).toContain('is enabled')
+  const rotated = await through(['webhooks', 'rotate', id, '--overlap', '30m', ...act])
+  expect(rotated.stdout).toMatch(/\nwhsec_\S+\n$/)
+  const replayed = await through(['webhooks', 'replay', id, '--since', '1h', ...act, '--json'])
+  const { redrive } = JSON.parse(replayed.stdout)
+  const show = ['redrives', 'show', redrive, '--of', 'webhooks']
+  expect((await through(show)).stdout).toContain('what      window')
+  const none = await through(['webhooks', 'deliveries', '--endpoint', id])
+  expect(none).toMatchObject({ code: 0, stdout: 'There are no such deliveries.\n' })
+  expect((await through(['webhooks', 'deliveries', '999'])).code).toBe(1)
+  expect(await through(['webhooks', 'deliveries'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--endpoint'),
+  })
+  expect(await through(['webhooks', 'ping', id, '--allow-http'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('it is the dashboard that sends'),
+  })
+})
+
 test('redrives and pauses are on record, and their acts in the audit', async () => {
   const { run } = database
-  const none = await run(['redrives', 'list', '--of', 'webhooks'])
-  expect(none.stdout).toBe('Nothing of webhooks has been redriven.\n')
+  const none = await run(['redrives', 'list', '--of', 'sagas'])
+  expect(none.stdout).toBe('Nothing of sagas has been redriven.\n')
   const id = await postgresLog({ client: database.pool() }).deadLetters.redrives?.start({}, {})
   expect((await run(['redrives', 'show', String(id)])).stdout).toMatch(/state +running/)
   expect((await run(['redrives', 'cancel', String(id), ...act])).code).toBe(0)

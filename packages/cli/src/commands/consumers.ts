@@ -1,16 +1,16 @@
-import type { Lag } from '@oncekey/core'
-import type { ConsumerSummary } from '@oncekey/postgres'
 import { CliError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
-import { logOf } from '../connection/log.ts'
+import { deadLettersOf, logOf } from '../connection/log.ts'
 import { shownDuration } from '../output/page.ts'
+import { type ListedConsumer, remoteConsumers } from '../remote/consumers.ts'
 
 export const consumersCommands: readonly Command[] = [
   {
     path: 'consumers list',
     summary: 'List the consumers of the log: how far behind, who reads, what is dead',
     server: 'postgres',
+    viaDashboard: true,
     examples: ['consumers list'],
     run: listConsumers,
   },
@@ -31,6 +31,7 @@ export const consumersCommands: readonly Command[] = [
     path: 'consumers pause',
     summary: 'Deliver nothing to a consumer until it is resumed; its events are kept',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'consumer' }],
     examples: ["consumers pause email --note 'the mail server moves' --yes"],
@@ -40,6 +41,7 @@ export const consumersCommands: readonly Command[] = [
     path: 'consumers resume',
     summary: 'Deliver to a consumer again, beginning with what was kept',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'consumer' }],
     examples: ["consumers resume email --note 'it has moved' --yes"],
@@ -48,21 +50,11 @@ export const consumersCommands: readonly Command[] = [
 ]
 
 async function listConsumers(call: Call): Promise<ExitCode> {
-  const consumers = await everyConsumer(call)
-  const log = await logOf(call)
-  const { groups } = await log.deadLetters.stats()
-  const items: (ConsumerSummary & {
-    readonly lag: Pick<Lag, 'events' | 'oldestMs'>
-    dead: number
-  })[] = []
-  // One at a time: each looks at the log, and none of them is in a hurry.
-  for (const consumer of consumers) {
-    const { events, oldestMs } = await log.lag(consumer.name)
-    const dead = groups
-      .filter(({ origin }) => origin === consumer.name)
-      .reduce((sum, { count }) => sum + count, 0)
-    items.push({ ...consumer, lag: { events, oldestMs }, dead })
-  }
+  const { groups } = await (await deadLettersOf(call)).stats()
+  const items = (await listedConsumers(call)).map((consumer) => {
+    const ofIt = groups.filter(({ origin }) => origin === consumer.name)
+    return { ...consumer, dead: ofIt.reduce((sum, { count }) => sum + count, 0) }
+  })
   await call.out.result({ items }, (page) => {
     if (items.length === 0) {
       page.line`No consumer is known here: a relay makes it known when it starts.`
@@ -131,8 +123,7 @@ async function setPaused(call: Call, isPaused: boolean): Promise<ExitCode> {
       : `Relays deliver to consumer "${name}" again.`,
     name,
   )
-  const { postgresConsumers } = await import('@oncekey/postgres')
-  const consumers = postgresConsumers({ client: call.postgres(), schema: call.schema })
+  const consumers = await pausable(call)
   const outcome = await (isPaused ? consumers.pause(name, act) : consumers.resume(name, act))
   if (outcome === 'unknown') {
     throw new CliError(
@@ -145,6 +136,26 @@ async function setPaused(call: Call, isPaused: boolean): Promise<ExitCode> {
     page.line`Consumer "${name}" ${isDone ? 'is' : 'was already'} ${isPaused ? 'paused' : 'running'}.`
   })
   return isDone ? ExitCode.done : ExitCode.found
+}
+
+async function pausable(call: Call) {
+  const api = call.dashboard()
+  if (api !== undefined) return remoteConsumers(api, () => call.act().note)
+  const { postgresConsumers } = await import('@oncekey/postgres')
+  return postgresConsumers({ client: call.postgres(), schema: call.schema })
+}
+
+async function listedConsumers(call: Call): Promise<ListedConsumer[]> {
+  const api = call.dashboard()
+  if (api !== undefined) return await remoteConsumers(api, () => call.act().note).list()
+  const log = await logOf(call)
+  const items: ListedConsumer[] = []
+  // One at a time: each looks at the log, and none of them is in a hurry.
+  for (const consumer of await everyConsumer(call)) {
+    const { events, oldestMs } = await log.lag(consumer.name)
+    items.push({ ...consumer, lag: { events, oldestMs } })
+  }
+  return items
 }
 
 async function everyConsumer(call: Call) {

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { type DeadLetter, meansType } from '@oncekey/core'
-import type { EventSummary, Events } from '@oncekey/postgres'
+import type { EventSummary } from '@oncekey/postgres'
 import { CliError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { PAGE } from '../command/common-options.ts'
@@ -9,6 +9,7 @@ import { pageOf, tellNext } from '../command/paging.ts'
 import { everyDeadLetters } from '../connection/log.ts'
 import { jsonValue } from '../output/json.ts'
 import type { Page } from '../output/page.ts'
+import { type EventsToSee, remoteEvents } from '../remote/events.ts'
 
 export const eventsCommands: readonly Command[] = [
   {
@@ -16,8 +17,9 @@ export const eventsCommands: readonly Command[] = [
     summary: 'Show the newest events, and with --follow those that come',
     details:
       'It reads beside the relays: it moves no cursor and holds nothing back. With --follow and --json each\n' +
-      'event is a line of JSON.',
+      'event is a line of JSON. A dashboard can be asked for the newest ones only.',
     server: 'postgres',
+    viaDashboard: true,
     endsItself: true,
     options: {
       type: { value: 'type', many: true, help: 'Only these: order.created, order.*.' },
@@ -35,6 +37,7 @@ export const eventsCommands: readonly Command[] = [
     path: 'events show',
     summary: 'Show an event that is still in the log, and what became of it where it failed',
     server: 'postgres',
+    viaDashboard: true,
     operands: [{ name: 'id' }],
     examples: ['events show 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a'],
     run: showEvent,
@@ -74,8 +77,8 @@ async function tailEvents(call: Call): Promise<ExitCode> {
 
 async function follow(
   { signal }: Call,
-  events: Events,
-  from: Awaited<ReturnType<Events['place']>>,
+  events: EventsToSee,
+  from: Awaited<ReturnType<EventsToSee['place']>>,
   show: (event: EventSummary) => Promise<void>,
 ): Promise<void> {
   let place = from
@@ -164,7 +167,9 @@ function rowOf({ occurredAt, type, subject, id, data }: EventSummary): unknown[]
   return [occurredAt, type, subject, id, data]
 }
 
-async function eventsOf(call: Call): Promise<Events> {
+async function eventsOf(call: Call): Promise<EventsToSee> {
+  const api = call.dashboard()
+  if (api !== undefined) return remoteEvents(api)
   const { postgresEvents } = await import('@oncekey/postgres')
   return postgresEvents({ client: call.postgres(), schema: call.schema })
 }

@@ -1,10 +1,11 @@
-import type { Redrive, Redrives } from '@oncekey/core'
+import type { Redrive } from '@oncekey/core'
 import { CliError, usageError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { PAGE } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { pageOf, tellNext } from '../command/paging.ts'
 import { deadLettersOf, sourceNames } from '../connection/log.ts'
+import { type RedrivesToSee, remoteRedrives } from '../remote/redrives.ts'
 
 const OF = {
   of: { value: 'source', choices: sourceNames, help: 'Whose redrives. Default: consumers.' },
@@ -15,6 +16,7 @@ export const redrivesCommands: readonly Command[] = [
     path: 'redrives list',
     summary: 'List redrives on record, the newest first',
     server: 'postgres',
+    viaDashboard: true,
     options: { ...OF, ...PAGE },
     examples: ['redrives list --of webhooks'],
     run: listRedrives,
@@ -23,6 +25,7 @@ export const redrivesCommands: readonly Command[] = [
     path: 'redrives show',
     summary: 'Show a redrive and its progress',
     server: 'postgres',
+    viaDashboard: true,
     operands: [{ name: 'id' }],
     options: OF,
     examples: ['redrives show 17'],
@@ -32,6 +35,7 @@ export const redrivesCommands: readonly Command[] = [
     path: 'redrives cancel',
     summary: 'End a redrive that is running; what it has taken stays taken',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'id' }],
     options: OF,
@@ -99,7 +103,12 @@ async function cancelRedrive(call: Call): Promise<ExitCode> {
 
 async function redrivesOf(
   call: Call,
-): Promise<{ readonly source: string; readonly redrives: Redrives }> {
+): Promise<{ readonly source: string; readonly redrives: RedrivesToSee }> {
+  const api = call.dashboard()
+  if (api !== undefined) {
+    const source = call.given.text('of') ?? 'consumers'
+    return { source, redrives: remoteRedrives(api, source, () => call.act().note) }
+  }
   const { name, redrives } = await deadLettersOf(call)
   if (redrives !== undefined) return { source: name, redrives }
   throw usageError(`Redrives of ${name} are not kept on record.`)

@@ -1,6 +1,6 @@
 import type { Call, Command } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
-import { webhooksOf } from '../connection/webhooks.ts'
+import { webhooksFor } from '../connection/webhooks.ts'
 import { shownDuration } from '../output/page.ts'
 import { noEndpoint, SEAL } from './webhooks.ts'
 
@@ -12,6 +12,7 @@ export const webhookActs: readonly Command[] = [
       'The one before signs beside it until the overlap is over; --overlap 0s where it leaked. Where secrets\n' +
       'are sealed, --seal-key-file is required.',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'endpoint' }],
     options: { ...SEAL, overlap: { value: 'time', help: 'Default: 1d.' } },
@@ -24,6 +25,7 @@ export const webhookActs: readonly Command[] = [
     path: 'webhooks pause',
     summary: 'Send nothing to an endpoint until it is enabled; its events are kept',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'endpoint' }],
     examples: [
@@ -35,6 +37,7 @@ export const webhookActs: readonly Command[] = [
     path: 'webhooks enable',
     summary: 'Send to an endpoint again, beginning with what was kept',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'endpoint' }],
     examples: ["webhooks enable 01993a5c-7f3e-7d10-b7a1-5f3c2d1e0f9a --note 'it is back' --yes"],
@@ -47,6 +50,7 @@ export const webhookActs: readonly Command[] = [
       'It is a redrive on record, which the workers carry: redrives show --of webhooks says how far it is.\n' +
       'Messages keep their ids, so a receiver that knows them takes none twice.',
     server: 'postgres',
+    viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'endpoint' }],
     options: {
@@ -66,7 +70,7 @@ async function rotate(call: Call): Promise<ExitCode> {
   const id = call.given.operand('endpoint')
   const act = call.act()
   const overlapMs = call.given.durationMs('overlap') ?? 86_400_000
-  const { endpoints } = await webhooksOf(call)
+  const { endpoints } = await webhooksFor(call)
   const endpoint = await endpoints.get(id)
   if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
   await call.confirm(
@@ -85,7 +89,7 @@ async function rotate(call: Call): Promise<ExitCode> {
 async function pause(call: Call): Promise<ExitCode> {
   const id = call.given.operand('endpoint')
   const act = call.act()
-  const { endpoints } = await webhooksOf(call)
+  const { endpoints } = await webhooksFor(call)
   const endpoint = await endpoints.get(id)
   if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
   await call.confirm(`Nothing is sent to ${endpoint.url} until it is enabled.`, id)
@@ -100,7 +104,7 @@ async function pause(call: Call): Promise<ExitCode> {
 async function enable(call: Call): Promise<ExitCode> {
   const id = call.given.operand('endpoint')
   const act = call.act()
-  const { endpoints } = await webhooksOf(call)
+  const { endpoints } = await webhooksFor(call)
   const endpoint = await endpoints.get(id)
   if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
   await call.confirm(`${endpoint.url} is sent to again, beginning with what was kept.`, id)
@@ -121,7 +125,7 @@ async function replay(call: Call): Promise<ExitCode> {
   const ratePerSecond = given.whole('rate', 1, 100_000) ?? 50
   const limit = given.whole('limit', 1, 1_000_000_000)
   const act = call.act()
-  const { endpoints, deliveries } = await webhooksOf(call)
+  const { endpoints, deliveries } = await webhooksFor(call)
   const endpoint = await endpoints.get(endpointId)
   if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(endpointId)
   const period = `${since.toISOString()} to ${until.toISOString()}`

@@ -5,7 +5,7 @@ import { PAGE } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import type { Option } from '../command/option.ts'
 import { tellNext } from '../command/paging.ts'
-import { webhooksOf } from '../connection/webhooks.ts'
+import { webhooksFor } from '../connection/webhooks.ts'
 import { jsonValue } from '../output/json.ts'
 import { type Page, shownDuration } from '../output/page.ts'
 
@@ -24,6 +24,7 @@ export const webhooksCommands: readonly Command[] = [
     path: 'webhooks endpoints',
     summary: 'List the endpoints that events are sent to, the oldest first',
     server: 'postgres',
+    viaDashboard: true,
     options: {
       customer: { value: 'id', help: 'Only of this customer.' },
       status: { value: 'status', choices: statuses, help: 'Only these.' },
@@ -37,6 +38,7 @@ export const webhooksCommands: readonly Command[] = [
     path: 'webhooks deliveries',
     summary: 'List deliveries, the newest first; with an id show one with every attempt',
     server: 'postgres',
+    viaDashboard: true,
     operands: [{ name: 'delivery', optional: true }],
     options: {
       endpoint: { value: 'id', help: 'Only to this endpoint.' },
@@ -52,6 +54,7 @@ export const webhooksCommands: readonly Command[] = [
     summary: 'Send a signed webhook.test to an endpoint, once, and show what came back',
     details: 'It is sent from here, whatever the status of the endpoint, and is on no record.',
     server: 'postgres',
+    viaDashboard: true,
     operands: [{ name: 'endpoint' }],
     options: {
       ...SEAL,
@@ -79,7 +82,7 @@ async function listEndpoints(call: Call): Promise<ExitCode> {
     given.text('status'),
     given.text('type'),
   ]
-  const { endpoints } = await webhooksOf(call)
+  const { endpoints } = await webhooksFor(call)
   const items = await endpoints.list({
     limit,
     ...(after !== undefined && { after }),
@@ -107,7 +110,7 @@ function endpointRow({ id, status, reason, failingSince, customer, types, url }:
 async function deliveries(call: Call): Promise<ExitCode> {
   const { given, out } = call
   const id = given.operand('delivery')
-  const webhooks = await webhooksOf(call)
+  const webhooks = await webhooksFor(call)
   if (id !== '') {
     const found = await webhooks.deliveries.get(id)
     if (found === undefined) throw new CliError(ExitCode.found, `There is no delivery ${id}.`)
@@ -189,7 +192,7 @@ function showDelivery(page: Page, delivery: WebhookDeliveryDetail): void {
 
 async function ping(call: Call): Promise<ExitCode> {
   const id = call.given.operand('endpoint')
-  const { endpoints } = await webhooksOf(call)
+  const { endpoints } = await webhooksFor(call)
   const result = await endpoints.ping(id)
   if (result === undefined) throw noEndpoint(id)
   await call.out.result(result, (page) => {

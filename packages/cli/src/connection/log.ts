@@ -21,7 +21,7 @@ export const sourceNames = ['consumers', 'webhooks', 'sagas'] as const
 
 /** The source of dead letters that `--of` names; of consumers where it names none. */
 export async function deadLettersOf(call: Call): Promise<DeadLetterSource> {
-  const name = call.given.text('of') ?? 'consumers'
+  const name = (call.given.has('of') ? call.given.text('of') : undefined) ?? 'consumers'
   const api = call.dashboard()
   if (api !== undefined) return remoteDeadLetters(api, name, () => call.act().note)
   return await sourceNamed(call, name)

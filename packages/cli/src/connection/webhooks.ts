@@ -1,7 +1,26 @@
 import type { Webhooks } from '@oncekey/webhooks'
 import type { PoolClient } from 'pg'
+import { usageError } from '../command/cli-error.ts'
 import type { Call } from '../command/command.ts'
+import { remoteWebhooks, type WebhooksToSee } from '../remote/webhooks.ts'
 import { sealKeysIn } from './seal-keys.ts'
+
+const OF_A_SENDER = ['allow-http', 'allow-address', 'proxy', 'seal-key-file'] as const
+
+/** Webhooks of the schema, or of the dashboard that was named. */
+export async function webhooksFor(call: Call): Promise<WebhooksToSee> {
+  const api = call.dashboard()
+  if (api === undefined) return await webhooksOf(call)
+  const isGiven = (name: string) =>
+    call.given.has(name) && (call.given.flag(name) || call.given.list(name).length > 0)
+  const given = OF_A_SENDER.find(isGiven)
+  if (given !== undefined) {
+    throw usageError(
+      `--${given} is for sending from here; through a dashboard it is the dashboard that sends.`,
+    )
+  }
+  return remoteWebhooks(api, () => call.act().note)
+}
 
 /** Webhooks of the schema, with what the command line says of sealing and sending. */
 export async function webhooksOf(call: Call): Promise<Webhooks<PoolClient>> {

@@ -1,0 +1,39 @@
+import type { Lag } from '@oncekey/core'
+import type { ConsumerSummary } from '@oncekey/postgres'
+import type { DashboardApi } from '../command/dashboard-api.ts'
+
+/** A consumer as a list shows it. */
+export interface ListedConsumer extends ConsumerSummary {
+  readonly lag: Pick<Lag, 'events' | 'oldestMs'>
+}
+
+/** What verbs for consumers do with those of a dashboard. */
+export interface RemoteConsumers {
+  list(): Promise<ListedConsumer[]>
+  pause(name: string): Promise<'done' | 'already'>
+  resume(name: string): Promise<'done' | 'already'>
+}
+
+interface Shown {
+  readonly lag: Lag | null
+  /** `null` where the dashboard was given no `consumers`. */
+  readonly record: ConsumerSummary | null
+}
+
+export function remoteConsumers(api: DashboardApi, noteOf: () => string): RemoteConsumers {
+  const act = async (verb: 'pause' | 'resume', consumer: string) => {
+    const fields = { consumer, note: noteOf(), confirmed: 'yes' }
+    const { result } = await api.post<{ result: string }>(`consumers/${verb}`, fields)
+    return result === 'done' ? 'done' : 'already'
+  }
+  return {
+    async list() {
+      const found = await api.get<{ consumers: Shown[] }>('consumers', {})
+      return (found?.consumers ?? []).flatMap(({ lag, record }) =>
+        record === null ? [] : [{ ...record, lag: lag ?? { events: 0, oldestMs: null } }],
+      )
+    },
+    pause: (name) => act('pause', name),
+    resume: (name) => act('resume', name),
+  }
+}

@@ -1,0 +1,30 @@
+import type { EventSummary, Events } from '@oncekey/postgres'
+import { usageError } from '../command/cli-error.ts'
+import type { DashboardApi } from '../command/dashboard-api.ts'
+
+/** What verbs for events use of the log. */
+export type EventsToSee = Pick<Events, 'list' | 'get' | 'place' | 'since'>
+
+interface Page {
+  readonly items: readonly EventSummary[]
+  readonly next?: string
+}
+
+/** Events of the log behind a dashboard, which can be listed and not followed. */
+export function remoteEvents(api: DashboardApi): EventsToSee {
+  return {
+    async list({ types, subject }, { limit, after }) {
+      const asked = { type: types?.join(' '), subject, limit: String(limit), after }
+      const found = await api.get<Page>('events', asked)
+      return { items: found?.items ?? [], next: found?.next }
+    },
+    get: async (id) =>
+      (await api.get<{ event: EventSummary | null }>('events/one', { id }))?.event ?? undefined,
+    place: () => Promise.reject(notFollowed()),
+    since: () => Promise.reject(notFollowed()),
+  }
+}
+
+function notFollowed() {
+  return usageError('Events cannot be followed through a dashboard: name the database.')
+}

@@ -1,0 +1,77 @@
+import type { Endpoint, WebhookDelivery, WebhookDeliveryDetail, Webhooks } from '@oncekey/webhooks'
+import { usageError } from '../command/cli-error.ts'
+import type { DashboardApi } from '../command/dashboard-api.ts'
+
+/** What verbs for webhooks use of them. */
+export interface WebhooksToSee {
+  readonly endpoints: Pick<
+    Webhooks<never>['endpoints'],
+    'list' | 'get' | 'pause' | 'enable' | 'ping' | 'rotateSecret'
+  >
+  readonly deliveries: Pick<Webhooks<never>['deliveries'], 'list' | 'get' | 'replay'>
+}
+
+type Ping = NonNullable<Awaited<ReturnType<WebhooksToSee['endpoints']['ping']>>>
+
+/** Endpoints and deliveries through a dashboard. */
+export function remoteWebhooks(api: DashboardApi, noteOf: () => string): WebhooksToSee {
+  const act = <Result>(verb: string, fields: Readonly<Record<string, string | undefined>>) =>
+    api.post<Result>(`webhooks/${verb}`, { ...fields, note: noteOf(), confirmed: 'yes' })
+  const get = async (id: string) =>
+    (await api.get<{ endpoint: Endpoint }>('webhooks/endpoint', { id, limit: '1' }))?.endpoint
+
+  return {
+    endpoints: {
+      get,
+      async list({ customer, status, type, after, limit = 100 } = {}) {
+        const asked = { customer, status, type, after, limit: String(limit) }
+        return (await api.get<{ items: Endpoint[] }>('webhooks', asked))?.items ?? []
+      },
+      async pause(id) {
+        await act('pause', { id })
+        return await get(id)
+      },
+      async enable(id) {
+        await act('enable', { id })
+        return await get(id)
+      },
+      // It is no act: the dashboard asks for no reason.
+      ping: (id) => api.post<Ping>('webhooks/ping', { id }),
+      rotateSecret: (id, { overlapMs = 86_400_000 } = {}) =>
+        act('rotate', { id, overlapHours: String(overlapMs / 3_600_000) }),
+    },
+    deliveries: {
+      async list({ endpointId, eventId, state, before, limit = 100 } = {}) {
+        if (endpointId !== undefined && eventId === undefined) {
+          const asked = { id: endpointId, state, after: before, limit: String(limit) }
+          const found = await api.get<{ deliveries: { items: WebhookDelivery[] } }>(
+            'webhooks/endpoint',
+            asked,
+          )
+          return found?.deliveries.items ?? []
+        }
+        if (eventId !== undefined && endpointId === undefined && state === undefined) {
+          const found = await api.get<{ webhooks: WebhookDelivery[] }>('events/one', {
+            id: eventId,
+          })
+          return found?.webhooks ?? []
+        }
+        throw usageError(
+          'Through a dashboard deliveries are those of --endpoint, with or without --state, or of --event alone.',
+        )
+      },
+      get: async (id) =>
+        (await api.get<{ delivery: WebhookDeliveryDetail }>('webhooks/delivery', { id }))?.delivery,
+      async replay({ endpointId, since, until }, { ratePerSecond, limit } = {}) {
+        const { id } = await act<{ id: string }>('replay', {
+          id: endpointId,
+          since: since.toISOString(),
+          until: until?.toISOString(),
+          ratePerSecond: ratePerSecond === undefined ? undefined : String(ratePerSecond),
+          limit: limit === undefined ? undefined : String(limit),
+        })
+        return id
+      },
+    },
+  }
+}
