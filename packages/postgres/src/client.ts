@@ -19,6 +19,7 @@ export {
 } from './schema/migrate.ts'
 export { type MigrationPlan, migratedVersions, planMigrations } from './schema/migration-plan.ts'
 export { functionsWithoutJit } from './schema/migrations/functions-without-jit.ts'
+export { clockWatch, readClock } from './sql/clock-watch.ts'
 export { lockNumber } from './sql/lock-number.ts'
 export { inBatch, RETENTION_AGO } from './sql/purge-batch.ts'
 export { type ReservedConnection, reservedConnection } from './sql/reserved-connection.ts'

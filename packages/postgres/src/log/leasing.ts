@@ -19,6 +19,7 @@ export async function subscribed<Tx>(
 }
 
 export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Promise<Lease> {
+  await log.watchClock()
   const { share, relays, life, lost, taken } = await ask(log, request)
   const suspects = await suspectsOf(log, request.consumer, taken)
   return {

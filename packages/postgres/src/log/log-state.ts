@@ -1,12 +1,15 @@
 import type { Subscription } from '@oncekey/core'
 import { appendEventsStatement } from '../commit/append-events.ts'
 import { endAttempt } from '../commit/attempt-mark.ts'
+import { clockWatch, readClock } from '../sql/clock-watch.ts'
 import { type ConcurrencyLimit, concurrencyLimit } from '../sql/concurrency-limit.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
+import { inPortions } from './in-portions.ts'
 import type { ResolvedLogOptions } from './options.ts'
 import { heldKeys, recordVerdicts, takeDue } from './statements/deliveries.ts'
 import { emitOnce, takeIn } from './statements/intake.ts'
+import { mendTimes } from './statements/mend-times.ts'
 import { logLag, readEvents } from './statements/reading.ts'
 import { advance, leaseSlots, releaseSlots, suspectEvent } from './statements/slots.ts'
 import { retire, subscribe } from './statements/subscriptions.ts'
@@ -22,6 +25,8 @@ export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
   readonly subscribed: Map<string, { readonly subscription: Subscription; readonly life: string }>
   /** Limits the transactions of consumers: one permit for each. */
   readonly transactions: ConcurrencyLimit
+  /** Moves retries when the server's clock was put back. Asks the server once a minute. */
+  readonly watchClock: () => Promise<void>
   /** Runs a statement in autocommit. Rejects with one of the contract's codes. */
   ask<Row>(statement: Statement<Row>, within?: { readonly timeoutMs: number }): Promise<Row[]>
 }
@@ -42,6 +47,10 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
     statements: logStatements(schema),
     subscribed: new Map(),
     transactions: concurrencyLimit(options.maxTransactions),
+    watchClock: clockWatch({
+      readClock: async () => Number((await ask(readClock()))[0]?.ms),
+      mend: () => inPortions((limit) => ask(mendTimes(schema)(limit))),
+    }),
     ask,
   }
 }

@@ -1,6 +1,7 @@
 import type { Maintenance } from '@oncekey/core'
 import { askReadCommitted } from '../sql/read-committed.ts'
 import { storeError } from '../sql/store-error.ts'
+import { inPortions } from './in-portions.ts'
 import type { LogState } from './log-state.ts'
 import {
   dropPassed,
@@ -22,9 +23,9 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
     const [row] = await emptied(log, Number(part))
     dropped += Number(row?.dropped ?? 0)
   }
-  await inPortions(() => ask(purgeProcessed(schema)(log.inboxRetentionMs, PORTION)))
-  await inPortions(() => ask(purgeResolved(schema)(log.resolvedRetentionMs, PORTION)))
-  await inPortions(() => ask(purgeRedrives(schema)(log.resolvedRetentionMs, PORTION)))
+  await inPortions((limit) => ask(purgeProcessed(schema)(log.inboxRetentionMs, limit)))
+  await inPortions((limit) => ask(purgeResolved(schema)(log.resolvedRetentionMs, limit)))
+  await inPortions((limit) => ask(purgeRedrives(schema)(log.resolvedRetentionMs, limit)))
 
   return {
     dropped,
@@ -48,14 +49,3 @@ async function emptied<Tx>({ client, schema, schemaName, timeoutMs }: LogState<T
     throw storeError(error, schemaName)
   }
 }
-
-/** Purges at most {@link MOST_PORTIONS} portions; the next maintenance takes the rest. */
-async function inPortions(purge: () => Promise<{ count: string }[]>): Promise<void> {
-  for (let portion = 0; portion < MOST_PORTIONS; portion += 1) {
-    const [row] = await purge()
-    if (Number(row?.count) < PORTION) return
-  }
-}
-
-const PORTION = 5_000
-const MOST_PORTIONS = 50

@@ -1,4 +1,5 @@
 import type { SqlValue, Statement } from '../../sql/sql-client.ts'
+import { dueAt } from './due-at.ts'
 import type { RedriveKind } from './redrive-kind.ts'
 
 export interface CarriedRow {
@@ -26,10 +27,10 @@ export function carryPortion(
       name: `carry_${kind.source}_${kind.kind}`,
       text: `
       with mine as materialized (
-        select r.*, greatest(r.rate, 1e-6) as pace, greatest(1, least(
+        select r.*, ${dueAt('r')} as due_at, greatest(r.rate, 1e-6) as pace, greatest(1, least(
               least(1000, ceil(greatest(r.rate, 1e-6) / 10))::bigint, r.most - r.redriven)) as size
           from ${schema}.redrives r
-          where r.id = ${redrive}::bigint and r.state = 'running' and r.next_at <= clock_timestamp()
+          where r.id = ${redrive}::bigint and r.state = 'running' and ${dueAt('r')} <= clock_timestamp()
           for update skip locked
       ), looked as materialized (
         select c.id, c.at, c.is_meant,
@@ -71,7 +72,7 @@ export function carryPortion(
         update ${schema}.redrives r
           set redriven = r.redriven + c.redriven, refused = r.refused + c.refused,
             cursor_at = coalesce(l.at, r.cursor_at), cursor_id = coalesce(l.id, r.cursor_id),
-            next_at = greatest(m.next_at, clock_timestamp() - interval '1 second')
+            next_at = greatest(m.due_at, clock_timestamp() - interval '1 second')
               + (c.redriven + c.refused) / m.pace * interval '1 second',
             state = case when e.is_over then 'done' else r.state end,
             ended_at = case when e.is_over then clock_timestamp() end

@@ -1,6 +1,7 @@
 import type { Redrive } from '@oncekey/core'
 import type { Statement } from '../../sql/sql-client.ts'
 import { auditCall } from '../audit/audit-call.ts'
+import { dueAt } from './due-at.ts'
 import type { RedriveKind } from './redrive-kind.ts'
 
 /** Numbers and times (milliseconds since 1970) as text; `filter` is JSON. */
@@ -111,7 +112,7 @@ export function runningRedrives(
     name: 'running_redrives',
     text: `
       select r.id::text as id, r.kind, r.filter::text as filter,
-          ceil(extract(epoch from r.next_at - clock_timestamp()) * 1000)::bigint::text as due_in_ms
+          ceil(extract(epoch from ${dueAt('r')} - clock_timestamp()) * 1000)::bigint::text as due_in_ms
         from ${schema}.redrives r
         where r.source = $1::text and r.state = 'running'
         order by r.next_at limit 20`,

@@ -6,6 +6,7 @@ import { boundedLocks } from './bounded-locks.ts'
 import { boundedReading } from './bounded-reading.ts'
 import { eventLog } from './event-log/0003-event-log.ts'
 import { livingHolders } from './event-log/living-holders.ts'
+import { timesOfDeliveries } from './event-log/times-of-deliveries.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { functionsWithoutJit } from './functions-without-jit.ts'
 import { handlerRoles } from './handler-roles.ts'
@@ -57,4 +58,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   attemptsThatWereLost,
   namedStarts,
   erasableAudit,
+  timesOfDeliveries,
 ]

@@ -2,7 +2,8 @@
 -- from 1, each in several fields:
 --   <n>:state    JSON: consumer, state, reason, attempts, starts, redrives, first_failed_at,
 --                dead_at, resolved_at, resolution, tries (how many attempts there were, of which
---                the last are kept), and index, the name of its index field (empty: it has none)
+--                the last are kept), index, the name of its index field (empty: it has none), and
+--                timed_at, when it was last scheduled: in the future, if the clock was put back
 --   <n>:event    JSON of the event without its data; scripts read only its type
 --   <n>:data     the data, as it was written
 --   <n>:try:<m>  JSON of one attempt; never read by a script

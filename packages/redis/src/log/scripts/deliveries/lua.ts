@@ -86,6 +86,19 @@ local function is_meant(deliveries, n)
   end
   return false
 end
+local TOLERATED_MS = 5000
+local function moved(i, n, due)
+  local state = state_of(KEYS[i + 1], n)
+  if not state or not state.timed_at or state.timed_at <= now + TOLERATED_MS then
+    return nil
+  end
+  let_through(KEYS[i])
+  local at_ms = math.min(due, now + (due - state.timed_at))
+  redis.call('ZADD', KEYS[i + 2], digits(at_ms), n)
+  state.timed_at = now
+  keep_state(KEYS[i + 1], n, state)
+  return at_ms
+end
 local LOOKED_AT = 2000
 local next = {}
 for i = 1, #KEYS, 3 do
@@ -94,13 +107,20 @@ for i = 1, #KEYS, 3 do
   local due = redis.call('ZRANGE', KEYS[i + 2], 0, looked - 1, 'WITHSCORES')
   if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at + slot]) then
     local left = tonumber(ARGV[2])
+    local was_put_back = true
     for d = 1, #due, 2 do
       if left == 0 then
         break
       end
       if is_meant(KEYS[i + 1], due[d]) then
         left = left - 1
-        local in_ms, dubious, bytes = math.max(0, due[d + 1] - now), 0, 0
+        local at_ms = tonumber(due[d + 1])
+        if at_ms > now and was_put_back then
+          local nearer = moved(i, due[d], at_ms)
+          was_put_back = nearer ~= nil
+          at_ms = nearer or at_ms
+        end
+        local in_ms, dubious, bytes = math.max(0, at_ms - now), 0, 0
         if in_ms == 0 then
           local state = state_of(KEYS[i + 1], due[d])
           dubious = state and state.starts > state.attempts and 1 or 0
@@ -156,6 +176,7 @@ local function settle(i, n, verdict, detail, try)
       bury(KEYS[i + 3], KEYS[i + 4], n, state, now_us)
       redis.call('ZREM', KEYS[i + 2], n)
     else
+      state.timed_at = now
       redis.call('ZADD', KEYS[i + 2], digits(now + detail), n)
     end
   end

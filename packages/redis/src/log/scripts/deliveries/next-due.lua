@@ -38,6 +38,22 @@ local function is_meant(deliveries, n)
   return false
 end
 
+-- What was scheduled in the future was scheduled before the clock was put back. It is moved to lie
+-- as far ahead as it did then; of what was scheduled since, nothing is returned.
+local TOLERATED_MS = 5000
+local function moved(i, n, due)
+  local state = state_of(KEYS[i + 1], n)
+  if not state or not state.timed_at or state.timed_at <= now + TOLERATED_MS then
+    return nil
+  end
+  let_through(KEYS[i])
+  local at_ms = math.min(due, now + (due - state.timed_at))
+  redis.call('ZADD', KEYS[i + 2], digits(at_ms), n)
+  state.timed_at = now
+  keep_state(KEYS[i + 1], n, state)
+  return at_ms
+end
+
 -- With types, deliveries of other types may come first; their own releases take those.
 local LOOKED_AT = 2000
 local next = {}
@@ -47,13 +63,21 @@ for i = 1, #KEYS, 3 do
   local due = redis.call('ZRANGE', KEYS[i + 2], 0, looked - 1, 'WITHSCORES')
   if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at + slot]) then
     local left = tonumber(ARGV[2])
+    -- Only the first that waits is looked at, and those behind it while each was moved.
+    local was_put_back = true
     for d = 1, #due, 2 do
       if left == 0 then
         break
       end
       if is_meant(KEYS[i + 1], due[d]) then
         left = left - 1
-        local in_ms, dubious, bytes = math.max(0, due[d + 1] - now), 0, 0
+        local at_ms = tonumber(due[d + 1])
+        if at_ms > now and was_put_back then
+          local nearer = moved(i, due[d], at_ms)
+          was_put_back = nearer ~= nil
+          at_ms = nearer or at_ms
+        end
+        local in_ms, dubious, bytes = math.max(0, at_ms - now), 0, 0
         if in_ms == 0 then
           local state = state_of(KEYS[i + 1], due[d])
           dubious = state and state.starts > state.attempts and 1 or 0

@@ -3,7 +3,10 @@ import { integerIn, listIn, type Script, script } from '../../../client/script.t
 import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { nextDueLua } from './lua.ts'
 
-/** Finds the next due deliveries in slots that are held. Changes nothing. */
+/**
+ * Finds the next due deliveries in slots that are held. Changes only times that were set before the
+ * server's clock was put back.
+ */
 export const nextDueScript: Script<NextDueQuestion, NextDue[]> = script({
   name: 'next-due',
   text: nextDueLua,

@@ -39,6 +39,7 @@ local function settle(i, n, verdict, detail, try)
       bury(KEYS[i + 3], KEYS[i + 4], n, state, now_us)
       redis.call('ZREM', KEYS[i + 2], n)
     else
+      state.timed_at = now
       redis.call('ZADD', KEYS[i + 2], digits(now + detail), n)
     end
   end

@@ -1,14 +1,5 @@
 import type { Statement } from '@oncekey/postgres/client'
 
-/** Reads the database's clock, in milliseconds. */
-export function readClock(): Statement<{ ms: number }> {
-  return {
-    name: 'read_webhook_clock',
-    text: 'select (extract(epoch from clock_timestamp()) * 1000)::double precision as ms',
-    values: [],
-  }
-}
-
 /**
  * Moves times that were set in the future, which means before the clock was put back, so that they
  * lie as far ahead again as when they were set. The triggers of `schema/functions/webhook-times.ts`

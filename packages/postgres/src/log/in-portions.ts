@@ -1,0 +1,15 @@
+/**
+ * Repeats a statement that changes at most `limit` rows until it changes fewer, but at most
+ * {@link MOST_PORTIONS} times; what is left is for the next call.
+ */
+export async function inPortions(
+  change: (limit: number) => Promise<readonly { readonly count: string }[]>,
+): Promise<void> {
+  for (let portion = 0; portion < MOST_PORTIONS; portion += 1) {
+    const [row] = await change(PORTION)
+    if (Number(row?.count) < PORTION) return
+  }
+}
+
+const PORTION = 5_000
+const MOST_PORTIONS = 50
