@@ -66,7 +66,7 @@ async function fail(
 /** The schedules as they are after the server's clock was put back by an hour. */
 async function putClockBack(): Promise<void> {
   for (const key of await client.keys('*:due:*')) {
-    const numbers = await client.zrange(key, 0, -1)
+    const numbers = await client.zrange(key, 0, '-1')
     const deliveries = key.replace(/:due:.*$/, ':deliveries')
     for (const number of numbers) {
       await client.zincrby(key, HOUR_MS, String(number))
