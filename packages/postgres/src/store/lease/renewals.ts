@@ -39,23 +39,23 @@ export function renewals<Tx>(
   const connection = reservedConnection(store.client, store.acquireTimeoutMs)
   /** Renewals for the next statement. */
   let asked = new Map<string, Asked>()
-  /** Tokens that have a row of their own, and those among them whose attempts have ended. */
-  const renewed = new Set<string>()
+  /** Tokens of running attempts, with whether they have a row of their own. */
+  const attended = new Map<string, boolean>()
+  /** Tokens that have a row, and whose attempts have ended. */
   let over: string[] = []
-  let running = 0
   let timer: Later | undefined
   let isSending = false
   /** The longest lease in this process. */
   let leasedUntil = 0
 
   function attend(token: string, leaseMs: number): () => void {
-    running += 1
+    attended.set(token, false)
     connection.keep()
     keepFor(leaseMs)
     return () => {
-      running -= 1
-      if (renewed.delete(token)) over.push(token)
-      if (running === 0) rest()
+      if (attended.get(token)) over.push(token)
+      attended.delete(token)
+      if (attended.size === 0) rest()
     }
   }
 
@@ -107,7 +107,7 @@ export function renewals<Tx>(
       const [row] = await whenSerialized(() => connection.query(statement))
       const held = new Set<string>(JSON.parse(row?.held ?? ''))
       for (const [token, { answer }] of batch) {
-        if (held.has(token)) renewed.add(token)
+        if (held.has(token)) hasRow(token)
         answer.resolve(held.has(token) ? 'held' : 'stale')
       }
     } catch (error) {
@@ -119,7 +119,13 @@ export function renewals<Tx>(
     }
     const [next] = asked.values()
     if (next !== undefined) soon(next.renewal.ms)
-    else if (running === 0) rest()
+    else if (attended.size === 0) rest()
+  }
+
+  /** An attempt that ended while its renewal was under way has a row all the same. */
+  function hasRow(token: string): void {
+    if (attended.has(token)) attended.set(token, true)
+    else over.push(token)
   }
 
   return { attend, renew, besides: (statement) => connection.query(statement) }
