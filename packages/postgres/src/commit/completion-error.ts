@@ -14,7 +14,7 @@ export function completionError(error: unknown): OncekeyError {
   if (state === READ_ONLY) return readOnly(error)
   if (isOtherEncoding(error)) return otherEncoding(error)
   if (isPreparedElsewhere(error)) return notPrepared(error)
-  if (!isOutcomeKnown(error) || SERVER_COULD_NOT.test(state) || SUPERSEDED.has(state)) {
+  if (!isOutcomeKnown(error) || COULD_NOT.test(state) || SUPERSEDED.has(state)) {
     return commitFailed(error)
   }
   return writesRefused(error)
@@ -49,8 +49,11 @@ export const ATTEMPT_ENDED = 'OK001'
 const IN_FAILED_TRANSACTION = '25P02'
 const READ_ONLY = '25006'
 
-/** Out of resources, over a limit, or stopped by an operator: a retry may succeed. */
-const SERVER_COULD_NOT = /^(?:53|54|55|57)/
+/**
+ * Not a fault of the handler: out of resources, over a limit, stopped by an operator, and what our
+ * functions raise where something on our tables dropped a write (OK007).
+ */
+const COULD_NOT = /^(?:53|54|55|57|OK007)/
 
 export function transactionEnded(cause?: unknown): OncekeyError {
   return new OncekeyError(

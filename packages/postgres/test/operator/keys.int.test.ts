@@ -46,7 +46,7 @@ describe('acts on keys', () => {
     const late = await pool.connect()
     await late.query('begin')
     await late.query(
-      `select oncekey.complete_attempt_4($1, $2, $3, $4, 201, '[]', 'done', null, null, null, 'f')`,
+      `select oncekey.complete_attempt_5($1, $2, $3, $4, 201, '[]', 'done', null, null, null, 'f')`,
       [claim.token, claim.namespace, claim.scope, claim.key],
     )
     const released = store.keys.release(claim, act)

@@ -34,7 +34,7 @@ describe.each(wires)('values, $wire', ({ pipeline, prepare }) => {
 
     const text = texts.join('\n')
     expect(text).toMatch(/claim_3\(\$1/)
-    expect(text).toMatch(/complete_3\(\$1/)
+    expect(text).toMatch(/complete_4\(\$1/)
     expect(text).not.toMatch(/the-scope|the-key|the-event|the-response/)
   })
 

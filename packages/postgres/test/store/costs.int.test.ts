@@ -23,7 +23,7 @@ afterAll(() => server.stop())
 
 const insert = 'insert into orders values (gen_random_uuid())'
 const claimed = expect.stringContaining('.claim_3(')
-const completed = expect.stringContaining('.complete_3(')
+const completed = expect.stringContaining('.complete_4(')
 const rolledBack = 'ROLLBACK'
 const begun = expect.stringMatching(/^BEGIN/)
 const handled = expect.stringMatching(/^insert into orders/)
@@ -75,7 +75,7 @@ describe.each(wires)('costs, $wire', ({ pipeline, prepare }) => {
       await attempt.complete(refused('no'))
     })
     expect(costs).toEqual({
-      statements: [begun, rolledBack, handled, claimed, expect.stringContaining('.refuse_3(')],
+      statements: [begun, rolledBack, handled, claimed, expect.stringContaining('.refuse_4(')],
       roundTrips: 3,
       flushes: 1,
     })

@@ -143,8 +143,8 @@ test('a transaction of the application that appends may switch its role, too', a
 
 describe('a login as the tenant itself', () => {
   test.each([
-    ['complete_3', `null, ${started}, 'n', 's', 'k', 'f', 200, '[]', 'x', null, null`],
-    ['complete_attempt_4', `'t', 'n', 's', 'k', 200, '[]', 'x', null, null, ${started}, 'f'`],
+    ['complete_4', `null, ${started}, 'n', 's', 'k', 'f', 200, '[]', 'x', null, null`],
+    ['complete_attempt_5', `'t', 'n', 's', 'k', 200, '[]', 'x', null, null, ${started}, 'f'`],
     ['end_attempt_3', `null, ${started}, '[]'`],
     ['append_events_2', "'[]'"],
   ])('cannot call %s', async (name, values) => {
@@ -238,8 +238,10 @@ describe('a login as the tenant itself', () => {
       'oncekey.complete',
       'oncekey.complete_2',
       'oncekey.complete_3',
+      'oncekey.complete_4',
       'oncekey.complete_attempt_3',
       'oncekey.complete_attempt_4',
+      'oncekey.complete_attempt_5',
       'oncekey.end_attempt',
       'oncekey.end_attempt_2',
       'oncekey.end_attempt_3',

@@ -187,7 +187,7 @@ export function endUnknownKey(
 ): (on: ActOnKey, response: StoredResponse | undefined) => Statement<{ outcome: string }> {
   return (on, response) => ({
     name: 'end_unknown_key',
-    text: `select ${schema}.end_unknown_key_2($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    text: `select ${schema}.end_unknown_key_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
       as outcome`,
     values: [
       on.lock,

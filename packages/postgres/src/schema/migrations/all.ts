@@ -25,6 +25,7 @@ import { publishedTables } from './published-tables.ts'
 import { serverLife } from './server-life.ts'
 import { serversThatTakeWrites } from './servers-that-take-writes.ts'
 import { steadySessions } from './steady-sessions.ts'
+import { droppedWrites } from './store/dropped-writes.ts'
 import { subscriptionGenerations } from './subscription-generations.ts'
 import { subscriptions } from './subscriptions.ts'
 
@@ -59,4 +60,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   namedStarts,
   erasableAudit,
   timesOfDeliveries,
+  droppedWrites,
 ]

@@ -70,8 +70,17 @@ export function leasedAttempt<Tx>(
   function renewed(leaseMs: number): Promise<'held' | 'stale'> {
     const { namespace, scope, key: name, token, fingerprints } = claim
     const [fingerprint] = fingerprints
-    const ms = Math.ceil(leaseMs)
-    return store.renewals.renew({ namespace, scope, key: name, token, ms, fingerprint, number })
+    return store.renewals.renew({
+      namespace,
+      scope,
+      key: name,
+      token,
+      ms: Math.ceil(leaseMs),
+      fingerprint,
+      number,
+      lock: key.lock,
+      is_open: late.opened !== undefined,
+    })
   }
 
   /**

@@ -8,12 +8,12 @@ export function claimLease(
   schema: string,
 ): (claim: Claim, lock: string) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.claim_lease_3($1, $2, $3, $4, $5, $6,
+    select ${schema}.claim_lease_4($1, $2, $3, $4, $5, $6,
       $7, $8) as answer
       where ${schema}.takes_writes()`
 
   return (claim, lock) => ({
-    name: 'claim_lease_3',
+    name: 'claim_lease_4',
     text,
     values: [
       lock,
@@ -53,16 +53,20 @@ export interface LeaseRenewal {
   /** With these the attempt is written again if the database has lost it. */
   readonly fingerprint: string
   readonly number: number
+  /** The key's lock, as SQL numbers it. */
+  readonly lock: string
+  /** The attempt's own transaction is open, and has that lock. */
+  readonly is_open: boolean
 }
 
 /** Renews leases and deletes those of ended attempts; returns the tokens still held, as JSON. */
 export function renewLeases(
   schema: string,
 ): (renewals: readonly LeaseRenewal[], over: readonly string[]) => Statement<{ held: string }> {
-  const text = `select ${schema}.renew_leases_2($1, $2) as held`
+  const text = `select ${schema}.renew_leases_3($1, $2) as held`
 
   return (renewals, over) => ({
-    name: 'renew_leases_2',
+    name: 'renew_leases_3',
     text,
     values: [JSON.stringify(renewals), over.length === 0 ? null : JSON.stringify(over)],
   })
@@ -125,11 +129,11 @@ export function completeAttempt(
   started: string | null,
 ) => Statement<{ outcome: 'stored' }> {
   const text = `
-    select ${schema}.complete_attempt_4($1, $2, $3, $4, $5,
+    select ${schema}.complete_attempt_5($1, $2, $3, $4, $5,
       $6, $7, $8, $9, $10, $11) as outcome`
 
   return (claim, { response, events }, started) => ({
-    name: 'complete_attempt_4',
+    name: 'complete_attempt_5',
     text,
     values: [
       claim.token,
@@ -149,10 +153,10 @@ export function completeAttempt(
 
 /** Deletes an attempt that still has its key, and marks it as released. */
 export function releaseAttempt(schema: string): (claim: Claim) => Statement {
-  const text = `select ${schema}.release_attempt_2($1, $2, $3, $4)::text`
+  const text = `select ${schema}.release_attempt_3($1, $2, $3, $4)::text`
 
   return ({ namespace, scope, key, token }) => ({
-    name: 'release_attempt_2',
+    name: 'release_attempt_3',
     text,
     values: [token, namespace, scope, key],
   })
@@ -164,10 +168,10 @@ export function releaseAttempt(schema: string): (claim: Claim) => Statement {
 export function abandonAttempt(
   schema: string,
 ): (claim: Claim, number: number) => Statement<{ outcome: 'abandoned' | 'stored' | 'superseded' }> {
-  const text = `select ${schema}.abandon_attempt_2($1, $2, $3, $4, $5, $6) as outcome`
+  const text = `select ${schema}.abandon_attempt_3($1, $2, $3, $4, $5, $6) as outcome`
 
   return ({ namespace, scope, key, token, fingerprints }, number) => ({
-    name: 'abandon_attempt_2',
+    name: 'abandon_attempt_3',
     text,
     values: [token, namespace, scope, key, fingerprints[0], number],
   })

@@ -98,10 +98,10 @@ export type WaitJson =
 export function complete(
   schema: string,
 ): (claim: Claim, completion: Completion, began: Began) => Statement {
-  const text = `select ${schema}.complete_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as outcome`
+  const text = `select ${schema}.complete_4($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) as outcome`
 
   return (claim, { response, events }, { mark, started }) => ({
-    name: 'complete_3',
+    name: 'complete_4',
     text,
     values: [
       mark,
@@ -131,10 +131,10 @@ export function refuse(
   response: StoredResponse,
   replaced: number,
 ) => Statement<{ outcome: 'stored' | 'superseded' }> {
-  const text = `select ${schema}.refuse_3($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as outcome`
+  const text = `select ${schema}.refuse_4($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) as outcome`
 
   return (claim, lock, response, replaced) => ({
-    name: 'refuse_3',
+    name: 'refuse_4',
     text,
     values: [
       lock,
@@ -153,10 +153,7 @@ export function refuse(
 
 /** Writes a record without a response: the request never runs again, and has nothing to replay. */
 export function spendKey(schema: string): (claim: Claim) => Statement {
-  const text = `
-    insert into ${schema}.records (namespace, scope, key, fingerprint, status)
-      values ($1, $2, $3, $4, 500)
-      on conflict on constraint records_pkey do nothing`
+  const text = `select ${schema}.spend_key($1, $2, $3, $4)::text`
 
   return ({ namespace, scope, key, fingerprints }) => ({
     name: 'spend_key',
@@ -177,11 +174,11 @@ export function replaceAttempt(
   backstopMs: number,
 ) => Statement<{ answer: string }> {
   const text = `
-    select ${schema}.replace_attempt($1, $2, $3, $4, $5,
+    select ${schema}.replace_attempt_2($1, $2, $3, $4, $5,
       $6, $7) as answer`
 
   return ({ namespace, scope, key, token }, lock, number, backstopMs) => ({
-    name: 'replace_attempt',
+    name: 'replace_attempt_2',
     text,
     values: [lock, namespace, scope, key, number, token, backstopMs],
   })

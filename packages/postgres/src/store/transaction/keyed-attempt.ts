@@ -6,6 +6,7 @@ import type { Permit } from '../../sql/concurrency-limit.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
 import { sqlState } from '../../sql/sql-state.ts'
+import { storeError } from '../../sql/store-error.ts'
 import { SERIALIZATION_FAILURE } from '../../sql/when-serialized.ts'
 import { attemptEnd, type Outcome, transactionOver } from '../attempt/attempt-end.ts'
 import { completionFailed } from '../attempt/completion-failed.ts'
@@ -89,7 +90,9 @@ export function keyedAttempt<Tx>(
   /** The handler's own COMMIT cannot be undone, so the key must not run again. */
   async function spend(): Promise<void> {
     const options = { timeoutMs: store.commitTimeoutMs }
-    await store.client.query(store.statements.spendKey(claim), options)
+    await store.client.query(store.statements.spendKey(claim), options).catch((error) => {
+      throw storeError(error, store.schema)
+    })
   }
 
   async function refuse({ response }: Completion): Promise<Outcome> {

@@ -76,6 +76,29 @@ describe.each(['read committed', 'serializable'] as const)(
       ).toEqual([])
     })
 
+    // A bug: the renewal was answered `held` until the taker had committed, so that two handlers
+    // went on side by side.
+    test('renew nothing that the other is taking over, and nothing is lost if that is undone', async () => {
+      const claim = claimOf({ leaseMs: 1 })
+      const stale = attemptOf(await leased().begin(claim))
+      await lapsed(claim.key)
+      const taker = attemptOf(await transactional().begin(again(claim)))
+      expect(await stale.renew(60_000)).toBe('stale')
+      await taker.abandon()
+      expect(await stale.renew(60_000)).toBe('held')
+      expect(said(await transactional().begin(again(claim)))).toBe('in-progress')
+      expect(await stale.complete(kept('done'))).toBe('stored')
+    })
+
+    test('renew a lease that has run out, whose own transaction is open', async () => {
+      const claim = claimOf({ leaseMs: 1 })
+      const attempt = attemptOf(await leased().begin(claim))
+      await attempt.transaction()
+      await lapsed(claim.key)
+      expect(await attempt.renew(60_000)).toBe('held')
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+    })
+
     test('leave an unknown outcome unknown if the attempt that took it over is undone', async () => {
       const claim = claimOf()
       await attemptOf(await leased().begin(claim)).abandon()

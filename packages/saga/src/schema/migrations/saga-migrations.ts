@@ -8,6 +8,7 @@ import { sagaWholeMoves } from './0007-saga-whole-moves.ts'
 import { settleWhatWaits } from './0008-settle-what-waits.ts'
 import { auditOfSagas } from './audit-of-sagas.ts'
 import { sagaCommentsAndViews } from './comments-and-views.ts'
+import { droppedWrites } from './dropped-writes.ts'
 import { rolesOfSteps } from './roles-of-steps.ts'
 
 /** The tables of sagas, for `migrate` of `@oncekey/postgres`. */
@@ -26,5 +27,6 @@ export const sagaMigrations: PackageMigrations = {
     functionsWithoutJit,
     auditOfSagas,
     sagaCommentsAndViews,
+    droppedWrites,
   ],
 }

@@ -1,0 +1,12 @@
+/**
+ * Goes behind a statement that must have written or deleted a row, and raises OK007 if it has not.
+ * A trigger that returns NULL, or a rule, on one of our tables drops a write without an error, and
+ * what is not there would be reported as stored.
+ */
+export function refuseDropped(table: string, isDropped = 'not found'): string {
+  return `if ${isDropped} then
+        raise exception 'a write to the table "${table}" of Oncekey was dropped'
+          using errcode = 'OK007',
+            hint = 'A trigger, rule or policy that somebody put on the table does that: remove it.';
+      end if;`
+}

@@ -1,0 +1,43 @@
+import {
+  asHandler,
+  asLogin,
+  IN_HANDLERS_TRANSACTION,
+  mayWriteRecord,
+  ROLE_OF_HANDLER,
+} from '../expressions/as-login.ts'
+import { refuseDropped } from '../expressions/must-be-written.ts'
+import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
+import { REFUSE_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
+
+/**
+ * Completes an attempt in transaction mode: record and events, or nothing. Raises if the
+ * transaction is no longer this attempt's. If another attempt has the record, it raises a
+ * unique_violation of 'records_pkey': COMMIT may follow at once, and an empty result would not stop
+ * it.
+ *
+ * 'lock_timeout' covers a locked table, for example by CREATE INDEX: until it can be written, the
+ * handler keeps its locks and its connection.
+ */
+export function completeFunction4(schema: string): string {
+  return `create function ${schema}.complete_4(in_attempt text, in_started bigint, in_namespace text,
+      in_scope text, in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,
+      in_seal text, in_events json)
+    returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION} set lock_timeout = '5s' as $$
+    declare
+      ${ROLE_OF_HANDLER}
+    begin
+      ${REFUSE_UNMARKED_TRANSACTIONS}
+      ${REFUSE_OTHER_ENCODINGS}
+      ${asLogin(mayWriteRecord(schema))}
+      insert into ${schema}.records
+          (namespace, scope, key, fingerprint, status, headers, body, seal)
+        values (in_namespace, in_scope, in_key, in_fingerprint, in_status, in_headers, in_body,
+          in_seal);
+      ${refuseDropped('records')}
+      if in_events is not null then
+        perform ${schema}.append_events(in_events);
+      end if;
+      ${asHandler()}
+      return 'stored';
+    end $$`
+}

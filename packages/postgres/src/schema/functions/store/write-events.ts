@@ -1,0 +1,29 @@
+import { refuseDropped } from '../expressions/must-be-written.ts'
+
+/**
+ * Writes events to the outbox, all of them or none. The transaction has its number before the
+ * events have theirs: readers rely on it.
+ *
+ * Replaces the function of the same name, since it means the same to whoever calls it.
+ */
+export function writeEventsFunction(schema: string): string {
+  return `create or replace function ${schema}.append_events(in_events json) returns void
+    language plpgsql volatile as $$
+    declare
+      own_xid xid8 := pg_current_xact_id();
+      written bigint;
+    begin
+      insert into ${schema}.outbox
+          (xid, slot, id, type, source, subject, ordering_key, data, headers, occurred_at)
+        select own_xid, e.slot, e.id, e.type, e.source, e.subject, e.ordering_key, e.data::json, e.headers,
+            e.occurred_at
+          from rows from (json_to_recordset(in_events) as (
+            slot smallint, id uuid, type text, source text, subject text, ordering_key text,
+            data text, headers jsonb, occurred_at timestamptz
+          )) with ordinality as e
+            (slot, id, type, source, subject, ordering_key, data, headers, occurred_at, position)
+          order by e.position;
+      get diagnostics written = row_count;
+      ${refuseDropped('outbox', 'written <> json_array_length(in_events)')}
+    end $$`
+}
