@@ -106,12 +106,49 @@ describe('a commit that waits for a synchronous standby', () => {
     await sql.end()
   })
 
+  // A bug: the process showed the claim's transaction, so the key was freed, and the retry wrote
+  // again.
+  test.each(['refused', 'released', 'abandoned'] as const)(
+    'and that the handler sent itself spends the key of a request that is %s',
+    async (end) => {
+      const store = storeOn(site.pool({ max: 6 }), {
+        commitTimeoutMs: 1_500,
+        acquireTimeoutMs: 2_000,
+      })
+      const claim = claimOf()
+      const attempt = attemptOf(await store.begin(claim))
+      const tx = await attempt.transaction()
+      await tx.query(insert, [randomUUID()])
+      await site.loseStandby()
+      tx.query('/* mine */ commit').catch(() => {})
+      await toWait()
+      const ended = {
+        refused: () => attempt.complete(refused('no')),
+        released: () => attempt.release(),
+        abandoned: () => attempt.abandon(),
+      }
+      await expect(ended[end]()).rejects.toMatchObject({ code: 'store-unavailable' })
+      expect(said(await store.begin(again(claim)))).toBe('in-progress')
+      await site.standby.reconnect()
+      await toWait(0)
+      const answer = await waitFor(
+        async () => {
+          const decision = await store.begin(again(claim))
+          return decision.kind !== 'in-progress' && decision
+        },
+        { what: 'the key to be answered' },
+      )
+      expect(said(answer)).toBe('result-gone')
+      expect(await orders()).toBe(1)
+    },
+  )
+
   test('holds its connection: however many are given up on, the pool opens no others instead', async () => {
     const pool = site.pool({ max: 4, application_name: 'flooded' })
     const store = storeOn(pool, { maxConcurrent: 3, commitTimeoutMs: 100, acquireTimeoutMs: 1_000 })
     await site.loseStandby()
     const codes = new Set<unknown>()
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 8; round++) {
       const decision = await store.begin(claimOf()).catch((error) => codes.add(error.code))
       if ('kind' in decision) {
         await attemptOf(decision)

@@ -1,11 +1,18 @@
 import type { StartedJson } from '../../commit/attempt-mark.ts'
+import { within } from '../../sql/deadline.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
+import { isOutcomeKnown } from '../../sql/sql-state.ts'
 import type { StoreState } from './store-state.ts'
 
 /**
- * Whether the handler ended the transaction itself, so that a rollback would undo nothing. The
- * server knows: the backend is in a transaction that began at another time. It is asked only if the
- * handler sent a statement whose text can have ended it. This closes the handle.
+ * Whether the handler ended the transaction itself, so that a rollback would undo nothing. It is
+ * asked only if the handler sent a statement whose text can have ended it, and only before an undo
+ * or a refusal: an attempt ends once, so no COMMIT of ours can be under way. This closes the
+ * handle.
+ *
+ * The session itself is asked, since no other connection may be free and a server may hide what its
+ * sessions do. If it does not answer, a statement of the handler is under way on it, or the
+ * connection is lost; then another connection is asked what the session does.
  */
 export async function endedByHandler<Tx>(
   { acquireTimeoutMs: timeoutMs, client, statements }: StoreState<Tx>,
@@ -14,12 +21,22 @@ export async function endedByHandler<Tx>(
 ): Promise<boolean> {
   transaction.revoke()
   if (!transaction.mayHaveEnded()) return false
-  const statement = statements.transactionState(backend, started)
-  // With a single session only that session can be asked, and only while none of its statements
-  // failed.
-  const [row] = await (client.concurrency === 'one'
-    ? transaction.query(statement)
-    : client.query(statement, { timeoutMs })
-  ).catch(() => [])
+  const work = transaction.query(statements.sameTransaction(started))
+  const own = await within(OWN_ANSWER_MS, work, noAnswer).then(
+    ([row]) => row?.same,
+    // A transaction in which a statement failed refuses every question: it has not ended.
+    (error) => (isOutcomeKnown(error) ? 'true' : undefined),
+  )
+  if (own !== undefined || client.concurrency === 'one') return own === 'false'
+  const [row] = await client
+    .query(statements.transactionState(backend, started), { timeoutMs })
+    .catch(() => [])
   return row?.state === 'over'
+}
+
+/** As long as a rollback may take, which has to wait for the same statements. Milliseconds. */
+const OWN_ANSWER_MS = 1_000
+
+function noAnswer(): Error {
+  return new Error('The session did not answer in time.')
 }

@@ -11,10 +11,12 @@ export async function undo<Tx>(
   transaction: SqlTransaction<Tx>,
   started: StartedJson | undefined,
 ): Promise<void> {
+  // A COMMIT that the handler sent may be under way, in front of the ROLLBACK.
+  const mayCommit = transaction.mayHaveEnded()
   try {
     await transaction.rollback({ timeoutMs: UNDO_TIMEOUT_MS })
   } catch {
-    if (started !== undefined) terminate(store, started, { mayCommit: false })
+    if (started !== undefined) terminate(store, started, { mayCommit })
   }
 }
 

@@ -1,6 +1,6 @@
 import { appendEventsStatement } from '../../commit/append-events.ts'
 import * as mark from '../../commit/attempt-mark.ts'
-import { terminateBackend, transactionState } from './backends.ts'
+import { sameTransaction, terminateBackend, transactionState } from './backends.ts'
 import * as leases from './leases.ts'
 import * as records from './records.ts'
 
@@ -24,6 +24,7 @@ export interface Statements {
   readonly spendKey: ReturnType<typeof records.spendKey>
   readonly startAttempt: ReturnType<typeof mark.startAttempt>
   readonly waitForEnd: ReturnType<typeof records.waitForEnd>
+  readonly sameTransaction: typeof sameTransaction
   readonly terminateBackend: typeof terminateBackend
   readonly transactionState: typeof transactionState
 }
@@ -49,6 +50,7 @@ export function statementsFor(schema: string): Statements {
     spendKey: records.spendKey(schema),
     startAttempt: mark.startAttempt(schema),
     waitForEnd: records.waitForEnd(schema),
+    sameTransaction,
     terminateBackend,
     transactionState,
   }

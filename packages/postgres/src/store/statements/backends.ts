@@ -1,3 +1,4 @@
+import { STARTED } from '../../schema/functions/store/start-attempt.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
@@ -32,6 +33,9 @@ export interface MeantBackend {
  *
  * A transaction with a failed statement no longer shows its start. It has not ended and is treated
  * as the one in question: nothing of it can be kept, whoever began it.
+ *
+ * A process that waits for its synchronous standby has sent its COMMIT, which a rollback behind it
+ * does not undo.
  */
 export function transactionState(
   backend: number,
@@ -41,11 +45,25 @@ export function transactionState(
     name: 'transaction_state',
     text: `
       select case when state is null or state = 'disabled' then 'hidden'
+          when wait_event = 'SyncRep' then 'over'
           when (extract(epoch from xact_start) * 1000000)::bigint = $2::bigint then 'open'
           when xact_start is null and state <> 'idle' then 'open'
           else 'over' end as state
         from pg_stat_activity
         where pid = $1::integer`,
     values: [backend, started],
+  }
+}
+
+/**
+ * Whether the session is still in the transaction that began at `started`. It is asked on the
+ * session itself, and fails in a transaction in which a statement has failed.
+ */
+export function sameTransaction(started: string): Statement<{ same: 'true' | 'false' }> {
+  return {
+    name: 'same_transaction',
+    text: `select (${STARTED} = $1::bigint)::text as same`,
+    values: [started],
+    cancellable: true,
   }
 }
