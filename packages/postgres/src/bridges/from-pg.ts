@@ -1,9 +1,15 @@
 import { within } from '../sql/deadline.ts'
+import { MAKE_WRITABLE, readWrite } from '../sql/left-read-only.ts'
 import type { OutsideClient } from '../sql/pg/given-up-session.ts'
 import type { PgPool, PgPoolClient, PgResult } from '../sql/pg/pg-client.ts'
 import { ignoreError, type PgSession, type PgSource, pgSessions } from '../sql/pg/pg-session.ts'
 import { type PgWire, pgWire } from '../sql/pg/pg-wire.ts'
-import { isPreparedElsewhere, isSessionFit, isSetInSession } from '../sql/session-fitness.ts'
+import {
+  isPreparedElsewhere,
+  isReadOnlyServer,
+  isSessionFit,
+  isSetInSession,
+} from '../sql/session-fitness.ts'
 import type {
   BeginOptions,
   Isolation,
@@ -99,6 +105,8 @@ export function fromPgSource<Client>(
           })
         }
         const { rows } = await ask().catch((error) => {
+          if (isReadOnlyServer(error))
+            return writable(session, wire, [...MAKE_WRITABLE, statement], until)
           if (!isPreparedElsewhere(error)) throw error
           wire.forgetPrepared(session.client)
           return ask()
@@ -119,13 +127,20 @@ export function fromPgSource<Client>(
           const work = wire.two(session.client, begin(isolation), first)
           return answered(session, work, { timeoutMs: until - performance.now(), mayCancel: true })
         }
-        const [, { rows }] = await ask().catch(async (error) => {
-          // Nothing has run yet, so that all can be sent again: see `isPreparedElsewhere`.
-          if (!isPreparedElsewhere(error)) throw error
-          wire.forgetPrepared(session.client)
-          await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)
-          return await ask()
-        })
+        const { rows } = await ask()
+          .then(([, result]) => result)
+          .catch(async (error) => {
+            // Nothing has run yet, so that all can be sent again.
+            const isReadOnly = isReadOnlyServer(error)
+            if (!isReadOnly && !isPreparedElsewhere(error)) throw error
+            await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)
+            if (isReadOnly) {
+              const again = [begin(isolation), ...MAKE_WRITABLE, first]
+              return await writable(session, wire, again, until)
+            }
+            wire.forgetPrepared(session.client)
+            return (await ask())[1]
+          })
         return { rows: rows as Row[], transaction: pgTransaction<Client>(session, wire) }
       } catch (error) {
         if (isSetInSession(error)) session.destroy(asError(error))
@@ -140,14 +155,33 @@ export function fromPgSource<Client>(
   }
 }
 
+/** Sends again, behind MAKE_WRITABLE, what a session refused that may have been left read-only. */
+async function writable(
+  session: PgSession,
+  wire: PgWire,
+  statements: readonly Statement[],
+  until: number,
+): Promise<PgResult> {
+  const work = wire.last(session.client, statements)
+  const timeoutMs = until - performance.now()
+  return await answered(session, work, { timeoutMs, mayCancel: false }).catch((error) => {
+    throw readWrite(error)
+  })
+}
+
 function reserved(session: PgSession, wire: PgWire): ReservedClient {
   let isOver = false
   return {
     async query<Row>(statement: Statement<Row>, { timeoutMs }: { timeoutMs: number }) {
       try {
+        const until = performance.now() + timeoutMs
         const work = wire.one(session.client, statement)
         const mayCancel = statement.cancellable === true
-        return (await answered(session, work, { timeoutMs, mayCancel })).rows as Row[]
+        const { rows } = await answered(session, work, { timeoutMs, mayCancel }).catch((error) => {
+          if (!isReadOnlyServer(error)) throw error
+          return writable(session, wire, [...MAKE_WRITABLE, statement], until)
+        })
+        return rows as Row[]
       } catch (error) {
         if (!isOver && !isSessionFit(error)) {
           isOver = true

@@ -1,9 +1,10 @@
 import { OncekeyError, OptionsError } from '@oncekey/core'
 import { inliner } from '../sql/inlined-values.ts'
+import { readWrite } from '../sql/left-read-only.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
-import { NO_TRANSACTION, OPEN_FOR_WRITES, readWrite, withoutStrays } from './stray-transactions.ts'
+import { NO_TRANSACTION, OPEN_FOR_WRITES, withoutStrays } from './stray-transactions.ts'
 import type { Close, HandleRules } from './transaction-handle.ts'
 
 /** The part of postgres.js's `sql` that is used here. */

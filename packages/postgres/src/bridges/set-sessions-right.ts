@@ -2,10 +2,10 @@ import type { Statement } from '../sql/sql-client.ts'
 import type { CallbackDriver } from './callback-driver.ts'
 
 /**
- * Repairs the sessions of a driver's pool: resets a role or an encoding that a handler left set,
- * and ends a session on a server that takes no writes. Such a driver cannot be told to drop a
- * connection, but it notices when the server ends one. One statement per connection is sent at
- * once, because pools differ in which connection they use next. One round at a time, in the
+ * Repairs the sessions of a driver's pool: resets a role, an encoding or a READ ONLY that a handler
+ * left set, and ends a session on a server that takes no writes. Such a driver cannot be told to
+ * drop a connection, but it notices when the server ends one. One statement per connection is sent
+ * at once, because pools differ in which connection they use next. One round at a time, in the
  * background.
  */
 export function setSessionsRight<Tx extends object>(driver: CallbackDriver<Tx>): () => void {
@@ -29,7 +29,8 @@ export function setSessionsRight<Tx extends object>(driver: CallbackDriver<Tx>):
 const SET_RIGHT: Statement = {
   name: 'set_right',
   text: `do $$ begin
-      if current_setting('transaction_read_only') = 'on' then
+      reset default_transaction_read_only;
+      if pg_is_in_recovery() or current_setting('default_transaction_read_only')::boolean then
         perform set_config('idle_session_timeout', '1', false);
       end if;
       reset role;

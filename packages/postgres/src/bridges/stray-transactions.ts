@@ -25,16 +25,6 @@ export const NO_TRANSACTION: string =
   "select current_setting(case when now() = statement_timestamp() then 'transaction_isolation' " +
   "else 'oncekey.a_transaction_is_open' end); "
 
-/** A standby's own words for the same would be "cannot set transaction read-write mode". */
-export function readWrite(error: unknown): unknown {
-  if (sqlState(error) !== FEATURE_NOT_SUPPORTED) return error
-  const cause = error as Error
-  return Object.assign(new Error(`this server takes no writes: ${cause.message}`, { cause }), {
-    severity: 'ERROR',
-    code: READ_ONLY,
-  })
-}
-
 /**
  * Sends again what met a stray, once the pool's connections are free of them. Nothing of it was
  * done: each of these errors comes before the first write.
@@ -101,10 +91,8 @@ const END_LEAKED = `select pg_terminate_backend(pid) from pg_stat_activity
     and application_name = current_setting('application_name')
     and state = 'idle in transaction (aborted)' and query ~* '^begin '`
 
-const READ_ONLY = '25006'
 const ABORTED = '25P02'
 const UNKNOWN_SETTING = '42704'
-const FEATURE_NOT_SUPPORTED = '0A000'
 
 /** 25001: something has been asked in the stray, so its isolation and READ ONLY are final. */
 const SIGNS = new Set([ABORTED, '25001'])

@@ -9,6 +9,8 @@ import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
 export interface PgWire {
   one(client: PgClient, statement: Statement): Promise<PgResult>
   two(client: PgClient, first: Statement, second: Statement): Promise<[PgResult, PgResult]>
+  /** All in one message, which is one transaction; the result of the last one. */
+  last(client: PgClient, statements: readonly Statement[]): Promise<PgResult>
   /** The server may not have what was prepared: it is parsed anew. */
   forgetPrepared(client: PgClient): void
 }
@@ -50,6 +52,13 @@ export function pgWire({ prepare }: { readonly prepare: boolean }): PgWire {
       if (started.status === 'rejected') throw started.reason
       if (ended.status === 'rejected') throw ended.reason
       return [started.value, ended.value]
+    },
+
+    async last(client, statements) {
+      // One message with several statements takes no parameters.
+      const text = statements.map(inlined).join(';\n')
+      const results = await sent(client, { text, types: TEXT })
+      return [results].flat().at(-1) as PgResult
     },
 
     forgetPrepared,

@@ -4,6 +4,7 @@ import { ATTEMPT_ENDED, transactionEnded } from '../../commit/completion-error.t
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
+import { isReadOnlyServer } from '../../sql/session-fitness.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
 import { sqlState } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
@@ -102,9 +103,11 @@ export function keyedAttempt<Tx>(
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
         // The rollback is done; the refusal failed at the isolation level that the session is set
-        // to.
-        if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
-        return askReadCommitted(store.client, next, options)
+        // to, or because the session was left read-only.
+        if (sqlState(error) === SERIALIZATION_FAILURE)
+          return askReadCommitted(store.client, next, options)
+        if (isReadOnlyServer(error)) return store.client.query(next, options)
+        throw error
       })
       return row?.outcome ?? 'superseded'
     } catch (error) {

@@ -1,0 +1,36 @@
+import type { Statement } from './sql-client.ts'
+import { sqlState } from './sql-state.ts'
+
+/**
+ * Go in front of a statement that was refused with 25006, in one message with it: they undo a SET
+ * default_transaction_read_only that an earlier user left in the session. Behind a pooler in
+ * transaction mode that session outlives our connection, so closing ours would not help.
+ *
+ * A server or role that is configured as read-only stays so: RESET returns to its own setting,
+ * which is put back in the transaction too. A standby refuses READ WRITE; see {@link readWrite}.
+ */
+export const MAKE_WRITABLE: readonly Statement[] = [
+  { name: 'reset_read_only', text: 'reset default_transaction_read_only', values: [] },
+  { name: 'read_write', text: 'set transaction read write', values: [] },
+  {
+    name: 'as_configured',
+    text: "select set_config('transaction_read_only', current_setting('default_transaction_read_only'), true)",
+    values: [],
+  },
+]
+
+/**
+ * The error of READ WRITE on a standby, as every other statement reports it. A standby's own words
+ * are "cannot set transaction read-write mode during recovery".
+ */
+export function readWrite(error: unknown): unknown {
+  if (sqlState(error) !== FEATURE_NOT_SUPPORTED) return error
+  const cause = error as Error
+  return Object.assign(new Error(`this server takes no writes: ${cause.message}`, { cause }), {
+    severity: 'ERROR',
+    code: READ_ONLY,
+  })
+}
+
+const READ_ONLY = '25006'
+const FEATURE_NOT_SUPPORTED = '0A000'
