@@ -4,7 +4,12 @@ import { readWrite } from '../sql/left-read-only.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
-import { NO_TRANSACTION, OPEN_FOR_WRITES, withoutStrays } from './stray-transactions.ts'
+import {
+  NO_TRANSACTION,
+  OPEN_FOR_WRITES,
+  ownBackends,
+  withoutStrays,
+} from './stray-transactions.ts'
 import type { Close, HandleRules } from './transaction-handle.ts'
 
 /** The part of postgres.js's `sql` that is used here. */
@@ -44,6 +49,7 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
   const inlined = inliner()
   const rename = sql.options.transform?.column?.from ?? undefined
 
+  const backends = ownBackends()
   /** Transactions in which nothing was asked yet. They are read only until then. */
   const unasked = new WeakSet<Tx>()
 
@@ -82,11 +88,19 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
       } catch (error) {
         throw isFirst ? readWrite(error) : error
       } finally {
+        backends.saw(query)
         signal?.removeEventListener('abort', stop)
       }
     },
   })
-  return withoutStrays(client, (text) => sql.unsafe(text) as PromiseLike<unknown>)
+  return withoutStrays(client, backends, async (text) => {
+    const query = sql.unsafe(text) as Query
+    try {
+      return await query
+    } finally {
+      backends.saw(query)
+    }
+  })
 }
 
 function isPostgresJs(sql: unknown): boolean {
@@ -94,7 +108,7 @@ function isPostgresJs(sql: unknown): boolean {
 }
 
 /** A postgres.js query, which is sent when somebody awaits it. */
-interface Query {
+interface Query extends PromiseLike<unknown> {
   handler: (query: Query) => unknown
   resolve(value: unknown): void
   reject(error: unknown): void

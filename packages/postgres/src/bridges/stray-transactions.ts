@@ -31,6 +31,7 @@ export const NO_TRANSACTION: string =
  */
 export function withoutStrays<Tx>(
   client: SqlClient<Tx>,
+  own: OwnBackends,
   send: (text: string) => PromiseLike<unknown>,
 ): SqlClient<Tx> {
   let ending: Promise<void> | undefined
@@ -65,7 +66,8 @@ export function withoutStrays<Tx>(
       const answers = await everywhere('select')
       if (!answers.some((answer) => sqlState(answer) === ABORTED)) break
     }
-    await everywhere(END_LEAKED, 1)
+    const known = own.known()
+    if (known.length > 0) await everywhere(endLeaked(known), 1)
   }
 
   /** One statement per connection, all at once, because that way each of them takes one. */
@@ -82,14 +84,51 @@ function isFromStray(error: unknown): boolean {
   return SIGNS.has(state) || (state === UNKNOWN_SETTING && /oncekey\.a_tr/.test(String(error)))
 }
 
+/** The server processes behind the connections of one pool. */
+export interface OwnBackends {
+  /** Notes which process answered a query. */
+  saw(query: unknown): void
+  known(): readonly KnownBackend[]
+}
+
+interface KnownBackend {
+  readonly pid: number
+  /** How long ago it answered. Milliseconds. */
+  readonly ago: number
+}
+
+/**
+ * Every query of postgres.js carries the object in which its connection keeps the number of its
+ * server process, so there are no more entries than connections. Behind a connection that was
+ * closed the number may be another client's by now, but that process began after our last answer.
+ */
+export function ownBackends(): OwnBackends {
+  const seen = new Map<object, { readonly pid: number; readonly at: number }>()
+  return {
+    saw(query) {
+      const { state } = query as { readonly state?: { readonly pid?: number | null } | null }
+      const pid = state?.pid
+      if (state != null && typeof pid === 'number') seen.set(state, { pid, at: performance.now() })
+    },
+    known() {
+      const now = performance.now()
+      return [...seen.values()].map(({ pid, at }) => ({ pid, ago: Math.ceil(now - at) }))
+    },
+  }
+}
+
 /**
  * A BEGIN that fails in an aborted stray makes postgres.js set the connection aside for good. The
- * server ends such a session, and the pool has its place again.
+ * server ends such a session of this pool, and the pool has its place again.
  */
-const END_LEAKED = `select pg_terminate_backend(pid) from pg_stat_activity
-  where datname = current_database() and usename = session_user
-    and application_name = current_setting('application_name')
-    and state = 'idle in transaction (aborted)' and query ~* '^begin '`
+function endLeaked(own: readonly KnownBackend[]): string {
+  return `select pg_terminate_backend(a.pid) from pg_stat_activity a
+    join json_to_recordset('${JSON.stringify(own)}') as own (pid integer, ago bigint)
+      on own.pid = a.pid
+    where a.datname = current_database() and a.usename = session_user
+      and a.backend_start <= clock_timestamp() - own.ago * interval '1 millisecond'
+      and a.state = 'idle in transaction (aborted)' and a.query ~* '^begin '`
+}
 
 const ABORTED = '25P02'
 const UNKNOWN_SETTING = '42704'

@@ -59,8 +59,7 @@ describe('a BEGIN that fills a pipeline of postgres.js', () => {
 
   // A bug: BEGIN failed there, and postgres.js never gave the connection out again.
   test('costs no connection, if a statement fails in the open transaction', async () => {
-    const sql = await pool()
-    const store = postgresStore({ client: fromPostgresJs(sql) })
+    const { sql, store } = await used()
     const { freed } = await fullPipeline(sql)
     const serve = async () => attemptOf(await store.begin(claimOf())).complete(kept('done'))
     const serving = [serve()]
@@ -73,6 +72,37 @@ describe('a BEGIN that fills a pipeline of postgres.js', () => {
     expect(await Promise.all(serving)).toEqual(Array.from({ length: 4 }, () => 'stored'))
     await noneOpen()
     await whole(sql)
+  })
+
+  // A bug: every session of the same application_name was ended that looked like it, also those of
+  // other processes.
+  test('ends no session of another process', async () => {
+    const theirs = postgres(database.url(), { max: 1, onnotice: () => {} })
+    const other = await theirs.reserve()
+    await other`begin`
+    await expect(other`select 1 / ${0}::int`).rejects.toThrow('division by zero')
+    await expect(other`begin `).rejects.toMatchObject({ code: '25P02' })
+    const [looks] = await database.query<{ state: string; query: string }>(
+      "select state, query from pg_stat_activity where state ~ 'aborted'",
+    )
+    expect(looks).toEqual({ state: 'idle in transaction (aborted)', query: 'begin ' })
+
+    const { sql, store } = await used()
+    const { freed } = await fullPipeline(sql)
+    const serve = async () => attemptOf(await store.begin(claimOf())).complete(kept('done'))
+    const serving = [serve()]
+    await settled()
+    const failing = outcomes([sql`select 1 / ${0}::int`.then(() => '')])
+    await settled()
+    serving.push(serve(), serve())
+    await failing
+    await freed()
+    expect(await Promise.all(serving)).toEqual(Array.from({ length: 3 }, () => 'stored'))
+    await whole(sql)
+
+    await other`rollback`
+    other.release()
+    await theirs.end({ timeout: 2 })
   })
 })
 
@@ -92,6 +122,15 @@ async function pool(max = 3): Promise<Sql> {
   const sql = postgres(database.url(), { max, onnotice: () => {} })
   await (await everyConnection(sql))()
   return sql
+}
+
+/** A pool each of whose connections has served the store. */
+async function used() {
+  const sql = await pool()
+  const store = postgresStore({ client: fromPostgresJs(sql), maxConcurrent: sql.options.max })
+  const claims = Array.from({ length: sql.options.max }, () => store.begin(claimOf()))
+  for (const decision of await Promise.all(claims)) await attemptOf(decision).release()
+  return { sql, store }
 }
 
 /** Takes all connections but one, and leaves room for one statement in the last one's pipeline. */
