@@ -79,7 +79,7 @@ describe('in lease mode the run keeps its key while an option is slow', () => {
             }
           },
         },
-        leaseMs: 30,
+        leaseMs: 900,
         async [option](given: never) {
           asked.resolve()
           await answer.promise
@@ -100,7 +100,7 @@ describe('in lease mode the run keeps its key while an option is slow', () => {
       await asked.promise
       for (let times = 0; times < 3; times += 1) {
         const before = renewals
-        clock += 20
+        clock += 600
         await new Promise<void>((resolve) => {
           waiting.push(() => renewals > before && resolve())
         })
