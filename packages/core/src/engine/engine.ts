@@ -56,7 +56,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   const resolved = resolveOptions(options)
   const { store, headerName } = resolved
   // The functions of the app do not depend on the type of the transaction.
-  const answers = resolved as ResolvedOptions<unknown>
+  const appOptions = resolved as ResolvedOptions<unknown>
   const active = underWay()
   const startRun = runStarter<Tx>(resolved.handlerTimeoutMs)
   const reconcile = reconciler(resolved)
@@ -81,7 +81,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       const scope = isPromise(request.scope)
         ? await withinTime('scope', resolved.handlerTimeoutMs, request.scope)
         : request.scope
-      const found = keyOf(answers, request)
+      const found = keyOf(appOptions, request)
       const reading = isPromise(found) ? await found : found
       if (reading.kind === 'invalid') {
         const what = resolved.key === undefined ? `The ${headerName} header` : 'The key'
@@ -90,17 +90,17 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
       const key = reading.kind === 'key' ? reading.key : undefined
       const facts = { namespace: resolved.namespace, scope, key }
       if (resolved.authenticate !== undefined) {
-        await authenticated(answers, request, await rawBodyOf(request))
+        await authenticated(appOptions, request, await rawBodyOf(request))
       }
       if (key === undefined) return withoutKey({ ...UNKEYED, facts, traceparent, request, watched })
-      const isValid = isValidKey(answers, key)
+      const isValid = isValidKey(appOptions, key)
       if (!(isPromise(isValid) ? await isValid : isValid)) {
         return refused('key-invalid', 'The key does not have the form that this API asks for.')
       }
       const given = inputOf(request)
-      const counting = countedInput(answers, request, isPromise(given) ? await given : given)
+      const counting = countedInput(appOptions, request, isPromise(given) ? await given : given)
       const counted = isPromise(counting) ? await counting : counting
-      const sealing = sealOf(answers)
+      const sealing = sealOf(appOptions)
       const seal = isPromise(sealing) ? await sealing : sealing
       const prints = acceptedFingerprints(counted, seal)
       question = {

@@ -102,7 +102,7 @@ async function untilOver<Tx>(
     return outcome
   } finally {
     running.lease?.stop()
-    letGo(running)
+    dropReferences(running)
     running.onOver()
   }
 }
@@ -112,7 +112,7 @@ async function untilOver<Tx>(
  * keeps whatever an old object refers to and promotes it: without this, six kilobytes of every
  * request grew old, and collecting them took a third of its processor time.
  */
-function letGo<Tx>(running: Running<Tx>): void {
+function dropReferences<Tx>(running: Running<Tx>): void {
   running.attempt = undefined
   running.question.request = undefined
   running.deadline = undefined
