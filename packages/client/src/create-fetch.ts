@@ -6,9 +6,9 @@ import { type FrozenRequest, freezeRequest, isRequest } from './frozen-request.t
 import { keyLine, keyOfLine } from './key.ts'
 import { type FetchOptions, type ResolvedOptions, resolveOptions, responseMode } from './options.ts'
 import { type ClaimPendingKey, type PendingKey, pendingKeys } from './pending-keys.ts'
+import { isFinal, retryReason, unheeded } from './retry-reason.ts'
 import type { RetryReason } from './should-retry.ts'
 import { sleep, startLimit, type TimeLimit, untilAborted } from './time-limit.ts'
-import { isFinal, retryReason, unheeded } from './verdict.ts'
 
 /** The options of `fetch`, and those about the key. */
 export interface CallInit extends RequestInit {

@@ -11,13 +11,13 @@ import type { KeptBody } from '../request/kept-body.ts'
 /**
  * One request on a covered route, from its body to the end of its response.
  *
- *   unclaimed ──the claim won──▶ open ──the first payload──▶ finishing ──the verdict──▶ over
+ *   unclaimed ──the claim won──▶ open ──the first payload──▶ finishing ──the outcome──▶ over
  *   unclaimed ──a replay or a problem──▶ answered ──sent──▶ over
  *   finishing ──the stream broke: the app's error handler answers──▶ open
  *   open, finishing a stream ──the raw response is written to, or no answer in time──▶ raw
  *
- * `raw`: the response is held back as one of `node:http`, whose verdict is asked for and carried
- * out there.
+ * `raw`: the response is held back as one of `node:http`, by `@oncekey/node`, which then ends the
+ * run.
  */
 export interface Exchange {
   readonly coverage: Coverage

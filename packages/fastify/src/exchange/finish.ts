@@ -18,7 +18,7 @@ import { resetReply, stopSource } from './outcome.ts'
 import { countAsSent, countAsUnsent } from './sent-state.ts'
 
 /**
- * Asks the run for its verdict on the handler's response and calls `done` with what is sent. It
+ * Ends the run with the handler's response and calls `done` with what its outcome says to send. It
  * takes a callback because after a promise resolves, other code runs before Fastify continues.
  */
 export function finish(exchange: Exchange, reply: FastifyReply, given: Payload, done: Done): void {
@@ -71,13 +71,13 @@ async function hold(
   done: Done,
 ): Promise<void> {
   if (body !== undefined) countAsSent(exchange, reply)
-  const verdict = await verdictOn(body, head, exchange)
+  const outcome = await outcomeOn(body, head, exchange)
   exchange.phase = 'over'
   // Something wrote to the raw response meanwhile.
   if (!countAsUnsent(exchange, reply)) return
   try {
-    if (verdict.kind === 'failure') return fail(exchange, reply, verdict.error)
-    if (verdict.kind !== 'send') return done(null, replace(exchange, reply, verdict.response))
+    if (outcome.kind === 'failure') return fail(exchange, reply, outcome.error)
+    if (outcome.kind !== 'send') return done(null, replace(exchange, reply, outcome.response))
     // Resets what the handler changed after it sent the response.
     if (reply.statusCode !== head.status) reply.code(head.status)
     restoreHeaders(reply, head.after)
@@ -125,7 +125,7 @@ function isBodiless(status: number): boolean {
   return status < 200 || status === 204 || status === 304
 }
 
-function verdictOn(
+function outcomeOn(
   body: Uint8Array | undefined,
   { after: _, ...head }: Head,
   { run }: Exchange,

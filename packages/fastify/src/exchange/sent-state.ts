@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify'
 import type { Exchange } from './exchange.ts'
 
 /**
- * While the verdict on a complete response is pending, makes it look sent to its handler:
+ * While the outcome for a complete response is pending, makes it look sent to its handler:
  * `reply.sent` and `headersSent` are true, and later calls behave as without this plugin.
  */
 export function countAsSent(exchange: Exchange, { raw }: FastifyReply): void {
@@ -14,7 +14,7 @@ export function countAsSent(exchange: Exchange, { raw }: FastifyReply): void {
   exchange.countsAsSent = true
 }
 
-/** The verdict has arrived and Fastify should send something. Returns whether it still can. */
+/** The outcome has arrived and Fastify should send something. Returns whether it still can. */
 export function countAsUnsent(exchange: Exchange, { raw }: FastifyReply): boolean {
   if (exchange.countsAsSent) {
     internalsOf(raw).unmark(raw)

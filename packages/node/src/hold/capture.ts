@@ -4,10 +4,10 @@ import type { HandlerRun, HeaderChange } from '@oncekey/core'
 import type { Internals } from '../internals/internals.ts'
 
 /**
- * One response that is held back, from the handler's first call to the verdict.
+ * One response that is held back, from the handler's first call until the run's outcome is known.
  *
  *   open ──first byte, writeHead──▶ frozen ──end(), too many bytes, or a route that streams──▶ finishing
- *   finishing ──the verdict is in, the answer leaves──▶ over
+ *   finishing ──the outcome is known, a response leaves──▶ over
  *   open, frozen ──another answer was sent, or nobody will finish this one──▶ over
  *   open ──handed back──▶ over
  */

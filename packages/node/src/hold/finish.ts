@@ -9,21 +9,21 @@ import { deafen } from './deaf-response.ts'
 import { frameAnew } from './framing.ts'
 import { restoreHeaders, restoreLists } from './header-changes.ts'
 
-/** Asks the run for its verdict and carries it out. Bytes leave only here. */
+/** Ends the run and sends what its outcome says. Bytes leave only here. */
 export async function finish(capture: Capture): Promise<void> {
   capture.phase = 'finishing'
   try {
-    const verdict = await verdictOf(capture)
-    if (verdict.kind === 'send') pass(capture)
-    else if (verdict.kind === 'failure' && capture.fail !== undefined) fail(capture, verdict.error)
-    else replace(capture, verdict.response)
+    const outcome = await outcomeOf(capture)
+    if (outcome.kind === 'send') pass(capture)
+    else if (outcome.kind === 'failure' && capture.fail !== undefined) fail(capture, outcome.error)
+    else replace(capture, outcome.response)
   } catch (error) {
     // The response is stored all the same, and a retry replays it.
     giveUp(capture, error)
   }
 }
 
-function verdictOf(capture: Capture): Promise<RunOutcome> {
+function outcomeOf(capture: Capture): Promise<RunOutcome> {
   const { run, res, status, reason, headers } = capture
   if (!capture.ended) return run.passThrough({ status, headers })
   const body = isWithoutBody(res, status) ? NO_BYTES : joined(capture.chunks)
@@ -48,11 +48,11 @@ function pass(capture: Capture): void {
     if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
     for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
     if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
-    // A pipe may wait at the stream, which tells the response.
+    // Over HTTP/2 a pipe may wait for the stream's `drain`, which the response passes on.
     else if (isHttp2(res)) streamOf(res).emit('drain')
     else res.emit('drain')
   }
-  letGo(capture)
+  tellOver(capture)
 }
 
 /** Sends another answer instead of the handler's, without any of the handler's headers. */
@@ -77,7 +77,7 @@ export function replace(capture: Capture, response: PlainResponse): void {
   writeResponse(res, response)
   deafen(res)
   for (const source of capture.sources ?? []) source.destroy()
-  letGo(capture)
+  tellOver(capture)
 }
 
 /** Lets the framework's error handler respond, with the headers as they were before the handler. */
@@ -94,7 +94,7 @@ function fail(capture: Capture, error: unknown): void {
   res.statusCode = 200
   for (const source of capture.sources ?? []) source.destroy()
   fail?.(error)
-  letGo(capture)
+  tellOver(capture)
 }
 
 /** Node 22 and 24 send what is written to a corked response after the final chunk. */
@@ -110,9 +110,9 @@ export function abandon(capture: Capture, error?: Error): void {
   const { run } = capture
   if (capture.phase === 'over' || capture.phase === 'finishing') return
   capture.phase = 'finishing'
-  void run.abandon().then((verdict) => {
+  void run.abandon().then((outcome) => {
     try {
-      if (verdict.kind !== 'send') replace(capture, verdict.response)
+      if (outcome.kind !== 'send') replace(capture, outcome.response)
       else giveUp(capture, error)
     } catch (error) {
       giveUp(capture, error)
@@ -127,7 +127,7 @@ function giveUp(capture: Capture, error: unknown): void {
   // A pipelined request has no socket yet. Node 24 would let the client wait once its turn comes.
   if (res.socket === null) res.once('socket', (turn: Socket) => turn.destroy())
   native.destroy?.call(res, error as Error)
-  letGo(capture)
+  tellOver(capture)
 }
 
 /** Restores the original methods; later writes are sent directly. */
@@ -143,8 +143,8 @@ export function handBack(capture: Capture): void {
   res.destroy = native.destroy
 }
 
-/** The response is being sent, or never will be. */
-export function letGo(capture: Capture): void {
+/** The response is being sent or never will be: frees the connection, and tells who waits. */
+export function tellOver(capture: Capture): void {
   capture.releaseConnection?.()
   capture.onOver?.()
 }

@@ -106,7 +106,7 @@ function holdStream(capture: Capture, stream: Http2Stream): void {
   }
 }
 
-/** Between the first byte and the verdict. */
+/** Between the first byte and the outcome of the run. */
 function isUnderWay({ phase }: Capture): boolean {
   return phase === 'frozen' || phase === 'finishing'
 }

@@ -37,8 +37,8 @@ function write(this: CapturedResponse, ...given: unknown[]): boolean {
   collect(capture, bytes)
   finishIfTooLarge(capture)
   if (callback !== undefined) process.nextTick(callback)
-  // Returns false, so that the writer waits for `drain`, only while the verdict on an incomplete
-  // response is pending.
+  // Returns false, so that the writer waits for `drain`, only once the response is over the size
+  // limit and the run is asked what becomes of it.
   return capture.phase !== 'finishing'
 }
 

@@ -3,7 +3,7 @@ import type { PlainResponse } from '@oncekey/core'
 import { internalsOf } from '../internals/internals.ts'
 import { followSources } from './attached-sources.ts'
 import { CAPTURE, type Capture, type CapturedResponse, type HeldRun } from './capture.ts'
-import { abandon, handBack, letGo, replace } from './finish.ts'
+import { abandon, handBack, replace, tellOver } from './finish.ts'
 import { copiedHeaders } from './header-changes.ts'
 import { holdConnection } from './held-connection.ts'
 import { heldMethods } from './held-methods.ts'
@@ -30,9 +30,9 @@ export interface HeldResponse {
  * Holds back everything written to a response until the run says that it is on record, whether by
  * `write`, `end`, a pipe, a framework's `send`, or Node methods that somebody saved earlier. A
  * complete response goes to `run.complete`. Past `run.maxResponseBytes` its head goes to
- * `run.passThrough`. A response that nobody will finish goes to `run.abandon`. Then the verdict is
- * carried out. `fail` receives what an option of the app threw after the handler; the response is
- * reset first. Without `fail` a 500 is sent.
+ * `run.passThrough`. A response that nobody will finish goes to `run.abandon`. Then what the run's
+ * outcome says is sent. `fail` receives what an option of the app threw after the handler; the
+ * response is reset first. Without `fail` a 500 is sent.
  *
  * The response's own methods are replaced for this one request, because only they see every byte
  * and header. Handlers and loggers see the usual states: `headersSent` is true and headers are
@@ -120,7 +120,7 @@ const HELD = {
     const res: ServerResponse = capture.res
     res.write = native.write
     res.end = native.end
-    letGo(capture)
+    tellOver(capture)
     return true
   },
 

@@ -11,8 +11,8 @@ type ThrownAnswer = (error: unknown) => Promise<Response | undefined> | undefine
 
 /**
  * Handles a request from start to end: asks the engine, then runs the handler and holds its
- * response until the verdict, or answers from the record. `before` has the headers set outside the
- * handler; for `impliedType` see {@link Exchange}.
+ * response until the run's outcome is known, or answers from the record. `before` has the headers
+ * set outside the handler; for `impliedType` see {@link Exchange}.
  */
 export async function answerOnce<Tx>(
   engine: Engine<Tx>,
@@ -48,11 +48,11 @@ async function answerOf(
     .then(
       (response) => ({ kind: 'response', response }) as const,
       async (error) => {
-        const verdict = await run.abandon()
-        if (verdict.kind === 'send') throw error
-        if (verdict.kind === 'failure') throw verdict.error
-        // It was given up before it threw, so the problem is returned.
-        return verdict
+        const outcome = await run.abandon()
+        if (outcome.kind === 'send') throw error
+        if (outcome.kind === 'failure') throw outcome.error
+        // The engine had given the run up before the handler threw, so its problem is returned.
+        return outcome
       },
     )
   const first = await Promise.race([handled, run.interrupted])

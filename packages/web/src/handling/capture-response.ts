@@ -15,7 +15,7 @@ export interface Exchange {
   readonly impliedType?: string | undefined
 }
 
-/** Asks the run for its verdict on the handler's response, and builds the response to send. */
+/** Ends the run with the handler's response, and builds what its outcome says to send. */
 export async function captureResponse(
   run: HandlerRun,
   response: Response | undefined,
@@ -24,7 +24,8 @@ export async function captureResponse(
   try {
     return await captured(run, response, exchange)
   } catch (error) {
-    // The claim is released, whatever threw after it. After a verdict this has no effect.
+    // Whatever was thrown, the key must not stay claimed. Once the run has an outcome, this has no
+    // effect.
     await run.abandon()
     throw error
   }
@@ -55,11 +56,11 @@ async function captured(
     giveUp(reader)
     return responseOf(collected.response, before)
   }
-  const verdict = await verdictOn(run, head, collected, exchange)
-  if (verdict.kind === 'send') return sent(head, collected, reader, exchange)
+  const outcome = await outcomeOn(run, head, collected, exchange)
+  if (outcome.kind === 'send') return sent(head, collected, reader, exchange)
   giveUp(reader)
-  if (verdict.kind === 'failure') throw verdict.error
-  return responseOf(verdict.response, before)
+  if (outcome.kind === 'failure') throw outcome.error
+  return responseOf(outcome.response, before)
 }
 
 /** Not awaited, because a hanging source may never confirm. */
@@ -90,7 +91,7 @@ function isUnread(response: unknown): response is Response {
   return bodyUsed === false && body?.locked !== true
 }
 
-function verdictOn(
+function outcomeOn(
   run: HandlerRun,
   { status, statusText, headers }: Head,
   collected: Collected,

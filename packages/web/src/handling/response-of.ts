@@ -9,7 +9,7 @@ export function responseOf(
   before: Headers,
 ): Response {
   const lines = new Headers(before)
-  // These describe another message; the runtime frames this one.
+  // These headers describe how another message was framed; the runtime frames this one itself.
   for (const name of ['content-length', 'transfer-encoding']) lines.delete(name)
   const written = new Set<string>()
   for (const [name, value, how] of headers) {
