@@ -22,7 +22,9 @@ export interface Move {
   readonly parked?: DeadReason
   /** The position of the attempted step; not set if the move does not come from an attempt. */
   readonly own?: number
-  /** It begins or completes a step that cannot be undone, so it must hold off a cancellation. */
+  /**
+   * The move begins or completes a step that cannot be undone, so it must hold off a cancellation.
+   */
   readonly isIrreversible?: boolean
 }
 
@@ -166,7 +168,7 @@ export function ended(run: Run): Move {
 }
 
 /** Gives the run up, so that any process may take it now. */
-export function letGo(run: Run): Move {
+export function handedOver(run: Run): Move {
   return moved(run, [], { course: 'wait', outcome: 'begun', waitMs: 0 })
 }
 
@@ -176,7 +178,7 @@ export function letGo(run: Run): Move {
  * running, and others wait until the lease ends.
  */
 export function givenBack(run: Run, { now }: { readonly now: boolean }): Move {
-  const move = letGo(run)
+  const move = handedOver(run)
   return { ...move, json: { ...move.json, next: { kind: 'give-back', now } } }
 }
 

@@ -73,10 +73,10 @@ async function tried<Tx>(
     // A stopping runner aborted the attempt. It has not failed: another process repeats it, and it
     // does not count.
     end = runner.stopping
-      ? { hasEnded: !held.left.aborted }
+      ? { hasEnded: !held.givenUpSignal.aborted }
       : failureFrom(run, action, error, performance.now() - startedAt)
   }
-  if (held.lost.aborted) {
+  if (held.lostSignal.aborted) {
     await transaction.abandon()
     return { kind: 'lost' }
   }
@@ -131,8 +131,8 @@ async function called<Tx>(
 ): Promise<unknown> {
   const { step, direction, position, attempt } = action
   const timeout = new AbortController()
-  const over = AbortSignal.any([held.lost, held.left, timeout.signal])
-  const signal = AbortSignal.any([over, held.ending])
+  const over = AbortSignal.any([held.lostSignal, held.givenUpSignal, timeout.signal])
+  const signal = AbortSignal.any([over, held.endSignal])
   const timer = callLater(() => timeout.abort(timedOut(action)), step.timeoutMs)
   let isOpen = true
   let running: Promise<unknown> | undefined
@@ -160,8 +160,9 @@ async function called<Tx>(
     running = asStep(async () => call?.(context))
     return await Promise.race([running, rejected(over)])
   } catch (error) {
-    const isLate = timeout.signal.aborted && !held.lost.aborted && !held.left.aborted
-    if (isLate) await endOf(running, Math.min(step.timeoutMs, RETURN_MS), held)
+    const isGone = held.lostSignal.aborted || held.givenUpSignal.aborted
+    if (timeout.signal.aborted && !isGone)
+      await endOf(running, Math.min(step.timeoutMs, RETURN_MS), held)
     throw error
   } finally {
     isOpen = false
@@ -205,10 +206,10 @@ function saysPermanent(step: Action['step'], failure: unknown, runId: string): b
 async function endOf(
   running: Promise<unknown> | undefined,
   ms: number,
-  { lost, left }: Held,
+  { lostSignal, givenUpSignal }: Held,
 ): Promise<void> {
   const patience = new AbortController()
-  const stopped = AbortSignal.any([patience.signal, lost, left])
+  const stopped = AbortSignal.any([patience.signal, lostSignal, givenUpSignal])
   await Promise.race([running?.catch(() => {}), sleep(ms, stopped)])
   patience.abort()
 }

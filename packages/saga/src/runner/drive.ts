@@ -1,6 +1,6 @@
 import type { Definition } from '../definition/definition.ts'
 import { lostError } from '../run/lost-error.ts'
-import { beginStep, ended, failed, isToBegin, letGo, type Move } from '../run/move.ts'
+import { beginStep, ended, failed, handedOver, isToBegin, type Move } from '../run/move.ts'
 import { nextAction } from '../run/next-action.ts'
 import { type Run, runOf } from '../run/run.ts'
 import type { Held } from '../state/leases.ts'
@@ -55,16 +55,16 @@ async function driveToEnd<Tx>(
       const stopped = await forward(runner, definition, held, run)
       if (stopped?.kind === 'lost') tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
       if (stopped?.kind === 'cancelled') {
-        // What has to be undone is on record now and is read again.
+        // The cancellation has put on record what has to be undone, so the run is read again.
         taken = await retake(runner, id, epoch)
         doubts -= 1
       }
       if (stopped?.kind === 'in-doubt') {
         reportError({ error: stopped.error, during: 'drive', runId: id })
-        if (doubts < MAX_DOUBTS && !held.lost.aborted) taken = await retake(runner, id, epoch)
+        if (doubts < MAX_DOUBTS && !held.lostSignal.aborted) taken = await retake(runner, id, epoch)
       }
     } finally {
-      held.letGo()
+      held.stopRenewing()
     }
   }
 }
@@ -83,7 +83,7 @@ async function forward<Tx>(
     if (action === undefined) {
       move = ended(run)
     } else if (runner.draining) {
-      move = letGo(run)
+      move = handedOver(run)
     } else if (run.lost >= runner.maxLost) {
       const error = lostError(action.step.name, run.lost)
       move = failed(definition, run, action, {

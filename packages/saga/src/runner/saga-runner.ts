@@ -167,7 +167,7 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
       runner.stopping = true
       runner.leases.end(reason)
       await endsWithin(Promise.all(runner.driving.values()), RETURN_MS)
-      runner.leases.leave(reason)
+      runner.leases.giveUp(reason)
       await endsWithin(Promise.all(runner.driving.values()), GIVE_BACK_MS)
     },
     get: (id) => getRun(runner, id),

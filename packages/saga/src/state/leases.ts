@@ -16,12 +16,13 @@ export interface Held {
   /** A step's transaction is open. Its lock on the run protects it even after the lease ends. */
   isLocked: boolean
   /** Aborts when the run is lost or may be lost: stop, and write nothing. */
-  readonly lost: AbortSignal
+  readonly lostSignal: AbortSignal
   /** Aborts when the attempt should end, because the run was cancelled or the runner stops. */
-  readonly ending: AbortSignal
+  readonly endSignal: AbortSignal
   /** Aborts when a stopping runner no longer waits for the attempt. */
-  readonly left: AbortSignal
-  letGo(): void
+  readonly givenUpSignal: AbortSignal
+  /** Called once the run is given up or lost: its lease ends by itself. */
+  stopRenewing(): void
 }
 
 export interface Leases {
@@ -31,10 +32,10 @@ export interface Leases {
   hold(run: HeldRun): Held
   /** An operator cancelled this run: aborts its step. */
   cancel(id: string): void
-  /** The runner stops: aborts every attempt; each gives its run up when it has ended. */
+  /** The runner stops: aborts every attempt. Each gives its run up once it has ended. */
   end(reason: Error): void
-  /** Stops waiting for attempts that have not ended. */
-  leave(reason: Error): void
+  /** The runner no longer waits for the attempts that have not ended. */
+  giveUp(reason: Error): void
 }
 
 type HeldRun = Pick<Held, 'id' | 'epoch' | 'move' | 'state'> & { readonly askedAt: number }
@@ -42,14 +43,14 @@ type HeldRun = Pick<Held, 'id' | 'epoch' | 'move' | 'state'> & { readonly askedA
 interface Entry extends Held {
   heldUntil: number
   readonly losing: AbortController
-  readonly stopping: AbortController
-  readonly leaving: AbortController
+  readonly ending: AbortController
+  readonly givingUp: AbortController
 }
 
 /**
  * Renews the leases of all runs of a process in one statement, three times per lease, and checks
  * once a second whether an operator has cancelled one. A run is lost when the statement does not
- * return it, or when no renewal succeeds before its lease ends.
+ * return it, or when its lease ends before a renewal succeeds.
  *
  * The statements use a connection of their own. In the pool they would queue behind the very steps
  * whose leases they renew.
@@ -66,21 +67,21 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
   return {
     hold({ askedAt, ...run }) {
       const losing = new AbortController()
-      const stopping = new AbortController()
-      const leaving = new AbortController()
+      const ending = new AbortController()
+      const givingUp = new AbortController()
       const entry: Entry = {
         ...run,
         isLocked: false,
         losing,
-        stopping,
-        leaving,
-        lost: losing.signal,
-        ending: stopping.signal,
-        left: leaving.signal,
+        ending,
+        givingUp,
+        lostSignal: losing.signal,
+        endSignal: ending.signal,
+        givenUpSignal: givingUp.signal,
         heldUntil: askedAt + leaseMs,
-        letGo() {
+        stopRenewing() {
           held.delete(entry)
-          if (held.size === 0) rest()
+          if (held.size === 0) stopTimer()
         },
       }
       if (held.size === 0) renewedAt = performance.now()
@@ -95,14 +96,14 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
       }
     },
     end(reason) {
-      for (const entry of held) entry.stopping.abort(reason)
+      for (const entry of held) entry.ending.abort(reason)
     },
-    leave(reason) {
-      for (const entry of held) entry.leaving.abort(reason)
+    giveUp(reason) {
+      for (const entry of held) entry.givingUp.abort(reason)
     },
   }
 
-  function rest(): void {
+  function stopTimer(): void {
     clearInterval(timer)
     timer = undefined
     if (!asking) connection.release()
@@ -147,14 +148,14 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
     }
   }
 
-  function cancelled({ stopping }: Entry): void {
-    stopping.abort(
+  function cancelled({ ending }: Entry): void {
+    ending.abort(
       new OncekeyError('attempt-over', 'This run was cancelled; its steps are being compensated.'),
     )
   }
 
   function lose(entry: Entry, reason: Error): void {
-    entry.letGo()
+    entry.stopRenewing()
     entry.losing.abort(reason)
   }
 }

@@ -1,7 +1,6 @@
-import type { actedBy } from '@oncekey/core'
+import { type actedBy, actTarget } from '@oncekey/core'
 import type { Statement } from '@oncekey/postgres/client'
 import type { RunStateJson } from './run-json.ts'
-import { runTarget } from './run-target.ts'
 
 type Actor = ReturnType<typeof actedBy>
 
@@ -15,7 +14,7 @@ export function resumeRun(
   return (id, by) => ({
     name: 'saga_resume_run',
     text,
-    values: [id, by.actor, by.note, runTarget(id)],
+    values: [id, by.actor, by.note, actTarget('saga-run', id)],
   })
 }
 
@@ -30,7 +29,15 @@ export function compensateRun(
   return ({ id, forwardFrom, error, pastPivot, by }) => ({
     name: 'saga_compensate_run',
     text,
-    values: [id, forwardFrom, error, String(pastPivot), by.actor, by.note, runTarget(id)],
+    values: [
+      id,
+      forwardFrom,
+      error,
+      String(pastPivot),
+      by.actor,
+      by.note,
+      actTarget('saga-run', id),
+    ],
   })
 }
 
@@ -54,6 +61,6 @@ export function settleRun(
   return (id, note, by) => ({
     name: 'saga_settle_run',
     text,
-    values: [id, note, by.actor, runTarget(id)],
+    values: [id, note, by.actor, actTarget('saga-run', id)],
   })
 }
