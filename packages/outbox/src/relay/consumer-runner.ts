@@ -6,7 +6,7 @@ import { failedDelivery, type Item, type ItemEnd, type KeySequence } from './ite
 import { lease, leaseLoop } from './leasing.ts'
 import { absorb, read, readLoop } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
-import { letGo, lose, type RunnerState, report, runnerState } from './runner-state.ts'
+import { freeBytes, lose, type RunnerState, report, runnerState } from './runner-state.ts'
 import { runSuspect, type SuspectTurns } from './suspects.ts'
 import { takeDue } from './taking-due.ts'
 import { write, writeAll, writeLoop } from './writing.ts'
@@ -56,7 +56,7 @@ export function consumerRunner<Tx>(of: {
   readonly relay: string
   readonly options: ResolvedRelayOptions<Tx>
   readonly consumer: Consumer<Tx>
-  /** Those of the whole relay. */
+  /** Shared by all consumers of the relay. */
   readonly turns: SuspectTurns
 }): ConsumerRunner {
   const { relay, options, consumer, turns } = of
@@ -144,7 +144,7 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
   }
   if (item.kind === 'entry') {
     item.entry.isEnded = true
-    if (end === undefined) letGo(state, item.entry)
+    if (end === undefined) freeBytes(state, item.entry)
     else item.entry.failed = failedDelivery(item.event, end)
   } else {
     state.underWay.delete(item.due.id)

@@ -18,7 +18,7 @@ import { type Entry, hasSuspects, type Slot } from './slot.ts'
 import { type WakeableWait, wakeableWait } from './wake.ts'
 
 /**
- * What the parts of `consumer-runner.ts` share. All `…At` and `…Until` are times of
+ * The state that the parts of `consumer-runner.ts` share. All `…At` and `…Until` are times of
  * `performance.now()`.
  */
 export interface RunnerState<Tx> {
@@ -56,11 +56,13 @@ export interface RunnerState<Tx> {
   /** Called when everything that has ended so far is on record. */
   onWritten: (() => void)[]
   subscribed: boolean
-  /** What to read, and whether to: other releases of the consumer may take other types. */
+  /**
+   * Which types to read, and whether to read at all: relays of other releases may take other types.
+   */
   standing: Standing
   /** Starts nothing: an operator has paused the consumer. */
   paused: boolean
-  /** What has ended since the last report, and the newest failure. */
+  /** Counts what has ended since the last report, and has the newest failure. */
   readonly work: {
     ended: number
     reportedAt: number
@@ -146,7 +148,7 @@ export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
   const isStuck = slot.entries.length > 0 && !slot.hasPassed
   state.stuck.set(slot.slot, isStuck ? slot.stuck + 1 : 0)
   state.inFlight -= slot.entries.length
-  for (const entry of slot.entries) letGo(state, entry)
+  for (const entry of slot.entries) freeBytes(state, entry)
   if (state.slots.get(slot.slot) === slot) state.slots.delete(slot.slot)
   state.ended = state.ended.filter((each) => each.slot !== slot)
   for (const [id, { event }] of state.underWay) {
@@ -169,7 +171,7 @@ const MOST_UNHEARD = 20
 /**
  * Subtracts the entry's event from the bytes in memory, and wakes the reader if that makes room.
  */
-export function letGo<Tx>(state: RunnerState<Tx>, entry: Entry): void {
+export function freeBytes<Tx>(state: RunnerState<Tx>, entry: Entry): void {
   const { maxInFlightBytes } = state.options
   const wasFull = state.inFlightBytes >= maxInFlightBytes
   state.inFlightBytes -= entry.bytes

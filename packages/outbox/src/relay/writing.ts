@@ -10,7 +10,7 @@ import {
   warnOnce,
 } from '@oncekey/core'
 import { makeSure } from './held-keys.ts'
-import { delayAfterFailures, letGo, lose, type RunnerState, report } from './runner-state.ts'
+import { delayAfterFailures, freeBytes, lose, type RunnerState, report } from './runner-state.ts'
 import { bytesOfAttempt, type Progress, passed, progressOf } from './slot.ts'
 import { takeDue } from './taking-due.ts'
 
@@ -122,7 +122,7 @@ async function advance<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boole
       continue
     }
     if (wasFull || slot.entries.length >= state.slotLimit) state.toRead.wake()
-    for (const entry of slot.entries.slice(0, move.entries)) letGo(state, entry)
+    for (const entry of slot.entries.slice(0, move.entries)) freeBytes(state, entry)
     passed(move)
     state.inFlight -= move.entries
     for (const { event, verdict, attempt } of move.failed) filed(state, event, verdict, attempt, 1)
