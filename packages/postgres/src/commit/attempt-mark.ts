@@ -5,8 +5,8 @@ import { eventsJson } from './append-events.ts'
 /** The first statement of an attempt without a key: it marks the transaction as this attempt's. */
 export function startAttempt(
   schema: string,
-): (token: string, backstopMs: number) => Statement<{ answer: string }> {
-  const text = `select ${schema}.start_attempt($1, $2) as answer where ${schema}.takes_writes()`
+): (token: string, backstopMs: number) => Statement<{ reply: string }> {
+  const text = `select ${schema}.start_attempt($1, $2) as reply where ${schema}.takes_writes()`
   return (token, backstopMs) => ({ name: 'start_attempt', text, values: [token, backstopMs] })
 }
 
@@ -24,7 +24,7 @@ export function endAttempt(
   })
 }
 
-/** The JSON of `answer`: where the transaction runs. */
+/** The JSON of `reply`: where the transaction runs. */
 export interface StartedJson {
   readonly state: 'run'
   /** The server's process. */

@@ -32,7 +32,7 @@ export async function openIntake<Tx>(log: LogState<Tx>, request: TakeIn): Promis
       first: statements.takeIn({ token, backstopMs, consumer, eventIds, slots }),
       timeoutMs: Math.max(1, until - performance.now()),
     })
-    const { fresh, started }: TakenInJson = JSON.parse(rows[0]?.answer ?? '')
+    const { fresh, started }: TakenInJson = JSON.parse(rows[0]?.reply ?? '')
     const began = (): Began => ({
       mark: markAtEnd(client, token, transaction),
       started: started.started,

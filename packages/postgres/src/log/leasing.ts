@@ -55,7 +55,7 @@ async function suspectsOf<Tx>(
 async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Promise<LeaseJson> {
   try {
     const [row] = await log.ask(log.statements.leaseSlots(request))
-    return JSON.parse(row?.answer ?? '')
+    return JSON.parse(row?.reply ?? '')
   } catch (error) {
     if (tries === 1) throw error
     if (isFromAnotherLife(error)) await rebased(log)

@@ -88,7 +88,7 @@ export function postgresLog<Tx>(options: PostgresLogOptions<Tx>): EventLog<Tx> {
 
     async takeDue(request) {
       const [row] = await ask(statements.takeDue(request))
-      const { deliveries, next_in_ms }: DueJson = JSON.parse(row?.answer ?? '')
+      const { deliveries, next_in_ms }: DueJson = JSON.parse(row?.reply ?? '')
       return { deliveries: deliveries.map(dueDelivery), nextInMs: next_in_ms }
     },
 

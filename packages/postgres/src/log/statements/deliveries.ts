@@ -6,13 +6,13 @@ import { heldJson, heldLife } from './held-slots.ts'
 import { attemptFields, verdictFields } from './verdict-fields.ts'
 
 /** Claims deliveries that are due. */
-export function takeDue(schema: string): (request: TakeDue) => Statement<{ answer: string }> {
+export function takeDue(schema: string): (request: TakeDue) => Statement<{ reply: string }> {
   const inOrder = `
     select ${schema}.take_runs_2($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
-      $4::integer, $5::text[], $6::text[], $8::bigint, $9::integer) as answer`
+      $4::integer, $5::text[], $6::text[], $8::bigint, $9::integer) as reply`
   const text = `
     select ${schema}.take_due_3($1::text, ${schema}.still_held($2::json, $7::text), $3::bigint[],
-      $4::integer, $5::text[], $6::text[], $8::bigint) as answer`
+      $4::integer, $5::text[], $6::text[], $8::bigint) as reply`
   return ({ consumer, slots, except, limit, run, types = null, maxBytes = PAGE_BYTES }) => {
     const parts = splitTypes(types)
     const values = [
@@ -31,7 +31,7 @@ export function takeDue(schema: string): (request: TakeDue) => Statement<{ answe
   }
 }
 
-/** The JSON in `answer`. */
+/** The JSON in `reply`. */
 export interface DueJson {
   readonly next_in_ms: number | null
   readonly deliveries: readonly {

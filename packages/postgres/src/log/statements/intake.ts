@@ -4,10 +4,10 @@ import type { Statement } from '../../sql/sql-client.ts'
 import { heldLife } from './held-slots.ts'
 
 /** Marks events as taken in by a consumer, and the transaction as that of an intake. */
-export function takeIn(schema: string): (intake: IntakeQuestion) => Statement<{ answer: string }> {
-  const text = `select ${schema}.take_in($1::text, $2::integer, $3::text, $4::json) as answer`
+export function takeIn(schema: string): (intake: IntakeQuestion) => Statement<{ reply: string }> {
+  const text = `select ${schema}.take_in($1::text, $2::integer, $3::text, $4::json) as reply`
   const textOfSlots = `select ${schema}.take_in($1::text, $2::integer, $3::text,
-      ${schema}.in_life($4::json, $5::text)) as answer`
+      ${schema}.in_life($4::json, $5::text)) as reply`
   return ({ token, backstopMs, consumer, eventIds, slots }) => {
     const values = [token, backstopMs, consumer, JSON.stringify(eventIds)]
     return slots === undefined
@@ -21,11 +21,14 @@ export interface IntakeQuestion {
   readonly backstopMs: number
   readonly consumer: string
   readonly eventIds: readonly string[]
-  /** Whose life the server must still be in; `undefined` where the events are of no log. */
+  /**
+   * The slots of the events, whose epochs name the life that the server must still be in;
+   * `undefined` for events of another queue.
+   */
   readonly slots: readonly HeldSlot[] | undefined
 }
 
-/** The JSON in `answer`. */
+/** The JSON in `reply`. */
 export interface TakenInJson {
   readonly started: { readonly backend: number; readonly started: string }
   readonly fresh: readonly string[]

@@ -7,10 +7,10 @@ import { attemptFields, verdictFields } from './verdict-fields.ts'
 /** Renews a relay's slots and takes its share of the free ones. */
 export function leaseSlots(
   schema: string,
-): (request: LeaseRequest) => Statement<{ answer: string }> {
+): (request: LeaseRequest) => Statement<{ reply: string }> {
   const text = `
     select ${schema}.lease_slots_3($1::text, $2::text, $3::integer,
-      ${schema}.still_held($4::json, $5::text), $6::boolean) as answer`
+      ${schema}.still_held($4::json, $5::text), $6::boolean) as reply`
   return ({ consumer, relay, leaseMs, holding, waiting = false }) => ({
     name: 'lease_slots',
     text,
@@ -18,7 +18,7 @@ export function leaseSlots(
   })
 }
 
-/** The JSON in `answer`. */
+/** The JSON in `reply`. */
 export interface LeaseJson {
   readonly share: number
   readonly relays: number

@@ -27,7 +27,7 @@ export interface Opened<Tx> {
 /** `first` makes the first statement, which starts the transaction and says where it runs. */
 export function lateTransaction<Tx>(
   store: StoreState<Tx>,
-  first: () => Statement<{ answer: string }>,
+  first: () => Statement<{ reply: string }>,
 ): LateTransaction<Tx> {
   const { acquireTimeoutMs, attempts, client, isolation, maxConcurrent, schema } = store
   let opening: Promise<Opened<Tx>> | undefined
@@ -40,7 +40,7 @@ export function lateTransaction<Tx>(
     try {
       const timeoutMs = acquireTimeoutMs
       const { rows, transaction } = await client.begin({ isolation, first: first(), timeoutMs })
-      return { transaction, started: JSON.parse(rows[0]?.answer ?? '') }
+      return { transaction, started: JSON.parse(rows[0]?.reply ?? '') }
     } catch (error) {
       permit()
       throw storeError(error, schema)

@@ -13,10 +13,10 @@ export interface Questions<Reply> {
 }
 
 export function questions<Reply>(
-  isFinal: (answer: Reply) => boolean,
-  isShared: (answer: Reply) => boolean,
+  isFinal: (reply: Reply) => boolean,
+  isShared: (reply: Reply) => boolean,
 ): Questions<Reply> {
-  const open = new Map<string, { readonly askedAt: number; readonly answer: Promise<Reply> }>()
+  const open = new Map<string, { readonly askedAt: number; readonly reply: Promise<Reply> }>()
   let clock = 0
 
   return {
@@ -24,13 +24,13 @@ export function questions<Reply>(
     async ask(id, since, ask) {
       const question = open.get(id)
       if (question !== undefined) {
-        const answer = await question.answer
-        const counts = isFinal(answer) || (isShared(answer) && question.askedAt > since)
-        return counts ? answer : undefined
+        const reply = await question.reply
+        const counts = isFinal(reply) || (isShared(reply) && question.askedAt > since)
+        return counts ? reply : undefined
       }
-      const answer = ask().finally(() => open.delete(id))
-      open.set(id, { askedAt: ++clock, answer })
-      return await answer
+      const reply = ask().finally(() => open.delete(id))
+      open.set(id, { askedAt: ++clock, reply })
+      return await reply
     },
   }
 }

@@ -36,13 +36,13 @@ export async function askLease<Tx>(
   }
 
   async function ask(): Promise<ClaimLeaseJson> {
-    return answerOf(await client.query(statement, { timeoutMs: until - performance.now() }))
+    return replyOf(await client.query(statement, { timeoutMs: until - performance.now() }))
   }
 
   async function again(error: unknown): Promise<ClaimLeaseJson> {
     if (sqlState(error) === SERIALIZATION_FAILURE) {
       const options = { timeoutMs: acquireTimeoutMs }
-      return answerOf(await askReadCommitted(client, statement, options))
+      return replyOf(await askReadCommitted(client, statement, options))
     }
     if (isBusy(error) || isOutcomeKnown(error)) throw error
     try {
@@ -62,8 +62,8 @@ export async function giveBack<Tx>(store: LeaseState<Tx>, claim: Claim): Promise
   await client.query(statements.giveBackAttempt(claim), options).catch(() => {})
 }
 
-function answerOf([row]: { answer: string }[]): ClaimLeaseJson {
-  return JSON.parse(row?.answer ?? '')
+function replyOf([row]: { reply: string }[]): ClaimLeaseJson {
+  return JSON.parse(row?.reply ?? '')
 }
 
 function noConnection(timeoutMs: number): OncekeyError {

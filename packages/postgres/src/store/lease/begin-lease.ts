@@ -13,7 +13,7 @@ import { leasedAttempt } from './leased-attempt.ts'
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
-  if (claim.waitMs <= 0) return answered(store, claim, key, await askLease(store, claim, key))
+  if (claim.waitMs <= 0) return decided(store, claim, key, await askLease(store, claim, key))
 
   const patience = patienceOf(claim)
   // Watch before asking: an attempt that ends between the reply and the wait must not be missed.
@@ -21,42 +21,42 @@ export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promi
   try {
     for (;;) {
       watch.reset()
-      const answer = await askLease(store, claim, key)
-      if (answer.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
+      const reply = await askLease(store, claim, key)
+      if (reply.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
         // The caller is gone and no handler would run, so this claim must not keep the key.
         await giveBack(store, claim)
         return IN_PROGRESS
       }
-      if (answer.state !== 'in-progress' || patience.leftMs() === 0) {
-        return answered(store, claim, key, answer)
+      if (reply.state !== 'in-progress' || patience.leftMs() === 0) {
+        return decided(store, claim, key, reply)
       }
       const { namespace, scope } = claim
-      const { number } = answer
-      await watch.next({ ...key, namespace, scope, key: claim.key, number }, answer.left, patience)
-      if (claim.signal.aborted) return answered(store, claim, key, answer)
+      const { number } = reply
+      await watch.next({ ...key, namespace, scope, key: claim.key, number }, reply.left, patience)
+      if (claim.signal.aborted) return decided(store, claim, key, reply)
     }
   } finally {
     watch.stop()
   }
 }
 
-function answered<Tx>(
+function decided<Tx>(
   store: LeaseState<Tx>,
   claim: Claim,
   key: ClaimKey,
-  answer: LeaseReply,
+  reply: LeaseReply,
 ): Decision<Tx> {
-  switch (answer.state) {
+  switch (reply.state) {
     case 'run':
-      return store.own.get(claim.token) ?? leasedAttempt(store, claim, key, answer)
+      return store.own.get(claim.token) ?? leasedAttempt(store, claim, key, reply)
     case 'finished':
-      return decisionOf(answer.record, claim)
+      return decisionOf(reply.record, claim)
     case 'mismatch':
       return { kind: 'mismatch' }
     case 'in-progress':
-      return { kind: 'in-progress', retryAfterMs: Math.min(answer.left, 1_000) }
+      return { kind: 'in-progress', retryAfterMs: Math.min(reply.left, 1_000) }
     case 'unknown':
-      return { kind: 'unknown', since: new Date(answer.since) }
+      return { kind: 'unknown', since: new Date(reply.since) }
   }
 }
 

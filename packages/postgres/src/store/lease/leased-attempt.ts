@@ -107,7 +107,7 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * COMMIT failed or its answer was lost: asks the database for the outcome, which also frees a key
+   * COMMIT failed or its reply was lost: asks the database for the outcome, which also frees a key
    * whose attempt stored nothing before its lease is over.
    */
   async function afterFailure(error: unknown, { started }: Opened<Tx>): Promise<Outcome> {
@@ -181,7 +181,7 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * Runs a statement in autocommit, and once more if its answer was lost: each of these statements
+   * Runs a statement in autocommit, and once more if its reply was lost: each of these statements
    * is safe to repeat. It is also repeated on a serialization failure, at the isolation level of
    * the session.
    */
@@ -196,7 +196,8 @@ export function leasedAttempt<Tx>(
       if (isBusy(error) || isNeverSent(error)) return await besides(statement)
       if (isOutcomeKnown(error)) throw error
       return await ask().catch((second) => {
-        // What is in doubt is the first.
+        // If the second try was never sent, the caller learns of the first, whose outcome is in
+        // doubt.
         throw isNeverSent(second) ? error : second
       })
     }

@@ -24,7 +24,7 @@ export interface Renewals {
 
 interface Asked {
   readonly renewal: LeaseRenewal
-  readonly answer: PromiseWithResolvers<'held' | 'stale'>
+  readonly reply: PromiseWithResolvers<'held' | 'stale'>
 }
 
 interface PromiseWithResolvers<T> {
@@ -80,11 +80,11 @@ export function renewals<Tx>(
   }
 
   function renew(renewal: LeaseRenewal): Promise<'held' | 'stale'> {
-    const answer = asked.get(renewal.token)?.answer ?? withResolvers()
-    asked.set(renewal.token, { renewal, answer })
+    const reply = asked.get(renewal.token)?.reply ?? withResolvers()
+    asked.set(renewal.token, { renewal, reply })
     keepFor(renewal.ms)
     soon(renewal.ms)
-    return answer.promise
+    return reply.promise
   }
 
   /**
@@ -106,14 +106,14 @@ export function renewals<Tx>(
       const statement = store.statements.renewLeases(leases, ended)
       const [row] = await whenSerialized(() => connection.query(statement))
       const held = new Set<string>(JSON.parse(row?.held ?? ''))
-      for (const [token, { answer }] of batch) {
+      for (const [token, { reply }] of batch) {
         if (held.has(token)) hasRow(token)
-        answer.resolve(held.has(token) ? 'held' : 'stale')
+        reply.resolve(held.has(token) ? 'held' : 'stale')
       }
     } catch (error) {
       // The rows of ended attempts that this should have deleted are left to `purge`.
       const failure = storeError(error, store.schema)
-      for (const { answer } of batch.values()) answer.reject(failure)
+      for (const { reply } of batch.values()) reply.reject(failure)
     } finally {
       isSending = false
     }

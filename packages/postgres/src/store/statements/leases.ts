@@ -6,10 +6,10 @@ import type { FinishedJson } from './records.ts'
 /** Claims a key for a time and commits that, or returns why not. */
 export function claimLease(
   schema: string,
-): (claim: Claim, lock: string) => Statement<{ answer: string }> {
+): (claim: Claim, lock: string) => Statement<{ reply: string }> {
   const text = `
     select ${schema}.claim_lease_4($1, $2, $3, $4, $5, $6,
-      $7, $8) as answer
+      $7, $8) as reply
       where ${schema}.takes_writes()`
 
   return (claim, lock) => ({
@@ -28,7 +28,7 @@ export function claimLease(
   })
 }
 
-/** The JSON in `answer`. */
+/** The JSON in `reply`. */
 export type ClaimLeaseJson =
   | { readonly state: 'run'; readonly number: number }
   | FinishedJson
@@ -105,10 +105,10 @@ export const MOST_ENDED = 64
  */
 export function openAttempt(
   schema: string,
-): (claim: Claim, lock: string, backstopMs: number) => Statement<{ answer: string }> {
+): (claim: Claim, lock: string, backstopMs: number) => Statement<{ reply: string }> {
   const text = `
     select ${schema}.open_attempt($1, $2, $3, $4, $5,
-      $6) as answer`
+      $6) as reply`
 
   return ({ namespace, scope, key, token }, lock, backstopMs) => ({
     name: 'open_attempt',

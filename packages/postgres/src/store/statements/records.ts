@@ -3,9 +3,12 @@ import { eventsJson } from '../../commit/append-events.ts'
 import type { Began, StartedJson } from '../../commit/attempt-mark.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
-/** Takes the key's lock, reads its record, and returns where the transaction runs. */
-export function claim(schema: string): (question: ClaimQuestion) => Statement<{ answer: string }> {
-  const text = `select ${schema}.claim_3($1, $2, $3, $4, $5, $6, $7) as answer`
+/**
+ * The first statement of a transaction: takes the key's advisory lock and reads its record. The
+ * reply is the record, that another attempt runs, or which backend this attempt's transaction has.
+ */
+export function claim(schema: string): (question: ClaimQuestion) => Statement<{ reply: string }> {
+  const text = `select ${schema}.claim_3($1, $2, $3, $4, $5, $6, $7) as reply`
 
   return ({ claim, lock, mark, backstopMs, readsRecord }) => ({
     name: 'claim',
@@ -23,15 +26,16 @@ export interface ClaimQuestion {
    * The server ends the transaction after this long without a statement; 0 for never. Milliseconds.
    */
   readonly backstopMs: number
+  /** Whether to look for a record; without it only the lock is taken. */
   readonly readsRecord: boolean
 }
 
-/** The JSON in `answer`. */
+/** The JSON in `reply`. */
 export type ClaimJson = StartedJson | FoundJson | { readonly state: 'in-progress' }
 
 /** Reads the record of a key in a new snapshot. */
-export function findRecord(schema: string): (claim: Claim) => Statement<{ answer: string | null }> {
-  const text = `select ${schema}.find_record($1, $2, $3) as answer where ${schema}.takes_writes()`
+export function findRecord(schema: string): (claim: Claim) => Statement<{ reply: string | null }> {
+  const text = `select ${schema}.find_record($1, $2, $3) as reply where ${schema}.takes_writes()`
 
   return ({ namespace, scope, key }) => ({
     name: 'find_record',
@@ -41,7 +45,7 @@ export function findRecord(schema: string): (claim: Claim) => Statement<{ answer
   })
 }
 
-/** The JSON in `answer`, which is null for an unknown key. */
+/** The JSON in `reply`, which is null for an unknown key. */
 export type FoundJson = FinishedJson | LeasedJson
 
 export interface FinishedJson {
@@ -73,8 +77,8 @@ export interface RecordJson {
 /** Waits at most `waitMs` for the end of another process's attempt. */
 export function waitForEnd(
   schema: string,
-): (claim: Claim, lock: string, waitMs: number) => Statement<{ answer: string }> {
-  const text = `select ${schema}.wait_for_end($1, $2, $3, $4, $5) as answer where ${schema}.takes_writes()`
+): (claim: Claim, lock: string, waitMs: number) => Statement<{ reply: string }> {
+  const text = `select ${schema}.wait_for_end($1, $2, $3, $4, $5) as reply where ${schema}.takes_writes()`
 
   return ({ namespace, scope, key }, lock, waitMs) => ({
     name: 'wait_for_end',
@@ -84,10 +88,10 @@ export function waitForEnd(
   })
 }
 
-/** The JSON in `answer`. */
+/** The JSON in `reply`. */
 export type WaitJson =
   | { readonly state: 'finished'; readonly record: RecordJson }
-  /** It has ended without a record. */
+  /** The attempt that was waited for has ended without a record. */
   | { readonly state: 'outdated' }
   | { readonly state: 'in-progress' }
 
@@ -172,10 +176,10 @@ export function replaceAttempt(
   lock: string,
   number: number,
   backstopMs: number,
-) => Statement<{ answer: string }> {
+) => Statement<{ reply: string }> {
   const text = `
     select ${schema}.replace_attempt_2($1, $2, $3, $4, $5,
-      $6, $7) as answer`
+      $6, $7) as reply`
 
   return ({ namespace, scope, key, token }, lock, number, backstopMs) => ({
     name: 'replace_attempt_2',

@@ -34,19 +34,19 @@ export async function askDatabase<Tx>(
     const first = statements.claim({ claim, lock: key.lock, mark, backstopMs, readsRecord })
     const { rows, transaction } = await client.begin({ isolation, first, timeoutMs })
     const turn = { store, claim, key, transaction, backstopMs }
-    const answer = await won(turn, JSON.parse(rows[0]?.answer ?? '')).catch(async (error) => {
+    const reply = await won(turn, JSON.parse(rows[0]?.reply ?? '')).catch(async (error) => {
       await undo(store, transaction, undefined)
       throw error
     })
-    if (answer.state === 'run') {
-      return { kind: 'run', decision: keyedAttempt(store, claim, key, permit, transaction, answer) }
+    if (reply.state === 'run') {
+      return { kind: 'run', decision: keyedAttempt(store, claim, key, permit, transaction, reply) }
     }
     const undone = undo(store, transaction, undefined).finally(permit)
     // A record stays true, so its reply does not wait for the rollback. After `leased` the next
     // claim, made because of this reply, must not find the key's lock still held by this
     // transaction.
-    if (answer.state === 'leased') await undone
-    return answer.state === 'in-progress' ? { kind: 'in-progress' } : answerOf(answer)
+    if (reply.state === 'leased') await undone
+    return reply.state === 'in-progress' ? { kind: 'in-progress' } : replyOf(reply)
   } catch (error) {
     permit()
     throw storeError(error, store.schema)
@@ -67,9 +67,9 @@ async function won<Tx>(
   turn: Turn<Tx>,
   said: ClaimJson,
 ): Promise<Exclude<ClaimJson, StartedJson> | WonKey> {
-  const answer = await lookedAgain(turn, said)
-  if (answer.state === 'leased' && isTakenOver(answer, turn.claim)) return replaced(turn, answer)
-  return answer.state === 'run' ? { ...answer, number: 1, replaced: 0 } : answer
+  const reply = await lookedAgain(turn, said)
+  if (reply.state === 'leased' && isTakenOver(reply, turn.claim)) return replaced(turn, reply)
+  return reply.state === 'run' ? { ...reply, number: 1, replaced: 0 } : reply
 }
 
 /**
@@ -77,13 +77,13 @@ async function won<Tx>(
  * the previous holder may have finished in between. So once the lock is held, the record is read
  * again, in a snapshot of its own.
  */
-async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, answer: ClaimJson): Promise<ClaimJson> {
+async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, reply: ClaimJson): Promise<ClaimJson> {
   const { client, isolation } = store
-  if (isolation === 'read committed' || client.concurrency === 'one') return answer
+  if (isolation === 'read committed' || client.concurrency === 'one') return reply
   // Without the lock the reply is a moment old at most, unless the record was not read at all.
   const isOpen =
-    answer.state === 'run' || (answer.state === 'in-progress' && isolation === 'serializable')
-  return (isOpen ? await findRecord(store, claim) : undefined) ?? answer
+    reply.state === 'run' || (reply.state === 'in-progress' && isolation === 'serializable')
+  return (isOpen ? await findRecord(store, claim) : undefined) ?? reply
 }
 
 /** Takes the key over from an attempt of lease mode whose outcome is unknown. */
@@ -94,7 +94,7 @@ async function replaced<Tx>(
   try {
     const statement = store.statements.replaceAttempt(claim, key.lock, number, backstopMs)
     const [row] = await transaction.query(statement)
-    const started: ReplaceJson = JSON.parse(row?.answer ?? '')
+    const started: ReplaceJson = JSON.parse(row?.reply ?? '')
     return started.state === 'run'
       ? { ...started, number: number + 1, replaced: number }
       : { state: 'in-progress' }
@@ -107,7 +107,7 @@ async function replaced<Tx>(
 
 type ReplaceJson = StartedJson | { readonly state: 'in-progress' }
 
-export function answerOf(found: FoundJson): DatabaseReply<never> {
+export function replyOf(found: FoundJson): DatabaseReply<never> {
   return found.state === 'finished'
     ? { kind: 'finished', record: found.record }
     : { kind: 'leased', leased: found }
@@ -130,7 +130,7 @@ export async function findRecord<Tx>(
   try {
     const options = { timeoutMs: acquireTimeoutMs }
     const [row] = await whenSerialized(() => client.query(statements.findRecord(claim), options))
-    return row?.answer == null ? undefined : JSON.parse(row.answer)
+    return row?.reply == null ? undefined : JSON.parse(row.reply)
   } catch (error) {
     throw storeError(error, schema)
   } finally {

@@ -1,4 +1,4 @@
-import { type Claim, callLater, type Decision } from '@oncekey/core'
+import { type Claim, type Decision, endsWithin } from '@oncekey/core'
 import { type ClaimKey, claimKey } from '../../sql/claim-key.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
 import { busy } from '../attempt/busy.ts'
@@ -6,7 +6,7 @@ import { patienceOf } from '../attempt/patience.ts'
 import { decisionOf } from '../attempt/record.ts'
 import type { DatabaseReply, StoreState } from '../attempt/store-state.ts'
 import type { LeasedJson } from '../statements/records.ts'
-import { answerOf, askDatabase, findRecord } from './ask-database.ts'
+import { askDatabase, findRecord, replyOf } from './ask-database.ts'
 import { waitElsewhere } from './wait-elsewhere.ts'
 
 /**
@@ -27,20 +27,20 @@ export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<De
       continue
     }
 
-    let answer = await store.questions.ask(key.id, arrival, () => ask(store, claim, key))
-    if (answer?.kind === 'in-progress' && patience.leftMs() > 0) {
-      answer = await waitElsewhere(store, claim, key, patience)
+    let reply = await store.questions.ask(key.id, arrival, () => ask(store, claim, key))
+    if (reply?.kind === 'in-progress' && patience.leftMs() > 0) {
+      reply = await waitElsewhere(store, claim, key, patience)
     }
-    switch (answer?.kind) {
+    switch (reply?.kind) {
       case undefined:
       case 'outdated':
         continue
       case 'run':
-        return answer.decision
+        return reply.decision
       case 'finished':
-        return decisionOf(answer.record, claim)
+        return decisionOf(reply.record, claim)
       case 'leased':
-        return leasedDecision(answer.leased, claim)
+        return leasedDecision(reply.leased, claim)
       case 'in-progress':
       case 'withdrawn':
         return IN_PROGRESS
@@ -72,7 +72,7 @@ async function ask<Tx>(
 
   const { acquireTimeoutMs, attempts, client, maxConcurrent } = store
   const turn = attempts.take({ timeoutMs: acquireTimeoutMs, signal: claim.signal })
-  if (client.concurrency === 'many' && !(await comesWithin(READ_AFTER_MS, turn))) {
+  if (client.concurrency === 'many' && !(await endsWithin(turn, READ_AFTER_MS))) {
     // Handlers hold every permit, perhaps for long. A finished key can still be read and replayed.
     const found = await findRecord(store, claim).catch((error) => {
       giveUp(turn)
@@ -80,7 +80,7 @@ async function ask<Tx>(
     })
     if (found?.state === 'finished') {
       giveUp(turn)
-      return answerOf(found)
+      return replyOf(found)
     }
   }
   const taken = await turn
@@ -99,15 +99,4 @@ const READ_AFTER_MS = 100
 /** Stays in the queue, and passes the permit on as soon as it comes. */
 function giveUp(turn: Promise<Permit | undefined>): void {
   void turn.then((late) => late?.())
-}
-
-function comesWithin(ms: number, event: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = callLater(() => resolve(false), ms)
-    const came = (): void => {
-      timer.cancel()
-      resolve(true)
-    }
-    event.then(came, came)
-  })
 }

@@ -31,9 +31,9 @@ export async function waitElsewhere<Tx>(
  * An attempt that ended without a record may be about to store a refusal: it does so after its
  * rollback, which released the lock that storing needs. The waiter lets it go first.
  */
-async function afterRefusal<Tx>(answer: DatabaseReply<Tx>): Promise<DatabaseReply<Tx>> {
-  if (answer.kind === 'outdated') await sleep(REFUSAL_MS)
-  return answer
+async function afterRefusal<Tx>(reply: DatabaseReply<Tx>): Promise<DatabaseReply<Tx>> {
+  if (reply.kind === 'outdated') await sleep(REFUSAL_MS)
+  return reply
 }
 
 const REFUSAL_MS = 50
@@ -68,9 +68,9 @@ async function waitForEnd<Tx>(
   try {
     const statement = statements.waitForEnd(claim, lock, waitMs)
     const [row] = await client.query(statement, { timeoutMs: acquireTimeoutMs + waitMs, signal })
-    const answer: WaitJson = JSON.parse(row?.answer ?? '')
-    if (answer.state === 'finished') return { kind: 'finished', record: answer.record }
-    return { kind: answer.state }
+    const reply: WaitJson = JSON.parse(row?.reply ?? '')
+    if (reply.state === 'finished') return { kind: 'finished', record: reply.record }
+    return { kind: reply.state }
   } catch (error) {
     // The claim was withdrawn, or a timeout of the role or the pool was shorter than the wait.
     const isCutShort = CUT_SHORT.has(sqlState(error) ?? '') || isDriverTimeout(error)
