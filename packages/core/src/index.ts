@@ -195,4 +195,5 @@ export {
   sleep,
   waitedFor,
   wholeMs,
+  within,
 } from './time/durations.ts'

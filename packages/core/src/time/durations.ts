@@ -63,11 +63,46 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   })
 }
 
-/** Resolves with whether `work` resolved within `ms`; rejects if `work` rejects in that time. */
-export async function endsWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+/**
+ * Resolves or rejects as `work` does, rejects with `late()` after `ms`, or with the signal's reason
+ * when it aborts. The work itself is not stopped: the caller decides what becomes of it.
+ */
+export function within<T>(
+  ms: number,
+  work: Promise<T>,
+  late: () => Error,
+  signal?: AbortSignal | undefined,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = callLater(() => over(() => reject(late())), ms)
+    const aborted = (): void => over(() => reject(signal?.reason))
+    const over = (end: () => void): void => {
+      timer.cancel()
+      signal?.removeEventListener('abort', aborted)
+      end()
+    }
+    work.then(
+      (value) => over(() => resolve(value)),
+      (error) => over(() => reject(error)),
+    )
+    if (signal?.aborted) aborted()
+    else signal?.addEventListener('abort', aborted)
+  })
+}
+
+/**
+ * Resolves with whether `work` resolved within `ms`; rejects if `work` rejects in that time. With
+ * `unref` the wait does not keep the process alive.
+ */
+export async function endsWithin(
+  work: Promise<unknown>,
+  ms: number,
+  { unref = false }: { readonly unref?: boolean } = {},
+): Promise<boolean> {
   let later: Later | undefined
   const late = new Promise<false>((resolve) => {
     later = callLater(() => resolve(false), ms)
+    if (unref) later.unref()
   })
   try {
     return await Promise.race([work.then(() => true), late])

@@ -1,5 +1,4 @@
-import { OncekeyError } from '@oncekey/core'
-import { within } from '../sql/deadline.ts'
+import { OncekeyError, within } from '@oncekey/core'
 import { isDriverTimeout } from '../sql/driver-timeout.ts'
 import type { PgClient } from '../sql/pg/pg-client.ts'
 import type { PgSession } from '../sql/pg/pg-session.ts'

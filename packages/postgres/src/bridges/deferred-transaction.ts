@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { OncekeyError } from '@oncekey/core'
-import { within } from '../sql/deadline.ts'
+import { OncekeyError, within } from '@oncekey/core'
 import { isPoolTimeout } from '../sql/driver-timeout.ts'
 import { isReadOnlyServer, isSetInSession } from '../sql/session-fitness.ts'
 import type {

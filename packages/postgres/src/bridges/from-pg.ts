@@ -1,4 +1,4 @@
-import { within } from '../sql/deadline.ts'
+import { within } from '@oncekey/core'
 import { MAKE_WRITABLE, readWrite } from '../sql/left-read-only.ts'
 import type { OutsideClient } from '../sql/pg/given-up-session.ts'
 import type { PgPool, PgPoolClient, PgResult } from '../sql/pg/pg-client.ts'

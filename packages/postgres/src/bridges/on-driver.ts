@@ -1,5 +1,4 @@
-import { OncekeyError } from '@oncekey/core'
-import { within } from '../sql/deadline.ts'
+import { OncekeyError, within } from '@oncekey/core'
 import type { BeginOptions, SqlClient, SqlTransaction } from '../sql/sql-client.ts'
 import { type HandleRules, transactionHandle } from './transaction-handle.ts'
 

@@ -1,4 +1,4 @@
-import { within } from '../sql/deadline.ts'
+import { within } from '@oncekey/core'
 import type { SqlClient } from '../sql/sql-client.ts'
 import { sqlState } from '../sql/sql-state.ts'
 
@@ -61,7 +61,7 @@ export function withoutStrays<Tx>(
 
   async function endStrays(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
-      // It keeps what was answered as done in a stray of the application.
+      // COMMIT, so that statements of the app that were answered in this transaction are kept.
       await everywhere('commit')
       const answers = await everywhere('select')
       if (!answers.some((answer) => sqlState(answer) === ABORTED)) break

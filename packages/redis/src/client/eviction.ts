@@ -1,7 +1,7 @@
-import { OncekeyError } from '@oncekey/core'
+import { OncekeyError, within } from '@oncekey/core'
 import type { Connection } from './connection.ts'
-import { storeTimeout, within } from './deadline.ts'
 import { isRefusal, storeError } from './store-error.ts'
+import { storeTimeout } from './store-timeout.ts'
 
 /**
  * Checks before the first claim, and every few seconds beside later ones, whether this Redis evicts

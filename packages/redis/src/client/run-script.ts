@@ -1,10 +1,10 @@
-import { deadlines } from '@oncekey/core'
+import { deadlines, within } from '@oncekey/core'
 import type { Connection } from './connection.ts'
-import { storeTimeout, within } from './deadline.ts'
 import { isMoving, type Patience, slotMoves, whileMoving } from './moving-slot.ts'
 import type { RedisClient } from './redis-client.ts'
 import type { Replicas } from './replicas.ts'
 import { integerIn, type Script, type ScriptArgument } from './script.ts'
+import { storeTimeout } from './store-timeout.ts'
 
 /** Runs scripts by their digest, and sends the text if the server does not know the digest. */
 export interface ScriptRunner {

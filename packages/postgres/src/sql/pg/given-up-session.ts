@@ -1,5 +1,4 @@
-import { callLater } from '@oncekey/core'
-import { within } from '../deadline.ts'
+import { endsWithin, within } from '@oncekey/core'
 import { sqlState } from '../sql-state.ts'
 import { sendCancelRequest } from './cancel-request.ts'
 import type { PgClient } from './pg-client.ts'
@@ -36,14 +35,19 @@ export async function serverHasEnded(
   { client, answer, mayCancel }: GivenUp,
   connectOutside: (() => Promise<OutsideClient>) | undefined,
 ): Promise<void> {
+  const ended = answer.then(
+    () => {},
+    () => {},
+  )
+  const endsIn = (ms: number): Promise<boolean> => endsWithin(ended, ms, { unref: true })
   for (;;) {
     // Sent every time: a cancel request that arrives before its statement has no effect.
     if (mayCancel) sendCancelRequest(client)
-    if (await endsWithin(FIRST_LOOK_MS, answer)) return
+    if (await endsIn(FIRST_LOOK_MS)) return
     if (mayCancel) sendCancelRequest(client)
-    if (mayCancel && (await endsWithin(FIRST_LOOK_MS, answer))) return
+    if (mayCancel && (await endsIn(FIRST_LOOK_MS))) return
     if (!(await isWorking(client, connectOutside))) return
-    if (await endsWithin(NEXT_LOOK_MS, answer)) return
+    if (await endsIn(NEXT_LOOK_MS)) return
   }
 }
 
@@ -64,18 +68,6 @@ async function isWorking(
   } finally {
     connecting.then(end).catch(() => {})
   }
-}
-
-function endsWithin(ms: number, answer: Promise<unknown>): Promise<boolean> {
-  return new Promise((resolve) => {
-    // This timer must not keep a process from ending.
-    const timer = callLater(() => resolve(false), ms).unref()
-    const ended = (): void => {
-      timer.cancel()
-      resolve(true)
-    }
-    answer.then(ended, ended)
-  })
 }
 
 /** A backend that waits for its client never got the statement, and never will. */

@@ -1,5 +1,4 @@
-import { OncekeyError } from '@oncekey/core'
-import { within } from '../deadline.ts'
+import { OncekeyError, within } from '@oncekey/core'
 import { isPoolTimeout } from '../driver-timeout.ts'
 import { neverSent } from '../never-sent.ts'
 import { type OutsideClient, serverHasEnded } from './given-up-session.ts'
