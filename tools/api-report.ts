@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { apiSurface } from './api-surface.ts'
-import type { TextFile } from './decisions.ts'
+import { staleFiles, type TextFile } from './text-files.ts'
 
 const FOLDER = 'api'
 
@@ -36,14 +36,11 @@ export function renderApiReports(root: string): TextFile[] {
 
 /** Reports that do not say what is public now. */
 export function findApiReportFaults(root: string): string[] {
-  return renderApiReports(root).flatMap(({ path, text }) => {
-    try {
-      if (readFileSync(join(root, path), 'utf8') === text) return []
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-    return [`${path}: what is public has changed; write it with npx -y pnpm@12 api, and review it`]
+  const present = readdirSync(join(root, FOLDER)).map((name) => {
+    const path = `${FOLDER}/${name}`
+    return { path, text: readFileSync(join(root, path), 'utf8') }
   })
+  return staleFiles(renderApiReports(root), present, 'api, and review what is public now')
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -1,10 +1,11 @@
 import { pathToFileURL } from 'node:url'
-import { findDecisionFaults, readTree, type TextFile } from './decisions.ts'
+import { findDecisionFaults } from './decisions.ts'
 import { findErrorPageFaults } from './error-pages.ts'
+import { readTree, type TextFile } from './text-files.ts'
 
 const COLUMNS = 100
 const LINES = 320
-/** What processes of earlier releases have run is never edited. */
+/** Migrations that earlier releases have run are never edited, so this file may stay longer. */
 const FROZEN = ['packages/postgres/src/schema/migrations/0002-leases.ts']
 /** Pages that a program writes. */
 const GENERATED = ['docs/matrix.md', 'docs/decisions/README.md']

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { readTree, staleFiles, type TextFile } from './text-files.ts'
 
 const FOLDER = 'docs/decisions'
 const RECORD = /^(\d{4})-[a-z0-9-]+\.md$/
@@ -15,12 +15,6 @@ export interface Decision {
   readonly summary: string
   /** "current", or which later record amends or supersedes this one. */
   readonly status: string
-}
-
-/** The text of one file of the repository, by its path from the root. */
-export interface TextFile {
-  readonly path: string
-  readonly text: string
 }
 
 /** Everything that a record lacks, one sentence for each fault. */
@@ -120,34 +114,17 @@ export function findDecisionFaults(files: readonly TextFile[]): string[] {
         .filter(([, name]) => !names.has(name as string))
         .map(([, name]) => `${path}: links to decisions/${name}, which does not exist`),
     ])
-  const index = files.find(({ path }) => path === `${FOLDER}/README.md`)?.text
-  const stale = index === renderIndex(files)
+  const index = `${FOLDER}/README.md`
   return [
     ...records.flatMap(formatFaults),
     ...twice.map((number) => `${FOLDER}: two records have the number ${number}`),
     ...dangling,
-    ...(stale ? [] : [`${FOLDER}/README.md: stale; write it with npx -y pnpm@12 decisions`]),
+    ...staleFiles(
+      [{ path: index, text: renderIndex(files) }],
+      files.filter(({ path }) => path === index),
+      'decisions',
+    ),
   ]
-}
-
-/** All text files of the work tree that git would commit: sources, pages, configuration. */
-export function readTree(root: string): TextFile[] {
-  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '--deduplicate'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  })
-  const files: TextFile[] = []
-  for (const path of listed.split('\n').sort()) {
-    if (!/\.(md|ts|tsx|mts|lua|json|ya?ml|sh)$/.test(path) || path === 'pnpm-lock.yaml') continue
-    try {
-      files.push({ path, text: readFileSync(join(root, path), 'utf8') })
-    } catch (error) {
-      // Git lists the file, and it is deleted in the work tree.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    }
-  }
-  return files
 }
 
 function isRecord({ path }: TextFile): boolean {

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isProblemCode, problem } from '../packages/core/src/response/problem.ts'
-import type { TextFile } from './decisions.ts'
+import { staleFiles, type TextFile } from './text-files.ts'
 import { wrapProse } from './wrap-prose.ts'
 
 const TABLE = 'docs/errors.md'
@@ -30,13 +30,8 @@ export function renderErrorPages(table: string): TextFile[] {
 /** Pages that are missing, stale, or of a code that is no more. */
 export function findErrorPageFaults(files: readonly TextFile[]): string[] {
   const table = files.find(({ path }) => path === TABLE)?.text ?? ''
-  const wanted = new Map(renderErrorPages(table).map(({ path, text }) => [path, text]))
   const present = files.filter(({ path }) => path.startsWith(`${FOLDER}/`))
-  const texts = new Map(present.map(({ path, text }) => [path, text]))
-  const paths = [...new Set([...wanted.keys(), ...texts.keys()])].sort()
-  return paths
-    .filter((path) => wanted.get(path) !== texts.get(path))
-    .map((path) => `${path}: stale; write it with npx -y pnpm@12 errors`)
+  return staleFiles(renderErrorPages(table), present, 'errors')
 }
 
 function rowsOf(table: string): Row[] {
@@ -61,7 +56,7 @@ function renderPage({ code, where, meaning, todo }: Row): string {
   ].join('\n\n')}\n`
 }
 
-/** What a client is sent. */
+/** The response that a client is sent. */
 function wire(code: Parameters<typeof problem>[0]): string {
   const { status, headers, body } = problem(code, '…', { docsUrl: undefined })
   const members = JSON.parse(new TextDecoder().decode(body))

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { readTree, type TextFile } from './decisions.ts'
+import { readTree, staleFiles, type TextFile } from './text-files.ts'
 
 const COLUMNS = 100
 const MODULE = 'lua.ts'
@@ -34,15 +34,17 @@ export function findLuaFaults(files: readonly TextFile[]): string[] {
   const texts = new Map(files.map(({ path, text }) => [path, text]))
   const faults = files.filter(isLua).flatMap((file) => faultsOf(file, texts))
   if (faults.length > 0) return faults
-  const wanted = new Map(renderLuaModules(files).map(({ path, text }) => [path, text]))
-  const present = files.filter(({ text }) => text.startsWith(HEAD)).map(({ path }) => path)
-  return [...new Set([...wanted.keys(), ...present])]
-    .filter((path) => wanted.get(path) !== texts.get(path))
-    .map((path) =>
-      wanted.has(path)
-        ? `${path}: stale; write it with npx -y pnpm@12 lua`
-        : `${path}: there is no .lua file beside it; delete it`,
-    )
+  const wanted = renderLuaModules(files)
+  const paths = new Set(wanted.map(({ path }) => path))
+  const orphans = files.filter(({ path, text }) => text.startsWith(HEAD) && !paths.has(path))
+  return [
+    ...staleFiles(
+      wanted,
+      files.filter(({ path }) => paths.has(path)),
+      'lua',
+    ),
+    ...orphans.map(({ path }) => `${path}: there is no .lua file beside it; delete it`),
+  ]
 }
 
 function faultsOf({ path, text }: TextFile, files: ReadonlyMap<string, string>): string[] {
@@ -108,7 +110,7 @@ function inOrder(folder: string, sources: readonly TextFile[]): TextFile[] {
   return [...done]
 }
 
-/** As the inside of a template string. */
+/** The text of a `.lua` file as the inside of a template string. */
 function body(text: string): string {
   return text
     .replaceAll('\\', '\\\\')

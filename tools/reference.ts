@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import type { TextFile } from './decisions.ts'
 import { renderChannels } from './reference/channels.ts'
 import { renderMetrics } from './reference/metrics.ts'
 import { renderOptions } from './reference/options.ts'
 import { renderTables } from './reference/tables.ts'
 import { renderVerbs } from './reference/verbs.ts'
+import { staleFiles, type TextFile } from './text-files.ts'
 
 const FOLDER = 'docs/reference'
 
@@ -22,16 +22,11 @@ export async function renderReference(root: string): Promise<TextFile[]> {
 
 /** Pages that are missing, stale, or written by nobody. */
 export function findReferenceFaults(pages: readonly TextFile[]): string[] {
-  const present = new Map(
-    readdirSync(FOLDER).map((file) => {
-      const path = `${FOLDER}/${file}`
-      return [path, readFileSync(path, 'utf8')]
-    }),
-  )
-  const wanted = new Map(pages.map(({ path, text }) => [path, text]))
-  return [...new Set([...wanted.keys(), ...present.keys()])]
-    .filter((path) => wanted.get(path) !== present.get(path))
-    .map((path) => `${path}: stale; write it with npx -y pnpm@12 reference`)
+  const present = readdirSync(FOLDER).map((file) => {
+    const path = `${FOLDER}/${file}`
+    return { path, text: readFileSync(path, 'utf8') }
+  })
+  return staleFiles(pages, present, 'reference')
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
