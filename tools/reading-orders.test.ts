@@ -2,13 +2,22 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findGaps, readingOrdersIn } from './reading-orders.ts'
+import { findGaps, findMissingPaths, readingOrdersIn } from './reading-orders.ts'
 
-describe('the reading orders of ARCHITECTURE.md', () => {
-  const orders = readingOrdersIn(readFileSync('ARCHITECTURE.md', 'utf8'))
+describe('ARCHITECTURE.md', () => {
+  const page = readFileSync('ARCHITECTURE.md', 'utf8')
+  const orders = readingOrdersIn(page)
 
-  test('are five', () => {
-    expect(orders).toHaveLength(5)
+  test('has five reading orders, and seven answers with steps', () => {
+    expect(orders.filter(({ title }) => title.startsWith('One '))).toHaveLength(5)
+    expect(orders).toHaveLength(12)
+  })
+
+  test('names only what is there', () => {
+    expect(findMissingPaths(page, '.')).toEqual([])
+    expect(findMissingPaths('See `packages/gone.ts` and `docs`.', '.')).toEqual([
+      'packages/gone.ts',
+    ])
   })
 
   test.each(orders)('$title: each file is there, and one before it leads to it', (order) => {
@@ -34,7 +43,7 @@ describe('a reading order', () => {
     const list = steps.map(
       (step, at) => `${at + 1}. ${step.map((file) => `\`${file}\``).join(' ')}`,
     )
-    const page = ['## One thing, in two files', '', ...list, '', 'See `packages/a/src/x.ts`.']
+    const page = ['### One thing, in two steps', '', ...list, '', 'See `packages/a/src/x.ts`.']
     return readingOrdersIn(page.join('\n')).flatMap((order) => findGaps(order, root))
   }
 
@@ -47,7 +56,7 @@ describe('a reading order', () => {
     expect(gapsOf(named, [first], [second])).toEqual([])
     const other = { ...files, [first]: "import { other } from '@oncekey/b'" }
     expect(gapsOf(other, [first], [second])).toEqual([
-      `One thing, in two files: nothing before ${second} leads to it`,
+      `One thing, in two steps: nothing before ${second} leads to it`,
     ])
   })
 
@@ -63,8 +72,8 @@ describe('a reading order', () => {
 
   test('names files that are there, and as many as it says', () => {
     expect(gapsOf({ [first]: '' }, [first], [second])).toEqual([
-      `One thing, in two files: ${second} is not there`,
+      `One thing, in two steps: ${second} is not there`,
     ])
-    expect(gapsOf({ [first]: '' }, [first])).toEqual(['One thing, in two files: has 1 steps'])
+    expect(gapsOf({ [first]: '' }, [first])).toEqual(['One thing, in two steps: has 1 steps'])
   })
 })

@@ -2,7 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { parseSync, type StaticImportEntry } from 'oxc-parser'
 
-/** A reading order of ARCHITECTURE.md, and the source files that each step names. */
+/**
+ * A reading order of ARCHITECTURE.md, or the answer to one of its questions: a section that says in
+ * how many steps, with the source files that each step names.
+ */
 export interface ReadingOrder {
   readonly title: string
   readonly steps: readonly (readonly string[])[]
@@ -10,14 +13,22 @@ export interface ReadingOrder {
 
 export function readingOrdersIn(page: string): ReadingOrder[] {
   return page
-    .split(/^## /m)
-    .filter((section) => /^One .*, in \w+ files\n/.test(section))
+    .split(/^##+ /m)
+    .filter((section) => /^.+, in \w+ steps?\n/.test(section))
     .map((section) => {
       const [title = '', ...rest] = section.split('\n')
       const list = rest.filter((line) => /^(\d+\.| {3}) ?\S/.test(line)).join('\n')
       const steps = list.split(/^\d+\./m).slice(1)
       return { title, steps: steps.map(filesIn) }
     })
+}
+
+/** Every path of the repository that the page names and that is not there. */
+export function findMissingPaths(page: string, root: string): string[] {
+  const named = page.matchAll(/`((?:packages|tests|docs|tools)\/[\w./-]+)`/g)
+  return [...new Set([...named].map(([, path]) => path as string))].filter(
+    (path) => !existsSync(join(root, path)),
+  )
 }
 
 function filesIn(step: string): string[] {
@@ -30,7 +41,7 @@ function filesIn(step: string): string[] {
  * it, as a store imports the contract that it keeps.
  */
 export function findGaps({ title, steps }: ReadingOrder, root: string): string[] {
-  const said = /in (\w+) files/.exec(title)?.[1]
+  const said = /in (\w+) steps?$/.exec(title)?.[1]
   const gaps = said === COUNTS[steps.length] ? [] : [`${title}: has ${steps.length} steps`]
   const missing = steps.flat().filter((file) => !existsSync(join(root, file)))
   if (missing.length > 0) return missing.map((file) => `${title}: ${file} is not there`)

@@ -1,8 +1,9 @@
 import { OptionsError } from '@oncekey/core'
 
 /**
- * The wait after the n-th failure, in milliseconds; `undefined` gives up. A list names the waits in
- * order and gives up after the last.
+ * The wait after the n-th failure, in milliseconds; `undefined` gives up, and the delivery is dead.
+ * A list names the waits in order and gives up after the last. `judge` waits longer where the
+ * answer's `Retry-After` asks for it.
  */
 export type RetrySchedule = readonly number[] | ((failures: number) => number | undefined)
 

@@ -9,10 +9,12 @@ import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
 /**
- * Completes an attempt in transaction mode: record and events, or nothing. Raises if the
- * transaction is no longer this attempt's. If another attempt has the record, it raises a
- * unique_violation of 'records_pkey': COMMIT may follow at once, and an empty result would not stop
- * it.
+ * Completes an attempt in transaction mode: record and events, or nothing. A stale attempt raises,
+ * because COMMIT may follow at once, and an empty result would not stop it:
+ *
+ * - OK001 if this is not the transaction that claimed the key, by the time at which it began
+ *   ('in_started'): the handler ended that one.
+ * - A unique_violation of 'records_pkey' if another attempt has written the record.
  *
  * 'lock_timeout' covers a locked table, for example by CREATE INDEX: until it can be written, the
  * handler keeps its locks and its connection.
