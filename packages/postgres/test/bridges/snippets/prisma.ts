@@ -15,8 +15,8 @@ export function fromPrisma<Tx extends Raw>(prisma: Prisma<Tx>, poolSize = 10): S
     async query(statement, tx) {
       const on: Raw = tx ?? prisma
       try {
-        // Prisma cannot read what a function that returns nothing returns.
-        if (!VOID.has(statement.name))
+        // The statements of migrate() return no rows, so Prisma executes them.
+        if (statement.name !== 'migration')
           return await on.$queryRawUnsafe(statement.text, ...statement.values)
         await on.$executeRawUnsafe(statement.text, ...statement.values)
         return []
@@ -55,8 +55,6 @@ const LEVELS: Record<Isolation, Level> = {
   'repeatable read': 'RepeatableRead',
   serializable: 'Serializable',
 }
-
-const VOID = new Set(['complete', 'end_attempt', 'append_events', 'migration'])
 
 const text = (argument: unknown) => String(Array.isArray(argument) ? argument[0] : argument)
 
