@@ -49,7 +49,10 @@ export async function main(args: readonly string[]): Promise<void> {
   process.exit(await exitCodeOf(args))
 }
 
-/** What packages warn of is said as errors are; what Node says about itself only with `--debug`. */
+/**
+ * Prints warnings of our packages as errors are printed, and warnings of Node itself only with
+ * `--debug`.
+ */
 function tellWarnings(isDebug: boolean): void {
   process.removeAllListeners('warning')
   process.on('warning', (warning) => {
@@ -179,7 +182,7 @@ function callOf(
       return dashboardApi({ url, token: textOf('token') ?? envOf('ONCEKEY_TOKEN'), timeoutMs })
     },
     server() {
-      // What is written on the command line is meant more than what is in the environment.
+      // The command line counts more than the environment.
       if (textOf('redis') !== undefined && textOf('database') === undefined) return 'redis'
       if (postgresText !== undefined) return 'postgres'
       if (redisText !== undefined) return 'redis'
@@ -203,7 +206,7 @@ function callOf(
   }
 }
 
-/** What was opened, and how it is called in a sentence. */
+/** The connections that were opened, and how error messages name them. */
 function connections() {
   const names: { postgres: string | undefined; redis: string | undefined } = {
     postgres: undefined,
@@ -226,7 +229,10 @@ function connections() {
       redis ??= openRedis(url, timeoutMs)
       return redis
     },
-    /** With why a connection of Redis is closed, which its commands do not say. */
+    /**
+     * Adds to an error why the connection to Redis was closed, which the errors of commands do not
+     * say.
+     */
     explained(error: unknown): unknown {
       const cause = redis && lastError(redis)
       if (cause === undefined || !(error instanceof Error)) return error

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 
-/** Of this package. */
+/** The version of this package. */
 export function version(): string {
   return createRequire(import.meta.url)('oncekey/package.json').version
 }

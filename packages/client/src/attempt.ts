@@ -14,7 +14,7 @@ export interface Answer {
   readonly streamed: boolean
 }
 
-/** It is unknown whether the request took effect. */
+/** No answer came, so it is unknown whether the request took effect. */
 export interface Loss {
   readonly kind: 'lost'
   readonly reason: LossReason
@@ -49,7 +49,7 @@ export async function attempt(
   }
 }
 
-/** What of a response its reader may hold. */
+/** The objects that a caller may keep while it reads a response. */
 export function holdersOf(response: Response): readonly object[] {
   return response.body == null ? [response] : [response, response.body]
 }

@@ -31,7 +31,7 @@ export class RetryError extends Error {
   readonly code: RetryErrorCode
   /** How many requests were sent. */
   readonly attempts: number
-  /** Undefined if the call ended before it had a key. */
+  /** The call's key; undefined if the call ended before it had one. */
   readonly key: string | undefined
 
   constructor(

@@ -126,7 +126,7 @@ function entryOf(stored: unknown): Entry | undefined {
     const { key, since } = (entry ?? {}) as Partial<Entry>
     return typeof key === 'string' && typeof since === 'number' ? { key, since } : undefined
   } catch {
-    // Not ours or incomplete: treated as absent.
+    // An entry that is incomplete, or that something else stored under this name, counts as absent.
     return undefined
   }
 }

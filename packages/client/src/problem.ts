@@ -6,7 +6,7 @@ export interface Problem {
   readonly retry: 'same-key' | 'new-key' | 'never' | undefined
 }
 
-/** Reads a problem from a body. Undefined if it is none. */
+/** Reads a problem from a body. Undefined if the body is no problem. */
 export function readProblem(
   contentType: string | null,
   bytes: Uint8Array<ArrayBuffer>,

@@ -6,7 +6,10 @@ import type { ExitCode } from './exit-code.ts'
 import type { Given } from './given.ts'
 import type { Operand, Option } from './option.ts'
 
-/** One verb, as data: parsing, help and completion are made of it. */
+/**
+ * One verb of the command line, as data from which arguments are parsed and help and completion are
+ * made.
+ */
 export interface Command {
   /** `keys get`. */
   readonly path: string
@@ -16,7 +19,7 @@ export interface Command {
   readonly details?: string
   readonly operands?: readonly Operand[]
   readonly options?: Readonly<Record<string, Option>>
-  /** Which servers it asks. */
+  /** Which servers the verb can work on. */
   readonly server: 'postgres' | 'postgres-or-redis' | 'none'
   /** Whether it can also be asked of a dashboard, with `--url`. */
   readonly viaDashboard?: boolean
@@ -24,12 +27,12 @@ export interface Command {
   readonly act?: 'asks' | 'silent'
   /** Whether it watches `signal` and ends by itself when that is aborted. */
   readonly endsItself?: boolean
-  /** Without the program's name. */
+  /** Example command lines, without the program's name. */
   readonly examples: readonly string[]
   readonly run: (call: Call) => Promise<ExitCode>
 }
 
-/** What a verb is run with. */
+/** Everything that a verb's function gets. */
 export interface Call {
   readonly given: Given
   readonly out: Out
@@ -42,10 +45,11 @@ export interface Call {
   /** The dashboard that `--url` or ONCEKEY_URL names, where the verb can be asked of one. */
   dashboard(): DashboardApi | undefined
   /**
-   * Which of the two the command line or the environment names. Throws a usage error for neither.
+   * Which of PostgreSQL and Redis the command line or the environment names. Throws a usage error
+   * if neither is named.
    */
   server(): 'postgres' | 'redis'
-  /** The password is never in it. */
+  /** The servers' addresses for messages, never with a password. */
   readonly names: { readonly postgres: string | undefined; readonly redis: string | undefined }
   /** Asks for a confirmation unless there was `--yes`; throws where nobody can be asked. */
   confirm(what: string, word: string): Promise<void>

@@ -1,7 +1,7 @@
 import type { Command } from './command.ts'
 import type { Option } from './option.ts'
 
-/** All options of a verb: its own, and those that come with what it does. */
+/** All options of a verb: its own, and those that every verb of its kind has. */
 export function optionsOf(command: Command): Readonly<Record<string, Option>> {
   return {
     ...command.options,

@@ -1,9 +1,9 @@
 /** The JSON API of a dashboard. */
 export interface DashboardApi {
-  /** `undefined` where it is not there. */
+  /** Gets a document; `undefined` if the dashboard answers 404. */
   get<Data>(path: string, parameters: Fields): Promise<Data | undefined>
   post<Data>(path: string, fields: Fields): Promise<Data>
 }
 
-/** What is undefined is left out. */
+/** The fields of a form that is posted; a field that is undefined is left out. */
 export type Fields = Readonly<Record<string, string | undefined>>

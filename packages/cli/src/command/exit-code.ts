@@ -1,4 +1,4 @@
-/** What the process ends with. */
+/** The exit codes of the process. */
 export const ExitCode = {
   done: 0,
   /** Something was found, or an act was refused and nothing has changed. */

@@ -2,8 +2,8 @@ import { usageError } from './cli-error.ts'
 import type { Option } from './option.ts'
 
 /**
- * What the command line gave, read by type. A name that the verb does not have is a bug, and
- * throws.
+ * The options and operands of the command line, read by type. Asking for a name that the verb does
+ * not declare is a bug, and throws.
  */
 export interface Given {
   /** Whether the verb has this option at all. */

@@ -22,7 +22,7 @@ export function helpOf(command: Command): string {
   ].join('\n')
 }
 
-/** What there is, or what there is of one group. */
+/** The help text that lists all verbs, or those of one group. */
 export function overview(commands: readonly Command[], group?: string): string {
   const shown = commands.filter(({ path }) => group === undefined || path.startsWith(`${group} `))
   const width = Math.max(...shown.map((command) => nameOf(command).length))

@@ -6,7 +6,7 @@ export interface Operand {
 }
 
 export interface Option {
-  /** What stands behind it; without, it is a switch. */
+  /** The name of the option's value in the help; an option without one is a switch. */
   readonly value?: string
   readonly short?: string
   readonly many?: boolean

@@ -44,7 +44,7 @@ function parsed(command: Command, args: readonly string[]) {
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
     return { values: values as Values, positionals }
   } catch (error) {
-    // What Node says goes on about `--` and positionals, which helps nobody here.
+    // Node's message continues with advice about `--` and positionals, which does not apply here.
     const [sentence = ''] = (error as Error).message.split(/\. |\n/)
     const hint = /^Unknown option '-[^-]/.test(sentence)
       ? ', and write -- before what begins with a dash'

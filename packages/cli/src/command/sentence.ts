@@ -3,7 +3,7 @@ import { sqlState } from '@oncekey/postgres/client'
 import { CliError } from './cli-error.ts'
 import { ExitCode } from './exit-code.ts'
 
-/** What went wrong in one sentence that says what to do, and what the process ends with. */
+/** One sentence that says what went wrong and what to do, and the exit code. */
 export function sentenceOf(
   error: unknown,
   names: { readonly postgres: string | undefined; readonly redis: string | undefined },
@@ -40,7 +40,10 @@ export function sentenceOf(
   return { text: message, exitCode: ExitCode.found }
 }
 
-/** What the packages call by the names of their arguments, by those of the command line. */
+/**
+ * Messages of the packages name their own options: replaces those names by options of the command
+ * line.
+ */
 function inOptions(message: string): string {
   if (/`after` must be|^(after|before): /.test(message)) {
     return '--page must be what the page before of the same list ended with.'
@@ -52,7 +55,7 @@ function chainOf(error: unknown): unknown[] {
   const chain: unknown[] = []
   for (let each = error; each !== undefined && chain.length < 8; ) {
     chain.push(each)
-    // Both addresses of `localhost` were tried.
+    // Connecting to `localhost` tries two addresses, and the errors come together.
     each = each instanceof AggregateError ? each.errors[0] : (each as { cause?: unknown })?.cause
   }
   return chain

@@ -5,7 +5,7 @@ import { ExitCode } from '../command/exit-code.ts'
 
 const shells = ['bash', 'zsh', 'fish'] as const
 
-/** Made with the table of all verbs, of which it is one. */
+/** Takes the table of verbs as a function, because this verb is in that table itself. */
 export function completionCommand(commands: () => readonly Command[]): Command {
   return {
     path: 'completion',

@@ -74,7 +74,10 @@ async function runMigrate(call: Call): Promise<ExitCode> {
   return isDry && pending.length > 0 ? ExitCode.found : ExitCode.done
 }
 
-/** The store's, those that are there, and those that were asked for. */
+/**
+ * The packages to migrate: the store's, those whose tables exist already, and those that were asked
+ * for.
+ */
 async function wantedPackages({ given, postgres, schema }: Call): Promise<PackageMigrations[]> {
   const versions = await migratedVersions(postgres(), { schema })
   const asked = new Set(['postgres', ...given.list('with')])
@@ -97,7 +100,7 @@ async function printPlan({ out, schema }: Call, plans: readonly MigrationPlan[])
 }
 
 /**
- * As it is written in the source, a migration stands far to the right; a function's body is left
- * alone.
+ * Removes the indentation that a migration has in the source, but not inside the body of a
+ * function.
  */
 const trimmed = (text: string): string => text.trim()

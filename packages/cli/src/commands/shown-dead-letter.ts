@@ -1,7 +1,7 @@
 import type { AttemptError, DeadLetter, DeadLetterDetail, Resolution } from '@oncekey/core'
 import { type Page, shownDuration } from '../output/page.ts'
 
-/** A line of a list: of those that died, or of those that are tried again. */
+/** A line of the list of dead letters, or of deliveries that will be retried. */
 export function letterRow(letter: DeadLetter, isRetrying: boolean): unknown[] {
   const { id, deadAt, dueAt, origin, type, subject, attempts, reason, error } = letter
   return [
@@ -60,7 +60,7 @@ function stackOf({ stack, name, message }: AttemptError): string | undefined {
   return stack.startsWith(head) ? stack.slice(head.length) : stack
 }
 
-/** Those that an act left as they were, and why. */
+/** Prints the dead letters that an act did not change, each with the reason. */
 export function showRefused(page: Page, refused: readonly Resolution[]): void {
   for (const { id, outcome } of refused.slice(0, 50))
     page.line`${id}: left as it is, ${MEANS[outcome]}`

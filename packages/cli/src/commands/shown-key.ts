@@ -46,7 +46,7 @@ const MEANS: Readonly<Record<KeyState, string>> = {
   'result-gone': 'done, and the response is not kept: a retry gets 410',
 }
 
-/** With the body as text and as JSON where it is that, beside its bytes. */
+/** A key as a JSON document: the body in base64, and also as text or JSON if it is that. */
 export function documentOf({ response, ...key }: KeyDetail): unknown {
   if (response === null || response.body === null) return { ...key, response }
   const text = textOf(response.body)

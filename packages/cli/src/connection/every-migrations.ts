@@ -2,7 +2,7 @@ import { type PackageMigrations, postgresMigrations } from '@oncekey/postgres/cl
 import { sagaMigrations } from '@oncekey/saga'
 import { webhookMigrations } from '@oncekey/webhooks'
 
-/** Of every package that has tables. */
+/** The migrations of every package that has tables. */
 export const everyMigrations: readonly PackageMigrations[] = [
   postgresMigrations,
   webhookMigrations,

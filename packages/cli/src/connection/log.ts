@@ -27,7 +27,7 @@ export async function deadLettersOf(call: Call): Promise<DeadLetterSource> {
   return await sourceNamed(call, name)
 }
 
-/** That source, or all that there are. */
+/** The source that `--of` names, or all of them. */
 export async function everyDeadLetters(call: Call): Promise<DeadLetterSource[]> {
   const name = call.given.has('of') ? call.given.text('of') : undefined
   if (name !== undefined || call.dashboard() !== undefined || call.server() === 'redis')

@@ -17,7 +17,7 @@ export function openRedis({ href }: ServerUrl, timeoutMs: number): RedisConnecti
   return redis
 }
 
-/** Why it is closed: what a command says of it is only that it is. */
+/** Why the connection is closed. The errors of commands only say that it is closed. */
 export function lastError(redis: RedisConnection): Error | undefined {
   return lastErrors.get(redis)
 }

@@ -1,7 +1,8 @@
 import { usageError } from '../command/cli-error.ts'
 
 /**
- * Where a server is, of the command line or the environment, and how it may be named in a sentence.
+ * The address of a server, from the command line or the environment, with a name for it that an
+ * error message may show.
  */
 export interface ServerUrl {
   readonly href: string
@@ -22,7 +23,8 @@ export function serverUrl(
   if (url === undefined || !kind.protocols.includes(url.protocol)) {
     throw usageError(`${from} is not a URL of this kind: write ${kind.example}.`)
   }
-  // What is behind it would be no part of the password, and what is before it no longer a secret.
+  // A # ends the address for a URL parser: the rest of the password would be ignored, and the part
+  // before it would show up in messages.
   if (url.hash !== '') throw usageError(`${from} has a # in it: write %23 for one in a password.`)
   // A socket's folder is given as `?host=/run/postgresql`.
   const host = url.hostname || url.searchParams.get('host') || 'localhost'

@@ -6,9 +6,9 @@ export function newToken(): string {
 }
 
 /**
- * Who has the token is the viewer; a program sends it as a bearer, and a browser is asked for it as
- * a password. A cookie would be sent along by other sites' forms, and a token in the path would be
- * in every history.
+ * Whoever sends the token is the viewer: programs as a bearer token, browsers as the password that
+ * they ask for. Not a cookie, which forms of other sites would send along, and not in the path,
+ * which histories keep.
  */
 export function bearerOrBasic(
   token: string,

@@ -1,16 +1,16 @@
 import type { PackageMigrations } from '@oncekey/postgres/client'
 import type { Asked } from './asked.ts'
 import { type ExpectedObjects, expectedObjects } from './expected-objects.ts'
-import type { Verdict } from './finding.ts'
+import type { CheckResult } from './finding.ts'
 
 /**
  * Whether the schema is as its migrations leave it: of the packages that have run all of theirs.
  * What is in it beside that is nobody's business.
  */
-export async function driftVerdict(
+export async function driftResult(
   { query, schema, quoted }: Asked,
   packages: readonly PackageMigrations[],
-): Promise<Verdict> {
+): Promise<CheckResult> {
   const texts = packages.flatMap(({ migrations }) => migrations.flatMap((each) => each(quoted)))
   const expected = expectedObjects(texts)
   const there = await catalogOf(query, schema)
@@ -27,7 +27,7 @@ export async function driftVerdict(
   }
 }
 
-type Findings = Verdict['findings']
+type Findings = CheckResult['findings']
 
 function missingTables({ tables }: ExpectedObjects, there: Catalog, schema: string): Findings {
   const missing = [...tables.keys()].filter((name) => !there.tables.has(name))

@@ -1,7 +1,7 @@
-/** What migrations leave behind in a schema, read out of their texts. */
+/** The tables, functions and indexes that migrations create, read from their texts. */
 export interface ExpectedObjects {
   readonly tables: ReadonlyMap<string, ExpectedTable>
-  /** By name; each with the statement that makes it anew. */
+  /** Functions by name, each with its body and the statement that creates it anew. */
   readonly functions: ReadonlyMap<string, { readonly body: string; readonly statement: string }>
   readonly indexes: ReadonlyMap<string, string>
   readonly triggers: ReadonlyMap<string, { readonly table: string; readonly statement: string }>
@@ -9,9 +9,9 @@ export interface ExpectedObjects {
 
 export interface ExpectedTable {
   readonly isUnlogged: boolean
-  /** By name, as it stands in CREATE TABLE. */
+  /** Columns by name, each with its definition in CREATE TABLE. */
   readonly columns: ReadonlyMap<string, string>
-  /** By name, as it stands behind ADD. */
+  /** Constraints by name, each with its definition behind ADD. */
   readonly constraints: ReadonlyMap<string, string>
 }
 
@@ -81,7 +81,7 @@ function takeTable(
   const table = { isUnlogged: unlogged !== undefined, columns: new Map(), constraints: new Map() }
   tables.set(name, table)
   const rest = statement.slice(head.length).trimStart()
-  // A partition has the columns of its table.
+  // CREATE TABLE … PARTITION OF lists no columns: a partition has those of its table.
   if (!rest.startsWith('(')) return
   for (const entry of parts(inParentheses(rest))) takeEntry(table, name, entry)
 }
@@ -132,7 +132,7 @@ function takeFunction(
   functions.set(name, { body, statement: `${anew};` })
 }
 
-/** What is between the first parenthesis and its own. */
+/** The text between the first parenthesis and the one that closes it. */
 function inParentheses(text: string): string {
   let depth = 0
   for (let at = 0; at < text.length; at += 1) {

@@ -1,39 +1,43 @@
-/** Something that is not as it should be. */
+/** A fault or a risk that a check of `oncekey doctor` found. */
 export interface Finding {
   /** The check that found it: `schema`, `horizon`. */
   readonly check: string
-  /** `fault`: something is lost or does not work. `warning`: it will be, under some condition. */
+  /**
+   * `fault`: something does not work, or is being lost. `warning`: that can happen, under a
+   * condition that `why` names.
+   */
   readonly level: 'fault' | 'warning'
   readonly what: string
   readonly why: string
   readonly todo: string
-  /** What repairs it, to be run as it is. */
+  /** SQL that repairs it, to be run unchanged. */
   readonly statements?: readonly string[]
 }
 
-/** What a check was worth: its findings, or why it could not look. */
+/** A check that was run: its findings, or why it was skipped. */
 export interface Checked {
   readonly check: string
-  /** What is true where it found nothing. */
+  /** The line that is shown if there are no findings: what was found to be in order. */
   readonly well: string
   readonly findings: readonly Finding[]
-  /** Why it could not look. */
+  /** Why the check could not be run. */
   readonly skipped?: string
 }
 
-/** What a check says: what it found, and what is true where that is nothing. */
-export interface Verdict {
+/** What a check returns, without its own name: see {@link Checked}. */
+export interface CheckResult {
   readonly well: string
   readonly findings: readonly Omit<Finding, 'check'>[]
 }
 
 /**
- * Runs a check; one that may not look is skipped, and says so. So is one that meets something
- * missing, where another check has found the schema to be `incomplete`.
+ * Runs a check. It counts as skipped, with the error as the reason, if the login may not read what
+ * it reads, or if it needs a part of the schema that another check has reported as missing
+ * (`incomplete`). Any other error is thrown on.
  */
 export async function checked(
   check: string,
-  look: () => Promise<Verdict>,
+  look: () => Promise<CheckResult>,
   { incomplete = false }: { incomplete?: boolean } = {},
 ): Promise<Checked> {
   try {
@@ -53,6 +57,10 @@ function codeOf(error: unknown): string | undefined {
   return cause?.code ?? code
 }
 
-/** Without the right to, on a standby, and where a server does not have it. */
+/**
+ * SQLSTATEs of a check that this server or login does not allow: insufficient privilege, not on a
+ * standby, feature not supported.
+ */
 const MAY_NOT_LOOK = new Set(['42501', '25006', '0A000'])
+/** SQLSTATEs of a missing table, column, function and schema. */
 const NOT_THERE = new Set(['42P01', '42703', '42883', '3F000'])

@@ -1,12 +1,12 @@
 import { grantStatements, type Purpose, privilegesOf, quotedRole } from '../grants/privileges.ts'
 import type { Asked } from './asked.ts'
-import type { Verdict } from './finding.ts'
+import type { CheckResult } from './finding.ts'
 
-/** What a role lacks for what it is there for. */
-export async function grantsVerdict(
+/** The privileges that a role lacks for its purpose. */
+export async function grantsResult(
   { query, schema, call }: Asked,
   role: string,
-): Promise<Verdict> {
+): Promise<CheckResult> {
   const asked = call.given.list('for') as readonly Purpose[]
   const purposes = asked.length === 0 ? (['request'] as const) : asked
   const well = `role ${role} may do what is needed for: ${purposes.join(', ')}`

@@ -4,10 +4,10 @@ import { storeOf } from '../connection/store.ts'
 import { shownDuration } from '../output/page.ts'
 import { shellWord } from '../output/shell-word.ts'
 import type { Asked } from './asked.ts'
-import type { Verdict } from './finding.ts'
+import type { CheckResult } from './finding.ts'
 
-/** Keys of which nobody knows what became of them. */
-export async function unknownKeysVerdict({ call }: Asked): Promise<Verdict> {
+/** Reports keys whose outcome is unknown (lease mode). */
+export async function unknownKeysResult({ call }: Asked): Promise<CheckResult> {
   const { keys } = await storeOf(call)
   const { items, next } = await keys.list({ state: 'unknown' }, { limit: 100 })
   const [oldest] = items
@@ -29,8 +29,8 @@ export async function unknownKeysVerdict({ call }: Asked): Promise<Verdict> {
   }
 }
 
-/** Consumers that are behind, or that nobody runs. */
-export async function lagVerdict(asked: Asked): Promise<Verdict> {
+/** Reports consumers that are behind, or that no relay runs. */
+export async function lagResult(asked: Asked): Promise<CheckResult> {
   const { call, schema, quoted, query } = asked
   const consumers = await query<{ name: string; seen_ms: string; abandoned: boolean }>(
     `select name, (extract(epoch from clock_timestamp() - seen_at) * 1000)::bigint as seen_ms,
@@ -38,7 +38,7 @@ export async function lagVerdict(asked: Asked): Promise<Verdict> {
       from ${quoted}.consumers order by name limit 100`,
   )
   const log = postgresLog({ client: call.postgres(), schema })
-  const findings: Verdict['findings'][number][] = []
+  const findings: CheckResult['findings'][number][] = []
   for (const { name, seen_ms, abandoned } of consumers) {
     const { events, oldestMs } = await log.lag(name)
     const count = events >= 10_000 ? '10,000 or more' : String(events)
@@ -67,12 +67,12 @@ export async function lagVerdict(asked: Asked): Promise<Verdict> {
   return { well: `${many} up`, findings }
 }
 
-/** What could not be delivered. */
-export async function deadLettersVerdict(
+/** Reports dead letters. */
+export async function deadLettersResult(
   { call }: Asked,
   packages: ReadonlySet<string>,
-): Promise<Verdict> {
-  const findings: Verdict['findings'][number][] = []
+): Promise<CheckResult> {
+  const findings: CheckResult['findings'][number][] = []
   for (const source of await deadLetterSources(call, packages)) {
     const { depth, oldestAgeMs, groups } = await source.stats()
     if (depth === 0) continue

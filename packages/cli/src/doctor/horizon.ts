@@ -1,14 +1,17 @@
 import { shownDuration } from '../output/page.ts'
 import type { Asked } from './asked.ts'
-import type { Verdict } from './finding.ts'
+import type { CheckResult } from './finding.ts'
 
-/** What keeps vacuum from clearing up, and the log from dropping what is over. */
-export async function horizonVerdict({ query, longestTransactionMs }: Asked): Promise<Verdict> {
+/**
+ * Reports old transactions, replication slots and the like, which keep vacuum from removing dead
+ * rows, and the log from dropping events that every consumer has passed.
+ */
+export async function horizonResult({ query, longestTransactionMs }: Asked): Promise<CheckResult> {
   const holders = await query<Holder>(HOLDERS, [longestTransactionMs])
   const [vacuum] = await query<{ autovacuum: string; counts: string }>(
     `select current_setting('autovacuum') as autovacuum, current_setting('track_counts') as counts`,
   )
-  const findings: Verdict['findings'][number][] = holders.map((holder) => ({
+  const findings: CheckResult['findings'][number][] = holders.map((holder) => ({
     level: 'warning' as const,
     what: `${whoOf(holder)} for ${shownDuration(Number(holder.age_ms))}.`,
     why: 'Nothing that was deleted or updated since then can be cleared up: tables and indexes grow and get slow.',
@@ -49,7 +52,7 @@ const WHAT_TO_DO: Readonly<Record<Holder['kind'], string>> = {
   slot: 'Bring its standby or consumer back; drop the slot if nobody needs it any more.',
 }
 
-/** Of others' sessions a role without pg_read_all_stats sees neither state nor start. */
+/** Without pg_read_all_stats a role sees neither state nor start of the sessions of others. */
 const HOLDERS = `
   select * from (
     select 'session' as kind, pid::text as name,

@@ -3,19 +3,19 @@ import type { QueryConfig } from 'pg'
 import type { Call } from '../command/command.ts'
 import { everyMigrations } from '../connection/every-migrations.ts'
 import type { Asked } from './asked.ts'
-import { driftVerdict } from './drift.ts'
-import { type Checked, checked, type Verdict } from './finding.ts'
-import { grantsVerdict } from './grants.ts'
-import { deadLettersVerdict, lagVerdict, unknownKeysVerdict } from './holdings.ts'
-import { horizonVerdict } from './horizon.ts'
-import { schemaVerdict } from './schema.ts'
+import { driftResult } from './drift.ts'
+import { type Checked, type CheckResult, checked } from './finding.ts'
+import { grantsResult } from './grants.ts'
+import { deadLettersResult, lagResult, unknownKeysResult } from './holdings.ts'
+import { horizonResult } from './horizon.ts'
+import { schemaResult } from './schema.ts'
 import {
-  connectionsVerdict,
-  durabilityVerdict,
-  poolerVerdict,
-  serverVerdict,
-  timeoutsVerdict,
-  writesVerdict,
+  connectionsResult,
+  durabilityResult,
+  poolerResult,
+  serverResult,
+  timeoutsResult,
+  writesResult,
 } from './server.ts'
 
 /** Everything there is to say about a database, in the order in which one would look. */
@@ -37,7 +37,7 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
       ).rows,
   }
   const results: Checked[] = []
-  const look = async (check: string, verdict: () => Promise<Verdict>) => {
+  const look = async (check: string, verdict: () => Promise<CheckResult>) => {
     const incomplete = results.some(
       ({ check, findings }) => check === 'drift' && findings.length > 0,
     )
@@ -46,18 +46,18 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
     return result
   }
 
-  await look('server', () => serverVerdict(asked))
-  await look('pooler', () => poolerVerdict(asked))
-  await look('writes', () => writesVerdict(asked))
-  await look('durability', () => durabilityVerdict(asked))
-  await look('timeouts', () => timeoutsVerdict(asked))
-  await look('connections', () => connectionsVerdict(asked))
-  await look('horizon', () => horizonVerdict(asked))
+  await look('server', () => serverResult(asked))
+  await look('pooler', () => poolerResult(asked))
+  await look('writes', () => writesResult(asked))
+  await look('durability', () => durabilityResult(asked))
+  await look('timeouts', () => timeoutsResult(asked))
+  await look('connections', () => connectionsResult(asked))
+  await look('horizon', () => horizonResult(asked))
 
   let versions: ReadonlyMap<string, number> | undefined
   const { findings, skipped } = await look('schema', async () => {
     versions = await migratedVersions(call.postgres(), { schema })
-    return schemaVerdict(schema, versions)
+    return schemaResult(schema, versions)
   })
   // The application's role may not read which migrations have run, and still look at the rest.
   if (versions === undefined && skipped === undefined) return results
@@ -65,16 +65,17 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
   const upToDate = everyMigrations.filter(
     (tables) => there.get(tables.package) === tables.migrations.length,
   )
-  if (skipped === undefined) await look('drift', () => driftVerdict(asked, upToDate))
+  if (skipped === undefined) await look('drift', () => driftResult(asked, upToDate))
   const role = given.text('role')
-  if (role !== undefined) await look('grants', () => grantsVerdict(asked, role))
-  // What is older or newer may not have what the packages of this release ask for.
+  if (role !== undefined) await look('grants', () => grantsResult(asked, role))
+  // The other checks ask for tables and columns of this release, which another version of the
+  // schema may not have.
   if (findings.length > 0 || !upToDate.includes(postgresMigrations)) return results
-  await look('unknown keys', () => unknownKeysVerdict(asked))
-  await look('lag', () => lagVerdict(asked))
-  await look('dead letters', () => deadLettersVerdict(asked, new Set(there.keys())))
+  await look('unknown keys', () => unknownKeysResult(asked))
+  await look('lag', () => lagResult(asked))
+  await look('dead letters', () => deadLettersResult(asked, new Set(there.keys())))
   return results
 }
 
-/** Of a server that took the connection and then says nothing more. */
+/** Limits a server that accepted the connection and then does not answer. */
 const TIMEOUT_MS = 10_000

@@ -1,6 +1,6 @@
 import type { Call } from '../command/command.ts'
 import { shownDuration } from '../output/page.ts'
-import { type Checked, checked, type Verdict } from './finding.ts'
+import { type Checked, type CheckResult, checked } from './finding.ts'
 
 /** Everything there is to say about a Redis. */
 export async function checkRedis(call: Call): Promise<Checked[]> {
@@ -12,15 +12,15 @@ export async function checkRedis(call: Call): Promise<Checked[]> {
     return answer[1]
   }
   return [
-    await checked('redis server', async () => serverVerdict(info)),
-    await checked('redis eviction', async () => evictionVerdict(info)),
+    await checked('redis server', async () => serverResult(info)),
+    await checked('redis eviction', async () => evictionResult(info)),
     await checked('redis persistence', async () =>
-      persistenceVerdict(info, await setting('save'), await setting('appendfsync')),
+      persistenceResult(info, await setting('save'), await setting('appendfsync')),
     ),
     await checked('redis replicas', async () =>
-      replicasVerdict(info, await setting('min-replicas-to-write')),
+      replicasResult(info, await setting('min-replicas-to-write')),
     ),
-    await checked('redis dead letters', () => deadLettersVerdict(call)),
+    await checked('redis dead letters', () => deadLettersResult(call)),
   ]
 }
 
@@ -33,7 +33,7 @@ function factsOf(info: string): Facts {
   )
 }
 
-function serverVerdict(info: Facts): Verdict {
+function serverResult(info: Facts): CheckResult {
   const name = `${info.get('server_name') ?? 'Redis'} ${info.get('redis_version')}`
   const isReplica = info.get('role') === 'slave'
   return {
@@ -51,11 +51,11 @@ function serverVerdict(info: Facts): Verdict {
   }
 }
 
-function evictionVerdict(info: Facts): Verdict {
+function evictionResult(info: Facts): CheckResult {
   const most = Number(info.get('maxmemory') ?? 0)
   const used = Number(info.get('used_memory') ?? 0)
   const policy = info.get('maxmemory_policy') ?? 'noeviction'
-  const findings: Verdict['findings'][number][] = []
+  const findings: CheckResult['findings'][number][] = []
   if (most > 0 && policy !== 'noeviction') {
     findings.push({
       level: 'fault',
@@ -79,13 +79,13 @@ function evictionVerdict(info: Facts): Verdict {
   }
 }
 
-function persistenceVerdict(
+function persistenceResult(
   info: Facts,
   save: string | undefined,
   appendfsync: string | undefined,
-): Verdict {
+): CheckResult {
   const hasAof = info.get('aof_enabled') === '1'
-  const findings: Verdict['findings'][number][] = []
+  const findings: CheckResult['findings'][number][] = []
   if (!hasAof && save === '') {
     findings.push({
       level: 'fault',
@@ -127,7 +127,7 @@ function persistenceVerdict(
   return { well: 'what is acknowledged is written to the append-only file', findings }
 }
 
-function replicasVerdict(info: Facts, least: string | undefined): Verdict {
+function replicasResult(info: Facts, least: string | undefined): CheckResult {
   const count = Number(info.get('connected_slaves') ?? 0)
   const isAlone = count > 0 && least === '0'
   return {
@@ -152,7 +152,7 @@ function replicasVerdict(info: Facts, least: string | undefined): Verdict {
   }
 }
 
-async function deadLettersVerdict(call: Call): Promise<Verdict> {
+async function deadLettersResult(call: Call): Promise<CheckResult> {
   const { redisLog } = await import('@oncekey/redis')
   const { depth, oldestAgeMs } = await redisLog({ client: call.redis() }).deadLetters.stats()
   return {

@@ -1,11 +1,11 @@
 import { everyMigrations } from '../connection/every-migrations.ts'
-import type { Verdict } from './finding.ts'
+import type { CheckResult } from './finding.ts'
 
-/** Which migrations have run, beside those that this release knows. */
-export function schemaVerdict(
+/** Compares the migrations that have run with those that this release knows. */
+export function schemaResult(
   schema: string,
   versions: ReadonlyMap<string, number> | undefined,
-): Verdict {
+): CheckResult {
   if (versions === undefined || !versions.has('postgres')) {
     return {
       well: '',
@@ -23,7 +23,7 @@ export function schemaVerdict(
     const there = versions.get(name)
     return there === undefined ? [] : [{ name, there, ours: migrations.length }]
   })
-  const findings = known.flatMap(({ name, there, ours }): Verdict['findings'] => {
+  const findings = known.flatMap(({ name, there, ours }): CheckResult['findings'] => {
     if (there < ours) {
       return [
         {

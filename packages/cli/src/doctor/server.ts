@@ -1,19 +1,19 @@
 import { sqlState } from '@oncekey/postgres/client'
 import type { QueryConfig } from 'pg'
 import type { Asked } from './asked.ts'
-import type { Verdict } from './finding.ts'
+import type { CheckResult } from './finding.ts'
 
 /** PostgreSQL 14: the oldest that `migrate` takes. */
 const OLDEST = 140_000
 
-export async function serverVerdict({ query }: Asked): Promise<Verdict> {
+export async function serverResult({ query }: Asked): Promise<CheckResult> {
   const [row] = await query<{ version: string; number: number; encoding: string }>(
     `select current_setting('server_version') as version,
         current_setting('server_version_num')::integer as number,
         current_setting('server_encoding') as encoding`,
   )
   const { version = '', number = 0, encoding = '' } = row ?? {}
-  const findings: Verdict['findings'][number][] = []
+  const findings: CheckResult['findings'][number][] = []
   if (number < OLDEST) {
     findings.push({
       level: 'fault',
@@ -35,7 +35,7 @@ export async function serverVerdict({ query }: Asked): Promise<Verdict> {
 }
 
 /** A pooler that hands out a connection for each statement takes no transaction. */
-export async function poolerVerdict({ call }: Asked): Promise<Verdict> {
+export async function poolerResult({ call }: Asked): Promise<CheckResult> {
   const well = 'a transaction stays on its connection'
   const client = await call.postgres().connect()
   let isBroken = true
@@ -62,7 +62,7 @@ export async function poolerVerdict({ call }: Asked): Promise<Verdict> {
   }
 }
 
-export async function writesVerdict({ query }: Asked): Promise<Verdict> {
+export async function writesResult({ query }: Asked): Promise<CheckResult> {
   const [row] = await query<{ standby: boolean; read_only: string }>(
     `select pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only`,
   )
@@ -96,7 +96,7 @@ export async function writesVerdict({ query }: Asked): Promise<Verdict> {
   return { well: 'it takes writes', findings: [] }
 }
 
-export async function durabilityVerdict({ query, call }: Asked): Promise<Verdict> {
+export async function durabilityResult({ query, call }: Asked): Promise<CheckResult> {
   const rows = await query<{ who: string; name: string; setting: string; statement: string }>(
     `select 'this login' as who, name, setting,
           case when source in ('user', 'database user') then 'alter role current_user reset ' || name
@@ -132,13 +132,13 @@ export async function durabilityVerdict({ query, call }: Asked): Promise<Verdict
   }
 }
 
-export async function timeoutsVerdict({ query }: Asked): Promise<Verdict> {
+export async function timeoutsResult({ query }: Asked): Promise<CheckResult> {
   const [row] = await query<{ idle: string; transaction: string | null; database: string }>(
     `select current_setting('idle_in_transaction_session_timeout') as idle,
         current_setting('transaction_timeout', true) as transaction,
         quote_ident(current_database()) as database`,
   )
-  const findings: Verdict['findings'][number][] = []
+  const findings: CheckResult['findings'][number][] = []
   if (row?.idle === '0') {
     findings.push({
       level: 'warning',
@@ -161,7 +161,7 @@ export async function timeoutsVerdict({ query }: Asked): Promise<Verdict> {
   return { well: `idle transactions end after ${row?.idle}`, findings }
 }
 
-export async function connectionsVerdict({ query }: Asked): Promise<Verdict> {
+export async function connectionsResult({ query }: Asked): Promise<CheckResult> {
   const [row] = await query<{ used: number; most: number }>(
     `select count(*)::integer as used, current_setting('max_connections')::integer
           - current_setting('superuser_reserved_connections')::integer as most

@@ -1,5 +1,6 @@
 /**
- * What a role may be there for. The same as the headings of docs/grants.md, where a test reads it.
+ * The purposes that a role may have. They are the headings of docs/grants.md, which a test
+ * compares.
  */
 export const purposes = [
   'request',
@@ -115,7 +116,7 @@ export function grantStatements(
   return [...bySet].map(([set, tables]) => `grant ${set} on ${tables.join(', ')} to ${role};`)
 }
 
-/** As it goes into SQL; quoted where it would mean another role otherwise. */
+/** The name of a role as SQL, quoted where it would otherwise mean another role. */
 export function quotedRole(role: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(role) ? role : `"${role.replaceAll('"', '""')}"`
 }

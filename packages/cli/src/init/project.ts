@@ -8,21 +8,21 @@ export const STORES = ['postgres', 'redis', 'memory'] as const
 export type Framework = (typeof FRAMEWORKS)[number]
 export type StoreKind = (typeof STORES)[number]
 
-/** What a project is made of, as far as an integration has to fit it. */
+/** What `oncekey init` has to know of a project, so that the files it writes fit in. */
 export interface Project {
   readonly framework: Framework
   readonly store: StoreKind
   readonly isTypeScript: boolean
-  /** Whether a file without an `m` in its ending is an ES module. */
+  /** Whether `.js` and `.ts` files are ES modules, so that no `.mjs` or `.mts` is needed. */
   readonly isModule: boolean
   readonly testRunner: 'vitest' | 'node:test'
-  /** `src` where there is one. */
+  /** Where the files go: `src` if the project has it, otherwise its root. */
   readonly folder: string
   /** Packages that package.json does not have yet. */
   missing(packages: readonly string[]): string[]
 }
 
-/** Reads package.json. What is `given` counts more than what is found. */
+/** Finds these things out from package.json and the folder; what is `given` overrides them. */
 export function projectIn(
   folder: string,
   given: { readonly framework: string | undefined; readonly store: string | undefined },

@@ -1,6 +1,6 @@
 import type { Framework, Project, StoreKind } from './project.ts'
 
-/** What the two files are called, and what is in them. */
+/** The names and contents of the two files that `oncekey init` writes. */
 export interface Integration {
   readonly files: readonly { readonly name: string; readonly text: string }[]
   /** All packages that the files import. */

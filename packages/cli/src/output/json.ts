@@ -30,7 +30,7 @@ function exact(token: string): string {
 function replacer(_name: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   if (value instanceof Map) return Object.fromEntries(value)
-  // A Buffer has been through its own toJSON by now.
+  // JSON.stringify has already called the Buffer's own toJSON.
   if (isBufferJson(value)) return Buffer.from(value.data).toString('base64')
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   return value

@@ -1,16 +1,16 @@
 import { json } from './json.ts'
 import { type Page, type PageStyle, writePage } from './page.ts'
 
-/** Where results go: a page for people, or JSON. */
+/** How a command prints: a page of text for people, or JSON with `--json`. */
 export interface Out {
   readonly isJson: boolean
-  /** The whole result: one JSON document, or a page. */
+  /** Prints the whole result of a command, once: one JSON document, or a page. */
   result(document: unknown, page: (page: Page) => void): Promise<void>
-  /** One of many, as they come: a line of NDJSON, or a part of a page. */
+  /** Prints one of many results as soon as it is there: a line of NDJSON, or a part of a page. */
   item(document: unknown, page: (page: Page) => void): Promise<void>
-  /** Text that is the same for people and programs, such as SQL. */
+  /** Prints text that is the same with `--json` and without, such as SQL. */
   raw(text: string | Uint8Array): Promise<void>
-  /** How it goes, on stderr, and not at all with `--json`. */
+  /** Prints a line of progress to stderr; nothing with `--json`. */
   progress(text: string): void
 }
 
@@ -34,7 +34,7 @@ export function output(of: {
   }
 }
 
-/** Done once the bytes are the system's: what comes next may end the process. */
+/** Resolves once the system has the bytes: the process may end right afterwards. */
 function written(stream: NodeJS.WritableStream, text: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => (error ? reject(error) : resolve()))

@@ -2,8 +2,8 @@ import stringWidth from 'string-width'
 import { visible, visibleBlock } from './visible.ts'
 
 /**
- * What a person reads. Every value that is handed over is somebody else's text and is made visible;
- * only titles, labels and templates are ours.
+ * Text for a person. Values come from elsewhere, so their control characters are made visible; only
+ * titles, labels and templates are our own.
  */
 export interface Page {
   /** A line: `page.line\`${count} keys\`.` */
@@ -25,7 +25,7 @@ export type Mark = 'good' | 'warning' | 'fault'
 
 export interface PageStyle {
   readonly colour: boolean
-  /** Of the terminal; `undefined` where there is none, and then nothing is cut. */
+  /** The width of the terminal; `undefined` if output goes elsewhere, and then nothing is cut. */
   readonly columns: number | undefined
 }
 
@@ -98,7 +98,8 @@ function tableLines(
   )
   const last = columns.length - 1
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0)
-  // Only the last column is cut, and only for a terminal: the others are what one copies.
+  // Only the last column is cut, and only on a terminal: the others have ids and names, which
+  // people copy.
   const room = style.columns === undefined ? Infinity : Math.max(20, style.columns - before)
   const lineOf = (row: readonly string[]): string =>
     row

@@ -7,7 +7,7 @@ export function visible(text: string): string {
   return text.replaceAll(UNSAFE, written)
 }
 
-/** The same for text of several lines: line ends and tabs stay what they are. */
+/** As `visible`, for text of several lines: line ends and tabs are kept. */
 export function visibleBlock(text: string): string {
   return text
     .replaceAll('\r\n', '\n')

@@ -10,7 +10,7 @@ import {
 } from '@oncekey/core'
 import type { DashboardApi } from '../command/dashboard-api.ts'
 
-/** Keys through a dashboard. Bodies are what its mask leaves of them. */
+/** Keys through the API of a dashboard. If it has a mask, bodies come masked. */
 export function remoteKeys(api: DashboardApi): Keys {
   const done = async (
     verb: string,

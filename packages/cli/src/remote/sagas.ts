@@ -3,7 +3,7 @@ import { CliError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
 import { ExitCode } from '../command/exit-code.ts'
 
-/** What verbs for sagas use of an operator. */
+/** The functions of a saga operator that the verbs use. */
 export type Sagas = Pick<SagaOperator, 'get' | 'list' | 'resume' | 'compensate' | 'settle'>
 
 /** Runs of sagas through a dashboard. */
