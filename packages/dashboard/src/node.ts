@@ -6,7 +6,7 @@ import type { Dashboard } from './dashboard.ts'
 interface Mounted extends IncomingMessage {
   readonly baseUrl?: string
   readonly originalUrl?: string
-  /** What a body parser in front has left. */
+  /** The parsed body, if a body parser ran before the dashboard. */
   readonly body?: unknown
 }
 
@@ -58,7 +58,7 @@ function requestOf(req: Mounted): Request {
   })
 }
 
-/** As it came, where a body parser was there before and has taken it. */
+/** The form as text, made again from the parsed body if a body parser has read the request. */
 function parsedAgain({ body, headers, readableEnded }: Mounted): string | undefined {
   if (!readableEnded || typeof body !== 'object' || body === null) return undefined
   return headers['content-type']?.startsWith('application/json')

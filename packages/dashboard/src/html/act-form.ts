@@ -6,7 +6,7 @@ export function actForm(of: {
   readonly action: string
   readonly hidden: Readonly<Record<string, string | undefined>>
   readonly label: string
-  /** What follows. */
+  /** The text beside the checkbox that confirms the act: what it leads to. */
   readonly warning: string
   readonly more?: Content
 }): Html {
@@ -36,7 +36,7 @@ function hiddenFields(fields: Readonly<Record<string, string | undefined>>): Con
   )
 }
 
-/** What became of an act that led back here: of its `did` and `result` in the address. */
+/** The message about an act that led back to this page, from `did` and `result` in the address. */
 export function said(query: URLSearchParams, done: string, refused: string): Content {
   const [did, result] = [query.get('did'), query.get('result')]
   if (did === null || result === null) return undefined

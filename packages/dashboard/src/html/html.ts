@@ -3,7 +3,7 @@ export interface Html {
   readonly markup: string
 }
 
-/** What may stand in a template: text, which is escaped; markup; lists; or nothing. */
+/** The values that a template takes: text, which is escaped; markup; lists of these; or nothing. */
 export type Content = string | number | Html | readonly Content[] | null | undefined | false
 
 /** A template of markup. Every value in it is escaped, in texts and in quoted attributes alike. */

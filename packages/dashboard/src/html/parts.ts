@@ -62,7 +62,7 @@ export function linkTo(path: string, parameters: Record<string, string | undefin
   return text === '' ? path : `${path}?${text}`
 }
 
-/** Those of the parameters that were filled in, by their names. */
+/** The parameters that were filled in, by name. */
 export function filledIn<Name extends string>(
   query: URLSearchParams,
   ...names: readonly Name[]

@@ -59,5 +59,5 @@ button.grave{border-color:var(--bad);color:var(--bad)}
 @media(max-width:600px){.flow li{flex-basis:100%}.flow li:not(:last-child)::after{content:"↓";right:auto;left:50%;top:auto;bottom:-21px}dl{grid-template-columns:1fr}dt{margin-top:8px}.who{margin-left:0;width:100%}}
 `
 
-/** Its name has its content in it, so that it may be kept for ever. */
+/** The name has a hash of the content, so browsers may keep the file for ever. */
 export const STYLESHEET_PATH: string = `assets/${createHash('sha256').update(STYLESHEET).digest('hex').slice(0, 16)}.css`

@@ -5,7 +5,7 @@ import { limitOf, PAGING } from '../routing/paging.ts'
 import { BadInput, type PageRoute, page } from '../routing/route.ts'
 import { auditSchema } from './audit-schema.ts'
 
-/** Who did what, and why; the newest first. */
+/** The page of the audit trail: who did what, and why, the newest entry first. */
 export const auditPage: PageRoute = page<OperationPage>({
   path: 'audit',
   title: 'Audit',
@@ -55,7 +55,7 @@ ${nextPage(next)}`
   },
 })
 
-/** Of a letter that was edited: where its data changed, and not what it was. */
+/** For the edit of a dead letter, leaves out its data and keeps the paths that changed. */
 function withoutData(operation: Operation): Operation {
   const { changes } = operation.detail
   if (!Array.isArray(changes)) return operation

@@ -1,4 +1,4 @@
-/** What somebody may do beside looking. The name of an act is what the audit has. */
+/** The acts that a viewer may be allowed. The names are those of the audit trail. */
 export type DashboardAct =
   | 'keys.release'
   | 'keys.answer'
@@ -30,8 +30,8 @@ export interface Viewer {
 }
 
 /**
- * Who it is; `null` or `undefined` for nobody, who sees nothing. A `Response` is sent as it is: a
- * redirect to a login, or a challenge.
+ * Says who sends the request. `null` or `undefined` means nobody, who sees nothing. A `Response`,
+ * such as a redirect to a login, is sent as it is.
  */
 export type Authorize = (
   request: Request,

@@ -30,7 +30,10 @@ export interface DashboardOptions {
   readonly deadLetters?: readonly DeadLetterSource[]
   /** How far consumers are behind. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
-  /** Who works for consumers, and to pause them: `postgresConsumers({ client })`. */
+  /**
+   * Shows the relays at work for each consumer, and can pause consumers: `postgresConsumers({
+   * client })`.
+   */
   readonly consumers?: ConsumersSource
   /** The events in the log: `postgresEvents({ client })`. */
   readonly events?: EventsSource
@@ -46,8 +49,8 @@ export interface DashboardOptions {
   /** @default 'Oncekey' */
   readonly title?: string
   /**
-   * Where it is mounted, without a slash behind it: `/admin/oncekey`. Mounts of `./node` know it.
-   * @default ''
+   * The path at which the dashboard is mounted, without a slash at the end: `/admin/oncekey`.
+   * Handlers of `./node` find it out themselves. @default ''
    */
   readonly basePath?: string
 }
@@ -65,7 +68,10 @@ export interface ResolvedOptions {
   readonly webhooks: WebhooksSource | undefined
   readonly sagas: SagasSource | undefined
   readonly mask: NonNullable<DashboardOptions['mask']>
-  /** Whether there is a mask: then parts of payloads, which it was not made for, are left out. */
+  /**
+   * Whether the app gave a `mask`. A mask expects whole payloads, so pages that show parts of one,
+   * such as the audit, leave those out.
+   */
   readonly isMasked: boolean
   readonly title: string
   readonly basePath: string

@@ -3,14 +3,14 @@ import type { Html } from '../html/html.ts'
 import type { DashboardAct, Viewer } from './access.ts'
 import type { ResolvedOptions } from './options.ts'
 
-/** What a page is loaded with. */
+/** Everything that a page is loaded with. */
 export interface Asked {
   readonly options: ResolvedOptions
   readonly viewer: Viewer
   readonly query: URLSearchParams
 }
 
-/** What the API's description says of a parameter or of a field. */
+/** The text of the API's description for a parameter or a field. */
 export interface Described {
   readonly about: string
   readonly required?: boolean
@@ -30,7 +30,7 @@ export interface PageRoute<Data = unknown> {
   readonly method: 'GET'
   /** Below the base, without a slash in front. */
   readonly path: string
-  /** What it is called in the navigation; undefined for one that another links to. */
+  /** The page's title in the navigation; undefined for a page that only other pages link to. */
   readonly title: string
   readonly inNavigation: boolean
   /** Whether it shows nothing that a viewer with `scopes` must not see. */
@@ -56,12 +56,12 @@ export interface ActRoute {
 }
 
 /**
- * What the API answers, and beside it where the browser goes next, relative to the act's path, or
- * what it shows.
+ * The result of an act: the API's answer, and for browsers either a page to go to, relative to the
+ * act's path, or something to show.
  */
 export type ActOutcome = { readonly result: object } & (
   | { readonly to: string }
-  /** What is shown once and never again. */
+  /** Something that is shown once and never again, such as a new secret. */
   | { readonly shown: { readonly title: string; readonly body: Html } }
 )
 
@@ -74,9 +74,9 @@ export interface Form {
   optional(name: string): string | undefined
 }
 
-/** What was asked for is not there. The message is shown. */
+/** The thing that was asked for does not exist. The message is shown. */
 export class NotFound extends Error {}
-/** What was sent cannot be used. The message says what to send. */
+/** The input cannot be used. The message says what to send. */
 export class BadInput extends Error {}
 /** Somebody who may not see it. */
 export class Forbidden extends Error {}

@@ -52,7 +52,7 @@ export interface ShownWholeRun extends ShownRun {
   }[]
 }
 
-/** A step that was begun. */
+/** A step of a run that was begun or done; steps that were not are left out. */
 export interface ShownStep {
   readonly name: string
   readonly state: string

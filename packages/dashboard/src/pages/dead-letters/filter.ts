@@ -4,7 +4,7 @@ import { BadInput, type Described } from '../../routing/route.ts'
 const NAMES = ['origin', 'type', 'subject', 'fingerprint'] as const
 const REASONS = ['permanent', 'exhausted', 'poison', 'unwanted'] as const
 
-/** What a list, a preview and a redrive are told by: one filter for the three of them. */
+/** The filter that the list, the preview and the redrive of dead letters share. */
 export const FILTER: Readonly<Record<string, Described>> = {
   source: {
     about: 'Whose dead letters: consumers, webhooks, sagas. The first there is by default.',

@@ -37,7 +37,7 @@ export const deadLetterPage: PageRoute = page<{
     return {
       source: source.name,
       letter: { ...letter, data },
-      // What a mask has changed is not what would be sent.
+      // If a mask has changed the data, an edit of what is shown would send the mask's text.
       isEditable: source.replace !== undefined && data === letter.data,
     }
   },

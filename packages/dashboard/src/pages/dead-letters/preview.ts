@@ -17,7 +17,10 @@ interface Preview {
   readonly isRecorded: boolean
 }
 
-/** What a redrive with this filter would take: it asks with the same predicate. */
+/**
+ * The page that shows the letters that a redrive with this filter would take; both use the same
+ * predicate.
+ */
 export const previewPage: PageRoute = page<Preview>({
   path: 'dead-letters/preview',
   title: 'Redrive',

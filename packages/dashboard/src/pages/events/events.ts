@@ -10,7 +10,7 @@ interface Recent {
   readonly next: string | undefined
 }
 
-/** What is in the log, the newest first. */
+/** The page of the events in the log, the newest first. */
 export const eventsPage: PageRoute = page<Recent>({
   path: 'events',
   title: 'Events',

@@ -9,7 +9,7 @@ import { keySchema } from './schemas.ts'
 
 interface KeyStory {
   readonly key: Shown
-  /** Of the response, where it was asked for and can be shown. */
+  /** The body of the response, if it was asked for and can be shown. */
   readonly body: string | undefined
   readonly operations: readonly Operation[]
 }

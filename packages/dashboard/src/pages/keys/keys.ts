@@ -62,7 +62,7 @@ ${nextPage(next)}`
   },
 })
 
-/** Of a store that finds keys by their names only. */
+/** The form for a store that has no list and finds keys by name only. */
 function lookUp(): Html {
   return html`<form class="filter" action="keys/one" method="get">
 ${field('namespace', 'Namespace', 'http')}
@@ -73,7 +73,10 @@ ${field('key', 'Key', null)}
 <p class="empty">This store has no list of its keys: look one up by its name.</p>`
 }
 
-/** Also where the list itself cannot be shown: it says what to fill in. */
+/**
+ * The form to filter the list. It is shown beside an error as well, because it says which fields a
+ * filter needs.
+ */
 export function filterForm({ query }: Pick<Asked, 'query'>): Html {
   return html`<form class="filter" action="" method="get">
 ${field('namespace', 'Namespace', query.get('namespace'), 'http')}

@@ -41,5 +41,5 @@ export const redriveSchema: Schema = object({
   ),
 })
 
-/** What starting one answers. */
+/** The answer of the API to the start of a redrive. */
 export const startedSchema: Schema = object({ id: text })

@@ -7,7 +7,10 @@ export function hasRedrives({ deadLetters }: HasSources): boolean {
   return deadLetters.some(({ redrives }) => redrives !== undefined)
 }
 
-/** Of the source of that name; of the first that keeps redrives where none is named. */
+/**
+ * The redrives of the source with that name. Without a name, those of the first source that keeps
+ * redrives.
+ */
 export function redrivesOf(
   { deadLetters }: HasSources,
   name: string | null | undefined,

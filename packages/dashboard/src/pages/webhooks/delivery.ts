@@ -9,8 +9,8 @@ import { wholeDeliverySchema } from './schemas.ts'
 interface DeliveryStory {
   readonly delivery: ShownWholeDelivery
   /**
-   * As it would be sent now, with its signature. Whoever has it can send it, so it is only for
-   * those who may have the delivery sent again.
+   * The request as it would be sent now, signed. Whoever has it could send it, so only viewers who
+   * may replay the delivery see it.
    */
   readonly request: ShownRequest | undefined
 }

@@ -14,7 +14,9 @@ import { endpointPageSchema } from './schemas.ts'
 
 interface EndpointStory {
   readonly endpoint: ShownEndpoint
-  /** Those in force, the newest first; never the secrets themselves. */
+  /**
+   * The secrets in force, the newest first: their versions and times, never the secrets themselves.
+   */
   readonly secrets: readonly {
     readonly version: 'v1' | 'v1a'
     readonly createdAt: Date
@@ -112,7 +114,10 @@ ${acts(endpoint, viewer)}`
   },
 })
 
-/** Also of one event, on its page: `base` leads to `webhooks/`. */
+/**
+ * A table of deliveries. The page of an event shows one as well; `base` is the path from the page
+ * to `webhooks/`.
+ */
 export function deliveriesTable(items: readonly ShownDelivery[], base = ''): Html {
   return table(
     ['Delivery', 'Event', 'State', 'Error', 'Attempts', 'Created', 'Tried next'],

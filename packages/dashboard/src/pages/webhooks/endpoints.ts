@@ -10,7 +10,7 @@ interface EndpointList {
   readonly next: string | undefined
 }
 
-/** Where webhooks go, the oldest endpoint first. */
+/** The page of all endpoints, the oldest first. */
 export const webhooksPage: PageRoute = page<EndpointList>({
   path: 'webhooks',
   title: 'Webhooks',
