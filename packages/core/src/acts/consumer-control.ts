@@ -9,12 +9,14 @@ import type { ActedBy } from './act.ts'
  * - A consumer that is retired is forgotten with its pause.
  */
 export interface ConsumerControl {
-  /** `already`: it was paused before, by whom and why stays as it is. */
+  /**
+   * Pauses a consumer. `already`: it was paused before, and who paused it and why stay on record.
+   */
   pause(consumer: string, by?: ActedBy): Promise<'paused' | 'already' | 'unknown'>
   resume(consumer: string, by?: ActedBy): Promise<'resumed' | 'already' | 'unknown'>
-  /** Which of these are paused. */
+  /** Returns those of these consumers that are paused. */
   paused(consumers: readonly string[]): Promise<readonly string[]>
-  /** A relay says what it has done since it last said so. */
+  /** Called by a relay: reports what it has done since its last report. */
   report(work: RelayWork): Promise<void>
 }
 
@@ -22,7 +24,7 @@ export interface ConsumerControl {
 export interface RelayWork {
   readonly consumer: string
   readonly relay: string
-  /** Events that ended, whatever became of them. */
+  /** Events per second that ended, with success or without. */
   readonly perSecond: number
   /** The newest failure since the relay started. */
   readonly lastError: LastError | null

@@ -42,6 +42,6 @@ export interface Operation {
   /** The target of the act. For a key, {@link keyTarget}; for others, {@link actTarget}. */
   readonly target: string
   readonly note: string
-  /** What the act replaced or wrote, as far as it is no secret. */
+  /** The values that the act replaced or wrote, without secrets. */
   readonly detail: Readonly<Record<string, unknown>>
 }

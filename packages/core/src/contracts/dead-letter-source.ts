@@ -34,7 +34,7 @@ export interface DeadLetterSource {
    * still have a `next`.
    */
   listRetrying(filter: RetryingFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
-  /** Returns one with every attempt, also if it is no longer dead. */
+  /** Returns a letter with every attempt, even if it is no longer dead. */
   get(id: string): Promise<DeadLetterDetail | undefined>
   /** Counts those that match: what `redrive` would take. */
   count(filter: DeadLetterFilter): Promise<number>
@@ -76,7 +76,7 @@ export interface DeadLetterPage {
 }
 
 export interface DeadLetter {
-  /** Unique in its source. */
+  /** The id of the letter, unique in its source. */
   readonly id: string
   readonly origin: string
   /** `retired`: dead, and its consumer was retired. */
@@ -85,7 +85,7 @@ export interface DeadLetter {
   readonly type: string
   readonly subject: string | null
   readonly reason: DeadReason | null
-  /** Of the last attempt. */
+  /** The error of the last attempt. */
   readonly error: Omit<AttemptError, 'stack'> | null
   readonly attempts: number
   readonly redrives: number
@@ -124,8 +124,8 @@ export interface Redriven {
   /** The ids that are `retrying` now. */
   readonly redriven: readonly string[]
   /**
-   * Those that were left as they are or found to be done. Only ids that were asked for, or that
-   * matched.
+   * Letters that were not redriven, each with the reason: of the ids that were asked for, or of
+   * those that matched.
    */
   readonly refused: readonly Resolution[]
 }

@@ -6,7 +6,7 @@ export function bytesOfEvent({ data, headers }: { data: string; headers: string 
   return data.length + headers.length + 200
 }
 
-/** The leading items, up to the one that brings them to this size. */
+/** The first items of a list, up to and including the one with which they reach this size. */
 export function upToBytes<Each>(
   all: readonly Each[],
   maxBytes: number,

@@ -11,13 +11,13 @@ import { attributeFault, headerFault, sizeFault } from './event-limits.ts'
  * ```
  */
 export interface EmittedEvent {
-  /** What happened, past tense, dotted: `order.created`. */
+  /** The type of the event, in the past tense and with dots: `order.created`. */
   readonly type: string
-  /** What it happened to. */
+  /** The thing that the event is about, such as an order's id. */
   readonly subject?: string
   /** Any JSON value. */
   readonly data?: unknown
-  /** Where it happened, a URI reference. @default the engine's `eventSource` */
+  /** The source of the event, a URI reference. */
   readonly source?: string
   /**
    * Events with one ordering key are delivered in order. @default `subject`, else the event's id

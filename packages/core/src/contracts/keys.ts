@@ -71,7 +71,9 @@ export interface KeySummary extends KeyName {
   readonly state: KeyState
   /** `null` while an attempt runs in transaction mode. */
   readonly fingerprint: Fingerprint | null
-  /** Of lease mode, until it has completed. */
+  /**
+   * The attempt that has the key, or had it last; lease mode only. `null` once there is a response.
+   */
   readonly attempt: KeyAttempt | null
   /** The status of the response, once there is one. */
   readonly status: number | null

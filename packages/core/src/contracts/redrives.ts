@@ -25,7 +25,7 @@ export interface Redrives extends RedriveRecords {
   carry(): Promise<Carried>
 }
 
-/** What anybody can see of redrives, and how to end one. */
+/** Reads redrives of any source, and ends one. */
 export interface RedriveRecords {
   get(id: string): Promise<Redrive | undefined>
   /** Lists redrives, the newest first. */
@@ -57,7 +57,7 @@ export interface Redrive {
   readonly source: string
   /** `window`: not of dead letters, but of everything that one endpoint was sent in a time. */
   readonly kind: 'dead-letters' | 'window'
-  /** As it was given, as JSON; times are ISO texts. */
+  /** The filter that the redrive was started with, as JSON; times are ISO texts. */
   readonly filter: Readonly<Record<string, unknown>>
   readonly ratePerSecond: number
   readonly limit: number | null
@@ -100,7 +100,7 @@ export interface RedrivePortion {
 export interface RedrivePortionPage {
   readonly items: readonly RedrivePortion[]
   readonly next: string | undefined
-  /** Where a page of what comes later goes on; `undefined` of an empty page. */
+  /** The token to continue with once there are more portions; `undefined` for an empty page. */
   readonly last: string | undefined
 }
 

@@ -26,7 +26,7 @@ export interface WantedList {
   readonly since: number
   /** When a relay with it was last seen. */
   readonly seenAt: number
-  /** True if the last relay with it left with `release`. */
+  /** Whether the last relay with this list left with `release`. */
   readonly left: boolean
   /** The relays that have it, and until when each counts as alive. */
   readonly relays: Readonly<Record<string, number>>

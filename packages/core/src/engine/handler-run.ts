@@ -44,7 +44,7 @@ export interface HandlerRun<Tx = unknown> {
 /** What `begin` decides for a request: a handler to run, or an answer without running one. */
 export type Begun<Tx> = { readonly kind: 'run'; readonly run: HandlerRun<Tx> } | Answer
 
-/** What a run is started with. */
+/** The arguments that start a run. */
 export type Start<Tx> = Pick<Ending<Tx>, 'options' | 'attempt' | 'question' | 'askAgain' | 'onOver'>
 
 /** The state of a run inside the engine. */

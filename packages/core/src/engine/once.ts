@@ -27,7 +27,8 @@ export interface Call {
   /** Who the key belongs to. */
   readonly scope: string
   /**
-   * The same for every retry: a job's id, a message's id. At most 255 printable ASCII characters.
+   * The key of the call, the same for every retry: a job's id, a message's id. At most 255
+   * printable ASCII characters.
    */
   readonly key: string
   /** JSON that a retry must repeat; another input under the same key throws `key-reused`. */

@@ -146,7 +146,7 @@ export interface ResolvedOptions<Tx> {
   /** In lower case, for look-ups. */
   readonly header: string
   readonly headers: readonly string[]
-  /** As the app wrote it, for messages. */
+  /** The header's name as the app wrote it, for messages. */
   readonly headerName: string
   readonly key: EngineOptions<Tx>['key']
   readonly url: EngineOptions<Tx>['url']

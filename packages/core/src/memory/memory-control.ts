@@ -41,7 +41,7 @@ export function memoryControl(on: {
 
     paused: async (consumers) => consumers.filter((name) => find(name)?.pause !== undefined),
 
-    // There is one process, which knows what its relays do.
+    // Ignored: the memory log is in one process, which knows what its relays do.
     async report() {},
   }
 

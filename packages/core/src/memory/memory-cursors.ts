@@ -4,7 +4,7 @@ import type { MemoryPause } from './memory-control.ts'
 
 /** A consumer's cursor in one slot. */
 export interface Cursor {
-  /** The number of the first event that it has not passed. */
+  /** The number of the first event that the consumer has not passed. */
   at: number
   relay: string | undefined
   leaseUntil: number

@@ -18,7 +18,10 @@ export interface MemoryDelivery {
   attempts: number
   starts: number
   redrives: number
-  /** Infinity while it waits behind another of its ordering key. */
+  /**
+   * When the next attempt is due; Infinity while the delivery waits behind another of its ordering
+   * key.
+   */
   dueAt: number
   readonly firstFailedAt: number
   deadAt: number | null

@@ -42,7 +42,10 @@ export interface FinishedRecord {
 export interface KeptResponse {
   readonly status: number
   readonly headers: readonly (string | null)[]
-  /** Which lines go beside others of their name; absent where none does. */
+  /**
+   * The indexes of `added` header lines, which go beside others of their name; absent if there are
+   * none.
+   */
   readonly added: ReadonlySet<number> | undefined
   readonly body: string
   readonly seal: string | null

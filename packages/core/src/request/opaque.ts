@@ -15,7 +15,10 @@ export function isOpaque(value: object, size: number): boolean {
   return kind !== 'Object' || hasBehaviour(value)
 }
 
-/** What has its content elsewhere, whatever properties somebody gave it. */
+/**
+ * Classes whose objects keep their content in internal slots, so their properties say nothing about
+ * it.
+ */
 const HIDDEN: ReadonlySet<string> = new Set([
   'ArrayBuffer',
   'Blob',
@@ -54,7 +57,8 @@ export function hasJson(value: object): value is { toJSON(): unknown } {
 }
 
 /**
- * What stands for a value in JSON. A `toJSON` may return its own object, which is then the data.
+ * The data that stands for a value in JSON: the result of its `toJSON`, and of that one's, if it
+ * has one. An object that returns itself is its own data.
  */
 export function jsonOf(value: unknown): unknown {
   let data = value

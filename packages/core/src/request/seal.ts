@@ -19,7 +19,7 @@ export interface SealKeys {
  */
 export type Seal = SealKeys | (() => SealKeys | Promise<SealKeys>)
 
-/** What a sealed response is bound to: moved to another record, it does not open. */
+/** The record that a sealed response belongs to. Moved to another record, it cannot be opened. */
 export interface SealedFor {
   readonly namespace: string
   readonly scope: string

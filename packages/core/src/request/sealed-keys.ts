@@ -39,7 +39,7 @@ export function sealedKeys(keys: Keys, sealedWith: Seal): Keys {
       const { state, fingerprint } = found
       if (state !== 'unknown' || fingerprint === null) return state
       const { namespace, scope, key } = name
-      // What is sealed is bound to the request on record: the retry has the same fingerprint.
+      // The seal covers the fingerprint on record, which a retry sends as well.
       const sealed = seal(response, await current(), { namespace, scope, key, fingerprint })
       return await keys.answer(name, sealed, act)
     },

@@ -4,7 +4,7 @@ import type { ProblemCode } from '../errors/errors.ts'
 /** What a client may do next: send the same key again, start over with a new one, or neither. */
 export type RetryAdvice = 'same-key' | 'new-key' | 'never'
 
-/** What is the same in every problem of a code. */
+/** The members that every problem with the same code shares. */
 export interface ProblemType {
   /** The HTTP status, unless `problemStatus` has another. */
   readonly status: number

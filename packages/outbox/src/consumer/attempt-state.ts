@@ -27,7 +27,7 @@ export interface AttemptState<Tx> {
   readonly log: EventLog<Tx>
   readonly consumer: Consumer<Tx>
   readonly events: readonly LoggedEvent[]
-  /** Of each event its slot, as the relay holds it. */
+  /** The slot of each event, with the epoch under which the relay holds it. */
   readonly slots: readonly HeldSlot[]
   readonly number: number
   readonly end: (outcome: AttemptOutcome) => void

@@ -235,7 +235,7 @@ function nameOf({ kind, about }: Alert): string {
 
 const LONGEST_ALERT_MS = 30_000
 
-/** Every source counts at least this far. */
+/** A source may stop counting here, so a depth of this many means this many or more. */
 const COUNTED = 100_000
 
 function inWords(ms: number): string {

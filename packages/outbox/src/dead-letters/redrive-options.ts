@@ -17,6 +17,6 @@ export interface RedriveResult extends Redriven {
   /** How many matched when the redrive began. */
   readonly matched: number
   readonly preview: boolean
-  /** Of a redrive on record. */
+  /** The id of the redrive, where the source keeps redrives on record. */
   readonly id?: string
 }

@@ -43,11 +43,11 @@ export async function redriveWithoutRecord(
   return { matched, preview: false, redriven, refused: [...refused.values()] }
 }
 
-/** What is redriven next. */
+/** Chooses the ids of each portion. */
 interface Portions {
   /** `undefined`: there is no more. */
   next(most: number): Promise<readonly string[] | undefined>
-  /** These have a final outcome. */
+  /** Told after each portion: these ids are done and must not be chosen again. */
   over(ids: ReadonlySet<string>): void
 }
 

@@ -49,7 +49,7 @@ export async function redrive(
     }
     await sleep(Math.min(Math.max(nextInMs ?? 0, 1), LOOK_EVERY_MS), signal)
   }
-  // Purged while it was waited for.
+  // The redrive was purged while this function waited for it.
   return { id, matched: redriven.length, preview: false, redriven, refused }
 }
 
@@ -72,7 +72,10 @@ async function collect(
   }
 }
 
-/** Of ids that were asked for: what is true of those that were neither taken nor refused. */
+/**
+ * For a redrive of given ids, adds the ids that were neither redriven nor refused, each with the
+ * reason.
+ */
 async function leftOf(
   source: DeadLetterSource,
   { ids }: DeadLetterFilter,

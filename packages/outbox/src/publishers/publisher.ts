@@ -57,7 +57,7 @@ export interface Publishing {
 }
 
 export interface Prepared {
-  /** The name of its destination. Failures are told apart by it. */
+  /** The name of the destination, by which failures of different destinations are told apart. */
   readonly to: string
   /** Resolves when the broker has taken responsibility for the event. */
   readonly send: (timeoutMs: number) => Promise<unknown>

@@ -62,8 +62,8 @@ export async function countAnew<Tx>(
 }
 
 /**
- * What the log has on file for the keys of these events, asked only for keys for which this relay
- * counts nothing.
+ * Asks the log how many deliveries it has on file for the keys of these events, but only for keys
+ * for which this relay has no count.
  */
 export async function heldUnknown<Tx>(
   { consumer, log, slots }: RunnerState<Tx>,

@@ -42,7 +42,7 @@ export interface KeySequence {
 export interface ItemEnd {
   readonly verdict: DeliveryVerdict
   readonly attempt: DeliveryAttempt | null
-  /** What the consumer threw; `undefined` where it was not called. */
+  /** The error that the consumer threw; `undefined` if it was not called. */
   readonly error: unknown
 }
 
@@ -55,7 +55,7 @@ export const PARKED: ItemEnd = {
   error: undefined,
 }
 
-/** Which attempt at its event this is, from 1. */
+/** The number of this attempt at its event, from 1. */
 export function attemptOf(item: Item): number {
   return item.kind === 'entry' ? 1 : item.due.attempts + 1
 }

@@ -39,7 +39,7 @@ export interface RunnerState<Tx> {
    * again.
    */
   readonly unheard: Map<number, number>
-  /** The same for `stuck`. */
+  /** The value of `stuck` for slots that this relay has lost, by number. */
   readonly stuck: Map<number, number>
   readonly toRead: WakeableWait
   readonly toWrite: WakeableWait

@@ -33,7 +33,7 @@ export interface Slot extends HeldSlot {
   readonly entries: Entry[]
   /** Another relay holds it now, or nobody: this relay's outcomes for it are dropped. */
   lost: boolean
-  /** To be released: nothing more is read from it. */
+  /** Whether the slot is to be released: nothing more is read from it. */
   leaving: boolean
   /**
    * How many holders in a row vanished without a release; 0 once no event can have been the cause.
@@ -44,7 +44,7 @@ export interface Slot extends HeldSlot {
    * passed.
    */
   calmAfter: Entry | 'now' | undefined
-  /** How many events were read since this relay took it. */
+  /** How many events this relay has read from the slot since it took it. */
   read: number
   /**
    * Ordered consumers: how many deliveries are on file of each ordering key, which hold up its next

@@ -56,7 +56,7 @@ async function countedStarts<Tx>(state: RunnerState<Tx>, item: Item): Promise<nu
       return starts === 'lost' ? starts : Math.max(1, starts - slot.unheard)
     } catch (error) {
       failures += 1
-      // It may have counted a start all the same.
+      // The statement failed, but it may have counted a start all the same.
       slot.unheard += 1
       report(state, 'advance', error)
       await sleep(delayAfterFailures(failures))
