@@ -8,7 +8,7 @@ import {
 /** A part of an OpenAPI document. */
 export type JsonObject = { [name: string]: unknown }
 
-/** What belongs under `components` of a document. */
+/** The objects for `components` of an OpenAPI document. */
 export interface Components {
   readonly parameters: JsonObject
   readonly headers: JsonObject

@@ -1,6 +1,6 @@
 import { type EngineOptions, OptionsError, type ProblemCode, problemTypes } from '@oncekey/core'
 
-/** What an application has set where it calls `idempotency(options)`, as far as clients see it. */
+/** The options of `idempotency(options)` that clients can notice. */
 export type DescribeOptions = Pick<
   EngineOptions<never>,
   'header' | 'replayedHeader' | 'required' | 'docsUrl' | 'problemStatus' | 'methods'

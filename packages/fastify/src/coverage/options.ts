@@ -8,13 +8,14 @@ export interface IdempotencyOptions<Tx = unknown> extends EngineOptions<Tx> {
    */
   readonly scope: Scope<FastifyRequest>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
-   * May return a promise. Method, URL and content type always count. @default the body as it came
+   * The content to fingerprint instead of the body: required for multipart, useful to leave out a
+   * timestamp. May return a promise. Method, URL and content type always count. @default the body
+   * as received
    */
   readonly fingerprint?: (request: FastifyRequest) => unknown
 }
 
-/** What a route says differently: `config: { idempotency: { waitMs: 2000 } }`. */
+/** The options of one route that differ: `config: { idempotency: { waitMs: 2000 } }`. */
 export type RouteIdempotency = Partial<IdempotencyOptions>
 
 declare module 'fastify' {

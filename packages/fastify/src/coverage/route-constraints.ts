@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { RouteOptions } from 'fastify'
 
-/** What of a request, beside its method and URL, had the router choose this route. */
+/**
+ * Returns the parts of a request, beside its method and URL, by which the router chose this route.
+ */
 export type ChosenBy = (raw: IncomingMessage) => readonly string[]
 
 /**

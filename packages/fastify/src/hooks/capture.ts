@@ -28,7 +28,7 @@ export function capture(
     done()
   } else if (phase === 'answered' && exchange.answer !== undefined) {
     exchange.phase = 'over'
-    // What hooks such as a compressor produced is not read.
+    // A stream that a hook such as a compressor made is closed, because nobody will read it.
     if (isSource(payload)) closeSource(payload)
     done(null, exactBody(reply, exchange.answer, exchange.before))
   } else if (phase === 'open' && reply.statusCode < 200) {

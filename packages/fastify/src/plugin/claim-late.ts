@@ -8,7 +8,7 @@ import { type BodyStream, type KeptBody, keepBody } from '../request/kept-body.t
 import { contextOf, mountedTwice } from './plugin.ts'
 import { runLast } from './run-last.ts'
 
-/** What of a body is kept until the claim: `whole` where more than a fingerprint is made of it. */
+/** How much of a body is kept until the claim: `whole` if options need more than its hash. */
 export type BodyKeeping = 'none' | 'hash' | 'whole'
 
 /** The plugin, and the claim that is made when the framework has let a request in. */

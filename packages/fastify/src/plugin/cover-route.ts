@@ -56,7 +56,7 @@ function notCovered({ method, routeOptions }: FastifyRequest): OncekeyError {
 function begin(coverage: Coverage, chosen: ChosenBy | undefined) {
   const { headers, key, methods, authenticate } = coverage.engine.options
   const signed = authenticate !== undefined
-  // With a custom fingerprint, only signatures and keys need the bytes.
+  // With a custom fingerprint the bytes are needed only to check a signature or to derive the key.
   const whole = signed || key !== undefined
   const keeps = coverage.fingerprint === undefined || whole
   return function begin(request: FastifyRequest, _: FastifyReply, body: BodyStream, done: Done) {

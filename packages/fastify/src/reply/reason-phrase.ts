@@ -16,7 +16,7 @@ export function reasonOf(
   return { reason: typeof payload === 'string' ? Buffer.from(reason).toString('latin1') : reason }
 }
 
-/** Sets it on a reply. */
+/** Sets the reason phrase of a reply. */
 export function putReason({ raw, request }: FastifyReply, { reason }: PlainResponse): void {
   if (reason !== undefined && request.raw.httpVersionMajor < 2) raw.statusMessage = reason
 }

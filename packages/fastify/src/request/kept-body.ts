@@ -41,7 +41,7 @@ export function keepListening({ stream, listener }: KeptBody): void {
   EventEmitter.prototype.on.call(stream, 'data', listener)
 }
 
-/** Nothing may flow meanwhile, because it would be missed. */
+/** The stream must not flow while nobody listens, because what passes then would be missed. */
 export function stopListening({ stream, listener }: KeptBody): void {
   EventEmitter.prototype.removeListener.call(stream, 'data', listener)
 }

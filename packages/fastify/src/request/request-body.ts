@@ -36,7 +36,7 @@ function isThere(kept: KeptBody): Promise<boolean> {
   return new Promise((resolve) => {
     if (stream.readableLength > 0 || stream.destroyed) return resolve(true)
     if (stream.readableFlowing || stream.listenerCount('data') > 1) {
-      // Somebody is reading it, and the observer keeps what passes.
+      // Somebody else is reading the body, and our listener keeps what passes.
       const told = () => resolve(kept.size > 0 || !stream.readableEnded)
       for (const event of ['data', 'end', 'close']) listen.call(stream, event, told)
       return

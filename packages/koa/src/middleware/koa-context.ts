@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HandlerContext } from '@oncekey/core'
 
 /**
- * What is read and set of a Koa context. Koa's own `Context` is one, with whatever an app and its
- * routers add to it.
+ * The part of a Koa context that is read and set here. Koa's own `Context` fits, whatever an app
+ * and its routers add to it.
  */
 export interface KoaContext {
   readonly req: IncomingMessage
@@ -11,7 +11,7 @@ export interface KoaContext {
   readonly method: string
   /** The URL as the client sent it, before `koa-mount` took its path off. */
   readonly originalUrl: string
-  /** What the middleware of the app shares, such as the user. */
+  /** The data that an app's middleware shares, such as the user. */
   // biome-ignore lint/suspicious/noExplicitAny: what an app keeps there is its own, as in Koa's types
   readonly state: any
   readonly body?: unknown
@@ -26,7 +26,7 @@ export interface KoaContext {
   onerror(error: Error): void
 }
 
-/** What body parsers leave on Koa's request. */
+/** The parsed body and the raw text, as body parsers leave them on Koa's request. */
 export function parsedBodyOf({ request }: KoaContext): {
   readonly body?: unknown
   readonly rawBody?: unknown

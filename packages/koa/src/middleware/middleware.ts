@@ -12,7 +12,7 @@ import { coveringOf } from './covering.ts'
 import { isUnanswered, type KoaContext } from './koa-context.ts'
 import type { IdempotencyOptions } from './options.ts'
 
-/** The middleware, and what belongs to it. */
+/** The middleware and its functions. */
 export interface IdempotencyMiddleware<Tx, Ctx extends KoaContext> {
   (ctx: Ctx, next: () => Promise<unknown>): Promise<void>
   /**
@@ -64,7 +64,7 @@ export function idempotency<
     const fail = (error: unknown) => ctx.onerror(error as Error)
     const covered = await coverRequest(engine, ctx.req, ctx.res, covering, fail)
     if (covered === undefined) {
-      // A replay or a problem is on its way.
+      // A replay or a problem is being sent, so Koa must not respond.
       ctx.respond = false
       return
     }
@@ -93,7 +93,7 @@ async function run(
   try {
     await next()
   } catch (error) {
-    // Koa leaves a response that has begun as it is, and its client waiting.
+    // Koa does nothing about a response that has begun, so its client would wait for ever.
     if (held.begun) held.abandon(error as Error)
     throw error
   }

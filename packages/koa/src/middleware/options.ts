@@ -6,9 +6,10 @@ export interface IdempotencyOptions<Tx, Ctx extends KoaContext> extends EngineOp
   /** Who a key belongs to: `(ctx) => ctx.state.user.id`. Authenticate before this middleware. */
   readonly scope: Scope<Ctx>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
-   * Method, URL and content type always count. `bytes` reads the body and puts it back:
-   * `async (ctx, bytes) => JSON.parse(String(await bytes())).orderId`. @default the body as it came
+   * The content to fingerprint instead of the body: required for multipart, useful to leave out a
+   * timestamp. Method, URL and content type always count. `bytes` reads the body and puts it back:
+   * `async (ctx, bytes) => JSON.parse(String(await bytes())).orderId`. @default the body as
+   * received
    */
   readonly fingerprint?: (ctx: Ctx, bytes: () => Promise<Uint8Array>) => unknown
   /** A larger request is refused, 413 `request-too-large`. Bytes. @default 1_048_576 */

@@ -20,7 +20,7 @@ export async function claimOnFastify(adapter: HttpServer, coverages: Coverages):
   }
 }
 
-/** Which route it will be is not known yet, so what any of them needs is kept. */
+/** The route is not known yet, so as much of the body is kept as any of them needs. */
 function keeping(coverages: Coverages): (request: FastifyRequest) => BodyKeeping {
   const all = coverages.all().map(({ engine }) => engine.options)
   const methods = new Set(all.flatMap((options) => [...options.methods]))

@@ -43,7 +43,8 @@ export class IdempotencyGuard implements CanActivate {
   }
 }
 
-// As functions: what decorators do with what our build does not emit.
+// Decorators applied as functions, because the build does not emit the metadata that the decorator
+// syntax relies on.
 Injectable()(IdempotencyGuard)
 Optional()(IdempotencyGuard, undefined, 0)
 Inject(RUNTIME)(IdempotencyGuard, undefined, 0)

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common'
 import type { Coverage, Coverages } from '../routes/coverage.ts'
 
-/** What the guard needs of the application that it runs in. */
+/** The parts of the application that the guard needs. */
 export interface Runtime {
   readonly coverages: Coverages
   /** How a key is claimed on the platform that Nest runs on; set when the application begins. */
@@ -19,5 +19,5 @@ export type Claim = (
   parts: readonly string[] | undefined,
 ) => Promise<void>
 
-/** The name is what Nest prints where no module provides it. */
+/** The token's name: Nest prints it in its error if no module provides the token. */
 export const RUNTIME = 'IdempotencyModule.forRoot({ store, scope })'

@@ -15,8 +15,8 @@ export const IdempotencyContext: () => ParameterDecorator = createParamDecorator
 )
 
 /**
- * The same for code that has the request: a service that is request-scoped, an interceptor.
- * `idempotencyOf<PoolClient>(request)`.
+ * As `IdempotencyContext`, for code that has the request, such as a request-scoped service or an
+ * interceptor: `idempotencyOf<PoolClient>(request)`.
  */
 export function idempotencyOf<Tx = unknown>(request: object): HandlerContext<Tx> {
   const { idempotency, method, url } = request as Asked<Tx>

@@ -11,7 +11,7 @@ import { type Modules, prepareRoutes } from './prepare-routes.ts'
 
 /** Options that are made of other providers. */
 export interface IdempotencyAsyncOptions<Tx = unknown> extends Pick<DynamicModule, 'imports'> {
-  /** What the factory is given. */
+  /** The tokens of the factory's arguments. */
   readonly inject?: readonly Token[]
   // biome-ignore lint/suspicious/noExplicitAny: what is injected, which Nest does not type
   readonly useFactory: (...injected: any[]) => Options<Tx> | Promise<Options<Tx>>

@@ -14,7 +14,7 @@ import {
   methodsOf,
 } from '../routes/metadata.ts'
 
-/** What of Nest's modules is read. */
+/** The part of Nest's modules that is read here. */
 export interface Modules {
   values(): Iterable<{
     readonly controllers: ReadonlyMap<unknown, { readonly metatype: unknown }>

@@ -26,8 +26,9 @@ export function documentRoute(
 }
 
 /**
- * What swagger says of a route whose responses nobody documented, and says no more once we do: a
- * success, with the type that its compiler plugin found.
+ * The response that swagger would document by itself: a success, with the type that its compiler
+ * plugin found. Swagger leaves it out once any response is documented, so it is written beside
+ * ours.
  */
 function standing(type: Class, name: string, handler: Handler): Responses {
   const factory = (type as { [FACTORY]?: () => Record<string, PluginMetadata> })[FACTORY]
@@ -65,7 +66,9 @@ interface Parameter {
 
 type Responses = Record<string, unknown>
 
-/** What the compiler plugin of `@nestjs/swagger` leaves on a controller, of one method. */
+/**
+ * The metadata that the compiler plugin of `@nestjs/swagger` leaves on a controller for one method.
+ */
 interface PluginMetadata {
   readonly status?: number
   readonly type?: unknown

@@ -11,8 +11,8 @@ export const VERSION = '__version__'
 const OPTIONS = 'oncekey:options'
 
 /**
- * What `@Idempotent` was told, of a class or of one of its methods; `undefined` where there is
- * none.
+ * The options that `@Idempotent` was given on a class or one of its methods; `undefined` if there
+ * is none.
  */
 export function decoratedOptions<Options extends object>(
   target: object,
@@ -54,7 +54,7 @@ export function versionsOf(type: Class, handler: Handler): readonly string[] {
   return [said ?? []].flat().map(String)
 }
 
-/** A class, as Nest passes it about. */
+/** Any class, as Nest passes controllers around. */
 // biome-ignore lint/suspicious/noExplicitAny: of any constructor
 export type Class = abstract new (...given: any[]) => object
 

@@ -9,8 +9,9 @@ export interface IdempotencyOptions<Tx = unknown, Req = any> extends EngineOptio
   /** Who a key belongs to: `(request) => request.user.id`. Every guard has run by then. */
   readonly scope: Scope<Req>
   /**
-   * What counts of the body, in its place: needed for multipart, useful to leave a timestamp out.
-   * May return a promise. Method, URL and content type always count. @default the body as it came
+   * The content to fingerprint instead of the body: required for multipart, useful to leave out a
+   * timestamp. May return a promise. Method, URL and content type always count. @default the body
+   * as received
    */
   readonly fingerprint?: (request: Req) => unknown
   /**
@@ -20,6 +21,6 @@ export interface IdempotencyOptions<Tx = unknown, Req = any> extends EngineOptio
   readonly maxRequestBytes?: number
 }
 
-/** What a controller or a route says differently: `@Idempotent({ waitMs: 2_000 })`. */
+/** The options of one controller or route that differ: `@Idempotent({ waitMs: 2_000 })`. */
 // biome-ignore lint/suspicious/noExplicitAny: as above
 export type RouteIdempotency<Tx = any, Req = any> = Partial<IdempotencyOptions<Tx, Req>>

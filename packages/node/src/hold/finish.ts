@@ -18,7 +18,7 @@ export async function finish(capture: Capture): Promise<void> {
     else if (outcome.kind === 'failure' && capture.fail !== undefined) fail(capture, outcome.error)
     else replace(capture, outcome.response)
   } catch (error) {
-    // The response is stored all the same, and a retry replays it.
+    // The response could not be sent, but it is stored, and a retry replays it.
     giveUp(capture, error)
   }
 }

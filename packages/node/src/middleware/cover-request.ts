@@ -21,8 +21,8 @@ export interface Covering<Req extends NodeRequest> {
   /** The route's pattern, once the router knows it. @default what Express's router left on `req` */
   readonly route?: () => string | undefined
   /**
-   * What beside method and URL had the framework choose this handler, such as a version. @default
-   * none
+   * Facts beside method and URL by which the framework chose this handler, such as a version.
+   * @default none
    */
   readonly parts?: readonly string[]
 }

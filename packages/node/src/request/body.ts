@@ -13,13 +13,13 @@ export function keepRawBody(req: IncomingMessage, _res: unknown, bytes: Uint8Arr
   rawBodies.set(req, bytes)
 }
 
-/** How to find a body that no parser left on the request. */
+/** How to get the body of a request, where that differs from Express. */
 export interface BodyReading {
   /** Reads the body up to this size and puts it back for later readers. Bytes. */
   readonly maxBytes?: number
-  /** What the error advises if the body was not read. @default body parsers of Express */
+  /** What the error advises if the body was not read. @default how to mount a parser in Express */
   readonly hint?: string
-  /** What a parser made of it that leaves it elsewhere. @default `req.body` */
+  /** The parsed body, for a framework whose parser does not put it there. @default `req.body` */
   readonly parsed?: unknown
 }
 

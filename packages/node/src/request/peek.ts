@@ -11,7 +11,7 @@ export function hasBody(req: IncomingMessage, res: ServerResponse): boolean | Pr
   if (length !== undefined) return Number(length) > 0
   const mayBeUnannounced = req.httpVersionMajor >= 2
   if (req.headers['transfer-encoding'] === undefined && !mayBeUnannounced) return false
-  // Somebody has read it, so an empty body can no longer be told apart.
+  // If somebody has read the stream, an empty body can no longer be told from one that was read.
   if (req.readableLength > 0 || req.readableDidRead) return true
   if (hasEnded(req)) return false
   return untilReadable(req, res, () =>
@@ -72,7 +72,7 @@ function untilReadable<Answer>(
         const answer = look()
         if (answer === undefined) return
         over()
-        // After the tick in which the stream notices that it has no more listeners.
+        // One tick later, when the stream has noticed that it has no more listeners.
         process.nextTick(resolve, answer)
       } catch (error) {
         over()

@@ -1,17 +1,19 @@
 import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
 import { collect } from './collect.ts'
 
-/** What the adapter adds to a request. */
+/** What the adapter knows of a request and the `Request` itself does not say. */
 export interface RequestReading {
   readonly scope: EngineRequest['scope']
-  /** The argument of the app's functions. */
+  /** What options of the app that are functions are called with. */
   readonly native: unknown
   readonly route?: () => string | undefined
-  /** The result of a custom `fingerprint`, if there is one. */
+  /** Calls the app's own `fingerprint`, if it has one. */
   readonly chosen: (() => unknown) | undefined
-  /** The body if it was read before and is still available; `undefined` if it is lost. */
+  /**
+   * Called if the body was already read: returns its bytes, or `undefined` where nobody kept them.
+   */
   readonly readBefore: () => Promise<Uint8Array | undefined>
-  /** What the error advises if it is lost. */
+  /** What the error advises then. */
   readonly hint: string
   readonly maxRequestBytes: number
 }
@@ -86,7 +88,7 @@ async function bodyThatCame(request: Request, reading: RequestReading): Promise<
 async function read(request: Request, maxBytes: number): Promise<Uint8Array> {
   const reader = (copyOf(request).body as ReadableStream<Uint8Array>).getReader()
   const collected = await collect(reader, maxBytes)
-  // The handler would not find the sent body in it.
+  // Reading the copy has read the original too, so the handler would find no body.
   if (request.bodyUsed) throw noCopy(request)
   if (collected.kind === 'whole') return collected.bytes
   // Not awaited: a clone's `cancel` resolves only when the other branch is cancelled as well.
