@@ -57,7 +57,8 @@ export async function undo(
   { isOpen = false }: { isOpen?: boolean } = {},
 ): Promise<void> {
   const rolledBack = error instanceof OncekeyError && error.code === 'transaction-aborted'
-  // The handler changed the session's settings, so a claim on it is refused.
+  // The handler changed settings of the session, so the next claim on that session would be
+  // refused.
   const isFit = isSessionFit(error) || isSetInSession(error)
   if (!rolledBack && !isFit) return session.destroy(asError(error))
   try {

@@ -98,7 +98,9 @@ function isOther(pid: number): boolean {
   }
 }
 
-/** As PGlite reads it: a scheme other than file:// is not a folder. */
+/**
+ * The folder of a `dataDir`, as PGlite reads it: with a scheme other than file:// there is none.
+ */
 function folderOf(dataDir: string | undefined): string | undefined {
   if (dataDir === undefined || dataDir === '') return undefined
   if (dataDir.startsWith('file://')) return resolve(dataDir.slice('file://'.length))

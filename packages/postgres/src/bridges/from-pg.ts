@@ -75,7 +75,7 @@ async function outside(pool: PgPool<unknown>): Promise<OutsideClient> {
   return client
 }
 
-/** The port on anything that lends `pg` clients. */
+/** Makes the client of a store from anything that lends `pg` clients. */
 export function fromPgSource<Client>(
   source: PgSource,
   options: { readonly prepare: boolean },
@@ -130,7 +130,7 @@ export function fromPgSource<Client>(
         const { rows } = await ask()
           .then(([, result]) => result)
           .catch(async (error) => {
-            // Nothing has run yet, so that all can be sent again.
+            // Nothing has run yet, so the statements can be sent again.
             const isReadOnly = isReadOnlyServer(error)
             if (!isReadOnly && !isPreparedElsewhere(error)) throw error
             await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)

@@ -96,7 +96,7 @@ function sizeOf({ pool, poolSize }: KyselyOptions): number {
   )
 }
 
-/** What a Kysely and its Transaction share and is used here. */
+/** The methods of a Kysely and of its Transaction that are used here. */
 interface Kysely {
   readonly isTransaction: boolean
   getExecutor(): Executor
@@ -170,7 +170,7 @@ const RULES: HandleRules = {
       },
       transformResult: async ({ result }) => result,
     })
-    // Of this transaction alone: `withPlugin` made it.
+    // `withPlugin` made an executor of this transaction's own, so nothing else is watched.
     watched(executorOf(guarded), sending)
     return guarded
   },

@@ -57,7 +57,8 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
     concurrency: 'many',
     poolSize: sql.options.max,
     pipelines: true,
-    // It would write to a closed socket and end the process.
+    // postgres.js would write a later statement to the closed socket, and that error would end the
+    // process.
     isLost: isOfConnection,
     rules: rulesFor(sql),
 
@@ -128,7 +129,7 @@ interface RawResult extends ReadonlyArray<readonly (Uint8Array | null)[]> {
 function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
   return {
     statements: { unsafe: textOf, file: () => undefined },
-    // It would replace COMMIT by PREPARE TRANSACTION.
+    // `prepare()` has postgres.js send PREPARE TRANSACTION instead of COMMIT.
     refused: ['prepare'],
     nested: ['savepoint'],
     called: textOf,

@@ -1,7 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
 import { nestedTransactions } from './nested-transactions.ts'
 
-/** What a guarded transaction allows, in the terms of each driver. */
+/** The rules of a guarded transaction, in the terms of each driver. */
 export interface HandleRules {
   /** The methods that send SQL, each with how to find its text in the arguments. */
   readonly statements: Readonly<Record<string, TextOf>>
@@ -206,7 +206,10 @@ export function transactionHandle<Tx extends object>(
     return textOf === undefined ? undefined : looked(textOf(args[0]))
   }
 
-  /** What is wrong with a statement by its first words, and whether it may end the transaction. */
+  /**
+   * Returns the error for a statement that must not be sent, by its first words, and notes whether
+   * it may end the transaction.
+   */
   function looked(text: string | undefined): OncekeyError | undefined {
     if (text === undefined || ENDS.test(text)) mayHaveEnded = true
     return controlIn(text)
@@ -234,7 +237,7 @@ export function transactionHandle<Tx extends object>(
   }
 }
 
-/** What is wrong with a statement that would end the transaction or begin another one. */
+/** Returns the error for a statement that would end the transaction or begin another one. */
 export function controlIn(text: string | undefined): OncekeyError | undefined {
   const control = text === undefined ? null : TRANSACTION_CONTROL.exec(text)
   return control === null ? undefined : transactionControl(control[0].trim().toUpperCase())

@@ -34,7 +34,7 @@ export interface InboxContext<Tx> {
 
 export type Taken<Result> =
   | { readonly kind: 'done'; readonly result: Result }
-  /** It was taken in before: only acknowledge it. */
+  /** The message was taken in before: acknowledge it, and do nothing else. */
   | { readonly kind: 'duplicate' }
 
 export interface Inbox<Tx> {

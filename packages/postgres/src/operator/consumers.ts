@@ -9,7 +9,10 @@ import { type ConsumerRow, type HolderJson, listConsumers } from './statements/c
 /** A consumer as the log knows it; how far it is behind, `lag` of the log says. */
 export interface ConsumerSummary {
   readonly name: string
-  /** What its relays take, all together; `['*']` for everything, null where none has said. */
+  /**
+   * The types that its relays take, all together; `['*']` for all types, null if no relay has
+   * reported.
+   */
   readonly types: readonly string[] | null
   /** When a relay asked for it last. */
   readonly seenAt: Date
@@ -21,9 +24,9 @@ export interface ConsumerSummary {
   readonly heldSlots: number
   /** Since when no relay starts anything of it, by whom and why; null where it runs. */
   readonly pause: { readonly at: Date; readonly by: string; readonly note: string } | null
-  /** What each of its relays does, by their last reports, some seconds old. */
+  /** The last report of each of its relays, some seconds old. */
   readonly holders: readonly ConsumerHolder[]
-  /** Of all relays: events that ended per second, whatever became of them. */
+  /** How many events per second ended in all its relays, with success or without. */
   readonly perSecond: number
   /** The newest failure that a relay which is alive has seen. */
   readonly lastError: LastError | null

@@ -4,7 +4,7 @@ import { quotedSchema } from '../sql/schema-name.ts'
 import { storeError } from '../sql/store-error.ts'
 import { eraseScopeStatement } from './statements/erase-scope.ts'
 
-/** Whose keys: what `scope` of the engine returned for them. */
+/** Names the owner of the keys: the text that the engine's `scope` returned for them. */
 export interface ScopeName {
   /** @default 'http' */
   readonly namespace?: string
@@ -56,5 +56,5 @@ export async function eraseScope<Tx>(
   return { responses: Number(row?.responses), entries: Number(row?.entries) }
 }
 
-/** It reads all keys of the scope, and all of the audit. */
+/** The statement reads all keys of the scope and the whole audit trail. */
 const TIMEOUT_MS = 600_000

@@ -19,7 +19,9 @@ import {
 /** An event as it stands in the log. */
 export interface EventSummary {
   readonly id: string
-  /** Its number in the log: not quite the order of commits. */
+  /**
+   * Its number in the log. Numbers follow the order of inserts, which is not quite that of commits.
+   */
   readonly seq: string
   readonly type: string
   readonly source: string
@@ -39,8 +41,8 @@ export interface EventFilter {
 }
 
 /**
- * What an operator sees of the events that are still in the log. Reading changes nothing and holds
- * nothing back.
+ * Shows an operator the events that are still in the log. Reading changes nothing, and does not
+ * keep old rows alive.
  */
 export interface Events {
   /**
@@ -56,13 +58,13 @@ export interface Events {
    * `undefined` where it is not there, or not any more.
    */
   get(id: string): Promise<EventSummary | undefined>
-  /** What each consumer that takes events of its type has made of an event, by their names. */
+  /** How far each consumer that takes this event's type is with it, by the consumer's name. */
   deliveries(event: EventSummary): Promise<readonly EventDelivery[]>
-  /** Where somebody who follows begins: behind all that is committed now. */
+  /** The place from which to call `since`: behind everything that is committed now. */
   place(): Promise<EventPlace>
   /**
-   * What was committed since, each once, in whatever order transactions commit; at most 1,000 at a
-   * time.
+   * Events that were committed since then, each of them once, in whatever order transactions
+   * commit; at most 1,000 at a time.
    */
   since(place: EventPlace): Promise<{
     readonly events: readonly EventSummary[]
@@ -81,7 +83,7 @@ export interface EventDelivery {
   /** The id of what is on file: of a dead letter, or one that may become one. */
   readonly delivery: string | null
   readonly attempts: number | null
-  /** Of the last attempt. */
+  /** The error of the last attempt. */
   readonly error: { readonly name: string; readonly message: string } | null
 }
 

@@ -46,7 +46,7 @@ async function listByName(
 ): Promise<KeyPage> {
   const { namespace, scope, keyPrefix = '', state } = filter
   const [behind = null] = after === undefined ? [] : partsOfToken('keys.list', after, [1])
-  // What no index tells apart is told apart here, out of a bounded number of rows.
+  // No index has the state, so it is compared here, in a bounded number of rows.
   const looked = state === undefined ? limit : rowsToRead(limit)
   const rows = await ask(
     keysByName(schema)({
@@ -100,7 +100,7 @@ async function listByTime(
   ])
 }
 
-/** Of `looked` rows at most, those that are meant, as far as `limit` goes. */
+/** The page of rows that match, out of the `looked` rows that were read. */
 function pageOf(
   rows: readonly KeyRow[],
   looked: number,

@@ -20,8 +20,8 @@ export interface MigrateOptions {
   /** The schema everything of Oncekey's is in. @default 'oncekey' */
   readonly schema?: string
   /**
-   * Whose tables to migrate as well: `sagaMigrations` of `@oncekey/saga`, `webhookMigrations` of
-   * `@oncekey/webhooks`. @default []
+   * Packages whose tables are migrated as well: `sagaMigrations` of `@oncekey/saga`,
+   * `webhookMigrations` of `@oncekey/webhooks`. @default []
    */
   readonly also?: readonly PackageMigrations[]
 }
@@ -62,10 +62,7 @@ function isPackageMigrations(value: unknown): value is PackageMigrations {
   return typeof name === 'string' && Array.isArray(migrations)
 }
 
-/**
- * What a package's own tables are made by, in order; a migration that was released is never
- * changed.
- */
+/** The migrations of a package's own tables, in order; one that was released is never changed. */
 export interface PackageMigrations {
   readonly package: string
   readonly migrations: readonly ((schema: string) => string[])[]
@@ -73,7 +70,7 @@ export interface PackageMigrations {
   readonly last?: (schema: string) => string
 }
 
-/** What {@link migrate} runs first. */
+/** The migrations of this package, which {@link migrate} runs first. */
 export const postgresMigrations: PackageMigrations = {
   package: 'postgres',
   migrations,
@@ -98,7 +95,7 @@ export async function migratePackage<Tx>(
       if (error instanceof OptionsError) throw error
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw storeError(error, name)
       if (left === 1) throw locked(name, error)
-      // Those who queued behind it go first.
+      // Sessions that queued behind the lock go first.
       await sleep(PAUSE_MS)
     }
   }

@@ -8,7 +8,7 @@ import type { MigrateOptions, PackageMigrations } from './migrate.ts'
 import { schemaState, schemaVersions } from './migration-statements.ts'
 import { createMigrationsTable, createSchema } from './migrations/0000-schema.ts'
 
-/** What `migratePackage` would run. */
+/** The migrations that `migratePackage` would run. */
 export interface MigrationPlan {
   readonly package: string
   /** The newest migration that has run; 0 where none has. */
@@ -23,8 +23,8 @@ export interface MigrationPlan {
 }
 
 /**
- * What there is to migrate for each of these packages, read from the database and changing nothing.
- * Throws `store-unavailable`, and `store-too-new` where a newer release has been here.
+ * Reads from the database what is left to migrate for each of these packages, and changes nothing.
+ * Throws `store-unavailable`, and `store-too-new` if a newer release has migrated it.
  */
 export async function planMigrations<Tx>(
   client: PostgresClient<Tx>,

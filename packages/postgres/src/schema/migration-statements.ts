@@ -12,7 +12,7 @@ export function migrationLock(lock: string): Statement {
 /** PostgreSQL 14: the first with `pg_column_compression()` and `idle_session_timeout`. */
 export const OLDEST_SERVER = 140_000
 
-/** What is there of a schema; text, or null where it is missing. And what the server is. */
+/** Reads which objects of a schema exist (as text, or null) and what the server is. */
 export function schemaState(schema: string): Statement<SchemaState> {
   return {
     name: 'schema_state',

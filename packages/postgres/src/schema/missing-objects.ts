@@ -1,8 +1,8 @@
 import type { Statement } from '../sql/sql-client.ts'
 
 /**
- * Which of the tables and functions that `texts`, the migrations that have run, leave behind are
- * not in the schema: somebody has dropped them. Their names are read out of those texts.
+ * Returns the tables and functions that the migrations that have run (`texts`) create, and that the
+ * schema lacks because somebody dropped them. Their names are read from those texts.
  */
 export function missingObjects(
   schema: string,

@@ -3,7 +3,7 @@ import { lockNumber } from './lock-number.ts'
 
 /** A key under the two names by which a store looks it up. */
 export interface ClaimKey {
-  /** Its name in the tables of this process. */
+  /** The key's name in this process: schema, namespace, scope and key, joined unambiguously. */
   readonly id: string
   /** The number of its advisory lock in the database. */
   readonly lock: string

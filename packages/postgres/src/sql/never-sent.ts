@@ -29,7 +29,10 @@ const marked = new WeakSet<Error>()
 /** Too many connections; starting up or shutting down; not signed in; no such database. */
 const NOT_LET_IN = new Set(['53300', '57P03', '28000', '28P01', '3D000'])
 
-/** Of pg-pool, which TypeORM and Drizzle use too, of Knex, and of Kysely. */
+/**
+ * The errors of an ended pool: of pg-pool, which TypeORM and Drizzle use too, of Knex, and of
+ * Kysely.
+ */
 const POOL_ENDED =
   /^Cannot use a pool after calling end on the pool|^Unable to acquire a connection$|^driver has already been destroyed$/
 const POSTGRES_JS_ENDED = 'CONNECTION_ENDED'

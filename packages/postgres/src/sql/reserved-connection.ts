@@ -55,7 +55,8 @@ export function reservedConnection(
         // The connection may have been lost while it was idle: a fresh one gets one more try.
         if (before === undefined || current !== undefined) throw error
         return await ask(statement).catch((second) => {
-          // What is in doubt is the first.
+          // If the second try was never sent, the caller learns of the first, whose outcome is in
+          // doubt.
           throw isNeverSent(second) ? error : second
         })
       }

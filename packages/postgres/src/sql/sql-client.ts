@@ -106,13 +106,14 @@ export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
  * type parser of a driver, and none that a user installed, can change them.
  */
 export interface Statement<Row = unknown> {
-  /** What it is called in logs; a part of its name when it is prepared. */
+  /** The name of the statement in logs, and a part of its name when it is prepared. */
   readonly name: string
   readonly text: string
   readonly values: readonly SqlValue[]
   /**
-   * It writes nothing: once nobody waits for its answer, the server may be told to stop. One that
-   * writes must not be, because cancelled in its wait for a synchronous standby it is committed.
+   * The statement writes nothing, so the server may be told to stop it once nobody waits for its
+   * answer. A statement that writes must not be stopped: cancelled while it waits for a synchronous
+   * standby, its transaction is committed all the same.
    */
   readonly cancellable?: true
   /** Never set: carries the type of its rows. */

@@ -10,7 +10,7 @@ export function sqlLiteral(value: SqlValue): string {
   if (value === null) return 'null'
   if (typeof value === 'object') return `E'\\\\x${Buffer.from(value).toString('hex')}'`
   const text = String(value).replaceAll("'", "''")
-  // It would end the message, and the server could not keep it either.
+  // A NUL would end the message to the server, and PostgreSQL cannot store it either.
   if (text.includes('\0')) throw new TypeError('A string with a NUL cannot be sent to PostgreSQL.')
   return text.includes('\\') ? ` E'${text.replaceAll('\\', '\\\\')}'` : `'${text}'`
 }

@@ -2,8 +2,8 @@ import { OptionsError } from '@oncekey/core'
 import type { RedisClient, RedisSubscriber } from './redis-client.ts'
 
 /**
- * What is used of a client of node-redis (the package `redis`), 5 or 6: of `createClient`,
- * `createClientPool`, `createCluster` or `createSentinel`.
+ * The methods of a node-redis client (the package `redis`, 5 or 6) that are used: of
+ * `createClient`, `createClientPool`, `createCluster` or `createSentinel`.
  */
 export interface NodeRedisClient {
   // Each kind is sent commands in another way.
@@ -21,7 +21,7 @@ export interface NodeRedisSubscriber {
   withTypeMapping(mapping: any): unknown
 }
 
-/** What can be told of a client by its methods; node-redis 4 lacks `withTypeMapping`. */
+/** Recognises a client by its methods; node-redis 4 lacks `withTypeMapping`. */
 export function isNodeRedis(client: unknown): client is NodeRedisClient {
   return has(client, 'sendCommand', 'withTypeMapping')
 }
@@ -68,7 +68,10 @@ export function subscriberOfNodeRedis(client: NodeRedisSubscriber): RedisSubscri
   }
 }
 
-/** Where `WAIT` would not be on the connection that wrote. */
+/**
+ * Refuses `replicas` for a client that would send `WAIT` on another connection than the one that
+ * wrote.
+ */
 export function refuseReplicas(client: unknown): void {
   if (!isNodeRedis(client)) return
   if (!isCluster(client) && !isSentinel(client) && !isPool(client)) return
@@ -101,7 +104,7 @@ function sender(client: NodeRedisClient): Send {
  */
 const OPTIONS = { typeMapping: { 36: Buffer }, asap: false }
 
-/** What the server itself refused has the name that ioredis gives it. */
+/** Gives an error that the server itself sent the name that ioredis gives it. */
 function asReplyError(error: unknown): unknown {
   for (let type = Object(error); type !== null; type = Object.getPrototypeOf(type)) {
     if (type.constructor?.name !== 'ErrorReply') continue

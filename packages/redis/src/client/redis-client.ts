@@ -10,7 +10,7 @@ export interface RedisClient {
   info(section: string): Promise<string>
   /** The connection of a `Redis` while it has one. */
   readonly stream?: { cork(): void; uncork(): void } | undefined
-  /** Only a `Cluster` has it. */
+  /** Only a `Cluster` has this method. */
   nodes?(role: 'master'): { info(section: string): Promise<string> }[]
   readonly isCluster?: boolean
   readonly options?: { readonly enableAutoPipelining?: boolean | undefined }

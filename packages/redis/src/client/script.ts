@@ -26,7 +26,7 @@ export function script<Question, Reply>(
   return { ...parts, sha: hash('sha1', parts.text) }
 }
 
-/** Readers of replies. Scripts answer words, and integers that are small and exact. */
+/** Reads a reply as text. Scripts reply with words, and with integers that are small and exact. */
 export function textIn(raw: unknown): string {
   if (Buffer.isBuffer(raw)) return raw.toString()
   if (typeof raw === 'string') return raw

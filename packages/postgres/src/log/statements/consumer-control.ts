@@ -44,7 +44,7 @@ export function setPaused(
   }
 }
 
-/** Which of these consumers are paused. */
+/** Returns those of these consumers that are paused. */
 export function pausedConsumers(
   schema: string,
 ): (consumers: readonly string[]) => Statement<{ name: string }> {
@@ -58,7 +58,7 @@ export function pausedConsumers(
   })
 }
 
-/** What a relay does for a consumer; nothing where its lease has ended. */
+/** Stores a relay's report for a consumer, unless the relay's lease has ended. */
 export function reportWork(schema: string): (work: RelayWork) => Statement {
   return ({ consumer, relay, perSecond, lastError }) => ({
     name: 'report_work',

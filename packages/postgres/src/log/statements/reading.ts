@@ -91,7 +91,10 @@ export function logLag(
   })
 }
 
-/** Reads the server's life, and names it if it has no name yet. */
+/**
+ * Reads the name of the server's life, and sets one if there is none. A promoted standby or a
+ * restored copy is another life, in which positions and epochs of the one before mean nothing.
+ */
 export function presentLife(schema: string): Statement<{ life: string }> {
   return { name: 'present_life', text: `select ${schema}.name_life() as life`, values: [] }
 }
@@ -101,7 +104,7 @@ export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
   return { name: 'rebase', text: `select ${schema}.rebase_2() as rebased`, values: [] }
 }
 
-/** Runs a transaction that takes a number and completes. It flushes nothing to disk. */
+/** Uses up one transaction id, in a transaction that flushes nothing to disk. */
 export function useUpNumber(): Statement {
   return { name: 'use_up_number', text: 'select pg_current_xact_id()::text', values: [] }
 }

@@ -1,24 +1,30 @@
 import type { SqlValue } from '../../sql/sql-client.ts'
 
 /**
- * What one kind of redrive takes, as parts of SQL: the log, webhooks and sagas have one each. The
- * parts see the redrive as `mine` and may use the parameters that `values` gives, from $1 on.
+ * The parts of SQL by which one kind of redrive differs; the log, webhooks and sagas have one each.
+ * The parts see the redrive as `mine` and may use the parameters that `values` gives, from $1 on.
  */
 export interface RedriveKind {
   readonly source: 'consumers' | 'webhooks' | 'sagas'
   readonly kind: 'dead-letters' | 'window'
-  /** What is looked at, in an order of time and id that an index has: `oncekey.deliveries d`. */
+  /**
+   * The table with its alias, which an index has in the order of `at` and `id`: `oncekey.deliveries
+   * d`.
+   */
   readonly table: string
   readonly id: string
   readonly idType: 'bigint' | 'text' | 'uuid'
   /** Below every id, to begin with. */
   readonly lowestId: string
   readonly at: string
-  /** Which rows are looked at at all: those that the index holds. */
+  /** The condition for a row to be looked at, the same as that of the index. */
   readonly isCandidate: (filter: unknown) => string
-  /** What `isMeant` needs beside the table. */
+  /** Joins of what `isMeant` needs beside the table. */
   readonly join: string
-  /** Which of those looked at are taken; `isMeant` is true of no others. */
+  /**
+   * The condition for a row that is looked at to be taken. It is never true of rows that are not
+   * looked at.
+   */
   readonly isMeant: string
   values(filter: unknown): readonly SqlValue[]
   /**

@@ -75,8 +75,8 @@ export function eventWithin(
 }
 
 /**
- * Where each consumer is with one event: whether its cursor has passed it, and what is on file of a
- * delivery that did not succeed at once.
+ * How far each consumer is with one event: whether its cursor has passed it, and the delivery on
+ * file, if it did not succeed at once.
  */
 export function deliveriesOfEvent(
   schema: string,
@@ -110,7 +110,7 @@ export interface EventDeliveryRow {
   readonly is_ahead: 'true' | 'false'
 }
 
-/** What is visible now, and the highest number of it: where somebody who follows begins. */
+/** The present snapshot, and the highest number visible in it: where `since` begins. */
 export function presentPlace(
   schema: string,
 ): Statement<{ readonly from: string; readonly seq: string }> {

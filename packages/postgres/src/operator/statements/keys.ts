@@ -120,7 +120,7 @@ const timeOf = (parameter: string) =>
 
 const cursorValues = (cursor: TimeCursor | undefined) => cursor ?? [null, null, null, null]
 
-/** What one key comes to. `body` in hex, and only where it was asked for. */
+/** One key with everything known of it. `body` is in hex, and null unless it was asked for. */
 export interface KeyDetailRow extends KeyRow {
   readonly headers: string | null
   readonly body: string | null
@@ -172,7 +172,7 @@ export function findKey(
   }
 }
 
-/** Who acts, as the functions of the schema take it. */
+/** A key with the actor and the note, as the functions of the schema take them. */
 export interface ActOnKey extends KeyName {
   readonly lock: string
   readonly actor: string

@@ -1,6 +1,6 @@
 import { sqlLiteral } from '../../sql/sql-literal.ts'
 
-/** What is said of a table (or view) and of each of its columns, for whoever looks with psql. */
+/** The comment of a table or view and those of its columns, for whoever looks with psql. */
 export interface TableComment {
   readonly kind?: 'view'
   readonly about: string

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 
-/** What a client of `pg` knows of its backend, down to what is used of it. */
+/** The part of a `pg` client that a cancel request needs: how it reached its backend. */
 export interface Cancellable {
   readonly host?: string
   readonly port?: number

@@ -21,7 +21,7 @@ export function forgetPrepared({ connection }: PgClient): void {
   }
 }
 
-/** Of the names of our statements. */
+/** The prefix of the names of our prepared statements. */
 export const STATEMENT_PREFIX = 'oncekey_'
 
 const FORGETS = /^(?:DISCARD ALL|DEALLOCATE)/

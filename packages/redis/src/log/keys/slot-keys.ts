@@ -56,7 +56,7 @@ export function subscriptionsKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:subscriptions:${consumer}`
 }
 
-/** What one script may touch of a consumer, whatever its slots. */
+/** The keys of a consumer that one script may touch, whatever its slots. */
 export function partitionKeys(consumer: string): {
   readonly subscriptions: string
   /** A hash: since when it is paused, and by whom. */

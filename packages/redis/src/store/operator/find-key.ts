@@ -5,7 +5,7 @@ import { responseIn } from '../record/result-bytes.ts'
 import { refuseNewer } from './key-state.ts'
 import { findKeyLua } from './lua.ts'
 
-/** What is known of a key. It writes nothing. */
+/** Reads everything known of a key, and writes nothing. */
 export const findKeyScript: Script<FindKey, KeyDetail | undefined> = script({
   name: 'find-key',
   text: findKeyLua,

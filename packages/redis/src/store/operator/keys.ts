@@ -26,7 +26,7 @@ export function redisKeys(on: {
 }): Keys {
   const { scripts, replicas, keyRetentionMs, resultRetentionMs } = on
 
-  /** What was told to be done is on as many servers as a completion has to be. */
+  /** Runs an act, and waits until it is on as many replicas as a completion has to be. */
   async function perform<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,

@@ -11,7 +11,7 @@ import { storeError } from '../../client/store-error.ts'
 import { operationStreams, recordKeys } from '../record/record-keys.ts'
 import { listOperationsScript, type StreamEntry } from './list-operations.ts'
 
-/** Where an entry stands among those of all partitions. */
+/** The position of an entry among those of all partitions. */
 interface Place {
   readonly ms: number
   readonly number: number

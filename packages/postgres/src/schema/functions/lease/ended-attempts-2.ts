@@ -1,10 +1,11 @@
 /**
- * Which of the attempts that a process waits for are over: ended, taken over, or past their lease
- * without an open transaction. Number 0 means whatever holds the key without an attempt.
+ * Returns which of the attempts that a process waits for are over: ended, taken over, or past their
+ * lease without an open transaction. Number 0 means whatever holds the key without an attempt.
  *
- * An open transaction shows by its lock, and a lock that could be taken is held until this
- * statement ends. All sessions share one lock table, so at most 'in_most' results are returned,
- * which is how many locks are held at once. A caller that got that many asks again.
+ * An open transaction holds the key's advisory lock, so the function tries to take it. A lock that
+ * it gets is held until the statement ends. All sessions share one lock table, so at most 'in_most'
+ * results are returned, which limits the locks that are held at once. A caller that gets that many
+ * asks again.
  */
 export function endedAttempts2(schema: string): string {
   return `create function ${schema}.ended_attempts_2(in_attempts json, in_most integer) returns text

@@ -1,8 +1,9 @@
 import { sameKey } from '../expressions/key-hash.ts'
 
 /**
- * Of the slots whose cursors moved. One that waits behind another of its ordering key has not been
- * tried; nobody settles that other in between, because the cursor is locked.
+ * Files the failed deliveries of the slots whose cursors moved. A delivery that waits behind
+ * another of its ordering key has not been tried; that other one cannot be settled in between,
+ * because the cursor is locked.
  */
 export function fileFailed2(schema: string): string {
   return `create function ${schema}.file_failed_2(in_consumer text, in_slots smallint[], in_failed json)

@@ -27,7 +27,7 @@ export function readEvents5(schema: string): string {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
           o.ordering_key, o.data::text, o.headers::text,
           (extract(epoch from o.occurred_at) * 1000)::bigint::text`
-  // Of the place that the row's slot is at; null where this reader does not have the slot.
+  // The index of the place that the row's slot is at; null if this reader does not have the slot.
   const place = 'in_slots[o.slot + 1]'
   const wanted = `not pg_visible_in_snapshot(o.xid, froms[${place}])
             and pg_visible_in_snapshot(o.xid, tos[${place}])

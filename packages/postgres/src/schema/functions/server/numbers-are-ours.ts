@@ -19,7 +19,7 @@ export function numbersAreOurs(schema: string): string {
     end $$`
 }
 
-/** Of the cluster; null where the service that runs it does not let one see that. */
+/** The system identifier of the cluster; null if the service that runs it hides that. */
 export function systemIdentifier(schema: string): string {
   return `create function ${schema}.system_identifier() returns text
     language plpgsql stable as $$

@@ -50,7 +50,7 @@ export interface NextDueQuestion {
 export interface NextDue extends HeldSlot {
   readonly number: number
   readonly inMs: number
-  /** It was started before, and that start has no recorded end. */
+  /** The delivery was started before, and that start has no recorded end. */
   readonly isDubious: boolean
   /** The size of its event, once it is due. */
   readonly bytes: number
