@@ -25,8 +25,8 @@ interface Declarations {
 }
 
 /**
- * What an entry exports, and what that refers to within the package, as declarations without
- * comments. Declarations are made file by file, as the build makes them, so nothing is compiled.
+ * The declarations that an entry exports, and those of the package that they refer to, without
+ * comments. They are made file by file, as the build makes them, so nothing is compiled.
  */
 export function apiSurface(entry: string): Declared[] {
   const files = new Map<string, Declarations>()

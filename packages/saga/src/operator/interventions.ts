@@ -27,7 +27,7 @@ export interface CompensateOptions {
    * has undone it by hand. Steps from the pivot on have no compensation. @default false
    */
   readonly pastPivot?: boolean
-  /** Who says so, for the audit trail. @default the login of the connection */
+  /** Who acts, for the audit trail. @default the login of the connection */
   readonly actor?: string
 }
 

@@ -3,7 +3,7 @@ import type { Leases } from './leases.ts'
 import type { ResolvedOptions } from './runner-options.ts'
 import type { Statements } from './statements.ts'
 
-/** What inspecting and managing runs requires, without driving any. */
+/** The part of a runner's state that inspecting and managing runs needs, without driving any. */
 export interface RunsState<Tx>
   extends Pick<ResolvedOptions<Tx>, 'client' | 'schema' | 'quotedSchema' | 'acquireTimeoutMs'> {
   readonly statements: Statements
@@ -11,7 +11,7 @@ export interface RunsState<Tx>
   readonly definitions: ResolvedOptions<Tx>['definitions'] | undefined
 }
 
-/** What the parts of a runner share. */
+/** The state that the parts of a runner share. */
 export interface RunnerState<Tx> extends ResolvedOptions<Tx> {
   readonly statements: Statements
   readonly leases: Leases

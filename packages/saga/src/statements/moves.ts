@@ -53,8 +53,8 @@ export interface RecordMove {
 }
 
 /**
- * A move as `saga_record_2` reads it. JSON values are nested as strings, because PostgreSQL would
- * decode nested JSON and refuse \u0000.
+ * A move as `saga_record_4` is given it. JSON values are nested as strings, because PostgreSQL
+ * would decode nested JSON and refuse \u0000.
  */
 export interface MoveJson {
   readonly steps: readonly {

@@ -15,6 +15,6 @@ export interface SagaAlert {
   readonly step?: string
   readonly reason?: DeadReason
   readonly error?: FailureJson
-  /** What happened and what to do. */
+  /** The text for a person: what happened, and what to do. */
   readonly message: string
 }

@@ -63,7 +63,7 @@ async function runIn(transaction: unknown, { text, values }: Statement): Promise
   const query: unknown = Reflect.get(Object(transaction), 'query')
   if (typeof query !== 'function') {
     throw new OptionsError(
-      "hooks.consumer writes with the log's own transaction, which has no query(text, values). Give the relay a log on a pg Pool or on fromPglite(db).",
+      "webhooks().consumer writes with the log's own transaction, which has no query(text, values). Give the relay a log on a pg Pool or on fromPglite(db).",
     )
   }
   await query.call(transaction, text, [...values])

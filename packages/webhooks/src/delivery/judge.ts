@@ -81,7 +81,7 @@ function classified(status: number, classify: Classify): ResponseClass {
 
 const CLASSES: readonly ResponseClass[] = ['delivered', 'transient', 'permanent', 'gone']
 
-/** What the history of the delivery keeps of the exchange. */
+/** The part of the exchange that the history of the delivery keeps. */
 function historyOf(
   { status, failure, durationMs, body, truncated }: Exchange,
   responseClass: ResponseClass,

@@ -1,7 +1,7 @@
 import { callLater } from '@oncekey/core'
 import { type Dispatcher, request } from 'undici'
 
-/** What one exchange with a receiver came to. */
+/** The result of one request to a receiver: its answer, or why there is none. */
 export interface Exchange {
   /** Undefined if no answer came in time. */
   readonly status: number | undefined

@@ -12,7 +12,9 @@ export interface Outgoing {
   readonly body: Uint8Array
   /** The first is 1. */
   readonly attempt: number
-  /** Those in force, the newest first. A receiver who knows any of them accepts the delivery. */
+  /**
+   * The secrets in force, the newest first. A receiver that knows any of them accepts the delivery.
+   */
   readonly secrets: readonly StoredSecret[]
   /** The endpoint's own headers and certificates. */
   readonly headers: StoredSecret | null
@@ -61,7 +63,7 @@ export function requestHeaders(
       secrets: secrets.map((stored) => openSecret(stored, endpointId, seal)),
     }),
     'x-event-id': messageId,
-    // Not signed: receivers may log it, but must not decide by it.
+    // The signature does not cover this header, so receivers may log it but must not decide by it.
     'x-delivery-attempt': String(attempt),
   }
 }

@@ -5,7 +5,7 @@ import { sealSecret } from '../sealing/sealed-secret.ts'
 import type { StoredWays } from '../statements/endpoints.ts'
 import { checkEndpointHeaders } from './endpoint-headers.ts'
 
-/** How an endpoint wants to be reached. */
+/** Settings of an endpoint for its requests, beside the URL. */
 export interface EndpointWays {
   /**
    * Headers sent with every delivery, such as `authorization`; stored like signing secrets. Headers

@@ -38,7 +38,7 @@ export interface PurgeWebhooksOptions {
   readonly messageRetentionMs?: number
 }
 
-/** What one call removed. */
+/** How much one call of `purge` removed. */
 export interface PurgedWebhooks {
   /** Deliveries, dead letters included. */
   readonly deliveries: number

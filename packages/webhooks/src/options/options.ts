@@ -99,7 +99,7 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly onFailingEndpoint?: (message: WebhookEndpointMessage) => void | Promise<void>
 }
 
-/** What `customerOf` can decide by. */
+/** The facts about an event that `customerOf` decides by. */
 export interface EventFacts {
   readonly id: string
   readonly type: string
@@ -114,7 +114,7 @@ export interface ResolvedOptions {
   readonly sql: SqlClient
   /** Quoted, for statements. */
   readonly schema: string
-  /** As it was given, for messages. */
+  /** The schema's name as it was given, unquoted, for messages. */
   readonly schemaName: string
   readonly consumerName: string
   readonly customerOf: ((event: EventFacts) => string | undefined) | undefined

@@ -1,7 +1,10 @@
 import { hash } from 'node:crypto'
 import { OptionsError } from '@oncekey/core'
 
-/** Where the requests of the adapters carry their URL: Node and Fastify, Hono, fetch. */
+/**
+ * The properties in which the requests of the adapters have their URL: Node and Fastify, Hono,
+ * fetch.
+ */
 interface AnyRequest {
   readonly originalUrl?: string
   readonly req?: { readonly url?: string }

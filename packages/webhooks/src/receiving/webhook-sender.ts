@@ -21,7 +21,7 @@ export interface WebhookSender {
   verify(delivery: SignedDelivery): void
 }
 
-/** What a signature is checked against. */
+/** The parts of a delivery that a signature covers. */
 export interface SignedDelivery {
   /** A header's value by its lower-case name; `undefined` if it is missing or came twice. */
   readonly header: (name: string) => string | undefined

@@ -41,7 +41,10 @@ function warnOfUnsealed(): void {
   )
 }
 
-/** Throws `seal-key-missing` if its key is not listed, and `seal-broken` if it does not open. */
+/**
+ * Opens a stored secret. Throws `seal-key-missing` if the key that sealed it is not listed, and
+ * `seal-broken` if it does not open.
+ */
 export function openSecret(
   stored: StoredSecret,
   endpointId: string,

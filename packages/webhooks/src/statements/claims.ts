@@ -56,7 +56,7 @@ export interface ClaimedDelivery {
   readonly messageId: string
   /** In base64. */
   readonly body: string
-  /** Those in force, the newest first. */
+  /** The secrets in force, the newest first. */
   readonly secrets: readonly StoredSecret[] | null
   /** The endpoint's own headers, as they are stored. */
   readonly headers: StoredSecret | null

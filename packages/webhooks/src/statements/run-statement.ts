@@ -1,10 +1,10 @@
 import { OncekeyError } from '@oncekey/core'
 import { type SqlClient, type Statement, sqlState, storeError } from '@oncekey/postgres/client'
 
-/** What a statement runs on. */
+/** The connection and the schema that a statement runs on. */
 export interface WebhookTables {
   readonly sql: SqlClient
-  /** As it was given, for messages. */
+  /** The schema's name as it was given, unquoted, for messages. */
   readonly schemaName: string
 }
 

@@ -36,7 +36,7 @@ export interface DeliveryVerdict extends Verdict {
 export interface SentAs {
   readonly endpointId: string
   readonly url: string
-  /** As they are stored; null for none. */
+  /** Its own headers as they are stored; null if it has none. */
   readonly headers: string | null
   readonly tls: string | null
 }

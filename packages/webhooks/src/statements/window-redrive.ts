@@ -1,6 +1,9 @@
 import type { RedriveKind, SqlValue } from '@oncekey/postgres/client'
 
-/** What a replay of a window sends again: everything one endpoint wants of a time. */
+/**
+ * A replay of a window: everything that one endpoint wants among the events of a period is sent
+ * again.
+ */
 export interface WindowFilter {
   readonly endpointId: string
   readonly since: Date
