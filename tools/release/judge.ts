@@ -7,7 +7,10 @@ export interface Judgement {
   readonly missing: readonly string[]
 }
 
-/** Judges what would be published, beside what publint and "are the types wrong" say of it. */
+/**
+ * Checks the tarballs that would be published for faults that publint and "are the types wrong" do
+ * not look for.
+ */
 export function judge(
   packed: readonly Packed[],
   limits: Readonly<Record<string, number>>,

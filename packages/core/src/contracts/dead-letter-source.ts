@@ -36,7 +36,7 @@ export interface DeadLetterSource {
   listRetrying(filter: RetryingFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
   /** Returns a letter with every attempt, even if it is no longer dead. */
   get(id: string): Promise<DeadLetterDetail | undefined>
-  /** Counts those that match: what `redrive` would take. */
+  /** Counts the letters that match, which `redrive` would take. */
   count(filter: DeadLetterFilter): Promise<number>
   /**
    * Redrives at most `limit` of those that match, the oldest first, and none that is `retired`.
@@ -150,6 +150,6 @@ export interface DeadLetterGroup {
   readonly count: number
   readonly oldestAt: Date
   readonly newestAt: Date
-  /** One of them, as an example. */
+  /** One letter of the group, as an example. */
   readonly sample: { readonly id: string; readonly name: string; readonly message: string }
 }

@@ -28,7 +28,7 @@ export interface WantedList {
   readonly seenAt: number
   /** Whether the last relay with this list left with `release`. */
   readonly left: boolean
-  /** The relays that have it, and until when each counts as alive. */
+  /** The relays with this list, and until when each counts as alive. */
   readonly relays: Readonly<Record<string, number>>
 }
 

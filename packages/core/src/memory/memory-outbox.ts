@@ -2,7 +2,7 @@ import type { OutboxEvent } from '../contracts/event.ts'
 
 /** The committed events of a memory store, numbered from 0; the oldest are dropped. */
 export interface MemoryOutbox {
-  /** From number `first` on. */
+  /** The events, with numbers from `first` on. */
   readonly events: OutboxEvent[]
   readonly first: number
   append(committed: readonly OutboxEvent[]): void

@@ -9,7 +9,7 @@ export function answer(status: number, page: Html): Response {
   })
 }
 
-/** Dates as ISO 8601, bytes as base64. */
+/** Responds with JSON: dates as ISO 8601, bytes as base64. */
 export function jsonAnswer(status: number, data: unknown): Response {
   return new Response(JSON.stringify(data, bytesAsText), {
     status,

@@ -74,7 +74,10 @@ function filterOf(query: URLSearchParams): OperationFilter {
   return { ...filledIn(query, 'actor', 'act', 'target'), ...Object.fromEntries(times) }
 }
 
-/** A key leads to its page; whatever else it was stands as the audit has it. */
+/**
+ * The target of an act: a link to the page for a key, and the text of the audit trail for anything
+ * else.
+ */
 function targetOf(target: string): Content {
   const parts = partsOf(target)
   if (parts?.length !== 4 || parts[0] !== 'key') return target

@@ -15,10 +15,7 @@ import type { IdempotencyOptions } from './options.ts'
 /** The middleware and its functions. */
 export interface IdempotencyMiddleware<Tx, Ctx extends KoaContext> {
   (ctx: Ctx, next: () => Promise<unknown>): Promise<void>
-  /**
-   * What the handler of a covered request may use; typed by the store. Throws `not-covered`
-   * elsewhere.
-   */
+  /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(ctx: KoaContext): HandlerContext<Tx>
   /**
    * On shutdown: new requests get 503, running ones finish. Returns how many did not by the

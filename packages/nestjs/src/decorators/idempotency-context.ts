@@ -2,8 +2,8 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { type HandlerContext, OncekeyError } from '@oncekey/core'
 
 /**
- * What the handler of a covered request may use: its transaction, `emit`, `deriveKey`, as a
- * parameter. Throws `not-covered` on a route without `@Idempotent`.
+ * The context of a covered request as a parameter of its handler: the transaction, `emit`,
+ * `deriveKey`. Throws `not-covered` on a route without `@Idempotent`.
  *
  * @example
  * ```ts

@@ -4,7 +4,10 @@ export interface SharedSendOptions<Message> {
   readonly batchSize: number
   /** Sends all of the messages or none. */
   readonly send: (messages: Message[]) => Promise<unknown>
-  /** Whether a failure is permanent. For many messages, it may be due to only one of them. */
+  /**
+   * Whether a failure is permanent. If several messages were sent together, only one of them may
+   * have caused it.
+   */
   readonly isPermanent: (error: unknown) => boolean
 }
 

@@ -40,7 +40,10 @@ function idle(client: PgClient): Promise<void> {
   })
 }
 
-/** After an error outside a transaction: an ordinary one leaves the session usable. */
+/**
+ * Ends the use of a session after an error outside a transaction. An ordinary error leaves the
+ * session usable.
+ */
 export function releaseOrDestroy(session: PgSession, error: unknown): void {
   if (isSessionFit(error)) session.release()
   else session.destroy(asError(error))

@@ -233,7 +233,7 @@ function busy(what: string, timeoutMs: number): OncekeyError {
   return new OncekeyError('store-busy', `${what} within ${Math.round(timeoutMs)} ms.`)
 }
 
-/** A shorter timeout of the pool itself. */
+/** The error for a pool whose own timeout was shorter than ours. */
 function poolBusy(cause: Error): OncekeyError {
   return new OncekeyError('store-busy', `No connection came free: ${cause.message}`, { cause })
 }

@@ -18,7 +18,10 @@ export interface CustomerEndpoints extends Omit<Endpoints, 'register' | 'list'> 
   ): ReturnType<Endpoints['list']>
 }
 
-/** An endpoint's customer never changes, so a check before each act is enough. */
+/**
+ * Restricts endpoints and deliveries to one customer. An endpoint never changes its customer, so it
+ * is enough to check that before each act.
+ */
 export function forCustomer(
   customer: string,
   endpoints: Endpoints,

@@ -31,7 +31,7 @@ export function verifyWebhook({
 }: {
   /** A header's value by its lower-case name. */
   readonly header: (name: string) => string | null | undefined
-  /** The bytes that came, not what a parser made of them. */
+  /** The body as the bytes that were received, before any parser. */
   readonly body: string | Uint8Array
   /** Every secret that may be in force: `whsec_…`, `whpk_…` or `whsk_…`. */
   readonly secrets: readonly SigningSecret[]

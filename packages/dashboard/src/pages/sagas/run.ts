@@ -8,7 +8,10 @@ import type { SagasSource, ShownWholeRun } from '../../sources/sagas.ts'
 import { flow } from './flow.ts'
 import { runSchema } from './schemas.ts'
 
-/** One run: its flow, its story, its input, and what a person may do. */
+/**
+ * The page of one run of a saga: its steps as a picture, its timeline, its input, and the acts that
+ * are allowed.
+ */
 export const sagaRunPage: PageRoute = page<ShownWholeRun>({
   path: 'sagas/run',
   title: 'Saga run',

@@ -86,7 +86,7 @@ function asked(
   return { keys: recordKeys(name), name, verb, act: checkedAct(verb, act), detail }
 }
 
-/** Without what else the object may have: a claim, for example. */
+/** The name alone: the object may be a claim, or have other properties. */
 function nameOf({ namespace, scope, key }: KeyName): KeyName {
   return { namespace, scope, key }
 }

@@ -1,27 +1,27 @@
 import { bytesOf } from '../expressions/bytes-of.ts'
 
 /**
- * The next events of some slots. 'in_places' are the different places that the reader's slots are
- * at; 'in_slots' says for each of the 64 which, from 1, or null. Nearly always there is one for
- * all.
+ * Reads the next events of some slots. A reader's slots are at one place or at a few: 'in_places'
+ * lists the different places, and 'in_slots' has for each of the 64 slots the number of its place
+ * in that list, from 1, or null. Nearly always all slots are at one place.
  *
- * Whoever wrote after 'from' began has numbers above all that was visible in it: their rows come
- * from the end of the primary key, and at most 'in_scan' of them are looked at, wanted or not.
- * Whoever was writing at 'from' is named in it: theirs are found by transaction. The former stand
- * above 'start' and the latter below, so this is the order.
+ * A place names a snapshot, 'from'. A transaction that began after it has numbers above all that
+ * the snapshot showed, so its rows are at the end of the primary key; at most 'in_scan' of them are
+ * looked at, wanted or not. A transaction that was writing at that moment is named in the snapshot,
+ * and its rows are found by its id. The numbers of the latter are at most 'start' and those of the
+ * former above it, so the latter are returned first.
  *
- * Of whoever has written more than 'in_scan' rows by then, every page would have to sort all of
- * them. So they are gone through by number, from their first or from where the page before ended,
- * together with what follows: 'in_scan' rows a page, and each once.
+ * If the transactions that were writing have more than 'in_scan' rows, every page would have to
+ * sort all of them. Then these rows are read by number instead, from the first one or from where
+ * the page before ended, together with all that follow: 'in_scan' rows a page, and each row once.
  *
- * The page ends with the event that brings it to 'in_bytes', by what the rows say without being
- * read: there is always one. 'cut' is the number of that event, where there is one.
+ * The page ends with the event that brings it to 'in_bytes', by the sizes in the rows, so it has at
+ * least one event. 'cut' is the number of that event, if there is one.
  *
- * STABLE: every query in it sees what the one snapshot sees that it returns. The last row is not an
- * event: 'data' is that snapshot; 'seq' the highest number that was looked at, null where there was
- * none; 'source' the highest of those that every 'to' shows; 'type' says 'stopped' where there may
- * be more behind, and 'seq' is null then where the page ends with its last event, because of its
- * bytes.
+ * STABLE: every query in it sees the one snapshot that it returns. The last row is not an event.
+ * Its 'data' is that snapshot, its 'seq' the highest number that was looked at (null if there was
+ * none, and if the page ended because of its bytes), its 'source' the highest of these that every
+ * 'to' shows, and its 'type' is 'stopped' if there may be more.
  */
 export function readEvents5(schema: string): string {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,

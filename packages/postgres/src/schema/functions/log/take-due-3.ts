@@ -1,10 +1,10 @@
 import { bytesOf } from '../expressions/bytes-of.ts'
 
 /**
- * What is due in these slots, with a start counted for each: whatever its type, or only the types
- * given, as whole names and as beginnings. What was started and never settled comes alone: one of
- * its like may have been the end of a process. What is handed out ends with what brings it to
- * 'in_bytes'.
+ * Takes the deliveries that are due in these slots, and counts a start for each: of all types, or
+ * only of the types given, as whole names and as beginnings. A delivery with a start that has no
+ * recorded end is taken alone, because a process may have died of it. The result ends with the
+ * delivery that brings it to 'in_bytes'.
  */
 export function takeDue3(schema: string): string {
   const meant = `(in_whole is null or type = any(in_whole)

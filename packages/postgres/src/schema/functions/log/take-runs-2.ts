@@ -2,13 +2,15 @@ import { bytesOf } from '../expressions/bytes-of.ts'
 import { sameKey } from '../expressions/key-hash.ts'
 
 /**
- * What is due in these slots, for a consumer that is ordered. Of each ordering key the first that
- * is retrying is handed out once it is due, with a start counted; and behind it, in the order of
- * the log, what waited for it: at most 'in_run' of a key, up to one that is to wait longer, was
- * started and never settled, is under way or of another type. A first one that was started and
- * never settled comes alone: it may have been the end of a process.
+ * Takes the deliveries that are due in these slots, for an ordered consumer. Of each ordering key
+ * it takes the first delivery that is being retried, once it is due, and counts a start for it.
+ * Behind it come, in the order of the log, the deliveries that waited for it: at most 'in_run' of a
+ * key, and none from the first on that has to wait longer, has a start without a recorded end, is
+ * under way, or is of another type. If the first one itself has a start without a recorded end, it
+ * is taken alone, because a process may have died of it.
  *
- * What is handed out, the firsts before the seconds, ends with what brings it to 'in_bytes'.
+ * The result ends with the delivery that brings it to 'in_bytes'. First deliveries of all keys
+ * count before second ones.
  */
 export function takeRuns2(schema: string): string {
   const meant = (table: string): string => `${table}.id <> all(in_except)

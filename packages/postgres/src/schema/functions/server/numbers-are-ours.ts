@@ -1,9 +1,9 @@
 /**
- * Whose numbers stand in the rows: whether this server has handed out the transaction numbers in
- * the outbox and in the cursors. It has not where they came with a dump or from a publisher: that
- * copies the row which says so, in a transaction of another number. A crash, a failover and a
- * physical copy leave the row as it was written; what is on record then is of numbers that were
- * flushed.
+ * Whether it was this server that handed out the transaction numbers in the outbox and in the
+ * cursors. It was not if the rows came with a dump or from a publisher: then the row of 'numbering'
+ * was written by another transaction than the one that it names, or names another server. A crash,
+ * a failover and a physical copy leave that row as it is; the rows that are there then have numbers
+ * that were flushed.
  */
 export function numbersAreOurs(schema: string): string {
   return `create function ${schema}.numbers_are_ours() returns boolean

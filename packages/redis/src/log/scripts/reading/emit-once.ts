@@ -5,8 +5,8 @@ import { emittedKeys } from '../../keys/slot-keys.ts'
 import { emitOnceLua } from './lua.ts'
 
 /**
- * Appends the events that a consumer emits for an event, and marks that; once, however often it is
- * sent.
+ * Appends the events that a consumer emits for an event, and a mark that it did. Sent again, it
+ * finds the mark and appends nothing.
  */
 export const emitOnceScript: Script<EmitOnceQuestion, 'done' | 'duplicate'> = script({
   name: 'emit-once',
