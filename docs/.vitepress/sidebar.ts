@@ -58,7 +58,7 @@ const guides = [
   group(
     'Your application',
     page('Clients that retry', 'packages/client'),
-    page('OpenAPI', 'packages/openapi'),
+    page('OpenAPI, AsyncAPI', 'packages/openapi'),
     page('Testing it', 'testing'),
     page('Examples', 'examples'),
   ),

@@ -1,4 +1,4 @@
-import { type ProblemCode, problemTypes, type RetryAdvice } from '@oncekey/core'
+import { OptionsError, type ProblemCode, problemTypes, type RetryAdvice } from '@oncekey/core'
 import {
   type DescribeOptions,
   type ResolvedDescribeOptions,
@@ -127,4 +127,12 @@ function example(code: ProblemCode, { docsUrl, statusOf }: ResolvedDescribeOptio
       ? `urn:oncekey:problem:${code}`
       : `${docsUrl}${docsUrl.endsWith('/') ? '' : '#'}${code}`
   return { value: { type, title, status: statusOf(code), detail: '…', code, retry } }
+}
+
+/** Refuses a document that is not OpenAPI 3.1 or 3.2. */
+export function checkVersion(version: unknown): void {
+  if (typeof version === 'string' && /^3\.[12]\.\d+$/.test(version)) return
+  throw new OptionsError(
+    `The document's "openapi" is ${JSON.stringify(version)}; write 3.1.x or 3.2.x. Generators have an option for it, such as openapi: { openapi: '3.1.1' } of @fastify/swagger.`,
+  )
 }

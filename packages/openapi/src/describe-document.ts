@@ -1,5 +1,11 @@
-import { OptionsError, type ProblemCode } from '@oncekey/core'
-import { componentsOf, type JsonObject, problemResponse, responseName } from './components.ts'
+import type { ProblemCode } from '@oncekey/core'
+import {
+  checkVersion,
+  componentsOf,
+  type JsonObject,
+  problemResponse,
+  responseName,
+} from './components.ts'
 import {
   type DescribeOptions,
   type ResolvedDescribeOptions,
@@ -41,13 +47,6 @@ export function describeIdempotency<Document extends object>(
     components: { ...components, ...Object.fromEntries(added) },
     paths: Object.fromEntries(paths),
   }
-}
-
-function checkVersion(version: unknown): void {
-  if (typeof version === 'string' && /^3\.[12]\.\d+$/.test(version)) return
-  throw new OptionsError(
-    `The document's "openapi" is ${JSON.stringify(version)}; write 3.1.x or 3.2.x. Generators have an option for it, such as openapi: { openapi: '3.1.1' } of @fastify/swagger.`,
-  )
 }
 
 function describePath(

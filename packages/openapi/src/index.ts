@@ -1,3 +1,7 @@
+export type { BrokerProtocol, PublisherDescription } from './cloud-event.ts'
 export { type Components, idempotencyComponents, type JsonObject } from './components.ts'
 export { describeIdempotency } from './describe-document.ts'
+export { type DescribeEventsOptions, describeEvents } from './describe-events.ts'
+export { describeWebhooks } from './describe-webhooks.ts'
+export type { EventDescription, EventDescriptions } from './events.ts'
 export type { DescribeOptions } from './options.ts'

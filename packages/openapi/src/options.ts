@@ -12,6 +12,8 @@ export type DescribeOptions = Pick<
   readonly without?: readonly ProblemCode[]
   /** Which operations are covered, of those with a covered method. @default all of them */
   readonly covers?: (path: string, method: string) => boolean
+  /** Not used: it is here so that the object that `idempotency(options)` is given fits. */
+  readonly store?: unknown
 }
 
 export interface ResolvedDescribeOptions {

@@ -1,12 +1,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { OpenAPIRegistry, OpenApiGeneratorV31 } from '@asteasolutions/zod-to-openapi'
 import swagger from '@fastify/swagger'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import { describeRoute, generateSpecs } from 'hono-openapi'
 import swaggerJsdoc from 'swagger-jsdoc'
 import { describeIdempotency, type JsonObject } from '../src/index.ts'
+import { describedByNest } from './nest-app.ts'
 
 const info = {
   title: 'Orders',
@@ -78,6 +80,32 @@ export const generators: Readonly<Record<string, (version: string) => Promise<Js
     const document = swaggerJsdoc({ definition, apis: [join(folder, '*.js')] })
     rmSync(folder, { recursive: true })
     return describeIdempotency(document as JsonObject)
+  },
+
+  async 'zod-to-openapi'(openapi) {
+    const registry = new OpenAPIRegistry()
+    const path = '/orders'
+    const place = { operationId: 'place', summary: 'Place an order', responses: { 201: created } }
+    registry.registerPath({ method: 'post', path, ...place })
+    const list = {
+      operationId: 'list',
+      summary: 'List orders',
+      responses: { 200: listed, 404: none },
+    }
+    registry.registerPath({ method: 'get', path, ...list })
+    const generator = new OpenApiGeneratorV31(registry.definitions)
+    const document = generator.generateDocument({
+      openapi: openapi as '3.1.1',
+      info,
+      servers,
+      security: [],
+    })
+    return describeIdempotency(document) as unknown as JsonObject
+  },
+
+  async '@nestjs/swagger'(openapi) {
+    const document = await describedByNest({ openapi, info, servers })
+    return describeIdempotency(document)
   },
 }
 

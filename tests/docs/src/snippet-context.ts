@@ -140,6 +140,21 @@ export const around: readonly Around[] = [
     names: { app: "import('hono').Hono" },
   },
   {
+    page: 'packages/openapi/README.md',
+    having: 'SwaggerModule',
+    names: { nest: "import('@nestjs/common').INestApplication" },
+  },
+  {
+    page: 'packages/openapi/README.md',
+    having: 'describeWebhooks(',
+    names: { document: '{ openapi: string; paths: object }' },
+  },
+  {
+    page: 'packages/openapi/README.md',
+    having: 'asyncapi = describeEvents',
+    names: { events: "import('@oncekey/openapi').EventDescriptions" },
+  },
+  {
     page: 'packages/web/README.md',
     having: '@oncekey/web/hono',
     names: { app: "import('hono').Hono<{ Variables: { user: { id: string } } }>" },

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -41,6 +41,8 @@ test('every snippet of the pages compiles, strictly', { timeout: 300_000 }, asyn
     .filter((snippet) => skipped(snippet) === undefined)
   expect(snippets.length).toBeGreaterThan(35)
   writeFileSync(join(folder, 'application.d.ts'), APPLICATION)
+  // What a page generates before it goes on.
+  copyFileSync(join(workspace, 'examples/described/src/api.d.ts'), join(folder, 'api.d.ts'))
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG))
   const places = new Map<string, string>()
   for (const snippet of snippets) {
