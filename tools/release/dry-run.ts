@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { judge } from './judge.ts'
 import { type Packed, packAll } from './packed.ts'
+import { writeBills } from './sbom.ts'
 
 // Everything that publishing does but publish: builds, packs, judges, and prints what would go out.
+// What `release:dry-run` runs after it installs the tarballs and uses them.
 
 const run = promisify(execFile)
 const program = (name: string) => join('node_modules', '.bin', name)
@@ -19,7 +21,11 @@ try {
   const packed = await packAll(folder)
   const { faults, missing } = judge(packed, limits)
   const all = [...faults, ...(await complaints(packed))]
-  print(packed)
+  const bills = await writeBills(
+    join(folder, 'sbom'),
+    packed.map(({ manifest }) => manifest),
+  )
+  print(packed, bills)
   for (const one of missing) console.log(`not known yet: ${one}`)
   for (const fault of all) console.error(`FAULT: ${fault}`)
   console.log(all.length === 0 ? '\nIt could be published.' : `\n${all.length} faults.`)
@@ -47,17 +53,18 @@ async function complaints(packed: readonly Packed[]): Promise<string[]> {
   return found
 }
 
-function print(packed: readonly Packed[]): void {
+function print(packed: readonly Packed[], bills: ReadonlyMap<string, number>): void {
   const kilobytes = (bytes: number) => `${(bytes / 1024).toFixed(1)} KB`
   const rows = packed.map(({ manifest, files, bytes, unpackedBytes }) => [
     `${manifest.name}@${manifest.version}`,
     `${files.length} files`,
     kilobytes(bytes),
     kilobytes(unpackedBytes),
+    `${bills.get(manifest.name)} in its SBOM`,
     Object.keys(manifest.dependencies ?? {}).join(' ') || 'no dependencies',
   ])
-  const widths = [0, 1, 2, 3].map((at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
-  console.log('\nwould be published     (packed, unpacked, depends on)\n')
+  const widths = [0, 1, 2, 3, 4].map((at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
+  console.log('\nwould be published     (packed, unpacked, bill of materials, depends on)\n')
   for (const row of rows) {
     console.log(row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '))
   }

@@ -10,6 +10,8 @@ export interface NestProject {
   readonly folder: string
   /** Runs a program that the project has installed. */
   run(program: string, ...args: string[]): Promise<string>
+  /** Runs a file of an installed package on another Node, with the flag that Jest asks for. */
+  runOn(node: string, file: string, ...args: string[]): Promise<string>
   remove(): void
 }
 
@@ -58,6 +60,10 @@ export async function installNestProject(
     folder,
     run: (program, ...args) =>
       command(join(folder, 'node_modules', '.bin', program), args, { cwd: folder }),
+    runOn: (node, file, ...args) =>
+      command(node, ['--experimental-vm-modules', join(folder, 'node_modules', file), ...args], {
+        cwd: folder,
+      }),
     remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }),
   }
 }

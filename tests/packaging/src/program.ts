@@ -3,18 +3,18 @@ import { once } from 'node:events'
 import { waitFor } from '@oncekey/test-servers'
 import { cleanEnv } from './command.ts'
 
-/** A server that a user wrote, running on a chosen Node. */
+/** A server that a user wrote, running on a chosen Node or another runtime. */
 export interface ServerProgram {
   stop(): Promise<void>
 }
 
 /** Starts a script that listens on `env.PORT`, and waits until it accepts requests. */
 export async function startServer(
-  node: string,
+  { binary, args = [] }: { readonly binary: string; readonly args?: readonly string[] },
   script: string,
   { cwd, env }: { cwd: string; env: Record<string, string> & { PORT: string } },
 ): Promise<ServerProgram> {
-  const child = spawn(node, [script], {
+  const child = spawn(binary, [...args, script], {
     cwd,
     env: { ...cleanEnv(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -42,7 +42,7 @@ export async function startServer(
     if (state === 'ended') throw new Error('It ended')
   } catch (cause) {
     await stop()
-    throw new Error(`${script} did not start on ${node}:\n${output}`, { cause })
+    throw new Error(`${script} did not start on ${binary}:\n${output}`, { cause })
   }
   return { stop }
 }

@@ -3,19 +3,20 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { command } from './command.ts'
 import type { Consumer } from './consumer.ts'
+import { typescriptCompiler } from './npm-program.ts'
 
 export interface Typechecked {
   readonly files: readonly string[]
   readonly resolution: 'nodenext' | 'bundler'
-  /** @default 'typescript' */
-  readonly compiler?: 'typescript' | 'typescript5'
+  /** A version such as `5.4`. @default the workspace's own, the newest */
+  readonly compiler?: string
   /** Compiler options that differ. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
 
 /** Typechecks files of a consumer with the strictest settings, including the packages they use. */
 export async function typecheck(consumer: Consumer, wanted: Typechecked): Promise<void> {
-  const { files, resolution, compiler = 'typescript', settings = {} } = wanted
+  const { files, resolution, compiler, settings = {} } = wanted
   const compilerOptions = {
     target: 'es2023',
     lib: ['es2023'],
@@ -37,7 +38,7 @@ export async function typecheck(consumer: Consumer, wanted: Typechecked): Promis
   const project = `tsconfig.${files[0]}.json`
   consumer.write(project, JSON.stringify({ compilerOptions, files }))
   const faults = await errorsOf(consumer, [
-    tsc(compiler),
+    compiler === undefined ? ownCompiler() : await typescriptCompiler(compiler),
     '--project',
     project,
     '--pretty',
@@ -46,7 +47,10 @@ export async function typecheck(consumer: Consumer, wanted: Typechecked): Promis
   // Errors in other packages' declarations are theirs to fix; with `skipLibCheck` off they are
   // reported as well.
   const ours = faults.filter((line) => !/^\S*node_modules\/(?!\S*@oncekey)/.test(line))
-  if (ours.length > 0) throw new Error(`${compiler}, ${resolution}:\n${ours.join('\n')}`)
+  if (ours.length > 0)
+    throw new Error(
+      `TypeScript ${compiler ?? 'of the workspace'}, ${resolution}:\n${ours.join('\n')}`,
+    )
 }
 
 async function errorsOf(consumer: Consumer, args: string[]): Promise<string[]> {
@@ -61,8 +65,8 @@ async function errorsOf(consumer: Consumer, args: string[]): Promise<string[]> {
   }
 }
 
-function tsc(compiler: 'typescript' | 'typescript5'): string {
-  const manifest = createRequire(import.meta.url).resolve(`${compiler}/package.json`)
+function ownCompiler(): string {
+  const manifest = createRequire(import.meta.url).resolve('typescript/package.json')
   const { bin } = JSON.parse(readFileSync(manifest, 'utf8'))
   return join(dirname(manifest), bin.tsc)
 }

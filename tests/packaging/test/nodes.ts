@@ -1,13 +1,12 @@
 import { join } from 'node:path'
-import { freePort, freshDatabase } from '@oncekey/test-servers'
+import { freshDatabase } from '@oncekey/test-servers'
 import { describe, expect, inject, test } from 'vitest'
 import { command } from '../src/command.ts'
 import type { Installed } from '../src/installed.ts'
-import { nodeBinary } from '../src/node-binary.ts'
-import { testedNodes } from '../src/node-versions.ts'
+import { nodeBinary } from '../src/npm-program.ts'
 import { everyPackage } from '../src/packages.ts'
-import { startServer } from '../src/program.ts'
-import { snippetOf } from '../src/readme.ts'
+import { testedNodes } from '../src/sample.ts'
+import { LOADS, makesAPaymentOnce, takesAnOrderOnce } from './programs.ts'
 
 const packages = everyPackage()
 const entries = packages.flatMap((one) => one.entries)
@@ -70,87 +69,15 @@ function testNode(version: string, installed: () => Installed): void {
   })
 
   test("the README's program makes a payment once", async () => {
-    const { consumer } = installed()
-    consumer.write('readme.mjs', snippetOf('README.md', 'app.listen('))
-    const database = await freshDatabase(inject('postgresUrl'))
-    const url = await running(version, installed(), 'readme.mjs', { DATABASE_URL: database.url })
-    try {
-      const pay = () => post(`${url.at}/payments`, { cents: 4200 })
-      const text = '{"id":1,"cents":4200}'
-      expect(await pay()).toEqual({ status: 201, replayed: null, text })
-      expect(await pay()).toEqual({ status: 201, replayed: 'true', text })
-    } finally {
-      await url.stop()
-      await database.drop()
-    }
+    await makesAPaymentOnce(installed(), { binary: await nodeBinary(version) })
   })
 
   test('a CommonJS program with the Fastify plugin takes an order once', async () => {
-    installed().consumer.write('fastify.cjs', FASTIFY)
-    const server = await running(version, installed(), 'fastify.cjs', {})
-    try {
-      const order = () => post(`${server.at}/orders`, { item: 'kettle' })
-      expect(await order()).toEqual({ status: 201, replayed: null, text: '{"order":1}' })
-      expect(await order()).toEqual({ status: 201, replayed: 'true', text: '{"order":1}' })
-    } finally {
-      await server.stop()
-    }
+    await takesAnOrderOnce(installed(), { binary: await nodeBinary(version) })
   })
 }
-
-async function running(
-  version: string,
-  { consumer }: Installed,
-  script: string,
-  env: Record<string, string>,
-) {
-  const PORT = String(await freePort())
-  const node = await nodeBinary(version)
-  const server = await startServer(node, script, { cwd: consumer.folder, env: { ...env, PORT } })
-  return { at: `http://127.0.0.1:${PORT}`, stop: server.stop }
-}
-
-async function post(url: string, body: unknown) {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'idempotency-key': 'key-1', 'x-account': 'ana' },
-    body: JSON.stringify(body),
-  })
-  const replayed = response.headers.get('x-idempotency-replayed')
-  return { status: response.status, replayed, text: await response.text() }
-}
-
-/**
- * Prints for each entry whether it exports something, and the same both ways. Warnings make it
- * fail.
- */
-const LOADS = `
-process.on('warning', (warning) => { throw warning })
-async function load(entry) {
-  const required = require(entry)
-  const imported = await import(entry)
-  const names = Object.keys(imported)
-  const same = names.every((name) => required[name] === imported[name])
-  return { entry, exports: names.length > 0, same }
-}
-Promise.all(process.argv.slice(2).map(load)).then((loaded) => console.log(JSON.stringify(loaded)))
-`
 
 const THROWS = `
 import { memoryStore } from '@oncekey/core'
 try { memoryStore({ maxRecords: 0 }) } catch (error) { console.log(error.stack) }
-`
-
-const FASTIFY = `
-const app = require('fastify')()
-const { memoryStore } = require('@oncekey/core')
-let orders = 0
-app.register(require('@oncekey/fastify'), { store: memoryStore(), scope: (request) => request.headers['x-account'] })
-app.register(async (routes) => {
-  routes.post('/orders', async (request, reply) => {
-    orders += 1
-    return reply.code(201).send({ order: orders })
-  })
-})
-app.listen({ port: Number(process.env.PORT), host: '127.0.0.1' })
 `

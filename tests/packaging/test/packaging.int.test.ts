@@ -1,16 +1,19 @@
 import { afterAll, beforeAll } from 'vitest'
 import { type Installed, installEveryPackage } from '../src/installed.ts'
-import { nodeBinary } from '../src/node-binary.ts'
-import { testedNodes } from '../src/node-versions.ts'
+import { nodeBinary } from '../src/npm-program.ts'
+import { leftOut, testedNodes } from '../src/sample.ts'
+import { describeBundles } from './bundles.ts'
 import { describeTypes } from './declarations.ts'
 import { describeNest } from './nest.ts'
 import { describeNodes } from './nodes.ts'
+import { describeRuntimes } from './runtimes.ts'
 import { describeTarballs } from './tarballs.ts'
 import { describeThirdParty } from './third-party.ts'
 
 let installed: Installed | undefined
 
 beforeAll(async () => {
+  if (leftOut !== undefined) console.log(leftOut)
   // They take a while to download. If one is missing, the tests that need it fail and say why.
   const binaries = Promise.allSettled(testedNodes.map(nodeBinary))
   installed = await installEveryPackage()
@@ -26,6 +29,8 @@ const packages = () => {
 }
 describeTarballs(packages)
 describeNodes(packages)
+describeRuntimes(packages)
+describeBundles(packages)
 describeTypes(packages)
 describeThirdParty(packages)
 describeNest(packages)

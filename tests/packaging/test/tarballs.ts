@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Installed } from '../src/installed.ts'
-import { oldestNode } from '../src/node-versions.ts'
 import { everyPackage, manifestIn, type Package, workspace } from '../src/packages.ts'
+import { oldestNode } from '../src/sample.ts'
 import { faultsOfMap } from '../src/source-map.ts'
 
 /** The contents of each tarball, as they lie in `node_modules`. */

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest'
 import { command } from '../src/command.ts'
 import type { Consumer } from '../src/consumer.ts'
 import type { Installed } from '../src/installed.ts'
-import { nodeBinary } from '../src/node-binary.ts'
-import { oldestNode } from '../src/node-versions.ts'
+import { nodeBinary } from '../src/npm-program.ts'
 import { workspace } from '../src/packages.ts'
 import { snippetOf } from '../src/readme.ts'
+import { oldestNode } from '../src/sample.ts'
 
 const page = 'packages/conformance/README.md'
 
