@@ -120,6 +120,16 @@ export const around: readonly Around[] = [
     having: 'sagas.submit(shipping',
     names: { shipping: "ReturnType<typeof import('@oncekey/saga').saga>" },
   },
+  {
+    page: 'docs/publishers.md',
+    having: "name: 'sqs'",
+    names: { sqs: '{ send(message: object, signal: AbortSignal): Promise<unknown> }' },
+  },
+  {
+    page: 'docs/tenants.md',
+    having: 'storeOf(',
+    names: { urlOf: '(tenant: string) => string' },
+  },
   { page: 'packages/fastify/README.md', names: fastify },
   {
     page: 'packages/koa/README.md',

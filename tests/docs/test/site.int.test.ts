@@ -21,6 +21,8 @@ const TEN = [
   '/decisions/',
 ]
 
+const PHONE = { width: 390, height: 844 }
+
 let site: Site
 let browser: Browser
 let pages: BuiltPage[]
@@ -87,6 +89,11 @@ test.each(TEN)('%s asks no other host, complains of nothing, and axe finds nothi
     expect(await violations(page, {})).toEqual([])
     await page.emulateMedia({ colorScheme: 'dark' })
     expect(await violations(page, { runOnly: ['color-contrast'] })).toEqual([])
+    // On a phone there is other navigation.
+    await page.setViewportSize(PHONE)
+    expect(await violations(page, {})).toEqual([])
+    await page.evaluate('window.scrollTo(10_000, 0)')
+    expect(await page.evaluate('window.scrollX')).toBe(0)
   } finally {
     await page.close()
   }
@@ -97,7 +104,7 @@ test.each(TEN)('%s asks no other host, complains of nothing, and axe finds nothi
 test.each(TEN)('%s can be read without JavaScript, and on a phone', async (at) => {
   const context = await browser.newContext({
     javaScriptEnabled: false,
-    viewport: { width: 390, height: 844 },
+    viewport: PHONE,
   })
   const page = await context.newPage()
   try {
