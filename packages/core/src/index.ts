@@ -197,3 +197,4 @@ export {
   wholeMs,
   within,
 } from './time/durations.ts'
+export { createInsistence, type Insist, type Insisting } from './time/insist.ts'

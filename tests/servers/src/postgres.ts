@@ -57,6 +57,9 @@ export interface PostgresServer {
    * crashed one recovers.
    */
   restart(): Promise<void>
+  /** SIGSTOP to all its processes: connections stay open, and nothing is answered. */
+  pause(): Promise<void>
+  resume(): void
   /** Ends it and removes everything it has written. */
   stop(): Promise<void>
 }
@@ -133,20 +136,27 @@ function serve(
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
   let postmaster: Postmaster | undefined = first
   let stopped = false
+  let paused: number[] = []
+  const resume = (): void => {
+    for (const pid of paused) process.kill(pid, 'SIGCONT')
+    paused = []
+  }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
+    resume()
     const ending = postmaster
     postmaster = undefined
     await ending?.end(signal)
+  }
+  const mustRun = (): Postmaster => {
+    if (!postmaster) throw new Error('This Postgres is not running')
+    return postmaster
   }
   return {
     url,
     port,
     dataDir: cluster.dataDir,
     options,
-    pid: () => {
-      if (!postmaster) throw new Error('This Postgres is not running')
-      return postmaster.pid
-    },
+    pid: () => mustRun().pid,
     log: () => cluster.log,
     createDatabase: async () => (await freshDatabase(url)).url,
     crash: () => end('SIGKILL'),
@@ -156,6 +166,10 @@ function serve(
       await end('SIGINT')
       postmaster = await startPostmaster(cluster, port)
     },
+    pause: async () => {
+      paused = await pauseAll(url, mustRun().pid)
+    },
+    resume,
     stop: async () => {
       if (stopped) return
       stopped = true
@@ -164,6 +178,19 @@ function serve(
       remove()
     },
   }
+}
+
+/** Returns the processes that were stopped. */
+async function pauseAll(url: string, postmaster: number): Promise<number[]> {
+  return await onServer(url, async (client) => {
+    // First the one that starts all others.
+    process.kill(postmaster, 'SIGSTOP')
+    const { rows } = await client.query<{ pid: number }>(
+      'select pid from pg_stat_activity where pid <> pg_backend_pid()',
+    )
+    for (const { pid } of rows) process.kill(pid, 'SIGSTOP')
+    return [postmaster, ...rows.map(({ pid }) => pid)]
+  })
 }
 
 async function crashBackend(url: string, pid: number): Promise<void> {

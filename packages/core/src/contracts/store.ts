@@ -27,6 +27,9 @@ export interface Store<Tx = unknown> {
    * - `mismatch` never changes the record.
    * - A claim repeated with the token of the running attempt, because its reply was lost, belongs
    *   to that attempt: it gets `run` again, not `in-progress`.
+   * - In lease mode a claim whose `begin` threw holds no key: where it cannot be known whether the
+   *   claim won, or will, it is given back. What it took over is as unknown as before. Its token
+   *   wins nothing any more.
    * - With `waitMs`, a claim that meets a running attempt waits that long for its end before it
    *   gets `in-progress`, without polling and without starving the running attempts.
    * - Keys are compared byte by byte; namespaces and scopes never mix.
@@ -140,7 +143,9 @@ export interface Attempt<Tx = unknown> {
    *
    * `superseded`: this attempt no longer owned the key (lease lost, another commit won, a
    * serialization conflict), and nothing of it was written. In lease mode a completion that is sent
-   * again, because its reply was lost, is `stored` and changes nothing.
+   * again, because its reply was lost, is `stored` and changes nothing. An attempt that the store
+   * has lost, as in a failover, is written again by whatever its owner does next, unless another
+   * attempt has the key by then.
    *
    * Throws `commit-failed` when the outcome cannot be known (the next claim finds out),
    * `transaction-aborted` when the handler swallowed an SQL error, `transaction-ended` when the

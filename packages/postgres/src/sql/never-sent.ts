@@ -9,13 +9,23 @@ export function isNeverSent(error: unknown): boolean {
   if (NOT_LET_IN.has(sqlState(error) ?? '')) return true
   for (let at = error; at instanceof Error; at = at.cause) {
     if (marked.has(at)) return true
-    const { code, syscall } = at as Error & { code?: unknown; syscall?: unknown }
-    if (code === POSTGRES_JS_ENDED || POOL_ENDED.test(at.message)) return true
+    if (saysEnded(at)) return true
+    const { syscall } = at as Error & { syscall?: unknown }
     if (syscall === 'connect' || syscall === 'getaddrinfo') return true
     // Several addresses were tried.
     if (at instanceof AggregateError) return at.errors.length > 0 && at.errors.every(isNeverSent)
   }
   return false
+}
+
+/** Whether the pool was ended, so that nothing can be sent any more. */
+export function isPoolEnded(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if (saysEnded(at)) return true
+  return false
+}
+
+function saysEnded(error: Error & { readonly code?: unknown }): boolean {
+  return error.code === POSTGRES_JS_ENDED || POOL_ENDED.test(error.message)
 }
 
 /** Marks an error of ours as one of these. */

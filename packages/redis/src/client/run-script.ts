@@ -9,22 +9,22 @@ import { storeTimeout } from './store-timeout.ts'
 /** Runs scripts by their digest, and sends the text if the server does not know the digest. */
 export interface ScriptRunner {
   /**
-   * One round trip. Rejects with the client's error, or when no answer came in time; `sent` settles
-   * when the command itself does, however late. While a cluster moves the slot, the command is sent
-   * again until the time is up, or for `insistMs` if that is longer, in which case `reply` does not
-   * wait for the rest.
+   * One round trip. Rejects with the client's error, or when no answer came in time; Redis may get
+   * to the command all the same. While a cluster moves the slot, the command is sent again until
+   * the time is up, or for `insistMs` if that is longer, and then nobody waits for the rest.
    */
   run<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
     insistMs?: number,
-  ): Sent<Reply>
+  ): Promise<Reply>
 
   /**
-   * Sends the whole text at once and does not wait, so the script runs after everything that was
-   * sent before it. By its digest, an unknown script would be sent again, behind later commands.
+   * Sends the whole text at once, so the script runs after everything that was sent before it. By
+   * its digest, an unknown script would be sent again, behind later commands. Rejects only with the
+   * client's error: without an answer it is pending for as long as the client waits.
    */
-  runInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): void
+  runInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): Promise<Reply>
 
   /**
    * As `run`, and also reports, in the same round trip, how many replicas have what was written
@@ -36,12 +36,7 @@ export interface ScriptRunner {
     question: Question,
     replicas: Replicas,
     insistMs?: number,
-  ): Sent<Replicated<Reply>>
-}
-
-export interface Sent<Reply> {
-  readonly reply: Promise<Reply>
-  readonly sent: Promise<Reply>
+  ): Promise<Replicated<Reply>>
 }
 
 export interface Replicated<Reply> {
@@ -128,19 +123,21 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   return {
     run(script, question, insistMs = commandTimeoutMs) {
       const patience = patienceOf(insistMs)
-      const sent = send(script, question, patience)
-      return { sent, reply: inTime(sent, patience) }
+      return inTime(send(script, question, patience), patience)
     },
 
-    runInOrder(script, question) {
-      call('evalBuffer', script.text, argumentsOf(script, question)).catch(() => {})
+    async runInOrder(script, question) {
+      return script.reply(
+        await call('evalBuffer', script.text, argumentsOf(script, question)),
+        question,
+      )
     },
 
     runReplicated(script, question, replicas, insistMs = commandTimeoutMs) {
       const withinMs = commandTimeoutMs + replicas.timeoutMs
       const patience = patienceOf(insistMs)
       const sent = sendReplicated(script, question, replicas, patience)
-      return { sent, reply: within(withinMs, sent, () => late(withinMs, patience)) }
+      return within(withinMs, sent, () => late(withinMs, patience))
     },
   }
 }

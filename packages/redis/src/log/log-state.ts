@@ -53,7 +53,7 @@ export function logState(options: ResolvedLogOptions): LogState {
     question: Question,
   ): Promise<Reply> {
     try {
-      return await scripts.run(script, question).reply
+      return await scripts.run(script, question)
     } catch (error) {
       if (error instanceof OncekeyError) throw error
       throw storeError('store-unavailable', error)

@@ -10,10 +10,11 @@ import {
 } from '@oncekey/core'
 import { evictionGuard } from '../client/eviction.ts'
 import type { Replicas } from '../client/replicas.ts'
-import { type Replicated, type Sent, scriptRunner } from '../client/run-script.ts'
+import { type Replicated, scriptRunner } from '../client/run-script.ts'
 import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
+import { givingBack } from './give-back.ts'
 import { redisKeys } from './operator/keys.ts'
 import { redisOperations } from './operator/operations.ts'
 import { type RedisStoreOptions, resolveOptions } from './options.ts'
@@ -23,7 +24,6 @@ import { responseIn } from './record/result-bytes.ts'
 import { abandonScript } from './scripts/abandon.ts'
 import { type ClaimReply, claimScript } from './scripts/claim.ts'
 import { completeScript } from './scripts/complete.ts'
-import { giveBackScript } from './scripts/give-back.ts'
 import { releaseScript } from './scripts/release.ts'
 import { renewScript } from './scripts/renew.ts'
 
@@ -50,8 +50,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   const scripts = scriptRunner(resolved)
   const refuseEviction = evictionGuard(resolved)
   const ends = endings(resolved.subscriber)
-  /** Tokens of claims that timed out here, though Redis may still answer them. */
-  const givenUp = new Set<string>()
+  const giveBack = givingBack(scripts, keyRetentionMs)
 
   async function begin(claim: Claim): Promise<Decision<never>> {
     await refuseEviction()
@@ -91,8 +90,6 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 
   async function ask(claim: Claim, keys: RecordKeys, listens: boolean): Promise<ClaimReply> {
-    // A caller who asks again with the same token wants the attempt after all.
-    givenUp.delete(claim.token)
     const question = { keys, claim, keyRetentionMs, listens }
     const reply = await heard(claim, keys, scripts.run(claimScript, question))
     if (replicas === undefined || !isOver(reply)) return reply
@@ -106,39 +103,16 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 
   async function heard<Reply extends ClaimReply | Replicated<ClaimReply>>(
-    { token }: Claim,
+    claim: Claim,
     keys: RecordKeys,
-    { reply, sent }: Sent<Reply>,
+    reply: Promise<Reply>,
   ): Promise<Reply> {
     try {
       return await reply
     } catch (error) {
-      if (!isRefusal(error)) giveUp(token, keys, sent)
+      if (!isRefusal(error)) giveBack(claim, keys)
       throw storeError('store-unavailable', error)
     }
-  }
-
-  /**
-   * The caller is told that the handler does not run, so the claim must not hold the key. This
-   * undoes whatever Redis did without an answer, or does once it is back. The undoing follows the
-   * claim on its connection. In a cluster a redirected claim can arrive last, so it is undone again
-   * if its answer still comes.
-   */
-  function giveUp(
-    token: string,
-    keys: RecordKeys,
-    sent: Promise<ClaimReply | Replicated<ClaimReply>>,
-  ): void {
-    const giveBack = (): void => scripts.runInOrder(giveBackScript, { keys, token, keyRetentionMs })
-    givenUp.add(token)
-    giveBack()
-    sent.then(
-      (late) => {
-        const { kind } = 'acknowledged' in late ? late.reply : late
-        if (givenUp.delete(token) && kind === 'run') giveBack()
-      },
-      () => givenUp.delete(token),
-    )
   }
 
   function decisionOf(
@@ -221,7 +195,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     question: Question,
   ): Promise<Reply> {
     try {
-      return await scripts.run(script, question).reply
+      return await scripts.run(script, question)
     } catch (error) {
       throw storeError('store-unavailable', error)
     }
@@ -235,9 +209,9 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     question: Question,
   ): Promise<Reply> {
     try {
-      if (replicas === undefined) return await scripts.run(script, question, INSIST_MS).reply
+      if (replicas === undefined) return await scripts.run(script, question, INSIST_MS)
       const replicated = scripts.runReplicated(script, question, replicas, INSIST_MS)
-      const { reply, acknowledged } = await replicated.reply
+      const { reply, acknowledged } = await replicated
       if (reply === 'superseded' || acknowledged >= replicas.count) return reply
       throw tooFew(acknowledged, replicas)
     } catch (error) {

@@ -12,6 +12,7 @@ import { functionsWithoutJit } from './functions-without-jit.ts'
 import { handlerRoles } from './handler-roles.ts'
 import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
+import { claimsGivenBack } from './lease/claims-given-back.ts'
 import { auditOfActs } from './operator/audit-of-acts.ts'
 import { commentsAndViews } from './operator/comments-and-views.ts'
 import { consumersPaused } from './operator/consumers-paused.ts'
@@ -61,4 +62,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   erasableAudit,
   timesOfDeliveries,
   droppedWrites,
+  claimsGivenBack,
 ]

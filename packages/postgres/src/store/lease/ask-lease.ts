@@ -1,5 +1,6 @@
 import { type Claim, OncekeyError } from '@oncekey/core'
 import type { ClaimKey } from '../../sql/claim-key.ts'
+import { isNeverSent } from '../../sql/never-sent.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
 import { isOutcomeKnown, sqlState } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
@@ -13,53 +14,49 @@ export type LeaseReply = ClaimLeaseJson & { readonly askedAt: number }
 /**
  * Sends the claim to the database: one statement, which commits by itself. If the reply is lost the
  * claim may have won, so it is sent once more and recognises its own attempt by its token. If that
- * fails too, the claim is given back, because its handler will not run.
+ * fails too, whatever it fails with, the claim is given back, because its handler will not run.
  */
 export async function askLease<Tx>(
   store: LeaseState<Tx>,
   claim: Claim,
-  { lock }: ClaimKey,
+  key: ClaimKey,
 ): Promise<LeaseReply> {
   const { acquireTimeoutMs, client, readers, schema, statements } = store
-  const statement = statements.claimLease(claim, lock)
+  const statement = statements.claimLease(claim, key.lock)
   const reader = await readers.take({ timeoutMs: acquireTimeoutMs, signal: claim.signal })
   if (reader === undefined && claim.signal.aborted) return WITHDRAWN
   if (reader === undefined) throw noConnection(acquireTimeoutMs)
   const askedAt = performance.now()
   const until = askedAt + acquireTimeoutMs
+  let isInDoubt = false
   try {
     return { ...(await ask().catch(again)), askedAt }
   } catch (error) {
+    if (isInDoubt) void store.giveBack(claim, key)
     throw storeError(error, schema)
   } finally {
     reader()
   }
 
   async function ask(): Promise<ClaimLeaseJson> {
-    return replyOf(await client.query(statement, { timeoutMs: until - performance.now() }))
+    try {
+      const options = { timeoutMs: until - performance.now() }
+      return replyOf(await client.query(statement, options).catch(askAtReadCommitted))
+    } catch (error) {
+      if (!isBusy(error) && !isNeverSent(error) && !isOutcomeKnown(error)) isInDoubt = true
+      throw error
+    }
+  }
+
+  async function askAtReadCommitted(error: unknown): Promise<{ reply: string }[]> {
+    if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
+    return await askReadCommitted(client, statement, { timeoutMs: acquireTimeoutMs })
   }
 
   async function again(error: unknown): Promise<ClaimLeaseJson> {
-    if (sqlState(error) === SERIALIZATION_FAILURE) {
-      const options = { timeoutMs: acquireTimeoutMs }
-      return replyOf(await askReadCommitted(client, statement, options))
-    }
-    if (isBusy(error) || isOutcomeKnown(error)) throw error
-    try {
-      if (performance.now() >= until) throw error
-      return await ask()
-    } catch (lost) {
-      if (!isBusy(lost) && !isOutcomeKnown(lost)) void giveBack(store, claim)
-      throw lost
-    }
+    if (isBusy(error) || isOutcomeKnown(error) || performance.now() >= until) throw error
+    return await ask()
   }
-}
-
-/** Undoes a claim whose handler will not run. A failure is ignored: the lease ends it as well. */
-export async function giveBack<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<void> {
-  const { acquireTimeoutMs, client, statements } = store
-  const options = { timeoutMs: acquireTimeoutMs }
-  await client.query(statements.giveBackAttempt(claim), options).catch(() => {})
 }
 
 function replyOf([row]: { reply: string }[]): ClaimLeaseJson {

@@ -2,7 +2,7 @@ import type { Claim, Decision } from '@oncekey/core'
 import { type ClaimKey, claimKey } from '../../sql/claim-key.ts'
 import { patienceOf } from '../attempt/patience.ts'
 import { decisionOf } from '../attempt/record.ts'
-import { askLease, giveBack, type LeaseReply } from './ask-lease.ts'
+import { askLease, type LeaseReply } from './ask-lease.ts'
 import type { LeaseState } from './lease-state.ts'
 import { leasedAttempt } from './leased-attempt.ts'
 
@@ -24,7 +24,7 @@ export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promi
       const reply = await askLease(store, claim, key)
       if (reply.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
         // The caller is gone and no handler would run, so this claim must not keep the key.
-        await giveBack(store, claim)
+        await store.giveBack(claim, key)
         return IN_PROGRESS
       }
       if (reply.state !== 'in-progress' || patience.leftMs() === 0) {

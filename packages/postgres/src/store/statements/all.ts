@@ -15,7 +15,7 @@ export interface Statements {
   readonly endAttempt: ReturnType<typeof mark.endAttempt>
   readonly endedAttempts: ReturnType<typeof leases.endedAttempts>
   readonly findRecord: ReturnType<typeof records.findRecord>
-  readonly giveBackAttempt: ReturnType<typeof leases.giveBackAttempt>
+  readonly giveBackAttempts: ReturnType<typeof leases.giveBackAttempts>
   readonly openAttempt: ReturnType<typeof leases.openAttempt>
   readonly refuse: ReturnType<typeof records.refuse>
   readonly releaseAttempt: ReturnType<typeof leases.releaseAttempt>
@@ -41,7 +41,7 @@ export function statementsFor(schema: string): Statements {
     endAttempt: mark.endAttempt(schema),
     endedAttempts: leases.endedAttempts(schema),
     findRecord: records.findRecord(schema),
-    giveBackAttempt: leases.giveBackAttempt(schema),
+    giveBackAttempts: leases.giveBackAttempts(schema),
     openAttempt: leases.openAttempt(schema),
     refuse: records.refuse(schema),
     releaseAttempt: leases.releaseAttempt(schema),

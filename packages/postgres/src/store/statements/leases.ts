@@ -177,13 +177,25 @@ export function abandonAttempt(
   })
 }
 
-/** Undoes a claim whose handler never ran. */
-export function giveBackAttempt(schema: string): (claim: Claim) => Statement {
-  const text = `select ${schema}.give_back_attempt($1, $2, $3, $4)::text`
-
-  return ({ namespace, scope, key, token }) => ({
-    name: 'give_back_attempt',
-    text,
-    values: [token, namespace, scope, key],
-  })
+/** A claim that is given back. */
+export interface ClaimGivenBack {
+  readonly lock: string
+  readonly namespace: string
+  readonly scope: string
+  readonly key: string
+  readonly token: string
 }
+
+/**
+ * Undoes claims whose handlers never ran, and has those win nothing that come later. Returns the
+ * tokens that this is certain of, as JSON; the others are sent again.
+ */
+export function giveBackAttempts(
+  schema: string,
+): (claims: readonly ClaimGivenBack[]) => Statement<{ given: string }> {
+  const text = `select ${schema}.give_back_attempts($1) as given`
+  return (claims) => ({ name: 'give_back_attempts', text, values: [JSON.stringify(claims)] })
+}
+
+/** Each takes a lock, as in {@link MOST_ENDED}. */
+export const MOST_GIVEN_BACK = 64

@@ -32,9 +32,9 @@ export function redisKeys(on: {
     question: Question,
   ): Promise<Reply> {
     try {
-      if (replicas === undefined) return await scripts.run(script, question).reply
+      if (replicas === undefined) return await scripts.run(script, question)
       const replicated = scripts.runReplicated(script, question, replicas)
-      const { reply, acknowledged } = await replicated.reply
+      const { reply, acknowledged } = await replicated
       if (reply !== 'done' || acknowledged >= replicas.count) return reply
       throw new Error(`${acknowledged} of ${replicas.count} replicas have the act.`)
     } catch (error) {
@@ -48,7 +48,7 @@ export function redisKeys(on: {
     async get(key, { body = false } = {}) {
       const name = nameOf(key)
       try {
-        return await scripts.run(findKeyScript, { keys: recordKeys(name), name, body }).reply
+        return await scripts.run(findKeyScript, { keys: recordKeys(name), name, body })
       } catch (error) {
         throw error instanceof OncekeyError ? error : storeError('store-unavailable', error)
       }

@@ -65,7 +65,7 @@ export function redisOperations(scripts: ScriptRunner): Operations {
     const to = since === undefined ? '-' : String(Math.max(0, since.getTime()))
     try {
       const question = { stream, from, to, count }
-      const entries = await scripts.run(listOperationsScript, question).reply
+      const entries = await scripts.run(listOperationsScript, question)
       return entries.map((entry) => ({ entry, partition, ...partsOf(entry.id) }))
     } catch (error) {
       throw storeError('store-unavailable', error)

@@ -38,6 +38,11 @@ export function recordKeys(of: {
   }
 }
 
+/** The mark of a claim that was given back, on the node of its record. */
+export function givenBackKey({ record }: RecordKeys, token: string): string {
+  return `${record.slice(0, record.indexOf('}:') + 2)}given-back:${token}`
+}
+
 /** A Lua pattern that finds the id in a record's name, whatever prefix a client adds. */
 export const ID_IN_RECORD_KEY = 'oncekey:{%d+}:key:(.*)'
 

@@ -1,6 +1,7 @@
 -- @use RECORD_VERSION from ../record/record-version.ts
 -- KEYS[1]   the record
 -- KEYS[2]   its result
+-- KEYS[3]   the mark that this claim was given back before it came
 -- ARGV[1]   token of the claim
 -- ARGV[2]   lease, milliseconds
 -- ARGV[3]   how long to remember the key from now: the lease plus the retention, milliseconds
@@ -58,6 +59,9 @@ elseif token ~= ARGV[1] then
   number = string.format('%d', number + 1)
 end
 -- Otherwise this very attempt claims again, because its answer was lost.
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  return {'in-progress', 1000}
+end
 local now_text = string.format('%.0f', now)
 redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
   'fingerprint', fingerprint, 'token', ARGV[1], 'number', number,

@@ -8,7 +8,7 @@ import {
   unreadable,
   wordIn,
 } from '../../client/script.ts'
-import type { RecordKeys } from '../record/record-keys.ts'
+import { givenBackKey, type RecordKeys } from '../record/record-keys.ts'
 import { claimLua } from './lua.ts'
 
 /**
@@ -33,7 +33,7 @@ import { claimLua } from './lua.ts'
 export const claimScript: Script<ClaimQuestion, ClaimReply> = script({
   name: 'claim',
   text: claimLua,
-  keys: ({ keys }) => [keys.record, keys.result],
+  keys: ({ keys, claim }) => [keys.record, keys.result, givenBackKey(keys, claim.token)],
   args: ({ claim, keyRetentionMs, listens }) => [
     claim.token,
     claim.leaseMs,

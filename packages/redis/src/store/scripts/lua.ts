@@ -72,6 +72,9 @@ elseif token ~= ARGV[1] then
   end
   number = string.format('%d', number + 1)
 end
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  return {'in-progress', 1000}
+end
 local now_text = string.format('%.0f', now)
 redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'running',
   'fingerprint', fingerprint, 'token', ARGV[1], 'number', number,
@@ -132,25 +135,25 @@ export const giveBackLua: string = `
 local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'token', 'number', 'awaited', 'freed')
 local version, state, token = record[1], record[2], record[3]
 local number, awaited, freed = record[4], record[5], record[6]
-if version ~= '${RECORD_VERSION}' or state ~= 'running' or token ~= ARGV[1] then
-  return 'superseded'
-end
-if number == '1' then
-  redis.call('DEL', KEYS[1])
-  if freed then
-    redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free')
-    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if version == '${RECORD_VERSION}' and state == 'running' and token == ARGV[1] then
+  if number == '1' then
+    redis.call('DEL', KEYS[1])
+    if freed then
+      redis.call('HSET', KEYS[1], 'v', '${RECORD_VERSION}', 'state', 'free')
+      redis.call('PEXPIRE', KEYS[1], ARGV[3])
+    end
+  else
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    redis.call('HSET', KEYS[1], 'token', '', 'lease_until', string.format('%.0f', now))
+    redis.call('HDEL', KEYS[1], 'awaited')
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
   end
-else
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  redis.call('HSET', KEYS[1], 'token', '', 'lease_until', string.format('%.0f', now))
-  redis.call('HDEL', KEYS[1], 'awaited')
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-if awaited then
+  if awaited then
 ${announceEndLua}
+  end
 end
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[4])
 return 'given-back'
 `
 

@@ -11,8 +11,15 @@ import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
  * exclusively: that attempt is running, whatever its lease says. Nothing here waits for a handler
  * or its COMMIT: reads are plain or SKIP LOCKED, and a key is inserted only if it was not seen.
  * 'lock_timeout' covers another claim that is being committed.
+ *
+ * A claim that was given back before it came wins nothing: 'give_back_attempts' has marked its
+ * token. The mark is looked for behind the advisory lock, which that function waits to have alone.
  */
 export function claimLeaseFunction4(schema: string): string {
+  const isGivenBack = `exists (
+            select from ${schema}.leases l where l.token = in_token and l.until is null
+          )`
+  const nothing = `'{"state":"in-progress","number":0,"left":1000}'`
   return `create function ${schema}.claim_lease_4(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprints json, in_token text, in_lease_ms bigint, in_hold boolean)
     returns text language plpgsql volatile set enable_seqscan = off set jit = off
@@ -41,12 +48,15 @@ export function claimLeaseFunction4(schema: string): string {
 
         if held.fingerprint is null then
           if not free then
-            return '{"state":"in-progress","number":0,"left":1000}';
+            return ${nothing};
           end if;
           insert into ${schema}.attempts (namespace, scope, key, fingerprint, number, token, until)
-            values (in_namespace, in_scope, in_key, in_fingerprints ->> 0, 1, in_token,
-              clock_timestamp() + lease)
+            select in_namespace, in_scope, in_key, in_fingerprints ->> 0, 1, in_token,
+              clock_timestamp() + lease where not ${isGivenBack}
             on conflict on constraint attempts_pkey do nothing;
+          if not found and ${isGivenBack} then
+            return ${nothing};
+          end if;
           continue when not found;
           -- Another may have claimed it and completed since it was looked for.
           select * into kept from ${schema}.records r
@@ -83,6 +93,9 @@ export function claimLeaseFunction4(schema: string): string {
             floor(extract(epoch from held.until) * 1000));
         end if;
 
+        if ${isGivenBack} then
+          return ${nothing};
+        end if;
         -- Taken over, if neither its owner nor another claim is at it right now.
         perform from ${schema}.attempts a
           where a.namespace = in_namespace and a.scope = in_scope and a.key = in_key
@@ -107,6 +120,6 @@ export function claimLeaseFunction4(schema: string): string {
       end loop;
       -- Nobody had the key, thirty times, and what was inserted was not there.
       ${refuseDropped('attempts', 'held.fingerprint is null')}
-      return '{"state":"in-progress","number":0,"left":1000}';
+      return ${nothing};
     end $$`
 }

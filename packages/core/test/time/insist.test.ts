@@ -1,0 +1,82 @@
+import { createInsistence } from '@oncekey/core'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('work that is insisted on', () => {
+  function insistence(outcomes: (readonly string[] | Error)[], mostAtOnce = 10) {
+    const tried: string[][] = []
+    const insist = createInsistence<string>({
+      async attempt(works) {
+        tried.push([...works.keys()])
+        const outcome = outcomes.shift() ?? [...works.keys()]
+        if (outcome instanceof Error) throw outcome
+        return outcome
+      },
+      isHopeless: (error) => error instanceof Error && error.message === 'ended',
+      mostAtOnce,
+    })
+    return { tried, insist }
+  }
+
+  test('is tried at once, and no more once it is done', async () => {
+    const { tried, insist } = insistence([])
+    await insist('a', 'a', 60_000)
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(tried).toEqual([['a']])
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is tried again until it is done, with longer and longer pauses', async () => {
+    const { tried, insist } = insistence([new Error('away'), [], new Error('away')])
+    await insist('a', 'a', 60_000)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(tried).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(tried).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(tried).toHaveLength(3)
+    await vi.advanceTimersByTimeAsync(400)
+    expect(tried).toHaveLength(4)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('waits with what else is open, on one timer', async () => {
+    const { tried, insist } = insistence([new Error('away')])
+    await insist('a', 'a', 60_000)
+    void insist('b', 'b', 60_000)
+    void insist('c', 'c', 60_000)
+    expect(vi.getTimerCount()).toBe(1)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(tried).toEqual([['a'], ['a', 'b', 'c']])
+  })
+
+  test('goes to the back when it was tried in vain', async () => {
+    const { tried, insist } = insistence([new Error('away'), ['b']], 1)
+    void insist('a', 'a', 60_000)
+    void insist('b', 'b', 60_000)
+    await vi.advanceTimersByTimeAsync(100)
+    expect(tried).toEqual([['a'], ['b'], ['a']])
+  })
+
+  test('is given up when its time is over', async () => {
+    const { tried, insist } = insistence(Array.from({ length: 50 }, () => new Error('away')))
+    await insist('a', 'a', 1_000)
+    await vi.advanceTimersByTimeAsync(600_000)
+    // At 0, 100, 300, 700 and 1500 ms.
+    expect(tried).toHaveLength(5)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test('is given up when nothing can be done any more', async () => {
+    const { tried, insist } = insistence([new Error('ended')])
+    await Promise.all([insist('a', 'a', 60_000), insist('b', 'b', 60_000)])
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(tried).toEqual([['a']])
+  })
+})

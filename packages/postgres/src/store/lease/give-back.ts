@@ -1,0 +1,51 @@
+import { type Claim, createInsistence } from '@oncekey/core'
+import type { ClaimKey } from '../../sql/claim-key.ts'
+import { isPoolEnded } from '../../sql/never-sent.ts'
+import { askReadCommitted } from '../../sql/read-committed.ts'
+import { sqlState } from '../../sql/sql-state.ts'
+import { SERIALIZATION_FAILURE } from '../../sql/when-serialized.ts'
+import type { StoreState } from '../attempt/store-state.ts'
+import { type ClaimGivenBack, MOST_GIVEN_BACK } from '../statements/leases.ts'
+
+/**
+ * Undoes a claim whose handler will not run. Resolves once that was tried for the first time. It is
+ * tried again for as long as it fails, because a server that did not answer may carry the claim out
+ * when it is back.
+ */
+export type GiveBack = (claim: Claim, key: ClaimKey) => Promise<void>
+
+export function givingBack<Tx>(
+  store: Pick<StoreState<Tx>, 'acquireTimeoutMs' | 'client' | 'statements'>,
+  own: ReadonlyMap<string, unknown>,
+): GiveBack {
+  const { acquireTimeoutMs: timeoutMs, client, statements } = store
+  const insist = createInsistence<ClaimGivenBack>({
+    attempt: giveBack,
+    isHopeless: isPoolEnded,
+    mostAtOnce: MOST_GIVEN_BACK,
+  })
+
+  return async ({ namespace, scope, key: name, token, leaseMs }, { lock }) => {
+    const claim = { lock, namespace, scope, key: name, token }
+    await insist(token, claim, Math.max(leaseMs, LEAST_MS))
+  }
+
+  async function giveBack(claims: ReadonlyMap<string, ClaimGivenBack>): Promise<string[]> {
+    // The same claim may have been sent twice at once, and the other may have got its reply.
+    const running = [...claims.keys()].filter((token) => own.has(token))
+    const over = [...claims.values()].filter(({ token }) => !own.has(token))
+    if (over.length === 0) return running
+    const statement = statements.giveBackAttempts(over)
+    const [row] = await client.query(statement, { timeoutMs }).catch((error) => {
+      if (sqlState(error) !== SERIALIZATION_FAILURE) throw error
+      return askReadCommitted(client, statement, { timeoutMs })
+    })
+    return [...running, ...(JSON.parse(row?.given ?? '') as string[])]
+  }
+}
+
+/**
+ * How long to go on, even if leases are shorter. A claim can arrive as long as its server is away,
+ * and be held, under `whenUnknown: 'hold'`, until an operator frees its key. An hour.
+ */
+const LEAST_MS = 3_600_000

@@ -1,0 +1,38 @@
+import { type Claim, createInsistence } from '@oncekey/core'
+import type { ScriptRunner } from '../client/run-script.ts'
+import type { RecordKeys } from './record/record-keys.ts'
+import { type GiveBackQuestion, giveBackScript } from './scripts/give-back.ts'
+
+/**
+ * Undoes a claim whose caller was told that the handler does not run: whatever Redis did without an
+ * answer, or does once it is back. This follows the claim on its connection. It is sent again for
+ * as long as that fails.
+ */
+export type GiveBack = (claim: Claim, keys: RecordKeys) => void
+
+export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveBack {
+  const insist = createInsistence<GiveBackQuestion>({
+    attempt: giveBack,
+    isHopeless: () => false,
+    mostAtOnce: 64,
+  })
+
+  return ({ token, leaseMs }, keys) => {
+    const question = { keys, token, leaseMs, keyRetentionMs }
+    const again = () => insist(token, question, Math.max(leaseMs, LEAST_MS))
+    scripts.runInOrder(giveBackScript, question).catch(again)
+  }
+
+  async function giveBack(all: ReadonlyMap<string, GiveBackQuestion>): Promise<string[]> {
+    const ends = await Promise.allSettled(
+      [...all.values()].map((question) => scripts.run(giveBackScript, question)),
+    )
+    return [...all.keys()].filter((_, index) => ends[index]?.status === 'fulfilled')
+  }
+}
+
+/**
+ * How long to go on, even if leases are shorter: under `whenUnknown: 'hold'` a claim that is not
+ * given back holds its key until an operator frees it. An hour.
+ */
+const LEAST_MS = 3_600_000
