@@ -8,6 +8,8 @@ import { busyFreesKey } from './broken-stores/of-attempts/busy-frees-key.ts'
 import { endsThrow } from './broken-stores/of-attempts/ends-throw.ts'
 import { forgetsWhoCompleted } from './broken-stores/of-attempts/forgets-who-completed.ts'
 import { lapseIsLoss } from './broken-stores/of-attempts/lapse-is-loss.ts'
+import { lostIsAlwaysRestored } from './broken-stores/of-attempts/lost-is-always-restored.ts'
+import { lostIsSuperseded } from './broken-stores/of-attempts/lost-is-superseded.ts'
 import { releaseDoesNothing } from './broken-stores/of-attempts/release-does-nothing.ts'
 import { releaseRemembers } from './broken-stores/of-attempts/release-remembers.ts'
 import { releaseWithoutOwner } from './broken-stores/of-attempts/release-without-owner.ts'
@@ -15,6 +17,8 @@ import { renewInVain } from './broken-stores/of-attempts/renew-in-vain.ts'
 import { renewWithoutOwner } from './broken-stores/of-attempts/renew-without-owner.ts'
 import { staleRelease } from './broken-stores/of-attempts/stale-release.ts'
 import { unfencedComplete } from './broken-stores/of-attempts/unfenced-complete.ts'
+import { unheardClaimsFree } from './broken-stores/of-attempts/unheard-claims-free.ts'
+import { unheardClaimsStay } from './broken-stores/of-attempts/unheard-claims-stay.ts'
 import { alwaysHolds } from './broken-stores/of-claims/always-holds.ts'
 import { blindToTheOtherMode } from './broken-stores/of-claims/blind-to-the-other-mode.ts'
 import { checkThenSet } from './broken-stores/of-claims/check-then-set.ts'
@@ -110,6 +114,8 @@ export const brokenStores: readonly BrokenStore[] = [
   leaseEndsResults,
   lockDecidesFirst,
   lossyBytes,
+  lostIsAlwaysRestored,
+  lostIsSuperseded,
   mismatchOverwrites,
   neverHolds,
   neverWaits,
@@ -136,6 +142,8 @@ export const brokenStores: readonly BrokenStore[] = [
   transactionNeverOver,
   transactionsDenied,
   unfencedComplete,
+  unheardClaimsFree,
+  unheardClaimsStay,
   waitsForFinished,
   waitsInVain,
   writesAtOnce,

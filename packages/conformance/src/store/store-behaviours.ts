@@ -2,9 +2,11 @@ import { abandon } from './attempts/abandon.ts'
 import { endsOnce } from './attempts/ends-once.ts'
 import { events } from './attempts/events.ts'
 import { lease } from './attempts/lease.ts'
+import { lostAttempt } from './attempts/lost-attempt.ts'
 import { lostReply } from './attempts/lost-reply.ts'
 import { release } from './attempts/release.ts'
 import { transaction } from './attempts/transaction.ts'
+import { unansweredClaim } from './attempts/unanswered-claim.ts'
 import { unknownOutcome } from './attempts/unknown-outcome.ts'
 import { abort } from './claims/abort.ts'
 import { byteExactness } from './claims/byte-exactness.ts'
@@ -42,6 +44,8 @@ export function storeBehaviours(): readonly StoreBehaviourGroup[] {
     waiting(),
     abort(),
     lostReply(),
+    unansweredClaim(),
+    lostAttempt(),
     resultGone(),
     mixedModes(),
     operatorKeys(),

@@ -1,4 +1,5 @@
 import type { StoreFixture } from '@oncekey/conformance'
+import type { Claim } from '@oncekey/core'
 import { DAY_MS, plainStore, rightSteps, type Steps } from './plain-store.ts'
 import type { PlainTransaction } from './plain-table.ts'
 
@@ -11,6 +12,7 @@ export function plainFixture(
     rows: new Map(),
     events: [],
     written: new Set<string>(),
+    over: new Set(['']),
     trail: [],
     now: Date.now(),
     isClosed: false,
@@ -20,8 +22,9 @@ export function plainFixture(
   }
   const steps = stepsOf(rightSteps(mode))
   const otherMode = mode === 'lease' ? 'transaction' : 'lease'
+  const store = plainStore(mode, table, steps)
   return {
-    store: plainStore(mode, table, steps),
+    store,
     otherMode: () => plainStore(otherMode, table, stepsOf(rightSteps(otherMode))),
     another: () => plainStore(mode, table, steps),
     advance,
@@ -36,5 +39,22 @@ export function plainFixture(
     events: () => table.events,
     expireResults: () => advance(DAY_MS),
     expireKeys: () => advance(7 * DAY_MS),
+    async unanswered() {
+      const waiting: Claim[] = []
+      const begin = async (claim: Claim): Promise<never> => {
+        waiting.push(claim)
+        throw new Error('There was no answer.')
+      }
+      return {
+        store: { ...store, begin },
+        async answer() {
+          for (const claim of waiting) {
+            const decision = await store.begin(claim)
+            if (decision.kind === 'run') await steps.onUnheard(decision.attempt)
+          }
+        },
+      }
+    },
+    lose: (claim) => void table.rows.delete(steps.id(claim)),
   }
 }

@@ -35,6 +35,7 @@ export function plainKeys(
     release: (name, act) =>
       acted('keys.release', name, act, (row) => {
         if (stateOf(row) !== 'unknown') return stateOf(row)
+        table.over.add(row.token)
         table.rows.delete(steps.id(name))
         return 'done'
       }),
@@ -50,6 +51,7 @@ export function plainKeys(
       acted('keys.forget', name, act, (row) => {
         if (row.state === 'running') return stateOf(row)
         if (row.fingerprint !== fingerprint) return 'other-request'
+        table.over.add(row.token)
         table.rows.delete(steps.id(name))
         return 'done'
       }),

@@ -50,6 +50,10 @@ export interface Steps {
   /** When the claim was sent. */
   timing(): { readonly askedAt?: number }
   free(row: Row, id: string, verb: 'release' | 'abandon', table: Table): void
+  /** Whoever asked for this attempt was not told of it, and will not use it. */
+  onUnheard(attempt: Attempt<PlainTransaction>): Promise<void>
+  /** What an attempt that still owns its key does about a row that is gone. */
+  restore(id: string, claimed: Row, table: Table): Row | undefined
   isResultGone(row: Row, table: Table): boolean
 }
 
@@ -95,7 +99,10 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
     }),
     whenStillBusy: (claim, waitedMs) =>
       waitedMs < claim.waitMs && !claim.signal.aborted ? 'ask again' : 'in-progress',
-    owns: (row, token) => row?.state === 'running' && row.token === token,
+    owns(row, token, _verb, table) {
+      if (row === undefined) return mode === 'lease' && !table.over.has(token)
+      return row.state === 'running' && row.token === token
+    },
     wasCompletedBy: (row, token) => row?.state === 'finished' && row.token === token,
     encode: (response) => structuredClone(response),
     decode: (kept) => structuredClone(kept) as StoredResponse,
@@ -119,11 +126,17 @@ export function rightSteps(mode: 'transaction' | 'lease'): Steps {
     },
     free(row, id, verb, table) {
       if (verb === 'release' || mode === 'transaction') {
+        table.over.add(row.token)
         table.rows.delete(id)
         return
       }
       row.leaseUntil = table.now
       row.token = ''
+    },
+    onUnheard: ({ number, release, abandon }) => (number === 1 ? release() : abandon()),
+    restore(id, claimed, table) {
+      table.rows.set(id, claimed)
+      return claimed
     },
     onFailed: ({ free }) => free(),
     onEndedAgain: () => {},
@@ -195,6 +208,7 @@ export function plainStore(
       return { kind: 'unknown', since: new Date(row.leaseUntil) }
     }
     const { token } = claim
+    if (row !== undefined) table.over.add(row.token)
     const { fingerprint, number } = steps.newRow(claim, row)
     const leaseUntil = table.now + steps.leaseMs(claim.leaseMs)
     table.rows.set(id, {
@@ -221,6 +235,10 @@ export function plainStore(
     let hasEnded = false
     const claimed = id === undefined ? undefined : table.rows.get(id)
     const rowNow = (): Row | undefined => (id === undefined ? undefined : table.rows.get(id))
+    const ownRow = (): Row | undefined => {
+      if (id === undefined || claimed === undefined) return undefined
+      return rowNow() ?? steps.restore(id, claimed, table)
+    }
     const owns = (verb: Verb): boolean =>
       id === undefined ? !hasEnded : steps.owns(rowNow(), token, verb, table)
 
@@ -229,8 +247,8 @@ export function plainStore(
       await turn()
       if (hasEnded) steps.onEndedAgain()
       else steps.undo(transaction, table)
-      const row = rowNow()
-      if (owns(verb) && row !== undefined && id !== undefined) steps.free(row, id, verb, table)
+      const row = owns(verb) ? ownRow() : undefined
+      if (row !== undefined && id !== undefined) steps.free(row, id, verb, table)
       hasEnded = true
     }
 
@@ -254,9 +272,8 @@ export function plainStore(
           },
           storeResponse() {
             if (id === undefined) return
-            const row = rowNow() ?? claimed
+            const row = ownRow()
             if (row === undefined) return
-            table.rows.set(id, row)
             row.state = 'finished'
             row.finishedAt = table.now
             row.response = steps.encode(completion.response)
@@ -278,8 +295,8 @@ export function plainStore(
       abandon: () => end('abandon'),
       async renew(leaseMs) {
         await turn()
-        const row = rowNow()
         if (!owns('renew')) return 'stale'
+        const row = ownRow()
         if (row !== undefined) row.leaseUntil = table.now + steps.leaseMs(leaseMs)
         return 'held'
       },

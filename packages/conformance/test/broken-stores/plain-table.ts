@@ -5,6 +5,8 @@ export interface Table {
   readonly rows: Map<string, Row>
   readonly events: OutboxEvent[]
   readonly written: Set<string>
+  /** Tokens of attempts that were released or replaced, and that of none. */
+  readonly over: Set<string>
   /** What operators did to its keys. */
   readonly trail: Operation[]
   now: number

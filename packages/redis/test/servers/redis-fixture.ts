@@ -2,6 +2,7 @@ import type { StoreFixture } from '@oncekey/conformance'
 import type { Attempt, OutboxEvent, Store } from '@oncekey/core'
 import type { RedisStoreOptions } from '@oncekey/redis'
 import { redisStore } from '@oncekey/redis'
+import { startProxy, type TcpProxy } from '@oncekey/test-servers'
 
 /**
  * The part of a connection that the tests use; both versions of ioredis and their Clusters have it.
@@ -17,9 +18,17 @@ export type Connect = () => RedisStoreOptions['client'] &
   NonNullable<RedisStoreOptions['subscriber']> &
   Connection
 
-/** A fixture for the store contract on a server, or a cluster, that tests share. */
-export function redisFixture(connect: Connect, read: Read): StoreFixture<never> {
+/**
+ * A fixture for the store contract on a server, or a cluster, that tests share. `connectThrough`
+ * connects to it through a proxy.
+ */
+export function redisFixture(
+  connect: Connect,
+  read: Read,
+  connectThrough?: { readonly port: number; connect(port: number): ReturnType<Connect> },
+): StoreFixture<never> {
   const connections: Connection[] = []
+  const proxies: TcpProxy[] = []
   const another = (): Store<never> => {
     const [client, subscriber] = [connect(), connect()]
     connections.push(client, subscriber)
@@ -29,10 +38,29 @@ export function redisFixture(connect: Connect, read: Read): StoreFixture<never> 
     first: another(),
     another,
     read,
-    close: () => {
+    async close() {
       for (const connection of connections) connection.disconnect()
+      for (const proxy of proxies) await proxy.stop()
     },
+    ...(connectThrough !== undefined && { unanswered: () => unanswered(connectThrough) }),
   })
+
+  async function unanswered({ port, connect: through }: NonNullable<typeof connectThrough>) {
+    const proxy = await startProxy(port)
+    proxies.push(proxy)
+    const client = through(proxy.port)
+    connections.push(client)
+    await client.call('ping')
+    proxy.stallUpstream()
+    return {
+      store: redisStore({ client, commandTimeoutMs: 1_000 }),
+      async answer() {
+        proxy.resume()
+        // It follows what has waited on the one connection.
+        await client.call('ping')
+      },
+    }
+  }
 }
 
 type Read = (...command: [string, ...(string | number)[]]) => Promise<unknown[]>
@@ -43,11 +71,13 @@ export function fixtureOf({
   another,
   read,
   close,
+  unanswered,
 }: {
   readonly first: Store<never>
   another(): Store<never> | Promise<Store<never>>
   readonly read: Read
   close(): void | Promise<void>
+  readonly unanswered?: NonNullable<StoreFixture<never>['unanswered']>
 }): StoreFixture<never> {
   const expire = async (pattern: string): Promise<void> => {
     const keys = (await read('keys', pattern)).flat().map(String)
@@ -67,6 +97,12 @@ export function fixtureOf({
     },
     expireResults: () => expire('*:result:*'),
     expireKeys: () => expire('*:key:*'),
+    async lose({ key }) {
+      const [record] = (await read('keys', `*:key:*:${key}`)).flat().map(String)
+      if (record === undefined) throw new Error(`There is no record of ${key}`)
+      await read('del', record)
+    },
+    ...(unanswered !== undefined && { unanswered }),
     close,
   }
 }

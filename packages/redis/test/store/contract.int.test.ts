@@ -20,18 +20,25 @@ afterAll(async () => {
 const url = (): string => server.url()
 
 /** Every client option that changes what is sent, in as few runs as possible. */
-const clients: Record<string, Connect> = {
-  'ioredis 6': () => new Redis(url()),
-  'ioredis 5 with a key prefix and numbers as strings': () =>
-    new Redis5(url(), { keyPrefix: 'app:{shop}:', stringNumbers: true }),
-  'ioredis 6 with automatic pipelining': () => new Redis(url(), { enableAutoPipelining: true }),
+const clients: Record<string, (url: string) => ReturnType<Connect>> = {
+  'ioredis 6': (url) => new Redis(url),
+  'ioredis 5 with a key prefix and numbers as strings': (url) =>
+    new Redis5(url, { keyPrefix: 'app:{shop}:', stringNumbers: true }),
+  'ioredis 6 with automatic pipelining': (url) => new Redis(url, { enableAutoPipelining: true }),
 }
 
 for (const [name, connect] of Object.entries(clients)) {
   describeStore({
     name: `redis, ${name}`,
     create: () =>
-      redisFixture(connect, async (command, ...args) => [await reader.call(command, ...args)]),
+      redisFixture(
+        () => connect(url()),
+        async (command, ...args) => [await reader.call(command, ...args)],
+        {
+          port: Number(new URL(url()).port),
+          connect: (port) => connect(Object.assign(new URL(url()), { port: `${port}` }).href),
+        },
+      ),
     modelRuns: 20,
   })
 }

@@ -6,7 +6,12 @@ import { brokenStore } from '../broken-store.ts'
  */
 export const busyFreesKey = brokenStore({
   fault: 'frees the key when it turns a claim away',
-  steps: () => ({ onBusy: (id, table) => table.rows.delete(id) }),
+  steps: () => ({
+    onBusy(id, table) {
+      table.over.add(table.rows.get(id)?.token ?? '')
+      table.rows.delete(id)
+    },
+  }),
   caughtBy: [
     'claims: a claim that was turned away leaves the running attempt its key',
     'mismatch: `in-progress` does not change the record either',

@@ -1,6 +1,7 @@
 import { describeStore, type StoreFixture } from '@oncekey/conformance'
 import type { OutboxEvent } from '@oncekey/core'
 import { type Isolation, purge } from '@oncekey/postgres'
+import { startProxy, waitFor } from '@oncekey/test-servers'
 import type { Pool, PoolClient } from 'pg'
 import { beforeAll } from 'vitest'
 import { clockOptions, movableClock } from '../../database/movable-clock.ts'
@@ -24,6 +25,7 @@ function fixtures(
 ): () => StoreFixture<PoolClient> {
   const { pipeline = false, clock, ...rest } = options
   const pools: Pool[] = []
+  const closing: (() => Promise<void>)[] = []
   let other: ReturnType<typeof storeOn> | undefined
   // Two pools, as in two processes, shared by all tests because connecting takes time.
   const pool = (index: number): Pool => {
@@ -59,6 +61,47 @@ function fixtures(
     async expireResults() {
       await purge(pool(0), { resultRetentionMs: 0, limit: 100_000 })
     },
+    async unanswered() {
+      const proxy = await startProxy(Number(new URL(database.url()).port))
+      const moved = clock === 'real' ? {} : { options: clockOptions }
+      const connectionString = proxy.through(database.url())
+      const away = database.pool({ max: 4, pipeline, connectionString, ...moved })
+      const store = storeOn(away, { ...rest, mode: 'lease', acquireTimeoutMs: 1_000 })
+      closing.push(
+        () => proxy.stop(),
+        () => away.end(),
+      )
+      // Connects, so that a claim is sent and does not wait for a connection.
+      await away.query('select')
+      proxy.stallUpstream()
+      const tokens: string[] = []
+      return {
+        store: {
+          ...store,
+          begin(claim) {
+            tokens.push(claim.token)
+            return store.begin(claim)
+          },
+        },
+        async answer() {
+          proxy.resume()
+          await waitFor(
+            async () => (await database.query(CARRIED_OUT, [tokens])).length === tokens.length,
+            { what: 'the server to have carried the claims out', timeoutMs: 30_000 },
+          )
+        },
+      }
+    },
+    async lose({ key }) {
+      await database.query('delete from oncekey.attempts where key = $1', [key])
+    },
+    async close() {
+      for (const close of closing.splice(0)) await close()
+    },
     // No expireKeys, because a record is valid until it is purged, however old it is.
   })
 }
+
+/** A claim has the key, or was given back. */
+const CARRIED_OUT = `select token from oncekey.attempts where token = any ($1)
+  union select token from oncekey.leases where token = any ($1)`

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { eventually } from '../../behaviour/eventually.ts'
+import type { StoreBehaviourGroup } from '../fixture/store-behaviour.ts'
+import type { StoreFixture } from '../fixture/store-fixture.ts'
+
+/** A claim whose `begin` threw, because no answer came. Its handler does not run. */
+export function unansweredClaim(): StoreBehaviourGroup {
+  return {
+    title: 'a claim without an answer',
+    behaviours: [
+      {
+        title: 'leaves its key free, even if it is carried out later',
+        needs: ['lease mode', 'a server that does not answer'],
+        async run({ fixture, claim, retry, begin }) {
+          const first = claim({ whenUnknown: 'hold' })
+          const { store, answer } = await unanswered(fixture)
+          await assert.rejects(begin(first, store))
+          await answer()
+          const attempt = await eventually('the key to be free', async () => {
+            const decision = await begin(retry(first))
+            return decision.kind === 'run' ? decision.attempt : undefined
+          })
+          assert.equal(attempt.number, 1)
+        },
+      },
+      {
+        title: 'leaves an outcome unknown that was, even if it is carried out later',
+        needs: ['lease mode', 'a server that does not answer'],
+        async run({ fixture, claim, retry, begin, run }) {
+          const first = claim()
+          await (await run(first)).abandon()
+          const { store, answer } = await unanswered(fixture)
+          await assert.rejects(begin(retry(first), store))
+          await answer()
+          await eventually('the outcome to be unknown', async () => {
+            const { kind } = await begin(retry(first, { whenUnknown: 'hold' }))
+            assert.notEqual(kind, 'run', 'the key is not free')
+            return kind === 'unknown' ? true : undefined
+          })
+        },
+      },
+    ],
+  }
+}
+
+async function unanswered(fixture: StoreFixture) {
+  assert.ok(fixture.unanswered)
+  return await fixture.unanswered()
+}

@@ -1,0 +1,16 @@
+import { brokenStore } from '../broken-store.ts'
+
+/** A row that is gone is taken for one that another attempt has: the handler runs again. */
+export const lostIsSuperseded = brokenStore({
+  fault: 'refuses an attempt whose claim the store has lost',
+  modes: ['lease'],
+  steps: (right) => ({
+    owns: (row, token, verb, table) => row !== undefined && right.owns(row, token, verb, table),
+  }),
+  caughtBy: [
+    'an attempt that the store has lost: is stored when it completes',
+    'an attempt that the store has lost: has its key again from the next renewal on',
+    'an attempt that the store has lost: gets its transaction',
+    'an attempt that the store has lost: is unknown when it is abandoned',
+  ],
+})
