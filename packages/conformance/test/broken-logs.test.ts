@@ -5,6 +5,7 @@ import { memoryLogFixture } from './broken-logs/memory-fixture.ts'
 import { ofActs, ofPausing, ofRedrives } from './broken-logs/of-acts.ts'
 import { ofDeadLetters, ofDeliveries } from './broken-logs/of-deliveries.ts'
 import { ofHolding } from './broken-logs/of-holding.ts'
+import { ofLives } from './broken-logs/of-lives.ts'
 import { ofReading } from './broken-logs/of-reading.ts'
 import { ofRetiring } from './broken-logs/of-retiring.ts'
 import { ofSubscriptions } from './broken-logs/of-subscriptions.ts'
@@ -19,6 +20,7 @@ describe('the log contract rejects a log that', () => {
     ...ofReading,
     ...ofSubscriptions,
     ...ofHolding,
+    ...ofLives,
     ...ofDeliveries,
     ...ofDeadLetters,
     ...ofRetiring,

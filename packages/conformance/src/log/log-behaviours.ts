@@ -7,6 +7,7 @@ import { logContext } from './fixture/log-context.ts'
 import { type LogFixture, unmetByLog } from './fixture/log-fixture.ts'
 import { inbox } from './inbox.ts'
 import { leasing } from './leasing.ts'
+import { lives } from './lives.ts'
 import { openTransactions } from './open-transactions.ts'
 import { pausing } from './pausing.ts'
 import { reading } from './reading.ts'
@@ -23,6 +24,7 @@ export function logBehaviours(): readonly LogBehaviourGroup[] {
     openTransactions(),
     subscriptions(),
     leasing(),
+    lives(),
     advancing(),
     suspects(),
     deliveries(),

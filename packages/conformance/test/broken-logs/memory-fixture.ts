@@ -6,11 +6,14 @@ import {
   memoryLog,
   memoryStore,
 } from '@oncekey/core'
+import { withLives } from './with-lives.ts'
 
 /** What a fault may use beside the log it belongs to. */
 export interface Inside {
   readonly store: MemoryStore
   now(): number
+  /** A position or an epoch as if it were of this life. */
+  ofNow(text: string): string
 }
 
 /** The memory log with some methods replaced. */
@@ -22,10 +25,12 @@ export function memoryLogFixture(
 ): LogFixture<MemoryTransaction> {
   let now = Date.now()
   const store = memoryStore()
-  const right = memoryLog(store, { now: () => now })
-  const log = { ...right, ...replaced(right, { store, now: () => now }) }
+  const lives = withLives(memoryLog(store, { now: () => now }))
+  const inside = { store, now: () => now, ofNow: lives.ofNow }
+  const log = { ...lives.log, ...replaced(lives.log, inside) }
   return {
     log,
+    anotherLife: lives.begin,
     // Events of an open transaction exist nowhere until it commits.
     open: async (events) => ({ commit: () => log.append(events), rollback: async () => {} }),
     advance: (ms) => {

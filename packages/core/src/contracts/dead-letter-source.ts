@@ -36,7 +36,10 @@ export interface DeadLetterSource {
   listRetrying(filter: RetryingFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
   /** Returns a letter with every attempt, even if it is no longer dead. */
   get(id: string): Promise<DeadLetterDetail | undefined>
-  /** Counts the letters that match, which `redrive` would take. */
+  /**
+   * Counts the letters that match, which `redrive` would take. Up to 100,000 where each has to be
+   * read.
+   */
   count(filter: DeadLetterFilter): Promise<number>
   /**
    * Redrives at most `limit` of those that match, the oldest first, and none that is `retired`.

@@ -73,6 +73,8 @@ export interface EventLog<Tx = unknown> {
    *   `advance` that is `calm` resets the count to 0.
    * - A relay that does not know of a slot it holds is given it again, and is not counted: it has
    *   not disappeared. What it then does not take, because its share has shrunk, others can have.
+   * - In another life of the log no lease is valid, but relays are as alive as before: the first
+   *   that asks there gives every other as long as its lease to come back for its slots.
    * - A relay that is `waiting` renews what it holds, takes nothing, and does not count in the
    *   shares.
    */

@@ -35,7 +35,10 @@ export interface Lease {
   readonly relays: number
   /** Slots taken by this call: read on from `position`. */
   readonly taken: readonly TakenSlot[]
-  /** Slots that are no longer this relay's. Stop their work: nothing of it will be kept. */
+  /**
+   * Slots that are no longer this relay's. Stop their work: nothing of it will be kept. One can be
+   * among `taken` as well, under a new epoch.
+   */
   readonly lost: readonly number[]
 }
 

@@ -36,6 +36,7 @@ describe('pglite', () => {
       },
       written: async (id) =>
         (await db.query('select from orders where id = $1', [id])).rows.length === 1,
+      anotherLife: async () => void (await db.query(NO_LIFE)),
     }),
   })
 })
@@ -74,12 +75,16 @@ function fixtures(
       },
       write: (tx, id) => tx.query('insert into orders values ($1)', [id]),
       written: (id) => database.hasOrder(id),
+      anotherLife: async () => void (await database.query(NO_LIFE)),
       close() {
         for (const writer of writers) writer.release(true)
       },
     }
   }
 }
+
+/** A crash empties this table, and the next who leases slots names another life. */
+const NO_LIFE = 'delete from oncekey.life'
 
 /** Lets time pass by moving every stored time back. */
 function clockMovedOn(ms: number): string[] {

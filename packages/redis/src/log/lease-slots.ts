@@ -33,7 +33,8 @@ export async function leaseSlots(
     there.filter((_, at) => states[at] === wanted)
   // Slots held on a node that is away are not renewed. Whichever relay the node hears first takes
   // them anew.
-  const lost = [...inState('lost'), ...[...away].filter((slot) => epochs.has(slot))]
+  const again = inState('again')
+  const lost = [...inState('lost'), ...again, ...[...away].filter((slot) => epochs.has(slot))]
   const unknown = inState('unknown')
   if (unknown.length > 0 && isSubscribed) await restore(log, consumer, unknown)
   if (unknown.length === SLOTS) return { share: 0, relays: 0, taken: [], lost }
@@ -47,7 +48,8 @@ export async function leaseSlots(
   const relays = (await countRelays(log, consumer, relay, leaseMs)) ?? 1
   const share = Math.ceil(SLOTS / relays)
   let wanted = share - inState('held').length
-  let free = inState('free')
+  // Its own first: nobody else can have them as long as their lease lasts.
+  let free = [...again, ...inState('free')]
   const taken: TakenSlot[] = []
   while (wanted > 0 && free.length > 0) {
     const slots = free.slice(0, wanted)

@@ -10,7 +10,9 @@ let server: GivenOrOwn<RedisServer>
 let reader: Redis
 const url = (): string => server.url()
 beforeAll(async () => {
-  server = await givenOrOwn('REDIS_URL', startRedis)
+  server = await givenOrOwn('REDIS_URL', () =>
+    startRedis({ settings: { 'enable-debug-command': 'yes' } }),
+  )
   reader = new Redis(url())
 })
 afterAll(async () => {
@@ -35,6 +37,10 @@ for (const [name, connect] of Object.entries(clients)) {
         log: redisLog({ client: one }),
         another: () => redisLog({ client: two }),
         advance: (ms) => moveClock([reader], ms),
+        // What a restart and a promotion do.
+        ...(!server.isGiven && {
+          anotherLife: async () => void (await reader.call('debug', 'change-repl-id')),
+        }),
         close: () => {
           for (const connection of connections) connection.disconnect()
         },

@@ -1,9 +1,46 @@
-import { outboxEvent } from '@oncekey/core'
+import { outboxEvent, type TakenSlot } from '@oncekey/core'
 import { consumer, createRelay } from '@oncekey/outbox'
 import { redisLog } from '@oncekey/redis'
 import { startRedis, waitFor } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+
+// A bug: whoever asked first took the slots of all, and each counted a holder that had vanished.
+test('relays that live get their own slots back, however long Redis was away', async () => {
+  const server = await startRedis({ settings: { appendonly: 'yes', appendfsync: 'always' } })
+  const client = new Redis(server.url, { retryStrategy: () => 20 })
+  client.on('error', () => {})
+  const log = redisLog({ client })
+  const LEASE_MS = 2_000
+  const held = new Map<string, TakenSlot[]>()
+  const lease = async (relay: string): Promise<readonly TakenSlot[]> => {
+    const holding = held.get(relay) ?? []
+    const request = { consumer: 'email', relay, leaseMs: LEASE_MS, holding }
+    const { taken, lost } = await log.lease(request)
+    held.set(relay, [...holding.filter(({ slot }) => !lost.includes(slot)), ...taken])
+    return taken
+  }
+  const slotsOf = (relay: string) => new Set(held.get(relay)?.map(({ slot }) => slot))
+  try {
+    await log.subscribe({ consumer: 'email', types: null, startAt: 'now' })
+    await lease('one')
+    await lease('two')
+    const slots = held.get('one')?.splice(32) ?? []
+    await log.release({ consumer: 'email', relay: 'one', slots, leaving: false })
+    await lease('two')
+    const before = [slotsOf('one'), slotsOf('two')]
+    const leasedUntil = performance.now() + LEASE_MS
+    await server.crash()
+    await waitFor(() => performance.now() > leasedUntil, { what: 'the leases to be over' })
+    await server.restart()
+    const taken = [...(await lease('two')), ...(await lease('one'))]
+    expect(taken.map(({ crashes }) => crashes)).toEqual(Array(64).fill(0))
+    expect([slotsOf('one'), slotsOf('two')]).toEqual(before)
+  } finally {
+    client.disconnect()
+    await server.stop()
+  }
+}, 60_000)
 
 // Each life of the server begins with the start that the one before had counted.
 test('a retry that ends while Redis restarts is no poison, however often that is', async () => {

@@ -15,7 +15,11 @@ async function moveOne(server: Redis, ms: number): Promise<void> {
     for (const [consumer, text] of Object.entries(await server.hgetall(key))) {
       const cursor = JSON.parse(text)
       if (cursor.lease_until === 0) continue
-      moved[consumer] = JSON.stringify({ ...cursor, lease_until: cursor.lease_until - ms })
+      moved[consumer] = JSON.stringify({
+        ...cursor,
+        lease_until: cursor.lease_until - ms,
+        ...(cursor.leased_at !== undefined && { leased_at: cursor.leased_at - ms }),
+      })
     }
     if (Object.keys(moved).length > 0) await server.hset(key, moved)
   }

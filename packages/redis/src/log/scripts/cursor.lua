@@ -7,6 +7,7 @@
 --   lease_until  by the server's clock, milliseconds
 --   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put
 --                back
+--   leased_in    in which life its holder, or whoever asked first there, had it last
 --   crashes      how many holders in a row vanished without a release
 --   suspect      an event that may kill processes, and
 --   starts       how often it was started

@@ -49,12 +49,16 @@ for i = 1, #KEYS, 2 do
       cursor.lease_until = now + math.max(0, cursor.lease_until - cursor.leased_at)
       cursor.leased_at = now
     end
+    if cursor.leased_in and cursor.leased_in ~= life() then
+      cursor.lease_until = now + math.max(0, cursor.lease_until - (cursor.leased_at or now))
+      cursor.leased_at, cursor.leased_in = now, life()
+    end
     if is_held(cursor, epoch) and cursor.relay == ARGV[2]
       and not is_later(cursor.at, last_id(KEYS[i + 1])) then
-      cursor.lease_until, cursor.leased_at = now + ARGV[3], now
+      cursor.lease_until, cursor.leased_at, cursor.leased_in = now + ARGV[3], now, life()
       states[slot] = 'held'
     elseif epoch ~= '' then
-      states[slot] = 'lost'
+      states[slot] = cursor.relay == ARGV[2] and 'again' or 'lost'
     elseif cursor.relay == '' or cursor.relay == ARGV[2] or cursor.lease_until < now then
       states[slot] = 'free'
     else
@@ -85,13 +89,13 @@ for i = 1, #KEYS, 2 do
       cursor.crashes = cursor.crashes + 1
     end
     cursor.relay = ARGV[2]
-    cursor.lease_until, cursor.leased_at = now + ARGV[3], now
+    cursor.lease_until, cursor.leased_at, cursor.leased_in = now + ARGV[3], now, life()
     cursor.epoch = digits(math.max(cursor.epoch + 1, now_us))
     if is_later(cursor.at, last_id(KEYS[i + 1])) then
       cursor.at = '0-0'
     end
     keep(KEYS[i], ARGV[1], cursor)
-    taken[#taken + 1] = {cursor.epoch, cursor.at, cursor.crashes, life()}
+    taken[#taken + 1] = {cursor.epoch, cursor.at, cursor.crashes, life(), cursor.suspect or ''}
   end
 end
 return taken

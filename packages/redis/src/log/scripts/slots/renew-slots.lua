@@ -21,12 +21,18 @@ for i = 1, #KEYS, 2 do
       cursor.lease_until = now + math.max(0, cursor.lease_until - cursor.leased_at)
       cursor.leased_at = now
     end
+    if cursor.leased_in and cursor.leased_in ~= life() then
+      -- No lease is valid in another life, but its holder may be as alive as before. It has as long
+      -- as its lease to come back, counted from when somebody asks first.
+      cursor.lease_until = now + math.max(0, cursor.lease_until - (cursor.leased_at or now))
+      cursor.leased_at, cursor.leased_in = now, life()
+    end
     if is_held(cursor, epoch) and cursor.relay == ARGV[2]
       and not is_later(cursor.at, last_id(KEYS[i + 1])) then
-      cursor.lease_until, cursor.leased_at = now + ARGV[3], now
+      cursor.lease_until, cursor.leased_at, cursor.leased_in = now + ARGV[3], now, life()
       states[slot] = 'held'
     elseif epoch ~= '' then
-      states[slot] = 'lost'
+      states[slot] = cursor.relay == ARGV[2] and 'again' or 'lost'
     elseif cursor.relay == '' or cursor.relay == ARGV[2] or cursor.lease_until < now then
       states[slot] = 'free'
     else

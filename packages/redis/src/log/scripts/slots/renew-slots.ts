@@ -21,7 +21,7 @@ export const renewSlotsScript: Script<RenewSlotsQuestion, SlotState[]> = script(
     ...slots.map(({ epoch }) => epoch),
   ],
   reply: (raw) =>
-    listIn(raw).map((word) => wordIn(word, ['held', 'lost', 'free', 'taken', 'unknown'])),
+    listIn(raw).map((word) => wordIn(word, ['held', 'lost', 'again', 'free', 'taken', 'unknown'])),
 })
 
 export interface RenewSlotsQuestion {
@@ -31,4 +31,5 @@ export interface RenewSlotsQuestion {
   readonly slots: readonly { readonly slot: number; readonly epoch: string }[]
 }
 
-export type SlotState = 'held' | 'lost' | 'free' | 'taken' | 'unknown'
+/** `again`: lost, and free for this relay, which held it in another life or under another epoch. */
+export type SlotState = 'held' | 'lost' | 'again' | 'free' | 'taken' | 'unknown'

@@ -19,13 +19,13 @@ for i = 1, #KEYS, 2 do
       cursor.crashes = cursor.crashes + 1
     end
     cursor.relay = ARGV[2]
-    cursor.lease_until, cursor.leased_at = now + ARGV[3], now
+    cursor.lease_until, cursor.leased_at, cursor.leased_in = now + ARGV[3], now, life()
     cursor.epoch = digits(math.max(cursor.epoch + 1, now_us))
     if is_later(cursor.at, last_id(KEYS[i + 1])) then
       cursor.at = '0-0'
     end
     keep(KEYS[i], ARGV[1], cursor)
-    taken[#taken + 1] = {cursor.epoch, cursor.at, cursor.crashes, life()}
+    taken[#taken + 1] = {cursor.epoch, cursor.at, cursor.crashes, life(), cursor.suspect or ''}
   end
 end
 return taken

@@ -23,13 +23,14 @@ export const takeSlotsScript: Script<TakeSlotsQuestion, TakenSlot[]> = script({
   args: ({ consumer, relay, leaseMs }) => [consumer, relay, Math.ceil(leaseMs)],
   reply: (raw, { slots }) =>
     listIn(raw).flatMap((each, index) => {
-      const [epoch, at, crashes, life] = listIn(each)
+      const [epoch, at, crashes, life, suspect] = listIn(each)
       if (epoch === undefined) return []
       return {
         slot: slots[index] as number,
         epoch: inLife(textIn(epoch), textIn(life)),
         position: inLife(textIn(at), textIn(life)),
         crashes: integerIn(crashes),
+        suspect: textIn(suspect) || null,
       }
     }),
 })
