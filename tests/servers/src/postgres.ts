@@ -54,9 +54,9 @@ export interface PostgresServer {
   crashBackend(pid: number): Promise<void>
   /**
    * Starts it again on the same port with the same data; a running server is shut down first, and a
-   * crashed one recovers.
+   * crashed one recovers. `meanwhile` is run in between, with the folder of its data.
    */
-  restart(): Promise<void>
+  restart(meanwhile?: (dataDir: string) => Promise<void>): Promise<void>
   /** SIGSTOP to all its processes: connections stay open, and nothing is answered. */
   pause(): Promise<void>
   resume(): void
@@ -161,9 +161,10 @@ function serve(
     createDatabase: async () => (await freshDatabase(url)).url,
     crash: () => end('SIGKILL'),
     crashBackend: (pid) => crashBackend(url, pid),
-    restart: async () => {
+    restart: async (meanwhile) => {
       if (stopped) throw new Error('This Postgres was stopped for good')
       await end('SIGINT')
+      await meanwhile?.(cluster.dataDir)
       postmaster = await startPostmaster(cluster, port)
     },
     pause: async () => {
