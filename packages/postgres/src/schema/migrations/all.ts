@@ -26,6 +26,7 @@ import { publishedTables } from './published-tables.ts'
 import { serverLife } from './server-life.ts'
 import { serversThatTakeWrites } from './servers-that-take-writes.ts'
 import { steadySessions } from './steady-sessions.ts'
+import { clocksPutBack } from './store/clocks-put-back.ts'
 import { droppedWrites } from './store/dropped-writes.ts'
 import { subscriptionGenerations } from './subscription-generations.ts'
 import { subscriptions } from './subscriptions.ts'
@@ -63,4 +64,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   timesOfDeliveries,
   droppedWrites,
   claimsGivenBack,
+  clocksPutBack,
 ]

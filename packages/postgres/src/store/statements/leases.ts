@@ -8,12 +8,12 @@ export function claimLease(
   schema: string,
 ): (claim: Claim, lock: string) => Statement<{ reply: string }> {
   const text = `
-    select ${schema}.claim_lease_4($1, $2, $3, $4, $5, $6,
+    select ${schema}.claim_lease_5($1, $2, $3, $4, $5, $6,
       $7, $8) as reply
       where ${schema}.takes_writes()`
 
   return (claim, lock) => ({
-    name: 'claim_lease_4',
+    name: 'claim_lease_5',
     text,
     values: [
       lock,
@@ -63,10 +63,10 @@ export interface LeaseRenewal {
 export function renewLeases(
   schema: string,
 ): (renewals: readonly LeaseRenewal[], over: readonly string[]) => Statement<{ held: string }> {
-  const text = `select ${schema}.renew_leases_3($1, $2) as held`
+  const text = `select ${schema}.renew_leases_4($1, $2) as held`
 
   return (renewals, over) => ({
-    name: 'renew_leases_3',
+    name: 'renew_leases_4',
     text,
     values: [JSON.stringify(renewals), over.length === 0 ? null : JSON.stringify(over)],
   })

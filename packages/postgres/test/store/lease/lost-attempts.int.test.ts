@@ -85,7 +85,7 @@ describe('an attempt that the database has lost', () => {
     const { claim, attempt, now } = await lost()
     await attempt.release()
     const late = { ...claim, ms: 60_000, fingerprint: 'json1:abc', number: 1 }
-    const renewed = await database.query('select oncekey.renew_leases_3($1, null) as held', [
+    const renewed = await database.query('select oncekey.renew_leases_4($1, null) as held', [
       JSON.stringify([late]),
     ])
     expect(renewed).toEqual([{ held: '[]' }])
