@@ -159,6 +159,26 @@ describe.each(bridges)('$name', ({ open }) => {
     }
     const commits = (sent: Buffer): boolean => /commit/i.test(sent.toString('latin1'))
 
+    // Drizzle's own transaction() loses a place of the pool each time (drizzle-orm #6023, #6241,
+    // #6341).
+    test('in BEGIN costs the pool no place, however often', async () => {
+      const { bridge, proxy, store, attempt } = await throughProxy()
+      expect(await attempt.complete(kept('done'))).toBe('stored')
+      for (let round = 0; round < 6; round += 1) {
+        const lost = proxy.dropBefore((sent) => /begin|start transaction/i.test(`${sent}`))
+        await expect(store.begin(claimOf())).rejects.toMatchObject({
+          code: expect.stringMatching(/^store-/),
+        })
+        await lost
+      }
+      await whole(bridge)
+      const serving = () => store.begin(claimOf()).catch(() => undefined)
+      const next = attemptOf(await waitFor(serving, { what: 'a request to be served' }))
+      await bridge.insert(await next.transaction(), randomUUID())
+      expect(await next.complete(kept('done'))).toBe('stored')
+      await whole(bridge)
+    })
+
     test('in COMMIT, after the server got it, answers 503, and the retry replays', async () => {
       const { bridge, proxy, store, claim, attempt, id } = await throughProxy()
       const lost = proxy.dropAfter(commits)
