@@ -6,6 +6,10 @@ import { everyPackage, manifestIn, type Package, workspace } from '../src/packag
 import { oldestNode } from '../src/sample.ts'
 import { faultsOfMap } from '../src/source-map.ts'
 
+const sizeLimits: Readonly<Record<string, number>> = JSON.parse(
+  readFileSync(join(workspace, 'tools', 'release', 'size-limits.json'), 'utf8'),
+)
+
 /** The contents of each tarball, as they lie in `node_modules`. */
 export function describeTarballs(installed: () => Installed): void {
   describe.each(everyPackage())('the tarball of $manifest.name', (source) => {
@@ -52,8 +56,8 @@ function testTarball(
     // It contains no path of the machine that built it.
     expect(files().filter((file) => read(file).includes(workspace))).toEqual([])
     const { bytes = 0 } = installed().tarballs.find((tarball) => tarball.name === name) ?? {}
-    // It contains the SQL of earlier releases, which can run beside this one.
-    expect(bytes).toBeLessThan(512 * 1024)
+    // A release would be refused for its size.
+    expect(bytes).toBeLessThan(sizeLimits[name] ?? 0)
   })
 
   test('has a README that starts with its purpose', ({ skip }) => {
