@@ -123,6 +123,8 @@ export {
   departed,
   type Enrolment,
   enrolled,
+  type ListAges,
+  listAges,
   type Standing,
   type SubscriptionRecord,
   standingOf,

@@ -92,6 +92,54 @@ export function wantedIn({ lists }: SubscriptionRecord, nowMs: number): readonly
   return normalTypes(wantedLists(lists, nowMs).flatMap(({ types }) => types))
 }
 
+/**
+ * Knows by this process's monotonic clock how long ago the lists of each consumer were seen, so
+ * that a list is not forgotten because the log's clock was put ahead. What changed since this
+ * process looked last is no older than that; at its first look it believes the log's clock.
+ */
+export interface ListAges {
+  /** Returns the record with no list older than this process knows it to be. */
+  corrected(
+    consumer: string,
+    record: SubscriptionRecord | null,
+    nowMs: number,
+  ): SubscriptionRecord | null
+}
+
+export function listAges(monotonicMs: () => number = () => performance.now()): ListAges {
+  /** Of each consumer: when this process looked last, and when each list was seen at the latest. */
+  const looks = new Map<
+    string,
+    { readonly at: number; readonly lists: ReadonlyMap<string, Seen> }
+  >()
+
+  return {
+    corrected(consumer, record, nowMs) {
+      const at = monotonicMs()
+      const before = looks.get(consumer)
+      const seen = new Map<string, Seen>()
+      const lists = (record?.lists ?? []).map((list) => {
+        const name = JSON.stringify(list.types)
+        const last = before?.lists.get(name)
+        const byLog = at - (nowMs - list.seenAt)
+        const since = last?.seenAt === list.seenAt ? last.at : Math.max(byLog, before?.at ?? byLog)
+        const isTooOld = nowMs - list.seenAt >= REMEMBERED_MS && at - since < REMEMBERED_MS
+        const seenAt = isTooOld ? Math.round(nowMs - (at - since)) : list.seenAt
+        seen.set(name, { seenAt, at: since })
+        return { ...list, seenAt }
+      })
+      looks.set(consumer, { at, lists: seen })
+      return record && { ...record, lists }
+    },
+  }
+}
+
+/** When a list was last seen, by the log's clock and by this process's. */
+interface Seen {
+  readonly seenAt: number
+  readonly at: number
+}
+
 export function standingOf(
   { lists }: SubscriptionRecord,
   asked: readonly string[] | null,

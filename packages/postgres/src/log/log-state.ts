@@ -1,4 +1,4 @@
-import type { Subscription } from '@oncekey/core'
+import { type ListAges, listAges, type Subscription } from '@oncekey/core'
 import { appendEventsStatement } from '../commit/append-events.ts'
 import { endAttempt } from '../commit/attempt-mark.ts'
 import { clockWatch, readClock } from '../sql/clock-watch.ts'
@@ -25,6 +25,8 @@ export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
   readonly subscribed: Map<string, { readonly subscription: Subscription; readonly life: string }>
   /** Limits the transactions of consumers: one permit for each. */
   readonly transactions: ConcurrencyLimit
+  /** How old the lists of types of each consumer are. */
+  readonly listAges: ListAges
   /** Moves retries when the server's clock was put back. Asks the server once a minute. */
   readonly watchClock: () => Promise<void>
   /** Runs a statement in autocommit. Rejects with one of the contract's codes. */
@@ -47,6 +49,7 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
     statements: logStatements(schema),
     subscribed: new Map(),
     transactions: concurrencyLimit(options.maxTransactions),
+    listAges: listAges(),
     watchClock: clockWatch({
       readClock: async () => Number((await ask(readClock()))[0]?.ms),
       mend: () => inPortions((limit) => ask(mendTimes(schema)(limit))),

@@ -44,7 +44,7 @@ export async function leave<Tx>(log: LogState<Tx>, consumer: string, relay: stri
  * Changes the record by compare and set, and tries again if somebody else changed it in between.
  */
 async function change<Tx>(
-  { ask, schema }: LogState<Tx>,
+  { ask, schema, listAges }: LogState<Tx>,
   consumer: string,
   of: (record: SubscriptionRecord | null, nowMs: number) => SubscriptionRecord | null,
 ): Promise<{ record: SubscriptionRecord; nowMs: number } | undefined> {
@@ -52,7 +52,8 @@ async function change<Tx>(
     const [found] = await ask(findSubscriptions(schema)(consumer))
     if (found === undefined) return undefined
     const nowMs = Number(found.now_ms)
-    const record = of(subscriptionRecord(found.record), nowMs)
+    const known = listAges.corrected(consumer, subscriptionRecord(found.record), nowMs)
+    const record = of(known, nowMs)
     if (record === null) return undefined
     const [set] = await ask(
       setSubscriptions(schema)({

@@ -1,4 +1,4 @@
-import { OncekeyError } from '@oncekey/core'
+import { type ListAges, listAges, OncekeyError } from '@oncekey/core'
 import { type ScriptRunner, scriptRunner } from '../client/run-script.ts'
 import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
@@ -27,6 +27,8 @@ export interface LogState extends ResolvedLogOptions {
     question: (some: readonly Item[]) => Question,
   ): Promise<{ readonly replies: readonly Reply[]; readonly away: readonly Item[] }>
   readonly scripts: ScriptRunner
+  /** How old the lists of types of each consumer are. */
+  readonly listAges: ListAges
   /** Splits items as `askSlots` does. */
   portions<Item>(items: readonly Item[]): readonly (readonly Item[])[]
 }
@@ -63,6 +65,7 @@ export function logState(options: ResolvedLogOptions): LogState {
   return {
     ...options,
     scripts,
+    listAges: listAges(),
     ask,
     portions,
     async askSlotsThere(script, items, question) {

@@ -57,7 +57,8 @@ async function change(
 ): Promise<{ record: SubscriptionRecord; nowMs: number } | undefined> {
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
     const { record: before, nowMs } = await log.ask(findSubscriptionsScript, { consumer })
-    const record = of(subscriptionRecord(before), nowMs)
+    const known = log.listAges.corrected(consumer, subscriptionRecord(before), nowMs)
+    const record = of(known, nowMs)
     if (record === null) return undefined
     const after = JSON.stringify(record)
     const outcome = await log.ask(setSubscriptionsScript, { consumer, before, after })

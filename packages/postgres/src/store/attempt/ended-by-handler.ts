@@ -1,5 +1,5 @@
-import type { StartedJson } from '../../commit/attempt-mark.ts'
 import { within } from '@oncekey/core'
+import type { StartedJson } from '../../commit/attempt-mark.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
 import { isOutcomeKnown } from '../../sql/sql-state.ts'
 import type { StoreState } from './store-state.ts'

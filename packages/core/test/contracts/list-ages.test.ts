@@ -1,0 +1,63 @@
+import { enrolled, listAges, type SubscriptionRecord, wantedIn } from '@oncekey/core'
+import { expect, test } from 'vitest'
+
+const HOUR_MS = 3_600_000
+
+/** A log whose clock a test sets, and one process with relays of the old list. */
+function scene() {
+  let mono = 0
+  let nowMs = 1_000_000_000
+  let record: SubscriptionRecord | null = null
+  const processes = [listAges(() => mono), listAges(() => mono)] as const
+  const want = (by: 0 | 1, relay: string, types: string[]) => {
+    const known = processes[by].corrected('mail', record, nowMs)
+    record = enrolled(known, { types, relay, leaseMs: 15_000, nowMs })
+    return wantedIn(record, nowMs)
+  }
+  return {
+    old: () => want(0, 'old', ['placed']),
+    fresh: () => want(1, 'fresh', ['noted', 'placed']),
+    pass(ms: number) {
+      mono += ms
+      nowMs += ms
+    },
+    putClock(ms: number) {
+      nowMs += ms
+    },
+  }
+}
+
+// A bug: relays of the release before read on with their own list, and passed the events that only
+// the new one takes.
+test('a list is wanted on after the clock of the log was put ahead', () => {
+  const { old, fresh, pass, putClock } = scene()
+  old()
+  fresh()
+  pass(5_000)
+  // The fresh relay is seen once more, which the old one has not looked at yet.
+  fresh()
+  pass(1_000)
+  putClock(HOUR_MS)
+  expect(old()).toEqual(['noted', 'placed'])
+  pass(5_000)
+  expect(old()).toEqual(['noted', 'placed'])
+  expect(fresh()).toEqual(['noted', 'placed'])
+})
+
+test('a list whose relays are gone is forgotten in its time, whoever looks, and wherever the clock was put', () => {
+  for (const jumpMs of [0, HOUR_MS]) {
+    const { old, fresh, pass, putClock } = scene()
+    old()
+    fresh()
+    let wanted: readonly string[] = []
+    let passed = 0
+    putClock(jumpMs)
+    do {
+      pass(5_000)
+      passed += 5_000
+      wanted = old()
+    } while (wanted.includes('noted') && passed < HOUR_MS)
+    expect(passed).toBeGreaterThanOrEqual(595_000)
+    expect(passed).toBeLessThanOrEqual(700_000)
+  }
+})
