@@ -131,3 +131,15 @@ test('a name that is a pattern, or a prefix of another name, sets aside only its
     expect(await log.deadLetters.count({})).toBe(left)
   }
 })
+
+test('a consumer that starts anew is not paused, if the release before had retired it', async () => {
+  const log = logOf()
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  await log.retire(consumer)
+  // That release left the pause where it was.
+  const [mark = ''] = await client.keys(`*:retired:${consumer}`)
+  await client.hset(mark.replace(':retired:', ':paused:'), 'at', '1', 'by', 'maria@shop.example')
+  expect(await log.control.paused([consumer])).toEqual([consumer])
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  expect(await log.control.paused([consumer])).toEqual([])
+})

@@ -31,8 +31,8 @@ return mark and 'retired:' .. mark or ''
 
 /** `is-retired.lua` */
 export const isRetiredLua: string = `
-if ARGV[1] == '1' then
-  redis.call('DEL', KEYS[1])
+if ARGV[1] == '1' and redis.call('DEL', KEYS[1]) == 1 then
+  redis.call('DEL', KEYS[2])
 end
 return redis.call('EXISTS', KEYS[1])
 `
