@@ -10,6 +10,7 @@ import { deadLettersOf, everyDeadLetters, sourceNames } from '../connection/log.
 import { jsonValue } from '../output/json.ts'
 import { shownDuration } from '../output/page.ts'
 import { visibleJson } from '../output/visible.ts'
+import { redriveThroughDashboard } from '../remote/redrive-through-dashboard.ts'
 import { letterRow, showLetter, showRefused } from './shown-dead-letter.ts'
 
 const OF: Readonly<Record<string, Option>> = {
@@ -214,16 +215,21 @@ async function redriveDead(call: Call): Promise<ExitCode> {
       String(count),
     )
   }
-  const options = { ratePerSecond: rate, signal, ...act, ...(limit !== undefined && { limit }) }
   let told = 0
-  const { redriven, refused } = await source.redrive(filter, {
-    ...options,
-    onProgress({ redriven: done }) {
+  const pace = {
+    ratePerSecond: rate,
+    signal,
+    onProgress({ redriven: done }: { readonly redriven: number }) {
       if (done < told + rate && done < count) return
       told = done
       out.progress(`${done} of ${count}`)
     },
-  })
+  }
+  // A dashboard has no redrive that this process could carry along.
+  const { redriven, refused } =
+    call.dashboard() === undefined
+      ? await source.redrive(filter, { ...pace, ...act, ...(limit !== undefined && { limit }) })
+      : await redriveThroughDashboard(found, filter, { ...pace, limit: limit ?? matched })
   const result = {
     of: found.name,
     ...act,

@@ -15,7 +15,7 @@ export const redrivesCommands: readonly Command[] = [
   {
     path: 'redrives list',
     summary: 'List redrives on record, the newest first',
-    server: 'postgres',
+    server: 'postgres-or-redis',
     viaDashboard: true,
     options: { ...OF, ...PAGE },
     examples: ['redrives list --of webhooks'],
@@ -24,7 +24,7 @@ export const redrivesCommands: readonly Command[] = [
   {
     path: 'redrives show',
     summary: 'Show a redrive and its progress',
-    server: 'postgres',
+    server: 'postgres-or-redis',
     viaDashboard: true,
     operands: [{ name: 'id' }],
     options: OF,
@@ -34,7 +34,7 @@ export const redrivesCommands: readonly Command[] = [
   {
     path: 'redrives cancel',
     summary: 'End a redrive that is running; what it has taken stays taken',
-    server: 'postgres',
+    server: 'postgres-or-redis',
     viaDashboard: true,
     act: 'asks',
     operands: [{ name: 'id' }],

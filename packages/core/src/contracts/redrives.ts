@@ -9,7 +9,8 @@ import type { Resolution } from './resolution.ts'
  *
  * - A redrive takes what matched its filter and was dead when it started: a letter that dies again
  *   afterwards is not taken a second time.
- * - A portion and its progress are one commit, so a process that dies in between leaves neither.
+ * - A process that dies in the middle of a portion leaves nothing of it, or what the next one
+ *   finishes: each letter is put back and counted once.
  * - However many processes carry, and however many redrives overlap, each letter is taken by one.
  * - It goes on until everything was looked at, its limit is reached or somebody cancels it.
  * - A start that is sent again with the same `requestId` finds the first and starts nothing.

@@ -13,7 +13,7 @@ import type {
   RetryingFilter,
 } from '@oncekey/core'
 import { OptionsError } from '@oncekey/core'
-import { redrive } from './redrive.ts'
+import { redrive, redrivesOf } from './redrive.ts'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 
 /** What an operator can see of dead letters and do about them. */
@@ -35,10 +35,10 @@ export interface DeadLetters {
     filter: DeadLetterFilter,
   ): Promise<{ readonly matched: number; readonly sample: DeadLetterPage['items'] }>
   /**
-   * Puts dead letters back, oldest first, under the event ids they had, and waits for the end. If
-   * the source keeps redrives on record, this calls {@link startRedrive} and waits: if this process
-   * dies, the relay, worker or runner of the source continues the redrive. Throws `OptionsError`
-   * for a filter on `retired` ones.
+   * Puts dead letters back, oldest first, under the event ids they had: {@link startRedrive}, and
+   * then waits for the end. If this process dies, the relay, worker or runner of the source
+   * continues the redrive. Throws `OptionsError` for a filter on `retired` ones, and where the
+   * source keeps no redrives.
    */
   redrive(filter: DeadLetterFilter, options?: RedriveOptions): Promise<RedriveResult>
   /**
@@ -86,13 +86,8 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
     async startRedrive(filter, { actor, note, ...pace } = {}) {
-      if (source.redrives === undefined) {
-        throw new OptionsError(
-          `startRedrive: dead letters of this source keep no redrives on record. Write redrive(filter), which waits for its end.`,
-        )
-      }
       const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
-      return await source.redrives.start(filter, pace, by)
+      return await redrivesOf(source, 'startRedrive').start(filter, pace, by)
     },
     redrives: source.redrives,
     async discard(ids, given) {

@@ -17,6 +17,6 @@ export interface RedriveResult extends Redriven {
   /** How many matched when the redrive began. */
   readonly matched: number
   readonly preview: boolean
-  /** The id of the redrive, where the source keeps redrives on record. */
+  /** The id of the redrive; a preview has none. */
   readonly id?: string
 }

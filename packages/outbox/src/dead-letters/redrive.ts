@@ -2,12 +2,12 @@ import {
   checkedPace,
   type DeadLetterFilter,
   type DeadLetterSource,
+  OptionsError,
   type Redrives,
   type Resolution,
   sleep,
 } from '@oncekey/core'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
-import { redriveWithoutRecord } from './redrive-without-record.ts'
 
 /**
  * Starts a redrive on record, carries it out together with the relay, worker or runner of the
@@ -22,9 +22,7 @@ export async function redrive(
   if (options.preview === true) {
     return { matched: await source.count(filter), preview: true, redriven: [], refused: [] }
   }
-  const { redrives } = source
-  if (redrives === undefined) return await redriveWithoutRecord(source, filter, options)
-
+  const redrives = redrivesOf(source, 'redrive')
   const { actor, note, signal } = options
   const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
   const pace = { ratePerSecond, ...(limit !== null && { limit }) }
@@ -51,6 +49,15 @@ export async function redrive(
   }
   // The redrive was purged while this function waited for it.
   return { id, matched: redriven.length, preview: false, redriven, refused }
+}
+
+/** The redrives of a source. Throws `OptionsError` if it keeps none. */
+export function redrivesOf(source: DeadLetterSource, verb: string): Redrives {
+  if (source.redrives !== undefined) return source.redrives
+  throw new OptionsError(
+    `${verb}: ${source.name} keeps no redrives on record. Write \`source.redrive(filter, { limit: 100 })\`, ` +
+      'which puts one portion back, or give that source `redrives`.',
+  )
 }
 
 /** Adds what was taken since `after`, and returns where to go on. */

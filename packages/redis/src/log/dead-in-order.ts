@@ -45,8 +45,8 @@ export async function pageOfDead(
   return { items, next: undefined }
 }
 
-/** In order, reading as few other letters as possible. */
-async function* lookedAt(
+/** Letters in order, reading as few as possible that do not match. */
+export async function* lookedAt(
   log: LogState,
   filter: DeadLetterFilter,
   after: Place | undefined,
@@ -93,7 +93,7 @@ async function* named(
   for (const one of found) if (after === undefined || isBehind(one, after)) yield one
 }
 
-function isMeant(letter: DeadLetter, filter: DeadLetterFilter): boolean {
+export function isMeant(letter: DeadLetter, filter: DeadLetterFilter): boolean {
   const is = <Value>(wanted: Value | undefined, value: Value): boolean =>
     wanted === undefined || wanted === value
   const deadAtMs = letter.deadAt?.getTime() ?? 0

@@ -1,14 +1,15 @@
-import type { DeadLetterSource, Resolution } from '@oncekey/core'
+import type { DeadLetterFilter, DeadLetterSource, Resolution } from '@oncekey/core'
 import { actedIn } from './acts/acted-in.ts'
 import { deadGroups } from './dead-groups.ts'
 import { deadInOrder, pageOfDead } from './dead-in-order.ts'
 import { deadLetterOf, pastAttempt, triesOf } from './dead-letter.ts'
 import type { DeadOne } from './dead-place.ts'
-import { inPortions, slotsOf } from './dead-portions.ts'
+import { byConsumerInSlot, inPortions, slotsOf } from './dead-portions.ts'
 import { allSlots } from './keys/slot-keys.ts'
 import { consumersOf, listRetrying } from './list-retrying.ts'
 import type { LogState } from './log-state.ts'
 import { eventOnFile } from './logged-entry.ts'
+import { redisRedrives } from './redrives/redis-redrives.ts'
 import { countDeadScript } from './scripts/dead/count-dead.ts'
 import { discardDeadScript } from './scripts/dead/discard-dead.ts'
 import { type RedriveOutcome, redriveDeadScript } from './scripts/dead/redrive-dead.ts'
@@ -18,6 +19,8 @@ import { type FoundDelivery, findDeliveriesScript } from './scripts/deliveries/f
 export function logDeadLetters(log: LogState): DeadLetterSource {
   return {
     name: 'consumers',
+
+    redrives: redisRedrives(log, count),
 
     list: (filter, page) => pageOfDead(log, filter, page),
 
@@ -37,18 +40,7 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       }
     },
 
-    async count(filter) {
-      if (Object.values(filter).every((wanted) => wanted === undefined || wanted === false)) {
-        const counts = await log.askSlots(countDeadScript, allSlots, (slots) => ({ slots }))
-        return counts.reduce((total, { depth }) => total + depth, 0)
-      }
-      let count = 0
-      for await (const _ of deadInOrder(log, filter)) {
-        count += 1
-        if (count === MOST_COUNTED) break
-      }
-      return count
-    },
+    count,
 
     async redrive(filter, { limit, ...given }) {
       const by = actedIn('redrive', given)
@@ -63,7 +55,11 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
         }
       }
       const outcomes: RedriveOutcome[] = []
-      for (const asked of inPortions(byConsumerInSlot(taken))) {
+      for (const asked of inPortions(
+        byConsumerInSlot(
+          taken.map(({ slot, number, letter }) => ({ slot, number, consumer: letter.origin })),
+        ),
+      )) {
         const some = await log.askSlots(redriveDeadScript, asked, (slots) => ({ ...by, slots }))
         outcomes.push(...some.flat())
       }
@@ -107,24 +103,23 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       }
     },
   }
+
+  async function count(filter: DeadLetterFilter): Promise<number> {
+    if (Object.values(filter).every((wanted) => wanted === undefined || wanted === false)) {
+      const counts = await log.askSlots(countDeadScript, allSlots, (slots) => ({ slots }))
+      return counts.reduce((total, { depth }) => total + depth, 0)
+    }
+    let count = 0
+    for await (const _ of deadInOrder(log, filter)) {
+      count += 1
+      if (count === MOST_COUNTED) break
+    }
+    return count
+  }
 }
 
 /** Where letters have to be read to be counted. As many as the rates of `stats` on Postgres. */
 const MOST_COUNTED = 100_000
-
-/** Groups letters by slot and consumer: one script puts back those of one group. */
-function byConsumerInSlot(
-  letters: readonly DeadOne[],
-): { slot: number; consumer: string; numbers: number[] }[] {
-  const groups = new Map<string, { slot: number; consumer: string; numbers: number[] }>()
-  for (const { slot, number, letter } of letters) {
-    const name = `${slot} ${letter.origin}`
-    const group = groups.get(name) ?? { slot, consumer: letter.origin, numbers: [] }
-    group.numbers.push(number)
-    groups.set(name, group)
-  }
-  return [...groups.values()]
-}
 
 async function statesOf(
   log: LogState,

@@ -35,5 +35,19 @@ export function inPortions<Item extends { readonly numbers: readonly (string | n
   return portions
 }
 
+/** Groups letters by slot and consumer: one script puts back those of one group. */
+export function byConsumerInSlot(
+  letters: readonly { readonly slot: number; readonly number: number; readonly consumer: string }[],
+): { slot: number; consumer: string; numbers: number[] }[] {
+  const groups = new Map<string, { slot: number; consumer: string; numbers: number[] }>()
+  for (const { slot, number, consumer } of letters) {
+    const name = `${slot} ${consumer}`
+    const group = groups.get(name) ?? { slot, consumer, numbers: [] }
+    group.numbers.push(number)
+    groups.set(name, group)
+  }
+  return [...groups.values()]
+}
+
 /** Deliveries for one script: some 10 ms of the server's time, where 6,400 took 300. */
 export const AT_ONCE = 256

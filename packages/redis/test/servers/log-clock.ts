@@ -35,7 +35,15 @@ async function moveOne(server: Redis, ms: number): Promise<void> {
     }))
     await server.set(key, JSON.stringify({ ...record, lists }))
   }
-  for (const pattern of ['*oncekey:*:due:*', '*oncekey:*:relays:*']) {
+  for (const key of await server.keys('*oncekey:*:redrives:*')) {
+    const nextAt = (await server.type(key)) === 'hash' && (await server.hget(key, 'next_at'))
+    if (nextAt) await server.hset(key, 'next_at', Number(nextAt) - ms)
+  }
+  for (const pattern of [
+    '*oncekey:*:due:*',
+    '*oncekey:*:relays:*',
+    '*oncekey:*:redrives:running',
+  ]) {
     for (const key of await server.keys(pattern)) {
       for (const member of await server.zrange(key, 0, '-1'))
         await server.zincrby(key, String(-ms), member)

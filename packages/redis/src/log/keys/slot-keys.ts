@@ -71,6 +71,15 @@ export function partitionKeys(consumer: string): {
   }
 }
 
+/**
+ * The redrives on record, and the audit beside them. All are in one partition, because a list of
+ * them is one script; the letters that they take are where they are.
+ */
+export const redriveKeys: { readonly redrives: string; readonly operations: string } = {
+  redrives: 'oncekey:{0}:redrives',
+  operations: slotKeys(0).operations,
+}
+
 /** The mark that a consumer was retired: see `scripts/retirement/retirement-mark.ts`. */
 export function retiredKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:retired:${consumer}`

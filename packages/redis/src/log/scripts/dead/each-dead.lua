@@ -7,8 +7,9 @@ end
 -- the second its dead letters, the fifth the audit of the slot. ARGV, from `first` on, has for each
 -- group a count and then that many numbers. For a delivery that `is_meant` it runs `change` and
 -- notes `outcome`. For any other it notes the state that the delivery is in, or that its consumer
--- was retired. With `done` it tells the ids of each group that were changed.
-local function each_dead(first, is_meant, change, outcome, done)
+-- was retired, or what `told` says of it. With `done` it tells the ids of each group that were
+-- changed.
+local function each_dead(first, is_meant, change, outcome, done, told)
   local at, outcomes = first, {}
   for i = 1, #KEYS, 5 do
     local last, changed = at + ARGV[at], {}
@@ -21,7 +22,8 @@ local function each_dead(first, is_meant, change, outcome, done)
         outcomes[#outcomes + 1] = outcome
         changed[#changed + 1] = id_of(i, n)
       else
-        outcomes[#outcomes + 1] = state and state.state == 'dead' and 'retired' or word_of(state)
+        outcomes[#outcomes + 1] = told and told(state)
+          or state and state.state == 'dead' and 'retired' or word_of(state)
       end
     end
     if done and #changed > 0 then

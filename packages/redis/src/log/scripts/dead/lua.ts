@@ -19,7 +19,7 @@ export const eachDeadLua: string = `
 local function id_of(i, n)
   return KEYS[i]:match('{(%d+)}') .. '-' .. n
 end
-local function each_dead(first, is_meant, change, outcome, done)
+local function each_dead(first, is_meant, change, outcome, done, told)
   local at, outcomes = first, {}
   for i = 1, #KEYS, 5 do
     local last, changed = at + ARGV[at], {}
@@ -32,7 +32,8 @@ local function each_dead(first, is_meant, change, outcome, done)
         outcomes[#outcomes + 1] = outcome
         changed[#changed + 1] = id_of(i, n)
       else
-        outcomes[#outcomes + 1] = state and state.state == 'dead' and 'retired' or word_of(state)
+        outcomes[#outcomes + 1] = told and told(state)
+          or state and state.state == 'dead' and 'retired' or word_of(state)
       end
     end
     if done and #changed > 0 then

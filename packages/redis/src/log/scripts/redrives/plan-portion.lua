@@ -1,0 +1,14 @@
+-- @include ./redrive.lua
+-- KEYS[1] the redrives
+-- ARGV[1] id
+-- ARGV[2] how many portions had ended when this one was planned
+-- ARGV[3] the plan
+local redrive = redis.call('HMGET', redrive_key(ARGV[1]), 'state', 'portions', 'plan')
+if redrive[3] then
+  return redrive[3]
+end
+if redrive[1] ~= 'running' or redrive[2] ~= ARGV[2] then
+  return ''
+end
+redis.call('HSET', redrive_key(ARGV[1]), 'plan', ARGV[3])
+return ARGV[3]
