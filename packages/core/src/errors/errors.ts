@@ -65,8 +65,9 @@ export type ProblemCode =
   | 'draining'
 
 /**
- * The only error class: `code` says what went wrong, `cause` why. `instanceof` compares name and
- * code instead of the class, because a process often contains two copies of this package.
+ * Thrown for whatever fails at run time: `code` says what went wrong, `cause` why. Options that
+ * cannot work throw {@link OptionsError}. `instanceof` compares name and code instead of the class,
+ * because a process often contains two copies of this package.
  *
  * @example
  * ```ts

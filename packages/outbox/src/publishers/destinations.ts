@@ -18,8 +18,9 @@ import { PostponedError } from '../consumer/postponed-error.ts'
  */
 export interface Destinations {
   /**
-   * Begins a send and returns its moment, which `failed` needs. Throws {@link PostponedError} if it
-   * is too early to try this destination again. A probe of the whole broker is never too early.
+   * Begins a send and returns how many sends had succeeded by then; pass it to `failed`. Throws
+   * {@link PostponedError} if it is too early to try this destination again. A probe of the whole
+   * broker is never too early.
    */
   begin(to: string, isProbe: boolean): number
   succeeded(to: string): void
@@ -29,8 +30,9 @@ export interface Destinations {
    */
   refused(to: string): void
   /**
-   * Returns whether the failure is the destination's own and not the broker's. `reported` is what
-   * the broker itself said about the destination, if anything.
+   * Counts a failed send. Returns whether the destination is apart by now; if not, the failure is
+   * taken for the broker's. `reported` is what the broker itself said about the destination, if
+   * anything.
    */
   failed(to: string, error: unknown, begunAt: number, reported?: DestinationFailure): boolean
   /** Whether the last send to it failed. */

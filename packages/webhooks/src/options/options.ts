@@ -67,7 +67,7 @@ export interface WebhooksOptions<Tx = unknown> {
    * @default ten attempts over 75 hours
    */
   readonly schedule?: RetrySchedule
-  /** The longest `Retry-After` that is obeyed in full. Milliseconds. @default 3_600_000 */
+  /** The longest `Retry-After`. A longer one counts as this. Milliseconds. @default 3_600_000 */
   readonly maxRetryAfterMs?: number
   /**
    * Failures in a row after which an endpoint gets one delivery at a time, between cooldowns.

@@ -2,8 +2,10 @@ import { OptionsError } from '@oncekey/core'
 
 /**
  * The wait after the n-th failure, in milliseconds; `undefined` gives up, and the delivery is dead.
- * A list names the waits in order and gives up after the last. `judge` waits longer where the
- * answer's `Retry-After` asks for it.
+ * A list names the waits in order and gives up after the last.
+ *
+ * If the answer's `Retry-After` asks for more, that counts, up to `maxRetryAfterMs` (an hour), and
+ * the whole endpoint is left alone for as long as it asks.
  */
 export type RetrySchedule = readonly number[] | ((failures: number) => number | undefined)
 
@@ -11,7 +13,11 @@ const SECOND = 1_000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-/** Ten attempts over some 75 hours, as the Standard Webhooks specification recommends. */
+/**
+ * As the Standard Webhooks specification recommends: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h,
+ * 20 h, 24 h. These nine waits are some 75 hours; when the tenth attempt fails, the delivery is
+ * dead.
+ */
 export const standardSchedule: readonly number[] = [
   5 * SECOND,
   5 * MINUTE,

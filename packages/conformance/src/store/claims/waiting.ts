@@ -88,8 +88,8 @@ export function waiting(): StoreBehaviourGroup {
         needs: ['lease mode'],
         async run(context) {
           const { claim, run, fixture } = context
-          // With a movable clock a waiter may still have set a real timer by the lease; without
-          // one, the lease must be long enough for the waiters to meet it.
+          // A waiter may set a real timer for the end of the lease even if the store's clock can be
+          // moved, so the lease is short then. Otherwise it must last until the waiters wait.
           const leaseMs = fixture.advance === undefined ? 1000 : 100
           const first = claim({ leaseMs })
           await run(first)

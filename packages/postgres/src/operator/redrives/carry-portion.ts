@@ -12,9 +12,9 @@ export interface CarriedRow {
  * this moment, or it is not due.
  *
  * It looks at a bounded number of rows, so that a filter that matches few of very many costs many
- * short statements and no long one. What somebody else has locked is waited for: a letter whose
- * other redrive is rolled back is not left out. `pace` is the rate where what is computed of it
- * cannot overflow: the portion of another would fail as often as it is tried.
+ * short statements and no long one. Locked letters are waited for, not skipped: if the redrive that
+ * holds one rolls back, this one takes it. `pace` is the rate, at least 1e-6: the waits computed
+ * from a lower one would overflow, and the portion would fail for ever.
  */
 export function carryPortion(
   schema: string,

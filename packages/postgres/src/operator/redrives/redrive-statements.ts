@@ -130,7 +130,7 @@ export function findRedrive(schema: string): (id: string) => Statement<RedriveRo
   })
 }
 
-/** The newest first, below `before`; `is_meant` is for the caller, who bounds what is read. */
+/** The newest first, below `before`; the caller filters (`isMeant` in redrive-records.ts). */
 export function listRedrives(
   schema: string,
 ): (before: string | null, limit: number) => Statement<RedriveRow> {

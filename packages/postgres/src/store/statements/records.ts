@@ -124,8 +124,9 @@ export function complete(
 }
 
 /**
- * Writes the record of a refusal, unless another attempt has the key by now. `replaced` is the
- * number of the lease-mode attempt that this one had taken over, or 0.
+ * Writes the record of a refusal, unless another attempt has the key by now. If this attempt took
+ * the key over from an attempt in lease mode, `replaced` is that one's number: its row came back
+ * when this attempt was rolled back, and is deleted with the refusal. Otherwise it is 0.
  */
 export function refuse(
   schema: string,

@@ -9,11 +9,12 @@
  *
  * An endpoint that has a rate, or is probed, is locked first, and passed over if another worker is
  * claiming for it, so that the limit is one for all workers. A lock is a write, so only as many
- * endpoints are locked as there is room for, and only if something is due. One claim takes up to a
- * tenth of a second's worth, and the next claim waits for the time that this many deliveries take
- * at the rate. Unused time is not saved up. No second sees more than `rate` deliveries: a claim of
- * several counts a tenth more than its size, which makes up for what the claim before it took in
- * the same second.
+ * endpoints are locked as there is room for, and only if something is due.
+ *
+ * One claim takes up to a tenth of a second's worth, n deliveries. The endpoint then rests for
+ * n / rate seconds, or for n / (rate - floor(rate / 10)) where the rate is at least 20, some
+ * 1.1 * n / rate. A claim sends its n at once, so without that tenth a second that begins with one
+ * claim and ends with another would see more than `rate`. Unused time is not saved up.
  *
  * `in_able` is false for a release that does not send an endpoint's own headers or certificates. It
  * is given no delivery that needs them.

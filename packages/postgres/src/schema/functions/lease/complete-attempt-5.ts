@@ -11,13 +11,17 @@ import { REFUSE_OTHER_TRANSACTIONS } from '../store/same-transaction.ts'
 
 /**
  * Completes an attempt in lease mode: record and events, or nothing. Raises if the attempt no
- * longer owns the key: COMMIT may follow at once, and an empty result would not stop it.
- * 'in_started' is null in autocommit, where a repeated call, after a lost reply, finds its own
- * record and changes nothing.
+ * longer owns the key (OK002): COMMIT is often sent without waiting for the result, and only an
+ * error turns it into a rollback.
  *
- * An attempt that the database has lost is stored: it did run, and if it were refused, the next
- * retry would run the handler again. Its transaction cannot be lost and open, so this is for
- * autocommit only.
+ * 'in_started' is when the handler's transaction began; any other transaction is refused (OK001).
+ * It is null if the handler opened none: the call is then a transaction of its own, and if it is
+ * repeated because the reply was lost, it finds its own record and changes nothing.
+ *
+ * The row of an attempt may be missing because a failover lost it. Without a transaction of the
+ * handler it is restored and the response stored: the handler did run, and if this were refused,
+ * the next retry would run it again. An attempt with an open transaction cannot have been lost in a
+ * failover, which would have ended the transaction as well.
  */
 export function completeAttempt5(schema: string): string {
   return `create function ${schema}.complete_attempt_5(in_token text, in_namespace text, in_scope text,

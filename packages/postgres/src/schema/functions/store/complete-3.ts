@@ -6,7 +6,7 @@ import {
   ROLE_OF_HANDLER,
 } from '../expressions/as-login.ts'
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
-import { REFUSE_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
+import { REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
 /**
  * Completes an attempt in transaction mode: record and events, or nothing. A stale attempt raises,
@@ -27,7 +27,7 @@ export function completeFunction3(schema: string): string {
     declare
       ${ROLE_OF_HANDLER}
     begin
-      ${REFUSE_UNMARKED_TRANSACTIONS}
+      ${REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS}
       ${REFUSE_OTHER_ENCODINGS}
       ${asLogin(mayWriteRecord(schema))}
       insert into ${schema}.records

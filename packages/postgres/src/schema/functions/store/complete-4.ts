@@ -7,13 +7,16 @@ import {
 } from '../expressions/as-login.ts'
 import { refuseDropped } from '../expressions/must-be-written.ts'
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
-import { REFUSE_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
+import { REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
 /**
- * Completes an attempt in transaction mode: record and events, or nothing. Raises if the
- * transaction is no longer this attempt's. If another attempt has the record, it raises a
- * unique_violation of 'records_pkey': COMMIT may follow at once, and an empty result would not stop
- * it.
+ * Completes an attempt in transaction mode: record and events, or nothing.
+ *
+ * COMMIT is often sent without waiting for this function's result, and only an error turns it into
+ * a rollback. So it raises where nothing may be kept: OK001 if this is not the transaction that
+ * claimed the key, which is seen by the time at which it began ('in_started', and on PGlite also
+ * the mark 'in_attempt'); a unique_violation of 'records_pkey' if another attempt has written the
+ * record.
  *
  * 'lock_timeout' covers a locked table, for example by CREATE INDEX: until it can be written, the
  * handler keeps its locks and its connection.
@@ -26,7 +29,7 @@ export function completeFunction4(schema: string): string {
     declare
       ${ROLE_OF_HANDLER}
     begin
-      ${REFUSE_UNMARKED_TRANSACTIONS}
+      ${REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS}
       ${REFUSE_OTHER_ENCODINGS}
       ${asLogin(mayWriteRecord(schema))}
       insert into ${schema}.records

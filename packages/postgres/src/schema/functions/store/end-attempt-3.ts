@@ -6,7 +6,7 @@ import {
   ROLE_OF_HANDLER,
 } from '../expressions/as-login.ts'
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
-import { REFUSE_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
+import { REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
 /** Ends an attempt without a key. Raises if the handler ended the transaction itself. */
 export function endAttemptFunction3(schema: string): string {
@@ -15,7 +15,7 @@ export function endAttemptFunction3(schema: string): string {
     declare
       ${ROLE_OF_HANDLER}
     begin
-      ${REFUSE_UNMARKED_TRANSACTIONS}
+      ${REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS}
       if in_events is not null then
         ${REFUSE_OTHER_ENCODINGS}
         ${asLogin(mayInsert(schema, 'outbox'))}

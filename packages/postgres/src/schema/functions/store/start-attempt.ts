@@ -31,6 +31,9 @@ export const LIMIT_ATTEMPT: string = `if in_backstop_ms > 0 then
       return concat('{"state":"run","backend":', pg_backend_pid(), ',"started":"',
         ${STARTED}, '"}');`
 
-/** Sets the mark that earlier releases' functions check at the end, then limits the attempt. */
+/**
+ * Sets the attempt's mark, then limits the attempt. The function that ends it checks the mark: on
+ * every server in earlier releases, now on PGlite only ('same-transaction.ts').
+ */
 export const START_ATTEMPT: string = `ignored := set_config('oncekey.attempt', in_attempt, true);
       ${LIMIT_ATTEMPT}`
