@@ -15,18 +15,21 @@ export interface IdempotencyOptions<Tx> extends EngineOptions<Tx> {
 }
 
 export function idempotency<Tx>(options: IdempotencyOptions<Tx>) {
-  const { scope, fingerprint, waitMs, ...rest } = options
+  const { scope, fingerprint, waitMs } = options
   checkScopeOption(scope)
-  const engine = createEngine({ ...rest, ...(waitMs !== undefined && { waitMs }) })
+  const engine = createEngine(options)
   const contexts = new WeakMap<Context, HandlerContext<Tx>>()
 
   async function idempotency(ctx: Context, next: Next): Promise<void> {
     if (!engine.covers(ctx.method)) return next()
     const reading = {
+      // The one string is 'dangerously-shared': all callers share their keys.
       scope: typeof scope === 'string' ? scope : () => scope(ctx),
       target: ctx.originalUrl,
-      body: { maxBytes: 1_048_576 },
+      native: ctx, // what the app's other functions are called with, such as `key`
+      body: { maxBytes: 1_048_576 }, // a longer one is refused with 413
       ...(fingerprint && { fingerprint: (_, bytes) => fingerprint(ctx, bytes) }),
+      // Says that a claim may wait, so a client that hangs up has to be noticed.
       ...(waitMs !== undefined && { waitMs }),
     } satisfies Covering<NodeRequest>
     const fail = (error: unknown) => ctx.onerror(error as Error)
@@ -36,7 +39,13 @@ export function idempotency<Tx>(options: IdempotencyOptions<Tx>) {
       return
     }
     contexts.set(ctx, covered.context)
-    await next()
+    try {
+      await next()
+    } catch (error) {
+      // Koa sends no error once a response has begun: its client would wait for ever.
+      if (covered.held.begun) covered.held.abandon(error as Error)
+      throw error
+    }
   }
 
   function of(ctx: Context): HandlerContext<Tx> {
