@@ -3,8 +3,9 @@
  *
  * - `commit`: writes, events and response are kept.
  * - `refuse`: writes and events are undone; the refusal itself is kept and replayed.
- * - `retry`: everything is undone and the response is not kept. A handler's `release()` frees the
- *   key. A status frees it in transaction mode and leaves its outcome unknown in lease mode.
+ * - `retry`: everything is undone and the response is not kept. After a handler's
+ *   `release()` the key is free. If the status decided it, the key is free in transaction mode, and
+ *   its outcome is unknown in lease mode.
  */
 export type Disposition = 'commit' | 'refuse' | 'retry'
 

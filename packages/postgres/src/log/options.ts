@@ -53,8 +53,8 @@ export interface PostgresLogOptions<Tx> {
   readonly missingAfterMs?: number
 
   /**
-   * After how long such a consumer no longer holds events back. If it comes back, it continues with
-   * what is left. Milliseconds. @default 604800000, seven days
+   * After how long a consumer that no relay runs no longer holds events back. If it comes back, it
+   * continues with what is left. Milliseconds. @default 604800000, seven days
    */
   readonly abandonedAfterMs?: number
 

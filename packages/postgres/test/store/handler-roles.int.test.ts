@@ -230,7 +230,7 @@ describe('a login as the tenant itself', () => {
     // With these arguments, these functions touch no table: they take a lock by its number, mark
     // their own transaction or compute with their arguments, as any login may.
     expect([...answered].sort()).toEqual([
-      // A trigger function, as `refuse_change` is: called directly it says so.
+      // A trigger function, as two below: called directly it says so.
       'oncekey.begin_anew',
       'oncekey.claim',
       'oncekey.claim_2',
@@ -242,11 +242,13 @@ describe('a login as the tenant itself', () => {
       'oncekey.complete_attempt_3',
       'oncekey.complete_attempt_4',
       'oncekey.complete_attempt_5',
+      'oncekey.delivery_times',
       'oncekey.end_attempt',
       'oncekey.end_attempt_2',
       'oncekey.end_attempt_3',
       'oncekey.file_failed',
       'oncekey.file_failed_2',
+      'oncekey.give_back_attempts',
       'oncekey.is_ahead',
       'oncekey.present_snapshot',
       'oncekey.present_snapshot_2',

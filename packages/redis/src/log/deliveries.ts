@@ -14,8 +14,8 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   const { consumer, slots: held, except, limit, types = null, maxBytes = PAGE_BYTES } = request
   const under = new Set(except)
   const most = limit + except.length + 1
-  // With types, the script reads the events, up to 2,000 in a slot, so each slot gets its own
-  // script. A cluster is asked slot by slot in any case.
+  // A consumer with `types` makes the script read events, up to 2,000 in a slot, so each slot gets
+  // a call of its own. On a cluster `askSlotsThere` splits by slot itself, so it gets all of them.
   const isWhole = types === null || log.client.isCluster === true
   const portions = isWhole ? [held] : held.map((slot) => [slot])
   const looks = portions.map((portion) =>

@@ -33,7 +33,8 @@ export interface RedisStoreOptions {
    */
   readonly resultRetentionMs?: number
   /**
-   * How long a key is remembered after its attempt ended. Milliseconds. @default 604_800_000 (7 d)
+   * How long a key is remembered after its attempt ended; after that, a request with it runs
+   * again. Milliseconds. @default 604_800_000 (7 d)
    */
   readonly keyRetentionMs?: number
   /**

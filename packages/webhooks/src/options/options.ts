@@ -70,7 +70,8 @@ export interface WebhooksOptions<Tx = unknown> {
   /** The longest `Retry-After`. A longer one counts as this. Milliseconds. @default 3_600_000 */
   readonly maxRetryAfterMs?: number
   /**
-   * Failures in a row after which an endpoint gets one delivery at a time, between cooldowns.
+   * Failures in a row after which an endpoint gets one delivery at a time, with a cooldown after
+   * each that fails.
    *
    * @default 5
    */

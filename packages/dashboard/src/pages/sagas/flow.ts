@@ -48,7 +48,8 @@ function toldOf({
 }
 
 /**
- * When in the run's time the step was done, and when it was undone. The text above says the same.
+ * Draws when in the run's time the step was done, and when it was undone. It is hidden from screen
+ * readers, because the text of the row says the same.
  */
 function bar(step: ShownStep, from: number, until: number): Html {
   const at = (time: Date): number => ((time.getTime() - from) / (until - from)) * 100

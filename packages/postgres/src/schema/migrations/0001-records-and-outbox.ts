@@ -225,8 +225,9 @@ export function recordsAndOutbox(schema: string): string[] {
 }
 
 /**
- * Marks the transaction as this attempt's, and sees to it that a host which is lost does not hold
- * the key for ever. Says where it runs, for whoever has to end it from outside.
+ * Marks the transaction as this attempt's, and bounds how long it may be idle, so that a host that
+ * is lost does not hold the key for ever. Returns the backend's pid, by which the transaction can
+ * be ended from another connection, and when it began.
  */
 const START_ATTEMPT = `
       ignored := set_config('oncekey.attempt', in_attempt, true);

@@ -3,7 +3,8 @@
  * all or nothing.
  *
  * - A move names the previous one (`in_move`) and sets its own name (`in_next_move`). OK003 if the
- *   previous move is not on record: another process has the run, or a failover lost that move.
+ *   epoch is not the run's, or the previous move is not on record: another process has the run, or
+ *   a failover lost that move.
  * - `in_within`: the move ends a step's transaction, which must be the one that `saga_hold_2`
  *   opened. Otherwise the step committed its writes itself: OK001.
  * - `in_state` is the state that the owner believes the run to be in. If an operator has cancelled

@@ -19,8 +19,9 @@ export function retireFunction(schema: string): string {
 }
 
 /**
- * For whatever else forgets a consumer, such as a process of the release before; and for a consumer
- * that is new, which may find what one of its name left before there was anything of the kind.
+ * A trigger. When a consumer's row is deleted by something other than `retire`, such as a process
+ * of an earlier release, it sets aside what the consumer could not take. When a row is inserted, it
+ * does the same with what an earlier consumer of that name left before this trigger existed.
  */
 export function consumersBeginAnew(schema: string): string[] {
   return [

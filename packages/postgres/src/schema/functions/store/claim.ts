@@ -2,9 +2,11 @@ import { REFUSE_READ_ONLY } from '../expressions/takes-writes.ts'
 import { START_ATTEMPT } from './start-attempt.ts'
 
 /**
- * The question a request puts: lock first, then read the record. VOLATILE, so that the read has a
- * snapshot of its own, taken after the lock was tried: who finished before is seen. Answers in
- * JSON, because a row of columns takes longer to plan than all that is done here.
+ * `claim_2`, which processes of an earlier release still call; the present one is `claim_3`.
+ *
+ * Claims a key: tries the lock first, then reads the record. VOLATILE, so that the read has its own
+ * snapshot, taken after the lock was tried, and sees every attempt that finished before. Returns
+ * JSON, because a row of columns takes longer to plan than everything done here.
  *
  * A server that takes no writes is refused before anything else: its locks are not the primary's,
  * and the handler would run for nothing. 'lock_timeout' is for a table that somebody has locked;

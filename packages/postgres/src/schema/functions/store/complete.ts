@@ -7,11 +7,13 @@ import {
 } from '../expressions/as-login.ts'
 
 /**
- * The end of an attempt in transaction mode: record and events, or nothing. Raises when the
- * transaction is not this attempt's any more: a handler that committed by itself has given up the
- * lock, and what follows would be committed piece by piece. Raises when another has the record, a
- * unique_violation of 'records_pkey': COMMIT may be on its way behind this, and no rows would be no
- * error.
+ * `complete_2`, which processes of an earlier release still call; the present one is `complete_4`.
+ *
+ * Completes an attempt in transaction mode: writes the record and the events, or nothing. Raises if
+ * the transaction is no longer this attempt's: a handler that committed has given up the lock, and
+ * what follows would be committed statement by statement. Raises a unique_violation of
+ * 'records_pkey' if another attempt has the record: COMMIT may already be on its way, and only an
+ * error makes it a rollback.
  */
 export function completeFunction(schema: string): string {
   return `create function ${schema}.complete_2(in_attempt text, in_namespace text, in_scope text,
