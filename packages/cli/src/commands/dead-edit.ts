@@ -21,10 +21,7 @@ export const deadEditCommand: Command = {
     of: { value: 'source', choices: sourceNames, help: 'Whose dead letter. Default: consumers.' },
     'data-file': { value: 'path', help: 'All of its data, as JSON; - for stdin; required.' },
   },
-  examples: [
-    'dead show 17 --data > data.json',
-    "dead edit 17 --data-file data.json --note 'the address was misspelt' --yes",
-  ],
+  examples: ["dead edit 17 --data-file data.json --note 'the address was misspelt' --yes"],
   run: editDead,
 }
 

@@ -7,10 +7,9 @@ import type { RouteOptions } from 'fastify'
 export type ChosenBy = (raw: IncomingMessage) => readonly string[]
 
 /**
- * For a route with constraints: two requests that they tell apart are two requests. Of `version`
- * and `host` it is what the client sent that counts, so that a retry is the same one also after a
- * newer version of the route is there; of a strategy of the app's own, the value it has on the
- * route.
+ * Requests that a route's constraints tell apart are different requests. For `version` and `host`
+ * the value that the client sent counts, so that a retry stays the same after a newer version of
+ * the route is deployed; for a strategy of the app's own, the value that the route has.
  */
 export function chosenBy({ constraints }: Pick<RouteOptions, 'constraints'>): ChosenBy | undefined {
   const given = Object.entries(constraints ?? {}).sort(([one], [other]) => (one < other ? -1 : 1))

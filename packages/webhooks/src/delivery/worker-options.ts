@@ -6,7 +6,8 @@ export interface WorkerOptions {
   /** How many deliveries may be under way at once. @default 50 */
   readonly concurrency?: number
   /**
-   * How many of them may go to one endpoint, so that a slow one leaves room for others.
+   * How many deliveries may be under way to one endpoint at once, so that a slow one leaves room
+   * for others.
    * @default 5
    */
   readonly endpointConcurrency?: number

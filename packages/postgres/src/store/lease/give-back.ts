@@ -45,7 +45,8 @@ export function givingBack<Tx>(
 }
 
 /**
- * How long to go on, even if leases are shorter. A claim can arrive as long as its server is away,
- * and be held, under `whenUnknown: 'hold'`, until an operator frees its key. An hour.
+ * How long to go on, even if leases are shorter: an hour. A claim that was sent to a server that is
+ * away can arrive once it is back, and with `whenUnknown: 'hold'` it then keeps the key until an
+ * operator frees it.
  */
 const LEAST_MS = 3_600_000

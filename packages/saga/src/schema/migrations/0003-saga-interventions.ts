@@ -41,7 +41,7 @@ export function sagaInterventions(schema: string): string[] {
     end $$`,
 
     // Undoes what was done. From 'in_forward_from' on a saga only goes forward: a run that has
-    // begun one of those steps is left as it is, unless whoever asks knows better.
+    // begun one of those steps is left as it is, unless the caller passes 'in_past_pivot'.
     `create function ${schema}.saga_compensate(in_run text, in_forward_from integer, in_error text,
       in_past_pivot boolean)
     returns text language plpgsql volatile as $$

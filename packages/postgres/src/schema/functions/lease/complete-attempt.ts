@@ -7,9 +7,13 @@ import {
 } from '../expressions/as-login.ts'
 
 /**
- * The end of an attempt in lease mode: record and events, or nothing. Raises where the attempt is
- * not the owner's any more: COMMIT may be on its way behind this, and no rows would be no error.
- * Sent again, because its answer was lost, it finds itself and changes nothing.
+ * `complete_attempt_2`, which processes of an earlier release still call; the present one is
+ * `complete_attempt_5`.
+ *
+ * Completes an attempt in lease mode: writes the record and the events, or nothing. Raises if the
+ * caller no longer owns the attempt: COMMIT is often sent without waiting for the result, and only
+ * an error makes it a rollback. Sent again because its reply was lost, it finds its own record and
+ * changes nothing.
  */
 export function completeAttemptFunction(schema: string): string {
   return `create function ${schema}.complete_attempt_2(in_token text, in_namespace text, in_scope text,
