@@ -1,6 +1,6 @@
 export type { NodeRedisClient, NodeRedisSubscriber } from './client/node-redis.ts'
 export type { RedisClient, RedisSubscriber } from './client/redis-client.ts'
-export type { RedisLogOptions } from './log/options.ts'
 export { redisLog } from './log/redis-log.ts'
+export type { RedisLogOptions } from './log/state/options.ts'
 export type { RedisStoreOptions } from './store/options.ts'
 export { redisStore } from './store/redis-store.ts'

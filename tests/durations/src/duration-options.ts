@@ -79,7 +79,7 @@ const sqlLog = (name: string, least: number, most = LONGEST_KEPT_MS): DurationOp
     postgresLog({ client, [name]: ms }),
   )
 const keyLog = (name: string, least: number, most = LONGEST_KEPT_MS): DurationOption =>
-  row(`redis/src/log/options.ts: ${name}`, whole(least, most), (ms) =>
+  row(`redis/src/log/state/options.ts: ${name}`, whole(least, most), (ms) =>
     redisLog({ client: redis, [name]: ms }),
   )
 const sagas = (name: string, least: number): DurationOption =>
@@ -280,6 +280,6 @@ export const noOptions: ReadonlyMap<string, string> = new Map([
   ['node/src/middleware/cover-request.ts: waitMs', "the engine's, resolved"],
   ['node/src/request/read-request.ts: waitMs', "the engine's, resolved"],
   ['redis/src/client/run-script.ts: insistMs', 'a constant of the store'],
-  ['redis/src/log/dead-letter.ts: dueAtMs', 'a time, from the server'],
+  ['redis/src/log/dead/dead-letter.ts: dueAtMs', 'a time, from the server'],
   ['saga/src/run/move.ts: waitMs', 'what a backoff said, checked where it is asked'],
 ])

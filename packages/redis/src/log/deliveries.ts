@@ -1,9 +1,9 @@
 import { type Due, type EventLog, PAGE_BYTES, type TakeDue, upToBytes } from '@oncekey/core'
-import type { LogState } from './log-state.ts'
-import { eventOnFile } from './logged-entry.ts'
 import { type NextDue, nextDueScript } from './scripts/deliveries/next-due.ts'
 import { pageRetryingScript } from './scripts/deliveries/page-retrying.ts'
 import { startDeliveriesScript } from './scripts/deliveries/start-deliveries.ts'
+import type { LogState } from './state/log-state.ts'
+import { eventOnFile } from './state/logged-entry.ts'
 
 /**
  * Looks for due deliveries in all slots, chooses some, and counts a start for each. Only the holder

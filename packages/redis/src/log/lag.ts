@@ -1,7 +1,7 @@
 import type { Lag } from '@oncekey/core'
 import { allSlots } from './keys/slot-keys.ts'
-import type { LogState } from './log-state.ts'
 import { measureLagScript, type SlotToCount } from './scripts/reading/measure-lag.ts'
+import type { LogState } from './state/log-state.ts'
 
 /**
  * How far a consumer is behind, counted up to 10,000 in scripts that are short whatever the size of

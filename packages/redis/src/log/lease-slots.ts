@@ -1,11 +1,11 @@
 import { type Lease, type LeaseRequest, SLOTS, type TakenSlot } from '@oncekey/core'
 import { allSlots } from './keys/slot-keys.ts'
-import { isAway, type LogState } from './log-state.ts'
 import { subscribeScript } from './scripts/consumers/subscribe.ts'
 import { isRetiredScript } from './scripts/retirement/is-retired.ts'
 import { countRelaysScript } from './scripts/slots/count-relays.ts'
 import { renewSlotsScript } from './scripts/slots/renew-slots.ts'
 import { takeSlotsScript } from './scripts/slots/take-slots.ts'
+import { isAway, type LogState } from './state/log-state.ts'
 
 /**
  * Renews the slots held, counts the relays, and takes free slots up to a fair share. These are

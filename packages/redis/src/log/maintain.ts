@@ -1,7 +1,7 @@
 import type { Maintenance } from '@oncekey/core'
 import { allSlots } from './keys/slot-keys.ts'
-import type { LogState } from './log-state.ts'
 import { type TrimmedSlots, trimSlotsScript } from './scripts/reading/trim-slots.ts'
+import type { LogState } from './state/log-state.ts'
 
 /** Deletes what was kept long enough, and reports the missing consumers that hold the rest back. */
 export async function maintainLog(log: LogState): Promise<Maintenance> {

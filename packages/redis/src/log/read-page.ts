@@ -6,9 +6,9 @@ import {
   type ReadRequest,
 } from '@oncekey/core'
 import { inLife, lifeOf } from './keys/life.ts'
-import type { LogState } from './log-state.ts'
-import { type LoggedEntry, loggedEntry } from './logged-entry.ts'
 import { readEntriesScript, type SlotEntries } from './scripts/reading/read-entries.ts'
+import type { LogState } from './state/log-state.ts'
+import { type LoggedEntry, loggedEntry } from './state/logged-entry.ts'
 
 type Unreadable = LoggedEntry & { readonly kind: 'unreadable' }
 

@@ -8,7 +8,6 @@ import {
 } from '@oncekey/core'
 import { actedIn } from './acts/acted-in.ts'
 import { allSlots } from './keys/slot-keys.ts'
-import type { LogState } from './log-state.ts'
 import { isRetiredScript } from './scripts/retirement/is-retired.ts'
 import { retireScript } from './scripts/retirement/retire.ts'
 import {
@@ -18,6 +17,7 @@ import {
   findRetirementScript,
 } from './scripts/retirement/retirement-mark.ts'
 import { setAsideScript } from './scripts/retirement/set-aside.ts'
+import type { LogState } from './state/log-state.ts'
 
 /**
  * Forgets a consumer, and then sets aside its open deliveries, in portions that block nobody. What

@@ -10,12 +10,12 @@ import {
   wantedIn,
 } from '@oncekey/core'
 import { allSlots } from './keys/slot-keys.ts'
-import { isAway, type LogState } from './log-state.ts'
 import {
   findSubscriptionsScript,
   setSubscriptionsScript,
   spreadWantedScript,
 } from './scripts/consumers/subscriptions.ts'
+import { isAway, type LogState } from './state/log-state.ts'
 
 /** Records the types that a relay takes; `undefined` if no slot knows the consumer. */
 export async function want(log: LogState, request: Want): Promise<Standing | undefined> {

@@ -1,5 +1,5 @@
-import type { LoggedEntry } from './logged-entry.ts'
 import type { FiledEvent } from './scripts/reading/advance.ts'
+import type { LoggedEntry } from './state/logged-entry.ts'
 
 /**
  * Entries that were read and are no events. Reading writes nothing, so they are kept here until the

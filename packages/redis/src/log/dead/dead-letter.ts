@@ -1,6 +1,6 @@
 import type { AttemptError, DeadLetter, DeliveryAttempt, PastAttempt } from '@oncekey/core'
-import { eventOnFile } from './logged-entry.ts'
-import type { KeptDelivery } from './scripts/dead/page-dead.ts'
+import type { KeptDelivery } from '../scripts/dead/page-dead.ts'
+import { eventOnFile } from '../state/logged-entry.ts'
 
 /** The JSON that scripts keep of a delivery: see `scripts/delivery.lua`. */
 interface State {

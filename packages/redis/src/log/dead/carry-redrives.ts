@@ -1,9 +1,4 @@
 import type { Carried, DeadLetterFilter, Resolution } from '@oncekey/core'
-import { isMeant, lookedAt } from '../dead-in-order.ts'
-import { type Place, placeOf } from '../dead-place.ts'
-import { byConsumerInSlot, inPortions } from '../dead-portions.ts'
-import { consumersOf } from '../list-retrying.ts'
-import type { LogState } from '../log-state.ts'
 import {
   endPortionScript,
   planPortionScript,
@@ -12,6 +7,11 @@ import {
   type TakenOutcome,
   takePlannedScript,
 } from '../scripts/redrives/carry-redrives.ts'
+import type { LogState } from '../state/log-state.ts'
+import { isMeant, lookedAt } from './dead-in-order.ts'
+import { type Place, placeOf } from './dead-place.ts'
+import { byConsumerInSlot, inPortions } from './dead-portions.ts'
+import { consumersOf } from './list-retrying.ts'
 
 /** A portion before it is taken. */
 interface Plan {

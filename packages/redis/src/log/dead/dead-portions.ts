@@ -1,4 +1,4 @@
-import { allSlots } from './keys/slot-keys.ts'
+import { allSlots } from '../keys/slot-keys.ts'
 
 /** Groups ids by slot; an id that is not one of ours is left out. */
 export function slotsOf(ids: readonly string[]): { slot: number; numbers: string[] }[] {

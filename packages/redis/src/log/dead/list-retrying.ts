@@ -5,11 +5,11 @@ import {
   OptionsError,
   type RetryingFilter,
 } from '@oncekey/core'
+import { allSlots } from '../keys/slot-keys.ts'
+import { listConsumersScript } from '../scripts/consumers/list-consumers.ts'
+import { listRetryingScript } from '../scripts/deliveries/list-retrying.ts'
+import type { LogState } from '../state/log-state.ts'
 import { deadLetterOf } from './dead-letter.ts'
-import { allSlots } from './keys/slot-keys.ts'
-import type { LogState } from './log-state.ts'
-import { listConsumersScript } from './scripts/consumers/list-consumers.ts'
-import { listRetryingScript } from './scripts/deliveries/list-retrying.ts'
 
 /**
  * Lists what is retrying: consumer by consumer, slot by slot, and within a slot by due time. A page

@@ -1,6 +1,6 @@
 import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
+import type { KeptDelivery } from '../scripts/dead/page-dead.ts'
 import { deadLetterOf } from './dead-letter.ts'
-import type { KeptDelivery } from './scripts/dead/page-dead.ts'
 
 /** A dead letter and its place in the order of all of them. */
 export interface DeadOne {

@@ -1,7 +1,7 @@
 import { type ListAges, listAges, OncekeyError } from '@oncekey/core'
-import { type ScriptRunner, scriptRunner } from '../client/run-script.ts'
-import type { Script } from '../client/script.ts'
-import { isRefusal, storeError } from '../client/store-error.ts'
+import { type ScriptRunner, scriptRunner } from '../../client/run-script.ts'
+import type { Script } from '../../client/script.ts'
+import { isRefusal, storeError } from '../../client/store-error.ts'
 import type { ResolvedLogOptions } from './options.ts'
 
 /** The state that the parts of one log share. */

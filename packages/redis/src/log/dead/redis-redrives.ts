@@ -11,13 +11,13 @@ import {
   rowsToRead,
 } from '@oncekey/core'
 import { actedIn } from '../acts/acted-in.ts'
-import type { LogState } from '../log-state.ts'
 import {
   cancelRedriveScript,
   findRedrivesScript,
   listPortionsScript,
   startRedriveScript,
 } from '../scripts/redrives/redrive-records.ts'
+import type { LogState } from '../state/log-state.ts'
 import { carryRedrives } from './carry-redrives.ts'
 
 /** Redrives on record in Redis. Their letters may be on any node of a cluster. */

@@ -1,9 +1,9 @@
 import type { DeadLetterFilter } from '@oncekey/core'
+import { allSlots } from '../keys/slot-keys.ts'
+import { type KeptDelivery, pageDeadScript } from '../scripts/dead/page-dead.ts'
+import type { LogState } from '../state/log-state.ts'
 import { type DeadOne, deadOne, type Place, spanOf, startOf } from './dead-place.ts'
 import { AT_ONCE } from './dead-portions.ts'
-import { allSlots } from './keys/slot-keys.ts'
-import type { LogState } from './log-state.ts'
-import { type KeptDelivery, pageDeadScript } from './scripts/dead/page-dead.ts'
 
 /**
  * Reads all letters of the times that the filter names, the oldest first: the slots merged into

@@ -1,7 +1,7 @@
 import type { LoggedEvent } from '@oncekey/core'
-import { inLife } from './keys/life.ts'
-import type { FiledEvent } from './scripts/reading/advance.ts'
-import type { Entry } from './scripts/reading/read-entries.ts'
+import { inLife } from '../keys/life.ts'
+import type { FiledEvent } from '../scripts/reading/advance.ts'
+import type { Entry } from '../scripts/reading/read-entries.ts'
 
 /** An entry as an event or, if it is no event, the dead letter that is filed in its place. */
 export type LoggedEntry =

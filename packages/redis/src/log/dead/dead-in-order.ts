@@ -4,14 +4,14 @@ import type {
   DeadLetterPage,
   DeadLetterPageRequest,
 } from '@oncekey/core'
+import { allSlots } from '../keys/slot-keys.ts'
+import { pickDeadScript } from '../scripts/dead/page-dead.ts'
+import { type FoundNumbers, findByEventScript } from '../scripts/deliveries/find-by-event.ts'
+import type { LogState } from '../state/log-state.ts'
 import { type DeadOne, deadOne, isBehind, type Place, placeOf } from './dead-place.ts'
 import { AT_ONCE, inPortions, slotsOf } from './dead-portions.ts'
 import { walked } from './dead-walk.ts'
-import { allSlots } from './keys/slot-keys.ts'
 import { consumersOf } from './list-retrying.ts'
-import type { LogState } from './log-state.ts'
-import { pickDeadScript } from './scripts/dead/page-dead.ts'
-import { type FoundNumbers, findByEventScript } from './scripts/deliveries/find-by-event.ts'
 
 /**
  * Reads the letters that match, the oldest first: the streams of all slots merged into one, in

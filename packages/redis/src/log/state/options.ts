@@ -1,6 +1,6 @@
 import { LONGEST_TIMER_MS, wholeMs } from '@oncekey/core'
-import { checkedIoredis } from '../client/checked-client.ts'
-import type { RedisClient } from '../client/redis-client.ts'
+import { checkedIoredis } from '../../client/checked-client.ts'
+import type { RedisClient } from '../../client/redis-client.ts'
 
 /** Options of `redisLog`. */
 export interface RedisLogOptions {
