@@ -26,8 +26,15 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
   const { concurrency, poolSize } = driver
   let abandoned = 0
   const setRight = setSessionsRight(driver)
-  const seen = (error: unknown): unknown => {
-    if (isReadOnlyServer(error) || isSetInSession(error)) setRight()
+  // Not before the connection of the failed transaction is back in the pool: it would be passed over,
+  // and be the next that is used.
+  const seen = (error: unknown, over?: Promise<void>): unknown => {
+    if (isReadOnlyServer(error) || isSetInSession(error)) {
+      void Promise.resolve(over)
+        .catch(() => {})
+        .then(() => setImmediate())
+        .then(setRight)
+    }
     return isPoolTimeout(error) ? poolBusy(error as Error) : error
   }
 
@@ -62,10 +69,13 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
         opening.then(({ end }) => end(ROLLBACK)).then(arrived, arrived)
         return busy('No transaction could be opened', timeoutMs)
       }
+      let over: Promise<void> | undefined
       try {
-        return await begun(driver, await within(timeoutMs, opening, late), options, until)
+        const opened = await within(timeoutMs, opening, late)
+        over = opened.lost
+        return await begun(driver, opened, options, until)
       } catch (error) {
-        throw seen(error)
+        throw seen(error, over)
       }
     },
   }
