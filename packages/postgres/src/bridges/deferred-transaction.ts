@@ -26,14 +26,16 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
   const { concurrency, poolSize } = driver
   let abandoned = 0
   const setRight = setSessionsRight(driver)
-  // Not before the connection of the failed transaction is back in the pool: it would be passed over,
-  // and be the next that is used.
+  // A pool would pass over the connection of the failed transaction until that is over, and then
+  // use it next. A single session is set right at once, before the next request has it.
   const seen = (error: unknown, over?: Promise<void>): unknown => {
     if (isReadOnlyServer(error) || isSetInSession(error)) {
-      void Promise.resolve(over)
-        .catch(() => {})
-        .then(() => setImmediate())
-        .then(setRight)
+      if (over === undefined || concurrency === 'one') setRight()
+      else
+        void over
+          .catch(() => {})
+          .then(() => setImmediate())
+          .then(setRight)
     }
     return isPoolTimeout(error) ? poolBusy(error as Error) : error
   }
