@@ -93,7 +93,7 @@ describe('a claim that was given back', () => {
   const database = testDatabase()
   const store = () => storeOn(database.pool({ max: 4 }), { mode: 'lease' })
   const LOCK = '7'
-  const ask = `select oncekey.claim_lease_4(${LOCK}, $1, $2, $3, '["json1:abc"]', $4, 60000, $5)
+  const ask = `select oncekey.claim_lease_5(${LOCK}, $1, $2, $3, '["json1:abc"]', $4, 60000, $5)
     as answer`
   const argumentsOf = ({ namespace, scope, key, token, whenUnknown }: Claim) => [
     namespace,

@@ -1,8 +1,6 @@
 import { abandonAttempt3 } from '../../functions/lease/abandon-attempt-3.ts'
-import { claimLeaseFunction4 } from '../../functions/lease/claim-lease-4.ts'
 import { completeAttempt5 } from '../../functions/lease/complete-attempt-5.ts'
 import { releaseAttempt3 } from '../../functions/lease/release-attempt-3.ts'
-import { renewLeases3 } from '../../functions/lease/renew-leases-3.ts'
 import { fileFailedOrRaise } from '../../functions/log/file-failed-or-raise.ts'
 import { auditFunction2 } from '../../functions/operator/audit-2.ts'
 import { endUnknownKey3 } from '../../functions/operator/end-unknown-key-3.ts'
@@ -13,8 +11,8 @@ import { spendKeyFunction } from '../../functions/store/spend-key.ts'
 import { writeEventsFunction } from '../../functions/store/write-events.ts'
 
 /**
- * What is reported as written was written: a write that a trigger or a rule drops raises. And a
- * lease that has run out is not renewed beside an attempt of transaction mode on its key.
+ * What is reported as written was written: a write that a trigger or a rule drops raises. Claims
+ * and renewals of lease mode do so in `clocks-put-back.ts`.
  */
 export function droppedWrites(schema: string): string[] {
   return [
@@ -23,11 +21,9 @@ export function droppedWrites(schema: string): string[] {
     spendKeyFunction(schema),
     writeEventsFunction(schema),
     replaceAttempt2(schema),
-    claimLeaseFunction4(schema),
     completeAttempt5(schema),
     abandonAttempt3(schema),
     releaseAttempt3(schema),
-    renewLeases3(schema),
     fileFailedOrRaise(schema),
     endUnknownKey3(schema),
     auditFunction2(schema),
