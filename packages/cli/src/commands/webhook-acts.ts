@@ -1,8 +1,13 @@
+import type { Act } from '@oncekey/core'
+import type { Endpoint } from '@oncekey/webhooks'
 import type { Call, Command } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { webhooksFor } from '../connection/webhooks.ts'
 import { shownDuration } from '../output/page.ts'
+import type { WebhooksToSee } from '../remote/webhooks.ts'
 import { noEndpoint, SEAL } from './webhooks.ts'
+
+type Endpoints = WebhooksToSee['endpoints']
 
 export const webhookActs: readonly Command[] = [
   {
@@ -71,8 +76,7 @@ async function rotate(call: Call): Promise<ExitCode> {
   const act = call.act()
   const overlapMs = call.given.durationMs('overlap') ?? 86_400_000
   const { endpoints } = await webhooksFor(call)
-  const endpoint = await endpoints.get(id)
-  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
+  const endpoint = await endpointNamed(endpoints, id)
   await call.confirm(
     `${endpoint.url} gets a new signing secret; the one before is taken for ${shownDuration(overlapMs)} more.`,
     id,
@@ -87,31 +91,35 @@ async function rotate(call: Call): Promise<ExitCode> {
 }
 
 async function pause(call: Call): Promise<ExitCode> {
-  const id = call.given.operand('endpoint')
-  const act = call.act()
-  const { endpoints } = await webhooksFor(call)
-  const endpoint = await endpoints.get(id)
-  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
-  await call.confirm(`Nothing is sent to ${endpoint.url} until it is enabled.`, id)
-  const paused = await endpoints.pause(id, act.note.slice(0, 1_000), act)
-  if (paused === undefined) throw noEndpoint(id)
-  await call.out.result({ endpoint: id, status: paused.status, ...act }, (page) => {
-    page.line`${endpoint.url} is ${paused.status}.`
+  return await setStatus(call, {
+    means: (url) => `Nothing is sent to ${url} until it is enabled.`,
+    set: (endpoints, id, act) => endpoints.pause(id, act.note.slice(0, 1_000), act),
   })
-  return ExitCode.done
 }
 
 async function enable(call: Call): Promise<ExitCode> {
+  return await setStatus(call, {
+    means: (url) => `${url} is sent to again, beginning with what was kept.`,
+    set: (endpoints, id, act) => endpoints.enable(id, act),
+  })
+}
+
+async function setStatus(
+  call: Call,
+  to: {
+    means(url: string): string
+    set(endpoints: Endpoints, id: string, act: Act): Promise<Endpoint | undefined>
+  },
+): Promise<ExitCode> {
   const id = call.given.operand('endpoint')
   const act = call.act()
   const { endpoints } = await webhooksFor(call)
-  const endpoint = await endpoints.get(id)
-  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
-  await call.confirm(`${endpoint.url} is sent to again, beginning with what was kept.`, id)
-  const enabled = await endpoints.enable(id, act)
-  if (enabled === undefined) throw noEndpoint(id)
-  await call.out.result({ endpoint: id, status: enabled.status, ...act }, (page) => {
-    page.line`${endpoint.url} is ${enabled.status}.`
+  const { url } = await endpointNamed(endpoints, id)
+  await call.confirm(to.means(url), id)
+  const changed = await to.set(endpoints, id, act)
+  if (changed === undefined) throw noEndpoint(id)
+  await call.out.result({ endpoint: id, status: changed.status, ...act }, (page) => {
+    page.line`${url} is ${changed.status}.`
   })
   return ExitCode.done
 }
@@ -126,8 +134,7 @@ async function replay(call: Call): Promise<ExitCode> {
   const limit = given.whole('limit', 1, 1_000_000_000)
   const act = call.act()
   const { endpoints, deliveries } = await webhooksFor(call)
-  const endpoint = await endpoints.get(endpointId)
-  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(endpointId)
+  const endpoint = await endpointNamed(endpoints, endpointId)
   const period = `${since.toISOString()} to ${until.toISOString()}`
   await call.confirm(`Everything from ${period} is sent to ${endpoint.url} again.`, endpointId)
   const pace = { ratePerSecond, ...(limit !== undefined && { limit }) }
@@ -137,4 +144,10 @@ async function replay(call: Call): Promise<ExitCode> {
     page.line`It is redrive ${id}: oncekey redrives show ${id} --of webhooks`
   })
   return ExitCode.done
+}
+
+async function endpointNamed(endpoints: Endpoints, id: string): Promise<Endpoint> {
+  const endpoint = await endpoints.get(id)
+  if (endpoint === undefined || endpoint.status === 'deleted') throw noEndpoint(id)
+  return endpoint
 }
