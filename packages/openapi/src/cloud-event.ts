@@ -6,7 +6,7 @@ export type BrokerProtocol = 'nats' | 'kafka' | 'amqp' | 'redis'
 
 /** A publisher, as it is made in the application. */
 export interface PublisherDescription {
-  /** Its `name`. */
+  /** The publisher's `name`. */
   readonly name: string
   readonly protocol: BrokerProtocol
   /** The subject, topic, routing key or stream: one for all events, or by the event's type. */

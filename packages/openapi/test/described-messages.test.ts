@@ -29,7 +29,7 @@ const events = {
   },
 }
 
-/** What the publisher of each broker hands to its client, which is recorded here. */
+/** Records what the publisher of each broker hands to its client. */
 const sent: Record<BrokerProtocol, (record: (headers: [string, string][]) => void) => Sender> = {
   nats: (record) =>
     natsPublisher({

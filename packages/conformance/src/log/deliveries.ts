@@ -98,7 +98,7 @@ export function deliveries(): LogBehaviourGroup {
           await by.settle(first, { kind: 'retrying', delayMs: 0 })
           const [second] = (await by.takeDue()).deliveries
           assert.deepEqual([second?.attempts, second?.starts], [2, 3])
-          // This one is never settled, as if the process died.
+          // No verdict is recorded for this one, as if the process had died.
           const [third] = (await by.takeDue()).deliveries
           assert.deepEqual([third?.attempts, third?.starts], [2, 4])
         },

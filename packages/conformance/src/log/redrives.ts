@@ -5,8 +5,8 @@ import type { LogContext } from './fixture/log-context.ts'
 import { someDead } from './some-dead.ts'
 
 /**
- * Redrives on record: started once, carried in portions by whoever works the log. Others may carry
- * at the same time, so no sentence says who does.
+ * Redrives on record: started once, carried in portions by whoever works the log. Other processes
+ * may carry the same redrive at the same time, so no sentence says who does.
  */
 export function redrives(): LogBehaviourGroup {
   return {

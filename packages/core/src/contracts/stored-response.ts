@@ -10,7 +10,7 @@ export type HeaderChange = readonly [name: string, value: string | null, how?: '
 export interface PlainResponse {
   readonly status: number
   readonly headers: readonly HeaderChange[]
-  /** The bytes as they are sent: coded, where a `Content-Encoding` says so. */
+  /** The bytes as they are sent, in the coding that `Content-Encoding` names. */
   readonly body: Uint8Array
   /**
    * The reason phrase, where it differs from the status's standard one and the protocol has one

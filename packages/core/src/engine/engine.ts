@@ -42,7 +42,7 @@ export interface Engine<Tx> {
    * app's own functions.
    */
   begin(request: EngineRequest): Promise<Begun<Tx>>
-  /** Only claims a key, for callers that bring their own. */
+  /** Claims a key for callers that make the question themselves, such as `once`. */
   ask(question: Question): Promise<Begun<Tx>>
   /**
    * Stops claiming keys (503 `draining`) and waits until open claims and attempts have ended, at

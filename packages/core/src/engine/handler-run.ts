@@ -53,7 +53,8 @@ export interface Running<Tx> extends Handling<Tx> {
   readonly askAgain: (question: Handling<Tx>['question']) => Promise<Begun<Tx>>
   readonly onOver: () => void
   /**
-   * The request's async context. All requests share one timer, which calls back in this context.
+   * The request's async context. All requests share one timer, which calls a run back in the run's
+   * own context.
    */
   scope: AsyncResource | undefined
   deadline: Deadline<Running<Tx>> | undefined

@@ -11,9 +11,10 @@ import type { ResolvedOptions } from './options.ts'
 type Options = ResolvedOptions<unknown>
 
 /**
- * Reads what a request's fingerprint is made of. An async `fingerprint` function starts here and
- * may reject while the engine awaits something else, or when nothing ever awaits it. Its rejection
- * is handled now so that it never ends the process, and is reported where the value is awaited.
+ * Reads the parts of a request that its fingerprint is made of. An async `fingerprint` function
+ * starts here and may reject while the engine awaits something else, or when nothing ever awaits
+ * it. Its rejection gets a handler at once, so that it never ends the process, and is thrown where
+ * the value is awaited.
  */
 export function inputOf(request: EngineRequest): FingerprintInput | Promise<FingerprintInput> {
   const input = request.fingerprintInput()
@@ -150,7 +151,7 @@ function checkUrl(returned: unknown): string {
   throw returnedWrongly('url', returned, 'what counts of the URL, as a string')
 }
 
-/** Circles and opaque objects are refused by the fingerprint itself. */
+/** Circular and opaque objects pass here, because the fingerprint itself refuses them. */
 function isData(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'undefined':

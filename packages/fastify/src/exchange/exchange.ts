@@ -12,12 +12,11 @@ import type { KeptBody } from '../request/kept-body.ts'
  * One request on a covered route, from its body to the end of its response.
  *
  *   unclaimed ──the claim won──▶ open ──the first payload──▶ finishing ──the outcome──▶ over
- *   unclaimed ──a replay or a problem──▶ answered ──sent──▶ over
- *   finishing ──the stream broke: the app's error handler answers──▶ open
- *   open, finishing a stream ──the raw response is written to, or no answer in time──▶ raw
+ * unclaimed ──a replay or a problem──▶ answered ──sent──▶ over finishing ──the stream broke: the
+ * app's error handler answers──▶ open open, finishing a stream ──the raw response is written to, or
+ * no answer in time──▶ raw
  *
- * `raw`: the response is held back as one of `node:http`, by `@oncekey/node`, which then ends the
- * run.
+ * In `raw`, `@oncekey/node` holds the response back as a `node:http` response, and ends the run.
  */
 export interface Exchange {
   readonly coverage: Coverage

@@ -114,8 +114,8 @@ export function collect(capture: Capture, bytes: Uint8Array): void {
 }
 
 /**
- * Completes only the head of a response that is still being written, when the run does not need the
- * whole body.
+ * Finishes a response that is still being written, with its head alone, once its body is larger
+ * than the run can keep.
  */
 export function finishIfTooLarge(capture: Capture): void {
   if (capture.phase === 'frozen' && capture.size > capture.run.maxResponseBytes) {

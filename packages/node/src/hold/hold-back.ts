@@ -94,7 +94,10 @@ interface Held extends HeldResponse {
   [CAPTURE]: Capture
 }
 
-/** Methods on a shared prototype, because closures per request cost more than most adapters use. */
+/**
+ * Methods on a shared prototype, because creating closures per request costs more than the few
+ * methods that most adapters use.
+ */
 const HELD = {
   get begun(): boolean {
     return (this as unknown as Held)[CAPTURE].begun

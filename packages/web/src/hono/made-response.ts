@@ -1,7 +1,8 @@
 /**
- * Makes a response of @hono/node-server, which puts a class of its own in the place of the global
- * one. It holds what its constructor was given, and is made when its body or its state is first
- * looked at: in version 1 without what happened to its headers since, which are put back here.
+ * Makes the real response of a response of @hono/node-server. That package replaces the global
+ * class with one that only keeps the constructor's arguments, and that makes the real response when
+ * its body or its state is first read. Version 1 then loses the changes made to the headers until
+ * then, which are put back here.
  */
 export function made(response: Response): Response {
   const lines = [...response.headers]

@@ -121,8 +121,8 @@ function undoneBy(how: string, end: (attempt: Attempt) => Promise<void>): StoreB
 }
 
 /**
- * A failed statement is not the end of a transaction: what comes next can still be told, and
- * undone.
+ * A failed statement does not end the transaction: the attempt can still report the failure, and
+ * undo the writes.
  */
 function withFailedStatement(): StoreBehaviour[] {
   const needs: StoreBehaviour['needs'] = ['transactions', 'failing statements']

@@ -138,7 +138,7 @@ export function waiting(): StoreBehaviourGroup {
   }
 }
 
-/** Waiting claims: a claim made after them was decided, and they were not. */
+/** Returns claims that wait: a claim made after them was decided, and they were not. */
 async function meetRunning(
   { retry, begin }: StoreContext,
   first: Claim,
