@@ -3,7 +3,7 @@ import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { find, idsOf, parked, retrying } from './fixture/log-context.ts'
 import { orderedDeliveries } from './ordered-deliveries.ts'
 
-/** A failed delivery comes again when it is due, until it is settled. */
+/** A failed delivery is returned again when it is due, until a verdict ends it. */
 export function deliveries(): LogBehaviourGroup {
   return {
     title: 'deliveries',

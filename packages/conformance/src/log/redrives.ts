@@ -95,7 +95,7 @@ export function redrives(): LogBehaviourGroup {
           const on = redrivesOf(context)
           const id = await on.start({ origin: by.consumer }, FAST)
           await context.pass(2)
-          // Each dies again as soon as it was put back.
+          // Each letter becomes dead again as soon as it was put back.
           const ended = await carriedOut(context, id, async () => {
             for (const due of (await by.takeDue()).deliveries) {
               await by.settle(due, { kind: 'dead', reason: 'exhausted' })

@@ -15,8 +15,8 @@ export interface Act {
 }
 
 /**
- * An act that a program may also do by itself, such as registering an endpoint. Where `actor` is
- * left out, the audit trail names the login of the connection.
+ * An act that a program may also do by itself, such as registering an endpoint. If `actor` is left
+ * out, the audit trail names the login of the connection.
  */
 export type ActedBy = Partial<Act>
 

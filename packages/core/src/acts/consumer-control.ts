@@ -12,7 +12,7 @@ export interface ConsumerControl {
   /** Pauses a consumer. `already`: it was paused before; who paused it and why stay on record. */
   pause(consumer: string, by?: ActedBy): Promise<'paused' | 'already' | 'unknown'>
   resume(consumer: string, by?: ActedBy): Promise<'resumed' | 'already' | 'unknown'>
-  /** Returns those of these consumers that are paused. */
+  /** Returns the given consumers that are paused. */
   paused(consumers: readonly string[]): Promise<readonly string[]>
   /** Called by a relay: reports what it has done since its last report. */
   report(work: RelayWork): Promise<void>

@@ -9,13 +9,13 @@ export type { Replaced, Resolution } from './resolution.ts'
 
 /**
  * The contract of whatever keeps dead letters: the log for its consumers, webhooks for their
- * endpoints, sagas for their runs. `deadLetters()` of `@oncekey/outbox` makes an operator's tool of
- * it.
+ * endpoints, sagas for their runs. `deadLetters()` of `@oncekey/outbox` turns it into a tool for
+ * operators.
  *
  * - `count`, `list` and `redrive` interpret a filter with one predicate, so that a preview shows
  *   exactly what a redrive will do.
- * - A redriven delivery keeps its event id, so that a receiver that already took effect recognizes
- *   it.
+ * - A redriven delivery keeps its event id, so that a receiver recognizes an event that has already
+ *   taken effect there.
  * - A redrive deletes nothing: what cannot be redriven stays, and the reason is returned.
  */
 export interface DeadLetterSource {

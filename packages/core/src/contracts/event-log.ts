@@ -27,7 +27,7 @@ export interface EventLog<Tx = unknown> {
    * Registers a consumer. May be called any number of times, from any number of processes.
    *
    * - A new consumer starts where `startAt` says; a known one continues where it was.
-   * - From then on no event that it has not passed is removed, until the consumer is retired.
+   * - From then on every event that the consumer has not passed is kept, until it is retired.
    * - Its list of types is recorded.
    */
   subscribe(subscription: Subscription): Promise<void>
@@ -304,8 +304,8 @@ export interface Lag {
   /** How long the oldest of them has waited by the log's clock, not by its `occurredAtMs`. */
   readonly oldestMs: number | null
   /**
-   * The age of the oldest open writing transaction, and who has it. It does not stop the log, but
-   * retention waits for it.
+   * The age of the oldest open writing transaction, and which process has it. It does not stop the
+   * log, but retention waits for it.
    */
   readonly horizon: { readonly ageMs: number; readonly pid: string } | null
 }

@@ -7,8 +7,8 @@ import type { Resolution } from './resolution.ts'
  * Redrives on record. A redrive is started once, and then carried in portions by whoever works the
  * source: a relay, a webhook worker, a saga runner. It needs no process of its own.
  *
- * - A redrive takes what matched its filter and was dead when it started: a letter that dies again
- *   afterwards is not taken a second time.
+ * - A redrive takes the letters that matched its filter and were dead when it started. A letter
+ *   that dies again afterwards is not taken a second time.
  * - If a process dies in the middle of a portion, the portion is either rolled back or finished by
  *   the next process. Each letter is put back and counted once.
  * - However many processes carry redrives, and however many redrives overlap, each letter is taken
@@ -16,7 +16,7 @@ import type { Resolution } from './resolution.ts'
  * - It goes on until everything was looked at, its limit is reached or somebody cancels it.
  * - A start that is sent again with the same `requestId` returns the first redrive and starts
  *   nothing.
- * - Starting and cancelling are acts, with their entry in the audit trail.
+ * - Starting and cancelling are acts, each with an entry in the audit trail.
  */
 export interface Redrives extends RedriveRecords {
   /** Starts a redrive and returns its id. Throws {@link OptionsError}. */

@@ -18,8 +18,8 @@ export interface LeaseRequest {
    */
   readonly holding: readonly HeldSlot[]
   /**
-   * The relay yields to another release: it keeps what it holds until that work has ended. @default
-   * false
+   * The relay yields to another release: it keeps the slots that it holds until their work has
+   * ended. @default false
    */
   readonly waiting?: boolean
 }

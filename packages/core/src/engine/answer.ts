@@ -62,7 +62,7 @@ export async function markedAsReplay<Tx>(
 }
 
 /**
- * Makes the answer for an error of the store. Misuse (`store-not-migrated`, …) is thrown on to the
+ * Makes the answer for an error of the store. Misuse (`store-not-migrated`, …) is rethrown to the
  * app's error handler. Every other error is an answer, because a request must never run without its
  * claim.
  */

@@ -121,7 +121,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   /**
    * Turns an error that is the request's own fault into an answer. Any other error is the app's and
-   * is thrown on.
+   * is rethrown.
    */
   function refusalOf(error: unknown) {
     if (!(error instanceof OncekeyError)) throw error

@@ -46,10 +46,10 @@ export interface Outcome<Result> {
  * HTTP route. Its result (plain JSON: a `Date` would come back as a string), its writes and its
  * events are kept together, and a repeated call gets the result without running.
  *
- * The function's own error undoes everything, is thrown on, and leaves the key as a 5xx would.
- * Throws {@link OncekeyError}: `key-invalid`, `scope-invalid`, `fingerprint-required` and
- * `result-invalid` are misuse; the others are those that a client of an HTTP route gets, such as
- * `in-progress`, `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
+ * The function's own error undoes everything, is rethrown, and leaves the key in the state that a
+ * 5xx would. Throws {@link OncekeyError}: `key-invalid`, `scope-invalid`, `fingerprint-required`
+ * and `result-invalid` are misuse; the others are those that a client of an HTTP route gets, such
+ * as `in-progress`, `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
  *
  * @example
  * ```ts

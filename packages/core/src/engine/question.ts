@@ -14,7 +14,7 @@ export interface Question {
   /** Namespace, scope and key. `route` only where it is known from the start. */
   readonly facts: Omit<RequestFacts, 'route'> & Partial<Pick<RequestFacts, 'route'>>
   readonly fingerprints: readonly [Fingerprint, ...Fingerprint[]]
-  /** Tried when a record does not match; see {@link Fingerprints}. */
+  /** Older fingerprints, tried when a record does not match; see {@link Fingerprints}. */
   readonly olderFingerprints?: Fingerprints['older']
   /** The keys that the response is sealed with, as they were when the request began. */
   readonly seal?: SealKeys | undefined

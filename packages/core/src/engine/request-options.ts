@@ -27,7 +27,7 @@ function heeded(input: FingerprintInput): FingerprintInput {
   return input
 }
 
-/** The body as it came, even where the app chose other input for the fingerprint. */
+/** The body as received, even where the app chose other input for the fingerprint. */
 export async function rawBodyOf(request: EngineRequest): Promise<RequestBody> {
   return request.rawBody === undefined ? (await inputOf(request)).body : request.rawBody()
 }

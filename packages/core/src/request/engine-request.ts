@@ -22,8 +22,8 @@ export interface EngineRequest {
    */
   fingerprintInput(): FingerprintInput | Promise<FingerprintInput>
   /**
-   * Returns the body as received, for `authenticate` and `key`. Needed where `fingerprintInput` has
-   * what the app chose in place of the body. @default the body of `fingerprintInput`
+   * Returns the body as received, for `authenticate` and `key`. Needed where `fingerprintInput`
+   * returns what the app chose in place of the body. @default the body of `fingerprintInput`
    */
   rawBody?(): RequestBody | Promise<RequestBody>
   /** Aborted when the client disconnects. Ends waiting, never a handler. */

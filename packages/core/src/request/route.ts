@@ -12,7 +12,7 @@ export function factsOf(question: {
   return { ...question.facts, route: routeOf(question) }
 }
 
-/** Method and route pattern, as far as they are known by now. */
+/** Method and route pattern, as far as they are known yet. */
 export function routeOf({
   facts,
   request,

@@ -46,7 +46,8 @@ export class IdempotencyModule {
 
   /** Takes the options themselves. Throws `OptionsError`. */
   static forRoot<Tx>(options: IdempotencyOptions<Tx>): DynamicModule {
-    // Validated here and again by Nest, so that the error comes from the line with the mistake.
+    // Validated here and again when Nest builds the module, so that the error comes from the line
+    // with the mistake.
     coverages(options)
     return moduleOf({ provide: OPTIONS, useValue: options })
   }

@@ -37,8 +37,8 @@ function write(this: CapturedResponse, ...given: unknown[]): boolean {
   collect(capture, bytes)
   finishIfTooLarge(capture)
   if (callback !== undefined) process.nextTick(callback)
-  // Returns false, so that the writer waits for `drain`, only once the response is over the size
-  // limit and the run is asked what becomes of it.
+  // Returns true until the response is over the size limit. Then the run is asked what becomes of
+  // the response, and false makes the writer wait for `drain`.
   return capture.phase !== 'finishing'
 }
 

@@ -19,7 +19,7 @@ export interface BodyReading {
   readonly maxBytes?: number
   /** What the error advises if the body was not read. @default how to mount a parser in Express */
   readonly hint?: string
-  /** The parsed body, for a framework whose parser does not put it there. @default `req.body` */
+  /** The parsed body, for a framework whose parser does not set `req.body`. @default `req.body` */
   readonly parsed?: unknown
 }
 

@@ -1,8 +1,8 @@
 /**
- * Makes the real response of a response of @hono/node-server. That package replaces the global
- * class with one that only keeps the constructor's arguments, and that makes the real response when
- * its body or its state is first read. Version 1 then loses the changes made to the headers until
- * then, which are put back here.
+ * Makes sure that the real response behind a response of @hono/node-server exists. That package
+ * replaces the global `Response` with a class that only keeps the constructor's arguments, and
+ * makes the real response when its body or its state is first read. Version 1 then loses the
+ * changes that were made to the headers before, so they are put back here.
  */
 export function made(response: Response): Response {
   const lines = [...response.headers]

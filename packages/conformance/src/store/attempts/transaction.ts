@@ -194,8 +194,8 @@ function usedTooLate(): StoreBehaviour[] {
 }
 
 /**
- * A library may hold back what it was told to send, and send it after the rollback: then it is
- * committed by itself, or becomes part of another request's transaction.
+ * A library may hold back a statement that it was told to send, and send it after the rollback. The
+ * statement is then committed by itself, or becomes part of another request's transaction.
  */
 function undoneInMidWrite(): StoreBehaviour[] {
   const ends: [string, (attempt: Attempt) => Promise<unknown>][] = [
