@@ -127,8 +127,8 @@ export interface Redriven {
   /** The ids of the letters that were put back and are now `retrying`. */
   readonly redriven: readonly string[]
   /**
-   * Letters that were not redriven, each with the reason. Includes only letters whose ids were
-   * given, or that matched.
+   * The letters that were not redriven, each with the reason: of the ids that the filter names or,
+   * if it names none, of the letters that matched.
    */
   readonly refused: readonly Resolution[]
 }

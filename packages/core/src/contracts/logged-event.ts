@@ -26,7 +26,10 @@ export interface ReadRequest {
   readonly types: readonly string[] | null
   readonly slots: readonly { readonly slot: number; readonly position: Position }[]
   readonly limit: number
-  /** The size of data and headers together. @default PAGE_BYTES */
+  /**
+   * The most data and headers that the page has, not counting its last event. Bytes. @default
+   * PAGE_BYTES
+   */
   readonly maxBytes?: number
 }
 

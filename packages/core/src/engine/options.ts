@@ -77,8 +77,8 @@ export interface EngineOptions<Tx, Req = any> {
   /**
    * Overrides the disposition of single statuses, or decides by the whole response, for protocols
    * that answer 200 for everything. A function returns `undefined` where the status decides, and
-   * gets an empty body where the response streams. @default 2xx and 3xx commit, 4xx refuse, 5xx 401
-   * 407 408 421 423 425 429 retry
+   * gets an empty body where the response streams. @default 2xx and 3xx commit; 4xx refuse; 5xx and
+   * 401, 407, 408, 421, 423, 425, 429 retry
    */
   readonly disposition?: DispositionOverrides | DispositionOf<Req>
   /**

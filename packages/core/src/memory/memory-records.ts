@@ -161,8 +161,8 @@ export function memoryRecords(limits: {
   }
 
   /**
-   * Drops records whose lease ran out and whose key was not claimed again. Runs only when the store
-   * is full, and at most once a second.
+   * Drops records that are past their retention. The purge misses those whose lease ran out and
+   * whose key was not claimed again. Runs only when the store is full, and at most once a second.
    */
   function makeRoom(time: number): void {
     if (time >= nextSweepAt) {

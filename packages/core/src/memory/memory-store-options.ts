@@ -21,7 +21,7 @@ export interface MemoryStoreOptions {
    */
   readonly resultRetentionMs?: number
   /**
-   * How long a key is remembered once its attempt ended; after it, a request with the key runs
+   * How long a key is remembered once its attempt ended; after that, a request with the key runs
    * again. Milliseconds. @default 604_800_000 (7 d)
    */
   readonly keyRetentionMs?: number

@@ -42,8 +42,8 @@ export function callback<Callback>(
 }
 
 /**
- * Checks a time of which a timer can also wait the double: above 2^31 - 1 `setTimeout` fires at
- * once.
+ * Checks a time in milliseconds. A timer must be able to wait twice as long, because `setTimeout`
+ * fires at once above 2^31 - 1 ms.
  */
 export function milliseconds(option: string, value: number, least: number): number {
   if (!Number.isInteger(value) || value < least || value * 2 > 2 ** 31 - 1) {

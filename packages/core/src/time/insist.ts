@@ -14,7 +14,8 @@ export interface Insisting<Work> {
 }
 
 /**
- * Takes work by its id, and tries it for `forMs`. Resolves after the first try, and never rejects.
+ * Takes work under its id, and tries it until it is done or `forMs` have passed. Resolves after the
+ * first try, and never rejects.
  */
 export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<void>
 

@@ -12,9 +12,9 @@ import type { KeptBody } from '../request/kept-body.ts'
  * One request on a covered route, from its body to the end of its response.
  *
  *   unclaimed ──the claim won──▶ open ──the first payload──▶ finishing ──the outcome──▶ over
- * unclaimed ──a replay or a problem──▶ answered ──sent──▶ over finishing ──the stream broke: the
- * app's error handler answers──▶ open open, finishing a stream ──the raw response is written to, or
- * no answer in time──▶ raw
+ *   unclaimed ──a replay or a problem──▶ answered ──sent──▶ over
+ *   finishing ──the stream broke: the app's error handler answers──▶ open
+ *   open, finishing a stream ──the raw response is written to, or no answer in time──▶ raw
  *
  * In `raw`, `@oncekey/node` holds the response back as a `node:http` response, and ends the run.
  */

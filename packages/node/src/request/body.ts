@@ -87,8 +87,8 @@ function parsedBody(req: NodeRequest, body: unknown): RequestBody | undefined {
 }
 
 /**
- * Whether a parser handled the body. Express 4's parsers also leave an empty object when they skip
- * it.
+ * Whether a parser parsed the body. Express 4's parsers also leave an empty object when they skip a
+ * body.
  */
 function wasParsed(req: IncomingMessage): boolean {
   const type = req.headers['content-type'] ?? ''
