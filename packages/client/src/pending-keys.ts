@@ -35,8 +35,8 @@ export interface PendingKey {
 
 /**
  * Finds or creates the key of an operation. The same operation with the same method, URL, content
- * type and body has the same key until it is settled, on this page and, with a storage that
- * outlives it, on the next.
+ * type and body has the same key until that key is settled, on this page and, with a storage that
+ * outlives the page, on the next.
  */
 export type ClaimPendingKey = (
   operation: string,

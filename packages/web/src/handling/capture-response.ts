@@ -10,7 +10,8 @@ export interface Exchange {
   readonly method: string
   readonly before: Headers
   /**
-   * The content type that the server adds to a body without one; it is stored with the response.
+   * The content type that the server adds to a body without a content type; it is stored with the
+   * response.
    */
   readonly impliedType?: string | undefined
 }
