@@ -1,6 +1,6 @@
 /**
- * How many rows to read for a page when no index serves the filter, so that some of them may not
- * match: as many as the page has, but at least 500, which makes the round trip worthwhile.
+ * How many rows to read for a page when no index serves the filter and the rows may therefore not
+ * match: one page, but at least 500, which makes the round trip worthwhile.
  */
 export function rowsToRead(limit: number): number {
   return Math.max(limit, 500)

@@ -116,9 +116,9 @@ export interface EventLog<Tx = unknown> {
   advance(request: Advance): Promise<{ readonly lost: readonly number[] }>
 
   /**
-   * Counts a start of an event that may have killed an earlier process, and returns the number of
-   * its starts. The count belongs to the cursor: another event begins at 1. `lost`: the relay no
-   * longer holds the slot. If this holder disappears too, the next gets `TakenSlot.suspect`.
+   * Counts a start of an event that may have killed an earlier process, and returns how often it
+   * was started. The count is the cursor's: another event begins at 1. `lost`: the slot is no
+   * longer held. If this holder disappears too, the next finds the event in `suspect`.
    */
   suspect(request: {
     readonly consumer: string
@@ -299,7 +299,7 @@ export interface Lag {
    * is null.
    */
   readonly known: boolean
-  /** The number of events that it has not passed, counted up to 10,000. */
+  /** The number of events that the consumer has not passed, counted up to 10,000. */
   readonly events: number
   /** How long the oldest of them has waited by the log's clock, not by its `occurredAtMs`. */
   readonly oldestMs: number | null

@@ -117,7 +117,7 @@ export function countedInput(
   if (compares === 'key') return KEY_ALONE
   if (url === undefined && input.body.kind !== 'chosen') return input
   const body = chosenBody(handlerTimeoutMs, input)
-  // Called one after the other, so that neither rejects while only the other is awaited.
+  // Called one after the other, because otherwise one could reject while only the other is awaited.
   const withBody = (body: FingerprintInput['body']) => {
     if (url === undefined) return { ...input, body }
     const target = callOption('url', handlerTimeoutMs, () => url(request.native), checkUrl)

@@ -44,7 +44,7 @@ function pass(capture: Capture): void {
   if (whole !== undefined && !capture.beyondAscii) {
     native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
   } else {
-    // Written in the handler's pieces, so that Node frames them as it would have framed the
+    // The handler's own pieces are written, so that Node frames them as it would have framed the
     // original.
     if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
     for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
