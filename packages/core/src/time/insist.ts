@@ -9,7 +9,7 @@ export interface Insisting<Work> {
   readonly attempt: (works: ReadonlyMap<string, Work>) => Promise<Iterable<string>>
   /** Whether an error means that no attempt can succeed any more. All work is then given up. */
   readonly isHopeless: (error: unknown) => boolean
-  /** How many works one attempt gets at most. */
+  /** How many pieces of work one attempt gets at most. */
   readonly mostAtOnce: number
 }
 
@@ -110,5 +110,5 @@ interface Open<Work> {
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
-/** How many works may be open at once, so that an outage does not fill the memory. */
+/** How many pieces of work may be open at once, so that an outage does not fill the memory. */
 export const MOST_OPEN = 10_000
