@@ -39,7 +39,7 @@ export interface Steps {
   kept(response: PlainResponse, exchange: Exchange): PlainResponse
   beforeCompletion(reply: RenderedReply, exchange: Exchange): void
   maxBytes(run: HandlerRun): number
-  /** How the run is asked about a response whose stream has not ended. */
+  /** Asks the run what becomes of a response whose stream has not ended. */
   tooLarge(run: HandlerRun, collected: PlainResponse): Promise<RunOutcome>
   verdict(verdict: RunOutcome, exchange: Exchange): RunOutcome
   /** The handler's headers that are sent, without framing. */

@@ -22,7 +22,7 @@ export interface Redrives extends RedriveRecords {
   /** Starts a redrive and returns its id. Throws {@link OptionsError}. */
   start(filter: DeadLetterFilter, pace: RedriveStart, by?: ActedBy): Promise<string>
   /**
-   * Carries one portion of each redrive of this source whose portion is due. Returns how many
+   * Carries one portion of each redrive of this source that has a portion due. Returns how many
    * letters it took and when the next portion is due: `null` where no redrive is running.
    */
   carry(): Promise<Carried>
