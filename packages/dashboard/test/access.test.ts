@@ -1,13 +1,13 @@
 import { type Keys, memoryLog, memoryStore } from '@oncekey/core'
 import { postgresConsumers, postgresEvents } from '@oncekey/postgres'
 import { sagaOperator } from '@oncekey/saga'
+import { finish, leaveUnknown, NAME } from '@oncekey/test-shop'
 import { webhooks } from '@oncekey/webhooks'
 import { Pool } from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import { type Dashboard, dashboard } from '../src/index.ts'
 import { routes } from '../src/routes.ts'
 import type { Viewer } from '../src/routing/access.ts'
-import { finish, leaveUnknown, NAME } from './claims.ts'
 
 const reader: Viewer = { actor: 'reader', may: 'read-only' }
 const nobody = (): null => null

@@ -9,7 +9,7 @@ export function actOf(given: Given): { readonly actor: string; readonly note: st
     throw usageError('--note is missing: say why, for whoever reads the audit later.')
   }
   if (note.length > 2_000) throw usageError('--note is longer than 2,000 characters: shorten it.')
-  const actor = given.text('actor')?.trim() ?? login()
+  const actor = (given.text('actor') ?? process.env.ONCEKEY_ACTOR ?? login()).trim()
   if (actor === '' || actor.length > 200) {
     throw usageError("--actor must be 1 to 200 characters: write --actor 'maria@shop.example'.")
   }

@@ -17,7 +17,7 @@ export function optionsOf(command: Command): Readonly<Record<string, Option>> {
 
 const ACT: Readonly<Record<string, Option>> = {
   note: { value: 'text', help: 'Why. It goes on record with the act; required.' },
-  actor: { value: 'who', help: 'Who acts. Default: your login and this host.' },
+  actor: { value: 'who', help: 'Who acts. Default: ONCEKEY_ACTOR, else your login and host.' },
 }
 
 const ASKS: Readonly<Record<string, Option>> = {

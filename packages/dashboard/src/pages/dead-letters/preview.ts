@@ -82,7 +82,12 @@ function redriveForm(
   const most = isRecorded ? matched : Math.min(matched, MOST_REDRIVEN)
   return actForm({
     action: isRecorded ? '../redrives/start' : 'redrive',
-    hidden: { source, ...fieldsOf(filter) },
+    // Sent a second time, the form leads to the redrive that it has started.
+    hidden: {
+      source,
+      ...fieldsOf(filter),
+      ...(isRecorded && { requestId: crypto.randomUUID() }),
+    },
     label: 'Redrive them, the oldest first',
     warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
     more: html`<label>At most<input name="limit" value="${most}" inputmode="numeric" required></label>

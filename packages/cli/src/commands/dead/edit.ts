@@ -1,10 +1,10 @@
 import { deadLetters } from '@oncekey/outbox'
-import { usageError } from '../command/cli-error.ts'
-import type { Call, Command } from '../command/command.ts'
-import { ExitCode } from '../command/exit-code.ts'
-import { contentOf } from '../command/given-file.ts'
-import { deadLettersOf, sourceNames } from '../connection/log.ts'
-import { showRefused } from './shown-dead-letter.ts'
+import { usageError } from '../../command/cli-error.ts'
+import type { Call, Command } from '../../command/command.ts'
+import { ExitCode } from '../../command/exit-code.ts'
+import { contentOf } from '../../command/given-file.ts'
+import { deadLettersOf, sourceNames } from '../../connection/log.ts'
+import { showRefused } from './shown-letter.ts'
 
 export const deadEditCommand: Command = {
   path: 'dead edit',
