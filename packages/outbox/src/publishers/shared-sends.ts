@@ -3,7 +3,7 @@ import { callLater, type Later } from '@oncekey/core'
 export interface SharedSendOptions<Message> {
   readonly batchSize: number
   /** Sends all of the messages or none. */
-  readonly send: (messages: Message[]) => Promise<unknown>
+  readonly send: (to: string, messages: Message[]) => Promise<unknown>
   /**
    * Whether a failure is permanent. If several messages were sent together, only one of them may
    * have caused it.
@@ -32,21 +32,27 @@ export function sharedSends<Message>({
   async function run(to: string, queue: Entry<Message>[]): Promise<void> {
     // Collects the messages of this turn of the event loop.
     await undefined
-    while (queue.length > 0) await sendTogether(queue.splice(0, batchSize))
+    while (queue.length > 0) await sendTogether(to, queue.splice(0, batchSize))
     queues.delete(to)
   }
 
-  async function sendTogether(all: readonly Entry<Message>[]): Promise<void> {
+  async function sendTogether(to: string, all: readonly Entry<Message>[]): Promise<void> {
     const entries = all.filter(isInTime)
     if (entries.length === 0) return
     const until = Math.max(...entries.map((entry) => entry.until))
     const noAnswer = unanswered(until - performance.now())
     try {
-      await Promise.race([send(entries.map(({ message }) => message)), noAnswer.rejection])
+      await Promise.race([
+        send(
+          to,
+          entries.map(({ message }) => message),
+        ),
+        noAnswer.rejection,
+      ])
       for (const { resolve } of entries) resolve()
     } catch (error) {
       if (entries.length > 1 && isPermanent(error)) {
-        for (const entry of entries) await sendTogether([entry])
+        for (const entry of entries) await sendTogether(to, [entry])
       } else {
         for (const { reject } of entries) reject(error)
       }
