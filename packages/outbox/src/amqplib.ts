@@ -7,7 +7,7 @@ export interface AmqpConnection {
   createConfirmChannel(): Promise<AmqpChannel>
   on(event: 'error' | 'close', listener: (error?: Error) => void): unknown
   close(): Promise<void>
-  /** What was agreed with the broker; it has `frameMax`, in bytes, which the client's types omit. */
+  /** What was agreed with the broker, such as `frameMax` in bytes, which the types omit. */
   readonly connection: object
 }
 
@@ -30,9 +30,9 @@ export interface AmqpReturned {
 }
 
 /**
- * A connection of `amqplib` for `rabbitmqPublisher`. `amqplib` does not reconnect by itself, so this
- * calls `connect` for the first event and again for the first event after a lost connection. The
- * connection belongs to the publisher: its `close` ends it. Throws {@link OptionsError}.
+ * A connection of `amqplib` for `rabbitmqPublisher`. `amqplib` does not reconnect by itself, so
+ * this calls `connect` for the first event, and again for the first event after a lost connection.
+ * The connection belongs to the publisher: its `close` ends it. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -79,7 +79,8 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
 
   async function open(): Promise<Opened> {
     const connection = await connect()
-    // An error closes it, and what was under way is rejected; without a listener it ends the process.
+    // An error closes it, and what was under way is rejected. Without a listener it would end the
+    // process.
     connection.on('error', () => {})
     const channel = await connection.createConfirmChannel()
     const result: Opened = { connection, channel, refusal: undefined }
@@ -151,7 +152,7 @@ function refuseLargeHeaders({ connection }: AmqpConnection, envelope: RabbitEnve
   )
 }
 
-/** A field is longer than the protocol allows, or the headers are longer than the client's buffer. */
+/** A field is longer than the protocol allows, or the headers fill more than the client's buffer. */
 function unencodable(error: unknown): unknown {
   if (!(error instanceof RangeError || error instanceof TypeError)) return error
   return new PermanentError(`The message cannot be written: ${error.message}`)
