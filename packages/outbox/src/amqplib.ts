@@ -152,7 +152,7 @@ function refuseLargeHeaders({ connection }: AmqpConnection, envelope: RabbitEnve
   )
 }
 
-/** A field is longer than the protocol allows, or the headers fill more than the client's buffer. */
+/** A field is longer than the protocol allows, or the headers overflow the client's buffer. */
 function unencodable(error: unknown): unknown {
   if (!(error instanceof RangeError || error instanceof TypeError)) return error
   return new PermanentError(`The message cannot be written: ${error.message}`)
