@@ -13,13 +13,13 @@ interface Preview {
   readonly source: string
   readonly matched: number
   readonly sample: readonly DeadLetter[]
-  /** Whether a redrive is put on record, and carried at a rate. */
+  /** Whether a redrive is put on record, so that it can be carried at a rate. */
   readonly isRecorded: boolean
 }
 
 /**
- * The page that shows the letters that a redrive with this filter would take; both use the same
- * predicate.
+ * The page of the letters that a redrive with this filter would take. The preview and the redrive
+ * use the same condition.
  */
 export const previewPage: PageRoute = page<Preview>({
   path: 'dead-letters/preview',
