@@ -1,0 +1,27 @@
+import { memoryStore } from '@oncekey/core'
+import { idempotency } from '@oncekey/web'
+import { expect, test } from 'vitest'
+
+const URL_OF_SHOP = 'https://shop.example/orders'
+const init = { method: 'POST', headers: { 'idempotency-key': 'k' }, body: 'amount=1' }
+
+test('a request whose signal has aborted before the claim is not claimed, and its retry runs', async () => {
+  const client = new AbortController()
+  const once = idempotency({
+    store: memoryStore(),
+    scope: async () => {
+      client.abort()
+      return 'ana'
+    },
+  })
+  const seen: string[] = []
+  const handle = once(async (request) => {
+    seen.push(await request.text())
+    return new Response('taken')
+  })
+  // What an adaptor makes of a body that was cut off.
+  const cutOff = new Request(URL_OF_SHOP, { ...init, body: '', signal: client.signal })
+  await expect(handle(cutOff)).rejects.toMatchObject({ code: 'ECONNABORTED', status: 400 })
+  expect((await handle(new Request(URL_OF_SHOP, init))).status).toBe(200)
+  expect(seen).toEqual(['amount=1'])
+})
