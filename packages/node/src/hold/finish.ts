@@ -1,6 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { PlainResponse, RunOutcome } from '@oncekey/core'
+import { isPromise } from '@oncekey/core/options'
 import { isHttp2, streamOf } from '../internals/internals.ts'
 import { isWithoutBody } from '../response/without-body.ts'
 import { writeResponse } from '../response/write-response.ts'
@@ -80,7 +81,11 @@ export function replace(capture: Capture, response: PlainResponse): void {
   tellOver(capture)
 }
 
-/** Lets the framework's error handler respond, with the headers as they were before the handler. */
+/**
+ * Lets the framework's error handler respond, with the headers as they were before the handler. If
+ * it fails too, the connection ends: the handler's own call has returned, so nobody else would learn
+ * of a promise that rejects, which would end the process.
+ */
 function fail(capture: Capture, error: unknown): void {
   if (capture.phase === 'over') return
   const { native, internals, fail } = capture
@@ -93,7 +98,12 @@ function fail(capture: Capture, error: unknown): void {
   if (!isHttp2(res)) res.statusMessage = ''
   res.statusCode = 200
   for (const source of capture.sources ?? []) source.destroy()
-  fail?.(error)
+  const answered: unknown = fail?.(error)
+  if (isPromise(answered)) {
+    answered.then(undefined, (failed) => {
+      if (!res.writableEnded) native.destroy?.call(res, failed)
+    })
+  }
   tellOver(capture)
 }
 
