@@ -15,6 +15,12 @@ export interface Internals {
   unmark(res: ServerResponse): void
   /** Discards the trailers given to `addTrailers`. */
   dropTrailers(res: ServerResponse): void
+  /**
+   * Has the rest of the request's body discarded once the response was sent, if nobody reads it by
+   * then. Node does so for a body that nobody has looked at; behind one that somebody has, the next
+   * request of the connection would never be reached.
+   */
+  leaveBody(res: ServerResponse): void
 }
 
 /** The internals of HTTP/1, or of the compatibility layer of `node:http2`. */
@@ -145,6 +151,9 @@ const http1: Internals = {
   dropTrailers(res) {
     ;(res as unknown as Fields)._trailer = ''
   },
+  leaveBody({ req }) {
+    ;(req as unknown as { _consuming: boolean })._consuming = false
+  },
 }
 
 /** Over HTTP/2 these are getters of the stream's state, so own properties shadow them. */
@@ -168,6 +177,9 @@ const http2: Internals = {
       const trailers = Reflect.get(res, kind) as object
       for (const name of Object.keys(trailers)) Reflect.deleteProperty(trailers, name)
     }
+  },
+  leaveBody(res) {
+    res.once('finish', () => res.req.resume())
   },
 }
 

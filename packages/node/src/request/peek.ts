@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OncekeyError } from '@oncekey/core'
-import { askForBody, hasEnded, isGone } from '../internals/internals.ts'
+import { askForBody, hasEnded, internalsOf, isGone } from '../internals/internals.ts'
 import { brokenOff } from './cut-off.ts'
 
 /**
@@ -67,6 +67,7 @@ function untilReadable<Answer>(
       req.off('error', onBroken)
       req.off('close', onBroken)
       req.off('aborted', onBroken)
+      if (!hasEnded(req)) internalsOf(res).leaveBody(res)
     }
     const onReadable = (): void => {
       try {
