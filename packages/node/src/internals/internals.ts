@@ -137,9 +137,16 @@ interface Fields {
   _trailer: string
 }
 
+function sentWhileHeld(): boolean {
+  return true
+}
+
 const http1: Internals = {
   markHeadSent(res) {
     ;(res as unknown as Fields)._header = 'held back'
+    // Bun does not compute it from the field.
+    if (res.headersSent || Object.hasOwn(res, 'headersSent')) return
+    Object.defineProperty(res, 'headersSent', { configurable: true, get: sentWhileHeld })
   },
   markEnded(res) {
     res.finished = true
@@ -147,6 +154,8 @@ const http1: Internals = {
   unmark(res) {
     ;(res as unknown as Fields)._header = null
     res.finished = false
+    const own = Object.getOwnPropertyDescriptor(res, 'headersSent')
+    if (own?.get === sentWhileHeld) Reflect.deleteProperty(res, 'headersSent')
   },
   dropTrailers(res) {
     ;(res as unknown as Fields)._trailer = ''
