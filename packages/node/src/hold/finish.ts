@@ -83,8 +83,8 @@ export function replace(capture: Capture, response: PlainResponse): void {
 
 /**
  * Lets the framework's error handler respond, with the headers as they were before the handler. If
- * it fails too, the connection ends: the handler's own call has returned, so nobody else would learn
- * of a promise that rejects, which would end the process.
+ * it returns a promise that rejects, the connection ends: nobody else awaits that promise, and the
+ * rejection would end the process.
  */
 function fail(capture: Capture, error: unknown): void {
   if (capture.phase === 'over') return
