@@ -1,5 +1,7 @@
 import { memoryStore } from '@oncekey/core'
 import { idempotency } from '@oncekey/web'
+import { idempotency as ofHono } from '@oncekey/web/hono'
+import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 
 const URL_OF_SHOP = 'https://shop.example/orders'
@@ -24,4 +26,11 @@ test('a request whose signal has aborted before the claim is not claimed, and it
   await expect(handle(cutOff)).rejects.toMatchObject({ code: 'ECONNABORTED', status: 400 })
   expect((await handle(new Request(URL_OF_SHOP, init))).status).toBe(200)
   expect(seen).toEqual(['amount=1'])
+})
+
+test('a mock of a request of Node, which does not know whether it is complete, is not cut off', async () => {
+  const once = ofHono({ store: memoryStore(), scope: 'dangerously-shared' })
+  const app = new Hono().post('/orders', once, async (c) => c.text(await c.req.text()))
+  const env = { incoming: { httpVersionMajor: 1, destroyed: true, aborted: false } }
+  expect(await (await app.request('/orders', init, env)).text()).toBe('amount=1')
 })

@@ -8,7 +8,7 @@ export function isCutOff(env: unknown, signal: AbortSignal | undefined): boolean
   if (incoming === undefined) return signal?.aborted ?? false
   // Node ends the body of an HTTP/2 stream that was reset, and calls it complete.
   if (incoming.httpVersionMajor >= 2) return incoming.aborted
-  return incoming.destroyed && !incoming.complete
+  return incoming.destroyed && incoming.complete === false
 }
 
 /** The error that body parsers produce, so that the app's error handling recognises it. */
@@ -25,6 +25,7 @@ function incomingOf(env: unknown): Incoming | undefined {
 interface Incoming {
   readonly httpVersionMajor: number
   readonly aborted: boolean
-  readonly complete: boolean
+  /** Mocks lack it. */
+  readonly complete?: boolean
   readonly destroyed: boolean
 }
