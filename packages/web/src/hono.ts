@@ -134,6 +134,7 @@ export function idempotency<Tx, E extends Env = any>(
     return readRequest(c.req.raw, {
       scope: resolveScope(options.scope, c),
       native: c,
+      env: c.env,
       route: () => routeOf(c),
       chosen: fingerprint && (() => fingerprint(c)),
       readBefore: () => keptBody(c.req),

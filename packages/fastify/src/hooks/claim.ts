@@ -1,4 +1,5 @@
 import type { Engine, HandlerRun, PlainResponse } from '@oncekey/core'
+import { refuseCutOff } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Exchange, exchangeOf } from '../exchange/exchange.ts'
 import { watchOutcome } from '../exchange/outcome.ts'
@@ -24,9 +25,10 @@ export const claim = function idempotency(
   }
   let begun: ReturnType<Engine<unknown>['begin']>
   try {
+    refuseCutOff(request.raw)
     begun = exchange.coverage.engine.begin(readRequest(exchange, request, reply))
   } catch (error) {
-    // The app's own `scope` threw.
+    // Its upload was cut off, or the app's own `scope` threw.
     done(error as Error)
     return
   }

@@ -27,7 +27,7 @@ export function readRequest(
       const parts = exchange.chosenBy?.(raw)
       const seen = { method, target, contentType, ...(parts && { parts }) }
       if (fingerprint === undefined) {
-        const body = bodyOf(raw, exchange.body as KeptBody)
+        const body = bodyOf(raw, reply.raw, exchange.body as KeptBody)
         return body instanceof Promise
           ? body.then((body) => ({ ...seen, body }))
           : { ...seen, body }
@@ -35,7 +35,7 @@ export function readRequest(
       const body = { kind: 'chosen', value: fingerprint(request) } as const
       return { ...seen, body }
     },
-    rawBody: () => bodyOf(raw, exchange.body as KeptBody),
+    rawBody: () => bodyOf(raw, reply.raw, exchange.body as KeptBody),
   }
 }
 

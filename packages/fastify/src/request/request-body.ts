@@ -1,13 +1,18 @@
 import { EventEmitter } from 'node:events'
-import { IncomingMessage } from 'node:http'
+import { IncomingMessage, type ServerResponse } from 'node:http'
 import type { RequestBody } from '@oncekey/core'
+import { internalsOf } from '@oncekey/node'
 import { isWhole, type KeptBody, keepListening, keptBytes, stopListening } from './kept-body.ts'
 
 /**
  * The body as far as it is visible when the handler should run. Whether an unread body exists is
  * decided by reading ahead, because HTTP/2 and `inject` do not announce a length.
  */
-export function bodyOf(raw: IncomingMessage, kept: KeptBody): RequestBody | Promise<RequestBody> {
+export function bodyOf(
+  raw: IncomingMessage,
+  res: ServerResponse,
+  kept: KeptBody,
+): RequestBody | Promise<RequestBody> {
   if (isWhole(kept)) return kept.size === 0 ? NONE : { kind: 'bytes', bytes: keptBytes(kept) }
   if (kept.size > 0) return UNSEEN
   switch (announced(raw, kept)) {
@@ -16,7 +21,11 @@ export function bodyOf(raw: IncomingMessage, kept: KeptBody): RequestBody | Prom
     case 'some':
       return UNSEEN
     default:
-      return isThere(kept).then((there) => (there ? UNSEEN : NONE))
+      return isThere(kept).then((there) => {
+        if (!there) return NONE
+        if (kept.stream === raw) internalsOf(res).leaveBody(res)
+        return UNSEEN
+      })
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { PlainResponse, RunOutcome } from '@oncekey/core'
+import { isPromise } from '@oncekey/core/options'
 import { isHttp2, streamOf } from '../internals/internals.ts'
 import { isWithoutBody } from '../response/without-body.ts'
 import { writeResponse } from '../response/write-response.ts'
@@ -81,7 +82,11 @@ export function replace(capture: Capture, response: PlainResponse): void {
   tellOver(capture)
 }
 
-/** Lets the framework's error handler respond, with the headers as they were before the handler. */
+/**
+ * Lets the framework's error handler respond, with the headers as they were before the handler. If
+ * it returns a promise that rejects, the connection ends: nobody else awaits that promise, and the
+ * rejection would end the process.
+ */
 function fail(capture: Capture, error: unknown): void {
   if (capture.phase === 'over') return
   const { native, internals, fail } = capture
@@ -94,7 +99,12 @@ function fail(capture: Capture, error: unknown): void {
   if (!isHttp2(res)) res.statusMessage = ''
   res.statusCode = 200
   for (const source of capture.sources ?? []) source.destroy()
-  fail?.(error)
+  const answered: unknown = fail?.(error)
+  if (isPromise(answered)) {
+    answered.then(undefined, (failed) => {
+      if (!res.writableEnded) native.destroy?.call(res, failed)
+    })
+  }
   tellOver(capture)
 }
 

@@ -4,6 +4,7 @@ import { internalsOf } from '../internals/internals.ts'
 import { followSources } from './attached-sources.ts'
 import { CAPTURE, type Capture, type CapturedResponse, type HeldRun } from './capture.ts'
 import { abandon, handBack, replace, tellOver } from './finish.ts'
+import { followHangUp } from './hang-up.ts'
 import { copiedHeaders } from './header-changes.ts'
 import { holdConnection } from './held-connection.ts'
 import { heldMethods } from './held-methods.ts'
@@ -85,6 +86,7 @@ export function holdBack(
   catchKeptMethods(capture)
   holdConnection(capture)
   followSources(capture)
+  followHangUp(capture)
   const held = Object.create(HELD) as Held
   held[CAPTURE] = capture
   return held

@@ -15,6 +15,12 @@ export interface Internals {
   unmark(res: ServerResponse): void
   /** Discards the trailers given to `addTrailers`. */
   dropTrailers(res: ServerResponse): void
+  /**
+   * Has the rest of the request's body discarded once the response was sent, if nobody reads it by
+   * then. Node does so for a body that nobody has looked at; behind one that somebody has, the next
+   * request of the connection would never be reached.
+   */
+  leaveBody(res: ServerResponse): void
 }
 
 /** The internals of HTTP/1, or of the compatibility layer of `node:http2`. */
@@ -131,9 +137,16 @@ interface Fields {
   _trailer: string
 }
 
+function sentWhileHeld(): boolean {
+  return true
+}
+
 const http1: Internals = {
   markHeadSent(res) {
     ;(res as unknown as Fields)._header = 'held back'
+    // Bun does not compute it from the field.
+    if (res.headersSent || Object.hasOwn(res, 'headersSent')) return
+    Object.defineProperty(res, 'headersSent', { configurable: true, get: sentWhileHeld })
   },
   markEnded(res) {
     res.finished = true
@@ -141,9 +154,15 @@ const http1: Internals = {
   unmark(res) {
     ;(res as unknown as Fields)._header = null
     res.finished = false
+    const own = Object.getOwnPropertyDescriptor(res, 'headersSent')
+    if (own?.get === sentWhileHeld) Reflect.deleteProperty(res, 'headersSent')
   },
   dropTrailers(res) {
     ;(res as unknown as Fields)._trailer = ''
+  },
+  leaveBody({ req }) {
+    // A mock may have no request.
+    if (req !== undefined) (req as unknown as { _consuming: boolean })._consuming = false
   },
 }
 
@@ -170,6 +189,9 @@ const http2: Internals = {
       const trailers = Reflect.get(res, kind) as object
       for (const name of Object.keys(trailers)) Reflect.deleteProperty(trailers, name)
     }
+  },
+  leaveBody(res) {
+    res.once('finish', () => res.req.resume())
   },
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { OncekeyError } from '@oncekey/core'
-import { askForBody, hasEnded, isGone } from '../internals/internals.ts'
+import { askForBody, hasEnded, internalsOf, isGone } from '../internals/internals.ts'
+import { brokenOff } from './cut-off.ts'
 
 /**
  * Whether a request has a body. If the headers do not state its length (chunked, HTTP/2), waits for
@@ -66,6 +67,7 @@ function untilReadable<Answer>(
       req.off('error', onBroken)
       req.off('close', onBroken)
       req.off('aborted', onBroken)
+      if (!hasEnded(req)) internalsOf(res).leaveBody(res)
     }
     const onReadable = (): void => {
       try {
@@ -93,15 +95,4 @@ function untilReadable<Answer>(
 
 function tooLarge(maxBytes: number): OncekeyError {
   return new OncekeyError('request-too-large', `Its body is over ${maxBytes} bytes.`)
-}
-
-/** The error that body parsers produce, so that the app's error handling recognises it. */
-function brokenOff(): Error {
-  return Object.assign(new Error('request aborted'), {
-    code: 'ECONNABORTED',
-    type: 'request.aborted',
-    status: 400,
-    statusCode: 400,
-    expose: true,
-  })
 }

@@ -9,6 +9,7 @@ import {
 } from '@oncekey/core'
 import { isGone } from '../internals/internals.ts'
 import { type BodyReading, bodyOf, bytesOfBody } from './body.ts'
+import { refuseCutOff } from './cut-off.ts'
 import type { NodeRequest } from './node-request.ts'
 
 /**
@@ -47,13 +48,16 @@ export function readRequest<Req extends NodeRequest>(
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
     fingerprintInput: () => {
-      const of = (body: RequestBody): FingerprintInput => ({
-        method,
-        target,
-        contentType: req.headers['content-type'],
-        ...(options.parts && { parts: options.parts }),
-        body,
-      })
+      const of = (body: RequestBody): FingerprintInput => {
+        refuseCutOff(req)
+        return {
+          method,
+          target,
+          contentType: req.headers['content-type'],
+          ...(options.parts && { parts: options.parts }),
+          body,
+        }
+      }
       if (options.fingerprint !== undefined) {
         const bytes = () => bytesOfBody(req, res, options.body?.maxBytes ?? MAX_REQUEST_BYTES)
         return of({ kind: 'chosen', value: options.fingerprint(req, bytes) })

@@ -89,14 +89,15 @@ export function idempotency<Tx, Req extends Request = Request>(
         return handler(request, ...rest)
       }
       const thrownAnswer = async (error: unknown) => answerOf(error, request)
-      return answerOnce(engine, reading(request), NOTHING, handle, thrownAnswer)
+      return answerOnce(engine, reading(request, rest[0]), NOTHING, handle, thrownAnswer)
     }
   }
 
-  function reading(request: Req): EngineRequest {
+  function reading(request: Req, env: unknown): EngineRequest {
     return readRequest(request, {
       scope: resolveScope(options.scope, request),
       native: request,
+      env,
       chosen: fingerprint && (() => fingerprint(unread(request))),
       readBefore: async () => undefined,
       hint: READ_BEFORE,

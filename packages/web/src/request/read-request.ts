@@ -1,11 +1,14 @@
 import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
 import { collect } from './collect.ts'
+import { brokenOff, isCutOff } from './cut-off.ts'
 
 /** What the adapter knows about a request beyond what the `Request` itself says. */
 export interface RequestReading {
   readonly scope: EngineRequest['scope']
   /** The argument that the app's functions are called with. */
   readonly native: unknown
+  /** What the runtime passed on beside the request. */
+  readonly env: unknown
   readonly route?: () => string | undefined
   /** Calls the app's own `fingerprint`, if it has one. */
   readonly chosen: (() => unknown) | undefined
@@ -23,7 +26,9 @@ export interface RequestReading {
  * body.
  */
 export function readRequest(request: Request, reading: RequestReading): EngineRequest {
-  const { method, headers } = request
+  // The signal at once: an adaptor may make it when it is first read, and it then says nothing of
+  // what was before.
+  const { method, headers, signal } = request
   const { pathname, search } = new URL(request.url)
   const target = pathname + search
   let body: Promise<RequestBody> | undefined
@@ -38,12 +43,14 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
     scope: reading.scope,
     native: reading.native,
     ...(reading.route && { route: reading.route }),
-    signal: request.signal,
+    signal,
     header: (name) => linesOf(headers, name),
     async fingerprintInput() {
       body ??= reading.chosen === undefined ? rawBody() : chosenBody(reading.chosen)
       const contentType = headers.get('content-type') ?? undefined
-      return { method, target, contentType, body: await body }
+      const input = { method, target, contentType, body: await body }
+      if (isCutOff(reading.env, signal)) throw brokenOff()
+      return input
     },
     rawBody,
   }

@@ -1,0 +1,31 @@
+/**
+ * Whether a request's connection was lost before its body had come. An adaptor for Node may then
+ * read the part that came, or nothing, as if it were the whole body: @hono/node-server does, where
+ * the body is first looked at afterwards.
+ */
+export function isCutOff(env: unknown, signal: AbortSignal | undefined): boolean {
+  const incoming = incomingOf(env)
+  if (incoming === undefined) return signal?.aborted ?? false
+  // Node ends the body of an HTTP/2 stream that was reset, and calls it complete.
+  if (incoming.httpVersionMajor >= 2) return incoming.aborted
+  return incoming.destroyed && incoming.complete === false
+}
+
+/** The error that body parsers produce, so that the app's error handling recognises it. */
+export function brokenOff(): Error {
+  return Object.assign(new Error('request aborted'), { code: 'ECONNABORTED', status: 400 })
+}
+
+/** The request of Node that @hono/node-server passes on as `env.incoming`. */
+function incomingOf(env: unknown): Incoming | undefined {
+  const { incoming } = (env ?? {}) as { incoming?: Partial<Incoming> }
+  return typeof incoming?.httpVersionMajor === 'number' ? (incoming as Incoming) : undefined
+}
+
+interface Incoming {
+  readonly httpVersionMajor: number
+  readonly aborted: boolean
+  /** Mocks lack it. */
+  readonly complete?: boolean
+  readonly destroyed: boolean
+}
