@@ -11,6 +11,8 @@ export interface Insisting<Work> {
   readonly isHopeless: (error: unknown) => boolean
   /** The most that one attempt gets. */
   readonly mostAtOnce: number
+  /** How much may be open at once, so that an outage does not fill the memory. @default 10000 */
+  readonly mostOpen?: number
 }
 
 /** Takes work by its id, and resolves once it was tried for the first time. It never rejects. */
@@ -19,7 +21,7 @@ export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<vo
 /**
  * Does work until it is done, or until its time is up. All of it shares one timer and one attempt
  * at a time, with longer and longer pauses between attempts that fail. It keeps no process alive:
- * one that ends leaves the rest undone. What is beyond {@link MOST_OPEN} is given up, oldest first.
+ * one that ends leaves the rest undone. What is beyond `mostOpen` is given up, oldest first.
  *
  * @example
  * ```ts
@@ -32,7 +34,7 @@ export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<vo
  * ```
  */
 export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
-  const { attempt, isHopeless, mostAtOnce } = options
+  const { attempt, isHopeless, mostAtOnce, mostOpen = MOST_OPEN } = options
   const open = new Map<string, Open<Work>>()
   let isTrying = false
   let isWaiting = false
@@ -42,7 +44,7 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
     return new Promise((resolve) => {
       open.get(id)?.tried()
       const [oldest] = open
-      if (open.size >= MOST_OPEN && oldest !== undefined) giveUp(...oldest)
+      if (open.size >= mostOpen && oldest !== undefined) giveUp(...oldest)
       open.set(id, { work, until: performance.now() + forMs, tried: resolve })
       if (!isTrying && !isWaiting) void round()
     })
@@ -106,5 +108,5 @@ interface Open<Work> {
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
-/** How much may be open at once, so that an outage does not fill the memory. */
+/** The default of `mostOpen`. */
 export const MOST_OPEN = 10_000

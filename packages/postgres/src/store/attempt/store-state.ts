@@ -2,6 +2,7 @@ import type { Decision } from '@oncekey/core'
 import { type ConcurrencyLimit, concurrencyLimit } from '../../sql/concurrency-limit.ts'
 import { type Statements, statementsFor } from '../statements/all.ts'
 import type { LeasedJson, RecordJson } from '../statements/records.ts'
+import { type InsistOnEnd, insistingOnEnds } from './insist-on-end.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Questions, questions } from './questions.ts'
 import { type RunningKeys, runningKeys } from './running-keys.ts'
@@ -20,6 +21,7 @@ export interface StoreState<Tx> extends ResolvedOptions<Tx> {
   readonly questions: Questions<DatabaseReply<Tx>>
   /** By key: resolves when this process stops waiting for another process's attempt. */
   readonly elsewhere: Map<string, Promise<void>>
+  readonly insistOnEnd: InsistOnEnd
 }
 
 /** What the database said about a key. */
@@ -51,5 +53,6 @@ export function storeState<Tx>(options: ResolvedOptions<Tx>): StoreState<Tx> {
       ({ kind }) => kind === 'in-progress',
     ),
     elsewhere: new Map(),
+    insistOnEnd: insistingOnEnds(options),
   }
 }

@@ -4,6 +4,7 @@ import { type StoreState, storeState } from '../attempt/store-state.ts'
 import { type Endings, endings } from './endings.ts'
 import { type GiveBack, givingBack } from './give-back.ts'
 import { type Renewals, renewals } from './renewals.ts'
+import { type WhileLeased, whileLeased } from './while-leased.ts'
 
 /** A store in lease mode: its options, and what it knows in this process. */
 export interface LeaseState<Tx> extends StoreState<Tx> {
@@ -12,6 +13,7 @@ export interface LeaseState<Tx> extends StoreState<Tx> {
   readonly renewals: Renewals
   readonly giveBack: GiveBack
   readonly endings: Endings
+  readonly whileLeased: WhileLeased
 }
 
 export function leaseState<Tx>(options: ResolvedOptions<Tx>): LeaseState<Tx> {
@@ -23,5 +25,6 @@ export function leaseState<Tx>(options: ResolvedOptions<Tx>): LeaseState<Tx> {
     renewals: renewals(state),
     giveBack: givingBack(state, own),
     endings: endings(state),
+    whileLeased: whileLeased(),
   }
 }

@@ -81,7 +81,7 @@ export function keyedAttempt<Tx>(
   }
 
   async function undone(): Promise<void> {
-    const isOver = await endedByHandler(store, transaction, started)
+    const isOver = await endedByHandler(store, transaction, started, claim.token)
     await undo(store, transaction, started)
     if (!isOver) return
     await spend()
@@ -91,7 +91,9 @@ export function keyedAttempt<Tx>(
   /** The handler's own COMMIT cannot be undone, so the key must not run again. */
   async function spend(): Promise<void> {
     const options = { timeoutMs: store.commitTimeoutMs }
-    await store.client.query(store.statements.spendKey(claim), options).catch((error) => {
+    const statement = store.statements.spendKey(claim)
+    await store.client.query(statement, options).catch((error) => {
+      store.insistOnEnd(claim.token, statement)
       throw storeError(error, store.schema)
     })
   }
@@ -99,7 +101,7 @@ export function keyedAttempt<Tx>(
   async function refuse({ response }: Completion): Promise<Outcome> {
     const next = store.statements.refuse(claim, key.lock, response, started.replaced)
     const options = { timeoutMs: store.commitTimeoutMs }
-    if (await endedByHandler(store, transaction, started)) await undone()
+    if (await endedByHandler(store, transaction, started, claim.token)) await undone()
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
         // The rollback is done; the refusal failed at the isolation level that the session is set
