@@ -1,4 +1,5 @@
 import { OncekeyError } from '@oncekey/core'
+import { controlInText } from './control-in-text.ts'
 import { nestedTransactions } from './nested-transactions.ts'
 
 /** The rules of a guarded transaction, in the terms of each driver. */
@@ -207,12 +208,18 @@ export function transactionHandle<Tx extends object>(
   }
 
   /**
-   * Returns the error for a statement that must not be sent, by its first words, and notes whether
-   * it may end the transaction.
+   * Returns the error for a text that must not be sent, because a statement in it ends the
+   * transaction, and notes whether it may end it all the same.
    */
   function looked(text: string | undefined): OncekeyError | undefined {
-    if (text === undefined || ENDS.test(text)) mayHaveEnded = true
-    return controlIn(text)
+    if (text === undefined) {
+      mayHaveEnded = true
+      return undefined
+    }
+    const control = controlInText(text)
+    if (control !== undefined) return transactionControl(control)
+    if (ENDS.test(text)) mayHaveEnded = true
+    return undefined
   }
 
   // Fails in the same way as the driver: late use is often not awaited, and `.catch` has to see the
@@ -237,17 +244,7 @@ export function transactionHandle<Tx extends object>(
   }
 }
 
-/** Returns the error for a statement that would end the transaction or begin another one. */
-export function controlIn(text: string | undefined): OncekeyError | undefined {
-  const control = text === undefined ? null : TRANSACTION_CONTROL.exec(text)
-  return control === null ? undefined : transactionControl(control[0].trim().toUpperCase())
-}
-
-// ROLLBACK TO and RELEASE end a savepoint, which is allowed.
-const TRANSACTION_CONTROL =
-  /^[\s;]*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
-
-/** A statement that ends a transaction contains one of these words; many others do, too. */
+/** A text that ends a transaction contains one of these words; many others do, too. */
 const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
 
 function transactionOver(): OncekeyError {

@@ -3,6 +3,7 @@ import { postgresLog } from '@oncekey/postgres'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { storeOn, testDatabase } from '../database/test-database.ts'
+import { unseen } from '../database/unseen.ts'
 
 const database = testDatabase()
 const stored = { code: 'commit-failed', message: expect.stringContaining('was dropped') }
@@ -92,7 +93,7 @@ describe.each(['transaction', 'lease'] as const)('what a trigger drops, in %s mo
 
 test('a key that a handler has spent, and that could not be written, is reported', async () => {
   const attempt = attemptOf(await storeIn('transaction').begin(claimOf()))
-  await (await attempt.transaction()).query('/* mine */ commit')
+  await (await attempt.transaction()).query(unseen('commit'))
   await dropping('records insert', () => expect(attempt.release()).rejects.toMatchObject(asked))
 })
 
