@@ -133,7 +133,7 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
     refused: ['prepare'],
     nested: ['savepoint'],
     called: textOf,
-    lazy(statement, check, opened, lost) {
+    lazy(statement, check, opened, lost, underWay) {
       const query = statement as Query
       if (typeof query?.handler !== 'function' || typeof query.reject !== 'function') return
       const send = query.handler
@@ -145,8 +145,14 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
         }
         if (typeof sent.cursorFn === 'function') opened(closeableCursor(sent, CLOSE))
         else listenForStream(sent, opened)
-        const { reject } = sent
+        const { reject, resolve } = sent
+        const answered = underWay(reject)
+        sent.resolve = (value) => {
+          answered()
+          resolve(value)
+        }
         sent.reject = (error) => {
+          answered()
           if (isOfConnection(error)) lost(error)
           reject(error)
         }

@@ -14,13 +14,16 @@ export interface HandleRules {
   readonly nested?: readonly string[]
   /**
    * For statements that are sent later than they are created: calls `check` before one is sent,
-   * `opened` with how to close what it opens, and `lost` when it fails with the connection.
+   * `opened` with how to close what it opens, and `lost` when it fails with the connection. `sent`
+   * gets how to fail it, for a driver that forgets it when the connection is lost; what that
+   * returns is called when it is answered.
    */
   readonly lazy?: (
     statement: unknown,
     check: () => void,
     opened: (close: Close) => void,
     lost: (reason: unknown) => void,
+    sent: (fail: (error: Error) => void) => () => void,
   ) => void
   /**
    * The transaction with `check` called when something built with it is to be sent, and `look` with
@@ -90,6 +93,7 @@ export function transactionHandle<Tx extends object>(
   let isEnding = false
   const underWay = new Set<unknown>()
   const open = new Set<Close>()
+  const unanswered = new Set<(error: Error) => void>()
   const nested =
     isLost &&
     nestedTransactions(
@@ -122,6 +126,12 @@ export function transactionHandle<Tx extends object>(
     loss ??= { reason }
     over ??= () => connectionLost(reason)
     nested?.lost(connectionLost(reason))
+    for (const fail of unanswered) fail(connectionLost(reason))
+  }
+
+  function sent(fail: (error: Error) => void): () => void {
+    unanswered.add(fail)
+    return () => void unanswered.delete(fail)
   }
 
   function guard<T extends object>(guarded: T): T {
@@ -183,6 +193,7 @@ export function transactionHandle<Tx extends object>(
       () => check(misuse),
       (close) => open.add(close),
       lost,
+      sent,
     )
     return statement
   }
