@@ -4,7 +4,7 @@ import { ATTEMPT_ENDED, transactionEnded } from '../../commit/completion-error.t
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
-import { isReadOnlyServer } from '../../sql/session-fitness.ts'
+import { isReadOnlyServer, isSetInSession } from '../../sql/session-fitness.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
 import { sqlState } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
@@ -105,10 +105,12 @@ export function keyedAttempt<Tx>(
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
         // The rollback is done; the refusal failed at the isolation level that the session is set
-        // to, or because the session was left read-only.
+        // to, or because of what somebody left in the session, which the claim had set right in the
+        // transaction only.
         if (sqlState(error) === SERIALIZATION_FAILURE)
           return askReadCommitted(store.client, next, options)
-        if (isReadOnlyServer(error)) return store.client.query(next, options)
+        if (isReadOnlyServer(error) || isSetInSession(error))
+          return store.client.query(next, options)
         throw error
       })
       return row?.outcome ?? 'superseded'
