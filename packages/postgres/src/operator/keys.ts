@@ -9,7 +9,6 @@ import {
 } from '@oncekey/core'
 import { claimKey } from '../sql/claim-key.ts'
 import { askReadCommitted } from '../sql/read-committed.ts'
-import { restartLease } from '../sql/restart-lease.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { sqlState } from '../sql/sql-state.ts'
 import { storeError } from '../sql/store-error.ts'
@@ -21,6 +20,7 @@ import {
   findKey,
   forgetKey,
   type KeyDetailRow,
+  restartLease,
 } from './statements/keys.ts'
 
 /** What operators see of the keys in one schema, and may do to them. */

@@ -29,7 +29,7 @@ export function insistingOnEnds({
     mostOpen: MOST_OPEN,
   })
 
-  /** One after the other, each on whatever connection is free. Stops at the first without answer. */
+  /** One after the other, on whatever connection is free. Stops at the first without answer. */
   async function endAll(statements: ReadonlyMap<string, Statement>): Promise<string[]> {
     const done: string[] = []
     for (const [token, statement] of statements) {

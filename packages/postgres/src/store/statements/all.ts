@@ -1,6 +1,6 @@
 import { appendEventsStatement } from '../../commit/append-events.ts'
 import * as mark from '../../commit/attempt-mark.ts'
-import { restartLease } from '../../sql/restart-lease.ts'
+import { restartLease } from '../../operator/statements/keys.ts'
 import { sameTransaction, terminateBackend, transactionState } from './backends.ts'
 import * as leases from './leases.ts'
 import * as records from './records.ts'
