@@ -1,6 +1,7 @@
 import { createInsistence } from '@oncekey/core'
 import { completionError, OWNED_BY_ANOTHER } from '../../commit/completion-error.ts'
 import { isPoolEnded } from '../../sql/never-sent.ts'
+import { isReadOnlyServer } from '../../sql/session-fitness.ts'
 import type { SqlClient, Statement } from '../../sql/sql-client.ts'
 import { sqlState } from '../../sql/sql-state.ts'
 import { whenSerialized } from '../../sql/when-serialized.ts'
@@ -50,6 +51,8 @@ export function insistingOnEnds({
 /** Not if another attempt has the key by now, or the server will never take the statement. */
 function isTemporary(error: unknown): boolean {
   if (sqlState(error) === OWNED_BY_ANOTHER) return false
+  // A standby, which the address may lead to for a moment during a failover.
+  if (isReadOnlyServer(error)) return true
   return completionError(error).code === 'commit-failed'
 }
 

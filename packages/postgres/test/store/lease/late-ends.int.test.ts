@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Attempt } from '@oncekey/core'
 import { startProxy, waitFor } from '@oncekey/test-servers'
@@ -76,6 +77,23 @@ describe.each(wires)('the end of an attempt of lease mode, $wire', ({ pipeline, 
         await decision.attempt.release()
       }
       expect((await events()) - before).toBe(truth === 'replay 201 done' ? 1 : 0)
+      await pool.end()
+      await proxy.stop()
+    })
+
+    test('is stored also if the server takes no writes for a while, as in a failover', async () => {
+      const { attempt, claim, pool, proxy } = await cutOff()
+      const name = new URL(database.url()).pathname.slice(1)
+      await database.query(`alter database ${name} set default_transaction_read_only = on`)
+      await proxy.accept()
+      await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
+      // The connection of each try is closed.
+      for (let tries = 0; tries < 3; tries++) await once(pool, 'remove')
+      await database.query(`alter database ${name} reset default_transaction_read_only`)
+      const store = elsewhere()
+      await waitFor(async () => said(await store.begin(again(claim))) === 'replay 201 done', {
+        what: 'the response to be stored',
+      })
       await pool.end()
       await proxy.stop()
     })
