@@ -28,7 +28,7 @@ import {
 } from './answered.ts'
 import { pgTransaction, ROLLBACK } from './pg-transaction.ts'
 
-/** The port on a `pg` pool. */
+/** Makes a client from a `pg` pool. */
 export function fromPg<Client>(
   pool: PgPool<Client>,
   options: { readonly prepare: boolean },
@@ -131,7 +131,7 @@ export function fromPgSource<Client>(
         const { rows } = await ask()
           .then(([, result]) => result)
           .catch(async (error) => {
-            // Nothing has run yet, so the statements can be sent again.
+            // Nothing has run yet, so the same statements can be sent a second time.
             const setRight = whatSetsRight(error)
             if (setRight === undefined && !isPreparedElsewhere(error)) throw error
             await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)

@@ -4,6 +4,7 @@ import { readWrite } from '../sql/left-read-only.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
+import { type CopyStream, closeableCopy } from './open-streams.ts'
 import {
   NO_TRANSACTION,
   OPEN_FOR_WRITES,
@@ -30,8 +31,9 @@ type Renaming = (column: string) => string
  * postgres.js as a client for {@link postgresStore}: a handler's `transaction()` is the `sql` that
  * `sql.begin` passes.
  *
- * postgres.js does not commit after a failed statement, even if the error was caught: such a
- * request gets `transaction-aborted`. Wrap a statement that may fail in `tx.savepoint(…)`.
+ * postgres.js does not commit after a statement has failed, even if the handler caught the error.
+ * The error of such a request is `transaction-aborted`. Wrap a statement that may fail in
+ * `tx.savepoint(…)`.
  *
  * @example
  * ```ts
@@ -50,7 +52,9 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
   const rename = sql.options.transform?.column?.from ?? undefined
 
   const backends = ownBackends()
-  /** Transactions in which nothing was asked yet. They are read only until then. */
+  /**
+   * Transactions in which no statement was sent yet. Each is read-only until its first statement.
+   */
   const unasked = new WeakSet<Tx>()
 
   const client = fromCallbacks<Tx>({
@@ -76,7 +80,8 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
     },
 
     async query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal) {
-      // Plain text takes one round trip; with parameters postgres.js first asks for their types.
+      // Plain text takes one round trip; with parameters, postgres.js first asks the server for
+      // their types.
       const isFirst = tx !== undefined && unasked.delete(tx)
       const before = tx === undefined ? NO_TRANSACTION : isFirst ? OPEN_FOR_WRITES : ''
       const text = before + inlined(statement)
@@ -164,8 +169,8 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
 }
 
 /**
- * A socket error, or postgres.js's own equivalent: a server's error has no `errno`. After a FATAL
- * one the server closes the connection.
+ * Whether the error means that the connection is gone: a socket error (with `errno`), postgres.js's
+ * own equivalent, or a FATAL error of the server, which closes the connection after it.
  */
 function isOfConnection(error: unknown): boolean {
   const { errno, severity } = Object(error)
@@ -173,8 +178,8 @@ function isOfConnection(error: unknown): boolean {
 }
 
 /**
- * Makes a cursor that ends on request, however long the handler takes over its rows. Each step of
- * an iterator sets a new `cursorFn`.
+ * Makes a cursor closeable while the handler is still busy with its rows. Each step of an iterator
+ * sets a new `cursorFn`, so the property is intercepted.
  */
 function closeableCursor(query: Query, CLOSE: unknown): Close {
   let isOver = false
@@ -198,7 +203,7 @@ function closeableCursor(query: Query, CLOSE: unknown): Close {
   }
 }
 
-/** A COPY returns a stream. */
+/** A query that is a COPY resolves to a stream; `opened` gets a function that closes it. */
 function listenForStream(query: Query, opened: (close: Close) => void): void {
   const { resolve } = query
   query.resolve = (value) => {
@@ -208,50 +213,16 @@ function listenForStream(query: Query, opened: (close: Close) => void): void {
   }
 }
 
-/** The members of node:stream that postgres.js uses. */
-interface CopyStream {
-  write?: unknown
-  destroy(): unknown
-  on(event: 'error', listener: () => void): unknown
-  push(chunk: unknown): boolean
-  _read(): void
-}
-
-/**
- * Closes a COPY. One into the server fails, and its transaction too. One out of the server cannot
- * be stopped, so it is read to its end and discarded: otherwise the socket would wait forever, and
- * until then postgres.js accepts no other statement.
- */
-function closeableCopy(stream: CopyStream): Close {
-  const push = stream.push
-  let isOver = false
-  let done = (): void => {}
-  const ended = new Promise<void>((resolve) => {
-    done = resolve
-  })
-  if (stream.write === undefined) {
-    stream.push = (chunk) => {
-      if (chunk === null) done()
-      return isOver || push.call(stream, chunk)
-    }
-  }
-  return () => {
-    isOver = true
-    // The handler has responded, and an 'error' event without a listener ends the process.
-    stream.on('error', () => {})
-    if (stream.write !== undefined) return void stream.destroy()
-    stream._read()
-    return ended
-  }
-}
-
 /** The text of a query, or the parts of a template. */
 function textOf(argument: unknown): string | undefined {
   if (typeof argument === 'string') return argument
   return Array.isArray(argument) && 'raw' in argument ? argument.join(' ') : undefined
 }
 
-/** A message of several statements has a result for each, and one of a single statement has one. */
+/**
+ * The last result. A message of several statements has a result for each, a single statement has
+ * one.
+ */
 function lastOf(result: RawResult | readonly RawResult[]): RawResult {
   const isOne = 'columns' in result
   return isOne ? result : (result.at(-1) as RawResult)
@@ -269,7 +240,7 @@ function asText(value: Uint8Array | null | undefined): string | null {
   return value == null ? null : Buffer.from(value).toString()
 }
 
-/** Column names were transformed by the user's setting, so the name to look up is too. */
+/** Looks a column up by the name that the user's column transform has given it. */
 function byName(row: object, rename: Renaming): object {
   return new Proxy(row, {
     get: (target, name) =>
@@ -278,8 +249,8 @@ function byName(row: object, rename: Renaming): object {
 }
 
 /**
- * The error that `sql.begin` throws instead of committing: the first error of a statement, caught
- * or not.
+ * Whether `sql.begin` threw this instead of committing because a statement of the handler failed.
+ * `sql.begin` throws the first such error, even if the handler caught it.
  */
 function isOfHandler(error: unknown): boolean {
   return isOutcomeKnown(error) && (error as { query?: string }).query !== 'commit'
@@ -295,7 +266,10 @@ function swallowed(cause: unknown): OncekeyError {
   )
 }
 
-/** With a short pipeline every burst would leave a transaction open; see `withoutStrays`. */
+/**
+ * The error for a `max_pipeline` that is too small: every burst would then leave a transaction
+ * open; see `withoutStrays`.
+ */
 function leavesTransactionsOpen(pipeline: number): OptionsError {
   return new OptionsError(
     `fromPostgresJs: max_pipeline is ${pipeline}. postgres.js 3.4 leaves a transaction open on a connection of ` +
