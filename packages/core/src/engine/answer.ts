@@ -17,13 +17,9 @@ export function problemAnswer(
   { docsUrl, problemStatus }: Pick<ResolvedOptions<never>, 'docsUrl' | 'problemStatus'>,
   code: ProblemCode,
   detail: string,
-  retryAfterMs?: number,
+  more: { readonly retryAfterMs?: number; readonly isFinal?: boolean } = {},
 ): Extract<Answer, { kind: 'problem' }> {
-  const response = problem(code, detail, {
-    docsUrl,
-    problemStatus,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  })
+  const response = problem(code, detail, { docsUrl, problemStatus, ...more })
   return { kind: 'problem', code, detail, response }
 }
 
@@ -74,10 +70,13 @@ export function storeFailure<Tx>(
 ): Answer {
   reportFailure(question, during, error)
   const code = error instanceof OncekeyError ? error.code : undefined
-  const answer = (told: ProblemCode, detail: string): Answer => ({
-    ...problemAnswer(options, told, detail),
-    cause: error,
-  })
+  const answer = (told: ProblemCode, detail: string): Answer => {
+    const isAskable = told !== 'commit-failed' || question.facts.key !== undefined
+    const made = isAskable
+      ? problemAnswer(options, told, detail)
+      : problemAnswer(options, told, WITHOUT_KEY, { isFinal: true })
+    return { ...made, cause: error }
+  }
   if (isProblemCode(code)) return answer(code, DETAILS[code] ?? (error as Error).message)
   if (during === 'complete') return answer('commit-failed', DETAILS['commit-failed'])
   if (code !== undefined) throw error
@@ -110,6 +109,11 @@ function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   return error.message || ('code' in error ? String(error.code) : error.name)
 }
+
+/** No retry can ask what became of it, and each would do it again. */
+const WITHOUT_KEY =
+  'The request came without a key, so sending it again would not ask for its outcome but do it again. ' +
+  'Look whether it took effect first.'
 
 const DETAILS = {
   'store-busy':

@@ -180,8 +180,10 @@ async function whatIsTrueNow<Tx>({
   askAgain,
 }: Running<Tx>): Promise<RunOutcome> {
   const what = options.store.capabilities.mode === 'lease' ? NOT_KEPT : COLLIDED
-  const lost = problemAnswer(options, 'commit-failed', `${what} Send it again with the same key.`)
-  if (question.facts.key !== undefined) {
+  const isKeyed = question.facts.key !== undefined
+  const again = isKeyed ? 'Send it again with the same key.' : 'Send it again.'
+  const lost = problemAnswer(options, 'commit-failed', `${what} ${again}`)
+  if (isKeyed) {
     // askAgain() throws only misuse, which is already reported; the client's retry meets it where
     // the app's error handler can respond.
     const begun = await askAgain(question).catch(() => lost)

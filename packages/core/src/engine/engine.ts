@@ -244,7 +244,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
   }
 
   function refused(code: ProblemCode, detail: string, retryAfterMs?: number) {
-    return problemAnswer(resolved, code, detail, retryAfterMs)
+    return problemAnswer(resolved, code, detail, retryAfterMs === undefined ? {} : { retryAfterMs })
   }
 
   async function drain({ deadlineMs = 30_000 } = {}): Promise<number> {

@@ -1,5 +1,5 @@
 import { OncekeyError, OptionsError } from '../errors/errors.ts'
-import { isPromise, positive } from '../options/check-option.ts'
+import { isPromise, MOST_RESPONSE_BYTES, positive } from '../options/check-option.ts'
 import { acceptedFingerprints } from '../request/fingerprint.ts'
 import { checkedKey } from '../request/key.ts'
 import { checkScope } from '../request/scope.ts'
@@ -78,7 +78,7 @@ export function once<Tx>(options: OnceOptions<Tx>): {
   const { maxResultBytes = 1024 * 1024, ...rest } = options
   const engine = createEngine<Tx>({
     ...rest,
-    maxResponseBytes: positive('maxResultBytes', maxResultBytes),
+    maxResponseBytes: positive('maxResultBytes', maxResultBytes, MOST_RESPONSE_BYTES),
   })
 
   async function run<Result>(

@@ -5,6 +5,7 @@ import {
   callback,
   flag,
   httpToken,
+  MOST_RESPONSE_BYTES,
   milliseconds,
   oneOf,
   positive,
@@ -55,7 +56,11 @@ export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<
     // Transaction mode renews no lease. There `leaseMs` is when the store itself ends an attempt
     // that the engine's timeout has not ended.
     leaseMs: store.capabilities.mode === 'lease' ? leaseMs : handlerTimeoutMs * 2,
-    maxResponseBytes: positive('maxResponseBytes', options.maxResponseBytes ?? 1024 * 1024),
+    maxResponseBytes: positive(
+      'maxResponseBytes',
+      options.maxResponseBytes ?? 1024 * 1024,
+      MOST_RESPONSE_BYTES,
+    ),
     response: oneOf('response', options.response ?? 'buffer', ['buffer', 'stream']),
     seal: checkSeal(options.seal),
     redact: callback('redact', options.redact),

@@ -55,11 +55,24 @@ export function milliseconds(option: string, value: number, least: number): numb
 }
 
 /** Checks a positive whole number, such as a number of bytes. */
-export function positive(option: string, value: number): number {
+export function positive(
+  option: string,
+  value: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new OptionsError(`${option} must be a positive whole number, not ${shown(value)}.`)
+  if (value > most)
+    throw new OptionsError(`${option} must be ${most} at most, not ${shown(value)}.`)
   return value
 }
+
+/**
+ * The most bytes of a response, 128 MiB. Stores read a body back as text of twice its length, and
+ * no string of V8 is longer than 512 MiB: a driver that receives one throws where nobody can catch
+ * it, which ends the process.
+ */
+export const MOST_RESPONSE_BYTES = 134_217_728
 
 /** Checks a whole number; by default it may be as large as an `integer` of PostgreSQL. */
 export function wholeNumber(

@@ -109,12 +109,16 @@ export function problem(
     readonly docsUrl: string | undefined
     readonly problemStatus?: ProblemStatuses
     readonly retryAfterMs?: number
+    /** Whatever the code says: the request must not be sent again. */
+    readonly isFinal?: boolean
   },
 ): PlainResponse {
-  const { title, retry, ...standard } = problemTypes[code]
+  const { title, ...standard } = problemTypes[code]
   const { docsUrl, problemStatus, retryAfterMs = 1000 } = options
   const status = problemStatus?.[code] ?? standard.status
-  const soon = standard.soon ?? SOON.has(status)
+  const isFinal = options.isFinal === true
+  const soon = !isFinal && (standard.soon ?? SOON.has(status))
+  const retry: RetryAdvice = isFinal ? 'never' : standard.retry
   const type = typeOf(code, docsUrl)
   const headers: HeaderChange[] = [
     ['content-type', 'application/problem+json'],

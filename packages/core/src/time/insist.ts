@@ -11,6 +11,8 @@ export interface Insisting<Work> {
   readonly isHopeless: (error: unknown) => boolean
   /** How many pieces of work one attempt gets at most. */
   readonly mostAtOnce: number
+  /** How much may be open at once, so that an outage does not fill the memory. @default 10000 */
+  readonly mostOpen?: number
 }
 
 /**
@@ -23,7 +25,7 @@ export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<vo
  * Does work until it is done, or until its time is up. All work shares one timer, and there is one
  * attempt at a time, with longer and longer pauses between attempts that fail. The timer does not
  * keep the process alive: a process that exits leaves the rest undone. If there is more work than
- * {@link MOST_OPEN}, the oldest is given up.
+ * `mostOpen`, the oldest is given up.
  *
  * @example
  * ```ts
@@ -36,7 +38,7 @@ export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<vo
  * ```
  */
 export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
-  const { attempt, isHopeless, mostAtOnce } = options
+  const { attempt, isHopeless, mostAtOnce, mostOpen = MOST_OPEN } = options
   const open = new Map<string, Open<Work>>()
   let isTrying = false
   let isWaiting = false
@@ -46,7 +48,7 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
     return new Promise((resolve) => {
       open.get(id)?.tried()
       const [oldest] = open
-      if (open.size >= MOST_OPEN && oldest !== undefined) giveUp(...oldest)
+      if (open.size >= mostOpen && oldest !== undefined) giveUp(...oldest)
       open.set(id, { work, until: performance.now() + forMs, tried: resolve })
       if (!isTrying && !isWaiting) void round()
     })
@@ -110,5 +112,5 @@ interface Open<Work> {
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
-/** How many pieces of work may be open at once, so that an outage does not fill the memory. */
+/** The default of `mostOpen`. */
 export const MOST_OPEN = 10_000

@@ -179,6 +179,11 @@ describe('invalid options are refused at construction with advice', () => {
     [{ leaseMs: 30.5 }, `${span('leaseMs', 30)}30.5.`],
     [{ leaseMs: Number.NaN }, `${span('leaseMs', 30)}NaN.`],
     [{ maxResponseBytes: 0 }, 'maxResponseBytes must be a positive whole number, not 0.'],
+    // A bug: a body of 256 MiB was stored, and each of its replays ended the process.
+    [
+      { maxResponseBytes: 134_217_729 },
+      'maxResponseBytes must be 134217728 at most, not 134217729.',
+    ],
     [{ maxResponseBytes: '1mb' }, 'maxResponseBytes must be a positive whole number, not "1mb".'],
     [{ response: 'sse' }, `response must be 'buffer' or 'stream', not "sse".`],
     [

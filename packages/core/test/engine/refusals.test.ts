@@ -101,6 +101,28 @@ describe('a request without a key, where none is required', () => {
     expect(error).toMatchObject({ key: undefined, during: 'begin', error: { code: 'store-busy' } })
   })
 
+  // A bug: the client was told to send it again with the same key, which it had not, and when.
+  test('must not be sent again if the outcome of its commit is open', async () => {
+    const complete = async () => {
+      throw new OncekeyError('commit-failed', 'the reply was lost')
+    }
+    const engine = createEngine({ store: storeThat({ attempt: { complete } }), required: false })
+    const advice = async (key: string | undefined) => {
+      const outcome = await (await runOf(engine, post(key))).complete(response())
+      if (outcome.kind !== 'problem') throw new Error(outcome.kind)
+      const { body, headers, status } = outcome.response
+      const { retry, detail } = JSON.parse(Buffer.from(body).toString())
+      return { status, retry, detail, after: headers.some(([name]) => name === 'retry-after') }
+    }
+    expect(await advice('k-1')).toMatchObject({ status: 503, retry: 'same-key', after: true })
+    expect(await advice(undefined)).toEqual({
+      status: 503,
+      retry: 'never',
+      detail: expect.stringMatching(/came without a key.*Look whether it took effect first\./),
+      after: false,
+    })
+  })
+
   test('is answered with 503 after a commit that another request won, because it has no record to read', async () => {
     const store = storeThat({ attempt: { complete: async () => 'superseded' } })
     const engine = createEngine({ store, required: false })

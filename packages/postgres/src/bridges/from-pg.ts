@@ -1,5 +1,5 @@
 import { within } from '@oncekey/core'
-import { MAKE_WRITABLE, readWrite } from '../sql/left-read-only.ts'
+import { MAKE_WRITABLE, OWN_ROLE, readWrite } from '../sql/left-read-only.ts'
 import type { OutsideClient } from '../sql/pg/given-up-session.ts'
 import type { PgPool, PgPoolClient, PgResult } from '../sql/pg/pg-client.ts'
 import { ignoreError, type PgSession, type PgSource, pgSessions } from '../sql/pg/pg-session.ts'
@@ -105,8 +105,9 @@ export function fromPgSource<Client>(
           })
         }
         const { rows } = await ask().catch((error) => {
-          if (isReadOnlyServer(error))
-            return writable(session, wire, [...MAKE_WRITABLE, statement], until)
+          const setRight = whatSetsRight(error)
+          if (setRight !== undefined)
+            return sentAgain(session, wire, [...setRight, statement], until)
           if (!isPreparedElsewhere(error)) throw error
           wire.forgetPrepared(session.client)
           return ask()
@@ -131,12 +132,12 @@ export function fromPgSource<Client>(
           .then(([, result]) => result)
           .catch(async (error) => {
             // Nothing has run yet, so the same statements can be sent a second time.
-            const isReadOnly = isReadOnlyServer(error)
-            if (!isReadOnly && !isPreparedElsewhere(error)) throw error
+            const setRight = whatSetsRight(error)
+            if (setRight === undefined && !isPreparedElsewhere(error)) throw error
             await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)
-            if (isReadOnly) {
-              const again = [begin(isolation), ...MAKE_WRITABLE, first]
-              return await writable(session, wire, again, until)
+            if (setRight !== undefined) {
+              const again = [begin(isolation), ...setRight, first]
+              return await sentAgain(session, wire, again, until)
             }
             wire.forgetPrepared(session.client)
             return (await ask())[1]
@@ -156,10 +157,16 @@ export function fromPgSource<Client>(
 }
 
 /**
- * A session may have been left read-only by an earlier user. If it refused the statements for that,
- * sends them again behind MAKE_WRITABLE.
+ * What goes in front of a statement that was refused because of what an earlier user left in the
+ * session.
  */
-async function writable(
+function whatSetsRight(error: unknown): readonly Statement[] | undefined {
+  if (isReadOnlyServer(error)) return MAKE_WRITABLE
+  return isSetInSession(error) ? OWN_ROLE : undefined
+}
+
+/** Sends again, behind what sets the session right, what it refused. */
+async function sentAgain(
   session: PgSession,
   wire: PgWire,
   statements: readonly Statement[],
@@ -181,8 +188,9 @@ function reserved(session: PgSession, wire: PgWire): ReservedClient {
         const work = wire.one(session.client, statement)
         const mayCancel = statement.cancellable === true
         const { rows } = await answered(session, work, { timeoutMs, mayCancel }).catch((error) => {
-          if (!isReadOnlyServer(error)) throw error
-          return writable(session, wire, [...MAKE_WRITABLE, statement], until)
+          const setRight = whatSetsRight(error)
+          if (setRight === undefined) throw error
+          return sentAgain(session, wire, [...setRight, statement], until)
         })
         return rows as Row[]
       } catch (error) {

@@ -4,6 +4,7 @@ import { readWrite } from '../sql/left-read-only.ts'
 import type { SqlClient, Statement } from '../sql/sql-client.ts'
 import { isOutcomeKnown } from '../sql/sql-state.ts'
 import { fromCallbacks } from './deferred-transaction.ts'
+import { type CopyStream, closeableCopy } from './open-streams.ts'
 import {
   NO_TRANSACTION,
   OPEN_FOR_WRITES,
@@ -137,7 +138,7 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
     refused: ['prepare'],
     nested: ['savepoint'],
     called: textOf,
-    lazy(statement, check, opened, lost) {
+    lazy(statement, check, opened, lost, underWay) {
       const query = statement as Query
       if (typeof query?.handler !== 'function' || typeof query.reject !== 'function') return
       const send = query.handler
@@ -149,8 +150,14 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
         }
         if (typeof sent.cursorFn === 'function') opened(closeableCursor(sent, CLOSE))
         else listenForStream(sent, opened)
-        const { reject } = sent
+        const { reject, resolve } = sent
+        const answered = underWay(reject)
+        sent.resolve = (value) => {
+          answered()
+          resolve(value)
+        }
         sent.reject = (error) => {
+          answered()
           if (isOfConnection(error)) lost(error)
           reject(error)
         }
@@ -203,44 +210,6 @@ function listenForStream(query: Query, opened: (close: Close) => void): void {
     const stream = Object(value) as CopyStream
     if (typeof stream.destroy === 'function') opened(closeableCopy(stream))
     resolve(value)
-  }
-}
-
-/** The members of node:stream that postgres.js uses. */
-interface CopyStream {
-  write?: unknown
-  destroy(): unknown
-  on(event: 'error', listener: () => void): unknown
-  push(chunk: unknown): boolean
-  _read(): void
-}
-
-/**
- * Closes a COPY. A COPY into the server is made to fail, and its transaction fails with it. A COPY
- * out of the server cannot be stopped, so it is read to its end and discarded: if nobody read it,
- * the socket would wait forever, and postgres.js would accept no other statement.
- */
-function closeableCopy(stream: CopyStream): Close {
-  const push = stream.push
-  let isOver = false
-  let done = (): void => {}
-  const ended = new Promise<void>((resolve) => {
-    done = resolve
-  })
-  if (stream.write === undefined) {
-    stream.push = (chunk) => {
-      if (chunk === null) done()
-      return isOver || push.call(stream, chunk)
-    }
-  }
-  return () => {
-    isOver = true
-    // The handler has already responded, and an 'error' event without a listener would end the
-    // process.
-    stream.on('error', () => {})
-    if (stream.write !== undefined) return void stream.destroy()
-    stream._read()
-    return ended
   }
 }
 

@@ -1,5 +1,7 @@
 import { OncekeyError } from '@oncekey/core'
+import { controlInText } from './control-in-text.ts'
 import { nestedTransactions } from './nested-transactions.ts'
+import { closeStream, isSubmittable } from './open-streams.ts'
 
 /** Which members of a driver's transaction the guard checks or refuses, by the driver's names. */
 export interface HandleRules {
@@ -16,13 +18,16 @@ export interface HandleRules {
   readonly nested?: readonly string[]
   /**
    * For statements that are sent later than they are created: calls `check` before one is sent,
-   * `opened` with how to close what it opens, and `lost` when it fails with the connection.
+   * `opened` with how to close what it opens, and `lost` when it fails with the connection. `sent`
+   * gets how to fail it, for a driver that forgets it when the connection is lost; what that
+   * returns is called when it is answered.
    */
   readonly lazy?: (
     statement: unknown,
     check: () => void,
     opened: (close: Close) => void,
     lost: (reason: unknown) => void,
+    sent: (fail: (error: Error) => void) => () => void,
   ) => void
   /**
    * For a library that builds queries and sends them later: makes a transaction that calls `check`
@@ -94,6 +99,7 @@ export function transactionHandle<Tx extends object>(
   let isEnding = false
   const underWay = new Set<unknown>()
   const open = new Set<Close>()
+  const unanswered = new Set<(error: Error) => void>()
   const nested =
     isLost &&
     nestedTransactions(
@@ -126,6 +132,12 @@ export function transactionHandle<Tx extends object>(
     loss ??= { reason }
     over ??= () => connectionLost(reason)
     nested?.lost(connectionLost(reason))
+    for (const fail of unanswered) fail(connectionLost(reason))
+  }
+
+  function sent(fail: (error: Error) => void): () => void {
+    unanswered.add(fail)
+    return () => void unanswered.delete(fail)
   }
 
   function guard<T extends object>(guarded: T): T {
@@ -187,6 +199,7 @@ export function transactionHandle<Tx extends object>(
       () => check(misuse),
       (close) => open.add(close),
       lost,
+      sent,
     )
     return statement
   }
@@ -212,12 +225,18 @@ export function transactionHandle<Tx extends object>(
   }
 
   /**
-   * Returns the error for a statement that must not be sent, judged by its first words. Also notes
-   * whether the statement may end the transaction.
+   * Returns the error for a text that must not be sent, because a statement in it ends the
+   * transaction, and notes whether it may end it all the same.
    */
   function looked(text: string | undefined): OncekeyError | undefined {
-    if (text === undefined || ENDS.test(text)) mayHaveEnded = true
-    return controlIn(text)
+    if (text === undefined) {
+      mayHaveEnded = true
+      return undefined
+    }
+    const control = controlInText(text)
+    if (control !== undefined) return transactionControl(control)
+    if (ENDS.test(text)) mayHaveEnded = true
+    return undefined
   }
 
   // Fails in the driver's way, by a rejected promise for example: late use is often not awaited,
@@ -242,17 +261,7 @@ export function transactionHandle<Tx extends object>(
   }
 }
 
-/** Returns the error for a statement that would end the transaction or begin another one. */
-export function controlIn(text: string | undefined): OncekeyError | undefined {
-  const control = text === undefined ? null : TRANSACTION_CONTROL.exec(text)
-  return control === null ? undefined : transactionControl(control[0].trim().toUpperCase())
-}
-
-// ROLLBACK TO and RELEASE end a savepoint, which is allowed.
-const TRANSACTION_CONTROL =
-  /^[\s;]*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
-
-/** Every statement that ends a transaction contains one of these words; so do many that do not. */
+/** Every text that ends a transaction contains one of these words; so do many that do not. */
 const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
 
 function transactionOver(): OncekeyError {
@@ -280,41 +289,4 @@ function transactionControl(what: string): OncekeyError {
       'To undo the writes, throw or answer with a 4xx or 5xx status; to undo a part of them, use ' +
       'SAVEPOINT and ROLLBACK TO; for a transaction of your own, take a connection from the pool.',
   )
-}
-
-/**
- * The members by which a driver's object is closed. A cursor has `close`, a stream has `destroy`; a
- * `pg` Query has neither, because it ends by itself.
- */
-interface Closable {
-  close?(done: () => void): unknown
-  destroy?(): unknown
-  on?(event: 'error', listener: () => void): unknown
-  /** Present if the stream can be written to: a COPY into the server. */
-  write?: unknown
-  /** Present on a QueryStream. */
-  cursor?: unknown
-  removeAllListeners?(event: 'readable'): unknown
-  resume?(): unknown
-}
-
-/**
- * Closes a stream; has no effect on one that has ended. A COPY into the server is made to fail, and
- * its transaction fails with it: what remained to be written was never part of the response. A COPY
- * out of the server cannot be stopped without losing the transaction, so it is read to its end and
- * discarded.
- */
-function closeStream(stream: Closable): void {
-  if (typeof stream.destroy !== 'function') return void stream.close?.(() => {})
-  // The handler has already responded, and an 'error' event without a listener would end the
-  // process.
-  stream.on?.('error', () => {})
-  if (stream.write !== undefined || stream.cursor !== undefined) return void stream.destroy()
-  stream.removeAllListeners?.('readable')
-  stream.resume?.()
-}
-
-/** pg's Query, Cursor and QueryStream receive their results instead of returning them. */
-function isSubmittable(argument: unknown): argument is Closable {
-  return typeof (argument as { submit?: unknown } | undefined)?.submit === 'function'
 }

@@ -64,7 +64,8 @@ export function transactionEnded(cause?: unknown): OncekeyError {
     'transaction-ended',
     'The handler ended the transaction itself, by a COMMIT or ROLLBACK that was not seen. What it ' +
       'wrote is not one with the response, which was not stored. So that a retry does not write it once ' +
-      'more, the key is spent: it is answered `result-gone`. Leave the end of the transaction to Oncekey.',
+      'more, the key is spent, if there was one: it is answered `result-gone`. Leave the end of the ' +
+      'transaction to Oncekey.',
     { cause },
   )
 }

@@ -20,6 +20,7 @@ import {
   findKey,
   forgetKey,
   type KeyDetailRow,
+  restartLease,
 } from './statements/keys.ts'
 
 /** What operators can see of the keys in one schema, and what they can do to them. */
@@ -42,13 +43,21 @@ export function postgresKeys(on: {
     list: async (filter, page) => listKeys(ask, quotedSchema, filter, page),
 
     release: async (key, act) =>
-      done(endUnknownKey(quotedSchema)(onKey('release', key, act), undefined)),
+      done(key, endUnknownKey(quotedSchema)(onKey('release', key, act), undefined)),
 
     answer: async (key, response, act) =>
-      done(endUnknownKey(quotedSchema)(onKey('answer', key, act), response)),
+      done(key, endUnknownKey(quotedSchema)(onKey('answer', key, act), response)),
 
     forget: async ({ fingerprint, ...key }, act) =>
-      done(forgetKey(quotedSchema)(onKey('forget', key, act), fingerprint)),
+      done(key, forgetKey(quotedSchema)(onKey('forget', key, act), fingerprint)),
+  }
+
+  /** What seems to run may be over, by a clock that was put back. */
+  async function done(key: KeyName, act: Statement<{ outcome: string }>): Promise<ActResult> {
+    const result = await outcomeOf(act)
+    if (result !== 'running') return result
+    const [row] = await ask(restartLease(quotedSchema)(key)).catch(() => [])
+    return row?.restarted === 'true' ? await outcomeOf(act) : result
   }
 
   function onKey(
@@ -77,7 +86,7 @@ export function postgresKeys(on: {
   }
 
   /** Runs an act's statement at READ COMMITTED, whatever level the session is set to. */
-  async function done(statement: Statement<{ outcome: string }>): Promise<ActResult> {
+  async function outcomeOf(statement: Statement<{ outcome: string }>): Promise<ActResult> {
     try {
       const [row] = await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {
         if (sqlState(error) !== SERIALIZATION_FAILURE) throw error

@@ -22,6 +22,16 @@ export const MAKE_WRITABLE: readonly Statement[] = [
 ]
 
 /**
+ * The same for a statement that was refused because an earlier user left another role or encoding
+ * in the session. They change nothing where the login itself lacks a grant.
+ */
+export const OWN_ROLE: readonly Statement[] = [
+  'reset session authorization',
+  'reset role',
+  'reset client_encoding',
+].map((text) => ({ name: 'own_role', text, values: [] }))
+
+/**
  * Turns a standby's error for READ WRITE into the error that every other statement gets there. A
  * standby's own words are "cannot set transaction read-write mode during recovery".
  */

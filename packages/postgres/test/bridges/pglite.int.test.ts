@@ -10,6 +10,7 @@ import { fromPglite } from '@oncekey/postgres/pglite'
 import { startNode } from '@oncekey/test-servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
+import { unseen } from '../database/unseen.ts'
 
 let db: PGlite
 beforeAll(async () => {
@@ -133,10 +134,12 @@ describe('one session', () => {
 })
 
 describe('the transaction a handler gets', () => {
-  const begin = async () => {
+  const begin = async ({ keyless = false } = {}) => {
     const store = postgresStore({ client: fromPglite(db) })
     const claim = claimOf()
-    const attempt = attemptOf(await store.begin(claim))
+    const attempt = keyless
+      ? await store.open({ leaseMs: 60_000 })
+      : attemptOf(await store.begin(claim))
     return { store, claim, attempt, tx: await attempt.transaction() }
   }
 
@@ -167,12 +170,34 @@ describe('the transaction a handler gets', () => {
 
   test('that the handler ended itself stores nothing and is an error', async () => {
     const { attempt, tx, store, claim } = await begin()
-    await tx.exec('select 1; commit')
+    await tx.exec(unseen('commit'))
     await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
       code: 'transaction-ended',
     })
     expect(said(await store.begin(again(claim)))).toBe('result-gone')
   })
+
+  // A bug: its clock counts milliseconds, and only these were compared. About every second such
+  // COMMIT was taken for none: the refusal was stored, or the key was free and the retry wrote
+  // again.
+  test.each(['refused', 'abandoned', 'released', 'without a key'])(
+    'that the handler ended itself is seen in the same millisecond: %s',
+    async (how) => {
+      for (let time = 0; time < 20; time++) {
+        const { attempt, store, claim, tx } = await begin({ keyless: how === 'without a key' })
+        await tx.exec(unseen('commit'))
+        const end = {
+          refused: () => attempt.complete(refused('no')),
+          abandoned: () => attempt.abandon(),
+          released: () => attempt.release(),
+          'without a key': () => attempt.complete(refused('no')),
+        }[how]
+        await expect(end?.()).rejects.toMatchObject({ code: 'transaction-ended' })
+        if (how === 'without a key') continue
+        expect(said(await store.begin(again(claim)))).toBe('result-gone')
+      }
+    },
+  )
 
   test('with an SQL error that the handler swallowed stores nothing and is an error', async () => {
     const { attempt, tx, store, claim } = await begin()

@@ -5,6 +5,7 @@ import { type TcpProxy, waitFor } from '@oncekey/test-servers'
 import { afterEach, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
+import { unseen } from '../database/unseen.ts'
 import { bridges } from './driven/all.ts'
 import type { Bridge } from './driven/bridge.ts'
 import { codeOf, errorOf, whole } from './open-transactions.ts'
@@ -65,7 +66,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
           const { bridge, attempt, tx, store, claim } = await begin({ mode })
           const id = randomUUID()
           await bridge.insert(tx, id)
-          await bridge.raw(tx, '/* mine */ commit')
+          await bridge.raw(tx, unseen('commit'))
           await expect(end(attempt)).rejects.toMatchObject({ code: 'transaction-ended' })
           expect(await database.hasOrder(id)).toBe(true)
           expect(said(await store.begin(again(claim)))).toBe('result-gone')
@@ -244,7 +245,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
 
     test('that the handler ended in SQL stores nothing and is an error', async () => {
       const { bridge, attempt, tx, store, claim } = await begin()
-      await bridge.raw(tx, 'select 1; commit')
+      await bridge.raw(tx, unseen('commit'))
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
         code: 'transaction-ended',
       })

@@ -162,6 +162,35 @@ describe('behind PgBouncer in transaction mode', () => {
     },
   )
 
+  // A bug: a claim of lease mode is a statement in autocommit, so the pooler kept the session when
+  // we closed our connection, and each claim on it was answered 503.
+  describe.each(['transaction', 'lease'] as const)(
+    'a session in which somebody has left another role serves in %s mode',
+    (mode) => {
+      test.each(['set role pg_monitor', 'set session authorization pg_monitor'])(
+        '%s',
+        async (set) => {
+          const pooler = await startPgBouncer(database.url(), {
+            settings: { default_pool_size: '1' },
+          })
+          const pool = database.pool({ connectionString: pooler.through(database.url()), max: 4 })
+          const store = storeOn(pool, { mode, maxConcurrent: 1 })
+          for (const completion of [kept('done', [eventOf()]), refused('no')]) {
+            await pool.query(set)
+            const claim = claimOf()
+            const attempt = attemptOf(await store.begin(claim))
+            if (mode === 'lease') expect(await attempt.renew(60_000)).toBe('held')
+            expect(await attempt.complete(completion)).toBe('stored')
+            await pool.query(set)
+            expect(said(await store.begin(again(claim)))).toMatch(/^replay/)
+          }
+          await pool.end()
+          await pooler.stop()
+        },
+      )
+    },
+  )
+
   test('a database that is read-only by its own setting stays so', async () => {
     const { pathname } = new URL(database.url())
     await database.query(

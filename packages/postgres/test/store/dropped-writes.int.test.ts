@@ -3,6 +3,7 @@ import { postgresLog } from '@oncekey/postgres'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused, said } from '../database/claims.ts'
 import { storeOn, testDatabase } from '../database/test-database.ts'
+import { unseen } from '../database/unseen.ts'
 
 const database = testDatabase()
 const stored = { code: 'commit-failed', message: expect.stringContaining('was dropped') }
@@ -65,7 +66,8 @@ describe.each(['transaction', 'lease'] as const)('what a trigger drops, in %s mo
     await dropping(what, () => expect(attempt.complete(completion)).rejects.toMatchObject(stored))
     expect(await database.hasOrder(id)).toBe(false)
     const next = await store.begin(again(claim))
-    expect(['run', 'in-progress']).toContain(said(next))
+    // Lease mode sends a refusal again, and the trigger is gone by now.
+    expect(said(next)).toMatch(/^(?:run|in-progress|replay 422 .*)$/)
     if (next.kind === 'run') await next.attempt.release()
   })
 
@@ -92,7 +94,7 @@ describe.each(['transaction', 'lease'] as const)('what a trigger drops, in %s mo
 
 test('a key that a handler has spent, and that could not be written, is reported', async () => {
   const attempt = attemptOf(await storeIn('transaction').begin(claimOf()))
-  await (await attempt.transaction()).query('/* mine */ commit')
+  await (await attempt.transaction()).query(unseen('commit'))
   await dropping('records insert', () => expect(attempt.release()).rejects.toMatchObject(asked))
 })
 

@@ -4,6 +4,7 @@ import pg, { type PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, refused, said } from '../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../database/test-database.ts'
+import { unseen } from '../database/unseen.ts'
 
 const insert = 'insert into orders values ($1)'
 
@@ -30,6 +31,10 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
     'start   transaction',
     "prepare transaction 'x'",
     ';commit',
+    '/* mine */ commit',
+    '-- mine\nrollback',
+    'select 1; commit',
+    'select 1; commit; begin',
   ])('refuses %j and says what to do instead', async (text) => {
     const { attempt, tx } = await begin()
     await expect(tx.query(text)).rejects.toMatchObject({
@@ -113,11 +118,10 @@ describe.each(wires)('the transaction a handler gets, $wire', ({ pipeline, prepa
   })
 
   test.each([
-    ['a COMMIT behind a comment', '/* mine */ commit'],
-    ['a COMMIT behind another statement', 'select 1; commit'],
-    ['a ROLLBACK behind a comment', '-- mine\nrollback'],
-    ['a COMMIT with a new transaction behind it', 'select 1; commit; begin'],
-  ])('ended by %s stores nothing and is an error', async (_, text) => {
+    ['a COMMIT', unseen('commit')],
+    ['a ROLLBACK', unseen('rollback')],
+    ['a COMMIT with a new transaction behind it', unseen('commit; begin')],
+  ])('ended by %s that was not seen stores nothing and is an error', async (_, text) => {
     const { attempt, tx, pool, store, claim } = await begin()
     const late = randomUUID()
     await tx.query(text)

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { bridges } from '../bridges/driven/all.ts'
 import { again, attemptOf, claimOf, refused, said } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
+import { unseen } from '../database/unseen.ts'
 
 const ends = {
   refused: (attempt: Attempt) => attempt.complete(refused('no')),
@@ -29,7 +30,7 @@ describe.each(bridges)('$name: a COMMIT of the handler that went past the guard'
       const attempt = attemptOf(await store.begin(claim))
       const [id, tx] = [randomUUID(), await attempt.transaction()]
       await bridge.insert(tx, id)
-      await bridge.raw(tx, '/* mine */ commit')
+      await bridge.raw(tx, unseen('commit'))
       await expect(end(attempt)).rejects.toMatchObject({ code: 'transaction-ended' })
       expect(await database.hasOrder(id)).toBe(true)
       expect(said(await store.begin(again(claim)))).toBe('result-gone')
@@ -50,7 +51,7 @@ describe('while every connection of the pool is in use', () => {
       const attempt = attemptOf(await store.begin(claim))
       const [id, tx] = [randomUUID(), await attempt.transaction()]
       await tx.query('insert into orders values ($1)', [id])
-      await tx.query('/* mine */ commit')
+      await tx.query(unseen('commit'))
       const busy = await pool.connect()
       await expect(end(attempt)).rejects.toMatchObject({ code: 'transaction-ended' })
       expect(await database.hasOrder(id)).toBe(true)

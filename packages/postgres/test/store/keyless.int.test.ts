@@ -3,6 +3,7 @@ import { waitFor } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
 import { eventOf, kept, refused } from '../database/claims.ts'
 import { storeOn, testDatabase, wires } from '../database/test-database.ts'
+import { unseen } from '../database/unseen.ts'
 
 const insert = 'insert into orders values ($1)'
 
@@ -32,11 +33,30 @@ describe.each(wires)('a route without a key, $wire', ({ pipeline, prepare }) => 
 
   test('that ended its transaction itself is an error', async () => {
     const { attempt } = await open()
-    await (await attempt.transaction()).query('select 1; commit')
+    await (await attempt.transaction()).query(unseen('commit'))
     await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
       code: 'transaction-ended',
     })
   })
+
+  // A bug: nobody asked, and the refusal went out as if the rows had been undone.
+  test.each(['refused', 'released', 'abandoned'])(
+    'that ended its transaction itself is an error also when it is %s',
+    async (how) => {
+      const { attempt } = await open()
+      const id = randomUUID()
+      const tx = await attempt.transaction()
+      await tx.query(insert, [id])
+      await tx.query(unseen('commit'))
+      const end = {
+        refused: () => attempt.complete(refused('no')),
+        released: () => attempt.release(),
+        abandoned: () => attempt.abandon(),
+      }[how]
+      await expect(end?.()).rejects.toMatchObject({ code: 'transaction-ended' })
+      expect(await database.hasOrder(id)).toBe(true)
+    },
+  )
 
   test('that swallowed an SQL error is an error', async () => {
     const { attempt } = await open()

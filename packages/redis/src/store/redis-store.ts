@@ -15,6 +15,7 @@ import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
 import { givingBack } from './give-back.ts'
+import { forLater, insistingOnEnds } from './insist-on-end.ts'
 import { redisKeys } from './operator/keys.ts'
 import { redisOperations } from './operator/operations.ts'
 import { type RedisStoreOptions, resolveOptions } from './options.ts'
@@ -51,6 +52,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   const refuseEviction = evictionGuard(resolved)
   const ends = endings(resolved.subscriber)
   const giveBack = givingBack(scripts, keyRetentionMs)
+  const insistOnEnd = insistingOnEnds()
 
   async function begin(claim: Claim): Promise<Decision<never>> {
     await refuseEviction()
@@ -160,35 +162,38 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
       transaction: unsupported,
 
       async complete(completion) {
+        const question = { keys, token, fingerprint, completion, keyRetentionMs, resultRetentionMs }
         try {
-          return await write(completeScript, {
-            keys,
-            token,
-            fingerprint,
-            completion,
-            keyRetentionMs,
-            resultRetentionMs,
-          })
+          return await write(completeScript, question)
+        } catch (error) {
+          const late = { ...question, completion: forLater(completion) }
+          insistOnEnd(token, () => scripts.run(completeScript, late))
+          throw error
         } finally {
           ends.ended(keys.id)
         }
       },
 
-      release: () => release(token, keys),
+      release: () => end(releaseScript, { keys, token }),
 
-      async abandon() {
-        await change(abandonScript, { keys, token, number, fingerprint, keyRetentionMs })
-        ends.ended(keys.id)
-      },
+      abandon: () => end(abandonScript, { keys, token, number, fingerprint, keyRetentionMs }),
 
       renew: (leaseMs) =>
         change(renewScript, { keys, token, number, fingerprint, leaseMs, keyRetentionMs }),
     }
   }
 
-  async function release(token: string, keys: RecordKeys): Promise<void> {
-    await change(releaseScript, { keys, token })
-    ends.ended(keys.id)
+  async function end<Question extends { readonly keys: RecordKeys; readonly token: string }>(
+    script: Script<Question, unknown>,
+    question: Question,
+  ): Promise<void> {
+    try {
+      await change(script, question)
+    } catch (error) {
+      insistOnEnd(question.token, () => scripts.run(script, question))
+      throw error
+    }
+    ends.ended(question.keys.id)
   }
 
   async function change<Question, Reply>(

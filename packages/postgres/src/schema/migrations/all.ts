@@ -13,6 +13,7 @@ import { handlerRoles } from './handler-roles.ts'
 import { keysOfAnyLength } from './keys-of-any-length.ts'
 import { largeTransactions } from './large-transactions.ts'
 import { claimsGivenBack } from './lease/claims-given-back.ts'
+import { leasesSetRight } from './lease/leases-set-right.ts'
 import { auditOfActs } from './operator/audit-of-acts.ts'
 import { commentsAndViews } from './operator/comments-and-views.ts'
 import { consumersPaused } from './operator/consumers-paused.ts'
@@ -65,4 +66,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   droppedWrites,
   claimsGivenBack,
   clocksPutBack,
+  leasesSetRight,
 ]

@@ -1,5 +1,5 @@
 import { within } from '@oncekey/core'
-import type { StartedJson } from '../../commit/attempt-mark.ts'
+import { markOf, type StartedJson } from '../../commit/attempt-mark.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
 import { isOutcomeKnown } from '../../sql/sql-state.ts'
 import type { StoreState } from './store-state.ts'
@@ -19,10 +19,13 @@ export async function endedByHandler<Tx>(
   { acquireTimeoutMs: timeoutMs, client, statements }: StoreState<Tx>,
   transaction: SqlTransaction<Tx>,
   { backend, started }: StartedJson,
+  token: string,
 ): Promise<boolean> {
   transaction.revoke()
   if (!transaction.mayHaveEnded()) return false
-  const work = transaction.query(statements.sameTransaction(started))
+  const work = transaction.query(
+    statements.sameTransaction({ started, mark: markOf(client, token) }),
+  )
   const own = await within(OWN_ANSWER_MS, work, noAnswer).then(
     ([row]) => row?.same,
     // A transaction in which a statement failed refuses every question, which shows that it has not

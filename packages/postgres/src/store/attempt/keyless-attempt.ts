@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { type Attempt, type Completion, OncekeyError, type OutboxEvent } from '@oncekey/core'
 import { markAtEnd } from '../../commit/attempt-mark.ts'
-import { commitFailed } from '../../commit/completion-error.ts'
+import { commitFailed, transactionEnded } from '../../commit/completion-error.ts'
 import { backstopOf } from '../../sql/backstop.ts'
 import { isOutcomeKnown } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
 import { attemptEnd, type Outcome, transactionOver } from './attempt-end.ts'
 import { completionFailed } from './completion-failed.ts'
+import { endedByHandler } from './ended-by-handler.ts'
 import { lateTransaction } from './late-transaction.ts'
 import type { StoreState } from './store-state.ts'
 import { undo } from './undo.ts'
@@ -42,8 +43,12 @@ export function keylessAttempt<Tx>(store: StoreState<Tx>, leaseMs: number): Atte
   }
 
   async function undone(): Promise<void> {
-    const { transaction, started } = late.opened ?? (await late.stillOpening()) ?? {}
-    if (transaction !== undefined) await undo(store, transaction, started)
+    const opened = late.opened ?? (await late.stillOpening())
+    if (opened === undefined) return
+    const { transaction, started } = opened
+    const isOver = await endedByHandler(store, transaction, started, token)
+    await undo(store, transaction, started)
+    if (isOver) throw transactionEnded()
   }
 
   async function keep({ events }: Completion): Promise<Outcome> {

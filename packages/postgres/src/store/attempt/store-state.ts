@@ -2,6 +2,7 @@ import type { Decision } from '@oncekey/core'
 import { type ConcurrencyLimit, concurrencyLimit } from '../../sql/concurrency-limit.ts'
 import { type Statements, statementsFor } from '../statements/all.ts'
 import type { LeasedJson, RecordJson } from '../statements/records.ts'
+import { type InsistOnEnd, insistingOnEnds } from './insist-on-end.ts'
 import type { ResolvedOptions } from './options.ts'
 import { type Questions, questions } from './questions.ts'
 import { type RunningKeys, runningKeys } from './running-keys.ts'
@@ -23,6 +24,7 @@ export interface StoreState<Tx> extends ResolvedOptions<Tx> {
    * attempt.
    */
   readonly elsewhere: Map<string, Promise<void>>
+  readonly insistOnEnd: InsistOnEnd
 }
 
 /** What the database replied about a key. */
@@ -54,5 +56,6 @@ export function storeState<Tx>(options: ResolvedOptions<Tx>): StoreState<Tx> {
       ({ kind }) => kind === 'in-progress',
     ),
     elsewhere: new Map(),
+    insistOnEnd: insistingOnEnds(options),
   }
 }

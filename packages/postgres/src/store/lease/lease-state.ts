@@ -4,6 +4,7 @@ import { type StoreState, storeState } from '../attempt/store-state.ts'
 import { type Endings, endings } from './endings.ts'
 import { type GiveBack, givingBack } from './give-back.ts'
 import { type Renewals, renewals } from './renewals.ts'
+import { type WhileLeased, whileLeased } from './while-leased.ts'
 
 /** A store in lease mode: its options, and the attempts that run in this process. */
 export interface LeaseState<Tx> extends StoreState<Tx> {
@@ -15,6 +16,7 @@ export interface LeaseState<Tx> extends StoreState<Tx> {
   readonly renewals: Renewals
   readonly giveBack: GiveBack
   readonly endings: Endings
+  readonly whileLeased: WhileLeased
 }
 
 export function leaseState<Tx>(options: ResolvedOptions<Tx>): LeaseState<Tx> {
@@ -26,5 +28,6 @@ export function leaseState<Tx>(options: ResolvedOptions<Tx>): LeaseState<Tx> {
     renewals: renewals(state),
     giveBack: givingBack(state, own),
     endings: endings(state),
+    whileLeased: whileLeased(),
   }
 }

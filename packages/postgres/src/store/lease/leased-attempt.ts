@@ -15,6 +15,7 @@ import { storeError } from '../../sql/store-error.ts'
 import { whenSerialized } from '../../sql/when-serialized.ts'
 import { attemptEnd, type Outcome, transactionOver } from '../attempt/attempt-end.ts'
 import { endedByHandler } from '../attempt/ended-by-handler.ts'
+import { MOST_LATE_BYTES } from '../attempt/insist-on-end.ts'
 import { lateTransaction, type Opened } from '../attempt/late-transaction.ts'
 import { terminate, UNDO_TIMEOUT_MS, undo } from '../attempt/undo.ts'
 import type { LeaseState } from './lease-state.ts'
@@ -120,8 +121,12 @@ export function leasedAttempt<Tx>(
     }
     if (failure.code === 'commit-failed' && !isOutcomeKnown(error))
       terminate(store, started, { mayCommit: true })
-    const outcome = await alone(statements.abandonAttempt(claim, number)).catch(() => [])
-    const truth = outcome[0]?.outcome
+    const abandon = statements.abandonAttempt(claim, number)
+    const [row] = await alone(abandon).catch(() => {
+      store.insistOnEnd(claim.token, abandon)
+      return []
+    })
+    const truth = row?.outcome
     if (truth === 'stored' || truth === 'superseded') return truth
     throw failure
   }
@@ -145,10 +150,11 @@ export function leasedAttempt<Tx>(
   async function completeAlone(completion: Completion): Promise<Outcome> {
     const statement = statements.completeAttempt(claim, completion, null)
     try {
-      await alone(statement, commitTimeoutMs)
+      await store.whileLeased(claim.leaseMs, renewed, () => alone(statement, commitTimeoutMs))
       return 'stored'
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
+      store.insistOnEnd(claim.token, statements.completeAttempt(claim, forLater(completion), null))
       if (isBusy(error)) throw error
       throw isNeverSent(error) ? leaseGoesOn(error) : commitFailed(error)
     }
@@ -169,13 +175,14 @@ export function leasedAttempt<Tx>(
     try {
       await alone(next)
     } catch (error) {
+      store.insistOnEnd(claim.token, next)
       throw storeError(error, schema)
     }
   }
 
   /** The handler has sent its own COMMIT, which cannot be undone, so the key must not run again. */
   async function notEnded({ transaction, started }: Opened<Tx>): Promise<void> {
-    if (!(await endedByHandler(store, transaction, started))) return
+    if (!(await endedByHandler(store, transaction, started, claim.token))) return
     await undo(store, transaction, started)
     await completeAlone(SPENT)
     throw transactionEnded()
@@ -219,6 +226,13 @@ const SPENT: Completion = {
   response: { status: 500, headers: [], body: null, seal: null },
   events: [],
   writes: 'undo',
+}
+
+/** What is kept in memory for as long as the server is away. */
+function forLater(completion: Completion): Completion {
+  const { response } = completion
+  if ((response.body?.length ?? 0) <= MOST_LATE_BYTES) return completion
+  return { ...completion, response: { ...response, headers: [], body: null, seal: null } }
 }
 
 function isBusy(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import { appendEventsStatement } from '../../commit/append-events.ts'
 import * as mark from '../../commit/attempt-mark.ts'
+import { restartLease } from '../../operator/statements/keys.ts'
 import { sameTransaction, terminateBackend, transactionState } from './backends.ts'
 import * as leases from './leases.ts'
 import * as records from './records.ts'
@@ -21,6 +22,7 @@ export interface Statements {
   readonly releaseAttempt: ReturnType<typeof leases.releaseAttempt>
   readonly renewLeases: ReturnType<typeof leases.renewLeases>
   readonly replaceAttempt: ReturnType<typeof records.replaceAttempt>
+  readonly restartLease: ReturnType<typeof restartLease>
   readonly spendKey: ReturnType<typeof records.spendKey>
   readonly startAttempt: ReturnType<typeof mark.startAttempt>
   readonly waitForEnd: ReturnType<typeof records.waitForEnd>
@@ -47,6 +49,7 @@ export function statementsFor(schema: string): Statements {
     releaseAttempt: leases.releaseAttempt(schema),
     renewLeases: leases.renewLeases(schema),
     replaceAttempt: records.replaceAttempt(schema),
+    restartLease: restartLease(schema),
     spendKey: records.spendKey(schema),
     startAttempt: mark.startAttempt(schema),
     waitForEnd: records.waitForEnd(schema),

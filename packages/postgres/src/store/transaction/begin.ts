@@ -40,6 +40,7 @@ export async function begin<Tx>(store: StoreState<Tx>, claim: Claim): Promise<De
       case 'finished':
         return decisionOf(reply.record, claim)
       case 'leased':
+        if (await isSetRight(store, claim, reply.leased)) continue
         return leasedDecision(reply.leased, claim)
       case 'in-progress':
       case 'withdrawn':
@@ -57,6 +58,20 @@ function leasedDecision({ fingerprint, lapsed, since }: LeasedJson, claim: Claim
   return lapsed && claim.whenUnknown === 'hold'
     ? { kind: 'unknown', since: new Date(since) }
     : IN_PROGRESS
+}
+
+/**
+ * Whether the time that the attempt's lease is said to last until was wrong: the clock was put
+ * back. Nobody else may come to set it right, if no process is left that claims in lease mode.
+ */
+async function isSetRight<Tx>(
+  { acquireTimeoutMs: timeoutMs, client, statements }: StoreState<Tx>,
+  claim: Claim,
+  { lapsed }: LeasedJson,
+): Promise<boolean> {
+  if (lapsed) return false
+  const [row] = await client.query(statements.restartLease(claim), { timeoutMs }).catch(() => [])
+  return row?.restarted === 'true'
 }
 
 const IN_PROGRESS = { kind: 'in-progress', retryAfterMs: 1_000 } as const

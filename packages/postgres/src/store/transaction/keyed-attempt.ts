@@ -4,7 +4,7 @@ import { ATTEMPT_ENDED, transactionEnded } from '../../commit/completion-error.t
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import type { Permit } from '../../sql/concurrency-limit.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
-import { isReadOnlyServer } from '../../sql/session-fitness.ts'
+import { isReadOnlyServer, isSetInSession } from '../../sql/session-fitness.ts'
 import type { SqlTransaction } from '../../sql/sql-client.ts'
 import { sqlState } from '../../sql/sql-state.ts'
 import { storeError } from '../../sql/store-error.ts'
@@ -81,7 +81,7 @@ export function keyedAttempt<Tx>(
   }
 
   async function undone(): Promise<void> {
-    const isOver = await endedByHandler(store, transaction, started)
+    const isOver = await endedByHandler(store, transaction, started, claim.token)
     await undo(store, transaction, started)
     if (!isOver) return
     await spend()
@@ -91,7 +91,9 @@ export function keyedAttempt<Tx>(
   /** The handler has sent its own COMMIT, which cannot be undone, so the key must not run again. */
   async function spend(): Promise<void> {
     const options = { timeoutMs: store.commitTimeoutMs }
-    await store.client.query(store.statements.spendKey(claim), options).catch((error) => {
+    const statement = store.statements.spendKey(claim)
+    await store.client.query(statement, options).catch((error) => {
+      store.insistOnEnd(claim.token, statement)
       throw storeError(error, store.schema)
     })
   }
@@ -99,14 +101,16 @@ export function keyedAttempt<Tx>(
   async function refuse({ response }: Completion): Promise<Outcome> {
     const next = store.statements.refuse(claim, key.lock, response, started.replaced)
     const options = { timeoutMs: store.commitTimeoutMs }
-    if (await endedByHandler(store, transaction, started)) await undone()
+    if (await endedByHandler(store, transaction, started, claim.token)) await undone()
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
         // The rollback succeeded. The refusal failed because of the session's isolation level, or
-        // because an earlier user left the session read-only.
+        // because of what an earlier user left in the session: the claim had set that right in its
+        // transaction only.
         if (sqlState(error) === SERIALIZATION_FAILURE)
           return askReadCommitted(store.client, next, options)
-        if (isReadOnlyServer(error)) return store.client.query(next, options)
+        if (isReadOnlyServer(error) || isSetInSession(error))
+          return store.client.query(next, options)
         throw error
       })
       return row?.outcome ?? 'superseded'

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, said } from '../../database/claims.ts'
 import { storeOn, testDatabase } from '../../database/test-database.ts'
+import { unseen } from '../../database/unseen.ts'
 
 const CLIENTS = 16
 const KEYS = 320
@@ -86,7 +87,7 @@ describe('in lease mode a conflict between handlers', () => {
     const store = storeOn(database.pool(), { mode: 'lease' })
     const claim = claimOf()
     const attempt = attemptOf(await store.begin(claim))
-    await (await attempt.transaction()).query('select 1; commit').catch(() => {})
+    await (await attempt.transaction()).query(unseen('commit')).catch(() => {})
     await expect(attempt.complete(kept('done'))).rejects.toMatchObject({
       code: 'transaction-ended',
     })

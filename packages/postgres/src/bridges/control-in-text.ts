@@ -1,0 +1,84 @@
+/**
+ * The first words of a statement in this text that would end a transaction, or begin another one.
+ *
+ * A text may hold several statements, of which any can be it, and a comment may stand before it:
+ * `insert …; commit` commits what the handler wrote before its response is stored. So comments,
+ * strings and quoted names are taken out first, and what is left is looked at statement by
+ * statement. A function whose body is SQL without quotes ends with END (`begin atomic … end`):
+ * where a text has such a body, only its first statement is looked at.
+ */
+export function controlInText(text: string): string | undefined {
+  if (!WORDS.test(text)) return undefined
+  const statements = codeOf(text).split(';')
+  const judged = statements.some((code) => SQL_BODY.test(code))
+    ? statements.slice(0, 1)
+    : statements
+  for (const code of judged) {
+    const control = CONTROL.exec(code)
+    if (control !== null) return control[0].trim().toUpperCase()
+  }
+  return undefined
+}
+
+/** Without one of these words no text does it. */
+const WORDS = /\b(?:begin|commit|end|abort|start|prepare|rollback)\b/i
+
+// ROLLBACK TO and RELEASE end a savepoint, which is allowed.
+const CONTROL =
+  /^\s*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
+
+const SQL_BODY = /\bbegin\s+atomic\b/i
+
+/** The text with a space for each comment, string and quoted name. */
+function codeOf(text: string): string {
+  const code: string[] = []
+  let at = 0
+  OPENING.lastIndex = 0
+  for (let opening = OPENING.exec(text); opening !== null; opening = OPENING.exec(text)) {
+    code.push(text.slice(at, opening.index))
+    at = endOf(text, opening[0], opening.index + opening[0].length)
+    OPENING.lastIndex = at
+  }
+  code.push(text.slice(at))
+  return code.join(' ')
+}
+
+/** What begins a comment, a string or a quoted name. A `$` inside a name begins nothing. */
+const OPENING = /--|\/\*|(?<![\w$])e'|'|"|(?<![\w$])\$(?:[a-z_\x80-\uffff][\w\x80-\uffff]*)?\$/gi
+
+/** Where it ends. A doubled quote inside a string counts as the begin of another one. */
+function endOf(text: string, opening: string, from: number): number {
+  if (opening === '/*') return endOfComment(text, from)
+  if (opening.length === 2 && opening.endsWith("'")) return endOfEscapes(text, from)
+  const closing = opening === '--' ? endOfLine(text, from) : opening
+  const end = text.indexOf(closing, from)
+  return end === -1 ? text.length : end + closing.length
+}
+
+function endOfLine(text: string, from: number): string {
+  const end = /[\n\r]/g
+  end.lastIndex = from
+  return end.exec(text)?.[0] ?? '\n'
+}
+
+/** Comments nest. */
+function endOfComment(text: string, from: number): number {
+  const mark = /\/\*|\*\//g
+  mark.lastIndex = from
+  let depth = 1
+  for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
+    depth += found[0] === '/*' ? 1 : -1
+    if (depth === 0) return mark.lastIndex
+  }
+  return text.length
+}
+
+/** In a string of the form E'…' a backslash escapes the quote behind it. */
+function endOfEscapes(text: string, from: number): number {
+  const mark = /\\[\s\S]|'/g
+  mark.lastIndex = from
+  for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
+    if (found[0] === "'") return mark.lastIndex
+  }
+  return text.length
+}

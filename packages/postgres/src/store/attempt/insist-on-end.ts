@@ -1,0 +1,66 @@
+import { createInsistence } from '@oncekey/core'
+import { completionError, OWNED_BY_ANOTHER } from '../../commit/completion-error.ts'
+import { isPoolEnded } from '../../sql/never-sent.ts'
+import { isReadOnlyServer } from '../../sql/session-fitness.ts'
+import type { SqlClient, Statement } from '../../sql/sql-client.ts'
+import { sqlState } from '../../sql/sql-state.ts'
+import { whenSerialized } from '../../sql/when-serialized.ts'
+
+/**
+ * Sends the statement that ends an attempt again until it is answered, because the server was away
+ * when the attempt ended. It is for statements that change nothing when they come twice, or after
+ * the attempt has lost its key. Nobody waits for it.
+ *
+ * Without it, a response that was ready is lost in lease mode, and the retry runs the handler
+ * again; and a key that was released stays taken until its lease ends.
+ */
+export type InsistOnEnd = (token: string, statement: Statement) => void
+
+export function insistingOnEnds({
+  acquireTimeoutMs: timeoutMs,
+  client,
+}: {
+  readonly acquireTimeoutMs: number
+  readonly client: Pick<SqlClient, 'query'>
+}): InsistOnEnd {
+  const insist = createInsistence<Statement>({
+    attempt: endAll,
+    isHopeless: isPoolEnded,
+    mostAtOnce: MOST_AT_ONCE,
+    mostOpen: MOST_OPEN,
+  })
+
+  /** One after the other, on whatever connection is free. Stops at the first without answer. */
+  async function endAll(statements: ReadonlyMap<string, Statement>): Promise<string[]> {
+    const done: string[] = []
+    for (const [token, statement] of statements) {
+      try {
+        await whenSerialized(() => client.query(statement, { timeoutMs }))
+      } catch (error) {
+        if (isPoolEnded(error)) throw error
+        if (isTemporary(error)) return done
+      }
+      done.push(token)
+    }
+    return done
+  }
+
+  return (token, statement) => void insist(token, statement, FOR_MS)
+}
+
+/** Not if another attempt has the key by now, or the server will never take the statement. */
+function isTemporary(error: unknown): boolean {
+  if (sqlState(error) === OWNED_BY_ANOTHER) return false
+  // A standby, which the address may lead to for a moment during a failover.
+  if (isReadOnlyServer(error)) return true
+  return completionError(error).code === 'commit-failed'
+}
+
+/** An hour: as long as a claim is given back, and for the same reason. */
+const FOR_MS = 3_600_000
+const MOST_AT_ONCE = 16
+/** Times {@link MOST_LATE_BYTES} this is the memory that an outage may take: 64 MiB. */
+const MOST_OPEN = 256
+
+/** A response that is larger is stored without its body: its key never runs again either. */
+export const MOST_LATE_BYTES = 262_144

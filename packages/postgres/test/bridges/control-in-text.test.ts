@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { controlInText } from '../../src/bridges/control-in-text.ts'
+
+test.each([
+  ['commit', 'COMMIT'],
+  ['  ;; Rollback', 'ROLLBACK'],
+  ['insert into orders values (1); commit', 'COMMIT'],
+  ['/* mine */ commit', 'COMMIT'],
+  ['/* a /* b */ c */ end', 'END'],
+  ['-- mine\nrollback', 'ROLLBACK'],
+  ['-- mine\rrollback and chain', 'ROLLBACK'],
+  ["select 'it''s'; abort", 'ABORT'],
+  [String.raw`select E'\'; '; commit`, 'COMMIT'],
+  ['select $tag$ $$; $tag$; commit', 'COMMIT'],
+  ['select "a;""b"; prepare  transaction \'x\'', 'PREPARE  TRANSACTION'],
+  ['select 1; start transaction', 'START TRANSACTION'],
+  ['select 1; commit; begin', 'COMMIT'],
+  ['commit; create function f() returns int begin atomic select 1; end', 'COMMIT'],
+])('%j ends the transaction', (text, words) => {
+  expect(controlInText(text)).toBe(words)
+})
+
+test.each([
+  'select case when true then 1 end',
+  "insert into notes values ('x; commit')",
+  String.raw`insert into notes values (E'\'; commit; --')`,
+  'select 1 -- ; commit',
+  'select 1 /* ; commit /* ; end */ ; rollback */',
+  'insert into "a; commit" values (1)',
+  'do $$ begin perform 1; end $$',
+  'do $body$ begin perform $$; commit$$; end $body$',
+  'select $1; select a$b from c; select d$e from f',
+  'savepoint a; rollback to a; release a',
+  'rollback work to savepoint a',
+  'create function f() returns int begin atomic select 1; end',
+  "prepare statement as select 'commit'",
+  'select endpoint from commits',
+  "select '; commit",
+  'select 1; select rollback from t',
+])('%j does not', (text) => {
+  expect(controlInText(text)).toBeUndefined()
+})
+
+test('takes time in proportion to the text', () => {
+  const values = Array.from({ length: 20_000 }, (_, at) => `('it''s ${at}; commit', $$;end$$)`)
+  const text = `insert into notes values ${values.join()} -- ; end`
+  expect(controlInText(text)).toBeUndefined()
+  expect(controlInText(`${"'".repeat(100_001)}; commit`)).toBeUndefined()
+  expect(controlInText(`${'/*'.repeat(100_000)}; commit`)).toBeUndefined()
+})
