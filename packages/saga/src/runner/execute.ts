@@ -175,11 +175,15 @@ async function takeAndDrive<Tx>(
   id: string,
 ): Promise<boolean> {
   const { client, statements, node, leaseMs, acquireTimeoutMs } = runner
-  const askedAt = performance.now()
+  let askedAt = 0
   const statement = statements.takeRun({ id, epoch: null, owner: node, leaseMs })
   let driving: Promise<void> | undefined
   try {
-    const [row] = await asked(runner, client.query(statement, { timeoutMs: acquireTimeoutMs }))
+    const taking = runner.unanswered.taking(id, () => {
+      askedAt = performance.now()
+      return client.query(statement, { timeoutMs: acquireTimeoutMs })
+    })
+    const [row] = await asked(runner, taking)
     if (row?.run == null) return false
     driving = drive(runner, definition, { json: JSON.parse(row.run), askedAt })
     return true

@@ -15,8 +15,12 @@ export async function takeDue<Tx>(
     leaseMs,
     limit,
   })
-  const askedAt = performance.now()
-  const [row] = await client.query(statement, { timeoutMs: acquireTimeoutMs }).catch((error) => {
+  let askedAt = 0
+  const ask = () => {
+    askedAt = performance.now()
+    return client.query(statement, { timeoutMs: acquireTimeoutMs })
+  }
+  const [row] = await runner.unanswered.taking(undefined, ask).catch((error) => {
     throw sagaStoreError(error, schema)
   })
   const claimed: ClaimedJson = row?.runs == null ? [] : JSON.parse(row.runs)

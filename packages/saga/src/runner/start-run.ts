@@ -30,8 +30,13 @@ export async function startRun<Tx>(
     begun,
     traceparent,
   })
-  const askedAt = performance.now()
-  const rows = await client.query(statement, { timeoutMs: acquireTimeoutMs }).catch((error) => {
+  let askedAt = 0
+  const ask = () => {
+    askedAt = performance.now()
+    return client.query(statement, { timeoutMs: acquireTimeoutMs })
+  }
+  const asked = owner === null ? ask() : runner.unanswered.taking(id, ask)
+  const rows = await asked.catch((error) => {
     throw sagaStoreError(error, schema)
   })
   if (rows.length === 0) return undefined
