@@ -28,7 +28,7 @@ export type ClaimedJson = readonly RunJson[]
 /** Takes one run if it is due. With the caller's own epoch, retakes a run that the caller has. */
 export function takeRun(schema: string): (take: TakeRun) => Statement<{ run: string | null }> {
   const text = `
-    select ${schema}.saga_take_2($1::text, $2::bigint, $3::text, $4::integer)::text as run`
+    select ${schema}.saga_take_3($1::text, $2::bigint, $3::text, $4::integer)::text as run`
 
   return ({ id, epoch, owner, leaseMs }) => ({
     name: 'saga_take_run',
