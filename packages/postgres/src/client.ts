@@ -37,4 +37,4 @@ export type {
   Statement,
 } from './sql/sql-client.ts'
 export { isOutcomeKnown, sqlState } from './sql/sql-state.ts'
-export { storeError } from './sql/store-error.ts'
+export { refusedInput, storeError } from './sql/store-error.ts'

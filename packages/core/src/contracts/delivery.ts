@@ -44,6 +44,8 @@ export interface AttemptError {
   readonly stack: string | null
   /** Equal for errors of one kind: made of name, code, and message without numbers and ids. */
   readonly fingerprint: string
+  /** The message has the beginning of what a receiver answered in it. */
+  readonly quotes?: 'response'
 }
 
 export interface TakeDue {

@@ -6,6 +6,7 @@ import { mayAct } from '../../routing/access.ts'
 import { type PageRoute, page } from '../../routing/route.ts'
 import { MOST_REDRIVEN } from './acts.ts'
 import { FILTER, fieldsOf, filterOf } from './filter.ts'
+import { maskedLetter } from './masked.ts'
 import { previewSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
@@ -42,7 +43,7 @@ export const previewPage: PageRoute = page<Preview>({
     return {
       source: source.name,
       matched,
-      sample: items,
+      sample: items.map((letter) => maskedLetter(letter, options)),
       isRecorded: source.redrives !== undefined,
     }
   },
