@@ -26,10 +26,9 @@ async function behindProxy(name: string) {
 
 const lostOf = async (id: string) =>
   (
-    await database.query<{ lost: number }>(
-      'select lost from oncekey.saga_work where run_id = $1',
-      [id],
-    )
+    await database.query<{ lost: number }>('select lost from oncekey.saga_work where run_id = $1', [
+      id,
+    ])
   )[0]?.lost
 /** Ends the lease, as if a slow database had answered long after it. */
 const expire = (id: string) =>

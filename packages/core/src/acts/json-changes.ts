@@ -8,8 +8,8 @@ export interface JsonChange {
 
 /**
  * Lists where two JSON texts differ, for the audit trail: at most 100 places, each text cut at 500
- * characters. What a database cannot keep is replaced by U+FFFD. Texts that differ only in what JavaScript cannot hold, such as the last digits of a
- * long integer, differ as a whole.
+ * characters. What a database cannot keep is replaced by U+FFFD. Texts that differ only in what
+ * JavaScript cannot hold, such as the last digits of a long integer, differ as a whole.
  */
 export function jsonChanges(before: string, after: string): readonly JsonChange[] {
   if (before === after) return []

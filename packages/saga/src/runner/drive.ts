@@ -139,13 +139,11 @@ async function retake<Tx>(
   id: string,
   epoch: number,
 ): Promise<Taken | undefined> {
-  let askedAt = 0
-  const [row] = await unanswered.taking(id, () => {
-    askedAt = performance.now()
-    return client.query(statements.takeRun({ id, epoch, owner: node, leaseMs }), {
-      timeoutMs: acquireTimeoutMs,
-    })
-  })
+  const statement = statements.takeRun({ id, epoch, owner: node, leaseMs })
+  const { answer, askedAt } = await unanswered.taking(id, () =>
+    client.query(statement, { timeoutMs: acquireTimeoutMs }),
+  )
+  const [row] = answer
   return row?.run == null ? undefined : { json: JSON.parse(row.run), askedAt }
 }
 

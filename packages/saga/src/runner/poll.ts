@@ -15,14 +15,11 @@ export async function takeDue<Tx>(
     leaseMs,
     limit,
   })
-  let askedAt = 0
-  const ask = () => {
-    askedAt = performance.now()
-    return client.query(statement, { timeoutMs: acquireTimeoutMs })
-  }
-  const [row] = await runner.unanswered.taking(undefined, ask).catch((error) => {
+  const ask = () => client.query(statement, { timeoutMs: acquireTimeoutMs })
+  const { answer, askedAt } = await runner.unanswered.taking(undefined, ask).catch((error) => {
     throw sagaStoreError(error, schema)
   })
+  const [row] = answer
   const claimed: ClaimedJson = row?.runs == null ? [] : JSON.parse(row.runs)
   return claimed.flatMap((json) => {
     const definition = definitions.get(json.definition)

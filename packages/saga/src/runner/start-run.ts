@@ -30,16 +30,11 @@ export async function startRun<Tx>(
     begun,
     traceparent,
   })
-  let askedAt = 0
-  const ask = () => {
-    askedAt = performance.now()
-    return client.query(statement, { timeoutMs: acquireTimeoutMs })
-  }
-  const asked = owner === null ? ask() : runner.unanswered.taking(id, ask)
-  const rows = await asked.catch((error) => {
+  const ask = () => client.query(statement, { timeoutMs: acquireTimeoutMs })
+  const { answer, askedAt } = await runner.unanswered.taking(id, ask).catch((error) => {
     throw sagaStoreError(error, schema)
   })
-  if (rows.length === 0) return undefined
+  if (answer.length === 0) return undefined
   const row = { attempts: 0, compensation_attempts: 0, result: null, state: 'begun' as const }
   return {
     askedAt,

@@ -8,8 +8,14 @@ import type { Statements } from './statements.ts'
  * was slow. So what such a question took is given back before the next one is asked.
  */
 export interface Unanswered {
-  /** Asks a question that may take the run `id`, or runs that only its answer names. */
-  taking<T>(id: string | undefined, ask: () => Promise<T>): Promise<T>
+  /**
+   * Asks a question that may take the run `id`, or runs that only its answer names. `askedAt` is
+   * when it was sent, by `performance.now()`: leases count from then.
+   */
+  taking<T>(
+    id: string | undefined,
+    ask: () => Promise<T>,
+  ): Promise<{ readonly answer: T; readonly askedAt: number }>
   /**
    * This process drove a run and lost it: it does not give that run back, because a step that hangs
    * its process has to count.
@@ -34,8 +40,9 @@ export function unanswered<Tx>(
     async taking(id, ask) {
       if (failures > settled && claims === 0) await giveBack()
       count(id, 1)
+      const askedAt = performance.now()
       try {
-        return await ask()
+        return { answer: await ask(), askedAt }
       } catch (error) {
         failures += 1
         throw error

@@ -11,11 +11,14 @@ export interface LeasedDelivery {
 
 /**
  * What one worker has under way. A delivery counts from its claim until its verdict is on record,
- * so the concurrency limit also bounds how many verdicts can wait for the database.
+ * so the concurrency limit also bounds how many verdicts can wait for the database. Bodies count in
+ * bytes, too: a process holds each several times over.
  */
 export interface DeliveriesUnderWay {
   /** How many more may be claimed. */
   free(): number
+  /** How many bytes of bodies more. */
+  freeBytes(): number
   /** How many are under way to each endpoint, by its id. */
   readonly perEndpoint: ReadonlyMap<string, number>
   /** Attempts a delivery and records the verdict. Never rejects. */
@@ -41,13 +44,18 @@ export function deliveriesUnderWay(
   const recorder = verdictRecorder(options)
   const underWay = new Set<Promise<void>>()
   const perEndpoint = new Map<string, number>()
+  let bytes = 0
 
   return {
     free: () => most - underWay.size,
+    freeBytes: () => MOST_BYTES - bytes,
     perEndpoint,
     send(leased) {
+      const size = leased.delivery.body.length
+      bytes += size
       const sending = attemptAndRecord(leased).finally(() => {
         underWay.delete(sending)
+        bytes -= size
         count(leased.delivery.endpointId, -1)
         ended()
       })
@@ -69,3 +77,6 @@ export function deliveriesUnderWay(
     else perEndpoint.set(endpointId, now)
   }
 }
+
+/** Of bodies in base64. */
+const MOST_BYTES = 16 * 1024 * 1024

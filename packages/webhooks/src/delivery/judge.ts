@@ -58,7 +58,9 @@ const standardWait = resolveSchedule(standardSchedule)
  * a success whose body did not end. A refusal counts by its status.
  */
 export function saysNothing({ status, failure }: Exchange, classify: Classify): boolean {
-  return status === undefined || (failure !== undefined && classified(status, classify) === 'delivered')
+  return (
+    status === undefined || (failure !== undefined && classified(status, classify) === 'delivered')
+  )
 }
 
 /**

@@ -115,8 +115,8 @@ export function createWorker(
   }
 
   async function claim(own: WorkPeriod): Promise<LeasedDelivery[]> {
-    const limit = underWay.free()
-    if (limit <= 0) return []
+    const [limit, mostBytes] = [underWay.free(), underWay.freeBytes()]
+    if (limit <= 0 || mostBytes <= 0) return []
     await watchClock()
     // Measured from before the statement, so that our lease ends no later than the database's.
     const leaseEnd = performance.now() + worker.leaseMs
@@ -129,6 +129,7 @@ export function createWorker(
         leaseMs: worker.leaseMs,
         breakerFailures: options.policy.breakerFailures,
         mostUnfinished: worker.maxUnfinished,
+        mostBytes,
       }),
     )
     const claimed = rows.map(({ delivery }) => JSON.parse(delivery) as ClaimedDelivery)

@@ -16,22 +16,25 @@ export interface ClaimQuestion {
    * workers.
    */
   readonly mostUnfinished: number
+  /** The most bytes of bodies together, beyond the first. */
+  readonly mostBytes: number
 }
 
 /**
  * Claims deliveries that are due and returns what to send, by
- * `schema/functions/claim-webhooks-2.ts`.
+ * `schema/functions/claim-webhooks-3.ts`.
  */
 export function claimDeliveries(
   schema: string,
   question: ClaimQuestion,
 ): Statement<{ delivery: string }> {
-  const { limit, perEndpoint, underWay, leaseMs, breakerFailures, mostUnfinished } = question
+  const { limit, perEndpoint, underWay, leaseMs, breakerFailures, mostUnfinished, mostBytes } =
+    question
   return {
     name: 'claim_deliveries',
     text: `
-      select ${schema}.claim_webhooks_2($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
-        $6::integer, true) as delivery`,
+      select ${schema}.claim_webhooks_3($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
+        $6::integer, true, $7::bigint) as delivery`,
     values: [
       limit,
       perEndpoint,
@@ -39,6 +42,7 @@ export function claimDeliveries(
       leaseMs,
       breakerFailures,
       mostUnfinished,
+      mostBytes,
     ],
   }
 }

@@ -116,10 +116,10 @@ export function deliveryStates(
 /**
  * Schedules a delivery for now and begins its retry schedule anew. It is the same row, so this
  * replaces the try that was scheduled, and it goes ahead of everything else that waits for the
- * endpoint. A cooldown of the endpoint's breaker ends. A delivery under way is left alone. One whose
- * lease is over is taken from its worker: a claim that came to no outcome counts as an attempt, so
- * that no number is given twice, and without a lease its verdict changes nothing. If the endpoint
- * is paused or disabled, the delivery is `held` until that changes.
+ * endpoint. A cooldown of the endpoint's breaker ends. A delivery under way is left alone. One
+ * whose lease is over is taken from its worker: a claim that came to no outcome counts as an
+ * attempt, so that no number is given twice, and without a lease its verdict changes nothing. If
+ * the endpoint is paused or disabled, the delivery is `held` until that changes.
  */
 export function retryDelivery(
   schema: string,

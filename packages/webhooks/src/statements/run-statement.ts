@@ -39,7 +39,8 @@ export async function firstRow<Row>(
  * Makes `store-not-migrated` of a missing table or function, and the store's own error of the rest.
  */
 function codedError(error: unknown, schemaName: string): OncekeyError | OptionsError {
-  if (!MISSING.has(sqlState(error) ?? '')) return refusedInput(error) ?? storeError(error, schemaName)
+  if (!MISSING.has(sqlState(error) ?? ''))
+    return refusedInput(error) ?? storeError(error, schemaName)
   return new OncekeyError(
     'store-not-migrated',
     `The tables of webhooks are missing in the schema "${schemaName}", or older than this release. Run ` +

@@ -77,7 +77,8 @@ test('a verdict that cannot be written keeps back no other', async () => {
   const worker = hooks.createWorker({ concurrency: 8, endpointConcurrency: 8 })
   const under = worker.deliverOnce()
   await waitFor(
-    async () => [...(await statesOf()).values()].filter((state) => state === 'delivered').length === 7,
+    async () =>
+      [...(await statesOf()).values()].filter((state) => state === 'delivered').length === 7,
     { what: 'the others to be on record' },
   )
   await database.query('drop trigger refuses on oncekey.webhook_deliveries')

@@ -246,6 +246,7 @@ test('verdicts of one endpoint that are recorded together count in the order of 
       leaseMs: 60_000,
       breakerFailures: 100,
       mostUnfinished: 5,
+      mostBytes: 16_777_216,
     })
     const claimed = await database.query<{ delivery: string }>(claim.text, [...claim.values])
     const { text, values } = recordVerdicts(

@@ -6,8 +6,8 @@ import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.
 const database = webhooksDatabase()
 beforeEach(() => database.empty())
 
-// A bug: PostgreSQL was asked for the data within the body, and refuses JSON with such an escape, so
-// that a letter which had died of it could neither be looked at nor be mended.
+// A bug: PostgreSQL was asked for the data within the body, and refuses JSON with such an escape. A
+// letter that had died of it could neither be looked at nor be mended.
 test.each([
   ['an escaped NUL', '{"name":"x\\u0000y","data":1}'],
   ['half a character', '{"name":"x\\ud800y","data":1}'],

@@ -185,7 +185,8 @@ test('a replay sends the second party of an event what it was sent', async () =>
   expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toEqual([both.id])
 })
 
-// A bug: a name that one customer had used brought the other's replay to nothing, and its id to them.
+// A bug: under a name that one customer had used, another's replay did nothing, and returned the id
+// of the first.
 test('the name of a start is a customer’s own', async () => {
   const hooks = database.hooks({ customerOf: ({ headers }) => headers.customer })
   const since = new Date(Date.now() - 1_000)

@@ -12,9 +12,9 @@ export function maskedLetter<Letter extends DeadLetter>(
   return letter.error === null ? letter : { ...letter, error: maskedError(letter.error, options) }
 }
 
-export function maskedError(
-  error: AttemptError,
+export function maskedError<Told extends Omit<AttemptError, 'stack'>>(
+  error: Told,
   { isMasked }: Pick<ResolvedOptions, 'isMasked'>,
-): AttemptError {
+): Told {
   return isMasked && error.quotes !== undefined ? { ...error, message: error.fingerprint } : error
 }

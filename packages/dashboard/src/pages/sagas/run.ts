@@ -114,7 +114,9 @@ function masked(run: ShownWholeRun, { mask }: ResolvedOptions): ShownWholeRun {
   return {
     ...run,
     error: told(run.error),
-    timeline: run.timeline.map((entry) => ({ ...entry, error: told(entry.error) })),
+    timeline: run.timeline.map((entry) =>
+      entry.error === undefined ? entry : { ...entry, error: told(entry.error) },
+    ),
     input: hide(run.input),
     steps: run.steps.map((step) => ({ ...step, result: hide(step.result) })),
   }

@@ -4,9 +4,5 @@ import { rotateOrRaise } from '../functions/rotate-webhook-secret-2.ts'
 
 /** What is reported as fanned out, or as done by an operator, was written. */
 export function droppedWrites(schema: string): string[] {
-  return [
-    writtenFunction(schema, 'webhook_written'),
-    fanOutOrRaise(schema),
-    rotateOrRaise(schema),
-  ]
+  return [writtenFunction(schema, 'webhook_written'), fanOutOrRaise(schema), rotateOrRaise(schema)]
 }

@@ -4,6 +4,7 @@ import { failuresOfEndpoints } from './0002-failures-of-endpoints.ts'
 import { waysOfEndpoints } from './0003-ways-of-endpoints.ts'
 import { answersToWhatWasSent } from './0004-answers-to-what-was-sent.ts'
 import { timesAndRotation } from './0005-times-and-rotation.ts'
+import { claimsWithinBytes } from './claims-within-bytes.ts'
 import { webhookCommentsAndViews } from './comments-and-views.ts'
 import { droppedWrites } from './dropped-writes.ts'
 import { editedDeliveries } from './edited-deliveries.ts'
@@ -21,5 +22,6 @@ export const webhookMigrations: PackageMigrations = {
     editedDeliveries,
     webhookCommentsAndViews,
     droppedWrites,
+    claimsWithinBytes,
   ],
 }
