@@ -100,3 +100,12 @@ test('a run that this process drives is not given back with those', async () => 
   await driven
   expect(await sagas.get(id)).toMatchObject({ state: 'completed' })
 })
+
+test('two runners that were given the same name have different ones', async () => {
+  const { flow } = await behindProxy('named-alike')
+  const [a, b] = [0, 1].map(() =>
+    createSagaRunner({ client: database.pool(), sagas: [flow], node: 'worker' }),
+  )
+  expect(a?.node).toMatch(/^worker\//)
+  expect(a?.node).not.toBe(b?.node)
+})
