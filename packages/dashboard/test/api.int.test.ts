@@ -224,3 +224,37 @@ test('what cannot be read is a 400, and not a database that does not tell', asyn
   )
   expect(edited.status).toBe(400)
 })
+
+// A bug: a second click, or a reload where the reply was lost, replayed everything twice.
+test('a form that starts something starts it once', async () => {
+  const show = dashboard({
+    webhooks: shop.hooks,
+    deadLetters: [shop.hooks.deadLetters],
+    authorize: () => ({ actor: 'a person', may: 'all' }),
+  })
+  await deadDelivery()
+  for (const [page, action] of [
+    [`webhooks/endpoint?id=${shop.endpointId}`, 'replay'],
+    ['dead-letters/preview?source=webhooks', '../redrives/start'],
+  ] as const) {
+    const shown = await (await show(new Request(`https://shop.example/${page}`))).text()
+    const form = shown.split('<form').find((each) => each.includes(`action="${action}"`)) ?? ''
+    const inputs = [...form.matchAll(/name="(\w+)"(?: value="([^"]*)")?/g)]
+    const fields = new URLSearchParams(inputs.map(([, name = '', value = '']) => [name, value]))
+    for (const [name, value] of [
+      ['note', 'once'],
+      ['confirmed', 'yes'],
+      ['since', '2026-01-01T00:00:00Z'],
+    ] as const) {
+      fields.set(name, value)
+    }
+    const send = async () => {
+      const path = new URL(action, `https://shop.example/${page}`)
+      const request = new Request(path, { method: 'POST', body: fields })
+      return (await show(request)).headers.get('location')
+    }
+    const first = await send()
+    expect(first).toMatch(/id=\d+/)
+    expect(await send()).toBe(first)
+  }
+})

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Content, type Html, html } from './html.ts'
 
 /** A form that does something: with a reason, and with what follows from it to be confirmed. */
@@ -18,6 +19,14 @@ ${more}
 <label class="check"><input type="checkbox" name="confirmed" value="yes" required> ${warning}</label>
 <button class="grave">${label}</button>
 </form>`
+}
+
+/**
+ * A hidden field that names what the form starts: a second click, or a reload after a lost reply,
+ * sends the same name and starts nothing.
+ */
+export function nameOfStart(): { readonly requestId: string } {
+  return { requestId: randomUUID() }
 }
 
 /** A form of one button, for what changes nothing that is stored. */

@@ -41,7 +41,11 @@ export interface WebhooksSource {
     /** Returns the id of the redrive; undefined where there is no such endpoint. */
     replay(
       window: { readonly endpointId: string; readonly since: Date; readonly until?: Date },
-      pace: Act & { readonly ratePerSecond?: number; readonly limit?: number },
+      pace: Act & {
+        readonly ratePerSecond?: number
+        readonly limit?: number
+        readonly requestId?: string
+      },
     ): Promise<string | undefined>
   }
 }

@@ -1,5 +1,5 @@
 import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
-import { actForm } from '../../html/act-form.ts'
+import { actForm, nameOfStart } from '../../html/act-form.ts'
 import { type Html, html } from '../../html/html.ts'
 import { errorOf, facts, linkTo, table, time } from '../../html/parts.ts'
 import { mayAct } from '../../routing/access.ts'
@@ -83,7 +83,7 @@ function redriveForm(
   const most = isRecorded ? matched : Math.min(matched, MOST_REDRIVEN)
   return actForm({
     action: isRecorded ? '../redrives/start' : 'redrive',
-    hidden: { source, ...fieldsOf(filter) },
+    hidden: { source, ...fieldsOf(filter), ...(isRecorded && nameOfStart()) },
     label: 'Redrive them, the oldest first',
     warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
     more: html`<label>At most<input name="limit" value="${most}" inputmode="numeric" required></label>

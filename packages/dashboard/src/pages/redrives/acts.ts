@@ -16,6 +16,10 @@ import { hasRedrives, redrivesOf } from './source.ts'
 const PACE: Readonly<Record<string, Described>> = {
   ratePerSecond: { about: 'How many a second; 50 where it is left out.' },
   limit: { about: 'The most to take; all that match where it is left out.' },
+  requestId: {
+    about:
+      'A name for this start. Sent again with it, because the reply was lost, it starts nothing.',
+  },
 }
 
 export const startRedrive: ActRoute = confirmedAct({
@@ -80,10 +84,15 @@ function started(source: string, id: string, root = '') {
   return { to, result: { id } }
 }
 
-function paceOf(form: Form): { readonly ratePerSecond?: number; readonly limit?: number } {
+function paceOf(form: Form): {
+  readonly ratePerSecond?: number
+  readonly limit?: number
+  readonly requestId?: string
+} {
   const pace = ['ratePerSecond', 'limit'].flatMap((name) => {
     const value = form.optional(name)
     return value === undefined ? [] : [[name, Number(value)] as const]
   })
-  return Object.fromEntries(pace)
+  const requestId = form.optional('requestId')
+  return { ...Object.fromEntries(pace), ...(requestId !== undefined && { requestId }) }
 }
