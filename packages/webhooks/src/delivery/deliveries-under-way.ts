@@ -19,6 +19,8 @@ export interface DeliveriesUnderWay {
   free(): number
   /** How many bytes of bodies more. */
   freeBytes(): number
+  /** The ids of those under way. */
+  ids(): string[]
   /** How many are under way to each endpoint, by its id. */
   readonly perEndpoint: ReadonlyMap<string, number>
   /** Attempts a delivery and records the verdict. Never rejects. */
@@ -42,13 +44,14 @@ export function deliveriesUnderWay(
   },
 ): DeliveriesUnderWay {
   const recorder = verdictRecorder(options)
-  const underWay = new Set<Promise<void>>()
+  const underWay = new Map<Promise<void>, string>()
   const perEndpoint = new Map<string, number>()
   let bytes = 0
 
   return {
     free: () => most - underWay.size,
     freeBytes: () => MOST_BYTES - bytes,
+    ids: () => [...underWay.values()],
     perEndpoint,
     send(leased) {
       const size = leased.delivery.body.length
@@ -59,11 +62,11 @@ export function deliveriesUnderWay(
         count(leased.delivery.endpointId, -1)
         ended()
       })
-      underWay.add(sending)
+      underWay.set(sending, leased.delivery.id)
       count(leased.delivery.endpointId, 1)
       return sending
     },
-    allEnded: () => Promise.all(underWay),
+    allEnded: () => Promise.all(underWay.keys()),
   }
 
   async function attemptAndRecord({ delivery, leaseEnd }: LeasedDelivery): Promise<void> {

@@ -13,6 +13,7 @@ describe('claims', () => {
     breakerFailures: 5,
     mostUnfinished: 5,
     mostBytes: 16_777_216,
+    worker: 'here',
   }
   const claim = async (changes: Partial<typeof question> = {}, pool = database.pool()) => {
     const { text, values } = claimDeliveries('oncekey', { ...question, ...changes })

@@ -247,6 +247,7 @@ test('verdicts of one endpoint that are recorded together count in the order of 
       breakerFailures: 100,
       mostUnfinished: 5,
       mostBytes: 16_777_216,
+      worker: 'here',
     })
     const claimed = await database.query<{ delivery: string }>(claim.text, [...claim.values])
     const { text, values } = recordVerdicts(

@@ -19,13 +19,16 @@
  * `in_most_bytes` bounds the bodies of one claim together. At least one is claimed, however long it
  * is. Fifty bodies of two megabytes in one reply ended the worker that asked, and each next one.
  *
+ * `in_worker` is noted with the epoch, since a claim of the release before notes nothing: it is how a
+ * worker finds what it claimed and never heard of.
+ *
  * `in_able` is false for a release that does not send an endpoint's own headers or certificates. It
  * is given no delivery that needs them.
  */
 export function claimWithinBytes(schema: string): string {
   return `create function ${schema}.claim_webhooks_3(in_limit integer, in_per_endpoint integer,
       in_under_way json, in_lease_ms bigint, in_breaker_failures integer, in_most_unfinished integer,
-      in_able boolean, in_most_bytes bigint)
+      in_able boolean, in_most_bytes bigint, in_worker text)
     returns setof text language plpgsql volatile set enable_seqscan = off set jit = off as $$
     begin
       return query
@@ -110,6 +113,7 @@ export function claimWithinBytes(schema: string): string {
       ), claimed as (
         update ${schema}.webhook_deliveries d
           set epoch = d.epoch + 1, unfinished = d.unfinished + 1,
+            claimed_by = in_worker || ' ' || (d.epoch + 1),
             leased_until = now() + in_lease_ms * interval '1 millisecond'
           from picked p where not p.poison and d.id = p.id
           returning d.id, d.epoch, d.message_id, d.endpoint_id, d.attempts, d.unfinished, d.tries
