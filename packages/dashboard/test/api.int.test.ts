@@ -240,7 +240,8 @@ test('a form that starts something starts it once', async () => {
     const shown = await (await show(new Request(`https://shop.example/${page}`))).text()
     const form = shown.split('<form').find((each) => each.includes(`action="${action}"`)) ?? ''
     const inputs = [...form.matchAll(/name="(\w+)"(?: value="([^"]*)")?/g)]
-    const fields = new URLSearchParams(inputs.map(([, name = '', value = '']) => [name, value]))
+    const fields = new URLSearchParams()
+    for (const [, name = '', value = ''] of inputs) fields.set(name, value)
     for (const [name, value] of [
       ['note', 'once'],
       ['confirmed', 'yes'],

@@ -19,8 +19,8 @@
  * `in_most_bytes` bounds the bodies of one claim together. At least one is claimed, however long it
  * is. Fifty bodies of two megabytes in one reply ended the worker that asked, and each next one.
  *
- * `in_worker` is noted with the epoch, since a claim of the release before notes nothing: it is how a
- * worker finds what it claimed and never heard of.
+ * `in_worker` is noted with the epoch, since a claim of the release before notes nothing: it is how
+ * a worker finds what it claimed and never heard of.
  *
  * `in_able` is false for a release that does not send an endpoint's own headers or certificates. It
  * is given no delivery that needs them.
