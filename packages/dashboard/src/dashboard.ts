@@ -137,6 +137,7 @@ function failed(seen: Shown, error: unknown): Response {
     return told(seen, 400, 'That cannot be', error.message, form)
   }
   if (error instanceof OncekeyError) {
+    if (error.code === 'event-invalid') return told(seen, 400, 'That cannot be', error.message)
     const text = `${error.message} (${error.code}) Nothing is known to have been done. Reload to ask again.`
     if (error.code === 'seal-broken' || error.code === 'seal-key-missing') {
       return told(seen, 409, 'It does not open', `${error.message} (${error.code})`)

@@ -11,7 +11,7 @@ export { auditCall, deadLetterTarget } from './operator/audit/audit-call.ts'
 export type { RedriveKind } from './operator/redrives/redrive-kind.ts'
 export { redrivesOf, startRedriveOf } from './operator/redrives/redrives-of.ts'
 export { commentsOn, type TableComment } from './schema/comments/comments-on.ts'
-export { refuseDropped } from './schema/functions/expressions/must-be-written.ts'
+export { refuseDropped, writtenFunction } from './schema/functions/expressions/must-be-written.ts'
 export {
   type MigrateOptions,
   migratePackage,
@@ -37,4 +37,4 @@ export type {
   Statement,
 } from './sql/sql-client.ts'
 export { isOutcomeKnown, sqlState } from './sql/sql-state.ts'
-export { storeError } from './sql/store-error.ts'
+export { refusedInput, storeError } from './sql/store-error.ts'

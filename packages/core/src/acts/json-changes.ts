@@ -11,8 +11,8 @@ export interface JsonChange {
 
 /**
  * Lists where two JSON texts differ, for the audit trail: at most 100 places, each text cut at 500
- * characters. If the texts differ only in what JavaScript cannot hold, such as the last digits of a
- * long integer, the list has one change, which is the whole document.
+ * characters. What a database cannot keep is replaced by U+FFFD. Texts that differ only in what
+ * JavaScript cannot hold, such as the last digits of a long integer, differ as a whole.
  */
 export function jsonChanges(before: string, after: string): readonly JsonChange[] {
   if (before === after) return []
@@ -33,7 +33,7 @@ function collect(path: string, before: unknown, after: unknown, into: JsonChange
     return
   }
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    const below = `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`
+    const below = `${path}/${keepable(name.replaceAll('~', '~0').replaceAll('/', '~1'))}`
     collect(below, own(before, name), own(after, name), into)
   }
 }
@@ -46,8 +46,14 @@ function own(parent: Record<string, unknown>, name: string): unknown {
   return Object.hasOwn(parent, name) ? parent[name] : undefined
 }
 
+/** A cut may fall between the halves of a character. */
 function cut(text: string): string {
-  return text.length > 500 ? `${text.slice(0, 500)}…` : text
+  return keepable(text.length > 500 ? `${text.slice(0, 500)}…` : text)
+}
+
+/** Text that every database keeps, for people to read: without NUL and without half characters. */
+function keepable(text: string): string {
+  return text.replaceAll('\0', '\ufffd').toWellFormed()
 }
 
 const MOST_CHANGES = 100

@@ -48,6 +48,8 @@ export interface AttemptError {
    * numbers and ids.
    */
   readonly fingerprint: string
+  /** The message has the beginning of what a receiver answered in it. */
+  readonly quotes?: 'response'
 }
 
 export interface TakeDue {

@@ -28,3 +28,14 @@ test('is bounded, however many places differ and however long they are', () => {
   const [change] = jsonChanges('"a"', JSON.stringify('x'.repeat(1_000_000)))
   expect(change?.after?.length).toBeLessThan(600)
 })
+
+// A bug: what was cut in the middle of an emoji, or named by a NUL, was refused by jsonb, so that
+// the edit could not be made.
+test('holds nothing that a database refuses', () => {
+  const [cut] = jsonChanges('""', JSON.stringify(`${'x'.repeat(498)}😀`))
+  expect(cut?.after).toBe(`"${'x'.repeat(498)}\ufffd…`)
+  expect(jsonChanges('{"a\\u0000":1}', '{"a\\ud800":"\\u0000"}')).toEqual([
+    { path: '/a\ufffd', before: '1' },
+    { path: '/a\ufffd', after: '"\\u0000"' },
+  ])
+})

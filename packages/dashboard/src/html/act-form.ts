@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type Content, type Html, html } from './html.ts'
 
 /** A form for an act: it asks for a reason, and has a checkbox that confirms the consequences. */
@@ -20,7 +21,15 @@ ${more}
 </form>`
 }
 
-/** A form with one button, for something that changes nothing that is stored. */
+/**
+ * A hidden field that names what the form starts: a second click, or a reload after a lost reply,
+ * sends the same name and starts nothing.
+ */
+export function nameOfStart(): { readonly requestId: string } {
+  return { requestId: randomUUID() }
+}
+
+/** A form of one button, for what changes nothing that is stored. */
 export function buttonForm(
   action: string,
   hidden: Readonly<Record<string, string>>,

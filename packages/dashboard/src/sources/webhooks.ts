@@ -43,7 +43,11 @@ export interface WebhooksSource {
     /** Returns the id of the redrive; undefined if there is no such endpoint. */
     replay(
       window: { readonly endpointId: string; readonly since: Date; readonly until?: Date },
-      pace: Act & { readonly ratePerSecond?: number; readonly limit?: number },
+      pace: Act & {
+        readonly ratePerSecond?: number
+        readonly limit?: number
+        readonly requestId?: string
+      },
     ): Promise<string | undefined>
   }
 }

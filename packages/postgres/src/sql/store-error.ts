@@ -1,4 +1,4 @@
-import { OncekeyError } from '@oncekey/core'
+import { OncekeyError, OptionsError } from '@oncekey/core'
 import { isOtherEncoding, isPreparedElsewhere, isReadOnlyServer } from './session-fitness.ts'
 import { sqlState } from './sql-state.ts'
 
@@ -46,6 +46,19 @@ export function storeError(error: unknown, schema: string): OncekeyError {
     { cause: error },
   )
 }
+
+/**
+ * For statements whose parameters people write: an error that says that one of them cannot be read,
+ * such as an id with a NUL in it or the wrong page of a list. The database is well, and would say
+ * the same again.
+ */
+export function refusedInput(error: unknown): OptionsError | undefined {
+  if (!sqlState(error)?.startsWith(DATA_EXCEPTION)) return undefined
+  return new OptionsError(`PostgreSQL cannot read what was given: ${(error as Error).message}.`)
+}
+
+/** The class of SQLSTATEs for values that cannot be used. */
+const DATA_EXCEPTION = '22'
 
 /** No such table, column, function or schema. */
 const NOT_THERE = new Set(['42P01', '42703', '42883', '3F000'])

@@ -53,7 +53,10 @@ async function driveToEnd<Tx>(
     taken = undefined
     try {
       const stopped = await forward(runner, definition, held, run)
-      if (stopped?.kind === 'lost') tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
+      if (stopped?.kind === 'lost') {
+        runner.unanswered.lost(id)
+        tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
+      }
       if (stopped?.kind === 'cancelled') {
         // The cancellation has recorded what has to be undone, so the run is read again.
         taken = await retake(runner, id, epoch)
@@ -132,14 +135,15 @@ function goesOn<Tx>(runner: RunnerState<Tx>, move: Move): boolean {
 }
 
 async function retake<Tx>(
-  { client, statements, node, leaseMs, acquireTimeoutMs }: RunnerState<Tx>,
+  { client, statements, node, leaseMs, acquireTimeoutMs, unanswered }: RunnerState<Tx>,
   id: string,
   epoch: number,
 ): Promise<Taken | undefined> {
-  const askedAt = performance.now()
-  const [row] = await client.query(statements.takeRun({ id, epoch, owner: node, leaseMs }), {
-    timeoutMs: acquireTimeoutMs,
-  })
+  const statement = statements.takeRun({ id, epoch, owner: node, leaseMs })
+  const { answer, askedAt } = await unanswered.taking(id, () =>
+    client.query(statement, { timeoutMs: acquireTimeoutMs }),
+  )
+  const [row] = answer
   return row?.run == null ? undefined : { json: JSON.parse(row.run), askedAt }
 }
 

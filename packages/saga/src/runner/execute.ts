@@ -176,11 +176,12 @@ async function takeAndDrive<Tx>(
   id: string,
 ): Promise<boolean> {
   const { client, statements, node, leaseMs, acquireTimeoutMs } = runner
-  const askedAt = performance.now()
   const statement = statements.takeRun({ id, epoch: null, owner: node, leaseMs })
+  const ask = () => client.query(statement, { timeoutMs: acquireTimeoutMs })
   let driving: Promise<void> | undefined
   try {
-    const [row] = await asked(runner, client.query(statement, { timeoutMs: acquireTimeoutMs }))
+    const { answer, askedAt } = await asked(runner, runner.unanswered.taking(id, ask))
+    const [row] = answer
     if (row?.run == null) return false
     driving = drive(runner, definition, { json: JSON.parse(row.run), askedAt })
     return true

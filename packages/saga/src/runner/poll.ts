@@ -15,10 +15,11 @@ export async function takeDue<Tx>(
     leaseMs,
     limit,
   })
-  const askedAt = performance.now()
-  const [row] = await client.query(statement, { timeoutMs: acquireTimeoutMs }).catch((error) => {
+  const ask = () => client.query(statement, { timeoutMs: acquireTimeoutMs })
+  const { answer, askedAt } = await runner.unanswered.taking(undefined, ask).catch((error) => {
     throw sagaStoreError(error, schema)
   })
+  const [row] = answer
   const claimed: ClaimedJson = row?.runs == null ? [] : JSON.parse(row.runs)
   return claimed.flatMap((json) => {
     const definition = definitions.get(json.definition)

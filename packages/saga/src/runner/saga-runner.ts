@@ -26,6 +26,7 @@ import { leases } from '../state/leases.ts'
 import { resolveOptions, type SagaRunnerOptions } from '../state/runner-options.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 import { statementsFor } from '../state/statements.ts'
+import { unanswered } from '../state/unanswered.ts'
 import { reportError } from '../telemetry/channels.ts'
 import { type ExecuteOptions, execute, submit } from './execute.ts'
 import { type Loop, startLoop } from './loop.ts'
@@ -119,12 +120,14 @@ export interface SagaRunner<Tx> {
 export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner<Tx> {
   const resolved = resolveOptions(options)
   const statements = statementsFor(resolved.quotedSchema)
+  const driving: RunnerState<Tx>['driving'] = new Map()
   const runner: RunnerState<Tx> = {
     ...resolved,
     statements,
     leases: leases(resolved, statements),
     executeLimit: concurrencyLimit(resolved.executeConcurrency),
-    driving: new Map(),
+    driving,
+    unanswered: unanswered(resolved, statements, driving),
     draining: false,
     stopping: false,
   }

@@ -30,11 +30,11 @@ export async function startRun<Tx>(
     begun,
     traceparent,
   })
-  const askedAt = performance.now()
-  const rows = await client.query(statement, { timeoutMs: acquireTimeoutMs }).catch((error) => {
+  const ask = () => client.query(statement, { timeoutMs: acquireTimeoutMs })
+  const { answer, askedAt } = await runner.unanswered.taking(id, ask).catch((error) => {
     throw sagaStoreError(error, schema)
   })
-  if (rows.length === 0) return undefined
+  if (answer.length === 0) return undefined
   const row = { attempts: 0, compensation_attempts: 0, result: null, state: 'begun' as const }
   return {
     askedAt,

@@ -20,8 +20,8 @@ export interface SagaRunnerOptions<Tx> {
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
   /**
-   * The name of this process, which is stored as the owner of the runs it drives. @default host
-   * name, process id and a random part
+   * The name of this process in the runs it owns. A random part is added to it, since two that live
+   * side by side in a deploy must not have the same. @default host name and process id
    */
   readonly node?: string
   /**
@@ -98,7 +98,7 @@ export function resolveOptions<Tx>(options: SagaRunnerOptions<Tx>): ResolvedOpti
     client,
     schema,
     quotedSchema: quotedSchema(schema),
-    node: options.node ?? `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
+    node: `${options.node ?? `${hostname()}/${process.pid}`}/${randomUUID().slice(0, 8)}`,
     leaseMs: wholeNumber('leaseMs', options.leaseMs ?? 15_000, 100),
     concurrency,
     executeConcurrency: wholeNumber('executeConcurrency', options.executeConcurrency ?? left, 1),

@@ -2,6 +2,7 @@ import type { ConcurrencyLimit } from './concurrency-limit.ts'
 import type { Leases } from './leases.ts'
 import type { ResolvedOptions } from './runner-options.ts'
 import type { Statements } from './statements.ts'
+import type { Unanswered } from './unanswered.ts'
 
 /**
  * The part of a runner's state that is needed for inspecting and managing runs, without driving
@@ -24,7 +25,8 @@ export interface RunnerState<Tx> extends ResolvedOptions<Tx> {
    * The runs that this process drives; each promise resolves when the process is done with the run.
    */
   readonly driving: Map<string, Promise<void>>
-  /** Set once: the runner claims nothing more, and gives each run up after its current step. */
+  readonly unanswered: Unanswered
+  /** Set once: claims nothing more, and gives each run up after its current step. */
   draining: boolean
   /**
    * Set once, after `draining`: the runner aborts the steps that are under way and gives their runs

@@ -12,6 +12,7 @@ import { listRuns, purgeRuns } from '../statements/run-lists.ts'
 import { findRun, readRun, startRun } from '../statements/runs.ts'
 import {
   claimRuns,
+  giveBackUnanswered,
   holdRun,
   mendDueTimes,
   renewLeases,
@@ -30,6 +31,7 @@ export interface Statements {
   readonly listDeadRuns: ReturnType<typeof listDeadRuns>
   readonly redriveDeadRuns: ReturnType<typeof redriveDeadRuns>
   readonly findRun: ReturnType<typeof findRun>
+  readonly giveBackUnanswered: ReturnType<typeof giveBackUnanswered>
   readonly holdRun: ReturnType<typeof holdRun>
   readonly listRetryingRuns: ReturnType<typeof listRetryingRuns>
   readonly listRuns: ReturnType<typeof listRuns>
@@ -57,6 +59,7 @@ export function statementsFor(schema: string): Statements {
     listDeadRuns: listDeadRuns(schema),
     redriveDeadRuns: redriveDeadRuns(schema),
     findRun: findRun(schema),
+    giveBackUnanswered: giveBackUnanswered(schema),
     holdRun: holdRun(schema),
     listRetryingRuns: listRetryingRuns(schema),
     listRuns: listRuns(schema),

@@ -167,7 +167,7 @@ export function redriveDeadRuns(
         order by r.stuck_at, r.id
         limit $10::integer
     ), put as materialized (
-      select due.id, ${schema}.saga_resume_2(due.id, true) as state from due
+      select due.id, ${schema}.saga_resume_3(due.id, true) as state from due
     )
     select put.id, put.state,
         (select ${audit} from put where put.state in ('running', 'compensating')

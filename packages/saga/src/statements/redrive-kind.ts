@@ -29,7 +29,7 @@ export function redriveOfRuns(schema: string): RedriveKind {
           order by r.stuck_at, r.id
           for no key update of r
       ), resumed as materialized (
-        select due.id, ${schema}.saga_resume_2(due.id, true) as state from due
+        select due.id, ${schema}.saga_resume_3(due.id, true) as state from due
       ), put as materialized (
         select s.id, case when s.state in ('running', 'compensating') then 'redriven'
             else 'not-matched' end as outcome

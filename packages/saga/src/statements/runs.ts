@@ -2,8 +2,9 @@ import type { Statement } from '@oncekey/postgres/client'
 import type { FailureJson, RunStateJson, StepStateJson, StuckJson } from './run-json.ts'
 
 /**
- * Records a new run and returns its id; no row if the id exists. With an owner, the run belongs to
- * that process at once; without one, any process may take it.
+ * Records a new run and returns its id; no row if the id exists. With an owner it belongs to that
+ * process at once. Without one, any process may take it. Raises if a trigger drops a part of it:
+ * nobody would ever take a run without work.
  */
 export function startRun(schema: string): (run: NewRun) => Statement<{ id: string }> {
   const text = `
@@ -18,11 +19,15 @@ export function startRun(schema: string): (run: NewRun) => Statement<{ id: strin
           (run_id, definition, due_at, due_in_ms, owner, epoch, move, move_epoch)
         select id, $4::text, now() + $8::integer * interval '1 millisecond', $8::integer, $9::text, 1,
           $12::text, 1 from run
+        returning 1
     ), step as (
       insert into ${schema}.saga_steps (run_id, position, name, state)
         select id, 0, $10::text, 'begun' from run where $10::text is not null
+        returning 1
     )
-    select id from run`
+    select id from run
+      where ${schema}.saga_written('saga_work', exists (select from work))
+        and ${schema}.saga_written('saga_steps', $10::text is null or exists (select from step))`
 
   return (run) => ({
     name: 'saga_start_run',

@@ -31,7 +31,7 @@ export type ClaimedJson = readonly RunJson[]
  */
 export function takeRun(schema: string): (take: TakeRun) => Statement<{ run: string | null }> {
   const text = `
-    select ${schema}.saga_take_2($1::text, $2::bigint, $3::text, $4::integer)::text as run`
+    select ${schema}.saga_take_3($1::text, $2::bigint, $3::text, $4::integer)::text as run`
 
   return ({ id, epoch, owner, leaseMs }) => ({
     name: 'saga_take_run',
@@ -48,8 +48,38 @@ export interface TakeRun {
 }
 
 /**
- * Ties the transaction to a run. Raises if another process has the run, if the last move on record
- * is not the expected one, or if the run was cancelled.
+ * Makes due what a process owns and does not know of, because the question that took it got no
+ * answer. Nothing counts as lost. `kept` are the runs it does know of; a locked row is in a step's
+ * transaction or is being taken.
+ */
+export function giveBackUnanswered(schema: string): (of: GiveBack) => Statement {
+  const text = `
+    with unknown as materialized (
+      select w.run_id from ${schema}.saga_work w
+        where w.owner = $1::text
+          and w.due_at <= clock_timestamp() + $2::integer * interval '1 millisecond'
+          and w.run_id not in (select json_array_elements_text($3::json))
+        for no key update skip locked
+    )
+    update ${schema}.saga_work w set owner = null, due_at = now(), due_in_ms = 0
+      from unknown where w.run_id = unknown.run_id`
+
+  return ({ owner, leaseMs, kept }) => ({
+    name: 'saga_give_back_unanswered',
+    text,
+    values: [owner, leaseMs, JSON.stringify(kept)],
+  })
+}
+
+export interface GiveBack {
+  readonly owner: string
+  readonly leaseMs: number
+  readonly kept: readonly string[]
+}
+
+/**
+ * Ties the transaction to a run. Raises if another process has the run, the previous move is not on
+ * record, or the run was cancelled.
  */
 export function holdRun(schema: string): (hold: HoldRun) => Statement {
   const text = `

@@ -4,7 +4,8 @@ import type { ClaimedDelivery } from '../statements/claims.ts'
 import { keptText } from '../statements/kept-text.ts'
 import type { DeliveryVerdict, Verdict } from '../statements/verdicts.ts'
 import { tellAttempt, tellError, type WebhookTrace, webhookTrace } from '../telemetry/channels.ts'
-import { judge } from './judge.ts'
+import { judge, saysNothing } from './judge.ts'
+import { ABORTED } from './send.ts'
 import { signAndSend } from './sign-and-send.ts'
 
 /** Attempts one claimed delivery. Resolves with the verdict to record. Never rejects. */
@@ -75,8 +76,8 @@ async function verdictOf(
       options,
       signal,
     )
-    if (exchange.status === undefined && signal.aborted) {
-      return ourFault('aborted', 'The worker was stopped before an answer came.', 0)
+    if (exchange.failure === ABORTED && saysNothing(exchange, options.classify)) {
+      return ourFault(ABORTED.error, ABORTED.message, 0)
     }
     if (exchange.failure?.error === 'proxy-unavailable') {
       const { error, message } = exchange.failure

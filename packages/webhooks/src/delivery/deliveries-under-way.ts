@@ -12,12 +12,17 @@ export interface LeasedDelivery {
 }
 
 /**
- * The deliveries that one worker has under way. A delivery counts from its claim until its verdict
- * is on record, so the concurrency limit also bounds how many verdicts can wait for the database.
+ * What one worker has under way. A delivery counts from its claim until its verdict is on record,
+ * so the concurrency limit also bounds how many verdicts can wait for the database. Bodies count in
+ * bytes, too: a process holds each several times over.
  */
 export interface DeliveriesUnderWay {
   /** How many more deliveries may be claimed. */
   free(): number
+  /** How many bytes of bodies more. */
+  freeBytes(): number
+  /** The ids of those under way. */
+  ids(): string[]
   /** How many are under way to each endpoint, by its id. */
   readonly perEndpoint: ReadonlyMap<string, number>
   /** Attempts a delivery and records the verdict. Never rejects. */
@@ -41,23 +46,29 @@ export function deliveriesUnderWay(
   },
 ): DeliveriesUnderWay {
   const recorder = verdictRecorder(options)
-  const underWay = new Set<Promise<void>>()
+  const underWay = new Map<Promise<void>, string>()
   const perEndpoint = new Map<string, number>()
+  let bytes = 0
 
   return {
     free: () => most - underWay.size,
+    freeBytes: () => MOST_BYTES - bytes,
+    ids: () => [...underWay.values()],
     perEndpoint,
     send(leased) {
+      const size = leased.delivery.body.length
+      bytes += size
       const sending = attemptAndRecord(leased).finally(() => {
         underWay.delete(sending)
+        bytes -= size
         count(leased.delivery.endpointId, -1)
         ended()
       })
-      underWay.add(sending)
+      underWay.set(sending, leased.delivery.id)
       count(leased.delivery.endpointId, 1)
       return sending
     },
-    allEnded: () => Promise.all(underWay),
+    allEnded: () => Promise.all(underWay.keys()),
   }
 
   async function attemptAndRecord({ delivery, leaseEnd }: LeasedDelivery): Promise<void> {
@@ -71,3 +82,6 @@ export function deliveriesUnderWay(
     else perEndpoint.set(endpointId, now)
   }
 }
+
+/** Of bodies in base64. */
+const MOST_BYTES = 16 * 1024 * 1024

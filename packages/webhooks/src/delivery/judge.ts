@@ -54,8 +54,17 @@ function waitAfter(
 const standardWait = resolveSchedule(standardSchedule)
 
 /**
- * Classifies an exchange. If the body of the answer breaks off, a refusal still counts by its
- * status, but a success is retried.
+ * Whether an exchange ended before it said anything that counts: no answer came, or the answer was
+ * a success whose body did not end. A refusal counts by its status.
+ */
+export function saysNothing({ status, failure }: Exchange, classify: Classify): boolean {
+  return (
+    status === undefined || (failure !== undefined && classified(status, classify) === 'delivered')
+  )
+}
+
+/**
+ * A refusal counts by its status even if its body breaks off; a success that breaks off is retried.
  */
 function classOf({ status, failure }: Exchange, classify: Classify): ResponseClass {
   if (status === undefined) return 'transient'

@@ -73,7 +73,7 @@ export async function send(
     work.catch(() => {})
     truncated = await Promise.race([work, limit.over])
   } catch (error) {
-    failure = failureOf(error, limit.isOver(), timeoutMs)
+    failure = limit.isOver() ? late(timeoutMs) : signal?.aborted ? ABORTED : failureOf(error)
     truncated = seen.status !== undefined
   } finally {
     limit.clear()
@@ -160,8 +160,17 @@ async function exchange(
 
 const NO_CONTENT = 204
 
-function failureOf(error: unknown, timedOut: boolean, timeoutMs: number): ExchangeFailure {
-  if (timedOut) return { error: 'timeout', message: `No complete answer within ${timeoutMs} ms.` }
+function late(timeoutMs: number): ExchangeFailure {
+  return { error: 'timeout', message: `No complete answer within ${timeoutMs} ms.` }
+}
+
+/** The signal aborted the exchange. */
+export const ABORTED: ExchangeFailure = {
+  error: 'aborted',
+  message: 'The worker was stopped before a complete answer came.',
+}
+
+function failureOf(error: unknown): ExchangeFailure {
   const { code, name, message } = rootOf(error)
   return { error: String(code ?? name ?? 'error'), message: String(message ?? error) }
 }

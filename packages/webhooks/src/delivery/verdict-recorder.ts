@@ -1,4 +1,5 @@
 import { sleep } from '@oncekey/core'
+import { sqlState } from '@oncekey/postgres/client'
 import type { ResolvedOptions } from '../options/options.ts'
 import {
   type CrossedEndpoint,
@@ -23,11 +24,14 @@ interface WaitingVerdict {
 
 /**
  * Writes verdicts with one statement at a time. Verdicts that arrive while a statement runs share
- * the next one, so the busier a worker is, the fewer statements each verdict costs.
+ * the next one, so the busier a worker is, the fewer statements each verdict costs. If the database
+ * refuses what a statement says, the next one has half as many verdicts, so that one which cannot
+ * be written does not keep back those beside it.
  */
 export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
   let waiting: WaitingVerdict[] = []
   let writing = false
+  let most = MOST
 
   return {
     record: (verdict, leaseEnd) =>
@@ -42,18 +46,25 @@ export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
     while (waiting.length > 0) {
       // Attempts that end during this pause share the statement and its commit.
       await sleep(GATHER_MS)
-      const size = batchSizeOf(waiting)
+      const size = batchSizeOf(waiting.slice(0, most))
       const batch = waiting.slice(0, size)
       waiting = waiting.slice(size)
-      if (await write(batch)) continue
+      const end = await write(batch)
+      if (end === 'refused') most = Math.max(1, Math.floor(batch.length / 2))
+      else most = Math.min(MOST, most * 2)
+      if (end === 'written') continue
       // The database may recover, and until the leases end no other worker sends these deliveries.
       await sleep(RETRY_MS)
-      waiting = [...batch.filter(isStillLeased), ...waiting]
+      // One that is refused alone lets the others go first.
+      const isBad = end === 'refused' && batch.length === 1
+      waiting = (isBad ? [...waiting, ...batch] : [...batch, ...waiting]).filter(isStillLeased)
     }
     writing = false
   }
 
-  async function write(batch: readonly WaitingVerdict[]): Promise<boolean> {
+  async function write(
+    batch: readonly WaitingVerdict[],
+  ): Promise<'written' | 'refused' | 'unanswered'> {
     try {
       const statement = recordVerdicts(
         options.schema,
@@ -63,11 +74,11 @@ export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
       const rows = await options.sql.query(statement, { timeoutMs: TIMEOUT_MS })
       for (const { done } of batch) done()
       for (const { crossed } of rows) void report(JSON.parse(crossed))
-      return true
+      return 'written'
     } catch (error) {
       const deliveryIds = batch.map(({ verdict }) => verdict.id)
       tellError({ error, during: 'settle', deliveryIds })
-      return false
+      return REFUSALS.test(sqlState(error) ?? '') ? 'refused' : 'unanswered'
     }
   }
 
@@ -117,6 +128,8 @@ function messageOf(crossed: CrossedEndpoint): WebhookEndpointMessage {
   }
 }
 
+/** SQLSTATEs of data that is refused: sent again, it is refused again. */
+const REFUSALS = /^2[23]/
 const MOST = 200
 const MOST_BYTES = 4 * 1024 * 1024
 /** What a verdict has besides: ids, words, a URL and a message of up to 500 characters. */

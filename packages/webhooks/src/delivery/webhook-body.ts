@@ -13,3 +13,11 @@ export function webhookBody(event: {
   const timestamp = JSON.stringify(event.occurredAt.toISOString())
   return `{"type":${type},"timestamp":${timestamp},"data":${event.json}}`
 }
+
+/** The data in such a body, as its JSON text was written. */
+export function dataOf(body: string): string {
+  // The quotes within the type are escaped, so nothing before the data looks like this.
+  return body.slice(body.indexOf(DATA) + DATA.length, -1)
+}
+
+const DATA = ',"data":'

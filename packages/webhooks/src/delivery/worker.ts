@@ -1,8 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { endsWithin, type Redrives, waitedFor } from '@oncekey/core'
 import { type CarriedRedrives, carryRedrives } from '@oncekey/outbox'
 import type { ResolvedOptions } from '../options/options.ts'
-import { type ClaimedDelivery, claimDeliveries, releaseDeliveries } from '../statements/claims.ts'
+import {
+  type ClaimedDelivery,
+  claimDeliveries,
+  releaseDeliveries,
+  releaseUnanswered,
+} from '../statements/claims.ts'
 import { runStatement } from '../statements/run-statement.ts'
 import { tellError } from '../telemetry/channels.ts'
 import { clockWatch } from './clock-watch.ts'
@@ -51,6 +57,8 @@ export function createWorker(
   const worker = resolveWorkerOptions(given, options)
   const wake = createWake()
   const watchClock = clockWatch(options)
+  const name = randomUUID()
+  const claims = { underWay: 0, areUnanswered: false }
   let period = newWorkPeriod()
   const underWay = deliveriesUnderWay(options, {
     most: worker.concurrency,
@@ -117,23 +125,26 @@ export function createWorker(
   }
 
   async function claim(own: WorkPeriod): Promise<LeasedDelivery[]> {
-    const limit = underWay.free()
-    if (limit <= 0) return []
+    const [limit, mostBytes] = [underWay.free(), underWay.freeBytes()]
+    if (limit <= 0 || mostBytes <= 0) return []
     await watchClock()
-    // The time is taken before the statement is sent, so that our lease ends no later than the
-    // database's.
+    if (claims.areUnanswered && claims.underWay === 0) {
+      await runStatement(options, releaseUnanswered(options.schema, name, underWay.ids()))
+      claims.areUnanswered = false
+    }
+    // Measured from before the statement, so that our lease ends no later than the database's.
     const leaseEnd = performance.now() + worker.leaseMs
-    const rows = await runStatement(
-      options,
-      claimDeliveries(options.schema, {
-        limit,
-        perEndpoint: worker.endpointConcurrency,
-        underWay: underWay.perEndpoint,
-        leaseMs: worker.leaseMs,
-        breakerFailures: options.policy.breakerFailures,
-        mostUnfinished: worker.maxUnfinished,
-      }),
-    )
+    const statement = claimDeliveries(options.schema, {
+      limit,
+      perEndpoint: worker.endpointConcurrency,
+      underWay: underWay.perEndpoint,
+      leaseMs: worker.leaseMs,
+      breakerFailures: options.policy.breakerFailures,
+      mostUnfinished: worker.maxUnfinished,
+      mostBytes,
+      worker: name,
+    })
+    const rows = await heard(() => runStatement(options, statement))
     const claimed = rows.map(({ delivery }) => JSON.parse(delivery) as ClaimedDelivery)
     // The reply took so long that too little of the lease is left to send and to record the
     // outcome.
@@ -141,6 +152,23 @@ export function createWorker(
     if (!isLate && !own.isStopping) return claimed.map((delivery) => ({ delivery, leaseEnd }))
     await giveBack(claimed)
     return []
+  }
+
+  /**
+   * A claim that gets no answer may be committed. Its deliveries would count as sent by a worker
+   * that died, and after enough of that be dead as poison: they are given back before the next
+   * claim.
+   */
+  async function heard<Rows>(claim: () => Promise<Rows>): Promise<Rows> {
+    claims.underWay += 1
+    try {
+      return await claim()
+    } catch (error) {
+      claims.areUnanswered = true
+      throw error
+    } finally {
+      claims.underWay -= 1
+    }
   }
 
   async function giveBack(claimed: readonly ClaimedDelivery[]): Promise<void> {

@@ -5,26 +5,81 @@ import { sleep } from '@oncekey/core'
 export type ResolveName = (hostname: string) => Promise<readonly string[]>
 
 /**
- * Asks the system's name servers, or the given ones. `dns.lookup` is not used: it runs in a pool of
- * four threads, so four names with a dead name server would hold up every other name. It would also
- * read `/etc/hosts`, which names internal hosts.
+ * Asks the system's name servers, or the given ones. `dns.lookup` is not used, because it waits in
+ * a pool of four threads, where four names with a dead name server would hold up every other name.
+ * It also reads `/etc/hosts`, which names internal hosts.
+ *
+ * What `dns.lookup` does and a `Resolver` does not: a server that says that it cannot answer is not
+ * the last that is asked, and after a failure the system is asked anew which servers there are,
+ * because they change while a process runs.
  */
-export function nameServers(servers?: readonly string[]): ResolveName {
-  const resolver = new Resolver({ timeout: 2_000, tries: 2 })
-  if (servers !== undefined) resolver.setServers(servers)
+export function nameServers(servers?: readonly string[] | (() => readonly string[])): ResolveName {
+  const given = typeof servers === 'function' ? servers : servers && (() => servers)
+  let resolver = newResolver(given?.())
   return async (hostname) => {
     // RFC 6761: localhost is always loopback, and name servers are never asked for it.
     if (isLocalhost(hostname)) return ['127.0.0.1']
-    const questions = [resolver.resolve4(hostname), resolver.resolve6(hostname)]
-    const found = await Promise.allSettled(
-      questions.map((question) => Promise.race([question, graceAfter(questions, question)])),
-    )
-    const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
-    const [v4] = found
-    if (addresses.length === 0 && v4?.status === 'rejected') throw v4.reason
-    return addresses
+    const asked = resolver
+    try {
+      return await fromAny(asked, hostname)
+    } catch (error) {
+      if (isAnswer(error)) throw error
+      const anew = newResolver(given?.())
+      if (resolver === asked) resolver = anew
+      if (String(anew.getServers()) === String(asked.getServers())) throw error
+      return await fromAny(anew, hostname)
+    }
   }
 }
+
+function newResolver(servers?: readonly string[]): Resolver {
+  const resolver = new Resolver({ timeout: 2_000, tries: 2 })
+  if (servers !== undefined) resolver.setServers(servers)
+  return resolver
+}
+
+/** The next server is asked by the resolver itself only if the one before does not reply at all. */
+async function fromAny(resolver: Resolver, hostname: string): Promise<string[]> {
+  try {
+    return await addressesFrom(resolver, hostname)
+  } catch (error) {
+    if (!CANNOT_ANSWER.has(codeOf(error))) throw error
+    for (const server of resolver.getServers().slice(1)) {
+      try {
+        return await addressesFrom(newResolver([server]), hostname)
+      } catch (another) {
+        if (isAnswer(another)) throw another
+      }
+    }
+    throw error
+  }
+}
+
+async function addressesFrom(resolver: Resolver, hostname: string): Promise<string[]> {
+  const questions = [resolver.resolve4(hostname), resolver.resolve6(hostname)]
+  const found = await Promise.allSettled(
+    questions.map((question) => Promise.race([question, graceAfter(questions, question)])),
+  )
+  const addresses = found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+  if (addresses.length > 0) return addresses
+  const failures = found.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []))
+  // That there is no address of one kind says nothing where the other kind was not answered.
+  const failure = failures.find((each) => !isAnswer(each)) ?? failures[0]
+  if (failure !== undefined) throw failure
+  return []
+}
+
+/** Whether a server has answered, which the next one would do in the same way. */
+function isAnswer(error: unknown): boolean {
+  return codeOf(error) === 'ENOTFOUND' || codeOf(error) === 'ENODATA'
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | null)?.code)
+}
+
+/** A server replied, but not to the question. */
+const CANNOT_ANSWER = new Set(['ESERVFAIL', 'EREFUSED', 'ENOTIMP', 'EFORMERR', 'EBADRESP'])
 
 /**
  * Resolves with no addresses shortly after the other question (IPv4 or IPv6) was answered with

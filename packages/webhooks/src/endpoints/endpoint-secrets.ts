@@ -21,15 +21,16 @@ export interface EndpointSecrets {
   /** Lists the secrets in force, the newest first. Every delivery is signed with each of them. */
   secrets(id: string): Promise<EndpointSecret[]>
   /**
-   * Adds a new secret. The old one also signs until the overlap has passed by the database's clock,
-   * so that the receiver can switch at any time. Use `overlapMs: 0` if the old one leaked.
+   * Adds a new secret. The one before keeps signing beside it until the overlap is over, by the
+   * database's clock, so that the receiver can switch at any time. Use `overlapMs: 0` if the old
+   * one leaked, or does not open: nothing is sent while one of them does not.
    */
   rotateSecret(
     id: string,
     options?: {
       /** How long the old secret also signs. Milliseconds. @default 86_400_000, a day */
       readonly overlapMs?: number
-      /** @default the kind of the old secret */
+      /** @default the same as that of the secret before; `v1` if that does not open any more */
       readonly signature?: 'v1' | 'v1a'
       /** A secret of your own instead of a new one. */
       readonly secret?: SigningSecret
@@ -53,9 +54,7 @@ export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
     async rotateSecret(id, { overlapMs = 86_400_000, signature, secret } = {}, by) {
       wholeMs('overlapMs', overlapMs, 0)
       if (!isUuid(id)) return undefined
-      const [newest] = await inForce(id)
-      const version = signature ?? (newest === undefined ? 'v1' : parseSecret(newest.kept).version)
-      const { kept, shown } = newSecret(version, secret)
+      const { kept, shown } = newSecret(signature ?? (await presentVersion(id)), secret)
       const row = await firstRow(
         options,
         rotateSecret(
@@ -68,6 +67,17 @@ export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
       )
       return row && { secret: shown }
     },
+  }
+
+  /** A secret that does not open must not keep one that does from taking its place. */
+  async function presentVersion(id: string): Promise<'v1' | 'v1a'> {
+    const [newest] = await runStatement(options, listSecrets(schema, id))
+    if (newest === undefined) return 'v1'
+    try {
+      return parseSecret(openSecret(JSON.parse(newest.secret), id, options.seal)).version
+    } catch {
+      return 'v1'
+    }
   }
 
   async function inForce(id: string): Promise<(SecretJson & { readonly kept: SigningSecret })[]> {

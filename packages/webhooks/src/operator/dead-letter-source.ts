@@ -12,7 +12,7 @@ import {
   rowsToRead,
 } from '@oncekey/core'
 import { redrivesOf } from '@oncekey/postgres/client'
-import { webhookBody } from '../delivery/webhook-body.ts'
+import { dataOf, webhookBody } from '../delivery/webhook-body.ts'
 import type { ResolvedOptions } from '../options/options.ts'
 import { redriveOfDeliveries } from '../statements/dead-letter-redrive.ts'
 import { deadLetterStats, type StatsJson } from '../statements/dead-letter-stats.ts'
@@ -81,7 +81,7 @@ export function deadLetterSource(
       return {
         ...deadLetterOf(JSON.parse(row.letter)),
         source: row.source,
-        data: row.data,
+        data: dataOf(row.whole_body),
         replaces: row.replaces,
         replacedBy: row.replaced_by,
         headers: JSON.parse(row.headers),
@@ -127,7 +127,7 @@ export function deadLetterSource(
         const { type } = letter
         const body = webhookBody({ type, occurredAt: new Date(letter.occurredAt), json: data })
         const messageId = newEventId()
-        const changes = JSON.stringify(jsonChanges(found.data, data))
+        const changes = JSON.stringify(jsonChanges(dataOf(found.whole_body), data))
         const replacement = { id, messageId, body, changes, ...by }
         const made = await firstRow(options, replaceDeadLetter(schema, replacement))
         scheduled()
@@ -224,6 +224,7 @@ function errorOf({
     code: status === null ? error : String(status),
     stack: null,
     fingerprint: error,
+    ...(message === null && said !== '' && { quotes: 'response' as const }),
   }
 }
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { type ActedBy, actedBy, checkedPace, OptionsError, type RedriveStart } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
 import { type Statement, startRedriveOf } from '@oncekey/postgres/client'
@@ -161,11 +162,18 @@ export function deliveries(
       const filter = { endpointId, since, ...(until !== undefined && { until }) }
       const ask = <Row>(statement: Statement<Row>) => runStatement(options, statement)
       const start = startRedriveOf(ask, schema, redriveOfWindow(schema))
-      const id = await start(filter, { ...checkedPace({}, pace), requestId }, by)
+      const named = requestId === undefined ? undefined : nameOf(requestId, customer)
+      const id = await start(filter, { ...checkedPace({}, pace), requestId: named }, by)
       scheduled()
       return id
     },
   }
+}
+
+/** Names that customers choose never meet: each customer has their own. */
+function nameOf(requestId: string, customer: string | null): string {
+  if (customer === null || typeof requestId !== 'string' || requestId === '') return requestId
+  return hash('sha256', JSON.stringify([customer, requestId]))
 }
 
 function checkedWindow({ endpointId, since, until }: WindowFilter): WindowFilter {

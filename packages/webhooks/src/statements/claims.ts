@@ -18,11 +18,15 @@ export interface ClaimQuestion {
    * kills workers.
    */
   readonly mostUnfinished: number
+  /** The most bytes of bodies together, beyond the first. */
+  readonly mostBytes: number
+  /** The name of this worker in its claims. */
+  readonly worker: string
 }
 
 /**
  * Claims deliveries that are due and returns what to send, by
- * `schema/functions/claim-webhooks-2.ts`.
+ * `schema/functions/claim-webhooks-3.ts`.
  */
 export function claimDeliveries(
   schema: string,
@@ -32,8 +36,8 @@ export function claimDeliveries(
   return {
     name: 'claim_deliveries',
     text: `
-      select ${schema}.claim_webhooks_2($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
-        $6::integer, true) as delivery`,
+      select ${schema}.claim_webhooks_3($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
+        $6::integer, true, $7::bigint, $8::text) as delivery`,
     values: [
       limit,
       perEndpoint,
@@ -41,6 +45,8 @@ export function claimDeliveries(
       leaseMs,
       breakerFailures,
       mostUnfinished,
+      question.mostBytes,
+      question.worker,
     ],
   }
 }
@@ -75,13 +81,48 @@ export function releaseDeliveries(
 ): Statement {
   return {
     name: 'release_deliveries',
-    text: `
+    text: released(
+      schema,
+      `json_to_recordset($1::json) as c (id bigint, epoch integer)
+          where d.id = c.id and d.epoch = c.epoch and d.state = 'pending'
+            and d.leased_until is not null`,
+    ),
+    values: [JSON.stringify(claims.map(({ id, epoch }) => ({ id, epoch })))],
+  }
+}
+
+/**
+ * Gives back in the same way what a worker claimed and does not know of, because the claim got no
+ * answer. `kept` are the deliveries that it does know of.
+ */
+export function releaseUnanswered(
+  schema: string,
+  worker: string,
+  kept: readonly string[],
+): Statement {
+  return {
+    name: 'release_unanswered_deliveries',
+    text: released(
+      schema,
+      `(
+            select u.id from ${schema}.webhook_deliveries u
+              where u.state = 'pending' and u.leased_until is not null
+                and u.claimed_by = $1::text || ' ' || u.epoch
+                and u.id not in (select json_array_elements_text($2::json)::bigint)
+              for update skip locked
+          ) c
+          where d.id = c.id`,
+    ),
+    values: [worker, JSON.stringify(kept)],
+  }
+}
+
+function released(schema: string, claims: string): string {
+  return `
       with released as (
         update ${schema}.webhook_deliveries d
           set leased_until = null, unfinished = d.unfinished - 1
-          from json_to_recordset($1::json) as c (id bigint, epoch integer)
-          where d.id = c.id and d.epoch = c.epoch and d.state = 'pending'
-            and d.leased_until is not null
+          from ${claims}
           returning d.id, d.endpoint_id
       ), probed as materialized (
         select e.id from ${schema}.webhook_endpoints e
@@ -91,7 +132,5 @@ export function releaseDeliveries(
       )
       update ${schema}.webhook_endpoints e
         set blocked_until = null, probe_id = null
-        from probed p where e.id = p.id`,
-    values: [JSON.stringify(claims.map(({ id, epoch }) => ({ id, epoch })))],
-  }
+        from probed p where e.id = p.id`
 }

@@ -161,8 +161,8 @@ export function listRetrying(
 export interface FoundLetterRow extends DeadLetterRow {
   readonly source: string
   readonly headers: string
-  /** The event's data, as its JSON text was written. */
-  readonly data: string
+  /** The whole body: PostgreSQL refuses to look into JSON that has an escaped NUL somewhere. */
+  readonly whole_body: string
   readonly replaces: string | null
   readonly replaced_by: string | null
 }
@@ -173,7 +173,7 @@ export function findDeadLetter(schema: string, id: string): Statement<FoundLette
     name: 'find_dead_letter',
     text: `
       select ${deadLetterJson(schema)}, m.source, m.headers::text as headers,
-          (convert_from(m.body, 'UTF8')::json->'data')::text as data,
+          convert_from(m.body, 'UTF8') as whole_body,
           d.replaces::text as replaces, d.replaced_by::text as replaced_by
         from ${deadLetterTables(schema)}
         where d.id = $1::bigint

@@ -114,10 +114,12 @@ export function deliveryStates(
 }
 
 /**
- * Schedules a delivery for now and begins its retry schedule anew. The row is updated, so a
- * scheduled try is replaced. The delivery is sent before all others that wait for the endpoint, and
- * a cooldown of the endpoint's breaker ends. A delivery under way is not changed. If the endpoint
- * is paused or disabled, the delivery is `held` until that changes.
+ * Schedules a delivery for now and begins its retry schedule anew. It is the same row, so this
+ * replaces the try that was scheduled, and it goes ahead of everything else that waits for the
+ * endpoint. A cooldown of the endpoint's breaker ends. A delivery under way is left alone. One
+ * whose lease is over is taken from its worker: a claim that came to no outcome counts as an
+ * attempt, so that no number is given twice, and without a lease its verdict changes nothing. If
+ * the endpoint is paused or disabled, the delivery is `held` until that changes.
  */
 export function retryDelivery(
   schema: string,
@@ -147,8 +149,8 @@ export function retryDelivery(
             due_at = least(now(), (
               select min(o.due_at) - interval '1 millisecond' from ${schema}.webhook_deliveries o
                 where o.endpoint_id = b.endpoint_id and o.state = 'pending' and o.id <> b.id)),
-            unfinished = 0, reason = null, ended_at = null,
-            redrives = d.redrives + case b.state when 'dead' then 1 else 0 end,
+            attempts = d.attempts + d.unfinished, unfinished = 0, leased_until = null, reason = null,
+            ended_at = null, redrives = d.redrives + case b.state when 'dead' then 1 else 0 end,
             resolved_at = case b.state when 'dead' then now() else d.resolved_at end
           from before b
           where d.id = b.id and not (b.state = 'pending' and b.leased)
@@ -164,7 +166,9 @@ export function retryDelivery(
           when b.state in ('pending', 'dead', 'delivered') then 'scheduled'
           else 'ended' end as outcome,
           case when r.id is not null then ${audit} end::text as operation
-        from before b left join retried r on r.id = b.id`,
+        from before b left join retried r on r.id = b.id
+        where ${schema}.webhook_written('webhook_deliveries', r.id is not null
+          or b.state = 'pending' and b.leased or b.state not in ('pending', 'dead', 'delivered'))`,
     values: [id, by.actor, by.note],
   }
 }

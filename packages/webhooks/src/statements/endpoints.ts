@@ -69,8 +69,13 @@ export function insertEndpoint(
       ), s as (
         insert into ${schema}.webhook_secrets (endpoint_id, secret, seal)
           select e.id, $6::text, $7::text from e
+          returning id
       )
-      select ${endpointJson('e')}, ${audit}::text as operation from e`,
+      select ${endpointJson('e')}, ${audit}::text as operation
+        from (select) one left join e on true
+        where ${schema}.webhook_written(
+          case when e.id is null then 'webhook_endpoints' else 'webhook_secrets' end,
+          exists (select from s))`,
     values: [
       id,
       customer,
@@ -172,8 +177,8 @@ export function changeEndpoint(
       with was as materialized (
         select o.* from ${schema}.webhook_endpoints o
           where o.id = $1::uuid and o.status <> 'deleted' for no key update
-      )
-      update ${schema}.webhook_endpoints e
+      ), e as (
+        update ${schema}.webhook_endpoints e
         set url = coalesce($2::text, e.url),
           types = case when $3::json is null then e.types
             else array(select json_array_elements_text($3::json)) end,
@@ -190,7 +195,11 @@ export function changeEndpoint(
           blocked_until = case when $2::text <> e.url then null else e.blocked_until end,
           changed_at = now()
         from was where e.id = was.id
-        returning ${endpointJson('e')}, ${audit}::text as operation`,
+        returning e.*
+      )
+      select ${endpointJson('e')}, ${audit}::text as operation
+        from was left join e on e.id = was.id
+        where ${schema}.webhook_written('webhook_endpoints', e.id is not null)`,
     values: [
       id,
       url,
@@ -243,8 +252,8 @@ export function setEndpointStatus(
       with was as materialized (
         select o.id, o.status from ${schema}.webhook_endpoints o
           where o.id = $1::uuid and o.status <> 'deleted' for no key update
-      )
-      update ${schema}.webhook_endpoints e
+      ), e as (
+        update ${schema}.webhook_endpoints e
         set status = $2::text, reason = $3::text, changed_at = now(),
           headers = case when $2::text = 'deleted' then null else e.headers end,
           tls = case when $2::text = 'deleted' then null else e.tls end,
@@ -255,7 +264,11 @@ export function setEndpointStatus(
           failed_events = case when $2::text = 'enabled' then 0 else e.failed_events end,
           blocked_until = case when $2::text = 'enabled' then null else e.blocked_until end
         from was where e.id = was.id
-        returning ${endpointJson('e')}, ${audit}::text as operation`,
+        returning e.*
+      )
+      select ${endpointJson('e')}, ${audit}::text as operation
+        from was left join e on e.id = was.id
+        where ${schema}.webhook_written('webhook_endpoints', e.id is not null)`,
     values: [id, status, reason, act.actor, act.note ?? reason, act.name, endpointTarget(id)],
   }
 }

@@ -1,9 +1,10 @@
 import { auditCall, deadLetterTarget, type Statement } from '@oncekey/postgres/client'
 
 /**
- * Discards a dead delivery. Inserts a message of the same event with another body, under another
- * id, and one delivery of it to the same endpoint, due at once. The two deliveries name each other.
- * Returns no row if the delivery is not dead.
+ * Discards a dead delivery, and makes a message of the same event with another body, under another
+ * id, with one delivery for the same endpoint that is due at once. The two deliveries name each
+ * other. Returns no row where the delivery is not dead. Raises if a trigger drops a part of it: the
+ * letter would be dead still, and the other delivery under way.
  */
 export function replaceDeadLetter(
   schema: string,
@@ -50,7 +51,10 @@ export function replaceDeadLetter(
           from made where d.id = made.replaces
           returning d.id, d.endpoint_id, d.message_id
       )
-      select made.id::text as id, ${audit}::text as operation from made cross join done`,
+      select made.id::text as id, ${audit}::text as operation
+        from was left join made on true left join done on true
+        where ${schema}.webhook_written(case when exists (select from message)
+          then 'webhook_deliveries' else 'webhook_messages' end, done.id is not null)`,
     values: [by.id, by.messageId, by.body, by.actor, by.note, by.changes],
   }
 }

@@ -1,5 +1,11 @@
-import { OncekeyError } from '@oncekey/core'
-import { type SqlClient, type Statement, sqlState, storeError } from '@oncekey/postgres/client'
+import { OncekeyError, type OptionsError } from '@oncekey/core'
+import {
+  refusedInput,
+  type SqlClient,
+  type Statement,
+  sqlState,
+  storeError,
+} from '@oncekey/postgres/client'
 
 /** The connection and the schema that a statement runs on. */
 export interface WebhookTables {
@@ -33,8 +39,9 @@ export async function firstRow<Row>(
  * Turns an error into a documented one: `store-not-migrated` for a missing table or function, and
  * the store's own error for the rest.
  */
-function codedError(error: unknown, schemaName: string): OncekeyError {
-  if (!MISSING.has(sqlState(error) ?? '')) return storeError(error, schemaName)
+function codedError(error: unknown, schemaName: string): OncekeyError | OptionsError {
+  if (!MISSING.has(sqlState(error) ?? ''))
+    return refusedInput(error) ?? storeError(error, schemaName)
   return new OncekeyError(
     'store-not-migrated',
     `The tables of webhooks are missing in the schema "${schemaName}", or older than this release. Run ` +

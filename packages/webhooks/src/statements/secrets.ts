@@ -25,7 +25,7 @@ export interface SecretJson {
 }
 
 /**
- * Adds a secret to an endpoint, by `schema/functions/rotate-webhook-secret.ts`. Returns no row if
+ * Adds a secret to an endpoint, by `schema/functions/rotate-webhook-secret-2.ts`. Returns no row if
  * there is no such endpoint.
  */
 export function rotateSecret(
@@ -46,7 +46,7 @@ export function rotateSecret(
     name: 'rotate_secret',
     text: `
       select id::text, ${audit}::text as operation
-        from ${schema}.rotate_webhook_secret($1::uuid, $2::text, $3::text, $4::bigint,
+        from ${schema}.rotate_webhook_secret_2($1::uuid, $2::text, $3::text, $4::bigint,
         $5::integer) as id`,
     values: [
       endpointId,
@@ -64,7 +64,12 @@ export function rotateSecret(
 export function deleteSecrets(schema: string, endpointId: string): Statement {
   return {
     name: 'delete_secrets',
-    text: `delete from ${schema}.webhook_secrets where endpoint_id = $1::uuid`,
+    text: `
+      with gone as (
+        delete from ${schema}.webhook_secrets where endpoint_id = $1::uuid returning 1
+      )
+      select ${schema}.webhook_written('webhook_secrets', (select count(*) from gone) = (
+        select count(*) from ${schema}.webhook_secrets where endpoint_id = $1::uuid))`,
     values: [endpointId],
   }
 }

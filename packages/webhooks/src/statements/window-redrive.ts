@@ -8,10 +8,11 @@ export interface WindowFilter {
 }
 
 /**
- * How a redrive on record replays a period to one endpoint: sends each message of that time, of the
- * endpoint's customer and types, once more, whether it was delivered, was given up or was never
- * sent to it. Deliveries that are pending stay as they are. So do those that somebody discarded,
- * and those that were replaced by a message with other data, which is in the period itself.
+ * How a redrive on record replays a window to one endpoint: each message of that time, of its
+ * customer and its types, once more, whether it was delivered, gave up or was never sent there.
+ * What is pending already is left as it is; so is what somebody discarded, or has replaced by a
+ * message with other data, which is in the window itself. A message names one customer. That the
+ * event concerns another as well is known from the delivery that was made for them.
  */
 export function redriveOfWindow(schema: string): RedriveKind {
   return {
@@ -26,8 +27,10 @@ export function redriveOfWindow(schema: string): RedriveKind {
       `m.created_at >= $2::timestamptz
             and ($3::timestamptz is null or m.created_at < $3::timestamptz)`,
     join: `left join ${schema}.webhook_endpoints e on e.id = $1::uuid`,
-    isMeant: `(e.status <> 'deleted' and e.customer is not distinct from m.customer
-              and e.types && ${patternsOf('m.type')})`,
+    isMeant: `(e.status <> 'deleted' and e.types && ${patternsOf('m.type')}
+              and (e.customer is not distinct from m.customer or exists (
+                select from ${schema}.webhook_deliveries o
+                  where o.message_id = m.id and o.endpoint_id = $1::uuid)))`,
     values: (filter): readonly SqlValue[] => {
       const { endpointId, since, until } = filter as WindowFilter
       return [endpointId, since.toISOString(), until?.toISOString() ?? null]

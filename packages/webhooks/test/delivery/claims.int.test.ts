@@ -12,6 +12,8 @@ describe('claims', () => {
     leaseMs: 30_000,
     breakerFailures: 5,
     mostUnfinished: 5,
+    mostBytes: 16_777_216,
+    worker: 'here',
   }
   const claim = async (changes: Partial<typeof question> = {}, pool = database.pool()) => {
     const { text, values } = claimDeliveries('oncekey', { ...question, ...changes })

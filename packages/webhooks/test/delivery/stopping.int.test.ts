@@ -123,3 +123,23 @@ test('every time option accepts thirty days, and none that must end accepts Infi
   }
   expect(() => database.hooks().createWorker({ leaseMs: endless.timeoutMs })).toThrow(/leaseMs/)
 })
+
+// A bug: a 200 whose body had not ended yet counted as a failure of the endpoint.
+test('an acceptance that a stop breaks off counts as no failure', async () => {
+  const receiver = await startReceiver((_, response) => {
+    response.writeHead(200, { 'content-length': 10 })
+    response.write('ok')
+  })
+  const hooks = database.hooks({ breakerFailures: 1 })
+  const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  await fanOut(hooks, database.pool(), [eventOf()])
+  const worker = hooks.createWorker()
+  worker.start()
+  await waitFor(() => receiver.received.length, { what: 'the delivery to be under way' })
+  await worker.stop({ timeoutMs: 500 })
+  const [delivery] = await database.query(
+    'select state, tries, error, due_at <= now() as due from oncekey.webhook_deliveries',
+  )
+  expect(delivery).toEqual({ state: 'pending', tries: 0, error: 'aborted', due: true })
+  expect((await hooks.endpoints.get(endpoint.id))?.failingSince).toBeNull()
+})

@@ -15,6 +15,7 @@ afterEach(() => {
  */
 async function nameServer(
   records: Partial<Record<'A' | 'AAAA', readonly string[]>>,
+  rcode = 0,
 ): Promise<readonly string[]> {
   const socket = createSocket('udp4')
   open.push(socket)
@@ -25,7 +26,7 @@ async function nameServer(
     const found = records[type]
     if (question === undefined || found === undefined) return
     const answers = found.map((data) => ({ type, name: question.name, ttl: 1, data }))
-    const reply = packet.encode({ ...asked, type: 'response', answers })
+    const reply = packet.encode({ ...asked, type: 'response', flags: rcode, answers })
     socket.send(reply, port, address)
   })
   socket.bind(0, '127.0.0.1')
@@ -64,5 +65,36 @@ describe('the addresses of a name', () => {
   test('cannot be resolved if there are none', async () => {
     const servers = await nameServer({ A: [], AAAA: [] })
     await expect(nameServers(servers)('shop.example')).rejects.toMatchObject({ code: 'ENODATA' })
+  })
+
+  // A bug: the first server that said it could not answer was the last that was asked.
+  test.each([
+    ['SERVFAIL', 2],
+    ['NOTIMP', 4],
+    ['REFUSED', 5],
+  ])('are those of the next name server if the first answers %s', async (_, rcode) => {
+    const servers = [
+      ...(await nameServer({ A: [], AAAA: [] }, rcode)),
+      ...(await nameServer({ A: ['8.8.8.8'], AAAA: [] })),
+    ]
+    expect(await nameServers(servers)('shop.example')).toEqual(['8.8.8.8'])
+  })
+
+  test('cannot be resolved if no name server can answer', async () => {
+    const servers = [
+      ...(await nameServer({ A: [], AAAA: [] }, 5)),
+      ...(await nameServer({ A: [], AAAA: [] }, 2)),
+    ]
+    await expect(nameServers(servers)('shop.example')).rejects.toMatchObject({ code: 'EREFUSED' })
+  })
+
+  // A bug: the servers that the system had when the process began were asked for ever.
+  test('are asked of other name servers once the system has others', async () => {
+    let servers = await nameServer({ A: ['8.8.8.8'], AAAA: [] })
+    const resolve = nameServers(() => servers)
+    expect(await resolve('shop.example')).toEqual(['8.8.8.8'])
+    for (const socket of open.splice(0)) socket.close()
+    servers = await nameServer({ A: ['9.9.9.9'], AAAA: [] })
+    expect(await resolve('shop.example')).toEqual(['9.9.9.9'])
   })
 })

@@ -149,3 +149,21 @@ describe('the secrets of an endpoint', () => {
     ])
   })
 })
+
+// A bug: the error about a secret that does not open says to rotate it, and the rotation opened it
+// first.
+test('a secret that does not open any more is rotated', async () => {
+  const sealedBy = (name: string) =>
+    database.hooks({ seal: { current: name, keys: { [name]: randomBytes(32) } } })
+  const receiver = await startReceiver()
+  const { endpoint } = await sealedBy('lost').endpoints.register({
+    url: receiver.url,
+    types: ['*'],
+    signature: 'v1a',
+  })
+  const hooks = sealedBy('new')
+  const rotated = await hooks.endpoints.rotateSecret(endpoint.id, { overlapMs: 0 })
+  await fanOut(hooks, database.pool(), [eventOf()])
+  await hooks.createWorker().deliverOnce()
+  verified(receiver.received[0]!, rotated!.secret)
+})

@@ -247,6 +247,8 @@ test('verdicts of one endpoint that are recorded together count in the order of 
       leaseMs: 60_000,
       breakerFailures: 100,
       mostUnfinished: 5,
+      mostBytes: 16_777_216,
+      worker: 'here',
     })
     const claimed = await database.query<{ delivery: string }>(claim.text, [...claim.values])
     const { text, values } = recordVerdicts(

@@ -157,3 +157,49 @@ test('a dead delivery is redriven with other data, and its numbers stay exact', 
     outcome: 'replaced',
   })
 })
+
+// A bug: a message names one customer, and the endpoint of an event's other party got nothing.
+test('a replay sends the second party of an event what it was sent', async () => {
+  const receiver = await startReceiver(204)
+  const of = (party: string) =>
+    database.hooks({ consumerName: party, customerOf: ({ headers }) => headers[party] })
+  const [buyers, sellers] = [of('buyer'), of('seller')]
+  await buyers.endpoints.register({ url: receiver.url, types: ['*'], customer: 'ana' })
+  const { endpoint } = await sellers.endpoints.register({
+    url: receiver.url,
+    types: ['*'],
+    customer: 'shop',
+  })
+  const both = eventOf({ headers: { buyer: 'ana', seller: 'shop' } })
+  const notTheirs = eventOf({ headers: { buyer: 'ana' } })
+  for (const hooks of [buyers, sellers]) {
+    await fanOut(hooks, database.pool(), [both, notTheirs])
+  }
+  const worker = sellers.createWorker()
+  while ((await worker.deliverOnce()) > 0);
+  receiver.received.length = 0
+  const since = new Date(Date.now() - 3_600_000)
+  const id = (await sellers.deliveries.replay({ endpointId: endpoint.id, since })) ?? ''
+  const records = postgresRedrives({ client: database.pool() })
+  while ((await records.get(id))?.state === 'running') await worker.deliverOnce()
+  while ((await worker.deliverOnce()) > 0);
+  expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toEqual([both.id])
+})
+
+// A bug: under a name that one customer had used, another's replay did nothing, and returned the id
+// of the first.
+test('the name of a start is a customer’s own', async () => {
+  const hooks = database.hooks({ customerOf: ({ headers }) => headers.customer })
+  const since = new Date(Date.now() - 1_000)
+  const ids = new Set<string | undefined>()
+  for (const customer of ['acme', 'other', 'acme']) {
+    const own = hooks.forCustomer(customer)
+    const [known] = await own.endpoints.list()
+    const endpoint =
+      known ?? (await own.endpoints.register({ url: 'https://a.example', types: ['*'] })).endpoint
+    ids.add(
+      await own.deliveries.replay({ endpointId: endpoint.id, since }, { requestId: 'of today' }),
+    )
+  }
+  expect(ids.size).toBe(2)
+})

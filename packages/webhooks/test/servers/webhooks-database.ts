@@ -106,6 +106,9 @@ export async function fanOut(
       deriveKey: () => '',
     })
     await client.query('commit')
+  } catch (error) {
+    await client.query('rollback')
+    throw error
   } finally {
     client.release()
   }

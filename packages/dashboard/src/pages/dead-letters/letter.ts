@@ -5,6 +5,7 @@ import { badge, errorOf, facts, linkTo, payload, table, time } from '../../html/
 import { mayAct, type Viewer } from '../../routing/access.ts'
 import { NotFound, type PageRoute, page } from '../../routing/route.ts'
 import { FILTER } from './filter.ts'
+import { maskedError, maskedLetter } from './masked.ts'
 import { letterSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
@@ -36,8 +37,15 @@ export const deadLetterPage: PageRoute = page<{
     const data = options.mask(letter.data, 'event')
     return {
       source: source.name,
-      letter: { ...letter, data },
-      // If a mask has changed the data, it cannot be edited: the edit would send the mask's text.
+      letter: {
+        ...maskedLetter(letter, options),
+        data,
+        history: letter.history.map((attempt) => ({
+          ...attempt,
+          error: maskedError(attempt.error, options),
+        })),
+      },
+      // If a mask has changed the data, an edit of what is shown would send the mask's text.
       isEditable: source.replace !== undefined && data === letter.data,
     }
   },

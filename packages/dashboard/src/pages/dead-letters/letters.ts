@@ -6,6 +6,7 @@ import { mayAct } from '../../routing/access.ts'
 import { limitOf, PAGING } from '../../routing/paging.ts'
 import { type PageRoute, page } from '../../routing/route.ts'
 import { FILTER, fieldsOf, filterOf } from './filter.ts'
+import { maskedLetter } from './masked.ts'
 import { lettersSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
@@ -42,7 +43,8 @@ export const deadLettersPage: PageRoute = page<DeadLetters>({
     const list: DeadLetterSource['list'] =
       query.get('state') === 'retrying' ? source.listRetrying : source.list
     const [stats, found] = await Promise.all([source.stats(), list.call(source, filter, at)])
-    return { source: source.name, stats, page: found }
+    const items = found.items.map((letter) => maskedLetter(letter, options))
+    return { source: source.name, stats, page: { ...found, items } }
   },
   render(data, { options, query, viewer }): Html {
     const { source, stats, page } = data

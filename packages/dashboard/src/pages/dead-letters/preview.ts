@@ -4,13 +4,14 @@ import {
   LETTERS_LOOKED_AT,
   namesLetters,
 } from '@oncekey/core'
-import { actForm } from '../../html/act-form.ts'
+import { actForm, nameOfStart } from '../../html/act-form.ts'
 import { type Html, html } from '../../html/html.ts'
 import { errorOf, facts, linkTo, table, time } from '../../html/parts.ts'
 import { mayAct } from '../../routing/access.ts'
 import { type PageRoute, page } from '../../routing/route.ts'
 import { MOST_REDRIVEN } from './acts.ts'
 import { FILTER, fieldsOf, filterOf } from './filter.ts'
+import { maskedLetter } from './masked.ts'
 import { previewSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
@@ -51,7 +52,7 @@ export const previewPage: PageRoute = page<Preview>({
       source: source.name,
       matched,
       isWhole: namesLetters(filter) || depth <= LETTERS_LOOKED_AT,
-      sample: items,
+      sample: items.map((letter) => maskedLetter(letter, options)),
       isRecorded: source.redrives !== undefined,
     }
   },
@@ -97,12 +98,7 @@ function redriveForm(
   const most = isRecorded ? matched : Math.min(matched ?? MOST_REDRIVEN, MOST_REDRIVEN)
   return actForm({
     action: isRecorded ? '../redrives/start' : 'redrive',
-    // Sent a second time, the form leads to the redrive that it has started.
-    hidden: {
-      source,
-      ...fieldsOf(filter),
-      ...(isRecorded && { requestId: crypto.randomUUID() }),
-    },
+    hidden: { source, ...fieldsOf(filter), ...(isRecorded && nameOfStart()) },
     label: 'Redrive them, the oldest first',
     warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
     more: html`<label>At most${most === undefined && ', or all'}<input name="limit" value="${most ?? ''}" inputmode="numeric"></label>

@@ -19,6 +19,7 @@ const error: Readonly<Record<string, Schema>> = {
   code: orNull(text),
   fingerprint: text,
   'stack?': orNull(text),
+  'quotes?': oneOf(['response']),
 }
 
 const letter: Readonly<Record<string, Schema>> = {
@@ -36,7 +37,7 @@ const letter: Readonly<Record<string, Schema>> = {
   firstFailedAt: time,
   deadAt: orNull(time),
   dueAt: orNull(time),
-  resolution: orNull(oneOf(['redriven', 'already-done', 'discarded'])),
+  resolution: orNull(oneOf(['redriven', 'already-done', 'discarded', 'replaced'])),
   note: orNull(text),
 }
 

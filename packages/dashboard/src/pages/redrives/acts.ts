@@ -19,7 +19,7 @@ const START: Readonly<Record<string, Described>> = {
   limit: { about: 'The most to take; all that match where it is left out.' },
   requestId: {
     about:
-      'A name for this start, such as a UUID: sent again with it, it answers the id of the first.',
+      'A name for this start. Sent again with it, because the reply was lost, it starts nothing.',
   },
 }
 

@@ -99,7 +99,7 @@ function acts(run: ShownWholeRun, viewer: Viewer): Content {
   return forms.some(Boolean) && html`<h2>Decide</h2>${forms}`
 }
 
-/** Hides the run's input and the results of its steps behind the mask. */
+/** Without what the mask hides: its input, the results of its steps, and details of its errors. */
 function masked(run: ShownWholeRun, { mask }: ResolvedOptions): ShownWholeRun {
   const hide = (value: unknown): unknown => {
     if (value === undefined || value === null) return value
@@ -107,8 +107,16 @@ function masked(run: ShownWholeRun, { mask }: ResolvedOptions): ShownWholeRun {
     const shown = mask(text, 'saga')
     return shown === text ? value : parsedOr(shown)
   }
+  const told = <E>(error: E): E =>
+    typeof error === 'object' && error !== null && 'details' in error
+      ? { ...error, details: hide(error.details) }
+      : error
   return {
     ...run,
+    error: told(run.error),
+    timeline: run.timeline.map((entry) =>
+      entry.error === undefined ? entry : { ...entry, error: told(entry.error) },
+    ),
     input: hide(run.input),
     steps: run.steps.map((step) => ({ ...step, result: hide(step.result) })),
   }

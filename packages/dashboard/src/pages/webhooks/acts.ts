@@ -22,8 +22,10 @@ export const pingEndpoint: ActRoute = {
   exists,
   async perform(form, { options }) {
     const endpointId = form.text('id')
-    const result = await (options.webhooks as WebhooksSource).endpoints.ping(endpointId)
-    if (result === undefined) throw new NotFound(NO_ENDPOINT)
+    const pinged = await (options.webhooks as WebhooksSource).endpoints.ping(endpointId)
+    if (pinged === undefined) throw new NotFound(NO_ENDPOINT)
+    const shown = pinged.body === '' ? '' : options.mask(pinged.body, 'response')
+    const result = { ...pinged, body: shown }
     const body = html`${facts([
       ['Result', badge(result.isDelivered ? 'delivered' : 'failed')],
       ['Status', result.status],
@@ -32,7 +34,7 @@ export const pingEndpoint: ActRoute = {
       ['Took', `${Math.round(result.durationMs)} ms`],
     ])}
 <h2>Response</h2>
-${result.body === '' ? html`<p class="empty">It has no body.</p>` : payload(options.mask(result.body, 'response'))}
+${result.body === '' ? html`<p class="empty">It has no body.</p>` : payload(result.body)}
 <p><a href="${linkTo('endpoint', { id: endpointId })}">Back to the endpoint</a></p>`
     return { result, shown: { title: 'Ping', body } }
   },

@@ -1,4 +1,4 @@
-import { actForm, buttonForm, said } from '../../html/act-form.ts'
+import { actForm, buttonForm, nameOfStart, said } from '../../html/act-form.ts'
 import { type Content, type Html, html } from '../../html/html.ts'
 import { badge, choice, facts, linkTo, nextPage, table, time } from '../../html/parts.ts'
 import { mayAct, type Viewer } from '../../routing/access.ts'
@@ -156,8 +156,7 @@ function acts(endpoint: ShownEndpoint, viewer: Viewer): Content {
     mayAct(viewer, 'deliveries.replay') &&
       actForm({
         action: 'replay',
-        // Sent a second time, the form leads to the redrive that it has started.
-        hidden: { ...hidden, requestId: crypto.randomUUID() },
+        hidden: { ...hidden, ...nameOfStart() },
         label: 'Send everything of that time again',
         warning: 'A receiver that has taken it gets it again, under the same webhook-id.',
         more: html`<label>Since, UTC<input name="since" placeholder="2026-11-29T04:30:00Z" required autocomplete="off"></label>

@@ -8,6 +8,7 @@ import { sagaWholeMoves } from './0007-saga-whole-moves.ts'
 import { settleWhatWaits } from './0008-settle-what-waits.ts'
 import { auditOfSagas } from './audit-of-sagas.ts'
 import { sagaCommentsAndViews } from './comments-and-views.ts'
+import { droppedActs } from './dropped-acts.ts'
 import { droppedWrites } from './dropped-writes.ts'
 import { rolesOfSteps } from './roles-of-steps.ts'
 
@@ -28,5 +29,6 @@ export const sagaMigrations: PackageMigrations = {
     auditOfSagas,
     sagaCommentsAndViews,
     droppedWrites,
+    droppedActs,
   ],
 }

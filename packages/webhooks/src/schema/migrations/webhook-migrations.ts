@@ -4,7 +4,9 @@ import { failuresOfEndpoints } from './0002-failures-of-endpoints.ts'
 import { waysOfEndpoints } from './0003-ways-of-endpoints.ts'
 import { answersToWhatWasSent } from './0004-answers-to-what-was-sent.ts'
 import { timesAndRotation } from './0005-times-and-rotation.ts'
+import { claimsWithinBytes } from './claims-within-bytes.ts'
 import { webhookCommentsAndViews } from './comments-and-views.ts'
+import { droppedWrites } from './dropped-writes.ts'
 import { editedDeliveries } from './edited-deliveries.ts'
 
 /** The tables of webhooks: pass them to `migrate` of `@oncekey/postgres`, as `also`. */
@@ -19,5 +21,7 @@ export const webhookMigrations: PackageMigrations = {
     functionsWithoutJit,
     editedDeliveries,
     webhookCommentsAndViews,
+    droppedWrites,
+    claimsWithinBytes,
   ],
 }

@@ -10,3 +10,21 @@ export function refuseDropped(table: string, isDropped = 'not found'): string {
             hint = 'A trigger, rule or policy that somebody put on the table does that: remove it.';
       end if;`
 }
+
+/**
+ * A function that a plain statement calls for the rows it must have written, since only a function
+ * can raise. `isWritten` false raises OK007 and undoes the statement. Each package has its own, by
+ * its own name.
+ */
+export function writtenFunction(schema: string, name: string): string {
+  return `create function ${schema}.${name}(in_table text, in_is_written boolean) returns boolean
+    language plpgsql volatile as $$
+    begin
+      if in_is_written is not true then
+        raise exception 'a write to the table "%" of Oncekey was dropped', in_table
+          using errcode = 'OK007',
+            hint = 'A trigger, rule or policy that somebody put on the table does that: remove it.';
+      end if;
+      return true;
+    end $$`
+}

@@ -1,0 +1,78 @@
+import type { ResolvedOptions } from './runner-options.ts'
+import type { Statements } from './statements.ts'
+
+/**
+ * Questions that take runs for this process: a claim, a take, a start. If one gets no answer, its
+ * runs may be ours without our knowing, and when their leases end they count as lost with a process
+ * that died. Enough of that, and a step that nobody ran counts as failed, only because the database
+ * was slow. So what such a question took is given back before the next one is asked.
+ */
+export interface Unanswered {
+  /**
+   * Asks a question that may take the run `id`, or runs that only its answer names. `askedAt` is
+   * when it was sent, by `performance.now()`: leases count from then.
+   */
+  taking<T>(
+    id: string | undefined,
+    ask: () => Promise<T>,
+  ): Promise<{ readonly answer: T; readonly askedAt: number }>
+  /**
+   * This process drove a run and lost it: it does not give that run back, because a step that hangs
+   * its process has to count.
+   */
+  lost(id: string): void
+}
+
+export function unanswered<Tx>(
+  options: Pick<ResolvedOptions<Tx>, 'client' | 'node' | 'leaseMs' | 'acquireTimeoutMs'>,
+  statements: Statements,
+  driving: ReadonlyMap<string, unknown>,
+): Unanswered {
+  const { client, node, leaseMs, acquireTimeoutMs: timeoutMs } = options
+  const asked = new Map<string, number>()
+  const lost = new Set<string>()
+  /** Questions under way whose runs only the answers name. */
+  let claims = 0
+  let failures = 0
+  let settled = 0
+
+  return {
+    async taking(id, ask) {
+      if (failures > settled && claims === 0) await giveBack()
+      count(id, 1)
+      const askedAt = performance.now()
+      try {
+        return { answer: await ask(), askedAt }
+      } catch (error) {
+        failures += 1
+        throw error
+      } finally {
+        count(id, -1)
+      }
+    },
+    lost(id) {
+      lost.add(id)
+      const [oldest] = lost
+      if (lost.size > MOST_LOST && oldest !== undefined) lost.delete(oldest)
+    },
+  }
+
+  async function giveBack(): Promise<void> {
+    const upTo = failures
+    const kept = [...driving.keys(), ...asked.keys(), ...lost]
+    await client.query(statements.giveBackUnanswered({ owner: node, leaseMs, kept }), { timeoutMs })
+    settled = upTo
+  }
+
+  function count(id: string | undefined, change: 1 | -1): void {
+    if (id === undefined) {
+      claims += change
+      return
+    }
+    const now = (asked.get(id) ?? 0) + change
+    if (now === 0) asked.delete(id)
+    else asked.set(id, now)
+  }
+}
+
+const MOST_LOST = 1_000

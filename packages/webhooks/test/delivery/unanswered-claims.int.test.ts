@@ -1,0 +1,65 @@
+import { startProxy } from '@oncekey/test-servers'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { startReceiver } from '../servers/receiver.ts'
+import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
+
+const database = webhooksDatabase()
+beforeEach(() => database.empty())
+
+// A bug: claims whose answers were lost counted as workers that had died, and what nobody had sent
+// became a dead letter, as poison.
+test('a claim that got no answer is given back, and does not count', async () => {
+  const proxy = await startProxy(Number(new URL(database.url()).port))
+  const pool = database.pool({ connectionString: proxy.through(database.url()) })
+  onTestFinished(async () => {
+    await pool.end()
+    await proxy.stop()
+  })
+  const receiver = await startReceiver(204)
+  const hooks = database.hooks({ client: pool })
+  await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  await fanOut(hooks, database.pool(), [eventOf(), eventOf()])
+  const worker = hooks.createWorker({ maxUnfinished: 2 })
+  for (let times = 0; times < 3; times++) {
+    const dropped = proxy.dropAfter('claim_webhooks')
+    await expect(worker.deliverOnce()).rejects.toMatchObject({ code: 'store-unavailable' })
+    await dropped
+  }
+  // Nobody waits for the leases.
+  expect(await worker.deliverOnce()).toBe(2)
+  expect(await hooks.deliveries.list()).toMatchObject([
+    { state: 'delivered', attempts: 1 },
+    { state: 'delivered', attempts: 1 },
+  ])
+})
+
+test('what another worker has claimed is not given back with it', async () => {
+  const proxy = await startProxy(Number(new URL(database.url()).port))
+  const pool = database.pool({ connectionString: proxy.through(database.url()) })
+  onTestFinished(async () => {
+    await pool.end()
+    await proxy.stop()
+  })
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const receiver = await startReceiver(async (_, response) => {
+    await held
+    response.writeHead(204).end()
+  })
+  const hooks = database.hooks({ client: pool })
+  await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  await fanOut(hooks, database.pool(), [eventOf()])
+  const other = database.hooks().createWorker().deliverOnce()
+  while ((await hooks.deliveries.list())[0]?.isUnderWay !== true);
+  await fanOut(hooks, database.pool(), [eventOf()])
+  const worker = hooks.createWorker()
+  const dropped = proxy.dropAfter('claim_webhooks')
+  await expect(worker.deliverOnce()).rejects.toMatchObject({ code: 'store-unavailable' })
+  await dropped
+  const own = worker.deliverOnce()
+  letGo()
+  expect(await Promise.all([other, own])).toEqual([1, 1])
+  expect([...receiver.counts().values()]).toEqual([1, 1])
+})
