@@ -227,8 +227,7 @@ describe('a login as the tenant itself', () => {
     }
     client.release()
     expect(await contents()).toEqual(before)
-    // With these arguments, the following functions touch no table: they take a lock by its number,
-    // mark their own transaction, or compute with their arguments, which any login may do.
+    // With these arguments they touch no table: they lock, mark their transaction, or compute.
     expect([...answered].sort()).toEqual([
       // A trigger function, as are two below: if it is called directly, it says so.
       'oncekey.begin_anew',
@@ -259,6 +258,7 @@ describe('a login as the tenant itself', () => {
       'oncekey.record_json',
       'oncekey.refuse_change',
       'oncekey.refuse_other_change',
+      'oncekey.restart_lease',
       'oncekey.start_attempt',
       'oncekey.system_identifier',
       'oncekey.takes_writes',
