@@ -47,6 +47,9 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/killed by user/i, 'the script was killed by an operator before it had written anything'],
   [/^The client is closed/, 'connect it first: `await client.connect()`'],
   [/^(NOAUTH|WRONGPASS)/, 'the client is not signed in'],
-  [/NOPERM|can't run this command/, 'its user may not use a command or a key that the store needs'],
+  [
+    /NOPERM|can't run this command|ACL failure in script/,
+    'its user may not use a command or a key that the store needs',
+  ],
   [/^WRONGTYPE|against a key holding the wrong kind/, 'a key of this name is not one of the store'],
 ]

@@ -90,12 +90,13 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 
   async function ask(claim: Claim, keys: RecordKeys, listens: boolean): Promise<ClaimReply> {
-    const question = { keys, claim, keyRetentionMs, listens }
+    const question = { keys, claim, keyRetentionMs, listens, waits: false }
     const reply = await heard(claim, keys, scripts.run(claimScript, question))
     if (replicas === undefined || !isOver(reply)) return reply
     // The client is about to get the result of a completion, and it is unknown how many servers
     // have that: whoever completed may have got an error about too few replicas, or no answer.
-    const again = await heard(claim, keys, scripts.runReplicated(claimScript, question, replicas))
+    const waiting = { ...question, waits: true }
+    const again = await heard(claim, keys, scripts.runReplicated(claimScript, waiting, replicas))
     if (isOver(again.reply) && again.acknowledged < replicas.count) {
       throw storeError('store-unavailable', tooFew(again.acknowledged, replicas))
     }
