@@ -53,8 +53,10 @@ export interface PostgresLogOptions<Tx> {
   readonly missingAfterMs?: number
 
   /**
-   * After how long a consumer that no relay runs no longer holds events back. If it comes back, it
-   * continues with what is left. Milliseconds. @default 604800000, seven days
+   * After how long a consumer that no relay runs no longer holds events back. `maintain` has to
+   * find it so twice, `missingAfterMs` apart: once the clock was put ahead, everything looks like
+   * that at first. If it comes back, it continues with what is left. Milliseconds. @default
+   * 604800000, seven days
    */
   readonly abandonedAfterMs?: number
 

@@ -6,6 +6,7 @@ import { boundedLocks } from './bounded-locks.ts'
 import { boundedReading } from './bounded-reading.ts'
 import { eventLog } from './event-log/0003-event-log.ts'
 import { livingHolders } from './event-log/living-holders.ts'
+import { silentConsumers } from './event-log/silent-consumers.ts'
 import { timesOfDeliveries } from './event-log/times-of-deliveries.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { functionsWithoutJit } from './functions-without-jit.ts'
@@ -65,4 +66,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   droppedWrites,
   claimsGivenBack,
   clocksPutBack,
+  silentConsumers,
 ]

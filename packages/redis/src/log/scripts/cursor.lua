@@ -12,6 +12,7 @@
 --   suspect      an event that may kill processes, and
 --   starts       how often it was started
 --   seen         when a relay last asked for the consumer, milliseconds
+--   silent_at    when it was first found to be silent for so long that it would be abandoned
 --   abandoned    true once it no longer holds events back
 --   wanted       the types that must be read, as one text, of
 --   wanted_version  that version of the record of subscriptions

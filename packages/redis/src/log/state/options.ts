@@ -33,8 +33,9 @@ export interface RedisLogOptions {
    */
   readonly missingAfterMs?: number
   /**
-   * After how long such a consumer no longer holds events back. If it comes back, it continues with
-   * what is left. Milliseconds. @default 604_800_000 (7 d)
+   * After how long such a consumer no longer holds events back. `maintain` has to find it so twice,
+   * `missingAfterMs` apart: once the clock was put ahead, everything looks like that at first. If
+   * it comes back, it continues with what is left. Milliseconds. @default 604_800_000 (7 d)
    */
   readonly abandonedAfterMs?: number
 }
