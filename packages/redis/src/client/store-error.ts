@@ -32,7 +32,11 @@ function withoutArguments(error: unknown): unknown {
 
 /** In Redis 6 the reason comes behind the script's own name and a dash. */
 const HINTS: readonly (readonly [RegExp, string])[] = [
-  [/(^|-)READONLY/, 'the client is connected to a read-only replica; connect it to the primary'],
+  [
+    /(^|-)READONLY/,
+    'the client is connected to a read-only replica; connect it to the primary, and see "A failover ' +
+      'is followed by the client" in the README of @oncekey/redis if it was the primary',
+  ],
   [/^LOADING/, 'it is still loading its data'],
   [/^MASTERDOWN/, 'it is a replica that has lost its primary'],
   [/(^|-)OOM/, 'its memory is full; raise `maxmemory` or shorten `resultRetentionMs`'],
