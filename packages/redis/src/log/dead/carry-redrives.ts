@@ -105,8 +105,9 @@ async function planOf(log: LogState, redrive: RunningRedrive): Promise<Plan> {
     at = placeOf(one)
     looked += 1
     const { slot, number, letter } = one
-    // A release before this one retired its consumer, and left its letters as they were.
-    if (isMeant(letter, filter) && there.has(letter.origin)) {
+    // A release before this one retired its consumer, and left its letters as they were. And what
+    // died again lies before the end of the redrive if the clock was put back.
+    if (isMeant(letter, filter) && there.has(letter.origin) && one.takenBy !== redrive.id) {
       letters.push({ slot, number, consumer: letter.origin })
     }
     if (letters.length === size || looked === LOOKED_AT) {

@@ -1,7 +1,8 @@
 -- For every script that uses deliveries. The deliveries of one slot are in one hash, numbered
 -- from 1, each in several fields:
 --   <n>:state    JSON: consumer, state, reason, attempts, starts, redrives, first_failed_at,
---                dead_at, resolved_at, resolution, tries (how many attempts there were, of which
+--                dead_at, resolved_at, resolution, redrive (the portion of a redrive on record that
+--                took it last), tries (how many attempts there were, of which
 --                the last are kept), index, the name of its index field (empty: it has none), and
 --                timed_at, when it was last scheduled: in the future, if the clock was put back
 --   <n>:event    JSON of the event without its data; scripts read only its type

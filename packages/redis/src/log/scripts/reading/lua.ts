@@ -252,7 +252,8 @@ for i = 1, #KEYS, 4 do
   if #consumers > 0 then
     local old = digits(math.max(0, now - ARGV[1])) .. '-0'
     local upto = old
-    if passed and is_later(old, passed) then
+    local ahead = passed and string.match(passed, '^%d+') - now > tonumber(ARGV[3])
+    if passed and (ahead or is_later(old, passed)) then
       local ms, number = string.match(passed, '^(%d+)%-(%d+)$')
       upto = #number > 15 and passed or ms .. '-' .. digits(number + 1)
     end

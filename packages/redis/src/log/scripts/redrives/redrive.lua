@@ -2,7 +2,9 @@
 --   kind, filter, rate, most (empty: no limit), matched, actor, note
 --   state        'running', 'done' or 'cancelled'
 --   redriven, refused
---   started_at, ended_at  milliseconds; started_us  the same, microseconds
+--   started_at, ended_at  milliseconds
+--   started_us   when it was started, microseconds, or the place of the newest letter if that is
+--                later, because the clock was put back: it takes nothing behind that
 --   next_at      when the next portion is due, milliseconds
 --   cursor       the place of the last letter that was looked at; empty: none
 --   portions     how many portions have ended; listed  those of them that took something
