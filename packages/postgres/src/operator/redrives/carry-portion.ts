@@ -15,6 +15,9 @@ export interface CarriedRow {
  * short statements and no long one. Locked letters are waited for, not skipped: if the redrive that
  * holds one rolls back, this one takes it. `pace` is the rate, at least 1e-6: the waits computed
  * from a lower one would overflow, and the portion would fail for ever.
+ *
+ * It takes what was there when the redrive began, by the time of each row. A row whose time lies in
+ * the future was there as well: the clock was put back since.
  */
 export function carryPortion(
   schema: string,
@@ -23,11 +26,23 @@ export function carryPortion(
   return (id, filter) => {
     const values: readonly SqlValue[] = kind.values(filter)
     const [redrive, looked] = [`$${values.length + 1}`, `$${values.length + 2}`]
+    const alias = kind.table.split(' ').at(-1)
+    const candidates = (when: string): string => `(
+                    select * from ${kind.table}
+                      where ${kind.isCandidate(filter)} and ${when}
+                        and ${kind.at} >= mine.cursor_at
+                        and (${kind.at}, ${kind.id}) > (mine.cursor_at,
+                          case when mine.cursor_id = '' then '${kind.lowestId}'
+                            else mine.cursor_id end::${kind.idType})
+                      order by ${kind.at}, ${kind.id}
+                      limit ${looked}::integer
+                  )`
     return {
       name: `carry_${kind.source}_${kind.kind}`,
       text: `
       with mine as materialized (
-        select r.*, ${dueAt('r')} as due_at, greatest(r.rate, 1e-6) as pace, greatest(1, least(
+        select r.*, greatest(r.started_at, clock_timestamp() + interval '5 seconds') as ahead_at,
+            ${dueAt('r')} as due_at, greatest(r.rate, 1e-6) as pace, greatest(1, least(
               least(1000, ceil(greatest(r.rate, 1e-6) / 10))::bigint, r.most - r.redriven)) as size
           from ${schema}.redrives r
           where r.id = ${redrive}::bigint and r.state = 'running' and ${dueAt('r')} <= clock_timestamp()
@@ -38,15 +53,14 @@ export function carryPortion(
           from (
             select ${kind.id} as id, ${kind.at} as at, coalesce(${kind.isMeant}, false) as is_meant
               from mine cross join lateral (
-                select * from ${kind.table}
-                  where ${kind.isCandidate(filter)}
-                    and ${kind.at} >= mine.cursor_at and ${kind.at} <= mine.started_at
-                    and (${kind.at}, ${kind.id}) > (mine.cursor_at,
-                      case when mine.cursor_id = '' then '${kind.lowestId}'
-                        else mine.cursor_id end::${kind.idType})
+                select * from (
+                  ${candidates(`${kind.at} <= mine.started_at`)}
+                  union all
+                  ${candidates(`${kind.at} > mine.ahead_at`)}
+                ) ${alias}
                   order by ${kind.at}, ${kind.id}
                   limit ${looked}::integer
-              ) ${kind.table.split(' ').at(-1)} ${kind.join}
+              ) ${alias} ${kind.join}
           ) c
       ), passed as materialized (
         select l.* from looked l cross join mine m where l.nth - l.is_meant::integer < m.size

@@ -3,7 +3,7 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { lastDeathLua } from './lua.ts'
 
 /**
- * The place of the newest dead letter, microseconds; 0 if there is none. It lies in the future where
+ * The place of the newest dead letter, microseconds; 0 if there is none. It lies in the future if
  * the clock was put back since.
  */
 export const lastDeathScript: Script<{ readonly slots: readonly number[] }, number> = script({
