@@ -29,3 +29,9 @@ export type WhenUnknown =
   | 'retake'
   | 'hold'
   | ((outcome: UnknownOutcome) => Reconciliation | Promise<Reconciliation>)
+
+/** What a store warns of when it has not been able to give a claim back. */
+export const NOT_GIVEN_BACK: string =
+  'A claim whose handler did not run could not be given back for an hour. If the server carried it ' +
+  "out, its key is `unknown` once the lease is over: a retry runs the handler, or with `whenUnknown: 'hold'` an " +
+  'operator has to release the key.'

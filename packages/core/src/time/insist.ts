@@ -11,6 +11,8 @@ export interface Insisting<Work> {
   readonly isHopeless: (error: unknown) => boolean
   /** The most that one attempt gets. */
   readonly mostAtOnce: number
+  /** Called with work that stays undone, because its time is up or too much is open. */
+  readonly gaveUp: (work: Work) => void
 }
 
 /** Takes work by its id, and resolves once it was tried for the first time. It never rejects. */
@@ -27,12 +29,13 @@ export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<vo
  *   attempt: async (names) => { await forget([...names.values()]); return names.keys() },
  *   isHopeless: () => false,
  *   mostAtOnce: 64,
+ *   gaveUp: (name) => console.warn(`${name} is not forgotten`),
  * })
  * void insist('order-1', 'order-1', 60_000)
  * ```
  */
 export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
-  const { attempt, isHopeless, mostAtOnce } = options
+  const { attempt, isHopeless, mostAtOnce, gaveUp } = options
   const open = new Map<string, Open<Work>>()
   let isTrying = false
   let isWaiting = false
@@ -42,7 +45,10 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
     return new Promise((resolve) => {
       open.get(id)?.tried()
       const [oldest] = open
-      if (open.size >= MOST_OPEN && oldest !== undefined) giveUp(...oldest)
+      if (open.size >= MOST_OPEN && oldest !== undefined) {
+        giveUp(...oldest)
+        gaveUp(oldest[1].work)
+      }
       open.set(id, { work, until: performance.now() + forMs, tried: resolve })
       if (!isTrying && !isWaiting) void round()
     })
@@ -70,6 +76,7 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
       open.delete(id)
       // To the back, so that what can be done is not kept waiting by what cannot.
       if (performance.now() < each.until) open.set(id, each)
+      else gaveUp(each.work)
     }
     isTrying = false
     next(hasFailed || entries.some(([id]) => open.has(id)))
