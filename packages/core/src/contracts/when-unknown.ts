@@ -32,6 +32,6 @@ export type WhenUnknown =
 
 /** What a store warns of when it has not been able to give a claim back. */
 export const NOT_GIVEN_BACK: string =
-  'A claim whose handler did not run could not be given back for an hour. If the server carried it ' +
-  "out, its key is `unknown` once the lease is over: a retry runs the handler, or with `whenUnknown: 'hold'` an " +
+  'A claim whose handler did not run was not given back: that failed for an hour, or too many waited ' +
+  "for it. If the server carried it out, its key is `unknown` once the lease is over: a retry runs the handler, or with `whenUnknown: 'hold'` an " +
   'operator has to release the key.'
