@@ -16,7 +16,7 @@ for i = 1, #KEYS, 2 do
   if not cursor then
     states[slot] = epoch == '' and 'unknown' or 'lost'
   else
-    -- Whoever holds a slot says that its consumer was seen there. The others write only where nobody
+    -- Whoever holds a slot says that its consumer was seen there. The others write only if nobody
     -- has for a lease: a write for each of 64 slots and each relay would keep the server busy.
     local changed = cursor.abandoned or now < cursor.seen or now - cursor.seen > tonumber(ARGV[3])
     if cursor.leased_at and now < cursor.leased_at then
