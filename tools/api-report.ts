@@ -7,9 +7,9 @@ import { staleFiles, type TextFile } from './text-files.ts'
 const FOLDER = 'api'
 
 /**
- * A report for each package: every declaration that its users can name, and below a line those that
- * they can only reach. It is checked in, so that a change of what is public is a change that a
- * reviewer sees.
+ * Writes a report for each package: every declaration that its users can name, and, below a line,
+ * those that they can only reach through others. The reports are checked in, so that a reviewer
+ * sees every change of the public API.
  */
 export function renderApiReports(root: string): TextFile[] {
   return readdirSync(join(root, 'packages')).map((name) => {
@@ -34,7 +34,7 @@ export function renderApiReports(root: string): TextFile[] {
   })
 }
 
-/** Reports that do not say what is public now. */
+/** Finds reports that differ from the public API of the source. */
 export function findApiReportFaults(root: string): string[] {
   const present = readdirSync(join(root, FOLDER)).map((name) => {
     const path = `${FOLDER}/${name}`

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { parseSync } from 'oxc-parser'
 import { isolatedDeclarationSync } from 'oxc-transform'
 
-/** A declaration that users of a package can name or reach by what they can name. */
+/** A declaration that users of a package can name, or reach through one that they can name. */
 export interface Declared {
   readonly file: string
   readonly name: string
@@ -13,7 +13,7 @@ export interface Declared {
 
 interface Declarations {
   readonly file: string
-  /** By local name: the text of its declarations, overloads included. */
+  /** The text of the declarations of each local name, with overloads. */
   readonly texts: ReadonlyMap<string, string>
   /** Local names of what is imported from files of the package. */
   readonly imported: ReadonlyMap<string, { readonly file: string; readonly name: string }>
@@ -26,7 +26,8 @@ interface Declarations {
 
 /**
  * The declarations that an entry exports, and those of the package that they refer to, without
- * comments. They are made file by file, as the build makes them, so nothing is compiled.
+ * comments. They are derived from each file alone, as in the build, so no program has to be
+ * compiled.
  */
 export function apiSurface(entry: string): Declared[] {
   const files = new Map<string, Declarations>()

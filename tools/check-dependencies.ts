@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { sourcesIn, specifiersIn } from './imports.ts'
 
 /**
- * Who may import whom, which is written only here. An entry with a subpath allows just that
+ * The only place that says which package may import which. An entry with a subpath allows just that
  * subpath.
  */
 const mayImport: Record<string, readonly string[]> = {
@@ -29,8 +29,8 @@ const mayImport: Record<string, readonly string[]> = {
 }
 
 /**
- * Every breach of this table by the packages in `folder`: in their dependencies and in the imports
- * of their `src`.
+ * Returns every breach of this table by the packages in `folder`, in their dependencies and in the
+ * imports of their `src`.
  */
 export function findBreaches(folder: string): string[] {
   return readdirSync(folder).flatMap((name) => {

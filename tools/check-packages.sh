@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Packs every package and judges the tarballs, which is what users get: publint and "are the types wrong".
+# Packs every package and checks the tarballs, which are what users get, with publint and "are the
+# types wrong".
 set -euo pipefail
 tarballs=$(mktemp -d)
 trap 'rm -rf "$tarballs"' EXIT

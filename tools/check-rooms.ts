@@ -6,9 +6,9 @@ import { importsWithin } from './imports.ts'
 const MOST_FILES = 20
 
 /**
- * Every breach of the rules for folders by the packages in `folder`. A folder of a package's `src`
- * has at most twenty files, files do not import each other in a circle, and no two folders import
- * each other. Imports of types count, because a reader follows them, too.
+ * Returns every breach of the rules for folders by the packages in `folder`. The rules: a folder of
+ * a package's `src` has at most twenty files, files do not import each other in a circle, and no
+ * two folders import each other. Imports of types count, because a reader follows them, too.
  */
 export function findRoomBreaches(folder: string): string[] {
   return readdirSync(folder)

@@ -5,7 +5,7 @@ import { readTree, type TextFile } from './text-files.ts'
 
 const COLUMNS = 100
 const LINES = 320
-/** What a program writes. */
+/** Files that a program writes. */
 const GENERATED = ['docs/matrix.md', 'docs/decisions/README.md', 'examples/described/src/api.d.ts']
 
 /**
@@ -46,7 +46,7 @@ function longLines({ path, text }: TextFile): string[] {
   return faults
 }
 
-/** A file that nobody can keep in mind at once holds several subjects. */
+/** A file with more lines is too long to keep in mind, and usually has several subjects. */
 function longFile({ path, text }: TextFile): string[] {
   const count = text.trimEnd().split('\n').length
   if (count <= LINES) return []
@@ -75,7 +75,7 @@ function longComments({ path, text }: TextFile): string[] {
   return faults
 }
 
-/** Paths of packages, tests, examples and tools in a page that do not exist. */
+/** Finds paths of packages, tests, examples and tools that a page names and that do not exist. */
 function deadPaths({ path, text }: TextFile, paths: ReadonlySet<string>): string[] {
   return [...text.matchAll(/`((?:packages|tests|examples|tools)\/[\w./-]+\.(?:ts|sh|md))`/g)]
     .map(([, named]) => named as string)

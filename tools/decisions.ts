@@ -17,7 +17,7 @@ export interface Decision {
   readonly status: string
 }
 
-/** Everything that a record lacks, one sentence for each fault. */
+/** Every breach of the format of a record, one sentence for each. */
 export function formatFaults({ path, text }: TextFile): string[] {
   const file = path.slice(FOLDER.length + 1)
   const number = RECORD.exec(file)?.[1]

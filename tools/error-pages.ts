@@ -22,12 +22,15 @@ interface Row {
   readonly todo: string
 }
 
-/** A page for each row of the table in `docs/errors.md`, where `docsUrl` with a slash leads. */
+/**
+ * Renders a page for each row of the table in `docs/errors.md`. The `type` of a problem leads to it
+ * if `docsUrl` ends with a slash.
+ */
 export function renderErrorPages(table: string): TextFile[] {
   return rowsOf(table).map((row) => ({ path: `${FOLDER}/${row.code}.md`, text: renderPage(row) }))
 }
 
-/** Pages that are missing, stale, or of a code that is no more. */
+/** Pages that are missing or stale, or whose code is not in the table. */
 export function findErrorPageFaults(files: readonly TextFile[]): string[] {
   const table = files.find(({ path }) => path === TABLE)?.text ?? ''
   const present = files.filter(({ path }) => path.startsWith(`${FOLDER}/`))
@@ -56,7 +59,7 @@ function renderPage({ code, where, meaning, todo }: Row): string {
   ].join('\n\n')}\n`
 }
 
-/** The response that a client is sent. */
+/** The response as the client gets it. */
 function wire(code: Parameters<typeof problem>[0]): string {
   const { status, headers, body } = problem(code, '…', { docsUrl: undefined })
   const members = JSON.parse(new TextDecoder().decode(body))
@@ -76,12 +79,12 @@ function wire(code: Parameters<typeof problem>[0]): string {
   ].join('\n')
 }
 
-/** "Client: …. Server: …." as a paragraph for each. */
+/** Splits "Client: …. Server: …." into a paragraph for each role. */
 function byRole(text: string): string[] {
   return text.split(/(?<=\.) (?=(?:Client|Server|Sender|Receiver|Operator|Customer)\b[^.:]*:)/)
 }
 
-/** The table is one folder above the pages. */
+/** Adapts the links, because the table is one folder above the pages. */
 function fromFolder(text: string): string {
   return text.replaceAll('\\|', '|').replace(/\]\((?![a-z]+:|#)/g, '](../')
 }

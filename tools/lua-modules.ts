@@ -8,14 +8,15 @@ const MODULE = 'lua.ts'
 const HEAD = '// Written by `npx -y pnpm@12 lua` from the .lua files of this folder: change those.'
 
 /**
- * The module `lua.ts` of each folder with `.lua` files: a constant for each file, with its text as
- * Redis gets it, without comments. Two lines of a `.lua` file mean something to this tool:
+ * Renders the module `lua.ts` of each folder with `.lua` files. It has a constant for each file,
+ * with the text that Redis gets, which has no comments. Two kinds of lines of a `.lua` file mean
+ * something to this tool:
  *
- * - `-- @include ../cursor.lua` stands for the text of that file.
- * - `-- @use ENDED_CHANNEL from ../record/endings.ts` makes a constant of TypeScript known, which
- *   the file then names within quotes: `'${ENDED_CHANNEL}'`.
+ * - `-- @include ../cursor.lua` is replaced by the text of that file.
+ * - `-- @use ENDED_CHANNEL from ../record/endings.ts` imports a constant from TypeScript, which the
+ *   file then names within quotes: `'${ENDED_CHANNEL}'`.
  *
- * Texts are in modules, because a package that reads files at run time cannot be bundled.
+ * The texts are in modules because a package that reads files at run time cannot be bundled.
  */
 export function renderLuaModules(files: readonly TextFile[]): TextFile[] {
   const sources = files.filter(isLua)
@@ -29,7 +30,7 @@ export function renderLuaModules(files: readonly TextFile[]): TextFile[] {
   }))
 }
 
-/** Modules that are missing or stale, and what cannot be made a module of. */
+/** Modules that are missing or stale, and errors in `.lua` files of which no module can be made. */
 export function findLuaFaults(files: readonly TextFile[]): string[] {
   const texts = new Map(files.map(({ path, text }) => [path, text]))
   const faults = files.filter(isLua).flatMap((file) => faultsOf(file, texts))
@@ -93,7 +94,7 @@ function renderModule(folder: string, sources: readonly TextFile[]): string {
   ].join('\n')
 }
 
-/** Included files first. */
+/** Orders the files so that a file comes after those that it includes. */
 function inOrder(folder: string, sources: readonly TextFile[]): TextFile[] {
   const done = new Set<TextFile>()
   const visit = (file: TextFile, above: readonly TextFile[]): void => {

@@ -3,8 +3,8 @@ import { dirname, join, normalize } from 'node:path'
 import { parseSync, type StaticImportEntry } from 'oxc-parser'
 
 /**
- * A reading order of ARCHITECTURE.md, or the answer to one of its questions: a section that says in
- * how many steps, with the source files that each step names.
+ * A reading order of ARCHITECTURE.md, or the answer to one of its questions: a section whose title
+ * says the number of steps, with the source files that each step names.
  */
 export interface ReadingOrder {
   readonly title: string
@@ -23,7 +23,7 @@ export function readingOrdersIn(page: string): ReadingOrder[] {
     })
 }
 
-/** Every path of the repository that the page names and that is not there. */
+/** Returns every path of the repository that the page names and that does not exist. */
 export function findMissingPaths(page: string, root: string): string[] {
   const named = page.matchAll(/`((?:packages|tests|docs|tools)\/[\w./-]+)`/g)
   return [...new Set([...named].map(([, path]) => path as string))].filter(
@@ -36,9 +36,9 @@ function filesIn(step: string): string[] {
 }
 
 /**
- * Where a reader would be lost: a file that is missing, or that nothing named in its step or before
- * leads to. A file leads to what it imports, or whose SQL function it calls, and to what imports
- * it, as a store imports the contract that it keeps.
+ * Finds the places where a reader would be lost: a file that is missing, or to which no file that
+ * is named in its step or earlier leads. A file leads to the files that it imports, to those whose
+ * SQL function it calls, and to those that import it, as a store imports its contract.
  */
 export function findGaps({ title, steps }: ReadingOrder, root: string): string[] {
   const said = /in (\w+) steps?$/.exec(title)?.[1]
@@ -92,7 +92,7 @@ function sourceOf(file: string, root: string): Source {
   return { path: file, text, imports: new Set(imports), sqlFunction }
 }
 
-/** The files behind the entry of one of our packages that have the names. */
+/** The files that define the given names, found through the entry of one of our packages. */
 function importedFrom(
   specifier: string,
   entries: readonly StaticImportEntry[],

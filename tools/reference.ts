@@ -9,7 +9,7 @@ import { staleFiles, type TextFile } from './text-files.ts'
 
 const FOLDER = 'docs/reference'
 
-/** The pages that are written from the source, so that none says what is no more. */
+/** Renders the pages that are generated from the source, and so are never out of date. */
 export async function renderReference(root: string): Promise<TextFile[]> {
   return [
     { path: `${FOLDER}/options.md`, text: renderOptions(root) },
@@ -20,7 +20,7 @@ export async function renderReference(root: string): Promise<TextFile[]> {
   ]
 }
 
-/** Pages that are missing, stale, or written by nobody. */
+/** Pages that are missing or stale, or that the generator does not write. */
 export function findReferenceFaults(pages: readonly TextFile[]): string[] {
   const present = readdirSync(FOLDER).map((file) => {
     const path = `${FOLDER}/${file}`

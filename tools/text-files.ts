@@ -21,7 +21,7 @@ export function readTree(root: string): TextFile[] {
     try {
       files.push({ path, text: readFileSync(join(root, path), 'utf8') })
     } catch (error) {
-      // Git lists the file, and it is deleted in the work tree.
+      // Git lists the file, but it is deleted in the work tree.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
   }

@@ -1,6 +1,6 @@
 const COLUMNS = 100
 
-/** A paragraph of Markdown in lines of 100 columns at most. */
+/** Wraps a paragraph of Markdown into lines of at most 100 columns. */
 export function wrapProse(text: string): string {
   const lines: string[] = []
   let line = ''

@@ -20,8 +20,8 @@ export interface DurablePostgres {
 }
 
 /**
- * Commits are flushed. Checkpoints are kept out of the measurements, and so is the WAL writer,
- * which sometimes flushes what a commit is about to.
+ * Commits are flushed. The settings keep checkpoints out of the measurements, and also the WAL
+ * writer, which sometimes flushes what a commit is about to flush.
  */
 const SETTINGS: Record<string, string> = {
   ...durable,
@@ -66,7 +66,10 @@ export async function onClient<T>(url: string, work: (client: Client) => Promise
   }
 }
 
-/** Since version 18 for each kind of process, and before that for all of them together. */
+/**
+ * Postgres counts flushes for each kind of process since version 18, and before that for all
+ * processes together.
+ */
 async function walFlushes(client: Client): Promise<number> {
   const { rows: version } = await client.query<{ number: number }>(
     `select current_setting('server_version_num')::int as number`,

@@ -17,7 +17,7 @@ const REST = JSON.stringify({
   note: 'Leave it with the neighbours, please.',
 }).slice(1)
 
-/** The same as an SQL expression, in which `n` is a column or variable. */
+/** `jobData` as an SQL expression, in which `n` is a column or variable. */
 export const JOB_DATA = `('{"n":' || n || ',${REST}')`
 
 /** Adds events to the log, each with its own key and transaction, as requests would. */

@@ -1,9 +1,12 @@
 import type { ClientBase } from 'pg'
 
-/** The same for all, with a digest of 43 characters as in reality. */
+/** All records have this fingerprint; its digest has 43 characters, like a real one. */
 export const RECORD_FINGERPRINT = 'json1:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
 
-/** The scope and key of record `n`: a thousand accounts, and unordered keys like UUIDs. */
+/**
+ * The scope and key of record `n`. There are a thousand scopes, and the keys are in random order,
+ * like UUIDs.
+ */
 export function recordKey(
   n: number,
   md5: (text: string) => string,

@@ -24,8 +24,8 @@ export function httpClient(port: number, connections: number): HttpClient {
 
   return {
     post: ({ path, headers, body, expectedStatus }) =>
-      // `dispatch` and not `request`: without a stream for each answer, the load costs less than
-      // what it measures.
+      // Uses `dispatch` and not `request`, which makes a stream for each answer: the load has to
+      // cost less than the server that it measures.
       new Promise((resolve, reject) => {
         let status = 0
         pool.dispatch(

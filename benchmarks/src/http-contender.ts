@@ -15,7 +15,7 @@ export interface HttpContender {
   stop(): Promise<void>
 }
 
-/** The verbs that a measurement uses; a program may have others. */
+/** The verbs that a measurement calls; a program may have more. */
 export type Served = {
   cpuMicros: typeof cpuMicros
   /** How many times its handler ran. */
@@ -77,7 +77,7 @@ export async function checkRuns(
   if (runs !== expected) throw new Error(`${name}: its handler ran ${runs} times, not ${expected}`)
 }
 
-/** A measured contender beside the one it is compared with. */
+/** A contender's measurement, with that of the contender it is compared with. */
 export interface Line {
   readonly name: string
   readonly samples: readonly Sample[]
@@ -98,7 +98,7 @@ export function linesOf(
   }))
 }
 
-/** `of` is the contender that ratios are relative to. */
+/** The columns of a table; `of` names the contender to which the ratios relate. */
 export const lineColumns = (of: string): string[] => [
   '',
   'req/s',

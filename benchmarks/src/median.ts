@@ -1,6 +1,6 @@
 import type { Ratio } from './report.ts'
 
-/** A quantile of values in any order; between two of them if the share falls between. */
+/** A quantile of values in any order, interpolated if the share falls between two of them. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const at = (sorted.length - 1) * share

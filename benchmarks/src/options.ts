@@ -2,15 +2,17 @@ import { parseArgs } from 'node:util'
 import type { Bench } from './bench.ts'
 
 /**
- * The sizes of everything; the defaults give a first look in some minutes, not results for the
- * record.
+ * The sizes of the benches. With the defaults a run takes some minutes and gives a first
+ * impression, not results to publish.
  */
 export interface BenchOptions {
-  /** Interleaved rounds that count, after one that does not. @default 9 */
+  /**
+   * The number of interleaved rounds that count; one warm-up round comes before them. @default 9
+   */
   readonly rounds: number
   /** Requests of one contender in one round. @default 2000 */
   readonly requests: number
-  /** Requests under way at once, Postgres benches. @default [1, 16, 50] */
+  /** Requests under way at once, in the Postgres benches. @default [1, 16, 50] */
   readonly concurrency: readonly number[]
   /** Requests counted in each row of `counts`. @default 40 */
   readonly counted: number
@@ -19,7 +21,7 @@ export interface BenchOptions {
    * 1_000_000]
    */
   readonly records: readonly number[]
-  /** Expired records that `purge` takes away under load. @default 100_000 */
+  /** Expired records that `purge` removes under load. @default 100_000 */
   readonly expired: number
   /** Records that `memory-footprint` fills the memory store with. @default 100_000 */
   readonly memoryRecords: number
@@ -29,7 +31,7 @@ export interface BenchOptions {
   readonly jobs: number
   /** Events a second of `latency`. @default 1000 */
   readonly rate: number
-  /** How long `latency` looks at each turn. @default 5 */
+  /** How long `latency` measures in each turn. Seconds. @default 5 */
   readonly seconds: number
   /** How long `latency` holds an old snapshot open. @default 60 */
   readonly heldSeconds: number
@@ -144,7 +146,10 @@ function parsed(args: string[]) {
 
 type Tokens = ReturnType<typeof parsed>['tokens']
 
-/** The other tree may not know `--compare`; rounds and JSON are the comparison's own. */
+/**
+ * Removes `--compare`, which the other tree may not know, and the options for rounds and JSON,
+ * which the comparison handles itself.
+ */
 function comparison(tokens: Tokens, commit: string | undefined): Chosen['compare'] {
   if (commit === undefined) return undefined
   const own = ['compare', 'rounds', 'json']

@@ -24,7 +24,7 @@ export function cpuMicrosBetween(before: PostgresCpu, after: PostgresCpu): numbe
   return total
 }
 
-/** Reads behind the name, which is in brackets and may contain any character. */
+/** Skips the name of the process, which is in brackets and may contain any character. */
 function parentOf(pid: string): number {
   const stat = read(`/proc/${pid}/stat`)
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])

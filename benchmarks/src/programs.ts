@@ -61,7 +61,7 @@ async function startProgram<V extends Verbs>(path: string, flags: string[]): Pro
   const child = fork(path, {
     execArgv: flags,
     env: { ...process.env, NODE_ENV: 'production' },
-    // Its stdout would end up among our tables.
+    // The program's stdout goes to stderr; otherwise it would end up among the tables.
     stdio: ['ignore', 2, 2, 'ipc'],
   })
   const ended = once(child, 'exit')

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 
 /** The cost in Redis of each of a number of requests. */
 export interface RedisCost {
-  /** How often a client waited for Redis, or could have. */
+  /** How often a client waited for Redis, or would have waited if it awaited every reply. */
   readonly roundTrips: number
   /**
    * The commands that the server executed, including those in scripts: `evalsha 2, hset 2, set 1`.
@@ -11,7 +11,7 @@ export interface RedisCost {
   readonly commands: string
 }
 
-/** Counts during `work`; nobody else may use the server meanwhile. */
+/** Counts commands during `work`. No other client may use the server meanwhile. */
 export interface RedisCounter {
   /** The URL for a client whose commands are counted. */
   readonly url: string

@@ -9,7 +9,7 @@ import type { Program, Programs } from './programs.ts'
 
 /** Relays that share a consumer's work, each in a process of its own. */
 export interface RelayTeam {
-  /** Adds a backlog and lets them read it. */
+  /** Adds a backlog and lets the relays read it. */
   drain(events: number): Promise<Drained>
   stop(): Promise<void>
 }

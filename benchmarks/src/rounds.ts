@@ -1,7 +1,7 @@
 /**
  * Measures each entrant once a round, one after the other, so that other work on the machine
- * affects all of them. The order rotates and is mirrored from round to round, so that none always
- * follows the same one. The first round is a warm-up and does not count.
+ * affects all of them. The order rotates and is mirrored from round to round, so that no entrant
+ * always follows the same other one. The first round is a warm-up and does not count.
  */
 export async function interleaved<Sample>(
   rounds: number,

@@ -8,7 +8,10 @@ export interface BenchResult {
   readonly report: Report
 }
 
-/** One after the other, because two at once would measure each other. */
+/**
+ * Runs the benches one after the other, because two at once would disturb each other's
+ * measurements.
+ */
 export async function runBenches(
   benches: readonly Bench[],
   options: BenchOptions,

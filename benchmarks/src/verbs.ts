@@ -1,4 +1,4 @@
-/** The requests that a program answers, by name. */
+/** The requests that a program answers, by name (its verbs). */
 // biome-ignore lint/suspicious/noExplicitAny: the parameters are each verb's own
 export type Verbs = Record<string, (...given: any[]) => unknown>
 
@@ -14,7 +14,7 @@ export interface Answer {
   readonly error?: string
 }
 
-/** Answers the process that started this one, until that is gone. */
+/** Answers requests of the parent process until the parent is gone. */
 export function answer<V extends Verbs>(verbs: V): void {
   process.on('message', async ({ id, verb, given }: Question) => {
     try {

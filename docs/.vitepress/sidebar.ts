@@ -79,6 +79,7 @@ const concepts = group(
 
 const operate = group(
   'Operate',
+  page("An operator's day", 'operators-day'),
   page('Acts of an operator', 'operating'),
   page('Dashboard', 'dashboard'),
   page('Metrics, traces, alerts', 'telemetry'),

@@ -4,7 +4,9 @@ import { wrapProse } from '../wrap-prose.ts'
 import { interfaceDocs, type Member } from './interface-docs.ts'
 import { code, head, table } from './table.ts'
 
-/** Where messages and traces are declared, each interface with its channel's name in front. */
+/**
+ * The files that declare messages and traces, with the name of its channel before each interface.
+ */
 const FILES: readonly string[] = [
   'packages/core/src/telemetry/traces.ts',
   'packages/core/src/telemetry/channels.ts',

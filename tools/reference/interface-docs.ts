@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { parseSync } from 'oxc-parser'
 
-/** A member of an interface, as its declaration and its docstring say. */
+/** A member of an interface, from its declaration and its docstring. */
 export interface Member {
   readonly name: string
   readonly type: string
   readonly isOptional: boolean
   /** The docstring in one line, without its tags; empty if there is none. */
   readonly text: string
-  /** What `@default` says. */
+  /** The text of `@default`. */
   readonly byDefault: string | undefined
 }
 
@@ -56,7 +56,10 @@ export function interfaceDocs(file: string, name: string): InterfaceDocs | undef
 
 type Doc = Pick<Member, 'text' | 'byDefault'>
 
-/** `@default` ends at the next tag; other tags are for readers of the source. */
+/**
+ * The text of `@default` ends at the next tag. Other tags are left out: they are for readers of the
+ * source.
+ */
 function docOf(comment: string): Doc {
   const text = oneLine(comment.replace(/^\s*\* ?/gm, ' ').replace(/^\*/, ''))
   const [sentences = '', ...tags] = text.split(/(?:^| )(?=@[a-z]+ )/)

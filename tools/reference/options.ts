@@ -7,10 +7,10 @@ import { code, head, table } from './table.ts'
 
 interface Found {
   readonly name: string
-  /** The first entry that it can be reached from. */
+  /** The first entry of the package from which the options can be reached. */
   readonly entry: string
   readonly docs: InterfaceDocs
-  /** The functions that take it, each with the entry that exports it. */
+  /** The functions that take the options, each with the entry that exports it. */
   readonly takers: readonly string[]
 }
 
@@ -60,7 +60,7 @@ function row({ name, type, isOptional, byDefault, text }: Member): string[] {
   return [code(name), code(type), isValue(fallback) ? code(fallback) : fallback, text]
 }
 
-/** A default that could be written as it is, and not a description of one. */
+/** Whether a default is a value as one would write it, and not a description. */
 const isValue = (text: string): boolean => /^(-?[\d_.]+|'[^']*'|\[.*\]|true|false)$/.test(text)
 
 const list = (names: readonly string[]): string => names.map(code).join(', ')
@@ -88,10 +88,10 @@ type Entered = Declared & { readonly entry: string }
 
 const placeOf = ({ name, file }: Declared): string => `${name} ${file}`
 
-/** What a bridge is given by the store, and no user writes. */
+/** Options that the store passes to a bridge; users do not write them. */
 const OF_BRIDGES: ReadonlySet<string> = new Set(['BeginOptions', 'QueryOptions'])
 
-/** What is exported, and what the exported ones extend. */
+/** Interfaces of options that are exported, and those that exported ones extend. */
 function isOptions({ name, text, isExported }: Declared): boolean {
   if (!/^(export )?interface /.test(text) || /^Resolved/.test(name) || OF_BRIDGES.has(name)) {
     return false

@@ -8,7 +8,7 @@ const escaped = (cell: string): string => cell.replace(/(?<!\\)\|/g, '\\|').repl
 
 export const code = (text: string): string => (text === '' ? '' : `\`${text}\``)
 
-/** The heading of a generated page, and who writes it. */
+/** The heading of a generated page, with a note about which command writes it. */
 export function head(title: string, ...paragraphs: readonly string[]): string {
   return [`# ${title}`, '<!-- Written by `npx -y pnpm@12 reference`. -->', ...paragraphs].join(
     '\n\n',

@@ -23,7 +23,7 @@ export function renderVerbs(): string {
   ].join('\n\n')}\n`
 }
 
-/** What a verb has by the servers that it asks, and not of its own. */
+/** Options that a verb has because of the servers that it asks; the page lists them once. */
 const common = new Map(
   commands.flatMap(({ act, ...command }) =>
     Object.entries(optionsOf(command)).filter(([name]) => !(name in (command.options ?? {}))),
@@ -65,5 +65,5 @@ function row([name, { value, short, help, choices }]: [string, Option]): string[
   return [code(value === undefined ? dashes : `${dashes} <${value}>`), `${escaped(help)}${of}`]
 }
 
-/** Angle brackets of a help text are text. */
+/** Angle brackets of a help text must not become HTML. */
 const escaped = (text: string): string => text.replaceAll('<', '&lt;')

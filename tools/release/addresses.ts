@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-// Writes into each package.json where the packages are at home, once that is known:
+// Writes the addresses of the repository and the site into each package.json, once they are known:
 // npx tsx tools/release/addresses.ts git+https://host/owner/repository.git https://site/
 const [repository, site] = process.argv.slice(2)
 if (!repository?.startsWith('git+https://') || !site?.startsWith('https://')) {

@@ -7,8 +7,9 @@ import { judge } from './judge.ts'
 import { type Packed, packAll } from './packed.ts'
 import { writeBills } from './sbom.ts'
 
-// Everything that publishing does but publish: builds, packs, judges, and prints what would go out.
-// What `release:dry-run` runs after it installs the tarballs and uses them.
+// Does everything that a release does except publish: builds and packs the packages, judges the
+// tarballs, and prints what would be published. After this program `release:dry-run` runs tests
+// that install the tarballs and use them.
 
 const run = promisify(execFile)
 const program = (name: string) => join('node_modules', '.bin', name)
@@ -34,7 +35,7 @@ try {
   rmSync(folder, { recursive: true })
 }
 
-/** What publint and "are the types wrong" have against the tarballs. */
+/** The findings of publint and "are the types wrong" about the tarballs. */
 async function complaints(packed: readonly Packed[]): Promise<string[]> {
   const found: string[] = []
   for (const { tarball, manifest } of packed) {

@@ -1,9 +1,9 @@
 import type { Packed } from './packed.ts'
 
 export interface Judgement {
-  /** What has to be mended before anything can be published. */
+  /** Faults that have to be mended before a release. */
   readonly faults: readonly string[]
-  /** What is not known yet, and has to be before the first release. */
+  /** Facts that are not known yet and are needed for the first release. */
   readonly missing: readonly string[]
 }
 

@@ -22,12 +22,12 @@ export interface Packed {
   readonly tarball: string
   readonly manifest: Manifest
   readonly files: readonly string[]
-  /** Of the tarball. */
+  /** The size of the tarball. */
   readonly bytes: number
   readonly unpackedBytes: number
 }
 
-/** Packs every package into `folder`, as publishing does, and unpacks what came of it. */
+/** Packs every package into `folder`, as publishing does, and unpacks the tarballs. */
 export async function packAll(folder: string): Promise<Packed[]> {
   const pack = ['--recursive', '--filter', './packages/*', 'pack', '--pack-destination', folder]
   await run('pnpm', pack)

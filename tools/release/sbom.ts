@@ -5,8 +5,8 @@ import { promisify } from 'node:util'
 import type { Manifest } from './packed.ts'
 
 /**
- * Writes a bill of materials in CycloneDX for each package into `folder`: what is installed with
- * it. Returns how many components each lists, by package.
+ * Writes a bill of materials (CycloneDX) for each package into `folder`, with everything that is
+ * installed with the package. Returns the number of components by package.
  */
 export async function writeBills(
   folder: string,

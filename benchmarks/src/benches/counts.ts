@@ -17,7 +17,7 @@ import { type DurablePostgres, durablePostgres, onClient } from '../durable-post
 import { sum } from '../median.ts'
 import type { Cell } from '../report.ts'
 
-/** The countable costs of a request, with one request after the other. */
+/** The countable costs of a request; requests are sent one after the other. */
 export const countsBench: Bench = {
   name: 'counts',
   about: 'statements, round trips and WAL flushes of each kind of request, exactly',
@@ -163,7 +163,7 @@ async function count(run: {
   }
   const flushesBefore = await postgres.walFlushes()
 
-  // One request that is not counted, except in the flushes: it opens the connection.
+  // Opens the connection with a request that is not counted, except in the flushes.
   await place(here, request, pool)
   await resetStatements(url)
   proxy.resetCounts()

@@ -14,7 +14,10 @@ import type { Program, Programs } from '../programs.ts'
 import type { Ratio, Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** A handler that inserts one row: bare, made idempotent in the way of peers, and with ours. */
+/**
+ * Compares a handler that inserts one row: bare, made idempotent as other libraries do it, and with
+ * Oncekey.
+ */
 export const expressPostgresBench: Bench = {
   name: 'express-postgres',
   about: 'one insert (and one event) bare, claim-commit-then-work, and ours, with and without HTTP',
@@ -85,7 +88,7 @@ function loadOf({ requests }: BenchOptions, concurrency: number): RequestLoad {
   return { requests: concurrency === 1 ? Math.ceil(requests / 4) : requests, concurrency }
 }
 
-/** With one at a time it would take long until the compiler optimizes. */
+/** With one request at a time it would take long until V8 optimizes the code. */
 async function warmUp(
   apps: readonly App[],
   layer: 'http' | 'direct',
@@ -186,7 +189,7 @@ function tableOf(
   }
 }
 
-/** For ours without prepared statements, which is the default. */
+/** The budgets are those of Oncekey without prepared statements, which is the default. */
 function budgetsOf(event: boolean, lines: readonly Line[]): Budget[] {
   const ours = lines.filter(({ entrant }) => entrant.contender === 'Oncekey' && !entrant.prepare)
   return ours.flatMap(({ entrant, concurrency, ofBare, ofClaimThenWork }) => {

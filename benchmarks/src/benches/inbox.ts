@@ -35,8 +35,8 @@ export const inboxBench: Bench = {
 }
 
 /**
- * `events`: how many requests in a round it covers; a batch is too fast for the number that the
- * others get.
+ * `events` multiplies the number of events in a round: batches are so fast that the number of the
+ * others would be too small.
  */
 const ENTRANTS: readonly { readonly work: Work; readonly events: number }[] = [
   { work: 'bare insert', events: 1 },

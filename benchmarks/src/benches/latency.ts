@@ -57,7 +57,8 @@ const ENTRANTS: readonly Entrant[] = [
   { name: 'Oncekey', queue: 'Oncekey', together: false, percents: [0, 1] },
   { name: 'Oncekey, one process', queue: 'Oncekey', together: true, percents: [0, 1] },
   { name: 'graphile-worker', queue: 'graphile-worker', together: false, percents: [0, 1] },
-  // A batch takes as long as its slowest event, so it would never catch up.
+  // With slow handlers pg-boss would never catch up, because a batch takes as long as its slowest
+  // event.
   { name: 'pg-boss', queue: 'pg-boss', together: false, percents: [0] },
 ]
 
@@ -120,8 +121,8 @@ async function inTurn(pair: Pair, slowPercent: number, options: BenchOptions): P
 }
 
 /**
- * The start and the end of the time that a snapshot is held, during which no row version can be
- * removed.
+ * Measures at the start and at the end of a time in which a snapshot is held open, so that vacuum
+ * can remove no row version.
  */
 async function withOldSnapshot(pair: Pair, options: BenchOptions): Promise<Line[]> {
   const { entrant, handlers, url } = pair

@@ -22,7 +22,7 @@ import { type RedisPeerName, redisPeers } from '../redis-peers/redis-peers.ts'
 import type { Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** Ours on Redis, and every peer on npm that keeps its records there. */
+/** Compares Oncekey on Redis with every npm package that keeps such records in Redis. */
 export const redisPeersBench: Bench = {
   name: 'redis-peers',
   about: 'Express with idempotency on Redis, ours and peers: fresh keys, replays, commands counted',

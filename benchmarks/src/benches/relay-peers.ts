@@ -10,7 +10,7 @@ import { type QueueName, queues } from '../queues/queues.ts'
 import type { Table } from '../report.ts'
 import { interleaved } from '../rounds.ts'
 
-/** The same backlog, delivered to a function that does nothing, by ours and by peers. */
+/** Oncekey and its peers deliver the same backlog to a function that does nothing. */
 export const relayPeersBench: Bench = {
   name: 'relay-peers',
   about: 'jobs a second out of a backlog: ours, graphile-worker, pg-boss, pg-transactional-outbox',
@@ -53,7 +53,8 @@ async function start(
 ): Promise<Contender> {
   const program = await programs.start<QueueRunner>('queue-runner')
   await program.call('open', name, await postgres.emptyDatabase(), CONCURRENCY)
-  // Each of its batches reads the whole backlog, so the backlog of the others would take minutes.
+  // It gets a smaller backlog: each of its batches reads the whole backlog, so the full one would
+  // take minutes.
   const share = name === 'pg-transactional-outbox' ? 10 : 1
   return { name, jobs: Math.ceil(jobs / share), program }
 }
@@ -92,7 +93,9 @@ async function drained({ jobs, program }: Contender, { server }: DurablePostgres
       await setTimeout(50)
       continue
     }
-    // Writes after the last job belong to the work, and so do connections that are closed.
+    // The processor time is read twice. The second reading includes writes after the last job,
+    // which belong to the work; only the first includes the processes of connections that `stop`
+    // closes.
     const handled = postgresCpu(server.pid())
     await program.call('stop')
     const stopped = new Map([...handled, ...postgresCpu(server.pid())])

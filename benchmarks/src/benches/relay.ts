@@ -5,7 +5,7 @@ import type { Programs } from '../programs.ts'
 import { type Drained, type RelayTeam, startTeam } from '../relay-team.ts'
 import { interleaved } from '../rounds.ts'
 
-/** How fast a backlog leaves the log, and what an event costs. */
+/** Measures how fast relays deliver a backlog, and what an event costs. */
 export const relayBench: Bench = {
   name: 'relay',
   about: 'events a second out of a backlog, by one relay, two and four; processor time of an event',

@@ -11,7 +11,7 @@ import { closedLoop } from '../load.ts'
 import { median, pairwiseRatio } from '../median.ts'
 import { interleaved } from '../rounds.ts'
 
-/** What a step of a saga costs more than its transaction alone. */
+/** What a step of a saga costs in addition to its own transaction. */
 export const sagaBench: Bench = {
   name: 'saga',
   about: 'sagas of five steps: steps a second, and flushes for each',

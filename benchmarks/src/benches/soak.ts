@@ -13,7 +13,7 @@ import type { Programs } from '../programs.ts'
 import type { Cell, Table } from '../report.ts'
 import { trendOf } from '../trend.ts'
 
-/** Whether a server stays the same under long load. */
+/** Whether memory, handles and latency of a server stay the same under long load. */
 export const soakBench: Bench = {
   name: 'soak',
   about:
@@ -65,7 +65,8 @@ async function soak(
 ): Promise<Soak> {
   const { store, url, seconds, requests } = of
   const program = await programs.start<SoakServer>('soak-server', ['--expose-gc'])
-  // A record lives for a fraction of the first half of a run, so nothing may grow in the second.
+  // A record is purged after a fraction of the first half of a run, so nothing may grow in the
+  // second half.
   const retentionMs = Math.min(30_000, (seconds * 1_000) / 10)
   const port = await program.call('listen', store, url, retentionMs)
   const client = httpClient(port, CONNECTIONS)
@@ -186,7 +187,7 @@ function summary(soaks: readonly Soak[], seconds: number): Table {
   }
 }
 
-/** A run in ten lines. */
+/** A table with the course of a run in ten rows. */
 function course({ store, stretches, stretchSeconds }: Soak): Table {
   const perLine = Math.ceil(stretches.length / 10)
   const lines = Array.from({ length: Math.ceil(stretches.length / perLine) }, (_, at) =>
@@ -238,7 +239,8 @@ function budgetsOf(soak: Soak): Budget[] {
   return [
     atMost('heap, end of the second half over its beginning', 1.05, heap.to / heap.from),
     atMost('RSS, end of the second half over its beginning', 1.1, rss.to / rss.from),
-    // A fitted line, because a connection that a pool opens and closes is no growth.
+    // The growth of a fitted line: a connection that a pool opens and closes does not count as
+    // growth.
     atMost('file descriptors gained in the second half', 1, files.to - files.from),
     atMost('handles gained in the second half', 1, handles.to - handles.from),
     atMost('p99 of the last third over the first', 1.5, p99OfThird(soak, 2) / p99OfThird(soak, 0)),

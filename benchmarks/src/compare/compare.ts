@@ -3,8 +3,8 @@ import { type Pair, ratioTables } from './ratios.ts'
 import type { Revision } from './revision.ts'
 
 /**
- * Measures two trees in turn, round by round, and returns the tables with ratios of the first over
- * the second. Whatever else the machine does happens to both of them.
+ * Measures two trees in turn, round by round, and returns the tables with ratios of the first tree
+ * to the second. Because they alternate, other work on the machine affects both.
  */
 export async function compare(
   now: Revision,

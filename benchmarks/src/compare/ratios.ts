@@ -9,9 +9,10 @@ export interface Pair {
 }
 
 /**
- * The tables of the benches with a ratio in each cell that is a number in both trees: after over
- * before, the median of the rounds with the least and the most. Rows and columns are matched by
- * their names. What only one of the two trees has is left out and named in `unmatched`.
+ * The tables of the benches with a ratio (after / before) in each cell that is a number in both
+ * trees: the median of the rounds, with the least and the greatest. Rows and columns are matched by
+ * their names. Rows and columns that only one of the trees has are left out and named in
+ * `unmatched`.
  */
 export function ratioTables(pairs: readonly Pair[]): {
   readonly tables: Table[]
@@ -46,7 +47,10 @@ export function ratioTables(pairs: readonly Pair[]): {
   return { tables, unmatched: [...unmatched] }
 }
 
-/** All cells of a row that are text: some tables name a row by more than its first column. */
+/**
+ * The name of a row is all of its cells that are text, because in some tables the first column is
+ * not unique.
+ */
 function labelOf(table: Table, at: number): string {
   return (table.rows[at] ?? []).filter((cell) => typeof cell === 'string').join(', ')
 }

@@ -13,13 +13,13 @@ const root = fileURLToPath(new URL('../../../', import.meta.url))
 export interface Revision {
   readonly name: string
   /**
-   * Runs benches once, with a warm-up, and returns their tables as that tree's own code made them.
+   * Runs benches once, with a warm-up, and returns the tables that this tree's own code made.
    */
   measure(args: readonly string[]): Promise<BenchResult[]>
   remove(): Promise<void>
 }
 
-/** The tree that this file is in, with whatever is not committed. */
+/** The tree that contains this file, including changes that are not committed. */
 export function thisTree(): Revision {
   return { name: 'this tree', measure: (args) => measure(root, args), async remove() {} }
 }

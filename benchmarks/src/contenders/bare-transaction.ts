@@ -2,7 +2,10 @@ import type { Contender, ContenderOptions, PlaceRequest } from './contender.ts'
 import { insertOrder, type Order, type PlacedOrder } from './order.ts'
 import { appendByHand } from './outbox-by-hand.ts'
 
-/** The work in a transaction and nothing else: a retry does it twice. This is the upper limit. */
+/**
+ * Does the work in a transaction and nothing else, so a retry does it twice. No contender can be
+ * faster.
+ */
 export function bareTransaction({ pool, event }: ContenderOptions): Contender {
   async function place(order: Order, refused: boolean): Promise<PlacedOrder | undefined> {
     const client = await pool.connect()
@@ -28,7 +31,7 @@ export function bareTransaction({ pool, event }: ContenderOptions): Contender {
     },
     async place({ order, refused = false }: PlaceRequest) {
       const placed = await place(order, refused)
-      // The same as the route's res.json().
+      // Costs the same as the route's res.json().
       JSON.stringify(placed)
       return placed === undefined ? 422 : 201
     },

@@ -12,9 +12,9 @@ export const PEER_KEYS_TABLE = `create table peer_keys (
 )`
 
 /**
- * What a middleware does that cannot use the handler's transaction: it commits a claim, lets the
- * handler work, and commits the response. These are three commits, and a crash between them leaves
- * a key that says nothing about the work. It is written as lean as possible.
+ * Does what a middleware does that cannot use the handler's transaction: it commits a claim, lets
+ * the handler work, and commits the response. These are three commits; after a crash between them
+ * the record of the key does not tell whether the work was done. The code is as lean as possible.
  */
 export function claimThenWork({ pool, event }: ContenderOptions): Contender {
   async function once(

@@ -4,11 +4,11 @@ import type { Order } from './order.ts'
 
 /** One way of placing an order. */
 export interface Contender {
-  /** Over HTTP, as somebody would write the route. */
+  /** Adds the route, as a user would write it. */
   mount(app: Express): void
-  /** The same without HTTP. Returns the status that a client would have seen. */
+  /** Places an order without HTTP. Returns the status that a client would have seen. */
   place(request: PlaceRequest): Promise<number>
-  /** Begins an order and stops half-way. Returns a function that gives it up. */
+  /** Begins an order and stops in the middle. Returns a function that gives the order up. */
   hold?(request: PlaceRequest): Promise<() => Promise<unknown>>
 }
 
@@ -24,6 +24,6 @@ export interface ContenderOptions {
   readonly pool: Pool
   /** Whether an order also appends an event to the outbox. */
   readonly event: boolean
-  /** Whether the store prepares its statements; the handler's own are the same either way. */
+  /** Whether the store prepares its statements; the handler's own statements are not affected. */
   readonly prepare: boolean
 }

@@ -1,6 +1,6 @@
 import type { ContenderName } from './contenders.ts'
 
-/** A contender with its setup; the others are compared with the first two. */
+/** A contender with its setup. Ratios compare every entrant with the first two. */
 export interface Entrant {
   readonly name: string
   readonly contender: ContenderName

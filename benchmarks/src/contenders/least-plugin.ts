@@ -4,9 +4,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 /**
  * The minimum that any plugin with our promises has to do on Fastify: keep the body as it arrives,
- * hash it once with SHA-256, ask before the handler and wait, keep the response and wait, where
- * each wait may be a round trip. It sets no timer, checks no header, gives the handler nothing, and
- * fails most cases of the conformance suite.
+ * hash it once with SHA-256, wait for a store before the handler, and wait again to keep the
+ * response; with a real store each wait may be a round trip. The plugin sets no timer, checks no
+ * header, gives the handler nothing, and fails most cases of the conformance suite.
  */
 export function leastPlugin(app: FastifyInstance): void {
   const records = new Map<string, Kept>()

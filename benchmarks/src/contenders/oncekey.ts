@@ -5,7 +5,9 @@ import type { ClientBase } from 'pg'
 import type { Contender, ContenderOptions, PlaceRequest } from './contender.ts'
 import { insertOrder, type Order, type PlacedOrder } from './order.ts'
 
-/** Ours, as the documentation shows it. Without HTTP it is the engine and the store. */
+/**
+ * Oncekey, used as the documentation shows. Without HTTP, `place` calls the engine and the store.
+ */
 export function oncekey({ pool, event, prepare }: ContenderOptions): Contender {
   const store = postgresStore<ClientBase>({ client: pool, prepare })
   const engine = createEngine({ store, required: false })

@@ -23,7 +23,7 @@ export const ORDERS_TABLE = `create table orders (
   placed_at timestamptz not null default now()
 )`
 
-/** One row, one statement; the same text for all. */
+/** Inserts one row with one statement; all contenders use the same text. */
 export async function insertOrder(
   client: Pick<ClientBase, 'query'>,
   { customer, item, cents }: Order,
@@ -35,7 +35,7 @@ export async function insertOrder(
   return rows[0] as PlacedOrder
 }
 
-/** The same for many orders in one statement. */
+/** Inserts the rows of many orders with one statement. */
 export async function insertOrders(
   client: Pick<ClientBase, 'query'>,
   orders: readonly Order[],

@@ -11,7 +11,7 @@ const asked: number[] = []
 const committed: number[] = []
 const entered: number[] = []
 
-/** Takes requests, or jobs, or both. */
+/** A process that takes requests, jobs, or both. */
 const verbs = {
   open(name: QueueName, url: string, concurrency: number): void {
     queue = queues[name]({ url, concurrency })
@@ -49,7 +49,7 @@ const verbs = {
     return { asked: asked.slice(from, to), committed: committed.slice(from, to) }
   },
 
-  /** When each job reached the handler, for as many as have. */
+  /** When each job reached the handler; jobs that have not reached it are missing. */
   entered(from: number, to: number): number[] {
     return entered.slice(from, to).filter((at) => at !== undefined)
   },

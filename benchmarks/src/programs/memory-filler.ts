@@ -21,7 +21,7 @@ const verbs = {
       await complete(store, response)
     }
     const bytes = used() - before
-    // Used after the measurement, so that the store is not collected before it.
+    // Refers to the store after the measurement, so that it is not garbage-collected before.
     if (!store.data) throw new Error('the store is gone')
     return { bytes, responseBytes }
   },
@@ -70,8 +70,8 @@ function bytesOf({ headers, body }: StoredResponse): number {
 }
 
 function used(): number {
-  // Once is not enough: what the first collection finds in the young generation, the second moves
-  // or frees.
+  // One collection is not enough: objects that are in the young generation at the first are moved
+  // or freed by the second.
   for (let times = 0; times < 3; times += 1) globalThis.gc?.()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external

@@ -20,7 +20,7 @@ const verbs = {
     await queue.fill(jobs)
   },
 
-  /** Starts to deliver jobs; returns when that was. */
+  /** Starts to deliver jobs, and returns the time of the start. */
   async start(): Promise<number> {
     const startedAt = monotonicMs()
     await queue.start((n) => {

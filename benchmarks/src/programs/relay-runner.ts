@@ -24,7 +24,7 @@ const verbs = {
     relay.start()
   },
 
-  /** Lets the relay read; returns when that was. */
+  /** Lets the relay read from now on, and returns the time. */
   openGate(): number {
     handled = 0
     gateOpen = true
@@ -59,7 +59,7 @@ export type RelayRunner = typeof verbs
 const CONSUMERS = {
   nothing: (settings) => consumer({ ...settings, handle: () => count(1) }),
 
-  /** A statement in autocommit, for a consumer that may do it twice. */
+  /** One statement in autocommit, for a consumer whose write may happen twice. */
   'bare insert': (settings, pool) =>
     consumer({
       ...settings,
@@ -69,7 +69,7 @@ const CONSUMERS = {
       },
     }),
 
-  /** In the usual way for more than one statement. */
+  /** BEGIN, the insert and COMMIT, as a consumer with more than one statement does it. */
   'bare transaction': (settings, pool) =>
     consumer({
       ...settings,

@@ -27,7 +27,7 @@ const verbs = {
       res.status(201).json(placed)
     })
     const server = app.listen(0, '127.0.0.1')
-    // Connections stay open, so that counts show our objects and not those that vary with the load.
+    // Connections stay open, so that the counts of handles do not vary with the load.
     server.keepAliveTimeout = 0
     await once(server, 'listening')
     return (server.address() as AddressInfo).port

@@ -40,7 +40,7 @@ const verbs = {
     await pool.query('truncate oncekey.webhook_messages, oncekey.webhook_deliveries')
     await pool.query('truncate oncekey.webhook_attempts')
     const base = `http://127.0.0.1:${given.port}`
-    // The first in every order.
+    // The dead endpoints are registered first, so that they come first in every order.
     for (let n = 0; n < given.dead; n += 1) {
       await hooks.endpoints.register({ url: `${base}/dead`, types: ['*'] })
     }

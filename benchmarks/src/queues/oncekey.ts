@@ -7,7 +7,7 @@ import { insertOrder, ORDER, ORDERS_TABLE } from '../contenders/order.ts'
 import { fillEvents, jobData } from '../filled-events.ts'
 import { type JobData, POOL_SIZE, type Queue, type QueueOptions } from './queue.ts'
 
-/** Ours without any option. */
+/** Oncekey with default options. */
 export function oncekey({ url, concurrency }: QueueOptions): Queue {
   const pool = new Pool({ connectionString: url, max: POOL_SIZE })
   const requests = once({

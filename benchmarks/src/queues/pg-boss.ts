@@ -5,7 +5,10 @@ import { jobData } from '../filled-events.ts'
 import { bareRequest } from './bare-request.ts'
 import { type JobData, POOL_SIZE, type Queue, type QueueOptions } from './queue.ts'
 
-/** Big batches, no priorities, and the next batch at once and not after the interval. */
+/**
+ * Uses big batches, no priorities, and fetches the next batch at once instead of after the
+ * interval.
+ */
 export function pgBoss({ url }: QueueOptions): Queue {
   const pool = new Pool({ connectionString: url, max: POOL_SIZE })
   const boss = new PgBoss({ connectionString: url, max: 10, supervise: false, schedule: false })

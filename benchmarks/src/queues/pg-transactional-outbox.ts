@@ -11,8 +11,8 @@ import { bareRequest } from './bare-request.ts'
 import { type JobData, POOL_SIZE, type Queue, type QueueOptions } from './queue.ts'
 
 /**
- * By polling. Any message may be handled beside any other, as many at once as the others have, and
- * more are fetched when half of the previous ones are done.
+ * Reads by polling. Messages are handled concurrently in any combination, with the same concurrency
+ * as in the other queues. More are fetched when half of the previous ones are done.
  */
 export function pgTransactionalOutbox({ url, concurrency }: QueueOptions): Queue {
   const pool = new Pool({ connectionString: url, max: POOL_SIZE })

@@ -1,4 +1,7 @@
-/** Work that is stored in Postgres and done later: ours or a peer's, in its fast configuration. */
+/**
+ * A library that stores jobs in Postgres and does them later: Oncekey or a peer, in its fast
+ * configuration.
+ */
 export interface Queue {
   /** Creates what it needs in an empty database. */
   prepare(): Promise<void>
@@ -6,7 +9,7 @@ export interface Queue {
   fill(count: number): Promise<void>
   /** The work of a request: inserts an order and adds job `n` in one commit. */
   request(n: number): Promise<void>
-  /** Delivers jobs until it is stopped. It awaits a promise of `handle`. */
+  /** Delivers jobs until it is stopped. If `handle` returns a promise, the queue awaits it. */
   start(handle: Handle): Promise<void>
   /** The number of jobs that are not done. */
   pending(): Promise<number>

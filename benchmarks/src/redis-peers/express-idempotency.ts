@@ -7,7 +7,7 @@ import {
 import redisAdapter from 'express-idempotency-redis-adapter'
 import type { RedisPeer } from './redis-peer.ts'
 
-/** As in its README. It looks before it claims, and does not wait for its writes. */
+/** As in its README. The library reads before it claims, and does not wait for its writes. */
 export const expressIdempotency: RedisPeer = async (app, place, url) => {
   const dataAdapter = new redisAdapter.default({ connectionConfig: { url } })
   await dataAdapter.connect()

@@ -3,8 +3,9 @@ import { RedisStorageAdapter } from '@node-idempotency/storage-adapter-redis'
 import type { RedisPeer } from './redis-peer.ts'
 
 /**
- * Its Express plugin is not on npm, so this does the same: it asks the core, sends what the core
- * remembers, and lets it store what `res.send` gets, without waiting.
+ * Its Express plugin is not on npm, so this does the same: it asks the core, sends a response that
+ * the core has on record, and otherwise lets the core store what `res.send` gets, without waiting
+ * for that.
  */
 export const nodeIdempotency: RedisPeer = async (app, place, url) => {
   const storage = new RedisStorageAdapter({ url })

@@ -10,8 +10,9 @@ import { payment } from './services/payment.ts'
 import { shipping } from './services/shipping.ts'
 import { type Order, openShop } from './shop.ts'
 
-// Four services that know events and not each other: no place describes what follows an order, only
-// what each of them does. The gateway is flaky, and one customer has no valid address.
+// Four services that know events and not each other. No file describes the whole sequence that
+// follows an order; each service only describes its own reaction. The gateway is flaky, and one
+// customer has no valid address.
 
 const started = performance.now()
 let failures = 0

@@ -16,7 +16,7 @@ export async function createApp(): Promise<{ app: FastifyInstance; db: PGlite }>
   const options = {
     store: postgresStore({ client }),
     scope: (request: { headers: Record<string, unknown> }) =>
-      String(request.headers['x-account'] ?? ''), // your authentication knows
+      String(request.headers['x-account'] ?? ''), // the key's owner, from your authentication
   }
   const once = idempotency.with(options)
 
@@ -53,7 +53,7 @@ export async function createApp(): Promise<{ app: FastifyInstance; db: PGlite }>
   } as const
   app.post<{ Body: { item: string } }>('/orders', { schema }, async (request, reply) => {
     const { transaction, emit } = once.of(request)
-    const tx = await transaction() // PGlite's own; what it writes commits with the response
+    const tx = await transaction() // a PGlite transaction; what it writes commits with the response
     const sql = 'insert into orders (item) values ($1) returning *'
     const { rows } = await tx.query<{ id: number; item: string }>(sql, [request.body.item])
     emit({ type: 'order.placed', subject: String(rows[0]?.id), data: rows[0] })

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import openapiTypescript, { astToString } from 'openapi-typescript'
 import { asyncapi } from './events.ts'
 
-/** What is written down of this application, by file: two documents, and the client's types. */
+/** The generated files of this application, by path: two documents, and the client's types. */
 export async function documents(app: FastifyInstance): Promise<Readonly<Record<string, string>>> {
   await app.ready()
   const openapi = app.swagger()

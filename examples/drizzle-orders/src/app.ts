@@ -12,14 +12,15 @@ await createTables()
 
 export const once = idempotency({
   store: postgresStore({ client }),
-  scope: (req) => String(req.headers['x-account'] ?? ''), // who the key belongs to: your authentication knows
+  // The key's owner, from your authentication.
+  scope: (req) => String(req.headers['x-account'] ?? ''),
 })
 
 export const app: Express = express()
 
 app.post('/orders', express.json(), once, async (req, res) => {
   const { transaction, emit, scope } = once.of(req)
-  const tx = await transaction() // Drizzle's own; what it writes commits with the response
+  const tx = await transaction() // a Drizzle transaction; what it writes commits with the response
   const [taken] = await tx
     .update(stock)
     .set({ left: sql`${stock.left} - 1` })

@@ -7,11 +7,11 @@ import { drizzle as drizzleOnPglite } from 'drizzle-orm/pglite'
 import { Pool } from 'pg'
 import * as schema from './schema.ts'
 
-// The parts that both drivers share: code written for these runs on either.
+// The part of the API that both drivers have; code that uses only this part runs on either.
 type Database = PgDatabase<PgQueryResultHKT, typeof schema>
 type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0]
 
-/** On the server that DATABASE_URL names, otherwise embedded, in memory or in a folder. */
+/** The server that DATABASE_URL names; otherwise embedded Postgres, in memory or in a folder. */
 export const db: Database & DrizzleDatabase<Transaction> =
   process.env.DATABASE_URL === undefined ? embedded() : onServer(process.env.DATABASE_URL)
 
@@ -25,7 +25,7 @@ function onServer(connectionString: string) {
   return drizzleOnPg({ client: pool, schema })
 }
 
-/** Stands for drizzle-kit. */
+/** Creates the tables, as drizzle-kit would in a real application. */
 export async function createTables(): Promise<void> {
   await db.execute(
     sql`create table if not exists stock (item text primary key, "left" int not null)`,

@@ -6,7 +6,7 @@ import { type Context, Hono } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { validator } from 'hono/validator'
 
-// Embedded, in memory or in a folder; a `pg` Pool takes its place on a server.
+// Embedded Postgres, in memory or in a folder. On a server, use a `pg` Pool instead.
 const db = new PGlite(process.env.DATA_FOLDER)
 const client = fromPglite(db)
 await migrate(client)
@@ -14,12 +14,12 @@ await db.query('create table if not exists orders (id serial primary key, item t
 
 export const once = idempotency({
   store: postgresStore({ client }),
-  scope: (c) => c.get('account'), // who the key belongs to: what comes before knows
+  scope: (c) => c.get('account'), // the key's owner, set by the middleware before
 })
 
 const signIn = bearerAuth({
   verifyToken(token, c: Context) {
-    c.set('account', token) // your authentication knows better
+    c.set('account', token) // use your own authentication here
     return token !== ''
   },
 })
@@ -32,7 +32,7 @@ export const app = new Hono<{ Variables: { account: string } }>()
 
 app.post('/orders', signIn, once, order, async (c) => {
   const { transaction, emit } = c.var.idempotency
-  const tx = await transaction() // PGlite's own; what it writes commits with the response
+  const tx = await transaction() // a PGlite transaction; what it writes commits with the response
   const { rows } = await tx.query<{ id: number }>(
     'insert into orders (item, buyer) values ($1, $2) returning *',
     [c.req.valid('json').item, c.var.account],

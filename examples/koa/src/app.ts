@@ -6,7 +6,7 @@ import { fromPglite } from '@oncekey/postgres/pglite'
 import Koa from 'koa'
 import bodyParser from 'koa-bodyparser'
 
-// Embedded, in memory or in a folder; a `pg` Pool takes its place on a server.
+// Embedded Postgres, in memory or in a folder. On a server, use a `pg` Pool instead.
 const db = new PGlite(process.env.DATA_FOLDER)
 const client = fromPglite(db)
 await migrate(client)
@@ -14,7 +14,7 @@ await db.query('create table if not exists orders (id serial primary key, item t
 
 export const once = idempotency({
   store: postgresStore({ client }),
-  scope: (ctx) => ctx.get('x-account'), // who the key belongs to: your authentication knows
+  scope: (ctx) => ctx.get('x-account'), // the key's owner, from your authentication
 })
 
 const router = new Router()
@@ -24,7 +24,7 @@ router.post('/orders', async (ctx) => {
   if (typeof item !== 'string') ctx.throw(422, 'item')
 
   const { transaction, emit } = once.of(ctx)
-  const tx = await transaction() // PGlite's own; what it writes commits with the response
+  const tx = await transaction() // a PGlite transaction; what it writes commits with the response
   const { rows } = await tx.query<{ id: number }>(
     'insert into orders (item) values ($1) returning *',
     [item],

@@ -6,7 +6,8 @@ export interface AccountRequest {
 }
 
 /**
- * Stands for your authentication: says whose request it is, before anything is claimed or replayed.
+ * Takes the place of your authentication: it finds out whose request it is, before anything is
+ * claimed or replayed.
  */
 export class AccountGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

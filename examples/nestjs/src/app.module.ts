@@ -12,7 +12,7 @@ import { OrdersController } from './orders.controller.ts'
       inject: [DATABASE],
       useFactory: ({ store }: Database) => ({
         store,
-        scope: ({ account }: AccountRequest) => account, // who the key belongs to: the guard knows
+        scope: ({ account }: AccountRequest) => account, // the key's owner, set by the guard
       }),
     }),
   ],

@@ -5,7 +5,7 @@ import { migrate, postgresStore } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 import { Pool } from 'pg'
 
-/** What this application asks of a database and of a transaction. */
+/** The interface that this application needs of a database and of a transaction. */
 export interface Queryable {
   query<Row>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>
 }
@@ -21,7 +21,9 @@ export const DATABASE = 'DATABASE'
 @Module({ providers: [{ provide: DATABASE, useFactory: open }], exports: [DATABASE] })
 export class DatabaseModule {}
 
-/** On a server where DATABASE_URL says which; else embedded, in memory or in a folder. */
+/**
+ * Uses the server that DATABASE_URL names; otherwise embedded Postgres, in memory or in a folder.
+ */
 async function open(): Promise<Database> {
   const { DATABASE_URL: connectionString, DATA_FOLDER: folder } = process.env
   const database = connectionString ? await onServer(connectionString) : await embedded(folder)

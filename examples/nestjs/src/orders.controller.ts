@@ -27,7 +27,8 @@ interface Order {
 @Controller('orders')
 @UseGuards(AccountGuard)
 export class OrdersController {
-  // By name: tsx, which runs this example, emits no types for Nest to inject by.
+  // Injected by name, because tsx, which runs this example, emits no types by which Nest could
+  // inject.
   readonly #database: Database
 
   constructor(@Inject(DATABASE) database: Database) {
@@ -43,7 +44,7 @@ export class OrdersController {
     const tx = await transaction() // what it writes commits with the response
     const sql = 'insert into orders (item) values ($1) returning *'
     const { rows } = await tx.query<Order>(sql, [item])
-    // Kept and replayed, and the order is undone.
+    // The refusal is kept and replayed, and the order is undone.
     if (item === 'kazoo') throw new UnprocessableEntityException('we have standards')
     emit({ type: 'order.placed', subject: String(rows[0]?.id), data: { ...rows[0] } })
     return rows[0] // stored and committed before the first byte leaves

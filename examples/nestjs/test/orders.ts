@@ -24,11 +24,12 @@ export function placesOrders(platform: 'express' | 'fastify'): void {
     expect(await order('violin', { item: 'cello' })).toMatchObject({ status: 422 })
     await Promise.all(Array.from({ length: 20 }, () => order('viola', { item: 'viola' })))
 
-    // A stranger sees nothing of it, and a body that a pipe refuses may be corrected.
+    // A request without a valid account gets 401 and not the replay. After a body that a pipe
+    // refuses, the client may send a corrected one under the same key.
     expect(await order('violin', { item: 'violin' }, {})).toMatchObject({ status: 401 })
     expect(await order('harp', { item: 1 })).toMatchObject({ status: 400 })
     expect(await order('harp', { item: 'harp' })).toMatchObject({ status: 201, replayed: false })
-    // A refusal of the handler is its answer.
+    // A refusal by the handler is kept and replayed.
     expect(await order('kazoo', { item: 'kazoo' })).toMatchObject({ status: 422, replayed: false })
     expect(await order('kazoo', { item: 'kazoo' })).toMatchObject({ status: 422, replayed: true })
 

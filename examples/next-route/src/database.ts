@@ -7,7 +7,7 @@ import { fromPglite } from '@oncekey/postgres/pglite'
 const shared = globalThis as { db?: PGlite }
 shared.db ??= new PGlite(process.env.DATA_FOLDER)
 
-/** Embedded, in memory or in a folder; on a server, use a `pg` Pool instead. */
+/** Embedded Postgres, in memory or in a folder. On a server, use a `pg` Pool instead. */
 export const db: PGlite = shared.db
 export const client = fromPglite(db)
 

@@ -5,7 +5,7 @@ import { idempotency } from '@oncekey/node'
 import { migrate, postgresStore } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 
-// Embedded, in memory or in a folder; a `pg` Pool takes its place on a server.
+// Embedded Postgres, in memory or in a folder. On a server, use a `pg` Pool instead.
 const db = new PGlite(process.env.DATA_FOLDER)
 const client = fromPglite(db)
 await migrate(client)
@@ -13,7 +13,8 @@ await db.query('create table if not exists orders (id serial primary key, item t
 
 export const once = idempotency({
   store: postgresStore({ client }),
-  scope: (req) => String(req.headers['x-account'] ?? ''), // who the key belongs to: your authentication knows
+  // The key's owner, from your authentication.
+  scope: (req) => String(req.headers['x-account'] ?? ''),
 })
 
 /** A request listener for `node:http`, `node:https`, or the compatibility API of `node:http2`. */
@@ -31,7 +32,7 @@ async function order(error: unknown, req: IncomingMessage, res: ServerResponse):
   if (typeof item !== 'string') return send(res, 422, { error: 'item' })
 
   const { transaction, emit } = once.of(req)
-  const tx = await transaction() // PGlite's own; what it writes commits with the response
+  const tx = await transaction() // a PGlite transaction; what it writes commits with the response
   const { rows } = await tx.query<{ id: number }>(
     'insert into orders (item) values ($1) returning *',
     [item],

@@ -10,7 +10,8 @@ await pool.query('create table if not exists payments (id serial primary key, ce
 
 const once = idempotency.with({
   store: postgresStore({ client: pool }),
-  scope: (request) => String(request.headers['x-account'] ?? ''), // your authentication knows
+  // The key's owner, from your authentication.
+  scope: (request) => String(request.headers['x-account'] ?? ''),
 })
 
 const app = Fastify()

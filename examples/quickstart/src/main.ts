@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { type OrdersServer, startOrdersServer } from './orders-server.ts'
 import { exchange, orderRequest, parse } from './wire.ts'
 
-// The story of `pnpm quickstart`: an order is placed once, however often it is sent.
+// The program of `pnpm quickstart`. It shows that an order is placed once, however often it is
+// sent.
 
 const dataFolder = await mkdtemp(join(tmpdir(), 'oncekey-quickstart-'))
 const interactive = process.stdout.isTTY === true && process.env.CI === undefined

@@ -7,8 +7,8 @@ export interface Charge {
 }
 
 /**
- * Stands for another company's service with keys of its own, like Stripe's. Its books survive our
- * crash.
+ * Takes the place of another company's service that accepts idempotency keys, such as Stripe. Its
+ * books are in Redis, so they survive a crash of this process.
  */
 export function cardGateway(books: Redis): {
   charge(cents: number, key: string): Promise<Charge>

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 /**
- * Starts a redis-server that ends with this process, configured for the most durability of a single
- * server.
+ * Starts a redis-server that ends with this process, configured to be as durable as a single server
+ * can be.
  */
 export async function startPrivateRedis(): Promise<string> {
   const port = await freePort()

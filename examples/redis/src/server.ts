@@ -18,7 +18,8 @@ const once = idempotency({
   // It is as durable as the server: `appendonly yes`, `maxmemory-policy noeviction`, and `replicas`
   // to wait for copies. If Redis loses or evicts a record, a retry runs again.
   store: redisStore({ client, subscriber }),
-  scope: (req) => String(req.headers['x-account'] ?? ''), // your authentication knows
+  // The key's owner, from your authentication.
+  scope: (req) => String(req.headers['x-account'] ?? ''),
   // After a crash nobody knows how far the handler came. While the lease lasts, a retry gets 409;
   // after that it runs again ('hold' would wait for an operator instead).
   leaseMs: 5_000,

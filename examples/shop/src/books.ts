@@ -9,7 +9,7 @@ export interface Line {
   readonly theirs: number
 }
 
-/** Compares the shop's own state with that of everybody else. */
+/** Compares the shop's own state with the state of the outside services and of the customer. */
 export async function books(
   database: Pick<Database, 'query'>,
   placed: readonly string[],

@@ -11,7 +11,7 @@ import Fastify from 'fastify'
 export interface Customer {
   readonly name: string
   readonly url: string
-  /** The types of the webhooks that were taken in, by order. */
+  /** The types of the webhooks that the customer has taken in, for each order. */
   readonly told: Map<string, string[]>
   readonly refused: () => number
   secret: string

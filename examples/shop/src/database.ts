@@ -3,7 +3,7 @@ import type { PostgresClient } from '@oncekey/postgres'
 import { fromPglite } from '@oncekey/postgres/pglite'
 import { Pool } from 'pg'
 
-/** The transaction type that both share, so that the shop is written once. */
+/** The type of a transaction on both databases, so that the code of the shop runs on either. */
 export interface Tx {
   query<Row = Record<string, unknown>>(text: string, values?: unknown[]): Promise<{ rows: Row[] }>
 }

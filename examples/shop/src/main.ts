@@ -1,5 +1,4 @@
-// The shop in one command: load, lost answers and killed processes; at the end the books are
-// balanced.
+// Runs the shop with load, lost answers and killed processes, and checks the books at the end.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -34,7 +34,7 @@ export function orderSaga(outside: Outside) {
         const answer = await outside.post('/charges', { id, cents, card }, idempotencyKey, signal)
         if (answer.status === 402) throw new PermanentError('card declined')
       },
-      // Even if nobody knows whether the card was charged, because the gateway does.
+      // Works even if we do not know whether the card was charged, because the gateway knows.
       compensate: async ({ input, idempotencyKey, signal }) =>
         void (await outside.post('/refunds', { id: input.id }, idempotencyKey, signal)),
     })

@@ -1,4 +1,6 @@
-/** Calls services of others: any call may be lost, and a key makes a repetition harmless. */
+/**
+ * Calls services of other companies. Any call may be lost; its key makes a repeated call harmless.
+ */
 export interface Outside {
   /** Throws on 5xx and when there is no answer: try again with the same key. */
   post(path: string, body: object, idempotencyKey: string, signal: AbortSignal): Promise<Response>

@@ -7,11 +7,15 @@ interface Effect {
 }
 
 /**
- * The gateway, the carrier and the mail server: they lose answers, refuse at times, and keep books.
+ * The payment gateway, the carrier and the mail server: they lose answers, refuse some requests,
+ * and record every effect.
  */
 export interface OutsideWorld {
   readonly url: string
-  /** The effects by idempotency key: a repeated key is answered and has no new effect. */
+  /**
+   * The effects of requests to a path. A request with a repeated idempotency key is answered, and
+   * has no new effect.
+   */
   effects(path: string): Effect['body'][]
   /** Requests that failed, and answers that were lost after an effect. */
   readonly trouble: { failed: number; lost: number; repeated: number }

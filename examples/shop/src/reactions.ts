@@ -13,7 +13,8 @@ export function reactions(
   outside: Outside,
 ): Consumer<Tx>[] {
   return [
-    // The request placed the order; the event begins its saga once, because the order is its id.
+    // The request has placed the order. Its event begins the saga, and only once, because the id of
+    // the run is that of the order.
     consumer<Tx, Order>({
       name: 'begin-order',
       types: ['order.placed'],
@@ -21,8 +22,8 @@ export function reactions(
       handle: ({ event }) =>
         sagas.submit(order, { id: `order ${event.data.id}`, input: event.data }),
     }),
-    // Its write and the row that marks the event are one commit, so an event that comes twice
-    // counts once.
+    // This consumer's write and the row that marks the event as taken in are one commit, so an
+    // event that is delivered twice counts once.
     consumer<Tx, Order>({
       name: 'inventory',
       types: ['order.confirmed'],
@@ -34,7 +35,7 @@ export function reactions(
         emit({ type: 'stock.taken', subject: event.data.item })
       },
     }),
-    // Another outside service: its key is the same on every delivery.
+    // Calls an outside service, with a key that is the same on every delivery of the event.
     consumer<Tx, Order>({
       name: 'e-mail',
       types: ['order.confirmed', 'order.cancelled'],

@@ -22,8 +22,8 @@ export async function serverProcess(
   async function start(): Promise<void> {
     const child = spawn(process.execPath, ['--import', 'tsx', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
-      // A process group of its own, so that Ctrl+C reaches the story, which decides what happens to
-      // its processes.
+      // In a process group of its own: Ctrl+C then reaches only the main program, which decides
+      // what happens to its processes.
       detached: true,
       env: { ...process.env, ...env, PORT: String(port) },
     })

@@ -2,8 +2,10 @@ import type { Command } from './command/command.ts'
 import { completionCommand } from './commands/completion.ts'
 import { consumersCommands } from './commands/consumers.ts'
 import { dashboardCommand } from './commands/dashboard.ts'
-import { deadCommands } from './commands/dead.ts'
-import { deadEditCommand } from './commands/dead-edit.ts'
+import { deadCommands } from './commands/dead/dead.ts'
+import { deadEditCommand } from './commands/dead/edit.ts'
+import { deadRedriveCommands } from './commands/dead/redrive.ts'
+import { deadWatchCommand } from './commands/dead/watch.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { eventsCommands } from './commands/events.ts'
 import { grantsCommand } from './commands/grants.ts'
@@ -17,7 +19,7 @@ import { sagasCommands } from './commands/sagas.ts'
 import { webhookActs } from './commands/webhook-acts.ts'
 import { webhooksCommands } from './commands/webhooks.ts'
 
-/** Every verb there is, in the order of `--help`. */
+/** All verbs, in the order of `--help`. */
 export const commands: readonly Command[] = [
   initCommand,
   doctorCommand,
@@ -25,7 +27,9 @@ export const commands: readonly Command[] = [
   grantsCommand,
   ...keysCommands,
   ...deadCommands,
+  ...deadRedriveCommands,
   deadEditCommand,
+  deadWatchCommand,
   ...redrivesCommands,
   ...consumersCommands,
   ...eventsCommands,

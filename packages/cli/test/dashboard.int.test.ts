@@ -70,7 +70,7 @@ afterAll(async () => {
   expect(await stop()).toMatchObject({ code: 130 })
 })
 
-/** The program in a process that knows no database. */
+/** Runs the program in a process that has no address of a database. */
 const through = (args: readonly string[]) =>
   oncekey(args, { env: { ONCEKEY_URL: url, ONCEKEY_TOKEN: token } })
 const act = ['--note', 'seen at the gateway', '--yes']
@@ -118,8 +118,15 @@ test('dead letters are listed, shown, redriven and discarded through it', async 
   const [first, second] = list.items
   const shown = await through(['dead', 'show', first.id])
   expect(shown.stdout).toContain('{"total":9007199254740993}')
-  expect((await through(['dead', 'preview'])).stdout).toContain('2')
-  expect((await through(['dead', 'redrive', first.id, ...act])).code).toBe(0)
+  expect((await through(['dead', 'preview'])).stdout).toMatch(/^2 dead letters of consumers would/)
+  // Carries the redrive as a relay of the shop would.
+  const { redrives } = postgresLog({ client: database.pool() }).deadLetters
+  const carrying = setInterval(() => void redrives?.carry(), 100)
+  const redriven = await through(['dead', 'redrive', first.id, '4711', ...act])
+  clearInterval(carrying)
+  expect(redriven).toMatchObject({ code: 1, stderr: expect.stringContaining('Ctrl-C cancels it') })
+  expect(redriven.stdout).toMatch(/^1 of 2 dead letters are on their way again/)
+  expect(redriven.stdout).toContain('4711')
   expect((await through(['dead', 'discard', second.id, ...act])).code).toBe(0)
   expect(JSON.parse((await through(['dead', 'list', '--json'])).stdout).items).toEqual([])
 })
@@ -150,10 +157,20 @@ test('consumers, events and redrives are shown through it, and acted on', async 
   expect(shown.stdout).toContain('{"total":9007199254740993}')
   const id = await postgresLog({ client: database.pool() }).deadLetters.redrives?.start({}, {})
   const redrives = JSON.parse((await through(['redrives', 'list', '--json'])).stdout)
-  expect(redrives.items).toMatchObject([{ id, state: 'running' }])
+  expect(redrives.items[0]).toMatchObject({ id, state: 'running' })
   expect((await through(['redrives', 'cancel', String(id), ...act])).code).toBe(0)
   expect((await through(['redrives', 'cancel', String(id), ...act])).code).toBe(1)
   expect((await through(['redrives', 'show', String(id)])).stdout).toMatch(/state +cancelled/)
+  const started = await through(['dead', 'redrive', '--all', '--start', ...act, '--json'])
+  const { redrive } = JSON.parse(started.stdout)
+  const watching = through(['redrives', 'watch', redrive])
+  await postgresLog({ client: database.pool() }).deadLetters.redrives?.carry()
+  expect(await watching).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/done: 0 of 0\n$/),
+  })
+  const watched = await through(['redrives', 'watch', String(id)])
+  expect(watched).toMatchObject({ code: 1, stdout: 'cancelled: 0 of 0\n' })
 })
 
 test('endpoints are listed, paused, rotated and replayed through it', async () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
 import { postgresConsumers, postgresEvents, postgresLog } from '@oncekey/postgres'
+import { waitFor } from '@oncekey/test-servers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { ended, startOncekey } from './oncekey.ts'
 import { cliDatabase } from './servers.ts'
@@ -71,7 +72,7 @@ describe('dead letters and consumers', () => {
     const redrive = ['dead', 'redrive', '--origin', 'email']
     const all = await run(['dead', 'redrive', ...act])
     expect(all).toMatchObject({ code: 2, stderr: expect.stringContaining('or --all') })
-    const preview = await run([...redrive, '--preview'])
+    const preview = await run(['dead', 'preview', '--origin', 'email'])
     expect(preview.stdout).toMatch(/^5 dead letters of consumers would be delivered again\.\n/)
     mailServerIsDown = false
     const some = await run([...redrive, ...act, '--limit', '2', '--json'])
@@ -149,7 +150,7 @@ describe('dead letters and consumers', () => {
       { name: 'email', types: ['order.*'], lag: { events: 0 } },
       { name: 'old', lag: { events: 7 } },
     ])
-    // Somebody reads it just now.
+    // A relay that reads the consumer at this moment.
     await log.want({ consumer: 'old', relay: 'r1', types: ['order.*'], leaseMs: 60_000 })
     await log.lease({ consumer: 'old', relay: 'r1', leaseMs: 60_000, holding: [] })
     const read = await run(['consumers', 'retire', 'old', ...act])
@@ -210,7 +211,7 @@ describe('events', () => {
     child.kill('SIGINT')
     expect(await ran).toMatchObject({ code: 130, stderr: '' })
     expect(types.slice(0, 3)).toEqual(['followed.before', 'followed.next', 'followed.slow'])
-    // It left nothing behind that would hold events back.
+    // The test left no consumer behind that would keep events from being deleted.
     const consumers = await postgresConsumers({ client: database.pool() }).list()
     expect(consumers.map(({ name }) => name)).not.toContain('tail')
   })
@@ -234,4 +235,42 @@ describe('events', () => {
   function columnsOf({ orderingKey, occurredAt, ...event }: ReturnType<typeof eventOf>) {
     return { ...event, ordering_key: orderingKey, occurred_at: occurredAt }
   }
+})
+
+test('dead letters show themselves as they die to somebody who watches, each once', async () => {
+  const log = postgresLog({ client: database.pool() })
+  await log.subscribe({ consumer: 'sms', types: ['sms.due'], startAt: 'now' })
+  const sms = consumer({
+    name: 'sms',
+    types: ['sms.due'],
+    async handle() {
+      throw new PermanentError('no such number')
+    },
+  })
+  const dying: string[] = []
+  async function die(): Promise<string> {
+    const event = eventOf('sms.due')
+    dying.push(event.id)
+    await log.append([event])
+    const relay = createRelay({ log, consumers: [sms as never] })
+    while ((await relay.runOnce()) > 0);
+    await relay.stop()
+    return event.id
+  }
+  const watch = ['dead', 'watch', '--origin', 'sms', '--json']
+  const child = startOncekey(watch, { DATABASE_URL: database.url() })
+  let printed = ''
+  child.stdout.on('data', (chunk) => (printed += chunk))
+  const seen = () =>
+    printed.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).eventId]))
+
+  // A letter that dies before the first query does not count as new.
+  const first = { what: 'the first letter', intervalMs: 500, timeoutMs: 30_000 }
+  await waitFor(async () => (await die()) !== '' && seen().length > 0, first)
+  const last = await die()
+  await waitFor(() => seen().includes(last), { what: 'the last letter' })
+  child.kill('SIGINT')
+  expect(await ended(child)).toMatchObject({ code: 130 })
+  expect(new Set(seen()).size).toBe(seen().length)
+  expect(dying).toEqual(expect.arrayContaining(seen()))
 })

@@ -23,7 +23,7 @@ export interface Loss {
 
 /**
  * Sends the request once. A response whose body does not arrive completely counts as lost, because
- * its status alone is not what the caller asked for. Throws only the reason of `call`.
+ * its status alone is not what the caller asked for. Throws nothing but the abort reason of `call`.
  */
 export async function attempt(
   request: FrozenRequest,

@@ -1,9 +1,9 @@
 import { untilAborted } from './time-limit.ts'
 
 /**
- * Reads a stream to its end. Undefined, and the rest is cancelled, if it has more than `limit`
- * bytes. Rejects with the stream's error or the signal's reason, and with a `TypeError`, as fetch
- * does, if the stream holds something else than bytes.
+ * Reads a stream to its end. If it has more than `limit` bytes, cancels the rest and returns
+ * undefined. Rejects with the stream's error or the signal's reason, and with a `TypeError`, as
+ * fetch does, if the stream holds anything but bytes.
  */
 export async function readUpTo(
   stream: ReadableStream<Uint8Array>,
@@ -31,7 +31,7 @@ export async function readUpTo(
   }
 }
 
-/** By its name, because it may come from another realm. */
+/** Recognized by its name, because the value may come from another realm. */
 function isBytes(value: unknown): boolean {
   return Object.prototype.toString.call(value) === '[object Uint8Array]'
 }

@@ -19,8 +19,8 @@ export function delayAfter(
 }
 
 /**
- * RFC 9110 section 10.2.3: seconds or a date; or `retry-after-ms`, which some vendors send beside
- * it. Undefined if absent or neither.
+ * The wait that `Retry-After` asks for (RFC 9110 section 10.2.3: seconds or a date), or
+ * `retry-after-ms`, which some vendors send beside it. Undefined if both are absent or invalid.
  */
 export function retryAfterMs(headers: Headers, now: () => number): number | undefined {
   const exact = headers.get('retry-after-ms')?.trim() ?? ''

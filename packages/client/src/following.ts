@@ -1,8 +1,8 @@
 const followers = new WeakMap<AbortSignal, Set<() => void>>()
 
 /**
- * Calls back when the signal aborts, until the function that it returns is called. However many
- * follow a signal, it has one listener: Node warns of a leak from the eleventh on.
+ * Calls back when the signal aborts, until the function that it returns is called. All callbacks of
+ * a signal share one listener, because Node warns of a leak from the eleventh on.
  */
 export function follow(signal: AbortSignal, aborted: () => void): () => void {
   const all = followers.get(signal) ?? startFollowing(signal)

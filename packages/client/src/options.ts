@@ -40,7 +40,7 @@ export interface FetchOptions {
   readonly maxAttempts?: number
   /**
    * How long one attempt may take, including its body. Milliseconds. @default 35_000, so that a
-   * server's own 30 s come first
+   * server's own timeout of 30 s comes first
    */
   readonly attemptTimeoutMs?: number
   /** How long a call may take, including all attempts and waits. Milliseconds. @default 120_000 */

@@ -35,8 +35,8 @@ export interface PendingKey {
 
 /**
  * Finds or creates the key of an operation. The same operation with the same method, URL, content
- * type and body has the same key until it is settled, on this page and, with a storage that
- * outlives it, on the next.
+ * type and body has the same key until that key is settled, on this page and, with a storage that
+ * outlives the page, on the next.
  */
 export type ClaimPendingKey = (
   operation: string,
@@ -65,13 +65,14 @@ export function pendingKeys(options: {
     if (found !== undefined && isYoung(found)) return { key: found.key, resumed: true }
     const key = makeKey()
     try {
-      // Before the first attempt, because a page that dies during it would not know its key.
+      // Stored before the first attempt, because a page that dies during it would not know its key.
       await storage.setItem(name, JSON.stringify({ key, since: now() }))
     } catch (error) {
       throw storageFailed(error)
     }
-    // Read again, because a storage that loses or changes what it is given would show it only by a
-    // second run after the reload. It may also be the entry of another tab, which is then shared.
+    // Reads the entry again. Otherwise a storage that loses or changes what it is given would be
+    // noticed only when a request runs twice after a reload. The entry may also be another tab's;
+    // its key is then shared.
     const kept = await read(name)
     if (kept?.key === key) return { key, resumed: false }
     if (kept !== undefined && isYoung(kept)) return { key: kept.key, resumed: true }
@@ -119,7 +120,7 @@ interface Entry {
   readonly since: number
 }
 
-/** The entry as it was stored, or as a storage that reads JSON itself gives it back. */
+/** The entry as it was stored, or as an object if the storage parses JSON itself. */
 function entryOf(stored: unknown): Entry | undefined {
   try {
     const entry: unknown = typeof stored === 'string' ? JSON.parse(stored) : stored

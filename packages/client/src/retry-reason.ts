@@ -66,8 +66,8 @@ const HANDLERS_OWN: ReadonlySet<number> = new Set([402, 410, 412, 422])
 
 /**
  * Whether an answer is final, so that the key is no longer needed. After an earlier attempt with an
- * unknown outcome (`inDoubt`), a 401 or 404 may come from in front of the record of a request that
- * did take effect, so only an answer from behind the record is final.
+ * unknown outcome (`inDoubt`), a session check or router in front of the record may answer 401 or
+ * 404 although the request took effect. Then only an answer from behind the record is final.
  */
 export function isFinal(answer: Answer, inDoubt: boolean): boolean {
   const { response, problem } = answer

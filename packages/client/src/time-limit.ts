@@ -7,8 +7,8 @@ export interface TimeLimit {
   ranOut(): boolean
   remainingMs(): number
   /**
-   * Stops the timer. The signal follows its parent for as long as one of the holders is reachable:
-   * nothing tells when the body of a response has been read.
+   * Stops the timer. The signal follows its parent for as long as one of the holders is reachable,
+   * because nothing tells when the body of a response has been read.
    */
   stopClock(holders: readonly object[]): void
   /** Stops the timer and detaches from the parent. */
@@ -16,9 +16,8 @@ export interface TimeLimit {
 }
 
 /**
- * Starts a timer. Not with `AbortSignal.any` and `AbortSignal.timeout`, because both leave a
- * listener or a timer behind on a parent that outlives the call, and browsers have `any` only since
- * 2024.
+ * Starts a timer. Does not use `AbortSignal.any` and `AbortSignal.timeout`: both leave a listener
+ * or a timer behind on a parent that outlives the call, and browsers have `any` only since 2024.
  */
 export function startLimit(parent: AbortSignal | null | undefined, ms: number): TimeLimit {
   const controller = new AbortController()

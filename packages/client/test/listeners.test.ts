@@ -48,7 +48,7 @@ const all = async (body: ReadableStream<Uint8Array> | null) => {
   for await (const _ of body ?? []);
 }
 
-// Node itself cancels a body whose response was collected.
+// Node itself cancels a body whose response was garbage-collected.
 test.each([
   ['the response', (response: Response) => () => all(response.body)],
   [

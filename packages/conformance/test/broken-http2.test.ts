@@ -17,7 +17,7 @@ import {
 } from '@oncekey/core'
 import { describe, expect, test } from 'vitest'
 
-/** What an adapter can get wrong about the stream; without any, it is right. */
+/** What an adapter can get wrong about the stream. Without a fault it is correct. */
 type Fault = 'sends at once' | 'keeps a half' | 'undoes what is whole'
 
 const behaviours = http2Behaviours().flatMap(({ behaviours }) => behaviours)
@@ -61,7 +61,7 @@ async function failing(fault: Fault | undefined, title: string): Promise<boolean
   )
 }
 
-/** An adapter whose streams are HTTP/1.1 responses with the methods of one. */
+/** An adapter whose streams are HTTP/1.1 responses with the methods of an HTTP/2 stream. */
 function serve(fault: Fault | undefined): ServeSite {
   return async (site) => {
     const engine = createEngine(site.options)

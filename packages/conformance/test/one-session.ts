@@ -4,8 +4,9 @@ import { plainFixture } from './broken-stores/plain-fixture.ts'
 import type { PlainTransaction } from './broken-stores/plain-table.ts'
 
 /**
- * A store like an embedded database: a running attempt holds the only session until it ends. Anyone
- * else who looks waits, and forever if the attempt's own test looks.
+ * A store like an embedded database: a running attempt holds the only session until it ends.
+ * Everyone else waits for the session, and a test that looks while it holds the attempt itself
+ * waits forever.
  */
 export function oneSession(): StoreFixture<PlainTransaction> {
   const { another: _, ...fixture } = plainFixture('transaction')

@@ -1,11 +1,10 @@
+import { EVENTS, NAME, troubledShop } from '@oncekey/test-shop'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dashboard } from '../src/index.ts'
 import { routes } from '../src/routes.ts'
-import { NAME } from './claims.ts'
-import { EVENTS, troubledShop } from './shop.ts'
 
 interface Description {
   readonly paths: Readonly<
@@ -53,7 +52,7 @@ test('is described by a valid OpenAPI document, with every route there is', asyn
 const name = { ...NAME, key: 'lost-1' }
 const act = { note: 'for the test', confirmed: 'yes' }
 
-/** In an order in which each finds what it needs. */
+/** The calls are in an order in which each finds what it needs. */
 const CALLS: readonly [
   method: 'get' | 'post',
   path: string,
@@ -90,6 +89,7 @@ const CALLS: readonly [
   ['post', 'webhooks/pause', { id: 'ENDPOINT', ...act }],
   ['post', 'webhooks/enable', { id: 'ENDPOINT', ...act }],
   ['post', 'redrives/start', { source: 'webhooks', ratePerSecond: '20', limit: '1', ...act }],
+  ['post', 'redrives/start', { source: 'consumers', ids: '["4711"]', requestId: 'x', ...act }],
   ['get', 'redrives', { source: 'webhooks' }],
   ['get', 'redrives/one', { source: 'webhooks', id: 'REDRIVE' }],
   ['post', 'redrives/cancel', { source: 'webhooks', id: 'REDRIVE', ...act }],
@@ -134,6 +134,26 @@ test.each(CALLS)('%s /%s %o answers what is described', async (method, path, giv
   const isDescribed = ajv.compile(answer?.content['application/json'].schema ?? false)
   isDescribed(body)
   expect(isDescribed.errors ?? []).toEqual([])
+})
+
+test('a start that is sent again is one redrive, and ids are a list of texts', async () => {
+  const start = async (fields: Readonly<Record<string, string>>) => {
+    const response = await ask('redrives/start', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ source: 'consumers', ...act, ...fields }),
+    })
+    return { status: response.status, ...((await response.json()) as object) }
+  }
+  const first = await start({ requestId: 'once', ids: '["4711"]' })
+  expect(first).toMatchObject({ status: 200 })
+  expect(await start({ requestId: 'once', ids: '["4711"]' })).toEqual(first)
+  for (const ids of ['4711', '[4711]', '[]', '["1",']) {
+    expect(await start({ ids })).toMatchObject({
+      status: 400,
+      error: expect.stringContaining('such as ["17","18"]'),
+    })
+  }
 })
 
 test('a body goes out through the mask only, in pages and in the API', async () => {

@@ -3,13 +3,13 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { type Keys, memoryStore } from '@oncekey/core'
+import { leaveUnknown, NAME } from '@oncekey/test-shop'
 import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type Dashboard, dashboard } from '../src/index.ts'
 import { toNode } from '../src/node.ts'
-import { leaveUnknown, NAME } from './claims.ts'
 
 const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {

@@ -1,13 +1,12 @@
 import { createServer } from 'node:http'
 import { waitFor } from '@oncekey/test-servers'
+import { closed, EVENTS, listening, NAME, receiptsDue, troubledShop } from '@oncekey/test-shop'
 import express from 'express'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dashboard } from '../src/index.ts'
 import { toNode } from '../src/node.ts'
 import { expectReadable, openBrowser, type Watched } from './chromium.ts'
-import { NAME } from './claims.ts'
-import { closed, EVENTS, listening, troubledShop } from './shop.ts'
 
 const closing: (() => Promise<unknown>)[] = []
 let shop: Awaited<ReturnType<typeof troubledShop>>
@@ -144,6 +143,22 @@ test('a dead letter is found by its kind of error, redriven, and delivered', asy
   await page.goto(page.url())
   expect(await page.textContent('dl')).toContain('resolved')
   expect(await page.locator('form.act').count()).toBe(0)
+})
+
+test('a letter whose data is wrong is edited, and the one in its place is delivered', async () => {
+  await shop.log.append(receiptsDue(1))
+  await shop.deliver()
+  await page.goto(`${base}/dead-letters?type=receipt.due`)
+  await page.click('tbody >> text=0190b5a0-0000-7000-8001')
+  expect(await page.inputValue('[name=data]')).toContain('9007199254740993')
+  await page.fill('[name=data]', '{"order":9007199254740995}')
+  shop.state.mailServerIsDown = false
+  const before = shop.state.mails
+  await act('edit', 'the sum was wrong', 'Redrive it with this data')
+  expect(await page.textContent('.said')).toContain('Done: this took its place')
+  expect(await page.textContent('pre')).toContain('9007199254740995')
+  await shop.deliver()
+  expect(shop.state.mails).toBe(before + 1)
 })
 
 test('a preview shows what a redrive takes, and a stale letter says what is true of it', async () => {
@@ -293,5 +308,5 @@ test('nothing is asked of another origin, and the browser has nothing to complai
   expect(browser.complaints).toEqual([])
 })
 
-// As text: the tests know no types of a browser.
+// A string, because the tests have no types of the browser.
 const STATES = `[...document.querySelectorAll('.flow li')].map((item) => item.dataset.state)`

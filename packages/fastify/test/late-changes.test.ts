@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import idempotency from '../src/index.ts'
 import { bareApp, coveredApp, fastifyVersions, post } from './app.ts'
 
-/** A store whose verdict takes as long as a round trip. */
+/** A store whose completion takes as long as a round trip. */
 function slowStore(): Store {
   const store = memoryStore()
   return {

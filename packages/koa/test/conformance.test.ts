@@ -8,6 +8,7 @@ import { serveWith } from './support/serve-with-koa.ts'
 describeAdapter({ name: 'Koa 3', serve: serveWith(Koa) })
 describeAdapter({ name: 'Koa 3 behind @koa/bodyparser', serve: serveWith(Koa, bodyParser()) })
 
-// For Koa 3 and 2 the adapter runs the same code, so a commit runs the whole contract on one.
+// The adapter runs the same code for Koa 3 and 2, so a commit runs the whole contract on one of
+// them.
 if (process.env.MATRIX === 'whole') describeAdapter({ name: 'Koa 2', serve: serveWith(Koa2) })
 else test.skip('Koa 2 keeps the contract: pnpm test:whole', () => {})

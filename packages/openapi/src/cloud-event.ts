@@ -6,7 +6,7 @@ export type BrokerProtocol = 'nats' | 'kafka' | 'amqp' | 'redis'
 
 /** A publisher, as it is made in the application. */
 export interface PublisherDescription {
-  /** Its `name`. */
+  /** The publisher's `name`. */
   readonly name: string
   readonly protocol: BrokerProtocol
   /** The subject, topic, routing key or stream: one for all events, or by the event's type. */
@@ -16,9 +16,9 @@ export interface PublisherDescription {
 }
 
 /**
- * An event as a broker has it: CloudEvents 1.0 in binary mode, so the payload is the data. An entry
- * of a Redis stream has fields only; here the field `data` is its payload and the others are its
- * headers.
+ * An event in the form in which a broker carries it: CloudEvents 1.0 in binary mode, so the payload
+ * is the data. An entry of a Redis stream has nothing but fields; here the field `data` is its
+ * payload, and the other fields are its headers.
  */
 export function publishedMessage(event: ResolvedEvent, protocol: BrokerProtocol): JsonObject {
   const attributes = attributesOf(event).filter(

@@ -17,10 +17,10 @@ export interface Components {
 }
 
 /**
- * The parameter, the headers, the schema of a problem and one response for each code, to be put
- * under `components`. The same in OpenAPI 3.1 and 3.2.
+ * Returns the parameter, the headers, the schema of a problem and one response for each code, to
+ * put under `components`. They are the same in OpenAPI 3.1 and 3.2.
  *
- * @throws {OptionsError} for a code that is none
+ * @throws {OptionsError} for an unknown code
  */
 export function idempotencyComponents(options: DescribeOptions = {}): Components {
   return componentsOf(resolveDescribeOptions(options))
@@ -37,7 +37,10 @@ export function componentsOf(options: ResolvedDescribeOptions): Components {
   }
 }
 
-/** `key-reused` is `IdempotencyKeyReused`, so that no name of the application's is taken. */
+/**
+ * Names the component of a code: `key-reused` becomes `IdempotencyKeyReused`. The prefix keeps
+ * clear of the application's own names.
+ */
 export function responseName(code: ProblemCode): string {
   const words = code.split('-').map((word) => word[0]?.toUpperCase() + word.slice(1))
   return `Idempotency${words.join('')}`
@@ -88,8 +91,8 @@ function problemSchema({ codes }: ResolvedDescribeOptions): JsonObject {
 }
 
 /**
- * The response for codes that share a status. `x-idempotency-retry` is the advice of each code, for
- * generators of clients.
+ * Makes the response for codes that share a status. `x-idempotency-retry` has the advice of each
+ * code, for generators of clients.
  */
 export function problemResponse(
   codes: readonly ProblemCode[],

@@ -13,12 +13,12 @@ import {
 } from './options.ts'
 
 /**
- * Returns the document with every covered operation described: the parameter, the header that marks
- * a replay on each answer of the operation's own, and the problems by status. What the operation
- * says of a status or of the parameter itself stays. It takes what a generator has made, so it
- * works with all of them.
+ * Returns the document with every covered operation described. It adds the parameter, the problems
+ * by status, and, to each of the operation's own answers, the header that marks a replay. What the
+ * operation itself says of a status or of the parameter stays. The document may come from any
+ * generator.
  *
- * @throws {OptionsError} if the document is not OpenAPI 3.1 or 3.2, or an option cannot be meant
+ * @throws {OptionsError} if the document is not OpenAPI 3.1 or 3.2, or an option is invalid
  * @example
  * ```ts
  * const document = describeIdempotency(swaggerJsdoc({ definition, apis: ['src/*.js'] }))
@@ -83,7 +83,10 @@ function describeOperation(operation: JsonObject, options: ResolvedDescribeOptio
   }
 }
 
-/** A generator that describes headers by a schema may have the parameter already. */
+/**
+ * Adds the parameter if it is missing. A generator that describes headers by a schema may have it
+ * already.
+ */
 function withKey(
   parameters: readonly JsonObject[],
   { header }: ResolvedDescribeOptions,

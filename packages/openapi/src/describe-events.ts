@@ -5,14 +5,14 @@ import { type EventDescriptions, type ResolvedEvent, resolveEvents } from './eve
 import { webhookHeaders, webhookPayload } from './webhook-message.ts'
 
 export interface DescribeEventsOptions {
-  /** `title` and `version`, and what else AsyncAPI has there. */
+  /** `title`, `version` and the other members of AsyncAPI's `info`. */
   readonly info: { readonly title: string; readonly version: string } & JsonObject
   readonly events: EventDescriptions
   /** The publishers of the application. @default none */
   readonly publishers?: readonly PublisherDescription[]
   /** Whether customers get the events as webhooks. @default false */
   readonly webhooks?: boolean
-  /** The brokers, by name, as AsyncAPI has them. @default none */
+  /** The brokers, by name, in the form that AsyncAPI has for servers. @default none */
   readonly servers?: Readonly<Record<string, JsonObject>>
   /** Schemas that `data` of an event refers to as `#/components/schemas/…`. @default none */
   readonly schemas?: Readonly<Record<string, JsonObject>>
@@ -23,7 +23,7 @@ export interface DescribeEventsOptions {
  * subject, topic, routing key or stream that a publisher writes to, with the CloudEvents headers of
  * its broker, and one for webhooks.
  *
- * @throws {OptionsError} if the events go nowhere, or an option cannot be meant
+ * @throws {OptionsError} if there are neither publishers nor webhooks, or an option is invalid
  * @example
  * ```ts
  * const document = describeEvents({
@@ -69,7 +69,7 @@ export function describeEvents(options: DescribeEventsOptions): JsonObject {
 interface Channel {
   readonly id: string
   readonly channel: { readonly messages: JsonObject } & JsonObject
-  /** What the application does on it. */
+  /** What the application does on the channel. */
   readonly summary: string
   readonly bindings?: JsonObject
 }
@@ -122,7 +122,7 @@ function webhookChannel(events: readonly ResolvedEvent[]): Channel {
     summary: 'Posts events to the URL of each endpoint that wants them, signed, at least once.',
     bindings: { http: { method: 'POST', bindingVersion: '0.3.0' } },
     channel: {
-      // Known when an endpoint is registered.
+      // Not known before an endpoint is registered.
       address: null,
       messages: Object.fromEntries(
         events.map((event) => [
@@ -163,6 +163,6 @@ function checkPublishers(publishers: readonly PublisherDescription[], webhooks: 
   }
 }
 
-/** A name in a JSON pointer, which is part of a URL. */
+/** Escapes a name for a JSON pointer, which is part of a URL. */
 const pointer = (name: string): string =>
   encodeURIComponent(name.replaceAll('~', '~0').replaceAll('/', '~1'))

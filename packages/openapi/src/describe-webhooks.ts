@@ -4,8 +4,8 @@ import { webhookHeaders, webhookPayload } from './webhook-message.ts'
 
 /**
  * Returns the document with each event as a webhook of OpenAPI: its payload, the headers of
- * Standard Webhooks, and what the sender does after each answer. A webhook that the document has
- * itself stays.
+ * Standard Webhooks, and what the sender does after each answer. A webhook that the document
+ * already has stays.
  *
  * @throws {OptionsError} if the document is not OpenAPI 3.1 or 3.2, or an event cannot be described
  * @example

@@ -5,14 +5,14 @@ import type { JsonObject } from './components.ts'
 export type EventDescriptions = Readonly<Record<string, EventDescription>>
 
 export interface EventDescription {
-  /** When it is emitted, in one sentence. */
+  /** When the event is emitted, in one sentence. */
   readonly summary: string
   /**
    * JSON Schema of the event's `data`; `$ref: '#/components/schemas/…'` names a schema of the
    * document. @default any JSON value
    */
   readonly data?: JsonObject
-  /** What the `subject` is, such as "the order's id". @default the event has none */
+  /** What the `subject` is, such as "the order's id". @default the event has no subject */
   readonly subject?: string
   /** The event's own headers: what each is for, by name. @default none */
   readonly headers?: Readonly<Record<string, string>>
@@ -26,7 +26,11 @@ export interface ResolvedEvent {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** @throws {OptionsError} for a type that no event can have, or a description without a summary */
+/**
+ * Validates the descriptions and fills in their defaults.
+ *
+ * @throws {OptionsError} for a type that no event can have, or a description without a summary
+ */
 export function resolveEvents(events: EventDescriptions): readonly ResolvedEvent[] {
   const entries = Object.entries(events)
   if (entries.length === 0) {

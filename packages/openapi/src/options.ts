@@ -6,13 +6,13 @@ export type DescribeOptions = Pick<
   'header' | 'replayedHeader' | 'required' | 'docsUrl' | 'problemStatus' | 'methods'
 > & {
   /**
-   * Codes that these operations never answer with, such as `not-authentic` where nothing is
-   * authenticated by Oncekey. @default `not-authentic`; with `required: false` also `key-missing`
+   * Codes that these operations never answer with, such as `not-authentic` where Oncekey
+   * authenticates nothing. @default `not-authentic`; with `required: false` also `key-missing`
    */
   readonly without?: readonly ProblemCode[]
-  /** Which operations are covered, of those with a covered method. @default all of them */
+  /** Which of the operations with a covered method are covered. @default all of them */
   readonly covers?: (path: string, method: string) => boolean
-  /** Not used: it is here so that the object that `idempotency(options)` is given fits. */
+  /** Not used. With it, the options of `idempotency(options)` can be passed as they are. */
   readonly store?: unknown
 }
 

@@ -43,7 +43,7 @@ export const webhookHeaders: readonly {
   },
 ]
 
-/** The body of a delivery, as the specification Standard Webhooks has it. */
+/** The body of a delivery, as Standard Webhooks specifies it. */
 export function webhookPayload({ type, data }: ResolvedEvent): JsonObject {
   return {
     type: 'object',

@@ -24,7 +24,7 @@ const publishers = [
   { name: 'streams', protocol: 'redis', address: 'shop' },
 ] as const
 
-/** What AsyncAPI's own parser has against a document: errors and warnings. */
+/** The errors and warnings of AsyncAPI's own parser for a document. */
 async function complaints(document: object): Promise<string[]> {
   const found = await new Parser().validate(JSON.stringify(document))
   return found

@@ -29,7 +29,7 @@ const events = {
   },
 }
 
-/** What the publisher of each broker hands to its client, which is recorded here. */
+/** Records what the publisher of each broker hands to its client. */
 const sent: Record<BrokerProtocol, (record: (headers: [string, string][]) => void) => Sender> = {
   nats: (record) =>
     natsPublisher({
@@ -99,7 +99,7 @@ describe.each(Object.keys(sent) as BrokerProtocol[])('a message of %s', (protoco
     const publishers = [{ name: 'of', protocol, address: 'orders' }]
     const document = describeEvents({ info, events, publishers }) as any
     const described = document.channels.of.messages['order.placed'].headers
-    // Tracing goes along under its own name as well.
+    // The trace headers are sent under their own names as well.
     const passedOn = /^(header_)?trace(parent|state)$/
     expectDescribed(
       headers.filter(([name]) => !passedOn.test(name)),

@@ -40,6 +40,6 @@ export async function describedByNest(of: {
   const config = new DocumentBuilder().setOpenAPIVersion(openapi).build()
   const document = SwaggerModule.createDocument(app, { ...config, servers: [...servers] })
   await app.close()
-  // It leaves empty lists that Redocly warns of.
+  // Nest leaves empty lists, which Redocly warns of.
   return { ...document, info, security: [] } as unknown as JsonObject
 }

@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 /**
- * What Redocly's linter has against documents, by name. One process lints them all, because it
- * takes a second to start.
+ * The faults that Redocly's linter finds in documents, by the document's name. One process lints
+ * them all, because it takes a second to start.
  */
 export async function redocly(
   documents: Readonly<Record<string, object>>,
@@ -24,7 +24,7 @@ export async function redocly(
     // A line for each fault, of all files.
     const args = [program, 'lint', '--format=github-actions', ...files]
     const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
-    // It ends with 1 if it finds errors.
+    // Redocly exits with 1 if it finds errors.
     const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
       cwd: folder,
       env,

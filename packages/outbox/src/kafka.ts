@@ -4,33 +4,24 @@ import type { DeliveredEvent } from './consumer/delivered-event.ts'
 import { PermanentError } from './consumer/permanent-error.ts'
 import { cloudEventAttributes, DATA_CONTENT_TYPE, ownHeaders } from './publishers/cloud-event.ts'
 import { destinationFrom } from './publishers/destination-option.ts'
+import {
+  type KafkaJsProducer,
+  type KafkaMessage,
+  type KafkaProducer,
+  type KafkaSend,
+  kafkaSend,
+} from './publishers/kafka-clients.ts'
 import { MISSING_FOR_MS, type PublisherSettings, publisher } from './publishers/publisher.ts'
 import { sharedSends } from './publishers/shared-sends.ts'
 
-/**
- * The part of a `Producer` of `@platformatic/kafka` that is used. Another client fits behind
- * `send`.
- */
-export interface KafkaProducer {
-  /** Resolves when all in-sync replicas have all of the messages. */
-  send(options: {
-    messages: KafkaMessage[]
-    /** Acknowledged by all in-sync replicas. */
-    acks: -1
-    idempotent: false
-  }): Promise<unknown>
-}
-
-export interface KafkaMessage {
-  topic: string
-  key: Buffer
-  value: Buffer
-  headers: Map<Buffer, Buffer>
-}
+export type { KafkaJsProducer, KafkaMessage, KafkaProducer } from './publishers/kafka-clients.ts'
 
 export interface KafkaPublisherOptions extends PublisherSettings {
-  /** `new Producer({ clientId, bootstrapBrokers })` of `@platformatic/kafka`. */
-  readonly producer: KafkaProducer
+  /**
+   * `new Producer({ clientId, bootstrapBrokers })` of `@platformatic/kafka`, or `kafka.producer()`
+   * of `kafkajs`, which you connect.
+   */
+  readonly producer: KafkaProducer | KafkaJsProducer
   /** The topic: one for all events, or a function of the event. */
   readonly topic: string | ((event: DeliveredEvent) => string)
   /** The most messages in one request. @default 100 */
@@ -39,9 +30,9 @@ export interface KafkaPublisherOptions extends PublisherSettings {
 
 /**
  * Publishes events to Kafka. An event is done when all in-sync replicas have it. The ordering key
- * is the message's key, so all events of a key are in one partition. Events that come in during a
- * request go with the next one. Messages are CloudEvents 1.0 in binary mode, with `ce_` headers;
- * consumers recognize a redelivery by `ce_id`. Throws {@link OptionsError}.
+ * is the message's key, so all events of a key are in one partition. Events that arrive during a
+ * request are sent together in the next one. Messages are CloudEvents 1.0 in binary mode, with
+ * `ce_` headers; consumers recognize a redelivery by `ce_id`. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -56,18 +47,15 @@ export function kafkaPublisher<Tx = unknown>({
   batchSize = 100,
   ...settings
 }: KafkaPublisherOptions): Consumer<Tx> {
-  check(producer, topic, batchSize)
   const send = sharedSends<KafkaMessage>({
     batchSize,
     isPermanent,
-    // Not idempotent: this client numbers a batch after the answer, so when an answer is lost the
-    // next batch gets the same number, and the broker drops it as a duplicate.
-    send: (messages) => producer.send({ messages, acks: -1, idempotent: false }),
+    send: checked(producer, topic, batchSize),
   })
   return publisher<Tx>(settings, {
     isForOne: typeof topic === 'string',
     isPermanent,
-    // Always false: the client rejects with the errors of all its tries, and none of them says
+    // Always false: the client rejects with the errors of all its tries, and none of these tells
     // whether one topic or the whole broker failed.
     isOfDestination: () => false,
     missingForMs: MISSING_FOR_MS,
@@ -98,8 +86,9 @@ function messageOf(event: DeliveredEvent, topic: string): KafkaMessage {
 }
 
 /**
- * Finds, anywhere in the chain of errors, the broker's refusal of a message, by the name that the
- * protocol has for it. An unknown topic is not permanent: it may be about to be created.
+ * Whether the broker refused the message itself. The refusal may be anywhere in the chain of
+ * errors, and is recognised by its name in the protocol. An unknown topic is not permanent, because
+ * it may be created soon.
  */
 function isPermanent(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false
@@ -120,10 +109,12 @@ function isTopic(topic: unknown): topic is string {
   return typeof topic === 'string' && /^(?!\.{1,2}$)[\w.-]{1,249}$/.test(topic)
 }
 
-function check(producer: unknown, topic: unknown, batchSize: number): void {
-  if (typeof (producer as KafkaProducer | null)?.send !== 'function') {
+function checked(producer: unknown, topic: unknown, batchSize: number): KafkaSend {
+  const send = kafkaSend(producer)
+  if (send === undefined) {
     throw wrong(
-      'producer is missing. Write `producer: new Producer({ … })`, of @platformatic/kafka',
+      'producer is missing. Write `producer: new Producer({ … })`, of @platformatic/kafka, ' +
+        'or `producer: kafka.producer()`, of kafkajs',
     )
   }
   if (typeof topic !== 'function' && !isTopic(topic)) {
@@ -132,6 +123,7 @@ function check(producer: unknown, topic: unknown, batchSize: number): void {
   if (!(Number.isInteger(batchSize) && batchSize >= 1)) {
     throw wrong(`batchSize must be a whole number from 1, not ${String(batchSize)}`)
   }
+  return send
 }
 
 function wrong(what: string): OptionsError {

@@ -54,7 +54,8 @@ export function gauges({ deadLetters = [], lag, keys }: GaugeSources): readonly 
     Promise.all(
       (lag?.consumers ?? []).map(async (name) => {
         const answer = await asked('lag', async () => lag?.log.lag(name))
-        // A consumer that the log does not know has no lag to report: 0 would be a figure.
+        // No lag is reported for a consumer that the log does not know, because 0 would say that it
+        // is not behind.
         return [name, answer?.known ? answer : undefined] as const
       }),
     ),

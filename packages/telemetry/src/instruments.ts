@@ -24,7 +24,7 @@ export const BOUNDS: readonly number[] = [
 
 /**
  * Everything that is measured: the one table behind OpenTelemetry, Prometheus and the docs. Each
- * histogram also counts.
+ * histogram is a counter as well.
  */
 export function instruments(): readonly Instrument[] {
   const route = bounded(MOST_ROUTES)

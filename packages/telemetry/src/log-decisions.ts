@@ -16,7 +16,8 @@ export interface LogOptions {
 
 /**
  * Logs one line for each request: route, decision, outcome, durations. Requests that failed on our
- * side, and those whose writes were undone, are warnings. Returns a function that stops it.
+ * side, and those whose writes were undone, are warnings. Returns a function that stops the
+ * logging.
  *
  * @example
  * ```ts

@@ -3,9 +3,9 @@ import type { RequestTrace } from '@oncekey/core'
 /**
  * The outcome of a request as one of a few words, for a label:
  *
- * - `committed`, `refused`: a handler ran, and its response is on record; `refused` without its
- *   writes
- * - `undone`: a handler ran, and nothing of it is kept: a retry runs it again
+ * - `committed`, `refused`: a handler ran, and its response is on record; with `refused` its writes
+ *   were undone
+ * - `undone`: a handler ran and nothing of it is kept, so a retry runs it again
  * - `replayed`: answered from the record
  * - the code of a problem that was answered, such as `in-progress` or `store-unavailable`
  * - `failed`: one of the app's option functions threw

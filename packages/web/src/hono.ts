@@ -173,8 +173,8 @@ function putResponse(c: AnyContext, response: Response): void {
 }
 
 /**
- * What validators and `c.req.json()` cached: the bytes or the text. Not a form, whose boundary
- * would be regenerated.
+ * What validators and `c.req.json()` cached, as bytes or text. A cached form is not used, because
+ * its boundary would be regenerated.
  */
 async function keptBody({ bodyCache }: HonoRequest): Promise<Uint8Array | undefined> {
   const kept = await (bodyCache.arrayBuffer ?? bodyCache.text ?? bodyCache.blob)

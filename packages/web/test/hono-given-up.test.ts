@@ -84,7 +84,7 @@ describe('a handler that was given up cannot change the answer by', () => {
       c.header('x-after', '1')
     })
     app.onError((error, c) => (error instanceof HTTPException ? error.getResponse() : login(c)))
-    // Takes the place where Hono has handled what the handler threw.
+    // Runs where Hono has already handled what the handler threw.
     app.post('/orders', once, async (_, next) => {
       try {
         await next()

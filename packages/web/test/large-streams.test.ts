@@ -6,7 +6,7 @@ import { site } from './hono-app.ts'
 
 const MEGABYTE = 1024 * 1024
 
-/** A stream of Node's as a Response has it; it emits what it holds in one go. */
+/** A Response whose body is a Node stream that emits all it holds at once. */
 function streamed(megabytes: number): Response {
   const chunk = Buffer.alloc(64 * 1024, 'a')
   const chunks = Array.from({ length: (megabytes * MEGABYTE) / chunk.length }, () => chunk)
@@ -16,8 +16,8 @@ function streamed(megabytes: number): Response {
 const request = () =>
   new Request('http://shop/orders', { method: 'POST', headers: { 'idempotency-key': 'k' } })
 
-// Node's own web stream throws where nobody can catch it, and ends the process, if it is cancelled
-// in the tick in which it was read from.
+// Node's own web stream, if it is cancelled in the tick in which it was read, throws where nobody
+// can catch the error, and ends the process.
 describe('a stream of Node in a Response', () => {
   test('past the limit is undone, and ends no process', async () => {
     const { app, once } = site()
@@ -58,7 +58,7 @@ describe('a stream of Node in a Response', () => {
   })
 })
 
-/** Whatever was put off to a later turn has come. */
+/** Resolves when everything that was put off to a later turn has run. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1))
 }

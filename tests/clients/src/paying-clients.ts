@@ -14,17 +14,20 @@ export interface Paid {
   readonly cents: number
 }
 
-/** A client that retries, configured as its own documentation says. */
+/** A client library that retries, configured as its own documentation says. */
 export interface PayingClient {
   readonly name: string
   /** Retries after `patienceMs` without an answer, and at once when the connection is lost. */
   pay(api: PaymentsApi, cents: number, patienceMs: number): Promise<Paid>
 }
 
-/** Waits between attempts: short, and many of them, because the machine may be busy. */
+/**
+ * The number of attempts. The waits between them are short, and there are many attempts, because
+ * the machine may be busy.
+ */
 const TRIES = 40
 
-/** Clients that others wrote, except for the last. */
+/** Client libraries of others, and as the last one our own. */
 export const payingClients: readonly PayingClient[] = [
   { name: 'the SDK of Stripe, with keys of its own', pay: payWithStripe },
   { name: 'got', pay: payWithGot },
@@ -66,7 +69,7 @@ async function payWithGot(api: PaymentsApi, cents: number, patienceMs: number): 
       limit: TRIES,
       methods: ['POST'],
       statusCodes: [409, 503],
-      // Without it, a Retry-After longer than the timeout would end the attempts.
+      // Without this limit, a Retry-After that is longer than the timeout would end the attempts.
       maxRetryAfter: 5_000,
       calculateDelay: ({ computedValue }) => Math.min(computedValue, 100),
     },

@@ -8,14 +8,17 @@ import express, { type Request } from 'express'
 import { Pool } from 'pg'
 
 /**
- * An API that takes payments, on Postgres, behind a proxy that loses what a test tells it to lose.
+ * An API that takes payments, on Postgres, behind a proxy that loses the requests or answers that a
+ * test names.
  */
 export interface PaymentsApi {
   /** The address of the proxy. */
   readonly url: string
   readonly port: number
   readonly proxy: TcpProxy
-  /** Handlers stop after their insert until this is called. */
+  /**
+   * From now on handlers stop after their insert. Call the returned function to let them continue.
+   */
   hold(): () => void
   /** The requests that reached the API with this amount: the key and the status of each. */
   requests(cents: number): readonly Exchange[]

@@ -56,7 +56,7 @@ describe.each(payingClients)('$name', ({ pay }) => {
   })
 })
 
-/** The end of a JSON body, or the member of a form. */
+/** Matches a request with this amount: the end of a JSON body, or the member of a form. */
 function sent(cents: number): (bytes: Buffer) => boolean {
   return (bytes) => bytes.includes(`"cents":${cents}}`) || bytes.includes(`amount=${cents}`)
 }

@@ -80,8 +80,8 @@ function start(options: ServerOptions): Promise<Child<Serving>> {
 }
 
 /**
- * Runs each script once before, because the first answer to a new script is only that Redis lacks
- * it.
+ * Runs each script once in advance: to a script that it does not know, Redis only answers that it
+ * is missing.
  */
 async function warmUp(url: string): Promise<void> {
   const order = randomUUID()

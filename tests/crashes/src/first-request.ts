@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 
-/** A client that reads the first bytes of its answer, and no more while the server lives. */
+/**
+ * A client that reads the first bytes of its answer, and the rest only after the server was killed.
+ */
 export interface FirstRequest {
-  /** Resolves when they have arrived. */
+  /** Resolves when the first bytes have arrived. */
   readonly begun: Promise<unknown>
-  /** Everything that has left the server, to be called after its end. */
+  /** Returns everything that the server has sent. Call it after the server's end. */
   rest(): Promise<Buffer>
 }
 

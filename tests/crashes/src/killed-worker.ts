@@ -2,8 +2,8 @@ import { type Sent, startNode, startProxy, waitFor } from '@oncekey/test-servers
 import type { WorkerOptions } from './programs/worker-options.ts'
 
 /**
- * Where the work on a schema is when its process is killed: a statement does not arrive, or its
- * answer does not.
+ * The place in the work on a schema at which the process is killed: a statement, or the answer to
+ * it, does not arrive.
  */
 export interface WorkPlace {
   readonly schema: string

@@ -6,18 +6,21 @@ import { LEASE_MS } from './programs/server-options.ts'
 
 /** The outcome of a request whose server was killed, as seen from outside. */
 export interface Outcome {
-  /** Before anyone sent the request again. */
+  /** What the client received before anyone sent the request again. */
   readonly received: string
   readonly left: { readonly effects: number; readonly events: number }
   readonly blockedFor: 'nothing' | 'its lease' | 'more than its lease' | 'less than its lease'
   /**
-   * The answers to retries until one is replayed: to a server that holds unknown outcomes, to one
-   * that runs them again, and to the first again.
+   * The answers to retries, until one is a replay. Retries go first to a server with `whenUnknown:
+   * 'hold'`, then to one with `'retake'`, then to the first again.
    */
   readonly answers: readonly string[]
   /** The answer to another body under the same key. */
   readonly otherBody: string
-  /** The run whose receipt the client has, or a run that nobody knows of. */
+  /**
+   * For each effect, the run that made it: the run whose receipt the client has, or one that no
+   * client knows of.
+   */
   readonly effects: readonly string[]
   readonly events: readonly string[]
   readonly stored: 'what was answered' | 'something else'
@@ -84,8 +87,8 @@ async function post(url: string, key: string, body: string): Promise<Answered> {
 }
 
 /**
- * Retries while the answer is that the attempt still runs: no lock and no lease of a dead process
- * lasts for ever.
+ * Retries as long as the answer is `in-progress`. That ends, because neither a lock nor a lease of
+ * a dead process lasts for ever.
  */
 async function settled(url: string, key: string, body: string): Promise<Answered> {
   return await waitFor(
@@ -98,7 +101,8 @@ async function settled(url: string, key: string, body: string): Promise<Answered
 }
 
 /**
- * Compared with what was left of the lease when the process died and when the first answer came.
+ * How long the key was blocked, compared with what was left of the lease when the process died and
+ * when the first answer came.
  */
 function blockedFor(leftAtDeathMs = 0, leftThenMs = 0): Outcome['blockedFor'] {
   if (leftThenMs > 0) return 'less than its lease'
@@ -115,7 +119,7 @@ function partOf(received: Buffer, answer: Buffer): string {
   return part.length < answer.length ? 'a part' : 'all of it'
 }
 
-/** The database notices the end of a connection a moment later. */
+/** Waits, because the database notices the end of a connection only a moment later. */
 async function leftOver(database: Database, key: string): Promise<string[]> {
   let last: string[] = []
   const isClean = async (): Promise<boolean> => {

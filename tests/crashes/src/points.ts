@@ -13,9 +13,9 @@ export const POINTS = [
   'written',
   /** The completing statement has left the process and not reached the database. */
   'completing',
-  /** The database has committed it, and the process does not know. */
+  /** The database has committed the completion, and the process does not know that yet. */
   'commit unanswered',
-  /** The process knows, and has sent nothing of the response. */
+  /** The process knows of the commit, and has sent nothing of the response. */
   'committed',
   /** The client has a part of the response. */
   'flushing',

@@ -1,6 +1,9 @@
 import type { Pool } from 'pg'
 
-/** Everything in a schema, one line each, as if the schema were called `schema`. */
+/**
+ * Describes everything in a schema, one line for each object, with the schema's name replaced by
+ * `schema`.
+ */
 export async function schemaShape(pool: Pool, schema: string): Promise<string[]> {
   const { rows } = await pool.query<{ line: string }>(SHAPE, [schema])
   return rows.map(({ line }) => line.replaceAll(schema, 'schema')).toSorted()

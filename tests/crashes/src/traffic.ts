@@ -10,15 +10,19 @@ import {
   said,
 } from '../../../packages/postgres/test/database/claims.ts'
 
-/** Requests in both modes, beside other work in the same schemas. */
+/** Serves requests in both modes while other work is done in the same schemas. */
 export interface Traffic {
-  /** Serves these schemas until `work` is done, which may wait until each was served meanwhile. */
+  /**
+   * Serves requests on these schemas until `work` is done. `work` may wait until each schema has
+   * been served since its start.
+   */
   during(
     schemas: readonly string[],
     work: (alongside: () => Promise<void>) => Promise<void>,
   ): Promise<void>
   /**
-   * Expects that every answer is replayed, and that the attempt that ran all the time completes.
+   * Expects that every earlier answer is replayed, and that the attempt that was running all the
+   * time completes.
    */
   expectAllThere(schema: string): Promise<void>
 }
@@ -59,7 +63,7 @@ export async function traffic(pool: Pool, schemas: readonly string[]): Promise<T
       const serving = (async () => {
         for (; !isOver; rounds += 1) for (const schema of schemas) await serve(schema)
       })()
-      // Thrown at the end.
+      // The error is thrown when the traffic ends; until then it must not count as unhandled.
       serving.catch(() => {})
       const alongside = async (): Promise<void> => {
         const enough = rounds + 2

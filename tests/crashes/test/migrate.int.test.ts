@@ -17,7 +17,7 @@ interface MigrationPoint {
   readonly after?: number
 }
 
-// As a statement of its own, because the word also occurs in bodies of functions.
+// Matches COMMIT only as a statement, because the word also occurs in bodies of functions.
 const commit = (quoted: string): Sent => all(`${quoted}.migrations`, '\0COMMIT\0')
 
 const POINTS: readonly MigrationPoint[] = [

@@ -36,7 +36,7 @@ const unknown: Outcome = {
   answers: ['409 outcome-unknown', '201 attempt 2', '201 attempt 2, replayed'],
 }
 
-/** The same, if the handler wrote outside of its transaction. */
+/** Like `unknown`, for a handler that wrote outside of its transaction. */
 const unknownBut = (lost: readonly string[]): Outcome => ({
   ...unknown,
   left: { effects: lost.length, events: 0 },
@@ -82,7 +82,8 @@ describe('a killed server in transaction mode', () => {
 })
 
 describe('a killed server in lease mode', () => {
-  // Without a transaction, adapters make no difference, so one is enough.
+  // For handlers without a transaction all adapters behave in the same way, so one adapter is
+  // enough.
   const outside = everyPoint(['express']).map((place) => ({ ...place, outside: true }))
   const killed = killedServer('postgres-lease', [...everyPoint(ADAPTERS), ...outside])
 

@@ -63,12 +63,13 @@ const TEXTS: Record<Batch, (quoted: string) => string> = {
 
 function workPlace({ batch, lost, schema }: (typeof PLACES)[number]): WorkPlace {
   const text = TEXTS[batch](`"${schema}"`)
-  // As in a Bind message: the length of a value, and the value.
+  // The third round's limit as it is in a Bind message: the length of the value, and the value.
   const third = '\u0000\u0000\u0000\u000223'
   return {
     schema,
     lost,
-    // In one message, because statements of other rounds and other schemas may follow.
+    // Both have to be in one message, because statements of other rounds and other schemas may
+    // follow.
     statement(sent) {
       const at = sent.lastIndexOf(text)
       const rest = sent.subarray(at)
@@ -78,8 +79,8 @@ function workPlace({ batch, lost, schema }: (typeof PLACES)[number]): WorkPlace 
 }
 
 /**
- * Batches before this one are the third round's, later ones the second's; each is done completely
- * or not at all.
+ * How many rows of each kind are gone. For batches before this one the third round was the last,
+ * for later ones the second; each batch is done completely or not at all.
  */
 function goneAt({ batch, lost }: (typeof PLACES)[number]): Record<Batch, number> {
   const at = BATCHES.indexOf(batch) + (lost === 'answer' ? 1 : 0)

@@ -17,7 +17,7 @@ export function builtPages(folder: string): BuiltPage[] {
     }))
 }
 
-/** Links of a page's own text to an anchor that the page they lead to does not have. */
+/** Finds links in the text of a page to an anchor that the linked page does not have. */
 export function deadAnchors(pages: readonly BuiltPage[]): string[] {
   const ids = new Map(
     pages.map(({ address, html }) => [

@@ -1,6 +1,6 @@
 /**
- * What the reader of a snippet has around it: names that it uses and does not declare. A type is
- * what stands after the name in `declare const`; `from` is the module that exports the name.
+ * Names that a snippet uses and does not declare, because its reader has them already. A string is
+ * the type for `declare const`; `from` is the module that exports the name.
  */
 type Names = Readonly<Record<string, string | { readonly from: string }>>
 
@@ -58,12 +58,12 @@ export const everywhere: Names = {
 
 interface Around {
   readonly page: string
-  /** A piece of the snippet's text, if it is not all of the page's. */
+  /** Text that a snippet has to contain. Without it, all snippets of the page are meant. */
   readonly having?: string
   readonly names?: Names
-  /** Code before and after, where the snippet is a part of an expression. */
+  /** Code to put before and after a snippet that is only a part of an expression. */
   readonly wrap?: readonly [string, string]
-  /** Why it is not compiled here. */
+  /** Why the snippet is not compiled here. */
   readonly skip?: string
 }
 
@@ -72,7 +72,7 @@ const onceOfExpress: Names = {
   once: "ReturnType<typeof import('@oncekey/express').idempotency<import('pg').PoolClient>>",
 }
 
-/** The first that fits counts. */
+/** The first entry that fits a snippet counts. */
 export const around: readonly Around[] = [
   { page: 'docs/bridges.md', skip: 'compiled by packages/postgres/test/bridges/docs.test.ts' },
   {

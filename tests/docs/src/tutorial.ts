@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** What somebody who follows the tutorial does next. */
+/** A step of somebody who follows the tutorial. */
 export type Step =
   | { readonly kind: 'file'; readonly name: string; readonly text: string }
   | { readonly kind: 'commands'; readonly commands: readonly string[] }
@@ -8,8 +8,8 @@ export type Step =
 
 /**
  * Reads the blocks of a page in their order. A block of `js` is the file that the sentence before
- * it names, a block of `sh` is commands, and any other block is what these printed: each of its
- * lines is part of a line of the output, in this order.
+ * it names, a block of `sh` is commands, and any other block is the output of these commands: each
+ * of its lines has to be a part of a line of the output, in the same order.
  */
 export function readTutorial(path: string): Step[] {
   const page = readFileSync(path, 'utf8')
@@ -26,7 +26,10 @@ export function readTutorial(path: string): Step[] {
   )
 }
 
-/** Lines of `wanted` that are in no later line of `output` than the ones before them. */
+/**
+ * Returns the lines of `wanted` that are not found in `output` behind the line in which the
+ * previous one was found.
+ */
 export function missingLines(output: string, wanted: readonly string[]): string[] {
   const lines = output.split(/\r?\n/)
   let at = 0

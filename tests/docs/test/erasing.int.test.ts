@@ -31,7 +31,7 @@ function statementsOfThePage(event: string): string {
   return text.replaceAll(":'event'", `'${event}'`)
 }
 
-/** The columns of the schema that have this text somewhere. */
+/** The columns of the schema in which some row contains this text. */
 async function columnsWith(text: string): Promise<string[]> {
   const columns = await pool.query(`
     select c.relname as of_table, a.attname as of_column, a.atttypid = 'bytea'::regtype as is_bytes
@@ -96,7 +96,8 @@ test('the statements of the page leave nothing of an event, and consumers go on'
   const messages = await pool.query<{ body: Buffer }>('select body from oncekey.webhook_messages')
   expect(JSON.parse(String(messages.rows[0]?.body))).toEqual({ type: 'user.signed-up', data: null })
 
-  // A consumer that comes now gets the event, in its place, and its data is null.
+  // A consumer that starts after the erasing gets the event in its place in the order, with `data:
+  // null`.
   const got: unknown[] = []
   const late = consumer({
     name: 'late',

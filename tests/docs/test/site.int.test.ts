@@ -89,7 +89,7 @@ test.each(TEN)('%s asks no other host, complains of nothing, and axe finds nothi
     expect(await violations(page, {})).toEqual([])
     await page.emulateMedia({ colorScheme: 'dark' })
     expect(await violations(page, { runOnly: ['color-contrast'] })).toEqual([])
-    // On a phone there is other navigation.
+    // A phone gets another navigation.
     await page.setViewportSize(PHONE)
     expect(await violations(page, {})).toEqual([])
     await page.evaluate('window.scrollTo(10_000, 0)')
@@ -124,7 +124,7 @@ test('the search finds an error by its code', async () => {
   try {
     await page.goto(`${site.url}/`, { waitUntil: 'networkidle' })
     const input = page.locator('#localsearch-input')
-    // A key that comes before the page's script listens does nothing.
+    // Repeated, because a key that is pressed before the page's script listens does nothing.
     await expect
       .poll(async () => {
         if ((await input.count()) === 0) await page.keyboard.press('/')

@@ -14,7 +14,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** What applications of readers say of their own requests. */
+/** The type declarations that a reader's application has for its own requests. */
 const APPLICATION = `import 'express'; import 'fastify'
 declare global { namespace Express { interface Request { user: { id: string } } } }
 declare module 'fastify' { interface FastifyRequest { user: { id: string } } }
@@ -41,7 +41,7 @@ test('every snippet of the pages compiles, strictly', { timeout: 300_000 }, asyn
     .filter((snippet) => skipped(snippet) === undefined)
   expect(snippets.length).toBeGreaterThan(35)
   writeFileSync(join(folder, 'application.d.ts'), APPLICATION)
-  // What a page generates before it goes on.
+  // A file that the page has its reader generate.
   copyFileSync(join(workspace, 'examples/described/src/api.d.ts'), join(folder, 'api.d.ts'))
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(TSCONFIG))
   const places = new Map<string, string>()
@@ -53,7 +53,7 @@ test('every snippet of the pages compiles, strictly', { timeout: 300_000 }, asyn
   expect(await compilerErrors(places)).toEqual([])
 })
 
-/** What the compiler says, by the snippet it says it of. */
+/** The compiler's errors, by snippet. */
 async function compilerErrors(places: ReadonlyMap<string, string>): Promise<string[]> {
   const compiler = join(workspace, 'node_modules', '.bin', 'tsc')
   const { stdout } = await promisify(execFile)(

@@ -35,7 +35,7 @@ afterAll(async () => {
   rmSync(file, { force: true })
 })
 
-/** The snippet of the page as a module, which is given what its reader has: `pool` and `urlOf`. */
+/** Loads the page's snippet as a module, with the names that its reader has: `pool` and `urlOf`. */
 async function storeOfThePage() {
   const [snippet] = snippetsOf('docs/tenants.md').filter(({ text }) => text.includes('storeOf('))
   const given = 'const { pool, urlOf } = (globalThis as any).given\n'

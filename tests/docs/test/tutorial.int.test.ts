@@ -34,7 +34,7 @@ test('somebody who does what the tutorial says sees what it says', {
   let output = ''
   for (const step of readTutorial(join(workspace, 'docs', 'tutorial.md'))) {
     if (step.kind === 'file') {
-      if (step.name === 'server.js') await stopServer() // as the text before it says
+      if (step.name === 'server.js') await stopServer() // as the tutorial says before it
       writeFileSync(join(folder, step.name), here(step.text))
     }
     if (step.kind === 'commands') {
@@ -58,7 +58,7 @@ async function run(command: string): Promise<string> {
   }
   if (command === 'node server.js') return startServer()
   if (command.startsWith('npm install ')) return installed(command.split(' ').slice(2))
-  // The server may die of it, which is the point of step 3, and curl then fails.
+  // The command may fail: in step 3 it kills the server, so curl gets no answer.
   const shell = promisify(execFile)('bash', ['-c', here(command)], { cwd: folder, env: withTsx() })
   const { stdout } = await shell.catch((error) => {
     if (command.includes('x-crash')) return { stdout: '' }

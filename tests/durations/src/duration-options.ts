@@ -265,7 +265,7 @@ export const durationOptions: readonly DurationOption[] = [
   ),
 ]
 
-/** Members whose name looks like such an option and that are none, with the reason. */
+/** Members whose name looks like a duration option although they are none, with the reason. */
 export const noOptions: ReadonlyMap<string, string> = new Map([
   ['core/src/engine/answer.ts: retryAfterMs', 'what an answer says'],
   ['core/src/engine/engine.ts: retryAfterMs', 'what an answer says'],

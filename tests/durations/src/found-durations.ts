@@ -19,7 +19,10 @@ export function sources(): ReadonlyMap<string, string> {
   return found
 }
 
-/** Each optional member whose name says that it is a length of time, as `file: name`. */
+/**
+ * Finds each optional member whose name says that it is a length of time. Returns them as `file:
+ * name`.
+ */
 export function foundDurations(): readonly string[] {
   return [...sources()].flatMap(([path, text]) =>
     [...text.matchAll(/\b(\w+(?:Ms|Seconds))\?: (?:number|undefined)/g)].map(

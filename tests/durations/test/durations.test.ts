@@ -13,7 +13,8 @@ describe('every option that is a length of time', () => {
     const rows = new Set([...durationOptions.map(({ option }) => option), ...noOptions.keys()])
     const found = foundDurations()
     expect(found.filter((each) => !rows.has(each))).toEqual([])
-    // This one is in a type whose members are not optional.
+    // An option that `foundDurations` does not find, because the members of its type are not
+    // optional.
     const extra = 'redis/src/store/options.ts: replicas.timeoutMs'
     expect([...rows].filter((each) => each !== extra && !found.includes(each))).toEqual([])
   })

@@ -16,13 +16,13 @@ export interface AppServer {
   readonly clients: Wire
   readonly database: Wire
   readonly clock: Clock
-  /** Its last output, for every time that its process ended without being killed. */
+  /** The last output of each process that ended without being killed. */
   readonly crashes: readonly string[]
   /** SIGKILL, and a new process in its place some time later. */
   killAndRestart(downMs: number): Promise<void>
   /** SIGSTOP, and SIGCONT some time later: it continues as if nothing had happened. */
   pause(forMs: number): Promise<void>
-  /** How many connections of its pool are not back. */
+  /** How many connections were not returned to its pool. */
   leftOver(): Promise<number>
   stop(): Promise<void>
 }

@@ -8,8 +8,9 @@ import type { Shopper } from './shopper.ts'
 import type { Stage } from './stage.ts'
 
 /**
- * Runs when nothing is broken any more: every order gets its answer, which must equal all earlier
- * ones, and is then looked up in the books. Returns how many orders had no answer until now.
+ * Runs after all faults are mended. It requests every order once more; the answer must equal all
+ * earlier ones, and the order's effects are looked up in the books. Returns how many orders had no
+ * answer before.
  */
 export async function audit(
   options: CampaignOptions,
@@ -36,8 +37,8 @@ async function answerAll(
     while (next <= orders) {
       const order = orderOf(seed, next++)
       if (!book.first.has(order.number)) settledLater++
-      // Every other holder of the key is gone or has lost it by then; the rest of the time is for a
-      // busy machine.
+      // After the longest hold, every other holder of the key is gone or has lost the key. The
+      // additional time is for a busy machine.
       const answer = await clients.settle(order, limits.longestHoldMs + 15_000)
       if (answer === undefined) book.findings.stuckKeys.push(order.key)
     }

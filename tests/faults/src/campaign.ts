@@ -21,8 +21,8 @@ export interface CampaignResult {
 }
 
 /**
- * Places orders and makes faults, and reads the books when both have ended: they must balance
- * whatever happened. `tell` hears of the progress.
+ * Places orders and makes faults. When both have ended, it reads the books, which must balance
+ * whatever happened. `tell` is called with the progress.
  */
 export async function runCampaign(
   options: CampaignOptions,
@@ -39,7 +39,8 @@ export async function runCampaign(
     }
     const clients = shopper(pickUrl, book, {
       onRequest: () => requests++,
-      // If its record is lost, the first request to arrive has the key.
+      // No misuse if records may be lost: after a loss the first request to arrive gets the key,
+      // even a wrong one.
       misuses: !stage.database.mayLose,
     })
     const faults = faultMaker(faultsOf(options, stage, book))

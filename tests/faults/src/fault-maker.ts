@@ -3,40 +3,44 @@ import type { ScheduledFault } from './schedule.ts'
 
 /** The faults of a campaign, and how they are made. */
 export interface FaultPlan {
-  /** In the order in which they come. */
+  /** The faults in the order in which they become due. */
   readonly due: ScheduledFault[]
   readonly database: Pick<Database, 'ordersWait' | 'whole'>
-  /** Makes one and mends it again. */
+  /** Makes one fault and mends it again. */
   make(fault: ScheduledFault): Promise<void>
 }
 
 export interface FaultMaker {
-  /** Waits for the previous fault, if orders have to. */
+  /** Waits until the previous fault is over, if the database asks that orders wait. */
   room(begun: number): Promise<void>
-  /** Makes those that are due. */
+  /** Starts the faults that are due when `begun` orders have been started. */
   at(begun: number): void
   made(): number
-  /** Those that are due and not mended yet. */
+  /** The number of faults that are due and not mended yet. */
   pending(): number
   /**
-   * Those that are being made or mended now, and for how long: what a campaign that stands still
-   * waits for.
+   * The faults that are being made or mended, and for how long. A campaign that stands still waits
+   * for these.
    */
   underWay(): readonly string[]
   readonly byName: ReadonlyMap<string, number>
   /**
-   * Throws if one could not be made or mended, because the campaign would continue with fewer
+   * Throws if a fault could not be made or mended. Otherwise the campaign would continue with fewer
    * faults than planned.
    */
   mustBeMended(): void
-  /** Resolves when all are made and mended. Rejects with the first that could not be. */
+  /**
+   * Resolves when all faults are made and mended. Rejects with the error of the first that could
+   * not be.
+   */
   ended(): Promise<void>
 }
 
 /** Makes the faults of a plan while a campaign reports its progress. */
 export function faultMaker({ due, database, make }: FaultPlan): FaultMaker {
   const byName = new Map<string, number>()
-  // Different targets have faults at the same time, and each target has its own one by one.
+  // Different targets may have faults at the same time; the faults of one target come one after the
+  // other.
   const lanes = new Map<ScheduledFault['target'], Promise<void>>()
   const underWay = new Map<ScheduledFault, number>()
   let begun = 0

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Child, startNode } from '@oncekey/test-servers'
 
-/** A process that faults end and another one replaces. */
+/** A process that faults end, and that is then replaced by a new one. */
 export interface KeptProcess {
-  /** Its last output, for every time that it ended by itself. */
+  /** The last output of each process that ended by itself. */
   readonly crashes: readonly string[]
   /** SIGKILL, and a new process in its place some time later. */
   killAndRestart(downMs: number): Promise<void>

@@ -8,21 +8,24 @@ export interface FinalAnswer {
   readonly replayed: boolean
 }
 
-/** What was seen from outside, recorded as it was seen; the campaign trusts nothing else. */
+/**
+ * Records what clients and receivers saw, at the time they saw it. The campaign trusts nothing
+ * else.
+ */
 export interface Ledger {
-  /** A client has its answer. */
+  /** Records the answer that a client got. */
   saw(order: Order, answer: FinalAnswer): void
-  /** Another request under the same key ran, or got a success. */
+  /** Records that another request under the same key ran, or got a success. */
   sawMisuse(order: Order, status: number): void
-  /** What the first client of each order saw. */
+  /** The first answer that a client got for each order. */
   readonly first: ReadonlyMap<number, FinalAnswer>
   readonly findings: Findings
   readonly counts: { answers: number; replays: number; misuses: number; lost: number }
-  /** Receipts on record that the new primary lacks, which a failover has lost. */
+  /** Receipts that a failover lost: they were on record, and the new primary does not have them. */
   readonly lost: Set<string>
   /**
-   * Compares all answers to each order, once everybody has the last one. Orders that a failover
-   * lost are counted if it may lose any, and are findings if it may not.
+   * Compares all answers to each order. Call it when every client has its last answer. Orders that
+   * a failover lost are only counted if `mayLose`, and are findings otherwise.
    */
   conclude(mayLose: boolean): void
 }
@@ -105,8 +108,8 @@ export function ledger(): Ledger {
 }
 
 /**
- * Tells runs of a handler apart. It is searched for as text, because a wrong store's answer may not
- * be JSON.
+ * Finds the receipt in an answer, which tells the runs of a handler apart. It is searched for as
+ * text, because the answer of a wrong store may not be JSON.
  */
 export function receiptIn(body: string): string {
   return /"receipt":"([^"]*)"/.exec(body)?.[1] ?? `none in ${body}`

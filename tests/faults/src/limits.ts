@@ -7,12 +7,18 @@ export const limits = {
   commitTimeoutMs: 3_000,
   commandTimeoutMs: 1_500,
   replicationTimeoutMs: 300,
-  /** For a statement of the log, for one attempt of a consumer, and for a relay. */
+  /**
+   * The time limits of a statement of the log and of a consumer's attempt, and the lease of a
+   * relay.
+   */
   logTimeoutMs: 8_000,
   attemptTimeoutMs: 8_000,
   relayLeaseMs: 10_000,
   /** How long a client waits for one request. */
   requestTimeoutMs: 8_000,
-  /** In transaction mode the store's backstop is twice the handler's time. */
+  /**
+   * How long a key can be taken: in transaction mode the store ends a transaction after twice the
+   * handler's time.
+   */
   longestHoldMs: 8_000,
 } as const

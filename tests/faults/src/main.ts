@@ -6,7 +6,7 @@ import { findingsIn, report } from './report.ts'
 
 const tell = (progress: string): void => console.error(progress)
 
-/** Resolves with the number of findings. */
+/** Runs a campaign. Resolves with the number of findings. */
 async function run(args: string[]): Promise<number> {
   const events = eventCampaignOptions(args)
   if (events !== undefined) {

@@ -21,13 +21,13 @@ export interface CampaignOptions {
   readonly orders: number
   /** How many faults are made meanwhile. */
   readonly faults: number
-  /** Repeats orders and faults. */
+  /** The same seed gives the same orders and faults. */
   readonly seed: string
   /** How many orders are under way at once. */
   readonly concurrency: number
   /** A deliberately wrong store, to see that the campaign finds it. */
   readonly broken: Broken | undefined
-  /** Redis without its append-only file, to see what is lost. */
+  /** `false`: Redis runs without its append-only file, to see what is lost. */
   readonly durable: boolean
   /** For redis-sentinel: how many of two replicas a completion waits for (`WAIT`); 0 for none. */
   readonly replicas: number

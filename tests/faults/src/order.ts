@@ -39,7 +39,7 @@ export function orderOf(seed: string, number: number): Order {
   }
 }
 
-/** What must be written and emitted for an order in the end, and the status that says so. */
+/** The effects and events that an order must have in the end, and the status of its answer. */
 export function outcomeOf(kind: OrderKind): { readonly status: number; readonly effects: 0 | 1 } {
   if (kind === 'refused') return { status: 403, effects: 0 }
   if (kind === 'declined') return { status: 402, effects: 1 }

@@ -2,11 +2,11 @@ import { hash } from 'node:crypto'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus'
 
-/** Random values that a seed repeats. */
+/** Random values that depend only on a seed. */
 export interface Random {
   /** An integer, both ends included. */
   between(least: number, most: number): number
-  /** True in this many of a hundred cases. */
+  /** True with a probability of `share` percent. */
   percent(share: number): boolean
   oneOf<T>(choices: readonly T[]): T
 }

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net'
 
 /**
- * A proxy that frames messages anew, as gateways do: it sends a request in chunks, without its
- * original length, and collects an answer to send it with its length. If the server does not
- * answer, it answers 502.
+ * A proxy that frames messages anew, as gateways do: it sends a request on in chunks, without
+ * `Content-Length`, and buffers an answer to send it with its length. If the server does not
+ * answer, the proxy answers 502.
  */
 export async function startReframingProxy(
   target: number,

@@ -1,8 +1,11 @@
 import { type Random, randomOf } from './random.ts'
 
-/** One fault: what, to which target, and when. Its other random values come from its own source. */
+/**
+ * A fault, its target, and when it is due. All its other random values come from a source of its
+ * own.
+ */
 export interface ScheduledFault {
-  /** It is due when this many orders have been started. */
+  /** The fault is due when this many orders have been started. */
   readonly atOrder: number
   readonly name: string
   /** A server by its index, or the database. Faults of one target come one after the other. */
@@ -23,7 +26,8 @@ export function schedule(of: {
   return Array.from({ length: faults }, (_, index) => {
     const random = randomOf(seed, 'fault', index)
     const atOrder = Math.floor((orders * (index + 1)) / (faults + 1))
-    // Every kind has its turn, however few faults there are; a shuffle would leave some out.
+    // The kinds take turns, so that as many kinds as possible occur even among few faults; a
+    // shuffle would leave some out.
     const all = [...serverFaults, ...databaseFaults]
     const name = index < all.length ? rotated(all, seed)[index] : random.oneOf(all)
     if (name === undefined) throw new Error('There is no fault to make.')

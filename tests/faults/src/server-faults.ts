@@ -25,7 +25,7 @@ export function serverFaults(completion: RegExp): Readonly<Record<string, Server
   }
 }
 
-/** Faults of a proxy. `asked` matches the statement that is to be lost, or whose answer is. */
+/** Faults of a proxy. `asked` matches the statement that is lost, or whose answer is lost. */
 export function wireFaults<Target>(
   between: string,
   asked: RegExp,
@@ -79,7 +79,7 @@ export function wireFaults<Target>(
   }
 }
 
-/** If nothing matches in time, the trap stays. */
+/** Waits for a limited time. If nothing has matched by then, the trap stays set. */
 async function soon(sprung: Promise<void>): Promise<void> {
   await Promise.race([sprung, sleep(2_000, undefined, { ref: false })])
 }

@@ -9,10 +9,13 @@ import { bodyOf, type Order } from './order.ts'
  * by hand.
  */
 export interface Shopper {
-  /** Sends it as often as the order says, until there is an answer or the time is up. */
+  /**
+   * Sends an order from as many clients as it says, each until it has an answer or the time is up.
+   */
   place(order: Order): Promise<void>
   /**
-   * Sends it until there is an answer, however long that takes; `undefined` when the time is up.
+   * Sends an order until there is an answer; returns `undefined` if there is none within
+   * `withinMs`.
    */
   settle(order: Order, withinMs: number): Promise<FinalAnswer | undefined>
 }
@@ -55,7 +58,7 @@ export function shopper(
       })
       return await noted(order, response)
     } catch {
-      // It waited, and no answer came, so the ledger has none either.
+      // No answer came in time, so nothing is recorded in the ledger.
       return undefined
     }
   }
@@ -78,8 +81,8 @@ export function shopper(
   }
 
   /**
-   * The holder of the key is probably still running, and the server waits for it as long as this
-   * client does.
+   * Sends the order and hangs up. The holder of the key is probably still running, so the server is
+   * still waiting for it when this client disconnects.
    */
   async function hangUp(order: Order): Promise<void> {
     try {
@@ -96,7 +99,7 @@ export function shopper(
       await response.arrayBuffer()
       if (response.status < 500) ledger.sawMisuse(order, response.status)
     } catch {
-      // Lost on the way.
+      // The answer was lost on the way.
     }
   }
 

@@ -41,9 +41,9 @@ export async function setStage(options: CampaignOptions): Promise<Stage> {
 }
 
 export interface DatabaseNeeds {
-  /** What a failover may lose besides answers. */
+  /** The data that a failover may lose besides answers. */
   readonly onRecord?: OnRecord
-  /** For a Postgres with all of its programs, `pg_dump` among them. */
+  /** The folder of a Postgres with all of its programs, such as `pg_dump`. */
   readonly binDir?: string | undefined
 }
 

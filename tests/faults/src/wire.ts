@@ -15,7 +15,7 @@ export type Wire = Pick<
 >
 
 export interface Wires extends Wire {
-  /** In the order of their targets. */
+  /** The ports of the proxies, in the order of their targets. */
   readonly ports: readonly number[]
   stop(): Promise<void>
 }

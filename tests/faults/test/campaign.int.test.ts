@@ -30,7 +30,8 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     },
   )
 
-  // Two primaries at once, twice: the old one wakes up, or clients reached it all along.
+  // In both campaigns there are two primaries at once: the old one wakes up, or clients could reach
+  // it all the time.
   test('leaves the books balanced on redis-sentinel when its primary is replaced', async () => {
     const result = await campaign({
       store: 'redis-sentinel',
@@ -66,7 +67,7 @@ describe('a small campaign of faults', { timeout: 240_000 }, () => {
     })
     expect(findingsIn(result), report(result)).toBe(0)
     expect(result.faults.size).toBe(3)
-    // They were committed on the primary that was lost.
+    // The receipts that were committed only on the primary that was lost.
     expect(result.ledger.lost.size).toBeGreaterThan(0)
   })
 

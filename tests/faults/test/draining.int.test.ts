@@ -24,7 +24,7 @@ beforeAll(async () => {
 /** Answers that a client retries. Fastify has a 503 of its own while it closes. */
 const AGAIN = ['503 draining', '503 undefined', 'refused']
 
-/** A process that is told to stop while handlers run and clients wait, as a rolling deploy does. */
+/** A process gets SIGTERM while handlers run and clients wait, as in a rolling deploy. */
 describe.each(['express', 'fastify', 'node'] as const)(
   'a server on %s that gets SIGTERM',
   (adapter) => {

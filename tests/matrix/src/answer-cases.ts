@@ -16,7 +16,7 @@ export interface CaseReply {
   readonly status?: number
   readonly headers?: readonly (readonly [name: string, value: string])[]
   readonly body?: Buffer
-  /** Replaces `body`: it arrives in these pieces. */
+  /** The body in the pieces in which it is sent, instead of `body`. */
   readonly pieces?: readonly Buffer[]
 }
 

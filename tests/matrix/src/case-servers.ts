@@ -24,7 +24,10 @@ export interface CaseServer {
   close(): Promise<void>
 }
 
-/** Serves one case on its adapter; `writesRaw` if there is a response of Node to write to. */
+/**
+ * Serves one case on its adapter. `writesRaw` is true if the adapter has a Node response to write
+ * to.
+ */
 export interface CaseAdapter {
   readonly name: string
   readonly writesRaw: boolean
@@ -106,7 +109,7 @@ export const caseAdapters: readonly CaseAdapter[] = [
           ran()
           if (answer.raw !== undefined) {
             ctx.respond = false
-            ctx.res.statusCode = 200 // Koa begins with 404
+            ctx.res.statusCode = 200 // Koa sets 404 at the beginning
             return answer.raw(ctx.res)
           }
           const { status = 200, headers = [], body, pieces } = answer.reply as CaseReply

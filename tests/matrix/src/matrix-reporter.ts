@@ -11,8 +11,8 @@ const folder = fileURLToPath(new URL('../test', import.meta.url))
 
 /**
  * Compares the results of the matrix with `docs/matrix.md`, and fails the run if they differ; with
- * `--update` it writes the page. A run of a sample is compared cell by cell, and the cells it left
- * out are printed. A run of some of the files, or one that failed, is not compared.
+ * `--update` it writes the page. If the run was a sample, its cells are compared and the cells that
+ * it left out are printed. A run of only some of the files, or one that failed, is not compared.
  */
 export function matrixReporter(): Reporter {
   let vitest: Vitest
@@ -62,11 +62,11 @@ function pageOf(modules: readonly TestModule[]): string {
   )
 }
 
-/** Test files that run stores on one adapter, and the page's text about them. */
+/** Test files that run their stores on one adapter only, and the page's text about each. */
 const ONE_ADAPTER: Readonly<Record<string, string>> = {
-  'other-wires.int.test.ts': `The store of the first column with the same statements, sent another way: pipelined, prepared, by
-another driver, on the connection of an ORM. No adapter can tell, so one is enough to see that the store
-keeps its promises.`,
+  'other-wires.int.test.ts': `These columns are the store of the first column, whose statements are sent in another way: pipelined,
+prepared, by another driver, or on the connection of an ORM. An adapter cannot see the difference, so
+these stores run with one adapter only.`,
 }
 
 function outcomesOf(module: TestModule): Outcome[] {

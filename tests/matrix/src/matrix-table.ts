@@ -1,10 +1,10 @@
-/** The result of one sentence of the contract, for one adapter on one store. */
+/** The result of one behaviour in the contract, for one adapter on one store. */
 export interface Outcome {
   readonly adapter: string
   readonly store: string
-  /** Its name in the contract: `keys > are at most 255 characters`. */
+  /** The name of the behaviour in the contract: `keys > are at most 255 characters`. */
   readonly behaviour: string
-  /** Why it was skipped; `undefined` if it was kept. */
+  /** Why the behaviour was skipped; `undefined` if its test passed. */
   readonly skipped: string | undefined
 }
 
@@ -19,9 +19,9 @@ export function matrixPage(outcomes: readonly Outcome[], singles: readonly Singl
   const all = [...outcomes, ...singles.flatMap((single) => single.outcomes)]
   return `# Matrix
 
-Every adapter on every store, over real HTTP and real servers: how many of the ${namesIn(all, 'behaviour').length} sentences of the
-adapter contract were tested and kept. A test writes this page (\`npx -y pnpm@12 matrix\`), and CI fails
-when a run differs from it.
+Every adapter on every store, over real HTTP and real servers. A number says how many of
+the ${namesIn(all, 'behaviour').length} sentences of the adapter contract, each of which is a test, passed. A test writes this page
+(\`npx -y pnpm@12 matrix\`), and CI fails when a run differs from it.
 
 ${table(outcomes)}
 
@@ -67,8 +67,8 @@ function skips(outcomes: readonly Outcome[]): string[] {
 }
 
 /**
- * Adapters that skip it on every store, stores that skip it on every adapter, and the remaining
- * cells.
+ * Names where a behaviour is skipped: adapters that skip it on every store, stores that skip it on
+ * every adapter, and the remaining cells.
  */
 function where(cells: readonly Outcome[], outcomes: readonly Outcome[]): string {
   const { behaviour } = cells[0] as Outcome

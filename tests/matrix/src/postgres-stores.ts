@@ -44,7 +44,7 @@ export function onPool(
   return { name, create: () => fixture<PoolClient>(pool, pool, options) }
 }
 
-/** A database compiled at first use, while the other tests use the processors. */
+/** PGlite is compiled at its first use, while the other tests use the processors. */
 const SLOW_START_MS = 180_000
 
 /** The store on PGlite in memory. */

@@ -18,8 +18,8 @@ const stores = {
 export type StoreName = keyof typeof stores
 
 /**
- * The stores for one adapter: all of them in a run of the whole matrix, otherwise the first of the
- * table and the sample named here. Each adapter's own tests cover the memory store.
+ * The stores for one adapter: all of them in a run of the whole matrix, otherwise the first store
+ * of the table and the one that `sample` names. Each adapter's own tests cover the memory store.
  */
 export function everyStore({ sample }: { sample: StoreName }): AdapterSuiteStore[] {
   const names = Object.keys(stores) as StoreName[]

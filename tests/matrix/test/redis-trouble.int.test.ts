@@ -133,7 +133,7 @@ describe.each(troubles)('a Redis that $name while a handler runs', (trouble) => 
     try {
       expect(await charge(running)).toMatchObject({ status: 503, code: 'commit-failed' })
       expect(await charge(fresh)).toMatchObject({ status: 503, code: 'store-unavailable' })
-      // A Redis that still answers claims reports the truth: the key is taken.
+      // If Redis still answers claims, it says rightly that the key is taken.
       expect(['in-progress', 'store-unavailable']).toContain((await charge(running)).code)
       expect([runs.get(running), runs.get(fresh)]).toEqual([1, undefined])
     } finally {
@@ -147,11 +147,12 @@ describe.each(troubles)('a Redis that $name while a handler runs', (trouble) => 
       },
       { what: 'the key to be free, or its response to be there', timeoutMs: 20_000 },
     )
-    // Either the first response, from the client's queue, or the response of one more attempt.
+    // The stored response is either the first, which was in the Redis client's queue, or that of
+    // one more attempt.
     expect([1, 2]).toContain(answer.attempt)
     expect(answer.replayed).toBe(answer.attempt === 1)
     expect(runs.get(running)).toBe(answer.attempt)
-    // The derived key identified its outside effect as a repetition.
+    // With the derived key the service recognised the second charge as a repetition.
     expect(charges.size).toBe(1)
     expect(await charge(running)).toMatchObject({ replayed: true, attempt: answer.attempt })
     expect(await charge(fresh)).toMatchObject({ status: 201, replayed: false })

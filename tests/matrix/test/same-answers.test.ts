@@ -39,7 +39,7 @@ test('there are 29 of them', () => {
   expect(answerCases.length).toBe(29)
 })
 
-/** If the handler sets no type, each framework adds its own, or none. */
+/** Removes the content type if the handler sets none: each framework then adds its own, or none. */
 function withoutType(shown: Shown, { raw, reply }: AnswerCase): Shown {
   const typed = raw !== undefined || reply?.headers?.some(([name]) => name === 'content-type')
   if (typed) return shown
@@ -54,7 +54,7 @@ interface Shown {
 
 interface Seen {
   readonly replayed: string | string[] | undefined
-  /** Whether these names occur on at most one line. */
+  /** Whether each of these header names occurs on at most one line. */
   has(...names: string[]): boolean
   readonly shown: Shown
 }
@@ -83,7 +83,10 @@ async function ask(url: string, method: string): Promise<Seen> {
   }
 }
 
-/** Joins lines of one name by a comma, which means the same and is the only form in a `Headers`. */
+/**
+ * Joins the lines of one header by commas. That means the same, and is the only form that a
+ * `Headers` has.
+ */
 function joined(pairs: readonly (readonly [name: string, value: string])[]) {
   const values = new Map<string, (readonly [string, string])[]>()
   for (const pair of pairs) values.set(pair[0], [...(values.get(pair[0]) ?? []), pair])

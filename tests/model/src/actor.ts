@@ -17,7 +17,7 @@ export async function act(world: World, actor: number, options: ActorOptions): P
   const engine = createEngine({
     store: leaseStore(world, actor, options.fencing),
     whenUnknown: options.whenUnknown,
-    // Time passes only where the search decides so.
+    // So long that a lease ends only when the search decides it.
     leaseMs: LONG_MS,
     handlerTimeoutMs: LONG_MS,
   })

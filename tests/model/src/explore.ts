@@ -4,7 +4,7 @@ import { newWorld, stateOf, type World } from './world.ts'
 
 export interface Bounds {
   readonly actors: readonly ActorOptions[]
-  /** How often a lease may run out, and how many processes may die. */
+  /** How often a lease may run out; `crashes` is how many processes may die. */
   readonly lapses: number
   readonly crashes: number
 }
@@ -18,8 +18,9 @@ export interface Explored {
 }
 
 /**
- * Explores every order of the actors' steps, expiring leases and dying processes. A path is
- * explored by starting over and repeating its steps; paths that meet in one state continue as one.
+ * Explores every order of the actors' steps, expiring leases and dying processes. To explore a
+ * path, the search starts over and repeats the path's steps. Paths that reach the same state are
+ * continued only once.
  */
 export async function explore(bounds: Bounds): Promise<Explored> {
   const seen = new Set<string>()
@@ -64,7 +65,7 @@ async function play(
   }
 }
 
-/** Every actor has reached its next step, or its end. */
+/** Waits until every actor has reached its next step or its end. */
 async function allStand(world: World, actors: number): Promise<void> {
   const { waiting, answers, crashed } = world
   for (;;) {
@@ -88,7 +89,10 @@ function choicesIn({ lapses, crashes }: Bounds, world: World, way: readonly stri
   return steps
 }
 
-/** What is left of a path's bounds is a part of its state. */
+/**
+ * The lapses and crashes that a path has used, which are a part of its state because they bound how
+ * it can continue.
+ */
 function usedUp(way: readonly string[]): string {
   const count = (what: string): number => way.filter((choice) => choice.startsWith(what)).length
   return `${count('lease')} ${count('crash')}`
@@ -104,7 +108,7 @@ function make(world: World, choice: string): void {
   else world.waiting.get(actor)?.take()
 }
 
-/** Its connection is gone, and so are its locks. */
+/** Ends an actor's process: its connection is gone, and so are its locks. */
 function crash(world: World, actor: number): void {
   world.crashed.add(actor)
   if (world.row.lockedBy === actor) world.row.lockedBy = undefined
@@ -123,7 +127,7 @@ function violationIn({ row, committed, events, answers }: World): string | undef
   return undefined
 }
 
-/** When nobody is left and the lease is over, a retry must not have to wait. */
+/** Checks that a retry need not wait when no actor is left and the lease is over. */
 async function stuckIn(
   bounds: Bounds,
   world: World,

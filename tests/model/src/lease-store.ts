@@ -13,7 +13,7 @@ import { turn, type World } from './world.ts'
  */
 export type Fencing = 'fenced' | 'completion-only' | 'unfenced'
 
-/** What a handler writes with. */
+/** The interface through which a handler writes. */
 export interface Writes {
   write(): Promise<void>
 }

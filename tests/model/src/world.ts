@@ -1,7 +1,7 @@
 /**
  * One run of the model: the state of the simulated database, what became known outside, and the
- * position of every actor. An actor is a server's process with one request; between two of its
- * steps anything may happen, or nothing ever again.
+ * position of every actor. An actor is a server's process with one request. Between two of its
+ * steps other actors may take any number of steps, or its process may die.
  */
 export interface World {
   readonly row: Row
@@ -11,7 +11,7 @@ export interface World {
   readonly events: number[]
   /** The answer that each actor's client got. */
   readonly answers: Map<number, string>
-  /** The step that each actor is about to take, and the function that lets it. */
+  /** The step that each actor is about to take, with the function that lets it continue. */
   readonly waiting: Map<number, Step>
   readonly crashed: Set<number>
 }
@@ -31,7 +31,7 @@ export interface Row {
 export interface Step {
   readonly name: string
   take(): void
-  /** The process is gone: nothing after this step happens. */
+  /** Call it if the process has died: nothing after this step happens. */
   never(): void
 }
 

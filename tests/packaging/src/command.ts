@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { workspace } from './packages.ts'
 
-/** Runs a program to its end and returns its output. A failure shows everything it printed. */
+/**
+ * Runs a program to its end and returns its output. The error of a failed program contains
+ * everything that it printed.
+ */
 export async function command(
   program: string,
   args: readonly string[],

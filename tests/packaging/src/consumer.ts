@@ -4,7 +4,7 @@ import { command } from './command.ts'
 import { everyPackage, manifestIn, type Package, workspace } from './packages.ts'
 import type { Tarball } from './tarballs.ts'
 
-/** Somebody else's project, which has installed the tarballs. */
+/** A user's project, into which the tarballs are installed. */
 export interface Consumer {
   readonly folder: string
   write(path: string, text: string): void
@@ -15,8 +15,8 @@ export interface Consumer {
 }
 
 /**
- * Installs every tarball into a new project in `folder`. pnpm keeps packages apart, so a package
- * finds only what it declares.
+ * Installs every tarball into a new project in `folder`. pnpm isolates packages, so a package finds
+ * only dependencies that it declares.
  *
  * With `peers: 'all'` the project has every peer dependency, in the version that the workspace is
  * tested with; with `'required'` it lacks the optional ones.
@@ -35,7 +35,7 @@ export async function installConsumer(
     name: 'consumer',
     private: true,
     type: 'module',
-    // Ours last: some are peers of one another.
+    // Our tarballs come last, because some of our packages are also peer dependencies of others.
     dependencies: { ...peersOf(everyPackage(), peers), ...tools(), ...own },
   }
   write('package.json', JSON.stringify(manifest, null, 2))

@@ -5,7 +5,9 @@ import { command } from './command.ts'
 import { workspace } from './packages.ts'
 import type { Tarball } from './tarballs.ts'
 
-/** A project of Nest's that has installed the tarballs, flat as npm does it. */
+/**
+ * A Nest project into which the tarballs are installed in a flat `node_modules`, as npm does it.
+ */
 export interface NestProject {
   readonly folder: string
   /** Runs a program that the project has installed. */
@@ -17,8 +19,8 @@ export interface NestProject {
 
 /**
  * Installs a project that is tested with Jest, which loads CommonJS, and with Vitest: the files of
- * `nest-project`, Nest of this major version, and the tarballs. It also gets the contract of
- * adapters.
+ * `nest-project`, Nest of this major version, and the tarballs. The project also gets the contract
+ * suite of adapters.
  */
 export async function installNestProject(
   major: number,

@@ -3,7 +3,10 @@ import { manifestIn, workspace } from './packages.ts'
 /** The version in `engines`: `20.19.0`. */
 export const oldestNode: string = `${manifestIn(workspace).engines?.node?.slice('>='.length)}.0`
 
-/** Whether everything is run, as before a release: each version takes minutes, not seconds. */
+/**
+ * Whether all versions are tested, as before a release. That takes minutes instead of seconds for
+ * each.
+ */
 const isWhole = process.env.MATRIX === 'whole'
 
 const nodes = { run: [oldestNode, '26'], others: ['22', '24'] }
@@ -16,10 +19,10 @@ export type Runtime = 'Bun' | 'Deno'
 const testedOf = <One>({ run, others }: { run: One[]; others: One[] }): readonly One[] =>
   isWhole ? [...run, ...others] : run
 
-/** The oldest Node that the packages support, the newest, and in a whole run those between. */
+/** The oldest and the newest Node that the packages support; in a whole run also those between. */
 export const testedNodes: readonly string[] = testedOf(nodes)
 
-/** Versions of TypeScript beside the workspace's own, which is the newest. */
+/** Versions of TypeScript in addition to the workspace's own, which is the newest. */
 export const testedCompilers: readonly string[] = testedOf(compilers)
 
 export const testedRuntimes: readonly Runtime[] = testedOf(runtimes)

@@ -10,7 +10,7 @@ export interface Typechecked {
   readonly resolution: 'nodenext' | 'bundler'
   /** A version such as `5.4`. @default the workspace's own, the newest */
   readonly compiler?: string
-  /** Compiler options that differ. */
+  /** Compiler options that differ from the strict ones. */
   readonly settings?: Readonly<Record<string, unknown>>
 }
 
@@ -44,8 +44,8 @@ export async function typecheck(consumer: Consumer, wanted: Typechecked): Promis
     '--pretty',
     'false',
   ])
-  // Errors in other packages' declarations are theirs to fix; with `skipLibCheck` off they are
-  // reported as well.
+  // Errors in the declarations of other packages are left out: with `skipLibCheck` off the compiler
+  // reports these as well.
   const ours = faults.filter((line) => !/^\S*node_modules\/(?!\S*@oncekey)/.test(line))
   if (ours.length > 0)
     throw new Error(
@@ -59,7 +59,7 @@ async function errorsOf(consumer: Consumer, args: string[]): Promise<string[]> {
     return []
   } catch (error) {
     const errors = (error as Error).message.split('\n').filter((line) => /error TS\d+/.test(line))
-    // Without such lines the compiler did not run.
+    // Without a line of that form the compiler did not run, so the error is passed on.
     if (errors.length === 0) throw error
     return errors
   }

@@ -41,7 +41,7 @@ async function bundled(
     platform: 'node',
     target: 'node20',
     format,
-    // The native half of pg, which nobody has installed.
+    // An optional native part of pg, which is not installed.
     external: ['pg-native'],
     logLevel: 'error',
     // Dependencies that are CommonJS require modules of Node.

@@ -6,7 +6,10 @@ import { installNestProject, type NestProject } from '../src/nest-project.ts'
 import { nodeBinary } from '../src/npm-program.ts'
 import { workspace } from '../src/packages.ts'
 
-/** Nest 12 keeps the contract in `packages/nestjs`; it cannot be installed beside 11. */
+/**
+ * With Nest 12 the contract of adapters is tested in `packages/nestjs`. The workspace cannot have
+ * Nest 11 as well, so with Nest 11 it is tested here.
+ */
 export function describeNest(installed: () => Installed): void {
   describe.each([11, 12])('a project on Nest %i', { timeout: 300_000 }, (major) => {
     let project: NestProject
@@ -16,7 +19,7 @@ export function describeNest(installed: () => Installed): void {
     afterAll(() => project?.remove())
 
     test('is tested with Jest, which loads CommonJS', async () => {
-      // Nest 12 is ES modules alone. Jest requires them since Node 24.9, with a flag.
+      // Nest 12 has only ES modules. Jest can require these since Node 24.9, with a flag.
       const node = major === 12 ? await nodeBinary('26') : process.execPath
       await project.runOn(node, 'jest/bin/jest.js', 'orders.spec')
     })

@@ -14,7 +14,8 @@ let installed: Installed | undefined
 
 beforeAll(async () => {
   if (leftOut !== undefined) console.log(leftOut)
-  // They take a while to download. If one is missing, the tests that need it fail and say why.
+  // The downloads begin early, because they take a while. If a binary is missing, only the tests
+  // that need it fail, and say why.
   const binaries = Promise.allSettled(testedNodes.map(nodeBinary))
   installed = await installEveryPackage()
   await binaries

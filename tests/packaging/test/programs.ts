@@ -84,8 +84,8 @@ async function post(url: string, body: unknown) {
 }
 
 /**
- * Prints for each entry whether it exports something, and the same both ways. Warnings make it
- * fail.
+ * Prints for each entry whether it exports something, and whether `import` and `require` give the
+ * same. Warnings make the program fail.
  */
 export const LOADS = `
 process.on('warning', (warning) => { throw warning })

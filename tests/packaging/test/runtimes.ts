@@ -12,12 +12,12 @@ const runners: Readonly<Record<Runtime, () => Promise<Runner>>> = {
   Bun: async () => ({ binary: await bunBinary() }),
   Deno: async () => ({
     binary: await denoBinary(),
-    // What is installed is used as it is.
+    // With this option Deno uses the installed packages as they are.
     args: ['run', '--allow-all', '--node-modules-dir=manual'],
   }),
 }
 
-/** A consumer's programs where they do not run on Node. */
+/** Runs a consumer's programs on runtimes other than Node. */
 export function describeRuntimes(installed: () => Installed): void {
   for (const runtime of testedRuntimes) {
     describe(`on ${runtime}`, { timeout: 180_000 }, () => {

@@ -40,7 +40,7 @@ function testTarball(
     })
     expect(description).toMatch(/^[A-Z].{20,}\.$/)
     expect(keywords?.length).toBeGreaterThanOrEqual(4)
-    // No install scripts.
+    // A package has no install scripts.
     expect(scripts).toBeUndefined()
   })
 
@@ -56,7 +56,7 @@ function testTarball(
     // It contains no path of the machine that built it.
     expect(files().filter((file) => read(file).includes(workspace))).toEqual([])
     const { bytes = 0 } = installed().tarballs.find((tarball) => tarball.name === name) ?? {}
-    // A release would be refused for its size.
+    // `release:dry-run` would refuse a larger package.
     expect(bytes).toBeLessThan(sizeLimits[name] ?? 0)
   })
 
@@ -90,7 +90,7 @@ function testTarball(
   })
 
   test('has source maps from its code and its types to the source that it ships', () => {
-    // The bundler's own few lines come from no source of ours.
+    // The bundler's own runtime file has no source of ours, so it is left out.
     const built = files().filter((file) => /^dist\/(?!rolldown-runtime).*\.(js|d\.ts)$/.test(file))
     const folder = installed().consumer.packageFolder(name)
     expect(built.flatMap((file) => faultsOfMap(folder, file))).toEqual([])

@@ -11,7 +11,7 @@ import { oldestNode } from '../src/sample.ts'
 
 const page = 'packages/conformance/README.md'
 
-/** The result of a test run inside this one. */
+/** The time limit of a test that runs another test suite inside it. */
 const SLOW = { timeout: 180_000 }
 
 /** A third party with its own store and adapter that follows the README to the letter. */

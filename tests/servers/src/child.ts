@@ -86,7 +86,7 @@ function spawnNode(script: string | URL, options: NodeOptions): Omit<Child<never
   }
 }
 
-/** By its url, so that scripts of packages without tsx can run. */
+/** Names the loader by its URL, so that scripts of packages without a dependency on tsx can run. */
 function loader(): string {
   return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 }

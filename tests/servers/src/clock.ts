@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { findProgram } from './program.ts'
 
-/** A wall clock for one program, which can be set. */
+/** A wall clock for one program, which a test can set. */
 export interface Clock {
   /** Variables for the program's environment. */
   readonly env: Readonly<Record<string, string>>
@@ -14,8 +14,8 @@ export interface Clock {
 
 export interface ClockOptions {
   /**
-   * When a program notices that its clock was set: at each call for the time, which makes a call
-   * ten times as expensive, or every second. @default 'each time'
+   * When the program notices that its clock was set: at each reading of the clock, which makes a
+   * reading ten times as expensive, or once a second. @default 'each time'
    */
   readonly looks?: 'each time' | 'every second'
 }
@@ -31,7 +31,8 @@ export async function startClock({ looks = 'each time' }: ClockOptions = {}): Pr
     missing: 'Steps of the clock are made with faketime. Install the package "faketime".',
   })
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-clock-'))
-  // Servers started by root run as another user, who would otherwise silently use the real clock.
+  // Servers started by root run as another user. If that user cannot read the folder, they silently
+  // use the real clock.
   chmodSync(folder, 0o755)
   const file = join(folder, 'offset')
   const shift = (seconds: number): void =>

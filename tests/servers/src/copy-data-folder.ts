@@ -6,8 +6,8 @@ import type { PostgresServer } from './postgres.ts'
 import type { Cluster } from './postgres-cluster.ts'
 
 /**
- * Copies the data of a running server in the way of pg_basebackup, without that program, which the
- * Postgres from npm lacks. The copy starts as a standby, or by recovery.
+ * Copies the data of a running server as pg_basebackup does. That program itself is missing from
+ * the Postgres of npm. The copy can be started as a standby, or by recovery.
  */
 export async function copyDataFolder(from: PostgresServer, to: Cluster): Promise<void> {
   await onServer(from.url, async (client) => {
@@ -41,8 +41,8 @@ async function copyFolder(from: string, to: string, cluster: Cluster, at = ''): 
       if (entry.isSymbolicLink()) await symlink(await readlink(join(from, path)), target)
       else await copyFile(join(from, path), target)
     } catch (error) {
-      // The server keeps running: for files that it has removed meanwhile, the WAL has the removal,
-      // too.
+      // The server keeps running and may remove files. Their removal is in the WAL as well, so they
+      // may be missing from the copy.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue
       throw error
     }
@@ -54,6 +54,9 @@ function own(path: string, { uid, gid }: Cluster['identity']): void {
   if (uid !== undefined && gid !== undefined) chownSync(path, uid, gid)
 }
 
-/** Files that belong to the one server alone, and the WAL, which a standby gets over the wire. */
+/**
+ * Files that only concern the original server, and the WAL, which a standby gets over its
+ * connection.
+ */
 const LEFT_OUT =
   /^(?:postmaster\.(?:pid|opts)|pg_wal\/.*|pg_replslot\/.*|pg_dynshmem\/.*|pg_stat_tmp\/.*|pg_notify\/.*|pg_serial\/.*|pg_snapshots\/.*|pg_subtrans\/.*)$|pg_internal\.init/

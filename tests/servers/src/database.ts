@@ -39,9 +39,10 @@ export async function freshDatabase(
 }
 
 /**
- * Publishes every table of a database, those to come included. From then on the server refuses to
- * update or delete rows of a table that has neither a primary key nor a replica identity (55000),
- * as it does for everybody who feeds a warehouse or a blue-green upgrade from theirs.
+ * Publishes every table of a database, also those that are created later. From then on the server
+ * refuses (55000) to update or delete rows of a table that has neither a primary key nor a replica
+ * identity. Users who feed a warehouse or a blue-green upgrade by such a publication depend on
+ * this.
  */
 export async function publishAllTables(url: string): Promise<void> {
   const client = new Client({ connectionString: url })

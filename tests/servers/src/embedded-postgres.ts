@@ -15,10 +15,11 @@ import { basename, dirname, join } from 'node:path'
 /**
  * Puts the Postgres from npm into the new `folder`, and returns the folder of its programs.
  *
- * It does not run from node_modules: `nobody` may be unable to reach that (a clone below a folder
- * of root's with mode 0700), and links between its libraries are missing if install scripts may not
- * run. A folder for each server is never stale or half removed, as a shared one would be, and costs
- * little: its files are hard links where possible (40 ms; copies of the 60 MB: 0.4 s).
+ * It does not run from node_modules for two reasons: the user `nobody` may be unable to reach that
+ * folder (if the clone is below a folder of root's with mode 0700), and the links between its
+ * libraries are missing if install scripts may not run. A folder for each server cannot be stale or
+ * half removed, as a shared one could. It costs little: the files are hard links where possible (40
+ * ms; copying the 60 MB takes 0.4 s).
  */
 export function unpackPostgres(folder: string): string {
   const native = join(dirname(platformPackage()), '..', 'native')
@@ -50,7 +51,7 @@ function placeFile(from: string, to: string): void {
       return
     }
   } catch {
-    // Another file system, or a file of another owner.
+    // Linking fails for another file system or a file of another owner; then the file is copied.
   }
   copyFileSync(from, to)
   chmodSync(to, 0o755)
@@ -63,7 +64,10 @@ function isOpenToAll(path: string): boolean {
   return (mode & 0o777) === (ownerMayRun ? 0o755 : 0o644)
 }
 
-/** npm's tarballs hold no symbolic links; the package lists them for its install script. */
+/**
+ * Makes the symbolic links, which npm's tarballs cannot hold; the package lists them for its
+ * install script.
+ */
 function linkLibraries(folder: string): void {
   const list = join(folder, 'pg-symlinks.json')
   if (!existsSync(list)) return

@@ -1,13 +1,13 @@
 export interface GivenOrOwn<Server> {
-  /** Whether the environment named the server; then tests leave it as it was. */
+  /** Whether the environment names the server. Tests must then leave it as it was. */
   readonly isGiven: boolean
-  /** The URL of the server that tests use and leave as it is. */
+  /** The URL of the server for tests that leave it as it is. */
   url(): string
   /** The address on which it listens, for a proxy. */
   address(): { readonly host: string; readonly port: number }
   /**
-   * A server that may be killed, filled and reconfigured: always our own, started at the first
-   * call.
+   * A server that tests may kill, fill and reconfigure. It is always our own, and is started at the
+   * first call.
    */
   own(): Promise<Server>
   /** Stops the servers that were started; a given one stays. */

@@ -12,7 +12,7 @@ import { watch } from './watchdog.ts'
 export interface NatsServer {
   url: string
   port: number
-  /** The folder of its streams; its own, removed by `stop`. */
+  /** The folder of this server's streams; `stop` removes it. */
   folder: string
   pid(): number
   log(): string

@@ -15,7 +15,10 @@ export interface PgBouncerOptions {
 
 export interface PgBouncer {
   port: number
-  /** `url`, of any database of its server, with the pooler's host and port. */
+  /**
+   * Returns `url`, which names any database of the pooler's server, with the pooler's host and
+   * port.
+   */
   through(url: string): string
   /** Its latest log output. */
   log(): string

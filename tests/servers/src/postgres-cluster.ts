@@ -17,7 +17,10 @@ export interface Cluster {
   log: string
 }
 
-/** The caller's variables do not reach the programs, above all not PGOPTIONS and LANG. */
+/**
+ * The environment of the programs. The caller's variables do not reach them, above all not
+ * PGOPTIONS and LANG.
+ */
 export const serverEnv: NodeJS.ProcessEnv = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' }
 
 /** Runs initdb and writes the settings: ours, then the caller's. */
@@ -28,8 +31,8 @@ export async function createCluster(
 ): Promise<void> {
   const passwordFile = join(cluster.folder, 'password')
   writeFileSync(passwordFile, password)
-  // An explicit mode, whatever the umask: initdb reads it as another user, and the folder is closed
-  // to all others.
+  // Readable whatever the umask is, because initdb reads the file as another user. The folder is
+  // closed to all other users.
   chmodSync(passwordFile, 0o644)
   await initdb(cluster, ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`])
   rmSync(passwordFile)
@@ -62,7 +65,7 @@ function settingsFor(binDir: string): Record<string, string> {
     max_connections: '200',
     fsync: 'off',
     full_page_writes: 'off',
-    // Not below /dev/shm, where the memory of a killed server would stay.
+    // Not in /dev/shm, where the memory of a killed server would remain.
     dynamic_shared_memory_type: 'mmap',
     timezone: 'UTC',
     log_timezone: 'UTC',

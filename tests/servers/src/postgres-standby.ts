@@ -15,7 +15,10 @@ import { waitFor } from './wait-for.ts'
  * it first, and loses nothing.
  */
 export interface PostgresStandby extends PostgresServer {
-  /** No WAL arrives from here on: both ends of the stream are reset, and new ones are refused. */
+  /**
+   * From this call on no WAL arrives: both ends of the stream are reset, and new streams are
+   * refused.
+   */
   cutOff(): void
   /** Lets WAL arrive again; see `caughtUp`. */
   reconnect(): Promise<void>
@@ -66,7 +69,7 @@ export async function startStandby(
       const lines = Object.entries({
         primary_conninfo: `host=127.0.0.1 port=${wire.port} user=postgres password=${password} application_name=standby`,
         primary_slot_name: slot,
-        // The default, five seconds, is how long a standby takes to reconnect.
+        // How soon a standby tries to reconnect; the default is five seconds.
         wal_retrieve_retry_interval: '50ms',
         ...settings,
       }).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`)
@@ -113,8 +116,8 @@ export async function startStandby(
 }
 
 /**
- * Sets whether COMMIT on the primary waits for a standby. If it is switched on while all are cut
- * off, COMMIT waits for one to come back; when it is switched off, waiting commits continue.
+ * Sets whether COMMIT on the primary waits for a standby. If this is switched on while all standbys
+ * are cut off, COMMIT waits until one is back. When it is switched off, waiting commits continue.
  */
 export async function replicateSynchronously(
   primary: PostgresServer,
@@ -128,13 +131,14 @@ export async function replicateSynchronously(
   await waitFor(async () => (await run(primary.url, `SHOW synchronous_standby_names`)) === names, {
     what: 'the primary to have read its settings',
   })
-  // The checkpointer passes the setting on, and it reads its settings before it does this.
+  // The checkpointer tells other processes of the setting, and reads its settings before a
+  // checkpoint; so ask for one.
   await run(primary.url, 'CHECKPOINT')
 }
 
 /**
- * Waits for a commit of its own: the position of an idle server may be behind the header of a page
- * without records, which no standby ever reaches.
+ * Makes a commit and returns its position. The position of an idle server may lie behind the header
+ * of a page without records, which no standby ever reaches.
  */
 async function flushedPosition(url: string): Promise<string> {
   return await onServer(url, async (client) => {

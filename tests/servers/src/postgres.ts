@@ -26,8 +26,8 @@ export interface PostgresOptions {
   /** Variables added to the server's environment. */
   env?: Readonly<Record<string, string>>
   /**
-   * The size of a volume of its own for the data, so that a test can fill it up. This is a tmpfs,
-   * which only root on Linux can mount. @default the temporary folder's own
+   * Puts the data on a volume of this size, which a test can fill. The volume is a tmpfs, which
+   * only root on Linux can mount. @default the temporary folder's own
    */
   volumeBytes?: number
 }
@@ -184,7 +184,7 @@ function serve(
 /** Returns the processes that were stopped. */
 async function pauseAll(url: string, postmaster: number): Promise<number[]> {
   return await onServer(url, async (client) => {
-    // First the one that starts all others.
+    // The postmaster is stopped first, so that it starts no more processes.
     process.kill(postmaster, 'SIGSTOP')
     const { rows } = await client.query<{ pid: number }>(
       'select pid from pg_stat_activity where pid <> pg_backend_pid()',
@@ -208,8 +208,8 @@ async function crashBackend(url: string, pid: number): Promise<void> {
 }
 
 /**
- * In the database `postgres` only: from there it sees the statements of all databases without
- * adding to them.
+ * Adds the extension only to the database `postgres`: queried there, it shows the statements of all
+ * databases without adding to those of a test's database.
  */
 async function addStatementStatistics({ url }: PostgresServer): Promise<void> {
   await onServer(url, async (client) => {

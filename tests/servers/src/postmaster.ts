@@ -31,7 +31,8 @@ export async function startPostmaster(cluster: Cluster, port: number): Promise<P
   stderr.setEncoding('utf8').on('data', (text: string) => {
     cluster.log = (cluster.log + text).slice(-LOG_KEPT)
   })
-  // 'close' and not 'exit': it waits until no process holds the pipe, and every backend does.
+  // Waits for 'close' and not for 'exit', because 'close' comes when no process holds the pipe any
+  // longer, and every backend holds it.
   const closed = once(child, 'close')
   const pid = child.pid
   if (pid === undefined) throw await closed.catch((error: unknown) => error)
@@ -66,7 +67,7 @@ export async function startPostmaster(cluster: Cluster, port: number): Promise<P
   return { pid, port, end }
 }
 
-/** After a crash the file is still that of the dead server, so check the pid. */
+/** After a crash the file of the dead server is still there, so the pid is checked. */
 function isReady(cluster: Cluster, pid: number): boolean {
   const lines = pidFile(cluster)
   return lines[0] === `${pid}` && lines[7]?.trim() === 'ready'
@@ -74,7 +75,8 @@ function isReady(cluster: Cluster, pid: number): boolean {
 
 /**
  * Removes the 56 bytes of System V shared memory with which a killed server would block a second
- * one on its data. Otherwise only a restart would remove them; a server that shut down has done so.
+ * one on its data. Otherwise only a restart of the machine would remove it. A server that shuts
+ * down removes its memory itself.
  */
 export function releaseSharedMemory(cluster: Cluster): void {
   const [, id] = pidFile(cluster)[6]?.trim().split(/\s+/) ?? []

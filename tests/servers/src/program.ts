@@ -14,7 +14,7 @@ export interface Wanted {
 const found = new Map<string, Promise<string>>()
 
 /**
- * The path of a program that tests need: the one on PATH. If there is none, root on Debian or
+ * Returns the path of a program that tests need, from PATH. If it is not there, root on Debian or
  * Ubuntu installs it with apt-get; everybody else gets an error that says what to install.
  */
 export function findProgram(wanted: Wanted): Promise<string> {
@@ -50,8 +50,8 @@ async function install({ program, debianPackage, missing }: Wanted): Promise<str
 }
 
 /**
- * Several test files may miss a program at once, and the lock of the package lists fails the second
- * one at once.
+ * Retries, because several test files may install a program at once, and apt-get fails immediately
+ * if another process has locked the package lists.
  */
 async function updateLists(attemptsLeft = 300): Promise<void> {
   try {

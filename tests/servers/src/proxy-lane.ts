@@ -4,18 +4,18 @@ import type { Socket } from 'node:net'
  * One direction of a connection: bytes that arrive at one socket leave through the other, in order.
  */
 export interface Lane {
-  /** Call it when the result of `stalled` has changed. */
+  /** Has to be called when the result of `stalled` has changed. */
   update(): void
-  /** From now on drops everything that arrives, including ends. */
+  /** From this call on drops everything that arrives, including ends. */
   abandon(): void
 }
 
 export interface LaneRules {
   delayMs(): number
   stalled(): boolean
-  /** Bytes have arrived. */
+  /** Called when bytes have arrived. */
   arrived?(): void
-  /** Bytes are about to leave; false drops them. */
+  /** Called before bytes leave; if it returns false, they are dropped. */
   pass(chunk: Buffer): boolean
 }
 

@@ -14,7 +14,7 @@ import { watch } from './watchdog.ts'
 export interface RabbitServer {
   url: string
   port: number
-  /** The folder of its queues and logs; its own, removed by `stop`. */
+  /** The folder of this server's queues and logs; `stop` removes it. */
   folder: string
   pid(): number
   log(): string
@@ -154,13 +154,13 @@ function environmentOf(
     RABBITMQ_GENERATED_CONFIG_DIR: join(folder, 'config'),
     RABBITMQ_FEATURE_FLAGS_FILE: join(folder, 'feature_flags'),
     RABBITMQ_CTL_ERL_ARGS: `-start_epmd false -erl_epmd_port ${distribution} -dist_listen false`,
-    // Keeps it from spinning while it is idle.
+    // Keeps the Erlang machine from busy-waiting while it is idle.
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false -erl_epmd_port ${distribution} +sbwt none`,
     ERL_EPMD_ADDRESS: '127.0.0.1',
   }
 }
 
-/** The script becomes the Erlang machine, which starts other processes. */
+/** Runs the server's script, which becomes the Erlang machine and starts other processes. */
 function run(binary: string, env: NodeJS.ProcessEnv, folder: string, identity: Identity): Daemon {
   const file = join(folder, 'output.log')
   return startDaemon(binary, [], { cwd: folder, env, ...identity }, (text) => {
@@ -169,7 +169,8 @@ function run(binary: string, env: NodeJS.ProcessEnv, folder: string, identity: I
 }
 
 /**
- * It answers once it accepts connections: it replies to an unknown protocol with the one it wants.
+ * Whether the server accepts connections: it then answers an unknown protocol with the protocol
+ * that it wants.
  */
 async function isOpen(port: number): Promise<boolean> {
   const socket = connect({ port, host: '127.0.0.1' })

@@ -39,7 +39,10 @@ interface Node {
   busPort: number
 }
 
-/** With an explicit port for the bus: by default that is 10,000 higher, and may be taken. */
+/**
+ * Sets the port of the cluster bus explicitly: the default, 10,000 above the server's port, may be
+ * taken.
+ */
 async function startNode(settings: Record<string, string>): Promise<Node> {
   const busPort = await freePort()
   const server = await startRedis({

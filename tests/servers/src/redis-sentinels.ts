@@ -7,11 +7,12 @@ export interface SentinelGroup {
   primary: RedisServer
   replicas: RedisServer[]
   sentinels: RedisServer[]
-  /** The name by which sentinels know the primary, whichever server it is. */
+  /** The name under which sentinels give the address of the primary. */
   name: string
   /**
-   * With `behindProxies`: the proxies through which the servers and the sentinels reach each
-   * server, because each announces its proxy's address. Its own port is for clients.
+   * With `behindProxies`, the proxy of each server. Each server announces its proxy's address, so
+   * the other servers and the sentinels reach it through the proxy; clients use the server's own
+   * port.
    */
   wires: ReadonlyMap<RedisServer, TcpProxy>
   /** The port of the server that the sentinels take for the primary now, or of its proxy. */
@@ -71,7 +72,7 @@ export async function startSentinelGroup(
   }
 }
 
-/** Written to its settings as well, so that a restart keeps it. */
+/** The address is written to the server's settings as well, so that a restart keeps it. */
 async function announceProxy(server: RedisServer): Promise<TcpProxy> {
   const proxy = await startProxy(server.port)
   const { port } = proxy
@@ -109,7 +110,7 @@ async function haveData(replica: RedisServer): Promise<void> {
 const NAME = 'oncekey'
 const HOST = '127.0.0.1'
 
-/** Short timeouts, because a test waits for them. */
+/** The settings of a sentinel, with short timeouts, because tests wait for them. */
 function watching(port: number): Record<string, string> {
   return {
     'sentinel monitor': `${NAME} ${HOST} ${port} 2`,

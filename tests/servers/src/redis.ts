@@ -19,7 +19,7 @@ export interface RedisOptions {
 export interface RedisServer {
   url: string
   port: number
-  /** The folder of its files; its own, removed by `stop`. */
+  /** The folder of this server's files; `stop` removes it. */
   folder: string
   /** The pid, which changes with each restart. */
   pid(): number

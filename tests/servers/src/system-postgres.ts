@@ -11,8 +11,8 @@ export function findSystemPostgres(): string | undefined {
 let started: Promise<PostgresServer> | undefined
 
 /**
- * The url of a server from the system's own programs, started for this process at the first call;
- * it ends with the process. `undefined` if there is none, which is a reason to skip a test.
+ * The url of a server of the system's own Postgres. It is started at the first call and ends with
+ * this process. `undefined` if the system has none; the test is then skipped.
  */
 export async function systemPostgresUrl(): Promise<string | undefined> {
   const binDir = findSystemPostgres()

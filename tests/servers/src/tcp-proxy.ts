@@ -10,17 +10,17 @@ export interface ProxyCounts {
   /** Accepted connections. */
   connections: number
   /**
-   * How often a client sent something and the server answered. What a client sends before the first
-   * byte of an answer has reached it belongs to the same round trip; a `latency` of some
-   * milliseconds makes that certain for clients that pipeline. Opening a connection counts too, so
-   * connect first.
+   * How often a client sent something and the server answered. Everything that a client sends
+   * before it has the first byte of the answer belongs to the same round trip. For clients that
+   * pipeline, set a `latency` of some milliseconds to make sure of that. Opening a connection
+   * counts too, so connect first.
    */
   roundTrips: number
   bytesUp: number
   bytesDown: number
 }
 
-/** Up is from client to server. */
+/** A proxy in front of a TCP server. In names, `up` means from client to server. */
 export interface TcpProxy {
   port: number
   /** `url` with the proxy's host and port. */
@@ -34,16 +34,15 @@ export interface TcpProxy {
   cut(): void
   /** Keeps connections open and accepts new ones, but passes on nothing, not even a close. */
   stall(): void
-  /** The same in one direction only. */
+  /** Like `stall`, but only for bytes from client to server. */
   stallUpstream(): void
   stallDownstream(): void
-  /** Passes on what has been waiting, and everything after it. */
+  /** Ends a stall: passes on what has been waiting, and everything after it. */
   resume(): void
   /**
    * Loses an answer, once: passes on the first chunk that completes `sent`, and nothing after it in
-   * either direction. The server gets all the time it needs to act on it; when its side has closed,
-   * the client is reset and the promise resolves. So a client that sees the reset knows that the
-   * server is done.
+   * either direction. The server has time to act on it. When the server has closed its side, the
+   * client is reset and the promise resolves, so at the reset the server is done.
    */
   dropAfter(sent: Sent): Promise<void>
   /**
@@ -58,7 +57,7 @@ export interface TcpProxy {
    */
   holdBefore(sent: Sent): Promise<void>
   /**
-   * The same one step later: passes that chunk on and holds its answer. Resolves when the answer
+   * Like `holdBefore`, but passes the chunk on and holds the answer to it. Resolves when the answer
    * has arrived.
    */
   holdAfter(sent: Sent): Promise<void>
@@ -146,13 +145,13 @@ export async function startProxy(target: ProxyTarget): Promise<TcpProxy> {
   }
 
   /**
-   * Closes the server's side in an orderly way: it reads everything it was sent before it sees the
-   * end.
+   * Ends the server's side without a reset, so that the server reads everything that it was sent
+   * before it sees the end.
    */
   function loseAnswer(connection: Connection, trap: Trap): void {
     connection.up.abandon()
     connection.down.abandon()
-    // After the current chunk, which leaves when this function has returned.
+    // In a microtask, because the current chunk leaves only when this function has returned.
     queueMicrotask(() => connection.server.end())
     connection.server.once('close', () => {
       reset(connection)

@@ -22,7 +22,7 @@ function nobody(flag: '-u' | '-g'): number {
   return Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
 }
 
-/** A new empty folder of that user, with no folder above it that is closed to them. */
+/** Creates an empty folder that belongs to that user, below folders that are all open to them. */
 export function unprivilegedFolder(prefix: string, identity: Identity): string {
   const { uid, gid } = identity
   if (uid === undefined || gid === undefined) return mkdtempSync(join(tmpdir(), prefix))

@@ -8,8 +8,8 @@ export interface WaitOptions {
 }
 
 /**
- * Calls `condition` until it returns something truthy, and returns that. If it throws, it is not
- * met yet; its last error becomes the cause of the error that ends the wait.
+ * Calls `condition` until it returns something truthy, and returns that. If it throws, it counts as
+ * not met; the last error becomes the cause of the error with which the wait times out.
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,

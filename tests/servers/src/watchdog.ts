@@ -15,11 +15,11 @@ const leftovers = new Set<Leftover>()
 let watchdog: Writable | undefined
 
 /**
- * Has `leftover` killed and removed once this process is gone, whichever way it ends, including
- * SIGKILL. The returned function cancels that.
+ * Has `leftover` killed and removed when this process ends, in whatever way, including SIGKILL. The
+ * returned function cancels that.
  *
- * A shell in a session of its own reads our pipe, which the kernel closes when we end. This covers
- * every kind of end, so no handlers for signals or exit are needed here.
+ * A shell in a session of its own reads from a pipe of this process, which the kernel closes when
+ * the process ends. So no handlers for signals or exit are needed.
  */
 export function watch(leftover: Leftover): () => void {
   leftovers.add(leftover)
@@ -31,8 +31,8 @@ export function watch(leftover: Leftover): () => void {
 }
 
 /**
- * Each line lists everything that is to be done, so the shell keeps only the last one. A zombie no
- * longer counts as alive: in a container nobody may ever collect it.
+ * Each line lists everything that has to be removed, so the shell keeps only the last line. A
+ * zombie does not count as alive, because in a container it may never be collected.
  */
 const SHELL = `trap '' HUP INT TERM
 alive() {
@@ -71,7 +71,7 @@ function lastWill(): string {
     ...groups.map((group) => `kill -s KILL -- -${group}`),
     ...processes.map(({ pid, signal }) => `kill -${signal.slice(3)} ${pid}`),
     ...processes.map(({ pid }) => `n=0; ${untilGone(pid)}; kill -KILL ${pid}`),
-    // Killed before the folders that they write to are removed.
+    // Processes are killed before the folders to which they write are removed.
     ...groups.map((group) => `n=0; ${untilGone(group)}`),
     ...mounts.map((mount) => `umount -l ${quoted(mount)}`),
     `rm -rf -- ${folders.map(quoted).join(' ')}`,

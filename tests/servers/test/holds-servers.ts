@@ -1,4 +1,4 @@
-// Starts the given servers and never stops them, for tests of what cleans them up.
+// Starts the given servers and never stops them, for tests of the watchdog.
 import { dirname } from 'node:path'
 import { startNats, startNode, startPostgres, startRedis } from '../src/index.ts'
 

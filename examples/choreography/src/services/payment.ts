@@ -3,8 +3,8 @@ import { type Consumer, consumer } from '@oncekey/outbox'
 import type { Order } from '../shop.ts'
 
 /**
- * Charges an order and emits `payment.processed`, or `payment.failed`, which is a fact like any
- * other.
+ * Charges an order and emits `payment.processed` or `payment.failed`. A failed payment is not an
+ * error of the consumer, so it is not retried.
  */
 export function payment(gateway: {
   charge(key: string, order: Order): Promise<'charged' | 'declined'>
@@ -15,8 +15,8 @@ export function payment(gateway: {
     async handle({ event, transaction, emit, deriveKey }) {
       const order = event.data
       // The gateway recognizes a retry by its key: however often this runs, the card is charged
-      // once. This comes before the transaction, which should not stay open during a call to
-      // another service.
+      // once. The charge comes before `transaction()`, because a transaction should not stay open
+      // during a call to another service.
       const outcome = await gateway.charge(deriveKey('charge'), order)
       const tx = await transaction()
       if (outcome === 'declined') {

@@ -1,7 +1,7 @@
 import type { Transaction } from '@electric-sql/pglite'
 import { type Consumer, consumer } from '@oncekey/outbox'
 
-/** Ships once an order is paid and reserved, whichever comes first. */
+/** Ships an order once it is both paid and reserved; either event may come first. */
 export function shipping(): Consumer<Transaction> {
   return consumer<Transaction>({
     name: 'shipping',

@@ -2,14 +2,14 @@ import { hostname, userInfo } from 'node:os'
 import { usageError } from '../command/cli-error.ts'
 import type { Given } from '../command/given.ts'
 
-/** Who acts and why, as it goes on record. Throws a usage error where there is no note. */
+/** Who acts and why, for the audit entry. Throws a usage error if there is no note. */
 export function actOf(given: Given): { readonly actor: string; readonly note: string } {
   const note = given.text('note')?.trim() ?? ''
   if (note === '') {
     throw usageError('--note is missing: say why, for whoever reads the audit later.')
   }
   if (note.length > 2_000) throw usageError('--note is longer than 2,000 characters: shorten it.')
-  const actor = given.text('actor')?.trim() ?? login()
+  const actor = (given.text('actor') ?? process.env.ONCEKEY_ACTOR ?? login()).trim()
   if (actor === '' || actor.length > 200) {
     throw usageError("--actor must be 1 to 200 characters: write --actor 'maria@shop.example'.")
   }
@@ -24,7 +24,7 @@ function userName(): string {
   try {
     return userInfo().username
   } catch {
-    // A container may run as a number that no file knows.
+    // In a container, the process may run under a user id that no file gives a name.
     return `uid-${process.getuid?.() ?? 'unknown'}`
   }
 }

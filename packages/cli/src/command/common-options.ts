@@ -17,7 +17,7 @@ export function optionsOf(command: Command): Readonly<Record<string, Option>> {
 
 const ACT: Readonly<Record<string, Option>> = {
   note: { value: 'text', help: 'Why. It goes on record with the act; required.' },
-  actor: { value: 'who', help: 'Who acts. Default: your login and this host.' },
+  actor: { value: 'who', help: 'Who acts. Default: ONCEKEY_ACTOR, else your login and host.' },
 }
 
 const ASKS: Readonly<Record<string, Option>> = {
@@ -49,7 +49,7 @@ const OUTPUT: Readonly<Record<string, Option>> = {
   help: { short: 'h', help: 'Show this.' },
 }
 
-/** For verbs that list. */
+/** The options of verbs that list. */
 export const PAGE: Readonly<Record<string, Option>> = {
   limit: { value: 'count', help: 'How many at most, up to 1000. Default: 50.' },
   page: { value: 'token', help: 'Where to go on: what the page before ended with.' },

@@ -1,11 +1,10 @@
-import type { Redrive } from '@oncekey/core'
+import { type Redrive, type Redrives, sleep } from '@oncekey/core'
 import { CliError, usageError } from '../command/cli-error.ts'
 import type { Call, Command } from '../command/command.ts'
 import { PAGE } from '../command/common-options.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { pageOf, tellNext } from '../command/paging.ts'
 import { deadLettersOf, sourceNames } from '../connection/log.ts'
-import { type RedrivesToSee, remoteRedrives } from '../remote/redrives.ts'
 
 const OF = {
   of: { value: 'source', choices: sourceNames, help: 'Whose redrives. Default: consumers.' },
@@ -30,6 +29,18 @@ export const redrivesCommands: readonly Command[] = [
     options: OF,
     examples: ['redrives show 17'],
     run: showRedrive,
+  },
+  {
+    path: 'redrives watch',
+    summary: 'Show the progress of a redrive until it is over; Ctrl-C only ends the watching',
+    details: 'Exit code 1: it was cancelled.',
+    server: 'postgres-or-redis',
+    viaDashboard: true,
+    endsItself: true,
+    operands: [{ name: 'id' }],
+    options: OF,
+    examples: ['redrives watch 17'],
+    run: watchRedrive,
   },
   {
     path: 'redrives cancel',
@@ -88,6 +99,30 @@ async function showRedrive(call: Call): Promise<ExitCode> {
   return ExitCode.done
 }
 
+async function watchRedrive(call: Call): Promise<ExitCode> {
+  const { redrives } = await redrivesOf(call)
+  const id = call.given.operand('id')
+  let told = ''
+  while (!call.signal.aborted) {
+    const redrive = await redrives.get(id)
+    if (redrive === undefined) throw noRedrive(id)
+    const progress = progressOf(redrive)
+    if (progress !== told) await call.out.item(redrive, (page) => page.line`${progress}`)
+    told = progress
+    if (redrive.state === 'done') return ExitCode.done
+    if (redrive.state === 'cancelled') return ExitCode.found
+    await sleep(LOOK_AGAIN_MS, call.signal)
+  }
+  return ExitCode.interrupted
+}
+
+function progressOf({ state, redriven, refused, matched, limit }: Redrive): string {
+  const others = refused === 0 ? '' : `, ${refused} refused`
+  return `${state}: ${redriven} of ${Math.min(matched, limit ?? matched)}${others}`
+}
+
+const LOOK_AGAIN_MS = 500
+
 async function cancelRedrive(call: Call): Promise<ExitCode> {
   const { redrives } = await redrivesOf(call)
   const id = call.given.operand('id')
@@ -103,12 +138,7 @@ async function cancelRedrive(call: Call): Promise<ExitCode> {
 
 async function redrivesOf(
   call: Call,
-): Promise<{ readonly source: string; readonly redrives: RedrivesToSee }> {
-  const api = call.dashboard()
-  if (api !== undefined) {
-    const source = call.given.text('of') ?? 'consumers'
-    return { source, redrives: remoteRedrives(api, source, () => call.act().note) }
-  }
+): Promise<{ readonly source: string; readonly redrives: Redrives }> {
   const { name, redrives } = await deadLettersOf(call)
   if (redrives !== undefined) return { source: name, redrives }
   throw usageError(`Redrives of ${name} are not kept on record.`)

@@ -141,7 +141,7 @@ async function replay(call: Call): Promise<ExitCode> {
   const id = await deliveries.replay({ endpointId, since, until }, { ...pace, ...act })
   if (id === undefined) throw noEndpoint(endpointId)
   await call.out.result({ endpoint: endpointId, redrive: id, since, until, ...act }, (page) => {
-    page.line`It is redrive ${id}: oncekey redrives show ${id} --of webhooks`
+    page.line`It is redrive ${id}: oncekey redrives watch ${id} --of webhooks`
   })
   return ExitCode.done
 }

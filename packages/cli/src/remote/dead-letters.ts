@@ -4,19 +4,19 @@ import type {
   DeadLetterPage,
   DeadLetterSource,
   DeadLetterStats,
-  Redriven,
   Replaced,
   Resolution,
 } from '@oncekey/core'
 import { usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
+import { remoteRedrives } from './redrives.ts'
 
 interface Letters {
   readonly page: DeadLetterPage
   readonly stats: DeadLetterStats
 }
 
-/** Dead letters through a dashboard. `noteOf` is asked where something is done: why. */
+/** Dead letters through a dashboard. `noteOf` returns the reason, and is called only for acts. */
 export function remoteDeadLetters(
   api: DashboardApi,
   source: string,
@@ -61,19 +61,19 @@ export function remoteDeadLetters(
       return (await api.get<{ matched: number }>('dead-letters/preview', asked))?.matched ?? 0
     },
 
+    /** Only says why letters are left; what puts them back is a redrive on record. */
     async redrive(filter, { limit }) {
-      if (filter.ids === undefined) {
-        return await act<Redriven>('redrive', { ...fieldsOf(filter), limit: String(limit) })
-      }
-      const redriven: string[] = []
+      if (limit > 0 || filter.ids === undefined) throw new Error('Start a redrive on record.')
       const refused: Resolution[] = []
-      for (const id of filter.ids.slice(0, limit)) {
-        const done = await act<Redriven>('redrive', { id })
-        redriven.push(...done.redriven)
-        refused.push(...done.refused)
+      for (const id of filter.ids) {
+        const asked = { source, id }
+        const found = await api.get<{ letter: DeadLetterDetail }>('dead-letters/one', asked)
+        refused.push({ id, outcome: outcomeOf(found?.letter) })
       }
-      return { redriven, refused }
+      return { redriven: [], refused }
     },
+
+    redrives: remoteRedrives(api, source, noteOf, fieldsOf),
 
     async discard(ids) {
       const resolutions: Resolution[] = []
@@ -92,6 +92,13 @@ export function remoteDeadLetters(
       return found.stats
     },
   }
+}
+
+function outcomeOf(letter: DeadLetterDetail | undefined): Resolution['outcome'] {
+  if (letter === undefined) return 'unknown'
+  if (letter.state === 'dead') return 'not-matched'
+  if (letter.state !== 'resolved') return letter.state
+  return letter.resolution === 'discarded' ? 'already-discarded' : 'already-done'
 }
 
 function fieldsOf(filter: DeadLetterFilter): Readonly<Record<string, string | undefined>> {

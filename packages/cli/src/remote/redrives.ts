@@ -1,16 +1,40 @@
-import type { Redrive, RedrivePage, RedriveRecords } from '@oncekey/core'
-import type { DashboardApi } from '../command/dashboard-api.ts'
+import type {
+  DeadLetterFilter,
+  Redrive,
+  RedrivePage,
+  RedrivePortionPage,
+  Redrives,
+} from '@oncekey/core'
+import type { DashboardApi, Fields } from '../command/dashboard-api.ts'
 
-/** What verbs for redrives use of them. */
-export type RedrivesToSee = Pick<RedriveRecords, 'get' | 'list' | 'cancel'>
-
-/** Redrives of one source, through a dashboard. */
+/**
+ * Redrives of one source, through a dashboard. `noteOf` returns the reason, and is called only for
+ * acts. `fieldsOf` turns a filter into fields of the API.
+ */
 export function remoteRedrives(
   api: DashboardApi,
   source: string,
   noteOf: () => string,
-): RedrivesToSee {
+  fieldsOf: (filter: DeadLetterFilter) => Fields,
+): Redrives {
   return {
+    async start(filter, { ratePerSecond, limit, requestId }) {
+      const { id } = await api.post<{ id: string }>('redrives/start', {
+        source,
+        ...fieldsOf(filter),
+        ids: filter.ids && JSON.stringify(filter.ids),
+        ratePerSecond: ratePerSecond?.toString(),
+        limit: limit?.toString(),
+        requestId,
+        note: noteOf(),
+        confirmed: 'yes',
+      })
+      return id
+    },
+
+    /** Does nothing: the processes that work the source behind the dashboard carry the redrive. */
+    carry: async () => ({ redriven: 0, nextInMs: LOOK_AGAIN_MS }),
+
     get: async (id) =>
       (await api.get<{ redrive: Redrive }>('redrives/one', { source, id }))?.redrive,
 
@@ -20,6 +44,12 @@ export function remoteRedrives(
       return found?.page ?? { items: [], next: undefined }
     },
 
+    async portions(id, { limit, after }) {
+      const asked = { source, id, limit: String(limit), after }
+      const found = await api.get<{ portions: RedrivePortionPage }>('redrives/one', asked)
+      return found?.portions ?? { items: [], next: undefined, last: undefined }
+    },
+
     async cancel(id) {
       const fields = { source, id, note: noteOf(), confirmed: 'yes' }
       const { result } = await api.post<{ result: string }>('redrives/cancel', fields)
@@ -27,3 +57,5 @@ export function remoteRedrives(
     },
   }
 }
+
+const LOOK_AGAIN_MS = 500

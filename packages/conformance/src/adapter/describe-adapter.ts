@@ -34,9 +34,9 @@ export function describeAdapter(suite: AdapterSuite): void {
 }
 
 /**
- * Registers what holds in addition for an adapter whose handlers can reach the HTTP/2 stream of
- * their response. Its site speaks HTTP/1.1 to the suite, through a proxy of its own that turns a
- * stream that ends early into a connection that does, and passes each handler its `call.stream`.
+ * Registers the additional behaviours of an adapter whose handlers can reach the HTTP/2 stream of
+ * their response. Its site speaks HTTP/1.1 to the suite through a proxy of its own, in which a
+ * stream that ends early makes the connection end early. Each handler gets its `call.stream`.
  */
 export function describeHttp2Adapter(suite: AdapterSuite): void {
   describeBehaviours(suite, 'HTTP/2 streams', http2Behaviours())

@@ -123,7 +123,7 @@ export function deadLettersGroup(): LogBehaviourGroup {
             assert.equal(listed.length, count)
             const { redriven } = await log.deadLetters.redrive(mine, { limit: 10 })
             assert.deepEqual([...redriven].sort(), listed.map(({ id }) => id).sort())
-            // Back to where they were.
+            // Makes each letter dead again, for the reason that it had.
             for (const due of (await by.takeDue()).deliveries) {
               const { reason } = items.find(({ id }) => id === due.id) ?? {}
               await log.settle({

@@ -3,7 +3,7 @@ import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { find, idsOf, parked, retrying } from './fixture/log-context.ts'
 import { orderedDeliveries } from './ordered-deliveries.ts'
 
-/** A failed delivery comes again when it is due, until it is settled. */
+/** A failed delivery is returned again when it is due, until a verdict ends it. */
 export function deliveries(): LogBehaviourGroup {
   return {
     title: 'deliveries',
@@ -98,7 +98,7 @@ export function deliveries(): LogBehaviourGroup {
           await by.settle(first, { kind: 'retrying', delayMs: 0 })
           const [second] = (await by.takeDue()).deliveries
           assert.deepEqual([second?.attempts, second?.starts], [2, 3])
-          // This one is never settled, as if the process died.
+          // No verdict is recorded for this one, as if the process had died.
           const [third] = (await by.takeDue()).deliveries
           assert.deepEqual([third?.attempts, third?.starts], [2, 4])
         },

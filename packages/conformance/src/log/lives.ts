@@ -3,8 +3,9 @@ import type { LogBehaviourGroup } from './fixture/log-behaviour.ts'
 import { allSlots, type LogContext, type Reader } from './fixture/log-context.ts'
 
 /**
- * A log that crashed, failed over or was restored may hand out numbers again. What a relay
- * remembers is of the life before; the relay itself is as alive as it was.
+ * A log that crashed, failed over or was restored begins another life, in which it may hand out
+ * numbers again. What a relay remembers belongs to the earlier life, but the relay itself still
+ * runs.
  */
 export function lives(): LogBehaviourGroup {
   return {

@@ -33,7 +33,7 @@ export function orderedDeliveries(): LogBehaviour[] {
             [0, 0],
           ],
         )
-        // A delivery behind one that is under way does not come.
+        // A delivery behind one that is under way is not returned.
         assert.deepEqual(await by.takeDue({ run: 3, except: due.map(({ id }) => id) }), {
           deliveries: [],
           nextInMs: null,

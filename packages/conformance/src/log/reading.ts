@@ -49,7 +49,7 @@ export function reading(): LogBehaviourGroup {
           assert.equal(first.more, true)
           const second = await by.read(3)
           assert.equal(second.events.length, 2)
-          // It may need another read to find out.
+          // The log may need another read to find out.
           const { events: none, more } = second.more ? await by.read(3) : second
           assert.equal(more, false)
           assert.equal(second.more ? none.length : 0, 0)

@@ -5,8 +5,8 @@ import type { LogContext } from './fixture/log-context.ts'
 import { someDead } from './some-dead.ts'
 
 /**
- * Redrives on record: started once, carried in portions by whoever works the log. Others may carry
- * at the same time, so no sentence says who does.
+ * Redrives on record: started once, carried in portions by whoever works the log. Other processes
+ * may carry the same redrive at the same time, so no sentence says who does.
  */
 export function redrives(): LogBehaviourGroup {
   return {
@@ -95,7 +95,7 @@ export function redrives(): LogBehaviourGroup {
           const on = redrivesOf(context)
           const id = await on.start({ origin: by.consumer }, FAST)
           await context.pass(2)
-          // Each dies again as soon as it was put back.
+          // Each letter becomes dead again as soon as it was put back.
           const ended = await carriedOut(context, id, async () => {
             for (const due of (await by.takeDue()).deliveries) {
               await by.settle(due, { kind: 'dead', reason: 'exhausted' })

@@ -1,7 +1,9 @@
 import type { LoggedEvent } from '@oncekey/core'
 import { dead, type LogContext, type Reader } from './fixture/log-context.ts'
 
-/** A consumer with so many dead letters: their events and their ids, the oldest first. */
+/**
+ * A consumer with the given number of dead letters: their events and their ids, the oldest first.
+ */
 export async function someDead(
   context: LogContext,
   count: number,

@@ -1,7 +1,7 @@
 import type { EngineOptions } from '@oncekey/core'
 import type { BrokenAdapter } from './broken-adapter.ts'
 
-/** Adapters that take the options of an app in another way. */
+/** Adapters that treat the options of an app differently than promised. */
 export const brokenOptions: readonly BrokenAdapter[] = [
   {
     fault: 'knows nothing of options that are functions',

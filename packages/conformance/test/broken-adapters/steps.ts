@@ -33,13 +33,13 @@ export interface Steps {
   onThrow(run: HandlerRun | undefined, error: unknown): RenderedReply | 'no answer'
   /** The handler's reply, before the run is asked about it. */
   reply(reply: RenderedReply, exchange: Exchange): RenderedReply
-  /** What is held of a stream's chunk until the rest is there. */
+  /** The bytes that are held of a stream's chunk until the rest of the body is there. */
   piece(bytes: Uint8Array): Uint8Array
   /** What is stored of the response. */
   kept(response: PlainResponse, exchange: Exchange): PlainResponse
   beforeCompletion(reply: RenderedReply, exchange: Exchange): void
   maxBytes(run: HandlerRun): number
-  /** What the run is asked about a response whose stream has not ended. */
+  /** Asks the run what becomes of a response whose stream has not ended. */
   tooLarge(run: HandlerRun, collected: PlainResponse): Promise<RunOutcome>
   verdict(verdict: RunOutcome, exchange: Exchange): RunOutcome
   /** The handler's headers that are sent, without framing. */
@@ -159,7 +159,7 @@ function isHandlers(name: string, method: string | undefined): boolean {
   return name === 'content-length' ? method === 'HEAD' : !isFraming(name)
 }
 
-/** Separate from `end`, which would encode the head as text. */
+/** Written separately from `end`, which would encode the head as text. */
 function endWith({ res }: Exchange, body: Uint8Array): void {
   if (res.statusCode !== 204 && res.statusCode !== 304 && !res.hasHeader('content-length')) {
     res.setHeader('content-length', body.length)

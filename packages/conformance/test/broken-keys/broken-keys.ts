@@ -45,7 +45,7 @@ const withKeys =
 
 export const brokenKeys: readonly BrokenKeys[] = [
   {
-    // A store of the time when both were optional.
+    // Written for a contract in which both are optional.
     fault: 'has neither keys nor a trail',
     breaks: () => ({ keys: undefined as never, operations: undefined as never }),
     caughtBy: [

@@ -12,7 +12,7 @@ import { withLives } from './with-lives.ts'
 export interface Inside {
   readonly store: MemoryStore
   now(): number
-  /** A position or an epoch as if it were of this life. */
+  /** Returns a position or an epoch as if the current life had handed it out. */
   ofNow(text: string): string
 }
 

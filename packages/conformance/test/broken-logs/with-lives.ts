@@ -8,15 +8,15 @@ import {
 
 type Log = EventLog<MemoryTransaction>
 
-/** The memory log, which has one life, with as many as a test begins. */
+/** The memory log, which has one life by itself, with as many lives as a test begins. */
 export interface LivingLog {
   readonly log: Log
   begin(): void
-  /** A position or an epoch as if it were of this life. */
+  /** Returns a position or an epoch as if the current life had handed it out. */
   ofNow(text: string): string
 }
 
-/** What each later life hands out has its number in front: `2/17`. */
+/** What a later life hands out begins with the number of that life: `2/17`. */
 export function withLives(log: Log): LivingLog {
   let life = 0
   /** The last request of each relay, with what it holds. */
@@ -40,7 +40,7 @@ export function withLives(log: Log): LivingLog {
         const { consumer, relay } = request
         for (const [name, other] of asked) {
           if (other.consumer !== consumer || other.relay === relay || other.life === life) continue
-          // It renews what it has, and takes nothing.
+          // Renews what the relay has, and takes nothing.
           await log.lease({ ...other, holding: held(other.holding.map(moved)), waiting: true })
           asked.set(name, { ...other, life })
         }

@@ -50,7 +50,7 @@ export interface Steps {
   /** When the claim was sent. */
   timing(): { readonly askedAt?: number }
   free(row: Row, id: string, verb: 'release' | 'abandon', table: Table): void
-  /** Whoever asked for this attempt was not told of it, and will not use it. */
+  /** Called for an attempt whose caller was not told of it and will not use it. */
   onUnheard(attempt: Attempt<PlainTransaction>): Promise<void>
   /** What an attempt that still owns its key does about a row that is gone. */
   restore(id: string, claimed: Row, table: Table): Row | undefined

@@ -15,13 +15,14 @@ export interface Act {
 }
 
 /**
- * An act that a program may also do by itself, such as registering an endpoint. Where `actor` is
- * left out, the audit trail names the login of the connection.
+ * An act that a program may also do by itself, such as registering an endpoint. If `actor` is left
+ * out, the audit trail names the login of the connection.
  */
 export type ActedBy = Partial<Act>
 
 /**
- * Validates what was given of an act; `null` stands for what was not. Throws {@link OptionsError}.
+ * Validates the given parts of an act and returns them; a part that was not given is `null`. Throws
+ * {@link OptionsError}.
  */
 export function actedBy(
   verb: string,
@@ -34,7 +35,7 @@ export function actedBy(
   }
 }
 
-/** The target of an act as {@link Operation.target} has it: its kind, then its names. */
+/** Makes the target of an act in the form of {@link Operation.target}: its kind, then its names. */
 export function actTarget(kind: string, ...names: readonly string[]): string {
   return JSON.stringify([kind, ...names])
 }

@@ -3,18 +3,16 @@ import type { ActedBy } from './act.ts'
 /**
  * What an operator can do to the consumers of a log, and what relays report of them.
  *
- * - A paused consumer is started by no relay: what is under way ends, its slots stay held, its
- *   events are kept. Relays ask within their poll interval.
- * - Pausing and resuming are acts, with their entry in the audit trail.
- * - A consumer that is retired is forgotten with its pause.
+ * - While a consumer is paused, no relay starts its events. Attempts under way end as usual, relays
+ *   keep its slots, and the log keeps its events. A relay notices a pause within its poll interval.
+ * - Pausing and resuming are acts, each with an entry in the audit trail.
+ * - Retiring a consumer also forgets its pause.
  */
 export interface ConsumerControl {
-  /**
-   * Pauses a consumer. `already`: it was paused before, and who paused it and why stay on record.
-   */
+  /** Pauses a consumer. `already`: it was paused before; who paused it and why stay on record. */
   pause(consumer: string, by?: ActedBy): Promise<'paused' | 'already' | 'unknown'>
   resume(consumer: string, by?: ActedBy): Promise<'resumed' | 'already' | 'unknown'>
-  /** Returns those of these consumers that are paused. */
+  /** Returns the given consumers that are paused. */
   paused(consumers: readonly string[]): Promise<readonly string[]>
   /** Called by a relay: reports what it has done since its last report. */
   report(work: RelayWork): Promise<void>
@@ -24,7 +22,7 @@ export interface ConsumerControl {
 export interface RelayWork {
   readonly consumer: string
   readonly relay: string
-  /** Events per second that ended, with success or without. */
+  /** Events per second whose delivery ended, successfully or not. */
   readonly perSecond: number
   /** The newest failure since the relay started. */
   readonly lastError: LastError | null

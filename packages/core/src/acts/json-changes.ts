@@ -1,4 +1,7 @@
-/** One place in which two JSON documents differ; text of JSON, absent where there is none. */
+/**
+ * One place in which two JSON documents differ. `before` and `after` are JSON text, and absent
+ * where that document has nothing at this place.
+ */
 export interface JsonChange {
   /** A JSON Pointer (RFC 6901). */
   readonly path: string
@@ -8,8 +11,8 @@ export interface JsonChange {
 
 /**
  * Lists where two JSON texts differ, for the audit trail: at most 100 places, each text cut at 500
- * characters. Texts that differ only in what JavaScript cannot hold, such as the last digits of a
- * long integer, differ as a whole.
+ * characters. If the texts differ only in what JavaScript cannot hold, such as the last digits of a
+ * long integer, the list has one change, which is the whole document.
  */
 export function jsonChanges(before: string, after: string): readonly JsonChange[] {
   if (before === after) return []

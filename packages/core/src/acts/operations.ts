@@ -21,7 +21,7 @@ export interface OperationFilter {
 export interface OperationPageRequest {
   /** 1 to 1,000. */
   readonly limit: number
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly after?: string
 }
 

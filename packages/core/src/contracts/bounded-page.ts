@@ -1,15 +1,15 @@
 /**
- * How many rows to read for a page when no index finds the rows that match: enough that a filter is
- * worth a round trip, but never far more than a page.
+ * How many rows to read for a page when no index serves the filter and the rows may therefore not
+ * match: one page, but at least 500, which makes the round trip worthwhile.
  */
 export function rowsToRead(limit: number): number {
   return Math.max(limit, 500)
 }
 
 /**
- * Makes a page of the rows that were read, of which at most `read` were requested: up to `limit` of
- * those that match. The next page continues behind `last`, which is `undefined` where there are no
- * more rows.
+ * Makes a page of up to `limit` matching rows from the rows that were read; at most `read` were
+ * requested. The next page continues behind `last`, which is `undefined` where there are no more
+ * rows.
  */
 export function boundedPage<Row>(
   rows: readonly Row[],

@@ -9,13 +9,13 @@ export type { Replaced, Resolution } from './resolution.ts'
 
 /**
  * The contract of whatever keeps dead letters: the log for its consumers, webhooks for their
- * endpoints, sagas for their runs. `deadLetters()` of `@oncekey/outbox` makes an operator's tool of
- * it.
+ * endpoints, sagas for their runs. `deadLetters()` of `@oncekey/outbox` turns it into a tool for
+ * operators.
  *
  * - `count`, `list` and `redrive` interpret a filter with one predicate, so that a preview shows
  *   exactly what a redrive will do.
- * - A redriven delivery keeps its event id, so that a receiver that already took effect recognizes
- *   it.
+ * - A redriven delivery keeps its event id, so that a receiver recognizes an event that has already
+ *   taken effect there.
  * - A redrive deletes nothing: what cannot be redriven stays, and the reason is returned.
  */
 export interface DeadLetterSource {
@@ -28,48 +28,48 @@ export interface DeadLetterSource {
    */
   list(filter: DeadLetterFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
   /**
-   * Lists failed deliveries that will be tried again, by origin and then in an order of the
-   * source's own. One that is tried during the listing may come twice or not at all; every other
-   * comes once. Each page examines a bounded number of rows, so with a filter it may be short and
+   * Lists failed deliveries that will be tried again, by origin and then in the source's own order.
+   * A delivery that is tried while the list is read may appear twice or not at all; every other
+   * appears once. Each page examines a bounded number of rows, so with a filter it may be short and
    * still have a `next`.
    */
   listRetrying(filter: RetryingFilter, page: DeadLetterPageRequest): Promise<DeadLetterPage>
   /** Returns a letter with every attempt, even if it is no longer dead. */
   get(id: string): Promise<DeadLetterDetail | undefined>
   /**
-   * Counts the letters that match, which `redrive` would take. Up to 100,000 where each has to be
-   * read.
+   * Counts the matching letters, which are those that `redrive` would take. A source that has to
+   * read each letter stops counting at 100,000.
    */
   count(filter: DeadLetterFilter): Promise<number>
   /**
-   * Redrives at most `limit` of those that match, the oldest first, and none that is `retired`.
-   * A source with an audit trail writes one entry for all of them, in their commit.
+   * Redrives at most `limit` matching letters, the oldest first, and skips those that are
+   * `retired`. A source with an audit trail writes one entry for all of them, in the same commit.
    */
   redrive(
     filter: DeadLetterFilter,
     options: { readonly limit: number } & ActedBy,
   ): Promise<Redriven>
   /**
-   * Marks dead or retired ones as never to be delivered. `note` records why. A source with an audit
-   * trail writes an entry for each, in its commit.
+   * Marks dead or retired letters as never to be delivered. `note` records why. A source with an
+   * audit trail writes an entry for each letter, in the same commit.
    */
   discard(ids: readonly string[], note: string, by?: ActedBy): Promise<readonly Resolution[]>
   /**
    * Redrives one dead letter with other data (JSON text), under a new event id. The old letter is
-   * resolved and the new delivery takes its place; each names the other, the new event has the
-   * old one's id in its header `replaces`, and the audit entry has the differences. Throws
-   * `event-invalid` for what `append` would refuse. Absent where a source cannot do that.
+   * resolved and the new delivery takes its place; each names the other, the new event has the old
+   * one's id in its header `replaces`, and the audit entry has the differences. Throws
+   * `event-invalid` for what `append` would refuse. Absent where a source cannot replace data.
    */
   replace?(id: string, data: string, by?: ActedBy): Promise<Replaced>
   stats(): Promise<DeadLetterStats>
 
-  /** Redrives on record; absent where the source keeps none. */
+  /** The redrives that the source keeps on record; absent where it keeps none. */
   readonly redrives?: Redrives
 }
 
 export interface DeadLetterPageRequest {
   readonly limit: number
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly after?: string
 }
 
@@ -96,8 +96,8 @@ export interface DeadLetter {
   readonly firstFailedAt: Date
   readonly deadAt: Date | null
   /**
-   * When a retrying delivery is tried next; `null` while it waits behind another of its ordering
-   * key.
+   * When a retrying delivery is tried next; `null` while it waits behind an earlier delivery of its
+   * ordering key.
    */
   readonly dueAt: Date | null
   /** How an operator or a later attempt ended it. */
@@ -124,25 +124,25 @@ export interface PastAttempt {
 }
 
 export interface Redriven {
-  /** The ids that are `retrying` now. */
+  /** The ids of the letters that were put back and are now `retrying`. */
   readonly redriven: readonly string[]
   /**
-   * Letters that were not redriven, each with the reason: of the ids that were asked for, or of
-   * those that matched.
+   * The letters that were not redriven, each with the reason: of the ids that the filter names or,
+   * if it names none, of the letters that matched.
    */
   readonly refused: readonly Resolution[]
 }
 
 export interface DeadLetterStats {
-  /** Counted up to 100,000 where counting them all takes long. */
+  /** How many dead letters there are. A source that takes long to count stops at 100,000. */
   readonly depth: number
   readonly oldestAgeMs: number | null
   /** Rates over the last hour. */
   readonly arrivedPerMinute: number
   readonly drainedPerMinute: number
   /**
-   * The largest first, at most 100. Where there are many dead letters, only the 10,000 newest are
-   * grouped.
+   * The largest group first, at most 100 groups. Where there are many dead letters, only the 10,000
+   * newest are grouped.
    */
   readonly groups: readonly DeadLetterGroup[]
 }

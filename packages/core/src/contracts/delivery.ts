@@ -6,7 +6,8 @@ export interface FailedDelivery {
   readonly event: LoggedEvent
   readonly verdict: DeliveryVerdict
   /**
-   * The attempt that failed; `null` for a delivery that waits behind another of its ordering key.
+   * The attempt that failed; `null` for a delivery that waits behind an earlier one of its ordering
+   * key.
    */
   readonly attempt: DeliveryAttempt | null
 }
@@ -23,8 +24,8 @@ export type DeliveryVerdict =
  * - `exhausted`: it used up its attempts.
  * - `poison`: it was started again and again, and the process died each time before it could record
  *   an outcome.
- * - `unwanted`: a release took events of its type when it was read, and no release takes them any
- *   more.
+ * - `unwanted`: when the event was read, some running release took events of its type; since then
+ *   the last such release has gone.
  * - `retired`: its consumer was retired while it was retrying.
  */
 export type DeadReason = 'permanent' | 'exhausted' | 'poison' | 'unwanted' | 'retired'
@@ -42,7 +43,10 @@ export interface AttemptError {
   readonly message: string
   readonly code: string | null
   readonly stack: string | null
-  /** Equal for errors of one kind: made of name, code, and message without numbers and ids. */
+  /**
+   * Equal for errors of the same kind. Made of the error's name, its code, and its message without
+   * numbers and ids.
+   */
   readonly fingerprint: string
 }
 
@@ -51,16 +55,19 @@ export interface TakeDue {
   readonly slots: readonly HeldSlot[]
   /** Deliveries that this relay is already working on. */
   readonly except: readonly string[]
-  /** The largest number of deliveries, or, with `run`, of ordering keys. */
+  /** The most deliveries to take or, with `run`, the most ordering keys. */
   readonly limit: number
   /**
-   * For an ordered consumer: how many deliveries of one ordering key may come, one behind the
-   * other. Without it, deliveries come when they are due, in any order.
+   * For an ordered consumer: how many consecutive deliveries of one ordering key may be taken
+   * together. Without it, deliveries come when they are due, in any order.
    */
   readonly run?: number
-  /** The size of data and headers together. @default PAGE_BYTES */
+  /** The most data and headers of all deliveries together. Bytes. @default PAGE_BYTES */
   readonly maxBytes?: number
-  /** Only these types; the others belong to another release. @default null, all of them */
+  /**
+   * Takes only events of these types; the others belong to another release. @default null, all
+   * types
+   */
   readonly types?: readonly string[] | null
 }
 
@@ -74,7 +81,10 @@ export interface DueDelivery {
   readonly event: LoggedEvent
   /** The number of recorded outcomes. */
   readonly attempts: number
-  /** The number of starts, this one included. The followers in a run have not been started. */
+  /**
+   * The number of starts, this one included. In a run only the first delivery was started; its
+   * followers were not.
+   */
   readonly starts: number
   readonly redrives: number
 }

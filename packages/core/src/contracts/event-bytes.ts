@@ -1,4 +1,7 @@
-/** The most that a page of events or deliveries has, not counting its last item. Bytes. */
+/**
+ * The most data and headers that a page of events or deliveries has, not counting its last item.
+ * Bytes.
+ */
 export const PAGE_BYTES: number = 4 * 1_048_576
 
 /** The approximate size of an event: its data, its headers, and the rest of it. Bytes. */
@@ -6,7 +9,9 @@ export function bytesOfEvent({ data, headers }: { data: string; headers: string 
   return data.length + headers.length + 200
 }
 
-/** The first items of a list, up to and including the one with which they reach this size. */
+/**
+ * The first items of a list, up to and including the item with which their total reaches this size.
+ */
 export function upToBytes<Each>(
   all: readonly Each[],
   maxBytes: number,

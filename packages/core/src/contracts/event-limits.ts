@@ -1,6 +1,6 @@
 /**
- * The limits that every log and publisher can carry. `emit()` checks them, where the line at fault
- * is in the stack.
+ * The limits that every log and publisher can carry. `emit()` checks them, because the line at
+ * fault is still in the stack there.
  */
 const MOST_BYTES = { type: 255, subject: 1_024, orderingKey: 1_024, source: 2_048 } as const
 const MOST_HEADERS_BYTES = 8_192

@@ -27,7 +27,7 @@ export interface EventLog<Tx = unknown> {
    * Registers a consumer. May be called any number of times, from any number of processes.
    *
    * - A new consumer starts where `startAt` says; a known one continues where it was.
-   * - From then on no event that it has not passed is removed, until the consumer is retired.
+   * - From then on every event that the consumer has not passed is kept, until it is retired.
    * - Its list of types is recorded.
    */
   subscribe(subscription: Subscription): Promise<void>
@@ -39,16 +39,15 @@ export interface EventLog<Tx = unknown> {
    *
    * - The types wanted are the union of the lists of all relays that are alive or may be
    *   restarting: see `SubscriptionRecord`.
-   * - Once it has returned, no `read` passes an event that any of these relays takes.
+   * - Once `want` has returned, no `read` skips an event that any of these relays takes.
    * - A relay that leaves with `release` takes its list out of the union.
    */
   want(request: Want): Promise<Standing | undefined>
 
   /**
-   * Forgets a consumer and its cursors, so that it holds no events back. All of it happens, or
-   * nothing.
+   * Forgets a consumer and its cursors, so that it holds no events back: all of it, or nothing.
    *
-   * - Its retrying deliveries are not tried again. With its dead ones they are kept, apart from the
+   * - Its retrying deliveries are not tried again. They and its dead ones are kept, apart from the
    *   dead letters of live consumers, or discarded; see `RetireOptions`.
    * - What is kept can be listed, with `retired` in a filter, and discarded. A redrive skips it.
    * - A consumer that subscribes under the same name later inherits none of it. It starts anew: an
@@ -61,22 +60,19 @@ export interface EventLog<Tx = unknown> {
   retire(consumer: string, options?: RetireOptions): Promise<Retired>
 
   /**
-   * Renews the slots that this relay holds of a consumer, and takes its fair share of the free
-   * ones.
+   * Renews the slots that this relay holds of a consumer, and takes its fair share of free ones.
    *
    * - One relay holds a slot at a time; a slot whose lease ran out is free.
    * - Each time a slot is taken its epoch grows, which fences the previous holder off.
    * - `share` is the fair number of slots, given the relays that have asked lately. A relay that
-   *   holds more finishes what it has begun and lets the rest go with `release`; the log takes none
-   *   away.
-   * - A slot whose last holder disappeared without releasing it comes with `crashes` counted up. An
+   *   holds more finishes what it has begun and releases the rest; the log takes none away.
+   * - A slot whose last holder disappeared without releasing it has `crashes` counted up. An
    *   `advance` that is `calm` resets the count to 0.
-   * - A relay that does not know of a slot it holds is given it again, and is not counted: it has
-   *   not disappeared. What it then does not take, because its share has shrunk, others can have.
-   * - In another life of the log no lease is valid, but relays are as alive as before: the first
-   *   that asks there gives every other as long as its lease to come back for its slots.
-   * - A relay that is `waiting` renews what it holds, takes nothing, and does not count in the
-   *   shares.
+   * - A relay that holds a slot and does not list it is given it again, and no crash is counted. If
+   *   its share has shrunk and it does not take the slot, other relays can.
+   * - After a crash, failover or restore of the log no lease is valid, but the relays still run:
+   *   the first that asks gives every other the length of its lease to come back for its slots.
+   * - A relay that is `waiting` renews what it holds, takes nothing, and counts in no share.
    */
   lease(request: LeaseRequest): Promise<Lease>
 
@@ -113,16 +109,16 @@ export interface EventLog<Tx = unknown> {
 
   /**
    * Moves cursors and files the deliveries that failed, in one commit: for each slot all of it or
-   * nothing. Of a slot in `lost` nothing was written. Cursors never move back.
+   * nothing, and nothing for the slots in `lost`. Cursors never move back.
    *
    * - A delivery that is already on file is left as it is.
    */
   advance(request: Advance): Promise<{ readonly lost: readonly number[] }>
 
   /**
-   * Counts a start of an event that may have killed an earlier process, and returns the number of
-   * its starts. The count belongs to the cursor: another event begins at 1. Fenced: `lost`. If this
-   * holder disappears, too, the next one is told the event (`TakenSlot.suspect`).
+   * Counts a start of an event that may have killed an earlier process, and returns how often it
+   * was started. The count is the cursor's: another event begins at 1. `lost`: the slot is no
+   * longer held. If this holder disappears too, the next finds the event in `suspect`.
    */
   suspect(request: {
     readonly consumer: string
@@ -131,34 +127,36 @@ export interface EventLog<Tx = unknown> {
   }): Promise<number | 'lost'>
 
   /**
-   * Claims the due deliveries of these slots, the oldest first, and counts a start for each. A
-   * delivery that was started before and has no recorded outcome (`starts` above `attempts` + 1)
-   * comes alone.
+   * Claims the due deliveries of these slots, the oldest first, and counts a start for each that is
+   * returned. A delivery that was started before and has no recorded outcome (`starts` above
+   * `attempts` + 1) is returned alone.
    *
-   * - They end with the one that brings them to about `maxBytes`; starts are counted only for those
-   *   that are returned.
-   * - A delivery that was filed behind another of its ordering key comes once that one has ended.
-   * - Only those of the given types, if any are given: the others belong to another release.
-   * - `nextInMs` says when the next one is due, if there is one.
+   * - The list ends with the delivery that brings it to about `maxBytes`.
+   * - A delivery that was filed behind another of its ordering key is due once that one has ended.
+   * - If types are given, only their deliveries are returned: the others belong to another release.
+   * - `nextInMs` says when the next delivery is due, if there is one.
    *
    * With `run`, for a consumer that is ordered:
    *
-   * - A delivery comes only if none of its ordering key that is before it in the log is retrying,
-   *   or if all of those come with it. A redriven delivery counts as before those that were not
-   *   waiting for it.
+   * - A delivery is returned only if no earlier one of its ordering key is retrying, or if all of
+   *   those are returned too. A redriven one counts as earlier than those that were not waiting for
+   *   it.
    * - The followers of the first delivery of a key come in the order of the log, and no start is
-   *   counted for them: a relay that does not get to one leaves it as it is.
-   * - At most the larger of `limit` and `run` come, the first of each ordering key before any
-   *   second.
+   *   counted for them: a relay that does not get to a follower leaves it as it is.
+   * - At most the larger of `limit` and `run` deliveries are returned, the first of every ordering
+   *   key before the second of any.
    */
   takeDue(request: TakeDue): Promise<Due>
 
-  /** Records how deliveries ended. Fenced by slot; nothing was written of those in `lost`. */
+  /**
+   * Records how deliveries ended. Fenced by the epoch of each slot; for the slots in `lost` nothing
+   * was written.
+   */
   settle(request: Settle): Promise<{ readonly lost: readonly number[] }>
 
   /**
-   * Counts the retrying deliveries of each ordering key in these slots: an ordered consumer must
-   * hold back the events behind them. Of all ordering keys, or only of those given.
+   * Counts the retrying deliveries of each ordering key in these slots, or only of the keys given:
+   * an ordered consumer must hold back the events behind them.
    */
   held(request: {
     readonly consumer: string
@@ -177,15 +175,16 @@ export interface EventLog<Tx = unknown> {
    *   take the same event in concurrently, at most one commits it.
    *
    * Throws `transaction-unsupported` where `capabilities.transactions` is false, and `store-busy`;
-   * `log-restored` if the slots were leased in an earlier life of the log. What took effect before
-   * this event may have been taken back since, and must take effect again first.
+   * `log-restored` if the slots were leased in an earlier life of the log. Earlier events may have
+   * lost their effects since, and must take effect again first.
    */
   takeIn(request: TakeIn): Promise<Intake<Tx>>
 
   /**
-   * The inbox for a handler that used no transaction and emitted events: the mark and the events in
-   * one commit. `duplicate`: the event had been taken in before, and nothing was written. A log
-   * without transactions may append the events in either case, or may know that they were appended.
+   * For a handler that emitted events without a transaction: commits the inbox's mark together with
+   * the events. `duplicate`: the event had been taken in before, and nothing was written. A log
+   * without transactions may append the events all the same, unless it knows that they were
+   * appended.
    */
   emit(request: {
     readonly consumer: string
@@ -200,7 +199,7 @@ export interface EventLog<Tx = unknown> {
   append(events: readonly OutboxEvent[]): Promise<void>
 
   /**
-   * Measures how far a consumer is behind. Of a consumer that never subscribed or is retired it
+   * Measures how far a consumer is behind. For a consumer that never subscribed or is retired it
    * returns `known: false`.
    */
   lag(consumer: string): Promise<Lag>
@@ -259,13 +258,11 @@ export interface Advance {
   readonly consumer: string
   readonly slots: readonly (HeldSlot & {
     readonly position: Position
-    /**
-     * True once the cursor has passed every event that was in progress when a holder disappeared.
-     */
+    /** True once the cursor has passed every event that was under way when a holder disappeared. */
     readonly calm: boolean
     /**
-     * The events that were passed without success, in order. Every other event that was passed is
-     * done.
+     * The events that the cursor passes although they failed, in order. Every other event that it
+     * passes is done.
      */
     readonly failed: readonly FailedDelivery[]
   })[]
@@ -274,9 +271,12 @@ export interface Advance {
 export interface TakeIn {
   readonly consumer: string
   readonly eventIds: readonly string[]
-  /** The slots that the events are of, as they are held. @default not compared with anything */
+  /**
+   * The slots of the events, as this relay holds them; the log checks in which of its lives they
+   * were leased. @default no such check
+   */
   readonly slots?: readonly HeldSlot[]
-  /** The limit for a free connection, opening it and BEGIN together. Milliseconds. */
+  /** The limit for getting a free connection, opening it and BEGIN together. Milliseconds. */
   readonly timeoutMs: number
 }
 
@@ -299,19 +299,19 @@ export interface Lag {
    * is null.
    */
   readonly known: boolean
-  /** The number of events that it has not passed, counted up to 10,000. */
+  /** The number of events that the consumer has not passed, counted up to 10,000. */
   readonly events: number
   /** How long the oldest of them has waited by the log's clock, not by its `occurredAtMs`. */
   readonly oldestMs: number | null
   /**
-   * The age of the oldest open writing transaction, and who has it. It does not stop the log, but
-   * retention waits for it.
+   * The age of the oldest open writing transaction, and which process has it. It does not stop the
+   * log, but retention waits for it.
    */
   readonly horizon: { readonly ageMs: number; readonly pid: string } | null
 }
 
 export interface Maintenance {
-  /** The number of events removed, in whatever portions the log removes them. */
+  /** The number of events removed. A log may remove them in portions. */
   readonly dropped: number
   /** Consumers that hold events back and have no relay: most likely removed or renamed. */
   readonly missing: readonly { readonly consumer: string; readonly lastSeenAt: Date }[]

@@ -41,8 +41,8 @@ export function normalTypes(types: readonly string[] | null): readonly string[] 
 }
 
 /**
- * A list in the form that a statement or a script compares by: whole types, and prefixes that end
- * in a dot.
+ * Splits a list into the two forms that SQL statements and scripts compare by: whole types, and
+ * prefixes that end in a dot.
  */
 export function splitTypes(types: readonly string[] | null): {
   readonly whole: readonly string[]

@@ -23,13 +23,13 @@ export interface EmittedEvent {
    * Events with one ordering key are delivered in order. @default `subject`, else the event's id
    */
   readonly orderingKey?: string
-  /** Carried beside the data: tracing, tenancy. */
+  /** Values beside the data, such as the trace or the tenant. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /** An event as the outbox keeps it, committed with the writes that it describes. */
 export interface OutboxEvent {
-  /** UUIDv7; stable across every delivery, so consumers know a duplicate by it. */
+  /** UUIDv7; the same on every delivery, so consumers recognize a duplicate by it. */
   readonly id: string
   readonly type: string
   readonly source: string
@@ -44,8 +44,8 @@ export interface OutboxEvent {
 }
 
 /**
- * Makes the outbox's form of an emitted event. Throws `event-invalid` where it cannot be stored,
- * while the handler's own line is still in the stack.
+ * Makes the outbox's form of an emitted event. Throws `event-invalid` if the event cannot be
+ * stored; the handler's line that emitted it is then in the stack.
  */
 export function outboxEvent(
   emitted: EmittedEvent,
@@ -83,7 +83,7 @@ export function checkEvents(events: readonly OutboxEvent[]): void {
 }
 
 /**
- * Validates the data of an event that is JSON text already, with the rules of `append`. Throws
+ * Validates event data that is already JSON text, with the rules of `append`. Throws
  * `event-invalid`.
  */
 export function checkJsonText(verb: string, text: string): void {
@@ -106,7 +106,7 @@ export function checkJsonText(verb: string, text: string): void {
   }
 }
 
-/** An id as `emit` gives one to an event. */
+/** Makes an id for an event, as `emit` does. */
 export function newEventId(): string {
   return v7()
 }
@@ -160,7 +160,8 @@ function checkSize(
 }
 
 /**
- * Whether any log can keep a text: PostgreSQL has no NUL in text, and UTF-8 has no lone surrogates.
+ * Throws `event-invalid` for a text that not every log can keep: PostgreSQL has no NUL in text, and
+ * UTF-8 has no lone surrogates.
  */
 function checkText(call: Call, event: Attributes, name: string, value: unknown): void {
   if (typeof value !== 'string') throw notText(call, event, name)

@@ -81,7 +81,7 @@ export interface KeySummary extends KeyName {
 }
 
 export interface KeyAttempt {
-  /** 1; 2 after a takeover, and so on. */
+  /** 1 for the first attempt, 2 after a takeover, and so on. */
   readonly number: number
   /** When the first attempt claimed the key. */
   readonly claimedAt: Date
@@ -112,7 +112,7 @@ export interface KeyFilter {
 export interface KeyPageRequest {
   /** 1 to 1,000. */
   readonly limit: number
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly after?: string
 }
 
@@ -121,7 +121,7 @@ export interface KeyPage {
   readonly next: string | undefined
 }
 
-/** A key in the form that {@link Operation.target} has for it. */
+/** Names a key in the form of {@link Operation.target}. */
 export function keyTarget({ namespace, scope, key }: KeyName): string {
   return actTarget('key', namespace, scope, key)
 }

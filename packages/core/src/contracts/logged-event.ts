@@ -26,7 +26,10 @@ export interface ReadRequest {
   readonly types: readonly string[] | null
   readonly slots: readonly { readonly slot: number; readonly position: Position }[]
   readonly limit: number
-  /** The size of data and headers together. @default PAGE_BYTES */
+  /**
+   * The most data and headers that the page has, not counting its last event. Bytes. @default
+   * PAGE_BYTES
+   */
   readonly maxBytes?: number
 }
 
@@ -35,8 +38,8 @@ export interface Page {
   /** For each requested slot, the position to read on from, which may be behind its last event. */
   readonly next: readonly { readonly slot: number; readonly position: Position }[]
   /**
-   * Whether reading passed any event, wanted or not. A log may leave it out. If nothing was passed,
-   * the new positions need not be written.
+   * Whether reading passed any event, wanted or not. If `false`, the new positions need not be
+   * written. A log may leave it out.
    */
   readonly passed?: boolean
   /**

@@ -7,21 +7,23 @@ import type { Resolution } from './resolution.ts'
  * Redrives on record. A redrive is started once, and then carried in portions by whoever works the
  * source: a relay, a webhook worker, a saga runner. It needs no process of its own.
  *
- * - A redrive takes what matched its filter and was dead when it started: a letter that dies again
- *   afterwards is not taken a second time.
- * - A process that dies in the middle of a portion leaves nothing of it, or what the next one
- *   finishes: each letter is put back and counted once.
- * - However many processes carry, and however many redrives overlap, each letter is taken by one.
+ * - A redrive takes the letters that matched its filter and were dead when it started. A letter
+ *   that dies again afterwards is not taken a second time.
+ * - If a process dies in the middle of a portion, the portion is either rolled back or finished by
+ *   the next process. Each letter is put back and counted once.
+ * - However many processes carry redrives, and however many redrives overlap, each letter is taken
+ *   by one redrive.
  * - It goes on until everything was looked at, its limit is reached or somebody cancels it.
- * - A start that is sent again with the same `requestId` finds the first and starts nothing.
- * - Starting and cancelling are acts, with their entry in the audit trail.
+ * - A start that is sent again with the same `requestId` returns the first redrive and starts
+ *   nothing.
+ * - Starting and cancelling are acts, each with an entry in the audit trail.
  */
 export interface Redrives extends RedriveRecords {
   /** Starts a redrive and returns its id. Throws {@link OptionsError}. */
   start(filter: DeadLetterFilter, pace: RedriveStart, by?: ActedBy): Promise<string>
   /**
-   * Carries what is due, one portion of each redrive of this source, and says how many it took and
-   * when the next portion is due: `null` where no redrive is running.
+   * Carries one portion of each redrive of this source that has a portion due. Returns how many
+   * letters it took and when the next portion is due: `null` where no redrive is running.
    */
   carry(): Promise<Carried>
 }
@@ -38,16 +40,17 @@ export interface RedriveRecords {
 }
 
 export interface RedrivePace {
-  /** How many are taken per second, above 0. @default 50 */
+  /** How many letters are taken per second, above 0. @default 50 */
   readonly ratePerSecond?: number
-  /** The most to take. @default all that match */
+  /** The most letters to take. @default all that match */
   readonly limit?: number
 }
 
 export interface RedriveStart extends RedrivePace {
   /**
-   * The caller's name for this start, 1 to 200 characters: sent again with it, because the reply
-   * was lost, a start returns the id of the first. @default none; each start is a redrive
+   * The caller's name for this start, 1 to 200 characters. If the start is repeated with the same
+   * name, because its reply was lost, it returns the id of the first. @default none; each start is
+   * a redrive
    */
   readonly requestId?: string
 }
@@ -56,9 +59,11 @@ export interface Redrive {
   readonly id: string
   /** `consumers`, `webhooks`, `sagas`. */
   readonly source: string
-  /** `window`: not of dead letters, but of everything that one endpoint was sent in a time. */
+  /**
+   * `dead-letters`, or `window`: everything that was sent to one endpoint within a span of time.
+   */
   readonly kind: 'dead-letters' | 'window'
-  /** The filter that the redrive was started with, as JSON; times are ISO texts. */
+  /** The filter that the redrive was started with, as JSON; times are ISO 8601 texts. */
   readonly filter: Readonly<Record<string, unknown>>
   readonly ratePerSecond: number
   readonly limit: number | null
@@ -66,7 +71,9 @@ export interface Redrive {
   /** How many matched when it started. A source may stop counting at 100,000. */
   readonly matched: number
   readonly redriven: number
-  /** Matched, and not taken: done already, or taken by somebody else meanwhile. */
+  /**
+   * How many matched and were not taken, because they were done already or somebody else took them.
+   */
   readonly refused: number
   readonly actor: string
   readonly note: string
@@ -82,7 +89,7 @@ export interface RedriveFilter {
 export interface RedrivePageRequest {
   /** 1 to 1,000. */
   readonly limit: number
-  /** `next` of the page before. */
+  /** `next` of the previous page. */
   readonly after?: string
 }
 
@@ -93,7 +100,7 @@ export interface RedrivePage {
 
 export interface RedrivePortion {
   readonly at: Date
-  /** The ids that it put back. */
+  /** The ids of the letters that the portion put back. */
   readonly redriven: readonly string[]
   readonly refused: readonly Resolution[]
 }
@@ -107,11 +114,11 @@ export interface RedrivePortionPage {
 
 export interface Carried {
   readonly redriven: number
-  /** Milliseconds; 0 or less: at once. */
+  /** When the next portion is due. Milliseconds; 0 or less means at once. */
   readonly nextInMs: number | null
 }
 
-/** Validates the name of a start. Throws {@link OptionsError}. */
+/** Validates a `requestId`. Throws {@link OptionsError}. */
 export function checkedRequestId(requestId: string | undefined): string | undefined {
   if (requestId === undefined) return undefined
   const isText = typeof requestId === 'string' && !requestId.includes('\0')

@@ -1,4 +1,4 @@
-/** What became of one dead letter that was asked for. */
+/** What became of one dead letter that a call named or matched. */
 export interface Resolution {
   readonly id: string
   readonly outcome:
@@ -17,11 +17,11 @@ export interface Resolution {
     | 'unknown'
 }
 
-/** What became of a letter that was to be redriven with other data. */
+/** The result of redriving a letter with other data. */
 export type Replaced =
   | {
       readonly outcome: 'replaced'
-      /** The delivery that took its place. */
+      /** The delivery that took the letter's place. */
       readonly id: string
       readonly eventId: string
     }

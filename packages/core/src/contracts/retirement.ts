@@ -11,7 +11,7 @@ export interface RetireOptions {
   readonly remaining?: 'keep' | 'discard'
   /** With `discard`: the recorded reason. @default 'The consumer was retired.' */
   readonly note?: string
-  /** Who retires it, for the audit trail. @default the login of the connection */
+  /** Who retires the consumer, for the audit trail. @default the login of the connection */
   readonly actor?: string
 }
 

@@ -10,14 +10,16 @@ export function slotOf(orderingKey: string): number {
 
 export interface LeaseRequest {
   readonly consumer: string
-  /** The asking relay, by a name that no other relay in any process has. */
+  /** The name of the asking relay, which no other relay in any process has. */
   readonly relay: string
   readonly leaseMs: number
-  /** The slots that it believes it holds. `lost` tells which of these it has lost. */
+  /**
+   * The slots that the relay believes it holds. {@link Lease.lost} names those that it has lost.
+   */
   readonly holding: readonly HeldSlot[]
   /**
-   * The relay yields to another release: it keeps what it holds until that work has ended. @default
-   * false
+   * The relay yields to another release: it keeps the slots that it holds until their work has
+   * ended. @default false
    */
   readonly waiting?: boolean
 }
@@ -36,19 +38,19 @@ export interface Lease {
   /** Slots taken by this call: read on from `position`. */
   readonly taken: readonly TakenSlot[]
   /**
-   * Slots that are no longer this relay's. Stop their work: nothing of it will be kept. One can be
-   * among `taken` as well, under a new epoch.
+   * Slots that are no longer this relay's. It stops their work, because nothing of it will be kept.
+   * A slot can be in `taken` as well, under a new epoch.
    */
   readonly lost: readonly number[]
 }
 
 export interface TakenSlot extends HeldSlot {
   readonly position: Position
-  /** How many holders in a row disappeared without releasing it, this time included. */
+  /** How many holders in a row disappeared without releasing the slot, this time included. */
   readonly crashes: number
   /**
-   * The event whose start `suspect` counted last, `null` if none. Left out by a log that does not
-   * say; and need not be said where `crashes` is 0.
+   * The event whose start `suspect` counted last; `null` if there is none. A log may leave it out,
+   * always or where `crashes` is 0.
    */
   readonly suspect?: string | null
 }

@@ -27,9 +27,9 @@ export interface Store<Tx = unknown> {
    * - `mismatch` never changes the record.
    * - A claim repeated with the token of the running attempt, because its reply was lost, belongs
    *   to that attempt: it gets `run` again, not `in-progress`.
-   * - In lease mode a claim whose `begin` threw holds no key: where it cannot be known whether the
-   *   claim won, or will, it is given back. What it took over is as unknown as before. Its token
-   *   wins nothing any more.
+   * - In lease mode a claim whose `begin` threw holds no key. If the store cannot know whether the
+   *   claim has won or still will, it gives the claim back. An attempt that the claim took over is
+   *   then `unknown` again, and the claim's token can no longer win the key.
    * - With `waitMs`, a claim that meets a running attempt waits that long for its end before it
    *   gets `in-progress`, without polling and without starving the running attempts.
    * - Keys are compared byte by byte; namespaces and scopes never mix.
@@ -82,8 +82,8 @@ export interface Claim {
    */
   readonly token: string
   /**
-   * How long the attempt may go without renewing; in transaction mode the backstop for a lost host.
-   * Milliseconds.
+   * Lease mode: how long the attempt may go without renewing. Transaction mode: when the store
+   * itself ends an attempt that nobody has ended, such as that of a lost host. Milliseconds.
    */
   readonly leaseMs: number
   /**
@@ -118,21 +118,22 @@ export type Decision<Tx = unknown> =
  * `release` or `abandon`; every write it makes is fenced by its token.
  */
 export interface Attempt<Tx = unknown> {
-  /** 1; 2 after a takeover, and so on. */
+  /** 1 for the first attempt, 2 after a takeover, and so on. */
   readonly number: number
 
   /**
-   * Lease mode: when the claim that won this attempt was sent, by `performance.now()`. The lease is
-   * counted from here, because the store started to count no earlier, however late its reply came.
-   * Without it the lease is counted from the reply, which is too late by the way back.
+   * Lease mode: when the claim that won this attempt was sent, by `performance.now()`. The engine
+   * counts the lease from here, because the store started to count no earlier, however late its
+   * reply came. Without it the engine counts from the reply, so it ends the lease too late by the
+   * time that the reply was under way.
    */
   readonly askedAt?: number
 
   /**
    * The transaction that commits with the response; repeated calls return the same one. From the
-   * moment the attempt ends, using it throws `transaction-over` and never reaches a connection.
-   * What was sent before and not awaited is part of the transaction, or refused in the same way.
-   * Throws `transaction-unsupported` where the store has none.
+   * moment the attempt ends, using it throws `transaction-over` and never reaches a connection. A
+   * statement that was sent before the end and not awaited is part of the transaction, or refused
+   * in the same way. Throws `transaction-unsupported` where the store has none.
    */
   transaction(): Promise<Tx>
 
@@ -143,9 +144,9 @@ export interface Attempt<Tx = unknown> {
    *
    * `superseded`: this attempt no longer owned the key (lease lost, another commit won, a
    * serialization conflict), and nothing of it was written. In lease mode a completion that is sent
-   * again, because its reply was lost, is `stored` and changes nothing. An attempt that the store
-   * has lost, as in a failover, is written again by whatever its owner does next, unless another
-   * attempt has the key by then.
+   * again, because its reply was lost, is `stored` and changes nothing. If the store has lost the
+   * attempt, as in a failover, the owner's next call writes it again, unless another attempt has
+   * the key by then.
    *
    * Throws `commit-failed` when the outcome cannot be known (the next claim finds out),
    * `transaction-aborted` when the handler swallowed an SQL error, `transaction-ended` when the
@@ -153,7 +154,10 @@ export interface Attempt<Tx = unknown> {
    */
   complete(completion: Completion): Promise<'stored' | 'superseded'>
 
-  /** Undoes writes and forgets the claim, so that a retry runs again: nothing happened outside. */
+  /**
+   * Undoes writes and forgets the claim, so that a retry runs again. Only for an attempt that did
+   * nothing outside the store.
+   */
   release(): Promise<void>
 
   /**
@@ -162,7 +166,7 @@ export interface Attempt<Tx = unknown> {
    */
   abandon(): Promise<void>
 
-  /** Lease mode: extends the lease to `leaseMs` from now. `stale`: it is lost. */
+  /** Lease mode: extends the lease to `leaseMs` from now. `stale`: the lease is lost. */
   renew(leaseMs: number): Promise<'held' | 'stale'>
 }
 

@@ -1,8 +1,9 @@
 /**
- * One change that a handler made to the response's headers: a line that it set, or, with `null`, a
- * header that was set before it and that it removed. A header with several values is several
- * changes. Values are bytes, one character each, as in Node and fetch. An `added` line goes beside
- * lines of that name that are already set; only Oncekey makes it, for a body that it decoded.
+ * One change that a handler made to the response's headers: a line that it set or, with `null`, a
+ * header that was set before the handler and that the handler removed. A header with several values
+ * is several changes. Values are bytes, one character each, as in Node and fetch. An `added` line
+ * goes beside lines of that name that are already set; only Oncekey makes it, for a body that it
+ * decoded.
  */
 export type HeaderChange = readonly [name: string, value: string | null, how?: 'added']
 
@@ -10,7 +11,7 @@ export type HeaderChange = readonly [name: string, value: string | null, how?: '
 export interface PlainResponse {
   readonly status: number
   readonly headers: readonly HeaderChange[]
-  /** The bytes as they are sent: coded, where a `Content-Encoding` says so. */
+  /** The bytes as they are sent, in the coding that `Content-Encoding` names. */
   readonly body: Uint8Array
   /**
    * The reason phrase, where it differs from the status's standard one and the protocol has one

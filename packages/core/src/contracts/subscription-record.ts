@@ -6,9 +6,9 @@ import { coversTypes, normalTypes } from './event-types.ts'
  * the rules are here.
  *
  * A list of types is wanted while a relay with that list is alive. The newest list stays wanted for
- * a while after its last relay has gone, however it went, and so does an older one if its relays
- * disappeared without leaving: either may be restarting. The types wanted are the union of these
- * lists, and no relay may read fewer.
+ * 10 minutes after its last relay has gone, whether or not that relay left with `release`. An older
+ * list does only if its relays disappeared without leaving. In both cases the relays may be
+ * restarting. The types wanted are the union of these lists, and no relay may read fewer.
  */
 export interface SubscriptionRecord {
   /** Grows with each change. */
@@ -37,7 +37,7 @@ export interface Standing {
   /** The types that must be read, in normal form: the union of all wanted lists. */
   readonly wanted: readonly string[]
   /**
-   * Whether this relay reads. A relay whose list covers everything wanted does, and while there is
+   * Whether this relay reads. A relay whose list covers everything wanted reads, and while there is
    * one, relays with smaller lists give way. If no list covers everything, the relays of the oldest
    * live list read, and file the events that only another list takes.
    */
@@ -48,7 +48,7 @@ export interface Standing {
 
 export interface Enrolment {
   readonly types: readonly string[] | null
-  /** `undefined`: the list is only recorded, and no relay counts as alive by it. */
+  /** `undefined`: the call only records the list, and no relay counts as alive by it. */
   readonly relay: string | undefined
   readonly leaseMs: number
   readonly nowMs: number
@@ -93,12 +93,13 @@ export function wantedIn({ lists }: SubscriptionRecord, nowMs: number): readonly
 }
 
 /**
- * Knows by this process's monotonic clock how long ago the lists of each consumer were seen, so
- * that a list is not forgotten because the log's clock was put ahead. What changed since this
- * process looked last is no older than that; at its first look it believes the log's clock.
+ * Measures with this process's monotonic clock how long ago the lists of each consumer were seen,
+ * so that a list is not forgotten because the log's clock was set forward. A list that changed
+ * since this process last looked is no older than that look. At its first look the process believes
+ * the log's clock.
  */
 export interface ListAges {
-  /** Returns the record with no list older than this process knows it to be. */
+  /** Returns the record with no list older than this process has measured. */
   corrected(
     consumer: string,
     record: SubscriptionRecord | null,
@@ -107,7 +108,7 @@ export interface ListAges {
 }
 
 export function listAges(monotonicMs: () => number = () => performance.now()): ListAges {
-  /** Of each consumer: when this process looked last, and when each list was seen at the latest. */
+  /** For each consumer: when this process looked last, and when each list was last seen. */
   const looks = new Map<
     string,
     { readonly at: number; readonly lists: ReadonlyMap<string, Seen> }
@@ -176,8 +177,8 @@ function next(
 }
 
 /**
- * Drops relays whose expiry is much later than this relay's own. Their expiry dates from before the
- * clock was put back: they may be long gone, and others would give way to them.
+ * Drops relays whose expiry is much later than this relay's own. Such an expiry was written before
+ * the clock was set back: the relay may be long gone, and others would give way to it.
  */
 function inTime(list: WantedList, leaseMs: number, nowMs: number): WantedList {
   const most = nowMs + 10 * leaseMs

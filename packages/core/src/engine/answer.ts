@@ -27,7 +27,10 @@ export function problemAnswer(
   return { kind: 'problem', code, detail, response }
 }
 
-/** Unseals the stored response, codes it as the client accepts, and marks it as a replay. */
+/**
+ * Unseals the stored response, puts it into a coding that the client accepts, and marks it as a
+ * replay.
+ */
 export function replayAnswer<Tx>(
   options: ResolvedOptions<Tx>,
   claim: Claim,
@@ -59,7 +62,7 @@ export async function markedAsReplay<Tx>(
 }
 
 /**
- * Makes the answer for an error of the store. Misuse (`store-not-migrated`, …) is thrown on to the
+ * Makes the answer for an error of the store. Misuse (`store-not-migrated`, …) is rethrown to the
  * app's error handler. Every other error is an answer, because a request must never run without its
  * claim.
  */
@@ -100,7 +103,8 @@ export function reportFailure(
 }
 
 /**
- * Connecting to a refused "localhost" throws an AggregateError, which has a code but no message.
+ * When a connection to `localhost` is refused, Node throws an AggregateError, which has a code but
+ * no message.
  */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

@@ -38,9 +38,9 @@ function overTheCap<Tx>(
 }
 
 /**
- * Ends a run whose handler is still writing. A route that streams is recorded at its first byte. On
- * any other route the response is over `maxResponseBytes` and is undone: committing now would keep
- * half of what the handler does.
+ * Ends a run whose handler is still writing. On a route that streams, the response is recorded at
+ * its first byte. On any other route the response is over `maxResponseBytes` and the run is undone:
+ * a commit at this point would keep half of what the handler does.
  */
 export function completeUncollected<Tx>(
   running: Ending<Tx>,
@@ -54,8 +54,8 @@ export function completeUncollected<Tx>(
 }
 
 /**
- * Applies the disposition of a response: `retry` undoes the run, and so does a disposition that
- * cannot be determined. Otherwise calls `keep`.
+ * Determines the disposition of a response. Undoes the run if it is `retry` or cannot be
+ * determined, and otherwise calls `keep`.
  */
 function disposed<Tx>(
   running: Ending<Tx>,
@@ -74,7 +74,7 @@ function disposed<Tx>(
 }
 
 /**
- * Undoes a run because an option of the app that is a function failed. Storing anyway could keep a
+ * Undoes a run because a function among the app's options failed. Storing anyway could keep a
  * secret in the clear, or half a response.
  */
 async function optionFailed<Tx>(
@@ -169,10 +169,10 @@ async function store<Tx>(
 }
 
 /**
- * After `superseded`, nothing of this attempt was kept: claims the key again to tell the client
- * what was. A key that turns out to be free is abandoned and not released. In lease mode the
- * handler may have had effects outside, and a release would say that it had none; in transaction
- * mode both free the key.
+ * After `superseded`, nothing of this attempt was kept. Claims the key again to learn what is on
+ * record for it, and answers the client with that. If the key turns out to be free, the new attempt
+ * is abandoned and not released. In lease mode the handler may have had effects outside, and a
+ * release would say that it had none; in transaction mode both free the key.
  */
 async function whatIsTrueNow<Tx>({
   options,

@@ -42,7 +42,7 @@ export interface Engine<Tx> {
    * app's own functions.
    */
   begin(request: EngineRequest): Promise<Begun<Tx>>
-  /** Only claims a key, for callers that bring their own. */
+  /** Claims a key for callers that make the question themselves, such as `once`. */
   ask(question: Question): Promise<Begun<Tx>>
   /**
    * Stops claiming keys (503 `draining`) and waits until open claims and attempts have ended, at
@@ -121,7 +121,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
 
   /**
    * Turns an error that is the request's own fault into an answer. Any other error is the app's and
-   * is thrown on.
+   * is rethrown.
    */
   function refusalOf(error: unknown) {
     if (!(error instanceof OncekeyError)) throw error

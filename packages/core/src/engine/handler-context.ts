@@ -9,14 +9,14 @@ import type { Question } from './question.ts'
 
 /**
  * What a handler gets. It is the same on every adapter and store, with a key or without, so handler
- * code never branches on whether a key came. After the response has ended, everything throws but
- * `key`, `scope`, `attempt`, `traceparent`, `signal` and `deriveKey`.
+ * code never branches on whether a key came. After the response has ended, every member throws
+ * except `key`, `scope`, `attempt`, `traceparent`, `signal` and `deriveKey`.
  */
 export interface HandlerContext<Tx = unknown> {
-  /** The client's key; `undefined` on a route that does not require one. */
+  /** The client's key; `undefined` if none came, on a route that does not require one. */
   readonly key: string | undefined
   readonly scope: string
-  /** 1; 2 after a takeover, and so on. */
+  /** 1 for the first attempt, 2 after a takeover, and so on. */
   readonly attempt: number
   /**
    * The request's W3C Trace Context, where it sent one. `emit` writes it on events, unless a trace
@@ -24,7 +24,8 @@ export interface HandlerContext<Tx = unknown> {
    */
   readonly traceparent: string | undefined
   /**
-   * Aborts when the handler has timed out or its lease is lost: stop, nothing more will be kept.
+   * Aborts when the handler has timed out or its lease is lost. The handler should stop, because
+   * nothing that it does from then on is kept.
    */
   readonly signal: AbortSignal
   /**
@@ -37,14 +38,17 @@ export interface HandlerContext<Tx = unknown> {
    * ```
    */
   transaction(): Promise<Tx>
-  /** Adds an event. The statement that stores the response writes it, or nothing does. */
+  /** Adds an event. It is written by the statement that stores the response, or not at all. */
   emit(event: EmittedEvent): void
   /**
-   * Keeps writes and events whatever the status of the response: the ledger row of a declined
-   * payment.
+   * Keeps writes and events whatever the status of the response. Example: the ledger row of a
+   * declined payment.
    */
   keep(): void
-  /** Frees the key whatever the response is: nothing happened outside, so a retry may run again. */
+  /**
+   * Frees the key whatever the response is, so that a retry runs again. Only for a handler that has
+   * done nothing outside the store.
+   */
   release(): void
   /** Derives a key for a call to another service, the same on every attempt of this request. */
   deriveKey(label: string): string
@@ -55,7 +59,7 @@ export interface Handling<Tx> {
   readonly options: ResolvedOptions<Tx>
   /** The number of the attempt, from 1. */
   readonly number: number
-  /** Dropped when the run ends. */
+  /** Set to `undefined` when the run ends. */
   attempt: Attempt<Tx> | undefined
   readonly question: Question
   /** The events that the handler emitted. */

@@ -33,8 +33,8 @@ export interface HandlerRun<Tx = unknown> {
   /**
    * Ends the run while the handler is still writing a response that is not collected. On a route
    * that streams, the response is recorded without its body and may pass through: `send`. On any
-   * other route it is over `maxResponseBytes` and is undone, because a run is never committed
-   * before its handler has ended. Never rejects.
+   * other route the response is over `maxResponseBytes` and the run is undone, because no run is
+   * committed before its handler has ended. Never rejects.
    */
   passThrough(head: Pick<PlainResponse, 'status' | 'headers'>): Promise<RunOutcome>
   /** Ends the run of a handler that threw or whose stream broke. Never rejects. */
@@ -53,7 +53,8 @@ export interface Running<Tx> extends Handling<Tx> {
   readonly askAgain: (question: Handling<Tx>['question']) => Promise<Begun<Tx>>
   readonly onOver: () => void
   /**
-   * The request's async context. All requests share one timer, which calls back in this context.
+   * The request's async context. All requests share one timer, which calls a run back in the run's
+   * own context.
    */
   scope: AsyncResource | undefined
   deadline: Deadline<Running<Tx>> | undefined

@@ -7,8 +7,8 @@ import type { Question } from './question.ts'
 
 /**
  * Lease mode: renews the lease three times per `leaseMs` until it is stopped. Calls `lost` once
- * another attempt owns the key or could own it, which includes a store that does not answer. The
- * handler's timeout limits how long it renews.
+ * another attempt owns the key or could own it, as when the store has not answered for too long.
+ * The handler's timeout limits how long it renews.
  */
 export function keepLease<Tx>(
   attempt: Attempt<Tx>,

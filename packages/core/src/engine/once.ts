@@ -16,7 +16,7 @@ export type OnceOptions<Tx> = Pick<
   EngineOptions<Tx>,
   'store' | 'whenUnknown' | 'waitMs' | 'handlerTimeoutMs' | 'leaseMs' | 'seal' | 'eventSource'
 > & {
-  /** A constant per use, so that keys of different kinds of jobs never meet. */
+  /** A constant for each use, so that the keys of different kinds of jobs do not collide. */
   readonly namespace: string
   /** The largest result that is kept, as JSON. Bytes. @default 1_048_576 */
   readonly maxResultBytes?: number
@@ -42,14 +42,14 @@ export interface Outcome<Result> {
 }
 
 /**
- * Gives a function the guarantee of an HTTP route: jobs, queue consumers, scripts. Its result
- * (plain JSON: a `Date` would come back as a string), its writes and its events are kept together,
- * and a repeated call gets the result without running.
+ * Gives a function outside HTTP, such as a job, a queue consumer or a script, the guarantee of an
+ * HTTP route. Its result (plain JSON: a `Date` would come back as a string), its writes and its
+ * events are kept together, and a repeated call gets the result without running.
  *
- * The function's own error undoes everything, is thrown on, and leaves the key as a 5xx would.
- * Throws {@link OncekeyError}: `key-invalid`, `scope-invalid`, `fingerprint-required` and
- * `result-invalid` are misuse; the others are those that a client of an HTTP route gets, such as
- * `in-progress`, `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
+ * The function's own error undoes everything, is rethrown, and leaves the key in the state that a
+ * 5xx would. Throws {@link OncekeyError}: `key-invalid`, `scope-invalid`, `fingerprint-required`
+ * and `result-invalid` are misuse; the others are those that a client of an HTTP route gets, such
+ * as `in-progress`, `key-reused`, `handler-timeout`, `commit-failed`, `response-too-large`.
  *
  * @example
  * ```ts
@@ -165,7 +165,7 @@ async function resultBytes<Tx>(run: HandlerRun<Tx>, value: unknown): Promise<Uin
       return new TextEncoder().encode(value === undefined ? '' : JSON.stringify(value))
     }
   } catch (error) {
-    // A getter that throws, a nesting that is too deep, a text that is too long.
+    // A getter threw, the nesting is too deep, or the text is too long.
     lost = '$ cannot be written as JSON.'
     cause = error
   }

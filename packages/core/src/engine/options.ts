@@ -20,7 +20,8 @@ export interface EngineOptions<Tx, Req = any> {
   /** Where keys and responses are kept. */
   readonly store: Store<Tx>
   /**
-   * A constant per use, so that client keys, webhook ids and jobs never collide. @default 'http'
+   * A constant for each use, so that client keys, webhook ids and jobs do not collide. @default
+   * 'http'
    */
   readonly namespace?: string
   /** Methods that are covered; requests with others pass untouched. @default ['POST', 'PATCH'] */
@@ -57,8 +58,8 @@ export interface EngineOptions<Tx, Req = any> {
   /** Whether only the quoted form of draft-07 section 2.1 is accepted. @default false */
   readonly strict?: boolean
   /**
-   * Called before any claim or replay, with the bytes that came: checks a webhook's signature.
-   * @default none
+   * Called before any claim or replay, with the bytes of the body as received. Checks a webhook's
+   * signature, for example. @default none
    */
   readonly authenticate?: Authenticate
   /**
@@ -76,8 +77,8 @@ export interface EngineOptions<Tx, Req = any> {
   /**
    * Overrides the disposition of single statuses, or decides by the whole response, for protocols
    * that answer 200 for everything. A function returns `undefined` where the status decides, and
-   * gets an empty body where the response streams. @default 2xx and 3xx commit, 4xx refuse, 5xx 401
-   * 407 408 421 423 425 429 retry
+   * gets an empty body where the response streams. @default 2xx and 3xx commit; 4xx refuse; 5xx and
+   * 401, 407, 408, 421, 423, 425, 429 retry
    */
   readonly disposition?: DispositionOverrides | DispositionOf<Req>
   /**
@@ -125,9 +126,9 @@ export interface EngineOptions<Tx, Req = any> {
    */
   readonly problemStatus?: ProblemStatuses
   /**
-   * Where the problem codes are documented, for each problem's `type` and a `describedby` link. Of
-   * `https://x/errors` these are headings (`https://x/errors#key-reused`); of `https://x/errors/`,
-   * with a slash, pages (`https://x/errors/key-reused`).
+   * Where the problem codes are documented, for each problem's `type` and a `describedby` link.
+   * `https://x/errors` means headings of one page (`https://x/errors#key-reused`), and
+   * `https://x/errors/`, with a slash, means a page for each code (`https://x/errors/key-reused`).
    */
   readonly docsUrl?: string
 }

@@ -16,13 +16,14 @@ export type Answer =
     }
 
 /**
- * What the adapter does with the response it captured: `send` it as it is, or send this instead.
+ * What the adapter does with the response it captured: `send` it as it is, or send this answer
+ * instead.
  */
 export type RunOutcome = { readonly kind: 'send' } | Answer | Failure
 
 /**
- * An option of the app that is a function failed after the handler, and everything was undone.
- * `error` is for the framework's error handler; `response` is sent where there is none.
+ * A function among the app's options failed after the handler, and everything was undone. `error`
+ * is for the framework's error handler; `response` is sent where there is none.
  */
 export interface Failure {
   readonly kind: 'failure'

@@ -9,12 +9,12 @@ import type { RequestFacts } from '../telemetry/channels.ts'
 import type { WatchedRequest } from '../telemetry/watched-request.ts'
 import type { ResolvedOptions } from './options.ts'
 
-/** What the engine needs for a claim. `begin` makes one of a request, `once` of a call. */
+/** What the engine needs for a claim. `begin` makes a question of a request, `once` of a call. */
 export interface Question {
   /** Namespace, scope and key. `route` only where it is known from the start. */
   readonly facts: Omit<RequestFacts, 'route'> & Partial<Pick<RequestFacts, 'route'>>
   readonly fingerprints: readonly [Fingerprint, ...Fingerprint[]]
-  /** Tried when a record does not match; see {@link Fingerprints}. */
+  /** Older fingerprints, tried when a record does not match; see {@link Fingerprints}. */
   readonly olderFingerprints?: Fingerprints['older']
   /** The keys that the response is sealed with, as they were when the request began. */
   readonly seal?: SealKeys | undefined
@@ -55,6 +55,6 @@ function neverAborted(isListenedTo: boolean): AbortSignal {
 }
 
 const NEVER_ABORTED = new AbortController().signal
-// Claims that queue for a connection also listen. Node warns from the eleventh listener on, so the
-// limit is lifted.
+// Claims that queue for a connection also listen to this signal. Node warns from the eleventh
+// listener on, so the limit is lifted.
 setMaxListeners(0, NEVER_ABORTED)

@@ -37,8 +37,8 @@ export function reconciler<Tx>(
     const id = JSON.stringify([claim.scope, claim.key])
     const flight = flights.get(id)
     if (flight !== undefined) {
-      // If the first call threw, the outcome is unknown to this request too, and it throws the
-      // same.
+      // If the first call threw, the outcome is unknown to this request too, and it throws the same
+      // error.
       await flight
       return askAgain('hold')
     }
@@ -77,9 +77,9 @@ export function reconciler<Tx>(
     if (found === 'hold') return held
     const retaken = await askAgain('retake')
     if (found === 'retake' || retaken.kind !== 'run') return retaken
-    // Saved because a run drops its request when it ends, and the answer is still made for it.
+    // Saved here because a run drops its request when it ends, and the answer is made after that.
     const { request } = question
-    // The function's finding is kept whatever its status: dispositions are for handlers' responses.
+    // The finding is kept whatever its status, because dispositions are for handlers' responses.
     retaken.run.context.keep()
     const outcome = await retaken.run.complete(found)
     if (outcome.kind === 'failure') throw outcome.error

@@ -11,9 +11,10 @@ import type { ResolvedOptions } from './options.ts'
 type Options = ResolvedOptions<unknown>
 
 /**
- * Reads what a request's fingerprint is made of. An async `fingerprint` function starts here and
- * may reject while the engine awaits something else, or when nothing ever awaits it. Its rejection
- * is handled now so that it never ends the process, and is reported where the value is awaited.
+ * Reads the parts of a request that its fingerprint is made of. An async `fingerprint` function
+ * starts here and may reject while the engine awaits something else, or when nothing ever awaits
+ * it. Its rejection gets a handler at once, so that it never ends the process, and is thrown where
+ * the value is awaited.
  */
 export function inputOf(request: EngineRequest): FingerprintInput | Promise<FingerprintInput> {
   const input = request.fingerprintInput()
@@ -26,7 +27,7 @@ function heeded(input: FingerprintInput): FingerprintInput {
   return input
 }
 
-/** The body as it came, even where the app chose other input for the fingerprint. */
+/** The body as received, even where the app chose other input for the fingerprint. */
 export async function rawBodyOf(request: EngineRequest): Promise<RequestBody> {
   return request.rawBody === undefined ? (await inputOf(request)).body : request.rawBody()
 }
@@ -116,7 +117,7 @@ export function countedInput(
   if (compares === 'key') return KEY_ALONE
   if (url === undefined && input.body.kind !== 'chosen') return input
   const body = chosenBody(handlerTimeoutMs, input)
-  // Called one after the other, so that neither rejects while only the other is awaited.
+  // Called one after the other, because otherwise one could reject while only the other is awaited.
   const withBody = (body: FingerprintInput['body']) => {
     if (url === undefined) return { ...input, body }
     const target = callOption('url', handlerTimeoutMs, () => url(request.native), checkUrl)
@@ -150,7 +151,7 @@ function checkUrl(returned: unknown): string {
   throw returnedWrongly('url', returned, 'what counts of the URL, as a string')
 }
 
-/** Circles and opaque objects are refused by the fingerprint itself. */
+/** Circular and opaque objects pass here, because the fingerprint itself refuses them. */
 function isData(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case 'undefined':

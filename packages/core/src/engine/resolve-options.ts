@@ -52,8 +52,8 @@ export function resolveOptions<Tx>(options: EngineOptions<Tx>): ResolvedOptions<
     whenUnknown: checkWhenUnknown(options.whenUnknown ?? 'retake'),
     waitMs: milliseconds('waitMs', options.waitMs ?? 0, 0),
     handlerTimeoutMs,
-    // Transaction mode renews nothing: the lease is the store's backstop behind the engine's
-    // timeout.
+    // Transaction mode renews no lease. There `leaseMs` is when the store itself ends an attempt
+    // that the engine's timeout has not ended.
     leaseMs: store.capabilities.mode === 'lease' ? leaseMs : handlerTimeoutMs * 2,
     maxResponseBytes: positive('maxResponseBytes', options.maxResponseBytes ?? 1024 * 1024),
     response: oneOf('response', options.response ?? 'buffer', ['buffer', 'stream']),

@@ -11,7 +11,7 @@ import type { Answer, RunOutcome } from './outcome.ts'
 import { undo } from './undo.ts'
 import { watchAnswer, watchOver } from './watch-request.ts'
 
-/** Starts handlers under attempts. Each gets its context, its timeout, and exactly one end. */
+/** Starts handlers under attempts. Each handler gets a context, a timeout, and exactly one end. */
 export function runStarter<Tx>(handlerTimeoutMs: number): (start: Start<Tx>) => HandlerRun<Tx> {
   const clock = deadlines<Running<Tx>>(handlerTimeoutMs, (running) => {
     running.scope?.runInAsyncScope(timeOut, undefined, running)
@@ -109,8 +109,8 @@ async function untilOver<Tx>(
 
 /**
  * A finished run drops its references so that V8 can collect them while they are young. A scavenge
- * keeps whatever an old object refers to and promotes it: without this, six kilobytes of every
- * request grew old, and collecting them took a third of its processor time.
+ * keeps whatever an old object refers to and promotes it. Without this, 6 KB of every request grow
+ * old, and collecting them takes a third of the request's processor time.
  */
 function dropReferences<Tx>(running: Running<Tx>): void {
   running.attempt = undefined
@@ -133,15 +133,17 @@ function interrupt<Tx>(running: Running<Tx>, answer: Answer): void {
   for (const listener of listeners) listener(answer)
 }
 
-/** No async hook is told of the end of a run, so the garbage collector need not track it. */
+/**
+ * Async hooks are not told when a run ends, so the garbage collector need not track the resource.
+ */
 const UNTRACKED = { requireManualDestroy: true }
 const NOBODY: never[] = []
 const RUNNING = Symbol('running')
 
 /**
- * Created lazily: most handlers never use them. The getters are on a prototype because a getter in
- * an object literal gives every object a hidden class of its own; for the handler's context that
- * cost 1.5 µs a request.
+ * Created lazily, because most handlers never use them. The getters are on a prototype because a
+ * getter in an object literal gives every object a hidden class of its own; for the handler's
+ * context that costs 1.5 µs a request.
  */
 const ON_DEMAND = {
   get context(): HandlerContext<never> {

@@ -41,8 +41,8 @@ export function storedForm<Tx>(
 }
 
 /**
- * Copies a response for an option of the app, which may modify what it gets: the original is what
- * is sent and kept.
+ * Copies a response before a function of the app gets it. The function may modify the copy; the
+ * original is what is sent and kept.
  */
 export function ownCopy(response: PlainResponse): PlainResponse {
   return {

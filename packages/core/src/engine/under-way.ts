@@ -1,7 +1,7 @@
 import { type Deferred, deferred } from '../time/deferred.ts'
 import { endsWithin } from '../time/durations.ts'
 
-/** Counts claims and runs that have to end before the process may. */
+/** Counts the claims and runs that have to end before the process may exit. */
 export interface UnderWay {
   readonly count: number
   begin(): void
@@ -10,7 +10,7 @@ export interface UnderWay {
   none(withinMs: number): Promise<void>
 }
 
-/** Starts a count at 0. */
+/** Creates a counter that begins at 0. */
 export function underWay(): UnderWay {
   let count = 0
   let idle: Deferred<void> | undefined

@@ -8,7 +8,7 @@ import type { Begun } from './handler-run.ts'
 import type { Answer, RunOutcome } from './outcome.ts'
 import type { Question } from './question.ts'
 
-/** Traces a request from here to its answer, or to the end of its run. */
+/** Traces a request from this call to its answer, or to the end of its run. */
 export function watchRequest<Tx>(
   of: {
     readonly namespace: string
@@ -79,7 +79,7 @@ export function watchEnd(
   context.events = events
 }
 
-/** Ends the trace of a run. The route is read here because a router knows it late. */
+/** Ends the trace of a run. The route is read only here, because a router may know it late. */
 export function watchOver(watched: WatchedRequest, question: Question, outcome: RunOutcome): void {
   const { context } = watched
   context.route = factsOf(question).route

@@ -1,6 +1,6 @@
 /**
- * Every error has one code, listed here and in `docs/errors.md`. `response/problem.ts` has the HTTP
- * statuses of those that a client meets.
+ * Every error has one code, listed here and in `docs/errors.md`. The HTTP statuses of the codes
+ * that a client can get are in `response/problem.ts`.
  */
 export type ErrorCode =
   // misuse: the code that uses Oncekey has to change
@@ -89,7 +89,7 @@ export class OncekeyError extends Error {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: of a class that extends this one it is that class
+    // biome-ignore lint/complexity/noThisInStatic: in a subclass `this` is the subclass
     return isInstance(OncekeyError, this, value)
   }
 }
@@ -104,13 +104,13 @@ export class OptionsError extends TypeError {
   }
 
   static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: of a class that extends this one it is that class
+    // biome-ignore lint/complexity/noThisInStatic: in a subclass `this` is the subclass
     return isInstance(OptionsError, this, value)
   }
 }
 
 /**
- * Compares name and code for the class itself. For a class that extends it, the prototype decides.
+ * For the class itself, compares name and code. For a class that extends it, the prototype decides.
  */
 function isInstance(
   base: typeof OncekeyError | typeof OptionsError,

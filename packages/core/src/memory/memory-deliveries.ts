@@ -11,7 +11,10 @@ export interface MemoryDelivery {
   readonly id: string
   readonly consumer: string
   readonly event: LoggedEvent
-  /** The subscription that it belonged to is retired, so it holds back no other delivery. */
+  /**
+   * Whether the subscription that the delivery belonged to is retired; it then holds back no other
+   * delivery.
+   */
   isPast: boolean
   state: DeadLetter['state']
   reason: DeadLetter['reason']
@@ -19,8 +22,8 @@ export interface MemoryDelivery {
   starts: number
   redrives: number
   /**
-   * When the next attempt is due; Infinity while the delivery waits behind another of its ordering
-   * key.
+   * When the next attempt is due; Infinity while the delivery waits behind an earlier one of its
+   * ordering key.
    */
   dueAt: number
   readonly firstFailedAt: number
@@ -31,7 +34,10 @@ export interface MemoryDelivery {
   readonly history: PastAttempt[]
 }
 
-/** The deliveries that consumers failed to take: every log's rules, on an array. */
+/**
+ * The deliveries that consumers failed to take, in an array, under the rules that every log
+ * follows.
+ */
 export interface MemoryDeliveries {
   readonly all: MemoryDelivery[]
   file(consumer: string, failed: FailedDelivery): void
@@ -179,8 +185,8 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
   }
 
   /**
-   * A delivery and those that may come with it: the next of its ordering key, up to one that may
-   * not.
+   * Returns a delivery and those that may be taken with it: the next ones of its ordering key, up
+   * to the first that may not be taken.
    */
   function runOf(
     head: MemoryDelivery,

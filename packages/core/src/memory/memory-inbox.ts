@@ -14,8 +14,8 @@ export interface MemoryInbox {
 export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
   const processed = new Set<string>()
   /**
-   * Events being taken in by an open transaction. Others that want one of them wait, as for an
-   * uncommitted row.
+   * Events that an open transaction is taking in. Another transaction that wants one of them waits,
+   * as for an uncommitted row.
    */
   const pending = new Map<string, Promise<void>>()
 
@@ -25,7 +25,7 @@ export function memoryInbox({ data, outbox }: MemoryInsides): MemoryInbox {
     async takeIn({ consumer, eventIds, timeoutMs }) {
       const marks = eventIds.map((eventId) => markOf(consumer, eventId))
       const until = performance.now() + timeoutMs
-      // No await between this check and what follows.
+      // Nothing is awaited between this check and what follows, so both are one step.
       for (let busy = isBusy(marks); busy !== undefined; busy = isBusy(marks)) {
         await endOf(busy, until, timeoutMs)
       }

@@ -194,7 +194,7 @@ function tokenOf({ namespace, scope, key, completedAt, attempt }: KeySummary): s
 }
 
 /**
- * The index of the first key behind the last one of the previous page, even if that one is gone.
+ * The index of the first key behind the last key of the previous page, even if that key is gone.
  */
 function indexBehind(summaries: readonly KeySummary[], token: string, order: Order): number {
   const last = keyOfToken(token)

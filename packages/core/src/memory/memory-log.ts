@@ -25,17 +25,17 @@ import type { MemoryTransaction } from './memory-transaction.ts'
 
 export interface MemoryLogOptions {
   /**
-   * The log's clock, milliseconds since 1970. @default a monotonic one, which no step of the wall
-   * clock moves
+   * The log's clock, milliseconds since 1970. @default a monotonic clock, which does not jump when
+   * the system's time is set
    */
   readonly now?: () => number
 }
 
 /**
  * Reads the events of a {@link memoryStore} as a log: the whole contract in one process, for tests
- * and examples. What consumers write in their transactions is the store's `data`. A store has one
- * log. It keeps the last 100,000 events and all that a consumer has yet to pass. Throws {@link
- * OptionsError}.
+ * and examples. What consumers write in their transactions goes into the store's `data`. A store
+ * has one log. The log keeps the last 100,000 events, and all that some consumer has yet to pass.
+ * Throws {@link OptionsError}.
  *
  * @example
  * ```ts

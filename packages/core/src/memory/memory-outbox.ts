@@ -9,11 +9,11 @@ export interface MemoryOutbox {
   /** How long ago the event was committed, whatever its `occurredAt` says. */
   waitingMs(event: OutboxEvent): number
   /**
-   * Sets who tells the number of the first event that is still needed. The last 100,000 are always
-   * kept.
+   * Sets the function that returns the number of the first event that is still needed. The last
+   * 100,000 are always kept.
    */
   keepFrom(number: () => number): void
-  /** Drops the events that are no longer needed, and returns how many those were. */
+  /** Drops the events that are no longer needed, and returns how many it dropped. */
   trim(): number
 }
 
@@ -33,7 +33,8 @@ export function memoryOutbox(): MemoryOutbox {
         events.push(event)
         appended.set(event, performance.now())
       }
-      // A splice for every 100,000 costs nothing; a shift for every event would.
+      // One splice for every 100,000 events costs next to nothing; one shift for every event is
+      // expensive.
       if (events.length >= 2 * EVENTS_KEPT) trim()
     },
     waitingMs: (event) => performance.now() - (appended.get(event) ?? performance.now()),

@@ -13,12 +13,9 @@ export interface RunningRecord {
   /** When the first attempt claimed the key. */
   readonly claimedAt: number
   readonly token: string
-  /**
-   * Infinity in transaction mode. In lease mode, once it is past, the outcome is unknown since
-   * then.
-   */
+  /** When the lease ends, after which the outcome is unknown. Infinity in transaction mode. */
   leaseUntil: number
-  /** `undefined` once abandoned. */
+  /** `undefined` once the attempt is abandoned. */
   attempt: Attempt<MemoryTransaction> | undefined
   /** Called when the attempt ends. */
   waiting: Set<() => void> | undefined
@@ -31,7 +28,7 @@ export interface FinishedRecord {
   readonly fingerprint: Fingerprint
   readonly at: number
   readonly status: number
-  /** `null` once it has expired, or if it was never kept. */
+  /** `null` once the response has expired, or if it was never kept. */
   response: KeptResponse | null
 }
 
@@ -53,9 +50,9 @@ export interface KeptResponse {
 
 /** The records of the memory store: one for each key, never more than `maxRecords`. */
 export interface MemoryRecords {
-  /** The record at that time; `undefined` after its retention. */
+  /** Returns the record as it is at `time`; `undefined` after its retention. */
   at(id: string, time: number): RunningRecord | FinishedRecord | undefined
-  /** Whether this record is still the key's, or another has replaced it. */
+  /** Whether this is still the record of its key; `false` once another has replaced it. */
   holds(record: RunningRecord): boolean
   /**
    * Sets the record of a key, replacing an older one. Throws `store-busy` if there is no room and
@@ -64,11 +61,14 @@ export interface MemoryRecords {
   run(record: RunningRecord, time: number): void
   finish(record: RunningRecord, status: number, response: KeptResponse | null, time: number): void
   forget(record: RunningRecord | FinishedRecord): void
-  /** All records at that time. */
+  /** Returns all records as they are at `time`. */
   all(time: number): Iterable<RunningRecord | FinishedRecord>
 }
 
-/** Keeps records for their retention. It has no timer: each look-up purges a few. */
+/**
+ * Keeps each record for its retention. There is no timer: each look-up purges a few expired
+ * records.
+ */
 export function memoryRecords(limits: {
   readonly maxRecords: number
   readonly resultRetentionMs: number
@@ -161,8 +161,8 @@ export function memoryRecords(limits: {
   }
 
   /**
-   * Looks for leases that ran out and were not claimed again: only when the store is full, and at
-   * most once a second.
+   * Drops records that are past their retention. The purge misses those whose lease ran out and
+   * whose key was not claimed again. Runs only when the store is full, and at most once a second.
    */
   function makeRoom(time: number): void {
     if (time >= nextSweepAt) {

@@ -19,7 +19,7 @@ interface Kept {
   readonly requestId: string | undefined
   readonly startedAt: number
   nextAt: number
-  /** The last letter that was looked at. */
+  /** The last letter that the redrive has looked at. */
   cursor: { readonly at: number; readonly id: number }
   readonly portions: RedrivePortion[]
 }

@@ -5,8 +5,8 @@ export type { MemoryTransaction } from './memory-transaction.ts'
 /** Options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /**
-   * How an attempt owns its key: `transaction` until it ends, or `lease` for a time, like a store
-   * that has no transaction around the handler.
+   * How long an attempt owns its key: with `transaction` until it ends; with `lease` for a limited
+   * time, as in a store that has no transaction around the handler.
    * @default 'transaction'
    */
   readonly mode?: 'transaction' | 'lease'
@@ -16,18 +16,18 @@ export interface MemoryStoreOptions {
    */
   readonly maxRecords?: number
   /**
-   * How long a response is replayed; after it `result-gone`. Milliseconds. @default 86_400_000 (24
-   * h)
+   * How long a response is replayed; after that a request gets `result-gone`. Milliseconds.
+   * @default 86_400_000 (24 h)
    */
   readonly resultRetentionMs?: number
   /**
-   * How long a key is remembered once its attempt ended; after it, a request with the key runs
+   * How long a key is remembered once its attempt ended; after that, a request with the key runs
    * again. Milliseconds. @default 604_800_000 (7 d)
    */
   readonly keyRetentionMs?: number
   /**
-   * The store's clock, milliseconds since 1970. @default a monotonic one, which no step of the wall
-   * clock moves
+   * The store's clock, milliseconds since 1970. @default a monotonic clock, which does not jump
+   * when the system's time is set
    */
   readonly now?: () => number
 }

@@ -247,7 +247,10 @@ function nameOf(id: string): KeyName {
   }
 }
 
-/** Resolves when the attempt ends, the time is up or the caller is gone; leaves nothing behind. */
+/**
+ * Resolves when the attempt ends, the time is up or the caller is gone, and removes its timer and
+ * listeners.
+ */
 function endOf(record: RunningRecord, withinMs: number, signal: AbortSignal): Promise<void> {
   record.waiting ??= new Set()
   const { waiting } = record

@@ -4,7 +4,10 @@ import { checkPageLimit } from '../contracts/keys.ts'
 /** The audit trail of a memory store and its log: at least the last 100,000 acts. */
 export interface MemoryTrail {
   readonly operations: Operations
-  /** Adds an entry. An act that calls it without an `await` in between is one step with it. */
+  /**
+   * Adds an entry. If an act calls it without an `await` in between, the act and its entry are one
+   * step.
+   */
   add(entry: MemoryEntry): void
 }
 

@@ -1,9 +1,9 @@
 import { OncekeyError } from '../errors/errors.ts'
 
 /**
- * Stands in for a database transaction: nobody else sees what it sets before the response is
- * stored. If concurrent attempts set the same name, the last to complete wins. From the moment the
- * attempt ends, every method throws `transaction-over`.
+ * A transaction without a database: nobody else sees what it sets before the response is stored. If
+ * concurrent attempts set the same name, the last to complete wins. From the moment the attempt
+ * ends, every method throws `transaction-over`.
  */
 export interface MemoryTransaction {
   /** The value as this transaction sees it: its own writes, then what is committed. */

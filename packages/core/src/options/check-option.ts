@@ -4,7 +4,7 @@ import { OptionsError } from '../errors/errors.ts'
 /** A token of HTTP: the name of a header or a method (RFC 9110 section 5.6.2). */
 export const TOKEN: RegExp = /^[!#$%&'*+.^_`|~\w-]+$/
 
-/** Checks the name of a header. Throws {@link OptionsError}, as all checks here. */
+/** Checks the name of a header. Throws {@link OptionsError}, as all checks in this file do. */
 export function httpToken(option: string, value: string): string {
   if (typeof value !== 'string' || !TOKEN.test(value)) {
     throw new OptionsError(
@@ -41,7 +41,10 @@ export function callback<Callback>(
   return value
 }
 
-/** Checks a time that a timer can hold twice over: `setTimeout` fires at once above 2^31 - 1. */
+/**
+ * Checks a time in milliseconds. A timer must be able to wait twice as long, because `setTimeout`
+ * fires at once above 2^31 - 1 ms.
+ */
 export function milliseconds(option: string, value: number, least: number): number {
   if (!Number.isInteger(value) || value < least || value * 2 > 2 ** 31 - 1) {
     throw new OptionsError(
@@ -58,7 +61,7 @@ export function positive(option: string, value: number): number {
   return value
 }
 
-/** Checks a whole number; by default up to what an `integer` of PostgreSQL holds. */
+/** Checks a whole number; by default it may be as large as an `integer` of PostgreSQL. */
 export function wholeNumber(
   option: string,
   value: number,

@@ -11,13 +11,14 @@ export interface SignedRequest {
 }
 
 /**
- * Checks who sent a request, by the bytes that came. Throws `not-authentic` to refuse, which is
- * answered with 401; any other error goes to the app's own error handling.
+ * Checks who sent a request, by the bytes that were received. Throws `not-authentic` to refuse,
+ * which is answered with 401; any other error goes to the app's own error handling.
  */
 export type Authenticate = (request: SignedRequest, rawBody: Uint8Array) => void | Promise<void>
 
 /**
- * The bytes that a signature covers. Throws `body-unseen` where only a parsed body is left of them.
+ * The bytes that a signature covers. Throws `body-unseen` where the adapter has only the parsed
+ * body.
  */
 export function signedBytes(body: RequestBody): Uint8Array {
   if (body.kind === 'none') return new Uint8Array()

@@ -51,8 +51,8 @@ function flatJson(value: unknown): string | undefined {
 }
 
 /**
- * The JSON of a value in which nothing has to be sorted, is lost or is too long; `undefined` for
- * others.
+ * The JSON of a value that needs no sorting, loses nothing and is short; `undefined` for any other
+ * value.
  */
 function plainJson(value: unknown): string | undefined {
   if (typeof value === 'string') {
@@ -109,8 +109,8 @@ function isFaithful(root: unknown): boolean {
 
 /**
  * The JSON of a value that is too large to canonicalise, with its keys in the order they came.
- * `undefined` for a smaller one, and for one that is not plain JSON throughout, of which
- * `JSON.stringify` would lose something. 10 MB take about three times as long as parsing them.
+ * `undefined` for a smaller value, and for a value that is not plain JSON throughout, because
+ * `JSON.stringify` would lose some of it. 10 MB take about three times as long as parsing them.
  */
 export function largeJson(value: unknown): string | undefined {
   try {

@@ -2,8 +2,8 @@ import { hash } from 'node:crypto'
 
 /**
  * Derives a key for a call to another service (a payment gateway): the same on every attempt of one
- * request, and different for every label. It makes it safe to run a handler again that has effects
- * outside.
+ * request, and different for every label. With such keys a handler that has effects outside can
+ * safely run again.
  */
 export function deriveKey(
   owner: { readonly namespace: string; readonly scope: string; readonly key: string },

@@ -17,13 +17,13 @@ export interface EngineRequest {
    */
   route?(): string | undefined
   /**
-   * The request that the key stands for. Called only when a key came. Throws if something is wrong
-   * with the body.
+   * Returns the parts of the request that the fingerprint covers. Called only if the request has a
+   * key. Throws if something is wrong with the body.
    */
   fingerprintInput(): FingerprintInput | Promise<FingerprintInput>
   /**
-   * The body as it came, for `authenticate` and `key`, where `fingerprintInput` has what the app
-   * chose in its place. @default the body of `fingerprintInput`
+   * Returns the body as received, for `authenticate` and `key`. Needed where `fingerprintInput`
+   * returns what the app chose in place of the body. @default the body of `fingerprintInput`
    */
   rawBody?(): RequestBody | Promise<RequestBody>
   /** Aborted when the client disconnects. Ends waiting, never a handler. */

@@ -1,8 +1,8 @@
 /**
  * Whether a JSON text has a number that `JSON.parse` would change, so that two different texts
  * could become the same value: `4503599627370497.25`, `1e-400`, `12345678901234567890`. Call it
- * only with text that `JSON.parse` takes: where a string does not end, the search starts again at
- * each of its quotes, and 254 KB took 55 s.
+ * only with text that `JSON.parse` accepts: in a text with an unterminated string the search starts
+ * again at each quote, and 254 KB took 55 s.
  */
 export function hasUnfaithfulNumber(json: string): boolean {
   // A double holds any decimal of up to 15 digits without an exponent, and most bodies have nothing
@@ -17,7 +17,10 @@ export function hasUnfaithfulNumber(json: string): boolean {
 const SUSPECT = /[\d.]{16}|(?:^|[:,[\s-])[\d.]+[eE]/
 const STRING_OR_NUMBER = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
 
-/** A double holds a number of at most 15 significant digits, or one that it prints unchanged. */
+/**
+ * Whether a double keeps the number. It does if the number has at most 15 significant digits, or if
+ * the double prints as the same number.
+ */
 function isFaithful(token: string): boolean {
   const value = Number(token)
   const written = decimal(token)
@@ -28,7 +31,7 @@ function isFaithful(token: string): boolean {
   return held.digits === written.digits && held.exponent === written.exponent
 }
 
-/** Below this, a double has fewer digits. */
+/** A smaller double keeps fewer digits. */
 const SMALLEST_EXACT = 1e-300
 
 /** The digits of a number without the zeros around them, and the power of ten of the last one. */

@@ -23,11 +23,13 @@ export interface FingerprintInput {
   /** Path and query as the client sent them, not as a router rewrote them. */
   readonly target: string
   /**
-   * The whole header. Its parameters count, except a boundary, which is random, and
+   * The whole `Content-Type` header. Its parameters count, except a boundary, which is random, and
    * `charset=utf-8`.
    */
   readonly contentType: string | undefined
-  /** Other facts that chose the handler, such as `accept-version=2` where a router uses it. */
+  /**
+   * Other facts by which the handler was chosen, such as `accept-version=2` where a router uses it.
+   */
   readonly parts?: readonly string[]
   readonly body: RequestBody
 }
@@ -61,9 +63,9 @@ export interface Fingerprints {
 }
 
 /**
- * All fingerprints under which the record of this request may be stored. With a seal, that is an
- * HMAC per seal key, so that rotating keys refuses no retry, and the plain one, so that starting to
- * seal does not either.
+ * All fingerprints under which the record of this request may be stored. With a seal, these are one
+ * HMAC for each seal key, so that no retry is refused after a rotation of keys, and the plain hash,
+ * so that none is refused after sealing began.
  */
 export function acceptedFingerprints(
   input: FingerprintInput,
@@ -115,8 +117,9 @@ interface Parts {
 
 /**
  * Algorithm 1 covers method, target, media type and body. Algorithm 2 adds the parameters of the
- * content type and the parts that an adapter names. It is used only for requests that have any; all
- * others keep the fingerprint they always had, so that releases can run side by side.
+ * content type and the parts that an adapter names. It is used only for requests that have any of
+ * these. All others keep algorithm 1, so that an older release that runs beside this one makes the
+ * same fingerprint.
  */
 function partsOf(input: FingerprintInput): Parts & { readonly older?: () => Parts } {
   const { mediaType, parameters } = contentTypeOf(input.contentType)

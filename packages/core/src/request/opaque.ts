@@ -37,8 +37,9 @@ const HIDDEN: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether the object's class has methods or accessors: then it has something to work on. The last
- * prototype does not count, because it is an `Object.prototype`, maybe another realm's.
+ * Whether the object's class has methods or accessors, which means that there may be hidden content
+ * for them to work on. The last prototype does not count, because it is an `Object.prototype`,
+ * maybe another realm's.
  */
 function hasBehaviour(value: object): boolean {
   let prototype: object | null = Object.getPrototypeOf(value)
@@ -51,14 +52,14 @@ function hasBehaviour(value: object): boolean {
   return false
 }
 
-/** Whether an object says itself what its JSON is. */
+/** Whether an object defines its own JSON. */
 export function hasJson(value: object): value is { toJSON(): unknown } {
   return 'toJSON' in value && typeof value.toJSON === 'function'
 }
 
 /**
- * The data that stands for a value in JSON: the result of its `toJSON`, and of that one's, if it
- * has one. An object that returns itself is its own data.
+ * The data that stands for a value in JSON: the result of its `toJSON`, or of that result's
+ * `toJSON`, and so on. An object whose `toJSON` returns the object is its own data.
  */
 export function jsonOf(value: unknown): unknown {
   let data = value
@@ -79,7 +80,7 @@ export function opaque(value: unknown): OncekeyError {
   return notData(`${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`)
 }
 
-/** The error for what stands for a body and is not data. */
+/** The error for a value that is used in place of a body and is not data. */
 export function notData(what: string): OncekeyError {
   return new OncekeyError(
     'fingerprint-required',

@@ -2,8 +2,8 @@ import type { RequestFacts } from '../telemetry/channels.ts'
 import type { EngineRequest } from './engine-request.ts'
 
 /**
- * The facts of a request for messages. Call it only when there is a message to publish: a router
- * knows its route late.
+ * The facts of a request for messages. Call it only when there is a message to publish, because a
+ * router may know its route late.
  */
 export function factsOf(question: {
   readonly facts: Omit<RequestFacts, 'route'> & Partial<Pick<RequestFacts, 'route'>>
@@ -12,7 +12,7 @@ export function factsOf(question: {
   return { ...question.facts, route: routeOf(question) }
 }
 
-/** Method and route pattern, as far as they are known by now. */
+/** Method and route pattern, as far as they are known yet. */
 export function routeOf({
   facts,
   request,
@@ -27,8 +27,8 @@ export function routeOf({
 
 /**
  * Guesses the route pattern of a path where no router provides it: `/orders/42/items` becomes
- * `/orders/:id/items`. Messages and metrics are grouped by route, and there are as many paths as
- * orders.
+ * `/orders/:id/items`. Messages and metrics are grouped by route, and paths would make as many
+ * groups as there are orders.
  */
 export function withoutIds(target: string): string {
   const [path = ''] = target.split('?', 1)

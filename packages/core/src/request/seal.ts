@@ -19,7 +19,10 @@ export interface SealKeys {
  */
 export type Seal = SealKeys | (() => SealKeys | Promise<SealKeys>)
 
-/** The record that a sealed response belongs to. Moved to another record, it cannot be opened. */
+/**
+ * The record that a sealed response belongs to. A response that is moved to another record cannot
+ * be opened.
+ */
 export interface SealedFor {
   readonly namespace: string
   readonly scope: string
@@ -68,8 +71,8 @@ export function unseal(
   seal: SealKeys | undefined,
   owner: Omit<SealedFor, 'fingerprint'> & {
     /**
-     * The request's fingerprints under every key: a record that was taken over after a rotation is
-     * known under two.
+     * The request's fingerprints under every seal key. All are tried, because a record that was
+     * taken over after a rotation of keys is known under two of them.
      */
     readonly fingerprints: readonly string[]
     /**

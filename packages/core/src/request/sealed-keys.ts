@@ -5,9 +5,8 @@ import { callOption } from '../options/call-option.ts'
 import { checkSealKeys, type Seal, type SealKeys, seal, unseal } from './seal.ts'
 
 /**
- * An operator's view of keys whose responses the engine seals: `answer` seals what it stores, as
- * the engine would, and `get` opens the body where it is asked for. Give it the `seal` of your
- * engine.
+ * An operator's view of keys whose responses the engine seals. `answer` seals what it stores, as
+ * the engine would, and `get` opens the body if it is asked for. Give it the `seal` of your engine.
  *
  * Opening throws `seal-key-missing` and `seal-broken`.
  *
@@ -53,5 +52,5 @@ function opened(found: KeyDetail, keys: SealKeys): KeyDetail {
   return { ...found, response: { ...response, ...unseal(response, keys, owner) } }
 }
 
-/** How long a vault may take. */
+/** How long a function that provides the seal keys may take. */
 const PATIENCE_MS = 10_000

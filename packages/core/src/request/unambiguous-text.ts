@@ -1,17 +1,17 @@
 import { isOpaque, jsonOf, notData, opaque } from './opaque.ts'
 
 /**
- * A text that differs for any two different values, for values that `canonicalJson` refuses.
- * Keys stay in the order they came. Throws `fingerprint-required` for what is not data, because all
- * Maps would look alike.
+ * Makes a text of a value that `canonicalJson` refuses; any two different values get different
+ * texts. Keys stay in the order they came. Throws `fingerprint-required` for a value that is not
+ * data, because all Maps, for example, would look alike.
  */
 export function unambiguousText(root: unknown): string {
   return shallowText(root, 0) ?? deepText(root)
 }
 
 /**
- * The recursive form; `undefined` beyond a depth at which it might overflow the stack, which a
- * circle also reaches.
+ * Works recursively. Returns `undefined` beyond a depth at which the stack might overflow; a
+ * circular value reaches that depth too.
  */
 function shallowText(value: unknown, depth: number): string | undefined {
   const data = jsonOf(value)
@@ -41,14 +41,15 @@ function listText(list: readonly unknown[], depth: number): string | undefined {
 }
 
 function scalarText(value: unknown): string {
-  // Functions of one source, and symbols of one name, are not one value.
+  // Two functions may have the same source, and two symbols the same name, without being the same
+  // value.
   if (typeof value === 'function' || typeof value === 'symbol') throw opaque(value)
   return `${typeof value}:${typeof value === 'string' ? JSON.stringify(value) : String(value)};`
 }
 
 const MAX_RECURSION = 500
 
-/** The same with an explicit stack. */
+/** Makes the same text with an explicit stack. */
 function deepText(root: unknown): string {
   const parts: string[] = []
   const around = new Set<object>()

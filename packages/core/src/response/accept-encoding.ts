@@ -1,6 +1,6 @@
 /**
- * Whether a client that sent this `Accept-Encoding` can be given a body in this coding, as RFC 9110
- * section 12.5.3 has it. No header at all accepts every coding; an empty one accepts none but
+ * Whether a client that sent this `Accept-Encoding` can be given a body in this coding, by RFC 9110
+ * section 12.5.3. Without the header every coding is accepted; an empty header accepts only
  * `identity`.
  */
 export function accepts(acceptEncoding: string | undefined, coding: string): boolean {

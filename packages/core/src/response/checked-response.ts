@@ -2,9 +2,9 @@ import type { HeaderChange, PlainResponse } from '../contracts/stored-response.t
 import { returnedWrongly } from '../options/call-option.ts'
 
 /**
- * Checks a response that an option of the app made or changed, before it is stored: the status and
- * header lines must be sendable, and the body bytes. One that cannot be sent would fail on every
- * retry.
+ * Checks a response that a function of the app made or changed, before it is stored: the status and
+ * header lines must be sendable, and the body must be bytes. A stored response that cannot be sent
+ * would fail on every retry.
  */
 export function checkedResponse(
   option: string,
@@ -27,7 +27,7 @@ export function checkedResponse(
   return given as PlainResponse
 }
 
-/** RFC 9110 section 5.5; beyond ASCII a character is a byte. */
+/** RFC 9110 section 5.5; a character beyond ASCII stands for one byte. */
 function isHeaderChange(line: unknown): line is HeaderChange {
   if (!Array.isArray(line)) return false
   const [name, value] = line

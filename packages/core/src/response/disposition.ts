@@ -17,7 +17,7 @@ export type DispositionOverrides = Readonly<Record<number, Disposition>>
 /** Statuses below 500 that mean "not now" or "not you" and say nothing about the request itself. */
 const RETRY = new Set([401, 407, 408, 421, 423, 425, 429])
 
-/** 2xx and 3xx commit, 4xx refuse, 5xx and {@link RETRY} are to be retried. */
+/** 2xx and 3xx give `commit`, 4xx give `refuse`, 5xx and {@link RETRY} give `retry`. */
 export function dispositionOf(status: number, overrides: DispositionOverrides): Disposition {
   const override = overrides[status]
   if (override !== undefined) return override

@@ -63,7 +63,7 @@ export function isReplayed(
   )
 }
 
-/** A promise is refused: it would count as true and replay a session's cookie. */
+/** A promise is refused, because it would count as true and so replay a session's cookie. */
 function asked(override: ReplayHeader | undefined, name: string): boolean | undefined {
   if (override === undefined) return undefined
   const returned: unknown = afterHandler('replayHeader', () => override(name))

@@ -99,8 +99,8 @@ export type ProblemStatuses = Readonly<Partial<Record<ProblemCode, number>>>
 const SOON: ReadonlySet<number> = new Set([425, 429, 503])
 
 /**
- * Makes the response for a problem. `docsUrl` leads to the problem's type and a `describedby` link:
- * to a heading of that page, or to a page below it if it ends with a slash.
+ * Makes the response for a problem. `docsUrl` is where the problem's type and a `describedby` link
+ * point: to a heading of that page, or to a page below it if it ends with a slash.
  */
 export function problem(
   code: ProblemCode,

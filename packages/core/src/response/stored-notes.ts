@@ -33,7 +33,7 @@ export function withNotes(
   return noted
 }
 
-/** RFC 9112 section 4; beyond ASCII a character is a byte. */
+/** RFC 9112 section 4; a character beyond ASCII stands for one byte. */
 const SENDABLE = /^[\t\x20-\x7e\x80-\xff]+$/
 
 /** The stored response with the notes taken out of its headers again. */

@@ -18,8 +18,8 @@ export interface DecisionMessage extends RequestFacts {
 }
 
 /**
- * `oncekey:end`: an attempt ended. `superseded`: another attempt won; `failed`: whether anything
- * was kept is not known.
+ * `oncekey:end`: an attempt ended. `superseded`: another attempt won; `failed`: it is not known
+ * whether anything was kept.
  */
 export interface EndMessage extends RequestFacts {
   readonly attempt: number
@@ -162,8 +162,8 @@ const ONE_MORE_EVERY_MS = 60_000
 let oneMoreAt = 0
 
 /**
- * Emits a process warning once per `id`. Ids may contain what clients choose, so after 500 of them
- * there is only one new warning a minute, and the oldest id is forgotten for it.
+ * Emits a process warning once per `id`. Ids may contain what clients choose, so from 500 ids on
+ * there is at most one new warning a minute, and each makes the oldest id forgotten.
  */
 export function warnOnce(id: string, message: string, now: number = performance.now()): void {
   if (warned.has(id)) return
@@ -181,9 +181,9 @@ const failures = new Map<string, { saidAt: number; since: number }>()
 const FAILURE_EVERY_MS = 60_000
 
 /**
- * Emits a process warning about a failure, at most once a minute for each `kind`; the next one says
- * how many there were meanwhile. `kind` must be one of a few constants, never a path, an id or a
- * message.
+ * Emits a process warning about a failure, at most once a minute for each `kind`; the next warning
+ * says how many failures there were meanwhile. `kind` must be one of a few constants, never a path,
+ * an id or a message.
  */
 export function warnOfFailure(
   kind: string,

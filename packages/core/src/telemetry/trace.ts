@@ -1,10 +1,10 @@
 import { channel } from 'node:diagnostics_channel'
 
-/** The properties that the context of every trace has, beside its own facts. */
+/** The properties that the context of every trace has, beside the facts of its kind. */
 export interface TracedContext {
   /**
    * Set by a subscriber of `start`. The work runs inside it, so that a span or an AsyncLocalStorage
-   * context is current meanwhile.
+   * context is current while the work runs.
    */
   within?: (<T>(work: () => T) => T) | undefined
   /** The error of the work, set before `error` and `asyncEnd` are published. */
@@ -28,7 +28,10 @@ export interface Trace<Context extends TracedContext> {
   start<T>(context: Context, work: () => T): T
   /** Publishes `error` if the context has one, and then `asyncEnd`. */
   end(context: Context): void
-  /** Both of them around work that ends when its promise does; a rejection is its error. */
+  /**
+   * Publishes `start` and `end` around work that lasts until its promise resolves or rejects. A
+   * rejection becomes the error of the context.
+   */
   around<T>(context: Context, work: () => Promise<T>): Promise<T>
 }
 

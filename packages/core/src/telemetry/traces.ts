@@ -12,19 +12,19 @@ export interface RequestTrace
     Partial<Writable<Omit<RequestFacts, 'namespace'>>> {
   readonly namespace: string
   /**
-   * The client's W3C Trace Context, if it sent one. A subscriber of `start` may replace it with its
-   * own span's, which the events of the request then carry.
+   * The client's W3C Trace Context, if it sent one. A subscriber of `start` may replace it with the
+   * `traceparent` of its own span, which the events of the request then carry.
    */
   traceparent: string | undefined
   /** The `traceparent` of the request whose response was replayed, if that request had one. */
   origin?: string | undefined
-  /** The store's decision; undefined where it was not asked. */
+  /** The store's decision; `undefined` if the store was not asked. */
   decision?: Decision['kind']
   /** The problem that was sent in place of the handler's response. */
   code?: ProblemCode
   /** The status of the response that was sent. */
   status?: number
-  /** 1 for the first. */
+  /** The number of the attempt, from 1. */
   attempt?: number
   disposition?: EndMessage['disposition']
   outcome?: EndMessage['outcome']
@@ -40,9 +40,12 @@ export interface RequestTrace
 export interface DeliverTrace extends TracedContext {
   readonly consumer: string
   readonly events: readonly DeliveredFacts[]
-  /** 1 for the first. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number
-  /** `duplicate`: the inbox had already taken it in. `failed`: it will be retried, or is dead. */
+  /**
+   * `duplicate`: the inbox had already taken the event in. `failed`: it will be retried, or is
+   * dead.
+   */
   outcome?: 'done' | 'duplicate' | 'failed'
 }
 

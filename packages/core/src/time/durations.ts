@@ -91,8 +91,8 @@ export function within<T>(
 }
 
 /**
- * Resolves with whether `work` resolved within `ms`; rejects if `work` rejects in that time. With
- * `unref` the wait does not keep the process alive.
+ * Resolves with `true` if `work` resolved within `ms`, and otherwise with `false`; rejects if
+ * `work` rejects in that time. With `unref` the wait does not keep the process alive.
  */
 export async function endsWithin(
   work: Promise<unknown>,

@@ -1,27 +1,31 @@
 import { callLater } from './durations.ts'
 
-/** How work is done that must not be lost when a server is away for a while. */
+/** How to do work that must not be lost while a server is away. */
 export interface Insisting<Work> {
   /**
-   * Does some of the work and returns the ids of what is done; the rest is tried again, as all of
-   * it is when this rejects.
+   * Does some of the work and returns the ids of the work that is done. The rest is tried again; if
+   * `attempt` rejects, all of it is.
    */
   readonly attempt: (works: ReadonlyMap<string, Work>) => Promise<Iterable<string>>
-  /** Whether an error says that no attempt can succeed any more: then all work is given up. */
+  /** Whether an error means that no attempt can succeed any more. All work is then given up. */
   readonly isHopeless: (error: unknown) => boolean
-  /** The most that one attempt gets. */
+  /** How many pieces of work one attempt gets at most. */
   readonly mostAtOnce: number
   /** Called with work that stays undone, because its time is up or too much is open. */
   readonly gaveUp: (work: Work) => void
 }
 
-/** Takes work by its id, and resolves once it was tried for the first time. It never rejects. */
+/**
+ * Takes work under its id, and tries it until it is done or `forMs` have passed. Resolves after the
+ * first try, and never rejects.
+ */
 export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<void>
 
 /**
- * Does work until it is done, or until its time is up. All of it shares one timer and one attempt
- * at a time, with longer and longer pauses between attempts that fail. It keeps no process alive:
- * one that ends leaves the rest undone. What is beyond {@link MOST_OPEN} is given up, oldest first.
+ * Does work until it is done, or until its time is up. All work shares one timer, and there is one
+ * attempt at a time, with longer and longer pauses between attempts that fail. The timer does not
+ * keep the process alive: a process that exits leaves the rest undone. If there is more work than
+ * {@link MOST_OPEN}, the oldest is given up.
  *
  * @example
  * ```ts
@@ -74,7 +78,7 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
       if (open.get(id) !== each) continue
       each.tried()
       open.delete(id)
-      // To the back, so that what can be done is not kept waiting by what cannot.
+      // Goes to the back, so that work that can be done does not wait for work that cannot.
       if (performance.now() < each.until) open.set(id, each)
       else gaveUp(each.work)
     }
@@ -113,5 +117,5 @@ interface Open<Work> {
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
-/** How much may be open at once, so that an outage does not fill the memory. */
+/** How many pieces of work may be open at once, so that an outage does not fill the memory. */
 export const MOST_OPEN = 10_000

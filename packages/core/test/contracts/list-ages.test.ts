@@ -27,8 +27,8 @@ function scene() {
   }
 }
 
-// A bug: relays of the release before read on with their own list, and passed the events that only
-// the new one takes.
+// A bug: relays of the older release read on with their own list, and so skipped the events that
+// only the new list takes.
 test('a list is wanted on after the clock of the log was put ahead', () => {
   const { old, fresh, pass, putClock } = scene()
   old()

@@ -90,8 +90,8 @@ describe('an attempt that was superseded', () => {
     expect(store.claims[1]?.token).not.toBe(store.claims[0]?.token)
   })
 
-  // A bug: the key was released. After a failover that had lost the claim, the retry of a handler
-  // that had charged a card ran it again, although the route said `hold`.
+  // A bug: the key was released. After a failover that had lost the claim, a retry then ran a
+  // handler again that had charged a card, although the route said `hold`.
   test('leaves the key unknown if it wins it again, and tells the client to retry', async () => {
     const calls: string[] = []
     const { outcome } = await superseded(() => ({ kind: 'run', attempt: attemptThat(calls) }))

@@ -87,7 +87,8 @@ describe('a handler that exceeds handlerTimeoutMs', () => {
   })
 })
 
-// Compared with before: a timer of the test runner itself may end in between.
+// The count of timers is compared with the one before, because a timer of the test runner may end
+// in between.
 describe('no timer is left behind', () => {
   test.each<[string, (run: HandlerRun) => unknown]>([
     ['complete', (run) => run.complete(response())],

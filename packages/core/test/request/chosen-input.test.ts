@@ -66,7 +66,7 @@ describe('a custom fingerprint input', () => {
       }
     }
     class Empty {}
-    // As query strings are parsed: neither a class nor a plain object.
+    // Made as parsers of query strings make it: neither a class nor a plain object.
     const parsedQuery = Object.create(Object.create(null))
     // An object of another realm has another Object.prototype.
     const foreign = runInNewContext('({})')

@@ -19,7 +19,8 @@ async function unknownKey(seal: Seal) {
   return { store, engine, keys: store.keys }
 }
 
-// It was stored in the clear, and the engine refused it as one whose seal was taken off.
+// A bug: the response was stored in the clear, and the engine then refused it as one whose seal was
+// taken off.
 test.each<[string, Seal]>([
   ['given as they are', given],
   ['of a vault', async () => given],

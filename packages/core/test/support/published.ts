@@ -23,7 +23,7 @@ export async function warned(happens: () => unknown): Promise<string[]> {
   const listen = (warning: Error) => {
     if (warning.name === 'OncekeyWarning') messages.push(warning.message)
   }
-  // The runtime's own listener prints them.
+  // The runtime's own listener would print the warnings.
   const printing = process.listeners('warning')
   process.removeAllListeners('warning')
   process.on('warning', listen)

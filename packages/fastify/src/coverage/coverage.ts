@@ -2,7 +2,7 @@ import { checkScopeOption, createEngine, type Engine, OptionsError } from '@once
 import type { RouteOptions } from 'fastify'
 import type { IdempotencyOptions, RouteIdempotency } from './options.ts'
 
-/** An engine, and what of its options is a function of the request. */
+/** An engine, and those of its options that are functions of a Fastify request. */
 export interface Coverage extends Pick<IdempotencyOptions, 'scope' | 'fingerprint'> {
   readonly engine: Engine<unknown>
 }
@@ -14,8 +14,8 @@ export interface Coverage extends Pick<IdempotencyOptions, 'scope' | 'fingerprin
 export interface Coverages {
   readonly plugin: Coverage
   /**
-   * The route's coverage; `undefined` where it says `false`. Throws `OptionsError` that names the
-   * route.
+   * The route's coverage; `undefined` if its option `idempotency` is `false`. Throws an
+   * `OptionsError` that names the route.
    */
   ofRoute(route: RouteOptions): Coverage | undefined
   drain: Engine<unknown>['drain']
@@ -71,7 +71,7 @@ function merged(options: IdempotencyOptions, own: RouteIdempotency): Idempotency
  */
 function checkMethods(route: RouteOptions, own: RouteIdempotency, { engine }: Coverage): void {
   const methods = [route.method].flat()
-  // Fastify makes a HEAD route of every GET, with the same config.
+  // HEAD passes, because Fastify makes a HEAD route of every GET, with the same config.
   if (methods.includes('HEAD') || methods.some((method) => engine.covers(method))) return
   throw new OptionsError(
     `${methods.join(', ')} is not covered; add \`methods: [${methods.map((method) => `'${method}'`).join(', ')}]\`${own.methods ? '' : ', or write false'}.`,

@@ -24,7 +24,7 @@ declare module 'fastify' {
     idempotency: HandlerContext | null
   }
   interface FastifyContextConfig {
-    /** Options over the plugin's for this route, or `false`: this route is not covered. */
+    /** Options that override the plugin's for this route. With `false` the route is not covered. */
     idempotency?: RouteIdempotency | false
   }
 }

@@ -7,9 +7,10 @@ import type { RouteOptions } from 'fastify'
 export type ChosenBy = (raw: IncomingMessage) => readonly string[]
 
 /**
- * Requests that a route's constraints tell apart are different requests. For `version` and `host`
- * the value that the client sent counts, so that a retry stays the same after a newer version of
- * the route is deployed; for a strategy of the app's own, the value that the route has.
+ * Two requests that a route's constraints tell apart count as different requests. For `version` and
+ * `host` the fingerprint covers the value that the client sent, so that a retry still matches after
+ * a newer version of the route is deployed. For the app's own strategies it covers the value that
+ * the route has.
  */
 export function chosenBy({ constraints }: Pick<RouteOptions, 'constraints'>): ChosenBy | undefined {
   const given = Object.entries(constraints ?? {}).sort(([one], [other]) => (one < other ? -1 : 1))

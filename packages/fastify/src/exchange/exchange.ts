@@ -16,8 +16,7 @@ import type { KeptBody } from '../request/kept-body.ts'
  *   finishing ──the stream broke: the app's error handler answers──▶ open
  *   open, finishing a stream ──the raw response is written to, or no answer in time──▶ raw
  *
- * `raw`: the response is held back as one of `node:http`, by `@oncekey/node`, which then ends the
- * run.
+ * In `raw`, `@oncekey/node` holds the response back as a `node:http` response, and ends the run.
  */
 export interface Exchange {
   readonly coverage: Coverage

@@ -10,7 +10,7 @@ import { watchStream } from './watch-stream.ts'
  * fails). The first such call holds the response back as a `node:http` response, which is then
  * stored and replayed like any other.
  *
- * Not earlier, because holding back costs more than everything a normal reply needs.
+ * Nothing is held back before that, because it costs more than everything a normal reply needs.
  */
 export function watchRaw(exchange: Exchange, reply: FastifyReply): void {
   const { raw } = reply
@@ -79,7 +79,7 @@ function watch(name: Watched): never {
       holdRaw(exchange, reply)
       return (this[name] as Method).apply(this, given)
     }
-    // To its handler the response is already sent; it is being stored.
+    // The handler must see the response as sent, although it is still being stored.
     if (exchange.phase === 'finishing' && name !== 'destroy') return ignore(this, given)
     return (native[name] as Method).apply(this, given)
   } satisfies Method as never

@@ -40,14 +40,14 @@ export function capture(
   } else if (phase === 'finishing') {
     if (payload !== undefined) reply.log.warn(SENT_TWICE)
   } else if (phase !== 'over' || !reply.raw.headersSent) {
-    // Not covered, or a payload that Fastify will reject.
+    // The request is not covered, or Fastify will reject the payload.
     done()
   }
 }
 
 /**
  * `callNotFound()` continues with the hooks of the app's 404 handler, which do not include the
- * route's own. This one does nothing anywhere else.
+ * route's own. For all other requests this hook does nothing.
  */
 export function captureNotFound(
   request: FastifyRequest,

@@ -11,14 +11,14 @@ import { runLast } from './run-last.ts'
 /** How much of a body is kept until the claim: `whole` if options need more than its hash. */
 export type BodyKeeping = 'none' | 'hash' | 'whole'
 
-/** The plugin, and the claim that is made when the framework has let a request in. */
+/** The plugin, and the claim that the framework makes once it has admitted a request. */
 export interface LateIdempotency {
   readonly plugin: (fastify: FastifyInstance) => Promise<void>
   /**
-   * Resolves when the handler may go on: its response is held back from then on. Never resolves
-   * where a replay or a problem was sent instead: nothing of the request is to run any more.
-   * Rejects with what the app's error handling is to see; nothing is claimed then. `parts`: what
-   * beside method and URL had the framework choose this handler, such as a version.
+   * Resolves when the handler may go on; its response is held back from then on. Never resolves if
+   * a replay or a problem was sent instead, so that nothing else of the request runs. Rejects with
+   * errors for the app's error handling; the key is then not claimed. `parts` are facts beside
+   * method and URL by which the framework chose this handler, such as a version.
    */
   claim(
     request: FastifyRequest,
@@ -29,9 +29,10 @@ export interface LateIdempotency {
 }
 
 /**
- * For frameworks on Fastify that decide inside the route's handler who is let in, as NestJS does
- * with its guards: hooks keep the body as it came and hold the response back, and the framework
- * claims at the moment of its choice. `keeping` is asked of each request before its body is read.
+ * For frameworks on Fastify that admit or reject a request inside the route's handler, as NestJS
+ * does with its guards. Hooks keep the body as received and hold the response back, and the
+ * framework claims once it has admitted the request. `keeping` is called for each request before
+ * its body is read.
  */
 export function lateIdempotency(
   keeping: (request: FastifyRequest) => BodyKeeping,

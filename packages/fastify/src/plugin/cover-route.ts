@@ -22,8 +22,8 @@ export function coverRoute(route: RouteOptions, covered: Coverages): void {
   runLast(route, 'preHandler', claim)
   runLast(route, 'onSend', capture)
   const { handler } = route
-  // Records whether the handler still runs when its client disconnects: Fastify then drops what it
-  // returns.
+  // Records whether the handler still runs when its client disconnects: Fastify then drops what the
+  // handler returns.
   route.handler = function idempotent(request, reply) {
     const returned = handler.call(this, request, reply)
     const exchange = exchangeOf(request)

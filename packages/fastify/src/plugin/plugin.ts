@@ -103,9 +103,9 @@ export function mountedTwice(): OncekeyError {
 }
 
 /**
- * Stops claiming first and waits last: a `preClose` hook that takes longer than `pluginTimeout`
- * fails the whole `close()`, and responses that clients wait for are awaited with their connections
- * anyway.
+ * Stops claiming at the beginning of `close()` and waits at its end. `preClose` hooks must not
+ * wait: one that takes longer than `pluginTimeout` fails the whole `close()`. Responses that
+ * clients wait for are awaited with their connections anyway.
  */
 function drainOnClose(fastify: FastifyInstance, covered: Coverages): void {
   let drained: Promise<number> | undefined

@@ -23,7 +23,10 @@ export function putAnswer(reply: FastifyReply, answer: PlainResponse): void {
   }
 }
 
-/** Appends to what is set already. An answer is set once before the hooks run and once after. */
+/**
+ * Appends to the lines that are already set. A line that is already there is not repeated, because
+ * an answer is set once before the hooks run and once after.
+ */
 function addLine(reply: FastifyReply, name: string, value: string): void {
   const there = [reply.getHeader(name) ?? []].flat().map(String)
   if (there.includes(value)) return
@@ -56,7 +59,7 @@ export function exactBody(
   }
   putAnswer(reply, answer)
   const body = bodyOf(answer)
-  // Node encodes the head like the body it is sent with; stored values are bytes.
+  // With a string body Node encodes the head as UTF-8 too, but stored header values are bytes.
   return typeof body !== 'string' || hasAsciiHead(answer) ? body : Buffer.from(body)
 }
 

@@ -6,7 +6,7 @@ import type { Source } from './collect.ts'
 /** What reaches `onSend` after serialization. */
 export type Payload = string | Buffer | Source | ReadableStream | Response | null | undefined
 
-/** Whether Fastify would send it. */
+/** Whether Fastify would send this payload. */
 export function isPayload(payload: unknown): payload is Payload {
   if (payload == null || typeof payload === 'string' || Buffer.isBuffer(payload)) return true
   if (isResponse(payload)) return !payload.bodyUsed && !payload.body?.locked
@@ -37,7 +37,7 @@ function isWebStream(payload: unknown): payload is ReadableStream {
   return typeof (payload as ReadableStream).getReader === 'function'
 }
 
-/** Whether it is a stream, including pre-`Readable` ones. */
+/** Whether a payload is a stream, including streams older than `stream.Readable`. */
 export function isSource(payload: unknown): payload is Source {
   return typeof (payload as Source | null | undefined)?.pipe === 'function'
 }

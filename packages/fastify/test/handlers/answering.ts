@@ -11,7 +11,7 @@ export interface Answering {
   readonly breaks?: true
   /** Needs a plugin or a feature that only Fastify 5 has. */
   readonly only5?: true
-  /** Node and Fastify leave parts behind of a head that they refuse to send. */
+  /** Node and Fastify refuse to send the head, and leave parts of it behind. */
   readonly refused?: true
 }
 

@@ -2,7 +2,7 @@ import { type Covering, keepRawBody, type NodeRequest } from '@oncekey/node'
 import { type KoaContext, parsedBodyOf, routeOf } from './koa-context.ts'
 import type { IdempotencyOptions } from './options.ts'
 
-/** A Koa context in the words of `@oncekey/node`. */
+/** Describes a Koa context in the terms of `@oncekey/node`. */
 export function coveringOf<Ctx extends KoaContext>(
   ctx: Ctx,
   {
@@ -16,7 +16,8 @@ export function coveringOf<Ctx extends KoaContext>(
   > & { readonly maxRequestBytes: number },
 ): Covering<NodeRequest> {
   const { body: parsed, rawBody } = parsedBodyOf(ctx)
-  // The text that a parser kept tells integers over 2^53 apart, which what it made of it does not.
+  // Uses the text that a parser kept, because it tells integers over 2^53 apart and the parsed
+  // value does not.
   if (typeof rawBody === 'string') keepRawBody(ctx.req, undefined, Buffer.from(rawBody))
   return {
     scope: typeof scope === 'string' ? scope : () => scope(ctx),

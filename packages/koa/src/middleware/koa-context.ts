@@ -40,7 +40,7 @@ export function routeOf(ctx: object): string | undefined {
   return typeof pattern === 'string' ? pattern : undefined
 }
 
-/** Whether no middleware has answered yet: Koa would send its own 404. */
+/** Whether no middleware has answered yet, in which case Koa would send its own 404. */
 export function isUnanswered({ body, response }: KoaContext): boolean {
   const { _explicitStatus: hasStatus = false } = response as { _explicitStatus?: boolean }
   return body === undefined && !hasStatus

@@ -18,14 +18,14 @@ export interface IdempotencyMiddleware<Tx, Ctx extends KoaContext> {
   /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(ctx: KoaContext): HandlerContext<Tx>
   /**
-   * On shutdown: new requests get 503, running ones finish. Returns how many did not by the
-   * deadline.
+   * On shutdown: refuses new requests with 503 and lets running ones finish. Returns how many did
+   * not finish by the deadline.
    */
   drain: Engine<Tx>['drain']
 }
 
 /**
- * Makes what runs behind it run once per `Idempotency-Key`, for Koa 2.13+ and 3.
+ * Makes the middleware behind it run once per `Idempotency-Key`, for Koa 2.13+ and 3.
  *
  * Mount it after authentication. A body parser may come before or after: the middleware takes what
  * a parser left, or else reads the body and puts it back.
@@ -94,8 +94,8 @@ async function run(
     if (held.begun) held.abandon(error as Error)
     throw error
   }
-  // No handler, no outcome: the 404 that follows is the router's, and a later deploy may know
-  // better.
+  // Nobody has answered, so Koa sends its 404. The key is released, because a later deploy may have
+  // a route for the request.
   const isOurs = ctx.respond !== false && !held.begun
   if (isOurs && isUnanswered(ctx) && !context.signal.aborted) context.release()
 }

@@ -12,6 +12,6 @@ export interface IdempotencyOptions<Tx, Ctx extends KoaContext> extends EngineOp
    * received
    */
   readonly fingerprint?: (ctx: Ctx, bytes: () => Promise<Uint8Array>) => unknown
-  /** A larger request is refused, 413 `request-too-large`. Bytes. @default 1_048_576 */
+  /** Refuses larger requests with 413 `request-too-large`. Bytes. @default 1_048_576 */
   readonly maxRequestBytes?: number
 }

@@ -7,7 +7,8 @@ import type { Context, Middleware } from 'koa'
 import { listening } from '../../../node/test/http2-front.ts'
 
 /**
- * How Koa joins the adapter contract; `parser` is a body parser that is mounted before, or nothing.
+ * Runs Koa through the adapter contract. `parser` is a body parser that is mounted before, or
+ * nothing.
  */
 export function serveWith(Application: typeof Koa, parser?: Middleware): ServeSite {
   return async (site) => {
@@ -53,7 +54,7 @@ export function serveWith(Application: typeof Koa, parser?: Middleware): ServeSi
   }
 }
 
-/** As koa-onerror does: errors of middleware, and those that come after it, are answered here. */
+/** Answers errors of middleware, and those that come after it, as koa-onerror does. */
 function answerError(this: Context, error: (Error & { code?: string }) | null): void {
   if (error === null || this.headerSent || !this.writable) return
   this.res.statusCode = 500

@@ -10,7 +10,9 @@ interface Request extends NodeRequest {
   idempotency?: HandlerContext
 }
 
-/** On Express: the body is what Nest's parsers made of it, or its bytes with `rawBody: true`. */
+/**
+ * Claims on Express. The body is what Nest's parsers made of it, or its bytes with `rawBody: true`.
+ */
 export async function claimOnExpress(
   context: ExecutionContext,
   { engine, scope, fingerprint, waitMs, maxRequestBytes }: Coverage,
@@ -27,7 +29,7 @@ export async function claimOnExpress(
     ...(parts && { parts }),
     body: { maxBytes: maxRequestBytes as number, hint: HINT },
   }
-  // Express's own error handling, which Nest has answer by the global exception filters.
+  // Express's own error handling, in which Nest's global exception filters answer.
   const fail = http.getNext<(error: unknown) => void>()
   const covered = await coverRequest(engine, req, res, covering, fail)
   if (covered === undefined) return new Promise(() => {})

@@ -7,8 +7,8 @@ import type { Claim } from './runtime.ts'
 type FastifyRequest = Parameters<LateIdempotency['claim']>[0]
 
 /**
- * On Fastify: hooks are put on every route that Nest is about to register, and keep bodies as they
- * came, of requests that may be covered.
+ * Prepares claims on Fastify: puts hooks on every route that Nest is about to register. They keep
+ * the body, as received, of each request that may be covered.
  */
 export async function claimOnFastify(adapter: HttpServer, coverages: Coverages): Promise<Claim> {
   const { lateIdempotency } = await load()
@@ -20,7 +20,7 @@ export async function claimOnFastify(adapter: HttpServer, coverages: Coverages):
   }
 }
 
-/** The route is not known yet, so as much of the body is kept as any of them needs. */
+/** The route is not known yet, so as much of the body is kept as any route needs. */
 function keeping(coverages: Coverages): (request: FastifyRequest) => BodyKeeping {
   const all = coverages.all().map(({ engine }) => engine.options)
   const methods = new Set(all.flatMap((options) => [...options.methods]))

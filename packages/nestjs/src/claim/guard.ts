@@ -10,11 +10,11 @@ import { versionsOf } from '../routes/metadata.ts'
 import { RUNTIME, type Runtime } from './runtime.ts'
 
 /**
- * Claims the key, as the last guard of a route: whoever the other guards do not let in sees no
- * stored answer, and of what is inside (interceptors, pipes, handler, exception filters) nothing
- * runs on a replay, and everything is part of the response that is held back.
+ * Claims the key, as the last guard of a route. A client that the other guards do not let in sees
+ * no stored answer. On a replay nothing behind the guards runs: no interceptor, pipe, handler or
+ * exception filter. On a first run all of these are part of the response that is held back.
  *
- * A class, because Nest injects into nothing else.
+ * It is a class, because Nest injects into nothing else.
  */
 export class IdempotencyGuard implements CanActivate {
   readonly #runtime: Runtime

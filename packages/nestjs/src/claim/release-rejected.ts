@@ -3,8 +3,9 @@ import type { HandlerContext } from '@oncekey/core'
 import { type Observable, tap } from 'rxjs'
 
 /**
- * Frees the key of a request that a pipe refused: its handler did not run, so that the client may
- * correct it under the same key, as on the other adapters, where validation comes before the claim.
+ * Frees the key of a request that a pipe refused. Its handler did not run, so the client may
+ * correct the request under the same key, as on the other adapters, where validation comes before
+ * the claim.
  */
 export const releaseRejected: NestInterceptor = {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -24,5 +25,8 @@ interface Marked {
   [REJECTED_BY_PIPES]?: boolean
 }
 
-/** Nest's own mark, registered for packages that are not of Nest. */
+/**
+ * The symbol with which Nest marks such a request; it is registered globally, for packages outside
+ * Nest.
+ */
 const REJECTED_BY_PIPES: unique symbol = Symbol.for('nestjs:rejected-by-pipes') as never

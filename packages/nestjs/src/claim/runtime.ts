@@ -9,9 +9,9 @@ export interface Runtime {
 }
 
 /**
- * Resolves when the handler may go on; its response is held back from then on. Never resolves where
- * a replay or a problem was sent instead: nothing else of the route runs, and nothing waits for it.
- * `parts`: what beside method and URL had Nest choose this route.
+ * Resolves when the handler may go on; its response is held back from then on. Never resolves if a
+ * replay or a problem was sent instead: nothing else of the route runs, and nothing waits for it.
+ * `parts` are facts beside method and URL by which Nest chose this route.
  */
 export type Claim = (
   context: ExecutionContext,
@@ -19,5 +19,8 @@ export type Claim = (
   parts: readonly string[] | undefined,
 ) => Promise<void>
 
-/** The token's name: Nest prints it in its error if no module provides the token. */
+/**
+ * The injection token. Its text is advice, because Nest prints it in its error if no module
+ * provides the token.
+ */
 export const RUNTIME = 'IdempotencyModule.forRoot({ store, scope })'

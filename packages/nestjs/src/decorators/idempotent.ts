@@ -6,12 +6,12 @@ import { type Class, type Handler, keepOptions, routesOf } from '../routes/metad
 import type { RouteIdempotency } from '../routes/options.ts'
 
 /**
- * Has a route, or every route of a controller, run once per `Idempotency-Key`; with options over
- * those of the module, or with `false`: this route is not covered.
+ * Makes a route, or every route of a controller, run once per `Idempotency-Key`. Options override
+ * those of the module; with `false` the route is not covered.
  *
- * All guards of the route run before, wherever they stand. A replay is sent without any
- * interceptor, pipe or handler. Routes with methods that are not covered (default: all but POST and
- * PATCH) pass untouched.
+ * All guards of the route run before the claim, wherever their decorators are. A replay is sent
+ * without any interceptor, pipe or handler. Routes with methods that are not covered (default: all
+ * but POST and PATCH) pass untouched.
  *
  * @example
  * ```ts
@@ -45,7 +45,10 @@ export function Idempotent(
   }) as ClassDecorator & MethodDecorator
 }
 
-/** On each method and not on the class: guards of a method run after those of its class. */
+/**
+ * The guard is put on each method and not on the class, because guards of a method run after those
+ * of its class.
+ */
 function guard(target: object, name: string, handler: Handler): void {
   UseGuards(IdempotencyGuard)(target, name, { value: handler })
   UseInterceptors(releaseRejected)(target, name, { value: handler })

@@ -9,7 +9,7 @@ import { coverages } from '../routes/coverage.ts'
 import type { IdempotencyOptions } from '../routes/options.ts'
 import { type Modules, prepareRoutes } from './prepare-routes.ts'
 
-/** Options that are made of other providers. */
+/** Options that a factory makes from other providers. */
 export interface IdempotencyAsyncOptions<Tx = unknown> extends Pick<DynamicModule, 'imports'> {
   /** The tokens of the factory's arguments. */
   readonly inject?: readonly Token[]
@@ -19,10 +19,10 @@ export interface IdempotencyAsyncOptions<Tx = unknown> extends Pick<DynamicModul
 
 /**
  * Makes routes with `@Idempotent` run once per `Idempotency-Key`, for Nest 11 and 12 on Express and
- * Fastify. Imported once, in the root module. A class, because Nest takes nothing else for a
+ * Fastify. Import it once, in the root module. It is a class, because Nest takes nothing else for a
  * module.
  *
- * When the application closes, it drains: new requests get 503, running ones finish.
+ * When the application closes, the module drains: new requests get 503, and running ones finish.
  *
  * @example
  * ```ts
@@ -44,14 +44,18 @@ export class IdempotencyModule {
   readonly #runtime: Runtime
   readonly #host: HttpAdapterHost
 
-  /** Options as they are. Throws `OptionsError`. */
+  /** Takes the options themselves. Throws `OptionsError`. */
   static forRoot<Tx>(options: IdempotencyOptions<Tx>): DynamicModule {
-    // Twice, for an error where the mistake is and not where Nest gets to it.
+    // Validated here and again when Nest builds the module, so that the error comes from the line
+    // with the mistake.
     coverages(options)
     return moduleOf({ provide: OPTIONS, useValue: options })
   }
 
-  /** Options that a factory makes of other providers, such as a pool or a `ConfigService`. */
+  /**
+   * Takes a factory that makes the options from other providers, such as a pool or a
+   * `ConfigService`.
+   */
   static forRootAsync<Tx>(options: IdempotencyAsyncOptions<Tx>): DynamicModule {
     if (typeof options?.useFactory !== 'function') {
       throw new OptionsError(
@@ -82,7 +86,10 @@ export class IdempotencyModule {
     }
   }
 
-  /** New requests get 503, running ones finish. Returns how many did not by the deadline. */
+  /**
+   * Refuses new requests with 503 and lets running ones finish. Returns how many did not finish by
+   * the deadline.
+   */
   drain(options?: { readonly deadlineMs?: number }): Promise<number> {
     return this.#runtime.coverages.drain(options)
   }

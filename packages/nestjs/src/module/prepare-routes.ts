@@ -22,8 +22,8 @@ export interface Modules {
 }
 
 /**
- * Once, before Nest registers its routes: has the guard of every decorated route run last, wherever
- * its decorator stands, validates the route's options, and documents it.
+ * Called once, before Nest registers its routes. Makes the guard of every decorated route run last,
+ * wherever its decorator is, validates the route's options, and documents the route.
  */
 export function prepareRoutes(modules: Modules, coverages: Coverages): void {
   for (const { controllers } of modules.values()) {

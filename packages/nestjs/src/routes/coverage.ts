@@ -2,17 +2,20 @@ import { checkScopeOption, createEngine, type Engine, OptionsError } from '@once
 import { type Class, decoratedOptions, type Handler } from './metadata.ts'
 import type { IdempotencyOptions, RouteIdempotency } from './options.ts'
 
-/** An engine, and what of its options is about a request. */
+/** An engine, and those of its options that concern a request. */
 export interface Coverage
   extends Pick<IdempotencyOptions, 'scope' | 'fingerprint' | 'maxRequestBytes' | 'waitMs'> {
   readonly engine: Engine<unknown>
 }
 
 /**
- * Every coverage of an application: the module's, and one for each route that says something else.
+ * Every coverage of an application: the module's, and one for each route with options of its own.
  */
 export interface Coverages {
-  /** The coverage of a route; `undefined` where nothing or `@Idempotent(false)` is said of it. */
+  /**
+   * The coverage of a route; `undefined` for a route without `@Idempotent`, or with
+   * `@Idempotent(false)`.
+   */
   of(type: Class, handler: Handler): Coverage | undefined
   all(): readonly Coverage[]
   drain: Engine<unknown>['drain']

@@ -4,9 +4,9 @@ import type { Coverage } from './coverage.ts'
 import { type Class, type Handler, METHOD } from './metadata.ts'
 
 /**
- * Writes for `@nestjs/swagger` what clients should know of a covered route: the header, and the
- * answers that are not the handler's. Its decorators keep these under the same names; what the app
- * itself has said of a header or a status stays.
+ * Documents a covered route for `@nestjs/swagger`: the header, and the answers that are not the
+ * handler's. Writes the metadata that swagger's own decorators write. What the app itself has said
+ * of a header or a status stays.
  */
 export function documentRoute(
   type: Class,

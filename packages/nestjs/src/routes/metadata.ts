@@ -1,7 +1,8 @@
 import 'reflect-metadata'
 
 /**
- * The keys under which Nest keeps what its decorators say. A test compares them with Nest's own.
+ * The metadata keys under which Nest's decorators keep their arguments. A test compares them with
+ * Nest's own.
  */
 export const GUARDS = '__guards__'
 export const PATH = 'path'
@@ -24,7 +25,7 @@ export function keepOptions(target: object, options: object | false): void {
   Reflect.defineMetadata(OPTIONS, options, target)
 }
 
-/** Every method of a class and of those that it extends that is a route, by its name. */
+/** The routes of a class and of the classes that it extends, by method name. */
 export function routesOf(type: Class): readonly (readonly [name: string, handler: Handler])[] {
   return methodsOf(type).filter(([, handler]) => isRoute(handler))
 }
@@ -48,7 +49,7 @@ export function isRoute(handler: Handler): boolean {
   return Reflect.hasMetadata(PATH, handler)
 }
 
-/** The versions that a route says that it serves, the controller's unless it has its own. */
+/** The versions that a route serves: its own, or else the controller's. */
 export function versionsOf(type: Class, handler: Handler): readonly string[] {
   const said: unknown = Reflect.getMetadata(VERSION, handler) ?? Reflect.getMetadata(VERSION, type)
   return [said ?? []].flat().map(String)

@@ -15,7 +15,7 @@ export interface IdempotencyOptions<Tx = unknown, Req = any> extends EngineOptio
    */
   readonly fingerprint?: (request: Req) => unknown
   /**
-   * On Express: a larger body that no parser has read is refused, 413 `request-too-large`. Bytes.
+   * On Express: refuses a larger body that no parser has read, with 413 `request-too-large`. Bytes.
    * @default 1_048_576
    */
   readonly maxRequestBytes?: number

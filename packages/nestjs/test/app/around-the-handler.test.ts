@@ -68,7 +68,7 @@ class Order {
 
 @Controller('orders')
 class Orders {
-  // Above the guard, which must run first all the same.
+  // Written above the guard, which must run first all the same.
   @Idempotent()
   @UseGuards(Member)
   @UseInterceptors(Envelope)

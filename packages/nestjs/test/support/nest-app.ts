@@ -10,7 +10,7 @@ import type { Platform } from './serve-with-nest.ts'
 
 export const platforms: readonly Platform[] = ['express', 'fastify']
 
-/** What the module is told in most tests: keys are the account's, which a header names. */
+/** The module's options in most tests: a key belongs to the account that a header names. */
 export const options = (store = memoryStore()) => ({
   store,
   scope: (request: { headers: Record<string, string | undefined> }) =>

@@ -26,7 +26,7 @@ import {
 
 export type Platform = 'express' | 'fastify'
 
-/** How a Nest application joins the adapter contract, on either platform. */
+/** Runs a Nest application through the adapter contract, on either platform. */
 export function serveWithNest(platform: Platform): ServeSite {
   return async (site) => {
     const rawBody = site.options.authenticate !== undefined
@@ -130,8 +130,8 @@ class ErrorCodes {
 Catch()(ErrorCodes)
 
 /**
- * As Nest sends what a handler returns; bytes as a handler with `@Res()` does, because Nest has no
- * word for them.
+ * Sends a reply as Nest sends what a handler returns. Bytes are sent as a handler with `@Res()`
+ * sends them, because Nest does not send returned bytes as they are.
  */
 function send(adapter: Adapter, res: AnyResponse, reply: Reply): unknown {
   const { status = 200, headers = [], removed = [], body = { kind: 'none' } } = reply

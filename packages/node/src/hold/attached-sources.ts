@@ -4,8 +4,8 @@ import { CAPTURE, type Capture, type CapturedResponse } from './capture.ts'
 import { abandon } from './finish.ts'
 
 /**
- * Tracks the streams piped into a response, to stop them when another answer is sent, and to notice
- * that a client which hung up unpiped them, so that `end()` will never be called.
+ * Tracks the streams piped into a response: to stop them when another answer is sent, and to notice
+ * when a client that hung up caused them to be unpiped, so that `end()` will never be called.
  */
 export function followSources(capture: Capture): void {
   capture.res.on('pipe', attached)

@@ -14,7 +14,8 @@ export function deafen(res: ServerResponse): void {
   const silence = (name: string, isDone: () => boolean) => {
     const method = methods[name]
     if (method === undefined) return
-    // Until the answer is written, the caller is a slow middleware mounted outside.
+    // Until the answer is written, calls come from a slow middleware mounted outside and are passed
+    // on.
     methods[name] = (...given) => (isDone() ? ignore(res, given) : method.apply(res, given))
   }
   for (const name of ['setHeader', 'setHeaders', 'appendHeader', 'removeHeader', 'writeHead']) {
@@ -41,7 +42,10 @@ function fix(res: ServerResponse, name: 'statusCode' | 'statusMessage'): void {
   Object.defineProperty(res, name, { configurable: true, get: () => value, set: () => {} })
 }
 
-/** Express's default error handler destroys `req.socket`, so that has to ignore it too. */
+/**
+ * Makes the connection ignore calls too, because Express's default error handler destroys
+ * `req.socket`.
+ */
 function shieldConnection(res: ServerResponse): void {
   fix(res, 'statusMessage')
   const { req } = res

@@ -44,7 +44,8 @@ function pass(capture: Capture): void {
   if (whole !== undefined && !capture.beyondAscii) {
     native.end.call(res, whole.chunk, whole.encoding, capture.onEnd)
   } else {
-    // In the handler's pieces, so that Node frames it as it would have framed the original.
+    // The handler's own pieces are written, so that Node frames them as it would have framed the
+    // original.
     if (chunks.length === 0 && !capture.ended) native.flushHeaders.call(res)
     for (const chunk of chunks) native.write.call(res, chunk, 'utf8')
     if (capture.ended) native.end.call(res, undefined, 'utf8', capture.onEnd)
@@ -61,7 +62,7 @@ export function replace(capture: Capture, response: PlainResponse): void {
   const { native, internals } = capture
   const res: ServerResponse = capture.res
   handBack(capture)
-  // Over HTTP/2 a handler may have taken methods off the stream before it was held back.
+  // Over HTTP/2 a handler may have saved the stream's methods before the response was held back.
   if (res.headersSent) {
     giveUp(capture, undefined)
     return
@@ -97,14 +98,17 @@ function fail(capture: Capture, error: unknown): void {
   tellOver(capture)
 }
 
-/** Node 22 and 24 send what is written to a corked response after the final chunk. */
+/**
+ * Uncorks the response. Node 22 and 24 send what is written to a corked response after the final
+ * chunk.
+ */
 function uncork(res: ServerResponse): void {
   while (res.writableCorked > 0) res.uncork()
 }
 
 /**
- * The response will never be complete. The run is undone first, so that the client can retry as
- * soon as it notices.
+ * Ends a response that will never be complete. The run is undone first, so that the client can
+ * retry as soon as it notices.
  */
 export function abandon(capture: Capture, error?: Error): void {
   const { run } = capture
@@ -143,7 +147,10 @@ export function handBack(capture: Capture): void {
   res.destroy = native.destroy
 }
 
-/** The response is being sent or never will be: frees the connection, and tells who waits. */
+/**
+ * Called when the response is being sent or never will be: frees the connection, and tells whoever
+ * waits for the end.
+ */
 export function tellOver(capture: Capture): void {
   capture.releaseConnection?.()
   capture.onOver?.()

@@ -7,11 +7,11 @@ import { abandon } from './finish.ts'
 import { holdStreamWrites } from './held-stream.ts'
 
 /**
- * Holds back the end of a connection. Express and others react to an error after the first byte by
- * destroying the connection. By then a bare response has left, but a held one has not, so
- * destroying waits for it: a handler that fails after it responded harms nobody's response, and
- * neither does one that ends the connection itself. If the handler fails between `write()` and
- * `end()`, nobody will finish the response, and this is the only sign of it.
+ * Holds back the end of a connection. Express and other frameworks destroy the connection when an
+ * error occurs after the first byte. Without us that response has left by then, but a held one has
+ * not, so destroying waits until it has. That way a handler that fails after it responded, or that
+ * ends the connection itself, costs nobody a response. If the handler fails between `write()` and
+ * `end()`, nobody will finish the response, and the call of `destroy` is the only sign of it.
  */
 export function holdConnection(capture: Capture): void {
   const { res } = capture
@@ -57,7 +57,8 @@ function holdQueued(capture: Capture, req: IncomingMessage): void {
   const { socket } = req
   const destroy = (error?: Error): Socket => {
     if (!capture.begun) return socket.destroy(error)
-    // The handler has responded: earlier responses leave, then this one, then the connection ends.
+    // The handler has responded, so earlier responses leave, then this one, and then the connection
+    // ends.
     if (capture.ended || capture.phase === 'over') res.once('finish', () => socket.destroySoon())
     else abandon(capture, error)
     return socket

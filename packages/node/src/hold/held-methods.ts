@@ -37,8 +37,8 @@ function write(this: CapturedResponse, ...given: unknown[]): boolean {
   collect(capture, bytes)
   finishIfTooLarge(capture)
   if (callback !== undefined) process.nextTick(callback)
-  // Returns false, so that the writer waits for `drain`, only once the response is over the size
-  // limit and the run is asked what becomes of it.
+  // Returns true until the response is over the size limit. Then the run is asked what becomes of
+  // the response, and false makes the writer wait for `drain`.
   return capture.phase !== 'finishing'
 }
 
@@ -114,8 +114,8 @@ export function collect(capture: Capture, bytes: Uint8Array): void {
 }
 
 /**
- * Completes only the head of a response that is still being written, when the run does not need the
- * whole body.
+ * Finishes a response that is still being written, with its head alone, once its body is larger
+ * than the run can keep.
  */
 export function finishIfTooLarge(capture: Capture): void {
   if (capture.phase === 'frozen' && capture.size > capture.run.maxResponseBytes) {

@@ -3,9 +3,9 @@ import type { Capture } from './capture.ts'
 import { collect, endBy, finishIfTooLarge } from './held-methods.ts'
 
 /**
- * Intercepts Node's methods that somebody saved before the response was held and that bypass the
- * held ones. They still call `res.writeHead`, which holds the head and leaves them without framing,
- * so they pass bare bytes to the place intercepted here.
+ * Catches what is written with Node's own methods, which somebody saved before the response was
+ * held, and which therefore bypass the held methods. They still call `res.writeHead`, which is held
+ * and sets up no framing, so they pass on bare bytes, to the place that is intercepted here.
  */
 export function catchKeptMethods(capture: Capture): void {
   capture.releaseSends = interceptSends(capture.res, (data, encoding, callback) => {

@@ -5,9 +5,9 @@ import type { Capture } from './capture.ts'
 import { abandon } from './finish.ts'
 
 /**
- * Holds back what a handler writes to the stream of its HTTP/2 response, by having the response
- * write it. A file that is sent by name or descriptor passes the stream by, so its run is undone.
- * Returns what gives the stream its methods back.
+ * Holds back what a handler writes to the stream of its HTTP/2 response: the stream's methods pass
+ * it to the held response. A file that is sent by name or descriptor bypasses these methods, so its
+ * run is undone. Returns a function that gives the stream its own methods back.
  */
 export function holdStreamWrites(capture: Capture, stream: Http2Stream): () => void {
   const { res } = capture

@@ -27,12 +27,12 @@ export interface HeldResponse {
 }
 
 /**
- * Holds back everything written to a response until the run says that it is on record, whether by
- * `write`, `end`, a pipe, a framework's `send`, or Node methods that somebody saved earlier. A
- * complete response goes to `run.complete`. Past `run.maxResponseBytes` its head goes to
- * `run.passThrough`. A response that nobody will finish goes to `run.abandon`. Then what the run's
- * outcome says is sent. `fail` receives what an option of the app threw after the handler; the
- * response is reset first. Without `fail` a 500 is sent.
+ * Holds back everything written to a response until the run says that it is on record, whether it
+ * is written by `write`, `end`, a pipe, a framework's `send`, or Node methods that somebody saved
+ * earlier. A complete response goes to `run.complete`. Past `run.maxResponseBytes` its head goes to
+ * `run.passThrough`. A response that nobody will finish goes to `run.abandon`. After that, what the
+ * run's outcome says is sent. `fail` receives what an option of the app threw after the handler;
+ * the response is reset first. Without `fail` a 500 is sent.
  *
  * The response's own methods are replaced for this one request, because only they see every byte
  * and header. Handlers and loggers see the usual states: `headersSent` is true and headers are
@@ -94,7 +94,10 @@ interface Held extends HeldResponse {
   [CAPTURE]: Capture
 }
 
-/** Methods on a shared prototype, because closures per request cost more than most adapters use. */
+/**
+ * Methods on a shared prototype, because creating closures per request costs more than the few
+ * methods that most adapters use.
+ */
 const HELD = {
   get begun(): boolean {
     return (this as unknown as Held)[CAPTURE].begun

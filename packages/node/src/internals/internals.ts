@@ -147,7 +147,9 @@ const http1: Internals = {
   },
 }
 
-/** Over HTTP/2 these are getters of the stream's state, so own properties shadow them. */
+/**
+ * Over HTTP/2 these states are getters that read the stream's state, so own properties shadow them.
+ */
 const http2: Internals = {
   markHeadSent(res) {
     stands(res, 'headersSent', true)

@@ -37,9 +37,9 @@ export interface Covered<Tx> {
 /**
  * Everything before the handler, for any framework whose handlers write to a `node:http` response.
  * Asks the engine, then either sends an answer (a replay or a problem) and returns `undefined`, or
- * holds the response back and returns what the handler needs. Rejects with what the framework's
- * error handling should see; nothing is claimed then. `fail` receives what it should see after the
- * handler, once everything was undone.
+ * holds the response back and returns what the handler needs. Rejects with errors for the
+ * framework's error handling; the key is then not claimed. Errors that occur after the app's
+ * handler go to `fail`, once everything was undone.
  *
  * @example
  * ```ts

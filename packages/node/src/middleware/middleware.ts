@@ -30,7 +30,7 @@ export interface IdempotencyOptions<Tx, Req extends NodeRequest> extends EngineO
 
 /** The middleware and its functions. */
 export interface IdempotencyMiddleware<Tx, Req extends NodeRequest> {
-  /** Calls `next` without an error when the handler should run, and awaits what it returns. */
+  /** Calls `next` without an error when the handler should run, and awaits what `next` returns. */
   (req: Req, res: ServerResponse, next: (error?: unknown) => unknown): Promise<void>
   /** The context of a covered request, typed by the store. Throws `not-covered` elsewhere. */
   of(req: IncomingMessage): HandlerContext<Tx>
@@ -46,7 +46,7 @@ export interface IdempotencyMiddleware<Tx, Req extends NodeRequest> {
  * servers (their compatibility API) and Connect.
  *
  * No body parser is needed: the middleware reads the body and puts it back. If a parser mounted
- * before it set `req.body`, that counts.
+ * before it has set `req.body`, the fingerprint covers that.
  *
  * @example
  * ```ts

@@ -19,7 +19,7 @@ export interface BodyReading {
   readonly maxBytes?: number
   /** What the error advises if the body was not read. @default how to mount a parser in Express */
   readonly hint?: string
-  /** The parsed body, for a framework whose parser does not put it there. @default `req.body` */
+  /** The parsed body, for a framework whose parser does not set `req.body`. @default `req.body` */
   readonly parsed?: unknown
 }
 
@@ -48,7 +48,7 @@ export function bodyOf(
 
 const NONE: RequestBody = { kind: 'none' }
 
-/** The bytes of a body: those that were kept, or else they are read and put back. */
+/** Returns the bytes of a body: those that were kept, or else reads them and puts them back. */
 export async function bytesOfBody(
   req: NodeRequest,
   res: ServerResponse,
@@ -75,7 +75,8 @@ function parsedBody(req: NodeRequest, body: unknown): RequestBody | undefined {
   if (body instanceof Uint8Array) return { kind: 'bytes', bytes: body }
   if (typeof body === 'string') {
     const bytes = new TextEncoder().encode(body)
-    // A JSON parser turned `"42"` into 42 without quotes, which must not equal the number 42.
+    // A JSON parser turned the string `"42"` into text without quotes, which must not equal the
+    // number 42.
     if (isJson(req) && Number(req.headers['content-length']) !== bytes.length) {
       return { kind: 'parsed', value: body }
     }
@@ -85,7 +86,10 @@ function parsedBody(req: NodeRequest, body: unknown): RequestBody | undefined {
   return undefined
 }
 
-/** Express 4's parsers also leave an empty object when they skipped the body. */
+/**
+ * Whether a parser parsed the body. Express 4's parsers also leave an empty object when they skip a
+ * body.
+ */
 function wasParsed(req: IncomingMessage): boolean {
   const type = req.headers['content-type'] ?? ''
   return req.readableDidRead && /json|x-www-form-urlencoded/i.test(type)
@@ -99,7 +103,7 @@ function isEmptyObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
 
-/** Parsers set `req.body` even when they skip a body. */
+/** The error for a body that the parsers skipped. They set `req.body` even then. */
 function unsupported(req: NodeRequest): OncekeyError {
   const type = req.headers['content-type'] ?? 'no content type'
   const path = (req.originalUrl ?? req.url)?.split('?', 1)[0]

@@ -41,8 +41,8 @@ export async function readBody(
     }
     if (!hasEnded(req)) return undefined
     const bytes = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
-    // In this tick: the end has been reached, and readers are told in the next tick unless there is
-    // data to read.
+    // Put back in this tick: the end has been reached, and unless there is data to read the stream
+    // emits `end` in the next tick.
     if (bytes.length > 0) req.unshift(bytes)
     return bytes
   }

@@ -77,7 +77,10 @@ function routeOf(req: NodeRequest): string | undefined {
   return typeof route?.path === 'string' ? withoutIds(baseUrl) + route.path : undefined
 }
 
-/** Aborts when the client disconnects. A request's own `close` only says that it was read. */
+/**
+ * Aborts when the client disconnects. The request's own `close` event would not tell, because it
+ * comes once the request was read.
+ */
 function goneSignal(res: ServerResponse): AbortSignal {
   const gone = new AbortController()
   if (isGone(res)) gone.abort()
@@ -94,7 +97,7 @@ function headerLines(req: IncomingMessage, name: string): readonly string[] {
   return value.includes(',') ? linesOf(req, name) : [value]
 }
 
-/** `headersDistinct` does not exist for HTTP/2. */
+/** Reads `rawHeaders`, because `headersDistinct` does not exist for HTTP/2. */
 function linesOf({ rawHeaders }: IncomingMessage, name: string): readonly string[] {
   const lines: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -18,8 +18,8 @@ export function writeResponse(res: ServerResponse, response: PlainResponse): voi
   res.statusCode = response.status
   if (response.reason !== undefined && !isHttp2(res)) res.statusMessage = response.reason
   if (res.hasHeader('transfer-encoding')) unsetHeader(res, 'transfer-encoding')
-  // Omitted with 204 and 304 (RFC 9110 section 8.6). Otherwise set explicitly, or Node would use
-  // chunks; for HEAD it is the first response's own length, if any.
+  // The length is omitted with 204 and 304 (RFC 9110 section 8.6). Otherwise it is set explicitly,
+  // because Node would use chunks. To HEAD, the replay has the first response's own length, if any.
   if (!isWithoutBody(res, response.status)) res.setHeader('content-length', response.body.length)
   // Written apart from `end`, because Node would treat it as text and corrupt a non-ASCII
   // Content-Disposition.

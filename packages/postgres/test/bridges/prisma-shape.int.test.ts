@@ -8,8 +8,9 @@ import { testDatabase } from '../database/test-database.ts'
 import { fromPrisma } from './snippets/prisma.ts'
 
 /**
- * What a Prisma client with a driver adapter shows of itself: interactive transactions, whose
- * object has raw statements and no pool, and rows of JavaScript values. Over a real server.
+ * A client that looks like a Prisma client with a driver adapter: it has interactive transactions
+ * whose object has raw statements and no pool, and rows of JavaScript values. It runs on a real
+ * server.
  */
 function prismaOn(pool: Pool) {
   return {

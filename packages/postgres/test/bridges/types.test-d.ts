@@ -97,11 +97,11 @@ declare const dataSource: DataSource
 const onTypeorm = () => fromTypeorm(dataSource)
 isTrue<Equals<Tx<ReturnType<typeof onTypeorm>>, EntityManager>>()
 
-// PGlite keeps its own type.
+// PGlite's own transaction type is kept.
 const embedded = () => fromPglite(db)
 isTrue<Equals<Tx<ReturnType<typeof embedded>>, PgliteTransaction>>()
 
-// Everything that takes a pool takes each of them.
+// Every function that takes a pool also takes each of these clients.
 await migrate(onPglite())
 await migrate(onPostgresJs(), { schema: 'mine' })
 await migrate(js())

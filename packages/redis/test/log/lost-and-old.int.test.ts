@@ -65,7 +65,7 @@ describe('retention', () => {
     await movedBack('gone', 'silent_at', 3_600_000)
     expect(await log.maintain()).toMatchObject({ dropped: 20, abandoned: ['gone'], missing: [] })
     expect(await log.maintain()).toMatchObject({ abandoned: [], missing: [] })
-    // The consumer comes back, and holds events back again.
+    // The consumer comes back, and keeps events from being deleted again.
     await log.subscribe({ consumer: 'gone', types: null, startAt: 'beginning' })
     await write(log, 5)
     await pass(log, alive, 'alive')
@@ -84,7 +84,7 @@ describe('retention', () => {
     expect(await log.deadLetters.count({ origin: 'alive' })).toBe(1)
   })
 
-  /** As if no relay had run it for this long. */
+  /** Changes the consumer as if no relay had run it for this long. */
   const grownSilent = (consumer: string, ms: number) => movedBack(consumer, 'seen', ms)
 
   async function movedBack(consumer: string, time: 'seen' | 'silent_at', ms: number) {

@@ -17,7 +17,7 @@ import { redriveOfRuns } from '../statements/redrive-kind.ts'
 import type { LastFailureJson, RetryingRunRow } from '../statements/retrying-runs.ts'
 import type { WholeRunJson } from '../statements/runs.ts'
 
-/** Presents runs that are stuck or could not be undone as dead letters. */
+/** Runs that are stuck or could not be undone, in the form of dead letters. */
 export function sagaDeadLetters<Tx>(
   runner: RunsState<Tx>,
   resumed: () => void = () => {},

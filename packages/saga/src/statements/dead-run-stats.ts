@@ -29,7 +29,9 @@ export interface DeadRunGroupJson {
   readonly message: string
 }
 
-/** Number, age and rates of dead runs. */
+/**
+ * The number of dead runs, their age, and how many became dead or were resolved in the last hour.
+ */
 export function deadRunStats(schema: string): () => Statement<{ stats: string }> {
   const text = `
     select json_build_object(
@@ -49,7 +51,7 @@ export function deadRunStats(schema: string): () => Statement<{ stats: string }>
 export interface DeadRunStatsJson {
   readonly depth: number
   readonly oldest_age_ms: number | null
-  /** In the last hour, of the runs that are still dead. */
+  /** How many became dead in the last hour and still are. */
   readonly arrived: number
   readonly drained: number
 }

@@ -18,7 +18,7 @@ export const isMeant = `r.state in ('stuck', 'compensation-failed')
         and ($9::timestamptz is null or r.stuck_at > $9::timestamptz)`
 
 export function filterValues(given: DeadLetterFilter): SqlValue[] {
-  // Sagas cannot be retired, so nothing matches.
+  // A saga cannot be retired, so a filter for retired letters matches nothing.
   const filter: DeadLetterFilter = given.retired === true ? { ids: [] } : given
   return [
     filter.ids === undefined ? null : JSON.stringify(filter.ids),
@@ -33,7 +33,9 @@ export function filterValues(given: DeadLetterFilter): SqlValue[] {
   ]
 }
 
-/** A run as its dead letter needs it, with times in microseconds. It needs a table called `r`. */
+/**
+ * A run with what its dead letter needs, with times in microseconds. It needs a table called `r`.
+ */
 export function deadRun(schema: string): string {
   const at = (column: string) => `floor(extract(epoch from ${column}) * 1000000)`
   return `json_build_object('id', r.id, 'saga', r.saga, 'state', r.state, 'stuck', r.stuck,
@@ -55,7 +57,7 @@ export interface DeadRunJson {
   readonly note: string | null
 }
 
-/** Dead runs, the longest dead first. `after` is the last one of the previous page. */
+/** Lists dead runs, the longest dead first. `after` is the last run of the page before. */
 export function listDeadRuns(
   schema: string,
 ): (
@@ -103,8 +105,8 @@ export function countDeadRuns(
 }
 
 /**
- * Makes dead runs continue, the longest dead first. Each is checked again under its own lock, so a
- * run that somebody else resumed meanwhile is left alone.
+ * Lets dead runs continue, the longest dead first. Each is checked again under its own lock, so a
+ * run that somebody else has resumed meanwhile is not changed.
  */
 export function redriveDeadRuns(
   schema: string,

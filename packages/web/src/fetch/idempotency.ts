@@ -41,8 +41,8 @@ export type Handler<Rest extends unknown[], Req extends Request = Request> = (
 ) => Response | Promise<Response>
 
 /**
- * Wraps handlers, and has their functions. `Req` is the framework's request type, such as
- * `NextRequest`.
+ * Wraps handlers. Its members are for all handlers that it has wrapped. `Req` is the framework's
+ * request type, such as `NextRequest`.
  */
 export interface IdempotencyWrapper<Tx, Req extends Request = Request> {
   <Given extends Req, Rest extends unknown[]>(
@@ -117,8 +117,8 @@ export function idempotency<Tx, Req extends Request = Request>(
 }
 
 /**
- * A copy that `fingerprint` may read, or the request itself, for its headers, if it cannot be
- * copied.
+ * A copy that `fingerprint` may read. If the request cannot be copied, the request itself, whose
+ * headers can still be read.
  */
 function unread<Req extends Request>(request: Req): Req {
   return request.bodyUsed ? request : (copyOf(request) as Req)

@@ -60,7 +60,7 @@ async function answerOf(
     const { response } = first
     return isSent(response) ? response.sent : captureResponse(run, response, exchange)
   }
-  // Nobody waits for its result or its error any more.
+  // Nobody waits for the handler's result or error any more.
   handled
     .then((late) => {
       if (late.kind !== 'response' || isSent(late.response)) return undefined

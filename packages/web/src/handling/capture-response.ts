@@ -10,7 +10,8 @@ export interface Exchange {
   readonly method: string
   readonly before: Headers
   /**
-   * The content type that the server adds to a body without one; it is stored with the response.
+   * The content type that the server adds to a body without a content type; it is stored with the
+   * response.
    */
   readonly impliedType?: string | undefined
 }
@@ -74,10 +75,11 @@ type Head = Pick<Response, 'status' | 'statusText' | 'headers'>
 const EMPTY: Collected = { kind: 'whole', bytes: new Uint8Array() }
 
 /**
- * Copied when returned, so that what is sent equals what is stored, whatever the handler does
- * later; `undefined` where it is no response. Throws what the response does: that of
- * @hono/node-server is made when it is first looked at. Its headers come first, because version 1
- * makes it without the changes that they have seen by then.
+ * Copies status and headers as soon as the handler returns, so that what is sent equals what is
+ * stored, whatever the handler does later; `undefined` if the value is no response. Throws what
+ * reading the response throws, because a response of @hono/node-server is made only when it is
+ * first read. The headers are read first, because version 1 makes the response without the changes
+ * that were made to its headers until then.
  */
 function headOf(response: unknown): Head | undefined {
   const { headers: own, status } = (response ?? {}) as Partial<Response>

@@ -4,11 +4,11 @@ import type { Context } from 'hono'
 type AnyContext = Context<any>
 
 /**
- * @hono/node-server writes this content type where a Response has none, and a handler that writes
- * to the response of Node may leave it out. So that both are replayed as they left, the record has
- * the type that was added, and a record without one is of a response without one. To a Response
- * without a body only version 1 adds it, and which version it is cannot be told: there it is left
- * out.
+ * The content type that @hono/node-server adds to a Response without one. A handler that writes to
+ * Node's response may send none. So that both are replayed as they were sent, the record has the
+ * type that the server added, and a record without a type belongs to a response without one. To a
+ * Response without a body only version 1 adds the type, and the version cannot be told, so for such
+ * a Response the type is left out.
  */
 export function impliedType({ env }: AnyContext): string | undefined {
   return nodeResponse(env) === undefined ? undefined : 'text/plain; charset=UTF-8'

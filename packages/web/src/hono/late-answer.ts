@@ -20,7 +20,8 @@ export interface LateAnswers {
  *
  * - no cookie, whether by `c.header`, `c.res.headers` or another response;
  * - another response only if it is derived from the current one: from its body, or by code that has
- *   read it, as compressors and entity tags do. What `onError` makes of a late error is not.
+ *   read it, as compressors and entity tags do. A response that `onError` makes of a late error is
+ *   not derived from it.
  *
  * Call it before the handler, which may save `c.header` for later.
  */
@@ -74,8 +75,8 @@ function refuseOtherResponses(c: AnyContext): void {
 }
 
 /**
- * `body` is the body that `before` was set with. Cloning gives both the clone and the original new
- * ones.
+ * Whether `next` is derived from `before`. `body` is the body that `before` was set with: cloning
+ * gives both the clone and the original new bodies.
  */
 function isMadeOf(next: Response, before: Response, body: Response['body']): boolean {
   if (before.body === null) return next.body === null && next.status === before.status

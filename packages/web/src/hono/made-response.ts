@@ -1,7 +1,8 @@
 /**
- * Makes a response of @hono/node-server, which puts a class of its own in the place of the global
- * one. It holds what its constructor was given, and is made when its body or its state is first
- * looked at: in version 1 without what happened to its headers since, which are put back here.
+ * Makes sure that the real response behind a response of @hono/node-server exists. That package
+ * replaces the global `Response` with a class that only keeps the constructor's arguments, and
+ * makes the real response when its body or its state is first read. Version 1 then loses the
+ * changes that were made to the headers before, so they are put back here.
  */
 export function made(response: Response): Response {
   const lines = [...response.headers]

@@ -4,7 +4,10 @@ import { made } from './made-response.ts'
 
 /** The Node response behind a Hono context, held back once a handler accesses it. */
 export interface RawResponse {
-  /** Whether the handler responded through it, or the run was interrupted after it had begun to. */
+  /**
+   * Whether the handler responded through the Node response, or had begun to when the run was
+   * interrupted.
+   */
   readonly isUsed: boolean
   /**
    * Call it when the handler has returned or failed. `true`: the Node response is the handler's
@@ -74,8 +77,8 @@ export async function watchRawResponse(
 }
 
 /**
- * Tells @hono/node-server that somebody else sends the response. Version 2 sees it only on a
- * Response that is made; any other it sends.
+ * Tells @hono/node-server that somebody else sends the response. Version 2 recognizes the header
+ * only on a Response that was really made; see {@link made}. It sends any other.
  */
 export function alreadySent(): Response {
   return made(new Response(null, { headers: { [ALREADY_SENT]: 'true' } }))

@@ -6,9 +6,9 @@ export type Collected =
   | { readonly kind: 'part'; readonly chunks: readonly Uint8Array[] }
 
 /**
- * Reads to the end, or at most two chunks past `maxBytes`, and nothing if that is 0. Two, because a
- * body that is complete at once is a single chunk of any size, and only the second read shows that
- * it was all.
+ * Reads to the end, or at most two chunks past `maxBytes`; reads nothing if `maxBytes` is 0. Two
+ * chunks, because a body that is complete at once is a single chunk of any size, and only the
+ * second read shows that it was all.
  */
 export async function collect(reader: Reader, maxBytes: number): Promise<Collected> {
   const chunks: Uint8Array[] = []
@@ -29,7 +29,7 @@ export async function collect(reader: Reader, maxBytes: number): Promise<Collect
 }
 
 /**
- * A copy, because a source may reuse its buffer. `slice` does not copy for Node's own bytes. A
+ * A copy, because a source may reuse its buffer. A `slice` of Node's own `Buffer` does not copy. A
  * string becomes UTF-8, as in @hono/node-server; anything else is refused.
  */
 function copied(chunk: unknown): Uint8Array<ArrayBuffer> {

@@ -1,10 +1,10 @@
 import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
 import { collect } from './collect.ts'
 
-/** What the adapter knows of a request and the `Request` itself does not say. */
+/** What the adapter knows about a request beyond what the `Request` itself says. */
 export interface RequestReading {
   readonly scope: EngineRequest['scope']
-  /** What options of the app that are functions are called with. */
+  /** The argument that the app's functions are called with. */
   readonly native: unknown
   readonly route?: () => string | undefined
   /** Calls the app's own `fingerprint`, if it has one. */
@@ -13,7 +13,7 @@ export interface RequestReading {
    * Called if the body was already read: returns its bytes, or `undefined` where nobody kept them.
    */
   readonly readBefore: () => Promise<Uint8Array | undefined>
-  /** What the error advises then. */
+  /** What the error advises if nobody kept them. */
   readonly hint: string
   readonly maxRequestBytes: number
 }

@@ -7,7 +7,7 @@ import { secureHeaders } from 'hono/secure-headers'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { NodeServer } from './versions.ts'
 
-/** What a handler does with a Response of its own is what leaves, on each version of the server. */
+/** Whatever a handler does with its own Response is what leaves, on each version of the server. */
 export function describeOwnResponses({ serve }: NodeServer): void {
   const closing: (() => Promise<unknown>)[] = []
   afterEach(async () => {
@@ -44,7 +44,8 @@ export function describeOwnResponses({ serve }: NodeServer): void {
     return response
   }
 
-  // Version 1 of the server makes the Response again without them once its body is looked at.
+  // When the body is first read, version 1 of the server makes the Response again, without these
+  // headers.
   describe('the headers that a handler changed on its Response', () => {
     const handlers: Record<string, () => Response> = {
       'of text': () => changed(new Response('text', { headers: { 'x-kind': '1' } })),

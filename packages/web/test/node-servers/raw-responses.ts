@@ -9,9 +9,7 @@ import type { NodeServer } from './versions.ts'
 
 type NodeContext = Pick<Context<{ Bindings: HttpBindings }>, 'env' | 'json'>
 
-/**
- * What a handler that writes to the response of Node is promised, on each version of the server.
- */
+/** What is promised to a handler that writes to Node's response, on each version of the server. */
 export function describeRawResponses({ serve, RESPONSE_ALREADY_SENT }: NodeServer): void {
   const closing: (() => Promise<unknown>)[] = []
   afterEach(async () => {
@@ -93,7 +91,7 @@ export function describeRawResponses({ serve, RESPONSE_ALREADY_SENT }: NodeServe
       }
     })
 
-    // Version 1 of the server adds one there, version 2 does not.
+    // Version 1 of the server adds a type to such a Response, version 2 does not.
     test('is missing from a Response without a body, and from its replay', async () => {
       for (const answer of [
         () => new Response(null, { status: 201 }),

@@ -195,14 +195,14 @@ function deadLetterOf(json: DeadLetterJson): DeadLetter {
   }
 }
 
-/** A delivery that was dead and is pending or delivered now was redriven. */
+/** A delivery that was dead, and is pending or delivered at present, was redriven. */
 function resolutionOf({ state, deadAt, isReplaced }: DeadLetterJson): DeadLetter['resolution'] {
   if (state === 'dead' || deadAt === null) return null
   if (isReplaced) return 'replaced'
   return state === 'pending' || state === 'delivered' ? 'redriven' : 'discarded'
 }
 
-/** A receiver's refusal as an error: its status and the beginning of its answer. */
+/** A receiver's refusal in the form of an error: the status and the beginning of the answer. */
 function errorOf({
   error,
   status,

@@ -20,7 +20,7 @@ export const deadLetterCondition: string = `
           and ($9::timestamptz is null or d.died_at > $9::timestamptz)`
 
 export function deadLetterConditionValues(given: DeadLetterFilter): SqlValue[] {
-  // Endpoints are not retired as consumers are, so no dead letter has a retired origin.
+  // Endpoints are not retired as consumers are, so a filter for retired letters matches none.
   const filter: DeadLetterFilter = given.retired === true ? { ids: [] } : given
   return [
     filter.ids === undefined ? null : JSON.stringify(filter.ids.filter(isDeliveryId)),

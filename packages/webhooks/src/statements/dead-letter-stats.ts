@@ -1,8 +1,8 @@
 import type { Statement } from '@oncekey/postgres/client'
 
 /**
- * Counts dead letters: how many there are, how many came and went in the last hour, and why they
- * died.
+ * Counts dead letters: how many there are, how many became dead or were resolved in the last hour,
+ * and for what reasons.
  */
 export function deadLetterStats(schema: string): Statement<{ stats: string }> {
   return {

@@ -49,7 +49,7 @@ export function deadLetterTables(schema: string): string {
   return `${schema}.webhook_deliveries d ${joinedTables(schema)}`
 }
 
-/** The same beside deliveries that the statement already calls `d`. */
+/** The same tables for a statement that has its own `d`. */
 export function joinedTables(schema: string): string {
   return `join ${schema}.webhook_messages m on m.id = d.message_id
         left join lateral (
@@ -85,10 +85,10 @@ export function listDeadLetters(
 }
 
 /**
- * Lists deliveries that have failed and will be retried, by endpoint and due time: in the order of
- * the index by which workers find them. That index also holds deliveries that were never tried, and
- * those of other types. `looked` bounds how many rows are read, and `is_meant` says which of them
- * were asked for.
+ * Lists deliveries that have failed and will be retried, by endpoint and due time, which is the
+ * order of the index that workers use. That index also holds deliveries that were never tried, and
+ * those of other types. So `looked` limits how many rows are read, and `is_meant` says which of
+ * them match.
  */
 export function listRetrying(
   schema: string,
@@ -171,7 +171,7 @@ export function countDeadLetters(
 
 /**
  * Redrives the oldest matching dead letters, with one audit entry. Each keeps its event id and
- * begins its schedule anew.
+ * begins its retry schedule anew.
  */
 export function redriveDeadLetters(
   schema: string,

@@ -19,14 +19,14 @@ export interface Database {
    */
   leaseLeftMs(key: string): Promise<number | undefined>
   /**
-   * What dead processes have left, in words: attempts on this key, locks, transactions and
+   * Describes what dead processes have left: attempts on this key, locks, transactions and
    * connections.
    */
   leftOver(key: string): Promise<string[]>
   stop(): Promise<void>
 }
 
-/** Whether a client has sent all of these on one connection, in this order. */
+/** Returns a test for whether a client has sent all of `parts` on one connection, in this order. */
 export function all(...parts: readonly string[]): (sent: Buffer) => boolean {
   return (sent) => {
     let at = 0

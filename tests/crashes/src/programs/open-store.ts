@@ -47,7 +47,7 @@ async function onPostgres(options: ServerOptions): Promise<OpenStore> {
   }
 }
 
-/** Handlers have no transaction here, so their writes are not covered by any promise. */
+/** Handlers have no transaction on Redis, so nothing is promised about their writes. */
 function onRedis({ databaseUrl, outsideUrl, stops }: ServerOptions): OpenStore {
   const outside = connected(outsideUrl)
   const open = (): Store =>

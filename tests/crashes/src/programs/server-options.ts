@@ -26,7 +26,7 @@ export interface OrderRequest {
   readonly order: string
   /** Its answer is larger than what the kernel buffers for a client that does not read. */
   readonly large: boolean
-  /** Its handler uses no transaction, and writes outside of it. */
+  /** The handler of the request uses no transaction, and writes outside of any. */
   readonly outside: boolean
 }
 
@@ -37,8 +37,8 @@ export type Serving = Readonly<Record<Adapter, { readonly retake: string; readon
 export const LEASE_MS = 1_500
 
 /**
- * Longer than any test, so that whatever becomes free during a test does so for another reason.
- * Milliseconds.
+ * Longer than any test, so that a key that becomes free during a test does so for another reason
+ * than this time. Milliseconds.
  */
 export const NEVER_MS = 300_000
 

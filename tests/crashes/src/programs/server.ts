@@ -1,5 +1,5 @@
-// A server with every adapter, for tests to kill, or the server that replaces it. When a request
-// reaches the point where it stops, the server prints a line.
+// A server with every adapter, which tests kill, or the server that replaces it. When a request has
+// reached the point at which it has to stop, the server prints a line.
 import { randomUUID } from 'node:crypto'
 import type { ServeSite, SiteHandler } from '@oncekey/conformance'
 import type { Store, WhenUnknown } from '@oncekey/core'
@@ -60,14 +60,16 @@ async function serve(serveSite: ServeSite, whenUnknown: WhenUnknown): Promise<st
   return `${url}/orders`
 }
 
-/** Stops here for ever if the process is to die while the request is at this point. */
+/**
+ * Waits for ever if the key says that the process has to die while the request is at this point.
+ */
 async function reached(point: string, key: string | undefined): Promise<void> {
   if (!options.stops || key === undefined || pointOf(key) !== point) return
   console.log(`reached ${key}`)
   await new Promise(() => {})
 }
 
-/** The store, with a stop behind its completion. */
+/** The store, with a point to stop after its completion. */
 function stopping(store: Store): Store {
   return {
     ...store,

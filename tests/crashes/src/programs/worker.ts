@@ -1,4 +1,4 @@
-// Migrates or purges several schemas at once, and is killed while it does.
+// Migrates or purges several schemas at once; tests kill it while it does.
 import { migrate, purge } from '@oncekey/postgres'
 import { Pool } from 'pg'
 import type { WorkerOptions } from './worker-options.ts'
@@ -12,7 +12,7 @@ await Promise.all(
 )
 console.log('done')
 
-/** The limit of a round identifies it. */
+/** Each round has another limit, by which tests recognise its statements. */
 async function purgeAll(client: Pool, { schema }: { schema: string }): Promise<void> {
   for (let limit = 21; (await purge(client, { schema, limit })).more; limit++);
 }

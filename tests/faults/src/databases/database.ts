@@ -2,15 +2,20 @@ import type { Findings, Ledger } from '../ledger.ts'
 import type { DatabaseAddress } from '../programs/server-options.ts'
 import type { Random } from '../random.ts'
 
-/** The server below all of them, what can be done to it, and what can be read from it. */
+/** The database of all servers of the shop, its faults, and what can be read from it. */
 export interface Database {
-  /** The ports of its servers. Each has a proxy, on the way of every server of the shop. */
+  /**
+   * The ports of the database's servers. Every server of the shop reaches each of them through a
+   * proxy of its own.
+   */
   readonly ports: readonly number[]
-  /** Its address through the given ports, which lead to those servers in the same order. */
+  /** The address of the database through the given ports of proxies, in the order of `ports`. */
   reachedBy(ports: readonly number[]): DatabaseAddress
-  /** The bytes with which a client has something stored: the answer to these is worth losing. */
+  /**
+   * Matches the bytes of a completion: the fault that loses an answer loses the answer to these.
+   */
   readonly completion: RegExp
-  /** Each breaks it and mends it again. */
+  /** Each fault breaks the database and mends it again. */
   readonly faults: Readonly<Record<string, (random: Random, shop: Shop) => Promise<void>>>
   /** How often each order took effect. */
   effects(): Promise<Map<string, string[]>>
@@ -22,16 +27,16 @@ export interface Database {
   readonly mayLose: boolean
   /** The attempts, locks and transactions that are still there, in words. */
   leftOver(): Promise<string[]>
-  /** Its faults take long and need traffic, so orders wait for them. */
+  /** The database's faults take long and need traffic, so orders wait until a fault is over. */
   readonly ordersWait?: boolean
-  /** Resolves when it has recovered from all faults. */
+  /** Resolves when the database has recovered from all faults. */
   whole(): Promise<void>
   /** The settings that the result depends on. */
   readonly settings: string
   stop(): Promise<void>
 }
 
-/** What a fault of the database can see of the rest. */
+/** The parts of the shop that a fault of the database can use. */
 export interface Shop {
   readonly urls: readonly string[]
   /** Whether an order has been charged, which means that its handler has started. */
@@ -39,7 +44,7 @@ export interface Shop {
   readonly book: Pick<Ledger, 'lost'> & { readonly findings: Pick<Findings, 'ranOnReplica'> }
 }
 
-/** Adds to the entry of a name. */
+/** Adds a value to the list under a name. */
 export function note(all: Map<string, string[]>, name: string, value: string): void {
   const known = all.get(name)
   if (known === undefined) all.set(name, [value])

@@ -24,16 +24,16 @@ interface Pair {
   primary: PostgresServer
   standby: PostgresStandby
   readonly isSynchronous: boolean
-  /** Where the shop expects its database. */
+  /** The address at which the shop expects its database. */
   readonly address: TcpProxy
   readonly onRecord: OnRecord
 }
 
-/** What a server has that a failover may lose. */
+/** Data on a server that a failover may lose. */
 export interface OnRecord {
-  /** The names by which a ledger knows it. */
+  /** The names by which the ledger knows the data on this server. */
   readonly names: (pool: Pool) => Promise<Set<string>>
-  /** A number that grows with them, for callers that ask often. */
+  /** A number that grows with the data, and is cheap enough to ask for often. */
   readonly count: (pool: Pool) => Promise<number>
 }
 
@@ -76,7 +76,8 @@ export async function startReplicatedDatabase(
 
 function standbyFaults(pair: Pair): Database['faults'] {
   return {
-    // Under synchronous replication COMMIT waits meanwhile, for longer than the store does.
+    // While the standby is away, COMMIT waits under synchronous replication, for longer than the
+    // store waits for it.
     async 'standby away'(random) {
       pair.standby.cutOff()
       await sleep(random.between(200, 5_000))
@@ -121,8 +122,9 @@ async function commitsWait(pool: Pool): Promise<boolean> {
 }
 
 /**
- * The primary dies, its standby takes over, and the shop is led there after its state was read.
- * Returns what the dead primary had on record and the standby does not, which is lost.
+ * Kills the primary and promotes its standby. The shop is redirected only after the state of both
+ * was read. Returns what was on record on the dead primary and is not on the standby: the failover
+ * lost it.
  */
 async function failOver(pair: Pair): Promise<string[]> {
   const { primary: old, standby: promoted, address, isSynchronous, onRecord } = pair
@@ -135,7 +137,7 @@ async function failOver(pair: Pair): Promise<string[]> {
   address.retarget(promoted.port)
   await address.accept()
 
-  // Nothing is led there any more, and its state is read.
+  // The old primary is restarted to read its state; no client of the shop is led to it.
   await old.restart()
   const had = await asked(old, onRecord.names)
   await old.stop()
@@ -149,7 +151,9 @@ const receipts: OnRecord = {
   count: async (pool) => (await recordedBodies(pool)).size,
 }
 
-/** An order that no server may run now. Its key is used for nothing else. */
+/**
+ * Sends an order that no server may run while the pool is on a standby. No other order has its key.
+ */
 async function probe({ urls, hasBegun, book }: Shop, order: string): Promise<void> {
   await Promise.all(
     urls.map(async (url, index) => {

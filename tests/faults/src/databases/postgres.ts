@@ -58,7 +58,7 @@ export async function createBooks(server: PostgresServer): Promise<void> {
   })
 }
 
-/** Reads from whichever server is current at the time of the call. */
+/** Reads from the server that is current at the time of the call. */
 export function postgresBooks(server: () => PostgresServer) {
   const pairs = (sql: string) => asked(server(), (pool) => byKey(pool, sql))
   return {
@@ -96,7 +96,8 @@ export function passingFaults(current: () => PostgresServer): Database['faults']
       await Promise.all(held.map((client) => client.end().catch(() => {})))
     },
 
-    // Handlers wait in the middle of their transactions until no place is left for another.
+    // Handlers wait in the middle of their transactions until all connections of all pools are
+    // taken.
     async 'table locked'(random) {
       await asked(current(), async (pool) => {
         const client = await pool.connect()
@@ -162,7 +163,7 @@ async function byKey(pool: Pool, sql: string): Promise<Map<string, string[]>> {
   return all
 }
 
-/** Bodies as text, which all answers of the shop are. */
+/** Returns the bodies as text, because all answers of the shop are text. */
 export async function recordedBodies(pool: Pool): Promise<Set<string>> {
   const { rows } = await pool.query<{ body: string }>(
     `select convert_from(body, 'UTF8') as body from oncekey.records where body is not null`,
@@ -181,7 +182,7 @@ async function openTransactions(pool: Pool): Promise<string[]> {
   return rows.map(({ what }) => what)
 }
 
-/** Opens connections until the server refuses any more. */
+/** Opens connections until the server refuses more. */
 async function holdConnections({ url }: PostgresServer): Promise<Client[]> {
   const held: Client[] = []
   for (;;) {
@@ -204,12 +205,15 @@ function fill(folder: string, filler: string): void {
       writeFileSync(filler, chunk.subarray(0, Math.min(left, chunk.length)), { flag: 'a' })
     }
   } catch (error) {
-    // Other writers write, too, so the disk may be full before.
+    // The disk may be full earlier, because others write to it, too.
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
   }
 }
 
-/** Without room for its log a server stops; an operator makes room and starts it again. */
+/**
+ * A server that has no room for its WAL stops. Does what an operator would do: makes room and
+ * starts it again.
+ */
 async function bringBack(server: PostgresServer): Promise<void> {
   const client = new Client({ connectionString: server.url, connectionTimeoutMillis: 5_000 })
   client.on('error', () => {})

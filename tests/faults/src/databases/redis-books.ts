@@ -1,7 +1,10 @@
 import { Redis } from 'ioredis'
 import { type Database, note } from './database.ts'
 
-/** What is stored in Redis, where effects are the events. `url` is asked for anew each time. */
+/**
+ * Reads what is stored in Redis, where the events are the effects. `url` is called anew for each
+ * read.
+ */
 export function redisBooks(
   url: () => string | Promise<string>,
 ): Pick<Database, 'effects' | 'events' | 'leftOver'> {

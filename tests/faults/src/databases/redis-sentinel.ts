@@ -52,7 +52,8 @@ export async function startSentinelDatabase(
     ...redisBooks(async () => (await whole(group)).url),
     async whole() {
       await whole(group)
-      // While the books are read, no primary is to be replaced because the machine is busy.
+      // While the books are read, sentinels must not replace a primary only because the machine is
+      // busy.
       await setDownAfter(group, 60_000)
     },
     stop: group.stop,
@@ -60,8 +61,8 @@ export async function startSentinelDatabase(
 }
 
 /**
- * Each fault starts with a complete group, and one that removes the primary lasts until another is
- * chosen.
+ * Each fault waits for a complete group before it begins. A fault that removes the primary lasts
+ * until another primary is chosen.
  */
 function failoverFaults(group: SentinelGroup): Database['faults'] {
   const anyReplica = async (random: Random): Promise<RedisServer> => {
@@ -78,7 +79,8 @@ function failoverFaults(group: SentinelGroup): Database['faults'] {
       await primary.restart()
     },
 
-    // It may be back before anybody has noticed, or in the middle of an election.
+    // The primary may be back before any sentinel has noticed its end, or in the middle of an
+    // election.
     async 'primary restarted'(random) {
       const primary = await whole(group)
       await primary.crash()
@@ -86,7 +88,8 @@ function failoverFaults(group: SentinelGroup): Database['faults'] {
       await primary.restart()
     },
 
-    // It continues as a primary, with client connections and what was sent on them meanwhile.
+    // The paused server continues as a primary, with its client connections and what was sent on
+    // them meanwhile.
     async 'primary paused'(random) {
       const primary = await whole(group)
       primary.pause()
@@ -190,8 +193,9 @@ async function setDownAfter({ sentinels, name }: SentinelGroup, ms: number): Pro
 const DOWN_AFTER_MS = 1_500
 
 /**
- * By default a sentinel checks roles every ten seconds and tells the others every two. A returning
- * primary would stay one for more than ten seconds, and a campaign would mostly wait for that.
+ * By default a sentinel checks roles every ten seconds and tells the others every two. So a primary
+ * that returns would remain a primary for more than ten seconds, and campaigns would spend most of
+ * their time waiting for that.
  */
 async function lookOften(sentinel: RedisServer): Promise<void> {
   await sentinel.cli('sentinel', 'debug', 'info-period', '1000', 'publish-period', '500')

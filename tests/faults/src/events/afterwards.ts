@@ -7,8 +7,8 @@ import { readTaken } from './delivery-ledger.ts'
 import type { RelayProcess } from './relay-process.ts'
 
 /**
- * Checks that cursors are where they must be: a relay that starts when all others have stopped
- * finds only newer events, of which there are some in every slot. Returns what it delivered again.
+ * Checks the cursors: new events are appended in every slot, and a relay that starts after all
+ * others have stopped must find only these. Returns the older events that it delivered again.
  */
 export async function deliveredAgain({
   log,

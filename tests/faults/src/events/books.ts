@@ -19,7 +19,7 @@ export interface KeptEvent {
   readonly n: number | null
 }
 
-/** The effects that a consumer's inbox let through, in order. */
+/** An effect that a consumer's inbox let through; they are kept in order. */
 export interface Effect {
   readonly consumer: string
   readonly id: string
@@ -121,7 +121,7 @@ function redisBooks({ redis }: OpenLog): OfStore {
     effects: async () => [],
     deliveries: () =>
       each(async (slot) => {
-        // The counter of the last number stays.
+        // This field is the counter of delivery numbers, which stays.
         const fields = await client.hkeys(`oncekey:{${slot}}:deliveries`)
         const count = fields.filter((field) => field.endsWith(':state')).length
         return count === 0 ? [] : [`slot ${slot} has ${count} deliveries`]

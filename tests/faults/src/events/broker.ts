@@ -5,7 +5,7 @@ import { startNats, waitFor } from '@oncekey/test-servers'
 import type { Random } from '../random.ts'
 import { noteTaken } from './delivery-ledger.ts'
 
-/** A NATS server with a stream that has, at the end, everything that was sent to it. */
+/** A NATS server with a stream that keeps every message until the end of the campaign. */
 export interface Broker {
   readonly url: string
   readonly faults: Readonly<Record<string, (random: Random) => Promise<void>>>
@@ -39,7 +39,7 @@ export async function startBroker(): Promise<Broker> {
   }
 }
 
-/** All of it at once, so that an interrupted read does not record messages twice. */
+/** Records all messages at once, so that an interrupted read does not record messages twice. */
 async function note(connection: NatsConnection, ledger: string): Promise<boolean> {
   const manager = await jetstreamManager(connection)
   const { state } = await manager.streams.info(STREAM)

@@ -7,7 +7,8 @@ export interface ConsumerPlan {
   readonly types: Readonly<Record<Release, readonly string[]>> | null
   /**
    * How its deliveries are recorded: as a line of the ledger, or as rows written in the transaction
-   * of its inbox. For the other two, what a broker or a receiver of webhooks got is recorded.
+   * of its inbox. For `nats` and `webhooks`, the broker or the receiver of the webhooks records
+   * what it got.
    */
   readonly by: 'ledger' | 'inbox' | 'nats' | 'webhooks'
   readonly ordered: boolean
@@ -18,7 +19,10 @@ export interface ConsumerPlan {
 /** Transactions of each relay: as many as the consumers with an inbox use at once. */
 export const CONSUMER_TRANSACTIONS = 9
 
-/** The consumers in both releases: what the old one does not take has to reach the new one. */
+/**
+ * The consumers, with their types in both releases. Events that the old release does not take have
+ * to reach the new one.
+ */
 export const CONSUMERS: readonly ConsumerPlan[] = [
   plan('plain', {}),
   plan('widened', {
@@ -38,7 +42,7 @@ export const CONSUMERS: readonly ConsumerPlan[] = [
     ordered: true,
     types: always('order.created', 'order.paid', 'order.returned', 'order.noted'),
   }),
-  // It subscribes to all types, and has customers for these.
+  // The consumer of webhooks subscribes to all types; endpoints exist only for these.
   plan('webhooks', { by: 'webhooks', types: always('order.returned') }),
 ]
 

@@ -9,8 +9,8 @@ export interface Taken {
 }
 
 /**
- * Appends lines to a file that others write to as well: a process may be killed before or after a
- * line, not within one.
+ * Appends lines to a file to which other processes write as well. A line is written at once: a
+ * process may be killed before or after a line, but not within one.
  */
 export function noteTaken(file: string, taken: readonly Taken[]): void {
   const lines = taken.map(({ consumer, id, relay }) => `${consumer} ${id} ${relay}\n`)

@@ -24,7 +24,7 @@ export interface EventFindings {
 export interface EventCounts {
   readonly events: number
   readonly deliveries: number
-  /** How many of them had come before. */
+  /** How many deliveries were repetitions. */
   readonly repeats: number
   readonly effects: number
   /** Events that the database no longer has, because a failover lost them. */
@@ -38,7 +38,7 @@ export interface EventAudit {
   readonly ledger: string
   /** Adds to the ledger what was recorded outside of this process and its children. */
   collect(): Promise<void>
-  /** What failovers lost, by id and by mark. */
+  /** The events that failovers and dumps lost, by id and by mark. */
   readonly lost: ReadonlySet<string>
   /** Whether a failover may lose an answered request. */
   readonly mayLose: boolean
@@ -46,12 +46,12 @@ export interface EventAudit {
   readonly losesUnseen: boolean
 }
 
-/** After producers have ended, consumers have little left to do, but the machine may be slow. */
+/** Consumers have little left to do once the producers have ended, but the machine may be slow. */
 const SETTLED_WITHIN_MS = 600_000
 
 /**
- * Waits until nothing is left to do, and compares. Relays are running, and nothing is broken any
- * more.
+ * Waits until consumers have nothing left to do, and compares the ledger with the database. Call it
+ * after all faults are mended, while relays are running.
  */
 export async function auditEvents(
   audit: EventAudit,
@@ -140,8 +140,8 @@ function compareEffects(name: string, all: readonly string[], findings: EventFin
 }
 
 /**
- * Checks order: before an event comes for the first time, all events of its key with smaller
- * numbers that the database has must have come.
+ * Checks the order of first deliveries: all earlier events of the same key that the database still
+ * has must have been delivered before.
  */
 function compareOrder(
   name: string,

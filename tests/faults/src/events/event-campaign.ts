@@ -25,7 +25,7 @@ import { startWorkerProcess, type WorkerProcess } from './worker-process.ts'
 
 export interface EventCampaignResult {
   readonly options: EventCampaignOptions
-  /** How many operations of producers fitted in the time. */
+  /** How many operations the producers began within the time. */
   readonly begun: number
   readonly settings: string
   readonly findings: EventFindings
@@ -36,8 +36,8 @@ export interface EventCampaignResult {
 }
 
 /**
- * Produces and consumes events and makes faults. When both have ended, every event in the database
- * must have reached every consumer. `tell` hears of the progress.
+ * Produces and consumes events and makes faults. At the end every event in the database must have
+ * reached every consumer. `tell` is called with the progress.
  */
 export async function runEventCampaign(
   options: EventCampaignOptions,
@@ -194,7 +194,7 @@ async function inTurn(
   return begun
 }
 
-/** They stop gracefully, so nothing may be held afterwards. */
+/** Stops the relays gracefully; afterwards none may hold a lease. */
 async function leave(relays: readonly KeptProcess[], findings: EventFindings): Promise<void> {
   for (const relay of relays) await relay.end(20_000)
   for (const { crashes } of relays) findings.crashes.push(...crashes)
@@ -206,8 +206,8 @@ interface NamedRelay {
 }
 
 /**
- * One of each release always runs: the types of a release that is gone for good are no longer
- * wanted.
+ * One relay of each release always runs, because the log drops the types of a release without
+ * relays.
  */
 const RELAYS: readonly NamedRelay[] = [
   { name: 'relay-old', release: 'old' },

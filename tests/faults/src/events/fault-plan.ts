@@ -26,8 +26,8 @@ export interface Targets {
 }
 
 /**
- * The faults of a seed. Each target has its own, one after the other: relays, workers, and all the
- * rest.
+ * The faults of a seed. Relays, workers and the other targets each have their own faults, one after
+ * the other.
  */
 export function faultPlan(
   { store, seed, operations, faults, only }: EventCampaignOptions,
@@ -100,5 +100,5 @@ function restores({ database, relays, workers, wires, lost }: Targets): Faults {
   return { 'dump restored': (random) => restoreDump(restorable, random) }
 }
 
-/** The relay that is deployed: others run its release, too. */
+/** The index of the relay that is redeployed. Other relays run its releases, too. */
 const DEPLOYED = 2

@@ -35,7 +35,8 @@ export function openLog(store: EventStoreName, address: DatabaseAddress): OpenLo
     max: 14,
     connectionTimeoutMillis: limits.acquireTimeoutMs,
   })
-  // Includes the query that is under way.
+  // Listens for errors of idle connections. An error that ends a running query also rejects that
+  // query.
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   return {

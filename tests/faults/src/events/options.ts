@@ -15,7 +15,8 @@ export interface EventCampaignOptions extends Omit<CampaignOptions, 'store' | 'o
   /** How many producing operations there are: most emit one event, some none, some several. */
   readonly operations: number
   /**
-   * How long operations are started at most; the remaining ones, with their faults, are left out.
+   * For how long operations are begun. The operations that are left after that, and their faults,
+   * are left out.
    */
   readonly minutes: number
   /** Deliberately wrong relays, to see that the campaign finds them. */

@@ -5,7 +5,7 @@ import type { ConsumerPlan } from './consumed.ts'
 
 /** Slows producers down, so that faults hit consumers that are busy. */
 export interface Pace {
-  /** Resolves when the slowest consumer and the due faults have nearly caught up. */
+  /** Resolves when the slowest consumer is not far behind and few faults are due. */
   room(): Promise<void>
   /** The slowest consumer and how many events it had not passed, when that was last known. */
   slowest(): string

@@ -6,13 +6,13 @@ import type { PoolClient } from 'pg'
 import type { OpenLog } from './open-log.ts'
 import { type Operation, operationOf } from './operation.ts'
 
-/** What the producers of events know about them. */
+/** What the producers know about the events that they produced. */
 export interface Produced {
   /** Marks of events whose commit was confirmed. */
   readonly committed: Set<string>
   /** Marks of events that were rolled back, by their transaction or by a savepoint. */
   readonly undone: Set<string>
-  /** Operations whose outcome nobody learned. */
+  /** The number of operations whose outcome the producer did not learn. */
   unknown: number
 }
 
@@ -54,7 +54,7 @@ export function producer({ log, pool }: OpenLog): Producer {
       } catch {
         if (operation.kind === 'rollback') return
         produced.unknown++
-        // Slows down while the database is away, so that operations are left when it is back.
+        // Waits while the database is away, so that some operations are left when it is back.
         await sleep(300)
       }
     },

@@ -23,7 +23,8 @@ export const relayFaults: Readonly<Record<string, RelayFault>> = {
 }
 
 /**
- * Only for a relay whose release others run, too: a relay that leaves removes its list of types.
+ * Only for a relay whose release other relays run, too: when the last relay of a release leaves,
+ * the release's list of types is removed.
  */
 export const deployments: Readonly<Record<string, RelayFault>> = {
   async 'relay redeployed'(relay) {

@@ -13,9 +13,9 @@ import { marksOnRecord } from './books.ts'
 /** Restores a database to an earlier state while all processes keep running. */
 export interface Restorable {
   readonly url: string
-  /** The proxies of the application that produces events, which gets the database back at once. */
+  /** The proxies of the producers, which reach the restored database at once. */
   readonly first: readonly Wire[]
-  /** The proxies of relays and workers, which get it back some time later. */
+  /** The proxies of relays and workers, which reach the restored database some time later. */
   readonly later: readonly Wire[]
   /** What the dump lacked, by id and by mark. */
   readonly lost: Set<string>

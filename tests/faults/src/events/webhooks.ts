@@ -42,7 +42,7 @@ export async function receiveWebhooks(
       const chance = Math.random() * 1_000
       if (chance < 20) return void response.writeHead(503).end()
       noteTaken(ledger, [{ consumer: 'webhooks', id, relay: 'receiver' }])
-      // It has taken the webhook, and the sender does not learn that.
+      // The receiver has taken the webhook, and the sender does not learn that.
       if (chance < 30) return void response.destroy()
       response.writeHead(204).end()
     } catch {

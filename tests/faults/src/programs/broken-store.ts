@@ -8,7 +8,7 @@ import type { Pool, PoolClient } from 'pg'
  * - `writes-beside`: commits the handler's writes one by one, as a middleware does that keeps its
  *   records in its own transaction
  * - `each-for-itself`: the broken store of that name in the conformance package: its records are in
- *   one process, invisible to others and gone with it
+ *   the memory of one process, invisible to others and lost when it ends
  * - `ends-waiting-commits`: cancels a COMMIT that waits for its standby; Postgres answers with a
  *   success, and only the primary has the commit
  * - `runs-anyway`: if the database accepts no claim, keeps one in its own memory and runs the
@@ -74,7 +74,7 @@ function reusedBuffer(store: Store<PoolClient>): Store<PoolClient> {
 
 function endWaitingCommits(pool: Pool): void {
   const look = setInterval(() => {
-    // While the database is away there is nothing to end.
+    // Errors are ignored: while the database is away, no commit waits that could be ended.
     pool
       .query(`select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'`)
       .catch(() => {})

@@ -26,7 +26,7 @@ const engine = {
   waitMs: 20_000,
 } as const
 
-/** Places an order, which takes as long as the client says. */
+/** Places an order. The handler takes as long as the client asks for. */
 async function place(
   { transaction }: HandlerContext<PoolClient>,
   { id, takesMs }: { readonly id: string; readonly takesMs: number },

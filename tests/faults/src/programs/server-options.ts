@@ -20,13 +20,13 @@ export interface ServerOptions {
 
 export type DatabaseAddress = { readonly url: string } | SentinelAddress
 
-/** The primary that the sentinels name. */
+/** How to reach the primary that the sentinels name. */
 interface SentinelAddress {
   readonly sentinels: { readonly host: string; readonly port: number }[]
   readonly name: string
   /** The port to use for each address that the sentinels give. */
   readonly natMap: Record<string, { readonly host: string; readonly port: number }>
-  /** How many replicas need a completion; 0 to ask none. */
+  /** How many replicas must have a completion (`WAIT`); 0 for none. */
   readonly replicas: number
 }
 
@@ -46,7 +46,8 @@ export async function serverStore(options: ServerOptions): Promise<ServerStore> 
     connectionTimeoutMillis: limits.acquireTimeoutMs,
     pipeline: options.pipeline,
   })
-  // Includes the query that is under way.
+  // Listens for errors of idle connections. An error that ends a running query also rejects that
+  // query.
   pool.on('error', () => {})
   const { acquireTimeoutMs, commitTimeoutMs } = limits
   const store = postgresStore({
@@ -62,8 +63,8 @@ export async function serverStore(options: ServerOptions): Promise<ServerStore> 
 }
 
 /**
- * One server of a mixed shop: the others use transactions, on the same schema and for the same
- * keys.
+ * In a mixed shop one server uses lease mode. The others use transaction mode, on the same schema
+ * and for the same keys.
  */
 function isLeased({ store, adapter }: ServerOptions): boolean {
   return store === 'postgres-lease' || (store === 'postgres-mixed' && adapter === 'fastify')

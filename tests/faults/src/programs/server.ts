@@ -51,7 +51,10 @@ async function serveExpress({ leftOver }: ServerStore): Promise<void> {
   await once(server, 'listening')
 }
 
-/** Like an encoder that owns one buffer: the next line overwrites it with another answer. */
+/**
+ * Sends an answer from one buffer, as an encoder that reuses its buffer does: the next line of code
+ * overwrites it with another text.
+ */
 function sendFromScratch(res: ServerResponse, status: number, body: object): void {
   const length = scratch.write(JSON.stringify(body))
   res.writeHead(status, { 'content-type': JSON_TYPE }).end(scratch.subarray(0, length))
@@ -94,7 +97,7 @@ async function serveNode({ leftOver }: ServerStore): Promise<void> {
   }
 }
 
-/** Half of its answers are Responses, and half are written to Node's own response. */
+/** Half of this server's answers are Responses, and half are written to Node's own response. */
 async function serveHono({ leftOver }: ServerStore): Promise<void> {
   const idempotent = forHono<PoolClient, Env>(engine)
   const app = new Hono<{ Bindings: HttpBindings }>()

@@ -16,11 +16,13 @@ import {
 export interface Bounds {
   readonly rule: Rule
   readonly transactions: number
-  /** How often a cursor may be written: each time takes a number. */
+  /** How often a cursor may be written. Each write uses a transaction number. */
   readonly writes: number
   /** `false`: COMMIT does not wait for the flush. */
   readonly synchronous: boolean
-  /** How often a server may crash, a standby be promoted, and a dump be restored. */
+  /**
+   * How often a server may crash; likewise how often a standby may be promoted and a dump restored.
+   */
   readonly crashes: number
   readonly promotions: number
   readonly restores: number
@@ -39,7 +41,7 @@ interface State {
   readonly server: Server
   readonly memory: Memory | undefined
   readonly delivered: readonly number[]
-  /** What a standby has, and what a dump has. */
+  /** The durable data of the standby and of the dump. */
   readonly standby: Durable
   readonly dump: Durable | undefined
   readonly begun: number

@@ -1,12 +1,13 @@
 import type { Cursor, Row, Server } from './server.ts'
 
 /**
- * When a reader trusts what it remembers, and what is on record.
+ * The rules by which a reader decides whether to trust its memory and the cursor on record.
  *
- * - `as-long-as-it-fits`: unless its numbers are ahead of the server's. Then everything is set by
- *   the highest number
- * - `by-life`: its memory, in the life of the server in which it was read; the record, if this
- *   server has given out the numbers. Otherwise the record is rebuilt from what it had passed
+ * - `as-long-as-it-fits`: it trusts both unless their numbers are ahead of the server's. Then it
+ *   sets everything by the highest number
+ * - `by-life`: it trusts its memory in the life of the server in which it was read, and the cursor
+ *   on record if this server has given out its numbers. Otherwise it rebuilds the cursor from the
+ *   events that the cursor had passed
  */
 export type Rule = 'as-long-as-it-fits' | 'by-life'
 
@@ -26,7 +27,7 @@ export function placeOf(server: Server, memory: Memory | undefined, rule: Rule):
   return fits ? memory : { ...rebased(server, rule), life }
 }
 
-/** The events that a reader at this position gets now, and its position then. */
+/** The events that a reader at this position gets, and its position after them. */
 export function readOn(server: Server, place: Memory): { events: number[]; place: Memory } {
   const found = server.rows.filter((row) => isAhead(row, place))
   return {
@@ -49,7 +50,7 @@ export function isAhead({ xid, seq }: Row, place: Cursor): boolean {
   return place.inProgress.includes(xid) || (xid >= place.xmax && seq > place.floor)
 }
 
-/** The record, with numbers that can be compared with this server's. */
+/** The cursor on record, with numbers that can be compared with this server's. */
 function rebased(server: Server, rule: Rule): Cursor {
   const { cursor, rows, numbering, nextXid } = server
   const isOurs = rule === 'by-life' ? cursor.numbering === numbering : cursor.xmax <= nextXid

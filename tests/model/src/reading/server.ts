@@ -1,17 +1,17 @@
 /**
- * A database server as a reader of its log depends on it: numbers are given out in memory, a
- * rollback uses them up, and they are remembered only as far as the WAL that mentions them was
- * flushed.
+ * A model of those properties of a database server on which a reader of its log depends. The server
+ * gives out numbers in memory, and a rollback uses them up. After a crash it remembers only the
+ * numbers in the WAL that was flushed.
  */
 export interface Server extends Durable {
   /** Changes after a crash, a promotion or a restore. */
   readonly life: number
-  /** The server that counts, which changes only when a dump is restored. */
+  /** Identifies the server that gives out the numbers. It changes only when a dump is restored. */
   readonly numbering: number
   /** The highest number in a record of the WAL, flushed or not. */
   readonly mentioned: number
   readonly open: readonly Open[]
-  /** What a crash leaves. */
+  /** The data that a crash leaves. */
   readonly flushed: Durable
 }
 
@@ -19,7 +19,7 @@ export interface Server extends Durable {
 export interface Open {
   readonly xid: number
   readonly event: number
-  /** `undefined`: it has written nothing yet. */
+  /** `undefined` if the transaction has written nothing yet. */
   readonly seq?: number
 }
 
@@ -29,7 +29,7 @@ export interface Row {
   readonly event: number
 }
 
-/** What the WAL holds. */
+/** The data that the WAL holds. */
 export interface Durable {
   readonly nextXid: number
   readonly nextSeq: number
@@ -37,7 +37,7 @@ export interface Durable {
   readonly cursor: Cursor
 }
 
-/** What was visible, and the highest visible number. */
+/** The snapshot in which a reader last read, and the highest number that was visible in it. */
 export interface Cursor {
   readonly numbering: number
   readonly xmax: number
@@ -62,7 +62,10 @@ export function append(server: Server, xid: number): Server {
   return { ...server, open, nextSeq: seq + 1, mentioned: Math.max(server.mentioned, xid) }
 }
 
-/** Visible at once; durable at once only if COMMIT waits for the flush. */
+/**
+ * Commits a transaction. Its rows are visible at once, and durable at once only if COMMIT waits for
+ * the flush.
+ */
 export function commit(server: Server, xid: number, synchronous: boolean): Server {
   const { open, rows } = server
   const written = open.filter((each) => each.xid === xid && each.seq !== undefined) as Row[]
@@ -103,7 +106,7 @@ export function recover(server: Server, from: Durable): Server {
   }
 }
 
-/** A dump in another server, which has given out this many numbers. */
+/** Restores a dump into another server, which has given out the numbers below `nextXid`. */
 export function restore(server: Server, dump: Durable, nextXid: number): Server {
   const { life, numbering } = server
   const restored = { ...dump, nextXid }

@@ -6,7 +6,8 @@ import { client, db } from '../../database.ts'
 
 const once = idempotency({
   store: postgresStore({ client }),
-  scope: (request: NextRequest) => request.headers.get('x-account') ?? '', // your authentication knows
+  // The key's owner, from your authentication.
+  scope: (request: NextRequest) => request.headers.get('x-account') ?? '',
 })
 
 export const POST = once(async (request: NextRequest) => {

@@ -18,7 +18,8 @@ export function errorsOfTheApp(): AdapterBehaviourGroup {
         throw new Error('broken')
       }),
       {
-        // Sent, it would have the client wait for the answer to come; on record, every retry.
+        // If it were sent, the client would wait for the final answer; if it were on record, so
+        // would every retry.
         title: 'by a final status below 200 is answered 500, and a retry runs again',
         async run({ serve, name }) {
           const { handler, runs } = counted(() => (runs() === 1 ? { status: 103 } : created()))

@@ -72,7 +72,7 @@ const AFTER: Readonly<Record<string, Given & { readonly isAsync: readonly [true]
     replayHeader: { right: () => true, wrong: ['yes', Promise.resolve(true)], isAsync: [] },
   }
 
-/** A site with this function for that option. */
+/** A site whose option of that name is this function. */
 function siteWith(
   { serve }: AdapterContext,
   option: string,

@@ -89,7 +89,8 @@ function isOne(
 }
 
 /**
- * A strict client has refused a message with two framings by now, and one with a wrong length too.
+ * Checks the framing headers. The client is strict, so it has already refused a message with two
+ * framings or with a wrong length.
  */
 function expectOneFraming(answer: Answer): void {
   const lengths = answer.headers.filter(([name]) => name === 'content-length')

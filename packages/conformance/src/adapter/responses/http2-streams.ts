@@ -96,7 +96,7 @@ function respondInPieces(stream: CallStream): void {
   stream.end('b')
 }
 
-/** The framework is given no reply. */
+/** A handler that uses the stream and gives the framework no reply. */
 function onStream(use: (stream: CallStream) => void): SiteHandler {
   return ({ stream }) => {
     assert.ok(stream, 'the site has to pass call.stream')

@@ -38,7 +38,8 @@ export function largeResponses(): AdapterBehaviourGroup {
           })
           expectProblem(await site.post(name()), 500, 'response-too-large')
           await eventually('the stream to be stopped', async () => isStopped || undefined)
-          // At most the buffers that are read ahead, a few hundred kilobytes, not the endless rest.
+          // At most the buffers that are read ahead were pulled, a few hundred kilobytes, and not
+          // the endless rest.
           assert.ok(pulled < 100 * MAX, `${pulled} bytes were pulled`)
         },
       },
@@ -141,7 +142,8 @@ function notEndedEarly(): AdapterBehaviour {
       expectProblem(await site.post(key), 500, 'response-too-large')
       if (stores) assert.deepEqual([await written(debit), await written(credit)], [false, false])
       if (fixture.events !== undefined) assert.deepEqual(await committed(subject), [])
-      // Not recorded as done: the key is like that of any attempt that did not report its outcome.
+      // The response is not recorded as done: the key is like that of any attempt that did not
+      // report its outcome.
       expectProblem(await site.post(key), 500, 'response-too-large')
       assert.equal(runs(), 2)
     },

@@ -84,7 +84,7 @@ interface Way {
   readonly status: number
   readonly title: string
   readonly retry: 'same-key' | 'new-key' | 'never'
-  /** Provokes it. */
+  /** Provokes the problem. */
   ask(context: AdapterContext): Promise<Answer>
 }
 

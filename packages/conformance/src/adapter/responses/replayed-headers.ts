@@ -4,7 +4,7 @@ import { created } from '../site/adapter-context.ts'
 import type { ReplyBody } from '../site/adapter-fixture.ts'
 
 /**
- * Which headers of the first response a replay has: those that the handler set, except a fixed
+ * The headers of the first response that a replay has: those that the handler set, except a fixed
  * list.
  */
 export function replayedHeaders(): AdapterBehaviourGroup {

@@ -43,7 +43,8 @@ export function httpClient(url: string, defaultPath: string): HttpClient {
   return {
     ask(asked) {
       const answer = ask(url, agent, { path: defaultPath, ...asked })
-      // A behaviour that fails meanwhile no longer awaits it.
+      // A behaviour that fails meanwhile no longer awaits the answer, so its rejection is handled
+      // here.
       answer.catch(() => {})
       return answer
     },

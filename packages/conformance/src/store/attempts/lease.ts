@@ -53,7 +53,8 @@ export function lease(): StoreBehaviourGroup {
         },
       },
       {
-        // Stores with one lifetime for both blocked the key of a crashed request for a day or more.
+        // Stores that had one lifetime for leases and results blocked the key of a crashed request
+        // for a day or more.
         title: 'a finished key outlives the lease it was finished under',
         needs: ['lease mode'],
         async run({ claim, retry, begin, finish, lapse, run, shortLeaseMs }) {

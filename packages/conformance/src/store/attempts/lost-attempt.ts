@@ -9,7 +9,9 @@ import {
   type StoreContext,
 } from '../fixture/store-context.ts'
 
-/** A claim that is gone from the store while its handler runs, as an asynchronous failover does. */
+/**
+ * A claim that is gone from the store while its handler runs, as after an asynchronous failover.
+ */
 export function lostAttempt(): StoreBehaviourGroup {
   const needs = ['lease mode', 'claims that are lost'] as const
   return {

@@ -121,8 +121,8 @@ function undoneBy(how: string, end: (attempt: Attempt) => Promise<void>): StoreB
 }
 
 /**
- * A failed statement is not the end of a transaction: what comes next can still be told, and
- * undone.
+ * A failed statement does not end the transaction: the attempt can still report the failure, and
+ * undo the writes.
  */
 function withFailedStatement(): StoreBehaviour[] {
   const needs: StoreBehaviour['needs'] = ['transactions', 'failing statements']
@@ -194,8 +194,8 @@ function usedTooLate(): StoreBehaviour[] {
 }
 
 /**
- * A library may hold back what it was told to send, and send it after the rollback: then it is
- * committed by itself, or becomes part of another request's transaction.
+ * A library may hold back a statement that it was told to send, and send it after the rollback. The
+ * statement is then committed by itself, or becomes part of another request's transaction.
  */
 function undoneInMidWrite(): StoreBehaviour[] {
   const ends: [string, (attempt: Attempt) => Promise<unknown>][] = [

@@ -63,7 +63,8 @@ function meet(what: string, names: readonly Partial<Claim>[]): StoreBehaviour {
   return {
     title: `never meet: ${what}`,
     async run({ claim, retry, begin, finish, name }) {
-      // The test's own name goes where it cannot cause a difference.
+      // The test's own name is put before the namespace, where it makes no difference between the
+      // claims.
       const mine = name()
       const claims = names.map((given) => {
         const { namespace, scope = 'customer', key = 'order-1' } = given

@@ -126,7 +126,7 @@ function pairings({ store, fixture }: StoreContext): [ours: Store, theirs: Store
 }
 
 /**
- * The other store's opportunity is the moment when the writes are undone and the refusal is not yet
+ * The other store claims in the moment when the writes are undone and the refusal is not yet
  * stored.
  */
 async function refusalMeetsClaim(context: StoreContext, ours: Store, theirs: Store): Promise<void> {

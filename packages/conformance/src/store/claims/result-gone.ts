@@ -55,7 +55,8 @@ export function resultGone(): StoreBehaviourGroup {
         },
       },
       {
-        // hono-idempotency on D1: expired for reads but present for inserts, so blocked for good.
+        // hono-idempotency on D1: the record was expired for reads but present for inserts, so the
+        // key was blocked for good.
         title: 'a key past its retention runs again as attempt number 1, purged or not',
         needs: ['expiring keys'],
         async run({ claim, retry, otherRequest, begin, run, finish, fixture }) {

@@ -138,7 +138,7 @@ export function waiting(): StoreBehaviourGroup {
   }
 }
 
-/** Waiting claims: a claim made after them was decided, and they were not. */
+/** Returns claims that wait: a claim made after them was decided, and they were not. */
 async function meetRunning(
   { retry, begin }: StoreContext,
   first: Claim,
@@ -162,7 +162,7 @@ async function oneTakesOver(
   await settleOneByOne(waiters, number)
 }
 
-/** One of them runs; when it has completed, the others get its response. */
+/** One of the waiting claims runs; when it has completed, the others get its response. */
 async function settleOneByOne(waiters: Promise<Decision>[], number: number): Promise<void> {
   const decision = await Promise.race(waiters)
   const { attempt } = expectDecision(decision, 'run')

@@ -53,7 +53,8 @@ function ended(key: Key, { id, by, operation }: Asked, mode: string): Possible {
       return isOwner ? [['held', { ...key, isLapsed: false }]] : [['stale', key]]
     case 'write':
       if (isOwner) return [['written', { ...key, isLocked: true }]]
-      // Too late: refused, or accepted and never committed. After its own end: always refused.
+      // A stale attempt is refused, or accepted and never committed. After its own end it is always
+      // refused.
       return by?.hasEnded
         ? [['refused', key]]
         : [

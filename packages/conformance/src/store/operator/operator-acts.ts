@@ -185,7 +185,8 @@ export function operatorActs(): StoreBehaviourGroup {
               begin(retry(first, { whenUnknown: 'retake' })),
             ])
             if (decision.kind === 'run') {
-              // As the second attempt of the old key, or as the first after it was released.
+              // The claim runs as the second attempt of the old key, or as the first after the key
+              // was released.
               assert.equal(decision.attempt.number, result === 'done' ? 1 : 2)
               const response = responseOf('by the claim')
               assert.equal(await decision.attempt.complete(completionOf({ response })), 'stored')

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** The other way to miscount. */
+/** An attempt number that is off by one. */
 export const attemptsFromZero = brokenStore({
   fault: 'counts attempts from 0',
   steps: (right) => ({

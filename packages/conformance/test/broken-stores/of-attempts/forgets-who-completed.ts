@@ -1,6 +1,9 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A client gets 503, or another's response, for what it did itself. */
+/**
+ * After a lost reply a client gets 503, or another attempt's response, for a request that its own
+ * attempt completed.
+ */
 export const forgetsWhoCompleted = brokenStore({
   fault: 'takes a completion that is sent again for another attempt’s',
   modes: ['lease'],

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A row that is gone is taken for one that another attempt has: the handler runs again. */
+/** A missing row is taken for the row of another attempt, so the handler runs again. */
 export const lostIsSuperseded = brokenStore({
   fault: 'refuses an attempt whose claim the store has lost',
   modes: ['lease'],

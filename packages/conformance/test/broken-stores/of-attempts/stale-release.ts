@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A release by key for running keys only, which shows after a takeover. */
+/** Releases a running key by its name, whoever owns it, which shows after a takeover. */
 export const staleRelease = brokenStore({
   fault: 'ends a running attempt for whoever asks',
   modes: ['lease'],

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** The attempt before it may have had effects. */
+/** The attempt before that claim may have had effects. */
 export const unheardClaimsFree = brokenStore({
   fault: 'frees the key of a claim that took over an unknown outcome and was not heard of',
   modes: ['lease'],

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A reply that comes too late is dropped, and with it what the server did. */
+/** A reply that comes too late is dropped, although the server has carried out the claim. */
 export const unheardClaimsStay = brokenStore({
   fault: 'leaves a key to a claim that was carried out after its caller was told otherwise',
   modes: ['lease'],

@@ -2,7 +2,10 @@ import { brokenStore } from '../broken-store.ts'
 import { DAY_MS } from '../plain-store.ts'
 import type { Table } from '../plain-table.ts'
 
-/** hono-idempotency on D1: expired for reads but present for inserts, so blocked for good. */
+/**
+ * hono-idempotency on D1: the record was expired for reads but present for inserts, so the key was
+ * blocked for good.
+ */
 export const expiredKeyBlocks = brokenStore({
   fault: 'blocks a key past its retention until it is purged',
   steps: (right) => ({

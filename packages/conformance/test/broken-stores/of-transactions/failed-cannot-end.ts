@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A transaction in which a statement failed, of which nothing more is done: not even undone. */
+/** Nothing more is done with a transaction in which a statement failed: it is not even undone. */
 export const failedCannotEnd = brokenStore({
   fault: 'leaves a transaction open in which a statement failed',
   steps: (right) => ({

@@ -1,6 +1,8 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** A failed statement taken for a COMMIT of the handler: its key is spent, and no retry runs. */
+/**
+ * A failed statement is taken for a COMMIT of the handler, so its key is spent and no retry runs.
+ */
 export const failedIsEnded = brokenStore({
   fault: 'spends the key of a transaction in which a statement failed',
   steps: () => ({

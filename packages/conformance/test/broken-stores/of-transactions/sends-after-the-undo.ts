@@ -1,7 +1,10 @@
 import { brokenStore } from '../broken-store.ts'
 import { turn } from '../plain-store.ts'
 
-/** A library in which a statement waits for the one before it, and ROLLBACK for neither. */
+/**
+ * A database library in which each statement waits for the one before it, but ROLLBACK waits for
+ * none.
+ */
 export const sendsAfterTheUndo = brokenStore({
   fault: 'sends what it held back after the transaction was undone',
   steps: (right) => ({

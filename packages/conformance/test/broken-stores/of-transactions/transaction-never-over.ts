@@ -1,7 +1,8 @@
 import { brokenStore } from '../broken-store.ts'
 
 /**
- * Used after the response, a client returned to the pool writes into another request's transaction.
+ * A client that is used after the response, when it is back in the pool, writes into another
+ * request's transaction.
  */
 export const transactionNeverOver = brokenStore({
   fault: 'lets the transaction be used after its end',

@@ -1,6 +1,6 @@
 import { brokenStore } from '../broken-store.ts'
 
-/** The engine then counts from the reply, and trusts a lease that has ended. */
+/** The engine then counts the lease from the reply, and trusts a lease that has ended. */
 export const silentAboutTime = brokenStore({
   fault: 'does not say when a lease was asked for',
   modes: ['lease'],

@@ -15,7 +15,7 @@ interface DeadLetters {
   readonly page: DeadLetterPage
 }
 
-/** By kind of error, and one by one. */
+/** The page of dead letters: by kind of error, and one by one. */
 export const deadLettersPage: PageRoute = page<DeadLetters>({
   path: 'dead-letters',
   title: 'Dead letters',

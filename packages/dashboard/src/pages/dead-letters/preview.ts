@@ -13,13 +13,13 @@ interface Preview {
   readonly source: string
   readonly matched: number
   readonly sample: readonly DeadLetter[]
-  /** Whether a redrive is put on record, and carried at a rate. */
+  /** Whether a redrive is put on record, so that it can be carried at a rate. */
   readonly isRecorded: boolean
 }
 
 /**
- * The page that shows the letters that a redrive with this filter would take; both use the same
- * predicate.
+ * The page of the letters that a redrive with this filter would take. The preview and the redrive
+ * use the same condition.
  */
 export const previewPage: PageRoute = page<Preview>({
   path: 'dead-letters/preview',
@@ -82,7 +82,12 @@ function redriveForm(
   const most = isRecorded ? matched : Math.min(matched, MOST_REDRIVEN)
   return actForm({
     action: isRecorded ? '../redrives/start' : 'redrive',
-    hidden: { source, ...fieldsOf(filter) },
+    // Sent a second time, the form leads to the redrive that it has started.
+    hidden: {
+      source,
+      ...fieldsOf(filter),
+      ...(isRecorded && { requestId: crypto.randomUUID() }),
+    },
     label: 'Redrive them, the oldest first',
     warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
     more: html`<label>At most<input name="limit" value="${most}" inputmode="numeric" required></label>

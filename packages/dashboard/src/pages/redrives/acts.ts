@@ -1,3 +1,4 @@
+import type { RedriveStart } from '@oncekey/core'
 import { resultWord } from '../../api/schema.ts'
 import { linkTo } from '../../html/parts.ts'
 import { confirmedAct } from '../../routing/act.ts'
@@ -13,21 +14,33 @@ import { FILTER, filterOf, timeOf } from '../dead-letters/filter.ts'
 import { startedSchema } from './schemas.ts'
 import { hasRedrives, redrivesOf } from './source.ts'
 
-const PACE: Readonly<Record<string, Described>> = {
+const START: Readonly<Record<string, Described>> = {
   ratePerSecond: { about: 'How many a second; 50 where it is left out.' },
   limit: { about: 'The most to take; all that match where it is left out.' },
+  requestId: {
+    about:
+      'A name for this start, such as a UUID: sent again with it, it answers the id of the first.',
+  },
 }
+
+const MOST_IDS = 1_000
 
 export const startRedrive: ActRoute = confirmedAct({
   path: 'redrives/start',
   act: 'dead-letters.redrive',
   summary: 'Put a redrive of all that match on record; whoever works the source carries it',
-  fields: { ...FILTER, ...PACE },
+  fields: {
+    ...FILTER,
+    ids: { about: `Only these letters: a JSON array of at most ${MOST_IDS} ids.` },
+    ...START,
+  },
   answers: startedSchema,
   exists: hasRedrives,
   async perform(form, { options }, act) {
     const { source, redrives } = redrivesOf(options, form.optional('source'))
-    const id = await redrives.start(filterOf(form.optional), paceOf(form), act)
+    const ids = idsOf(form)
+    const filter = { ...filterOf(form.optional), ...(ids !== undefined && { ids }) }
+    const id = await redrives.start(filter, startOf(form), act)
     return started(source, id)
   },
 })
@@ -60,7 +73,7 @@ export const replayWindow: ActRoute = confirmedAct({
     id: { about: 'The id of the endpoint.', required: true },
     since: { about: 'From this time on, ISO 8601.', required: true },
     until: { about: 'Up to this time; up to now where it is left out.' },
-    ...PACE,
+    ...START,
   },
   answers: startedSchema,
   exists: ({ webhooks }) => webhooks !== undefined,
@@ -69,7 +82,7 @@ export const replayWindow: ActRoute = confirmedAct({
     const [since, until] = [timeOf('since', form.optional), timeOf('until', form.optional)]
     if (since === undefined) throw new BadInput('`since` is missing: from when on?')
     const window = { endpointId: form.text('id'), since, ...(until !== undefined && { until }) }
-    const id = await deliveries.replay(window, { ...paceOf(form), ...act })
+    const id = await deliveries.replay(window, { ...startOf(form), ...act })
     if (id === undefined) throw new NotFound('There is no such endpoint, or it was deleted.')
     return started('webhooks', id, '../redrives/')
   },
@@ -80,10 +93,28 @@ function started(source: string, id: string, root = '') {
   return { to, result: { id } }
 }
 
-function paceOf(form: Form): { readonly ratePerSecond?: number; readonly limit?: number } {
+function startOf(form: Form): RedriveStart {
   const pace = ['ratePerSecond', 'limit'].flatMap((name) => {
     const value = form.optional(name)
     return value === undefined ? [] : [[name, Number(value)] as const]
   })
-  return Object.fromEntries(pace)
+  const requestId = form.optional('requestId')
+  return { ...Object.fromEntries(pace), ...(requestId !== undefined && { requestId }) }
+}
+
+function idsOf(form: Form): readonly string[] | undefined {
+  const text = form.optional('ids')
+  if (text === undefined) return undefined
+  const ids = parsed(text)
+  const isList = Array.isArray(ids) && ids.every((id) => typeof id === 'string')
+  if (isList && ids.length >= 1 && ids.length <= MOST_IDS) return ids
+  throw new BadInput(`\`ids\` must be a JSON array of 1 to ${MOST_IDS} ids, such as ["17","18"].`)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }

@@ -1,8 +1,9 @@
-import type { Redrive, RedrivePortion } from '@oncekey/core'
+import type { Redrive, RedrivePortionPage } from '@oncekey/core'
 import { actForm, said } from '../../html/act-form.ts'
 import { type Html, html } from '../../html/html.ts'
-import { badge, facts, table, time } from '../../html/parts.ts'
+import { badge, facts, linkTo, nextPage, table, time } from '../../html/parts.ts'
 import { mayAct } from '../../routing/access.ts'
+import { limitOf, PAGING } from '../../routing/paging.ts'
 import { NotFound, type PageRoute, page } from '../../routing/route.ts'
 import { describe } from './redrives.ts'
 import { redriveSchema } from './schemas.ts'
@@ -10,20 +11,22 @@ import { redrivesOf } from './source.ts'
 
 interface Story {
   readonly redrive: Redrive
-  readonly portions: readonly RedrivePortion[]
+  readonly portions: RedrivePortionPage
 }
 
-/** One redrive: its progress, portion by portion, and how to end it. */
+/** The page of one redrive: its progress, portion by portion, and the form that cancels it. */
 export const redrivePage: PageRoute = page<Story>({
   path: 'redrives/one',
   title: 'Redrive',
   inNavigation: false,
   isConfinable: false,
   api: {
-    summary: 'One redrive with its first hundred portions',
+    summary:
+      'One redrive, with its portions a page at a time: `last` goes into `after` for what comes',
     takes: {
       source: { about: 'Whose: consumers, webhooks, sagas.' },
       id: { about: 'The id of the redrive.', required: true },
+      ...PAGING,
     },
     answers: redriveSchema,
   },
@@ -33,7 +36,9 @@ export const redrivePage: PageRoute = page<Story>({
     const id = query.get('id') ?? ''
     const redrive = await redrives.get(id)
     if (redrive === undefined) throw new NotFound('There is no such redrive.')
-    return { redrive, portions: (await redrives.portions(id, { limit: 100 })).items }
+    const after = query.get('after')
+    const at = { limit: limitOf(query), ...(after && { after }) }
+    return { redrive, portions: await redrives.portions(id, at) }
   },
   render({ redrive, portions }, { query, viewer }): Html {
     const { id, source, state, matched, redriven, refused, limit } = redrive
@@ -57,13 +62,14 @@ ${facts([
 <h2>Portions</h2>
 ${table(
   ['When', 'Redriven', 'Refused'],
-  portions.map((portion) => [
+  portions.items.map((portion) => [
     time(portion.at),
     portion.redriven.length,
     portion.refused.map(({ id, outcome }) => html`<div>${id}: ${outcome}</div>`),
   ]),
   'None has been carried yet: a relay, a worker or a runner of this source does it.',
 )}
+${nextPage(portions.next && linkTo('one', { source, id, after: portions.next }))}
 ${
   state === 'running' &&
   mayAct(viewer, 'redrives.cancel') &&

@@ -32,13 +32,17 @@ export const redrivesSchema: Schema = object({ source: text, page: pageOf(redriv
 
 export const redriveSchema: Schema = object({
   redrive,
-  portions: listOf(
-    object({
-      at: time,
-      redriven: listOf(text),
-      refused: listOf(object({ id: text, outcome: text })),
-    }),
-  ),
+  portions: object({
+    items: listOf(
+      object({
+        at: time,
+        redriven: listOf(text),
+        refused: listOf(object({ id: text, outcome: text })),
+      }),
+    ),
+    'next?': text,
+    'last?': text,
+  }),
 })
 
 /** The answer of the API to the start of a redrive. */

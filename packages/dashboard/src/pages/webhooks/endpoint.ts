@@ -28,7 +28,7 @@ interface EndpointStory {
   }
 }
 
-/** One endpoint with its deliveries, the newest first. */
+/** The page of one endpoint with its deliveries, the newest first. */
 export const endpointPage: PageRoute = page<EndpointStory>({
   path: 'webhooks/endpoint',
   title: 'Webhook endpoint',
@@ -156,7 +156,8 @@ function acts(endpoint: ShownEndpoint, viewer: Viewer): Content {
     mayAct(viewer, 'deliveries.replay') &&
       actForm({
         action: 'replay',
-        hidden,
+        // Sent a second time, the form leads to the redrive that it has started.
+        hidden: { ...hidden, requestId: crypto.randomUUID() },
         label: 'Send everything of that time again',
         warning: 'A receiver that has taken it gets it again, under the same webhook-id.',
         more: html`<label>Since, UTC<input name="since" placeholder="2026-11-29T04:30:00Z" required autocomplete="off"></label>

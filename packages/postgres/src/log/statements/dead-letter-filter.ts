@@ -6,7 +6,7 @@ import type { SqlValue } from '../../sql/sql-client.ts'
  * preview shows. It reads a table called `d` and uses the parameters $1 to $9.
  */
 export function isMeant({ retired = false }: DeadLetterFilter): string {
-  // Two texts, because each has an index of its own.
+  // Two literal conditions instead of a parameter, because each state has its own partial index.
   return `d.state = '${retired ? 'retired' : 'dead'}'
         and ($1::bigint[] is null or d.id = any($1::bigint[]))
         and ($2::text[] is null or d.event_id = any($2::text[]))
@@ -20,8 +20,8 @@ export function isMeant({ retired = false }: DeadLetterFilter): string {
 }
 
 /**
- * Whether a dead letter belongs to a consumer that a release before this one retired, which left
- * its letters as they were.
+ * Whether a dead letter belongs to a consumer that was retired by an earlier release, which left
+ * the dead letters unchanged.
  */
 export function isForgotten(schema: string): string {
   return `not exists (select from ${schema}.consumers c where c.name = d.consumer)`

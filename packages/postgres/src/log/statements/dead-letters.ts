@@ -17,7 +17,8 @@ export function countDead(
 }
 
 /**
- * Depth, age and rates in one row, each counted up to 100,000 so that the statement ends in time.
+ * Depth, age and rates in one row, each count stops at 100,000, which bounds the time of the
+ * statement.
  */
 export function deadStats(schema: string): Statement<DeadStatsRow> {
   return {
@@ -42,7 +43,7 @@ export function deadStats(schema: string): Statement<DeadStatsRow> {
 export interface DeadStatsRow {
   readonly depth: string
   readonly oldest_age_ms: string | null
-  /** In the last hour. */
+  /** The number that became dead in the last hour. */
   readonly arrived: string
   readonly drained: string
 }
@@ -80,7 +81,10 @@ export interface DeadGroupRow {
   readonly message: string | null
 }
 
-/** Lists dead letters, the oldest first; `after` is the `dead_at_exact` and `id` of one. */
+/**
+ * Lists dead letters, the oldest first. `after` is the `dead_at_exact` and the `id` of the last
+ * letter of the page before.
+ */
 export function listDead(
   schema: string,
 ): (
@@ -105,8 +109,8 @@ export function listDead(
 }
 
 /**
- * Puts dead letters back, the oldest first. A letter that the consumer has taken in after all (its
- * commit's answer was lost) is found in the inbox and becomes resolved.
+ * Puts dead letters back, the oldest first. If the inbox shows that the consumer has already taken
+ * in the event (in a commit whose reply was lost), the letter becomes resolved instead.
  */
 export function redriveDead(
   schema: string,

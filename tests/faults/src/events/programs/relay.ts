@@ -51,9 +51,10 @@ function consumerOf(plan: ConsumerPlan): Consumer<PoolClient> {
     name: plan.name,
     ...(types !== null && { types }),
     attemptTimeoutMs: limits.attemptTimeoutMs,
-    // An attempt that waits for a transaction in vain has failed, and would have to be repeated.
+    // Not higher than the number of transactions: an attempt that gets no transaction in time fails
+    // and has to be repeated.
     concurrency: plan.concurrency,
-    // No event becomes a dead letter, because whatever is broken is mended again.
+    // No event may become a dead letter, because every fault is mended again.
     maxAttempts: 1_000_000,
     maxStarts: 1_000_000,
     backoff: () => 20 + Math.random() * 200,

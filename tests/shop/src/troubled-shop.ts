@@ -1,6 +1,7 @@
 import { once as emitted } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { OutboxEvent } from '@oncekey/core'
 import { consumer, createRelay, PermanentError } from '@oncekey/outbox'
 import {
   migrate,
@@ -16,7 +17,7 @@ import { Pool } from 'pg'
 import { inject } from 'vitest'
 import { finish, leaveUnknown } from './claims.ts'
 
-/** Ids of events, so that pages of theirs can be named. */
+/** Ids of events that are known beforehand, so that tests can open their pages. */
 export const EVENTS = [1, 2, 3].map((n) => `0190b5a0-0000-7000-8000-00000000000${n}`) as [
   string,
   string,
@@ -25,15 +26,18 @@ export const EVENTS = [1, 2, 3].map((n) => `0190b5a0-0000-7000-8000-00000000000$
 
 export const RECEIVER_SAYS = 'out of <b>order</b>'
 
+const MAILED = ['order.placed', 'receipt.due']
+
 interface Order {
   readonly item: string
 }
 
 /**
- * A shop in trouble, on a database of its own: two keys of unknown outcome, mails that cannot be
- * sent, a receiver of webhooks that is down, and sagas that are stuck, undone and done.
+ * A shop in trouble, on its own database. It has two keys with an unknown outcome, mails that
+ * cannot be sent, a receiver of webhooks that is down, and sagas that are stuck, undone and done.
+ * `receipts` is how many more mails are dead because the mail server is down.
  */
-export async function troubledShop() {
+export async function troubledShop({ receipts = 0 } = {}) {
   const closing: (() => Promise<unknown>)[] = []
   const database = await freshDatabase(inject('postgresUrl'))
   closing.push(() => database.drop())
@@ -44,7 +48,13 @@ export async function troubledShop() {
   await migrate(pool, { also: [webhookMigrations, sagaMigrations] })
   const store = postgresStore({ client: pool, mode: 'lease' })
   const log = postgresLog({ client: pool })
-  const state = { mailsFail: true, receiverAnswers: 503, carrierIsDown: true, mails: 0 }
+  const state = {
+    mailsFail: true,
+    mailServerIsDown: true,
+    receiverAnswers: 503,
+    carrierIsDown: true,
+    mails: 0,
+  }
 
   await leaveUnknown(store, 'lost-1')
   await leaveUnknown(store, 'lost-2')
@@ -105,14 +115,18 @@ export async function troubledShop() {
       occurredAt: new Date(),
     })),
   )
+  await log.append(receiptsDue(receipts))
   const relay = () =>
     createRelay({
       log,
       consumers: [
         consumer({
           name: 'mailer',
-          types: ['order.placed'],
+          types: MAILED,
           handle({ event }) {
+            if (state.mailServerIsDown && event.type === 'receipt.due') {
+              throw new PermanentError('450 the mail server is down')
+            }
             if (state.mailsFail && event.subject === 'nobody@') {
               throw new PermanentError('There is no such address.')
             }
@@ -128,7 +142,7 @@ export async function troubledShop() {
     await each.stop()
     await hooks.createWorker().deliverOnce()
   }
-  await log.subscribe({ consumer: 'mailer', types: ['order.placed'], startAt: 'beginning' })
+  await log.subscribe({ consumer: 'mailer', types: MAILED, startAt: 'beginning' })
   await log.subscribe({ consumer: 'webhooks', types: null, startAt: 'beginning' })
   await deliver()
   await waitFor(async () => (await hooks.deliveries.list({ state: 'dead' })).length === 3, {
@@ -139,9 +153,10 @@ export async function troubledShop() {
   state.carrierIsDown = false
   await run(order, 'order-18')
 
-  const letters = await log.deadLetters.list({}, { limit: 1 })
+  const letters = await log.deadLetters.list({ type: 'order.placed' }, { limit: 1 })
 
   return {
+    url: database.url,
     pool,
     store,
     log,
@@ -154,7 +169,15 @@ export async function troubledShop() {
     events: postgresEvents({ client: pool }),
     consumers: postgresConsumers({ client: pool }),
     deliver,
-    /** What a running process would do with a run that was resumed. */
+    /** Starts what a shop runs: a relay, a worker of webhooks and a runner of sagas. */
+    open(): void {
+      const working = [relay(), hooks.createWorker(), runner]
+      for (const each of working) {
+        each.start()
+        closing.push(() => each.stop())
+      }
+    },
+    /** Does what a running process would do with a run that was resumed. */
     async drive(id: string): Promise<void> {
       runner.start()
       await waitFor(
@@ -170,6 +193,20 @@ export async function troubledShop() {
       for (const close of closing.reverse()) await close()
     },
   }
+}
+
+/** Events that the mailer takes, each of an order of its own. */
+export function receiptsDue(count: number): OutboxEvent[] {
+  return Array.from({ length: count }, (_, n) => ({
+    id: `0190b5a0-0000-7000-8001-${String(n).padStart(12, '0')}`,
+    type: 'receipt.due',
+    source: '/orders',
+    subject: `order-${n}`,
+    orderingKey: `order-${n}`,
+    data: `{"order":9007199254740993}`,
+    headers: {},
+    occurredAt: new Date(),
+  }))
 }
 
 export async function listening(server: Server): Promise<string> {

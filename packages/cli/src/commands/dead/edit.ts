@@ -1,10 +1,10 @@
 import { deadLetters } from '@oncekey/outbox'
-import { usageError } from '../command/cli-error.ts'
-import type { Call, Command } from '../command/command.ts'
-import { ExitCode } from '../command/exit-code.ts'
-import { contentOf } from '../command/given-file.ts'
-import { deadLettersOf, sourceNames } from '../connection/log.ts'
-import { showRefused } from './shown-dead-letter.ts'
+import { usageError } from '../../command/cli-error.ts'
+import type { Call, Command } from '../../command/command.ts'
+import { ExitCode } from '../../command/exit-code.ts'
+import { contentOf } from '../../command/given-file.ts'
+import { deadLettersOf, sourceNames } from '../../connection/log.ts'
+import { showRefused } from './shown-letter.ts'
 
 export const deadEditCommand: Command = {
   path: 'dead edit',
@@ -51,7 +51,10 @@ async function editDead(call: Call): Promise<ExitCode> {
   return ExitCode.done
 }
 
-/** The text itself, because numbers beyond 2^53 would be others once they were parsed. */
+/**
+ * Returns the text itself instead of a parsed value, because parsing would change numbers above
+ * 2^53.
+ */
 function jsonText(text: string): string {
   try {
     JSON.parse(text)
