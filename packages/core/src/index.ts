@@ -138,6 +138,7 @@ export {
   wantedIn,
 } from './contracts/subscription-record.ts'
 export type { Reconciliation, UnknownOutcome, WhenUnknown } from './contracts/when-unknown.ts'
+export { NOT_ENDED, NOT_GIVEN_BACK } from './contracts/when-unknown.ts'
 export { createEngine, type Engine } from './engine/engine.ts'
 export type { HandlerContext } from './engine/handler-context.ts'
 export type { Begun, HandlerRun } from './engine/handler-run.ts'

@@ -29,3 +29,15 @@ export type WhenUnknown =
   | 'retake'
   | 'hold'
   | ((outcome: UnknownOutcome) => Reconciliation | Promise<Reconciliation>)
+
+/** What a store warns of when it has not been able to give a claim back. */
+export const NOT_GIVEN_BACK: string =
+  'A claim whose handler did not run was not given back: that failed for an hour, or too many waited ' +
+  "for it. If the server carried it out, its key is `unknown` once the lease is over: a retry runs the handler, or with `whenUnknown: 'hold'` an " +
+  'operator has to release the key.'
+
+/** What a store warns of when it has not been able to put the end of an attempt on record. */
+export const NOT_ENDED: string =
+  'The end of an attempt was not put on record: that failed for an hour, or too many waited for it. ' +
+  'Its key is `unknown` once the lease is over: a retry runs the handler again, or with ' +
+  "`whenUnknown: 'hold'` an operator has to release or answer the key."

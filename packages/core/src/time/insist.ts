@@ -13,6 +13,8 @@ export interface Insisting<Work> {
   readonly mostAtOnce: number
   /** How much may be open at once, so that an outage does not fill the memory. @default 10000 */
   readonly mostOpen?: number
+  /** Called with work that stays undone, because its time is up or too much is open. */
+  readonly gaveUp: (work: Work) => void
 }
 
 /**
@@ -33,12 +35,13 @@ export type Insist<Work> = (id: string, work: Work, forMs: number) => Promise<vo
  *   attempt: async (names) => { await forget([...names.values()]); return names.keys() },
  *   isHopeless: () => false,
  *   mostAtOnce: 64,
+ *   gaveUp: (name) => console.warn(`${name} is not forgotten`),
  * })
  * void insist('order-1', 'order-1', 60_000)
  * ```
  */
 export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
-  const { attempt, isHopeless, mostAtOnce, mostOpen = MOST_OPEN } = options
+  const { attempt, isHopeless, mostAtOnce, mostOpen = MOST_OPEN, gaveUp } = options
   const open = new Map<string, Open<Work>>()
   let isTrying = false
   let isWaiting = false
@@ -48,7 +51,10 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
     return new Promise((resolve) => {
       open.get(id)?.tried()
       const [oldest] = open
-      if (open.size >= mostOpen && oldest !== undefined) giveUp(...oldest)
+      if (open.size >= mostOpen && oldest !== undefined) {
+        giveUp(...oldest)
+        gaveUp(oldest[1].work)
+      }
       open.set(id, { work, until: performance.now() + forMs, tried: resolve })
       if (!isTrying && !isWaiting) void round()
     })
@@ -76,6 +82,7 @@ export function createInsistence<Work>(options: Insisting<Work>): Insist<Work> {
       open.delete(id)
       // Goes to the back, so that work that can be done does not wait for work that cannot.
       if (performance.now() < each.until) open.set(id, each)
+      else gaveUp(each.work)
     }
     isTrying = false
     next(hasFailed || entries.some(([id]) => open.has(id)))

@@ -11,6 +11,7 @@ afterEach(() => {
 describe('work that is insisted on', () => {
   function insistence(outcomes: (readonly string[] | Error)[], mostAtOnce = 10) {
     const tried: string[][] = []
+    const givenUp: string[] = []
     const insist = createInsistence<string>({
       async attempt(works) {
         tried.push([...works.keys()])
@@ -20,8 +21,9 @@ describe('work that is insisted on', () => {
       },
       isHopeless: (error) => error instanceof Error && error.message === 'ended',
       mostAtOnce,
+      gaveUp: (work) => givenUp.push(work),
     })
-    return { tried, insist }
+    return { tried, givenUp, insist }
   }
 
   test('is tried at once, and no more once it is done', async () => {
@@ -65,18 +67,29 @@ describe('work that is insisted on', () => {
   })
 
   test('is given up when its time is over', async () => {
-    const { tried, insist } = insistence(Array.from({ length: 50 }, () => new Error('away')))
+    const away = Array.from({ length: 50 }, () => new Error('away'))
+    const { tried, givenUp, insist } = insistence(away)
     await insist('a', 'a', 1_000)
     await vi.advanceTimersByTimeAsync(600_000)
     // At 0, 100, 300, 700 and 1500 ms.
     expect(tried).toHaveLength(5)
+    expect(givenUp).toEqual(['a'])
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test('is given up, the oldest first, when there is too much of it', async () => {
+    const { givenUp, insist } = insistence([new Error('away')])
+    for (let n = 0; n < 10_001; n += 1) void insist(`${n}`, `${n}`, 60_000)
+    expect(givenUp).toEqual(['0'])
+    await vi.advanceTimersByTimeAsync(600_000)
+    expect(givenUp).toEqual(['0'])
+  })
+
   test('is given up when nothing can be done any more', async () => {
-    const { tried, insist } = insistence([new Error('ended')])
+    const { tried, givenUp, insist } = insistence([new Error('ended')])
     await Promise.all([insist('a', 'a', 60_000), insist('b', 'b', 60_000)])
     await vi.advanceTimersByTimeAsync(600_000)
     expect(tried).toEqual([['a']])
+    expect(givenUp).toEqual([])
   })
 })

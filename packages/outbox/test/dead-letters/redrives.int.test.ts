@@ -54,6 +54,23 @@ test('starting and cancelling are acts, and a cancelled redrive takes nothing mo
   ])
 })
 
+// A bug: what had died before the clock was put back lay behind the end of the redrive, which ended
+// without it.
+test('letters that died before the clock was put back are taken, after those that died since', async () => {
+  const { log, redrives, records } = at()
+  const ids = await withDeadLetters(database, log, 'put-back', subjects(25))
+  const earlier = ids.slice(0, 12)
+  await database.query(
+    "update oncekey.deliveries set dead_at = dead_at + interval '1 day' where id = any($1)",
+    [earlier],
+  )
+  const id = await redrives.start({ origin: 'put-back' }, { ratePerSecond: 100 }, by)
+  await carryAll(redrives)
+  expect(await records.get(id)).toMatchObject({ state: 'done', matched: 25, redriven: 25 })
+  const { items } = await records.portions(id, { limit: 1_000 })
+  expect(items.flatMap(({ redriven }) => redriven)).toEqual([...ids.slice(12), ...earlier])
+})
+
 test('a letter that dies again is not taken by the same redrive', async () => {
   const { log, redrives, records } = at()
   const [first = ''] = await withDeadLetters(database, log, 'again', subjects(2))

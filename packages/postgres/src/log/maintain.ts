@@ -17,9 +17,10 @@ import { abandonConsumers, missingConsumers } from './statements/subscriptions.t
  * block nobody.
  */
 export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
-  const { ask, schema } = log
-  const abandoned = await ask(abandonConsumers(schema)(log.abandonedAfterMs))
-  const missing = await ask(missingConsumers(schema)(log.missingAfterMs))
+  const { ask, schema, abandonedAfterMs, missingAfterMs } = log
+  const confirmMs = Math.min(missingAfterMs, abandonedAfterMs)
+  const silent = await ask(abandonConsumers(schema)(abandonedAfterMs, confirmMs))
+  const missing = await ask(missingConsumers(schema)(missingAfterMs))
 
   let dropped = 0
   for (const { part } of await ask(partsOver(schema)(log.retentionMs))) {
@@ -32,7 +33,7 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
 
   return {
     dropped,
-    abandoned: abandoned.map(({ name }) => name),
+    abandoned: silent.filter((each) => each.is_abandoned === 'true').map(({ name }) => name),
     missing: missing.map(({ name, seen_at }) => ({
       consumer: name,
       lastSeenAt: new Date(Number(seen_at)),

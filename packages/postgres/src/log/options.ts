@@ -54,9 +54,10 @@ export interface PostgresLogOptions<Tx> {
   readonly missingAfterMs?: number
 
   /**
-   * After this time, a consumer that no relay runs no longer keeps events from being deleted. If it
-   * comes back, it continues with the events that are left. Milliseconds. @default 604800000, seven
-   * days
+   * After this time, a consumer that no relay runs no longer keeps events from being deleted, once
+   * `maintain` has found that twice, `missingAfterMs` apart: after the clock was put ahead, every
+   * consumer looks like that at first. If it comes back, it continues with the events that are
+   * left. Milliseconds. @default 604800000, seven days
    */
   readonly abandonedAfterMs?: number
 

@@ -158,10 +158,39 @@ describe('old events', () => {
     await database.query(
       "update oncekey.consumers set seen_at = now() - interval '8 days' where name = 'renamed'",
     )
+    for (const _ of ['first', 'again']) {
+      expect(await log.maintain()).toMatchObject({ dropped: 0, abandoned: [] })
+    }
+    await database.query(
+      "update oncekey.consumers set silent_at = now() - interval '1 hour' where name = 'renamed'",
+    )
     const given = await log.maintain()
     expect(given.abandoned).toEqual(['renamed'])
     if (given.dropped === 0) await areDropped(log, readers)
     expect(await left()).toBe(0)
+  })
+
+  // A bug: whoever looked first after the clock was put ahead by more than `abandonedAfterMs`, or
+  // after everything was off for so long, deleted what the others had not read.
+  test('are kept for a consumer that is only late after the clock was put ahead', async () => {
+    const log = postgresLog({ client: database.pool() }) as EventLog<never>
+    const [early, late] = [await readerOn(log, 'early'), await readerOn(log, 'late')]
+    await log.append([eventOf()])
+    await yesterday()
+    await early.read()
+    await early.advance()
+    await database.query("update oncekey.consumers set seen_at = now() - interval '8 days'")
+    await log.lease({ consumer: 'early', relay: randomUUID(), leaseMs: 60_000, holding: [] })
+    expect(await log.maintain()).toMatchObject({ dropped: 0, abandoned: [] })
+    await database.query(
+      `update oncekey.consumers
+         set silent_at = now() - interval '2 hours', seen_at = now() - interval '1 hour'
+         where name = 'late'`,
+    )
+    expect(await log.maintain()).toMatchObject({ dropped: 0, abandoned: [] })
+    expect(await late.read()).toHaveLength(1)
+    await late.advance()
+    await areDropped(log, [early, late])
   })
 
   test('are forgotten by the inbox after a while, unless a dead letter may bring them back', async () => {

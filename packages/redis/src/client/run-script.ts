@@ -1,4 +1,5 @@
 import { deadlines, within } from '@oncekey/core'
+import { backlog } from './backlog.ts'
 import type { Connection } from './connection.ts'
 import { isMoving, type Patience, slotMoves, whileMoving } from './moving-slot.ts'
 import type { RedisClient } from './redis-client.ts'
@@ -18,6 +19,12 @@ export interface ScriptRunner {
     question: Question,
     insistMs?: number,
   ): Promise<Reply>
+
+  /**
+   * Whether so many commands about these keys have had no answer that nothing more should be sent
+   * now: see `backlog.ts`.
+   */
+  hangs<Question>(script: Script<Question, unknown>, question: Question): boolean
 
   /**
    * Sends the script's whole text at once, so that it runs after everything that was sent before
@@ -51,25 +58,43 @@ export interface Replicated<Reply> {
  */
 export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRunner {
   const call = caller(client)
-  const clock = deadlines<Waiting>(commandTimeoutMs, ({ reject, patience }) =>
-    reject(late(commandTimeoutMs, patience)),
-  )
+  const unanswered = backlog()
+  const clock = deadlines<Waiting>(commandTimeoutMs, (waiting) => {
+    waiting.settled = unanswered.late(waiting.partition())
+    waiting.reject(late(commandTimeoutMs, waiting.patience))
+  })
 
   /** As `within`, but all calls share one timer, because every request makes such calls. */
-  function inTime<Reply>(sent: Promise<Reply>, patience: Patience): Promise<Reply> {
+  function inTime<Reply>(
+    sent: Promise<Reply>,
+    patience: Patience,
+    partition: () => string,
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const deadline = clock.start({ reject, patience })
+      const waiting: Waiting = { reject, patience, partition, settled: undefined }
+      const deadline = clock.start(waiting)
+      const settled = (): void => {
+        clock.stop(deadline)
+        if (waiting.settled !== undefined) waiting.settled()
+        else if (!unanswered.isEmpty()) unanswered.answered(partition())
+      }
       sent.then(
         (reply) => {
-          clock.stop(deadline)
+          settled()
           resolve(reply)
         },
         (error) => {
-          clock.stop(deadline)
+          settled()
           reject(error)
         },
       )
     })
+  }
+
+  /** The hash tag that all keys of a script share. */
+  function partitionOf<Question>(script: Script<Question, unknown>, question: Question): string {
+    if (client.isCluster !== true) return ''
+    return script.keys(question)[0]?.match(/\{(.*?)\}/)?.[1] ?? ''
   }
 
   async function send<Question, Reply>(
@@ -125,8 +150,12 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
   return {
     run(script, question, insistMs = commandTimeoutMs) {
       const patience = patienceOf(insistMs)
-      return inTime(send(script, question, patience), patience)
+      const partition = () => partitionOf(script, question)
+      return inTime(send(script, question, patience), patience, partition)
     },
+
+    hangs: (script, question) =>
+      !unanswered.isEmpty() && unanswered.isFull(partitionOf(script, question)),
 
     async runInOrder(script, question) {
       return script.reply(
@@ -147,6 +176,9 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
 interface Waiting {
   readonly reject: (error: Error) => void
   readonly patience: Patience
+  readonly partition: () => string
+  /** Set once it is late. */
+  settled: (() => void) | undefined
 }
 
 function patienceOf(ms: number): Patience {

@@ -36,7 +36,11 @@ function withoutArguments(error: unknown): unknown {
  * and a dash.
  */
 const HINTS: readonly (readonly [RegExp, string])[] = [
-  [/(^|-)READONLY/, 'the client is connected to a read-only replica; connect it to the primary'],
+  [
+    /(^|-)READONLY/,
+    'the client is connected to a read-only replica; connect it to the primary, and see "Failover is ' +
+      'the client\'s task" in the README of @oncekey/redis if that was the primary',
+  ],
   [/^LOADING/, 'it is still loading its data'],
   [/^MASTERDOWN/, 'it is a replica that has lost its primary'],
   [/(^|-)OOM/, 'its memory is full; raise `maxmemory` or shorten `resultRetentionMs`'],
@@ -51,6 +55,9 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/killed by user/i, 'the script was killed by an operator before it had written anything'],
   [/^The client is closed/, 'connect it first: `await client.connect()`'],
   [/^(NOAUTH|WRONGPASS)/, 'the client is not signed in'],
-  [/NOPERM|can't run this command/, 'its user may not use a command or a key that the store needs'],
+  [
+    /NOPERM|can't run this command|ACL failure in script/,
+    'its user may not use a command or a key that the store needs',
+  ],
   [/^WRONGTYPE|against a key holding the wrong kind/, 'a key of this name is not one of the store'],
 ]

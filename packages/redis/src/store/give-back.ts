@@ -1,4 +1,4 @@
-import { type Claim, createInsistence } from '@oncekey/core'
+import { type Claim, createInsistence, NOT_GIVEN_BACK, warnOfFailure } from '@oncekey/core'
 import type { ScriptRunner } from '../client/run-script.ts'
 import type { RecordKeys } from './record/record-keys.ts'
 import { type GiveBackQuestion, giveBackScript } from './scripts/give-back.ts'
@@ -15,6 +15,7 @@ export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveB
     attempt: giveBack,
     isHopeless: () => false,
     mostAtOnce: 64,
+    gaveUp: () => warnOfFailure('redis-give-back', NOT_GIVEN_BACK),
   })
 
   return ({ token, leaseMs }, keys) => {

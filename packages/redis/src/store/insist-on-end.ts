@@ -1,4 +1,4 @@
-import { type Completion, createInsistence } from '@oncekey/core'
+import { type Completion, createInsistence, NOT_ENDED, warnOfFailure } from '@oncekey/core'
 
 /**
  * Sends what ends an attempt again until Redis answers it. It is for scripts that change nothing
@@ -15,6 +15,7 @@ export function insistingOnEnds(): InsistOnEnd {
     isHopeless: () => false,
     mostAtOnce: 16,
     mostOpen: MOST_OPEN,
+    gaveUp: () => warnOfFailure('redis-end', NOT_ENDED),
   })
 
   async function endAll(ends: ReadonlyMap<string, () => Promise<unknown>>): Promise<string[]> {

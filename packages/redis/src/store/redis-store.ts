@@ -92,13 +92,15 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 
   async function ask(claim: Claim, keys: RecordKeys, listens: boolean): Promise<ClaimReply> {
-    const question = { keys, claim, keyRetentionMs, listens }
+    const question = { keys, claim, keyRetentionMs, listens, waits: false }
+    if (scripts.hangs(claimScript, question)) throw storeError('store-unavailable', hanging())
     const reply = await heard(claim, keys, scripts.run(claimScript, question))
     if (replicas === undefined || !isOver(reply)) return reply
     // The client is about to get the response of a completion, and it is unknown how many servers
     // have that completion: the process that completed may have got an error because there were too
     // few, or no reply.
-    const again = await heard(claim, keys, scripts.runReplicated(claimScript, question, replicas))
+    const waiting = { ...question, waits: true }
+    const again = await heard(claim, keys, scripts.runReplicated(claimScript, waiting, replicas))
     if (isOver(again.reply) && again.acknowledged < replicas.count) {
       throw storeError('store-unavailable', tooFew(again.acknowledged, replicas))
     }
@@ -290,6 +292,10 @@ function tooFew(acknowledged: number, { count, timeoutMs }: Replicas): Error {
     `${acknowledged} of ${count} replicas had it within ${timeoutMs} ms; ` +
       'the primary has it, and a failover could lose it',
   )
+}
+
+function hanging(): Error {
+  return new Error('it has not answered hundreds of commands, and is asked only now and then')
 }
 
 function readable<T>(read: () => T): T {

@@ -3,6 +3,10 @@
 -- ARGV[1]   how long the mark is kept, milliseconds
 -- ARGV[2..] for each event the number of its fields and values, then these
 if redis.call('EXISTS', KEYS[1]) == 1 then
+  -- `WAIT` may follow, and counts the replicas that have what this connection wrote last. A full
+  -- server lets a script run whose first write is a removal.
+  redis.call('DEL', KEYS[1])
+  redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
   return 'stored'
 end
 local at = 2

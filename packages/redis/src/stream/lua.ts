@@ -3,6 +3,8 @@
 /** `append-events.lua` */
 export const appendEventsLua: string = `
 if redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('DEL', KEYS[1])
+  redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
   return 'stored'
 end
 local at = 2

@@ -164,3 +164,21 @@ test('a filter looks at what its times and events name, and a page at so many at
   expect(await lookedAt(redriving)).toBeLessThan(30_000)
   expect(await deadLetters.count({ type: 'rare' })).toBe(0)
 })
+
+// A bug: each renewal of each relay wrote all 64 cursors, for nothing but when it had asked.
+test('a renewal writes the cursors of the slots that its relay holds, and no others', async () => {
+  const log = redisLog({ client })
+  await log.subscribe({ consumer, types: null, startAt: 'beginning' })
+  const lease = (relay: string, holding: readonly { slot: number; epoch: string }[]) =>
+    log.lease({ consumer, relay, leaseMs: 600_000, holding })
+  const held = (await lease('one', [])).taken
+  const writes = async (work: () => Promise<unknown>): Promise<number> => {
+    await client.config('RESETSTAT')
+    await work()
+    const [, calls = 0] =
+      (await client.info('commandstats')).match(/^cmdstat_hset:calls=(\d+)/m) ?? []
+    return Number(calls)
+  }
+  expect(await writes(() => lease('two', []))).toBe(0)
+  expect(await writes(() => lease('one', held))).toBe(64)
+})

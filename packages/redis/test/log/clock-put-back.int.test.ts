@@ -1,7 +1,7 @@
 import type { EventLog, TakenSlot } from '@oncekey/core'
 import { waitFor } from '@oncekey/test-servers'
 import { expect, test } from 'vitest'
-import { attempt, client, eventOf, hold, logOf, readAll } from './redis-slots.ts'
+import { attempt, client, eventOf, hold, logOf, pass, readAll } from './redis-slots.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -40,6 +40,20 @@ test('what waits for long in any case is left as it is', async () => {
   await takeDue(log, held)
   const { nextInMs } = await takeDue(log, held)
   expect(nextInMs).toBeGreaterThan(HOUR_MS - 60_000)
+})
+
+// A bug: a stream that was written to while the clock was years ahead grew until those years came.
+test('what was appended while the clock was far ahead is deleted once every consumer passed it', async () => {
+  const log = logOf({ retentionMs: 0 })
+  const years = { ms: '2082758400000', fields: ['id', 'e', 'type', 't', 'data', '{}'] }
+  for (const slot of [1, 2]) {
+    await client.xadd(`oncekey:{${slot}}:outbox`, `${years.ms}-0`, ...years.fields)
+    await client.xadd(`oncekey:{${slot}}:outbox`, '*', ...years.fields)
+  }
+  const held = await hold(log)
+  expect((await log.maintain()).dropped).toBe(0)
+  expect((await pass(log, held)).events).toHaveLength(4)
+  expect((await log.maintain()).dropped).toBe(4)
 })
 
 /** Reads all events, and files each as failed once. */

@@ -2,6 +2,8 @@ import { type EventLog, type HeldSlot, SLOTS } from '@oncekey/core'
 import { describe, expect, test } from 'vitest'
 import { client, eventOf, hold, logOf, pass, readAll, server } from './redis-slots.ts'
 
+const DAY_MS = 86_400_000
+
 describe('retention', () => {
   const entries = async (): Promise<number> => {
     const lengths = await Promise.all(
@@ -28,6 +30,25 @@ describe('retention', () => {
     expect((await pass(log, slow, 'slow')).events.length).toBe(10)
   })
 
+  // A bug: whoever looked first after the clock was put ahead by more than `abandonedAfterMs`, or
+  // after everything was off for so long, deleted what the others had not read.
+  test('keeps the events of a consumer that is only late after the clock was put ahead', async () => {
+    const log = logOf({ retentionMs: 0 })
+    await write(log, 20)
+    await pass(log, await hold(log, 'early'), 'early')
+    const late = await hold(log, 'late')
+    await grownSilent('early', 8 * DAY_MS)
+    await grownSilent('late', 8 * DAY_MS)
+    expect(await log.maintain()).toMatchObject({ dropped: 0, abandoned: [] })
+    const renewal = { relay: 'relay-1', leaseMs: 60_000 }
+    await log.lease({ consumer: 'early', ...renewal, holding: [] })
+    await log.lease({ consumer: 'late', ...renewal, holding: late })
+    await movedBack('late', 'silent_at', 3_600_000)
+    expect(await log.maintain()).toMatchObject({ dropped: 0, abandoned: [], missing: [] })
+    expect((await pass(log, late, 'late')).events.length).toBe(20)
+    expect((await log.maintain()).dropped).toBe(20)
+  })
+
   test('reports a missing consumer, then abandons it, and then mentions it no more', async () => {
     const log = logOf({ retentionMs: 0 })
     await write(log, 20)
@@ -37,7 +58,11 @@ describe('retention', () => {
     await grownSilent('gone', 2 * 3_600_000)
     const missing = await log.maintain()
     expect(missing).toMatchObject({ dropped: 0, abandoned: [], missing: [{ consumer: 'gone' }] })
-    await grownSilent('gone', 8 * 86_400_000)
+    await grownSilent('gone', 8 * DAY_MS)
+    for (const _ of ['first', 'again']) {
+      expect(await log.maintain()).toMatchObject({ dropped: 0, missing: [{ consumer: 'gone' }] })
+    }
+    await movedBack('gone', 'silent_at', 3_600_000)
     expect(await log.maintain()).toMatchObject({ dropped: 20, abandoned: ['gone'], missing: [] })
     expect(await log.maintain()).toMatchObject({ abandoned: [], missing: [] })
     // The consumer comes back, and keeps events from being deleted again.
@@ -60,11 +85,13 @@ describe('retention', () => {
   })
 
   /** Changes the consumer as if no relay had run it for this long. */
-  async function grownSilent(consumer: string, ms: number): Promise<void> {
+  const grownSilent = (consumer: string, ms: number) => movedBack(consumer, 'seen', ms)
+
+  async function movedBack(consumer: string, time: 'seen' | 'silent_at', ms: number) {
     for (let slot = 0; slot < SLOTS; slot += 1) {
       const key = `oncekey:{${slot}}:consumers`
       const cursor = JSON.parse((await client.hget(key, consumer)) ?? '{}')
-      await client.hset(key, consumer, JSON.stringify({ ...cursor, seen: Date.now() - ms }))
+      await client.hset(key, consumer, JSON.stringify({ ...cursor, [time]: Date.now() - ms }))
     }
   }
 })

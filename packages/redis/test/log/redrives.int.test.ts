@@ -1,5 +1,11 @@
 import { redisLog } from '@oncekey/redis'
-import { type RedisServer, startProxy, startRedis, type TcpProxy } from '@oncekey/test-servers'
+import {
+  type RedisServer,
+  startProxy,
+  startRedis,
+  type TcpProxy,
+  waitFor,
+} from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { eventOf } from '../servers/claims.ts'
@@ -119,4 +125,35 @@ test('a cancel in the middle of a portion still counts what that has taken', asy
   expect(await redrives.cancel(id, act)).toBe('cancelled')
   while ((await redrives.carry()).nextInMs !== null);
   expect(await redrives.get(id)).toMatchObject({ state: 'cancelled', redriven: 1 })
+})
+
+// A bug: what had died before the clock was put back lay behind the end of the redrive, which ended
+// without it.
+test('letters that died before the clock was put back are redriven, and none twice', async () => {
+  const { log, redrives, held } = await withDead(5)
+  for (const key of await client.keys('*:dead')) {
+    for (const number of await client.zrange(key, 0, '-1')) {
+      await client.zincrby(key, 3_600_000_000, number)
+    }
+  }
+  const id = await redrives.start({ origin: consumer }, { ratePerSecond: 1 })
+  await redrives.carry()
+  expect(await redrives.get(id)).toMatchObject({ state: 'running', matched: 5, redriven: 1 })
+  // The first dies again, before the end of the redrive by the place that it gets.
+  const { deliveries } = await log.takeDue({ consumer, slots: held, except: [], limit: 10 })
+  const [due] = deliveries
+  if (due === undefined) throw new Error('It was put back.')
+  const { slot } = due.event
+  const verdict = { kind: 'dead', reason: 'exhausted' } as const
+  const settled = [{ id: due.id, slot, verdict, attempt: null }]
+  await log.settle({ consumer, slots: held.filter((each) => each.slot === slot), settled })
+  await waitFor(
+    async () => {
+      await redrives.carry()
+      return (await redrives.get(id))?.state === 'done'
+    },
+    { what: 'the redrive to end', timeoutMs: 30_000 },
+  )
+  expect(await redrives.get(id)).toMatchObject({ redriven: 5, refused: 0 })
+  expect(await log.deadLetters.get(due.id)).toMatchObject({ state: 'dead', redrives: 1 })
 })

@@ -50,6 +50,29 @@ async function failOver(): Promise<void> {
 }
 
 describe('a failover during a request', () => {
+  test('away from a primary that hangs is followed by a client with the option of the README', async () => {
+    const { primary } = group
+    const detecting = new Redis({ ...sentinelOptions(), failoverDetector: true })
+    const store = redisStore({ client: opened(detecting), commandTimeoutMs: 1_000 })
+    expect(await kindOf(store, claimOf())).toBe('run')
+    primary.pause()
+    try {
+      await waitFor(
+        () =>
+          kindOf(store, claimOf()).then(
+            (kind) => kind === 'run',
+            () => false,
+          ),
+        {
+          what: 'the new primary to be asked',
+          timeoutMs: 60_000,
+        },
+      )
+    } finally {
+      primary.resume()
+    }
+  }, 240_000)
+
   test('keeps records and attempts', async () => {
     const store = redisStore({ client: connect(), commandTimeoutMs: 20_000 })
     const store5 = redisStore({

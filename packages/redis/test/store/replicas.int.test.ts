@@ -1,3 +1,4 @@
+import type { Store } from '@oncekey/core'
 import { redisStore } from '@oncekey/redis'
 import { type RedisServer, startRedis, startReplicas, waitFor } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
@@ -10,6 +11,7 @@ import {
   errorOf,
   eventOf,
   expectReplay,
+  responseOf,
   retryOf,
   run,
 } from '../servers/claims.ts'
@@ -112,6 +114,62 @@ describe.each([
     } finally {
       client.disconnect()
     }
+  })
+})
+
+// A bug: since Redis 7.2, and in Valkey, `WAIT` counts the replicas that have what its connection
+// wrote last. A replay and a completion that was sent again had written nothing, so they were told
+// while no replica had them.
+describe('with `replicas`, whoever tells of what is on record has written before `WAIT`:', () => {
+  let client: Redis
+  beforeAll(() => {
+    client = new Redis(primary.url)
+  })
+  afterAll(() => client.disconnect())
+
+  const storeOn = (of: Redis) =>
+    redisStore({ client: of, replicas: { count: 1, timeoutMs: 5_000 } })
+  /** How much was written, by anybody. */
+  const written = async (): Promise<number> =>
+    Number((await client.info('persistence')).match(/^rdb_changes_since_last_save:(\d+)/m)?.[1])
+
+  test.each([
+    ['a replay', completionOf()],
+    [
+      'that there is no result any more',
+      completionOf({ response: { ...responseOf(''), body: null } }),
+    ],
+  ])('%s', async (_what, completion) => {
+    const claim = claimOf()
+    await (await run(storeOn(client), claim)).complete(completion)
+    const before = await written()
+    await storeOn(client).begin(retryOf(claim))
+    expect(await written()).toBeGreaterThan(before)
+  })
+
+  test.each([
+    ['a completion', async (store: Store<never>) => run(store, claimOf())],
+    ['events without a record', async (store: Store<never>) => store.open({ leaseMs: 60_000 })],
+  ])('%s that is sent again after its answer was lost', async (_what, begin) => {
+    const writes: number[] = []
+    const sentTwice = new Proxy(client, {
+      get(target, name) {
+        if (name !== 'pipeline') return Reflect.get(target, name, target)
+        return (commands: unknown[][]) => ({
+          async exec() {
+            await target.pipeline(commands).exec()
+            writes.push(await written())
+            const ends = await target.pipeline(commands).exec()
+            writes.push(await written())
+            return ends
+          },
+        })
+      },
+    })
+    const attempt = await begin(storeOn(sentTwice))
+    expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
+    const [once = 0, twice = 0] = writes.slice(-2)
+    expect(twice).toBeGreaterThan(once)
   })
 })
 

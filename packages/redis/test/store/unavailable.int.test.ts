@@ -250,6 +250,31 @@ describe('a Redis that is paused', () => {
     expect(await kindOf(store, retryOf(claim))).toBe('run')
   })
 
+  // A bug: the client kept every claim and its give-back, 9 KB each, for as long as Redis hung.
+  test('is asked only now and then once it has left hundreds of claims without an answer', async () => {
+    const store = redisStore({ client: connect(server.url), commandTimeoutMs: 1_000 })
+    const claims = Array.from({ length: 200 }, () => claimOf({ whenUnknown: 'hold' }))
+    await run(store, claimOf())
+    server.pause()
+    await Promise.all(claims.map((claim) => errorOf(store.begin(claim))))
+    const said = await Promise.all(claims.map(() => errorOf(store.begin(claimOf()))))
+    const sent = said.filter(({ message }) => message.includes('no answer within'))
+    expect(sent.length).toBeLessThan(100)
+    expect(new Set(said.map(({ code }) => code))).toEqual(new Set(['store-unavailable']))
+    server.resume()
+    await waitFor(
+      () =>
+        kindOf(store, claimOf()).then(
+          (kind) => kind === 'run',
+          () => false,
+        ),
+      {
+        what: 'Redis to be asked again',
+      },
+    )
+    for (const claim of claims) expect(await kindOf(store, retryOf(claim))).toBe('run')
+  })
+
   test('causes `commit-failed` for a completion, which is stored later all the same', async () => {
     const client = connect(server.url)
     const store = redisStore({ client, commandTimeoutMs: 200 })

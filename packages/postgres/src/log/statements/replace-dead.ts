@@ -62,7 +62,9 @@ export function replaceDead(schema: string): (by: Replacement) => Statement<{ id
           from made where d.id = made.replaces
           returning d.id, d.consumer, d.event_id
       )
-      select made.id::text as id, ${audit}::text as operation from made cross join done`,
+      select made.id::text as id, ${audit}::text as operation
+        from mark left join made on true left join done on true
+        where ${schema}.deliveries_written(made.id is not null and done.id is not null)`,
     values: [id, eventId, data, actor, note, changes],
   })
 }

@@ -110,18 +110,25 @@ export function missingConsumers(
 }
 
 /**
- * Marks consumers that have been missing for this long as abandoned. They no longer keep events
- * from being deleted.
+ * Marks consumers that have been missing for this long as abandoned, if they were found so twice,
+ * `confirmMs` apart. They no longer keep events from being deleted. After the clock was put ahead,
+ * or after everything was off, every consumer looks missing at first, although its relays are
+ * running or about to start.
  */
 export function abandonConsumers(
   schema: string,
-): (abandonedMs: number) => Statement<{ name: string }> {
-  return (abandonedMs) => ({
+): (abandonedMs: number, confirmMs: number) => Statement<{ name: string; is_abandoned: string }> {
+  return (abandonedMs, confirmMs) => ({
     name: 'abandon_consumers',
     text: `
-      update ${schema}.consumers set abandoned_at = now()
+      update ${schema}.consumers
+        set silent_at = case when silent_at between seen_at and now() then silent_at else now() end,
+          abandoned_at = case when silent_at between seen_at
+            and now() - $2::bigint * interval '1 millisecond' then now() end
         where abandoned_at is null and seen_at < now() - $1::bigint * interval '1 millisecond'
-        returning name`,
-    values: [abandonedMs],
+          and (silent_at between seen_at and now()
+            and silent_at > now() - $2::bigint * interval '1 millisecond') is not true
+        returning name, (abandoned_at is not null)::text as is_abandoned`,
+    values: [abandonedMs, confirmMs],
   })
 }

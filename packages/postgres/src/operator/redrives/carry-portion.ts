@@ -16,6 +16,9 @@ export interface CarriedRow {
  * for, not skipped: if that redrive rolls back, this one takes the letter. `pace` is the rate, at
  * least 1e-6: the waits computed from a lower rate would overflow, and the portion would fail for
  * ever.
+ *
+ * It takes the rows that were there when the redrive started, by their times. A row whose time lies
+ * in the future was there, too: the clock was put back since.
  */
 export function carryPortion(
   schema: string,
@@ -24,11 +27,23 @@ export function carryPortion(
   return (id, filter) => {
     const values: readonly SqlValue[] = kind.values(filter)
     const [redrive, looked] = [`$${values.length + 1}`, `$${values.length + 2}`]
+    const alias = kind.table.split(' ').at(-1)
+    const candidates = (when: string): string => `(
+                    select * from ${kind.table}
+                      where ${kind.isCandidate(filter)} and ${when}
+                        and ${kind.at} >= mine.cursor_at
+                        and (${kind.at}, ${kind.id}) > (mine.cursor_at,
+                          case when mine.cursor_id = '' then '${kind.lowestId}'
+                            else mine.cursor_id end::${kind.idType})
+                      order by ${kind.at}, ${kind.id}
+                      limit ${looked}::integer
+                  )`
     return {
       name: `carry_${kind.source}_${kind.kind}`,
       text: `
       with mine as materialized (
-        select r.*, ${dueAt('r')} as due_at, greatest(r.rate, 1e-6) as pace, greatest(1, least(
+        select r.*, greatest(r.started_at, clock_timestamp() + interval '5 seconds') as ahead_at,
+            ${dueAt('r')} as due_at, greatest(r.rate, 1e-6) as pace, greatest(1, least(
               least(1000, ceil(greatest(r.rate, 1e-6) / 10))::bigint, r.most - r.redriven)) as size
           from ${schema}.redrives r
           where r.id = ${redrive}::bigint and r.state = 'running' and ${dueAt('r')} <= clock_timestamp()
@@ -39,15 +54,14 @@ export function carryPortion(
           from (
             select ${kind.id} as id, ${kind.at} as at, coalesce(${kind.isMeant}, false) as is_meant
               from mine cross join lateral (
-                select * from ${kind.table}
-                  where ${kind.isCandidate(filter)}
-                    and ${kind.at} >= mine.cursor_at and ${kind.at} <= mine.started_at
-                    and (${kind.at}, ${kind.id}) > (mine.cursor_at,
-                      case when mine.cursor_id = '' then '${kind.lowestId}'
-                        else mine.cursor_id end::${kind.idType})
+                select * from (
+                  ${candidates(`${kind.at} <= mine.started_at`)}
+                  union all
+                  ${candidates(`${kind.at} > mine.ahead_at`)}
+                ) ${alias}
                   order by ${kind.at}, ${kind.id}
                   limit ${looked}::integer
-              ) ${kind.table.split(' ').at(-1)} ${kind.join}
+              ) ${alias} ${kind.join}
           ) c
       ), passed as materialized (
         select l.* from looked l cross join mine m where l.nth - l.is_meant::integer < m.size

@@ -5,7 +5,9 @@ import { boundedBytes } from './bounded-bytes.ts'
 import { boundedLocks } from './bounded-locks.ts'
 import { boundedReading } from './bounded-reading.ts'
 import { eventLog } from './event-log/0003-event-log.ts'
+import { droppedInboxRows } from './event-log/dropped-inbox-rows.ts'
 import { livingHolders } from './event-log/living-holders.ts'
+import { silentConsumers } from './event-log/silent-consumers.ts'
 import { timesOfDeliveries } from './event-log/times-of-deliveries.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { functionsWithoutJit } from './functions-without-jit.ts'
@@ -67,4 +69,6 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   claimsGivenBack,
   clocksPutBack,
   leasesSetRight,
+  silentConsumers,
+  droppedInboxRows,
 ]

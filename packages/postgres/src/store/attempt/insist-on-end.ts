@@ -1,4 +1,4 @@
-import { createInsistence } from '@oncekey/core'
+import { createInsistence, NOT_ENDED, warnOfFailure } from '@oncekey/core'
 import { completionError, OWNED_BY_ANOTHER } from '../../commit/completion-error.ts'
 import { isPoolEnded } from '../../sql/never-sent.ts'
 import { isReadOnlyServer } from '../../sql/session-fitness.ts'
@@ -28,6 +28,7 @@ export function insistingOnEnds({
     isHopeless: isPoolEnded,
     mostAtOnce: MOST_AT_ONCE,
     mostOpen: MOST_OPEN,
+    gaveUp: () => warnOfFailure('postgres-end', NOT_ENDED),
   })
 
   /** One after the other, on whatever connection is free. Stops at the first without answer. */

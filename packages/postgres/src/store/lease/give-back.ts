@@ -1,4 +1,4 @@
-import { type Claim, createInsistence } from '@oncekey/core'
+import { type Claim, createInsistence, NOT_GIVEN_BACK, warnOfFailure } from '@oncekey/core'
 import type { ClaimKey } from '../../sql/claim-key.ts'
 import { isPoolEnded } from '../../sql/never-sent.ts'
 import { askReadCommitted } from '../../sql/read-committed.ts'
@@ -23,6 +23,7 @@ export function givingBack<Tx>(
     attempt: giveBack,
     isHopeless: isPoolEnded,
     mostAtOnce: MOST_GIVEN_BACK,
+    gaveUp: () => warnOfFailure('postgres-give-back', NOT_GIVEN_BACK),
   })
 
   return async ({ namespace, scope, key: name, token, leaseMs }, { lock }) => {

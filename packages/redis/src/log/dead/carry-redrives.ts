@@ -109,7 +109,9 @@ async function planOf(log: LogState, redrive: RunningRedrive): Promise<Plan> {
     looked += 1
     const { slot, number, letter } = one
     // If the consumer does not exist, an earlier release retired it and left its letters unchanged.
-    if (isMeant(letter, filter) && there.has(letter.origin)) {
+    // A letter that died again may have a place before the end of the redrive if the clock was put
+    // back.
+    if (isMeant(letter, filter) && there.has(letter.origin) && one.takenBy !== redrive.id) {
       letters.push({ slot, number, consumer: letter.origin })
     }
     if (letters.length === size || looked === LOOKED_AT) {

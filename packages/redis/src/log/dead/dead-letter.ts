@@ -13,6 +13,7 @@ interface State {
   readonly dead_at?: number
   readonly resolution?: DeadLetter['resolution']
   readonly tries: number
+  readonly redrive?: string
 }
 
 /** A delivery as an operator sees it. */
@@ -46,6 +47,11 @@ export function deadLetterOf(
 /** How many attempts the delivery has had in all. */
 export function triesOf({ state }: KeptDelivery): number {
   return (JSON.parse(state) as State).tries
+}
+
+/** The redrive on record that took it last. */
+export function takenBy({ state }: KeptDelivery): string | undefined {
+  return (JSON.parse(state) as State).redrive?.split(':')[0]
 }
 
 export function pastAttempt(text: string, number: number): PastAttempt {

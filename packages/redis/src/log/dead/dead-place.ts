@@ -1,6 +1,6 @@
 import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
 import type { KeptDelivery } from '../scripts/dead/page-dead.ts'
-import { deadLetterOf } from './dead-letter.ts'
+import { deadLetterOf, takenBy } from './dead-letter.ts'
 
 /** A dead letter and its place in the order of all of them. */
 export interface DeadOne {
@@ -8,6 +8,8 @@ export interface DeadOne {
   readonly number: number
   readonly diedAtUs: string
   readonly letter: DeadLetter
+  /** The redrive on record that took it last, and after which it died again. */
+  readonly takenBy: string | undefined
 }
 
 /**
@@ -18,7 +20,7 @@ export type Place = `${string}.${number}`
 
 export function deadOne(slot: number, kept: KeptDelivery): DeadOne {
   const { number, diedAtUs } = kept
-  return { slot, number, diedAtUs, letter: deadLetterOf(slot, kept) }
+  return { slot, number, diedAtUs, letter: deadLetterOf(slot, kept), takenBy: takenBy(kept) }
 }
 
 export function placeOf({ diedAtUs, slot }: DeadOne): Place {

@@ -11,6 +11,8 @@ import {
   rowsToRead,
 } from '@oncekey/core'
 import { actedIn } from '../acts/acted-in.ts'
+import { allSlots } from '../keys/slot-keys.ts'
+import { lastDeathScript } from '../scripts/dead/last-death.ts'
 import {
   cancelRedriveScript,
   findRedrivesScript,
@@ -31,6 +33,7 @@ export function redisRedrives(
       const requestId = checkedRequestId(named)
       const { actor, note } = actedIn('redrives.start', by)
       const matched = await count(filter)
+      const last = await log.askSlots(lastDeathScript, allSlots, (slots) => ({ slots }))
       const asked = JSON.parse(JSON.stringify(filter))
       return await log.ask(startRedriveScript, {
         requestId,
@@ -40,6 +43,7 @@ export function redisRedrives(
         matched,
         actor,
         note,
+        lastDeathUs: Math.max(...last),
         detail: JSON.stringify({
           source: 'consumers',
           kind: 'dead-letters',

@@ -14,6 +14,7 @@
 --   suspect      an event that may kill processes
 --   starts       how often the suspect was started
 --   seen         when a relay last asked for the consumer, milliseconds
+--   silent_at    when it was first found silent for so long that it would be abandoned
 --   abandoned    true if the consumer no longer keeps entries from being deleted
 --   wanted       the types that a reader has to name, as one text
 --   wanted_version  the version of the record of subscriptions from which `wanted` comes

@@ -35,8 +35,10 @@ export interface RedisLogOptions {
    */
   readonly missingAfterMs?: number
   /**
-   * After how long such a consumer no longer keeps events from being deleted. If it comes back, it
-   * continues with the events that are left. Milliseconds. @default 604_800_000 (7 d)
+   * After how long such a consumer no longer keeps events from being deleted, once `maintain` has
+   * found that twice, `missingAfterMs` apart: after the clock was put ahead, every consumer looks
+   * like that at first. If it comes back, it continues with the events that are left.
+   * Milliseconds. @default 604_800_000 (7 d)
    */
   readonly abandonedAfterMs?: number
 }

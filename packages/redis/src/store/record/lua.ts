@@ -6,3 +6,9 @@ import { ID_IN_RECORD_KEY } from './record-keys.ts'
 export const announceEndLua: string = `
 redis.pcall('PUBLISH', '${ENDED_CHANNEL}', string.match(KEYS[1], '${ID_IN_RECORD_KEY}'))
 `
+
+/** `tell.lua` */
+export const tellLua: string = `
+redis.call('HDEL', KEYS[1], '')
+redis.call('HSET', KEYS[1], 'told', '1')
+`

@@ -7,7 +7,8 @@
 -- ARGV[3]   how long to remember the key from now: the lease plus the retention, milliseconds
 -- ARGV[4]   'retake' or 'hold': what to do if an attempt ended without an outcome
 -- ARGV[5]   '1' if the caller will wait to be told that the attempt ended
--- ARGV[6..] fingerprints, the current algorithm's first
+-- ARGV[6]   '1' if `WAIT` follows
+-- ARGV[7..] fingerprints, the current algorithm's first
 local record = redis.call('HMGET', KEYS[1],
   'v', 'state', 'fingerprint', 'token', 'number', 'lease_until', 'leased_at', 'claimed_at')
 local version, state, fingerprint = record[1], record[2], record[3]
@@ -20,13 +21,16 @@ end
 
 if state and state ~= 'free' then
   local same = false
-  for i = 6, #ARGV do
+  for i = 7, #ARGV do
     same = same or ARGV[i] == fingerprint
   end
   if not same then
     return {'mismatch'}
   end
   if state == 'done' then
+    if ARGV[6] == '1' then
+      -- @include ../record/tell.lua
+    end
     local result = redis.call('GET', KEYS[2])
     if result then
       return {'replay', fingerprint, result}
@@ -39,7 +43,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 if not state or state == 'free' then
-  number, fingerprint, claimed_at = '1', ARGV[6], nil
+  number, fingerprint, claimed_at = '1', ARGV[7], nil
 elseif token ~= ARGV[1] then
   -- The key belongs to another attempt, which is running or has ended without an outcome.
   if token ~= '' and leased_at and now < tonumber(leased_at) then
@@ -72,7 +76,7 @@ if state == 'free' then
   redis.call('HSET', KEYS[1], 'freed', '1')
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-if number == '1' and fingerprint == ARGV[6] then
+if number == '1' and fingerprint == ARGV[7] then
   -- The most frequent reply, therefore a single word.
   return 'fresh'
 end

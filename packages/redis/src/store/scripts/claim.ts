@@ -29,17 +29,19 @@ import { claimLua } from './lua.ts'
  *   done_at      when it was completed, milliseconds; for operators
  *   freed        '1' if the key had been released before it was claimed: see `give-back.ts`
  *   awaited      present if a process waits to be told that the attempt ended
+ *   told         present if it was read with `replicas`: see `../record/tell.lua`
  */
 export const claimScript: Script<ClaimQuestion, ClaimReply> = script({
   name: 'claim',
   text: claimLua,
   keys: ({ keys, claim }) => [keys.record, keys.result, givenBackKey(keys, claim.token)],
-  args: ({ claim, keyRetentionMs, listens }) => [
+  args: ({ claim, keyRetentionMs, listens, waits }) => [
     claim.token,
     claim.leaseMs,
     Math.ceil(claim.leaseMs) + keyRetentionMs,
     claim.whenUnknown,
     listens ? '1' : '0',
+    waits ? '1' : '0',
     ...claim.fingerprints,
   ],
   reply(raw, { claim }) {
@@ -74,6 +76,8 @@ export interface ClaimQuestion {
   readonly claim: Claim
   readonly keyRetentionMs: number
   readonly listens: boolean
+  /** Whether `WAIT` follows. */
+  readonly waits: boolean
 }
 
 export type ClaimReply =

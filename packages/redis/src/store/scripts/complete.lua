@@ -16,6 +16,7 @@ if version and version ~= '${RECORD_VERSION}' then
   return 'superseded'
 end
 if state == 'done' and token == ARGV[1] then
+  -- @include ../record/tell.lua
   return 'stored'
 end
 if state and (state ~= 'running' or token ~= ARGV[1]) then

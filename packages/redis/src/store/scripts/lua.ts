@@ -1,5 +1,5 @@
 // Written by `npx -y pnpm@12 lua` from the .lua files of this folder: change those.
-import { announceEndLua } from '../record/lua.ts'
+import { announceEndLua, tellLua } from '../record/lua.ts'
 import { RECORD_VERSION } from '../record/record-version.ts'
 
 /** `abandon.lua` */
@@ -38,13 +38,16 @@ if version and version ~= '${RECORD_VERSION}' then
 end
 if state and state ~= 'free' then
   local same = false
-  for i = 6, #ARGV do
+  for i = 7, #ARGV do
     same = same or ARGV[i] == fingerprint
   end
   if not same then
     return {'mismatch'}
   end
   if state == 'done' then
+    if ARGV[6] == '1' then
+${tellLua}
+    end
     local result = redis.call('GET', KEYS[2])
     if result then
       return {'replay', fingerprint, result}
@@ -55,7 +58,7 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if not state or state == 'free' then
-  number, fingerprint, claimed_at = '1', ARGV[6], nil
+  number, fingerprint, claimed_at = '1', ARGV[7], nil
 elseif token ~= ARGV[1] then
   if token ~= '' and leased_at and now < tonumber(leased_at) then
     lease_until = string.format('%.0f', now + lease_until - leased_at)
@@ -84,7 +87,7 @@ if state == 'free' then
   redis.call('HSET', KEYS[1], 'freed', '1')
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-if number == '1' and fingerprint == ARGV[6] then
+if number == '1' and fingerprint == ARGV[7] then
   return 'fresh'
 end
 return {'run', number, fingerprint}
@@ -98,6 +101,7 @@ if version and version ~= '${RECORD_VERSION}' then
   return 'superseded'
 end
 if state == 'done' and token == ARGV[1] then
+${tellLua}
   return 'stored'
 end
 if state and (state ~= 'running' or token ~= ARGV[1]) then

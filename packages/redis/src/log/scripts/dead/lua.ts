@@ -77,6 +77,16 @@ local function kept(deliveries, n, died_at)
 end
 `
 
+/** `last-death.lua` */
+export const lastDeathLua: string = `
+local last = 0
+for i = 1, #KEYS do
+  local newest = redis.call('ZRANGE', KEYS[i], -1, -1, 'WITHSCORES')[2]
+  last = math.max(last, tonumber(newest) or 0)
+end
+return string.format('%.0f', last)
+`
+
 /** `page-dead.lua` */
 export const pageDeadLua: string = `
 ${deliveryLua}

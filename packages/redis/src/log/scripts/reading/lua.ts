@@ -216,6 +216,18 @@ ${clockLua}
 ${cursorLua}
 ${entryIdLua}
 ${deliveryLua}
+local function is_given_up(consumers, name, cursor)
+  local since = cursor.silent_at
+  if not since or since < cursor.seen or since > now then
+    cursor.silent_at = now
+  elseif now - since >= tonumber(ARGV[5]) then
+    cursor.abandoned = true
+  else
+    return false
+  end
+  keep(consumers, name, cursor)
+  return cursor.abandoned
+end
 let_through(KEYS[1])
 local dropped, silent, more, left = 0, {}, 0, 20000
 for i = 1, #KEYS, 4 do
@@ -225,10 +237,12 @@ for i = 1, #KEYS, 4 do
     local cursor = cjson.decode(consumers[c + 1])
     local abandoned = now - cursor.seen > tonumber(ARGV[3])
     if abandoned and not cursor.abandoned then
-      cursor.abandoned = true
-      keep(KEYS[i], consumers[c], cursor)
-      silent[#silent + 1] = {consumers[c], cursor.seen, 'abandoned'}
-    elseif not abandoned and now - cursor.seen > tonumber(ARGV[2]) then
+      abandoned = is_given_up(KEYS[i], consumers[c], cursor)
+      if abandoned then
+        silent[#silent + 1] = {consumers[c], cursor.seen, 'abandoned'}
+      end
+    end
+    if not abandoned and now - cursor.seen > tonumber(ARGV[2]) then
       silent[#silent + 1] = {consumers[c], cursor.seen, 'missing'}
     end
     if not abandoned and (not passed or is_later(passed, cursor.at)) then
@@ -238,7 +252,8 @@ for i = 1, #KEYS, 4 do
   if #consumers > 0 then
     local old = digits(math.max(0, now - ARGV[1])) .. '-0'
     local upto = old
-    if passed and is_later(old, passed) then
+    local ahead = passed and string.match(passed, '^%d+') - now > tonumber(ARGV[3])
+    if passed and (ahead or is_later(old, passed)) then
       local ms, number = string.match(passed, '^(%d+)%-(%d+)$')
       upto = #number > 15 and passed or ms .. '-' .. digits(number + 1)
     end

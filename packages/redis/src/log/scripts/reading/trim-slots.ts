@@ -24,6 +24,7 @@ export const trimSlotsScript: Script<TrimSlotsQuestion, TrimmedSlots> = script({
     missingAfterMs,
     abandonedAfterMs,
     resolvedRetentionMs,
+    Math.min(missingAfterMs, abandonedAfterMs),
   ],
   reply(raw) {
     const [dropped, silent, more] = listIn(raw)

@@ -135,7 +135,8 @@ local number = redis.call('HINCRBY', KEYS[1], 'last', 1)
 local id = digits(number)
 redis.call('HSET', redrive_key(id), 'kind', 'dead-letters', 'filter', ARGV[2], 'rate', ARGV[3],
   'most', ARGV[4], 'matched', ARGV[5], 'actor', ARGV[6], 'note', ARGV[7], 'state', 'running',
-  'redriven', '0', 'refused', '0', 'started_at', digits(now), 'started_us', digits(now_us),
+  'redriven', '0', 'refused', '0', 'started_at', digits(now),
+  'started_us', digits(math.max(now_us, ARGV[10])),
   'next_at', digits(now), 'cursor', '', 'portions', '0', 'request', ARGV[1])
 redis.call('ZADD', running_key, digits(now), id)
 if ARGV[1] ~= '' then

@@ -15,7 +15,7 @@ export const startRedriveScript: Script<StartRedriveQuestion, string> = script({
   name: 'start-redrive',
   text: startRedriveLua,
   keys: keysOfAct,
-  args: ({ requestId, filter, rate, most, matched, actor, note, detail }) => [
+  args: ({ requestId, filter, rate, most, matched, actor, note, detail, lastDeathUs }) => [
     requestId ?? '',
     filter,
     rate,
@@ -25,6 +25,7 @@ export const startRedriveScript: Script<StartRedriveQuestion, string> = script({
     note,
     detail,
     MOST_KEPT,
+    lastDeathUs,
   ],
   reply: textIn,
 })
@@ -40,6 +41,8 @@ export interface StartRedriveQuestion {
   readonly note: string
   /** JSON. */
   readonly detail: string
+  /** The place of the newest dead letter, microseconds. */
+  readonly lastDeathUs: number
 }
 
 const MOST_KEPT = 1_000

@@ -4,7 +4,9 @@
 --   most         the limit; empty: none
 --   state        'running', 'done' or 'cancelled'
 --   redriven, refused  how many letters were put back, and how many were not
---   started_at, ended_at  milliseconds; started_us  the start in microseconds
+--   started_at, ended_at  milliseconds
+--   started_us   the start in microseconds, or the place of the newest letter at that time if that
+--                is later, because the clock was put back; no letter behind it is put back
 --   next_at      when the next portion is due, milliseconds
 --   cursor       the place of the last letter that was looked at; empty: none
 --   portions     how many portions have ended; listed  how many of them took something

@@ -45,18 +45,19 @@ for i = 1, #KEYS, 2 do
   if not cursor then
     states[slot] = epoch == '' and 'unknown' or 'lost'
   else
+    local changed = cursor.abandoned or now < cursor.seen or now - cursor.seen > tonumber(ARGV[3])
     if cursor.leased_at and now < cursor.leased_at then
       cursor.lease_until = now + math.max(0, cursor.lease_until - cursor.leased_at)
-      cursor.leased_at = now
+      cursor.leased_at, changed = now, true
     end
     if cursor.leased_in and cursor.leased_in ~= life() then
       cursor.lease_until = now + math.max(0, cursor.lease_until - (cursor.leased_at or now))
-      cursor.leased_at, cursor.leased_in = now, life()
+      cursor.leased_at, cursor.leased_in, changed = now, life(), true
     end
     if is_held(cursor, epoch) and cursor.relay == ARGV[2]
       and not is_later(cursor.at, last_id(KEYS[i + 1])) then
       cursor.lease_until, cursor.leased_at, cursor.leased_in = now + ARGV[3], now, life()
-      states[slot] = 'held'
+      states[slot], changed = 'held', true
     elseif epoch ~= '' then
       states[slot] = cursor.relay == ARGV[2] and 'again' or 'lost'
     elseif cursor.relay == '' or cursor.relay == ARGV[2] or cursor.lease_until < now then
@@ -64,9 +65,11 @@ for i = 1, #KEYS, 2 do
     else
       states[slot] = 'taken'
     end
-    cursor.seen = now
-    cursor.abandoned = false
-    keep(KEYS[i], ARGV[1], cursor)
+    if changed then
+      cursor.seen = now
+      cursor.abandoned = false
+      keep(KEYS[i], ARGV[1], cursor)
+    end
   end
 end
 return states
