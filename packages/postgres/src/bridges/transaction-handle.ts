@@ -250,7 +250,7 @@ const TRANSACTION_CONTROL =
 /** A statement that ends a transaction contains one of these words; many others do, too. */
 const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
 
-function transactionOver(): OncekeyError {
+export function transactionOver(): OncekeyError {
   return new OncekeyError(
     'transaction-over',
     'The transaction ended with the response, and its connection may serve another request by now. ' +
