@@ -102,6 +102,22 @@ test('Sequelize calls afterCommit once the response is on record, and not after 
   await sequelize.close()
 })
 
+test('Sequelize whose own time for a connection is up is a pool that is busy', async () => {
+  const pool = { max: 1, acquire: 300 }
+  const sequelize = new Sequelize(database.url(), { dialect: 'postgres', logging: false, pool })
+  const store = postgresStore({ client: fromSequelize(sequelize), maxConcurrent: 1 })
+  const { connectionManager: manager } = sequelize
+  const taken = await manager.getConnection({ type: 'write' })
+  await expect(store.begin(claimOf())).rejects.toMatchObject({
+    code: 'store-busy',
+    message: expect.stringContaining('Operation timeout'),
+  })
+  manager.releaseConnection(taken)
+  await attemptOf(await store.begin(claimOf())).release()
+  await sequelize.close()
+  await expect(store.begin(claimOf())).rejects.toMatchObject({ code: 'store-unavailable' })
+})
+
 test('MikroORM flushes what is pending before COMMIT, and an error of it fails the request', async () => {
   const Order = new EntitySchema<{ id: string }>({
     name: 'Order',
