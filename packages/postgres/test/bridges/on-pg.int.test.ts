@@ -1,13 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { EntitySchema, MikroORM } from '@mikro-orm/postgresql'
+import type { Attempt } from '@oncekey/core'
 import { postgresStore } from '@oncekey/postgres'
 import { fromMikroOrm } from '@oncekey/postgres/mikro-orm'
+import { fromPgPromise } from '@oncekey/postgres/pg-promise'
 import { fromPrisma } from '@oncekey/postgres/prisma'
 import { fromSequelize } from '@oncekey/postgres/sequelize'
+import { waitFor } from '@oncekey/test-servers'
 import { PrismaPg } from '@prisma/adapter-pg'
+import pgPromise, { type ITask } from 'pg-promise'
 import { Sequelize } from 'sequelize'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { again, attemptOf, claimOf, kept, said } from '../database/claims.ts'
+import { again, attemptOf, claimOf, kept, refused, said } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
 import { codeOf } from './open-transactions.ts'
 import { PrismaClient } from './prisma/generated/client.ts'
@@ -86,6 +90,37 @@ describe('Prisma', () => {
     expect(await prisma.order.count({ where: { id: mine } })).toBe(0)
     await attempt.release()
   })
+})
+
+test('pg-promise is told the end of every transaction, however it ends', async () => {
+  let open = 0
+  const connect = () => void open++
+  const db = pgPromise({ noWarnings: true, connect, disconnect: () => void open-- })(database.url())
+  db.$pool.on('error', () => {})
+  const store = postgresStore({ client: fromPgPromise(db) })
+  const ends: ((attempt: Attempt<ITask<object>>) => Promise<unknown>)[] = [
+    (attempt) => attempt.complete(kept('done')),
+    (attempt) => attempt.complete(refused('no')),
+    (attempt) => attempt.release(),
+    (attempt) => attempt.abandon(),
+    async (attempt) => {
+      await (await attempt.transaction()).any('select 1 / 0').catch(() => {})
+      await expect(attempt.complete(kept('done'))).rejects.toThrow()
+    },
+    async (attempt) => {
+      const end = 'select pg_terminate_backend(pg_backend_pid())'
+      await (await attempt.transaction()).any(end).catch(() => {})
+      await expect(attempt.complete(kept('done'))).rejects.toThrow()
+    },
+  ]
+  for (const end of ends) {
+    const attempt = attemptOf(await store.begin(claimOf()))
+    await attempt.transaction()
+    expect(open).toBe(1)
+    await end(attempt)
+    await waitFor(() => open === 0, { what: 'pg-promise to let go of its client' })
+  }
+  await db.$pool.end()
 })
 
 test('Sequelize calls afterCommit once the response is on record, and not after an undo', async () => {

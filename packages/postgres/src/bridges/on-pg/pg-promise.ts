@@ -49,11 +49,11 @@ function transactionOn<Tx extends object>(
       const open = (tx: Tx): Promise<void> => {
         client.begun()
         return new Promise((end) => {
-          const ended = async (): Promise<void> => {
+          const over = (): void => {
             client.over()
             end()
           }
-          resolve({ tx, ended })
+          resolve({ tx, over })
         })
       }
       db.tx(open).catch(reject)

@@ -51,7 +51,7 @@ export function fromPrisma<Tx extends object>(
   )
 }
 
-/** Makes a Prisma transaction on an open one. Prisma counts it as open until `ended`. */
+/** Makes a Prisma transaction on an open one. Prisma counts it as open until `over`. */
 function transactionOn<Tx extends object>(
   prisma: PrismaDatabase<Tx>,
   pool: PgPool<PgClient>,
@@ -67,12 +67,12 @@ function transactionOn<Tx extends object>(
         if (!client.isTaken()) throw otherPool()
         client.begun()
         return new Promise((end) => {
-          const ended = async (): Promise<void> => {
+          const over = (): void => {
             isOver = true
             client.over()
             end()
           }
-          resolve({ tx, ended })
+          resolve({ tx, over })
         })
       }
       checked.$transaction(open, { maxWait: FOREVER, timeout: FOREVER }).catch(reject)
