@@ -4,7 +4,7 @@ import { migrate, postgresStore, purge } from '@oncekey/postgres'
 import { type Database, freshDatabase } from '@oncekey/test-servers'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
-import { bridges } from '../../../packages/postgres/test/bridges/driven/all.ts'
+import { everyBridge as allBridges } from '../../../packages/postgres/test/bridges/driven/all.ts'
 import type {
   Bridge,
   BridgeUnderTest,
@@ -12,7 +12,7 @@ import type {
 
 /** The Postgres store through every library that has a bridge. */
 export function everyBridge(): AdapterSuiteStore[] {
-  return bridges.map(onBridge)
+  return allBridges.map(onBridge)
 }
 
 function onBridge({ name, open }: BridgeUnderTest): AdapterSuiteStore {

@@ -9,6 +9,8 @@ export interface Wrapped<Tx> {
   ending?(): Promise<void>
   /** Called when the transaction is over. Its promise is not awaited. */
   ended?(how: 'commit' | 'rollback'): Promise<void>
+  /** Called when the transaction is over, also if nobody knows how it ended. */
+  over?(): void
 }
 
 /**
@@ -43,7 +45,7 @@ export function onDriver<Driver, Tx extends object>(
 
 function libraryTransaction<Tx extends object>(
   transaction: SqlTransaction,
-  { tx, ending, ended }: Wrapped<Tx>,
+  { tx, ending, ended, over }: Wrapped<Tx>,
   rules: HandleRules,
 ): SqlTransaction<Tx> {
   const guard = transactionHandle(tx, rules)
@@ -58,23 +60,32 @@ function libraryTransaction<Tx extends object>(
 
     async commit(last, options) {
       guard.revoke()
-      if (ending !== undefined) await within(options.timeoutMs, ending(), late).catch(undone)
-      const rows = await transaction.commit(last, options)
-      tell('commit')
-      return rows
+      try {
+        if (ending !== undefined) await within(options.timeoutMs, ending(), late).catch(undone)
+        const rows = await transaction.commit(last, options)
+        tell('commit')
+        return rows
+      } finally {
+        over?.()
+      }
     },
 
     async rollback(options) {
       guard.revoke()
-      const rows = await transaction.rollback(options)
-      tell('rollback')
-      return rows
+      try {
+        const rows = await transaction.rollback(options)
+        tell('rollback')
+        return rows
+      } finally {
+        over?.()
+      }
     },
 
     destroy(reason) {
       guard.revoke()
       transaction.destroy(reason)
       tell('rollback')
+      over?.()
     },
   }
 

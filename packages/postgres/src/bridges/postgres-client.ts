@@ -31,8 +31,10 @@ export function sqlClientOf<Tx>(
   throw new OptionsError(
     'client: not a client for PostgreSQL that is known here. Give a Pool of the package "pg", or ' +
       'what a bridge makes of another: fromDrizzle(db), fromKnex(knex), fromKysely(db), ' +
-      'fromPglite(db), fromPostgresJs(sql) or fromTypeorm(dataSource), from @oncekey/postgres/drizzle, ' +
-      '/knex, /kysely, /pglite, /postgres-js and /typeorm.',
+      'fromMikroOrm(orm), fromPglite(db), fromPgPromise(db), fromPostgresJs(sql), ' +
+      'fromPrisma(prisma, { pool }), fromSequelize(sequelize) or fromTypeorm(dataSource), from ' +
+      '@oncekey/postgres/drizzle, /knex, /kysely, /mikro-orm, /pglite, /pg-promise, /postgres-js, ' +
+      '/prisma, /sequelize and /typeorm.',
   )
 }
 
@@ -69,9 +71,19 @@ const bridges: readonly {
   },
   {
     shape: (_, has) => has('$transaction') && has('$queryRawUnsafe'),
-    say:
-      'this is a Prisma client, which has no bridge of its own. Write it as docs/bridges.md shows, ' +
-      'or give the Pool that its adapter is on.',
+    say: 'this is a PrismaClient. Write fromPrisma(prisma, { pool }), from @oncekey/postgres/prisma.',
+  },
+  {
+    shape: (client, has) => 'connectionManager' in client && has('transaction'),
+    say: 'this is a Sequelize. Write fromSequelize(sequelize), from @oncekey/postgres/sequelize.',
+  },
+  {
+    shape: (client, has) => '$pool' in client && has('tx'),
+    say: 'this is of pg-promise. Write fromPgPromise(db), from @oncekey/postgres/pg-promise.',
+  },
+  {
+    shape: ({ em }) => typeof Object(em).getConnection === 'function',
+    say: 'this is a MikroORM. Write fromMikroOrm(orm), from @oncekey/postgres/mikro-orm.',
   },
 ]
 

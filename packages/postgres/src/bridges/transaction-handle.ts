@@ -264,7 +264,7 @@ export function transactionHandle<Tx extends object>(
 /** Every text that ends a transaction contains one of these words; so do many that do not. */
 const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
 
-function transactionOver(): OncekeyError {
+export function transactionOver(): OncekeyError {
   return new OncekeyError(
     'transaction-over',
     'The transaction ended with the response, and its connection may serve another request by now. ' +

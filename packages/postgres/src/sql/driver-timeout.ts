@@ -9,9 +9,10 @@ export function isDriverTimeout(error: unknown): boolean {
   return false
 }
 
-/** Whether a pool gave up waiting for a free client, by its own timeout: pg-pool and Knex. */
+/** Whether a pool gave up waiting for a free client, by its own timeout: pg-pool, Knex, Sequelize. */
 export function isPoolTimeout(error: unknown): boolean {
   return error instanceof Error && POOL_TIMEOUT.test(error.message)
 }
 
-const POOL_TIMEOUT = /timeout exceeded when trying to connect|Timeout acquiring a connection/
+const POOL_TIMEOUT =
+  /timeout exceeded when trying to connect|Timeout acquiring a connection|^Operation timeout$/

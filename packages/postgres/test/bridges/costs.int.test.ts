@@ -3,7 +3,7 @@ import { startProxy } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
 import { attemptOf, claimOf, kept } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
-import { bridges } from './driven/all.ts'
+import { everyBridge } from './driven/all.ts'
 
 /**
  * Round trips of a claim and a completion, including BEGIN and COMMIT. A bare transaction has two:
@@ -15,11 +15,15 @@ const roundTrips: Record<string, number> = {
   'Drizzle on postgres.js': 3,
   Knex: 2,
   Kysely: 4,
+  MikroORM: 2,
+  'pg-promise': 2,
   'postgres.js': 3,
+  Prisma: 2,
+  Sequelize: 2,
   TypeORM: 2,
 }
 
-describe.each(bridges)('$name', ({ name, open }) => {
+describe.each(everyBridge)('$name', ({ name, open }) => {
   const database = testDatabase()
 
   test('takes as few round trips as its library allows', async () => {

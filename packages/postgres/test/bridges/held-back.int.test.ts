@@ -4,7 +4,7 @@ import { postgresStore } from '@oncekey/postgres'
 import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, refused, said } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
-import { bridges } from './driven/all.ts'
+import { everyBridge } from './driven/all.ts'
 
 const undone = {
   refused: async (attempt: Attempt) => expect(await attempt.complete(refused('no'))).toBe('stored'),
@@ -12,7 +12,7 @@ const undone = {
   abandoned: (attempt: Attempt) => attempt.abandon(),
 } as const
 
-describe.each(bridges)('$name, several statements at once', ({ open }) => {
+describe.each(everyBridge)('$name, several statements at once', ({ open }) => {
   const database = testDatabase()
 
   async function begin(mode: 'transaction' | 'lease') {

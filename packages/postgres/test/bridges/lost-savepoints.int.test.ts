@@ -5,13 +5,13 @@ import { waitFor } from '@oncekey/test-servers'
 import { describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
-import { bridges } from './driven/all.ts'
+import { everyBridge } from './driven/all.ts'
 
 const MAX = 3
 
-// A bug: postgres.js ends a savepoint with its own statement, and wrote that to a closed socket, so
-// the process ended or the connection was lost for good.
-describe.each(bridges.filter(({ lacks }) => lacks?.nested === undefined))(
+// A bug: postgres.js ends a savepoint with a statement of its own, and wrote it to a closed socket,
+// so the process ended or the connection was lost for good.
+describe.each(everyBridge.filter(({ lacks }) => lacks?.nested === undefined))(
   'a connection lost in a savepoint, $name',
   ({ open }) => {
     const database = testDatabase()

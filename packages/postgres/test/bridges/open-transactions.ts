@@ -16,6 +16,6 @@ export async function errorOf(act: () => unknown): Promise<unknown> {
 
 /** The code of an error, unwrapped: libraries wrap their driver's errors. */
 export function codeOf(error: unknown): unknown {
-  const { code, cause } = Object(error)
+  const { code, parent, cause = parent } = Object(error)
   return /^transaction-/.test(code) || cause === undefined ? code : codeOf(cause)
 }

@@ -1,19 +1,28 @@
+import { MikroORM } from '@mikro-orm/postgresql'
 import { OptionsError } from '@oncekey/core'
 import { type PostgresClient, postgresStore } from '@oncekey/postgres'
 import { fromDrizzle } from '@oncekey/postgres/drizzle'
 import { fromKnex } from '@oncekey/postgres/knex'
 import { fromKysely, type KyselyOptions } from '@oncekey/postgres/kysely'
+import { fromMikroOrm } from '@oncekey/postgres/mikro-orm'
+import { fromPgPromise } from '@oncekey/postgres/pg-promise'
 import { fromPostgresJs } from '@oncekey/postgres/postgres-js'
+import { fromPrisma } from '@oncekey/postgres/prisma'
+import { fromSequelize } from '@oncekey/postgres/sequelize'
 import { fromTypeorm } from '@oncekey/postgres/typeorm'
+import { PrismaPg } from '@prisma/adapter-pg'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzleOnProxy } from 'drizzle-orm/pg-proxy'
 import { drizzle as drizzleOnPostgresJs } from 'drizzle-orm/postgres-js'
 import createKnex from 'knex'
 import { DummyDriver, Kysely, PostgresDialect, SqliteAdapter, SqliteDialect } from 'kysely'
 import { Client, Pool } from 'pg'
+import pgPromise from 'pg-promise'
 import postgres from 'postgres'
+import { Sequelize } from 'sequelize'
 import { DataSource } from 'typeorm'
 import { describe, expect, test } from 'vitest'
+import { PrismaClient } from './prisma/generated/client.ts'
 
 // None of these ever connects, because options are validated before a connection is opened.
 const pool = new Pool({ max: 7 })
@@ -21,7 +30,14 @@ const sql = postgres({ max: 7 })
 const knex = createKnex({ client: 'pg', connection: {}, pool: { max: 7 } })
 const kysely = new Kysely<object>({ dialect: new PostgresDialect({ pool }) })
 const dataSource = new DataSource({ type: 'postgres' })
-const prisma = { $transaction() {}, $queryRawUnsafe() {}, $connect() {} }
+const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
+const sequelize = new Sequelize({ dialect: 'postgres', pool: { max: 7 } })
+const promising = pgPromise()({ max: 7 })
+const orm = MikroORM.initSync({
+  clientUrl: 'postgres://localhost/never',
+  discovery: { warnWhenNoEntities: false },
+  pool: { max: 7 },
+})
 
 describe('postgresStore', () => {
   test.each([
@@ -30,7 +46,10 @@ describe('postgresStore', () => {
     ['Kysely', kysely, 'fromKysely(db, { pool }), from @oncekey/postgres/kysely'],
     ['postgres.js', sql, 'fromPostgresJs(sql), from @oncekey/postgres/postgres-js'],
     ['TypeORM', dataSource, 'fromTypeorm(dataSource), from @oncekey/postgres/typeorm'],
-    ['Prisma', prisma, 'docs/bridges.md'],
+    ['Prisma', prisma, 'fromPrisma(prisma, { pool }), from @oncekey/postgres/prisma'],
+    ['Sequelize', sequelize, 'fromSequelize(sequelize), from @oncekey/postgres/sequelize'],
+    ['pg-promise', promising, 'fromPgPromise(db), from @oncekey/postgres/pg-promise'],
+    ['MikroORM', orm, 'fromMikroOrm(orm), from @oncekey/postgres/mikro-orm'],
   ])('recognizes %s by its shape and says what to write', (_, client, message) => {
     const store = () => postgresStore({ client: client as unknown as PostgresClient })
     expect(store).toThrow(OptionsError)
@@ -39,7 +58,8 @@ describe('postgresStore', () => {
 
   test('lists every bridge if it does not recognize the client', () => {
     const store = () => postgresStore({ client: {} as PostgresClient })
-    for (const name of ['Drizzle', 'Knex', 'Kysely', 'Pglite', 'PostgresJs', 'Typeorm']) {
+    const orms = ['Drizzle', 'Kysely', 'MikroOrm', 'Prisma', 'Sequelize', 'Typeorm']
+    for (const name of [...orms, 'Knex', 'Pglite', 'PgPromise', 'PostgresJs']) {
       expect(store).toThrow(`from${name}(`)
     }
   })
@@ -72,7 +92,11 @@ describe('the size of the pool', () => {
     ['Knex on a Pool', fromKnex(createKnex({ client: 'pg', connectionPool: pool }))],
     ['Kysely', fromKysely(kysely, { pool })],
     ['Kysely with poolSize', fromKysely(kysely, { poolSize: 7 })],
+    ['MikroORM', fromMikroOrm(orm)],
+    ['pg-promise', fromPgPromise(promising)],
     ['postgres.js', fromPostgresJs(sql)],
+    ['Prisma', fromPrisma(prisma, { pool })],
+    ['Sequelize', fromSequelize(sequelize)],
   ])('of %s is taken from the library', (_, client) => {
     expect(client).toMatchObject({ concurrency: 'many', poolSize: 7 })
   })
@@ -103,6 +127,23 @@ describe('a bridge', () => {
     ['fromKysely', fromKysely, pool, /new Kysely\(/],
     ['fromKysely', fromKysely, undefined, /new Kysely\(/],
     ['fromKysely', fromKysely, sqlite, /for another database \(SqliteAdapter\)/],
+    ['fromMikroOrm', fromMikroOrm, pool, /fromMikroOrm\(await MikroORM.init/],
+    ['fromMikroOrm', fromMikroOrm, undefined, /fromMikroOrm\(await MikroORM.init/],
+    ['fromMikroOrm', fromMikroOrm, { em: { getConnection: () => ({}) } }, /Use version 6/],
+    ['fromPgPromise', fromPgPromise, pool, /fromPgPromise\(pgPromise\(\)/],
+    ['fromPgPromise', fromPgPromise, undefined, /fromPgPromise\(pgPromise\(\)/],
+    ['fromPrisma', (wrong) => fromPrisma(wrong, { pool }), pool, /new PrismaClient\(/],
+    ['fromPrisma', (wrong) => fromPrisma(wrong, { pool }), undefined, /new PrismaClient\(/],
+    ['fromPrisma', (wrong) => fromPrisma(prisma, wrong), undefined, /new PrismaPg\(pool\)/],
+    ['fromPrisma', (wrong) => fromPrisma(prisma, wrong), { pool: {} }, /new PrismaPg\(pool\)/],
+    ['fromSequelize', fromSequelize, pool, /fromSequelize\(new Sequelize\(/],
+    ['fromSequelize', fromSequelize, undefined, /fromSequelize\(new Sequelize\(/],
+    [
+      'fromSequelize',
+      fromSequelize,
+      { ...sequelize, getDialect: () => 'mysql', connectionManager: sequelize.connectionManager },
+      /uses the dialect "mysql"/,
+    ],
     ['fromPostgresJs', fromPostgresJs, pool, /fromPostgresJs\(postgres\(url\)\)/],
     ['fromPostgresJs', fromPostgresJs, undefined, /fromPostgresJs\(postgres\(url\)\)/],
     ['fromPostgresJs', fromPostgresJs, postgres, /fromPostgresJs\(postgres\(url\)\)/],

@@ -1,11 +1,16 @@
 import type { PGlite, Transaction as PgliteTransaction } from '@electric-sql/pglite'
+import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql'
 import type { Store } from '@oncekey/core'
 import { migrate, postgresStore, purge } from '@oncekey/postgres'
 import { fromDrizzle } from '@oncekey/postgres/drizzle'
 import { fromKnex } from '@oncekey/postgres/knex'
 import { fromKysely } from '@oncekey/postgres/kysely'
+import { fromMikroOrm } from '@oncekey/postgres/mikro-orm'
+import { fromPgPromise } from '@oncekey/postgres/pg-promise'
 import { fromPglite } from '@oncekey/postgres/pglite'
 import { fromPostgresJs } from '@oncekey/postgres/postgres-js'
+import { fromPrisma } from '@oncekey/postgres/prisma'
+import { fromSequelize } from '@oncekey/postgres/sequelize'
 import { fromTypeorm } from '@oncekey/postgres/typeorm'
 import {
   drizzle as drizzleOnPg,
@@ -22,8 +27,11 @@ import type { ExtractTablesWithRelations } from 'drizzle-orm/relations'
 import type { Knex } from 'knex'
 import type { Kysely, Transaction } from 'kysely'
 import type { Pool } from 'pg'
+import type { IDatabase, ITask } from 'pg-promise'
 import type { Sql, TransactionSql } from 'postgres'
+import type { Sequelize, Transaction as SequelizeTransaction } from 'sequelize'
 import type { DataSource, EntityManager } from 'typeorm'
+import type { Prisma, PrismaClient } from './prisma/generated/client.ts'
 
 type Equals<One, Other> =
   (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false
@@ -97,7 +105,30 @@ declare const dataSource: DataSource
 const onTypeorm = () => fromTypeorm(dataSource)
 isTrue<Equals<Tx<ReturnType<typeof onTypeorm>>, EntityManager>>()
 
-// PGlite's own transaction type is kept.
+// Prisma, with its models.
+declare const prisma: PrismaClient
+const onPrisma = () => fromPrisma(prisma, { pool })
+isTrue<Equals<Tx<ReturnType<typeof onPrisma>>, Prisma.TransactionClient>>()
+const created = await ({} as Tx<ReturnType<typeof onPrisma>>).order.create({ data: { id: '1' } })
+isTrue<Equals<typeof created, { id: string }>>()
+
+// Sequelize.
+declare const sequelize: Sequelize
+const onSequelize = () => fromSequelize(sequelize)
+isTrue<Equals<Tx<ReturnType<typeof onSequelize>>, SequelizeTransaction>>()
+
+// pg-promise, with the extensions of the database.
+declare const promising: IDatabase<{ mine: true }>
+const onPgPromise = () => fromPgPromise(promising)
+isTrue<Equals<Tx<ReturnType<typeof onPgPromise>>['mine'], true>>()
+isTrue<Tx<ReturnType<typeof onPgPromise>> extends ITask<{ mine: true }> ? true : false>()
+
+// MikroORM, with the methods of its SQL drivers.
+declare const orm: MikroORM
+const onMikroOrm = () => fromMikroOrm(orm)
+isTrue<Equals<Tx<ReturnType<typeof onMikroOrm>>, SqlEntityManager>>()
+
+// PGlite keeps its own type.
 const embedded = () => fromPglite(db)
 isTrue<Equals<Tx<ReturnType<typeof embedded>>, PgliteTransaction>>()
 
@@ -108,6 +139,10 @@ await migrate(js())
 await migrate(fromKysely(kysely))
 await migrate(onKnex())
 await migrate(onTypeorm())
+await migrate(onPrisma())
+await migrate(onSequelize())
+await migrate(onPgPromise())
+await migrate(onMikroOrm())
 await purge(onPglite(), { limit: 10 })
 await purge(js())
 await purge(fromKysely(kysely))
@@ -124,6 +159,16 @@ postgresStore({ client: kysely })
 postgresStore({ client: knex })
 // @ts-expect-error
 postgresStore({ client: dataSource })
+// @ts-expect-error
+postgresStore({ client: prisma })
+// @ts-expect-error
+postgresStore({ client: sequelize })
+// @ts-expect-error
+postgresStore({ client: promising })
+// @ts-expect-error
+postgresStore({ client: orm })
+// @ts-expect-error Prisma does not expose its pool
+fromPrisma(prisma)
 // @ts-expect-error a transaction is not a database
 fromPostgresJs({} as TransactionSql)
 // @ts-expect-error

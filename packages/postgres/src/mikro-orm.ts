@@ -1,0 +1,1 @@
+export { fromMikroOrm, type MikroOrm } from './bridges/on-pg/mikro-orm.ts'

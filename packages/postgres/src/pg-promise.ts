@@ -1,0 +1,1 @@
+export { fromPgPromise, type PgPromiseDatabase } from './bridges/on-pg/pg-promise.ts'

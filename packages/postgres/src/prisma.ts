@@ -1,0 +1,1 @@
+export { fromPrisma, type PrismaDatabase, type PrismaOptions } from './bridges/on-pg/prisma.ts'

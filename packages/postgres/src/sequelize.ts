@@ -1,0 +1,1 @@
+export { fromSequelize, type SequelizeDatabase } from './bridges/on-pg/sequelize.ts'
