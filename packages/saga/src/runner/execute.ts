@@ -1,8 +1,6 @@
 import { OncekeyError, sleep, waitedFor } from '@oncekey/core'
 import type { Definition } from '../definition/definition.ts'
 import { whyUnknown } from '../definition/known-definition.ts'
-import { failedStepOf } from '../operator/runs.ts'
-import { errorOf } from '../run/failure.ts'
 import { type ResolvedRequest, type RunRequest, resolveRequest } from '../run/run-request.ts'
 import { SagaError } from '../run/saga-error.ts'
 import type { Turn } from '../state/concurrency-limit.ts'
@@ -10,6 +8,7 @@ import type { RunnerState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
 import type { FoundRunJson } from '../statements/runs.ts'
 import { drive } from './drive.ts'
+import { isOver, resultOf } from './result-of-run.ts'
 import { startRun } from './start-run.ts'
 
 export interface ExecuteOptions {
@@ -217,51 +216,6 @@ function checkSame(
       runId: id,
     },
   )
-}
-
-function isOver({ state }: FoundRunJson): boolean {
-  return state !== 'running' && state !== 'compensating'
-}
-
-function resultOf(id: string, found: FoundRunJson, definition: Definition | undefined): unknown {
-  const { state, saga, error } = found
-  const step = failedStepOf(found) ?? undefined
-  const about = {
-    runId: id,
-    step,
-    ...(error !== null && { cause: errorOf(error) }),
-  }
-  const why = error === null ? '' : `: ${error.message}`
-  switch (state) {
-    case 'completed': {
-      const run = { input: found.input, state: found.results }
-      return definition === undefined ? found.results : definition.result(run)
-    }
-    case 'compensated':
-      throw new SagaError(
-        'saga-compensated',
-        `Saga "${saga}" was undone${step === undefined ? '' : ` because step "${step}" failed`}${why}`,
-        about,
-      )
-    case 'compensation-failed':
-      throw new SagaError(
-        'saga-compensation-failed',
-        `Saga "${saga}" failed${why}, and a compensation failed too; an operator has to act.`,
-        about,
-      )
-    case 'settled':
-      throw new SagaError(
-        'saga-settled',
-        `Saga "${saga}" was ended by hand: ${found.note ?? ''}`,
-        about,
-      )
-    default:
-      throw new SagaError(
-        'saga-stuck',
-        `Saga "${saga}" waits for an operator at step "${found.stuck?.step}".`,
-        about,
-      )
-  }
 }
 
 function unknownDefinition<Tx>(
