@@ -19,7 +19,7 @@ import { sagasCommands } from './commands/sagas.ts'
 import { webhookActs } from './commands/webhook-acts.ts'
 import { webhooksCommands } from './commands/webhooks.ts'
 
-/** Every verb there is, in the order of `--help`. */
+/** All verbs, in the order of `--help`. */
 export const commands: readonly Command[] = [
   initCommand,
   doctorCommand,

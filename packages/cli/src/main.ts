@@ -26,7 +26,8 @@ import { dashboardApi } from './remote/api.ts'
 import { version } from './version.ts'
 
 /**
- * Runs what the arguments say, in this process, and ends it: see {@link ExitCode}.
+ * Runs the command line that the arguments are, in this process, and ends the process: see {@link
+ * ExitCode}.
  *
  * @example
  * ```ts
@@ -34,7 +35,7 @@ import { version } from './version.ts'
  * ```
  */
 export async function main(args: readonly string[]): Promise<void> {
-  // `| head` has read enough.
+  // The reader, such as `| head`, has closed the pipe.
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       process.exit(error.code === 'EPIPE' ? ExitCode.done : ExitCode.found)
@@ -50,8 +51,8 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 /**
- * Prints warnings of our packages as errors are printed, and warnings of Node itself only with
- * `--debug`.
+ * Prints warnings of our packages as errors are printed. Warnings of Node itself are printed only
+ * with `--debug`.
  */
 function tellWarnings(isDebug: boolean): void {
   process.removeAllListeners('warning')
@@ -182,7 +183,7 @@ function callOf(
       return dashboardApi({ url, token: textOf('token') ?? envOf('ONCEKEY_TOKEN'), timeoutMs })
     },
     server() {
-      // The command line counts more than the environment.
+      // An option of the command line takes precedence over the environment.
       if (textOf('redis') !== undefined && textOf('database') === undefined) return 'redis'
       if (postgresText !== undefined) return 'postgres'
       if (redisText !== undefined) return 'redis'
@@ -230,8 +231,8 @@ function connections() {
       return redis
     },
     /**
-     * Adds to an error why the connection to Redis was closed, which the errors of commands do not
-     * say.
+     * Adds to an error the reason why the connection to Redis was closed, because the errors of
+     * commands do not contain it.
      */
     explained(error: unknown): unknown {
       const cause = redis && lastError(redis)
@@ -248,12 +249,12 @@ function connections() {
 }
 
 /**
- * SIGINT and SIGTERM give a verb that ends by itself some seconds for it, such as a tail that takes
- * its leave. The second one ends the process at once.
+ * Handles SIGINT and SIGTERM. The first one gives a verb that ends by itself some seconds to do so;
+ * the second one ends the process at once.
  */
 function interruption({ act, endsItself }: Command) {
   const controller = new AbortController()
-  /** Whether a person is asked just now, and nothing is under way. */
+  /** Whether a person is being asked for a confirmation, so that nothing is under way. */
   const asking = { now: false }
   const exitCode = new Promise<ExitCode>((resolve) => {
     const end = (): void => {

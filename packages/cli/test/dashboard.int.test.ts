@@ -70,7 +70,7 @@ afterAll(async () => {
   expect(await stop()).toMatchObject({ code: 130 })
 })
 
-/** The program in a process that knows no database. */
+/** Runs the program in a process that has no address of a database. */
 const through = (args: readonly string[]) =>
   oncekey(args, { env: { ONCEKEY_URL: url, ONCEKEY_TOKEN: token } })
 const act = ['--note', 'seen at the gateway', '--yes']
@@ -119,7 +119,7 @@ test('dead letters are listed, shown, redriven and discarded through it', async 
   const shown = await through(['dead', 'show', first.id])
   expect(shown.stdout).toContain('{"total":9007199254740993}')
   expect((await through(['dead', 'preview'])).stdout).toMatch(/^2 dead letters of consumers would/)
-  // As a relay of the shop would.
+  // Carries the redrive as a relay of the shop would.
   const { redrives } = postgresLog({ client: database.pool() }).deadLetters
   const carrying = setInterval(() => void redrives?.carry(), 100)
   const redriven = await through(['dead', 'redrive', first.id, '4711', ...act])

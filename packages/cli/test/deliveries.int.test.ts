@@ -150,7 +150,7 @@ describe('dead letters and consumers', () => {
       { name: 'email', types: ['order.*'], lag: { events: 0 } },
       { name: 'old', lag: { events: 7 } },
     ])
-    // Somebody reads it just now.
+    // A relay that reads the consumer at this moment.
     await log.want({ consumer: 'old', relay: 'r1', types: ['order.*'], leaseMs: 60_000 })
     await log.lease({ consumer: 'old', relay: 'r1', leaseMs: 60_000, holding: [] })
     const read = await run(['consumers', 'retire', 'old', ...act])
@@ -211,7 +211,7 @@ describe('events', () => {
     child.kill('SIGINT')
     expect(await ran).toMatchObject({ code: 130, stderr: '' })
     expect(types.slice(0, 3)).toEqual(['followed.before', 'followed.next', 'followed.slow'])
-    // It left nothing behind that would hold events back.
+    // The test left no consumer behind that would keep events from being deleted.
     const consumers = await postgresConsumers({ client: database.pool() }).list()
     expect(consumers.map(({ name }) => name)).not.toContain('tail')
   })
@@ -264,7 +264,7 @@ test('dead letters show themselves as they die to somebody who watches, each onc
   const seen = () =>
     printed.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).eventId]))
 
-  // What dies before it has looked for the first time is not new to it.
+  // A letter that dies before the first query does not count as new.
   const first = { what: 'the first letter', intervalMs: 500, timeoutMs: 30_000 }
   await waitFor(async () => (await die()) !== '' && seen().length > 0, first)
   const last = await die()

@@ -45,7 +45,7 @@ describe('doctor on PostgreSQL', () => {
       },
     })
     admin = new pg.Pool({ connectionString: postgres.url })
-    // Migrated once: the databases of the tests are copies of it.
+    // Migrates one database; the databases of the tests are copies of it.
     await admin.query(`create database ${MIGRATED}`)
     const { code, stderr } = await oncekey(['migrate', '--database', onServer(MIGRATED), ...ALL])
     if (code !== 0) throw new Error(stderr)
@@ -98,7 +98,7 @@ describe('doctor on PostgreSQL', () => {
         expect(what).toMatch(/^Role doctor_app lacks \d+ of the privileges it needs/)
         for (const statement of statements) await query(statement)
         expect((await findings(['--database', url, ...asked])).found).toEqual([])
-        // The same as what `grants` prints.
+        // Revokes exactly what `grants` prints.
         await query('revoke all on all tables in schema oncekey from doctor_app')
         const { stdout } = await oncekey(['grants', ...asked])
         await query(stdout)
@@ -106,7 +106,7 @@ describe('doctor on PostgreSQL', () => {
         expect((await only(url, ['--role', 'nobody_at_all'])).what).toBe(
           'There is no role nobody_at_all.',
         )
-        // A role that may not look is told, and does not fail.
+        // What a role may not read is reported as skipped, and the program does not fail.
         const own = new URL(url)
         own.username = 'doctor_app'
         own.password = 'app'
@@ -251,7 +251,7 @@ describe('doctor on PostgreSQL', () => {
 })
 
 test('doctor finds a server that may lose what is committed, and that clears nothing up', async () => {
-  // Of tests: fsync and full_page_writes are off.
+  // A server with the settings of tests: fsync and full_page_writes are off.
   const postgres = await startPostgres({ settings: { autovacuum: 'off', max_connections: '10' } })
   const pool = new pg.Pool({ connectionString: postgres.url, max: 6 })
   pool.on('error', () => {})

@@ -18,7 +18,7 @@ describe('doctor on PostgreSQL', () => {
       },
     })
     admin = new pg.Pool({ connectionString: postgres.url })
-    // Migrated once: the databases of the tests are copies of it.
+    // Migrates one database; the databases of the tests are copies of it.
     await admin.query(`create database ${MIGRATED}`)
     const { code, stderr } = await oncekey(['migrate', '--database', onServer(MIGRATED), ...ALL])
     if (code !== 0) throw new Error(stderr)

@@ -10,7 +10,9 @@ export interface Found {
   readonly statements?: readonly string[]
 }
 
-/** What it finds; each says what is wrong, why that matters and what to do. */
+/**
+ * Runs `doctor` and returns its findings. Each says what is wrong, why that matters and what to do.
+ */
 export async function findings(args: readonly string[], env: Record<string, string> = {}) {
   const { code, stdout, stderr } = await oncekey(['doctor', '--json', ...args], { env })
   if (stdout === '') throw new Error(`${code}: ${stderr}`)

@@ -24,7 +24,10 @@ afterAll(async () => {
   for (const folder of folders) rmSync(folder, { recursive: true })
 })
 
-/** Whose node_modules have what a project of a user installs. */
+/**
+ * For each package that a user's project installs: its folder in this workspace, to which the
+ * project gets a link.
+ */
 const INSTALLED: Readonly<Record<string, string>> = {
   '@oncekey/express': 'express',
   '@oncekey/fastify': 'fastify',

@@ -6,7 +6,7 @@ import { cliDatabase } from './servers.ts'
 const database = cliDatabase()
 const { run, query } = database
 
-/** An attempt of lease mode that ended without a word. */
+/** Leaves a key of lease mode whose attempt ended without an outcome. */
 async function unknownKey(key: string, scope = 'customer-7'): Promise<void> {
   await query(
     `insert into oncekey.attempts (namespace, scope, key, fingerprint, number, token, until)
@@ -142,8 +142,8 @@ describe('an act on a key', () => {
 })
 
 describe('what somebody else wrote', () => {
-  // Clears the screen, sets the title, goes up a line, turns the writing round; C1 and a zero
-  // width.
+  // Clears the screen, sets the title, goes up a line, reverses the direction of writing; contains
+  // a C1 control and a zero-width character.
   const hostile = 'k\u001b[2J\u001b]0;pwned\u0007\u001b[1A\r\n\u009b31m\u202e\u200bevil'
 
   test('cannot drive the terminal, and is the same in JSON', async () => {

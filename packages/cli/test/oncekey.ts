@@ -20,7 +20,7 @@ export async function oncekey(
   return await ended(child)
 }
 
-/** The same, still running. */
+/** Starts the program without waiting for its end. */
 export function startOncekey(
   args: readonly string[],
   env: Record<string, string> = {},
@@ -40,17 +40,18 @@ export async function ended(child: ChildProcessWithoutNullStreams): Promise<Ran>
   }
 }
 
-/** What is behind `node` on its command line. */
+/** The arguments of `node` that run the program. */
 export const nodeArgs: readonly string[] = [await bundled()]
 
 /**
- * The program in one file, made anew for each test file. Its sources are several hundred modules,
- * which take a second and a half to load one by one; these tests start it some four hundred times.
+ * Bundles the program into one file, anew for each test file. Its sources are several hundred
+ * modules, which take a second and a half to load one by one, and these tests start it some four
+ * hundred times.
  */
 async function bundled(): Promise<string> {
   const root = fileURLToPath(new URL('../node_modules/.cache/', import.meta.url))
   mkdirSync(root, { recursive: true })
-  // Inside the package, whose package.json tells the version.
+  // The folder is inside the package, because the program reads its version from package.json.
   const folder = mkdtempSync(join(root, 'oncekey-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const outfile = join(folder, 'oncekey.mjs')
@@ -66,13 +67,13 @@ async function bundled(): Promise<string> {
     banner: { js: `${require}; const require = requireOf(import.meta.url);` },
     external: ['pg-native'],
     sourcemap: 'inline',
-    // Errors are told apart by their names.
+    // Errors are recognised by the names of their classes.
     keepNames: true,
   })
   return outfile
 }
 
-/** Nothing of the machine names a server or a colour. */
+/** An environment in which nothing names a server or a colour. */
 export function bareEnv(): NodeJS.ProcessEnv {
   const { PATH, HOME } = process.env
   return { PATH, HOME }

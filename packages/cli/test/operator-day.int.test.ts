@@ -26,7 +26,7 @@ afterAll(async () => {
   await shop.close()
 })
 
-/** What happens outside of the terminal, where a comment of the page says so. */
+/** What happens outside of the terminal at the places where a comment on the page says so. */
 const HAPPENINGS: Readonly<Record<string, () => unknown>> = {
   'the mail server is back': () => (shop.state.mailServerIsDown = false),
   'the receiver is back': () => (shop.state.receiverAnswers = 204),
@@ -38,7 +38,7 @@ const HAPPENINGS: Readonly<Record<string, () => unknown>> = {
 }
 
 test('somebody who types what the page says sees what it says', { timeout: 240_000 }, async () => {
-  /** What is called otherwise here than on the page. */
+  /** The names that differ between the page and this run. */
   const names = new Map([
     ['01a22973-c196-75e0-86e4-fa5a330bb764', shop.endpointId],
     ['451', shop.letterId],
@@ -62,7 +62,7 @@ const PARTS = /<!-- here: (.*?) -->|^```console\n(.*?)^```$/gms
 
 interface Step {
   readonly command: string
-  /** Lines of the output; where one is `…`, others are left out. */
+  /** Lines of the output. A line `…` stands for lines that the page leaves out. */
   readonly printed: readonly string[]
 }
 
@@ -103,7 +103,7 @@ async function take({ command, printed }: Step, names: Map<string, string>): Pro
   }
 }
 
-/** Redrives get their numbers from the database. */
+/** Learns the numbers of redrives from the output, because the database assigns them. */
 function learn(page: string, output: string, names: Map<string, string>): void {
   const number = /It is redrive (\d+)/
   const [, onPage] = number.exec(page) ?? []
@@ -117,7 +117,10 @@ function named(text: string, names: ReadonlyMap<string, string>): string {
   return result
 }
 
-/** The lines, but for spaces, times, progress and what the database and the system have chosen. */
+/**
+ * The lines without spaces, times, progress and anything that the database or the system has
+ * chosen.
+ */
 function anyDay(text: string): string[] {
   return text
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')

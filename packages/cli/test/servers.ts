@@ -3,12 +3,15 @@ import pg from 'pg'
 import { afterAll, beforeAll, inject } from 'vitest'
 import { oncekey, type Ran } from './oncekey.ts'
 
-/** A database for a file of tests; with `migrate`, of which packages. */
+/**
+ * A database for a file of tests, migrated for these packages besides the store; `empty` is not
+ * migrated.
+ */
 export function cliDatabase(migrated: readonly ('webhooks' | 'saga')[] | 'empty' = []): {
   readonly url: () => string
   query<Row = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>
   readonly pool: () => pg.Pool
-  /** The program on this database. */
+  /** Runs the program on this database. */
   run(args: readonly string[], options?: Parameters<typeof oncekey>[1]): Promise<Ran>
 } {
   let database: Database | undefined

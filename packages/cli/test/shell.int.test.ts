@@ -235,7 +235,7 @@ function hasScript(): boolean {
   }
 }
 
-/** Runs it on a pseudo-terminal; what is typed is there from the start. */
+/** Runs the program on a pseudo-terminal. `typed` is typed when it asks for a confirmation. */
 async function onTerminal(
   args: readonly string[],
   typed: string,
@@ -248,7 +248,7 @@ async function onTerminal(
     env: { ...bareEnv(), TERM: 'xterm', DATABASE_URL: url(), ...env },
   })
   child.stdout.on('data', (chunk) => {
-    // Typed once it is asked for: before that nobody reads the terminal.
+    // Typed only once the program asks: before that nobody reads the terminal.
     if (String(chunk).includes('to go on: ')) child.stdin.write(typed)
   })
   const { code, stdout } = await ended(child)

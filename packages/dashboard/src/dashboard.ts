@@ -19,15 +19,15 @@ import {
 } from './routing/route.ts'
 
 /**
- * Answers every request below where it is mounted. `basePath`, where a mount knows it better than
- * the options.
+ * Answers every request below the path at which it is mounted. `basePath` overrides the option, if
+ * the mount knows its path better.
  */
 export type Dashboard = (request: Request, at?: { readonly basePath?: string }) => Promise<Response>
 
 /**
- * The dashboard, as one function from a `Request` to a `Response`. It opens nothing, starts nothing
- * and asks the database only for what somebody looks at. Its JSON API is below `api/v1/`, at the
- * same paths.
+ * The dashboard, as one function from a `Request` to a `Response`. It opens no connections and
+ * starts nothing, and queries the database only for what somebody looks at. Its JSON API has the
+ * same paths, below `api/v1/`.
  *
  * @example
  * ```ts

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Dashboard } from './dashboard.ts'
 
-/** A request as Express and Connect hand it to what is mounted at a path. */
+/** A request as Express and Connect pass it to what is mounted at a path. */
 interface Mounted extends IncomingMessage {
   readonly baseUrl?: string
   readonly originalUrl?: string
@@ -11,8 +11,8 @@ interface Mounted extends IncomingMessage {
 }
 
 /**
- * The dashboard for Express, Connect and plain `node:http`. Under Express it knows the path that it
- * is mounted at; elsewhere say `basePath`.
+ * The dashboard for Express, Connect and plain `node:http`. Under Express it knows the path at
+ * which it is mounted; elsewhere set `basePath`.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ function requestOf(req: Mounted): Request {
   const { method = 'GET', headers, originalUrl, url = '/' } = req
   const host = headers.host ?? 'localhost'
   const pairs = Object.entries(headers).flatMap(([name, value]) =>
-    // HTTP/2 has its own for method and path.
+    // Headers with a colon are HTTP/2's own, such as those for method and path.
     name.startsWith(':') || value === undefined
       ? []
       : [[name, Array.isArray(value) ? value.join(', ') : value] as [string, string]],
@@ -58,7 +58,10 @@ function requestOf(req: Mounted): Request {
   })
 }
 
-/** The form as text, made again from the parsed body if a body parser has read the request. */
+/**
+ * The form as text. If a body parser has already read the request, the text is made again from the
+ * parsed body.
+ */
 function parsedAgain({ body, headers, readableEnded }: Mounted): string | undefined {
   if (!readableEnded || typeof body !== 'object' || body === null) return undefined
   return headers['content-type']?.startsWith('application/json')

@@ -29,7 +29,7 @@ import { endpointPage } from './pages/webhooks/endpoint.ts'
 import { webhooksPage } from './pages/webhooks/endpoints.ts'
 import type { Route } from './routing/route.ts'
 
-/** Everything that there is. Access is decided from this table and nowhere else. */
+/** All routes. Access is decided by this table and nowhere else. */
 export const routes: readonly Route[] = [
   overview,
   keysPage,

@@ -13,7 +13,7 @@ const reader: Viewer = { actor: 'reader', may: 'read-only' }
 const nobody = (): null => null
 const operator: Viewer = { actor: 'operator', may: 'all' }
 
-/** Nobody listens there, and what is refused must not get as far. */
+/** Nobody listens at this address: a request that is refused must not get as far as a query. */
 const nowhere = new Pool({ connectionString: 'postgres://nobody@127.0.0.1:1/none' })
 let connections = 0
 nowhere.on('connect', () => connections++)
@@ -136,7 +136,7 @@ test.each(acts)(
   'who is confined to scopes can do this at most to keys: $path',
   async ({ path }) => {
     const { show, acts } = await site({ actor: 'tenant', may: 'all', scopes: ['customer-8'] })
-    // All that any of them asks for, so that nothing but the scopes refuses it.
+    // All fields that any act requires, so that only the scopes can be why it is refused.
     const fields = {
       ...ACT,
       ...{ source: 'consumers', id: '7', data: '{}', consumer: 'mailer', fingerprint: 'f' },

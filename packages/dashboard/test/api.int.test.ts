@@ -52,7 +52,7 @@ test('is described by a valid OpenAPI document, with every route there is', asyn
 const name = { ...NAME, key: 'lost-1' }
 const act = { note: 'for the test', confirmed: 'yes' }
 
-/** In an order in which each finds what it needs. */
+/** The calls are in an order in which each finds what it needs. */
 const CALLS: readonly [
   method: 'get' | 'post',
   path: string,

@@ -6,9 +6,9 @@ import { expect } from 'vitest'
 
 export interface Watched {
   readonly page: Page
-  /** Every address that the page asked for. */
+  /** Every address that the page has requested. */
   readonly seen: readonly string[]
-  /** What the browser complained of. */
+  /** The errors that the browser has reported. */
   readonly complaints: string[]
   close(): Promise<void>
 }
@@ -29,8 +29,8 @@ export async function openBrowser(): Promise<Watched> {
 }
 
 /**
- * Whether a page can be read by everybody: in both themes, at the width of a desk and of a phone.
- * With DASHBOARD_PICTURES it leaves pictures in that folder.
+ * Checks that a page can be read in both themes, at the widths of a desktop and of a phone. If
+ * DASHBOARD_PICTURES is set, saves screenshots in that folder.
  */
 export async function expectReadable(page: Page, name: string, address: string): Promise<void> {
   const pictures = process.env.DASHBOARD_PICTURES
@@ -54,10 +54,10 @@ export async function expectReadable(page: Page, name: string, address: string):
   }
 }
 
-// As text: the tests know no types of a browser.
+// A string, because the tests have no types of the browser.
 const WIDER = 'document.documentElement.scrollWidth > document.documentElement.clientWidth'
 
-/** By axe, which runs beside the page's own policy. */
+/** Runs axe in the page, which the page's own policy would otherwise forbid. */
 async function violationsOf(at: Page): Promise<string[]> {
   const session = await at.context().newCDPSession(at)
   await session.send('Runtime.evaluate', { expression: axe.source })

@@ -308,5 +308,5 @@ test('nothing is asked of another origin, and the browser has nothing to complai
   expect(browser.complaints).toEqual([])
 })
 
-// As text: the tests know no types of a browser.
+// A string, because the tests have no types of the browser.
 const STATES = `[...document.querySelectorAll('.flow li')].map((item) => item.dataset.state)`

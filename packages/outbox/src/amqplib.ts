@@ -7,7 +7,7 @@ export interface AmqpConnection {
   createConfirmChannel(): Promise<AmqpChannel>
   on(event: 'error' | 'close', listener: (error?: Error) => void): unknown
   close(): Promise<void>
-  /** What was agreed with the broker, such as `frameMax` in bytes, which the types omit. */
+  /** The values agreed with the broker, such as `frameMax` in bytes. amqplib's types omit them. */
   readonly connection: object
 }
 
@@ -31,8 +31,8 @@ export interface AmqpReturned {
 
 /**
  * A connection of `amqplib` for `rabbitmqPublisher`. `amqplib` does not reconnect by itself, so
- * this calls `connect` for the first event, and again for the first event after a lost connection.
- * The connection belongs to the publisher: its `close` ends it. Throws {@link OptionsError}.
+ * `connect` is called for the first event, and again for the first event after a lost connection.
+ * The connection belongs to the publisher, whose `close` closes it. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -64,14 +64,14 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
   const listeners: ((message: RabbitReturn) => void)[] = []
   let opening: Promise<Opened> | undefined
 
-  /** The open channel, or a new one; sends that come while it opens share it. */
+  /** Returns the open channel, or opens one. Sends that arrive while it opens share it. */
   function opened(): Promise<Opened> {
     if (opening !== undefined) return opening
     const asked = open()
     opening = within(OPEN_WITHIN_MS, asked, () => new Error('The broker does not answer.'))
     opening.catch(() => {
       opening = undefined
-      // It may still open, when nobody waits for it any longer.
+      // The connection may still open later, when nobody waits for it; it is then closed.
       asked.then(({ connection }) => connection.close()).catch(() => {})
     })
     return opening
@@ -79,8 +79,8 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
 
   async function open(): Promise<Opened> {
     const connection = await connect()
-    // An error closes it, and what was under way is rejected. Without a listener it would end the
-    // process.
+    // An error closes the connection, and the messages under way are rejected. Without a listener
+    // the error would end the process.
     connection.on('error', () => {})
     const channel = await connection.createConfirmChannel()
     const result: Opened = { connection, channel, refusal: undefined }
@@ -115,7 +115,7 @@ function publisherChannel(connect: () => Promise<AmqpConnection>): RabbitChannel
   }
 }
 
-/** Resolves when the broker has confirmed it. */
+/** Sends a message. Resolves when the broker has confirmed it. */
 function published(to: Opened, envelope: RabbitEnvelope, body: Buffer): Promise<void> {
   const { exchange, routingKey, durable, ...properties } = envelope
   const options = { ...properties, persistent: durable }
@@ -129,8 +129,9 @@ function published(to: Opened, envelope: RabbitEnvelope, body: Buffer): Promise<
     try {
       to.channel.publish(exchange, routingKey, body, options, confirmed)
     } catch (error) {
-      // Before version 2 the client then counts a message that it has not sent, and would take the
-      // confirmation of each later one for that of the one before.
+      // Before version 2, the client counts this message although it was not sent, and would take
+      // the confirmation of each later message for that of the message before. So the connection is
+      // closed.
       to.connection.close().catch(() => {})
       reject(unencodable(error))
     }
@@ -138,13 +139,13 @@ function published(to: Opened, envelope: RabbitEnvelope, body: Buffer): Promise<
 }
 
 /**
- * The headers of a message are one frame. The client writes one of any size, and the broker closes
- * the connection over one that is larger than was agreed, with all that is under way.
+ * Refuses a message whose headers are larger than a frame. The client would write them, and the
+ * broker would close the connection over them, with everything that is under way.
  */
 function refuseLargeHeaders({ connection }: AmqpConnection, envelope: RabbitEnvelope): void {
   const { frameMax = 0 } = connection as { readonly frameMax?: number }
   const texts = [...Object.entries(envelope.headers), [envelope.messageId, envelope.type]].flat()
-  // Besides the texts: their lengths and kinds, the other properties, and the frame's own bytes.
+  // The constants cover the texts' lengths and types, the other properties, and the frame itself.
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 5, 200)
   if (frameMax === 0 || bytes <= frameMax) return
   throw new PermanentError(
@@ -152,13 +153,19 @@ function refuseLargeHeaders({ connection }: AmqpConnection, envelope: RabbitEnve
   )
 }
 
-/** A field is longer than the protocol allows, or the headers overflow the client's buffer. */
+/**
+ * Makes an error of writing permanent: a field is longer than the protocol allows, or the headers
+ * overflow the client's buffer.
+ */
 function unencodable(error: unknown): unknown {
   if (!(error instanceof RangeError || error instanceof TypeError)) return error
   return new PermanentError(`The message cannot be written: ${error.message}`)
 }
 
-/** The broker's error, with the protocol's name for it: `404 (NOT-FOUND)` is `NOT_FOUND`. */
+/**
+ * Gives the broker's error a code, which is the protocol's name for it: `404 (NOT-FOUND)` gets
+ * `NOT_FOUND`.
+ */
 function named({ message }: Error): Error {
   const [, name = ''] = /\d{3} \(([A-Z-]+)\)/.exec(message) ?? []
   return withCode(name.replaceAll('-', '_'), message)

@@ -30,9 +30,9 @@ export interface KafkaPublisherOptions extends PublisherSettings {
 
 /**
  * Publishes events to Kafka. An event is done when all in-sync replicas have it. The ordering key
- * is the message's key, so all events of a key are in one partition. Events that come in during a
- * request go with the next one. Messages are CloudEvents 1.0 in binary mode, with `ce_` headers;
- * consumers recognize a redelivery by `ce_id`. Throws {@link OptionsError}.
+ * is the message's key, so all events of a key are in one partition. Events that arrive during a
+ * request are sent together in the next one. Messages are CloudEvents 1.0 in binary mode, with
+ * `ce_` headers; consumers recognize a redelivery by `ce_id`. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -55,7 +55,7 @@ export function kafkaPublisher<Tx = unknown>({
   return publisher<Tx>(settings, {
     isForOne: typeof topic === 'string',
     isPermanent,
-    // Always false: the client rejects with the errors of all its tries, and none of them says
+    // Always false: the client rejects with the errors of all its tries, and none of these tells
     // whether one topic or the whole broker failed.
     isOfDestination: () => false,
     missingForMs: MISSING_FOR_MS,
@@ -86,8 +86,9 @@ function messageOf(event: DeliveredEvent, topic: string): KafkaMessage {
 }
 
 /**
- * Finds, anywhere in the chain of errors, the broker's refusal of a message, by the name that the
- * protocol has for it. An unknown topic is not permanent: it may be about to be created.
+ * Whether the broker refused the message itself. The refusal may be anywhere in the chain of
+ * errors, and is recognised by its name in the protocol. An unknown topic is not permanent, because
+ * it may be created soon.
  */
 function isPermanent(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false

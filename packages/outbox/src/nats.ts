@@ -33,11 +33,12 @@ export interface NatsJetStream {
 
 export interface NatsPublisherOptions extends PublisherSettings, MissingSettings {
   /**
-   * `jetstream(connection)`. Have the connection reconnect for ever: `maxReconnectAttempts: -1`.
+   * `jetstream(connection)`. Let the connection reconnect without a limit: `maxReconnectAttempts:
+   * -1`.
    */
   readonly jetstream: NatsJetStream
   /**
-   * The subject to publish an event on. You create the streams that take it.
+   * The subject on which an event is published. You create the streams that store it.
    * @default the event's type, such as `order.created`
    */
   readonly subject?: (event: DeliveredEvent) => string
@@ -45,10 +46,11 @@ export interface NatsPublisherOptions extends PublisherSettings, MissingSettings
 
 /**
  * Publishes events to NATS JetStream. An event is done when a stream has acknowledged it. The
- * `Nats-Msg-Id` is the publisher's name and the event's id: within its `duplicate_window` (2
- * minutes by default) a stream drops what this publisher sends again, and nothing that another
- * publisher sends of the same event. The header `ce-id` is the event's id alone. Messages are
- * CloudEvents 1.0 in binary mode, with `ce-` headers. Throws {@link OptionsError}.
+ * `Nats-Msg-Id` consists of the publisher's name and the event's id. By it, a stream drops what
+ * this publisher sends a second time within the stream's `duplicate_window` (2 minutes by default),
+ * and keeps what another publisher sends of the same event. The header `ce-id` is the event's id
+ * alone. Messages are CloudEvents 1.0 in binary mode, with `ce-` headers. Throws {@link
+ * OptionsError}.
  *
  * @example
  * ```ts
@@ -103,7 +105,7 @@ export function natsPublisher<Tx = unknown>({
 
 function subjectOf(event: DeliveredEvent, subject: (event: DeliveredEvent) => string): string {
   const on = destinationFrom('natsPublisher: subject', subject, event)
-  // Wildcards are for subscribers only, and white space would end the subject on the wire.
+  // Wildcards are for subscribers only, and white space would end the subject in the protocol.
   if (typeof on === 'string' && /^[^\s.*>]+(\.[^\s.*>]+)*$/.test(on)) return on
   throw new PermanentError(
     `natsPublisher: ${JSON.stringify(on)} is not a subject to publish on (event "${event.type}").`,
@@ -118,7 +120,8 @@ function headersOf(event: DeliveredEvent): MsgHdrs {
 }
 
 /**
- * Percent-encodes space, quote, percent and all that is not printable ASCII, as the binding says.
+ * Percent-encodes space, quote, percent and everything that is not printable ASCII, as the
+ * CloudEvents binding requires.
  */
 function encoded(value: string): string {
   return value.replace(/[^\x21\x23\x24\x26-\x7e]+/g, (text) =>
@@ -129,8 +132,9 @@ function encoded(value: string): string {
 }
 
 /**
- * Called when no stream answered on the subject: either no stream takes it, or its stream has no
- * leader just now. Asks the server which. Rejects with the server's own error if that fails too.
+ * Called when no stream replied on the subject: either no stream stores that subject, or its stream
+ * has no leader at the moment. Asks the server which it is. Rejects with the server's own error if
+ * the question fails too.
  */
 async function expectStream(
   jetstream: NatsJetStream,
@@ -147,9 +151,9 @@ async function expectStream(
 }
 
 /**
- * The stream dropped the message as a duplicate. That is right if the message it kept is on the
- * same subject. If not, two publishers share a name, and this one's message would be lost
- * unnoticed.
+ * Called when the stream dropped the message as a duplicate. If the message that it kept is on the
+ * same subject, that is right. If it is on another subject, two publishers have the same name, and
+ * this one's message would be lost unnoticed; then this throws.
  */
 async function expectOurs(
   jetstream: NatsJetStream,
@@ -159,7 +163,7 @@ async function expectOurs(
 ): Promise<void> {
   const { streams } = await jetstream.jetstreamManager(false)
   const kept = await streams.getMessage(stream, { seq })
-  // A message that was removed from the stream meanwhile had arrived there.
+  // If the message was removed from the stream meanwhile, it had arrived there.
   if (kept === null || kept.subject === subject) return
   throw new PermanentError(
     `The stream "${stream}" has this event from another publisher of the same name, on subject ` +
@@ -171,7 +175,7 @@ function isNoResponder(error: unknown): boolean {
   return (error as Error | null)?.name === 'JetStreamNotEnabled'
 }
 
-/** Compares names, because two copies of the client have two classes. */
+/** Compares names instead of classes, because a process may contain two copies of the client. */
 function isPermanent(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
   return (
@@ -180,7 +184,9 @@ function isPermanent(error: unknown): boolean {
   )
 }
 
-/** The stream answered that it is full or has failed, or the user may not publish there. */
+/**
+ * The stream replied that it is full or has failed, or the user has no permission to publish there.
+ */
 function isOfDestination(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
   return (
@@ -192,12 +198,13 @@ function isOfDestination(error: unknown): boolean {
 const STREAM_COULD_NOT_STORE = 10077
 
 /**
- * The client refuses to send the message: it is larger than `max_payload`, or a header is invalid.
+ * Errors by which the client refuses to send the message: it is larger than `max_payload`, or a
+ * header is invalid.
  */
 const ABOUT_THE_MESSAGE = new Set(['InvalidArgumentError', 'InvalidSubjectError'])
 
 /**
- * The message is larger than the stream takes, its headers are larger than 64 KiB, or the stream is
- * sealed.
+ * Error codes of the server: the message is larger than the stream accepts, its headers are larger
+ * than 64 KiB, or the stream is sealed.
  */
 const REFUSALS = new Set([10054, 10097, 10109])

@@ -49,16 +49,16 @@ export interface RabbitPublisherOptions extends PublisherSettings, MissingSettin
   /** @default the event's type, such as `order.created` */
   readonly routingKey?: (event: DeliveredEvent) => string
   /**
-   * The largest message the broker takes. A larger one closes the channel, and everything under way
-   * is sent again; from then on the limit that the broker named applies until the process ends.
-   * Bytes. @default 16_777_216 (RabbitMQ 4; its `max_message_size`)
+   * The largest message the broker takes. The broker closes the channel over a larger one, and
+   * everything under way is sent again. The error names the broker's limit, which applies from then
+   * on until the process ends. Bytes. @default 16_777_216 (RabbitMQ 4; its `max_message_size`)
    */
   readonly maxMessageBytes?: number
 }
 
 /**
- * `close` closes its channel. Call it before the connection's own `close`, which waits for the
- * channel.
+ * A consumer with `close`, which closes its channel. Call it before the connection's own `close`,
+ * which waits for the channel.
  */
 export interface RabbitPublisher<Tx = unknown> extends Consumer<Tx> {
   close(): Promise<void>
@@ -66,10 +66,10 @@ export interface RabbitPublisher<Tx = unknown> extends Consumer<Tx> {
 
 /**
  * Publishes events to RabbitMQ as persistent, mandatory messages. An event is done when the broker
- * has confirmed it. Where no queue takes it, it is retried for `missingForMs`. Messages are
+ * has confirmed it. If no queue takes an event, it is retried for `missingForMs`. Messages are
  * CloudEvents 1.0 in binary mode, with `cloudEvents:` headers. `messageId` is the event's id: the
- * broker detects no duplicates, and consumers recognize a redelivery by it. Throws
- * {@link OptionsError}.
+ * broker detects no duplicates, and consumers recognize a redelivery by it. Throws {@link
+ * OptionsError}.
  *
  * @example
  * ```ts
@@ -93,7 +93,7 @@ export function rabbitmqPublisher<Tx = unknown>({
   let channel: RabbitChannel | undefined
   const open = (): RabbitChannel => {
     if (channel !== undefined) return channel
-    // One attempt, because the relay retries.
+    // The client tries once, because the relay retries.
     channel = connection.createPublisher({ confirm: true, maxAttempts: 1 })
     channel.on('basic.return', ({ messageId, replyText }) => {
       if (messageId !== undefined) returned.set(messageId, replyText)
@@ -114,7 +114,7 @@ export function rabbitmqPublisher<Tx = unknown>({
         try {
           await open().send(envelope, Buffer.from(event.json))
           // The broker returns an unroutable message before it confirms it, and the client emits
-          // that in the next turn of the event loop.
+          // the returned message in the next turn of the event loop.
           await setImmediate()
           const why = returned.get(event.id)
           if (why !== undefined) throw unroutable(envelope, why)
@@ -152,7 +152,7 @@ function envelopeOf(
     mandatory: true,
     durable: true,
     messageId: event.id,
-    // The protocol limits it to a short string of 255 bytes.
+    // The protocol limits the type to 255 bytes.
     type: Buffer.byteLength(event.type) > 255 ? '' : event.type,
     timestamp: Math.floor(event.occurredAt.getTime() / 1000),
     contentType: DATA_CONTENT_TYPE,
@@ -161,9 +161,9 @@ function envelopeOf(
 }
 
 /**
- * The client refused to write the message, because its headers are larger than a frame (`frameMax`
- * of the connection, 8 KB by default). A missing exchange is not permanent: it is missing for every
- * message, and may be about to be created.
+ * Whether the client refused to write the message because its headers are larger than a frame
+ * (`frameMax` of the connection, 8 KB by default). A missing exchange is not permanent: it is
+ * missing for every message, and may be created soon.
  */
 function isPermanent(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
@@ -171,9 +171,10 @@ function isPermanent(error: unknown): boolean {
 }
 
 /**
- * The broker's own limit, named in the error with which it closes the channel over a message that
- * is too large. The client gives that error to the message it sent first, whichever that is, so all
- * messages are retried, and the one that is too large is recognized by its size.
+ * The broker's limit for messages, which is named in the error with which the broker closes the
+ * channel over a message that is too large. The client rejects the message that it sent first with
+ * that error, whichever message was too large. So all messages are retried, and the one that is too
+ * large is recognised by its size.
  */
 function limitOf(error: unknown): number | undefined {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
@@ -183,7 +184,8 @@ function limitOf(error: unknown): number | undefined {
 }
 
 /**
- * A queue behind this routing key refused the message because it is full. The broker is not down.
+ * Whether a queue behind this routing key refused the message because the queue is full. The broker
+ * is then up.
  */
 function isOfDestination(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'NACK'

@@ -24,10 +24,11 @@ export interface RedisPublisherOptions extends PublisherSettings {
 }
 
 /**
- * Publishes events to Redis Streams. An event is done when Redis has answered `XADD`. An entry has
- * the attributes of CloudEvents 1.0 as fields `ce_…` (Redis has no binding, so these are Kafka's
- * names), the data as `data`, and the event's headers as `header_…`. Redis detects no duplicates;
- * readers recognize a redelivery by `ce_id`. Throws {@link OptionsError}.
+ * Publishes events to Redis Streams. An event is done when Redis has replied to `XADD`. An entry
+ * has the attributes of CloudEvents 1.0 as fields `ce_…`, the data as `data`, and the event's
+ * headers as `header_…`. (CloudEvents has no binding for Redis, so the names are those for Kafka.)
+ * Redis detects no duplicates; readers recognise a redelivery by `ce_id`. Throws {@link
+ * OptionsError}.
  *
  * @example
  * ```ts
@@ -70,14 +71,14 @@ function fieldsOf(event: DeliveredEvent): string[] {
 }
 
 /**
- * The key holds something other than a stream, or the entry is too large. A Redis that is busy,
- * full, read-only or loading may recover, so those errors are retried.
+ * Whether the key holds something other than a stream, or the entry is too large. A Redis that is
+ * busy, full, read-only or loading may recover, so those errors are retried.
  */
 function isPermanent(error: unknown): boolean {
   return /^(WRONGTYPE|ERR string exceeds maximum)/.test(String((error as Error | null)?.message))
 }
 
-/** The user may not write to this key; other keys may be allowed. */
+/** Whether the user has no permission to write to this key. Other keys may be allowed. */
 function isOfDestination(error: unknown): boolean {
   return /^NOPERM.*\bkeys?\b/.test(String((error as Error | null)?.message))
 }

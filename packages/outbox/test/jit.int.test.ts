@@ -29,8 +29,8 @@ describe.skipIf(binDir === undefined)(
       await server?.stop()
     })
 
-    // A bug: leasing took half a second of processor time each, because with sequential scans
-    // switched off the planner costs a table of one row at ten billion.
+    // A bug: each lease took half a second of processor time, because with sequential scans
+    // switched off the planner puts the cost of reading a table of one row at ten billion.
     test('no query of a relay is compiled', { timeout: 240_000 }, async ({ skip }) => {
       const { rows: compiler } = await pool.query<{ can: boolean }>(
         `select pg_jit_available() and exists (select from information_schema.columns

@@ -1,6 +1,6 @@
 /**
- * For packages with their own tables beside these: any client as a port, and appending to the log
- * in their own transactions.
+ * For packages that keep tables of their own in the same database: makes a port from any client,
+ * and appends to the log in the caller's transactions.
  */
 export type { CallbackDriver } from './bridges/callback-driver.ts'
 export { fromCallbacks } from './bridges/deferred-transaction.ts'

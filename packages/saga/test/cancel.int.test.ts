@@ -68,7 +68,7 @@ describe('a run cancelled while its step is under way', () => {
     await gone.submit(flow, { id, input: null })
     void gone.runOnce()
     await waitFor(() => story.includes('charging'), { what: 'the charge to begin' })
-    // As if its process had died: it polls and renews nothing more.
+    // Changes the run as if its process had died: nobody polls or renews it.
     await database.query(`update oncekey.saga_work set owner = 'gone' where run_id = $1`, [id])
     const other = runnerOf([flow])
     await other.compensate(id)

@@ -13,8 +13,8 @@ import {
 import { Client, Pool, type PoolClient } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
-// A separate server, because its flush counter covers all clients, and with background flushing
-// off.
+// A separate server, because its flush counter is for all clients, and because background flushing
+// is off.
 let server: PostgresServer
 let template: string
 beforeAll(async () => {

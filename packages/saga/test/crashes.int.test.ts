@@ -90,7 +90,7 @@ describe('SIGKILL at every boundary of a five-step saga', () => {
 
   test('an outside call is repeated at most once for each process that died in it', () => {
     const calls = runs.map(({ id }) => gateway.callsOf(id).length)
-    // Four actions, one of them in three processes.
+    // Four actions, one of which runs in three processes.
     expect(Math.max(...calls)).toBeLessThanOrEqual(4 + 2)
     expect(calls).toContain(4 + 2)
   })

@@ -6,7 +6,7 @@ import { sagaDatabase } from './saga-database.ts'
 const database = sagaDatabase()
 const noted = saga<null>('noted', { version: 1 }).step('note', { run: () => {} })
 
-// A bug: a step that was not on record was reported as written, and ran again in the next process.
+// A bug: a step that was not on record was reported as recorded, and ran again in the next process.
 test.each([
   ['saga_runs', 'update'],
   ['saga_steps', 'insert'],

@@ -32,7 +32,8 @@ afterEach(async () => {
 })
 
 /**
- * The primary is gone, and the application is sent to its former standby; the runner keeps running.
+ * Stops the primary, and leads the application to the standby, which is promoted. The runner keeps
+ * running.
  */
 async function failOver(): Promise<void> {
   await primary.crash()
@@ -116,7 +117,7 @@ describe('a failover to an asynchronous standby in the middle of a step', () => 
       { step: 'confirm' },
       { step: 'reserve' },
     ])
-    // The outside call was repeated under its own key.
+    // The call to the other system was repeated under the same key.
     expect(new Set(calls).size).toBe(1)
     await sagas.stop({ timeoutMs: 100 })
   }, 240_000)

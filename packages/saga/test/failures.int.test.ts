@@ -22,7 +22,7 @@ describe('a step before the pivot', () => {
           throw new Error('503')
         },
         async compensate({ result, runId, transaction }) {
-          // Nobody knows whether it happened.
+          // Its outcome is unknown, so the compensation gets no result.
           expect(result).toBeUndefined()
           await note(await transaction(), runId, 'called off')
         },

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import type { Gateway } from './order-saga.ts'
 
 /**
- * Records every call that reaches the outside, in order. It keeps the ledger when processes under
- * test die.
+ * A server that records, in order, every call to other systems. It runs in the test's own process,
+ * so the record is kept when processes under test die.
  */
 export interface GatewayServer extends Gateway {
   readonly url: string

@@ -59,8 +59,8 @@ describe('a saga of any steps, with any outcomes of its attempts', () => {
             expect(undone).toEqual([])
             break
           case 'compensated':
-            // Everything done before the pivot that has a compensation is undone; the pivot itself
-            // is not done.
+            // Every step before the pivot that was done and has a compensation is undone; the pivot
+            // itself was not done.
             expect(ran.every((at) => at < forwardFrom)).toBe(true)
             for (const at of ran) if (all[at]?.compensates) expect(undone).toContain(at)
             break
@@ -125,7 +125,7 @@ function sagaOf({ compensatable, pivot, retriable }: Plans): {
 }
 
 interface Played {
-  /** In order: what took effect, as far as anybody knows. */
+  /** What took effect, in order. */
   readonly effects: { readonly what: 'ran' | 'undone'; readonly at: number }[]
   readonly kept: { readonly attempts: number }
   readonly last: Move

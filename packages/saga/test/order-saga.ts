@@ -15,12 +15,12 @@ export interface OrderInput {
   readonly failAt?: string
 }
 
-/** Anything that moves money or parcels. A repeated key is one effect. */
+/** A system that moves money or parcels. Calls with the same key have one effect. */
 export interface Gateway {
   call(action: string, runId: string, idempotencyKey: string): Promise<{ reference: string }>
 }
 
-/** Where a test can pause or kill a step. */
+/** Called at a point of a step, where a test can pause or kill the process. */
 export type Checkpoint = (name: string, runId: string) => Promise<void> | void
 
 /** The points where `orderSaga` calls its checkpoint: before and after the work of each step. */

@@ -6,7 +6,7 @@ import { sagaDatabase } from './saga-database.ts'
 
 const database = sagaDatabase()
 
-// Regression: `execute` took a run that was purged before it looked for one that a failover had
+// Regression: `execute` mistook a run that was purged before it looked for one that a failover had
 // lost, and started it again. Its steps took effect up to three times, and the caller got
 // `saga-unknown`.
 test('a caller waiting in execute finds the end of a run, however soon it is purged', async () => {

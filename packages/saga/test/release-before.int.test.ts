@@ -5,7 +5,7 @@ import type { PoolClient } from 'pg'
 import { describe, expect, test } from 'vitest'
 import { sagaDatabase } from './saga-database.ts'
 
-// The statements of the previous release, which calls the functions it was released with.
+// Runs the statements of the previous release, which call the functions of that release.
 const database = sagaDatabase()
 const before = {
   async claim(id: string, known: string): Promise<number> {

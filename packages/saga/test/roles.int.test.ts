@@ -30,7 +30,7 @@ beforeAll(async () => {
   await grantRunner()
 })
 
-// Before the database is dropped, because roles outlive it.
+// Runs before the database is dropped, because roles outlive it.
 afterAll(async () => {
   await database.query(`drop owned by ${tenant}, ${app}; drop role ${tenant}, ${app}`)
 })

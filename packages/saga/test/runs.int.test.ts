@@ -55,7 +55,7 @@ describe('a run', () => {
     await here.execute(traced, { id: given, input: null, traceparent })
     await here.submit(traced, { id: submitted, input: null, traceparent })
     await here.execute(traced, { id: none, input: null })
-    // The context of a request or an event also provides its traceparent.
+    // If `context` is that of a request or an event, it provides its traceparent.
     const context = { deriveKey: () => randomUUID(), traceparent }
     const { id: ofContext } = await here.submit(traced, { context, input: null })
     const elsewhere = createSagaRunner({ client: database.pool(), sagas: [traced] })
@@ -154,7 +154,7 @@ describe('a step that fails for good', () => {
     expect(gateway.callsOf(id).map(({ action }) => action)).toEqual(calls)
     expect(await effectsOf(id)).toEqual(effects)
     expect(await eventsOf(id)).toEqual([])
-    // The same for later callers.
+    // Later callers get the same error.
     await expect(sagas.execute(order, { id, input })).rejects.toMatchObject({
       code: 'saga-compensated',
       cause: { name: 'PermanentError', details: { step: failAt } },

@@ -72,7 +72,7 @@ test('a saga fits only runners with its transaction type', () => {
   const onPglite = saga<null, Transaction>('pglite', { version: 1 }).step('only', {
     run: async ({ transaction }) => (await (await transaction()).query('select 1')).rows.length,
   })
-  // @ts-expect-error its steps want a transaction of PGlite
+  // @ts-expect-error its steps need a transaction of PGlite
   createSagaRunner<PoolClient>({ client: {} as Pool, sagas: [onPglite] })
 })
 

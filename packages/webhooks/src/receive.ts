@@ -1,6 +1,6 @@
 /**
- * `@oncekey/webhooks/receive`: taking the webhooks of others, once each. It loads `@oncekey/core`
- * alone: no database, no HTTP client, no outbox.
+ * `@oncekey/webhooks/receive`: receiving other parties' webhooks, each once. It loads only
+ * `@oncekey/core`: no database, no HTTP client, no outbox.
  */
 export { github } from './receiving/github.ts'
 export { receiveWebhook, type WebhookReceiverOptions } from './receiving/receive-webhook.ts'

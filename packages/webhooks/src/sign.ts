@@ -1,6 +1,6 @@
 /**
  * `@oncekey/webhooks/sign`: signing webhooks and checking signatures, as the Standard Webhooks
- * specification defines them. It loads `@oncekey/core` alone: no database, no HTTP client, no
+ * specification defines them. It loads only `@oncekey/core`: no database, no HTTP client, no
  * outbox.
  */
 export { generateKeyPair, generateSecret } from './signing/generate-secret.ts'

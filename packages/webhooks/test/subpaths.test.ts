@@ -1,6 +1,6 @@
 import { beforeAll, expect, test, vi } from 'vitest'
 
-/** Modules that only sending from a database needs. Importing any of them fails in this file. */
+/** Modules that only sending from a database needs. In this file, importing any of them fails. */
 const REFUSED = ['pg', 'undici', 'ipaddr.js', '@oncekey/outbox', '@oncekey/postgres/client']
 
 beforeAll(() => {

@@ -9,7 +9,7 @@ type Equals<One, Other> =
   (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false
 const isTrue = <_ extends true>(): void => {}
 
-// On a pool, the consumer belongs to a log on that pool.
+// On a pool, the consumer fits a log on that pool.
 const pool = new Pool()
 const hooks = webhooks({
   client: pool,
@@ -22,7 +22,7 @@ isTrue<Equals<typeof hooks.consumer, Consumer<PoolClient>>>()
 createRelay({ log: postgresLog({ client: pool }), consumers: [hooks.consumer] })
 deadLetters(hooks.deadLetters)
 
-// On PGlite, likewise.
+// On PGlite, the consumer fits a log on PGlite.
 declare const db: PGlite
 const embedded = webhooks({ client: fromPglite(db), schedule: (failures) => failures * 1_000 })
 isTrue<Equals<typeof embedded.consumer, Consumer<Transaction>>>()

@@ -17,7 +17,7 @@ function claimOf(key: string, leaseMs: number, scope: string): Claim {
   }
 }
 
-/** A key whose attempt has ended without saying how, on a store of lease mode. */
+/** Leaves a key whose attempt has ended without an outcome, on a store in lease mode. */
 export async function leaveUnknown(
   store: Pick<Store<unknown>, 'begin'>,
   key: string,

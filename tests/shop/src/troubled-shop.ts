@@ -17,7 +17,7 @@ import { Pool } from 'pg'
 import { inject } from 'vitest'
 import { finish, leaveUnknown } from './claims.ts'
 
-/** Ids of events, so that pages of theirs can be named. */
+/** Ids of events that are known beforehand, so that tests can open their pages. */
 export const EVENTS = [1, 2, 3].map((n) => `0190b5a0-0000-7000-8000-00000000000${n}`) as [
   string,
   string,
@@ -33,9 +33,9 @@ interface Order {
 }
 
 /**
- * A shop in trouble, on a database of its own: two keys of unknown outcome, mails that cannot be
- * sent, a receiver of webhooks that is down, and sagas that are stuck, undone and done. `receipts`
- * is how many more mails are dead because the mail server is down.
+ * A shop in trouble, on its own database. It has two keys with an unknown outcome, mails that
+ * cannot be sent, a receiver of webhooks that is down, and sagas that are stuck, undone and done.
+ * `receipts` is how many more mails are dead because the mail server is down.
  */
 export async function troubledShop({ receipts = 0 } = {}) {
   const closing: (() => Promise<unknown>)[] = []
@@ -177,7 +177,7 @@ export async function troubledShop({ receipts = 0 } = {}) {
         closing.push(() => each.stop())
       }
     },
-    /** What a running process would do with a run that was resumed. */
+    /** Does what a running process would do with a run that was resumed. */
     async drive(id: string): Promise<void> {
       runner.start()
       await waitFor(

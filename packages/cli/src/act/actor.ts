@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os'
 import { usageError } from '../command/cli-error.ts'
 import type { Given } from '../command/given.ts'
 
-/** Who acts and why, as it goes on record. Throws a usage error where there is no note. */
+/** Who acts and why, for the audit entry. Throws a usage error if there is no note. */
 export function actOf(given: Given): { readonly actor: string; readonly note: string } {
   const note = given.text('note')?.trim() ?? ''
   if (note === '') {
@@ -24,7 +24,7 @@ function userName(): string {
   try {
     return userInfo().username
   } catch {
-    // A container may run as a number that no file knows.
+    // In a container, the process may run under a user id that no file gives a name.
     return `uid-${process.getuid?.() ?? 'unknown'}`
   }
 }

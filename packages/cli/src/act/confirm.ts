@@ -4,8 +4,8 @@ import { ExitCode } from '../command/exit-code.ts'
 import { visible } from '../output/visible.ts'
 
 /**
- * Says on stderr what is about to be done and waits for the word to be typed. Throws where another
- * was typed, and a usage error where there is no terminal to ask at.
+ * Says on stderr what is about to be done, and waits until the word is typed. Throws if another
+ * word is typed, and throws a usage error if there is no terminal.
  */
 export async function confirmed(
   what: string,
@@ -27,7 +27,7 @@ export async function confirmed(
 
 function lineOf(stdin: NodeJS.ReadableStream, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
-    // `terminal: false` leaves Ctrl-C to the process.
+    // With `terminal: false`, readline does not handle Ctrl-C, and the process does.
     const lines = createInterface({ input: stdin, terminal: false })
     lines.once('line', (line) => {
       resolve(line.trim())

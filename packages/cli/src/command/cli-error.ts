@@ -1,6 +1,8 @@
 import { ExitCode } from './exit-code.ts'
 
-/** A sentence for stderr that says what to do, and what the process ends with. */
+/**
+ * An error with a sentence for stderr that says what to do, and with the exit code of the process.
+ */
 export class CliError extends Error {
   readonly exitCode: ExitCode
 

@@ -7,25 +7,28 @@ import type { Given } from './given.ts'
 import type { Operand, Option } from './option.ts'
 
 /**
- * One verb of the command line, as data from which arguments are parsed and help and completion are
- * made.
+ * One verb of the command line, as data. Arguments are parsed by it, and help and completion are
+ * made from it.
  */
 export interface Command {
-  /** `keys get`. */
+  /** The words of the verb, such as `keys get`. */
   readonly path: string
   /** One line, without a full stop. */
   readonly summary: string
-  /** More for `--help`: plain sentences. */
+  /** More text for `--help`, in plain sentences. */
   readonly details?: string
   readonly operands?: readonly Operand[]
   readonly options?: Readonly<Record<string, Option>>
   /** Which servers the verb can work on. */
   readonly server: 'postgres' | 'postgres-or-redis' | 'none'
-  /** Whether it can also be asked of a dashboard, with `--url`. */
+  /** Whether the verb can also be sent to a dashboard, with `--url`. */
   readonly viaDashboard?: boolean
-  /** An act takes `--actor` and `--note`, and asks before it is done unless there is `--yes`. */
+  /**
+   * Set for an act, which takes `--actor` and `--note`. `asks`: it also asks for a confirmation,
+   * unless `--yes` is given.
+   */
   readonly act?: 'asks' | 'silent'
-  /** Whether it watches `signal` and ends by itself when that is aborted. */
+  /** Whether the verb watches `signal`, and ends by itself when `signal` is aborted. */
   readonly endsItself?: boolean
   /** Example command lines, without the program's name. */
   readonly examples: readonly string[]
@@ -39,10 +42,10 @@ export interface Call {
   /** Aborted by SIGINT and SIGTERM. */
   readonly signal: AbortSignal
   readonly schema: string
-  /** Opened when first asked for; `main` closes what was opened. */
+  /** The pool, which is opened by the first call. `main` closes it. */
   postgres(): Pool
   redis(): Redis
-  /** The dashboard that `--url` or ONCEKEY_URL names, where the verb can be asked of one. */
+  /** The dashboard that `--url` or ONCEKEY_URL names, if the verb can be sent to one. */
   dashboard(): DashboardApi | undefined
   /**
    * Which of PostgreSQL and Redis the command line or the environment names. Throws a usage error
@@ -51,7 +54,7 @@ export interface Call {
   server(): 'postgres' | 'redis'
   /** The servers' addresses for messages, never with a password. */
   readonly names: { readonly postgres: string | undefined; readonly redis: string | undefined }
-  /** Asks for a confirmation unless there was `--yes`; throws where nobody can be asked. */
+  /** Asks for a confirmation unless `--yes` was given. Throws if there is no terminal. */
   confirm(what: string, word: string): Promise<void>
   act(): { readonly actor: string; readonly note: string }
   readStdin(): Promise<Buffer>

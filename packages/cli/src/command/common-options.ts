@@ -49,7 +49,7 @@ const OUTPUT: Readonly<Record<string, Option>> = {
   help: { short: 'h', help: 'Show this.' },
 }
 
-/** For verbs that list. */
+/** The options of verbs that list. */
 export const PAGE: Readonly<Record<string, Option>> = {
   limit: { value: 'count', help: 'How many at most, up to 1000. Default: 50.' },
   page: { value: 'token', help: 'Where to go on: what the page before ended with.' },

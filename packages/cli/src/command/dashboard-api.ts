@@ -5,5 +5,5 @@ export interface DashboardApi {
   post<Data>(path: string, fields: Fields): Promise<Data>
 }
 
-/** The fields of a form that is posted; a field that is undefined is left out. */
+/** The fields of a form that is posted. A field that is undefined is left out. */
 export type Fields = Readonly<Record<string, string | undefined>>

@@ -3,11 +3,11 @@ export const ExitCode = {
   done: 0,
   /** Something was found, or an act was refused and nothing has changed. */
   found: 1,
-  /** The command line is wrong: nothing was asked of any server. */
+  /** The command line is wrong, and nothing was sent to any server. */
   usage: 2,
-  /** A server could not be reached, or did not answer in time. */
+  /** A server could not be reached, or did not reply in time. */
   unreachable: 3,
-  /** SIGINT. */
+  /** The process got SIGINT. */
   interrupted: 130,
 } as const
 

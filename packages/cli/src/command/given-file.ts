@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { usageError } from './cli-error.ts'
 import type { Call } from './command.ts'
 
-/** What is in the file that `--<option>` names, or comes on stdin where it names `-`. */
+/** Reads the file that `--<option>` names; `-` means stdin. */
 export async function contentOf(
   call: Pick<Call, 'readStdin'>,
   option: string,

@@ -2,13 +2,16 @@ import { usageError } from './cli-error.ts'
 import type { Option } from './option.ts'
 
 /**
- * The options and operands of the command line, read by type. Asking for a name that the verb does
- * not declare is a bug, and throws.
+ * The options and operands of the command line, read by type. To read a name that the verb does not
+ * declare is a bug, and throws.
  */
 export interface Given {
-  /** Whether the verb has this option at all. */
+  /** Whether the verb declares this option. */
   has(name: string): boolean
-  /** In the order of the verb's operands; `many` takes the rest. */
+  /**
+   * The operand with this name. Operands are in the verb's order; one with `many` takes all that
+   * follow.
+   */
   operand(name: string): string
   operands(name: string): readonly string[]
   flag(name: string): boolean
@@ -16,9 +19,9 @@ export interface Given {
   required(name: string): string
   list(name: string): readonly string[]
   whole(name: string, least: number, most: number): number | undefined
-  /** `250ms`, `30s`, `5m`, `2h`, `7d` in milliseconds. */
+  /** A duration such as `250ms`, `30s`, `5m`, `2h` or `7d`, in milliseconds. */
   durationMs(name: string): number | undefined
-  /** A time of ISO 8601, or a duration: so long ago. */
+  /** A time in ISO 8601, or a duration, which means that long ago. */
   time(name: string): Date | undefined
 }
 
@@ -89,7 +92,7 @@ function timeOf(name: string, value: string): Date {
 }
 
 const DURATION = /^(\d{1,12})(ms|s|m|h|d)$/
-/** A time without a zone would be another one on another machine. */
+/** A zone is required, because a time without one would mean another time on another machine. */
 const ISO = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -98,5 +101,5 @@ const UNITS: Readonly<Record<string, number>> = {
   h: 3_600_000,
   d: 86_400_000,
 }
-/** Ten years: a time that every database can add. */
+/** Ten years, so that every database can add the duration to a time. */
 const LONGEST_MS = 3_650 * 86_400_000

@@ -1,16 +1,16 @@
 export interface Operand {
-  /** `key`, shown as `<key>`. */
+  /** The operand's name, such as `key`; the help shows `<key>`. */
   readonly name: string
   readonly optional?: boolean
   readonly many?: boolean
 }
 
 export interface Option {
-  /** The name of the option's value in the help; an option without one is a switch. */
+  /** The name of the option's value in the help; missing for an option that takes no value. */
   readonly value?: string
   readonly short?: string
   readonly many?: boolean
-  /** The values there are, for checking and completion. */
+  /** The allowed values, for checking and completion. */
   readonly choices?: readonly string[]
   readonly help: string
 }

@@ -4,7 +4,7 @@ import type { Command } from './command.ts'
 import { optionsOf } from './common-options.ts'
 import { type Given, given, type Values } from './given.ts'
 
-/** Finds the verb that the arguments begin with; `undefined` where they name none. */
+/** Finds the verb with which the arguments begin; `undefined` if they begin with none. */
 export function findCommand(
   commands: readonly Command[],
   args: readonly string[],
@@ -16,7 +16,7 @@ export function findCommand(
   return found && { command: found.command, rest: args.slice(found.words.length) }
 }
 
-/** Reads the arguments behind the verb. Throws a usage error. */
+/** Reads the arguments behind the verb. Throws a usage error if they are wrong. */
 export function parse(command: Command, args: readonly string[]): Given {
   const options = optionsOf(command)
   const { values, positionals } = parsed(command, args)

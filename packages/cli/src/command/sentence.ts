@@ -41,8 +41,8 @@ export function sentenceOf(
 }
 
 /**
- * Messages of the packages name their own options: replaces those names by options of the command
- * line.
+ * Replaces the names of options of the packages, which their messages contain, by options of the
+ * command line.
  */
 function inOptions(message: string): string {
   if (/`after` must be|^(after|before): /.test(message)) {
@@ -55,7 +55,7 @@ function chainOf(error: unknown): unknown[] {
   const chain: unknown[] = []
   for (let each = error; each !== undefined && chain.length < 8; ) {
     chain.push(each)
-    // Connecting to `localhost` tries two addresses, and the errors come together.
+    // Connecting to `localhost` tries two addresses, whose errors come as one AggregateError.
     each = each instanceof AggregateError ? each.errors[0] : (each as { cause?: unknown })?.cause
   }
   return chain

@@ -5,7 +5,7 @@ import { ExitCode } from '../command/exit-code.ts'
 
 const shells = ['bash', 'zsh', 'fish'] as const
 
-/** Takes the table of verbs as a function, because this verb is in that table itself. */
+/** Takes the list of verbs through a function, because the list itself contains this verb. */
 export function completionCommand(commands: () => readonly Command[]): Command {
   return {
     path: 'completion',
@@ -24,7 +24,10 @@ export function completionCommand(commands: () => readonly Command[]): Command {
   }
 }
 
-/** Words that may follow, by what has been written; the same function serves zsh. */
+/**
+ * A script that completes the words that may follow those already typed. zsh uses the same
+ * function.
+ */
 function bash(commands: readonly Command[], isZsh: boolean): string {
   const groups = new Map<string, string[]>()
   for (const { path } of commands) {

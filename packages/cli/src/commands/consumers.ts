@@ -150,7 +150,7 @@ async function listedConsumers(call: Call): Promise<ListedConsumer[]> {
   if (api !== undefined) return await remoteConsumers(api, () => call.act().note).list()
   const log = await logOf(call)
   const items: ListedConsumer[] = []
-  // One at a time: each looks at the log, and none of them is in a hurry.
+  // One after the other, because each call reads the log, and there is no hurry.
   for (const consumer of await everyConsumer(call)) {
     const { events, oldestMs } = await log.lag(consumer.name)
     items.push({ ...consumer, lag: { events, oldestMs } })

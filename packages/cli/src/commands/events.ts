@@ -54,8 +54,8 @@ async function tailEvents(call: Call): Promise<ExitCode> {
     ...(subject !== undefined && { subject }),
   }
   const isFollowed = given.flag('follow')
-  // Before the page is read: what is committed in between comes once, because it is told apart by
-  // its id.
+  // The place is taken before the page is read. An event that is committed in between comes from
+  // both, and is recognised by its id.
   const place = isFollowed ? await events.place() : undefined
   const page = await events.list(filter, pageOf(given))
   const shownIds = new Set(page.items.map(({ id }) => id))

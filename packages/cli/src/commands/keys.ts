@@ -196,7 +196,7 @@ async function forgetKey(call: Call): Promise<ExitCode> {
   return await told(call, name, 'forgotten', await keys.forget({ ...name, fingerprint }, act))
 }
 
-/** Keys that open and seal, where `--seal-key-file` says with what. */
+/** The keys of the store. With `--seal-key-file`, sealed bodies are opened and new ones sealed. */
 async function openingKeys(call: Call): Promise<Keys> {
   const { keys } = await storeOf(call)
   const path = call.given.text('seal-key-file')

@@ -47,7 +47,8 @@ async function runMigrate(call: Call): Promise<ExitCode> {
   if (!isDry) {
     for (const tables of wanted) {
       await migratePackage(call.postgres(), tables, { schema }).catch((error) => {
-        // The server was asked, and does not suit: its version, or the encoding of the database.
+        // The server replied, and is not suitable because of its version or the encoding of the
+        // database.
         throw error instanceof OptionsError ? new CliError(ExitCode.found, error.message) : error
       })
     }
@@ -75,8 +76,8 @@ async function runMigrate(call: Call): Promise<ExitCode> {
 }
 
 /**
- * The packages to migrate: the store's, those whose tables exist already, and those that were asked
- * for.
+ * The packages to migrate: the store, the packages whose tables exist already, and those that were
+ * named.
  */
 async function wantedPackages({ given, postgres, schema }: Call): Promise<PackageMigrations[]> {
   const versions = await migratedVersions(postgres(), { schema })
@@ -100,7 +101,6 @@ async function printPlan({ out, schema }: Call, plans: readonly MigrationPlan[])
 }
 
 /**
- * Removes the indentation that a migration has in the source, but not inside the body of a
- * function.
+ * Removes the indentation that a migration has in its source. The body of a function keeps its own.
  */
 const trimmed = (text: string): string => text.trim()

@@ -2,7 +2,7 @@ import type { KeyDetail, KeyState, KeySummary } from '@oncekey/core'
 import { jsonValue } from '../output/json.ts'
 import { type Page, shownDuration } from '../output/page.ts'
 
-/** A line of a list. */
+/** A row of a list of keys. */
 export function keyRow(summary: KeySummary): unknown[] {
   const { state, status, attempt, completedAt, namespace, scope, key } = summary
   return [state, status, completedAt ?? attempt?.claimedAt, namespace, scope, key]
@@ -46,7 +46,7 @@ const MEANS: Readonly<Record<KeyState, string>> = {
   'result-gone': 'done, and the response is not kept: a retry gets 410',
 }
 
-/** A key as a JSON document: the body in base64, and also as text or JSON if it is that. */
+/** A key as a JSON document. The body is in base64, and also as text or JSON if it is that. */
 export function documentOf({ response, ...key }: KeyDetail): unknown {
   if (response === null || response.body === null) return { ...key, response }
   const text = textOf(response.body)

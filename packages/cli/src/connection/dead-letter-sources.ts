@@ -3,7 +3,7 @@ import type { Call } from '../command/command.ts'
 import { sagasOf } from './sagas.ts'
 import { webhooksOf } from './webhooks.ts'
 
-/** The sources of dead letters of those packages that have tables in the schema. */
+/** The sources of dead letters, of all packages that have tables in the schema. */
 export async function deadLetterSources(
   call: Call,
   packages: ReadonlySet<string>,

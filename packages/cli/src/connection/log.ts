@@ -7,7 +7,7 @@ import { deadLetterSources } from './dead-letter-sources.ts'
 import { sagasOf } from './sagas.ts'
 import { webhooksOf } from './webhooks.ts'
 
-/** The log of the server that was named. */
+/** The log on the server that was named. */
 export async function logOf(call: Call): Promise<EventLog<never>> {
   if (call.server() === 'postgres') {
     const { postgresLog } = await import('@oncekey/postgres')
@@ -19,7 +19,7 @@ export async function logOf(call: Call): Promise<EventLog<never>> {
 
 export const sourceNames = ['consumers', 'webhooks', 'sagas'] as const
 
-/** The source of dead letters that `--of` names; of consumers where it names none. */
+/** The source of dead letters that `--of` names; without `--of`, that of consumers. */
 export async function deadLettersOf(call: Call): Promise<DeadLetterSource> {
   const name = (call.given.has('of') ? call.given.text('of') : undefined) ?? 'consumers'
   const api = call.dashboard()

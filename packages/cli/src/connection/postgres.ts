@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { ServerUrl } from './server-url.ts'
 
-/** A pool of a few connections that are opened when they are needed. */
+/** A pool of a few connections, each of which is opened when it is needed. */
 export function openPostgres({ href }: ServerUrl, timeoutMs: number): pg.Pool {
   const pool = new pg.Pool({
     connectionString: href,
@@ -10,7 +10,7 @@ export function openPostgres({ href }: ServerUrl, timeoutMs: number): pg.Pool {
     connectionTimeoutMillis: timeoutMs,
     allowExitOnIdle: true,
   })
-  // A connection that is lost while nobody uses it is no news: the next question says so.
+  // If an idle connection is lost, nothing has to be said: the next query reports it.
   pool.on('error', () => {})
   return pool
 }

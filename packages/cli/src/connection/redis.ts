@@ -3,7 +3,7 @@ import type { ServerUrl } from './server-url.ts'
 
 export type RedisConnection = Redis
 
-/** Connects once and gives up once: a person waits for the answer. */
+/** Connects once, without retries, because a person waits for the result. */
 export function openRedis({ href }: ServerUrl, timeoutMs: number): RedisConnection {
   const redis = new Redis(href, {
     lazyConnect: true,
@@ -17,7 +17,7 @@ export function openRedis({ href }: ServerUrl, timeoutMs: number): RedisConnecti
   return redis
 }
 
-/** Why the connection is closed. The errors of commands only say that it is closed. */
+/** Why the connection is closed. Errors of commands say only that it is. */
 export function lastError(redis: RedisConnection): Error | undefined {
   return lastErrors.get(redis)
 }

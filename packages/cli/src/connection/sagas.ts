@@ -2,13 +2,13 @@ import type { SagaOperator } from '@oncekey/saga'
 import type { Call } from '../command/command.ts'
 import { remoteSagas, type Sagas } from '../remote/sagas.ts'
 
-/** Runs of sagas, of the schema or of the dashboard that was named. */
+/** Access to sagas, in the schema or through the dashboard that was named. */
 export async function sagasFor(call: Call): Promise<Sagas> {
   const api = call.dashboard()
   return api === undefined ? await sagasOf(call) : remoteSagas(api, () => call.act().note)
 }
 
-/** Runs of sagas of the schema. */
+/** Access to sagas in the schema. */
 export async function sagasOf(call: Call): Promise<SagaOperator> {
   const { sagaOperator } = await import('@oncekey/saga')
   return sagaOperator({ client: call.postgres(), schema: call.schema })

@@ -6,13 +6,13 @@ import { usageError } from '../command/cli-error.ts'
  */
 export interface ServerUrl {
   readonly href: string
-  /** Host, port and database; never the password. */
+  /** Host, port and database; never the user's password. */
   readonly name: string
 }
 
 /**
- * Throws a usage error for what is no URL of this kind; the text is not repeated, it may hold a
- * password.
+ * Reads the address of a server. Throws a usage error if it is not a URL of this kind. The error
+ * does not contain the text, which may contain a password.
  */
 export function serverUrl(
   text: string,
@@ -23,10 +23,10 @@ export function serverUrl(
   if (url === undefined || !kind.protocols.includes(url.protocol)) {
     throw usageError(`${from} is not a URL of this kind: write ${kind.example}.`)
   }
-  // A # ends the address for a URL parser: the rest of the password would be ignored, and the part
-  // before it would show up in messages.
+  // For a URL parser, a # ends the address: the rest of the password would be ignored, and the part
+  // before it would appear in messages.
   if (url.hash !== '') throw usageError(`${from} has a # in it: write %23 for one in a password.`)
-  // A socket's folder is given as `?host=/run/postgresql`.
+  // The folder of a Unix socket is given as `?host=/run/postgresql`.
   const host = url.hostname || url.searchParams.get('host') || 'localhost'
   const port = url.port || url.searchParams.get('port') || String(kind.port)
   const database = decoded(url.pathname.slice(1)) || (url.searchParams.get('dbname') ?? '')
@@ -46,8 +46,8 @@ export const REDIS_URL = {
 } as const
 
 /**
- * A sentence without what is between a user's name and the host in any URL, and without these
- * passwords.
+ * Removes passwords from a sentence: in every URL, what is between the user's name and the host,
+ * and everywhere the passwords of `urls`.
  */
 export function withoutPasswords(text: string, urls: readonly (string | undefined)[]): string {
   const passwords = urls.flatMap((url) => passwordsIn(url)).filter(({ length }) => length >= 4)

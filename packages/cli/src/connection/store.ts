@@ -4,7 +4,7 @@ import type { Call } from '../command/command.ts'
 import { ExitCode } from '../command/exit-code.ts'
 import { remoteKeys, remoteOperations } from '../remote/keys.ts'
 
-/** Keys and audit of the server that was named. */
+/** The keys and the audit trail on the server that was named. */
 export async function storeOf(
   call: Call,
 ): Promise<{ readonly keys: Keys; readonly operations: Operations }> {

@@ -7,7 +7,7 @@ import { sealKeysIn } from './seal-keys.ts'
 
 const OF_A_SENDER = ['allow-http', 'allow-address', 'proxy', 'seal-key-file'] as const
 
-/** Webhooks of the schema, or of the dashboard that was named. */
+/** Access to webhooks, in the schema or through the dashboard that was named. */
 export async function webhooksFor(call: Call): Promise<WebhooksToSee> {
   const api = call.dashboard()
   if (api === undefined) return await webhooksOf(call)
@@ -22,7 +22,9 @@ export async function webhooksFor(call: Call): Promise<WebhooksToSee> {
   return remoteWebhooks(api, () => call.act().note)
 }
 
-/** Webhooks of the schema, with what the command line says of sealing and sending. */
+/**
+ * Access to webhooks in the schema, with the options of the command line for sealing and sending.
+ */
 export async function webhooksOf(call: Call): Promise<Webhooks<PoolClient>> {
   const { webhooks } = await import('@oncekey/webhooks')
   const { given } = call

@@ -5,7 +5,7 @@ import { sagasOf } from '../connection/sagas.ts'
 import { storeOf } from '../connection/store.ts'
 import { webhooksOf } from '../connection/webhooks.ts'
 
-/** All that there is to show of the server that was named. */
+/** Everything on the server that was named that a dashboard can show. */
 export async function sourcesOf(call: Call): Promise<Omit<DashboardOptions, 'authorize'>> {
   const [store, log] = await Promise.all([storeOf(call), logOf(call)])
   if (call.server() === 'redis') return { store, deadLetters: [log.deadLetters] }

@@ -6,9 +6,9 @@ export function newToken(): string {
 }
 
 /**
- * Whoever sends the token is the viewer: programs as a bearer token, browsers as the password that
- * they ask for. Not a cookie, which forms of other sites would send along, and not in the path,
- * which histories keep.
+ * Makes an `authorize` by which everybody who sends the token is the viewer. Programs send it as a
+ * bearer token, browsers as the password for which they ask. A cookie is not used, because forms of
+ * other sites would send it along; nor is the path, because browsing histories store it.
  */
 export function bearerOrBasic(
   token: string,
@@ -30,7 +30,10 @@ function passwordIn(credentials: string): string {
   return text.slice(text.indexOf(':') + 1)
 }
 
-/** By digests, so that neither length nor time tells of the token. */
+/**
+ * Compares digests, so that the time of the comparison reveals neither the token's length nor its
+ * text.
+ */
 function isSame(one: string, other: string): boolean {
   return timingSafeEqual(digest(one), digest(other))
 }

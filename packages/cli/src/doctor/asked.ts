@@ -4,10 +4,10 @@ import type { Call } from '../command/command.ts'
 export interface Asked {
   readonly call: Call
   readonly schema: string
-  /** The same as a quoted SQL identifier. */
+  /** The schema as a quoted SQL identifier. */
   readonly quoted: string
   query<Row>(text: string, values?: readonly unknown[]): Promise<Row[]>
-  /** A transaction that is older than this is reported; the two below limit consumers. */
+  /** The age above which a transaction is reported. The two limits below are for consumers. */
   readonly longestTransactionMs: number
   readonly mostLag: number
   readonly longestLagMs: number

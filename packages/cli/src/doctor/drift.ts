@@ -4,8 +4,8 @@ import { type ExpectedObjects, expectedObjects } from './expected-objects.ts'
 import type { CheckResult } from './finding.ts'
 
 /**
- * Whether the schema is as its migrations leave it: of the packages that have run all of theirs.
- * What is in it beside that is nobody's business.
+ * Checks whether the schema is as its migrations leave it, for each package all of whose migrations
+ * have run. Other objects in the schema are ignored.
  */
 export async function driftResult(
   { query, schema, quoted }: Asked,

@@ -1,7 +1,7 @@
 /** The tables, functions and indexes that migrations create, read from their texts. */
 export interface ExpectedObjects {
   readonly tables: ReadonlyMap<string, ExpectedTable>
-  /** Functions by name, each with its body and the statement that creates it anew. */
+  /** Functions by name, each with its body and the statement that creates it again. */
   readonly functions: ReadonlyMap<string, { readonly body: string; readonly statement: string }>
   readonly indexes: ReadonlyMap<string, string>
   readonly triggers: ReadonlyMap<string, { readonly table: string; readonly statement: string }>
@@ -11,7 +11,7 @@ export interface ExpectedTable {
   readonly isUnlogged: boolean
   /** Columns by name, each with its definition in CREATE TABLE. */
   readonly columns: ReadonlyMap<string, string>
-  /** Constraints by name, each with its definition behind ADD. */
+  /** Constraints by name, each with its definition after ADD. */
   readonly constraints: ReadonlyMap<string, string>
 }
 
@@ -25,7 +25,10 @@ interface Objects {
   triggers: Map<string, { table: string; statement: string }>
 }
 
-/** In the order in which they run: what a later one replaces or drops is as that leaves it. */
+/**
+ * Reads the texts in the order in which they run, so that an object which a later text replaces or
+ * drops is in its last form or missing.
+ */
 export function expectedObjects(texts: readonly string[]): ExpectedObjects {
   const objects: Objects = {
     tables: new Map(),
@@ -81,7 +84,7 @@ function takeTable(
   const table = { isUnlogged: unlogged !== undefined, columns: new Map(), constraints: new Map() }
   tables.set(name, table)
   const rest = statement.slice(head.length).trimStart()
-  // CREATE TABLE … PARTITION OF lists no columns: a partition has those of its table.
+  // CREATE TABLE … PARTITION OF lists no columns, because a partition has those of its table.
   if (!rest.startsWith('(')) return
   for (const entry of parts(inParentheses(rest))) takeEntry(table, name, entry)
 }
@@ -143,7 +146,7 @@ function inParentheses(text: string): string {
   return text
 }
 
-/** Cut at the commas that are in no parenthesis. */
+/** Splits the text at the commas that are outside of all parentheses. */
 function parts(text: string): string[] {
   const cut: string[] = []
   let depth = 0

@@ -3,37 +3,37 @@ export interface Finding {
   /** The check that found it: `schema`, `horizon`. */
   readonly check: string
   /**
-   * `fault`: something does not work, or is being lost. `warning`: that can happen, under a
+   * `fault`: something does not work, or data is being lost. `warning`: that can happen, under a
    * condition that `why` names.
    */
   readonly level: 'fault' | 'warning'
   readonly what: string
   readonly why: string
   readonly todo: string
-  /** SQL that repairs it, to be run unchanged. */
+  /** SQL that repairs the fault, to be run unchanged. */
   readonly statements?: readonly string[]
 }
 
 /** A check that was run: its findings, or why it was skipped. */
 export interface Checked {
   readonly check: string
-  /** The line that is shown if there are no findings: what was found to be in order. */
+  /** The line that is shown if there are no findings: what is in order. */
   readonly well: string
   readonly findings: readonly Finding[]
   /** Why the check could not be run. */
   readonly skipped?: string
 }
 
-/** What a check returns, without its own name: see {@link Checked}. */
+/** The result of a check, without the check's name: see {@link Checked}. */
 export interface CheckResult {
   readonly well: string
   readonly findings: readonly Omit<Finding, 'check'>[]
 }
 
 /**
- * Runs a check. It counts as skipped, with the error as the reason, if the login may not read what
- * it reads, or if it needs a part of the schema that another check has reported as missing
- * (`incomplete`). Any other error is thrown on.
+ * Runs a check. The check counts as skipped, with the error as the reason, in two cases: the login
+ * may not read what the check reads; or the check needs a part of the schema that another check has
+ * reported as missing (`incomplete`). Any other error is thrown.
  */
 export async function checked(
   check: string,
@@ -58,7 +58,7 @@ function codeOf(error: unknown): string | undefined {
 }
 
 /**
- * SQLSTATEs of a check that this server or login does not allow: insufficient privilege, not on a
+ * SQLSTATEs by which this server or login refuses a check: insufficient privilege, not on a
  * standby, feature not supported.
  */
 const MAY_NOT_LOOK = new Set(['42501', '25006', '0A000'])

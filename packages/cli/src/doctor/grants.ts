@@ -2,7 +2,7 @@ import { grantStatements, type Purpose, privilegesOf, quotedRole } from '../gran
 import type { Asked } from './asked.ts'
 import type { CheckResult } from './finding.ts'
 
-/** The privileges that a role lacks for its purpose. */
+/** Reports the privileges that a role lacks for its purpose. */
 export async function grantsResult(
   { query, schema, call }: Asked,
   role: string,

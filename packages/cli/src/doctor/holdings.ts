@@ -87,5 +87,8 @@ export async function deadLettersResult(
   return { well: 'there are no dead letters', findings }
 }
 
-/** A relay asks every few seconds. */
+/**
+ * A consumer that no relay has asked for in this time is reported; a relay asks every few seconds.
+ * Milliseconds.
+ */
 const UNSEEN_MS = 300_000

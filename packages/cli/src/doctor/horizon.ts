@@ -3,8 +3,8 @@ import type { Asked } from './asked.ts'
 import type { CheckResult } from './finding.ts'
 
 /**
- * Reports old transactions, replication slots and the like, which keep vacuum from removing dead
- * rows, and the log from dropping events that every consumer has passed.
+ * Reports old transactions, replication slots and the like. They keep vacuum from removing dead
+ * rows, and keep the log from dropping events that every consumer has passed.
  */
 export async function horizonResult({ query, longestTransactionMs }: Asked): Promise<CheckResult> {
   const holders = await query<Holder>(HOLDERS, [longestTransactionMs])
@@ -52,7 +52,9 @@ const WHAT_TO_DO: Readonly<Record<Holder['kind'], string>> = {
   slot: 'Bring its standby or consumer back; drop the slot if nobody needs it any more.',
 }
 
-/** Without pg_read_all_stats a role sees neither state nor start of the sessions of others. */
+/**
+ * A role without pg_read_all_stats sees neither the state nor the start of other roles' sessions.
+ */
 const HOLDERS = `
   select * from (
     select 'session' as kind, pid::text as name,

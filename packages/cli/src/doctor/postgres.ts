@@ -18,7 +18,7 @@ import {
   writesResult,
 } from './server.ts'
 
-/** Everything there is to say about a database, in the order in which one would look. */
+/** Runs all checks on a database, in the order in which a person would look. */
 export async function checkPostgres(call: Call): Promise<Checked[]> {
   const { given, schema } = call
   const quoted = quotedSchema(schema)
@@ -59,7 +59,8 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
     versions = await migratedVersions(call.postgres(), { schema })
     return schemaResult(schema, versions)
   })
-  // The application's role may not read which migrations have run, and still look at the rest.
+  // If the role may not read which migrations have run (`skipped`), the other checks run all the
+  // same: it may be the application's role.
   if (versions === undefined && skipped === undefined) return results
   const there = versions ?? new Map([['postgres', postgresMigrations.migrations.length]])
   const upToDate = everyMigrations.filter(
@@ -68,8 +69,8 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
   if (skipped === undefined) await look('drift', () => driftResult(asked, upToDate))
   const role = given.text('role')
   if (role !== undefined) await look('grants', () => grantsResult(asked, role))
-  // The other checks ask for tables and columns of this release, which another version of the
-  // schema may not have.
+  // The other checks need tables and columns of this release, which a schema of another version may
+  // lack.
   if (findings.length > 0 || !upToDate.includes(postgresMigrations)) return results
   await look('unknown keys', () => unknownKeysResult(asked))
   await look('lag', () => lagResult(asked))
@@ -77,5 +78,5 @@ export async function checkPostgres(call: Call): Promise<Checked[]> {
   return results
 }
 
-/** Limits a server that accepted the connection and then does not answer. */
+/** The limit for a server that accepts the connection and then does not reply. Milliseconds. */
 const TIMEOUT_MS = 10_000

@@ -2,12 +2,12 @@ import type { Call } from '../command/command.ts'
 import { shownDuration } from '../output/page.ts'
 import { type Checked, type CheckResult, checked } from './finding.ts'
 
-/** Everything there is to say about a Redis. */
+/** Runs all checks on a Redis. */
 export async function checkRedis(call: Call): Promise<Checked[]> {
   const redis = call.redis()
   const info = factsOf(await redis.info())
   const setting = async (name: string): Promise<string | undefined> => {
-    // Managed servers do not have CONFIG.
+    // Managed servers may not allow CONFIG.
     const answer = (await redis.config('GET', name).catch(() => [])) as string[]
     return answer[1]
   }

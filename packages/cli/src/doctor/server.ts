@@ -3,7 +3,7 @@ import type { QueryConfig } from 'pg'
 import type { Asked } from './asked.ts'
 import type { CheckResult } from './finding.ts'
 
-/** PostgreSQL 14: the oldest that `migrate` takes. */
+/** PostgreSQL 14, the oldest version that `migrate` accepts. */
 const OLDEST = 140_000
 
 export async function serverResult({ query }: Asked): Promise<CheckResult> {
@@ -34,7 +34,10 @@ export async function serverResult({ query }: Asked): Promise<CheckResult> {
   return { well: `PostgreSQL ${version}, ${encoding}`, findings }
 }
 
-/** A pooler that hands out a connection for each statement takes no transaction. */
+/**
+ * Checks for a pooler in statement mode, which gives each statement another connection and so
+ * refuses transactions.
+ */
 export async function poolerResult({ call }: Asked): Promise<CheckResult> {
   const well = 'a transaction stays on its connection'
   const client = await call.postgres().connect()

@@ -1,6 +1,6 @@
 /**
- * The purposes that a role may have. They are the headings of docs/grants.md, which a test
- * compares.
+ * The purposes for which a role can be granted privileges. They are the headings of docs/grants.md;
+ * a test compares the two.
  */
 export const purposes = [
   'request',
@@ -22,7 +22,7 @@ export interface Privileges {
 
 const ALL = ['select', 'insert', 'update', 'delete'] as const
 
-/** The least that a role needs for each. */
+/** The fewest privileges that a role needs for each purpose. */
 export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
   request: [
     { tables: ['records'], privileges: ['select', 'insert'] },
@@ -86,7 +86,7 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
   ],
 }
 
-/** Each privilege on each table once, for all of these purposes. */
+/** The privileges for all of these purposes, each privilege on each table once. */
 export function privilegesOf(
   of: readonly Purpose[],
 ): readonly { readonly table: string; readonly privilege: string }[] {
@@ -98,7 +98,7 @@ export function privilegesOf(
   return [...new Map(pairs.map((pair) => [`${pair.table} ${pair.privilege}`, pair])).values()]
 }
 
-/** GRANT statements for what is given, those tables together that get the same. */
+/** GRANT statements for these privileges. Tables with the same privileges share a statement. */
 export function grantStatements(
   schema: string,
   role: string,
@@ -116,7 +116,7 @@ export function grantStatements(
   return [...bySet].map(([set, tables]) => `grant ${set} on ${tables.join(', ')} to ${role};`)
 }
 
-/** The name of a role as SQL, quoted where it would otherwise mean another role. */
+/** The name of a role in SQL, quoted if it would otherwise name another role. */
 export function quotedRole(role: string): string {
   return /^[a-z_][a-z0-9_]*$/.test(role) ? role : `"${role.replaceAll('"', '""')}"`
 }

@@ -8,7 +8,7 @@ export const STORES = ['postgres', 'redis', 'memory'] as const
 export type Framework = (typeof FRAMEWORKS)[number]
 export type StoreKind = (typeof STORES)[number]
 
-/** What `oncekey init` has to know of a project, so that the files it writes fit in. */
+/** What `oncekey init` needs to know of a project, so that the files it writes fit in. */
 export interface Project {
   readonly framework: Framework
   readonly store: StoreKind
@@ -16,13 +16,13 @@ export interface Project {
   /** Whether `.js` and `.ts` files are ES modules, so that no `.mjs` or `.mts` is needed. */
   readonly isModule: boolean
   readonly testRunner: 'vitest' | 'node:test'
-  /** Where the files go: `src` if the project has it, otherwise its root. */
+  /** The folder for the files: `src` if the project has it, otherwise its root. */
   readonly folder: string
-  /** Packages that package.json does not have yet. */
+  /** Returns those of the packages that package.json does not have yet. */
   missing(packages: readonly string[]): string[]
 }
 
-/** Finds these things out from package.json and the folder; what is `given` overrides them. */
+/** Reads all this from package.json and the folder; values in `given` take precedence. */
 export function projectIn(
   folder: string,
   given: { readonly framework: string | undefined; readonly store: string | undefined },

@@ -5,7 +5,7 @@ export interface Integration {
   readonly files: readonly { readonly name: string; readonly text: string }[]
   /** All packages that the files import. */
   readonly packages: readonly string[]
-  /** The packages of the test alone. */
+  /** The packages that only the test imports. */
   readonly testPackages: readonly string[]
 }
 

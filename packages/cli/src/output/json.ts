@@ -1,20 +1,20 @@
 import { visibleJson } from './visible.ts'
 
 /**
- * A value as JSON: times in UTC, bytes in base64. What is text in it already and holds JSON is put
- * in with {@link jsonValue}.
+ * A value as JSON: times in UTC, bytes in base64. To include a text that already is JSON, wrap it
+ * in {@link jsonValue}.
  */
 export function json(value: unknown, indent: number | undefined): string {
   return visibleJson(JSON.stringify(value, replacer, indent))
 }
 
 /**
- * JSON text as a value whose integers beyond 2^53 are strings, because no number can hold them;
- * text that is no JSON as it is.
+ * Parses JSON text. Integers above 2^53 become strings, because no number can hold them. A text
+ * that is not JSON is returned unchanged.
  */
 export function jsonValue(text: string): unknown {
   try {
-    // Parsed first, because the search takes minutes in text whose strings do not end.
+    // Parsed first, because the search below takes minutes if a string in the text has no end.
     JSON.parse(text)
     return JSON.parse(text.replaceAll(TOKEN, exact))
   } catch {
@@ -30,7 +30,7 @@ function exact(token: string): string {
 function replacer(_name: string, value: unknown): unknown {
   if (typeof value === 'bigint') return String(value)
   if (value instanceof Map) return Object.fromEntries(value)
-  // JSON.stringify has already called the Buffer's own toJSON.
+  // JSON.stringify has already called the Buffer's `toJSON`.
   if (isBufferJson(value)) return Buffer.from(value.data).toString('base64')
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
   return value
@@ -45,5 +45,5 @@ function isBufferJson(value: unknown): value is { readonly data: number[] } {
   )
 }
 
-/** A string, which is passed over, or a number. */
+/** Matches a string, which is skipped, or a number. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g

@@ -6,7 +6,9 @@ export interface Out {
   readonly isJson: boolean
   /** Prints the whole result of a command, once: one JSON document, or a page. */
   result(document: unknown, page: (page: Page) => void): Promise<void>
-  /** Prints one of many results as soon as it is there: a line of NDJSON, or a part of a page. */
+  /**
+   * Prints one of several results as soon as it is known: a line of NDJSON, or a part of a page.
+   */
   item(document: unknown, page: (page: Page) => void): Promise<void>
   /** Prints text that is the same with `--json` and without, such as SQL. */
   raw(text: string | Uint8Array): Promise<void>
@@ -34,7 +36,7 @@ export function output(of: {
   }
 }
 
-/** Resolves once the system has the bytes: the process may end right afterwards. */
+/** Resolves once the operating system has the bytes, so that the process may end. */
 function written(stream: NodeJS.WritableStream, text: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => (error ? reject(error) : resolve()))

@@ -2,22 +2,24 @@ import stringWidth from 'string-width'
 import { visible, visibleBlock } from './visible.ts'
 
 /**
- * Text for a person. Values come from elsewhere, so their control characters are made visible; only
- * titles, labels and templates are our own.
+ * A page of text for a person. Values come from outside, so their control characters are made
+ * visible. Titles, labels and templates are ours.
  */
 export interface Page {
-  /** A line: `page.line\`${count} keys\`.` */
+  /** Prints a line: `page.line\`${count} keys\`.` */
   line(texts: TemplateStringsArray, ...values: readonly unknown[]): void
-  /** Text of ours or of others, in lines of the terminal's width, indented below the first. */
+  /** Prints text in lines of the terminal's width; all lines but the first are indented. */
   paragraph(text: string, options?: { readonly indent?: number; readonly mark?: Mark }): void
   blank(): void
   title(text: string): void
-  /** A label and a value in each row; a value that is `undefined` or null is left out. */
+  /** Prints rows of a label and a value. A row whose value is `undefined` or null is left out. */
   fields(rows: readonly (readonly [label: string, value: unknown])[]): void
-  /** Text of several lines, indented, so that it cannot look like a line of this page. */
+  /**
+   * Prints text of several lines, indented, so that it cannot be mistaken for a line of the page.
+   */
   block(text: string): void
   table(columns: readonly string[], rows: readonly (readonly unknown[])[]): void
-  /** Coloured where there is colour. */
+  /** Prints text in a colour, if the terminal has colours. */
   mark(kind: Mark, text: string): void
 }
 
@@ -25,7 +27,7 @@ export type Mark = 'good' | 'warning' | 'fault'
 
 export interface PageStyle {
   readonly colour: boolean
-  /** The width of the terminal; `undefined` if output goes elsewhere, and then nothing is cut. */
+  /** The width of the terminal; `undefined` if the output goes elsewhere, where nothing is cut. */
   readonly columns: number | undefined
 }
 
@@ -60,7 +62,7 @@ export function writePage(style: PageStyle, write: (page: Page) => void): string
   return `${lines.join('\n')}\n`
 }
 
-/** How a value stands in a line: times in UTC to the second, nothing as a dash. */
+/** A value as it is shown in a line: times in UTC to the second, an empty value as a dash. */
 export function shown(value: unknown): string {
   if (value === null || value === undefined || value === '') return '-'
   if (value instanceof Date) return value.toISOString().replace(/\.\d+Z$/, 'Z')
@@ -68,7 +70,7 @@ export function shown(value: unknown): string {
   return visible(String(value))
 }
 
-/** `3m 20s`: two units, whatever the length. */
+/** A duration in two units: `3m 20s`. */
 export function shownDuration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return '-'
   if (ms < 1_000) return `${Math.round(ms)}ms`
@@ -98,7 +100,7 @@ function tableLines(
   )
   const last = columns.length - 1
   const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 0)
-  // Only the last column is cut, and only on a terminal: the others have ids and names, which
+  // Only the last column is cut, and only on a terminal. The others have ids and names, which
   // people copy.
   const room = style.columns === undefined ? Infinity : Math.max(20, style.columns - before)
   const lineOf = (row: readonly string[]): string =>
@@ -109,7 +111,10 @@ function tableLines(
   return [painted(style, '2', lineOf(columns)), ...cells.map(lineOf)]
 }
 
-/** Cut between words; a word that is too long stays whole. All lines but the first are indented. */
+/**
+ * Wraps text between words. A word that is too long is not cut. All lines but the first are
+ * indented.
+ */
 function wrappedLines(text: string, width: number, indent: number): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {

@@ -1,6 +1,6 @@
 /**
- * A word as a shell takes it, for a command that a person may copy: whatever is in it is one
- * argument.
+ * Quotes a text so that a shell takes it as one argument, whatever it contains. For commands that a
+ * person may copy.
  */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`

@@ -1,7 +1,7 @@
 /**
- * Text of somebody else's for a terminal: whatever could drive it, or make a line look like
- * another, is written out. Escape sequences, other control characters, line ends, what turns the
- * direction of writing, and what has no width.
+ * Makes foreign text safe for a terminal. Characters that could control the terminal, or make a
+ * line look like another, are written as escapes: escape sequences, other control characters, line
+ * ends, characters that change the direction of writing, and characters without a width.
  */
 export function visible(text: string): string {
   return text.replaceAll(UNSAFE, written)
@@ -16,7 +16,7 @@ export function visibleBlock(text: string): string {
     )
 }
 
-/** JSON says the same with these characters escaped, and a terminal is left alone. */
+/** Escapes these characters in JSON. The JSON means the same, and cannot control a terminal. */
 export function visibleJson(json: string): string {
   return json.replaceAll(UNSAFE, (character) =>
     character === '\n' ? character : escapedUnits(character),
@@ -38,7 +38,7 @@ function escapedUnits(character: string): string {
 const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0')
 
 /**
- * Control, format (bidirectional marks, joiners, tags), surrogates alone, line and paragraph
- * separators.
+ * Control characters, format characters (bidirectional marks, joiners, tags), lone surrogates, line
+ * and paragraph separators.
  */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

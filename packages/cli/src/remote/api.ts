@@ -3,8 +3,8 @@ import type { DashboardApi, Fields } from '../command/dashboard-api.ts'
 import { ExitCode } from '../command/exit-code.ts'
 
 /**
- * Asks a dashboard instead of a database: with a token that its `authorize` knows. Who acts is what
- * `authorize` says of the token.
+ * Sends verbs to a dashboard instead of a database, with a token that the dashboard's `authorize`
+ * knows. The actor of an act is the one that `authorize` returns for the token.
  */
 export function dashboardApi(of: {
   readonly url: string
@@ -68,7 +68,10 @@ function filledIn(values: Fields): Record<string, string> {
   return Object.fromEntries(pairs)
 }
 
-/** Times are told by their names: a text that only looks like one stays a text. */
+/**
+ * Converts times to dates. They are recognised by the names of their fields, so that a text which
+ * only looks like a time stays a text.
+ */
 function withDates(name: string, value: unknown): unknown {
   return typeof value === 'string' && TIME_NAME.test(name) && TIME.test(value)
     ? new Date(value)

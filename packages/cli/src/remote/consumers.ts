@@ -2,12 +2,12 @@ import type { Lag } from '@oncekey/core'
 import type { ConsumerSummary } from '@oncekey/postgres'
 import type { DashboardApi } from '../command/dashboard-api.ts'
 
-/** A consumer as a list shows it. */
+/** A consumer as it is listed. */
 export interface ListedConsumer extends ConsumerSummary {
   readonly lag: Pick<Lag, 'events' | 'oldestMs'>
 }
 
-/** What verbs for consumers do with those of a dashboard. */
+/** The functions for a dashboard's consumers that the verbs use. */
 export interface RemoteConsumers {
   list(): Promise<ListedConsumer[]>
   pause(name: string): Promise<'done' | 'already'>
@@ -16,7 +16,7 @@ export interface RemoteConsumers {
 
 interface Shown {
   readonly lag: Lag | null
-  /** `null` where the dashboard was given no `consumers`. */
+  /** `null` if the dashboard has no option `consumers`. */
   readonly record: ConsumerSummary | null
 }
 

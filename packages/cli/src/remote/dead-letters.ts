@@ -16,7 +16,7 @@ interface Letters {
   readonly stats: DeadLetterStats
 }
 
-/** Dead letters through a dashboard. `noteOf` is asked where something is done: why. */
+/** Dead letters through a dashboard. `noteOf` returns the reason, and is called only for acts. */
 export function remoteDeadLetters(
   api: DashboardApi,
   source: string,

@@ -2,7 +2,7 @@ import type { EventSummary, Events } from '@oncekey/postgres'
 import { usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
 
-/** What verbs for events use of the log. */
+/** The functions of the log's events that the verbs use. */
 export type EventsToSee = Pick<Events, 'list' | 'get' | 'place' | 'since'>
 
 interface Page {
@@ -10,7 +10,7 @@ interface Page {
   readonly next?: string
 }
 
-/** Events of the log behind a dashboard, which can be listed and not followed. */
+/** Events of the log behind a dashboard. They can be listed, but not followed. */
 export function remoteEvents(api: DashboardApi): EventsToSee {
   return {
     async list({ types, subject }, { limit, after }) {

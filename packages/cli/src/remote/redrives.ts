@@ -8,8 +8,8 @@ import type {
 import type { DashboardApi, Fields } from '../command/dashboard-api.ts'
 
 /**
- * Redrives of one source, through a dashboard. `noteOf` is asked where something is done: why.
- * `fieldsOf` turns a filter into fields of the API.
+ * Redrives of one source, through a dashboard. `noteOf` returns the reason, and is called only for
+ * acts. `fieldsOf` turns a filter into fields of the API.
  */
 export function remoteRedrives(
   api: DashboardApi,
@@ -32,7 +32,7 @@ export function remoteRedrives(
       return id
     },
 
-    /** Whoever works the source behind the dashboard carries it. */
+    /** Does nothing: the processes that work the source behind the dashboard carry the redrive. */
     carry: async () => ({ redriven: 0, nextInMs: LOOK_AGAIN_MS }),
 
     get: async (id) =>

@@ -8,7 +8,10 @@ export type Sagas = Pick<SagaOperator, 'get' | 'list' | 'resume' | 'compensate' 
 
 /** Runs of sagas through a dashboard. */
 export function remoteSagas(api: DashboardApi, noteOf: () => string): Sagas {
-  /** The state after the act: what the dashboard says where nothing was changed. */
+  /**
+   * Performs an act and returns the state after it. If nothing was changed, the dashboard's reply
+   * contains that state.
+   */
   const act = async (
     verb: string,
     id: string,

@@ -2,7 +2,7 @@ import type { Endpoint, WebhookDelivery, WebhookDeliveryDetail, Webhooks } from 
 import { usageError } from '../command/cli-error.ts'
 import type { DashboardApi } from '../command/dashboard-api.ts'
 
-/** What verbs for webhooks use of them. */
+/** The functions of webhooks that the verbs use. */
 export interface WebhooksToSee {
   readonly endpoints: Pick<
     Webhooks<never>['endpoints'],
@@ -35,7 +35,7 @@ export function remoteWebhooks(api: DashboardApi, noteOf: () => string): Webhook
         await act('enable', { id })
         return await get(id)
       },
-      // It is no act: the dashboard asks for no reason.
+      // A ping is not an act, so the dashboard requires no reason.
       ping: (id) => api.post<Ping>('webhooks/ping', { id }),
       rotateSecret: (id, { overlapMs = 86_400_000 } = {}) =>
         act('rotate', { id, overlapHours: String(overlapMs / 3_600_000) }),

@@ -1,13 +1,13 @@
-/** A JSON Schema, as OpenAPI 3.1 has them. */
+/** A JSON Schema in the form of OpenAPI 3.1. */
 export type Schema = Readonly<Record<string, unknown>>
 
 export const text: Schema = { type: 'string' }
 export const whole: Schema = { type: 'integer' }
 export const number: Schema = { type: 'number' }
 export const flag: Schema = { type: 'boolean' }
-/** ISO 8601, UTC. */
+/** A time in ISO 8601, UTC. */
 export const time: Schema = { type: 'string', format: 'date-time' }
-/** Whatever JSON can be. */
+/** Any JSON value. */
 export const anything: Schema = {}
 
 export function orNull(schema: Schema): Schema {
@@ -26,7 +26,7 @@ export function textsByName(): Schema {
   return { type: 'object', additionalProperties: text }
 }
 
-/** An object of these properties and no others; `name?` may be missing. */
+/** An object with these properties and no others. A property named with `?` may be missing. */
 export function object(properties: Readonly<Record<string, Schema>>): Schema {
   const names = Object.keys(properties)
   return {
@@ -39,10 +39,12 @@ export function object(properties: Readonly<Record<string, Schema>>): Schema {
   }
 }
 
-/** A page of a list: `next` goes into `after`, and is missing on the last page. */
+/**
+ * A page of a list. `next` is the value for the parameter `after`, and is missing on the last page.
+ */
 export function pageOf(item: Schema): Schema {
   return object({ items: listOf(item), 'next?': text })
 }
 
-/** What acts answer: one word, `done` or the reason why nothing was changed. */
+/** The answer to an act: one word, `done` or why nothing was changed. */
 export const resultWord: Schema = object({ result: text })

@@ -1,12 +1,12 @@
 import { type Content, type Html, html } from './html.ts'
 
-/** A form that does something: with a reason, and with what follows from it to be confirmed. */
+/** A form for an act: it asks for a reason, and has a checkbox that confirms the consequences. */
 export function actForm(of: {
   /** The path of the act, relative to the page. */
   readonly action: string
   readonly hidden: Readonly<Record<string, string | undefined>>
   readonly label: string
-  /** The text beside the checkbox that confirms the act: what it leads to. */
+  /** The text beside that checkbox: the consequences of the act. */
   readonly warning: string
   readonly more?: Content
 }): Html {
@@ -20,7 +20,7 @@ ${more}
 </form>`
 }
 
-/** A form of one button, for what changes nothing that is stored. */
+/** A form with one button, for something that changes nothing that is stored. */
 export function buttonForm(
   action: string,
   hidden: Readonly<Record<string, string>>,
@@ -36,7 +36,10 @@ function hiddenFields(fields: Readonly<Record<string, string | undefined>>): Con
   )
 }
 
-/** The message about an act that led back to this page, from `did` and `result` in the address. */
+/**
+ * The message about an act that has led back to this page. The page's address has it in `did` and
+ * `result`.
+ */
 export function said(query: URLSearchParams, done: string, refused: string): Content {
   const [did, result] = [query.get('did'), query.get('result')]
   if (did === null || result === null) return undefined

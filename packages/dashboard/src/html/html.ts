@@ -1,4 +1,4 @@
-/** Markup. Made by {@link html} only, so that whatever else stands in a page is text. */
+/** Markup. Only {@link html} makes it, so everything else in a page is text. */
 export interface Html {
   readonly markup: string
 }
@@ -6,7 +6,10 @@ export interface Html {
 /** The values that a template takes: text, which is escaped; markup; lists of these; or nothing. */
 export type Content = string | number | Html | readonly Content[] | null | undefined | false
 
-/** A template of markup. Every value in it is escaped, in texts and in quoted attributes alike. */
+/**
+ * Makes markup from a template. Every value in it is escaped, in text and in quoted attributes
+ * alike.
+ */
 export function html(pieces: TemplateStringsArray, ...contents: Content[]): Html {
   let markup = pieces[0] as string
   for (const [at, content] of contents.entries()) {
@@ -27,8 +30,9 @@ function escaped(text: string): string {
 }
 
 /**
- * Control characters as their pictures: what a client or a remote system wrote must not change how
- * the rest is shown. Those that change the direction of writing are named.
+ * Replaces control characters by their pictures, so that text of a client or a remote system cannot
+ * change how the rest of the page is shown. Characters that change the direction of writing are
+ * replaced by their names.
  */
 function visible(text: string): string {
   return text

@@ -1,19 +1,19 @@
 import { type Content, type Html, html } from './html.ts'
 
-/** A point in time: in UTC, to be read exactly, and how long ago that is. */
+/** A point in time: exactly, in UTC, and as how long ago it is. */
 export function time(at: Date | null | undefined, now: number = Date.now()): Html {
   if (at == null) return html`<span class="none">never</span>`
   const iso = at.toISOString()
   return html`<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')} UTC</time> <span class="age">${ago(now - at.getTime())}</span>`
 }
 
-/** `3 min ago`; `in 2 h` for what is to come. */
+/** `3 min ago`; for a time in the future, `in 2 h`. */
 export function ago(milliseconds: number): string {
   const text = duration(Math.abs(milliseconds))
   return milliseconds < 0 ? `in ${text}` : `${text} ago`
 }
 
-/** With one unit, rounded down: `41 s`, `3 min`, `2 h`, `5 d`. */
+/** A duration in one unit, rounded down: `41 s`, `3 min`, `2 h`, `5 d`. */
 export function duration(milliseconds: number): string {
   if (milliseconds < 1_000) return `${Math.round(milliseconds)} ms`
   const seconds = milliseconds / 1_000
@@ -27,7 +27,7 @@ export function badge(state: string): Html {
   return html`<span class="badge" data-state="${state}">${state}</span>`
 }
 
-/** Rows under heads; `empty` where there are none. */
+/** A table with these headings; `empty` is shown if there are no rows. */
 export function table(heads: readonly string[], rows: readonly Content[][], empty: Content): Html {
   if (rows.length === 0) return html`<p class="empty">${empty}</p>`
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${heads[0] ?? 'Table'}"><table>
@@ -36,15 +36,14 @@ export function table(heads: readonly string[], rows: readonly Content[][], empt
 </table></div>`
 }
 
-/** Names and values; a value that is not there is left out with its name. */
+/** A list of names and values. A pair whose value is missing is left out. */
 export function facts(pairs: readonly (readonly [name: string, value: Content])[]): Html {
   const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '')
   return html`<dl>${known.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`
 }
 
 /**
- * A text that may be large: its beginning, and how much there is. It is shown as it came, numbers
- * too.
+ * A text that may be large: its beginning, and its size. It is shown unchanged, numbers included.
  */
 export function payload(text: string): Html {
   const shown = text.slice(0, MOST_SHOWN)
@@ -52,7 +51,7 @@ export function payload(text: string): Html {
   return html`<pre tabindex="0">${shown}</pre>${cut && html`<p class="note">The first ${MOST_SHOWN} of ${text.length} characters.</p>`}`
 }
 
-/** A link to the same page with other parameters; those that are empty are left out. */
+/** A link with these parameters. Empty parameters are left out. */
 export function linkTo(path: string, parameters: Record<string, string | undefined>): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) {
@@ -62,7 +61,7 @@ export function linkTo(path: string, parameters: Record<string, string | undefin
   return text === '' ? path : `${path}?${text}`
 }
 
-/** The parameters that were filled in, by name. */
+/** The parameters that were filled in, by their names. */
 export function filledIn<Name extends string>(
   query: URLSearchParams,
   ...names: readonly Name[]

@@ -1,7 +1,10 @@
 import type { Html } from './html.ts'
 import { STYLESHEET } from './stylesheet.ts'
 
-/** A page. No browser and no proxy keeps it, and nothing in it can come from, or go, elsewhere. */
+/**
+ * Responds with a page. Its headers tell browsers and proxies not to store it, and forbid loading
+ * from or sending to other sites.
+ */
 export function answer(status: number, page: Html): Response {
   return new Response(page.markup, {
     status,
@@ -9,7 +12,7 @@ export function answer(status: number, page: Html): Response {
   })
 }
 
-/** Responds with JSON: dates as ISO 8601, bytes as base64. */
+/** Responds with JSON: dates in ISO 8601, bytes in base64. */
 export function jsonAnswer(status: number, data: unknown): Response {
   return new Response(JSON.stringify(data, bytesAsText), {
     status,
@@ -17,7 +20,10 @@ export function jsonAnswer(status: number, data: unknown): Response {
   })
 }
 
-/** Relative, so that it is right behind a proxy that knows the dashboard by another path. */
+/**
+ * Responds with a redirect. It is relative, so that it is right behind a proxy that serves the
+ * dashboard under another path.
+ */
 export function redirect(status: 303 | 308, to: string): Response {
   return new Response(null, { status, headers: { ...GUARDED, location: to } })
 }

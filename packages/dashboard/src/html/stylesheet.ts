@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 
 /**
- * Light and dark by what the person's system says, readable at any width; nothing from anywhere
- * else.
+ * The style of all pages: light or dark by the person's system setting, readable at any width, and
+ * without resources from elsewhere.
  */
 export const STYLESHEET = `:root{color-scheme:light dark;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--page:#fff;--raised:#f6f8fa;--link:#0a58ca;--bad:#a40e26;--good:#116329;--warn:#7a4b00}
 @media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9aa5b1;--line:#3a424c;--page:#0f1419;--raised:#171d24;--link:#7ab7ff;--bad:#ff8a8a;--good:#6fd58b;--warn:#f0c060}}
@@ -59,5 +59,5 @@ button.grave{border-color:var(--bad);color:var(--bad)}
 @media(max-width:600px){.flow li{flex-basis:100%}.flow li:not(:last-child)::after{content:"↓";right:auto;left:50%;top:auto;bottom:-21px}dl{grid-template-columns:1fr}dt{margin-top:8px}.who{margin-left:0;width:100%}}
 `
 
-/** The name has a hash of the content, so browsers may keep the file for ever. */
+/** The name contains a hash of the content, so browsers may store the file for ever. */
 export const STYLESHEET_PATH: string = `assets/${createHash('sha256').update(STYLESHEET).digest('hex').slice(0, 16)}.css`

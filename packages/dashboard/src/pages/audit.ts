@@ -55,7 +55,7 @@ ${nextPage(next)}`
   },
 })
 
-/** For the edit of a dead letter, leaves out its data and keeps the paths that changed. */
+/** For the edit of a dead letter: leaves out the data, and keeps the paths that were changed. */
 function withoutData(operation: Operation): Operation {
   const { changes } = operation.detail
   if (!Array.isArray(changes)) return operation
@@ -75,8 +75,8 @@ function filterOf(query: URLSearchParams): OperationFilter {
 }
 
 /**
- * The target of an act: a link to the page for a key, and the text of the audit trail for anything
- * else.
+ * The target of an act: for a key, a link to the key's page; for anything else, the text of the
+ * audit entry.
  */
 function targetOf(target: string): Content {
   const parts = partsOf(target)

@@ -4,8 +4,8 @@ import type { Viewer } from '../routing/access.ts'
 import type { PageRoute } from '../routing/route.ts'
 
 /**
- * A whole page. `root` leads from its path to the base of the dashboard: links are relative
- * everywhere.
+ * A whole page. `root` leads from the page's path to the base of the dashboard, because all links
+ * are relative.
  */
 export function layout(of: {
   readonly root: string

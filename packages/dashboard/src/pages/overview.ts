@@ -4,7 +4,7 @@ import { type Html, html } from '../html/html.ts'
 import { duration, linkTo } from '../html/parts.ts'
 import { type PageRoute, page } from '../routing/route.ts'
 
-/** One figure, or why it is not there. */
+/** One figure, or why it is missing. */
 interface Figure {
   readonly name: string
   readonly value: string
@@ -13,8 +13,8 @@ interface Figure {
 }
 
 /**
- * Each number leads to its list. One that the database does not tell says so, and the others are
- * shown.
+ * The overview. Each figure links to its list. If a query fails, its figure says so, and the others
+ * are shown.
  */
 export const overview: PageRoute = page<{ readonly figures: readonly Figure[] }>({
   path: '',

@@ -19,19 +19,19 @@ export type DashboardAct =
   | 'deliveries.retry'
   | 'deliveries.replay'
 
-/** Whom a request comes from, and what they may do. */
+/** The sender of a request, and what they may do. */
 export interface Viewer {
-  /** A person or a program, as it shall stand in the audit. 1 to 200 characters. */
+  /** A person or a program, as it is entered in the audit trail. 1 to 200 characters. */
   readonly actor: string
-  /** `read-only`: to look; a list: to look, and these acts. */
+  /** `read-only`: may look at everything. A list: may also perform these acts. */
   readonly may: 'all' | 'read-only' | readonly DashboardAct[]
-  /** Confines them to keys of these scopes; everything else is not shown. @default all of them */
+  /** Confines the viewer to keys of these scopes; nothing else is shown. @default all scopes */
   readonly scopes?: readonly string[]
 }
 
 /**
  * Says who sends the request. `null` or `undefined` means nobody, who sees nothing. A `Response`,
- * such as a redirect to a login, is sent as it is.
+ * such as a redirect to a login, is sent unchanged.
  */
 export type Authorize = (
   request: Request,
@@ -46,9 +46,9 @@ export function maySee({ scopes }: Viewer, scope: string): boolean {
 }
 
 /**
- * Whether a request that changes something may come from elsewhere: a browser says so in
- * `Sec-Fetch-Site`, or else in `Origin`. One that says neither is no browser, and has credentials
- * of its own.
+ * Whether a request that changes something was sent by another site. A browser says so in
+ * `Sec-Fetch-Site`, or else in `Origin`. A request with neither header is not from a browser, and
+ * another site cannot have made it.
  */
 export function isForged(request: Request): boolean {
   const site = request.headers.get('sec-fetch-site')

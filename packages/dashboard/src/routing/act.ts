@@ -22,7 +22,9 @@ interface ConfirmedAct {
   perform(form: Form, asked: Asked, act: Act): Promise<ActOutcome>
 }
 
-/** An act that needs a reason and a confirmation, and is done in the name of the viewer. */
+/**
+ * Makes an act that requires a reason and a confirmation, and is performed in the viewer's name.
+ */
 export function confirmedAct({
   perform,
   fields,

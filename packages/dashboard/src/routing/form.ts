@@ -1,6 +1,6 @@
 import { BadInput, type Form } from './route.ts'
 
-/** The fields of a form, or of a JSON object of texts. At most 1 MiB. */
+/** Reads the fields of a form, or of a JSON object of texts. At most 1 MiB. */
 export async function formOf(request: Request): Promise<Form> {
   const fields = await fieldsOf(request)
   const optional = (name: string): string | undefined => fields.get(name) || undefined

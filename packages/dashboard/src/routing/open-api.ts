@@ -4,8 +4,8 @@ import type { Described, Route } from './route.ts'
 export const OPENAPI_PATH = 'openapi.json'
 
 /**
- * The API as OpenAPI 3.1 describes it: a path for every route that there is. Its server is
- * relative, so that it is right wherever the dashboard is mounted, behind a proxy too.
+ * Describes the API in OpenAPI 3.1: a path for every route. The address of its server is relative,
+ * so that it is right wherever the dashboard is mounted, also behind a proxy.
  */
 export function openApi(routes: readonly Route[]): object {
   return {
@@ -56,7 +56,7 @@ function operationOf({ path, method, api }: Route): object {
   }
 }
 
-/** `keys/release` by POST is `keysRelease`, `keys/one` by GET `getKeysOne`. */
+/** For POST `keys/release` it is `keysRelease`, for GET `keys/one` it is `getKeysOne`. */
 function operationId(path: string, method: string): string {
   const words = (path || 'overview').split(/[/-]/)
   const name = words.map((word) => `${word[0]?.toUpperCase()}${word.slice(1)}`).join('')

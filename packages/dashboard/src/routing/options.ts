@@ -14,7 +14,7 @@ import type { WebhooksSource } from '../sources/webhooks.ts'
 import type { Authorize } from './access.ts'
 
 export interface DashboardOptions {
-  /** Asked for every request. There is no dashboard for whom it does not name. */
+  /** Called for every request. A sender whom it does not name sees nothing. */
   readonly authorize: Authorize
   /** A store that has `keys` and `operations`: Postgres, Redis, memory. */
   readonly store?: {
@@ -22,35 +22,35 @@ export interface DashboardOptions {
     readonly operations?: Operations | undefined
   }
   /**
-   * The `seal` of the engine. With it, sealed bodies are opened (and masked) where a viewer asks
-   * for them, and what `keys.answer` stores is sealed. @default sealed bodies stay sealed
+   * The engine's `seal`. With it, sealed bodies are opened when a viewer asks for them (and are
+   * masked), and responses that `keys.answer` stores are sealed. @default sealed bodies stay sealed
    */
   readonly seal?: Seal
-  /** Whatever keeps dead letters: `log.deadLetters`, `hooks.deadLetters`, `sagaDeadLetters(…)`. */
+  /** The sources of dead letters: `log.deadLetters`, `hooks.deadLetters`, `sagaDeadLetters(…)`. */
   readonly deadLetters?: readonly DeadLetterSource[]
-  /** How far consumers are behind. */
+  /** Shows how far these consumers are behind. */
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
   /**
-   * Shows the relays at work for each consumer, and can pause consumers: `postgresConsumers({
-   * client })`.
+   * Shows the relays of each consumer, and can pause consumers: `postgresConsumers({ client })`.
    */
   readonly consumers?: ConsumersSource
-  /** The events in the log: `postgresEvents({ client })`. */
+  /** Shows the events in the log: `postgresEvents({ client })`. */
   readonly events?: EventsSource
-  /** Endpoints and deliveries: what `webhooks()` returns. */
+  /** Shows endpoints and deliveries: the result of `webhooks()`. */
   readonly webhooks?: WebhooksSource
-  /** Runs of sagas: `sagaOperator({ client })`. */
+  /** Shows runs of sagas: `sagaOperator({ client })`. */
   readonly sagas?: SagasSource
   /**
-   * What is shown in place of a payload: an event's data, the body of a stored response or of a
-   * receiver's answer, a saga's input or a step's result. @default the payload itself
+   * Returns the text that is shown in place of a payload: of an event's data, the body of a stored
+   * response or of a receiver's answer, a saga's input or a step's result. @default the payload
+   * itself
    */
   readonly mask?: (payload: string, what: Payload) => string
   /** @default 'Oncekey' */
   readonly title?: string
   /**
    * The path at which the dashboard is mounted, without a slash at the end: `/admin/oncekey`.
-   * Handlers of `./node` find it out themselves. @default ''
+   * Handlers of `./node` find it out themselves under Express. @default ''
    */
   readonly basePath?: string
 }
@@ -69,8 +69,8 @@ export interface ResolvedOptions {
   readonly sagas: SagasSource | undefined
   readonly mask: NonNullable<DashboardOptions['mask']>
   /**
-   * Whether the app gave a `mask`. A mask expects whole payloads, so pages that show parts of one,
-   * such as the audit, leave those out.
+   * Whether the app gave a `mask`. A mask needs whole payloads, so pages that show only parts of
+   * them, such as the audit, leave these parts out.
    */
   readonly isMasked: boolean
   readonly title: string

@@ -5,7 +5,7 @@ export const PAGING: Readonly<Record<string, Described>> = {
   after: { about: '`next` of the page before.' },
 }
 
-/** How many a page of a list has, of the parameter `limit`. */
+/** The size of a page, from the parameter `limit`. */
 export function limitOf(query: URLSearchParams): number {
   const text = query.get('limit') || '50'
   const limit = Number(text)

@@ -3,52 +3,54 @@ import type { Html } from '../html/html.ts'
 import type { DashboardAct, Viewer } from './access.ts'
 import type { ResolvedOptions } from './options.ts'
 
-/** Everything that a page is loaded with. */
+/** What a page needs to load its data. */
 export interface Asked {
   readonly options: ResolvedOptions
   readonly viewer: Viewer
   readonly query: URLSearchParams
 }
 
-/** The text of the API's description for a parameter or a field. */
+/** A parameter or a field, with its text in the API's description. */
 export interface Described {
   readonly about: string
   readonly required?: boolean
   readonly choices?: readonly string[]
 }
 
-/** A route as the API's description has it. */
+/** The part of a route that the API's description contains. */
 export interface RouteApi {
   readonly summary: string
-  /** The parameters of a page, the fields of an act. */
+  /** The parameters of a page, or the fields of an act. */
   readonly takes: Readonly<Record<string, Described>>
   readonly answers: Schema
 }
 
-/** A page: what is loaded for it, which is what the API answers, and how a person sees that. */
+/** A page: how its data is loaded, which is the API's answer, and how a person sees it. */
 export interface PageRoute<Data = unknown> {
   readonly method: 'GET'
-  /** Below the base, without a slash in front. */
+  /** The path below the base, without a slash at its beginning. */
   readonly path: string
   /** The page's title in the navigation; undefined for a page that only other pages link to. */
   readonly title: string
   readonly inNavigation: boolean
-  /** Whether it shows nothing that a viewer with `scopes` must not see. */
+  /** Whether it shows only things that a viewer confined to `scopes` may see. */
   readonly isConfinable: boolean
   readonly api: RouteApi
-  /** Whether there is anything to show with these options. */
+  /** Whether the page exists with these options. */
   exists(options: ResolvedOptions): boolean
-  /** Throws {@link NotFound} for what is not there. */
+  /** Loads the data. Throws {@link NotFound} if it does not exist. */
   load(asked: Asked): Promise<Data>
   render(data: Data, asked: Asked): Html
 }
 
-/** An act: it does what its name says, and leads back to a page. */
+/** An act: it changes something and then leads back to a page. */
 export interface ActRoute {
   readonly method: 'POST'
   readonly path: string
   readonly act: DashboardAct
-  /** Whether it refuses by itself what a viewer with `scopes` must not do. @default false */
+  /**
+   * Whether the act itself refuses what a viewer confined to `scopes` must not do. @default false
+   */
   readonly isConfinable?: boolean
   readonly api: RouteApi
   exists(options: ResolvedOptions): boolean
@@ -56,12 +58,12 @@ export interface ActRoute {
 }
 
 /**
- * The result of an act: the API's answer, and for browsers either a page to go to, relative to the
- * act's path, or something to show.
+ * The result of an act. The API answers with `result`. A browser is led to a page, whose path is
+ * relative to that of the act, or is shown something.
  */
 export type ActOutcome = { readonly result: object } & (
   | { readonly to: string }
-  /** Something that is shown once and never again, such as a new secret. */
+  /** Something that is shown only once, such as a new secret. */
   | { readonly shown: { readonly title: string; readonly body: Html } }
 )
 
@@ -69,16 +71,16 @@ export type Route = PageRoute | ActRoute
 
 /** The fields of a form, or of a JSON object. */
 export interface Form {
-  /** Throws {@link BadInput} where it is missing. */
+  /** The text of a field. Throws {@link BadInput} if it is missing. */
   text(name: string): string
   optional(name: string): string | undefined
 }
 
-/** The thing that was asked for does not exist. The message is shown. */
+/** The requested thing does not exist. The message is shown. */
 export class NotFound extends Error {}
 /** The input cannot be used. The message says what to send. */
 export class BadInput extends Error {}
-/** Somebody who may not see it. */
+/** The viewer may not see this. */
 export class Forbidden extends Error {}
 
 export function page<Data>(route: Omit<PageRoute<Data>, 'method'>): PageRoute {

@@ -1,6 +1,9 @@
 import type { Act } from '@oncekey/core'
 
-/** What the dashboard asks of consumers. `postgresConsumers()` of `@oncekey/postgres` has it. */
+/**
+ * The functions of consumers that the dashboard uses. `postgresConsumers()` of `@oncekey/postgres`
+ * has them.
+ */
 export interface ConsumersSource {
   list(): Promise<readonly ShownConsumer[]>
   pause(consumer: string, act: Act): Promise<string>

@@ -1,4 +1,7 @@
-/** What the dashboard asks of a log's events. `postgresEvents()` of `@oncekey/postgres` has it. */
+/**
+ * The functions of a log's events that the dashboard uses. `postgresEvents()` of
+ * `@oncekey/postgres` has them.
+ */
 export interface EventsSource {
   list(
     filter: { readonly types?: readonly string[]; readonly subject?: string },
@@ -21,11 +24,11 @@ export interface ShownEvent {
   readonly occurredAt: Date
 }
 
-/** One event for one consumer. */
+/** What became of one event in one consumer. */
 export interface ShownEventDelivery {
   readonly consumer: string
   readonly state: string
-  /** The id of the dead letter, or of what may become one. */
+  /** The id of the dead letter, or of a delivery that may become one. */
   readonly delivery: string | null
   readonly attempts: number | null
   readonly error: { readonly name: string; readonly message: string } | null

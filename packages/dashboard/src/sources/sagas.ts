@@ -1,6 +1,6 @@
 import type { Act } from '@oncekey/core'
 
-/** What the dashboard asks of sagas. `sagaOperator()` of `@oncekey/saga` has it. */
+/** The functions of sagas that the dashboard uses. `sagaOperator()` of `@oncekey/saga` has them. */
 export interface SagasSource {
   list(filter: {
     readonly saga?: string
@@ -10,7 +10,7 @@ export interface SagasSource {
     readonly limit: number
   }): Promise<readonly ShownRun[]>
   get(id: string): Promise<ShownWholeRun | undefined>
-  /** Each returns the state that the run is in now. */
+  /** Each of these returns the run's state after the act. */
   resume(id: string, act: Act): Promise<string>
   compensate(id: string, options: Act & { readonly pastPivot: boolean }): Promise<string>
   settle(id: string, note: string, act: Act): Promise<string>
@@ -52,7 +52,7 @@ export interface ShownWholeRun extends ShownRun {
   }[]
 }
 
-/** A step of a run that was begun or done; steps that were not are left out. */
+/** A step that the run has begun. Steps that it has not begun are left out. */
 export interface ShownStep {
   readonly name: string
   readonly state: string

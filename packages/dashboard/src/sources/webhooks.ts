@@ -1,6 +1,8 @@
 import type { Act } from '@oncekey/core'
 
-/** What the dashboard asks of webhooks. `webhooks()` of `@oncekey/webhooks` has it. */
+/**
+ * The functions of webhooks that the dashboard uses. `webhooks()` of `@oncekey/webhooks` has them.
+ */
 export interface WebhooksSource {
   readonly endpoints: {
     list(filter: {
@@ -38,7 +40,7 @@ export interface WebhooksSource {
     get(id: string): Promise<ShownWholeDelivery | undefined>
     request(id: string): Promise<ShownRequest | undefined>
     retry(id: string, act: Act): Promise<string | undefined>
-    /** Returns the id of the redrive; undefined where there is no such endpoint. */
+    /** Returns the id of the redrive; undefined if there is no such endpoint. */
     replay(
       window: { readonly endpointId: string; readonly since: Date; readonly until?: Date },
       pace: Act & { readonly ratePerSecond?: number; readonly limit?: number },
@@ -52,7 +54,7 @@ export interface ShownEndpoint {
   readonly url: string
   readonly types: readonly string[]
   readonly description: string
-  /** The names of its own headers. */
+  /** The names of the endpoint's own headers. */
   readonly headers: readonly string[]
   readonly tls: boolean
   readonly rate: number | null

@@ -11,7 +11,7 @@ import {
 } from './attempt-state.ts'
 import type { BatchContext, ConsumerContext } from './consumer.ts'
 
-/** What `handle` is given for one event. */
+/** The context that `handle` gets for one event. */
 export function eachContext<Tx>(state: AttemptState<Tx>): ConsumerContext<Tx> {
   const context: Unfinished<ConsumerContext<Tx>> = Object.create(EACH)
   context[STATE] = state as AttemptState<unknown>
@@ -20,7 +20,7 @@ export function eachContext<Tx>(state: AttemptState<Tx>): ConsumerContext<Tx> {
   return context
 }
 
-/** What `handleBatch` is given for many events. */
+/** The context that `handleBatch` gets for its events. */
 export function batchContext<Tx>(state: AttemptState<Tx>): BatchContext<Tx> {
   return {
     events: allOf(state),
@@ -41,8 +41,8 @@ type Unfinished<Whole> = { -readonly [Part in keyof Whole]: Whole[Part] } & {
 }
 
 /**
- * The prototype of every context. Its getters create a function when the consumer takes it out of
- * the context, so that a consumer pays only for what it uses.
+ * The prototype of every context. A getter creates its function only when the consumer reads that
+ * property, so a consumer pays only for what it uses.
  */
 const EACH = {
   get traceparent(): string | undefined {

@@ -3,8 +3,8 @@ import { inspect } from 'node:util'
 import type { AttemptError } from '@oncekey/core'
 
 /**
- * Turns anything that was thrown into what the log keeps of it: text of bounded length. The value
- * need not be an Error, and reading an Error's properties may itself throw.
+ * Turns any thrown value into the error that the log stores: text of bounded length. The value need
+ * not be an Error, and reading an Error's properties may itself throw.
  */
 export function attemptError(thrown: unknown): AttemptError {
   try {
@@ -32,7 +32,7 @@ function ofValue(thrown: unknown): AttemptError {
   return kept('NonError', `${described(thrown)} was thrown, which is not an Error.`, null, null)
 }
 
-/** An error's causes and the errors of an AggregateError: each once, 20 at most. */
+/** The causes of an error and the errors of an AggregateError: each once, at most 20. */
 function causesOf(error: Error, seen: Set<unknown>): string[] {
   const errors: unknown = Reflect.get(error, 'errors')
   const inside = Array.isArray(errors) ? errors.slice(0, MOST_ERRORS) : []
@@ -48,7 +48,7 @@ function causesOf(error: Error, seen: Set<unknown>): string[] {
   return found
 }
 
-/** Text for any value: circular, a BigInt, or one whose getters throw. */
+/** Text for any value, even a circular object, a BigInt, or an object whose getters throw. */
 function described(value: unknown): string {
   if (typeof value === 'string') return value
   if (value instanceof Error) return value.stack ?? `${value.name}: ${value.message}`
@@ -73,7 +73,10 @@ function kept(
   }
 }
 
-/** One fingerprint for errors whose messages differ only in ids, numbers and quoted values. */
+/**
+ * A fingerprint that is equal for errors whose messages differ only in ids, numbers and quoted
+ * values.
+ */
 function fingerprintOf(name: string, code: string | null, message: string): string {
   const kind = message
     .slice(0, 500)

@@ -13,14 +13,16 @@ import {
 import type { Consumer } from './consumer.ts'
 import { type DeliveredEvent, deliveredEvent } from './delivered-event.ts'
 
-/** How an attempt ended. Whatever the consumer does, it ends in one of these, once. */
+/**
+ * How an attempt ended. Whatever the consumer does, its attempt ends once, in one of these ways.
+ */
 export type AttemptOutcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly error: unknown }
 
 /**
- * Everything one attempt keeps. A relay makes up to 50,000 of them a second, so an attempt is one
- * plain object that functions work on, and its optional parts are created only when the consumer
+ * The state of one attempt. A relay makes up to 50,000 attempts a second, so an attempt is one
+ * plain object on which functions work, and its optional parts are created only when the consumer
  * asks for them.
  */
 export interface AttemptState<Tx> {
@@ -37,10 +39,11 @@ export interface AttemptState<Tx> {
   controller: AbortController | undefined
   timer: Later | undefined
   /**
-   * Set when the attempt has ended, and says why: from then on nothing the consumer does is kept.
+   * Set when the attempt has ended, with the reason. What the consumer does after that has no
+   * effect.
    */
   over: OncekeyError | undefined
-  /** The inbox says that this consumer has taken in all of these events before. */
+  /** Whether the inbox reports that this consumer has already taken in all of these events. */
   duplicate: boolean
 }
 

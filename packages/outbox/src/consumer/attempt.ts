@@ -16,16 +16,16 @@ import { deliveredEvent, deliveredFacts } from './delivered-event.ts'
 
 export interface Attempt {
   /**
-   * Ends the attempt from outside: its signal aborts, and nothing the consumer does afterwards is
-   * kept.
+   * Ends the attempt from outside: its signal aborts, and what the consumer does afterwards has no
+   * effect.
    */
   abort(reason: OncekeyError): void
 }
 
 /**
- * Calls a consumer with one event, or with a batch of them. `end` is called exactly once: before
- * this function returns if the consumer is synchronous, and otherwise no later than the attempt's
- * timeout plus the commit that may follow.
+ * Calls a consumer with one event, or with a batch of them. `end` is called exactly once. If the
+ * consumer is synchronous, that is before this function returns; otherwise it is no later than
+ * after the attempt's timeout plus the time of a commit.
  */
 export function startAttempt<Tx>(
   log: EventLog<Tx>,
@@ -95,7 +95,7 @@ function start<Tx>(state: AttemptState<Tx>): void {
       return
     }
   } catch (error) {
-    // Reading `then` may throw: it can be a getter.
+    // Reading `then` may throw, because it can be a getter.
     fail(state, error)
     return
   }
@@ -140,8 +140,8 @@ function fail<Tx>(state: AttemptState<Tx>, error: unknown): void {
   if (state.over !== undefined) return
   close(state, ENDED)
   if (state.intake === undefined) state.end({ kind: 'failed', error })
-  // `transaction()` rejected because the event is a duplicate, and the consumer let that error
-  // through: the event is done, not failed.
+  // If the event is a duplicate, `transaction()` rejected, and the consumer let that error through.
+  // The event then counts as done, not as failed.
   else rollBack(state).then(() => state.end(state.duplicate ? DONE : { kind: 'failed', error }))
 }
 
@@ -160,7 +160,10 @@ async function commit<Tx>(state: AttemptState<Tx>): Promise<void> {
   if (emitted.length > 0) tell('oncekey:appended', () => ({ count: emitted.length }))
 }
 
-/** Never rejects. An intake that is still opening is rolled back as soon as it is open. */
+/**
+ * Rolls the attempt's transaction back. Never rejects. A transaction that is still opening is
+ * rolled back as soon as it is open.
+ */
 async function rollBack<Tx>(state: AttemptState<Tx>): Promise<void> {
   const intake = await state.intake?.catch(() => undefined)
   await intake?.rollback()

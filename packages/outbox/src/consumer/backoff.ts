@@ -4,15 +4,15 @@ import { OptionsError } from '@oncekey/core'
 export type Backoff = (attempt: number) => number
 
 export interface BackoffOptions {
-  /** The longest wait after the first attempt. Milliseconds. @default 500 */
+  /** The upper limit of the wait after the first attempt. Milliseconds. @default 500 */
   readonly baseMs?: number
-  /** The longest wait there is. Milliseconds. @default 300_000 (5 minutes) */
+  /** The upper limit of every wait. Milliseconds. @default 300_000 (5 minutes) */
   readonly capMs?: number
-  /** The factor by which the longest wait grows with each attempt. @default 2 */
+  /** The factor by which the limit of the wait grows with each attempt. @default 2 */
   readonly factor?: number
   /**
-   * `full`: a random wait between 0 and the longest, so that events that failed together are not
-   * retried together. `none`: always the longest. @default 'full'
+   * `full`: a random wait between 0 and the limit, so that events that failed together are not
+   * retried together. `none`: always the limit. @default 'full'
    */
   readonly jitter?: 'full' | 'none'
   /** @default Math.random */

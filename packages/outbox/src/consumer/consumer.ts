@@ -4,7 +4,7 @@ import { type Backoff, backoff } from './backoff.ts'
 import type { DeliveredEvent } from './delivered-event.ts'
 import { PermanentError } from './permanent-error.ts'
 
-/** What a consumer's function is given for one event. */
+/** The context that `handle` gets for one event. */
 export interface ConsumerContext<Tx = unknown, Data = unknown> {
   readonly event: DeliveredEvent<Data>
   /** 1 on the first try, 2 on the next, and so on; it starts again at 1 after a redrive. */
@@ -12,58 +12,67 @@ export interface ConsumerContext<Tx = unknown, Data = unknown> {
   /** The event's `traceparent`, if it has one. `emit` passes it on to the events it adds. */
   readonly traceparent: string | undefined
   /**
-   * Aborts when the attempt has run out of time or the relay stops without waiting for it. Nothing
-   * the consumer does after that is kept.
+   * Aborts when the attempt has run out of time, or when the relay stops without waiting for it.
+   * What the consumer does after that has no effect.
    */
   readonly signal: AbortSignal
   /**
-   * The transaction of the inbox: the consumer's writes, the row that says it has taken the event
-   * in, and the events it emits are one commit. Ask for it before doing anything: if the event was
-   * taken in before, it rejects, and letting that rejection through counts as done.
+   * Opens the transaction of the inbox. The consumer's writes, the row that marks the event as
+   * taken in, and the events that the consumer emits are committed together. Call it before doing
+   * anything else: if the event was taken in before, it rejects, and if the consumer lets that
+   * rejection through, the event counts as done.
    *
-   * A consumer that never asks for it costs no row per event, and may see an event twice.
+   * A consumer that never calls it writes no row per event, and may get an event twice.
    */
   transaction(): Promise<Tx>
   /**
-   * Adds an event. It is committed with the transaction, or without one, together with a row that
-   * keeps a second delivery from adding it again.
+   * Adds an event. The event is committed with the transaction. If the consumer opened none, the
+   * event is committed with a row that keeps a second delivery from adding it again.
    */
   emit(event: EmittedEvent): void
-  /** A key for a downstream call: the same on every delivery of this event to this consumer. */
+  /**
+   * Makes an idempotency key for a call to another system. It is the same on every delivery of this
+   * event to this consumer.
+   */
   deriveKey(label: string): string
 }
 
-/** What a consumer's function is given for a batch of events. */
+/** The context that `handleBatch` gets for its events. */
 export interface BatchContext<Tx = unknown, Data = unknown> {
-  /** In the order of the log, at most `batchSize`. */
+  /** The events in the order of the log, at most `batchSize`. */
   readonly events: readonly DeliveredEvent<Data>[]
   readonly attempt: number
   readonly signal: AbortSignal
-  /** Opens one inbox transaction for the batch; `fresh` are the events not taken in before. */
+  /**
+   * Opens one inbox transaction for the batch. `fresh` are the events that were not taken in
+   * before.
+   */
   begin(): Promise<{ readonly transaction: Tx; readonly fresh: readonly DeliveredEvent<Data>[] }>
   emit(event: EmittedEvent): void
   deriveKey(event: DeliveredEvent<Data>, label: string): string
 }
 
 export interface ConsumerSettings {
-  /** The log keeps the consumer's cursors under this name: a renamed consumer starts again. */
+  /** The name under which the log keeps the consumer's cursors: a renamed consumer starts again. */
   readonly name: string
   /**
-   * The types of events it takes. `order.*` means every type that starts with `order.` (also
-   * `order.item.added`), `*` every type. @default all of them
+   * The types of events that the consumer takes. `order.*` means every type that starts with
+   * `order.` (also `order.item.added`), `*` every type. @default all of them
    */
   readonly types?: readonly string[]
   /**
-   * Where a consumer that is new to the log starts: at the oldest event it has, or at the next one.
-   * @default 'beginning'
+   * Where a consumer that the log does not know yet starts: at the oldest event in the log, or at
+   * the next one. @default 'beginning'
    */
   readonly startAt?: 'beginning' | 'now'
   /**
-   * Whether events of one ordering key are handled one after the other, in order. An event that
-   * fails holds up its ordering key, and nothing else, until it succeeds or is dead. @default false
+   * Whether events of one ordering key are handled one after the other, in order. If an event
+   * fails, later events of its ordering key wait until it succeeds or is dead; other events do not
+   * wait.
+   * @default false
    */
   readonly ordered?: boolean
-  /** How many events are under way at once in each relay. @default 50 */
+  /** How many events each relay handles at the same time. @default 50 */
   readonly concurrency?: number
   /** How many attempts an event gets before it is a dead letter. @default 10 */
   readonly maxAttempts?: number
@@ -72,21 +81,21 @@ export interface ConsumerSettings {
   /** How long to wait before the next attempt. @default backoff() */
   readonly backoff?: Backoff
   /**
-   * Says which errors, besides {@link PermanentError}, make an event a dead letter at once, because
-   * retrying cannot help. @default none
+   * Decides which errors, besides {@link PermanentError}, make an event a dead letter at once,
+   * because retrying cannot help. @default none
    */
   readonly isPermanent?: (error: unknown) => boolean
   /**
-   * How often an event may be started by processes that died before its attempt ended. After that
-   * many it is poison: a dead letter. @default 3
+   * How often an event may be started by processes that died before its attempt ended. If it is
+   * started more often, it becomes a dead letter with the reason `poison`. @default 3
    */
   readonly maxStarts?: number
 }
 
 export interface ConsumerOptions<Tx = unknown, Data = unknown> extends ConsumerSettings {
   /**
-   * Returns or resolves when the event has taken effect; anything it throws or rejects with is a
-   * failure.
+   * Returns or resolves when the event has taken effect. If it throws or rejects, the attempt has
+   * failed.
    */
   readonly handle: (context: ConsumerContext<Tx, Data>) => unknown
 }
@@ -94,7 +103,7 @@ export interface ConsumerOptions<Tx = unknown, Data = unknown> extends ConsumerS
 export interface BatchConsumerOptions<Tx = unknown, Data = unknown> extends ConsumerSettings {
   /** The most events in one batch. @default 100 */
   readonly batchSize?: number
-  /** Like `handle`, for a batch. When it fails, it is called again with one event at a time. */
+  /** As `handle`, for a batch. If it fails, it is called again with one event at a time. */
   readonly handleBatch: (context: BatchContext<Tx, Data>) => unknown
 }
 
@@ -108,7 +117,7 @@ export interface Consumer<Tx = unknown> {
   readonly maxAttempts: number
   readonly attemptTimeoutMs: number
   readonly backoff: Backoff
-  /** {@link PermanentError} included. */
+  /** Also accepts {@link PermanentError}. */
   readonly isPermanent: (error: unknown) => boolean
   readonly maxStarts: number
   readonly work:
@@ -205,7 +214,7 @@ function checkTypes(name: string, types: readonly string[] | undefined): readonl
   )
 }
 
-/** An option as error messages name it. */
+/** The option's name in error messages. */
 function optionOf(name: string, option: string): string {
   return `consumer "${name}": ${option}`
 }

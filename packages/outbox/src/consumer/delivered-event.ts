@@ -1,23 +1,24 @@
 import type { DeliveredFacts, LoggedEvent } from '@oncekey/core'
 
-/** An event as a consumer receives it. Attributes have their names of CloudEvents 1.0. */
+/** An event as a consumer gets it. Its attributes have their names in CloudEvents 1.0. */
 export interface DeliveredEvent<Data = unknown> {
-  /** The same on every delivery. */
+  /** The event's id, which is the same on every delivery. */
   readonly id: string
   readonly type: string
   readonly source: string
   readonly subject: string | null
   readonly orderingKey: string
-  /** Parsed on first use. */
+  /** The data, parsed when it is first read. */
   readonly data: Data
-  /** The data as JSON text, exactly as it was written: for passing on. */
+  /** The data as JSON text, exactly as it was written, for passing it on. */
   readonly json: string
   readonly headers: Readonly<Record<string, string>>
   readonly occurredAt: Date
 }
 
 /**
- * Wraps an event of the log. Data and headers are parsed on demand: most consumers use few of them.
+ * Wraps an event of the log. Data and headers are parsed when they are read, because most consumers
+ * read few of them.
  */
 export function deliveredEvent(logged: LoggedEvent): DeliveredEvent {
   const event = Object.create(ON_DEMAND) as Delivered

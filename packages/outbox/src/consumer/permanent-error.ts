@@ -1,12 +1,12 @@
 /**
  * Thrown by a consumer or a saga step when retrying cannot help; any other error is retried.
  *
- * In a consumer it makes the event a dead letter at once. In a saga step it also says that the step
- * left nothing behind: a card was declined, an address does not exist. The saga cannot go on, and
- * is undone: first this step, by its own compensation, if it is not local and has one, then the
- * steps before it. After the pivot the run is stuck instead. A caller that waits for the saga finds
- * the error as the `cause`, with its `details`, even when it waits in another process or in a later
- * retry of the request.
+ * In a consumer it makes the event a dead letter at once. In a saga step it also means that the
+ * step left nothing behind: a card was declined, an address does not exist. The saga cannot go on,
+ * and is undone: first this step is compensated, if it is not local and has a compensation, then
+ * the steps before it. After the pivot the run becomes stuck instead. A caller that waits for the
+ * saga gets the error as the `cause`, with its `details`, even if it waits in another process or in
+ * a later retry of the request.
  *
  * @example
  * ```ts

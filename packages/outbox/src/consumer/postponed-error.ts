@@ -1,4 +1,4 @@
-/** Whether a thrown value is a `PostponedError`. `instanceof` itself throws for some proxies. */
+/** Whether a thrown value is a `PostponedError`. For some proxies `instanceof` itself throws. */
 export function isPostponed(thrown: unknown): thrown is PostponedError {
   try {
     return thrown instanceof PostponedError
@@ -8,8 +8,8 @@ export function isPostponed(thrown: unknown): thrown is PostponedError {
 }
 
 /**
- * An event was not tried because its destination is waiting. It is retried, and no attempt is
- * counted.
+ * The event was not sent, because its destination is waiting to be tried again. The event is
+ * retried, and no attempt is counted.
  */
 export class PostponedError extends Error {
   override readonly name = 'PostponedError'

@@ -4,7 +4,9 @@ import { attemptError } from './attempt-error.ts'
 import type { Consumer } from './consumer.ts'
 import { isPostponed } from './postponed-error.ts'
 
-/** Decides what becomes of an event whose attempt number `attempt` failed. */
+/**
+ * Decides what becomes of an event whose attempt failed. `attempt` is the number of that attempt.
+ */
 export function verdictOf<Tx>(
   consumer: Consumer<Tx>,
   error: unknown,
@@ -50,9 +52,9 @@ export function delayAfter<Tx>({ backoff }: Consumer<Tx>, attempt: number): numb
   return FALLBACK_DELAY_MS
 }
 
-/** Warns once about an option function that threw or returned the wrong thing. */
+/** Warns once about an option function that threw or returned an invalid value. */
 function warnOfOption(option: string, must: string, got: unknown): void {
-  // A promise that rejects would end the process.
+  // Without this `catch`, a promise that rejects would end the process.
   if (got instanceof Promise) got.catch(() => {})
   const shown =
     got instanceof Error

@@ -1,7 +1,7 @@
 import { callLater, endsWithin, type Later, type Redrives } from '@oncekey/core'
 
 export interface CarriedRedrives {
-  /** Stops after the portion that is under way, for which it waits half a second at most. */
+  /** Stops after the portion that is under way. Waits for it for half a second at most. */
   stop(): Promise<void>
 }
 

@@ -20,26 +20,26 @@ export interface AlertOptions {
   readonly lag?: { readonly log: Pick<EventLog, 'lag'>; readonly consumers: readonly string[] }
   /** Alerts above this many dead letters. @default 100 */
   readonly maxDepth?: number
-  /** Alerts when a dead letter is older than this. Milliseconds. @default 86_400_000, a day */
+  /** Alerts if a dead letter is older than this. Milliseconds. @default 86_400_000, a day */
   readonly maxAgeMs?: number
-  /** Alerts when a consumer's oldest event has waited longer. Milliseconds. @default 60_000 */
+  /**
+   * Alerts if a consumer's oldest event has waited longer than this. Milliseconds. @default 60_000
+   */
   readonly maxLagMs?: number
   /**
-   * Alerts when a writing transaction, anywhere in the database cluster, has been open longer.
-   * Milliseconds. @default 600_000
+   * Alerts if a transaction that writes has been open for longer than this, anywhere in the
+   * database cluster. Milliseconds. @default 600_000
    */
   readonly maxHorizonMs?: number
-  /**
-   * Whether to alert on a kind of error that was not among the dead letters before. @default true
-   */
+  /** Whether to alert if a dead letter has a kind of error that none had before. @default true */
   readonly newErrors?: boolean
   /**
    * How long to wait before the same alert is sent again. Milliseconds. @default 3_600_000, an hour
    */
   readonly repeatAfterMs?: number
   /**
-   * Called with each alert, which is also published on `oncekey:alert`. When it throws or takes
-   * longer than 30 seconds, that is published on `oncekey:relay-error` and the next check repeats
+   * Called with each alert, which is also published on `oncekey:alert`. If it throws, or takes
+   * longer than 30 seconds, that is published on `oncekey:relay-error`, and the next check repeats
    * the alert.
    */
   readonly onAlert?: (alert: Alert) => unknown
@@ -78,7 +78,7 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
   const { source, onAlert, repeatAfterMs, everyMs } = resolved
   const sentAt = new Map<string, number>()
   let known: Set<string> | undefined
-  /** New kinds of error whose alert `onAlert` has not taken yet. */
+  /** New kinds of error for whose alert `onAlert` has not succeeded yet. */
   const pendingKinds = new Set<string>()
   /** Consumers that the log did not know at the last check. */
   const unknown = new Set<string>()
@@ -92,10 +92,11 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     const alerts = [...ofStats(stats), ...ofNewErrors(stats), ...(await ofLag())]
     const news = alerts.filter(isNews)
     for (const alert of news) {
-      // An alert that `onAlert` did not take is sent again with the next check.
+      // An alert for which `onAlert` failed is sent again with the next check.
       const isTaken = await send(alert)
       if (!isTaken) sentAt.delete(nameOf(alert))
-      // A kind of error is new only once, so remember that its alert is still to be sent.
+      // A kind of error is new only once, so it has to be remembered that its alert is still to be
+      // sent.
       if (alert.kind !== 'new-error' || alert.about === undefined) continue
       if (isTaken) pendingKinds.delete(alert.about)
       else pendingKinds.add(alert.about)
@@ -138,7 +139,7 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
     return alerts
   }
 
-  /** The kinds of error found by the first check are not new. */
+  /** The first check only records the kinds of error that it finds; they do not count as new. */
   function ofNewErrors({ groups }: DeadLetterStats): Alert[] {
     const before = known
     known ??= new Set()
@@ -235,7 +236,7 @@ function nameOf({ kind, about }: Alert): string {
 
 const LONGEST_ALERT_MS = 30_000
 
-/** A source may stop counting here, so a depth of this many means this many or more. */
+/** A source may stop counting here, so a depth of this number means this many or more. */
 const COUNTED = 100_000
 
 function inWords(ms: number): string {

@@ -12,9 +12,19 @@ import type {
   Resolution,
   RetryingFilter,
 } from '@oncekey/core'
-import { OptionsError } from '@oncekey/core'
+import { LETTERS_LOOKED_AT, namesLetters, OptionsError } from '@oncekey/core'
 import { redrive, redrivesOf } from './redrive.ts'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
+
+export interface DeadLetterPreview {
+  readonly matched: number
+  /**
+   * False where there are more dead letters than a preview looks at (`LETTERS_LOOKED_AT`): those
+   * behind them may match, too, and the redrive takes them.
+   */
+  readonly isWhole: boolean
+  readonly sample: DeadLetterPage['items']
+}
 
 /** What an operator can see of dead letters and do about them. */
 export interface DeadLetters {
@@ -28,25 +38,24 @@ export interface DeadLetters {
     filter?: RetryingFilter,
     page?: { readonly limit?: number; readonly after?: string },
   ): Promise<DeadLetterPage>
-  /** One dead letter with its event and every attempt: when, how long, which error. */
+  /** One dead letter, with its event and, for every attempt, its time, duration and error. */
   get(id: string): Promise<DeadLetterDetail | undefined>
-  /** Counts what a redrive with the same filter would take, with a sample. */
-  preview(
-    filter: DeadLetterFilter,
-  ): Promise<{ readonly matched: number; readonly sample: DeadLetterPage['items'] }>
+  /** Counts what a redrive with the same filter would take, and returns some of it as a sample. */
+  preview(filter: DeadLetterFilter): Promise<DeadLetterPreview>
   /**
-   * Puts dead letters back, oldest first, under the event ids they had: {@link startRedrive}, and
-   * then waits for the end. If this process dies, the relay, worker or runner of the source
-   * continues the redrive. Throws `OptionsError` for a filter on `retired` ones, and where the
+   * Puts dead letters back, oldest first, under their old event ids. It calls {@link startRedrive}
+   * and waits for the end. If this process dies, the relay, worker or runner of the source
+   * continues the redrive. Throws `OptionsError` for a filter on `retired` letters, and if the
    * source keeps no redrives.
    */
   redrive(filter: DeadLetterFilter, options?: RedriveOptions): Promise<RedriveResult>
   /**
-   * Puts a redrive on record and returns its id. Whoever works the source carries it: a relay, a
-   * webhook worker, a saga runner. Throws `OptionsError` where the source keeps none.
+   * Puts a redrive on record and returns its id. It is carried out by what works the source: a
+   * relay, a webhook worker or a saga runner. Throws `OptionsError` if the source keeps no
+   * redrives.
    */
   startRedrive(filter: DeadLetterFilter, options?: RedriveStart & ActedBy): Promise<string>
-  /** Redrives on record, to watch and to cancel; `undefined` where the source keeps none. */
+  /** The redrives on record, for listing and cancelling; `undefined` if the source keeps none. */
   readonly redrives: Omit<Redrives, 'start' | 'carry'> | undefined
   /**
    * Marks dead letters as never to be delivered. The note says why; an {@link Act} also says who,
@@ -54,9 +63,10 @@ export interface DeadLetters {
    */
   discard(ids: readonly string[], note: string | Act): Promise<readonly Resolution[]>
   /**
-   * Redrives one dead letter with other data, as JSON text, under a new event id. Both letters name
-   * each other, and the audit trail has the differences. Throws `event-invalid`, and `OptionsError`
-   * where the source cannot do it: a saga's input cannot be exchanged under it.
+   * Redrives one dead letter with other data, as JSON text, under a new event id. The old and the
+   * new delivery name each other, and the audit entry contains the differences. Throws
+   * `event-invalid`. Throws `OptionsError` if the source cannot do it: the input of a running saga
+   * cannot be exchanged.
    */
   editAndRedrive(id: string, data: string, by?: ActedBy): Promise<Replaced>
   stats(): Promise<DeadLetterStats>
@@ -78,11 +88,12 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     retrying: (filter = {}, page = {}) => source.listRetrying(filter, { limit: 100, ...page }),
     get: (id) => source.get(id),
     async preview(filter) {
-      const [matched, { items }] = await Promise.all([
+      const [matched, { items }, { depth }] = await Promise.all([
         source.count(filter),
         source.list(filter, { limit: 10 }),
+        source.stats(),
       ])
-      return { matched, sample: items }
+      return { matched, isWhole: namesLetters(filter) || depth <= LETTERS_LOOKED_AT, sample: items }
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
     async startRedrive(filter, { actor, note, ...pace } = {}) {

@@ -3,9 +3,9 @@ import type { ActedBy, Redriven } from '@oncekey/core'
 export interface RedriveOptions extends ActedBy {
   /** Only counts what would be redriven. @default false */
   readonly preview?: boolean
-  /** How many are redriven per second. @default 50 */
+  /** How many dead letters are put back per second. @default 50 */
   readonly ratePerSecond?: number
-  /** The most to redrive. @default all that match */
+  /** The most dead letters to put back. @default all that match */
   readonly limit?: number
   /** Cancels the redrive. */
   readonly signal?: AbortSignal

@@ -11,7 +11,7 @@ import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 
 /**
  * Starts a redrive on record, carries it out together with the relay, worker or runner of the
- * source, and waits for its end. If this process dies, the redrive continues.
+ * source, and waits for its end. If this process dies, the others continue the redrive.
  */
 export async function redrive(
   source: DeadLetterSource,
@@ -60,7 +60,7 @@ export function redrivesOf(source: DeadLetterSource, verb: string): Redrives {
   )
 }
 
-/** Adds what was taken since `after`, and returns where to go on. */
+/** Adds the letters that portions took since `after`, and returns where the next call continues. */
 async function collect(
   redrives: Redrives,
   id: string,
@@ -80,8 +80,8 @@ async function collect(
 }
 
 /**
- * For a redrive of given ids, adds the ids that were neither redriven nor refused, each with the
- * reason.
+ * For a redrive of given ids: adds the ids that were neither redriven nor refused so far, each with
+ * the reason.
  */
 async function leftOf(
   source: DeadLetterSource,

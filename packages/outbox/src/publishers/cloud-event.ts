@@ -1,12 +1,12 @@
 import type { DeliveredEvent } from '../consumer/delivered-event.ts'
 
-/** Name and value of each attribute of a CloudEvents 1.0 message. */
+/** The attributes of a CloudEvents 1.0 message, each with its name and value. */
 export type CloudEventAttributes = readonly (readonly [name: string, value: string])[]
 
 /**
- * The event's attributes, for a broker's binary mode, in which the data is the body exactly as it
- * was written. Extensions are `partitionkey` (the ordering key) and, where the event has them,
- * `traceparent` and `tracestate`.
+ * The event's attributes, for a broker's binary mode, in which the body is the data exactly as it
+ * was written. Extension attributes are `partitionkey` (the ordering key) and, if the event has
+ * them, `traceparent` and `tracestate`.
  */
 export function cloudEventAttributes(event: DeliveredEvent): CloudEventAttributes {
   const { headers, subject } = event
@@ -30,8 +30,9 @@ export function cloudEventAttributes(event: DeliveredEvent): CloudEventAttribute
 export const DATA_CONTENT_TYPE = 'application/json'
 
 /**
- * The event's own headers under their own names, tracing included. Names that are attributes or
- * mean something to the broker (`taken`) are dropped, so that an event cannot steer the broker.
+ * The event's own headers under their own names, those for tracing included. A name that is an
+ * attribute or has a meaning for the broker (`taken`) is dropped, so that an event cannot control
+ * the broker.
  */
 export function ownHeaders(event: DeliveredEvent, taken: RegExp): [name: string, value: string][] {
   return Object.entries(event.headers).filter(([name]) => !taken.test(name))

@@ -2,9 +2,9 @@ import type { DeliveredEvent } from '../consumer/delivered-event.ts'
 import { PermanentError } from '../consumer/permanent-error.ts'
 
 /**
- * The destination of an event: a fixed name, or what the app's function returns for the event. If
- * that function throws, the error becomes a `PermanentError`: it would throw again for the same
- * event, and the failure says nothing about the broker.
+ * The destination of an event: a fixed name, or the result of the app's function for the event. If
+ * that function throws, the error becomes a `PermanentError`, because the function would throw
+ * again for the same event, and because the failure says nothing about the broker.
  */
 export function destinationFrom(
   option: string,
@@ -14,7 +14,8 @@ export function destinationFrom(
   if (typeof destination === 'string') return destination
   try {
     const name: unknown = destination(event)
-    // The caller refuses a promise. Without this `catch`, one that rejects would end the process.
+    // The caller refuses a promise. Without this `catch`, a promise that rejects would end the
+    // process.
     if (name instanceof Promise) name.catch(() => {})
     return name
   } catch (cause) {

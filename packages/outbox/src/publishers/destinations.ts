@@ -11,41 +11,45 @@ import { PostponedError } from '../consumer/postponed-error.ts'
  *    ^                 └─success─┐                                                │
  *    └───────────────────────────┴────────────────────success─────────────────────┘
  *
- * If the broker itself reports that the destination failed, the destination is apart from the first
- * failure on, provided that another one has succeeded lately; if it is missing, always. It stays
- * apart for as long as others succeed. When none does, its events wait for the broker like all
- * others.
+ * A destination is "apart" if it fails while others work. If the broker itself reports that the
+ * destination failed, the destination is apart from its first failure on, provided that another
+ * destination has succeeded in the last 5 seconds; if the broker reports that it is missing, it is
+ * apart in any case. It stays apart for as long as other destinations succeed. When none does, its
+ * events wait for the broker like all others.
  */
 export interface Destinations {
   /**
-   * Begins a send and returns how many sends had succeeded by then; pass it to `failed`. Throws
-   * {@link PostponedError} if it is too early to try this destination again. A probe of the whole
-   * broker is never too early.
+   * Begins a send. Returns how many sends had succeeded by then, which the caller passes to
+   * `failed`. Throws {@link PostponedError} if it is too early to try this destination again,
+   * unless the send is a probe of the whole broker.
    */
   begin(to: string, isProbe: boolean): number
   succeeded(to: string): void
   /**
-   * The broker refused the event itself, which says nothing about the destination: it may be tried
-   * at once.
+   * Call it if the broker refused the event itself. That says nothing about the destination, which
+   * may be tried again at once.
    */
   refused(to: string): void
   /**
-   * Counts a failed send. Returns whether the destination is apart by now; if not, the failure is
-   * taken for the broker's. `reported` is what the broker itself said about the destination, if
-   * anything.
+   * Counts a failed send. Returns whether the destination is apart then; if it is not, the failure
+   * counts as one of the broker. `reported` is what the broker itself said about the destination,
+   * if anything.
    */
   failed(to: string, error: unknown, begunAt: number, reported?: DestinationFailure): boolean
-  /** Whether the last send to it failed. */
+  /** Whether the last send to this destination failed. */
   isInDoubt(to: string): boolean
   /** Whether anything was ever sent to another destination. */
   isOneOfMany(to: string): boolean
-  /** The error for an event that is put off instead of waiting; `cause` is the broker's failure. */
+  /**
+   * Makes the error for an event that is put off because its destination is apart or because other
+   * events should be tried first; `cause` is the broker's failure.
+   */
   putOff(to: string, cause: unknown): PostponedError
 }
 
 /**
- * What the broker reports about a destination. `missing`: it does not exist, or nobody takes from
- * it. `refused`: it takes nothing now.
+ * What the broker reports about a destination. `missing`: it does not exist, or nobody takes what
+ * is sent to it. `refused`: it accepts nothing at present.
  */
 export type DestinationFailure = 'missing' | 'refused'
 
@@ -60,7 +64,7 @@ export function destinations(of: {
   const first = new Set<string>()
   let successes = 0
   let newest: Success = { to: undefined, number: 0, at: Number.NEGATIVE_INFINITY }
-  /** The newest success of any other destination. */
+  /** The newest success of a destination other than the one of `newest`. */
   let newestElsewhere: Success = newest
 
   return {
@@ -90,7 +94,7 @@ export function destinations(of: {
     failed(to, error, begunAt, reported) {
       const state = failing.get(to) ?? added(to, begunAt)
       state.isMissing = reported === 'missing'
-      // This send began before the last failure, which already counts.
+      // This send began before the last failure, which has been counted already.
       if (isApart(to, state) && !state.isTrying) return true
       state.isApart ||=
         reported === undefined
@@ -114,7 +118,7 @@ export function destinations(of: {
 
   /**
    * A destination counts as apart only while others succeed. If none does, the broker may be down,
-   * and the event waits for that instead.
+   * and the event waits for the broker.
    */
   function isApart(to: string, state: Failing): boolean {
     return state.isMissing || (state.isApart && isOtherTaking(to))
@@ -140,7 +144,10 @@ export function destinations(of: {
     return elsewhereThan(to).number > since
   }
 
-  /** Spaces out the events that are put off, so that they do not come back all at once. */
+  /**
+   * Makes an error with a wait. Events that are put off get different waits, so that they do not
+   * come back all at once.
+   */
   function postponed(to: string, state: Failing): PostponedError {
     const now = performance.now()
     state.nextAt = Math.min(
@@ -173,15 +180,15 @@ interface Failing {
   error: unknown
   /** Failures in a row. */
   failures: number
-  /** The number of successes, of all destinations, before its last failure. */
+  /** How many sends to all destinations had succeeded before this one's last failure. */
   failedAt: number
   isApart: boolean
   /** The broker reported that the destination does not exist. */
   isMissing: boolean
-  /** While apart: one send to it is under way. */
+  /** While it is apart: whether a send to it is under way. */
   isTrying: boolean
   tryAt: number
-  /** When the last event that was put off comes back. */
+  /** When the event that was put off last will come back. */
   nextAt: number
 }
 
@@ -191,15 +198,15 @@ interface Success {
   readonly at: number
 }
 
-/** How long one destination's success proves that the broker is up. Milliseconds. */
+/** For how long the success of one destination shows that the broker is up. Milliseconds. */
 const LATELY_MS = 5_000
 
 /**
- * The longest wait before the next try. Events that are put off come back only after it, though the
- * destination may recover long before.
+ * The longest wait before the next try. It is short because events that were put off come back only
+ * after it, even if the destination recovers long before.
  */
 const LONGEST_WAIT_MS = 5_000
 const APART_MS = 10
 const LONGEST_DELAY_MS = 60_000
-/** A bound, because there may be any number of names, such as a subject for each order. */
+/** A limit, because there may be any number of names, such as a subject for each order. */
 const MOST_FAILING = 1_000

@@ -6,8 +6,8 @@ export interface KafkaMessage {
 }
 
 /**
- * The part of a `Producer` of `@platformatic/kafka` that is used. Another client fits behind
- * `send`.
+ * The part of a `Producer` of `@platformatic/kafka` that is used. Another Kafka client can be used
+ * through an object with such a `send`.
  */
 export interface KafkaProducer {
   /** Resolves when all in-sync replicas have all of the messages. */
@@ -17,7 +17,7 @@ export interface KafkaProducer {
     acks: -1
     idempotent: false
   }): Promise<unknown>
-  /** A producer that has this one is one of `kafkajs`. */
+  /** Never present: a producer with this method is one of `kafkajs`. */
   sendBatch?: undefined
 }
 
@@ -28,20 +28,24 @@ export interface KafkaJsProducer {
     acks: -1
     messages: { key: Buffer; value: Buffer; headers: Record<string, Buffer> }[]
   }): Promise<unknown>
-  /** Tells it from a producer of `@platformatic/kafka`, whose `send` takes other options. */
+  /**
+   * Present only in `kafkajs`: by it, the producer is told from one of `@platformatic/kafka`, whose
+   * `send` takes other options.
+   */
   sendBatch(batch: never): Promise<unknown>
 }
 
 /** Sends messages of one topic in one request; rejects with the client's error. */
 export type KafkaSend = (topic: string, messages: KafkaMessage[]) => Promise<unknown>
 
-/** How this client sends; `undefined` for what is no producer. */
+/** The function that sends with this client; `undefined` if the value is not a producer. */
 export function kafkaSend(producer: unknown): KafkaSend | undefined {
   const { send, sendBatch } = (producer ?? {}) as Partial<KafkaJsProducer>
   if (typeof send !== 'function') return undefined
   if (typeof sendBatch === 'function') return kafkaJsSend(producer as KafkaJsProducer)
-  // Not idempotent: this client numbers a batch after the answer, so when an answer is lost the
-  // next batch gets the same number, and the broker drops it as a duplicate.
+  // Not idempotent, because of how this client numbers batches: it assigns a number only after the
+  // reply. If a reply is lost, the next batch gets the same number, and the broker drops it as a
+  // duplicate.
   return (_, messages) =>
     (producer as KafkaProducer).send({ messages, acks: -1, idempotent: false })
 }

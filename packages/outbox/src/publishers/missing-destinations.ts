@@ -3,11 +3,15 @@ import { MissingDestinationError } from './missing-destination-error.ts'
 
 /**
  * Remembers since when a destination has been missing. It may be created a minute later, so its
- * events are retried like any others for `missingForMs`, counted by this process and from zero
- * again when it restarts. After that they become dead letters at once, until one gets through.
+ * events are retried like any others for `missingForMs`. That time is counted by this process, and
+ * from zero again when the process restarts. After it, the destination's events become dead letters
+ * at once, until one gets through.
  */
 export interface MissingDestinations {
-  /** Runs `send`. Once `to` has been missing for too long, its error becomes a `PermanentError`. */
+  /**
+   * Runs `send`. If `to` has been missing for too long, an error of `send` becomes a
+   * `PermanentError`.
+   */
   watch(to: string, send: () => Promise<unknown>): Promise<void>
 }
 
@@ -42,5 +46,5 @@ export function missingDestinations(missingForMs: number): MissingDestinations {
   }
 }
 
-/** A bound, because there may be any number of names, such as a subject for each order. */
+/** A limit, because there may be any number of names, such as a subject for each order. */
 const MOST_MISSING = 10_000

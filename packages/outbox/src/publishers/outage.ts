@@ -6,8 +6,8 @@ import { type DestinationFailure, destinations } from './destinations.ts'
 export interface OutageGate {
   /**
    * Runs `send` at once, or when its turn comes. Rejects with the error of `send`, with the
-   * signal's reason, with an error after `waitMs`, or with a `PostponedError` if this destination
-   * has failed and others have not.
+   * signal's reason, or with an error after `waitMs`. Rejects with a `PostponedError` if this
+   * destination has failed and others have not.
    */
   pass(to: string, signal: AbortSignal, send: () => Promise<unknown>): Promise<void>
 }
@@ -15,44 +15,46 @@ export interface OutageGate {
 export interface OutageOptions {
   /** The publisher's name, for errors. */
   readonly name: string
-  /** The wait between two probes, from the number of failed probes; 5 s at most. */
+  /** The wait before the next probe, by the number of failed probes; at most 5 s. */
   readonly backoff: Backoff
   /** How long a send waits for its turn before it fails. Milliseconds. */
   readonly waitMs: number
-  /** Whether a failure concerns one event and says nothing about the broker. */
+  /** Whether a failure is about one event only and says nothing about the broker. */
   readonly isPermanent: (error: unknown) => boolean
   /**
-   * What a failure says about its destination alone, or `undefined` if it says nothing about it.
+   * The failure of the destination that this error shows; `undefined` if it is not about the
+   * destination.
    */
   readonly destinationFailureOf: (error: unknown) => DestinationFailure | undefined
   /**
-   * How many sends may be under way or wait at once: waiting sends keep others from being started.
-   * Infinity if there is only one destination.
+   * How many sends may be under way or waiting at once; while that many wait, the relay starts no
+   * others. Infinity if there is only one destination.
    */
   readonly concurrencyLimit: number
 }
 
 /**
- * A broker that is down would fail every event as fast as the log can be read, and a client would
- * buffer what it could not send. So after a failure one send at a time probes the broker, with
- * waits between probes. The others queue, and leave together, in order, when a probe succeeds.
+ * While a broker is down, every event would fail, as fast as the log can be read, and a client
+ * would buffer what it cannot send. So after a failure only one send at a time is tried, as a
+ * probe, with waits between probes. The others queue. When a probe succeeds, they are all sent, in
+ * order.
  *
  *     up ──a failure──> down: wait ──> one probes ──failure──> longer wait
  *      ^                                  └─success: all go─┐
  *      └────────────────────────────────────────────────────┘
  *
- * If the broker answers about one destination that is apart, it is up: that ends an outage as a
- * success does.
+ * If the broker replies with a failure of one destination that is apart, the broker is up, and the
+ * outage ends as after a success.
  *
- * The probe is the newest send to a destination that has not failed yet, if there is one: it shows
- * whether the broker is down or only one destination. A destination that is apart holds up no
- * other: see `destinations.ts`. The first such probe goes at once.
+ * If there is a send to a destination that has not failed yet, the newest such send is the probe:
+ * it shows whether the broker is down or only one destination. The first such probe is sent at
+ * once. A destination that is apart holds up no other: see `destinations.ts`.
  *
  * When the waiting sends reach the concurrency limit, the relay starts none of the events behind
- * them. The gate then puts the waiting sends off, to see what comes next. It does so after each
- * failure at first. Once so many were put off that the broker seems to be down, it does so only
- * after the fourth failure, the eighth, and so on. If all wait for the same destination, they are
- * always put off.
+ * them. The gate then puts the waiting sends off, so that the relay starts the next events, which
+ * may be for other destinations. At first it does so after each failure. Once so many sends were
+ * put off that the broker seems to be down, it does so only after the fourth failure, the eighth,
+ * and so on. If all wait for the same destination, they are always put off.
  */
 export function outageGate(options: OutageOptions): OutageGate {
   const { name, backoff, waitMs, isPermanent, destinationFailureOf, concurrencyLimit } = options
@@ -78,7 +80,8 @@ export function outageGate(options: OutageOptions): OutageGate {
     const isProbe = outage === undefined ? false : await turn(outage, to, signal)
     const begunAt = known.begin(to, isProbe)
     try {
-      // A client may never answer, so the wait also ends when the attempt's signal aborts.
+      // A client may never settle its promise, so the wait also ends when the attempt's signal
+      // aborts.
       await Promise.race([send().then(() => end(to)), aborted(signal)])
     } catch (error) {
       if (isPermanent(error)) {
@@ -153,7 +156,7 @@ export function outageGate(options: OutageOptions): OutageGate {
     const otherWaitMs = outage.failures === 1 ? 0 : Math.min(backoff(1), LONGEST_WAIT_MS)
     outage.tryOthersAt = performance.now() + otherWaitMs
     schedule()
-    // Ever more rarely: with the broker down, each round files more of the log as failed
+    // Done ever more rarely: while the broker is down, each round files more of the log as failed
     // deliveries.
     const isFew = outage.putOff < ROUNDS * concurrencyLimit
     if (isFew || isAllForOneInDoubt() || Number.isInteger(Math.log2(outage.failures))) makeRoom()
@@ -231,12 +234,12 @@ interface Outage {
   error: unknown
   /** Failures in a row. */
   failures: number
-  /** How many sends were put off so far to start the events behind them. */
+  /** How many sends were put off so far, so that the events behind them could start. */
   putOff: number
-  /** A probe is under way. */
+  /** Whether a probe is under way. */
   probing: boolean
   tryAt: number
-  /** When to probe a destination that has not failed. */
+  /** When a destination that has not failed may be probed. */
   tryOthersAt: number
   timer: Later | undefined
 }

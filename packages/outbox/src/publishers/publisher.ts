@@ -17,37 +17,39 @@ export interface PublisherSettings extends ConsumerSettings {
   /** How many events may be sent and not yet confirmed, in each relay. @default 100 */
   readonly concurrency?: number
   /**
-   * How many attempts an event gets before it is a dead letter. Events that retrying cannot help
-   * are dead at once, so this decides how long a broker may be down. @default 10_000 (days)
+   * How many attempts an event gets before it is a dead letter. If retrying cannot help an event,
+   * it is dead at once, so this number decides for how long a broker may be down. @default 10_000
+   * (days)
    */
   readonly maxAttempts?: number
   /** How long to wait before the next attempt. @default backoff({ capMs: 30_000 }) */
   readonly backoff?: Backoff
 }
 
-/** The options of publishers whose broker says when a destination does not exist. */
+/** Options of publishers whose broker reports that a destination does not exist. */
 export interface MissingSettings {
   /**
    * How long to wait for a destination that the broker does not know. Its events are retried for
-   * that long, by the clock of the process, and are dead at once after that. Milliseconds. @default
-   * 600_000 (10 minutes)
+   * that long, measured by the process, and are dead letters at once after that. Milliseconds.
+   * @default 600_000 (10 minutes)
    */
   readonly missingForMs?: number
 }
 
 export interface Publishing {
   /**
-   * Builds the message for an event with the app's functions. An error it throws concerns this
-   * event and says nothing about the broker, which has not been contacted.
+   * Builds the message for an event with the app's functions. An error that it throws is about this
+   * event only, because the broker has not been contacted.
    */
   readonly prepare: (event: DeliveredEvent) => Prepared
-  /** Whether the options send all events to one destination. */
+  /** Whether, by the options, all events have the same destination. */
   readonly isForOne: boolean
   /** Whether retrying cannot help with this failure. */
   readonly isPermanent: (error: unknown) => boolean
   /**
-   * Whether this failure is the broker's answer about this one destination, which means that the
-   * broker is up. False if that is not known. `MissingDestinationError` always counts as one.
+   * Whether this failure is the broker's reply about this one destination, which shows that the
+   * broker is up. False if that is not known. `MissingDestinationError` always counts as such a
+   * reply.
    */
   readonly isOfDestination: (error: unknown) => boolean
   /**
@@ -89,7 +91,7 @@ export function publisher<Tx>(
   const gate: OutageGate = outageGate({
     name: made.name,
     backoff: (failures) => delayAfter(made, failures),
-    // Below the attempt's timeout, so that the broker's error is recorded and not the timeout.
+    // Below the attempt's timeout, so that the broker's error is recorded instead of the timeout.
     waitMs: Math.ceil(made.attemptTimeoutMs * 0.9),
     isPermanent: either.isPermanent,
     destinationFailureOf: (error) => {

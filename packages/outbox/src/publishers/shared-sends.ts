@@ -12,25 +12,26 @@ export interface SharedSendOptions<Message> {
 }
 
 /**
- * Sends messages for one destination together, one request at a time: messages that come in during
- * a request go with the next one, in order. Destinations do not share requests: if one was refused,
- * the messages of the others would be refused with it and sent again. When a request with several
- * messages fails permanently, they are sent one by one, so that each gets its own outcome.
+ * Sends messages for one destination together, one request at a time: messages that arrive during a
+ * request are sent in the next one, in order. Destinations do not share requests, because if one
+ * destination was refused, the messages for the others would be refused too and sent again. When a
+ * request with several messages fails permanently, they are sent one by one, so that each gets its
+ * own outcome.
  *
- * A request without an answer is abandoned when the time of its last message is up, and the next
- * one goes, because a client may lose an answer for good. A message is not sent once its own time
- * is up.
+ * A client may lose a reply for good. So a request without a reply is abandoned when the time of
+ * its last message is up, and the next request is sent. A message is not sent once its own time is
+ * up.
  */
 export function sharedSends<Message>({
   batchSize,
   send,
   isPermanent,
 }: SharedSendOptions<Message>): (to: string, message: Message, timeoutMs: number) => Promise<void> {
-  /** For each destination with a request under way: the messages of its next request. */
+  /** The messages of the next request, for each destination that has a request under way. */
   const queues = new Map<string, Entry<Message>[]>()
 
   async function run(to: string, queue: Entry<Message>[]): Promise<void> {
-    // Collects the messages of this turn of the event loop.
+    // Waits so that all messages of this turn of the event loop are collected.
     await undefined
     while (queue.length > 0) await sendTogether(to, queue.splice(0, batchSize))
     queues.delete(to)
@@ -92,7 +93,7 @@ function unanswered(afterMs: number): { readonly rejection: Promise<never>; canc
 
 interface Entry<Message> {
   readonly message: Message
-  /** When its time is up, by `performance.now()`. */
+  /** When the message's time is up, by `performance.now()`. */
   readonly until: number
   readonly resolve: () => void
   readonly reject: (error: unknown) => void

@@ -12,8 +12,7 @@ import { takeDue } from './taking-due.ts'
 import { write, writeAll, writeLoop } from './writing.ts'
 
 /**
- * Runs one consumer in one relay. The diagrams show the states that it moves slots, events and
- * deliveries through.
+ * Runs one consumer in one relay. The diagrams show the states of slots, events and deliveries.
  *
  * A slot, as this relay sees it:
  *
@@ -34,20 +33,20 @@ import { write, writeAll, writeLoop } from './writing.ts'
  *       ├─────────────────────────────────────────────┼──────────────────────────────────┘
  *       └── the process died: started, not ended ─────┘   permanent, exhausted, poison
  *
- * Three loops do this. One reads events and starts them; one writes, one write at a time, so that
- * rows are never locked in two orders; one renews the leases, which no slow write may hold up.
- * Reading continues from the last position read, not from the cursor: a slow event holds up the
- * cursor of its slot, and nothing else.
+ * Three loops do this. The first reads events and starts them. The second writes, one write at a
+ * time, so that rows are never locked in two orders. The third renews the leases, so that no slow
+ * write delays them. Reading continues from the last position read, not from the cursor, so a slow
+ * event holds up the cursor of its slot and nothing else.
  */
 export interface ConsumerRunner {
   /** Runs one round to its end and returns how many events were handled. */
   round(): Promise<number>
   start(): void
-  /** Reads at once: there may be new events. */
+  /** Makes the runner read at once, because there may be new events. */
   wake(): void
-  /** Takes up deliveries that are due at once: some may have been redriven. */
+  /** Makes the runner look for due deliveries at once, because some may have been redriven. */
   retry(): void
-  /** Starts nothing more, or goes on. */
+  /** Pauses or resumes: while paused, nothing is started. */
   pause(isPaused: boolean): void
   stop(timeoutMs: number): Promise<void>
 }
@@ -56,7 +55,7 @@ export function consumerRunner<Tx>(of: {
   readonly relay: string
   readonly options: ResolvedRelayOptions<Tx>
   readonly consumer: Consumer<Tx>
-  /** Shared by all consumers of the relay. */
+  /** The order of suspects, shared by all consumers of the relay. */
   readonly turns: SuspectTurns
 }): ConsumerRunner {
   const { relay, options, consumer, turns } = of
@@ -96,7 +95,8 @@ export function consumerRunner<Tx>(of: {
     start() {
       state.running = true
       state.stopping = false
-      // The loops of an earlier stop() may still be waiting for a database that does not answer.
+      // The loops that an earlier stop() ended may still be waiting for a database that does not
+      // reply.
       loops = loops.then(() => {
         const renewing = leaseLoop(state, () => state.running)
         return Promise.all([readLoop(state), writeLoop(state), renewing])
@@ -156,10 +156,10 @@ function ended<Tx>(state: RunnerState<Tx>, item: Item, end: ItemEnd | undefined)
     })
   }
   state.unwritten += 1
-  // Writes at once when a quarter of maxInFlight has ended, before reading runs out of room.
-  // Otherwise everything that ends within advanceEveryMs shares one write.
+  // If a quarter of maxInFlight has ended, writes at once, so that reading does not run out of
+  // room. Otherwise all items that end within advanceEveryMs share one write.
   if (state.unwritten === Math.ceil(state.options.maxInFlight / 4)) state.writeAt = 0
-  // A failed event keeps its bytes until it is on file.
+  // A failed event stays in memory until it is on file.
   else if (end !== undefined && state.inFlightBytes >= state.options.maxInFlightBytes)
     state.writeAt = 0
   // The next delivery of its ordering key waits until this outcome is on record.
@@ -174,13 +174,16 @@ function isOver({ left, isBroken }: KeySequence): boolean {
   return left === 0 || isBroken
 }
 
-/** The delivery was not tried and stays on file unchanged: no start of it was counted. */
+/**
+ * Drops a delivery that was not tried. It stays on file unchanged, because no start of it was
+ * counted.
+ */
 function dropped<Tx>(state: RunnerState<Tx>, item: Item): void {
   if (item.kind !== 'due' || !state.underWay.delete(item.due.id)) return
   item.slot.retrying -= 1
 }
 
-/** Waits until all items have ended, however long that takes, and meanwhile writes. */
+/** Waits until all items have ended, however long that takes, and writes meanwhile. */
 async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
   const idle = state.dispatch.idle()
   const everyMs = state.options.leaseMs / 3
@@ -195,9 +198,9 @@ async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
 }
 
 /**
- * Waits up to `timeoutMs` for attempts to end and aborts the rest. The next holder of the slot
- * delivers those again, together with the events that were never started. An aborted delivery is
- * given back with its start uncounted, because no process died of it.
+ * Waits up to `timeoutMs` for attempts to end, and aborts the rest. The next holder of the slot
+ * delivers those again, together with the events that were never started. The counted start of an
+ * aborted delivery is taken back, because no process died of it.
  */
 async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
   const { consumer, dispatch, log, relay, slots } = state
@@ -216,7 +219,7 @@ async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<vo
       report(state, 'advance', error)
     }
   })()
-  // Does not wait for a database that does not answer: the leases run out by themselves.
+  // Does not wait for a database that does not reply: the leases end by themselves.
   const closed = await endsWithin(closing, Math.max(timeoutMs, CLOSING_MS))
   if (!closed) report(state, 'advance', new Error('The log did not answer when the relay stopped.'))
   for (const slot of [...slots.values()]) lose(state, slot)
@@ -227,16 +230,19 @@ async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<vo
 function giveBack<Tx>(state: RunnerState<Tx>): void {
   for (const due of state.underWay.values()) {
     const slot = state.slots.get(due.event.slot)
-    // Only the first delivery of a sequence had its start counted, so only that one is given back
-    // with its start uncounted.
+    // Only the first delivery of a sequence had its start counted, so only the first one's start is
+    // taken back.
     if (slot === undefined || due.starts <= due.attempts) continue
     state.ended.push({ slot, due, verdict: { kind: 'retrying', delayMs: 0 }, attempt: null })
   }
   state.underWay.clear()
 }
 
-/** How long an unsure key waits at most during a round, where no loop writes. Milliseconds. */
+/**
+ * The longest wait of an unsure key (see `held-keys.ts`) during a round, where no loop writes.
+ * Milliseconds.
+ */
 const SURE_AFTER_MS = 20
 
-/** The least time that a stopping relay allows for its last writes. Milliseconds. */
+/** The least time that a stopping relay gives its last writes. Milliseconds. */
 const CLOSING_MS = 500

@@ -21,7 +21,7 @@ export interface Dispatcher {
   add(items: readonly Item[]): void
   /** Starts as many queued items as may run now. */
   pump(): void
-  /** How many items were added and have not ended. */
+  /** How many items were added and have not ended yet. */
   pending(): number
   /** Resolves when no item is queued or under way. */
   idle(): Promise<void>
@@ -30,7 +30,8 @@ export interface Dispatcher {
   /** Drops what is queued. */
   clear(): void
   /**
-   * Ordered consumers: the log has confirmed what is on file for this key, so its next item may go.
+   * For ordered consumers: tells that the log has confirmed how many deliveries of this key are on
+   * file, so the key's next item may start.
    */
   sure(orderingKey: string): void
 }
@@ -38,20 +39,18 @@ export interface Dispatcher {
 export interface DispatcherOptions<Tx> {
   readonly log: EventLog<Tx>
   readonly consumer: Consumer<Tx>
-  /** Whether items may be started: the lease has not run out. */
+  /** Whether items may be started: false once the lease has ended. */
   readonly mayStart: () => boolean
   /** Called once for every item that ended; `end` is `undefined` for success. */
   readonly ended: (item: Item, end: ItemEnd | undefined) => void
-  /**
-   * Ordered consumers: the item was not tried, because an earlier one of its key will be retried.
-   */
+  /** For ordered consumers: the item was not tried, because an earlier one will be retried. */
   readonly dropped: (item: Item) => void
   /**
-   * Ordered consumers: by the relay's own count nothing is on file for this key any more, and the
-   * log must confirm that. The key waits until `sure` is called.
+   * For ordered consumers: called when, by the relay's own count, no delivery of this key is on
+   * file any longer, which the log must confirm. The key waits until `sure` is called.
    */
   readonly unsure: (slot: Slot, orderingKey: string) => void
-  /** Runs a suspect when its turn comes: calls `run`, or `giveUp` without running it. */
+  /** Called for a suspect. When the suspect's turn comes, it calls `run`, or `giveUp` instead. */
   readonly suspected: (
     item: Item,
     run: () => Promise<void>,
@@ -68,14 +67,12 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   let running = 0
   let pumping = false
   const attempts = new Set<Attempt>()
-  /** Ordered consumers: keys with an item under way, and the items that wait behind it. */
+  /** For ordered consumers: keys with an item under way, and the items that wait behind it. */
   const busyKeys = new Map<string, Item[]>()
   let waitingForKeys = 0
-  /** Ordered consumers: keys with nothing under way that wait for `sure`. */
+  /** For ordered consumers: keys with nothing under way that wait for `sure`. */
   const unsure = new Set<string>()
-  /**
-   * Ordered consumers: items that are next for their key. They are already marked in `busyKeys`.
-   */
+  /** For ordered consumers: items that are the next of their key, already in `busyKeys`. */
   let turns: Item[] = []
   let whenIdle: (() => void)[] = []
 
@@ -114,7 +111,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   }
 
   function pump(): void {
-    // A synchronous consumer ends inside the loop and calls pump() again; the loop below continues.
+    // The item of a synchronous consumer ends inside the loop below, which calls pump() again.
     if (pumping) return
     pumping = true
     try {
@@ -139,7 +136,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     }
   }
 
-  /** Ordered consumers: an item waits while another of its key is under way or on file. */
+  /** For ordered consumers: an item waits while another one of its key is under way or on file. */
   function mayRun(item: Item): boolean {
     if (!consumer.ordered) return true
     if (isLeftOver(item)) {
@@ -161,7 +158,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     return true
   }
 
-  /** The item and as many queued events as fit in its batch. */
+  /** The item, and as many queued events as fit into its batch. */
   function batchWith(item: Item): Item[] {
     const items = [item]
     while (items.length < batchSize && item.kind === 'entry') {
@@ -205,7 +202,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     if (!over) attempts.add(attempt)
   }
 
-  /** Retries a failed batch at once, one event at a time and in order: most of it may be good. */
+  /** Retries a failed batch at once, one event at a time, because most of them may succeed. */
   function oneByOne(items: readonly Item[]): void {
     running += 1
     const rest = [...items]
@@ -260,8 +257,8 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     if (outcome.kind === 'done') conclude(item, undefined)
     else {
       const { error } = outcome
-      // A postponed delivery was not tried. Its reason was recorded the first time and is not
-      // repeated.
+      // A postponed delivery was not tried. Its reason was recorded when it was first postponed,
+      // and is not recorded again.
       const isAlreadyRecorded = item.kind === 'due' && isPostponed(error)
       const attempt = isAlreadyRecorded
         ? null

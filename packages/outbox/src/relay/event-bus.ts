@@ -9,7 +9,7 @@ import { createRelay, type Relay } from './relay.ts'
 import type { RelayOptions } from './relay-options.ts'
 
 export interface EventBusOptions<Tx> extends Omit<RelayOptions<Tx>, 'consumers'> {
-  /** CloudEvents `source` of what is published here. @default '/' */
+  /** The CloudEvents `source` of events published here. @default '/' */
   readonly eventSource?: string
 }
 
@@ -27,7 +27,8 @@ export interface EventBus<Tx = unknown> {
     settings?: Omit<ConsumerSettings, 'name' | 'types'>,
   ): void
   /**
-   * Commits an event on its own. Emit an event that belongs to a request's writes in that request.
+   * Commits an event on its own. If an event belongs to the writes of a request, emit it in that
+   * request instead.
    */
   publish(event: EmittedEvent): Promise<void>
   start(): void
@@ -36,8 +37,8 @@ export interface EventBus<Tx = unknown> {
 }
 
 /**
- * Publish and subscribe within one process, over a log: a published event survives the process, and
- * whichever instance has the subscriber handles it. `*` subscribes to everything. Throws
+ * Publish and subscribe within one app, over a log: a published event survives the process, and is
+ * handled by any instance that has the subscriber. `*` subscribes to everything. Throws
  * `OptionsError`.
  *
  * @example

@@ -3,20 +3,20 @@ import type { RunnerState } from './runner-state.ts'
 import type { Slot } from './slot.ts'
 
 /*
- * Ordered consumers: an event waits while deliveries of its ordering key are on file. The relay
- * counts what it files and ends itself, but others file deliveries too, such as an operator who
- * redrives. So the relay asks the log when its count for a key reaches 0, when it claims redriven
- * deliveries, and when it has read events of keys for which it counts nothing.
+ * For ordered consumers: an event waits while deliveries of its ordering key are on file. The relay
+ * counts the deliveries that it files and ends itself. Others file deliveries too, such as an
+ * operator who redrives. So the relay asks the log when its count for a key reaches 0, when it
+ * claims redriven deliveries, and when it has read events of keys of which it knows no delivery.
  */
 
-/** Makes the next write, which is due at once, ask the log about this key. */
+/** Marks a key, so that the next write asks the log about it, and makes that write due at once. */
 export function unsure<Tx>(state: RunnerState<Tx>, slot: Slot, orderingKey: string): void {
   state.unsure.set(orderingKey, slot)
   state.writeAt = 0
   state.toWrite.wake()
 }
 
-/** Asks the log about unsure keys. Called by the writer after the outcomes so far are on record. */
+/** Asks the log about unsure keys. The writer calls it when all outcomes so far are on record. */
 export async function makeSure<Tx>(state: RunnerState<Tx>): Promise<void> {
   const keys = new Map(state.unsure)
   await countAnew(state, keys)
@@ -28,8 +28,9 @@ export async function makeSure<Tx>(state: RunnerState<Tx>): Promise<void> {
 }
 
 /**
- * Recounts these keys: what is on file, plus failures not yet filed, minus deliveries that have
- * ended and are not yet recorded. Correct only between two writes, so only the writer calls it.
+ * Counts these keys again: the deliveries on file, plus failures that are not filed yet, minus
+ * deliveries that have ended and are not recorded yet. The result is right only between two writes,
+ * so only the writer calls this.
  */
 export async function countAnew<Tx>(
   state: RunnerState<Tx>,
@@ -62,8 +63,8 @@ export async function countAnew<Tx>(
 }
 
 /**
- * Asks the log how many deliveries it has on file for the keys of these events, but only for keys
- * for which this relay has no count.
+ * Asks the log how many deliveries it has on file for the keys of these events. Asks only about
+ * keys for which this relay has no count.
  */
 export async function heldUnknown<Tx>(
   { consumer, log, slots }: RunnerState<Tx>,

@@ -11,7 +11,10 @@ export interface ItemQueue {
   clear(): void
 }
 
-/** An array and the index of its first item: taking one moves nothing until the array is sliced. */
+/**
+ * Makes a queue of an array and the index of its first item. Taking an item moves no other, until
+ * the array is sliced.
+ */
 export function itemQueue(): ItemQueue {
   let items: (Item | undefined)[] = []
   let head = 0
@@ -24,7 +27,8 @@ export function itemQueue(): ItemQueue {
     peek: () => items[head],
     take() {
       const item = items[head] as Item
-      // Frees the event before the array is sliced.
+      // Drops the reference to the event before the array is sliced, so that its memory can be
+      // freed.
       items[head] = undefined
       head += 1
       if (head > 1_000 && head * 2 > items.length) {

@@ -25,7 +25,7 @@ export type Item =
       readonly event: LoggedEvent
       readonly due: DueDelivery
       /**
-       * Ordered consumers: the deliveries of its ordering key that were claimed together with it.
+       * For ordered consumers: the deliveries of the same ordering key that were claimed together.
        */
       readonly sequence: KeySequence
     }
@@ -34,7 +34,7 @@ export type Item =
 export interface KeySequence {
   /** How many have not ended. */
   left: number
-  /** One of them failed and will be retried, so none behind it may be tried before that. */
+  /** Set when one of them has failed and will be retried: those behind it must wait for that. */
   isBroken: boolean
 }
 
@@ -47,7 +47,8 @@ export interface ItemEnd {
 }
 
 /**
- * The end of an event that is not tried, because an earlier event of its ordering key is on file.
+ * The end of an event that is not tried, because an earlier event of its ordering key has failed
+ * and is on file.
  */
 export const PARKED: ItemEnd = {
   verdict: { kind: 'retrying', delayMs: 0 },
@@ -55,21 +56,22 @@ export const PARKED: ItemEnd = {
   error: undefined,
 }
 
-/** The number of this attempt at its event, from 1. */
+/** The number of the item's attempt, counted from 1. */
 export function attemptOf(item: Item): number {
   return item.kind === 'entry' ? 1 : item.due.attempts + 1
 }
 
 /**
- * Whether an earlier delivery of its sequence failed, so that this one goes back on file untried.
+ * Whether an earlier delivery of the item's sequence failed, so that this one goes back on file
+ * untried.
  */
 export function isLeftOver(item: Item): boolean {
   return item.kind === 'due' && item.sequence.isBroken
 }
 
 /**
- * Whether a process may have died of it: its last starts have no end, or its slot's holders
- * crashed.
+ * Whether a process may have died of the item: its last starts have no recorded end, or the holders
+ * of its slot crashed.
  */
 export function isSuspect(item: Item): boolean {
   if (item.kind === 'due') return startsOf(item.slot, item.due) > 1

@@ -5,8 +5,9 @@ import { type Slot, slotOf } from './slot.ts'
 import { stand } from './standing.ts'
 
 /**
- * Renews leases, each when due, as long as `isOn`. Beside the loop that writes: a write may wait
- * for longer than a lease lasts, and who has lost its slots meanwhile has waited in vain.
+ * Renews leases when they are due, as long as `isOn`. It runs beside the loop that writes, because
+ * a write may take longer than a lease lasts, and a relay that loses its slots meanwhile could not
+ * record what it wrote.
  */
 export async function leaseLoop<Tx>(state: RunnerState<Tx>, isOn: () => boolean): Promise<void> {
   let failures = 0
@@ -24,7 +25,10 @@ export async function leaseLoop<Tx>(state: RunnerState<Tx>, isOn: () => boolean)
   }
 }
 
-/** Renews the slots held, takes free ones, and marks those above a fair share as leaving. */
+/**
+ * Renews the slots held and takes free ones. If the relay holds more than its fair share, marks the
+ * rest as leaving.
+ */
 export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
   const { consumer, log, options, relay, slots } = state
   if (!state.subscribed) {

@@ -8,8 +8,9 @@ import { type Entry, hasSuspects, type Slot } from './slot.ts'
 import { takes } from './standing.ts'
 
 /**
- * Reads events and starts them until the runner stops. Reads again at once while there is more or
- * when it is woken, and otherwise after a wait that grows while there is nothing to read.
+ * Reads events and starts them until the runner stops. While there are more events, or if it is
+ * woken, it reads again at once; otherwise it waits, longer and longer while there is nothing to
+ * read.
  */
 export async function readLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
   const { minPollMs, maxPollMs } = state.options
@@ -29,7 +30,7 @@ export async function readLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
     if (!state.running) return
     await state.toRead.wait(waitMs * (0.75 + Math.random() / 2))
     waitMs = Math.min(maxPollMs, waitMs * 1.5 + 1)
-    // Never polls more often than minPollMs, however often it is woken.
+    // Even if it is woken often, at least minPollMs pass between two reads.
     const restMs = startedAt + minPollMs - performance.now()
     if (restMs > 0) await sleep(restMs)
   }
@@ -44,11 +45,11 @@ async function readThrough<Tx>(state: RunnerState<Tx>): Promise<boolean> {
     if (page === undefined || !state.running) return any
     any ||= page.events.length > 0
     absorb(state, page)
-    // Fetches the next page while this one is being started.
+    // Fetches the next page while the events of this one are being started.
     reading = page.more ? read(state) : Promise.resolve(undefined)
     reading.catch(() => {})
     state.dispatch.pump()
-    // Synchronous consumers would otherwise starve the event loop.
+    // Without this pause, synchronous consumers would starve the event loop.
     await setImmediate()
   }
 }
@@ -56,7 +57,10 @@ async function readThrough<Tx>(state: RunnerState<Tx>): Promise<boolean> {
 /** A page of the log, and the slots that it was read from. */
 export interface ReadPage extends Page {
   readonly asked: readonly Slot[]
-  /** Ordered consumers: what others had put on file for its keys by the time it was read. */
+  /**
+   * For ordered consumers: how many deliveries of the page's keys were on file when the page was
+   * read.
+   */
   readonly held: Awaited<ReturnType<typeof heldUnknown>>
 }
 
@@ -96,7 +100,7 @@ export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
   for (const { slot: number, orderingKey, count } of held) {
     const slot = slots[number]
     if (slot === undefined || slot.lost || slot.held.has(orderingKey)) continue
-    // The delivery may have ended since, so the log is asked once more.
+    // The delivery may have ended since, so the log will be asked once more.
     slot.held.set(orderingKey, count)
     unsure(state, slot, orderingKey)
     state.dueAt = 0
@@ -119,7 +123,8 @@ export function absorb<Tx>(state: RunnerState<Tx>, page: ReadPage): void {
     if (slot === undefined || slot.lost) continue
     slot.readAt = position
     const allRead = !more || slot.read >= state.options.maxInFlight
-    // By now everything that can have been under way when its last holder died has been read.
+    // At this point, every event that can have been under way when the last holder died has been
+    // read.
     if ((slot.crashes > 0 || hasSuspects(slot)) && slot.calmAfter === undefined && allRead) {
       slot.calmAfter = slot.entries.at(-1) ?? 'now'
     }

@@ -10,32 +10,35 @@ export interface RelayOptions<Tx> {
   /** How many events are read at once for each consumer. @default 500 */
   readonly batchSize?: number
   /**
-   * How many events of a consumer may be read and not yet passed by its cursor. That many can be
-   * delivered again after a crash. @default 5000
+   * How many events of a consumer may be read and not yet passed by its cursor. After a crash, up
+   * to that many are delivered again. @default 5000
    */
   readonly maxInFlight?: number
   /**
-   * How many bytes of events a consumer keeps in memory, and as many again of deliveries that are
-   * being retried. Above that nothing more is read. The largest event a log takes fits in any case.
-   * Bytes. @default 16_777_216
+   * How many bytes of events a consumer keeps in memory, and how many of deliveries that are being
+   * retried. Above that, nothing more is read. One event of the largest size that a log accepts
+   * fits in any case. Bytes. @default 16_777_216
    */
   readonly maxInFlightBytes?: number
   /**
-   * How long a relay holds slots without renewing its lease. After a crash, others wait that long.
-   * Milliseconds. @default 15_000
+   * How long a relay holds slots without renewing its lease. After a crash, other relays wait that
+   * long. Milliseconds. @default 15_000
    */
   readonly leaseMs?: number
-  /** The shortest wait before it looks for events again. Milliseconds. @default 5 */
+  /** The shortest wait before the relay looks for events again. Milliseconds. @default 5 */
   readonly minPollMs?: number
-  /** The longest wait, once there has been nothing for a while. Milliseconds. @default 500 */
+  /**
+   * The longest such wait, after there has been nothing to read for a while. Milliseconds. @default
+   * 500
+   */
   readonly maxPollMs?: number
   /**
-   * How long an outcome may wait for its cursor write, so that many share one.
+   * How long an outcome may wait until it is written, so that many outcomes share one write.
    * Milliseconds. @default 20
    */
   readonly advanceEveryMs?: number
   /**
-   * How often it deletes what the log no longer needs. 0: never by this relay.
+   * How often the relay deletes what the log no longer needs; 0: this relay never does.
    * Milliseconds. @default 60_000
    */
   readonly maintainEveryMs?: number
@@ -104,6 +107,6 @@ function checkConsumers<Tx>(
 }
 
 function whole(name: string, value: number, least: number): number {
-  // Twice the value is a time that a timer takes.
+  // At most half of the longest time that a timer supports, because twice the value is used.
   return wholeNumber(`createRelay: ${name}`, value, least, 2 ** 30 - 1)
 }

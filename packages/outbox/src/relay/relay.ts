@@ -13,12 +13,12 @@ import { watchPauses } from './watch-pauses.ts'
 
 /** Delivers the events of a log to consumers. */
 export interface Relay {
-  /** The id under which the log knows this relay. */
+  /** The id of this relay in the log. */
   readonly id: string
   /**
-   * Runs one round for every consumer: takes slots, delivers what there is, waits for the
-   * consumers, and moves the cursors. Returns how many events were handled, 0 when there was
-   * nothing to do. The relay keeps its slots between rounds; call `stop` after the last one.
+   * Runs one round for every consumer: takes slots, delivers the events that there are, waits for
+   * the consumers, and moves the cursors. Returns how many events were handled, 0 if there were
+   * none. The relay keeps its slots between rounds; call `stop` after the last one.
    */
   runOnce(): Promise<number>
   /** Runs until `stop`. Failures of the log are published on `oncekey:relay-error` and retried. */
@@ -26,8 +26,8 @@ export interface Relay {
   /**
    * Stops reading, waits up to `timeoutMs` for attempts to end, aborts the rest, writes the cursors
    * and releases the slots. Aborted events are delivered again, and their start is not counted.
-   * `Infinity` waits for all attempts. Where the log does not answer, `stop` resolves about a
-   * second later and the leases run out. Milliseconds. @default 10_000
+   * `Infinity` waits for all attempts. If the log does not reply, `stop` resolves about a second
+   * later, and the leases end by themselves. Milliseconds. @default 10_000
    */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>
 }
@@ -76,7 +76,7 @@ export function createRelay<Tx>(options: RelayOptions<Tx>): Relay {
     start() {
       if (state !== 'idle') throw misuse(state)
       state = 'running'
-      // No consumer begins before it is known which are paused.
+      // Until it is known which consumers are paused, all of them count as paused.
       pauseThose(new Set(names))
       const pauses = watchPauses({
         control: resolved.log.control,

@@ -1,6 +1,6 @@
 import type { RunnerState } from './runner-state.ts'
 
-/** Reports what was done since the last report; nothing while there is nothing to say. */
+/** Reports what ended since the last report. Sends nothing if nothing ended. */
 export async function reportWork<Tx>(state: RunnerState<Tx>): Promise<void> {
   const { log, consumer, relay, work } = state
   const now = performance.now()

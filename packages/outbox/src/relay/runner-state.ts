@@ -18,8 +18,8 @@ import { type Entry, hasSuspects, type Slot } from './slot.ts'
 import { type WakeableWait, wakeableWait } from './wake.ts'
 
 /**
- * The state that the parts of `consumer-runner.ts` share. All `…At` and `…Until` are times of
- * `performance.now()`.
+ * The state that `consumer-runner.ts` and its parts share. Fields named `…At` and `…Until` are
+ * times of `performance.now()`.
  */
 export interface RunnerState<Tx> {
   readonly relay: string
@@ -28,41 +28,42 @@ export interface RunnerState<Tx> {
   readonly consumer: Consumer<Tx>
   readonly dispatch: Dispatcher
   /**
-   * A slot with this many entries is not read until its cursor moves, so that other slots get their
-   * turn.
+   * If a slot has this many entries, it is not read until its cursor moves, so that other slots get
+   * their turn.
    */
   readonly slotLimit: number
   /** The slots that this relay holds, by number. */
   readonly slots: Map<number, Slot>
   /**
-   * The value of `unheard` for slots that this relay has lost, by number, for when it takes them
-   * again.
+   * For slots that this relay has lost, by number: the value of `unheard`, which is needed if the
+   * relay takes the slot again.
    */
   readonly unheard: Map<number, number>
-  /** The value of `stuck` for slots that this relay has lost, by number. */
+  /** For slots that this relay has lost, by number: the value of `stuck`. */
   readonly stuck: Map<number, number>
   readonly toRead: WakeableWait
   readonly toWrite: WakeableWait
   readonly toLease: WakeableWait
   /** Claimed deliveries that have not ended, by id. */
   readonly underWay: Map<string, DueDelivery>
-  /** Deliveries that have ended and are not recorded yet. */
+  /** Deliveries that have ended and whose outcome is not recorded yet. */
   ended: EndedDelivery[]
   /**
-   * Ordered consumers: keys about which the relay must ask the log, with their slots. See
+   * For ordered consumers: keys about which the relay must ask the log, with their slots. See
    * `held-keys.ts`.
    */
   readonly unsure: Map<string, Slot>
-  /** Called when everything that has ended so far is on record. */
+  /** Functions to call when everything that has ended so far is on record. */
   onWritten: (() => void)[]
   subscribed: boolean
   /**
-   * Which types to read, and whether to read at all: relays of other releases may take other types.
+   * Which types to read, and whether to read at all. Both depend on the relays of other releases,
+   * which may take other types.
    */
   standing: Standing
-  /** Starts nothing: an operator has paused the consumer. */
+  /** Whether an operator has paused the consumer, so that nothing is started. */
   paused: boolean
-  /** Counts what has ended since the last report, and has the newest failure. */
+  /** How many items have ended since the last report, and the newest failure. */
   readonly work: {
     ended: number
     reportedAt: number
@@ -70,11 +71,11 @@ export interface RunnerState<Tx> {
     lastError: LastError | null
   }
   running: boolean
-  /** Outcomes are dropped from now on. */
+  /** Whether the runner has stopped waiting for attempts: outcomes that come later are dropped. */
   stopping: boolean
   /** How many entries all slots have. */
   inFlight: number
-  /** The size of their events that are still in memory. */
+  /** The size of those entries' events that are still in memory. */
   inFlightBytes: number
   handled: number
   /** How many items have ended since the last write. */
@@ -83,11 +84,11 @@ export interface RunnerState<Tx> {
   leaseAt: number
   leasedUntil: number
   dueAt: number
-  /** When the cursors next move over positions that held nothing for this consumer. */
+  /** When the cursors next move over positions without an event for this consumer. */
   idleAt: number
-  /** Whether anything was read or skipped since the last of these writes. */
+  /** Whether events were read or skipped since the last such write. */
   hasPassed: boolean
-  /** When the next of these writes happens even if nothing was read or skipped. */
+  /** When the next such write happens even if nothing was read or skipped. */
   emptyAt: number
 }
 
@@ -163,13 +164,15 @@ export function lose<Tx>(state: RunnerState<Tx>, slot: Slot | undefined): void {
 }
 
 /**
- * How many starts a living process takes back in a row. An event may crash the database each time
- * it is handled while the process lives: in the end it must become poison as well.
+ * How often in a row starts are not held against an event because this process lives. An event may
+ * crash the database each time it is handled, while the process lives: it has to become poison as
+ * well, in the end.
  */
 const MOST_UNHEARD = 20
 
 /**
- * Subtracts the entry's event from the bytes in memory, and wakes the reader if that makes room.
+ * Subtracts the size of the entry's event from the bytes in memory, and wakes the reader if that
+ * makes room.
  */
 export function freeBytes<Tx>(state: RunnerState<Tx>, entry: Entry): void {
   const { maxInFlightBytes } = state.options
@@ -186,8 +189,8 @@ export function report<Tx>(
   error: unknown,
 ): void {
   if (error instanceof OncekeyError && error.code === 'subscription-changed') {
-    // Another release has come or gone: renewing the lease at once shows what this relay may do
-    // now.
+    // Another release has started or stopped. Renewing the lease at once shows what this relay may
+    // do.
     state.leaseAt = 0
     state.toLease.wake()
     return

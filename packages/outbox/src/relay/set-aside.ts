@@ -6,7 +6,7 @@ import { type Entry, hold, type Slot } from './slot.ts'
 
 /**
  * Files an event that only another release of the consumer takes, without trying it. The event
- * waits there for that release.
+ * waits on file for that release.
  */
 export function setAside<Tx>(
   state: RunnerState<Tx>,
@@ -23,7 +23,8 @@ export function setAside<Tx>(
 }
 
 /**
- * Ends a delivery that no release takes any more as a dead letter, without calling the consumer.
+ * Makes a delivery a dead letter without calling the consumer, because no release takes its type
+ * any longer.
  */
 export function giveUp<Tx>(state: RunnerState<Tx>, slot: Slot, due: DueDelivery): void {
   const { name, ordered } = state.consumer

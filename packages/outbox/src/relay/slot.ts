@@ -8,15 +8,15 @@ import {
 } from '@oncekey/core'
 
 /**
- * An event that was read and that the cursor has not passed, without the event itself: thousands of
- * entries wait for their cursor to be written, and the garbage collector would copy every event
- * they kept.
+ * An event that was read and that the cursor has not passed. An entry does not contain the event:
+ * thousands of entries wait until their cursor is written, and the garbage collector would copy all
+ * of their events.
  */
 export interface Entry {
   readonly position: Position
   isEnded: boolean
   failed: FailedDelivery | undefined
-  /** The size of its event while that is in memory; 0 once it is done or on file. */
+  /** The size of the event while it is in memory; 0 once it is done or on file. */
   bytes: number
 }
 
@@ -28,53 +28,59 @@ export interface Entry {
 export interface Slot extends HeldSlot {
   /** The position from which to read next. */
   readAt: Position
-  /** The position of the cursor, after the write under way if there is one. */
+  /**
+   * The position of the cursor. While a write is under way, the position that the write will set.
+   */
   passed: Position
   readonly entries: Entry[]
-  /** Another relay holds it now, or nobody: this relay's outcomes for it are dropped. */
+  /** Whether this relay has lost the slot. Its outcomes for the slot are then dropped. */
   lost: boolean
-  /** Whether the slot is to be released: nothing more is read from it. */
+  /** Whether the slot is to be released. Nothing more is then read from it. */
   leaving: boolean
   /**
-   * How many holders in a row vanished without a release; 0 once no event can have been the cause.
+   * How many holders in a row vanished without releasing the slot; 0 once every event that can have
+   * been the cause has been passed.
    */
   crashes: number
   /**
-   * The last entry that may have been under way at the last crash: `crashes` ends when it is
-   * passed.
+   * The last entry that may have been under way at the last crash. When the cursor passes it,
+   * `crashes` is reset.
    */
   calmAfter: Entry | 'now' | undefined
   /** How many events this relay has read from the slot since it took it. */
   read: number
   /**
-   * Ordered consumers: how many deliveries are on file of each ordering key, which hold up its next
-   * event. 0 means that this relay knows of none and the log has not confirmed it: see
-   * `held-keys.ts`.
+   * For ordered consumers: how many deliveries of each ordering key are on file, which hold up the
+   * key's next event. 0 means that this relay knows of none and the log has not confirmed it yet:
+   * see `held-keys.ts`.
    */
   readonly held: Map<string, number>
   /**
-   * Ordered consumers: the last holder may have died of a delivery on file. Each key's deliveries
-   * are claimed one at a time until none is left on file.
+   * For ordered consumers: set if the last holder may have died of a delivery on file. Then each
+   * key's deliveries are claimed one at a time, until none is left on file.
    */
   careful: boolean
-  /** How many of its deliveries are claimed and not yet recorded. */
+  /** How many deliveries of the slot are claimed and not yet recorded. */
   retrying: number
   /**
-   * How many starts of one event this process may have counted here without a recorded end: a claim
-   * whose answer was lost, or a slot that was lost with attempts under way. No process died of
-   * these, since this one lives.
+   * How many counted starts of one event this process may have caused here without a recorded end:
+   * by a claim whose reply was lost, or because it lost the slot with attempts under way. No
+   * process died of these starts, since this one lives.
    */
   unheard: number
   /**
-   * How many times in a row this process lost the slot, before this time, without having passed any
-   * of the events that it had begun.
+   * How many times in a row, before it took the slot this time, this process lost the slot without
+   * having passed any of the events that it had begun.
    */
   stuck: number
   /** Whether the cursor has passed an event since this relay took the slot. */
   hasPassed: boolean
   /** The event whose start an earlier holder counted last; `undefined` if the log does not say. */
   readonly suspect: string | null | undefined
-  /** Ends when no suspect of the slot is under way: it has one count of starts. */
+  /**
+   * Resolves when no suspect of the slot is under way. The slot has only one counter for starts, so
+   * only one suspect can run at a time.
+   */
   turn: Promise<void>
 }
 
@@ -102,8 +108,8 @@ export function slotOf({ slot, epoch, position, crashes, suspect }: TakenSlot): 
 }
 
 /**
- * Whether a process may have died of one of its new events, or the server, whose end is that of
- * every lease: then each has its start counted.
+ * Whether a process may have died of one of the slot's new events. If the server died of it, all
+ * leases were lost, which counts too. If so, the start of each new event is counted.
  */
 export function hasSuspects({ crashes, stuck }: Slot): boolean {
   return crashes >= 2 || stuck >= 3
@@ -114,20 +120,23 @@ export function startsOf({ unheard }: Slot, { starts, attempts }: DueDelivery): 
   return Math.max(1, starts - attempts - unheard)
 }
 
-/** How far the cursor of a slot may move now, and what must go on file in the same write. */
+/**
+ * How far a slot's cursor may move at this point, and which failed events the same write must file.
+ */
 export interface Progress {
   readonly slot: Slot
   readonly position: Position
   readonly calm: boolean
   readonly failed: readonly FailedDelivery[]
   readonly entries: number
-  /** The size of `failed`. */
+  /** The size of the events in `failed`. Bytes. */
   readonly bytes: number
 }
 
 /**
- * Looks at the ended entries at the front of the slot and removes none: `passed` does, after the
- * write. With `idle` the cursor also moves over positions that held nothing for this consumer.
+ * Computes the progress from the ended entries at the front of the slot. It removes none; `passed`
+ * does that after the write. With `idle`, the cursor also moves over positions without an event for
+ * this consumer.
  */
 export function progressOf(slot: Slot, idle: boolean, maxBytes: number): Progress | undefined {
   const { entries } = slot
@@ -136,7 +145,7 @@ export function progressOf(slot: Slot, idle: boolean, maxBytes: number): Progres
   let calm = slot.calmAfter === 'now'
   let bytes = 0
   for (const entry of entries) {
-    // One statement carries all that goes on file, so that is bounded in bytes.
+    // One statement files all these events, so their size is limited.
     if (!entry.isEnded || bytes >= maxBytes) break
     bytes += entry.failed === undefined ? 0 : bytesOfFailed(entry.failed)
     count += 1
@@ -149,7 +158,7 @@ export function progressOf(slot: Slot, idle: boolean, maxBytes: number): Progres
   return moved ? { slot, position, calm, failed, entries: count, bytes } : undefined
 }
 
-/** About how many bytes a failure adds to a statement: its event and its attempt. */
+/** About how many bytes a failed event adds to a statement, with its attempt. */
 export function bytesOfFailed({ event, attempt }: FailedDelivery): number {
   return bytesOfEvent(event) + bytesOfAttempt(attempt)
 }
@@ -172,7 +181,7 @@ export function passed({ slot, position, calm, entries }: Progress): void {
   }
 }
 
-/** Counts one delivery more, or one less, on file of an ordering key. */
+/** Counts one more, or one less, delivery of an ordering key that is on file. */
 export function hold(slot: Slot, orderingKey: string, by: 1 | -1): void {
   slot.held.set(orderingKey, Math.max(0, (slot.held.get(orderingKey) ?? 0) + by))
 }

@@ -3,9 +3,10 @@ import type { Consumer } from '../consumer/consumer.ts'
 import type { RunnerState } from './runner-state.ts'
 
 /**
- * Applies what this relay may do while other releases of its consumer run. A relay that gives way
- * reads nothing more and releases its slots once everything it has read has ended. Its cursors have
- * not passed anything that the other release takes, because a log reads only the types on record.
+ * Applies `standing`, which says what this relay may do while other releases of its consumer run. A
+ * relay that has to give way reads nothing more, and releases its slots once everything it has read
+ * has ended. Its cursors have not passed anything that the other release takes, because a log reads
+ * only the types on record.
  */
 export function stand<Tx>(state: RunnerState<Tx>, standing: Standing): void {
   const before = state.standing

@@ -8,9 +8,9 @@ import { writeAll } from './writing.ts'
 
 /**
  * Runs an item that may have killed a process. Its start is counted first, and its end is on record
- * before the next suspect of its slot begins, so that a crash points at one event of each slot that
- * had one under way. An item that was started more than `maxStarts` times without an end is poison,
- * and becomes a dead letter.
+ * before the next suspect of its slot begins. So after a crash, at most one event of each slot can
+ * have been the cause. An item that was started more than `maxStarts` times without an end is
+ * poison, and becomes a dead letter.
  */
 export function runSuspect<Tx>(
   state: RunnerState<Tx>,
@@ -36,10 +36,11 @@ export function runSuspect<Tx>(
 }
 
 /**
- * Whether no start of it can be on record. Such events run beside those of other slots. If the
- * process dies, each has one start on record, and the next holder starts each of them alone: from
- * the second start on a crash points at one event. That start is one of `maxStarts`, so another one
- * must be left for the event to show that it is not the cause.
+ * Whether no earlier start of the item can be on record. Such items run beside those of other
+ * slots. If the process then dies, each of them has one start on record, and the next holder starts
+ * each of them alone, so that another crash has only one possible cause. That second start counts
+ * towards `maxStarts`, so at least one more start must be allowed: otherwise an innocent event
+ * would become poison.
  */
 function isFirstStart<Tx>({ consumer }: RunnerState<Tx>, { slot, event }: Item): boolean {
   return consumer.maxStarts > 1 && slot.suspect !== undefined && slot.suspect !== event.id
@@ -52,11 +53,11 @@ async function countedStarts<Tx>(state: RunnerState<Tx>, item: Item): Promise<nu
     try {
       const eventId = event.id
       const starts = await state.log.suspect({ consumer: state.consumer.name, slot, eventId })
-      // Earlier calls that got no answer may have counted a start as well.
+      // Earlier calls whose reply was lost may have counted a start as well.
       return starts === 'lost' ? starts : Math.max(1, starts - slot.unheard)
     } catch (error) {
       failures += 1
-      // The statement failed, but it may have counted a start all the same.
+      // The statement failed, but the server may have counted the start.
       slot.unheard += 1
       report(state, 'advance', error)
       await sleep(delayAfterFailures(failures))
@@ -75,7 +76,7 @@ function poison<Tx>({ name }: Consumer<Tx>, starts: number): ItemEnd {
 }
 
 /**
- * Waits until the outcome is on record. If the write loop runs, it does the writing, so that only
+ * Waits until the outcome is on record. If the write loop runs, that loop writes it, so that only
  * one write is under way at a time.
  */
 function written<Tx>(state: RunnerState<Tx>): Promise<void> {
@@ -88,8 +89,9 @@ function written<Tx>(state: RunnerState<Tx>): Promise<void> {
 }
 
 /**
- * The order in which suspects run in a relay, of all its consumers: `alone` while no other does,
- * `together` beside others that may. In the order in which they were asked for.
+ * The order in which suspects run in a relay, across all its consumers. `alone` runs one while no
+ * other runs; `together` runs one beside others that were started with `together`. They run in the
+ * order of the calls.
  */
 export interface SuspectTurns {
   alone(work: () => Promise<void>): Promise<void>

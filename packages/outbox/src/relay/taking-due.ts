@@ -31,7 +31,8 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     limit,
     ...(consumer.ordered && { run: mostOfOneKey(held) }),
     maxBytes: roomBytes,
-    // While other releases of the consumer run, the types that only they take are left to them.
+    // While other releases of the consumer run, deliveries of types that only they take are left to
+    // them.
     types: state.standing.alone ? null : consumer.types,
   })
   const { deliveries, nextInMs } = await taking.catch((error) => {
@@ -45,7 +46,8 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     const slot = slots.get(due.event.slot)
     if (slot === undefined) continue
     slot.retrying += 1
-    // It was started before and that start has no recorded end: a process may have died of it.
+    // The delivery was started before, and that start has no recorded end: a process may have died
+    // of it.
     if (startsOf(slot, due) > 1) slot.careful = true
     if (!takes(consumer, due.event.type)) {
       giveUp(state, slot, due)
@@ -58,7 +60,7 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     underWay.set(due.id, due)
     items.push({ kind: 'due', slot, event: due.event, due, sequence })
   }
-  // If this claim found some, there may be more, so look again at once.
+  // If this claim found some, there may be more, so the next look is at once.
   const waitMs = deliveries.length > 0 ? 0 : Math.min(nextInMs ?? LOOK_EVERY_MS, LOOK_EVERY_MS)
   state.dueAt = Math.min(state.dueAt, performance.now() + waitMs)
   if (items.length === 0) return
@@ -67,7 +69,8 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
 }
 
 /**
- * How much of the concurrency is used. Ordered consumers: the deliveries of one key count as one.
+ * How much of the concurrency limit is used. For ordered consumers, the deliveries of one key count
+ * as one.
  */
 function takenUp<Tx>({ consumer, underWay }: RunnerState<Tx>): number {
   if (!consumer.ordered) return underWay.size
@@ -75,9 +78,9 @@ function takenUp<Tx>({ consumer, underWay }: RunnerState<Tx>): number {
 }
 
 /**
- * How many deliveries of one ordering key are claimed together. Only the start of the first is
- * counted, so after a crash they are claimed one at a time: otherwise the one that killed the
- * process would never be found.
+ * How many deliveries of one ordering key are claimed together. After a crash it is one, because
+ * only the start of the first of several is counted, and the delivery that killed the process could
+ * not be found.
  */
 function mostOfOneKey(held: readonly Slot[]): number {
   for (const slot of held) slot.careful &&= slot.held.size > 0
@@ -85,8 +88,8 @@ function mostOfOneKey(held: readonly Slot[]): number {
 }
 
 /**
- * The keys of deliveries that this relay did not file itself: redriven, or filed by an earlier
- * holder.
+ * The keys of deliveries that this relay did not file itself: they were redriven, or filed by an
+ * earlier holder.
  */
 function keysToCount<Tx>(
   { slots }: RunnerState<Tx>,
@@ -101,8 +104,8 @@ function keysToCount<Tx>(
   return keys
 }
 
-/** The longest wait between two looks: redriven deliveries appear unannounced. */
+/** The longest wait between two looks, because redriven deliveries appear without notice. */
 const LOOK_EVERY_MS = 1_000
 const MOST_AT_ONCE = 100
-/** Ordered consumers: includes the deliveries that wait for others of their key. */
+/** For ordered consumers: includes the deliveries that wait for others of their key. */
 const MOST_UNDER_WAY = 1_000

@@ -2,9 +2,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { callLater } from '@oncekey/core'
 
 /**
- * Calls `wake` after events were committed in this process. Stores publish that on the channel
- * `oncekey:appended`, so that store and relay need not know each other. Returns a function that
- * unsubscribes.
+ * Calls `wake` after events were committed in this process. Stores publish such commits on the
+ * channel `oncekey:appended`, so a store and a relay need not know each other. Returns a function
+ * that unsubscribes.
  */
 export function onAppended(wake: () => void): () => void {
   const heard = (): void => wake()
@@ -14,7 +14,7 @@ export function onAppended(wake: () => void): () => void {
 
 /** A wait that can be cut short. */
 export interface WakeableWait {
-  /** Resolves after `ms` or when woken; at once if it was woken since it last resolved. */
+  /** Resolves after `ms`, or when woken. Resolves at once if it was woken after the last wait. */
   wait(ms: number): Promise<void>
   wake(): void
 }

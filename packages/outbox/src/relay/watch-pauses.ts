@@ -1,8 +1,8 @@
 import { type ConsumerControl, callLater, type Later } from '@oncekey/core'
 
 /**
- * Asks at intervals which consumers are paused, and passes that to `apply`, until it is stopped.
- * After a failure of the log, everything stays as it is until the next answer.
+ * Asks at intervals which consumers are paused, and passes that to `apply`, until it is stopped. If
+ * the log fails, nothing changes until it replies again.
  */
 export function watchPauses(of: {
   readonly control: ConsumerControl

@@ -15,7 +15,8 @@ import { bytesOfAttempt, type Progress, passed, progressOf } from './slot.ts'
 import { takeDue } from './taking-due.ts'
 
 /**
- * Moves cursors, records outcomes and claims due deliveries: one at a time, each when due.
+ * Moves cursors, records outcomes and claims due deliveries. It does one of these at a time, each
+ * when it is due.
  */
 export async function writeLoop<Tx>(state: RunnerState<Tx>): Promise<void> {
   let failures = 0
@@ -45,9 +46,9 @@ export async function writeAll<Tx>(state: RunnerState<Tx>, idle: boolean): Promi
 }
 
 /**
- * Moves cursors and records outcomes, as much as fits in one statement each. Returns whether more
+ * Moves cursors and records outcomes, as many of each as fit in one statement. Returns whether more
  * is left, so that the caller can renew leases in between. With `idle`, cursors also move over
- * positions that held nothing for this consumer.
+ * positions without an event for this consumer.
  */
 export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
   const waiting = state.onWritten
@@ -83,11 +84,12 @@ export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<
 }
 
 /**
- * How often an idle consumer writes its cursors, 64 rows. After a crash, that much is read again.
+ * How often an idle consumer writes its 64 cursors. After a crash, what it passed over in that time
+ * is read again.
  */
 const IDLE_EVERY_MS = 5_000
 
-/** How often they are written even if nothing was read at all: retention depends on the cursors. */
+/** How often the cursors are written even if nothing was read: retention depends on them. */
 const EMPTY_EVERY_MS = 600_000
 
 /** Moves cursors; returns whether all cursors that could move have moved. */
@@ -155,21 +157,23 @@ async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   const busy = new Set([...underWay.values()].map(({ event }) => event.orderingKey))
   for (const { slot, due, verdict, attempt } of writing) {
     const isLost = lost.includes(slot.slot)
-    // While it still counts as claimed: its start has no recorded end.
+    // The slot is given up while the delivery still counts as claimed, so that its start counts as
+    // one without a recorded end.
     if (isLost) lose(state, slot)
     slot.retrying -= 1
     if (!isLost && verdict.kind !== 'done') {
       filed(state, due.event, verdict, attempt, due.attempts + 1)
     }
-    // The deliveries behind it on its key are due now, unless they were claimed together with it.
+    // The deliveries behind it on its key are due at this point, unless they were claimed together
+    // with it.
     if (!consumer.ordered || !busy.has(due.event.orderingKey)) state.dueAt = 0
   }
   return isAll
 }
 
 /**
- * Limits one statement, besides the limit in bytes: each outcome may carry an error of some
- * kilobytes.
+ * The limit of one statement by number, besides the limit in bytes: each outcome may contain an
+ * error of some kilobytes.
  */
 const MOST_VERDICTS = 500
 

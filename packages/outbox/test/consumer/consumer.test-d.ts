@@ -32,7 +32,7 @@ test('begin() gives a batch its transaction together with the fresh events', () 
       expectTypeOf(fresh[0]?.id).toEqualTypeOf<string | undefined>()
     },
   })
-  // @ts-expect-error one consumer of the two has another type of transaction
+  // @ts-expect-error one of the two consumers has another type of transaction
   consumer({ name: 'a' })
 })
 

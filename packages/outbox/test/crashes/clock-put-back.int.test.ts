@@ -14,15 +14,15 @@ import { quick } from '../databases/log-database.ts'
 let clock: Clock
 let server: PostgresServer
 let pool: Pool
-/** The redrive that had its first portion while the clock was ahead. */
+/** The id of a redrive whose first portion was carried while the clock was ahead. */
 let redrive: string
 
-/** What each consumer was called with, in order. */
+/** The events with which each consumer was called, in order. */
 const taken = { unordered: [] as string[], ordered: [] as string[] }
 type Name = keyof typeof taken
 const names = Object.keys(taken) as Name[]
 
-/** A consumer that fails once, with the first of its two events. */
+/** A consumer that fails once, on the first of its two events. */
 function failsOnce(name: Name): Consumer {
   return consumer({
     name,
@@ -53,7 +53,8 @@ const retrying = async (name: Name) =>
     )
   ).rowCount
 
-// Before the server starts: its processes do not see a change at the same moment.
+// Runs before the server starts, because a running server's processes would not all see the change
+// at the same moment.
 beforeAll(async () => {
   clock = await startClock()
   clock.shift(3_600)
@@ -96,7 +97,8 @@ afterAll(async () => {
   clock.remove()
 })
 
-// A bug: what failed while the clock was ahead was tried again when that time came.
+// A bug: events that failed while the clock was ahead were retried only when the clock had reached
+// that time again.
 test.each([
   ['unordered', ['fails', 'follows', 'fails']],
   ['ordered', ['fails', 'fails', 'follows']],

@@ -112,7 +112,7 @@ describe('a relay that is killed', () => {
   })
 })
 
-// Where it may be started twice, its first start is beside those of others.
+// If two starts are allowed, the first start of an event runs beside those of others.
 describe.each([1, 2])('an event that kills the process, with maxStarts %i,', (maxStarts) => {
   const database = logDatabase()
 

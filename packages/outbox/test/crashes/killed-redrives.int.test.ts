@@ -29,7 +29,8 @@ test('a redrive whose relay is killed 20 times in its middle redrives each lette
 
   const start = () =>
     startNode(new URL('./relay-process.ts', import.meta.url), {
-      // Those under way when a relay is killed are started again, and none of them is poison.
+      // Events that are under way when a relay is killed are started again, and none of them may
+      // become poison.
       env: { DATABASE_URL: database.url(), MAX_STARTS: '100' },
       readyTimeoutMs: 120_000,
     }).then((child) => {

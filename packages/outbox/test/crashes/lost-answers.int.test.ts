@@ -6,7 +6,7 @@ import { logDatabase, quick } from '../databases/log-database.ts'
 
 const database = logDatabase()
 
-// A bug: each claim whose answer was lost counted a start, so the event was taken for poison.
+// A bug: each claim whose reply was lost counted a start, so the event became poison.
 test.each([
   { ordered: false, asks: 'take_due_3(' },
   { ordered: true, asks: 'take_runs_2(' },

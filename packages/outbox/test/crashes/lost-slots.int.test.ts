@@ -9,7 +9,7 @@ import { logDatabase, quick } from '../databases/log-database.ts'
 const database = logDatabase()
 
 /**
- * Two more than `maxStarts`, because that many holders must vanish before an event is suspected.
+ * Two more than `maxStarts`, because an event is suspected only after two holders have vanished.
  */
 const LOSSES = 6
 
@@ -85,7 +85,7 @@ function slotsOf(held: readonly { slot: number; epoch: string }[]) {
   return held.map(({ slot, epoch }) => ({ slot, epoch }))
 }
 
-/** It is passed, and nothing of it is retrying. */
+/** Whether the cursor has passed the event, and no delivery of it is retrying. */
 async function isOver(log: ReturnType<typeof postgresLog>, name: string): Promise<boolean> {
   const { events } = await log.lag(name)
   if (events > 0) return false

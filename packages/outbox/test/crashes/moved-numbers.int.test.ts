@@ -17,11 +17,14 @@ import { quick } from '../databases/log-database.ts'
 const binDir = findSystemPostgres()
 const run = promisify(execFile)
 
-/** One page of the server's record of commits; it begins anew at a number that is a multiple. */
+/**
+ * How many transaction numbers one page of the server's commit log covers. A new page must begin at
+ * a multiple of this number.
+ */
 const PAGE = 32_768n
 const WRAP = 2n ** 32n
 
-// The Postgres from npm comes without pg_resetwal.
+// The Postgres binaries from npm come without pg_resetwal.
 describe.skipIf(binDir === undefined)('transaction numbers that were moved', () => {
   let server: PostgresServer
   let url: string
@@ -46,7 +49,10 @@ describe.skipIf(binDir === undefined)('transaction numbers that were moved', () 
     await server.stop()
   })
 
-  /** Makes `next` the next number. Rows keep what they have, so that all must be frozen before. */
+  /**
+   * Makes `next` the next transaction number. Existing rows keep their numbers, so all of them must
+   * be frozen before.
+   */
   async function moveTo(next: bigint): Promise<void> {
     const admin = pool(server.url)
     await admin.query('update pg_database set datallowconn = true')
@@ -96,7 +102,10 @@ describe.skipIf(binDir === undefined)('transaction numbers that were moved', () 
       ],
     })
 
-  /** A relay that lives while numbers move, and one that comes later, go on from what is there. */
+  /**
+   * Checks that a relay that runs while the numbers are moved, and one that starts later, both
+   * continue with the events that are there.
+   */
   async function delivered(): Promise<void> {
     const next = relay()
     next.start()

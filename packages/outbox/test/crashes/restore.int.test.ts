@@ -16,7 +16,7 @@ import { gate, quick } from '../databases/log-database.ts'
 const binDir = findSystemPostgres()
 const run = promisify(execFile)
 
-// The Postgres from npm comes without pg_dump.
+// The Postgres binaries from npm come without pg_dump.
 describe.skipIf(binDir === undefined)('a restored dump', () => {
   const servers: PostgresServer[] = []
   const pools: Pool[] = []
@@ -83,7 +83,7 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
     await run('rm', [file])
   }
 
-  /** The copy takes the place of the database that everybody is connected to. */
+  /** Puts the copy in the place of the database to which everybody is connected. */
   const swap = async (to: string): Promise<void> => {
     const [name, copy] = [from, to].map((url) => new URL(url).pathname.slice(1))
     const admin = poolOn(old.url)
@@ -188,8 +188,8 @@ describe.skipIf(binDir === undefined)('a restored dump', () => {
     await relay.stop()
   })
 
-  // A bug: the event under way took effect in the copy before earlier events whose effects were
-  // lost.
+  // A bug: the event that was under way took effect in the copy before earlier events whose effects
+  // had been lost.
   test('under an ordered consumer that lives on has everything take effect in order again', {
     timeout: 240_000,
   }, async () => {

@@ -9,9 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 const CRASHES = Number(process.env.SERVER_CRASHES ?? 3)
 
 /**
- * A transaction that is rolled back has a transaction number, and Postgres need not write that
- * down: after a crash it gives the number to another transaction. A reader that has passed the
- * first must not pass the second.
+ * A transaction that is rolled back has a transaction number, which Postgres need not write to
+ * disk: after a crash it gives the same number to another transaction. A reader that has passed the
+ * first transaction must not skip the second.
  */
 describe.each(['on', 'off'])('a server that crashes, with synchronous_commit = %s,', (commits) => {
   let server: PostgresServer

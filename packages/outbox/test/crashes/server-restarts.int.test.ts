@@ -9,8 +9,8 @@ import { quick } from '../databases/log-database.ts'
 const RESTARTS = 3
 
 /**
- * A bug: each restart of the server counted as a holder that vanished, although its relays live.
- * After two of them every event was started alone, with its start and its end on record.
+ * A bug: each restart of the server counted as vanished holders, although the relays were alive.
+ * After two restarts every event was started alone, with its start and its end on record.
  */
 describe('after restarts of the server', () => {
   let server: PostgresServer

@@ -34,7 +34,7 @@ test('a database made from a template reuses no transaction number after a crash
   url.pathname = '/copied'
   const copied = new Pool({ connectionString: url.href, max: 6 })
   copied.on('error', () => {})
-  // Every deploy migrates; from here on the copy counts transaction numbers of its own.
+  // Every deploy migrates. From this point on the copy hands out its own transaction numbers.
   await migrate(copied)
   await emit(copied, 5)
   await server.crash()

@@ -38,9 +38,9 @@ function doubleOfProducer() {
     kept,
     requests,
     most: 0,
-    /** Called before anything is stored; an error it throws is the broker's answer. */
+    /** Called before anything is stored. If it throws, the error is the broker's reply. */
     refuse: (_: KafkaMessage[]): void => {},
-    /** Called after the message is stored; an error it throws is a lost answer. */
+    /** Called after the message is stored. If it throws, the reply is lost. */
     lose: (_: KafkaMessage[]): void => {},
     producer: {
       async send({ messages, acks, idempotent }) {
@@ -138,7 +138,7 @@ test('loses no event and keeps the order through lost answers and broker outages
   expect(double.most).toBe(1)
 })
 
-// A bug: the topic's later messages waited behind it for as long as the process lived.
+// A bug: the topic's later messages waited behind that request for as long as the process ran.
 test('abandons a request that the client never answers, and continues the topic in order', async () => {
   const { name, numbered, producer } = doubleOfProducer()
   let calls = 0

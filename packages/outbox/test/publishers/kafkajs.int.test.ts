@@ -117,7 +117,7 @@ test('loses no event and keeps the order while acknowledgements are lost', async
     await emitNumbered(pool, keys, 5)
     await arrived(100)
     for (const from of [5, 10]) {
-      // The broker takes what it is sent, and nobody hears of it.
+      // The broker stores what it is sent, and its replies are lost.
       proxy.stallDownstream()
       await emitNumbered(pool, keys, 5, from)
       await arrivedSome(numbered, from * keys.length)

@@ -126,7 +126,7 @@ test('a stream created after its events were emitted gets them without a redrive
     await transact(pool, (_, emit) => {
       for (let n = 0; n < 150; n += 1) emit({ type: 'order.late', subject: String(n) })
     })
-    // No event waits behind them.
+    // No other event waits behind these.
     await emitNumbered(pool, ['a'], 5)
     await waitFor(async () => (await stream.count()) === 5, { what: 'those of the other stream' })
     await manager.streams.add({ name: late, subjects: [`${late}.>`] })

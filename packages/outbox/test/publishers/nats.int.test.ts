@@ -78,7 +78,7 @@ test('a message that the stream drops because of another publisher of the same n
     jetstream: {
       jetstreamManager: (check) => js.jetstreamManager(check),
       async publish(subject, data, options) {
-        // Stands for a publisher of the same name that was faster, on its own subject.
+        // Acts as a publisher of the same name that was faster and used its own subject.
         if (answers++ === 0) await js.publish(`${stream.name}.theirs`, data, options)
         return await js.publish(subject, data, options)
       },

@@ -17,7 +17,8 @@ function gateOf(options: Partial<Parameters<typeof outageGate>[0]> = {}) {
 }
 
 /**
- * A broker that is down until `up` is set, and the largest number of sends that tried it at once.
+ * A broker that is down until `up` is set. Records the largest number of sends that tried it at
+ * once.
  */
 function fallible() {
   const broker = {
@@ -110,7 +111,7 @@ test('a send that is aborted while it waits or while the client does not answer 
 })
 
 test('a destination that fails while others succeed holds up none of them', async () => {
-  // With an endless pause, any send that waited for it would never end.
+  // If a send waited for the second pause, which is endless, it would never end.
   const gate = gateOf({ backoff: (failures) => (failures === 1 ? 1 : 60_000) })
   const refused = () => Promise.reject('no permission')
   await expect(gate.pass('bad', never(), refused)).rejects.toBe('no permission')

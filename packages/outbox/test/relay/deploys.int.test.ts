@@ -165,15 +165,15 @@ describe.each([
       ledger,
       during.emitted.filter(({ type }) => type === 'order.created' && !ordered),
     )
-    // What nobody has read yet when the old release leaves, nobody wants any more.
+    // Events that nobody has read when the old release stops are wanted by no release.
     if (ordered) await onRecord(ledger, during.emitted, 'true')
     await stop(old, 'SIGTERM')
     await all(
       ledger,
       during.emitted.filter(({ type }) => type === 'order.placed' && !ordered),
     )
-    // In order, events behind one of the new type wait for it; no running release takes those of
-    // the old type once the old release is gone.
+    // For an ordered consumer, events behind one of the new type wait for it, and once the old
+    // release is gone no running release takes those of the old type.
     if (ordered) {
       await onRecord(ledger, during.emitted, "state = 'dead' and reason = 'unwanted'")
     }

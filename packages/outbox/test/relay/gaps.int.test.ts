@@ -8,7 +8,7 @@ import { logDatabase, quick } from '../databases/log-database.ts'
 const database = logDatabase()
 
 const SECONDS = Number(process.env.GAP_SECONDS ?? 8)
-/** On a slow machine the writers go on until they have committed so many events. */
+/** The writers go on until they have committed this many events, also on a slow machine. */
 const LEAST_EVENTS = 200
 const WRITERS = 16
 
@@ -106,7 +106,7 @@ test('sixteen writers that commit out of order lose no event and keep the order 
   expect([...read.keys()].filter((id) => !committed.has(id))).toEqual([])
   expect(twice).toEqual([])
   expect(outOfOrder).toEqual([])
-  // If the naive cursor lost nothing, this test would show nothing.
+  // If the naive cursor lost nothing, this test would prove nothing.
   const lost = [...committed].filter((id) => !naive.has(id))
   expect(lost.length).toBeGreaterThan(0)
 })
@@ -142,7 +142,7 @@ test('a handler that takes two seconds holds up readers that wait for the oldest
   expect(await behindHorizon()).toEqual([{ count: '0' }])
   await slow.query('commit')
   slow.release()
-  // The horizon covers the whole server, and other tests write there too.
+  // The horizon is that of the whole server, and other tests write there too.
   await waitFor(async () => (await behindHorizon())[0]?.count === '1', { what: 'the horizon' })
   await relay.stop()
 })

@@ -7,7 +7,7 @@ import { logDatabase } from '../databases/log-database.ts'
 
 const database = logDatabase()
 
-// A bug: two hundred idle consumers wrote 5,186 rows a second, their cursors and a lease for each
+// A bug: two hundred idle consumers wrote 5,186 rows a second: their cursors, and a lease for each
 // slot.
 test('an idle consumer writes no cursor and renews all of its leases with one row', async () => {
   const log: EventLog<PoolClient> = postgresLog({ client: database.pool() })
@@ -31,7 +31,7 @@ test('an idle consumer writes no cursor and renews all of its leases with one ro
   expect(moves).toBe(0)
   expect(await versions()).toEqual(before)
 
-  // The cursors pass the events of other types, and that is recorded.
+  // The cursors pass the events of other types, and are written.
   await database.emit('of-others')
   await relay.runOnce()
   expect(moves).toBe(1)

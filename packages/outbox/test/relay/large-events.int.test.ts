@@ -45,7 +45,7 @@ describe('300 events of 1 MB in a process of 256 MB', () => {
     const [{ subject } = { subject: '{}' }] = await database.query<{ subject: string }>(
       "delete from effects where consumer = 'peak' returning subject",
     )
-    // Limits the whole process: the code, the heap and the buffers of the connection.
+    // The limit is for the whole process: the code, the heap and the buffers of the connection.
     expect(JSON.parse(subject).kilobytes).toBeLessThan(256 * 1024)
   }
 

@@ -144,7 +144,7 @@ describe('a relay', () => {
       consumers: [consumer({ name: 'woken', handle: () => {} })],
     })
     relay.start()
-    // By now it polls a few times a second, and ever less often.
+    // At this point it polls a few times a second, and more and more rarely.
     while (reads < 11) await setTimeout(5)
     const job = once({ store, namespace: 'jobs' })
     const before = reads

@@ -8,7 +8,10 @@ import { logDatabase, quick } from '../databases/log-database.ts'
 const database = logDatabase()
 let names = 0
 
-/** A running relay with an ordered consumer, and the events its attempts began and ended with. */
+/**
+ * Runs a relay with an ordered consumer, and records with which events its attempts began and
+ * ended.
+ */
 async function inOrder(
   fails: (subject: string) => false | 'for now' | 'for good',
   options: { maxAttempts?: number; advanceEveryMs?: number } = {},
@@ -119,7 +122,7 @@ test('a letter redriven while another of its ordering key is retrying waits for 
     what: 'tries of what was redriven',
     ...patient,
   })
-  // As long as 1 is to be tried again, no event behind it is tried.
+  // As long as event 1 is being retried, no event behind it is tried.
   expect(new Set(calls.slice(calls.indexOf('1', 1)))).toEqual(new Set(['1']))
   failures.clear()
   await waitFor(() => done.length === 4, { what: 'all', ...patient })
@@ -144,7 +147,7 @@ test('deliveries that waited behind a failure are drained together, and then the
   broken = false
   await waitFor(() => done.length === 300, { what: 'all', ...patient })
   expect(done).toEqual(subjects)
-  // By rate and by count, because the machine may be busy.
+  // The limits are a rate and a count, because the machine may be busy.
   expect(asked.takeDue - before.takeDue).toBeLessThan(40)
   expect(asked.settle - before.settle).toBeLessThan(40)
 

@@ -108,7 +108,7 @@ describe('a consumer', () => {
   })
 })
 
-// A bug: no index had room for the key, so no failed event could be filed any more.
+// A bug: the key was too long for an index, so no failed event could be filed.
 test.each([{ ordered: false }, { ordered: true }])(
   'files an event whose ordering key is too long for an index like any other: %o',
   async ({ ordered }) => {
@@ -137,7 +137,7 @@ test.each([{ ordered: false }, { ordered: true }])(
   },
 )
 
-// A bug: the key was cut for the index, and the next relay did not recognize its own key.
+// A bug: the key was cut to fit the index, and after a restart the relay did not recognise it.
 test('after a restart, events with an ordering key of 5,000 bytes still wait for an earlier failure', async () => {
   const name = nameOf('long-order')
   const type = nameOf('foreign')

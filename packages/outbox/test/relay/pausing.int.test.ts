@@ -47,7 +47,7 @@ test('a paused consumer is started by no relay, and goes on when it is resumed',
   expect(await consumers().pause(name, by)).toBe('paused')
   expect(await consumers().pause(name, { actor: 'somebody else' })).toBe('already')
   expect((await found(name))?.pause).toMatchObject({ by: by.actor, note: by.note })
-  // One more relay, which begins during the pause, and the time in which the first has asked.
+  // Starts one more relay during the pause, and waits until the two share the slots.
   running.push(relayOf(name, (subject) => seen.push(subject)))
   running[1]?.start()
   await waitFor(async () => (await found(name))?.holders.every(({ slots }) => slots === 32), {
@@ -109,7 +109,8 @@ test('relays report what they do and the newest failure', async () => {
   expect((await found(name))?.lastError).toMatchObject({ message: 'no such address' })
 })
 
-// The list went by the time in the slot, which is written when a slot is taken and never renewed.
+// A bug: the list used the time in the slot's row, which is written when a slot is taken and is
+// never renewed.
 test('slots of an idle relay are listed as held for as long as it runs', async () => {
   const name = 'idle'
   relayOf(name, () => {}).start()

@@ -9,8 +9,8 @@ const database = logDatabase()
 const MEGABYTE = 'x'.repeat(1_000_000)
 
 /**
- * A bug: a renewal waited until the relay's own write was over, and that may take 30 seconds, twice
- * as long as a lease.
+ * A bug: a renewal waited for the relay's own write to end. A write may take 30 seconds, twice as
+ * long as a lease.
  */
 test.each(['runOnce', 'start'] as const)(
   'a relay whose write waits renews its lease meanwhile (%s)',

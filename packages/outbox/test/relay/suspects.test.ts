@@ -12,7 +12,9 @@ import { describe, expect, test } from 'vitest'
 
 const LEASE_MS = 60_000
 
-/** A log in which two holders of every slot have vanished, and one more of the suspect's. */
+/**
+ * A log in which two holders of every slot have vanished, and a third holder of the suspect's slot.
+ */
 async function afterCrashes(name: string, suspect?: OutboxEvent) {
   let nowMs = 0
   const log = memoryLog(memoryStore(), { now: () => nowMs })
@@ -46,7 +48,7 @@ function events(): OutboxEvent[] {
   return [...bySlot.values()]
 }
 
-/** Runs one round; returns how many others were under way beside each event, at most. */
+/** Runs one round. Returns, for each event, how many others were under way beside it at most. */
 async function beside(
   log: EventLog<MemoryTransaction>,
   options: { name: string; maxStarts: number },
@@ -63,7 +65,7 @@ async function beside(
           for (const id of underWay) {
             most.set(id, Math.max(most.get(id) ?? 0, underWay.size - 1))
           }
-          // Whatever may begin beside it has begun after a few turns of the event loop.
+          // Any event that may run beside this one has begun after a few turns of the event loop.
           for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate)
           underWay.delete(event.id)
         },

@@ -11,7 +11,7 @@ export async function answered<T>(
   work: Promise<T>,
   options: {
     readonly timeoutMs: number
-    /** Whether the statement may be cancelled, because nothing of it can be committing. */
+    /** Whether the statement may be cancelled: true if no part of it can be committing. */
     readonly mayCancel: boolean
     readonly signal?: AbortSignal | undefined
   },
@@ -25,13 +25,13 @@ export async function answered<T>(
     return await within(options.timeoutMs, work, unanswered, options.signal)
   } catch (error) {
     if (isPending) session.giveUp(asError(error), work, options)
-    // The driver's own timeout: the driver gave up, but the server still works.
+    // The driver's own timeout fired: the driver gave up, but the server may still be working.
     else if (isDriverTimeout(error)) session.giveUp(asError(error), idle(session.client), options)
     throw error
   }
 }
 
-/** Resolves once the client has received all replies or is lost. */
+/** Resolves once the client has received all replies or has lost its connection. */
 function idle(client: PgClient): Promise<void> {
   return new Promise((resolve) => {
     if (client.connection?.stream?.destroyed === true) return resolve()

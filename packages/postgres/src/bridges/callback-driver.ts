@@ -17,18 +17,17 @@ export interface CallbackDriver<Tx extends object> {
    */
   query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal): Promise<Row[]>
   /**
-   * Whether consecutive statements reach the server in order. Then COMMIT is sent without waiting
-   * for the reply to the statement before it; if that failed, the server rolls back.
+   * Whether consecutive statements reach the server in order. If so, COMMIT is sent without waiting
+   * for the reply to the statement before it; if that statement fails, the server turns COMMIT into
+   * a rollback.
    */
   readonly pipelines?: boolean
   /**
-   * Resolves when no statement of the transaction waits in the driver, for a driver that lets its
-   * ROLLBACK overtake them.
+   * Resolves when no statement of the transaction waits in the driver. Needed for a driver whose
+   * ROLLBACK overtakes waiting statements.
    */
   readonly settled?: (tx: Tx) => Promise<void>
-  /**
-   * Whether this error means that the connection is gone, so that not even a rollback may be sent.
-   */
+  /** Whether this error means that the connection is gone. Then not even a rollback may be sent. */
   readonly isLost?: (error: unknown) => boolean
   readonly rules: HandleRules
 }

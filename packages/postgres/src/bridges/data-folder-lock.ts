@@ -10,7 +10,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { OncekeyError } from '@oncekey/core'
 
-/** The part of a PGlite database that exists before it is ready. */
+/** The members of a PGlite database that can be used before it is ready. */
 interface Database {
   readonly closed: boolean
   readonly dataDir?: string | undefined
@@ -57,7 +57,9 @@ function isCreated(path: string): boolean {
   }
 }
 
-/** Removes a stale lock. A lock that was renewed since it was read is put back. */
+/**
+ * Removes a stale lock. If another process has renewed the lock since it was read, puts it back.
+ */
 function setAside(path: string): void {
   const aside = `${path}.${process.pid}`
   try {
@@ -85,7 +87,8 @@ function ownerOf(path: string): number {
 }
 
 /**
- * A lock with our own pid belongs to an earlier process, because pids start over in each container.
+ * Whether the pid is another process's. A lock with our own pid was left by an earlier process,
+ * because pids start over in each container.
  */
 function isOther(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false
@@ -99,7 +102,7 @@ function isOther(pid: number): boolean {
 }
 
 /**
- * The folder of a `dataDir`, as PGlite reads it: with a scheme other than file:// there is none.
+ * The folder of a `dataDir`, by PGlite's rules: undefined if it has a scheme other than file://.
  */
 function folderOf(dataDir: string | undefined): string | undefined {
   if (dataDir === undefined || dataDir === '') return undefined
@@ -107,13 +110,13 @@ function folderOf(dataDir: string | undefined): string | undefined {
   return /^(?:memory|idb|opfs-ahp|memfs2opfs):\/\//.test(dataDir) ? undefined : resolve(dataDir)
 }
 
-// The lock is beside the folder, because a folder that is not empty cannot be initialised. It uses
-// the real path, so that two links to one folder share a lock.
+// The lock file is beside the folder, not in it, because PGlite initialises only an empty folder.
+// The path is the real one, so that two links to one folder share a lock.
 function lockPath(folder: string): string {
   try {
     return `${realpathSync(folder)}.oncekey.lock`
   } catch {
-    // Otherwise Turbopack would deploy every file of the app that this path might name.
+    // Without this comment, Turbopack would deploy every file of the app that this path might name.
     return `${join(/* turbopackIgnore: true */ realParent(folder), basename(folder))}.oncekey.lock`
   }
 }

@@ -15,19 +15,21 @@ import { setSessionsRight } from './set-sessions-right.ts'
 import { transactionHandle } from './transaction-handle.ts'
 
 /**
- * The port on a driver that only supports callbacks. The transaction outlives the call that opened
- * it: its callback waits until it is told how to end.
+ * Makes a client from a driver that runs a transaction only by calling a function. The transaction
+ * outlives the call that opened it: the function waits until it is told to commit or to roll back.
  *
- * The driver handles the reply to COMMIT. A COMMIT that the server turned into a rollback cannot go
- * unnoticed: the statement before it succeeded and nothing of the handler's runs between the two,
- * so the transaction was not aborted.
+ * The reply to COMMIT goes to the driver, so a COMMIT that the server turned into a rollback is not
+ * visible here. It cannot happen: the server does so only in an aborted transaction, and this one
+ * is not aborted, because the statement before COMMIT succeeded and the handler cannot send
+ * anything between the two.
  */
 export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): SqlClient<Tx> {
   const { concurrency, poolSize } = driver
   let abandoned = 0
   const setRight = setSessionsRight(driver)
-  // A pool would pass over the connection of the failed transaction until that is over, and then
-  // use it next. A single session is set right at once, before the next request has it.
+  // A pool skips the connection of a failed transaction until that transaction is over, and hands
+  // it out next afterwards. So its sessions are repaired then. A single session is repaired at
+  // once, before the next request gets it.
   const seen = (error: unknown, over?: Promise<void>): unknown => {
     if (isReadOnlyServer(error) || isSetInSession(error)) {
       if (over === undefined || concurrency === 'one') setRight()
@@ -47,8 +49,8 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
     async query<Row>(statement: Statement<Row>, { timeoutMs, signal }: QueryOptions) {
       const stop = new AbortController()
       const isRead = statement.cancellable === true
-      // A driver does not tell whether a statement was sent, so one that writes has an unknown
-      // outcome.
+      // A driver does not tell whether a statement was sent, so after a timeout the outcome of a
+      // statement that writes is unknown.
       const late = (): Error => (isRead ? busy('Nothing could be asked', timeoutMs) : unanswered())
       const stoppable = isRead ? stop.signal : undefined
       try {
@@ -61,7 +63,7 @@ export function fromCallbacks<Tx extends object>(driver: CallbackDriver<Tx>): Sq
 
     async begin<Row>(options: BeginOptions<Row>) {
       const { isolation, timeoutMs } = options
-      // A stuck pool keeps every abandoned transaction in its queue.
+      // In a stuck pool, every transaction that was given up stays in the pool's queue.
       if (abandoned >= poolSize) throw busy('No transaction could be opened', timeoutMs)
       const until = performance.now() + timeoutMs
       const opening = deferred(driver, isolation)
@@ -90,7 +92,8 @@ async function begun<Tx extends object, Row>(
   until: number,
 ): Promise<Begun<Tx, Row>> {
   const guard = transactionHandle(tx, driver.rules, driver.isLost)
-  // Otherwise the handler's next statement could go out on the connection that replaced this one.
+  // Otherwise the handler's next statement could go out on the connection that replaced the lost
+  // one.
   lost.catch(guard.revoke)
 
   const stop = new AbortController()
@@ -114,8 +117,9 @@ async function begun<Tx extends object, Row>(
           try {
             return await within(options.timeoutMs, work, unanswered)
           } catch (error) {
-            // Skipped once COMMIT was sent. A driver may wait for streams that the handler left
-            // open, even on a lost connection, and would never return it.
+            // Has no effect once COMMIT was sent. Before that, `work` is still waiting for streams
+            // that the handler left open, perhaps on a lost connection, and without this call the
+            // driver would never return the connection.
             ended(ROLLBACK).catch(() => {})
             throw error
           }
@@ -169,7 +173,10 @@ async function begun<Tx extends object, Row>(
     if (closing !== undefined) await Promise.race([closing, lost.catch(() => {})])
   }
 
-  /** Resolves when what the handler sent has been answered too, or cannot be any more. */
+  /**
+   * Resolves when each statement that the handler sent has been answered or can no longer be
+   * answered.
+   */
   async function settled(): Promise<void> {
     await closed()
     await Promise.race([driver.settled?.(tx), lost.catch(() => {})])
@@ -189,7 +196,8 @@ async function begun<Tx extends object, Row>(
 
   async function together<Last>(last: Statement<Last>): Promise<Last[]> {
     const sending = ask(last)
-    // COMMIT has been sent by then, however many promises the driver passes it through.
+    // One turn of the event loop later, COMMIT has been sent, however many promises the driver
+    // passes it through.
     const ending = setImmediate().then(() => ended())
     const [sent, end] = await Promise.allSettled([sending, ending])
     if (sent.status === 'rejected') throw sent.reason
@@ -200,7 +208,7 @@ async function begun<Tx extends object, Row>(
 
 interface Deferred<Tx> {
   readonly tx: Tx
-  /** Commits, or rolls back for the given reason; settles when that is done. */
+  /** Commits, or rolls back for the given reason. The promise settles when that is done. */
   end(reason?: Error): Promise<void>
   /**
    * Rejects when the transaction ends with an error, whoever ended it, or when its connection is
@@ -231,12 +239,12 @@ function deferred<Tx extends object>(
           })
         }),
     )
-    // Rejects an opening that is still pending; afterwards this has no effect.
+    // Rejects an opening that is still pending; for one that has resolved, this does nothing.
     ended.catch(reject)
   })
 }
 
-/** The driver may wrap the error that its callback threw. */
+/** Whether the error is, or wraps, the one that our callback threw to roll back. */
 function isCausedBy(error: unknown, reason: Error): boolean {
   return error === reason || (error instanceof Error && isCausedBy(error.cause, reason))
 }

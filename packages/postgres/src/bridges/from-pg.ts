@@ -28,7 +28,7 @@ import {
 } from './answered.ts'
 import { pgTransaction, ROLLBACK } from './pg-transaction.ts'
 
-/** The port on a `pg` pool. */
+/** Makes a client from a `pg` pool. */
 export function fromPg<Client>(
   pool: PgPool<Client>,
   options: { readonly prepare: boolean },
@@ -130,7 +130,7 @@ export function fromPgSource<Client>(
         const { rows } = await ask()
           .then(([, result]) => result)
           .catch(async (error) => {
-            // Nothing has run yet, so the statements can be sent again.
+            // Nothing has run yet, so the same statements can be sent a second time.
             const isReadOnly = isReadOnlyServer(error)
             if (!isReadOnly && !isPreparedElsewhere(error)) throw error
             await within(UNDO_TIMEOUT_MS, wire.one(session.client, ROLLBACK), unanswered)
@@ -155,7 +155,10 @@ export function fromPgSource<Client>(
   }
 }
 
-/** Sends again, behind MAKE_WRITABLE, what a session refused that may have been left read-only. */
+/**
+ * A session may have been left read-only by an earlier user. If it refused the statements for that,
+ * sends them again behind MAKE_WRITABLE.
+ */
 async function writable(
   session: PgSession,
   wire: PgWire,

@@ -63,7 +63,7 @@ function knexSource(client: KnexClient): PgSource {
     isFull: () => (pool?.numUsed?.() ?? 0) >= poolSize,
     connect: () => client.acquireConnection(),
     release(connection, reason) {
-      // Knex does not hand out a connection again that has this mark.
+      // Knex does not hand out a connection with this mark again.
       if (reason !== undefined) Object.assign(connection, { __knex__disposed: reason })
       client.releaseConnection(connection)
     },
@@ -71,8 +71,9 @@ function knexSource(client: KnexClient): PgSource {
 }
 
 /**
- * The guarded client as a Knex connection. What Knex notes on it stays here. BEGIN, which Knex
- * sends first, has been sent already, and Knex never ends the transaction.
+ * The guarded client in the form of a Knex connection. Properties that Knex sets are kept on this
+ * object. Knex's own BEGIN is not passed on, because BEGIN has been sent already; Knex never ends
+ * the transaction.
  */
 function lent(handle: PgClient): object {
   const query = handle.query as (...args: unknown[]) => unknown

@@ -74,7 +74,10 @@ export function fromKysely<Tx extends object>(
   })
 }
 
-/** The statement under way, or the next one, fails with the same error. */
+/**
+ * Adds an 'error' listener that does nothing: the statement under way, or the next one, fails with
+ * the same error.
+ */
 function listenTo(pool: KyselyPool): void {
   if (typeof pool.on !== 'function') throw notAPool()
   if (listenedTo.has(pool)) return
@@ -106,8 +109,8 @@ interface Kysely {
 }
 
 /**
- * Sends what was compiled. In a transaction it hands its connection out to one statement after the
- * other; COMMIT and ROLLBACK of Kysely itself do not wait for their turn.
+ * Sends compiled queries. In a transaction an executor lends its connection to one statement at a
+ * time; Kysely's own COMMIT and ROLLBACK do not wait for their turn.
  */
 interface Executor {
   readonly adapter?: { readonly constructor: { readonly name: string } }
@@ -118,7 +121,7 @@ function executorOf(tx: object): Executor {
   return (tx as Kysely).getExecutor()
 }
 
-/** Calls `sending` before each statement of an executor, and of those that are derived from it. */
+/** Calls `sending` before each statement of an executor and of the executors derived from it. */
 function watched(executor: Executor, sending: () => void): Executor {
   const own = executor as Executor & Record<string, (...args: unknown[]) => Executor>
   for (const name of DERIVING) {
@@ -158,7 +161,7 @@ interface CompiledQuery {
 const RULES: HandleRules = {
   statements: { executeQuery: (query) => (query as Partial<CompiledQuery>).sql },
   refused: ['commit', 'rollback'],
-  // Everything built with the transaction passes here when it is compiled to be sent.
+  // Everything that is built with the transaction is compiled here right before it is sent.
   checked(transaction, check, look, sending) {
     const guarded = (transaction as Kysely).withPlugin({
       transformQuery({ node }) {
@@ -170,7 +173,8 @@ const RULES: HandleRules = {
       },
       transformResult: async ({ result }) => result,
     })
-    // `withPlugin` made an executor of this transaction's own, so nothing else is watched.
+    // `withPlugin` made an executor that only this transaction has, so no other statement is
+    // watched.
     watched(executorOf(guarded), sending)
     return guarded
   },

@@ -1,17 +1,21 @@
-/** Transactions inside a handler's transaction, which the driver runs by callback: savepoints. */
+/**
+ * Transactions nested in a handler's transaction (savepoints), which the driver runs by calling a
+ * function.
+ */
 export interface NestedTransactions {
   /** Calls the driver, wrapping the callback that the handler passed. */
   run(
     call: (wrap: <T>(callback: (inner: T) => unknown) => (inner: T) => unknown) => unknown,
   ): unknown
-  /** Ends all open ones with this error. */
+  /** Rejects all open nested transactions with this error. */
   lost(error: Error): void
 }
 
 /**
- * For a driver that must not write to a lost connection, because that would end the process. The
- * driver ends a savepoint with its own statement when the callback fails, so once `isGone` it is
- * not told, and the handler gets the loss instead.
+ * For a driver that writes to a lost connection, and would end the process by that. When the
+ * callback of a savepoint fails, the driver sends its own statement to end the savepoint. So once
+ * `isGone` is true, the driver is not told of the callback's failure, and the handler gets the
+ * error of the loss instead.
  */
 export function nestedTransactions(
   isGone: () => boolean,
@@ -46,7 +50,7 @@ export function nestedTransactions(
           },
           (error) => {
             over()
-            // An error of the callback may come from another connection.
+            // An error that the callback threw may come from another connection.
             if (error !== thrown) failed(error)
             reject(error)
           },

@@ -7,17 +7,17 @@ export interface Wrapped<Tx> {
   readonly tx: Tx
   /** Called before the last statement. Throwing undoes the transaction. */
   ending?(): Promise<void>
-  /** Called when the transaction is over, and not awaited. */
+  /** Called when the transaction is over. Its promise is not awaited. */
   ended?(how: 'commit' | 'rollback'): Promise<void>
   /** Called when the transaction is over, also if nobody knows how it ended. */
   over?(): void
 }
 
 /**
- * The port on a library whose driver has a port already. The driver provides connections, our
- * statements, and certainty about COMMIT; `wrap` makes the library's transaction from the driver's
- * guarded one. Anything that a handler built with the library and sends too late therefore still
- * meets that guard.
+ * Makes a client from a library whose driver already has a bridge. The bridge provides connections,
+ * sends our statements and finds out whether COMMIT succeeded; `wrap` makes the library's
+ * transaction from the driver's guarded one. So a query that a handler built with the library and
+ * sends too late is refused by the driver's guard.
  */
 export function onDriver<Driver, Tx extends object>(
   driver: SqlClient<Driver>,

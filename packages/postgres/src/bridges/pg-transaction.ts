@@ -43,7 +43,8 @@ export function pgTransaction<Client>(session: PgSession, wire: PgWire): SqlTran
         const work = afterHandler(() =>
           next === undefined ? rolledBack() : wire.two(client, ROLLBACK, next),
         )
-        // Never cancelled: the handler may have sent its own COMMIT, and `next` commits.
+        // This statement is never cancelled: the handler may have sent its own COMMIT before it,
+        // and `next` commits.
         const [, { rows }] = await answered(session, work, { timeoutMs, mayCancel: false })
         session.release()
         return rows as Row[]

@@ -16,11 +16,11 @@ export interface PgliteTransaction {
 }
 
 /**
- * PGlite, PostgreSQL inside the process, as a client for {@link postgresStore}. It has one session:
- * attempts run one after the other, and inside a handler only the transaction can be queried,
- * because the database itself waits for the transaction to end.
+ * PGlite, PostgreSQL inside the process, as a client for {@link postgresStore}. It has one session,
+ * so attempts run one after the other. A query on the database itself waits for the open
+ * transaction to end, so a handler must query only its transaction.
  *
- * A data folder is locked against a second process, which PGlite itself would admit and which would
+ * The data folder is locked, because PGlite itself would admit a second process, which would
  * corrupt it. The error names the process that holds the lock.
  *
  * @example

@@ -6,7 +6,10 @@ import { fromPg } from './from-pg.ts'
 /** A `pg` Pool, or another client wrapped by a bridge such as `fromDrizzle`. */
 export type PostgresClient<Tx = unknown> = PgPool<Tx> | SqlClient<Tx>
 
-/** Recognised by shape, not by class, because a process may contain two copies of `pg`. */
+/**
+ * Makes the client that the store uses. A `pg` Pool is recognised by its shape, not by its class,
+ * because a process may contain two copies of `pg`.
+ */
 export function sqlClientOf<Tx>(
   client: PostgresClient<Tx>,
   options: { readonly prepare: boolean },
@@ -35,7 +38,9 @@ export function sqlClientOf<Tx>(
   )
 }
 
-/** Recognises clients that need a bridge, to name the bridge in the error. */
+/**
+ * Clients that cannot be used without a bridge, recognised so that the error can name the bridge.
+ */
 const bridges: readonly {
   shape(client: Record<string, unknown>, has: (name: string) => boolean): boolean
   readonly say: string

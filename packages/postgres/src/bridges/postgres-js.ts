@@ -30,8 +30,9 @@ type Renaming = (column: string) => string
  * postgres.js as a client for {@link postgresStore}: a handler's `transaction()` is the `sql` that
  * `sql.begin` passes.
  *
- * postgres.js does not commit after a failed statement, even if the error was caught: such a
- * request gets `transaction-aborted`. Wrap a statement that may fail in `tx.savepoint(…)`.
+ * postgres.js does not commit after a statement has failed, even if the handler caught the error.
+ * The error of such a request is `transaction-aborted`. Wrap a statement that may fail in
+ * `tx.savepoint(…)`.
  *
  * @example
  * ```ts
@@ -50,7 +51,9 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
   const rename = sql.options.transform?.column?.from ?? undefined
 
   const backends = ownBackends()
-  /** Transactions in which nothing was asked yet. They are read only until then. */
+  /**
+   * Transactions in which no statement was sent yet. Each is read-only until its first statement.
+   */
   const unasked = new WeakSet<Tx>()
 
   const client = fromCallbacks<Tx>({
@@ -76,7 +79,8 @@ export function fromPostgresJs<Tx extends object>(sql: PostgresJs<Tx>): SqlClien
     },
 
     async query<Row>(statement: Statement<Row>, tx?: Tx, signal?: AbortSignal) {
-      // Plain text takes one round trip; with parameters postgres.js first asks for their types.
+      // Plain text takes one round trip; with parameters, postgres.js first asks the server for
+      // their types.
       const isFirst = tx !== undefined && unasked.delete(tx)
       const before = tx === undefined ? NO_TRANSACTION : isFirst ? OPEN_FOR_WRITES : ''
       const text = before + inlined(statement)
@@ -158,8 +162,8 @@ function rulesFor({ CLOSE }: { readonly CLOSE?: unknown }): HandleRules {
 }
 
 /**
- * A socket error, or postgres.js's own equivalent: a server's error has no `errno`. After a FATAL
- * one the server closes the connection.
+ * Whether the error means that the connection is gone: a socket error (with `errno`), postgres.js's
+ * own equivalent, or a FATAL error of the server, which closes the connection after it.
  */
 function isOfConnection(error: unknown): boolean {
   const { errno, severity } = Object(error)
@@ -167,8 +171,8 @@ function isOfConnection(error: unknown): boolean {
 }
 
 /**
- * Makes a cursor that ends on request, however long the handler takes over its rows. Each step of
- * an iterator sets a new `cursorFn`.
+ * Makes a cursor closeable while the handler is still busy with its rows. Each step of an iterator
+ * sets a new `cursorFn`, so the property is intercepted.
  */
 function closeableCursor(query: Query, CLOSE: unknown): Close {
   let isOver = false
@@ -192,7 +196,7 @@ function closeableCursor(query: Query, CLOSE: unknown): Close {
   }
 }
 
-/** A COPY returns a stream. */
+/** A query that is a COPY resolves to a stream; `opened` gets a function that closes it. */
 function listenForStream(query: Query, opened: (close: Close) => void): void {
   const { resolve } = query
   query.resolve = (value) => {
@@ -212,9 +216,9 @@ interface CopyStream {
 }
 
 /**
- * Closes a COPY. One into the server fails, and its transaction too. One out of the server cannot
- * be stopped, so it is read to its end and discarded: otherwise the socket would wait forever, and
- * until then postgres.js accepts no other statement.
+ * Closes a COPY. A COPY into the server is made to fail, and its transaction fails with it. A COPY
+ * out of the server cannot be stopped, so it is read to its end and discarded: if nobody read it,
+ * the socket would wait forever, and postgres.js would accept no other statement.
  */
 function closeableCopy(stream: CopyStream): Close {
   const push = stream.push
@@ -231,7 +235,8 @@ function closeableCopy(stream: CopyStream): Close {
   }
   return () => {
     isOver = true
-    // The handler has responded, and an 'error' event without a listener ends the process.
+    // The handler has already responded, and an 'error' event without a listener would end the
+    // process.
     stream.on('error', () => {})
     if (stream.write !== undefined) return void stream.destroy()
     stream._read()
@@ -245,7 +250,10 @@ function textOf(argument: unknown): string | undefined {
   return Array.isArray(argument) && 'raw' in argument ? argument.join(' ') : undefined
 }
 
-/** A message of several statements has a result for each, and one of a single statement has one. */
+/**
+ * The last result. A message of several statements has a result for each, a single statement has
+ * one.
+ */
 function lastOf(result: RawResult | readonly RawResult[]): RawResult {
   const isOne = 'columns' in result
   return isOne ? result : (result.at(-1) as RawResult)
@@ -263,7 +271,7 @@ function asText(value: Uint8Array | null | undefined): string | null {
   return value == null ? null : Buffer.from(value).toString()
 }
 
-/** Column names were transformed by the user's setting, so the name to look up is too. */
+/** Looks a column up by the name that the user's column transform has given it. */
 function byName(row: object, rename: Renaming): object {
   return new Proxy(row, {
     get: (target, name) =>
@@ -272,8 +280,8 @@ function byName(row: object, rename: Renaming): object {
 }
 
 /**
- * The error that `sql.begin` throws instead of committing: the first error of a statement, caught
- * or not.
+ * Whether `sql.begin` threw this instead of committing because a statement of the handler failed.
+ * `sql.begin` throws the first such error, even if the handler caught it.
  */
 function isOfHandler(error: unknown): boolean {
   return isOutcomeKnown(error) && (error as { query?: string }).query !== 'commit'
@@ -289,7 +297,10 @@ function swallowed(cause: unknown): OncekeyError {
   )
 }
 
-/** With a short pipeline every burst would leave a transaction open; see `withoutStrays`. */
+/**
+ * The error for a `max_pipeline` that is too small: every burst would then leave a transaction
+ * open; see `withoutStrays`.
+ */
 function leavesTransactionsOpen(pipeline: number): OptionsError {
   return new OptionsError(
     `fromPostgresJs: max_pipeline is ${pipeline}. postgres.js 3.4 leaves a transaction open on a connection of ` +

@@ -4,9 +4,9 @@ import type { CallbackDriver } from './callback-driver.ts'
 /**
  * Repairs the sessions of a driver's pool: resets a role, an encoding or a READ ONLY that a handler
  * left set, and ends a session on a server that takes no writes. Such a driver cannot be told to
- * drop a connection, but it notices when the server ends one. One statement per connection is sent
- * at once, because pools differ in which connection they use next. One round at a time, in the
- * background.
+ * drop a connection, but it notices when the server ends the session. As many statements as the
+ * pool has connections are sent at once, because it is unknown which connection a pool uses next.
+ * One round runs at a time, in the background.
  */
 export function setSessionsRight<Tx extends object>(driver: CallbackDriver<Tx>): () => void {
   let isWeeding = false
@@ -23,8 +23,8 @@ export function setSessionsRight<Tx extends object>(driver: CallbackDriver<Tx>):
 }
 
 /**
- * The server ends the session once it is idle, not during a statement: postgres.js can lose what it
- * sent after that statement, and crashes if a session ends inside `begin`.
+ * The server ends the session when it is idle, not during a statement: postgres.js can lose what it
+ * has sent behind a running statement, and crashes if a session ends inside `begin`.
  */
 const SET_RIGHT: Statement = {
   name: 'set_right',
@@ -39,7 +39,10 @@ const SET_RIGHT: Statement = {
   values: [],
 }
 
-/** There is no other session than this one, and no server that a new one would lead to. */
+/**
+ * For a client with one session: it is never ended, because no second session exists and a new one
+ * would not reach another server.
+ */
 const SET_ONE_RIGHT: Statement = {
   name: 'set_right',
   text: `do $$ begin

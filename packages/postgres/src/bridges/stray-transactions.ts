@@ -4,30 +4,33 @@ import { sqlState } from '../sql/sql-state.ts'
 
 /**
  * postgres.js can send BEGIN and then refuse the transaction: when BEGIN fills the pipeline of a
- * connection, or when its socket is full. The transaction stays open on a connection of the pool,
- * and nobody holds it: a stray. So `begin` asks for READ ONLY, and the statement that opens an
- * attempt's transaction lifts that. In a stray every write fails instead of being lost later.
+ * connection, or when its socket is full. The transaction then stays open on a connection of the
+ * pool, and no caller holds it: it is called a stray here. Statements that land in a stray would be
+ * lost when it is rolled back. So `begin` asks for READ ONLY, and the statement that opens an
+ * attempt's transaction lifts it: in a stray, every write fails at once.
  *
- * After BEGIN the server takes SET TRANSACTION READ WRITE before the first snapshot only, and it
- * would overrule `default_transaction_read_only`, which is put back behind it.
+ * The server accepts SET TRANSACTION READ WRITE only before the transaction's first snapshot. The
+ * statement would overrule `default_transaction_read_only`, so that setting is applied again behind
+ * it.
  */
 export const OPEN_FOR_WRITES: string =
   'set transaction read write; ' +
   "select set_config('transaction_read_only', current_setting('default_transaction_read_only'), true); "
 
 /**
- * Goes before a statement in autocommit, in the same message, and fails in a stray: the server sets
- * both times when a message arrives that begins a transaction. A stray of READ COMMITTED that takes
- * writes, left by a `sql.begin` of the application, would swallow what a store writes; one of
- * another isolation level would show it an old snapshot.
+ * A statement in autocommit has this in front, in the same message. It fails in a stray: it
+ * compares two times, which are equal only if the message itself began the transaction. Without it,
+ * a stray of READ COMMITTED that takes writes (left by a `sql.begin` of the application) would
+ * swallow what a store writes, and a stray of another isolation level would read from an old
+ * snapshot.
  */
 export const NO_TRANSACTION: string =
   "select current_setting(case when now() = statement_timestamp() then 'transaction_isolation' " +
   "else 'oncekey.a_transaction_is_open' end); "
 
 /**
- * Sends again what met a stray, once the pool's connections are free of them. Nothing of it was
- * done: each of these errors comes before the first write.
+ * Sends a statement again if it met a stray, once the pool's connections are free of strays. The
+ * failed try had no effect, because each of these errors comes before the first write.
  */
 export function withoutStrays<Tx>(
   client: SqlClient<Tx>,
@@ -61,7 +64,8 @@ export function withoutStrays<Tx>(
 
   async function endStrays(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
-      // COMMIT, so that statements of the app that were answered in this transaction are kept.
+      // COMMIT, not ROLLBACK: the app may have sent statements in the stray and got their answers,
+      // and these are kept.
       await everywhere('commit')
       const answers = await everywhere('select')
       if (!answers.some((answer) => sqlState(answer) === ABORTED)) break
@@ -70,7 +74,7 @@ export function withoutStrays<Tx>(
     if (known.length > 0) await everywhere(endLeaked(known), 1)
   }
 
-  /** One statement per connection, all at once, because that way each of them takes one. */
+  /** Sends one statement per connection, all at once, because then each connection gets one. */
   async function everywhere(text: string, times = client.poolSize): Promise<unknown[]> {
     const visits = Array.from({ length: times }, async () => await send(text))
     const answers = await Promise.allSettled(visits)
@@ -93,14 +97,15 @@ export interface OwnBackends {
 
 interface KnownBackend {
   readonly pid: number
-  /** How long ago it answered. Milliseconds. */
+  /** Milliseconds since it last answered. */
   readonly ago: number
 }
 
 /**
- * Every query of postgres.js carries the object in which its connection keeps the number of its
- * server process, so there are no more entries than connections. Behind a connection that was
- * closed the number may be another client's by now, but that process began after our last answer.
+ * Notes the server processes of one pool. Every query of postgres.js refers to the object in which
+ * its connection keeps the number of its server process, so there is one entry per connection. If a
+ * connection was closed, another client may have the number by then, but that client's process
+ * began after the last answer noted here.
  */
 export function ownBackends(): OwnBackends {
   const seen = new Map<object, { readonly pid: number; readonly at: number }>()
@@ -118,8 +123,8 @@ export function ownBackends(): OwnBackends {
 }
 
 /**
- * A BEGIN that fails in an aborted stray makes postgres.js set the connection aside for good. The
- * server ends such a session of this pool, and the pool has its place again.
+ * A BEGIN that fails in an aborted stray makes postgres.js set the connection aside for good. This
+ * statement has the server end such a session of the pool, after which the pool can open another.
  */
 function endLeaked(own: readonly KnownBackend[]): string {
   return `select pg_terminate_backend(a.pid) from pg_stat_activity a
@@ -133,7 +138,10 @@ function endLeaked(own: readonly KnownBackend[]): string {
 const ABORTED = '25P02'
 const UNKNOWN_SETTING = '42704'
 
-/** 25001: something has been asked in the stray, so its isolation and READ ONLY are final. */
+/**
+ * Error codes by which a stray is recognised. 25001: a statement has already run in the stray, so
+ * its isolation level and READ ONLY can no longer be changed.
+ */
 const SIGNS = new Set([ABORTED, '25001'])
 const TIMES = 3
 const ROUNDS = 5

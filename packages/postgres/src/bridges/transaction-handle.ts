@@ -1,15 +1,18 @@
 import { OncekeyError } from '@oncekey/core'
 import { nestedTransactions } from './nested-transactions.ts'
 
-/** The rules of a guarded transaction, in the terms of each driver. */
+/** Which members of a driver's transaction the guard checks or refuses, by the driver's names. */
 export interface HandleRules {
   /** The methods that send SQL, each with how to find its text in the arguments. */
   readonly statements: Readonly<Record<string, TextOf>>
-  /** The methods that would end the transaction or give its connection away. */
+  /** The methods that are refused: they would end the transaction or give its connection away. */
   readonly refused: readonly string[]
   /** If the transaction itself is a function: how to find SQL in its arguments. */
   readonly called?: TextOf
-  /** The methods that pass a nested transaction to a callback; it ends with this one. */
+  /**
+   * The methods that pass a nested transaction to a callback. The nested one is revoked with this
+   * one.
+   */
   readonly nested?: readonly string[]
   /**
    * For statements that are sent later than they are created: calls `check` before one is sent,
@@ -22,9 +25,9 @@ export interface HandleRules {
     lost: (reason: unknown) => void,
   ) => void
   /**
-   * The transaction with `check` called when something built with it is to be sent, and `look` with
-   * its text, which returns what is wrong with it. A library that sends it later calls `sending`
-   * right before.
+   * For a library that builds queries and sends them later: makes a transaction that calls `check`
+   * when a query built with it is about to be sent, passes the query's text to `look`, which
+   * returns the error if it must not be sent, and calls `sending` right before it is sent.
    */
   readonly checked?: (
     transaction: object,
@@ -34,7 +37,9 @@ export interface HandleRules {
   ) => object
 }
 
-/** Closes what was opened. Returns a promise if the next statement has to wait for that. */
+/**
+ * Closes a cursor or stream. Returns a promise if the next statement has to wait for the closing.
+ */
 export type Close = () => Promise<void> | void
 
 type TextOf = (argument: unknown) => string | undefined
@@ -42,44 +47,44 @@ type TextOf = (argument: unknown) => string | undefined
 export interface TransactionHandle<Tx> {
   readonly handle: Tx
   /**
-   * From now on nothing reaches the connection, which may soon be in another transaction. `loss` is
-   * the reason if it was lost while the handler ran.
+   * From this call on nothing reaches the connection, which may soon be in another transaction. If
+   * the connection was lost while the handler ran, `loss` is the reason.
    */
   revoke(loss?: unknown): void
   /**
-   * The transaction is about to end: from now on even that is refused which was handed to the
-   * library before, and which it has not sent.
+   * Called when the transaction is about to end. From then on, queries that the handler gave to the
+   * library earlier and that the library has not sent yet are refused too.
    */
   end(): void
-  /** Why the connection was lost while the handler ran, if it was. */
+  /** Why the connection was lost while the handler ran; undefined if it was not lost. */
   loss(): { readonly reason: unknown } | undefined
   /**
-   * Whether a statement may have ended the transaction: its text contains a word that can, or was
-   * not visible. `false` is certain; on `true` the server is asked.
+   * Whether a statement may have ended the transaction: its text contains a word that can do so, or
+   * its text could not be seen. `false` is certain; on `true` the server is asked.
    */
   mayHaveEnded(): boolean
   /**
-   * Resolves when the pending statements are done; undefined without any. Some drivers take one at
-   * a time.
+   * Resolves when the pending statements are done; undefined if there are none. Needed for drivers
+   * that accept one statement at a time.
    */
   pendingQueries(): Promise<unknown> | undefined
   /**
-   * Ends the cursors and streams that the handler left open. Each occupies the connection until its
-   * end, so a COMMIT behind it would never be sent. The result is awaited.
+   * Closes the cursors and streams that the handler left open. Each occupies the connection until
+   * its end, so a COMMIT queued behind it would never be sent. The result is awaited.
    */
   closeStreams(): Promise<unknown> | undefined
 }
 
 /**
- * Guards a driver's transaction for a handler: everything works as in the driver, except that it
- * cannot be ended, and that it fails after it was revoked.
+ * Guards a driver's transaction for a handler: everything works as in the driver, except that the
+ * handler cannot end the transaction and that every use fails once the guard is revoked.
  */
 export function transactionHandle<Tx extends object>(
   transaction: Tx,
   rules: HandleRules,
   /**
-   * For a driver that must not write to a lost connection: whether this error means that it is
-   * lost.
+   * For a driver that must not write to a lost connection: whether this error means a lost
+   * connection.
    */
   isLost?: (error: unknown) => boolean,
 ): TransactionHandle<Tx> {
@@ -144,7 +149,7 @@ export function transactionHandle<Tx extends object>(
     })
     return handle
 
-    // `this` remains the driver's object, because the proxy lacks its private fields.
+    // `this` must be the driver's object, because the proxy lacks the object's private fields.
     function method(target: T, property: string | symbol, value: unknown): unknown {
       const call = value as (...args: unknown[]) => unknown
       return (...args: unknown[]): unknown => {
@@ -207,16 +212,16 @@ export function transactionHandle<Tx extends object>(
   }
 
   /**
-   * Returns the error for a statement that must not be sent, by its first words, and notes whether
-   * it may end the transaction.
+   * Returns the error for a statement that must not be sent, judged by its first words. Also notes
+   * whether the statement may end the transaction.
    */
   function looked(text: string | undefined): OncekeyError | undefined {
     if (text === undefined || ENDS.test(text)) mayHaveEnded = true
     return controlIn(text)
   }
 
-  // Fails in the same way as the driver: late use is often not awaited, and `.catch` has to see the
-  // error.
+  // Fails in the driver's way, by a rejected promise for example: late use is often not awaited,
+  // and a `.catch` of the handler has to see the error.
   function failed(property: string | symbol, args: unknown[], error: OncekeyError): unknown {
     if (isNested(property)) return Promise.reject(error)
     const callback = args.find((argument) => typeof argument === 'function')
@@ -247,7 +252,7 @@ export function controlIn(text: string | undefined): OncekeyError | undefined {
 const TRANSACTION_CONTROL =
   /^[\s;]*(?:begin|commit|end|abort|start\s+transaction|prepare\s+transaction|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b))\b/i
 
-/** A statement that ends a transaction contains one of these words; many others do, too. */
+/** Every statement that ends a transaction contains one of these words; so do many that do not. */
 const ENDS = /\b(?:commit|end|rollback|abort|prepare)\b/i
 
 export function transactionOver(): OncekeyError {
@@ -278,28 +283,31 @@ function transactionControl(what: string): OncekeyError {
 }
 
 /**
- * A cursor has `close` and a stream has `destroy`. A `pg` Query, which ends by itself, has neither.
+ * The members by which a driver's object is closed. A cursor has `close`, a stream has `destroy`; a
+ * `pg` Query has neither, because it ends by itself.
  */
 interface Closable {
   close?(done: () => void): unknown
   destroy?(): unknown
   on?(event: 'error', listener: () => void): unknown
-  /** Set if it can be written to: a COPY into the server. */
+  /** Present if the stream can be written to: a COPY into the server. */
   write?: unknown
-  /** Set for a QueryStream. */
+  /** Present on a QueryStream. */
   cursor?: unknown
   removeAllListeners?(event: 'readable'): unknown
   resume?(): unknown
 }
 
 /**
- * Closes a stream; does nothing at its end. A COPY into the server fails, and its transaction too:
- * what it had left to write was never part of the response. A COPY out of the server cannot be
- * stopped without losing the transaction, so it is read to its end and discarded.
+ * Closes a stream; has no effect on one that has ended. A COPY into the server is made to fail, and
+ * its transaction fails with it: what remained to be written was never part of the response. A COPY
+ * out of the server cannot be stopped without losing the transaction, so it is read to its end and
+ * discarded.
  */
 function closeStream(stream: Closable): void {
   if (typeof stream.destroy !== 'function') return void stream.close?.(() => {})
-  // The handler has responded, and an 'error' event without a listener ends the process.
+  // The handler has already responded, and an 'error' event without a listener would end the
+  // process.
   stream.on?.('error', () => {})
   if (stream.write !== undefined || stream.cursor !== undefined) return void stream.destroy()
   stream.removeAllListeners?.('readable')

@@ -60,13 +60,19 @@ interface QueryRunner<Manager> {
   readonly manager: Manager
   readonly transactionDepth: number
   isTransactionActive: boolean
-  /** The connection it queries; without one it takes a client from the pool. */
+  /**
+   * The connection that the runner queries; if it is not set, the runner takes a client from the
+   * pool.
+   */
   databaseConnection: unknown
   readonly broadcaster: { broadcast(event: string): Promise<void> }
   startTransaction(): Promise<void>
 }
 
-/** The guarded client. START TRANSACTION and a following isolation level have been sent already. */
+/**
+ * The guarded client in the form that TypeORM uses. START TRANSACTION, and an isolation level right
+ * after it, are not passed on, because both have been sent already.
+ */
 function lent(handle: PgClient, runner: QueryRunner<unknown>): object {
   const query = handle.query as (...args: unknown[]) => unknown
   return {

@@ -10,8 +10,8 @@ export function appendEventsStatement(
 }
 
 /**
- * Events as one JSON parameter, so that the statement is the same for any number of them. `data`
- * stays a string inside it: as a JSON value PostgreSQL would decode it on the way in, and refuse
+ * Events as one JSON parameter, so that the statement is the same for any number of them. `data` is
+ * a string inside the JSON: PostgreSQL would decode a JSON value when it arrives, and refuse
  * \u0000.
  */
 export function eventsJson(events: readonly OutboxEvent[]): string {

@@ -11,7 +11,8 @@ export function startAttempt(
 }
 
 /**
- * The last statement of an attempt without a key. It raises unless `began` is of its transaction.
+ * The last statement of an attempt without a key. It raises if its transaction is not the one that
+ * `began` names.
  */
 export function endAttempt(
   schema: string,
@@ -24,10 +25,10 @@ export function endAttempt(
   })
 }
 
-/** The JSON of `reply`: where the transaction runs. */
+/** The JSON of `reply`: in which process, and in which transaction of it, the attempt runs. */
 export interface StartedJson {
   readonly state: 'run'
-  /** The server's process. */
+  /** The number of the server process. */
   readonly backend: number
   /** When the transaction began, in microseconds. */
   readonly started: string
@@ -42,8 +43,9 @@ export interface Began {
 }
 
 /**
- * The start time identifies a transaction, because no two of a session begin in one microsecond.
- * PGlite's clock counts milliseconds, so there the transaction also carries a setting.
+ * What tells the transaction apart. Its start time does, because no two transactions of a session
+ * begin in the same microsecond. PGlite's clock counts milliseconds, so there the transaction also
+ * carries a setting with a unique value, the mark.
  */
 export function markOf(
   { concurrency }: Pick<SqlClient, 'concurrency'>,
@@ -53,8 +55,9 @@ export function markOf(
 }
 
 /**
- * The mark that the last statement asks for: none if nothing was sent that can have ended the
- * transaction. RESET ALL of a handler removes the setting, and is no end.
+ * The mark that the last statement compares with. Null if the handler sent nothing that can have
+ * ended the transaction: then the setting is not compared, because a handler's RESET ALL removes it
+ * without ending the transaction.
  */
 export function markAtEnd(
   client: Pick<SqlClient, 'concurrency'>,

@@ -28,7 +28,10 @@ export function commitFailed(cause: unknown): OncekeyError {
   return new OncekeyError('commit-failed', `${what}: ${messageOf(cause)}`, { cause })
 }
 
-/** In lease mode: the claim is committed, and what would have ended it did not get out. */
+/**
+ * The error in lease mode: the claim is already committed, and the statement that would have ended
+ * the lease was not sent.
+ */
 export function leaseGoesOn(cause: unknown): OncekeyError {
   return new OncekeyError(
     'commit-failed',
@@ -50,8 +53,9 @@ const IN_FAILED_TRANSACTION = '25P02'
 const READ_ONLY = '25006'
 
 /**
- * Not a fault of the handler: out of resources, over a limit, stopped by an operator, and what our
- * functions raise where something on our tables dropped a write (OK007).
+ * Errors that are not the handler's fault: the server was out of resources, over a limit or stopped
+ * by an operator, or a trigger or rule on our tables dropped a write (OK007, raised by our
+ * functions).
  */
 const COULD_NOT = /^(?:53|54|55|57|OK007)/
 
@@ -75,8 +79,8 @@ function statementFailed(cause: unknown): OncekeyError {
 }
 
 /**
- * The handler made the transaction read-only: a claim refuses a read-only server, and a server that
- * becomes one ends its connections.
+ * The error when the handler has made the transaction read-only. It cannot be the server: a claim
+ * refuses a read-only server, and a server that becomes read-only ends its connections.
  */
 function readOnly(cause: unknown): OncekeyError {
   return new OncekeyError(
@@ -87,7 +91,10 @@ function readOnly(cause: unknown): OncekeyError {
   )
 }
 
-/** The handler changed client_encoding: PostgreSQL would read our text as other characters. */
+/**
+ * The error when the handler has changed client_encoding: PostgreSQL would read our text as other
+ * characters.
+ */
 function otherEncoding(cause: unknown): OncekeyError {
   return new OncekeyError(
     'transaction-aborted',
@@ -97,7 +104,10 @@ function otherEncoding(cause: unknown): OncekeyError {
   )
 }
 
-/** The handler did nothing wrong, and a retry may get a session that still has the statement. */
+/**
+ * The error for a prepared statement that the session lacks. The handler did nothing wrong, and a
+ * retry may get a session that still has the statement.
+ */
 function notPrepared(cause: unknown): OncekeyError {
   return new OncekeyError(
     'commit-failed',

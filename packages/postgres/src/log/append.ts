@@ -27,11 +27,11 @@ export interface AppendOptions {
 
 /**
  * Appends events in a transaction of yours, outside of any request: they are committed with it or
- * not at all. Call it last, right before COMMIT: events are numbered when they are appended, and a
- * number taken long before its commit says little about what came first.
+ * not at all. Call it last, right before COMMIT: events are numbered when they are appended, so the
+ * longer a transaction stays open after that, the less its numbers say about the order of commits.
  *
- * If the transaction need not be yours, use {@link transact}, which does that. Throws
- * `event-invalid`.
+ * If you need no transaction of your own, use {@link transact}, which opens one and appends last.
+ * Throws `event-invalid`.
  *
  * @example
  * ```ts
@@ -76,7 +76,8 @@ export async function transact<Tx, Result>(
   client: PostgresClient<Tx>,
   work: (transaction: Tx, emit: (event: EmittedEvent) => void) => Promise<Result> | Result,
   options: AppendOptions & {
-    /** Of each statement of ours. Milliseconds. @default 30000 */ readonly timeoutMs?: number
+    /** How long each of our statements may take. Milliseconds. @default 30000 */
+    readonly timeoutMs?: number
   } = {},
 ): Promise<Result> {
   const { schema: name = 'oncekey' } = options
@@ -105,7 +106,10 @@ export async function transact<Tx, Result>(
   return result
 }
 
-/** The one error after which nobody knows whether the transaction was committed. */
+/**
+ * Passes an error on, and makes it `commit-failed` if it is the one after which nobody knows
+ * whether the transaction was committed.
+ */
 function outcomeUnknown(cause: unknown): unknown {
   if (cause instanceof OncekeyError && cause.code === 'transaction-aborted') return cause
   return new OncekeyError(

@@ -2,7 +2,7 @@ import type { ConsumerControl } from '@oncekey/core'
 import type { Statement } from '../sql/sql-client.ts'
 import { pausedConsumers, reportWork, setPaused } from './statements/consumer-control.ts'
 
-/** Pausing consumers, and what relays report of them. */
+/** Pauses and resumes consumers, and stores what relays report of their work. */
 export function consumerControl(
   ask: <Row>(statement: Statement<Row>) => Promise<Row[]>,
   schema: string,

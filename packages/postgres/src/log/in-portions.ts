@@ -1,6 +1,6 @@
 /**
- * Repeats a statement that changes at most `limit` rows until it changes fewer, but at most
- * {@link MOST_PORTIONS} times; what is left is for the next call.
+ * Repeats a statement that changes at most `limit` rows until it changes fewer, but at most {@link
+ * MOST_PORTIONS} times. The next call continues with the rest.
  */
 export async function inPortions(
   change: (limit: number) => Promise<readonly { readonly count: string }[]>,

@@ -5,7 +5,8 @@ import { useUpNumber } from './statements/reading.ts'
 
 /**
  * Runs a statement that takes a snapshot. The server refuses it if too many transactions have begun
- * since the last one that completed; this then completes one, and tries again.
+ * since the last completed one that has a number. Then this function completes a transaction with a
+ * number, and tries again.
  */
 export async function inReach<Tx, Row>(
   log: LogState<Tx>,

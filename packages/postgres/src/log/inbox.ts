@@ -24,8 +24,8 @@ export interface InboxOptions<Tx>
 }
 
 /**
- * The transaction and the events of a message: they are committed together with the row that marks
- * it as taken in.
+ * The transaction of a message and the function that emits its events. Both are committed together
+ * with the row that marks the message as taken in.
  */
 export interface InboxContext<Tx> {
   readonly transaction: Tx
@@ -45,14 +45,16 @@ export interface Inbox<Tx> {
    *
    * Throws what `work` throws; `OptionsError` for an id that is not text or is longer than 2,000
    * bytes; `store-busy`; `store-unavailable`; `commit-failed` if it is unknown whether the message
-   * was taken in, which the next delivery finds out.
+   * was taken in; the next delivery of the message finds that out.
    */
   take<Result>(
     messageId: string,
     work: (context: InboxContext<Tx>) => Promise<Result> | Result,
   ): Promise<Taken<Result>>
 
-  /** Takes many messages in one transaction: `fresh` are those that were not taken in before. */
+  /**
+   * Takes in many messages in one transaction. `fresh` are those that had not been taken in before.
+   */
   takeMany<Result>(
     messageIds: readonly string[],
     work: (
@@ -99,7 +101,7 @@ export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {
       if (intake.fresh.size === 0) return { kind: 'duplicate' }
       return { kind: 'done', result: await run(intake, work) }
     } finally {
-      // Nothing is left to undo after a commit.
+      // After a commit this rolls back nothing.
       await intake.rollback()
     }
   }

@@ -11,8 +11,8 @@ export async function subscribed<Tx>(
   { ask, statements, subscribed }: LogState<Tx>,
   subscription: Subscription,
 ): Promise<void> {
-  // The cursor's snapshot counts every number above the last completed transaction as open, so
-  // complete one.
+  // A cursor's snapshot treats as open every number above that of the last completed transaction.
+  // So a transaction with a number is completed first.
   await ask(useUpNumber())
   const [row] = await ask(statements.subscribe(subscription))
   subscribed.set(subscription.consumer, { subscription, life: row?.life ?? '' })
@@ -36,7 +36,7 @@ export async function leased<Tx>(log: LogState<Tx>, request: LeaseRequest): Prom
   }
 }
 
-/** Asked only after a holder has vanished: the suspects of the slots that it had. */
+/** Reads the suspects of the slots whose holder has vanished. Not called otherwise. */
 async function suspectsOf<Tx>(
   log: LogState<Tx>,
   consumer: string,
@@ -49,8 +49,8 @@ async function suspectsOf<Tx>(
 }
 
 /**
- * Asks again after a repair. A restored database may need two repairs: of its cursors, and of the
- * subscription of a consumer that the copy does not know.
+ * Leases slots, and asks again after a repair. A restored database may need two repairs: of its
+ * cursors, and of the subscription of a consumer that the restored copy does not know.
  */
 async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Promise<LeaseJson> {
   try {
@@ -65,8 +65,9 @@ async function ask<Tx>(log: LogState<Tx>, request: LeaseRequest, tries = 3): Pro
 }
 
 /**
- * Subscribes an unknown consumer again if the server has begun another life, whose data may be
- * older than the subscription. In the same life, an unknown consumer was retired.
+ * Subscribes an unknown consumer again if the server's life is another one than at the
+ * subscription: its data may be older than the subscription. If the life is the same, the consumer
+ * is unknown because it was retired, and stays so.
  */
 async function subscribedAnew<Tx>(log: LogState<Tx>, { consumer }: LeaseRequest): Promise<boolean> {
   const before = log.subscribed.get(consumer)

@@ -23,11 +23,15 @@ export interface LogState<Tx> extends ResolvedLogOptions<Tx> {
    * time.
    */
   readonly subscribed: Map<string, { readonly subscription: Subscription; readonly life: string }>
-  /** Limits the transactions of consumers: one permit for each. */
+  /** Limits how many transactions of consumers are open; each takes one permit. */
   readonly transactions: ConcurrencyLimit
-  /** How old the lists of types of each consumer are. */
+  /**
+   * How long ago each consumer's lists of types were last seen, by this process's monotonic clock.
+   */
   readonly listAges: ListAges
-  /** Moves retries when the server's clock was put back. Asks the server once a minute. */
+  /**
+   * If the server's clock was put back, moves the times of retries. Asks the server once a minute.
+   */
   readonly watchClock: () => Promise<void>
   /** Runs a statement in autocommit. Rejects with one of the contract's codes. */
   ask<Row>(statement: Statement<Row>, within?: { readonly timeoutMs: number }): Promise<Row[]>
@@ -58,7 +62,7 @@ export function logState<Tx>(options: ResolvedLogOptions<Tx>): LogState<Tx> {
   }
 }
 
-/** The statements that are sent often, written once for their schema. */
+/** The statements that are sent often. Their text is built once, for the schema. */
 export interface LogStatements {
   readonly advance: ReturnType<typeof advance>
   readonly appendEvents: ReturnType<typeof appendEventsStatement>

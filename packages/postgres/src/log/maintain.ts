@@ -12,7 +12,10 @@ import {
 } from './statements/retention.ts'
 import { abandonConsumers, missingConsumers } from './statements/subscriptions.ts'
 
-/** Deletes what has been kept for its retention, in portions that block nobody. */
+/**
+ * Deletes events, inbox rows, dead letters and redrives whose retention has ended, in portions that
+ * block nobody.
+ */
 export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
   const { ask, schema } = log
   const abandoned = await ask(abandonConsumers(schema)(log.abandonedAfterMs))
@@ -38,9 +41,9 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
 }
 
 /**
- * Empties a partition at READ COMMITTED, which reads the partition after locking it. At a higher
- * level, which the session may be set to, the snapshot would predate the lock and miss what was
- * committed meanwhile.
+ * Empties a partition at READ COMMITTED, where the check runs with a snapshot taken after the lock.
+ * At a higher level, which may be the session's default, the snapshot would be older than the lock
+ * and miss rows that were committed in between.
  */
 async function emptied<Tx>({ client, schema, schemaName, timeoutMs }: LogState<Tx>, part: number) {
   try {

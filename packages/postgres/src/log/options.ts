@@ -6,7 +6,7 @@ import type { SqlClient } from '../sql/sql-client.ts'
 
 export interface PostgresLogOptions<Tx> {
   /**
-   * A Pool of `pg`, or another client through a bridge: the store's or another one. You close it.
+   * A Pool of `pg`, or another client through a bridge. It may be the store's client. You close it.
    */
   readonly client: PostgresClient<Tx>
 
@@ -27,15 +27,16 @@ export interface PostgresLogOptions<Tx> {
   readonly timeoutMs?: number
 
   /**
-   * How long events are kept at least after every consumer has passed them, for consumers that are
-   * added later. They are deleted by the day, so most are kept for a day longer. At most six days.
-   * Milliseconds. @default 86400000, a day
+   * The least time for which events are kept after every consumer has passed them, so that a
+   * consumer that is added later can read them. They are deleted by the day, so most are kept up to
+   * a day longer. At most six days. Milliseconds. @default 86400000, a day
    */
   readonly retentionMs?: number
 
   /**
-   * How long the inbox remembers what a consumer has taken in: longer than an event can be
-   * delivered again. What a redrive may deliver again is remembered in any case. Milliseconds.
+   * How long the inbox remembers what a consumer has taken in. Choose it longer than the time after
+   * which an event can still be delivered again. Events of dead letters, which a redrive may
+   * deliver again, are remembered in any case. Milliseconds.
    * @default 2592000000, thirty days
    */
   readonly inboxRetentionMs?: number
@@ -53,8 +54,9 @@ export interface PostgresLogOptions<Tx> {
   readonly missingAfterMs?: number
 
   /**
-   * After how long a consumer that no relay runs no longer holds events back. If it comes back, it
-   * continues with what is left. Milliseconds. @default 604800000, seven days
+   * After this time, a consumer that no relay runs no longer keeps events from being deleted. If it
+   * comes back, it continues with the events that are left. Milliseconds. @default 604800000, seven
+   * days
    */
   readonly abandonedAfterMs?: number
 

@@ -24,7 +24,8 @@ import { oldestWriter } from './statements/reading.ts'
 import { leave, putOnRecord, want } from './subscriptions.ts'
 
 /**
- * The outbox of {@link postgresStore} as a log that consumers read. Throws `OptionsError`.
+ * The log for a relay: consumers read the events that {@link postgresStore} wrote to its outbox.
+ * Throws `OptionsError`.
  *
  * @example
  * ```ts
@@ -178,8 +179,11 @@ function dueDelivery(row: DueJson['deliveries'][number]): DueDelivery {
   return { id, event, attempts, starts, redrives }
 }
 
-/** The highest count of a lag. */
+/** The highest count that a lag reports. */
 const COUNTED = 10_000
 
-/** How many rows one reading looks at, wanted or not: some ten milliseconds of work. */
+/**
+ * How many rows one reading looks at, whether the consumer wants their types or not: about ten
+ * milliseconds of work.
+ */
 const LOOKED_AT = 20_000

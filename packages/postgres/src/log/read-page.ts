@@ -16,7 +16,7 @@ import {
 } from './statements/position.ts'
 import type { EventRow, ReadQuestion, SnapshotRow } from './statements/reading.ts'
 
-/** The parameters of a reading, and how its rows become a page. */
+/** The parameters of a reading, and the function that makes a page of its rows. */
 export interface Reading {
   readonly question: ReadQuestion
   page(rows: readonly (EventRow | SnapshotRow)[]): Page
@@ -76,7 +76,7 @@ export function readingOf(
         occurredAtMs: Number(row.occurred_at),
       })
     }
-    // A page that is full, by its events or by their bytes, ends with its last event.
+    // A full page ends with its last event. It is full by its number of events or by their bytes.
     const isFull = rows.length - 1 === limit || (last.type === 'stopped' && last.seq === null)
     const floors = highest.map((floor) => Math.max(floor, Number(last.source)))
     const isCut = isFull || last.type === 'stopped'
@@ -95,7 +95,8 @@ export function readingOf(
     )
     return {
       events,
-      // Positions that read up to an older snapshot have not reached the present one yet.
+      // A position with `to` is still reading up to an older snapshot, so there is more up to the
+      // present.
       more: isCut || positions.some(({ to }) => to !== null),
       passed: rows.length > 1 || last.seq !== null,
       next: slots.map(({ slot }) => ({
@@ -121,8 +122,9 @@ export function readingOf(
 }
 
 /**
- * The position after everything visible in `to` was read. A transaction that is not visible in it
- * began later, and its number is above all visible rows that were looked at.
+ * The position after everything visible in `to` was read. The next reading starts from `to`. Its
+ * rows come from transactions that are not visible in `to`, which began later, so their numbers are
+ * above all visible rows that were looked at.
  */
 function caughtUp({ life, to }: ParsedPosition, present: string, floor: number): ParsedPosition {
   return { life, from: to ?? present, to: null, floor, seq: 0 }

@@ -3,9 +3,7 @@ import { sqlState } from '../sql/sql-state.ts'
 import type { LogState } from './log-state.ts'
 import { rebaseCursors } from './statements/reading.ts'
 
-/**
- * Repairs all cursors of a restored database, and warns about events that may be delivered again.
- */
+/** Repairs all cursors of a restored database. Warns that some events may be delivered again. */
 export async function rebased<Tx>({ ask, schema, schemaName }: LogState<Tx>): Promise<void> {
   const [row] = await ask(rebaseCursors(schema))
   if (Number(row?.rebased) === 0) return

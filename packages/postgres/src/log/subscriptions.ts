@@ -13,7 +13,7 @@ import {
 import type { LogState } from './log-state.ts'
 import { findSubscriptions, setSubscriptions } from './statements/subscriptions.ts'
 
-/** Records what a relay wants. `undefined` if the consumer is unknown. */
+/** Puts on record which types a relay wants. `undefined` if the consumer is unknown. */
 export async function want<Tx>(log: LogState<Tx>, request: Want): Promise<Standing | undefined> {
   const { consumer, types } = request
   const changed = await change(log, consumer, (record, nowMs) =>
@@ -22,7 +22,10 @@ export async function want<Tx>(log: LogState<Tx>, request: Want): Promise<Standi
   return changed && standingOf(changed.record, types, changed.nowMs)
 }
 
-/** Records a list of types for no particular relay, so that it does not count as a running one. */
+/**
+ * Puts a list of types on record under no relay's name, so that it does not count as a running
+ * relay.
+ */
 export async function putOnRecord<Tx>(
   log: LogState<Tx>,
   consumer: string,
@@ -41,7 +44,8 @@ export async function leave<Tx>(log: LogState<Tx>, consumer: string, relay: stri
 }
 
 /**
- * Changes the record by compare and set, and tries again if somebody else changed it in between.
+ * Changes the record by compare and set. If somebody else changed it in between, reads it and tries
+ * again.
  */
 async function change<Tx>(
   { ask, schema, listAges }: LogState<Tx>,

@@ -6,29 +6,35 @@ import type { Statement } from '../sql/sql-client.ts'
 import { storeError } from '../sql/store-error.ts'
 import { type ConsumerRow, type HolderJson, listConsumers } from './statements/consumers.ts'
 
-/** A consumer as the log knows it; how far it is behind, `lag` of the log says. */
+/** A consumer as the log knows it. How far it is behind is in the log's `lag`. */
 export interface ConsumerSummary {
   readonly name: string
   /**
-   * The types that its relays take, all together; `['*']` for all types, null if no relay has
-   * reported.
+   * The types that its relays take, those of all relays together; `['*']` for all types, null if no
+   * relay has reported.
    */
   readonly types: readonly string[] | null
-  /** When a relay asked for it last. */
+  /** When a relay last asked for slots of this consumer. */
   readonly seenAt: Date
-  /** Since when it holds no events back any more. */
+  /**
+   * Since when the consumer no longer keeps events from being deleted, because no relay has run it
+   * for too long; null if it still does.
+   */
   readonly abandonedAt: Date | null
-  /** Relays that have asked lately. */
+  /** The relays that have recently asked for slots of this consumer. */
   readonly relays: readonly string[]
-  /** How many of the slots a relay holds. */
+  /** How many of the 64 slots are held by a relay. */
   readonly heldSlots: number
-  /** Since when no relay starts anything of it, by whom and why; null where it runs. */
+  /**
+   * Since when the consumer is paused, by whom and why; null if it is not paused. Relays start
+   * nothing of a paused consumer.
+   */
   readonly pause: { readonly at: Date; readonly by: string; readonly note: string } | null
-  /** The last report of each of its relays, some seconds old. */
+  /** The last report of each of its relays. A report is some seconds old. */
   readonly holders: readonly ConsumerHolder[]
-  /** How many events per second ended in all its relays, with success or without. */
+  /** How many events per second ended in all its relays, successful or failed. */
   readonly perSecond: number
-  /** The newest failure that a relay which is alive has seen. */
+  /** The newest failure that a living relay has reported. */
   readonly lastError: LastError | null
 }
 
@@ -39,9 +45,9 @@ export interface ConsumerHolder {
   readonly lastError: LastError | null
 }
 
-/** The consumers of a log, to look at, to pause and to resume. */
+/** The consumers of a log: for listing, pausing and resuming them. */
 export interface PostgresConsumers extends Pick<ConsumerControl, 'pause' | 'resume'> {
-  /** By name, at most 1,000 of them. */
+  /** Lists the consumers by name, at most 1,000 of them. */
   list(): Promise<readonly ConsumerSummary[]>
 }
 

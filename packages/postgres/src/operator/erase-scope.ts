@@ -4,7 +4,7 @@ import { quotedSchema } from '../sql/schema-name.ts'
 import { storeError } from '../sql/store-error.ts'
 import { eraseScopeStatement } from './statements/erase-scope.ts'
 
-/** Names the owner of the keys: the text that the engine's `scope` returned for them. */
+/** Names the owner of the keys: `scope` is the text that the engine's `scope` option returned. */
 export interface ScopeName {
   /** @default 'http' */
   readonly namespace?: string
@@ -15,16 +15,16 @@ export interface ScopeName {
 export interface Erased {
   /** Stored responses. */
   readonly responses: number
-  /** Entries of the audit trail: acts on keys of the scope. */
+  /** Entries of the audit trail that are about acts on keys of the scope. */
   readonly entries: number
 }
 
 /**
- * Deletes what is stored of a customer's requests: the responses of the scope's keys, and what the
- * audit trail says of acts on them but who acted, what and when. The erasing is an act of its own
- * in the audit, without the scope, so leave names out of its note. Keys stay, so that nothing runs
- * twice: a retry gets 410. A response that somebody has locked is left; call it again until
- * `responses` is 0. Throws `OptionsError`.
+ * Deletes what is stored of a customer's requests: the responses of the scope's keys, and the
+ * target, note and detail of audit entries about these keys. Who acted, what they did and when
+ * stays. The erasing is itself entered in the audit, without the scope, so leave names out of its
+ * note. Keys stay, so that nothing runs twice: a retry gets 410. A response that somebody has
+ * locked is left; call it again until `responses` is 0. Throws `OptionsError`.
  *
  * @example
  * ```ts
@@ -56,5 +56,5 @@ export async function eraseScope<Tx>(
   return { responses: Number(row?.responses), entries: Number(row?.entries) }
 }
 
-/** The statement reads all keys of the scope and the whole audit trail. */
+/** Ten minutes, because the statement reads all keys of the scope and the whole audit trail. */
 const TIMEOUT_MS = 600_000

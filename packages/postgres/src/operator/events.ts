@@ -16,11 +16,12 @@ import {
   presentPlace,
 } from './statements/events.ts'
 
-/** An event as it stands in the log. */
+/** An event as the log has it. */
 export interface EventSummary {
   readonly id: string
   /**
-   * Its number in the log. Numbers follow the order of inserts, which is not quite that of commits.
+   * The event's number in the log. Numbers follow the order of inserts, which can differ a little
+   * from the order of commits.
    */
   readonly seq: string
   readonly type: string
@@ -33,38 +34,44 @@ export interface EventSummary {
   readonly occurredAt: Date
 }
 
-/** All that are given must hold. */
+/** An event matches if it matches every property that is given. */
 export interface EventFilter {
-  /** `order.created`, `order.*`. */
+  /** Type names or prefixes: `order.created`, `order.*`. */
   readonly types?: readonly string[]
   readonly subject?: string
 }
 
 /**
- * Shows an operator the events that are still in the log. Reading changes nothing, and does not
- * keep old rows alive.
+ * Shows an operator the events that are still in the log. Reading changes nothing, and opens no
+ * transaction that would keep vacuum from old rows.
  */
 export interface Events {
   /**
-   * The newest first. A page may be short and still have a `next`: a bounded number of rows is
-   * looked at.
+   * Lists events, the newest first. Each call looks at a bounded number of rows, so a page may be
+   * short and still have a `next`.
    */
   list(
     filter: EventFilter,
     page: { readonly limit: number; readonly after?: string },
   ): Promise<{ readonly items: readonly EventSummary[]; readonly next: string | undefined }>
   /**
-   * By its id. It is looked for around the time that its id names, among some 200,000 rows;
-   * `undefined` where it is not there, or not any more.
+   * Finds an event by its id. The id contains a time, and only the rows around that time, some
+   * 200,000, are searched. `undefined` if the event is not there or no longer there.
    */
   get(id: string): Promise<EventSummary | undefined>
-  /** How far each consumer that takes this event's type is with it, by the consumer's name. */
+  /**
+   * What has become of this event in each consumer that takes its type, sorted by the consumer's
+   * name.
+   */
   deliveries(event: EventSummary): Promise<readonly EventDelivery[]>
-  /** The place from which to call `since`: behind everything that is committed now. */
+  /**
+   * The place to pass to the first call of `since`. It is behind everything that is committed at
+   * the moment of the call.
+   */
   place(): Promise<EventPlace>
   /**
-   * Events that were committed since then, each of them once, in whatever order transactions
-   * commit; at most 1,000 at a time.
+   * Returns the events that were committed after `place`, and the place to pass to the next call.
+   * Each event is returned once, in whatever order transactions commit; at most 1,000 at a time.
    */
   since(place: EventPlace): Promise<{
     readonly events: readonly EventSummary[]
@@ -76,18 +83,22 @@ export interface Events {
 export interface EventDelivery {
   readonly consumer: string
   /**
-   * `waiting`: the consumer's cursor has not passed it. `passed`: it succeeded, or came before the
-   * consumer began. `retrying`, `dead` and `resolved` are on file: see `delivery`.
+   * `waiting`: the consumer's cursor has not passed the event. `passed`: the event succeeded at
+   * once, or is older than the consumer. `retrying`, `dead` and `resolved`: there is a delivery on
+   * file, whose id is in `delivery`.
    */
   readonly state: 'waiting' | 'passed' | 'retrying' | 'dead' | 'resolved'
-  /** The id of what is on file: of a dead letter, or one that may become one. */
+  /**
+   * The id of the delivery on file, which is a dead letter or may become one; null if there is
+   * none.
+   */
   readonly delivery: string | null
   readonly attempts: number | null
   /** The error of the last attempt. */
   readonly error: { readonly name: string; readonly message: string } | null
 }
 
-/** Opaque. */
+/** Where `since` continues. Store it and pass it on unchanged. */
 export interface EventPlace {
   readonly from: string
   readonly to: string | null
@@ -158,8 +169,8 @@ export function postgresEvents<Tx>(options: {
     async since(place) {
       const rows = await ask(eventsSince(schema)({ ...place, limit: MOST }))
       const to = rows.at(-1)?.data ?? place.from
-      // Each part has at most so many; what is cut off comes on the next page, which ends at the
-      // same `to`.
+      // A query returns at most this many rows. What it cuts off comes on the next page, which
+      // reads up to the same `to`.
       const events = rows.slice(0, -1).slice(0, MOST)
       const last = events.at(-1)?.seq ?? '0'
       return {
@@ -173,8 +184,8 @@ export function postgresEvents<Tx>(options: {
   }
 
   /**
-   * The number of the first event from a time on, found by halves; the last where the time is
-   * unknown.
+   * The number of the first event from a time on, found by binary search; if the time is unknown,
+   * the last number.
    */
   async function numberAt(time: number | undefined, last: bigint): Promise<bigint> {
     if (time === undefined) return last
@@ -216,7 +227,7 @@ function eventOf(row: EventRow): EventSummary {
   }
 }
 
-/** The milliseconds that a UUIDv7 begins with. */
+/** The time at the beginning of a UUIDv7, in milliseconds since 1970. */
 function timeOf(id: string): number | undefined {
   return id[14] === '7' ? Number.parseInt(id.replace('-', '').slice(0, 12), 16) : undefined
 }
@@ -225,7 +236,8 @@ const max = (one: string, other: string): string => (BigInt(one) > BigInt(other)
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 /**
- * On both sides of where an event should be: clocks differ, and a long transaction commits late.
+ * How many rows are searched on each side of where the event should be: clocks differ, and a long
+ * transaction commits late.
  */
 const HALF = 100_000n
 const MOST = 1_000

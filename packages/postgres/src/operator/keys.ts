@@ -22,7 +22,7 @@ import {
   type KeyDetailRow,
 } from './statements/keys.ts'
 
-/** What operators see of the keys in one schema, and may do to them. */
+/** What operators can see of the keys in one schema, and what they can do to them. */
 export function postgresKeys(on: {
   readonly client: SqlClient
   readonly schema: string
@@ -76,7 +76,7 @@ export function postgresKeys(on: {
     }
   }
 
-  /** Asked at READ COMMITTED, whatever level the session was set to. */
+  /** Runs an act's statement at READ COMMITTED, whatever level the session is set to. */
   async function done(statement: Statement<{ outcome: string }>): Promise<ActResult> {
     try {
       const [row] = await client.query(statement, { timeoutMs: TIMEOUT_MS }).catch((error) => {

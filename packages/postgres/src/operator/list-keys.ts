@@ -21,7 +21,7 @@ import {
 
 type Ask = <Row>(statement: Statement<Row>) => Promise<Row[]>
 
-/** One page of a store's keys. */
+/** Returns one page of a store's keys. */
 export function listKeys(
   ask: Ask,
   schema: string,
@@ -46,7 +46,8 @@ async function listByName(
 ): Promise<KeyPage> {
   const { namespace, scope, keyPrefix = '', state } = filter
   const [behind = null] = after === undefined ? [] : partsOfToken('keys.list', after, [1])
-  // No index has the state, so it is compared here, in a bounded number of rows.
+  // No index covers the state, so rows are read and their state is compared here. The number of
+  // rows read is bounded.
   const looked = state === undefined ? limit : rowsToRead(limit)
   const rows = await ask(
     keysByName(schema)({
@@ -100,7 +101,7 @@ async function listByTime(
   ])
 }
 
-/** The page of rows that match, out of the `looked` rows that were read. */
+/** Makes a page of the rows that match. `looked` is how many rows were to be read. */
 function pageOf(
   rows: readonly KeyRow[],
   looked: number,
@@ -127,12 +128,15 @@ function cursorOf([table, at = '', namespace = '', scope = '', key = '']: string
   }
 }
 
-/** The first text that is behind all that begin with the prefix, in the order of UTF-8's bytes. */
+/**
+ * The smallest text that sorts after every text with this prefix, in the order of UTF-8's bytes;
+ * null if there is none.
+ */
 function endOfPrefix(prefix: string): string | null {
   const points = [...prefix].map((character) => character.codePointAt(0) ?? 0)
   while (points.length > 0) {
     const last = points.pop() ?? 0
-    // The halves of surrogate pairs are no characters: behind U+D7FF comes U+E000.
+    // U+D800 to U+DFFF are halves of surrogate pairs, not characters, so U+E000 follows U+D7FF.
     const next = last === 0xd7ff ? 0xe000 : last + 1
     if (next <= 0x10ffff) return String.fromCodePoint(...points, next)
   }

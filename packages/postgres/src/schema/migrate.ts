@@ -17,7 +17,7 @@ import { migrations } from './migrations/all.ts'
 import { missingObjects } from './missing-objects.ts'
 
 export interface MigrateOptions {
-  /** The schema everything of Oncekey's is in. @default 'oncekey' */
+  /** The schema that contains every table and function of Oncekey. @default 'oncekey' */
   readonly schema?: string
   /**
    * Packages whose tables are migrated as well: `sagaMigrations` of `@oncekey/saga`,
@@ -27,15 +27,15 @@ export interface MigrateOptions {
 }
 
 /**
- * Creates the schema, or brings it up to this version. Each package's tables are one transaction:
- * all of them or none. Run it when you deploy, as often as you like, from any number of processes
- * at once.
+ * Creates the schema, or brings it up to this version. Each package's tables are migrated in one
+ * transaction: all of them or none. Run it when you deploy, as often as you like, from any number
+ * of processes at once.
  *
- * Processes of the version before go on working beside it: it waits a second at a time for the lock
- * on a table that is read or written, and lets those go first who have queued behind it. Throws
- * `store-busy` where it has got none for half a minute, `store-too-new` where a newer version has
- * been here, `store-not-migrated` where a part of the schema was dropped, and `OptionsError` for a
- * server older than PostgreSQL 14 or a database that is not in UTF8.
+ * Processes of the release before can go on working meanwhile. For the lock on a table that is in
+ * use, migrate waits a second at a time, and after each second lets the sessions go first that have
+ * queued behind it. Throws `store-busy` if it got no lock for half a minute, `store-too-new` if a
+ * newer release has migrated the schema, `store-not-migrated` if a part of the schema was dropped,
+ * and `OptionsError` if the server is older than PostgreSQL 14 or the database is not in UTF8.
  *
  * @example
  * ```ts
@@ -66,7 +66,7 @@ function isPackageMigrations(value: unknown): value is PackageMigrations {
 export interface PackageMigrations {
   readonly package: string
   readonly migrations: readonly ((schema: string) => string[])[]
-  /** Run each time, after what had to be migrated. */
+  /** SQL that runs every time, after the migrations that were due. */
   readonly last?: (schema: string) => string
 }
 
@@ -74,11 +74,14 @@ export interface PackageMigrations {
 export const postgresMigrations: PackageMigrations = {
   package: 'postgres',
   migrations,
-  // Before anything is written: a database that was copied from another goes on with its numbers.
+  // Runs before anything is written, because a database that was copied from another one continues
+  // with the other's numbers.
   last: (schema) => `select ${schema}.name_life()`,
 }
 
-/** The same for the tables of another package, in the same schema and with versions of its own. */
+/**
+ * Migrates the tables of another package, which are in the same schema and have their own versions.
+ */
 export async function migratePackage<Tx>(
   client: PostgresClient<Tx>,
   tables: PackageMigrations,
@@ -95,7 +98,7 @@ export async function migratePackage<Tx>(
       if (error instanceof OptionsError) throw error
       if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw storeError(error, name)
       if (left === 1) throw locked(name, error)
-      // Sessions that queued behind the lock go first.
+      // Lets sessions go first that queued behind the lock.
       await sleep(PAUSE_MS)
     }
   }
@@ -113,7 +116,8 @@ async function migrateOnce<Tx>(
     timeoutMs: TIMEOUT_MS,
   })
   try {
-    // A statement that waits for its lock has everybody wait who comes behind it, readers included.
+    // A statement that waits for its lock makes everybody behind it wait, readers included. So the
+    // wait is limited.
     await run(transaction, [`set local lock_timeout = '${LOCK_TIMEOUT_MS}ms'`])
     await bringUp(transaction, tables, name, schema)
   } catch (error) {
@@ -172,8 +176,8 @@ function tooNew(tables: PackageMigrations, schema: string, version: number): Onc
 }
 
 /**
- * Said before anything is created: what is missed later would be missed by a function half-way
- * through.
+ * Checks the server before anything is created: otherwise a function of the schema would fail
+ * later, in the middle of its work.
  */
 function checkServer({ server, server_suits: suits, encoding }: SchemaState): void {
   if (suits !== 'true') {
@@ -219,7 +223,10 @@ function locked(schema: string, cause: unknown): OncekeyError {
   )
 }
 
-/** Something is there that a migration makes, or is not there that one before it has made. */
+/**
+ * Errors that mean that an object which a migration creates is already there, or that an object
+ * which an earlier migration created is missing.
+ */
 const OTHERWISE_THAN_LEFT = new Set([
   ...['42P07', '42701', '42710', '42723', '42P06'],
   ...['42P01', '42703', '42704', '42883'],

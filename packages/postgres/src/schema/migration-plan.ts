@@ -11,13 +11,13 @@ import { createMigrationsTable, createSchema } from './migrations/0000-schema.ts
 /** The migrations that `migratePackage` would run. */
 export interface MigrationPlan {
   readonly package: string
-  /** The newest migration that has run; 0 where none has. */
+  /** The newest migration that has run; 0 if none has. */
   readonly from: number
   /** The newest migration of this release. */
   readonly to: number
   /**
-   * One transaction, to be run as it is, for example by psql; empty where nothing is to be done.
-   * `migratePackage` finds nothing more to do after it.
+   * The statements of one transaction, which psql for example can run as they are; empty if nothing
+   * is to be done. `migratePackage` finds nothing more to do afterwards.
    */
   readonly statements: readonly string[]
 }
@@ -41,7 +41,7 @@ export async function planMigrations<Tx>(
   })
 }
 
-/** The newest migration of each package that ran in a schema; `undefined` where none ever has. */
+/** The newest migration of each package that ran in a schema; `undefined` if none ever has. */
 export async function migratedVersions<Tx>(
   client: PostgresClient<Tx>,
   options: MigrateOptions = {},

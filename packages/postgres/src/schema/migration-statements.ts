@@ -1,6 +1,9 @@
 import type { Statement } from '../sql/sql-client.ts'
 
-/** One migration of a schema at a time; released with the transaction. */
+/**
+ * Takes a lock so that only one migration of a schema runs at a time. It is released at the end of
+ * the transaction.
+ */
 export function migrationLock(lock: string): Statement {
   return {
     name: 'migration_lock',
@@ -44,7 +47,7 @@ export function schemaVersion(schema: string): (name: string) => Statement<{ ver
   })
 }
 
-/** The same for every package that has migrations there. */
+/** The newest migration of every package that has migrations in the schema. */
 export function schemaVersions(schema: string): Statement<{ package: string; version: string }> {
   return {
     name: 'schema_versions',

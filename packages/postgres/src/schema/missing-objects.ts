@@ -1,8 +1,8 @@
 import type { Statement } from '../sql/sql-client.ts'
 
 /**
- * Returns the tables and functions that the migrations that have run (`texts`) create, and that the
- * schema lacks because somebody dropped them. Their names are read from those texts.
+ * Returns the tables and functions that should exist and do not, because somebody dropped them. The
+ * names of what should exist are read from `texts`, the SQL of the migrations that have run.
  */
 export function missingObjects(
   schema: string,
@@ -31,6 +31,9 @@ export function missingObjects(
   }
 }
 
-/** At the beginning of a line: what a function's body makes is not part of the schema. */
+/**
+ * Matches at the beginning of a line only: what the body of a function creates is not part of the
+ * schema.
+ */
 const MADE =
   /^\s*(create(?: unlogged)?|drop) (table|function)(?: if exists)? (?:"[^"]+"|\w+)\.(\w+)/gm

@@ -1,6 +1,6 @@
 /**
- * Views for people in psql that show what is wrong, in the words of the docs. Programs have
- * functions for it.
+ * Views that show people in psql what is wrong, in the words of the docs. Programs use the
+ * functions of the packages instead.
  */
 export function operatorViews(schema: string): string[] {
   return [

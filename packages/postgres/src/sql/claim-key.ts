@@ -1,7 +1,7 @@
 import { type KeyName, OncekeyError } from '@oncekey/core'
 import { lockNumber } from './lock-number.ts'
 
-/** A key under the two names by which a store looks it up. */
+/** A key, with the two names by which a store looks it up. */
 export interface ClaimKey {
   /** The key's name in this process: schema, namespace, scope and key, joined unambiguously. */
   readonly id: string

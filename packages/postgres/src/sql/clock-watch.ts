@@ -1,13 +1,13 @@
 import type { Statement } from './sql-client.ts'
 
 /**
- * Compares a server's clock with our monotonic clock, at most once a minute, and calls `mend` if
- * the server's has lost time since: it was put back, and times that were set before lie too far
- * ahead. The first call mends too, because it is not known what the clock was before. Rows are
- * therefore searched only when there is a reason to.
+ * Compares a server's clock with our monotonic clock, at most once a minute. If the server's clock
+ * has lost time since the last comparison, it was put back, and times set before lie too far ahead;
+ * then `mend` is called. The first call always mends, because nothing is known of the clock before
+ * it. So rows are searched only when there is a reason to.
  */
 export function clockWatch(of: {
-  /** The server's clock. Milliseconds. */
+  /** Reads the server's clock. Milliseconds. */
   readonly readClock: () => Promise<number>
   readonly mend: () => Promise<void>
 }): () => Promise<void> {
@@ -35,7 +35,7 @@ export function readClock(): Statement<{ ms: number }> {
 
 const EVERY_MS = 60_000
 /**
- * Below the five seconds from which a time counts as set in the future, so that a slow reply hides
- * no clock put back.
+ * Smaller than the five seconds by which a time has to lie in the future to be moved. So a reply
+ * that is slow by less than the difference does not hide a clock that was put back.
  */
 const TOLERATED_MS = 4_000

@@ -5,7 +5,7 @@ export type Permit = () => void
 
 /** At most a fixed number of permits at once, handed out in the order of the requests. */
 export interface ConcurrencyLimit {
-  /** A permit that is free now. */
+  /** Takes a permit if one is free at this moment. */
   tryTake(): Permit | undefined
   /** Waits for a permit. `undefined` if none came free in time, or if the signal aborted. */
   take(options: {
@@ -16,7 +16,7 @@ export interface ConcurrencyLimit {
 
 export function concurrencyLimit(count: number): ConcurrencyLimit {
   let free = count
-  // A Set keeps the order of arrival, and a waiter that gives up can leave from the middle.
+  // A Set keeps the order of arrival, and lets a waiter that gives up leave from the middle.
   const queue = new Set<(permit: Permit) => void>()
 
   return {

@@ -1,6 +1,6 @@
 /**
- * Whether an error is a driver's own timeout, such as `query_timeout` of `pg`. The server does not
- * hear of it, and goes on with the statement.
+ * Whether an error is a driver's own timeout, such as `query_timeout` of `pg`. The server is not
+ * told, and continues the statement.
  */
 export function isDriverTimeout(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) {

@@ -12,7 +12,8 @@ export function inliner(): (statement: Statement) => string {
       split = text.split(/\$(\d+)/)
       pieces.set(text, split)
     }
-    // `split` keeps what it captures: every other piece is the number of a parameter.
+    // `split` keeps what the expression captures, so every second piece is the number of a
+    // parameter.
     return split
       .map((piece, at) => (at % 2 === 0 ? piece : sqlLiteral(values[Number(piece) - 1] ?? null)))
       .join('')

@@ -2,12 +2,14 @@ import type { Statement } from './sql-client.ts'
 import { sqlState } from './sql-state.ts'
 
 /**
- * Go in front of a statement that was refused with 25006, in one message with it: they undo a SET
- * default_transaction_read_only that an earlier user left in the session. Behind a pooler in
- * transaction mode that session outlives our connection, so closing ours would not help.
+ * Statements that undo a SET default_transaction_read_only which an earlier user left in the
+ * session. If a statement was refused with 25006, it is sent again behind these, in one message.
+ * Closing our connection would not help: behind a pooler in transaction mode the session outlives
+ * the connection.
  *
- * A server or role that is configured as read-only stays so: RESET returns to its own setting,
- * which is put back in the transaction too. A standby refuses READ WRITE; see {@link readWrite}.
+ * A server or role that is configured as read-only stays read-only: RESET returns to the configured
+ * setting, which is then applied to the transaction too. A standby refuses READ WRITE; see {@link
+ * readWrite}.
  */
 export const MAKE_WRITABLE: readonly Statement[] = [
   { name: 'reset_read_only', text: 'reset default_transaction_read_only', values: [] },
@@ -20,8 +22,8 @@ export const MAKE_WRITABLE: readonly Statement[] = [
 ]
 
 /**
- * The error of READ WRITE on a standby, as every other statement reports it. A standby's own words
- * are "cannot set transaction read-write mode during recovery".
+ * Turns a standby's error for READ WRITE into the error that every other statement gets there. A
+ * standby's own words are "cannot set transaction read-write mode during recovery".
  */
 export function readWrite(error: unknown): unknown {
   if (sqlState(error) !== FEATURE_NOT_SUPPORTED) return error

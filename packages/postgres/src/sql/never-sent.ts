@@ -1,9 +1,9 @@
 import { sqlState } from './sql-state.ts'
 
 /**
- * Whether there was no connection that a statement could have gone out on: the pool was ended,
- * nobody took the connection, or the server let nobody in. What was asked for has not happened
- * then, and will not.
+ * Whether a statement was not sent because there was no connection for it: the pool was ended, no
+ * connection was accepted, or the server refused the login. The statement then has no effect, and
+ * will have none.
  */
 export function isNeverSent(error: unknown): boolean {
   if (NOT_LET_IN.has(sqlState(error) ?? '')) return true
@@ -12,13 +12,13 @@ export function isNeverSent(error: unknown): boolean {
     if (saysEnded(at)) return true
     const { syscall } = at as Error & { syscall?: unknown }
     if (syscall === 'connect' || syscall === 'getaddrinfo') return true
-    // Several addresses were tried.
+    // The driver tried several addresses.
     if (at instanceof AggregateError) return at.errors.length > 0 && at.errors.every(isNeverSent)
   }
   return false
 }
 
-/** Whether the pool was ended, so that nothing can be sent any more. */
+/** Whether the error means that the pool was ended, after which nothing can be sent. */
 export function isPoolEnded(error: unknown): boolean {
   for (let at = error; at instanceof Error; at = at.cause) if (saysEnded(at)) return true
   return false
@@ -28,7 +28,7 @@ function saysEnded(error: Error & { readonly code?: unknown }): boolean {
   return error.code === POSTGRES_JS_ENDED || POOL_ENDED.test(error.message)
 }
 
-/** Marks an error of ours as one of these. */
+/** Marks an error of ours, so that `isNeverSent` recognises it. */
 export function neverSent<E extends Error>(error: E): E {
   marked.add(error)
   return error

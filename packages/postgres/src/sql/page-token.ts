@@ -1,11 +1,14 @@
 import { OptionsError } from '@oncekey/core'
 
-/** `next` of a page: where it ended, as one opaque word. */
+/** Makes the `next` of a page: where the page ended, as one opaque word. */
 export function pageToken(parts: readonly string[]): string {
   return Buffer.from(JSON.stringify(parts)).toString('base64url')
 }
 
-/** The parts of a token; how many there are is for its reader to say. Throws `OptionsError`. */
+/**
+ * Reads the parts of a token. `lengths` are the numbers of parts that the caller accepts. Throws
+ * `OptionsError`.
+ */
 export function partsOfToken(verb: string, token: string, lengths: readonly number[]): string[] {
   let parts: unknown
   try {

@@ -1,10 +1,10 @@
 import type { SqlValue, Statement } from './sql-client.ts'
 
-/** What a batch selects, locks and does. */
+/** The SQL of a batch: which rows it selects and locks, and what it does with them. */
 interface Batch {
-  /** Selects the rows that are due; its order is the order in which they are taken. */
+  /** Selects the rows that are due, in the order in which they are to be taken. */
   readonly due: string
-  /** The table to lock, by its alias, if `due` reads more than one. */
+  /** The alias of the table whose rows are locked, if `due` reads more than one table. */
   readonly lock?: string
   /** Changes or deletes the rows of `due`, and returns one row for each. */
   readonly taken: string
@@ -13,7 +13,7 @@ interface Batch {
 /**
  * One statement that takes at most $2 due rows, skips rows that somebody else has locked, and
  * counts those it took. The rows are locked in a materialized CTE, because a plain subquery could
- * run again and take more than its limit.
+ * run several times and lock more rows than its limit.
  */
 export function inBatch(
   name: string,

@@ -2,7 +2,8 @@ import type { SqlClient, Statement } from './sql-client.ts'
 
 /**
  * Runs one statement in a transaction of its own at READ COMMITTED. In autocommit a statement runs
- * at the isolation level of the session; this is for a statement that was refused there with 40001.
+ * at the isolation level of the session; if it was refused there with 40001, it is sent again with
+ * this function.
  */
 export async function askReadCommitted<Row>(
   client: Pick<SqlClient, 'begin'>,

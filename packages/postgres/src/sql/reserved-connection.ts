@@ -4,11 +4,11 @@ import type { ReservedClient, SqlClient, Statement } from './sql-client.ts'
 
 /**
  * A connection that is kept out of the pool for as long as it may be needed. Without it, handlers
- * that hold every connection and wait for one more would block the renewals of their own leases,
- * and lose them.
+ * that hold every connection and wait for another one would block the renewals of their own leases,
+ * and the leases would end.
  */
 export interface ReservedConnection {
-  /** Borrows the connection now, so that it is there when it is needed. */
+  /** Borrows the connection ahead of time, so that it is there when it is needed. */
   keep(): void
   query<Row>(statement: Statement<Row>): Promise<Row[]>
   /** Returns the connection to the pool. */
@@ -55,8 +55,8 @@ export function reservedConnection(
         // The connection may have been lost while it was idle: a fresh one gets one more try.
         if (before === undefined || current !== undefined) throw error
         return await ask(statement).catch((second) => {
-          // If the second try was never sent, the caller learns of the first, whose outcome is in
-          // doubt.
+          // If the second try was never sent, the caller gets the error of the first, whose outcome
+          // is unknown.
           throw isNeverSent(second) ? error : second
         })
       }

@@ -39,8 +39,8 @@ export function isOtherEncoding(error: unknown): boolean {
 }
 
 /**
- * An earlier user of the session left a role or an encoding set in it. If the failed transaction
- * itself set it, the rollback resets it.
+ * An earlier user of the session left a role or an encoding set in it. A setting that the failed
+ * transaction itself made is undone by its rollback.
  */
 export function isSetInSession(error: unknown): boolean {
   return SET_IN_SESSION.has(sqlState(error) ?? '')
@@ -56,7 +56,7 @@ const OTHER_ENCODING = 'OK006'
 const SET_IN_SESSION = new Set([OTHER_ENCODING, '42501'])
 const NOT_PREPARED = new Set(['26000', '42P05'])
 
-/** In addition to the states that leave the outcome unknown. */
+/** Errors after which a session is not fit, in addition to those that leave the outcome unknown. */
 const UNFIT = new Set([
   READ_ONLY,
   ...SET_IN_SESSION,
@@ -64,7 +64,10 @@ const UNFIT = new Set([
   ...['0A000', '53200', '53300'],
 ])
 
-/** Servers translate severities. What this misses shows when the connection closes. */
+/**
+ * Recognises FATAL by its severity, which servers translate. A translated one is not recognised
+ * here, but the server then closes the connection, which is noticed.
+ */
 function isFatal(error: unknown): boolean {
   for (let at = error; typeof at === 'object' && at !== null; at = (at as Error).cause) {
     const { severity } = at as { severity?: unknown }

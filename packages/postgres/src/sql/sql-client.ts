@@ -1,46 +1,46 @@
 /**
- * The port every driver and ORM is bridged to: what the store, `migrate` and `purge` need of
- * PostgreSQL, and nothing else. A bridge owns the connection it borrowed from the first byte to the
- * last: however a call ends, the connection is back in its pool or destroyed, and nothing is open.
+ * The interface to which every driver and ORM is bridged: what the store, `migrate` and `purge`
+ * need of PostgreSQL, and nothing else. However a call ends, the connection that the bridge
+ * borrowed is back in its pool or destroyed, and no transaction is open in it.
  */
 export interface SqlClient<Tx = unknown> {
-  /** `one`: a single session (PGlite), where everything else waits while a transaction is open. */
+  /** `one`: a single session (PGlite). While a transaction is open, every other statement waits. */
   readonly concurrency: 'many' | 'one'
   /** How many connections there can be at once. */
   readonly poolSize: number
 
   /**
    * Runs one statement in autocommit. Rejects with the driver's error, or with `store-busy` or
-   * `store-unavailable` when there was no connection, or no answer, in time.
+   * `store-unavailable` if no connection was free or no reply came in time.
    */
   query<Row>(statement: Statement<Row>, options: QueryOptions): Promise<Row[]>
 
   /**
-   * Opens a transaction and runs `first` in it, in the same round trip where the driver can.
-   * Rejects as `query` does, and then nothing is open.
+   * Opens a transaction and runs `first` in it, in the same round trip if the driver can do that.
+   * Rejects as `query` does; then no transaction is open.
    */
   begin<Row>(options: BeginOptions<Row>): Promise<Begun<Tx, Row>>
 
   /**
    * Lends one connection until it is released, for statements in autocommit that must not queue
-   * behind anybody's. A bridge may lack it: then they are asked for like any other.
+   * behind others. If a bridge lacks it, such statements go through `query`.
    */
   reserve?(options: { readonly timeoutMs: number }): Promise<ReservedClient>
 }
 
-/** A connection that was set aside. After an error whose outcome is unknown it is gone. */
+/** A connection that was set aside. After an error whose outcome is unknown, it is destroyed. */
 export interface ReservedClient {
   query<Row>(statement: Statement<Row>, options: { readonly timeoutMs: number }): Promise<Row[]>
-  /** Gives it back, if it is still there. */
+  /** Returns the connection if it was not destroyed. */
   release(): void
 }
 
 export interface QueryOptions {
-  /** For all of it: the connection and the answer. Milliseconds. */
+  /** The limit for the whole call: getting the connection and getting the reply. Milliseconds. */
   readonly timeoutMs: number
   /**
-   * Aborted while the statement is under way: `query` rejects, and the statement is stopped if it
-   * may be.
+   * If it is aborted while the statement is under way, `query` rejects, and the statement is
+   * stopped if that is safe.
    */
   readonly signal?: AbortSignal
 }
@@ -48,7 +48,9 @@ export interface QueryOptions {
 export interface BeginOptions<Row> {
   readonly isolation: Isolation
   readonly first: Statement<Row>
-  /** For all of it: the connection, BEGIN, and the answer to `first`. Milliseconds. */
+  /**
+   * The limit for the whole call: the connection, BEGIN, and the reply to `first`. Milliseconds.
+   */
   readonly timeoutMs: number
 }
 
@@ -58,8 +60,8 @@ export interface Begun<Tx, Row> {
 }
 
 /**
- * An open transaction. It ends exactly once, through `commit`, `rollback` or `destroy`; from the
- * moment one of them is called, its handle throws `transaction-over` and reaches no connection.
+ * An open transaction. It ends exactly once, through `commit`, `rollback` or `destroy`. As soon as
+ * one of them is called, the handle throws `transaction-over` and sends nothing.
  */
 export interface SqlTransaction<Tx = unknown> {
   /** What a handler gets: the driver's own transaction or client, guarded and revocable. */
@@ -68,52 +70,54 @@ export interface SqlTransaction<Tx = unknown> {
   query<Row>(statement: Statement<Row>): Promise<Row[]>
 
   /**
-   * Whether something was sent through the handle that can have ended the transaction. Where it is
-   * not known, `true`: then the server is asked.
+   * Whether something was sent through the handle that can have ended the transaction. `true` also
+   * if that is unknown; then the server is asked.
    */
   mayHaveEnded(): boolean
 
-  /** Closes the handle ahead of a `rollback`, which may be preceded by a question to the server. */
+  /**
+   * Closes the handle before a `rollback`, so that the server can be asked something in between.
+   */
   revoke(): void
 
   /**
-   * Runs `last` and COMMIT, in the same round trip where the driver can. Resolves only if the
-   * server said that it committed. Otherwise rejects with the driver's error, or with
-   * `transaction-aborted` when COMMIT was answered by a rollback; whether anything can have been
-   * committed is for {@link isOutcomeKnown} to say.
+   * Runs `last` and COMMIT, in the same round trip if the driver can do that. Resolves only if the
+   * server confirmed the commit. Otherwise rejects with the driver's error, or with
+   * `transaction-aborted` if the server replied to COMMIT with a rollback. {@link isOutcomeKnown}
+   * tells whether it is certain that nothing was committed.
    */
   commit<Row>(last: Statement<Row>, options: { readonly timeoutMs: number }): Promise<Row[]>
 
   /**
-   * ROLLBACK, then `next` in autocommit on the same connection. Rejects when there was no answer in
-   * time or the connection was lost: then the connection is destroyed, and the server may need
-   * telling.
+   * Sends ROLLBACK, then `next` in autocommit on the same connection. Rejects if no reply came in
+   * time or the connection was lost. The connection is then destroyed, and the server's process may
+   * have to be ended from another one.
    */
   rollback<Row>(options: {
     readonly timeoutMs: number
     readonly next?: Statement<Row>
   }): Promise<Row[]>
 
-  /** Drops the connection without a word to the server. */
+  /** Drops the connection without telling the server. */
   destroy(reason: Error): void
 }
 
-/** Every isolation level there is a point in asking for. */
+/** The isolation levels of PostgreSQL that differ from one another. */
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable'
 
 /**
- * One statement, as its file wrote it. Its columns are text or null whatever they hold, so that no
- * type parser of a driver, and none that a user installed, can change them.
+ * One statement with its values. It returns every column as text or null, so that no type parser,
+ * of a driver or installed by a user, can change a value.
  */
 export interface Statement<Row = unknown> {
-  /** The name of the statement in logs, and a part of its name when it is prepared. */
+  /** The name of the statement in logs. If it is prepared, the prepared name contains it. */
   readonly name: string
   readonly text: string
   readonly values: readonly SqlValue[]
   /**
-   * The statement writes nothing, so the server may be told to stop it once nobody waits for its
-   * answer. A statement that writes must not be stopped: cancelled while it waits for a synchronous
-   * standby, its transaction is committed all the same.
+   * Set if the statement writes nothing. The server may then be told to stop it once nobody waits
+   * for its reply. A statement that writes must not be stopped: if it is cancelled while it waits
+   * for a synchronous standby, its transaction is committed all the same.
    */
   readonly cancellable?: true
   /** Never set: carries the type of its rows. */

@@ -1,10 +1,10 @@
 import type { SqlValue } from './sql-client.ts'
 
 /**
- * A value as a literal of PostgreSQL, to be cast where it stands. Right whatever
- * `standard_conforming_strings` is: a backslash only ever stands in the E'…' form, where it is
- * doubled. Quotes and backslashes are the only characters that mean anything inside of either,
- * since the encoding is UTF-8, in which neither is a part of another character.
+ * A value as a literal of PostgreSQL, which the statement's text has to cast. It is right whatever
+ * `standard_conforming_strings` is: a text with a backslash is written as E'…', with the backslash
+ * doubled. Only quotes and backslashes have a meaning inside a literal, and in UTF-8 neither byte
+ * is part of another character.
  */
 export function sqlLiteral(value: SqlValue): string {
   if (value === null) return 'null'

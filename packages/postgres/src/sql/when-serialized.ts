@@ -1,7 +1,8 @@
 import { sqlState } from './sql-state.ts'
 
 /**
- * Runs `work` again, ten times at most, while the server refuses it with a serialization failure.
+ * Runs `work`, and again while the server refuses it with a serialization failure, ten times at
+ * most.
  */
 export async function whenSerialized<T>(work: () => Promise<T>): Promise<T> {
   for (let left = TRIES; ; left -= 1) {

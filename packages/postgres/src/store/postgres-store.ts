@@ -13,11 +13,13 @@ import { leaseState } from './lease/lease-state.ts'
 import { begin } from './transaction/begin.ts'
 
 /**
- * Records in PostgreSQL, in the handler's own transaction: response, writes and events are one
- * commit, and a process that dies at any point leaves the key free and nothing behind.
+ * Keeps records in PostgreSQL, in the handler's own transaction: the response, the handler's writes
+ * and its events are one commit. A process that dies at any point leaves the key free and nothing
+ * behind.
  *
- * `mode: 'lease'` is for handlers that call the outside world, which no transaction takes back: see
- * {@link PostgresStoreOptions.mode}. Response, writes and events are one commit in it, too.
+ * `mode: 'lease'` is for handlers that call other systems, which no transaction can undo: see
+ * {@link PostgresStoreOptions.mode}. The response, the writes and the events are one commit there,
+ * too.
  *
  * @example
  * ```ts

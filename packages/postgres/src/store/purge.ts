@@ -9,16 +9,16 @@ import { purgeAttempts, purgeKeys, purgeLeases, purgeResults } from './statement
 export interface PurgeOptions {
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
-  /** The most results, and the most keys, that one call removes. @default 1000 */
+  /** The most responses, and the most keys, that one call removes. @default 1000 */
   readonly limit?: number
   /**
-   * How long a response can be replayed; after that the key gets 410. Counted by the database's
-   * clock from the end of the request. Milliseconds. @default 86400000, a day
+   * How long a response can be replayed, from the end of the request by the database's clock; after
+   * that the key gets 410. Milliseconds. @default 86400000, a day
    */
   readonly resultRetentionMs?: number
   /**
    * How long a key is remembered; after that it counts as never used. Attempts of lease mode with
-   * an unknown outcome are remembered as long, from the end of their lease. At least
+   * an unknown outcome are remembered equally long, from the end of their lease. At least
    * `resultRetentionMs`. Milliseconds. @default 604800000, seven days
    */
   readonly keyRetentionMs?: number
@@ -33,9 +33,9 @@ export interface Purged {
 }
 
 /**
- * Removes what is past its retention: first the bytes of a response, later its key. It works in
- * small batches that neither wait for locks nor block others, and is safe from any number of
- * processes.
+ * Removes what is past its retention: first the body of a response, later its key. It works in
+ * small batches that neither wait for locks nor block others, and can be called by any number of
+ * processes at once.
  *
  * @example
  * ```ts
@@ -70,7 +70,8 @@ export async function purge<Tx>(
     const results = await counted(sql, purgeResults(schema)(resultRetentionMs, limit))
     const keys = await counted(sql, purgeKeys(schema)(keyRetentionMs, limit))
     const attempts = await counted(sql, purgeAttempts(schema)(keyRetentionMs, limit))
-    // A lease is found by its attempt's token, so it goes only after the attempt is certainly gone.
+    // A lease is found by its attempt's token, so it is deleted only after the attempt is certainly
+    // gone.
     const leases = await counted(sql, purgeLeases(schema)(keyRetentionMs + DAY_MS, limit))
     const more = [results, keys, attempts, leases].includes(limit)
     return { results, keys: keys + attempts, more }

@@ -20,7 +20,7 @@ await migrate(pool)
 await migrate(pool, { schema: 'mine' })
 await purge(pool, { limit: 10 })
 
-// So is a pool whose clients have another type.
+// A pool whose clients have another type is accepted too.
 class MyPool extends Pool {
   readonly mine = true
 }
@@ -40,7 +40,7 @@ const bridged = () => postgresStore({ client })
 
 // @ts-expect-error a single connection is not a pool
 postgresStore({ client: new Client() })
-// @ts-expect-error nor is a client that a pool gave out
+// @ts-expect-error a client that a pool gave out is not a pool
 postgresStore({ client: {} as PoolClient | ClientBase })
 // @ts-expect-error PGlite needs its bridge
 postgresStore({ client: db })

@@ -18,7 +18,7 @@ describe.each(bridges)('$name', ({ name, open }) => {
     const options = { url: database.url(), max: 20 }
     one = await open(options)
     two = await open(options)
-    // A second time, through the bridge.
+    // The database is migrated already; this migrates it again, through the bridge.
     await migrate(one.client)
   })
   afterAll(() => Promise.all([one?.end(), two?.end()]))

@@ -32,7 +32,7 @@ describe.each(everyBridge)('$name', ({ name, open }) => {
     const store = postgresStore({ client: bridge.client })
     const request = async () => attemptOf(await store.begin(claimOf())).complete(kept('done'))
     try {
-      // Does what a connection and its library do only once.
+      // The first two requests do the work that a connection and its library do only once.
       for (let time = 0; time < 2; time += 1) await request()
       // A delay, so that statements sent together arrive together.
       proxy.latency(3)

@@ -11,7 +11,10 @@ import { drizzleWork, schema } from './driven/drizzle.ts'
 const db = new PGlite()
 const client = fromDrizzle(drizzle({ client: db, schema }))
 
-/** It was written for another driver, which differs only in the types of what raw SQL returns. */
+/**
+ * `drizzleWork` was written for another driver, which differs only in the types of what raw SQL
+ * returns.
+ */
 const work = drizzleWork as unknown as Omit<Bridge<TxOf<typeof client>>, 'client'>
 type TxOf<Client> = Client extends SqlClient<infer Tx> ? Tx : never
 

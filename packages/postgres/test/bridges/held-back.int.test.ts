@@ -23,8 +23,9 @@ describe.each(everyBridge)('$name, several statements at once', ({ open }) => {
     return { bridge, store, claim, attempt, tx: await attempt.transaction() }
   }
 
-  // A bug: Kysely sends a statement once the one before it is answered, but ROLLBACK at once. So
-  // one of three writes was committed by itself, and the retry wrote it again.
+  // A bug: Kysely sends a statement only once the one before it is answered, but ROLLBACK at once.
+  // So one of three writes was sent after the ROLLBACK and committed by itself, and the retry wrote
+  // it again.
   describe.each(['transaction', 'lease'] as const)('in %s mode', (mode) => {
     test.each(Object.entries(undone))(
       'the first fails, and the request is %s: none of the others is written',

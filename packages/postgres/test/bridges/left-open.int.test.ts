@@ -18,7 +18,7 @@ const COPY = "copy (select repeat('x', 1000) from generate_series(1, 20000)) to 
 const kyselyDatabase = testDatabase()
 const MANY = 'select n, repeat($1, 1000) from generate_series(1, 20000) n'
 
-// A pool in pipeline mode refuses all of these; `pg` itself reports that.
+// A pool in pipeline mode refuses cursors, streams and COPY; `pg` itself reports that.
 describe.each(wires.filter(({ pipeline }) => !pipeline))(
   'what a handler leaves open when it answers, $wire',
   ({ prepare }) => {
@@ -103,7 +103,7 @@ describe.each(wires.filter(({ pipeline }) => !pipeline))(
   },
 )
 
-/** The same in a transaction of postgres.js. */
+/** The same tests in a transaction of postgres.js. */
 describe('what a handler leaves open when it answers, postgres.js', () => {
   const database = testDatabase()
 
@@ -136,8 +136,8 @@ describe('what a handler leaves open when it answers, postgres.js', () => {
   } as const
 
   // A bug: a COPY kept its connection for good, because its stream made the socket wait, so three
-  // requests used up a pool of three. The others were given up after commitTimeoutMs, and so was
-  // every retry.
+  // requests used up a pool of three. Every later request, and every retry, was given up after
+  // commitTimeoutMs.
   test.each(Object.keys(open) as (keyof typeof open)[])(
     '%s is closed, and what was written is committed or undone',
     async (what) => {
@@ -165,8 +165,8 @@ describe('what a handler leaves open when it answers, postgres.js', () => {
     },
   )
 
-  // A bug: its connection was cut later, and the stream's 'error', which nobody listened for, ended
-  // the process.
+  // A bug: the COPY's connection was cut later, and the stream's 'error', for which nobody
+  // listened, ended the process.
   test('a COPY into the server fails, and takes no rows after the response', async () => {
     const sql = postgres(database.url(), { max: 3 })
     const store = postgresStore({ client: fromPostgresJs(sql), commitTimeoutMs: 20_000 })

@@ -84,7 +84,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
       expect(await rows('select from oncekey.attempts where key = $1', claim.key)).toEqual([])
     })
 
-    /** For a point on the wire, or inside COMMIT. */
+    /** Resolves when the request has reached a point on the wire, or inside COMMIT. */
     function arrival(point: Point, { key }: Claim): () => Promise<unknown> {
       const holds = (word: string) => (sent: Buffer) => sent.includes(word) && sent.includes(key)
       const traps: Partial<Record<Point, () => Promise<void>>> = {
@@ -149,7 +149,7 @@ describe.each(['terminated', 'killed'] as const)('a backend that is %s', (how) =
     }
   }
 
-  /** Asks again if the connection was one that was just lost. */
+  /** Queries, and repeats the query if it went out on a connection that was just lost. */
   async function rows<Row extends object>(text: string, value: string): Promise<Row[]> {
     return await waitFor(() => database.query<Row>(text, [value]).catch(() => undefined), {
       what: 'the database to be there',

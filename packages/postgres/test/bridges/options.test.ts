@@ -64,10 +64,10 @@ describe('postgresStore', () => {
     }
   })
 
-  // A bug: its claims ran in a transaction that was left open on the pool's connection and was
-  // never committed.
+  // A bug: the store's claims ran in a transaction that was left open on the pool's connection and
+  // was never committed.
   test('refuses a postgres.js that leaves transactions open, on Drizzle too', () => {
-    // An option that is read, and is in no type.
+    // postgres.js reads this option, but its types lack it.
     const piping = (max_pipeline: number) => postgres({ max: 7, max_pipeline } as { max: number })
     const unpiped = piping(0)
     const sentence = /max_pipeline is 0\..*write max_pipeline: 10_000/

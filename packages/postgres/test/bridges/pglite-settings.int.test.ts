@@ -28,7 +28,7 @@ const settings = [
   'set enable_seqscan = off',
 ]
 
-// One session for all: what a handler sets is still set for every request after it.
+// PGlite has one session, so what a handler sets is still set for every later request.
 describe.each(settings)('a handler on PGlite that says %s', (text) => {
   const begun = async () => {
     const store = postgresStore({ client: fromPglite(db) })

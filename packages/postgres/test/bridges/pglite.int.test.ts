@@ -95,7 +95,8 @@ describe('one session', () => {
     await attemptOf(await store().begin(again(claim))).release()
   })
 
-  // PGlite itself waits for the transaction, and so does a handler that queries it.
+  // A query on the database waits for the transaction to end, so a handler that queries it waits,
+  // too.
   test('a handler that queries the database beside its transaction continues once that is ended', async () => {
     const attempt = attemptOf(await store().begin(claimOf()))
     const stuck = db.query('select 1 as one')
@@ -103,7 +104,7 @@ describe('one session', () => {
     expect((await stuck).rows).toEqual([{ one: 1 }])
   })
 
-  // If it fires, PGlite spins for ever and blocks the event loop.
+  // If this timeout fires, PGlite spins for ever and blocks the event loop.
   test('no idle_in_transaction_session_timeout is ever set', async () => {
     const attempts = [
       attemptOf(await store().begin(claimOf({ leaseMs: 1 }))),
@@ -261,7 +262,7 @@ describe('a data folder', () => {
   )
 })
 
-/** A database whose shape is checked and that is never queried. */
+/** An object with the methods of a database, which are never called. */
 const fake = {
   closed: false,
   query: () => Promise.reject(new Error('not asked')),

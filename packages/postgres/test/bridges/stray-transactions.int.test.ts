@@ -15,7 +15,7 @@ const database = testDatabase()
  * statement on a connection (#1189).
  */
 describe('a BEGIN that fills a pipeline of postgres.js', () => {
-  // A bug: what the application wrote next was answered as done, and was never committed.
+  // A bug: what the application wrote next was reported as done, and was never committed.
   test('loses nothing that the application is told is written', async () => {
     const sql = await pool()
     const store = postgresStore({ client: fromPostgresJs(sql) })
@@ -36,7 +36,7 @@ describe('a BEGIN that fills a pipeline of postgres.js', () => {
     await whole(sql)
   })
 
-  // A bug: completions landed in the open transaction and were answered `stored`.
+  // A bug: completions were written in the open transaction and were reported as `stored`.
   test('of the application itself loses no completion of lease mode', async () => {
     const sql = await pool(4)
     const store = postgresStore({ client: fromPostgresJs(sql), mode: 'lease' })
@@ -57,7 +57,7 @@ describe('a BEGIN that fills a pipeline of postgres.js', () => {
     await whole(sql)
   })
 
-  // A bug: BEGIN failed there, and postgres.js never gave the connection out again.
+  // A bug: BEGIN failed on that connection, and postgres.js never gave it out again.
   test('costs no connection, if a statement fails in the open transaction', async () => {
     const { sql, store } = await used()
     const { freed } = await fullPipeline(sql)
@@ -74,8 +74,8 @@ describe('a BEGIN that fills a pipeline of postgres.js', () => {
     await whole(sql)
   })
 
-  // A bug: every session of the same application_name was ended that looked like it, also those of
-  // other processes.
+  // A bug: every session with the same application_name that looked like a stray was ended, also
+  // those of other processes.
   test('ends no session of another process', async () => {
     const theirs = postgres(database.url(), { max: 1, onnotice: () => {} })
     const other = await theirs.reserve()
@@ -156,7 +156,7 @@ async function fullPipeline(sql: Sql): Promise<{ freed(): Promise<unknown> }> {
   return { freed: () => Promise.all([first, ...rest, ...held.map((end) => end())]) }
 }
 
-/** What was built by now has been sent. */
+/** Resolves when all statements built so far have been sent. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
 }
@@ -186,7 +186,7 @@ async function noneOpen(): Promise<void> {
   })
 }
 
-/** Every place of the pool can be taken. */
+/** Checks that every connection of the pool can be taken. */
 async function whole(sql: Sql): Promise<void> {
   await (await everyConnection(sql))()
   await sql.end({ timeout: 2 })

@@ -54,7 +54,7 @@ describe.each(bridges)('$name', ({ open }) => {
         inner = nested
       })
       expect(await attempt.complete(kept('done'))).toBe('stored')
-      // It may run on the same connection.
+      // The next attempt may run on the same connection.
       const next = attemptOf(await store.begin(claimOf()))
       await next.transaction()
       const late = [() => bridge.insert(tx, ids[1]), built]
@@ -162,7 +162,8 @@ describe.each(bridges)('$name', ({ open }) => {
     }
     const commits = (sent: Buffer): boolean => /commit/i.test(sent.toString('latin1'))
 
-    // Drizzle's own transaction() loses a place of the pool each time (drizzle-orm #6023, #6241,
+    // Drizzle's own transaction() loses a connection of the pool each time (drizzle-orm #6023,
+    // #6241,
     // #6341).
     test('in BEGIN costs the pool no place, however often', async () => {
       const { bridge, proxy, store, attempt } = await throughProxy()
@@ -215,7 +216,7 @@ describe.each(bridges)('$name', ({ open }) => {
       })
       proxy.resume()
       const decision = await settled(store, claim)
-      // The statement cannot be taken back: it may have arrived.
+      // The statement may have reached the server, so both outcomes are possible.
       const isStored = said(decision) === 'replay 201 done'
       if (!isStored) await attemptOf(decision).release()
       expect(await database.hasOrder(id)).toBe(isStored)
@@ -232,7 +233,7 @@ describe.each(bridges)('$name', ({ open }) => {
           (await database.query('select from pg_stat_activity where pid = $1', [pid])).length === 0,
         { what: 'the backend to be gone' },
       )
-      // Another request may have its place in the pool by now.
+      // Another request may have taken the free connection of the pool.
       const others = await Promise.all([store.begin(claimOf())])
       const late = randomUUID()
       expect(await errorOf(() => bridge.insert(tx, late))).toBeInstanceOf(Error)

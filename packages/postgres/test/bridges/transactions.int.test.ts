@@ -87,8 +87,9 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
         },
       )
 
-      // A bug: the server shows no start for a transaction in which a statement has failed, so it
-      // counted as one that the handler had ended: nothing was done, and the key was spent.
+      // A bug: the server shows no start time for a transaction in which a statement has failed, so
+      // the transaction counted as ended by the handler, and the key was spent although nothing was
+      // done.
       test.each(['refused', 'released', 'abandoned'])(
         'whose SQL mentions an end, and in which a statement failed, does not spend its key when it is %s',
         async (how) => {
@@ -108,8 +109,8 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
     })
 
     // A bug: with postgres.js, ROLLBACK or the handler's next statement was written to a closed
-    // socket and ended the process, or the handler learned that its transaction had ended with the
-    // response.
+    // socket, which ended the process; or the handler was told that its transaction had ended with
+    // the response.
     test.each(['release', 'complete'] as const)(
       'whose connection is lost is an error in its handler and undoes everything: then %s',
       async (then) => {
@@ -167,7 +168,7 @@ describe.each(bridges)('$name', ({ open, lacks }) => {
         url.searchParams.set('options', `-c default_transaction_isolation=${other}`)
         const { bridge, attempt, tx } = await begin({ isolation, url: url.href })
         expect(await bridge.raw(tx, 'show transaction_isolation')).toEqual([
-          // A plugin may turn the column's name into camel case.
+          // A plugin may change the column's name to camel case.
           expect.toSatisfy((row: object) => Object.values(row)[0] === isolation),
         ])
         expect(await attempt.complete(kept('done'))).toBe('stored')

@@ -28,7 +28,7 @@ describe('a subscriber of TypeORM’s', () => {
       type: 'postgres',
       url: database.url(),
       entities: [Order],
-      // By itself TypeORM would set this level, in a statement of its own.
+      // TypeORM would set this level by a separate statement.
       isolationLevel: 'SERIALIZABLE',
     })
     sources.push(source)

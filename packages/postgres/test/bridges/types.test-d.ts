@@ -132,7 +132,7 @@ isTrue<Equals<Tx<ReturnType<typeof onMikroOrm>>, SqlEntityManager>>()
 const embedded = () => fromPglite(db)
 isTrue<Equals<Tx<ReturnType<typeof embedded>>, PgliteTransaction>>()
 
-// Everything that takes a pool takes each of them.
+// Every function that takes a pool also takes each of these clients.
 await migrate(onPglite())
 await migrate(onPostgresJs(), { schema: 'mine' })
 await migrate(js())

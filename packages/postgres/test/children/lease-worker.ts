@@ -16,7 +16,7 @@ const steps: Record<string, () => Promise<unknown>> = {
     const tx = await attempt.transaction()
     await tx.query('insert into orders values ($1)', [ORDER])
   },
-  // The parent stops the process here, after it has read the line; the rest runs when it continues.
+  // The process stops itself here, after the parent has read the line. The rest runs after SIGCONT.
   async stop() {
     say({ ready: true })
     process.kill(process.pid, 'SIGSTOP')

@@ -1,4 +1,4 @@
-// Migrates as soon as the table `go` is there.
+// Migrates as soon as the table `go` exists.
 import { migrate } from '@oncekey/postgres'
 import { waitFor } from '@oncekey/test-servers'
 import { Pool } from 'pg'

@@ -1,14 +1,17 @@
 import type { SqlClient, Statement } from '../../src/sql/sql-client.ts'
 
-/** Callbacks that run elsewhere while one step of a store is under way. Each runs once. */
+/** Functions that are called while one step of a store is under way. Each is called once. */
 export interface LateSteps {
-  /** After the handler's transaction has its snapshot, and before the key's lock is requested. */
+  /**
+   * Called after the handler's transaction has its snapshot, and before the key's lock is
+   * requested.
+   */
   beforeLock?(): Promise<void>
-  /** After a rollback, and before the refusal that follows it is stored. */
+  /** Called after a rollback, and before the refusal that follows it is stored. */
   beforeRefusal?(): Promise<void>
 }
 
-/** A client that runs these callbacks at the worst moments. */
+/** A client that calls these functions at the worst moments. */
 export function withLateSteps<Tx>(client: SqlClient<Tx>, late: LateSteps): SqlClient<Tx> {
   const once = async (step: keyof LateSteps): Promise<void> => {
     const happens = late[step]

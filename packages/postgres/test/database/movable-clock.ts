@@ -1,8 +1,8 @@
 import type { TestDatabase } from './test-database.ts'
 
 /**
- * A clock for leases that a test can move: a function of the same name, which connections with
- * these `options` find before PostgreSQL's own. The store's statements are unchanged.
+ * A clock for leases that a test can move. It is a function with the name of PostgreSQL's own,
+ * which connections with these `options` find first. The store's statements are unchanged.
  */
 export async function movableClock(database: TestDatabase): Promise<(ms: number) => Promise<void>> {
   await database.query('create schema test_clock')

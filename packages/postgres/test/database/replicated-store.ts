@@ -15,7 +15,7 @@ import { Pool, type PoolConfig } from 'pg'
 export interface ReplicatedStore {
   readonly primary: PostgresServer
   readonly standby: PostgresStandby
-  /** A pool on the address, which leads to the primary, and to the old standby after `failOver`. */
+  /** The address: it leads to the primary, and after `failOver` to the old standby. */
   readonly url: string
   readonly address: TcpProxy
   pool(config?: PoolConfig): Pool
@@ -23,9 +23,9 @@ export interface ReplicatedStore {
   ask<Row extends object>(of: PostgresServer, text: string, values?: unknown[]): Promise<Row[]>
   /** How many backends wait for a standby. */
   waitForStandby(): Promise<number>
-  /** From here on COMMIT waits for the standby, which is away. */
+  /** Disconnects the standby. From then on COMMIT waits for it. */
   loseStandby(): Promise<void>
-  /** The primary dies, the standby takes over, and the address leads to it. */
+  /** Kills the primary, promotes the standby, and lets the address lead to it. */
   failOver(): Promise<void>
   stop(): Promise<void>
 }

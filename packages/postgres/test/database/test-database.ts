@@ -60,7 +60,7 @@ export function testDatabase(serverUrl: () => string = () => inject('postgresUrl
   }
 }
 
-/** Every way in which statements are sent to the server. */
+/** The ways in which `pg` sends statements to the server. */
 export const wires = [
   { wire: 'bound', pipeline: false, prepare: false },
   { wire: 'bound on a pool that pipelines', pipeline: true, prepare: false },

@@ -40,7 +40,7 @@ describe('a reading', () => {
       subjects.push(...page.events.map(({ subject }) => subject))
     }
     expect(subjects).toEqual(['first', 'last'])
-    // 20,000 rows for each reading, and the end.
+    // Each reading looks at 20,000 rows.
     expect(pages).toBeGreaterThanOrEqual(3)
     const empty = await log.read({ consumer, types, slots, limit: 100 })
     expect(empty).toMatchObject({ events: [], more: false, passed: false })
@@ -72,8 +72,8 @@ describe('a reading', () => {
     expect(subjects).toEqual(['late'])
   })
 
-  // A bug: the snapshot listed each subtransaction's number, which made 9 MB, for every slot, with
-  // every poll.
+  // A bug: the snapshot listed each subtransaction's number, so for every slot, with every poll, it
+  // had 9 MB.
   test('keeps positions short while a hundred thousand subtransactions are in progress', async () => {
     const pool = database.pool({ max: 5 })
     const log = postgresLog({ client: pool }) as EventLog<never>

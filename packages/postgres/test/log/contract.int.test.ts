@@ -83,7 +83,7 @@ function fixtures(
   }
 }
 
-/** A crash empties this table, and the next who leases slots names another life. */
+/** A crash empties this table, and the next relay that leases slots names another life. */
 const NO_LIFE = 'delete from oncekey.life'
 
 /** Lets time pass by moving every stored time back. */
@@ -93,7 +93,7 @@ function clockMovedOn(ms: number): string[] {
     `update oncekey.cursors set lease_until = lease_until ${earlier}`,
     `update oncekey.relays set until = until ${earlier}`,
     `update oncekey.deliveries set due_at = due_at ${earlier}, dead_at = dead_at ${earlier}`,
-    // A redrive compares its times with those of the letters, so they move together.
+    // A redrive compares its times with those of the letters, so both are moved.
     `update oncekey.redrives set started_at = started_at ${earlier}, next_at = next_at ${earlier},
       cursor_at = cursor_at ${earlier}`,
     `update oncekey.consumers c set subscriptions = (

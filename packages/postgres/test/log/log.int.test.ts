@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { eventOf } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
 
-/** Takes all slots, and reads on from there. */
+/** Takes all slots, and returns a function that reads on from there. */
 async function readerOn(log: EventLog<never>, consumer: string) {
   await log.subscribe({ consumer, types: null, startAt: 'now' })
   const { taken } = await log.lease({ consumer, relay: randomUUID(), leaseMs: 60_000, holding: [] })
@@ -40,8 +40,8 @@ describe('a database restored from a dump', () => {
   const database = testDatabase()
 
   /**
-   * As a dump is restored in a younger cluster: the rows are unchanged, but transaction numbers
-   * start lower.
+   * Simulates a dump that was restored in a younger cluster: the rows are unchanged, but
+   * transaction numbers start lower.
    */
   const restore = async () => {
     const later = (xid: string) => `((${xid})::text::bigint + 1000000000)::text::xid8`
@@ -69,7 +69,7 @@ describe('a database restored from a dump', () => {
     await log.append(passed)
     await before.read()
     await before.advance()
-    // In flight when the cursor was written, and committed before the dump.
+    // This transaction is open when the cursor is written, and is committed before the dump.
     const writer = await pool.connect()
     await writer.query('begin')
     const [late] = await append(writer, { type: 'late', subject: 'late' })
@@ -81,7 +81,7 @@ describe('a database restored from a dump', () => {
     await log.append(unread)
     await restore()
 
-    // A running relay detects it by itself.
+    // A running relay notices the restored database by itself.
     const warned = new Promise<string>((resolve) =>
       process.once('warning', ({ message }) => resolve(message)),
     )
@@ -130,7 +130,7 @@ describe('a lease', () => {
     await log.append([eventOf()])
     const slots = before.taken
     const { next } = await log.read({ consumer: 'fenced', types: null, slots, limit: 10 })
-    // As after a crash that lost the lease.
+    // Simulates a crash that lost the lease.
     await database.query('truncate oncekey.life')
     await database.query('delete from oncekey.relays')
     await database.query(

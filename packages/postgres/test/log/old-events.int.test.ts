@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { eventOf } from '../database/claims.ts'
 import { testDatabase } from '../database/test-database.ts'
 
-/** Takes all slots, and reads on from there. */
+/** Takes all slots, and returns a function that reads on from there. */
 async function readerOn(log: EventLog<never>, consumer: string) {
   await log.subscribe({ consumer, types: null, startAt: 'now' })
   const { taken } = await log.lease({ consumer, relay: randomUUID(), leaseMs: 60_000, holding: [] })
@@ -47,7 +47,8 @@ describe('old events', () => {
     )
   const left = async () => (await database.query('select from oncekey.outbox')).length
   /**
-   * A transaction in any database of the server, even of another test, briefly holds cursors back.
+   * Waits, because a transaction in any database of the server, also of another test, may briefly
+   * keep the events from being dropped.
    */
   const areDropped = (
     log: EventLog<never>,
@@ -94,7 +95,7 @@ describe('old events', () => {
     expect(await left()).toBe(1)
   })
 
-  // A bug: DROP would wait for every transaction that has appended, and make all others wait behind
+  // A bug: DROP waited for every transaction that had appended, and made all later ones wait behind
   // it.
   test('are deleted while transactions that have appended are open, and neither waits for the other', async () => {
     const pool = database.pool({ max: 5 })

@@ -58,7 +58,7 @@ describe('a poll', () => {
 describe('a transaction of 60,000 events that commits late', () => {
   const database = testDatabase()
 
-  /** Index entries that were read, whether their rows were visible or not. */
+  /** How many index entries were read, whether their rows were visible or not. */
   async function looked(): Promise<number> {
     const [row] = await database.query<{ count: string }>(
       `select pg_stat_force_next_flush(), sum(idx_tup_read) as count from pg_stat_user_indexes
@@ -67,8 +67,8 @@ describe('a transaction of 60,000 events that commits late', () => {
     return Number(row?.count)
   }
 
-  // A bug: each poll read all of them while the transaction was open, and each page did after its
-  // commit.
+  // A bug: each poll read all rows of the transaction while it was open, and each page did so after
+  // its commit.
   test('is not read while it is open, and read once after it has committed', async () => {
     const pool = database.pool({ max: 1 })
     const writers = database.pool({ max: 1 })
@@ -111,7 +111,7 @@ describe('a transaction of 60,000 events that commits late', () => {
     while (await read());
     await flush()
     const pages = Math.ceil(60_000 / 500)
-    // Each page reads as many entries as one reading may look at, plus the page itself.
+    // A page reads as many entries as one reading may look at, plus those of the page itself.
     expect((await looked()) - beforePages).toBeLessThan(60_000 * 3 + pages * (20_000 + 5_000))
     const own = ['meanwhile', 'before it committed', 'behind it']
     expect(subjects.filter((subject) => own.includes(subject ?? ''))).toEqual(own)

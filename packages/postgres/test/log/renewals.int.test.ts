@@ -6,7 +6,7 @@ import { testDatabase } from '../database/test-database.ts'
 const database = testDatabase()
 
 test('a renewal writes one row, that of its relay, and no cursor', async () => {
-  // One connection, so that it reports all counts when it is told to.
+  // A pool with one connection, so that this connection reports all counts when it is asked to.
   const pool = database.pool({ max: 1 })
   const log = postgresLog({ client: pool })
   const held = new Map<string, TakenSlot[]>()
@@ -26,7 +26,7 @@ test('a renewal writes one row, that of its relay, and no cursor', async () => {
   }
   await log.subscribe({ consumer: 'email', types: null, startAt: 'now' })
   await lease('one')
-  // The other holds nothing at first, and then its share.
+  // The other relay holds nothing at first, and then its share.
   await lease('two')
   for (const share of [64, 32]) {
     const spare = held.get('one')?.splice(share) ?? []

@@ -51,7 +51,7 @@ const failed = (event: LoggedEvent, kind: 'dead' | 'retrying'): FailedDelivery =
   },
 })
 
-/** Files this many dead letters of the consumer, and as many retrying deliveries. */
+/** Files this many dead letters of the consumer, and the same number of retrying deliveries. */
 async function withFailures(log: EventLog<never>, each: number): Promise<string> {
   const type = `t.${randomUUID()}`
   await log.append(Array.from({ length: 2 * each }, () => eventOf({ type })))
@@ -131,7 +131,7 @@ describe('retire', () => {
   })
 })
 
-// It uses the statements of that release.
+// These tests use the statements of the previous release.
 describe('a process of the previous release', () => {
   const retired = () => database.query("delete from oncekey.consumers where name = 'email'")
   const redriven = () =>

@@ -4,7 +4,7 @@ import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
 
-// A bug: sorting all of them took seconds and gigabytes of temporary files for each reading.
+// A bug: each query sorted all dead letters, which took seconds and gigabytes of temporary files.
 test('statistics of 200,000 dead letters count up to 100,000 and group the newest 10,000', async () => {
   await database.query(
     `insert into oncekey.deliveries (consumer, slot, seq, event_id, type, source, ordering_key, data,

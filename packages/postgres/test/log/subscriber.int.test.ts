@@ -20,17 +20,17 @@ afterAll(async () => {
   await subscriber?.stop()
   await publisher?.stop()
 })
-// Behind the hook above: what was begun last is ended first.
+// After the hook above, because hooks run in reverse order.
 const database = testDatabase(() => publisher.url)
 
-// A bug: `numbering` had no primary key, so that no relay could read in a restored database
-// (55000).
+// A bug: the table `numbering` had no replica identity, so no relay could read in a restored
+// database (55000).
 test('a subscriber to all tables gets all that was written, and can take over', async () => {
   const pool = database.pool({ max: 6 })
   copy = new Pool({ connectionString: (await freshDatabase(subscriber.url)).url, max: 4 })
   await migrate(copy)
   await copy.query('create table orders (id text primary key)')
-  // As `pg_dump --schema-only` leaves it, which is how a subscriber is made.
+  // A subscriber is made with `pg_dump --schema-only`, which leaves these tables empty.
   await copy.query('truncate oncekey.migrations, oncekey.numbering')
   await copy.query(
     `create subscription everything connection '${database.url()}' publication everything`,
@@ -40,7 +40,7 @@ test('a subscriber to all tables gets all that was written, and can take over', 
   await deliverAndRetire(postgresLog({ client: pool }) as EventLog<PoolClient>)
   await inbox({ client: pool, consumer: 'inbox' }).take(randomUUID(), async () => 'taken')
   await purge(pool, { resultRetentionMs: 0, keyRetentionMs: 0 })
-  // As in a database that was restored from a dump.
+  // Simulates a database that was restored from a dump.
   await pool.query(`update oncekey.numbering set system = 'another'`)
   await readAll(postgresLog({ client: pool }) as EventLog<PoolClient>, 'after-restore')
 
@@ -92,7 +92,7 @@ async function deliverAndRetire(log: EventLog<PoolClient>): Promise<void> {
   await log.retire('delivering')
 }
 
-/** Takes all slots, reads on to the end and moves the cursors; how many events came. */
+/** Takes all slots, reads to the end and moves the cursors. Returns how many events there were. */
 async function readAll<Tx>(log: EventLog<Tx>, consumer: string): Promise<number> {
   await log.subscribe({ consumer, types: null, startAt: 'beginning' })
   const held = await log.lease({ consumer, relay: randomUUID(), leaseMs: 60_000, holding: [] })
@@ -134,7 +134,7 @@ async function caughtUp(pool: Pool): Promise<void> {
   )
 }
 
-/** Every row of every table that is logged. */
+/** Every row of every table that is not UNLOGGED. */
 async function contents(pool: Pool): Promise<Record<string, string[]>> {
   const { rows: tables } = await pool.query<{ name: string }>(
     `select relname as name from pg_class where relnamespace = 'oncekey'::regnamespace

@@ -42,7 +42,7 @@ describe('acts on keys', () => {
     const store = storeOn(pool, { mode: 'lease' })
     const claim = claimOf({ leaseMs: 1 })
     attemptOf(await store.begin(claim))
-    // The completion of a late owner, held up between its statement and its COMMIT.
+    // The completion of an owner that is late: it is held up between its statement and its COMMIT.
     const late = await pool.connect()
     await late.query('begin')
     await late.query(

@@ -68,7 +68,7 @@ test('a redrive of any rate is carried, and one that always fails holds up no ot
   const fastest = await redrives.start({ type: 't1' }, { ratePerSecond: Number.MAX_VALUE }, by)
   const slowest = await redrives.start({ type: 't2' }, { ratePerSecond: Number.MIN_VALUE }, by)
   const plain = await redrives.start({ type: 't3' }, { ratePerSecond: 50 }, by)
-  // Its portion fails as often as it is tried, and it is always the first that is due.
+  // A portion of this redrive always fails, and this redrive is always the first that is due.
   await db.query(
     `update oncekey.redrives set next_at = now() - interval '1 hour', filter = '{"ids": 1}' where id = $1`,
     [broken],
@@ -78,7 +78,7 @@ test('a redrive of any rate is carried, and one that always fails holds up no ot
   expect(await redrives.get(fastest)).toMatchObject({ state: 'done', redriven: 3 })
   expect(await redrives.get(slowest)).toMatchObject({ state: 'running', redriven: 1 })
   expect(await redrives.get(broken)).toMatchObject({ state: 'running', redriven: 0 })
-  // With nothing else to carry, the failure is told.
+  // If there is nothing else to carry, the failure is thrown.
   await expect(redrives.carry()).rejects.toThrow()
   await db.close()
 })
@@ -97,7 +97,8 @@ test('an attempt on a letter that was edited and redriven comes too late', async
   const { rows } = await db.query<{ id: string }>('select id::text from oncekey.deliveries')
   const replaced = await log.deadLetters.replace?.(rows[0]?.id ?? '', '{"n":2}', by)
   if (replaced?.outcome !== 'replaced') throw new Error(replaced?.outcome)
-  // Of a process that stood still since before the letter was dead, and lost its slot meanwhile.
+  // The position of a process that has been suspended since before the letter was dead, and has
+  // lost its slot meanwhile.
   const eventIds = ['wrong', replaced.eventId]
   const intake = await log.takeIn({ consumer: 'email', eventIds, timeoutMs: 5_000 })
   expect([...intake.fresh]).toEqual([replaced.eventId])

@@ -31,7 +31,7 @@ describe.each([true, false])('a portion beside many dead letters, analyzed: %s',
             seq_tup_read + coalesce(idx_tup_fetch, 0) as rows
           from pg_stat_user_tables where relname = 'deliveries'`,
       )
-      // What the statement before has counted is told with the next.
+      // The server reports the counts of a statement only with the next one.
       return { rows: Number(rows[0]?.rows), scans: Number(rows[0]?.scans) }
     }
     const cost = async (work: () => Promise<unknown>) => {

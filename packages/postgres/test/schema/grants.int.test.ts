@@ -13,7 +13,7 @@ const pools: Pool[] = []
 let database: Database
 let root: Pool
 
-/** The SQL blocks under a heading of docs/grants.md, with this test's roles. */
+/** The SQL blocks under a heading of docs/grants.md, with the roles replaced by this test's. */
 async function grantsOf(heading: string): Promise<string[]> {
   const page = await readFile(new URL('../../../../docs/grants.md', import.meta.url), 'utf8')
   const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? ''

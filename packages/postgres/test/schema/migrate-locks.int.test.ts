@@ -6,7 +6,7 @@ import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
 
-/** Starts a migration while a reader holds its lock, as pg_dump does. */
+/** Starts a migration while a reader holds a table's lock, as pg_dump does. */
 const tables = {
   package: 'later',
   migrations: [(schema: string) => [`alter table ${schema}.records add column later text`]],
@@ -23,7 +23,8 @@ test('a migration beside a long reader makes nobody else wait, and completes whe
       0,
     { what: 'the migration to wait for the reader' },
   )
-  // It is in the queue before these, and gives way after a time that the server measures.
+  // The migration is in the queue before these, and gives way after a time that the server
+  // measures.
   const others = await pool.connect()
   await others.query("set lock_timeout = '20s'")
   await others.query('select from oncekey.records')

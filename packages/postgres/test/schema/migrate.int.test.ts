@@ -110,7 +110,7 @@ describe('migrate', () => {
     expect(await database.query("select to_regnamespace('never') as it")).toEqual([{ it: null }])
   })
 
-  // A bug: LLVM compiled each of these when it read a table of one row: see decision 156.
+  // A bug: LLVM compiled such a function each time it read a table of one row: see decision 156.
   test('creates no function that disables sequential scans and leaves jit on', async () => {
     const pool = database.pool()
     await migrate(pool, { schema: 'compiled' })

@@ -67,9 +67,9 @@ test('a statement that failed after parsing can be sent again on the same connec
   client.release()
 })
 
-// A bug, with a client such as `pg-native` that shows no connection to write the protocol on: sent
-// alone, the statement went as a query of `pg`, which did not know that it was parsed already:
-// 42P05.
+// A bug, with a client such as `pg-native` that shows no connection to write the protocol on. A
+// statement that was sent alone went out as a query of `pg`, which did not know that the statement
+// was parsed already: 42P05.
 test('a statement that failed in a batch can be sent alone', async () => {
   const client = await database.pool({ max: 1 }).connect()
   const wire = pgWire({ prepare: true })

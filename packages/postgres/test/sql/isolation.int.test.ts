@@ -76,7 +76,7 @@ describe.each(['read committed', 'repeatable read', 'serializable'] as const)(
         const id = randomUUID()
         const attempt = attemptOf(await store.begin(claim))
         await (await attempt.transaction()).query('insert into orders values ($1)', [id])
-        // As if two attempts had got the lock: the guarantee rests on the primary key.
+        // Simulates two attempts that both got the lock: the guarantee rests on the primary key.
         await database.query(
           `insert into oncekey.records (namespace, scope, key, fingerprint, status, headers, body)
          values ($1, $2, $3, $4, 200, '[]', 'theirs')`,
@@ -125,7 +125,7 @@ describe('a refusal', () => {
     const store = storeOn(database.pool())
     const claim = claimOf()
     const attempt = attemptOf(await store.begin(claim))
-    // As the next attempt would, from the moment when the writes are undone.
+    // Takes the lock as the next attempt would, from the moment when the writes are undone.
     const next = await database.pool().connect()
     await next.query('begin')
     const { lock } = claimKey('oncekey', claim)

@@ -15,8 +15,8 @@ async function locked(table: string): Promise<() => Promise<void>> {
   }
 }
 
-// A bug: they waited for `commitTimeoutMs`, half a minute, with the handler's locks and every place
-// of the pool, and then nobody knew whether they had been committed.
+// A bug: completions waited for `commitTimeoutMs`, half a minute, with the handler's locks and
+// every connection of the pool, and then nobody knew whether they had been committed.
 test.each([
   ['a completion', kept('done'), 'replay 201 done'],
   ['a refusal', refused('no'), 'replay 422 no'],

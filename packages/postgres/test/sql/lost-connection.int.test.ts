@@ -85,11 +85,11 @@ describe.each(wires)('a lost connection, $wire', ({ pipeline, prepare }) => {
       code: 'commit-failed',
       cause: expect.objectContaining({ code: 'store-unavailable' }),
     })
-    // Its socket is closed and does not wait for an answer.
+    // Its socket is closed without waiting for a reply.
     await removed
     proxy.resume()
     await ends(store, claim, async (end) => {
-      // The statement cannot be taken back: it may have arrived.
+      // The statement may have reached the server, so both outcomes are possible.
       if (said(end) === 'replay 201 done') return expect(await database.hasOrder(id)).toBe(true)
       await attemptOf(end).release()
       expect(await database.hasOrder(id)).toBe(false)
@@ -116,8 +116,8 @@ describe.each(wires)('a lost connection, $wire', ({ pipeline, prepare }) => {
     await whole(pool)
   })
 
-  // A bug: pg-pool stops listening when it gives a client out, so the 'error' event ended the
-  // process.
+  // A bug: pg-pool removes its 'error' listener when it gives a client out, so the 'error' event
+  // ended the process.
   test('does not end the process when the server ends an idle transaction', async () => {
     const { pool, store, claim, attempt, tx, pid } = await begin()
     await tx.query("set local idle_in_transaction_session_timeout = '50ms'")
@@ -186,7 +186,7 @@ describe.each(wires)('a lost connection, $wire', ({ pipeline, prepare }) => {
     const { proxy, pool, store, attempt } = await begin({ acquireTimeoutMs: 1_000 })
     const finished = claimOf()
     await attemptOf(await store.begin(finished)).complete(kept('done'))
-    // When every place is taken, records are read on the rest of the pool.
+    // When every permit is taken, records are read on the rest of the pool.
     const other = attemptOf(await store.begin(claimOf()))
     await pool.query('select 1')
     const removed = once(pool, 'remove')

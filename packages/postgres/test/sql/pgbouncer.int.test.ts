@@ -69,8 +69,8 @@ describe('behind PgBouncer in transaction mode', () => {
     async (pipeline) => {
       const clients = pools(2, pipeline)
       for (const client of clients) await migrate(client)
-      // Handlers in transactions hold connections of the pooler, too, so one of its five must stay
-      // free.
+      // Handlers in transactions hold connections of the pooler, too, so one of its five has to
+      // stay free.
       const stores = clients.map((client) =>
         storeOn(client, { mode: 'lease', maxConcurrent: 2, acquireTimeoutMs: 30_000 }),
       )
@@ -110,8 +110,8 @@ describe('behind PgBouncer in transaction mode', () => {
     },
   )
 
-  // A bug: 12 of 12 claims were answered 503. The pooler keeps the session when we close our
-  // connection to it.
+  // A bug: 12 of 12 claims got 503. The pooler keeps the session when we close our connection to
+  // it.
   describe.each(['transaction', 'lease'] as const)(
     'a session that somebody has left read-only serves in %s mode',
     (mode) => {

@@ -78,8 +78,8 @@ describe('a pool with every client in use', () => {
     client.release()
   })
 
-  // A bug: Kysely's was reported as `store-unavailable`, as if there were no server, and Knex's as
-  // our own fault.
+  // A bug: Kysely's pool timeout was reported as `store-unavailable`, as if there were no server,
+  // and Knex's as our own fault.
   test('whose own deadline is shorter is reported as busy through a bridge, too', async () => {
     const pool = database.pool({ max: 1, connectionTimeoutMillis: 300 })
     const db = new Kysely({ dialect: new PostgresDialect({ pool }) })

@@ -5,7 +5,7 @@ import { again, attemptOf, claimOf, kept, said } from '../database/claims.ts'
 import { type ReplicatedStore, replicatedStore } from '../database/replicated-store.ts'
 import { storeOn } from '../database/test-database.ts'
 
-// Nobody stopped the old primary: it lives on, and connections to it stay open for a while.
+// Nobody stopped the old primary: it still runs, and connections to it stay open for a while.
 describe.each(['transaction', 'lease'] as const)(
   'a standby is promoted while COMMIT waits for it, in %s mode:',
   (mode) => {
@@ -18,7 +18,7 @@ describe.each(['transaction', 'lease'] as const)(
     })
 
     async function begun() {
-      // Applied on the standby, not only written there, before COMMIT is answered.
+      // COMMIT is answered only once the standby has applied it, not only received it.
       const pool = site.pool({ max: 6, options: '-c synchronous_commit=remote_apply' })
       const store = storeOn(pool, { mode, commitTimeoutMs: 1_000, acquireTimeoutMs: 2_000 })
       const claim = claimOf({ leaseMs: 3_000 })
@@ -60,7 +60,7 @@ describe.each(['transaction', 'lease'] as const)(
       await site.loseStandby()
       await expect(attempt.complete(kept('done'))).rejects.toMatchObject({ code: 'commit-failed' })
       await site.standby.promote()
-      // The address still leads to the old one.
+      // The address still leads to the old primary.
       expect(said(await store.begin(again(claim)))).toBe('in-progress')
       const other = await store.begin(claimOf()).catch((error) => error)
       if (other.kind === 'run') {

@@ -5,12 +5,12 @@ import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
 
-/** The locks of this database that are waited for. Other tests have theirs on the same server. */
+/** Locks in this database for which somebody waits. Other tests have theirs on the same server. */
 const WAITS = `select from pg_locks l join pg_database d on d.oid = l.database
   where d.datname = current_database() and not l.granted`
 
-// A bug: the partition was read in a snapshot from before the lock, and emptied with what had been
-// committed since.
+// A bug: the partition was read in a snapshot from before the lock, and was emptied although events
+// had been committed since.
 test.each(['repeatable read', 'serializable'])(
   'a session set to %s deletes no event that was committed while it waited for the partition',
   async (isolation) => {
@@ -25,7 +25,7 @@ test.each(['repeatable read', 'serializable'])(
     )
     const text = put.replaceAll('PART', String(day?.part))
     const count = async () => (await database.query('select from oncekey.outbox')).length
-    // The wait for the lock is only 50 ms, but with so many, some are in time.
+    // The statement waits only 50 ms for the lock, so the test tries until one is in time.
     for (let tries = 0; tries < 20; tries += 1) {
       await database.query('truncate oncekey.outbox')
       await database.query(text)

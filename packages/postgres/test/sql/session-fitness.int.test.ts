@@ -21,7 +21,7 @@ describe('a pool whose connections lead to a read-only server', () => {
     await site?.stop()
   })
   beforeEach(() => {
-    // A name server or a proxy that has not noticed the failover yet.
+    // Simulates a name server or a proxy that has not noticed the failover yet.
     site.address.retarget(site.standby.port)
   })
 
@@ -151,7 +151,7 @@ describe.each(wires)('a session that was changed, $wire', ({ pipeline, prepare }
     expect(await attempt.complete(kept('done'))).toBe('stored')
   })
 
-  // A bug: the client got 500 `transaction-aborted`, as for a fault of the handler.
+  // A bug: the client got 500 `transaction-aborted`, as if the handler were at fault.
   test.each(['transaction', 'lease'] as const)(
     'and lost a statement before the response is stored answers 503, and the retry runs, in %s mode',
     async (mode) => {
@@ -165,7 +165,7 @@ describe.each(wires)('a session that was changed, $wire', ({ pipeline, prepare }
       await Promise.all([1, 2, 3].map(async () => (await write(claimOf())).complete(kept('done'))))
       const claim = claimOf()
       const attempt = await write(claim)
-      // Which does not say what it has done.
+      // A statement whose text does not show what it does.
       const hidden = "do $$ begin execute 'deallocate all'; end $$"
       await (await attempt.transaction()).query(hidden)
       if (prepare) {
@@ -209,7 +209,7 @@ describe.each(wires)('a session that was changed, $wire', ({ pipeline, prepare }
   })
 })
 
-/** Opens the connections before the address changes. */
+/** Opens all connections before the address changes. */
 async function stuck(pool: Pool): Promise<Pool> {
   const clients = await Promise.all(Array.from({ length: MAX }, () => pool.connect()))
   for (const client of clients) client.release()

@@ -40,8 +40,8 @@ describe('a commit that waits for a synchronous standby', () => {
       return { store, claim, attempt }
     }
 
-    // A bug: the wait was ended, which made the commit visible: the retry got 201, and a failover
-    // undid it.
+    // A bug: the waiting process was ended, which made the commit visible: the retry got 201, and a
+    // failover undid it.
     test('is left alone after commitTimeoutMs, and is invisible until the standby has it', async () => {
       const { store, claim, attempt } = await waiting()
       await expect(attempt.complete(kept('done', [eventOf()]))).rejects.toMatchObject({
@@ -106,8 +106,8 @@ describe('a commit that waits for a synchronous standby', () => {
     await sql.end()
   })
 
-  // A bug: the process showed the claim's transaction, so the key was freed, and the retry wrote
-  // again.
+  // A bug: the waiting process still showed the claim's transaction, so the key was freed, and the
+  // retry wrote again.
   test.each(['refused', 'released', 'abandoned'] as const)(
     'and that the handler sent itself spends the key of a request that is %s',
     async (end) => {

@@ -54,7 +54,7 @@ describe('a server that cannot be reached', () => {
     try {
       for (;;) taken.push(await hog.connect())
     } catch {
-      // All of its connections are taken.
+      // All connections of the server are taken.
     }
     const pool = database.pool()
     const store = storeOn(pool)

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, kept, said } from '../database/claims.ts'
 import { storeOn, testDatabase } from '../database/test-database.ts'
 
-// A server with room for some hundred locks, where the default has room for 6,400.
+// A server with room for some hundred locks; a default server has room for 6,400.
 let server: PostgresServer
 beforeAll(async () => {
   server = await startPostgres({
@@ -22,7 +22,8 @@ test('waiting for 300 keys at once holds few locks, and notices each end', async
     claims.map(async (claim) => attemptOf(await theirs.begin(claim))),
   )
   const waiting = claims.map((claim) => ours.begin(again(claim, { waitMs: 120_000 })))
-  // Their leases have ended, and no transaction is open: the lock of each one shows whether one is.
+  // The leases of these attempts have ended, and no transaction is open. To see that, the lock of
+  // each attempt has to be tried.
   await Promise.all(running.map((attempt) => attempt.abandon()))
   const errors: unknown[] = []
   const beside = (async () => {
@@ -52,8 +53,8 @@ test('the function takes no more locks than its answer has rows', async () => {
     number: 0,
   }))
   const values = [JSON.stringify(attempts)]
-  // The function that earlier releases call runs out of shared memory, and so does every claim
-  // beside it.
+  // With the function that earlier releases call, the server runs out of shared memory, and claims
+  // at the same time fail as well.
   await expect(
     database.query(
       'select oncekey.ended_attempts(q::json) from (select json_agg(json_build_object' +

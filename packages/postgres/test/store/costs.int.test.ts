@@ -14,7 +14,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { again, attemptOf, claimOf, eventOf, kept, refused } from '../database/claims.ts'
 import { storeOn, type TestDatabase, testDatabase, wires } from '../database/test-database.ts'
 
-// Its own server, because the counters are for the whole server; only commits flush.
+// A separate server, because its counters are for the whole server. It flushes only for commits.
 let server: PostgresServer
 beforeAll(async () => {
   server = await startPostgres({ settings: { ...durable, wal_writer_delay: '10s' } })

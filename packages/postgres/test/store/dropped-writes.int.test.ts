@@ -36,7 +36,7 @@ const WRITES = [
   'deliveries insert',
 ] as const
 
-/** While `work` runs, a trigger drops what is written to a table of ours, and no error says so. */
+/** While `work` runs, a trigger drops writes to one of our tables without an error. */
 async function dropping<T>(what: (typeof WRITES)[number], work: () => Promise<T>): Promise<T> {
   await database.query('insert into drops values ($1)', [what])
   try {
@@ -50,7 +50,7 @@ function storeIn(mode: 'transaction' | 'lease') {
   return storeOn(database.pool({ max: 4 }), { mode })
 }
 
-// A bug: a response, an event or a claim that was not there was reported as stored.
+// A bug: a response, an event or a claim that a trigger had dropped was reported as stored.
 describe.each(['transaction', 'lease'] as const)('what a trigger drops, in %s mode,', (mode) => {
   test.each([
     ['a response', 'records insert', kept('done')],

@@ -8,7 +8,7 @@ import { storeOn, testDatabase, wires } from '../database/test-database.ts'
 const app = `app_${randomUUID().slice(0, 8)}`
 const tenant = `tenant_${randomUUID().slice(0, 8)}`
 const modes = ['transaction', 'lease'] as const
-/** The start of its own transaction, which any login can read. */
+/** When the session's own transaction began, which any login can read. */
 const started = '(extract(epoch from transaction_timestamp()) * 1000000)::bigint'
 const insert = "insert into notes values (current_setting('app.tenant'), $1)"
 
@@ -157,9 +157,9 @@ describe('a login as the tenant itself', () => {
     client.release()
   })
 
-  // The migrating role, or a superuser, may analyze, refresh or call what a tenant has created.
-  // PostgreSQL runs that as the tenant, and our functions must do so too, although the session is
-  // not the tenant's.
+  // The migrating role, or a superuser, may analyze, refresh or call something that a tenant has
+  // created. PostgreSQL runs that as the tenant, and our functions must do so too, although the
+  // session is not the tenant's.
   test.each([
     ['an index expression that is analyzed', 'analyze owned.bait'],
     ['a materialized view that is refreshed', 'refresh materialized view owned.seen'],
@@ -210,8 +210,8 @@ describe('a login as the tenant itself', () => {
     const client = await database.pool({ connectionString: urlOf(tenant) }).connect()
     const answered = new Set<string>()
     for (const { name, values } of await functions()) {
-      // In one message, because a function that gets a backstop of a millisecond would end an idle
-      // transaction.
+      // Sent in one message, because a function that sets a backstop of a millisecond would end an
+      // idle transaction.
       const text = `begin; select set_config('oncekey.attempt', 'x', true);
         select * from ${name}(${values}); commit`
       const { code, rows } = await client.query(text).then(
@@ -227,10 +227,10 @@ describe('a login as the tenant itself', () => {
     }
     client.release()
     expect(await contents()).toEqual(before)
-    // With these arguments, these functions touch no table: they take a lock by its number, mark
-    // their own transaction or compute with their arguments, as any login may.
+    // With these arguments, the following functions touch no table: they take a lock by its number,
+    // mark their own transaction, or compute with their arguments, which any login may do.
     expect([...answered].sort()).toEqual([
-      // A trigger function, as two below: called directly it says so.
+      // A trigger function, as are two below: if it is called directly, it says so.
       'oncekey.begin_anew',
       'oncekey.claim',
       'oncekey.claim_2',

@@ -12,8 +12,9 @@ const ends = {
   abandoned: (attempt: Attempt) => attempt.abandon(),
 } as const
 
-// A bug: whether the handler had ended its transaction was asked on another connection only. When
-// there was none, or the server did not show it, the key was freed and the retry wrote again.
+// A bug: only another connection was asked whether the handler had ended its transaction. If there
+// was no other connection, or the server hid the state, the key was freed and the retry wrote
+// again.
 describe.each(bridges)('$name: a COMMIT of the handler that went past the guard', ({ open }) => {
   const database = testDatabase()
 

@@ -138,7 +138,8 @@ describe('purge', () => {
     ).rejects.toThrow(/Write at least resultRetentionMs/)
     await expect(purge(pool, { limit: 0 })).rejects.toThrow(/limit/)
     await expect(purge(pool, { resultRetentionMs: -1 })).rejects.toThrow(/resultRetentionMs/)
-    // This retention is longer than the default for keys, which follows it.
+    // This retention is longer than the default for keys. The retention of keys is then raised to
+    // it.
     await purge(pool, { resultRetentionMs: 30 * DAY_MS })
   })
 

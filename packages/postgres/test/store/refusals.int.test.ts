@@ -12,7 +12,8 @@ describe.each(isolations)('a refusal that is stored late, %s', (isolation) => {
   const database = testDatabase()
 
   function lateStore(beforeRefusal: () => Promise<void>) {
-    // Whatever the sessions of this database are set to, the present state decides what is stored.
+    // The sessions' default isolation level must not matter: the present state decides what is
+    // stored.
     const pool = database.pool({
       options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
     })

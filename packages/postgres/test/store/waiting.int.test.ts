@@ -119,8 +119,8 @@ describe.each(wires)('waiting for an attempt of another process, $wire', (wire) 
     expect(said(await ours.store.begin(again(claim)))).toBe('replay 201 done')
   })
 
-  // A bug: transaction_timeout ends the session as well, and counted as a database that cannot be
-  // reached.
+  // A bug: transaction_timeout ends the session as well, and the store took that for a database
+  // that cannot be reached.
   test.each(['statement_timeout', 'transaction_timeout'])(
     'ends with `in-progress` if the role’s %s is shorter',
     async (limit) => {
@@ -181,7 +181,7 @@ describe.each(wires)('waiting for an attempt of another process, $wire', (wire) 
 describe('waiting claims', () => {
   const database = testDatabase()
 
-  // A bug: if they kept the lock, they would take the key from every refusal, one after the other.
+  // A bug: if waiters kept the lock, each in turn would keep a refusal from being stored.
   test('keep the lock only for their statement, so that a refusal gets it after them', async () => {
     const [attempt, ...waiters] = await Promise.all(
       Array.from({ length: 4 }, () => database.pool({ max: 1 }).connect()),

@@ -62,8 +62,9 @@ describe.each(wires)('a handler that changes its session, $wire', ({ pipeline, p
       expect(said(await store.begin(again(claim)))).toBe('replay 422 no')
     })
 
-    // A bug: the attempt's mark was a setting, so the completion took the transaction for one that
-    // the handler had ended, and spent the key of a request that had left nothing.
+    // A bug: the attempt's mark was a setting, which RESET ALL removed. So the completion took the
+    // transaction for one that the handler had ended, and spent the key although nothing was
+    // stored.
     test('back to its defaults by RESET ALL does not affect its response', async () => {
       const { store, claim, attempt, tx } = await open()
       await tx.query('reset all')
@@ -85,8 +86,8 @@ describe.each(wires)('a handler that changes its session, $wire', ({ pipeline, p
     expect(taken.kind).toBe('done')
   })
 
-  // A bug: each claim failed with 42501, and each time the session went back to its pool as
-  // healthy.
+  // A bug: each claim failed with 42501, and each time the session went back to its pool as if it
+  // were fit.
   test.each([`set role ${reader}`, "set client_encoding = 'LATIN1'"])(
     'by %s, for good, fails one request',
     async (set) => {
@@ -115,9 +116,9 @@ describe.each(bridges.filter(({ name }) => name !== 'pg'))('$name', ({ open }) =
   })
 })
 
-// A bug: CASE … END looks as if it might end a transaction, so the store asks the server, and a
-// backend that is not tracked counted as one whose transaction had ended: the key was spent, and
-// nothing had been done.
+// A bug: CASE … END looks as if it might end a transaction, so the store asks the server. A server
+// process whose activity is not tracked counted as one whose transaction had ended: the key was
+// spent although nothing had been done.
 test.each(modes)(
   'a server that tracks no activities does not spend keys, in %s mode',
   async (mode) => {

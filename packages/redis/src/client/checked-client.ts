@@ -8,12 +8,15 @@ import {
 } from './node-redis.ts'
 import type { RedisClient, RedisSubscriber } from './redis-client.ts'
 
-/** The client that scripts are run by. Throws `OptionsError` that says what to write instead. */
+/**
+ * Returns the client that runs scripts, whichever library it is of. Throws `OptionsError`, which
+ * says what to write instead.
+ */
 export function checkedClient(client: RedisClient | NodeRedisClient): RedisClient {
   return isNodeRedis(client) ? fromNodeRedis(client) : checkedIoredis(client, 'redisStore')
 }
 
-/** The same where only ioredis will do. */
+/** As `checkedClient`, for functions that accept only a client of ioredis. */
 export function checkedIoredis(client: RedisClient, of: 'redisStore' | 'redisLog'): RedisClient {
   if (has(client, 'evalshaBuffer', 'evalBuffer', 'pipeline', 'info')) return client
   throw new OptionsError(`${of}(): ${complaintOf(client, of)}`)
@@ -38,7 +41,9 @@ function complaintOf(client: unknown, of: 'redisStore' | 'redisLog'): string {
   )
 }
 
-/** The connection that listens. Throws `OptionsError` that says what to write instead. */
+/**
+ * Returns the connection that subscribes. Throws `OptionsError`, which says what to write instead.
+ */
 export function checkedSubscriber(
   subscriber: RedisSubscriber | NodeRedisSubscriber,
   client: RedisClient | NodeRedisClient,

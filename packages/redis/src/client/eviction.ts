@@ -4,13 +4,13 @@ import { isRefusal, storeError } from './store-error.ts'
 import { storeTimeout } from './store-timeout.ts'
 
 /**
- * Checks before the first claim, and every few seconds beside later ones, whether this Redis evicts
- * keys. If it does, an evicted record lets a retry run its handler again, and nothing would show
- * it.
+ * Checks whether this Redis evicts keys: before the first claim, and then every few seconds, at the
+ * same time as a claim. If it does, the eviction of a record would let a retry run its handler
+ * again, and nothing would show it.
  *
- * The returned function throws `store-unavailable` if Redis evicts (or warns, as the options say),
- * and if Redis cannot be asked. If the server does not reveal its policy (INFO is not allowed), the
- * store assumes that it does not evict.
+ * The returned function throws `store-unavailable` if Redis evicts (or only warns, as the options
+ * say), and if Redis does not reply. If the server does not reveal its policy because INFO is not
+ * allowed, the store assumes that it does not evict.
  */
 export function evictionGuard(
   options: Connection & { readonly whenEvicting: 'refuse' | 'warn' },
@@ -36,16 +36,16 @@ export function evictionGuard(
     if (isFine && performance.now() < lookAt) return undefined
     looking ??= look()
     if (!isFine) return looking
-    // The next claim gets the result. If Redis cannot be asked, this claim finds that out by
-    // itself.
+    // The next claim gets the result of the check. If Redis does not reply, this claim's own
+    // command fails too.
     looking.catch(() => {})
     return undefined
   }
 }
 
 /**
- * The same check for a log. It only warns, once for each policy, because relays should continue:
- * events that are delivered cannot be evicted any more. Never rejects.
+ * The same check for a log. It only warns, once for each policy, and relays continue, because an
+ * event that was delivered can no longer be lost by eviction. Never rejects.
  */
 export function evictionWatch(options: Connection): () => Promise<void> {
   const warn = evictionWarning(OF_EVENTS)

@@ -2,17 +2,19 @@ import { sleep } from '@oncekey/core'
 
 /** How long a command may be sent again, and the last refusal it got. */
 export interface Patience {
-  /** By `performance.now()`. */
+  /** The end of the time, by `performance.now()`. */
   readonly until: number
-  /** The refusal after which it was sent again. */
+  /**
+   * The error with which Redis last refused the command; undefined if it has not refused it yet.
+   */
   refusal: Error | undefined
 }
 
 /**
- * Sends a command of a Cluster again while the hash slot of its keys is being moved. Until all of
- * the slot's keys are on one node, Redis refuses every command that names several of them, and our
- * scripts name a record, its result and its stream. A refused command was not carried out. ioredis
- * itself retries for `maxRedirections`, which is less than a second.
+ * Sends a command to a Cluster again while the hash slot of its keys is being moved to another
+ * node. Until all keys of the slot are there, Redis refuses every command that names several of
+ * them, and our scripts name a record, its result and its stream. A refused command was not carried
+ * out. ioredis itself retries at most `maxRedirections` times, which takes less than a second.
  */
 export async function whileMoving<Reply>(
   patience: Patience,
@@ -33,12 +35,15 @@ export async function whileMoving<Reply>(
   }
 }
 
-/** Whether the command was refused because of where its keys are. */
+/** Whether the command was refused because its keys are on another node or are being moved. */
 export function isMoving(error: unknown): error is Error {
   return error instanceof Error && MOVING.test(error.message)
 }
 
-/** The error when the time is up. Without a refusal it is the same as if no node had answered. */
+/**
+ * The error when the time is over and the last reply was a refusal because of the move. If there
+ * was no refusal, no node has replied, and the caller throws its timeout error instead.
+ */
 export function slotMoves({ message }: Error): Error {
   return new Error(
     'the hash slot of this key is being moved between nodes, and until that is done Redis takes no ' +
@@ -48,5 +53,5 @@ export function slotMoves({ message }: Error): Error {
 
 const PAUSE_MS = 50
 
-/** After its last redirection, ioredis puts words of its own before the refusal. */
+/** After its last redirection, ioredis puts its own words before the server's message. */
 const MOVING = /^(Too many Cluster redirections\. Last error: \w+: )?(MOVED|ASK|TRYAGAIN) /

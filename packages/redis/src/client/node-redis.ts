@@ -2,7 +2,7 @@ import { OptionsError } from '@oncekey/core'
 import type { RedisClient, RedisSubscriber } from './redis-client.ts'
 
 /**
- * The methods of a node-redis client (the package `redis`, 5 or 6) that are used: of
+ * The methods that are used of a node-redis client (the package `redis`, 5 or 6). It is made by
  * `createClient`, `createClientPool`, `createCluster` or `createSentinel`.
  */
 export interface NodeRedisClient {
@@ -13,7 +13,7 @@ export interface NodeRedisClient {
   withTypeMapping(mapping: any): unknown
 }
 
-/** A connection of node-redis that listens. */
+/** A connection of node-redis that subscribes. */
 export interface NodeRedisSubscriber {
   // biome-ignore lint/suspicious/noExplicitAny: a listener of strings or of buffers
   subscribe(channel: string, listener: (...heard: any[]) => unknown): Promise<unknown>
@@ -21,12 +21,14 @@ export interface NodeRedisSubscriber {
   withTypeMapping(mapping: any): unknown
 }
 
-/** Recognises a client by its methods; node-redis 4 lacks `withTypeMapping`. */
+/**
+ * Recognises a client by its methods. A node-redis 4 client lacks `withTypeMapping` and is refused.
+ */
 export function isNodeRedis(client: unknown): client is NodeRedisClient {
   return has(client, 'sendCommand', 'withTypeMapping')
 }
 
-/** A client of node-redis as the one that scripts are run by. */
+/** Makes a node-redis client usable where scripts are run. */
 export function fromNodeRedis(client: NodeRedisClient): RedisClient {
   const send = sender(client)
   const evaluate =
@@ -40,7 +42,8 @@ export function fromNodeRedis(client: NodeRedisClient): RedisClient {
   }
   return {
     ...(methods as unknown as Pick<RedisClient, 'evalsha'>),
-    // In one turn of the event loop: they leave in this order, where there is one connection.
+    // All commands are sent in one turn of the event loop. A client with one connection sends them
+    // in this order.
     pipeline: (commands) => ({
       exec: async () => {
         const sent = commands.map(([name, ...given]) =>
@@ -56,7 +59,7 @@ export function fromNodeRedis(client: NodeRedisClient): RedisClient {
   }
 }
 
-/** The same of one that listens. */
+/** Makes a node-redis connection usable for subscribing. */
 export function subscriberOfNodeRedis(client: NodeRedisSubscriber): RedisSubscriber {
   const listeners: ((channel: string, message: string) => void)[] = []
   return {
@@ -69,7 +72,7 @@ export function subscriberOfNodeRedis(client: NodeRedisSubscriber): RedisSubscri
 }
 
 /**
- * Refuses `replicas` for a client that would send `WAIT` on another connection than the one that
+ * Refuses `replicas` for a client that would send `WAIT` on a connection other than the one that
  * wrote.
  */
 export function refuseReplicas(client: unknown): void {
@@ -99,12 +102,13 @@ function sender(client: NodeRedisClient): Send {
 }
 
 /**
- * Bulk strings as bytes: `RESP_TYPES.BLOB_STRING`. In the order of the calls, whatever the client's
- * own options say: a `WAIT` is for the script before it.
+ * The mapping returns bulk strings (`RESP_TYPES.BLOB_STRING`) as bytes. `asap: false` keeps
+ * commands in the order of the calls, whatever the client's own options say: `WAIT` must come after
+ * its script.
  */
 const OPTIONS = { typeMapping: { 36: Buffer }, asap: false }
 
-/** Gives an error that the server itself sent the name that ioredis gives it. */
+/** Gives an error that the server sent the same name as in ioredis. */
 function asReplyError(error: unknown): unknown {
   for (let type = Object(error); type !== null; type = Object.getPrototypeOf(type)) {
     if (type.constructor?.name !== 'ErrorReply') continue
@@ -127,7 +131,7 @@ function isSentinel(client: NodeRedisClient): boolean {
   return has(client, 'getMasterNode')
 }
 
-/** Takes another connection for each command. */
+/** Whether the client takes another connection for each command. */
 function isPool(client: NodeRedisClient): boolean {
   return has(client, 'execute') && 'totalClients' in client
 }

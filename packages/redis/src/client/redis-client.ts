@@ -1,10 +1,13 @@
 /**
- * The part of ioredis, 5 or 6, that is used: a `Redis` (single server or Sentinel) or a `Cluster`
- * fits as it is. A client is recognized by its shape, because two copies of ioredis may meet in one
- * process.
+ * The methods that are used of an ioredis client, 5 or 6. A `Redis` (single server or Sentinel) or
+ * a `Cluster` fits without a wrapper. A client is recognised by its methods, not by its class,
+ * because a process may contain two copies of ioredis.
  */
 export interface RedisClient {
-  /** The types of ioredis declare only this method; the store calls its twin `evalshaBuffer`. */
+  /**
+   * The types of ioredis declare only this method; the store calls `evalshaBuffer`, which takes the
+   * same arguments.
+   */
   evalsha(sha1: string, keyCount: number, ...args: (string | number | Buffer)[]): Promise<unknown>
   pipeline(commands: unknown[][]): { exec(): Promise<[Error | null, unknown][] | null> }
   info(section: string): Promise<string>

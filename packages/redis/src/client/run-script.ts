@@ -9,9 +9,9 @@ import { storeTimeout } from './store-timeout.ts'
 /** Runs scripts by their digest, and sends the text if the server does not know the digest. */
 export interface ScriptRunner {
   /**
-   * One round trip. Rejects with the client's error, or when no answer came in time; Redis may get
-   * to the command all the same. While a cluster moves the slot, the command is sent again until
-   * the time is up, or for `insistMs` if that is longer, and then nobody waits for the rest.
+   * Runs a script in one round trip. Rejects with the client's error, or if no reply came in time;
+   * Redis may carry the command out all the same. While a cluster moves the slot, the command is
+   * sent again, until the time is over or for `insistMs` if that is longer.
    */
   run<Question, Reply>(
     script: Script<Question, Reply>,
@@ -20,16 +20,17 @@ export interface ScriptRunner {
   ): Promise<Reply>
 
   /**
-   * Sends the whole text at once, so the script runs after everything that was sent before it. By
-   * its digest, an unknown script would be sent again, behind later commands. Rejects only with the
-   * client's error: without an answer it is pending for as long as the client waits.
+   * Sends the script's whole text at once, so that it runs after everything that was sent before
+   * it. If it were sent by its digest and the server did not know the digest, it would be sent a
+   * second time, behind later commands. Rejects only with the client's error: if no reply comes,
+   * the promise stays pending for as long as the client waits.
    */
   runInOrder<Question, Reply>(script: Script<Question, Reply>, question: Question): Promise<Reply>
 
   /**
-   * As `run`, and also reports, in the same round trip, how many replicas have what was written
-   * (`WAIT`). That includes earlier writes of others, because Redis counts up to the end of its log
-   * at that moment.
+   * As `run`, and also returns, from the same round trip, how many replicas have what the script
+   * wrote (`WAIT`). The number is for all writes so far, those of other clients included, because
+   * Redis counts up to the end of its log at that moment.
    */
   runReplicated<Question, Reply>(
     script: Script<Question, Reply>,
@@ -45,8 +46,8 @@ export interface Replicated<Reply> {
 }
 
 /**
- * Gives every call a deadline. The client's own deadlines are the user's to set, and ioredis has
- * none by default: a call would wait for ever while Redis is down.
+ * Gives every call a deadline. A client's own deadlines are set by the user, and ioredis has none
+ * by default: a call would wait for ever while Redis is down.
  */
 export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRunner {
   const call = caller(client)
@@ -54,7 +55,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     reject(late(commandTimeoutMs, patience)),
   )
 
-  /** As `within`, with one shared timer for the calls that every request makes. */
+  /** As `within`, but all calls share one timer, because every request makes such calls. */
   function inTime<Reply>(sent: Promise<Reply>, patience: Patience): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const deadline = clock.start({ reject, patience })
@@ -83,7 +84,7 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
       const inFull = () => call('evalBuffer', script.text, args)
       if (isUnseen(error)) return script.reply(await inFull(), question)
       if (client.isCluster !== true || !isMoving(error)) throw error
-      // As text, because the node that the slot moves to may not know the script.
+      // Sent as text, because the node to which the slot moves may not know the script.
       return script.reply(await whileMoving(patience, error, inFull), question)
     }
   }
@@ -98,12 +99,13 @@ export function scriptRunner({ client, commandTimeoutMs }: Connection): ScriptRu
     const callAndWait = async (...command: [method: string, script: string]): Promise<unknown[]> =>
       inOnePipeline(client, [
         [...command, args],
-        // On the same connection, because WAIT concerns what was written there. On a new connection
-        // it would count every replica at once.
+        // WAIT goes on the same connection, because it counts replicas of what was written on its
+        // own connection. On a new connection it would count every replica at once.
         ['wait', replicas.count, replicas.timeoutMs],
       ])
-    // A Cluster follows a redirection only for a single command. That also corrects its map, and
-    // the script, sent again, finds its own work done.
+    // A Cluster follows a redirection only for a single command. Sending the script alone also
+    // corrects the client's map of slots. The script, sent again together with WAIT, then finds its
+    // work done.
     const aloneFirst = async (): Promise<unknown[]> => {
       await send(script, question, patience)
       return callAndWait('evalBuffer', script.text)
@@ -166,9 +168,9 @@ type Call = (
 ) => Promise<unknown>
 
 /**
- * A Cluster with automatic pipelining takes the digest of a script for its key, and sends it to any
- * node; an explicit pipeline it leaves alone. A pipeline is a third as fast as a call, so other
- * clients do not use one.
+ * A Cluster with automatic pipelining mistakes the digest of a script for its key, and sends the
+ * command to any node; in an explicit pipeline it does not. A pipeline is a third as fast as a
+ * call, so it is used for such a Cluster only.
  */
 function caller(client: RedisClient): Call {
   if (client.isCluster === true && client.options?.enableAutoPipelining === true) {
@@ -186,9 +188,9 @@ function caller(client: RedisClient): Call {
 }
 
 /**
- * Sends all calls of one turn of the event loop in one write. Answers arrive together, so the next
- * calls are made together: with 50 requests at once, a claim and a completion cost 16 instead of 26
- * µs of processor time. A single call is not delayed.
+ * Sends all calls of one turn of the event loop in one write. Their replies arrive together, so the
+ * next calls are made together too. With 50 requests at once, a claim and a completion cost 16
+ * instead of 26 µs of processor time. A single call is not delayed.
  */
 function corker(client: RedisClient): () => void {
   let isCorked = false

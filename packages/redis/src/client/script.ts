@@ -1,19 +1,20 @@
 import { hash } from 'node:crypto'
 
 /**
- * A Lua script with its keys, its arguments and its reply. Redis runs it without interruption, but
- * undoes nothing if it fails half-way. So a script first reads everything, and its first write is
- * one that a full server refuses (HSET, SET); after that Redis lets it run to its end.
+ * A Lua script with its keys, its arguments and its reply. Redis runs a script without
+ * interruption, but undoes nothing if it fails half-way. So a script first reads everything. Its
+ * first write is a command that a full server refuses (HSET, SET): if Redis accepts it, Redis lets
+ * the script run to its end.
  */
 export interface Script<Question, Reply> {
-  /** For messages. */
+  /** The name of the script in error messages. */
   readonly name: string
   readonly text: string
   readonly sha: string
   /** All keys are in one slot, because they share their hash tag. */
   keys(question: Question): readonly string[]
   args(question: Question): readonly ScriptArgument[]
-  /** Throws on anything that the script never answers. */
+  /** Reads the reply. Throws on anything that the script never replies. */
   reply(raw: unknown, question: Question): Reply
 }
 
@@ -33,7 +34,7 @@ export function textIn(raw: unknown): string {
   throw unreadable(raw)
 }
 
-/** With ioredis' `stringNumbers` an integer arrives as text. */
+/** Reads an integer. With ioredis' option `stringNumbers` it arrives as text. */
 export function integerIn(raw: unknown): number {
   const value = typeof raw === 'number' ? raw : Number(textIn(raw))
   if (!Number.isSafeInteger(value)) throw unreadable(raw)
@@ -50,7 +51,7 @@ export function listIn(raw: unknown): readonly unknown[] {
   throw unreadable(raw)
 }
 
-/** One of the words that a script can answer. */
+/** Reads one of the words that a script can reply. */
 export function wordIn<Word extends string>(raw: unknown, words: readonly Word[]): Word {
   const text = textIn(raw)
   const word = words.find((each) => each === text)

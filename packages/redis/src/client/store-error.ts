@@ -22,7 +22,8 @@ export function isRefusal(error: unknown): boolean {
 }
 
 /**
- * ioredis attaches the command with its arguments; response, token and key must not reach a log.
+ * Removes the command and its arguments, which ioredis attaches to the error. They contain the
+ * response, the token and the key, which must not reach a log.
  */
 function withoutArguments(error: unknown): unknown {
   const command = (error as { command?: { args?: unknown } } | null | undefined)?.command
@@ -30,7 +31,10 @@ function withoutArguments(error: unknown): unknown {
   return error
 }
 
-/** In Redis 6 the reason comes behind the script's own name and a dash. */
+/**
+ * Advice by the reason in the error's message. In Redis 6 the reason follows the script's own name
+ * and a dash.
+ */
 const HINTS: readonly (readonly [RegExp, string])[] = [
   [/(^|-)READONLY/, 'the client is connected to a read-only replica; connect it to the primary'],
   [/^LOADING/, 'it is still loading its data'],

@@ -6,16 +6,16 @@ import type { LogState } from './state/log-state.ts'
 import { eventOnFile } from './state/logged-entry.ts'
 
 /**
- * Looks for due deliveries in all slots, chooses some, and counts a start for each. Only the holder
- * of a slot starts its deliveries, so nothing can happen in between. If a slot was lost meanwhile,
- * none of its deliveries starts.
+ * Finds due deliveries in all slots, chooses some, and counts a start for each. These are two
+ * calls, between which no other relay can start a delivery, because only the holder of a slot does.
+ * If a slot was lost in between, none of its deliveries starts.
  */
 export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   const { consumer, slots: held, except, limit, types = null, maxBytes = PAGE_BYTES } = request
   const under = new Set(except)
   const most = limit + except.length + 1
-  // A consumer with `types` makes the script read events, up to 2,000 in a slot, so each slot gets
-  // a call of its own. On a cluster `askSlotsThere` splits by slot itself, so it gets all of them.
+  // If the consumer has `types`, the script reads events, up to 2,000 in a slot, so each slot gets
+  // its own call. On a cluster, `askSlotsThere` splits by slot itself, so it is given all slots.
   const isWhole = types === null || log.client.isCluster === true
   const portions = isWhole ? [held] : held.map((slot) => [slot])
   const looks = portions.map((portion) =>
@@ -54,7 +54,7 @@ export async function takeDue(log: LogState, request: TakeDue): Promise<Due> {
   }
 }
 
-/** The ordering keys that an ordered consumer would have to hold, counted. */
+/** For an ordered consumer: the ordering keys that have retrying deliveries, with their number. */
 export async function heldKeys(
   log: LogState,
   { consumer, slots: asked, orderingKeys }: Parameters<EventLog['held']>[0],

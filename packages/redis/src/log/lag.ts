@@ -4,8 +4,8 @@ import { measureLagScript, type SlotToCount } from './scripts/reading/measure-la
 import type { LogState } from './state/log-state.ts'
 
 /**
- * How far a consumer is behind, counted up to 10,000 in scripts that are short whatever the size of
- * events.
+ * How far a consumer is behind, counted up to 10,000. It is counted by several scripts, each of
+ * which is short however large the events are.
  */
 export async function lagOf(log: LogState, consumer: string): Promise<Lag> {
   let known = false
@@ -13,7 +13,7 @@ export async function lagOf(log: LogState, consumer: string): Promise<Lag> {
   let oldestMs: number | null = null
   let slots: readonly SlotToCount[] = allSlots.map((slot) => ({ slot, behind: '' }))
   while (slots.length > 0) {
-    // In a cluster the first question counts on all nodes at once.
+    // In a cluster the first call counts on all nodes at once.
     const most = COUNTED - events
     const lags = await log.askSlots(measureLagScript, slots, (some) => ({
       slots: some,

@@ -8,9 +8,10 @@ import { takeSlotsScript } from './scripts/slots/take-slots.ts'
 import { isAway, type LogState } from './state/log-state.ts'
 
 /**
- * Renews the slots held, counts the relays, and takes free slots up to a fair share. These are
- * three questions, because in a cluster no script sees all slots. Only the last gives a slot away,
- * and it checks again: if two relays want the same slot, one gets it and the other tries the next.
+ * Renews the slots that a relay holds, counts the relays, and takes free slots up to a fair share.
+ * These are three calls, because in a cluster no script sees all slots. Only the last one takes
+ * slots, and it checks again that they are free: if two relays want the same slot, one gets it and
+ * the other tries the next.
  */
 export async function leaseSlots(
   log: LogState,
@@ -31,8 +32,8 @@ export async function leaseSlots(
   const states = renewed.replies.flat()
   const inState = (wanted: (typeof states)[number]): number[] =>
     there.filter((_, at) => states[at] === wanted)
-  // Slots held on a node that is away are not renewed. Whichever relay the node hears first takes
-  // them anew.
+  // Slots on a node that is away are not renewed. When the node is back, the first relay that asks
+  // takes them.
   const again = inState('again')
   const lost = [...inState('lost'), ...again, ...[...away].filter((slot) => epochs.has(slot))]
   const unknown = inState('unknown')
@@ -43,12 +44,13 @@ export async function leaseSlots(
     await countRelays(log, consumer, relay, 0)
     return { share: 0, relays: 0, taken: [], lost }
   }
-  // If the node that counts the relays is away, whoever asks first gets the free slots; they are
-  // shared out later.
+  // If the node that counts the relays is away, the relay that asks first gets all free slots. They
+  // are shared out later.
   const relays = (await countRelays(log, consumer, relay, leaseMs)) ?? 1
   const share = Math.ceil(SLOTS / relays)
   let wanted = share - inState('held').length
-  // Its own first: nobody else can have them as long as their lease lasts.
+  // Starts with the slots of this relay itself: no other relay can have them until their lease
+  // ends.
   let free = [...again, ...inState('free')]
   const taken: TakenSlot[] = []
   while (wanted > 0 && free.length > 0) {
@@ -82,9 +84,9 @@ async function countRelays(
 }
 
 /**
- * Missing cursors of a consumer that was not retired were lost, with the server's memory or with a
- * node. The consumer starts in these slots with the events that are there, some of which it may
- * have passed before.
+ * Restores the cursors of a consumer. If a cursor is missing and the consumer was not retired, it
+ * was lost with the server's memory or with a node. The consumer starts in such a slot with the
+ * oldest event there, and gets events again that it had passed.
  */
 async function restore(log: LogState, consumer: string, slots: readonly number[]): Promise<void> {
   if (await log.ask(isRetiredScript, { consumer, begins: false })) return

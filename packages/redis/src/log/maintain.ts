@@ -3,11 +3,14 @@ import { allSlots } from './keys/slot-keys.ts'
 import { type TrimmedSlots, trimSlotsScript } from './scripts/reading/trim-slots.ts'
 import type { LogState } from './state/log-state.ts'
 
-/** Deletes what was kept long enough, and reports the missing consumers that hold the rest back. */
+/**
+ * Deletes what was kept long enough, and returns the missing consumers, which keep other events
+ * from being deleted.
+ */
 export async function maintainLog(log: LogState): Promise<Maintenance> {
   const { retentionMs, missingAfterMs, abandonedAfterMs, resolvedRetentionMs } = log
   const trimmed: TrimmedSlots[] = []
-  // Runs another script each time, so that other commands are served in between.
+  // Each round is another script, so that other commands are served in between.
   for (let more = true; more; ) {
     const { replies: some } = await log.askSlotsThere(trimSlotsScript, allSlots, (slots) => ({
       slots,

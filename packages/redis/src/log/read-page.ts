@@ -13,8 +13,9 @@ import { type LoggedEntry, loggedEntry } from './state/logged-entry.ts'
 type Unreadable = LoggedEntry & { readonly kind: 'unreadable' }
 
 /**
- * Reads one page from many streams. It starts behind `lastFull`, the slot that did not fit in the
- * previous page, so that a slot with many events does not keep the others from being read.
+ * Reads one page from many streams. `lastFull` is the slot whose events did not fit in the page
+ * before. Reading starts behind that slot, so that a slot with many events does not keep the others
+ * from being read.
  */
 export async function readPage(
   log: LogState,
@@ -29,7 +30,7 @@ export async function readPage(
   ]
   const portions = log.portions(slots).length
   const share = { limit: limitOfEach(limit, portions), maxBytes: bytesOfEach(maxBytes, portions) }
-  // Nothing is read from a node that is away: the positions of its slots stay where they are.
+  // Nothing is read from a node that is away, and the positions in its slots stay the same.
   const ask = async (some: ReadRequest['slots'], most: typeof share, isShare: boolean) => {
     const { replies } = await log.askSlotsThere(readEntriesScript, some, (asked) => ({
       consumer,
@@ -63,13 +64,18 @@ export async function readPage(
 }
 
 /**
- * In a cluster all slots are asked at once, and what does not fit in the page is read again later.
+ * How many entries each call may return. In a cluster all slots are asked at once, each for its
+ * share of the page, but for 16 entries at least. What does not fit in the page is read again
+ * later.
  */
 function limitOfEach(limit: number, portions: number): number {
   return portions <= 1 ? limit : Math.max(Math.ceil(limit / portions), Math.min(limit, 16))
 }
 
-/** Shares of the bytes that add up to one page. A larger entry is asked for by itself. */
+/**
+ * How many bytes each call may return, so that they add up to one page. An entry that is larger
+ * than its share is read by a call of its own.
+ */
 function bytesOfEach(maxBytes: number, portions: number): number {
   return portions <= 1 ? maxBytes : Math.max(1, Math.floor(maxBytes / portions))
 }

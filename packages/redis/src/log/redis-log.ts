@@ -29,12 +29,12 @@ import { unreadableEntries } from './unreadable-entries.ts'
 
 /**
  * The events of {@link redisStore} as a log for consumers. Cursors, leases, deliveries and dead
- * letters are kept beside each stream, in its slot of a cluster, and one script changes all of
- * them.
+ * letters are kept beside each stream, in the same hash slot of a cluster, so that one script can
+ * change all of them.
  *
- * It has no transactions: a consumer must itself recognize an event that it has already handled, by
- * the event's id. It keeps no order between requests, because a request's key decides its stream.
- * Throws `OptionsError`.
+ * It has no transactions: a consumer must recognise by the event's id that it has already handled
+ * an event. Events of different requests have no order, because the stream depends on the request's
+ * key. Throws `OptionsError`.
  *
  * @example
  * ```ts
@@ -183,8 +183,8 @@ async function settle(
 }
 
 /**
- * A write to a node that is away may not have taken effect, so its slots count as lost: they are
- * taken anew from what is on record.
+ * A write to a node that is away may not have taken effect, so the node's slots count as lost. They
+ * are taken again, and continue from what is on record.
  */
 function lostIn(written: {
   readonly replies: readonly (readonly number[])[]

@@ -20,9 +20,9 @@ import { setAsideScript } from './scripts/retirement/set-aside.ts'
 import type { LogState } from './state/log-state.ts'
 
 /**
- * Forgets a consumer, and then sets aside its open deliveries, in portions that block nobody. What
- * is to be done is recorded in its mark: if this process dies, the next process that subscribes the
- * name does the rest.
+ * Deletes a consumer, and then sets its open deliveries aside, in portions that block nobody. The
+ * consumer's mark says what is still to be done: if this process dies, the next process that
+ * subscribes the name does the rest.
  */
 export async function retire(
   log: LogState,
@@ -46,7 +46,9 @@ export async function retire(
   return { kept: isKept ? count : 0, discarded: isKept ? 0 : count }
 }
 
-/** Lets a retired consumer start anew, after what is left of the old one was set aside. */
+/**
+ * Lets a consumer of a retired name start, after the deliveries of the retired one were set aside.
+ */
 export async function beginAnew(log: LogState, consumer: string): Promise<void> {
   const mark = await log.ask(findRetirementScript, { consumer })
   if (mark === null) return
@@ -56,7 +58,7 @@ export async function beginAnew(log: LogState, consumer: string): Promise<void> 
 
 async function setAside(log: LogState, consumer: string, choice: Retirement): Promise<number> {
   let total = 0
-  // One script at a time, because a script blocks the server for everybody else.
+  // One script at a time, because each script blocks the server for everybody else.
   for (const slot of allSlots) {
     let from = '0'
     do {

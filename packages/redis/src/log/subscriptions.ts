@@ -17,21 +17,21 @@ import {
 } from './scripts/consumers/subscriptions.ts'
 import { isAway, type LogState } from './state/log-state.ts'
 
-/** Records the types that a relay takes; `undefined` if no slot knows the consumer. */
+/** Puts on record which types a relay takes. `undefined` if no slot knows the consumer. */
 export async function want(log: LogState, request: Want): Promise<Standing | undefined> {
   const { consumer, types } = request
   const changed = await change(log, consumer, (record, nowMs) =>
     enrolled(record, { ...request, nowMs }),
   ).catch((error) => {
-    // The record is on a node that is away, so the relay continues with what it knew. If the wanted
-    // types change meanwhile, reading fails with `subscription-changed`.
+    // The record is on a node that is away, so the relay continues with the types it knows. If they
+    // change meanwhile, reading fails with `subscription-changed`.
     if (log.client.isCluster === true && isAway(error)) return undefined
     throw error
   })
   return changed && standingOf(changed.record, types, changed.nowMs)
 }
 
-/** Records a list of types for no particular relay. */
+/** Puts a list of types on record under no relay's name. */
 export async function putOnRecord(
   log: LogState,
   consumer: string,
@@ -49,7 +49,10 @@ export async function leave(log: LogState, consumer: string, relay: string): Pro
   )
 }
 
-/** Compares and sets until nobody else changed the record in between, and then tells every slot. */
+/**
+ * Changes the record by compare and set, and tries again if somebody else changed it in between.
+ * Then stores the wanted types in every slot.
+ */
 async function change(
   log: LogState,
   consumer: string,
@@ -70,7 +73,7 @@ async function change(
       wanted: JSON.stringify(wantedIn(record, nowMs)),
     }))
     if (replies.some((count) => count > 0)) return { record, nowMs }
-    // The consumer was retired, so nothing of it may be left.
+    // The consumer was retired meanwhile, so the record just written is deleted again.
     await log.ask(setSubscriptionsScript, { consumer, before: after, after: '' })
     return undefined
   }

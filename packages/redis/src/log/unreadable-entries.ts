@@ -2,17 +2,17 @@ import type { FiledEvent } from './scripts/reading/advance.ts'
 import type { LoggedEntry } from './state/logged-entry.ts'
 
 /**
- * Entries that were read and are no events. Reading writes nothing, so they are kept here until the
- * cursor passes them, and are filed in the same script. The next holder of the slot reads them
- * again.
+ * Entries that were read and are not events. Reading writes nothing, so they are kept in memory
+ * until the cursor passes them, and are filed by the script that moves the cursor. If another relay
+ * gets the slot, it reads them again.
  */
 export interface UnreadableEntries {
   add(consumer: string, slot: number, entry: Unreadable): void
   /** The entries that a cursor at `position` has passed. */
   upTo(consumer: string, slot: number, position: string): readonly FiledEvent[]
-  /** Drops them, because they are on file. */
+  /** Forgets entries up to `position`, because they are on file. */
   passed(consumer: string, slot: number, position: string): void
-  /** Drops all of the slot, because another relay holds it or it is read anew. */
+  /** Forgets all entries of the slot, because another relay holds it or it is read anew. */
   forget(consumer: string, slot: number): void
 }
 

@@ -4,9 +4,9 @@ import type { RecordKeys } from './record/record-keys.ts'
 import { type GiveBackQuestion, giveBackScript } from './scripts/give-back.ts'
 
 /**
- * Undoes a claim whose caller was told that the handler does not run: whatever Redis did without an
- * answer, or does once it is back. This follows the claim on its connection. It is sent again for
- * as long as that fails.
+ * Undoes a claim whose caller was told that the handler does not run. Redis may have carried the
+ * claim out although no reply came, or may do so once it is back. The undo follows the claim on its
+ * connection. If it fails, it is sent again until it succeeds.
  */
 export type GiveBack = (claim: Claim, keys: RecordKeys) => void
 
@@ -32,7 +32,7 @@ export function givingBack(scripts: ScriptRunner, keyRetentionMs: number): GiveB
 }
 
 /**
- * How long to go on, even if leases are shorter: under `whenUnknown: 'hold'` a claim that is not
- * given back holds its key until an operator frees it. An hour.
+ * How long to try at least, even if leases are shorter: an hour. With `whenUnknown: 'hold'`, a
+ * claim that is not given back holds its key until an operator frees it.
  */
 const LEAST_MS = 3_600_000

@@ -13,23 +13,24 @@ import type { Replicas } from '../client/replicas.ts'
 export interface RedisStoreOptions {
   /**
    * An ioredis `Redis` or `Cluster`, 5 or 6, or a client, cluster or sentinel of node-redis (the
-   * package `redis`), 5 or 6. It stays the caller's: to connect, to watch for errors, to close.
+   * package `redis`), 5 or 6. It stays yours: you connect it, listen for its errors and close it.
    */
   readonly client: RedisClient | NodeRedisClient
   /**
-   * A second connection, `client.duplicate()`, on which this process hears that an attempt of
-   * another process ended. Without it a claim with `waitMs` hears only of attempts of its own
-   * process; for others it asks again once, when its time or the lease is over. @default none
+   * A second connection, `client.duplicate()`, on which this process is told when an attempt of
+   * another process ends. Without it, a claim with `waitMs` is told only of attempts of its own
+   * process; for any other attempt it asks again once, when its waiting time or the lease is over.
+   * @default none
    */
   readonly subscriber?: RedisSubscriber | NodeRedisSubscriber
   /**
-   * How long Redis may take to answer one command, reconnecting included. Milliseconds. @default
+   * How long Redis may take to reply to one command, reconnecting included. Milliseconds. @default
    * 2_000
    */
   readonly commandTimeoutMs?: number
   /**
-   * How long a response is replayed; `result-gone` after that. Milliseconds. @default 86_400_000
-   * (24 h)
+   * How long a response is replayed; after that, retries get `result-gone`. Milliseconds. @default
+   * 86_400_000 (24 h)
    */
   readonly resultRetentionMs?: number
   /**
@@ -39,13 +40,13 @@ export interface RedisStoreOptions {
   readonly keyRetentionMs?: number
   /**
    * How many replicas must have a completion before it counts (`WAIT`). If fewer have it within
-   * `timeoutMs`, a completion throws `commit-failed` and a replay `store-unavailable`. The README
-   * says what this promises and what it does not. @default none: the primary alone
+   * `timeoutMs`, a completion throws `commit-failed` and a replay `store-unavailable`. What this
+   * promises and what it does not is in the README. @default none: only the primary counts
    */
   readonly replicas?: Replicas
   /**
-   * What to do about a Redis that evicts keys when its memory is full: an evicted record lets its
-   * handler run a second time. `refuse`: every claim throws `store-unavailable`. @default 'refuse'
+   * What to do if Redis evicts keys when its memory is full: an evicted record lets its handler run
+   * a second time. `refuse`: every claim throws `store-unavailable`. @default 'refuse'
    */
   readonly whenEvicting?: 'refuse' | 'warn'
 }
@@ -103,11 +104,14 @@ function wholeNumber(option: string, value: number, most: number): void {
   )
 }
 
-/** Two of these are added up, and beyond 2^31 - 1 `setTimeout` fires at once. */
+/**
+ * Half of the longest time that `setTimeout` supports (2^31 - 1 ms; beyond that it fires at once),
+ * because two of these times are added up.
+ */
 const LONGEST_TIMEOUT_MS = 2 ** 30 - 1
 
 /**
- * A hundred years: added to the server's clock, that is still a number that Redis accepts as an
- * expiry.
+ * A hundred years: if this is added to the server's clock, the sum is still an expiry that Redis
+ * accepts.
  */
 const LONGEST_RETENTION_MS = 100 * 365 * 24 * 60 * 60 * 1000

@@ -28,12 +28,12 @@ import { releaseScript } from './scripts/release.ts'
 import { renewScript } from './scripts/renew.ts'
 
 /**
- * A {@link Store} in Redis: single server, Sentinel or Cluster, through ioredis. One script for
- * each verb: two round trips for a fresh request, one for a replay. Lease mode, by the server's
- * clock.
+ * A {@link Store} in Redis: a single server, Sentinel or Cluster, through ioredis or node-redis.
+ * Each operation is one script: a fresh request takes two round trips, a replay one. It works in
+ * lease mode, and leases are measured by the server's clock.
  *
  * It has no `transaction()`. Responses are as durable as the server makes them (`appendonly`), and
- * remembered only by one that never evicts. Throws {@link OptionsError}.
+ * the server must never evict keys. Throws {@link OptionsError}.
  *
  * @example
  * ```ts
@@ -62,8 +62,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
 
   async function beginOrWait(claim: Claim, keys: RecordKeys): Promise<Decision<never>> {
     const waitUntil = performance.now() + claim.waitMs
-    // Watches before the first question, so that an end between its answer and the wait is not
-    // missed.
+    // Watching begins before the first claim is sent, so that an attempt that ends between the
+    // reply and the wait is noticed.
     const watch = ends.watch(keys.id)
     try {
       let hasListened = ends.isListening()
@@ -76,7 +76,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
         if (reply.kind !== 'in-progress' || isOver) return decisionOf(reply, claim, keys, askedAt)
         if (!hasListened) {
           hasListened = true
-          // Asks once more, because an attempt may have ended before anyone listened.
+          // After subscribing, claims once more, because the attempt may have ended before that.
           const isListening = await ends.listen(Math.min(leftMs, commandTimeoutMs))
           if (isListening && !claim.signal.aborted) continue
         }
@@ -93,8 +93,9 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     const question = { keys, claim, keyRetentionMs, listens }
     const reply = await heard(claim, keys, scripts.run(claimScript, question))
     if (replicas === undefined || !isOver(reply)) return reply
-    // The client is about to get the result of a completion, and it is unknown how many servers
-    // have that: whoever completed may have got an error about too few replicas, or no answer.
+    // The client is about to get the response of a completion, and it is unknown how many servers
+    // have that completion: the process that completed may have got an error because there were too
+    // few, or no reply.
     const again = await heard(claim, keys, scripts.runReplicated(claimScript, question, replicas))
     if (isOver(again.reply) && again.acknowledged < replicas.count) {
       throw storeError('store-unavailable', tooFew(again.acknowledged, replicas))
@@ -202,7 +203,8 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
   }
 
   /**
-   * Writes what the client will be told is stored, so it must be on as many servers as configured.
+   * Runs a script whose success the client will be told, so that as many servers as configured must
+   * have what it wrote.
    */
   async function write<Question, Reply>(
     script: Script<Question, Reply>,
@@ -219,7 +221,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
     }
   }
 
-  /** An attempt without a record asks Redis nothing. Only its events, if it has any, are sent. */
+  /** An attempt without a record sends nothing to Redis, except its events if it has any. */
   function openAttempt(): Attempt<never> {
     const token = randomUUID()
     let ended: 'stored' | 'undone' | undefined
@@ -268,9 +270,9 @@ async function unsupported(): Promise<never> {
 }
 
 /**
- * How long a completion is sent again while its slot is being moved, for a client that retries
- * after `commit-failed`. Few completions wait like that, because no attempt begins in such a slot.
- * Milliseconds.
+ * How long a completion is sent again while its slot is being moved, so that a client that retries
+ * after `commit-failed` finds it. Few completions wait like that, because no attempt can begin in
+ * such a slot. Milliseconds.
  */
 const INSIST_MS = 60_000
 

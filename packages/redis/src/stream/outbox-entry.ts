@@ -6,9 +6,9 @@ import type { ScriptArgument } from '../client/script.ts'
  * fields and values.
  *
  * An entry of the stream names its fields after the attributes of CloudEvents 1.0, including
- * `partitionkey` of the partitioning extension. `data` is JSON text; `headers`, which is our own,
- * is a JSON object of the event's headers. `subject` and `headers` are left out if the event has
- * none.
+ * `partitionkey` of the partitioning extension. `data` is JSON text; `headers`, which is not an
+ * attribute of CloudEvents, is a JSON object of the event's headers. `subject` and `headers` are
+ * left out if the event has none.
  */
 export function entryArguments(events: readonly OutboxEvent[]): ScriptArgument[] {
   const args: ScriptArgument[] = []

@@ -159,7 +159,7 @@ test('a filter looks at what its times and events name, and a page at so many at
   const early = { deadBefore: all.items[0]?.deadAt ?? new Date() }
   expect(await lookedAt(() => deadLetters.count(early))).toBe(0)
 
-  // In three portions, each of which looked at all of them before.
+  // The redrive takes three portions. In earlier releases each portion looked at all letters.
   const redriving = () => redriver(deadLetters).redrive({ type: 'rare' }, { ratePerSecond: 100 })
   expect(await lookedAt(redriving)).toBeLessThan(30_000)
   expect(await deadLetters.count({ type: 'rare' })).toBe(0)

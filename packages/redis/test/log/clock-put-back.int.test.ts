@@ -8,7 +8,8 @@ const HOUR_MS = 3_600_000
 const takeDue = (log: EventLog<never>, slots: readonly TakenSlot[]) =>
   log.takeDue({ consumer: 'email', slots, except: [], limit: 10 })
 
-// A bug: what failed while the clock was ahead was tried again when that time came.
+// A bug: events that failed while the clock was ahead were retried only when the clock had reached
+// that time again.
 test('what was to be tried again before the clock was put back is tried after its own wait', async () => {
   const log = logOf()
   const events = [eventOf(), eventOf(), eventOf()]
@@ -63,7 +64,7 @@ async function fail(
   expect(await log.advance({ consumer: 'email', slots })).toEqual({ lost: [] })
 }
 
-/** The schedules as they are after the server's clock was put back by an hour. */
+/** Changes the schedules to what they are after the server's clock was put back by an hour. */
 async function putClockBack(): Promise<void> {
   for (const key of await client.keys('*:due:*')) {
     const numbers = await client.zrange(key, 0, '-1')

@@ -26,7 +26,7 @@ const clients = [
   {
     name: 'ioredis 5 with automatic pipelining',
     connect: () => new Cluster5(nodes(), { enableAutoPipelining: true, keyPrefix: 'app:' }),
-    // It changes what is sent and not what the scripts do, which the first run has tested.
+    // The option changes what is sent and not what the scripts do, which the first run has tested.
     groups: ['reading', 'advancing'],
   },
 ]

@@ -37,7 +37,7 @@ for (const [name, connect] of Object.entries(clients)) {
         log: redisLog({ client: one }),
         another: () => redisLog({ client: two }),
         advance: (ms) => moveClock([reader], ms),
-        // What a restart and a promotion do.
+        // Simulates a restart and a promotion.
         ...(!server.isGiven && {
           anotherLife: async () => void (await reader.call('debug', 'change-repl-id')),
         }),

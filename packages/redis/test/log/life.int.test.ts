@@ -78,7 +78,7 @@ async function readFrom(slot: number, position: string): Promise<readonly Logged
   return (await log.read({ consumer, types: null, slots: [{ slot, position }], limit: 100 })).events
 }
 
-/** From here on the replica receives nothing: it is disconnected and refused. */
+/** Disconnects the replica, which receives nothing from then on. */
 async function cutOffReplica(): Promise<void> {
   const password = 'unknown to the replica'
   await primary.cli('config', 'set', 'requirepass', password)
@@ -94,8 +94,8 @@ async function failOver(): Promise<void> {
 }
 
 describe('a failover to a lagging replica', () => {
-  // A bug: a relay that kept running took lost filings for filed, and moved its cursor past the
-  // events.
+  // A bug: a relay that kept running believed that lost filings were still on file, and moved its
+  // cursor past the events.
   test('loses no event whose filing it took back, because positions from before are refused', async () => {
     const [failing, later] = [eventOf(), eventOf()]
     await log.append([failing])
@@ -112,7 +112,7 @@ describe('a failover to a lagging replica', () => {
     await failOver()
     await log.append([later])
     await expect(readFrom(SLOT, position)).rejects.toMatchObject({ code: 'log-restored' })
-    // A relay that does not read first finds out by its writes.
+    // A relay that does not read first notices it by its writes.
     const moved = await log.advance({ consumer, slots: [{ ...move, position }] })
     expect(moved).toEqual({ lost: [SLOT] })
     const settled = [{ id: `${SLOT}-1`, slot: SLOT, verdict: { kind: 'done' } as const, attempt }]

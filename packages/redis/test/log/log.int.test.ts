@@ -54,7 +54,7 @@ describe('a relay that lost its slots', () => {
     const epochOf = (slots: readonly HeldSlot[], slot: number): string =>
       slots.find((each) => each.slot === slot)?.epoch ?? ''
     const { events } = await readAll(log, zombie)
-    // It files one event and starts it, so that there is a delivery to record.
+    // Files one event and starts it, so that there is a delivery whose verdict can be recorded.
     const failing = events.find(({ id }) => id === given.id) as LoggedEvent
     await log.advance({
       consumer: 'email',
@@ -168,7 +168,7 @@ test('counts the lag of large events exactly, even over several scripts', async 
   for (let at = 0; at < 30; at += 1) await log.append([eventOf({ data })])
   const held = await hold(log)
   expect(await log.lag('email')).toMatchObject({ events: 42, oldestMs: expect.any(Number) })
-  // Within a stream, Redis cannot tell how many entries follow.
+  // Redis cannot tell how many entries of a stream follow an entry.
   const { events } = await log.read({ consumer: 'email', types: null, slots: held, limit: 1_000 })
   const second = events.filter(({ slot }) => slot === slotOf('a'))[1] as LoggedEvent
   const slot = held.find((each) => each.slot === second.slot) as TakenSlot

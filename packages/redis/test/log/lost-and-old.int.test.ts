@@ -40,7 +40,7 @@ describe('retention', () => {
     await grownSilent('gone', 8 * 86_400_000)
     expect(await log.maintain()).toMatchObject({ dropped: 20, abandoned: ['gone'], missing: [] })
     expect(await log.maintain()).toMatchObject({ abandoned: [], missing: [] })
-    // The consumer comes back, and holds events back again.
+    // The consumer comes back, and keeps events from being deleted again.
     await log.subscribe({ consumer: 'gone', types: null, startAt: 'beginning' })
     await write(log, 5)
     await pass(log, alive, 'alive')
@@ -59,7 +59,7 @@ describe('retention', () => {
     expect(await log.deadLetters.count({ origin: 'alive' })).toBe(1)
   })
 
-  /** As if no relay had run it for this long. */
+  /** Changes the consumer as if no relay had run it for this long. */
   async function grownSilent(consumer: string, ms: number): Promise<void> {
     for (let slot = 0; slot < SLOTS; slot += 1) {
       const key = `oncekey:{${slot}}:consumers`

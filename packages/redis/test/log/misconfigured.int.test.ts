@@ -66,8 +66,8 @@ test('a user with the permissions in the README can list what is retrying for al
 })
 
 describe('a user without permission for', () => {
-  // A bug: the refusal counted as the answer that the stream is empty, and all cursors started anew
-  // with every lease.
+  // A bug: the refusal was mistaken for an empty stream, and all cursors started again from the
+  // beginning with every lease.
   test('XINFO leases no slot, and the error says why', async () => {
     const log = redisLog({ client: await connectedAs(...listed) })
     await log.append([eventOf('passed')])

@@ -15,7 +15,7 @@ beforeAll(async () => {
 }, 240_000)
 afterAll(() => cluster.stop())
 
-// A bug: all slots are asked together, so a single node that was away stopped all of them.
+// A bug: all slots were asked in one call, so a single node that was away stopped all of them.
 test('a cluster node that is away stops only the delivery of its own slots', async () => {
   const nodes = cluster.primaries.map(({ port }) => ({ host: '127.0.0.1', port }))
   const client = new Cluster(nodes, { retryDelayOnClusterDown: 0 })

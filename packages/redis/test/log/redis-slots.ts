@@ -64,7 +64,7 @@ export async function readAll(log: EventLog, slots: readonly TakenSlot[], consum
   return log.read({ consumer, types: null, slots, limit: 1_000 })
 }
 
-/** Reads all events and passes them. */
+/** Reads all events, and moves the cursors past them. */
 export async function pass(
   log: EventLog,
   held: readonly TakenSlot[],

@@ -22,7 +22,7 @@ beforeEach(() => client.flushall())
 
 const consumer = 'email'
 
-/** A log whose connection dies with what it has sent, as its process does. */
+/** A log whose connection is cut right after it has sent a command, as if its process had died. */
 function doomed() {
   const made = new Redis(proxy.through(server.url), {
     retryStrategy: () => null,

@@ -75,7 +75,7 @@ describe('relays that are killed in the middle of a batch', () => {
     const delivered = Object.values(await counts('delivered'))
     // The kills had an effect: some events came more than once, and were recognized.
     expect(delivered.some((times) => times > 1)).toBe(true)
-    // Events emitted for an event were appended once, though that event was delivered again.
+    // Each event that a consumer emitted was appended once, although its cause was delivered again.
     expect(await client.hlen('shipped')).toBe(subjects.length)
   })
 

@@ -5,7 +5,8 @@ import { startRedis, waitFor } from '@oncekey/test-servers'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 
-// A bug: whoever asked first took the slots of all, and each counted a holder that had vanished.
+// A bug: the relay that asked first took the slots of all relays, and counted a vanished holder for
+// each.
 test('relays that live get their own slots back, however long Redis was away', async () => {
   const server = await startRedis({ settings: { appendonly: 'yes', appendfsync: 'always' } })
   const client = new Redis(server.url, { retryStrategy: () => 20 })
@@ -42,7 +43,7 @@ test('relays that live get their own slots back, however long Redis was away', a
   }
 }, 60_000)
 
-// Each life of the server begins with the start that the one before had counted.
+// Each life of the server begins with the start that was counted in the life before.
 test('a retry that ends while Redis restarts is no poison, however often that is', async () => {
   const server = await startRedis({ settings: { appendonly: 'yes', appendfsync: 'always' } })
   const client = new Redis(server.url, { retryStrategy: () => 20 })

@@ -52,8 +52,8 @@ const counts = async (log: EventLog<never>) => ({
   retrying: (await log.deadLetters.listRetrying({}, { limit: 1_000 })).items.length,
 })
 
-// The scripts: the mark, the cursors, 64 slots, the mark; each twice at first, because the server
-// does not know it yet.
+// The numbers are those of the scripts in the order in which they are sent: the mark, the cursors,
+// 64 slots, the mark. The first few are sent twice, because the server does not know them yet.
 test.each(['1', '2', '3', '5', '6', '7', '20', '60', '66', 'never'])(
   'a retirement killed at script %s leaves nothing for the next consumer of that name',
   async (dieAt) => {
@@ -72,7 +72,7 @@ test.each(['1', '2', '3', '5', '6', '7', '20', '60', '66', 'never'])(
       expect(await counts(log)).toEqual(before)
       await log.retire(consumer, { remaining: 'discard', note: 'replaced' })
     } else {
-      // No redrive takes the letters that the retirement had not reached.
+      // A redrive does not take the letters that the retirement had not reached.
       expect((await log.deadLetters.redrive({}, { limit: 1_000 })).redriven).toEqual([])
       await log.subscribe({ consumer, types: null, startAt: 'beginning' })
     }
@@ -136,7 +136,7 @@ test('a consumer that starts anew is not paused, if the release before had retir
   const log = logOf()
   await log.subscribe({ consumer, types: null, startAt: 'beginning' })
   await log.retire(consumer)
-  // That release left the pause where it was.
+  // That release did not delete the pause record.
   const [mark = ''] = await client.keys(`*:retired:${consumer}`)
   await client.hset(mark.replace(':retired:', ':paused:'), 'at', '1', 'by', 'maria@shop.example')
   expect(await log.control.paused([consumer])).toEqual([consumer])

@@ -3,13 +3,13 @@ import type { Redis } from 'ioredis'
 
 /** A hash slot on its way from one node to another, as `redis-cli --cluster reshard` moves it. */
 export interface MovingSlot {
-  /** Moves up to so many keys; returns how many are left. */
+  /** Moves at most this many keys; returns how many are left. */
   moveKeys(most: number): Promise<number>
-  /** Moves what is left and gives the slot to the other node. */
+  /** Moves the remaining keys and gives the slot to the other node. */
   finish(): Promise<void>
 }
 
-/** Begins to move the slot of `key`, which has to hold something, to the next node. */
+/** Begins to move the slot of `key` to the next node. The slot must not be empty. */
 export async function beginToMove(
   cluster: RedisCluster,
   nodes: readonly Redis[],

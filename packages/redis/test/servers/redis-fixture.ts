@@ -56,7 +56,7 @@ export function redisFixture(
       store: redisStore({ client, commandTimeoutMs: 1_000 }),
       async answer() {
         proxy.resume()
-        // It follows what has waited on the one connection.
+        // This command is sent behind those that wait on the one connection.
         await client.call('ping')
       },
     }
@@ -65,7 +65,7 @@ export function redisFixture(
 
 type Read = (...command: [string, ...(string | number)[]]) => Promise<unknown[]>
 
-/** The same for stores of any client. */
+/** A fixture for stores with any client. */
 export function fixtureOf({
   first,
   another,

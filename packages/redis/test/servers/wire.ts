@@ -21,7 +21,9 @@ export async function listenTo(url: string): Promise<Wire> {
     if (source !== 'lua') heard.push(args)
   })
 
-  /** Once this marker is seen, everything sent before it has been seen. */
+  /**
+   * Sends a marker, and resolves when MONITOR shows it: then everything sent before has been shown.
+   */
   async function mark(): Promise<string> {
     const text = randomUUID()
     await asking.echo(text)

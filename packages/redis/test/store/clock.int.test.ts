@@ -28,7 +28,8 @@ async function putClockBack(key: string, ms: number): Promise<void> {
   }
 }
 
-// A bug: a clock that was put back by a day made the lease end a day late, so the key was held.
+// A bug: after the clock was put back by a day, the lease ended a day late, so the key stayed
+// taken.
 test('a lease keeps its length after the clock was put back', async () => {
   const store = redisStore({ client })
   const claim = claimOf({ leaseMs: 300 })

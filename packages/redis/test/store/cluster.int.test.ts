@@ -150,7 +150,7 @@ describe('a cluster', () => {
   )
 })
 
-/** Sends a completion, as often as it takes, as a client would that knows nothing better. */
+/** Sends a completion until it succeeds, as a client without any other knowledge would. */
 async function completes(
   attempt: Attempt<never>,
   events: readonly OutboxEvent[],
@@ -190,7 +190,7 @@ describe('a node that dies during a request', () => {
   })
 
   test('together with its replica makes its keys fail in time and not run', async () => {
-    // The client reports errors at once, instead of sending again until the time is up.
+    // This client reports errors at once, instead of sending again until the time is over.
     const outspoken = connect({ retryDelayOnClusterDown: 0 })
     const store = redisStore({ client: outspoken, commandTimeoutMs: 500 })
     await run(store, claimOf())

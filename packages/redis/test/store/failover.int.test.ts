@@ -78,7 +78,7 @@ describe('a failover during a request', () => {
     const store = redisStore({ client: connect(), commandTimeoutMs: 20_000 })
     const { primary, replicas } = group
     await run(store, claimOf())
-    // From here on the replica receives nothing: it is disconnected and refused.
+    // From this point on the replica receives nothing: it is disconnected and refused.
     await primary.cli('config', 'set', 'requirepass', 'unknown to the replica')
     const signedIn = ['-a', 'unknown to the replica', '--no-auth-warning']
     await primary.cli(...signedIn, 'client', 'kill', 'type', 'replica')
@@ -144,8 +144,8 @@ describe('a failover during a request', () => {
       await Promise.all(clients)
     }
     expect(requests).toBeGreaterThan(400)
-    // Replication is asynchronous: a claim of the last instant may be lost with its server, and
-    // with it the knowledge that a handler runs. No other claims may be lost.
+    // Replication is asynchronous. A claim of the last instant may be lost with its server, and
+    // then nobody knows that its handler runs. No other claims may be lost.
     const twice = [...effects.values()].filter((count) => count > 1).length
     expect(twice).toBeLessThanOrEqual(clients.length)
     for (const key of answered) expect(effects.get(key)).toBeGreaterThanOrEqual(1)

@@ -10,7 +10,7 @@ let server: Server
 const sockets = new Set<Socket>()
 let client: Redis | Redis5
 
-/** A server that gives this one answer to everything and is no Redis. */
+/** A server that is not Redis and answers everything with the same bytes. */
 async function answering(answer: string | Buffer): Promise<number> {
   server = createServer((socket) => {
     sockets.add(socket)

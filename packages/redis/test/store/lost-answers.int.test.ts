@@ -49,8 +49,8 @@ describe.each([
     await proxy.stop()
   })
 
-  // A bug of another library: a claim that was carried out but not answered blocked its own key for
-  // a day.
+  // A bug of another library: a claim that was carried out, and whose reply was lost, blocked its
+  // own key for a day.
   test('and loses the answer to a claim gets the attempt, or leaves the key free', async () => {
     const store = redisStore({ client })
     await run(store, claimOf())

@@ -61,7 +61,7 @@ const clients = [
 
 const KEYS = 60
 
-/** Claims of which all records are in the one slot. */
+/** Claims whose records are all in one slot. */
 function claimsTogether(count: number) {
   const tagOf = (claim: ReturnType<typeof claimOf>) => recordKeys(claim).record.split('}')[0]
   const claims = [claimOf()]
@@ -95,7 +95,7 @@ test.each(clients)(
       await waitFor(() => moved >= at, { what: 'its turn', timeoutMs: 30_000 })
       return (await run(store, claim)).complete(completionOf())
     })
-    // Longer than ioredis redirects by itself.
+    // This takes longer than ioredis follows redirections by itself.
     for (; moved < KEYS && (await moving.moveKeys(1)) > 0; moved += 1) await setTimeout(40)
     moved = KEYS
     await moving.finish()
@@ -125,7 +125,7 @@ test('a move that takes longer is said, starts no handler, and loses no completi
   expect(refused.message).toContain('is being moved between nodes')
   expect(failed).toMatchObject({ code: 'commit-failed' })
   expect(failed.message).toContain('is being moved between nodes')
-  // Whichever refusal ioredis was given last.
+  // The message contains the last refusal that ioredis got.
   expect(failed.message).toMatch(/TRYAGAIN|MOVED|ASK/)
 
   await moving.finish()

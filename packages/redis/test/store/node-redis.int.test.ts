@@ -47,7 +47,7 @@ interface Client {
   destroy(): unknown
 }
 
-/** Stores whose clients are connected, and ended with the fixture. */
+/** A fixture of stores whose clients are connected, and are closed with the fixture. */
 async function fixture<Made extends Client & RedisStoreOptions['client']>(
   make: () => Made,
   makeSubscriber: () => Client & RedisStoreOptions['subscriber'],
@@ -93,7 +93,7 @@ describeStore({
   modelRuns: 10,
 })
 
-// Each version once and each kind once: a commit runs two of the four.
+// Each version and each kind is tested once; a run for a commit has two of the four.
 if (process.env.MATRIX === 'whole') {
   describeStore({
     name: 'redis, node-redis 5',
@@ -160,8 +160,9 @@ describe('a sentinel of node-redis', () => {
   })
 })
 
-// A bug: a pool was taken for a single client. `WAIT` went out on another connection than the
-// completion, counted every replica at once, and the response was confirmed that no replica had.
+// A bug: a pool was accepted as a single client. `WAIT` then went out on a connection other than
+// that of the completion and counted every replica at once, so a response was confirmed that no
+// replica had.
 test.each([
   ['6', () => createClientPool({ url: url() })],
   ['5', () => createClientPool5({ url: url() })],

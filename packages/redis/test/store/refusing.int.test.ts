@@ -200,7 +200,7 @@ describe('a Redis that refuses', () => {
     expect(error.message).toContain('may not use a command')
     expect(await kindOf(store, retryOf(claim))).toBe('in-progress')
     await client.call('ACL', 'SETUSER', 'app', '+xadd', 'resetchannels')
-    // Without the channel, too: waiting claims then return at their deadline.
+    // It also works without the channel: waiting claims then return at their deadline.
     expect(await attempt.complete(completionOf({ events }))).toBe('stored')
   })
 

@@ -42,7 +42,7 @@ describe.each([
       const attempt = await run(store, claim)
       expect(await attempt.complete(completionOf({ events: [eventOf()] }))).toBe('stored')
       expect(await replica.cli('keys', `*:result:*${claim.key}`)).toContain(claim.key)
-      // The scripts are unknown now, so this also tests sending their text.
+      // After this the server knows no scripts, so sending their text is tested, too.
       await client.script('FLUSH')
       const second = await run(store, claimOf())
       await client.script('FLUSH')
@@ -66,8 +66,8 @@ describe.each([
       const tooEarly = await errorOf(store.begin(retryOf(claim)))
       expect(tooEarly.code).toBe('store-unavailable')
       expect(tooEarly.message).toContain('0 of 1 replicas had it within 200 ms')
-      // A store that wrote nothing on its own connection gets the same answer: `WAIT` has to count
-      // what anybody wrote.
+      // A store that has written nothing on its own connection gets the same result: `WAIT` has to
+      // count what others wrote.
       const other = connect()
       const elsewhere = redisStore({ client: other, replicas: { count: 1, timeoutMs: 200 } })
       expect((await errorOf(elsewhere.begin(retryOf(claim)))).code).toBe('store-unavailable')
@@ -115,15 +115,15 @@ describe.each([
   })
 })
 
-// A bug: with the option `asap`, node-redis puts each command before those that are not written
-// yet. `WAIT` went before the completion that it was for, and counted what had been there.
+// A bug: with the option `asap`, node-redis sends each command before those that are still queued.
+// So `WAIT` was sent before its completion, and counted only earlier writes.
 test('with `replicas`, through node-redis that sends the latest command first, counts the completion', async () => {
   const client = createClient({ url: primary.url, commandOptions: { asap: true } })
   client.on('error', () => {})
   await client.connect()
   const store = redisStore({ client, replicas: { count: 1, timeoutMs: 200 } })
   const attempt = await run(store, claimOf())
-  // The replica has everything up to here.
+  // The replica has everything that was written before.
   expect(Number(await client.sendCommand(['WAIT', '1', '10000']))).toBe(1)
   replica.pause()
   expect((await errorOf(attempt.complete(completionOf()))).code).toBe('commit-failed')

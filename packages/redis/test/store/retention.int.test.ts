@@ -82,8 +82,8 @@ test('everything but the outbox expires by itself, whatever became of the attemp
   expect(forGood.filter((key) => !key.endsWith('outbox'))).toEqual([])
 })
 
-// A bug of other libraries: with the lease as the key's own expiry, a record whose lease ran out
-// was gone.
+// A bug of other libraries: their lease is the expiry of the key, so a record disappears when its
+// lease ends.
 test('a lease that ran out leaves a record that is `unknown`, not a first request', async () => {
   const store = redisStore({ client })
   const claim = claimOf({ leaseMs: 100, whenUnknown: 'hold' })

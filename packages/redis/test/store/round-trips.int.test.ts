@@ -134,7 +134,7 @@ describe.each(clients)('through %s', (_name, connect) => {
     const claim = claimOf()
     const attempt = await run(redisStore({ client }), claim)
     const first = await wire.commandsDuring(() => store.begin(retryOf(claim, { waitMs: 700 })))
-    // The first wait of a process asks a third time, because it subscribes and then asks again.
+    // The first wait of a process sends a third claim, because it subscribes and then asks again.
     expect(first.sort()).toEqual(['evalsha', 'evalsha', 'evalsha', 'subscribe'])
     const later = await wire.commandsDuring(() => store.begin(retryOf(claim, { waitMs: 700 })))
     expect(later).toEqual(['evalsha', 'evalsha'])

@@ -144,7 +144,7 @@ describe('the completing script', () => {
     const attempt = await store.open({ leaseMs: 1 })
     const events = [eventOf()]
     const again = { ...completionOf({ events }) }
-    // Both are under way: the second is the first, resent by a client that lost the answer.
+    // Both are under way: the second is the first one, sent again by a client that lost the reply.
     await Promise.all([attempt.complete(again), attempt.complete(again)])
     expect((await outbox()).filter((id) => id === events[0]?.id)).toHaveLength(1)
   })
@@ -157,7 +157,8 @@ describe('a script of ours that an operator kills', () => {
     await (await run(store, claim)).complete(completionOf())
     await client.config('SET', 'busy-reply-threshold', '1')
     const fingerprints = Array<string>(400_000).fill('?') as [string, ...string[]]
-    // It loops over its many fingerprints, which takes long enough to be killed sooner or later.
+    // The script loops over its many fingerprints, which takes so long that it is killed in one of
+    // the tries.
     const killed = await waitFor(
       async () => {
         const claiming = store.begin(retryOf(claim, { fingerprints })).catch((error) => error)

@@ -71,7 +71,8 @@ describe('a claim that waits for an attempt of another process', () => {
     const claim = claimOf()
     const attempt = await run(theirs, claim)
     const waiting = timed(ours.begin(retryOf(claim, { waitMs: 600 })))
-    // On the same connection, so when this is answered, the claim before it was, too.
+    // Sent on the same connection, so once this one is answered, the claim before it was answered,
+    // too.
     expect(await kindOf(ours, retryOf(claim))).toBe('in-progress')
     await attempt.complete(completionOf())
     const { ms, value } = await waiting
@@ -112,7 +113,7 @@ describe('a claim that waits for an attempt of another process', () => {
     expect(await kindOf(ours, retryOf(claim))).toBe('in-progress')
     await attempt.complete(completionOf())
     expect((await waiting).kind).toBe('replay')
-    // Once the subscriber is connected, the next wait hears of the end.
+    // Once the subscriber is connected, the next wait is told of the end.
     await proxy.accept()
     const next = claimOf()
     const second = await run(theirs, next)

@@ -13,7 +13,10 @@ export interface Definition {
    * order.
    */
   readonly id: string
-  /** The steps' names and kinds, kept with each run so that other processes can read them. */
+  /**
+   * The steps' names and kinds. They are stored with each run, so that other processes can read
+   * them.
+   */
   readonly plan: readonly { readonly name: string; readonly kind: StepKind }[]
   /**
    * The position of the first step that cannot be undone; the number of steps if all of them can

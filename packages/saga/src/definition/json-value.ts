@@ -2,8 +2,8 @@ import { OncekeyError } from '@oncekey/core'
 
 /**
  * Checks a result or an input and returns it as JSON text. Values that JSON would change are
- * refused: a Date would come back as a string, but only in the process that resumes the run.
- * `undefined` is stored as null. Throws `saga-result-invalid`.
+ * refused: a Date, for example, would become a string, but only in a process that resumes the run
+ * and reads the stored value. `undefined` is stored as null. Throws `saga-result-invalid`.
  */
 export function jsonText(what: string, value: unknown, maxBytes: number): string {
   const problem = firstProblem(value, '', new Set())

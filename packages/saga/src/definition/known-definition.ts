@@ -1,6 +1,6 @@
 import type { Definition } from './definition.ts'
 
-/** What a run records about the saga it was started with. */
+/** What a run stores about the saga with which it was started. */
 interface Origin {
   readonly saga: string
   readonly version: number
@@ -9,8 +9,8 @@ interface Origin {
 }
 
 /**
- * Explains why a run cannot continue here: its definition is not registered. Similar definitions
- * are never matched, because a renamed step may already have run under its old name.
+ * Explains why a run cannot continue here: its definition is not registered. A similar definition
+ * is never used instead, because a renamed step may already have run under its old name.
  */
 export function whyUnknown(
   { saga, version, plan }: Origin,
@@ -34,8 +34,8 @@ export function whyUnknown(
 }
 
 /**
- * Explains why a run does not continue, in a process that has no sagas registered and sees only
- * that the run is overdue.
+ * Explains why a run does not continue, for a process that has no sagas registered and sees only
+ * that no process has taken the run.
  */
 export function whyUntaken({ saga, version }: Origin): string {
   return (

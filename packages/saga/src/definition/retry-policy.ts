@@ -5,12 +5,12 @@ import { reportError } from '../telemetry/channels.ts'
 /** How many times a step is attempted, and how long to wait between attempts. */
 export interface Retry {
   /**
-   * All attempts count, including the first.
+   * How many attempts a step gets, including the first.
    * @default 10 before the pivot; 20 for a pivot, a retriable step and a compensation
    */
   readonly maxAttempts?: number
   /**
-   * The wait after a failed attempt, added to the database's clock.
+   * The wait after a failed attempt. The database adds it to its own clock.
    * @default backoff({ capMs: 60_000 })
    */
   readonly backoff?: Backoff

@@ -2,8 +2,8 @@ import { type Definition, definitionOf, type ResolvedStep, resolveStep } from '.
 import type { Step, Stored } from './step.ts'
 
 /**
- * Named steps in order, each with the function that undoes it. Immutable: `step` and `result`
- * return a new saga.
+ * Named steps in order, each with a function that undoes it. A saga is immutable: `step` and
+ * `result` return a new one.
  */
 export interface Saga<Input, State, Tx, Result = State> {
   readonly name: string
@@ -21,8 +21,8 @@ export interface Saga<Input, State, Tx, Result = State> {
   >
 
   /**
-   * Builds what `execute` resolves with from the steps' results. It must be pure: each caller that
-   * waits for the run calls it. @default the results of all steps, by name
+   * Makes the result of `execute` from the steps' results. It must be pure, because each caller
+   * that waits for the run calls it. @default the results of all steps, by name
    */
   result<Final>(
     pick: (run: { readonly input: Input; readonly state: State }) => Final,
@@ -40,8 +40,8 @@ type Flat<Type> = { readonly [key in keyof Type]: Type[key] }
 
 export interface SagaOptions {
   /**
-   * Raise it when you add, remove, rename or reorder steps, or change a step's kind. Keep the
-   * previous version registered until its last run has ended.
+   * Raise the version when you add, remove, rename or reorder steps, or change a step's kind. Keep
+   * the old version registered until its last run has ended.
    */
   readonly version: number
 }

@@ -5,7 +5,8 @@ import type { Retry } from './retry-policy.ts'
  * The role of a step in its saga.
  *
  * - `compensatable`: can be undone later. The default.
- * - `pivot`: the decision. Everything before it can be undone; after it the saga only goes forward.
+ * - `pivot`: the point of no return. The steps before it can be undone; after it the saga only goes
+ *   forward.
  * - `retriable`: comes after the pivot and is attempted until it succeeds.
  */
 export type StepKind = 'compensatable' | 'pivot' | 'retriable'
@@ -17,8 +18,8 @@ export interface Step<Input, State, Result, Tx> {
 
   /**
    * Declares that the step writes only through its transaction. A failed attempt is then rolled
-   * back completely, so the step is recorded only when it succeeds: one commit, and no compensation
-   * unless it succeeded. @default false: the step has effects outside the database
+   * back completely. So the step is recorded only when it succeeds, in the same commit, and is
+   * compensated only if it succeeded. @default false: the step has effects outside the database
    */
   readonly local?: boolean
 
@@ -29,8 +30,9 @@ export interface Step<Input, State, Result, Tx> {
   run(context: StepContext<Input, State, Tx>): Result | Promise<Result>
 
   /**
-   * Undoes the step after this step or a later one failed for good. It is recorded before `run` is
-   * called, so it must cope with a `run` that never started or whose outcome is unknown.
+   * Undoes the step, after this step or a later one has failed for good. The step is recorded
+   * before `run` is called, so the compensation is also called if `run` never started or if its
+   * outcome is unknown.
    */
   compensate?(context: CompensationContext<Input, State, Result, Tx>): unknown
 
@@ -39,13 +41,14 @@ export interface Step<Input, State, Result, Tx> {
 
   /**
    * Time limit of one attempt. When it expires, the signal aborts and the attempt counts as failed.
-   * The runner then waits for the function to return, for up to a second or `timeoutMs` if that is
-   * less, so that a retry or a compensation does not overlap with it. Milliseconds. @default 60_000
+   * The runner then waits for the function to return, for a second at most, or for `timeoutMs` if
+   * that is less, so that a retry or a compensation does not overlap with the function.
+   * Milliseconds. @default 60_000
    */
   readonly timeoutMs?: number
 
   /**
-   * Classifies further errors as permanent, beside {@link PermanentError}: the step left no effect,
+   * Decides which errors are permanent, besides {@link PermanentError}: the step left no effect,
    * and another attempt cannot succeed. @default none
    */
   isPermanent?(error: unknown): boolean
@@ -58,7 +61,7 @@ export interface AttemptContext<Input, State, Tx> {
   /** The results of the steps before this one, by name. */
   readonly state: State
   readonly runId: string
-  /** Counts from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number
   /**
    * Aborts when the attempt exceeds its time limit, the run is cancelled or lost to another
@@ -71,11 +74,11 @@ export interface AttemptContext<Input, State, Tx> {
    */
   readonly idempotencyKey: string
   /**
-   * The transaction that also commits the step's record. It opens on the first call, so call other
-   * systems before that. Throws if another process has taken the run.
+   * Opens the transaction that also commits the step's record. It opens on the first call, so call
+   * other systems before that. Throws if another process has taken the run.
    */
   transaction(): Promise<Tx>
-  /** Adds an event. It is written in the statement that records the step, or not at all. */
+  /** Adds an event. The event is written by the statement that records the step, or not at all. */
   emit(event: EmittedEvent): void
 }
 
@@ -87,7 +90,7 @@ export interface CompensationContext<Input, State, Result, Tx>
   readonly result: Stored<Result> | undefined
 }
 
-/** A result as read from its row: `undefined` is stored as null. */
+/** A result as it is read from the database, where `undefined` is stored as null. */
 // biome-ignore lint/suspicious/noConfusingVoidType: what a function that returns nothing is inferred to return
 export type Stored<Result> = [Result] extends [undefined | void]
   ? null

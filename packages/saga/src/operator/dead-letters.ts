@@ -17,7 +17,7 @@ import { redriveOfRuns } from '../statements/redrive-kind.ts'
 import type { LastFailureJson, RetryingRunRow } from '../statements/retrying-runs.ts'
 import type { WholeRunJson } from '../statements/runs.ts'
 
-/** Presents runs that are stuck or could not be undone as dead letters. */
+/** Runs that are stuck or could not be undone, in the form of dead letters. */
 export function sagaDeadLetters<Tx>(
   runner: RunsState<Tx>,
   resumed: () => void = () => {},
@@ -32,12 +32,11 @@ export function sagaDeadLetters<Tx>(
     async list(filter, { limit, after }) {
       const from = after === undefined ? undefined : pageFrom(after)
       const rows = await ask(statements.listDeadRuns(filter, limit, from))
-      const runs = rows.map(({ run }): DeadRunJson => JSON.parse(run))
-      const last = runs.at(-1)
-      const isLast = last === undefined || runs.length < limit
+      const runs = rows.flatMap(({ run }): DeadRunJson[] => (run === null ? [] : [JSON.parse(run)]))
+      const last = runs.length === limit ? runs.at(-1) : undefined
       return {
         items: runs.map(deadLetterOf),
-        next: isLast ? undefined : `${last.stuck_at} ${last.id}`,
+        next: last ? `${last.stuck_at} ${last.id}` : (rows[0]?.looked_to ?? undefined),
       }
     },
 

@@ -20,11 +20,12 @@ export async function resume<Tx>(
 }
 
 export interface CompensateOptions {
-  /** Stored with the run, for later readers. */
+  /** A text that is stored with the run, for people who look at it later. */
   readonly note?: string
   /**
-   * Undoes a run even if its pivot may have happened: the operator has verified that it did not, or
-   * has undone it by hand. Steps from the pivot on have no compensation. @default false
+   * Undoes a run even if its pivot may have happened. Set it only after checking that the pivot did
+   * not happen, or after undoing it by hand: steps from the pivot on have no compensation. @default
+   * false
    */
   readonly pastPivot?: boolean
   /** Who acts, for the audit trail. @default the login of the connection */
@@ -32,9 +33,9 @@ export interface CompensateOptions {
 }
 
 /**
- * Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. The plan
- * stored with the run decides where its pivot is, because the saga registered here under that name
- * may have other steps.
+ * Undoes what a run has done, even if a process drives the run. Throws `saga-past-pivot`. Where the
+ * pivot is, the plan stored with the run decides, because the saga that is registered here under
+ * the same name may have other steps.
  */
 export async function compensate<Tx>(
   runner: RunsState<Tx>,
@@ -55,7 +56,7 @@ export async function compensate<Tx>(
   )
 }
 
-/** Ends a run that somebody has put right by hand and that no process is driving. */
+/** Ends a run that somebody has repaired by hand and that no process is driving. */
 export async function settle<Tx>(
   runner: RunsState<Tx>,
   id: string,

@@ -11,7 +11,7 @@ import type { FoundRunJson, WholeRunJson } from '../statements/runs.ts'
 
 export type RunState = RunStateJson
 
-/** A run as lists show it. */
+/** A run with the properties that lists show. */
 export interface ListedRun {
   readonly id: string
   readonly saga: string
@@ -21,7 +21,7 @@ export interface ListedRun {
    * for good. `settled`: an operator ended it by hand.
    */
   readonly state: RunState
-  /** Why the run does not continue by itself. */
+  /** Why the run does not continue by itself; undefined if it does. */
   readonly stuck: Stuck | undefined
   /** The step that failed for good. */
   readonly failedStep: string | undefined
@@ -39,18 +39,20 @@ export interface Stuck {
 /** A run with everything that is recorded about it. */
 export interface WholeRun extends ListedRun {
   readonly input: unknown
-  /** The process that drives it now, if any. */
+  /** The process that drives the run at present, if any. */
   readonly owner: string | undefined
-  /** When its owner's lease ends, or, without an owner, when it is due. */
+  /** When the owner's lease ends; without an owner, when the run is due. */
   readonly dueAt: Date | undefined
   readonly note: string | undefined
-  /** Every step of the run's definition, in order, also those that it has not begun. */
+  /** Every step of the run's definition, in order, including steps that the run has not begun. */
   readonly plan: readonly { readonly name: string; readonly kind: string }[]
   /** The steps that were begun. */
   readonly steps: readonly {
     readonly name: string
     readonly state: StepState
-    /** Failed attempts, or the number of the one that did not fail. */
+    /**
+     * How many attempts failed; for a step that succeeded, the number of the successful attempt.
+     */
     readonly attempts: number
     readonly compensationAttempts: number
     readonly result: unknown
@@ -65,8 +67,8 @@ export interface ListFilter {
   readonly saga?: string
   readonly state?: RunState
   /**
-   * Whether they need a person: stuck, compensation failed, or started with a definition that is
-   * not registered here.
+   * If true, only runs that need a person: stuck ones, those whose compensation failed, and those
+   * whose definition is not registered here.
    */
   readonly stuck?: boolean
   /** The `id` of the last run on the previous page. */
@@ -154,12 +156,12 @@ function listed<Tx>({ definitions }: RunsState<Tx>, run: ListedRunJson): ListedR
   }
 }
 
-/** How long a run may be overdue before it is reported as not taken. Milliseconds. */
+/** If a run has been overdue for this long, it is reported as not taken. Milliseconds. */
 const UNTAKEN_MS = 60_000
 
 /**
- * The step that a run failed at. A stuck run names the step it is stuck at now, because it may have
- * been stuck at another one and resumed.
+ * The step at which a run failed. For a stuck run, that is the step at which it is stuck at
+ * present: it may have been stuck at another one before and been resumed.
  */
 export function failedStepOf({
   state,

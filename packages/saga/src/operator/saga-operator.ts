@@ -16,11 +16,11 @@ import {
 } from './runs.ts'
 
 export interface SagaOperatorOptions<Tx> {
-  /** A Pool of `pg`, or another client wrapped by a bridge. You keep ownership of it. */
+  /** A Pool of `pg`, or another client wrapped by a bridge. It stays yours: you close it. */
   readonly client: PostgresClient<Tx>
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
-  /** How long to wait for a connection and for an answer. Milliseconds. @default 10_000 */
+  /** How long to wait for a connection, and for a reply. Milliseconds. @default 10_000 */
   readonly timeoutMs?: number
 }
 
@@ -28,28 +28,29 @@ export interface SagaOperatorOptions<Tx> {
 export interface SagaOperator {
   /** A run with its steps and its timeline. */
   get(id: string): Promise<WholeRun | undefined>
-  /** Runs that no process has taken for a minute after they were due count as stuck. */
+  /** Lists runs. A run counts as stuck if no process has taken it for a minute after it was due. */
   list(filter?: ListFilter): Promise<ListedRun[]>
   /**
-   * Makes a run that is stuck, waiting, or failed in its compensation continue, with its attempts
-   * counted from zero. Returns its new state.
+   * Lets a run continue that is stuck, waiting, or failed in its compensation. Its attempts are
+   * counted from zero again. Returns the run's new state.
    */
   resume(id: string, by?: ActedBy): Promise<RunState>
-  /** Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. */
+  /** Undoes what a run has done, even if a process drives the run. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
-  /** Ends a run that was put right by hand. Returns its new state. */
+  /** Ends a run that was repaired by hand. Returns the run's new state. */
   settle(id: string, note: string, by?: ActedBy): Promise<RunState>
   readonly deadLetters: DeadLetterSource
   /**
-   * Deletes runs that ended at least `retentionMs` ago, and never within the last minute, so that
-   * callers waiting for a run still find its end. Milliseconds. @default 30 days, 1000 runs
+   * Deletes runs that ended at least `retentionMs` ago. Runs that ended within the last minute are
+   * kept, so that callers waiting for a run still find its end. Milliseconds. @default 30 days,
+   * 1000 runs
    */
   purge(options?: { readonly retentionMs?: number; readonly limit?: number }): Promise<number>
 }
 
 /**
- * Makes an operator's view of sagas. It drives no runs: the runners continue what is resumed or
- * compensated. Throws `OptionsError`.
+ * Makes an operator's access to sagas. It drives no runs itself: saga runners continue the runs
+ * that it resumes or compensates. Throws `OptionsError`.
  *
  * @example
  * ```ts

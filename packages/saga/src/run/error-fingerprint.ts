@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 
 /**
- * Groups errors of one kind: hashes the name, the code, and the message without numbers and ids.
+ * A hash that is equal for errors of one kind: of the name, the code, and the message without
+ * numbers and ids.
  */
 export function errorFingerprint(error: {
   readonly name: string

@@ -2,7 +2,10 @@ import { OncekeyError } from '@oncekey/core'
 import { PermanentError } from '@oncekey/outbox'
 import type { FailureJson } from '../statements/run-json.ts'
 
-/** An error as stored with a run, for operators and for callers that wait for the run. */
+/**
+ * An error in the form that is stored with a run, for operators and for callers that wait for the
+ * run.
+ */
 export function failureOf(error: unknown): FailureJson {
   const { name, message, stack, code } = partsOf(error)
   const details = error instanceof PermanentError ? detailsOf(error.details) : undefined
@@ -15,7 +18,7 @@ export function failureOf(error: unknown): FailureJson {
   }
 }
 
-/** Rebuilds the stored error for callers that wait for the run. */
+/** Makes an error of the stored form, for callers that wait for the run. */
 export function errorOf(failure: FailureJson): Error {
   const error =
     failure.name === 'PermanentError'
@@ -33,7 +36,9 @@ function partsOf(error: unknown): { name: string; message: string; stack?: strin
   return { name: error.name, message: error.message, ...stack, ...code }
 }
 
-/** Replaces details that cannot be stored with a note, so that the error itself is still stored. */
+/**
+ * Replaces details that cannot be stored by a note, so that the error itself can still be stored.
+ */
 function detailsOf(details: unknown): unknown {
   if (details === undefined) return undefined
   try {

@@ -8,29 +8,31 @@ import { failureOf } from './failure.ts'
 import { type Action, nextAction } from './next-action.ts'
 import type { Run, StepRow } from './run.ts'
 
-/** A change to a run, written in one statement, together with the run as it is afterwards. */
+/** A move: a change to a run, which one statement writes, and the run after that change. */
 export interface Move {
   readonly run: Run
   readonly json: MoveJson
   /**
-   * What the run does next: continue at once, wait for its next attempt, nothing because it ended,
-   * or wait for an operator.
+   * What happens to the run next: `go-on` continues at once, `wait` waits for the next attempt,
+   * `ended` does nothing more, `parked` waits for an operator.
    */
   readonly course: 'go-on' | 'wait' | 'ended' | 'parked'
   /** How the attempt ended, for telemetry. */
   readonly outcome: 'begun' | 'done' | 'retry' | 'failed'
   readonly parked?: DeadReason
-  /** The position of the attempted step; not set if the move does not come from an attempt. */
+  /** The position of the attempted step; undefined if the move does not come from an attempt. */
   readonly own?: number
   /**
-   * The move begins or completes a step that cannot be undone, so it must hold off a cancellation.
+   * Whether the move begins or completes a step that cannot be undone, so that it must keep a
+   * cancellation out until it is committed.
    */
   readonly isIrreversible?: boolean
 }
 
 /**
  * Whether the step must be recorded before it runs, because it has effects outside the database and
- * is not on record yet. An `undone` step was local when it failed; it begins like a new one.
+ * is not on record yet. A step on record as `undone` was local when it failed, so it begins like a
+ * new one.
  */
 export function isToBegin(run: Run, { direction, position, step }: Action): boolean {
   const state = run.steps.get(position)?.state
@@ -38,7 +40,7 @@ export function isToBegin(run: Run, { direction, position, step }: Action): bool
 }
 
 /**
- * Records a step with effects outside the database, and thereby its compensation, before it runs.
+ * Records a step with effects outside the database before it runs, so that it will be compensated.
  */
 export function beginStep({ forwardFrom }: Definition, run: Run, { position, step }: Action): Move {
   const begun: StepRow = { ...(run.steps.get(position) ?? newRow(position, step)), state: 'begun' }
@@ -55,8 +57,8 @@ export function succeeded(
 ): Move {
   const { forwardFrom } = definition
   const row = run.steps.get(position) ?? newRow(position, step)
-  // A local step from the pivot on commits completely or, if the run was cancelled first, not at
-  // all.
+  // From the pivot on, a local step is committed completely or, if the run was cancelled first, not
+  // at all.
   const isAtomic = direction === 'run' && step.local && position >= forwardFrom
   const now: StepRow =
     direction === 'run'
@@ -69,7 +71,7 @@ export function succeeded(
     const ending = { course: 'ended', outcome: 'done', run: { state, ended: true } } as const
     return { ...moved(run, [now], { ...ending, isAtomic }), own: position }
   }
-  // The same statement records the next step.
+  // The same statement also records that the next step begins.
   const isNew = next.direction === 'run' && !next.step.local && !after.steps.has(next.position)
   const rows = isNew ? [now, newRow(next.position, next.step)] : [now]
   const isIrreversible = direction === 'run' && rows.some((each) => each.position >= forwardFrom)
@@ -82,23 +84,26 @@ export interface Failure {
   readonly error: unknown
   readonly durationMs: number
   /**
-   * `permanent`: another attempt cannot succeed. `poison`: the processes that ran it died.
-   * Otherwise `transient`.
+   * `permanent`: another attempt cannot succeed. `poison`: the processes that ran the step died.
+   * `transient`: any other failure.
    */
   readonly kind: 'permanent' | 'poison' | 'transient'
-  /** The step itself says that it left no effect, so the pivot can still be undone. */
+  /**
+   * Whether the step itself reported that it left no effect, so that the pivot can still be undone.
+   */
   readonly hadNoEffect: boolean
 }
 
 /**
  * Decides what becomes of a run after a failed attempt.
  *
- * - Transient with attempts left: it waits and tries again.
- * - A compensation: the run becomes `compensation-failed`.
- * - A step before the pivot: the run is undone.
- * - The pivot: the run is undone if the pivot is known to have had no effect; otherwise nobody can
- *   tell which way to go, and the run is stuck until an operator finds out.
- * - A step after the pivot: the run cannot go back and is stuck until an operator clears the way.
+ * - The failure is transient and attempts are left: the run waits and tries again. Otherwise:
+ * - A compensation failed: the run becomes `compensation-failed`.
+ * - A step before the pivot failed: the run is undone.
+ * - The pivot failed: the run is undone if the pivot is known to have had no effect. Otherwise it
+ *   is unknown whether to go on or back, and the run is stuck until an operator finds out.
+ * - A step after the pivot failed: the run cannot go back, and is stuck until an operator removes
+ *   the cause.
  */
 export function failed(definition: Definition, run: Run, action: Action, failure: Failure): Move {
   return { ...afterFailure(definition, run, action, failure), own: action.position }
@@ -108,7 +113,7 @@ function afterFailure(definition: Definition, run: Run, action: Action, failure:
   const { direction, position, step, attempt } = action
   const policy = direction === 'run' ? step.retry : step.compensationRetry
   const row = run.steps.get(position) ?? newRow(position, step)
-  // A local step that is on record as `begun` had effects outside the database in an earlier
+  // If a local step is on record as `begun`, it had effects outside the database in an earlier
   // release.
   const isRolledBack = step.local && run.steps.get(position)?.state !== 'begun'
   const counted: StepRow =
@@ -159,30 +164,33 @@ function afterFailure(definition: Definition, run: Run, action: Action, failure:
 }
 
 /**
- * The run has nothing left to do: a process crashed between the last step and the end, or an
- * operator intervened.
+ * The move that ends a run with nothing left to do, because a process crashed between the last step
+ * and the end, or because an operator intervened.
  */
 export function ended(run: Run): Move {
   const state = run.state === 'running' ? 'completed' : 'compensated'
   return moved(run, [], { course: 'ended', outcome: 'done', run: { state, ended: true } })
 }
 
-/** Gives the run up, so that any process may take it now. */
+/** The move that gives a run up, so that any process may take it at once. */
 export function handedOver(run: Run): Move {
   return moved(run, [], { course: 'wait', outcome: 'begun', waitMs: 0 })
 }
 
 /**
- * Gives up a run whose attempt was cut short by the shutdown of this process; the attempt does not
- * count. With `now` any process may take it at once. Otherwise the step's function may still be
- * running, and others wait until the lease ends.
+ * The move that gives up a run whose attempt was cut short because this process stops. The attempt
+ * does not count. With `now` any process may take the run at once. Without it the step's function
+ * may still be running, and others wait until the lease ends.
  */
 export function givenBack(run: Run, { now }: { readonly now: boolean }): Move {
   const move = handedOver(run)
   return { ...move, json: { ...move.json, next: { kind: 'give-back', now } } }
 }
 
-/** Before the pivot always; at the pivot only if it is known to have had no effect. */
+/**
+ * Whether the run can be undone after a failure: always before the pivot; at the pivot only if it
+ * is known to have had no effect.
+ */
 function canGoBack(step: ResolvedStep, failure: Failure, isRolledBack: boolean): boolean {
   if (step.kind === 'retriable') return false
   return step.kind === 'compensatable' || isRolledBack || failure.hadNoEffect
@@ -248,7 +256,7 @@ function moved(run: Run, rows: readonly StepRow[], change: Change): Move {
         state: row.state,
         attempts: row.attempts,
         compensation_attempts: row.compensationAttempts,
-        // The statement keeps the result from the first write.
+        // The statement does not overwrite a result that is already stored.
         result: row.state === 'done' ? JSON.stringify(row.result) : null,
       })),
       failures,

@@ -1,18 +1,19 @@
 import type { Definition, ResolvedStep } from '../definition/definition.ts'
 import type { Run, StepRow } from './run.ts'
 
-/** The attempt that a run makes next. */
+/** The next attempt of a run: of which step, and in which direction. */
 export interface Action {
   readonly direction: 'run' | 'compensate'
   readonly position: number
   readonly step: ResolvedStep
-  /** Counts from 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number
 }
 
 /**
- * Going forward: the first step that is not done. Going backward: the last step that may have had
- * an effect and has a compensation. `undefined` if there is none: the run has ended.
+ * The next action of a run. Going forward, it is the first step that is not done. Going backward,
+ * it is the compensation of the last step that may have had an effect and has one. `undefined` if
+ * there is no such step: the run has ended.
  */
 export function nextAction(definition: Definition, run: Run): Action | undefined {
   return run.state === 'running' ? forward(definition, run) : backward(definition, run)
@@ -36,7 +37,7 @@ function backward({ steps }: Definition, run: Run): Action | undefined {
   return undefined
 }
 
-/** A step that was begun or failed may have had an effect, so its compensation runs too. */
+/** A step that was begun or failed may have had an effect, so it is compensated too. */
 function mayHaveHadEffect({ state }: StepRow): boolean {
   return state === 'done' || state === 'begun' || state === 'failed'
 }

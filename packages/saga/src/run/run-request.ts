@@ -4,22 +4,25 @@ import { jsonText } from '../definition/json-value.ts'
 
 /** Identifies a run and gives its input. */
 export type RunRequest<Input> = {
-  /** Must be JSON. Throws `saga-input-mismatch` if the run exists with another input. */
+  /**
+   * The input, which must be JSON. `saga-input-mismatch` is thrown if the run exists with another
+   * input.
+   */
   readonly input: Input
 } & (
   | {
-      /** Unique among all runs of all sagas: an order's id, an event's id. */
+      /** Unique among all runs of all sagas, such as an order's id or an event's id. */
       readonly id: string
       /**
-       * The W3C trace context of the cause, such as `event.headers.traceparent`. Events of the
-       * run's steps carry it. @default none
+       * The W3C trace context of what caused the run, such as `event.headers.traceparent`. Events
+       * of the run's steps have it too. @default none
        */
       readonly traceparent?: string | undefined
     }
   | {
       /**
-       * The context of the HTTP request or consumer that starts the run. The run's id is derived
-       * from its key, so a retry finds the same run. Events of the run's steps carry its
+       * The context of the HTTP request or the consumer that starts the run. The run's id is
+       * derived from its key, so a retry finds the same run. Events of the run's steps have its
        * `traceparent`.
        */
       readonly context: Pick<HandlerContext, 'deriveKey'> &
@@ -30,7 +33,7 @@ export type RunRequest<Input> = {
 export interface ResolvedRequest {
   readonly id: string
   readonly input: string
-  /** Covers the input only; the saga's name is compared separately. */
+  /** A fingerprint of the input only; the saga's name is compared separately. */
   readonly fingerprint: string
   readonly traceparent: string | null
 }
@@ -64,7 +67,7 @@ function idOf(name: string, request: RunRequest<unknown>): string {
   )
 }
 
-/** Whether an id is valid. No query is needed for one that is not. */
+/** Whether a text can be a run's id. If it cannot, no query is needed. */
 export function isRunId(id: unknown): id is string {
   return typeof id === 'string' && /^[\x20-\x7e]{1,255}$/.test(id)
 }

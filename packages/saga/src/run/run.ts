@@ -1,6 +1,6 @@
 import type { RunJson, StepJson } from '../statements/run-json.ts'
 
-/** A run as the process that drives it sees it. */
+/** The state of a run, as known to the process that drives it. */
 export interface Run {
   readonly id: string
   readonly saga: string
@@ -8,9 +8,9 @@ export interface Run {
   readonly definition: string
   readonly state: 'running' | 'compensating'
   readonly input: unknown
-  /** The trace context of the cause; the run's events carry it. */
+  /** The trace context of what caused the run; the run's events have it too. */
   readonly traceparent: string | undefined
-  /** How many processes died with the run since its last recorded move. */
+  /** How many processes have died while driving the run since its last recorded move. */
   readonly lost: number
   /** The steps that were begun, by position. */
   readonly steps: ReadonlyMap<number, StepRow>
@@ -21,7 +21,7 @@ export interface StepRow {
   readonly position: number
   readonly name: string
   readonly state: StepState
-  /** Counts failed attempts, and the successful one if there was one. */
+  /** How many attempts failed, plus the successful one if there was one. */
   readonly attempts: number
   readonly compensationAttempts: number
   readonly result: unknown

@@ -13,10 +13,10 @@ export interface TimelineEntry {
     | 'compensation-failed'
     | 'ended'
   readonly step?: string
-  /** Set for failures. */
+  /** The number of the failed attempt; only for failures. */
   readonly attempt?: number
   readonly error?: FailureJson
-  /** A readable line. */
+  /** A line of text for people. */
   readonly text: string
 }
 
@@ -26,7 +26,7 @@ export function timelineOf(run: WholeRunJson): TimelineEntry[] {
     entry(run.started_at, 'started', `saga "${run.saga}" version ${run.version} started`),
   ]
   for (const { name: step, begun_at, done_at, compensated_at } of run.steps) {
-    // A local step is recorded only when it succeeds or fails, so both times are equal.
+    // A local step is recorded only when it has succeeded or failed, so its two times are equal.
     if (begun_at !== done_at) entries.push(entry(begun_at, 'step-begun', `${step} begun`, { step }))
     if (done_at !== null) entries.push(entry(done_at, 'step-done', `${step} done`, { step }))
     if (compensated_at !== null) {

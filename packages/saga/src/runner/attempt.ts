@@ -70,8 +70,8 @@ async function tried<Tx>(
     const what = `The result of step "${step.name}" of saga "${run.saga}"`
     end = { result: direction === 'run' ? jsonText(what, value, runner.maxResultBytes) : 'null' }
   } catch (error) {
-    // A stopping runner aborted the attempt. It has not failed: another process repeats it, and it
-    // does not count.
+    // The runner stops and has aborted the attempt. That is no failure: the attempt does not count,
+    // and another process repeats it.
     end = runner.stopping
       ? { hasEnded: !held.givenUpSignal.aborted }
       : failureFrom(run, action, error, performance.now() - startedAt)
@@ -94,7 +94,7 @@ async function tried<Tx>(
     written = await transaction.rollback(move)
   }
   if (written.kind === 'refused') {
-    // The database refused the whole transaction, so the attempt has failed after all.
+    // The database refused the step's transaction, so the attempt has failed after all.
     const durationMs = performance.now() - startedAt
     const failure = failureFrom(run, action, written.error, durationMs)
     move = failed(definition, run, action, failure)
@@ -110,15 +110,18 @@ async function tried<Tx>(
   return { kind: 'moved', move }
 }
 
-/** An attempt aborted by the shutdown of this process, and whether its function has returned. */
+/**
+ * An attempt that was aborted because this process stops, and whether its function has returned.
+ */
 interface CutShort {
   readonly hasEnded: boolean
 }
 
 /**
- * Calls the step's function until it returns, the time limit expires, or the run is lost. After the
- * time limit the function gets up to a second to return. After a cancellation or a stop the runner
- * waits for it, so that everything it does happens before the step is undone or repeated elsewhere.
+ * Calls the step's function, until it returns, the time limit expires, or the run is lost. After
+ * the time limit the function gets up to a second to return. After a cancellation or a stop the
+ * runner waits for the function, so that everything it does is done before the step is undone, or
+ * repeated elsewhere.
  */
 async function called<Tx>(
   runner: RunnerState<Tx>,
@@ -184,12 +187,15 @@ function failureFrom(
 ): Failure {
   if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent', hadNoEffect: false }
   const isPermanent = error instanceof PermanentError || saysPermanent(step, error, run.id)
-  // A compensation is not undone in turn. If it cannot succeed, an operator has to decide.
+  // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
   return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }
 }
 
-/** If `isPermanent` throws, the error is reported and the step's failure is retried. */
+/**
+ * Calls the step's `isPermanent`. If it throws, the error is reported and the failure counts as
+ * transient.
+ */
 function saysPermanent(step: Action['step'], failure: unknown, runId: string): boolean {
   try {
     return step.isPermanent(failure) === true
@@ -200,8 +206,8 @@ function saysPermanent(step: Action['step'], failure: unknown, runId: string): b
 }
 
 /**
- * Waits for a function past its time limit, so that it does not run concurrently with its
- * compensation.
+ * After the time limit, waits for the function to return, so that it does not overlap with a retry
+ * or its compensation.
  */
 async function endOf(
   running: Promise<unknown> | undefined,
@@ -232,5 +238,5 @@ function attemptOver(): OncekeyError {
   )
 }
 
-/** How long a function past its time limit has to return, at most. Milliseconds. */
+/** How long a function may take to return after its time limit. Milliseconds. */
 const RETURN_MS = 1_000

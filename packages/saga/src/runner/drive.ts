@@ -20,7 +20,7 @@ export interface Taken {
 
 /**
  * Drives a run until it ends, has to wait, or needs an operator. Never rejects: errors are
- * reported, and the run remains for the next process.
+ * reported, and another process continues the run.
  */
 export function drive<Tx>(
   runner: RunnerState<Tx>,
@@ -43,8 +43,8 @@ async function driveToEnd<Tx>(
   first: Taken,
 ): Promise<void> {
   let taken: Taken | undefined = first
-  // Repeats after a cancellation, and after a commit whose answer was lost, to read the recorded
-  // state.
+  // The loop repeats after a cancellation, and after a commit whose reply was lost, because the
+  // recorded state has to be read again.
   for (let doubts = 0; taken !== undefined; doubts++) {
     const { id, epoch, move }: RunJson = taken.json
     const run = runOf(taken.json)
@@ -55,7 +55,7 @@ async function driveToEnd<Tx>(
       const stopped = await forward(runner, definition, held, run)
       if (stopped?.kind === 'lost') tell('oncekey:saga-lost', () => ({ runId: id, saga: run.saga }))
       if (stopped?.kind === 'cancelled') {
-        // The cancellation has put on record what has to be undone, so the run is read again.
+        // The cancellation has recorded what has to be undone, so the run is read again.
         taken = await retake(runner, id, epoch)
         doubts -= 1
       }
@@ -143,5 +143,8 @@ async function retake<Tx>(
   return row?.run == null ? undefined : { json: JSON.parse(row.run), askedAt }
 }
 
-/** After this many unanswered commits the lease runs out and another process takes the run. */
+/**
+ * After this many commits without a reply the run is left alone: its lease ends, and another
+ * process takes it.
+ */
 const MAX_DOUBTS = 3

@@ -14,8 +14,8 @@ import { startRun } from './start-run.ts'
 
 export interface ExecuteOptions {
   /**
-   * How long to wait for the end. After that `execute` throws `saga-in-progress`, and the run
-   * continues. Milliseconds. @default no limit
+   * How long to wait for the end of the run. After that `execute` throws `saga-in-progress`, and
+   * the run continues. Milliseconds. @default no limit
    */
   readonly waitMs?: number
   /** Stops the wait; the run continues. */
@@ -48,7 +48,7 @@ export async function execute<Tx>(
 }
 
 interface Waiting {
-  /** By `performance.now()`. */
+  /** The end of the wait, by `performance.now()`. */
   readonly until: number
   readonly signal: AbortSignal | undefined
   readonly turn: LazyTurn
@@ -64,7 +64,8 @@ async function waitForEnd<Tx>(
     await waitWithin(runner.driving.get(resolved.id), until, signal)
     const found = await findRun(runner, resolved.id)
     if (found === undefined) {
-      // A failover lost the run after it was recorded. It starts again, with the same keys.
+      // The run was recorded, and a failover lost it. It is started again, with the same
+      // idempotency keys.
       if (starts++ === MAX_STARTS) throw runGone(resolved.id)
       await begin(runner, definition, resolved)
       continue
@@ -79,14 +80,14 @@ async function waitForEnd<Tx>(
     else if (turn.acquire()) {
       if (await takeAndDrive(runner, own, resolved.id)) continue
     } else {
-      // Another process may take the run meanwhile. The interval grows with the number of waiters,
-      // so that all of them together query at a constant rate.
+      // Another process may take the run meanwhile. The interval grows with the number of waiting
+      // callers, so that all of them together query at a constant rate.
       const pollMs = Math.max(POLL_MS, runner.executeLimit.waiting() * MS_PER_WAITER)
       await waitWithin(turn.readyWithin(pollMs), until, signal)
       if (performance.now() >= until) throw inProgress(resolved.id)
       continue
     }
-    // Another process has the run and may finish long before its lease ends.
+    // Another process has the run, and may finish it long before the lease ends.
     const pollMs = Math.min(POLL_MS, FIRST_POLL_MS * 2 ** polls)
     const ms = found.owned ? pollMs : Math.min(Math.max(dueInMs, FIRST_POLL_MS), POLL_MS)
     await waitWithin(sleep(ms, signal), until, signal)
@@ -94,7 +95,7 @@ async function waitForEnd<Tx>(
   }
 }
 
-/** Records a run without waiting for it; the loop of any process takes it. */
+/** Records a run without waiting for it. The loop of any process takes it. */
 export async function submit<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
@@ -129,9 +130,9 @@ async function begin<Tx>(
   }
 }
 
-/** A turn that joins the queue when it is first needed. */
+/** A place in the queue that is taken only when it is first needed. */
 interface LazyTurn {
-  /** Acquires capacity if some is free or reserved for this turn; otherwise joins the queue. */
+  /** Acquires capacity if some is free or reserved for this caller; otherwise joins the queue. */
   acquire(): boolean
   readyWithin(ms: number): Promise<void>
   leave(): void
@@ -168,7 +169,7 @@ function releaseAfter<Tx>(
   else void after.then(() => executeLimit.release())
 }
 
-/** Claims a run and drives it, with capacity that was already acquired. */
+/** Claims a run and drives it. The capacity has been acquired before. */
 async function takeAndDrive<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,
@@ -291,7 +292,7 @@ async function waitWithin(
   } finally {
     given.abort()
   }
-  // The signal also ends a sleep, which may have been the first to settle.
+  // The signal also ends a sleep, so the sleep may have settled first.
   signal?.throwIfAborted()
 }
 

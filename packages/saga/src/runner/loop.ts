@@ -6,16 +6,16 @@ import { takeDue } from './poll.ts'
 import { tellUnknown } from './tell-unknown.ts'
 
 export interface Loop {
-  /** Polls again now. */
+  /** Makes the loop poll at once. */
   wake(): void
   /** Claims nothing more. Resolves when the last poll has ended. */
   stop(): Promise<void>
 }
 
 /**
- * Polls for due runs until it is stopped. At the concurrency limit it waits for a run to be done;
- * otherwise it sleeps until the next poll, for a random time around `pollMs`, so that processes do
- * not poll in step.
+ * Polls for due runs until it is stopped. At the concurrency limit it waits until this process is
+ * done with a run. Otherwise it sleeps until the next poll, for a random time around `pollMs`, so
+ * that processes do not poll at the same time.
  */
 export function startLoop<Tx>(runner: RunnerState<Tx>): Loop {
   const stopping = new AbortController()

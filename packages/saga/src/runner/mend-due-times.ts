@@ -3,8 +3,8 @@ import type { RunnerState } from '../state/runner-state.ts'
 const mendedAt = new WeakMap<object, number>()
 
 /**
- * Once a minute, makes runs due whose lease or wait lies further ahead than it was set for, because
- * the database's clock was set back.
+ * Once a minute, repairs runs after the database's clock was put back: a run is made due if its
+ * lease or wait ends further ahead than it was set for.
  */
 export async function mendDueTimes<Tx>(runner: RunnerState<Tx>): Promise<void> {
   const now = performance.now()

@@ -4,8 +4,8 @@ import type { SagaAlert } from '../telemetry/alert.ts'
 import { reportError, tell } from '../telemetry/channels.ts'
 
 /**
- * Reports that a run needs a person: to the hook and the channel, and as a process warning if there
- * is neither.
+ * Reports that a run needs a person, to `onAlert` and to the channel. If there is neither, emits a
+ * process warning.
  */
 export function raiseAlert<Tx>(runner: RunnerState<Tx>, { run, json, parked }: Move): void {
   const failure = json.failures.at(-1)
@@ -32,7 +32,7 @@ export function alert<Tx>({ onAlert }: RunnerState<Tx>, about: SagaAlert): void 
     if (!heard) process.emitWarning(about.message, { code: 'ONCEKEY', type: 'OncekeyWarning' })
     return
   }
-  // Not awaited: a pager that is down must not stop the run or the process.
+  // Not awaited, because an alert that hangs or fails must not stop the run or the process.
   const calling = (async () => await onAlert(about))()
   calling.catch((error) => reportError({ error, during: 'alert', runId: about.runId }))
 }

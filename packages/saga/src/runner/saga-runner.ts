@@ -33,7 +33,7 @@ import { takeDue } from './poll.ts'
 
 /** Runs sagas, together with all other runners on the same schema. */
 export interface SagaRunner<Tx> {
-  /** The name of this process in the runs it owns. */
+  /** The name of this process, which is stored as the owner of the runs it drives. */
   readonly node: string
 
   /**
@@ -42,8 +42,8 @@ export interface SagaRunner<Tx> {
    *
    * Rejects with {@link SagaError}: `saga-compensated` (`cause` is the error of the failed step),
    * `saga-compensation-failed`, `saga-stuck`, `saga-settled`, `saga-in-progress` after `waitMs`,
-   * `saga-input-mismatch`, `saga-unknown`. Any other rejection, such as an unreachable database,
-   * leaves the outcome open: the run continues, and another call finds it.
+   * `saga-input-mismatch`, `saga-unknown`. After any other rejection, such as that of an
+   * unreachable database, the outcome is open: the run continues, and another call finds it.
    */
   execute<Input, Result>(
     // biome-ignore lint/suspicious/noExplicitAny: the state is the saga's own business
@@ -52,8 +52,8 @@ export interface SagaRunner<Tx> {
   ): Promise<Result>
 
   /**
-   * Records a run for the loop of any process and does not wait. Use it in event consumers and for
-   * slow flows.
+   * Records a run without waiting for it; the loop of any process drives it. Use this in event
+   * consumers and for slow flows.
    */
   submit<Input>(
     // biome-ignore lint/suspicious/noExplicitAny: neither state nor result are asked for
@@ -61,20 +61,20 @@ export interface SagaRunner<Tx> {
     request: RunRequest<Input>,
   ): Promise<{ readonly id: string; readonly isNew: boolean }>
 
-  /** Claims up to `concurrency` due runs and drives each of them. Returns how many. */
+  /** Claims up to `concurrency` due runs and drives each of them. Returns how many it claimed. */
   runOnce(): Promise<number>
   /**
-   * Repeats that until `stop`. Without it, a run whose process died continues only when it is
+   * Repeats `runOnce` until `stop`. Without it, a run whose process died continues only when it is
    * executed again.
    */
   start(): void
   /**
-   * Claims nothing more and lets steps that are under way finish within `timeoutMs`; other
+   * Claims nothing more, and lets steps that are under way finish within `timeoutMs`; other
    * processes continue their runs at once. Then it aborts the remaining steps and gives their runs
-   * up without counting the attempts: at once if the step's function returns within a second,
-   * otherwise when its lease ends. Resolves at most two seconds after `timeoutMs`, even if the
-   * database does not answer. `Infinity` waits for all steps. A value that is not a duration throws
-   * `OptionsError` and stops nothing.
+   * up without counting the attempts. Such a run is free at once if the step's function returns
+   * within a second, otherwise when its lease ends. Resolves at most two seconds after `timeoutMs`,
+   * even if the database does not reply. `Infinity` waits for all steps. A value that is not a
+   * duration throws `OptionsError` and stops nothing.
    */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>
 
@@ -82,15 +82,15 @@ export interface SagaRunner<Tx> {
   get(id: string): Promise<WholeRun | undefined>
   list(filter?: ListFilter): Promise<ListedRun[]>
   /**
-   * Makes a run that is stuck, waiting, or failed in its compensation continue now, with its
-   * attempts counted from zero. Returns its new state.
+   * Lets a run continue at once that is stuck, waiting, or failed in its compensation. Its attempts
+   * are counted from zero again. Returns the run's new state.
    */
   resume(id: string, by?: ActedBy): Promise<RunState>
-  /** Undoes what a run has done, even while a process drives it. Throws `saga-past-pivot`. */
+  /** Undoes what a run has done, even if a process drives the run. Throws `saga-past-pivot`. */
   compensate(id: string, options?: CompensateOptions): Promise<RunState>
   /**
-   * Ends a run that was put right by hand, if it is dead or waiting. Returns its state, which is
-   * unchanged if a process drives it.
+   * Ends a run that was repaired by hand, if it is dead or waiting. Returns its state, which is
+   * unchanged if a process drives the run.
    */
   settle(id: string, note: string, by?: ActedBy): Promise<RunState>
   /**
@@ -99,8 +99,9 @@ export interface SagaRunner<Tx> {
    */
   readonly deadLetters: DeadLetterSource
   /**
-   * Deletes runs that ended at least `retentionMs` ago, and never within the last minute, so that
-   * callers waiting for a run still find its end. Milliseconds. @default 30 days, 1000 runs
+   * Deletes runs that ended at least `retentionMs` ago. Runs that ended within the last minute are
+   * kept, so that callers waiting for a run still find its end. Milliseconds. @default 30 days,
+   * 1000 runs
    */
   purge(options?: { readonly retentionMs?: number; readonly limit?: number }): Promise<number>
 }
@@ -133,7 +134,7 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
 
   return {
     node: runner.node,
-    // The saga's own type determines the result.
+    // `execute` returns the result's type by the type of the saga.
     execute: async (of, request) => (await execute(runner, ours(of), request)) as never,
     async submit(of, request) {
       const submitted = await submit(runner, ours(of), request)
@@ -198,7 +199,8 @@ export function createSagaRunner<Tx>(options: SagaRunnerOptions<Tx>): SagaRunner
 }
 
 /**
- * How long aborted steps have to return, and how long giving up their runs may take. Milliseconds.
+ * How long aborted steps may take to return, and how long giving up their runs may take.
+ * Milliseconds.
  */
 const RETURN_MS = 1_000
 const GIVE_BACK_MS = 1_000

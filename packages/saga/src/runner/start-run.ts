@@ -5,7 +5,7 @@ import type { RunnerState } from '../state/runner-state.ts'
 import { sagaStoreError } from '../state/store-error.ts'
 import type { Taken } from './drive.ts'
 
-/** Records a new run; `undefined` if one with that id exists. */
+/** Records a new run; `undefined` if a run with that id exists. */
 export async function startRun<Tx>(
   runner: RunnerState<Tx>,
   definition: Definition,

@@ -12,11 +12,11 @@ import type { Held } from '../state/leases.ts'
 import type { RunnerState } from '../state/runner-state.ts'
 
 /**
- * The transaction of one attempt, opened if the step asks for it, and the ways to record the
- * outcome.
+ * The transaction of one attempt, which is opened if the step asks for it, and the functions that
+ * end it and record the outcome.
  */
 export interface StepTransaction<Tx> {
-  /** Opens on the first call, and only if this process still has the run. */
+  /** Opens the transaction on the first call. Throws if this process no longer has the run. */
   open(): Promise<Tx>
   /** Commits what the step wrote together with the move. */
   commit(move: Move, events: readonly OutboxEvent[]): Promise<Written>
@@ -30,7 +30,7 @@ export interface StepTransaction<Tx> {
  * - `written`: everything was written.
  * - `cancelled`: an operator cancelled the run. Only the attempted step was written, unless it is a
  *   local step that cannot be undone: then nothing was.
- * - `refused`: nothing was written, because of what the step wrote or did.
+ * - `refused`: nothing was written; the cause is something that the step wrote or did.
  * - `lost`: nothing was written; another process has the run.
  * - `in-doubt`: the outcome is unknown until the database is asked.
  */
@@ -82,7 +82,7 @@ export function stepTransaction<Tx>(
 
     async abandon() {
       const transaction = await end()
-      // If the server does not receive the rollback, the connection is gone and the server ends the
+      // If the rollback does not reach the server, the connection is gone, and the server ends the
       // transaction.
       await transaction?.rollback({ timeoutMs: UNDO_TIMEOUT_MS }).catch(() => {})
     },
@@ -112,7 +112,7 @@ export function stepTransaction<Tx>(
     }
   }
 
-  /** Runs the statement of a move. It names the previous move, and sets the name of this one. */
+  /** Runs the statement of a move. It contains the name of the last move, and sets a new name. */
   async function write(
     move: Move,
     events: readonly OutboxEvent[],
@@ -135,7 +135,8 @@ export function stepTransaction<Tx>(
   }
 
   /**
-   * Waits for an opening that is still under way, even if it fails or the step did not wait for it.
+   * Waits until an opening that is under way has ended, even if it fails or the step did not wait
+   * for it.
    */
   async function end(): Promise<SqlTransaction<Tx> | undefined> {
     isOver = true
@@ -145,8 +146,9 @@ export function stepTransaction<Tx>(
   }
 
   /**
-   * Lets the server end the transaction of a host that disappears without closing its connection.
-   * Off on PGlite, which loops forever when this timeout fires.
+   * How long the server lets the transaction be idle before it ends it, for a host that disappears
+   * without closing its connection. 0 (never) on PGlite, which loops forever when this timeout
+   * fires.
    */
   function backstopMs(): number {
     if (client.concurrency === 'one') return 0

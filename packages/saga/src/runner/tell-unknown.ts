@@ -22,7 +22,8 @@ export async function tellUnknown<Tx>(runner: RunnerState<Tx>): Promise<void> {
       stuck: true,
       after: null,
       limit: AT_MOST,
-      // During a deploy, a process that knows the definition may be about to start.
+      // During a deploy, a process that knows the definition may be about to start, so runs that
+      // became due only recently are left out.
       graceMs: runner.leaseMs,
     }),
     { timeoutMs: acquireTimeoutMs },

@@ -1,6 +1,6 @@
 import type { TableComment } from '@oncekey/postgres/client'
 
-/** What is said in the database of the tables and views of sagas. */
+/** The comments of the tables and views of sagas, which psql shows. */
 export const sagaComments: Readonly<Record<string, TableComment>> = {
   saga_runs: {
     about: 'Runs of sagas.',

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** Limits how many runs `execute` drives at once, so that their steps find connections. */
+/** Limits how many runs `execute` drives at once, so that connections are left for their steps. */
 export interface ConcurrencyLimit {
   /**
-   * Takes capacity if some is free. Inside a step it always succeeds, because that step's run waits
-   * for the run it executes.
+   * Takes capacity if some is free. If it is called inside a step it always succeeds, because that
+   * step's run waits for the run that it executes.
    */
   acquire(): boolean
   release(): void
@@ -14,14 +14,14 @@ export interface ConcurrencyLimit {
   waiting(): number
 }
 
-/** A position in the queue. Its holder uses the capacity that is reserved for it, or leaves. */
+/** A place in the queue. Its holder uses the capacity that is reserved for it, or leaves. */
 export interface Turn {
   readonly ready: Promise<void>
-  /** Whether capacity is reserved for it. */
+  /** Whether capacity is reserved for this place. */
   isReady(): boolean
-  /** Takes the reserved capacity; call `release` when done. */
+  /** Takes the reserved capacity. Call `release` when done. */
   use(): void
-  /** Leaves the queue and passes reserved capacity on to the next. */
+  /** Leaves the queue. Reserved capacity is passed on to the next place. */
   leave(): void
 }
 
@@ -69,8 +69,8 @@ export function concurrencyLimit(count: number): ConcurrencyLimit {
   }
 
   /**
-   * Reserves capacity for as many waiters as there is free, since each of them then queries the
-   * database.
+   * Reserves capacity for no more waiters than there is capacity, because each of them then queries
+   * the database.
    */
   function wakeNext(): void {
     for (const wake of queue) {
@@ -82,7 +82,10 @@ export function concurrencyLimit(count: number): ConcurrencyLimit {
   }
 }
 
-/** Calls a step's function so that `execute` can tell that it is called inside a step. */
+/**
+ * Calls a step's function, and marks the call so that `execute` knows that it is called inside a
+ * step.
+ */
 export function asStep<Result>(step: () => Result): Result {
   return insideStep.run(true, step)
 }

@@ -13,28 +13,34 @@ export interface Held {
   move: string
   /** The run's state as far as this process knows. */
   state: 'running' | 'compensating'
-  /** A step's transaction is open. Its lock on the run protects it even after the lease ends. */
+  /**
+   * Whether a step's transaction is open. Its lock on the run protects the run even after the lease
+   * has ended.
+   */
   isLocked: boolean
-  /** Aborts when the run is lost or may be lost: stop, and write nothing. */
+  /**
+   * Aborts when the run is lost or may be lost. Whoever gets the signal stops and writes nothing.
+   */
   readonly lostSignal: AbortSignal
   /** Aborts when the attempt should end, because the run was cancelled or the runner stops. */
   readonly endSignal: AbortSignal
   /** Aborts when a stopping runner no longer waits for the attempt. */
   readonly givenUpSignal: AbortSignal
-  /** Called once the run is given up or lost: its lease ends by itself. */
+  /** Call it once the run is given up or lost: the lease then ends by itself. */
   stopRenewing(): void
 }
 
 export interface Leases {
   /**
-   * The lease counts from when the claim was sent, which is no later than the database's own start.
+   * Begins to renew the lease of a run. The lease is counted from when the claim was sent, which is
+   * no later than when the database counted from.
    */
   hold(run: HeldRun): Held
-  /** An operator cancelled this run: aborts its step. */
+  /** Aborts the step of a run that an operator has cancelled. */
   cancel(id: string): void
-  /** The runner stops: aborts every attempt. Each gives its run up once it has ended. */
+  /** Aborts every attempt, because the runner stops. Each gives its run up once it has ended. */
   end(reason: Error): void
-  /** The runner no longer waits for the attempts that have not ended. */
+  /** Tells that the runner no longer waits for attempts that have not ended. */
   giveUp(reason: Error): void
 }
 
@@ -49,10 +55,10 @@ interface Entry extends Held {
 
 /**
  * Renews the leases of all runs of a process in one statement, three times per lease, and checks
- * once a second whether an operator has cancelled one. A run is lost when the statement does not
- * return it, or when its lease ends before a renewal succeeds.
+ * once a second whether an operator has cancelled one. A run is lost if the statement does not
+ * return it, or if its lease ends before a renewal succeeds.
  *
- * The statements use a connection of their own. In the pool they would queue behind the very steps
+ * The statements use a reserved connection. In the pool they would queue behind the very steps
  * whose leases they renew.
  */
 export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements): Leases {
@@ -113,13 +119,13 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
     const now = performance.now()
     for (const entry of held) {
       if (entry.heldUntil > now) continue
-      // Without a reserved connection, the step's own transaction may be what blocks the renewal.
+      // Without a reserved connection, the renewal may be waiting for the step's own transaction.
       if (canAlwaysAsk || !entry.isLocked) lose(entry, overdue())
     }
     if (!asking && held.size > 0) void ask(now - renewedAt >= leaseMs / 3 - 1)
   }
 
-  /** Asks about all runs in one statement. A run that is not in the answer is lost. */
+  /** Asks about all runs in one statement. A run that is not in the reply is lost. */
   async function ask(renews: boolean): Promise<void> {
     const asked = [...held]
     const askedAt = performance.now()
@@ -160,7 +166,7 @@ export function leases<Tx>(options: ResolvedOptions<Tx>, statements: Statements)
   }
 }
 
-/** A pool of one connection has none to reserve. */
+/** The reserved connection. A pool of one connection has none to reserve. */
 function connectionFor<Tx>({ client, acquireTimeoutMs }: ResolvedOptions<Tx>): ReservedConnection {
   if (client.poolSize >= 2) return reservedConnection(client, acquireTimeoutMs)
   return {

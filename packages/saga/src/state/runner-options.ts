@@ -13,19 +13,20 @@ import { type AnySaga, definition } from '../definition/saga.ts'
 import type { SagaAlert } from '../telemetry/alert.ts'
 
 export interface SagaRunnerOptions<Tx> {
-  /** A Pool of `pg`, or another client wrapped by a bridge. You keep ownership of it. */
+  /** A Pool of `pg`, or another client wrapped by a bridge. It stays yours: you close it. */
   readonly client: PostgresClient<Tx>
-  /** Every saga, in every version that still has runs. */
+  /** The sagas, in every version that still has runs. */
   readonly sagas: readonly AnySaga<Tx>[]
   /** The schema that `migrate` created. @default 'oncekey' */
   readonly schema?: string
   /**
-   * The name of this process in the runs it owns. @default host name, process id and a random part
+   * The name of this process, which is stored as the owner of the runs it drives. @default host
+   * name, process id and a random part
    */
   readonly node?: string
   /**
-   * How long a process owns a run without renewing it, and so how long other processes wait after a
-   * crash. Renewed three times per lease. Milliseconds. @default 15_000
+   * How long a process owns a run without renewing its lease; after a crash, other processes wait
+   * that long. A lease is renewed three times in that time. Milliseconds. @default 15_000
    */
   readonly leaseMs?: number
   /**
@@ -35,34 +36,35 @@ export interface SagaRunnerOptions<Tx> {
   readonly concurrency?: number
   /**
    * How many runs `execute` drives at once. Further runs are recorded and queued.
-   * @default what the pool has left beside `concurrency` and one connection for renewals, at least
-   * 1
+   * @default the size of the pool minus `concurrency` and one connection for renewals, at least 1
    */
   readonly executeConcurrency?: number
   /** How often the loop polls for due runs. Milliseconds. @default 500 */
   readonly pollMs?: number
-  /** How many processes may die in the middle of a step before it counts as failed. @default 5 */
+  /**
+   * How many processes in a row may die during a step before the step counts as failed. @default 5
+   */
   readonly maxLost?: number
   /** The largest result of a step, and the largest input, as JSON text. Bytes. @default 262_144 */
   readonly maxResultBytes?: number
-  /** How long to wait for a connection and for an answer. Milliseconds. @default 5000 */
+  /** How long to wait for a connection, and for a reply. Milliseconds. @default 5000 */
   readonly acquireTimeoutMs?: number
   /**
-   * How long to wait for the answer to a commit before asking the database how it ended.
+   * How long to wait for the reply to a commit before asking the database how the commit ended.
    * Milliseconds. @default 30_000
    */
   readonly commitTimeoutMs?: number
   /**
-   * Uses named prepared statements. Leave it off behind a pooler in transaction mode. @default
-   * false
+   * Whether to use named prepared statements. Leave it off behind a pooler in transaction mode.
+   * @default false
    */
   readonly prepare?: boolean
   /** The CloudEvents `source` of events that steps emit. @default '/saga/' + the saga's name */
   readonly eventSource?: string
   /**
-   * Called when a run needs a person, and not awaited. What it throws or rejects with is published
-   * on `oncekey:saga-error`. @default a process warning, unless `oncekey:saga-alert` has a
-   * subscriber
+   * Called when a run needs a person. It is not awaited; if it throws or rejects, the error is
+   * published on `oncekey:saga-error`. @default a process warning, unless `oncekey:saga-alert` has
+   * a subscriber
    */
   readonly onAlert?: (alert: SagaAlert) => unknown
 }
@@ -82,7 +84,7 @@ export interface ResolvedOptions<Tx> {
   readonly commitTimeoutMs: number
   readonly eventSource: string | undefined
   readonly onAlert: ((alert: SagaAlert) => unknown) | undefined
-  /** By `Definition.id`. */
+  /** The registered definitions by their `id`. */
   readonly definitions: ReadonlyMap<string, Definition>
 }
 

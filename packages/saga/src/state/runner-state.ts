@@ -3,11 +3,14 @@ import type { Leases } from './leases.ts'
 import type { ResolvedOptions } from './runner-options.ts'
 import type { Statements } from './statements.ts'
 
-/** The part of a runner's state that inspecting and managing runs needs, without driving any. */
+/**
+ * The part of a runner's state that is needed for inspecting and managing runs, without driving
+ * any.
+ */
 export interface RunsState<Tx>
   extends Pick<ResolvedOptions<Tx>, 'client' | 'schema' | 'quotedSchema' | 'acquireTimeoutMs'> {
   readonly statements: Statements
-  /** By `Definition.id`; `undefined` in a process without sagas. */
+  /** The registered definitions by their `id`; `undefined` in a process without sagas. */
   readonly definitions: ResolvedOptions<Tx>['definitions'] | undefined
 }
 
@@ -15,14 +18,17 @@ export interface RunsState<Tx>
 export interface RunnerState<Tx> extends ResolvedOptions<Tx> {
   readonly statements: Statements
   readonly leases: Leases
-  /** Limits the runs that `execute` drives; the loop counts its own. */
+  /** Limits the runs that `execute` drives. The loop counts its own runs. */
   readonly executeLimit: ConcurrencyLimit
   /**
    * The runs that this process drives; each promise resolves when the process is done with the run.
    */
   readonly driving: Map<string, Promise<void>>
-  /** Set once: claims nothing more, and gives each run up after its current step. */
+  /** Set once: the runner claims nothing more, and gives each run up after its current step. */
   draining: boolean
-  /** Set once, after `draining`: aborts the steps that are under way and gives their runs up. */
+  /**
+   * Set once, after `draining`: the runner aborts the steps that are under way and gives their runs
+   * up.
+   */
   stopping: boolean
 }

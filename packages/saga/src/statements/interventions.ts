@@ -51,7 +51,7 @@ export interface CompensateRun {
   readonly by: Actor
 }
 
-/** Ends a run that was put right by hand. */
+/** Ends a run that was repaired by hand. */
 export function settleRun(
   schema: string,
 ): (id: string, note: string, by: Actor) => Statement<{ state: RunStateJson | null }> {

@@ -3,9 +3,9 @@ import { eventsJson, type Statement } from '@oncekey/postgres/client'
 import type { RunStateJson, StepStateJson } from './run-json.ts'
 
 /**
- * Writes a move of a run, all or nothing. Raises if another process has the run or the previous
- * move is not on record. If an operator has cancelled the run, it writes only the attempted step
- * and returns `cancelled`; for a `whole` move it writes nothing and raises.
+ * Writes a move of a run, all or nothing. Raises if another process has the run, or if the last
+ * move on record is not the expected one. If an operator has cancelled the run, writes only the
+ * attempted step and returns `cancelled`; for a `whole` move, writes nothing and raises.
  */
 export function recordMove(
   schema: string,
@@ -36,10 +36,10 @@ export function recordMove(
 export interface RecordMove {
   readonly id: string
   readonly epoch: number
-  /** The names of the previous move and of this one. */
+  /** The name of the last recorded move, and the name of this one. */
   readonly before: string
   readonly next: string
-  /** The run's state as its owner knows it. */
+  /** The state in which the owner believes the run to be. */
   readonly state: 'running' | 'compensating'
   readonly leaseMs: number
   /** Whether the move ends a step's transaction. */
@@ -53,8 +53,8 @@ export interface RecordMove {
 }
 
 /**
- * A move as `saga_record_4` is given it. JSON values are nested as strings, because PostgreSQL
- * would decode nested JSON and refuse \u0000.
+ * The argument of `saga_record_4`. JSON values inside it are strings, because PostgreSQL would
+ * decode nested JSON and refuse \u0000.
  */
 export interface MoveJson {
   readonly steps: readonly {
@@ -79,7 +79,7 @@ export interface MoveJson {
     readonly stuck?: string
     readonly ended?: true
   }
-  /** Written completely or not at all, even if the run was cancelled. */
+  /** Whether the move is to be written completely or not at all, even if the run was cancelled. */
   readonly whole?: true
   readonly next:
     | { readonly kind: 'hold' }

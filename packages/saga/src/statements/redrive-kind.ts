@@ -12,7 +12,7 @@ export function redriveOfRuns(schema: string): RedriveKind {
     idType: 'text',
     lowestId: '',
     at: 'r.stuck_at',
-    // With ids the primary key finds them; a walk through all dead runs would take long.
+    // With ids, the primary key finds the runs; going through all dead runs would take long.
     isCandidate: (filter) =>
       (filter as DeadLetterFilter).ids === undefined
         ? `r.state in ('stuck', 'compensation-failed')`
@@ -21,7 +21,8 @@ export function redriveOfRuns(schema: string): RedriveKind {
     join: '',
     isMeant,
     values: (filter) => filterValues(filter as DeadLetterFilter),
-    // Locked first: the function says of a run that somebody else has resumed only how it is now.
+    // The runs are locked first: of a run that somebody else has resumed, the function would return
+    // only its new state.
     put: `due as materialized (
         select r.id from ${schema}.saga_runs r join picked k on k.id = r.id
           where r.state in ('stuck', 'compensation-failed') and r.stuck_at = k.at

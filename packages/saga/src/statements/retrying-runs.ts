@@ -4,9 +4,9 @@ import { deadRun } from './dead-runs.ts'
 import type { FailureJson } from './run-json.ts'
 
 /**
- * Open runs, the oldest first, with the last failure of a step and when the run continues. Runs
- * that have not failed and runs that failed in another step are among them: `looked` bounds how
- * many are read, and `is_meant` marks those that match the filter.
+ * Lists open runs, the oldest first, each with the last failure of a step and the time at which it
+ * continues. Runs that have not failed, or failed in another step, are read too: `looked` limits
+ * how many are read, and `is_meant` marks those that match the filter.
  */
 export function listRetryingRuns(
   schema: string,

@@ -1,6 +1,6 @@
 import type { DeadReason } from '@oncekey/core'
 
-/** A run as `saga_snapshot_2` writes it, for the process that drives it. */
+/** A run as `saga_snapshot_2` returns it, for the process that drives it. */
 export interface RunJson {
   readonly id: string
   readonly saga: string
@@ -8,7 +8,7 @@ export interface RunJson {
   readonly definition: string
   readonly state: RunStateJson
   readonly input: unknown
-  /** The trace context of the run's cause. */
+  /** The trace context of what caused the run. */
   readonly traceparent: string | null
   readonly epoch: number
   /** The name of the last recorded move. */
@@ -42,7 +42,7 @@ export interface FailureJson {
   readonly name: string
   readonly message: string
   readonly code?: string
-  /** Set for a PermanentError. */
+  /** The details of a PermanentError; missing for other errors. */
   readonly details?: unknown
   readonly stack?: string
 }
@@ -53,7 +53,7 @@ export interface StuckJson {
   readonly step: string
   /** The error of the last attempt. */
   readonly error: Pick<FailureJson, 'name' | 'message' | 'code'>
-  /** Equal for errors of one kind. */
+  /** Equal for errors of the same kind. */
   readonly fingerprint: string
   readonly attempts: number
 }

@@ -1,7 +1,9 @@
 import { inBatch, type Statement } from '@oncekey/postgres/client'
 import type { FailureJson, RunStateJson, StuckJson } from './run-json.ts'
 
-/** Runs, the oldest first. A due run whose definition is not among `known` counts as stuck. */
+/**
+ * Lists runs, the oldest first. A due run whose definition is not among `known` counts as stuck.
+ */
 export function listRuns(schema: string): (filter: ListRuns) => Statement<{ run: string }> {
   const text = `
     select json_build_object('id', r.id, 'saga', r.saga, 'version', r.version,
@@ -45,10 +47,12 @@ export interface ListRuns {
   readonly saga: string | null
   readonly state: RunStateJson | null
   readonly stuck: boolean | null
-  /** The last id of the previous page. */
+  /** The id of the last run of the page before. */
   readonly after: string | null
   readonly limit: number
-  /** How long a run must have been due before it counts as unknown. Milliseconds. */
+  /**
+   * For how long a run must have been due before its definition counts as unknown. Milliseconds.
+   */
   readonly graceMs: number
 }
 
@@ -70,8 +74,8 @@ export interface ListedRunJson {
 
 /**
  * Deletes runs that ended at least `retentionMs` ago, with everything recorded about them. Runs
- * that ended within the last minute stay: a caller of `execute` that finds no run would assume that
- * a failover lost it, and start it again.
+ * that ended within the last minute are kept: if a caller of `execute` that waits for a run did not
+ * find it, the caller would assume that a failover lost it, and start it again.
  */
 export function purgeRuns(
   schema: string,
@@ -94,7 +98,7 @@ export function purgeRuns(
 }
 
 /**
- * Longer than the interval at which waiting callers poll, and than a caller's process may be
- * suspended. Milliseconds.
+ * Longer than the interval at which waiting callers poll, and longer than a caller's process is
+ * usually suspended. Milliseconds.
  */
 const LEAST_MS = 60_000

@@ -2,8 +2,8 @@ import type { Statement } from '@oncekey/postgres/client'
 import type { FailureJson, RunStateJson, StepStateJson, StuckJson } from './run-json.ts'
 
 /**
- * Records a new run and returns its id; no row if the id exists. With an owner it belongs to that
- * process at once. Without one, any process may take it.
+ * Records a new run and returns its id; no row if the id exists. With an owner, the run belongs to
+ * that process at once; without one, any process may take it.
  */
 export function startRun(schema: string): (run: NewRun) => Statement<{ id: string }> {
   const text = `
@@ -49,14 +49,17 @@ export interface NewRun {
   readonly saga: string
   readonly version: number
   readonly definition: string
-  /** JSON text, like `input`. */
+  /** JSON text, as `input` is. */
   readonly plan: string
   readonly input: string | null
   readonly fingerprint: string
-  /** 0 without an owner. Milliseconds. */
+  /** The length of the owner's lease; 0 without an owner. Milliseconds. */
   readonly leaseMs: number
   readonly owner: string | null
-  /** The first step if it has effects outside the database, which is recorded before it runs. */
+  /**
+   * The name of the first step if it has effects outside the database: such a step is recorded
+   * before it runs. Otherwise null.
+   */
   readonly begun: string | null
   readonly traceparent: string | null
   /** The name of the run's first move. */
@@ -95,10 +98,13 @@ export interface FoundRunJson {
   readonly error: FailureJson | null
   readonly stuck: StuckJson | null
   readonly note: string | null
-  /** Milliseconds until another process may take it; null if none may, or if it has ended. */
+  /**
+   * How long until another process may take the run; null if none may, or if the run has ended.
+   * Milliseconds.
+   */
   readonly due_in_ms: number | null
   readonly owned: boolean
-  /** By step name; only for a completed run. */
+  /** The steps' results by name; only for a completed run. */
   readonly results: Readonly<Record<string, unknown>>
 }
 

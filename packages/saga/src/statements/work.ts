@@ -25,7 +25,10 @@ export interface ClaimRuns {
 /** The JSON in `runs`, which is null if there were none. */
 export type ClaimedJson = readonly RunJson[]
 
-/** Takes one run if it is due. With the caller's own epoch, retakes a run that the caller has. */
+/**
+ * Takes one run if it is due. If it is given the caller's own epoch, takes a run again that the
+ * caller has.
+ */
 export function takeRun(schema: string): (take: TakeRun) => Statement<{ run: string | null }> {
   const text = `
     select ${schema}.saga_take_2($1::text, $2::bigint, $3::text, $4::integer)::text as run`
@@ -45,8 +48,8 @@ export interface TakeRun {
 }
 
 /**
- * Ties the transaction to a run. Raises if another process has the run, the previous move is not on
- * record, or the run was cancelled.
+ * Ties the transaction to a run. Raises if another process has the run, if the last move on record
+ * is not the expected one, or if the run was cancelled.
  */
 export function holdRun(schema: string): (hold: HoldRun) => Statement {
   const text = `
@@ -65,16 +68,19 @@ export interface HoldRun {
   readonly epoch: number
   /** The name of the last move that the owner knows to be on record. */
   readonly move: string
-  /** The run's state as its owner knows it. */
+  /** The state in which the owner believes the run to be. */
   readonly state: 'running' | 'compensating'
   readonly leaseMs: number
-  /** The server ends the transaction after this long without a statement; 0 for never. */
+  /**
+   * How long the transaction may be idle before the server ends it; 0 for no limit. Milliseconds.
+   */
   readonly backstopMs: number
 }
 
 /**
- * Extends the leases of all runs that a process drives, and returns those it still has, with their
- * state. A locked row is in a step's transaction, which protects the run without a lease.
+ * Extends the leases of all runs that a process drives, and returns the runs that it still has,
+ * with their state. If a row is locked, a step's transaction is open, which protects the run
+ * without a lease.
  */
 export function renewLeases(
   schema: string,
@@ -132,9 +138,9 @@ export interface HeldState {
 }
 
 /**
- * Makes runs due whose due time lies further ahead than it was set for, because the database's
- * clock was set back. Rows written by the previous release do not record how far ahead they were
- * set, and stay as they are.
+ * Repairs runs after the database's clock was put back: a run is made due if its due time is
+ * further ahead than it was set for. Rows written by an earlier release do not record how far ahead
+ * they were set, and are not changed.
  */
 export function mendDueTimes(schema: string): () => Statement<{ count: string }> {
   const text = `

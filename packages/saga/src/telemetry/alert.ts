@@ -6,7 +6,8 @@ export interface SagaAlert {
   /**
    * - `stuck`: it can neither go forward nor be undone.
    * - `compensation-failed`: a compensation failed for good.
-   * - `definition-unknown`: it is due, and the saga it was started with is not registered here.
+   * - `definition-unknown`: it is due, and the saga with which it was started is not registered
+   *   here.
    */
   readonly kind: 'stuck' | 'compensation-failed' | 'definition-unknown'
   readonly runId: string

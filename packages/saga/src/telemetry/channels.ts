@@ -21,10 +21,10 @@ export interface SagaRecordedMessage extends SagaAttemptMessage {
   readonly durationMs: number
 }
 
-/** `oncekey:saga-step`: an attempt of a step or its compensation, as a trace. */
+/** `oncekey:saga-step`: the trace of an attempt of a step or its compensation. */
 export interface SagaStepTrace extends TracedContext, SagaAttemptMessage {
   readonly traceparent: string | undefined
-  /** Nothing was recorded for `lost`, `cancelled` and `in-doubt`. */
+  /** How the attempt ended. For `lost`, `cancelled` and `in-doubt` nothing was recorded. */
   outcome?: 'begun' | 'done' | 'retry' | 'failed' | 'lost' | 'cancelled' | 'in-doubt'
 }
 
@@ -73,7 +73,10 @@ const channels: Readonly<Record<keyof SagaMessages, Channel>> = {
   'oncekey:saga-error': channel('oncekey:saga-error'),
 }
 
-/** Builds and publishes the message only if the channel has subscribers. Returns whether it has. */
+/**
+ * Publishes the message if the channel has subscribers; otherwise does not even build it. Returns
+ * whether the channel has subscribers.
+ */
 export function tell<Name extends keyof SagaMessages>(
   name: Name,
   message: () => SagaMessages[Name],
@@ -84,8 +87,8 @@ export function tell<Name extends keyof SagaMessages>(
 }
 
 /**
- * Reports a failure in the background to the channel's subscribers. Without any, it emits a process
- * warning for the first failure of each kind.
+ * Publishes a failure in the background on its channel. If the channel has no subscribers, emits a
+ * process warning for the first failure of each kind.
  */
 export function reportError(message: SagaErrorMessage): void {
   if (tell('oncekey:saga-error', () => message)) return

@@ -7,7 +7,7 @@ import { tellAttempt, tellError, type WebhookTrace, webhookTrace } from '../tele
 import { judge } from './judge.ts'
 import { signAndSend } from './sign-and-send.ts'
 
-/** Attempts to deliver what was claimed and resolves with the verdict to record. Never rejects. */
+/** Attempts one claimed delivery. Resolves with the verdict to record. Never rejects. */
 export function attemptDelivery(
   claimed: ClaimedDelivery,
   options: ResolvedOptions,
@@ -96,7 +96,8 @@ async function verdictOf(
 }
 
 /**
- * A retry that counts neither as a try nor against the endpoint, because the fault is on our side.
+ * A verdict to retry that counts neither as a try nor against the endpoint, because the fault is on
+ * our side.
  */
 function ourFault(error: string, message: string, delayMs: number): Verdict {
   return {
@@ -115,5 +116,8 @@ function ourFault(error: string, message: string, delayMs: number): Verdict {
   }
 }
 
-/** People have to repair keys, secrets and proxies, so an earlier retry would fail again. */
+/**
+ * A minute, because a person has to repair keys, secrets or proxies, and an earlier retry would
+ * fail again. Milliseconds.
+ */
 const RETRY_OUR_FAULT_MS = 60_000

@@ -3,18 +3,20 @@ import type { ClaimedDelivery } from '../statements/claims.ts'
 import { attemptDelivery } from './attempt-delivery.ts'
 import { verdictRecorder } from './verdict-recorder.ts'
 
-/** A claimed delivery, and the time by our clock until which the claim is certainly ours. */
+/**
+ * A claimed delivery, and until when, by this process's clock, the claim is certainly still valid.
+ */
 export interface LeasedDelivery {
   readonly delivery: ClaimedDelivery
   readonly leaseEnd: number
 }
 
 /**
- * What one worker has under way. A delivery counts from its claim until its verdict is on record,
- * so the concurrency limit also bounds how many verdicts can wait for the database.
+ * The deliveries that one worker has under way. A delivery counts from its claim until its verdict
+ * is on record, so the concurrency limit also bounds how many verdicts can wait for the database.
  */
 export interface DeliveriesUnderWay {
-  /** How many more may be claimed. */
+  /** How many more deliveries may be claimed. */
   free(): number
   /** How many are under way to each endpoint, by its id. */
   readonly perEndpoint: ReadonlyMap<string, number>
@@ -32,9 +34,9 @@ export function deliveriesUnderWay(
     ended,
   }: {
     readonly most: number
-    /** Aborts the attempts. Asked for at each attempt. */
+    /** Returns the signal that aborts the attempts. Called for each attempt. */
     readonly signal: () => AbortSignal
-    /** Called whenever a delivery ended. */
+    /** Called whenever a delivery has ended. */
     readonly ended: () => void
   },
 ): DeliveriesUnderWay {

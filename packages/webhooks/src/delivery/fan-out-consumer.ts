@@ -7,8 +7,9 @@ import { type FanOutMessage, fanOut } from '../statements/messages.ts'
 import { webhookBody } from './webhook-body.ts'
 
 /**
- * Makes the consumer that turns events into deliveries. The deliveries to every endpoint that wants
- * an event, and the mark that the event was taken, are one commit: there are all of them or none.
+ * Makes the consumer that turns events into deliveries. One commit contains the deliveries to every
+ * endpoint that wants an event, and the mark that the event was taken in: either all of them exist
+ * or none.
  */
 export function fanOutConsumer<Tx>(
   name: string,
@@ -34,14 +35,14 @@ function messageOf(
   { customerOf }: ResolvedOptions,
 ): [[string, FanOutMessage]] | undefined {
   const customer = customerOf === undefined ? null : customerOf(event)
-  // The event concerns no customer.
+  // The event is for no customer.
   if (customer === undefined) return undefined
   if (customer !== null && (typeof customer !== 'string' || customer === '')) {
     throw new OptionsError(
       `customerOf: return the customer as text, or undefined if the event is nobody's; not ${String(customer)}.`,
     )
   }
-  // No endpoint can be registered for such a customer.
+  // Such a customer cannot have registered an endpoint.
   if (customer !== null && !isKeptText(customer)) return undefined
   const { id, type, source, subject, headers, occurredAt } = event
   const message = {
@@ -58,7 +59,10 @@ function messageOf(
   return [[id, message]]
 }
 
-/** Transactions of pg and PGlite take `query(text, values)`. An ORM's own transaction does not. */
+/**
+ * Runs a statement in the consumer's transaction. Transactions of pg and PGlite have `query(text,
+ * values)`; an ORM's own transaction does not.
+ */
 async function runIn(transaction: unknown, { text, values }: Statement): Promise<void> {
   const query: unknown = Reflect.get(Object(transaction), 'query')
   if (typeof query !== 'function') {

@@ -9,8 +9,8 @@ import { tellError } from '../telemetry/channels.ts'
 import type { Exchange } from './send.ts'
 
 /**
- * Decides what becomes of a delivery and its endpoint after an exchange. `failures` counts the
- * tries that failed before this one.
+ * Decides what becomes of a delivery and its endpoint after an exchange. `failures` is how many
+ * tries failed before this one.
  */
 export function judge(
   exchange: Exchange,
@@ -26,7 +26,7 @@ export function judge(
   }
   const asked = retryAfterMs(exchange.retryAfter, options.maxRetryAfterMs, exchange.date)
   const wait = waitAfter(failures + 1, options)
-  // `Retry-After` speaks for the whole endpoint, so it holds back every delivery there.
+  // `Retry-After` is about the whole endpoint, so it holds back every delivery to it.
   const common = { ...history, gone: false, blockMs: asked, blame: 'endpoint' } as const
   if (wait === undefined) return { ...common, state: 'dead', reason: 'exhausted', delayMs: 0 }
   return { ...common, state: 'retry', reason: null, delayMs: Math.max(wait, asked) }
@@ -36,7 +36,7 @@ const NOW = { delayMs: 0, blockMs: 0 } as const
 const DELIVERED = { ...NOW, state: 'delivered', reason: null, gone: false, blame: 'none' } as const
 
 /**
- * Asks the app's own schedule. If it throws or returns no valid wait, the error is published and
+ * Calls the app's own schedule. If it throws or returns no valid wait, the error is published, and
  * the standard schedule decides.
  */
 function waitAfter(
@@ -54,7 +54,8 @@ function waitAfter(
 const standardWait = resolveSchedule(standardSchedule)
 
 /**
- * A refusal counts by its status even if its body breaks off; a success that breaks off is retried.
+ * Classifies an exchange. If the body of the answer breaks off, a refusal still counts by its
+ * status, but a success is retried.
  */
 function classOf({ status, failure }: Exchange, classify: Classify): ResponseClass {
   if (status === undefined) return 'transient'
@@ -63,8 +64,8 @@ function classOf({ status, failure }: Exchange, classify: Classify): ResponseCla
 }
 
 /**
- * Asks the app's own `classify`. If it throws or returns no class, the error is published and the
- * default decides: a delivery without a verdict would be attempted forever.
+ * Calls the app's own `classify`. If it throws or returns no class, the error is published, and the
+ * default decides: without a verdict, the delivery would be attempted forever.
  */
 function classified(status: number, classify: Classify): ResponseClass {
   try {
@@ -81,7 +82,7 @@ function classified(status: number, classify: Classify): ResponseClass {
 
 const CLASSES: readonly ResponseClass[] = ['delivered', 'transient', 'permanent', 'gone']
 
-/** The part of the exchange that the history of the delivery keeps. */
+/** The part of the exchange that is stored in the delivery's history. */
 function historyOf(
   { status, failure, durationMs, body, truncated }: Exchange,
   responseClass: ResponseClass,

@@ -6,7 +6,10 @@ export interface Exchange {
   /** Undefined if no answer came in time. */
   readonly status: number | undefined
   readonly retryAfter: string | readonly string[] | undefined
-  /** The answer's `Date`, by the receiver's clock. A date in `Retry-After` is relative to it. */
+  /**
+   * The answer's `Date` header, by the receiver's clock. A date in `Retry-After` is compared with
+   * it.
+   */
   readonly date: string | readonly string[] | undefined
   /** The beginning of the answer's body. */
   readonly body: Uint8Array
@@ -24,7 +27,9 @@ export interface ExchangeFailure {
 
 export interface SendOptions {
   readonly dispatcher: Dispatcher
-  /** Limits the whole exchange: name, connection, request, answer and its body. */
+  /**
+   * Limits the whole exchange: name lookup, connection, request, answer and its body. Milliseconds.
+   */
   readonly timeoutMs: number
   readonly maxBodyBytes: number
   readonly signal?: AbortSignal
@@ -32,9 +37,9 @@ export interface SendOptions {
 
 /**
  * Posts bytes and reads the answer in bounded time and memory. Follows no redirect and decompresses
- * nothing. An answer is complete when its body has ended, or when as much of it came as is kept. A
- * body that breaks off, or drips until the time is over, may come from a proxy whose server has
- * just died.
+ * nothing. An answer is complete when its body has ended, or when `maxBodyBytes` of it have
+ * arrived. An answer whose body breaks off, or still arrives when the time is over, is not
+ * complete: it may come from a proxy whose server has just died.
  */
 export async function send(
   url: string,
@@ -63,8 +68,8 @@ export async function send(
       },
       maxBodyBytes,
     )
-    // undici obeys the signal only once it is connected, so the race below ends the wait before
-    // that.
+    // undici obeys the signal only once it is connected, so the race below also ends a wait for the
+    // connection.
     work.catch(() => {})
     truncated = await Promise.race([work, limit.over])
   } catch (error) {
@@ -87,7 +92,7 @@ export async function send(
 interface TimeLimit {
   /** Aborts when the time is over or the outer signal aborts. */
   readonly signal: AbortSignal
-  /** Rejects at that moment. */
+  /** Rejects when `signal` aborts. */
   readonly over: Promise<never>
   isOver(): boolean
   /**
@@ -128,7 +133,7 @@ interface Seen {
   size: number
 }
 
-/** Resolves with whether it hung up before the end of the body. */
+/** Resolves with whether the receiver closed the connection before the end of the body. */
 async function exchange(
   seen: Seen,
   url: string,
@@ -139,7 +144,7 @@ async function exchange(
   seen.status = response.statusCode
   seen.headers = response.headers
   if (response.statusCode === NO_CONTENT) {
-    // A 204 ends with its headers whatever length they state (RFC 9112 section 6.3), but undici
+    // A 204 ends with its headers, even if they state a length (RFC 9112 section 6.3), but undici
     // would wait for a body of that length.
     response.body.on('error', () => {}).destroy()
     return false
@@ -161,11 +166,14 @@ function failureOf(error: unknown, timedOut: boolean, timeoutMs: number): Exchan
   return { error: String(code ?? name ?? 'error'), message: String(message ?? error) }
 }
 
-/** The outermost error with a code among the causes: undici and Node wrap the system's error. */
+/**
+ * The outermost error with a code in the chain of causes, because undici and Node wrap system
+ * errors.
+ */
 function rootOf(error: unknown): { code?: unknown; name?: unknown; message?: unknown } {
   for (let at = error; typeof at === 'object' && at !== null; at = (at as Error).cause) {
     if ('code' in at && typeof at.code === 'string') return at
-    // Every address of a name failed. The first error stands for all.
+    // Every address of the name failed. The first error is reported.
     if (at instanceof AggregateError && at.errors.length > 0) return rootOf(at.errors[0])
   }
   return typeof error === 'object' && error !== null ? error : {}

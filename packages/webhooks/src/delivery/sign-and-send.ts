@@ -10,7 +10,7 @@ export interface Outgoing {
   readonly url: string
   readonly messageId: string
   readonly body: Uint8Array
-  /** The first is 1. */
+  /** The number of the attempt; the first is 1. */
   readonly attempt: number
   /**
    * The secrets in force, the newest first. A receiver that knows any of them accepts the delivery.
@@ -22,8 +22,8 @@ export interface Outgoing {
 }
 
 /**
- * Sends one attempt. Every attempt carries the same id and bytes, with a timestamp and signatures
- * of its own. Rejects only if the delivery cannot be signed; nothing was sent then.
+ * Sends one attempt. Every attempt has the same id and bytes, but its own timestamp and signatures.
+ * Rejects only if the delivery cannot be signed; then nothing was sent.
  */
 export async function signAndSend(
   { endpointId, url, messageId, body, attempt, secrets, ...ways }: Outgoing,
@@ -63,7 +63,8 @@ export function requestHeaders(
       secrets: secrets.map((stored) => openSecret(stored, endpointId, seal)),
     }),
     'x-event-id': messageId,
-    // The signature does not cover this header, so receivers may log it but must not decide by it.
+    // The signature does not cover this header, so a receiver may log it but must not base
+    // decisions on it.
     'x-delivery-attempt': String(attempt),
   }
 }

@@ -40,7 +40,7 @@ export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
   async function writeAll(): Promise<void> {
     writing = true
     while (waiting.length > 0) {
-      // Attempts that end within this time share the statement and its commit.
+      // Attempts that end during this pause share the statement and its commit.
       await sleep(GATHER_MS)
       const size = batchSizeOf(waiting)
       const batch = waiting.slice(0, size)
@@ -84,8 +84,9 @@ export function verdictRecorder(options: ResolvedOptions): VerdictRecorder {
 
 /**
  * How many of the waiting verdicts go into one statement: at most `MOST`, as many as stay below
- * `MOST_BYTES`, and at least one. A verdict weighs as much as the response body it keeps, which may
- * be as long as `maxResponseBytes`, and the headers and certificates the delivery was sent with.
+ * `MOST_BYTES`, and at least one. The size of a verdict is that of the response body it contains,
+ * up to `maxResponseBytes`, plus that of the headers and certificates with which the delivery was
+ * sent.
  */
 function batchSizeOf(waiting: readonly WaitingVerdict[]): number {
   let bytes = 0
@@ -118,7 +119,7 @@ function messageOf(crossed: CrossedEndpoint): WebhookEndpointMessage {
 
 const MOST = 200
 const MOST_BYTES = 4 * 1024 * 1024
-/** Covers ids, words, a URL and a message of up to 500 characters. */
+/** What a verdict has besides: ids, words, a URL and a message of up to 500 characters. */
 const OTHER_BYTES = 3_072
 const GATHER_MS = 10
 const RETRY_MS = 200

@@ -1,7 +1,7 @@
 /**
- * Makes the body of a webhook in the form of the Standard Webhooks specification. It is made once
- * and kept to the byte, so that every attempt signs and sends the same. The data is copied from the
- * log rather than parsed and written again, which could change numbers.
+ * Makes the body of a webhook in the form of the Standard Webhooks specification. The body is made
+ * once and its bytes are stored, so that every attempt signs and sends the same bytes. The event's
+ * data is copied as text, because parsing it and writing it again could change numbers.
  */
 export function webhookBody(event: {
   readonly type: string

@@ -12,12 +12,12 @@ export interface WorkerOptions {
    */
   readonly endpointConcurrency?: number
   /**
-   * How long a claim belongs to this worker. After a crash, others wait that long before they send
-   * its deliveries. Milliseconds.
+   * How long a claim belongs to this worker. After a crash, other workers wait that long before
+   * they send its deliveries. Milliseconds.
    * @default timeoutMs + 20_000
    */
   readonly leaseMs?: number
-  /** The longest wait before it looks for deliveries again. Milliseconds. @default 1_000 */
+  /** The longest wait before the worker looks for deliveries again. Milliseconds. @default 1_000 */
   readonly pollMs?: number
   /**
    * How often in a row a delivery may be claimed by processes that die before they record an
@@ -41,7 +41,7 @@ export function resolveWorkerOptions(
 ): ResolvedWorkerOptions {
   const concurrency = wholeNumber('concurrency', worker.concurrency ?? 50, 1)
   const leaseMs = wholeMs('leaseMs', worker.leaseMs ?? timeoutMs + 20_000, 1)
-  // An exchange may take timeoutMs, and after it the outcome has to be recorded.
+  // An exchange may take timeoutMs, and its outcome has to be recorded before the lease ends.
   if (leaseMs < timeoutMs + LEAST_MARGIN_MS) {
     throw new OptionsError(
       `leaseMs: ${leaseMs} ends before a delivery may. Write at least timeoutMs + ${LEAST_MARGIN_MS}, ${timeoutMs + LEAST_MARGIN_MS}.`,

@@ -15,7 +15,8 @@ import { resolveWorkerOptions, type WorkerOptions } from './worker-options.ts'
  */
 export interface WebhookWorker {
   /**
-   * Sends what is due now, once. Resolves with the number of attempts when all of them have ended.
+   * Sends the deliveries that are due at the time of the call. Resolves with the number of attempts
+   * when all of them have ended.
    */
   deliverOnce(): Promise<number>
   /**
@@ -35,11 +36,11 @@ export interface WebhookWorker {
 }
 
 /**
- * A worker claims deliveries (each claim takes a lease by the database's clock and raises the
- * epoch), sends them, and records the verdicts. One claim asks for as many deliveries as may still
- * be under way. The worker claims again when a delivery ended, when this process fanned out events,
- * or after a while. `wakers` holds a callback for every worker that has been started, for whoever
- * schedules deliveries.
+ * A worker claims deliveries, sends them, and records the verdicts. Each claim takes a lease by the
+ * database's clock and raises the epoch. A claim asks for as many deliveries as the concurrency
+ * limit has room for. The worker claims again when a delivery has ended, when this process has
+ * fanned out events, and at the latest after `pollMs`. `wakers` holds a callback for each started
+ * worker, which is called when deliveries were scheduled.
  */
 export function createWorker(
   options: ResolvedOptions,
@@ -59,7 +60,8 @@ export function createWorker(
 
   return {
     async deliverOnce() {
-      // A stop during the redrive begins another period, to which this claim must not belong.
+      // If the worker is stopped during the redrive and started again, this claim must not belong
+      // to the new period.
       const own = period
       await redrives?.carry()
       const claimed = await claim(own)
@@ -98,8 +100,8 @@ export function createWorker(
       const claimed = await claimOrTell(own)
       for (const leased of claimed) void underWay.send(leased)
       const reason = await wake.after(jittered(idleMs))
-      // A wake may come just before the fan-out that caused it commits, so poll again soon after
-      // one.
+      // The worker may be woken just before the fan-out that woke it commits, so it polls again
+      // soon after waking.
       if (claimed.length > 0 || reason === 'called') idleMs = LEAST_POLL_MS
       else idleMs = Math.min(idleMs * 2, worker.pollMs)
     }
@@ -118,7 +120,8 @@ export function createWorker(
     const limit = underWay.free()
     if (limit <= 0) return []
     await watchClock()
-    // Measured from before the statement, so that our lease ends no later than the database's.
+    // The time is taken before the statement is sent, so that our lease ends no later than the
+    // database's.
     const leaseEnd = performance.now() + worker.leaseMs
     const rows = await runStatement(
       options,
@@ -151,9 +154,9 @@ export function createWorker(
 }
 
 /**
- * The time from one start to the next stop. A stop that timed out may leave a claim under way. That
- * claim belongs to its own period, so its deliveries are given back even if the worker was started
- * again.
+ * The time from one start to the next stop. After a stop that timed out, a claim may still be under
+ * way. It belongs to the period in which it began, so its deliveries are given back even if the
+ * worker was started again.
  */
 interface WorkPeriod {
   isStopping: boolean
@@ -164,16 +167,16 @@ interface WorkPeriod {
 
 function newWorkPeriod(): WorkPeriod {
   const aborter = new AbortController()
-  // Every delivery under way listens to it.
+  // Every delivery under way adds a listener, so there is no limit on their number.
   setMaxListeners(0, aborter.signal)
   return { isStopping: false, loop: undefined, carried: undefined, aborter }
 }
 
-/** Spreads the polls of workers that were started together. */
+/** Varies a wait at random, so that workers that were started together do not poll together. */
 function jittered(ms: number): number {
   return ms * (0.75 + Math.random() / 2)
 }
 
 const LEAST_POLL_MS = 25
-/** The time that `stop` allows for recording aborted attempts. */
+/** The time that `stop` allows for recording aborted attempts. Milliseconds. */
 const CLOSING_MS = 500

@@ -26,11 +26,11 @@ export function addressGuard(allowed: readonly string[] = []): AddressGuard {
 
 function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   if (address.range() !== 'unicast') return false
-  // IANA allocates only 2000::/3, so nothing outside it is public.
+  // IANA has allocated only 2000::/3, so no other address is public.
   return address.kind() === 'ipv4' || address.match(GLOBAL_UNICAST)
 }
 
-/** Internal services of clouds whose addresses lie in the public range. */
+/** Internal services of clouds that have addresses in the public range. */
 const CLOUD_SERVICES: Readonly<Record<string, string>> = {
   '168.63.129.16': "Azure's WireServer, which serves virtual machines",
 }
@@ -38,7 +38,8 @@ const CLOUD_SERVICES: Readonly<Record<string, string>> = {
 const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3') as [ipaddr.IPv6, number]
 
 function parseRange(text: string): [ipaddr.IPv4 | ipaddr.IPv6, number] {
-  // Only plain notation: a shorthand such as '127.1' or '10/8' could allow more than was meant.
+  // Only plain notation is accepted: a shorthand such as '127.1' or '10/8' could allow more than
+  // was meant.
   const isPlain = /^(?:\d+\.\d+\.\d+\.\d+|[\da-f:]*:[\da-f:]*)(?:\/\d+)?$/i.test(text)
   if (isPlain && ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
   if (isPlain && ipaddr.isValid(text)) {

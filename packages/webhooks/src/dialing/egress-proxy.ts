@@ -4,10 +4,13 @@ import { Client } from 'undici'
 
 export interface EgressProxy {
   readonly url: URL
-  /** Whether the proxy resolves names itself and is trusted to refuse internal addresses. */
+  /**
+   * Whether the proxy is given the name, resolves it itself and is trusted to refuse internal
+   * addresses.
+   */
   readonly resolves: boolean
   readonly connectTimeoutMs: number
-  /** Limits opening the tunnel as a whole: no exchange waits longer. */
+  /** The limit for opening the tunnel, all addresses included. Milliseconds. */
   readonly timeoutMs: number
 }
 
@@ -47,7 +50,7 @@ async function tunnelTo(
 ): Promise<Socket> {
   const client = new Client(proxy.url.origin, {
     connect: { timeout: Math.min(proxy.connectTimeoutMs, LONGEST_TIMER_MS) },
-    // The signal limits this.
+    // The signal limits this time instead.
     headersTimeout: 0,
   })
   try {
@@ -94,6 +97,7 @@ export function resolveProxy(
     throw new OptionsError("proxy must be a URL such as 'http://proxy.internal:3128'.")
   }
   if (typeof resolves !== 'boolean') throw new OptionsError('proxy.resolves must be true or false.')
-  // Shorter than the exchange, so that an unreachable proxy is not counted against the endpoint.
+  // Shorter than the limit of the exchange, so that an unreachable proxy does not count as a
+  // failure of the endpoint.
   return { url, resolves, connectTimeoutMs: Math.max(1, Math.floor(timeoutMs / 2)), timeoutMs }
 }

@@ -3,8 +3,8 @@ import { createSecureContext } from 'node:tls'
 import { OptionsError } from '@oncekey/core'
 
 /**
- * The CA by which we trust an endpoint's server, and the client certificate that we present. Both
- * in PEM.
+ * The CA by which an endpoint's server is trusted, and the client certificate that is presented to
+ * it, all in PEM.
  */
 export interface EndpointTls {
   /** The server's certificate must be signed by one of these. @default the roots of Node */
@@ -15,7 +15,7 @@ export interface EndpointTls {
   readonly key?: string
 }
 
-/** Throws an `OptionsError` for certificates that no handshake could use. */
+/** Throws an `OptionsError` for certificates with which no handshake could succeed. */
 export function checkEndpointTls({ ca, cert, key }: EndpointTls): EndpointTls {
   if ((cert === undefined) !== (key === undefined)) {
     throw new OptionsError('tls: a client certificate needs both `cert` and `key`.')
@@ -28,7 +28,7 @@ export function checkEndpointTls({ ca, cert, key }: EndpointTls): EndpointTls {
   }
   const tls: EndpointTls = Object.fromEntries(given)
   try {
-    // OpenSSL skips a block of `ca` that it cannot read, and then trusts nothing.
+    // OpenSSL skips a block of `ca` that it cannot read. If it can read none, it trusts no server.
     for (const block of (ca ?? '').split(/(?=-----BEGIN )/)) {
       if (block.trim() !== '') new X509Certificate(block)
     }

@@ -16,9 +16,10 @@ export interface DialOptions {
 }
 
 /**
- * Makes an undici agent that dials only addresses the guard allows. The check is part of the
- * connection's own lookup, so the checked address is the dialled one, by us or by the proxy, and a
- * name cannot change in between. A name with one forbidden address is refused altogether.
+ * Makes an undici agent that dials only addresses that the guard allows. The check is part of the
+ * connection's own name lookup, so the address that is dialled, by us or by the proxy, is the one
+ * that was checked, and the name cannot get another address in between. If one address of a name is
+ * forbidden, the name is refused.
  */
 export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
   const { resolve, proxy, tls } = options
@@ -28,10 +29,11 @@ export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
     lookup: guardedLookup(guard, resolve),
   })
   return new Agent({
-    // A connection kept alive would outlast the check of its address.
+    // No keep-alive: a kept connection could be used after its address would no longer pass the
+    // check.
     pipelining: 0,
     connect(target, callback) {
-      // A literal address has no lookup.
+      // A literal address has no lookup, so it is checked here.
       const hostname = target.hostname.replace(/^\[|\]$/g, '')
       try {
         if (isIP(hostname)) guard(hostname)
@@ -67,9 +69,9 @@ export function guardedAgent(guard: AddressGuard, options: DialOptions): Agent {
 }
 
 /**
- * Bytes that come through the tunnel before the request are not an answer. undici would take them
- * for an answer to no request, drop the connection, and open another for the waiting request, over
- * and over.
+ * The error for bytes that come through the tunnel before the request was sent. They cannot be an
+ * answer. undici would treat them as one, drop the connection, and open another for the waiting
+ * request, over and over.
  */
 function spokeFirst(socket: Socket): Error {
   socket.destroy()

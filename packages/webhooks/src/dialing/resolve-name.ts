@@ -5,15 +5,15 @@ import { sleep } from '@oncekey/core'
 export type ResolveName = (hostname: string) => Promise<readonly string[]>
 
 /**
- * Asks the system's name servers, or the given ones. `dns.lookup` is not used, because it waits in
- * a pool of four threads, where four names with a dead name server would hold up every other name.
- * It also reads `/etc/hosts`, which names internal hosts.
+ * Asks the system's name servers, or the given ones. `dns.lookup` is not used: it runs in a pool of
+ * four threads, so four names with a dead name server would hold up every other name. It would also
+ * read `/etc/hosts`, which names internal hosts.
  */
 export function nameServers(servers?: readonly string[]): ResolveName {
   const resolver = new Resolver({ timeout: 2_000, tries: 2 })
   if (servers !== undefined) resolver.setServers(servers)
   return async (hostname) => {
-    // RFC 6761: never asked of a name server, and always loopback.
+    // RFC 6761: localhost is always loopback, and name servers are never asked for it.
     if (isLocalhost(hostname)) return ['127.0.0.1']
     const questions = [resolver.resolve4(hostname), resolver.resolve6(hostname)]
     const found = await Promise.allSettled(
@@ -27,9 +27,9 @@ export function nameServers(servers?: readonly string[]): ResolveName {
 }
 
 /**
- * Resolves with no addresses shortly after another question was answered with some, because certain
- * name servers answer one question and drop the other. Later answers are neither checked nor
- * dialled.
+ * Resolves with no addresses shortly after the other question (IPv4 or IPv6) was answered with
+ * some, because some name servers answer one of the two and drop the other. An answer that comes
+ * later is not used.
  */
 async function graceAfter(
   questions: readonly Promise<string[]>[],
@@ -41,7 +41,7 @@ async function graceAfter(
   return []
 }
 
-/** RFC 8305 section 8. */
+/** From RFC 8305 section 8. */
 const RESOLUTION_DELAY_MS = 50
 
 export function isLocalhost(hostname: string): boolean {

@@ -1,8 +1,8 @@
 import { OptionsError } from '@oncekey/core'
 
 /**
- * Checks the headers that an endpoint wants beside ours and returns them under lower-case names.
- * Headers that frame, sign or route the request, or concern only a proxy, are refused.
+ * Checks the headers that an endpoint wants in addition to ours, and returns them under lower-case
+ * names. Headers that frame, sign or route the request, or concern only a proxy, are refused.
  */
 export function checkEndpointHeaders(
   headers: Readonly<Record<string, string>>,

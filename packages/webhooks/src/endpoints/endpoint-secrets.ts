@@ -8,10 +8,12 @@ import { firstRow, runStatement } from '../statements/run-statement.ts'
 import { listSecrets, rotateSecret, type SecretJson } from '../statements/secrets.ts'
 
 export interface EndpointSecret {
-  /** What the receiver verifies with: the HMAC secret, or the public half of an ed25519 key. */
+  /**
+   * What the receiver needs for verifying: the HMAC secret, or the public half of an ed25519 key.
+   */
   readonly secret: SigningSecret
   readonly createdAt: Date
-  /** When it stops signing; null for the newest. */
+  /** When this secret stops signing; null for the newest one. */
   readonly expiresAt: Date | null
 }
 
@@ -19,16 +21,15 @@ export interface EndpointSecrets {
   /** Lists the secrets in force, the newest first. Every delivery is signed with each of them. */
   secrets(id: string): Promise<EndpointSecret[]>
   /**
-   * Adds a new secret. The one before keeps signing beside it until the overlap is over, by the
-   * database's clock, so that the receiver can switch at any time. Use `overlapMs: 0` if the old
-   * one leaked.
+   * Adds a new secret. The old one also signs until the overlap has passed by the database's clock,
+   * so that the receiver can switch at any time. Use `overlapMs: 0` if the old one leaked.
    */
   rotateSecret(
     id: string,
     options?: {
-      /** Milliseconds. @default 86_400_000, a day */
+      /** How long the old secret also signs. Milliseconds. @default 86_400_000, a day */
       readonly overlapMs?: number
-      /** @default the same as that of the secret before */
+      /** @default the kind of the old secret */
       readonly signature?: 'v1' | 'v1a'
       /** A secret of your own instead of a new one. */
       readonly secret?: SigningSecret
@@ -79,7 +80,9 @@ export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
   }
 }
 
-/** A secret to sign with (`kept`), and the part that the receiver may know (`shown`). */
+/**
+ * A new secret: the part that signs (`kept`), and the part that the receiver may know (`shown`).
+ */
 export function newSecret(
   version: 'v1' | 'v1a',
   given?: SigningSecret,
@@ -97,5 +100,5 @@ function shownOf(kept: SigningSecret): SigningSecret {
   return publicKeyOf(kept) ?? kept
 }
 
-/** How many older secrets may sign beside the newest. */
+/** How many older secrets may sign besides the newest. */
 const MOST = 9

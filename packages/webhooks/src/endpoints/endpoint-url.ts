@@ -8,7 +8,7 @@ import { isLocalhost } from '../dialing/resolve-name.ts'
  * full-width digits into the address they stand for. Throws an `OptionsError` for a URL that can
  * never be delivered to, and `address-forbidden` for a forbidden address.
  *
- * Names are not resolved here: what counts is the address at the time of dialling.
+ * Names are not resolved here, because their addresses are checked whenever they are dialled.
  */
 export function parseEndpointUrl(
   text: string,

@@ -5,23 +5,23 @@ import { sealSecret } from '../sealing/sealed-secret.ts'
 import type { StoredWays } from '../statements/endpoints.ts'
 import { checkEndpointHeaders } from './endpoint-headers.ts'
 
-/** Settings of an endpoint for its requests, beside the URL. */
+/** Settings of an endpoint's requests, besides the URL. */
 export interface EndpointWays {
   /**
    * Headers sent with every delivery, such as `authorization`; stored like signing secrets. Headers
    * that sign or frame the request are refused (`webhook-*`, `content-*`, `host`, hop-by-hop).
    */
   readonly headers?: Readonly<Record<string, string>>
-  /** A CA or a client certificate of its own; stored like signing secrets. */
+  /** A CA or a client certificate for this endpoint; stored like signing secrets. */
   readonly tls?: EndpointTls
   /**
-   * Deliveries a second at most, over all workers, by the database's clock. 0.1 is one every ten
-   * seconds.
+   * The most deliveries per second, over all workers, by the database's clock. 0.1 means one every
+   * ten seconds.
    */
   readonly rate?: number
 }
 
-/** A change of them: `null` removes one, an absent one stays. */
+/** A change of these settings: `null` removes a setting, and a missing one stays as it is. */
 export type ChangedWays = { readonly [Way in keyof EndpointWays]?: EndpointWays[Way] | null }
 
 export function storedWays(

@@ -6,17 +6,17 @@ export interface Endpoint {
   /** The customer it belongs to; null if endpoints have no customers. */
   readonly customer: string | null
   readonly url: string
-  /** `order.created`, `order.*`, `*`. */
+  /** Type names or prefixes: `order.created`, `order.*`, `*`. */
   readonly types: readonly string[]
   readonly description: string
   /** The names of its own headers. Their values are not shown. */
   readonly headers: readonly string[]
-  /** Whether it has a CA or a client certificate of its own. */
+  /** Whether the endpoint has a CA or a client certificate. */
   readonly tls: boolean
-  /** Deliveries a second at most; null for no limit. */
+  /** The most deliveries per second; null for no limit. */
   readonly rate: number | null
   /**
-   * `paused`: nothing is sent, and events are kept for later. `disabled`: the same, because the
+   * `paused`: nothing is sent, and events are kept for later. `disabled`: likewise, but because the
    * endpoint failed for too long, answered 410, or was disabled by somebody.
    */
   readonly status: 'enabled' | 'paused' | 'disabled' | 'deleted'
@@ -24,7 +24,7 @@ export interface Endpoint {
   readonly reason: string | null
   readonly createdAt: Date
   readonly changedAt: Date
-  /** Since when it has accepted nothing; null if it is not failing. */
+  /** Since when the endpoint has accepted nothing; null if it is not failing. */
   readonly failingSince: Date | null
 }
 

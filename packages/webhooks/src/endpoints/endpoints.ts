@@ -24,11 +24,14 @@ import { checkEventTypes } from './event-types.ts'
 import { type PingResult, pingEndpoint } from './ping-endpoint.ts'
 
 export interface NewEndpoint extends EndpointWays {
-  /** `https://…`. It is checked at registration, and its addresses again whenever it is dialled. */
+  /**
+   * `https://…`. The URL is checked at registration, and its addresses again whenever it is
+   * dialled.
+   */
   readonly url: string
   /** The event types it gets: `order.created`, `order.*`, or `*` for all. */
   readonly types: readonly string[]
-  /** The customer it belongs to. Required with `customerOf`, refused without it. */
+  /** The customer to which the endpoint belongs. Required with `customerOf`, refused without it. */
   readonly customer?: string
   readonly description?: string
   /** `v1` signs with an HMAC, `v1a` with ed25519. @default 'v1' */
@@ -39,7 +42,9 @@ export interface NewEndpoint extends EndpointWays {
 
 export interface RegisteredEndpoint {
   readonly endpoint: Endpoint
-  /** What the receiver verifies with: the HMAC secret, or the public half of an ed25519 key. */
+  /**
+   * What the receiver needs for verifying: the HMAC secret, or the public half of an ed25519 key.
+   */
   readonly secret: SigningSecret
 }
 
@@ -55,9 +60,9 @@ export interface EndpointFilter {
 }
 
 /**
- * Where events are sent. Every change and its entry in the audit trail are one commit; `by` says
- * who makes it and why. Calls for an endpoint that does not exist or was deleted resolve with
- * `undefined`. Invalid input throws an `OptionsError` or `address-forbidden`.
+ * The endpoints to which events are sent. Every change is committed together with its audit entry;
+ * `by` says who makes the change and why. If an endpoint does not exist or was deleted, calls
+ * resolve with `undefined`. Invalid input throws an `OptionsError` or `address-forbidden`.
  */
 export interface Endpoints extends EndpointSecrets {
   register(endpoint: NewEndpoint, by?: ActedBy): Promise<RegisteredEndpoint>
@@ -77,14 +82,14 @@ export interface Endpoints extends EndpointSecrets {
   /** Sends nothing until `resume`, and keeps the events of that time to send them then. */
   pause(id: string, reason?: string, by?: ActedBy): Promise<Endpoint | undefined>
   resume(id: string, by?: ActedBy): Promise<Endpoint | undefined>
-  /** Like `pause`, but `purge` ends deliveries that have waited too long. */
+  /** As `pause`, but `purge` ends deliveries that have waited too long. */
   disable(id: string, reason?: string, by?: ActedBy): Promise<Endpoint | undefined>
-  /** Sends again, beginning with what was kept, and clears its failures. */
+  /** Sends again, beginning with the events that were kept, and clears the endpoint's failures. */
   enable(id: string, by?: ActedBy): Promise<Endpoint | undefined>
   /** Deletes its secrets and ends its pending deliveries and dead letters. */
   delete(id: string, by?: ActedBy): Promise<Endpoint | undefined>
   /**
-   * Sends one `webhook.test` now, whatever the endpoint's status, and resolves with what came back.
+   * Sends one `webhook.test` at once, whatever the endpoint's status, and resolves with the result.
    */
   ping(id: string): Promise<PingResult | undefined>
 }
@@ -156,7 +161,8 @@ export function endpoints(options: ResolvedOptions): Endpoints {
       const endpoint = await set(id, 'deleted', 'delete', by)
       if (endpoint === undefined) return undefined
       await runStatement(options, deleteSecrets(schema, id))
-      // In portions, so that no statement locks many rows. `purge` ends what this misses.
+      // In portions, so that no statement locks many rows. `purge` ends deliveries that this
+      // misses.
       while (await endPortion(id));
       return endpoint
     },
@@ -192,7 +198,7 @@ export function endpoints(options: ResolvedOptions): Endpoints {
   }
 }
 
-/** The customer is never guessed: without it an endpoint would get everybody's events, or none. */
+/** The customer has to be given: without one an endpoint would get everybody's events, or none. */
 function checkCustomer(
   customer: string | undefined,
   { customerOf }: ResolvedOptions,

@@ -21,7 +21,7 @@ export interface PingResult {
   readonly body: string
 }
 
-/** Attempts to deliver a signed `webhook.test` once. Nothing is recorded and nothing is retried. */
+/** Sends a signed `webhook.test` once. It is neither recorded nor retried. */
 export async function pingEndpoint(
   id: string,
   options: ResolvedOptions,

@@ -20,7 +20,7 @@ export interface CustomerEndpoints extends Omit<Endpoints, 'register' | 'list'> 
 
 /**
  * Restricts endpoints and deliveries to one customer. An endpoint never changes its customer, so it
- * is enough to check that before each act.
+ * is enough to check the customer before each act.
  */
 export function forCustomer(
   customer: string,
@@ -37,7 +37,7 @@ export function forCustomer(
   const isOwn = async (endpointId: string) =>
     (await endpoints.get(endpointId))?.customer === customer
 
-  /** Makes a call that resolves with `undefined` unless the endpoint is the customer's. */
+  /** Makes an act that resolves with `undefined` if the endpoint is not this customer's. */
   const own =
     <Rest extends unknown[], Result>(act: (id: string, ...rest: Rest) => Promise<Result>) =>
     async (id: string, ...rest: Rest): Promise<Result | undefined> =>

@@ -17,18 +17,21 @@ import { type CustomerWebhooks, forCustomer } from './for-customer.ts'
 /** Sending webhooks: what an app registers, runs and operates. */
 export interface Webhooks<Tx = unknown> {
   readonly endpoints: Endpoints
-  /** For `createRelay`: makes one delivery of each event for every endpoint that wants it. */
+  /**
+   * For `createRelay`: the consumer that makes one delivery of each event for every endpoint that
+   * wants the event.
+   */
   readonly consumer: Consumer<Tx>
   /** Makes a worker, which sends deliveries. It does nothing until it is started. */
   createWorker(options?: WorkerOptions): WebhookWorker
   readonly deliveries: Deliveries
-  /** Restricts everything to one customer, for routes that customers reach. */
+  /** Restricts all calls to one customer, for routes that customers reach. */
   forCustomer(customer: string): CustomerWebhooks
   /** For `deadLetters()` of `@oncekey/outbox`. */
   readonly deadLetters: DeadLetterSource
   /**
-   * Removes what has been kept long enough. Schedule it, and repeat the call while it returns
-   * `more: true`.
+   * Removes what is past its retention. Schedule it, and repeat the call while it returns `more:
+   * true`.
    */
   purge(options?: PurgeWebhooksOptions): Promise<PurgedWebhooks>
 }

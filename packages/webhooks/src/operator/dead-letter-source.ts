@@ -52,9 +52,11 @@ export function deadLetterSource(
 
     async list(filter, page) {
       const rows = await runStatement(options, listDeadLetters(schema, filter, page))
+      const letters = rows.flatMap(({ letter }) => (letter === null ? [] : [letter]))
+      const last = letters.length === page.limit ? rows.at(-1)?.page_token : rows[0]?.looked_to
       return {
-        items: rows.map(({ letter }) => deadLetterOf(JSON.parse(letter))),
-        next: rows.length === page.limit ? rows.at(-1)?.page_token : undefined,
+        items: letters.map((letter) => deadLetterOf(JSON.parse(letter))),
+        next: last ?? undefined,
       }
     },
 
@@ -195,14 +197,14 @@ function deadLetterOf(json: DeadLetterJson): DeadLetter {
   }
 }
 
-/** A delivery that was dead and is pending or delivered now was redriven. */
+/** A delivery that was dead, and is pending or delivered at present, was redriven. */
 function resolutionOf({ state, deadAt, isReplaced }: DeadLetterJson): DeadLetter['resolution'] {
   if (state === 'dead' || deadAt === null) return null
   if (isReplaced) return 'replaced'
   return state === 'pending' || state === 'delivered' ? 'redriven' : 'discarded'
 }
 
-/** A receiver's refusal as an error: its status and the beginning of its answer. */
+/** A receiver's refusal in the form of an error: the status and the beginning of the answer. */
 function errorOf({
   error,
   status,

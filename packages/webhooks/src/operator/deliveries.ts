@@ -24,9 +24,9 @@ export interface WebhookDelivery {
   readonly type: string
   readonly endpointId: string
   /**
-   * `pending`: to be sent or retried. `dead`: given up until it is redriven. `discarded`: dead, and
-   * an operator decided that it stays so. `ended`: its endpoint was deleted, or disabled for too
-   * long.
+   * `pending`: to be sent or retried. `dead`: given up until it is redriven. `discarded`: an
+   * operator decided that it is never to be sent. `ended`: its endpoint was deleted, or disabled
+   * for too long.
    */
   readonly state: 'pending' | 'delivered' | 'dead' | 'discarded' | 'ended'
   /** Why it is dead or ended: `permanent`, `exhausted`, `poison`, `endpoint-deleted`, `expired`. */
@@ -42,9 +42,9 @@ export interface WebhookDelivery {
 }
 
 export interface WebhookDeliveryDetail extends WebhookDelivery {
-  /** The body that is sent, to the byte. */
+  /** The body that is sent, byte for byte. */
   readonly payload: string
-  /** The attempts that ended, the first one first. */
+  /** The attempts that have ended, in their order. */
   readonly history: readonly WebhookAttempt[]
 }
 
@@ -75,21 +75,23 @@ export interface Deliveries {
   list(filter?: DeliveryFilter): Promise<WebhookDelivery[]>
   get(id: string): Promise<WebhookDeliveryDetail | undefined>
   /**
-   * The delivery as it would be sent now, with its signature. Resolves with `undefined` where there
-   * is no such delivery, or its endpoint was deleted.
+   * The delivery as the request that would be sent at this moment, with its signature. Resolves
+   * with `undefined` if there is no such delivery, or if its endpoint was deleted.
    */
   request(id: string): Promise<WebhookRequest | undefined>
   /**
-   * Schedules a delivery for now and begins its retry schedule anew. It replaces the scheduled try,
-   * redrives a dead letter, or sends a delivered one once more. `under-way`: it is being sent at
-   * this moment. `held`: its endpoint is paused or disabled, and it is sent when that ends.
-   * `ended`: it has no endpoint any more. Resolves with `undefined` if there is no such delivery.
+   * Schedules a delivery for now and begins its retry schedule anew. This replaces a scheduled try,
+   * redrives a dead letter, or sends a delivered one again. Resolves with `held` if the endpoint is
+   * paused or disabled (it is sent when that ends), with `under-way` if it is being sent at this
+   * moment, with `ended` if it no longer has an endpoint, and with `undefined` if there is no such
+   * delivery.
    */
   retry(id: string, by?: ActedBy): Promise<'scheduled' | 'held' | 'under-way' | 'ended' | undefined>
   /**
-   * Sends one endpoint everything of a time once more, also what it had received, and what it was
-   * not sent because it was registered later. It is a redrive on record, which workers carry at its
-   * rate: returns its id, or `undefined` where there is no such endpoint. Throws `OptionsError`.
+   * Sends all messages of a period to one endpoint once more: those that it has received, and those
+   * that it was not sent because it was registered later. This is a redrive on record, which
+   * workers carry at its rate. Returns the redrive's id, or `undefined` if there is no such
+   * endpoint. Throws `OptionsError`.
    */
   replay(window: WindowFilter, pace?: RedriveStart & ActedBy): Promise<string | undefined>
 }

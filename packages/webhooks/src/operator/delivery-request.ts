@@ -6,20 +6,23 @@ import { findEndpoint } from '../statements/endpoints.ts'
 import { firstRow, runStatement } from '../statements/run-statement.ts'
 import { listSecrets, type SecretJson } from '../statements/secrets.ts'
 
-/** A delivery as it would be sent now, so that a receiver can be tried by hand. */
+/**
+ * A delivery as the request that would be sent at this moment, so that a receiver can be tried by
+ * hand.
+ */
 export interface WebhookRequest {
   readonly method: 'POST'
   readonly url: string
   /**
-   * Signed at this moment with every secret in force. The values of the endpoint's own headers are
-   * not shown.
+   * The headers, signed at this moment with every secret in force. The values of the endpoint's own
+   * headers are not shown.
    */
   readonly headers: Readonly<Record<string, string>>
-  /** The body, to the byte. */
+  /** The body that is sent, byte for byte. */
   readonly body: string
 }
 
-/** Resolves with `undefined` where there is no such delivery, or its endpoint was deleted. */
+/** Resolves with `undefined` if there is no such delivery, or if its endpoint was deleted. */
 export async function deliveryRequest(
   options: ResolvedOptions,
   id: string,

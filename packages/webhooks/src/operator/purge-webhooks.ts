@@ -30,17 +30,16 @@ export interface PurgeWebhooksOptions {
    */
   readonly disabledRetentionMs?: number
   /**
-   * How long a message marks its event as fanned out after its deliveries are gone. It must be
-   * longer than the log may deliver the event again. Milliseconds.
-   * @default 2_592_000_000, thirty
-   * days
+   * For how long a message marks its event as fanned out after its deliveries are gone. Choose it
+   * longer than the time after which the log can still deliver the event again. Milliseconds.
+   * @default 2_592_000_000, thirty days
    */
   readonly messageRetentionMs?: number
 }
 
 /** How much one call of `purge` removed. */
 export interface PurgedWebhooks {
-  /** Deliveries, dead letters included. */
+  /** Deliveries that were removed, dead letters included. */
   readonly deliveries: number
   /** Deliveries that were ended because their endpoint was deleted, or disabled for too long. */
   readonly ended: number
@@ -51,8 +50,8 @@ export interface PurgedWebhooks {
 }
 
 /**
- * Removes what has been kept long enough, in small batches that wait for no lock. Safe beside live
- * traffic.
+ * Removes what is past its retention, in small batches that wait for no lock. It can run while the
+ * tables are in use.
  */
 export async function purgeWebhooks(
   resolved: ResolvedOptions,

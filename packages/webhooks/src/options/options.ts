@@ -53,7 +53,7 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly proxy?: string | { readonly url: string; readonly resolves?: boolean }
   /** The limit for a whole exchange, including the answer's body. Milliseconds. @default 10_000 */
   readonly timeoutMs?: number
-  /** How much of an answer's body is read and kept. Bytes. @default 16_384 */
+  /** How much of an answer's body is read and stored. Bytes. @default 16_384 */
   readonly maxResponseBytes?: number
   /**
    * Decides what a status means; `standardWebhooks` retries everything but 410.
@@ -62,15 +62,16 @@ export interface WebhooksOptions<Tx = unknown> {
    */
   readonly classify?: Classify
   /**
-   * The waits between attempts, in milliseconds. When they are used up, a delivery is dead.
+   * The waits between attempts, in milliseconds. When they are used up and the last attempt fails,
+   * the delivery is dead.
    *
    * @default ten attempts over 75 hours
    */
   readonly schedule?: RetrySchedule
-  /** The longest `Retry-After`. A longer one counts as this. Milliseconds. @default 3_600_000 */
+  /** The longest wait that a `Retry-After` can cause. Milliseconds. @default 3_600_000 */
   readonly maxRetryAfterMs?: number
   /**
-   * Failures in a row after which an endpoint gets one delivery at a time, with a cooldown after
+   * After this many failures in a row an endpoint gets one delivery at a time, and a cooldown after
    * each that fails.
    *
    * @default 5
@@ -81,16 +82,16 @@ export interface WebhooksOptions<Tx = unknown> {
   /** The longest cooldown. Milliseconds. @default 300_000 */
   readonly maxCooldownMs?: number
   /**
-   * How long everything sent to an endpoint may fail before it is disabled. Milliseconds.
+   * After this time without an accepted delivery an endpoint is disabled. Milliseconds.
    *
    * @default 432_000_000, five days
    */
   readonly disableAfterMs?: number
-  /** How many attempts must also have failed by then. @default 20 */
+  /** How many attempts must also have failed in that time. @default 20 */
   readonly disableAfterAttempts?: number
   /**
-   * How many events those attempts must belong to: refusing only a few says nothing about the
-   * endpoint. @default 5
+   * To how many events those attempts must belong: an endpoint that refuses only a few events may
+   * accept others. @default 5
    */
   readonly disableAfterEvents?: number
   /**
@@ -100,7 +101,7 @@ export interface WebhooksOptions<Tx = unknown> {
   readonly onFailingEndpoint?: (message: WebhookEndpointMessage) => void | Promise<void>
 }
 
-/** The facts about an event that `customerOf` decides by. */
+/** The properties of an event by which `customerOf` decides. */
 export interface EventFacts {
   readonly id: string
   readonly type: string
@@ -123,7 +124,9 @@ export interface ResolvedOptions {
   readonly guard: AddressGuard
   readonly allowHttp: boolean
   readonly dispatcher: Dispatcher
-  /** Makes one for an endpoint with certificates of its own. Destroy it after the exchange. */
+  /**
+   * Makes a dispatcher for an endpoint with its own certificates. Destroy it after the exchange.
+   */
   readonly dispatcherWith: (tls: EndpointTls) => Dispatcher
   readonly timeoutMs: number
   readonly maxResponseBytes: number
@@ -181,5 +184,5 @@ export function resolveOptions<Tx>(options: WebhooksOptions<Tx>): ResolvedOption
   }
 }
 
-/** Leaves room for a lease that is longer than the timeout. */
+/** A day below the longest supported time, because a lease is longer than the timeout. */
 const LONGEST_TIMEOUT_MS = LONGEST_KEPT_MS - 86_400_000

@@ -7,9 +7,9 @@ import {
 } from './webhook-sender.ts'
 
 /**
- * GitHub: `X-Hub-Signature-256: sha256=<hex>` over the body; the id is `X-GitHub-Delivery`, the
- * same when a delivery is sent again. It is not signed (docs.github.com, "Validating webhook
- * deliveries").
+ * GitHub. The signature is `X-Hub-Signature-256: sha256=<hex>` over the body. The id is
+ * `X-GitHub-Delivery`, which stays the same when a delivery is sent again, and is not signed
+ * (docs.github.com, "Validating webhook deliveries").
  */
 export const github: WebhookSender = {
   name: 'GitHub',

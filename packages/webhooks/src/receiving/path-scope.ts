@@ -1,10 +1,7 @@
 import { hash } from 'node:crypto'
 import { OptionsError } from '@oncekey/core'
 
-/**
- * The properties in which the requests of the adapters have their URL: Node and Fastify, Hono,
- * fetch.
- */
+/** The properties that contain the URL in a request of Node and Fastify, Hono, or fetch. */
 interface AnyRequest {
   readonly originalUrl?: string
   readonly req?: { readonly url?: string }
@@ -13,9 +10,9 @@ interface AnyRequest {
 
 /**
  * Returns the path that a request came to, as the scope of its key, so that the same id at two
- * routes of one app means two webhooks. The query does not count, and neither does the spelling of
- * the path: some routers treat `/Hooks`, `/hooks/`, `//hooks`, `/h%6Foks` and `/hooks;a` as
- * `/hooks`, and an attacker who repeats a signed delivery chooses the spelling.
+ * routes of one app means two webhooks. The query is left out. The path is normalised, because an
+ * attacker who repeats a signed delivery can choose its spelling: some routers treat `/Hooks`,
+ * `/hooks/`, `//hooks`, `/h%6Foks` and `/hooks;a` as `/hooks`.
  */
 export function pathScope(request: unknown): string {
   const { originalUrl, req, url } = (request ?? {}) as AnyRequest
@@ -30,7 +27,7 @@ export function pathScope(request: unknown): string {
 }
 
 function spelledAlike(target: string): string {
-  // One slash at the beginning: after two of them, `URL` would read a host.
+  // Exactly one slash at the beginning, because `URL` would read a host after two.
   const path = target.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '').replace(/^[/\\]*/, '/')
   const { pathname } = new URL(path, 'http://receiver')
   const [plain = ''] = decoded(pathname).split(';', 1)

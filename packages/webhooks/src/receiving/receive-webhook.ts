@@ -9,7 +9,7 @@ import { pathScope } from './path-scope.ts'
 import { standard } from './standard-webhooks.ts'
 import type { WebhookSender } from './webhook-sender.ts'
 
-/** What `receiveWebhook` returns: options for `idempotency` of any adapter. */
+/** The result of `receiveWebhook`: options for `idempotency` of any adapter. */
 export interface WebhookReceiverOptions {
   readonly header?: string
   readonly key?: (request: unknown, raw: () => Promise<Uint8Array>) => Promise<string | undefined>
@@ -24,15 +24,16 @@ export interface WebhookReceiverOptions {
 
 /**
  * Makes options for `idempotency` of any adapter, with which a route takes each webhook once. The
- * signature is checked over the bytes that came, and the sender's id is the key, in a namespace of
- * its own.
+ * signature is checked over the bytes received. The key is the sender's id, in a separate
+ * namespace.
  *
  * - If the signature covers the id, the id alone identifies the webhook. If not, another body under
  *   a used id is refused with 422 `key-reused`.
- * - Only a 2xx of the handler is final. Any other response is undone and frees the id, so that a
- *   repaired receiver gets what it refused before.
- * - Responses suit senders that read only the status: a delivery that comes while the first attempt
- *   is running gets 503 with `Retry-After`, and one whose response is no longer kept gets 200.
+ * - Only a 2xx of the handler is final. Any other response is not stored and frees the id, so that
+ *   after a repair the handler gets the webhook that it refused before.
+ * - Responses suit senders that read only the status: a delivery that arrives while the first
+ *   attempt is running gets 503 with `Retry-After`, and one whose response is no longer stored gets
+ *   200.
  * - A key belongs to the path it came to: the same id at two routes means two webhooks.
  *
  * @example
@@ -56,9 +57,9 @@ export function receiveWebhook({
   readonly sender?: WebhookSender
   /** Every secret that may be in force, or a function if they change while the process runs. */
   readonly secrets: Secrets | (() => Secrets | Promise<Secrets>)
-  /** Use one per sender, so that their ids never meet. @default 'webhooks' */
+  /** Use one for each sender, so that their ids cannot collide. @default 'webhooks' */
   readonly namespace?: string
-  /** How old a delivery may be, and how far the clocks may differ. Seconds. @default 300 */
+  /** How far the time in a delivery may be from this host's clock. Seconds. @default 300 */
   readonly toleranceSeconds?: number
 }): WebhookReceiverOptions {
   if (typeof sender?.verify !== 'function') {

@@ -6,9 +6,9 @@ import {
 } from './webhook-sender.ts'
 
 /**
- * Shopify: `X-Shopify-Hmac-SHA256: <base64>` over the body with the app's client secret; the id is
- * `X-Shopify-Webhook-Id`, the same on every retry. It is not signed (shopify.dev, "Deliver webhooks
- * through HTTPS").
+ * Shopify. The signature is `X-Shopify-Hmac-SHA256: <base64>` over the body, with the app's client
+ * secret. The id is `X-Shopify-Webhook-Id`, which stays the same on every retry, and is not signed
+ * (shopify.dev, "Deliver webhooks through HTTPS").
  */
 export const shopify: WebhookSender = {
   name: 'Shopify',

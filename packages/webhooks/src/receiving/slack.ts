@@ -9,10 +9,10 @@ import {
 } from './webhook-sender.ts'
 
 /**
- * Slack's Events API: `X-Slack-Signature: v0=<hex>` over `v0:<seconds>:body` with the app's signing
- * secret; the id is `event_id` in the body, the same on every retry (docs.slack.dev, "Verifying
- * requests from Slack"). A `url_verification` has no id: answer it on a route of its own, or with
- * `required: false`.
+ * Slack's Events API. The signature is `X-Slack-Signature: v0=<hex>` over `v0:<seconds>:body`, with
+ * the app's signing secret. The id is `event_id` in the body, which stays the same on every retry
+ * (docs.slack.dev, "Verifying requests from Slack"). A `url_verification` has no id: handle it on a
+ * separate route, or with `required: false`.
  */
 export const slack: WebhookSender = {
   name: 'Slack',

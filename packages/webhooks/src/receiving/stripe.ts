@@ -9,9 +9,9 @@ import {
 } from './webhook-sender.ts'
 
 /**
- * Stripe: `Stripe-Signature: t=<seconds>,v1=<hex>[,v1=…]` over `t.body` with the endpoint's
- * `whsec_…` secret as it is; the id is the event's, in the body (docs.stripe.com/webhooks, "Verify
- * webhook signatures manually").
+ * Stripe. The signature is `Stripe-Signature: t=<seconds>,v1=<hex>[,v1=…]` over `t.body`; its key
+ * is the endpoint's whole `whsec_…` secret as text. The id is that of the event, in the body
+ * (docs.stripe.com/webhooks, "Verify webhook signatures manually").
  */
 export const stripe: WebhookSender = {
   name: 'Stripe',

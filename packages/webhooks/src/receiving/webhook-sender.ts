@@ -7,7 +7,8 @@ export interface WebhookSender {
   /** The header that carries the id; missing if the body carries it. */
   readonly idHeader?: string
   /**
-   * Reads the id from the body, which is not authenticated yet. Returns `undefined` if it has none.
+   * Reads the id from the body, whose signature has not been checked yet. Returns `undefined` if
+   * the body has no id.
    */
   readonly idInBody?: (body: Uint8Array) => string | undefined
   /**
@@ -15,7 +16,9 @@ export interface WebhookSender {
    * body is compared as well, and another body under a used id is refused.
    */
   readonly isIdSigned: boolean
-  /** Throws an `OptionsError` that says what a secret of this sender looks like. */
+  /**
+   * Throws an `OptionsError` that says what a secret of this sender looks like, if this is not one.
+   */
   checkSecret(secret: string): void
   /** Throws `not-authentic` if no secret fits, a header is missing, or the delivery is too old. */
   verify(delivery: SignedDelivery): void
@@ -25,11 +28,11 @@ export interface WebhookSender {
 export interface SignedDelivery {
   /** A header's value by its lower-case name; `undefined` if it is missing or came twice. */
   readonly header: (name: string) => string | undefined
-  /** The bytes that came, not what a parser made of them. */
+  /** The bytes that were received, not the result of a parser. */
   readonly body: Uint8Array
   /** Every secret that may be in force. */
   readonly secrets: readonly string[]
-  /** How far the signed time may be from ours, if the sender signs one. Seconds. */
+  /** How far the signed time may be from this host's clock, if the sender signs a time. Seconds. */
   readonly toleranceSeconds: number
   readonly now: Date
 }
@@ -72,7 +75,7 @@ export function expectHmac(
   if (!isGenuine) throw notAuthentic('no signature fits a secret')
 }
 
-/** Checks a secret of a sender that uses the text itself as the key, so any text will do. */
+/** Checks a secret of a sender that uses the secret's text as the key. Any text is valid. */
 export function checkPlainSecret(name: string, secret: string): void {
   if (typeof secret === 'string' && secret !== '') return
   throw new OptionsError(
@@ -86,7 +89,7 @@ export function textMember(body: Uint8Array, name: string): string | undefined {
     const value = JSON.parse(Buffer.from(body).toString())?.[name]
     return typeof value === 'string' ? value : undefined
   } catch {
-    // Not JSON, so it has no id. Its signature is still checked.
+    // The body is not JSON, so it has no id. Its signature is still checked.
     return undefined
   }
 }
@@ -95,5 +98,5 @@ export function notAuthentic(why: string): OncekeyError {
   return new OncekeyError('not-authentic', `This webhook is not authentic: ${why}.`)
 }
 
-/** More than any rotation needs, and few enough that a forger cannot keep us computing. */
+/** More than a rotation ever needs, and few enough that a forger cannot keep the process busy. */
 const MOST_SIGNATURES = 20

@@ -3,7 +3,7 @@
  * 10.2.3): seconds or a date, at most `mostMs`. Zero if the header is missing, repeated, malformed
  * or past.
  *
- * A date is measured from `date`, the answer's own `Date` header, because this host's clock may
+ * A date is compared with `date`, the answer's own `Date` header, because this host's clock may
  * differ from the receiver's. Without that header this host's clock is used.
  */
 export function retryAfterMs(
@@ -23,7 +23,8 @@ function untilDate(text: string, date: string | readonly string[] | undefined): 
 }
 
 /**
- * Accepts only HTTP's own form. `Date.parse` accepts nearly anything, even `-5` and `tomorrow 7`.
+ * Accepts only HTTP's date format. `Date.parse` would accept nearly anything, even `-5` and
+ * `tomorrow 7`.
  */
 function millisecondsOf(text: string): number | undefined {
   if (!/^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/.test(text))

@@ -1,11 +1,11 @@
 import { OptionsError } from '@oncekey/core'
 
 /**
- * The wait after the n-th failure, in milliseconds; `undefined` gives up, and the delivery is dead.
- * A list names the waits in order and gives up after the last.
+ * The wait after the n-th failure, in milliseconds; `undefined` means that the delivery is given up
+ * and dead. A list names the waits in order, and the delivery is given up after the last.
  *
- * If the answer's `Retry-After` asks for more, that counts, up to `maxRetryAfterMs` (an hour), and
- * the whole endpoint is left alone for as long as it asks.
+ * If the answer's `Retry-After` asks for a longer wait, that is used, up to `maxRetryAfterMs` (an
+ * hour), and nothing else is sent to the endpoint for that time.
  */
 export type RetrySchedule = readonly number[] | ((failures: number) => number | undefined)
 
@@ -14,9 +14,9 @@ const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
 /**
- * As the Standard Webhooks specification recommends: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h,
- * 20 h, 24 h. These nine waits are some 75 hours; when the tenth attempt fails, the delivery is
- * dead.
+ * The waits that the Standard Webhooks specification recommends: 5 s, 5 min, 30 min, 2 h, 5 h, 10
+ * h, 14 h, 20 h, 24 h. These nine waits are some 75 hours; when the tenth attempt fails, the
+ * delivery is dead.
  */
 export const standardSchedule: readonly number[] = [
   5 * SECOND,

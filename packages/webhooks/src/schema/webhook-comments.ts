@@ -1,6 +1,6 @@
 import type { TableComment } from '@oncekey/postgres/client'
 
-/** What is said in the database of the tables and views of webhooks. */
+/** The comments of the tables and views of webhooks, which psql shows. */
 export const webhookComments: Readonly<Record<string, TableComment>> = {
   webhook_endpoints: {
     about: 'Where webhooks are sent.',

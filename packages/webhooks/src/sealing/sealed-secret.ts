@@ -4,7 +4,7 @@ import type { StoredSecret } from '../statements/secrets.ts'
 
 const NONCE = 12
 const TAG = 16
-// Stated, because otherwise Node would accept a tag cut down to four bytes.
+// The length is stated because otherwise Node would accept a tag cut down to four bytes.
 const GCM = { authTagLength: TAG }
 
 /** The kind of a sealed text. A text sealed as one kind does not open as another. */

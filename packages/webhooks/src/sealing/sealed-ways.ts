@@ -5,7 +5,7 @@ import { openSecret } from './sealed-secret.ts'
 
 /**
  * Opens an endpoint's own headers and certificates. Throws `seal-key-missing` or `seal-broken`, as
- * signing secrets do.
+ * opening a signing secret does.
  */
 export function openWays(
   { headers, tls }: { readonly headers: StoredSecret | null; readonly tls: StoredSecret | null },

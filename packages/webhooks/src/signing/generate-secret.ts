@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { SigningSecret } from './signing-secret.ts'
 
-/** Makes a new HMAC secret, to be shared with the receiver. Use one per endpoint. */
+/** Makes a new HMAC secret, which is shared with the receiver. Use one per endpoint. */
 export function generateSecret(): SigningSecret {
   return `whsec_${randomBytes(32).toString('base64')}`
 }

@@ -13,7 +13,7 @@ export interface WebhookHeaders {
  * Signs one delivery with every secret in force, so that a receiver who knows only the old or only
  * the new secret accepts it during a rotation.
  *
- * `id` belongs to the event and is the same on every attempt; `timestamp` belongs to the attempt.
+ * `id` is that of the event and the same on every attempt; `timestamp` is the time of the attempt.
  *
  * @example
  * ```ts

@@ -72,6 +72,6 @@ function expectLength(prefix: string, bytes: Buffer, fits: boolean, expected: st
   }
 }
 
-// RFC 8410: the bytes before the key itself in the DER forms of an ed25519 key.
+// The bytes before the key itself in the DER encodings of an ed25519 key (RFC 8410).
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 const SPKI = Buffer.from('302a300506032b6570032100', 'hex')

@@ -3,17 +3,15 @@ import { OncekeyError, OptionsError } from '@oncekey/core'
 import { signedContent } from './signed-content.ts'
 import { type ParsedSecret, parseSecret, type SigningSecret } from './signing-secret.ts'
 
-/** What an authentic delivery states. */
+/** The signed facts of an authentic delivery. */
 export interface VerifiedWebhook {
-  /**
-   * The same on every attempt to deliver one event: use it as the key to process the event once.
-   */
+  /** The event's id, the same on every attempt. Use it as the key to process the event once. */
   readonly id: string
   readonly timestamp: Date
 }
 
 /**
- * Checks a delivery's signature over the bytes that came, in constant time. Throws `not-authentic`
+ * Checks a delivery's signature over the bytes received, in constant time. Throws `not-authentic`
  * if no secret fits, a header is missing, or the timestamp is outside the tolerance. Throws an
  * `OptionsError` that says what to write instead if secrets, body, tolerance or clock are unusable.
  *
@@ -31,13 +29,13 @@ export function verifyWebhook({
 }: {
   /** A header's value by its lower-case name. */
   readonly header: (name: string) => string | null | undefined
-  /** The body as the bytes that were received, before any parser. */
+  /** The body as the bytes that were received, before any parser changed them. */
   readonly body: string | Uint8Array
   /** Every secret that may be in force: `whsec_…`, `whpk_…` or `whsk_…`. */
   readonly secrets: readonly SigningSecret[]
-  /** How old a delivery may be, and how far the clocks may differ. Seconds. @default 300 */
+  /** How far the time in a delivery may be from this host's clock. Seconds. @default 300 */
   readonly toleranceSeconds?: number
-  /** @default the clock */
+  /** @default the present time */
   readonly now?: Date
 }): VerifiedWebhook {
   checkTolerance(toleranceSeconds)
@@ -48,7 +46,7 @@ export function verifyWebhook({
   }
   const parsed = secrets.map(parseSecret)
   const id = required(header, 'webhook-id')
-  // The signed text is `id.timestamp.body`: an id with a dot could claim a part of what follows.
+  // The signed text is `id.timestamp.body`, so a dot in the id would make it ambiguous.
   if (id.includes('.')) throw notAuthentic('webhook-id has a dot in it')
   const seconds = required(header, 'webhook-timestamp')
   const signatures = required(header, 'webhook-signature')
@@ -67,8 +65,8 @@ export function verifyWebhook({
 }
 
 /**
- * Throws an `OptionsError` for anything but a positive number. With NaN, a delivery of any age
- * would pass.
+ * Throws an `OptionsError` unless it is a positive number. With NaN, a delivery of any age would
+ * pass.
  */
 export function checkTolerance(seconds: number): void {
   if (typeof seconds === 'number' && seconds > 0) return
@@ -77,7 +75,7 @@ export function checkTolerance(seconds: number): void {
   )
 }
 
-/** More than any rotation needs, and few enough that a forger cannot keep us computing. */
+/** More than a rotation ever needs, and few enough that a forger cannot keep the process busy. */
 const MOST_SIGNATURES = 20
 
 function required(header: (name: string) => string | null | undefined, name: string): string {

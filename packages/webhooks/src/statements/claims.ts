@@ -2,18 +2,20 @@ import type { Statement } from '@oncekey/postgres/client'
 import type { StoredSecret } from './secrets.ts'
 
 export interface ClaimQuestion {
-  /** How many at most. */
+  /** How many deliveries to claim at most. */
   readonly limit: number
   /** How many deliveries this worker may have under way to one endpoint. */
   readonly perEndpoint: number
-  /** How many it has under way to each endpoint already. */
+  /** How many deliveries this worker has under way to each endpoint already. */
   readonly underWay: ReadonlyMap<string, number>
   readonly leaseMs: number
-  /** Failures in a row after which an endpoint gets one delivery at a time, between cooldowns. */
+  /**
+   * After this many failures in a row an endpoint gets one delivery at a time, between cooldowns.
+   */
   readonly breakerFailures: number
   /**
-   * Claims in a row without an outcome after which a delivery is dead as `poison`: it kills
-   * workers.
+   * After this many claims in a row without an outcome a delivery is dead as `poison`, because it
+   * kills workers.
    */
   readonly mostUnfinished: number
 }
@@ -47,14 +49,14 @@ export function claimDeliveries(
 export interface ClaimedDelivery {
   readonly id: string
   readonly epoch: number
-  /** The number of this attempt; the first is 1, and lost ones count. */
+  /** The number of this attempt. The first is 1, and attempts without an outcome are counted. */
   readonly number: number
   /** How many attempts came to an outcome before this one. */
   readonly tries: number
   readonly endpointId: string
   readonly url: string
   readonly messageId: string
-  /** In base64. */
+  /** The body, in base64. */
   readonly body: string
   /** The secrets in force, the newest first. */
   readonly secrets: readonly StoredSecret[] | null
@@ -64,7 +66,8 @@ export interface ClaimedDelivery {
 }
 
 /**
- * Gives back deliveries that were claimed and not sent: no claim is counted, and their probes end.
+ * Gives back deliveries that were claimed and not sent: the claim is no longer counted, and their
+ * probes end.
  */
 export function releaseDeliveries(
   schema: string,

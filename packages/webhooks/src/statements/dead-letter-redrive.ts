@@ -13,7 +13,8 @@ export function redriveOfDeliveries(schema: string): RedriveKind {
     idType: 'bigint',
     lowestId: '0',
     at: 'd.died_at',
-    // With ids the primary key finds them; a walk through all dead letters would take long.
+    // With ids, the primary key finds the deliveries; going through all dead letters would take
+    // long.
     isCandidate: (filter) =>
       (filter as DeadLetterFilter).ids === undefined
         ? `d.state = 'dead'`

@@ -63,7 +63,7 @@ export function listDeliveries(
   }
 }
 
-/** Reads a delivery with its body and every attempt that ended, the first one first. */
+/** Reads a delivery with its body and all attempts that have ended, in their order. */
 export function findDelivery(
   schema: string,
   id: string,
@@ -94,7 +94,7 @@ export interface AttemptJson {
   readonly status: number | null
   readonly error: string | null
   readonly message: string | null
-  /** In base64. */
+  /** The beginning of the answer's body, in base64. */
   readonly body: string | null
   readonly isTruncated: boolean
 }
@@ -114,10 +114,10 @@ export function deliveryStates(
 }
 
 /**
- * Schedules a delivery for now and begins its retry schedule anew. It is the same row, so this
- * replaces the try that was scheduled, and it goes ahead of everything else that waits for the
- * endpoint. A cooldown of the endpoint's breaker ends. A delivery under way is left alone. If the
- * endpoint is paused or disabled, the delivery is `held` until that changes.
+ * Schedules a delivery for now and begins its retry schedule anew. The row is updated, so a
+ * scheduled try is replaced. The delivery is sent before all others that wait for the endpoint, and
+ * a cooldown of the endpoint's breaker ends. A delivery under way is not changed. If the endpoint
+ * is paused or disabled, the delivery is `held` until that changes.
  */
 export function retryDelivery(
   schema: string,

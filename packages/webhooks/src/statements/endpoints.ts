@@ -145,10 +145,7 @@ export function listEndpoints(
   }
 }
 
-/**
- * Changes the given fields of an endpoint. A new URL also clears everything held against the old
- * one.
- */
+/** Changes the given fields of an endpoint. A new URL also clears the failures of the old one. */
 export function changeEndpoint(
   schema: string,
   id: string,
@@ -212,15 +209,19 @@ export function changeEndpoint(
   }
 }
 
-/** What `update` may change, for the audit; headers and certificates are secret, so only which. */
+/**
+ * What `update` may change, for the audit entry. Headers and certificates are secret, so the entry
+ * says only that they changed.
+ */
 const CHANGEABLE = (alias: string) =>
   `jsonb_build_object('url', ${alias}.url, 'types', ${alias}.types,
             'description', ${alias}.description, 'headers', ${alias}.headers->'names',
             'tls', ${alias}.tls is not null, 'rate', ${alias}.rate)`
 
 /**
- * Pauses, disables, enables or deletes an endpoint. A deleted endpoint stays deleted and keeps no
- * headers or certificates. An enabled one starts without failures and without anything to wait for.
+ * Pauses, disables, enables or deletes an endpoint. A deleted endpoint cannot be enabled again, and
+ * its headers and certificates are removed. An enabled one starts without failures, cooldown or
+ * other waits.
  */
 export function setEndpointStatus(
   schema: string,
@@ -260,7 +261,7 @@ export function setEndpointStatus(
 }
 
 /**
- * Headers, certificates and rate as they are stored. `undefined` leaves one as it is, `null`
+ * Headers, certificates and rate as they are stored. `undefined` leaves a value unchanged, `null`
  * removes it.
  */
 export interface StoredWays {

@@ -1,6 +1,6 @@
 /**
- * Ids come from outside. A text that cannot be an id finds nothing, where PostgreSQL would fail to
- * read it as a number.
+ * Whether a text can be the id of a delivery. Ids come from outside, and PostgreSQL would fail to
+ * read any other text as a number; with this check it simply finds nothing.
  */
 export function isDeliveryId(id: string): boolean {
   return /^[1-9]\d{0,17}$/.test(id)

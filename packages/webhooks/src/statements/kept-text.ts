@@ -1,6 +1,6 @@
 /**
- * Whether PostgreSQL keeps a value unchanged: text of at most 1,000 characters, well-formed, no
- * NUL.
+ * Whether PostgreSQL can store a value unchanged: it is a text of at most 1,000 characters,
+ * well-formed and without NUL.
  */
 export function isKeptText(value: unknown): value is string {
   return (
@@ -11,7 +11,7 @@ export function isKeptText(value: unknown): value is string {
   )
 }
 
-/** A message as PostgreSQL can keep it, cut to what anybody reads. */
+/** Makes a message that PostgreSQL can store, cut to a length that people read. */
 export function keptText(text: string): string {
   return text.replaceAll('\0', '').slice(0, 500).toWellFormed()
 }

@@ -1,10 +1,10 @@
 import type { Statement } from '@oncekey/postgres/client'
 
 /**
- * Moves times that were set in the future, which means before the clock was put back, so that they
- * lie as far ahead again as when they were set. The triggers of `schema/functions/webhook-times.ts`
- * do it when a row is updated, even with the same values. A locked row is passed over: whoever
- * locks it sets its times.
+ * Repairs times after the clock was put back. Times that were set at an instant that now lies in
+ * the future are moved, so that they are as far ahead of the present as they were when they were
+ * set. The triggers of `schema/functions/webhook-times.ts` compute them when a row is updated with
+ * the values it already has. A locked row is skipped: whoever locks it sets its times.
  */
 export function mendTimes(schema: string): Statement<{ count: string }> {
   return {

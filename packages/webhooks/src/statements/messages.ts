@@ -15,10 +15,10 @@ export interface FanOutMessage {
 }
 
 /**
- * Inserts messages and, for each, a delivery to every endpoint that wants it, including paused and
- * disabled endpoints, which get it when they are enabled again. A message that already exists was
- * fanned out before and gets no new deliveries, unless that was for another customer: then another
- * fan-out tells another party of the same event.
+ * Inserts messages and, for each, a delivery to every endpoint that wants it. That includes paused
+ * and disabled endpoints, which get it when they are enabled again. A message that already exists
+ * was fanned out before and gets no new deliveries, except for another customer: then another
+ * fan-out sends the same event to another customer.
  */
 export function fanOut(
   schema: string,

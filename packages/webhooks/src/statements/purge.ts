@@ -1,9 +1,10 @@
 import { inBatch, RETENTION_AGO, type Statement } from '@oncekey/postgres/client'
 
 /**
- * Ends the pending and dead deliveries of deleted endpoints: of one endpoint, or of all, because an
- * event may be fanned out at the very moment of a deletion. A delivery under way is ended too, and
- * its verdict then changes nothing. Rows that are locked are left for the next call.
+ * Ends the pending and dead deliveries of one deleted endpoint, or of all. It runs for all from
+ * time to time, because an event may be fanned out at the very moment of a deletion. A delivery
+ * under way is ended too, and its verdict then changes nothing. Locked rows are left for the next
+ * call.
  */
 export function endDeliveries(
   schema: string,
@@ -110,7 +111,8 @@ export function purgeEndpoints(
 }
 
 /**
- * Data-modifying CTEs run whether or not they are read, so the attempts go with their deliveries.
+ * Deletes deliveries with their attempts. PostgreSQL runs a data-modifying CTE even if nothing
+ * reads it, so the attempts are deleted too.
  */
 function deleteWithHistory(schema: string): string {
   return `delete from ${schema}.webhook_deliveries d using due where d.id = due.id returning 1

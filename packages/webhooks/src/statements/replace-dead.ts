@@ -1,9 +1,9 @@
 import { auditCall, deadLetterTarget, type Statement } from '@oncekey/postgres/client'
 
 /**
- * Discards a dead delivery, and makes a message of the same event with another body, under another
- * id, with one delivery for the same endpoint that is due at once. The two deliveries name each
- * other. Returns no row where the delivery is not dead.
+ * Discards a dead delivery. Inserts a message of the same event with another body, under another
+ * id, and one delivery of it to the same endpoint, due at once. The two deliveries name each other.
+ * Returns no row if the delivery is not dead.
  */
 export function replaceDeadLetter(
   schema: string,
@@ -11,7 +11,7 @@ export function replaceDeadLetter(
     readonly id: string
     readonly messageId: string
     readonly body: string
-    /** JSON text: where the data differs from what it was. */
+    /** JSON text: the parts in which the new data differs from the old. */
     readonly changes: string
     readonly actor: string | null
     readonly note: string | null

@@ -8,7 +8,7 @@ export interface WebhookTables {
   readonly schemaName: string
 }
 
-/** Runs a statement in autocommit. Every failure has one of the documented codes. */
+/** Runs a statement in autocommit. Rejects only with documented codes. */
 export async function runStatement<Row>(
   { sql, schemaName }: WebhookTables,
   statement: Statement<Row>,
@@ -30,7 +30,8 @@ export async function firstRow<Row>(
 }
 
 /**
- * Makes `store-not-migrated` of a missing table or function, and the store's own error of the rest.
+ * Turns an error into a documented one: `store-not-migrated` for a missing table or function, and
+ * the store's own error for the rest.
  */
 function codedError(error: unknown, schemaName: string): OncekeyError {
   if (!MISSING.has(sqlState(error) ?? '')) return storeError(error, schemaName)

@@ -1,17 +1,20 @@
 import type { Statement } from '@oncekey/postgres/client'
 
-/** What became of one attempt to deliver. */
+/** The result of one attempt to deliver. */
 export interface Verdict {
   readonly state: 'delivered' | 'retry' | 'dead'
-  /** Why it is dead. */
+  /** Why the delivery is dead. */
   readonly reason: 'permanent' | 'exhausted' | null
   /**
    * Whether the receiver said that it will never take anything again, which disables the endpoint.
    */
   readonly gone: boolean
-  /** How long until the next try. The database adds it to its own clock. */
+  /** How long until the next try. The database adds this to its own clock. Milliseconds. */
   readonly delayMs: number
-  /** How long nothing is sent to the endpoint, because it asked for that. */
+  /**
+   * For how long nothing is sent to the endpoint, because the endpoint asked for that.
+   * Milliseconds.
+   */
   readonly blockMs: number
   /** Whose fault a failure was. `ours` counts neither as a try nor against the endpoint. */
   readonly blame: 'none' | 'message' | 'endpoint' | 'ours'
@@ -32,11 +35,11 @@ export interface DeliveryVerdict extends Verdict {
   readonly sent: SentAs
 }
 
-/** How the delivery was sent: what the endpoint was when the delivery was claimed. */
+/** How the delivery was sent: the endpoint's URL, headers and certificates when it was claimed. */
 export interface SentAs {
   readonly endpointId: string
   readonly url: string
-  /** Its own headers as they are stored; null if it has none. */
+  /** The endpoint's own headers as they are stored; null if it has none. */
   readonly headers: string | null
   readonly tls: string | null
 }
@@ -74,7 +77,7 @@ export function recordVerdicts(
   }
 }
 
-/** How the refused deliveries were sent. The database does not need this for the others. */
+/** How the refused deliveries were sent. The database needs this only for refused ones. */
 function sentAs(verdicts: readonly DeliveryVerdict[]): string | null {
   const refused = verdicts.filter(({ blame }) => blame !== 'none' && blame !== 'ours')
   return refused.length === 0
@@ -89,7 +92,10 @@ export interface CrossedEndpoint {
   readonly url: string
   readonly disabled: boolean
   readonly reason: string | null
-  /** The line that was newly crossed: which share of the time until it is disabled has passed. */
+  /**
+   * The warning line that was crossed: the share of the time until the endpoint is disabled.
+   * Percent.
+   */
   readonly failingPercent: 50 | 70 | 90 | 100 | null
   readonly failingSince: string | null
 }

@@ -1,9 +1,6 @@
 import type { RedriveKind, SqlValue } from '@oncekey/postgres/client'
 
-/**
- * A replay of a window: everything that one endpoint wants among the events of a period is sent
- * again.
- */
+/** Selects a replay: all events of a period that one endpoint wants. */
 export interface WindowFilter {
   readonly endpointId: string
   readonly since: Date
@@ -11,10 +8,10 @@ export interface WindowFilter {
 }
 
 /**
- * How a redrive on record replays a window to one endpoint: each message of that time, of its
- * customer and its types, once more, whether it was delivered, gave up or was never sent there.
- * What is pending already is left as it is; so is what somebody discarded, or has replaced by a
- * message with other data, which is in the window itself.
+ * How a redrive on record replays a period to one endpoint: sends each message of that time, of the
+ * endpoint's customer and types, once more, whether it was delivered, was given up or was never
+ * sent to it. Deliveries that are pending stay as they are. So do those that somebody discarded,
+ * and those that were replaced by a message with other data, which is in the period itself.
  */
 export function redriveOfWindow(schema: string): RedriveKind {
   return {
@@ -55,8 +52,8 @@ export function redriveOfWindow(schema: string): RedriveKind {
 }
 
 /**
- * Every pattern that covers a type: `order.created`, `order.*`, `*`; as `patternsOf` of core has
- * it.
+ * Every pattern that covers a type: `order.created`, `order.*`, `*`. It is the SQL form of core's
+ * `patternsOf`.
  */
 function patternsOf(type: string): string {
   return `(array['*', ${type}] || array(

@@ -14,7 +14,7 @@ export interface WebhookAttemptMessage {
   /** A word for the kind of failure, such as `timeout` or `status 500`. */
   readonly error: string | undefined
   readonly durationMs: number
-  /** How long until the next try. */
+  /** How long until the next try. Milliseconds. */
   readonly delayMs: number | undefined
 }
 
@@ -30,7 +30,7 @@ export interface WebhookEndpointMessage {
   readonly disabled: 'gone' | 'failing' | undefined
 }
 
-/** `oncekey:webhook-error`: something failed on our side; no receiver is to blame. */
+/** `oncekey:webhook-error`: something failed on our side, and no receiver is to blame. */
 export interface WebhookErrorMessage {
   readonly error: unknown
   readonly during:
@@ -45,7 +45,7 @@ export interface WebhookErrorMessage {
   readonly deliveryIds: readonly string[]
 }
 
-/** `oncekey:webhook`: an attempt to deliver, as a trace. */
+/** `oncekey:webhook`: the trace of an attempt to deliver. */
 export interface WebhookTrace extends TracedContext, Partial<Writable<Ended>> {
   readonly deliveryId: string
   readonly endpointId: string
@@ -63,7 +63,7 @@ const attempts = channel('oncekey:webhook-attempt')
 const endpoints = channel('oncekey:webhook-endpoint')
 const errors = channel('oncekey:webhook-error')
 
-/** Publishes the message. It is not even built when nobody subscribes. */
+/** Publishes the message. If nobody subscribes, the message is not even built. */
 export function tellAttempt(message: () => WebhookAttemptMessage): void {
   if (attempts.hasSubscribers) attempts.publish(message())
 }
@@ -73,8 +73,8 @@ export function tellEndpoint(message: WebhookEndpointMessage): void {
 }
 
 /**
- * Publishes a failure of a worker, or warns once per kind if nobody subscribes: nobody awaits a
- * worker.
+ * Publishes a failure of a worker. If nobody subscribes, warns once for each kind, because no
+ * caller awaits a worker.
  */
 export function tellError(message: WebhookErrorMessage): void {
   if (errors.hasSubscribers) return void errors.publish(message)

@@ -66,7 +66,7 @@ describe('claims', () => {
     await database.query('vacuum analyze oncekey.webhook_deliveries')
     const client = await database.pool().connect()
     const { text, values } = claimDeliveries('oncekey', question)
-    // Counters of this session alone: other backends report theirs at times of their own.
+    // Reads the counters of this session only, because other sessions report theirs at other times.
     const counts = async (): Promise<number[]> => {
       const { rows } = await client.query(
         `select array[n_tup_upd, n_tup_hot_upd, seq_scan]::int[] as counts

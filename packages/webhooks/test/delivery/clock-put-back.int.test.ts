@@ -62,7 +62,7 @@ test('times set before the database clock was put back are moved to lie as far a
   )
   // Each was sent once: one waits for its retry behind a breaker, one has a rate.
   expect(await hooks.createWorker().deliverOnce()).toBe(3)
-  // One more is leased by a process that is gone.
+  // Another one is leased by a process that is gone.
   await register(left.url, 'left')
   await fanOut(hooks, pool, [eventOf({ type: 'left' })])
   const victim = await startNode(new URL('../servers/worker-process.ts', import.meta.url), {

@@ -43,7 +43,7 @@ test('a worker and a relay that live on through an asynchronous failover deliver
     await waitFor(() => receiver.counts().size === 20, { what: 'those before the failover' })
     await emitEvents(pool, some('known'))
     await standby.caughtUp()
-    // What is claimed, delivered and emitted from here on, the new primary has never heard of.
+    // From this point on, nothing that is claimed, delivered or emitted reaches the new primary.
     standby.cutOff()
     await emitEvents(pool, some('lost'))
     await waitFor(() => receiver.counts().size === 60, { what: 'all of them', timeoutMs: 30_000 })

@@ -172,8 +172,8 @@ describe('a delivery', () => {
     expect(after(['60', '70'])).toMatchObject({ delayMs: 1_000, blockMs: 0 })
   })
 
-  // A bug: a host whose clock was an hour behind waited an hour instead of a minute, and one whose
-  // clock was ahead did not wait.
+  // A bug: a host whose clock was an hour behind waited an hour instead of a minute, and a host
+  // whose clock was ahead did not wait.
   test("measures a date in Retry-After by the receiver's clock", () => {
     const date = 'Thu, 01 Jan 2015 00:00:00 GMT'
     const retryAfter = 'Thu, 01 Jan 2015 00:01:00 GMT'

@@ -72,7 +72,7 @@ interface Flaky {
 }
 
 /**
- * Breaks in every way it can, and takes effect once for each event, which it recognizes by
+ * A receiver that fails in every way, and takes effect once for each event, which it recognises by
  * `webhook-id`.
  */
 async function flakyReceiver(): Promise<Flaky> {
@@ -102,7 +102,8 @@ test(
     for (const { url } of receivers) await hooks.endpoints.register({ url, types: ['order.*'] })
 
     const workers = new Set<Child<unknown>>()
-    // A low limit, because this one process is all of the receivers and would answer too late.
+    // A low limit, because all receivers are in this one process, which would otherwise answer too
+    // late.
     const env = { CONCURRENCY: '30', TIMEOUT_MS: EVENTS > 1_000 ? '5000' : '1000' }
     const hire = async () => void workers.add(await startWorker(env))
     const killOne = async () => {
@@ -126,7 +127,7 @@ test(
       }))
       ids.push(...(await emitEvents(database.pool(), orders)))
     }
-    // Kills during the fan-out, and then whenever another share of the deliveries is done.
+    // Kills during the fan-out, and then each time another share of the deliveries is done.
     await killOne()
     const total = EVENTS * ENDPOINTS
     const share = Math.max(total / 20, 600)

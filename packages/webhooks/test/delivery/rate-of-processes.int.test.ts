@@ -31,7 +31,7 @@ test('two processes share the rate of an endpoint, as the receiver counts it', a
     })
     onTestFinished(() => worker.kill())
   }
-  // Starts before anything is due: an arrival may be late, but never early.
+  // The time is taken before anything is due: an arrival may be late, but never early.
   const began = performance.now()
   await fanOut(
     hooks,

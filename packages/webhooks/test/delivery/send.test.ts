@@ -16,8 +16,8 @@ const dispatcher = guardedAgent(addressGuard(['127.0.0.1']), {
 })
 
 /**
- * A raw socket server, so that it can break any rule. It is called when a whole request has
- * arrived.
+ * A raw socket server, so that it can break any rule of HTTP. `answer` is called when a whole
+ * request has arrived.
  */
 async function hostile(answer: (socket: Socket) => void, tls = false): Promise<string> {
   const sockets = new Set<Socket>()

@@ -24,8 +24,8 @@ describe('a worker that is stopped', () => {
       const stopping = worker.stop({ timeoutMs }).then(() => {
         isStopped = true
       })
-      // A round trip to the database takes longer than a timer that fires at once because it
-      // overflowed.
+      // A round trip to the database takes longer than a timer that overflows, because such a timer
+      // fires at once.
       await database.query('select pg_sleep(0.1)')
       expect(isStopped).toBe(false)
       answer()
@@ -110,7 +110,7 @@ test('every time option accepts thirty days, and none that must end accepts Infi
   const { endpoint } = await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
   await fanOut(hooks, database.pool(), [eventOf()])
   const worker = hooks.createWorker({ leaseMs: 2 * month, pollMs: month })
-  // A timer that overflows fires at once, and the exchange would time out.
+  // If the timer overflowed, it would fire at once, and the exchange would time out.
   expect(await worker.deliverOnce()).toBe(1)
   expect(await hooks.deliveries.list()).toMatchObject([{ state: 'delivered' }])
   expect(await hooks.endpoints.rotateSecret(endpoint.id, { overlapMs: month })).toBeDefined()

@@ -88,7 +88,8 @@ describe('a worker', () => {
     worker.start()
     await waitFor(() => stuck.received.length === 1, { what: 'it to arrive' })
     await worker.stop({ timeoutMs: 50 })
-    // The next worker may send it at once: this was neither a try nor the endpoint's fault.
+    // The next worker may send it at once: this attempt counts neither as a try nor as the
+    // endpoint's fault.
     expect(
       await database.query(
         `select state, error, tries, leased_until, due_at <= now() as is_due

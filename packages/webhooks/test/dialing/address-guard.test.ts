@@ -167,7 +167,7 @@ describe("an endpoint's URL", () => {
       'https://example.com:8443/hook?a=1',
     )
     expect(parse('http://example.com/', true).protocol).toBe('http:')
-    // Names stay names, whatever their letters: their addresses are checked when they are dialled.
+    // A name in any alphabet stays a name: its addresses are checked when they are dialled.
     expect(parse('https://bücher.example/').hostname).toBe('xn--bcher-kva.example')
     expect(parse('https://metadata.google.internal./').hostname).toBe('metadata.google.internal.')
   })

@@ -23,7 +23,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-/** A proxy that connects to this machine wherever CONNECT asks it to, or answers with a status. */
+/** A proxy that connects to this machine, whatever host CONNECT names, or answers with a status. */
 async function startProxy({ status = 200 }: { status?: number } = {}) {
   const asked: { authority: string; credentials: string | undefined }[] = []
   const server = createServer((_, response) => response.writeHead(405).end())
@@ -154,7 +154,7 @@ describe('an egress proxy', () => {
     const proxy = `http://127.0.0.1:${await listening(server)}`
     const through = { proxy, addresses: ['8.8.8.8', '8.8.4.4'], timeoutMs: 300 }
     expect(await outcome('https://hooks.example/', through)).toBe('timeout')
-    // A connection that is no longer needed would stay open for ever.
+    // Otherwise a connection that is no longer needed would stay open for ever.
     await waitFor(() => sockets.size === 0, { what: 'the connection to end' })
   })
 

@@ -26,7 +26,7 @@ beforeEach(() => {
   reached = []
 })
 
-/** Sends a request and returns the code of its failure, or its status. */
+/** Sends a request. Returns the code of the failure, or the status. */
 async function outcome(
   url: string,
   resolve: ResolveName,

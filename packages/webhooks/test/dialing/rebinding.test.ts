@@ -56,8 +56,8 @@ test('a name that resolves to a public address first and an internal one next is
     return (await send(url, {}, body, { dispatcher, timeoutMs, maxBodyBytes: 10 })).failure?.error
   }
 
-  // The connection fails, which shows that the checked address was dialled and not the one that the
-  // name has by now.
+  // The connection fails. So the checked address was dialled, not the one that the name has at this
+  // point.
   expect(await attempt(300)).not.toBe('address-forbidden')
   expect(given).toEqual(['192.0.2.1'])
   // The next attempt looks the name up again, gets the internal address, and dials nothing.

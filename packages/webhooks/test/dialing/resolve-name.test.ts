@@ -46,7 +46,7 @@ describe('the addresses of a name', () => {
     'are those of the other kind if the name server never answers the question for %s',
     async (_, records, expected) => {
       const resolve = nameServers(await nameServer(records))
-      // The resolver itself waits for two seconds, twice.
+      // The resolver itself would wait for two seconds, twice.
       let found: readonly string[] | undefined
       const looking = resolve('shop.example').then((addresses) => {
         found = addresses

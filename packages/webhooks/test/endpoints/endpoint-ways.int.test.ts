@@ -40,7 +40,7 @@ describe('headers of an endpoint', () => {
     }
     expect(receiver.received).toHaveLength(2)
 
-    // A field that is left out stays; null removes it.
+    // A field that is left out is unchanged; null removes it.
     expect(await hooks.endpoints.update(endpoint.id, { types: ['*'] })).toMatchObject({
       headers: ['authorization', 'user-agent', 'cookie'],
     })

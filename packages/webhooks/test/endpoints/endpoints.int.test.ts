@@ -99,7 +99,8 @@ describe('an endpoint', () => {
     ])
     expect(await hooks.endpoints.list({ customer: 'acme' })).toHaveLength(1)
 
-    // A process without customerOf does not know whose an event is, so it sends it to nobody.
+    // A process without customerOf does not know to which customer an event belongs, so it sends
+    // the event to nobody.
     const unaware = database.hooks()
     await fanOut(unaware, database.pool(), [eventOf({ headers: { customer: 'acme' } })])
     expect(await unaware.deliveries.list()).toHaveLength(2)

@@ -82,7 +82,7 @@ test('an endpoint that fails is reported once at 50, 70, 90 and 100 %, and then 
     reason: 'failing',
   })
 
-  // Once enabled it starts without failures, and after one success nothing is held against it.
+  // Once it is enabled it has no failures, and after one success none are counted.
   await hooks.endpoints.enable(endpoint.id)
   await failAfter(0)
   expect((await hooks.endpoints.get(endpoint.id))?.failingSince).toEqual(expect.any(Date))

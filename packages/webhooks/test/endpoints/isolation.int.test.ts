@@ -30,7 +30,8 @@ describe('one endpoint', () => {
     const hooks = database.hooks()
     const dead = await startReceiver(() => {})
     const living = await startReceiver()
-    // It comes first everywhere: it was registered first, and has the oldest deliveries.
+    // The dead endpoint comes first everywhere: it is registered first, and has the oldest
+    // deliveries.
     await hooks.endpoints.register({ url: dead.url, types: ['*'] })
     await fanOut(hooks, database.pool(), events(200))
     await hooks.endpoints.register({ url: living.url, types: ['*'] })
@@ -39,7 +40,7 @@ describe('one endpoint', () => {
     const worker = hooks.createWorker({ concurrency: 10, endpointConcurrency: 4 })
     worker.start()
     onTestFinished(() => worker.stop({ timeoutMs: 0 }))
-    // Within the time of one attempt to the dead endpoint, which is 10 seconds.
+    // Less than the 10 seconds that one attempt to the dead endpoint takes.
     await waitFor(() => living.received.length === 100, { what: 'the others', timeoutMs: 9_000 })
     expect(dead.received.length).toBeLessThanOrEqual(4)
   })

@@ -265,8 +265,8 @@ describe('purge', () => {
     expect(await hooks.purge()).toMatchObject({ ended: 1 })
     expect(await hooks.deliveries.list()).toMatchObject([{ state: 'ended', reason: 'expired' }])
 
-    // Fanned out at the very moment when its endpoint was deleted, so that the deletion did not end
-    // it.
+    // This event was fanned out at the very moment when its endpoint was deleted, so the deletion
+    // did not end the delivery.
     const second = await hooks.endpoints.register({ url: 'https://b.example', types: ['*'] })
     await fanOut(hooks, database.pool(), [eventOf()])
     await database.query(
@@ -278,7 +278,8 @@ describe('purge', () => {
     await database.query(
       `update oncekey.webhook_deliveries set ended_at = now() - interval '8 days'`,
     )
-    // Removes the delivery and then the endpoint; the disabled endpoint has the other deliveries.
+    // Removes that delivery and then its endpoint. The other deliveries belong to the disabled
+    // endpoint.
     expect(await hooks.purge()).toMatchObject({ endpoints: 1 })
     expect(await hooks.endpoints.get(second.endpoint.id)).toBeUndefined()
   })

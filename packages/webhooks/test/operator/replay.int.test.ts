@@ -32,7 +32,8 @@ test('a window is replayed to one endpoint: all since then, in portions, once', 
   ]
   await fanOut(hooks, database.pool(), within)
   while ((await worker.deliverOnce()) > 0);
-  // Registered later: it gets of the window what it wants, although it was never sent there.
+  // This endpoint is registered later. The replay sends it the events of the period that it wants,
+  // although they were never sent to it.
   const late = await hooks.endpoints.register({ url: receiver.url, types: ['customer.created'] })
   received.length = 0
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { isProblemCode, problem } from '../../../core/src/response/problem.ts'
 import { classifyByStatus } from '../../src/retry/response-class.ts'
 
-/** Every code that a receiver built on this workspace can answer with. */
+/** Every code with which a receiver built on this workspace can answer. */
 const codes = (
   [
     'not-authentic',

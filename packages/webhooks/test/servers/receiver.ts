@@ -18,7 +18,7 @@ export interface Receiver {
   readonly received: Received[]
   /** How often each event arrived, by its `webhook-id`. */
   counts(): Map<string, number>
-  /** Applies from now on. */
+  /** Sets how requests are answered from this call on. */
   answer(answer: Answer): void
   close(): Promise<void>
 }

@@ -21,7 +21,7 @@ const worker = hooks.createWorker({
   endpointConcurrency: Number(process.env.ENDPOINT_CONCURRENCY ?? 8),
   leaseMs: Number(process.env.TIMEOUT_MS) + 1_000,
   pollMs: 50,
-  // A high limit, because processes die all the time here and no delivery is to blame.
+  // A high limit, because this test kills processes all the time, and no delivery is the cause.
   maxUnfinished: Number(process.env.MAX_UNFINISHED ?? 1_000),
 })
 const relay = createRelay({

@@ -51,7 +51,10 @@ async function editDead(call: Call): Promise<ExitCode> {
   return ExitCode.done
 }
 
-/** The text itself, because numbers beyond 2^53 would be others once they were parsed. */
+/**
+ * Returns the text itself instead of a parsed value, because parsing would change numbers above
+ * 2^53.
+ */
 function jsonText(text: string): string {
   try {
     JSON.parse(text)

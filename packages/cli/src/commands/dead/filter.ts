@@ -21,13 +21,16 @@ export const FILTER: Readonly<Record<string, Option>> = {
   before: { value: 'time', help: 'Only those that died before then.' },
 }
 
-/** The filter that a command line describes; one without a member takes all. */
+/**
+ * The filter that the command line describes. If it names no condition, the filter takes all
+ * letters.
+ */
 export function filterOf({ given }: Call): DeadLetterFilter {
   const ids = given.operands('id')
   const events = given.list('event')
   const [origin, type, subject] = [given.text('origin'), given.text('type'), given.text('subject')]
   const [reason, kind] = [given.text('reason'), given.text('kind')]
-  // `dead watch` has no times: what it shows dies from now on.
+  // `dead watch` has no options for times, because it shows letters that die while it runs.
   const timeOf = (name: string) => (given.has(name) ? given.time(name) : undefined)
   const [after, before] = [timeOf('after'), timeOf('before')]
   return {

@@ -1,7 +1,7 @@
 import type { AttemptError, DeadLetter, DeadLetterDetail, Resolution } from '@oncekey/core'
 import { type Page, shownDuration } from '../../output/page.ts'
 
-/** A line of the list of dead letters, or of deliveries that will be retried. */
+/** A row of a list of dead letters, or of a list of deliveries that will be retried. */
 export function letterRow(letter: DeadLetter, isRetrying: boolean): unknown[] {
   const { id, deadAt, dueAt, origin, type, subject, attempts, reason, error } = letter
   return [

@@ -28,7 +28,7 @@ async function watchDead(call: Call): Promise<ExitCode> {
     const found = await diedAround(source, filter, newestAt)
     for (const letter of found) if (!shown.has(nameOf(letter))) await show(call, letter)
     newestAt = Math.max(newestAt, ...found.map(({ deadAt }) => deadAt?.getTime() ?? 0))
-    // The next look finds the last of these again.
+    // The next query finds the last of these letters again.
     shown = new Set(found.map(nameOf))
     await sleep(LOOK_AGAIN_MS, signal)
   }
@@ -43,15 +43,18 @@ async function show({ out }: Call, letter: DeadLetter): Promise<void> {
   })
 }
 
-/** In Unix milliseconds by the server's clock: the clock of this machine may be wrong. */
+/**
+ * When the newest letter died, in Unix milliseconds by the server's clock. The clock of this
+ * machine is not used, because it may be wrong.
+ */
 async function newestDeath(source: DeadLetterSource): Promise<number> {
   const { groups } = await source.stats()
   return Math.max(0, ...groups.map(({ newestAt }) => newestAt.getTime()))
 }
 
 /**
- * Those that have died since a minute before then. The minute is for those whose transaction was
- * the longer one: they come to light after letters that died later.
+ * The letters that have died since a minute before that time. Letters of long transactions become
+ * visible after letters that died later, and the minute is for these.
  */
 async function diedAround(
   source: DeadLetterSource,

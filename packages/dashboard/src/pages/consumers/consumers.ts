@@ -9,13 +9,18 @@ import { consumersSchema } from './schemas.ts'
 
 interface Consumer {
   readonly name: string
-  /** `null` where the dashboard was given no `lag`. */
+  /** `null` if the dashboard has no option `lag`. */
   readonly lag: Lag | null
-  /** `null` where it was given no `consumers`, or the log knows no such one. */
+  /**
+   * `null` if the dashboard has no option `consumers`, or if the log does not know this consumer.
+   */
   readonly record: ShownConsumer | null
 }
 
-/** How far each consumer is behind, who works for it, and what holds back the log. */
+/**
+ * The page of consumers: how far each is behind, which relays run it, and what keeps events from
+ * being deleted.
+ */
 export const consumersPage: PageRoute = page<{ readonly consumers: readonly Consumer[] }>({
   path: 'consumers',
   title: 'Consumers',

@@ -5,7 +5,7 @@ import { FILTER, fieldsOf, filterOf } from './filter.ts'
 import { discardedSchema, redrivenSchema, replacedSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
-/** How many one act redrives: what fits into a few statements. */
+/** How many letters one act redrives at most, so that it needs only a few statements. */
 export const MOST_REDRIVEN = 1_000
 
 const exists = ({ deadLetters }: { readonly deadLetters: readonly unknown[] }): boolean =>

@@ -19,7 +19,7 @@ export const FILTER: Readonly<Record<string, Described>> = {
   deadBefore: { about: 'Only those that died before this time, ISO 8601.' },
 }
 
-/** The filter of a query or of a form. */
+/** The filter in a query or in a form. */
 export function filterOf(field: (name: string) => string | null | undefined): DeadLetterFilter {
   const texts = Object.fromEntries(
     NAMES.flatMap((name) => {
@@ -42,7 +42,7 @@ export function filterOf(field: (name: string) => string | null | undefined): De
   }
 }
 
-/** A time of a field; undefined where it is empty. */
+/** The time in a field; undefined if the field is empty. */
 export function timeOf(
   name: string,
   field: (name: string) => string | null | undefined,

@@ -8,7 +8,7 @@ import { FILTER } from './filter.ts'
 import { letterSchema } from './schemas.ts'
 import { sourceOf } from './source-of.ts'
 
-/** One letter, with every attempt. */
+/** The page of one dead letter, with every attempt. */
 export const deadLetterPage: PageRoute = page<{
   readonly source: string
   readonly letter: DeadLetterDetail
@@ -37,7 +37,7 @@ export const deadLetterPage: PageRoute = page<{
     return {
       source: source.name,
       letter: { ...letter, data },
-      // If a mask has changed the data, an edit of what is shown would send the mask's text.
+      // If a mask has changed the data, it cannot be edited: the edit would send the mask's text.
       isEditable: source.replace !== undefined && data === letter.data,
     }
   },

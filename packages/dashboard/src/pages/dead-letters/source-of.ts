@@ -2,7 +2,7 @@ import type { DeadLetterSource } from '@oncekey/core'
 import type { ResolvedOptions } from '../../routing/options.ts'
 import { NotFound } from '../../routing/route.ts'
 
-/** The one of that name; the first where none is named. */
+/** The source with this name; without a name, the first source. */
 export function sourceOf({ deadLetters }: ResolvedOptions, name: string | null): DeadLetterSource {
   const found = name ? deadLetters.find((source) => source.name === name) : deadLetters[0]
   if (found !== undefined) return found

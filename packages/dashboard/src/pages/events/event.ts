@@ -8,15 +8,15 @@ import { deliveriesTable } from '../webhooks/endpoint.ts'
 import { eventPageSchema } from './schemas.ts'
 
 interface EventStory {
-  /** `null` where it is not in the log any more. */
+  /** `null` if the event is no longer in the log. */
   readonly event: ShownEvent | null
   readonly consumers: readonly ShownEventDelivery[]
   readonly webhooks: readonly ShownDelivery[]
-  /** The run that a consumer started under the event's id. */
+  /** The run that a consumer started with the event's id as its id. */
   readonly saga: { readonly id: string; readonly saga: string; readonly state: string } | undefined
 }
 
-/** One event, and what became of it: at consumers, as webhooks, as a saga. */
+/** The page of one event and what became of it: in consumers, as webhooks, as a saga. */
 export const eventPage: PageRoute = page<EventStory>({
   path: 'events/one',
   title: 'Event',
@@ -84,7 +84,10 @@ function ofEvent(event: ShownEvent): Content {
 ${payload(event.data)}`
 }
 
-/** A consumer that starts a saga for an event does so under the event's id. */
+/**
+ * The run of a saga whose id is the event's id, which a consumer that starts a saga for an event
+ * chooses.
+ */
 async function sagaOf({ sagas }: ResolvedOptions, id: string): Promise<EventStory['saga']> {
   const run = await sagas?.get(id)
   return run && { id: run.id, saga: run.saga, state: run.state }

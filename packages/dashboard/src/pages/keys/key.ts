@@ -14,7 +14,7 @@ interface KeyStory {
   readonly operations: readonly Operation[]
 }
 
-/** All that is known of one key, and what may be done with it. */
+/** The page of one key: everything known of it, and the acts that are allowed. */
 export const keyPage: PageRoute = page<KeyStory>({
   path: 'keys/one',
   title: 'Key',
@@ -133,7 +133,7 @@ ${actForm({
   return undefined
 }
 
-/** The body goes out through the mask only. */
+/** Removes the body, which may be shown only through the mask. */
 function withoutBody(key: KeyDetail): KeyDetail {
   return { ...key, response: key.response && { ...key.response, body: null } }
 }

@@ -8,7 +8,7 @@ import { keysSchema } from './schemas.ts'
 
 const STATES: readonly KeyState[] = ['unknown', 'running', 'finished', 'result-gone']
 
-/** Keys by what is asked for, a page at a time. */
+/** The page of keys that match a filter. */
 export const keysPage: PageRoute = page<KeyPage>({
   path: 'keys',
   title: 'Keys',
@@ -74,7 +74,7 @@ ${field('key', 'Key', null)}
 }
 
 /**
- * The form to filter the list. It is shown beside an error as well, because it says which fields a
+ * The form for filtering the list. It is also shown beside an error, because it says which fields a
  * filter needs.
  */
 export function filterForm({ query }: Pick<Asked, 'query'>): Html {

@@ -14,7 +14,7 @@ interface Story {
   readonly portions: RedrivePortionPage
 }
 
-/** One redrive: its progress, portion by portion, and how to end it. */
+/** The page of one redrive: its progress, portion by portion, and the form that cancels it. */
 export const redrivePage: PageRoute = page<Story>({
   path: 'redrives/one',
   title: 'Redrive',

@@ -11,7 +11,7 @@ interface Listed {
   readonly page: RedrivePage
 }
 
-/** Redrives on record, the newest first. */
+/** The page of redrives on record, the newest first. */
 export const redrivesPage: PageRoute = page<Listed>({
   path: 'redrives',
   title: 'Redrives',

@@ -54,7 +54,7 @@ export const settleSaga: ActRoute = confirmedAct({
     ),
 })
 
-/** `done` where the run is now as it was meant to be; else what it is. */
+/** The result of an act: `done` if the run is in the intended state, otherwise the run's state. */
 async function told(
   did: string,
   form: Form,

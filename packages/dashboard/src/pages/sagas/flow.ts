@@ -3,8 +3,8 @@ import { badge, duration } from '../../html/parts.ts'
 import type { ShownStep, ShownWholeRun } from '../../sources/sagas.ts'
 
 /**
- * A run drawn as its steps in order: the state of each, how long it took, and what undid it. The
- * pivot is marked, since from there on a saga only goes forward.
+ * A picture of a run: its steps in order, with the state of each, how long it took, and when it was
+ * undone. The pivot is marked, because after it a saga only goes forward.
  */
 export function flow(run: ShownWholeRun): Html {
   const { plan, steps, startedAt, endedAt } = run

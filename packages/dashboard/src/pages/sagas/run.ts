@@ -99,7 +99,7 @@ function acts(run: ShownWholeRun, viewer: Viewer): Content {
   return forms.some(Boolean) && html`<h2>Decide</h2>${forms}`
 }
 
-/** Without what the mask hides: its input and the results of its steps. */
+/** Hides the run's input and the results of its steps behind the mask. */
 function masked(run: ShownWholeRun, { mask }: ResolvedOptions): ShownWholeRun {
   const hide = (value: unknown): unknown => {
     if (value === undefined || value === null) return value
@@ -114,7 +114,7 @@ function masked(run: ShownWholeRun, { mask }: ResolvedOptions): ShownWholeRun {
   }
 }
 
-/** A mask may return any text. */
+/** Parses JSON. A mask may return any text, so a text that is not JSON is returned as it is. */
 function parsedOr(text: string): unknown {
   try {
     return JSON.parse(text)

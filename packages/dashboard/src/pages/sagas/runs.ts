@@ -20,7 +20,7 @@ interface Runs {
   readonly next: string | undefined
 }
 
-/** Runs of sagas, a page at a time. */
+/** The page of saga runs. */
 export const sagasPage: PageRoute = page<Runs>({
   path: 'sagas',
   title: 'Sagas',

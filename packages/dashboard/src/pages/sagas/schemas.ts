@@ -11,7 +11,7 @@ import {
 } from '../../api/schema.ts'
 import { RUN_STATES } from '../../sources/sagas.ts'
 
-/** An error as it is kept with a run. */
+/** An error as it is stored with a run. */
 const failure: Schema = {
   type: 'object',
   properties: { name: text, message: text, code: text, stack: text, details: anything },

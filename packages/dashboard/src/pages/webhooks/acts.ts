@@ -9,7 +9,7 @@ import { pingSchema } from './schemas.ts'
 const id = { about: 'The id of the endpoint.', required: true } as const
 const exists = ({ webhooks }: { readonly webhooks: unknown }): boolean => webhooks !== undefined
 
-/** A ping changes nothing that is stored, so it asks for no reason. */
+/** A ping changes nothing that is stored, so it requires no reason. */
 export const pingEndpoint: ActRoute = {
   method: 'POST',
   path: 'webhooks/ping',

@@ -9,13 +9,13 @@ import { wholeDeliverySchema } from './schemas.ts'
 interface DeliveryStory {
   readonly delivery: ShownWholeDelivery
   /**
-   * The request as it would be sent now, signed. Whoever has it could send it, so only viewers who
-   * may replay the delivery see it.
+   * The request that would be sent at this moment, signed. Anybody who has it could send it, so
+   * only viewers who may replay the delivery see it.
    */
   readonly request: ShownRequest | undefined
 }
 
-/** One delivery: what is sent, with its signature, and what came back each time. */
+/** The page of one delivery: the request that is sent, with its signature, and each answer. */
 export const deliveryPage: PageRoute = page<DeliveryStory>({
   path: 'webhooks/delivery',
   title: 'Webhook delivery',

@@ -28,7 +28,7 @@ interface EndpointStory {
   }
 }
 
-/** One endpoint with its deliveries, the newest first. */
+/** The page of one endpoint with its deliveries, the newest first. */
 export const endpointPage: PageRoute = page<EndpointStory>({
   path: 'webhooks/endpoint',
   title: 'Webhook endpoint',

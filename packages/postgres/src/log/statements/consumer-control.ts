@@ -5,7 +5,7 @@ import { textArray } from './dead-letter-filter.ts'
 
 type Outcome = { readonly outcome: 'done' | 'already' }
 
-/** Pauses or resumes a consumer, with its audit entry; no row where it is not known. */
+/** Pauses or resumes a consumer and writes the audit entry; no row if the consumer is unknown. */
 export function setPaused(
   schema: string,
 ): (consumer: string, isPaused: boolean, by: ActedBy | undefined) => Statement<Outcome> {

@@ -3,8 +3,8 @@ import type { RedriveKind } from '../../operator/redrives/redrive-kind.ts'
 import { filterValues, isForgotten, isMeant } from './dead-letter-filter.ts'
 
 /**
- * The update that puts back the deliveries in `due` (id, done); those that are `done` become
- * resolved.
+ * The update that puts back the deliveries in `due` (id, done); a delivery that is `done` becomes
+ * resolved instead.
  */
 export function putBack(schema: string): string {
   return `update ${schema}.deliveries d
@@ -19,15 +19,13 @@ export function putBack(schema: string): string {
           where d.id = due.id`
 }
 
-/**
- * Whether the consumer has taken in the event of `d` after all, in a commit whose answer was lost.
- */
+/** Whether the consumer has already taken in the event of `d`, in a commit whose reply was lost. */
 export function isDone(schema: string): string {
   return `exists (select from ${schema}.processed_events p
           where p.consumer = d.consumer and p.event_id = d.event_id)`
 }
 
-/** How a redrive on record takes the dead letters of consumers. */
+/** How a redrive on record takes dead letters of consumers. */
 export function redriveOfConsumers(schema: string): RedriveKind {
   return {
     source: 'consumers',
@@ -37,7 +35,7 @@ export function redriveOfConsumers(schema: string): RedriveKind {
     idType: 'bigint',
     lowestId: '0',
     at: 'd.dead_at',
-    // With ids the primary key finds them; a walk through all dead letters would take long.
+    // With ids, the primary key finds the letters; going through all dead letters would take long.
     isCandidate: (filter) =>
       (filter as DeadLetterFilter).ids === undefined
         ? `d.state = 'dead'`

@@ -53,8 +53,8 @@ export interface DueJson {
 }
 
 /**
- * Counts the retrying deliveries of each ordering key in these slots: of all keys, or those of a
- * list.
+ * Counts the retrying deliveries of each ordering key in these slots, for all keys or for those of
+ * a list.
  */
 export function heldKeys(
   schema: string,

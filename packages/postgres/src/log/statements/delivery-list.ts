@@ -93,12 +93,12 @@ export function deliveryStates(
   })
 }
 
-/** The end of a page of retrying deliveries; the time is in microseconds, or `infinity`. */
+/** Where a page of retrying deliveries ended; the time is in microseconds, or `infinity`. */
 export type RetryingCursor = readonly [consumer: string, slot: string, dueAt: string, id: string]
 
 /**
- * A row, its cursor, and whether it matches the filter: the index does not cover types and
- * subjects.
+ * A row, where a page that ends with it would end, and whether the row matches the filter. Rows are
+ * filtered in this process, because the index does not cover types and subjects.
  */
 export interface RetryingRow extends DeliveryRow {
   readonly slot: string

@@ -1,8 +1,8 @@
 import type { HeldSlot } from '@oncekey/core'
 
 /**
- * Proves that a slot is held: the epoch of its lease, and the server's life in which it was leased.
- * In another life somebody else may have got the same epoch.
+ * Proves that a relay holds a slot: the epoch of the lease, and the server's life in which the slot
+ * was leased. In another life, another relay may have got the same epoch.
  */
 export function heldEpoch(epoch: string, life: string): string {
   return `${epoch}@${life}`

@@ -22,8 +22,8 @@ export interface IntakeQuestion {
   readonly consumer: string
   readonly eventIds: readonly string[]
   /**
-   * The slots of the events, whose epochs name the life that the server must still be in;
-   * `undefined` for events of another queue.
+   * The slots of the events, with the life in which their epochs are valid; the statement fails if
+   * the server is in another life. `undefined` for messages of another queue.
    */
   readonly slots: readonly HeldSlot[] | undefined
 }

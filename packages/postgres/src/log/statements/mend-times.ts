@@ -1,10 +1,10 @@
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Moves retries whose times were set in the future, which means before the clock was put back, so
- * that they lie as far ahead again as when they were set. The trigger of
- * `schema/functions/log/delivery-times.ts` does it when a row is updated with the value it has. A
- * locked row is passed over: whoever locks it sets its time.
+ * Repairs retries after the clock was put back. A retry whose time was set at an instant that now
+ * lies in the future gets a new time, as far ahead of the present as it was when it was set. The
+ * trigger of `schema/functions/log/delivery-times.ts` computes that time when a row is updated with
+ * the value it already has. A locked row is skipped: whoever locks it sets its time.
  */
 export function mendTimes(schema: string): (limit: number) => Statement<{ count: string }> {
   return (limit) => ({

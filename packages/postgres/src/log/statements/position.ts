@@ -1,15 +1,15 @@
 import type { Position } from '@oncekey/core'
 
 /**
- * The parts of a position. A reader at a position has read everything visible in `from`, and of
- * what is visible in `to` everything up to number `seq`. Transactions that began after `from` have
- * numbers above `floor`.
+ * The parts of a position. A reader at this position has read everything that is visible in the
+ * snapshot `from`, and, of what is visible in the snapshot `to`, everything up to number `seq`. The
+ * events of transactions that began after `from` have numbers above `floor`.
  */
 export interface ParsedPosition {
-  /** The life of the server that gave the numbers out: see decision 114. */
+  /** The life of the server that handed these numbers out: see decision 114. */
   readonly life: string
   readonly from: string
-  /** `null`: the next reading takes its own snapshot. */
+  /** `null` if the next reading takes a new snapshot. */
   readonly to: string | null
   readonly floor: number
   readonly seq: number

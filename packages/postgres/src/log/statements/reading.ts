@@ -35,7 +35,7 @@ export interface ReadQuestion {
   /** The types that must be on record, in normal form. */
   readonly wanted: readonly string[]
   readonly positions: readonly ParsedPosition[]
-  /** For each of the 64 slots, the index of its position, from 1. */
+  /** For each of the 64 slots, which of the positions it is at, counted from 1. */
   readonly slots: readonly (number | null)[]
   readonly types: readonly string[] | null
   readonly limit: number
@@ -60,16 +60,15 @@ export interface EventRow {
 
 export interface SnapshotRow {
   readonly slot: null
-  /** The highest number that was looked at; null if there was none, or if the page is full. */
+  /** The highest number that was looked at; null if no row was looked at or if the page is full. */
   readonly seq: string | null
-  /** Whether there may be more behind that number. */
+  /** `stopped` if there may be more rows above that number. */
   readonly type: 'stopped' | null
   /**
-   * The highest number that was looked at and is visible in the snapshot up to which every position
-   * is read.
+   * The highest number among the rows that were looked at and are visible in every position's `to`.
    */
   readonly source: string | null
-  /** The snapshot. */
+  /** The snapshot, as text. */
   readonly data: string
 }
 
@@ -93,7 +92,7 @@ export function logLag(
 
 /**
  * Reads the name of the server's life, and sets one if there is none. A promoted standby or a
- * restored copy is another life, in which positions and epochs of the one before mean nothing.
+ * restored copy begins another life, in which earlier positions and epochs mean nothing.
  */
 export function presentLife(schema: string): Statement<{ life: string }> {
   return { name: 'present_life', text: `select ${schema}.name_life() as life`, values: [] }
@@ -104,13 +103,14 @@ export function rebaseCursors(schema: string): Statement<{ rebased: string }> {
   return { name: 'rebase', text: `select ${schema}.rebase_2() as rebased`, values: [] }
 }
 
-/** Uses up one transaction id, in a transaction that flushes nothing to disk. */
+/** Uses up one transaction id, in a transaction whose commit is not flushed to disk. */
 export function useUpNumber(): Statement {
   return { name: 'use_up_number', text: 'select pg_current_xact_id()::text', values: [] }
 }
 
 /**
- * Finds the transaction that has been writing for the longest time, in any database of the cluster.
+ * Finds the transaction that began to write first of all that are open, in any database of the
+ * cluster.
  */
 export function oldestWriter(): Statement<{ age_ms: string; pid: string }> {
   return {

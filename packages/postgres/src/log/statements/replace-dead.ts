@@ -8,7 +8,7 @@ export interface Replacement {
   readonly eventId: string
   /** JSON text. */
   readonly data: string
-  /** JSON text: where it differs from what it was. */
+  /** JSON text: the parts in which the new data differs from the old. */
   readonly changes: string
   readonly actor: string | null
   readonly note: string | null
@@ -16,13 +16,13 @@ export interface Replacement {
 
 /**
  * Resolves a dead letter, and files a delivery of the same event with other data, under another id
- * and due at once. Each names the other. Returns no row if the letter is not dead, has no consumer,
- * or has taken effect after all.
+ * and due at once. Each of the two names the other. Returns no row if the letter is not dead, has
+ * no consumer, or if the consumer has already taken in the event.
  *
- * The letter's own event is marked as taken in, because the inbox does not recognize the new id as
- * a duplicate of it. An attempt on the letter that was given up may still be open, or may begin
- * late in a process that has lost its slot: this statement waits for the former, and the latter
- * finds the mark.
+ * The inbox would not recognise the new delivery as a duplicate of the old one, so the letter's own
+ * event is marked as taken in. An attempt on the letter may still be open although the relay gave
+ * it up: this statement waits for its end. Another may begin late, in a process that has lost the
+ * slot: it finds the mark and does nothing.
  */
 export function replaceDead(schema: string): (by: Replacement) => Statement<{ id: string }> {
   const audit = auditCall(schema, {

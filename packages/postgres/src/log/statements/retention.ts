@@ -11,9 +11,9 @@ export function partsOver(schema: string): (retentionMs: number) => Statement<{ 
 }
 
 /**
- * Empties a partition once every consumer has passed it. `dropped` is null if a consumer has not,
- * if the partition is in use, or if that is unknown because the cursors have numbers of another
- * server.
+ * Empties a partition once every consumer has passed it. `dropped` is null if the partition was
+ * kept: some consumer has not passed it, or it is in use, or the cursors have numbers of another
+ * server, so that nobody can tell.
  */
 export function dropPassed(
   schema: string,
@@ -30,7 +30,8 @@ export function dropPassed(
 type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }>
 
 /**
- * Forgets events that an inbox took in long ago, except those that a dead letter may bring back.
+ * Deletes the inbox rows of events that were taken in long ago, except those that a dead letter may
+ * bring back.
  */
 export function purgeProcessed(schema: string): Purge {
   return purgeBatch('purge_processed', {
@@ -44,7 +45,7 @@ export function purgeProcessed(schema: string): Purge {
   })
 }
 
-/** Forgets dead letters that were redriven or discarded long ago. */
+/** Deletes dead letters that were redriven or discarded long ago. */
 export function purgeResolved(schema: string): Purge {
   return purgeBatch('purge_resolved', {
     due: `select ctid from ${schema}.deliveries
@@ -54,7 +55,7 @@ export function purgeResolved(schema: string): Purge {
   })
 }
 
-/** Forgets redrives that ended long ago, with what their portions took. */
+/** Deletes redrives that ended long ago, with the records of their portions. */
 export function purgeRedrives(schema: string): Purge {
   return purgeBatch('purge_redrives', {
     due: `select ctid from ${schema}.redrives

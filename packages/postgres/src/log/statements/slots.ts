@@ -22,14 +22,16 @@ export function leaseSlots(
 export interface LeaseJson {
   readonly share: number
   readonly relays: number
-  /** The server's life, in which the taken slots are held and their positions are valid. */
+  /**
+   * The server's life. The taken slots are held, and their positions are valid, in that life only.
+   */
   readonly life: string
   readonly lost: readonly number[]
   readonly taken: readonly {
     readonly slot: number
     readonly epoch: string
     readonly crashes: number
-    /** The position: `from`, `to`, `floor` and `seq`. */
+    /** `f`, `t`, `o` and `s` are the position: `from`, `to`, `floor` and `seq`. */
     readonly f: string
     readonly t: string | null
     readonly o: string
@@ -93,7 +95,10 @@ function failedFields({ event, verdict, attempt }: FailedDelivery): object {
   }
 }
 
-/** Counts a start on a cursor. Returns no row if another relay holds the slot. */
+/**
+ * Counts, on the cursor, one more start of this event. Returns no row if another relay holds the
+ * slot.
+ */
 export function suspectEvent(
   schema: string,
 ): (request: Parameters<EventLog['suspect']>[0]) => Statement<{ starts: string }> {
@@ -106,7 +111,7 @@ export function suspectEvent(
   })
 }
 
-/** The events whose starts were counted last in these slots, where there are any. */
+/** For these slots, the event whose starts were counted last, if there is one. */
 export function suspectsIn(
   schema: string,
   consumer: string,

@@ -3,8 +3,9 @@ import { auditCall } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Gives a new consumer its cursors, and returns the server's life. It is flushed to disk whatever
- * the server is set to: if a crash lost it, the log would not know the consumer of a running relay.
+ * Gives a new consumer its cursors, and returns the server's life. The commit is flushed to disk
+ * whatever `synchronous_commit` is set to: if a crash lost it, the log would not know a consumer
+ * whose relay is running.
  */
 export function subscribe(
   schema: string,
@@ -36,9 +37,9 @@ export function findSubscriptions(
 }
 
 /**
- * Replaces one record by another; no row if the record has changed meanwhile. It is flushed to disk
- * whatever the server is set to: if a crash lost it, an old release would pass events of a new
- * type.
+ * Replaces one record by another; returns no row if the record has changed since it was read. The
+ * commit is flushed to disk whatever `synchronous_commit` is set to: if a crash lost it, a relay of
+ * an older release would pass events of a type that only a newer one takes.
  */
 export function setSubscriptions(
   schema: string,
@@ -61,7 +62,7 @@ export function setSubscriptions(
   })
 }
 
-/** Forgets a consumer and its cursors, and sets its open deliveries aside. */
+/** Deletes a consumer and its cursors, and sets its open deliveries aside. */
 export function retire(
   schema: string,
 ): (consumer: string, choice: Retirement) => Statement<{ count: string }> {
@@ -89,7 +90,10 @@ export function retire(
   })
 }
 
-/** Finds consumers that no relay has run for this long, and that still hold events back. */
+/**
+ * Finds consumers that no relay has run for this long and that still keep events from being
+ * deleted.
+ */
 export function missingConsumers(
   schema: string,
 ): (missingMs: number) => Statement<{ name: string; seen_at: string }> {
@@ -105,7 +109,10 @@ export function missingConsumers(
   })
 }
 
-/** Lets consumers that have been missing for this long no longer hold events back. */
+/**
+ * Marks consumers that have been missing for this long as abandoned. They no longer keep events
+ * from being deleted.
+ */
 export function abandonConsumers(
   schema: string,
 ): (abandonedMs: number) => Statement<{ name: string }> {

@@ -9,7 +9,7 @@ export function verdictFields(verdict: DeliveryVerdict | { readonly kind: 'done'
   }
 }
 
-/** An attempt as fields of a JSON record; none if nothing was tried. */
+/** An attempt as fields of a JSON record; no fields if nothing was attempted. */
 export function attemptFields(attempt: DeliveryAttempt | null): object {
   if (attempt === null) return {}
   const { name, message, code, stack, fingerprint } = attempt.error
@@ -24,7 +24,7 @@ export function attemptFields(attempt: DeliveryAttempt | null): object {
   }
 }
 
-/** Makes text that PostgreSQL can store: an error's message may contain anything. */
+/** Makes text that PostgreSQL can store, because an error's message may contain any character. */
 function storable<Text extends string | null>(text: Text): Text {
   return text === null ? text : (text.replaceAll('\0', '\\0').toWellFormed() as Text)
 }

@@ -1,7 +1,7 @@
 /**
- * The call that writes an act's audit entry, for the statement that acts: the two are one commit.
- * `actor` and `note` are parameters such as `$2`; `target` is an SQL expression of text and
- * `detail` one of jsonb. It answers the entry's number.
+ * The SQL call that writes an act's audit entry. It goes into the statement that acts, so the act
+ * and its entry are one commit. `actor` and `note` are parameters such as `$2`; `target` is an SQL
+ * expression of type text, `detail` one of type jsonb. The call returns the entry's number.
  */
 export function auditCall(
   schema: string,
@@ -20,7 +20,8 @@ export function auditCall(
 }
 
 /**
- * The target of one dead letter, as `actTarget` writes it; `id` is an expression of plain digits.
+ * The target of one dead letter, in the form that `actTarget` writes; `id` is an SQL expression
+ * whose value is digits only.
  */
 export function deadLetterTarget(source: string, id: string): string {
   return `'["dead-letter","${source}","' || ${id} || '"]'`

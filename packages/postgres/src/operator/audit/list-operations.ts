@@ -11,7 +11,9 @@ export interface OperationRow {
   readonly detail: string
 }
 
-/** The newest first, below `before`; with a target, its own. */
+/**
+ * Lists entries, the newest first, from below the number `before`; with a target, only its entries.
+ */
 export function listOperations(
   schema: string,
 ): (asked: {
@@ -20,7 +22,7 @@ export function listOperations(
   readonly limit: number
 }) => Statement<OperationRow> {
   return (asked) => {
-    // Two statements: one plan cannot serve both.
+    // Two statements, because one plan cannot serve both.
     const ofTarget =
       asked.target === null
         ? '$1::text is null'

@@ -7,14 +7,15 @@ export interface CarriedRow {
 }
 
 /**
- * Carries one portion of a redrive, in one statement: looks at the next rows behind the cursor,
- * takes those that are meant, moves the cursor and counts. No row where somebody else carries it at
- * this moment, or it is not due.
+ * Carries one portion of a redrive, in one statement: looks at the next rows behind the redrive's
+ * cursor, puts back those that match its filter, moves the cursor and updates the counts. Returns
+ * no row if another process is carrying the redrive at this moment, or if it is not due.
  *
- * It looks at a bounded number of rows, so that a filter that matches few of very many costs many
- * short statements and no long one. Locked letters are waited for, not skipped: if the redrive that
- * holds one rolls back, this one takes it. `pace` is the rate, at least 1e-6: the waits computed
- * from a lower one would overflow, and the portion would fail for ever.
+ * The number of rows it looks at is bounded. A filter that matches few of very many rows then costs
+ * many short statements instead of a long one. A letter that another redrive has locked is waited
+ * for, not skipped: if that redrive rolls back, this one takes the letter. `pace` is the rate, at
+ * least 1e-6: the waits computed from a lower rate would overflow, and the portion would fail for
+ * ever.
  */
 export function carryPortion(
   schema: string,

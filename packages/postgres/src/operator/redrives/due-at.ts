@@ -1,6 +1,6 @@
 /**
- * When the next portion of a redrive is due. No portion is further ahead than its rate makes it, so
- * one that is was set before the clock was put back, and is due now.
+ * When the next portion of a redrive is due. The rate limits how far ahead that can be. A time
+ * further ahead was set before the clock was put back, so the portion is due at once.
  */
 export function dueAt(redrive: string): string {
   const furthest = `clock_timestamp()

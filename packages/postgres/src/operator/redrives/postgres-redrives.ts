@@ -5,8 +5,8 @@ import { storeError } from '../../sql/store-error.ts'
 import { redriveRecords } from './redrive-records.ts'
 
 /**
- * The redrives in one schema, of consumers, webhooks and sagas alike, to watch and to cancel. They
- * are started at their source: `log.deadLetters.redrives`, that of webhooks, of sagas.
+ * The redrives in one schema, of consumers, webhooks and sagas alike, for listing and cancelling. A
+ * redrive is started at its source: `deadLetters.redrives` of the log, of webhooks or of sagas.
  *
  * @example
  * ```ts

@@ -16,7 +16,7 @@ import {
   type RedriveRow,
 } from './redrive-statements.ts'
 
-/** The redrives on record in one schema, of all sources. */
+/** The redrives on record in one schema, whatever their source. */
 export function redriveRecords(
   ask: <Row>(statement: Statement<Row>) => Promise<Row[]>,
   schema: string,

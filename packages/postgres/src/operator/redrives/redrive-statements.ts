@@ -4,7 +4,10 @@ import { auditCall } from '../audit/audit-call.ts'
 import { dueAt } from './due-at.ts'
 import type { RedriveKind } from './redrive-kind.ts'
 
-/** Numbers and times (milliseconds since 1970) as text; `filter` is JSON. */
+/**
+ * A redrive as the database returns it. Numbers and times (milliseconds since 1970) are text;
+ * `filter` is JSON.
+ */
 export interface RedriveRow {
   readonly id: string
   readonly source: string
@@ -29,9 +32,9 @@ const columns = `r.id::text as id, r.source, r.kind, r.filter::text as filter, r
         (extract(epoch from r.ended_at) * 1000)::bigint::text as ended_at`
 
 /**
- * Puts a redrive on record with how many match now, counted up to 100,000, and with its audit
- * entry. A start with the name of another finds that one. No row where the other was started in the
- * same moment: `findStarted` finds it then.
+ * Puts a redrive on record with an audit entry and the number of letters that match at this moment,
+ * counted up to 100,000. If a redrive with the same name was started before, returns that one.
+ * Returns no row if it was started in this very moment: `findStarted` finds it then.
  */
 export function startRedrive(
   schema: string,
@@ -101,7 +104,7 @@ export function findStarted(
   })
 }
 
-/** How far the letters that match are counted when a redrive starts. */
+/** The count of matching letters at the start of a redrive stops here. */
 const COUNTED = 100_000
 
 /** The redrives of a source that are running, and when each is due, the soonest first. */
@@ -130,7 +133,10 @@ export function findRedrive(schema: string): (id: string) => Statement<RedriveRo
   })
 }
 
-/** The newest first, below `before`; the caller filters (`isMeant` in redrive-records.ts). */
+/**
+ * Lists redrives, the newest first, from below `before`. The caller filters them (`isMeant` in
+ * redrive-records.ts).
+ */
 export function listRedrives(
   schema: string,
 ): (before: string | null, limit: number) => Statement<RedriveRow> {
@@ -148,7 +154,7 @@ export function listRedrives(
 export interface PortionRow {
   readonly number: string
   readonly at: string
-  /** JSON: ids, and resolutions. */
+  /** JSON: ids, and what became of each. */
   readonly redriven: string
   readonly refused: string
 }

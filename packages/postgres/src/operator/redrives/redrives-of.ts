@@ -13,7 +13,10 @@ import type { RedriveKind } from './redrive-kind.ts'
 import { redriveRecords } from './redrive-records.ts'
 import { findStarted, runningRedrives, startRedrive } from './redrive-statements.ts'
 
-/** The redrives of one source, of the kinds that it has; the first is that of its dead letters. */
+/**
+ * The redrives of one source. `kinds` are the kinds it has; the first one is that of its dead
+ * letters.
+ */
 export function redrivesOf(
   ask: <Row>(statement: Statement<Row>) => Promise<Row[]>,
   schema: string,
@@ -37,14 +40,15 @@ export function redrivesOf(
       const failures: unknown[] = []
       for (const { id, kind, filter, due_in_ms } of running) {
         if (Number(due_in_ms) > 0) continue
-        // A newer release may have kinds that this one does not know; its processes carry them.
+        // A newer release may have kinds that this one does not know. Processes of that release
+        // carry them.
         const portion = portionOf.get(kind as RedriveKind['kind'])
         if (portion === undefined) continue
         try {
           const [row] = await ask(portion(id, withTimes(JSON.parse(filter))))
           redriven += Number(row?.redriven ?? 0)
         } catch (error) {
-          // One whose portion always fails must not hold up the others.
+          // A redrive whose portion always fails must not hold up the others.
           failures.push(error)
         }
       }
@@ -79,7 +83,7 @@ export function startRedriveOf(
   }
 }
 
-/** A filter as it was given, of what JSON kept of it. */
+/** Restores a filter from JSON, which has turned its dates into texts. */
 function withTimes(filter: Record<string, unknown>): unknown {
   const times = ['deadBefore', 'deadAfter', 'since', 'until'].flatMap((name) =>
     typeof filter[name] === 'string' ? [[name, new Date(filter[name] as string)]] : [],

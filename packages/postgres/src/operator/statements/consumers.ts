@@ -26,7 +26,10 @@ export interface HolderJson {
   } | null
 }
 
-/** A slot is held while its relay is alive: renewing writes the relay's row, not the slot's. */
+/**
+ * Lists consumers. A slot counts as held while its relay is alive, by the relay's row: renewing a
+ * lease does not write the slot's row.
+ */
 export function listConsumers(schema: string): Statement<ConsumerRow> {
   return {
     name: 'list_consumers',

@@ -1,6 +1,9 @@
 import type { Statement } from '../../sql/sql-client.ts'
 
-/** Empties the responses of a scope's keys and its entries in the audit, on record. */
+/**
+ * Empties the responses of a scope's keys and erases audit entries about these keys. The erasing
+ * gets an audit entry.
+ */
 export function eraseScopeStatement(schema: string): (asked: {
   readonly namespace: string
   readonly scope: string

@@ -16,7 +16,7 @@ export interface EventRow {
 const columns = `o.seq::text, o.id::text, o.type, o.source, o.subject, o.ordering_key, o.data::text,
           o.headers::text, (extract(epoch from o.occurred_at) * 1000)::bigint::text as occurred_at`
 
-/** The newest first, below `before`. */
+/** Lists events, the newest first, from below the number `before`. */
 export function newestEvents(
   schema: string,
 ): (asked: { readonly before: string | null; readonly limit: number }) => Statement<EventRow> {
@@ -31,7 +31,7 @@ export function newestEvents(
   })
 }
 
-/** The first event from a number on: what there is of it to find a time by. */
+/** The first event from a number on, reduced to what tells its time. */
 export function eventFrom(
   schema: string,
 ): (seq: string) => Statement<{ readonly seq: string; readonly occurred_at: string }> {
@@ -54,7 +54,10 @@ export function lastEvent(schema: string): Statement<{ readonly seq: string | nu
   }
 }
 
-/** An event by its id, among those with numbers from `from` to `to`: no index has the ids. */
+/**
+ * Finds an event by its id among those with numbers from `from` to `to`, because no index covers
+ * ids.
+ */
 export function eventWithin(
   schema: string,
 ): (asked: {
@@ -75,8 +78,8 @@ export function eventWithin(
 }
 
 /**
- * How far each consumer is with one event: whether its cursor has passed it, and the delivery on
- * file, if it did not succeed at once.
+ * What has become of one event in each consumer: whether the consumer's cursor has passed it, and,
+ * if it did not succeed at once, the delivery on file.
  */
 export function deliveriesOfEvent(
   schema: string,
@@ -124,9 +127,10 @@ export function presentPlace(
 }
 
 /**
- * Events that are visible in `to`, which is now where it is null, and were not in `from`: those of
- * transactions that were open then, and those with numbers above `seq`, the highest that was
- * visible; by their numbers, behind `after`. The last row has no id: `data` is `to`.
+ * Events that are visible in the snapshot `to` and are not visible in the snapshot `from`; if `to`
+ * is null, the present snapshot is used. These are the events of transactions that were open at
+ * `from`, and all events above `seq`, the highest number visible in `from`. They are sorted by
+ * number, from behind `after`. The last row has no id, and its `data` is the snapshot `to`.
  */
 export function eventsSince(
   schema: string,

@@ -1,7 +1,7 @@
 import type { KeyName, StoredResponse } from '@oncekey/core'
 import type { Statement } from '../../sql/sql-client.ts'
 
-/** A row of a list, or of a look at one key. Times in microseconds since 1970. */
+/** A row of a list, or of a single key. Times are in microseconds since 1970. */
 export interface KeyRow {
   readonly namespace: string
   readonly scope: string
@@ -29,7 +29,10 @@ const ofRecord = `r.namespace, r.scope, r.key,
           r.fingerprint, null::text as number, null::text as claimed_at, null::text as lease_until,
           r.status::text as status, ${micros('r.completed_at')} as completed_at`
 
-/** Keys of one scope in the order of their bytes, behind `after`; `below` ends a prefix. */
+/**
+ * Keys of one scope in the order of their bytes, from behind `after`; `below` is where a prefix
+ * ends.
+ */
 export function keysByName(
   schema: string,
 ): (asked: {
@@ -61,10 +64,10 @@ export function keysByName(
   }
 }
 
-/** A cursor in an order by time: the microseconds, and the key that was there. */
+/** Where a page in the order of time ended: the time in microseconds, and the key. */
 export type TimeCursor = readonly [at: string, namespace: string, scope: string, key: string]
 
-/** Attempts of lease mode, by their first claim, the oldest first. */
+/** Attempts of lease mode in the order of their first claim, the oldest first. */
 export function attemptsByTime(
   schema: string,
 ): (after: TimeCursor | undefined, limit: number) => Statement<KeyRow> {
@@ -82,7 +85,7 @@ export function attemptsByTime(
   })
 }
 
-/** Records by their completion, the newest first, of one state or of both. */
+/** Records in the order of their completion, the newest first, of one state or of both. */
 export function recordsByTime(
   schema: string,
 ): (
@@ -91,7 +94,7 @@ export function recordsByTime(
   limit: number,
 ) => Statement<KeyRow> {
   return (state, after, limit) => {
-    // Each part goes through the index of its kind.
+    // Two parts, so that each goes through the index of its kind.
     const part = (condition: string) => `
         (select ${ofRecord}, r.completed_at as at from ${schema}.records r
           where ${condition} and ($1::bigint is null or (r.completed_at <= ${timeOf('$1')}
@@ -120,7 +123,7 @@ const timeOf = (parameter: string) =>
 
 const cursorValues = (cursor: TimeCursor | undefined) => cursor ?? [null, null, null, null]
 
-/** One key with everything known of it. `body` is in hex, and null unless it was asked for. */
+/** One key with everything known of it. `body` is hexadecimal, and null unless it was requested. */
 export interface KeyDetailRow extends KeyRow {
   readonly headers: string | null
   readonly body: string | null
@@ -129,9 +132,9 @@ export interface KeyDetailRow extends KeyRow {
 }
 
 /**
- * One key as it stands; no row where nothing is known of it. An attempt in transaction mode is seen
- * by the lock that its transaction holds. The lock itself is not tried: a claim would find it
- * taken.
+ * One key in its present state; no row if nothing is known of it. An attempt in transaction mode
+ * has no row and is recognised by the lock of its transaction. The lock is looked up in the list of
+ * held locks, not tried: a claim that comes at that moment would find it taken.
  */
 export function findKey(
   schema: string,
@@ -172,7 +175,7 @@ export function findKey(
   }
 }
 
-/** A key with the actor and the note, as the functions of the schema take them. */
+/** A key with the actor and the note, in the form of the parameters of the schema's functions. */
 export interface ActOnKey extends KeyName {
   readonly lock: string
   readonly actor: string
@@ -181,7 +184,7 @@ export interface ActOnKey extends KeyName {
   readonly note: string
 }
 
-/** The key becomes free, or, with a response, finished. */
+/** Frees a key whose outcome is unknown or, if a response is given, finishes it. */
 export function endUnknownKey(
   schema: string,
 ): (on: ActOnKey, response: StoredResponse | undefined) => Statement<{ outcome: string }> {

@@ -1,6 +1,6 @@
 import { sqlLiteral } from '../../sql/sql-literal.ts'
 
-/** The comment of a table or view and those of its columns, for whoever looks with psql. */
+/** The comments of a table or view and of its columns, which psql shows. */
 export interface TableComment {
   readonly kind?: 'view'
   readonly about: string

@@ -10,7 +10,7 @@ const EVENT = {
   occurred_at: 'When it was emitted, by the clock of whoever did.',
 }
 
-/** The tables of the log: events, where consumers are, what they could not take. */
+/** Comments of the log's tables: events, cursors, and deliveries that failed. */
 export const logComments: Readonly<Record<string, TableComment>> = {
   outbox: {
     about: 'The log of events, a ring of eight partitions, one for each day.',

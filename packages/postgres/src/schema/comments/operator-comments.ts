@@ -1,6 +1,6 @@
 import type { TableComment } from './comments-on.ts'
 
-/** What operators do, and the views for people in psql. */
+/** Comments of the tables of operators' acts, and of the views for people in psql. */
 export const operatorComments: Readonly<Record<string, TableComment>> = {
   operations: {
     about: 'The audit trail: every act from outside, in its commit. Only ever added to.',

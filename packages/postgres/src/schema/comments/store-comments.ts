@@ -1,6 +1,6 @@
 import type { TableComment } from './comments-on.ts'
 
-/** The tables of the store and of its schema. */
+/** Comments of the store's tables, and of those that describe the schema. */
 export const storeComments: Readonly<Record<string, TableComment>> = {
   migrations: {
     about: 'Which migrations of which package have run.',

@@ -1,4 +1,7 @@
-/** What migrations themselves need. Asked for only where it is missing: it takes CREATE rights. */
+/**
+ * Creates the schema and the table of migrations. It runs only if the schema is missing, because it
+ * needs the CREATE right.
+ */
 export function createSchema(schema: string): string {
   return `create schema ${schema}`
 }

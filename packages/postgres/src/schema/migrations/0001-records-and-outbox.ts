@@ -1,10 +1,10 @@
 /**
  * The records of finished keys, the outbox, and the functions that the store calls.
  *
- * Functions, because then lock, snapshot and read are one round trip, and because their plans are
- * kept by the session whether or not the driver prepares statements. A later migration may add
- * functions under other names, but keeps these: the processes of the version before are still
- * running.
+ * They are functions because then lock, snapshot and read are one round trip, and because the
+ * session keeps their plans whether or not the driver prepares statements. A later migration may
+ * add functions under other names, but keeps these, because processes of the release before are
+ * still running.
  */
 export function recordsAndOutbox(schema: string): string[] {
   return [
@@ -21,15 +21,17 @@ export function recordsAndOutbox(schema: string): string[] {
       constraint records_pkey primary key (namespace, scope, key)
     )`,
 
-    // What 'purge' goes through: every record is in one of the two.
+    // The index that 'purge' goes through. Every record is in one of these two indexes.
     `create index records_with_result on ${schema}.records (completed_at) where body is not null`,
     `create index records_without_result on ${schema}.records (completed_at) where body is null`,
 
-    // 'data' is json, not jsonb: exact text, and jsonb refuses \\u0000. A sequence that hands out
-    // numbers in blocks would give events that follow one another numbers that do not.
+    // 'data' is json, not jsonb, to keep the exact text, and because jsonb refuses \\u0000. The
+    // sequence hands out single numbers: if it handed out blocks, consecutive events would not get
+    // consecutive numbers.
     //
-    // Partitioned by day, in a ring of eight that is there from the start: an append can meet no
-    // day without a partition, nothing has to be created ahead, and what is old goes by TRUNCATE.
+    // The table is partitioned by day, in a ring of eight partitions that all exist from the start.
+    // So an append always finds the partition of its day, nothing has to be created ahead, and old
+    // events are removed by TRUNCATE.
     `create table ${schema}.outbox (
       part smallint not null
         default (floor(extract(epoch from clock_timestamp()) / 86400)::bigint % 8)::smallint,
@@ -53,13 +55,14 @@ export function recordsAndOutbox(schema: string): string[] {
     ),
     `create index outbox_xid on ${schema}.outbox (xid)`,
 
-    // 'enable_seqscan' in every function that reads records: its plan is kept by the session, and
-    // one made while the table was a page long would go on reading all of it until somebody
-    // analyses it.
+    // Every function that reads records sets 'enable_seqscan' to off. The session keeps the
+    // function's plan, and a plan made while the table has one page would read the whole table
+    // until the table is analysed.
 
-    // What is known of a key without its lock, as JSON; null where there is nothing.
-    // 'leased_attempt' is of the next migration: what a store in lease mode knows of the key. It is
-    // asked first, because an attempt that completes goes from there to the records.
+    // Returns what is known of a key, without its lock, as JSON; null if nothing is known.
+    // 'leased_attempt', which the next migration creates, returns what a store in lease mode knows
+    // of the key. It is asked before the records are read, because an attempt that completes moves
+    // from there to the records.
     `create function ${schema}.find_record(in_namespace text, in_scope text, in_key text)
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
@@ -80,13 +83,13 @@ export function recordsAndOutbox(schema: string): string[] {
         'headers', kept.headers, 'body', encode(kept.body, 'hex'), 'seal', kept.seal)::text
     $$`,
 
-    // The question a request puts: lock first, then read the record. VOLATILE, so that the read has
-    // a snapshot of its own, taken after the lock was tried: who finished before is seen. Answers
-    // in JSON: a row of columns takes longer to plan than all that is done here. In instructions of
-    // the server, claim and completion were 497,000 beside 234,000 for the bare transaction, and
-    // are 395,000: no casts in the calls (60,000), only a look at what is mostly not there (7,000),
-    // the start of the attempt here and not in a function of its own (13,000), no speculative
-    // insertion at the end (25,000).
+    // Claims a key: tries the lock first, then reads the record. VOLATILE, so that the read has its
+    // own snapshot, taken after the lock was tried, and sees every attempt that finished before.
+    // Returns JSON, because planning a row of columns takes longer than all the work here. Counted
+    // in instructions of the server: claim and completion took 497,000 beside 234,000 for the bare
+    // transaction, and take 395,000. Saved by: no casts in the calls (60,000), only a look at what
+    // is mostly not there (7,000), the start of the attempt here and not in a function of its own
+    // (13,000), no speculative insertion at the end (25,000).
     `create function ${schema}.claim(in_lock bigint, in_namespace text, in_scope text, in_key text,
       in_attempt text, in_backstop_ms integer, in_read boolean)
     returns text language plpgsql volatile set enable_seqscan = off as $$
@@ -117,9 +120,10 @@ export function recordsAndOutbox(schema: string): string[] {
       ${START_ATTEMPT}
     end $$`,
 
-    // Waits until whoever has the key's lock has ended, and reads the record: VOLATILE again, or it
-    // would read in the snapshot from before the wait. The lock is shared and let go at once, with
-    // the statement: who waits never stands in the way of who runs, or of a refusal being kept.
+    // Waits until the attempt that has the key's lock has ended, then reads the record. VOLATILE,
+    // so that the read does not use the snapshot from before the wait. The lock is shared, and
+    // released with the statement, so a waiter blocks neither a running attempt nor the storing of
+    // a refusal.
     `create function ${schema}.wait_for_end(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_wait_ms integer)
     returns text language plpgsql volatile set enable_seqscan = off as $$
@@ -138,7 +142,7 @@ export function recordsAndOutbox(schema: string): string[] {
       return '{"state":"in-progress"}';
     end $$`,
 
-    // The start of an attempt that has no key.
+    // Starts an attempt that has no key.
     `create function ${schema}.start_attempt(in_attempt text, in_backstop_ms integer)
     returns text language plpgsql volatile as $$
     declare
@@ -147,7 +151,7 @@ export function recordsAndOutbox(schema: string): string[] {
       ${START_ATTEMPT}
     end $$`,
 
-    // The transaction has its number before the events have theirs: readers rely on it.
+    // The transaction gets its id before the events get their numbers, on which readers rely.
     `create function ${schema}.append_events(in_events json) returns void
     language plpgsql volatile as $$
     declare
@@ -165,11 +169,11 @@ export function recordsAndOutbox(schema: string): string[] {
           order by e.position;
     end $$`,
 
-    // The end of an attempt: record and events, or nothing. Raises when the transaction is not this
-    // attempt's any more: a handler that committed by itself has given up the lock, and what
-    // follows would be committed piece by piece. Raises when another has the record, a
-    // unique_violation of 'records_pkey': COMMIT may be on its way behind this, and no rows would
-    // be no error.
+    // Ends an attempt: writes the record and the events, or nothing. Raises if the transaction is
+    // no longer this attempt's: if the handler committed by itself, the lock is released, and
+    // further statements would each be committed alone. Raises a unique_violation of 'records_pkey'
+    // if another attempt has the record. It raises because COMMIT may have been sent already, and
+    // an empty result would not stop it.
     `create function ${schema}.complete(in_attempt text, in_namespace text, in_scope text,
       in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,
       in_seal text, in_events json)
@@ -187,7 +191,7 @@ export function recordsAndOutbox(schema: string): string[] {
       end if;
     end $$`,
 
-    // The end of an attempt that had no key.
+    // Ends an attempt that has no key.
     `create function ${schema}.end_attempt(in_attempt text, in_events json) returns void
     language plpgsql volatile as $$
     begin
@@ -199,9 +203,9 @@ export function recordsAndOutbox(schema: string): string[] {
       end if;
     end $$`,
 
-    // A refusal, kept after the handler's writes were undone. Its lock went with them. Those who
-    // were waiting for it have it now, for an instant; who has it longer is the next attempt, and
-    // then the record is that one's to write.
+    // Stores a refusal after the handler's writes were rolled back, which released the key's lock.
+    // Claims that waited for the lock hold it for an instant only; whoever holds it longer is the
+    // next attempt, which will write the record.
     `create function ${schema}.refuse(in_lock bigint, in_namespace text, in_scope text, in_key text,
       in_fingerprint text, in_status integer, in_headers text, in_body bytea, in_seal text)
     returns text language plpgsql volatile as $$
@@ -225,9 +229,9 @@ export function recordsAndOutbox(schema: string): string[] {
 }
 
 /**
- * Marks the transaction as this attempt's, and bounds how long it may be idle, so that a host that
- * is lost does not hold the key for ever. Returns the backend's pid, by which the transaction can
- * be ended from another connection, and when it began.
+ * Marks the transaction as this attempt's, and limits how long it may be idle, so that a lost host
+ * does not hold the key for ever. Returns when the transaction began, and the backend's pid, by
+ * which the transaction can be ended from another connection.
  */
 const START_ATTEMPT = `
       ignored := set_config('oncekey.attempt', in_attempt, true);

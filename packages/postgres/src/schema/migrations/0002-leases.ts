@@ -4,16 +4,15 @@ import { leasesInTransactionMode } from '../functions/lease/in-transaction-mode.
  * Attempts of lease mode, whose claims are committed before their handlers run, and the functions
  * that the store calls for them.
  *
- * An attempt is a row in 'attempts' until it completes; then it is a record, in the same commit.
- * The row is never written while the handler runs, and who may end the attempt has to lock it: so a
- * renewal, which has a table of its own, is in nobody's way, and makes no snapshot of a handler
- * stale.
+ * An attempt is a row in 'attempts' until it completes; the same commit turns it into a record.
+ * Nobody writes the row while the handler runs, and whoever ends the attempt has to lock it.
+ * Renewals write to a table of their own, so a renewal blocks nobody, and does not invalidate a
+ * handler's snapshot.
  */
 export function leases(schema: string): string[] {
   return [
-    // 'until' is the lease of the claim. 'token' is null once nobody has the attempt any more: it
-    // was abandoned. 'claimed_at' stays what it was at the first claim, for its index and for
-    // 'purge'.
+    // 'until' is when the lease of the claim ends. 'token' becomes null when the attempt is
+    // abandoned. 'claimed_at' keeps the time of the first claim, for its index and for 'purge'.
     `create table ${schema}.attempts (
       namespace text collate "C" not null,
       scope text collate "C" not null,
@@ -27,8 +26,9 @@ export function leases(schema: string): string[] {
     ) with (fillfactor = 80)`,
     `create index attempts_claimed_at on ${schema}.attempts (claimed_at)`,
 
-    // What was renewed: most attempts are over before that. No 'until' is a lease that was taken
-    // away and stays so. No index on it either: a renewal rewrites one row in its place (HOT).
+    // Leases that were renewed; most attempts end before their first renewal. A null 'until' marks
+    // a lease that was taken away for good. There is no index on 'until', so that a renewal
+    // rewrites a row in its place (HOT).
     `create table ${schema}.leases (
       token text collate "C" not null,
       until timestamptz,
@@ -37,15 +37,17 @@ export function leases(schema: string): string[] {
     ) with (fillfactor = 50)`,
     `create index leases_renewed_first_at on ${schema}.leases (renewed_first_at)`,
 
-    // Whose completion it was, for one that is sent again.
+    // The token of the attempt that completed, by which a completion that is sent again recognises
+    // its own record.
     `alter table ${schema}.records add column token text`,
 
-    // The question a request puts. Each statement in it has a snapshot of its own (VOLATILE).
+    // Claims a key. Each statement in it has its own snapshot (VOLATILE).
     //
-    // The advisory lock is shared among claims, and held alone by whoever has a transaction open on
-    // the key, in either mode: that attempt is running, whatever its lease says. Nothing here waits
-    // for a handler or its COMMIT: not a plain read, not SKIP LOCKED, and a key is only inserted
-    // where it was not seen. 'lock_timeout' is for another claim that is being committed.
+    // Claims share the key's advisory lock. An open transaction on the key, in either mode, holds
+    // the lock exclusively: that attempt is running, whatever its lease says. Nothing here waits
+    // for a handler or its COMMIT, because reads are plain or SKIP LOCKED, and a key is inserted
+    // only if it was not seen. 'lock_timeout' limits the wait for another claim that is being
+    // committed.
     `create function ${schema}.claim_lease(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprints json, in_token text, in_lease_ms bigint, in_hold boolean)
     returns text language plpgsql volatile set enable_seqscan = off set lock_timeout = '2s' as $$
@@ -134,8 +136,9 @@ export function leases(schema: string): string[] {
       return '{"state":"in-progress","number":0,"left":1000}';
     end $$`,
 
-    // The start of an attempt's transaction: nothing is written in it by who is not the owner. From
-    // here to its end the lock on the row is the lease. The advisory lock tells claims so.
+    // Starts an attempt's transaction and locks the attempt's row; raises if the caller does not
+    // own the attempt. Until the transaction ends, the lock on the row takes the place of the
+    // lease, and claims see it by the advisory lock.
     `create function ${schema}.open_attempt(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_token text, in_backstop_ms integer)
     returns text language plpgsql volatile set enable_seqscan = off set lock_timeout = '5s' as $$
@@ -157,9 +160,10 @@ export function leases(schema: string): string[] {
       return ${schema}.start_attempt(in_token, in_backstop_ms);
     end $$`,
 
-    // The end of an attempt: record and events, or nothing. Raises where the attempt is not the
-    // owner's any more: COMMIT may be on its way behind this, and no rows would be no error. Sent
-    // again, because its answer was lost, it finds itself and changes nothing.
+    // Ends an attempt: writes the record and the events, or nothing. Raises if the caller no longer
+    // owns the attempt, because COMMIT may have been sent already and an empty result would not
+    // stop it. If it is sent again because the reply was lost, it finds its own record and changes
+    // nothing.
     `create function ${schema}.complete_attempt(in_token text, in_namespace text, in_scope text,
       in_key text, in_status integer, in_headers text, in_body bytea, in_seal text,
       in_events json, in_transaction boolean)
@@ -199,7 +203,7 @@ export function leases(schema: string): string[] {
       return 'stored';
     end $$`,
 
-    // Nothing happened outside: as if it had never been claimed.
+    // Releases an attempt that had no effect outside: the key is as if it had never been claimed.
     `create function ${schema}.release_attempt(in_token text, in_namespace text, in_scope text,
       in_key text)
     returns void language plpgsql volatile set enable_seqscan = off set lock_timeout = '5s' as $$
@@ -209,8 +213,8 @@ export function leases(schema: string): string[] {
           and a.token = in_token;
     end $$`,
 
-    // A claim whose answer was lost, and that nobody waits for any more: its handler never ran.
-    // What it took over is as unknown as it was.
+    // Gives back a claim whose reply was lost and for which nobody waits any longer, so its handler
+    // never ran. If it took over an attempt with an unknown outcome, that outcome is unknown again.
     `create function ${schema}.give_back_attempt(in_token text, in_namespace text, in_scope text,
       in_key text)
     returns void language plpgsql volatile set enable_seqscan = off set lock_timeout = '5s' as $$
@@ -223,8 +227,9 @@ export function leases(schema: string): string[] {
           and a.token = in_token;
     end $$`,
 
-    // Ended without saying how: nobody's from now on. Says what is true of the attempt then, for
-    // one whose COMMIT was not answered: the row is waited for until that COMMIT is done.
+    // Ends an attempt without an outcome; nobody owns it from then on. Returns the state of the
+    // attempt, for a caller whose COMMIT got no reply: locking the row waits until that COMMIT is
+    // done.
     `create function ${schema}.abandon_attempt(in_token text, in_namespace text, in_scope text,
       in_key text)
     returns text language plpgsql volatile set enable_seqscan = off set lock_timeout = '5s' as $$
@@ -241,8 +246,8 @@ export function leases(schema: string): string[] {
       return case when found then 'stored' else 'superseded' end;
     end $$`,
 
-    // Renews the leases of one process, all of them at once, and forgets those that are not needed
-    // any more. Returns the tokens that still own their keys.
+    // Renews the leases of one process, all of them at once, and deletes those that are no longer
+    // needed. Returns the tokens that still own their keys.
     `create function ${schema}.renew_leases(in_leases json, in_over json) returns text
     language plpgsql volatile set enable_seqscan = off set lock_timeout = '2s' as $$
     declare
@@ -269,9 +274,9 @@ export function leases(schema: string): string[] {
       return coalesce(held, '[]');
     end $$`,
 
-    // Which of these attempts are over, of those that a process waits for: ended, taken over, or
-    // past their lease with no transaction open. Number 0 is whatever has the key without an
-    // attempt.
+    // Returns which of the attempts that a process waits for are over: ended, taken over, or past
+    // their lease without an open transaction. The number 0 stands for a transaction that holds the
+    // key and has no attempt's row.
     `create function ${schema}.ended_attempts(in_attempts json) returns text
     language plpgsql volatile set enable_seqscan = off as $$
     begin

@@ -31,7 +31,7 @@ import { droppedWrites } from './store/dropped-writes.ts'
 import { subscriptionGenerations } from './subscription-generations.ts'
 import { subscriptions } from './subscriptions.ts'
 
-/** In order; the first is version 1. A migration that was released is never changed. */
+/** The migrations in their order; the first is version 1. A released migration is never changed. */
 export const migrations: readonly ((schema: string) => string[])[] = [
   recordsAndOutbox,
   leases,

@@ -4,7 +4,9 @@ import { releaseAttempt2 } from '../functions/lease/release-attempt-2.ts'
 import { renewLeases2 } from '../functions/lease/renew-leases-2.ts'
 import { restoreAttemptFunction } from '../functions/lease/restore-attempt.ts'
 
-/** An attempt of lease mode that a failover took back is written again by whoever runs it. */
+/**
+ * If a failover loses an attempt of lease mode, the process that runs the attempt writes it again.
+ */
 export function attemptsThatWereLost(schema: string): string[] {
   return [
     restoreAttemptFunction(schema),

@@ -1,6 +1,6 @@
 import { endedAttempts2 } from '../functions/lease/ended-attempts-2.ts'
 
-/** A question about many attempts that holds few locks at once. */
+/** Limits how many locks are held at once by the statement that asks which attempts have ended. */
 export function boundedLocks(schema: string): string[] {
   return [endedAttempts2(schema)]
 }

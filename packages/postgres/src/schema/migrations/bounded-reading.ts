@@ -2,10 +2,11 @@ import { logLag2 } from '../functions/log/log-lag-2.ts'
 import { readEvents2 } from '../functions/log/read-events-2.ts'
 import { presentSnapshot2 } from '../functions/server/present-snapshot-2.ts'
 
-/** Reading in steps of rows and numbers that are bounded, and lag by the database's clock. */
+/** Limits each reading in rows, and measures lag by the database's clock. */
 export function boundedReading(schema: string): string[] {
   return [
-    // In two steps: the rows that are there keep null, and nothing is rewritten.
+    // The column is added without a default, which is set in a second step: existing rows keep
+    // null, and the table is not rewritten.
     `alter table ${schema}.outbox add column appended_at timestamptz`,
     `alter table ${schema}.outbox alter column appended_at set default clock_timestamp()`,
     presentSnapshot2(schema),

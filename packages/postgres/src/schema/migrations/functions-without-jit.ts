@@ -1,9 +1,11 @@
 /**
- * A function that says `enable_seqscan = off` lets the planner think that reading a table of one
- * row costs ten billion, and a server with LLVM (`jit` is on by default) compiles what costs so
- * much, each time anew: half a second of processor time for a question of a millisecond.
+ * Switches JIT off in every function of the schema that sets `enable_seqscan = off`. With that
+ * setting, the planner puts the cost of reading a table of one row at ten billion. A server with
+ * LLVM (`jit` is on by default) compiles such an expensive query, each time anew: half a second of
+ * processor time for a query of a millisecond.
  *
- * Of all functions in the schema; a package of its own calls it after its last.
+ * It covers all functions of the schema, so a package with functions of its own calls it after
+ * creating the last of them.
  */
 export function functionsWithoutJit(schema: string): string[] {
   return [

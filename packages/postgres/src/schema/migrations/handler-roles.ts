@@ -4,10 +4,10 @@ import { completeFunction } from '../functions/store/complete.ts'
 import { endAttemptFunction } from '../functions/store/end-attempt.ts'
 
 /**
- * What ends a handler's transaction works in whatever role the handler has put it. For that
- * everybody may name what is in the schema. No function in it has other rights than its caller, so
- * every table, and every function that reads or writes one, stays with whom the tables were granted
- * to.
+ * The functions that end a handler's transaction work in whatever role the handler has set. For
+ * that, every role gets USAGE on the schema. No function has more rights than its caller, so the
+ * tables, and functions that read or write them, remain usable only for roles with a grant on the
+ * tables.
  */
 export function handlerRoles(schema: string): string[] {
   return [

@@ -6,15 +6,16 @@ import { settle2 } from '../functions/log/settle-2.ts'
 import { takeRuns2 } from '../functions/log/take-runs-2.ts'
 
 /**
- * Deliveries are found by a hash of their ordering key, so that a key may be of any length; and
- * what was in progress and has been read is not looked at again with every page.
+ * Finds deliveries by a hash of their ordering key, so that a key may have any length. Also: rows
+ * of transactions that were in progress and have been read are not looked at again with every page.
  */
 export function keysOfAnyLength(schema: string): string[] {
   return [
     `create index deliveries_of_key on ${schema}.deliveries
       (consumer, slot, ${keyHash('ordering_key')}, seq) where state = 'retrying'`,
     `drop index ${schema}.deliveries_in_order`,
-    // Of keys that were cut before, for the index: where the event is still in the log, its own.
+    // Restores ordering keys that earlier releases cut to fit the index, if the event is still in
+    // the log.
     `update ${schema}.deliveries d set ordering_key = o.ordering_key
       from ${schema}.outbox o
       where d.state in ('retrying', 'dead') and d.ordering_key ~ '…[0-9a-f]{64}$'

@@ -1,7 +1,7 @@
 import { takeRuns } from '../functions/log/take-runs.ts'
 
 /**
- * Deliveries of an ordered consumer that come in the order of the log, as many of a key as wait.
+ * Takes deliveries of an ordered consumer in the order of the log, several of one key at a time.
  */
 export function orderByKey(schema: string): string[] {
   return [takeRuns(schema)]

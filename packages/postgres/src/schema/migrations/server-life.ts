@@ -3,10 +3,11 @@ import { rebase2 } from '../functions/log/rebase-2.ts'
 import { inLife, life, nameLife, stillHeld } from '../functions/server/life.ts'
 import { numbersAreOurs, systemIdentifier } from '../functions/server/numbers-are-ours.ts'
 
-/** What a relay remembers is of one life of the server: see decision 114. */
+/** What a relay keeps in memory is valid in one life of the server only: see decision 114. */
 export function serverLife(schema: string): string[] {
   return [
-    // One row at most. UNLOGGED, because a table that is emptied by a crash tells of it.
+    // Has at most one row. The table is UNLOGGED, because then a crash empties it, which reveals
+    // the crash.
     `create unlogged table ${schema}.life (
       token uuid not null default gen_random_uuid(),
       written_by xid8 not null default pg_current_xact_id(),
@@ -17,11 +18,12 @@ export function serverLife(schema: string): string[] {
     inLife(schema),
     stillHeld(schema),
 
-    // In which life the slot was taken; null: by the release before, which did not say.
+    // The life in which the slot was taken; null if the relay's release does not report that.
     `alter table ${schema}.cursors add column leased_in text`,
-    // How long the lease is that ends then; null: of the release before.
+    // The length of the lease that ends at 'until'; null if the relay's release does not report
+    // that.
     `alter table ${schema}.relays add column lease_ms integer`,
-    // One row, that a dump takes along, and that is not true where it is restored.
+    // Has one row. A dump contains the row, and where the dump is restored the row is not true.
     `create table ${schema}.numbering (
       system text,
       written_by xid8 not null default pg_current_xact_id()

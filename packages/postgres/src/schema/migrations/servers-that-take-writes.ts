@@ -3,8 +3,8 @@ import { claimFunction } from '../functions/store/claim.ts'
 import { startAttemptFunction } from '../functions/store/start-attempt.ts'
 
 /**
- * A claim refuses a server that takes no writes. `start_attempt` keeps its name: what it answers is
- * the same, and `open_attempt` and `replace_attempt` call it.
+ * A claim refuses a server that takes no writes. `start_attempt` is replaced under its name: its
+ * result is the same, and `open_attempt` and `replace_attempt` call it.
  */
 export function serversThatTakeWrites(schema: string): string[] {
   return [takesWritesFunction(schema), startAttemptFunction(schema), claimFunction(schema)]

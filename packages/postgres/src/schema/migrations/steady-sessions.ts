@@ -6,9 +6,9 @@ import { endAttemptFunction3 } from '../functions/store/end-attempt-3.ts'
 import { refuseFunction3 } from '../functions/store/refuse-3.ts'
 
 /**
- * What a handler sets in its session changes neither what its request is kept under nor whether its
- * transaction is known again; and no completion waits for a locked table for longer than a claim
- * does.
+ * Settings that a handler changes in its session no longer affect under which name its request is
+ * stored, or whether its transaction is recognised. A completion waits for a locked table no longer
+ * than a claim does.
  */
 export function steadySessions(schema: string): string[] {
   return [

@@ -1,6 +1,9 @@
 import { connect } from 'node:net'
 
-/** The part of a `pg` client that a cancel request needs: how it reached its backend. */
+/**
+ * The part of a `pg` client that a cancel request needs: where its backend is, and the backend's
+ * key.
+ */
 export interface Cancellable {
   readonly host?: string
   readonly port?: number
@@ -9,9 +12,9 @@ export interface Cancellable {
 }
 
 /**
- * Asks the server to stop what it does for a client, as Ctrl-C in psql does: on a connection of its
- * own, which needs no login and takes no place among `max_connections`. Only tried; whether it
- * worked is told by the client's own answer.
+ * Asks the server to stop what it does for a client, as Ctrl-C in psql does. The request uses a
+ * connection of its own, which needs no login and does not count towards `max_connections`. The
+ * request may fail unnoticed; whether it worked shows in the client's own reply.
  */
 export function sendCancelRequest({ host, port, processID, secretKey }: Cancellable): void {
   if (host === undefined || port === undefined) return
@@ -28,6 +31,6 @@ export function sendCancelRequest({ host, port, processID, secretKey }: Cancella
   socket.end(message)
 }
 
-/** The number that the protocol has for it. */
+/** The code of a cancel request in PostgreSQL's protocol. */
 const CANCEL_REQUEST = 80_877_102
 const TIMEOUT_MS = 5_000

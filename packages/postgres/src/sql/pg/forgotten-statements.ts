@@ -1,9 +1,10 @@
 import type { PgClient } from './pg-client.ts'
 
 /**
- * Forgets which of our statements a connection has prepared whenever the server does: by DISCARD
- * ALL, which pools run between two users of a connection, and by DEALLOCATE. `pg` itself goes on
- * using a name that the server no longer knows, which is an error (26000) of whatever comes next.
+ * Keeps track of which of our statements a connection has prepared. The server forgets them by
+ * DISCARD ALL, which pools send between two users of a connection, and by DEALLOCATE. `pg` itself
+ * would go on using a name that the server no longer knows, and the next statement would fail with
+ * 26000.
  */
 export function forgetWithServer(client: PgClient): void {
   const connection = client.connection as Connection | undefined
@@ -27,7 +28,7 @@ export const STATEMENT_PREFIX = 'oncekey_'
 const FORGETS = /^(?:DISCARD ALL|DEALLOCATE)/
 const watched = new WeakSet<object>()
 
-/** The connection of a client, down to what is used of it. */
+/** The part of a client's connection that is used here. */
 interface Connection {
   readonly parsedStatements?: Record<string, string>
   on?(event: 'commandComplete', listener: (message: { readonly text: string }) => void): unknown

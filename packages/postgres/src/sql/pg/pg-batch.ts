@@ -3,8 +3,8 @@ import type { PgClient, PgQuery, PgResult } from './pg-client.ts'
 
 /**
  * Sends statements with bound values in one write to the socket, with one Sync at the end. `pg`
- * itself sends one statement per query and waits for its answer. This passes it a query with its
- * own `submit`, as cursors do, which works on every pool except one that pipelines.
+ * itself sends one statement per query and waits for its answer. This function passes `pg` a query
+ * that has its own `submit`, as cursors do. That works on every pool except one that pipelines.
  *
  * After an error the server skips everything up to the Sync, so a statement never runs if the one
  * before it failed.
@@ -21,7 +21,7 @@ export function sentTogether(
   })
 }
 
-/** Whether a client's connection can write a batch. That of `pg-native` cannot. */
+/** Whether a client's connection can write a batch. The connection of `pg-native` cannot. */
 export function takesBatches({ pipeline, connection }: PgClient): boolean {
   return pipeline !== true && typeof (connection as Partial<Connection>)?.parse === 'function'
 }
@@ -49,7 +49,7 @@ export interface BatchStatement extends Pick<Statement, 'text' | 'values'> {
 type Callback = (error: Error | null, results: PgResult[]) => void
 
 /**
- * The object that `pg` calls as answers arrive. `text` is there for tools that instrument queries.
+ * The object that `pg` calls as replies arrive. Its `text` is for tools that instrument queries.
  */
 function batch(statements: readonly BatchStatement[], callback: Callback) {
   const results: Result[] = []
@@ -96,8 +96,8 @@ function batch(statements: readonly BatchStatement[], callback: Callback) {
 
 function write(connection: Connection, { name = '', text, values }: BatchStatement): void {
   if (name === '' || connection.parsedStatements[name] === undefined) {
-    // A statement that was parsed and then failed still exists. Closing one that does not is no
-    // error.
+    // A statement that was parsed and then failed exists on the server. Closing one that does not
+    // exist is no error.
     if (name !== '') connection.close({ type: 'S', name })
     connection.parse({ name, text, types: [] })
   }
@@ -118,7 +118,7 @@ interface Result extends PgResult {
   readonly rows: Row[]
 }
 
-/** The protocol as `pg` writes it. */
+/** The part of `pg`'s connection that writes the protocol's messages. */
 interface Connection {
   readonly stream: Corkable
   readonly parsedStatements: Record<string, string>

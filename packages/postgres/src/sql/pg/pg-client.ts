@@ -1,6 +1,6 @@
 /**
- * A `Pool` of `pg`, down to what is used of it. Both forms of `connect` are here so that TypeScript
- * finds the pool's own client type among its overloads.
+ * The part of a `pg` `Pool` that is used here. Both overloads of `connect` are included so that
+ * TypeScript can infer the pool's client type.
  */
 export interface PgPool<Client = unknown> {
   connect(): Promise<Client>
@@ -13,19 +13,19 @@ export interface PgPool<Client = unknown> {
   ): void
   readonly options: { readonly max?: number | undefined }
   readonly totalCount: number
-  /** The class of its clients. */
+  /** The class of the pool's clients. */
   readonly Client?: unknown
 }
 
-/** A client of `pg`, down to what is used of it. */
+/** The part of a `pg` client that is used here. */
 export interface PgClient {
   query(config: PgQuery): Promise<PgResult>
   query(config: PgQuery, callback: (error: Error | null, result: PgResult) => void): void
   on(event: 'error', listener: (error: Error) => void): unknown
   removeListener(event: 'error', listener: (error: Error) => void): unknown
-  /** Whether it sends a query without waiting for the answer to the one before. */
+  /** Whether the client sends a query without waiting for the reply to the one before. */
   readonly pipeline?: boolean
-  /** `I` outside a transaction. */
+  /** Returns `I` outside a transaction. */
   getTransactionStatus?(): string | null
   once(event: 'drain' | 'end', listener: () => void): unknown
   readonly connection?: {

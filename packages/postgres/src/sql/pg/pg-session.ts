@@ -7,12 +7,12 @@ import type { PgClient } from './pg-client.ts'
 /** Where clients of `pg` come from: its own pool, or a library's. */
 export interface PgSource {
   readonly poolSize: number
-  /** Whether there is no room for another client in it. */
+  /** Whether no other client can be taken from it. */
   isFull(): boolean
   connect(): Promise<PgClient>
-  /** With a reason, the client is not to be used again. */
+  /** Returns the client. With a reason, the client must not be used again. */
   release(client: PgClient, reason?: Error): void
-  /** A connection to the same server that counts to no pool. */
+  /** Opens a connection to the same server that does not count towards any pool. */
   connectOutside?(): Promise<OutsideClient>
 }
 
@@ -22,13 +22,16 @@ export interface PgSource {
  */
 export interface PgSession {
   readonly client: PgClient
-  /** Returns the client to its pool. Nothing may be open in it, and nothing in doubt. */
+  /**
+   * Returns the client to its pool. No transaction may be open in it, and no outcome may be
+   * unknown.
+   */
   release(): void
   /** Takes the client out of its pool and cuts its socket, whatever it is waiting for. */
   destroy(reason: Error): void
   /**
-   * Destroys the client once the server has finished with the statement of `answer`, for which
-   * nobody waits any more, and not before: see {@link serverHasEnded}.
+   * Destroys the client, but only once the server has finished with the statement of `answer`, for
+   * which nobody is waiting: see {@link serverHasEnded}.
    */
   giveUp(reason: Error, answer: Promise<unknown>, options: { readonly mayCancel: boolean }): void
 }
@@ -39,13 +42,13 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
   let abandoned = 0
 
   return async function borrow(timeoutMs): Promise<PgSession> {
-    // A stuck pool keeps every abandoned request for a client in its queue.
+    // In a stuck pool, every request for a client that was given up stays in the pool's queue.
     if (abandoned >= poolSize) throw busy(timeoutMs)
     const client = await connected(timeoutMs)
     const session = pgSession(source, client)
     if (isIdle(client)) return session
-    // Somebody released it in the middle of a transaction, which our statements would become part
-    // of.
+    // An earlier user released the client in the middle of a transaction, which our statements
+    // would become part of.
     session.destroy(new Error('The client was released to its pool with a transaction open.'))
     return borrow(timeoutMs)
   }
@@ -76,7 +79,7 @@ export function pgSessions(source: PgSource): (timeoutMs: number) => Promise<PgS
     )
   }
 
-  /** The pool's own timeout came first. */
+  /** The error for a pool whose own timeout was shorter than ours. */
   function poolBusy(cause: Error): OncekeyError {
     const what = `No connection of the pool (max ${poolSize}) came free: ${cause.message}`
     return new OncekeyError('store-busy', what, { cause })
@@ -93,14 +96,15 @@ function unreachable(timeoutMs: number): OncekeyError {
 }
 
 function pgSession(source: PgSource, client: PgClient): PgSession {
-  // A pool stops listening for errors when it hands a client out, and an 'error' event without a
-  // listener ends the process. The query under way, or the next one, rejects with the same error.
+  // A pool removes its 'error' listener when it hands a client out, and an 'error' event without a
+  // listener would end the process. The query under way, or the next one, rejects with the same
+  // error.
   client.on('error', ignoreError)
   let isOver = false
   const destroy = (reason: Error): void => {
     source.release(client, reason)
     client.removeListener('error', ignoreError)
-    // `end()` alone would wait for the answers that are still to come.
+    // `end()` alone would wait for replies that are still outstanding.
     client.connection?.stream?.destroy()
   }
   const once = (end: () => void): void => {
@@ -130,6 +134,7 @@ function isIdle(client: PgClient): boolean {
 }
 
 /**
- * A listener for 'error' events: the query under way, or the next one, rejects with the same error.
+ * A listener that ignores 'error' events: the query under way, or the next one, rejects with the
+ * same error.
  */
 export const ignoreError = (): void => {}

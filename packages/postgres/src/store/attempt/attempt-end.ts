@@ -1,6 +1,8 @@
 import { OncekeyError } from '@oncekey/core'
 
-/** The one end of an attempt: the first call decides how it ends, later calls get its outcome. */
+/**
+ * Makes an attempt end once: the first call decides how it ends, later calls get the same outcome.
+ */
 export interface AttemptEnd {
   isOver(): boolean
   complete(end: () => Promise<Outcome>): Promise<Outcome>
@@ -20,7 +22,7 @@ export function attemptEnd(then: () => void): AttemptEnd {
       return ended
     },
     async undo(end) {
-      // The caller that began the end has been told why it failed.
+      // The caller that began to end it has been told why that failed.
       if (ended !== undefined) return void (await ended.catch(() => {}))
       ended = end()
         .then((): Outcome => 'superseded')

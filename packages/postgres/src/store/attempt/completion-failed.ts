@@ -5,12 +5,13 @@ import type { StoreState } from './store-state.ts'
 import { terminate } from './undo.ts'
 
 /**
- * Turns an error of the completing statement or of COMMIT into `superseded`, or throws it as one of
- * the contract's.
+ * Turns an error of the completing statement or of COMMIT into `superseded`, or throws it with one
+ * of the contract's codes.
  *
- * A violated constraint that the handler had deferred to COMMIT is `transaction-aborted`, like any
- * error of its own statements: nothing was stored, and the handler has to change. `commit-failed`
- * means that the outcome is open, or that the server or the session was unable to commit.
+ * If a constraint that the handler had deferred to COMMIT was violated, the code is
+ * `transaction-aborted`, as for every error of the handler's statements: nothing was stored, and
+ * the handler's code has to change. `commit-failed` means that the outcome is open, or that the
+ * server or the session was unable to commit.
  */
 export function completionFailed<Tx>(
   store: StoreState<Tx>,
@@ -25,8 +26,8 @@ export function completionFailed<Tx>(
 }
 
 /**
- * Another attempt has written the record. The constraint is compared by its name, because one of
- * the handler's own may be violated at COMMIT as well.
+ * Whether another attempt has written the record. The constraint is compared by its name, because a
+ * constraint of the handler's own tables may be violated at COMMIT as well.
  */
 function isTaken<Tx>({ schema }: StoreState<Tx>, error: unknown): boolean {
   return sqlState(error) === '23505' && violatedConstraint(error) === `${schema}.records_pkey`

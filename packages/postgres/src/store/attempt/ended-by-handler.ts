@@ -5,14 +5,15 @@ import { isOutcomeKnown } from '../../sql/sql-state.ts'
 import type { StoreState } from './store-state.ts'
 
 /**
- * Whether the handler ended the transaction itself, so that a rollback would undo nothing. It is
- * asked only if the handler sent a statement whose text can have ended it, and only before an undo
- * or a refusal: an attempt ends once, so no COMMIT of ours can be under way. This closes the
- * handle.
+ * Whether the handler ended the transaction itself, so that a rollback would undo nothing. The
+ * server is asked only if the handler sent a statement whose text can have ended it, and only
+ * before an undo or a refusal. No COMMIT of ours can be under way then, because an attempt ends
+ * once. The call closes the handle.
  *
- * The session itself is asked, since no other connection may be free and a server may hide what its
- * sessions do. If it does not answer, a statement of the handler is under way on it, or the
- * connection is lost; then another connection is asked what the session does.
+ * The question is sent on the session itself, because no other connection may be free, and because
+ * a server may hide what its sessions do. If the session does not reply, a statement of the handler
+ * is under way on it, or the connection is lost; then another connection asks what the session is
+ * doing.
  */
 export async function endedByHandler<Tx>(
   { acquireTimeoutMs: timeoutMs, client, statements }: StoreState<Tx>,
@@ -24,7 +25,8 @@ export async function endedByHandler<Tx>(
   const work = transaction.query(statements.sameTransaction(started))
   const own = await within(OWN_ANSWER_MS, work, noAnswer).then(
     ([row]) => row?.same,
-    // A transaction in which a statement failed refuses every question: it has not ended.
+    // A transaction in which a statement failed refuses every question, which shows that it has not
+    // ended.
     (error) => (isOutcomeKnown(error) ? 'true' : undefined),
   )
   if (own !== undefined || client.concurrency === 'one') return own === 'false'
@@ -34,7 +36,10 @@ export async function endedByHandler<Tx>(
   return row?.state === 'over'
 }
 
-/** As long as a rollback may take, which has to wait for the same statements. Milliseconds. */
+/**
+ * The limit for the session's own reply. It equals that of a rollback, which waits for the same
+ * statements. Milliseconds.
+ */
 const OWN_ANSWER_MS = 1_000
 
 function noAnswer(): Error {

@@ -11,11 +11,17 @@ export interface LateTransaction<Tx> {
    * Opens the transaction, or waits until it is open. After a failure the next call tries again.
    */
   open(): Promise<Opened<Tx>>
-  /** The open transaction, without waiting: an attempt that ends must revoke it at once. */
+  /**
+   * The open transaction, if there is one: an attempt that ends must revoke it at once, without
+   * waiting.
+   */
   readonly opened: Opened<Tx> | undefined
-  /** For an attempt that ends while its transaction is being opened: waits for the outcome. */
+  /**
+   * For an attempt that ends while its transaction is being opened: waits until it is open or
+   * failed.
+   */
   stillOpening(): Promise<Opened<Tx> | undefined>
-  /** Returns its permit. */
+  /** Returns the transaction's permit. */
   over(): void
 }
 
@@ -24,7 +30,10 @@ export interface Opened<Tx> {
   readonly started: StartedJson
 }
 
-/** `first` makes the first statement, which starts the transaction and says where it runs. */
+/**
+ * `first` makes the first statement, which starts the attempt and returns where its transaction
+ * runs.
+ */
 export function lateTransaction<Tx>(
   store: StoreState<Tx>,
   first: () => Statement<{ reply: string }>,

@@ -6,17 +6,17 @@ import type { Isolation, SqlClient } from '../../sql/sql-client.ts'
 
 export interface PostgresStoreOptions<Tx> {
   /**
-   * A Pool of `pg`, or another client wrapped by a bridge. You keep ownership: it is never ended,
+   * A Pool of `pg`, or another client wrapped by a bridge. It stays yours: the store never ends it,
    * and you have to listen for its 'error' events.
    */
   readonly client: PostgresClient<Tx>
 
   /**
-   * How an attempt owns its key. `transaction`: handler, response and events are one transaction,
-   * and a process that dies leaves nothing. `lease`, for handlers that call other systems: the
-   * claim is committed before the handler runs, and no connection is held until `transaction()`; an
-   * attempt that ends without an outcome is unknown, and `whenUnknown` decides. @default
-   * 'transaction'
+   * How an attempt owns its key. `transaction`: the handler's writes, the response and the events
+   * are one transaction, and a process that dies leaves nothing behind. `lease`, for handlers that
+   * call other systems: the claim is committed before the handler runs, and no connection is held
+   * until the handler calls `transaction()`. If such an attempt ends without an outcome, the
+   * outcome is unknown, and `whenUnknown` decides what a retry gets. @default 'transaction'
    */
   readonly mode?: 'transaction' | 'lease'
 
@@ -32,9 +32,9 @@ export interface PostgresStoreOptions<Tx> {
 
   /**
    * How many requests may hold a connection of the pool at once; half of these may wait for a
-   * result (`waitMs`) of another process. The rest of the pool is for queries beside the
-   * transaction and for replays. In lease mode this counts handlers that opened their transaction;
-   * one more connection is reserved for renewing leases. @default half of the pool, at least 1
+   * result (`waitMs`) of another process. The rest of the pool is for replays and for queries
+   * outside the transaction. In lease mode this counts handlers that opened their transaction; one
+   * more connection is reserved for renewing leases. @default half of the pool, at least 1
    */
   readonly maxConcurrent?: number
 
@@ -109,7 +109,10 @@ export function resolveOptions<Tx>(options: PostgresStoreOptions<Tx>): ResolvedO
   }
 }
 
-/** Beside the handlers' transactions one connection is needed for renewals and one for claims. */
+/**
+ * Throws if the pool is too small: besides the handlers' transactions, one connection is needed for
+ * renewals and one for claims.
+ */
 function checkLeases(
   { concurrency, poolSize }: Pick<SqlClient, 'concurrency' | 'poolSize'>,
   maxConcurrent: number,
@@ -135,8 +138,8 @@ function checkLeases(
 }
 
 /**
- * Beside the handlers' transactions a connection is needed to see records newer than their
- * snapshots.
+ * Throws if the pool is too small: besides the handlers' transactions, a connection is needed to
+ * read records that are newer than the transactions' snapshots.
  */
 function checkFreshLooks(
   isolation: Isolation,

@@ -3,7 +3,7 @@ import { type Claim, callLater } from '@oncekey/core'
 /** The time a claim has left to wait for another attempt. */
 export interface Patience {
   leftMs(): number
-  /** Whether `event` happened before the time was over or the claim was withdrawn. */
+  /** Resolves to whether `event` happened before the time was over or the claim was withdrawn. */
   outlasts(event: Promise<unknown>): Promise<boolean>
 }
 

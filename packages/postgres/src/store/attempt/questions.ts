@@ -6,8 +6,9 @@ export interface Questions<Reply> {
   /** A tick of a logical clock, to compare with that of a look-up. */
   now(): number
   /**
-   * Starts or joins a look-up. The reply to one that began before `since` counts only if `isFinal`.
-   * Otherwise this resolves to `undefined`, and the caller looks again.
+   * Starts a look-up, or joins the one that is under way. The reply to a look-up that began before
+   * `since` counts only if `isFinal`. Otherwise this resolves to `undefined`, and the caller asks
+   * again.
    */
   ask(id: string, since: number, ask: () => Promise<Reply>): Promise<Reply | undefined>
 }

@@ -1,12 +1,16 @@
 import type { Decision, Fingerprint } from '@oncekey/core'
 
 /**
- * The keys whose attempts run in this process. A claim of such a key is decided from here, without
- * a connection, and by the fingerprint of the running request, which a lock cannot show.
+ * The keys whose attempts run in this process. A claim of such a key is decided without the
+ * database, and by the fingerprint of the running request, which the lock in the database cannot
+ * show.
  */
 export interface RunningKeys<Tx> {
   get(id: string): RunningKey<Tx> | undefined
-  /** Call it before anybody can learn of the attempt. Returns what to call when it has ended. */
+  /**
+   * Adds a key. Call it before anybody can learn of the attempt, and call the returned function
+   * when the attempt has ended.
+   */
   add(id: string, key: Omit<RunningKey<Tx>, 'ended'>): () => void
 }
 

@@ -9,29 +9,32 @@ import { type RunningKeys, runningKeys } from './running-keys.ts'
 /** One store in this process: its options and its tables. */
 export interface StoreState<Tx> extends ResolvedOptions<Tx> {
   readonly statements: Statements
-  /** One for every attempt that holds a connection or is about to. */
+  /** Has one permit for every attempt that holds a connection or is about to. */
   readonly attempts: ConcurrencyLimit
-  /** How many of these may be spent on waiting for another process. */
+  /** Limits how many of these permits may be spent on waiting for another process. */
   readonly waiters: ConcurrencyLimit
   readonly maxWaiters: number
-  /** For reads in autocommit and claims of lease mode, on the rest of the pool. */
+  /** Limits reads in autocommit and claims of lease mode, which use the rest of the pool. */
   readonly readers: ConcurrencyLimit
   readonly running: RunningKeys<Tx>
   readonly questions: Questions<DatabaseReply<Tx>>
-  /** By key: resolves when this process stops waiting for another process's attempt. */
+  /**
+   * By the key's id: a promise that resolves when this process stops waiting for another process's
+   * attempt.
+   */
   readonly elsewhere: Map<string, Promise<void>>
 }
 
-/** What the database said about a key. */
+/** What the database replied about a key. */
 export type DatabaseReply<Tx> =
   | { readonly kind: 'run'; readonly decision: Decision<Tx> }
   | { readonly kind: 'finished'; readonly record: RecordJson }
   /** A store in lease mode holds the key. */
   | { readonly kind: 'leased'; readonly leased: LeasedJson }
   | { readonly kind: 'in-progress' }
-  /** The key has changed since: ask again. */
+  /** The key has changed since it was read: ask again. */
   | { readonly kind: 'outdated' }
-  /** The claim was withdrawn before its turn came, and the database was not asked. */
+  /** The claim was withdrawn before it got a permit, and the database was not asked. */
   | { readonly kind: 'withdrawn' }
 
 export function storeState<Tx>(options: ResolvedOptions<Tx>): StoreState<Tx> {

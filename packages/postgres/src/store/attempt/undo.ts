@@ -3,15 +3,15 @@ import type { SqlTransaction, Statement } from '../../sql/sql-client.ts'
 import type { StoreState } from './store-state.ts'
 
 /**
- * Rolls a transaction back. Never rejects: if the ROLLBACK gets no answer, the connection is
- * destroyed and the backend is ended from another one.
+ * Rolls a transaction back. Never rejects: if the ROLLBACK gets no reply, the connection is
+ * destroyed, and the server process is ended through another connection.
  */
 export async function undo<Tx>(
   store: StoreState<Tx>,
   transaction: SqlTransaction<Tx>,
   started: StartedJson | undefined,
 ): Promise<void> {
-  // A COMMIT that the handler sent may be under way, in front of the ROLLBACK.
+  // The handler may have sent a COMMIT that is still under way when the ROLLBACK is sent.
   const mayCommit = transaction.mayHaveEnded()
   try {
     await transaction.rollback({ timeoutMs: UNDO_TIMEOUT_MS })
@@ -21,14 +21,14 @@ export async function undo<Tx>(
 }
 
 /**
- * Ends a backend whose transaction may still be open. The loss of a connection does not stop the
- * statement that runs on it, which holds the key until it ends. This runs in the background, and
- * may fail.
+ * Ends a server process whose transaction may still be open. When a connection is lost, the
+ * statement that runs on it continues, and holds the key until it ends. This runs in the
+ * background, and may fail.
  *
- * Once COMMIT may have been sent, the backend can begin to wait for a synchronous standby at any
- * instant. Ended in that wait, it would make the commit visible to all although a failover would
- * take it back. So with synchronous standbys such a backend is left alone, and keeps its key until
- * it ends by itself.
+ * Once COMMIT may have been sent, the process can begin at any instant to wait for a synchronous
+ * standby. If it is ended while it waits, the commit becomes visible to all although a failover
+ * would take it back. So with synchronous standbys such a process is left alone, and keeps its key
+ * until it ends by itself.
  */
 export function terminate<Tx>(
   store: StoreState<Tx>,
@@ -40,5 +40,7 @@ export function terminate<Tx>(
   store.client.query(statement, { timeoutMs: store.acquireTimeoutMs }).catch(() => {})
 }
 
-/** Short, because a rollback is quick unless a statement is still running in front of it. */
+/**
+ * Short, because a rollback is quick unless a statement is still running before it. Milliseconds.
+ */
 export const UNDO_TIMEOUT_MS = 1_000

@@ -12,9 +12,9 @@ import type { LeaseState } from './lease-state.ts'
 export type LeaseReply = ClaimLeaseJson & { readonly askedAt: number }
 
 /**
- * Sends the claim to the database: one statement, which commits by itself. If the reply is lost the
- * claim may have won, so it is sent once more and recognises its own attempt by its token. If that
- * fails too, whatever it fails with, the claim is given back, because its handler will not run.
+ * Sends the claim to the database: one statement, which commits by itself. If the reply is lost,
+ * the claim may have won, so it is sent once more; it recognises its own attempt by the token. If
+ * that fails too, with whatever error, the claim is given back, because its handler will not run.
  */
 export async function askLease<Tx>(
   store: LeaseState<Tx>,

@@ -7,9 +7,9 @@ import type { LeaseState } from './lease-state.ts'
 import { leasedAttempt } from './leased-attempt.ts'
 
 /**
- * Answers a claim in lease mode. Always from the database, also where the key runs in this process:
- * its lease may be another's by now. And again after waiting, for as long as the claim has
- * patience.
+ * Decides a claim in lease mode. It always asks the database, even if the key runs in this process,
+ * because that attempt's lease may have ended and another process may own the key. After waiting it
+ * asks again, for as long as the claim has patience.
  */
 export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promise<Decision<Tx>> {
   const key = claimKey(store.schema, claim)
@@ -23,7 +23,7 @@ export async function beginLease<Tx>(store: LeaseState<Tx>, claim: Claim): Promi
       watch.reset()
       const reply = await askLease(store, claim, key)
       if (reply.state === 'run' && claim.signal.aborted && !store.own.has(claim.token)) {
-        // The caller is gone and no handler would run, so this claim must not keep the key.
+        // The caller is gone, so no handler will run, and this claim must not keep the key.
         await store.giveBack(claim, key)
         return IN_PROGRESS
       }

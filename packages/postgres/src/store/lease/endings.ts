@@ -5,22 +5,25 @@ import { type AwaitedAttempt, MOST_ENDED } from '../statements/leases.ts'
 
 /**
  * Tells waiting claims when an attempt ends. Attempts of this process report their end directly.
- * Those of other processes are polled, all of them by one statement at a time and at a pace that
- * does not depend on how many wait, so waiting takes one connection at most, and only now and then.
+ * For attempts of other processes the database is polled, with one statement at a time for all of
+ * them, at a pace that does not depend on how many wait. So waiting takes one connection at most,
+ * and only from time to time.
  */
 export interface Endings {
   /** Starts noticing ends of this key's attempts. */
   watch(id: string): Watch
-  /** An attempt of this process holds the key, and will report its own end. */
+  /** Tells that an attempt of this process holds the key. It will report its own end. */
   begun(id: string, number: number): void
   ended(id: string, number: number): void
 }
 
 /** The wait of one claim. */
 export interface Watch {
-  /** Forgets the ends so far, because the store is about to be asked. */
+  /** Forgets the ends seen so far. Call it right before the store is asked. */
   reset(): void
-  /** Resolves at the first end since `reset`, when the lease is over, or when patience runs out. */
+  /**
+   * Resolves at the first end since `reset`, when the lease has ended, or when patience runs out.
+   */
   next(attempt: AwaitedAttempt, leaseLeftMs: number, patience: Patience): Promise<void>
   stop(): void
 }
@@ -69,7 +72,7 @@ export function endings<Tx>(store: State<Tx>): Endings {
 
 /** Polls for the ends of other processes' attempts while somebody waits for one. */
 function poll<Tx>({ acquireTimeoutMs, client, readers, statements }: State<Tx>): {
-  /** Calls `ended` once the attempt is over. The function it returns stops that. */
+  /** Calls `ended` once the attempt is over. The returned function stops the waiting. */
   await(attempt: AwaitedAttempt, ended: () => void): () => void
 } {
   const waiting = new Map<
@@ -104,11 +107,12 @@ function poll<Tx>({ acquireTimeoutMs, client, readers, statements }: State<Tx>):
         if (waiting.get(id) !== each) continue
         waiting.delete(id)
         if (ended.has(id)) for (const tell of each.who) tell()
-        // To the back of the queue, so that the next poll asks for others.
+        // Goes to the back of the queue, so that the next poll asks for others.
         else waiting.set(id, each)
       }
     } catch {
-      // A waiter that times out reads the record once more, and that read reports what is wrong.
+      // A waiter whose time is over reads the record once more, and that read reports what is
+      // wrong.
       paceMs = LONGEST_PACE_MS
     } finally {
       reader?.()
@@ -145,7 +149,7 @@ function deferredEnd(): { readonly promise: Promise<void>; end(): void } {
   return { promise, end: () => end() }
 }
 
-/** Milliseconds. */
+/** The shortest and the longest pause between two polls. Milliseconds. */
 const FIRST_PACE_MS = 25
 const LONGEST_PACE_MS = 250
 const MOST_AT_ONCE = 1_000

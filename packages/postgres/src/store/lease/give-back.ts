@@ -8,9 +8,9 @@ import type { StoreState } from '../attempt/store-state.ts'
 import { type ClaimGivenBack, MOST_GIVEN_BACK } from '../statements/leases.ts'
 
 /**
- * Undoes a claim whose handler will not run. Resolves once that was tried for the first time. It is
- * tried again for as long as it fails, because a server that did not answer may carry the claim out
- * when it is back.
+ * Undoes a claim whose handler will not run. Resolves after the first try. Further tries follow in
+ * the background until one succeeds, because a server that did not reply may still carry the claim
+ * out when it is back.
  */
 export type GiveBack = (claim: Claim, key: ClaimKey) => Promise<void>
 
@@ -31,7 +31,7 @@ export function givingBack<Tx>(
   }
 
   async function giveBack(claims: ReadonlyMap<string, ClaimGivenBack>): Promise<string[]> {
-    // The same claim may have been sent twice at once, and the other may have got its reply.
+    // The same claim may have been sent twice at once, and the other call may have got its reply.
     const running = [...claims.keys()].filter((token) => own.has(token))
     const over = [...claims.values()].filter(({ token }) => !own.has(token))
     if (over.length === 0) return running
@@ -45,8 +45,8 @@ export function givingBack<Tx>(
 }
 
 /**
- * How long to go on, even if leases are shorter: an hour. A claim that was sent to a server that is
- * away can arrive once it is back, and with `whenUnknown: 'hold'` it then keeps the key until an
- * operator frees it.
+ * How long to try at least, even if leases are shorter: an hour. A claim that was sent to an
+ * unreachable server can take effect once the server is back. With `whenUnknown: 'hold'` it would
+ * then keep the key until an operator frees it.
  */
 const LEAST_MS = 3_600_000

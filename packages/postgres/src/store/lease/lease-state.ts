@@ -5,9 +5,12 @@ import { type Endings, endings } from './endings.ts'
 import { type GiveBack, givingBack } from './give-back.ts'
 import { type Renewals, renewals } from './renewals.ts'
 
-/** A store in lease mode: its options, and what it knows in this process. */
+/** A store in lease mode: its options, and the attempts that run in this process. */
 export interface LeaseState<Tx> extends StoreState<Tx> {
-  /** By token, the attempts that run in this process: a claim sent again gets the same one. */
+  /**
+   * The decisions of attempts that run in this process, by token: a claim that is sent again gets
+   * the same one.
+   */
   readonly own: Map<string, Decision<Tx>>
   readonly renewals: Renewals
   readonly giveBack: GiveBack

@@ -21,8 +21,8 @@ import type { LeaseState } from './lease-state.ts'
 
 /**
  * The attempt of a claim that has won and is committed. It has no connection until the handler asks
- * for its transaction, which begins by locking the attempt's row: an attempt that lost its lease
- * gets none, and one that got it keeps the key until the transaction is over.
+ * for its transaction, which begins by locking the attempt's row. An attempt that has lost its
+ * lease gets no transaction; one that gets it keeps the key until the transaction is over.
  */
 export function leasedAttempt<Tx>(
   store: LeaseState<Tx>,
@@ -84,8 +84,9 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * The row that the transaction has to lock is not this attempt's. A renewal writes one again that
-   * the database has lost, and commits, so that other renewals do not wait for the transaction.
+   * Opens the transaction once more if the attempt's row was not there because the database has
+   * lost it. Before that, a renewal restores the row and commits it: if the transaction restored
+   * the row itself, other renewals would wait for its end.
    */
   async function againIfLost(error: unknown): Promise<Opened<Tx>> {
     if (!TAKEN_OVER.has(sqlState(error) ?? '')) throw error
@@ -107,8 +108,8 @@ export function leasedAttempt<Tx>(
   }
 
   /**
-   * COMMIT failed or its reply was lost: asks the database for the outcome, which also frees a key
-   * whose attempt stored nothing before its lease is over.
+   * COMMIT failed or its reply was lost. Asks the database for the outcome. If the attempt stored
+   * nothing, this also frees the key before the lease is over.
    */
   async function afterFailure(error: unknown, { started }: Opened<Tx>): Promise<Outcome> {
     if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
@@ -161,7 +162,7 @@ export function leasedAttempt<Tx>(
         await opened.transaction.rollback({ next, timeoutMs: UNDO_TIMEOUT_MS })
         return
       } catch {
-        // A statement that may still run there holds the attempt's row.
+        // A statement that may still be running there holds the attempt's row.
         terminate(store, opened.started, { mayCommit: true })
       }
     }
@@ -172,7 +173,7 @@ export function leasedAttempt<Tx>(
     }
   }
 
-  /** The handler's own COMMIT cannot be undone, so the key must not run again. */
+  /** The handler has sent its own COMMIT, which cannot be undone, so the key must not run again. */
   async function notEnded({ transaction, started }: Opened<Tx>): Promise<void> {
     if (!(await endedByHandler(store, transaction, started))) return
     await undo(store, transaction, started)
@@ -182,8 +183,8 @@ export function leasedAttempt<Tx>(
 
   /**
    * Runs a statement in autocommit, and once more if its reply was lost: each of these statements
-   * is safe to repeat. It is also repeated on a serialization failure, at the isolation level of
-   * the session.
+   * is safe to repeat. If the session's isolation level leads to a serialization failure, it is
+   * repeated as well.
    */
   async function alone<Row>(
     statement: Statement<Row>,
@@ -196,24 +197,24 @@ export function leasedAttempt<Tx>(
       if (isBusy(error) || isNeverSent(error)) return await besides(statement)
       if (isOutcomeKnown(error)) throw error
       return await ask().catch((second) => {
-        // If the second try was never sent, the caller learns of the first, whose outcome is in
-        // doubt.
+        // If the second try was never sent, the caller gets the error of the first, whose outcome
+        // is unknown.
         throw isNeverSent(second) ? error : second
       })
     }
   }
 
   /**
-   * On the connection that renews the leases, because the pool has no other: handlers hold them
-   * all, perhaps waiting for the end of this very attempt, or the pool is being ended and waits for
-   * this one.
+   * Runs a statement on the connection that renews the leases, because the pool may have no other.
+   * Handlers may hold all of them, perhaps waiting for the end of this very attempt, or the pool is
+   * being ended and waits for this attempt.
    */
   async function besides<Row>(statement: Statement<Row>): Promise<Row[]> {
     return await whenSerialized(() => store.renewals.besides(statement))
   }
 }
 
-/** A record without a response, which answers the key with `result-gone`. */
+/** A record without a response: retries get `result-gone`. */
 const SPENT: Completion = {
   response: { status: 500, headers: [], body: null, seal: null },
   events: [],
@@ -224,7 +225,10 @@ function isBusy(error: unknown): boolean {
   return error instanceof OncekeyError && error.code === 'store-busy'
 }
 
-/** Another attempt had the row when its lock was requested, or got it meanwhile. */
+/**
+ * Errors that mean that another attempt has the row: it had it when the lock was requested, or got
+ * it during the wait.
+ */
 const TAKEN_OVER = new Set([OWNED_BY_ANOTHER, '40001'])
 
 function lost(cause: unknown): OncekeyError {
@@ -236,7 +240,10 @@ function lost(cause: unknown): OncekeyError {
   )
 }
 
-/** A handler may leave its transaction open and idle for longer than a short lease. */
+/**
+ * A handler may leave its transaction open and idle for longer than a short lease, so the backstop
+ * has a minimum.
+ */
 function lateBackstop(ms: number): number {
   return ms === 0 ? 0 : Math.max(ms, 60_000)
 }

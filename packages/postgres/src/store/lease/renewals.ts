@@ -7,17 +7,17 @@ import type { StoreState } from '../attempt/store-state.ts'
 import type { LeaseRenewal } from '../statements/leases.ts'
 
 /**
- * The lease renewals of this process: one statement at a time, however many attempts run, on a
- * connection that nothing else uses. Renewals that arrive while a statement is under way go into
- * the next.
+ * The lease renewals of this process. One statement at a time renews all running attempts, on a
+ * connection that nothing else uses. Renewals that are requested while a statement is under way go
+ * into the next one.
  */
 export interface Renewals {
-  /** Registers a running attempt. Returns what to call when it has ended. */
+  /** Registers a running attempt. Call the returned function when the attempt has ended. */
   attend(token: string, leaseMs: number): () => void
   renew(renewal: LeaseRenewal): Promise<'held' | 'stale'>
   /**
-   * Runs a short statement that cannot wait on the connection of the renewals. Handlers that hold
-   * the rest of the pool are often waiting for just this statement.
+   * Runs a short statement on the connection of the renewals, for a statement that must not wait:
+   * handlers that hold the rest of the pool are often waiting for just this statement.
    */
   besides<Row>(statement: Statement<Row>): Promise<Row[]>
 }
@@ -39,13 +39,13 @@ export function renewals<Tx>(
   const connection = reservedConnection(store.client, store.acquireTimeoutMs)
   /** Renewals for the next statement. */
   let asked = new Map<string, Asked>()
-  /** Tokens of running attempts, with whether they have a row of their own. */
+  /** The tokens of running attempts, and for each whether it has a row in `leases`. */
   const attended = new Map<string, boolean>()
-  /** Tokens that have a row, and whose attempts have ended. */
+  /** The tokens of attempts that have ended and have a row in `leases`. */
   let over: string[] = []
   let timer: Later | undefined
   let isSending = false
-  /** The longest lease in this process. */
+  /** When the last lease of this process ends. */
   let leasedUntil = 0
 
   function attend(token: string, leaseMs: number): () => void {
@@ -59,14 +59,17 @@ export function renewals<Tx>(
     }
   }
 
-  /** Returns the connection once no attempt runs, and leaves no lease behind. */
+  /** If no attempt runs, deletes the leases that are left and returns the connection. */
   function rest(): void {
     if (isSending || asked.size > 0) return
     if (over.length > 0) void send()
     else connection.release()
   }
 
-  /** An attempt that is neither ended nor renewed must not keep its pool from being ended. */
+  /**
+   * Keeps the connection for the length of the lease only: an attempt that is neither ended nor
+   * renewed must not keep its pool from being ended.
+   */
   function keepFor(leaseMs: number): void {
     const isWatched = leasedUntil > performance.now()
     leasedUntil = Math.max(leasedUntil, performance.now() + leaseMs)
@@ -88,7 +91,8 @@ export function renewals<Tx>(
   }
 
   /**
-   * Waits a thirtieth of a lease, so that renewals of other attempts go into the same statement.
+   * Sends the next statement after a thirtieth of a lease, so that it includes renewals of other
+   * attempts.
    */
   function soon(leaseMs: number): void {
     if (isSending || timer !== undefined) return
@@ -111,7 +115,7 @@ export function renewals<Tx>(
         reply.resolve(held.has(token) ? 'held' : 'stale')
       }
     } catch (error) {
-      // The rows of ended attempts that this should have deleted are left to `purge`.
+      // This statement should have deleted rows of ended attempts. They are left to `purge`.
       const failure = storeError(error, store.schema)
       for (const { reply } of batch.values()) reply.reject(failure)
     } finally {
@@ -122,7 +126,7 @@ export function renewals<Tx>(
     else if (attended.size === 0) rest()
   }
 
-  /** An attempt that ended while its renewal was under way has a row all the same. */
+  /** If an attempt ends while its renewal is under way, the renewal still leaves a row. */
   function hasRow(token: string): void {
     if (attended.has(token)) attended.set(token, true)
     else over.push(token)

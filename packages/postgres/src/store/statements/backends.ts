@@ -21,21 +21,24 @@ export function terminateBackend(meant: MeantBackend): Statement {
 
 export interface MeantBackend {
   readonly backend: number
-  /** When its transaction began, in microseconds. */
+  /** When the process's transaction began, in microseconds. */
   readonly started: string
-  /** COMMIT was sent, so the process may enter that wait at any instant. */
+  /**
+   * Whether COMMIT was sent, so that the process may begin to wait for a synchronous standby at any
+   * instant.
+   */
   readonly mayCommit: boolean
 }
 
 /**
- * The state of the transaction of a server process; no row if the process is gone. A server without
- * `track_activities` hides it, and so does a login without the privilege.
+ * The state of the transaction of a server process; no row if the process is gone. The state is
+ * hidden on a server without `track_activities`, and from a login without the privilege.
  *
- * A transaction with a failed statement no longer shows its start. It has not ended and is treated
- * as the one in question: nothing of it can be kept, whoever began it.
+ * A transaction with a failed statement no longer shows when it began. It is treated as the one in
+ * question, because it has not ended and nothing of it can be kept, whoever began it.
  *
- * A process that waits for its synchronous standby has sent its COMMIT, which a rollback behind it
- * does not undo.
+ * A process that waits for its synchronous standby has sent its COMMIT, which a later rollback does
+ * not undo.
  */
 export function transactionState(
   backend: number,

@@ -3,7 +3,7 @@ import { eventsJson } from '../../commit/append-events.ts'
 import type { Statement } from '../../sql/sql-client.ts'
 import type { FinishedJson } from './records.ts'
 
-/** Claims a key for a time and commits that, or returns why not. */
+/** Claims a key with a lease and commits that, or returns why it was not claimed. */
 export function claimLease(
   schema: string,
 ): (claim: Claim, lock: string) => Statement<{ reply: string }> {
@@ -35,9 +35,9 @@ export type ClaimLeaseJson =
   | { readonly state: 'mismatch' }
   | {
       readonly state: 'in-progress'
-      /** The attempt's number; 0 if another transaction has the key. */
+      /** The attempt's number; 0 if a transaction holds the key and has no attempt's row. */
       readonly number: number
-      /** What is left of its lease. Milliseconds. */
+      /** How much is left of the attempt's lease. Milliseconds. */
       readonly left: number
     }
   /** `since`: milliseconds since 1970. */
@@ -50,12 +50,12 @@ export interface LeaseRenewal {
   readonly key: string
   readonly token: string
   readonly ms: number
-  /** With these the attempt is written again if the database has lost it. */
+  /** From these values the attempt's row is written again if the database has lost it. */
   readonly fingerprint: string
   readonly number: number
-  /** The key's lock, as SQL numbers it. */
+  /** The number of the key's advisory lock. */
   readonly lock: string
-  /** The attempt's own transaction is open, and has that lock. */
+  /** Whether the attempt's own transaction is open; it then holds the key's lock. */
   readonly is_open: boolean
 }
 
@@ -80,7 +80,7 @@ export interface AwaitedAttempt {
   readonly namespace: string
   readonly scope: string
   readonly key: string
-  /** 0 if another transaction has the key. */
+  /** 0 if a transaction holds the key and has no attempt's row. */
   readonly number: number
 }
 
@@ -97,7 +97,7 @@ export function endedAttempts(
   })
 }
 
-/** Each takes a lock, and a server has room for 6,400 in all by default. */
+/** Each attempt takes a lock, and by default a server has room for 6,400 locks in all. */
 export const MOST_ENDED = 64
 
 /**
@@ -119,7 +119,8 @@ export function openAttempt(
 
 /**
  * Turns an attempt into a record and writes its events; raises if another attempt has the key.
- * `started` identifies its transaction; null in autocommit, where the statement may be repeated.
+ * `started` identifies the attempt's transaction. It is null in autocommit, where the statement may
+ * be repeated.
  */
 export function completeAttempt(
   schema: string,
@@ -163,7 +164,8 @@ export function releaseAttempt(schema: string): (claim: Claim) => Statement {
 }
 
 /**
- * Leaves the outcome of an attempt unknown if it still has its key, and returns the key's state.
+ * Makes the outcome of an attempt unknown if the attempt still has its key, and returns the key's
+ * state.
  */
 export function abandonAttempt(
   schema: string,
@@ -187,8 +189,9 @@ export interface ClaimGivenBack {
 }
 
 /**
- * Undoes claims whose handlers never ran, and has those win nothing that come later. Returns the
- * tokens that this is certain of, as JSON; the others are sent again.
+ * Undoes claims whose handlers never ran, and marks their tokens so that such a claim wins nothing
+ * if it arrives later. Returns the tokens for which this is certain, as JSON; the others must be
+ * sent again.
  */
 export function giveBackAttempts(
   schema: string,
@@ -197,5 +200,5 @@ export function giveBackAttempts(
   return (claims) => ({ name: 'give_back_attempts', text, values: [JSON.stringify(claims)] })
 }
 
-/** Each takes a lock, as in {@link MOST_ENDED}. */
+/** Each claim takes a lock, as in {@link MOST_ENDED}. */
 export const MOST_GIVEN_BACK = 64

@@ -5,7 +5,8 @@ import type { Statement } from '../../sql/sql-client.ts'
 
 /**
  * The first statement of a transaction: takes the key's advisory lock and reads its record. The
- * reply is the record, that another attempt runs, or which backend this attempt's transaction has.
+ * reply is the record, or that another attempt is running, or in which server process this
+ * attempt's transaction runs.
  */
 export function claim(schema: string): (question: ClaimQuestion) => Statement<{ reply: string }> {
   const text = `select ${schema}.claim_3($1, $2, $3, $4, $5, $6, $7) as reply`
@@ -26,7 +27,7 @@ export interface ClaimQuestion {
    * The server ends the transaction after this long without a statement; 0 for never. Milliseconds.
    */
   readonly backstopMs: number
-  /** Whether to look for a record; without it only the lock is taken. */
+  /** Whether to look for a record; if false, only the lock is taken. */
   readonly readsRecord: boolean
 }
 
@@ -58,7 +59,7 @@ export interface LeasedJson {
   readonly state: 'leased'
   readonly fingerprint: string
   readonly number: number
-  /** Its lease is over, and its outcome is unknown. */
+  /** Whether its lease has ended, so that its outcome is unknown. */
   readonly lapsed: boolean
   /** When its lease ended or will end: milliseconds since 1970. */
   readonly since: number
@@ -69,7 +70,7 @@ export interface RecordJson {
   readonly status: number
   /** JSON text. */
   readonly headers: string | null
-  /** Hexadecimal; null if the body is not stored, or no longer. */
+  /** Hexadecimal; null if the body was not stored or has been purged. */
   readonly body: string | null
   readonly seal: string | null
 }
@@ -96,8 +97,8 @@ export type WaitJson =
   | { readonly state: 'in-progress' }
 
 /**
- * Writes the record and its events; raises if the attempt no longer owns the key, or the
- * transaction is another one.
+ * Writes the record and its events. Raises if the attempt no longer owns the key, or if this is not
+ * the transaction that claimed.
  */
 export function complete(
   schema: string,
@@ -124,9 +125,9 @@ export function complete(
 }
 
 /**
- * Writes the record of a refusal, unless another attempt has the key by now. If this attempt took
- * the key over from an attempt in lease mode, `replaced` is that one's number: its row came back
- * when this attempt was rolled back, and is deleted with the refusal. Otherwise it is 0.
+ * Writes the record of a refusal, unless another attempt has got the key meanwhile. If this attempt
+ * took the key over from an attempt in lease mode, `replaced` is that one's number: its row came
+ * back when this attempt was rolled back, and is deleted with the refusal. Otherwise it is 0.
  */
 export function refuse(
   schema: string,
@@ -156,7 +157,9 @@ export function refuse(
   })
 }
 
-/** Writes a record without a response: the request never runs again, and has nothing to replay. */
+/**
+ * Writes a record without a response: the request never runs again, and has no response to replay.
+ */
 export function spendKey(schema: string): (claim: Claim) => Statement {
   const text = `select ${schema}.spend_key($1, $2, $3, $4)::text`
 
@@ -168,7 +171,7 @@ export function spendKey(schema: string): (claim: Claim) => Statement {
 }
 
 /**
- * Deletes a lease-mode attempt with an unknown outcome, and makes the transaction this attempt's.
+ * Deletes a lease-mode attempt with an unknown outcome, and starts this attempt in the transaction.
  */
 export function replaceAttempt(
   schema: string,

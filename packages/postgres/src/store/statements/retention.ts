@@ -3,7 +3,7 @@ import type { Statement } from '../../sql/sql-client.ts'
 
 type Purge = (retentionMs: number, limit: number) => Statement<{ count: string }>
 
-/** Drops the bytes of responses past their time; the keys stay. */
+/** Empties responses that are past their retention; the keys stay. */
 export function purgeResults(schema: string): Purge {
   return purgeBatch('purge_results', {
     due: `select ctid from ${schema}.records
@@ -13,7 +13,7 @@ export function purgeResults(schema: string): Purge {
   })
 }
 
-/** Forgets keys past their time whose response has been dropped. */
+/** Deletes keys that are past their retention and whose responses have been emptied. */
 export function purgeKeys(schema: string): Purge {
   return purgeBatch('purge_keys', {
     due: `select ctid from ${schema}.records
@@ -23,7 +23,7 @@ export function purgeKeys(schema: string): Purge {
   })
 }
 
-/** Forgets keys of lease mode, past their time, whose attempts ended with an unknown outcome. */
+/** Deletes attempts of lease mode with an unknown outcome that are past the retention of keys. */
 export function purgeAttempts(schema: string): Purge {
   return purgeBatch('purge_attempts', {
     due: `select a.ctid from ${schema}.attempts a left join ${schema}.leases l on l.token = a.token
@@ -35,7 +35,7 @@ export function purgeAttempts(schema: string): Purge {
   })
 }
 
-/** Forgets leases that no attempt needs any more: a process that dies leaves them behind. */
+/** Deletes leases that no attempt needs any longer: a process that dies leaves them behind. */
 export function purgeLeases(schema: string): Purge {
   return purgeBatch('purge_leases', {
     due: `select ctid from ${schema}.leases

@@ -14,8 +14,8 @@ import type { ClaimJson, FoundJson, LeasedJson } from '../statements/records.ts'
 import { keyedAttempt, type WonKey } from './keyed-attempt.ts'
 
 /**
- * Opens the transaction of an attempt, takes the key's lock in it and reads the key's record.
- * Unless the reply is `run`, the transaction has been rolled back and the permit returned.
+ * Opens the transaction of an attempt, takes the key's lock in it and reads the key's record. If
+ * the reply is not `run`, the transaction is rolled back and the permit returned.
  */
 export async function askDatabase<Tx>(
   store: StoreState<Tx>,
@@ -26,8 +26,8 @@ export async function askDatabase<Tx>(
   const { acquireTimeoutMs: timeoutMs, client, isolation, statements } = store
   const backstopMs = backstopOf(client, claim.leaseMs)
   // At SERIALIZABLE, looking for a row that does not exist conflicts with every insert beside it:
-  // on a small table nine attempts of ten would fail. There the record is read outside the
-  // transaction.
+  // on a small table nine attempts of ten would fail. So at that level the record is read outside
+  // the transaction.
   const readsRecord = isolation !== 'serializable' || client.concurrency === 'one'
   try {
     const mark = markOf(client, claim.token)
@@ -42,8 +42,8 @@ export async function askDatabase<Tx>(
       return { kind: 'run', decision: keyedAttempt(store, claim, key, permit, transaction, reply) }
     }
     const undone = undo(store, transaction, undefined).finally(permit)
-    // A record stays true, so its reply does not wait for the rollback. After `leased` the next
-    // claim, made because of this reply, must not find the key's lock still held by this
+    // A finished record does not change, so the reply with it does not wait for the rollback. After
+    // `leased` the caller claims again at once, and must not find the key's lock still held by this
     // transaction.
     if (reply.state === 'leased') await undone
     return reply.state === 'in-progress' ? { kind: 'in-progress' } : replyOf(reply)
@@ -62,7 +62,10 @@ interface Turn<Tx> {
   readonly backstopMs: number
 }
 
-/** The reply of the claim's own transaction, corrected by what its snapshot could not see. */
+/**
+ * The reply of the claim's own transaction, corrected by what the transaction's snapshot did not
+ * show.
+ */
 async function won<Tx>(
   turn: Turn<Tx>,
   said: ClaimJson,
@@ -73,14 +76,15 @@ async function won<Tx>(
 }
 
 /**
- * Above READ COMMITTED a transaction reads in the snapshot that it took before it had the lock, and
- * the previous holder may have finished in between. So once the lock is held, the record is read
- * again, in a snapshot of its own.
+ * Above READ COMMITTED a transaction reads in a snapshot that is older than its lock on the key,
+ * and the previous holder of the lock may have finished in between. So once the lock is held, the
+ * record is read again, in a new snapshot outside the transaction.
  */
 async function lookedAgain<Tx>({ store, claim }: Turn<Tx>, reply: ClaimJson): Promise<ClaimJson> {
   const { client, isolation } = store
   if (isolation === 'read committed' || client.concurrency === 'one') return reply
-  // Without the lock the reply is a moment old at most, unless the record was not read at all.
+  // A claim that did not get the lock needs no second look: its reply is a moment old at most. The
+  // exception is a claim that did not read the record at all.
   const isOpen =
     reply.state === 'run' || (reply.state === 'in-progress' && isolation === 'serializable')
   return (isOpen ? await findRecord(store, claim) : undefined) ?? reply
@@ -99,7 +103,7 @@ async function replaced<Tx>(
       ? { ...started, number: number + 1, replaced: number }
       : { state: 'in-progress' }
   } catch (error) {
-    // Above READ COMMITTED the server reports a row that changed since the snapshot in this way.
+    // Above READ COMMITTED this error means that the row has changed since the snapshot.
     if (sqlState(error) === SERIALIZATION_FAILURE) return { state: 'in-progress' }
     throw error
   }
@@ -113,7 +117,10 @@ export function replyOf(found: FoundJson): DatabaseReply<never> {
     : { kind: 'leased', leased: found }
 }
 
-/** Whether this claim runs the handler again instead of an unknown attempt of lease mode. */
+/**
+ * Whether this claim runs the handler again, in the place of an attempt of lease mode whose outcome
+ * is unknown.
+ */
 function isTakenOver(found: FoundJson, { fingerprints, whenUnknown }: Claim): boolean {
   if (found.state !== 'leased' || !found.lapsed || whenUnknown !== 'retake') return false
   return fingerprints.includes(found.fingerprint)

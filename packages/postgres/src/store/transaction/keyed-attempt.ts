@@ -19,13 +19,13 @@ import { undo } from '../attempt/undo.ts'
 export interface WonKey extends StartedJson {
   /** The number of this attempt. */
   readonly number: number
-  /** The number of the attempt of lease mode that it took over; 0 for none. */
+  /** The number of the lease-mode attempt that this attempt took over; 0 if there was none. */
   readonly replaced: number
 }
 
 /**
- * The attempt that a claim has won. Its transaction is open and holds the key's lock. It is entered
- * into the table of running keys here, and removed when it has ended.
+ * The attempt that a claim has won. Its transaction is open and holds the key's lock. The attempt
+ * is added to the running keys here, and removed when it has ended.
  */
 export function keyedAttempt<Tx>(
   store: StoreState<Tx>,
@@ -52,7 +52,7 @@ export function keyedAttempt<Tx>(
         end.complete(() => (completion.writes === 'keep' ? keep(completion) : refuse(completion))),
       release: () => end.undo(undone),
       abandon: () => end.undo(undone),
-      // The lock lasts as long as the transaction.
+      // Nothing to renew: the lock lasts as long as the transaction.
       async renew() {
         return end.isOver() ? 'stale' : 'held'
       },
@@ -88,7 +88,7 @@ export function keyedAttempt<Tx>(
     throw transactionEnded()
   }
 
-  /** The handler's own COMMIT cannot be undone, so the key must not run again. */
+  /** The handler has sent its own COMMIT, which cannot be undone, so the key must not run again. */
   async function spend(): Promise<void> {
     const options = { timeoutMs: store.commitTimeoutMs }
     await store.client.query(store.statements.spendKey(claim), options).catch((error) => {
@@ -102,8 +102,8 @@ export function keyedAttempt<Tx>(
     if (await endedByHandler(store, transaction, started)) await undone()
     try {
       const [row] = await transaction.rollback({ next, ...options }).catch((error) => {
-        // The rollback is done; the refusal failed at the isolation level that the session is set
-        // to, or because the session was left read-only.
+        // The rollback succeeded. The refusal failed because of the session's isolation level, or
+        // because an earlier user left the session read-only.
         if (sqlState(error) === SERIALIZATION_FAILURE)
           return askReadCommitted(store.client, next, options)
         if (isReadOnlyServer(error)) return store.client.query(next, options)

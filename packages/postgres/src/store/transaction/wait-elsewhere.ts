@@ -9,7 +9,7 @@ import type { WaitJson } from '../statements/records.ts'
 
 /**
  * Waits for an attempt of another process to end, by waiting for its lock. All claims of a key in
- * this process share one connection for it, and such waits take at most half of the permits.
+ * this process share one connection for that, and such waits take at most half of the permits.
  */
 export async function waitElsewhere<Tx>(
   store: StoreState<Tx>,
@@ -29,7 +29,8 @@ export async function waitElsewhere<Tx>(
 
 /**
  * An attempt that ended without a record may be about to store a refusal: it does so after its
- * rollback, which released the lock that storing needs. The waiter lets it go first.
+ * rollback, which released the lock that storing needs. So the waiter pauses and lets the attempt
+ * go first.
  */
 async function afterRefusal<Tx>(reply: DatabaseReply<Tx>): Promise<DatabaseReply<Tx>> {
   if (reply.kind === 'outdated') await sleep(REFUSAL_MS)
@@ -79,5 +80,8 @@ async function waitForEnd<Tx>(
   }
 }
 
-/** `statement_timeout` or a cancel request; `transaction_timeout`, which also ends the session. */
+/**
+ * SQLSTATEs that cut the wait short: 57014 is `statement_timeout` or a cancel request, 25P04 is
+ * `transaction_timeout`, which also ends the session.
+ */
 const CUT_SHORT = new Set(['57014', '25P04'])

@@ -9,13 +9,13 @@ export interface Bridge<Tx = unknown> {
   count(tx: Tx, id: string): Promise<number>
   /** Sends any SQL and resolves with the rows. */
   raw(tx: Tx, text: string): Promise<readonly unknown[]>
-  /** A write that is built now and sent when the returned function is called. */
+  /** Builds a write, which is sent when the returned function is called. */
   later(tx: Tx, id: string): () => PromiseLike<unknown>
   /** Runs `work` inside one of the library's own savepoints. */
   nested?(tx: Tx, work: (inner: Tx) => Promise<unknown>): Promise<unknown>
   /** Whether the library itself calls this a transaction. */
   isOwn(tx: Tx): boolean
-  /** Every way in which the library lets a caller end it. */
+  /** The calls by which the library would let a caller end the transaction. */
   ends(tx: Tx): readonly (() => unknown)[]
   /** Takes every connection of the pool until the returned function is called. */
   exhaust(): Promise<() => unknown>

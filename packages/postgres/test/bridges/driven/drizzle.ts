@@ -11,7 +11,7 @@ import { everyConnection } from './postgres-js.ts'
 export const orders = pgTable('orders', { id: text().primaryKey() })
 export const schema = { orders }
 
-/** Drizzle's drivers differ only in the types of what raw SQL returns. */
+/** The transaction types of Drizzle's drivers differ only in what raw SQL returns. */
 type Tx = Parameters<Parameters<NodePgDatabase<typeof schema>['transaction']>[0]>[0]
 
 export const drizzleWork: Omit<Bridge<Tx>, 'client' | 'exhaust' | 'end'> = {

@@ -27,15 +27,18 @@ export const postgresJs: BridgeUnderTest = {
 }
 
 /**
- * Inside transactions, because `reserve()` loses a connection for good if it is the first to learn
- * that the previous connection ended.
+ * Takes all connections inside transactions. `reserve()` is not used: it loses a connection for
+ * good if it is the first to notice that the connection has ended.
  */
 export async function everyConnection(sql: Sql): Promise<() => Promise<unknown>> {
   const held = await Promise.all(Array.from({ length: sql.options.max }, () => hold(sql)))
   return () => Promise.all(held.map((giveBack) => giveBack()))
 }
 
-/** The next user of a connection that the server ended gets the error about its end. */
+/**
+ * Tries again after an error, because the next user of a connection that the server ended gets the
+ * error about that end.
+ */
 async function hold(sql: Sql): Promise<() => Promise<unknown>> {
   try {
     return await new Promise((resolve, reject) => {

@@ -76,8 +76,8 @@ describe.each(['read committed', 'serializable'] as const)(
       ).toEqual([])
     })
 
-    // A bug: the renewal was answered `held` until the taker had committed, so that two handlers
-    // went on side by side.
+    // A bug: the renewal returned `held` until the attempt that took over had committed, so two
+    // handlers ran at the same time.
     test('renew nothing that the other is taking over, and nothing is lost if that is undone', async () => {
       const claim = claimOf({ leaseMs: 1 })
       const stale = attemptOf(await leased().begin(claim))
@@ -162,7 +162,7 @@ describe.each(['read committed', 'serializable'] as const)(
   },
 )
 
-/** Holds up every caller until it is opened. */
+/** A gate that holds up every caller until it is opened. */
 function gate() {
   let [reach, open] = [(): void => {}, (): void => {}]
   const reached = new Promise<void>((resolve) => {

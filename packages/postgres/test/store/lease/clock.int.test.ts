@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 const store = () => storeOn(database.pool({ options: clockOptions }), { mode: 'lease' })
 
-// A bug: the key of a process that had died was held until the clock had caught up.
+// A bug: the key of a dead process stayed taken until the clock had caught up.
 test.each(['claimed', 'renewed'])(
   'a lease that was %s keeps its length after the clock of the server was put back',
   async (how) => {

@@ -7,7 +7,7 @@ import { beforeAll } from 'vitest'
 import { clockOptions, movableClock } from '../../database/movable-clock.ts'
 import { storeOn, type TestDatabase, testDatabase } from '../../database/test-database.ts'
 
-// Every way to talk to the server, every isolation level, and leases that really expire.
+// Every way of sending statements, every isolation level, and leases that really expire.
 const kinds = [
   { name: 'one message, real leases', clock: 'real' },
   { name: 'pipelined, repeatable read', pipeline: true, isolation: 'repeatable read' },
@@ -71,7 +71,7 @@ function fixtures(
         () => proxy.stop(),
         () => away.end(),
       )
-      // Connects, so that a claim is sent and does not wait for a connection.
+      // Opens the connection first, so that the claim is sent at once.
       await away.query('select')
       proxy.stallUpstream()
       const tokens: string[] = []
@@ -102,6 +102,6 @@ function fixtures(
   })
 }
 
-/** A claim has the key, or was given back. */
+/** Whether a claim has the key, or was given back. */
 const CARRIED_OUT = `select token from oncekey.attempts where token = any ($1)
   union select token from oncekey.leases where token = any ($1)`

@@ -14,7 +14,8 @@ const ends = [
   ['a refusal', refused('no'), 'replay 422 no'],
 ] as const
 
-// It was said that nobody knows whether the response was committed: it was never sent.
+// A bug: the error said that it was unknown whether the response was committed, but the response
+// was never sent.
 describe.each(bridges)('a pool that is ended in the middle of a request, $name', ({ open }) => {
   test.each(ends)(
     'stores %s if it still has a connection, and says so if not',
@@ -23,7 +24,7 @@ describe.each(bridges)('a pool that is ended in the middle of a request, $name',
       const store = postgresStore({ client: bridge.client, mode: 'lease', commitTimeoutMs: 1_000 })
       const claim = claimOf()
       const attempt = attemptOf(await store.begin(claim))
-      // By now the connection of the renewals is there.
+      // After this, the renewals have a connection.
       expect(await attempt.renew(60_000)).toBe('held')
       const ended = bridge.end()
       if (bridge.client.reserve === undefined) {

@@ -57,7 +57,8 @@ describe('a handler in lease mode', () => {
         return 'late'
       },
     )
-    // As another process would, had this one been stopped for longer than its lease.
+    // Takes the key over as another process would if this one had been stopped for longer than its
+    // lease.
     await waitFor(
       async () =>
         (

@@ -145,8 +145,8 @@ describe('a completion that waits for its COMMIT', () => {
     for (const whenUnknown of ['retake', 'hold'] as const) {
       expect(said(await store.begin(again(claim, { whenUnknown })))).toBe('in-progress')
     }
-    // In another store, because a claim waiting in this one would wait for its end, which comes
-    // last here.
+    // In another store, because a claim of this store would wait for the end of the attempt, which
+    // comes last here.
     const other = storeOn(database.pool(), { mode: 'lease' })
     const own = attemptOf(await other.begin(claim))
     expect(await own.renew(60_000)).toBe('held')

@@ -5,8 +5,8 @@ import { again, attemptOf, claimOf, kept, refused, said } from '../../database/c
 import { replicatedStore } from '../../database/replicated-store.ts'
 import { storeOn, testDatabase } from '../../database/test-database.ts'
 
-// A bug: after a failover that had lost the claim, the completion was refused and the key freed.
-// The retry of a handler that had charged a card ran it again, under `hold` as well.
+// A bug: after a failover that had lost the claim, the completion was refused and the key freed. So
+// a handler that had charged a card was run again by the retry, even with `hold`.
 test('a handler whose claim an asynchronous failover takes back has run once', async () => {
   const db = await replicatedStore()
   try {
@@ -68,7 +68,7 @@ describe('an attempt that the database has lost', () => {
     const { claim, attempt, now } = await lost()
     const transaction = await attempt.transaction()
     await transaction.query('insert into orders values ($1)', [claim.key])
-    // Its row is committed, so that no renewal waits for the transaction.
+    // The restored row is committed, so that no renewal waits for the transaction.
     expect(await attempt.renew(60_000)).toBe('held')
     expect(await attempt.complete(kept('done'))).toBe('stored')
     expect(await database.hasOrder(claim.key)).toBe(true)

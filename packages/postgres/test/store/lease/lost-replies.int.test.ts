@@ -156,7 +156,7 @@ describe.each([wires[0], wires[3]])(
         const lost = proxy[lose](`${end}_attempt`)
         await attempt[end]()
         await lost
-        // The backend of the transaction may hold the key's lock for a moment yet.
+        // The server process of the transaction may hold the key's lock for another moment.
         const decision = await waitFor(
           async () => {
             const each = await store.begin(again(claim, { whenUnknown: 'hold' }))

@@ -97,8 +97,8 @@ describe('purge in lease mode', () => {
     await database.query('delete from oncekey.attempts')
   })
 
-  // If a renewal wrote to an index, it would cost a row, an index entry and a vacuum every third of
-  // a lease.
+  // If renewals wrote to an index, each would cost a row version, an index entry and a vacuum,
+  // every third of a lease.
   test('uses no index on the column that renewals write, so renewals stay in their page (HOT)', async () => {
     expect(await hotOf20Renewals()).toBeGreaterThan(15)
     await database.query('create index naive on oncekey.leases (until)')

@@ -5,7 +5,7 @@ import { storeOn, testDatabase } from '../../database/test-database.ts'
 
 const database = testDatabase()
 
-// A bug: the row stayed, and its token in the memory of the process, for as long as it ran.
+// A bug: the row stayed in the table, and its token in memory, for as long as the process ran.
 test('an attempt that ends while its renewal is under way leaves no lease behind', async () => {
   const store = storeOn(database.pool({ max: 4 }), { mode: 'lease' })
   const claim = claimOf()

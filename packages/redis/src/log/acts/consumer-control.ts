@@ -8,7 +8,7 @@ import {
 } from '../scripts/consumers/pausing.ts'
 import { actedIn } from './acted-in.ts'
 
-/** Pausing consumers, on record beside the record of what they want. */
+/** Pauses and resumes consumers. The pause is kept beside the record of the types they take. */
 export function consumerControl(
   ask: <Question, Reply>(script: Script<Question, Reply>, question: Question) => Promise<Reply>,
 ): ConsumerControl {
@@ -29,7 +29,7 @@ export function consumerControl(
       return consumers.filter((_, at) => isPaused[at])
     },
 
-    // Nothing shows it yet, so nothing is written.
+    // Reports of relays are not shown for Redis, so they are not stored.
     async report() {},
   }
 }

@@ -13,11 +13,11 @@ import { type Place, placeOf } from './dead-place.ts'
 import { byConsumerInSlot, inPortions } from './dead-portions.ts'
 import { consumersOf } from './list-retrying.ts'
 
-/** A portion before it is taken. */
+/** Which letters a portion will put back, decided before it does so. */
 interface Plan {
   /** The oldest first. */
   readonly letters: readonly PlannedLetter[]
-  /** The place of the last letter that was looked at. */
+  /** The place of the last letter that was looked at, in the order of all dead letters. */
   readonly cursor: string
   readonly isLast: boolean
 }
@@ -29,11 +29,11 @@ interface PlannedLetter {
 }
 
 /**
- * Carries what is due, one portion of each redrive. Letters are in many slots, which one script
- * cannot touch in a cluster, so a portion has three steps: its plan is kept, its letters are put
- * back slot by slot, and it is counted with what became of them. A process that dies in between
- * leaves the plan, and the next one carries that out: a letter names the portion that took it, so
- * that it is taken and counted once.
+ * Carries the redrives that are due, one portion of each. The letters of a portion are in many
+ * slots, which one script cannot touch in a cluster, so a portion has three steps: its plan is
+ * stored, its letters are put back slot by slot, and what became of them is counted. If the process
+ * dies in between, the plan stays, and the next process carries it out. Each letter stores which
+ * portion put it back, so it is put back and counted once.
  */
 export async function carryRedrives(log: LogState): Promise<Carried> {
   const running = await log.ask(runningRedrivesScript, { most: AT_ONCE })
@@ -44,7 +44,7 @@ export async function carryRedrives(log: LogState): Promise<Carried> {
     try {
       redriven += await carryPortion(log, redrive)
     } catch (error) {
-      // One whose portion fails, on a node that is away, must not hold up the others.
+      // A redrive whose portion fails, because a node is away, must not hold up the others.
       failures.push(error)
     }
   }
@@ -63,7 +63,7 @@ async function carryPortion(log: LogState, redrive: RunningRedrive): Promise<num
       portions,
       plan: JSON.stringify(await planOf(log, redrive)),
     }))
-  // It was cancelled, or somebody else has ended this portion meanwhile.
+  // The redrive was cancelled, or another process has ended this portion meanwhile.
   if (kept === undefined) return 0
   const { letters, cursor, isLast }: Plan = JSON.parse(kept)
   const outcomes = new Map<string, TakenOutcome['outcome']>()
@@ -91,7 +91,10 @@ async function carryPortion(log: LogState, redrive: RunningRedrive): Promise<num
   return hasEnded ? redriven.length : 0
 }
 
-/** The next letters behind the cursor that match and were dead when the redrive started. */
+/**
+ * Plans the next portion: the next letters behind the cursor that match and were dead when the
+ * redrive started.
+ */
 async function planOf(log: LogState, redrive: RunningRedrive): Promise<Plan> {
   const { rate, left, startedUs, cursor } = redrive
   const filter = withTimes(JSON.parse(redrive.filter))
@@ -105,7 +108,7 @@ async function planOf(log: LogState, redrive: RunningRedrive): Promise<Plan> {
     at = placeOf(one)
     looked += 1
     const { slot, number, letter } = one
-    // A release before this one retired its consumer, and left its letters as they were.
+    // If the consumer does not exist, an earlier release retired it and left its letters unchanged.
     if (isMeant(letter, filter) && there.has(letter.origin)) {
       letters.push({ slot, number, consumer: letter.origin })
     }
@@ -116,7 +119,7 @@ async function planOf(log: LogState, redrive: RunningRedrive): Promise<Plan> {
   return { letters, cursor: at, isLast: true }
 }
 
-/** A filter as it was given, of what JSON kept of it. */
+/** Restores a filter from JSON, which has turned its dates into texts. */
 function withTimes(filter: Record<string, unknown>): DeadLetterFilter {
   const times = ['deadBefore', 'deadAfter'].flatMap((name) =>
     typeof filter[name] === 'string' ? [[name, new Date(filter[name] as string)]] : [],
@@ -124,7 +127,7 @@ function withTimes(filter: Record<string, unknown>): DeadLetterFilter {
   return { ...filter, ...Object.fromEntries(times) }
 }
 
-/** Redrives that one call carries. */
+/** How many redrives one call carries. */
 const AT_ONCE = 20
 const MOST_IN_PORTION = 1_000
 /** How many letters one portion looks at: half a second of a server that does nothing else. */

@@ -2,8 +2,9 @@ import type { DeadLetterGroup } from '@oncekey/core'
 import type { DeadOne } from './dead-place.ts'
 
 /**
- * Groups dead letters by consumer and kind of error: the largest groups first, at most 100. Of more
- * than 10,000 letters it reads the oldest, because alerts ask for this again and again.
+ * Groups dead letters by consumer and kind of error: the largest groups first, at most 100. If
+ * there are more than 10,000 letters, only the oldest 10,000 are read, because alerts ask again and
+ * again.
  */
 export async function deadGroups(dead: AsyncIterable<DeadOne>): Promise<DeadLetterGroup[]> {
   const groups = new Map<string, DeadLetterGroup>()

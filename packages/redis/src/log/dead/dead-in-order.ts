@@ -15,8 +15,8 @@ import { consumersOf } from './list-retrying.ts'
 
 /**
  * Reads the letters that match, the oldest first: the streams of all slots merged into one, in
- * portions. Everything that takes a filter uses this or `pageOfDead`, so that a preview shows what
- * a redrive will do.
+ * portions. Every function that takes a filter uses this one or `pageOfDead`, so a preview shows
+ * exactly what a redrive will take.
  */
 export async function* deadInOrder(
   log: LogState,
@@ -28,7 +28,8 @@ export async function* deadInOrder(
 }
 
 /**
- * The matching letters behind a place: up to `limit`, after looking at a bounded number of letters.
+ * Returns up to `limit` matching letters behind a place. Stops early after looking at a bounded
+ * number of letters.
  */
 export async function pageOfDead(
   log: LogState,
@@ -45,7 +46,7 @@ export async function pageOfDead(
   return { items, next: undefined }
 }
 
-/** Letters in order, reading as few as possible that do not match. */
+/** Yields letters in order. Reads as few non-matching letters as possible. */
 export async function* lookedAt(
   log: LogState,
   filter: DeadLetterFilter,
@@ -53,7 +54,7 @@ export async function* lookedAt(
 ): AsyncGenerator<DeadOne> {
   const { ids, eventIds, retired = false } = filter
   if (ids !== undefined) yield* named(log, filter, slotsOf(ids), after)
-  // The index does not contain letters of retired consumers.
+  // The index by event does not contain letters of retired consumers.
   else if (eventIds === undefined || retired) yield* walked(log, filter, after)
   else yield* named(log, filter, await ofEvents(log, filter.origin, eventIds), after)
 }
@@ -74,7 +75,7 @@ async function ofEvents(
   return found.filter(({ numbers }) => numbers.length > 0)
 }
 
-/** Letters named by id: they are read directly, however many others there are. */
+/** Yields letters that are named by id. They are read directly, however many others there are. */
 async function* named(
   log: LogState,
   filter: DeadLetterFilter,

@@ -2,7 +2,7 @@ import type { AttemptError, DeadLetter, DeliveryAttempt, PastAttempt } from '@on
 import type { KeptDelivery } from '../scripts/dead/page-dead.ts'
 import { eventOnFile } from '../state/logged-entry.ts'
 
-/** The JSON that scripts keep of a delivery: see `scripts/delivery.lua`. */
+/** A delivery's state, the JSON that scripts store: see `scripts/delivery.lua`. */
 interface State {
   readonly consumer: string
   readonly state: DeadLetter['state']

@@ -48,7 +48,8 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
       const there = new Set(await consumersOf(log))
       if (limit > 0 && filter.retired !== true) {
         for await (const each of deadInOrder(log, filter)) {
-          // A release before this one retired its consumer, and left its letters as they were.
+          // If the consumer does not exist, an earlier release retired it and left its letters
+          // unchanged.
           if (!there.has(each.letter.origin)) continue
           taken.push(each)
           if (taken.length === limit) break
@@ -118,7 +119,10 @@ export function logDeadLetters(log: LogState): DeadLetterSource {
   }
 }
 
-/** Where letters have to be read to be counted. As many as the rates of `stats` on Postgres. */
+/**
+ * The highest count where letters have to be read to be counted. It is the limit of the rates in
+ * `stats` on Postgres.
+ */
 const MOST_COUNTED = 100_000
 
 async function statesOf(

@@ -10,7 +10,10 @@ export interface DeadOne {
   readonly letter: DeadLetter
 }
 
-/** When and in which slot a letter died: the next page starts behind it. */
+/**
+ * When and in which slot a letter died, which is its place in the order of all letters. The next
+ * page starts behind it.
+ */
 export type Place = `${string}.${number}`
 
 export function deadOne(slot: number, kept: KeptDelivery): DeadOne {
@@ -23,8 +26,9 @@ export function placeOf({ diedAtUs, slot }: DeadOne): Place {
 }
 
 /**
- * The places of the times that a filter names. A letter whose place was taken when it was retired
- * got a later place, so its place alone does not show that it is too late.
+ * The range of places that the times of a filter allow. For retired letters the end is open: a
+ * letter may have got a later place when it was retired, so the place does not show whether it died
+ * before `deadBefore`.
  */
 export function spanOf({ deadAfter, deadBefore, retired = false }: DeadLetterFilter): {
   readonly from: number
@@ -36,7 +40,10 @@ export function spanOf({ deadAfter, deadBefore, retired = false }: DeadLetterFil
   }
 }
 
-/** If two letters died at the same time, the one in the lower slot comes first. */
+/**
+ * Where to start reading a slot. If two letters died at the same time, the one in the lower slot
+ * comes first.
+ */
 export function startOf(slot: number, after: Place | undefined, from: number): string {
   const [diedAtUs = '', lastSlot] = after?.split('.') ?? []
   if (after === undefined || Number(diedAtUs) < from) {

@@ -1,6 +1,6 @@
 import { allSlots } from '../keys/slot-keys.ts'
 
-/** Groups ids by slot; an id that is not one of ours is left out. */
+/** Groups ids by slot. Leaves out texts that cannot be ids. */
 export function slotsOf(ids: readonly string[]): { slot: number; numbers: string[] }[] {
   const bySlot = new Map<number, string[]>()
   for (const id of new Set(ids)) {
@@ -35,7 +35,7 @@ export function inPortions<Item extends { readonly numbers: readonly (string | n
   return portions
 }
 
-/** Groups letters by slot and consumer: one script puts back those of one group. */
+/** Groups letters by slot and consumer, because one script puts back the letters of one group. */
 export function byConsumerInSlot(
   letters: readonly { readonly slot: number; readonly number: number; readonly consumer: string }[],
 ): { slot: number; consumer: string; numbers: number[] }[] {
@@ -49,5 +49,8 @@ export function byConsumerInSlot(
   return [...groups.values()]
 }
 
-/** Deliveries for one script: some 10 ms of the server's time, where 6,400 took 300. */
+/**
+ * How many deliveries one script handles: 256 take some 10 ms of the server's time, 6,400 took 300
+ * ms.
+ */
 export const AT_ONCE = 256

@@ -6,8 +6,8 @@ import { type DeadOne, deadOne, type Place, spanOf, startOf } from './dead-place
 import { AT_ONCE } from './dead-portions.ts'
 
 /**
- * Reads all letters of the times that the filter names, the oldest first: the slots merged into
- * one, in portions.
+ * Yields all letters of the times that the filter names, the oldest first. The slots are read in
+ * portions and merged.
  */
 export async function* walked(
   log: LogState,
@@ -26,7 +26,8 @@ export async function* walked(
   }))
   for (;;) {
     const empty = queues.filter(({ head, isOver }) => head === Number.POSITIVE_INFINITY && !isOver)
-    // Reads a few from each of many slots, because the script blocks the server meanwhile.
+    // From many slots only a few letters each are read, because the script blocks the server
+    // meanwhile.
     const most = Math.max(1, Math.floor(AT_ONCE / empty.length))
     const pages = await log.askSlots(pageDeadScript, empty, (slots) => ({
       slots,
@@ -42,7 +43,8 @@ export async function* walked(
       queue.isOver = letters.length < most
       queue.from = `(${letters.at(-1)?.diedAtUs ?? '0'}`
     }
-    // Stops when a slot runs out that may have more: the next letter of all could be in it.
+    // Stops when the letters read from a slot are used up and the slot may have more: the next
+    // letter of all could be among them.
     for (;;) {
       let oldest: (typeof queues)[number] | undefined
       for (const queue of queues) {

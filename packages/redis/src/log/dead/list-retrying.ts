@@ -12,8 +12,9 @@ import type { LogState } from '../state/log-state.ts'
 import { deadLetterOf } from './dead-letter.ts'
 
 /**
- * Lists what is retrying: consumer by consumer, slot by slot, and within a slot by due time. A page
- * asks a limited number of slots, so a page over empty slots is empty and still has a `next`.
+ * Lists retrying deliveries: consumer by consumer, slot by slot, and within a slot by due time. A
+ * page reads a limited number of slots; if they are all empty, the page is empty and still has a
+ * `next`.
  */
 export async function listRetrying(
   log: LogState,
@@ -52,7 +53,7 @@ function startOf([first]: readonly string[]): Place | undefined {
 
 function nextSlot(consumers: readonly string[], [consumer, slot]: Place): Place | undefined {
   if (slot + 1 < allSlots.length) return [consumer, slot + 1, 0]
-  // By name, because consumers may have come or gone since the previous page.
+  // Continues by name, because consumers may have come or gone since the previous page.
   return startOf(consumers.filter((each) => each > consumer))
 }
 
@@ -75,5 +76,5 @@ function isMeant({ type, subject }: DeadLetter, filter: RetryingFilter): boolean
   )
 }
 
-/** How many slots, or portions of slots, one page asks. */
+/** How many slots, or portions of slots, one page reads. */
 const ASKED = 128

@@ -20,7 +20,7 @@ import {
 import type { LogState } from '../state/log-state.ts'
 import { carryRedrives } from './carry-redrives.ts'
 
-/** Redrives on record in Redis. Their letters may be on any node of a cluster. */
+/** Redrives on record in Redis. The letters of a redrive may be on any node of a cluster. */
 export function redisRedrives(
   log: LogState,
   count: (filter: DeadLetterFilter) => Promise<number>,

@@ -1,8 +1,8 @@
 /**
- * Positions and epochs carry the life of the server that gave them out: `1700000000000-0@<life>`. A
- * life ends with a restart or a failover. The server keeps bare numbers, which a failover takes
- * back together with the data they belong to; what a relay remembers from an earlier life is
- * refused. See decision 159.
+ * Positions and epochs name the life of the server that handed them out: `1700000000000-0@<life>`.
+ * A life ends with a restart or a failover. A failover may take back data together with the numbers
+ * of that data, and hand the numbers out again. What the server stores needs no life; what a relay
+ * remembers from an earlier life is refused. See decision 159.
  */
 export function inLife(text: string, life: string): string {
   return `${text}@${life}`

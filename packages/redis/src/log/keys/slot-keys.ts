@@ -14,13 +14,13 @@ export interface SlotKeys {
   readonly deliveries: string
   /** A sorted set: dead letters by their time of death, microseconds. */
   readonly dead: string
-  /** A sorted set: what died within the last hour, to be counted. */
+  /** A sorted set: letters that died within the last hour, to be counted. */
   readonly arrived: string
   /** A sorted set: resolved dead letters by when they were resolved, milliseconds. */
   readonly resolved: string
   /** A sorted set: letters kept from retired consumers by their time of death, microseconds. */
   readonly retired: string
-  /** The audit of the partition, which it shares with the keys of a store. */
+  /** The audit of the partition. A store's keys in the same partition use the same audit. */
   readonly operations: string
 }
 
@@ -38,12 +38,15 @@ export function slotKeys(slot: number): SlotKeys {
   }
 }
 
-/** A sorted set: deliveries of a consumer that are retrying, by when they are due, milliseconds. */
+/** A sorted set: a consumer's retrying deliveries by when they are due, milliseconds. */
 export function dueKey(slot: number, consumer: string): string {
   return `oncekey:{${slot}}:due:${consumer}`
 }
 
-/** A sorted set: relays that lately asked for slots of a consumer, by when they stop counting. */
+/**
+ * A sorted set: relays that have recently asked for slots of a consumer, by when they stop
+ * counting.
+ */
 export function relaysKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:relays:${consumer}`
 }
@@ -56,10 +59,10 @@ export function subscriptionsKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:subscriptions:${consumer}`
 }
 
-/** The keys of a consumer that one script may touch, whatever its slots. */
+/** The keys of a consumer that are not those of a slot. One script may touch all of them. */
 export function partitionKeys(consumer: string): {
   readonly subscriptions: string
-  /** A hash: since when it is paused, and by whom. */
+  /** A hash: since when the consumer is paused, and by whom. */
   readonly paused: string
   readonly operations: string
 } {
@@ -72,8 +75,8 @@ export function partitionKeys(consumer: string): {
 }
 
 /**
- * The redrives on record, and the audit beside them. All are in one partition, because a list of
- * them is one script; the letters that they take are where they are.
+ * The redrives on record and the audit of their acts. They are all in one partition, so that one
+ * script can list them. The letters that they take are in their own slots.
  */
 export const redriveKeys: { readonly redrives: string; readonly operations: string } = {
   redrives: 'oncekey:{0}:redrives',
@@ -85,7 +88,10 @@ export function retiredKey(consumer: string): string {
   return `oncekey:{${partitionOf(consumer)}}:retired:${consumer}`
 }
 
-/** The mark that a consumer has emitted for an event, and the stream that it emitted to. */
+/**
+ * Keys for events that a consumer emits while it handles an event: the mark that it has done so,
+ * and the stream to which it emits.
+ */
 export function emittedKeys(
   consumer: string,
   eventId: string,

@@ -1,23 +1,25 @@
--- For every script that uses cursors, and for the server's life. A consumer's cursor in one
+-- Included by every script that uses cursors or the server's life. A consumer's cursor in one
 -- slot is JSON in the slot's hash of consumers, under the consumer's name:
---   at           the id of the last entry that it has passed
---   relay        who holds the slot; empty: nobody
---   epoch        of the last time it was taken, digits. It grows each time, and is no less than the
---                time in microseconds: an epoch that a failover lost is not given out again
---   lease_until  by the server's clock, milliseconds
---   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put
---                back
---   leased_in    in which life its holder, or whoever asked first there, had it last
---   crashes      how many holders in a row vanished without a release
---   suspect      an event that may kill processes, and
---   starts       how often it was started
+--   at           the id of the last entry that the consumer has passed
+--   relay        the relay that holds the slot; empty: none
+--   epoch        the epoch of the slot's last lease, digits. It grows with each lease and is at
+--                least the time in microseconds, so an epoch that a failover lost is not handed
+--                out again
+--   lease_until  when the lease ends, by the server's clock, milliseconds
+--   leased_at    when the lease began, by the same clock. If it is in the future, the clock was
+--                put back
+--   leased_in    the server's life in which the holder last had the slot, or in which another
+--                relay first asked for it
+--   crashes      how many holders in a row vanished without releasing the slot
+--   suspect      an event that may kill processes
+--   starts       how often the suspect was started
 --   seen         when a relay last asked for the consumer, milliseconds
---   abandoned    true once it no longer holds events back
---   wanted       the types that must be read, as one text, of
---   wanted_version  that version of the record of subscriptions
+--   abandoned    true if the consumer no longer keeps entries from being deleted
+--   wanted       the types that a reader has to name, as one text
+--   wanted_version  the version of the record of subscriptions from which `wanted` comes
 
--- The life changes with each restart and each promotion, after which the last writes may be gone,
--- and ids, epochs and numbers of deliveries may be given out a second time. Empty if INFO is not
+-- The life changes with each restart and each promotion. After these the last writes may be gone,
+-- and ids, epochs and numbers of deliveries may be handed out a second time. Empty if INFO is not
 -- allowed.
 local life_now
 local function life()
@@ -37,8 +39,9 @@ local function keep(consumers, consumer, cursor)
   redis.call('HSET', consumers, consumer, cjson.encode(cursor))
 end
 
--- A full server refuses a script whose first write could use more memory, and lets it run if the
--- first write is a removal. Relays empty the server, so their writes must get through.
+-- Lets the script write although the server's memory is full. A full server refuses a script whose
+-- first write could use more memory, and lets it run if the first write is a removal. Relays free
+-- memory, so their writes must get through.
 local function let_through(consumers)
   redis.call('HDEL', consumers, '')
 end

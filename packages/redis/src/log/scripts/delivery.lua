@@ -1,15 +1,16 @@
--- For every script that uses deliveries. The deliveries of one slot are in one hash, numbered
--- from 1, each in several fields:
+-- Included by every script that uses deliveries. The deliveries of one slot are in one hash,
+-- numbered from 1, each in several fields:
 --   <n>:state    JSON: consumer, state, reason, attempts, starts, redrives, first_failed_at,
---                dead_at, resolved_at, resolution, tries (how many attempts there were, of which
---                the last are kept), index, the name of its index field (empty: it has none), and
---                timed_at, when it was last scheduled: in the future, if the clock was put back
+--                dead_at, resolved_at, resolution; tries, the number of attempts so far, of which
+--                the last 100 are kept; index, the name of its index field (empty: none); and
+--                timed_at, when it was last scheduled (in the future if the clock was put back)
 --   <n>:event    JSON of the event without its data; scripts read only its type
 --   <n>:data     the data, as it was written
 --   <n>:try:<m>  JSON of one attempt; never read by a script
 --   <n>:note     why it was discarded
---   of:…         the index: the number of a delivery by consumer and event. Retired ones have none
---   last         the last number
+--   of:…         an index field: the number of a delivery by consumer and event. Retired deliveries
+--                have none
+--   last         the highest number
 
 local KEPT_TRIES = 100
 
@@ -28,14 +29,15 @@ local function keep_try(deliveries, n, state, try)
   redis.call('HDEL', deliveries, n .. ':try:' .. (state.tries - KEPT_TRIES))
 end
 
--- Each letter dies later than all before it in its slot, so that there is one order.
+-- Gives each letter a later time of death than all before it in its slot, so that the times are an
+-- order.
 local function bury(dead, arrived, n, state, now_us)
   local last = redis.call('ZRANGE', dead, -1, -1, 'WITHSCORES')[2]
   local at = string.format('%.0f', math.max(now_us, (tonumber(last) or 0) + 1))
   redis.call('ZADD', dead, at, n)
   redis.call('ZREMRANGEBYSCORE', arrived, '-inf', string.format('%.0f', now_us - 3600000000))
   redis.call('ZADD', arrived, at, n .. ':' .. at)
-  -- The time of its place in the order, so that a filter by time finds the place.
+  -- The same time as in the order, rounded, so that a filter by time finds the letter.
   state.dead_at = math.floor(tonumber(at) / 1000)
 end
 
@@ -47,7 +49,7 @@ local function forget(deliveries, n, state)
   end
 end
 
--- The outcome of a delivery that is not dead, as one word.
+-- One word for what became of a delivery that is not dead.
 local function word_of(state)
   if not state then
     return 'unknown'

@@ -1,4 +1,5 @@
--- Ids of entries, which are two numbers of any length, and the end of a stream.
+-- Compares ids of entries, which consist of two numbers of any length, and finds the end of a
+-- stream.
 
 local function is_later(one, other)
   local a, b = string.match(one, '^(%d+)%-(%d+)$')
@@ -12,8 +13,8 @@ local function is_later(one, other)
   return a > x
 end
 
--- The last id that was ever given out, even by a stream that was trimmed since. An error must not
--- count as "no entries": cursors would start anew.
+-- The last id that was ever handed out, even if the stream was trimmed since. An error must not
+-- be mistaken for "no entries", because cursors would start again from the beginning.
 local function last_id(stream)
   if redis.call('EXISTS', stream) == 0 then
     return '0-0'

@@ -18,8 +18,9 @@ export interface LogState extends ResolvedLogOptions {
     question: (some: readonly Item[]) => Question,
   ): Promise<Reply[]>
   /**
-   * As `askSlots`, for the slots whose node answers: in a cluster, a node that is away does not
-   * block the slots of the others. Rejects if no node answers, or if one refuses the command.
+   * As `askSlots`, but only for the slots whose node replies: in a cluster, a node that is away
+   * does not block the slots of other nodes. Rejects if no node replies, or if one refuses the
+   * command.
    */
   askSlotsThere<Item, Question, Reply>(
     script: Script<Question, Reply>,
@@ -27,14 +28,17 @@ export interface LogState extends ResolvedLogOptions {
     question: (some: readonly Item[]) => Question,
   ): Promise<{ readonly replies: readonly Reply[]; readonly away: readonly Item[] }>
   readonly scripts: ScriptRunner
-  /** How old the lists of types of each consumer are. */
+  /**
+   * How long ago each consumer's lists of types were last seen, by this process's monotonic clock.
+   */
   readonly listAges: ListAges
-  /** Splits items as `askSlots` does. */
+  /** Splits items into the portions of `askSlots`. */
   portions<Item>(items: readonly Item[]): readonly (readonly Item[])[]
 }
 
 /**
- * Whether the node did not answer, or cannot serve its slots now. It has not refused the command.
+ * Whether the error means that the node did not reply, or cannot serve its slots at present. A node
+ * that refuses a command is not away.
  */
 export function isAway(error: unknown): boolean {
   if (!(error instanceof OncekeyError) || error.code !== 'store-unavailable') return false

@@ -3,15 +3,16 @@ import { inLife } from '../keys/life.ts'
 import type { FiledEvent } from '../scripts/reading/advance.ts'
 import type { Entry } from '../scripts/reading/read-entries.ts'
 
-/** An entry as an event or, if it is no event, the dead letter that is filed in its place. */
+/** An entry read as an event. If it is not an event, it is the dead letter to file for it. */
 export type LoggedEntry =
   | { readonly kind: 'event'; readonly event: LoggedEvent }
   | { readonly kind: 'unreadable'; readonly position: string; readonly filed: FiledEvent }
 
 /**
- * Reads the entries that `outbox-entry.ts` writes. Others may write to the stream too, so an entry
- * can hold anything. One without an id or a type, or with data or headers that are not JSON,
- * becomes a dead letter with its fields as data: it must neither stop its slot nor go unnoticed.
+ * Reads the entries that `outbox-entry.ts` writes. Other programs may write to the stream too, so
+ * an entry can hold anything. An entry without an id or a type, or with data or headers that are
+ * not JSON, becomes a dead letter with its fields as data. So it neither stops its slot nor goes
+ * unnoticed.
  */
 export function loggedEntry(slot: number, { id, fields }: Entry, life: string): LoggedEntry {
   const values = new Map<string, string>()
@@ -25,12 +26,12 @@ export function loggedEntry(slot: number, { id, fields }: Entry, life: string): 
     : { kind: 'unreadable', position: id, filed: unreadable(event, values, why) }
 }
 
-/** The text of an event on file, without its data. */
+/** The text that is stored of an event, without its data. */
 export function filedText({ data: _, ...event }: LoggedEvent): string {
   return JSON.stringify(event)
 }
 
-/** The event from its text on file and its data. */
+/** Makes an event of its stored text and its data. */
 export function eventOnFile(text: string, data: string): LoggedEvent {
   return { ...JSON.parse(text), data }
 }

@@ -5,22 +5,24 @@ import type { RedisClient } from '../../client/redis-client.ts'
 /** Options of `redisLog`. */
 export interface RedisLogOptions {
   /**
-   * An ioredis `Redis` or `Cluster`, 5 or 6: the store's or another one. You connect and close it.
+   * An ioredis `Redis` or `Cluster`, 5 or 6. It may be the store's client. You connect and close
+   * it.
    */
   readonly client: RedisClient
   /**
-   * How long Redis may take to answer one command, reconnecting included. Milliseconds. @default
+   * How long Redis may take to reply to one command, reconnecting included. Milliseconds. @default
    * 5_000
    */
   readonly commandTimeoutMs?: number
   /**
-   * How long events are kept at least after every consumer has passed them, for consumers that are
-   * added later. Milliseconds. @default 86_400_000 (24 h)
+   * The least time for which events are kept after every consumer has passed them, so that a
+   * consumer that is added later can read them. Milliseconds. @default 86_400_000 (24 h)
    */
   readonly retentionMs?: number
   /**
-   * How long the log remembers that a consumer has emitted for an event: longer than the event can
-   * be delivered again. Milliseconds. @default 604_800_000 (7 d)
+   * How long the log remembers which events a consumer has emitted while it handled an event.
+   * Choose it longer than the time after which that event can still be delivered again.
+   * Milliseconds. @default 604_800_000 (7 d)
    */
   readonly emittedRetentionMs?: number
   /**
@@ -33,8 +35,8 @@ export interface RedisLogOptions {
    */
   readonly missingAfterMs?: number
   /**
-   * After how long such a consumer no longer holds events back. If it comes back, it continues with
-   * what is left. Milliseconds. @default 604_800_000 (7 d)
+   * After how long such a consumer no longer keeps events from being deleted. If it comes back, it
+   * continues with the events that are left. Milliseconds. @default 604_800_000 (7 d)
    */
   readonly abandonedAfterMs?: number
 }

@@ -46,7 +46,7 @@ export interface FindKey {
   readonly body: boolean
 }
 
-/** `null` of a record that a release wrote which did not keep it. */
+/** `null` if the release that wrote the record did not store this time. */
 function timeIn(raw: unknown): Date | null {
   return textIn(raw) === '' ? null : new Date(integerIn(raw))
 }

@@ -2,11 +2,11 @@
 -- KEYS[2]   its result
 -- KEYS[3]   the audit of its partition
 -- ARGV[1]   the act
--- ARGV[2]   who
--- ARGV[3]   on which key
--- ARGV[4]   why
--- ARGV[5]   what it wrote, as JSON
--- ARGV[6]   the fingerprint that confirms it
+-- ARGV[2]   the actor
+-- ARGV[3]   the target of the audit entry
+-- ARGV[4]   the note of the actor
+-- ARGV[5]   the detail of the audit entry, as JSON
+-- ARGV[6]   the fingerprint of the record that the operator means
 -- @include key-state.lua
 if found ~= 'finished' and found ~= 'result-gone' then
   return {found}

@@ -1,6 +1,7 @@
 -- @use RECORD_VERSION from ../record/record-version.ts
--- The beginning of every script for operators: the fields of the record in `KEYS[1]`, and in
--- `found` the state of the key, or `absent`. `KEYS[2]` is the result. It decides as a claim does.
+-- The beginning of every script for operators. It reads the fields of the record in `KEYS[1]`, and
+-- sets `found` to the state of the key, or to `absent`, by the rules of a claim. `KEYS[2]` is the
+-- result.
 local record = redis.call('HMGET', KEYS[1], 'v', 'state', 'fingerprint', 'token', 'number',
   'lease_until', 'leased_at', 'claimed_at', 'done_at', 'awaited')
 local version, state, fingerprint = record[1], record[2], record[3]
@@ -18,7 +19,7 @@ if state == 'done' then
 elseif state == 'running' then
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  -- A clock that was put back since: the lease is as long as it was, and has not begun.
+  -- The lease began in the future, so the clock was put back; the lease still holds.
   local is_put_back = leased_at and now < tonumber(leased_at)
   local is_held = token ~= '' and (is_put_back or tonumber(lease_until) > now)
   found = is_held and 'running' or 'unknown'

@@ -1,7 +1,10 @@
 import { OncekeyError } from '@oncekey/core'
 import { textIn } from '../../client/script.ts'
 
-/** Throws `store-too-new` where the reply says that the record has a form of a newer release. */
+/**
+ * Throws `store-too-new` if the reply says that a newer release wrote the record in a format that
+ * this one does not know.
+ */
 export function refuseNewer(raw: readonly unknown[]): void {
   if (textIn(raw[0]) !== 'newer') return
   throw new OncekeyError(

@@ -15,8 +15,8 @@ import { answerKeyScript, forgetKeyScript, releaseKeyScript } from './act-on-key
 import { findKeyScript } from './find-key.ts'
 
 /**
- * An operator's view of keys in Redis. A key is found by its name; there is no list, because an
- * index would be one more write for every request.
+ * An operator's view of keys in Redis. A key is found by its name. There is no list of keys,
+ * because its index would need one more write for every request.
  */
 export function redisKeys(on: {
   readonly scripts: ScriptRunner
@@ -26,7 +26,7 @@ export function redisKeys(on: {
 }): Keys {
   const { scripts, replicas, keyRetentionMs, resultRetentionMs } = on
 
-  /** Runs an act, and waits until it is on as many replicas as a completion has to be. */
+  /** Runs an act, and waits until as many replicas have it as a completion needs. */
   async function perform<Question, Reply>(
     script: Script<Question, Reply>,
     question: Question,
@@ -86,7 +86,7 @@ function asked(
   return { keys: recordKeys(name), name, verb, act: checkedAct(verb, act), detail }
 }
 
-/** The name alone: the object may be a claim, or have other properties. */
+/** Copies the name only, because the object may be a claim, or have other properties. */
 function nameOf({ namespace, scope, key }: KeyName): KeyName {
   return { namespace, scope, key }
 }

@@ -11,7 +11,7 @@ import { storeError } from '../../client/store-error.ts'
 import { operationStreams, recordKeys } from '../record/record-keys.ts'
 import { listOperationsScript, type StreamEntry } from './list-operations.ts'
 
-/** The position of an entry among those of all partitions. */
+/** Where an entry is in the order of the entries of all partitions. */
 interface Place {
   readonly ms: number
   readonly number: number
@@ -23,9 +23,9 @@ interface Entry extends Place {
 }
 
 /**
- * The audit in Redis: a stream in every partition, because an act and its entry are one script,
- * which stays on one node. A list reads a bounded part of each stream and merges them; all acts on
- * one key are in one stream. A store and its log share the streams.
+ * The audit in Redis. Each partition has its own stream, because an act and its entry are one
+ * script, which can touch only one node. A list reads a bounded part of each stream and merges the
+ * parts. All acts on one key are in one stream. A store and its log share the streams.
  */
 export function redisOperations(scripts: ScriptRunner): Operations {
   return {
@@ -40,7 +40,8 @@ export function redisOperations(scripts: ScriptRunner): Operations {
           read(stream, partition, filter, before, count),
         ),
       )
-      // Below the last entry of a part that was cut off there may be others that come first.
+      // If a part was cut off, entries that it lacks may come before entries of other parts that
+      // are older than its last one. So the merged list ends there.
       const ends = parts.flatMap((part) => (part.length === count ? [part.at(-1) as Entry] : []))
       const floor = ends.sort(newestFirst)[0]
       const inOrder = parts
@@ -73,7 +74,10 @@ export function redisOperations(scripts: ScriptRunner): Operations {
   }
 }
 
-/** The one stream that has the acts on a key; every stream for whatever else. */
+/**
+ * A filter by a key needs only the stream that has the acts on that key; any other filter needs
+ * every stream.
+ */
 function streamsOf({ target }: OperationFilter): readonly (readonly [string, number])[] {
   const all = operationStreams.map((stream, partition) => [stream, partition] as const)
   if (target === undefined) return all
@@ -88,12 +92,12 @@ function namesIn(target: string): readonly string[] {
     const names: unknown = JSON.parse(target)
     return Array.isArray(names) ? names.map(String) : []
   } catch {
-    // Whatever it is, it is no key's: it is compared as it stands.
+    // The target is not that of a key, so it is compared as plain text.
     return []
   }
 }
 
-/** Where reading a stream begins: behind the page before, and not after `until`. */
+/** Where reading a stream starts: behind the end of the page before, and not after `until`. */
 function fromOf(partition: number, before: Place | undefined, until: Date | undefined): string {
   const latest = until === undefined ? Number.POSITIVE_INFINITY : until.getTime()
   if (before === undefined || latest < before.ms) {

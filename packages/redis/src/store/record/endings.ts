@@ -9,17 +9,17 @@ export const ENDED_CHANNEL = 'oncekey:ended'
 
 /**
  * Tells claims of this process when the attempt they wait for ends. Attempts of this process report
- * directly, those of others through Redis. A message can be lost, so every wait has a deadline, and
- * a woken claim asks the store again.
+ * directly, those of others through Redis. A message can be lost, so every wait has a deadline. A
+ * claim that is woken asks the store again.
  */
 export interface Endings {
-  /** From now on, notices when an attempt of this record ends. */
+  /** From this call on, notices when an attempt of this record ends. */
   watch(id: string): Watch
   /** Reports that this record's attempt has ended. */
   ended(id: string): void
-  /** Subscribes; resolves with whether it now hears of attempts of other processes. */
+  /** Subscribes. Resolves to whether it is then told of attempts of other processes. */
   listen(withinMs: number): Promise<boolean>
-  /** Whether it hears of them already. */
+  /** Whether it is subscribed already. */
   isListening(): boolean
 }
 

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 
 /** The keys of a record and of what belongs to it. */
 export interface RecordKeys {
-  /** The record's name without its prefix, which waiting processes are sent. */
+  /** The record's name without its prefix. It is the message that waiting processes get. */
   readonly id: string
   /** A hash: see `scripts/claim.ts`. */
   readonly record: string
@@ -10,16 +10,17 @@ export interface RecordKeys {
   readonly result: string
   /** The stream of the partition. */
   readonly outbox: string
-  /** The stream of the partition's audit: acts of operators on its keys. */
+  /** The stream of the partition's audit: operators' acts on its keys. */
   readonly operations: string
 }
 
 /**
- * Names everything about one key. The names share one hash tag, `{p}`, so that Redis Cluster keeps
+ * Names everything about one key. All names share one hash tag, `{p}`, so that Redis Cluster keeps
  * them on one node and one script may touch them all.
  *
- * The lengths keep ('ab', 'c') and ('a', 'bc') apart, and leave the names readable: `SCAN` finds
- * all records of a customer, and a record can be found by what a client sent.
+ * The names contain the lengths of their parts, so that ('ab', 'c') and ('a', 'bc') differ. They
+ * stay readable: `SCAN` finds all records of a customer, and a record can be found by what a client
+ * sent.
  */
 export function recordKeys(of: {
   readonly namespace: string
@@ -38,7 +39,7 @@ export function recordKeys(of: {
   }
 }
 
-/** The mark of a claim that was given back, on the node of its record. */
+/** The key of the mark that a claim was given back; it is on the node of the record. */
 export function givenBackKey({ record }: RecordKeys, token: string): string {
   return `${record.slice(0, record.indexOf('}:') + 2)}given-back:${token}`
 }
@@ -46,7 +47,10 @@ export function givenBackKey({ record }: RecordKeys, token: string): string {
 /** A Lua pattern that finds the id in a record's name, whatever prefix a client adds. */
 export const ID_IN_RECORD_KEY = 'oncekey:{%d+}:key:(.*)'
 
-/** The stream for events of an attempt without a record, and the mark that they were appended. */
+/**
+ * Keys of an attempt without a record: the stream for its events, and the mark that they were
+ * appended.
+ */
 export function openAttemptKeys(
   orderingKey: string,
   token: string,
@@ -58,14 +62,15 @@ export function openAttemptKeys(
 /** The number of partitions, and so of streams. It is the same in every release. */
 const PARTITIONS = 64
 
-/** The audits of all partitions, in their order. */
+/** The audit streams of all partitions, in the order of the partitions. */
 export const operationStreams: readonly string[] = Array.from(
   { length: PARTITIONS },
   (_, partition) => `oncekey:{${partition}}:operations`,
 )
 
 function partitionOf(text: string): string {
-  // As hex text, though only a byte is needed: a Buffer costs three times as much as the hash.
+  // The hash is taken as hex text although only one byte is needed: a Buffer would cost three times
+  // as much as the hash itself.
   const firstByte = Number.parseInt(hash('sha256', text, 'hex').slice(0, 2), 16)
   return `oncekey:{${firstByte % PARTITIONS}}:`
 }

@@ -3,8 +3,8 @@ import type { StoredResponse } from '@oncekey/core'
 
 /**
  * A response is kept as one string of bytes: four bytes with the length of its head, the head as
- * JSON, and the body unchanged. Redis never parses it: Lua's JSON library would change the bytes of
- * a body, and large numbers. This file makes the head and the body; the script joins them.
+ * JSON, and the body unchanged. Scripts never parse it, because Lua's JSON library would change the
+ * bytes of a body, and large numbers. This file makes the head and the body; the script joins them.
  */
 export function headText({ status, headers, seal }: Head): string {
   return JSON.stringify({ status, headers, seal } satisfies Head)
@@ -19,7 +19,7 @@ export function bodyArgument(body: Uint8Array): string | Buffer {
   return isUtf8(bytes) ? bytes.toString() : bytes
 }
 
-/** Parses a stored response. Throws on bytes that are not one. */
+/** Parses a stored response. Throws if the bytes are not a stored response. */
 export function responseIn(result: Buffer): StoredResponse {
   const bodyAt = LENGTH_BYTES + result.readUInt32BE()
   const head: Head = JSON.parse(result.toString('utf8', LENGTH_BYTES, bodyAt))

@@ -4,9 +4,8 @@ import type { RecordKeys } from '../record/record-keys.ts'
 import { abandonLua } from './lua.ts'
 
 /**
- * Makes the key `unknown` from now on: its lease is over, and no token owns it. If the record was
- * lost (see `complete.ts`), it is written again in that state, so that a claim with `hold` does not
- * run.
+ * Makes the key `unknown`: its lease is over, and no token owns it. If the record was lost (see
+ * `complete.ts`), it is written again in that state, so that a claim with `hold` does not run.
  */
 export const abandonScript: Script<AbandonQuestion, 'abandoned' | 'superseded'> = script({
   name: 'abandon',

@@ -1,12 +1,12 @@
 -- @use RECORD_VERSION from ../record/record-version.ts
 -- KEYS[1]   the record
 -- KEYS[2]   its result
--- KEYS[3]   the mark that this claim was given back before it came
+-- KEYS[3]   the mark that this claim was given back before it arrived
 -- ARGV[1]   token of the claim
 -- ARGV[2]   lease, milliseconds
 -- ARGV[3]   how long to remember the key from now: the lease plus the retention, milliseconds
 -- ARGV[4]   'retake' or 'hold': what to do if an attempt ended without an outcome
--- ARGV[5]   '1' if the claim is going to listen for the attempt's end
+-- ARGV[5]   '1' if the caller will wait to be told that the attempt ended
 -- ARGV[6..] fingerprints, the current algorithm's first
 local record = redis.call('HMGET', KEYS[1],
   'v', 'state', 'fingerprint', 'token', 'number', 'lease_until', 'leased_at', 'claimed_at')
@@ -41,9 +41,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if not state or state == 'free' then
   number, fingerprint, claimed_at = '1', ARGV[6], nil
 elseif token ~= ARGV[1] then
-  -- It belongs to another attempt, which is running or ended without an outcome.
+  -- The key belongs to another attempt, which is running or has ended without an outcome.
   if token ~= '' and leased_at and now < tonumber(leased_at) then
-    -- The clock was put back since: the lease keeps its length and starts now.
+    -- The clock was put back: the lease keeps its length and starts now.
     lease_until = string.format('%.0f', now + lease_until - leased_at)
     redis.call('HSET', KEYS[1], 'leased_at', string.format('%.0f', now), 'lease_until', lease_until)
   end
@@ -58,7 +58,8 @@ elseif token ~= ARGV[1] then
   end
   number = string.format('%d', number + 1)
 end
--- Otherwise this very attempt claims again, because its answer was lost.
+-- From here on the key is free, unknown, or this very attempt's, which claims again because the
+-- reply was lost.
 if redis.call('EXISTS', KEYS[3]) == 1 then
   return {'in-progress', 1000}
 end
@@ -72,7 +73,7 @@ if state == 'free' then
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if number == '1' and fingerprint == ARGV[6] then
-  -- The most frequent answer, as one word.
+  -- The most frequent reply, therefore a single word.
   return 'fresh'
 end
 return {'run', number, fingerprint}

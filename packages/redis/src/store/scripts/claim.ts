@@ -16,19 +16,19 @@ import { claimLua } from './lua.ts'
  *
  * A record is a hash:
  *   v            the format of the record; a release that changes the format changes this number
- *   state        'running', 'done', or 'free' (released; remembered for an hour so that a
- *                completion that comes too late is recognized)
+ *   state        'running', 'done', or 'free' (released; kept for an hour so that a
+ *                completion that comes too late is recognised)
  *   fingerprint  of the request that made the record
- *   token        of the attempt that owns it; empty once that was abandoned
+ *   token        of the attempt that owns the key; empty if that attempt was abandoned
  *   number       of that attempt
- *   lease_until  by the server's clock, milliseconds. A lease ends by this and not by the key's own
- *                expiry, because the record of an expired lease must remain to be `unknown`
- *   leased_at    when that lease began, by the same clock. If the clock is behind it, it was put
+ *   lease_until  when the lease ends, by the server's clock, milliseconds. The key in Redis expires
+ *                later, because the record must remain for the key to be `unknown`
+ *   leased_at    when the lease began, by the same clock. If it is in the future, the clock was put
  *                back
  *   claimed_at   when the first attempt claimed the key, milliseconds
  *   done_at      when it was completed, milliseconds; for operators
  *   freed        '1' if the key had been released before it was claimed: see `give-back.ts`
- *   awaited      present if a process waits to hear that the attempt ended
+ *   awaited      present if a process waits to be told that the attempt ended
  */
 export const claimScript: Script<ClaimQuestion, ClaimReply> = script({
   name: 'claim',

@@ -27,7 +27,8 @@ if ARGV[4] == '0' then
 else
   redis.call('SET', KEYS[2], struct.pack('>I4', #ARGV[5]) .. ARGV[5] .. ARGV[6], 'PX', ARGV[4])
 end
--- Event by event, because the arguments of a thousand events do not fit on Lua's stack.
+-- Events are appended one by one, because the arguments of a thousand events do not fit on Lua's
+-- stack.
 local at = 7
 while at <= #ARGV do
   local last = at + ARGV[at]

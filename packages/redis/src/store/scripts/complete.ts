@@ -8,12 +8,13 @@ import { completeLua } from './lua.ts'
 /**
  * Stores the response and appends the events, or does nothing.
  *
- * If the record is missing, a failover or a restart lost it, and nobody has claimed or released the
- * key since, which would have left a record. The attempt did run, so its response is stored: if it
- * were refused, the next retry would run the handler again.
+ * A missing record was lost by a failover or a restart: if somebody had claimed or released the key
+ * since, there would be a record. The attempt did run, so its response is stored: if it were
+ * refused, the next retry would run the handler again.
  *
- * Writes that can fail come first: a full server refuses SET, and XADD refuses a key that holds no
- * stream. A result whose record is not 'done' is never read.
+ * Commands that can fail come first: a full server refuses SET, and XADD refuses a key that holds
+ * no stream. If the script fails in between, the result that it has written is never read, because
+ * its record is not 'done'.
  */
 export const completeScript: Script<CompleteQuestion, 'stored' | 'superseded'> = script({
   name: 'complete',

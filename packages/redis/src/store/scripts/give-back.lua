@@ -27,6 +27,6 @@ if version == '${RECORD_VERSION}' and state == 'running' and token == ARGV[1] th
     -- @include ../record/announce-end.lua
   end
 end
--- Last: a Redis whose memory is full refuses it unless something was written before.
+-- The mark comes last: a full server refuses this SET unless the script has written before.
 redis.call('SET', KEYS[2], '1', 'PX', ARGV[4])
 return 'given-back'

@@ -5,12 +5,12 @@ import { RELEASE_REMEMBERED_MS } from './release.ts'
 
 /**
  * Undoes a claim whose handler never ran. A key that was free is free again. If it had been
- * released before, it says so again, as `release.ts` leaves it, because the released attempt may
- * yet complete. A key taken over from an attempt without an outcome is `unknown` again, because
- * that attempt may have had effects.
+ * released before, the mark of the release is restored (see `release.ts`), because the released
+ * attempt may still try to complete. A key that was taken over from an attempt without an outcome
+ * is `unknown` again, because that attempt may have had effects.
  *
- * The claim itself may still come: it can be redirected in a cluster, or wait in the socket of a
- * lost connection. The mark of its token has it win nothing then.
+ * The claim itself may arrive later: it can be redirected in a cluster, or wait in the socket of a
+ * lost connection. Because its token is marked, it then wins nothing.
  */
 export const giveBackScript: Script<GiveBackQuestion, 'given-back'> = script({
   name: 'give-back',
@@ -32,5 +32,5 @@ export interface GiveBackQuestion {
   readonly keyRetentionMs: number
 }
 
-/** How long a claim can be on its way. A minute. */
+/** How long a claim can be on its way: a minute. */
 const LEAST_MARKED_MS = 60_000

@@ -3,11 +3,10 @@ import type { RecordKeys } from '../record/record-keys.ts'
 import { releaseLua } from './lua.ts'
 
 /**
- * Deletes the claim. For an hour, which is longer than a handler runs, the record still says that
- * the key was released: without it, a late completion could not tell a released key from a lost
- * record.
+ * Deletes the claim, and leaves a mark that the key was released. The mark stays for an hour, which
+ * is longer than a handler runs: by it, a late completion tells a released key from a lost record.
  *
- * DEL comes first and not HSET, because a full server must be able to release, too.
+ * The script begins with DEL, not HSET, so that it runs on a full server, too.
  */
 export const releaseScript: Script<ReleaseQuestion, 'released' | 'superseded'> = script({
   name: 'release',

@@ -4,9 +4,9 @@ import type { RecordKeys } from '../record/record-keys.ts'
 import { renewLua } from './lua.ts'
 
 /**
- * Extends the lease, counted from now, even after it ran out if nobody took the key. If the record
- * was lost (see `complete.ts`), it is written again, so that retries are held off from the first
- * renewal after a failover.
+ * Extends the lease, counted from now. It does so even if the lease has ended, unless somebody took
+ * the key. If the record was lost (see `complete.ts`), it is written again, so that from the first
+ * renewal after a failover, retries are held off again.
  */
 export const renewScript: Script<RenewQuestion, 'held' | 'stale'> = script({
   name: 'renew',

@@ -1,8 +1,9 @@
 /**
- * `saga_act`: an operator's act on a run, with its audit entry, in one commit. It calls the
- * function that acts and compares the run with what it was: an act that found nothing to do leaves
- * no entry. Work that was taken away from whoever had it has a new epoch and no owner; a claim
- * beside this names an owner.
+ * `saga_act`: carries out an operator's act on a run and writes the audit entry, in one commit. It
+ * calls the function that acts, and compares the run before and after: if nothing has changed, it
+ * writes no entry. Removing the run's owner counts as a change, and shows in a new epoch without an
+ * owner; a process that claims the run at the same time also raises the epoch, but is then the
+ * owner.
  */
 export function actOnRun(schema: string): string {
   return `create function ${schema}.saga_act(in_act text, in_run text, in_actor text, in_note text,

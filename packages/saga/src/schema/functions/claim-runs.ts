@@ -1,7 +1,7 @@
 /**
  * `saga_claim_2`: claims due runs of the definitions that the caller knows, the longest due first.
- * VOLATILE, so that each run is read in a snapshot taken after its work row was locked. A row that
- * still names an owner means that its lease ran out: the run's `lost` is raised.
+ * VOLATILE, so that each run is read in a snapshot taken after its work row was locked. If a due
+ * row still names an owner, that owner's lease has ended, and the run's `lost` is raised.
  *
  * Each claim sets a new `move`, a random token that the next move has to name. After a failover two
  * processes can hold the same epoch of a run, but only one of them knows the token.

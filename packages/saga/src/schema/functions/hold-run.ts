@@ -1,10 +1,10 @@
 /**
- * `saga_hold_2`: ties the transaction to a run. Until it ends no other process can take the run. A
- * process that lost the run fails here, before its first write: OK003 if the epoch or the previous
- * move differs, OK004 if the run was cancelled (`in_state` is the state its owner believes it to be
- * in).
+ * `saga_hold_2`: ties the transaction to a run, so that no other process can take the run until the
+ * transaction ends. A process that has lost the run gets an error before its first write: OK003 if
+ * the epoch or the name of the last move differs, OK004 if the run was cancelled (`in_state` is the
+ * state in which its owner believes it to be).
  *
- * The lease is extended only when half of it has passed, so that a short step does not touch the
+ * The lease is extended only when half of it has passed, so that a short step does not write to the
  * index. The server ends the transaction after `in_backstop_ms` without a statement, because a host
  * that disappears does not close its connection.
  */

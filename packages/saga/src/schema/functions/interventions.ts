@@ -1,20 +1,20 @@
 /**
- * What an operator may do to a run, whoever drives it. None of these functions waits for a step,
- * whose transaction may be open for long: they lock the run and skip work rows that are locked.
- * Each returns the state the run was left in, or null if there is no such run.
+ * The functions by which an operator acts on a run, even if a process drives it. None of them waits
+ * for a step, whose transaction may be open for long: they lock the run and skip locked work rows.
+ * Each returns the state in which it leaves the run, or null if there is no such run.
  */
 export function interventions(schema: string): string[] {
   return [compensateRun(schema), resumeRun(schema), settleRun(schema)]
 }
 
 /**
- * `saga_compensate_2`: undoes what was done. From `in_forward_from` on a saga only goes forward: a
- * run that began one of those steps is left as it is, unless `in_past_pivot` is set.
+ * `saga_compensate_2`: undoes a run. If the run has begun a step at `in_forward_from` or later,
+ * from where a saga only goes forward, it is not changed, unless `in_past_pivot` is set.
  *
- * A run that a process drives is only marked. That process sees the state at its next poll, aborts
- * its step, and compensates once the step has ended; if that process is gone, another compensates
- * when its lease ends. An owner of the previous release does not poll, so the run is taken away
- * from it.
+ * If a process drives the run, the run is only marked as cancelled. That process sees the mark at
+ * its next poll, aborts its step, and compensates once the step has ended. If the process is gone,
+ * another one compensates when the lease ends. An owner of an earlier release does not poll, so the
+ * run is taken away from it.
  */
 function compensateRun(schema: string): string {
   return `create function ${schema}.saga_compensate_2(in_run text, in_forward_from integer,
@@ -58,7 +58,7 @@ function compensateRun(schema: string): string {
 /**
  * `saga_resume_2`: makes a run continue from where it stopped, with its attempts counted from zero:
  * forward from 'stuck', backward from 'compensation-failed'. A waiting run becomes due at once,
- * unless `in_only_dead` is set. A run that a process drives is left alone.
+ * unless `in_only_dead` is set. A run that a process drives is not changed.
  */
 function resumeRun(schema: string): string {
   return `create function ${schema}.saga_resume_2(in_run text, in_only_dead boolean) returns text
@@ -100,7 +100,7 @@ function resumeRun(schema: string): string {
     end $$`
 }
 
-/** `saga_settle_2`: ends a run that somebody has put right by hand and that no process drives. */
+/** `saga_settle_2`: an earlier version of `saga_settle_3`, for processes of an earlier release. */
 function settleRun(schema: string): string {
   return `create function ${schema}.saga_settle_2(in_run text, in_note text) returns text
     language plpgsql volatile as $$
@@ -126,7 +126,7 @@ function settleRun(schema: string): string {
 }
 
 /**
- * Removes the owner of a locked work row and makes it due; the previous owner can record nothing
+ * Removes the owner of a locked work row and makes the run due. The former owner can record nothing
  * more.
  */
 function takeAway(schema: string): string {

@@ -1,5 +1,6 @@
 /**
- * `saga_record_2` as it was first; `record-whole-move.ts` replaces it and says what it does.
+ * The first form of `saga_record_2`. The function in `record-whole-move.ts` replaces it; what both
+ * do is described there.
  */
 export function recordMove(schema: string): string {
   return `create function ${schema}.saga_record_2(in_run text, in_epoch bigint, in_move text,

@@ -1,7 +1,7 @@
 /**
- * `saga_record_4`: writes a move like `saga_record_3`, except that it raises OK004 and writes
- * nothing if the move is `whole` and the run was cancelled meanwhile. A local step that cannot be
- * undone has then not happened: neither its writes nor its events exist.
+ * `saga_record_4`: writes a move as `saga_record_3` does, with one exception: if the move is
+ * `whole` and the run was cancelled meanwhile, it raises OK004 and writes nothing. The transaction
+ * of a local step that cannot be undone is then rolled back, with the step's writes and events.
  */
 export function recordOrNothing(schema: string): string {
   return `create function ${schema}.saga_record_4(in_run text, in_epoch bigint, in_move text,

@@ -4,17 +4,17 @@ import { refuseDropped } from '@oncekey/postgres/client'
  * `saga_record_2`: writes a move of a run (its steps, failures, state, events and remaining work),
  * all or nothing.
  *
- * - A move names the previous one (`in_move`) and sets its own name (`in_next_move`). OK003 if the
- *   epoch is not the run's, or the previous move is not on record: another process has the run, or
- *   a failover lost that move.
+ * - A move contains the name of the last one (`in_move`) and sets its own name (`in_next_move`).
+ *   OK003 is raised if the epoch is not the run's, because another process has the run, or if the
+ *   last move on record has another name, because a failover lost that move.
  * - `in_within`: the move ends a step's transaction, which must be the one that `saga_hold_2`
- *   opened. Otherwise the step committed its writes itself: OK001.
- * - `in_state` is the state that the owner believes the run to be in. If an operator has cancelled
+ *   opened. If it is not, the step committed its writes itself: OK001.
+ * - `in_state` is the state in which the owner believes the run to be. If an operator has cancelled
  *   the run meanwhile, only the step at position `in_own` and its failure are written, and the
  *   function returns 'cancelled' instead of 'written'.
  * - `in_guarded`: the move begins a step that cannot be undone. It sees an earlier cancellation,
- *   and holds off a later one until it commits.
- * - A trigger on our tables that drops a part of the move makes it raise: a step that is not on
+ *   and makes a later one wait until it is committed.
+ * - If a trigger on our tables drops a part of the move, the function raises: a step that is not on
  *   record would run again.
  *
  * Only `saga_record_3` calls it.

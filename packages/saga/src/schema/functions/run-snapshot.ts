@@ -1,4 +1,4 @@
-/** `saga_snapshot_2`: a run in JSON, as the process that drives it needs it. */
+/** `saga_snapshot_2`: a run in JSON, with what the process that drives it needs. */
 export function runSnapshot(schema: string): string {
   return `create function ${schema}.saga_snapshot_2(in_run text) returns json
     language sql stable set enable_seqscan = off as $$

@@ -1,6 +1,7 @@
 /**
- * `saga_settle_3`: ends a run that somebody has put right by hand, if it is dead or waiting. A run
- * that a process drives is left alone. It does not wait: a locked work row belongs to a step.
+ * `saga_settle_3`: ends a run that somebody has repaired by hand, if it is dead or waiting. A run
+ * that a process drives is not changed. It does not wait for a lock: if the work row is locked, a
+ * step is under way.
  */
 export function settleRun(schema: string): string {
   return `create function ${schema}.saga_settle_3(in_run text, in_note text) returns text

@@ -1,7 +1,8 @@
 /**
- * `saga_take_2`: takes one run. Without an epoch, only if the run is due. With the epoch and name
- * of its owner, the caller retakes its own run, to learn how a commit ended whose answer was lost,
- * or where to continue after a cancellation; this waits for a commit that may still be under way.
+ * `saga_take_2`: takes one run. Without an epoch, it takes the run only if the run is due. With the
+ * epoch and name of the run's owner, the owner takes its own run again: to learn how a commit ended
+ * whose reply was lost, or where to continue after a cancellation. It then waits for a commit that
+ * may still be under way.
  */
 export function takeRun(schema: string): string {
   return `create function ${schema}.saga_take_2(in_run text, in_epoch bigint, in_owner text,

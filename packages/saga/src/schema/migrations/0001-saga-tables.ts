@@ -1,7 +1,8 @@
-/** The runs of sagas, their steps, what failed in them, and the work that is left. */
+/** The tables of sagas: runs, their steps, failed attempts, and the work that is left. */
 export function sagaTables(schema: string): string[] {
   return [
-    // A row per run. 'input' and every other 'json' here is exact text: jsonb refuses \\u0000.
+    // A row per run. 'input' and every other 'json' column here keep the exact text, because jsonb
+    // refuses \\u0000.
     `create table ${schema}.saga_runs (
       id text collate "C" not null,
       saga text not null,
@@ -29,8 +30,8 @@ export function sagaTables(schema: string): string[] {
     `create index saga_runs_dead on ${schema}.saga_runs (stuck_at, id)
       where state in ('stuck', 'compensation-failed')`,
 
-    // A row per step that was begun. 'begun': what it did outside is not known. 'undone': it
-    // failed, and all it did was in a transaction that was rolled back.
+    // A row per step that was begun. 'begun': its effects outside the database are unknown.
+    // 'undone': it failed, and everything it did was in a transaction that was rolled back.
     `create table ${schema}.saga_steps (
       run_id text collate "C" not null,
       position smallint not null,
@@ -45,7 +46,7 @@ export function sagaTables(schema: string): string[] {
       constraint saga_steps_pkey primary key (run_id, position)
     )`,
 
-    // A row per attempt that failed; those that succeeded are the times of the step itself.
+    // A row per failed attempt. A successful attempt is recorded in the step's own row.
     `create table ${schema}.saga_failures (
       run_id text collate "C" not null,
       seq bigint generated always as identity,
@@ -58,9 +59,10 @@ export function sagaTables(schema: string): string[] {
       constraint saga_failures_pkey primary key (run_id, seq)
     )`,
 
-    // What is left to do, a narrow row per run that has not ended: who has it until when, or from
-    // when on anybody may. Renewals and waits touch nothing else. 'epoch' counts who has had it;
-    // 'lost', how many of them vanished since it last came forward.
+    // The work that is left: a narrow row per run that has not ended. It says which process has the
+    // run until when, or from when on any process may take it. Renewals and waits write to no other
+    // table. 'epoch' counts the owners; 'lost' counts the owners that have vanished since the run's
+    // last move.
     `create table ${schema}.saga_work (
       run_id text collate "C" not null,
       definition text not null,

@@ -1,17 +1,17 @@
 /**
- * How a run is taken and how it moves.
+ * The functions that take a run and write its moves.
  *
- * Functions, because what rides with COMMIT has to raise where it does not hold the run (no rows
- * are no error, and COMMIT would follow), and because who takes a run has to read it in a snapshot
- * from after the lock. A later migration may add functions, or overloads, but keeps these: the
- * processes of the version before are still running.
+ * They are functions for two reasons. A statement that is sent together with COMMIT has to raise if
+ * it does not hold the run: an empty result would be no error, and COMMIT would follow. And a run
+ * has to be read in a snapshot taken after its lock. A later migration may add functions, or
+ * overloads, but keeps these, because processes of the release before are still running.
  */
 export function sagaFunctions(schema: string): string[] {
   return [
-    // 'enable_seqscan' in every one of them: their plans are kept by the session, and one made
-    // while a table was a page long would go on reading all of it until somebody analyses it.
+    // Every one of them sets 'enable_seqscan' to off. The session keeps the function's plan, and a
+    // plan made while a table has one page would read the whole table until the table is analysed.
 
-    // A run as who drives it needs it, in JSON.
+    // A run in JSON, with what the process that drives it needs.
     `create function ${schema}.saga_snapshot(in_run text) returns json
     language sql stable set enable_seqscan = off as $$
       select json_build_object('id', r.id, 'saga', r.saga, 'version', r.version,
@@ -27,10 +27,10 @@ export function sagaFunctions(schema: string): string[] {
         where r.id = in_run
     $$`,
 
-    // Takes runs that are due, those longest due first, of the definitions that are known here.
-    // VOLATILE, so that they are read in a snapshot of their own, taken when they were locked: in
-    // one statement the steps would be from before the last owner's commit. An owner that is still
-    // entered has let its lease run out, and counts as lost.
+    // Takes due runs of the definitions that the caller knows, the longest due first. VOLATILE, so
+    // that each run is read in a snapshot taken after it was locked: in a single statement, the
+    // steps would be read from before the last owner's commit. If a due run still has an owner,
+    // that owner's lease has ended, and it counts as lost.
     `create function ${schema}.saga_claim(in_known json, in_owner text, in_lease_ms integer,
       in_limit integer)
     returns json language plpgsql volatile set enable_seqscan = off as $$
@@ -54,8 +54,9 @@ export function sagaFunctions(schema: string): string[] {
       return (select json_agg(${schema}.saga_snapshot(id)) from unnest(taken) id);
     end $$`,
 
-    // Takes one run: when it is due, or, with the epoch of who has it, from oneself, to learn how a
-    // commit ended whose answer was lost. That one waits for what may still be under way.
+    // Takes one run if it is due. With the epoch of the owner, the owner takes its own run again,
+    // to learn how a commit ended whose reply was lost; it then waits for a commit that may still
+    // be under way.
     `create function ${schema}.saga_take(in_run text, in_epoch bigint, in_owner text,
       in_lease_ms integer)
     returns json language plpgsql volatile set enable_seqscan = off as $$
@@ -81,11 +82,11 @@ export function sagaFunctions(schema: string): string[] {
       return ${schema}.saga_snapshot(in_run);
     end $$`,
 
-    // Makes the transaction one of this run's: from here to its end nobody else can take the run,
-    // and who has lost it stops here, before the first write. The lease is lengthened only when
-    // half of it is over, so that a short step does not touch the index. A host that is lost says
-    // nothing, not even that it is gone: the server ends its transaction after 'in_backstop_ms' of
-    // silence.
+    // Ties the transaction to a run, so that nobody else can take the run until the transaction
+    // ends. A process that has lost the run gets an error before its first write. The lease is
+    // extended only when half of it has passed, so that a short step does not write to the index. A
+    // lost host does not close its connection, so the server ends its transaction after
+    // 'in_backstop_ms' without a statement.
     `create function ${schema}.saga_hold(in_run text, in_epoch bigint, in_lease_ms integer,
       in_backstop_ms integer)
     returns void language plpgsql volatile set enable_seqscan = off as $$
@@ -110,9 +111,9 @@ export function sagaFunctions(schema: string): string[] {
       end if;
     end $$`,
 
-    // Every move of a run: its steps, what failed, its state, its events and what is left to do,
-    // all or nothing. 'in_within' is where it ends the transaction of a step: that has to be the
-    // one that 'saga_hold' has opened, or the step has committed its writes by itself.
+    // Writes a move of a run (its steps, failures, state, events and remaining work), all or
+    // nothing. 'in_within' is true if the move ends a step's transaction. That has to be the
+    // transaction that 'saga_hold' opened; otherwise the step has committed its writes itself.
     `create function ${schema}.saga_record(in_run text, in_epoch bigint, in_lease_ms integer,
       in_within boolean, in_record json, in_events json)
     returns void language plpgsql volatile set enable_seqscan = off as $$

@@ -1,12 +1,14 @@
 /**
- * What an operator may do to a run. Each takes the run away from whoever drives it: the epoch goes
- * up under the lock of the work, so a step that is under way can record nothing any more. Each
- * answers the state the run was left in, or null where there is none.
+ * The functions by which an operator acts on a run. Each takes the run away from the process that
+ * drives it, by raising the epoch under the lock of the work row, so that a step under way can
+ * record nothing more. Each returns the state in which it leaves the run, or null if there is no
+ * such run.
  */
 export function sagaInterventions(schema: string): string[] {
   return [
-    // On from where it stopped, with its attempts forgiven: forward from 'stuck', backward from
-    // 'compensation-failed'. One that only waits is due at once, unless only dead ones are meant.
+    // Lets a run continue from where it stopped, with its attempts counted from zero: forward from
+    // 'stuck', backward from 'compensation-failed'. A waiting run is due at once, unless only dead
+    // runs are meant.
     `create function ${schema}.saga_resume(in_run text, in_only_dead boolean) returns text
     language plpgsql volatile as $$
     declare
@@ -40,8 +42,8 @@ export function sagaInterventions(schema: string): string[] {
       return (select state from ${schema}.saga_runs where id = in_run);
     end $$`,
 
-    // Undoes what was done. From 'in_forward_from' on a saga only goes forward: a run that has
-    // begun one of those steps is left as it is, unless the caller passes 'in_past_pivot'.
+    // Undoes a run. If the run has begun a step at 'in_forward_from' or later, from where a saga
+    // only goes forward, it is not changed, unless the caller passes 'in_past_pivot'.
     `create function ${schema}.saga_compensate(in_run text, in_forward_from integer, in_error text,
       in_past_pivot boolean)
     returns text language plpgsql volatile as $$
@@ -72,7 +74,7 @@ export function sagaInterventions(schema: string): string[] {
       return 'compensating';
     end $$`,
 
-    // Ends a run that somebody has put right by hand; none that is being driven.
+    // Ends a run that somebody has repaired by hand, unless a process drives it.
     `create function ${schema}.saga_settle(in_run text, in_note text) returns text
     language plpgsql volatile as $$
     begin

@@ -1,9 +1,11 @@
-/** A run keeps the trace of what caused it, and who drives it is told. */
+/**
+ * Stores the trace context of what caused a run, and returns it to the process that drives the run.
+ */
 export function sagaTraces(schema: string): string[] {
   return [
     `alter table ${schema}.saga_runs add column traceparent text`,
 
-    // As before, with 'traceparent'.
+    // `saga_snapshot` with 'traceparent' added.
     `create or replace function ${schema}.saga_snapshot(in_run text) returns json
     language sql stable set enable_seqscan = off as $$
       select json_build_object('id', r.id, 'saga', r.saga, 'version', r.version,

@@ -6,15 +6,17 @@ import { runSnapshot } from '../functions/run-snapshot.ts'
 import { takeRun } from '../functions/take-run.ts'
 
 /**
- * Moves name the one before them, so that a failover that took a move back is noticed; a cancelled
- * run is left to its owner until the step under way has ended. The functions of the release before
- * stay: its processes still call them, and take a run from this release as they always did.
+ * Each move contains the name of the move before it, so that a move which a failover lost is
+ * noticed. A cancelled run stays with its owner until the step under way has ended. The functions
+ * of the release before stay: its processes still call them, and can still take a run from this
+ * release.
  */
 export function sagaMoves(schema: string): string[] {
   return [
-    // 'move': a random name of the last move on record. 'move_epoch': the epoch whose owner names
-    // moves; an owner of the release before leaves it behind. 'due_in_ms': how far ahead 'due_at'
-    // was when it was set; further ahead than that, the clock was put back.
+    // 'move': the random name of the last recorded move. 'move_epoch': the epoch whose owner names
+    // its moves; an owner of an earlier release raises the epoch and leaves this column behind.
+    // 'due_in_ms': how far ahead 'due_at' was when it was set. If 'due_at' is further ahead than
+    // that, the clock was put back.
     `alter table ${schema}.saga_work
       add column move text,
       add column move_epoch bigint,

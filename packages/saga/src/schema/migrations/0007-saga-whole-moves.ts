@@ -1,6 +1,6 @@
 import { recordOrNothing } from '../functions/record-or-nothing.ts'
 
-/** A local pivot that was cancelled before its commit leaves nothing. */
+/** If a local pivot is cancelled before its commit, none of its writes stay. */
 export function sagaWholeMoves(schema: string): string[] {
   return [recordOrNothing(schema)]
 }

@@ -1,6 +1,6 @@
 import { settleRun } from '../functions/settle-run.ts'
 
-/** A run that only waits for its next attempt is nobody's, and may be settled. */
+/** A run that waits for its next attempt has no owner, and can be settled. */
 export function settleWhatWaits(schema: string): string[] {
   return [settleRun(schema)]
 }

@@ -1,7 +1,7 @@
 import { commentsOn } from '@oncekey/postgres/client'
 import { sagaComments } from '../saga-comments.ts'
 
-/** Says in the database what everything is, and shows people which runs are under way. */
+/** Adds comments to the tables and columns, and views that show people which runs are under way. */
 export function sagaCommentsAndViews(schema: string): string[] {
   return [
     `create view ${schema}.saga_open_runs as

@@ -1,6 +1,6 @@
 import { recordInRole } from '../functions/record-in-role.ts'
 
-/** A step may switch its transaction to any role, so every role needs USAGE on the schema. */
+/** Every role gets USAGE on the schema, because a step may switch its transaction to any role. */
 export function rolesOfSteps(schema: string): string[] {
   return [`grant usage on schema ${schema} to public`, recordInRole(schema)]
 }

@@ -1,20 +1,21 @@
 /**
  * The functions of the first release, `claim_webhooks` and `settle_webhooks`. Claiming and
  * recording are functions because a session then keeps their plans, whether or not the driver
- * prepares statements. `enable_seqscan` is off in both: a plan made while a table was one page long
- * would keep reading all of it.
+ * prepares statements. `enable_seqscan` is off in both, because a plan that was made while a table
+ * had one page would read the whole table ever after.
  */
 export function claimAndSettle(schema: string): string[] {
   return [claimFunction(schema), settleFunction(schema)]
 }
 
 /**
- * Claims deliveries that are due, from as many endpoints as there are, and returns what to send.
+ * Claims deliveries that are due, from as many endpoints as possible, and returns what to send.
  *
- * `waiting` hops along the index from endpoint to endpoint, so its cost grows with the number of
- * waiting endpoints and not with their deliveries: an endpoint with a hundred thousand of them is
- * one hop. Endpoints are taken in random order, so that none is always last. Rows are locked in a
- * materialized CTE: a plain subquery could run again and take more than its limit.
+ * `waiting` hops along the index from endpoint to endpoint. Its cost grows with the number of
+ * waiting endpoints, not with that of their deliveries: an endpoint with a hundred thousand
+ * deliveries is one hop. Endpoints are taken in random order, so that none is always last. Rows are
+ * locked in a materialized CTE, because a plain subquery could run several times and take more rows
+ * than its limit.
  */
 function claimFunction(schema: string): string {
   return `create function ${schema}.claim_webhooks(in_limit integer, in_per_endpoint integer,
@@ -88,12 +89,14 @@ function claimFunction(schema: string): string {
 }
 
 /**
- * Records how attempts ended, in their order: the history, the delivery, and what it means for the
- * endpoint. The epoch of the claim fences it: a worker that lost its lease changes nothing.
+ * Records how attempts ended, in the order in which they ended: the history, the delivery's state,
+ * and the consequences for the endpoint. The epoch of the claim fences it: a worker that has lost
+ * its lease changes nothing.
  *
- * Endpoints are written only if something changes for them, and are locked in the order of their
- * ids, after the deliveries, so that two workers never deadlock. Returned are the endpoints that
- * crossed a line, each once, because the line crossed before is read under that lock.
+ * An endpoint's row is written only if something changes. Endpoints are locked after the
+ * deliveries, in the order of their ids, so that two workers never deadlock. Returns the endpoints
+ * that have crossed a warning line. Each crossing is returned once, because the line crossed before
+ * is read under that lock.
  */
 function settleFunction(schema: string): string {
   return `create function ${schema}.settle_webhooks(in_outcomes json, in_breaker_failures integer,

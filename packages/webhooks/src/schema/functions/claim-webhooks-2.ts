@@ -1,23 +1,25 @@
 /**
- * `claim_webhooks_2` claims deliveries that are due, from as many endpoints as there are, and
+ * `claim_webhooks_2` claims deliveries that are due, from as many endpoints as possible, and
  * returns what to send.
  *
- * `waiting` hops along the index from endpoint to endpoint, so its cost grows with the number of
- * waiting endpoints and not with their deliveries. Endpoints are taken in random order, so that
- * none is always last. Rows are locked in materialized CTEs: a plain subquery could run again and
- * take more than its limit.
+ * `waiting` hops along the index from endpoint to endpoint. Its cost grows with the number of
+ * waiting endpoints, not with that of their deliveries. Endpoints are taken in random order, so
+ * that none is always last. Rows are locked in materialized CTEs, because a plain subquery could
+ * run several times and take more rows than its limit.
  *
- * An endpoint that has a rate, or is probed, is locked first, and passed over if another worker is
- * claiming for it, so that the limit is one for all workers. A lock is a write, so only as many
- * endpoints are locked as there is room for, and only if something is due.
+ * An endpoint that has a rate, or that gets single deliveries as probes, is locked first. If
+ * another worker is claiming for it, it is skipped, so that the limit holds for all workers
+ * together. A lock is a write, so only as many endpoints are locked as the claim has room for, and
+ * only if something is due.
  *
- * One claim takes up to a tenth of a second's worth, n deliveries. The endpoint then rests for
- * n / rate seconds, or for n / (rate - floor(rate / 10)) where the rate is at least 20, some
- * 1.1 * n / rate. A claim sends its n at once, so without that tenth a second that begins with one
- * claim and ends with another would see more than `rate`. Unused time is not saved up.
+ * For an endpoint with a rate, one claim takes as many deliveries as the rate allows in a tenth of
+ * a second; let that be n. The endpoint then rests for n / rate seconds. If the rate is at least
+ * 20, it rests for n / (rate - floor(rate / 10)) seconds, which is some 1.1 * n / rate: a claim
+ * sends its n at once, so otherwise a second that begins with one claim and ends with another would
+ * have more deliveries than `rate`. Unused time is not saved up.
  *
- * `in_able` is false for a release that does not send an endpoint's own headers or certificates. It
- * is given no delivery that needs them.
+ * `in_able` is false for a release that does not send an endpoint's own headers or certificates.
+ * Such a release gets no delivery that needs them.
  */
 export function claimAtARate(schema: string): string {
   return `create function ${schema}.claim_webhooks_2(in_limit integer, in_per_endpoint integer,

@@ -1,10 +1,10 @@
 /**
- * `rotate_webhook_secret` adds a secret to an endpoint. The older ones keep signing beside it for
- * the overlap, and at most `in_most` of them, because a receiver has to check them all.
+ * `rotate_webhook_secret` adds a secret to an endpoint. The older secrets also sign until the
+ * overlap has passed; at most `in_most` of them do, because a receiver has to check them all.
  *
  * The function is VOLATILE, so that it reads the secrets in a snapshot taken after the endpoint was
- * locked: of two concurrent rotations the second retires what the first one made. A single
- * statement would not see it.
+ * locked. Of two concurrent rotations, the second then limits the secret that the first has added.
+ * A single statement would not see that secret.
  */
 export function rotateWebhookSecret(schema: string): string {
   return `create function ${schema}.rotate_webhook_secret(in_endpoint uuid, in_secret text,

@@ -1,15 +1,4 @@
-/**
- * `settle_webhooks_2` records how attempts ended, in their order: the history, the delivery, and
- * what it means for the endpoint. The epoch of the claim fences it: a worker that lost its lease
- * changes nothing.
- *
- * An endpoint is disabled when it has accepted nothing for long enough, in enough attempts and of
- * enough events: one that gets an event a week is not given up for the two it refused.
- *
- * Endpoints are written only if something changes for them, and are locked in the order of their
- * ids, after the deliveries, so that two workers never deadlock. Returned are the endpoints that
- * crossed a line, each once, because the line crossed before is read under that lock.
- */
+/** An earlier version of `settle_webhooks_4`, for processes of an earlier release. */
 export function settleDeliveries(schema: string): string {
   return `create function ${schema}.settle_webhooks_2(in_outcomes json, in_breaker_failures integer,
       in_cooldown_ms bigint, in_max_cooldown_ms bigint, in_disable_after_ms bigint,

@@ -1,17 +1,19 @@
 /**
- * `settle_webhooks_3` records how attempts ended, in their order: the history, the delivery, and
- * what it means for the endpoint. The epoch of the claim fences it: a worker that lost its lease
- * changes nothing.
+ * `settle_webhooks_3` records how attempts ended, in the order in which they ended: the history,
+ * the delivery's state, and the consequences for the endpoint. The epoch of the claim fences it: a
+ * worker that has lost its lease changes nothing.
  *
  * An endpoint is disabled when it has accepted nothing for long enough, in enough attempts and of
- * enough events: one that gets an event a week is not given up for the two it refused.
+ * enough events. So an endpoint that gets one event a week is not disabled because it refused two.
  *
- * A probe holds its endpoint exactly as long as it is under way, however it ends. A probe that was
- * refused, or that we aborted, says nothing about the breaker, so the next probe goes at once.
+ * A probe holds its endpoint exactly as long as it is under way, however it ends. If a probe was
+ * refused or was aborted by us, that says nothing about the breaker, so the next probe is sent at
+ * once.
  *
- * Endpoints are written only if something changes for them, and are locked in the order of their
- * ids, after the deliveries, so that two workers never deadlock. Returned are the endpoints that
- * crossed a line, each once, because the line crossed before is read under that lock.
+ * An endpoint's row is written only if something changes. Endpoints are locked after the
+ * deliveries, in the order of their ids, so that two workers never deadlock. Returns the endpoints
+ * that have crossed a warning line. Each crossing is returned once, because the line crossed before
+ * is read under that lock.
  */
 export function settleAndEndProbes(schema: string): string {
   return `create function ${schema}.settle_webhooks_3(in_outcomes json, in_breaker_failures integer,

@@ -1,11 +1,11 @@
 /**
  * `settle_webhooks_4` records how attempts ended, as `settle_webhooks_3` does. For attempts that
- * were not accepted, `in_sent` says how they were sent. If the endpoint has another URL, other
- * headers or other certificates by now, the answer concerns something that is no longer sent: it is
- * kept in the history, held against nobody, and the delivery is due at once.
+ * were not accepted, `in_sent` says how they were sent. If the endpoint has been given another URL,
+ * other headers or other certificates since, the answer is about a request that would no longer be
+ * sent. It is stored in the history but counts as no failure, and the delivery is due at once.
  *
- * The endpoint is read without a lock, so a change committed at the same instant counts as one that
- * came after the answer.
+ * The endpoint is read without a lock, so a change that is committed at the same instant counts as
+ * one that came after the answer.
  */
 export function settleWhatWasSent(schema: string): string {
   return `create function ${schema}.settle_webhooks_4(in_outcomes json, in_sent json,

@@ -1,8 +1,9 @@
 /**
  * `webhook_delivery_times` and `webhook_endpoint_times` are triggers that note in `timed_at` when
- * the times of a row were set. A `timed_at` in the future means that the clock was put back since;
- * the row's remaining times are then moved so that they lie as far ahead as when they were set.
- * They are triggers because a release that does not know `timed_at` sets times as well.
+ * the times of a row were set. If `timed_at` is in the future, the clock was put back since. An
+ * update then moves those times of the row that it leaves unchanged, so that they are as far ahead
+ * of the present as they were when they were set. These are triggers because earlier releases set
+ * times without knowing `timed_at`.
  */
 export function whenTimesWereSet(schema: string): string[] {
   return [

@@ -3,9 +3,9 @@ import { claimAndSettle } from '../functions/claim-and-settle-1.ts'
 /**
  * Endpoints with their secrets, messages, deliveries and attempts.
  *
- * Deliveries have no foreign keys: checking one would lock the endpoint's row for each event sent
- * to it, and a row that many lock and some update costs each of them a multixact. A deleted
- * endpoint keeps its row until `purge` has removed the last of its deliveries.
+ * Deliveries have no foreign keys: checking one would lock the endpoint's row for each event that
+ * is sent to it. If many transactions lock a row while others update it, each of them costs a
+ * multixact. A deleted endpoint keeps its row until `purge` has removed the last of its deliveries.
  */
 export function endpointsAndDeliveries(schema: string): string[] {
   return [
@@ -38,8 +38,8 @@ export function endpointsAndDeliveries(schema: string): string[] {
     )`,
     `create index webhook_secrets_endpoint on ${schema}.webhook_secrets (endpoint_id, id)`,
 
-    // The body of an event, once, however many endpoints and attempts send it. The row also marks
-    // the event as fanned out, which a repeated or concurrent fan-out finds.
+    // The body of an event, stored once, however many endpoints and attempts send it. The row also
+    // marks the event as fanned out, so that a repeated or concurrent fan-out finds it.
     `create table ${schema}.webhook_messages (
       id uuid primary key,
       type text not null,
@@ -53,9 +53,9 @@ export function endpointsAndDeliveries(schema: string): string[] {
     )`,
     `create index webhook_messages_created on ${schema}.webhook_messages (created_at)`,
 
-    // 'epoch' counts claims and fences them. 'attempts' counts those begun; of them, 'tries' came
-    // to an outcome since the delivery was made or redriven. 'unfinished' counts claims since the
-    // last outcome.
+    // 'epoch' counts claims and fences them. 'attempts' counts the attempts that began. 'tries'
+    // counts those that came to an outcome, since the delivery was made or redriven. 'unfinished'
+    // counts claims since the last outcome.
     `create table ${schema}.webhook_deliveries (
       id bigint generated always as identity primary key,
       message_id uuid not null,
@@ -79,9 +79,9 @@ export function endpointsAndDeliveries(schema: string): string[] {
       constraint webhook_deliveries_once unique (message_id, endpoint_id)
     ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500)`,
 
-    // A claim changes none of these columns, so it leaves the indexes alone (HOT) if the page has
-    // room. Half of each page is left free, because deliveries that wait together are claimed
-    // together. A claim reads past the few rows that are leased.
+    // A claim changes none of these columns, so it does not write to the indexes (HOT) if the page
+    // has room. So half of each page is left free, because deliveries that wait together are
+    // claimed together. A claim reads past the few rows that are leased.
     `create index webhook_deliveries_due on ${schema}.webhook_deliveries (endpoint_id, due_at, id)
       where state = 'pending'`,
     `create index webhook_deliveries_dead on ${schema}.webhook_deliveries (died_at, id)

@@ -1,6 +1,6 @@
 import { settleDeliveries } from '../functions/settle-webhooks-2.ts'
 
-/** Endpoints are disabled after enough attempts and events, not by time alone. */
+/** Endpoints are disabled after enough failed attempts and events, not after a time alone. */
 export function failuresOfEndpoints(schema: string): string[] {
   return [
     // How many attempts failed since 'failing_since', and of how many events.

@@ -1,12 +1,14 @@
 import { claimAtARate } from '../functions/claim-webhooks-2.ts'
 import { settleAndEndProbes } from '../functions/settle-webhooks-3.ts'
 
-/** Endpoints get headers, certificates and a rate of their own; a probe ends with its delivery. */
+/**
+ * Endpoints get their own headers, certificates and rate. A probe ends together with its delivery.
+ */
 export function waysOfEndpoints(schema: string): string[] {
   return [
     // 'headers' and 'tls' are sealed. 'rate_free_at' is when the rate allows the next claim.
-    // 'probe_id' is the delivery that holds the endpoint through 'blocked_until' while it is under
-    // way.
+    // 'probe_id' is the delivery that is sent as a probe; while it is under way, 'blocked_until'
+    // keeps others from being sent.
     `alter table ${schema}.webhook_endpoints
       add column headers json,
       add column tls json,
@@ -15,8 +17,8 @@ export function waysOfEndpoints(schema: string): string[] {
       add column probe_id bigint`,
     claimAtARate(schema),
     settleAndEndProbes(schema),
-    // The previous release still calls this function and would send without headers and
-    // certificates.
+    // Releases before this one still call this function. They would send without the endpoint's
+    // headers and certificates, so it gives them no delivery that needs these.
     `create or replace function ${schema}.claim_webhooks(in_limit integer, in_per_endpoint integer,
         in_under_way json, in_lease_ms bigint, in_breaker_failures integer,
         in_most_unfinished integer)

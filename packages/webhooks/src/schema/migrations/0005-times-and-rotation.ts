@@ -1,7 +1,9 @@
 import { rotateWebhookSecret } from '../functions/rotate-webhook-secret.ts'
 import { whenTimesWereSet } from '../functions/webhook-times.ts'
 
-/** Times are mended after the clock was put back; concurrent rotations of a secret both count. */
+/**
+ * Times are repaired after the clock was put back. Two concurrent rotations of a secret both count.
+ */
 export function timesAndRotation(schema: string): string[] {
   return [
     `alter table ${schema}.webhook_deliveries

@@ -1,7 +1,7 @@
 import { commentsOn } from '@oncekey/postgres/client'
 import { webhookComments } from '../webhook-comments.ts'
 
-/** Says in the database what everything is, and shows people how their endpoints are. */
+/** Adds comments to the tables and columns, and views that show people how endpoints are doing. */
 export function webhookCommentsAndViews(schema: string): string[] {
   return [
     `create view ${schema}.webhook_endpoint_health as

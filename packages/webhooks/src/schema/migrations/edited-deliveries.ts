@@ -1,4 +1,4 @@
-/** A dead delivery that was redriven with other data, and the delivery that took its place. */
+/** Links a dead delivery that was redriven with other data to the delivery that took its place. */
 export function editedDeliveries(schema: string): string[] {
   return [
     `alter table ${schema}.webhook_deliveries

@@ -1,7 +1,7 @@
 /**
- * The head of a function that ends an attempt inside the handler's transaction, in which the
- * handler may have set another role (`SET LOCAL ROLE`, for row-level security) or another
- * `search_path`. Names are resolved in the system schema only.
+ * The head of a function that ends an attempt inside the handler's transaction. The handler may
+ * have set another role there (`SET LOCAL ROLE`, for row-level security) or another `search_path`,
+ * so names are resolved in the system schema only.
  */
 export const IN_HANDLERS_TRANSACTION = 'set search_path = pg_catalog, pg_temp'
 
@@ -9,10 +9,11 @@ export const IN_HANDLERS_TRANSACTION = 'set search_path = pg_catalog, pg_temp'
 export const ROLE_OF_HANDLER = 'role_of_handler text;'
 
 /**
- * From here on runs as the role that logged in, unless the current role may write by itself, which
- * the condition `mayWrite` tests. It has exactly the rights of a RESET ROLE in the same session: a
- * login without a grant is refused by the tables. It fails where PostgreSQL forbids a change of
- * role, because a SECURITY DEFINER function or an index expression under ANALYZE is running.
+ * From this point in the function on, statements run as the role that logged in. The role is left
+ * as it is if the condition `mayWrite` says that it can write by itself. The rights are those after
+ * a RESET ROLE in the same session: a login without a grant is refused by the tables. The change
+ * fails where PostgreSQL forbids it: inside a SECURITY DEFINER function, or in an index expression
+ * under ANALYZE.
  */
 export function asLogin(mayWrite: string): string {
   return `if not (${mayWrite}) then
@@ -31,7 +32,7 @@ export function mayInsert(schema: string, table: 'records' | 'outbox'): string {
   return `has_table_privilege('${schema.replaceAll("'", "''")}.${table}'::regclass, 'insert')`
 }
 
-/** Restores the handler's role, in which triggers deferred to COMMIT run. */
+/** Restores the handler's role, because triggers deferred to COMMIT must run in it. */
 export function asHandler(): string {
   return `if role_of_handler is not null then
         perform set_config('role', role_of_handler, true);

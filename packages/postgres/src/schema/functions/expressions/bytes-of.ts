@@ -1,7 +1,7 @@
 /**
- * The approximate size of an event in a table, without fetching values stored out of line. A row
- * only shows their stored size; a compressed value counts a hundredfold, which is PostgreSQL's best
- * compression. Small compressed values are decompressed to be counted.
+ * The approximate size of an event, without fetching values that are stored out of line. For those
+ * a row tells only the stored size. If it is compressed, it counts a hundredfold, which is
+ * PostgreSQL's best compression. Small compressed values are decompressed to be counted.
  */
 export function bytesOf(table: string): string {
   const size = `pg_column_size(${table}.data)`

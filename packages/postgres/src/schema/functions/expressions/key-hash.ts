@@ -1,6 +1,6 @@
 /**
- * The hash that the index of deliveries has instead of the ordering key, which may be too long for
- * an index. Two keys may share a hash.
+ * The hash that is indexed in the place of an ordering key, because the key may be too long for an
+ * index. Two keys may have the same hash.
  */
 export function keyHash(key: string): string {
   return `hashtextextended(${key}, 0)`

@@ -1,7 +1,7 @@
 /**
- * Goes behind a statement that must have written or deleted a row, and raises OK007 if it has not.
- * A trigger that returns NULL, or a rule, on one of our tables drops a write without an error, and
- * what is not there would be reported as stored.
+ * Raises OK007 if the statement before it wrote or deleted no row although it had to. A trigger
+ * that returns NULL, or a rule, on one of our tables drops a write without an error; without this
+ * check the dropped write would be reported as stored.
  */
 export function refuseDropped(table: string, isDropped = 'not found'): string {
   return `if ${isDropped} then

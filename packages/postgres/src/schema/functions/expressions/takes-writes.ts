@@ -1,7 +1,7 @@
 /**
- * Refuses with 25006 on a server that takes no writes: a standby, or one configured as read-only.
- * For statements that write nothing themselves: what they would read there may be outdated, or
- * abandoned by a failover, and must not be returned.
+ * Raises 25006 on a server that takes no writes: a standby, or a server configured as read-only. It
+ * is called by statements that write nothing themselves: their result could be outdated there, or
+ * be lost in a failover, and must not be returned.
  */
 export function takesWritesFunction(schema: string): string {
   return `create function ${schema}.takes_writes() returns boolean language plpgsql volatile as $$

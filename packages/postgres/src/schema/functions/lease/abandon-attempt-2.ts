@@ -1,7 +1,4 @@
-/**
- * Leaves the outcome of an attempt unknown if it still has its key, or if the database has lost it,
- * and returns the key's state. The row is waited for, until a COMMIT without an answer is done.
- */
+/** An earlier version of `abandon_attempt_3`, for processes of an earlier release. */
 export function abandonAttempt2(schema: string): string {
   return `create function ${schema}.abandon_attempt_2(in_token text, in_namespace text,
       in_scope text, in_key text, in_fingerprint text, in_number integer)

@@ -1,8 +1,9 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
- * Leaves the outcome of an attempt unknown if it still has its key, or if the database has lost it,
- * and returns the key's state. The row is waited for, until a COMMIT without an answer is done.
+ * Makes the outcome of an attempt unknown, and returns the key's state. It does so if the attempt
+ * still has its key, or if the database has lost the attempt. It locks the attempt's row, and so
+ * waits until a COMMIT whose reply was lost is done.
  */
 export function abandonAttempt3(schema: string): string {
   return `create function ${schema}.abandon_attempt_3(in_token text, in_namespace text,

@@ -1,15 +1,8 @@
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 
 /**
- * Claims a key in lease mode. Each statement in it has its own snapshot: it is VOLATILE and runs at
- * READ COMMITTED. A session with another default level gets a serialization failure and is asked
- * again, because a single snapshot would miss the record of an attempt that held the lock until
- * just now.
- *
- * Claims share the advisory lock. An open transaction on the key, in either mode, holds it
- * exclusively: that attempt is running, whatever its lease says. Nothing here waits for a handler
- * or its COMMIT: reads are plain or SKIP LOCKED, and a key is inserted only if it was not seen.
- * 'lock_timeout' covers another claim that is being committed.
+ * An earlier version of `claim_lease_5`, for processes of an earlier release. Clocks that were put
+ * back, and claims that arrive after they were given back, are not recognised here.
  */
 export function claimLeaseFunction3(schema: string): string {
   return `create function ${schema}.claim_lease_3(in_lock bigint, in_namespace text, in_scope text,

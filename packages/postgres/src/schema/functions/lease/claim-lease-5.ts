@@ -2,22 +2,23 @@ import { refuseDropped } from '../expressions/must-be-written.ts'
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 
 /**
- * Claims a key in lease mode. Each statement in it has its own snapshot: it is VOLATILE and runs at
- * READ COMMITTED. A session with another default level gets a serialization failure and is asked
- * again, because a single snapshot would miss the record of an attempt that held the lock until
- * just now.
+ * Claims a key in lease mode. Each statement in it has its own snapshot, because the function is
+ * VOLATILE and runs at READ COMMITTED only. In a single snapshot it could miss the record of an
+ * attempt that held the lock until just now, so at another isolation level it raises a
+ * serialization failure, and the caller sends it again at READ COMMITTED.
  *
- * Claims share the advisory lock. An open transaction on the key, in either mode, holds it
- * exclusively: that attempt is running, whatever its lease says. Nothing here waits for a handler
- * or its COMMIT: reads are plain or SKIP LOCKED, and a key is inserted only if it was not seen.
- * 'lock_timeout' covers another claim that is being committed.
+ * Claims share the key's advisory lock. An open transaction on the key, in either mode, holds the
+ * lock exclusively: that attempt is running, whatever its lease says. Nothing here waits for a
+ * handler or its COMMIT, because reads are plain or SKIP LOCKED, and a key is inserted only if it
+ * was not seen. 'lock_timeout' limits the wait for another claim that is being committed.
  *
- * A lease that ends later than its own length from now was begun before the clock was put back. It
- * begins again, as if it had been renewed; otherwise a process that died would keep its key until
- * the clock has caught up. An attempt that nobody has any more ('token' is null) has no lease.
+ * A lease that ends further ahead than its own length was begun before the clock was put back. It
+ * is begun again, as if it had been renewed; otherwise the key of a dead process would stay taken
+ * until the clock has caught up. An attempt without an owner ('token' is null) has no lease.
  *
- * A claim that was given back before it came wins nothing: 'give_back_attempts' has marked its
- * token. The mark is looked for behind the advisory lock, which that function waits to have alone.
+ * A claim can arrive after it was given back. 'give_back_attempts' has then marked its token, and
+ * the claim wins nothing. The mark is looked for after the shared advisory lock was taken, for
+ * which that function needs the lock exclusively.
  */
 export function claimLeaseFunction5(schema: string): string {
   const isGivenBack = `exists (

@@ -1,14 +1,4 @@
-/**
- * The question a request puts in lease mode. Each statement in it has a snapshot of its own:
- * VOLATILE, and at READ COMMITTED. Where the session's own default is another level it says so by a
- * serialization failure, and is asked again: in one snapshot for all of it, the record of somebody
- * who had the lock until just now would not be seen.
- *
- * The advisory lock is shared among claims, and held alone by whoever has a transaction open on the
- * key, in either mode: that attempt is running, whatever its lease says. Nothing here waits for a
- * handler or its COMMIT: not a plain read, not SKIP LOCKED, and a key is only inserted where it was
- * not seen. 'lock_timeout' is for another claim that is being committed.
- */
+/** `claim_lease_2`, an earlier version of `claim_lease_5`, for processes of an earlier release. */
 export function claimLeaseFunction(schema: string): string {
   return `create function ${schema}.claim_lease_2(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprints json, in_token text, in_lease_ms bigint, in_hold boolean)

@@ -9,10 +9,8 @@ import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_OTHER_TRANSACTIONS } from '../store/same-transaction.ts'
 
 /**
- * Completes an attempt in lease mode: record and events, or nothing. Raises if the attempt no
- * longer owns the key: COMMIT may follow at once, and an empty result would not stop it.
- * 'in_started' is null in autocommit, where a repeated call, after a lost reply, finds its own
- * record and changes nothing.
+ * An earlier version of `complete_attempt_5`, for processes of an earlier release. An attempt that
+ * the database has lost is refused here.
  */
 export function completeAttemptFunction3(schema: string): string {
   return `create function ${schema}.complete_attempt_3(in_token text, in_namespace text, in_scope text,

@@ -8,16 +8,7 @@ import {
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_OTHER_TRANSACTIONS } from '../store/same-transaction.ts'
 
-/**
- * Completes an attempt in lease mode: record and events, or nothing. Raises OK002 if the attempt no
- * longer owns the key, and OK001 if this is not the transaction that began at 'in_started': COMMIT
- * may follow at once, and an empty result would not stop it. 'in_started' is null in autocommit,
- * where a repeated call, after a lost reply, finds its own record and changes nothing.
- *
- * An attempt that the database has lost is stored: it did run, and if it were refused, the next
- * retry would run the handler again. Its transaction cannot be lost and open, so this is for
- * autocommit only.
- */
+/** An earlier version of `complete_attempt_5`, for processes of an earlier release. */
 export function completeAttempt4(schema: string): string {
   return `create function ${schema}.complete_attempt_4(in_token text, in_namespace text, in_scope text,
       in_key text, in_status integer, in_headers text, in_body bytea, in_seal text,

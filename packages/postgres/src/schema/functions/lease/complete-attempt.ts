@@ -7,13 +7,8 @@ import {
 } from '../expressions/as-login.ts'
 
 /**
- * `complete_attempt_2`, which processes of an earlier release still call; the present one is
- * `complete_attempt_5`.
- *
- * Completes an attempt in lease mode: writes the record and the events, or nothing. Raises if the
- * caller no longer owns the attempt: COMMIT is often sent without waiting for the result, and only
- * an error makes it a rollback. Sent again because its reply was lost, it finds its own record and
- * changes nothing.
+ * `complete_attempt_2`, an earlier version of `complete_attempt_5`, for processes of an earlier
+ * release.
  */
 export function completeAttemptFunction(schema: string): string {
   return `create function ${schema}.complete_attempt_2(in_token text, in_namespace text, in_scope text,

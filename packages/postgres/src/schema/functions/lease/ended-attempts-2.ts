@@ -1,10 +1,11 @@
 /**
  * Returns which of the attempts that a process waits for are over: ended, taken over, or past their
- * lease without an open transaction. Number 0 means whatever holds the key without an attempt.
+ * lease without an open transaction. The number 0 stands for a transaction that holds the key and
+ * has no attempt's row.
  *
- * An open transaction holds the key's advisory lock, so the function tries to take it. A lock that
- * it gets is held until the statement ends. All sessions share one lock table, so at most 'in_most'
- * results are returned, which limits the locks that are held at once. A caller that gets that many
+ * An open transaction holds the key's advisory lock, so the function tries that lock. A lock that
+ * it gets stays held until the statement ends, and all sessions share one lock table. So at most
+ * 'in_most' results are returned, which limits the locks held at once. A caller that gets that many
  * asks again.
  */
 export function endedAttempts2(schema: string): string {

@@ -1,16 +1,17 @@
 import { REFUSE_READ_ONLY } from '../expressions/takes-writes.ts'
 
 /**
- * Undoes claims whose handlers will not run, because their replies were lost. What such a claim
- * took over is as unknown as it was.
+ * Undoes claims whose replies were lost, so that their handlers will not run. If such a claim took
+ * over an attempt with an unknown outcome, that outcome is unknown again.
  *
- * The server may still have the claim before it: so the token is marked as one that no lease is
- * given to, and the claim wins nothing when it comes. A claim that is at work right now shares the
- * key's advisory lock. Where that cannot be had alone, the claim may have missed the mark and
- * commit in a moment; such a token is not among those returned, and is given back once more.
+ * A claim may still be on its way to the server. So its token is marked, and a claim with a marked
+ * token wins nothing when it arrives. A claim that runs at this moment shares the key's advisory
+ * lock. If this function cannot get the lock exclusively, that claim may have missed the mark and
+ * commit in a moment; its token is not among those returned, and the caller gives it back once
+ * more.
  *
- * At READ COMMITTED only, because an older snapshot could miss what was claimed since. The tokens
- * are in order, so that two calls do not wait for each other. Each key takes a lock, of which all
+ * Runs at READ COMMITTED only, because an older snapshot could miss a recent claim. The tokens are
+ * processed in order, so that two calls do not deadlock. Each key takes a lock, of which all
  * sessions share some thousands.
  */
 export function giveBackAttemptsFunction(schema: string): string {

@@ -1,12 +1,12 @@
 /**
- * `leased_attempt` and `replace_attempt`: what a store in transaction mode does about a key that is
- * claimed in lease mode. The present form of the second is in
+ * `leased_attempt` and `replace_attempt`, by which a store in transaction mode treats a key that
+ * was claimed in lease mode. `replace_attempt` is an earlier version of the one in
  * `schema/functions/store/replace-attempt-2.ts`.
  */
 export function leasesInTransactionMode(schema: string): string[] {
   return [
-    // What a store in transaction mode sees of a key that is claimed in lease mode; null where it
-    // is not. Called where seqscan is off.
+    // Returns what is known of a key that was claimed in lease mode; null for any other key. The
+    // function that calls it sets enable_seqscan to off.
     `create function ${schema}.leased_attempt(in_namespace text, in_scope text, in_key text)
     returns text language plpgsql volatile as $$
     declare
@@ -23,8 +23,8 @@ export function leasesInTransactionMode(schema: string): string[] {
         'since', floor(extract(epoch from held.until) * 1000));
     end $$`,
 
-    // In transaction mode an attempt whose outcome is unknown is taken over by taking it away, in
-    // the transaction of the new one: undone with it, it is as unknown as it was.
+    // Takes over an attempt with an unknown outcome by deleting its row in the transaction of the
+    // new attempt. If that is rolled back, the row is back and the outcome is unknown again.
     `create function ${schema}.replace_attempt(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_number integer, in_attempt text, in_backstop_ms integer)
     returns text language plpgsql volatile set enable_seqscan = off as $$

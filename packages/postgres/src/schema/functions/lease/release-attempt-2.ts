@@ -1,8 +1,4 @@
-/**
- * Deletes an attempt that still has its key, and leaves a mark: without it, a renewal that comes
- * later could not tell a released attempt from one that the database has lost. `purge` takes the
- * mark.
- */
+/** An earlier version of `release_attempt_3`, for processes of an earlier release. */
 export function releaseAttempt2(schema: string): string {
   return `create function ${schema}.release_attempt_2(in_token text, in_namespace text,
       in_scope text, in_key text)

@@ -1,9 +1,9 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
- * Deletes an attempt that still has its key, and leaves a mark: without it, a renewal that comes
- * later could not tell a released attempt from one that the database has lost. `purge` takes the
- * mark.
+ * Deletes an attempt that still has its key, and leaves a mark in 'leases'. By the mark, a renewal
+ * that comes later tells a released attempt from one that the database has lost. `purge` removes
+ * the mark.
  */
 export function releaseAttempt3(schema: string): string {
   return `create function ${schema}.release_attempt_3(in_token text, in_namespace text,

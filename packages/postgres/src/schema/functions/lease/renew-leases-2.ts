@@ -1,7 +1,4 @@
-/**
- * Renews the leases of one process, all of them at once, writes those again that the database has
- * lost, and deletes those of ended attempts. Returns the tokens that still own their keys.
- */
+/** An earlier version of `renew_leases_4`, for processes of an earlier release. */
 export function renewLeases2(schema: string): string {
   const asked = `json_to_recordset(in_leases) as q (namespace text, scope text, key text,
             token text, ms bigint, fingerprint text, number integer)`

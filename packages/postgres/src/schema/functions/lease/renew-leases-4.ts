@@ -1,9 +1,9 @@
 /**
- * Renews the leases of one process, all of them at once, writes those again that the database has
- * lost, and deletes those of ended attempts. Returns the tokens that still own their keys.
+ * Renews the leases of all attempts in one process, restores attempts that the database has lost,
+ * and deletes the leases of ended attempts. Returns the tokens that still own their keys.
  *
- * A lease that has run out is not renewed while another transaction holds the key's lock: an
- * attempt of transaction mode is taking the key over, and its row is not visible yet. An attempt
+ * A lease that has ended is not renewed while another transaction holds the key's lock: an attempt
+ * of transaction mode is taking the key over, and what it wrote is not visible yet. An attempt
  * holds that lock itself while its own transaction is open ('is_open').
  */
 export function renewLeases4(schema: string): string {

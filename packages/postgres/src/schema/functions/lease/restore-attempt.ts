@@ -1,12 +1,12 @@
 /**
- * Writes the row of an attempt again that the database has lost: a failover to a standby that was
- * behind, or a restored backup. It was lost if the key has no attempt and no record, and nobody has
- * taken the attempt over or released it, which would have left a mark in 'leases'. Returns whether
- * it was written.
+ * Writes the row of an attempt again if the database has lost it, by a failover to a standby that
+ * was behind, or because a backup was restored. It was lost if the key has no attempt and no
+ * record, and if 'leases' has no mark, which taking over or releasing the attempt would have left.
+ * Returns whether the row was written.
  *
- * What is looked at before the insert is looked at once more behind it, because the insert waits
- * for whoever is deleting the row. At READ COMMITTED only: in an older snapshot all of it could be
- * out of sight.
+ * The insert waits for a transaction that is deleting the row, so the conditions are checked before
+ * the insert and again after it. Runs at READ COMMITTED only, because an older snapshot could miss
+ * all of these rows.
  */
 export function restoreAttemptFunction(schema: string): string {
   const isOver = `exists (

@@ -1,6 +1,6 @@
 /**
- * Moves cursors and files what failed, slot by slot. A cursor whose epoch is another, or that
- * stands further already, is not moved, and nothing of its slot is filed.
+ * Moves cursors and files failed events, slot by slot. If a cursor has another epoch, or is already
+ * further on, it is not moved and no event of its slot is filed.
  */
 export function advance2(schema: string): string {
   return `create function ${schema}.advance_2(in_consumer text, in_moves json, in_failed json)

@@ -1,8 +1,8 @@
 /**
- * `delivery_times` is a trigger that notes in `timed_at` when a delivery's `due_at` was set. A
- * `timed_at` in the future means that the clock was put back since; an update that leaves `due_at`
- * as it is then moves it to lie as far ahead as when it was set. It is a trigger because functions
- * of releases that do not know `timed_at` set `due_at` as well.
+ * `delivery_times` is a trigger that notes in `timed_at` when a delivery's `due_at` was set. If
+ * `timed_at` is in the future, the clock was put back since. An update that leaves `due_at`
+ * unchanged then moves it, so that it is as far ahead of the present as it was when it was set.
+ * This is a trigger because functions of earlier releases set `due_at` without knowing `timed_at`.
  */
 export function deliveryTimes(schema: string): string[] {
   return [

@@ -2,8 +2,8 @@ import { sameKey } from '../expressions/key-hash.ts'
 
 /**
  * Files the failed deliveries of the slots whose cursors moved. A delivery that waits behind
- * another of its ordering key has not been tried; that other one cannot be settled in between,
- * because the cursor is locked.
+ * another one of its ordering key has not been attempted. No verdict about that other one can be
+ * recorded in between, because the cursor is locked.
  */
 export function fileFailed2(schema: string): string {
   return `create function ${schema}.file_failed_2(in_consumer text, in_slots smallint[], in_failed json)
@@ -47,6 +47,6 @@ export function fileFailed2(schema: string): string {
   end $$`
 }
 
-/** How a try went, as it comes in JSON. */
+/** An attempt, as columns of the JSON record. */
 export const TRIED = `started_at bigint, duration_ms bigint, name text, message text, code text,
       stack text, fingerprint text`

@@ -3,10 +3,11 @@ import { refuseDropped } from '../expressions/must-be-written.ts'
 import { TRIED } from './file-failed-2.ts'
 
 /**
- * Of the slots whose cursors moved. One that waits behind another of its ordering key has not been
- * tried; nobody settles that other in between, because the cursor is locked.
+ * Files the failed deliveries of the slots whose cursors moved, and raises if one was not written.
+ * A delivery that waits behind another one of its ordering key has not been attempted. No verdict
+ * about that other one can be recorded in between, because the cursor is locked.
  *
- * Replaces the function of the same name, since it means the same to `advance_2`, which moves
+ * It replaces the function of the same name, because both mean the same to `advance_2`, which moves
  * cursors past what is filed here.
  */
 export function fileFailedOrRaise(schema: string): string {

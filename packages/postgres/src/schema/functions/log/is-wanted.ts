@@ -1,7 +1,8 @@
 /**
- * Raises unless these are the types that are on record for the consumer, as one text in normal
- * form. STABLE, so that it looks with the snapshot of the statement that reads: whoever sees an
- * event that was committed after a release was put on record sees the record, too.
+ * Raises unless these types are the ones on record for the consumer, compared as one text in normal
+ * form. The function is STABLE, so it uses the snapshot of the statement that reads events. A
+ * statement that sees an event which was committed after a record was changed therefore sees the
+ * changed record too.
  */
 export function isWanted(schema: string): string {
   return `create function ${schema}.is_wanted(in_consumer text, in_types text) returns boolean

@@ -1,13 +1,6 @@
 /**
- * Renews, says what was lost, and takes of what is free as much as is fair. What a relay holds is
- * renewed by one row, that of the relay; slots are written when they change hands.
- *
- * A slot is free where nobody has it; where its relay is not among those that have asked lately;
- * where it was taken in another life of the server; and where its relay is the one that asks and
- * does not know of it, because the answer was lost or what it knew was forgotten.
- *
- * Who waits, because it gives way to another release of the consumer, keeps what it holds, takes
- * nothing and is none of those who share.
+ * An earlier version of `lease_slots_3`, for processes of an earlier release. In another life of
+ * the server it treats every slot as free at once.
  */
 export function leaseSlots2(schema: string): string {
   return `create function ${schema}.lease_slots_2(in_consumer text, in_relay text,

@@ -1,18 +1,19 @@
 /**
- * Renews, says what was lost, and takes of what is free as much as is fair. What a relay holds is
- * renewed by one row, that of the relay; slots are written when they change hands.
+ * Renews a relay's leases, returns which slots it has lost, and takes its fair share of the free
+ * slots. A relay's leases are all renewed in one row, that of the relay; the rows of slots are
+ * written only when they change hands.
  *
- * A slot is free where nobody has it; where its relay is not among those that have asked lately;
- * and where its relay is the one that asks and does not know of it, because the answer was lost or
- * what it knew was forgotten. What it then does not take, because its share has shrunk, it
- * releases: nobody would work on it as long as that relay lives.
+ * A slot is free if no relay has it, or if its relay has not asked for longer than its lease. It is
+ * also free for the relay that has it and does not know so, because the reply was lost or the relay
+ * has forgotten it. If the relay's share has shrunk and it cannot take such a slot, it releases it:
+ * nobody would work on the slot as long as that relay lives.
  *
- * In another life of the server no lease is valid, but the relays are as alive as before. So the
- * first who asks there gives every other relay as long as its lease to come back and take its own
- * slots. 'crashes' counts the holders that do not.
+ * In another life of the server no lease is valid, although the relays are alive. So the first
+ * relay that asks there gives every other relay the length of its lease to come back and take its
+ * own slots. 'crashes' counts the holders that do not come back.
  *
- * Who waits, because it gives way to another release of the consumer, keeps what it holds, takes
- * nothing and is none of those who share.
+ * A relay that waits ('in_waiting'), because it gives way to another release of the consumer, keeps
+ * the slots it holds, takes none, and is not counted when shares are computed.
  */
 export function leaseSlots3(schema: string): string {
   return `create function ${schema}.lease_slots_3(in_consumer text, in_relay text,

@@ -1,7 +1,7 @@
 /**
- * How far a consumer is behind, by the cursors that are written. How long the oldest event has been
- * waiting is told by this server's clock; 'occurred_at' is of whoever emitted it. Raises OK003
- * where rows and cursors have numbers of another server: nobody can say then.
+ * How far a consumer is behind, by its cursors on record. The wait of the oldest event is measured
+ * by this server's clock, not by 'occurred_at', which the emitting process set. Raises OK003 if
+ * rows and cursors have numbers of another server, because the lag is then unknown.
  */
 export function logLag2(schema: string): string {
   return `create function ${schema}.log_lag_2(in_consumer text, in_limit integer)

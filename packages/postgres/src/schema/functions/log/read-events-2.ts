@@ -1,23 +1,13 @@
 /**
- * The next events of some slots. 'in_places' are the different places that the reader's slots are
- * at; 'in_slots' says for each of the 64 which, from 1, or null. Nearly always there is one for
- * all.
- *
- * Whoever wrote after 'from' began has numbers above all that was visible in it: their rows come
- * from the end of the primary key, and at most 'in_scan' of them are looked at, wanted or not.
- * Whoever was writing at 'from' is named in it: theirs are found by transaction. The former stand
- * above 'start' and the latter below, so this is the order.
- *
- * STABLE: every query in it sees what the one snapshot sees that it returns. The last row is not an
- * event: 'data' is that snapshot; 'seq' the highest number that was looked at, null where there was
- * none; 'source' the highest of those that every 'to' shows; 'type' says 'stopped' where there may
- * be more behind.
+ * An earlier version of `read_events_5`, for processes of an earlier release. Its pages are not
+ * limited in bytes, and every page sorts all rows of the transactions that were writing.
  */
 export function readEvents2(schema: string): string {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
           o.ordering_key, o.data::text, o.headers::text,
           (extract(epoch from o.occurred_at) * 1000)::bigint::text`
-  // Of the place that the row's slot is at; null where this reader does not have the slot.
+  // The index of the position that the row's slot is at; null if this reader does not have the
+  // slot.
   const place = 'in_slots[o.slot + 1]'
   const wanted = `not pg_visible_in_snapshot(o.xid, froms[${place}])
             and pg_visible_in_snapshot(o.xid, tos[${place}])

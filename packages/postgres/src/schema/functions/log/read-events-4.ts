@@ -1,33 +1,12 @@
 import { bytesOf } from '../expressions/bytes-of.ts'
 
-/**
- * The next events of some slots. 'in_places' are the different places that the reader's slots are
- * at; 'in_slots' says for each of the 64 which, from 1, or null. Nearly always there is one for
- * all.
- *
- * Whoever wrote after 'from' began has numbers above all that was visible in it: their rows come
- * from the end of the primary key, and at most 'in_scan' of them are looked at, wanted or not.
- * Whoever was writing at 'from' is named in it: theirs are found by transaction. The former stand
- * above 'start' and the latter below, so this is the order.
- *
- * Of whoever has written more than 'in_scan' rows by then, every page would have to sort all of
- * them. So they are gone through by number, from their first or from where the page before ended,
- * together with what follows: 'in_scan' rows a page, and each once.
- *
- * The page ends with the event that brings it to 'in_bytes', by what the rows say without being
- * read: there is always one. 'cut' is the number of that event, where there is one.
- *
- * STABLE: every query in it sees what the one snapshot sees that it returns. The last row is not an
- * event: 'data' is that snapshot; 'seq' the highest number that was looked at, null where there was
- * none; 'source' the highest of those that every 'to' shows; 'type' says 'stopped' where there may
- * be more behind, and 'seq' is null then where the page ends with its last event, because of its
- * bytes.
- */
+/** An earlier version of `read_events_5`, for processes of an earlier release. */
 export function readEvents4(schema: string): string {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
           o.ordering_key, o.data::text, o.headers::text,
           (extract(epoch from o.occurred_at) * 1000)::bigint::text`
-  // Of the place that the row's slot is at; null where this reader does not have the slot.
+  // The index of the position that the row's slot is at; null if this reader does not have the
+  // slot.
   const place = 'in_slots[o.slot + 1]'
   const wanted = `not pg_visible_in_snapshot(o.xid, froms[${place}])
             and pg_visible_in_snapshot(o.xid, tos[${place}])

@@ -1,15 +1,16 @@
 import { bytesOf } from '../expressions/bytes-of.ts'
 
 /**
- * Reads the next events of some slots. A reader's slots are at one place or at a few: 'in_places'
- * lists the different places, and 'in_slots' has for each of the 64 slots the number of its place
- * in that list, from 1, or null. Nearly always all slots are at one place.
+ * Reads the next events of some slots. 'in_places' lists the different positions of the reader's
+ * slots, and 'in_slots' has for each of the 64 slots the number of its position in that list,
+ * counted from 1, or null. Nearly always all slots are at one position.
  *
- * A place names a snapshot, 'from'. A transaction that began after it has numbers above all that
- * the snapshot showed, so its rows are at the end of the primary key; at most 'in_scan' of them are
- * looked at, wanted or not. A transaction that was writing at that moment is named in the snapshot,
- * and its rows are found by its id. The numbers of the latter are at most 'start' and those of the
- * former above it, so the latter are returned first.
+ * A position names a snapshot, 'from'. There are two kinds of unread rows. A transaction that began
+ * after the snapshot has numbers above all that the snapshot showed, so its rows are at the end of
+ * the primary key; at most 'in_scan' of them are looked at, wanted or not. A transaction that was
+ * writing when the snapshot was taken is named in it, and its rows are found by its id; their
+ * numbers are at most 'start'. They are returned first, because the rows of the first kind have
+ * numbers above 'start'.
  *
  * If the transactions that were writing have more than 'in_scan' rows, every page would have to
  * sort all of them. Then these rows are read by number instead, from the first one or from where
@@ -27,7 +28,8 @@ export function readEvents5(schema: string): string {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
           o.ordering_key, o.data::text, o.headers::text,
           (extract(epoch from o.occurred_at) * 1000)::bigint::text`
-  // The index of the place that the row's slot is at; null if this reader does not have the slot.
+  // The index of the position that the row's slot is at; null if this reader does not have the
+  // slot.
   const place = 'in_slots[o.slot + 1]'
   const wanted = `not pg_visible_in_snapshot(o.xid, froms[${place}])
             and pg_visible_in_snapshot(o.xid, tos[${place}])

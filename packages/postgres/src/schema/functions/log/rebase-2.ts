@@ -1,10 +1,12 @@
 /**
- * Sets all cursors right in a database whose rows came from another server: by 'seq', which came
- * with them. A cursor had passed nothing above the highest number that it knows of, and of what is
- * below not what its snapshots, read with the numbers of the rows, do not show. That may be a
- * little less than it had passed: some events come again.
+ * Repairs all cursors in a database whose rows came from another server. The transaction ids in the
+ * cursors mean nothing there, so each cursor is set by 'seq', the events' numbers, which came with
+ * the rows. It is set to the highest number that it knows of, or, if its snapshots do not show an
+ * event below that, to just before the first such event. That may be less than the consumer had
+ * passed, so some events are delivered again.
  *
- * All cursors at once, because the next of them would not know the old numbers any more.
+ * All cursors are repaired at once, because afterwards the ids of the old server are gone from the
+ * rows.
  */
 export function rebase2(schema: string): string {
   return `create function ${schema}.rebase_2() returns text

@@ -1,7 +1,7 @@
 /**
- * Forgets a consumer and sets aside what it could not take, in one transaction. Its cursors are
- * locked first, in the order in which everybody locks them: what is filed or settled is in, or
- * comes too late.
+ * Deletes a consumer and sets its unfinished deliveries aside, in one transaction. Its cursors are
+ * locked first, in the order in which every function locks them. So a delivery that is being filed,
+ * or whose verdict is being recorded, is either included or refused afterwards.
  */
 export function retireFunction(schema: string): string {
   return `create function ${schema}.retire(in_consumer text, in_remaining text, in_note text)
@@ -19,9 +19,10 @@ export function retireFunction(schema: string): string {
 }
 
 /**
- * A trigger. When a consumer's row is deleted by something other than `retire`, such as a process
- * of an earlier release, it sets aside what the consumer could not take. When a row is inserted, it
- * does the same with what an earlier consumer of that name left before this trigger existed.
+ * `begin_anew` is a trigger. When a consumer's row is deleted by something other than `retire`,
+ * such as a process of an earlier release, it sets the consumer's deliveries aside. When a row is
+ * inserted, it does the same with deliveries that an earlier consumer of that name left before this
+ * trigger existed.
  */
 export function consumersBeginAnew(schema: string): string[] {
   return [

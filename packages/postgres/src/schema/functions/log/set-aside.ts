@@ -1,11 +1,13 @@
 /**
- * Gives the deliveries of a subscription that is over a generation of their own, so that they are
- * in nobody's way who has the same name later: the highest number of a delivery there is, which is
- * higher than at any time before at which there was something of this name to set aside. What was
- * dead or retrying is then 'retired', or discarded. Answers how many of these there were.
+ * Sets the deliveries of an ended subscription aside, so that they do not affect a later consumer
+ * of the same name: gives them a new generation, and makes those that were dead or retrying
+ * 'retired', or discards them. Returns how many these were. The generation is the highest id of any
+ * delivery, which is higher than that of an earlier subscription of this name, because deliveries
+ * were filed since.
  *
- * Nobody may file anything for the consumer meanwhile: its cursors are locked, or gone. What
- * somebody redrives or discards meanwhile is taken as that has left it.
+ * The caller makes sure that nothing is filed for the consumer meanwhile, by locking or deleting
+ * its cursors. A delivery that is redriven or discarded meanwhile is taken in the state it then
+ * has.
  */
 export function setAside(schema: string): string {
   return `create function ${schema}.set_aside(in_consumer text, in_remaining text, in_note text)

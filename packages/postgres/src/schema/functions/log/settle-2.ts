@@ -1,7 +1,10 @@
 import { sameKey } from '../expressions/key-hash.ts'
 import { TRIED } from './file-failed-2.ts'
 
-/** How they ended. With the last of an ordering key that stood in the way, the next one is due. */
+/**
+ * Records the verdicts of deliveries. When a delivery is done or dead, the first delivery of its
+ * ordering key that waits behind it becomes due.
+ */
 export function settle2(schema: string): string {
   return `create function ${schema}.settle_2(in_consumer text, in_held json, in_settled json)
   returns text language plpgsql volatile set enable_seqscan = off as $$

@@ -1,7 +1,6 @@
 /**
- * What is due in these slots, with a start counted for each: whatever its type, or only the types
- * given, as whole names and as beginnings. What was started and never settled comes alone: one of
- * its like may have been the end of a process.
+ * An earlier version of `take_due_3`, for processes of an earlier release. Its result is not
+ * limited in bytes.
  */
 export function takeDue2(schema: string): string {
   const meant = `(in_whole is null or type = any(in_whole)

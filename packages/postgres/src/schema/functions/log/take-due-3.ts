@@ -2,9 +2,9 @@ import { bytesOf } from '../expressions/bytes-of.ts'
 
 /**
  * Takes the deliveries that are due in these slots, and counts a start for each: of all types, or
- * only of the types given, as whole names and as beginnings. A delivery with a start that has no
- * recorded end is taken alone, because a process may have died of it. The result ends with the
- * delivery that brings it to 'in_bytes'.
+ * only of the types given, as whole names and as beginnings. A delivery that was started and whose
+ * verdict was never recorded is taken alone, because it may have killed its process. The result
+ * ends with the delivery that brings it to 'in_bytes'.
  */
 export function takeDue3(schema: string): string {
   const meant = `(in_whole is null or type = any(in_whole)

@@ -3,14 +3,14 @@ import { sameKey } from '../expressions/key-hash.ts'
 
 /**
  * Takes the deliveries that are due in these slots, for an ordered consumer. Of each ordering key
- * it takes the first delivery that is being retried, once it is due, and counts a start for it.
- * Behind it come, in the order of the log, the deliveries that waited for it: at most 'in_run' of a
- * key, and none from the first on that has to wait longer, has a start without a recorded end, is
- * under way, or is of another type. If the first one itself has a start without a recorded end, it
- * is taken alone, because a process may have died of it.
+ * it takes the first delivery that is being retried, once that is due, and counts a start for it.
+ * Then it takes, in the order of the log, the deliveries of the key that waited for the first one,
+ * at most 'in_run' of a key. It stops before one that has to wait longer, is under way, is of
+ * another type, or was started without a recorded verdict. If the first one itself was started
+ * without a recorded verdict, it is taken alone, because it may have killed its process.
  *
- * The result ends with the delivery that brings it to 'in_bytes'. First deliveries of all keys
- * count before second ones.
+ * The result ends with the delivery that brings it to 'in_bytes'. The first deliveries of all keys
+ * are counted before the second ones.
  */
 export function takeRuns2(schema: string): string {
   const meant = (table: string): string => `${table}.id <> all(in_except)

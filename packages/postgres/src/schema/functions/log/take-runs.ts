@@ -1,14 +1,6 @@
 import { bytesOf } from '../expressions/bytes-of.ts'
 
-/**
- * What is due in these slots, for a consumer that is ordered. Of each ordering key the first that
- * is retrying is handed out once it is due, with a start counted; and behind it, in the order of
- * the log, what waited for it: at most 'in_run' of a key, up to one that is to wait longer, was
- * started and never settled, is under way or of another type. A first one that was started and
- * never settled comes alone: it may have been the end of a process.
- *
- * What is handed out, the firsts before the seconds, ends with what brings it to 'in_bytes'.
- */
+/** An earlier version of `take_runs_2`, for processes of an earlier release. */
 export function takeRuns(schema: string): string {
   const meant = (table: string): string => `${table}.id <> all(in_except)
               and (in_whole is null or ${table}.type = any(in_whole)

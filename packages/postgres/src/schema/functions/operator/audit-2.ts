@@ -2,9 +2,10 @@ import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
  * Writes the audit entry of an act. Every statement that acts for an operator calls it, so that the
- * act and its entry are one commit. Whoever gave no name is known by the login of the connection.
+ * act and its entry are one commit. If the actor has no name, the entry has the login of the
+ * connection.
  *
- * Replaces the function of the same name, since it means the same to whoever calls it.
+ * It replaces the function of the same name, because both mean the same to their callers.
  */
 export function auditFunction2(schema: string): string {
   return `create or replace function ${schema}.audit(in_actor text, in_act text, in_target text,

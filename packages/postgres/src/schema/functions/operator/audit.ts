@@ -1,6 +1,7 @@
 /**
  * Writes the audit entry of an act. Every statement that acts for an operator calls it, so that the
- * act and its entry are one commit. Whoever gave no name is known by the login of the connection.
+ * act and its entry are one commit. If the actor has no name, the entry has the login of the
+ * connection.
  */
 export function auditFunction(schema: string): string {
   return `create function ${schema}.audit(in_actor text, in_act text, in_target text, in_note text,

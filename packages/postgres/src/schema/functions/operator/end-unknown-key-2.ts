@@ -1,17 +1,6 @@
 import { READ_COMMITTED } from './end-unknown-key.ts'
 
-/**
- * An operator's decision about a key with an unknown outcome, with its audit entry: the key becomes
- * free (`in_status` is null) or is finished with a response. Returns `done`, or the obstacle, and
- * then nothing was written.
- *
- * An open transaction on the key holds its lock, so this waits for the lock instead of trying it,
- * because a claim in lease mode holds it for an instant, too. It also waits for the attempt's row,
- * because a completion may be under way. A concurrent renewal of the lease conflicts with the row
- * written for its token, and is either too late or wins.
- *
- * The version before wrote its audit entry itself, beside `audit`.
- */
+/** An earlier version of `end_unknown_key_3`, for processes of an earlier release. */
 export function endUnknownKey2(schema: string): string {
   return `create function ${schema}.end_unknown_key_2(in_lock bigint, in_namespace text,
       in_scope text, in_key text, in_actor text, in_act text, in_target text, in_note text,

@@ -2,14 +2,15 @@ import { refuseDropped } from '../expressions/must-be-written.ts'
 import { READ_COMMITTED } from './end-unknown-key.ts'
 
 /**
- * An operator's decision about a key with an unknown outcome, with its audit entry: the key becomes
- * free (`in_status` is null) or is finished with a response. Returns `done`, or the obstacle, and
- * then nothing was written.
+ * Carries out an operator's decision about a key with an unknown outcome, and writes the audit
+ * entry. The key becomes free (`in_status` is null) or is finished with a response. Returns `done`,
+ * or why it was not done; then nothing was written.
  *
- * An open transaction on the key holds its lock, so this waits for the lock instead of trying it,
- * because a claim in lease mode holds it for an instant, too. It also waits for the attempt's row,
- * because a completion may be under way. A concurrent renewal of the lease conflicts with the row
- * written for its token, and is either too late or wins.
+ * An open transaction on the key holds its advisory lock. This function waits for that lock instead
+ * of trying it once, because a claim in lease mode holds it for an instant, too. It also waits for
+ * the attempt's row, because a completion may be under way. A concurrent renewal of the lease and
+ * this function write the same row of 'leases', so one of them is first, and the other finds the
+ * key changed.
  */
 export function endUnknownKey3(schema: string): string {
   return `create function ${schema}.end_unknown_key_3(in_lock bigint, in_namespace text,

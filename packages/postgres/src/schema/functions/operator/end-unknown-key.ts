@@ -1,13 +1,4 @@
-/**
- * An operator's decision about a key with an unknown outcome, with its audit entry: the key becomes
- * free (`in_status` is null) or is finished with a response. Returns `done`, or the obstacle, and
- * then nothing was written.
- *
- * An open transaction on the key holds its lock, so this waits for the lock instead of trying it,
- * because a claim in lease mode holds it for an instant, too. It also waits for the attempt's row,
- * because a completion may be under way. A concurrent renewal of the lease conflicts with the row
- * written for its token, and is either too late or wins.
- */
+/** The first version of `end_unknown_key_3`, for processes of an earlier release. */
 export function endUnknownKeyFunction(schema: string): string {
   return `create function ${schema}.end_unknown_key(in_lock bigint, in_namespace text,
       in_scope text, in_key text, in_actor text, in_act text, in_target text, in_note text,
@@ -62,7 +53,10 @@ export function endUnknownKeyFunction(schema: string): string {
     end $$`
 }
 
-/** In a single snapshot, what was committed during the wait for the lock would not be seen. */
+/**
+ * Refuses other isolation levels: with a single snapshot, the function would not see what was
+ * committed while it waited for the lock.
+ */
 export const READ_COMMITTED = `if current_setting('transaction_isolation') <> 'read committed' then
         raise exception 'an act on a key must see what was committed a moment ago'
           using errcode = 'serialization_failure', hint = 'Ask at READ COMMITTED.';

@@ -1,9 +1,9 @@
 /**
- * Makes what is kept of the keys of a scope anonymous, and writes that act into the audit: the
- * stored responses of finished keys are emptied, as after their retention, and the audit entries of
- * acts on these keys lose their target, note and detail. Keys stay, so that nothing runs twice.
- * `in_prefix` is how the targets of these keys begin. Returns how many responses and how many
- * entries were erased; what somebody has locked is left for the next call.
+ * Makes what is stored of a scope's keys anonymous, and enters that act in the audit. The stored
+ * responses of finished keys are emptied, as after their retention. The audit entries of acts on
+ * these keys lose their target, note and detail. Keys stay, so that nothing runs twice. `in_prefix`
+ * is how the targets of these keys begin. Returns how many responses and how many entries were
+ * erased; locked ones are left for the next call.
  */
 export function eraseScopeFunction(schema: string): string {
   return `create function ${schema}.erase_scope(in_namespace text, in_scope text, in_prefix text,
@@ -35,8 +35,9 @@ export function eraseScopeFunction(schema: string): string {
 }
 
 /**
- * The audit is only ever added to, but for this: the entry of an act on a key may become an erased
- * one that names the act that erased it. Who acted, what and when stays.
+ * A trigger that refuses changes of the audit. The one change it allows is to erase an entry of an
+ * act on a key, if the erased entry names the act that erased it. Who acted, what they did and when
+ * stays.
  */
 export function refuseOtherChangeFunction(schema: string): string {
   return `create function ${schema}.refuse_other_change() returns trigger language plpgsql as $$

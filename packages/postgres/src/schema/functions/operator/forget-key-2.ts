@@ -1,9 +1,8 @@
 import { READ_COMMITTED } from './end-unknown-key.ts'
 
 /**
- * Deletes the record of a finished key, with an audit entry, if it is the record that was meant.
- * Returns `done`, or the obstacle, and then nothing was written. The version before wrote its audit
- * entry itself, beside `audit`.
+ * Deletes the record of a finished key, with an audit entry, if it is still the record that the
+ * operator saw. Returns `done`, or why it was not done; then nothing was written.
  */
 export function forgetKey2(schema: string): string {
   return `create function ${schema}.forget_key_2(in_lock bigint, in_namespace text, in_scope text,

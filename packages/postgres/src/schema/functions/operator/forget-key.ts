@@ -1,9 +1,6 @@
 import { READ_COMMITTED } from './end-unknown-key.ts'
 
-/**
- * Deletes the record of a finished key, with an audit entry, if it is the record that was meant.
- * Returns `done`, or the obstacle, and then nothing was written.
- */
+/** The first version of `forget_key_2`, for processes of an earlier release. */
 export function forgetKeyFunction(schema: string): string {
   return `create function ${schema}.forget_key(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprint text, in_actor text, in_act text, in_target text, in_note text)

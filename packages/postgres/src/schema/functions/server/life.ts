@@ -1,11 +1,11 @@
 /**
- * Identifies this life of the server, as one text; null if nobody has named it yet. It changes
- * whenever numbers that were handed out can be handed out again: see decision 114.
+ * Identifies this life of the server, as one text; null if it has no name yet. A new life begins
+ * whenever the server may hand out numbers for a second time: see decision 114.
  *
- * - After a crash, of the server or of one backend, and on a promoted standby the row of `life` is
- *   gone: the table is UNLOGGED.
- * - A row restored from a dump does not count: the transaction that it names did not write it. Nor
- *   does one in a copied database: it names the original.
+ * - After a crash, of the server or of one backend, and on a promoted standby, the row of `life` is
+ *   gone, because the table is UNLOGGED.
+ * - A row restored from a dump does not count, because it was not written by the transaction that
+ *   it names. A row in a copied database does not count, because it names the original database.
  * - A data folder that was copied while the server was stopped keeps the row, but the time at which
  *   its server started differs.
  */
@@ -24,11 +24,12 @@ export function life(schema: string): string {
 }
 
 /**
- * Returns the server's life, and names it first if it has no name.
+ * Returns the server's life, and gives it a name first if it has none.
  *
  * A sequence logs 32 numbers ahead and then hands them out without logging. A database made from a
- * template starts within such a run, which its own log does not have, so a crash sets the sequence
- * back below committed rows. Whoever names a life therefore advances every sequence past the run.
+ * template starts within such a run of numbers, and its own log does not contain the run, so a
+ * crash sets the sequence back below committed rows. So naming a life also advances every sequence
+ * past the run.
  */
 export function nameLife(schema: string): string {
   return `create function ${schema}.name_life() returns text
@@ -73,9 +74,9 @@ export function inLife(schema: string): string {
 }
 
 /**
- * Returns held slots as they are if 'in_life' is this life of the server. Otherwise it sets their
- * epochs to -1, which no slot has: an epoch of another life may have been handed out again and
- * proves nothing.
+ * Returns the given slots and epochs unchanged if 'in_life' is this life of the server. Otherwise
+ * it sets their epochs to -1, which no slot has: an epoch of another life may have been handed out
+ * again and proves nothing.
  */
 export function stillHeld(schema: string): string {
   return `create function ${schema}.still_held(in_held json, in_life text) returns json

@@ -1,9 +1,9 @@
 /**
- * Whether it was this server that handed out the transaction numbers in the outbox and in the
- * cursors. It was not if the rows came with a dump or from a publisher: then the row of 'numbering'
- * was written by another transaction than the one that it names, or names another server. A crash,
- * a failover and a physical copy leave that row as it is; the rows that are there then have numbers
- * that were flushed.
+ * Whether this server handed out the transaction ids in the outbox and in the cursors. It did not
+ * if the rows came with a dump or from a publisher: then the row of 'numbering' was written by
+ * another transaction than the one that it names, or names another server. After a crash, a
+ * failover or a physical copy the row is unchanged and the answer is true: the rows that survived
+ * have ids that were flushed.
  */
 export function numbersAreOurs(schema: string): string {
   return `create function ${schema}.numbers_are_ours() returns boolean

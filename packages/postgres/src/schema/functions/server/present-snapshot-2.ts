@@ -1,13 +1,14 @@
 /**
- * The snapshot of the statement, with the same visible in it, and one thing more: whoever is not in
- * it, neither visible nor among those in progress, has begun after it. PostgreSQL's own ends at the
- * last transaction that has completed: those beyond may have been writing for long, and have taken
- * numbers below what others have committed since. They are named as in progress here. 'age' knows
- * the next transaction to begin, as long as this one has not begun to write itself.
+ * The statement's snapshot, extended so that every transaction which it neither shows nor names as
+ * in progress has begun after it. PostgreSQL's own snapshot ends at the last transaction that has
+ * completed. A transaction with a higher id may have been writing for long, and its events may have
+ * lower numbers than events that others have committed since. The extended snapshot names these
+ * transactions as in progress; what is visible in it is the same. 'age' tells the id of the next
+ * transaction to begin, as long as the present transaction has no id of its own.
  *
- * Every subtransaction uses up a number, so there may be a million beyond. They are not named then:
- * raises OK005, and whoever asks uses up a number and asks again. With that the last transaction
- * that has completed is behind them, and PostgreSQL's own snapshot names those that matter.
+ * Every subtransaction uses up an id, so there may be a million such ids, too many to name. Above
+ * 500 the function raises OK005. The caller then completes a transaction with an id, and asks
+ * again: PostgreSQL's own snapshot then reaches up to that id.
  */
 export function presentSnapshot2(schema: string): string {
   return `create function ${schema}.present_snapshot_2() returns pg_snapshot

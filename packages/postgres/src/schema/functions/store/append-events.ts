@@ -6,7 +6,7 @@ import {
   ROLE_OF_HANDLER,
 } from '../expressions/as-login.ts'
 
-/** Appends events in a transaction that is not an attempt's, in any role. */
+/** Appends events in a transaction that belongs to no attempt, whatever role is set in it. */
 export function appendEventsFunction(schema: string): string {
   return `create function ${schema}.append_events_2(in_events json)
     returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION} as $$

@@ -5,13 +5,13 @@ import { LIMIT_ATTEMPT } from './start-attempt.ts'
 /**
  * Claims a key: tries the lock first, then reads the record. VOLATILE, so that the read has its own
  * snapshot, taken after the lock was tried, and sees every attempt that finished before. Returns
- * JSON, because a row of columns takes longer to plan than everything done here.
+ * JSON, because planning a row of columns takes longer than all the work here.
  *
  * A server that takes no writes is refused first: its locks are not the primary's, and the handler
- * would run for nothing. 'lock_timeout' covers a locked table; nothing here waits for another
- * attempt.
+ * would run for nothing. 'lock_timeout' limits the wait for a locked table; nothing here waits for
+ * another attempt.
  *
- * 'in_attempt' is the mark to set on PGlite, and null elsewhere.
+ * 'in_attempt' is the mark to set on PGlite, and null on every other server.
  */
 export function claimFunction3(schema: string): string {
   return `create function ${schema}.claim_3(in_lock bigint, in_namespace text, in_scope text, in_key text,

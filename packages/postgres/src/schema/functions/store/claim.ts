@@ -1,17 +1,7 @@
 import { REFUSE_READ_ONLY } from '../expressions/takes-writes.ts'
 import { START_ATTEMPT } from './start-attempt.ts'
 
-/**
- * `claim_2`, which processes of an earlier release still call; the present one is `claim_3`.
- *
- * Claims a key: tries the lock first, then reads the record. VOLATILE, so that the read has its own
- * snapshot, taken after the lock was tried, and sees every attempt that finished before. Returns
- * JSON, because a row of columns takes longer to plan than everything done here.
- *
- * A server that takes no writes is refused before anything else: its locks are not the primary's,
- * and the handler would run for nothing. 'lock_timeout' is for a table that somebody has locked;
- * nothing here waits for another attempt.
- */
+/** `claim_2`, an earlier version of `claim_3`, for processes of an earlier release. */
 export function claimFunction(schema: string): string {
   return `create function ${schema}.claim_2(in_lock bigint, in_namespace text, in_scope text, in_key text,
       in_attempt text, in_backstop_ms integer, in_read boolean)

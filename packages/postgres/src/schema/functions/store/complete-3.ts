@@ -8,17 +8,7 @@ import {
 import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
-/**
- * Completes an attempt in transaction mode: record and events, or nothing. A stale attempt raises,
- * because COMMIT may follow at once, and an empty result would not stop it:
- *
- * - OK001 if this is not the transaction that claimed the key, by the time at which it began
- *   ('in_started'): the handler ended that one.
- * - A unique_violation of 'records_pkey' if another attempt has written the record.
- *
- * 'lock_timeout' covers a locked table, for example by CREATE INDEX: until it can be written, the
- * handler keeps its locks and its connection.
- */
+/** An earlier version of `complete_4`, for processes of an earlier release. It knows no mark. */
 export function completeFunction3(schema: string): string {
   return `create function ${schema}.complete_3(in_attempt text, in_started bigint, in_namespace text,
       in_scope text, in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,

@@ -10,16 +10,17 @@ import { REFUSE_OTHER_ENCODINGS } from '../expressions/speaks-utf8.ts'
 import { REFUSE_OTHER_OR_UNMARKED_TRANSACTIONS } from './same-transaction.ts'
 
 /**
- * Completes an attempt in transaction mode: record and events, or nothing.
+ * Completes an attempt in transaction mode: writes the record and the events, or nothing.
  *
  * COMMIT is often sent without waiting for this function's result, and only an error turns it into
- * a rollback. So it raises where nothing may be kept: OK001 if this is not the transaction that
- * claimed the key, which is seen by the time at which it began ('in_started', and on PGlite also
- * the mark 'in_attempt'); a unique_violation of 'records_pkey' if another attempt has written the
- * record.
+ * a rollback. So it raises where nothing may be kept:
  *
- * 'lock_timeout' covers a locked table, for example by CREATE INDEX: until it can be written, the
- * handler keeps its locks and its connection.
+ * - OK001 if this is not the transaction that claimed the key. That is seen by the time at which
+ *   the transaction began ('in_started'), and on PGlite also by the mark 'in_attempt'.
+ * - A unique_violation of 'records_pkey' if another attempt has written the record.
+ *
+ * 'lock_timeout' limits the wait for a locked table, for example during CREATE INDEX: for as long
+ * as this function waits, the handler keeps its locks and its connection.
  */
 export function completeFunction4(schema: string): string {
   return `create function ${schema}.complete_4(in_attempt text, in_started bigint, in_namespace text,

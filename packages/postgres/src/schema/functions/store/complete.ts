@@ -7,13 +7,8 @@ import {
 } from '../expressions/as-login.ts'
 
 /**
- * `complete_2`, which processes of an earlier release still call; the present one is `complete_4`.
- *
- * Completes an attempt in transaction mode: writes the record and the events, or nothing. Raises if
- * the transaction is no longer this attempt's: a handler that committed has given up the lock, and
- * what follows would be committed statement by statement. Raises a unique_violation of
- * 'records_pkey' if another attempt has the record: COMMIT may already be on its way, and only an
- * error makes it a rollback.
+ * `complete_2`, an earlier version of `complete_4`, for processes of an earlier release. It
+ * recognises the transaction by a setting.
  */
 export function completeFunction(schema: string): string {
   return `create function ${schema}.complete_2(in_attempt text, in_namespace text, in_scope text,

@@ -6,7 +6,7 @@ import {
   ROLE_OF_HANDLER,
 } from '../expressions/as-login.ts'
 
-/** Ends an attempt without a key. Raises if the handler ended the transaction itself. */
+/** `end_attempt_2`, an earlier version of `end_attempt_3`, for processes of an earlier release. */
 export function endAttemptFunction(schema: string): string {
   return `create function ${schema}.end_attempt_2(in_attempt text, in_events json)
     returns text language plpgsql volatile ${IN_HANDLERS_TRANSACTION} as $$

@@ -1,17 +1,4 @@
-/**
- * Stores a refusal after the handler's writes were rolled back. The rollback released the key's
- * lock. Those who waited for it hold it for an instant; whoever holds it longer is the next
- * attempt, which will write the record instead.
- *
- * An attempt in lease mode holds no lock while it runs but has a row. That row is looked up with
- * the lock held, so that no such attempt can begin in between. The row of an attempt that this one
- * had taken over (`in_replaced`) came back with the rollback, and is deleted with the refusal.
- *
- * At an isolation level other than READ COMMITTED everything would read one snapshot from before
- * the wait for the lock, so a session with such a default gets a serialization failure.
- *
- * 'lock_timeout' covers a locked table.
- */
+/** An earlier version of `refuse_4`, for processes of an earlier release. */
 export function refuseFunction3(schema: string): string {
   return `create function ${schema}.refuse_3(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,

@@ -2,17 +2,19 @@ import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
  * Stores a refusal after the handler's writes were rolled back. The rollback released the key's
- * lock. Those who waited for it hold it for an instant; whoever holds it longer is the next
- * attempt, which will write the record instead.
+ * lock. Claims that waited for the lock hold it for an instant only; whoever holds it longer is the
+ * next attempt, which will write the record, so this function returns `superseded`.
  *
  * An attempt in lease mode holds no lock while it runs but has a row. That row is looked up with
- * the lock held, so that no such attempt can begin in between. The row of an attempt that this one
- * had taken over (`in_replaced`) came back with the rollback, and is deleted with the refusal.
+ * the lock held, so that no such attempt can begin in between. If this attempt had taken over
+ * another one (`in_replaced`), the row of that one came back with the rollback, and is deleted with
+ * the refusal.
  *
- * At an isolation level other than READ COMMITTED everything would read one snapshot from before
- * the wait for the lock, so a session with such a default gets a serialization failure.
+ * At an isolation level other than READ COMMITTED everything would be read in one snapshot from
+ * before the wait for the lock. So if the session's default is another level, a serialization
+ * failure is raised.
  *
- * 'lock_timeout' covers a locked table.
+ * 'lock_timeout' limits the wait for a locked table.
  */
 export function refuseFunction4(schema: string): string {
   return `create function ${schema}.refuse_4(in_lock bigint, in_namespace text, in_scope text,

@@ -1,15 +1,4 @@
-/**
- * Keeps a refusal after the handler's writes were undone. The lock of the key went with them: those
- * who were waiting for it have it now, for an instant, and who has it longer is the next attempt,
- * which writes the record in its stead.
- *
- * An attempt of lease mode holds no lock while it runs; it has a row. That is looked for with the
- * lock in hand, so that no such attempt can begin in between. The row of an attempt that this one
- * had taken over (`in_replaced`) came back with the rollback, and goes with the refusal.
- *
- * At another level than READ COMMITTED all of it would read in one snapshot, from before the lock
- * was waited for. Where a session's own default is one it says so by a serialization failure.
- */
+/** `refuse_2`, an earlier version of `refuse_4`, for processes of an earlier release. */
 export function refuseFunction(schema: string): string {
   return `create function ${schema}.refuse_2(in_lock bigint, in_namespace text, in_scope text,
       in_key text, in_fingerprint text, in_status integer, in_headers text, in_body bytea,

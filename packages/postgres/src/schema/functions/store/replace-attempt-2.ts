@@ -1,12 +1,13 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
- * In transaction mode an attempt of lease mode with an unknown outcome is taken over by deleting
- * its row in the transaction of the new attempt. If that is rolled back, the outcome is as unknown
- * as it was.
+ * Called in transaction mode. Takes over an attempt of lease mode with an unknown outcome, by
+ * deleting its row in the transaction of the new attempt. If that is rolled back, the row is back
+ * and the outcome is unknown again.
  *
- * Nothing is written to 'leases': a renewal of the old attempt, which carries those of a whole
- * process, would wait for the end of this transaction. It sees the key's lock instead.
+ * Nothing is written to 'leases': one statement renews the leases of a whole process, and it would
+ * wait for the end of this transaction. A renewal of the old attempt recognises the takeover by the
+ * key's lock.
  */
 export function replaceAttempt2(schema: string): string {
   return `create function ${schema}.replace_attempt_2(in_lock bigint, in_namespace text,

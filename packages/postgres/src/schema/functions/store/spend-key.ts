@@ -1,8 +1,8 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
- * Writes a record without a response, unless the key has a record. The request never runs again,
- * and has nothing to replay.
+ * Writes a record without a response, unless the key already has a record. The request then never
+ * runs again, and its retries have no response to get.
  */
 export function spendKeyFunction(schema: string): string {
   return `create function ${schema}.spend_key(in_namespace text, in_scope text, in_key text,

@@ -1,4 +1,4 @@
-/** Starts an attempt that has no key, or whose key is held by a row. */
+/** Starts an attempt that has no key, or whose key is held by a row of 'attempts'. */
 export function startAttemptFunction(schema: string): string {
   return `create or replace function ${schema}.start_attempt(in_attempt text,
       in_backstop_ms integer)
@@ -18,9 +18,10 @@ export function startAttemptFunction(schema: string): string {
 export const STARTED = '(extract(epoch from transaction_timestamp()) * 1000000)::bigint'
 
 /**
- * Limits how long a lost host can hold the key: by the smaller of our limit and that of the role or
- * database. Returns where the transaction runs and when it began, for code that has to end it and
- * must know whether it is still the same.
+ * Limits how long the attempt's transaction may be idle, so that a lost host does not hold the key
+ * for ever. The limit is the smaller of ours and that of the role or database. Returns in which
+ * process the transaction runs and when it began, so that it can be ended from outside, and only
+ * while it is still the same transaction.
  */
 export const LIMIT_ATTEMPT: string = `if in_backstop_ms > 0 then
         own_limit := current_setting('idle_in_transaction_session_timeout');
@@ -32,8 +33,9 @@ export const LIMIT_ATTEMPT: string = `if in_backstop_ms > 0 then
         ${STARTED}, '"}');`
 
 /**
- * Sets the attempt's mark, then limits the attempt. The function that ends it checks the mark: on
- * every server in earlier releases, now on PGlite only ('same-transaction.ts').
+ * Sets the attempt's mark, then limits the attempt. The function that ends the attempt checks the
+ * mark: that of earlier releases on every server, the one in use on PGlite only
+ * ('same-transaction.ts').
  */
 export const START_ATTEMPT: string = `ignored := set_config('oncekey.attempt', in_attempt, true);
       ${LIMIT_ATTEMPT}`

@@ -1,10 +1,10 @@
 import { refuseDropped } from '../expressions/must-be-written.ts'
 
 /**
- * Writes events to the outbox, all of them or none. The transaction has its number before the
- * events have theirs: readers rely on it.
+ * Writes events to the outbox, all of them or none. The transaction gets its id before the events
+ * get their numbers, on which readers rely.
  *
- * Replaces the function of the same name, since it means the same to whoever calls it.
+ * It replaces the function of the same name, because both mean the same to their callers.
  */
 export function writeEventsFunction(schema: string): string {
   return `create or replace function ${schema}.append_events(in_events json) returns void

@@ -1,10 +1,14 @@
-/** Taking, moving and giving back the cursors of consumers. Every write is fenced by the epoch. */
+/**
+ * Functions that take, move and release the cursors of consumers. Every write is fenced by the
+ * epoch.
+ */
 export function eventLogCursors(schema: string): string[] {
   const held = (name: string): string =>
     `json_to_recordset(${name}) as h (slot smallint, epoch bigint)`
 
   return [
-    // A consumer that is new gets its cursors; one that was given up holds events back again.
+    // Gives a new consumer its cursors. A consumer that was abandoned again keeps events from being
+    // deleted.
     `create function ${schema}.subscribe(in_consumer text, in_now boolean) returns void
     language plpgsql volatile as $$
     declare
@@ -25,7 +29,8 @@ export function eventLogCursors(schema: string): string[] {
         on conflict on constraint cursors_pkey do nothing;
     end $$`,
 
-    // Renews, says what was lost, and takes of what is free as much as is fair.
+    // Renews a relay's leases, returns which slots it has lost, and takes its fair share of the
+    // free ones.
     `create function ${schema}.lease_slots(in_consumer text, in_relay text, in_lease_ms integer,
       in_held json)
     returns text language plpgsql volatile set enable_seqscan = off as $$
@@ -84,7 +89,7 @@ export function eventLogCursors(schema: string): string[] {
       return json_build_object('share', fair, 'relays', others, 'lost', lost, 'taken', taken)::text;
     end $$`,
 
-    // A relay that leaves says so at once, for the others' share to grow.
+    // Releases the slots of a relay that stops, so that the shares of the others grow at once.
     `create function ${schema}.release_slots(in_consumer text, in_relay text, in_held json,
       in_leaving boolean)
     returns void language plpgsql volatile set enable_seqscan = off as $$
@@ -97,8 +102,8 @@ export function eventLogCursors(schema: string): string[] {
       end if;
     end $$`,
 
-    // Moves cursors and files what failed, slot by slot. A cursor whose epoch is another, or that
-    // stands further already, is not moved, and nothing of its slot is filed.
+    // Moves cursors and files failed events, slot by slot. If a cursor has another epoch, or is
+    // already further on, it is not moved and no event of its slot is filed.
     `create function ${schema}.advance(in_consumer text, in_moves json, in_failed json)
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
@@ -126,7 +131,7 @@ export function eventLogCursors(schema: string): string[] {
       );
     end $$`,
 
-    // Counts a start on the cursor: for the event that may have killed a process.
+    // Counts on the cursor one more start of an event that may have killed a process.
     `create function ${schema}.suspect(in_consumer text, in_slot smallint, in_epoch bigint,
       in_event text)
     returns table (starts text) language sql volatile as $$
@@ -137,10 +142,11 @@ export function eventLogCursors(schema: string): string[] {
         returning c.starts::text
     $$`,
 
-    // In a database that was restored from a dump transactions are numbered anew: the numbers that
-    // stand in the rows may be ahead of all that come. Whatever a cursor had not passed then
-    // stands, by its own number, above the place it is set to; some of what it had passed may, too.
-    // All cursors at once, because the next of them would not know the old numbers any more.
+    // Repairs all cursors of a database that was restored from a dump. Such a server numbers
+    // transactions anew, and the ids in the rows may be ahead of all that it will hand out. So each
+    // cursor is set by the events' own numbers, to a place below everything it had not passed; some
+    // of what it had passed may be above that place, too. All cursors are repaired at once, because
+    // afterwards the old ids are gone from the rows.
     `create function ${schema}.rebase() returns text
     language plpgsql volatile set enable_seqscan = off as $$
     declare

@@ -1,11 +1,15 @@
-/** What did not succeed at once: filed, taken up again, settled, put back. And the inbox. */
+/**
+ * Functions for deliveries that did not succeed at once (filed, taken, settled, put back), and for
+ * the inbox.
+ */
 export function eventLogDeliveries(schema: string): string[] {
   const tried = `started_at bigint, duration_ms bigint, name text, message text, code text,
       stack text, fingerprint text`
 
   return [
-    // Of the slots whose cursors moved. One that waits behind another of its ordering key has not
-    // been tried; nobody settles that other in between, because the cursor is locked.
+    // Files the failed deliveries of the slots whose cursors moved. A delivery that waits behind
+    // another one of its ordering key has not been attempted. No verdict about that other one can
+    // be recorded in between, because the cursor is locked.
     `create function ${schema}.file_failed(in_consumer text, in_slots smallint[], in_failed json)
     returns void language plpgsql volatile set enable_seqscan = off as $$
     declare
@@ -45,8 +49,9 @@ export function eventLogDeliveries(schema: string): string[] {
       end loop;
     end $$`,
 
-    // What is due in these slots, with a start counted for each. What was started and never settled
-    // comes alone: one of its like may have been the end of a process.
+    // Takes the deliveries that are due in these slots, and counts a start for each. A delivery
+    // that was started and whose verdict was never recorded is taken alone, because it may have
+    // killed its process.
     `create function ${schema}.take_due(in_consumer text, in_held json, in_except bigint[],
       in_limit integer)
     returns text language plpgsql volatile set enable_seqscan = off as $$
@@ -98,7 +103,8 @@ export function eventLogDeliveries(schema: string): string[] {
         greatest(0, ceil(extract(epoch from next_at - clock_timestamp()) * 1000)) end)::text;
     end $$`,
 
-    // How they ended. With the last of an ordering key that stood in the way, the next one is due.
+    // Records the verdicts of deliveries. When a delivery is done or dead, the first delivery of
+    // its ordering key that waits behind it becomes due.
     `create function ${schema}.settle(in_consumer text, in_held json, in_settled json)
     returns text language plpgsql volatile set enable_seqscan = off as $$
     declare
@@ -167,7 +173,8 @@ export function eventLogDeliveries(schema: string): string[] {
     end $$`,
 
     // The first statement of a consumer's transaction: marks the events as taken in, and the
-    // transaction as this intake's. Whoever takes in the same event at the same time waits here.
+    // transaction as that of this intake. Another transaction that takes in the same event waits
+    // here.
     `create function ${schema}.take_in(in_attempt text, in_backstop_ms integer, in_consumer text,
       in_events json)
     returns text language plpgsql volatile as $$
@@ -185,7 +192,8 @@ export function eventLogDeliveries(schema: string): string[] {
       return json_build_object('started', started::json, 'fresh', fresh)::text;
     end $$`,
 
-    // The same for events that a consumer emitted without asking for a transaction.
+    // Takes in an event and appends what its consumer emitted, for a consumer that asked for no
+    // transaction.
     `create function ${schema}.emit_once(in_consumer text, in_event text, in_events json)
     returns text language plpgsql volatile as $$
     begin

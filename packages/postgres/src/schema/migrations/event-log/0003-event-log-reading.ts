@@ -1,13 +1,15 @@
 /**
- * Reading by snapshot difference: what is visible in one snapshot and was not in another, by 'seq'.
- * A plain `seq > last` loses what commits late; waiting for the oldest open transaction would hold
- * everything up for as long as the slowest handler anywhere.
+ * Reading by the difference of snapshots: what is visible in one snapshot and was not visible in
+ * another, in the order of 'seq'. A plain `seq > last` would lose events that are committed late,
+ * and waiting for the oldest open transaction would hold everything up for as long as the slowest
+ * handler anywhere.
  */
 export function eventLogReading(schema: string): string[] {
   const columns = `o.slot::text, o.seq::text, o.id::text, o.type, o.source, o.subject,
           o.ordering_key, o.data::text, o.headers::text,
           (extract(epoch from o.occurred_at) * 1000)::bigint::text`
-  // Of the place that the row's slot is at; null where this reader does not have the slot.
+  // The index of the position that the row's slot is at; null if this reader does not have the
+  // slot.
   const place = 'in_slots[o.slot + 1]'
   const wanted = `not pg_visible_in_snapshot(o.xid, froms[${place}])
             and pg_visible_in_snapshot(o.xid, tos[${place}])
@@ -15,12 +17,12 @@ export function eventLogReading(schema: string): string[] {
             and (in_types is null or o.type = any(in_types))`
 
   return [
-    // The snapshot of the statement, with the same visible in it, and one thing more: whoever is
-    // not in it, neither visible nor among those in progress, has begun after it. PostgreSQL's own
-    // ends at the last transaction that has completed: those beyond may have been writing for long,
-    // and have taken numbers below what others have committed since. They are named as in progress
-    // here. 'age' knows the next transaction to begin, as long as this one has not begun to write
-    // itself.
+    // The statement's snapshot, extended so that every transaction which it neither shows nor names
+    // as in progress has begun after it. PostgreSQL's own snapshot ends at the last transaction
+    // that has completed. A transaction with a higher id may have been writing for long, and its
+    // events may have lower numbers than events that others have committed since. The extended
+    // snapshot names these transactions as in progress. 'age' tells the id of the next transaction
+    // to begin, as long as the present transaction has no id of its own.
     `create function ${schema}.present_snapshot() returns pg_snapshot
     language plpgsql stable as $$
     declare
@@ -38,17 +40,18 @@ export function eventLogReading(schema: string): string[] {
         ) x);
     end $$`,
 
-    // 'in_places' are the different places that the reader's slots are at; 'in_slots' says for each
-    // of the 64 which, from 1, or null. Nearly always there is one place for all of them.
+    // 'in_places' lists the different positions of the reader's slots; 'in_slots' has for each of
+    // the 64 slots the number of its position in that list, from 1, or null. Nearly always all
+    // slots are at one position.
     //
-    // Whoever wrote after 'from' began has numbers above all that was visible in it: their rows
-    // come from the end of the primary key. Whoever was writing at 'from' is named in it: theirs
-    // are found by transaction. The former stand above 'start' and the latter below, so this is the
-    // order.
+    // A transaction that began after the snapshot 'from' has numbers above all that was visible in
+    // it, so its rows are at the end of the primary key. A transaction that was writing when 'from'
+    // was taken is named in it, and its rows are found by its id. The former have numbers above
+    // 'start', the latter below, so the latter are returned first.
     //
-    // STABLE: every query in it sees what the one snapshot sees that it returns. The last row is
-    // not an event: it says which snapshot that was, and, if asked, the highest number visible in
-    // it, for those who read a part only: then the next reading has less to pass over.
+    // STABLE: every query in it sees the one snapshot that it returns. The last row is not an
+    // event: it has that snapshot and, if requested, the highest number visible in it. By that
+    // number, a reader of some types only has fewer rows to pass over in its next reading.
     `create function ${schema}.read_events(in_places json, in_slots integer[], in_types text[],
       in_limit integer, in_newest boolean)
     returns table (slot text, seq text, id text, type text, source text, subject text,
@@ -109,7 +112,7 @@ export function eventLogReading(schema: string): string[] {
           null::text;
     end $$`,
 
-    // Whether an event is one that a cursor has not passed.
+    // Whether a cursor has not passed an event.
     `create function ${schema}.is_ahead(in_xid xid8, in_seq bigint, at ${schema}.cursors)
     returns boolean language sql immutable as $$
       select not pg_visible_in_snapshot(in_xid, at.from_snapshot)
@@ -117,7 +120,7 @@ export function eventLogReading(schema: string): string[] {
           then in_seq > at.seq else true end
     $$`,
 
-    // How far a consumer is behind, by the cursors that are written.
+    // How far a consumer is behind, by its cursors on record.
     `create function ${schema}.log_lag(in_consumer text, in_limit integer)
     returns table (events text, oldest_ms text)
     language sql stable set enable_seqscan = off as $$

@@ -1,4 +1,4 @@
-/** Taking away what everybody has passed, a day at a time. */
+/** Functions that delete what every consumer has passed, a day at a time. */
 export function eventLogRetention(schema: string): string[] {
   const parts = Array.from({ length: 8 }, (_, part) => part)
   const branch = (part: number): string => `
@@ -11,9 +11,9 @@ export function eventLogRetention(schema: string): string[] {
           end if;`
 
   return [
-    // Empties one partition of the ring, if all that is in it was passed by every consumer that
-    // counts. Nobody writes into a day that is over but a transaction that has been open since
-    // then: it is not waited for for long, and the lock is gone before a reader notices.
+    // Empties one partition of the ring if every consumer that counts has passed everything in it.
+    // Only a transaction that has been open since then can still write to a day that is over. The
+    // lock on the partition is waited for briefly, and is released before a reader notices it.
     `create function ${schema}.drop_passed(in_part integer) returns text
     language plpgsql volatile set lock_timeout = '50ms' as $$
     declare
@@ -32,7 +32,7 @@ export function eventLogRetention(schema: string): string[] {
       return null;
     end $$`,
 
-    // Which partitions have events, and are of days that have been over for long enough.
+    // Returns the partitions that have events and whose days have been over for long enough.
     `create function ${schema}.parts_over(in_retention_ms bigint) returns table (part text)
     language sql volatile as $$
       select p.part::text

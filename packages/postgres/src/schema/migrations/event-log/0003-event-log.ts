@@ -4,7 +4,8 @@ import { eventLogReading } from './0003-event-log-reading.ts'
 import { eventLogRetention } from './0003-event-log-retention.ts'
 
 /**
- * What the consumers of the outbox need: where each is, what it could not take, what it took in.
+ * The tables that the consumers of the outbox need: their cursors, failed deliveries, and the
+ * inbox.
  */
 export function eventLog(schema: string): string[] {
   return [
@@ -15,13 +16,13 @@ export function eventLog(schema: string): string[] {
       constraint consumers_pkey primary key (name)
     )`,
 
-    // A position is what was visible in 'from_snapshot', and, where there is a 'to_snapshot', what
-    // is visible in that up to 'seq'. No event that is not visible in 'from_snapshot' and began
-    // after it has a number up to 'floor': that is where reading may start. 'lease_until', 'epoch'
-    // fence; 'crashes', 'suspect' and 'starts' find what kills processes.
+    // A cursor's position is everything that was visible in 'from_snapshot' and, if there is a
+    // 'to_snapshot', what is visible in that up to number 'seq'. Events of transactions that began
+    // after 'from_snapshot' have numbers above 'floor', so reading can start there. 'lease_until'
+    // and 'epoch' fence; 'crashes', 'suspect' and 'starts' find events that kill processes.
     //
-    // Rewritten many times a second, in place: half empty pages, no index but the key, and vacuum
-    // before there is much to do.
+    // The rows are rewritten in place many times a second: hence half empty pages, no index but the
+    // key, and an early vacuum.
     `create table ${schema}.cursors (
       consumer text collate "C" not null references ${schema}.consumers on delete cascade,
       slot smallint not null,
@@ -38,7 +39,7 @@ export function eventLog(schema: string): string[] {
       constraint cursors_pkey primary key (consumer, slot)
     ) with (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)`,
 
-    // Who has asked for slots lately: among how many they are to be shared.
+    // The relays that have asked for slots recently, among which the slots are shared.
     `create table ${schema}.relays (
       consumer text collate "C" not null references ${schema}.consumers on delete cascade,
       relay text collate "C" not null,
@@ -46,9 +47,10 @@ export function eventLog(schema: string): string[] {
       constraint relays_pkey primary key (consumer, relay)
     )`,
 
-    // An event for a consumer that did not succeed at once, with a copy of it: it outlives the log.
-    // 'starts' is ahead of 'attempts' while one is under way, and stays so if the process dies.
-    // 'due_at' is infinity for one that waits behind another of its ordering key.
+    // A delivery: an event that did not succeed at once for a consumer. It has a copy of the event,
+    // because it outlives the log. 'starts' is greater than 'attempts' while an attempt is under
+    // way, and stays so if the process dies. 'due_at' is infinity for a delivery that waits behind
+    // another of its ordering key.
     `create table ${schema}.deliveries (
       id bigint generated always as identity,
       consumer text collate "C" not null,
@@ -101,8 +103,9 @@ export function eventLog(schema: string): string[] {
       constraint delivery_attempts_pkey primary key (delivery, number)
     )`,
 
-    // The inbox. Ids are text: those of a foreign queue may be anything. The second index is a few
-    // pages for millions of rows, which stand in the order of their time.
+    // The inbox. Ids are text, because those of another queue may be anything. The second index
+    // (BRIN) has a few pages for millions of rows, because rows are stored in the order of their
+    // time.
     `create table ${schema}.processed_events (
       consumer text collate "C" not null,
       event_id text collate "C" not null,

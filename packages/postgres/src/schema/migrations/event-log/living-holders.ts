@@ -1,9 +1,12 @@
 import { leaseSlots3 } from '../../functions/log/lease-slots-3.ts'
 
-/** A relay that takes its slots back after a restart of the server has not vanished. */
+/**
+ * After a restart of the server, a relay can take its own slots back without counting as crashed.
+ */
 export function livingHolders(schema: string): string[] {
   return [
-    // In which life of the server it asked last; null: by the release before, which did not say.
+    // The life of the server in which the relay asked last; null if its release does not report
+    // that.
     `alter table ${schema}.relays add column asked_in text`,
     `comment on column ${schema}.relays.asked_in is
       'In which life of the server it asked last.'`,

@@ -1,6 +1,6 @@
 import { deliveryTimes } from '../../functions/log/delivery-times.ts'
 
-/** Retries are mended after the clock was put back. */
+/** Repairs the times of retries after the clock was put back. */
 export function timesOfDeliveries(schema: string): string[] {
   return [
     `alter table ${schema}.deliveries add column timed_at timestamptz not null default now()`,

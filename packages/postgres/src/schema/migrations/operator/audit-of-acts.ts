@@ -1,6 +1,6 @@
 import { auditFunction } from '../../functions/operator/audit.ts'
 
-/** The audit trail of every act, not only of those on keys. */
+/** Extends the audit trail from acts on keys to all acts. */
 export function auditOfActs(schema: string): string[] {
   return [auditFunction(schema)]
 }

@@ -4,7 +4,7 @@ import { operatorComments } from '../../comments/operator-comments.ts'
 import { storeComments } from '../../comments/store-comments.ts'
 import { operatorViews } from '../../views.ts'
 
-/** Says in the database what everything is, and shows people what is wrong. */
+/** Adds comments to the tables and columns, and views that show people what is wrong. */
 export function commentsAndViews(schema: string): string[] {
   return [
     ...operatorViews(schema),

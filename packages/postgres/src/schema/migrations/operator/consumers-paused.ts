@@ -1,4 +1,4 @@
-/** Consumers can be paused, and relays say what they do for them. */
+/** Consumers can be paused, and relays report what they do for them. */
 export function consumersPaused(schema: string): string[] {
   return [
     `alter table ${schema}.consumers

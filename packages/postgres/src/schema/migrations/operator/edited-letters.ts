@@ -1,4 +1,4 @@
-/** A dead letter that was redriven with other data, and the delivery that took its place. */
+/** Links a dead letter that was redriven with other data to the delivery that took its place. */
 export function editedLetters(schema: string): string[] {
   return [
     `alter table ${schema}.deliveries

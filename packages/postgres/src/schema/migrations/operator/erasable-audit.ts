@@ -5,7 +5,9 @@ import {
 } from '../../functions/operator/erase-scope.ts'
 import { forgetKey2 } from '../../functions/operator/forget-key-2.ts'
 
-/** One function writes every audit entry, and those of a scope's keys can be erased on record. */
+/**
+ * One function writes every audit entry. Entries of a scope's keys can be erased, which is audited.
+ */
 export function erasableAudit(schema: string): string[] {
   return [
     endUnknownKey2(schema),

@@ -1,4 +1,7 @@
-/** A start of a redrive that is sent again, because its reply was lost, finds the first. */
+/**
+ * A start of a redrive has a name. If it is sent again because its reply was lost, it finds the
+ * first.
+ */
 export function namedStarts(schema: string): string[] {
   return [
     `alter table ${schema}.redrives add column request text`,

@@ -1,7 +1,7 @@
 import { endUnknownKeyFunction } from '../../functions/operator/end-unknown-key.ts'
 import { forgetKeyFunction } from '../../functions/operator/forget-key.ts'
 
-/** The audit trail of what operators do, and what they may do to keys. */
+/** The audit trail of operators' acts, and the functions by which operators act on keys. */
 export function operatorKeys(schema: string): string[] {
   return [
     `create table ${schema}.operations (
@@ -14,7 +14,7 @@ export function operatorKeys(schema: string): string[] {
       detail jsonb not null,
       constraint operations_pkey primary key (id)
     )`,
-    // A target may be longer than an index takes.
+    // The index is on a hash, because a target may be too long for an index.
     `create index operations_target on ${schema}.operations (hashtextextended(target, 0), id)`,
 
     `create function ${schema}.refuse_change() returns trigger language plpgsql as $$

@@ -1,7 +1,11 @@
-/** Redrives that whoever works their source carries in portions, and what each portion took. */
+/**
+ * Redrives on record, which every process that works their source carries in portions, and what
+ * each portion took.
+ */
 export function redrivesOnRecord(schema: string): string[] {
   return [
-    // 'cursor_at' and 'cursor_id' are the last letter that was looked at. 'filter' is exact text.
+    // 'cursor_at' and 'cursor_id' are those of the last letter that was looked at. 'filter' keeps
+    // its exact text.
     `create table ${schema}.redrives (
       id bigint generated always as identity,
       source text not null,

@@ -1,10 +1,10 @@
 import { claimLeaseFunction5 } from '../../functions/lease/claim-lease-5.ts'
 import { renewLeases4 } from '../../functions/lease/renew-leases-4.ts'
 
-/** The length of a lease is on record, so that a clock that was put back does not stretch it. */
+/** Stores the length of a lease, so that a clock that is put back does not prolong the lease. */
 export function clocksPutBack(schema: string): string[] {
   return [
-    // Null: by the release before, which did not say.
+    // Null if the release that claimed does not report the length.
     `alter table ${schema}.attempts add column lease_ms bigint`,
     `alter table ${schema}.leases add column lease_ms bigint`,
     `comment on column ${schema}.attempts.lease_ms is

@@ -11,8 +11,8 @@ import { spendKeyFunction } from '../../functions/store/spend-key.ts'
 import { writeEventsFunction } from '../../functions/store/write-events.ts'
 
 /**
- * What is reported as written was written: a write that a trigger or a rule drops raises. Claims
- * and renewals of lease mode do so in `clocks-put-back.ts`.
+ * A write that a trigger or a rule drops raises an error, so whatever is reported as written was
+ * written. For claims and renewals of lease mode this is in `clocks-put-back.ts`.
  */
 export function droppedWrites(schema: string): string[] {
   return [

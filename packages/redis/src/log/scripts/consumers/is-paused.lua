@@ -1,2 +1,2 @@
--- KEYS[1] the pause of a consumer
+-- KEYS[1] the pause record of a consumer
 return redis.call('EXISTS', KEYS[1])

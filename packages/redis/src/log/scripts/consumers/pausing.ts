@@ -2,10 +2,10 @@ import { integerIn, type Script, script, wordIn } from '../../../client/script.t
 import { partitionKeys } from '../../keys/slot-keys.ts'
 import { isPausedLua, pauseLua, resumeLua } from './lua.ts'
 
-/** Pauses a consumer, with its entry in the audit. */
+/** Pauses a consumer and writes the audit entry. */
 export const pauseScript: Script<PausingQuestion, PausingOutcome> = pausing('pause', pauseLua)
 
-/** Resumes a consumer, with its entry in the audit. */
+/** Resumes a consumer and writes the audit entry. */
 export const resumeScript: Script<PausingQuestion, PausingOutcome> = pausing('resume', resumeLua)
 
 export const isPausedScript: Script<{ readonly consumer: string }, boolean> = script({
@@ -23,7 +23,7 @@ export interface PausingQuestion {
   readonly note: string
 }
 
-/** `already`: it was so before. */
+/** `already`: the consumer was already paused, or not paused. */
 export type PausingOutcome = 'done' | 'already' | 'unknown'
 
 function pausing(name: string, text: string): Script<PausingQuestion, PausingOutcome> {

@@ -1,9 +1,9 @@
--- KEYS[1] the record of what the consumer wants; there is none of a consumer that is not known
--- KEYS[2] its pause
+-- KEYS[1] the record of the types that the consumer takes; absent if it is unknown
+-- KEYS[2] its pause record
 -- KEYS[3] the audit of its partition
--- ARGV[1] who
--- ARGV[2] on what
--- ARGV[3] why
+-- ARGV[1] the actor
+-- ARGV[2] the target of the audit entry
+-- ARGV[3] the note of the actor
 if redis.call('EXISTS', KEYS[1]) == 0 then
   return 'unknown'
 end

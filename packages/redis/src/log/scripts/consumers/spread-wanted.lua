@@ -2,7 +2,7 @@
 -- KEYS[i] the consumers of each slot
 -- ARGV[1] consumer
 -- ARGV[2] the version of the record
--- ARGV[3] the types, as one text
+-- ARGV[3] the types that some release takes, as one text
 let_through(KEYS[1])
 local known = 0
 for i = 1, #KEYS do

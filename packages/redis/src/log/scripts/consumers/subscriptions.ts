@@ -20,7 +20,7 @@ export interface FoundSubscriptions {
   readonly nowMs: number
 }
 
-/** Replaces the record, or answers `changed` if somebody else has replaced it before. */
+/** Replaces the record, or replies `changed` if somebody else has replaced it before. */
 export const setSubscriptionsScript: Script<SetSubscriptionsQuestion, 'set' | 'changed'> = script({
   name: 'set-subscriptions',
   text: setSubscriptionsLua,
@@ -36,8 +36,9 @@ export interface SetSubscriptionsQuestion {
 }
 
 /**
- * Writes the wanted types beside the cursors, where reading scripts find them in the same instant.
- * Of two writers, the later record stays. Returns how many slots know the consumer.
+ * Stores the wanted types beside the cursors of each slot, so that a script that reads a slot sees
+ * both at the same instant. A newer version of the record is not overwritten by an older one.
+ * Returns how many slots know the consumer.
  */
 export const spreadWantedScript: Script<SpreadWantedQuestion, number> = script({
   name: 'spread-wanted',

@@ -1,8 +1,8 @@
 -- @include ../clock.lua
 -- For each slot:
--- KEYS[i]     what is dead
--- KEYS[i + 1] what died lately
--- KEYS[i + 2] what was dealt with
+-- KEYS[i]     the dead letters
+-- KEYS[i + 1] the letters that died within the last hour
+-- KEYS[i + 2] the resolved letters
 local depth, arrived, drained, oldest = 0, 0, 0, now_us
 for i = 1, #KEYS, 3 do
   depth = depth + redis.call('ZCARD', KEYS[i])

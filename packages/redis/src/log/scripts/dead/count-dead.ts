@@ -3,8 +3,8 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { countDeadLua } from './lua.ts'
 
 /**
- * Counts dead letters: how many there are, how old the oldest is, and how many came and went within
- * the last hour.
+ * Counts dead letters: how many there are, how old the oldest is, and how many became dead or were
+ * resolved within the last hour.
  */
 export const countDeadScript: Script<CountDeadQuestion, DeadCounts> = script({
   name: 'count-dead',

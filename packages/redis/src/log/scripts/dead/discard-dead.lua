@@ -3,13 +3,13 @@
 -- @include each-dead.lua
 -- For each slot:
 -- KEYS[i]     its deliveries
--- KEYS[i + 1] what is dead
--- KEYS[i + 2] what was dealt with
--- KEYS[i + 3] what is retired
+-- KEYS[i + 1] the dead letters
+-- KEYS[i + 2] the resolved letters
+-- KEYS[i + 3] the letters of retired consumers
 -- KEYS[i + 4] the audit of the slot
--- ARGV[1]     why
--- ARGV[2]     who
--- ARGV[3..]   for each slot how many, and their numbers
+-- ARGV[1]     the note of the actor
+-- ARGV[2]     the actor
+-- ARGV[3..]   for each slot the number of deliveries, then their numbers
 local function is_meant(_, state)
   return state.state == 'dead' or state.state == 'retired'
 end

@@ -4,7 +4,7 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { OUTCOMES, outcomesOf } from './each-dead.ts'
 import { discardDeadLua } from './lua.ts'
 
-/** Marks dead letters as never to be delivered, each with its entry in the audit. */
+/** Marks dead letters as never to be delivered, and writes an audit entry for each. */
 export const discardDeadScript: Script<DiscardDeadQuestion, Resolution[]> = script({
   name: 'discard-dead',
   text: discardDeadLua,

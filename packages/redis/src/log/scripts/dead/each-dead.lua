@@ -1,14 +1,15 @@
--- The id of a delivery: its slot, which is the hash tag of its keys, and its number.
+-- The id of a delivery: the number of its slot, which is the hash tag of its keys, and its number
+-- in the slot.
 local function id_of(i, n)
   return KEYS[i]:match('{(%d+)}') .. '-' .. n
 end
 
--- Goes through numbered deliveries. There are five KEYS per group: the first holds its deliveries,
--- the second its dead letters, the fifth the audit of the slot. ARGV, from `first` on, has for each
--- group a count and then that many numbers. For a delivery that `is_meant` it runs `change` and
--- notes `outcome`. For any other it notes the state that the delivery is in, or that its consumer
--- was retired, or what `told` says of it. With `done` it tells the ids of each group that were
--- changed.
+-- Goes through numbered deliveries, in groups. Each group has five KEYS: the first has its
+-- deliveries, the second its dead letters, the fifth the audit of the slot. ARGV, from `first` on,
+-- has for each group a count and then that many numbers. For a delivery for which `is_meant`
+-- returns true, `change` is called and the result is `outcome`. For any other delivery the result
+-- is its state, or 'retired' if it is dead and its consumer was retired; `told` replaces this if
+-- given. `done`, if given, is called for each group with the ids that were changed.
 local function each_dead(first, is_meant, change, outcome, done, told)
   local at, outcomes = first, {}
   for i = 1, #KEYS, 5 do

@@ -1,7 +1,7 @@
 import type { Resolution } from '@oncekey/core'
 import { listIn, wordIn } from '../../../client/script.ts'
 
-/** The answer of `each-dead.lua`: an outcome for each number, with the id of its delivery. */
+/** Reads the reply of `each-dead.lua`: an outcome for each number, with the id of its delivery. */
 export function outcomesOf<Word extends string>(
   raw: unknown,
   slots: readonly { readonly slot: number; readonly numbers: readonly (string | number)[] }[],

@@ -1,4 +1,4 @@
--- One delivery as it is kept, and when it died.
+-- One delivery in its stored form, and when it died.
 local function kept(deliveries, n, died_at)
   local raw = redis.call('HGET', deliveries, n .. ':state')
   local last = redis.call('HMGET', deliveries, n .. ':event', n .. ':note',

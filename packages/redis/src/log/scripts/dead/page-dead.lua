@@ -1,10 +1,10 @@
 -- @include ../delivery.lua
 -- @include ./kept.lua
 -- For each slot:
--- KEYS[i]     what is dead, or retired
+-- KEYS[i]     the dead letters, or those of retired consumers
 -- KEYS[i + 1] its deliveries
--- ARGV[1]     how many of each slot at most
--- ARGV[2]     the end of the span, microseconds; with a parenthesis before it, it is excluded
+-- ARGV[1]     how many letters of each slot at most
+-- ARGV[2]     the end of the span, microseconds; '(' before it excludes the end itself
 -- ARGV[3..]   for each slot the start of the span, in the same form
 local pages = {}
 for i = 1, #KEYS, 2 do

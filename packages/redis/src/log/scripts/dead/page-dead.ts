@@ -2,7 +2,7 @@ import { integerIn, listIn, type Script, script, textIn } from '../../../client/
 import { slotKeys } from '../../keys/slot-keys.ts'
 import { pageDeadLua, pickDeadLua } from './lua.ts'
 
-/** Reads the dead or retired letters of slots in a span of time, the oldest first. */
+/** Reads, from some slots, the dead or retired letters of a span of time, the oldest first. */
 export const pageDeadScript: Script<PageDeadQuestion, DeadPage[]> = script<
   PageDeadQuestion,
   DeadPage[]

@@ -1,9 +1,9 @@
 -- @include ../delivery.lua
 -- @include ./kept.lua
 -- For each slot:
--- KEYS[i]     what is dead, or retired
+-- KEYS[i]     the dead letters, or those of retired consumers
 -- KEYS[i + 1] its deliveries
--- ARGV[1..]   for each slot how many, and their numbers
+-- ARGV[1..]   for each slot the number of deliveries, then their numbers
 local at, pages = 1, {}
 for i = 1, #KEYS, 2 do
   local last, page = at + ARGV[at], {}

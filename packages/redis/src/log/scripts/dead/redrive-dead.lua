@@ -3,13 +3,13 @@
 -- @include each-dead.lua
 -- For each consumer in a slot:
 -- KEYS[i]     the deliveries of the slot
--- KEYS[i + 1] what is dead
+-- KEYS[i + 1] the dead letters
 -- KEYS[i + 2] the consumer's deliveries that are retrying
 -- KEYS[i + 3] the consumers of the slot
 -- KEYS[i + 4] the audit of the slot
--- ARGV[1]     who
--- ARGV[2]     why
--- ARGV[3..]   for each of these how many, and their numbers
+-- ARGV[1]     the actor
+-- ARGV[2]     the note of the actor
+-- ARGV[3..]   for each consumer in a slot the number of deliveries, then their numbers
 local function is_meant(i, state)
   return state.state == 'dead' and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
 end

@@ -6,7 +6,7 @@ import { redriveDeadLua } from './lua.ts'
 
 /**
  * Puts back letters that are still dead and whose consumer exists. They are due at once, and their
- * attempts start at 0. Of those of one consumer in one slot there is one entry in the audit.
+ * attempts start at 0. Each call writes one audit entry for each consumer in each slot.
  */
 export const redriveDeadScript: Script<RedriveDeadQuestion, RedriveOutcome[]> = script({
   name: 'redrive-dead',

@@ -1,5 +1,5 @@
 -- KEYS[i]   the deliveries of each slot
--- ARGV[1..] the fields of the index
+-- ARGV[1..] the index fields to look up
 local found = {}
 for i = 1, #KEYS do
   local numbers = {}

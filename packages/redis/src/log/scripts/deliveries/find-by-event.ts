@@ -3,8 +3,8 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { findByEventLua } from './lua.ts'
 
 /**
- * Finds the numbers of the deliveries of some events to some consumers, by the index that keeps
- * them unique.
+ * Finds the numbers of the deliveries of some events to some consumers. It uses the index by
+ * consumer and event, which also prevents a second delivery of the same event.
  */
 export const findByEventScript: Script<FindByEventQuestion, FoundNumbers[]> = script({
   name: 'find-by-event',

@@ -1,6 +1,6 @@
 -- @include ../delivery.lua
 -- KEYS[i]   the deliveries of each slot
--- ARGV[1..] for each slot how many, and their numbers
+-- ARGV[1..] for each slot the number of deliveries, then their numbers
 local at, found = 1, {}
 for i = 1, #KEYS do
   local last = at + ARGV[at]

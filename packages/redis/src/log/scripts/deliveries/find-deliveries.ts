@@ -3,7 +3,7 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import type { KeptDelivery } from '../dead/page-dead.ts'
 import { findDeliveriesLua } from './lua.ts'
 
-/** Finds deliveries by their numbers, whatever their state, with every attempt that is kept. */
+/** Finds deliveries by their numbers, whatever their state, with all stored attempts. */
 export const findDeliveriesScript: Script<FindDeliveriesQuestion, FoundDelivery[]> = script({
   name: 'find-deliveries',
   text: findDeliveriesLua,

@@ -6,7 +6,7 @@
 -- KEYS[i + 1] its deliveries
 -- KEYS[i + 2] the consumer's deliveries that are retrying
 -- ARGV[1]     consumer
--- ARGV[2]     how many of each slot at most
+-- ARGV[2]     how many deliveries of each slot at most
 -- ARGV[3]     number of types; ARGV[4] number of prefixes of types; both '0': any type
 -- ARGV[5..]   the types, the prefixes, and then the epoch with which each slot is held
 local whole, beginnings = {}, {}
@@ -20,7 +20,8 @@ for i = 5, at - 1 do
   end
 end
 
--- Reads the event only if types are given, which is while two releases run side by side.
+-- Whether the delivery has one of the types. Types are given only while two releases with different
+-- types run side by side; otherwise the event is not read.
 local function is_meant(deliveries, n)
   if all then
     return true
@@ -38,8 +39,9 @@ local function is_meant(deliveries, n)
   return false
 end
 
--- What was scheduled in the future was scheduled before the clock was put back. It is moved to lie
--- as far ahead as it did then; of what was scheduled since, nothing is returned.
+-- Reschedules a delivery that was scheduled before the clock was put back, which shows because
+-- `timed_at`, when it was scheduled, is in the future. It becomes due as far ahead of now as it was
+-- ahead of `timed_at`. Returns the new time, or nothing for a delivery scheduled since.
 local TOLERATED_MS = 5000
 local function moved(i, n, due)
   local state = state_of(KEYS[i + 1], n)
@@ -54,7 +56,8 @@ local function moved(i, n, due)
   return at_ms
 end
 
--- With types, deliveries of other types may come first; their own releases take those.
+-- With types, deliveries of other types may come first, which relays of other releases take. So
+-- more deliveries are looked at.
 local LOOKED_AT = 2000
 local next = {}
 for i = 1, #KEYS, 3 do
@@ -63,7 +66,7 @@ for i = 1, #KEYS, 3 do
   local due = redis.call('ZRANGE', KEYS[i + 2], 0, looked - 1, 'WITHSCORES')
   if #due > 0 and is_held(cursor_of(KEYS[i], ARGV[1]), ARGV[at + slot]) then
     local left = tonumber(ARGV[2])
-    -- Only the first that waits is looked at, and those behind it while each was moved.
+    -- Reschedules waiting deliveries from the first one on, up to the first that needs no change.
     local was_put_back = true
     for d = 1, #due, 2 do
       if left == 0 then

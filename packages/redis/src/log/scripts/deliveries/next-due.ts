@@ -4,8 +4,8 @@ import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { nextDueLua } from './lua.ts'
 
 /**
- * Finds the next due deliveries in slots that are held. Changes only times that were set before the
- * server's clock was put back.
+ * Finds the next due deliveries in slots that are held. It changes nothing, except times that were
+ * set before the server's clock was put back.
  */
 export const nextDueScript: Script<NextDueQuestion, NextDue[]> = script({
   name: 'next-due',
@@ -43,15 +43,15 @@ export interface NextDueQuestion {
   readonly consumer: string
   readonly slots: readonly HeldSlot[]
   readonly most: number
-  /** Only these types; null for all. */
+  /** Finds only these types; null for all. */
   readonly types: readonly string[] | null
 }
 
 export interface NextDue extends HeldSlot {
   readonly number: number
   readonly inMs: number
-  /** The delivery was started before, and that start has no recorded end. */
+  /** Whether the delivery was started and its verdict was never recorded. */
   readonly isDubious: boolean
-  /** The size of its event, once it is due. */
+  /** The size of the delivery's event if it is due; otherwise 0. */
   readonly bytes: number
 }

@@ -2,7 +2,7 @@ import { listIn, type Script, script, textIn } from '../../../client/script.ts'
 import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { pageRetryingLua } from './lua.ts'
 
-/** The events of a consumer's retrying deliveries in one slot, in pages. */
+/** Reads one page of the events of a consumer's retrying deliveries in one slot. */
 export const pageRetryingScript: Script<PageRetryingQuestion, string[]> = script({
   name: 'page-retrying',
   text: pageRetryingLua,

@@ -5,15 +5,16 @@
 -- KEYS[i]     its consumers
 -- KEYS[i + 1] its deliveries
 -- KEYS[i + 2] the consumer's deliveries that are retrying
--- KEYS[i + 3] what is dead
--- KEYS[i + 4] what died lately
--- KEYS[i + 5] what was dealt with
+-- KEYS[i + 3] the dead letters
+-- KEYS[i + 4] the letters that died within the last hour
+-- KEYS[i + 5] the resolved letters
 -- ARGV[1]     consumer
--- ARGV[2..]   for each slot its epoch, how many deliveries, and for each: its number, 'done',
+-- ARGV[2..]   for each slot its epoch, the number of deliveries, and for each: its number, 'done',
 --             'retrying' or 'dead', the delay in milliseconds or the reason, the attempt or nothing
 local function settle(i, n, verdict, detail, try)
   local state = state_of(KEYS[i + 1], n)
-  -- It is already recorded, and was sent again after a lost answer: it has not been started since.
+  -- The delivery has not been started since its last verdict, so this verdict is recorded already,
+  -- and was sent again because the reply was lost.
   if not state or state.state ~= 'retrying' or state.starts <= state.attempts then
     return
   end

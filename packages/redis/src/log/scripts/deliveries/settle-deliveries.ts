@@ -5,8 +5,8 @@ import { verdictArguments } from '../reading/advance.ts'
 import { settleDeliveriesLua } from './lua.ts'
 
 /**
- * Records how deliveries ended, in slots that are held. A delivery that is done is deleted, as if
- * it had never failed; if it was dead once, it is kept as resolved.
+ * Records the verdicts of deliveries, in slots that are held. A delivery that succeeded is deleted,
+ * as if it had never failed; if it was ever dead, it is kept as resolved.
  */
 export const settleDeliveriesScript: Script<SettleDeliveriesQuestion, number[]> = script({
   name: 'settle-deliveries',

@@ -4,7 +4,7 @@
 -- KEYS[i]     its consumers
 -- KEYS[i + 1] its deliveries
 -- ARGV[1]     consumer
--- ARGV[2..]   for each slot its epoch, how many deliveries, their numbers
+-- ARGV[2..]   for each slot its epoch, the number of deliveries, their numbers
 let_through(KEYS[1])
 local at, started = 2, {}
 for i = 1, #KEYS, 2 do

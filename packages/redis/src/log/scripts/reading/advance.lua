@@ -7,12 +7,12 @@
 -- KEYS[i + 1] its outbox
 -- KEYS[i + 2] its deliveries
 -- KEYS[i + 3] the consumer's deliveries that are retrying
--- KEYS[i + 4] what is dead
--- KEYS[i + 5] what died lately
+-- KEYS[i + 4] the dead letters
+-- KEYS[i + 5] the letters that died within the last hour
 -- ARGV[1]     consumer
--- ARGV[2..]   for each slot its epoch, the position, '1' if it is calm, the number of failures,
---             and for each of these: id of the event, the event, its data, 'retrying' or 'dead',
---             the delay in milliseconds or the reason, the attempt or nothing
+-- ARGV[2..]   for each slot its epoch, the position, '1' to reset `crashes`, the number of
+--             failed events, and for each of these: its id, the event, its data, 'retrying' or
+--             'dead', the delay in milliseconds or the reason, the attempt or nothing
 local function file(i, event_id, event, data, verdict, detail, try)
   local index = 'of:' .. ARGV[1] .. '\n' .. event_id
   if redis.call('HEXISTS', KEYS[i + 2], index) == 1 then
@@ -47,8 +47,8 @@ for i = 1, #KEYS, 6 do
     or position ~= cursor.at and is_later(position, last_id(KEYS[i + 1])) then
     lost[#lost + 1] = (i - 1) / 6
   else
-    -- Files first. If a command of the script fails, earlier writes stay, and an event that the
-    -- cursor has passed without being on file would be lost.
+    -- Files the events before the cursor moves. If a command of the script fails, its earlier
+    -- writes stay: an event that the cursor has passed and that is not on file would be lost.
     for f = at, at + failures * 6 - 1, 6 do
       file(i, ARGV[f], ARGV[f + 1], ARGV[f + 2], ARGV[f + 3], ARGV[f + 4], ARGV[f + 5])
     end

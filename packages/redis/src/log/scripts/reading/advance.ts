@@ -11,9 +11,9 @@ import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { advanceLua } from './lua.ts'
 
 /**
- * Moves cursors, and files the events that were passed without success. Does nothing for a slot
- * that is not held, or whose cursor is further ahead. A position past the end of the stream dates
- * from before the stream was lost: its holder has to take the slot anew.
+ * Moves cursors, and files the passed events that failed. Does nothing for a slot that is not held,
+ * or whose cursor is further ahead. It also refuses a position past the end of the stream, which
+ * was read before the stream was lost: the relay has to take the slot anew.
  */
 export const advanceScript: Script<AdvanceQuestion, number[]> = script({
   name: 'advance',
@@ -42,7 +42,7 @@ export const advanceScript: Script<AdvanceQuestion, number[]> = script({
   reply: (raw, { slots }) => listIn(raw).map((at) => slots[integerIn(at)]?.slot as number),
 })
 
-/** The kind of a verdict, and its delay or reason. */
+/** A verdict as arguments: its kind, and its delay or reason. */
 export function verdictArguments(
   verdict: DeliveryVerdict | { readonly kind: 'done' },
 ): [kind: string, detail: ScriptArgument] {
@@ -62,10 +62,10 @@ export interface SlotMove extends HeldSlot {
   readonly failed: readonly FiledEvent[]
 }
 
-/** A failed event, as it is kept. */
+/** A failed event in the form in which it is stored. */
 export interface FiledEvent {
   readonly eventId: string
-  /** JSON, without the data. */
+  /** JSON of the event, without its data. */
   readonly event: string
   readonly data: string
   readonly verdict: DeliveryVerdict

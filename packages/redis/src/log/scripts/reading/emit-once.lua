@@ -5,8 +5,8 @@
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return 'duplicate'
 end
--- Writes that can fail come first: a full server refuses the first, and XADD refuses a key that
--- holds no stream.
+-- Commands that can fail come first: a full server refuses the first write, and XADD refuses a key
+-- that holds no stream.
 local at = 2
 while at <= #ARGV do
   local last = at + ARGV[at]

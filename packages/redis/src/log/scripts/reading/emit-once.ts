@@ -5,8 +5,8 @@ import { emittedKeys } from '../../keys/slot-keys.ts'
 import { emitOnceLua } from './lua.ts'
 
 /**
- * Appends the events that a consumer emits for an event, and a mark that it did. Sent again, it
- * finds the mark and appends nothing.
+ * Appends the events that a consumer emits while it handles an event, together with a mark. If it
+ * is sent again, it finds the mark and appends nothing.
  */
 export const emitOnceScript: Script<EmitOnceQuestion, 'done' | 'duplicate'> = script({
   name: 'emit-once',

@@ -35,7 +35,7 @@ for i = 1, #KEYS, 2 do
       count = count + #found
       position = #found > 0 and found[#found][1] or position
     end
-    -- As many more as fit in the rest, if they are like these.
+    -- Next, as many entries as fit in the remaining bytes if they are of the average size so far.
     local each = math.max(1, (BYTES - bytes_left) / math.max(1, seen))
     portion = math.max(1, math.min(100, left - count, math.floor(bytes_left / each)))
   end

@@ -4,9 +4,9 @@ import { measureLagLua } from './lua.ts'
 
 /**
  * Counts the entries that a consumer has not passed, and returns the age of the oldest. Redis
- * cannot count a part of a stream, so the script reads whole entries. It stops when it has read
- * enough, and returns where the next script continues. For a stream that was never read from, the
- * length is the count.
+ * cannot count a part of a stream, so the script reads whole entries. It stops after a bounded
+ * number of bytes, and returns where the next script continues. If the consumer has passed nothing
+ * in a stream, the stream's length is the count.
  */
 export const measureLagScript: Script<MeasureLagQuestion, SlotsLag> = script({
   name: 'measure-lag',
@@ -43,10 +43,10 @@ export interface SlotToCount {
 }
 
 export interface SlotsLag {
-  /** Whether the consumer has a cursor in any of them. */
+  /** Whether the consumer has a cursor in any of these slots. */
   readonly known: boolean
   readonly events: number
   readonly oldestMs: number | null
-  /** Slots in which there may be more. */
+  /** The slots in which there may be more entries, and where to continue. */
   readonly goOn: readonly SlotToCount[]
 }

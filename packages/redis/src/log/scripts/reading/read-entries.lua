@@ -4,7 +4,7 @@
 -- KEYS[i + 1] its consumers
 -- ARGV[1]     how many entries at most, of all slots together
 -- ARGV[2]     consumer
--- ARGV[3]     the types that are read, as one text: must equal what stands beside the cursors
+-- ARGV[3]     the types that are read, as one text: must equal `wanted` of the cursors
 -- ARGV[4]     the page ends with the entry that brings it to this many bytes; if negative, before
 -- that entry, even if the page is empty then
 -- ARGV[5]     number of types; '0': all types
@@ -67,8 +67,8 @@ for i = 1, #KEYS, 2 do
     return 'restored'
   end
   local entries, more = {}, 1
-  -- Skipping costs time too, and the server is blocked meanwhile. So it reads a few at first,
-  -- because the size of entries is only known once they are read.
+  -- Skipping entries costs time too, and blocks the server. The first read is of a few entries,
+  -- because their size is known only once they are read.
   local count = is_share and 4 or 16
   while left > 0 and bytes_left > 0 and more == 1 do
     count = math.min(count, left)
@@ -91,7 +91,7 @@ for i = 1, #KEYS, 2 do
     end
     left = left - passed
     bytes_left = bytes_left - bytes
-    -- As many more as fit in the rest, if they are like these.
+    -- Next, as many entries as fit in the remaining bytes if they are of the average size so far.
     if #found > 0 then
       local each = math.max(1, bytes / #found)
       count = math.max(1, math.min(left, math.floor(bytes_left / each)))

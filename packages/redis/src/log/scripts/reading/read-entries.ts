@@ -13,9 +13,9 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { readEntriesLua } from './lua.ts'
 
 /**
- * Reads on in streams, and changes nothing. Entries of other types are skipped here, so that they
- * are not sent. An entry without a type goes to every consumer, because otherwise nobody would
- * report that it is broken.
+ * Reads the next entries of streams, and changes nothing. Entries of other types are skipped here,
+ * so that they are not sent to the relay. An entry without a type goes to every consumer, because
+ * otherwise nobody would report that it is broken.
  */
 export const readEntriesScript: Script<ReadEntriesQuestion, SlotEntries[]> = script({
   name: 'read-entries',
@@ -80,7 +80,7 @@ export interface ReadEntriesQuestion {
   readonly types: readonly string[] | null
   readonly limit: number
   readonly maxBytes: number
-  /** Whether other slots share the page: then an entry larger than `maxBytes` is left out. */
+  /** Whether other slots share the page. If so, an entry larger than `maxBytes` is left out. */
   readonly isShare: boolean
 }
 
@@ -96,6 +96,6 @@ export interface SlotEntries {
 /** An entry of a stream. */
 export interface Entry {
   readonly id: string
-  /** Names and values in turn. */
+  /** The names and values of its fields, alternating. */
   readonly fields: readonly Buffer[]
 }

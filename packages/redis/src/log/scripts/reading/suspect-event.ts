@@ -4,8 +4,8 @@ import { slotKeys } from '../../keys/slot-keys.ts'
 import { suspectEventLua } from './lua.ts'
 
 /**
- * Counts the start of an event that may kill the process; `null` if the caller does not hold the
- * slot.
+ * Counts one more start of an event that may kill the process. Replies `null` if the caller does
+ * not hold the slot.
  */
 export const suspectEventScript: Script<SuspectEventQuestion, number | null> = script({
   name: 'suspect-event',

@@ -6,10 +6,10 @@
 -- KEYS[i]     its consumers
 -- KEYS[i + 1] its outbox
 -- KEYS[i + 2] its deliveries
--- KEYS[i + 3] what was dealt with
+-- KEYS[i + 3] the resolved letters
 -- ARGV[1]     how long entries are kept, milliseconds
 -- ARGV[2]     after how long a consumer is missing, milliseconds
--- ARGV[3]     after how long it holds nothing back, milliseconds
+-- ARGV[3]     after how long it no longer keeps entries from being deleted, milliseconds
 -- ARGV[4]     how long a resolved dead letter is kept, milliseconds
 let_through(KEYS[1])
 local dropped, silent, more, left = 0, {}, 0, 20000
@@ -35,11 +35,11 @@ for i = 1, #KEYS, 4 do
     local upto = old
     if passed and is_later(old, passed) then
       local ms, number = string.match(passed, '^(%d+)%-(%d+)$')
-      -- Beyond 15 digits a Lua number is not exact, so the entry itself stays.
+      -- With more than 15 digits a Lua number is not exact, so the passed entry itself is kept.
       upto = #number > 15 and passed or ms .. '-' .. digits(number + 1)
     end
-    -- Trims whole nodes of the stream first, which can be bounded, and then the rest of the last
-    -- one.
+    -- Trims whole nodes of the stream first, because that can be limited, and then the entries of
+    -- the node that is partly passed.
     local room = left >= 1000
     local taken = room and redis.call('XTRIM', KEYS[i + 1], 'MINID', '~', upto, 'LIMIT', left) or 0
     if not room or taken > left / 2 then

@@ -4,11 +4,12 @@ import { trimSlotsLua } from './lua.ts'
 
 /**
  * Deletes entries that every consumer of a slot has passed and that were kept long enough. A
- * consumer that no relay has run for a long time no longer holds entries back. If a slot has no
- * consumer, nothing is deleted: one may subscribe later, or another program may read the stream.
+ * consumer that no relay has run for a long time no longer keeps entries from being deleted. If a
+ * slot has no consumer, nothing is deleted: a consumer may subscribe later, or another program may
+ * read the stream.
  *
- * Deletes at most some 20,000 entries at once, which takes 5 ms, and returns whether there are
- * more: an exact XTRIM over a million of them blocked the server for 170 ms.
+ * Deletes at most about 20,000 entries in one call, which takes 5 ms, and returns whether there are
+ * more: an exact XTRIM over a million entries blocked the server for 170 ms.
  */
 export const trimSlotsScript: Script<TrimSlotsQuestion, TrimmedSlots> = script({
   name: 'trim-slots',

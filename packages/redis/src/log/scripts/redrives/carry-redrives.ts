@@ -4,7 +4,7 @@ import { dueKey, redriveKeys, slotKeys } from '../../keys/slot-keys.ts'
 import { OUTCOMES, outcomesOf } from '../dead/each-dead.ts'
 import { endPortionLua, planPortionLua, runningRedrivesLua, takePlannedLua } from './lua.ts'
 
-/** The redrives that are running, the soonest first. */
+/** Reads the running redrives, the one that is due first at the beginning. */
 export const runningRedrivesScript: Script<{ readonly most: number }, RunningRedrive[]> = script({
   name: 'running-redrives',
   text: runningRedrivesLua,
@@ -31,22 +31,25 @@ export const runningRedrivesScript: Script<{ readonly most: number }, RunningRed
 
 export interface RunningRedrive {
   readonly id: string
-  /** JSON. */
+  /** The filter, as JSON. */
   readonly filter: string
   readonly rate: number
-  /** How many more its limit lets it take. */
+  /** How many more letters its limit lets it take. */
   readonly left: number
   readonly startedUs: number
-  /** The place of the last letter that was looked at. */
+  /** The place of the last letter that was looked at, in the order of all dead letters. */
   readonly cursor: string | undefined
-  /** How many have ended. */
+  /** How many portions have ended. */
   readonly portions: string
-  /** The portion that is being taken, as JSON. */
+  /** The plan of the portion that is under way, as JSON. */
   readonly plan: string | undefined
   readonly dueInMs: number
 }
 
-/** Keeps what a portion is going to take; returns that, or the plan that was there first. */
+/**
+ * Stores the plan of a portion and returns it. If another process has stored one before, returns
+ * that.
+ */
 export const planPortionScript: Script<PlanPortionQuestion, string | undefined> = script({
   name: 'plan-portion',
   text: planPortionLua,
@@ -62,8 +65,8 @@ export interface PlanPortionQuestion {
 }
 
 /**
- * Puts back the letters of a portion that are still dead. Carried out again, it takes nothing more
- * and says the same of those that it has.
+ * Puts back the letters of a portion that are still dead. If it is sent again, it puts back nothing
+ * more, and replies the same for the letters that the portion has put back.
  */
 export const takePlannedScript: Script<TakePlannedQuestion, TakenOutcome[]> = script({
   name: 'take-planned',
@@ -97,7 +100,10 @@ export interface TakenOutcome {
   readonly outcome: 'redriven' | Resolution['outcome']
 }
 
-/** Counts a portion and moves on, unless somebody else has ended it. Returns whether it has. */
+/**
+ * Counts a portion and moves the redrive's cursor, unless another process has ended the portion.
+ * Returns whether it did.
+ */
 export const endPortionScript: Script<EndPortionQuestion, boolean> = script({
   name: 'end-portion',
   text: endPortionLua,

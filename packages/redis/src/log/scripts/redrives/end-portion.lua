@@ -3,11 +3,11 @@
 -- KEYS[1] the redrives
 -- ARGV[1] id
 -- ARGV[2] the plan that was carried out
--- ARGV[3] how many were put back
--- ARGV[4] how many were not
--- ARGV[5] both, as JSON without the time
+-- ARGV[3] how many letters were put back
+-- ARGV[4] how many letters were not
+-- ARGV[5] these letters and outcomes, as JSON without the time
 -- ARGV[6] the place of the last letter that was looked at
--- ARGV[7] '1': there is no more
+-- ARGV[7] '1': there are no more letters
 local redrive = redis.call('HMGET', redrive_key(ARGV[1]), 'plan', 'state', 'most', 'rate',
   'next_at', 'redriven')
 if redrive[1] ~= ARGV[2] then

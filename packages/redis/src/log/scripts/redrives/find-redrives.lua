@@ -1,7 +1,7 @@
 -- @include ./redrive.lua
 -- KEYS[1] the redrives
--- ARGV[1] the highest id; empty: the last
--- ARGV[2] how many ids to look at, downwards
+-- ARGV[1] the id to start from, going down; empty: the newest
+-- ARGV[2] how many ids to look at
 local first = tonumber(ARGV[1] ~= '' and ARGV[1] or redis.call('HGET', KEYS[1], 'last') or 0)
 local found = {}
 for number = first, math.max(1, first - ARGV[2] + 1), -1 do

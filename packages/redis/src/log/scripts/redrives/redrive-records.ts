@@ -7,8 +7,9 @@ const keys = (): string[] => [redriveKeys.redrives]
 const keysOfAct = (): string[] => [redriveKeys.redrives, redriveKeys.operations]
 
 /**
- * Puts a redrive on record, with its entry in the audit, and returns its id; or that of the redrive
- * that was started with the same name. Forgets the one that is a thousand older, if it has ended.
+ * Puts a redrive on record with an audit entry, and returns its id. If a redrive was started with
+ * the same name before, returns the id of that one. Also deletes the redrive that is a thousand ids
+ * older, if it has ended.
  */
 export const startRedriveScript: Script<StartRedriveQuestion, string> = script({
   name: 'start-redrive',
@@ -43,7 +44,7 @@ export interface StartRedriveQuestion {
 
 const MOST_KEPT = 1_000
 
-/** Redrives downwards from an id, or from the last; what was forgotten is left out. */
+/** Reads redrives in descending order, from an id or from the newest. Deleted ones are left out. */
 export const findRedrivesScript: Script<FindRedrivesQuestion, Redrive[]> = script({
   name: 'find-redrives',
   text: findRedrivesLua,
@@ -79,7 +80,7 @@ function redriveIn(raw: unknown): Redrive {
   }
 }
 
-/** What a redrive took: for each portion when, and JSON of what. */
+/** Reads what a redrive took: for each portion the time, and the letters as JSON. */
 export const listPortionsScript: Script<ListPortionsQuestion, { at: number; taken: string }[]> =
   script({
     name: 'list-portions',
@@ -100,7 +101,7 @@ export interface ListPortionsQuestion {
   readonly count: number
 }
 
-/** Ends a redrive that is running, with its entry in the audit. */
+/** Ends a running redrive and writes the audit entry. */
 export const cancelRedriveScript: Script<CancelRedriveQuestion, 'cancelled' | 'over' | 'unknown'> =
   script({
     name: 'cancel-redrive',

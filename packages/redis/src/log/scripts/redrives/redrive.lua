@@ -1,17 +1,20 @@
--- For every script about redrives. A redrive is a hash, under the key of all of them and its id:
---   kind, filter, rate, most (empty: no limit), matched, actor, note
+-- Included by every script about redrives. A redrive is a hash; its key is `KEYS[1]`, a colon and
+-- the redrive's id:
+--   kind, filter, rate, matched, actor, note
+--   most         the limit; empty: none
 --   state        'running', 'done' or 'cancelled'
---   redriven, refused
---   started_at, ended_at  milliseconds; started_us  the same, microseconds
+--   redriven, refused  how many letters were put back, and how many were not
+--   started_at, ended_at  milliseconds; started_us  the start in microseconds
 --   next_at      when the next portion is due, milliseconds
 --   cursor       the place of the last letter that was looked at; empty: none
---   portions     how many portions have ended; listed  those of them that took something
---   plan         the portion that is being taken: JSON that scripts only keep. Whoever finds one
---                takes it, and takes nothing twice, because each letter names the portion
+--   portions     how many portions have ended; listed  how many of them took something
+--   plan         the portion that is under way: JSON that scripts store and do not read. A process
+--                that finds a plan carries it out. No letter is put back twice, because each stores
+--                the portion that put it back
 --   request      the name of its start
--- Beside it are what its portions took, by number from 1, and for all of them a sorted set of those
--- that are running by `next_at`, and a hash of the last id and of the ids by the names of their
--- starts.
+-- Beside it is a hash of what its portions took, by number from 1. Common to all redrives are a
+-- sorted set of the running ones by `next_at`, and a hash with the last id and with the ids by the
+-- names of their starts.
 local function redrive_key(id)
   return KEYS[1] .. ':' .. id
 end

@@ -1,7 +1,7 @@
 -- @include ../clock.lua
 -- @include ./redrive.lua
 -- KEYS[1] the redrives
--- ARGV[1] how many at most
+-- ARGV[1] how many redrives at most
 local found = {}
 for _, id in ipairs(redis.call('ZRANGE', running_key, 0, ARGV[1] - 1)) do
   local redrive = redis.call('HMGET', redrive_key(id), 'filter', 'rate', 'most', 'redriven',

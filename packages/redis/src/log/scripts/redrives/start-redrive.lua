@@ -5,10 +5,10 @@
 -- ARGV[1] name of the start; empty: none
 -- ARGV[2] filter, JSON
 -- ARGV[3] rate
--- ARGV[4] limit; empty: none
--- ARGV[5] how many match
--- ARGV[6] who
--- ARGV[7] why
+-- ARGV[4] the most letters that it may put back; empty: no limit
+-- ARGV[5] how many letters match
+-- ARGV[6] the actor
+-- ARGV[7] the note of the actor
 -- ARGV[8] detail of the entry in the audit, JSON
 -- ARGV[9] how many redrives are kept
 local known = ARGV[1] ~= '' and redis.call('HGET', KEYS[1], 'request:' .. ARGV[1])

@@ -3,12 +3,12 @@
 -- @include ../dead/each-dead.lua
 -- For each consumer in a slot:
 -- KEYS[i]     the deliveries of the slot
--- KEYS[i + 1] what is dead
+-- KEYS[i + 1] the dead letters
 -- KEYS[i + 2] the consumer's deliveries that are retrying
 -- KEYS[i + 3] the consumers of the slot
 -- KEYS[i + 4] the audit of the slot
--- ARGV[1]     the portion: id of the redrive and number
--- ARGV[2..]   for each of these how many, and their numbers
+-- ARGV[1]     the portion: the redrive's id and the portion's number
+-- ARGV[2..]   for each consumer in a slot the number of deliveries, then their numbers
 local function is_meant(i, state)
   return state.state == 'dead' and state.redrive ~= ARGV[1]
     and redis.call('HEXISTS', KEYS[i + 3], state.consumer) == 1
@@ -21,7 +21,7 @@ local function redrive(i, n, state)
   redis.call('ZADD', KEYS[i + 2], digits(now), n)
 end
 
--- This portion has it already, whatever became of it since.
+-- Whether this portion has already put the letter back, whatever became of it since.
 local function taken_before(state)
   return state and state.redrive == ARGV[1] and 'redriven'
 end

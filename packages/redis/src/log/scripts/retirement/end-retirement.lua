@@ -1,6 +1,6 @@
 -- KEYS[1] the mark
--- ARGV[1] what was to be done
--- ARGV[2] what the mark says from now on
+-- ARGV[1] the mark's text, which must be unchanged
+-- ARGV[2] the mark's new text
 -- ARGV[3] how long it is kept, milliseconds
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0

@@ -3,8 +3,9 @@ import { partitionKeys, relaysKey, retiredKey } from '../../keys/slot-keys.ts'
 import { beginRetirementLua, endRetirementLua, findRetirementLua } from './lua.ts'
 
 /**
- * The mark that a consumer was retired. It is JSON that says how its deliveries are to be set
- * aside; 'done' when they are; empty if the previous release wrote it, which sets nothing aside.
+ * The mark that a consumer was retired. While its deliveries are to be set aside, the mark is JSON
+ * that says how; afterwards it is 'done'. An empty mark was written by an earlier release, which
+ * sets no deliveries aside.
  */
 export const DONE = 'done'
 
@@ -21,8 +22,8 @@ export const findRetirementScript: Script<{ readonly consumer: string }, string 
 })
 
 /**
- * Marks a consumer as retired, so that its missing cursors do not count as lost, and forgets its
- * relays and its pause, with an entry in the audit.
+ * Marks a consumer as retired, so that its missing cursors do not count as lost. Also deletes its
+ * relays, its record of types and its pause, and writes an audit entry.
  */
 export const beginRetirementScript: Script<BeginRetirementQuestion, 'noted'> = script({
   name: 'begin-retirement',
@@ -42,7 +43,7 @@ export const beginRetirementScript: Script<BeginRetirementQuestion, 'noted'> = s
   reply: (raw) => wordIn(raw, ['noted']),
 })
 
-/** Marks the retirement as done, unless the consumer has started anew or was retired again. */
+/** Marks the retirement as done, unless the name was subscribed or retired again meanwhile. */
 export const endRetirementScript: Script<RetirementQuestion, boolean> = script({
   name: 'end-retirement',
   text: endRetirementLua,

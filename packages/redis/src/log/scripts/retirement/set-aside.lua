@@ -4,22 +4,23 @@
 -- KEYS[1] the consumers of the slot
 -- KEYS[2] its deliveries
 -- KEYS[3] the consumer's deliveries that are retrying
--- KEYS[4] what is dead
--- KEYS[5] what died lately
--- KEYS[6] what was dealt with
--- KEYS[7] what is retired
+-- KEYS[4] the dead letters
+-- KEYS[5] the letters that died within the last hour
+-- KEYS[6] the resolved letters
+-- KEYS[7] the letters of retired consumers
 -- ARGV[1] consumer
 -- ARGV[2] a pattern that matches the names of its index fields
 -- ARGV[3] where the search continues; '0': at the beginning
 -- ARGV[4] how many fields to look at
 -- ARGV[5] 'keep' or 'discard'
--- ARGV[6] why
+-- ARGV[6] the note of the actor
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then
   return {'0', 0}
 end
 let_through(KEYS[1])
 
--- Each letter gets a time of its own, so that there is one order.
+-- Keeps the letter as retired. Each retired letter gets a different time of death, so that the
+-- times are an order.
 local function keep_apart(n, state, died_at)
   local at = died_at and digits(tonumber(died_at))
   if not at or redis.call('ZCOUNT', KEYS[7], at, at) ~= 0 then

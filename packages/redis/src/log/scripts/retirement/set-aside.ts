@@ -4,9 +4,10 @@ import { dueKey, slotKeys } from '../../keys/slot-keys.ts'
 import { setAsideLua } from './lua.ts'
 
 /**
- * Sets aside, in portions, what a retired consumer left in one slot. Its deliveries lose their
- * index fields, so that a later consumer of the same name does not find them, and dead or retrying
- * ones become 'retired' or discarded. Does nothing if a consumer of that name exists again.
+ * Sets aside, in portions, the deliveries that a retired consumer left in one slot. They lose their
+ * index fields, so that a later consumer of the same name does not find them. Those that are dead
+ * or retrying become 'retired' or are discarded. Does nothing if a consumer of that name exists
+ * again.
  */
 export const setAsideScript: Script<SetAsideQuestion, SetAside> = script({
   name: 'set-aside',
@@ -42,5 +43,5 @@ export interface SetAside {
   readonly count: number
 }
 
-/** Fields for one script: some milliseconds. */
+/** How many fields one script looks at: they take some milliseconds. */
 const LOOKED_AT = 500

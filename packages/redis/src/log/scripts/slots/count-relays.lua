@@ -1,7 +1,7 @@
 -- @include ../clock.lua
 -- KEYS[1] the relays of the consumer
 -- ARGV[1] relay
--- ARGV[2] for how long it counts, milliseconds; '0': it leaves
+-- ARGV[2] for how long the relay counts, milliseconds; '0': it stops counting
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', digits(now - 1))
 if ARGV[2] == '0' then
   redis.call('ZREM', KEYS[1], ARGV[1])

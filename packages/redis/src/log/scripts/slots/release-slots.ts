@@ -3,7 +3,7 @@ import { type Script, script, wordIn } from '../../../client/script.ts'
 import { slotKeys } from '../../keys/slot-keys.ts'
 import { releaseSlotsLua } from './lua.ts'
 
-/** Releases slots; slots held under another epoch stay as they are. */
+/** Releases slots. A slot that is held under another epoch is not changed. */
 export const releaseSlotsScript: Script<ReleaseSlotsQuestion, 'released'> = script({
   name: 'release-slots',
   text: releaseSlotsLua,

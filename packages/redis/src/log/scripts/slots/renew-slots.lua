@@ -17,13 +17,13 @@ for i = 1, #KEYS, 2 do
     states[slot] = epoch == '' and 'unknown' or 'lost'
   else
     if cursor.leased_at and now < cursor.leased_at then
-      -- The clock was put back since: the lease keeps its length and starts now.
+      -- The clock was put back: the lease keeps its length and starts now.
       cursor.lease_until = now + math.max(0, cursor.lease_until - cursor.leased_at)
       cursor.leased_at = now
     end
     if cursor.leased_in and cursor.leased_in ~= life() then
-      -- No lease is valid in another life, but its holder may be as alive as before. It has as long
-      -- as its lease to come back, counted from when somebody asks first.
+      -- In another life of the server no lease is valid, although the holder may be alive. From the
+      -- first call in the new life, the holder has the length of its lease to come back.
       cursor.lease_until = now + math.max(0, cursor.lease_until - (cursor.leased_at or now))
       cursor.leased_at, cursor.leased_in = now, life()
     end

@@ -4,7 +4,7 @@ import { renewSlotsLua } from './lua.ts'
 
 /**
  * Renews the slots that a relay holds for a consumer, and finds the free ones. A slot whose cursor
- * is past the end of its stream must be taken anew: see `take-slots.ts`.
+ * is past the end of its stream has to be taken anew: see `take-slots.ts`.
  */
 export const renewSlotsScript: Script<RenewSlotsQuestion, SlotState[]> = script({
   name: 'renew-slots',
@@ -31,5 +31,8 @@ export interface RenewSlotsQuestion {
   readonly slots: readonly { readonly slot: number; readonly epoch: string }[]
 }
 
-/** `again`: lost, and free for this relay, which held it in another life or under another epoch. */
+/**
+ * `again`: the relay has lost the slot and can take it again, because the relay itself held it
+ * last, in another life of the server or under another epoch.
+ */
 export type SlotState = 'held' | 'lost' | 'again' | 'free' | 'taken' | 'unknown'

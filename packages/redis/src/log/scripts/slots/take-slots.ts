@@ -6,11 +6,11 @@ import { takeSlotsLua } from './lua.ts'
 
 /**
  * Takes free slots, each under a new epoch, so that late writes of earlier holders are refused. A
- * slot also counts as free for the relay that holds it and asks again, because it did not get the
- * answer.
+ * slot also counts as free for the relay that holds it: the relay asks again because the reply was
+ * lost.
  *
- * A cursor past the end of its stream dates from before the stream was lost or deleted. It starts
- * anew, because entries written since may have any id, and nobody has passed them.
+ * A cursor past the end of its stream was written before the stream was lost or deleted. It is
+ * reset to the beginning, because later entries may have any id, and no consumer has passed them.
  */
 export const takeSlotsScript: Script<TakeSlotsQuestion, TakenSlot[]> = script({
   name: 'take-slots',
