@@ -9,7 +9,7 @@ export function isDriverTimeout(error: unknown): boolean {
   return false
 }
 
-/** Whether a pool gave up waiting for a free client, by its own timeout: pg-pool, Knex, Sequelize. */
+/** Whether a pool gave up waiting for a client, by its own timeout: pg-pool, Knex, Sequelize. */
 export function isPoolTimeout(error: unknown): boolean {
   return error instanceof Error && POOL_TIMEOUT.test(error.message)
 }

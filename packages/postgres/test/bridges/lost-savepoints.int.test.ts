@@ -9,8 +9,8 @@ import { everyBridge } from './driven/all.ts'
 
 const MAX = 3
 
-// A bug: postgres.js ends a savepoint with a statement of its own, and wrote it to a closed socket,
-// so the process ended or the connection was lost for good.
+// A bug: postgres.js ends a savepoint with its own statement, and wrote that to a closed socket, so
+// the process ended or the connection was lost for good.
 describe.each(everyBridge.filter(({ lacks }) => lacks?.nested === undefined))(
   'a connection lost in a savepoint, $name',
   ({ open }) => {

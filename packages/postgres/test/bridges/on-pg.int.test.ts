@@ -81,6 +81,21 @@ describe('Prisma', () => {
     for (const id of ids) expect(await database.hasOrder(id)).toBe(false)
   })
 
+  test('keeps what its client was extended with', async () => {
+    const pool = database.pool()
+    const prisma = new PrismaClient({ adapter: new PrismaPg(pool) }).$extends({
+      model: { order: { mine: () => 'mine' } },
+    })
+    const store = postgresStore({ client: fromPrisma(prisma, { pool }) })
+    const attempt = attemptOf(await store.begin(claimOf()))
+    const tx = await attempt.transaction()
+    const id = randomUUID()
+    await tx.order.create({ data: { id } })
+    expect(tx.order.mine()).toBe('mine')
+    expect(await attempt.complete(kept('done'))).toBe('stored')
+    expect(await database.hasOrder(id)).toBe(true)
+  })
+
   test('uses its pool as before for everything else', async () => {
     const { attempt, prisma, tx } = await begin()
     const [mine, other] = [randomUUID(), randomUUID()]

@@ -63,7 +63,7 @@ interface Loan {
 const loans = new AsyncLocalStorage<Loan>()
 const lenders = new WeakSet<object>()
 
-/** Where a loan is due, `connect` of the pool returns it; everybody else gets the pool's clients. */
+/** Where a loan is due, `connect` of the pool returns it; all others get the pool's clients. */
 function lendThrough(pool: PgPool<PgClient>): void {
   if (lenders.has(pool)) return
   lenders.add(pool)
