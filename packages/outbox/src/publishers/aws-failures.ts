@@ -50,8 +50,13 @@ export function failuresIn<Message>(
 
 /** Makes the service's error about a destination that does not exist one that is waited for. */
 export function awsError(error: unknown, destination: string): unknown {
-  if (!MISSING.has(codeOf(error))) return error
+  if (!isMissing(error)) return error
   return new MissingDestinationError(`There is no ${destination}.`, { cause: error })
+}
+
+/** Whether the service says that it does not know the destination. */
+export function isMissing(error: unknown): boolean {
+  return MISSING.has(codeOf(error))
 }
 
 /**

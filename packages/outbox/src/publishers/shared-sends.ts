@@ -72,10 +72,7 @@ export function sharedSends<Message>({
     const noAnswer = unanswered(until - performance.now())
     const messages = entries.map(({ message }) => message)
     try {
-      const failures = await Promise.race([
-        send(to, messages, noAnswer.signal),
-        noAnswer.rejection,
-      ])
+      const failures = await Promise.race([send(to, messages, noAnswer.signal), noAnswer.rejection])
       for (const { message, resolve, reject } of entries) {
         if (failures.has(message)) reject(failures.get(message))
         else resolve()

@@ -1,11 +1,18 @@
 import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns'
-import { deadLetters } from '@oncekey/outbox'
 import { type SnsPublisherOptions, snsPublisher } from '@oncekey/outbox/sns'
-import { postgresLog, transact } from '@oncekey/postgres'
+import { transact } from '@oncekey/postgres'
 import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
-import { distinct, emitNumbered, expectAllInOrder, impatient, relaying } from '../broker-stream.ts'
+import {
+  deadOf,
+  distinct,
+  emitNumbered,
+  expectAllInOrder,
+  impatient,
+  missingOnFile,
+  relaying,
+} from '../broker-stream.ts'
 import { createQueue, emulator, freshName, pool, proxy, sns } from './aws-queues.ts'
 
 const arnOf = (topic: string) => `arn:aws:sns:us-east-1:000000000000:${topic}`
@@ -38,17 +45,6 @@ async function createTopic(name: string, filter?: object) {
 function publisherTo(name: string, options: Partial<SnsPublisherOptions> = {}) {
   const topicArn = arnOf(name)
   return snsPublisher<PoolClient>({ ...impatient, name, client: sns, topicArn, ...options })
-}
-
-async function deadOf(origin: string, count: number) {
-  const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
-  return await waitFor(
-    async () => {
-      const { items } = await dead.list({ origin })
-      return items.length === count && items
-    },
-    { what: 'the dead letters', timeoutMs: 30_000 },
-  )
 }
 
 test('publishes a CloudEvents message, and a filter policy of a subscription sees its type', async () => {
@@ -111,7 +107,7 @@ test('a message that the topic does not take is the only dead letter, and no oth
       }
     })
     await waitFor(async () => (await queue.drain()).length === 19, { what: 'the others' })
-    return deadOf(queue.name, 1)
+    return deadOf(pool, queue.name, 1)
   })
   expect(letter).toMatchObject({ attempts: 1, reason: 'permanent' })
   expect(letter?.error?.message).toContain('InvalidParameter')
@@ -122,14 +118,7 @@ test('a topic created after its events were emitted gets them without a redrive'
   const name = freshName()
   const found = await relaying(pool, [publisherTo(name)], async () => {
     await emitNumbered(pool, [name], 3)
-    const { deadLetters: source } = postgresLog({ client: pool })
-    await waitFor(
-      async () => {
-        const { items } = await source.listRetrying({ origin: name }, { limit: 1 })
-        return items[0]?.error?.name === 'MissingDestinationError'
-      },
-      { what: 'the failure on file', timeoutMs: 30_000 },
-    )
+    await missingOnFile(pool, name)
     const queue = await createTopic(name)
     await waitFor(async () => distinct(await queue.numbered()) === 3, {
       what: 'the events',

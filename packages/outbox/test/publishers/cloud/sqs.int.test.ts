@@ -1,27 +1,23 @@
-import { deadLetters } from '@oncekey/outbox'
 import { type SqsPublisherOptions, sqsPublisher } from '@oncekey/outbox/sqs'
-import { inbox, postgresLog, transact } from '@oncekey/postgres'
+import { inbox, transact } from '@oncekey/postgres'
 import { waitFor } from '@oncekey/test-servers'
 import { HTTP } from 'cloudevents'
 import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
-import { distinct, emitNumbered, expectAllInOrder, impatient, relaying } from '../broker-stream.ts'
+import {
+  deadOf,
+  distinct,
+  emitNumbered,
+  expectAllInOrder,
+  impatient,
+  missingOnFile,
+  relaying,
+} from '../broker-stream.ts'
 import { createQueue, freshName, pool, proxy, sqs, urlOf } from './aws-queues.ts'
 
 function publisherTo(name: string, options: Partial<SqsPublisherOptions> = {}) {
   const queueUrl = urlOf(name)
   return sqsPublisher<PoolClient>({ ...impatient, name, client: sqs, queueUrl, ...options })
-}
-
-async function deadOf(origin: string, count: number) {
-  const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
-  return await waitFor(
-    async () => {
-      const { items } = await dead.list({ origin })
-      return items.length === count && items
-    },
-    { what: 'the dead letters', timeoutMs: 30_000 },
-  )
 }
 
 test('publishes a CloudEvents message that the CloudEvents library reads, with the data as it was stored', async () => {
@@ -138,7 +134,7 @@ test('an entry that the queue refuses is the only dead letter of its request, an
       }
     })
     await waitFor(async () => (await queue.drain()).length === 29, { what: 'the others' })
-    return deadOf(queue.name, 1)
+    return deadOf(pool, queue.name, 1)
   })
   expect(letter).toMatchObject({ attempts: 1, reason: 'permanent' })
   expect(letter?.error?.message).toContain('InvalidParameterValue')
@@ -161,7 +157,7 @@ test('requests keep to the bytes that SQS takes, and a message above them is dea
       what: 'all that fit',
       timeoutMs: 60_000,
     })
-    return deadOf(queue.name, 1)
+    return deadOf(pool, queue.name, 1)
   })
   expect(letter?.error?.message).toContain('a request may be 1048576 (maxRequestBytes)')
 })
@@ -170,14 +166,7 @@ test('a queue created after its events were emitted gets them without a redrive'
   const name = freshName()
   const found = await relaying(pool, [publisherTo(name)], async () => {
     await emitNumbered(pool, [name], 3)
-    const { deadLetters: source } = postgresLog({ client: pool })
-    await waitFor(
-      async () => {
-        const { items } = await source.listRetrying({ origin: name }, { limit: 1 })
-        return items[0]?.error?.name === 'MissingDestinationError'
-      },
-      { what: 'the failure on file', timeoutMs: 30_000 },
-    )
+    await missingOnFile(pool, name)
     const queue = await createQueue(name)
     await waitFor(async () => distinct(await queue.numbered()) === 3, {
       what: 'the events',
@@ -201,7 +190,7 @@ test('a missing queue delays no other, and after missingForMs its events are dea
     })
     await emitNumbered(pool, keys, 3)
     await waitFor(async () => distinct(await queue.numbered()) === 30, { what: 'the others' })
-    return deadOf(queue.name, 10)
+    return deadOf(pool, queue.name, 10)
   })
   expect(letters[0]?.error?.message).toContain('There is no queue')
 })
