@@ -26,8 +26,8 @@ export interface PubSubTopic {
 
 export interface PubSubPublisherOptions extends PublisherSettings, MissingSettings {
   /**
-   * `pubsub.topic('orders', …)`: one for all events, or a function of the event, which should return
-   * the same object for the same topic.
+   * `pubsub.topic('orders', …)`: one for all events, or a function of the event, which should
+   * return the same object for the same topic.
    */
   readonly topic: PubSubTopic | ((event: DeliveredEvent) => PubSubTopic)
 }

@@ -75,6 +75,21 @@ export async function missingOnFile(pool: Pool, origin: string): Promise<void> {
   )
 }
 
+/**
+ * Waits until a publisher has nothing to send. A test that then loses answers sees a new event sent
+ * first: otherwise one whose answer is still missing could be tried again and again instead.
+ */
+export async function allConfirmed(pool: Pool, name: string): Promise<void> {
+  const log = postgresLog({ client: pool })
+  await waitFor(
+    async () => {
+      const { items } = await log.deadLetters.listRetrying({ origin: name }, { limit: 1 })
+      return items.length === 0 && (await log.lag(name)).events === 0
+    },
+    { what: 'all to be confirmed', timeoutMs: 60_000 },
+  )
+}
+
 /** The number of distinct events. */
 export function distinct(messages: readonly Numbered[]): number {
   return new Set(messages.map(({ id }) => id)).size

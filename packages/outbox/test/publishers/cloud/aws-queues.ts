@@ -8,7 +8,7 @@ import {
 import { startProxy, type TcpProxy } from '@oncekey/test-servers'
 import { type FauxqsServer, startFauxqs } from 'fauxqs'
 import type { Pool } from 'pg'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, beforeEach } from 'vitest'
 import { logDatabase } from '../../databases/log-database.ts'
 import type { Numbered } from '../broker-stream.ts'
 
@@ -57,6 +57,8 @@ beforeAll(async () => {
     useQueueUrlAsEndpoint: false,
   })
 })
+
+beforeEach(() => proxy.resume())
 
 afterAll(async () => {
   for (const client of [sqs, sns, reader]) client?.destroy()

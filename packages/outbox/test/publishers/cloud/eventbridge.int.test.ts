@@ -100,7 +100,7 @@ test('loses no event and sends those of a key in order while answers are lost', 
 })
 
 test('of a request only the entries that failed are sent again, or are dead if they are at fault', async () => {
-  const publisher = publisherOf()
+  const publisher = publisherOf({ attemptTimeoutMs: 60_000 })
   let throttled = 0
   bridge.refuse = ({ Detail }) => {
     const { data } = JSON.parse(Detail)

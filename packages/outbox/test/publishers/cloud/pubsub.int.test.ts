@@ -8,6 +8,7 @@ import type { Pool, PoolClient } from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { logDatabase } from '../../databases/log-database.ts'
 import {
+  allConfirmed,
   deadOf,
   distinct,
   emitNumbered,
@@ -36,6 +37,7 @@ beforeAll(async () => {
   pubsub = new PubSub({ projectId: 'shop' })
 })
 beforeEach(() => {
+  proxy.resume()
   standIn.refuse = () => undefined
 })
 afterAll(async () => {
@@ -124,6 +126,7 @@ test('loses no event and keeps the order while answers are lost', async () => {
     await emitNumbered(pool, keys, 5)
     await arrived(100)
     for (const from of [5, 10]) {
+      await allConfirmed(pool, fresh.name)
       // The topic stores what it is sent, and nobody hears of it.
       proxy.stallDownstream()
       await emitNumbered(pool, keys, 5, from)
@@ -161,7 +164,8 @@ test.each([true, false])(
     const fresh = createdTopic()
     standIn.refuse = (messages) =>
       messages.some(({ data }) => data === '7') ? status.INVALID_ARGUMENT : undefined
-    const [letter] = await relaying(pool, [publisherTo(fresh, { ordered })], async () => {
+    const publisher = publisherTo(fresh, { ordered, attemptTimeoutMs: 60_000 })
+    const [letter] = await relaying(pool, [publisher], async () => {
       await transact(pool, (_, emit) => {
         for (let n = 0; n < 20; n += 1) {
           emit({ type: 'order.created', orderingKey: fresh.name, data: n })

@@ -5,6 +5,7 @@ import { waitFor } from '@oncekey/test-servers'
 import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
 import {
+  allConfirmed,
   deadOf,
   distinct,
   emitNumbered,
@@ -81,6 +82,7 @@ test('a FIFO topic passes on every event once and in order while answers are los
   await relaying(pool, [publisher], async () => {
     await emitNumbered(pool, keys, 5)
     await arrived(100)
+    await allConfirmed(pool, queue.name)
     proxy.stallDownstream()
     await emitNumbered(pool, keys, 5, 5)
     await waitFor(async () => distinct(await queue.numbered()) > 100, {
@@ -99,7 +101,10 @@ test('a FIFO topic passes on every event once and in order while answers are los
 test('a message that the topic does not take is the only dead letter, and no other is sent twice', async () => {
   const queue = await createTopic(freshName())
   // More than the emulator's topics take, as a topic with a limit below that of the option would.
-  const publisher = publisherTo(queue.name, { maxRequestBytes: 1_048_576 })
+  const publisher = publisherTo(queue.name, {
+    attemptTimeoutMs: 60_000,
+    maxRequestBytes: 1_048_576,
+  })
   const [letter] = await relaying(pool, [publisher], async () => {
     await transact(pool, (_, emit) => {
       for (let n = 0; n < 20; n += 1) {

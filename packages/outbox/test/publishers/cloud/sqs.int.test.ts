@@ -5,6 +5,7 @@ import { HTTP } from 'cloudevents'
 import type { PoolClient } from 'pg'
 import { expect, test } from 'vitest'
 import {
+  allConfirmed,
   deadOf,
   distinct,
   emitNumbered,
@@ -14,6 +15,9 @@ import {
   relaying,
 } from '../broker-stream.ts'
 import { createQueue, freshName, pool, proxy, sqs, urlOf } from './aws-queues.ts'
+
+/** No attempt runs out of time on a slow machine, so what is sent twice was not confirmed. */
+const patient = { attemptTimeoutMs: 60_000 }
 
 function publisherTo(name: string, options: Partial<SqsPublisherOptions> = {}) {
   const queueUrl = urlOf(name)
@@ -73,6 +77,7 @@ test('a FIFO queue has every event once and in order while answers are lost', as
     await emitNumbered(pool, keys, 5)
     await arrived(100)
     for (const from of [5, 10]) {
+      await allConfirmed(pool, queue.name)
       // The queue takes what it is sent, and nobody hears of it.
       proxy.stallDownstream()
       await emitNumbered(pool, keys, 5, from)
@@ -93,7 +98,7 @@ test('a FIFO queue has every event once and in order while answers are lost', as
 
 test('a standard queue may have an event twice, and an inbox of the event ids takes each once', async () => {
   const queue = await createQueue(freshName())
-  const publisher = publisherTo(queue.name)
+  const publisher = publisherTo(queue.name, patient)
   const billing = inbox({ client: pool, consumer: queue.name })
   await pool.query('create table charges (event uuid not null)')
   await relaying(pool, [publisher], async () => {
@@ -120,6 +125,7 @@ test('an entry that the queue refuses is the only dead letter of its request, an
   const queue = await createQueue(freshName(), { MaximumMessageSize: '2048' })
   const sizes: number[] = []
   const publisher = publisherTo(queue.name, {
+    ...patient,
     client: {
       send: (command: { input: { Entries: unknown[] } }, options: object) => {
         sizes.push(command.input.Entries.length)
@@ -146,7 +152,20 @@ test('an entry that the queue refuses is the only dead letter of its request, an
 
 test('requests keep to the bytes that SQS takes, and a message above them is dead before it is sent', async () => {
   const queue = await createQueue(freshName())
-  const publisher = publisherTo(queue.name)
+  const refusals: unknown[] = []
+  const publisher = publisherTo(queue.name, {
+    ...patient,
+    client: {
+      send: async (...command: Parameters<typeof sqs.send>) => {
+        try {
+          return await sqs.send(...command)
+        } catch (error) {
+          refusals.push(error)
+          throw error
+        }
+      },
+    } as never,
+  })
   const [letter] = await relaying(pool, [publisher], async () => {
     await transact(pool, (_, emit) => {
       // Three of them are more than a request may be.
@@ -160,6 +179,7 @@ test('requests keep to the bytes that SQS takes, and a message above them is dea
     return deadOf(pool, queue.name, 1)
   })
   expect(letter?.error?.message).toContain('a request may be 1048576 (maxRequestBytes)')
+  expect(refusals).toEqual([])
 })
 
 test('a queue created after its events were emitted gets them without a redrive', async () => {
