@@ -49,13 +49,18 @@ afterAll(async () => {
 })
 
 /** A topic of the client, which the stand-in has only after `create`. */
-function freshTopic(): { topic: Topic; name: string; create(): void; stored(): PubSubMessage[] } {
+function freshTopic(timeout = 30_000): {
+  topic: Topic
+  name: string
+  create(): void
+  stored(): PubSubMessage[]
+} {
   names += 1
   const name = `orders${names}`
   const topic = pubsub.topic(name, {
     messageOrdering: true,
     batching: { maxMessages: 1 },
-    gaxOpts: { retry: null, timeout: 2_000 },
+    gaxOpts: { retry: null, timeout },
   })
   const create = () => {
     standIn.topics.add(topic.name)
@@ -63,8 +68,8 @@ function freshTopic(): { topic: Topic; name: string; create(): void; stored(): P
   return { topic, name, create, stored: () => standIn.stored.filter((m) => m.topic === topic.name) }
 }
 
-function createdTopic() {
-  const fresh = freshTopic()
+function createdTopic(timeout?: number) {
+  const fresh = freshTopic(timeout)
   fresh.create()
   return fresh
 }
@@ -115,7 +120,7 @@ test('publishes a CloudEvents message that the CloudEvents library reads, under 
 })
 
 test('loses no event and keeps the order while answers are lost', async () => {
-  const fresh = createdTopic()
+  const fresh = createdTopic(2_000)
   const keys = Array.from({ length: 20 }, (_, at) => `${fresh.name}-k${at}`)
   const arrived = (count: number) =>
     waitFor(() => distinct(numbered(fresh.stored())) === count, {
