@@ -47,10 +47,14 @@ export function kafkaPublisher<Tx = unknown>({
   batchSize = 100,
   ...settings
 }: KafkaPublisherOptions): Consumer<Tx> {
+  const sendAll = checked(producer, topic, batchSize)
   const send = sharedSends<KafkaMessage>({
     batchSize,
     isPermanent,
-    send: checked(producer, topic, batchSize),
+    async send(to, messages) {
+      await sendAll(to, messages)
+      return NO_FAILURES
+    },
   })
   return publisher<Tx>(settings, {
     isForOne: typeof topic === 'string',
@@ -97,6 +101,9 @@ function isPermanent(error: unknown, depth = 0): boolean {
   const causes = [...(Array.isArray(errors) ? errors : []), cause]
   return causes.some((each) => isPermanent(each, depth + 1))
 }
+
+/** A request is written as a whole or not at all. */
+const NO_FAILURES = new Map<KafkaMessage, unknown>()
 
 const PERMANENT = new Set([
   'MESSAGE_TOO_LARGE',

@@ -75,11 +75,6 @@ const onceOfExpress: Names = {
 /** The first entry that fits a snippet counts. */
 export const around: readonly Around[] = [
   { page: 'docs/bridges.md', skip: 'compiled by packages/postgres/test/bridges/docs.test.ts' },
-  {
-    page: 'docs/publishers.md',
-    having: "name: 'sqs'",
-    names: { sqs: '{ send(message: object, signal: AbortSignal): Promise<unknown> }' },
-  },
   { page: 'docs/publishers.md', skip: 'compiled by the publisher snippets of packages/outbox' },
   { page: 'docs/testing.md', skip: 'each block is a file of examples/testing' },
   { page: 'docs/adapters.md', skip: 'compiled by packages/node/test/koa' },

@@ -46,6 +46,8 @@ export async function installConsumer(
       overrides: own,
       autoInstallPeers: false,
       verifyDepsBeforeRun: false,
+      // Of `@google-cloud/pubsub`. pnpm asks about its install script, which nothing needs.
+      allowBuilds: { protobufjs: false },
     }),
   )
   await command('pnpm', ['install', '--prefer-offline', '--no-frozen-lockfile'], { cwd: folder })

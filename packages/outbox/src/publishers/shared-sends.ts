@@ -2,8 +2,19 @@ import { callLater, type Later } from '@oncekey/core'
 
 export interface SharedSendOptions<Message> {
   readonly batchSize: number
-  /** Sends all of the messages or none. */
-  readonly send: (to: string, messages: Message[]) => Promise<unknown>
+  /** The most bytes of a request of several messages, by `bytesOf`. Without it, any number. */
+  readonly maxBytes?: number
+  readonly bytesOf?: (message: Message) => number
+  /**
+   * Sends the messages in one request. Resolves to the failures of single messages, all others of
+   * which the broker has taken; rejects if it has taken none, or if that is not known. The signal
+   * says that nobody waits for the answer any longer.
+   */
+  readonly send: (
+    to: string,
+    messages: Message[],
+    signal: AbortSignal,
+  ) => Promise<SendFailures<Message>>
   /**
    * Whether a failure is permanent. If several messages were sent together, only one of them may
    * have caused it.
@@ -11,19 +22,24 @@ export interface SharedSendOptions<Message> {
   readonly isPermanent: (error: unknown) => boolean
 }
 
+/** Why the broker refused single messages of a request. */
+export type SendFailures<Message> = ReadonlyMap<Message, unknown>
+
 /**
- * Sends messages for one destination together, one request at a time: messages that arrive during a
- * request are sent in the next one, in order. Destinations do not share requests, because if one
- * destination was refused, the messages for the others would be refused too and sent again. When a
- * request with several messages fails permanently, they are sent one by one, so that each gets its
- * own outcome.
+ * Sends messages for one destination together, one request at a time: messages that come in during
+ * a request go with the next one, in order. Destinations do not share requests: if one was refused,
+ * the messages of the others would be refused with it and sent again. When a request with several
+ * messages fails permanently as a whole, they are sent one by one, so that each gets its own
+ * outcome. When the broker answers for each message, only those that failed are rejected.
  *
- * A client may lose a reply for good. So a request without a reply is abandoned when the time of
- * its last message is up, and the next request is sent. A message is not sent once its own time is
- * up.
+ * A request without an answer is aborted when the time of its last message is up, and the next one
+ * goes, because a client may lose an answer for good. A message is not sent once its own time
+ * is up.
  */
 export function sharedSends<Message>({
   batchSize,
+  maxBytes = Number.POSITIVE_INFINITY,
+  bytesOf = () => 0,
   send,
   isPermanent,
 }: SharedSendOptions<Message>): (to: string, message: Message, timeoutMs: number) => Promise<void> {
@@ -33,8 +49,20 @@ export function sharedSends<Message>({
   async function run(to: string, queue: Entry<Message>[]): Promise<void> {
     // Waits so that all messages of this turn of the event loop are collected.
     await undefined
-    while (queue.length > 0) await sendTogether(to, queue.splice(0, batchSize))
+    while (queue.length > 0) await sendTogether(to, queue.splice(0, fitting(queue)))
     queues.delete(to)
+  }
+
+  /** How many of the first messages fit into one request: one at least, however large it is. */
+  function fitting(queue: readonly Entry<Message>[]): number {
+    let count = 0
+    let bytes = 0
+    for (const { message } of queue.slice(0, batchSize)) {
+      bytes += bytesOf(message)
+      if (count > 0 && bytes > maxBytes) break
+      count += 1
+    }
+    return count
   }
 
   async function sendTogether(to: string, all: readonly Entry<Message>[]): Promise<void> {
@@ -42,15 +70,13 @@ export function sharedSends<Message>({
     if (entries.length === 0) return
     const until = Math.max(...entries.map((entry) => entry.until))
     const noAnswer = unanswered(until - performance.now())
+    const messages = entries.map(({ message }) => message)
     try {
-      await Promise.race([
-        send(
-          to,
-          entries.map(({ message }) => message),
-        ),
-        noAnswer.rejection,
-      ])
-      for (const { resolve } of entries) resolve()
+      const failures = await Promise.race([send(to, messages, noAnswer.signal), noAnswer.rejection])
+      for (const { message, resolve, reject } of entries) {
+        if (failures.has(message)) reject(failures.get(message))
+        else resolve()
+      }
     } catch (error) {
       if (entries.length > 1 && isPermanent(error)) {
         for (const entry of entries) await sendTogether(to, [entry])
@@ -82,13 +108,20 @@ function isInTime<Message>({ until, reject }: Entry<Message>): boolean {
   return false
 }
 
-function unanswered(afterMs: number): { readonly rejection: Promise<never>; cancel(): void } {
+function unanswered(afterMs: number): {
+  readonly rejection: Promise<never>
+  readonly signal: AbortSignal
+  cancel(): void
+} {
+  const abandoned = new AbortController()
   let later: Later | undefined
   const rejection = new Promise<never>((_, reject) => {
-    const giveUp = () => reject(new Error('The client did not answer the request in time.'))
-    later = callLater(giveUp, afterMs)
+    later = callLater(() => {
+      reject(new Error('The client did not answer the request in time.'))
+      abandoned.abort()
+    }, afterMs)
   })
-  return { rejection, cancel: () => later?.cancel() }
+  return { rejection, signal: abandoned.signal, cancel: () => later?.cancel() }
 }
 
 interface Entry<Message> {

@@ -1,5 +1,6 @@
-import { type Consumer, createRelay, type RelayOptions } from '@oncekey/outbox'
+import { type Consumer, createRelay, deadLetters, type RelayOptions } from '@oncekey/outbox'
 import { postgresLog, transact } from '@oncekey/postgres'
+import { waitFor } from '@oncekey/test-servers'
 import type { Pool, PoolClient } from 'pg'
 import { expect } from 'vitest'
 import { quick } from '../databases/log-database.ts'
@@ -48,6 +49,45 @@ export async function relaying<Result>(
   } finally {
     await relay.stop()
   }
+}
+
+/** Waits until a publisher has this many dead letters. */
+export async function deadOf(pool: Pool, origin: string, count: number) {
+  const dead = deadLetters(postgresLog({ client: pool }).deadLetters)
+  return await waitFor(
+    async () => {
+      const { items } = await dead.list({ origin })
+      return items.length === count && items
+    },
+    { what: 'the dead letters', timeoutMs: 30_000 },
+  )
+}
+
+/** Waits until an event of a publisher has failed because its destination is missing. */
+export async function missingOnFile(pool: Pool, origin: string): Promise<void> {
+  const { deadLetters: source } = postgresLog({ client: pool })
+  await waitFor(
+    async () => {
+      const { items } = await source.listRetrying({ origin }, { limit: 1 })
+      return items[0]?.error?.name === 'MissingDestinationError'
+    },
+    { what: 'the failure on file', timeoutMs: 30_000 },
+  )
+}
+
+/**
+ * Waits until a publisher has nothing to send. A test that then loses answers sees a new event sent
+ * first: otherwise one whose answer is still missing could be tried again and again instead.
+ */
+export async function allConfirmed(pool: Pool, name: string): Promise<void> {
+  const log = postgresLog({ client: pool })
+  await waitFor(
+    async () => {
+      const { items } = await log.deadLetters.listRetrying({ origin: name }, { limit: 1 })
+      return items.length === 0 && (await log.lag(name)).events === 0
+    },
+    { what: 'all to be confirmed', timeoutMs: 60_000 },
+  )
 }
 
 /** The number of distinct events. */

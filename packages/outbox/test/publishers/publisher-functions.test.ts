@@ -1,9 +1,13 @@
 import { memoryLog, memoryStore } from '@oncekey/core'
 import { type Consumer, createRelay, type DeliveredEvent, deadLetters } from '@oncekey/outbox'
+import { eventBridgePublisher } from '@oncekey/outbox/eventbridge'
 import { kafkaPublisher } from '@oncekey/outbox/kafka'
 import { natsPublisher } from '@oncekey/outbox/nats'
+import { type PubSubTopic, pubSubPublisher } from '@oncekey/outbox/pubsub'
 import { rabbitmqPublisher } from '@oncekey/outbox/rabbitmq'
 import { redisPublisher } from '@oncekey/outbox/redis'
+import { snsPublisher } from '@oncekey/outbox/sns'
+import { sqsPublisher } from '@oncekey/outbox/sqs'
 import { waitFor } from '@oncekey/test-servers'
 import { expect, test } from 'vitest'
 
@@ -11,6 +15,50 @@ type Told = (event: DeliveredEvent) => string
 
 /** Each publisher, on a client that accepts every message and records it. */
 const publishers: Record<string, (told: Told, took: (id: string) => void) => Consumer> = {
+  eventbridge: (eventBusName, took) =>
+    eventBridgePublisher({
+      name: 'broker',
+      eventBusName,
+      client: clientOf(({ Entries = [] }) => {
+        for (const { Detail } of Entries) took(Detail ?? '')
+        return { Entries: Entries.map(() => ({ EventId: 'x' })) }
+      }),
+    }),
+  pubsub: (topic, took) =>
+    pubSubPublisher({
+      name: 'broker',
+      // What is no topic is passed on as it is.
+      topic: (event) => {
+        const name: unknown = topic(event)
+        if (typeof name !== 'string') return name as PubSubTopic
+        return {
+          name,
+          async publishMessage({ data }) {
+            took(String(data))
+            return 'x'
+          },
+          resumePublishing: () => {},
+        }
+      },
+    }),
+  sns: (topic, took) =>
+    snsPublisher({
+      name: 'broker',
+      topicArn: inFront('arn:aws:sns:us-east-1:1:', topic),
+      client: clientOf(({ PublishBatchRequestEntries: Entries = [] }) => {
+        for (const { Message } of Entries) took(Message ?? '')
+        return { Successful: Entries }
+      }),
+    }),
+  sqs: (queue, took) =>
+    sqsPublisher({
+      name: 'broker',
+      queueUrl: inFront('https://sqs/1/', queue),
+      client: clientOf(({ Entries = [] }) => {
+        for (const { MessageBody } of Entries) took(MessageBody ?? '')
+        return { Successful: Entries }
+      }),
+    }),
   kafka: (topic, took) =>
     kafkaPublisher({
       name: 'broker',
@@ -60,6 +108,24 @@ const publishers: Record<string, (told: Told, took: (id: string) => void) => Con
         },
       },
     }),
+}
+
+type Entries = { Id?: string; Detail?: string; Message?: string; MessageBody?: string }[]
+
+/** A client of the AWS SDK that answers every command. */
+function clientOf(
+  answer: (input: { Entries?: Entries; PublishBatchRequestEntries?: Entries }) => object,
+): never {
+  return {
+    send: async ({ input }: { input: Parameters<typeof answer>[0] }) => answer(input),
+  } as never
+}
+
+function inFront(prefix: string, told: Told): Told {
+  return (event) => {
+    const name: unknown = told(event)
+    return typeof name === 'string' ? `${prefix}${name}` : (name as string)
+  }
 }
 
 const failing: Record<string, Told> = {
