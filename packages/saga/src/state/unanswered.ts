@@ -42,12 +42,14 @@ export function unanswered<Tx>(
       count(id, 1)
       const askedAt = performance.now()
       try {
-        return { answer: await ask(), askedAt }
+        const answer = await ask()
+        // Until then, whoever asked has said what it drives.
+        setImmediate(() => count(id, -1))
+        return { answer, askedAt }
       } catch (error) {
         failures += 1
-        throw error
-      } finally {
         count(id, -1)
+        throw error
       }
     },
     lost(id) {
