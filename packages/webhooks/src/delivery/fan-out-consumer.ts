@@ -1,4 +1,4 @@
-import { OptionsError, patternsOf } from '@oncekey/core'
+import { OncekeyError, OptionsError, patternsOf } from '@oncekey/core'
 import { type Consumer, consumer, type DeliveredEvent } from '@oncekey/outbox'
 import type { Statement } from '@oncekey/postgres/client'
 import type { ResolvedOptions } from '../options/options.ts'
@@ -24,7 +24,8 @@ export function fanOutConsumer<Tx>(
       const { transaction, fresh } = await begin()
       const due = fresh.flatMap(({ id }) => messages.get(id) ?? [])
       if (due.length === 0) return
-      await runIn(transaction, fanOut(options.schema, due))
+      const [written] = await runIn(transaction, fanOut(options.schema, due))
+      if (written?.dropped !== 'false') throw dropped()
       fannedOut()
     },
   })
@@ -63,12 +64,24 @@ function messageOf(
  * Runs a statement in the consumer's transaction. Transactions of pg and PGlite have `query(text,
  * values)`; an ORM's own transaction does not.
  */
-async function runIn(transaction: unknown, { text, values }: Statement): Promise<void> {
+async function runIn<Row>(
+  transaction: unknown,
+  { text, values }: Statement<Row>,
+): Promise<readonly Row[]> {
   const query: unknown = Reflect.get(Object(transaction), 'query')
   if (typeof query !== 'function') {
     throw new OptionsError(
       "webhooks().consumer writes with the log's own transaction, which has no query(text, values). Give the relay a log on a pg Pool or on fromPglite(db).",
     )
   }
-  await query.call(transaction, text, [...values])
+  const { rows } = await query.call(transaction, text, [...values])
+  return rows
+}
+
+function dropped(): OncekeyError {
+  return new OncekeyError(
+    'store-unavailable',
+    'A message or a delivery of a webhook was not written, and no error said so. A trigger, rule or policy ' +
+      'that somebody put on the tables of @oncekey/webhooks does that: remove it.',
+  )
 }

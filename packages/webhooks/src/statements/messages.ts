@@ -19,11 +19,14 @@ export interface FanOutMessage {
  * and disabled endpoints, which get it when they are enabled again. A message that already exists
  * was fanned out before and gets no new deliveries, except for another customer: then another
  * fan-out sends the same event to another customer.
+ *
+ * `dropped` says whether a message or a delivery is not there afterwards, because a trigger or a
+ * rule that somebody put on their tables drops it without an error.
  */
 export function fanOut(
   schema: string,
   messages: readonly FanOutMessage[],
-): Statement<{ count: string }> {
+): Statement<{ dropped: string }> {
   return {
     name: 'fan_out',
     text: `
@@ -54,9 +57,23 @@ export function fanOut(
         insert into ${schema}.webhook_deliveries (message_id, endpoint_id)
           select m.id, m.endpoint_id from matches m join fresh f on f.id = m.id
           on conflict on constraint webhook_deliveries_once do nothing
-          returning 1
+          returning message_id as id, endpoint_id
+      ), there as (
+        select id, endpoint_id from made
+        union all
+        select d.message_id, d.endpoint_id
+          from matches m join ${schema}.webhook_deliveries d
+            on d.message_id = m.id and d.endpoint_id = m.endpoint_id
+      ), known as (
+        select id from fresh
+        union all
+        select m.id from ${schema}.webhook_messages m where m.id in (select id from matches)
       )
-      select count(*)::text as count from made`,
+      select (exists (select from matches m where m.id not in (select id from known))
+          or exists (
+            select from matches m join fresh f on f.id = m.id
+              where (m.id, m.endpoint_id) not in (select id, endpoint_id from there)
+          ))::text as dropped`,
     values: [JSON.stringify(messages)],
   }
 }
