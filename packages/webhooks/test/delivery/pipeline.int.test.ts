@@ -54,6 +54,42 @@ describe('events of the outbox', () => {
     }
   })
 
+  // A bug: the event counted as fanned out, and nobody was told of it.
+  test.each(['webhook_messages', 'webhook_deliveries'])(
+    'are tried again if a trigger drops what is written to %s',
+    async (table) => {
+      const pool = database.pool({ max: 10 })
+      const hooks = database.hooks({ client: pool, consumerName: `dropped-${table}` })
+      await hooks.endpoints.register({ url: 'https://shop.example/hook', types: ['order.*'] })
+      const log = postgresLog({ client: pool })
+      const relay = createRelay({ log, consumers: [hooks.consumer] })
+      await relay.runOnce()
+      await database.query(
+        `create or replace function drop_it() returns trigger language plpgsql
+           as $$ begin return null; end $$`,
+      )
+      await database.query(
+        `create trigger drops before insert on oncekey.${table}
+           for each row execute function drop_it()`,
+      )
+      const [order] = await emitEvents(pool, [{ type: 'order.created', data: {} }])
+      await relay.runOnce()
+      await database.query(`drop trigger drops on oncekey.${table}`)
+      await waitFor(
+        async () => {
+          await relay.runOnce()
+          const made = await database.query(
+            'select from oncekey.webhook_deliveries where message_id = $1',
+            [order],
+          )
+          return made.length === 1
+        },
+        { what: 'the delivery' },
+      )
+      await relay.stop()
+    },
+  )
+
   test('commit all of their deliveries and the inbox row together, or none', async () => {
     const pool = database.pool({ max: 10 })
     const hooks = database.hooks({ client: pool, consumerName: 'all-or-none' })
