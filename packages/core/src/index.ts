@@ -8,7 +8,12 @@ export type {
   OperationPageRequest,
   Operations,
 } from './acts/operations.ts'
-export { boundedPage, rowsToRead } from './contracts/bounded-page.ts'
+export {
+  boundedPage,
+  LETTERS_LOOKED_AT,
+  namesLetters,
+  rowsToRead,
+} from './contracts/bounded-page.ts'
 export type {
   DeadLetter,
   DeadLetterDetail,

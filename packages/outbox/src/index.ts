@@ -17,7 +17,11 @@ export {
   type DeadLetterAlerts,
   deadLetterAlerts,
 } from './dead-letters/dead-letter-alerts.ts'
-export { type DeadLetters, deadLetters } from './dead-letters/dead-letters.ts'
+export {
+  type DeadLetterPreview,
+  type DeadLetters,
+  deadLetters,
+} from './dead-letters/dead-letters.ts'
 export type { RedriveOptions, RedriveResult } from './dead-letters/redrive-options.ts'
 export { createEventBus, type EventBus, type EventBusOptions } from './relay/event-bus.ts'
 export { createRelay, type Relay } from './relay/relay.ts'

@@ -122,6 +122,15 @@ export const around: readonly Around[] = [
   },
   {
     page: 'docs/saga.md',
+    having: "'/orders/runs/:id'",
+    names: {
+      ...onceOfExpress,
+      shipping:
+        "import('@oncekey/saga').Saga<{ customer: string; item: string }, unknown, import('pg').PoolClient, unknown>",
+    },
+  },
+  {
+    page: 'docs/saga.md',
     having: 'sagas.submit(shipping',
     names: { shipping: "ReturnType<typeof import('@oncekey/saga').saga>" },
   },

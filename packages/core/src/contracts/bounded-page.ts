@@ -20,3 +20,17 @@ export function boundedPage<Row>(
   if (meant.length > of.limit) return { shown, last: shown.at(-1) }
   return { shown, last: rows.length === of.read ? rows.at(-1) : undefined }
 }
+
+/**
+ * How many dead letters one count or one page of a list looks at, the oldest first, where only
+ * reading a letter tells whether it matches. A redrive looks at all of them.
+ */
+export const LETTERS_LOOKED_AT = 20_000
+
+/** Whether a filter names letters or events: these are looked up, however many others there are. */
+export function namesLetters(filter: {
+  readonly ids?: readonly string[]
+  readonly eventIds?: readonly string[]
+}): boolean {
+  return filter.ids !== undefined || filter.eventIds !== undefined
+}

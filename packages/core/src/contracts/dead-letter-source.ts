@@ -37,8 +37,9 @@ export interface DeadLetterSource {
   /** Returns a letter with every attempt, even if it is no longer dead. */
   get(id: string): Promise<DeadLetterDetail | undefined>
   /**
-   * Counts the matching letters, which are those that `redrive` would take. A source that has to
-   * read each letter stops counting at 100,000.
+   * Counts the matching letters, which are those that `redrive` would take. Unless the filter
+   * names letters or events, a source may look at the oldest `LETTERS_LOOKED_AT` only. So the count
+   * may be too low where `stats` tells of more dead letters than that.
    */
   count(filter: DeadLetterFilter): Promise<number>
   /**

@@ -12,9 +12,19 @@ import type {
   Resolution,
   RetryingFilter,
 } from '@oncekey/core'
-import { OptionsError } from '@oncekey/core'
+import { LETTERS_LOOKED_AT, namesLetters, OptionsError } from '@oncekey/core'
 import { redrive, redrivesOf } from './redrive.ts'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
+
+export interface DeadLetterPreview {
+  readonly matched: number
+  /**
+   * False where there are more dead letters than a preview looks at (`LETTERS_LOOKED_AT`): those
+   * behind them may match, too, and the redrive takes them.
+   */
+  readonly isWhole: boolean
+  readonly sample: DeadLetterPage['items']
+}
 
 /** What an operator can see of dead letters and do about them. */
 export interface DeadLetters {
@@ -31,9 +41,7 @@ export interface DeadLetters {
   /** One dead letter, with its event and, for every attempt, its time, duration and error. */
   get(id: string): Promise<DeadLetterDetail | undefined>
   /** Counts what a redrive with the same filter would take, and returns some of it as a sample. */
-  preview(
-    filter: DeadLetterFilter,
-  ): Promise<{ readonly matched: number; readonly sample: DeadLetterPage['items'] }>
+  preview(filter: DeadLetterFilter): Promise<DeadLetterPreview>
   /**
    * Puts dead letters back, oldest first, under their old event ids. It calls {@link startRedrive}
    * and waits for the end. If this process dies, the relay, worker or runner of the source
@@ -80,11 +88,12 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     retrying: (filter = {}, page = {}) => source.listRetrying(filter, { limit: 100, ...page }),
     get: (id) => source.get(id),
     async preview(filter) {
-      const [matched, { items }] = await Promise.all([
+      const [matched, { items }, { depth }] = await Promise.all([
         source.count(filter),
         source.list(filter, { limit: 10 }),
+        source.stats(),
       ])
-      return { matched, sample: items }
+      return { matched, isWhole: namesLetters(filter) || depth <= LETTERS_LOOKED_AT, sample: items }
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
     async startRedrive(filter, { actor, note, ...pace } = {}) {

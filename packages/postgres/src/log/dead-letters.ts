@@ -45,13 +45,11 @@ export function logDeadLetters<Tx>({ ask, schema }: LogState<Tx>): DeadLetterSou
       const [deadAt, id] = after?.split('.') ?? []
       const from = deadAt === undefined || id === undefined ? undefined : ([deadAt, id] as const)
       const rows = await ask(listDead(schema)(filter, limit, from))
-      const last = rows.at(-1)
+      const letters = rows.flatMap((row) => (row.id === null ? [] : [{ ...row, id: row.id }]))
+      const last = letters.length === limit ? letters.at(-1) : undefined
       return {
-        items: rows.map(deadLetterOf),
-        next:
-          last === undefined || rows.length < limit
-            ? undefined
-            : `${last.dead_at_exact}.${last.id}`,
+        items: letters.map(deadLetterOf),
+        next: last ? `${last.dead_at_exact}.${last.id}` : (rows[0]?.looked_to ?? undefined),
       }
     },
 

@@ -32,12 +32,11 @@ export function sagaDeadLetters<Tx>(
     async list(filter, { limit, after }) {
       const from = after === undefined ? undefined : pageFrom(after)
       const rows = await ask(statements.listDeadRuns(filter, limit, from))
-      const runs = rows.map(({ run }): DeadRunJson => JSON.parse(run))
-      const last = runs.at(-1)
-      const isLast = last === undefined || runs.length < limit
+      const runs = rows.flatMap(({ run }): DeadRunJson[] => (run === null ? [] : [JSON.parse(run)]))
+      const last = runs.length === limit ? runs.at(-1) : undefined
       return {
         items: runs.map(deadLetterOf),
-        next: isLast ? undefined : `${last.stuck_at} ${last.id}`,
+        next: last ? `${last.stuck_at} ${last.id}` : (rows[0]?.looked_to ?? undefined),
       }
     },
 

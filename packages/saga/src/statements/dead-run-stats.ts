@@ -1,6 +1,8 @@
 import type { Statement } from '@oncekey/postgres/client'
 
-/** Dead runs by saga and kind of error, the largest group first. */
+const IS_DEAD = `r.state in ('stuck', 'compensation-failed')`
+
+/** The newest 10,000 dead runs by saga and kind of error, the largest group first. */
 export function deadRunGroups(schema: string): () => Statement<{ dead_group: string }> {
   const at = (column: string) => `floor(extract(epoch from ${column}) * 1000)`
   const text = `
@@ -9,8 +11,10 @@ export function deadRunGroups(schema: string): () => Statement<{ dead_group: str
         'newest_at', ${at('max(r.stuck_at)')}, 'sample', min(r.id),
         'name', min(r.stuck->'error'->>'name'),
         'message', min(r.stuck->'error'->>'message'))::text as dead_group
-      from ${schema}.saga_runs r
-      where r.state in ('stuck', 'compensation-failed')
+      from (
+        select * from ${schema}.saga_runs r where ${IS_DEAD}
+          order by r.stuck_at desc, r.id desc limit 10000
+      ) r
       group by r.saga, r.stuck->>'fingerprint'
       order by count(*) desc, r.saga
       limit 100`
@@ -30,20 +34,33 @@ export interface DeadRunGroupJson {
 }
 
 /**
- * The number of dead runs, their age, and how many became dead or were resolved in the last hour.
+ * The number of dead runs up to 100,000, their age, and how many became dead or were resolved in
+ * the last hour. Resolved ones are counted among the 5,000 newest that are open, and the 5,000
+ * that ended last.
  */
 export function deadRunStats(schema: string): () => Statement<{ stats: string }> {
+  const counted = (condition: string) => `(select count(*) from (
+          select from ${schema}.saga_runs r where ${condition} limit 100000) c)`
+  const newest = (isKnown: string, time: string) => `(
+          select * from ${schema}.saga_runs r where ${isKnown}
+            order by r.${time} desc limit 5000
+        ) r`
   const text = `
     select json_build_object(
-        'depth', count(*) filter (where r.stuck_at is not null),
-        'oldest_age_ms', floor(extract(epoch from clock_timestamp() - min(r.stuck_at)) * 1000),
-        'arrived', count(*) filter (where r.stuck_at > now() - interval '1 hour'),
-        'drained', count(*) filter (where r.resumed_at > now() - interval '1 hour'
-          or r.state = 'settled' and r.ended_at > now() - interval '1 hour'))::text as stats
-      from ${schema}.saga_runs r
-      where r.state in ('stuck', 'compensation-failed')
-        or r.resumed_at > now() - interval '1 hour'
-        or r.state = 'settled' and r.ended_at > now() - interval '1 hour'`
+        'depth', ${counted(IS_DEAD)},
+        'oldest_age_ms', (
+          select floor(extract(epoch from clock_timestamp() - r.stuck_at) * 1000)
+            from ${schema}.saga_runs r where ${IS_DEAD}
+            order by r.stuck_at, r.id limit 1
+        ),
+        'arrived', ${counted(`${IS_DEAD} and r.stuck_at > now() - interval '1 hour'`)},
+        'drained', (
+          select count(*) from ${newest('r.ended_at is null', 'started_at')}
+            where r.resumed_at > now() - interval '1 hour'
+        ) + (
+          select count(*) from ${newest("r.ended_at > now() - interval '1 hour'", 'ended_at')}
+            where r.state = 'settled' or r.resumed_at > now() - interval '1 hour'
+        ))::text as stats`
   return () => ({ name: 'saga_dead_run_stats', text, values: [], cancellable: true })
 }
 

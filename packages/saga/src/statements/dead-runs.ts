@@ -1,12 +1,15 @@
-import type { actedBy, DeadLetterFilter } from '@oncekey/core'
+import { type actedBy, type DeadLetterFilter, LETTERS_LOOKED_AT, namesLetters } from '@oncekey/core'
 import { auditCall, type SqlValue, type Statement } from '@oncekey/postgres/client'
 import type { RunStateJson, StuckJson } from './run-json.ts'
+
+const TIMES = `($8::timestamptz is null or r.stuck_at < $8::timestamptz)
+        and ($9::timestamptz is null or r.stuck_at > $9::timestamptz)`
 
 /**
  * The predicate that selects dead runs. Counting, listing and redriving share it, so that a redrive
  * takes exactly what its preview showed. It needs a table called `r` and parameters 1 to 9.
  */
-export const isMeant = `r.state in ('stuck', 'compensation-failed')
+export const isMeant: string = `r.state in ('stuck', 'compensation-failed')
         and ($1::json is null or r.id in (select json_array_elements_text($1::json)))
         and ($2::json is null or r.id in (select json_array_elements_text($2::json)))
         and ($3::text is null or r.saga = $3::text)
@@ -14,8 +17,36 @@ export const isMeant = `r.state in ('stuck', 'compensation-failed')
         and ($5::text is null or r.stuck->>'step' = $5::text)
         and ($6::text is null or r.stuck->>'reason' = $6::text)
         and ($7::text is null or r.stuck->>'fingerprint' = $7::text)
-        and ($8::timestamptz is null or r.stuck_at < $8::timestamptz)
-        and ($9::timestamptz is null or r.stuck_at > $9::timestamptz)`
+        and ${TIMES}`
+
+const IS_DEAD = `r.state in ('stuck', 'compensation-failed')`
+
+/**
+ * The runs that a count or a page looks at, as a table called `r`: those that the filter names, or
+ * else those that have been dead for longest behind `after`, which the index of dead runs has in
+ * this order. It uses the parameters of {@link isMeant}.
+ */
+function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): string {
+  if (namesLetters(filter) || filter.retired === true) return `${schema}.saga_runs r`
+  return `(
+        select * from ${schema}.saga_runs r
+          where ${IS_DEAD} and ${after} and ${TIMES}
+          order by r.stuck_at, r.id
+          limit ${LETTERS_LOOKED_AT}
+      ) r`
+}
+
+/** The page token of the last run that {@link lookedAt} has; null where it has all there are. */
+function lastLookedAt(schema: string, filter: DeadLetterFilter, after: string): string {
+  if (namesLetters(filter) || filter.retired === true) return 'null::text'
+  return `(
+        select floor(extract(epoch from r.stuck_at) * 1000000)::bigint || ' ' || r.id
+          from ${schema}.saga_runs r
+          where ${IS_DEAD} and ${after} and ${TIMES}
+          order by r.stuck_at, r.id
+          offset ${LETTERS_LOOKED_AT - 1} limit 1
+      )`
+}
 
 export function filterValues(given: DeadLetterFilter): SqlValue[] {
   // A saga cannot be retired, so a filter for retired letters matches nothing.
@@ -57,26 +88,34 @@ export interface DeadRunJson {
   readonly note: string | null
 }
 
-/** Lists dead runs, the longest dead first. `after` is the last run of the page before. */
+/**
+ * Lists dead runs, the longest dead first. `after` is the last run of the page before. Where a page
+ * is short and there are more runs to look at, each row has the page token behind those it looked
+ * at. A page without runs is one row without a run.
+ */
 export function listDeadRuns(
   schema: string,
 ): (
   filter: DeadLetterFilter,
   limit: number,
   after: Pick<DeadRunJson, 'stuck_at' | 'id'> | undefined,
-) => Statement<{ run: string }> {
-  const text = `
-    select ${deadRun(schema)} as run
-      from ${schema}.saga_runs r
-      where ${isMeant}
-        and ($10::bigint is null or (r.stuck_at, r.id)
-          > (timestamptz 'epoch' + $10::bigint * interval '1 microsecond', $11::text))
-      order by r.stuck_at, r.id
-      limit $12::integer`
-
+) => Statement<{ readonly run: string | null; readonly looked_to: string | null }> {
+  const isBehind = `($10::bigint is null or (r.stuck_at, r.id)
+          > (timestamptz 'epoch' + $10::bigint * interval '1 microsecond', $11::text))`
   return (filter, limit, after) => ({
-    name: 'saga_list_dead_runs',
-    text,
+    name: namesLetters(filter) ? 'saga_list_named_dead_runs' : 'saga_list_dead_runs',
+    text: `
+      select page.run, case when count(page.run) over () < $12::integer
+          then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
+      from (select) one left join lateral (
+        select ${deadRun(schema)} as run,
+            row_number() over (order by r.stuck_at, r.id) as number
+          from ${lookedAt(schema, filter, isBehind)}
+          where ${isMeant} and ${isBehind}
+          order by r.stuck_at, r.id
+          limit $12::integer
+      ) page on true
+      order by page.number`,
     values: [...filterValues(filter), after?.stuck_at ?? null, after?.id ?? null, limit],
     cancellable: true,
   })
@@ -95,10 +134,9 @@ export function findDeadRun(schema: string): (id: string) => Statement<{ run: st
 export function countDeadRuns(
   schema: string,
 ): (filter: DeadLetterFilter) => Statement<{ count: string }> {
-  const text = `select count(*)::text as count from ${schema}.saga_runs r where ${isMeant}`
   return (filter) => ({
-    name: 'saga_count_dead_runs',
-    text,
+    name: namesLetters(filter) ? 'saga_count_named_dead_runs' : 'saga_count_dead_runs',
+    text: `select count(*)::text as count from ${lookedAt(schema, filter)} where ${isMeant}`,
     values: filterValues(filter),
     cancellable: true,
   })

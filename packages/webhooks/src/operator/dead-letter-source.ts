@@ -52,9 +52,11 @@ export function deadLetterSource(
 
     async list(filter, page) {
       const rows = await runStatement(options, listDeadLetters(schema, filter, page))
+      const letters = rows.flatMap(({ letter }) => (letter === null ? [] : [letter]))
+      const last = letters.length === page.limit ? rows.at(-1)?.page_token : rows[0]?.looked_to
       return {
-        items: rows.map(({ letter }) => deadLetterOf(JSON.parse(letter))),
-        next: rows.length === page.limit ? rows.at(-1)?.page_token : undefined,
+        items: letters.map((letter) => deadLetterOf(JSON.parse(letter))),
+        next: last ?? undefined,
       }
     },
 

@@ -11,7 +11,10 @@ export function deadLetterStats(schema: string): Statement<{ stats: string }> {
       with groups as (
         select d.endpoint_id, d.error, count(*) as count, min(d.died_at) as oldest,
             max(d.died_at) as newest, max(d.id) as sample
-          from ${schema}.webhook_deliveries d where d.state = 'dead'
+          from (
+            select * from ${schema}.webhook_deliveries d where d.state = 'dead'
+              order by d.died_at desc, d.id desc limit 10000
+          ) d
           group by d.endpoint_id, d.error
       ), largest as (
         select g.*, a.message from groups g left join lateral (
@@ -21,19 +24,24 @@ export function deadLetterStats(schema: string): Statement<{ stats: string }> {
           order by g.count desc, g.oldest limit 100
       )
       select json_build_object(
-          'depth', (select coalesce(sum(count), 0) from groups),
-          'oldestAgeMs', (select extract(epoch from now() - min(oldest)) * 1000 from groups),
-          'arrived', (
-            select count(*) from ${schema}.webhook_deliveries d
-              where d.state = 'dead' and d.died_at > now() - interval '1 hour'
-          ) + (
-            select count(*) from ${schema}.webhook_deliveries d
-              where d.resolved_at > now() - interval '1 hour'
-                and d.died_at > now() - interval '1 hour' and d.state <> 'dead'
+          'depth', (select count(*) from (
+            select from ${schema}.webhook_deliveries d where d.state = 'dead' limit 100000) c),
+          'oldestAgeMs', (
+            select extract(epoch from now() - d.died_at) * 1000
+              from ${schema}.webhook_deliveries d where d.state = 'dead'
+              order by d.died_at, d.id limit 1
           ),
-          'drained', (
-            select count(*) from ${schema}.webhook_deliveries d
+          'arrived', (select count(*) from (
+            select from ${schema}.webhook_deliveries d
+              where d.state = 'dead' and d.died_at > now() - interval '1 hour' limit 100000) c
+          ) + (select count(*) from (
+            select from ${schema}.webhook_deliveries d
               where d.resolved_at > now() - interval '1 hour'
+                and d.died_at > now() - interval '1 hour' and d.state <> 'dead' limit 100000) c
+          ),
+          'drained', (select count(*) from (
+            select from ${schema}.webhook_deliveries d
+              where d.resolved_at > now() - interval '1 hour' limit 100000) c
           ),
           'groups', coalesce((
             select json_agg(json_build_object('origin', endpoint_id, 'fingerprint', error,

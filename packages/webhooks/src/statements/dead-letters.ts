@@ -1,6 +1,17 @@
-import type { DeadLetterFilter, DeadLetterPageRequest, RetryingFilter } from '@oncekey/core'
+import {
+  type DeadLetterFilter,
+  type DeadLetterPageRequest,
+  namesLetters,
+  type RetryingFilter,
+} from '@oncekey/core'
 import { auditCall, deadLetterTarget, type Statement } from '@oncekey/postgres/client'
-import { deadLetterCondition, deadLetterConditionValues } from './dead-letter-filter.ts'
+import {
+  deadLetterCondition,
+  deadLetterConditionValues,
+  lastLookedAt,
+  lookedAt,
+  pageToken,
+} from './dead-letter-filter.ts'
 import type { EndpointAct } from './endpoint-act.ts'
 
 /** Builds the JSON of a dead letter; `d` is the delivery, `m` its message, `a` its last attempt. */
@@ -49,9 +60,19 @@ export function deadLetterTables(schema: string): string {
   return `${schema}.webhook_deliveries d ${joinedTables(schema)}`
 }
 
+/**
+ * The message of each delivery, looked up one by one: a join that the planner is free in would
+ * read all messages for the few deliveries that are shown.
+ */
+function joinedMessage(schema: string): string {
+  return `cross join lateral (
+          select * from ${schema}.webhook_messages m where m.id = d.message_id offset 0
+        ) m`
+}
+
 /** The same tables for a statement that has its own `d`. */
 export function joinedTables(schema: string): string {
-  return `join ${schema}.webhook_messages m on m.id = d.message_id
+  return `${joinedMessage(schema)}
         left join lateral (
           select a.status, a.message, a.body from ${schema}.webhook_attempts a
             where a.delivery_id = d.id order by a.number desc limit 1
@@ -59,26 +80,36 @@ export function joinedTables(schema: string): string {
 }
 
 /**
- * Lists dead letters, the oldest first. `page_token` marks where the next page begins. It is text,
- * because a JavaScript date would lose the microseconds.
+ * Lists dead letters, the oldest first. `page_token` marks where the next page begins. Where a page
+ * is short and there are more letters to look at, each row has the page token behind those it
+ * looked at. A page without letters is one row without a letter.
  */
 export function listDeadLetters(
   schema: string,
   filter: DeadLetterFilter,
   { limit, after }: DeadLetterPageRequest,
-): Statement<DeadLetterRow & { page_token: string }> {
+): Statement<{
+  readonly letter: string | null
+  readonly page_token: string | null
+  readonly looked_to: string | null
+}> {
   const [diedAt, id] = after?.split('|') ?? []
+  const isBehind = `($10::timestamptz is null
+            or (d.died_at, d.id) > ($10::timestamptz, $11::bigint))`
   return {
-    name: 'list_dead_letters',
+    name: namesLetters(filter) ? 'list_named_dead_letters' : 'list_dead_letters',
     text: `
-      select ${deadLetterJson(schema)},
-          to_char(d.died_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.USZ') || '|' || d.id as page_token
-        from ${deadLetterTables(schema)}
-        where ${deadLetterCondition}
-          and ($10::timestamptz is null
-            or (d.died_at, d.id) > ($10::timestamptz, $11::bigint))
-        order by d.died_at, d.id
-        limit $12::integer`,
+      select page.*, case when count(page.letter) over () < $12::integer
+          then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
+      from (select) one left join lateral (
+        select ${deadLetterJson(schema)}, ${pageToken} as page_token,
+            (row_number() over (order by d.died_at, d.id))::text as number
+          from ${lookedAt(schema, filter, isBehind)} ${joinedTables(schema)}
+          where ${deadLetterCondition} and ${isBehind}
+          order by d.died_at, d.id
+          limit $12::integer
+      ) page on true
+      order by page.number::integer`,
     values: [...deadLetterConditionValues(filter), diedAt ?? null, id ?? null, limit],
     cancellable: true,
   }
@@ -158,11 +189,10 @@ export function countDeadLetters(
   filter: DeadLetterFilter,
 ): Statement<{ count: string }> {
   return {
-    name: 'count_dead_letters',
+    name: namesLetters(filter) ? 'count_named_dead_letters' : 'count_dead_letters',
     text: `
       select count(*)::text as count
-        from ${schema}.webhook_deliveries d
-        join ${schema}.webhook_messages m on m.id = d.message_id
+        from ${lookedAt(schema, filter)} ${joinedMessage(schema)}
         where ${deadLetterCondition}`,
     values: deadLetterConditionValues(filter),
     cancellable: true,

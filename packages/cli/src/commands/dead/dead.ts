@@ -77,7 +77,9 @@ async function listDead(call: Call): Promise<ExitCode> {
     ? await source.retrying(filter, pageOf(given))
     : await source.list(filter, pageOf(given))
   await out.result(page, (text) => {
-    if (page.items.length === 0) text.line`There are none.`
+    if (page.items.length === 0 && page.next !== undefined) {
+      text.line`None of those that were looked at is like these.`
+    } else if (page.items.length === 0) text.line`There are none.`
     else {
       const when = isRetrying ? 'next try' : 'died'
       text.table(

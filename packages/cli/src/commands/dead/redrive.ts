@@ -1,3 +1,4 @@
+import { LETTERS_LOOKED_AT } from '@oncekey/core'
 import { deadLetters } from '@oncekey/outbox'
 import { usageError } from '../../command/cli-error.ts'
 import type { Call, Command } from '../../command/command.ts'
@@ -47,9 +48,12 @@ export const deadRedriveCommands: readonly Command[] = [
 
 async function previewDead(call: Call): Promise<ExitCode> {
   const found = await deadLettersOf(call)
-  const { matched, sample } = await deadLetters(found).preview(filterOf(call))
-  await call.out.result({ of: found.name, matched, sample }, (page) => {
-    page.line`${matched} dead letters of ${found.name} would be delivered again.`
+  const { matched, isWhole, sample } = await deadLetters(found).preview(filterOf(call))
+  await call.out.result({ of: found.name, matched, isWhole, sample }, (page) => {
+    if (isWhole) page.line`${matched} dead letters of ${found.name} would be delivered again.`
+    else {
+      page.line`At least ${matched} dead letters of ${found.name} would be delivered again: the ${LETTERS_LOOKED_AT} oldest were looked at.`
+    }
     if (sample.length === 0) return
     page.table(
       ['id', 'died', 'origin', 'type', 'subject', 'tries', 'reason', 'error'],
@@ -75,12 +79,13 @@ async function redriveDead(call: Call): Promise<ExitCode> {
   const pace = { ratePerSecond, ...(limit !== undefined && { limit }) }
   const found = await deadLettersOf(call)
   const source = deadLetters(found)
-  const matched = await found.count(filter)
+  const { matched, isWhole } = await source.preview(filter)
   const count = Math.min(matched, limit ?? matched)
-  if (matched > 0) {
+  if (matched > 0 || !isWhole) {
     const takes = Math.ceil((count / ratePerSecond) * 1_000)
+    const least = isWhole || count === limit ? '' : 'At least '
     await call.confirm(
-      `${count} dead letters of ${found.name} are delivered again, ${ratePerSecond} a second: some ${shownDuration(takes)}.`,
+      `${least}${count} dead letters of ${found.name} are delivered again, ${ratePerSecond} a second: some ${shownDuration(takes)}.`,
       String(count),
     )
   }

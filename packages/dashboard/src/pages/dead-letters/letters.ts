@@ -80,7 +80,7 @@ ${table(
   'Nothing is dead. What cannot be delivered would be here, by its kind of error.',
 )}
 <h2>One by one, the oldest first</h2>
-${mayRedrive && page.items.length > 0 && html`<p><a href="${linkTo('dead-letters/preview', { source, ...filter })}">Redrive those that match</a>: shows first which these are.</p>`}
+${mayRedrive && (page.items.length > 0 || page.next !== undefined) && html`<p><a href="${linkTo('dead-letters/preview', { source, ...filter })}">Redrive those that match</a>: shows first which these are.</p>`}
 ${table(
   ['Event', 'Of', 'Type', 'Subject', 'Attempts', 'Error', 'When'],
   page.items.map((letter) => [

@@ -1,4 +1,9 @@
-import type { DeadLetter, DeadLetterFilter } from '@oncekey/core'
+import {
+  type DeadLetter,
+  type DeadLetterFilter,
+  LETTERS_LOOKED_AT,
+  namesLetters,
+} from '@oncekey/core'
 import { actForm } from '../../html/act-form.ts'
 import { type Html, html } from '../../html/html.ts'
 import { errorOf, facts, linkTo, table, time } from '../../html/parts.ts'
@@ -12,6 +17,8 @@ import { sourceOf } from './source-of.ts'
 interface Preview {
   readonly source: string
   readonly matched: number
+  /** False where letters behind those that were counted may match, too. */
+  readonly isWhole: boolean
   readonly sample: readonly DeadLetter[]
   /** Whether a redrive is put on record, so that it can be carried at a rate. */
   readonly isRecorded: boolean
@@ -35,20 +42,24 @@ export const previewPage: PageRoute = page<Preview>({
   async load({ options, query }) {
     const source = sourceOf(options, query.get('source'))
     const filter = filterOf((name) => query.get(name))
-    const [matched, { items }] = await Promise.all([
+    const [matched, { items }, { depth }] = await Promise.all([
       source.count(filter),
       source.list(filter, { limit: 10 }),
+      source.stats(),
     ])
     return {
       source: source.name,
       matched,
+      isWhole: namesLetters(filter) || depth <= LETTERS_LOOKED_AT,
       sample: items,
       isRecorded: source.redrives !== undefined,
     }
   },
-  render({ source, matched, sample, isRecorded }, { query, viewer }): Html {
+  render({ source, matched, isWhole, sample, isRecorded }, { query, viewer }): Html {
     const filter = filterOf((name) => query.get(name))
-    return html`<p>${matched === 1 ? 'One dead letter matches.' : `${matched} dead letters match.`} Nothing has been done yet.</p>
+    const howMany = matched === 1 ? 'One dead letter matches.' : `${matched} dead letters match.`
+    const among = `Of the ${LETTERS_LOOKED_AT} oldest dead letters ${matched} match; a redrive looks at all.`
+    return html`<p>${isWhole ? howMany : among} Nothing has been done yet.</p>
 ${facts([
   ['Of', source],
   ['Consumer, endpoint or saga', filter.origin],
@@ -69,17 +80,21 @@ ${table(
   ]),
   'None matches: there is nothing to redrive.',
 )}
-${matched > 0 && mayAct(viewer, 'dead-letters.redrive') && redriveForm(source, filter, matched, isRecorded)}`
+${
+  (matched > 0 || !isWhole) &&
+  mayAct(viewer, 'dead-letters.redrive') &&
+  redriveForm(source, filter, isWhole ? matched : undefined, isRecorded)
+}`
   },
 })
 
 function redriveForm(
   source: string,
   filter: DeadLetterFilter,
-  matched: number,
+  matched: number | undefined,
   isRecorded: boolean,
 ): Html {
-  const most = isRecorded ? matched : Math.min(matched, MOST_REDRIVEN)
+  const most = isRecorded ? matched : Math.min(matched ?? MOST_REDRIVEN, MOST_REDRIVEN)
   return actForm({
     action: isRecorded ? '../redrives/start' : 'redrive',
     // Sent a second time, the form leads to the redrive that it has started.
@@ -90,7 +105,7 @@ function redriveForm(
     },
     label: 'Redrive them, the oldest first',
     warning: 'Each is delivered again under its event id. What caused the errors has been mended.',
-    more: html`<label>At most<input name="limit" value="${most}" inputmode="numeric" required></label>
+    more: html`<label>At most${most === undefined && ', or all'}<input name="limit" value="${most ?? ''}" inputmode="numeric"></label>
 ${isRecorded && html`<label>How many a second<input name="ratePerSecond" value="20" inputmode="numeric" required></label>`}`,
   })
 }

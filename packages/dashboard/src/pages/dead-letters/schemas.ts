@@ -85,6 +85,7 @@ export const letterSchema: Schema = object({
 export const previewSchema: Schema = object({
   source: text,
   matched: whole,
+  isWhole: flag,
   sample: listOf(object(letter)),
   isRecorded: flag,
 })

@@ -1,13 +1,13 @@
-import type { DeadLetterFilter } from '@oncekey/core'
+import { type DeadLetterFilter, LETTERS_LOOKED_AT, namesLetters } from '@oncekey/core'
 import type { SqlValue } from '../../sql/sql-client.ts'
 
 /**
  * The condition that counting, listing and redriving share, so that a redrive takes exactly what a
  * preview shows. It reads a table called `d` and uses the parameters $1 to $9.
  */
-export function isMeant({ retired = false }: DeadLetterFilter): string {
+export function isMeant(filter: DeadLetterFilter): string {
   // Two literal conditions instead of a parameter, because each state has its own partial index.
-  return `d.state = '${retired ? 'retired' : 'dead'}'
+  return `d.state = '${stateOf(filter)}'
         and ($1::bigint[] is null or d.id = any($1::bigint[]))
         and ($2::text[] is null or d.event_id = any($2::text[]))
         and ($3::text is null or d.consumer = $3::text)
@@ -15,8 +15,41 @@ export function isMeant({ retired = false }: DeadLetterFilter): string {
         and ($5::text is null or d.subject = $5::text)
         and ($6::text is null or d.reason = $6::text)
         and ($7::text is null or d.fingerprint = $7::text)
-        and ($8::timestamptz is null or d.dead_at < $8::timestamptz)
+        and ${TIMES}`
+}
+
+const TIMES = `($8::timestamptz is null or d.dead_at < $8::timestamptz)
         and ($9::timestamptz is null or d.dead_at > $9::timestamptz)`
+
+/**
+ * The letters that a count or a page looks at, as a table called `d`: those that the filter names,
+ * or else the oldest ones behind `after`, which the index of dead letters has in this order. It
+ * uses the parameters of {@link isMeant}.
+ */
+export function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): string {
+  if (namesLetters(filter)) return `${schema}.deliveries d`
+  return `(
+            select * from ${schema}.deliveries d
+              where d.state = '${stateOf(filter)}' and ${after} and ${TIMES}
+              order by d.dead_at, d.id
+              limit ${LETTERS_LOOKED_AT}
+          ) d`
+}
+
+/** The page token of the last letter that {@link lookedAt} has; null where it has all there are. */
+export function lastLookedAt(schema: string, filter: DeadLetterFilter, after: string): string {
+  if (namesLetters(filter)) return 'null::text'
+  return `(
+            select (extract(epoch from d.dead_at) * 1000000)::bigint || '.' || d.id
+              from ${schema}.deliveries d
+              where d.state = '${stateOf(filter)}' and ${after} and ${TIMES}
+              order by d.dead_at, d.id
+              offset ${LETTERS_LOOKED_AT - 1} limit 1
+          )`
+}
+
+function stateOf({ retired = false }: DeadLetterFilter): 'dead' | 'retired' {
+  return retired ? 'retired' : 'dead'
 }
 
 /**

@@ -1,7 +1,7 @@
-import type { actedBy, DeadLetterFilter } from '@oncekey/core'
+import { type actedBy, type DeadLetterFilter, namesLetters } from '@oncekey/core'
 import { auditCall, deadLetterTarget } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
-import { filterValues, isForgotten, isMeant } from './dead-letter-filter.ts'
+import { filterValues, isForgotten, isMeant, lastLookedAt, lookedAt } from './dead-letter-filter.ts'
 import { isDone, putBack } from './dead-letter-redrive.ts'
 import { type DeliveryRow, deliveryColumns, milliseconds } from './delivery-list.ts'
 
@@ -9,8 +9,8 @@ export function countDead(
   schema: string,
 ): (filter: DeadLetterFilter) => Statement<{ count: string }> {
   return (filter) => ({
-    name: filter.retired === true ? 'count_retired' : 'count_dead',
-    text: `select count(*)::text as count from ${schema}.deliveries d where ${isMeant(filter)}`,
+    name: nameOf('count', filter),
+    text: `select count(*)::text as count from ${lookedAt(schema, filter)} where ${isMeant(filter)}`,
     values: filterValues(filter),
     cancellable: true,
   })
@@ -83,7 +83,8 @@ export interface DeadGroupRow {
 
 /**
  * Lists dead letters, the oldest first. `after` is the `dead_at_exact` and the `id` of the last
- * letter of the page before.
+ * letter of the page before. Where a page is short and there are more letters to look at, each row
+ * has the page token behind those it looked at. A page without letters is one row without an id.
  */
 export function listDead(
   schema: string,
@@ -91,21 +92,39 @@ export function listDead(
   filter: DeadLetterFilter,
   limit: number,
   after: readonly [deadAt: string, id: string] | undefined,
-) => Statement<DeliveryRow & { dead_at_exact: string }> {
+) => Statement<ListedLetterRow> {
+  const isBehind = `($10::bigint is null or (d.dead_at, d.id)
+          > (timestamptz 'epoch' + $10::bigint * interval '1 microsecond', $11::bigint))`
   return (filter, limit, after) => ({
-    name: filter.retired === true ? 'list_retired' : 'list_dead',
+    name: nameOf('list', filter),
     text: `
-      select ${deliveryColumns},
-        (extract(epoch from d.dead_at) * 1000000)::bigint::text as dead_at_exact
-      from ${schema}.deliveries d
-      where ${isMeant(filter)}
-        and ($10::bigint is null or (d.dead_at, d.id)
-          > (timestamptz 'epoch' + $10::bigint * interval '1 microsecond', $11::bigint))
-      order by d.dead_at, d.id
-      limit $12::integer`,
+      select page.*, case when count(page.id) over () < $12::integer
+          then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
+      from (select) one left join lateral (
+        select ${deliveryColumns},
+            (extract(epoch from d.dead_at) * 1000000)::bigint::text as dead_at_exact,
+            (row_number() over (order by d.dead_at, d.id))::text as number
+          from ${lookedAt(schema, filter, isBehind)}
+          where ${isMeant(filter)} and ${isBehind}
+          order by d.dead_at, d.id
+          limit $12::integer
+      ) page on true
+      order by page.number::integer`,
     values: [...filterValues(filter), after?.[0] ?? null, after?.[1] ?? null, limit],
     cancellable: true,
   })
+}
+
+export interface ListedLetterRow extends Omit<DeliveryRow, 'id'> {
+  readonly id: string | null
+  readonly dead_at_exact: string
+  readonly looked_to: string | null
+}
+
+/** A statement of another text has another name. */
+function nameOf(verb: 'count' | 'list', filter: DeadLetterFilter): string {
+  const which = filter.retired === true ? 'retired' : 'dead'
+  return namesLetters(filter) ? `${verb}_named_${which}` : `${verb}_${which}`
 }
 
 /**

@@ -1,0 +1,150 @@
+import type { DeadLetterSource } from '@oncekey/core'
+import {
+  migrate,
+  postgresConsumers,
+  postgresEvents,
+  postgresLog,
+  postgresStore,
+} from '@oncekey/postgres'
+import { sagaMigrations, sagaOperator } from '@oncekey/saga'
+import { type Database, freshDatabase } from '@oncekey/test-servers'
+import { webhookMigrations, webhooks } from '@oncekey/webhooks'
+import { Pool } from 'pg'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { type Dashboard, dashboard } from '../src/index.ts'
+import { ENDPOINT, fillTables } from './filled.ts'
+
+/** `DASHBOARD_RECORDS=10000000` makes a tenth as many dead letters; the times are printed. */
+const RECORDS = Number(process.env.DASHBOARD_RECORDS ?? 110_000)
+const LETTERS = Math.max(Math.ceil(RECORDS / 10), 110_000)
+
+let database: Database
+let pool: Pool
+let show: Dashboard
+let letter: string
+let sources: readonly DeadLetterSource[]
+
+beforeAll(async () => {
+  database = await freshDatabase(inject('postgresUrl'))
+  pool = new Pool({ connectionString: database.url, max: SESSIONS })
+  await migrate(pool, { also: [webhookMigrations, sagaMigrations] })
+  await fillTables(pool, { records: RECORDS, letters: LETTERS })
+  const hooks = webhooks({ client: pool })
+  const log = postgresLog({ client: pool })
+  letter = (await log.deadLetters.list({}, { limit: 1 })).items[0]?.id ?? ''
+  sources = [log.deadLetters, hooks.deadLetters, sagaOperator({ client: pool }).deadLetters]
+  show = dashboard({
+    store: postgresStore({ client: pool, mode: 'lease' }),
+    deadLetters: sources,
+    lag: { log, consumers: ['mailer', 'printer'] },
+    consumers: postgresConsumers({ client: pool }),
+    events: postgresEvents({ client: pool }),
+    webhooks: hooks,
+    sagas: sagaOperator({ client: pool }),
+    authorize: () => ({ actor: 'maria@shop.example', may: 'all' }),
+  })
+}, 3_600_000)
+afterAll(async () => {
+  await pool?.end()
+  await database?.drop()
+})
+
+const SESSIONS = 4
+/** Above what any page looks at, and below the number of letters. */
+const MOST_ROWS = 100_000
+
+const PAGES = [
+  '',
+  'keys',
+  'keys?state=unknown',
+  'keys?state=running',
+  'keys?state=finished',
+  'keys?namespace=http&scope=customer-7',
+  'keys?namespace=http&scope=customer-7&prefix=key-1',
+  'keys/one?namespace=http&scope=customer-7&key=key-7',
+  'keys/one?namespace=http&scope=customer-7&key=lost-7',
+  'events',
+  'events?type=order.rare',
+  'events?type=order.never',
+  'events?subject=order-7',
+  'events/one?id=0190b5a0-0000-7000-8000-000000000007',
+  ...['consumers', 'webhooks', 'sagas'].flatMap((source) => [
+    `dead-letters?source=${source}`,
+    `dead-letters?source=${source}&type=never`,
+    `dead-letters?source=${source}&subject=order-8`,
+    `dead-letters/preview?source=${source}`,
+    `dead-letters/preview?source=${source}&type=never`,
+  ]),
+  'dead-letters?source=consumers&fingerprint=kind-3',
+  'dead-letters?source=consumers&origin=mailer',
+  'dead-letters/one?source=consumers&id=LETTER',
+  'dead-letters/one?source=webhooks&id=7',
+  'dead-letters/one?source=sagas&id=order-8',
+  'redrives',
+  'consumers',
+  'webhooks',
+  `webhooks/endpoint?id=${ENDPOINT}`,
+  'webhooks/delivery?id=7',
+  'sagas',
+  'sagas?state=stuck',
+  'sagas/run?id=order-8',
+  'audit',
+  'audit?actor=nobody',
+]
+
+/** How many rows the tables of Oncekey have given to whoever asked, and in how many scans. */
+async function looked(): Promise<{ readonly rows: number; readonly largeScans: number }> {
+  // Each session tells its counts once it is idle.
+  const flush = () => pool.query('select pg_stat_force_next_flush()')
+  await Promise.all(Array.from({ length: SESSIONS }, flush))
+  const { rows } = await pool.query<{ rows: string; scans: string }>(
+    `select sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) as rows,
+        sum(seq_scan) filter (where n_live_tup > 1000) as scans
+      from pg_stat_user_tables where schemaname = 'oncekey'`,
+  )
+  return { rows: Number(rows[0]?.rows), largeScans: Number(rows[0]?.scans) }
+}
+
+test.each([
+  ['consumers', { subject: `order-${LETTERS}` }],
+  ['webhooks', { subject: `order-${LETTERS}` }],
+  ['sagas', { fingerprint: 'kind-last' }],
+])(
+  'the last dead letter of %s is found page by page, past any number of others',
+  async (name, filter) => {
+    const source = sources.find((each) => each.name === name)
+    if (source === undefined) throw new Error(name)
+    const found: string[] = []
+    let pages = 0
+    let after: string | undefined
+    do {
+      const page = await source.list(filter, { limit: 10, ...(after && { after }) })
+      found.push(...page.items.map(({ id }) => id))
+      after = page.next
+      pages += 1
+    } while (after !== undefined)
+    expect(found).toHaveLength(1)
+    expect(pages).toBeGreaterThan(2)
+    const named = await source.count({ ids: found, ...filter })
+    expect({ counted: await source.count(filter), named }).toEqual({ counted: 0, named: 1 })
+  },
+)
+
+test.each(PAGES)('/%s looks at a bounded number of rows', async (named) => {
+  const path = named.replace('LETTER', letter)
+  await looked()
+  const before = await looked()
+  const began = performance.now()
+  const response = await show(new Request(`http://shop.example/${path}`))
+  const page = await response.text()
+  const ms = performance.now() - began
+  await looked()
+  const after = await looked()
+  const rows = after.rows - before.rows
+  const scans = after.largeScans - before.largeScans
+  if (process.env.DASHBOARD_RECORDS !== undefined) {
+    console.log(`${rows} rows, ${scans} scans, ${ms.toFixed(0)} ms: /${path}`)
+  }
+  expect(response.status, page).toBe(200)
+  expect({ isBounded: rows <= MOST_ROWS, rows }).toEqual({ isBounded: true, rows })
+})
