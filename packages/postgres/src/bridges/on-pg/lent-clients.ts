@@ -5,8 +5,11 @@ import type { PgClient, PgPool } from '../../sql/pg/pg-client.ts'
 export interface LentClient {
   /** The library has been told that its transaction has begun, so its statements are sent. */
   begun(): void
-  /** The transaction is over; the library may send its own COMMIT or ROLLBACK now. */
-  over(): void
+  /**
+   * The transaction is over. Calls `end`, after which the library may send its own COMMIT or
+   * ROLLBACK, once no query is under way: pg-promise throws in the reply to one that it has ended.
+   */
+  over(end: () => void): void
   /** Whether the library took the client. */
   isTaken(): boolean
 }
@@ -23,10 +26,35 @@ export function lendTo<T>(
 ): T {
   const query = handle.query as (...args: unknown[]) => unknown
   let stage: 'due' | 'taken' | 'open' | 'over' = 'due'
+  let underWay = 0
+  let whenIdle: (() => void) | undefined
+  const answered = (): void => {
+    underWay -= 1
+    if (underWay === 0) whenIdle?.()
+  }
+  const sent = (args: unknown[]): unknown => {
+    const callback = args.at(-1)
+    if (typeof callback !== 'function') {
+      const result = query(...args)
+      if (result instanceof Promise) {
+        underWay += 1
+        result.then(answered, answered)
+      }
+      return result
+    }
+    underWay += 1
+    return query(...args.slice(0, -1), (...reply: unknown[]) => {
+      try {
+        callback(...reply)
+      } finally {
+        answered()
+      }
+    })
+  }
   const client = {
     query(...args: unknown[]): unknown {
       const isEnd = stage === 'over' && ENDS.test(textOf(args[0]))
-      if (stage !== 'taken' && !isEnd) return query(...args)
+      if (stage !== 'taken' && !isEnd) return sent(args)
       const callback = args.at(-1)
       if (typeof callback !== 'function') return Promise.resolve(NOTHING)
       return process.nextTick(callback as () => void, null, NOTHING)
@@ -47,8 +75,10 @@ export function lendTo<T>(
       begun() {
         stage = 'open'
       },
-      over() {
+      over(end) {
         stage = 'over'
+        whenIdle = end
+        if (underWay === 0) end()
       },
       isTaken: () => stage === 'taken',
     }),

@@ -50,8 +50,7 @@ function transactionOn<Tx extends object>(
         client.begun()
         return new Promise((end) => {
           const over = (): void => {
-            client.over()
-            end()
+            client.over(end)
           }
           resolve({ tx, over })
         })

@@ -69,8 +69,7 @@ function transactionOn<Tx extends object>(
         return new Promise((end) => {
           const over = (): void => {
             isOver = true
-            client.over()
-            end()
+            client.over(end)
           }
           resolve({ tx, over })
         })
