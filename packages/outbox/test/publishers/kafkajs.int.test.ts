@@ -15,6 +15,7 @@ import type { Pool, PoolClient } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { logDatabase } from '../databases/log-database.ts'
 import {
+  allConfirmed,
   distinct,
   emitNumbered,
   expectAllInOrder,
@@ -117,6 +118,7 @@ test('loses no event and keeps the order while acknowledgements are lost', async
     await emitNumbered(pool, keys, 5)
     await arrived(100)
     for (const from of [5, 10]) {
+      await allConfirmed(pool, topic)
       // The broker stores what it is sent, and its replies are lost.
       proxy.stallDownstream()
       await emitNumbered(pool, keys, 5, from)
