@@ -241,6 +241,7 @@ describe('a login as the tenant itself', () => {
       'oncekey.complete_attempt_3',
       'oncekey.complete_attempt_4',
       'oncekey.complete_attempt_5',
+      'oncekey.deliveries_written',
       'oncekey.delivery_times',
       'oncekey.end_attempt',
       'oncekey.end_attempt_2',
