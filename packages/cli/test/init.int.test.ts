@@ -32,12 +32,14 @@ const INSTALLED: Readonly<Record<string, string>> = {
   '@oncekey/express': 'express',
   '@oncekey/fastify': 'fastify',
   '@oncekey/web': 'web',
+  '@oncekey/koa': 'koa',
   '@oncekey/postgres': 'postgres',
   '@oncekey/redis': 'redis',
   '@oncekey/core': 'core',
   express: 'express/node_modules/express',
   fastify: 'fastify/node_modules/fastify',
   hono: 'web/node_modules/hono',
+  koa: 'koa/node_modules/koa',
   '@hono/node-server': 'web/node_modules/@hono/node-server',
   pg: 'postgres/node_modules/pg',
   ioredis: 'redis/node_modules/ioredis',
@@ -74,6 +76,13 @@ const PROJECTS = [
     'memory',
     { type: 'module', devDependencies: { hono: '4', typescript: '5' } },
     'idempotency.ts',
+  ],
+  ['koa', 'postgres', { dependencies: { koa: '3', pg: '8' } }, 'idempotency.mjs'],
+  [
+    'next',
+    'memory',
+    { dependencies: { next: '16' }, devDependencies: { typescript: '5' } },
+    'src/idempotency.mts',
   ],
 ] as const
 

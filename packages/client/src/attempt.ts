@@ -43,7 +43,7 @@ export async function attempt(
     if (call.signal.aborted) throw call.signal.reason
     return { kind: 'lost', reason: limit.ranOut() ? 'timeout' : reason, error }
   } finally {
-    // The caller's signal still applies to a body that is arriving.
+    // While a body is arriving, the time limit no longer applies, but the caller's signal does.
     if (streamed !== undefined) limit.stopClock(holdersOf(streamed))
     else limit.end()
   }

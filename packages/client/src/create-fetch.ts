@@ -80,7 +80,7 @@ export function createFetch(options: FetchOptions = {}): OncekeyFetch {
       }
       throw error
     } finally {
-      // The caller's signal still applies to a body that is arriving.
+      // While a body is arriving, the time limit no longer applies, but the caller's signal does.
       if (streamed !== undefined) limit.stopClock(holdersOf(streamed))
       else limit.end()
     }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { usageError } from '../command/cli-error.ts'
 
-export const FRAMEWORKS = ['express', 'fastify', 'hono'] as const
+export const FRAMEWORKS = ['express', 'fastify', 'hono', 'koa', 'next'] as const
 export const STORES = ['postgres', 'redis', 'memory'] as const
 
 export type Framework = (typeof FRAMEWORKS)[number]

@@ -27,6 +27,8 @@ const FRAMEWORK_PACKAGES: Readonly<Record<Framework, string>> = {
   express: '@oncekey/express',
   fastify: '@oncekey/fastify',
   hono: '@oncekey/web',
+  koa: '@oncekey/koa',
+  next: '@oncekey/web',
 }
 
 const STORE_PACKAGES: Readonly<Record<StoreKind, readonly string[]>> = {
@@ -40,16 +42,22 @@ function integration(framework: Framework, store: StoreKind, isTypeScript: boole
     express: 'req.headers.authorization',
     fastify: 'request.headers.authorization',
     hono: "c.req.header('authorization')",
+    koa: 'ctx.headers.authorization',
+    next: "request.headers.get('authorization') ?? undefined",
   }[framework]
   const [imported, made, argument] = {
     express: ["import { idempotency } from '@oncekey/express'", 'idempotency', 'req'],
     fastify: ["import idempotency from '@oncekey/fastify'", 'idempotency.with', 'request'],
     hono: ["import { idempotency } from '@oncekey/web/hono'", 'idempotency', 'c'],
+    koa: ["import { idempotency } from '@oncekey/koa'", 'idempotency', 'ctx'],
+    next: ["import { idempotency } from '@oncekey/web'", 'idempotency', 'request'],
   }[framework] as [string, string, string]
   const use = {
     express: "app.post('/orders', express.json(), once, handler)",
     fastify: 'await app.register(once), before the routes that it covers',
     hono: "app.post('/orders', once, handler)",
+    koa: 'app.use(authenticate).use(once), before the body parser and the routes',
+    next: 'export const POST = once(async (request) => …), in a route.ts',
   }[framework]
   const text = isTypeScript ? '(authorization: string | undefined): string' : '(authorization)'
   return `import { createHash } from 'node:crypto'
@@ -62,7 +70,7 @@ ${STORE_CODE[store]}
 export const once = ${made}({
   store,
   // Whose key it is: two clients may choose the same one. Better than who sent the credentials is the
-  // account, once your authentication knows it: (${argument}) => ${argument === 'c' ? "c.get('user').id" : `${argument}.user.id`}
+  // account, once your authentication knows it: (${argument}) => ${accountOf(framework, argument)}
   scope: (${argument}) => clientOf(${header}),
 })
 
@@ -70,6 +78,12 @@ export const once = ${made}({
 const clientOf = ${text} =>
   createHash('sha256').update(authorization ?? '').digest('base64url')
 `
+}
+
+function accountOf(framework: Framework, argument: string): string {
+  if (framework === 'hono') return "c.get('user').id"
+  if (framework === 'koa') return 'ctx.state.user.id'
+  return framework === 'next' ? 'accountOf(request)' : `${argument}.user.id`
 }
 
 const STORE_IMPORTS: Readonly<Record<StoreKind, string>> = {
@@ -115,6 +129,7 @@ function testOf(
     runner === 'vitest'
       ? `import { ${tearDown}, ${setUp}, test } from 'vitest'`
       : `import { ${tearDown}, ${setUp}, test } from 'node:test'`
+  const { send = 'fetch' } = FRAMEWORK_TESTS[framework]
   return `import assert from 'node:assert/strict'
 ${FRAMEWORK_TESTS[framework].imports}
 ${imports}
@@ -134,11 +149,11 @@ ${tearDown}(async () => {
 
 test('a request that is sent again gets the same response, and its handler runs once', async () => {
   const send = () =>
-    fetch(address(), {
+    ${send}(address(), {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'idempotency-key': key },
       body: JSON.stringify({ item: 'book' }),
-    })
+    })${send === 'fetch' ? '' : ')'}
   const key = crypto.randomUUID()
   const [first, again] = [await send(), await send()]
   assert.equal(first.status, 201)
@@ -151,7 +166,7 @@ test('a request that is sent again gets the same response, and its handler runs 
 }
 
 const FRAMEWORK_TESTS: Readonly<
-  Record<Framework, { readonly imports: string; readonly server: string }>
+  Record<Framework, { readonly imports: string; readonly server: string; readonly send?: string }>
 > = {
   express: {
     imports: "import { createServer } from 'node:http'\nimport express from 'express'",
@@ -190,5 +205,28 @@ const server = createAdaptorServer(app)
 const listen = () => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(true)))
 const stop = () => new Promise((resolve) => server.close(resolve))
 const address = () => \`http://127.0.0.1:\${Object(server.address()).port}/orders\``,
+  },
+  koa: {
+    imports: "import { createServer } from 'node:http'\nimport Koa from 'koa'",
+    server: `const app = new Koa().use(once).use((ctx) => {
+  runs += 1
+  ctx.status = 201
+  ctx.body = { order: runs }
+})
+const server = createServer(app.callback())
+const listen = () => new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(true)))
+const stop = () => new Promise((resolve) => server.close(resolve))
+const address = () => \`http://127.0.0.1:\${Object(server.address()).port}/orders\``,
+  },
+  next: {
+    imports: '// A route handler is a function of a Request, so it needs no server here.',
+    server: `const POST = once(async () => {
+  runs += 1
+  return Response.json({ order: runs }, { status: 201 })
+})
+const listen = async () => {}
+const stop = async () => {}
+const address = () => 'http://127.0.0.1/orders'`,
+    send: 'POST(new Request',
   },
 }

@@ -9,7 +9,8 @@ export interface Coverage
 }
 
 /**
- * Every coverage of an application: the module's, and one for each route with options of its own.
+ * All coverages of an application. A coverage is an engine with its request options: there is the
+ * module's, and one for each route that has options of its own.
  */
 export interface Coverages {
   /**

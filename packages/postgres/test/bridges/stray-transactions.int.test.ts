@@ -57,7 +57,8 @@ describe('a BEGIN that fills a pipeline of postgres.js', () => {
     await whole(sql)
   })
 
-  // A bug: BEGIN failed on that connection, and postgres.js never gave it out again.
+  // A bug of ours that was mended: after a failed statement, our BEGIN failed on its connection,
+  // too, and postgres.js never handed out that connection again.
   test('costs no connection, if a statement fails in the open transaction', async () => {
     const { sql, store } = await used()
     const { freed } = await fullPipeline(sql)

@@ -227,9 +227,9 @@ describe('a login as the tenant itself', () => {
     }
     client.release()
     expect(await contents()).toEqual(before)
-    // With these arguments they touch no table: they lock, mark their transaction, or compute.
+    // With these arguments they touch no table: they lock, mark their transaction, or compute. Some
+    // are trigger functions, which say so if they are called directly.
     expect([...answered].sort()).toEqual([
-      // A trigger function, as are two below: if it is called directly, it says so.
       'oncekey.begin_anew',
       'oncekey.claim',
       'oncekey.claim_2',

@@ -125,7 +125,8 @@ export function staleAttempts(): StoreBehaviour[] {
       },
     },
     {
-      // idempotency4j: the old owner's heartbeat extended the new owner's lease.
+      // As in idempotency4j, a library for Java: the old owner's heartbeat extended the new owner's
+      // lease.
       title: 'a stale `renew` does not prolong the lease of the attempt that took over',
       needs: ['lease mode'],
       async run(context) {

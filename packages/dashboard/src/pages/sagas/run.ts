@@ -99,7 +99,7 @@ function acts(run: ShownWholeRun, viewer: Viewer): Content {
   return forms.some(Boolean) && html`<h2>Decide</h2>${forms}`
 }
 
-/** Without what the mask hides: its input, the results of its steps, and details of its errors. */
+/** The run, with its input, the results of its steps and details of its errors masked. */
 function masked(run: ShownWholeRun, { mask }: ResolvedOptions): ShownWholeRun {
   const hide = (value: unknown): unknown => {
     if (value === undefined || value === null) return value

@@ -1,10 +1,10 @@
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Repairs retries after the clock was put back. A retry whose time was set at an instant that now
- * lies in the future gets a new time, as far ahead of the present as it was when it was set. The
- * trigger of `schema/functions/log/delivery-times.ts` computes that time when a row is updated with
- * the value it already has. A locked row is skipped: whoever locks it sets its time.
+ * Repairs retries after the clock was put back. If the moment at which a retry was scheduled now
+ * lies in the future, its wait begins again now, with its full length. The trigger of
+ * `schema/functions/log/delivery-times.ts` computes that time when a row is updated with the value
+ * it already has. A locked row is skipped: whoever locks it sets its time.
  */
 export function mendTimes(schema: string): (limit: number) => Statement<{ count: string }> {
   return (limit) => ({

@@ -101,10 +101,10 @@ export function carryPortion(
           returning c.redriven
       )
       select redriven::text as redriven from progress`,
-      values: [...values, id, LOOKED_AT],
+      values: [...values, id, ROWS_PER_PORTION],
     }
   }
 }
 
 /** How many rows one portion looks at: some milliseconds of work. */
-const LOOKED_AT = 5_000
+const ROWS_PER_PORTION = 5_000
