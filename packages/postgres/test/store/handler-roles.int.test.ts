@@ -227,8 +227,7 @@ describe('a login as the tenant itself', () => {
     }
     client.release()
     expect(await contents()).toEqual(before)
-    // With these arguments they touch no table: they lock, mark their transaction, or compute. Some
-    // are trigger functions, which say so if they are called directly.
+    // They touch no table with these arguments; a trigger function says that it is one.
     expect([...answered].sort()).toEqual([
       'oncekey.begin_anew',
       'oncekey.claim',
