@@ -55,9 +55,9 @@ export function markOf(
 }
 
 /**
- * The mark that the last statement compares with. Null if the handler sent nothing that can have
- * ended the transaction: then the setting is not compared, because a handler's RESET ALL removes it
- * without ending the transaction.
+ * The mark is a setting of the transaction. Returns the value that the last statement compares it
+ * with, or null to skip the comparison. It is skipped if the handler sent nothing that can have
+ * ended the transaction, because RESET ALL removes the setting although the transaction goes on.
  */
 export function markAtEnd(
   client: Pick<SqlClient, 'concurrency'>,

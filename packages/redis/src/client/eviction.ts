@@ -4,12 +4,14 @@ import { isRefusal, storeError } from './store-error.ts'
 import { storeTimeout } from './store-timeout.ts'
 
 /**
- * Checks whether this Redis evicts keys: before the first claim, and then every few seconds, at the
- * same time as a claim. If it does, the eviction of a record would let a retry run its handler
- * again, and nothing would show it.
+ * Checks whether this Redis evicts keys. If it does, the eviction of a record would let a retry run
+ * its handler again, and nothing would show it. The first claim waits for the check. Later a claim
+ * starts it again if the last one is some seconds old, but does not wait: the next claim gets the
+ * result.
  *
- * The returned function throws `store-unavailable` if Redis evicts (or only warns, as the options
- * say), and if Redis does not reply. If the server does not reveal its policy because INFO is not
+ * The promise rejects with `store-unavailable` if Redis evicts; with `whenEvicting: 'warn'` there is
+ * only a warning. It also rejects if Redis does not reply, until one check has succeeded; after that
+ * the claim's own command fails. If the server does not reveal its policy because INFO is not
  * allowed, the store assumes that it does not evict.
  */
 export function evictionGuard(
