@@ -9,9 +9,9 @@ import { storeTimeout } from './store-timeout.ts'
  * starts it again if the last one is some seconds old, but does not wait: the next claim gets the
  * result.
  *
- * The promise rejects with `store-unavailable` if Redis evicts; with `whenEvicting: 'warn'` there is
- * only a warning. It also rejects if Redis does not reply, until one check has succeeded; after that
- * the claim's own command fails. If the server does not reveal its policy because INFO is not
+ * The promise rejects with `store-unavailable` if Redis evicts; with `whenEvicting: 'warn'` there
+ * is only a warning. It also rejects if Redis does not reply, until one check has succeeded; after
+ * that the claim's own command fails. If the server does not reveal its policy because INFO is not
  * allowed, the store assumes that it does not evict.
  */
 export function evictionGuard(
