@@ -29,7 +29,7 @@ export async function collect(reader: Reader, maxBytes: number): Promise<Collect
 }
 
 /**
- * A copy, because a source may reuse its buffer. A `slice` of Node's own `Buffer` does not copy. A
+ * A copy, because a source may reuse its buffer. A `slice` of Node's own buffers does not copy. A
  * string becomes UTF-8, as in @hono/node-server; anything else is refused.
  */
 function copied(chunk: unknown): Uint8Array<ArrayBuffer> {
