@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { waitFor } from '@oncekey/test-servers'
 import { troubledShop } from '@oncekey/test-shop'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bareEnv, nodeArgs } from './oncekey.ts'
 
 const PAGE = new URL('../../../docs/operators-day.md', import.meta.url)
@@ -13,7 +13,8 @@ const PAGE = new URL('../../../docs/operators-day.md', import.meta.url)
 let shop: Awaited<ReturnType<typeof troubledShop>>
 let folder: string
 
-beforeAll(async () => {
+// For each try anew, because a try that fails leaves a shop whose troubles are half over.
+beforeEach(async () => {
   shop = await troubledShop({ receipts: 600 })
   shop.open()
   folder = mkdtempSync(join(tmpdir(), 'oncekey-day-'))
@@ -21,7 +22,7 @@ beforeAll(async () => {
   writeFileSync(program, `#!/bin/sh\nexec '${process.execPath}' ${nodeArgs.join(' ')} "$@"\n`)
   chmodSync(program, 0o755)
 })
-afterAll(async () => {
+afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
   await shop.close()
 })
@@ -112,9 +113,9 @@ function learn(page: string, output: string, names: Map<string, string>): void {
 }
 
 function named(text: string, names: ReadonlyMap<string, string>): string {
-  let result = text
-  for (const [onPage, here] of names) result = result.replaceAll(onPage, here)
-  return result
+  // As whole words: an id that was made at random may have the digits of another one in it.
+  const onPage = new RegExp([...names.keys()].map((name) => `\\b${name}\\b`).join('|'), 'g')
+  return text.replaceAll(onPage, (name) => names.get(name) ?? name)
 }
 
 /**

@@ -121,10 +121,15 @@ test('a message that the topic does not take is the only dead letter, and no oth
 
 test('a topic created after its events were emitted gets them without a redrive', async () => {
   const name = freshName()
-  const found = await relaying(pool, [publisherTo(name)], async () => {
+  // A topic without a subscription takes events and passes them on to nobody, so the topic is
+  // missing until its queue is subscribed.
+  let topic = `${name}-missing`
+  const publisher = publisherTo(name, { topicArn: () => arnOf(topic) })
+  const found = await relaying(pool, [publisher], async () => {
     await emitNumbered(pool, [name], 3)
     await missingOnFile(pool, name)
     const queue = await createTopic(name)
+    topic = name
     await waitFor(async () => distinct(await queue.numbered()) === 3, {
       what: 'the events',
       timeoutMs: 60_000,
