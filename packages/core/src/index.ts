@@ -206,3 +206,4 @@ export {
   within,
 } from './time/durations.ts'
 export { createInsistence, type Insist, type Insisting } from './time/insist.ts'
+export { completionForLater, ENDS_SENT_FOR_MS, LATE_ENDS } from './time/late-ends.ts'

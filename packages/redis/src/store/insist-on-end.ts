@@ -1,4 +1,10 @@
-import { type Completion, createInsistence, NOT_ENDED, warnOfFailure } from '@oncekey/core'
+import {
+  createInsistence,
+  ENDS_SENT_FOR_MS,
+  LATE_ENDS,
+  NOT_ENDED,
+  warnOfFailure,
+} from '@oncekey/core'
 
 /**
  * Sends what ends an attempt again until Redis answers it. It is for scripts that change nothing
@@ -13,8 +19,7 @@ export function insistingOnEnds(): InsistOnEnd {
   const insist = createInsistence<() => Promise<unknown>>({
     attempt: endAll,
     isHopeless: () => false,
-    mostAtOnce: 16,
-    mostOpen: MOST_OPEN,
+    ...LATE_ENDS,
     gaveUp: () => warnOfFailure('redis-end', NOT_ENDED),
   })
 
@@ -23,21 +28,5 @@ export function insistingOnEnds(): InsistOnEnd {
     return [...ends.keys()].filter((_, index) => sent[index]?.status === 'fulfilled')
   }
 
-  return (token, send) => void insist(token, send, FOR_MS)
+  return (token, send) => void insist(token, send, ENDS_SENT_FOR_MS)
 }
-
-/**
- * A completion as it is kept in memory for as long as Redis is away: a large response without its
- * body. Its key never runs again either.
- */
-export function forLater(completion: Completion): Completion {
-  const { response } = completion
-  if ((response.body?.length ?? 0) <= MOST_LATE_BYTES) return completion
-  return { ...completion, response: { ...response, headers: [], body: null, seal: null } }
-}
-
-/** An hour, as long as a claim is given back. */
-const FOR_MS = 3_600_000
-/** Times {@link MOST_LATE_BYTES} this is the memory that an outage may take: 64 MiB. */
-const MOST_OPEN = 256
-const MOST_LATE_BYTES = 262_144

@@ -3,6 +3,7 @@ import {
   type Attempt,
   type Claim,
   type Completion,
+  completionForLater,
   type Decision,
   type Fingerprint,
   OncekeyError,
@@ -15,7 +16,7 @@ import type { Script } from '../client/script.ts'
 import { isRefusal, storeError } from '../client/store-error.ts'
 import { appendEventsScript } from '../stream/append-events.ts'
 import { givingBack } from './give-back.ts'
-import { forLater, insistingOnEnds } from './insist-on-end.ts'
+import { insistingOnEnds } from './insist-on-end.ts'
 import { redisKeys } from './operator/keys.ts'
 import { redisOperations } from './operator/operations.ts'
 import { type RedisStoreOptions, resolveOptions } from './options.ts'
@@ -168,7 +169,7 @@ export function redisStore(options: RedisStoreOptions): Store<never> {
         try {
           return await write(completeScript, question)
         } catch (error) {
-          const late = { ...question, completion: forLater(completion) }
+          const late = { ...question, completion: completionForLater(completion) }
           insistOnEnd(token, () => scripts.run(completeScript, late))
           throw error
         } finally {

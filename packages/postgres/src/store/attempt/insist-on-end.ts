@@ -1,4 +1,10 @@
-import { createInsistence, NOT_ENDED, warnOfFailure } from '@oncekey/core'
+import {
+  createInsistence,
+  ENDS_SENT_FOR_MS,
+  LATE_ENDS,
+  NOT_ENDED,
+  warnOfFailure,
+} from '@oncekey/core'
 import { completionError, OWNED_BY_ANOTHER } from '../../commit/completion-error.ts'
 import { isPoolEnded } from '../../sql/never-sent.ts'
 import { isReadOnlyServer } from '../../sql/session-fitness.ts'
@@ -26,8 +32,7 @@ export function insistingOnEnds({
   const insist = createInsistence<Statement>({
     attempt: endAll,
     isHopeless: isPoolEnded,
-    mostAtOnce: MOST_AT_ONCE,
-    mostOpen: MOST_OPEN,
+    ...LATE_ENDS,
     gaveUp: () => warnOfFailure('postgres-end', NOT_ENDED),
   })
 
@@ -46,7 +51,7 @@ export function insistingOnEnds({
     return done
   }
 
-  return (token, statement) => void insist(token, statement, FOR_MS)
+  return (token, statement) => void insist(token, statement, ENDS_SENT_FOR_MS)
 }
 
 /** Not if another attempt has the key by now, or the server will never take the statement. */
@@ -56,12 +61,3 @@ function isTemporary(error: unknown): boolean {
   if (isReadOnlyServer(error)) return true
   return completionError(error).code === 'commit-failed'
 }
-
-/** An hour: as long as a claim is given back, and for the same reason. */
-const FOR_MS = 3_600_000
-const MOST_AT_ONCE = 16
-/** Times {@link MOST_LATE_BYTES} this is the memory that an outage may take: 64 MiB. */
-const MOST_OPEN = 256
-
-/** A response that is larger is stored without its body: its key never runs again either. */
-export const MOST_LATE_BYTES = 262_144

@@ -1,4 +1,10 @@
-import { type Claim, type Completion, type Decision, OncekeyError } from '@oncekey/core'
+import {
+  type Claim,
+  type Completion,
+  completionForLater,
+  type Decision,
+  OncekeyError,
+} from '@oncekey/core'
 import {
   commitFailed,
   completionError,
@@ -15,7 +21,6 @@ import { storeError } from '../../sql/store-error.ts'
 import { whenSerialized } from '../../sql/when-serialized.ts'
 import { attemptEnd, type Outcome, transactionOver } from '../attempt/attempt-end.ts'
 import { endedByHandler } from '../attempt/ended-by-handler.ts'
-import { MOST_LATE_BYTES } from '../attempt/insist-on-end.ts'
 import { lateTransaction, type Opened } from '../attempt/late-transaction.ts'
 import { terminate, UNDO_TIMEOUT_MS, undo } from '../attempt/undo.ts'
 import type { LeaseState } from './lease-state.ts'
@@ -154,7 +159,10 @@ export function leasedAttempt<Tx>(
       return 'stored'
     } catch (error) {
       if (sqlState(error) === OWNED_BY_ANOTHER) return 'superseded'
-      store.insistOnEnd(claim.token, statements.completeAttempt(claim, forLater(completion), null))
+      store.insistOnEnd(
+        claim.token,
+        statements.completeAttempt(claim, completionForLater(completion), null),
+      )
       if (isBusy(error)) throw error
       throw isNeverSent(error) ? leaseGoesOn(error) : commitFailed(error)
     }
@@ -226,13 +234,6 @@ const SPENT: Completion = {
   response: { status: 500, headers: [], body: null, seal: null },
   events: [],
   writes: 'undo',
-}
-
-/** What is kept in memory for as long as the server is away. */
-function forLater(completion: Completion): Completion {
-  const { response } = completion
-  if ((response.body?.length ?? 0) <= MOST_LATE_BYTES) return completion
-  return { ...completion, response: { ...response, headers: [], body: null, seal: null } }
 }
 
 function isBusy(error: unknown): boolean {
