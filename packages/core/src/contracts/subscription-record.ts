@@ -96,7 +96,9 @@ export function wantedIn({ lists }: SubscriptionRecord, nowMs: number): readonly
  * Measures with this process's monotonic clock how long ago the lists of each consumer were seen,
  * so that a list is not forgotten because the log's clock was set forward. A list that changed
  * since this process last looked is no older than that look. At its first look the process believes
- * the log's clock.
+ * the log's clock, except for a list with relays on record: they may be alive, because a clock that
+ * was behind and is set right makes the times that they wrote look old. The next enrolment removes
+ * them from the record, so that this holds once, however often processes start.
  */
 export interface ListAges {
   /** Returns the record with no list older than this process has measured. */
@@ -123,7 +125,9 @@ export function listAges(monotonicMs: () => number = () => performance.now()): L
         const name = JSON.stringify(list.types)
         const last = before?.lists.get(name)
         const byLog = at - (nowMs - list.seenAt)
-        const since = last?.seenAt === list.seenAt ? last.at : Math.max(byLog, before?.at ?? byLog)
+        const atFirst = Object.keys(list.relays).length > 0 ? at : byLog
+        const since =
+          last?.seenAt === list.seenAt ? last.at : Math.max(byLog, before?.at ?? atFirst)
         const isTooOld = nowMs - list.seenAt >= REMEMBERED_MS && at - since < REMEMBERED_MS
         const seenAt = isTooOld ? Math.round(nowMs - (at - since)) : list.seenAt
         seen.set(name, { seenAt, at: since })
