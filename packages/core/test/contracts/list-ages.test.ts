@@ -49,7 +49,7 @@ test('a list is wanted on after the clock of the log was put ahead', () => {
   expect(fresh()).toEqual(['noted', 'placed'])
 })
 
-// A bug: a relay that started just then forgot the list of the living ones, and passed their events.
+// A bug: a relay that had just started forgot the list of living ones, and passed their events.
 test('a list of living relays is wanted by a process that starts after the clock was set right', () => {
   const { old, fresh, restarted, pass, putClock } = scene()
   old()
