@@ -11,6 +11,7 @@ export type {
 export {
   boundedPage,
   LETTERS_LOOKED_AT,
+  looksAtAll,
   namesLetters,
   rowsToRead,
 } from './contracts/bounded-page.ts'

@@ -27,10 +27,17 @@ export function boundedPage<Row>(
  */
 export const LETTERS_LOOKED_AT = 20_000
 
+/** Whether a count looks at all letters that may match, of `depth` that are dead. */
+export function looksAtAll(filter: NamingFilter, depth: number): boolean {
+  return namesLetters(filter) || depth <= LETTERS_LOOKED_AT
+}
+
 /** Whether a filter names letters or events: these are looked up, however many others there are. */
-export function namesLetters(filter: {
+export function namesLetters(filter: NamingFilter): boolean {
+  return filter.ids !== undefined || filter.eventIds !== undefined
+}
+
+interface NamingFilter {
   readonly ids?: readonly string[]
   readonly eventIds?: readonly string[]
-}): boolean {
-  return filter.ids !== undefined || filter.eventIds !== undefined
 }

@@ -12,7 +12,7 @@ import type {
   Resolution,
   RetryingFilter,
 } from '@oncekey/core'
-import { LETTERS_LOOKED_AT, namesLetters, OptionsError } from '@oncekey/core'
+import { looksAtAll, OptionsError } from '@oncekey/core'
 import { redrive, redrivesOf } from './redrive.ts'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 
@@ -93,7 +93,7 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
         source.list(filter, { limit: 10 }),
         source.stats(),
       ])
-      return { matched, isWhole: namesLetters(filter) || depth <= LETTERS_LOOKED_AT, sample: items }
+      return { matched, isWhole: looksAtAll(filter, depth), sample: items }
     },
     redrive: (filter, options = {}) => redrive(source, filter, options),
     async startRedrive(filter, { actor, note, ...pace } = {}) {

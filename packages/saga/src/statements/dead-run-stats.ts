@@ -1,6 +1,5 @@
 import type { Statement } from '@oncekey/postgres/client'
-
-const IS_DEAD = `r.state in ('stuck', 'compensation-failed')`
+import { IS_DEAD } from './dead-runs.ts'
 
 /** The newest 10,000 dead runs by saga and kind of error, the largest group first. */
 export function deadRunGroups(schema: string): () => Statement<{ dead_group: string }> {

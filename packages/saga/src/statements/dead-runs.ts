@@ -2,6 +2,8 @@ import { type actedBy, type DeadLetterFilter, LETTERS_LOOKED_AT, namesLetters } 
 import { auditCall, type SqlValue, type Statement } from '@oncekey/postgres/client'
 import type { RunStateJson, StuckJson } from './run-json.ts'
 
+export const IS_DEAD: string = `r.state in ('stuck', 'compensation-failed')`
+
 const TIMES = `($8::timestamptz is null or r.stuck_at < $8::timestamptz)
         and ($9::timestamptz is null or r.stuck_at > $9::timestamptz)`
 
@@ -9,7 +11,7 @@ const TIMES = `($8::timestamptz is null or r.stuck_at < $8::timestamptz)
  * The predicate that selects dead runs. Counting, listing and redriving share it, so that a redrive
  * takes exactly what its preview showed. It needs a table called `r` and parameters 1 to 9.
  */
-export const isMeant: string = `r.state in ('stuck', 'compensation-failed')
+export const isMeant: string = `${IS_DEAD}
         and ($1::json is null or r.id in (select json_array_elements_text($1::json)))
         and ($2::json is null or r.id in (select json_array_elements_text($2::json)))
         and ($3::text is null or r.saga = $3::text)
@@ -19,7 +21,13 @@ export const isMeant: string = `r.state in ('stuck', 'compensation-failed')
         and ($7::text is null or r.stuck->>'fingerprint' = $7::text)
         and ${TIMES}`
 
-const IS_DEAD = `r.state in ('stuck', 'compensation-failed')`
+/**
+ * Whether a filter names its runs; one for retired letters names none. A statement with such a
+ * filter has another text, and so another name.
+ */
+function isNamed(filter: DeadLetterFilter): boolean {
+  return namesLetters(filter) || filter.retired === true
+}
 
 /**
  * The runs that a count or a page looks at, as a table called `r`: those that the filter names, or
@@ -27,7 +35,7 @@ const IS_DEAD = `r.state in ('stuck', 'compensation-failed')`
  * this order. It uses the parameters of {@link isMeant}.
  */
 function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): string {
-  if (namesLetters(filter) || filter.retired === true) return `${schema}.saga_runs r`
+  if (isNamed(filter)) return `${schema}.saga_runs r`
   return `(
         select * from ${schema}.saga_runs r
           where ${IS_DEAD} and ${after} and ${TIMES}
@@ -38,7 +46,7 @@ function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): str
 
 /** The page token of the last run that {@link lookedAt} has; null where it has all there are. */
 function lastLookedAt(schema: string, filter: DeadLetterFilter, after: string): string {
-  if (namesLetters(filter) || filter.retired === true) return 'null::text'
+  if (isNamed(filter)) return 'null::text'
   return `(
         select floor(extract(epoch from r.stuck_at) * 1000000)::bigint || ' ' || r.id
           from ${schema}.saga_runs r
@@ -103,7 +111,7 @@ export function listDeadRuns(
   const isBehind = `($10::bigint is null or (r.stuck_at, r.id)
           > (timestamptz 'epoch' + $10::bigint * interval '1 microsecond', $11::text))`
   return (filter, limit, after) => ({
-    name: namesLetters(filter) ? 'saga_list_named_dead_runs' : 'saga_list_dead_runs',
+    name: isNamed(filter) ? 'saga_list_named_dead_runs' : 'saga_list_dead_runs',
     text: `
       select page.run, case when count(page.run) over () < $12::integer
           then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
@@ -135,7 +143,7 @@ export function countDeadRuns(
   schema: string,
 ): (filter: DeadLetterFilter) => Statement<{ count: string }> {
   return (filter) => ({
-    name: namesLetters(filter) ? 'saga_count_named_dead_runs' : 'saga_count_dead_runs',
+    name: isNamed(filter) ? 'saga_count_named_dead_runs' : 'saga_count_dead_runs',
     text: `select count(*)::text as count from ${lookedAt(schema, filter)} where ${isMeant}`,
     values: filterValues(filter),
     cancellable: true,

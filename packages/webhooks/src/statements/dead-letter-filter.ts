@@ -22,12 +22,20 @@ export const deadLetterCondition: string = `
           and ${TIMES}`
 
 /**
+ * Whether a filter names its letters; one for retired letters names none. A statement with such a
+ * filter has another text, and so another name.
+ */
+export function isNamed(filter: DeadLetterFilter): boolean {
+  return namesLetters(filter) || filter.retired === true
+}
+
+/**
  * The letters that a count or a page looks at, as a table called `d`: those that the filter names,
  * or else the oldest ones behind `after`, which the index of dead letters has in this order. It
  * uses the parameters of {@link deadLetterCondition}.
  */
 export function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): string {
-  if (namesLetters(filter) || filter.retired === true) return `${schema}.webhook_deliveries d`
+  if (isNamed(filter)) return `${schema}.webhook_deliveries d`
   return `(
           select * from ${schema}.webhook_deliveries d
             where d.state = 'dead' and ${after} and ${TIMES}
@@ -38,7 +46,7 @@ export function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true
 
 /** The page token of the last letter that {@link lookedAt} has; null where it has all there are. */
 export function lastLookedAt(schema: string, filter: DeadLetterFilter, after: string): string {
-  if (namesLetters(filter) || filter.retired === true) return 'null::text'
+  if (isNamed(filter)) return 'null::text'
   return `(
           select ${pageToken} from ${schema}.webhook_deliveries d
             where d.state = 'dead' and ${after} and ${TIMES}

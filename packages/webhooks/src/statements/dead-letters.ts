@@ -1,13 +1,9 @@
-import {
-  type DeadLetterFilter,
-  type DeadLetterPageRequest,
-  namesLetters,
-  type RetryingFilter,
-} from '@oncekey/core'
+import type { DeadLetterFilter, DeadLetterPageRequest, RetryingFilter } from '@oncekey/core'
 import { auditCall, deadLetterTarget, type Statement } from '@oncekey/postgres/client'
 import {
   deadLetterCondition,
   deadLetterConditionValues,
+  isNamed,
   lastLookedAt,
   lookedAt,
   pageToken,
@@ -97,7 +93,7 @@ export function listDeadLetters(
   const isBehind = `($10::timestamptz is null
             or (d.died_at, d.id) > ($10::timestamptz, $11::bigint))`
   return {
-    name: namesLetters(filter) ? 'list_named_dead_letters' : 'list_dead_letters',
+    name: isNamed(filter) ? 'list_named_dead_letters' : 'list_dead_letters',
     text: `
       select page.*, case when count(page.letter) over () < $12::integer
           then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
@@ -189,7 +185,7 @@ export function countDeadLetters(
   filter: DeadLetterFilter,
 ): Statement<{ count: string }> {
   return {
-    name: namesLetters(filter) ? 'count_named_dead_letters' : 'count_dead_letters',
+    name: isNamed(filter) ? 'count_named_dead_letters' : 'count_dead_letters',
     text: `
       select count(*)::text as count
         from ${lookedAt(schema, filter)} ${joinedMessage(schema)}

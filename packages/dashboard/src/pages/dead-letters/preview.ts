@@ -2,7 +2,7 @@ import {
   type DeadLetter,
   type DeadLetterFilter,
   LETTERS_LOOKED_AT,
-  namesLetters,
+  looksAtAll,
 } from '@oncekey/core'
 import { actForm, nameOfStart } from '../../html/act-form.ts'
 import { type Html, html } from '../../html/html.ts'
@@ -51,7 +51,7 @@ export const previewPage: PageRoute = page<Preview>({
     return {
       source: source.name,
       matched,
-      isWhole: namesLetters(filter) || depth <= LETTERS_LOOKED_AT,
+      isWhole: looksAtAll(filter, depth),
       sample: items.map((letter) => maskedLetter(letter, options)),
       isRecorded: source.redrives !== undefined,
     }
