@@ -89,7 +89,7 @@ describe('a Redis that goes away', () => {
     expect(await client.xlen(streams[0] ?? '')).toBe(1)
   })
 
-  test('before the completion, with a client that does not resend, leaves the key to its attempt', async () => {
+  test('before the completion, with a client that does not resend, gets it from the store once it is back', async () => {
     const options = { retryStrategy: () => 50, enableOfflineQueue: false }
     const client = connect(server.url, options)
     await waitFor(() => client.status === 'ready', { what: 'the connection' })
@@ -100,7 +100,9 @@ describe('a Redis that goes away', () => {
     expect((await errorOf(attempt.complete(completionOf()))).code).toBe('commit-failed')
     await server.restart()
     await waitFor(() => client.status === 'ready', { what: 'the connection' })
-    expect(await kindOf(store, retryOf(claim))).toBe('in-progress')
+    await waitFor(async () => (await kindOf(store, retryOf(claim))) === 'replay', {
+      what: 'the completion to be sent again',
+    })
     expect(await attempt.complete(completionOf())).toBe('stored')
     await expectReplay(store, claim, 'done')
   })
