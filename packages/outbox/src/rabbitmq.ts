@@ -184,8 +184,8 @@ function limitOf(error: unknown): number | undefined {
 }
 
 /**
- * Whether a queue behind this routing key refused the message because the queue is full. The broker
- * is then up.
+ * Whether a queue behind this routing key refused the message because the queue is full. Such a
+ * refusal shows that the broker itself is up.
  */
 function isOfDestination(error: unknown): boolean {
   return (error as { code?: unknown } | null)?.code === 'NACK'

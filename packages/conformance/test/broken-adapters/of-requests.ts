@@ -21,6 +21,21 @@ export const brokenRequests: readonly BrokenAdapter[] = [
     ],
   },
   {
+    fault: 'takes what came of a request that was cut off for all of it',
+    steps: () => ({
+      text: (req) =>
+        new Promise((resolve) => {
+          let text = ''
+          req.on('data', (chunk) => {
+            text += chunk
+          })
+          req.on('error', () => resolve(text))
+          req.on('end', () => resolve(text))
+        }),
+    }),
+    caughtBy: ['a client that hangs up: while its body is sent'],
+  },
+  {
     fault: 'hashes whatever the header says into a key',
     steps: () => ({
       request: (request) => ({

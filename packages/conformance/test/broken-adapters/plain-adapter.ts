@@ -25,7 +25,7 @@ export function plainAdapter(stepsOf: () => Steps): ServeSite {
 
     async function exchange(req: IncomingMessage, res: ServerResponse): Promise<void> {
       const outside = site.outside()
-      const text = await textOf(req)
+      const text = await steps.text(req)
       const key = String(req.headers['idempotency-key'])
       const now: Exchange = { req, res, text, outside, site, key }
       const route = site.routes.find(
@@ -217,9 +217,3 @@ async function collect(
 }
 
 const NO_BYTES = new Uint8Array()
-
-async function textOf(req: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of req) text += chunk
-  return text
-}

@@ -19,6 +19,8 @@ export interface Steps {
   options(options: EngineOptions<unknown>): EngineOptions<unknown>
   scope(site: Site): Site['scope']
   covers(engine: Engine<unknown>, method: string): boolean
+  /** The body of a request; throws if it was cut off. */
+  text(req: IncomingMessage): Promise<string>
   request(request: EngineRequest, exchange: Exchange): EngineRequest
   begin(
     engine: Engine<unknown>,
@@ -85,6 +87,7 @@ export const rightSteps: Steps = {
   options: (options) => options,
   scope: (site) => site.scope,
   covers: (engine, method) => engine.covers(method),
+  text: textOf,
   request: (request) => request,
   begin: (engine, request) => engine.begin(request),
   context: (context) => context,
@@ -105,6 +108,12 @@ export const rightSteps: Steps = {
   write: writeHead,
   end: endWith,
   drain: (engine) => engine.drain,
+}
+
+async function textOf(req: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of req) text += chunk
+  return text
 }
 
 export function rendered(reply: Reply): RenderedReply {

@@ -13,7 +13,7 @@ import type {
   RetryingFilter,
 } from '@oncekey/core'
 import { looksAtAll, OptionsError } from '@oncekey/core'
-import { redrive, redrivesOf } from './redrive.ts'
+import { redrive, requiredRedrives } from './redrive.ts'
 import type { RedriveOptions, RedriveResult } from './redrive-options.ts'
 
 export interface DeadLetterPreview {
@@ -98,7 +98,7 @@ export function deadLetters(source: DeadLetterSource): DeadLetters {
     redrive: (filter, options = {}) => redrive(source, filter, options),
     async startRedrive(filter, { actor, note, ...pace } = {}) {
       const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
-      return await redrivesOf(source, 'startRedrive').start(filter, pace, by)
+      return await requiredRedrives(source, 'startRedrive').start(filter, pace, by)
     },
     redrives: source.redrives,
     async discard(ids, given) {

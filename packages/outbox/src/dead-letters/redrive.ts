@@ -22,7 +22,7 @@ export async function redrive(
   if (options.preview === true) {
     return { matched: await source.count(filter), preview: true, redriven: [], refused: [] }
   }
-  const redrives = redrivesOf(source, 'redrive')
+  const redrives = requiredRedrives(source, 'redrive')
   const { actor, note, signal } = options
   const by = { ...(actor !== undefined && { actor }), ...(note !== undefined && { note }) }
   const pace = { ratePerSecond, ...(limit !== null && { limit }) }
@@ -52,7 +52,7 @@ export async function redrive(
 }
 
 /** The redrives of a source. Throws `OptionsError` if it keeps none. */
-export function redrivesOf(source: DeadLetterSource, verb: string): Redrives {
+export function requiredRedrives(source: DeadLetterSource, verb: string): Redrives {
   if (source.redrives !== undefined) return source.redrives
   throw new OptionsError(
     `${verb}: ${source.name} keeps no redrives on record. Write \`source.redrive(filter, { limit: 100 })\`, ` +

@@ -32,9 +32,9 @@ export type SendFailures<Message> = ReadonlyMap<Message, unknown>
  * messages fails permanently as a whole, they are sent one by one, so that each gets its own
  * outcome. When the broker answers for each message, only those that failed are rejected.
  *
- * A request without an answer is aborted when the time of its last message is up, and the next one
- * goes, because a client may lose an answer for good. A message is not sent once its own time
- * is up.
+ * A request without an answer is aborted when the time of all its messages is up, and the next
+ * request is sent: the broker's client may have lost the answer for good. A message whose own time
+ * is up before its request is sent is not sent.
  */
 export function sharedSends<Message>({
   batchSize,

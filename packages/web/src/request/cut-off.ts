@@ -1,7 +1,7 @@
 /**
  * Whether a request's connection was lost before its body had come. An adaptor for Node may then
- * read the part that came, or nothing, as if it were the whole body: @hono/node-server does, where
- * the body is first looked at afterwards.
+ * read the part that came, or nothing, as if it were the whole body: @hono/node-server does so if
+ * the app first looks at the body after the connection was lost.
  */
 export function isCutOff(env: unknown, signal: AbortSignal | undefined): boolean {
   const incoming = incomingOf(env)

@@ -9,6 +9,26 @@ export function hangUps(): AdapterBehaviourGroup {
     title: 'a client that hangs up',
     behaviours: [
       {
+        title: 'while its body is sent has claimed nothing: the retry runs',
+        async run({ serve, name }) {
+          const { handler, runs } = counted()
+          const site = await serve(handler)
+          const [key, client] = [name(), new AbortController()]
+          const first = site
+            .post(key, { unfinished: true, signal: client.signal })
+            .catch(() => 'hung up')
+          // By the time that the server has answered others it has read what came of this one.
+          for (let others = 0; others < 3; others += 1) await site.post(name())
+          client.abort()
+          assert.equal(await first, 'hung up')
+          for (let others = 0; others < 3; others += 1) await site.post(name())
+          const retry = await site.post(key)
+          assert.equal(retry.status, 201)
+          assert.equal(retry.header('x-idempotency-replayed'), undefined)
+          assert.equal(runs(), 7)
+        },
+      },
+      {
         title: 'while the handler runs does not stop it: its result is kept for the retry',
         needs: ['events'],
         async run({ serve, name, committed }) {

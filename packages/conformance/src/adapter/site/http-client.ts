@@ -13,6 +13,8 @@ export interface Asked {
   readonly text?: string
   /** Hangs up. */
   readonly signal?: AbortSignal
+  /** Announces a body that is longer by one byte than what is sent, and leaves it open. */
+  readonly unfinished?: boolean
 }
 
 /** A response as received on the wire. */
@@ -53,7 +55,7 @@ export function httpClient(url: string, defaultPath: string): HttpClient {
 }
 
 function ask(url: string, agent: Agent, asked: Asked): Promise<Answer> {
-  const { method = 'POST', path, headers, body = { amount: 1 }, text, signal } = asked
+  const { method = 'POST', path, headers, body = { amount: 1 }, text, signal, unfinished } = asked
   const hasBody = !['GET', 'HEAD', 'DELETE'].includes(method)
   const sent = text ?? JSON.stringify(body)
   return new Promise((resolve, reject) => {
@@ -65,7 +67,9 @@ function ask(url: string, agent: Agent, asked: Asked): Promise<Answer> {
     if (hasBody && !outgoing.hasHeader('content-type')) {
       outgoing.setHeader('content-type', 'application/json')
     }
-    outgoing.end(hasBody ? sent : undefined)
+    if (!unfinished) return void outgoing.end(hasBody ? sent : undefined)
+    outgoing.setHeader('content-length', Buffer.byteLength(sent) + 1)
+    outgoing.write(sent)
   })
 }
 

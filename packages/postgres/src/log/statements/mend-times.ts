@@ -1,10 +1,11 @@
 import type { Statement } from '../../sql/sql-client.ts'
 
 /**
- * Repairs retries after the clock was put back. If the moment at which a retry was scheduled now
- * lies in the future, its wait begins again now, with its full length. The trigger of
- * `schema/functions/log/delivery-times.ts` computes that time when a row is updated with the value
- * it already has. A locked row is skipped: whoever locks it sets its time.
+ * Repairs retries after the clock was put back. If `timed_at`, the moment at which the wait of a
+ * retry was set, lies in the future by the present clock, the wait begins again now, with its full
+ * length. This statement updates `due_at` with the value that it already has, and the trigger of
+ * `schema/functions/log/delivery-times.ts` then computes the new one. A locked row is skipped:
+ * whoever locks it sets its time.
  */
 export function mendTimes(schema: string): (limit: number) => Statement<{ count: string }> {
   return (limit) => ({
