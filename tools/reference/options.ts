@@ -43,7 +43,7 @@ export function renderOptions(root: string): string {
 
 function section({ docs, takers }: Found, title: string): string[] {
   const parents = docs.parents.filter((parent) => !parent.startsWith('Omit<'))
-  const also = parents.length === 0 ? '' : `Beside its own it takes those of ${list(parents)}.`
+  const also = parents.length === 0 ? '' : `Beside its own it takes ${parents.map(inherited).join(', ')}.`
   const of = takers.length === 0 ? '' : `Of ${takers.join(', ')}.`
   const said = [docs.text, of, also].filter((text) => text !== '').join(' ')
   return [
@@ -63,7 +63,13 @@ function row({ name, type, isOptional, byDefault, text }: Member): string[] {
 /** Whether a default is a value as one would write it, and not a description. */
 const isValue = (text: string): boolean => /^(-?[\d_.]+|'[^']*'|\[.*\]|true|false)$/.test(text)
 
-const list = (names: readonly string[]): string => names.map(code).join(', ')
+/** What a parent of an interface adds: all of its options, or those that `Pick` names. */
+function inherited(parent: string): string {
+  const [, whole = '', names] = /^Pick<\s*(\w+)[^,]*,(.*)>$/.exec(parent) ?? []
+  if (names === undefined) return `those of ${code(parent)}`
+  const picked = [...names.matchAll(/'(\w+)'/g)].map(([, name = '']) => code(name))
+  return `${picked.join(', ')} of ${code(whole)}`
+}
 
 function optionsOf(folder: string): Found[] {
   const { name, exports } = manifestOf(folder)

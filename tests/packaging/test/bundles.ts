@@ -5,10 +5,12 @@ import type { Installed } from '../src/installed.ts'
 import { nodeBinary } from '../src/npm-program.ts'
 import { oldestNode } from '../src/sample.ts'
 import {
+  dashboardProgram,
   fastifyProgram,
   makesAPaymentOnce,
   readmeProgram,
   type Script,
+  showsAPageWithItsStyles,
   takesAnOrderOnce,
 } from './programs.ts'
 
@@ -23,6 +25,12 @@ export function describeBundles(installed: () => Installed): void {
     test('the program with the Fastify plugin takes an order once: CommonJS', async () => {
       const script = await bundled(installed(), fastifyProgram, 'cjs')
       await takesAnOrderOnce(installed(), { binary: await nodeBinary(oldestNode) }, () => script)
+    })
+
+    test('the dashboard shows its pages with their styles, which are in no file', async () => {
+      const script = await bundled(installed(), dashboardProgram, 'esm')
+      const runner = { binary: await nodeBinary(oldestNode) }
+      await showsAPageWithItsStyles(installed(), runner, () => script)
     })
   })
 }

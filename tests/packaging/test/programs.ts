@@ -62,6 +62,30 @@ export async function takesAnOrderOnce(
   }
 }
 
+/** An ES module that serves the dashboard. */
+export const dashboardProgram: Script = ({ consumer }) => {
+  consumer.write('dashboard.mjs', DASHBOARD)
+  return 'dashboard.mjs'
+}
+
+export async function showsAPageWithItsStyles(
+  installed: Installed,
+  runner: Runner,
+  script: Script = dashboardProgram,
+): Promise<void> {
+  const server = await running(installed, runner, script(installed), {})
+  try {
+    const page = await fetch(`${server.at}/admin/keys`)
+    const text = await page.text()
+    expect([page.status, text]).toEqual([200, expect.stringContaining('<nav')])
+    const [, style] = /rel="stylesheet" href="([^"]+)"/.exec(text) ?? []
+    const css = await fetch(new URL(style as string, page.url))
+    expect([css.status, (await css.text()).length > 1_000]).toEqual([200, true])
+  } finally {
+    await server.stop()
+  }
+}
+
 async function running(
   { consumer }: Installed,
   runner: Runner,
@@ -111,4 +135,14 @@ app.register(async (routes) => {
   })
 })
 app.listen({ port: Number(process.env.PORT), host: '127.0.0.1' })
+`
+
+const DASHBOARD = `
+import { createServer } from 'node:http'
+import { memoryStore } from '@oncekey/core'
+import { dashboard } from '@oncekey/dashboard'
+import { toNode } from '@oncekey/dashboard/node'
+const authorize = () => ({ actor: 'maria', may: 'all' })
+const show = dashboard({ store: memoryStore({ mode: 'lease' }), authorize, basePath: '/admin' })
+createServer(toNode(show)).listen(Number(process.env.PORT), '127.0.0.1')
 `

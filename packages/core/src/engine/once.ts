@@ -12,10 +12,11 @@ import type { Answer, RunOutcome } from './outcome.ts'
 import { sealOf } from './request-options.ts'
 
 /** The engine's options that apply outside HTTP. */
-export type OnceOptions<Tx> = Pick<
-  EngineOptions<Tx>,
-  'store' | 'whenUnknown' | 'waitMs' | 'handlerTimeoutMs' | 'leaseMs' | 'seal' | 'eventSource'
-> & {
+export interface OnceOptions<Tx>
+  extends Pick<
+    EngineOptions<Tx>,
+    'store' | 'whenUnknown' | 'waitMs' | 'handlerTimeoutMs' | 'leaseMs' | 'seal' | 'eventSource'
+  > {
   /** A constant for each use, so that the keys of different kinds of jobs do not collide. */
   readonly namespace: string
   /** The largest result that is kept, as JSON. Bytes. @default 1_048_576 */

@@ -9,8 +9,8 @@ import { watchEnd } from './watch-request.ts'
  * Undoes everything; the handler's own answer, if it has one, is sent but not kept. Normally the
  * attempt is abandoned, which frees the key in transaction mode and leaves its outcome unknown in
  * lease mode. If the handler called `release()`, or failed because no connection was free for its
- * transaction, the attempt is released, which frees the key in both modes. In the second case the
- * client is told `store-busy`.
+ * transaction, the attempt is released, which frees the key in both modes. If it was for want of a
+ * connection, the client is told `store-busy`.
  */
 export async function undo<Tx>(
   running: Ending<Tx>,

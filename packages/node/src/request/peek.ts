@@ -42,8 +42,8 @@ export async function readBody(
     }
     if (!hasEnded(req)) return undefined
     const bytes = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
-    // Put back in this tick: the end has been reached, and unless there is data to read the stream
-    // emits `end` in the next tick.
+    // Put back in this tick: the end has been reached, so the stream emits `end` in the next tick,
+    // unless it has data to read.
     if (bytes.length > 0) req.unshift(bytes)
     return bytes
   }

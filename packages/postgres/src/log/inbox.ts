@@ -69,11 +69,11 @@ export interface Inbox<Tx> {
  * @example
  * ```ts
  * const billing = inbox({ client: pool, consumer: 'billing' })
- * await billing.take(message.MessageId, async ({ transaction, emit }) => {
+ * await billing.take(message.headers['ce-id'], async ({ transaction, emit }) => {
  *   await transaction.query('update accounts set …')
  *   emit({ type: 'account.charged', subject: account.id })
  * })
- * await sqs.deleteMessage(…)
+ * channel.ack(message)
  * ```
  */
 export function inbox<Tx>(options: InboxOptions<Tx>): Inbox<Tx> {

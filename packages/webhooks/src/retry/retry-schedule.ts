@@ -4,8 +4,8 @@ import { OptionsError } from '@oncekey/core'
  * The wait after the n-th failure, in milliseconds; `undefined` means that the delivery is given up
  * and dead. A list names the waits in order, and the delivery is given up after the last.
  *
- * If the answer's `Retry-After` asks for a longer wait, that is used, up to `maxRetryAfterMs` (an
- * hour), and nothing else is sent to the endpoint for that time.
+ * For the time of an answer's `Retry-After`, up to `maxRetryAfterMs` (an hour), nothing is sent to
+ * the endpoint. If that time is longer than the wait, it replaces it.
  */
 export type RetrySchedule = readonly number[] | ((failures: number) => number | undefined)
 

@@ -25,7 +25,7 @@ export const deadRedriveCommands: readonly Command[] = [
     details:
       'It needs ids, a filter or --all. It is a redrive on record, which goes on if this process dies; Ctrl-C\n' +
       'cancels it, and what was put back stays so. With --start it is only put on record, and whoever works\n' +
-      'the source carries it: a relay, a worker, a runner. So it is through a dashboard, too.',
+      'the source carries it: a relay, a worker, a runner. Through a dashboard, too, only they carry it.',
     server: 'postgres-or-redis',
     viaDashboard: true,
     act: 'asks',

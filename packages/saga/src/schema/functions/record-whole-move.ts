@@ -119,7 +119,7 @@ export function recordWholeMove(schema: string): string {
               due_at = clock_timestamp() + (next->>'ms')::bigint * interval '1 millisecond'
             where run_id = in_run;
         when 'give-back' then
-          -- Not forgiven: whether its processes vanish is still to be seen.
+          -- 'lost' stays: nothing has shown yet that this run does not make its processes vanish.
           update ${schema}.saga_work
             set move = in_next_move, owner = null,
               due_at = case when (next->>'now')::boolean then now() else due_at end

@@ -9,7 +9,8 @@ import { LIMIT_ATTEMPT } from './start-attempt.ts'
  *
  * A server that takes no writes is refused first: its locks are not the primary's, and the handler
  * would run for nothing. 'lock_timeout' limits the wait for a locked table; nothing here waits for
- * another attempt.
+ * another attempt. If the lock was won and there is no record, it ends with what LIMIT_ATTEMPT
+ * returns: the state 'run'.
  *
  * 'in_attempt' is the mark to set on PGlite, and null on every other server.
  */
