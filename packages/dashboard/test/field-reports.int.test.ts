@@ -33,11 +33,32 @@ afterAll(async () => {
 })
 
 const get = (path: string) => show(new Request(`https://shop.example/${path}`))
-const json = async (path: string) => (await get(`api/v1/${path}`)).json()
-const post = async (path: string, fields: Record<string, string>) => {
+const json = async <Answer>(path: string) => (await (await get(`api/v1/${path}`)).json()) as Answer
+const post = async <Answer>(path: string, fields: Record<string, string>) => {
   const body = new URLSearchParams({ ...fields, note: 'as agreed', confirmed: 'yes' })
   const request = new Request(`https://shop.example/api/v1/${path}`, { method: 'POST', body })
-  return (await show(request)).json()
+  return (await (await show(request)).json()) as Answer
+}
+
+interface Failure {
+  readonly message: string
+}
+interface Letters {
+  readonly page: {
+    readonly items: readonly { readonly id: string; readonly subject: string; error: Failure }[]
+    readonly next?: string
+  }
+}
+interface Letter {
+  readonly letter: { readonly history: readonly { readonly error: Failure }[] }
+}
+interface Redriven {
+  readonly redriven: readonly string[]
+  readonly refused: readonly { readonly outcome: string }[]
+}
+const NONE = { id: 'none', subject: 'none', error: { message: 'none' } }
+interface Audit {
+  readonly items: readonly { readonly detail: unknown }[]
 }
 
 /** Emits these subjects, and lets them fail until they are dead. */
@@ -51,7 +72,7 @@ async function die(...subjects: string[]): Promise<void> {
     },
   })
   const log = postgresLog({ client: pool })
-  const relay = createRelay({ log, consumers: [mailer], idlePollMs: 10 })
+  const relay = createRelay({ log, consumers: [mailer] })
   await relay.runOnce()
   await transact(pool, async (_, emit) => {
     for (const subject of subjects) emit({ type: 'order.placed', subject, data: { subject } })
@@ -64,11 +85,11 @@ async function die(...subjects: string[]): Promise<void> {
 
 test('a list shows the last error, and a letter each attempt with its whole error', async () => {
   await die('told')
-  const { page: list } = await json('dead-letters?source=consumers&subject=told')
-  const [{ id, error }] = list.items
+  const list = await json<Letters>('dead-letters?source=consumers&subject=told')
+  const [{ id, error } = NONE] = list.page.items
   expect(error.message).toMatch(/^attempt 3 of told/)
-  const { letter } = await json(`dead-letters/one?source=consumers&id=${id}`)
-  const messages = letter.history.map(({ error }: { error: { message: string } }) => error.message)
+  const { letter } = await json<Letter>(`dead-letters/one?source=consumers&id=${id}`)
+  const messages = letter.history.map(({ error }) => error.message)
   expect(messages).toHaveLength(3)
   for (const [at, message] of messages.entries()) {
     expect(message).toMatch(new RegExp(`^attempt ${at + 1} of told: x{900} the end$`))
@@ -84,9 +105,9 @@ test('letters of one instant are listed page by page, each of them once', async 
   const seen: string[] = []
   let after = ''
   do {
-    const { page } = await json(`dead-letters?source=consumers&after=${after}`)
+    const { page } = await json<Letters>(`dead-letters?source=consumers&after=${after}`)
     const { items, next } = page
-    seen.push(...items.map(({ subject }: { subject: string }) => subject))
+    seen.push(...items.map(({ subject }) => subject))
     after = next ?? ''
   } while (after !== '')
   const expected = await pool.query('select count(*)::integer as all from oncekey.deliveries')
@@ -97,27 +118,29 @@ test('letters of one instant are listed page by page, each of them once', async 
 
 test('eight operators at once on one letter: one redrives it, the others are told its state', async () => {
   await die('wanted')
-  const { page } = await json('dead-letters?source=consumers&subject=wanted')
-  const { id } = page.items[0]
+  const { page } = await json<Letters>('dead-letters?source=consumers&subject=wanted')
+  const [{ id } = NONE] = page.items
   const fields = { source: 'consumers', id }
   const all = await Promise.all(
-    Array.from({ length: 8 }, () => post('dead-letters/redrive', fields)),
+    Array.from({ length: 8 }, () => post<Redriven>('dead-letters/redrive', fields)),
   )
   expect(all.filter(({ redriven }) => redriven.includes(id))).toHaveLength(1)
   const refused = all.flatMap(({ refused }) => refused)
   expect(refused).toHaveLength(7)
   expect(new Set(refused.map(({ outcome }) => outcome))).toEqual(new Set(['retrying']))
-  const { items: acts } = await json('audit?act=dead-letters.redrive')
-  expect(acts.map(({ detail }: { detail: unknown }) => detail)).toEqual([{ ids: [id] }])
+  const { items: acts } = await json<Audit>('audit?act=dead-letters.redrive')
+  expect(acts.map(({ detail }) => detail)).toEqual([{ ids: [id] }])
 })
 
 test('eight operators at once on one key: one frees it, and one act is on record', async () => {
   await leaveUnknown(postgresStore({ client: pool, mode: 'lease' }), 'wanted')
   const fields = { ...NAME, key: 'wanted' }
-  const all = await Promise.all(Array.from({ length: 8 }, () => post('keys/release', fields)))
+  const all = await Promise.all(
+    Array.from({ length: 8 }, () => post<{ result: string }>('keys/release', fields)),
+  )
   const words = all.map(({ result }) => result).sort()
   expect(words).toEqual([...Array.from({ length: 7 }, () => 'absent'), 'done'])
-  const { items } = await json('audit?act=keys.release')
+  const { items } = await json<Audit>('audit?act=keys.release')
   expect(items).toHaveLength(1)
 })
 
@@ -150,7 +173,7 @@ test('a database that is down is a page that says so, and the next page after it
     expect(response.status, path).toBe(503)
     expect(await response.text()).toContain('The database does not tell')
   }
-  const act = await post('keys/release', { ...NAME, key: 'wanted' })
+  const act = await post<{ error: string }>('keys/release', { ...NAME, key: 'wanted' })
   expect(act.error).toContain('Nothing is known to have been done')
   await server.restart()
   for (const path of ['', 'keys', 'dead-letters', 'audit']) {
