@@ -159,7 +159,9 @@ export function endpoints(options: ResolvedOptions): Endpoints {
 
     async delete(id, by) {
       const endpoint = await set(id, 'deleted', 'delete', by)
-      if (endpoint === undefined) return undefined
+      // One that is deleted already may have been deleted by half: its process died.
+      const row = endpoint ?? (await changed(id, () => findEndpoint(schema, id)))
+      if (row?.status !== 'deleted') return undefined
       await runStatement(options, deleteSecrets(schema, id))
       // In portions, so that no statement locks many rows. `purge` ends deliveries that this
       // misses.
