@@ -195,3 +195,20 @@ test('a purge removes a secret that a rotation has replaced, once its overlap is
   expect(await count()).toBe(1)
   expect(await hooks.endpoints.secrets(endpoint.id)).toMatchObject([{ secret: rotated?.secret }])
 })
+
+// A dashboard or a command line without the keys stored the next secret in plain text.
+test('beside sealed secrets nothing is stored in plain text', async () => {
+  const sealing = { seal: { current: 'k1', keys: { k1: randomBytes(32) } } }
+  const { endpoint } = await database
+    .hooks(sealing)
+    .endpoints.register({ url: 'http://127.0.0.1:9/', types: ['*'] })
+  const { endpoints } = database.hooks()
+  await expect(endpoints.rotateSecret(endpoint.id)).rejects.toMatchObject({
+    code: 'seal-key-missing',
+  })
+  await expect(
+    endpoints.update(endpoint.id, { headers: { authorization: 'Bearer x' } }),
+  ).rejects.toMatchObject({ code: 'seal-key-missing' })
+  expect(await database.query('select seal from oncekey.webhook_secrets')).toEqual([{ seal: 'k1' }])
+  expect(await endpoints.update(endpoint.id, { headers: null, rate: 5 })).toMatchObject({ rate: 5 })
+})
