@@ -148,6 +148,7 @@ export type { DispositionOf, EngineOptions, ResolvedOptions } from './engine/opt
 export type { Answer, Failure, RunOutcome } from './engine/outcome.ts'
 export { checkScopeOption } from './engine/resolve-options.ts'
 export { type ErrorCode, OncekeyError, OptionsError, type ProblemCode } from './errors/errors.ts'
+export { messageOf } from './errors/message-of.ts'
 export { type MemoryLogOptions, memoryLog } from './memory/memory-log.ts'
 export {
   type MemoryStore,
@@ -163,6 +164,7 @@ export { withoutIds } from './request/route.ts'
 export { resolveScope, type Scope } from './request/scope.ts'
 export { checkSealKeys, type Seal, type SealKeys } from './request/seal.ts'
 export { sealedKeys } from './request/sealed-keys.ts'
+export { checkedAnswer } from './response/checked-response.ts'
 export type { Disposition, DispositionOverrides } from './response/disposition.ts'
 export { framingHeaders, isFraming } from './response/framing.ts'
 export type { ReplayHeader } from './response/header-rules.ts'

@@ -118,6 +118,7 @@ test('a webhook has the headers and the members that are described', () => {
       body: Buffer.from(body),
       attempt: 1,
       secrets: [secret],
+      at: new Date(),
     },
     {},
     { seal: undefined } as never,

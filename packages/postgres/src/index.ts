@@ -9,6 +9,7 @@ export {
   type PostgresConsumers,
   postgresConsumers,
 } from './operator/consumers.ts'
+export { type ErasedEvent, eraseEvent } from './operator/erase-event.ts'
 export { type Erased, eraseScope, type ScopeName } from './operator/erase-scope.ts'
 export {
   type EventDelivery,

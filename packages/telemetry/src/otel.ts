@@ -1,4 +1,9 @@
-import { type DeliveredFacts, provideTraceparent, type TracedContext } from '@oncekey/core'
+import {
+  type DeliveredFacts,
+  messageOf,
+  provideTraceparent,
+  type TracedContext,
+} from '@oncekey/core'
 import {
   type Attributes,
   context as contexts,
@@ -215,9 +220,8 @@ function phases(tracer: Tracer, parent: Span, of: Traces['oncekey:request']): vo
 }
 
 function failed(span: Span, error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error)
   if (error instanceof Error) span.recordException(error)
-  span.setStatus({ code: SpanStatusCode.ERROR, message })
+  span.setStatus({ code: SpanStatusCode.ERROR, message: messageOf(error) })
 }
 
 function measure(

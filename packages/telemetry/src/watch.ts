@@ -1,4 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel'
+import { messageOf, warnOnce } from '@oncekey/core'
 import type { Traces } from './traces.ts'
 
 /** Callbacks for the start of a trace, and for its end, when its context is complete. */
@@ -7,19 +8,36 @@ export interface Watcher<Context extends object> {
   readonly end: (context: Context) => void
 }
 
-/** Subscribes to a TracingChannel of Oncekey. Returns a function that unsubscribes. */
+/**
+ * Subscribes to a TracingChannel of Oncekey. Returns a function that unsubscribes.
+ *
+ * What a callback throws is told once, as a warning. Node would end the process with it, and a
+ * logger throws when its transport is gone.
+ */
 export function watch<Name extends keyof Traces>(
   name: Name,
   { start, end }: Watcher<Traces[Name]>,
 ): () => void {
   const { start: starts, asyncEnd: ends } = tracingChannel(name)
-  const onStart =
-    start === undefined ? undefined : (context: unknown) => start(context as Traces[Name])
-  const onEnd = (context: unknown): void => end(context as Traces[Name])
+  const onStart = start === undefined ? undefined : guarded(name, start)
+  const onEnd = guarded(name, end)
   if (onStart !== undefined) starts.subscribe(onStart)
   ends.subscribe(onEnd)
   return () => {
     if (onStart !== undefined) starts.unsubscribe(onStart)
     ends.unsubscribe(onEnd)
+  }
+}
+
+function guarded<Context>(name: string, call: (context: Context) => void) {
+  return (context: unknown): void => {
+    try {
+      call(context as Context)
+    } catch (error) {
+      warnOnce(
+        `telemetry:${name}`,
+        `Telemetry of ${name} threw, and goes on without this trace: ${messageOf(error)}. This is told once.`,
+      )
+    }
   }
 }

@@ -49,3 +49,27 @@ test('logs keys if asked to, and logs nothing once it is stopped', async () => {
   await invoices.run({ scope: 's', key: 'another' }, () => 1)
   expect(lines).toHaveLength(1)
 })
+
+// pino throws so once its transport has exited. Node ends the process with what a subscriber of a
+// channel throws.
+test('a logger that throws is told once, and ends neither the call nor the process', async () => {
+  const warnings: string[] = []
+  const uncaught: unknown[] = []
+  const warned = ({ message }: Error): void => void warnings.push(message)
+  const caught = (error: unknown): void => void uncaught.push(error)
+  process.on('warning', warned)
+  process.on('uncaughtException', caught)
+  stops.push(() => process.off('warning', warned).off('uncaughtException', caught))
+  const broken = (): never => {
+    throw new Error('the worker has exited')
+  }
+  stops.push(logDecisions({ info: broken, warn: broken }))
+  stops.push(logDecisions(logger))
+  const invoices = once({ store: memoryStore(), namespace: 'invoices' })
+  for (const key of ['a', 'b']) await invoices.run({ scope: 's', key }, () => 1)
+  // Both are told in a later turn.
+  await new Promise(setImmediate)
+  expect(uncaught).toEqual([])
+  expect(warnings).toEqual([expect.stringContaining('the worker has exited')])
+  expect(lines).toHaveLength(2)
+})

@@ -2,6 +2,7 @@ import {
   type Act,
   type ActResult,
   checkedAct,
+  checkedAnswer,
   checkPageLimit,
   type KeyDetail,
   type KeyName,
@@ -57,7 +58,8 @@ export function myKeys(
       answer: async (name, response, act) =>
         acted('keys.answer', name, act, (row) => {
           if (stateOf(row) !== 'unknown') return stateOf(row)
-          const answered = { response: structuredClone(response), completedAt: Date.now() }
+          const kept = structuredClone(checkedAnswer(response))
+          const answered = { response: kept, completedAt: Date.now() }
           Object.assign(row, { ...answered, token: '' })
           return 'done'
         }),

@@ -1,4 +1,4 @@
-import { OncekeyError, OptionsError } from '@oncekey/core'
+import { messageOf, OncekeyError, OptionsError } from '@oncekey/core'
 import { sqlState } from '@oncekey/postgres/client'
 import { CliError } from './cli-error.ts'
 import { ExitCode } from './exit-code.ts'
@@ -36,8 +36,7 @@ export function sentenceOf(
     const isAway = AWAY.has(error.code)
     return { text: error.message, exitCode: isAway ? ExitCode.unreachable : ExitCode.found }
   }
-  const message = error instanceof Error ? error.message || error.name : String(error)
-  return { text: message, exitCode: ExitCode.found }
+  return { text: messageOf(error), exitCode: ExitCode.found }
 }
 
 /**

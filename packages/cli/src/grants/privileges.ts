@@ -48,8 +48,8 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       privileges: ['select', 'truncate'],
     },
     { tables: ['numbering', 'life'], privileges: ALL },
-    { tables: ['redrives'], privileges: ALL },
-    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
+    { tables: ['redrives', 'redrive_portions'], privileges: ALL },
+    { tables: ['operations'], privileges: ['select', 'insert'] },
   ],
   webhooks: [
     {

@@ -79,6 +79,14 @@ export const brokenKeys: readonly BrokenKeys[] = [
     ],
   },
   {
+    fault: 'answers with what can be sent, whatever it is given',
+    breaks: withKeys((right) => ({
+      answer: (name, { body }, act) =>
+        right.answer(name, { status: 200, headers: [], body, seal: null }, act),
+    })),
+    caughtBy: ['acts on keys: answer refuses what could not be sent, and nothing happens'],
+  },
+  {
     // The caller writes the audit entry after the act.
     fault: 'keeps no trail',
     breaks: () => ({ operations: { list: async () => ({ items: [], next: undefined }) } }),

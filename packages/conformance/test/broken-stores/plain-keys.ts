@@ -2,6 +2,7 @@ import {
   type Act,
   type ActResult,
   checkedAct,
+  checkedAnswer,
   checkPageLimit,
   type KeyDetail,
   type KeyName,
@@ -39,10 +40,10 @@ export function plainKeys(
         table.rows.delete(steps.id(name))
         return 'done'
       }),
-    answer: (name, response, act) =>
+    answer: async (name, response, act) =>
       acted('keys.answer', name, act, (row) => {
         if (stateOf(row) !== 'unknown') return stateOf(row)
-        const encoded = steps.encode(response)
+        const encoded = steps.encode(checkedAnswer(response))
         Object.assign(row, { state: 'finished', finishedAt: table.now, token: '' })
         row.response = encoded
         return 'done'

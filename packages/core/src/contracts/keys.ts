@@ -35,7 +35,11 @@ export interface Keys {
   /** Frees an `unknown` key: the next request with it runs the handler as if for the first time. */
   release(key: KeyName, act: Act): Promise<ActResult>
 
-  /** Finishes an `unknown` key with this response: the next request with it gets it as a replay. */
+  /**
+   * Finishes an `unknown` key with this response: the next request with it gets it as a replay.
+   * Throws {@link OptionsError} and changes nothing if the response could not be sent, because of
+   * its status or a header: every retry would fail, and the handler would not run.
+   */
   answer(key: KeyName, response: StoredResponse, act: Act): Promise<ActResult>
 
   /**

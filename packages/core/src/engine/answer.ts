@@ -1,6 +1,7 @@
 import type { Claim, Decision } from '../contracts/store.ts'
 import type { HeaderChange, PlainResponse } from '../contracts/stored-response.ts'
 import { OncekeyError, type ProblemCode } from '../errors/errors.ts'
+import { messageOf } from '../errors/message-of.ts'
 import { isKeyed } from '../request/fingerprint.ts'
 import { factsOf } from '../request/route.ts'
 import { unseal } from '../request/seal.ts'
@@ -99,15 +100,6 @@ export function reportFailure(
     `${during}:${code}`,
     `${code} during ${during} (${factsOf(question).route}): ${text.replace(/\.$/, '')}. Said once a minute; subscribe to the diagnostics channel "oncekey:error" for all.`,
   )
-}
-
-/**
- * When a connection to `localhost` is refused, Node throws an AggregateError, which has a code but
- * no message.
- */
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.message || ('code' in error ? String(error.code) : error.name)
 }
 
 /** No retry can ask what became of it, and each would do it again. */

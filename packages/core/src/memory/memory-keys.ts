@@ -13,6 +13,7 @@ import {
 } from '../contracts/keys.ts'
 import type { StoredResponse } from '../contracts/stored-response.ts'
 import { OptionsError } from '../errors/errors.ts'
+import { checkedAnswer } from '../response/checked-response.ts'
 import { type FinishedRecord, type RunningRecord, storedResponse } from './memory-records.ts'
 import type { MemoryTrail } from './memory-trail.ts'
 
@@ -57,7 +58,8 @@ export function memoryKeys(on: MemoryKeysOn): Keys {
       )
     },
 
-    async answer(key, response, act) {
+    async answer(key, given, act) {
+      const response = checkedAnswer(given)
       return acted(
         'keys.answer',
         key,

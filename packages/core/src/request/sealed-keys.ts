@@ -2,6 +2,7 @@ import type { Act } from '../acts/act.ts'
 import type { ActResult, KeyDetail, KeyName, Keys } from '../contracts/keys.ts'
 import type { StoredResponse } from '../contracts/stored-response.ts'
 import { callOption } from '../options/call-option.ts'
+import { checkedAnswer } from '../response/checked-response.ts'
 import { checkSealKeys, type Seal, type SealKeys, seal, unseal } from './seal.ts'
 
 /**
@@ -32,7 +33,8 @@ export function sealedKeys(keys: Keys, sealedWith: Seal): Keys {
       return found?.response?.body == null ? found : opened(found, await current())
     },
 
-    async answer(name: KeyName, response: StoredResponse, act: Act): Promise<ActResult> {
+    async answer(name: KeyName, given: StoredResponse, act: Act): Promise<ActResult> {
+      const response = checkedAnswer(given)
       const found = await keys.get(name)
       if (found === undefined) return 'absent'
       const { state, fingerprint } = found

@@ -1,4 +1,5 @@
-import type { HeaderChange, PlainResponse } from '../contracts/stored-response.ts'
+import type { HeaderChange, PlainResponse, StoredResponse } from '../contracts/stored-response.ts'
+import { OptionsError } from '../errors/errors.ts'
 import { returnedWrongly } from '../options/call-option.ts'
 
 /**
@@ -12,19 +13,37 @@ export function checkedResponse(
   must: string,
   returned: unknown,
 ): PlainResponse {
-  const { status, headers, body } = (given ?? {}) as Partial<PlainResponse>
-  const wrong = (what: string) => returnedWrongly(option, returned, `${must}, where ${what}`)
+  const { body } = (given ?? {}) as Partial<PlainResponse>
+  const fault = faultOfHead(given) ?? (body instanceof Uint8Array ? undefined : '`body` is bytes')
+  if (fault !== undefined) throw returnedWrongly(option, returned, `${must}, where ${fault}`)
+  return given as PlainResponse
+}
+
+/**
+ * Checks a response with which an operator finishes a key, before it is stored. Throws
+ * {@link OptionsError}.
+ */
+export function checkedAnswer(given: StoredResponse): StoredResponse {
+  const { body } = (given ?? {}) as Partial<StoredResponse>
+  const isKept = body === null || body instanceof Uint8Array
+  const fault = faultOfHead(given) ?? (isKept ? undefined : '`body` is bytes or null')
+  if (fault === undefined) return given
+  throw new OptionsError(`keys.answer: the response must be one that can be sent, where ${fault}.`)
+}
+
+/** What is wrong with the status or the headers, as the words for what they must be. */
+function faultOfHead(given: unknown): string | undefined {
+  const { status, headers } = (given ?? {}) as Partial<PlainResponse>
   if (typeof status !== 'number' || !Number.isInteger(status) || status < 200 || status > 599) {
-    throw wrong('`status` is a whole number from 200 to 599')
+    return '`status` is a whole number from 200 to 599'
   }
-  if (!Array.isArray(headers)) throw wrong('`headers` is a list of [name, value]')
+  if (!Array.isArray(headers)) return '`headers` is a list of [name, value]'
   for (const line of headers) {
     if (!isHeaderChange(line)) {
-      throw wrong(`\`headers\` has a line that cannot be sent, ${JSON.stringify(line)}`)
+      return `no line of \`headers\` is one that cannot be sent, such as ${JSON.stringify(line)}`
     }
   }
-  if (!(body instanceof Uint8Array)) throw wrong('`body` is bytes')
-  return given as PlainResponse
+  return undefined
 }
 
 /** RFC 9110 section 5.5; a character beyond ASCII stands for one byte. */

@@ -1,4 +1,4 @@
-import type { Lag } from '@oncekey/core'
+import { type Lag, messageOf } from '@oncekey/core'
 import { listOf, object, text } from '../api/schema.ts'
 import { type Html, html } from '../html/html.ts'
 import { duration, linkTo } from '../html/parts.ts'
@@ -98,8 +98,7 @@ async function told(
     const [value, more] = await ask()
     return { name, value, more, to }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    return { name, value: '?', more: `Not told: ${message}`, to }
+    return { name, value: '?', more: `Not told: ${messageOf(error)}`, to }
   }
 }
 

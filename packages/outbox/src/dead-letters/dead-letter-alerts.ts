@@ -6,6 +6,7 @@ import {
   type EventLog,
   endsWithin,
   type Later,
+  messageOf,
   OptionsError,
   tell,
   warnOnce,
@@ -226,7 +227,10 @@ export function deadLetterAlerts(options: AlertOptions): DeadLetterAlerts {
       error,
     }))
     if (!heard)
-      warnOnce(`alert-error:${source.name}`, `Dead letters could not be watched: ${error}`)
+      warnOnce(
+        `alert-error:${source.name}`,
+        `Dead letters could not be watched: ${messageOf(error)}`,
+      )
   }
 }
 

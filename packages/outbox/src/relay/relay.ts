@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { callLater, type Maintenance, OptionsError, tell, waitedFor, warnOnce } from '@oncekey/core'
+import {
+  callLater,
+  type Maintenance,
+  messageOf,
+  OptionsError,
+  tell,
+  waitedFor,
+  warnOnce,
+} from '@oncekey/core'
 import { carryRedrives } from '../dead-letters/carry-redrives.ts'
 import { consumerRunner } from './consumer-runner.ts'
 import {
@@ -132,7 +140,8 @@ function maintainNowAndThen<Tx>(
         during: 'maintain',
         error,
       }))
-      if (!heard) warnOnce('relay-error:maintain', `The log could not be maintained: ${error}`)
+      if (!heard)
+        warnOnce('relay-error:maintain', `The log could not be maintained: ${messageOf(error)}`)
     }
     if (over) return
     timer = callLater(maintain, maintainEveryMs).unref()
@@ -148,7 +157,10 @@ function backgroundFailed(relay: string, during: 'redrive' | 'pause', error: unk
   const heard = tell('oncekey:relay-error', () => ({ relay, consumer: undefined, during, error }))
   if (heard) return
   const what = { redrive: 'carry redrives', pause: 'ask which consumers are paused' }[during]
-  warnOnce(`relay-error:${during}`, `The relay could not ${what}, and goes on trying: ${error}`)
+  warnOnce(
+    `relay-error:${during}`,
+    `The relay could not ${what}, and goes on trying: ${messageOf(error)}`,
+  )
 }
 
 function reportConsumers({ missing, abandoned }: Maintenance): void {

@@ -4,6 +4,7 @@ import {
   type DueDelivery,
   type EventLog,
   type LastError,
+  messageOf,
   normalTypes,
   OncekeyError,
   type RelayErrorMessage,
@@ -208,7 +209,7 @@ export function report<Tx>(
     error,
   }))
   if (heard) return
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   warnOnce(
     `relay-error:${consumer.name}:${during}:${message}`,
     `The relay failed in its ${during} for consumer "${consumer.name}" and will retry: ${message.replace(/\.$/, '')}. ` +

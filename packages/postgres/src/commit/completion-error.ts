@@ -1,4 +1,4 @@
-import { OncekeyError } from '@oncekey/core'
+import { messageOf, OncekeyError } from '@oncekey/core'
 import { isNeverSent } from '../sql/never-sent.ts'
 import { isOtherEncoding, isPreparedElsewhere } from '../sql/session-fitness.ts'
 import { isOutcomeKnown, sqlState } from '../sql/sql-state.ts'
@@ -125,8 +125,4 @@ function writesRefused(cause: unknown): OncekeyError {
     `PostgreSQL refused to commit what the handler wrote: ${messageOf(cause)}`,
     { cause },
   )
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

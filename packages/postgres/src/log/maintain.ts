@@ -6,6 +6,7 @@ import type { LogState } from './log-state.ts'
 import {
   dropPassed,
   partsOver,
+  purgePortions,
   purgeProcessed,
   purgeRedrives,
   purgeResolved,
@@ -29,6 +30,7 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
   }
   await inPortions((limit) => ask(purgeProcessed(schema)(log.inboxRetentionMs, limit)))
   await inPortions((limit) => ask(purgeResolved(schema)(log.resolvedRetentionMs, limit)))
+  await inPortions((limit) => ask(purgePortions(schema)(log.resolvedRetentionMs, limit)))
   await inPortions((limit) => ask(purgeRedrives(schema)(log.resolvedRetentionMs, limit)))
 
   return {

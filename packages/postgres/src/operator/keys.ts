@@ -1,6 +1,7 @@
 import {
   type ActResult,
   checkedAct,
+  checkedAnswer,
   type KeyDetail,
   type KeyName,
   type KeyResponse,
@@ -46,7 +47,7 @@ export function postgresKeys(on: {
       done(key, endUnknownKey(quotedSchema)(onKey('release', key, act), undefined)),
 
     answer: async (key, response, act) =>
-      done(key, endUnknownKey(quotedSchema)(onKey('answer', key, act), response)),
+      done(key, endUnknownKey(quotedSchema)(onKey('answer', key, act), checkedAnswer(response))),
 
     forget: async ({ fingerprint, ...key }, act) =>
       done(key, forgetKey(quotedSchema)(onKey('forget', key, act), fingerprint)),

@@ -1,4 +1,4 @@
-import { OncekeyError, OptionsError } from '@oncekey/core'
+import { messageOf, OncekeyError, OptionsError } from '@oncekey/core'
 import { isOtherEncoding, isPreparedElsewhere, isReadOnlyServer } from './session-fitness.ts'
 import { sqlState } from './sql-state.ts'
 
@@ -42,7 +42,7 @@ export function storeError(error: unknown, schema: string): OncekeyError {
   }
   return new OncekeyError(
     'store-unavailable',
-    `PostgreSQL could not be asked: ${error instanceof Error ? error.message : String(error)}`,
+    `PostgreSQL could not be asked: ${messageOf(error)}`,
     { cause: error },
   )
 }

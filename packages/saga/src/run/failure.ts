@@ -4,9 +4,17 @@ import type { FailureJson } from '../statements/run-json.ts'
 
 /**
  * An error in the form that is stored with a run, for operators and for callers that wait for the
- * run.
+ * run. Never throws: what was thrown need not be an Error, and its properties may throw when read.
  */
-export function failureOf(error: unknown): FailureJson {
+export function failureOf(thrown: unknown): FailureJson {
+  try {
+    return readFailure(thrown)
+  } catch {
+    return { name: 'UnreadableError', message: 'What was thrown could not be read.' }
+  }
+}
+
+function readFailure(error: unknown): FailureJson {
   const { name, message, stack, code } = partsOf(error)
   const details = error instanceof PermanentError ? detailsOf(error.details) : undefined
   return {
@@ -55,6 +63,15 @@ function text(value: string, max: number): string {
   return String(value).replaceAll('\0', '').toWellFormed().slice(0, max).toWellFormed()
 }
 
+/** Whether a thrown value is an error of this class. For some proxies `instanceof` itself throws. */
+export function isA<Kind>(kind: new (...given: never[]) => Kind, thrown: unknown): thrown is Kind {
+  try {
+    return thrown instanceof kind
+  } catch {
+    return false
+  }
+}
+
 export function isResultInvalid(error: unknown): boolean {
-  return error instanceof OncekeyError && error.code === 'saga-result-invalid'
+  return isA(OncekeyError, error) && error.code === 'saga-result-invalid'
 }

@@ -10,7 +10,7 @@ import { PermanentError } from '@oncekey/outbox'
 import type { Definition } from '../definition/definition.ts'
 import { jsonText } from '../definition/json-value.ts'
 import type { CompensationContext } from '../definition/step.ts'
-import { isResultInvalid } from '../run/failure.ts'
+import { isA, isResultInvalid } from '../run/failure.ts'
 import { type Failure, failed, givenBack, type Move, succeeded } from '../run/move.ts'
 import type { Action } from '../run/next-action.ts'
 import type { Run } from '../run/run.ts'
@@ -186,7 +186,7 @@ function failureFrom(
   durationMs: number,
 ): Failure {
   if (isResultInvalid(error)) return { error, durationMs, kind: 'permanent', hadNoEffect: false }
-  const isPermanent = error instanceof PermanentError || saysPermanent(step, error, run.id)
+  const isPermanent = isA(PermanentError, error) || saysPermanent(step, error, run.id)
   // A compensation has no compensation. If it cannot succeed, an operator has to decide.
   if (!isPermanent) return { error, durationMs, kind: 'transient', hadNoEffect: false }
   return { error, durationMs, kind: 'permanent', hadNoEffect: direction === 'run' }

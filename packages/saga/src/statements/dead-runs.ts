@@ -1,11 +1,15 @@
-import { type actedBy, type DeadLetterFilter, LETTERS_LOOKED_AT, namesLetters } from '@oncekey/core'
-import { auditCall, type SqlValue, type Statement } from '@oncekey/postgres/client'
+import { type actedBy, type DeadLetterFilter, namesLetters } from '@oncekey/core'
+import {
+  auditCall,
+  diedWithin,
+  type LookedAt,
+  lookedAt,
+  type SqlValue,
+  type Statement,
+} from '@oncekey/postgres/client'
 import type { RunStateJson, StuckJson } from './run-json.ts'
 
 export const IS_DEAD: string = `r.state in ('stuck', 'compensation-failed')`
-
-const TIMES = `($8::timestamptz is null or r.stuck_at < $8::timestamptz)
-        and ($9::timestamptz is null or r.stuck_at > $9::timestamptz)`
 
 /**
  * The predicate that selects dead runs. Counting, listing and redriving share it, so that a redrive
@@ -19,7 +23,7 @@ export const isMeant: string = `${IS_DEAD}
         and ($5::text is null or r.stuck->>'step' = $5::text)
         and ($6::text is null or r.stuck->>'reason' = $6::text)
         and ($7::text is null or r.stuck->>'fingerprint' = $7::text)
-        and ${TIMES}`
+        and ${diedWithin('r.stuck_at')}`
 
 /**
  * Whether a filter names its runs; one for retired letters names none. A statement with such a
@@ -29,32 +33,17 @@ function isNamed(filter: DeadLetterFilter): boolean {
   return namesLetters(filter) || filter.retired === true
 }
 
-/**
- * The runs that a count or a page looks at, as a table called `r`: those that the filter names, or
- * else those that have been dead for longest behind `after`, which the index of dead runs has in
- * this order. It uses the parameters of {@link isMeant}.
- */
-function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): string {
-  if (isNamed(filter)) return `${schema}.saga_runs r`
-  return `(
-        select * from ${schema}.saga_runs r
-          where ${IS_DEAD} and ${after} and ${TIMES}
-          order by r.stuck_at, r.id
-          limit ${LETTERS_LOOKED_AT}
-      ) r`
+/** The runs that a count or a page looks at, as a table called `r`. */
+function lookedAtOf(schema: string, filter: DeadLetterFilter): LookedAt {
+  return lookedAt({ ...RUNS, table: `${schema}.saga_runs r` }, isNamed(filter))
 }
 
-/** The page token of the last run that {@link lookedAt} has; null where it has all there are. */
-function lastLookedAt(schema: string, filter: DeadLetterFilter, after: string): string {
-  if (isNamed(filter)) return 'null::text'
-  return `(
-        select floor(extract(epoch from r.stuck_at) * 1000000)::bigint || ' ' || r.id
-          from ${schema}.saga_runs r
-          where ${IS_DEAD} and ${after} and ${TIMES}
-          order by r.stuck_at, r.id
-          offset ${LETTERS_LOOKED_AT - 1} limit 1
-      )`
-}
+const RUNS = {
+  isDead: IS_DEAD,
+  at: 'r.stuck_at',
+  id: 'r.id',
+  pageToken: `floor(extract(epoch from r.stuck_at) * 1000000)::bigint || ' ' || r.id`,
+} as const
 
 export function filterValues(given: DeadLetterFilter): SqlValue[] {
   // A saga cannot be retired, so a filter for retired letters matches nothing.
@@ -114,11 +103,11 @@ export function listDeadRuns(
     name: isNamed(filter) ? 'saga_list_named_dead_runs' : 'saga_list_dead_runs',
     text: `
       select page.run, case when count(page.run) over () < $12::integer
-          then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
+          then ${lookedAtOf(schema, filter).last(isBehind)} end as looked_to
       from (select) one left join lateral (
         select ${deadRun(schema)} as run,
             row_number() over (order by r.stuck_at, r.id) as number
-          from ${lookedAt(schema, filter, isBehind)}
+          from ${lookedAtOf(schema, filter).letters(isBehind)}
           where ${isMeant} and ${isBehind}
           order by r.stuck_at, r.id
           limit $12::integer
@@ -144,7 +133,7 @@ export function countDeadRuns(
 ): (filter: DeadLetterFilter) => Statement<{ count: string }> {
   return (filter) => ({
     name: isNamed(filter) ? 'saga_count_named_dead_runs' : 'saga_count_dead_runs',
-    text: `select count(*)::text as count from ${lookedAt(schema, filter)} where ${isMeant}`,
+    text: `select count(*)::text as count from ${lookedAtOf(schema, filter).letters()} where ${isMeant}`,
     values: filterValues(filter),
     cancellable: true,
   })

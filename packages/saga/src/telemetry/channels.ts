@@ -1,5 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel'
-import { type Trace, type TracedContext, traceOf } from '@oncekey/core'
+import { messageOf, type Trace, type TracedContext, traceOf } from '@oncekey/core'
 import type { SagaAlert } from './alert.ts'
 
 /** `oncekey:saga-attempt`: an attempt of a step or its compensation begins. */
@@ -93,7 +93,7 @@ export function tell<Name extends keyof SagaMessages>(
 export function reportError(message: SagaErrorMessage): void {
   if (tell('oncekey:saga-error', () => message)) return
   const { error, during } = message
-  const text = error instanceof Error ? error.message : String(error)
+  const text = messageOf(error)
   const kind = `${during}: ${text.slice(0, 80)}`
   if (warned.has(kind) || warned.size >= 200) return
   warned.add(kind)

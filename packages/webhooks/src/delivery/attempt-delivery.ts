@@ -8,17 +8,24 @@ import { judge, saysNothing } from './judge.ts'
 import { ABORTED } from './send.ts'
 import { signAndSend } from './sign-and-send.ts'
 
+interface AttemptedBy {
+  /** Aborts the attempt. */
+  readonly signal: AbortSignal
+  /** The database's clock. */
+  readonly clock: () => Date
+}
+
 /** Attempts one claimed delivery. Resolves with the verdict to record. Never rejects. */
 export function attemptDelivery(
   claimed: ClaimedDelivery,
   options: ResolvedOptions,
-  signal: AbortSignal,
+  by: AttemptedBy,
 ): Promise<DeliveryVerdict> {
-  if (!webhookTrace.isWatched) return attempted(claimed, options, signal)
+  if (!webhookTrace.isWatched) return attempted(claimed, options, by)
   const { id, endpointId, messageId, number, url } = claimed
   const trace: WebhookTrace = { deliveryId: id, endpointId, messageId, attempt: number, url }
   return webhookTrace.around(trace, async () => {
-    const verdict = await attempted(claimed, options, signal)
+    const verdict = await attempted(claimed, options, by)
     trace.state = verdict.state
     trace.status = verdict.status ?? undefined
     if (verdict.error !== null) trace.error = verdict.error
@@ -29,7 +36,7 @@ export function attemptDelivery(
 async function attempted(
   claimed: ClaimedDelivery,
   options: ResolvedOptions,
-  signal: AbortSignal,
+  by: AttemptedBy,
 ): Promise<DeliveryVerdict> {
   const verdict = {
     id: claimed.id,
@@ -40,7 +47,7 @@ async function attempted(
       headers: claimed.headers?.secret ?? null,
       tls: claimed.tls?.secret ?? null,
     },
-    ...(await verdictOf(claimed, options, signal)),
+    ...(await verdictOf(claimed, options, by)),
   }
   tellAttempt(() => ({
     deliveryId: claimed.id,
@@ -59,7 +66,7 @@ async function attempted(
 async function verdictOf(
   claimed: ClaimedDelivery,
   options: ResolvedOptions,
-  signal: AbortSignal,
+  { signal, clock }: AttemptedBy,
 ): Promise<Verdict> {
   try {
     const exchange = await signAndSend(
@@ -72,6 +79,7 @@ async function verdictOf(
         secrets: claimed.secrets ?? [],
         headers: claimed.headers,
         tls: claimed.tls,
+        at: clock(),
       },
       options,
       signal,

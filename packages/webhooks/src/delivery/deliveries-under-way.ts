@@ -9,6 +9,8 @@ import { verdictRecorder } from './verdict-recorder.ts'
 export interface LeasedDelivery {
   readonly delivery: ClaimedDelivery
   readonly leaseEnd: number
+  /** The clock by which it is signed. */
+  readonly clock: () => Date
 }
 
 /**
@@ -25,8 +27,8 @@ export interface DeliveriesUnderWay {
   ids(): string[]
   /** How many are under way to each endpoint, by its id. */
   readonly perEndpoint: ReadonlyMap<string, number>
-  /** Attempts a delivery and records the verdict. Never rejects. */
-  send(leased: LeasedDelivery): Promise<void>
+  /** Attempts a delivery, until `signal` aborts, and records the verdict. Never rejects. */
+  send(leased: LeasedDelivery, signal: AbortSignal): Promise<void>
   /** Resolves when everything that is under way at the time of the call has ended. */
   allEnded(): Promise<unknown>
 }
@@ -35,12 +37,9 @@ export function deliveriesUnderWay(
   options: ResolvedOptions,
   {
     most,
-    signal,
     ended,
   }: {
     readonly most: number
-    /** Returns the signal that aborts the attempts. Called for each attempt. */
-    readonly signal: () => AbortSignal
     /** Called whenever a delivery has ended. */
     readonly ended: () => void
   },
@@ -55,10 +54,10 @@ export function deliveriesUnderWay(
     freeBytes: () => MOST_BYTES - bytes,
     ids: () => [...underWay.values()],
     perEndpoint,
-    send(leased) {
+    send(leased, signal) {
       const size = leased.delivery.body.length
       bytes += size
-      const sending = attemptAndRecord(leased).finally(() => {
+      const sending = attemptAndRecord(leased, signal).finally(() => {
         underWay.delete(sending)
         bytes -= size
         count(leased.delivery.endpointId, -1)
@@ -71,8 +70,11 @@ export function deliveriesUnderWay(
     allEnded: () => Promise.all(underWay.keys()),
   }
 
-  async function attemptAndRecord({ delivery, leaseEnd }: LeasedDelivery): Promise<void> {
-    const verdict = await attemptDelivery(delivery, options, signal())
+  async function attemptAndRecord(
+    { delivery, leaseEnd, clock }: LeasedDelivery,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const verdict = await attemptDelivery(delivery, options, { signal, clock })
     await recorder.record(verdict, leaseEnd)
   }
 

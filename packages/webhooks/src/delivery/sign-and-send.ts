@@ -19,6 +19,8 @@ export interface Outgoing {
   /** The endpoint's own headers and certificates. */
   readonly headers: StoredSecret | null
   readonly tls: StoredSecret | null
+  /** The time of the attempt, by the database's clock. */
+  readonly at: Date
 }
 
 /**
@@ -26,12 +28,12 @@ export interface Outgoing {
  * Rejects only if the delivery cannot be signed; then nothing was sent.
  */
 export async function signAndSend(
-  { endpointId, url, messageId, body, attempt, secrets, ...ways }: Outgoing,
+  { endpointId, url, messageId, body, attempt, secrets, at, ...ways }: Outgoing,
   options: ResolvedOptions,
   signal?: AbortSignal,
 ): Promise<Exchange> {
   const own = openWays(ways, endpointId, options)
-  const signed = { endpointId, messageId, body, attempt, secrets }
+  const signed = { endpointId, messageId, body, attempt, secrets, at }
   const headers = requestHeaders(signed, own.headers, options)
   const dispatcher = own.tls === undefined ? options.dispatcher : options.dispatcherWith(own.tls)
   try {
@@ -46,13 +48,13 @@ export async function signAndSend(
   }
 }
 
-/** The headers of one attempt, signed at this moment. */
+/** The headers of one attempt. */
 export function requestHeaders(
-  of: Pick<Outgoing, 'endpointId' | 'messageId' | 'body' | 'attempt' | 'secrets'>,
+  of: Pick<Outgoing, 'endpointId' | 'messageId' | 'body' | 'attempt' | 'secrets' | 'at'>,
   own: Readonly<Record<string, string>>,
   { seal }: Pick<ResolvedOptions, 'seal'>,
 ): Record<string, string> {
-  const { endpointId, messageId, body, attempt, secrets } = of
+  const { endpointId, messageId, body, attempt, secrets, at } = of
   return {
     'user-agent': 'Oncekey-Webhooks',
     ...own,
@@ -61,6 +63,7 @@ export function requestHeaders(
       id: messageId,
       body,
       secrets: secrets.map((stored) => openSecret(stored, endpointId, seal)),
+      timestamp: at,
     }),
     'x-event-id': messageId,
     // The signature does not cover this header, so a receiver may log it but must not base

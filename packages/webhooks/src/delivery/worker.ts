@@ -12,8 +12,9 @@ import {
 import { runStatement } from '../statements/run-statement.ts'
 import { tellError } from '../telemetry/channels.ts'
 import { clockWatch } from './clock-watch.ts'
+import { databaseClock } from './database-clock.ts'
 import { deliveriesUnderWay, type LeasedDelivery } from './deliveries-under-way.ts'
-import { createWake } from './wake.ts'
+import { createWake, type Wake } from './wake.ts'
 import { resolveWorkerOptions, type WorkerOptions } from './worker-options.ts'
 
 /**
@@ -26,7 +27,8 @@ export interface WebhookWorker {
    */
   deliverOnce(): Promise<number>
   /**
-   * Works until stopped. Database failures are published on `oncekey:webhook-error` and retried.
+   * Works until stopped. Database failures are published on `oncekey:webhook-error` and retried. It
+   * does nothing if the worker is started; while the worker is being stopped it starts it anew.
    */
   start(): void
   /**
@@ -55,15 +57,14 @@ export function createWorker(
   redrives: Redrives | undefined,
 ): WebhookWorker {
   const worker = resolveWorkerOptions(given, options)
-  const wake = createWake()
   const watchClock = clockWatch(options)
   const name = randomUUID()
   const claims = { underWay: 0, areUnanswered: false }
   let period = newWorkPeriod()
+  const ending = new Set<WorkPeriod>()
   const underWay = deliveriesUnderWay(options, {
     most: worker.concurrency,
-    signal: () => period.aborter.signal,
-    ended: wake.now,
+    ended: () => period.wake.now(),
   })
 
   return {
@@ -73,12 +74,13 @@ export function createWorker(
       const own = period
       await redrives?.carry()
       const claimed = await claim(own)
-      await Promise.all(claimed.map(underWay.send))
+      await Promise.all(claimed.map((leased) => underWay.send(leased, own.aborter.signal)))
       return claimed.length
     },
 
     start() {
       if (period.loop !== undefined) return
+      const { wake } = period
       wakers.add(wake.now)
       period.loop = work(period)
       period.carried = carryRedrives(redrives, {
@@ -90,15 +92,19 @@ export function createWorker(
     async stop({ timeoutMs = 10_000 } = {}) {
       waitedFor('worker.stop: timeoutMs', timeoutMs, 0)
       const stopped = period
+      // Whoever starts the worker from now on starts a period that this stop does not end.
+      period = newWorkPeriod()
       stopped.isStopping = true
-      wakers.delete(wake.now)
-      wake.now()
+      ending.add(stopped)
+      wakers.delete(stopped.wake.now)
+      stopped.wake.now()
       const ended = Promise.all([stopped.loop, stopped.carried?.stop()]).then(underWay.allEnded)
       if (!(await endsWithin(ended, timeoutMs))) {
-        stopped.aborter.abort()
+        // Also those for which an earlier call is still waiting.
+        for (const each of ending) each.aborter.abort()
         await endsWithin(ended, CLOSING_MS)
       }
-      if (period === stopped) period = newWorkPeriod()
+      ending.delete(stopped)
     },
   }
 
@@ -106,8 +112,8 @@ export function createWorker(
     let idleMs = LEAST_POLL_MS
     while (!own.isStopping) {
       const claimed = await claimOrTell(own)
-      for (const leased of claimed) void underWay.send(leased)
-      const reason = await wake.after(jittered(idleMs))
+      for (const leased of claimed) void underWay.send(leased, own.aborter.signal)
+      const reason = await own.wake.after(jittered(idleMs))
       // The worker may be woken just before the fan-out that woke it commits, so it polls again
       // soon after waking.
       if (claimed.length > 0 || reason === 'called') idleMs = LEAST_POLL_MS
@@ -145,11 +151,14 @@ export function createWorker(
       worker: name,
     })
     const rows = await heard(() => runStatement(options, statement))
+    const clock = databaseClock(rows[0]?.now_ms ?? 0)
     const claimed = rows.map(({ delivery }) => JSON.parse(delivery) as ClaimedDelivery)
     // The reply took so long that too little of the lease is left to send and to record the
     // outcome.
     const isLate = leaseEnd - performance.now() < options.timeoutMs
-    if (!isLate && !own.isStopping) return claimed.map((delivery) => ({ delivery, leaseEnd }))
+    if (!isLate && !own.isStopping) {
+      return claimed.map((delivery) => ({ delivery, leaseEnd, clock }))
+    }
     await giveBack(claimed)
     return []
   }
@@ -191,13 +200,14 @@ interface WorkPeriod {
   loop: Promise<void> | undefined
   carried: CarriedRedrives | undefined
   readonly aborter: AbortController
+  readonly wake: Wake
 }
 
 function newWorkPeriod(): WorkPeriod {
   const aborter = new AbortController()
   // Every delivery under way adds a listener, so there is no limit on their number.
   setMaxListeners(0, aborter.signal)
-  return { isStopping: false, loop: undefined, carried: undefined, aborter }
+  return { isStopping: false, loop: undefined, carried: undefined, aborter, wake: createWake() }
 }
 
 /** Varies a wait at random, so that workers that were started together do not poll together. */

@@ -1,5 +1,6 @@
 import { type ActedBy, actedBy, OptionsError, wholeMs } from '@oncekey/core'
 import type { ResolvedOptions } from '../options/options.ts'
+import { refusePlain } from '../sealing/refuse-plain.ts'
 import { openSecret, sealSecret } from '../sealing/sealed-secret.ts'
 import { generateKeyPair, generateSecret } from '../signing/generate-secret.ts'
 import { parseSecret, publicKeyOf, type SigningSecret } from '../signing/signing-secret.ts'
@@ -23,7 +24,8 @@ export interface EndpointSecrets {
   /**
    * Adds a new secret. The one before keeps signing beside it until the overlap is over, by the
    * database's clock, so that the receiver can switch at any time. Use `overlapMs: 0` if the old
-   * one leaked, or does not open: nothing is sent while one of them does not.
+   * one leaked, or does not open: nothing is sent while one of them does not. Throws
+   * `seal-key-missing` if the secret before is sealed and `seal` is not set.
    */
   rotateSecret(
     id: string,
@@ -54,6 +56,7 @@ export function endpointSecrets(options: ResolvedOptions): EndpointSecrets {
     async rotateSecret(id, { overlapMs = 86_400_000, signature, secret } = {}, by) {
       wholeMs('overlapMs', overlapMs, 0)
       if (!isUuid(id)) return undefined
+      await refusePlain(options, id)
       const { kept, shown } = newSecret(signature ?? (await presentVersion(id)), secret)
       const row = await firstRow(
         options,

@@ -2,6 +2,7 @@ import { type ActedBy, actedBy, OptionsError, patternsOf } from '@oncekey/core'
 import { wholeNumber } from '@oncekey/core/options'
 import { v7 } from 'uuid'
 import type { ResolvedOptions } from '../options/options.ts'
+import { refusePlain } from '../sealing/refuse-plain.ts'
 import { sealSecret } from '../sealing/sealed-secret.ts'
 import type { SigningSecret } from '../signing/signing-secret.ts'
 import {
@@ -137,8 +138,9 @@ export function endpoints(options: ResolvedOptions): Endpoints {
 
     get: (id) => changed(id, () => findEndpoint(schema, id)),
 
-    update: (id, { url, types, description, ...ways }, by) =>
-      changed(id, () =>
+    async update(id, { url, types, description, ...ways }, by) {
+      if (isUuid(id) && (ways.headers || ways.tls)) await refusePlain(options, id)
+      return changed(id, () =>
         changeEndpoint(
           schema,
           id,
@@ -150,7 +152,8 @@ export function endpoints(options: ResolvedOptions): Endpoints {
           },
           actedBy('endpoints.update', by),
         ),
-      ),
+      )
+    },
 
     pause: (id, reason, by) => set(id, 'paused', 'pause', by, reason),
     resume: (id, by) => set(id, 'enabled', 'resume', by),
@@ -159,7 +162,9 @@ export function endpoints(options: ResolvedOptions): Endpoints {
 
     async delete(id, by) {
       const endpoint = await set(id, 'deleted', 'delete', by)
-      if (endpoint === undefined) return undefined
+      // One that is deleted already may have been deleted by half: its process died.
+      const row = endpoint ?? (await changed(id, () => findEndpoint(schema, id)))
+      if (row?.status !== 'deleted') return undefined
       await runStatement(options, deleteSecrets(schema, id))
       // In portions, so that no statement locks many rows. `purge` ends deliveries that this
       // misses.

@@ -6,7 +6,7 @@ import type { ResolvedOptions } from '../options/options.ts'
 import { findEndpoint, findWays, type WaysJson } from '../statements/endpoints.ts'
 import { isUuid } from '../statements/ids.ts'
 import { firstRow, runStatement } from '../statements/run-statement.ts'
-import { listSecrets, type SecretJson } from '../statements/secrets.ts'
+import { listSecrets, readAt, type SecretJson } from '../statements/secrets.ts'
 import { endpointOf } from './endpoint.ts'
 
 /** The result of a test delivery. */
@@ -30,6 +30,7 @@ export async function pingEndpoint(
   const endpoint = row && endpointOf(row)
   if (endpoint === undefined || endpoint.status === 'deleted') return undefined
   const secrets = await runStatement(options, listSecrets(options.schema, id))
+  const inForce = secrets.map(({ secret }) => JSON.parse(secret) as SecretJson)
   const ways = await firstRow(options, findWays(options.schema, id))
   if (ways === undefined) return undefined
   const exchange = await signAndSend(
@@ -45,7 +46,8 @@ export async function pingEndpoint(
         }),
       ),
       attempt: 1,
-      secrets: secrets.map(({ secret }) => JSON.parse(secret) as SecretJson),
+      secrets: inForce,
+      at: readAt(inForce),
       ...(JSON.parse(ways.ways) as WaysJson),
     },
     options,

@@ -4,7 +4,7 @@ import type { ResolvedOptions } from '../options/options.ts'
 import { type DeliveryJson, findDelivery } from '../statements/deliveries.ts'
 import { findEndpoint } from '../statements/endpoints.ts'
 import { firstRow, runStatement } from '../statements/run-statement.ts'
-import { listSecrets, type SecretJson } from '../statements/secrets.ts'
+import { listSecrets, readAt, type SecretJson } from '../statements/secrets.ts'
 
 /**
  * A delivery as the request that would be sent at this moment, so that a receiver can be tried by
@@ -35,12 +35,14 @@ export async function deliveryRequest(
   const endpoint = found && endpointOf(found)
   if (endpoint === undefined || endpoint.status === 'deleted') return undefined
   const secrets = await runStatement(options, listSecrets(schema, endpointId))
+  const inForce = secrets.map(({ secret }) => JSON.parse(secret) as SecretJson)
   const signed = {
     endpointId,
     messageId: eventId,
     body: Buffer.from(row.body),
     attempt: attempts + 1,
-    secrets: secrets.map(({ secret }) => JSON.parse(secret) as SecretJson),
+    secrets: inForce,
+    at: readAt(inForce),
   }
   const own = Object.fromEntries(endpoint.headers.map((name) => [name, '(not shown)']))
   return {

@@ -9,6 +9,7 @@ import {
   purgeDeliveries,
   purgeEndpoints,
   purgeMessages,
+  purgeSecrets,
 } from '../statements/purge.ts'
 import { firstRow } from '../statements/run-statement.ts'
 
@@ -72,6 +73,7 @@ export async function purgeWebhooks(
     )
   }
   const counts = {
+    secrets: await counted(purgeSecrets(schema, limit)),
     orphans: await counted(endDeliveries(schema, null, limit)),
     expired: await counted(expireDeliveries(schema, disabledMs, limit)),
     deliveries: await counted(purgeDeliveries(schema, retentionMs, limit)),

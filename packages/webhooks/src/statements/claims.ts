@@ -1,4 +1,5 @@
 import type { Statement } from '@oncekey/postgres/client'
+import { DATABASE_MS } from '../delivery/database-clock.ts'
 import type { StoredSecret } from './secrets.ts'
 
 export interface ClaimQuestion {
@@ -26,18 +27,18 @@ export interface ClaimQuestion {
 
 /**
  * Claims deliveries that are due and returns what to send, by
- * `schema/functions/claim-webhooks-3.ts`.
+ * `schema/functions/claim-webhooks-3.ts`, with the time by the database's clock.
  */
 export function claimDeliveries(
   schema: string,
   question: ClaimQuestion,
-): Statement<{ delivery: string }> {
+): Statement<{ delivery: string; now_ms: string }> {
   const { limit, perEndpoint, underWay, leaseMs, breakerFailures, mostUnfinished } = question
   return {
     name: 'claim_deliveries',
     text: `
       select ${schema}.claim_webhooks_3($1::integer, $2::integer, $3::json, $4::bigint, $5::integer,
-        $6::integer, true, $7::bigint, $8::text) as delivery`,
+        $6::integer, true, $7::bigint, $8::text) as delivery, ${DATABASE_MS}::text as now_ms`,
     values: [
       limit,
       perEndpoint,

@@ -1,9 +1,6 @@
-import { type DeadLetterFilter, LETTERS_LOOKED_AT, namesLetters } from '@oncekey/core'
-import type { SqlValue } from '@oncekey/postgres/client'
+import { type DeadLetterFilter, namesLetters } from '@oncekey/core'
+import { diedWithin, type LookedAt, lookedAt, type SqlValue } from '@oncekey/postgres/client'
 import { isDeliveryId, isUuid } from './ids.ts'
-
-const TIMES = `($8::timestamptz is null or d.died_at < $8::timestamptz)
-          and ($9::timestamptz is null or d.died_at > $9::timestamptz)`
 
 /**
  * The condition that listing, counting and redriving share, so that a redrive takes exactly what a
@@ -19,7 +16,7 @@ export const deadLetterCondition: string = `
           and ($5::text is null or m.subject = $5::text)
           and ($6::text is null or d.reason = $6::text)
           and ($7::text is null or d.error = $7::text)
-          and ${TIMES}`
+          and ${diedWithin('d.died_at')}`
 
 /**
  * Whether a filter names its letters; one for retired letters names none. A statement with such a
@@ -29,31 +26,15 @@ export function isNamed(filter: DeadLetterFilter): boolean {
   return namesLetters(filter) || filter.retired === true
 }
 
-/**
- * The letters that a count or a page looks at, as a table called `d`: those that the filter names,
- * or else the oldest ones behind `after`, which the index of dead letters has in this order. It
- * uses the parameters of {@link deadLetterCondition}.
- */
-export function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): string {
-  if (isNamed(filter)) return `${schema}.webhook_deliveries d`
-  return `(
-          select * from ${schema}.webhook_deliveries d
-            where d.state = 'dead' and ${after} and ${TIMES}
-            order by d.died_at, d.id
-            limit ${LETTERS_LOOKED_AT}
-        ) d`
+/** The letters that a count or a page looks at, as a table called `d`. */
+export function lookedAtOf(schema: string, filter: DeadLetterFilter): LookedAt {
+  return lookedAt(
+    { ...LETTERS, table: `${schema}.webhook_deliveries d`, pageToken },
+    isNamed(filter),
+  )
 }
 
-/** The page token of the last letter that {@link lookedAt} has; null where it has all there are. */
-export function lastLookedAt(schema: string, filter: DeadLetterFilter, after: string): string {
-  if (isNamed(filter)) return 'null::text'
-  return `(
-          select ${pageToken} from ${schema}.webhook_deliveries d
-            where d.state = 'dead' and ${after} and ${TIMES}
-            order by d.died_at, d.id
-            offset ${LETTERS_LOOKED_AT - 1} limit 1
-        )`
-}
+const LETTERS = { isDead: `d.state = 'dead'`, at: 'd.died_at', id: 'd.id' } as const
 
 /** Where the next page begins. Text, because a JavaScript date would lose the microseconds. */
 export const pageToken: string = `to_char(d.died_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.USZ') || '|' || d.id`

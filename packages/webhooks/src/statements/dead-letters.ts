@@ -4,8 +4,7 @@ import {
   deadLetterCondition,
   deadLetterConditionValues,
   isNamed,
-  lastLookedAt,
-  lookedAt,
+  lookedAtOf,
   pageToken,
 } from './dead-letter-filter.ts'
 import type { EndpointAct } from './endpoint-act.ts'
@@ -96,11 +95,11 @@ export function listDeadLetters(
     name: isNamed(filter) ? 'list_named_dead_letters' : 'list_dead_letters',
     text: `
       select page.*, case when count(page.letter) over () < $12::integer
-          then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
+          then ${lookedAtOf(schema, filter).last(isBehind)} end as looked_to
       from (select) one left join lateral (
         select ${deadLetterJson(schema)}, ${pageToken} as page_token,
             (row_number() over (order by d.died_at, d.id))::text as number
-          from ${lookedAt(schema, filter, isBehind)} ${joinedTables(schema)}
+          from ${lookedAtOf(schema, filter).letters(isBehind)} ${joinedTables(schema)}
           where ${deadLetterCondition} and ${isBehind}
           order by d.died_at, d.id
           limit $12::integer
@@ -188,7 +187,7 @@ export function countDeadLetters(
     name: isNamed(filter) ? 'count_named_dead_letters' : 'count_dead_letters',
     text: `
       select count(*)::text as count
-        from ${lookedAt(schema, filter)} ${joinedMessage(schema)}
+        from ${lookedAtOf(schema, filter).letters()} ${joinedMessage(schema)}
         where ${deadLetterCondition}`,
     values: deadLetterConditionValues(filter),
     cancellable: true,

@@ -47,6 +47,20 @@ export function expireDeliveries(
   })
 }
 
+/**
+ * Deletes secrets that sign nothing any more: those that a rotation has replaced, after the
+ * overlap, and those that a deletion of their endpoint left because its process died.
+ */
+export function purgeSecrets(schema: string, limit: number): Statement<{ count: string }> {
+  return inBatch('purge_secrets', [0, limit], {
+    due: `select s.id from ${schema}.webhook_secrets s
+          join ${schema}.webhook_endpoints e on e.id = s.endpoint_id
+          where s.expires_at <= ${RETENTION_AGO} or e.status = 'deleted'`,
+    lock: 's',
+    taken: `delete from ${schema}.webhook_secrets s using due where s.id = due.id returning 1`,
+  })
+}
+
 /** Deletes deliveries that ended long enough ago, with their attempts. */
 export function purgeDeliveries(
   schema: string,

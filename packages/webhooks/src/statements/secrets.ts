@@ -1,4 +1,5 @@
 import { auditCall, type Statement } from '@oncekey/postgres/client'
+import { DATABASE_MS } from '../delivery/database-clock.ts'
 import { type EndpointAct, endpointTarget } from './endpoint-act.ts'
 
 /** Lists the secrets in force, the newest first. */
@@ -7,7 +8,7 @@ export function listSecrets(schema: string, endpointId: string): Statement<{ sec
     name: 'list_secrets',
     text: `
       select json_build_object('secret', secret, 'seal', seal, 'createdAt', created_at,
-          'expiresAt', expires_at)::text as secret
+          'expiresAt', expires_at, 'nowMs', ${DATABASE_MS})::text as secret
         from ${schema}.webhook_secrets
         where endpoint_id = $1::uuid and (expires_at is null or expires_at > now())
         order by id desc`,
@@ -22,6 +23,13 @@ export interface SecretJson {
   readonly seal: string | null
   readonly createdAt: string
   readonly expiresAt: string | null
+  /** The time by the database's clock. Milliseconds since 1970. */
+  readonly nowMs: number
+}
+
+/** When secrets were read, by the database's clock. */
+export function readAt(secrets: readonly SecretJson[]): Date {
+  return new Date(secrets[0]?.nowMs ?? 0)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
-import { type Trace, type TracedContext, traceOf, warnOnce } from '@oncekey/core'
+import { messageOf, type Trace, type TracedContext, traceOf, warnOnce } from '@oncekey/core'
 
 /** `oncekey:webhook-attempt`: an attempt to deliver ended. */
 export interface WebhookAttemptMessage {
@@ -81,6 +81,6 @@ export function tellError(message: WebhookErrorMessage): void {
   const { error, during } = message
   warnOnce(
     `webhooks-${during}`,
-    `Webhooks, ${during}: ${error instanceof Error ? error.message : String(error)} (Later failures of this kind are published only on the channel oncekey:webhook-error.)`,
+    `Webhooks, ${during}: ${messageOf(error)} (Later failures of this kind are published only on the channel oncekey:webhook-error.)`,
   )
 }

@@ -34,6 +34,38 @@ describe('a worker that is stopped', () => {
     },
   )
 
+  test('works again if it is started before the stop is over', async () => {
+    const hooks = database.hooks()
+    const receiver = await startReceiver((_, response) => void response.writeHead(204).end())
+    await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+    const worker = hooks.createWorker({ pollMs: 20 })
+    worker.start()
+    const stopping = worker.stop()
+    worker.start()
+    await stopping
+    onTestFinished(() => worker.stop())
+    await fanOut(hooks, database.pool(), [eventOf()])
+    await waitFor(() => receiver.received.length === 1, { what: 'it to arrive' })
+  })
+
+  test('aborts what a stop with more patience still waits for', async () => {
+    const hooks = database.hooks()
+    const receiver = await startReceiver(() => {})
+    await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+    await fanOut(hooks, database.pool(), [eventOf()])
+    const worker = hooks.createWorker()
+    worker.start()
+    await waitFor(() => receiver.received.length === 1, { what: 'it to arrive' })
+    const patient = worker.stop({ timeoutMs: Number.POSITIVE_INFINITY })
+    await worker.stop({ timeoutMs: 0 })
+    await patient
+    const [delivery] = await hooks.deliveries.list()
+    expect(await hooks.deliveries.get(delivery?.id ?? '')).toMatchObject({
+      state: 'pending',
+      history: [{ error: 'aborted' }],
+    })
+  })
+
   test('refuses a timeout that is not a length of time', async () => {
     const worker = database.hooks().createWorker()
     for (const timeoutMs of [-1, Number.NaN]) {

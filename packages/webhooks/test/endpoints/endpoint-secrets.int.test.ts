@@ -167,3 +167,48 @@ test('a secret that does not open any more is rotated', async () => {
   await hooks.createWorker().deliverOnce()
   verified(receiver.received[0]!, rotated!.secret)
 })
+
+// A bug: a process that died behind the first commit of a deletion left the secrets, and neither a
+// second deletion nor a purge removed them.
+test.each(['another deletion', 'a purge'])('%s ends a deletion that was cut off', async (by) => {
+  const hooks = database.hooks()
+  const { endpoint } = await hooks.endpoints.register({ url: 'http://127.0.0.1:9/', types: ['*'] })
+  await fanOut(hooks, database.pool(), [eventOf()])
+  await database.query("update oncekey.webhook_endpoints set status = 'deleted'")
+  if (by === 'a purge') await hooks.purge()
+  else expect(await hooks.endpoints.delete(endpoint.id)).toBeUndefined()
+  expect(await database.query('select from oncekey.webhook_secrets')).toEqual([])
+  expect(await hooks.deliveries.list()).toMatchObject([{ state: 'ended' }])
+})
+
+test('a purge removes a secret that a rotation has replaced, once its overlap is over', async () => {
+  const hooks = database.hooks()
+  const { endpoint } = await hooks.endpoints.register({ url: 'http://127.0.0.1:9/', types: ['*'] })
+  const rotated = await hooks.endpoints.rotateSecret(endpoint.id)
+  const count = async () => (await database.query('select from oncekey.webhook_secrets')).length
+  await hooks.purge()
+  expect(await count()).toBe(2)
+  await database.query(
+    'update oncekey.webhook_secrets set expires_at = now() where expires_at > now()',
+  )
+  await hooks.purge()
+  expect(await count()).toBe(1)
+  expect(await hooks.endpoints.secrets(endpoint.id)).toMatchObject([{ secret: rotated?.secret }])
+})
+
+// A dashboard or a command line without the keys stored the next secret in plain text.
+test('beside sealed secrets nothing is stored in plain text', async () => {
+  const sealing = { seal: { current: 'k1', keys: { k1: randomBytes(32) } } }
+  const { endpoint } = await database
+    .hooks(sealing)
+    .endpoints.register({ url: 'http://127.0.0.1:9/', types: ['*'] })
+  const { endpoints } = database.hooks()
+  await expect(endpoints.rotateSecret(endpoint.id)).rejects.toMatchObject({
+    code: 'seal-key-missing',
+  })
+  await expect(
+    endpoints.update(endpoint.id, { headers: { authorization: 'Bearer x' } }),
+  ).rejects.toMatchObject({ code: 'seal-key-missing' })
+  expect(await database.query('select seal from oncekey.webhook_secrets')).toEqual([{ seal: 'k1' }])
+  expect(await endpoints.update(endpoint.id, { headers: null, rate: 5 })).toMatchObject({ rate: 5 })
+})

@@ -1,4 +1,5 @@
 import { deadLetters } from '@oncekey/outbox'
+import { eraseEvent } from '@oncekey/postgres'
 import { beforeEach, expect, test } from 'vitest'
 import { startReceiver } from '../servers/receiver.ts'
 import { eventOf, fanOut, webhooksDatabase } from '../servers/webhooks-database.ts'
@@ -26,4 +27,41 @@ test.each([
   receiver.answer(204)
   await hooks.createWorker().deliverOnce()
   expect(JSON.parse(receiver.received.at(-1)?.body ?? '').data).toEqual(JSON.parse(long))
+})
+
+test('an event is erased with the message that took its place, and what the receiver answered', async () => {
+  const receiver = await startReceiver((_, response) => {
+    response.writeHead(400).end('no street for Erika')
+  })
+  const hooks = database.hooks()
+  await hooks.endpoints.register({ url: receiver.url, types: ['*'] })
+  const event = eventOf({ data: { name: 'Erika' }, subject: 'Erika' })
+  await fanOut(hooks, database.pool(), [event])
+  await hooks.createWorker().deliverOnce()
+  const [letter] = (await deadLetters(hooks.deadLetters).list()).items
+  const by = { actor: 'maria@shop.example', note: 'Erika told us' }
+  await hooks.deadLetters.replace?.(letter?.id ?? '', '{"name":"Erika","street":"Am Berg"}', by)
+  await hooks.createWorker().deliverOnce()
+
+  const act = { actor: 'privacy@shop.example', note: 'request 4711' }
+  expect(await eraseEvent(database.pool(), event.id, act)).toEqual({ events: 2, entries: 1 })
+  for (const table of ['webhook_messages', 'webhook_deliveries', 'operations']) {
+    expect(
+      await database.query(`select from oncekey.${table} t where t::text ~ 'Erika|Am Berg'`),
+    ).toEqual([])
+  }
+  expect(
+    await database.query(
+      `select from oncekey.webhook_attempts where body is not null or message is not null`,
+    ),
+  ).toEqual([])
+  receiver.answer(204)
+  const [dead] = (await deadLetters(hooks.deadLetters).list()).items
+  await hooks.deliveries.retry(dead?.id ?? '')
+  await hooks.createWorker().deliverOnce()
+  expect(JSON.parse(receiver.received.at(-1)?.body ?? '')).toEqual({
+    type: event.type,
+    timestamp: event.occurredAt.toISOString(),
+    data: null,
+  })
 })

@@ -15,6 +15,7 @@ import {
   responseOf,
   type StoreContext,
 } from '../fixture/store-context.ts'
+import { anAct, answers } from './operator-answers.ts'
 import { keysOf, nameOf } from './operator-keys.ts'
 
 /** An operator's acts on keys, each with its audit entry. */
@@ -60,35 +61,7 @@ export function operatorActs(): StoreBehaviourGroup {
           expectDecision(await begin(retry(first)), 'run')
         },
       },
-      {
-        title: 'answer finishes an unknown key: the next request gets that response, byte for byte',
-        needs: ['lease mode'],
-        async run(context) {
-          const { claim, retry, begin, otherRequest, run } = context
-          const first = claim()
-          await (await run(first)).abandon()
-          const bytes = Uint8Array.from({ length: 256 }, (_, index) => index)
-          const response = responseOf('', { status: 202, body: bytes })
-          assert.equal(await keysOf(context).answer(nameOf(first), response, anAct()), 'done')
-          expectReplay(await begin(retry(first)), response)
-          expectDecision(await begin(otherRequest(first)), 'mismatch')
-        },
-      },
-      {
-        title: 'after answer the attempt that comes back late changes nothing',
-        needs: ['lease mode'],
-        async run(context) {
-          const { claim, retry, begin, run, lapse, shortLeaseMs } = context
-          const first = claim({ leaseMs: shortLeaseMs })
-          const attempt = await run(first)
-          await lapse(first)
-          const response = responseOf('by the operator')
-          assert.equal(await keysOf(context).answer(nameOf(first), response, anAct()), 'done')
-          const late = completionOf({ response: responseOf('too late') })
-          assert.notEqual(await attempt.complete(late).catch(() => 'thrown'), 'stored')
-          expectReplay(await begin(retry(first)), response)
-        },
-      },
+      ...answers(),
       {
         title: 'forget lets the next request with a finished key run again',
         async run(context) {
@@ -296,8 +269,6 @@ function nothingHappens(
     },
   }
 }
-
-const anAct = () => ({ actor: 'conformance', note: 'to see what happens' })
 
 function operationsOf({ store }: StoreContext): Operations {
   assert.ok(store.operations, 'a store has `operations`, the audit trail of its keys')

@@ -4,15 +4,16 @@ import { badge, facts, linkTo, payload, table, time } from '../../html/parts.ts'
 import { mayAct } from '../../routing/access.ts'
 import { NotFound, type PageRoute, page } from '../../routing/route.ts'
 import type { ShownRequest, ShownWholeDelivery, WebhooksSource } from '../../sources/webhooks.ts'
+import { opened } from './opened.ts'
 import { wholeDeliverySchema } from './schemas.ts'
 
 interface DeliveryStory {
   readonly delivery: ShownWholeDelivery
   /**
    * The request that would be sent at this moment, signed. Anybody who has it could send it, so
-   * only viewers who may replay the delivery see it.
+   * only viewers who may replay the delivery see it. null if the secrets do not open here.
    */
-  readonly request: ShownRequest | undefined
+  readonly request: ShownRequest | null | undefined
 }
 
 /** The page of one delivery: the request that is sent, with its signature, and each answer. */
@@ -34,7 +35,7 @@ export const deliveryPage: PageRoute = page<DeliveryStory>({
       throw new NotFound('There is no such delivery, or not any more: it may have been purged.')
     }
     const request = mayAct(viewer, 'deliveries.retry')
-      ? await deliveries.request(delivery.id)
+      ? await opened(deliveries.request(delivery.id))
       : undefined
     const shown = options.mask(delivery.payload, 'event')
     return {
@@ -86,7 +87,7 @@ ${table(
   'It has not been sent yet.',
 )}
 <h2>Request</h2>
-${request === undefined ? payload(delivery.payload) : requestOf(request)}
+${request ? requestOf(request) : bodyOf(delivery.payload, request)}
 ${
   mayAct(viewer, 'deliveries.retry') &&
   !['discarded', 'ended'].includes(delivery.state) &&
@@ -105,4 +106,10 @@ function requestOf({ method, url, headers, body }: ShownRequest): Content {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   return html`<p class="note">As it would be sent now: every attempt has the same id and body, and a timestamp and a signature of its own. What is signed is <code>webhook-id</code>, <code>webhook-timestamp</code> and the body, joined by dots.</p>
 ${payload(`${method} ${url}\n${lines.join('\n')}\n\n${body}`)}`
+}
+
+function bodyOf(body: string, request: null | undefined): Content {
+  if (request === undefined) return payload(body)
+  return html`<p class="note">It cannot be signed here: the endpoint's secrets do not open with the keys that this dashboard was given. This is its body.</p>
+${payload(body)}`
 }

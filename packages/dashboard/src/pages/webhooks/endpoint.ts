@@ -10,18 +10,22 @@ import {
   type ShownEndpoint,
   type WebhooksSource,
 } from '../../sources/webhooks.ts'
+import { opened } from './opened.ts'
 import { endpointPageSchema } from './schemas.ts'
 
 interface EndpointStory {
   readonly endpoint: ShownEndpoint
   /**
    * The secrets in force, the newest first: their versions and times, never the secrets themselves.
+   * null if they do not open here.
    */
-  readonly secrets: readonly {
-    readonly version: 'v1' | 'v1a'
-    readonly createdAt: Date
-    readonly expiresAt: Date | null
-  }[]
+  readonly secrets:
+    | null
+    | readonly {
+        readonly version: 'v1' | 'v1a'
+        readonly createdAt: Date
+        readonly expiresAt: Date | null
+      }[]
   readonly deliveries: {
     readonly items: readonly ShownDelivery[]
     readonly next: string | undefined
@@ -52,7 +56,7 @@ export const endpointPage: PageRoute = page<EndpointStory>({
     }
     const [state, before] = [stateOf(query), query.get('after')]
     const [secrets, items] = await Promise.all([
-      endpoints.secrets(endpoint.id),
+      opened(endpoints.secrets(endpoint.id)),
       deliveries.list({
         endpointId: endpoint.id,
         limit: limitOf(query),
@@ -62,11 +66,14 @@ export const endpointPage: PageRoute = page<EndpointStory>({
     ])
     return {
       endpoint,
-      secrets: secrets.map(({ secret, createdAt, expiresAt }) => ({
-        version: secret.startsWith('whpk_') ? 'v1a' : 'v1',
-        createdAt,
-        expiresAt,
-      })),
+      secrets:
+        secrets === null
+          ? secrets
+          : secrets.map(({ secret, createdAt, expiresAt }) => ({
+              version: secret.startsWith('whpk_') ? 'v1a' : 'v1',
+              createdAt,
+              expiresAt,
+            })),
       deliveries: { items, next: items.length < limitOf(query) ? undefined : items.at(-1)?.id },
     }
   },
@@ -101,18 +108,26 @@ ${choice('state', 'State', query.get('state'), DELIVERY_STATES)}
 ${deliveriesTable(deliveries.items)}
 ${nextPage(next && linkTo('endpoint', { ...Object.fromEntries(query), after: next }))}
 <h2>Secrets in force</h2>
-${table(
-  ['Signature', 'Since', 'Until'],
-  secrets.map(({ version, createdAt, expiresAt }) => [
-    version === 'v1' ? 'v1, HMAC-SHA256' : 'v1a, ed25519',
-    time(createdAt),
-    expiresAt === null ? 'the next rotation' : time(expiresAt),
-  ]),
-  'None: it was deleted.',
-)}
+${
+  secrets === null
+    ? html`<p class="empty">They do not open with the keys that this dashboard was given.</p>`
+    : secretsTable(secrets)
+}
 ${acts(endpoint, viewer)}`
   },
 })
+
+function secretsTable(secrets: NonNullable<EndpointStory['secrets']>): Html {
+  return table(
+    ['Signature', 'Since', 'Until'],
+    secrets.map(({ version, createdAt, expiresAt }) => [
+      version === 'v1' ? 'v1, HMAC-SHA256' : 'v1a, ed25519',
+      time(createdAt),
+      expiresAt === null ? 'the next rotation' : time(expiresAt),
+    ]),
+    'None: it was deleted.',
+  )
+}
 
 /**
  * A table of deliveries. The page of an event shows one as well; `base` is the path from the page

@@ -52,8 +52,8 @@ export const deliverySchema: Schema = object(delivery)
 
 export const endpointPageSchema: Schema = object({
   endpoint: endpointSchema,
-  secrets: listOf(
-    object({ version: oneOf(['v1', 'v1a']), createdAt: time, expiresAt: orNull(time) }),
+  secrets: orNull(
+    listOf(object({ version: oneOf(['v1', 'v1a']), createdAt: time, expiresAt: orNull(time) })),
   ),
   deliveries: pageOf(deliverySchema),
 })
@@ -75,7 +75,7 @@ export const wholeDeliverySchema: Schema = object({
       }),
     ),
   }),
-  'request?': object({ method: text, url: text, headers: textsByName(), body: text }),
+  'request?': orNull(object({ method: text, url: text, headers: textsByName(), body: text })),
 })
 
 export const pingSchema: Schema = object({

@@ -1,4 +1,5 @@
-import { type DeadLetterFilter, LETTERS_LOOKED_AT, namesLetters } from '@oncekey/core'
+import { type DeadLetterFilter, namesLetters } from '@oncekey/core'
+import { diedWithin, type LookedAt, lookedAt } from '../../operator/looked-at.ts'
 import type { SqlValue } from '../../sql/sql-client.ts'
 
 /**
@@ -15,37 +16,19 @@ export function isMeant(filter: DeadLetterFilter): string {
         and ($5::text is null or d.subject = $5::text)
         and ($6::text is null or d.reason = $6::text)
         and ($7::text is null or d.fingerprint = $7::text)
-        and ${TIMES}`
+        and ${diedWithin('d.dead_at')}`
 }
 
-const TIMES = `($8::timestamptz is null or d.dead_at < $8::timestamptz)
-        and ($9::timestamptz is null or d.dead_at > $9::timestamptz)`
-
-/**
- * The letters that a count or a page looks at, as a table called `d`: those that the filter names,
- * or else the oldest ones behind `after`, which the index of dead letters has in this order. It
- * uses the parameters of {@link isMeant}.
- */
-export function lookedAt(schema: string, filter: DeadLetterFilter, after = 'true'): string {
-  if (namesLetters(filter)) return `${schema}.deliveries d`
-  return `(
-            select * from ${schema}.deliveries d
-              where d.state = '${stateOf(filter)}' and ${after} and ${TIMES}
-              order by d.dead_at, d.id
-              limit ${LETTERS_LOOKED_AT}
-          ) d`
-}
-
-/** The page token of the last letter that {@link lookedAt} has; null where it has all there are. */
-export function lastLookedAt(schema: string, filter: DeadLetterFilter, after: string): string {
-  if (namesLetters(filter)) return 'null::text'
-  return `(
-            select (extract(epoch from d.dead_at) * 1000000)::bigint || '.' || d.id
-              from ${schema}.deliveries d
-              where d.state = '${stateOf(filter)}' and ${after} and ${TIMES}
-              order by d.dead_at, d.id
-              offset ${LETTERS_LOOKED_AT - 1} limit 1
-          )`
+/** The letters that a count or a page looks at, as a table called `d`. */
+export function lookedAtOf(schema: string, filter: DeadLetterFilter): LookedAt {
+  const letters = {
+    table: `${schema}.deliveries d`,
+    isDead: `d.state = '${stateOf(filter)}'`,
+    at: 'd.dead_at',
+    id: 'd.id',
+    pageToken: `(extract(epoch from d.dead_at) * 1000000)::bigint || '.' || d.id`,
+  }
+  return lookedAt(letters, namesLetters(filter))
 }
 
 function stateOf({ retired = false }: DeadLetterFilter): 'dead' | 'retired' {

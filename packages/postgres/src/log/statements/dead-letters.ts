@@ -1,7 +1,7 @@
 import { type actedBy, type DeadLetterFilter, namesLetters } from '@oncekey/core'
 import { auditCall, deadLetterTarget } from '../../operator/audit/audit-call.ts'
 import type { Statement } from '../../sql/sql-client.ts'
-import { filterValues, isForgotten, isMeant, lastLookedAt, lookedAt } from './dead-letter-filter.ts'
+import { filterValues, isForgotten, isMeant, lookedAtOf } from './dead-letter-filter.ts'
 import { isDone, putBack } from './dead-letter-redrive.ts'
 import { type DeliveryRow, deliveryColumns, milliseconds } from './delivery-list.ts'
 
@@ -10,7 +10,7 @@ export function countDead(
 ): (filter: DeadLetterFilter) => Statement<{ count: string }> {
   return (filter) => ({
     name: nameOf('count', filter),
-    text: `select count(*)::text as count from ${lookedAt(schema, filter)} where ${isMeant(filter)}`,
+    text: `select count(*)::text as count from ${lookedAtOf(schema, filter).letters()} where ${isMeant(filter)}`,
     values: filterValues(filter),
     cancellable: true,
   })
@@ -99,12 +99,12 @@ export function listDead(
     name: nameOf('list', filter),
     text: `
       select page.*, case when count(page.id) over () < $12::integer
-          then ${lastLookedAt(schema, filter, isBehind)} end as looked_to
+          then ${lookedAtOf(schema, filter).last(isBehind)} end as looked_to
       from (select) one left join lateral (
         select ${deliveryColumns},
             (extract(epoch from d.dead_at) * 1000000)::bigint::text as dead_at_exact,
             (row_number() over (order by d.dead_at, d.id))::text as number
-          from ${lookedAt(schema, filter, isBehind)}
+          from ${lookedAtOf(schema, filter).letters(isBehind)}
           where ${isMeant(filter)} and ${isBehind}
           order by d.dead_at, d.id
           limit $12::integer

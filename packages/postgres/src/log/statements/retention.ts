@@ -55,12 +55,29 @@ export function purgeResolved(schema: string): Purge {
   })
 }
 
-/** Deletes redrives that ended long ago, with the records of their portions. */
+/**
+ * Deletes the records of the portions of redrives that ended long ago. Each is a row of its own,
+ * since one redrive has a portion for every tenth of a second of its time.
+ */
+export function purgePortions(schema: string): Purge {
+  return purgeBatch('purge_redrive_portions', {
+    due: `select p.ctid from ${schema}.redrives r
+          join ${schema}.redrive_portions p on p.redrive = r.id
+          where r.ended_at is not null and r.ended_at <= ${RETENTION_AGO}`,
+    act: `delete from ${schema}.redrive_portions`,
+    lock: 'p',
+  })
+}
+
+/** Deletes redrives that ended long ago and have no portion left. */
 export function purgeRedrives(schema: string): Purge {
   return purgeBatch('purge_redrives', {
-    due: `select ctid from ${schema}.redrives
-          where ended_at is not null and ended_at <= ${RETENTION_AGO}
-          order by ended_at`,
+    due: `select r.ctid from ${schema}.redrives r
+          where r.ended_at is not null and r.ended_at <= ${RETENTION_AGO}
+            and not exists (
+              select from ${schema}.redrive_portions p where p.redrive = r.id)
+          order by r.ended_at`,
     act: `delete from ${schema}.redrives`,
+    lock: 'r',
   })
 }

@@ -21,6 +21,7 @@ import { commentsAndViews } from './operator/comments-and-views.ts'
 import { consumersPaused } from './operator/consumers-paused.ts'
 import { editedLetters } from './operator/edited-letters.ts'
 import { erasableAudit } from './operator/erasable-audit.ts'
+import { erasableEvents } from './operator/erasable-events.ts'
 import { namedStarts } from './operator/named-starts.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
 import { redrivesOnRecord } from './operator/redrives-on-record.ts'
@@ -71,4 +72,5 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   leasesSetRight,
   silentConsumers,
   droppedInboxRows,
+  erasableEvents,
 ]

@@ -1,6 +1,7 @@
 import {
   type Act,
   checkedAct,
+  checkedAnswer,
   type KeyName,
   type Keys,
   OncekeyError,
@@ -64,7 +65,8 @@ export function redisKeys(on: {
 
     release: async (key, act) => perform(releaseKeyScript, asked('keys.release', key, act)),
 
-    async answer(key, response: StoredResponse, act) {
+    async answer(key, given: StoredResponse, act) {
+      const response = checkedAnswer(given)
       const { status } = response
       const question = asked('keys.answer', key, act, { status })
       const more = { response, keyRetentionMs, resultRetentionMs }

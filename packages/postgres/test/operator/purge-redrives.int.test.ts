@@ -1,0 +1,37 @@
+import { postgresLog } from '@oncekey/postgres'
+import { expect, test } from 'vitest'
+import { purgePortions, purgeRedrives } from '../../src/log/statements/retention.ts'
+import { testDatabase } from '../database/test-database.ts'
+
+const database = testDatabase()
+const DAY_MS = 86_400_000
+
+// One statement deleted a redrive with all its portions: hundreds of thousands, for a redrive of a
+// million letters at 20 a second.
+test('a redrive that ended long ago goes in portions of bounded size', async () => {
+  const pool = database.pool()
+  await pool.query(
+    `with made as (
+       insert into oncekey.redrives (source, filter, rate, matched, actor, note, state, ended_at)
+         values ('consumers', '{}', 20, 0, 'maria', 'mended', 'done', now() - interval '90 days')
+         returning id
+     )
+     insert into oncekey.redrive_portions (redrive, redriven, refused)
+       select made.id, '[]', '[]' from made, generate_series(1, 12000)`,
+  )
+  const count = async (table: string) => {
+    const { rows } = await pool.query(`select count(*)::integer as n from oncekey.${table}`)
+    return rows[0].n as number
+  }
+  const run = async (statement: ReturnType<ReturnType<typeof purgeRedrives>>) => {
+    const { rows } = await pool.query(statement.text, [...statement.values])
+    return Number(rows[0].count)
+  }
+  expect(await run(purgeRedrives('oncekey')(30 * DAY_MS, 5_000))).toBe(0)
+  expect(await count('redrive_portions')).toBe(12_000)
+  expect(await run(purgePortions('oncekey')(30 * DAY_MS, 5_000))).toBe(5_000)
+  expect(await count('redrive_portions')).toBe(7_000)
+  await postgresLog({ client: pool }).maintain()
+  expect(await count('redrive_portions')).toBe(0)
+  expect(await count('redrives')).toBe(0)
+})

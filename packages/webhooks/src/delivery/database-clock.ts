@@ -1,0 +1,12 @@
+/**
+ * The database's clock, which told `atMs` a moment ago, without asking it again. Deliveries are
+ * signed by it: receivers refuse a timestamp that is minutes off, which makes a delivery dead, and
+ * the clocks of single hosts are off after they were suspended.
+ */
+export function databaseClock(atMs: string | number): () => Date {
+  const heardAt = performance.now()
+  return () => new Date(Number(atMs) + performance.now() - heardAt)
+}
+
+/** The time that the database tells, as an SQL expression: whole milliseconds since 1970. */
+export const DATABASE_MS = '(extract(epoch from clock_timestamp()) * 1000)::bigint'
