@@ -187,6 +187,13 @@ export const ofHolding: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'counts a start and takes none back',
+    replaced: (log) => ({
+      suspect: async (request) => (request.eventId === null ? 1 : await log.suspect(request)),
+    }),
+    caughtBy: ['suspects: are counted from 1 again once nothing is suspected'],
+  },
+  {
     fault: 'counts the starts of any event together',
     replaced: (log) => ({
       suspect: (request) => log.suspect({ ...request, eventId: 'any' }),

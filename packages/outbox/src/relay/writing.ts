@@ -49,8 +49,17 @@ export async function writeAll<Tx>(state: RunnerState<Tx>, idle: boolean): Promi
  * Moves cursors and records outcomes, as many of each as fit in one statement. Returns whether more
  * is left, so that the caller can renew leases in between. With `idle`, cursors also move over
  * positions without an event for this consumer.
+ *
+ * Waits for the write before it. Each of two writes at once would take the same ended events off
+ * its slot, and with the second time events that have not ended, over which the cursor then moves.
  */
-export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
+export function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
+  const mine = state.lastWrite.then(() => writeNow(state, idle))
+  state.lastWrite = mine.catch(() => {})
+  return mine
+}
+
+async function writeNow<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
   const waiting = state.onWritten
   state.onWritten = []
   state.writeAt = Number.POSITIVE_INFINITY

@@ -61,3 +61,56 @@ test.each([
     ).toEqual([])
   },
 )
+
+// A bug: the claim was counted, but what it had claimed was dropped without a note that no process
+// died of it.
+test('a redriven event whose ordering key could not be counted is not poison', async () => {
+  const proxy = await startProxy(Number(new URL(database.url()).port))
+  const connectionString = proxy.through(database.url())
+  const name = 'uncounted'
+  let isDown = true
+  const attempts: number[] = []
+  const ordered = (client = database.pool()) =>
+    createRelay({
+      ...quick,
+      leaseMs: 60_000,
+      log: postgresLog({ client }),
+      consumers: [
+        consumer({
+          name,
+          ordered: true,
+          startAt: 'now',
+          maxAttempts: 1,
+          handle({ attempt }) {
+            if (isDown) throw new Error('away')
+            attempts.push(attempt)
+          },
+        }),
+      ],
+    })
+  const first = ordered()
+  await first.runOnce()
+  await database.emit(name)
+  await first.runOnce()
+  await first.stop()
+  isDown = false
+  const { deadLetters } = postgresLog({ client: database.pool() })
+  const by = { actor: 'maria@shop.example', note: 'it is back' }
+  expect(await deadLetters.redrive({ origin: name }, { limit: 1, ...by })).toMatchObject({
+    redriven: [expect.any(String)],
+  })
+
+  const relay = ordered(database.pool({ connectionString }))
+  try {
+    relay.start()
+    for (let lost = 0; lost < 5; lost += 1) await proxy.dropBefore('as k (slot, ordering_key)')
+    await waitFor(
+      async () => attempts.length > 0 || (await deadLetters.count({ origin: name })) > 0,
+      { what: 'the event to be tried, or given up', timeoutMs: 30_000 },
+    )
+  } finally {
+    await relay.stop()
+    await proxy.stop()
+  }
+  expect(attempts).toEqual([1])
+})
