@@ -49,7 +49,10 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
     },
     { tables: ['numbering', 'life'], privileges: ALL },
     { tables: ['redrives'], privileges: ALL },
-    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
+    {
+      tables: ['redrive_portions', 'redrive_letters', 'operations'],
+      privileges: ['select', 'insert'],
+    },
   ],
   webhooks: [
     {
@@ -63,14 +66,20 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       privileges: ALL,
     },
     { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
-    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
+    {
+      tables: ['redrive_portions', 'redrive_letters', 'operations'],
+      privileges: ['select', 'insert'],
+    },
   ],
   saga: [
     { tables: ['saga_runs', 'saga_work', 'saga_steps'], privileges: ALL },
     { tables: ['saga_failures'], privileges: ['select', 'insert', 'delete'] },
     { tables: ['outbox'], privileges: ['insert'] },
     { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
-    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
+    {
+      tables: ['redrive_portions', 'redrive_letters', 'operations'],
+      privileges: ['select', 'insert'],
+    },
   ],
   operator: [
     { tables: ['records'], privileges: ['select', 'insert', 'delete'] },

@@ -154,6 +154,9 @@ export interface EventLog<Tx = unknown> {
   /**
    * Records how deliveries ended. Fenced by the epoch of each slot; for the slots in `lost` nothing
    * was written.
+   *
+   * - A verdict that is sent again, because its reply was lost, changes nothing: not the number of
+   *   attempts, and not a letter that was redriven in between.
    */
   settle(request: Settle): Promise<{ readonly lost: readonly number[] }>
 

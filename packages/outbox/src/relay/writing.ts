@@ -155,11 +155,12 @@ async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   const { lost } = await state.log.settle({
     consumer: consumer.name,
     slots: [...slots].map(({ slot, epoch }) => ({ slot, epoch })),
-    settled: [...writing].map(({ slot: { slot }, due: { id }, verdict, attempt }) => ({
-      id,
+    settled: [...writing].map(({ slot: { slot }, due, verdict, attempt }) => ({
+      id: due.id,
       slot,
       verdict,
       attempt,
+      claimed: { attempts: due.attempts, redrives: due.redrives },
     })),
   })
   state.ended = state.ended.filter((each) => !writing.has(each))

@@ -114,3 +114,50 @@ test('a redriven event whose ordering key could not be counted is not poison', a
   }
   expect(attempts).toEqual([1])
 })
+
+// A bug: a verdict that was sent again counted its attempt twice.
+test('an attempt whose verdict lost its answer counts once', async () => {
+  const proxy = await startProxy(Number(new URL(database.url()).port))
+  const connectionString = proxy.through(database.url())
+  const attempts: number[] = []
+  const relay = createRelay({
+    ...quick,
+    leaseMs: 60_000,
+    log: postgresLog({ client: database.pool({ connectionString }) }),
+    consumers: [
+      consumer({
+        name: 'verdicts',
+        startAt: 'now',
+        backoff: () => 5,
+        maxAttempts: 4,
+        handle({ attempt }) {
+          attempts.push(attempt)
+          throw new Error(`no ${attempts.length}`)
+        },
+      }),
+    ],
+  })
+  const { deadLetters } = postgresLog({ client: database.pool() })
+  try {
+    await relay.runOnce()
+    relay.start()
+    const lost = proxy.dropAfter('oncekey".settle_')
+    await database.emit('verdicts')
+    await lost
+    await waitFor(async () => (await deadLetters.count({ origin: 'verdicts' })) === 1, {
+      what: 'the dead letter',
+    })
+  } finally {
+    await relay.stop()
+    await proxy.stop()
+  }
+  expect(attempts).toEqual([1, 2, 3, 4])
+  const { items } = await deadLetters.list({ origin: 'verdicts' }, { limit: 1 })
+  const letter = await deadLetters.get(items[0]?.id ?? '')
+  expect(letter?.history.map(({ error }) => error.message)).toEqual([
+    'no 1',
+    'no 2',
+    'no 3',
+    'no 4',
+  ])
+})
