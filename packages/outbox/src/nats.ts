@@ -91,7 +91,9 @@ export function natsPublisher<Tx = unknown>({
       const send = async (timeout: number): Promise<void> => {
         try {
           const options = { msgID, timeout, headers }
-          const { stream, seq, duplicate } = await jetstream.publish(to, event.json, options)
+          const reply = await jetstream.publish(to, event.json, options)
+          if (!isAcknowledgement(reply)) throw notOfAStream(to)
+          const { stream, seq, duplicate } = reply
           if (duplicate) await expectOurs(jetstream, stream, seq, to)
         } catch (error) {
           if (isNoResponder(error)) await expectStream(jetstream, to, error)
@@ -132,9 +134,24 @@ function encoded(value: string): string {
 }
 
 /**
+ * Whether a stream has replied. Whoever subscribes to the subject may reply first, and the client
+ * takes any JSON object for an acknowledgement.
+ */
+function isAcknowledgement({ stream, seq }: { stream?: unknown; seq?: unknown }): boolean {
+  return typeof stream === 'string' && stream !== '' && Number.isInteger(seq) && Number(seq) > 0
+}
+
+function notOfAStream(subject: string): Error {
+  return new Error(
+    `A subscriber of "${subject}" has replied, and not a stream, so it is unknown whether a stream ` +
+      'stored the message. Let no service reply on this subject, or publish on another one.',
+  )
+}
+
+/**
  * Called when no stream replied on the subject: either no stream stores that subject, or its stream
  * has no leader at the moment. Asks the server which it is. Rejects with the server's own error if
- * the question fails too.
+ * the question fails too, except for want of the right to ask it.
  */
 async function expectStream(
   jetstream: NatsJetStream,
@@ -145,6 +162,7 @@ async function expectStream(
   try {
     await streams.find(subject)
   } catch (error) {
+    if (isForbidden(error)) throw cause
     if ((error as Error | null)?.name !== 'StreamNotFoundError') throw error
     throw new MissingDestinationError(`No stream takes the subject "${subject}".`, { cause })
   }
@@ -153,7 +171,8 @@ async function expectStream(
 /**
  * Called when the stream dropped the message as a duplicate. If the message that it kept is on the
  * same subject, that is right. If it is on another subject, two publishers have the same name, and
- * this one's message would be lost unnoticed; then this throws.
+ * this one's message would be lost unnoticed; then this throws. Without the right to read messages
+ * a duplicate counts as right: it nearly always is, and the event could not be done otherwise.
  */
 async function expectOurs(
   jetstream: NatsJetStream,
@@ -162,7 +181,10 @@ async function expectOurs(
   subject: string,
 ): Promise<void> {
   const { streams } = await jetstream.jetstreamManager(false)
-  const kept = await streams.getMessage(stream, { seq })
+  const kept = await streams.getMessage(stream, { seq }).catch((error) => {
+    if (isForbidden(error)) return null
+    throw error
+  })
   // If the message was removed from the stream meanwhile, it had arrived there.
   if (kept === null || kept.subject === subject) return
   throw new PermanentError(
@@ -173,6 +195,12 @@ async function expectOurs(
 
 function isNoResponder(error: unknown): boolean {
   return (error as Error | null)?.name === 'JetStreamNotEnabled'
+}
+
+/** Whether the user may not publish on the subject of the message, or of a question. */
+function isForbidden(error: unknown): boolean {
+  const { name, cause } = (error ?? {}) as { name?: unknown; cause?: unknown }
+  return name === 'PermissionViolationError' || (cause !== undefined && isForbidden(cause))
 }
 
 /** Compares names instead of classes, because a process may contain two copies of the client. */
@@ -189,10 +217,7 @@ function isPermanent(error: unknown): boolean {
  */
 function isOfDestination(error: unknown): boolean {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown }
-  return (
-    (name === 'JetStreamApiError' && code === STREAM_COULD_NOT_STORE) ||
-    name === 'PermissionViolationError'
-  )
+  return (name === 'JetStreamApiError' && code === STREAM_COULD_NOT_STORE) || isForbidden(error)
 }
 
 const STREAM_COULD_NOT_STORE = 10077

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,17 +25,24 @@ export interface NatsServer {
 
 const LOG_KEPT = 64 * 1024
 
+export interface NatsOptions {
+  /** What to put in its configuration file, such as users and their permissions. */
+  readonly config?: string
+}
+
 /**
  * Starts a NATS server with JetStream on a free port of 127.0.0.1, with its streams in a new
  * temporary folder.
  */
-export async function startNats(): Promise<NatsServer> {
+export async function startNats({ config = '' }: NatsOptions = {}): Promise<NatsServer> {
   const binary = await findProgram({
     program: 'nats-server',
     debianPackage: 'nats-server',
     missing: MISSING,
   })
   const folder = mkdtempSync(join(tmpdir(), 'oncekey-nats-'))
+  const file = join(folder, 'nats.conf')
+  writeFileSync(file, config)
   const unwatch = watch({ folder })
   const port = await freePort()
   let running: Daemon | undefined
@@ -60,7 +67,7 @@ export async function startNats(): Promise<NatsServer> {
       await crash()
       const started = startDaemon(
         binary,
-        ['-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', folder],
+        ['-c', file, '-a', '127.0.0.1', '-p', `${port}`, '-js', '-sd', folder],
         {},
         (text) => {
           log = (log + text).slice(-LOG_KEPT)

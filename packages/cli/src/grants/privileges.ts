@@ -48,7 +48,7 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       privileges: ['select', 'truncate'],
     },
     { tables: ['numbering', 'life'], privileges: ALL },
-    { tables: ['redrives', 'redrive_portions'], privileges: ALL },
+    { tables: ['redrives', 'redrive_portions', 'redrive_letters'], privileges: ALL },
     { tables: ['operations'], privileges: ['select', 'insert'] },
   ],
   webhooks: [
@@ -63,14 +63,20 @@ export const privilegesFor: Readonly<Record<Purpose, readonly Privileges[]>> = {
       privileges: ALL,
     },
     { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
-    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
+    {
+      tables: ['redrive_portions', 'redrive_letters', 'operations'],
+      privileges: ['select', 'insert'],
+    },
   ],
   saga: [
     { tables: ['saga_runs', 'saga_work', 'saga_steps'], privileges: ALL },
     { tables: ['saga_failures'], privileges: ['select', 'insert', 'delete'] },
     { tables: ['outbox'], privileges: ['insert'] },
     { tables: ['redrives'], privileges: ['select', 'insert', 'update'] },
-    { tables: ['redrive_portions', 'operations'], privileges: ['select', 'insert'] },
+    {
+      tables: ['redrive_portions', 'redrive_letters', 'operations'],
+      privileges: ['select', 'insert'],
+    },
   ],
   operator: [
     { tables: ['records'], privileges: ['select', 'insert', 'delete'] },

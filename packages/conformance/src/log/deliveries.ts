@@ -104,6 +104,36 @@ export function deliveries(): LogBehaviourGroup {
         },
       },
       {
+        title: 'are settled once, however often the verdict is sent',
+        async run({ log, reader, event, append }) {
+          const by = await reader()
+          await append(event())
+          await by.advance((await by.readAll()).map((each) => retrying(each)))
+          const [first] = (await by.takeDue()).deliveries
+          assert.ok(first)
+          await by.settle(first, { kind: 'retrying', delayMs: 0 })
+          await by.settle(first, { kind: 'retrying', delayMs: 0 })
+          const [second] = (await by.takeDue()).deliveries
+          assert.deepEqual([second?.attempts, second?.starts], [2, 3])
+          assert.equal((await log.deadLetters.get(first.id))?.history.length, 2)
+        },
+      },
+      {
+        title: 'that died and were redriven are not ended by the old verdict, sent again',
+        async run({ log, reader, event, append }) {
+          const by = await reader()
+          await append(event())
+          await by.advance((await by.readAll()).map((each) => retrying(each)))
+          const [first] = (await by.takeDue()).deliveries
+          assert.ok(first)
+          await by.settle(first, { kind: 'dead', reason: 'permanent' })
+          await log.deadLetters.redrive({ ids: [first.id] }, { limit: 1, actor: 'a test' })
+          await by.settle(first, { kind: 'dead', reason: 'permanent' })
+          const [second] = (await by.takeDue()).deliveries
+          assert.deepEqual([second?.attempts, second?.redrives], [0, 1])
+        },
+      },
+      {
         title: 'that are named in `except` are left out',
         async run({ reader, events, append }) {
           const by = await reader()

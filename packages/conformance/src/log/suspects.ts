@@ -23,6 +23,22 @@ export function suspects(): LogBehaviourGroup {
         },
       },
       {
+        title: 'are counted from 1 again once nothing is suspected',
+        async run({ log, reader, name, event }) {
+          const consumer = name()
+          const { id: eventId } = event()
+          const first = await reader({ consumer })
+          const count = (by: typeof first, id: string | null) =>
+            log.suspect({ consumer, slot: by.held(5), eventId: id })
+          await count(first, eventId)
+          await count(first, eventId)
+          await count(first, null)
+          await first.release(true)
+          const second = await reader({ consumer })
+          assert.equal(await count(second, eventId), 1)
+        },
+      },
+      {
         title: 'are told to the next holder if this one disappears, where the log says them at all',
         async run({ log, reader, name, event, shortLeaseMs, pass }) {
           const consumer = name()

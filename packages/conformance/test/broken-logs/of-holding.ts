@@ -187,6 +187,27 @@ export const ofHolding: readonly BrokenLog[] = [
     ],
   },
   {
+    fault: 'records a verdict as often as it is sent',
+    replaced: (log) => ({
+      settle: (request) =>
+        log.settle({
+          ...request,
+          settled: request.settled.map(({ claimed: _, ...each }) => each),
+        }),
+    }),
+    caughtBy: [
+      'deliveries: are settled once, however often the verdict is sent',
+      'deliveries: that died and were redriven are not ended by the old verdict, sent again',
+    ],
+  },
+  {
+    fault: 'counts a start and takes none back',
+    replaced: (log) => ({
+      suspect: async (request) => (request.eventId === null ? 1 : await log.suspect(request)),
+    }),
+    caughtBy: ['suspects: are counted from 1 again once nothing is suspected'],
+  },
+  {
     fault: 'counts the starts of any event together',
     replaced: (log) => ({
       suspect: (request) => log.suspect({ ...request, eventId: 'any' }),

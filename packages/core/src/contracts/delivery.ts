@@ -100,5 +100,10 @@ export interface Settle {
     /** `done`, or what becomes of the delivery. */
     readonly verdict: DeliveryVerdict | { readonly kind: 'done' }
     readonly attempt: DeliveryAttempt | null
+    /**
+     * The counts with which `takeDue` returned the delivery: if it has others now, this verdict is
+     * on record already. @default the verdict is recorded whatever they are
+     */
+    readonly claimed?: Pick<DueDelivery, 'attempts' | 'redrives'>
   }[]
 }

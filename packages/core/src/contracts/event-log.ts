@@ -119,11 +119,14 @@ export interface EventLog<Tx = unknown> {
    * Counts a start of an event that may have killed an earlier process, and returns how often it
    * was started. The count is the cursor's: another event begins at 1. `lost`: the slot is no
    * longer held. If this holder disappears too, the next finds the event in `suspect`.
+   *
+   * - With `null` nothing is suspected any longer, and the next event begins at 1, also if it is the
+   *   one before. A relay that stops says so of an event that it aborts.
    */
   suspect(request: {
     readonly consumer: string
     readonly slot: HeldSlot
-    readonly eventId: string
+    readonly eventId: string | null
   }): Promise<number | 'lost'>
 
   /**
@@ -151,6 +154,9 @@ export interface EventLog<Tx = unknown> {
   /**
    * Records how deliveries ended. Fenced by the epoch of each slot; for the slots in `lost` nothing
    * was written.
+   *
+   * - A verdict that is sent again, because its reply was lost, changes nothing: not the number of
+   *   attempts, and not a letter that was redriven in between.
    */
   settle(request: Settle): Promise<{ readonly lost: readonly number[] }>
 

@@ -135,9 +135,11 @@ export function memoryDeliveries(now: () => number): MemoryDeliveries {
     },
 
     recordVerdicts({ settled }, mine) {
-      for (const { id, slot, verdict, attempt } of settled) {
+      for (const { id, slot, verdict, attempt, claimed } of settled) {
         const delivery = all.find((each) => each.id === id)
         if (delivery?.state !== 'retrying' || !mine.has(slot)) continue
+        const { attempts, redrives } = claimed ?? delivery
+        if (delivery.attempts !== attempts || delivery.redrives !== redrives) continue
         if (verdict.kind === 'done') {
           resolve(delivery)
         } else {

@@ -159,7 +159,7 @@ export function memoryLog(
       const cursor = cursorOf(consumer, slot.slot)
       if (cursor === undefined || !isHeld(consumer, slot)) return 'lost'
       cursor.starts = cursor.suspect === eventId ? cursor.starts + 1 : 1
-      cursor.suspect = eventId
+      cursor.suspect = eventId ?? undefined
       return cursor.starts
     },
 

@@ -118,10 +118,12 @@ export function memoryRedrives(on: {
     const { ratePerSecond, limit } = redrive
     const most = limit === null ? Number.POSITIVE_INFINITY : limit - redrive.redriven
     const size = Math.max(1, Math.min(1_000, Math.ceil(ratePerSecond / 10), most))
+    // After the clock was put back, a letter that dies again may have died before the start.
+    const taken = new Set(kept.portions.flatMap(({ redriven }) => redriven))
     const left = meant(filter).filter((letter) => {
       const at = letter.deadAt ?? 0
       const isBehind = at > cursor.at || (at === cursor.at && Number(letter.id) > cursor.id)
-      return isBehind && at <= startedAt
+      return isBehind && at <= startedAt && !taken.has(letter.id)
     })
     const picked = left.slice(0, size)
     const last = picked.at(-1)

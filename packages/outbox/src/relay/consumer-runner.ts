@@ -7,7 +7,7 @@ import { lease, leaseLoop } from './leasing.ts'
 import { absorb, read, readLoop } from './reading.ts'
 import type { ResolvedRelayOptions } from './relay-options.ts'
 import { freeBytes, lose, type RunnerState, report, runnerState } from './runner-state.ts'
-import { runSuspect, type SuspectTurns } from './suspects.ts'
+import { runSuspect, type SuspectTurns, takeBackStarts } from './suspects.ts'
 import { takeDue } from './taking-due.ts'
 import { write, writeAll, writeLoop } from './writing.ts'
 
@@ -66,7 +66,8 @@ export function consumerRunner<Tx>(of: {
     ended: (item, end) => ended(state, item, end),
     dropped: (item) => dropped(state, item),
     unsure: (slot, key) => unsure(state, slot, key),
-    suspected: (item, run, giveUp) => void runSuspect(state, turns, item, run, giveUp),
+    suspected: (item, ticket, run, giveUp) =>
+      void runSuspect(state, turns, { item, ticket, run, giveUp }),
   })
   const state: RunnerState<Tx> = runnerState({ relay, options, consumer, dispatch })
   let loops: Promise<unknown> = Promise.resolve()
@@ -204,15 +205,18 @@ async function endOfRound<Tx>(state: RunnerState<Tx>): Promise<void> {
  */
 async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<void> {
   const { consumer, dispatch, log, relay, slots } = state
+  state.stops += 1
   dispatch.clear()
   dispatch.pump()
   await endsWithin(dispatch.idle(), timeoutMs)
   state.stopping = true
   giveBack(state)
+  const suspects = new Map(state.suspects)
   dispatch.abort(new OncekeyError('lease-lost', 'The relay was stopped before the consumer ended.'))
   const closing = (async () => {
     try {
       await writeAll(state, true)
+      await takeBackStarts(state, suspects)
       const held = [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch }))
       await log.release({ consumer: consumer.name, relay, slots: held, leaving: true })
     } catch (error) {
@@ -223,6 +227,7 @@ async function finish<Tx>(state: RunnerState<Tx>, timeoutMs: number): Promise<vo
   const closed = await endsWithin(closing, Math.max(timeoutMs, CLOSING_MS))
   if (!closed) report(state, 'advance', new Error('The log did not answer when the relay stopped.'))
   for (const slot of [...slots.values()]) lose(state, slot)
+  state.suspects.clear()
   state.leaseAt = 0
   state.leasedUntil = 0
 }

@@ -14,7 +14,9 @@ import {
   tellDelivery,
 } from './item.ts'
 import { itemQueue } from './item-queue.ts'
+import { oneByOne } from './one-by-one.ts'
 import { hold, type Slot } from './slot.ts'
+import { startGate, type Ticket } from './start-gate.ts'
 
 /** Gives items to one consumer, at most `concurrency` at once, and reports how each ended. */
 export interface Dispatcher {
@@ -50,9 +52,13 @@ export interface DispatcherOptions<Tx> {
    * file any longer, which the log must confirm. The key waits until `sure` is called.
    */
   readonly unsure: (slot: Slot, orderingKey: string) => void
-  /** Called for a suspect. When the suspect's turn comes, it calls `run`, or `giveUp` instead. */
+  /**
+   * Called for a suspect. When the suspect's turn comes and `ticket` lets it start, it calls `run`,
+   * or `giveUp` instead.
+   */
   readonly suspected: (
     item: Item,
+    ticket: Ticket,
     run: () => Promise<void>,
     giveUp: (end: ItemEnd | 'lost') => void,
   ) => void
@@ -75,6 +81,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   /** For ordered consumers: items that are the next of their key, already in `busyKeys`. */
   let turns: Item[] = []
   let whenIdle: (() => void)[] = []
+  const gate = startGate(options.mayStart)
 
   return {
     add: queue.add,
@@ -103,6 +110,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   }
 
   function clear(): void {
+    gate.drop()
     queue.clear()
     busyKeys.clear()
     unsure.clear()
@@ -111,6 +119,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   }
 
   function pump(): void {
+    gate.look()
     // The item of a synchronous consumer ends inside the loop below, which calls pump() again.
     if (pumping) return
     pumping = true
@@ -172,12 +181,12 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
 
   function run(items: Item[]): void {
     running += 1
+    const ticket = items.length > 1 ? gate.ticket() : undefined
     const startedAtMs = Date.now()
     const started = performance.now()
     attemptOn(items, (outcome) => {
       running -= 1
-      const apart = items.length > 1 && outcome.kind === 'failed'
-      if (apart) oneByOne(items)
+      if (ticket !== undefined && outcome.kind === 'failed') apart(items, ticket)
       else for (const item of items) judge(item, outcome, startedAtMs, started)
       pump()
     })
@@ -203,28 +212,20 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
   }
 
   /** Retries a failed batch at once, one event at a time, because most of them may succeed. */
-  function oneByOne(items: readonly Item[]): void {
+  function apart(items: readonly Item[], ticket: Ticket): void {
     running += 1
-    const rest = [...items]
-    const go = (): void => {
-      const item = rest.shift()
-      if (item === undefined) {
-        running -= 1
-        pump()
-        return
-      }
-      if (item.slot.lost) {
-        go()
-        return
-      }
+    const start = (item: Item, ended: () => void): void => {
       const startedAtMs = Date.now()
       const started = performance.now()
       attemptOn([item], (outcome) => {
         judge(item, outcome, startedAtMs, started)
-        go()
+        ended()
       })
     }
-    go()
+    oneByOne(items, ticket, start, () => {
+      running -= 1
+      pump()
+    })
   }
 
   function runSuspected(item: Item): void {
@@ -235,6 +236,7 @@ export function dispatcher<Tx>(options: DispatcherOptions<Tx>): Dispatcher {
     }
     options.suspected(
       item,
+      gate.ticket(),
       () =>
         new Promise((resolve) => {
           const startedAtMs = Date.now()

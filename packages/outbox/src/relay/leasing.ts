@@ -30,7 +30,7 @@ export async function leaseLoop<Tx>(state: RunnerState<Tx>, isOn: () => boolean)
  * rest as leaving.
  */
 export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
-  const { consumer, log, options, relay, slots } = state
+  const { consumer, log, options, relay, slots, stops } = state
   if (!state.subscribed) {
     const { name, types, startAt } = consumer
     await log.subscribe({ consumer: name, types, startAt })
@@ -48,6 +48,12 @@ export async function lease<Tx>(state: RunnerState<Tx>): Promise<void> {
     holding: [...slots.values()].map(({ slot, epoch }) => ({ slot, epoch })),
     waiting: !reads,
   })
+  if (state.stops !== stops) {
+    // The relay was stopped meanwhile. What it took now would look like slots of a process that
+    // died.
+    await log.release({ consumer: name, relay, slots: taken, leaving: true })
+    return
+  }
   const untilNextMs = (options.leaseMs / 3) * (0.9 + Math.random() / 5)
   state.leaseAt = askedAt + (reads ? untilNextMs : Math.min(untilNextMs, LOOK_EVERY_MS))
   state.leasedUntil = askedAt + options.leaseMs

@@ -54,8 +54,15 @@ export interface RunnerState<Tx> {
    * `held-keys.ts`.
    */
   readonly unsure: Map<string, Slot>
+  /**
+   * Slots with a suspect whose end is not on record, each with the call that counts its start on
+   * the cursor.
+   */
+  readonly suspects: Map<Slot, Promise<unknown>>
   /** Functions to call when everything that has ended so far is on record. */
   onWritten: (() => void)[]
+  /** Resolves when the write that is under way has ended, and all that wait for it. */
+  lastWrite: Promise<unknown>
   subscribed: boolean
   /**
    * Which types to read, and whether to read at all. Both depend on the relays of other releases,
@@ -74,6 +81,8 @@ export interface RunnerState<Tx> {
   running: boolean
   /** Whether the runner has stopped waiting for attempts: outcomes that come later are dropped. */
   stopping: boolean
+  /** How often the runner was stopped: a lease that was asked for before is not used. */
+  stops: number
   /** How many entries all slots have. */
   inFlight: number
   /** The size of those entries' events that are still in memory. */
@@ -119,13 +128,16 @@ export function runnerState<Tx>(of: {
     underWay: new Map(),
     ended: [],
     unsure: new Map(),
+    suspects: new Map(),
     onWritten: [],
+    lastWrite: Promise.resolve(),
     subscribed: false,
     standing: { wanted: normalTypes(of.consumer.types), reads: true, alone: true },
     paused: false,
     work: { ended: 0, reportedAt: performance.now(), isZero: true, lastError: null },
     running: false,
     stopping: false,
+    stops: 0,
     inFlight: 0,
     inFlightBytes: 0,
     handled: 0,

@@ -3,7 +3,8 @@ import { attemptError } from '../consumer/attempt-error.ts'
 import type { Consumer } from '../consumer/consumer.ts'
 import type { Item, ItemEnd } from './item.ts'
 import { delayAfterFailures, type RunnerState, report } from './runner-state.ts'
-import { startsOf } from './slot.ts'
+import { type Slot, startsOf } from './slot.ts'
+import type { Ticket } from './start-gate.ts'
 import { writeAll } from './writing.ts'
 
 /**
@@ -15,24 +16,53 @@ import { writeAll } from './writing.ts'
 export function runSuspect<Tx>(
   state: RunnerState<Tx>,
   turns: SuspectTurns,
-  item: Item,
-  run: () => Promise<void>,
-  giveUp: (end: ItemEnd | 'lost') => void,
+  suspect: {
+    readonly item: Item
+    readonly ticket: Ticket
+    readonly run: () => Promise<void>
+    readonly giveUp: (end: ItemEnd | 'lost') => void
+  },
 ): Promise<void> {
-  const turn = async (): Promise<void> => {
-    const starts = await countedStarts(state, item)
-    if (item.slot.lost || starts === 'lost') return giveUp('lost')
-    if (starts > state.consumer.maxStarts) giveUp(poison(state.consumer, starts - 1))
-    else await run()
-    await written(state)
-  }
-  if (item.kind === 'due') return turns.alone(turn)
+  const { item, ticket, run, giveUp } = suspect
   const { slot } = item
-  const mine = slot.turn.then(() =>
-    (isFirstStart(state, item) ? turns.together : turns.alone)(turn),
-  )
+  const turn = async (): Promise<'over' | 'later'> => {
+    if (!slot.lost && !ticket.mayStart()) return 'later'
+    const starts = await countedStarts(state, item, ticket)
+    if (slot.lost || ticket.isDropped() || starts === 'lost') giveUp('lost')
+    else {
+      if (starts > state.consumer.maxStarts) giveUp(poison(state.consumer, starts - 1))
+      else await run()
+      await written(state)
+      state.suspects.delete(slot)
+    }
+    return 'over'
+  }
+  // A turn holds up the suspects of all consumers, so it is not kept while this one may not start.
+  const take = async (turnsOf: SuspectTurns['alone']): Promise<void> => {
+    while ((await turnsOf(turn)) === 'later') {
+      await ticket.wait()
+      if (ticket.isDropped()) return giveUp('lost')
+    }
+  }
+  if (item.kind === 'due') return take(turns.alone)
+  const mine = slot.turn.then(() => take(isFirstStart(state, item) ? turns.together : turns.alone))
   slot.turn = mine.catch(() => {})
   return mine
+}
+
+/**
+ * Takes back the starts of suspects that were under way when the relay stopped: no process died of
+ * them. The next holder then counts from 1 again.
+ */
+export async function takeBackStarts<Tx>(
+  { log, consumer }: RunnerState<Tx>,
+  suspects: RunnerState<Tx>['suspects'],
+): Promise<void> {
+  const takeBack = async ([slot, counted]: [Slot, Promise<unknown>]): Promise<void> => {
+    await counted.catch(() => {})
+    if (!slot.lost) await log.suspect({ consumer: consumer.name, slot, eventId: null })
+  }
+  await Promise.all([...suspects].map(takeBack))
 }
 
 /**
@@ -46,13 +76,19 @@ function isFirstStart<Tx>({ consumer }: RunnerState<Tx>, { slot, event }: Item):
   return consumer.maxStarts > 1 && slot.suspect !== undefined && slot.suspect !== event.id
 }
 
-async function countedStarts<Tx>(state: RunnerState<Tx>, item: Item): Promise<number | 'lost'> {
+async function countedStarts<Tx>(
+  state: RunnerState<Tx>,
+  item: Item,
+  ticket: Ticket,
+): Promise<number | 'lost'> {
   if (item.kind === 'due') return startsOf(item.slot, item.due)
   const { slot, event } = item
-  for (let failures = 0; !slot.lost; ) {
+  for (let failures = 0; !slot.lost && !ticket.isDropped(); ) {
     try {
       const eventId = event.id
-      const starts = await state.log.suspect({ consumer: state.consumer.name, slot, eventId })
+      const counted = state.log.suspect({ consumer: state.consumer.name, slot, eventId })
+      state.suspects.set(slot, counted)
+      const starts = await counted
       // Earlier calls whose reply was lost may have counted a start as well.
       return starts === 'lost' ? starts : Math.max(1, starts - slot.unheard)
     } catch (error) {
@@ -94,8 +130,8 @@ function written<Tx>(state: RunnerState<Tx>): Promise<void> {
  * order of the calls.
  */
 export interface SuspectTurns {
-  alone(work: () => Promise<void>): Promise<void>
-  together(work: () => Promise<void>): Promise<void>
+  alone<Result>(work: () => Promise<Result>): Promise<Result>
+  together<Result>(work: () => Promise<Result>): Promise<Result>
 }
 
 export function suspectTurns(): SuspectTurns {

@@ -35,11 +35,15 @@ export async function takeDue<Tx>(state: RunnerState<Tx>): Promise<void> {
     // them.
     types: state.standing.alone ? null : consumer.types,
   })
-  const { deliveries, nextInMs } = await taking.catch((error) => {
+  const claiming = taking.then(async (claimed) => {
+    if (consumer.ordered) await countAnew(state, keysToCount(state, claimed.deliveries))
+    return claimed
+  })
+  // What was claimed is not tried if its reply or the count is lost, and is claimed again.
+  const { deliveries, nextInMs } = await claiming.catch((error) => {
     for (const slot of held) slot.unheard += 1
     throw error
   })
-  if (consumer.ordered) await countAnew(state, keysToCount(state, deliveries))
   const items: Item[] = []
   const sequences = new Map<string, KeySequence>()
   for (const due of deliveries) {

@@ -49,8 +49,17 @@ export async function writeAll<Tx>(state: RunnerState<Tx>, idle: boolean): Promi
  * Moves cursors and records outcomes, as many of each as fit in one statement. Returns whether more
  * is left, so that the caller can renew leases in between. With `idle`, cursors also move over
  * positions without an event for this consumer.
+ *
+ * Waits for the write before it. Each of two writes at once would take the same ended events off
+ * its slot, and with the second time events that have not ended, over which the cursor then moves.
  */
-export async function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
+export function write<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
+  const mine = state.lastWrite.then(() => writeNow(state, idle))
+  state.lastWrite = mine.catch(() => {})
+  return mine
+}
+
+async function writeNow<Tx>(state: RunnerState<Tx>, idle: boolean): Promise<boolean> {
   const waiting = state.onWritten
   state.onWritten = []
   state.writeAt = Number.POSITIVE_INFINITY
@@ -146,11 +155,12 @@ async function recordVerdicts<Tx>(state: RunnerState<Tx>): Promise<boolean> {
   const { lost } = await state.log.settle({
     consumer: consumer.name,
     slots: [...slots].map(({ slot, epoch }) => ({ slot, epoch })),
-    settled: [...writing].map(({ slot: { slot }, due: { id }, verdict, attempt }) => ({
-      id,
+    settled: [...writing].map(({ slot: { slot }, due, verdict, attempt }) => ({
+      id: due.id,
       slot,
       verdict,
       attempt,
+      claimed: { attempts: due.attempts, redrives: due.redrives },
     })),
   })
   state.ended = state.ended.filter((each) => !writing.has(each))

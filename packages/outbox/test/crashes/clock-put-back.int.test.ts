@@ -89,6 +89,12 @@ beforeAll(async () => {
   await deadLetters.redrives?.carry()
   expect(await deadLetters.redrives?.get(redrive)).toMatchObject({ state: 'running', redriven: 1 })
   clock.shift(0)
+  // The letter that the redrive took dies again.
+  const again = await pool.query(
+    `update oncekey.deliveries set state = 'dead', dead_at = clock_timestamp()
+      where consumer = 'third' and state = 'retrying'`,
+  )
+  expect(again.rowCount).toBe(1)
 })
 
 afterAll(async () => {
@@ -113,7 +119,9 @@ test.each([
   },
 )
 
-test('a redrive at a rate goes on after the clock was put back', async () => {
+// A bug: what died again after the clock was put back, and so before the redrive had started, was
+// put back again and again.
+test('a redrive at a rate goes on after the clock was put back, and takes each letter once', async () => {
   const { redrives } = postgresLog({ client: pool }).deadLetters
   await waitFor(
     async () => {
@@ -122,4 +130,9 @@ test('a redrive at a rate goes on after the clock was put back', async () => {
     },
     { what: 'the redrive to end' },
   )
+  expect(await redrives?.get(redrive)).toMatchObject({ redriven: 3, refused: 0 })
+  const { rows } = await pool.query(
+    `select redrives, count(*)::integer from oncekey.deliveries where consumer = 'third' group by 1`,
+  )
+  expect(rows).toEqual([{ redrives: 1, count: 3 }])
 })

@@ -32,7 +32,6 @@ test('a relay needs no more than the grants in docs/grants.md', async () => {
   const log = postgresLog({
     client: database.pool({ connectionString: url.href }),
     retentionMs: 0,
-    inboxRetentionMs: 0,
     resolvedRetentionMs: 0,
   })
   const effects = consumer<PoolClient>({
@@ -63,8 +62,11 @@ test('a relay needs no more than the grants in docs/grants.md', async () => {
   await waitFor(async () => (await letters.stats()).depth === 1, { what: 'it to die again' })
   await relay.stop()
 
-  // Moves time forward by three days.
+  // Moves time forward by three days, and the inbox's by a month.
   await database.query('update oncekey.outbox set part = (part + 5) % 8')
+  await database.query(
+    `update oncekey.processed_events set processed_at = processed_at - interval '31 days'`,
+  )
   expect((await log.maintain()).dropped).toBeGreaterThan(0)
   expect(await database.query('select from oncekey.outbox')).toEqual([])
   await log.retire('effects')

@@ -11,8 +11,8 @@ import { describe, expect, test } from 'vitest'
 
 const quick = { leaseMs: 600, minPollMs: 1, maxPollMs: 10, advanceEveryMs: 1 } as const
 
-function logOf() {
-  const log = memoryLog(memoryStore())
+function logOf(now?: () => number) {
+  const log = memoryLog(memoryStore(), now === undefined ? {} : { now })
   const emit = (...subjects: string[]) =>
     log.append(
       subjects.map((subject) =>
@@ -89,6 +89,91 @@ describe('a relay that is stopped', () => {
     await last.stop()
     expect(await deadLetters(log.deadLetters).list()).toMatchObject({ items: [] })
     expect(attempts.slice(1).every((attempt) => attempt === 2)).toBe(true)
+  })
+
+  // A bug: the start of a new event that may have killed a process was not given back.
+  test('by one deploy after another makes no event poison that two crashes made a suspect', async () => {
+    let nowMs = 0
+    const { emit, relay, log } = logOf(() => nowMs + performance.now())
+    await log.subscribe({ consumer: 'slow', types: null, startAt: 'beginning' })
+    for (const vanished of ['first', 'second']) {
+      await log.lease({ consumer: 'slow', relay: vanished, leaseMs: 60_000, holding: [] })
+      nowMs += 120_000
+    }
+    await emit('one')
+    let calls = 0
+    const slow = consumer({
+      name: 'slow',
+      maxStarts: 1,
+      handle() {
+        calls += 1
+        return calls > 5 ? undefined : new Promise(() => {})
+      },
+    })
+    for (let deploys = 0; deploys < 6; deploys += 1) {
+      const before = calls
+      const running = relay(slow)
+      running.start()
+      await waitFor(() => calls > before, { what: `try ${deploys}` })
+      await running.stop({ timeoutMs: 0 })
+    }
+    expect(await deadLetters(log.deadLetters).list()).toMatchObject({ items: [] })
+  })
+
+  // A bug: the batch that was aborted was tried again, one event at a time, by the relay that had
+  // stopped.
+  test('starts nothing of a batch that it aborts', async () => {
+    const { emit, relay } = logOf()
+    const batches: number[] = []
+    const running = relay(
+      consumer({
+        name: 'batches',
+        handleBatch({ events }) {
+          batches.push(events.length)
+          return new Promise(() => {})
+        },
+      }),
+    )
+    await emit('one', 'two', 'three')
+    running.start()
+    await waitFor(() => batches.length > 0, { what: 'the batch' })
+    await running.stop({ timeoutMs: 0 })
+    expect(batches).toEqual([3])
+  })
+
+  // A bug: slots that the log gave it after it had stopped counted as those of a crashed relay.
+  test('releases what it is given too late', async () => {
+    const { log } = logOf()
+    let isAsked = false
+    let answer = (): void => {}
+    let isReleased = false
+    const slow: typeof log = {
+      ...log,
+      async lease(request) {
+        isAsked = true
+        await new Promise<void>((resolve) => {
+          answer = resolve
+        })
+        return await log.lease(request)
+      },
+      async release(request) {
+        await log.release(request)
+        isReleased ||= request.slots.length > 0
+      },
+    }
+    const running = createRelay({
+      ...quick,
+      log: slow,
+      consumers: [consumer({ name: 'late', handle() {} })],
+    })
+    running.start()
+    await waitFor(() => isAsked, { what: 'the lease to be asked for' })
+    await running.stop({ timeoutMs: 0 })
+    answer()
+    await waitFor(() => isReleased, { what: 'the slots to be released' })
+    const another = { consumer: 'late', relay: 'another', leaseMs: 1_000, holding: [] }
+    const { taken } = await log.lease(another)
+    expect(taken.filter(({ crashes }) => crashes === 0)).toHaveLength(64)
   })
 
   test('ends even if its log no longer answers', async () => {

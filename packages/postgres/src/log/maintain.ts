@@ -10,6 +10,7 @@ import {
   purgeProcessed,
   purgeRedrives,
   purgeResolved,
+  purgeTakenLetters,
 } from './statements/retention.ts'
 import { abandonConsumers, missingConsumers } from './statements/subscriptions.ts'
 
@@ -31,6 +32,7 @@ export async function maintainLog<Tx>(log: LogState<Tx>): Promise<Maintenance> {
   await inPortions((limit) => ask(purgeProcessed(schema)(log.inboxRetentionMs, limit)))
   await inPortions((limit) => ask(purgeResolved(schema)(log.resolvedRetentionMs, limit)))
   await inPortions((limit) => ask(purgePortions(schema)(log.resolvedRetentionMs, limit)))
+  await inPortions((limit) => ask(purgeTakenLetters(schema)(log.resolvedRetentionMs, limit)))
   await inPortions((limit) => ask(purgeRedrives(schema)(log.resolvedRetentionMs, limit)))
 
   return {

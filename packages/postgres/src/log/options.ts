@@ -35,9 +35,10 @@ export interface PostgresLogOptions<Tx> {
 
   /**
    * How long the inbox remembers what a consumer has taken in. Choose it longer than the time after
-   * which an event can still be delivered again. Events of dead letters, which a redrive may
-   * deliver again, are remembered in any case. Milliseconds.
-   * @default 2592000000, thirty days
+   * which an event can still be delivered again, and at least as long as `abandonedAfterMs`: if a
+   * relay dies, whoever comes in its place after that time gets events again that it had taken in.
+   * Events of dead letters, which a redrive may deliver again, are remembered in any case.
+   * Milliseconds. @default 2592000000, thirty days, or `abandonedAfterMs` if that is more
    */
   readonly inboxRetentionMs?: number
 
@@ -100,6 +101,19 @@ export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): Resolved
         'events for longer, write them elsewhere with a consumer.',
     )
   }
+  const abandonedAfterMs = wholeMs('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1)
+  const inboxRetentionMs = wholeMs(
+    'inboxRetentionMs',
+    options.inboxRetentionMs ?? Math.max(30 * DAY_MS, abandonedAfterMs),
+    0,
+  )
+  if (inboxRetentionMs < abandonedAfterMs) {
+    throw new OptionsError(
+      `inboxRetentionMs: ${inboxRetentionMs} is less than abandonedAfterMs, ${abandonedAfterMs}, for which ` +
+        'events wait for a consumer without a relay: those that it had taken in before would take ' +
+        `effect twice. Write at least ${abandonedAfterMs}, or a shorter abandonedAfterMs.`,
+    )
+  }
   return {
     client,
     schemaName,
@@ -107,14 +121,14 @@ export function resolveLogOptions<Tx>(options: PostgresLogOptions<Tx>): Resolved
     maxTransactions,
     timeoutMs: wholeMs('timeoutMs', options.timeoutMs ?? 30_000, 1),
     retentionMs,
-    inboxRetentionMs: wholeMs('inboxRetentionMs', options.inboxRetentionMs ?? 30 * DAY_MS, 0),
+    inboxRetentionMs,
     resolvedRetentionMs: wholeMs(
       'resolvedRetentionMs',
       options.resolvedRetentionMs ?? 30 * DAY_MS,
       0,
     ),
     missingAfterMs: wholeMs('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
-    abandonedAfterMs: wholeMs('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
+    abandonedAfterMs,
   }
 }
 

@@ -188,6 +188,7 @@ describe('events outside of requests', () => {
 describe('options', () => {
   test.each([
     [{ retentionMs: 7 * 86_400_000 }, 'six days'],
+    [{ inboxRetentionMs: 86_400_000 }, 'less than abandonedAfterMs'],
     [{ maxTransactions: 0 }, 'maxTransactions'],
     [{ maxTransactions: 11 }, 'the pool has 10'],
     [{ timeoutMs: 1.5 }, 'timeoutMs'],

@@ -195,7 +195,7 @@ describe('old events', () => {
 
   test('are forgotten by the inbox after a while, unless a dead letter may bring them back', async () => {
     const client = database.pool()
-    const log = postgresLog({ client, inboxRetentionMs: 0 })
+    const log = postgresLog({ client })
     const [plain, dead] = [eventOf(), eventOf()]
     for (const { id } of [plain, dead]) {
       const intake = await log.takeIn({ consumer: 'purged', eventIds: [id], timeoutMs: 5_000 })
@@ -206,6 +206,10 @@ describe('old events', () => {
          headers, occurred_at, state, attempts, starts, due_at, dead_at)
        values ('purged', 0, 1, $1, 't', '/', 'k', '1', '{}', now(), 'dead', 1, 1, now(), now())`,
       [dead.id],
+    )
+    await database.query(
+      `update oncekey.processed_events set processed_at = processed_at - interval '31 days'
+         where consumer = 'purged'`,
     )
     await log.maintain()
     expect(

@@ -1,6 +1,10 @@
 import { postgresLog } from '@oncekey/postgres'
 import { expect, test } from 'vitest'
-import { purgePortions, purgeRedrives } from '../../src/log/statements/retention.ts'
+import {
+  purgePortions,
+  purgeRedrives,
+  purgeTakenLetters,
+} from '../../src/log/statements/retention.ts'
 import { testDatabase } from '../database/test-database.ts'
 
 const database = testDatabase()
@@ -16,8 +20,12 @@ test('a redrive that ended long ago goes in portions of bounded size', async () 
          values ('consumers', '{}', 20, 0, 'maria', 'mended', 'done', now() - interval '90 days')
          returning id
      )
-     insert into oncekey.redrive_portions (redrive, redriven, refused)
-       select made.id, '[]', '[]' from made, generate_series(1, 12000)`,
+     , portions as (
+       insert into oncekey.redrive_portions (redrive, redriven, refused)
+         select made.id, '[]', '[]' from made, generate_series(1, 12000)
+     )
+     insert into oncekey.redrive_letters (redrive, letter)
+       select made.id, g::text from made, generate_series(1, 12000) g`,
   )
   const count = async (table: string) => {
     const { rows } = await pool.query(`select count(*)::integer as n from oncekey.${table}`)
@@ -31,7 +39,10 @@ test('a redrive that ended long ago goes in portions of bounded size', async () 
   expect(await count('redrive_portions')).toBe(12_000)
   expect(await run(purgePortions('oncekey')(30 * DAY_MS, 5_000))).toBe(5_000)
   expect(await count('redrive_portions')).toBe(7_000)
+  expect(await run(purgeTakenLetters('oncekey')(30 * DAY_MS, 5_000))).toBe(5_000)
+  expect(await count('redrive_letters')).toBe(7_000)
   await postgresLog({ client: pool }).maintain()
   expect(await count('redrive_portions')).toBe(0)
+  expect(await count('redrive_letters')).toBe(0)
   expect(await count('redrives')).toBe(0)
 })

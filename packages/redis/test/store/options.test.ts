@@ -68,6 +68,11 @@ describe('invalid options of a log are refused with what to write instead', () =
     ['no time', { client, commandTimeoutMs: 0 }, '`commandTimeoutMs`'],
     ['a time beyond timers', { client, commandTimeoutMs: 2 ** 31 }, '`commandTimeoutMs`'],
     ['negative retention', { client, retentionMs: -1 }, '`retentionMs`'],
+    [
+      'a shorter memory of what was emitted than events wait',
+      { client, emittedRetentionMs: 86_400_000 },
+      '`emittedRetentionMs` must not be shorter than `abandonedAfterMs`',
+    ],
     ['no memory of what was emitted', { client, emittedRetentionMs: 0 }, '`emittedRetentionMs`'],
     ['half a millisecond', { client, abandonedAfterMs: 0.5 }, '`abandonedAfterMs`'],
   ])('%s', (_, options, said) => {

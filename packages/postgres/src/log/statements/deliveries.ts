@@ -105,7 +105,7 @@ export interface HeldKeyRow {
 
 /** Records how deliveries ended; `lost` is a JSON list of slots. */
 export function recordVerdicts(schema: string): (request: Settle) => Statement<{ lost: string }> {
-  const text = `select ${schema}.settle_2($1::text, ${schema}.still_held($2::json, $4::text),
+  const text = `select ${schema}.settle_3($1::text, ${schema}.still_held($2::json, $4::text),
       $3::json) as lost`
   return ({ consumer, slots, settled }) => ({
     name: 'settle',
@@ -114,9 +114,10 @@ export function recordVerdicts(schema: string): (request: Settle) => Statement<{
       consumer,
       heldJson(slots),
       JSON.stringify(
-        settled.map(({ id, slot, verdict, attempt }) => ({
+        settled.map(({ id, slot, verdict, attempt, claimed }) => ({
           delivery: id,
           slot,
+          ...(claimed && { in_attempts: claimed.attempts, in_redrives: claimed.redrives }),
           ...verdictFields(verdict),
           ...attemptFields(attempt),
         })),

@@ -69,13 +69,26 @@ export function purgePortions(schema: string): Purge {
   })
 }
 
-/** Deletes redrives that ended long ago and have no portion left. */
+/** Deletes what redrives have taken, which only redrives that are running look at. */
+export function purgeTakenLetters(schema: string): Purge {
+  return purgeBatch('purge_redrive_letters', {
+    due: `select l.ctid from ${schema}.redrives r
+          join ${schema}.redrive_letters l on l.redrive = r.id
+          where r.ended_at is not null and r.ended_at <= ${RETENTION_AGO}`,
+    act: `delete from ${schema}.redrive_letters`,
+    lock: 'l',
+  })
+}
+
+/** Deletes redrives that ended long ago and have no portion and no letter left. */
 export function purgeRedrives(schema: string): Purge {
   return purgeBatch('purge_redrives', {
     due: `select r.ctid from ${schema}.redrives r
           where r.ended_at is not null and r.ended_at <= ${RETENTION_AGO}
             and not exists (
               select from ${schema}.redrive_portions p where p.redrive = r.id)
+            and not exists (
+              select from ${schema}.redrive_letters l where l.redrive = r.id)
           order by r.ended_at`,
     act: `delete from ${schema}.redrives`,
     lock: 'r',

@@ -18,7 +18,9 @@ export interface CarriedRow {
  * ever.
  *
  * It takes the rows that were there when the redrive started, by their times. A row whose time lies
- * in the future was there, too: the clock was put back since.
+ * in the future was there, too: the clock was put back since. What the redrive has put back before
+ * it does not take again: after such a step, a letter that dies again may have died before the
+ * redrive started.
  */
 export function carryPortion(
   schema: string,
@@ -28,6 +30,9 @@ export function carryPortion(
     const values: readonly SqlValue[] = kind.values(filter)
     const [redrive, looked] = [`$${values.length + 1}`, `$${values.length + 2}`]
     const alias = kind.table.split(' ').at(-1)
+    const isUntaken = `
+                  and not exists (select from ${schema}.redrive_letters t
+                    where t.redrive = mine.id and t.letter = ${kind.id}::text)`
     const candidates = (when: string): string => `(
                     select * from ${kind.table}
                       where ${kind.isCandidate(filter)} and ${when}
@@ -52,7 +57,8 @@ export function carryPortion(
         select c.id, c.at, c.is_meant,
             count(*) filter (where c.is_meant) over (order by c.at, c.id) as nth
           from (
-            select ${kind.id} as id, ${kind.at} as at, coalesce(${kind.isMeant}, false) as is_meant
+            select ${kind.id} as id, ${kind.at} as at,
+                coalesce(${kind.isMeant}, false)${isUntaken} as is_meant
               from mine cross join lateral (
                 select * from (
                   ${candidates(`${kind.at} <= mine.started_at`)}
@@ -83,6 +89,9 @@ export function carryPortion(
         insert into ${schema}.redrive_portions (redrive, redriven, refused)
           select m.id, c.ids, c.others from mine m cross join counts c
             where c.redriven + c.refused > 0
+      ), taken as (
+        insert into ${schema}.redrive_letters (redrive, letter)
+          select m.id, t.id from mine m cross join told t where t.outcome = 'redriven'
       ), progress as (
         update ${schema}.redrives r
           set redriven = r.redriven + c.redriven, refused = r.refused + c.refused,

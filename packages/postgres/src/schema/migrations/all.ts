@@ -9,6 +9,7 @@ import { droppedInboxRows } from './event-log/dropped-inbox-rows.ts'
 import { livingHolders } from './event-log/living-holders.ts'
 import { silentConsumers } from './event-log/silent-consumers.ts'
 import { timesOfDeliveries } from './event-log/times-of-deliveries.ts'
+import { verdictsOnce } from './event-log/verdicts-once.ts'
 import { freshSnapshots } from './fresh-snapshots.ts'
 import { functionsWithoutJit } from './functions-without-jit.ts'
 import { handlerRoles } from './handler-roles.ts'
@@ -22,6 +23,7 @@ import { consumersPaused } from './operator/consumers-paused.ts'
 import { editedLetters } from './operator/edited-letters.ts'
 import { erasableAudit } from './operator/erasable-audit.ts'
 import { erasableEvents } from './operator/erasable-events.ts'
+import { lettersTakenOnce } from './operator/letters-taken-once.ts'
 import { namedStarts } from './operator/named-starts.ts'
 import { operatorKeys } from './operator/operator-keys.ts'
 import { redrivesOnRecord } from './operator/redrives-on-record.ts'
@@ -73,4 +75,6 @@ export const migrations: readonly ((schema: string) => string[])[] = [
   silentConsumers,
   droppedInboxRows,
   erasableEvents,
+  verdictsOnce,
+  lettersTakenOnce,
 ]

@@ -1,4 +1,4 @@
-import { LONGEST_TIMER_MS, wholeMs } from '@oncekey/core'
+import { LONGEST_TIMER_MS, OptionsError, wholeMs } from '@oncekey/core'
 import { checkedIoredis } from '../../client/checked-client.ts'
 import type { RedisClient } from '../../client/redis-client.ts'
 
@@ -21,8 +21,9 @@ export interface RedisLogOptions {
   readonly retentionMs?: number
   /**
    * How long the log remembers which events a consumer has emitted while it handled an event.
-   * Choose it longer than the time after which that event can still be delivered again.
-   * Milliseconds. @default 604_800_000 (7 d)
+   * Choose it longer than the time after which that event can still be delivered again, and at least
+   * as long as `abandonedAfterMs`: whoever comes in the place of a relay that died gets events again
+   * after that time. Milliseconds. @default 604_800_000 (7 d), or `abandonedAfterMs` if that is more
    */
   readonly emittedRetentionMs?: number
   /**
@@ -48,8 +49,22 @@ export type ResolvedLogOptions = Required<RedisLogOptions>
 
 /** Validates and completes options, once. Throws {@link OptionsError}. */
 export function resolveLogOptions(options: RedisLogOptions): ResolvedLogOptions {
+  const client = checkedIoredis(options?.client, 'redisLog')
+  const abandonedAfterMs = whole('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1)
+  const emittedRetentionMs = whole(
+    'emittedRetentionMs',
+    options.emittedRetentionMs ?? Math.max(7 * DAY_MS, abandonedAfterMs),
+    1,
+  )
+  if (emittedRetentionMs < abandonedAfterMs) {
+    throw new OptionsError(
+      `redisLog(): \`emittedRetentionMs\` must not be shorter than \`abandonedAfterMs\`, for which events ` +
+        'wait for a consumer without a relay, or it emits a second time what it had emitted for them: ' +
+        `write at least ${abandonedAfterMs}.`,
+    )
+  }
   const resolved: ResolvedLogOptions = {
-    client: checkedIoredis(options?.client, 'redisLog'),
+    client,
     commandTimeoutMs: whole(
       'commandTimeoutMs',
       options.commandTimeoutMs ?? 5_000,
@@ -57,14 +72,14 @@ export function resolveLogOptions(options: RedisLogOptions): ResolvedLogOptions 
       LONGEST_TIMER_MS,
     ),
     retentionMs: whole('retentionMs', options.retentionMs ?? DAY_MS, 0),
-    emittedRetentionMs: whole('emittedRetentionMs', options.emittedRetentionMs ?? 7 * DAY_MS, 1),
+    emittedRetentionMs,
     resolvedRetentionMs: whole(
       'resolvedRetentionMs',
       options.resolvedRetentionMs ?? 30 * DAY_MS,
       0,
     ),
     missingAfterMs: whole('missingAfterMs', options.missingAfterMs ?? 3_600_000, 1),
-    abandonedAfterMs: whole('abandonedAfterMs', options.abandonedAfterMs ?? 7 * DAY_MS, 1),
+    abandonedAfterMs,
   }
   return resolved
 }

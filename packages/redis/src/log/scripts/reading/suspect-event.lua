@@ -2,7 +2,7 @@
 -- KEYS[1] the consumers of the slot
 -- ARGV[1] consumer
 -- ARGV[2] the epoch with which the slot is held
--- ARGV[3] id of the event
+-- ARGV[3] id of the event; empty: no event is suspected any longer
 local cursor = cursor_of(KEYS[1], ARGV[1])
 if not is_held(cursor, ARGV[2]) then
   return 0

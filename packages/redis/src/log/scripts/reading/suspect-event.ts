@@ -11,12 +11,12 @@ export const suspectEventScript: Script<SuspectEventQuestion, number | null> = s
   name: 'suspect-event',
   text: suspectEventLua,
   keys: ({ slot }) => [slotKeys(slot.slot).consumers],
-  args: ({ consumer, slot, eventId }) => [consumer, slot.epoch, eventId],
+  args: ({ consumer, slot, eventId }) => [consumer, slot.epoch, eventId ?? ''],
   reply: (raw) => integerIn(raw) || null,
 })
 
 export interface SuspectEventQuestion {
   readonly consumer: string
   readonly slot: HeldSlot
-  readonly eventId: string
+  readonly eventId: string | null
 }
