@@ -171,6 +171,21 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     caughtBy: ['a client that hangs up: while'],
   },
   {
+    fault: 'keeps an empty body for a client that hung up',
+    steps: () => ({
+      reply: (reply, { res }) => (res.destroyed ? { ...reply, body: Buffer.alloc(0) } : reply),
+    }),
+    caughtBy: [
+      'a client that hangs up: while',
+      'a client that hangs up: before the handler refuses',
+    ],
+  },
+  {
+    fault: 'says nothing of errors, not even to the run',
+    steps: () => ({ onThrow: () => 'no answer' }),
+    caughtBy: ['a client that hangs up: before the handler fails'],
+  },
+  {
     fault: 'waits for who hung up in the middle of a stream',
     steps: () => ({
       reply(reply, { res }) {
