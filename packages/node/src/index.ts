@@ -8,7 +8,7 @@ export {
   idempotency,
 } from './middleware/middleware.ts'
 export { type BodyReading, keepRawBody } from './request/body.ts'
-export { refuseCutOff } from './request/cut-off.ts'
+export { arrivedOf, refuseCutOff } from './request/cut-off.ts'
 export type { NodeRequest } from './request/node-request.ts'
 export { hasBody } from './request/peek.ts'
 export { type ChooseWhatCounts, readRequest } from './request/read-request.ts'

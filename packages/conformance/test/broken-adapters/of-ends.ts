@@ -9,7 +9,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     fault: 'has dispositions of its own',
     steps: () => ({ options: (options) => ({ ...options, disposition: otherWayRound() }) }),
     caughtBy: [
-      /^a response of status: \d+ is/,
+      /^a response of status: \d+ (is|with Retry-After)/,
       'a route that streams: leaves its key free',
       'events that a response undoes: are reported on a diagnostics channel every time',
       'events that a response undoes: cause one warning per route',

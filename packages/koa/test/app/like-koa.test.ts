@@ -57,7 +57,7 @@ test('an empty body that came in chunks is left for koa-bodyparser', async () =>
   )
   let answer = ''
   for await (const text of client) answer += text
-  expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n[^]*\r\n\r\n\{\}$/)
+  expect([answer.slice(0, 15), answer.slice(-6)]).toEqual(['HTTP/1.1 200 OK', '\r\n\r\n{}'])
 })
 
 test('a parser mounted before keeps integers over 2^53 apart', async () => {
