@@ -75,7 +75,7 @@ async function receive(
   signal: AbortSignal,
 ): Promise<Answer> {
   const { maxResponseBytes } = options
-  const wantsStream = options.response === 'stream' && response.status < 400
+  const wantsStream = options.response === 'stream' && response.status < 400 && !isProblem(response)
   if (response.body == null) return answer(response, false)
   if (wantsStream || isEventStream(response) || announcedBytes(response) > maxResponseBytes) {
     return answer(response, true)
@@ -90,6 +90,11 @@ async function receive(
 
 function answer(response: Response, streamed: boolean, problem?: Problem): Answer {
   return { kind: 'answer', response, problem, streamed }
+}
+
+/** A server may give its problems any status. */
+function isProblem(response: Response): boolean {
+  return /^application\/problem\+json\b/i.test(response.headers.get('content-type') ?? '')
 }
 
 function isEventStream(response: Response): boolean {

@@ -11,7 +11,7 @@ export function delayAfter(
   attempt: number,
   options: ResolvedOptions,
 ): number {
-  const ceiling = Math.min(options.maxDelayMs, options.baseDelayMs * 2 ** (attempt - 1))
+  const ceiling = Math.min(options.maxDelayMs, options.baseDelayMs * 2 ** Math.min(attempt - 1, 31))
   const jitter = Math.round(options.random() * ceiling)
   if (outcome.kind === 'lost') return jitter
   const asked = retryAfterMs(outcome.response.headers, options.now) ?? 0

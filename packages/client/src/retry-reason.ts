@@ -5,11 +5,8 @@ import type { RetryReason, ShouldRetry } from './should-retry.ts'
 /** Statuses below 500 that concern the moment and not the request. */
 const MOMENTARY: ReadonlySet<number> = new Set([408, 423, 425, 429])
 
-/**
- * Codes of other servers for a 409 while the key's first request still runs: Stripe and similar
- * APIs.
- */
-const IN_PROGRESS_CODES: ReadonlySet<string> = new Set(['in-progress', 'idempotency_key_in_use'])
+/** The code of Stripe and similar APIs for a 409 while the key's first request still runs. */
+const STRIPES_IN_PROGRESS = 'idempotency_key_in_use'
 
 /** draft-ietf-httpapi-idempotency-key-header-07 section 2.7, for servers that are not Oncekey. */
 const IN_PROGRESS_TITLE = 'A request is outstanding for this Idempotency-Key'
@@ -47,8 +44,12 @@ function ruledReason(outcome: Answer | Loss): RetryReason | undefined {
   if (advice === false) return undefined
   // The server knows that the same request will not succeed.
   if (problem?.retry === 'never' || problem?.retry === 'new-key') return undefined
+  if (advice === true) return isInProgress(outcome) ? 'in-progress' : 'status'
+  // The same key gets the same answer for as long as it is on record.
+  if (isReplayed(response)) return undefined
   if (isInProgress(outcome)) return 'in-progress'
-  return advice === true || isMomentary(response.status) ? 'status' : undefined
+  // A server may give its problems other statuses, whose rule would not fit.
+  return problem?.retry === 'same-key' || isMomentary(response.status) ? 'status' : undefined
 }
 
 /** `Stripe-Should-Retry` and `x-should-retry`, as several vendors' clients read them. */
@@ -72,17 +73,19 @@ const HANDLERS_OWN: ReadonlySet<number> = new Set([402, 410, 412, 422])
 export function isFinal(answer: Answer, inDoubt: boolean): boolean {
   const { response, problem } = answer
   if (problem?.retry === 'new-key') return true
+  // Of a 5xx some APIs do not know themselves whether the request took effect, and replay that.
+  if (isReplayed(response) && response.status < 500) return true
   if (isMomentary(response.status) || isInProgress(answer)) return false
-  if (problem?.code === 'outcome-unknown') return false
-  return (
-    response.status < 400 || !inDoubt || isReplayed(response) || HANDLERS_OWN.has(response.status)
-  )
+  if (problem?.retry === 'same-key' || problem?.code === 'outcome-unknown') return false
+  return response.status < 400 || !inDoubt || HANDLERS_OWN.has(response.status)
 }
 
 function isInProgress({ response, problem }: Answer): boolean {
+  // Oncekey's own code, whatever status the server gives it (`problemStatus`).
+  if (problem?.code === 'in-progress') return true
   return (
     response.status === 409 &&
-    (IN_PROGRESS_CODES.has(problem?.code ?? '') ||
+    (problem?.code === STRIPES_IN_PROGRESS ||
       problem?.title === IN_PROGRESS_TITLE ||
       // A conflict without Retry-After is permanent.
       response.headers.has('retry-after'))

@@ -1,5 +1,7 @@
 import { createFetch, type FetchOptions, type RetryEvent } from '@oncekey/client'
 import { expect, test } from 'vitest'
+import { delayAfter } from '../src/delay.ts'
+import { resolveOptions } from '../src/options.ts'
 import { answer, drop, type Step, scriptedServer } from './scripted-server.ts'
 
 const at = Date.UTC(2026, 0, 5, 12, 0, 0)
@@ -37,6 +39,12 @@ test.each(forms)('Retry-After: %s', async (_, headers, delayMs) => {
   }
   const [first] = await waits([step], 1, { now: () => at, random: () => 0 })
   expect(first).toBe(delayMs)
+})
+
+test('is asked for also after more attempts than a number can double', async () => {
+  const outcome = answered(409, { 'retry-after': '7' })
+  const options = { ...resolveOptions({ baseDelayMs: 0 }), random: () => 0.5 }
+  expect(delayAfter(outcome, 2_000, options)).toBe(7000)
 })
 
 test('adds the jitter to Retry-After, never below it', async () => {
@@ -86,4 +94,9 @@ async function waits(steps: Step[], count: number, options: FetchOptions): Promi
   const call = createFetch({ ...options, onRetry })(server.url, { method: 'POST' })
   await expect(call).rejects.toBe(enough)
   return delays
+}
+
+function answered(status: number, headers: Record<string, string>) {
+  const response = new Response('', { status, headers })
+  return { kind: 'answer', response, problem: undefined, streamed: false } as const
 }

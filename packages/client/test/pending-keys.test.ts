@@ -96,6 +96,22 @@ const ends: readonly (readonly [string, Step, { first: boolean; inDoubt: boolean
     problem(409, 'outcome-unknown', 'never'),
     { first: false, inDoubt: false },
   ],
+  [
+    '409 with Retry-After, replayed',
+    answer(409, '', { ...replayed, 'retry-after': '0' }),
+    { first: true, inDoubt: true },
+  ],
+  [
+    'in-progress as a 400',
+    problem(400, 'in-progress', 'same-key'),
+    { first: false, inDoubt: false },
+  ],
+  [
+    'commit-failed as a 200',
+    problem(200, 'commit-failed', 'same-key'),
+    { first: false, inDoubt: false },
+  ],
+  ['500, replayed', answer(500, '', replayed), { first: false, inDoubt: false }],
   ['429', answer(429), { first: false, inDoubt: false }],
   ['500', answer(500), { first: false, inDoubt: false }],
   [

@@ -31,6 +31,9 @@ const retried: readonly (readonly [string, Step])[] = [
   ['503 with a problem that is not JSON', problemBytes(503, '{')],
   ['503 with a problem that is not an object', problemBytes(503, 'null')],
   ['504', answer(504)],
+  ['in-progress with the status 400', problem(400, 'in-progress', 'same-key')],
+  ['in-progress with the status 200', problem(200, 'in-progress', 'same-key')],
+  ['commit-failed with the status 424', problem(424, 'commit-failed', 'same-key')],
   ['520', answer(520)],
 ]
 
@@ -48,6 +51,8 @@ test.each(retried)('%s is tried again, with the same key and the same bytes', as
     expect({ method, url, body: body.toString() }).toEqual({ ...post, url: '/orders' })
   }
 })
+
+const replayed = { 'x-idempotency-replayed': 'true' }
 
 const handedOver: readonly (readonly [string, Step, number])[] = [
   ['201', answer(201), 201],
@@ -69,6 +74,9 @@ const handedOver: readonly (readonly [string, Step, number])[] = [
   ['410 result-gone', problem(410, 'result-gone', 'never'), 410],
   ['422 key-reused', problem(422, 'key-reused', 'new-key'), 422],
   ['500 that advises never', problem(500, 'response-too-large', 'never'), 500],
+  ['a replay of 409 with Retry-After', answer(409, '', { ...replayed, 'retry-after': '0' }), 409],
+  ['a replay of 503', answer(503, '', replayed), 503],
+  ['a replay of 500 by Stripe', answer(500, '', { 'idempotent-replayed': 'true' }), 500],
   ['503 that advises a new key', problem(503, 'moved', 'new-key'), 503],
 ]
 
@@ -77,6 +85,17 @@ test.each(handedOver)('%s is handed over at once', async (_, step, status) => {
   const response = await createFetch(quick)(server.url, { ...post, redirect: 'manual' })
   expect(response.status).toBe(status)
   expect(server.seen.length).toBe(1)
+})
+
+test('in-progress with another status is not counted by maxAttempts', async () => {
+  const running = problem(503, 'in-progress', 'same-key')
+  const server = await scriptedServer(running, running, running, answer(201))
+  expect((await createFetch({ ...quick, maxAttempts: 2 })(server.url, post)).status).toBe(201)
+})
+
+test('a problem with a good status is no answer, also where answers are streamed', async () => {
+  const server = await scriptedServer(problem(200, 'in-progress', 'same-key'), answer(201))
+  expect((await createFetch({ ...quick, response: 'stream' })(server.url, post)).status).toBe(201)
 })
 
 test('shouldRetry decides before the rules, and leaves the rest to them', async () => {

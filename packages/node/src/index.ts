@@ -1,4 +1,5 @@
 export type { HeldRun } from './hold/capture.ts'
+export { hideHangUp } from './hold/hide-hang-up.ts'
 export { type HeldResponse, holdBack } from './hold/hold-back.ts'
 export { type Internals, internalsOf } from './internals/internals.ts'
 export { type Covered, type Covering, coverRequest } from './middleware/cover-request.ts'
@@ -8,7 +9,7 @@ export {
   idempotency,
 } from './middleware/middleware.ts'
 export { type BodyReading, keepRawBody } from './request/body.ts'
-export { refuseCutOff } from './request/cut-off.ts'
+export { arrivedOf, refuseCutOff } from './request/cut-off.ts'
 export type { NodeRequest } from './request/node-request.ts'
 export { hasBody } from './request/peek.ts'
 export { type ChooseWhatCounts, readRequest } from './request/read-request.ts'

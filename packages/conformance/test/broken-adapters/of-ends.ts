@@ -9,7 +9,7 @@ export const brokenEnds: readonly BrokenAdapter[] = [
     fault: 'has dispositions of its own',
     steps: () => ({ options: (options) => ({ ...options, disposition: otherWayRound() }) }),
     caughtBy: [
-      /^a response of status: \d+ is/,
+      /^a response of status: \d+ (is|with Retry-After)/,
       'a route that streams: leaves its key free',
       'events that a response undoes: are reported on a diagnostics channel every time',
       'events that a response undoes: cause one warning per route',
@@ -169,6 +169,21 @@ export const brokenEnds: readonly BrokenAdapter[] = [
       }),
     }),
     caughtBy: ['a client that hangs up: while'],
+  },
+  {
+    fault: 'keeps an empty body for a client that hung up',
+    steps: () => ({
+      reply: (reply, { res }) => (res.destroyed ? { ...reply, body: Buffer.alloc(0) } : reply),
+    }),
+    caughtBy: [
+      'a client that hangs up: while',
+      'a client that hangs up: before the handler refuses',
+    ],
+  },
+  {
+    fault: 'says nothing of errors, not even to the run',
+    steps: () => ({ onThrow: () => 'no answer' }),
+    caughtBy: ['a client that hangs up: before the handler fails'],
   },
   {
     fault: 'waits for who hung up in the middle of a stream',

@@ -63,7 +63,9 @@ function disposed<Tx>(
   keep: (disposition: 'commit' | 'refuse') => Promise<RunOutcome>,
 ): Promise<RunOutcome> {
   const act = (disposition: Disposition) =>
-    disposition === 'retry' ? undo(running, response.status) : keep(disposition)
+    disposition === 'retry' || (disposition === 'refuse' && isOfAPart(running))
+      ? undo(running, response.status)
+      : keep(disposition)
   try {
     const disposition = dispositionFor(running, response)
     if (!isPromise(disposition)) return act(disposition)
@@ -71,6 +73,18 @@ function disposed<Tx>(
   } catch (error) {
     return optionFailed(running, response.status, error)
   }
+}
+
+/**
+ * Whether the handler may have seen only a part of the request. A parser of its own then refuses
+ * what it took for a malformed body, and that refusal, which nobody got, must not answer the retry
+ * that sends all of it. If nobody can tell, the refusal is kept in lease mode, where undoing it
+ * would leave the outcome unknown.
+ */
+function isOfAPart<Tx>({ options, question }: Running<Tx>): boolean {
+  const arrived = question.request?.arrived?.() ?? 'whole'
+  if (arrived === 'unknown') return options.store.capabilities.mode === 'transaction'
+  return arrived === 'part'
 }
 
 /**
@@ -109,7 +123,7 @@ function dispositionFor<Tx>(
   response: PlainResponse,
 ): Disposition | Promise<Disposition> {
   if (wish !== undefined) return wish
-  const byStatus = () => dispositionOf(response.status, options.disposition)
+  const byStatus = () => dispositionOf(response, options.disposition)
   const { dispositionOf: ofApp, handlerTimeoutMs } = options
   if (ofApp === undefined) return byStatus()
   return afterHandler('disposition', () =>

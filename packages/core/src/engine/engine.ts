@@ -202,7 +202,7 @@ export function createEngine<Tx>(options: EngineOptions<Tx>): Engine<Tx> {
         case 'result-gone':
           return refused(
             'result-gone',
-            'The request was carried out once; its response is not kept any more. Read the current state instead.',
+            'The request was answered once, with a success or a refusal, and the answer is not kept. It does not run again: read the current state.',
           )
       }
     } catch (error) {

@@ -78,7 +78,7 @@ export interface EngineOptions<Tx, Req = any> {
    * Overrides the disposition of single statuses, or decides by the whole response, for protocols
    * that answer 200 for everything. A function returns `undefined` where the status decides, and
    * gets an empty body where the response streams. @default 2xx and 3xx commit; 4xx refuse; 5xx and
-   * 401, 407, 408, 421, 423, 425, 429 retry
+   * 401, 407, 408, 421, 423, 425, 429 retry, and so does a 4xx with `Retry-After`
    */
   readonly disposition?: DispositionOverrides | DispositionOf<Req>
   /**

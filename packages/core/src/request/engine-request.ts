@@ -26,6 +26,12 @@ export interface EngineRequest {
    * returns what the app chose in place of the body. @default the body of `fingerprintInput`
    */
   rawBody?(): RequestBody | Promise<RequestBody>
+  /**
+   * How much of the request has come by now: `part` if the connection was lost before its end,
+   * `unknown` if the client has gone and nobody can tell. A refusal of a part is not kept. @default
+   * `whole`
+   */
+  arrived?(): 'whole' | 'part' | 'unknown'
   /** Aborted when the client disconnects. Ends waiting, never a handler. */
   readonly signal?: AbortSignal | undefined
 }

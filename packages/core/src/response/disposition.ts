@@ -1,3 +1,5 @@
+import type { HeaderChange, PlainResponse } from '../contracts/stored-response.ts'
+
 /**
  * What becomes of a response.
  *
@@ -17,10 +19,20 @@ export type DispositionOverrides = Readonly<Record<number, Disposition>>
 /** Statuses below 500 that mean "not now" or "not you" and say nothing about the request itself. */
 const RETRY = new Set([401, 407, 408, 421, 423, 425, 429])
 
-/** 2xx and 3xx give `commit`, 4xx give `refuse`, 5xx and {@link RETRY} give `retry`. */
-export function dispositionOf(status: number, overrides: DispositionOverrides): Disposition {
+/**
+ * 2xx and 3xx give `commit`, 4xx give `refuse`, 5xx and {@link RETRY} give `retry`. So does a 4xx
+ * with `Retry-After`: whoever comes back as it asks must not get the same refusal again.
+ */
+export function dispositionOf(
+  { status, headers }: Pick<PlainResponse, 'status' | 'headers'>,
+  overrides: DispositionOverrides,
+): Disposition {
   const override = overrides[status]
   if (override !== undefined) return override
   if (status < 400) return 'commit'
-  return status >= 500 || RETRY.has(status) ? 'retry' : 'refuse'
+  return status >= 500 || RETRY.has(status) || headers.some(isRetryAfter) ? 'retry' : 'refuse'
+}
+
+function isRetryAfter([name, value]: HeaderChange): boolean {
+  return value !== null && name.toLowerCase() === 'retry-after'
 }

@@ -47,7 +47,7 @@ export const problemTypes: Readonly<Record<ProblemCode, ProblemType>> = {
   },
   'result-gone': {
     status: 410,
-    title: 'The request was completed; its result is no longer kept',
+    title: 'The request was answered; its answer is not kept',
     retry: 'never',
   },
   'response-too-large': {

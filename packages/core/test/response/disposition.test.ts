@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { dispositionOf } from '../../src/response/disposition.ts'
 
+const byStatus = (status: number, overrides = {}) =>
+  dispositionOf({ status, headers: [] }, overrides)
+
 const of = (disposition: string) =>
   Array.from({ length: 400 }, (_, i) => 200 + i).filter(
-    (status) => dispositionOf(status, {}) === disposition,
+    (status) => byStatus(status) === disposition,
   )
 
 describe('the disposition of a response', () => {
@@ -25,9 +28,17 @@ describe('the disposition of a response', () => {
 
   test('follows an override for its status only', () => {
     const overrides = { 402: 'commit', 503: 'refuse', 200: 'retry' } as const
-    expect(dispositionOf(402, overrides)).toBe('commit')
-    expect(dispositionOf(503, overrides)).toBe('refuse')
-    expect(dispositionOf(200, overrides)).toBe('retry')
-    expect(dispositionOf(404, overrides)).toBe('refuse')
+    expect(byStatus(402, overrides)).toBe('commit')
+    expect(byStatus(503, overrides)).toBe('refuse')
+    expect(byStatus(200, overrides)).toBe('retry')
+    expect(byStatus(404, overrides)).toBe('refuse')
+  })
+
+  test('is retry for a 4xx that says when to come back, unless there is an override', () => {
+    const later = { status: 409, headers: [['Retry-After', '5']] } as const
+    expect(dispositionOf(later, {})).toBe('retry')
+    expect(dispositionOf(later, { 409: 'refuse' })).toBe('refuse')
+    expect(dispositionOf({ ...later, status: 202 }, {})).toBe('commit')
+    expect(dispositionOf({ status: 409, headers: [['retry-after', null]] }, {})).toBe('refuse')
   })
 })

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { type EngineRequest, resolveScope } from '@oncekey/core'
+import { arrivedOf } from '@oncekey/node'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { KeptBody } from '../request/kept-body.ts'
@@ -20,6 +21,7 @@ export function readRequest(
     native: request,
     route: () => request.routeOptions.url,
     header: (name) => headerLines(raw, name),
+    arrived: () => arrivedOf(raw),
     // Only a waiting request needs the signal, which costs more than everything else here.
     signal: engine.options.waitMs > 0 ? goneSignal(reply) : undefined,
     fingerprintInput() {

@@ -45,3 +45,16 @@ export function isUnanswered({ body, response }: KoaContext): boolean {
   const { _explicitStatus: hasStatus = false } = response as { _explicitStatus?: boolean }
   return body === undefined && !hasStatus
 }
+
+/**
+ * Makes Koa respond, whether or not the client is still there. Koa looks at the connection first:
+ * if the client has hung up, Koa 2 sends nothing and Koa 3 an empty body, and neither answers an
+ * error. A response that is held back is not for this connection alone, because a retry gets it on
+ * another. Call it once the handler has returned.
+ */
+export function answerWhoeverIsThere({ res, response }: KoaContext): void {
+  Object.defineProperty(response, 'writable', {
+    configurable: true,
+    get: () => !res.writableEnded,
+  })
+}

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { Router } from '@koa/router'
 import { memoryStore } from '@oncekey/core'
@@ -40,6 +41,23 @@ test('a route of @koa/router behind koa-bodyparser runs once, and gets its body'
   expect(await post('/shop/orders/7')).toMatchObject({ replayed: true, text: first.text })
   expect(await post('/shop/orders/8')).toMatchObject({ status: 422 })
   expect(order.times).toBe(1)
+})
+
+test('an empty body that came in chunks is left for koa-bodyparser', async () => {
+  const app = new Koa().use(make()).use(bodyParser())
+  app.use((ctx) => {
+    ctx.body = (ctx.request as { body?: unknown }).body
+  })
+  const { url } = await served(app)
+  const { hostname, port } = new URL(url)
+  const client = connect(Number(port), hostname).setEncoding('utf8')
+  client.write(
+    'POST / HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nIdempotency-Key: k\r\n' +
+      'Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  )
+  let answer = ''
+  for await (const text of client) answer += text
+  expect([answer.slice(0, 15), answer.slice(-6)]).toEqual(['HTTP/1.1 200 OK', '\r\n\r\n{}'])
 })
 
 test('a parser mounted before keeps integers over 2^53 apart', async () => {

@@ -8,12 +8,14 @@ export async function served(app: { silent: boolean; callback(): RequestListener
   const { url, close } = await listening(createServer(app.callback()))
   onTestFinished(close)
   return {
+    url,
     async post(
       path: string,
       { key = 'k', body = '{"item":"violin"}', headers = {} as Record<string, string> } = {},
     ) {
       const response = await fetch(url + path, {
         method: 'POST',
+        redirect: 'manual',
         headers: { 'content-type': 'application/json', 'idempotency-key': key, ...headers },
         body,
       })

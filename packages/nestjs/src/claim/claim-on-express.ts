@@ -1,7 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { ExecutionContext } from '@nestjs/common'
 import type { HandlerContext } from '@oncekey/core'
-import { coverRequest, keepRawBody, type NodeRequest } from '@oncekey/node'
+import {
+  coverRequest,
+  type HeldResponse,
+  hideHangUp,
+  keepRawBody,
+  type NodeRequest,
+} from '@oncekey/node'
 import type { Coverage } from '../routes/coverage.ts'
 
 interface Request extends NodeRequest {
@@ -34,6 +40,23 @@ export async function claimOnExpress(
   const covered = await coverRequest(engine, req, res, covering, fail)
   if (covered === undefined) return new Promise(() => {})
   req.idempotency = covered.context
+  hideHangUp(req)
+  giveUpStopped(res, covered.held)
+}
+
+/**
+ * Nest destroys the stream of a response when its client has hung up, but not what it is piped
+ * through, so that such a response would never end. What was there is through in the next turn.
+ */
+function giveUpStopped(res: ServerResponse, held: HeldResponse): void {
+  let isPiped = false
+  res.on('pipe', () => {
+    isPiped = true
+    if (res.destroyed) setImmediate(() => held.abandon())
+  })
+  res.once('close', () => {
+    if (isPiped) setImmediate(() => held.abandon())
+  })
 }
 
 const HINT =

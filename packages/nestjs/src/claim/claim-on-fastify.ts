@@ -1,6 +1,7 @@
 import type { HttpServer } from '@nestjs/common'
 import { OptionsError } from '@oncekey/core'
 import type { BodyKeeping, LateIdempotency } from '@oncekey/fastify/late'
+import { hideHangUp } from '@oncekey/node'
 import type { Coverages } from '../routes/coverage.ts'
 import type { Claim } from './runtime.ts'
 
@@ -14,9 +15,11 @@ export async function claimOnFastify(adapter: HttpServer, coverages: Coverages):
   const { lateIdempotency } = await load()
   const late = lateIdempotency(keeping(coverages))
   await adapter.getInstance().register(late.plugin)
-  return (context, coverage, parts) => {
+  return async (context, coverage, parts) => {
     const http = context.switchToHttp()
-    return late.claim(http.getRequest(), http.getResponse(), coverage, parts)
+    const request = http.getRequest<FastifyRequest>()
+    await late.claim(request, http.getResponse(), coverage, parts)
+    hideHangUp(request.raw)
   }
 }
 

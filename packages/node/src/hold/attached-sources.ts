@@ -19,8 +19,10 @@ function attached(this: CapturedResponse, source: Readable): void {
     this.on('unpipe', stopped)
   }
   capture.sources.add(source)
-  // After the client has gone, Node destroys a source without emitting `unpipe`.
-  source.once('close', () => stopped.call(this, source))
+  // After the client has gone, Node destroys a source without emitting `unpipe`. A framework may
+  // have destroyed it before it was piped.
+  if (source.closed) stopped.call(this, source)
+  else source.once('close', () => stopped.call(this, source))
 }
 
 function stopped(this: CapturedResponse, source: Readable): void {

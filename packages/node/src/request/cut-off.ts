@@ -10,6 +10,16 @@ export function refuseCutOff(req: IncomingMessage): void {
   if (req.httpVersionMajor >= 2 && req.aborted) throw brokenOff()
 }
 
+/**
+ * How much of a request has come. Over HTTP/1.1 Node knows. Over HTTP/2 it does not, once the
+ * client has reset the stream or lost its connection.
+ */
+export function arrivedOf(req: IncomingMessage): 'whole' | 'part' | 'unknown' {
+  if (req.httpVersionMajor >= 2) return req.aborted ? 'unknown' : 'whole'
+  // Mocks lack `complete`.
+  return req.destroyed && req.complete === false ? 'part' : 'whole'
+}
+
 /** The error that body parsers produce, so that the app's error handling recognises it. */
 export function brokenOff(): Error {
   return Object.assign(new Error('request aborted'), {

@@ -55,12 +55,24 @@ export async function readBody(
 }
 
 /** Calls `look` whenever there is new data, until it returns an answer. */
-function untilReadable<Answer>(
+async function untilReadable<Answer>(
   req: IncomingMessage,
   res: ServerResponse,
   look: () => Answer | undefined,
 ): Promise<Answer> {
   askForBody(req, res)
+  // The end may have come in the same packet as the head, which Node is still parsing: it is known
+  // once Node is done. A listener that waits for `readable` by then would make the stream emit the
+  // `end` of an empty body, before a parser or the handler listens for it.
+  await undefined
+  return look() ?? (await nextReadable(req, res, look))
+}
+
+function nextReadable<Answer>(
+  req: IncomingMessage,
+  res: ServerResponse,
+  look: () => Answer | undefined,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const over = (): void => {
       req.off('readable', onReadable)

@@ -9,7 +9,7 @@ import {
 } from '@oncekey/core'
 import { isGone } from '../internals/internals.ts'
 import { type BodyReading, bodyOf, bytesOfBody } from './body.ts'
-import { refuseCutOff } from './cut-off.ts'
+import { arrivedOf, refuseCutOff } from './cut-off.ts'
 import type { NodeRequest } from './node-request.ts'
 
 /**
@@ -47,6 +47,7 @@ export function readRequest<Req extends NodeRequest>(
     // Only a waiting route needs the signal, and it is expensive to create.
     signal: options.waitMs ? goneSignal(res) : undefined,
     header: (name) => headerLines(req, name),
+    arrived: () => arrivedOf(req),
     fingerprintInput: () => {
       const of = (body: RequestBody): FingerprintInput => {
         refuseCutOff(req)

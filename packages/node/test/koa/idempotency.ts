@@ -45,6 +45,10 @@ export function idempotency<Tx>(options: IdempotencyOptions<Tx>) {
       // Koa sends no error once a response has begun: its client would wait for ever.
       if (covered.held.begun) covered.held.abandon(error as Error)
       throw error
+    } finally {
+      // Koa does not answer a client that has hung up; its retry would get an empty body.
+      const writable = { configurable: true, get: () => !ctx.res.writableEnded }
+      Object.defineProperty(ctx.response, 'writable', writable)
     }
   }
 

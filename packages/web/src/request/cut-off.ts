@@ -11,6 +11,17 @@ export function isCutOff(env: unknown, signal: AbortSignal | undefined): boolean
   return incoming.destroyed && incoming.complete === false
 }
 
+/** How much of a request has come. Only a request of Node over HTTP/1.1 says so itself. */
+export function arrivedOf(
+  env: unknown,
+  signal: AbortSignal | undefined,
+): 'whole' | 'part' | 'unknown' {
+  const incoming = incomingOf(env)
+  if (incoming === undefined) return signal?.aborted ? 'unknown' : 'whole'
+  if (incoming.httpVersionMajor >= 2) return incoming.aborted ? 'unknown' : 'whole'
+  return incoming.destroyed && incoming.complete === false ? 'part' : 'whole'
+}
+
 /** The error that body parsers produce, so that the app's error handling recognises it. */
 export function brokenOff(): Error {
   return Object.assign(new Error('request aborted'), { code: 'ECONNABORTED', status: 400 })

@@ -1,6 +1,6 @@
 import { type EngineRequest, OncekeyError, OptionsError, type RequestBody } from '@oncekey/core'
 import { collect } from './collect.ts'
-import { brokenOff, isCutOff } from './cut-off.ts'
+import { arrivedOf, brokenOff, isCutOff } from './cut-off.ts'
 
 /** What the adapter knows about a request beyond what the `Request` itself says. */
 export interface RequestReading {
@@ -45,6 +45,7 @@ export function readRequest(request: Request, reading: RequestReading): EngineRe
     ...(reading.route && { route: reading.route }),
     signal,
     header: (name) => linesOf(headers, name),
+    arrived: () => arrivedOf(reading.env, signal),
     async fingerprintInput() {
       body ??= reading.chosen === undefined ? rawBody() : chosenBody(reading.chosen)
       const contentType = headers.get('content-type') ?? undefined

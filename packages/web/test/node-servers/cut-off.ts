@@ -87,6 +87,35 @@ export function describeCutOff({ serve }: NodeServer): void {
   })
 }
 
+/** A handler that reads the body itself, and refuses what it got of it. */
+export function describeRefusedPart({ serve }: NodeServer): void {
+  test.each(['HTTP/1.1', 'HTTP/2'] as const)(
+    'what a handler refuses of an upload over %s that is cut off is not kept',
+    async (version) => {
+      const record: Record = { seen: [], errors: 0 }
+      const app = new Hono()
+      const fingerprint = () => 'the digest of a header'
+      const options = { store: memoryStore(), scope: 'dangerously-shared', fingerprint } as const
+      app.post('/', ofHono({ ...options, waitMs: 5_000 }), async (c) => {
+        const body = await c.req.text().catch(() => HALF)
+        if (body === WHOLE) return taken(record, body)
+        record.errors += 1
+        return c.text('the body is malformed', 400)
+      })
+      const { fetch } = app
+      const server =
+        version === 'HTTP/2' ? serve({ fetch, createServer: createHttp2Server }) : serve({ fetch })
+      server.listen(0, '127.0.0.1')
+      await emitted(server, 'listening')
+      onTestFinished(() => void server.close())
+      await (version === 'HTTP/2' ? cutHttp2(server) : cutHttp1(server))
+      await vi.waitFor(() => expect(record.errors).toBe(1), 10_000)
+      const retry = version === 'HTTP/2' ? await sendHttp2(server) : await sendHttp1(server)
+      expect({ retry, ...record }).toEqual({ retry: 200, seen: [WHOLE], errors: 1 })
+    },
+  )
+}
+
 const portOf = (server: Server): number => (server.address() as AddressInfo).port
 
 async function cutHttp1(server: Server): Promise<void> {

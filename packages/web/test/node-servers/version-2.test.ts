@@ -1,6 +1,6 @@
 import { describeAdapter } from '@oncekey/conformance'
 import { serveOn } from '../serve-with-hono.ts'
-import { describeCutOff } from './cut-off.ts'
+import { describeCutOff, describeRefusedPart } from './cut-off.ts'
 import { describeOwnResponses } from './own-responses.ts'
 import { describeRawResponses } from './raw-responses.ts'
 import { nodeServer2 } from './versions.ts'
@@ -14,3 +14,4 @@ describeAdapter({
 describeRawResponses(server)
 describeOwnResponses(server)
 describeCutOff(server)
+describeRefusedPart(server)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { EngineOptions } from '@oncekey/core'
 import type { AdapterBehaviour, AdapterBehaviourGroup } from '../site/adapter-behaviour.ts'
 import { type AdapterContext, counted, expectReplay } from '../site/adapter-context.ts'
-import type { Call } from '../site/adapter-fixture.ts'
+import type { Call, Reply } from '../site/adapter-fixture.ts'
 
 /** The final status decides what becomes of a response, its writes and its events. */
 export function dispositions(): AdapterBehaviourGroup {
@@ -13,6 +13,9 @@ export function dispositions(): AdapterBehaviourGroup {
       ...[400, 402, 403, 404, 409, 422].map((status) => becomes(status, 'refuse')),
       ...[401, 407, 408, 421, 423, 425, 429, 500, 502, 503, 504].map((status) =>
         becomes(status, 'retry'),
+      ),
+      ...[403, 409].map((status) =>
+        becomes(status, 'retry', ' with Retry-After', {}, () => {}, [['retry-after', '0']]),
       ),
       becomes(402, 'commit', ' where the app says so', { disposition: { 402: 'commit' } }),
       becomes(404, 'retry', ' where the app says so', { disposition: { 404: 'retry' } }),
@@ -43,6 +46,7 @@ function becomes(
   when = '',
   options: Partial<EngineOptions<unknown>> = {},
   act: (call: Call) => void = () => {},
+  headers: NonNullable<Reply['headers']> = [],
 ): AdapterBehaviour {
   return {
     title: `${status}${when} ${sentences[fate]}`,
@@ -56,7 +60,7 @@ function becomes(
         if (hasTransactions) await fixture.write?.(await context.transaction(), row)
         context.emit({ type: 'order.created', subject })
         act(call)
-        return { status, headers: [['x-run', String(attempts.length)]] }
+        return { status, headers: [...headers, ['x-run', String(attempts.length)]] }
       })
       const site = await serve(handler, { options })
       const first = await site.post(key)

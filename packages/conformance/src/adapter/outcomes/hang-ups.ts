@@ -60,6 +60,63 @@ export function hangUps(): AdapterBehaviourGroup {
         },
       },
       {
+        title: 'before the handler refuses finds the refusal',
+        async run({ serve, name }) {
+          const [started, finish] = [door(), door()]
+          const { handler, runs } = counted(async () => {
+            started.open()
+            await finish.opened
+            return created({ status: 422 })
+          })
+          const site = await serve(handler)
+          const key = name()
+          const client = new AbortController()
+          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
+          await started.opened
+          client.abort()
+          assert.equal(await first, 'hung up')
+          finish.open()
+          const again = await eventually('the refusal', async () => {
+            const answer = await site.post(key)
+            return answer.code === 'in-progress' ? undefined : answer
+          })
+          assert.equal(again.status, 422)
+          assert.equal(again.header('x-idempotency-replayed'), 'true')
+          assert.equal(again.text, '{"id":"order-1"}')
+          assert.equal(runs(), 1)
+        },
+      },
+      {
+        title: 'before the handler fails finds the attempt undone, and runs the handler again',
+        needs: ['events'],
+        async run({ serve, name, committed }) {
+          const [started, finish] = [door(), door()]
+          const subject = name()
+          const { handler, runs } = counted(async ({ context }) => {
+            if (runs() > 1) return created()
+            context.emit({ type: 'order.created', subject })
+            started.open()
+            await finish.opened
+            throw new Error('the handler failed')
+          })
+          const site = await serve(handler)
+          const key = name()
+          const client = new AbortController()
+          const first = site.post(key, { signal: client.signal }).catch(() => 'hung up')
+          await started.opened
+          client.abort()
+          assert.equal(await first, 'hung up')
+          finish.open()
+          const again = await eventually('an end', async () => {
+            const answer = await site.post(key)
+            return answer.code === 'in-progress' ? undefined : answer
+          })
+          assert.equal(again.status, 201)
+          assert.equal(runs(), 2)
+          assert.deepEqual(await committed(subject), [])
+        },
+      },
+      {
         title: 'between the handler’s answer and the commit finds the result',
         async run({ serve, name }) {
           const [completing, commit] = [door(), door()]

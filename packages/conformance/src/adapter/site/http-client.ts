@@ -11,7 +11,7 @@ export interface Asked {
   readonly body?: unknown
   /** Sent unchanged, instead of `body`. */
   readonly text?: string
-  /** Hangs up. */
+  /** Hangs up; the request rejects once the server knows of it. */
   readonly signal?: AbortSignal
   /** Announces a body that is longer by one byte than what is sent, and leaves it open. */
   readonly unfinished?: boolean
@@ -62,7 +62,7 @@ function ask(url: string, agent: Agent, asked: Asked): Promise<Answer> {
     const outgoing: ClientRequest = request(new URL(path ?? '/', url), { method, agent })
     outgoing.on('error', reject)
     outgoing.on('response', (incoming) => answerOf(incoming).then(resolve, reject))
-    signal?.addEventListener('abort', () => outgoing.destroy(new Error('hung up')))
+    signal?.addEventListener('abort', () => hangUp(outgoing))
     for (const [name, value] of Object.entries(headers ?? {})) outgoing.setHeader(name, value)
     if (hasBody && !outgoing.hasHeader('content-type')) {
       outgoing.setHeader('content-type', 'application/json')
@@ -71,6 +71,26 @@ function ask(url: string, agent: Agent, asked: Asked): Promise<Answer> {
     outgoing.setHeader('content-length', Buffer.byteLength(sent) + 1)
     outgoing.write(sent)
   })
+}
+
+/**
+ * Ends our side of the connection, and destroys the request when the server has ended its own: some
+ * frameworks answer in another way, or not at all, once they know that nobody reads the answer.
+ */
+function hangUp(outgoing: ClientRequest): void {
+  const { socket } = outgoing
+  const gone = (): void => {
+    outgoing.destroy(new Error('hung up'))
+  }
+  if (socket === null || socket.destroyed) {
+    gone()
+    return
+  }
+  socket.once('end', gone)
+  socket.once('close', gone)
+  // Nobody may be reading an answer that has begun, and its end would not be noticed.
+  socket.end()
+  socket.resume()
 }
 
 async function answerOf(incoming: IncomingMessage): Promise<Answer> {

@@ -1,0 +1,64 @@
+import { connect } from 'node:net'
+import { memoryStore } from '@oncekey/core'
+import { idempotency } from '@oncekey/koa'
+import Koa, { type Context } from 'koa'
+import Koa2 from 'koa2'
+import { describe, expect, test } from 'vitest'
+import { served } from '../support/served.ts'
+
+const answers: Readonly<Record<string, (ctx: Context) => void>> = {
+  JSON(ctx) {
+    ctx.status = 201
+    ctx.body = { id: 1 }
+  },
+  'an empty 204'(ctx) {
+    ctx.status = 204
+  },
+  'a redirect': (ctx) => ctx.redirect('/orders/1'),
+  'ctx.throw(422)': (ctx) => ctx.throw(422, 'no such card'),
+}
+
+for (const [name, Application] of [['Koa 3', Koa] as const, ['Koa 2', Koa2] as const]) {
+  describe(`${name}, whose client has hung up`, () => {
+    for (const [answer, handler] of Object.entries(answers)) {
+      test(`keeps ${answer} as for a client that waits`, async () => {
+        const { post, runs } = await hungUp(Application, handler)
+        const [waited, again] = [await post('/', { key: 'waits' }), await post('/')]
+        expect(again).toMatchObject({ status: waited.status, text: waited.text, replayed: true })
+        expect(runs()).toBe(2)
+      })
+    }
+
+    test('frees the key of a handler that fails', async () => {
+      const { post, runs } = await hungUp(Application, (ctx) => {
+        if (runs() === 1) throw new Error('the handler failed')
+        ctx.body = 'done'
+      })
+      expect(await post('/')).toMatchObject({ status: 200, text: 'done', replayed: false })
+    })
+  })
+}
+
+/** An app whose first client had gone, to its knowledge, before the handler answered. */
+async function hungUp(Application: typeof Koa, handler: (ctx: Context) => void) {
+  const app = new Application()
+  let ran = 0
+  const once = idempotency({ store: memoryStore(), scope: 'dangerously-shared', waitMs: 5_000 })
+  app.use(once).use(async (ctx) => {
+    ran += 1
+    if (ran === 1) {
+      client.destroy()
+      await new Promise((resolve) => ctx.res.once('close', resolve))
+    }
+    handler(ctx)
+  })
+  const { post, url } = await served(app)
+  const { hostname, port } = new URL(url)
+  const client = connect(Number(port), hostname)
+  const body = '{"item":"violin"}'
+  client.write(
+    `POST / HTTP/1.1\r\nHost: shop\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+  await new Promise((resolve) => client.once('close', resolve))
+  return { post, runs: () => ran }
+}
